@@ -1,0 +1,12 @@
+from .errors import CantilenaError as CantilenaError
+from .errors import __version__ as __version__
+from .corpus import read_melody as read
+from .formats import write as write
+from .generation import Composer as Composer
+from .generation import Composition as Composition
+from .generation import load as load
+from .music import Key as Key
+from .music import Melody as Melody
+from .music import Meter as Meter
+from .music import Note as Note
+from .music import Tempo as Tempo

@@ -1,0 +1,2 @@
+from .score import Part as Part
+from .score import Score as Score

@@ -1,0 +1,47 @@
+"""Where the steps of a melody lie in their bars."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.music import Meter
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bar length and pickup of many melodies.
+
+    Args:
+        steps_per_bar: `(melodies,)` int64, steps in a bar.
+        pickup: `(melodies,)` int64, steps before the first barline.
+
+    Example:
+        >>> Bars.of(Meter(3, 4), melodies=1, step_ticks=6, pickup=24).positions(6).tolist()
+        [[8, 9, 10, 11, 0, 1]]
+    """
+
+    steps_per_bar: NDArray[np.int64]
+    pickup: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, meter: Meter, *, melodies: int, step_ticks: int, pickup: int = 0) -> Bars:
+        """The same meter and pickup (in ticks) for all melodies."""
+        steps = max(meter.ticks_per_bar // step_ticks, 1)
+        return cls(np.full(melodies, steps, dtype=np.int64), np.full(melodies, pickup // step_ticks, dtype=np.int64))
+
+    @classmethod
+    def common_time(cls, melodies: int) -> Bars:
+        """4/4 in sixteenths without a pickup: what RL Tuner assumes."""
+        return cls.of(Meter(), melodies=melodies, step_ticks=6)
+
+    def positions(self, steps: int, first: int = 0) -> NDArray[np.int64]:
+        """`(melodies, steps)`: the place in its bar of each step from `first` on, 0 on the downbeat."""
+        clock = np.arange(first, first + steps)[None, :]
+        return (clock - self.pickup[:, None]) % self.steps_per_bar[:, None]
+
+    def __getitem__(self, rows: Any) -> Bars:  # noqa: ANN401  (whatever numpy takes as an index)
+        return Bars(self.steps_per_bar[rows], self.pickup[rows])

@@ -1,0 +1,38 @@
+"""The one interface between models and everything that uses them."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol, runtime_checkable
+
+Array = Any
+"""A numpy array, or a torch tensor where the model is a network: `numpy_of` turns either into numpy."""
+
+State = Any
+"""What a model remembers between steps: of its own kind, handed back untouched."""
+
+
+@runtime_checkable
+class SequenceModel(Protocol):
+    """A distribution over the next token, given all tokens before it.
+
+    Networks, n-grams and a user's own module fulfil it; generation, tuning and likelihood know only this. Log
+    probabilities are natural logarithms, normalised over the last axis. A model that can be tuned returns torch
+    tensors from `log_probs` with their gradient; `start` and `step` need none.
+    """
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens there are."""
+        ...
+
+    def start(self, melodies: int) -> tuple[Array, State]:
+        """Before anything has sounded: `(melodies, vocabulary)` log p of the first token, and the state."""
+        ...
+
+    def step(self, tokens: Array, state: State) -> tuple[Array, State]:
+        """After one more token of each melody, `(melodies,)`: `(melodies, vocabulary)` log p of the next."""
+        ...
+
+    def log_probs(self, tokens: Array) -> Array:
+        """`(melodies, steps, vocabulary)` for `(melodies, steps)` tokens: entry t is given the tokens before t."""
+        ...

@@ -1,0 +1,15 @@
+from .key import Key as Key
+from .key import Mode as Mode
+from .key_profiles import KEY_PROFILES as KEY_PROFILES
+from .key_profiles import find_key as find_key
+from .line import HOLD as HOLD
+from .line import OFF as OFF
+from .line import ON as ON
+from .line import Line as Line
+from .melody import Melody as Melody
+from .melody import Note as Note
+from .meter import Meter as Meter
+from .meter import Tempo as Tempo
+from .pitch import TICKS_PER_QUARTER as TICKS_PER_QUARTER
+from .pitch import Pitch as Pitch
+from .pitch import parse_pitch_class as parse_pitch_class

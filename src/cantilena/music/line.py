@@ -1,0 +1,79 @@
+"""Lines: many melodies as arrays, the form that rules and metrics read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+OFF, HOLD, ON = 0, 1, 2
+"""Events: sound stops; nothing happens (sound or silence goes on); a note begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What sounds at each step of many melodies.
+
+    Args:
+        event: `(melodies, steps)` int8: `OFF`, `HOLD` or `ON`. "No event" continues what came before.
+        pitch: `(melodies, steps)` int16: MIDI number of the top note that begins, -1 where none does.
+        pitch_classes: `(melodies, steps)` int16: 12 bits, bit k set where pitch class k begins.
+        length: `(melodies,)` int64: how many steps of each row count; what follows is padding.
+
+    Raises:
+        ValueError: arrays of different shapes.
+
+    Example:
+        >>> from cantilena.encoding import GridEncoding
+        >>> line = GridEncoding().line(np.array([[14, 1, 16, 0]]))
+        >>> line.event.tolist(), line.pitch.tolist()
+        ([[2, 1, 2, 0]], [[60, -1, 62, -1]])
+    """
+
+    event: NDArray[np.int8]
+    pitch: NDArray[np.int16]
+    pitch_classes: NDArray[np.int16]
+    length: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        shape = self.event.shape
+        if len(shape) != 2 or self.pitch.shape != shape or self.pitch_classes.shape != shape:
+            raise ValueError(f"a line needs (melodies, steps) arrays of one shape, got {shape}, {self.pitch.shape}")
+        if self.length.shape != shape[:1]:
+            raise ValueError(f"a line of {shape[0]} melodies needs as many lengths, got {self.length.shape}")
+
+    @classmethod
+    def of(
+        cls,
+        event: NDArray[np.integer],
+        pitch: NDArray[np.integer],
+        pitch_classes: NDArray[np.integer] | None = None,
+        length: NDArray[np.integer] | None = None,
+    ) -> Line:
+        """Build a line, its pitch classes from the pitches and its lengths from the shape where not given."""
+        if pitch_classes is None:
+            pitch_classes = np.where(pitch >= 0, 1 << (pitch.astype(np.int64) % 12), 0)
+        if length is None:
+            length = np.full(event.shape[0], event.shape[1], dtype=np.int64)
+        return cls(
+            np.ascontiguousarray(event, dtype=np.int8),
+            np.ascontiguousarray(pitch, dtype=np.int16),
+            np.ascontiguousarray(pitch_classes, dtype=np.int16),
+            np.ascontiguousarray(length, dtype=np.int64),
+        )
+
+    @property
+    def melodies(self) -> int:
+        """How many melodies."""
+        return int(self.event.shape[0])
+
+    @property
+    def steps(self) -> int:
+        """How many steps the arrays hold."""
+        return int(self.event.shape[1])
+
+    @property
+    def valid(self) -> NDArray[np.bool_]:
+        """`(melodies, steps)`: which steps count and are not padding."""
+        return np.arange(self.steps)[None, :] < self.length[:, None]

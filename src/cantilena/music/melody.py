@@ -1,0 +1,200 @@
+"""Notes and melodies: the values that everything else passes around."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+
+from cantilena.errors import UsageError
+from cantilena.music.key import Key
+from cantilena.music.meter import Meter, Tempo
+from cantilena.music.pitch import Pitch
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """One or several pitches struck together, or a written rest.
+
+    Args:
+        pitches: MIDI numbers, ascending and distinct; several are a chord, none is a written rest.
+        onset: when it begins, ticks from the start of the melody.
+        duration: how long it sounds, ticks, at least 1.
+
+    Raises:
+        UsageError: pitches out of range, a negative onset, or no duration.
+
+    Example:
+        >>> Note((60, 64, 67), onset=0, duration=24).top
+        67
+    """
+
+    pitches: tuple[int, ...]
+    onset: int
+    duration: int
+
+    def __post_init__(self) -> None:
+        if self.onset < 0 or self.duration < 1:
+            raise UsageError(
+                f"a note at tick {self.onset} for {self.duration} ticks",
+                "onsets start at 0, durations at 1 tick",
+            )
+        ascending = tuple(sorted({int(pitch) for pitch in self.pitches}))
+        if ascending and not (ascending[0] >= 0 and ascending[-1] <= 127):
+            raise UsageError(f"pitches {ascending} leave the MIDI range", "pitches run from 0 to 127")
+        object.__setattr__(self, "pitches", ascending)
+
+    @property
+    def end(self) -> int:
+        """The tick at which it stops."""
+        return self.onset + self.duration
+
+    @property
+    def top(self) -> int:
+        """The highest pitch; -1 for a rest."""
+        return self.pitches[-1] if self.pitches else -1
+
+    @property
+    def is_rest(self) -> bool:
+        """Whether it is a written rest."""
+        return not self.pitches
+
+    @property
+    def is_chord(self) -> bool:
+        """Whether several pitches sound together."""
+        return len(self.pitches) > 1
+
+    @property
+    def name(self) -> str:
+        """`C4`, `C4+E4+G4` or `rest`."""
+        return "+".join(Pitch(pitch).name for pitch in self.pitches) or "rest"
+
+
+@dataclass(frozen=True, slots=True)
+class Melody:
+    """An immutable run of notes with key, meter, tempo, title and source.
+
+    Silence between notes needs no word: it is where no note sounds. A written rest (a `Note` without pitches) is
+    kept only where it says more than that, so that equal music compares equal: one that begins where a note ends,
+    or while a note sounds, is dropped.
+
+    Args:
+        notes: in any order; kept sorted by onset, then by pitch.
+        key: the key, `None` while unknown.
+        meter: the time signature.
+        tempo: the tempo map.
+        pickup: ticks before the first barline.
+        length: ticks from the start to the end of the last bar's sound; at least the end of the last note.
+        title: what it is called.
+        source: where it comes from (a file, a collection and number).
+
+    Example:
+        >>> tune = Melody.of([(60, 24), (62, 24), (64, 48)])
+        >>> tune.length, tune.transposed(2).notes[0].name, len(tune.until(48).notes)
+        (96, 'D4', 2)
+    """
+
+    notes: tuple[Note, ...]
+    key: Key | None = None
+    meter: Meter = field(default_factory=Meter)
+    tempo: Tempo = field(default_factory=Tempo)
+    pickup: int = 0
+    length: int = 0
+    title: str = ""
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        ordered = sorted(self.notes, key=lambda note: (note.onset, note.pitches, note.duration))
+        object.__setattr__(self, "notes", tuple(_without_idle_rests(ordered)))
+        last = max((note.end for note in ordered), default=0)
+        object.__setattr__(self, "length", max(self.length, last))
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[int | tuple[int, ...] | None, int]], **fields: object) -> Melody:
+        """Build a melody from (pitch, duration in ticks) pairs, one after the other; `None` is silence.
+
+        Args:
+            pairs: a MIDI number, a tuple of them for a chord, or None; and a duration in ticks.
+            fields: any other field of `Melody`.
+        """
+        notes, tick = [], 0
+        for pitch, duration in pairs:
+            if pitch is not None:
+                notes.append(Note(pitch if isinstance(pitch, tuple) else (pitch,), tick, duration))
+            tick += duration
+        return replace(cls(tuple(notes), length=tick), **fields)  # type: ignore[arg-type]
+
+    @property
+    def sounding(self) -> tuple[Note, ...]:
+        """The notes that sound: all but the written rests."""
+        return tuple(note for note in self.notes if note.pitches)
+
+    @property
+    def is_monophonic(self) -> bool:
+        """Whether never two notes sound at once."""
+        end = 0
+        for note in self.sounding:
+            if note.is_chord or note.onset < end:
+                return False
+            end = note.end
+        return True
+
+    @property
+    def seconds(self) -> float:
+        """Length in seconds, by the tempo map."""
+        return self.tempo.seconds(self.length)
+
+    @property
+    def bars(self) -> int:
+        """The number of bars, begun ones and a pickup included."""
+        return sum(1 for _ in self.bar_starts())
+
+    def bar_starts(self) -> Iterator[int]:
+        """The ticks at which bars begin, the first at 0."""
+        bar = self.meter.ticks_per_bar
+        first = self.pickup % bar
+        if first:
+            yield 0
+        yield from range(first, max(self.length, 1), bar)
+
+    def transposed(self, semitones: int) -> Melody:
+        """The melody that many semitones higher, its key with it."""
+        notes = tuple(replace(note, pitches=tuple(p + semitones for p in note.pitches)) for note in self.notes)
+        return replace(self, notes=notes, key=self.key.transposed(semitones) if self.key else None)
+
+    def until(self, tick: int) -> Melody:
+        """What begins before a tick, cut off there."""
+        return self.between(0, tick)
+
+    def between(self, start: int, end: int) -> Melody:
+        """The notes that begin in [start, end), moved to the start and cut at the end, `end - start` ticks long."""
+        notes = tuple(
+            Note(note.pitches, note.onset - start, min(note.end, end) - note.onset)
+            for note in self.notes
+            if start <= note.onset < end
+        )
+        pickup = (self.pickup - start) % self.meter.ticks_per_bar
+        length = max(min(self.length, end) - start, 0)
+        return replace(self, notes=notes, pickup=pickup, tempo=_tempo_from(self.tempo, start), length=length)
+
+    def then(self, other: Melody) -> Melody:
+        """This melody and another after it, in this one's key, meter and tempo."""
+        moved = tuple(replace(note, onset=note.onset + self.length) for note in other.notes)
+        return replace(self, notes=self.notes + moved, length=self.length + other.length)
+
+
+def _without_idle_rests(ordered: list[Note]) -> Iterator[Note]:
+    sounds_until = -1
+    for note in ordered:
+        if note.pitches:
+            sounds_until = max(sounds_until, note.end)
+        elif note.onset <= sounds_until:
+            continue
+        yield note
+
+
+def _tempo_from(tempo: Tempo, start: int) -> Tempo:
+    if start == 0:
+        return tempo
+    before = [rate for tick, rate in tempo.changes if tick <= start]
+    after = [(tick - start, rate) for tick, rate in tempo.changes if tick > start]
+    return Tempo(((0, before[-1]), *after))

@@ -1,0 +1,113 @@
+"""Meter and tempo: how ticks become bars and seconds."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import pairwise
+
+from cantilena.errors import UsageError
+from cantilena.music.pitch import TICKS_PER_QUARTER
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """A time signature.
+
+    Args:
+        numerator: beats as written, 1..64.
+        denominator: the note value of a beat: 1, 2, 4, 8, 16 or 32.
+
+    Raises:
+        UsageError: another value.
+
+    Example:
+        >>> Meter(6, 8).ticks_per_bar
+        72
+    """
+
+    numerator: int = 4
+    denominator: int = 4
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.numerator <= 64 or self.denominator not in (1, 2, 4, 8, 16, 32):
+            raise UsageError(f"{self.numerator}/{self.denominator} is not a meter", "write it like 4/4, 3/4 or 6/8")
+
+    @classmethod
+    def parse(cls, text: str) -> Meter:
+        """Read `3/4`."""
+        numerator, _, denominator = text.strip().partition("/")
+        if not (numerator.isdecimal() and denominator.isdecimal()):
+            raise UsageError(f"'{text}' is not a meter", "write it like 4/4, 3/4 or 6/8")
+        return cls(int(numerator), int(denominator))
+
+    @property
+    def ticks_per_bar(self) -> int:
+        """Length of a bar in ticks."""
+        return self.numerator * 4 * TICKS_PER_QUARTER // self.denominator
+
+    @property
+    def ticks_per_beat(self) -> int:
+        """Length of a felt beat in ticks: three written beats in compound meters (6/8, 9/8, 12/8)."""
+        written = 4 * TICKS_PER_QUARTER // self.denominator
+        compound = self.denominator >= 8 and self.numerator % 3 == 0 and self.numerator > 3
+        return 3 * written if compound else written
+
+    def __str__(self) -> str:
+        return f"{self.numerator}/{self.denominator}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tempo:
+    """A tempo map: the only place where ticks and seconds meet.
+
+    Args:
+        changes: pairs of (tick, quarters a minute), the first at tick 0, ascending.
+
+    Raises:
+        UsageError: no change at tick 0, ticks not ascending, or a rate outside 1..2000.
+
+    Example:
+        >>> slow_then_fast = Tempo(((0, 60.0), (48, 120.0)))
+        >>> slow_then_fast.seconds(72), slow_then_fast.ticks(2.5)
+        (2.5, 72)
+    """
+
+    changes: tuple[tuple[int, float], ...] = ((0, 120.0),)
+
+    def __post_init__(self) -> None:
+        if not self.changes or self.changes[0][0] != 0:
+            raise UsageError("a tempo map has no tempo at its start", "give the first change at tick 0")
+        if any(later <= earlier for (earlier, _), (later, _) in pairwise(self.changes)):
+            raise UsageError("the changes of a tempo map are out of order", "sort them by tick, one a tick")
+        for _, rate in self.changes:
+            if not 1 <= rate <= 2000:
+                raise UsageError(f"{rate:g} is not a tempo", "tempos run from 1 to 2000 quarters a minute")
+
+    @classmethod
+    def constant(cls, quarters_per_minute: float) -> Tempo:
+        """One tempo throughout."""
+        return cls(((0, float(quarters_per_minute)),))
+
+    @property
+    def initial(self) -> float:
+        """Quarters a minute at the start."""
+        return self.changes[0][1]
+
+    def seconds(self, tick: float) -> float:
+        """Seconds from the start to a tick."""
+        total = 0.0
+        for (start, rate), (end, _) in pairwise((*self.changes, (2**62, 1.0))):
+            span = min(tick, end) - start
+            if span <= 0:
+                break
+            total += span / TICKS_PER_QUARTER * 60.0 / rate
+        return total
+
+    def ticks(self, seconds: float) -> int:
+        """The first tick at or after a time in seconds (a tick's rounding error aside)."""
+        starts = [self.seconds(tick) for tick, _ in self.changes]
+        index = max(bisect_right(starts, seconds) - 1, 0)
+        start, rate = self.changes[index]
+        exact = start + (seconds - starts[index]) * rate / 60.0 * TICKS_PER_QUARTER
+        return max(0, -int(-(exact - 1e-6) // 1))

@@ -1,0 +1,79 @@
+"""Pitches: MIDI numbers that know their names."""
+
+from __future__ import annotations
+
+import re
+
+from cantilena.errors import UsageError
+
+TICKS_PER_QUARTER = 24
+"""The unit of musical time: exact for 32nds (3 ticks) and for triplet sixteenths (4 ticks)."""
+
+_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_SHARP_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "##": 2, "b": -1, "♭": -1, "-": -1, "bb": -2, "--": -2}
+_PITCH = re.compile(r"([A-Ga-g])(##|#|♯|bb|b|♭|--|-)?(-?\d{1,2})\Z")
+_PITCH_CLASS = re.compile(r"([A-Ga-g])(##|#|♯|bb|b|♭|--|-)?\Z")
+
+
+class Pitch(int):
+    """A pitch as its MIDI number, 0..127; middle C is 60, named C4.
+
+    Args:
+        number: the MIDI number.
+
+    Raises:
+        UsageError: outside 0..127.
+
+    Example:
+        >>> Pitch.parse("Bb4"), Pitch(60).name, Pitch(60).octave
+        (Pitch(70), 'C4', 4)
+    """
+
+    def __new__(cls, number: int) -> Pitch:
+        """Check the range once, here."""
+        if not 0 <= number <= 127:
+            raise UsageError(f"{number} is not a MIDI pitch", "pitches run from 0 to 127; middle C is 60, C4")
+        return super().__new__(cls, number)
+
+    @classmethod
+    def parse(cls, text: str) -> Pitch:
+        """Read a name such as `C4`, `F#5`, `Bb3` or `B-3` (a flat as music21 writes it)."""
+        match = _PITCH.match(text.strip())
+        if match is None:
+            raise UsageError(f"'{text}' is not a pitch", "write a letter, an accidental and an octave: C4, F#5, Bb3")
+        letter, accidental, octave = match.groups()
+        number = _LETTERS[letter.upper()] + _ACCIDENTALS[accidental or ""] + 12 * (int(octave) + 1)
+        return cls(number)
+
+    @property
+    def name(self) -> str:
+        """The name with sharps: `C#4`."""
+        return f"{_SHARP_NAMES[self % 12]}{self // 12 - 1}"
+
+    @property
+    def pitch_class(self) -> int:
+        """0 for C to 11 for B."""
+        return int(self) % 12
+
+    @property
+    def octave(self) -> int:
+        """4 for the octave that begins at middle C."""
+        return int(self) // 12 - 1
+
+    def __repr__(self) -> str:
+        return f"Pitch({int(self)})"
+
+
+def parse_pitch_class(text: str) -> int:
+    """Read a pitch class such as `F#` or `Bb`, 0..11.
+
+    Example:
+        >>> parse_pitch_class("Bb")
+        10
+    """
+    match = _PITCH_CLASS.match(text.strip())
+    if match is None:
+        raise UsageError(f"'{text}' is not the name of a note", "write a letter and an accidental: C, F#, Bb")
+    letter, accidental = match.groups()
+    return (_LETTERS[letter.upper()] + _ACCIDENTALS[accidental or ""]) % 12
