@@ -1,0 +1,3 @@
+from .extraction import Extracted as Extracted
+from .extraction import extract as extract
+from .options import ReadOptions as ReadOptions

@@ -1,0 +1,75 @@
+"""What a person may choose when a folder of scores is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cantilena.errors import UsageError
+
+Voice = Literal["melody", "all"]
+Reading = Literal["exact", "paper"]
+Profile = Literal["krumhansl-kessler", "temperley", "aarden-essen"]
+
+_VOICES: tuple[Voice, ...] = ("melody", "all")
+_READINGS: tuple[Reading, ...] = ("exact", "paper")
+_PROFILES: tuple[Profile, ...] = ("krumhansl-kessler", "temperley", "aarden-essen")
+
+
+@dataclass(frozen=True)
+class ReadOptions:
+    """How scores are read and what is taken from them.
+
+    Raises:
+        UsageError: a value that nothing can be done with.
+
+    Example:
+        >>> ReadOptions(voice="all", reading="paper", seconds=30).seconds
+        30
+    """
+
+    voice: Voice = "melody"
+    """What to take: the melody line alone, or all notes and chords."""
+
+    reading: Reading = "exact"
+    """How notes become chords: struck together as written, or as the paper's tools read MIDI (with --voice all)."""
+
+    seconds: float | None = None
+    """Keep only the first so many seconds of each piece, by its own tempo map."""
+
+    profile: Profile = "krumhansl-kessler"
+    """The key profile that finds the key of a piece."""
+
+    jobs: int = 0
+    """Worker processes that read files; 0 takes one a processor."""
+
+    time_limit: float = 10.0
+    """Seconds that one file may take before it is given up."""
+
+    memory_limit: int = 1024
+    """Megabytes that reading one file may take before it is given up."""
+
+    seed: int = 0
+    """Seed of every random choice, such as the split."""
+
+    def __post_init__(self) -> None:
+        _among("voice", self.voice, _VOICES)
+        _among("reading", self.reading, _READINGS)
+        _among("key profile", self.profile, _PROFILES)
+        if self.reading == "paper" and self.voice == "melody":
+            raise UsageError("the paper's reading takes all notes and chords", "add --voice all, or leave --reading")
+        if self.seconds is not None and not 0 < self.seconds < 1e6:
+            raise UsageError(f"the first {self.seconds:g} seconds", "give a number of seconds over 0")
+        if not 0 <= self.jobs <= 1024:
+            raise UsageError(f"{self.jobs} worker processes", "give --jobs from 1 to 1024, or 0 for one a processor")
+        if not 0 < self.time_limit < 1e6:
+            raise UsageError(f"a time limit of {self.time_limit:g} seconds", "give a number of seconds over 0")
+        if not 64 <= self.memory_limit <= 2**20:
+            raise UsageError(f"a memory limit of {self.memory_limit} megabytes", "give 64 megabytes or more")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed {self.seed} is out of range", "seeds run from 0 to 2^63 - 1")
+
+
+def _among(what: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"there is no {what} '{value}'", f"choose one of {', '.join(known)}")
