@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
+import numpy as np
+
+from cantilena.model.bars import Bars
+
 Array = Any
 """A numpy array, or a torch tensor where the model is a network: `numpy_of` turns either into numpy."""
 
@@ -36,3 +40,23 @@ class SequenceModel(Protocol):
     def log_probs(self, tokens: Array) -> Array:
         """`(melodies, steps, vocabulary)` for `(melodies, steps)` tokens: entry t is given the tokens before t."""
         ...
+
+
+def numpy_of(array: Array) -> Any:  # noqa: ANN401  (whatever numpy makes of it)
+    """A numpy array of a numpy array, or of a torch tensor on any device, without importing torch."""
+    return array.detach().cpu().numpy() if hasattr(array, "detach") else np.asarray(array)
+
+
+def start_in_bars(model: SequenceModel, melodies: int, bars: Bars | None) -> tuple[Array, State]:
+    """Start a model at a place in the bar, where it cares for one (`uses_bars`), or plainly."""
+    if bars is not None and getattr(model, "uses_bars", False):
+        started: tuple[Array, State] = model.start(melodies, bars=bars)  # type: ignore[call-arg]
+        return started
+    return model.start(melodies)
+
+
+def log_probs_in_bars(model: SequenceModel, tokens: Array, bars: Bars | None) -> Array:
+    """`log_probs` at a place in the bar, where the model cares for one, or plainly."""
+    if bars is not None and getattr(model, "uses_bars", False):
+        return model.log_probs(tokens, bars=bars)  # type: ignore[call-arg]
+    return model.log_probs(tokens)

@@ -1,0 +1,120 @@
+"""Drawing whole melodies from a sequence model, many at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.errors import UsageError
+from cantilena.generation.options import SamplingOptions
+from cantilena.model import Bars, SequenceModel, numpy_of, start_in_bars
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """Melodies as they were drawn.
+
+    Args:
+        tokens: `(melodies, steps)` int64, the new tokens alone.
+        log_likelihood: `(melodies,)`, nats of the new tokens under the model itself (temperature 1, nothing cut off).
+    """
+
+    tokens: NDArray[np.int64]
+    log_likelihood: Floats
+
+
+def sample(
+    model: SequenceModel,
+    uniforms: Floats,
+    *,
+    options: SamplingOptions | None = None,
+    primer: NDArray[np.int64] | None = None,
+    allowed: NDArray[np.bool_] | None = None,
+    bars: Bars | None = None,
+) -> Samples:
+    """Draw melodies step by step.
+
+    Args:
+        model: any sequence model.
+        uniforms: `(melodies, steps)` numbers in [0, 1): the randomness, one number a token; the same numbers give
+            the same melody whatever else is in the batch.
+        options: temperature and cut-offs; the model's own probabilities if left out.
+        primer: `(primer steps,)` tokens that come before, the same for all.
+        allowed: `(vocabulary,)`: which tokens may be drawn.
+        bars: where the first step (the primer's, if there is one) lies in its bar.
+
+    Raises:
+        UsageError: no token is allowed.
+    """
+    options = options or SamplingOptions()
+    melodies, steps = uniforms.shape
+    if allowed is not None and not allowed.any():
+        raise UsageError("no note of the model lies in that range", "give a wider --range")
+    scores, state = start_in_bars(model, melodies, bars)
+    for token in primer if primer is not None else ():
+        scores, state = model.step(np.full(melodies, token, dtype=np.int64), state)
+    tokens = np.empty((melodies, steps), dtype=np.int64)
+    log_likelihood = np.zeros(melodies)
+    rows = np.arange(melodies)
+    for step in range(steps):
+        log_probs = np.asarray(numpy_of(scores), dtype=np.float64)
+        tokens[:, step] = choose(log_probs, uniforms[:, step], options, allowed)
+        log_likelihood += log_probs[rows, tokens[:, step]]
+        if step + 1 < steps:
+            scores, state = model.step(tokens[:, step], state)
+    return Samples(tokens, log_likelihood)
+
+
+def choose(
+    log_probs: Floats, uniforms: Floats, options: SamplingOptions, allowed: NDArray[np.bool_] | None = None
+) -> NDArray[np.int64]:
+    """One token a melody, by inversion of the cumulated probabilities.
+
+    Args:
+        log_probs: `(melodies, vocabulary)`, nats.
+        uniforms: `(melodies,)` in [0, 1).
+        options: temperature and cut-offs.
+        allowed: `(vocabulary,)`.
+
+    Example:
+        >>> half = np.log([[0.5, 0.5]])
+        >>> choose(half, np.array([0.7]), SamplingOptions()).tolist()
+        [1]
+    """
+    scores = log_probs if allowed is None else np.where(allowed, log_probs, -np.inf)
+    # A policy may give every allowed token no chance at all; then any allowed token is as good as another.
+    hopeless = ~np.isfinite(scores).any(axis=1)
+    if hopeless.any():
+        scores[hopeless] = 0.0 if allowed is None else np.where(allowed, 0.0, -np.inf)
+    if options.greedy:
+        return np.argmax(scores, axis=1)
+    probabilities = _cut(_softmax(scores / options.temperature), options)
+    cumulated = np.cumsum(probabilities, axis=1)
+    below = cumulated <= (uniforms * cumulated[:, -1])[:, None]
+    return np.asarray(below.sum(axis=1), dtype=np.int64)
+
+
+def _softmax(scores: Floats) -> Floats:
+    exponentials: Floats = np.exp(scores - scores.max(axis=1, keepdims=True))
+    return exponentials / exponentials.sum(axis=1, keepdims=True)
+
+
+def _cut(probabilities: Floats, options: SamplingOptions) -> Floats:
+    """Zero what top-k and top-p (Holtzman et al. 2020, nucleus sampling) leave out; at least one token stays."""
+    size = probabilities.shape[1]
+    keep = np.ones_like(probabilities, dtype=bool)
+    if 0 < options.top_k < size or options.top_p < 1.0:
+        order = np.argsort(-probabilities, axis=1, kind="stable")
+        ranks = np.argsort(order, axis=1, kind="stable")
+        if 0 < options.top_k < size:
+            keep &= ranks < options.top_k
+        if options.top_p < 1.0:
+            ordered = np.take_along_axis(probabilities, order, axis=1)
+            held_before: Any = np.cumsum(ordered, axis=1) - ordered
+            keep &= np.take_along_axis(held_before < options.top_p, ranks, axis=1)
+    return np.where(keep, probabilities, 0.0)
