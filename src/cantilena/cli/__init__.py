@@ -1,0 +1,81 @@
+"""The command line: a table of commands and one small file for each; it parses, calls and prints, and decides nothing.
+
+How to add a command `hum`:
+
+1. Write `cli/hum.py` with one typed function. Its parameters are the flags, its Google docstring is the help, its
+   section `Example:` closes the help. A room's options are a parameter without a default (`sampling: SamplingOptions`):
+   each field becomes a flag. What costs time to import is imported inside the function.
+
+       def run(bundle: Positional[str], sampling: SamplingOptions, *, out: Path, n: int = 8, flags: Flags) -> Answer:
+           '''Hum melodies. ...'''
+           from cantilena.generation import load
+           ...
+           return Answer({"melodies": 8}, text=f"8 melodies in {out}")
+
+2. Add one line to `COMMANDS` in `cli/table.py`.
+
+`Flags` brings `--json` and `--debug`; `Seed`, `Jobs` and `Device` are in `cli/shared_flags.py` too. Raise a
+`CantilenaError` for everything that cannot be done: the frame prints it and finds the exit status. Progress goes
+through `cantilena.runs`, to stderr; only the answer goes to stdout, and the frame writes it.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from cantilena.cli.answer import Answer, show
+from cantilena.cli.failures import failure_of, show_failure
+from cantilena.cli.output import stdout_to_stderr
+from cantilena.cli.table import find_command, overview
+from cantilena.errors import __version__
+
+__all__ = ["main"]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the words after `cantilena`; those of the process if None.
+
+    Returns:
+        The exit status: 0 done, 1 could not, 2 wrong usage, 130 interrupted.
+
+    Example:
+        >>> main(["--version"])
+        cantilena 0.1.0
+        0
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    as_json, debug = "--json" in words, "--debug" in words
+    try:
+        with stdout_to_stderr(when=as_json):
+            answer = _obey(words)
+    except BaseException as error:  # whatever it is, the user gets one line, not a traceback
+        return show_failure(failure_of(error, words), as_json=as_json, debug=error if debug else None)
+    try:
+        return show(answer, as_json=as_json)
+    except BaseException as error:
+        return show_failure(failure_of(error, words), as_json=False, debug=error if debug else None)
+
+
+def _obey(words: list[str]) -> Answer:
+    if words[:1] == ["help"]:
+        words = [*words[1:], "--help"]
+    if not words:
+        return Answer({}, overview(), status=2)
+    if words[0] in ("-h", "--help"):
+        return Answer({}, overview())
+    if words[0] in ("-V", "--version"):
+        return Answer({"version": __version__}, f"cantilena {__version__}")
+    command = find_command(words)
+    rest = words[len(command.name.split()) :]
+    if command.is_group:
+        return Answer({}, overview(command.name), status=0 if rest else 2)
+    from cantilena.cli.parsing import help_text, parse
+
+    function = command.load()
+    if any(word in ("-h", "--help") for word in rest):
+        return Answer({}, help_text(function, f"cantilena {command.name}"))
+    return parse(function, rest, f"cantilena {command.name}")() or Answer({})

@@ -1,0 +1,41 @@
+"""What a command answers: one object for machines, some lines for people."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cantilena.cli.output import print_whole
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a command; the frame prints it.
+
+    Args:
+        value: what `--json` prints, as JSON values: an undefined number is None with a reason beside it, never NaN.
+        text: what a person reads instead; nothing if empty.
+        status: the exit status, 0 unless the answer itself says no.
+    """
+
+    value: Mapping[str, Any]
+    text: str = ""
+    status: int = 0
+
+
+def show(answer: Answer, *, as_json: bool) -> int:
+    """Print an answer on stdout, whole, and give the exit status.
+
+    Raises:
+        OSError: stdout cannot take it (a full disk); a reader that went away is no error.
+    """
+    if as_json and (answer.value or not answer.text):
+        from cantilena.runs import json_text
+
+        text = json_text(dict(answer.value))
+    else:
+        text = answer.text and answer.text.rstrip("\n") + "\n"
+    print_whole(text, sys.stdout)
+    return answer.status

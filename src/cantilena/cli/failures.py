@@ -1,0 +1,114 @@
+"""From what was raised to what the user reads: one line that says what is wrong, one that says what to do."""
+
+from __future__ import annotations
+
+import errno
+import itertools
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from cantilena.cli.output import print_whole, reader_left
+from cantilena.errors import CantilenaError
+
+INTERRUPTED = 130
+"""The exit status after Ctrl-C, as shells have it."""
+
+_DISK_HINTS = {
+    errno.ENOSPC: "free some space, or give an --out on another disk",
+    errno.EDQUOT: "free some of your quota, or give an --out on another disk",
+    errno.EROFS: "give an --out on a disk that can be written",
+    errno.EACCES: "check the rights of that file and its folder",
+    errno.EPERM: "check the rights of that file and its folder",
+    errno.ENOENT: "check the path",
+    errno.EMFILE: "raise the limit of open files (ulimit -n), or give fewer --jobs",
+}
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What to tell the user.
+
+    Args:
+        text: what is wrong; nothing is printed if empty.
+        hint: what to do about it.
+        status: the exit status.
+    """
+
+    text: str
+    hint: str
+    status: int = 1
+
+
+def failure_of(error: BaseException, words: Sequence[str]) -> Failure:
+    """What to tell the user about anything that was raised.
+
+    Args:
+        error: what was raised.
+        words: the command line after `cantilena`.
+
+    Example:
+        >>> failure_of(MemoryError(), ["train"]).text
+        'not enough memory'
+    """
+    match error:
+        case CantilenaError():
+            return Failure(error.text, error.hint or f"{_help(words)} shows how", error.exit_status)
+        case KeyboardInterrupt():
+            return Failure("interrupted", _how_to_resume(words), INTERRUPTED)
+        case SystemExit():
+            return Failure("", "", error.code if isinstance(error.code, int) else int(error.code is not None))
+        case MemoryError():
+            return Failure("not enough memory", "give fewer --jobs, fewer melodies or a smaller model")
+        case BrokenPipeError() if reader_left():
+            return Failure("", "")
+        case OSError() if error.errno in _DISK_HINTS:
+            where = f": {error.filename}" if error.filename is not None else ""
+            return Failure(f"{error.strerror}{where}", _DISK_HINTS[error.errno])
+        case _:
+            said = str(error)
+            return Failure(
+                f"unexpected {type(error).__name__}{': ' + said if said else ''}",
+                "this is a mistake of ours: run it again with --debug and report what it prints",
+            )
+
+
+def show_failure(failure: Failure, *, as_json: bool, debug: BaseException | None) -> int:
+    """Tell of a failure on stderr, and as JSON on stdout where that was asked; gives the exit status."""
+    text, hint = _one_line(failure.text), _one_line(failure.hint)
+    with suppress(OSError):
+        if debug is not None and failure.text:
+            print_whole("".join(traceback.format_exception(debug)), sys.stderr)
+        if text:
+            print_whole(f"error: {text}\nhint: {hint}\n", sys.stderr)
+        if text and as_json:
+            from cantilena.runs import json_text
+
+            print_whole(json_text({"error": text, "hint": hint}), sys.stdout)
+    return failure.status
+
+
+def _one_line(text: str) -> str:
+    """No line breaks, and no control characters of a hostile file name, reach the terminal."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))
+
+
+def _help(words: Sequence[str]) -> str:
+    command = [word for word in words[:1] if not word.startswith("-")]
+    return f"`{' '.join(['cantilena', *command, '--help'])}`"
+
+
+def _how_to_resume(words: Sequence[str]) -> str:
+    from cantilena.runs import finished
+
+    out = next((following for word, following in itertools.pairwise(words) if word == "--out"), None)
+    out = out or next((word.removeprefix("--out=") for word in words if word.startswith("--out=")), None)
+    with suppress(CantilenaError, OSError, ValueError):
+        if out and (Path(out) / "run.json").is_file() and not finished(Path(out)):
+            again = [word for word in words if word not in ("--resume", "--force")]
+            return f"`{shlex.join(['cantilena', *again, '--resume'])}` goes on where it stopped"
+    return "nothing is left half-written; run it again when you like"

@@ -1,0 +1,121 @@
+"""From a typed function and words to a call of it, through tyro; what tyro refuses becomes a UsageError."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import io
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from typing import TypeVar
+
+import tyro
+
+from cantilena.errors import UsageError
+
+T = TypeVar("T")
+
+_MARKERS = (
+    tyro.conf.OmitArgPrefixes,
+    tyro.conf.PositionalMetavarFromFieldName,
+    tyro.conf.HelptextFromCommentsOff,
+    tyro.conf.DisallowNone,  # an option that may be None is left out, not typed as "None"
+)
+
+
+def parse(function: Callable[..., T], words: Sequence[str], program: str) -> Callable[[], T]:
+    """Read the flags of a function from words.
+
+    Args:
+        function: its parameters are the flags, its docstring is their help.
+        words: the command line after the command's name.
+        program: what the user typed, such as `cantilena compose`.
+
+    Returns:
+        The function with its arguments, not yet called.
+
+    Raises:
+        UsageError: unknown, missing or impossible flags, in one line.
+
+    Example:
+        >>> def hum(notes: int = 4) -> str:
+        ...     return "la " * notes
+        >>> parse(hum, ["--notes", "2"], "cantilena hum")()
+        'la la '
+    """
+
+    @functools.wraps(function)
+    def keep(*positional: object, **named: object) -> Callable[[], T]:
+        return functools.partial(function, *positional, **named)
+
+    with _wide_terminal(), redirect_stderr(_Page()) as said:
+        try:
+            return tyro.cli(keep, args=list(words), prog=program, config=_MARKERS)
+        except SystemExit as refusal:
+            raise _refusal(said.getvalue(), program) from refusal
+
+
+def help_text(function: Callable[..., object], program: str) -> str:
+    """The help of a command: usage, what it does, its flags, and the example of its docstring."""
+    with redirect_stdout(_Page()) as said, suppress(SystemExit):
+        tyro.cli(function, args=["--help"], prog=program, config=_MARKERS)
+    page = re.sub(r"\(default: None\)", " " * len("(default: None)"), said.getvalue())
+    example = (inspect.getdoc(function) or "").partition("\nExample:\n")[2]
+    return f"{page.rstrip()}\n\nExample:\n{example.rstrip()}\n" if example else page
+
+
+class _Page(io.StringIO):
+    """Text in memory that says it takes any letter, so that tyro draws proper lines."""
+
+    encoding = "utf-8"
+
+
+@contextmanager
+def _wide_terminal() -> Iterator[None]:
+    """Keep tyro from wrapping the lines that are read back below."""
+    before = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = "2000"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = before
+
+
+def _refusal(box: str, program: str) -> UsageError:
+    """One line of what tyro draws as a box: a title, what is wrong, a rule, what might be meant."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
+    rows = [line.strip("│|╭╮╰╯+").rstrip() for line in plain.splitlines()]
+    parts: list[list[str]] = [[]]
+    for row in rows[1:]:
+        if row and not row.strip(" ─-"):
+            parts.append([])
+        elif row.strip():
+            parts[-1].append(row)
+    wrong = " ".join(row.strip() for row in parts[0])
+    meant = [found[0] for row in (parts[1] if len(parts) > 2 else []) if (found := re.findall(r"^ +(--[a-z-]+)", row))]
+    text = _in_the_users_words(wrong, parts[0])
+    nearest = f"did you mean {meant[0]}? " if meant and text.startswith("unknown") else ""
+    return UsageError(text or "these flags cannot be read", f"{nearest}`{program} --help` shows the flags")
+
+
+def _in_the_users_words(wrong: str, rows: Sequence[str]) -> str:
+    """Tyro's sentences as sentences of ours; one that is not known stays as it is."""
+    if wrong.startswith("Missing from"):
+        missing = [row.strip() for row in rows[1:] if re.match(r"^ {5}\S", row)]
+        return f"{' and '.join(missing)} must be given"
+    if found := re.match(r"Unrecognized options: (.*)", wrong):
+        return f"unknown: {found[1].replace(',', '')}"
+    if found := re.match(r"invalid choice (.*) for argument '(.*)'\. Expected one of \((.*?),?\)\.?$", wrong):
+        return f"{found[2]} cannot be {found[1]}: it is one of {found[3]}".replace("'", "")
+    if found := re.match(r"Missing value for argument '(.*?)'", wrong):
+        return f"{found[1]} needs a value"
+    if found := re.match(r"Error parsing (.*?): (.*)", wrong):
+        reason = re.sub(r"invalid literal for int\(\) with base 10: (.*)", r"\1 is not a whole number", found[2])
+        reason = re.sub(r"could not convert string to float: (.*)", r"\1 is not a number", reason)
+        return f"{found[1]}: {reason}"
+    return wrong

@@ -1,0 +1,101 @@
+"""Which commands there are, where each is written, and what each does in one line.
+
+A command's module is imported only when it runs, so that `cantilena --help` answers at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from cantilena.cli.answer import Answer
+from cantilena.errors import UsageError
+
+
+@dataclass(frozen=True)
+class Command:
+    """One row of the table.
+
+    Args:
+        name: what the user types: `doctor`, or two words for a part of a group, `corpus list`.
+        summary: what it does, in one line.
+        target: `module:function`; empty for a group.
+    """
+
+    name: str
+    summary: str
+    target: str = ""
+
+    @property
+    def is_group(self) -> bool:
+        """Whether it only holds further commands."""
+        return not self.target
+
+    def load(self) -> Callable[..., Answer | None]:
+        """Import the function."""
+        module, function = self.target.split(":")
+        loaded: Callable[..., Answer | None] = getattr(importlib.import_module(module), function)
+        return loaded
+
+
+COMMANDS = (Command("doctor", "check that everything works on this machine", "cantilena.cli.doctor:run"),)
+"""All commands in the order that the help shows."""
+
+
+def find_command(words: Sequence[str]) -> Command:
+    """The command that the first one or two words name.
+
+    Args:
+        words: the command line after `cantilena`.
+
+    Raises:
+        UsageError: there is none of that name; the hint names the nearest.
+
+    Example:
+        >>> find_command(["doctor", "--json"]).name
+        'doctor'
+    """
+    by_name = {command.name: command for command in COMMANDS}
+    if words[0].startswith("-"):
+        raise UsageError(f"{words[0]} stands before the command", "write `cantilena COMMAND [flags]`")
+    first = by_name.get(words[0])
+    if first is None:
+        raise _unknown(words[0], [name for name in by_name if " " not in name], "cantilena --help")
+    if not first.is_group or words[1:2] in ([], ["-h"], ["--help"]):
+        return first
+    second = by_name.get(" ".join(words[:2]))
+    if second is None:
+        known = [name.split()[1] for name in by_name if name.startswith(f"{first.name} ")]
+        raise _unknown(words[1], known, f"cantilena {first.name} --help", prefix=f"{first.name} ")
+    return second
+
+
+def overview(group: str = "") -> str:
+    """The help of the whole program, or of one group of commands."""
+    prefix = f"{group} " if group else ""
+    depth = len(prefix.split())
+    rows = [c for c in COMMANDS if c.name.startswith(prefix) and len(c.name.split()) == depth + 1]
+    width = max(len(command.name) for command in rows)
+    if group:
+        about = next(command.summary for command in COMMANDS if command.name == group)
+    else:
+        about = "Cantilena learns melodies, tunes them on rules of music theory, composes, and measures honestly."
+    return "\n".join(
+        [
+            f"usage: cantilena {prefix}COMMAND [flags]",
+            "",
+            about,
+            "",
+            *(f"  {command.name:<{width}}  {command.summary}" for command in rows),
+            "",
+            f"`cantilena {prefix}COMMAND --help` shows the flags of one command, with an example.",
+        ]
+    )
+
+
+def _unknown(word: str, known: Sequence[str], help_line: str, prefix: str = "") -> UsageError:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    meant = f"did you mean `cantilena {prefix}{near[0]}`? " if near else ""
+    return UsageError(f"there is no command '{prefix}{word}'", f"{meant}`{help_line}` lists the commands")
