@@ -50,7 +50,7 @@ def parse(function: Callable[..., T], words: Sequence[str], program: str) -> Cal
     def keep(*positional: object, **named: object) -> Callable[[], T]:
         return functools.partial(function, *positional, **named)
 
-    with _wide_terminal(), redirect_stderr(_Page()) as said:
+    with _wide_terminal(), redirect_stdout(_Page()), redirect_stderr(_Page()) as said:
         try:
             return tyro.cli(keep, args=list(words), prog=program, config=_MARKERS)
         except SystemExit as refusal:
@@ -87,26 +87,29 @@ def _wide_terminal() -> Iterator[None]:
 
 
 def _refusal(box: str, program: str) -> UsageError:
-    """One line of what tyro draws as a box: a title, what is wrong, a rule, what might be meant."""
+    """One line of what tyro draws as a box: a title, what is wrong, a rule, what might be meant, a rule, a footer."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", box)
-    rows = [line.strip("│|╭╮╰╯+").rstrip() for line in plain.splitlines()]
+    rows = [line.strip("│|╭╮╰╯+").rstrip() for line in plain.splitlines()[1:]]
     parts: list[list[str]] = [[]]
-    for row in rows[1:]:
-        if row and not row.strip(" ─-"):
-            parts.append([])
-        elif row.strip():
+    for row in rows:
+        if row.strip(" ─-"):
             parts[-1].append(row)
-    wrong = " ".join(row.strip() for row in parts[0])
-    meant = [found[0] for row in (parts[1] if len(parts) > 2 else []) if (found := re.findall(r"^ +(--[a-z-]+)", row))]
-    text = _in_the_users_words(wrong, parts[0])
-    nearest = f"did you mean {meant[0]}? " if meant and text.startswith("unknown") else ""
+        else:
+            parts.append([])
+    wrong, *others = [part for part in parts if part] or [[]]
+    text = _in_the_users_words(" ".join(row.strip() for row in wrong), wrong)
+    nearest = ""
+    if text.startswith("unknown") and len(others) > 1:
+        meant = next((found[0] for row in others[0] if (found := re.findall(r"^ +(--[a-z-]+)", row))), "")
+        nearest = f"did you mean {meant}? " if meant else ""
     return UsageError(text or "these flags cannot be read", f"{nearest}`{program} --help` shows the flags")
 
 
 def _in_the_users_words(wrong: str, rows: Sequence[str]) -> str:
     """Tyro's sentences as sentences of ours; one that is not known stays as it is."""
     if wrong.startswith("Missing from"):
-        missing = [row.strip() for row in rows[1:] if re.match(r"^ {5}\S", row)]
+        margin = len(rows[0]) - len(rows[0].lstrip()) + 4
+        missing = [row.strip() for row in rows[1:] if re.match(rf" {{{margin}}}\S", row)]
         return f"{' and '.join(missing)} must be given"
     if found := re.match(r"Unrecognized options: (.*)", wrong):
         return f"unknown: {found[1].replace(',', '')}"
