@@ -1,0 +1,104 @@
+"""The corpus that ships with the package: public-domain music that `scripts/build_corpus.py` gathered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cantilena.corpus.columns import check_table
+from cantilena.corpus.folder import read_folder
+from cantilena.corpus.manifest import MANIFEST_KEY, Manifest
+from cantilena.corpus.options import ReadOptions
+from cantilena.corpus.store import Corpus
+from cantilena.errors import CorpusError
+
+_WHOLE = "tunes"
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A corpus that ships with the package.
+
+    Args:
+        name: how it is asked for.
+        description: what it is, one line.
+    """
+
+    name: str
+    description: str
+
+
+BUILTINS: tuple[Builtin, ...] = (
+    Builtin(_WHOLE, "all of the following together"),
+    Builtin("chorales", "Johann Sebastian Bach's chorales, each voice a melody"),
+    Builtin("quartets", "first violins of string quartets by Haydn, Mozart and Beethoven"),
+    Builtin("ryan", "Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes"),
+    Builtin("oneill", "O'Neill's Music of Ireland, Chicago 1903: airs and dances"),
+    Builtin("aird", "Aird's Selection of Scotch, English, Irish and Foreign Airs, Glasgow 1782-1801"),
+)
+"""The corpora that ship with the package; the first holds all the others."""
+
+
+def load_builtin(name: str) -> Corpus:
+    """A corpus that ships with the package.
+
+    Args:
+        name: `tunes` for the whole, or one of its collections.
+
+    Raises:
+        CorpusError: there is none of that name.
+
+    Example:
+        >>> chorales = load_builtin("chorales")
+        >>> chorales.count("composer")  # doctest: +ELLIPSIS
+        {'Johann Sebastian Bach': ...}
+    """
+    if name not in (builtin.name for builtin in BUILTINS):
+        known = ", ".join(builtin.name for builtin in BUILTINS)
+        raise CorpusError(f"no corpus '{name}' ships with Cantilena", f"choose one of {known}")
+    whole = _whole()
+    if name == _WHOLE:
+        return whole
+    part = whole.where(collection=name)
+    skipped = tuple(row for row in whole.manifest.skipped if row.file.startswith(f"{name}/"))
+    read = len({source.partition("#")[0] for source in part.column("source")})
+    return Corpus(part.table, replace(whole.manifest, name=name, read=read, skipped=skipped))
+
+
+def open_corpus(name_or_path: str | Path, options: ReadOptions | None = None, *, quiet: bool = False) -> Corpus:
+    """A corpus by its name, from a corpus file, or read from a folder of scores.
+
+    Args:
+        name_or_path: a name in `BUILTINS`, a file that `Corpus.save` wrote, or a folder; a folder named like a
+            corpus is written `./tunes`.
+        options: how a folder is read.
+        quiet: show no progress.
+
+    Raises:
+        CorpusError: there is nothing of that name, or it cannot be used.
+    """
+    if isinstance(name_or_path, str) and name_or_path in (builtin.name for builtin in BUILTINS):
+        return load_builtin(name_or_path)
+    path = Path(name_or_path)
+    if path.is_dir():
+        return read_folder(path, options, quiet=quiet)
+    if not path.exists():
+        names = ", ".join(builtin.name for builtin in BUILTINS)
+        raise CorpusError(f"there is no corpus '{name_or_path}'", f"name a folder, a corpus file, or one of {names}")
+    return Corpus.load(path)
+
+
+@lru_cache(maxsize=1)
+def _whole() -> Corpus:
+    with resources.as_file(resources.files("cantilena.corpus").joinpath("data/tunes.parquet")) as path:
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise CorpusError("the corpus of the package is missing or damaged", "install cantilena anew") from error
+    check_table(table)
+    return Corpus(table, Manifest.from_json((table.schema.metadata or {})[MANIFEST_KEY]))

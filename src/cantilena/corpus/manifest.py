@@ -1,0 +1,95 @@
+"""What a corpus says about itself: where it comes from, what was read and what was left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from cantilena.errors import CorpusError
+
+FORMAT = 1
+"""The version of the file format; a file of another version is refused."""
+
+MANIFEST_KEY = b"cantilena"
+"""Where the manifest stands in the metadata of a table."""
+
+NEAR_DUPLICATE = "near-duplicate of "
+"""How the reason of a melody begins that was left out because another one is almost the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """A file, or a melody of a file, that is not in the corpus.
+
+    Args:
+        file: its path below the folder that was read; `book.abc#3` is the third melody of a file.
+        reason: why, in one line.
+    """
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Where a corpus comes from.
+
+    Args:
+        name: what it is called.
+        licence: what may be done with it, in one line; "" if nothing is known.
+        description: one line about its content.
+        read: how many files gave at least one melody.
+        skipped: what was left out, with reasons.
+        ignored: how many files of each unknown suffix lay beside the scores.
+        options: what the reading was asked, as JSON values.
+        versions: versions of the software that read it.
+
+    Example:
+        >>> Manifest.from_json(Manifest("mine", read=2).to_json()).read
+        2
+    """
+
+    name: str
+    licence: str = ""
+    description: str = ""
+    read: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The manifest as one line of JSON."""
+        return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Manifest:
+        """Read what `to_json` wrote.
+
+        Raises:
+            CorpusError: it is something else, or of another version.
+        """
+        try:
+            record = json.loads(text)
+            if not isinstance(record, dict):
+                raise TypeError
+            version = record["format"]
+            if version != FORMAT:
+                raise CorpusError(
+                    f"the corpus file has format {str(version)[:20]}, this version reads format {FORMAT}",
+                    "read the folder of scores again: cantilena corpus read DIR --out FILE",
+                )
+            return cls(
+                name=str(record["name"]),
+                licence=str(record["licence"]),
+                description=str(record["description"]),
+                read=int(record["read"]),
+                skipped=tuple(Skipped(str(row["file"]), str(row["reason"])) for row in record["skipped"]),
+                ignored={str(suffix): int(count) for suffix, count in record["ignored"].items()},
+                options=dict(record["options"]),
+                versions={str(name): str(version) for name, version in record["versions"].items()},
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise CorpusError("the corpus file has a damaged manifest", "read the folder of scores again") from error
