@@ -56,4 +56,5 @@ def rl_tuner_autocorrelation(
 ) -> Rewards:
     """At each lag, more than a little correlation of the melody so far with itself is penalised by its size."""
     size = np.abs(autocorrelations(line))
-    return penalty * np.where(size > threshold, size, 0.0).sum(axis=0)  # NaN is not above the threshold
+    above: Rewards = np.where(size > threshold, size, 0.0).sum(axis=0)  # NaN is not above the threshold
+    return penalty * above
