@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
 from cantilena.model.bars import Bars
 
 Array = Any
-"""A numpy array, or a torch tensor where the model is a network: `numpy_of` turns either into numpy."""
+"""A numpy array, or a torch tensor where the model is a network: `arrays.numpy_of` turns either into numpy."""
 
 State = Any
 """What a model remembers between steps: of its own kind, handed back untouched."""
@@ -40,11 +38,6 @@ class SequenceModel(Protocol):
     def log_probs(self, tokens: Array) -> Array:
         """`(melodies, steps, vocabulary)` for `(melodies, steps)` tokens: entry t is given the tokens before t."""
         ...
-
-
-def numpy_of(array: Array) -> Any:  # noqa: ANN401  (whatever numpy makes of it)
-    """A numpy array of a numpy array, or of a torch tensor on any device, without importing torch."""
-    return array.detach().cpu().numpy() if hasattr(array, "detach") else np.asarray(array)
 
 
 def start_in_bars(model: SequenceModel, melodies: int, bars: Bars | None) -> tuple[Array, State]:

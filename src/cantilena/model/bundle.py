@@ -1,0 +1,183 @@
+"""The bundle: one file that holds a model and says everything about it.
+
+A `.safetensors` file: the weights under `weights.`, those before tuning under `prior.`, and one entry of metadata,
+`cantilena`, with the rest as JSON. Nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.encoding import Encoding, encoding_from
+from cantilena.errors import BundleError, CantilenaError
+from cantilena.model.bundle_file import read_bundle, write_bundle
+from cantilena.model.inference import NumpyNetwork
+from cantilena.model.options import NetworkOptions
+from cantilena.model.policy import POLICIES, PolicyModel, ScoreModel
+from cantilena.model.protocol import SequenceModel
+from cantilena.model.weights import parameters, weight_shapes
+
+if TYPE_CHECKING:
+    from cantilena.model.network import Network
+
+Weights = Mapping[str, NDArray[np.floating]]
+
+SMALL = 5_000_000
+"""Up to so many weights a network is stepped in numpy; above, torch is worth its import."""
+
+_SHIPPED = Path(__file__).parent / "bundles"
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A trained or tuned model with all that composing needs.
+
+    Args:
+        options: the network's shape.
+        weights: the network's weights by name.
+        encoding_description: what `encoding_from` builds the encoding from.
+        prior_weights: the weights before tuning, None where the model was not tuned.
+        policy: how scores become probabilities: `likelihood softmax-q argmax-q psi g`.
+        licence: of the corpus, for whoever passes the model on.
+        provenance: how it came to be: `corpus`, `training`, `tuning`; JSON values.
+
+    Raises:
+        BundleError: parts that do not fit together.
+
+    Example:
+        >>> from cantilena.encoding import GridEncoding
+        >>> options, grid = NetworkOptions(width=8, embedding=8), GridEncoding()
+        >>> weights = {name: np.zeros(shape) for name, shape in weight_shapes(options, len(grid.vocabulary)).items()}
+        >>> bundle = Bundle(options, weights, grid.description())
+        >>> bundle.encoding.vocabulary[2], bundle.model().vocabulary_size
+        ('C3', 38)
+    """
+
+    options: NetworkOptions
+    weights: Weights
+    encoding_description: Mapping[str, Any]
+    prior_weights: Weights | None = None
+    policy: str = "likelihood"
+    licence: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.policy not in POLICIES:
+            raise BundleError(f"this bundle has an unknown policy '{self.policy}'", _AGAIN)
+        if self.policy == "g" and self.prior_weights is None:
+            raise BundleError("this bundle's policy g needs its prior's weights, which are missing", _AGAIN)
+        shapes = weight_shapes(self.options, len(self.encoding.vocabulary))
+        for weights in (self.weights, self.prior_weights):
+            if weights is not None:
+                _check_weights(weights, shapes)
+
+    @cached_property
+    def encoding(self) -> Encoding:
+        """What the tokens mean."""
+        try:
+            encoding: Encoding = encoding_from(dict(self.encoding_description))
+        except CantilenaError as error:
+            raise BundleError(f"this bundle's encoding cannot be read: {error.text}", _AGAIN) from error
+        return encoding
+
+    def model(self) -> SequenceModel:
+        """The model as it composes: in numpy where it is small, else in torch."""
+        prior = self.prior() if self.policy == "g" else None
+        network = self._scores(self.weights)
+        return network if self.policy == "likelihood" else PolicyModel(network, self.policy, prior)
+
+    def prior(self) -> SequenceModel:
+        """The model before tuning; the model itself where it was not tuned."""
+        return self._scores(self.weights if self.prior_weights is None else self.prior_weights)
+
+    def network(self) -> Network:
+        """The network in torch, to train or tune further."""
+        return self._torch(self.weights)
+
+    def save(self, path: Path, *, half: bool = False, overwrite: bool = True) -> None:
+        """Write the bundle, whole or not at all.
+
+        Args:
+            path: by custom it ends in `.safetensors`.
+            half: store 16-bit floats, for a file half as long; log p moves by about .001.
+            overwrite: whether a file already there may be replaced.
+
+        Raises:
+            RunError: something is there and `overwrite` is off.
+            InputError: it cannot be written.
+        """
+        write_bundle(path, self, half=half, overwrite=overwrite)
+
+    @classmethod
+    def load(cls, path: Path) -> Bundle:
+        """Read a bundle; every claim of the file is checked before it is believed.
+
+        Raises:
+            BundleError: it is missing, damaged, no bundle, or of another version.
+        """
+        try:
+            return cls(**read_bundle(path))
+        except BundleError as error:
+            raise BundleError(error.text.replace("this bundle", str(path)), error.hint) from error
+
+    def _scores(self, weights: Weights) -> ScoreModel:
+        if parameters(self.options, len(self.encoding.vocabulary)) <= SMALL:
+            return NumpyNetwork(self.options, weights)
+        return self._torch(weights)
+
+    def _torch(self, weights: Weights) -> Network:
+        from cantilena.model.network import Network
+
+        return Network(self.options, len(self.encoding.vocabulary)).load_weights(weights)
+
+
+def find_bundle(name_or_path: str | Path) -> Path:
+    """The file of a bundle: a path, a folder with one bundle in it, or the name of one that ships with the package.
+
+    Raises:
+        BundleError: there is none.
+    """
+    path = Path(name_or_path)
+    if path.is_dir():
+        inside = sorted(path.glob("*.safetensors"))
+        if len(inside) == 1:
+            return inside[0]
+        found = ", ".join(entry.name for entry in inside[:5]) or "none"
+        raise BundleError(f"{path} does not hold one bundle but {found}", "name the .safetensors file itself")
+    if path.exists():
+        return path
+    shipped = {entry.stem: entry for entry in sorted(_SHIPPED.glob("*.safetensors"))}
+    if str(name_or_path) in shipped:
+        return shipped[str(name_or_path)]
+    names = ", ".join(shipped) or "none in this installation"
+    raise BundleError(
+        f"there is no bundle '{name_or_path}'",
+        f"give a path, or the name of a bundle that ships with Cantilena: {names}",
+    )
+
+
+_AGAIN = "train or tune it again with this version, or ask whoever gave it to you for a new file"
+
+
+def _check_weights(weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> None:
+    if set(weights) != set(shapes):
+        odd = sorted(set(weights) ^ set(shapes))[0]
+        state = "lacks" if odd in shapes else "has"
+        raise BundleError(f"this bundle {state} the weights '{odd[:80]}', against its options", _AGAIN)
+    for name, shape in shapes.items():
+        weight = weights[name]
+        if weight.shape != shape:
+            raise BundleError(
+                f"this bundle's weights '{name}' have shape {weight.shape}, its options say {shape}", _AGAIN
+            )
+        # The sum is finite exactly if every number is, short of an overflow that float64 cannot reach here.
+        if not math.isfinite(float(np.sum(weight, dtype=np.float64))):
+            raise BundleError(f"this bundle's weights '{name}' are not all finite", _AGAIN)

@@ -1,0 +1,94 @@
+"""Where networks compute, on how many threads, and how precisely: decided here and nowhere else."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import torch
+
+from cantilena.errors import UsageError
+
+
+def choose_device(name: str = "auto") -> torch.device:
+    """The device of that name; `auto` takes a CUDA card where there is one, else the processor.
+
+    Apple's `mps` is taken only when asked for: small recurrent networks are faster on its processor.
+
+    Raises:
+        UsageError: an unknown device, or one that this machine lacks.
+
+    Example:
+        >>> choose_device("cpu")
+        device(type='cpu')
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cpu":
+        return torch.device("cpu")
+    if name == "cuda" or (name.startswith("cuda:") and name[5:].isdecimal()):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(name[5:] or 0) < count:
+            return torch.device(name)
+        raise UsageError(f"this machine has no {name}", "use --device cpu or --device auto")
+    if name == "mps":
+        if torch.backends.mps.is_available():
+            return torch.device("mps")
+        raise UsageError("this machine has no mps", "use --device cpu or --device auto")
+    raise UsageError(f"there is no device '{name}'", "choose auto, cpu, cuda or mps")
+
+
+def use_threads(threads: int) -> None:
+    """Compute on so many processor threads; 0 leaves torch's own choice.
+
+    Raises:
+        UsageError: fewer than 0.
+    """
+    if threads < 0:
+        raise UsageError(f"{threads} threads", "give 1 or more, or 0 for all")
+    if threads:
+        torch.set_num_threads(threads)
+
+
+def choose_precision(name: str, device: torch.device) -> torch.dtype:
+    """bfloat16 or float32 for the products of training; weights stay float32 in any case.
+
+    `auto` is bfloat16 where the hardware multiplies it natively. It asks the hardware and does not time it, so that the
+    same machine always answers the same and a resumed run computes the same bits.
+
+    Raises:
+        UsageError: an unknown precision.
+
+    Example:
+        >>> choose_precision("float32", torch.device("cpu"))
+        torch.float32
+    """
+    if name == "float32":
+        return torch.float32
+    if name == "bfloat16":
+        return torch.bfloat16
+    if name != "auto":
+        raise UsageError(f"there is no precision '{name}'", "choose auto, float32 or bfloat16")
+    gains = (
+        torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and processor_has_bfloat16()
+    )
+    return torch.bfloat16 if gains else torch.float32
+
+
+def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
+    """A context in which products are computed in that precision."""
+    return torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == torch.bfloat16)
+
+
+def processor_has_bfloat16(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor multiplies bfloat16 natively, by what Linux says of it; elsewhere no.
+
+    Args:
+        cpuinfo: where Linux says it.
+    """
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.lower().startswith(("flags", "features"))), "")
+    return bool({"avx512_bf16", "amx_bf16", "bf16"} & set(flags.split()))

@@ -1,0 +1,177 @@
+"""The same networks in numpy, so that composing with a small model needs no torch.
+
+The cells are those of `stepping.py`, in float32, and agree with torch to 1e-5.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.model.arrays import log_softmax, numpy_of
+from cantilena.model.bars import Bars
+from cantilena.model.features import Features, Memory
+from cantilena.model.options import NetworkOptions
+from cantilena.model.weights import LAYER
+from cantilena.model.windows import WindowState, shifted, windows
+
+Floats = NDArray[np.float32]
+Hidden = tuple[tuple[Floats, ...], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NumpyState:
+    """What a network remembers between steps; never changed in place."""
+
+    hidden: Hidden
+    memory: Memory
+
+
+class NumpyNetwork:
+    """A trained network that computes in numpy alone.
+
+    Args:
+        options: its shape.
+        weights: every weight by name, as `Network.numpy_weights` gives them.
+
+    Example:
+        >>> from cantilena.model import weight_shapes
+        >>> options = NetworkOptions(width=8, embedding=8)
+        >>> weights = {name: np.zeros(shape) for name, shape in weight_shapes(options, 38).items()}
+        >>> log_probs, state = NumpyNetwork(options, weights).start(melodies=1)
+        >>> bool(np.allclose(np.exp(log_probs), 1 / 38))
+        True
+    """
+
+    def __init__(self, options: NetworkOptions, weights: Mapping[str, NDArray[np.floating]]) -> None:
+        self.options = options
+        single = {name: np.ascontiguousarray(weight, dtype=np.float32) for name, weight in weights.items()}
+        self.features = Features(options, len(single["head.bias"]))
+        self._head = np.ascontiguousarray(single["head.weight"].T), single["head.bias"]
+        self._layers = []
+        for layer in range(options.layers):
+            w_ih, w_hh, b_ih, b_hh = (self._ordered(single[f"core.{name}_l{layer}"]) for name in LAYER)
+            if options.core != "gru":
+                b_ih, b_hh = b_ih + b_hh, np.zeros_like(b_hh)
+            self._layers.append((np.ascontiguousarray(w_ih.T), b_ih, np.ascontiguousarray(w_hh.T), b_hh))
+        if options.input == "features":
+            self._table = single["table.weight"] @ self._layers[0][0]
+            self._table[: self.features.start + 1] += self._layers[0][1]
+
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens there are."""
+        return self.features.vocabulary_size
+
+    @property
+    def uses_bars(self) -> bool:
+        """Whether it cares where in its bar a step lies."""
+        options = self.options
+        return options.input == "features" and (options.bar_position or bool(options.look_back))
+
+    def start(self, melodies: int, *, bars: Bars | None = None) -> tuple[Floats, Any]:
+        """`(melodies, vocabulary)` log p of the first token, and the state. Bars default to 4/4 in sixteenths."""
+        scores, state = self.start_scores(melodies, bars)
+        return log_softmax(scores), state
+
+    def step(self, tokens: Any, state: Any) -> tuple[Floats, Any]:  # noqa: ANN401
+        """`(melodies, vocabulary)` log p of the next token after one more of each melody, and the state."""
+        scores, state = self.step_scores(tokens, state)
+        return log_softmax(scores), state
+
+    def log_probs(self, tokens: Any, *, bars: Bars | None = None) -> Floats:  # noqa: ANN401
+        """`(melodies, steps, vocabulary)` log p of each step given the tokens before it."""
+        normalised: Floats = log_softmax(self.scores(tokens, bars))
+        return normalised
+
+    def scores(self, tokens: Any, bars: Bars | None = None) -> Floats:  # noqa: ANN401
+        """`(melodies, steps, vocabulary)` scores of the head: entry t is given the tokens before t."""
+        known = numpy_of(tokens)
+        melodies, steps = known.shape
+        scores = np.empty((melodies, steps, self.vocabulary_size), dtype=np.float32)
+        if self.options.input == "paper":
+            seen = windows(known, self.options.window, self.features.start)
+            for step in range(steps):
+                scores[:, step] = self._window_scores(seen[:, step])
+            return scores
+        rows = self.features.of(known, bars)
+        hidden = self._silence(melodies)
+        for step in range(steps):
+            scores[:, step], hidden = self._after(self._table[rows[:, step]].sum(axis=1), hidden)
+        return scores
+
+    def start_scores(self, melodies: int, bars: Bars | None = None) -> tuple[Floats, Any]:
+        """As `start`, with the head's raw scores."""
+        if self.options.input == "paper":
+            seen = np.full((melodies, self.options.window), self.features.start)
+            return self._window_scores(seen), WindowState(seen)
+        rows, memory = self.features.first(melodies, bars)
+        scores, hidden = self._after(self._table[rows].sum(axis=1), self._silence(melodies))
+        return scores, NumpyState(hidden, memory)
+
+    def step_scores(self, tokens: Any, state: Any) -> tuple[Floats, Any]:  # noqa: ANN401
+        """As `step`, with the head's raw scores."""
+        known = numpy_of(tokens)
+        if isinstance(state, WindowState):
+            seen = shifted(state.seen, known)
+            return self._window_scores(seen), WindowState(seen)
+        rows, memory = self.features.next(known, state.memory)
+        scores, hidden = self._after(self._table[rows].sum(axis=1), state.hidden)
+        return scores, NumpyState(hidden, memory)
+
+    def _after(self, first: Floats, hidden: Hidden) -> tuple[Floats, Hidden]:
+        """Scores after one step, `first` being what the first layer is told, `(melodies, gates)`."""
+        after, x = [], first
+        for layer, (w_ih, b_ih, w_hh, b_hh) in enumerate(self._layers):
+            x = x if layer == 0 else x @ w_ih + b_ih
+            state = self._cell(x, w_hh, b_hh, hidden[layer])
+            after.append(state)
+            x = state[0]
+        weight, bias = self._head
+        return x @ weight + bias, tuple(after)
+
+    def _cell(self, x: Floats, w_hh: Floats, b_hh: Floats, state: tuple[Floats, ...]) -> tuple[Floats, ...]:
+        h, width = state[0], self.options.width
+        u = h @ w_hh
+        if self.options.core == "gru":
+            u += b_hh
+            gates = _sigma(x[:, : 2 * width] + u[:, : 2 * width])
+            reset, keep = gates[:, :width], gates[:, width:]
+            new = np.tanh(x[:, 2 * width :] + reset * u[:, 2 * width :])
+            return (new + keep * (h - new),)
+        u += x
+        if self.options.core == "rnn":
+            return (np.tanh(u),)
+        gates = _sigma(u[:, : 3 * width])
+        i, f, o = gates[:, :width], gates[:, width : 2 * width], gates[:, 2 * width :]
+        c = f * state[1] + i * np.tanh(u[:, 3 * width :])
+        return o * np.tanh(c), c
+
+    def _window_scores(self, seen: NDArray[np.int64]) -> Floats:
+        numbers = (seen / self.vocabulary_size).astype(np.float32)
+        w_ih, b_ih = self._layers[0][:2]
+        hidden = self._silence(len(seen))
+        for place in range(seen.shape[1]):
+            scores, hidden = self._after(numbers[:, place : place + 1] @ w_ih + b_ih, hidden)
+        return scores
+
+    def _silence(self, melodies: int) -> Hidden:
+        zeros = np.zeros((melodies, self.options.width), dtype=np.float32)
+        return tuple((zeros, zeros) if self.options.core == "lstm" else (zeros,) for _ in self._layers)
+
+    def _ordered(self, weight: Floats) -> Floats:
+        """An lstm's gates from torch's i, f, g, o to i, f, o, g, so that the three sigmoids lie together."""
+        if self.options.core != "lstm":
+            return weight
+        i, f, g, o = np.split(weight, 4)
+        return np.concatenate([i, f, o, g])
+
+
+def _sigma(x: Floats) -> Floats:
+    """The logistic function, by tanh: it cannot overflow."""
+    sigma: Floats = 0.5 + 0.5 * np.tanh(0.5 * x)
+    return sigma

@@ -1,0 +1,72 @@
+"""What a network is made of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cantilena.errors import UsageError
+
+Core = Literal["lstm", "gru", "rnn"]
+Input = Literal["features", "paper"]
+
+
+@dataclass(frozen=True)
+class NetworkOptions:
+    """The shape of a network: input, recurrent core, head.
+
+    Raises:
+        UsageError: a value that no network can have.
+
+    Example:
+        >>> NetworkOptions.paper().width
+        1024
+    """
+
+    core: Core = "lstm"
+    """The recurrent cells: lstm, gru, or the plain rnn of the paper's comparison."""
+    layers: int = 1
+    """Recurrent layers, one upon the other."""
+    width: int = 128
+    """Cells in each layer."""
+    embedding: int = 128
+    """Size of the vector that describes a step to the first layer (not used by the paper's input)."""
+    dropout: float = 0.1
+    """Share of each layer's outputs that training leaves out."""
+    input: Input = "features"
+    """features: tokens, place in the bar and look-back, every step predicted. paper: a window of tokens as plain
+    numbers divided by the vocabulary's size, and only the step after the window predicted."""
+    bar_position: bool = True
+    """Tell the network where in the bar a step lies and how long the bar is."""
+    look_back: tuple[int, ...] = (1, 2)
+    """Tell the network what sounded this many bars before the step to predict, and for how long the melody has been
+    repeating it; empty for nothing."""
+    window: int = 40
+    """How many tokens the paper's input sees."""
+
+    def __post_init__(self) -> None:
+        if self.core not in ("lstm", "gru", "rnn"):
+            raise UsageError(f"there is no core '{self.core}'", "choose lstm, gru or rnn")
+        if self.input not in ("features", "paper"):
+            raise UsageError(f"there is no input '{self.input}'", "choose features or paper")
+        for name, value, most in (
+            ("layers", self.layers, 16),
+            ("width", self.width, 8192),
+            ("embedding", self.embedding, 8192),
+            ("window", self.window, 4096),
+        ):
+            if not 1 <= value <= most:
+                raise UsageError(f"{name} is {value}", f"give a whole number from 1 to {most}")
+        if not 0.0 <= self.dropout < 1.0:
+            raise UsageError(f"dropout is {self.dropout:g}", "give a share from 0 to below 1, such as 0.4")
+        if len(self.look_back) > 8 or any(not 1 <= bars <= 64 for bars in self.look_back):
+            raise UsageError(
+                f"look-back of {' '.join(map(str, self.look_back))} bars", "give up to 8 numbers from 1 to 64"
+            )
+        if list(self.look_back) != sorted(set(self.look_back)):
+            raise UsageError("the bars to look back by are out of order", "give each once, the nearest first: 1 2")
+
+    @classmethod
+    def paper(cls) -> NetworkOptions:
+        """The paper's network, 3 x 1024 with 40 % dropout, on the modern input."""
+        return cls(layers=3, width=1024, embedding=256, dropout=0.4)

@@ -1,0 +1,98 @@
+"""One step of a network in torch, fast: table times first layer computed once, and the cells written out.
+
+The cells, with sigma the logistic function and . the elementwise product:
+
+    lstm   i, f, o = sigma(a_i), sigma(a_f), sigma(a_o);  c' = f . c + i . tanh(a_g);  h' = o . tanh(c')
+    gru    r, z = sigma(x_r + u_r), sigma(x_z + u_z);  n = tanh(x_n + r . u_n);  h' = n + z . (h - n)
+    rnn    h' = tanh(a)
+
+where x = W_ih x + b_ih comes from below, u = W_hh h + b_hh from the step before, and a = x + u.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cantilena.model.features import Memory
+from cantilena.model.weights import LAYER
+
+if TYPE_CHECKING:
+    from cantilena.model.network import Network
+
+Hidden = tuple[tuple[Tensor, ...], ...]
+"""For each layer `(h, c)` for lstm, `(h,)` else, each `(melodies, width)`."""
+
+
+class Stepper:
+    """The weights of a network, laid out for stepping.
+
+    Args:
+        network: whose weights; they are copied, so that a later update does not change this stepper.
+    """
+
+    def __init__(self, network: Network) -> None:
+        core = network.core
+        self.core, self.width = network.options.core, network.options.width
+        self.head = network.head.weight.t().contiguous(), network.head.bias.clone()
+        self.layers = []
+        for layer in range(network.options.layers):
+            w_ih, w_hh, b_ih, b_hh = (self._ordered(getattr(core, f"{name}_l{layer}")) for name in LAYER)
+            if self.core != "gru":  # a gru's new gate keeps the two biases apart
+                b_ih, b_hh = b_ih + b_hh, torch.zeros_like(b_hh)
+            self.layers.append((w_ih.t().contiguous(), b_ih, w_hh.t().contiguous(), b_hh))
+        self.table = network.table.weight @ self.layers[0][0]
+        self.table[: network.features.start + 1] += self.layers[0][1]  # each step has exactly one row of these
+
+    def silence(self, melodies: int) -> Hidden:
+        """The hidden state before anything has sounded."""
+        zeros = self.table.new_zeros(melodies, self.width)
+        return tuple((zeros, zeros) if self.core == "lstm" else (zeros,) for _ in self.layers)
+
+    def __call__(self, rows: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
+        """`(melodies, vocabulary)` scores after one step with `(melodies, columns)` rows, and the new hidden state."""
+        after = []
+        below = F.embedding_bag(rows, self.table, mode="sum")
+        for layer, (w_ih, b_ih, w_hh, b_hh) in enumerate(self.layers):
+            from_below = below if layer == 0 else torch.addmm(b_ih, below, w_ih)
+            state = self._cell(from_below, w_hh, b_hh, hidden[layer])
+            after.append(state)
+            below = state[0]
+        weight, bias = self.head
+        return torch.addmm(bias, below, weight), tuple(after)
+
+    def _cell(self, x: Tensor, w_hh: Tensor, b_hh: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """One cell; `x` is this step's own and is written over."""
+        h, width = state[0], self.width
+        if self.core == "gru":
+            u = torch.addmm(b_hh, h, w_hh)
+            reset, keep = (x[:, : 2 * width] + u[:, : 2 * width]).sigmoid_().chunk(2, dim=1)
+            new = torch.addcmul(x[:, 2 * width :], reset, u[:, 2 * width :]).tanh_()
+            return (torch.addcmul(new, keep, h - new),)
+        x.addmm_(h, w_hh)
+        if self.core == "rnn":
+            return (x.tanh_(),)
+        i, f, o = x[:, : 3 * width].sigmoid_().chunk(3, dim=1)
+        c = torch.addcmul(f * state[1], i, x[:, 3 * width :].tanh_())
+        return o * c.tanh(), c
+
+    def _ordered(self, weight: Tensor) -> Tensor:
+        """Rows by gate; an lstm's from torch's i, f, g, o to i, f, o, g, so that the three sigmoids lie together."""
+        weight = weight.detach()
+        if self.core != "lstm":
+            return weight.clone()
+        i, f, g, o = weight.chunk(4)
+        return torch.cat([i, f, o, g])
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """What a network remembers between steps; never changed in place."""
+
+    stepper: Stepper
+    hidden: Hidden
+    memory: Memory

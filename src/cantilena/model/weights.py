@@ -1,0 +1,47 @@
+"""The names and shapes of a network's weights, known without building it."""
+
+from __future__ import annotations
+
+import math
+
+from cantilena.model.features import Features
+from cantilena.model.options import NetworkOptions
+
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}
+"""Gates of each kind of cell: blocks of rows in its weights."""
+
+LAYER = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
+"""The weights of a layer, by torch's names without the layer's number."""
+
+
+def weight_shapes(options: NetworkOptions, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every weight, in the order of the network.
+
+    Example:
+        >>> weight_shapes(NetworkOptions(), 38)["head.weight"]
+        (38, 128)
+    """
+    gates, width = GATES[options.core] * options.width, options.width
+    shapes: dict[str, tuple[int, ...]] = {}
+    if options.input == "features":
+        shapes["table.weight"] = (Features(options, vocabulary_size).rows, options.embedding)
+    below = options.embedding if options.input == "features" else 1
+    for layer in range(options.layers):
+        shapes[f"core.weight_ih_l{layer}"] = (gates, below)
+        shapes[f"core.weight_hh_l{layer}"] = (gates, width)
+        shapes[f"core.bias_ih_l{layer}"] = (gates,)
+        shapes[f"core.bias_hh_l{layer}"] = (gates,)
+        below = width
+    shapes["head.weight"] = (vocabulary_size, width)
+    shapes["head.bias"] = (vocabulary_size,)
+    return shapes
+
+
+def parameters(options: NetworkOptions, vocabulary_size: int) -> int:
+    """How many numbers a network learns.
+
+    Example:
+        >>> parameters(NetworkOptions(), 38) < 300_000
+        True
+    """
+    return sum(math.prod(shape) for shape in weight_shapes(options, vocabulary_size).values())
