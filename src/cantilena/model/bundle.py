@@ -62,16 +62,16 @@ class Bundle:
     """
 
     options: NetworkOptions
-    weights: Weights
+    weights: Weights = field(repr=False)
     encoding_description: Mapping[str, Any]
-    prior_weights: Weights | None = None
+    prior_weights: Weights | None = field(default=None, repr=False)
     policy: str = "likelihood"
     licence: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
-            raise BundleError(f"this bundle has an unknown policy '{self.policy}'", _AGAIN)
+            raise BundleError(f"this bundle has an unknown policy {self.policy[:80]!r}", _AGAIN)
         if self.policy == "g" and self.prior_weights is None:
             raise BundleError("this bundle's policy g needs its prior's weights, which are missing", _AGAIN)
         shapes = weight_shapes(self.options, len(self.encoding.vocabulary))
@@ -171,7 +171,7 @@ def _check_weights(weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> N
     if set(weights) != set(shapes):
         odd = sorted(set(weights) ^ set(shapes))[0]
         state = "lacks" if odd in shapes else "has"
-        raise BundleError(f"this bundle {state} the weights '{odd[:80]}', against its options", _AGAIN)
+        raise BundleError(f"this bundle {state} the weights {odd[:80]!r}, against its options", _AGAIN)
     for name, shape in shapes.items():
         weight = weights[name]
         if weight.shape != shape:

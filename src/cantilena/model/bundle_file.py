@@ -106,7 +106,9 @@ def _record(metadata: Mapping[str, str]) -> dict[str, Any]:
         )
     if set(record) != _KEYS:
         odd = sorted(set(record) ^ _KEYS)[0]
-        raise BundleError(f"this bundle's description {'lacks' if odd in _KEYS else 'has an unknown'} '{odd}'", _HINT)
+        raise BundleError(
+            f"this bundle's description {'lacks' if odd in _KEYS else 'has an unknown'} {odd[:80]!r}", _HINT
+        )
     for key, kind in (("options", dict), ("encoding", dict), ("provenance", dict), ("policy", str), ("licence", str)):
         if not isinstance(record[key], kind):
             raise BundleError(f"this bundle's '{key}' is not what it should be", _HINT)
@@ -124,7 +126,7 @@ def _tensors(file: Any) -> dict[str, NDArray[np.float32]]:  # noqa: ANN401  (saf
     for name in file.keys():  # noqa: SIM118  (the file is no mapping)
         kind = file.get_slice(name).get_dtype()
         if kind not in _TYPES:
-            raise BundleError(f"this bundle's weights '{name[:80]}' are of type {kind}, not F32 or F16", _HINT)
+            raise BundleError(f"this bundle's weights {name[:80]!r} are of type {kind}, not F32 or F16", _HINT)
         tensors[name] = file.get_tensor(name).astype(np.float32)
     return tensors
 
@@ -133,7 +135,7 @@ def _options(record: Mapping[str, Any]) -> NetworkOptions:
     fields = {entry.name: type(entry.default) for entry in dataclasses.fields(NetworkOptions)}
     if set(record) != set(fields):
         odd = sorted(set(record) ^ set(fields))[0]
-        raise BundleError(f"this bundle's options {'lack' if odd in fields else 'have an unknown'} '{odd[:80]}'", _HINT)
+        raise BundleError(f"this bundle's options {'lack' if odd in fields else 'have an unknown'} {odd[:80]!r}", _HINT)
     values: dict[str, Any] = {}
     for name, kind in fields.items():
         value = record[name]
