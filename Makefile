@@ -1,0 +1,52 @@
+# `make melody` and `make test` do all the set-up themselves; `make help` lists the rest.
+
+# The first Python from 3.11 to 3.14, one that can make environments if there is one.
+PYTHON ?= $(shell for need in 'import ensurepip, venv' ''; do for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	"$$name" -c "$$need; import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))" >/dev/null 2>&1 && echo "$$name" && exit; done; done)
+OUT ?= runs/melody
+TESTS ?=
+RUN := .venv/bin/python
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help melody test test-slow lint bench bundles pins clean set-up set-up-dev
+
+help:  ## list what can be made
+	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+melody: set-up  ## the main job: learn, tune, compose, measure; then open runs/melody/report.html
+	@if [ -f '$(OUT)/run.json' ] && $(RUN) -c 'import pathlib, sys; from cantilena.runs import finished; sys.exit(not finished(pathlib.Path(sys.argv[1])))' '$(OUT)'; \
+	then echo 'The run is finished: open $(OUT)/report.html (make melody OUT=runs/other makes another)'; \
+	elif [ -f '$(OUT)/run.json' ]; then $(RUN) -m cantilena reproduce --preset quick --out '$(OUT)' --resume; \
+	else $(RUN) -m cantilena reproduce --preset quick --out '$(OUT)'; fi
+
+test: lint  ## all checks and tests, but for the slow ones
+	@$(RUN) -m pytest -q -n auto -m 'not slow' $(TESTS)
+
+test-slow: set-up-dev  ## the tests that take minutes: the wheel in an empty environment, long runs
+	@$(RUN) -m pytest -q -m slow $(TESTS)
+
+lint: set-up-dev  ## ruff, the house (import-linter), mypy strict
+	@.venv/bin/ruff check src tests scripts benchmarks
+	@.venv/bin/ruff format --check src tests scripts benchmarks
+	@.venv/bin/lint-imports
+	@.venv/bin/mypy
+
+bench: set-up-dev  ## measure speed; the numbers of the README
+	@for file in benchmarks/*.py; do echo "$$file"; $(RUN) "$$file" || exit 1; done
+
+bundles: set-up-dev  ## train again the bundles that ship with the package
+	@$(RUN) scripts/build_bundles.py
+
+pins: set-up-dev  ## write constraints.txt anew with the newest versions
+	@$(RUN) scripts/pin_versions.py
+
+clean:  ## remove what was built; runs stay
+	@rm -rf .venv .venv-old .venv.lock build dist src/cantilena.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+
+set-up:
+	@$(if $(PYTHON),'$(PYTHON)' scripts/set_up.py,echo 'error: no Python from 3.11 to 3.14 was found' >&2; echo 'hint: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1)
+
+set-up-dev:
+	@$(if $(PYTHON),'$(PYTHON)' scripts/set_up.py dev notation,echo 'error: no Python from 3.11 to 3.14 was found' >&2; echo 'hint: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1)

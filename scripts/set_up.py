@@ -1,0 +1,168 @@
+"""Create `.venv` and install Cantilena into it, with the versions of `constraints.txt`: what `make` calls first.
+
+    python scripts/set_up.py [EXTRA ...]
+
+It knows the standard library only. A second call finds that all is there and says nothing. An install that was
+interrupted is made anew; two calls at once wait for each other; a changed `pyproject.toml` or `constraints.txt`, a
+moved checkout or another Python is noticed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+VENV = CHECKOUT / ".venv"
+DISCARDED = CHECKOUT / ".venv-old"
+STAMP = VENV / ".cantilena"
+UNFINISHED = VENV / ".cantilena-unfinished"
+LOG = VENV / "install.log"
+
+
+class SetUpError(Exception):
+    """What could not be set up, and what to do, one line each."""
+
+
+def main(extras: list[str]) -> int:
+    """Set up, and give the exit status."""
+    try:
+        with one_at_a_time() as lock:
+            set_up(set(extras), lock)
+    except SetUpError as error:
+        print("\n".join(("error: {}", "hint: {}")).format(*error.args), file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"error: {error}\nhint: check the free space and the rights of {CHECKOUT}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("error: interrupted\nhint: the same command sets up anew", file=sys.stderr)
+        return 130
+    return 0
+
+
+def set_up(extras: set[str], lock: int) -> None:
+    """Bring `.venv` to where it should be; nothing to do if its stamp says that it is there."""
+    if DISCARDED.exists():
+        shutil.rmtree(DISCARDED)
+    found = stamp()
+    broken = UNFINISHED.exists() or (found and found[0] != place())
+    if not broken and found and found[1] == content() and extras <= set(found[2:]):
+        return
+    if broken:
+        say("Removing an environment that was left unfinished, was moved, or is of another Python")
+        VENV.rename(DISCARDED)
+        shutil.rmtree(DISCARDED)
+    if not (VENV / "bin" / "python").exists():
+        create(lock)
+    UNFINISHED.touch()
+    wanted = sorted(extras | set(found[2:]))
+    named = f"Cantilena, with {' and '.join(wanted)}," if wanted else "Cantilena"
+    say(f"Installing {named} into .venv: one to five minutes the first time (log: .venv/install.log)")
+    try:
+        pip(lock, "setuptools")
+        pip(lock, "--no-build-isolation", "--editable", f".[{','.join(wanted)}]" if wanted else ".")
+    except SetUpError:
+        UNFINISHED.unlink()  # pip ended in good order: what is there can be built upon
+        raise
+    STAMP.write_text("\n".join([place(), content(), *wanted]) + "\n", encoding="utf-8")
+    UNFINISHED.unlink()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[int]:
+    """Wait until no other set-up works in this checkout; the lock dies with its process.
+
+    What pip and venv run in inherits the lock: should this process be killed, they hold it until they end.
+    """
+    with (CHECKOUT / ".venv.lock").open("w", encoding="utf-8") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say("Another set-up works in this folder: waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield lock.fileno()
+
+
+def place() -> str:
+    """What an environment cannot outlive: its folder, whose path stands in its scripts, and its Python."""
+    return digest(f"{CHECKOUT}\0{sys.version}".encode("utf-8", "surrogateescape"))
+
+
+def content() -> str:
+    """What decides which packages are installed."""
+    return digest(*((CHECKOUT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")))
+
+
+def digest(*parts: bytes) -> str:
+    """A short hash."""
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
+
+
+def stamp() -> list[str]:
+    """Place, content and extras of the environment that is there; empty if it was never finished."""
+    python = VENV / "bin" / "python"
+    return STAMP.read_text(encoding="utf-8").split() if STAMP.is_file() and python.exists() else []
+
+
+def create(lock: int) -> None:
+    """Make an empty environment."""
+    if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
+        version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        raise SetUpError(
+            f"the Python at {sys.executable} comes without venv",
+            f"on Debian or Ubuntu: apt install python{version}-venv; or name another one: make PYTHON=/path/to/python3",
+        )
+    VENV.mkdir(exist_ok=True)
+    UNFINISHED.touch()
+    command = [sys.executable, "-m", "venv", str(VENV)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, pass_fds=[lock])
+    if done.returncode:
+        said = " ".join((done.stderr or done.stdout).split())[-300:]
+        raise SetUpError(f"python -m venv failed: {said}", "name another Python: make PYTHON=/path/to/python3")
+
+
+def pip(lock: int, *what: str) -> None:
+    """Install with the pinned versions; what pip says goes to the log, the last of it to the user if it fails."""
+    command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    command += ["--progress-bar", "off", "--constraint", "constraints.txt", *what]
+    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+    with LOG.open("a", encoding="utf-8") as log:
+        process = subprocess.Popen(
+            command, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace", pass_fds=[lock],
+        )  # fmt: skip
+        assert process.stdout is not None
+        for line in process.stdout:
+            log.write(line)
+            show_passing(line)
+        show_passing("")
+        if process.wait():
+            log.flush()
+            tail = [line for line in LOG.read_text(encoding="utf-8").splitlines() if not line.startswith("WARNING")]
+            print("\n".join(tail[-12:]), file=sys.stderr)
+            raise SetUpError("pip could not install", "check the network and the lines above, then run it again")
+
+
+def show_passing(line: str) -> None:
+    """On a terminal, show what pip is at, each line in place of the one before."""
+    if sys.stderr.isatty():
+        width = max(shutil.get_terminal_size().columns - 3, 10)
+        print(f"\r\x1b[K{'  ' + line.strip()[:width] if line else ''}", end="", file=sys.stderr, flush=True)
+
+
+def say(text: str) -> None:
+    """One line to the person who waits."""
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))
