@@ -1,0 +1,170 @@
+"""The house keeps its own rules: sizes, names, docstrings, cheap imports, documents that tell the truth."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cantilena.cli.parsing import parse
+from cantilena.cli.table import COMMANDS, find_command
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SOURCE = CHECKOUT / "src" / "cantilena"
+MODULES = sorted(SOURCE.rglob("*.py"))
+STUBS = sorted(SOURCE.rglob("__init__.pyi"))
+HEAVY = {"numpy", "torch", "numba", "verovio", "symusic", "music21", "matplotlib", "pyarrow", "scipy", "sklearn"}
+
+
+def name_of(path: Path) -> str:
+    return path.relative_to(SOURCE).as_posix()
+
+
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
+
+
+def described_names(body: list[ast.stmt]) -> set[str]:
+    """Names with a docstring: definitions that begin with one, assignments that are followed by one."""
+    found: set[str] = set()
+    for statement, following in zip(body, [*body[1:], None], strict=True):
+        match statement:
+            case ast.FunctionDef() | ast.ClassDef() if ast.get_docstring(statement):
+                found.add(statement.name)
+            case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
+                if isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant):
+                    found.add(name)
+            case _:
+                pass
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_file_fits_in_the_head_and_says_what_it_is(path: Path) -> None:
+    assert path.read_text(encoding="utf-8").count("\n") <= 400
+    assert ast.get_docstring(tree_of(path))
+    assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "base", "tools"}
+
+
+@pytest.mark.parametrize("stub", STUBS, ids=name_of)
+def test_public_names_can_be_imported_and_are_described(stub: Path) -> None:
+    room = ".".join(["cantilena", *stub.parent.relative_to(SOURCE).parts])
+    package = importlib.import_module(room)
+    for line in tree_of(stub).body:
+        assert isinstance(line, ast.ImportFrom)
+        for alias in line.names:
+            assert alias.asname is not None, f"{room}: write `{alias.name} as {alias.name}`"
+            assert getattr(package, alias.asname) is not None
+            assert alias.asname in dir(package)
+            module = SOURCE.joinpath(*stub.parent.relative_to(SOURCE).parts, *(line.module or "").split("."))
+            if module.with_suffix(".py").is_file():
+                described = described_names(tree_of(module.with_suffix(".py")).body)
+                assert alias.name in described, f"{room}.{alias.name} has no docstring in {name_of(module)}.py"
+
+
+@pytest.mark.parametrize("path", sorted(SOURCE.rglob("options.py")), ids=name_of)
+def test_every_option_is_described_for_the_help(path: Path) -> None:
+    for thing in tree_of(path).body:
+        if isinstance(thing, ast.ClassDef) and any("dataclass" in ast.unparse(mark) for mark in thing.decorator_list):
+            fields = {ast.unparse(line.target) for line in thing.body if isinstance(line, ast.AnnAssign)}
+            assert fields <= described_names(thing.body), f"a field of {thing.name} has no docstring"
+            assert any("frozen=True" in ast.unparse(mark) for mark in thing.decorator_list)
+
+
+def heavy_modules_after(code: str) -> set[str]:
+    """Run code in a fresh interpreter; what it printed goes nowhere, what it imported comes back."""
+    before = "import sys, json, io\nkept, sys.stdout = sys.stdout, io.StringIO()"
+    script = f"{before}\n{code}\nprint(json.dumps([*sys.modules]), file=kept)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    return HEAVY & {name.partition(".")[0] for name in json.loads(done.stdout)}
+
+
+def test_importing_the_package_costs_nothing() -> None:
+    assert heavy_modules_after("import cantilena; cantilena.CantilenaError; dir(cantilena)") == set()
+
+
+def test_help_of_the_program_and_of_every_command_imports_nothing_heavy() -> None:
+    calls = [["--help"], *([*command.name.split(), "--help"] for command in COMMANDS)]
+    code = f"from cantilena.cli import main\nfor words in {calls!r}: assert main(words) == 0, words"
+    assert heavy_modules_after(code) == set()
+
+
+def tracked_texts() -> dict[str, str]:
+    done = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    texts = {}
+    for name in done.stdout.decode("utf-8", "surrogateescape").split("\0"):
+        path = CHECKOUT / name
+        if name and path.is_file():
+            content = path.read_bytes()
+            if b"\0" not in content:
+                texts[name] = content.decode("utf-8", "replace")
+    return texts
+
+
+def test_no_file_names_a_place_on_one_machine_or_a_registry() -> None:
+    folders = [f"/{folder}/" for folder in ("work", "root", "Users", "opt/pypi", "opt/wheels")]
+    hosts = ["pypi" + ".org", "python" + "hosted", "registry." + "npmjs"]
+    found = [
+        f"{name}: {word}"
+        for name, text in tracked_texts().items()
+        for word in (*folders, "/tmp" + "/dev", *hosts)
+        if word in text and name != "tests/test_house.py"
+    ]
+    found += [name for name, text in tracked_texts().items() if re.search(r"/home/(?!user\b|you\b)\w+/", text)]
+    assert found == []
+
+
+def test_what_is_public_ships_with_types() -> None:
+    assert (SOURCE / "py.typed").exists()
+    for room in SOURCE.iterdir():
+        if (room / "__init__.py").exists() and room.name not in {"cli", "errors"}:
+            assert (room / "__init__.pyi").exists(), f"{room.name} declares no public names"
+
+
+def documents() -> list[Path]:
+    return [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+
+
+def shell_lines(text: str) -> list[list[str]]:
+    """The words of every `make` and `cantilena` line in blocks of code and between backticks."""
+    blocks = re.findall(r"^```(?:sh|bash|console|text)?\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line.removeprefix("$ ") for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    lines += re.findall(r"(?<!`)`([^`\n]+)`(?!`)", text)
+    lines = [line.removeprefix(".venv/bin/").strip() for line in lines]
+    return [shlex.split(line, comments=True) for line in lines if re.match(r"(make|cantilena) [a-z]", line)]
+
+
+@pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
+def test_documents_name_commands_and_flags_that_exist(document: Path) -> None:
+    makefile = (CHECKOUT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    for words in shell_lines(document.read_text(encoding="utf-8")):
+        if words[0] == "make":
+            assert {word for word in words[1:] if "=" not in word} <= targets, words
+        elif len(words) > 1 and "COMMAND" not in words:
+            command = find_command(words[1:])
+            rest = words[1 + len(command.name.split()) :]
+            complete = rest and not any(word in ("...", "--help") or "|" in word for word in rest)
+            if complete and not command.is_group:
+                parse(command.load(), rest, command.name)
+
+
+def test_relative_links_of_documents_lead_somewhere() -> None:
+    for document in documents():
+        for target in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", document.read_text(encoding="utf-8")):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+def test_every_command_is_written_down_for_readers() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    missing = [command.name for command in COMMANDS if f"cantilena {command.name.split()[0]}" not in readme]
+    assert missing == []
