@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.encoding import GridEncoding
@@ -45,6 +45,7 @@ def test_the_fifth_repetition_in_a_row_is_one_too_many() -> None:
     assert RULES["repetition"].rewards(line([C4] * 6)).tolist() == [[0, 0, 0, 0, 0, -10]]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from([0, 1, 14, 16]), min_size=1, max_size=40))
 def test_repetition_equals_the_sentence_read_aloud(melody: list[int]) -> None:
     wanted = [

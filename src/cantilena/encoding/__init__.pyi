@@ -1,5 +1,10 @@
+from .chord_names import normal_order as normal_order
+from .chord_names import sounded as sounded
+from .events import Chords as Chords
+from .events import EventsEncoding as EventsEncoding
 from .grid import GridEncoding as GridEncoding
 from .protocol import Encoding as Encoding
 from .protocol import Fit as Fit
 from .protocol import Tokens as Tokens
 from .protocol import parse_tokens as parse_tokens
+from .registry import encoding_from as encoding_from

@@ -94,7 +94,7 @@ class GridEncoding:
                 heads[onset] = (note.top, max(end, onset + step))
         onsets = sorted(heads)
         notes = []
-        for onset, limit in zip(onsets, [*onsets[1:], 2**62], strict=True):
+        for onset, limit in pairwise([*onsets, 2**62]):
             pitch, end = heads[onset]
             inside = self.fold(pitch)
             folded += inside != pitch

@@ -41,8 +41,10 @@ class Fit:
 class Encoding(Protocol):
     """Melodies as tokens that a model learns and a person can read."""
 
-    name: str
-    """`grid` or `events`."""
+    @property
+    def name(self) -> str:
+        """`grid` or `events`."""
+        ...
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
