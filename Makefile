@@ -1,8 +1,10 @@
 # `make melody` and `make test` do all the set-up themselves; `make help` lists the rest.
 
 # The first Python from 3.11 to 3.14, one that can make environments if there is one.
-PYTHON ?= $(shell for need in 'import ensurepip, venv' ''; do for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+ifndef PYTHON
+PYTHON := $(shell for need in 'import ensurepip, venv' ''; do for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$name" -c "$$need; import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))" >/dev/null 2>&1 && echo "$$name" && exit; done; done)
+endif
 OUT ?= runs/melody
 TESTS ?=
 RUN := .venv/bin/python
