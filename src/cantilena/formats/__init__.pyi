@@ -1,3 +1,9 @@
+from .engraving import Engraving as Engraving
+from .engraving import TimedHead as TimedHead
+from .engraving import score_svg as score_svg
+from .engraving import score_with_timemap as score_with_timemap
+from .midi_writer import midi_bytes as midi_bytes
+from .musicxml_writer import musicxml as musicxml
 from .piano import render as render
 from .piano import render_note as render_note
 from .score import Part as Part

@@ -1,0 +1,140 @@
+"""Note values: how a stretch of ticks within a bar is written.
+
+A bar has levels: 4/4 has the bar, its halves, quarters, eighths and so on; 6/8 has the bar, its two felt beats, then
+eighths. A stretch is written as one value where this hides no more than one beat, and only the next stronger one
+(E. Gould, Behind Bars, Faber 2011, "Grouping of note-values"); else it is cut at the strongest beat inside, and tied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from cantilena.music import Meter
+
+# Twice the ticks, so that a 64th (one and a half) counts too.
+_PLAIN = {
+    384: "breve", 192: "whole", 96: "half", 48: "quarter", 24: "eighth", 12: "16th", 6: "32nd", 3: "64th",
+}  # fmt: skip
+_VALUES = {twice: (name, 0) for twice, name in _PLAIN.items()} | {
+    twice * 3 // 2: (name, 1) for twice, name in _PLAIN.items() if twice % 2 == 0
+}
+_BEAMS = {"eighth": 1, "16th": 2, "32nd": 3, "64th": 4}
+SMALLEST = 3
+"""Ticks of the shortest value outside triplets, a 32nd."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A note value.
+
+    Args:
+        kind: `whole`, `half`, `quarter`, `eighth`, `16th`, ... (the words of MusicXML).
+        dots: 0 or 1.
+    """
+
+    kind: str
+    dots: int = 0
+
+    @property
+    def flags(self) -> int:
+        """Flags or beams: 1 for an eighth, 2 for a 16th; 0 for a quarter and longer."""
+        return _BEAMS.get(self.kind, 0)
+
+
+def value_of(ticks: int, *, triplet: bool = False) -> Value | None:
+    """The value that lasts so many ticks, alone or as part of a triplet; None if there is none.
+
+    Example:
+        >>> value_of(36), value_of(16, triplet=True), value_of(30)
+        (Value(kind='quarter', dots=1), Value(kind='quarter', dots=0), None)
+    """
+    found = _VALUES.get(ticks * 3 if triplet else ticks * 2)
+    return Value(*found) if found else None
+
+
+def meter_levels(meter: Meter) -> tuple[int, ...]:
+    """Lengths of a bar's levels in ticks, from the bar down to 32nds.
+
+    Example:
+        >>> meter_levels(Meter(4, 4)), meter_levels(Meter(6, 8))
+        ((96, 48, 24, 12, 6, 3), (72, 36, 12, 6, 3))
+    """
+    levels, beats = [meter.ticks_per_bar], meter.ticks_per_bar // meter.ticks_per_beat
+    while beats % 2 == 0:
+        beats //= 2
+        levels.append(levels[-1] // 2)
+    if beats > 1:
+        levels.append(meter.ticks_per_beat)
+    written = 96 // meter.denominator
+    if meter.ticks_per_beat != written:
+        levels.append(written)
+    while levels[-1] % (2 * SMALLEST) == 0:
+        levels.append(levels[-1] // 2)
+    return tuple(levels)
+
+
+def triplet_levels(span: int) -> tuple[int, ...]:
+    """Levels of a triplet that fills `span` ticks: the whole, its thirds, and their halves."""
+    levels = [span, span // 3]
+    while levels[-1] > 1:
+        levels.append(levels[-1] // 2)
+    return tuple(levels)
+
+
+def cut_to_values(start: int, end: int, levels: Sequence[int], *, rest: bool, triplet: bool) -> Iterator[int]:
+    """Cut a stretch into notatable values.
+
+    Args:
+        start: ticks from the start of the bar (or of the triplet whose levels are given).
+        end: ticks likewise.
+        levels: what `meter_levels` or `triplet_levels` gave; both ends lie on the lowest.
+        rest: whether silence is written, which hides no beat at all.
+        triplet: whether three stand in the time of two.
+
+    Yields:
+        The ends of the values, the last one `end`.
+
+    Example:
+        >>> list(cut_to_values(36, 72, (96, 48, 24, 12, 6, 3), rest=False, triplet=False))
+        [48, 72]
+    """
+    if value_of(end - start, triplet=triplet) and not _hides_a_beat(start, end, levels, rest=rest):
+        yield end
+        return
+    inside = _strongest(start, end, levels)
+    if start % levels[_rank(inside[0], levels)] == 0:
+        # From a beat of that strength on, the longest value that ends on another one.
+        inside = [cut for cut in inside if value_of(cut - start, triplet=triplet)][-1:] or inside
+    yield from cut_to_values(start, inside[0], levels, rest=rest, triplet=triplet)
+    yield from cut_to_values(inside[0], end, levels, rest=rest, triplet=triplet)
+
+
+def _rank(position: int, levels: Sequence[int]) -> int:
+    """How weak a position is: 0 on a barline, 1 on the next level, and so on."""
+    return next((rank for rank, level in enumerate(levels) if position % level == 0), len(levels) - 1)
+
+
+def _strongest(start: int, end: int, levels: Sequence[int]) -> list[int]:
+    """The positions strictly inside a stretch that are of the strongest level found there."""
+    for level in levels:
+        inside = list(range(start - start % level + level, end, level))
+        if inside:
+            return inside
+    return []
+
+
+def _hides_a_beat(start: int, end: int, levels: Sequence[int], *, rest: bool) -> bool:
+    inside = _strongest(start, end, levels)
+    if not inside:
+        return False
+    weakest_end = max(_rank(start, levels), _rank(end, levels))
+    strongest = _rank(inside[0], levels)
+    if strongest > weakest_end:
+        return False
+    in_threes = strongest > 0 and levels[strongest - 1] == 3 * levels[strongest]
+    if strongest == weakest_end:
+        # Rests keep beats in groups of three visible, except the first two eighths of a felt beat.
+        return rest and in_threes and (strongest == 1 or start % levels[strongest - 1] != 0)
+    next_stronger = levels[strongest] == 2 * levels[weakest_end]
+    return rest or strongest != weakest_end - 1 or not next_stronger or len(inside) > 1

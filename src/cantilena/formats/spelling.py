@@ -1,0 +1,87 @@
+"""How pitches are written: G sharp or A flat.
+
+Note names stand on the line of fifths ... Bb F C G D A E B F# ...; a key takes twelve neighbours from it, so that every
+pitch class has one name (D. Temperley, The Cognition of Basic Musical Structures, MIT Press 2001,
+chapter 5). A note outside the scale that moves on by a semitone is written on the staff line that this motion asks
+for: up from a sharpened note, down from a flattened one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cantilena.music import Key
+
+_LETTERS = "FCGDAEB"  # the line of fifths, F at position -1
+_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+# Fifths that the window reaches below and above the tonic of the key signature's major scale: C major has Eb .. G#,
+# A minor has Bb .. D#, the raised sixth and seventh and the leading tone of the dominant among them.
+_WINDOW = {"major": -3, "minor": -2}  # and eleven more
+# How far a semitone motion may reach outside it: D C# D but D Db C; never A# for Bb, nor Gb for F#, in C major, and
+# the falling line A G# G F# F of A minor keeps its sharps.
+_PASSING = {"major": (-5, 9), "minor": (-3, 9)}
+_FLATTEST, _SHARPEST = -8, 12  # Fb .. B#: no double accidentals, save for the leading tone of a minor key
+_LEADING_TONE = 8  # fifths above the tonic of the key signature's major scale: G# in A minor, F## in G# minor
+
+
+@dataclass(frozen=True, slots=True)
+class Spelling:
+    """A pitch as it is written.
+
+    Args:
+        step: the letter, C to B.
+        alter: semitones from the natural note, -2 (double flat) to 2.
+        octave: the octave that is written: B#3 sounds as C4.
+    """
+
+    step: str
+    alter: int
+    octave: int
+
+    @property
+    def name(self) -> str:
+        """The name as a person reads it: `C♯4`, `B♭3`."""
+        return f"{self.step}{'♭' * -self.alter}{'♯' * self.alter}{self.octave}"
+
+
+def spelled(pitch: int, key: Key, following: int | None = None) -> Spelling:
+    """Write a pitch in a key.
+
+    Args:
+        pitch: MIDI number.
+        key: the key around it.
+        following: MIDI number of the note that it moves on to, if any.
+
+    Example:
+        >>> spelled(66, Key.parse("C major")).name, spelled(66, Key.parse("C major"), following=65).name
+        ('F♯4', 'F♯4')
+        >>> spelled(61, Key.parse("C major")).name, spelled(61, Key.parse("C major"), following=60).name
+        ('C♯4', 'D♭4')
+    """
+    low = _WINDOW[key.mode]
+    # Positions of one pitch class lie twelve fifths apart (seven semitones each, so that 7 is its own inverse).
+    position = low + (pitch * 7 - key.fifths - low) % 12 + key.fifths
+    if pitch % 12 not in key.pitch_classes and following is not None and abs(following - pitch) == 1:
+        neighbour = low + (following * 7 - key.fifths - low) % 12 + key.fifths
+        # A diatonic semitone is five fifths down when it rises, five up when it falls.
+        resolving = neighbour + (5 if following > pitch else -5)
+        flattest, sharpest = _PASSING[key.mode]
+        if max(_FLATTEST, key.fifths + flattest) <= resolving <= min(_SHARPEST, key.fifths + sharpest):
+            position = resolving
+    if position < _FLATTEST:
+        position += 12
+    elif position > _SHARPEST and not (key.mode == "minor" and position == key.fifths + _LEADING_TONE):
+        position -= 12
+    step = _LETTERS[(position + 1) % 7]
+    alter = (position + 1) // 7
+    return Spelling(step, alter, (pitch - alter - _NATURALS[step]) // 12 - 1)
+
+
+def altered_by_signature(fifths: int) -> dict[str, int]:
+    """What a key signature does to each letter: 1 sharpens, -1 flattens.
+
+    Example:
+        >>> altered_by_signature(-2)
+        {'F': 0, 'C': 0, 'G': 0, 'D': 0, 'A': 0, 'E': -1, 'B': -1}
+    """
+    return {letter: (index < fifths) - (index >= 7 + fifths) for index, letter in enumerate(_LETTERS)}
