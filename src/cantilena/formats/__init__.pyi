@@ -6,7 +6,11 @@ from .midi_writer import midi_bytes as midi_bytes
 from .musicxml_writer import musicxml as musicxml
 from .piano import render as render
 from .piano import render_note as render_note
+from .piano_roll import piano_roll_svg as piano_roll_svg
 from .score import Part as Part
 from .score import Score as Score
+from .sheet import sheet_html as sheet_html
 from .wav_writer import sound_bytes as sound_bytes
 from .wav_writer import wav_bytes as wav_bytes
+from .writer import WRITABLE as WRITABLE
+from .writer import write as write

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import verovio
 
 from cantilena.errors import UsageError
+from cantilena.formats.clock import clock
 from cantilena.formats.musicxml_writer import musicxml_with_heads
 from cantilena.formats.svg_sheet import Page, margins, svg_sheet
 from cantilena.formats.systems import line_breaks
@@ -131,8 +132,8 @@ def score_with_timemap(melody: Melody, *, width: int = 800, heading: bool = True
         title=melody.title if heading else "",
         source=melody.source if heading else "",
     )
-    seconds = {tick: melody.tempo.seconds(tick) for head in heads for tick in (head.start, head.end)}
-    timemap = tuple(TimedHead(head.id, head.note, seconds[head.start], seconds[head.end]) for head in heads)
+    seconds = clock(melody.tempo)
+    timemap = tuple(TimedHead(head.id, head.note, seconds(head.start), seconds(head.end)) for head in heads)
     return Engraving(svg, timemap)
 
 
