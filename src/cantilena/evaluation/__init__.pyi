@@ -1,3 +1,10 @@
+from .diversity import Ngrams as Ngrams
+from .diversity import different_melodies as different_melodies
+from .diversity import distinct_n as distinct_n
+from .diversity import note_ngrams as note_ngrams
+from .intervals import Interval as Interval
+from .intervals import bootstrap_ratio as bootstrap_ratio
+from .intervals import subsample_interval as subsample_interval
 from .rule_statistics import RL_TUNER_METRICS as RL_TUNER_METRICS
 from .rule_statistics import RuleCounts as RuleCounts
 from .rule_statistics import paper_counts as paper_counts
