@@ -27,7 +27,8 @@ def different_melodies(melodies: Line | NDArray[np.integer[Any]]) -> float:
         >>> different_melodies(np.array([[14, 1], [14, 1], [16, 1], [0, 1]]))
         0.75
     """
-    return _share_distinct(_melody_numbers(melodies))
+    rows = _rows(melodies)
+    return len({row.tobytes() for row in rows}) / len(rows) if len(rows) else float("nan")
 
 
 def distinct_n(line: Line, n: int) -> float:
@@ -49,7 +50,8 @@ def distinct_n(line: Line, n: int) -> float:
         >>> distinct_n(up_twice, 1), distinct_n(up_twice, 2)
         (0.25, 0.5)
     """
-    return _share_distinct(note_ngrams(line, n).number)
+    numbers = note_ngrams(line, n).number
+    return len(np.unique(numbers)) / len(numbers) if len(numbers) else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,10 @@ def note_ngrams(line: Line, n: int) -> Ngrams:
     pitch = line.pitch[melody, step].astype(np.int64)
     duration = _ends(line)[melody, step] - step
     follows = melody[1:] == melody[:-1]
-    pair, melody = _numbered(np.diff(pitch)[follows], duration[:-1][follows]), melody[:-1][follows]
+    pair, melody = _joined(np.diff(pitch)[follows], duration[:-1][follows]), melody[:-1][follows]
     number = pair
     for ahead in range(1, n):
-        number = _numbered(number[:-1], pair[ahead:])
+        number = _joined(number[:-1], pair[ahead:])
     begins = melody[: len(number)]
     inside = begins == melody[n - 1 :]  # melodies come one after the other: those between are the same
     return Ngrams(number[inside], begins[inside])
@@ -90,28 +92,24 @@ def _ends(line: Line) -> NDArray[np.int64]:
     return np.concatenate([upcoming[:, 1:], length], axis=1)[:, : line.steps]
 
 
-def _numbered(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Pairs as numbers from 0 on, equal for equal pairs."""
+def _joined(first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Pairs of numbers as one number each, 0 or more, equal for equal pairs."""
     if not len(first):
         return first
-    low, high = second.min(), second.max()
-    _, numbers = np.unique(first * (high - low + 1) + (second - low), return_inverse=True)
-    return numbers.astype(np.int64)
+    first, second = first - first.min(), second - second.min()
+    size = int(second.max()) + 1
+    if int(first.max()) + 1 > 2**62 // size:  # too large to join as they are: number them from 0 on
+        first = np.unique(first, return_inverse=True)[1].astype(np.int64)
+    return first * size + second
 
 
-def _melody_numbers(melodies: Line | NDArray[np.integer[Any]]) -> NDArray[np.int64]:
-    """Melodies as numbers, equal for equal melodies, `(melodies,)`."""
+def _rows(melodies: Line | NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """Melodies as rows, equal for equal melodies."""
     if isinstance(melodies, Line):
-        steps = np.stack([melodies.event, melodies.pitch, melodies.pitch_classes], axis=2).astype(np.int64)
-        steps[~melodies.valid] = -2  # unlike any event: melodies of different lengths differ
-    else:
-        steps = np.asarray(melodies)
-        if steps.ndim != 2:
-            raise UsageError(f"tokens of shape {steps.shape}", "give tokens of shape (melodies, steps)")
-    rows = steps.reshape(len(steps), -1) if steps.size else np.zeros((len(steps), 1), dtype=np.int64)
-    _, numbers = np.unique(rows, axis=0, return_inverse=True)
-    return numbers.reshape(-1).astype(np.int64)
-
-
-def _share_distinct(numbers: NDArray[np.int64]) -> float:
-    return len(np.unique(numbers)) / len(numbers) if len(numbers) else float("nan")
+        rows = np.stack([melodies.event, melodies.pitch, melodies.pitch_classes], axis=2)
+        rows[~melodies.valid] = -2  # unlike any event: melodies of different lengths differ
+        return rows
+    tokens = np.asarray(melodies)
+    if tokens.ndim != 2:
+        raise UsageError(f"tokens of shape {tokens.shape}", "give tokens of shape (melodies, steps)")
+    return tokens
