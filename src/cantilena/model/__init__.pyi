@@ -10,6 +10,7 @@ from .device import use_threads as use_threads
 from .features import Features as Features
 from .inference import NumpyNetwork as NumpyNetwork
 from .network import Network as Network
+from .ngram import NGram as NGram
 from .options import NetworkOptions as NetworkOptions
 from .policy import POLICIES as POLICIES
 from .policy import Policy as Policy
@@ -21,5 +22,6 @@ from .protocol import SequenceModel as SequenceModel
 from .protocol import State as State
 from .protocol import log_probs_in_bars as log_probs_in_bars
 from .protocol import start_in_bars as start_in_bars
+from .top_tokens import TopTokens as TopTokens
 from .weights import parameters as parameters
 from .weights import weight_shapes as weight_shapes
