@@ -53,6 +53,27 @@ def test_a_file_fits_in_the_head_and_says_what_it_is(path: Path) -> None:
     assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "base", "tools"}
 
 
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(tree_of(path)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            found.add(node.module or "")
+    return found
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_imports_go_through_the_doors(path: Path) -> None:
+    imported = imports_of(path)
+    assert "cantilena" not in imported, "import from the room, `from cantilena.music import Melody`"
+    libraries = {name.partition(".")[0] for name in imported}
+    if name_of(path) != "evaluation/figures.py":
+        assert "matplotlib" not in libraries
+    if path.name == "options.py":
+        assert not libraries & HEAVY, "options are read for --help: keep them light"
+
+
 @pytest.mark.parametrize("stub", STUBS, ids=name_of)
 def test_public_names_can_be_imported_and_are_described(stub: Path) -> None:
     room = ".".join(["cantilena", *stub.parent.relative_to(SOURCE).parts])
