@@ -2,8 +2,9 @@
 
 Run: python benchmarks/rules.py [--melodies 512] [--steps 32] [--repeats 30]
 
-Prints steps a second of processor time of both, on one thread in one process, and their ratio; and how long the first call took, which
-compiles the loops where no compiled ones are kept yet. The plain reading is also a check: the tests compare the two.
+Prints steps a second of processor time of both, on one thread in one process, and their ratio; and how long the first
+call took, which compiles the loops where no compiled ones are kept yet. The plain reading is also a check: the tests
+compare the two.
 """
 
 from __future__ import annotations
