@@ -185,6 +185,16 @@ def test_relative_links_of_documents_lead_somewhere() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
+def test_files_and_rooms_that_documents_name_exist() -> None:
+    for document in documents():
+        for name in re.findall(r"`([\w/]+/[\w.]+\.(?:py|html|txt|toml))`", document.read_text(encoding="utf-8")):
+            assert (SOURCE / name).exists() or (CHECKOUT / name).exists(), f"{document.name}: {name}"
+    house = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for room in SOURCE.iterdir():
+        if (room / "__init__.py").exists():
+            assert f"**`{room.name}`**" in house, f"docs/architecture.md says nothing of {room.name}"
+
+
 def test_every_command_is_written_down_for_readers() -> None:
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
     missing = [command.name for command in COMMANDS if f"cantilena {command.name.split()[0]}" not in readme]
