@@ -1,0 +1,14 @@
+from .history import TuningHistory as TuningHistory
+from .loop import LEARNERS as LEARNERS
+from .loop import Tuned as Tuned
+from .loop import music_reward as music_reward
+from .loop import tune as tune
+from .options import TuningOptions as TuningOptions
+from .options import ValueOptions as ValueOptions
+from .q_learning import QLearning as QLearning
+from .replay import Replay as Replay
+from .reward import MusicReward as MusicReward
+from .rloo import Rloo as Rloo
+from .rollout import Update as Update
+from .rollout import sample_melodies as sample_melodies
+from .targets import td_target as td_target

@@ -97,7 +97,7 @@ class TuningOptions:
             raise UsageError(f"there is no algorithm '{self.algorithm}'", f"choose one of {', '.join(DEFAULT_C)}")
         if self.c is not None and not 0.0 < self.c <= 1e6:
             raise UsageError(f"c {self.c:g}", "give a number above 0; 3 is a good start for rloo, 0.5 for q")
-        if not 0.0 < self.clip:
+        if not self.clip > 0.0:
             raise UsageError(f"clip {self.clip:g}", "give a number above 0")
         if not (1 <= self.updates <= 10**7 and 2 <= self.melodies <= 65536 and 4 <= self.steps <= 4096):
             raise UsageError("a size out of range", "give updates >= 1, melodies 2..65536 and steps 4..4096")
@@ -110,7 +110,7 @@ class TuningOptions:
 
     @property
     def reward_c(self) -> float:
-        """c as given, or the algorithm's own."""
+        """C as given, or the algorithm's own."""
         return DEFAULT_C[self.algorithm] if self.c is None else self.c
 
     @property

@@ -1,0 +1,106 @@
+"""Environment steps a second while tuning: whole melodies at once against one melody at a time.
+
+    python benchmarks/tuning.py
+
+Both sides use the same network (LSTM 128 on the grid), the same rules, and count sampling, scoring and update. The
+other side is our own loop on the schedule of the published tuner: one melody, one step at a time; each step's reward
+from the melody so far; every 5 steps one update on 32 transitions drawn from the replay memory, with the soft target.
+"""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import numpy as np
+import torch
+
+from cantilena.encoding import GridEncoding
+from cantilena.model import Bars, Network, NetworkOptions
+from cantilena.theory import RULE_SETS, Context
+from cantilena.tuning import MusicReward, QLearning, Rloo, TuningOptions, ValueOptions, td_target
+
+STEPS, SECONDS = 32, 20.0
+
+
+def whole_melodies(algorithm: type[Rloo] | type[QLearning], options: TuningOptions) -> float:
+    """Steps a second of one of our learners."""
+    learner = algorithm(*_networks(), _reward(options), options, Bars.common_time(options.melodies), _generator())
+    learner.update(0.0)  # compiles the rules
+    updates, started = 0, time.perf_counter()
+    while time.perf_counter() - started < SECONDS:
+        learner.update(0.5)
+        updates += 1
+    return updates * options.melodies * options.steps / (time.perf_counter() - started)
+
+
+def one_melody_at_a_time() -> float:
+    """Steps a second of the published schedule."""
+    options = TuningOptions(algorithm="q")
+    network, prior = _networks()
+    target, reward, generator = copy.deepcopy(network), _reward(options), _generator()
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    bars, replay = Bars.common_time(1), []
+    reward.terms(np.full((1, STEPS), 14))  # compiles the rules
+    done, started = 0, time.perf_counter()
+    while time.perf_counter() - started < SECONDS:
+        log_probs, state = network.start(1, bars=bars)
+        prior_log_probs, prior_state = prior.start(1, bars=bars)
+        melody: list[int] = []
+        for _ in range(STEPS):
+            token = int(torch.multinomial(log_probs[0].exp(), 1, generator=generator))
+            melody.append(token)
+            said = reward.terms(np.array([melody]))
+            music = float(reward.learned(said)[0, -1])
+            replay.append((tuple(melody), float(prior_log_probs[0, token]) + music))
+            log_probs, state = network.step(np.array([token]), state)
+            prior_log_probs, prior_state = prior.step(np.array([token]), prior_state)
+            done += 1
+            if done % 5 == 0 and len(replay) >= 32:
+                _learn(network, target, optimizer, replay, generator)
+    return done / (time.perf_counter() - started)
+
+
+def _learn(network, target, optimizer, replay, generator) -> None:
+    drawn = [replay[i] for i in torch.randint(len(replay), (32,), generator=generator).tolist()]
+    tokens = torch.zeros(32, STEPS + 1, dtype=torch.int64)
+    last = torch.tensor([len(melody) - 1 for melody, _ in drawn])
+    for row, (melody, _) in enumerate(drawn):
+        tokens[row, : len(melody)] = torch.tensor(melody)
+    rewards = torch.tensor([value for _, value in drawn])
+    rows = torch.arange(32)
+    values = network.scores(tokens, bars=Bars.common_time(32))
+    with torch.no_grad():
+        following = target.scores(tokens, bars=Bars.common_time(32))[rows, last + 1]
+    loss = (values[rows, last, tokens[rows, last]] - td_target("q", rewards, following, None, 0.5)).square().mean()
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    with torch.no_grad():
+        for slow, fast in zip(target.parameters(), network.parameters(), strict=True):
+            slow.lerp_(fast, 0.01)
+
+
+def _networks() -> tuple[Network, Network]:
+    torch.manual_seed(1)
+    network = Network(NetworkOptions(), len(GridEncoding().vocabulary))
+    return network, copy.deepcopy(network).requires_grad_(False)
+
+
+def _reward(options: TuningOptions) -> MusicReward:
+    return MusicReward(GridEncoding(), RULE_SETS["rl-tuner"], Context(), options.reward_c, options.clip)
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(1)
+
+
+if __name__ == "__main__":
+    alone = one_melody_at_a_time()
+    print(f"one melody at a time, published schedule: {alone:9.0f} steps/s")
+    for name, learner, options in (
+        ("rloo", Rloo, TuningOptions()),
+        ("q, an update for every melody", QLearning, TuningOptions(algorithm="q", value=ValueOptions())),
+    ):
+        together = whole_melodies(learner, options)
+        print(f"{name:41} {together:9.0f} steps/s, {together / alone:.0f} times")

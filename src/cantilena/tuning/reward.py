@@ -1,0 +1,42 @@
+"""What a melody earns: rules of music theory, scored whole and by rule.
+
+The paper (section VIII.C): r(s, a) = log p(a given s) + r_MT(a, s) / c. This file is r_MT / c; the learner adds log p.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.encoding import Encoding
+from cantilena.theory import Context, RuleSet
+
+
+@dataclass(frozen=True)
+class MusicReward:
+    """A rule set, read as a reward.
+
+    Args:
+        encoding: what the tokens mean.
+        rules: the rules with their weights.
+        context: key and meter that the rules ask for.
+        c: the reward of the rules is divided by it.
+        clip: no rule gives or takes more than this at a step, so that one rule's -100 does not drown the rest.
+    """
+
+    encoding: Encoding
+    rules: RuleSet
+    context: Context
+    c: float
+    clip: float
+
+    def terms(self, tokens: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """What each rule says, whole: `(melodies, steps)` by rule, weights counted, neither clipped nor divided."""
+        return self.rules.rewards(self.encoding.line(tokens), self.context)
+
+    def learned(self, terms: dict[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        """What the learner is given: `(melodies, steps)`, each rule clipped, summed, divided by c."""
+        total = sum(np.clip(term, -self.clip, self.clip) for term in terms.values())
+        return np.asarray(total / self.c, dtype=np.float32)

@@ -1,0 +1,136 @@
+"""Learning: rewards rise, the prior stays, a resumed run ends where an uninterrupted one does."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cantilena.encoding import EventsEncoding, GridEncoding
+from cantilena.errors import RunError, UsageError
+from cantilena.model import Bundle, Network, NetworkOptions
+from cantilena.tuning import MusicReward, Replay, TuningOptions, ValueOptions, music_reward, sample_melodies, tune
+from cantilena.tuning.loop import LEARNERS
+
+SMALL = NetworkOptions(width=24, embedding=16)
+
+
+def _bundle(encoding: GridEncoding | EventsEncoding | None = None) -> Bundle:
+    encoding = encoding or GridEncoding()
+    network = Network(SMALL, len(encoding.vocabulary), seed=3)
+    return Bundle(SMALL, network.numpy_weights(), encoding.description())
+
+
+def _options(algorithm: str, updates: int = 30) -> TuningOptions:
+    return TuningOptions(
+        algorithm=algorithm,
+        updates=updates,
+        melodies=48,
+        steps=16,
+        learning_rate=0.01,
+        value=ValueOptions(replay=256, exploration_share=0.3),
+        device="cpu",
+    )
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "q"])
+def test_reward_rises_and_the_prior_stays(algorithm: str) -> None:
+    bundle = _bundle()
+    tuned = tune(bundle, replace(_options(algorithm, updates=60), rules="paper"))
+    totals = np.sum(list(tuned.history.terms.values()), axis=0)
+    assert totals[-10:].mean() > totals[:10].mean() + 5.0
+    for name, weight in bundle.weights.items():
+        np.testing.assert_array_equal(tuned.bundle.prior_weights[name], weight)
+    assert any(not np.array_equal(tuned.bundle.weights[name], weight) for name, weight in bundle.weights.items())
+    assert tuned.bundle.policy == {"rloo": "likelihood", "q": "softmax-q"}[algorithm]
+    assert tuned.steps == 60 * 48 * 16
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "q"])
+def test_the_events_encoding_is_tuned_too(algorithm: str) -> None:
+    encoding = EventsEncoding(("C4", "D4", "E4", "F#4", "0.4.7", "2.6.9"))
+    tuned = tune(_bundle(encoding), replace(_options(algorithm, updates=40), rules="paper"))
+    key = np.array(tuned.history.terms["key"])
+    assert key[-5:].mean() > key[:5].mean()  # F# and the chord on D leave C major
+
+
+@pytest.mark.parametrize("algorithm", ["rloo", "q"])
+def test_a_resumed_run_is_the_uninterrupted_one(
+    algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cantilena.tuning.loop._CHECKPOINT_EVERY", 0.0)
+    options = _options(algorithm, updates=8)
+    whole = tune(_bundle(), options)
+
+    class InterruptedHereError(Exception):
+        pass
+
+    learner = LEARNERS[algorithm]
+    plain = learner.update
+    calls = []
+
+    def stop_at_the_sixth(self: object, progress: float) -> object:
+        calls.append(progress)
+        if len(calls) == 6:
+            raise InterruptedHereError
+        return plain(self, progress)
+
+    monkeypatch.setattr(learner, "update", stop_at_the_sixth)
+    with pytest.raises(InterruptedHereError):
+        tune(_bundle(), options, folder=tmp_path)
+    monkeypatch.setattr(learner, "update", plain)
+    resumed = tune(_bundle(), options, folder=tmp_path, resume=True)
+    for name, weight in whole.bundle.weights.items():
+        np.testing.assert_array_equal(resumed.bundle.weights[name], weight)
+    assert resumed.history.terms == whole.history.terms
+    assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 8
+
+
+def test_a_damaged_checkpoint_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(RunError, match="damaged"):
+        tune(_bundle(), _options("rloo", 2), folder=tmp_path, resume=True)
+
+
+def test_rewards_are_clipped_for_the_learner_and_whole_in_the_terms() -> None:
+    reward = music_reward(_bundle(), TuningOptions(c=2.0, clip=10.0))
+    assert isinstance(reward, MusicReward)
+    terms = reward.terms(np.full((1, 32), 0))
+    assert terms["repetition"].min() == -100.0
+    clipped = {name: np.clip(term, -10, 10) for name, term in terms.items()}
+    np.testing.assert_allclose(reward.learned(terms), sum(clipped.values()) / 2.0, rtol=1e-6)
+
+
+def test_unknown_rules_and_weights_are_refused() -> None:
+    with pytest.raises(UsageError, match="no rule set"):
+        music_reward(_bundle(), TuningOptions(rules="jazz"))
+    with pytest.raises(UsageError, match="no rule 'swing'"):
+        music_reward(_bundle(), TuningOptions(weights=("swing=2",)))
+    with pytest.raises(UsageError, match="weight 'swing'"):
+        TuningOptions(weights=("swing",))
+
+
+def test_samples_follow_the_model() -> None:
+    network = Network(SMALL, 38, seed=3)
+    tokens = sample_melodies(network, 4000, 1, torch.Generator().manual_seed(1))
+    shares = np.bincount(tokens[:, 0].numpy(), minlength=38) / 4000
+    expected = network.start(1)[0][0].exp().numpy()
+    np.testing.assert_allclose(shares, expected, atol=4 * np.sqrt(0.25 / 4000) + 0.005)
+    everywhere = sample_melodies(network, 4000, 1, torch.Generator().manual_seed(1), exploration=1.0)
+    assert np.bincount(everywhere[:, 0].numpy(), minlength=38).min() > 60
+
+
+def test_the_replay_memory_forgets_the_oldest() -> None:
+    memory = Replay(capacity=4, steps=1)
+    for first in range(0, 6, 2):
+        memory.add(torch.tensor([[first], [first + 1]]), torch.full((2, 1), float(first)))
+    assert sorted(memory.tokens[:, 0].tolist()) == [2, 3, 4, 5]
+    twin = copy.deepcopy(memory)
+    memory.restore(twin.state())
+    tokens, rewards = memory.draw(64, torch.Generator().manual_seed(1))
+    assert set(tokens[:, 0].tolist()) == {2, 3, 4, 5}
+    assert set(rewards[:, 0].tolist()) == {2.0, 4.0}
