@@ -42,7 +42,7 @@ def test_reward_rises_and_the_prior_stays(algorithm: str) -> None:
     bundle = _bundle()
     tuned = tune(bundle, replace(_options(algorithm, updates=60), rules="paper"))
     totals = np.sum(list(tuned.history.terms.values()), axis=0)
-    assert totals[-10:].mean() > totals[:10].mean() + 5.0
+    assert totals[-10:].mean() > totals[:10].mean() + 2.0
     for name, weight in bundle.weights.items():
         np.testing.assert_array_equal(tuned.bundle.prior_weights[name], weight)
     assert any(not np.array_equal(tuned.bundle.weights[name], weight) for name, weight in bundle.weights.items())
