@@ -180,7 +180,7 @@ def _tempo_mark(mark: ElementTree.Element) -> list[ElementTree.Element]:
             x += advance * scale
     x += 0.2 * float(size.removesuffix("px"))  # a space; those at the beginning of a text are not drawn
     label = ElementTree.Element("text", {"x": f"{x:g}", "y": y, "font-size": size, "font-weight": "bold"})
-    label.text = words.strip()
+    label.text = " ".join(words.split())
     return [*drawn, label]
 
 

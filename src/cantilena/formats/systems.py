@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import accumulate, pairwise
 
 _PHRASES = (8, 4)
+_TIGHTER = 1.12  # how far beyond its natural spacing a line may be filled for the sake of a phrase
 
 
 def line_breaks(widths: Sequence[float], room: float, *, has_pickup: bool) -> list[int]:
@@ -26,13 +27,13 @@ def line_breaks(widths: Sequence[float], room: float, *, has_pickup: bool) -> li
     Example:
         >>> line_breaks([2.0] * 8, room=13.0, has_pickup=False)
         [4]
-        >>> line_breaks([3.0] * 7, room=11.0, has_pickup=False)
+        >>> line_breaks([3.0] * 7, room=10.0, has_pickup=False)
         [3, 5]
     """
     bars = len(widths) - has_pickup
     for phrase in _PHRASES:
         breaks = list(range(phrase + has_pickup, len(widths), phrase))
-        fits = all(sum(widths[a:b]) <= room for a, b in pairwise((0, *breaks, len(widths))))
+        fits = all(sum(widths[a:b]) <= _TIGHTER * room for a, b in pairwise((0, *breaks, len(widths))))
         if fits and (bars % phrase == 0 or (phrase == 4 and bars % phrase > 1)):
             return breaks
     return _balanced(widths, room)
