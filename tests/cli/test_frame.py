@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -243,7 +244,7 @@ def test_control_c_ends_with_130_and_no_traceback() -> None:
 
 
 def test_closed_stdout_and_stderr_do_no_harm() -> None:
-    script = f"exec {sys.executable} -m cantilena doctr >&- 2>&-"
+    script = f"exec {shlex.quote(sys.executable)} -m cantilena doctr >&- 2>&-"
     assert subprocess.run(["sh", "-c", script], check=False).returncode == 2
 
 
