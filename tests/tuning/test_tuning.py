@@ -37,12 +37,12 @@ def _options(algorithm: str, updates: int = 30) -> TuningOptions:
     )
 
 
-@pytest.mark.parametrize("algorithm", ["rloo", "q"])
-def test_reward_rises_and_the_prior_stays(algorithm: str) -> None:
+@pytest.mark.parametrize(("algorithm", "rules", "gain"), [("rloo", "rl-tuner", 5.0), ("q", "paper", 2.0)])
+def test_reward_rises_and_the_prior_stays(algorithm: str, rules: str, gain: float) -> None:
     bundle = _bundle()
-    tuned = tune(bundle, replace(_options(algorithm, updates=60), rules="paper"))
+    tuned = tune(bundle, replace(_options(algorithm, updates=60), rules=rules))
     totals = np.sum(list(tuned.history.terms.values()), axis=0)
-    assert totals[-10:].mean() > totals[:10].mean() + 2.0
+    assert totals[-10:].mean() > totals[:10].mean() + gain
     for name, weight in bundle.weights.items():
         np.testing.assert_array_equal(tuned.bundle.prior_weights[name], weight)
     assert any(not np.array_equal(tuned.bundle.weights[name], weight) for name, weight in bundle.weights.items())
