@@ -90,13 +90,15 @@ class _Roll:
         most = room * TICKS_PER_QUARTER / _NARROWEST_QUARTER
         if ticks / most > _MOST_SYSTEMS:
             raise UsageError(f"a melody of {ticks} ticks is too long to draw", "cut it, or write it as .mid")
-        starts = [0]
-        for start, end in pairwise((*self.melody.bar_starts(), ticks)):
-            # Bars stay whole where they can; one that is wider than a system is cut.
-            if end - starts[-1] > most and start > starts[-1]:
-                starts.append(start)
-            while end - starts[-1] > most:
-                starts.append(starts[-1] + int(most))
+        bar = self.melody.meter.ticks_per_bar
+        first = self.melody.pickup % bar
+        bars = -(-(ticks - first) // bar)
+        if most_bars := int(most - first) // bar:
+            # As few systems as can be, with about as many bars each.
+            system = -(-bars // -(-bars // most_bars)) * bar
+        else:
+            first, system = 0, int(most)
+        starts = [0, *range(first + system, ticks, system)]
         systems = list(pairwise((*starts, ticks)))
         return systems, room / max(end - start for start, end in systems)
 
