@@ -23,10 +23,10 @@ melody: set-up  ## the main job: learn, tune, compose, measure; then open runs/m
 	else $(RUN) -m cantilena reproduce --preset quick --out '$(OUT)'; fi
 
 test: lint  ## all checks and tests, but for the slow ones
-	@OMP_NUM_THREADS=1 $(RUN) -m pytest -q -n auto -m 'not slow' $(TESTS)
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto -m 'not slow' $(TESTS)
 
 test-slow: set-up-dev  ## the tests that take minutes: the wheel in an empty environment, long runs
-	@$(RUN) -m pytest -q -m slow $(TESTS)
+	@.venv/bin/pytest -q -m slow $(TESTS)
 
 lint: set-up-dev  ## ruff, the house (import-linter), mypy strict
 	@.venv/bin/ruff check src tests scripts benchmarks
