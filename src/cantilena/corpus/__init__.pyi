@@ -5,6 +5,7 @@ from .builtin import open_corpus as open_corpus
 from .columns import SPLITS as SPLITS
 from .columns import Entry as Entry
 from .columns import Split as Split
+from .duplicates import copies_and_relatives as copies_and_relatives
 from .duplicates import near_duplicates as near_duplicates
 from .extraction import Extracted as Extracted
 from .extraction import extract as extract
@@ -12,7 +13,11 @@ from .folder import read_folder as read_folder
 from .manifest import Manifest as Manifest
 from .manifest import Skipped as Skipped
 from .options import ReadOptions as ReadOptions
+from .plain_key import in_plain_key as in_plain_key
 from .report import CorpusReport as CorpusReport
 from .report import corpus_report as corpus_report
 from .split import split_by_piece as split_by_piece
 from .store import Corpus as Corpus
+from .extraction import chords_of as chords_of
+from .extraction import melody_of as melody_of
+from .extraction import read_melody as read_melody

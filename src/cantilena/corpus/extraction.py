@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
+from cantilena.corpus.melody_choice import Span, melody_parts, top_line
 from cantilena.corpus.options import ReadOptions
-from cantilena.music import Melody
+from cantilena.corpus.paper_reading import paper_reading
+from cantilena.corpus.struck_together import chords, nearest_tick
+from cantilena.errors import ScoreError
+from cantilena.formats import Part, Score, read_safely, read_score
+from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, Tempo, key_of_durations
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,27 +22,227 @@ class Extracted:
     """A melody taken from a score, and what taking it cost.
 
     Args:
-        melody: the notes, at 24 ticks a quarter.
+        melody: the notes, at 24 ticks a quarter; none where the score could not be used.
         folded: notes moved by octaves (always 0 here: a score is taken at its own pitch).
-        rounded: notes whose onset or end was not on a tick.
-        dropped: notes that were left out where a line or a chord could not hold them.
+        rounded: notes whose onset or end was moved to a tick.
+        dropped: notes that were left out: what accompanies a melody, a pitch struck twice in one chord, grace notes
+            of notation, notes of MIDI that never end.
+        trouble: why this tune of a book of tunes could not be used, or "".
     """
 
     melody: Melody
     folded: int = 0
     rounded: int = 0
     dropped: int = 0
+    trouble: str = ""
 
 
 def extract(path: Path, options: ReadOptions) -> list[Extracted]:
     """Read a file and take what the options ask from each score in it.
 
+    To be called in a worker process: parsers of foreign files may crash. The melodies' source is the file's name.
+
     Args:
         path: the file.
         options: what to take.
 
+    Returns:
+        One melody a score, in order; a tune of a book that could not be used has no notes and says its `trouble`.
+
     Raises:
-        ScoreError: it cannot be used, with the reason.
+        ScoreError: nothing in it can be used, with the reason.
         MissingError: it needs an optional library.
     """
-    raise NotImplementedError(f"{path} {options}")
+    taken: list[Extracted] = []
+    scores = read_score(path)
+    for score in scores:
+        try:
+            taken.append(_taken(score, options, path.name))
+        except ScoreError as error:
+            if len(scores) == 1:
+                raise
+            taken.append(Extracted(Melody((), title=score.title, source=path.name), trouble=error.text))
+    if not any(extracted.melody.sounding for extracted in taken):
+        raise ScoreError(f"none of its {len(taken)} tunes can be used: {taken[0].trouble}")
+    return taken
+
+
+def read_melody(path: Path | str, options: ReadOptions | None = None) -> Melody:
+    """Read the melody of one file; of a book of tunes, the first that can be used.
+
+    The file is read in a process of its own, so that a broken one does no harm.
+
+    Args:
+        path: a file of MIDI, MusicXML, ABC or kern.
+        options: what to take; the melody line where left out.
+
+    Raises:
+        ScoreError: it cannot be used; the text says which file and why.
+        MissingError: it is in notation and the extra `notation` is not installed.
+    """
+    options, path = options or ReadOptions(), Path(path)
+    scores = read_safely(path, seconds=options.time_limit, memory=options.memory_limit * 2**20)
+    score = next((score for score in scores if score.parts), scores[0])
+    try:
+        return _taken(score, options, path.name).melody
+    except ScoreError as error:
+        raise ScoreError(f"cannot use {path}: {error.text}", error.hint) from error
+
+
+def melody_of(score: Score, options: ReadOptions) -> Extracted:
+    """The melody line of a score: one note at a time.
+
+    The parts that hold it are chosen (`melody_parts`), cut, and their top line is taken (`top_line`). The cut comes
+    before rounding to ticks: a note stays if it begins before the cut, and ends there at the latest.
+
+    Args:
+        score: a score.
+        options: `seconds` and `profile` are used.
+
+    Raises:
+        ScoreError: it has no notes with pitches in the time that is asked for.
+    """
+    parts = melody_parts(score.parts)
+    cut = _cut(score, options)
+    spans, begun = _spans(parts, cut), sum(len(part) for part in score.parts if not part.is_drums)
+    before_cut = sum(int(np.count_nonzero(part.onset < cut)) for part in score.parts if not part.is_drums)
+    _check(spans, begun)
+    meter, _ = _meter(score)
+    resolution = score.resolution
+    ticks = [
+        (onset, max(nearest_tick(end, resolution), onset + 1), pitch)
+        for onset, end, pitch in ((nearest_tick(onset, resolution), end, pitch) for onset, end, pitch in spans)
+    ]
+    line = top_line(ticks, meter.ticks_per_bar)
+    notes = tuple(Note((pitch,), onset, end - onset) for onset, end, pitch in line)
+    return Extracted(
+        _melody(score, notes, options),
+        rounded=_rounded(spans, resolution),
+        dropped=before_cut - len(line) + score.lost,
+    )
+
+
+def chords_of(score: Score, options: ReadOptions) -> Extracted:
+    """All notes and chords of a score, percussion apart.
+
+    Args:
+        score: a score.
+        options: `reading` `exact` makes chords of notes that are struck together (`chords`); `paper` reads as the
+            paper's tools do (`paper_reading`), where cutting comes after quantising. `seconds` and `profile` are used.
+
+    Raises:
+        ScoreError: it has no notes with pitches in the time that is asked for.
+    """
+    parts = tuple(part for part in score.parts if len(part) and not part.is_drums)
+    cut = _cut(score, options)
+    spans = _spans(parts, cut)
+    _check(spans, sum(len(part) for part in parts))
+    if options.reading == "paper":
+        reading = paper_reading(score, cut / score.resolution * TICKS_PER_QUARTER)
+        return Extracted(_melody(score, reading.notes, options), rounded=reading.rounded, dropped=score.lost)
+    notes = chords(spans, score.resolution)
+    return Extracted(
+        _melody(score, notes, options),
+        rounded=_rounded(spans, score.resolution),
+        dropped=len(spans) - sum(len(note.pitches) for note in notes) + score.lost,
+    )
+
+
+def _taken(score: Score, options: ReadOptions, source: str) -> Extracted:
+    if score.trouble:
+        raise ScoreError(score.trouble)
+    extracted = melody_of(score, options) if options.voice == "melody" else chords_of(score, options)
+    return replace(extracted, melody=replace(extracted.melody, source=source))
+
+
+def _check(spans: list[Span], begun: int) -> None:
+    if not begun:
+        raise ScoreError("it has only percussion", "name a file with pitches in it")
+    if not spans:
+        raise ScoreError("no note begins in the time that is asked for", "ask for more seconds")
+
+
+def _spans(parts: Iterable[Part], cut: float) -> list[Span]:
+    """The notes of parts that begin before a cut, ended there; ticks of the score."""
+    spans: list[Span] = []
+    for part in parts:
+        is_in = part.onset < cut
+        ends = np.minimum(part.onset + part.duration, int(np.ceil(min(cut, 2.0**62))))
+        spans += zip(part.onset[is_in].tolist(), ends[is_in].tolist(), part.pitch[is_in].tolist(), strict=True)
+    return spans
+
+
+def _rounded(spans: list[Span], resolution: int) -> int:
+    return sum(
+        onset * TICKS_PER_QUARTER % resolution != 0 or end * TICKS_PER_QUARTER % resolution != 0
+        for onset, end, _ in spans
+    )
+
+
+def _melody(score: Score, notes: Iterable[Note], options: ReadOptions) -> Melody:
+    meter, pickup = _meter(score)
+    kept = tuple(notes)
+    end = max((note.end for note in kept), default=0)
+    cut = int(min(_cut(score, options) / score.resolution * TICKS_PER_QUARTER + 0.5, 2.0**62))
+    melody = Melody(
+        kept, key=_key(score, options), meter=meter, tempo=_tempo(score, end), pickup=pickup, title=score.title
+    )
+    return melody if end <= cut else melody.until(max(cut, kept[-1].onset + 1))
+
+
+def _cut(score: Score, options: ReadOptions) -> float:
+    """The time of the score, in its ticks, at which the asked seconds have passed by its own tempo map."""
+    if options.seconds is None:
+        return float("inf")
+    passed = 0.0
+    for (start, rate), (end, _) in zip(score.tempos, [*score.tempos[1:], (2**62, 1.0)], strict=True):
+        seconds_a_tick = 60.0 / rate / score.resolution
+        if passed + (end - start) * seconds_a_tick >= options.seconds:
+            return start + (options.seconds - passed) / seconds_a_tick
+        passed += (end - start) * seconds_a_tick
+    return float("inf")
+
+
+def _tempo(score: Score, end: int) -> Tempo:
+    """The tempo map at 24 ticks a quarter; of several changes at one tick the last counts."""
+    changes: dict[int, float] = {}
+    for tick, rate in score.tempos:
+        place = nearest_tick(tick, score.resolution)
+        if place <= end:
+            changes[place] = min(max(rate, 1.0), 2000.0)
+    return Tempo(tuple(sorted(changes.items())))
+
+
+def _meter(score: Score) -> tuple[Meter, int]:
+    """The meter that holds longest, and the ticks before its first barline (after a pickup or an introduction)."""
+    if not score.meters:
+        return Meter(), nearest_tick(score.pickup, score.resolution)
+    end = max((int((part.onset + part.duration).max()) for part in score.parts), default=0)
+    held: dict[Meter, int] = {}
+    for (start, meter), (after, _) in zip(score.meters, [*score.meters[1:], (end, Meter())], strict=True):
+        held[meter] = held.get(meter, 0) + max(after - start, 0)
+    main = max(held, key=lambda meter: held[meter])
+    if main == score.meters[0][1]:
+        return main, nearest_tick(score.pickup, score.resolution)
+    begins = next(tick for tick, meter in score.meters if meter == main)
+    return main, nearest_tick(begins, score.resolution) % main.ticks_per_bar
+
+
+def _key(score: Score, options: ReadOptions) -> Key | None:
+    """The key of the whole piece, however much of it is taken.
+
+    A key that notation names is believed. What MIDI says is often what a program put there: a signature with sharps
+    or flats leaves the choice between its major and its minor key to the profile, and C major or A minor says nothing.
+    """
+    first = score.keys[0][1] if score.keys else None
+    if first is not None and score.keys_are_meant:
+        return first
+    durations = np.zeros(12)
+    for part in score.parts:
+        if not part.is_drums:
+            np.add.at(durations, part.pitch % 12, part.duration)
+    among: tuple[Key, ...] = ()
+    if first is not None and first.fifths:
+        relative = Key((first.tonic + 9) % 12, "minor") if first.mode == "major" else Key((first.tonic + 3) % 12)
+        among = (first, relative)
+    return key_of_durations(durations, options.profile, among)

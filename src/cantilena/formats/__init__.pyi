@@ -14,3 +14,7 @@ from .wav_writer import sound_bytes as sound_bytes
 from .wav_writer import wav_bytes as wav_bytes
 from .writer import WRITABLE as WRITABLE
 from .writer import write as write
+from .reader import MIDI as MIDI
+from .reader import READABLE as READABLE
+from .reader import read_safely as read_safely
+from .reader import read_score as read_score

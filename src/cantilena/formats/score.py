@@ -15,15 +15,16 @@ from cantilena.music import Key, Meter
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The notes of one track or staff, in order of onset, then pitch.
+    """The notes of one voice, in order of onset; where onsets meet, in the order of the file.
 
     Args:
-        name: the track's name, such as `Piano right`.
+        name: the name of its track or staff, such as `Piano right`.
         onset: `(notes,)` int64, ticks of the score.
-        duration: `(notes,)` int64, ticks of the score, at least 1.
+        duration: `(notes,)` int64, ticks of the score; 0 where a file ends a note as it begins it.
         pitch: `(notes,)` int64, MIDI numbers.
         velocity: `(notes,)` int64, 1..127.
         is_drums: whether it is percussion, whose "pitches" are instruments.
+        track: which track or staff of the file it stands in; several parts may share one.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Part:
     pitch: NDArray[np.int64]
     velocity: NDArray[np.int64]
     is_drums: bool = False
+    track: int = 0
 
     def __len__(self) -> int:
         return len(self.onset)
@@ -47,8 +49,11 @@ class Score:
         tempos: (tick, quarters a minute), ascending, the first at tick 0.
         meters: (tick, meter), ascending; empty if the file names none.
         keys: (tick, key), ascending; empty if the file names none.
+        keys_are_meant: whether a key was surely written on purpose; in MIDI it often is what the program put there.
         pickup: ticks before the first barline.
         title: the piece's name, or "".
+        lost: notes that are not here since the file does not say how long they sound.
+        trouble: why this tune of a book of tunes could not be read and has no parts, or "".
     """
 
     parts: tuple[Part, ...]
@@ -56,5 +61,8 @@ class Score:
     tempos: tuple[tuple[int, float], ...] = ((0, 120.0),)
     meters: tuple[tuple[int, Meter], ...] = ()
     keys: tuple[tuple[int, Key], ...] = ()
+    keys_are_meant: bool = True
     pickup: int = 0
     title: str = ""
+    lost: int = 0
+    trouble: str = ""

@@ -7,6 +7,8 @@ Oxford 1990, chapter 4.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -83,13 +85,33 @@ def find_key(melody: Melody, profile: str = "krumhansl-kessler") -> Key | None:
         >>> find_key(Melody.of([(62, 24), (65, 24), (69, 24), (73, 12), (62, 48)])).name
         'D minor'
     """
+    return key_of_durations(pitch_class_durations(melody), profile)
+
+
+def key_of_durations(
+    durations: NDArray[np.float64], profile: str = "krumhansl-kessler", among: Collection[Key] = ()
+) -> Key | None:
+    """The key whose profile correlates best (Pearson) with durations.
+
+    Args:
+        durations: `(12,)`, how long each pitch class sounds, in any unit.
+        profile: a name in `KEY_PROFILES`.
+        among: the keys to choose from; all 24 where empty.
+
+    Returns:
+        The key; None where nothing sounds or all pitch classes sound equally long.
+
+    Raises:
+        UsageError: an unknown profile.
+    """
     if profile not in KEY_PROFILES:
         raise UsageError(f"there is no key profile '{profile}'", f"choose one of {', '.join(KEY_PROFILES)}")
-    durations = pitch_class_durations(melody)
     if np.ptp(durations) == 0:
         return None
-    major, minor = KEY_PROFILES[profile]
-    rotated = np.array([np.roll(mode, tonic) for mode in (major, minor) for tonic in range(12)])
-    correlations = np.array([np.corrcoef(row, durations)[0, 1] for row in rotated])
-    best = int(np.argmax(correlations))
-    return Key(best % 12, "major" if best < 12 else "minor")
+    rotated = np.array([np.roll(mode, tonic) for mode in KEY_PROFILES[profile] for tonic in range(12)])
+    rotated -= rotated.mean(axis=1, keepdims=True)
+    # Pearson's r but for the length of the durations, which is the same for all keys.
+    correlations = rotated @ (durations - durations.mean()) / np.linalg.norm(rotated, axis=1)
+    keys = [Key(index % 12, "major" if index < 12 else "minor") for index in range(24)]
+    allowed = [index for index, key in enumerate(keys) if not among or key in among]
+    return keys[max(allowed, key=lambda index: float(correlations[index]))]
