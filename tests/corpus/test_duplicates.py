@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cantilena.corpus.duplicates import FEWEST, THRESHOLD, fingerprints, near_duplicates
+from cantilena.corpus.duplicates import FEWEST, THRESHOLD, copies_and_relatives, fingerprints, near_duplicates
 from cantilena.music import Melody
 
 
@@ -86,6 +86,15 @@ def test_repeated_notes_alone_are_no_likeness() -> None:
     drone = Melody.of([(60, 12)] * 20)
     tune = walk(np.random.default_rng(4))
     assert near_duplicates([drone, drone.then(tune), tune]) == {2: 1}
+
+
+def test_relatives_are_kept_and_linked() -> None:
+    rng = np.random.default_rng(6)
+    tune, other = walk(rng, 80), walk(rng, 80)
+    setting = tune.until(tune.length // 2).then(walk(rng, 45))
+    copies, links = copies_and_relatives([tune, other, setting, other.transposed(2)])
+    assert copies == {3: 1}
+    assert links == [(3, 1), (2, 0)]
 
 
 @settings(max_examples=60, deadline=None)

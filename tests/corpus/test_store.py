@@ -156,6 +156,23 @@ def test_missing_foreign_and_strange_files(tmp_path: Path) -> None:
         Corpus.load(tmp_path / "other.arrow")
 
 
+def test_a_small_file_that_would_grow_is_refused_before_it_does(corpus: Corpus, tmp_path: Path) -> None:
+    table = corpus.described_table()
+    zeros = pa.array(np.zeros(20_000_000, np.int32))
+    onset = pa.ListArray.from_arrays(pa.array([0] * len(corpus) + [len(zeros)], pa.int32()), zeros)
+    bomb = table.set_column(0, table.schema.field("onset"), onset)
+    dictionary = table.append_column("x", pa.array(["a"] * len(corpus)).dictionary_encode())
+    for name, codec, forged in (("a", "zstd", bomb), ("b", "lz4", table), ("c", None, dictionary)):
+        path = tmp_path / f"{name}.arrow"
+        options = pa.ipc.IpcWriteOptions(compression=codec)
+        with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, forged.schema, options=options) as writer:
+            writer.write_table(forged)
+        before = pa.total_allocated_bytes()
+        with pytest.raises(CorpusError, match="is compressed"):
+            Corpus.load(path)
+        assert pa.total_allocated_bytes() <= before
+
+
 def test_damaged_bytes_never_crash(corpus: Corpus, tmp_path: Path) -> None:
     """Cut or change the file anywhere: it is refused, or what changed does not matter to any melody."""
     corpus.save(tmp_path / "good.arrow")

@@ -8,7 +8,11 @@ from .columns import Split as Split
 from .duplicates import copies_and_relatives as copies_and_relatives
 from .duplicates import near_duplicates as near_duplicates
 from .extraction import Extracted as Extracted
+from .extraction import chords_of as chords_of
 from .extraction import extract as extract
+from .extraction import melody_of as melody_of
+from .extraction import read as read
+from .extraction import read_melody as read_melody
 from .folder import read_folder as read_folder
 from .manifest import Manifest as Manifest
 from .manifest import Skipped as Skipped
@@ -18,6 +22,3 @@ from .report import CorpusReport as CorpusReport
 from .report import corpus_report as corpus_report
 from .split import split_by_piece as split_by_piece
 from .store import Corpus as Corpus
-from .extraction import chords_of as chords_of
-from .extraction import melody_of as melody_of
-from .extraction import read_melody as read_melody

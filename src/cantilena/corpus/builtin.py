@@ -27,19 +27,33 @@ class Builtin:
     Args:
         name: how it is asked for.
         description: what it is, one line.
+        folders: the folders of music21's scores that it comes from.
     """
 
     name: str
     description: str
+    folders: tuple[str, ...]
 
 
 BUILTINS: tuple[Builtin, ...] = (
-    Builtin(_WHOLE, "all of the following together"),
-    Builtin("chorales", "Johann Sebastian Bach's chorales, each voice a melody"),
-    Builtin("quartets", "first violins of string quartets by Haydn, Mozart and Beethoven"),
-    Builtin("ryan", "Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes"),
-    Builtin("oneill", "O'Neill's Music of Ireland, Chicago 1903: airs and dances"),
-    Builtin("aird", "Aird's Selection of Scotch, English, Irish and Foreign Airs, Glasgow 1782-1801"),
+    Builtin(
+        _WHOLE,
+        "all of the following together",
+        ("bach", "haydn", "mozart", "beethoven", "ryansMammoth", "oneills1850", "airdsAirs"),
+    ),
+    Builtin("chorales", "Johann Sebastian Bach's chorales, each voice a melody", ("bach",)),
+    Builtin(
+        "quartets",
+        "first violins of string quartets by Haydn, Mozart and Beethoven",
+        ("haydn", "mozart", "beethoven"),
+    ),
+    Builtin("ryan", "Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes", ("ryansMammoth",)),
+    Builtin("oneill", "O'Neill's Music of Ireland, Chicago 1903: airs and dances", ("oneills1850",)),
+    Builtin(
+        "aird",
+        "Aird's Selection of Scotch, English, Irish and Foreign Airs, Glasgow 1778-1801",
+        ("airdsAirs",),
+    ),
 )
 """The corpora that ship with the package; the first holds all the others."""
 
@@ -58,16 +72,18 @@ def load_builtin(name: str) -> Corpus:
         >>> chorales.count("composer")  # doctest: +ELLIPSIS
         {'Johann Sebastian Bach': ...}
     """
-    if name not in (builtin.name for builtin in BUILTINS):
-        known = ", ".join(builtin.name for builtin in BUILTINS)
+    builtin = next((each for each in BUILTINS if each.name == name), None)
+    if builtin is None:
+        known = ", ".join(each.name for each in BUILTINS)
         raise CorpusError(f"no corpus '{name}' ships with Cantilena", f"choose one of {known}")
     whole = _whole()
     if name == _WHOLE:
         return whole
     part = whole.where(collection=name)
-    skipped = tuple(row for row in whole.manifest.skipped if row.file.startswith(f"{name}/"))
+    skipped = tuple(row for row in whole.manifest.skipped if row.file.partition("/")[0] in builtin.folders)
     read = len({source.partition("#")[0] for source in part.column("source")})
-    return Corpus(part.table, replace(whole.manifest, name=name, read=read, skipped=skipped))
+    manifest = replace(whole.manifest, name=name, description=builtin.description, read=read, skipped=skipped)
+    return Corpus(part.table, manifest)
 
 
 def open_corpus(name_or_path: str | Path, options: ReadOptions | None = None, *, quiet: bool = False) -> Corpus:

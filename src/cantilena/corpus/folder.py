@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from cantilena.corpus.columns import Entry
-from cantilena.corpus.duplicates import near_duplicates
+from cantilena.corpus.duplicates import copies_and_relatives
 from cantilena.corpus.extraction import Extracted, extract
 from cantilena.corpus.manifest import NEAR_DUPLICATE, Manifest, Skipped
 from cantilena.corpus.options import ReadOptions
@@ -17,10 +17,8 @@ from cantilena.corpus.scores import Found, find_scores
 from cantilena.corpus.split import split_by_piece, work_of
 from cantilena.corpus.store import Corpus
 from cantilena.errors import CorpusError
+from cantilena.formats import READABLE
 from cantilena.runs import Failure, bounded_map, options_record, progress, versions
-
-SUFFIXES = (".mid", ".midi", ".kar", ".smf", ".musicxml", ".mxl", ".xml", ".abc", ".krn")
-"""How the names of scores end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +49,15 @@ def read_folder(
         CorpusError: there is no such folder, or nothing in it can be used.
     """
     options = options or ReadOptions()
-    found = find_scores(folder, SUFFIXES)
+    found = find_scores(folder, READABLE)
     tunes, failed = _read(folder, found.files, options, quiet=quiet)
     skipped = [*found.skipped, *failed]
     if not tunes:
         raise _nothing(folder, found, skipped)
     melodies = [tune.extracted.melody for tune in tunes]
-    duplicates = {} if as_is else near_duplicates(melodies)
+    duplicates, links = ({}, []) if as_is else copies_and_relatives(melodies)
     skipped += [Skipped(tunes[copy].source, NEAR_DUPLICATE + tunes[kept].source) for copy, kept in duplicates.items()]
-    splits = split_by_piece([tune.piece for tune in tunes], seed=options.seed, links=duplicates.items())
+    splits = split_by_piece([tune.piece for tune in tunes], seed=options.seed, links=links)
     kept = [index for index in range(len(tunes)) if index not in duplicates]
     entries = [_entry(tunes[index], folder) for index in kept]
     if not as_is:
@@ -105,7 +103,7 @@ def _read(
         for number, extracted in enumerate(outcome, 1):
             source = f"{file}#{number}" if several else file
             if not extracted.melody.sounding:
-                skipped.append(Skipped(source, "no notes"))
+                skipped.append(Skipped(source, extracted.trouble or "no notes"))
                 continue
             tunes.append(_Tune(source, _piece(source, extracted.melody.title), extracted))
         if not outcome:
@@ -147,4 +145,4 @@ def _nothing(folder: Path, found: Found, skipped: Sequence[Skipped]) -> CorpusEr
         )
     others = sum(found.ignored.values())
     beside = f" among its {others} files" if others else ""
-    return CorpusError(f"{folder} holds no score{beside}", f"scores end in {', '.join(SUFFIXES)}")
+    return CorpusError(f"{folder} holds no score{beside}", f"scores end in {', '.join(READABLE)}")

@@ -1,6 +1,6 @@
 """Which melodies train a model, which choose it and which judge it: by piece, never by window.
 
-All melodies of a piece fall in one split, and so do pieces that share a near-duplicate. The split of a piece is read
+All melodies of a piece fall in one split, and so do pieces that share a tune. The split of a piece is read
 off a hash of its name and the seed, so that files added later leave the others where they are.
 """
 

@@ -27,6 +27,7 @@ from cantilena.corpus.columns import (
     offsets,
     table_of,
 )
+from cantilena.corpus.expansion import would_expand
 from cantilena.corpus.manifest import MANIFEST_KEY, Manifest
 from cantilena.errors import CorpusError, UsageError
 from cantilena.music import Key, Melody, Meter, Note, Tempo
@@ -72,8 +73,9 @@ class Corpus:
         """
         buffer = _mapped(path)
         try:
-            reader = pa.ipc.open_file(pa.BufferReader(buffer))
-            table = reader.read_all()
+            if would_expand(memoryview(buffer)):
+                raise CorpusError(f"{path} is compressed", "make the corpus anew: cantilena corpus read DIR --out FILE")
+            table = pa.ipc.open_file(pa.BufferReader(buffer)).read_all()
         except (pa.ArrowException, MemoryError, OSError, ValueError) as error:
             raise CorpusError(f"{path} is a damaged corpus file", "read the folder of scores again") from error
         metadata = table.schema.metadata or {}
