@@ -91,3 +91,18 @@ def test_help_names_defaults_and_hides_none() -> None:
     assert "(default: alto)" in page
     assert "None" not in page
     assert page.rstrip().endswith("Example:\n    cantilena sing happy --out day")
+
+
+def test_help_names_groups_for_people() -> None:
+    def hum(options: Voice, *, times: int = 1) -> None:
+        """Hum.
+
+        Args:
+            options: How.
+            times: How often.
+        """
+
+    hum.__annotations__ = {"options": Voice, "times": int, "return": None}
+    titles = [line for line in help_text(hum, "cantilena hum").splitlines() if line.startswith("╭")]
+    assert [title.strip("╭╮─ ") for title in titles] == ["options", "more options"]
+    assert len({len(title) for title in titles}) == 1

@@ -61,9 +61,21 @@ def help_text(function: Callable[..., object], program: str) -> str:
     """The help of a command: usage, what it does, its flags, and the example of its docstring."""
     with redirect_stdout(_Page()) as said, suppress(SystemExit):
         tyro.cli(function, args=["--help"], prog=program, config=_MARKERS)
-    page = re.sub(r"\(default: None\)", " " * len("(default: None)"), said.getvalue())
+    page = _tidied(said.getvalue())
     example = (inspect.getdoc(function) or "").partition("\nExample:\n")[2]
     return f"{page.rstrip()}\n\nExample:\n{example.rstrip()}\n" if example else page
+
+
+def _tidied(page: str) -> str:
+    """Leave out defaults that say nothing, and name groups for people: `options.value options` are `value options`."""
+    page = re.sub(r"\(default: (None)?\)", lambda found: " " * len(found[0]), page)
+
+    def title(found: re.Match[str]) -> str:
+        name = found[2].rpartition(".")[2].replace("-", " ")
+        shown = "more options" if name == "options" else f"{name} options"
+        return f"{found[1]} {shown} ".ljust(len(found[0]) - 1, found[3]) + found[4]
+
+    return re.sub(r"^(╭─) ([\w.-]+) options (─)─*(╮)$", title, page, flags=re.MULTILINE)
 
 
 class _Page(io.StringIO):
