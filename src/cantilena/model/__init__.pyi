@@ -9,6 +9,8 @@ from .device import choose_precision as choose_precision
 from .device import use_threads as use_threads
 from .features import Features as Features
 from .inference import NumpyNetwork as NumpyNetwork
+from .likelihood import Likelihood as Likelihood
+from .likelihood import likelihood as likelihood
 from .network import Network as Network
 from .ngram import NGram as NGram
 from .options import NetworkOptions as NetworkOptions
@@ -22,6 +24,7 @@ from .protocol import SequenceModel as SequenceModel
 from .protocol import State as State
 from .protocol import log_probs_in_bars as log_probs_in_bars
 from .protocol import start_in_bars as start_in_bars
+from .sequences import Sequences as Sequences
 from .top_tokens import TopTokens as TopTokens
 from .weights import parameters as parameters
 from .weights import weight_shapes as weight_shapes

@@ -38,7 +38,7 @@ class NetworkOptions:
     numbers divided by the vocabulary's size, and only the step after the window predicted."""
     bar_position: bool = True
     """Tell the network where in the bar a step lies and how long the bar is."""
-    look_back: tuple[int, ...] = (1, 2)
+    look_back: tuple[int, ...] = (1, 2, 4, 8)
     """Tell the network what sounded this many bars before the step to predict, and for how long the melody has been
     repeating it; empty for nothing."""
     window: int = 40
