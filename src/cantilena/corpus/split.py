@@ -87,7 +87,7 @@ def split_by_piece(pieces: Sequence[str], *, seed: int = 0, links: Iterable[tupl
 
     Example:
         >>> split_by_piece(["sonata", "sonata", "waltz", "march"])
-        ['train', 'train', 'test', 'valid']
+        ['train', 'train', 'valid', 'test']
     """
     names = joined(pieces, links)
     places = {name: _position(f"{seed}/{name}") for name in sorted(set(names))}
