@@ -135,11 +135,13 @@ def test_strange_things_are_rows_and_stop_nothing(tmp_path: Path) -> None:
     (tmp_path / "again.mid").symlink_to(tmp_path / "good.mid")
     (tmp_path / os.fsdecode(b"f\xfcr.mid")).write_text("tune 4")
     (tmp_path / ".hidden.mid").write_text("tune 5")
+    (tmp_path / "two\nlines\x1b[31m.mid").write_text("refuse")
     corpus = read_folder(tmp_path, quiet=True)
     assert corpus.column("source") == ["again.mid", "deep/er/still.mid", "x.mid/inner.mid"]
     reasons = {row.file: row.reason for row in corpus.manifest.skipped}
     assert reasons.pop("ring.mid").startswith("a link that leads nowhere")
     assert reasons.pop("gone.mid").startswith("a link that leads nowhere")
+    assert reasons.pop("two\\nlines\\x1b[31m.mid").endswith("holds no notes (name another file)")
     assert reasons == {
         "good.mid": "near-duplicate of again.mid",
         "pipe.mid": "a pipe, not a file",

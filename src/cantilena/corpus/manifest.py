@@ -21,15 +21,24 @@ NEAR_DUPLICATE = "near-duplicate of "
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """A file, or a melody of a file, that is not in the corpus.
+    r"""A file, or a melody of a file, that is not in the corpus.
 
     Args:
         file: its path below the folder that was read; `book.abc#3` is the third melody of a file.
         reason: why, in one line.
+
+    Example:
+        >>> Skipped("two\nlines.mid", "no notes").file
+        'two\\nlines.mid'
     """
 
     file: str
     reason: str
+
+    def __post_init__(self) -> None:
+        # Names and reasons come from strangers' files: no line break or escape sequence shall reach a terminal.
+        object.__setattr__(self, "file", _visible(self.file))
+        object.__setattr__(self, "reason", _visible(self.reason))
 
 
 @dataclass(frozen=True)
@@ -93,3 +102,7 @@ class Manifest:
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CorpusError("the corpus file has a damaged manifest", "read the folder of scores again") from error
+
+
+def _visible(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
