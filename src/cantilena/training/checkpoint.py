@@ -29,6 +29,12 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], record: Mapping[s
         draft.write_bytes(save(apart, metadata={_ENTRY: json.dumps(record, allow_nan=False)}))
 
 
+def sweep(path: Path) -> None:
+    """Remove what killed processes left of a checkpoint half written; the folder must be this run's alone."""
+    for draft in path.parent.glob(f".{path.name}.*.draft"):
+        draft.unlink(missing_ok=True)
+
+
 def load_checkpoint(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
     """The tensors and the record of a checkpoint, None where there is none.
 

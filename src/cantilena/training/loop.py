@@ -28,7 +28,7 @@ from cantilena.model import (
     parameters,
 )
 from cantilena.runs import derived_seed, options_digest, options_record, progress, say, write_text
-from cantilena.training.checkpoint import load_checkpoint, save_checkpoint
+from cantilena.training.checkpoint import load_checkpoint, save_checkpoint, sweep
 from cantilena.training.course import Course
 from cantilena.training.lessons import EveryStep, Lesson
 from cantilena.training.options import TrainingOptions
@@ -101,6 +101,8 @@ def train(
     lesson = _lesson(pieces, shape, options, vocabulary_size, transpositions)
     digest = _digest(pieces, valid, shape, options, transpositions)
     save = partial(_save, folder, course, digest) if folder is not None else _nowhere
+    if folder is not None:
+        sweep(folder / CHECKPOINT)
     if folder is not None and resume and (found := load_checkpoint(folder / CHECKPOINT, digest)) is not None:
         _restore(course, *found)
     if not quiet:
