@@ -5,6 +5,13 @@ from .diversity import note_ngrams as note_ngrams
 from .intervals import Interval as Interval
 from .intervals import bootstrap_ratio as bootstrap_ratio
 from .intervals import subsample_interval as subsample_interval
+from .report import write_report as write_report
+from .report_data import NoteProbabilities as NoteProbabilities
+from .report_data import ReportData as ReportData
+from .report_data import Results as Results
+from .report_data import RewardHistory as RewardHistory
+from .report_data import SystemMelodies as SystemMelodies
+from .report_data import TrainingCurve as TrainingCurve
 from .rule_statistics import RL_TUNER_METRICS as RL_TUNER_METRICS
 from .rule_statistics import RuleCounts as RuleCounts
 from .rule_statistics import paper_counts as paper_counts

@@ -1,0 +1,213 @@
+"""What each metric is called, what it means in a sentence, and which way is good."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
+
+Wish = Literal["less", "more", "none"]
+Unit = Literal["share", "correlation", "nats"]
+
+PAPER_PREFIX = "paper."
+"""Metrics by the paper's own wording of the rules carry it."""
+
+
+@dataclass(frozen=True)
+class MetricWords:
+    """A metric in words.
+
+    Args:
+        name: its key in results.json.
+        label: what tables call it.
+        meaning: its definition, one sentence.
+        wish: whether less or more of it is better by the rule; `none` where it only tells how far one is from where.
+        unit: `share` of steps or melodies, `correlation` between -1 and 1, or `nats` a step.
+        group: the part of the table it stands in.
+    """
+
+    name: str
+    label: str
+    meaning: str
+    wish: Wish
+    unit: Unit
+    group: str
+
+    @property
+    def sign(self) -> str:
+        """An arrow in the direction that the rule asks for, or nothing."""
+        return {"less": "↓", "more": "↑", "none": ""}[self.wish]
+
+
+RULES, RULES_BY_PAPER = "Rules, as RL Tuner counts them", "Rules, as the paper words them"
+DIVERSITY, DISTANCE = "Diversity", "Distance to what was learned"
+
+_RL_TUNER = (
+    MetricWords(
+        "excessively_repeated",
+        "Notes excessively repeated",
+        "Share of steps that repeat an event too often: for the fifth time in a row, for the seventh where rests or "
+        "holds came between, or a rest for the second; a hold counts as an event like any other.",
+        "less",
+        "share",
+        RULES,
+    ),
+    MetricWords(
+        "not_in_key",
+        "Notes not in key",
+        "Share of steps that strike a pitch class outside the key's scale.",
+        "less",
+        "share",
+        RULES,
+    ),
+    MetricWords(
+        "starts_on_tonic",
+        "Starts on the tonic",
+        "Share of melodies whose very first step strikes the tonic in the octave of middle C.",
+        "more",
+        "share",
+        RULES,
+    ),
+    MetricWords(
+        "ends_on_tonic",
+        "Ends on the tonic",
+        "Share of melodies whose last note that sounds has the tonic's pitch class.",
+        "more",
+        "share",
+        RULES,
+    ),
+    MetricWords(
+        "leaps_resolved",
+        "Leaps resolved",
+        "Of the leaps of a fifth or more that were followed up, the share that turned back to or past the pitch leapt "
+        "from, rather than leapt again the same way.",
+        "more",
+        "share",
+        RULES,
+    ),
+    MetricWords(
+        "unique_max",
+        "Unique highest note",
+        "Share of melodies in which the highest note occurs once.",
+        "more",
+        "share",
+        RULES,
+    ),
+    MetricWords(
+        "unique_min",
+        "Unique lowest note",
+        "Share of melodies in which the lowest note occurs once.",
+        "more",
+        "share",
+        RULES,
+    ),
+    MetricWords(
+        "in_motif",
+        "Notes in a motif",
+        "Share of steps at which the last eight events hold three different pitches or more; with 32 steps it cannot "
+        "exceed 78.1 %.",
+        "more",
+        "share",
+        RULES,
+    ),
+    MetricWords(
+        "in_repeated_motif",
+        "Notes in a repeated motif",
+        "Share of steps at which those eight events equal eight earlier ones exactly; with 32 steps it cannot exceed "
+        "53.1 %.",
+        "more",
+        "share",
+        RULES,
+    ),
+    *(
+        MetricWords(
+            f"autocorrelation_{lag}",
+            f"Autocorrelation, lag {lag}",
+            f"Mean correlation of a melody with itself {lag} step{'s' if lag > 1 else ''} later, over the encoding's "
+            "class numbers, rests and holds included; melodies that never change have none.",
+            "none",
+            "correlation",
+            RULES,
+        )
+        for lag in (1, 2, 3)
+    ),
+)
+
+_BY_PAPER = {
+    "excessively_repeated": "Share of steps that repeat a tone for the fifth time in a row or more; a tone that "
+    "is held, or returns after a rest, is no repetition.",
+    "not_in_key": "The same share as RL Tuner's: the paper asks that all notes belong to one key.",
+    "starts_on_tonic": "Share of melodies whose first note that sounds is the tonic, in any octave.",
+    "ends_on_tonic": "Share of melodies whose last note that sounds is the tonic, in any octave.",
+    "in_motif": "Share of steps at which the last eight events hold three different tones or more.",
+    "in_repeated_motif": "Share of steps at which those eight events equal eight earlier ones exactly.",
+}
+
+_SETS = (
+    MetricWords(
+        "different_melodies",
+        "Different melodies",
+        "How many different melodies there are, as a share of all: next to nothing for a model that found one good "
+        "melody and always plays it.",
+        "more",
+        "share",
+        DIVERSITY,
+    ),
+    MetricWords(
+        "distinct_4",
+        "Distinct-4",
+        "Of all runs of four (interval, duration) pairs, the share that are different from each other; it falls as a "
+        "set grows.",
+        "none",
+        "share",
+        DIVERSITY,
+    ),
+    MetricWords(
+        "kl_per_step",
+        "KL divergence from the LSTM",
+        "How far the model's probabilities moved from those of the network before tuning, in nats a step.",
+        "none",
+        "nats",
+        DISTANCE,
+    ),
+    MetricWords(
+        "log_likelihood_per_step",
+        "Log-likelihood under the LSTM",
+        "How probable the network before tuning finds these melodies, in nats a step.",
+        "none",
+        "nats",
+        DISTANCE,
+    ),
+)
+
+
+def _by_paper() -> Iterator[MetricWords]:
+    for words in _RL_TUNER:
+        if words.name in _BY_PAPER:
+            yield replace(words, name=PAPER_PREFIX + words.name, meaning=_BY_PAPER[words.name], group=RULES_BY_PAPER)
+
+
+METRICS: dict[str, MetricWords] = {words.name: words for words in (*_RL_TUNER, *_by_paper(), *_SETS)}
+"""All metrics of results.json by name, in the order of tables."""
+
+
+def words_of(name: str) -> MetricWords:
+    """A metric's words; one that we do not know speaks for itself.
+
+    Example:
+        >>> words_of("in_motif").label, words_of("swing").label
+        ('Notes in a motif', 'swing')
+    """
+    plain = MetricWords(name, name.replace("_", " "), "A metric of this run's own.", "none", "share", "Other")
+    return METRICS.get(name, plain)
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Metrics in the order of tables, strangers last.
+
+    Example:
+        >>> in_order({"swing", "distinct_4", "not_in_key"})
+        ['not_in_key', 'distinct_4', 'swing']
+    """
+    found = dict.fromkeys(names)
+    return [name for name in METRICS if name in found] + sorted(name for name in found if name not in METRICS)
