@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cantilena.corpus.melody_choice import Span, melody_parts, top_line
 from cantilena.corpus.options import ReadOptions
 from cantilena.corpus.paper_reading import paper_reading
-from cantilena.corpus.struck_together import chords, nearest_tick
+from cantilena.corpus.struck_together import chords, nearest_ticks
 from cantilena.errors import ScoreError
 from cantilena.formats import Part, Score, read_safely, read_score
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, Tempo, key_of_durations
@@ -89,6 +90,10 @@ def read_melody(path: Path | str, options: ReadOptions | None = None) -> Melody:
         raise ScoreError(f"cannot use {path}: {error.text}", error.hint) from error
 
 
+read = read_melody
+"""The name that this function has at the root: `cantilena.read`."""
+
+
 def melody_of(score: Score, options: ReadOptions) -> Extracted:
     """The melody line of a score: one note at a time.
 
@@ -102,23 +107,18 @@ def melody_of(score: Score, options: ReadOptions) -> Extracted:
     Raises:
         ScoreError: it has no notes with pitches in the time that is asked for.
     """
-    parts = melody_parts(score.parts)
     cut = _cut(score, options)
-    spans, begun = _spans(parts, cut), sum(len(part) for part in score.parts if not part.is_drums)
-    before_cut = sum(int(np.count_nonzero(part.onset < cut)) for part in score.parts if not part.is_drums)
-    _check(spans, begun)
+    notes = _notes(melody_parts(score.parts), cut)
+    everything = _notes(_pitched(score), cut)
+    _check(score, notes)
     meter, _ = _meter(score)
-    resolution = score.resolution
-    ticks = [
-        (onset, max(nearest_tick(end, resolution), onset + 1), pitch)
-        for onset, end, pitch in ((nearest_tick(onset, resolution), end, pitch) for onset, end, pitch in spans)
-    ]
-    line = top_line(ticks, meter.ticks_per_bar)
-    notes = tuple(Note((pitch,), onset, end - onset) for onset, end, pitch in line)
+    onsets, ends = (nearest_ticks(times, score.resolution) for times in (notes.onset, notes.end))
+    spans = zip(onsets.tolist(), np.maximum(ends, onsets + 1).tolist(), notes.pitch.tolist(), strict=True)
+    line = top_line(list(spans), meter.ticks_per_bar)
     return Extracted(
-        _melody(score, notes, options),
-        rounded=_rounded(spans, resolution),
-        dropped=before_cut - len(line) + score.lost,
+        _melody(score, (Note((pitch,), onset, end - onset) for onset, end, pitch in line), options),
+        rounded=notes.off_ticks(score.resolution),
+        dropped=len(everything.onset) - len(line) + score.lost,
     )
 
 
@@ -133,18 +133,17 @@ def chords_of(score: Score, options: ReadOptions) -> Extracted:
     Raises:
         ScoreError: it has no notes with pitches in the time that is asked for.
     """
-    parts = tuple(part for part in score.parts if len(part) and not part.is_drums)
     cut = _cut(score, options)
-    spans = _spans(parts, cut)
-    _check(spans, sum(len(part) for part in parts))
+    notes = _notes(_pitched(score), cut)
+    _check(score, notes)
     if options.reading == "paper":
         reading = paper_reading(score, cut / score.resolution * TICKS_PER_QUARTER)
         return Extracted(_melody(score, reading.notes, options), rounded=reading.rounded, dropped=score.lost)
-    notes = chords(spans, score.resolution)
+    struck = chords(notes.spans(), score.resolution)
     return Extracted(
-        _melody(score, notes, options),
-        rounded=_rounded(spans, score.resolution),
-        dropped=len(spans) - sum(len(note.pitches) for note in notes) + score.lost,
+        _melody(score, struck, options),
+        rounded=notes.off_ticks(score.resolution),
+        dropped=len(notes.onset) - sum(len(chord.pitches) for chord in struck) + score.lost,
     )
 
 
@@ -155,28 +154,45 @@ def _taken(score: Score, options: ReadOptions, source: str) -> Extracted:
     return replace(extracted, melody=replace(extracted.melody, source=source))
 
 
-def _check(spans: list[Span], begun: int) -> None:
-    if not begun:
-        raise ScoreError("it has only percussion", "name a file with pitches in it")
-    if not spans:
-        raise ScoreError("no note begins in the time that is asked for", "ask for more seconds")
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    """Notes of several parts: `(notes,)` onsets, ends and pitches, ticks of the score."""
+
+    onset: NDArray[np.int64]
+    end: NDArray[np.int64]
+    pitch: NDArray[np.int64]
+
+    def spans(self) -> list[Span]:
+        return list(zip(self.onset.tolist(), self.end.tolist(), self.pitch.tolist(), strict=True))
+
+    def off_ticks(self, resolution: int) -> int:
+        """How many begin or end between ticks at 24 a quarter."""
+        is_off = (self.onset * TICKS_PER_QUARTER % resolution != 0) | (self.end * TICKS_PER_QUARTER % resolution != 0)
+        return int(np.count_nonzero(is_off))
 
 
-def _spans(parts: Iterable[Part], cut: float) -> list[Span]:
-    """The notes of parts that begin before a cut, ended there; ticks of the score."""
-    spans: list[Span] = []
-    for part in parts:
-        is_in = part.onset < cut
-        ends = np.minimum(part.onset + part.duration, int(np.ceil(min(cut, 2.0**62))))
-        spans += zip(part.onset[is_in].tolist(), ends[is_in].tolist(), part.pitch[is_in].tolist(), strict=True)
-    return spans
+def _pitched(score: Score) -> tuple[Part, ...]:
+    return tuple(part for part in score.parts if len(part) and not part.is_drums)
 
 
-def _rounded(spans: list[Span], resolution: int) -> int:
-    return sum(
-        onset * TICKS_PER_QUARTER % resolution != 0 or end * TICKS_PER_QUARTER % resolution != 0
-        for onset, end, _ in spans
+def _notes(parts: Sequence[Part], cut: float) -> _Notes:
+    """The notes of parts that begin before a cut, ended there."""
+    if not parts:
+        empty = np.zeros(0, np.int64)
+        return _Notes(empty, empty, empty)
+    onset, duration, pitch = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("onset", "duration", "pitch")
     )
+    is_in = onset < cut
+    end = np.minimum(onset + duration, int(np.ceil(min(cut, 2.0**62))))
+    return _Notes(onset[is_in], end[is_in], pitch[is_in])
+
+
+def _check(score: Score, notes: _Notes) -> None:
+    if not _pitched(score):
+        raise ScoreError("it has only percussion", "name a file with pitches in it")
+    if not len(notes.onset):
+        raise ScoreError("no note begins in the time that is asked for", "ask for more seconds")
 
 
 def _melody(score: Score, notes: Iterable[Note], options: ReadOptions) -> Melody:
@@ -205,44 +221,41 @@ def _cut(score: Score, options: ReadOptions) -> float:
 
 def _tempo(score: Score, end: int) -> Tempo:
     """The tempo map at 24 ticks a quarter; of several changes at one tick the last counts."""
-    changes: dict[int, float] = {}
-    for tick, rate in score.tempos:
-        place = nearest_tick(tick, score.resolution)
-        if place <= end:
-            changes[place] = min(max(rate, 1.0), 2000.0)
-    return Tempo(tuple(sorted(changes.items())))
+    ticks = nearest_ticks(np.array([tick for tick, _ in score.tempos]), score.resolution)
+    rates = np.clip([rate for _, rate in score.tempos], 1.0, 2000.0)
+    is_in = ticks <= end
+    return Tempo(tuple(dict(zip(ticks[is_in].tolist(), rates[is_in].tolist(), strict=True)).items()))
 
 
 def _meter(score: Score) -> tuple[Meter, int]:
     """The meter that holds longest, and the ticks before its first barline (after a pickup or an introduction)."""
     if not score.meters:
-        return Meter(), nearest_tick(score.pickup, score.resolution)
+        return Meter(), int(nearest_ticks(score.pickup, score.resolution))
     end = max((int((part.onset + part.duration).max()) for part in score.parts), default=0)
     held: dict[Meter, int] = {}
     for (start, meter), (after, _) in zip(score.meters, [*score.meters[1:], (end, Meter())], strict=True):
         held[meter] = held.get(meter, 0) + max(after - start, 0)
     main = max(held, key=lambda meter: held[meter])
     if main == score.meters[0][1]:
-        return main, nearest_tick(score.pickup, score.resolution)
+        return main, int(nearest_ticks(score.pickup, score.resolution))
     begins = next(tick for tick, meter in score.meters if meter == main)
-    return main, nearest_tick(begins, score.resolution) % main.ticks_per_bar
+    return main, int(nearest_ticks(begins, score.resolution)) % main.ticks_per_bar
 
 
 def _key(score: Score, options: ReadOptions) -> Key | None:
     """The key of the whole piece, however much of it is taken.
 
-    A key that notation names is believed. What MIDI says is often what a program put there: a signature with sharps
-    or flats leaves the choice between its major and its minor key to the profile, and C major or A minor says nothing.
+    A key that notation names is believed, and so is a minor key in MIDI. A major key in MIDI is often what a program
+    put there: with sharps or flats it leaves the choice between itself and its relative minor key to the profile,
+    and C major says nothing.
     """
     first = score.keys[0][1] if score.keys else None
-    if first is not None and score.keys_are_meant:
+    if first is not None and (score.keys_are_meant or first.mode == "minor"):
         return first
     durations = np.zeros(12)
     for part in score.parts:
         if not part.is_drums:
             np.add.at(durations, part.pitch % 12, part.duration)
-    among: tuple[Key, ...] = ()
-    if first is not None and first.fifths:
-        relative = Key((first.tonic + 9) % 12, "minor") if first.mode == "major" else Key((first.tonic + 3) % 12)
-        among = (first, relative)
+    is_telling = first is not None and first.fifths != 0
+    among = (first, Key((first.tonic + 9) % 12, "minor")) if first is not None and is_telling else ()
     return key_of_durations(durations, options.profile, among)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cantilena.music import TICKS_PER_QUARTER, Meter
@@ -126,14 +126,20 @@ def _bars(
         start += length
     is_closed = start == last and last in marks
     starts = [bar.start for bar in bars]
+    if end < last:
+        # Two bars more than are asked for, since a bar looks at the next one.
+        bars = bars[: bisect_right(starts, end) + 2]
+        start = bars[-1].start + bars[-1].length
     for note in struck:
+        if note.onset >= start:
+            break
         bar = bars[bisect_right(starts, note.onset) - 1]
-        bar.loose.notes.append(replace(note, onset=note.onset - bar.start))
+        bar.loose.notes.append(Struck(note.pitches, note.onset - bar.start, note.duration, note.is_chord))
     for mark in marks:
         if mark < start:
             bar = bars[bisect_right(starts, mark) - 1]
             bar.marks.append(mark - bar.start)
-    return bars[: bisect_right(starts, end) + 1] if end < last else bars, is_closed
+    return bars, is_closed
 
 
 def _stays_sorted(bar: _Bar) -> bool:
@@ -197,10 +203,10 @@ def _tie(bars: list[_Bar]) -> None:
             for place, note in enumerate(voice.notes):
                 if note.end <= bar.length or note.onset >= bar.length:
                     continue
-                voice.notes[place] = replace(note, duration=bar.length - note.onset)
+                voice.notes[place] = Struck(note.pitches, note.onset, bar.length - note.onset, note.is_chord)
                 if not note.is_chord:
                     voice.remembered = None  # a single note says that it was cut, a chord does not
-                rest = replace(note, onset=0, duration=note.end - bar.length)
+                rest = Struck(note.pitches, 0, note.end - bar.length, note.is_chord)
                 _strike_again(rest, after, from_voice=bool(bar.voices), had_voices=after_has_voices)
                 if after is not bars[-1] and number + 1 == len(bars):
                     bars.append(after)

@@ -14,7 +14,7 @@ their first 30 s):
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -61,66 +61,69 @@ def paper_reading(score: Score, end: float = float("inf")) -> PaperReading:
             continue
         raw, has_voices = _fused(parts, score.resolution)
         struck, moved = _quantised(raw, score.resolution)
-        rounded += moved
+        rounded += sum(onset < end for onset in moved)
         for onset, event in laid_out(struck, meters, mark_ticks, has_voices=has_voices, end=end):
             if onset < end:
                 notes.append(Note(event.pitches, onset, max(event.duration, 1)))
     return PaperReading(notes, rounded)
 
 
-def _fused(parts: Iterable[Part], resolution: int) -> tuple[list[Struck], bool]:
-    """Chords of a track in ticks of the score, and whether notes of different lengths begin together."""
-    rows = sorted(
-        (row for part in parts for row in zip(part.onset.tolist(), _ends(part), part.pitch.tolist(), strict=True)),
-        key=lambda row: row[0],
-    )
+_Raw = tuple[tuple[int, ...], int, int]
+"""A chord in ticks of the score: pitches, onset, duration."""
+
+
+def _fused(parts: Iterable[Part], resolution: int) -> tuple[list[_Raw], bool]:
+    """Chords of a track, and whether notes of different lengths begin together."""
+    onsets = np.concatenate([part.onset for part in parts])
+    order = np.argsort(onsets, kind="stable")
+    starts: list[int] = onsets[order].tolist()
+    stops: list[int] = np.concatenate([_ends(part) for part in parts])[order].tolist()
+    heard: list[int] = np.concatenate([part.pitch for part in parts])[order].tolist()
     tolerance = resolution / max(_DIVISORS)
-    taken = [False] * len(rows)
+    taken = [False] * len(starts)
     has_voices = False
-    struck: list[Struck] = []
-    for first, (onset, end, pitch) in enumerate(rows):
+    raw: list[_Raw] = []
+    for first, onset in enumerate(starts):
         if taken[first]:
             continue
-        pitches, last_onset, last_end = [pitch], onset, end
-        for other in range(first + 1, len(rows)):
-            other_onset, other_end, other_pitch = rows[other]
-            if other_onset - onset >= tolerance:
+        end, last, pitches = stops[first], first, [heard[first]]
+        for other in range(first + 1, len(starts)):
+            if starts[other] - onset >= tolerance:
                 break
-            if abs(other_end - end) > tolerance:
+            if abs(stops[other] - end) > tolerance:
                 has_voices = True
             else:
                 # Also one that another chord has: notes of an arpeggio can be in two.
                 taken[other] = True
-                pitches.append(other_pitch)
-                last_onset, last_end = other_onset, other_end
-        struck.append(Struck(tuple(pitches), onset, last_end - last_onset, is_chord=len(pitches) > 1))
-    return struck, has_voices
+                pitches.append(heard[other])
+                last = other
+        raw.append((tuple(pitches), onset, stops[last] - starts[last]))
+    return raw, has_voices
 
 
-def _ends(part: Part) -> list[int]:
+def _ends(part: Part) -> NDArray[np.int64]:
     """Where each note ends by the first note-off of its pitch after it."""
     ends = part.onset + part.duration
     by_pitch = np.sort(part.pitch << 40 | ends)
     found = by_pitch[np.searchsorted(by_pitch, part.pitch << 40 | part.onset, side="right").clip(max=len(ends) - 1)]
-    first = np.where(part.duration > 0, found & (2**40 - 1), ends)
-    return [int(end) for end in first]
+    return np.where(part.duration > 0, found & (2**40 - 1), ends)
 
 
-def _quantised(raw: list[Struck], resolution: int) -> tuple[list[Struck], int]:
-    """The chords of a track on sixteenths and triplet eighths, ticks at 24 a quarter; how many were moved."""
-    quarters = np.array([event.onset for event in raw]) / resolution
-    lengths = np.array([event.duration for event in raw]) / resolution
+def _quantised(raw: list[_Raw], resolution: int) -> tuple[list[Struck], list[int]]:
+    """The chords of a track on sixteenths and triplet eighths, ticks at 24 a quarter; the onsets of those moved."""
+    quarters = np.array([onset for _, onset, _ in raw]) / resolution
+    lengths = np.array([duration for _, _, duration in raw]) / resolution
     onsets = _snapped(quarters)
     later = np.append(onsets, -1)[np.searchsorted(onsets, onsets, side="right")]
     gaps = np.where(later < 0, 0, later - onsets)
     durations = _snapped(lengths, gaps, may_vanish=lengths == 0)
     struck = [
-        replace(event, onset=onset, duration=duration)
-        for event, onset, duration in zip(raw, onsets.tolist(), durations.tolist(), strict=True)
+        Struck(pitches, onset, duration, len(pitches) > 1)
+        for (pitches, _, _), onset, duration in zip(raw, onsets.tolist(), durations.tolist(), strict=True)
     ]
     struck.sort(key=lambda event: (event.onset, event.duration > 0))
     exact = (quarters * TICKS_PER_QUARTER == onsets) & (lengths * TICKS_PER_QUARTER == durations)
-    return struck, int(np.count_nonzero(~exact))
+    return struck, onsets[~exact].tolist()
 
 
 def _snapped(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cantilena.corpus.melody_choice import Span
 from cantilena.music import TICKS_PER_QUARTER, Note
 
@@ -33,13 +36,18 @@ def chords(notes: Iterable[Span], resolution: int) -> list[Note]:
     struck: list[Note] = []
     previous = -1
     for group in groups:
-        onset = max(nearest_tick(group[0][0], resolution), previous + 1)
-        end = nearest_tick(max(note[1] for note in group), resolution)
+        onset = max(int(nearest_ticks(group[0][0], resolution)), previous + 1)
+        end = int(nearest_ticks(max(note[1] for note in group), resolution))
         struck.append(Note(tuple(note[2] for note in group), onset, max(end - onset, 1)))
         previous = onset
     return struck
 
 
-def nearest_tick(time: int, resolution: int) -> int:
-    """A time of a score at 24 ticks a quarter; halves go up."""
-    return (2 * time * TICKS_PER_QUARTER + resolution) // (2 * resolution)
+def nearest_ticks(times: NDArray[np.int64] | int, resolution: int) -> NDArray[np.int64]:
+    """Times of a score at 24 ticks a quarter; halves go up.
+
+    Args:
+        times: `(times,)` or one, ticks of the score.
+        resolution: ticks a quarter note, of the score.
+    """
+    return np.asarray((2 * times * TICKS_PER_QUARTER + resolution) // (2 * resolution))

@@ -7,6 +7,10 @@ from .musicxml_writer import musicxml as musicxml
 from .piano import render as render
 from .piano import render_note as render_note
 from .piano_roll import piano_roll_svg as piano_roll_svg
+from .reader import MIDI as MIDI
+from .reader import READABLE as READABLE
+from .reader import read_safely as read_safely
+from .reader import read_score as read_score
 from .score import Part as Part
 from .score import Score as Score
 from .sheet import sheet_html as sheet_html
@@ -14,7 +18,3 @@ from .wav_writer import sound_bytes as sound_bytes
 from .wav_writer import wav_bytes as wav_bytes
 from .writer import WRITABLE as WRITABLE
 from .writer import write as write
-from .reader import MIDI as MIDI
-from .reader import READABLE as READABLE
-from .reader import read_safely as read_safely
-from .reader import read_score as read_score

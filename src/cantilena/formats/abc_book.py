@@ -1,7 +1,8 @@
 """Books of tunes in ABC: one tune at a time, reduced to what decides notes, so that no ornament costs one.
 
-music21 drops notes that carry some decorations (`HA2`), and lets an accidental last for one note unless the file names
-version 2 of the standard. What is written here for each tune says the same notes plainly.
+music21 drops notes that carry some decorations (`HA2`), passes over fields within a line (`[K:G]`), and lets an
+accidental last for one note unless the file names version 2 of the standard. What is written here for each tune says
+the same notes plainly.
 Source: The ABC Music Standard 2.1, abcnotation.com.
 """
 
@@ -20,7 +21,7 @@ _GONE = re.compile(
     """,
     re.VERBOSE,
 )
-_INLINE = re.compile(r"(\[[MLQKV]:[^\]]*\])|\[[A-Za-z]:[^\]]*\]")
+_INLINE = re.compile(r"\[(?:([MLQKV]:[^\]]*)|[A-Za-z]:[^\]]*)\]")
 
 
 def plain_tunes(book: str) -> list[str]:
@@ -40,6 +41,7 @@ def plain_tunes(book: str) -> list[str]:
         X:1
         T:Jig
         M:6/8
+        L:1/8
         K:G
         G2G B2d|G6||
     """
@@ -69,8 +71,15 @@ def _plain(above: list[str], block: list[str]) -> str:
         elif not in_body and field[1] == "K":
             head["K"] = _value(field)
             in_body = True
+    head.setdefault("L", _unit(head.get("M", "")))
     fields = [f"{name}:{head[name]}" for name in "TMLQK" if head.get(name)]
     return "\n".join(["%abc-2.1", "X:1", *fields, *body])
+
+
+def _unit(meter: str) -> str:
+    """The unit note length where the head names none: a 16th in meters shorter than 3/4, else an eighth."""
+    fraction = re.match(r"(\d{1,3})\s*/\s*(\d{1,3})", meter)
+    return "1/16" if fraction and 4 * int(fraction[1]) < 3 * int(fraction[2]) else "1/8"
 
 
 def _value(field: re.Match[str]) -> str:
@@ -86,7 +95,8 @@ def _plain_music(line: str) -> str:
     kept: list[str] = []
     place = 0
     for inline in _INLINE.finditer(line):
-        kept += [_GONE.sub("", line[place : inline.start()]), inline[1] or ""]
+        # On a line of its own, where music21 heeds it.
+        kept += [_GONE.sub("", line[place : inline.start()]), f"\n{inline[1]}\n" if inline[1] else ""]
         place = inline.end()
     kept.append(_GONE.sub("", line[place:]))
     music = "".join(kept).rstrip("\\ ")

@@ -93,6 +93,7 @@ def _decoded(content: bytes) -> str:
     else:
         encoding = declared[1].decode("ascii")
     try:
-        return content.decode(encoding)
+        # Without its declaration, which holds for the bytes and not for the text.
+        return re.sub(r"\A\s*<\?xml[^>]*\?>", "", content.decode(encoding))
     except (UnicodeDecodeError, LookupError) as error:
         raise ScoreError(f"its text is not {encoding}, as it says", _EXPORT) from error

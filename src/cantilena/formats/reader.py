@@ -72,10 +72,13 @@ def _content(path: Path) -> bytes:
     """The bytes of an ordinary file, opened so that neither a pipe nor a device can make us wait."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise ScoreError("it is not an ordinary file", "name a file, not a folder, a pipe or a device")
-            content = file.read(_MAX_BYTES + 1)
+            with os.fdopen(descriptor, "rb", closefd=False) as file:
+                content = file.read(_MAX_BYTES + 1)
+        finally:
+            os.close(descriptor)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ScoreError(f"it cannot be opened: {reason}", "check the path and your rights") from error

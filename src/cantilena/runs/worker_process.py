@@ -78,7 +78,7 @@ def _attempt(task: Callable[[Any], Any], item: Any, seconds: float, memory: int)
         return Failure(_one_line(error.text), _one_line(error.hint))
     except MemoryError:
         _limit_address_space(None)
-        return _OutOfMemory(f"it needs more than {memory // 2**20} MB of memory")
+        return _OutOfMemory(f"it needs more than {memory // 2**20} MB of memory", "allow it more memory")
     except RecursionError:
         return Failure("it is nested too deeply")
     except Exception as error:

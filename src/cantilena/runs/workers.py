@@ -172,15 +172,15 @@ class _Worker:
             yield from self._failed(self._cause_of_death())
             return
         if time.monotonic() > self.deadline:
-            yield from self._failed(f"it took longer than {self.seconds:g} s")
+            yield from self._failed(f"it took longer than {self.seconds:g} s", "allow it more time")
 
-    def _failed(self, reason: str) -> Iterator[tuple[int, Any]]:
+    def _failed(self, reason: str, hint: str = "") -> Iterator[tuple[int, Any]]:
         self.kill()
         if not self.is_ready:
             raise _cannot_start(reason)
         if self.taken:
             index, _ = self.taken.popleft()
-            yield index, Failure(reason)
+            yield index, Failure(reason, hint)
 
     def _cause_of_death(self) -> str:
         try:
