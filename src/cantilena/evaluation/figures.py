@@ -81,10 +81,11 @@ def note_probabilities(seen: NoteProbabilities) -> Figure:
     probabilities = np.asarray(seen.probabilities, dtype=np.float64)
     steps, classes = probabilities.shape
     tokens = np.asarray(seen.tokens, dtype=np.int64)
-    rows = np.arange(classes)
+    rows, which = np.arange(classes), "each token"
     if classes > _SHOWN_CLASSES:
         weight = probabilities.sum(axis=0) + np.bincount(tokens, minlength=classes)
         rows = np.sort(np.argsort(-weight, kind="stable")[:_SHOWN_CLASSES])
+        which = f"the {_SHOWN_CLASSES} likeliest of {classes} tokens"
     with matplotlib.rc_context(_STYLE):
         figure = Figure(figsize=(max(6.0, min(1.6 + 0.16 * steps, 12.0)), 1.1 + 0.13 * len(rows)))
         axes = figure.subplots()
@@ -101,7 +102,7 @@ def note_probabilities(seen: NoteProbabilities) -> Figure:
         taken = [(step, place[token]) for step, token in enumerate(tokens.tolist()) if token in place]
         axes.plot(*zip(*taken, strict=True), "o", markersize=4, markerfacecolor="none", markeredgecolor="#58d3c4")
         axes.set_yticks(range(len(rows)), [_text(seen.classes[row]) for row in rows.tolist()], fontsize=6.5)
-        axes.set(xlabel="step", title=_text(f"{seen.name}: probability of each token; circles mark what was taken"))
+        axes.set(xlabel="step", title=_text(f"{seen.name}: probability of {which}; circles mark what was taken"))
         figure.colorbar(image, ax=axes, pad=0.01, ticks=[0, 0.01, 0.1, 0.25, 0.5, 1]).outline.set_visible(False)
     return figure
 

@@ -128,7 +128,7 @@ def _of_probabilities(data: ReportData) -> Iterator[Drawing]:
         number = numbers.pop(seen.name, "")
         yield Drawing(
             f"figure-{number}" if number else f"probabilities-{index + 1}",
-            (f"Figure {number}: " if number else "") + f"what {seen.name} thought at each step",
+            (f"Figure {number}: what" if number else "What") + f" {seen.name} thought at each step",
             "Each column is a step of one melody, each row a token; the brighter, the more probable. A circle marks "
             "the token that was taken.",
             figures.note_probabilities(seen),
