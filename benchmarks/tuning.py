@@ -40,7 +40,8 @@ def one_melody_at_a_time() -> float:
     network, prior = _networks()
     target, reward, generator = copy.deepcopy(network), _reward(options), _generator()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
-    bars, replay = Bars.common_time(1), []
+    bars = Bars.common_time(1)
+    replay: list[tuple[tuple[int, ...], float]] = []
     reward.terms(np.full((1, STEPS), 14))  # compiles the rules
     done, started = 0, time.perf_counter()
     while time.perf_counter() - started < SECONDS:

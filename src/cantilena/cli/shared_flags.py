@@ -7,10 +7,13 @@ from typing import Annotated, Literal
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-__all__ = ["Device", "Flags", "Jobs", "Positional", "Seed"]
+__all__ = ["Count", "Device", "Flags", "Jobs", "Positional", "Seed"]
 
 Seed = Annotated[int, arg(help="The same seed, machine and versions give the same result.")]
 """`--seed`."""
+
+Count = Annotated[int, arg(aliases=["-n"], help="How many melodies.")]
+"""`-n`."""
 
 Jobs = Annotated[int, arg(help="How many processes work at once; 0 takes one a processor.")]
 """`--jobs`."""

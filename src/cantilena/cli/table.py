@@ -40,7 +40,17 @@ class Command:
         return loaded
 
 
-COMMANDS = (Command("doctor", "check that everything works on this machine", "cantilena.cli.doctor:run"),)
+COMMANDS = (
+    Command("reproduce", "run the paper's experiment, end to end", "cantilena.cli.reproduce:run"),
+    Command("corpus", "read folders of scores, and show the music that is there"),
+    Command("corpus list", "list the corpora that ship with Cantilena", "cantilena.cli.corpus:list_corpora"),
+    Command("corpus read", "read a folder of scores into a corpus file", "cantilena.cli.corpus:read"),
+    Command("corpus show", "draw a page of a corpus", "cantilena.cli.corpus:show"),
+    Command("train", "train a model on a corpus", "cantilena.cli.train:run"),
+    Command("tune", "tune a trained model on rules of music theory", "cantilena.cli.tune:run"),
+    Command("compose", "compose melodies with a model", "cantilena.cli.compose:run"),
+    Command("doctor", "check that everything works on this machine", "cantilena.cli.doctor:run"),
+)
 """All commands in the order that the help shows."""
 
 

@@ -1,0 +1,11 @@
+from .corpora import read_corpus as read_corpus
+from .corpora import report_on as report_on
+from .corpora import show_corpus as show_corpus
+from .options import ReproduceOptions as ReproduceOptions
+from .pipeline import Reproduced as Reproduced
+from .pipeline import reproduce as reproduce
+from .train_options import TrainRequest as TrainRequest
+from .train_run import TrainRun as TrainRun
+from .train_run import run_training as run_training
+from .tune_run import TuneRun as TuneRun
+from .tune_run import run_tuning as run_tuning

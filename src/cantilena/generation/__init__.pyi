@@ -1,5 +1,13 @@
+from .baselines import mix_snippets as mix_snippets
+from .collection import WrittenMelody as WrittenMelody
+from .collection import is_complete as is_complete
+from .collection import write_melodies as write_melodies
+from .composer import Composer as Composer
+from .composer import Composition as Composition
+from .composer import load as load
 from .options import ComposeOptions as ComposeOptions
 from .options import SamplingOptions as SamplingOptions
+from .primer import read_primer as read_primer
 from .sampling import Samples as Samples
 from .sampling import choose as choose
 from .sampling import sample as sample

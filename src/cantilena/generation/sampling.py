@@ -92,7 +92,7 @@ def choose(
     if hopeless.any():
         scores[hopeless] = 0.0 if allowed is None else np.where(allowed, 0.0, -np.inf)
     if options.greedy:
-        return np.argmax(scores, axis=1)
+        return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
     probabilities = _cut(_softmax(scores / options.temperature), options)
     cumulated = np.cumsum(probabilities, axis=1)
     below = cumulated <= (uniforms * cumulated[:, -1])[:, None]
@@ -101,7 +101,8 @@ def choose(
 
 def _softmax(scores: Floats) -> Floats:
     exponentials: Floats = np.exp(scores - scores.max(axis=1, keepdims=True))
-    return exponentials / exponentials.sum(axis=1, keepdims=True)
+    normalised: Floats = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return normalised
 
 
 def _cut(probabilities: Floats, options: SamplingOptions) -> Floats:

@@ -1,0 +1,44 @@
+"""`cantilena compose`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cantilena.cli.answer import Answer
+from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
+from cantilena.generation import ComposeOptions, SamplingOptions
+
+
+def run(
+    bundle: Positional[str],
+    options: ComposeOptions,
+    sampling: SamplingOptions,
+    *,
+    n: Count = 8,
+    out: Path = Path("melodies"),
+    force: bool = False,
+    seed: Seed = 1,
+    flags: Flags,
+) -> Answer:
+    """Compose melodies with a trained model.
+
+    Each melody becomes four files: .mid to play, .musicxml to edit, .svg to see, .wav to hear.
+
+    Args:
+        bundle: A model: a .safetensors file, or the name of one that ships with Cantilena, such as tunes.
+        out: The folder to write.
+        force: Replace melodies that are in the folder.
+
+    Example:
+        cantilena compose tunes -n 4 --bars 8 --primer "D4 E4 F4/8 G4/8 A4/2" --key "D minor" --out idea
+    """
+    from cantilena.generation import load, write_melodies
+
+    composer = load(bundle)
+    melodies = composer.compose_many(n, options, sampling, seed=seed)
+    written = write_melodies(melodies, out, force=force, manifest={"model": composer.name, "seed": seed})
+    files = ", ".join(path.name for path in written[0].files.values())
+    return Answer(
+        {"melodies": [one.facts() for one in written]},
+        text=f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}",
+    )

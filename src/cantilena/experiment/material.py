@@ -1,0 +1,152 @@
+"""What models learn from and are measured on: a corpus as tokens, split by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.corpus import SPLITS, Corpus, Split, in_plain_key
+from cantilena.encoding import Encoding, EventsEncoding, GridEncoding
+from cantilena.errors import CorpusError
+from cantilena.model import Bars, Sequences
+from cantilena.music import Key, Melody
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The melodies of one split, as they are and as tokens.
+
+    Args:
+        melodies: in the key in which they are learned.
+        sequences: their tokens and bars, in the same order.
+    """
+
+    melodies: tuple[Melody, ...]
+    sequences: Sequences
+
+    def __len__(self) -> int:
+        return len(self.melodies)
+
+
+@dataclass(frozen=True)
+class Material:
+    """A corpus, encoded.
+
+    Args:
+        encoding: what the tokens mean.
+        train: what models learn from.
+        valid: what stops their training.
+        test: what nobody has seen.
+        plain_keys: whether all was transposed to C major or A minor.
+        folded: notes moved by octaves into the range.
+        rounded: notes moved to the grid.
+        dropped: notes that the encoding cannot say.
+    """
+
+    encoding: Encoding
+    train: Pieces
+    valid: Pieces
+    test: Pieces
+    plain_keys: bool
+    folded: int
+    rounded: int
+    dropped: int
+
+
+def grid_material(corpus: Corpus) -> Material:
+    """The melodies of a corpus on RL Tuner's grid, in C major or A minor.
+
+    Raises:
+        CorpusError: a split holds no melody.
+    """
+    return material_of({split: corpus.melodies(split) for split in SPLITS}, "grid", plain_keys=True)
+
+
+def events_material(corpus: Corpus) -> Material:
+    """The notes and chords of a corpus as the paper's section VII reads them: as they are, no key, no time."""
+    return material_of({split: corpus.melodies(split) for split in SPLITS}, "events", plain_keys=False)
+
+
+def material_of(melodies: Mapping[Split, Sequence[Melody]], encoding: str, *, plain_keys: bool) -> Material:
+    """Melodies by split, encoded.
+
+    Args:
+        melodies: of each split.
+        encoding: `grid`, RL Tuner's, or `events`, whose vocabulary is learned from all splits.
+        plain_keys: transpose each melody to C major or A minor, in the octave that fits the grid's range.
+
+    Raises:
+        CorpusError: a split holds no melody.
+    """
+    grid = GridEncoding()
+    parts = {split: list(some) for split, some in melodies.items()}
+    if plain_keys:
+        parts = {split: [in_plain_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}
+    spoken: Encoding = grid
+    if encoding == "events":
+        spoken = EventsEncoding.learned_from([melody for some in parts.values() for melody in some])
+    fits = {split: [spoken.fit(melody) for melody in some] for split, some in parts.items()}
+    pieces = {split: encode_pieces(spoken, [fit.melody for fit in some]) for split, some in fits.items()}
+    for split, some in pieces.items():
+        if not len(some):
+            raise CorpusError(f"the corpus holds no melody to {_PURPOSE[split]}", "give a corpus of 10 pieces or more")
+    every = [fit for some in fits.values() for fit in some]
+    return Material(
+        encoding=spoken,
+        train=pieces["train"],
+        valid=pieces["valid"],
+        test=pieces["test"],
+        plain_keys=plain_keys,
+        folded=sum(fit.folded for fit in every),
+        rounded=sum(fit.rounded for fit in every),
+        dropped=sum(fit.dropped for fit in every),
+    )
+
+
+def encode_pieces(encoding: Encoding, melodies: Sequence[Melody]) -> Pieces:
+    """Melodies as tokens, those without a token left out."""
+    encoded = [(melody, encoding.encode(melody)) for melody in melodies]
+    kept = [(melody, tokens) for melody, tokens in encoded if len(tokens)]
+    step = encoding.step_ticks
+    bars = Bars(
+        np.array([max(melody.meter.ticks_per_bar // step, 1) for melody, _ in kept], dtype=np.int64),
+        np.array([melody.pickup // step for melody, _ in kept], dtype=np.int64),
+    )
+    return Pieces(tuple(melody for melody, _ in kept), Sequences(tuple(tokens for _, tokens in kept), bars))
+
+
+@dataclass(frozen=True)
+class Excerpts:
+    """Stretches of equal length out of pieces.
+
+    Args:
+        tokens: `(excerpts, steps)`.
+        piece: `(excerpts,)`, which piece each is from.
+        keys: the key of each one's whole piece.
+    """
+
+    tokens: NDArray[np.int64]
+    piece: NDArray[np.int64]
+    keys: tuple[Key, ...]
+
+
+def excerpts(pieces: Pieces, steps: int) -> Excerpts:
+    """All stretches of so many steps that do not overlap, from each piece's first barline on.
+
+    An excerpt begins with what sounds: a hold at its start, which continues a note struck before, stays a hold.
+    """
+    rows, owners = [], []
+    for number, tokens in enumerate(pieces.sequences.tokens):
+        first = int(pieces.sequences.bars.pickup[number])
+        for start in range(first, len(tokens) - steps + 1, steps):
+            rows.append(tokens[start : start + steps])
+            owners.append(number)
+    stacked = np.stack(rows) if rows else np.zeros((0, steps), dtype=np.int64)
+    keys = tuple(pieces.melodies[owner].key or Key() for owner in owners)
+    return Excerpts(stacked, np.array(owners, dtype=np.int64), keys)
+
+
+_PURPOSE = {"train": "learn from", "valid": "stop training by", "test": "measure on"}

@@ -1,0 +1,161 @@
+"""From melodies to the numbers of results.json, each with its interval."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.encoding import Encoding
+from cantilena.evaluation import (
+    Interval,
+    RuleCounts,
+    bootstrap_ratio,
+    different_melodies,
+    distinct_n,
+    paper_counts,
+    rl_tuner_counts,
+    subsample_interval,
+)
+from cantilena.evaluation.metric_words import PAPER_PREFIX
+from cantilena.model import Bars, SequenceModel, log_probs_in_bars, numpy_of
+from cantilena.music import Key, Line
+from cantilena.theory import Context
+
+_CHUNK = 256
+"""Melodies that a model judges at once, to bound memory."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Melodies of one system, ready to be counted.
+
+    Args:
+        tokens: `(melodies, steps)`.
+        piece: `(melodies,)`: melodies of one piece are drawn together by the bootstrap; each its own if None.
+        keys: the key of each melody's piece; C major for all if None.
+    """
+
+    tokens: NDArray[np.int64]
+    piece: NDArray[np.int64] | None = None
+    keys: Sequence[Key] | None = None
+
+
+def measure(
+    sample: Sample,
+    encoding: Encoding,
+    rng: np.random.Generator,
+    *,
+    model: SequenceModel | None,
+    reference: SequenceModel,
+) -> dict[str, dict[str, Any]]:
+    """All metrics of a set of melodies.
+
+    Args:
+        sample: the melodies.
+        encoding: what their tokens mean.
+        rng: for the resampling of the intervals.
+        model: what they were drawn from; None for people's melodies, whose KL divergence nobody knows.
+        reference: the LSTM before tuning, whose likelihood and distance are reported.
+
+    Returns:
+        `{METRIC: {"value", "low", "high"}}`, with a `reason` where a value is None.
+    """
+    line = encoding.line(sample.tokens)
+    piece = np.arange(line.melodies) if sample.piece is None else sample.piece
+    metrics: dict[str, dict[str, Any]] = {}
+    for prefix, counts in (
+        ("", _counts(rl_tuner_counts, line, sample)),
+        (PAPER_PREFIX, _counts(paper_counts, line, sample)),
+    ):
+        for name in counts.names:
+            interval = bootstrap_ratio(counts.counted[name], counts.out_of[name], piece, rng)
+            metrics[prefix + name] = _entry(interval, _UNDEFINED.get(name, "there is nothing to count"))
+    metrics["different_melodies"] = _entry(subsample_interval(different_melodies, line, rng), "there is no melody")
+    metrics["distinct_4"] = _entry(
+        subsample_interval(lambda part: distinct_n(part, 4), line, rng), "no melody has five notes in a row"
+    )
+    metrics.update(_distances(sample.tokens, piece, encoding, rng, model=model, reference=reference))
+    return metrics
+
+
+def _counts(count: Any, line: Line, sample: Sample) -> RuleCounts:  # noqa: ANN401  (one of the two counting functions)
+    """Counts of all melodies, those in minor judged in A minor."""
+    if sample.keys is None:
+        return count(line, Context())  # type: ignore[no-any-return]
+    minor = np.array([key.mode == "minor" for key in sample.keys])
+    parts = [
+        (np.flatnonzero(minor == in_minor), Context(key))
+        for in_minor, key in ((False, Key(0, "major")), (True, Key(9, "minor")))
+    ]
+    counted: dict[str, NDArray[np.float64]] = {}
+    out_of: dict[str, NDArray[np.float64]] = {}
+    for rows, context in parts:
+        part = count(_rows(line, rows), context)
+        for name in part.names:
+            counted.setdefault(name, np.zeros(line.melodies))[rows] = part.counted[name]
+            out_of.setdefault(name, np.zeros(line.melodies))[rows] = part.out_of[name]
+    return RuleCounts(counted, out_of)
+
+
+def _rows(line: Line, rows: NDArray[np.intp]) -> Line:
+    return Line(line.event[rows], line.pitch[rows], line.pitch_classes[rows], line.length[rows])
+
+
+def _distances(
+    tokens: NDArray[np.int64],
+    piece: NDArray[np.int64],
+    encoding: Encoding,
+    rng: np.random.Generator,
+    *,
+    model: SequenceModel | None,
+    reference: SequenceModel,
+) -> dict[str, dict[str, Any]]:
+    """Log-likelihood under the reference, and the KL divergence of the model from it, nats a step."""
+    likelihood, divergence = [], []
+    for start in range(0, len(tokens), _CHUNK):
+        part = tokens[start : start + _CHUNK]
+        bars = Bars.common_time(len(part)) if encoding.tells_time else None
+        log_p = np.asarray(numpy_of(log_probs_in_bars(reference, part, bars)), dtype=np.float64)
+        likelihood.append(np.take_along_axis(log_p, part[..., None], axis=-1)[..., 0].sum(1))
+        if model is not None:
+            log_q = np.asarray(numpy_of(log_probs_in_bars(model, part, bars)), dtype=np.float64)
+            # What the model never does adds nothing, however unlikely the reference finds it.
+            terms = np.where(log_q > -1e3, np.exp(log_q) * (log_q - log_p), 0.0)
+            divergence.append(terms.sum(axis=(1, 2)))
+    steps = np.full(len(tokens), float(tokens.shape[1]))
+    nobody_knows = {"value": None, "low": None, "high": None, "reason": "no distribution is known, only its melodies"}
+    return {
+        "kl_per_step": _entry(bootstrap_ratio(np.concatenate(divergence), steps, piece, rng), "there is no melody")
+        if divergence
+        else nobody_knows,
+        "log_likelihood_per_step": _entry(
+            bootstrap_ratio(np.concatenate(likelihood), steps, piece, rng), "there is no melody"
+        ),
+    }
+
+
+def _entry(interval: Interval, reason: str) -> dict[str, Any]:
+    """An interval as JSON: six digits, so that the last bits of a sum do not make two runs differ."""
+    if not math.isfinite(interval.value):
+        return {"value": None, "low": None, "high": None, "reason": reason}
+    return {
+        "value": round(interval.value, 6),
+        "low": _rounded(interval.low),
+        "high": _rounded(interval.high),
+    }
+
+
+def _rounded(value: float) -> float | None:
+    return round(value, 6) if math.isfinite(value) else None
+
+
+_UNDEFINED: Mapping[str, str] = {
+    "leaps_resolved": "no leap was resolved or doubled",
+    **{f"autocorrelation_{lag}": "no melody varies" for lag in (1, 2, 3)},
+}
+"""Why a metric can be undefined."""

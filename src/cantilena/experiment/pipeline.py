@@ -1,0 +1,260 @@
+"""The paper's experiment, end to end: from a corpus to two sets of melodies, their numbers and the report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cantilena.corpus import Corpus, ReadOptions, corpus_report, open_corpus
+from cantilena.errors import CorpusError
+from cantilena.evaluation import write_report
+from cantilena.experiment.material import Material, Pieces, events_material, excerpts, grid_material
+from cantilena.experiment.measure import Sample, measure
+from cantilena.experiment.melodies import decoded, human_melodies, steps_of_melody, write_all
+from cantilena.experiment.models import MadeModel, trained_model, tuned_model
+from cantilena.experiment.options import ReproduceOptions
+from cantilena.experiment.presets import STEPS, Plan, plan
+from cantilena.experiment.report_data import report_data
+from cantilena.experiment.systems import System, model_system, oracle_system
+from cantilena.generation import SamplingOptions
+from cantilena.model import NGram, TopTokens
+from cantilena.music import Melody
+from cantilena.runs import generator, options_record, run_folder, say, write_json
+
+REPORT, RESULTS = "report.html", "results.json"
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """A finished run.
+
+    Args:
+        folder: where it lies.
+        results: what `results.json` holds.
+        seconds: by stage.
+    """
+
+    folder: Path
+    results: Mapping[str, Any]
+    seconds: Mapping[str, float]
+
+    def text(self) -> str:
+        """What to do now, for a terminal."""
+        took = sum(self.seconds.values())
+        return f"Done in {took:.0f} s. Open {self.folder / REPORT} to hear, see and compare the melodies."
+
+
+@dataclass
+class _Stages:
+    """The stages of a run with their seconds."""
+
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        say(name)
+        started = time.perf_counter()
+        yield
+        self.seconds[name] = time.perf_counter() - started
+
+
+def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, force: bool = False) -> Reproduced:
+    """Run the experiment in a folder.
+
+    Args:
+        options: corpus, preset, seed.
+        folder: gets `melodies/`, `models/`, `figures/`, `results.json`, `report.html`, `run.json`.
+        resume: go on with an interrupted run.
+        force: start anew in a folder that holds another run.
+
+    Raises:
+        CorpusError: the corpus is too small or cannot be read.
+        RunError: the folder is taken.
+    """
+    with run_folder(folder, options_record(options), resume=resume, force=force) as run:
+        if not run.resumed:
+            _clear(folder)
+        stages, what = _Stages(), plan(options)
+        with stages.stage("Reading the corpus"):
+            corpus = open_corpus(options.corpus)
+            material = grid_material(corpus)
+        about = {"name": corpus.manifest.name, "licence": corpus.manifest.licence, "sha256": corpus.sha256}
+        with stages.stage("Training the LSTM"):
+            lstm = trained_model("lstm", folder, material, what.network, what.training, corpus=about)
+        with stages.stage("Training the baselines"):
+            rnn = trained_model("rnn", folder, material, what.rnn, what.rnn_training, corpus=about)
+            systems = _baselines(material, rnn, options)
+        with stages.stage("Tuning the LSTM on rules of music theory"):
+            tuned = tuned_model("lstm+rl", folder, lstm.bundle, what.tuning)
+        systems += _networks(material, lstm, tuned, options, what)
+        made = {"lstm": lstm, "lstm+rl": tuned, "rnn": rnn}
+        if what.with_events:
+            with stages.stage("Training and tuning on notes and chords"):
+                chord_systems, chord_models = _events(folder, options, what, about)
+                made.update(chord_models)
+        with stages.stage("Counting"):
+            rows = {"human": _human_row(material, lstm, options)}
+            rows.update({system.name: _row(system, lstm, options) for system in systems})
+            if what.with_events:
+                rows.update({s.name: _row(s, made["lstm-events"], options) for s in chord_systems})
+            results = {"systems": rows}
+            write_json(folder / RESULTS, results)
+        with stages.stage("Writing melodies"):
+            heard = {"human": human_melodies(material.test, material.encoding, options.heard, _rng(options, "human"))}
+            heard.update({system.name: _heard(system, options) for system in systems})
+            if what.with_events:
+                heard.update({system.name: _heard(system, options) for system in chord_systems})
+            write_all([(folder / "melodies" / name, melodies) for name, melodies in heard.items()])
+        with stages.stage("Writing the report"):
+            descriptions = {"human": "held-out melodies, the first thirty seconds"} | {
+                system.name: system.description for system in (*systems, *(chord_systems if what.with_events else ()))
+            }
+            report = corpus_report(
+                corpus, vocabulary=_vocabulary(material), folded=material.folded, rounded=material.rounded
+            )
+            data = report_data(
+                results,
+                heard,
+                descriptions,
+                made,
+                material,
+                report.to_json() | {"licence": about["licence"]},
+                options,
+                what,
+                stages.seconds,
+            )
+            write_report(folder / REPORT, data)
+        run.finish(seconds=stages.seconds, corpus=about)
+        return Reproduced(folder, results, stages.seconds)
+
+
+def _clear(folder: Path) -> None:
+    """Take away what marks parts of an earlier run as done, so that a forced run makes them anew."""
+    for mark in (*folder.glob("work/*/*"), *folder.glob("models/*"), *folder.glob("melodies/*/manifest.json")):
+        mark.unlink()
+
+
+def _baselines(material: Material, rnn: MadeModel, options: ReproduceOptions) -> list[System]:
+    encoding, size, seed = material.encoding, len(material.encoding.vocabulary), options.seed
+    tokens = material.train.sequences.tokens
+    ngram = NGram.fit(tokens, size).tune(material.valid.sequences.tokens)
+    return [
+        oracle_system(material.train, encoding, seed, snippet=16),
+        model_system(
+            "random-top10",
+            "random choice among the ten most frequent tokens",
+            TopTokens.fit(tokens, size),
+            encoding,
+            seed,
+        ),
+        model_system("rnn", "a plain RNN without place in the bar or look-back", rnn.bundle.model(), encoding, seed),
+        model_system("ngram", "an n-gram that also copies from what it has composed so far", ngram, encoding, seed),
+    ]
+
+
+def _networks(
+    material: Material, lstm: MadeModel, tuned: MadeModel, options: ReproduceOptions, what: Plan
+) -> list[System]:
+    encoding, seed = material.encoding, options.seed
+    model = lstm.bundle.model()
+    systems = [model_system("lstm", "the LSTM as trained", model, encoding, seed)]
+    if what.with_events:
+        opening = 8
+        primers = np.stack([t[:opening] for t in material.test.sequences.tokens if len(t) >= opening])
+        systems.append(
+            model_system(
+                "lstm-greedy",
+                f"the LSTM, always its most probable token, after {opening} steps of a held-out piece",
+                model,
+                encoding,
+                seed,
+                sampling=SamplingOptions(greedy=True),
+                primers=primers,
+            )
+        )
+    description = f"the LSTM tuned with {what.tuning.algorithm} on the rules of {what.tuning.rules}"
+    return [*systems, model_system("lstm+rl", description, tuned.bundle.model(), encoding, seed)]
+
+
+def _events(
+    folder: Path, options: ReproduceOptions, what: Plan, about: Mapping[str, Any]
+) -> tuple[list[System], dict[str, MadeModel]]:
+    """The paper's section VII: notes and chords without time, as trained and as tuned."""
+    corpus = _chords_of(options)
+    material = events_material(corpus)
+    lstm = trained_model("lstm-events", folder, material, what.network, what.training, corpus=about)
+    tuned = tuned_model("lstm-events+rl", folder, lstm.bundle, what.events_tuning)
+    seed, encoding = options.seed, material.encoding
+    systems = [
+        model_system(
+            "lstm-events", "the LSTM on notes and chords without time, as trained", lstm.bundle.model(), encoding, seed
+        ),
+        model_system(
+            "lstm-events+rl",
+            f"the same, tuned on the rules of {what.events_tuning.rules}",
+            tuned.bundle.model(),
+            encoding,
+            seed,
+        ),
+    ]
+    return systems, {"lstm-events": lstm, "lstm-events+rl": tuned}
+
+
+def _chords_of(options: ReproduceOptions) -> Corpus:
+    """The corpus with all its notes and chords: a folder is read again, anything else is what it is."""
+    if Path(options.corpus).is_dir():
+        return open_corpus(options.corpus, ReadOptions(voice="all", reading="paper", seconds=30.0))
+    return open_corpus(options.corpus)
+
+
+def _row(system: System, reference: MadeModel, options: ReproduceOptions) -> dict[str, Any]:
+    tokens = system.draw(options.counted, STEPS, "count")
+    metrics = measure(
+        Sample(tokens),
+        system.encoding,
+        _rng(options, "intervals", system.name),
+        model=system.model,
+        reference=reference.bundle.model(),
+    )
+    return {"melodies": len(tokens), "metrics": metrics}
+
+
+def _human_row(material: Material, lstm: MadeModel, options: ReproduceOptions) -> dict[str, Any]:
+    people = _people(material.test)
+    metrics = measure(
+        people, material.encoding, _rng(options, "intervals", "human"), model=None, reference=lstm.bundle.model()
+    )
+    return {"melodies": len(people.tokens), "metrics": metrics}
+
+
+def _people(pieces: Pieces) -> Sample:
+    parts = excerpts(pieces, STEPS)
+    if not len(parts.tokens):
+        raise CorpusError(f"no held-out melody is {STEPS} steps long", "give a corpus with longer melodies")
+    return Sample(parts.tokens, parts.piece, parts.keys)
+
+
+def _heard(system: System, options: ReproduceOptions) -> list[Melody]:
+    tokens = system.draw(options.heard, steps_of_melody(system.encoding), "listen")
+    return decoded(tokens, system.encoding, system.name)
+
+
+def _vocabulary(material: Material) -> int:
+    """How many different tokens the material holds."""
+    seen = {
+        int(token)
+        for pieces in (material.train, material.valid, material.test)
+        for tokens in pieces.sequences.tokens
+        for token in np.unique(tokens)
+    }
+    return len(seen)
+
+
+def _rng(options: ReproduceOptions, *names: str) -> np.random.Generator:
+    return generator(options.seed, *names)

@@ -1,0 +1,72 @@
+"""From a run to what its report is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from cantilena.evaluation import NoteProbabilities, ReportData, RewardHistory, SystemMelodies, TrainingCurve
+from cantilena.experiment.material import Material
+from cantilena.experiment.models import MadeModel, tuning_history
+from cantilena.experiment.options import ReproduceOptions
+from cantilena.experiment.presets import STEPS, Plan
+from cantilena.generation import sample
+from cantilena.model import Bars, log_probs_in_bars, numpy_of
+from cantilena.music import Melody
+from cantilena.runs import generator, options_record, versions
+
+
+def report_data(
+    results: Mapping[str, Any],
+    heard: Mapping[str, Sequence[Melody]],
+    descriptions: Mapping[str, str],
+    made: Mapping[str, MadeModel],
+    material: Material,
+    corpus: Mapping[str, Any],
+    options: ReproduceOptions,
+    what: Plan,
+    seconds: Mapping[str, float],
+) -> ReportData:
+    """Gather everything that the report tells."""
+    trained = [name for name in made if not name.endswith("+rl")]
+    tuned = [name for name in made if name.endswith("+rl")]
+    return ReportData(
+        results=results,
+        melodies=[
+            SystemMelodies(name, descriptions[name], melodies, f"melodies/{name}") for name, melodies in heard.items()
+        ],
+        curves=[_curve(name, made[name]) for name in trained],
+        rewards=[_rewards(name, made[name]) for name in tuned],
+        probabilities=[_probabilities(name, made[name], material, options) for name in ("lstm", "lstm+rl")],
+        corpus=corpus,
+        options={
+            "run": options_record(options),
+            "network": options_record(what.network),
+            "training": options_record(what.training),
+            "tuning": options_record(what.tuning),
+        },
+        seeds={"run": options.seed},
+        versions=versions(),
+        timings=seconds,
+    )
+
+
+def _curve(name: str, model: MadeModel) -> TrainingCurve:
+    history = model.facts["history"]
+    return TrainingCurve(name, [entry["train"] for entry in history], [entry["valid"] for entry in history])
+
+
+def _rewards(name: str, model: MadeModel) -> RewardHistory:
+    history = tuning_history(model.facts)
+    return RewardHistory(name, history.environment_steps, history.terms, history.log_p, history.kl)
+
+
+def _probabilities(name: str, model: MadeModel, material: Material, options: ReproduceOptions) -> NoteProbabilities:
+    """What the model thought at each step of one melody of its own: the paper's figures 8 and 9."""
+    sequence, bars = model.bundle.model(), Bars.common_time(1)
+    uniforms = generator(options.seed, "figure", name).random((1, STEPS))
+    tokens = sample(sequence, uniforms, bars=bars).tokens
+    log_probs = np.asarray(numpy_of(log_probs_in_bars(sequence, tokens, bars)), dtype=np.float64)[0]
+    return NoteProbabilities(name, np.exp(log_probs), material.encoding.vocabulary, tokens[0].tolist())

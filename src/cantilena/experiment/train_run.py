@@ -1,0 +1,148 @@
+"""`train`: one model from one corpus, measured on pieces that it has not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.corpus import SPLITS, ReadOptions, Split, open_corpus, read_folder
+from cantilena.encoding import Encoding
+from cantilena.experiment.material import Material, material_of
+from cantilena.experiment.train_options import TrainRequest
+from cantilena.model import Bundle, NetworkOptions, SequenceModel, Sequences, likelihood
+from cantilena.music import Melody
+from cantilena.runs import options_record, run_folder
+from cantilena.training import TrainingOptions, preset, train, transpositions
+
+MODEL = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class TrainRun:
+    """A finished training.
+
+    Args:
+        bundle: where the model lies.
+        epochs: epochs done.
+        seconds: how long it took.
+        valid: nats a step and a note on the validation pieces.
+        test: the same on the test pieces.
+    """
+
+    bundle: Path
+    epochs: int
+    seconds: float
+    valid: Mapping[str, float | None]
+    test: Mapping[str, float | None]
+
+    def answer(self) -> dict[str, Any]:
+        """What `train --json` prints."""
+        return {
+            "bundle": str(self.bundle),
+            "epochs": self.epochs,
+            "seconds": self.seconds,
+            "valid": dict(self.valid),
+            "test": dict(self.test),
+        }
+
+    def text(self) -> str:
+        """The same for a terminal."""
+        rows = [f"{self.epochs} epochs in {self.seconds:.0f} s: {self.bundle}"]
+        for name, score in (("valid", self.valid), ("test", self.test)):
+            note = f", {score['nats_per_note']:.4f} a note" if score["nats_per_note"] is not None else ""
+            rows.append(f"{name:<5} {score['nats_per_step']:.4f} nats a step{note}")
+        return "\n".join(rows)
+
+
+def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, force: bool = False) -> TrainRun:
+    """Train a model as asked and measure it.
+
+    Args:
+        request: corpus, encoding, network, training.
+        folder: of the run.
+        resume: go on with an interrupted run, to the identical model.
+        force: start anew in a folder that holds another run.
+
+    Raises:
+        CorpusError: the corpus is too small or cannot be read.
+        RunError: the folder is taken.
+    """
+    network, training = shape_and_training(request)
+    with run_folder(folder, options_record(request), resume=resume, force=force) as run:
+        material = _material(request)
+        trained = train(
+            material.train.sequences,
+            material.valid.sequences,
+            vocabulary_size=len(material.encoding.vocabulary),
+            network=network,
+            training=training,
+            folder=folder,
+            resume=run.resumed,
+            transpositions=transpositions(material.encoding, training.transpose) if training.transpose else None,
+        )
+        bundle = Bundle(
+            options=network,
+            weights=trained.network.numpy_weights(),
+            encoding_description=material.encoding.description(),
+            licence="",
+            provenance={
+                "corpus": {"name": request.corpus},
+                "plain_keys": material.plain_keys,
+                "training": {**options_record(training), "epochs_done": trained.epochs},
+                "valid_nats_per_step": trained.valid,
+            },
+        )
+        bundle.save(folder / MODEL)
+        scores = {
+            name: score(trained.network, pieces.sequences, material.encoding)
+            for name, pieces in (("valid", material.valid), ("test", material.test))
+        }
+        made = TrainRun(folder / MODEL, trained.epochs, trained.seconds, scores["valid"], scores["test"])
+        run.finish(**made.answer() | {"bundle": MODEL})
+        return made
+
+
+def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingOptions]:
+    """The preset's network and training with what was asked otherwise."""
+    network, training = preset(request.preset)
+    asked = {name: value for name, value in options_record(request).items() if value is not None}
+    network = replace(network, **{name: asked[name] for name in _OF_NETWORK if name in asked})
+    training = replace(training, **{name: asked[name] for name in _OF_TRAINING if name in asked})
+    if request.encoding == "grid" and not request.plain_keys and request.transpose is None:
+        training = replace(training, transpose=6)
+    return network, training
+
+
+def score(model: SequenceModel, pieces: Sequences, encoding: Encoding) -> dict[str, float | None]:
+    """Nats per step and per note of some pieces, as JSON values."""
+    onsets = [_onsets(encoding, tokens) for tokens in pieces.tokens]
+    result = likelihood(model, pieces, onsets)
+    return {"nats_per_step": result.nats_per_step, "nats_per_note": result.nats_per_note}
+
+
+def _onsets(encoding: Encoding, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """`(steps,)`: where a note begins."""
+    return np.asarray(encoding.line(tokens[None, :]).pitch[0] >= 0, dtype=np.bool_)
+
+
+def _material(request: TrainRequest) -> Material:
+    """The corpus as tokens; held-out folders, where they are given, stand in for its own parts."""
+    reading = ReadOptions(voice="melody" if request.encoding == "grid" else "all", seconds=request.seconds)
+    corpus = open_corpus(request.corpus, reading)
+    melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
+    if request.valid and request.test:
+        melodies["train"] = corpus.melodies()
+    held_out: dict[Split, Path | None] = {"valid": request.valid, "test": request.test}
+    for split, folder in held_out.items():
+        if folder is not None:
+            melodies[split] = read_folder(folder, replace(reading, seconds=None), as_is=True).melodies()
+    return material_of(melodies, request.encoding, plain_keys=request.plain_keys)
+
+
+_OF_NETWORK = ("core", "layers", "width", "embedding", "dropout", "input")
+_OF_TRAINING = ("epochs", "batch", "learning_rate", "patience", "averaging", "transpose", "precision", "seed", "device")

@@ -1,0 +1,214 @@
+"""The composer: a bundle that writes melodies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.encoding import Encoding
+from cantilena.errors import UsageError
+from cantilena.formats import write
+from cantilena.generation.options import ComposeOptions, SamplingOptions
+from cantilena.generation.placement import Placement, place
+from cantilena.generation.primer import read_primer
+from cantilena.generation.sampling import sample
+from cantilena.model import Bars, Bundle, SequenceModel, find_bundle, log_probs_in_bars, numpy_of
+from cantilena.music import Key, Melody
+from cantilena.runs import generator
+
+
+@dataclass(frozen=True)
+class Composition(Melody):
+    """A melody that a model composed.
+
+    Args:
+        tokens: the new tokens by name, in the key that the model thinks in.
+        log_likelihood: nats of the new tokens under the untuned model.
+        policy_log_likelihood: nats of the new tokens under the model that composed.
+    """
+
+    tokens: tuple[str, ...] = ()
+    log_likelihood: float = field(default=0.0, compare=False)
+    policy_log_likelihood: float = field(default=0.0, compare=False)
+
+    def save(self, path: str | Path) -> None:
+        """Write it as .mid, .musicxml, .svg or .wav, by the path's ending."""
+        write(self, Path(path))
+
+
+@dataclass(frozen=True)
+class Composer:
+    """What composes: a model, its encoding, and the untuned model beside it.
+
+    Args:
+        model: the policy that is drawn from.
+        prior: the model before tuning; the same where it was not tuned.
+        encoding: what the tokens mean.
+        plain_keys: whether the model thinks in C major and A minor only, so that other keys are transposed to.
+        name: what it is called.
+
+    Example:
+        >>> composer = load("tunes")
+        >>> tune = composer.compose(bars=4, primer="C4 E4 G4", key="D major", seed=1)
+        >>> tune.notes[0].name, tune.key.name
+        ('D4', 'D major')
+    """
+
+    model: SequenceModel
+    prior: SequenceModel
+    encoding: Encoding
+    plain_keys: bool = True
+    name: str = ""
+
+    @classmethod
+    def of(cls, bundle: Bundle, name: str = "") -> Composer:
+        """The composer that a bundle holds."""
+        plain = bool(bundle.provenance.get("plain_keys", True))
+        return cls(bundle.model(), bundle.prior(), bundle.encoding, plain, name)
+
+    def compose(
+        self,
+        *,
+        seconds: float | None = None,
+        bars: int | None = None,
+        events: int | None = None,
+        primer: str | Melody = "",
+        with_primer: bool = True,
+        key: str | Key = "",
+        range: str = "",  # noqa: A002  (the flag's name; the builtin is not needed here)
+        meter: str = "",
+        tempo: float | None = None,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        greedy: bool = False,
+        seed: int = 1,
+    ) -> Composition:
+        """Compose one melody.
+
+        Args:
+            seconds: length of the new music; 30 where no length is given.
+            bars: length of the new music in bars.
+            events: length of the new music in tokens.
+            primer: what to continue: typed notes, a path, or a melody.
+            with_primer: whether the result begins with the primer.
+            key: such as `D minor`; the primer's or the model's own where none is given.
+            range: such as `C4-A5`.
+            meter: such as `3/4`.
+            tempo: quarter notes a minute.
+            temperature: above 1 more surprising, below 1 more cautious.
+            top_k: draw among the k most probable tokens; 0 means all.
+            top_p: draw among the most probable tokens that hold this share.
+            greedy: always the most probable token.
+            seed: the same seed gives the same melody.
+
+        Raises:
+            UsageError: an argument that makes no sense.
+            InputError: a primer's file that cannot be read.
+        """
+        text = primer if isinstance(primer, str) else ""
+        asked = ComposeOptions(
+            seconds, bars, events, text, with_primer, key if isinstance(key, str) else key.name, range, meter, tempo
+        )
+        sampling = SamplingOptions(temperature, top_k, top_p, greedy)
+        idea = primer if isinstance(primer, Melody) else None
+        return self.compose_many(1, asked, sampling, seed=seed, idea=idea)[0]
+
+    def compose_many(
+        self,
+        melodies: int,
+        options: ComposeOptions | None = None,
+        sampling: SamplingOptions | None = None,
+        *,
+        seed: int = 1,
+        idea: Melody | None = None,
+    ) -> list[Composition]:
+        """Compose several melodies from the same idea; melody k is the same however many are asked for.
+
+        Args:
+            melodies: how many, 1..10000.
+            options: length, primer, key, range.
+            sampling: how tokens are drawn.
+            seed: the same seed gives the same melodies.
+            idea: a primer as a melody, in place of `options.primer`.
+        """
+        if not 1 <= melodies <= 10_000:
+            raise UsageError(f"{melodies} melodies", "give a number from 1 to 10000")
+        options = options or ComposeOptions()
+        if idea is None and options.primer.strip():
+            idea = read_primer(options.primer)
+        placement = place(self.encoding, options, idea, plain_keys=self.plain_keys)
+        steps = placement.steps(options)
+        uniforms = np.stack([generator(seed, "compose", number).random(steps) for number in _numbers(melodies)])
+        samples = sample(
+            self.model,
+            uniforms,
+            options=sampling,
+            primer=placement.primer,
+            allowed=placement.allowed,
+            bars=self._bars(placement, melodies),
+        )
+        prior = self._log_likelihood(self.prior, placement, samples.tokens)
+        return [
+            self._composition(row, placement, float(prior[number]), float(samples.log_likelihood[number]), number)
+            for number, row in enumerate(samples.tokens)
+        ]
+
+    def _bars(self, placement: Placement, melodies: int) -> Bars | None:
+        if not self.encoding.tells_time:
+            return None
+        return Bars.of(placement.meter, melodies=melodies, step_ticks=self.encoding.step_ticks, pickup=placement.pickup)
+
+    def _log_likelihood(
+        self, model: SequenceModel, placement: Placement, tokens: NDArray[np.int64]
+    ) -> NDArray[np.float64]:
+        """Nats of each row of new tokens after the primer: `(melodies,)`."""
+        before = np.tile(placement.primer, (len(tokens), 1))
+        whole = np.concatenate([before, tokens], axis=1)
+        log_probs = numpy_of(log_probs_in_bars(model, whole, self._bars(placement, len(tokens))))
+        chosen = np.take_along_axis(log_probs, whole[..., None], axis=-1)[..., 0]
+        return np.asarray(chosen[:, len(placement.primer) :].sum(axis=1), dtype=np.float64)
+
+    def _composition(
+        self, row: NDArray[np.int64], placement: Placement, prior: float, policy: float, number: int
+    ) -> Composition:
+        names = self.encoding.vocabulary
+        tokens = np.concatenate([placement.primer, row]) if placement.with_primer else row
+        melody = self.encoding.decode(
+            tokens, key=placement.key.plain if self.plain_keys else placement.key, meter=placement.meter
+        )
+        moved = melody.transposed(placement.semitones)
+        return Composition(
+            notes=moved.notes,
+            key=placement.key,
+            meter=placement.meter,
+            tempo=placement.tempo,
+            pickup=placement.pickup if placement.with_primer else 0,
+            length=moved.length,
+            title=f"{self.name or 'Composition'} {number + 1}",
+            source="composed by Cantilena",
+            tokens=tuple(names[token] for token in row),
+            log_likelihood=prior,
+            policy_log_likelihood=policy,
+        )
+
+
+def load(name_or_path: str | Path) -> Composer:
+    """The composer in a bundle, by path or by the name of one that ships with the package.
+
+    Raises:
+        BundleError: there is none, or it cannot be read.
+
+    Example:
+        >>> load("tunes").encoding.name
+        'grid'
+    """
+    return Composer.of(Bundle.load(find_bundle(name_or_path)), Path(str(name_or_path)).stem)
+
+
+def _numbers(melodies: int) -> Sequence[int]:
+    return range(melodies)

@@ -1,0 +1,158 @@
+"""Where a composition lies: key, range, meter, tempo, and the primer in the model's own key."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.encoding import Encoding
+from cantilena.errors import UsageError
+from cantilena.generation.options import ComposeOptions
+from cantilena.music import Key, Melody, Meter, Pitch, Tempo
+
+_DEFAULT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Placement:
+    """All that is fixed before the first note is drawn.
+
+    Args:
+        primer: `(primer steps,)` tokens in the model's key; empty without a primer.
+        with_primer: whether the result begins with the primer.
+        allowed: `(vocabulary,)`: which tokens lie in the range; None for all.
+        semitones: from the model's pitches to those of the result.
+        key: of the result.
+        meter: of the result.
+        tempo: of the result.
+        pickup: ticks before the first barline, of the primer.
+        step_ticks: ticks a step.
+    """
+
+    primer: NDArray[np.int64]
+    with_primer: bool
+    allowed: NDArray[np.bool_] | None
+    semitones: int
+    key: Key
+    meter: Meter
+    tempo: Tempo
+    pickup: int
+    step_ticks: int
+
+    def steps(self, options: ComposeOptions) -> int:
+        """How many new tokens the asked length takes: whole ones, at least 1, what is begun is finished."""
+        if options.events is not None:
+            return options.events
+        if options.bars is not None:
+            ticks = options.bars * self.meter.ticks_per_bar
+        else:
+            seconds = _DEFAULT_SECONDS if options.seconds is None else options.seconds
+            before = len(self.primer) * self.step_ticks
+            ticks = self.tempo.ticks(self.tempo.seconds(before) + seconds) - before
+        steps = max(-(-ticks // self.step_ticks), 1)
+        if steps > 100_000:
+            raise UsageError(f"a melody of {steps} steps", "ask for less: 100000 steps at the most")
+        return steps
+
+
+def place(encoding: Encoding, options: ComposeOptions, idea: Melody | None, *, plain_keys: bool) -> Placement:
+    """Decide key, range, meter and tempo, and turn the primer into tokens.
+
+    Args:
+        encoding: of the model.
+        options: what was asked.
+        idea: the primer, or None.
+        plain_keys: whether the model thinks in C major and A minor only.
+
+    Raises:
+        UsageError: a key, meter or range that is none.
+    """
+    own_key = idea.key if idea is not None and idea.key is not None else Key()
+    key = Key.parse(options.key) if options.key else own_key
+    home = key.plain if plain_keys else key
+    low_high = _parse_range(options.range)
+    meter = Meter.parse(options.meter) if options.meter else idea.meter if idea is not None else Meter()
+    own_tempo = idea.tempo if idea is not None else Tempo()
+    tempo = own_tempo if options.tempo is None else Tempo.constant(options.tempo)
+
+    primer, semitones = np.zeros(0, dtype=np.int64), home.interval_to(key)
+    if idea is not None:
+        into_key = _shift(own_key, key)
+        inside = _octave_for_primer(encoding, idea, into_key - semitones)
+        semitones = into_key - inside
+        primer = encoding.encode(idea.transposed(inside))
+    elif low_high is not None:
+        semitones += _octave_for_range(encoding, semitones, low_high)
+    return Placement(
+        primer=primer,
+        with_primer=options.with_primer,
+        allowed=_allowed(encoding, semitones, low_high),
+        semitones=semitones,
+        key=key,
+        meter=meter,
+        tempo=tempo,
+        pickup=idea.pickup if idea is not None else 0,
+        step_ticks=encoding.step_ticks,
+    )
+
+
+def _shift(own: Key, wanted: Key) -> int:
+    """Semitones by which a primer moves into a key that was asked for; none if the tonic is the same."""
+    return own.interval_to(wanted)
+
+
+def _octave_for_primer(encoding: Encoding, idea: Melody, semitones: int) -> int:
+    """The shift, in octaves around `semitones`, that leaves the fewest notes of a primer to be folded or dropped."""
+
+    def cost(octaves: int) -> tuple[int, int]:
+        moved = semitones + 12 * octaves
+        if not all(0 <= pitch + moved <= 127 for note in idea.sounding for pitch in note.pitches):
+            return (2**31, abs(octaves))
+        fit = encoding.fit(idea.transposed(moved))
+        return (fit.folded + fit.dropped, abs(octaves))
+
+    return semitones + 12 * min(range(-4, 5), key=cost)
+
+
+def _octave_for_range(encoding: Encoding, semitones: int, low_high: tuple[int, int]) -> int:
+    """The octave shift that puts most of the model's pitches into the range, the nearest of the best."""
+    pitches = _pitches(encoding)
+    low, high = low_high
+
+    def inside(octaves: int) -> tuple[int, int]:
+        moved = [pitch + semitones + 12 * octaves for pitch in pitches if pitch is not None]
+        return (sum(low <= pitch <= high for pitch in moved), -abs(octaves))
+
+    return 12 * max(range(-5, 6), key=inside)
+
+
+def _allowed(encoding: Encoding, semitones: int, low_high: tuple[int, int] | None) -> NDArray[np.bool_] | None:
+    low, high = low_high if low_high is not None else (0, 127)
+    moved = [None if pitch is None else pitch + semitones for pitch in _pitches(encoding)]
+    allowed = np.array([pitch is None or low <= pitch <= high for pitch in moved])
+    if not any(pitch is not None and low <= pitch <= high for pitch in moved):
+        raise UsageError("no note of the model lies in that range", "give a wider --range")
+    return None if allowed.all() else allowed
+
+
+def _pitches(encoding: Encoding) -> list[int | None]:
+    """The top pitch that each token begins; None for tokens that begin none."""
+    pitch = encoding.line(np.arange(len(encoding.vocabulary))[:, None]).pitch[:, 0]
+    return [None if value < 0 else int(value) for value in pitch]
+
+
+def _parse_range(text: str) -> tuple[int, int] | None:
+    if not text.strip():
+        return None
+    # The dash may be a flat sign too (B-3), so the split that gives two pitches is looked for.
+    for place_of_dash in [index for index, sign in enumerate(text) if sign in "-–"]:
+        try:
+            low, high = Pitch.parse(text[:place_of_dash]), Pitch.parse(text[place_of_dash + 1 :])
+        except UsageError:
+            continue
+        if low > high:
+            raise UsageError(f"the range {text} runs downwards", "name the lower note first: C4-A5")
+        return low, high
+    raise UsageError(f"'{text}' is not a range", "name the lowest and the highest note: C4-A5")

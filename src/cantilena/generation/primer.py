@@ -1,0 +1,85 @@
+"""Primers: the idea that a composition goes on from, typed or read from a file."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+from cantilena.errors import UsageError
+from cantilena.music import TICKS_PER_QUARTER, Melody, Pitch, find_key
+
+_HINT = 'write notes such as "C4 D4 E4/2 r/8 C4+E4+G4/4." or name a MIDI, MusicXML, ABC or kern file'
+_ITEM = re.compile(r"(?P<pitches>[^/]+?)(?:/(?P<value>\d{1,2})(?P<dots>\.{0,2}))?\Z")
+_LONGEST = 10_000
+
+
+def read_primer(text: str) -> Melody:
+    """A primer from notes as a person types them, or from a file.
+
+    A note is a name and, after a slash, its value: `/4` a quarter (what it is if nothing is said), `/8` an eighth,
+    `/4.` a dotted quarter; `r` is a rest, `C4+E4+G4` a chord. What names an existing file is read as one.
+
+    Args:
+        text: the notes, between spaces, or a path.
+
+    Returns:
+        The melody, its key found where it has none.
+
+    Raises:
+        UsageError: neither notes nor a file.
+        InputError: a file that cannot be read.
+
+    Example:
+        >>> [(note.name, note.duration) for note in read_primer("C4 E4/8 r/8 G4/2.").notes]
+        [('C4', 24), ('E4', 12), ('G4', 72)]
+    """
+    melody = _from_file(text) or _from_notes(text)
+    if not melody.sounding:
+        raise UsageError("the primer holds no note", _HINT)
+    return melody if melody.key else replace(melody, key=find_key(melody))
+
+
+def _from_file(text: str) -> Melody | None:
+    try:
+        is_file = Path(text).exists()
+    except (OSError, ValueError):  # too long for a name, or a NUL byte: then it is no path
+        return None
+    if is_file:
+        from cantilena.corpus import read_melody  # a typed primer need not wait for the readers
+
+        return read_melody(Path(text))
+    if re.search(r"\.(mid|midi|musicxml|xml|mxl|abc|krn)\Z", text.strip(), re.IGNORECASE):
+        raise UsageError(f"there is no file {text}", "check the path")
+    return None
+
+
+def _from_notes(text: str) -> Melody:
+    items = text.split()
+    if len(items) > _LONGEST:
+        raise UsageError(f"a primer of {len(items)} notes", f"give {_LONGEST} at the most")
+    return Melody.of([_item(item) for item in items])
+
+
+def _item(item: str) -> tuple[tuple[int, ...] | None, int]:
+    match = _ITEM.match(item)
+    if match is None:
+        raise UsageError(f"'{item}' is not a note", _HINT)
+    duration = _ticks(item, int(match["value"] or 4), len(match["dots"] or ""))
+    if match["pitches"].lower() in ("r", "rest"):
+        return None, duration
+    try:
+        return tuple(Pitch.parse(name) for name in match["pitches"].split("+")), duration
+    except UsageError as error:
+        raise UsageError(f"'{item}' is not a note", _HINT) from error
+
+
+def _ticks(item: str, value: int, dots: int) -> int:
+    """A note value with dots in ticks: a dot adds half of what came before."""
+    if value not in (1, 2, 4, 8, 16, 32):
+        raise UsageError(f"'{item}' has no note value 1/{value}", "values are 1, 2, 4, 8, 16 and 32")
+    ticks = Fraction(4 * TICKS_PER_QUARTER, value) * (2 - Fraction(1, 2**dots))
+    if ticks.denominator != 1:
+        raise UsageError(f"'{item}' is shorter than a tick can count", "take a longer note value or fewer dots")
+    return int(ticks)
