@@ -181,15 +181,11 @@ def _split(bar: _Bar) -> None:
             bar.voices.append(_Voice([note]))
             asked.append(False)
     for voice, was_asked in zip(bar.voices, asked, strict=True):
-        if was_asked:
-            _remember(voice)
+        pairs = zip(voice.notes, voice.notes[1:], strict=False)
+        # A voice that has to be sorted later forgets its length then.
+        if was_asked and all(_follows(after.onset, note.end) for note, after in pairs):
+            voice.remembered = max(note.end for note in voice.notes)
     bar.loose = _Voice()
-
-
-def _remember(voice: _Voice) -> None:
-    """Keep a voice's length, unless the voice has to be sorted later, which forgets it."""
-    in_order = all(_follows(after.onset, note.end) for note, after in zip(voice.notes, voice.notes[1:], strict=False))
-    voice.remembered = max(note.end for note in voice.notes) if in_order else None
 
 
 def _tie(bars: list[_Bar]) -> None:
@@ -217,7 +213,7 @@ def _strike_again(rest: Struck, bar: _Bar, *, from_voice: bool, had_voices: bool
     if had_voices and from_voice:
         # Beside the voices; putting it there asks for the lengths of all of them.
         for voice in bar.voices:
-            _remember(voice)
+            voice.remembered = max(note.end for note in voice.notes)
         bar.loose.notes.insert(0, rest)
         return
     if from_voice and (bar.loose.notes or not bar.voices):
