@@ -78,7 +78,10 @@ def test_a_hang_costs_one_item_and_its_time():
 
 def test_a_hang_that_holds_the_interpreter_is_ended():
     backtracking = functools.partial(re.match, "(a+)+$", "a" * 40 + "b")
-    assert run([backtracking, good()], jobs=1, seconds=0.5) == [Failure("it took longer than 0.5 s", "allow it more time"), 2.0]
+    assert run([backtracking, good()], jobs=1, seconds=0.5) == [
+        Failure("it took longer than 0.5 s", "allow it more time"),
+        2.0,
+    ]
 
 
 def test_a_slow_reader_of_the_outcomes_is_no_hang():
