@@ -62,7 +62,13 @@ def one_melody_at_a_time() -> float:
     return done / (time.perf_counter() - started)
 
 
-def _learn(network, target, optimizer, replay, generator) -> None:
+def _learn(
+    network: Network,
+    target: Network,
+    optimizer: torch.optim.Optimizer,
+    replay: list[tuple[tuple[int, ...], float]],
+    generator: torch.Generator,
+) -> None:
     drawn = [replay[i] for i in torch.randint(len(replay), (32,), generator=generator).tolist()]
     tokens = torch.zeros(32, STEPS + 1, dtype=torch.int64)
     last = torch.tensor([len(melody) - 1 for melody, _ in drawn])

@@ -52,6 +52,7 @@ def measure(
     *,
     model: SequenceModel | None,
     reference: SequenceModel,
+    alike: int | None = None,
 ) -> dict[str, dict[str, Any]]:
     """All metrics of a set of melodies.
 
@@ -61,9 +62,11 @@ def measure(
         rng: for the resampling of the intervals.
         model: what they were drawn from; None for people's melodies, whose KL divergence nobody knows.
         reference: the LSTM before tuning, whose likelihood and distance are reported.
+        alike: numbers of a set (different melodies, distinct-4) fall as it grows, so they are taken of so many of the
+            melodies, drawn at random, that all sets are of one size; of all if None.
 
     Returns:
-        `{METRIC: {"value", "low", "high"}}`, with a `reason` where a value is None.
+        `{METRIC: {"value", "low", "high"}}`, with a `reason` where a value is None, `melodies` where they are fewer.
     """
     line = encoding.line(sample.tokens)
     piece = np.arange(line.melodies) if sample.piece is None else sample.piece
@@ -75,12 +78,21 @@ def measure(
         for name in counts.names:
             interval = bootstrap_ratio(counts.counted[name], counts.out_of[name], piece, rng)
             metrics[prefix + name] = _entry(interval, _UNDEFINED.get(name, "there is nothing to count"))
-    metrics["different_melodies"] = _entry(subsample_interval(different_melodies, line, rng), "there is no melody")
-    metrics["distinct_4"] = _entry(
-        subsample_interval(lambda part: distinct_n(part, 4), line, rng), "no melody has five notes in a row"
-    )
+    metrics.update(_of_the_set(line, rng, alike))
     metrics.update(_distances(sample.tokens, piece, encoding, rng, model=model, reference=reference))
     return metrics
+
+
+def _of_the_set(line: Line, rng: np.random.Generator, alike: int | None) -> dict[str, dict[str, Any]]:
+    size = line.melodies if alike is None else min(alike, line.melodies)
+    part = line if size == line.melodies else _rows(line, np.sort(rng.permutation(line.melodies)[:size]))
+    numbers = {
+        "different_melodies": _entry(subsample_interval(different_melodies, part, rng), "there is no melody"),
+        "distinct_4": _entry(
+            subsample_interval(lambda some: distinct_n(some, 4), part, rng), "no melody has five notes in a row"
+        ),
+    }
+    return {name: entry | {"melodies": size} for name, entry in numbers.items()}
 
 
 def _counts(count: Any, line: Line, sample: Sample) -> RuleCounts:  # noqa: ANN401  (one of the two counting functions)

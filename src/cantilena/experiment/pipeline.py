@@ -99,10 +99,12 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
                 chord_systems, chord_models = _events(folder, options, what, about)
                 made.update(chord_models)
         with stages.stage("Counting"):
-            rows = {"human": _human_row(material, lstm, options)}
-            rows.update({system.name: _row(system, lstm, options) for system in systems})
+            people = _people(material.test)
+            alike = min(options.counted, len(people.tokens))
+            rows = {"human": _human_row(people, material, lstm, options, alike)}
+            rows.update({system.name: _row(system, lstm, options, alike) for system in systems})
             if what.with_events:
-                rows.update({s.name: _row(s, made["lstm-events"], options) for s in chord_systems})
+                rows.update({s.name: _row(s, made["lstm-events"], options, alike) for s in chord_systems})
             results = {"systems": rows}
             write_json(folder / RESULTS, results)
         with stages.stage("Writing melodies"):
@@ -213,7 +215,7 @@ def _chords_of(options: ReproduceOptions) -> Corpus:
     return open_corpus(options.corpus)
 
 
-def _row(system: System, reference: MadeModel, options: ReproduceOptions) -> dict[str, Any]:
+def _row(system: System, reference: MadeModel, options: ReproduceOptions, alike: int) -> dict[str, Any]:
     tokens = system.draw(options.counted, STEPS, "count")
     metrics = measure(
         Sample(tokens),
@@ -221,14 +223,21 @@ def _row(system: System, reference: MadeModel, options: ReproduceOptions) -> dic
         _rng(options, "intervals", system.name),
         model=system.model,
         reference=reference.bundle.model(),
+        alike=alike,
     )
     return {"melodies": len(tokens), "metrics": metrics}
 
 
-def _human_row(material: Material, lstm: MadeModel, options: ReproduceOptions) -> dict[str, Any]:
-    people = _people(material.test)
+def _human_row(
+    people: Sample, material: Material, lstm: MadeModel, options: ReproduceOptions, alike: int
+) -> dict[str, Any]:
     metrics = measure(
-        people, material.encoding, _rng(options, "intervals", "human"), model=None, reference=lstm.bundle.model()
+        people,
+        material.encoding,
+        _rng(options, "intervals", "human"),
+        model=None,
+        reference=lstm.bundle.model(),
+        alike=alike,
     )
     return {"melodies": len(people.tokens), "metrics": metrics}
 
