@@ -1,0 +1,5 @@
+"""Run folders, files written whole, seeds and progress: nothing about music."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,93 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from cantilena.errors import InputError, RunError
+
+
+@contextmanager
+def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Give a temporary path beside `path`, and move it into place only when the block ends well.
+
+    Args:
+        path: where the file shall be; its folder is made.
+        overwrite: whether a file already there may be replaced.
+
+    Raises:
+        RunError: something is there and `overwrite` is off.
+        InputError: the disk said no (full, read-only, no permission, not a folder).
+
+    Example:
+        >>> import tempfile
+        >>> target = Path(tempfile.mkdtemp()) / "song.txt"
+        >>> with whole_file(target) as draft:
+        ...     _ = draft.write_text("la")
+        >>> target.read_text()
+        'la'
+    """
+    if not overwrite and path.exists():
+        raise RunError(f"{path} exists already", "give another --out, or --force to replace it")
+    draft = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.draft")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield draft
+        with draft.open("rb") as written:
+            os.fsync(written.fileno())
+        draft.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path}: {error.strerror or error}", "check the free space and the rights of that folder"
+        ) from error
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, content: bytes, *, overwrite: bool = True) -> None:
+    """Write bytes whole or not at all."""
+    with whole_file(path, overwrite=overwrite) as draft:
+        draft.write_bytes(content)
+
+
+def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
+    """Write UTF-8 text whole or not at all."""
+    write_bytes(path, text.encode("utf-8", "surrogateescape"), overwrite=overwrite)
+
+
+def json_text(value: Any) -> str:  # noqa: ANN401  (anything JSON can hold)
+    """JSON that is the same for the same value; NaN is refused, not written.
+
+    Example:
+        >>> json_text({"b": 1, "a": [0.5]})
+        '{\\n  "b": 1,\\n  "a": [\\n    0.5\\n  ]\\n}\\n'
+    """
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def write_json(path: Path, value: Any, *, overwrite: bool = True) -> None:  # noqa: ANN401
+    """Write a value as JSON whole or not at all."""
+    write_text(path, json_text(value), overwrite=overwrite)
+
+
+def read_json(path: Path) -> Any:  # noqa: ANN401
+    """Read a JSON file of at most 64 MB.
+
+    Raises:
+        InputError: it is missing, too large, or not JSON.
+    """
+    try:
+        if path.stat().st_size > 64 * 2**20:
+            raise InputError(f"{path} is too large for JSON of ours", "name a file that Cantilena wrote")
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}", "check the path") from error
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON", "name a file that Cantilena wrote") from error
