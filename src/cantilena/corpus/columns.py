@@ -15,8 +15,10 @@ from cantilena.errors import CantilenaError, CorpusError
 from cantilena.music import Key, Melody, Meter
 
 Split = Literal["train", "valid", "test"]
+"""The part of a corpus that a piece belongs to."""
 
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
+"""The parts of a corpus, in order."""
 
 _TEXTS = ("title", "composer", "collection", "source", "licence", "piece", "split", "sha256", "meter")
 _COUNTS = ("length", "pickup", "folded", "rounded", "dropped")

@@ -1,9 +1,17 @@
 from .corpora import read_corpus as read_corpus
 from .corpora import report_on as report_on
 from .corpora import show_corpus as show_corpus
+from .material import Material as Material
+from .material import events_material as events_material
+from .material import grid_material as grid_material
+from .models import MadeModel as MadeModel
+from .models import trained_model as trained_model
+from .models import tuned_model as tuned_model
 from .options import ReproduceOptions as ReproduceOptions
 from .pipeline import Reproduced as Reproduced
 from .pipeline import reproduce as reproduce
+from .presets import Plan as Plan
+from .presets import plan as plan
 from .train_options import TrainRequest as TrainRequest
 from .train_run import TrainRun as TrainRun
 from .train_run import run_training as run_training

@@ -21,6 +21,7 @@ from cantilena.model.bars import Bars
 from cantilena.model.protocol import Array, SequenceModel, State, log_probs_in_bars, start_in_bars
 
 Policy = Literal["likelihood", "softmax-q", "argmax-q", "psi", "g"]
+"""The name of a policy."""
 POLICIES: tuple[str, ...] = get_args(Policy)
 """The policies by name."""
 

@@ -9,6 +9,7 @@ from cantilena.errors import UsageError
 from cantilena.music.pitch import parse_pitch_class
 
 Mode = Literal["major", "minor"]
+"""The modes of a key."""
 
 _SCALES: dict[str, tuple[int, ...]] = {
     "major": (0, 2, 4, 5, 7, 9, 11),

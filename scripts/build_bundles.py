@@ -1,0 +1,34 @@
+"""Train and tune the bundles that ship with the package: `make bundles`.
+
+    python scripts/build_bundles.py [FOLDER]
+
+`tunes` learns the built-in corpus as `cantilena reproduce --preset quick` does; `tunes+rl` is tuned from it. The work is
+kept in FOLDER (`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cantilena.corpus import load_builtin
+from cantilena.experiment import ReproduceOptions, grid_material, plan, trained_model, tuned_model
+
+SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "model" / "bundles"
+
+
+def main(folder: Path) -> None:
+    """Make both bundles."""
+    corpus = load_builtin("tunes")
+    about = {"name": corpus.manifest.name, "licence": corpus.manifest.licence, "sha256": corpus.sha256}
+    what = plan(ReproduceOptions(preset="quick"))
+    trained = trained_model("lstm", folder, grid_material(corpus), what.network, what.training, corpus=about)
+    tuned = tuned_model("lstm+rl", folder, trained.bundle, what.tuning)
+    for name, made in (("tunes", trained), ("tunes+rl", tuned)):
+        path = SHIPPED / f"{name}.safetensors"
+        made.bundle.save(path, half=True)
+        print(f"{path.name}: {path.stat().st_size:,} bytes")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs/bundles"))
