@@ -2,8 +2,8 @@
 
     python scripts/build_bundles.py [FOLDER]
 
-`tunes` learns the built-in corpus as `cantilena reproduce --preset quick` does; `tunes+rl` is tuned from it. The work is
-kept in FOLDER (`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats.
+`tunes` learns the built-in corpus as `cantilena reproduce --preset quick` does; `tunes+rl` is tuned from it. The work
+is kept in FOLDER (`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats.
 """
 
 from __future__ import annotations
