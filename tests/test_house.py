@@ -9,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,23 @@ def test_what_is_public_ships_with_types() -> None:
     for room in SOURCE.iterdir():
         if (room / "__init__.py").exists() and room.name not in {"cli", "errors"}:
             assert (room / "__init__.pyi").exists(), f"{room.name} declares no public names"
+
+
+def test_every_library_that_is_imported_is_asked_for() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    needed = {re.split(r"[><=]", line)[0].lower().replace("-", "_") for line in project["dependencies"]}
+    extras = {
+        name: {re.split(r"[><=]", line)[0].lower().replace("-", "_") for line in lines}
+        for name, lines in project["optional-dependencies"].items()
+    }
+    for folder, allowed in [
+        ("src", needed | extras["notation"] | {"markupsafe"}),  # markupsafe is jinja2's own type of text
+        ("tests", needed | extras["notation"] | extras["dev"]),
+    ]:
+        for path in (CHECKOUT / folder).rglob("*.py"):
+            libraries = {name.partition(".")[0].lower() for name in imports_of(path)}
+            scripts = {script.stem for script in (CHECKOUT / "scripts").glob("*.py")}
+            assert libraries - allowed - set(sys.stdlib_module_names) - scripts <= {"cantilena", "__future__"}, path
 
 
 def documents() -> list[Path]:
