@@ -77,7 +77,8 @@ def place(encoding: Encoding, options: ComposeOptions, idea: Melody | None, *, p
     own_tempo = idea.tempo if idea is not None else Tempo()
     tempo = own_tempo if options.tempo is None else Tempo.constant(options.tempo)
 
-    primer, semitones = np.zeros(0, dtype=np.int64), home.interval_to(key)
+    # Rather upwards than down: what models learn lies around C4 to C5, and melodies live on the treble staff.
+    primer, semitones = np.zeros(0, dtype=np.int64), (home.interval_to(key) + 3) % 12 - 3
     if idea is not None:
         into_key = _shift(own_key, key)
         inside = _octave_for_primer(encoding, idea, into_key - semitones)
