@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import torch
 
 from cantilena.errors import UsageError
+
+_WORTH_SHARING = 2**22
+"""Products and sums in a step of one layer from which on threads share it."""
 
 
 def choose_device(name: str = "auto") -> torch.device:
@@ -48,6 +52,26 @@ def use_threads(threads: int) -> None:
         raise UsageError(f"{threads} threads", "give 1 or more, or 0 for all")
     if threads:
         torch.set_num_threads(threads)
+
+
+@contextmanager
+def threads_worth_it(width: int, rows: int) -> Iterator[int]:
+    """One thread for what follows where a step is too small to share, else all there are; gives the number.
+
+    Threads wait for each other at every step of a recurrent layer. Where a step is a product of little more than a
+    million terms, two threads gain next to nothing on an idle machine and lose by a factor on a busy one.
+
+    Args:
+        width: of the layers.
+        rows: melodies that step together.
+    """
+    before = torch.get_num_threads()
+    threads = before if rows * 4 * width * width >= _WORTH_SHARING else 1
+    torch.set_num_threads(threads)
+    try:
+        yield threads
+    finally:
+        torch.set_num_threads(before)
 
 
 def choose_precision(name: str, device: torch.device) -> torch.dtype:

@@ -7,7 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from cantilena.model import (
     choose_precision,
     likelihood,
     parameters,
+    threads_worth_it,
 )
 from cantilena.runs import derived_seed, options_digest, options_record, progress, say, write_text
 from cantilena.training.checkpoint import load_checkpoint, save_checkpoint, sweep
@@ -94,6 +95,7 @@ def train(
     shape, options = network or NetworkOptions(), training or TrainingOptions()
     if not len(pieces) or not len(valid):
         raise CorpusError("there is no piece to learn from or none to stop by", "give a corpus of 10 pieces or more")
+    options = replace(options, epochs=options.passes(pieces.steps))
     device = choose_device(options.device)
     precision = choose_precision(options.precision, device)
     learner = Network(shape, vocabulary_size, seed=derived_seed(options.seed, "network")).to(device)
@@ -105,11 +107,14 @@ def train(
         sweep(folder / CHECKPOINT)
     if folder is not None and resume and (found := load_checkpoint(folder / CHECKPOINT, digest)) is not None:
         _restore(course, *found)
-    if not quiet:
-        say(_announcement(shape, vocabulary_size, device, precision))
     started = time.perf_counter()
     # Dropout draws from torch's global generator: it is seeded anew for every batch, and given back as it was.
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with (
+        threads_worth_it(shape.width, options.batch) as threads,
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+    ):
+        if not quiet:
+            say(_announcement(shape, vocabulary_size, device, precision, threads))
         _learn(course, lesson, valid, lambda: autocast(device, precision), save, quiet=quiet)
     save()
     learner.load_state_dict(course.best)
@@ -207,8 +212,10 @@ def _note(course: Course) -> str:
     return f"epoch {standing.epoch + 1}, {standing.nats / max(standing.steps, 1):.3f} nats a step{held_out}"
 
 
-def _announcement(shape: NetworkOptions, vocabulary_size: int, device: torch.device, precision: torch.dtype) -> str:
+def _announcement(
+    shape: NetworkOptions, vocabulary_size: int, device: torch.device, precision: torch.dtype, threads: int
+) -> str:
     weights = parameters(shape, vocabulary_size)
-    where = f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+    where = f"{device}, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else str(device)
     how = "bfloat16 products, which this hardware gains by" if precision == torch.bfloat16 else "float32"
     return f"A network of {shape.layers} x {shape.width} {shape.core}, {weights:,} weights, on {where}, {how}"
