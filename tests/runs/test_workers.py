@@ -13,16 +13,13 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
 from cantilena.errors import RunError, ScoreError, UsageError
 from cantilena.music import Key
 from cantilena.runs import Failure, bounded_map
-
-
-def unknown_to_workers(item):
-    return item  # this module cannot be imported by its name; the tests run importable functions instead
 
 
 def run(calls, **limits):
@@ -200,9 +197,12 @@ def test_workers_that_cannot_start_say_so(monkeypatch):
         list(bounded_map(math.sqrt, [1.0], jobs=1))
 
 
-def test_a_task_that_workers_cannot_import_says_so():
+def test_a_task_that_workers_cannot_import_says_so(monkeypatch):
+    here_alone = types.ModuleType("known_to_this_process_alone")
+    exec("def task(item): return item", here_alone.__dict__)
+    monkeypatch.setitem(sys.modules, here_alone.__name__, here_alone)
     with pytest.raises(RunError, match="cannot start"):
-        list(bounded_map(unknown_to_workers, [1], jobs=1))
+        list(bounded_map(here_alone.task, [1], jobs=1))
 
 
 def test_limits_that_allow_nothing_are_refused():

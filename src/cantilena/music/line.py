@@ -7,8 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-OFF, HOLD, ON = 0, 1, 2
-"""Events: sound stops; nothing happens (sound or silence goes on); a note begins."""
+OFF = 0
+"""The event: sound stops."""
+HOLD = 1
+"""The event: nothing happens; sound or silence goes on."""
+ON = 2
+"""The event: a note begins."""
 
 
 @dataclass(frozen=True, slots=True)
