@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from cantilena.encoding import Encoding
-from cantilena.errors import CorpusError
+from cantilena.errors import CorpusError, InputError
 from cantilena.experiment.material import Pieces
 from cantilena.experiment.systems import Tokens
 from cantilena.generation import is_complete, write_melodies
 from cantilena.music import Melody, Tempo
-from cantilena.runs import processors, progress
+from cantilena.runs import Failure, bounded_map, progress
 
 SECONDS = 30.0
 """Length of each melody, as in the paper."""
@@ -61,18 +59,28 @@ def steps_of_melody(encoding: Encoding) -> int:
 
 
 def write_all(sets: Sequence[tuple[Path, Sequence[Melody]]]) -> None:
-    """Write sets of melodies into their folders, several at once; complete folders are left as they are."""
+    """Write sets of melodies into their folders, several at once; complete folders are left as they are.
+
+    Raises:
+        InputError: the disk said no, or a melody cannot be written.
+    """
     missing = [(folder, list(melodies)) for folder, melodies in sets if not is_complete(folder)]
-    if not missing:
-        return
-    context = get_context("forkserver")
-    with (
-        progress("Writing melodies", total=len(missing), unit="systems") as bar,
-        ProcessPoolExecutor(min(processors(), len(missing)), mp_context=context) as pool,
-    ):
-        for _ in pool.map(_write, *zip(*missing, strict=True)):
+    with progress("Writing melodies", total=len(missing), unit="systems") as bar:
+        for number, outcome in bounded_map(_write, missing, seconds=_TIME_LIMIT, memory=_MEMORY_LIMIT):
+            if isinstance(outcome, Failure):
+                raise InputError(f"cannot write {missing[number][0]}: {outcome.reason}", outcome.hint or _DISK_HINT)
             bar.advance()
 
 
-def _write(folder: Path, melodies: list[Melody]) -> None:
+_TIME_LIMIT = 3600.0
+"""Seconds that one system's melodies may take."""
+
+_MEMORY_LIMIT = 4 * 2**30
+"""Bytes that writing one system's melodies may take."""
+
+_DISK_HINT = "check the free space and the rights of that folder, then --resume"
+
+
+def _write(job: tuple[Path, list[Melody]]) -> None:
+    folder, melodies = job
     write_melodies(melodies, folder, force=True, quiet=True)
