@@ -18,12 +18,12 @@ import torch
 from cantilena.encoding import GridEncoding
 from cantilena.model import Bars, Network, NetworkOptions
 from cantilena.theory import RULE_SETS, Context
-from cantilena.tuning import MusicReward, QLearning, Rloo, TuningOptions, ValueOptions, td_target
+from cantilena.tuning import Learner, MusicReward, QLearning, Rloo, TuningOptions, ValueOptions, td_target
 
 STEPS, SECONDS = 32, 20.0
 
 
-def whole_melodies(algorithm: type[Rloo] | type[QLearning], options: TuningOptions) -> float:
+def whole_melodies(algorithm: type[Learner], options: TuningOptions) -> float:
     """Steps a second of one of our learners."""
     learner = algorithm(*_networks(), _reward(options), options, Bars.common_time(options.melodies), _generator())
     learner.update(0.0)  # compiles the rules

@@ -1,4 +1,5 @@
 from .history import TuningHistory as TuningHistory
+from .learner import Learner as Learner
 from .loop import LEARNERS as LEARNERS
 from .loop import Tuned as Tuned
 from .loop import music_reward as music_reward

@@ -14,8 +14,7 @@ from torch import Tensor
 from cantilena.errors import RunError
 from cantilena.runs import whole_file
 from cantilena.tuning.history import TuningHistory
-from cantilena.tuning.q_learning import QLearning
-from cantilena.tuning.rloo import Rloo
+from cantilena.tuning.learner import Learner
 
 
 class TuningCheckpoint:
@@ -28,7 +27,7 @@ class TuningCheckpoint:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "checkpoint.safetensors"
 
-    def save(self, learner: Rloo | QLearning, history: TuningHistory, updates: int) -> None:
+    def save(self, learner: Learner, history: TuningHistory, updates: int) -> None:
         """Write everything that the next update depends on."""
         tensors: dict[str, Tensor] = {
             **{f"network.{name}": tensor for name, tensor in learner.network.state_dict().items()},
@@ -42,7 +41,7 @@ class TuningCheckpoint:
         with whole_file(self.path) as draft:
             save_file(copies, draft, metadata={"cantilena": json.dumps(record)})
 
-    def restore(self, learner: Rloo | QLearning, history: TuningHistory) -> int:
+    def restore(self, learner: Learner, history: TuningHistory) -> int:
         """Take everything back; gives the number of updates done, 0 where there is no checkpoint.
 
         Raises:

@@ -16,12 +16,13 @@ from cantilena.runs import derived_seed, options_record, progress
 from cantilena.theory import RULE_SETS, Context
 from cantilena.tuning.checkpoint import TuningCheckpoint
 from cantilena.tuning.history import TuningHistory
+from cantilena.tuning.learner import Learner
 from cantilena.tuning.options import TuningOptions
 from cantilena.tuning.q_learning import QLearning
 from cantilena.tuning.reward import MusicReward
 from cantilena.tuning.rloo import Rloo
 
-LEARNERS: dict[str, type[Rloo] | type[QLearning]] = {"rloo": Rloo, "q": QLearning}
+LEARNERS: dict[str, type[Learner]] = {"rloo": Rloo, "q": QLearning}
 """The algorithms by name."""
 
 _CHECKPOINT_EVERY = 20.0
@@ -93,7 +94,7 @@ def music_reward(bundle: Bundle, options: TuningOptions) -> MusicReward:
 
 
 def _learn(
-    learner: Rloo | QLearning,
+    learner: Learner,
     options: TuningOptions,
     history: TuningHistory,
     first: int,

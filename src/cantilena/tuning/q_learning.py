@@ -16,13 +16,13 @@ falls in a straight line.
 from __future__ import annotations
 
 import copy
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from cantilena.model import Bars
 from cantilena.model.network import Network
+from cantilena.tuning.learner import Learner, chosen
 from cantilena.tuning.options import TuningOptions
 from cantilena.tuning.replay import Replay
 from cantilena.tuning.reward import MusicReward
@@ -30,17 +30,8 @@ from cantilena.tuning.rollout import Update, divergence, entropy, sample_melodie
 from cantilena.tuning.targets import td_target
 
 
-class QLearning:
-    """The learner `q`: the network's scores are action values.
-
-    Args:
-        network: the Q network, tuned in place.
-        prior: the reward network.
-        reward: r_MT / c.
-        options: how to tune.
-        bars: where the steps lie in their bars, one row a melody.
-        generator: the randomness, on the network's device.
-    """
+class QLearning(Learner):
+    """The learner `q`: the network's scores are action values."""
 
     policy = "softmax-q"
 
@@ -53,9 +44,7 @@ class QLearning:
         bars: Bars | None,
         generator: torch.Generator,
     ) -> None:
-        self.network, self.prior, self.reward = network, prior, reward
-        self.options, self.bars, self.generator = options, bars, generator
-        self.optimizer = torch.optim.Adam(network.parameters(), lr=options.learning_rate)
+        super().__init__(network, prior, reward, options, bars, generator)
         self.target = copy.deepcopy(network).requires_grad_(False)
         self.replay = Replay(options.value.replay, options.steps)
 
@@ -74,7 +63,7 @@ class QLearning:
         music = torch.from_numpy(self.reward.learned(terms)).to(tokens.device)
         with torch.no_grad():
             log_prior = self.prior.log_probs(tokens, bars=self.bars)
-            log_p = log_prior.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+            log_p = chosen(log_prior, tokens)
         self.replay.add(tokens, log_p + music)
 
         for _ in range(options.value.updates_per_batch):
@@ -89,12 +78,12 @@ class QLearning:
                 loss=loss,
             )
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> dict[str, Tensor]:
         """Tensors that a resumed run needs beside the network and the optimizer: target network and replay memory."""
         target = {f"target.{name}": tensor for name, tensor in self.target.state_dict().items()}
         return {**target, **{f"replay.{name}": tensor for name, tensor in self.replay.state().items()}}
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: dict[str, Tensor]) -> None:
         """Take back what `state` gave."""
         self.target.load_state_dict({n.removeprefix("target."): t for n, t in state.items() if n.startswith("target.")})
         self.replay.restore({n.removeprefix("replay."): t for n, t in state.items() if n.startswith("replay.")})
@@ -104,7 +93,7 @@ class QLearning:
         values = self.network.scores(tokens, bars=bars)
         with torch.no_grad():
             target_values = self.target.scores(tokens, bars=bars)
-        taken = values.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
+        taken = chosen(values, tokens)
         # The values of s_{t+1} stand one step later in the same pass; after the last step there is no next state.
         following = target_values.roll(-1, dims=1).flatten(0, 1)
         last = torch.zeros_like(tokens, dtype=torch.bool)
@@ -112,10 +101,7 @@ class QLearning:
         target = td_target("q", rewards.flatten(), following, None, self.options.value.gamma, terminal=last.flatten())
         loss = torch.nn.functional.mse_loss(taken.flatten(), target)
 
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.options.max_norm)
-        self.optimizer.step()
+        self.step(loss)
         with torch.no_grad():
             for slow, fast in zip(self.target.parameters(), self.network.parameters(), strict=True):
                 slow.lerp_(fast, self.options.value.target_rate)
