@@ -65,8 +65,7 @@ def plan(options: ReproduceOptions) -> Plan:
         network=network,
         training=training,
         rnn=NetworkOptions(core="rnn", bar_position=False, look_back=()),
-        # Plain RNN cells are stepped one by one: large batches make up for it.
-        rnn_training=replace(preset("quick")[1], epochs=4, batch=128, seed=options.seed, device=options.device),
+        rnn_training=replace(preset("quick")[1], budget=2_000_000, batch=32, seed=options.seed, device=options.device),
         tuning=tuning,
         with_events=options.preset == "paper",
         events_tuning=events_tuning,
