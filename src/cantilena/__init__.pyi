@@ -1,6 +1,6 @@
+from .corpus import read as read
 from .errors import CantilenaError as CantilenaError
 from .errors import __version__ as __version__
-from .corpus import read as read
 from .formats import write as write
 from .generation import Composer as Composer
 from .generation import Composition as Composition

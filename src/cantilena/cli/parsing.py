@@ -9,7 +9,8 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from typing import TypeVar
+from dataclasses import fields, is_dataclass
+from typing import TypeVar, get_type_hints
 
 import tyro
 
@@ -52,7 +53,7 @@ def parse(function: Callable[..., T], words: Sequence[str], program: str) -> Cal
 
     with _wide_terminal(), redirect_stdout(_Page()), redirect_stderr(_Page()) as said:
         try:
-            return tyro.cli(keep, args=list(words), prog=program, config=_MARKERS)
+            return tyro.cli(keep, args=_long_denials(words, function), prog=program, config=_MARKERS)
         except SystemExit as refusal:
             raise _refusal(said.getvalue(), program) from refusal
 
@@ -62,8 +63,23 @@ def help_text(function: Callable[..., object], program: str) -> str:
     with redirect_stdout(_Page()) as said, suppress(SystemExit):
         tyro.cli(function, args=["--help"], prog=program, config=_MARKERS)
     page = _tidied(said.getvalue())
+    for long, short in _denials(function).items():
+        page = re.sub(rf"{long}( *)", lambda found: short.ljust(len(found[0])), page)  # noqa: B023  (called at once)
     example = (inspect.getdoc(function) or "").partition("\nExample:\n")[2]
     return f"{page.rstrip()}\n\nExample:\n{example.rstrip()}\n" if example else page
+
+
+def _denials(function: Callable[..., object]) -> dict[str, str]:
+    """A flag `--with-primer` is denied by `--no-primer`; tyro's own word for it, and that one."""
+    types = [kind for kind in get_type_hints(function).values() if is_dataclass(kind)]
+    names = [*inspect.signature(function).parameters, *(field.name for kind in types for field in fields(kind))]
+    withs = [name.removeprefix("with_").replace("_", "-") for name in names if name.startswith("with_")]
+    return {f"--no-with-{name}": f"--no-{name}" for name in withs}
+
+
+def _long_denials(words: Sequence[str], function: Callable[..., object]) -> list[str]:
+    long = {short: long for long, short in _denials(function).items()}
+    return [long.get(word, word) for word in words]
 
 
 def _tidied(page: str) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cantilena.corpus import Corpus, CorpusReport, ReadOptions, corpus_report, open_corpus, read_folder
 from cantilena.encoding import Encoding, EventsEncoding, GridEncoding
-from cantilena.errors import UsageError
+from cantilena.errors import RunError, UsageError
 from cantilena.formats import sheet_html
 from cantilena.runs import generator, write_text
 
@@ -25,7 +25,7 @@ def read_corpus(folder: Path, options: ReadOptions, out: Path, *, force: bool = 
         RunError: the file is there, and `force` is off.
     """
     if out.exists() and not force:
-        raise UsageError(f"{out} exists already", "give another --out, or --force to replace it")
+        raise RunError(f"{out} exists already", "give another --out, or --force to replace it")
     corpus = read_folder(folder, options)
     corpus.save(out, overwrite=force)
     return report_on(corpus)

@@ -12,22 +12,22 @@ from typing import Any
 import numpy as np
 
 from cantilena.corpus import Corpus, ReadOptions, corpus_report, open_corpus
-from cantilena.errors import CorpusError
 from cantilena.evaluation import write_report
-from cantilena.experiment.material import Material, Pieces, events_material, excerpts, grid_material
-from cantilena.experiment.measure import Sample, measure
-from cantilena.experiment.melodies import decoded, human_melodies, steps_of_melody, write_all
+from cantilena.experiment.counting import heard_of, human_row, people_of, row, vocabulary_of
+from cantilena.experiment.fresh import clear_earlier
+from cantilena.experiment.material import Material, events_material, grid_material
+from cantilena.experiment.melodies import human_melodies, write_all
 from cantilena.experiment.models import MadeModel, trained_model, tuned_model
 from cantilena.experiment.options import ReproduceOptions
-from cantilena.experiment.presets import STEPS, Plan, plan
+from cantilena.experiment.presets import Plan, plan
 from cantilena.experiment.report_data import report_data
 from cantilena.experiment.systems import System, model_system, oracle_system
-from cantilena.generation import SamplingOptions
+from cantilena.generation import SamplingOptions, take_away
 from cantilena.model import NGram, TopTokens
-from cantilena.music import Melody
-from cantilena.runs import generator, options_record, run_folder, say, write_json
+from cantilena.runs import RunFolder, generator, options_record, run_folder, say, write_json
 
 REPORT, RESULTS = "report.html", "results.json"
+MODELS = ("lstm", "rnn", "lstm+rl", "lstm-events", "lstm-events+rl")
 
 
 @dataclass(frozen=True)
@@ -78,8 +78,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
         RunError: the folder is taken.
     """
     with run_folder(folder, options_record(options), resume=resume, force=force) as run:
-        if not run.resumed:
-            _clear(folder)
+        _clear(run)
         stages, what = _Stages(), plan(options)
         with stages.stage("Reading the corpus"):
             corpus = open_corpus(options.corpus)
@@ -99,26 +98,30 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
                 chord_systems, chord_models = _events(folder, options, what, about)
                 made.update(chord_models)
         with stages.stage("Counting"):
-            people = _people(material.test)
+            people = people_of(material.test)
             alike = min(options.counted, len(people.tokens))
-            rows = {"human": _human_row(people, material, lstm, options, alike)}
-            rows.update({system.name: _row(system, lstm, options, alike) for system in systems})
+            rows = {"human": human_row(people, material, lstm, options, alike)}
+            rows.update({system.name: row(system, lstm, options, alike) for system in systems})
             if what.with_events:
-                rows.update({s.name: _row(s, made["lstm-events"], options, alike) for s in chord_systems})
+                rows.update({s.name: row(s, made["lstm-events"], options, alike) for s in chord_systems})
             results = {"systems": rows}
             write_json(folder / RESULTS, results)
         with stages.stage("Writing melodies"):
-            heard = {"human": human_melodies(material.test, material.encoding, options.heard, _rng(options, "human"))}
-            heard.update({system.name: _heard(system, options) for system in systems})
+            heard = {
+                "human": human_melodies(
+                    material.test, material.encoding, options.heard, generator(options.seed, "human")
+                )
+            }
+            heard.update({system.name: heard_of(system, options) for system in systems})
             if what.with_events:
-                heard.update({system.name: _heard(system, options) for system in chord_systems})
+                heard.update({system.name: heard_of(system, options) for system in chord_systems})
             write_all([(folder / "melodies" / name, melodies) for name, melodies in heard.items()])
         with stages.stage("Writing the report"):
             descriptions = {"human": "held-out melodies, the first thirty seconds"} | {
                 system.name: system.description for system in (*systems, *(chord_systems if what.with_events else ()))
             }
             report = corpus_report(
-                corpus, vocabulary=_vocabulary(material), folded=material.folded, rounded=material.rounded
+                corpus, vocabulary=vocabulary_of(material), folded=material.folded, rounded=material.rounded
             )
             data = report_data(
                 results,
@@ -136,10 +139,16 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
         return Reproduced(folder, results, stages.seconds)
 
 
-def _clear(folder: Path) -> None:
-    """Take away what marks parts of an earlier run as done, so that a forced run makes them anew."""
-    for mark in (*folder.glob("work/*/*"), *folder.glob("models/*"), *folder.glob("melodies/*/manifest.json")):
-        mark.unlink()
+def _clear(run: RunFolder) -> None:
+    """Take away what an earlier run left, so that a forced run makes everything anew."""
+    models = [f"models/{name}.safetensors" for name in MODELS]
+    work = [
+        f"work/{name}/{file}" for name in MODELS for file in ("checkpoint.safetensors", "metrics.jsonl", "facts.json")
+    ]
+    clear_earlier(run, REPORT, RESULTS, *models, *work)
+    if not run.resumed:
+        for folder in run.path.glob("melodies/*"):
+            take_away(folder)
 
 
 def _baselines(material: Material, rnn: MadeModel, options: ReproduceOptions) -> list[System]:
@@ -213,57 +222,3 @@ def _chords_of(options: ReproduceOptions) -> Corpus:
     if Path(options.corpus).is_dir():
         return open_corpus(options.corpus, ReadOptions(voice="all", reading="paper", seconds=30.0))
     return open_corpus(options.corpus)
-
-
-def _row(system: System, reference: MadeModel, options: ReproduceOptions, alike: int) -> dict[str, Any]:
-    tokens = system.draw(options.counted, STEPS, "count")
-    metrics = measure(
-        Sample(tokens),
-        system.encoding,
-        _rng(options, "intervals", system.name),
-        model=system.model,
-        reference=reference.bundle.model(),
-        alike=alike,
-    )
-    return {"melodies": len(tokens), "metrics": metrics}
-
-
-def _human_row(
-    people: Sample, material: Material, lstm: MadeModel, options: ReproduceOptions, alike: int
-) -> dict[str, Any]:
-    metrics = measure(
-        people,
-        material.encoding,
-        _rng(options, "intervals", "human"),
-        model=None,
-        reference=lstm.bundle.model(),
-        alike=alike,
-    )
-    return {"melodies": len(people.tokens), "metrics": metrics}
-
-
-def _people(pieces: Pieces) -> Sample:
-    parts = excerpts(pieces, STEPS)
-    if not len(parts.tokens):
-        raise CorpusError(f"no held-out melody is {STEPS} steps long", "give a corpus with longer melodies")
-    return Sample(parts.tokens, parts.piece, parts.keys)
-
-
-def _heard(system: System, options: ReproduceOptions) -> list[Melody]:
-    tokens = system.draw(options.heard, steps_of_melody(system.encoding), "listen")
-    return decoded(tokens, system.encoding, system.name)
-
-
-def _vocabulary(material: Material) -> int:
-    """How many different tokens the material holds."""
-    seen = {
-        int(token)
-        for pieces in (material.train, material.valid, material.test)
-        for tokens in pieces.sequences.tokens
-        for token in np.unique(tokens)
-    }
-    return len(seen)
-
-
-def _rng(options: ReproduceOptions, *names: str) -> np.random.Generator:
-    return generator(options.seed, *names)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cantilena.corpus import SPLITS, ReadOptions, Split, open_corpus, read_folder
 from cantilena.encoding import Encoding
+from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.material import Material, material_of
 from cantilena.experiment.train_options import TrainRequest
 from cantilena.model import Bundle, NetworkOptions, SequenceModel, Sequences, likelihood
@@ -74,7 +75,8 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
     """
     network, training = shape_and_training(request)
     with run_folder(folder, options_record(request), resume=resume, force=force) as run:
-        material = _material(request)
+        clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
+        material, corpus = _material(request)
         trained = train(
             material.train.sequences,
             material.valid.sequences,
@@ -89,9 +91,9 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
             options=network,
             weights=trained.network.numpy_weights(),
             encoding_description=material.encoding.description(),
-            licence="",
+            licence=corpus["licence"],
             provenance={
-                "corpus": {"name": request.corpus},
+                "corpus": corpus,
                 "plain_keys": material.plain_keys,
                 "training": {**options_record(training), "epochs_done": trained.epochs},
                 "valid_nats_per_step": trained.valid,
@@ -130,8 +132,8 @@ def _onsets(encoding: Encoding, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
     return np.asarray(encoding.line(tokens[None, :]).pitch[0] >= 0, dtype=np.bool_)
 
 
-def _material(request: TrainRequest) -> Material:
-    """The corpus as tokens; held-out folders, where they are given, stand in for its own parts."""
+def _material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
+    """The corpus as tokens, and whose it is; held-out folders, where they are given, stand in for its own parts."""
     reading = ReadOptions(voice="melody" if request.encoding == "grid" else "all", seconds=request.seconds)
     corpus = open_corpus(request.corpus, reading)
     melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
@@ -141,7 +143,8 @@ def _material(request: TrainRequest) -> Material:
     for split, folder in held_out.items():
         if folder is not None:
             melodies[split] = read_folder(folder, replace(reading, seconds=None), as_is=True).melodies()
-    return material_of(melodies, request.encoding, plain_keys=request.plain_keys)
+    about = {"name": corpus.manifest.name, "licence": corpus.manifest.licence, "sha256": corpus.sha256}
+    return material_of(melodies, request.encoding, plain_keys=request.plain_keys), about
 
 
 _OF_NETWORK = ("core", "layers", "width", "embedding", "dropout", "input")

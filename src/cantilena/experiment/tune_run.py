@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.measure import Sample, measure
 from cantilena.experiment.systems import model_system
 from cantilena.model import Bundle, find_bundle
@@ -74,8 +76,12 @@ def run_tuning(
         BundleError: there is no such model.
         RunError: the folder is taken.
     """
-    untuned = Bundle.load(find_bundle(name))
-    with run_folder(folder, {"bundle": name, **options_record(options)}, resume=resume, force=force) as run:
+    path = find_bundle(name)
+    untuned = Bundle.load(path)
+    # A model that has changed under its name is another: a run of the one is not resumed with the other.
+    asked = {"bundle": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **options_record(options)}
+    with run_folder(folder, asked, resume=resume, force=force) as run:
+        clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
         tuned = tune(untuned, options, folder=folder, resume=run.resumed)
         tuned.bundle.save(folder / MODEL)
         system = model_system("tuned", "", tuned.bundle.model(), tuned.bundle.encoding, options.seed)

@@ -1,6 +1,7 @@
 from .baselines import mix_snippets as mix_snippets
 from .collection import WrittenMelody as WrittenMelody
 from .collection import is_complete as is_complete
+from .collection import take_away as take_away
 from .collection import write_melodies as write_melodies
 from .composer import Composer as Composer
 from .composer import Composition as Composition

@@ -69,6 +69,7 @@ def write_melodies(
     """
     if not force and (folder / _MANIFEST).exists():
         raise RunError(f"{folder} holds melodies already", "give another --out, or --force to replace them")
+    take_away(folder)
     digits = max(3, len(str(len(melodies))))
     written = []
     with progress(f"Writing {folder.name}", total=len(melodies), unit="melodies", quiet=quiet) as bar:
@@ -81,6 +82,20 @@ def write_melodies(
     rows = [{**one.facts(), **{kind: path.name for kind, path in one.files.items()}} for one in written]
     write_json(folder / _MANIFEST, {**(manifest or {}), "melodies": rows})
     return written
+
+
+def take_away(folder: Path) -> None:
+    """Remove the melodies that a folder's manifest names, and the manifest first; other files stay."""
+    if not is_complete(folder):
+        return
+    rows = read_json(folder / _MANIFEST).get("melodies")
+    (folder / _MANIFEST).unlink()
+    for row in rows if isinstance(rows, list) else []:
+        names = [row.get(suffix[1:]) for suffix in SUFFIXES] if isinstance(row, dict) else []
+        for name in names:
+            # A manifest that somebody wrote by hand must not reach beyond its folder.
+            if isinstance(name, str) and Path(name).name == name and Path(name).suffix in SUFFIXES:
+                (folder / name).unlink(missing_ok=True)
 
 
 def is_complete(folder: Path) -> bool:

@@ -66,8 +66,11 @@ def json_text(value: Any) -> str:  # noqa: ANN401  (anything JSON can hold)
     """JSON that is the same for the same value; NaN is refused, not written.
 
     Example:
-        >>> json_text({"b": 1, "a": [0.5]})
-        '{\\n  "b": 1,\\n  "a": [\\n    0.5\\n  ]\\n}\\n'
+        >>> print(json_text({"b": 1, "a": 0.5}), end="")
+        {
+          "b": 1,
+          "a": 0.5
+        }
     """
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
