@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,14 +173,26 @@ def test_groups_know_their_commands(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert "usage: cantilena choir sing" in capsys.readouterr().out
 
 
-def test_an_interrupted_run_says_how_to_resume(hum: Hum, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_an_interrupted_run_says_how_to_resume(
+    hum: Hum, capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     hum(failing(KeyboardInterrupt()))
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
     folder = tmp_path / "my run"
     write_json(folder / "run.json", {"state": "running"})
     assert main(["hum", "--out", str(folder)]) == 130
     assert f"`cantilena hum --out '{folder}' --resume` goes on" in capsys.readouterr().err
     assert main(["hum", f"--out={folder}"]) == 130
     assert "--resume` goes on" in capsys.readouterr().err
+    program = tmp_path / "bin" / "cantilena"
+    program.parent.mkdir()
+    program.touch()
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "which", lambda name: None)
+        patch.setattr(sys, "executable", str(program.with_name("python")))
+        patch.chdir(tmp_path)
+        assert main(["hum", "--out", "my run"]) == 130
+    assert "`bin/cantilena hum --out 'my run' --resume` goes on" in capsys.readouterr().err
     write_json(folder / "run.json", {"state": "finished"})
     assert main(["hum", "--out", str(folder)]) == 130
     assert "--resume" not in capsys.readouterr().err

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import itertools
+import os
 import shlex
+import shutil
 import sys
 import traceback
 from collections.abc import Sequence
@@ -110,5 +112,13 @@ def _how_to_resume(words: Sequence[str]) -> str:
     with suppress(CantilenaError, OSError, ValueError):
         if out and (Path(out) / "run.json").is_file() and not finished(Path(out)):
             again = [word for word in words if word not in ("--resume", "--force")]
-            return f"`{shlex.join(['cantilena', *again, '--resume'])}` goes on where it stopped"
+            return f"`{shlex.join([_program(), *again, '--resume'])}` goes on where it stopped"
     return "nothing is left half-written; run it again when you like"
+
+
+def _program() -> str:
+    """What the user can type: `cantilena` where the shell finds it, else its path beside this Python."""
+    beside = Path(sys.executable).with_name("cantilena")
+    if shutil.which("cantilena") or not beside.exists():
+        return "cantilena"
+    return os.path.relpath(beside) if beside.is_relative_to(Path.cwd()) else str(beside)
