@@ -197,6 +197,14 @@ def test_documents_name_commands_and_flags_that_exist(document: Path) -> None:
                 parse(command.load(), rest, command.name)
 
 
+def test_the_few_lines_of_python_in_the_readme_run(tmp_path: Path) -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", (CHECKOUT / "README.md").read_text(encoding="utf-8"), re.M | re.S)
+    assert blocks
+    for block in blocks:
+        subprocess.run([sys.executable, "-c", block], cwd=tmp_path, check=True)
+    assert {path.suffix for path in tmp_path.iterdir()} >= {".mid", ".svg", ".wav"}
+
+
 def test_relative_links_of_documents_lead_somewhere() -> None:
     for document in documents():
         for target in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", document.read_text(encoding="utf-8")):
