@@ -119,29 +119,31 @@ def _octave_for_primer(encoding: Encoding, idea: Melody, semitones: int) -> int:
 
 def _octave_for_range(encoding: Encoding, semitones: int, low_high: tuple[int, int]) -> int:
     """The octave shift that puts most of the model's pitches into the range, the nearest of the best."""
-    pitches = _pitches(encoding)
+    spans = [span for span in _spans(encoding) if span is not None]
     low, high = low_high
 
     def inside(octaves: int) -> tuple[int, int]:
-        moved = [pitch + semitones + 12 * octaves for pitch in pitches if pitch is not None]
-        return (sum(low <= pitch <= high for pitch in moved), -abs(octaves))
+        moved = semitones + 12 * octaves
+        return (sum(low <= bottom + moved and top + moved <= high for bottom, top in spans), -abs(octaves))
 
     return 12 * max(range(-5, 6), key=inside)
 
 
 def _allowed(encoding: Encoding, semitones: int, low_high: tuple[int, int] | None) -> NDArray[np.bool_] | None:
     low, high = low_high if low_high is not None else (0, 127)
-    moved = [None if pitch is None else pitch + semitones for pitch in _pitches(encoding)]
-    allowed = np.array([pitch is None or low <= pitch <= high for pitch in moved])
-    if not any(pitch is not None and low <= pitch <= high for pitch in moved):
+    spans = _spans(encoding)
+    allowed = np.array(
+        [span is None or (low <= span[0] + semitones and span[1] + semitones <= high) for span in spans], dtype=np.bool_
+    )
+    if not any(span is not None and fits for span, fits in zip(spans, allowed, strict=True)):
         raise UsageError("no note of the model lies in that range", "give a wider --range")
     return None if allowed.all() else allowed
 
 
-def _pitches(encoding: Encoding) -> list[int | None]:
-    """The top pitch that each token begins; None for tokens that begin none."""
-    pitch = encoding.line(np.arange(len(encoding.vocabulary))[:, None]).pitch[:, 0]
-    return [None if value < 0 else int(value) for value in pitch]
+def _spans(encoding: Encoding) -> list[tuple[int, int] | None]:
+    """The lowest and highest pitch that each token strikes; None for tokens that strike none."""
+    struck = [encoding.decode(np.array([token])).sounding for token in range(len(encoding.vocabulary))]
+    return [(min(notes[0].pitches), max(notes[0].pitches)) if notes else None for notes in struck]
 
 
 def _parse_range(text: str) -> tuple[int, int] | None:

@@ -42,15 +42,17 @@ def read_primer(text: str) -> Melody:
 
 
 def _from_file(text: str) -> Melody | None:
+    named_as_score = re.search(r"\.(mid|midi|musicxml|xml|mxl|abc|krn)\Z", text.strip(), re.IGNORECASE)
     try:
-        is_file = Path(text).exists()
+        # A folder that happens to be named C4 must not hide the note.
+        is_file = Path(text).exists() and (bool(named_as_score) or not Path(text).is_dir())
     except (OSError, ValueError):  # too long for a name, or a NUL byte: then it is no path
         return None
     if is_file:
         from cantilena.corpus import read_melody  # a typed primer need not wait for the readers
 
         return read_melody(Path(text))
-    if re.search(r"\.(mid|midi|musicxml|xml|mxl|abc|krn)\Z", text.strip(), re.IGNORECASE):
+    if named_as_score:
         raise UsageError(f"there is no file {text}", "check the path")
     return None
 

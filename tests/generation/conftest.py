@@ -1,0 +1,42 @@
+"""Small untrained models: what they compose is noise, where it lies is what is tested."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from cantilena.encoding import EventsEncoding, GridEncoding
+from cantilena.generation import Composer
+from cantilena.model import Bundle, Network, NetworkOptions
+
+SMALL = NetworkOptions(width=24, embedding=16)
+
+
+def bundle_of(encoding: GridEncoding | EventsEncoding, *, plain_keys: bool = True, tuned: bool = False) -> Bundle:
+    size = len(encoding.vocabulary)
+    first, second = (Network(SMALL, size, seed=seed).numpy_weights() for seed in (3, 4))
+    return Bundle(
+        SMALL,
+        second if tuned else first,
+        encoding.description(),
+        prior_weights=first if tuned else None,
+        licence="public domain",
+        provenance={"plain_keys": plain_keys},
+    )
+
+
+@pytest.fixture(scope="session")
+def grid() -> Composer:
+    """A tuned model on the grid, whose prior is another network."""
+    return Composer.of(bundle_of(GridEncoding(), tuned=True), "grid")
+
+
+@pytest.fixture(scope="session")
+def events() -> Composer:
+    encoding = EventsEncoding(("C4", "D4", "E4", "F#4", "A4", "C5", "0.4.7", "2.6.9"))
+    return Composer.of(bundle_of(encoding, plain_keys=False), "events")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(5)

@@ -1,0 +1,220 @@
+"""Composing: what was asked is what comes out, and the numbers beside it are right."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import mido
+import numpy as np
+import pytest
+import symusic
+
+from cantilena.errors import UsageError
+from cantilena.formats import write
+from cantilena.generation import ComposeOptions, Composer, Composition, SamplingOptions, read_primer, write_melodies
+from cantilena.model import Bars, log_probs_in_bars
+from cantilena.music import Key, Melody, Meter, Tempo
+
+IDEA = Melody.of(
+    [(62, 24), (64, 12), (None, 12), (69, 48), (65, 24), (64, 24), (62, 48)],
+    key=Key.parse("D minor"),
+    meter=Meter(3, 4),
+    tempo=Tempo.constant(90),
+)
+TICKS = 192
+"""How long the idea is."""
+
+
+def sounding(melody: Melody) -> list[tuple[tuple[int, ...], int, int]]:
+    return [(note.pitches, note.onset, note.duration) for note in melody.sounding]
+
+
+@pytest.mark.parametrize("form", ["typed", "melody", ".mid", ".musicxml"])
+def test_a_primer_stays_as_it_is_and_gives_key_meter_and_tempo(grid: Composer, form: str, tmp_path: Path) -> None:
+    primer: str | Melody = IDEA
+    if form == "typed":
+        primer = "D4 E4/8 r/8 A4/2 F4 E4 D4/2"
+    elif form != "melody":
+        pytest.importorskip("music21")
+        primer = str(tmp_path / f"idea{form}")
+        write(IDEA, Path(primer))
+    made = grid.compose(bars=4, primer=primer, seed=2)
+    before = [note for note in sounding(made) if note[1] < TICKS]
+    assert before[:-1] == sounding(IDEA)[:-1]
+    # The last note of the primer is kept; the model may hold it for longer.
+    assert before[-1][:2] == sounding(IDEA)[-1][:2]
+    assert before[-1][2] >= sounding(IDEA)[-1][2]
+    assert made.key == Key.parse("D minor")
+    if form != "typed":
+        assert made.meter == Meter(3, 4)
+        assert made.tempo.initial == pytest.approx(90, abs=0.01)
+        assert made.length == TICKS + 4 * 72
+
+
+def test_without_the_primer_the_same_music_goes_on(grid: Composer) -> None:
+    with_it = grid.compose(bars=3, primer=IDEA, seed=2)
+    without = grid.compose(bars=3, primer=IDEA, with_primer=False, seed=2)
+    assert without.tokens == with_it.tokens
+    assert without.length == with_it.length - TICKS == 3 * 72
+    struck = [(n.pitches, n.onset - TICKS) for n in with_it.sounding if n.onset >= TICKS]
+    # A hold at its start, which went on with the primer's last note, is a rest without it.
+    assert [(n.pitches, n.onset) for n in without.sounding] == struck
+
+
+@pytest.mark.parametrize(("key", "shift"), [("E minor", 2), ("D major", 0), ("A minor", -5)])
+def test_a_primer_moves_into_the_key_that_is_asked_for(grid: Composer, key: str, shift: int) -> None:
+    made = grid.compose(bars=2, primer=IDEA, key=key, seed=1)
+    moved = (made.sounding[0].top - 62) % 12
+    assert moved == shift % 12
+    assert made.key == Key.parse(key)
+
+
+@pytest.mark.parametrize("key", ["", "Eb major", "F# minor"])
+@pytest.mark.parametrize("primer", ["", "C5 D5 E5"])
+def test_every_new_note_lies_in_the_range(grid: Composer, key: str, primer: str) -> None:
+    options = ComposeOptions(bars=8, key=key, range="C4-A5", primer=primer, with_primer=False)
+    for made in grid.compose_many(8, options, SamplingOptions(temperature=3.0), seed=1):
+        assert made.sounding
+        assert all(60 <= pitch <= 81 for note in made.sounding for pitch in note.pitches)
+
+
+def test_ranges_that_cannot_be(grid: Composer) -> None:
+    for text in ("A5-C4", "C4", "C4-", "low-high", "G9-C10"):
+        with pytest.raises(UsageError) as refused:
+            grid.compose(bars=1, range=text)
+        assert refused.value.hint
+    assert grid.compose(bars=1, range="Bb3-B-4").length == 96
+
+
+def test_lengths_count_new_music(grid: Composer, events: Composer) -> None:
+    assert grid.compose(seconds=30, primer=IDEA, with_primer=False).seconds == pytest.approx(30, abs=60 / 90 / 4)
+    assert grid.compose(seconds=30, primer=IDEA).seconds == pytest.approx(30 + TICKS / 24 * 60 / 90, abs=60 / 90 / 4)
+    assert grid.compose().seconds == pytest.approx(30)
+    assert grid.compose(bars=8, meter="6/8", tempo=60).length == 8 * 72
+    assert len(grid.compose(events=125).tokens) == 125
+    assert len(events.compose(events=125, primer="C4 E4").tokens) == 125
+    assert len(events.compose(events=125).sounding) == 125
+    with pytest.raises(UsageError, match="together"):
+        grid.compose(bars=1, seconds=1)
+    for silly in ({"bars": 0}, {"events": -1}, {"seconds": 0.0}, {"seconds": float("nan")}, {"tempo": float("inf")}):
+        with pytest.raises(UsageError):
+            grid.compose(**silly)  # type: ignore[arg-type]
+
+
+def test_a_melody_is_the_same_however_many_are_asked_for(grid: Composer) -> None:
+    options = ComposeOptions(bars=2, primer="C4 E4")
+    five = grid.compose_many(5, options, seed=7)
+    assert grid.compose_many(2, options, seed=7) == five[:2]
+    assert len({made.tokens for made in five}) == 5
+    assert grid.compose_many(2, options, seed=8) != five[:2]
+    for silly in (0, -1, 10_001):
+        with pytest.raises(UsageError):
+            grid.compose_many(silly)
+
+
+@pytest.mark.parametrize("primer", ["", "C4 E4/8 r/8 G4"])
+def test_likelihoods_are_sums_over_both_models(grid: Composer, primer: str) -> None:
+    made = grid.compose(bars=2, primer=primer, meter="3/4", seed=4, temperature=2.0)
+    number = {name: token for token, name in enumerate(grid.encoding.vocabulary)}
+    # A typed primer in C major needs no transposition on its way to the model.
+    before = grid.encoding.encode(replace(read_primer(primer), key=Key())).tolist() if primer else []
+    tokens = np.array([[*before, *(number[name] for name in made.tokens)]])
+    bars = Bars.of(Meter(3, 4), melodies=1, step_ticks=6)
+    for model, told in ((grid.prior, made.log_likelihood), (grid.model, made.policy_log_likelihood)):
+        log_probs = np.asarray(log_probs_in_bars(model, tokens, bars), dtype=np.float64)[0]
+        expected = sum(log_probs[step, tokens[0, step]] for step in range(len(before), tokens.shape[1]))
+        assert told == pytest.approx(expected, abs=1e-3)
+    assert made.log_likelihood != pytest.approx(made.policy_log_likelihood, abs=0.1)
+
+
+def test_two_readers_find_the_composition_in_its_midi(grid: Composer, tmp_path: Path) -> None:
+    made = grid.compose(bars=6, primer=IDEA, seed=3)
+    path = tmp_path / "made.mid"
+    made.save(path)
+    score = symusic.Score(str(path))
+    scale = 24 / score.ticks_per_quarter
+    found = sorted((n.start * scale, n.pitch, n.duration * scale) for track in score.tracks for n in track.notes)
+    wanted = sorted((n.onset, n.top, n.duration) for n in made.sounding)
+    assert found == wanted
+    assert score.tempos[0].qpm == pytest.approx(90, abs=0.01)
+    assert (score.time_signatures[0].numerator, score.time_signatures[0].denominator) == (3, 4)
+    file = mido.MidiFile(path)
+    strikes: list[tuple[float, int, float]] = []
+    on: dict[int, float] = {}
+    signs = set()
+    for track in file.tracks:
+        now = 0
+        for message in track:
+            now += message.time
+            if message.type == "note_on" and message.velocity:
+                on[message.note] = now
+            elif message.type in ("note_on", "note_off"):
+                start = on.pop(message.note)
+                strikes.append(
+                    (start * 24 / file.ticks_per_beat, message.note, (now - start) * 24 / file.ticks_per_beat)
+                )
+            elif message.type == "key_signature":
+                signs.add(message.key)
+    assert sorted(strikes) == wanted
+    assert signs == {"Dm"}
+
+
+def test_notes_and_chords_without_time_compose_too(events: Composer, tmp_path: Path) -> None:
+    made = events.compose(events=20, primer="C4 C4+E4+G4", seed=1)
+    assert made.sounding[0].pitches == (60,)
+    assert [pitch % 12 for pitch in made.sounding[1].pitches] == [0, 4, 7]
+    assert any(note.is_chord for note in made.sounding[2:])
+    assert {note.duration for note in made.sounding} == {12}
+    for suffix in (".mid", ".musicxml", ".svg"):
+        made.save(tmp_path / f"made{suffix}")
+
+
+def test_every_note_of_a_chord_lies_in_the_range(events: Composer) -> None:
+    made = events.compose(events=60, range="D4-D6", primer="E4", with_primer=False)
+    assert any(note.is_chord for note in made.sounding)
+    assert all(62 <= pitch <= 86 for note in made.sounding for pitch in note.pitches)
+    with pytest.raises(UsageError, match="range"):
+        events.compose(events=4, range="C7-C8", primer="C4")
+
+
+def test_the_same_seed_gives_the_same_bytes(grid: Composer, tmp_path: Path) -> None:
+    options = ComposeOptions(bars=2, primer="D4 E4")
+    for name in ("one", "two"):
+        write_melodies(grid.compose_many(2, options, seed=5), tmp_path / name, quiet=True)
+    digests = [
+        {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in (tmp_path / name).iterdir()}
+        for name in ("one", "two")
+    ]
+    assert digests[0] == digests[1]
+    assert len(digests[0]) == 9
+
+
+def test_fewer_melodies_leave_none_of_the_earlier_behind(grid: Composer, tmp_path: Path) -> None:
+    (tmp_path / "mine.mid").write_text("mine")
+    write_melodies(grid.compose_many(3, ComposeOptions(bars=1)), tmp_path, quiet=True)
+    write_melodies(grid.compose_many(1, ComposeOptions(bars=1)), tmp_path, force=True, quiet=True)
+    assert sorted(path.name for path in tmp_path.glob("*.mid")) == ["001.mid", "mine.mid"]
+
+
+def test_arguments_from_python_are_checked_like_flags(grid: Composer) -> None:
+    for silly in (
+        {"temperature": 0.0},
+        {"temperature": float("nan")},
+        {"top_k": -1},
+        {"top_p": 0.0},
+        {"key": "H dur"},
+        {"meter": "4/5"},
+        {"meter": "x"},
+        {"tempo": 5.0},
+    ):
+        with pytest.raises(UsageError):
+            grid.compose(bars=1, **silly)  # type: ignore[arg-type]
+    assert isinstance(grid.compose(bars=1, greedy=True), Composition)
+
+
+def test_a_long_high_and_a_low_primer(grid: Composer) -> None:
+    for name in ("C1 E1 G1", "C8 G7 E7"):
+        made = grid.compose(bars=1, primer=name)
+        assert [note.name for note in made.sounding[:2]] == name.split()[:2]
