@@ -1,0 +1,196 @@
+"""Training and tuning as the command line asks for them: provenance, held-out folders, resuming."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cantilena.corpus import Corpus, Manifest, read_folder
+from cantilena.errors import CorpusError, RunError, UsageError
+from cantilena.experiment import ReproduceOptions, TrainRequest, run_training, run_tuning, train_run, tune_run
+from cantilena.experiment.train_run import _material
+from cantilena.formats import write
+from cantilena.model import Bundle
+from cantilena.music import Melody
+from cantilena.tuning import TuningOptions
+
+TINY = {"width": 8, "epochs": 2, "batch": 8, "device": "cpu", "precision": "float32"}
+TUNING = TuningOptions(updates=4, melodies=8, steps=16, device="cpu")
+
+
+class HereError(Exception):
+    pass
+
+
+def request(corpus: Path | str, **fields: object) -> TrainRequest:
+    return TrainRequest(corpus=str(corpus), **{**TINY, **fields})  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def trained(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return run_training(request(corpus_file), tmp_path_factory.mktemp("trained") / "run").bundle
+
+
+def test_a_bundle_says_what_it_was_learned_from(tunes: Path, tmp_path: Path) -> None:
+    read = read_folder(tunes, quiet=True)
+    free = Corpus(read.table, replace(read.manifest, name="my tunes", licence="CC0-1.0"))
+    free.save(tmp_path / "free.arrow")
+    done = run_training(request(tmp_path / "free.arrow"), tmp_path / "run")
+    bundle = Bundle.load(done.bundle)
+    assert bundle.licence == "CC0-1.0"
+    assert bundle.provenance["corpus"] == {"name": "my tunes", "licence": "CC0-1.0", "sha256": free.sha256}
+    assert str(tmp_path) not in json.dumps(dict(bundle.provenance))
+    assert isinstance(free.manifest, Manifest)
+    answer = done.answer()
+    assert list(answer) == ["bundle", "epochs", "seconds", "valid", "test"]
+    assert set(answer["valid"]) == set(answer["test"]) == {"nats_per_step", "nats_per_note"}
+    assert answer["epochs"] == 2
+    tuned = run_tuning(str(done.bundle), TUNING, tmp_path / "tuned")
+    assert Bundle.load(tuned.bundle).licence == "CC0-1.0"
+
+
+def held_out(folder: Path) -> Path:
+    """Two tunes that are the same, one of them far away in another key, and a long low one."""
+    tune = [(60, 24), (62, 24), (66, 24), (67, 24)] * 4
+    write(Melody.of(tune), folder / "a.mid")
+    write(Melody.of(tune), folder / "b.mid")
+    write(Melody.of([(pitch + 6, ticks) for pitch, ticks in tune]), folder / "c.mid")
+    write(Melody.of([(50, 24), (53, 24)] * 200), folder / "d.mid")
+    return folder
+
+
+@pytest.mark.parametrize("encoding", ["grid", "events"])
+def test_held_out_folders_are_taken_as_they_are(tunes: Path, tmp_path: Path, encoding: str) -> None:
+    valid, test = held_out(tmp_path / "valid"), held_out(tmp_path / "test")
+    asked = request(tunes, valid=valid, test=test, encoding=encoding, seconds=3.0)
+    material, _ = _material(asked)
+    assert len(material.valid) == len(material.test) == 4
+    assert len(material.train) == len(read_folder(tunes, quiet=True))
+    assert not material.plain_keys
+    spoken = material.encoding
+    for piece, tokens in zip(material.test.melodies, material.test.sequences.tokens, strict=True):
+        np.testing.assert_array_equal(spoken.line(tokens[None]).pitch.max(), max(n.top for n in piece.sounding))
+    tops = [piece.sounding[0].top for piece in material.test.melodies]
+    assert tops == [60, 60, 66, 50]
+    assert len(material.test.melodies[3].sounding) == 400
+    assert max(len(tokens) for tokens in material.train.sequences.tokens) <= 24
+
+
+def test_one_held_out_folder_leaves_the_other_part_to_the_corpus(corpus_file: Path, tmp_path: Path) -> None:
+    material, _ = _material(request(corpus_file, test=held_out(tmp_path / "test")))
+    corpus = Corpus.load(corpus_file)
+    assert len(material.test) == 4
+    assert len(material.train) == len(corpus.melodies("train"))
+    assert len(material.valid) == len(corpus.melodies("valid"))
+
+
+def test_an_interrupted_training_ends_with_the_same_bundle(
+    corpus_file: Path, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise HereError
+
+    with monkeypatch.context() as patched:
+        patched.setattr(train_run, "score", stop)
+        with pytest.raises(HereError):
+            run_training(request(corpus_file), tmp_path)
+    with pytest.raises(RunError, match="other options"):
+        run_training(request(corpus_file, seed=2), tmp_path, resume=True)
+    done = run_training(request(corpus_file), tmp_path, resume=True)
+    assert done.bundle.read_bytes() == trained.read_bytes()
+
+
+def test_a_forced_run_does_not_go_on_from_the_earlier_one(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise HereError
+
+    other = replace(TUNING, seed=2)
+    expected = run_tuning(str(trained), other, tmp_path / "expected").bundle.read_bytes()
+    monkeypatch.setattr("cantilena.tuning.loop._CHECKPOINT_EVERY", 0.0)
+    run = tmp_path / "run"
+    run_tuning(str(trained), TUNING, run)
+    assert (run / "checkpoint.safetensors").exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(tune_run, "tune", stop)
+        with pytest.raises(HereError):
+            run_tuning(str(trained), other, run, force=True)
+    assert run_tuning(str(trained), other, run, resume=True).bundle.read_bytes() == expected
+
+
+def test_an_interrupted_tuning_is_resumed_with_the_same_model_only(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, run = tmp_path / "model.safetensors", tmp_path / "run"
+    model.write_bytes(trained.read_bytes())
+
+    def stop(*_: object, **__: object) -> None:
+        raise HereError
+
+    whole = run_tuning(str(model), TUNING, tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(tune_run, "measure", stop)
+        with pytest.raises(HereError):
+            run_tuning(str(model), TUNING, run)
+    Bundle.save(replace(Bundle.load(trained), licence="another"), model)
+    with pytest.raises(RunError, match="other options"):
+        run_tuning(str(model), TUNING, run, resume=True)
+    model.write_bytes(trained.read_bytes())
+    resumed = run_tuning(str(model), TUNING, run, resume=True)
+    assert resumed.bundle.read_bytes() == whole.bundle.read_bytes()
+    assert resumed.metrics == whole.metrics
+    answer = resumed.answer()
+    assert list(answer) == ["bundle", "steps", "steps_per_second", "c", "clip", "kl_per_step", "metrics"]
+    assert answer["c"] == 3.0
+    assert answer["steps"] == 4 * 8 * 16
+
+
+def test_chords_are_trained_and_tuned_too(tunes: Path, tmp_path: Path) -> None:
+    done = run_training(request(tunes, encoding="events"), tmp_path / "run")
+    assert Bundle.load(done.bundle).encoding.name == "events"
+    assert done.test["nats_per_step"] == pytest.approx(done.test["nats_per_note"])
+    tuned = run_tuning(str(done.bundle), replace(TUNING, rules="paper", algorithm="q"), tmp_path / "tuned")
+    assert tuned.c == 0.5
+
+
+def test_too_small_a_corpus_is_one_sentence(tmp_path: Path) -> None:
+    write(Melody.of([(60, 24), (62, 24)] * 8), tmp_path / "scores" / "one.mid")
+    with pytest.raises(CorpusError) as refused:
+        run_training(request(tmp_path / "scores"), tmp_path / "run")
+    assert "hint" not in refused.value.text
+    assert refused.value.hint
+
+
+@pytest.mark.parametrize(
+    "silly",
+    [
+        {"seconds": 0.0},
+        {"seconds": float("nan")},
+        {"keys": "plain", "encoding": "events"},
+        {"width": 0},
+        {"epochs": 0},
+        {"batch": 0},
+        {"dropout": 1.5},
+        {"learning_rate": -1.0},
+        {"transpose": -1},
+        {"seed": -1},
+    ],
+)
+def test_silly_requests_are_refused_before_anything_is_written(
+    silly: dict[str, object], corpus_file: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError) as refused:
+        run_training(request(corpus_file, **silly), tmp_path / "run")
+    assert refused.value.hint
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("silly", [{"counted": 1}, {"heard": 0}, {"seed": -1}, {"preset": "slow"}])
+def test_silly_experiments_are_refused(silly: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        ReproduceOptions(**silly)  # type: ignore[arg-type]
