@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cantilena.errors import InputError, RunError, __version__
+from cantilena.errors import CantilenaError, InputError, RunError, __version__
 from cantilena.runs.files import json_text, read_json, write_json
 
 _RECORD = "run.json"
@@ -66,6 +66,7 @@ def run_folder(
         >>> finished(run.path)
         True
     """
+    made_here = not path.exists()
     try:
         path.mkdir(parents=True, exist_ok=True)
         lock = (path / ".lock").open("a")
@@ -78,7 +79,11 @@ def run_folder(
             raise RunError(f"another process works in {path}", "wait for it, or give another --out") from error
         resumed = _may_start(path, options, resume=resume, force=force)
         write_json(path / _RECORD, _record(options, "running", {}))
-        yield RunFolder(path, options, resumed)
+        try:
+            yield RunFolder(path, options, resumed)
+        except CantilenaError:
+            _give_back(path, made_here=made_here)
+            raise
 
 
 def finished(path: Path) -> bool:
@@ -123,6 +128,15 @@ def _may_start(path: Path, options: Mapping[str, Any], *, resume: bool, force: b
     if not resume:
         raise RunError(f"{path} holds an unfinished run", "add --resume to go on, or --force to start anew")
     return True
+
+
+def _give_back(path: Path, *, made_here: bool) -> None:
+    """Leave no trace of a run that could not even begin, so that the corrected command may have the folder."""
+    if {entry.name for entry in path.iterdir()} <= {".lock", _RECORD}:
+        (path / _RECORD).unlink(missing_ok=True)
+        (path / ".lock").unlink(missing_ok=True)
+        if made_here:
+            path.rmdir()
 
 
 def _record(options: Mapping[str, Any], state: str, facts: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,274 @@
+"""The commands' contract: keys, exit statuses, one line of error and one of advice, nothing overwritten."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cantilena.cli import main
+from cantilena.encoding import GridEncoding
+from cantilena.formats import write
+from cantilena.model import Bundle, Network, NetworkOptions
+from cantilena.music import Melody
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    shape, encoding = NetworkOptions(width=16, embedding=8), GridEncoding()
+    path = tmp_path_factory.mktemp("models") / "small.safetensors"
+    Bundle(shape, Network(shape, 38, seed=3).numpy_weights(), encoding.description()).save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder, rng = tmp_path_factory.mktemp("scores"), np.random.default_rng(1)
+    for number in range(16):
+        write(Melody.of([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
+    (folder / "broken.mid").write_bytes(b"MThd\x00")
+    (folder / "folder.mid").mkdir()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(scores: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("corpus") / "tunes.arrow"
+    assert main(["corpus", "read", str(scores), "--out", str(path), "--jobs", "1"]) == 0
+    return str(path)
+
+
+TINY = ["--width", "8", "--epochs", "2", "--batch", "8", "--device", "cpu", "--precision", "float32"]
+
+
+class Said:
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+
+    def obj(self, *words: str) -> Any:
+        self.capsys.readouterr()
+        assert main([*words, "--json"]) == 0
+        return json.loads(self.capsys.readouterr().out, parse_constant=pytest.fail)
+
+    def refusal(self, status: int, *words: str) -> tuple[str, str]:
+        """The error and the hint, the same on stderr and as JSON."""
+        self.capsys.readouterr()
+        assert main([*words, "--json"]) == status
+        out, err = self.capsys.readouterr()
+        answer = json.loads(out)
+        assert set(answer) == {"error", "hint"}
+        assert answer["hint"]
+        assert err.splitlines()[-2:] == [f"error: {answer['error']}", f"hint: {answer['hint']}"]
+        assert "Traceback" not in err
+        assert "unexpected" not in answer["error"]
+        return answer["error"], answer["hint"]
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Said:
+    return Said(capsys)
+
+
+def test_corpus_read_answers_and_overwrites_nothing(said: Said, scores: Path, tmp_path: Path) -> None:
+    out = tmp_path / "new" / "tunes.arrow"
+    words = ["corpus", "read", str(scores), "--out", str(out), "--jobs", "1"]
+    answer = said.obj(*words)
+    assert {"read", "skipped", "melodies", "notes", "vocabulary", "folded", "rounded", "split"} <= set(answer)
+    assert set(answer["split"]) == {"train", "valid", "test"}
+    assert answer["read"] == answer["melodies"] == sum(answer["split"].values()) == 16
+    assert answer["notes"] == 640
+    assert {row["file"] for row in answer["skipped"]} >= {"broken.mid"}
+    assert all(row["reason"] for row in answer["skipped"])
+    before = out.read_bytes()
+    assert "exists already" in said.refusal(1, *words)[0]
+    assert out.read_bytes() == before
+    assert said.obj(*words, "--force") == answer
+    assert out.read_bytes() == before
+
+
+def test_folders_without_scores(said: Said, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "a.mid").write_bytes(b"RIFFxxxx")
+    (tmp_path / "texts").mkdir()
+    (tmp_path / "texts" / "a.txt").write_text("la")
+    for name in ("missing", "empty", "broken", "texts", "texts/a.txt"):
+        said.refusal(1, "corpus", "read", str(tmp_path / name), "--out", str(tmp_path / "out.arrow"), "--jobs", "1")
+        assert not (tmp_path / "out.arrow").exists()
+
+
+def test_corpus_list_and_show(said: Said, corpus: str, tmp_path: Path) -> None:
+    listed = said.obj("corpus", "list")["corpora"]
+    assert {"name", "description", "melodies", "notes", "licence"} <= set(listed[0])
+    assert "tunes" in {row["name"] for row in listed}
+    page = tmp_path / "page.html"
+    words = ["corpus", "show", corpus, "-n", "3", "--out", str(page)]
+    assert said.obj(*words)["page"] == str(page)
+    assert page.read_text().count("<svg") >= 3
+    said.refusal(1, *words)
+    said.refusal(2, *words[:-1], str(tmp_path / "b.html"), "-n", "0")
+    said.refusal(1, "corpus", "show", "no-such-corpus", "--out", str(tmp_path / "b.html"))
+
+
+def test_compose_answers_and_overwrites_nothing(said: Said, bundle: str, tmp_path: Path) -> None:
+    out = tmp_path / "idea"
+    words = ["compose", bundle, "-n", "2", "--bars", "2", "--out", str(out), "--primer", "C4 E4"]
+    answer = said.obj(*words)
+    assert set(answer) == {"melodies"}
+    assert len(answer["melodies"]) == 2
+    for row in answer["melodies"]:
+        keys = {"mid", "musicxml", "svg", "wav", "tokens", "seconds", "log_likelihood", "policy_log_likelihood"}
+        assert keys <= set(row)
+        assert all(Path(row[kind]).stat().st_size > 100 for kind in ("mid", "musicxml", "svg", "wav"))
+        assert len(row["tokens"]) == 32
+        assert row["seconds"] == 5.0
+        assert row["log_likelihood"] < 0
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["melodies"][0]["mid"] == "001.mid"
+    assert str(tmp_path) not in json.dumps(manifest)
+    files = {path.name: path.read_bytes() for path in out.iterdir()}
+    said.refusal(1, *words)
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == files
+    assert said.obj(*words, "--force") == answer
+    short = said.obj(*words, "--force", "--no-primer")
+    assert {row["seconds"] for row in short["melodies"]} == {4.0}
+    assert said.obj(*words, "--force", "--with-primer") == answer
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (2, ["-n", "0"]),
+        (2, ["-n", "1000000000"]),
+        (2, ["-n", "many"]),
+        (2, ["--bars", "0"]),
+        (2, ["--bars", "99999"]),
+        (2, ["--seconds", "nan"]),
+        (2, ["--seconds", "5", "--bars", "2"]),
+        (2, ["--key", "H dur"]),
+        (2, ["--range", "C8-D9", "--primer", "C4"]),
+        (2, ["--range", "A5-C4"]),
+        (2, ["--meter", "4/0"]),
+        (2, ["--tempo", "0"]),
+        (2, ["--temperature", "-1"]),
+        (2, ["--temperature", "0"]),
+        (2, ["--top-p", "2"]),
+        (2, ["--seed", "-1"]),
+        (2, ["--seed", "99999999999999999999999"]),
+        (2, ["--primer", "do re mi"]),
+        (2, ["--primer", "missing.mid"]),
+        (2, ["--no-force-at-all"]),
+        (2, ["--out"]),
+    ],
+)
+def test_silly_flags_are_wrong_usage(said: Said, bundle: str, tmp_path: Path, status: int, words: list[str]) -> None:
+    said.refusal(status, "compose", bundle, "--out", str(tmp_path / "out"), *words)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_no_bundle(said: Said, tmp_path: Path) -> None:
+    (tmp_path / "text.safetensors").write_text("la la")
+    (tmp_path / "folder.safetensors").mkdir()
+    for name in ("missing.safetensors", "text.safetensors", "folder.safetensors", "."):
+        said.refusal(1, "compose", str(tmp_path / name), "--out", str(tmp_path / "out"))
+        said.refusal(1, "tune", str(tmp_path / name), "--out", str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_train_and_tune_answer(said: Said, corpus: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ["train", "--corpus", corpus, "--out", str(run), *TINY]
+    answer = said.obj(*words)
+    assert {"bundle", "epochs", "seconds", "valid", "test"} <= set(answer)
+    assert answer["test"]["nats_per_step"] > 0
+    assert "finished" in said.refusal(1, *words)[0]
+    said.refusal(1, *words, "--resume")
+    said.refusal(1, *words, "--seed", "5")
+    tuned = said.obj(
+        "tune",
+        answer["bundle"],
+        "--updates",
+        "2",
+        "--melodies",
+        "8",
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path / "tuned"),
+    )
+    assert {"bundle", "steps", "steps_per_second", "c", "clip", "kl_per_step", "metrics"} <= set(tuned)
+    assert {"value", "low", "high"} <= set(tuned["metrics"]["not_in_key"])
+    made = said.obj("compose", tuned["bundle"], "-n", "1", "--bars", "1", "--out", str(tmp_path / "made"))
+    assert made["melodies"][0]["log_likelihood"] != made["melodies"][0]["policy_log_likelihood"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["train", "--corpus", "no-such-corpus"],
+        ["tune", "tunes", "--rules", "jazz"],
+        ["tune", "tunes", "--weights", "swing=2"],
+        ["reproduce", "--corpus", "no-such-corpus"],
+    ],
+)
+def test_a_run_that_could_not_begin_does_not_take_its_folder(said: Said, tmp_path: Path, words: list[str]) -> None:
+    said.refusal(2 if words[0] == "tune" else 1, *words, "--out", str(tmp_path / "run"))
+    assert not (tmp_path / "run").exists()
+
+
+def test_two_runs_in_one_folder(said: Said, corpus: str, tmp_path: Path) -> None:
+    with (tmp_path / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for words in (["train", "--corpus", corpus, *TINY], ["tune", "tunes"], ["reproduce", "--corpus", corpus]):
+            assert "another process" in said.refusal(1, *words, "--out", str(tmp_path))[0]
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_an_out_that_is_a_file(said: Said, bundle: str, corpus: str, tmp_path: Path) -> None:
+    taken = tmp_path / "file"
+    taken.write_text("mine")
+    for words in (
+        ["compose", bundle, "-n", "1", "--bars", "1"],
+        ["train", "--corpus", corpus, *TINY],
+        ["tune", bundle],
+        ["reproduce", "--corpus", corpus],
+    ):
+        said.refusal(1, *words, "--out", str(taken))
+        said.refusal(1, *words, "--out", str(taken), "--force")
+        said.refusal(1, *words, "--out", str(taken / "below"))
+    assert taken.read_text() == "mine"
+
+
+def test_a_full_disk(said: Said, bundle: str, corpus: str, tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(disk)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk can only be mounted by root")
+    try:
+        error, _ = said.refusal(1, "compose", bundle, "-n", "3", "--seconds", "30", "--out", str(disk / "idea"))
+        assert "No space" in error
+        assert not (disk / "idea" / "manifest.json").exists()
+        assert not list(disk.rglob("*.draft"))
+        said.refusal(1, "train", "--corpus", corpus, *TINY, "--width", "256", "--out", str(disk / "run"))
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_small_model_composes_without_torch(bundle: str, tmp_path: Path) -> None:
+    program = (
+        "import sys; from cantilena.cli import main; status = main(sys.argv[1:]); "
+        "print([name for name in ('torch', 'matplotlib', 'music21', 'pyarrow', 'sklearn') if name in sys.modules]); "
+        "sys.exit(status)"
+    )
+    words = ["compose", bundle, "-n", "2", "--bars", "4", "--primer", "C4 D4 E4", "--out", str(tmp_path / "idea")]
+    done = subprocess.run([sys.executable, "-c", program, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"
