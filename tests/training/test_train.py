@@ -15,7 +15,8 @@ import torch
 
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.model import Network, NetworkOptions, NGram, Sequences, likelihood
-from cantilena.training import TrainingOptions, preset, train
+from cantilena.training import TrainingOptions, loop, preset, train
+from cantilena.training.checkpoint import save_checkpoint
 from cantilena.training.loop import CHECKPOINT, METRICS
 from cantilena.training.schedule import learning_rate
 
@@ -131,6 +132,28 @@ def test_a_killed_training_goes_on_to_the_identical_network(tmp_path):
     assert same(result.network, whole.network)
     assert result.history == whole.history
     assert (tmp_path / "killed" / METRICS).read_bytes() == (tmp_path / "whole" / METRICS).read_bytes()
+
+
+@pytest.mark.parametrize("checkpoints", [1, 5, 6, 7, 17, 18])
+def test_an_interruption_after_any_batch_leaves_no_trace(tmp_path, monkeypatch, checkpoints):
+    whole = trained(folder=tmp_path / "whole")  # three epochs of six batches, a checkpoint after each batch
+    done = 0
+
+    def interrupted(*arguments):
+        nonlocal done
+        save_checkpoint(*arguments)
+        done += 1
+        if done == checkpoints:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_checkpoint", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trained(folder=tmp_path / "stopped")
+    monkeypatch.undo()
+    result = trained(folder=tmp_path / "stopped", resume=True)
+    assert same(result.network, whole.network)
+    assert result.history == whole.history
+    assert (tmp_path / "stopped" / METRICS).read_bytes() == (tmp_path / "whole" / METRICS).read_bytes()
 
 
 def test_checkpoints_of_other_trainings_are_refused(tmp_path):

@@ -34,6 +34,8 @@ class Standing:
     waited: int = 0
     """Epochs since the best one."""
     halvings: int = 0
+    rate: float = 0.0
+    """Learning rate of the last update."""
     history: list[dict[str, float]] = field(default_factory=list)
     """An entry an epoch: `epoch updates train valid learning_rate`."""
 
@@ -82,9 +84,9 @@ class Course:
                 f"training went astray at update {standing.updates}: the loss is not a number",
                 "give a lower --learning-rate, or --precision float32",
             )
-        rate = learning_rate(options, standing.updates, share, standing.halvings)
+        standing.rate = learning_rate(options, standing.updates, share, standing.halvings)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = standing.rate
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), options.clip)
@@ -106,7 +108,7 @@ class Course:
             "updates": standing.updates,
             "train": standing.nats / max(standing.steps, 1),
             "valid": valid,
-            "learning_rate": self.optimizer.param_groups[0]["lr"],
+            "learning_rate": standing.rate,
         })  # fmt: skip
         if valid < standing.best:
             standing.best, standing.best_epoch, standing.waited = valid, standing.epoch, 0
