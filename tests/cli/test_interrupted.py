@@ -1,0 +1,83 @@
+"""Ctrl-C and kill -9 in the middle of a run: --resume ends with the identical model."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cantilena.formats import write
+from cantilena.music import Melody
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    from cantilena.cli import main
+
+    folder, rng = tmp_path_factory.mktemp("scores"), np.random.default_rng(1)
+    for number in range(16):
+        write(Melody.of([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
+    path = folder.parent / "interrupted.arrow"
+    assert main(["corpus", "read", str(folder), "--out", str(path), "--force", "--jobs", "1"]) == 0
+    return str(path)
+
+
+def train(corpus: str, out: Path, *more: str) -> subprocess.Popen[str]:
+    # A checkpoint after every batch, so that there is one to go on from, and batches slow enough to be interrupted.
+    program = (
+        "import sys, time, dataclasses\n"
+        "import cantilena.training.loop as loop, cantilena.experiment.train_run as run\n"
+        "shape = run.shape_and_training\n"
+        "def often(request):\n"
+        "    network, training = shape(request)\n"
+        "    return network, dataclasses.replace(training, checkpoint_seconds=0.0)\n"
+        "run.shape_and_training = often\n"
+        "save = loop.save_checkpoint\n"
+        "def slowly(*args, **named):\n"
+        "    save(*args, **named)\n"
+        "    time.sleep(0.15)\n"
+        "loop.save_checkpoint = slowly\n"
+        "from cantilena.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    words = ["train", "--corpus", corpus, "--width", "8", "--epochs", "6", "--batch", "4", "--device", "cpu"]
+    return subprocess.Popen(
+        [sys.executable, "-c", program, *words, "--precision", "float32", "--out", str(out), *more],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_an_interrupted_and_killed_training_ends_with_the_same_model(corpus: str, tmp_path: Path) -> None:
+    whole = train(corpus, tmp_path / "whole")
+    halted, more = tmp_path / "halted", []
+    for sign, status in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
+        process = train(corpus, halted, *more)
+        checkpoint, before = halted / "checkpoint.safetensors", time.time_ns()
+        for _ in range(600):
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
+                break
+            assert process.poll() is None, process.communicate()[1]
+            time.sleep(0.05)
+        process.send_signal(sign)
+        _, err = process.communicate(timeout=60)
+        assert process.returncode == status, err
+        if sign is signal.SIGINT:
+            assert err.splitlines()[-2] == "error: interrupted"
+            assert "--resume" in err.splitlines()[-1]
+        assert not (halted / "model.safetensors").exists()
+        more = ["--resume"]
+    last = train(corpus, halted, "--resume")
+    assert last.wait(timeout=120) == 0
+    assert whole.wait(timeout=120) == 0
+    for process in (last, whole):
+        process.communicate()
+    for name in ("model.safetensors", "metrics.jsonl"):
+        assert (halted / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert not list(halted.glob(".*.draft"))
