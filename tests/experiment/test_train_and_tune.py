@@ -190,7 +190,12 @@ def test_silly_requests_are_refused_before_anything_is_written(
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("silly", [{"counted": 1}, {"heard": 0}, {"seed": -1}, {"preset": "slow"}])
+@pytest.mark.parametrize("silly", [{"counted": 1}, {"heard": 0}, {"seed": -1}, {"preset": "slow"}, {"corpus": " "}])
 def test_silly_experiments_are_refused(silly: dict[str, object]) -> None:
     with pytest.raises(UsageError):
         ReproduceOptions(**silly)  # type: ignore[arg-type]
+
+
+def test_an_empty_name_is_not_the_working_folder() -> None:
+    with pytest.raises(UsageError, match="no name"):
+        TrainRequest(corpus="")

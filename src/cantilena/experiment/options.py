@@ -31,6 +31,8 @@ class ReproduceOptions:
     """Melodies a system that are written to listen to, of 30 seconds each."""
 
     def __post_init__(self) -> None:
+        if not self.corpus.strip():  # as an unset shell variable gives it; it would mean the working folder
+            raise UsageError("the corpus has no name", "name a built-in corpus, a corpus file or a folder of scores")
         if self.preset not in ("quick", "paper"):
             raise UsageError(f"there is no preset '{self.preset}'", "choose quick or paper")
         if not 2 <= self.counted <= 1_000_000:

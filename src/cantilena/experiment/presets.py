@@ -50,6 +50,7 @@ def plan(options: ReproduceOptions) -> Plan:
         rules="rl-tuner",
         weights=_WEIGHTS,
         c=3.0,
+        target_kl=0.5,
         steps=STEPS,
         updates=160,
         learning_rate=3e-3,

@@ -75,6 +75,8 @@ class TrainRequest:
     """Where networks compute; auto takes an accelerator that is there."""
 
     def __post_init__(self) -> None:
+        if not self.corpus.strip():  # as an unset shell variable gives it; it would mean the working folder
+            raise UsageError("the corpus has no name", "name a built-in corpus, a corpus file or a folder of scores")
         if self.seconds is not None and not 0 < self.seconds < 1e6:
             raise UsageError(f"the first {self.seconds:g} seconds", "give a number of seconds over 0")
         if self.keys == "plain" and (self.valid or self.test or self.encoding == "events"):
