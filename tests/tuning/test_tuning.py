@@ -14,7 +14,7 @@ from cantilena.encoding import EventsEncoding, GridEncoding
 from cantilena.errors import RunError, UsageError
 from cantilena.model import Bundle, Network, NetworkOptions
 from cantilena.tuning import MusicReward, Replay, TuningOptions, ValueOptions, music_reward, sample_melodies, tune
-from cantilena.tuning.loop import LEARNERS
+from cantilena.tuning.loop import LEARNERS, next_c
 
 SMALL = NetworkOptions(width=24, embedding=16)
 
@@ -134,3 +134,20 @@ def test_the_replay_memory_forgets_the_oldest() -> None:
     tokens, rewards = memory.draw(64, torch.Generator().manual_seed(1))
     assert set(tokens[:, 0].tolist()) == {2, 3, 4, 5}
     assert set(rewards[:, 0].tolist()) == {2.0, 4.0}
+
+
+def test_c_rises_while_the_target_is_passed_and_falls_back() -> None:
+    options = TuningOptions(c=2.0, target_kl=0.4)
+    risen = next_c(2.0, 0.8, options)
+    assert risen == pytest.approx(2.04)
+    assert next_c(risen, 0.44, options) == pytest.approx(2.04 * 1.01)
+    assert next_c(risen, 0.1, options) == 2.0
+    assert next_c(2.0, 9.0, replace(options, target_kl=None)) == 2.0
+
+
+def test_a_target_keeps_the_model_near_what_it_learned() -> None:
+    free = tune(_bundle(), replace(_options("rloo", updates=60), c=0.5))
+    held = tune(_bundle(), replace(_options("rloo", updates=60), c=0.5, target_kl=0.1))
+    assert np.mean(held.history.kl[-10:]) < np.mean(free.history.kl[-10:])
+    assert held.history.c[0] == 0.5
+    assert held.history.c[-1] > 0.5

@@ -21,6 +21,7 @@ class TuningHistory:
         log_p: mean log p of the tokens under the prior, nats a step.
         kl: mean KL divergence from the prior, nats a step.
         entropy: mean entropy of the policy, nats a step.
+        c: what the rewards of the rules were divided by.
     """
 
     environment_steps: list[int] = field(default_factory=list)
@@ -28,15 +29,17 @@ class TuningHistory:
     log_p: list[float] = field(default_factory=list)
     kl: list[float] = field(default_factory=list)
     entropy: list[float] = field(default_factory=list)
+    c: list[float] = field(default_factory=list)
 
-    def add(self, steps: int, update: Update) -> None:
-        """Keep one update, after so many environment steps."""
+    def add(self, steps: int, update: Update, c: float) -> None:
+        """Keep one update, after so many environment steps and with this c."""
         self.environment_steps.append(steps)
         for name, value in update.terms.items():
             self.terms.setdefault(name, []).append(value)
         self.log_p.append(update.log_p)
         self.kl.append(update.kl)
         self.entropy.append(update.entropy)
+        self.c.append(c)
 
     def write(self, path: Path) -> None:
         """Write one JSON object an update."""
@@ -47,6 +50,7 @@ class TuningHistory:
                     "log_p": self.log_p[index],
                     "kl": self.kl[index],
                     "entropy": self.entropy[index],
+                    "c": self.c[index],
                     "rewards": {name: values[index] for name, values in self.terms.items()},
                 }
                 out.write(json.dumps(row) + "\n")

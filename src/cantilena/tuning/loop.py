@@ -74,6 +74,8 @@ def tune(bundle: Bundle, options: TuningOptions, *, folder: Path | None = None, 
     history = TuningHistory()
     checkpoint = TuningCheckpoint(folder) if folder is not None else None
     first = checkpoint.restore(learner, history) if checkpoint is not None and resume else 0
+    if history.c:
+        learner.reward = replace(learner.reward, c=next_c(history.c[-1], history.kl[-1], options))
     seconds = _learn(learner, options, history, first, checkpoint)
     if folder is not None:
         history.write(folder / "metrics.jsonl")
@@ -93,6 +95,27 @@ def music_reward(bundle: Bundle, options: TuningOptions) -> MusicReward:
     return MusicReward(bundle.encoding, rules, Context(), options.reward_c, options.clip)
 
 
+def next_c(c: float, kl: float, options: TuningOptions) -> float:
+    """What c is at the next update: a tenth of the KL's relative excess over the target higher, never below its start.
+
+    The controller of Ziegler et al. 2019 (arXiv 1909.08593, section 2.2), one-sided: the error is clipped to 20 %.
+
+    Args:
+        c: of this update.
+        kl: measured in this update, nats a step.
+        options: with the target and the c to start from.
+
+    Example:
+        >>> options = TuningOptions(c=3.0, target_kl=0.5)
+        >>> round(next_c(3.0, 0.6, options), 3), next_c(3.0, 0.1, options)
+        (3.06, 3.0)
+    """
+    if options.target_kl is None:
+        return c
+    error = min(max(kl / options.target_kl - 1.0, -0.2), 0.2)
+    return max(c * (1.0 + 0.1 * error), options.reward_c)
+
+
 def _learn(
     learner: Learner,
     options: TuningOptions,
@@ -110,7 +133,8 @@ def _learn(
             for group in learner.optimizer.param_groups:
                 group["lr"] = options.learning_rate * (0.55 + 0.45 * math.cos(math.pi * share))
             update = learner.update(share)
-            history.add((number + 1) * batch, update)
+            history.add((number + 1) * batch, update, learner.reward.c)
+            learner.reward = replace(learner.reward, c=next_c(learner.reward.c, update.kl, options))
             bar.advance(1, f"reward {update.reward:.1f} a melody, KL {update.kl:.2f} a step")
             if checkpoint is not None and time.perf_counter() - saved > _CHECKPOINT_EVERY:
                 checkpoint.save(learner, history, number + 1)

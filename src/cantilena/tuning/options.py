@@ -65,6 +65,9 @@ class TuningOptions:
     c: float | None = None
     """The reward is log p + r / c: the larger, the closer to the trained model. 3 for `rloo`, 0.5 for `q`."""
 
+    target_kl: float | None = None
+    """Nats a step from the trained model that shall not be passed: c rises while they are, and falls back after."""
+
     clip: float = 10.0
     """No rule takes more than this from a step while learning (the metrics count the whole)."""
 
@@ -97,6 +100,8 @@ class TuningOptions:
             raise UsageError(f"there is no algorithm '{self.algorithm}'", f"choose one of {', '.join(DEFAULT_C)}")
         if self.c is not None and not 0.0 < self.c <= 1e6:
             raise UsageError(f"c {self.c:g}", "give a number above 0; 3 is a good start for rloo, 0.5 for q")
+        if self.target_kl is not None and not 0.0 < self.target_kl <= 100.0:
+            raise UsageError(f"a target KL of {self.target_kl:g}", "give nats a step above 0, such as 0.5")
         if not self.clip > 0.0:
             raise UsageError(f"clip {self.clip:g}", "give a number above 0")
         if not (1 <= self.updates <= 10**7 and 2 <= self.melodies <= 65536 and 4 <= self.steps <= 4096):
