@@ -14,6 +14,10 @@ from .reading import tone_before as tone_before
 from .reading import tones as tones
 from .repetition import paper_repeated as paper_repeated
 from .repetition import rl_tuner_repeated as rl_tuner_repeated
+from .rule_check import check_rule as check_rule
+from .rule_files import load_rules as load_rules
+from .rule_files import read_rules as read_rules
+from .rule_record import rules_toml as rules_toml
 from .rule_set import RuleSet as RuleSet
 from .rule_set import RuleSets as RuleSets
 from .rules import Rewards as Rewards
@@ -22,3 +26,4 @@ from .rules import rule as rule
 from .tonic import first_tone_is_tonic as first_tone_is_tonic
 from .tonic import last_tone_is_tonic as last_tone_is_tonic
 from .tonic import starts_on_tonic as starts_on_tonic
+from .user_rules import load_user_rules as load_user_rules
