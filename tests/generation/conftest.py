@@ -26,9 +26,14 @@ def bundle_of(encoding: GridEncoding | EventsEncoding, *, plain_keys: bool = Tru
 
 
 @pytest.fixture(scope="session")
-def grid() -> Composer:
+def tuned() -> Bundle:
     """A tuned model on the grid, whose prior is another network."""
-    return Composer.of(bundle_of(GridEncoding(), tuned=True), "grid")
+    return bundle_of(GridEncoding(), tuned=True)
+
+
+@pytest.fixture(scope="session")
+def grid(tuned: Bundle) -> Composer:
+    return Composer.of(tuned, "grid")
 
 
 @pytest.fixture(scope="session")

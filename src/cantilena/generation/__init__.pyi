@@ -1,11 +1,13 @@
 from .baselines import mix_snippets as mix_snippets
 from .collection import WrittenMelody as WrittenMelody
+from .collection import check_free as check_free
 from .collection import is_complete as is_complete
 from .collection import take_away as take_away
 from .collection import write_melodies as write_melodies
 from .composer import Composer as Composer
 from .composer import Composition as Composition
 from .composer import load as load
+from .constraints import Constraints as Constraints
 from .options import ComposeOptions as ComposeOptions
 from .options import SamplingOptions as SamplingOptions
 from .primer import read_primer as read_primer

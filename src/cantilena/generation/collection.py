@@ -33,14 +33,15 @@ class WrittenMelody:
 
     def facts(self) -> dict[str, Any]:
         """What `compose --json` says of it."""
-        composed = isinstance(self.melody, Composition)
+        own = self.melody if isinstance(self.melody, Composition) else None
         return {
             **{kind: str(path) for kind, path in self.files.items()},
-            "tokens": list(self.melody.tokens) if isinstance(self.melody, Composition) else None,
+            "tokens": list(own.tokens) if own is not None else None,
             "seconds": round(self.melody.seconds, 6),
             "key": self.melody.key.name if self.melody.key else None,
-            "log_likelihood": self.melody.log_likelihood if isinstance(self.melody, Composition) else None,
-            "policy_log_likelihood": self.melody.policy_log_likelihood if composed else None,  # type: ignore[attr-defined]
+            "log_likelihood": own.log_likelihood if own is not None else None,
+            "policy_log_likelihood": own.policy_log_likelihood if own is not None else None,
+            "rules_broken": own.rules_broken if own is not None else None,
         }
 
 
@@ -67,10 +68,9 @@ def write_melodies(
         RunError: there are melodies in the folder, and `force` is off.
         InputError: the disk said no.
     """
-    if not force and (folder / _MANIFEST).exists():
-        raise RunError(f"{folder} holds melodies already", "give another --out, or --force to replace them")
+    check_free(folder, len(melodies), force=force)
     take_away(folder)
-    digits = max(3, len(str(len(melodies))))
+    digits = _digits(len(melodies))
     written = []
     with progress(f"Writing {folder.name}", total=len(melodies), unit="melodies", quiet=quiet) as bar:
         for number, melody in enumerate(melodies, start=1):
@@ -82,6 +82,30 @@ def write_melodies(
     rows = [{**one.facts(), **{kind: path.name for kind, path in one.files.items()}} for one in written]
     write_json(folder / _MANIFEST, {**(manifest or {}), "melodies": rows})
     return written
+
+
+def check_free(folder: Path, melodies: int, *, force: bool = False) -> None:
+    """Refuse a folder to which so many melodies could not be written, before they are composed.
+
+    Args:
+        folder: where they are to go; need not exist.
+        melodies: how many.
+        force: whether melodies that are there may be replaced.
+
+    Raises:
+        RunError: it is no folder, or there are melodies in it, and `force` is off.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file, not a folder", "give another --out")
+    if force:
+        return
+    if (folder / _MANIFEST).exists():
+        raise RunError(f"{folder} holds melodies already", "give another --out, or --force to replace them")
+    digits = _digits(melodies)
+    for path in sorted(folder.iterdir()) if folder.exists() else ():
+        numbered = path.suffix in SUFFIXES and path.stem.isdecimal() and len(path.stem) == digits
+        if numbered and 1 <= int(path.stem) <= melodies:
+            raise RunError(f"{path} exists already", "give another --out, or --force to replace it")
 
 
 def take_away(folder: Path) -> None:
@@ -101,3 +125,8 @@ def take_away(folder: Path) -> None:
 def is_complete(folder: Path) -> bool:
     """Whether a folder of melodies was written to its end."""
     return (folder / _MANIFEST).is_file() and isinstance(read_json(folder / _MANIFEST), dict)
+
+
+def _digits(melodies: int) -> int:
+    """How many digits the names have: `001`."""
+    return max(3, len(str(melodies)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
 from cantilena.formats import write
+from cantilena.generation.constraints import Constraints
 from cantilena.generation.options import ComposeOptions, SamplingOptions
-from cantilena.generation.placement import Placement, place
+from cantilena.generation.placement import Placement, place, tuned_in
 from cantilena.generation.primer import read_primer
 from cantilena.generation.sampling import sample
 from cantilena.model import Bars, Bundle, SequenceModel, find_bundle, log_probs_in_bars, numpy_of
-from cantilena.music import Key, Melody
+from cantilena.music import Key, Melody, Meter
 from cantilena.runs import generator
+from cantilena.theory import Context, RuleSet, load_rules
 
 
 @dataclass(frozen=True)
@@ -28,12 +30,15 @@ class Composition(Melody):
     Args:
         tokens: the new tokens by name, in the key that the model thinks in.
         log_likelihood: nats of the new tokens under the untuned model.
-        policy_log_likelihood: nats of the new tokens under the model that composed.
+        policy_log_likelihood: nats of the new tokens under the model that composed; where rules constrained it, of its
+            probabilities over the tokens that the rules left.
+        rules_broken: how often a constraining rule was broken because no token kept them all; None without rules.
     """
 
     tokens: tuple[str, ...] = ()
     log_likelihood: float = field(default=0.0, compare=False)
     policy_log_likelihood: float = field(default=0.0, compare=False)
+    rules_broken: int | None = field(default=None, compare=False)
 
     def save(self, path: str | Path) -> None:
         """Write it as .mid, .musicxml, .svg or .wav, by the path's ending."""
@@ -50,6 +55,8 @@ class Composer:
         encoding: what the tokens mean.
         plain_keys: whether the model thinks in C major and A minor only, so that other keys are transposed to.
         name: what it is called.
+        key: the key that it was tuned in, None where it was not: what it composes in unless told otherwise.
+        meter: the same of the time signature.
 
     Example:
         >>> composer = load("tunes")
@@ -63,12 +70,19 @@ class Composer:
     encoding: Encoding
     plain_keys: bool = True
     name: str = ""
+    key: Key | None = None
+    meter: Meter | None = None
 
     @classmethod
     def of(cls, bundle: Bundle, name: str = "") -> Composer:
-        """The composer that a bundle holds."""
+        """The composer that a bundle holds.
+
+        Raises:
+            BundleError: it says that it was tuned in a key or meter that is none.
+        """
         plain = bool(bundle.provenance.get("plain_keys", True))
-        return cls(bundle.model(), bundle.prior(), bundle.encoding, plain, name)
+        key, meter = tuned_in(bundle.provenance)
+        return cls(bundle.model(), bundle.prior(), bundle.encoding, plain, name, key, meter)
 
     def compose(
         self,
@@ -80,6 +94,7 @@ class Composer:
         with_primer: bool = True,
         key: str | Key = "",
         range: str = "",  # noqa: A002  (the flag's name; the builtin is not needed here)
+        constrain: str | RuleSet = "",
         meter: str = "",
         tempo: float | None = None,
         temperature: float = 1.0,
@@ -98,6 +113,7 @@ class Composer:
             with_primer: whether the result begins with the primer.
             key: such as `D minor`; the primer's or the model's own where none is given.
             range: such as `C4-A5`.
+            constrain: rules that no note may break while another keeps them, by name such as `rl-tuner:key`, or a set.
             meter: such as `3/4`.
             tempo: quarter notes a minute.
             temperature: above 1 more surprising, below 1 more cautious.
@@ -111,12 +127,22 @@ class Composer:
             InputError: a primer's file that cannot be read.
         """
         text = primer if isinstance(primer, str) else ""
+        named, rules = (constrain, None) if isinstance(constrain, str) else ("", constrain)
         asked = ComposeOptions(
-            seconds, bars, events, text, with_primer, key if isinstance(key, str) else key.name, range, meter, tempo
+            seconds=seconds,
+            bars=bars,
+            events=events,
+            primer=text,
+            with_primer=with_primer,
+            key=key if isinstance(key, str) else key.name,
+            range=range,
+            constrain=named,
+            meter=meter,
+            tempo=tempo,
         )
         sampling = SamplingOptions(temperature, top_k, top_p, greedy)
         idea = primer if isinstance(primer, Melody) else None
-        return self.compose_many(1, asked, sampling, seed=seed, idea=idea)[0]
+        return self.compose_many(1, asked, sampling, seed=seed, idea=idea, rules=rules)[0]
 
     def compose_many(
         self,
@@ -126,22 +152,28 @@ class Composer:
         *,
         seed: int = 1,
         idea: Melody | None = None,
+        rules: RuleSet | None = None,
     ) -> list[Composition]:
         """Compose several melodies from the same idea; melody k is the same however many are asked for.
 
         Args:
             melodies: how many, 1..10000.
-            options: length, primer, key, range.
+            options: length, primer, key, range, rules.
             sampling: how tokens are drawn.
             seed: the same seed gives the same melodies.
             idea: a primer as a melody, in place of `options.primer`.
+            rules: what constrains them, in place of `options.constrain`.
         """
         if not 1 <= melodies <= 10_000:
             raise UsageError(f"{melodies} melodies", "give a number from 1 to 10000")
         options = options or ComposeOptions()
         if idea is None and options.primer.strip():
             idea = read_primer(options.primer)
-        placement = place(self.encoding, options, idea, plain_keys=self.plain_keys)
+        if rules is None and options.constrain.strip():
+            rules = load_rules(options.constrain)
+        placement = place(
+            self.encoding, options, idea, plain_keys=self.plain_keys, tuned_key=self.key, tuned_meter=self.meter
+        )
         steps = placement.steps(options)
         uniforms = np.stack([generator(seed, "compose", number).random(steps) for number in _numbers(melodies)])
         samples = sample(
@@ -151,17 +183,29 @@ class Composer:
             primer=placement.primer,
             allowed=placement.allowed,
             bars=self._bars(placement, melodies),
+            constraints=self._constraints(rules, placement, steps) if rules is not None else None,
         )
         prior = self._log_likelihood(self.prior, placement, samples.tokens)
+        broken = [None] * melodies if samples.broken is None else samples.broken.tolist()
         return [
-            self._composition(row, placement, float(prior[number]), float(samples.log_likelihood[number]), number)
-            for number, row in enumerate(samples.tokens)
+            replace(
+                self._composition(samples.tokens[number], placement, number),
+                log_likelihood=float(prior[number]),
+                policy_log_likelihood=float(samples.log_likelihood[number]),
+                rules_broken=broken[number],
+            )
+            for number in _numbers(melodies)
         ]
 
     def _bars(self, placement: Placement, melodies: int) -> Bars | None:
         if not self.encoding.tells_time:
             return None
         return Bars.of(placement.meter, melodies=melodies, step_ticks=self.encoding.step_ticks, pickup=placement.pickup)
+
+    def _constraints(self, rules: RuleSet, placement: Placement, steps: int) -> Constraints:
+        steps_per_bar = max(placement.meter.ticks_per_bar // self.encoding.step_ticks, 1)
+        context = Context(placement.home, placement.meter, steps_per_bar)
+        return Constraints(rules.rules, self.encoding, context, len(placement.primer) + steps)
 
     def _log_likelihood(
         self, model: SequenceModel, placement: Placement, tokens: NDArray[np.int64]
@@ -173,14 +217,10 @@ class Composer:
         chosen = np.take_along_axis(log_probs, whole[..., None], axis=-1)[..., 0]
         return np.asarray(chosen[:, len(placement.primer) :].sum(axis=1), dtype=np.float64)
 
-    def _composition(
-        self, row: NDArray[np.int64], placement: Placement, prior: float, policy: float, number: int
-    ) -> Composition:
+    def _composition(self, row: NDArray[np.int64], placement: Placement, number: int) -> Composition:
         names = self.encoding.vocabulary
         tokens = np.concatenate([placement.primer, row]) if placement.with_primer else row
-        melody = self.encoding.decode(
-            tokens, key=placement.key.plain if self.plain_keys else placement.key, meter=placement.meter
-        )
+        melody = self.encoding.decode(tokens, key=placement.home, meter=placement.meter)
         moved = melody.transposed(placement.semitones)
         return Composition(
             notes=moved.notes,
@@ -192,8 +232,6 @@ class Composer:
             title=f"{self.name or 'Composition'} {number + 1}",
             source="composed by Cantilena",
             tokens=tuple(names[token] for token in row),
-            log_likelihood=prior,
-            policy_log_likelihood=policy,
         )
 
 

@@ -54,13 +54,17 @@ class ComposeOptions:
     """Whether the result begins with the primer."""
 
     key: str = ""
-    """The key, such as "D minor"; the primer's key, or the model's own, where none is given."""
+    """The key, such as "D minor"; the primer's, or the one that the model was tuned in, or C major, if left out."""
 
     range: str = ""
     """The lowest and highest note, such as C4-A5."""
 
+    constrain: str = ""
+    """Rules that no note may break while another keeps them: a set such as rl-tuner, one rule of it such as
+    rl-tuner:key, a file FILE.toml, your own FILE.py:NAME, or several with commas between."""
+
     meter: str = ""
-    """The time signature; the primer's, or 4/4, where none is given."""
+    """The time signature; the primer's, or the one that the model was tuned in, or 4/4, if left out."""
 
     tempo: float | None = None
     """Quarter notes a minute; the primer's, or 120, where none is given."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.encoding import Encoding
-from cantilena.errors import UsageError
+from cantilena.errors import BundleError, UsageError
 from cantilena.generation.options import ComposeOptions
 from cantilena.music import Key, Melody, Meter, Pitch, Tempo
 
@@ -23,6 +25,7 @@ class Placement:
         primer: `(primer steps,)` tokens in the model's key; empty without a primer.
         with_primer: whether the result begins with the primer.
         allowed: `(vocabulary,)`: which tokens lie in the range; None for all.
+        home: the key in which the model thinks.
         semitones: from the model's pitches to those of the result.
         key: of the result.
         meter: of the result.
@@ -34,6 +37,7 @@ class Placement:
     primer: NDArray[np.int64]
     with_primer: bool
     allowed: NDArray[np.bool_] | None
+    home: Key
     semitones: int
     key: Key
     meter: Meter
@@ -57,7 +61,15 @@ class Placement:
         return steps
 
 
-def place(encoding: Encoding, options: ComposeOptions, idea: Melody | None, *, plain_keys: bool) -> Placement:
+def place(
+    encoding: Encoding,
+    options: ComposeOptions,
+    idea: Melody | None,
+    *,
+    plain_keys: bool,
+    tuned_key: Key | None = None,
+    tuned_meter: Meter | None = None,
+) -> Placement:
     """Decide key, range, meter and tempo, and turn the primer into tokens.
 
     Args:
@@ -65,15 +77,18 @@ def place(encoding: Encoding, options: ComposeOptions, idea: Melody | None, *, p
         options: what was asked.
         idea: the primer, or None.
         plain_keys: whether the model thinks in C major and A minor only.
+        tuned_key: the key that the model was tuned in, if it was tuned: what it composes in unless told otherwise.
+        tuned_meter: the same of the time signature.
 
     Raises:
         UsageError: a key, meter or range that is none.
     """
-    own_key = idea.key if idea is not None and idea.key is not None else Key()
+    own_key = idea.key if idea is not None and idea.key is not None else tuned_key or Key()
     key = Key.parse(options.key) if options.key else own_key
-    home = key.plain if plain_keys else key
+    home = _home(key, plain_keys=plain_keys, tuned_key=tuned_key)
     low_high = _parse_range(options.range)
-    meter = Meter.parse(options.meter) if options.meter else idea.meter if idea is not None else Meter()
+    own_meter = idea.meter if idea is not None else tuned_meter or Meter()
+    meter = Meter.parse(options.meter) if options.meter else own_meter
     own_tempo = idea.tempo if idea is not None else Tempo()
     tempo = own_tempo if options.tempo is None else Tempo.constant(options.tempo)
 
@@ -90,6 +105,7 @@ def place(encoding: Encoding, options: ComposeOptions, idea: Melody | None, *, p
         primer=primer,
         with_primer=options.with_primer,
         allowed=_allowed(encoding, semitones, low_high),
+        home=home,
         semitones=semitones,
         key=key,
         meter=meter,
@@ -97,6 +113,35 @@ def place(encoding: Encoding, options: ComposeOptions, idea: Melody | None, *, p
         pickup=idea.pickup if idea is not None else 0,
         step_ticks=encoding.step_ticks,
     )
+
+
+def tuned_in(provenance: Mapping[str, Any]) -> tuple[Key | None, Meter | None]:
+    """Key and meter that a bundle's provenance says it was tuned in; None where it says nothing.
+
+    Raises:
+        BundleError: what it says is no key or no meter.
+
+    Example:
+        >>> tuned_in({"tuning": {"key": "A minor"}})
+        (Key(tonic=9, mode='minor'), None)
+    """
+    tuning = provenance.get("tuning")
+    said = tuning if isinstance(tuning, dict) else {}
+    key, meter = (str(said.get(name) or "") for name in ("key", "meter"))
+    try:
+        return Key.parse(key) if key else None, Meter.parse(meter) if meter else None
+    except UsageError as error:
+        hint = "tune it again with this version, or ask whoever gave it to you for a new file"
+        raise BundleError(
+            f"this bundle says that it was tuned in a key or meter that is none: {error.text}", hint
+        ) from error
+
+
+def _home(key: Key, *, plain_keys: bool, tuned_key: Key | None) -> Key:
+    """The key of the model's own tokens for a result in that key."""
+    if tuned_key is not None and tuned_key.mode == key.mode:
+        return tuned_key
+    return key.plain if plain_keys else key
 
 
 def _shift(own: Key, wanted: Key) -> int:

@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
+from cantilena.generation.constraints import Constraints, fewest
 from cantilena.generation.options import SamplingOptions
-from cantilena.model import Bars, SequenceModel, numpy_of, start_in_bars
+from cantilena.model import Bars, SequenceModel, log_softmax, numpy_of, start_in_bars
+from cantilena.runs import progress
 
 Floats = NDArray[np.float64]
 
@@ -21,11 +23,14 @@ class Samples:
 
     Args:
         tokens: `(melodies, steps)` int64, the new tokens alone.
-        log_likelihood: `(melodies,)`, nats of the new tokens under the model itself (temperature 1, nothing cut off).
+        log_likelihood: `(melodies,)`, nats of the new tokens under the model itself (temperature 1, nothing cut off);
+            with constraints under the model's probabilities normalised over the tokens that they leave.
+        broken: `(melodies,)`, with constraints: how often a rule was broken because no token kept them all; else None.
     """
 
     tokens: NDArray[np.int64]
     log_likelihood: Floats
+    broken: NDArray[np.int64] | None = None
 
 
 def sample(
@@ -36,6 +41,7 @@ def sample(
     primer: NDArray[np.int64] | None = None,
     allowed: NDArray[np.bool_] | None = None,
     bars: Bars | None = None,
+    constraints: Constraints | None = None,
 ) -> Samples:
     """Draw melodies step by step.
 
@@ -47,27 +53,37 @@ def sample(
         primer: `(primer steps,)` tokens that come before, the same for all.
         allowed: `(vocabulary,)`: which tokens may be drawn.
         bars: where the first step (the primer's, if there is one) lies in its bar.
+        constraints: rules to keep; their `steps` are the primer's and the new ones together.
 
     Raises:
-        UsageError: no token is allowed.
+        UsageError: no token is allowed, or constraints for shorter melodies.
     """
     options = options or SamplingOptions()
     melodies, steps = uniforms.shape
+    before = np.zeros(0, dtype=np.int64) if primer is None else primer
     if allowed is not None and not allowed.any():
         raise UsageError("no note of the model lies in that range", "give a wider --range")
     scores, state = start_in_bars(model, melodies, bars)
-    for token in primer if primer is not None else ():
+    for token in before:
         scores, state = model.step(np.full(melodies, token, dtype=np.int64), state)
-    tokens = np.empty((melodies, steps), dtype=np.int64)
-    log_likelihood = np.zeros(melodies)
+    heard = np.concatenate([np.tile(before, (melodies, 1)), np.zeros((melodies, steps), dtype=np.int64)], axis=1)
+    log_likelihood, broken = np.zeros(melodies), np.zeros(melodies, dtype=np.int64)
     rows = np.arange(melodies)
-    for step in range(steps):
-        log_probs = np.asarray(numpy_of(scores), dtype=np.float64)
-        tokens[:, step] = choose(log_probs, uniforms[:, step], options, allowed)
-        log_likelihood += log_probs[rows, tokens[:, step]]
-        if step + 1 < steps:
-            scores, state = model.step(tokens[:, step], state)
-    return Samples(tokens, log_likelihood)
+    with progress("Composing by rules", total=steps, unit="steps", quiet=constraints is None) as bar:
+        for step in range(len(before), len(before) + steps):
+            log_probs = np.asarray(numpy_of(scores), dtype=np.float64)
+            may_come = allowed
+            if constraints is not None:
+                counts = constraints.broken(heard[:, :step], allowed)
+                may_come = fewest(counts)
+                broken += counts.min(axis=1)
+                log_probs = log_softmax(_only(log_probs, may_come))
+            heard[:, step] = choose(log_probs, uniforms[:, step - len(before)], options, may_come)
+            log_likelihood += log_probs[rows, heard[:, step]]
+            if step + 1 < heard.shape[1]:
+                scores, state = model.step(heard[:, step], state)
+            bar.advance()
+    return Samples(heard[:, len(before) :], log_likelihood, None if constraints is None else broken)
 
 
 def choose(
@@ -79,24 +95,29 @@ def choose(
         log_probs: `(melodies, vocabulary)`, nats.
         uniforms: `(melodies,)` in [0, 1).
         options: temperature and cut-offs.
-        allowed: `(vocabulary,)`.
+        allowed: `(vocabulary,)`, or `(melodies, vocabulary)`.
 
     Example:
         >>> half = np.log([[0.5, 0.5]])
         >>> choose(half, np.array([0.7]), SamplingOptions()).tolist()
         [1]
     """
-    scores = log_probs if allowed is None else np.where(allowed, log_probs, -np.inf)
-    # A policy may give every allowed token no chance at all; then any allowed token is as good as another.
-    hopeless = ~np.isfinite(scores).any(axis=1)
-    if hopeless.any():
-        scores[hopeless] = 0.0 if allowed is None else np.where(allowed, 0.0, -np.inf)
+    scores = _only(log_probs, allowed)
     if options.greedy:
         return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
     probabilities = _cut(_softmax(scores / options.temperature), options)
     cumulated = np.cumsum(probabilities, axis=1)
     below = cumulated <= (uniforms * cumulated[:, -1])[:, None]
     return np.asarray(below.sum(axis=1), dtype=np.int64)
+
+
+def _only(log_probs: Floats, allowed: NDArray[np.bool_] | None) -> Floats:
+    """Log probabilities with those that are not allowed at minus infinity, not normalised."""
+    everything = np.ones((), dtype=np.bool_) if allowed is None else allowed
+    scores: Floats = np.where(everything, log_probs, -np.inf)
+    # A policy may give every allowed token no chance at all; then any allowed token is as good as another.
+    hopeless = ~np.isfinite(scores).any(axis=1, keepdims=True)
+    return np.where(hopeless & everything, 0.0, scores)
 
 
 def _softmax(scores: Floats) -> Floats:

@@ -1,0 +1,247 @@
+"""Rules as constraints: no token that breaks more of them than another, judged anew in plain Python."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cantilena.encoding import Encoding, EventsEncoding, GridEncoding
+from cantilena.errors import BundleError, UsageError
+from cantilena.generation import ComposeOptions, Composer, Constraints, SamplingOptions, read_primer, sample
+from cantilena.model import Bundle, Network, NetworkOptions, log_probs_in_bars
+from cantilena.music import Key, Line, Melody
+from cantilena.theory import RULE_SETS, Context, Rule, RuleSet, leap_outcomes
+
+GRID = GridEncoding()
+RL_TUNER = RULE_SETS["rl-tuner"]
+WILD = SamplingOptions(temperature=3.0)
+CHORDS = EventsEncoding(("C4", "D4", "E4", "F#4", "G4", "C5", "0.4.7", "2.6.9"))
+
+
+def model_of(encoding: Encoding, seed: int = 3) -> Network:
+    return Network(NetworkOptions(width=24, embedding=16), len(encoding.vocabulary), seed=seed)
+
+
+def judged_alone(rule: Rule, encoding: Encoding, tokens: list[int], step: int, context: Context) -> float:
+    return float(rule.weight * rule.rewards(encoding.line(np.array([tokens])), context)[0, step])
+
+
+def broken_by_hand(
+    rules: tuple[Rule, ...], asks: set[str], encoding: Encoding, heard: list[int], steps: int, context: Context
+) -> list[int]:
+    """How many rules each token breaks: one whole melody a token and rule, with any tokens after it."""
+    rng = np.random.default_rng(len(heard))
+    counts = [0] * len(encoding.vocabulary)
+    for rule in rules:
+        values = []
+        for token in range(len(counts)):
+            after = rng.integers(len(counts), size=steps - len(heard) - 1).tolist()
+            values.append(judged_alone(rule, encoding, [*heard, token, *after], len(heard), context))
+        wanted = rule.name in asks and max(values) > 0 and min(values) >= 0
+        for token, value in enumerate(values):
+            counts[token] += value < 0 or (wanted and value == 0)
+    return counts
+
+
+ASKS = {"tonic", "motif", "repeated_motif", "extremes"}
+
+
+@pytest.mark.parametrize(
+    ("encoding", "context"),
+    [(GRID, Context()), (GRID, Context(Key.parse("A minor"), steps_per_bar=12)), (CHORDS, Context(steps_per_bar=8))],
+)
+@pytest.mark.parametrize("heard", [[], [2], [3, 1, 0], [5, 1, 3, 4] * 3, [3, 2, 4, 5, 6, 1, 0, 3] * 2 + [3] * 5])
+def test_counts_are_those_of_each_token_judged_alone(encoding: Encoding, context: Context, heard: list[int]) -> None:
+    for steps in (len(heard) + 1, len(heard) + 2, 24):
+        constraints = Constraints(RL_TUNER.rules, encoding, context, steps)
+        found = constraints.broken(np.array([heard, heard], dtype=np.int64))
+        by_hand = broken_by_hand(RL_TUNER.rules, ASKS, encoding, heard, steps, context)
+        assert found.tolist() == [by_hand, by_hand]
+
+
+def test_no_note_leaves_the_key(grid: Composer) -> None:
+    options = ComposeOptions(bars=2, constrain="rl-tuner:key")
+    free = grid.compose_many(200, replace(options, constrain=""), WILD)
+    assert any(note.top % 12 not in Key().pitch_classes for tune in free for note in tune.sounding)
+    tunes = grid.compose_many(200, options, WILD)
+    assert sum(len(tune.sounding) for tune in tunes) > 2000
+    assert all(note.top % 12 in Key().pitch_classes for tune in tunes for note in tune.sounding)
+    assert {tune.rules_broken for tune in tunes} == {0}
+
+
+@pytest.mark.parametrize("primer", ["", "C4 Eb4 G4/8 Ab4/8"])
+@pytest.mark.parametrize("key", ["D minor", "Eb major", "F# minor"])
+def test_the_rules_judge_in_the_key_of_the_result(grid: Composer, key: str, primer: str) -> None:
+    options = ComposeOptions(bars=2, key=key, constrain="rl-tuner:key", primer=primer, with_primer=False)
+    for tune in grid.compose_many(20, options, WILD):
+        assert tune.sounding
+        assert all(note.top % 12 in Key.parse(key).pitch_classes for note in tune.sounding)
+
+
+@pytest.mark.parametrize(("primer", "steps"), [("", 32), ("D4 E4", 24), ("C4", 8)])
+def test_the_tonic_stands_where_the_whole_melody_begins_and_ends(grid: Composer, primer: str, steps: int) -> None:
+    options = ComposeOptions(events=steps, primer=primer, key="C major", constrain="rl-tuner:tonic")
+    for tune in grid.compose_many(50, options, WILD):
+        if not primer:
+            assert tune.tokens[0] == "C4"
+        assert tune.tokens[-4:-2] == ("C4", "hold")
+        assert set(tune.tokens[-2:]) <= {"hold", "off"}
+        assert tune.rules_broken == 0
+
+
+def test_a_leap_is_never_doubled_not_even_the_primers(grid: Composer) -> None:
+    options = ComposeOptions(bars=3, primer="C4 G4", key="C major", constrain="rl-tuner:leap")
+    before = GRID.encode(replace(read_primer("C4 G4"), key=Key())).tolist()
+    rows = [[*before, *map(GRID.vocabulary.index, tune.tokens)] for tune in grid.compose_many(60, options, WILD)]
+    outcomes = leap_outcomes(GRID.line(np.array(rows)))
+    assert (outcomes == 1).any()
+    assert not (outcomes == -1).any()
+
+
+def test_chords_without_time_keep_rules_too(events: Composer) -> None:
+    tune = events.compose(events=200, constrain="rl-tuner:key", temperature=5.0)
+    assert set(tune.tokens) == {"C4", "D4", "E4", "A4", "C5", "0.4.7"}
+
+
+def test_the_tokens_left_share_the_probability() -> None:
+    network, steps = model_of(GRID), 12
+    constraints = Constraints(RL_TUNER.only("key", "leap", "motif").rules, GRID, Context(), steps)
+    uniforms = np.random.default_rng(2).random((6, steps))
+    drawn = sample(network, uniforms, constraints=constraints)
+    log_probs = network.log_probs(drawn.tokens).detach().numpy().astype(float)
+    for melody, tokens in enumerate(drawn.tokens.tolist()):
+        total, broken = 0.0, 0
+        for step, token in enumerate(tokens):
+            counts = broken_by_hand(constraints.rules, ASKS, GRID, tokens[:step], steps, Context())
+            left = [other for other, count in enumerate(counts) if count == min(counts)]
+            assert token in left
+            total += log_probs[melody, step, token] - np.log(np.exp(log_probs[melody, step, left]).sum())
+            broken += min(counts)
+        assert drawn.log_likelihood[melody] == pytest.approx(total, abs=1e-4)
+        assert drawn.broken is not None
+        assert drawn.broken[melody] == broken
+    np.testing.assert_array_equal(sample(network, uniforms[3:4], constraints=constraints).tokens[0], drawn.tokens[3])
+
+
+def test_likelihoods_are_of_the_untuned_and_of_the_constrained_model(grid: Composer) -> None:
+    tune = grid.compose(bars=1, constrain="rl-tuner:key", seed=3)
+    tokens = np.array([[GRID.vocabulary.index(name) for name in tune.tokens]])
+    log_probs = np.asarray(log_probs_in_bars(grid.prior, tokens, None), dtype=float)
+    assert tune.log_likelihood == pytest.approx(np.take_along_axis(log_probs[0], tokens.T, axis=1).sum(), abs=1e-3)
+    own = np.asarray(log_probs_in_bars(grid.model, tokens, None), dtype=float)[0]
+    in_key = [token for token, name in enumerate(GRID.vocabulary) if "#" not in name]
+    expected = sum(own[step, token] - np.log(np.exp(own[step, in_key]).sum()) for step, token in enumerate(tokens[0]))
+    assert tune.policy_log_likelihood == pytest.approx(expected, abs=1e-3)
+
+
+def never(line: Line, context: Context, *, penalty: float = -1.0) -> np.ndarray:
+    """Nothing is right."""
+    return np.full(line.event.shape, penalty)
+
+
+def no_rest(line: Line, context: Context, *, penalty: float = -1.0) -> np.ndarray:
+    """Something begins at every step."""
+    return penalty * (line.event != 2)
+
+
+def only_rest(line: Line, context: Context) -> np.ndarray:
+    """Nothing ever begins."""
+    return line.event != 2
+
+
+def test_rules_that_nothing_keeps_leave_all_tokens(grid: Composer) -> None:
+    options = ComposeOptions(bars=1)
+    free = grid.compose_many(5, options)
+    bound = grid.compose_many(5, options, rules=RuleSet("none", (Rule.of(never),)))
+    assert [tune.tokens for tune in bound] == [tune.tokens for tune in free]
+    assert [tune.rules_broken for tune in bound] == [16] * 5
+    assert [tune.rules_broken for tune in free] == [None] * 5
+    np.testing.assert_allclose([t.policy_log_likelihood for t in bound], [t.policy_log_likelihood for t in free])
+
+
+def test_rules_at_odds_break_as_few_as_can_be(grid: Composer) -> None:
+    at_odds = (Rule.of(no_rest), Rule.of(only_rest), RL_TUNER["key"])
+    tune = grid.compose(events=64, constrain=RuleSet("odd", at_odds))
+    assert tune.rules_broken == 64  # one a step, and the key is kept
+    assert all(note.top % 12 in Key().pitch_classes for note in tune.sounding)
+
+
+def test_weights_turn_rules_round_or_off() -> None:
+    heard = np.zeros((1, 0), dtype=np.int64)
+    turned = Constraints(RL_TUNER.with_weights(key=-2.0).only("key").rules, GRID, Context(), 8)
+    names = {GRID.vocabulary[token] for token in np.flatnonzero(turned.allowed(heard)[0])}
+    assert names == {name for name in GRID.vocabulary if "#" in name}
+    off = Constraints(RL_TUNER.with_weights(key=0.0).only("key").rules, GRID, Context(), 8)
+    assert off.allowed(heard).all()
+
+
+def test_a_rule_cannot_ask_for_what_lies_out_of_range(grid: Composer) -> None:
+    options = ComposeOptions(events=16, key="C major", range="E4-B4", constrain="rl-tuner:tonic,rl-tuner:key")
+    for tune in grid.compose_many(20, options, WILD):
+        assert all(64 <= note.top <= 71 for note in tune.sounding)
+        assert tune.tokens[-3] == "hold"  # of the ending, what can be had
+        assert tune.rules_broken == 0
+
+
+def test_a_policy_without_doubt_chooses_among_what_is_left(tuned: Bundle) -> None:
+    sure = Composer.of(replace(tuned, policy="argmax-q"))
+    tunes = sure.compose_many(20, ComposeOptions(bars=2, constrain="rl-tuner:key,rl-tuner:repetition"))
+    assert all(note.top % 12 in Key().pitch_classes for tune in tunes for note in tune.sounding)
+    assert all(np.isfinite(tune.policy_log_likelihood) for tune in tunes)
+    greedy = ComposeOptions(bars=2, constrain="rl-tuner:key")
+    assert len({t.tokens for t in Composer.of(tuned).compose_many(3, greedy, SamplingOptions(greedy=True))}) == 1
+
+
+def test_a_rule_of_ones_own(grid: Composer, tmp_path: Path) -> None:
+    path = tmp_path / "mine.py"
+    path.write_text("def bare(line, context):\n    return line.event == 2\n")
+    tune = grid.compose(bars=1, constrain=f"{path}:bare")
+    assert "hold" not in tune.tokens
+    assert "off" not in tune.tokens
+
+
+@pytest.mark.parametrize(
+    "text", ["jazz", "rl-tuner:swing", "rl-tuner,", "rl-tuner:", "missing.py:mine", "+", "x" * 5000]
+)
+def test_rules_that_are_not_there(grid: Composer, text: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        grid.compose(bars=1, constrain=text)
+    assert refused.value.hint
+
+
+def test_melodies_of_another_length_than_said() -> None:
+    with pytest.raises(UsageError, match="5000 steps"):
+        Constraints(RL_TUNER.rules, GRID, Context(), 5000)
+    short = Constraints(RL_TUNER.rules, GRID, Context(), 4)
+    with pytest.raises(UsageError, match="beyond the 4"):
+        sample(model_of(GRID), np.zeros((1, 5)), constraints=short)
+
+
+def tuned_in(bundle: Bundle, key: object, *, plain_keys: bool = True, meter: str = "") -> Bundle:
+    return replace(bundle, provenance={"plain_keys": plain_keys, "tuning": {"key": key, "meter": meter}})
+
+
+@pytest.mark.parametrize("plain_keys", [True, False])
+def test_a_model_composes_in_the_key_that_it_was_tuned_in(tuned: Bundle, plain_keys: bool) -> None:
+    composer = Composer.of(tuned_in(tuned, "A minor", plain_keys=plain_keys, meter="3/4"))
+    tune = composer.compose(bars=2, constrain="rl-tuner:tonic,rl-tuner:key")
+    assert (tune.key, tune.length) == (Key.parse("A minor"), 2 * 72)
+    assert tune.tokens[0] == "A4"
+    assert tune.sounding[0].name == "A4"
+    other = composer.compose(bars=2, key="C minor", constrain="rl-tuner:tonic,rl-tuner:key")
+    assert (other.tokens, other.sounding[0].top % 12) == (tune.tokens, 0)
+    with_primer = composer.compose(bars=2, primer=Melody.of([(62, 24)], key=Key.parse("D minor")))
+    assert with_primer.key == Key.parse("D minor")
+    assert with_primer.sounding[0].name == "D4"
+
+
+def test_a_model_that_was_not_tuned_in_a_key(tuned: Bundle) -> None:
+    for key in ("", None):
+        assert Composer.of(tuned_in(tuned, key)).compose(bars=1).key == Key()
+    for odd in ("H dur", 7, ["C"], {"a": 1}):
+        with pytest.raises(BundleError, match="tuned in"):
+            Composer.of(tuned_in(tuned, odd))
+    assert Composer.of(replace(tuned, provenance={"tuning": "much"})).key is None
