@@ -142,6 +142,37 @@ def test_compose_answers_and_overwrites_nothing(said: Said, bundle: str, tmp_pat
     assert said.obj(*words, "--force", "--with-primer") == answer
 
 
+def test_compose_keeps_rules_and_says_where_none_could(said: Said, bundle: str, tmp_path: Path) -> None:
+    words = ["compose", bundle, "-n", "2", "--bars", "1", "--out", str(tmp_path / "idea")]
+    kept = said.obj(*words, "--constrain", "rl-tuner:key,rl-tuner:leap")["melodies"]
+    assert all(not token.startswith(("C#", "D#", "F#", "G#", "A#")) for row in kept for token in row["tokens"])
+    assert [row["rules_broken"] for row in kept] == [0, 0]
+    assert json.loads((tmp_path / "idea" / "manifest.json").read_text())["constrain"] == "rl-tuner:key,rl-tuner:leap"
+    assert [row["rules_broken"] for row in said.obj(*words, "--force")["melodies"]] == [None, None]
+    error, hint = said.refusal(2, *words, "--force", "--constrain", "rl-tuner:kee")
+    assert "kee" in error
+    assert "key" in hint
+
+
+def test_an_occupied_folder_is_refused_before_anything_is_composed(
+    said: Said, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cantilena.generation.composer.sample", lambda *_, **__: pytest.fail("composed in vain"))
+    (tmp_path / "whole").mkdir()
+    (tmp_path / "whole" / "manifest.json").write_text("{}")
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / "002.svg").write_text("mine")
+    (tmp_path / "file").write_text("mine")
+    words = ["compose", bundle, "-n", "2", "--bars", "2", "--out"]
+    assert "holds melodies already" in said.refusal(1, *words, str(tmp_path / "whole"))[0]
+    assert "002.svg exists already" in said.refusal(1, *words, str(tmp_path / "half"))[0]
+    assert "is a file" in said.refusal(1, *words, str(tmp_path / "file"))[0]
+    assert "is a file" in said.refusal(1, *words, str(tmp_path / "file"), "--force")[0]
+    monkeypatch.undo()
+    (tmp_path / "half" / "002.svg").rename(tmp_path / "half" / "02.svg")
+    said.obj(*words, str(tmp_path / "half"))
+
+
 @pytest.mark.parametrize(
     ("status", "words"),
     [

@@ -32,13 +32,22 @@ def run(
     Example:
         cantilena compose tunes -n 4 --bars 8 --primer "D4 E4 F4/8 G4/8 A4/2" --key "D minor" --out idea
     """
-    from cantilena.generation import load, write_melodies
+    from cantilena.generation import check_free, load, write_melodies
 
+    check_free(out, n, force=force)
     composer = load(bundle)
     melodies = composer.compose_many(n, options, sampling, seed=seed)
-    written = write_melodies(melodies, out, force=force, manifest={"model": composer.name, "seed": seed})
+    about = {"model": composer.name, "seed": seed, "constrain": options.constrain}
+    written = write_melodies(melodies, out, force=force, manifest=about)
     files = ", ".join(path.name for path in written[0].files.values())
     return Answer(
         {"melodies": [one.facts() for one in written]},
-        text=f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}",
+        text=f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}"
+        + (_rules_kept(sum(one.rules_broken or 0 for one in melodies)) if options.constrain else ""),
     )
+
+
+def _rules_kept(broken: int) -> str:
+    if not broken:
+        return "\nevery rule was kept"
+    return f"\nrules were broken {broken} times, where no token kept them all"
