@@ -7,6 +7,7 @@ the next and can take the process down. Each call has a toolkit of its own (3 ms
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import verovio
@@ -14,6 +15,7 @@ import verovio
 from cantilena.errors import UsageError
 from cantilena.formats.clock import clock
 from cantilena.formats.musicxml_writer import musicxml_with_heads
+from cantilena.formats.note_looks import NoteLook, dress, room_for_words
 from cantilena.formats.svg_sheet import Page, margins, svg_sheet
 from cantilena.formats.systems import line_breaks
 from cantilena.music import Melody
@@ -94,13 +96,22 @@ def score_svg(melody: Melody, *, width: int = 800, heading: bool = True) -> str:
     return score_with_timemap(melody, width=width, heading=heading).svg
 
 
-def score_with_timemap(melody: Melody, *, width: int = 800, heading: bool = True) -> Engraving:
+def score_with_timemap(
+    melody: Melody,
+    *,
+    width: int = 800,
+    heading: bool = True,
+    looks: Mapping[int, NoteLook] | None = None,
+    style: str = "",
+) -> Engraving:
     """Engrave a melody, and say when each note head sounds, so that a player's cursor can follow.
 
     Args:
         melody: the melody.
         width: pixels, 200 to 4,000.
         heading: whether title and source stand above.
+        looks: what is added to notes, by their index in `melody.sounding`; no two of these may begin together.
+        style: rules of CSS for the classes that the looks name.
 
     Example:
         >>> engraving = score_with_timemap(Melody.of([(60, 24), (62, 96)]))
@@ -109,7 +120,9 @@ def score_with_timemap(melody: Melody, *, width: int = 800, heading: bool = True
     """
     if not _NARROWEST <= width <= _WIDEST:
         raise UsageError(f"a score {width} pixels wide", f"give a width from {_NARROWEST} to {_WIDEST}")
-    document, heads = musicxml_with_heads(melody)
+    looks = looks or {}
+    words = room_for_words(looks)
+    document, heads = musicxml_with_heads(melody, words=words)
     # Ids carry a hash of the score: the same score gives the same SVG, and two scores can share a page.
     seed = zlib.crc32(f"{width} {heading} {document}".encode()) % 2**31 or 1
     prefix = f"n{seed:08x}-"
@@ -121,9 +134,11 @@ def score_with_timemap(melody: Melody, *, width: int = 800, heading: bool = True
         first, *others = (bar for page in line for bar in page.bar_widths())
         has_pickup = melody.pickup % melody.meter.ticks_per_bar > 0
         breaks = line_breaks([first - signs, *others], room - signs, has_pickup=has_pickup)
-    document, heads = musicxml_with_heads(melody, prefix, breaks)
+    document, heads = musicxml_with_heads(melody, prefix, breaks, words)
     layout = {"breaks": "line" if breaks else "auto", "adjustPageWidth": False, "pageWidth": room, "xmlIdSeed": seed}
     pages = _pages(toolkit, document, **layout)
+    for page in pages if looks else ():
+        dress(page.content, heads, looks)
     svg = svg_sheet(
         pages,
         width=width,
@@ -131,6 +146,7 @@ def score_with_timemap(melody: Melody, *, width: int = 800, heading: bool = True
         keep_ids=prefix,
         title=melody.title if heading else "",
         source=melody.source if heading else "",
+        style=style,
     )
     seconds = clock(melody.tempo)
     timemap = tuple(TimedHead(head.id, head.note, seconds(head.start), seconds(head.end)) for head in heads)

@@ -7,7 +7,7 @@ programs read though the standard stops at 0.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
@@ -62,7 +62,7 @@ def musicxml(melody: Melody) -> str:
 
 
 def musicxml_with_heads(
-    melody: Melody, prefix: str = "", new_lines: Collection[int] = ()
+    melody: Melody, prefix: str = "", new_lines: Collection[int] = (), words: Mapping[int, str] | None = None
 ) -> tuple[str, tuple[Head, ...]]:
     """Write a melody as MusicXML, and say which note head shows which note.
 
@@ -70,10 +70,11 @@ def musicxml_with_heads(
         melody: the melody.
         prefix: what the `id` of every note begins with; notes have none where it is empty.
         new_lines: indices of the bars that begin a new line.
+        words: what stands under a note, where it begins, by its index in `melody.sounding`.
     """
     chords = voice(melody)
     bars = notated(melody, chords)
-    writer = _Writer(melody, chords, prefix)
+    writer = _Writer(melody, chords, prefix, words or {})
     lines = [*_head(melody), '<part id="P1">']
     first_number = int(bars[0].is_whole)
     for index, bar in enumerate(bars):
@@ -105,8 +106,8 @@ def _head(melody: Melody) -> Iterator[str]:
 class _Writer:
     """Writes measures from left to right."""
 
-    def __init__(self, melody: Melody, chords: Sequence[Chord], prefix: str) -> None:
-        self.melody, self.chords, self.prefix = melody, chords, prefix
+    def __init__(self, melody: Melody, chords: Sequence[Chord], prefix: str, words: Mapping[int, str]) -> None:
+        self.melody, self.chords, self.prefix, self.words = melody, chords, prefix, words
         self.heads: list[Head] = []
         self._key = melody.key or find_key(melody) or Key()  # for the spelling; an unknown key has no signature
         self._signature = melody.key.fifths if melody.key else 0
@@ -176,7 +177,8 @@ class _Writer:
             yield f'<note id="{name}">' if self.prefix else "<note>"
             yield "<chord/>" * (index > 0) + _pitch(spelling, says_natural=says_natural)
             yield f"<duration>{symbol.duration}</duration>{_ties('tie', symbol)}<voice>1</voice>"
-            yield f"{_look(symbol, _accidental(sign), is_first=index == 0)}</note>"
+            yield _look(symbol, _accidental(sign), is_first=index == 0)
+            yield ("" if symbol.tied[0] else _lyric(self.words.get(source, ""))) + "</note>"
 
     def _resolution(self, index: int, pitch: int) -> int | None:
         """The pitch a semitone away that a pitch moves on to without a rest between."""
@@ -195,6 +197,10 @@ def _accidental(sign: tuple[str, bool] | None) -> str:
         return ""
     name, reminds = sign
     return f'<accidental cautionary="yes">{name}</accidental>' if reminds else f"<accidental>{name}</accidental>"
+
+
+def _lyric(words: str) -> str:
+    return f"<lyric><syllabic>single</syllabic><text>{escape(words)}</text></lyric>" if words else ""
 
 
 def _ties(tag: str, symbol: Symbol) -> str:

@@ -74,7 +74,14 @@ def margins() -> float:
 
 
 def svg_sheet(
-    pages: Sequence[Page], *, width: int, units_per_pixel: float, keep_ids: str, title: str, source: str
+    pages: Sequence[Page],
+    *,
+    width: int,
+    units_per_pixel: float,
+    keep_ids: str,
+    title: str,
+    source: str,
+    style: str = "",
 ) -> str:
     """Join pages under a heading into one tall sheet.
 
@@ -85,6 +92,7 @@ def svg_sheet(
         keep_ids: how the ids begin that matter; all others are dropped.
         title: the heading, or "".
         source: where the music comes from, under the heading, or "".
+        style: further rules of CSS.
     """
     head, top = _heading(printable(title), printable(source), width)
     glyphs, body = {}, []
@@ -113,7 +121,7 @@ def svg_sheet(
         },
     )
     ElementTree.SubElement(sheet, "title").text = printable(title) or "Score"
-    ElementTree.SubElement(sheet, "style").text = _STYLE
+    ElementTree.SubElement(sheet, "style").text = f"{_STYLE} {style}".rstrip()
     ElementTree.SubElement(sheet, "defs").extend(glyphs.values())
     ElementTree.SubElement(sheet, "rect", {"class": "paper", "width": "100%", "height": "100%", "fill": _PAPER})
     sheet.extend([*head, *body])
