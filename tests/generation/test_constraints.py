@@ -238,6 +238,14 @@ def test_a_model_composes_in_the_key_that_it_was_tuned_in(tuned: Bundle, plain_k
     assert with_primer.sounding[0].name == "D4"
 
 
+def test_a_model_of_plain_keys_was_tuned_in_the_plain_one(tuned: Bundle) -> None:
+    tune = Composer.of(tuned_in(tuned, "D minor")).compose(bars=2, constrain="rl-tuner:tonic,rl-tuner:key")
+    assert (tune.key, tune.tokens[0], tune.sounding[0].top % 12) == (Key.parse("D minor"), "A4", 2)
+    free = Composer.of(tuned_in(tuned, "D minor", plain_keys=False))
+    tune = free.compose(bars=2, constrain="rl-tuner:tonic,rl-tuner:key")
+    assert (tune.key, tune.tokens[0], tune.sounding[0].name) == (Key.parse("D minor"), "D4", "D4")
+
+
 def test_a_model_that_was_not_tuned_in_a_key(tuned: Bundle) -> None:
     for key in ("", None):
         assert Composer.of(tuned_in(tuned, key)).compose(bars=1).key == Key()

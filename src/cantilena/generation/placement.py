@@ -138,10 +138,13 @@ def tuned_in(provenance: Mapping[str, Any]) -> tuple[Key | None, Meter | None]:
 
 
 def _home(key: Key, *, plain_keys: bool, tuned_key: Key | None) -> Key:
-    """The key of the model's own tokens for a result in that key."""
-    if tuned_key is not None and tuned_key.mode == key.mode:
-        return tuned_key
-    return key.plain if plain_keys else key
+    """The key of the model's own tokens for a result in that key.
+
+    A model of plain keys was tuned in the plain one of the key that was asked for; another one in that key itself.
+    """
+    if plain_keys:
+        return key.plain
+    return tuned_key if tuned_key is not None and tuned_key.mode == key.mode else key
 
 
 def _shift(own: Key, wanted: Key) -> int:
