@@ -16,6 +16,8 @@ class Context:
         key: the key all melodies of the line are in.
         meter: the time signature.
         steps_per_bar: steps of the line in one bar: 16 for sixteenths in 4/4.
+        timed: whether steps are equal stretches of time. In the events encoding they are not: a step is a note, and
+            rules of time have nothing to say.
 
     Raises:
         UsageError: a bar without steps.
@@ -28,6 +30,7 @@ class Context:
     key: Key = field(default_factory=Key)
     meter: Meter = field(default_factory=Meter)
     steps_per_bar: int = 16
+    timed: bool = True
 
     def __post_init__(self) -> None:
         if self.steps_per_bar < 1:

@@ -6,22 +6,10 @@ and the statistics count. `codes` are those of `reading.codes`: 0 off, 1 hold, 2
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
-
-
-def _compiled(function: Kernel) -> Kernel:
-    try:
-        compiled: Kernel = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder to keep compiled code in: compile anew each time
-        compiled = numba.njit(nogil=True)(function)
-    return compiled
+from cantilena.theory.compiling import compiled as _compiled
 
 
 @_compiled

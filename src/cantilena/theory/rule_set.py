@@ -92,7 +92,7 @@ class RuleSets(Mapping[str, RuleSet]):
     Example:
         >>> from cantilena.theory import RULE_SETS
         >>> list(RULE_SETS)
-        ['paper', 'rl-tuner']
+        ['paper', 'rl-tuner', 'cantilena']
     """
 
     def __init__(self, *sets: RuleSet) -> None:

@@ -9,3 +9,15 @@ PAPER = (
     "H. Qiu, C. Wang, Classic Monophonic Melody Generation with LSTM and Reinforcement Learning, section VIII.E; "
     "it prints no values, these are ours"
 )
+
+_OURS = "; the values are ours"
+COUNTERPOINT = f"R. Gauldin, A Practical Approach to Eighteenth-Century Counterpoint, 1988{_OURS}"
+FUX = f"J. J. Fux, Gradus ad Parnassum, 1725, on counterpoint of the first species{_OURS}"
+SCHOENBERG = f"A. Schoenberg, Fundamentals of Musical Composition, 1967{_OURS}"
+LERDAHL_JACKENDOFF = f"F. Lerdahl, R. Jackendoff, A Generative Theory of Tonal Music, 1983{_OURS}"
+HURON = f"D. Huron, Sweet Anticipation: Music and the Psychology of Expectation, 2006{_OURS}"
+LONGUET_HIGGINS_LEE = (
+    "H. C. Longuet-Higgins, C. S. Lee, The Rhythmic Interpretation of Monophonic Music, Music Perception 1, 1984"
+    + _OURS
+)
+SHANNON = f"C. E. Shannon, A Mathematical Theory of Communication, 1948, the entropy of a source{_OURS}"

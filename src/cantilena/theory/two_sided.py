@@ -1,0 +1,105 @@
+"""Rules with two sides: a feature of the whole melody that people keep within a band, where more is not better."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.music import Line
+from cantilena.theory.bands import PEOPLES_OWN, Band, Bands, human_bands
+from cantilena.theory.context import Context
+from cantilena.theory.reading import last_steps, lengths
+from cantilena.theory.rule_set import RuleSet
+from cantilena.theory.rules import Rewards, Rule
+
+Feature = Callable[[Line, Context], NDArray[np.float64]]
+"""`feature(line, context)`: one number for each melody, `(melodies,)`, 0 or more; NaN where it cannot be told."""
+
+
+@dataclass(frozen=True)
+class TwoSidedRule(Rule):
+    """A rule that judges one feature of whole melodies by a band; made by `two_sided`.
+
+    Args:
+        feature: what is judged.
+    """
+
+    feature: Feature | None = None
+
+
+def two_sided(name: str, feature: Feature, description: str, *, source: str) -> TwoSidedRule:
+    """A rule that is silent while a feature lies within its band and penalises what lies outside, on the last step.
+
+    The penalty grows with the distance from the band, in standard deviations of people's melodies, down to `worst`.
+    `low`, `high` and `spread` (the deviation) are people's own, of excerpts of the same meter and of the nearest number
+    of bars, unless other numbers are given, 0 or more. Nothing is said where the feature is NaN.
+
+    Args:
+        name: of the rule, and of its band.
+        feature: what is judged.
+        description: one line.
+        source: where the idea is printed.
+    """
+
+    def judge(
+        line: Line,
+        context: Context,
+        *,
+        low: float = PEOPLES_OWN,
+        high: float = PEOPLES_OWN,
+        spread: float = PEOPLES_OWN,
+        penalty: float = -1.0,
+        worst: float = -2.0,
+    ) -> Rewards:
+        own = Band(low, high, spread)
+        value, length = feature(line, context), lengths(line)
+        outside = np.zeros(line.melodies)
+        for steps in np.unique(length):
+            rows = length == steps
+            band = own.completed(human_bands().lookup(name, context, int(steps)))
+            outside[rows] = band.deviations(value[rows])
+        earned = np.maximum(penalty * outside, worst)
+        return np.where(last_steps(line), earned[:, None], 0.0)
+
+    parameters = Rule.of(judge).parameters
+    return TwoSidedRule(name, description, source, judge, parameters, feature=feature)
+
+
+def features_of(rules: RuleSet) -> dict[str, Feature]:
+    """The features that the two-sided rules of a set judge, by the rule's name, in order.
+
+    Example:
+        >>> from cantilena.theory import RULE_SETS
+        >>> list(features_of(RULE_SETS["cantilena"]))[:2]
+        ['range', 'motion']
+    """
+    return {rule.name: rule.feature for rule in rules.rules if isinstance(rule, TwoSidedRule) and rule.feature}
+
+
+def only_where(defined: NDArray[np.bool_] | np.bool_, values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """The values where they are defined, else NaN."""
+    return np.where(defined, values, np.nan).astype(np.float64)
+
+
+def with_bands(rules: RuleSet, bands: Bands, context: Context, steps: int) -> RuleSet:
+    """The same rules, the two-sided ones judging by other bands.
+
+    Args:
+        rules: any set; rules without a band stay as they are.
+        bands: such as `measure_bands` finds in a corpus of one's own.
+        context: of the melodies to be judged.
+        steps: how long they are.
+    """
+
+    def judging(rule: Rule) -> Rule:
+        band = bands.lookup(rule.name, context, steps) if isinstance(rule, TwoSidedRule) else None
+        return rule if band is None else rule.with_parameters(**_parameters(band))
+
+    return replace(rules, rules=tuple(judging(rule) for rule in rules.rules))
+
+
+def _parameters(band: Band) -> Mapping[str, float]:
+    return {"low": band.low, "high": band.high, "spread": band.spread}
