@@ -47,6 +47,7 @@ COMMANDS = (
     Command("corpus read", "read a folder of scores into a corpus file", "cantilena.cli.corpus:read"),
     Command("corpus show", "draw a page of a corpus", "cantilena.cli.corpus:show"),
     Command("train", "train a model on a corpus", "cantilena.cli.train:run"),
+    Command("import", "import the weights of Magenta's Note RNN", "cantilena.cli.import_model:run"),
     Command("tune", "tune a trained model on rules of music theory", "cantilena.cli.tune:run"),
     Command("compose", "compose melodies with a model", "cantilena.cli.compose:run"),
     Command("doctor", "check that everything works on this machine", "cantilena.cli.doctor:run"),

@@ -12,6 +12,10 @@ from .features import Features as Features
 from .inference import NumpyNetwork as NumpyNetwork
 from .likelihood import Likelihood as Likelihood
 from .likelihood import likelihood as likelihood
+from .magenta import NoteRnn as NoteRnn
+from .magenta import NoteRnnFile as NoteRnnFile
+from .magenta import read_note_rnn as read_note_rnn
+from .magenta_bundle import note_rnn_bundle as note_rnn_bundle
 from .network import Network as Network
 from .ngram import NGram as NGram
 from .options import NetworkOptions as NetworkOptions
