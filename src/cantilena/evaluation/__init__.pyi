@@ -5,6 +5,9 @@ from .diversity import note_ngrams as note_ngrams
 from .intervals import Interval as Interval
 from .intervals import bootstrap_ratio as bootstrap_ratio
 from .intervals import subsample_interval as subsample_interval
+from .musical_statistics import human_band as human_band
+from .musical_statistics import musical_counts as musical_counts
+from .musical_statistics import musical_statistics as musical_statistics
 from .report import write_report as write_report
 from .report_data import NoteProbabilities as NoteProbabilities
 from .report_data import ReportData as ReportData

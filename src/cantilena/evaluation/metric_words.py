@@ -7,10 +7,16 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 Wish = Literal["less", "more", "none"]
-Unit = Literal["share", "correlation", "nats"]
+Unit = Literal["share", "correlation", "nats", "number"]
 
 PAPER_PREFIX = "paper."
 """Metrics by the paper's own wording of the rules carry it."""
+
+MUSICAL_PREFIX = "cantilena."
+"""Metrics by the rules of the set `cantilena` carry it."""
+
+INSIDE = "_inside"
+"""At the end of a feature's name: the share of melodies that keep the feature where people keep it."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +28,7 @@ class MetricWords:
         label: what tables call it.
         meaning: its definition, one sentence.
         wish: whether less or more of it is better by the rule; `none` where it only tells how far one is from where.
-        unit: `share` of steps or melodies, `correlation` between -1 and 1, or `nats` a step.
+        unit: `share` of steps or melodies, `correlation` between -1 and 1, `nats` a step, or a `number`.
         group: the part of the table it stands in.
     """
 
@@ -40,6 +46,7 @@ class MetricWords:
 
 
 RULES, RULES_BY_PAPER = "Rules, as RL Tuner counts them", "Rules, as the paper words them"
+RULES_BY_US = "Rules, as Cantilena hears them"
 DIVERSITY, DISTANCE = "Diversity", "Distance to what was learned"
 
 _RL_TUNER = (
@@ -143,6 +150,96 @@ _BY_PAPER = {
     "in_repeated_motif": "Share of steps at which those eight events equal eight earlier ones exactly.",
 }
 
+_JUDGED: tuple[tuple[str, str, str, Wish], ...] = (
+    (
+        "key",
+        "Notes outside the key",
+        "Share of notes that are foreign to the key, or, in minor, found to leave a raised sixth or seventh degree for "
+        "where it does not lead.",
+        "less",
+    ),
+    (
+        "opening",
+        "Opens on the tonic",
+        "Share of melodies whose first note, or the first downbeat after a pickup on the dominant, is the tonic.",
+        "more",
+    ),
+    (
+        "cadence",
+        "Closes on a strong tonic",
+        "Share of melodies that end with the tonic, first struck on a strong beat of the meter.",
+        "more",
+    ),
+    (
+        "repetition",
+        "Notes struck too often",
+        "Share of notes that strike their pitch for the fifth time in a row or more; holding a note is no stroke, and "
+        "silence of a beat ends the row.",
+        "less",
+    ),
+    (
+        "leap_recovery",
+        "Leaps that turn back",
+        "Of the leaps of a fourth or more, the share after which the next other pitch lies back the way it came.",
+        "more",
+    ),
+    (
+        "climax",
+        "One climax, inside",
+        "Share of melodies that reach their highest pitch once, neither first nor last.",
+        "more",
+    ),
+    (
+        "motif_return",
+        "A motif returns",
+        "Share of melodies in which a motif of four to eight notes returns, exact or transposed.",
+        "more",
+    ),
+)
+
+_FEATURES: tuple[tuple[str, str, str, Unit], ...] = (
+    ("range", "Range, semitones", "Mean distance from the lowest to the highest note.", "number"),
+    (
+        "motion",
+        "Moves by step",
+        "Mean share of steps (one or two semitones) among moves to another pitch.",
+        "share",
+    ),
+    ("meter", "Downbeats", "Mean share of bars on whose first step a note begins.", "share"),
+    (
+        "syncopation",
+        "Syncopation",
+        "Mean share of notes that still sound when a stronger beat than their own comes.",
+        "share",
+    ),
+    (
+        "motif",
+        "Notes of motifs",
+        "Mean share of notes that belong to a motif of four to eight notes which comes twice or more, exact or "
+        "transposed, and is rarer than the median of the built-in corpus.",
+        "share",
+    ),
+    ("motif_variety", "Motifs, different ones", "Mean number of different motifs that return in a melody.", "number"),
+    *(
+        (
+            f"phrase_{bars}",
+            f"{bars}-bar likeness",
+            f"Mean likeness, in rhythm and direction, to what sounded {bars} bars before; 1 is the same.",
+            "share",
+        )
+        for bars in (2, 4, 8)
+    ),
+    (
+        "breathing",
+        "Breathing, every fourth bar",
+        "Mean of the longest wait for the next note in every fourth bar, over that in all bars.",
+        "number",
+    ),
+    ("rhythm", "Rhythm, bits a note", "Mean entropy of the times from one note to the next.", "number"),
+    ("rests", "Silence", "Mean share of steps in which nothing sounds.", "share"),
+    ("density", "Notes a quarter", "Mean number of notes that begin in the time of a quarter note.", "number"),
+)
+
 _SETS = (
     MetricWords(
         "different_melodies",
@@ -187,7 +284,23 @@ def _by_paper() -> Iterator[MetricWords]:
             yield replace(words, name=PAPER_PREFIX + words.name, meaning=_BY_PAPER[words.name], group=RULES_BY_PAPER)
 
 
-METRICS: dict[str, MetricWords] = {words.name: words for words in (*_RL_TUNER, *_by_paper(), *_SETS)}
+def _by_us() -> Iterator[MetricWords]:
+    for name, label, meaning, wish in _JUDGED:
+        yield MetricWords(MUSICAL_PREFIX + name, label, meaning, wish, "share", RULES_BY_US)
+    for name, label, meaning, unit in _FEATURES:
+        yield MetricWords(MUSICAL_PREFIX + name, label, meaning, "none", unit, RULES_BY_US)
+        yield MetricWords(
+            f"{MUSICAL_PREFIX}{name}{INSIDE}",
+            f"{label.partition(',')[0]} like people's",
+            "Share of melodies in which that number lies between the 10th and the 90th percentile of people's melodies "
+            "of the same meter and about the same length.",
+            "more",
+            "share",
+            RULES_BY_US,
+        )
+
+
+METRICS: dict[str, MetricWords] = {words.name: words for words in (*_RL_TUNER, *_by_paper(), *_by_us(), *_SETS)}
 """All metrics of results.json by name, in the order of tables."""
 
 

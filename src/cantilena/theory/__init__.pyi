@@ -43,6 +43,7 @@ from .repetition import paper_repeated as paper_repeated
 from .repetition import rl_tuner_repeated as rl_tuner_repeated
 from .returning_motifs import Motifs as Motifs
 from .returning_motifs import different_motifs as different_motifs
+from .returning_motifs import find_motifs as find_motifs
 from .returning_motifs import motif_coverage as motif_coverage
 from .rule_check import check_rule as check_rule
 from .rule_files import load_rules as load_rules
@@ -58,6 +59,7 @@ from .tonic import first_tone_is_tonic as first_tone_is_tonic
 from .tonic import last_tone_is_tonic as last_tone_is_tonic
 from .tonic import starts_on_tonic as starts_on_tonic
 from .two_sided import TwoSidedRule as TwoSidedRule
+from .two_sided import deviations as deviations
 from .two_sided import features_of as features_of
 from .two_sided import two_sided as two_sided
 from .two_sided import with_bands as with_bands

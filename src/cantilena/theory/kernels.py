@@ -160,3 +160,32 @@ def returning_windows(
                     returns[melody, step] = True
                     break
     return returns
+
+
+@_compiled
+def notes_in_time(event: NDArray[np.int8], length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The notes of all melodies, one after the other, `(4, notes)`: melody, step, steps sounding, steps to the next."""
+    found = 0
+    for melody in range(event.shape[0]):
+        for step in range(length[melody]):
+            found += event[melody, step] == 2
+    notes = np.empty((4, found), np.int64)
+    note = -1
+    for melody in range(event.shape[0]):
+        first, sounds = note + 1, False
+        for step in range(length[melody]):
+            if event[melody, step] == 1:
+                continue
+            if sounds:
+                notes[2, note] = step - notes[1, note]
+            sounds = event[melody, step] == 2
+            if sounds:
+                if note >= first:
+                    notes[3, note] = step - notes[1, note]
+                note += 1
+                notes[0, note], notes[1, note] = melody, step
+        if sounds:
+            notes[2, note] = length[melody] - notes[1, note]
+        if note >= first:
+            notes[3, note] = length[melody] - notes[1, note]
+    return notes

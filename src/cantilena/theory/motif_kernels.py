@@ -39,23 +39,33 @@ def returns(
 ) -> tuple[Numbers, Numbers]:
     """The longest motif that ends at each note and was heard before, without a note in common.
 
-    `rare` `(notes, most + 1)` tells whether the last k notes could be a motif, which has `least` to `most` notes.
+    `rare` `(most + 1, notes)` tells whether the last k notes could be a motif, which has `least` to `most` notes.
 
     Returns:
         How many notes it has, 0 for none; and the note at which it first ended, -1 for none. Both `(notes,)`.
     """
+    promising = np.zeros(len(pitch), np.bool_)
+    for notes in range(least, most + 1):
+        promising |= rare[notes]
+    moved, climbed = np.zeros(len(pitch), np.int64), np.zeros(len(pitch), np.int64)
+    moved[1:], climbed[1:] = pitch[1:] - pitch[:-1], degree[1:] - degree[:-1]
     size = np.zeros(len(pitch), np.int64)
     origin = np.full(len(pitch), -1, np.int64)
     for melody in range(len(bounds) - 1):
         first = bounds[melody]
         for note in range(first + 2 * least - 1, bounds[melody + 1]):
+            if not promising[note]:
+                continue
             for before in range(first + least - 1, note - least + 1):
+                # Most places differ in the last interval already.
+                if moved[before] != moved[note] and climbed[before] != climbed[note]:
+                    continue
                 limit = min(most, note - before, before - first + 1)
-                if limit <= size[note]:
+                if limit <= size[note] or gap[before - 1] * gap[note - 2] != gap[before - 2] * gap[note - 1]:
                     continue
                 notes = alike(pitch, degree, gap, before, note, limit)
                 while notes > size[note] and notes >= least:
-                    if rare[note, notes]:
+                    if rare[notes, note]:
                         size[note], origin[note] = notes, before
                         break
                     notes -= 1

@@ -50,31 +50,28 @@ class MotifModel:
     medians: Bits
 
     def surprisals(self, notes: Notes, context: Context) -> Bits:
-        """How surprising the last k notes are, `(notes, 9)` for k from 0 to 8; meaningless where there are not so many.
+        """How surprising the last k notes are, `(9, notes)` for k from 0 to 8; meaningless where there are not so many.
 
         k notes have k - 1 intervals, and k - 1 times from one to the next with k - 2 proportions.
         """
         interval, proportion = _categories(notes, context)
-        follows = np.roll(interval, 1)
-        after = np.roll(proportion, 1)
-        sums = [
-            np.cumsum(each) for each in (self.next_interval[follows, interval], self.next_proportion[after, proportion])
-        ]
-        bits = np.zeros((len(notes), MOST + 1), dtype=np.int64)
+        follows, after = np.roll(interval, 1), np.roll(proportion, 1)
+        intervals = np.cumsum(self.next_interval[follows, interval])
+        proportions = np.cumsum(self.next_proportion[after, proportion])
+        # Sums over a window are differences of running sums; its first interval and proportion have none before them.
+        first_interval = self.interval[interval] - intervals
+        first_proportion = self.proportion[proportion] - proportions
+        bits = np.zeros((MOST + 1, len(notes)), dtype=np.int64)
         for k in range(LEAST, MOST + 1):
-            bits[:, k] = (
-                self.interval[np.roll(interval, k - 2)]
-                + (sums[0] - np.roll(sums[0], k - 2))
-                + self.proportion[np.roll(proportion, k - 3)]
-                + (sums[1] - np.roll(sums[1], k - 3))
-            )
+            bits[k] = np.roll(first_interval, k - 2) + np.roll(first_proportion, k - 3)
+        bits[LEAST:] += intervals + proportions
         return bits
 
     def rare(self, notes: Notes, context: Context) -> NDArray[np.bool_]:
-        """Whether the last k notes are rarer than the median of k in a row, and not of one pitch, `(notes, 9)`."""
-        rare = np.zeros((len(notes), MOST + 1), dtype=np.bool_)
-        rare[:, LEAST:] = self.surprisals(notes, context)[:, LEAST:] > self.medians
-        return rare & _moves(notes)
+        """Whether the last k notes are rarer than the median of k in a row, and not of one pitch, `(9, notes)`."""
+        rare = _moves(notes)
+        rare[LEAST:] &= self.surprisals(notes, context)[LEAST:] > self.medians[:, None]
+        return rare
 
     def to_toml(self) -> str:
         """As text: a list a table."""
@@ -110,7 +107,7 @@ class MotifModel:
         model = cls(interval, next_interval, proportion, next_proportion, nothing)
         found = [(model.surprisals(notes, c), _moves(notes), notes.place) for notes, c in some]
         medians = [
-            np.median(np.concatenate([bits[moves[:, k] & (place >= k - 1), k] for bits, moves, place in found]))
+            np.median(np.concatenate([bits[k, moves[k] & (place >= k - 1)] for bits, moves, place in found]))
             for k in range(LEAST, MOST + 1)
         ]
         return replace(model, medians=np.floor(medians).astype(np.int64))
@@ -126,9 +123,12 @@ def _categories(notes: Notes, context: Context) -> tuple[Bits, Bits]:
 
 
 def _moves(notes: Notes) -> NDArray[np.bool_]:
-    """Whether the last k notes are not all of one pitch, `(notes, 9)`."""
+    """Whether the last k notes, 4 or more, are not all of one pitch, `(9, notes)`."""
     moved = np.cumsum(notes.interval != 0)
-    return np.stack([moved != np.roll(moved, max(k - 1, 0)) for k in range(MOST + 1)], axis=1)
+    moves = np.zeros((MOST + 1, len(notes)), dtype=np.bool_)
+    for k in range(LEAST, MOST + 1):
+        moves[k] = moved != np.roll(moved, k - 1)
+    return moves
 
 
 @lru_cache(maxsize=1)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music import HOLD, Line
-from cantilena.theory.reading import lengths, tones
+from cantilena.music import Line
+from cantilena.theory.reading import lengths
+
+Value = TypeVar("Value", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +43,11 @@ class Notes:
     @classmethod
     def of(cls, line: Line) -> Notes:
         """The notes of a line."""
-        melody, step = np.nonzero(tones(line))
-        length = lengths(line)
-        end = length[melody]
-        follows = np.append(melody[1:] == melody[:-1], False)[: len(melody)]
-        upcoming = np.where(follows, np.append(step[1:], 0)[: len(step)], end)
-        changes = np.where((line.event != HOLD) & line.valid, np.arange(line.steps), length[:, None])
-        nearest = np.minimum.accumulate(changes[:, ::-1], axis=1)[:, ::-1]
-        after = np.minimum(step + 1, max(line.steps - 1, 0))
-        stops = np.where(step + 1 < line.steps, nearest[melody, after], end)
-        return cls(
-            melody=melody.astype(np.int64),
-            step=step.astype(np.int64),
-            pitch=line.pitch[melody, step].astype(np.int64),
-            sounding=np.minimum(stops, end) - step,
-            gap=upcoming - step,
-            shape=(line.melodies, line.steps),
-        )
+        from cantilena.theory import kernels
+
+        melody, step, sounding, gap = kernels.notes_in_time(line.event, lengths(line))
+        pitch = line.pitch[melody, step].astype(np.int64)
+        return cls(melody, step, pitch, sounding, gap, shape=(line.melodies, line.steps))
 
     def __len__(self) -> int:
         return len(self.melody)
@@ -105,9 +96,9 @@ class Notes:
         """How many notes each melody has, `(melodies,)`."""
         return np.bincount(self.melody, minlength=self.shape[0])
 
-    def at_steps(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
+    def at_steps(self, values: NDArray[Value]) -> NDArray[Value]:
         """Values of the notes where they begin, `(melodies, steps)`; 0 elsewhere."""
-        placed = np.zeros(self.shape)
+        placed = np.zeros(self.shape, dtype=values.dtype)
         placed[self.melody, self.step] = values
         return placed
 

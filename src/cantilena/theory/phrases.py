@@ -64,7 +64,9 @@ def breathing(line: Line, context: Context) -> NDArray[np.float64]:
     notes = Notes.of(line)
     bar = notes.step // context.steps_per_bar
     longest = np.zeros((line.melodies, int(bar.max(initial=0)) + 1))
-    np.maximum.at(longest, (notes.melody, bar), notes.gap)
+    first = np.flatnonzero(notes.opens | (np.diff(bar, prepend=-1) != 0))  # note of each bar that has one
+    if len(first):
+        longest[notes.melody[first], bar[first]] = np.maximum.reduceat(notes.gap, first)
     longest *= np.arange(longest.shape[1]) < whole[:, None]
     at_ends = ratio(longest[:, PHRASE - 1 :: PHRASE].sum(axis=1), whole // PHRASE)
     return only_where(whole >= PHRASE, ratio(at_ends, ratio(longest.sum(axis=1), whole)))

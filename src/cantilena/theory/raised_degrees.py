@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from cantilena.music import Line
 from cantilena.theory.context import Context
 from cantilena.theory.notes import Notes
-from cantilena.theory.reading import tones
+from cantilena.theory.reading import lengths, tones
 from cantilena.theory.rules import Rewards, rule
 from cantilena.theory.sources import COUNTERPOINT
 
@@ -63,7 +63,7 @@ def unresolved_degrees(line: Line, context: Context) -> NDArray[np.bool_]:
     late = leading | sixth
     unresolved[notes.melody[late], notes.step[late]] = True
     left = notes.closes & np.isin(degree, (_RAISED_SIXTH, _RAISED_SEVENTH))
-    unresolved[notes.melody[left], line.length[notes.melody[left]].clip(1, line.steps) - 1] = True
+    unresolved[notes.melody[left], lengths(line)[notes.melody[left]] - 1] = True
     return unresolved
 
 

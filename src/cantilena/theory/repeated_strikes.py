@@ -34,7 +34,7 @@ def strikes_in_a_row(line: Line, context: Context) -> NDArray[np.int64]:
     anew = notes.opens | (notes.interval != 0) | breath
     places = np.arange(len(notes))
     began = np.maximum.accumulate(np.where(anew, places, 0))
-    return notes.at_steps(places - began + 1).astype(np.int64)
+    return notes.at_steps(places - began + 1)
 
 
 @rule("repetition", source=FUX)

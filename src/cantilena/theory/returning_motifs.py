@@ -17,7 +17,7 @@ from cantilena.music import Line
 from cantilena.theory.context import Context
 from cantilena.theory.motif_model import LEAST, MOST, motif_model
 from cantilena.theory.notes import Notes, ratio
-from cantilena.theory.reading import lengths
+from cantilena.theory.reading import lengths, tones
 from cantilena.theory.rules import Rewards, rule
 from cantilena.theory.scale_degrees import scale_steps
 from cantilena.theory.sources import SCHOENBERG
@@ -40,13 +40,13 @@ class Motifs:
     different: NDArray[np.int64]
 
 
-def returning_motifs(line: Line, context: Context) -> Motifs:
+def find_motifs(line: Line, context: Context) -> Motifs:
     """Find the motifs that return in each melody.
 
     Example:
         >>> from cantilena.encoding import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 1, 21, 18, 19, 1, 0, 16, 1, 1, 23, 19, 21, 1, 1]]))
-        >>> motifs = returning_motifs(line, Context())  # C G E F, then D A F G
+        >>> motifs = find_motifs(line, Context())  # C G E F, then D A F G
         >>> motifs.returns[0, 13], motifs.covered.sum(), motifs.different
         (np.int64(4), np.int64(8), array([1]))
     """
@@ -58,18 +58,18 @@ def returning_motifs(line: Line, context: Context) -> Motifs:
     rare = motif_model().rare(notes, context)
     size, origin = motif_kernels.returns(pitch, degree, notes.gap, rare, bounds, LEAST, MOST)
     covered, different = motif_kernels.survey(pitch, degree, notes.gap, size, origin, bounds, MOST)
-    return Motifs(notes.at_steps(size).astype(np.int64), notes.at_steps(covered) > 0, different)
+    return Motifs(notes.at_steps(size), notes.at_steps(covered), different)
 
 
 def motif_coverage(line: Line, context: Context) -> NDArray[np.float64]:
     """The share of notes that belong to a motif, at its first coming or a return, `(melodies,)`; 0 without notes."""
-    covered = returning_motifs(line, context).covered.sum(axis=1)
-    return only_where(lengths(line) > 0, ratio(covered, Notes.of(line).counts()))
+    covered = find_motifs(line, context).covered.sum(axis=1)
+    return only_where(lengths(line) > 0, ratio(covered, tones(line).sum(axis=1)))
 
 
 def different_motifs(line: Line, context: Context) -> NDArray[np.float64]:
     """How many different motifs return in each melody, `(melodies,)`."""
-    return only_where(lengths(line) > 0, returning_motifs(line, context).different)
+    return only_where(lengths(line) > 0, find_motifs(line, context).different)
 
 
 cantilena_motif = two_sided(
@@ -86,5 +86,5 @@ cantilena_motif_variety = two_sided(
 @rule("motif_return", source=SCHOENBERG)
 def cantilena_motif_return(line: Line, context: Context, *, reward: float = 1.0, most: float = 1.0) -> Rewards:
     """A motif that returns is rewarded, once a melody: a second return earns no more."""
-    returns = returning_motifs(line, context).returns > 0
+    returns = find_motifs(line, context).returns > 0
     return np.where(returns & (np.cumsum(returns, axis=1) <= most), reward, 0.0)

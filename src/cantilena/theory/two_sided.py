@@ -18,6 +18,9 @@ from cantilena.theory.rules import Rewards, Rule
 Feature = Callable[[Line, Context], NDArray[np.float64]]
 """`feature(line, context)`: one number for each melody, `(melodies,)`, 0 or more; NaN where it cannot be told."""
 
+PEOPLES_BAND = Band(PEOPLES_OWN, PEOPLES_OWN, PEOPLES_OWN)
+"""No numbers of one's own."""
+
 
 @dataclass(frozen=True)
 class TwoSidedRule(Rule):
@@ -54,18 +57,42 @@ def two_sided(name: str, feature: Feature, description: str, *, source: str) -> 
         penalty: float = -1.0,
         worst: float = -2.0,
     ) -> Rewards:
-        own = Band(low, high, spread)
-        value, length = feature(line, context), lengths(line)
-        outside = np.zeros(line.melodies)
-        for steps in np.unique(length):
-            rows = length == steps
-            band = own.completed(human_bands().lookup(name, context, int(steps)))
-            outside[rows] = band.deviations(value[rows])
+        outside = deviations(name, feature(line, context), line, context, Band(low, high, spread))
         earned = np.maximum(penalty * outside, worst)
         return np.where(last_steps(line), earned[:, None], 0.0)
 
     parameters = Rule.of(judge).parameters
     return TwoSidedRule(name, description, source, judge, parameters, feature=feature)
+
+
+def deviations(
+    name: str,
+    values: NDArray[np.float64],
+    line: Line,
+    context: Context,
+    own: Band = PEOPLES_BAND,
+) -> NDArray[np.float64]:
+    """How far a feature lies outside its band, in standard deviations of people's melodies, `(melodies,)`.
+
+    Args:
+        name: of the rule that judges the feature.
+        values: `(melodies,)`, what the feature is; 0 is answered for NaN.
+        line: the melodies, whose lengths choose the band.
+        context: their meter chooses too.
+        own: what replaces people's bounds, where it is 0 or more.
+
+    Example:
+        >>> from cantilena.encoding import GridEncoding
+        >>> line = GridEncoding().line(np.array([[14, 1, 16, 1]]))
+        >>> deviations("range", np.array([2.0]), line, Context(), Band(5.0, 12.0, 1.5)).tolist()
+        [2.0]
+    """
+    length, outside = lengths(line), np.zeros(line.melodies)
+    for steps in np.unique(length):
+        rows = length == steps
+        band = own.completed(human_bands().lookup(name, context, int(steps)))
+        outside[rows] = band.deviations(values[rows])
+    return outside
 
 
 def features_of(rules: RuleSet) -> dict[str, Feature]:
