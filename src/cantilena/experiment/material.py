@@ -70,18 +70,21 @@ def events_material(corpus: Corpus) -> Material:
     return material_of({split: corpus.melodies(split) for split in SPLITS}, "events", plain_keys=False)
 
 
-def material_of(melodies: Mapping[Split, Sequence[Melody]], encoding: str, *, plain_keys: bool) -> Material:
+def material_of(
+    melodies: Mapping[Split, Sequence[Melody]], encoding: str, *, plain_keys: bool, grid: GridEncoding | None = None
+) -> Material:
     """Melodies by split, encoded.
 
     Args:
         melodies: of each split.
-        encoding: `grid`, RL Tuner's, or `events`, whose vocabulary is learned from all splits.
+        encoding: `grid`, or `events`, whose vocabulary is learned from all splits.
         plain_keys: transpose each melody to C major or A minor, in the octave that fits the grid's range.
+        grid: the grid; RL Tuner's where None.
 
     Raises:
         CorpusError: a split holds no melody.
     """
-    grid = GridEncoding()
+    grid = grid or GridEncoding()
     parts = {split: list(some) for split, some in melodies.items()}
     if plain_keys:
         parts = {split: [in_plain_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}

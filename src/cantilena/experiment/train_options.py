@@ -25,6 +25,9 @@ class TrainRequest:
     encoding: Literal["grid", "events"] = "grid"
     """`grid`: a token a sixteenth. `events`: a token a note or chord, without time."""
 
+    range: str = "C3-B5"
+    """The lowest and highest pitch of the grid; notes outside are moved by octaves. RL Tuner's if left out."""
+
     keys: Literal["auto", "plain", "all"] = "auto"
     """`plain`: everything in C major or A minor. `all`: as it is, learned in random keys. `auto`: plain, but all where
     held-out folders are given or for events."""
@@ -79,6 +82,8 @@ class TrainRequest:
             raise UsageError("the corpus has no name", "name a built-in corpus, a corpus file or a folder of scores")
         if self.seconds is not None and not 0 < self.seconds < 1e6:
             raise UsageError(f"the first {self.seconds:g} seconds", "give a number of seconds over 0")
+        if self.range != "C3-B5" and self.encoding == "events":
+            raise UsageError("a range with events, which learn whatever notes there are", "leave --range to itself")
         if self.keys == "plain" and (self.valid or self.test or self.encoding == "events"):
             raise UsageError(
                 "plain keys with held-out folders or events, which are taken as they are", "leave --keys to itself"

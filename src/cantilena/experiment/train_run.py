@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.corpus import SPLITS, ReadOptions, Split, open_corpus, read_folder
-from cantilena.encoding import Encoding
+from cantilena.encoding import Encoding, GridEncoding
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.material import Material, material_of
 from cantilena.experiment.train_options import TrainRequest
 from cantilena.model import Bundle, NetworkOptions, SequenceModel, Sequences, likelihood
-from cantilena.music import Melody
+from cantilena.music import Melody, parse_pitch_range
 from cantilena.runs import options_record, run_folder
 from cantilena.training import TrainingOptions, preset, train, transpositions
 
@@ -134,6 +134,8 @@ def _onsets(encoding: Encoding, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
     """The corpus as tokens, and whose it is; held-out folders, where they are given, stand in for its own parts."""
+    low, high = parse_pitch_range(request.range)
+    grid = GridEncoding(int(low), int(high))
     reading = ReadOptions(voice="melody" if request.encoding == "grid" else "all", seconds=request.seconds)
     corpus = open_corpus(request.corpus, reading)
     melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
@@ -144,7 +146,7 @@ def _material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
         if folder is not None:
             melodies[split] = read_folder(folder, replace(reading, seconds=None), as_is=True).melodies()
     about = {"name": corpus.manifest.name, "licence": corpus.manifest.licence, "sha256": corpus.sha256}
-    return material_of(melodies, request.encoding, plain_keys=request.plain_keys), about
+    return material_of(melodies, request.encoding, plain_keys=request.plain_keys, grid=grid), about
 
 
 _OF_NETWORK = ("core", "layers", "width", "embedding", "dropout", "input")

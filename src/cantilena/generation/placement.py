@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cantilena.encoding import Encoding
 from cantilena.errors import BundleError, UsageError
 from cantilena.generation.options import ComposeOptions
-from cantilena.music import Key, Melody, Meter, Pitch, Tempo
+from cantilena.music import Key, Melody, Meter, Tempo, parse_pitch_range
 
 _DEFAULT_SECONDS = 30.0
 
@@ -86,7 +86,7 @@ def place(
     own_key = idea.key if idea is not None and idea.key is not None else tuned_key or Key()
     key = Key.parse(options.key) if options.key else own_key
     home = _home(key, plain_keys=plain_keys, tuned_key=tuned_key)
-    low_high = _parse_range(options.range)
+    low_high = parse_pitch_range(options.range) if options.range.strip() else None
     own_meter = idea.meter if idea is not None else tuned_meter or Meter()
     meter = Meter.parse(options.meter) if options.meter else own_meter
     own_tempo = idea.tempo if idea is not None else Tempo()
@@ -192,18 +192,3 @@ def _spans(encoding: Encoding) -> list[tuple[int, int] | None]:
     """The lowest and highest pitch that each token strikes; None for tokens that strike none."""
     struck = [encoding.decode(np.array([token])).sounding for token in range(len(encoding.vocabulary))]
     return [(min(notes[0].pitches), max(notes[0].pitches)) if notes else None for notes in struck]
-
-
-def _parse_range(text: str) -> tuple[int, int] | None:
-    if not text.strip():
-        return None
-    # The dash may be a flat sign too (B-3), so the split that gives two pitches is looked for.
-    for place_of_dash in [index for index, sign in enumerate(text) if sign in "-–"]:
-        try:
-            low, high = Pitch.parse(text[:place_of_dash]), Pitch.parse(text[place_of_dash + 1 :])
-        except UsageError:
-            continue
-        if low > high:
-            raise UsageError(f"the range {text} runs downwards", "name the lower note first: C4-A5")
-        return low, high
-    raise UsageError(f"'{text}' is not a range", "name the lowest and the highest note: C4-A5")

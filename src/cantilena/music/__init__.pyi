@@ -14,3 +14,4 @@ from .meter import Tempo as Tempo
 from .pitch import TICKS_PER_QUARTER as TICKS_PER_QUARTER
 from .pitch import Pitch as Pitch
 from .pitch import parse_pitch_class as parse_pitch_class
+from .pitch import parse_pitch_range as parse_pitch_range

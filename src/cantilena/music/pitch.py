@@ -65,6 +65,28 @@ class Pitch(int):
         return f"Pitch({int(self)})"
 
 
+def parse_pitch_range(text: str) -> tuple[Pitch, Pitch]:
+    """Read the lowest and the highest pitch of a range such as `C4-A5`.
+
+    Raises:
+        UsageError: it names no two pitches, or runs downwards.
+
+    Example:
+        >>> parse_pitch_range("Bb3-B-4")
+        (Pitch(58), Pitch(70))
+    """
+    # The dash may be a flat sign too (B-3), so the split that gives two pitches is looked for.
+    for dash in [index for index, sign in enumerate(text) if sign in "-–"]:
+        try:
+            low, high = Pitch.parse(text[:dash]), Pitch.parse(text[dash + 1 :])
+        except UsageError:
+            continue
+        if low > high:
+            raise UsageError(f"the range {text} runs downwards", "name the lower note first: C4-A5")
+        return low, high
+    raise UsageError(f"'{text}' is not a range", "name the lowest and the highest note: C4-A5")
+
+
 def parse_pitch_class(text: str) -> int:
     """Read a pitch class such as `F#` or `Bb`, 0..11.
 
