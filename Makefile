@@ -29,8 +29,8 @@ test-slow: set-up-dev  ## the tests that take minutes: the wheel in an empty env
 	@.venv/bin/pytest -q -m slow $(TESTS)
 
 lint: set-up-dev  ## ruff, the house (import-linter), mypy strict
-	@.venv/bin/ruff check src tests scripts benchmarks
-	@.venv/bin/ruff format --check src tests scripts benchmarks
+	@.venv/bin/ruff check src tests scripts benchmarks examples
+	@.venv/bin/ruff format --check src tests scripts benchmarks examples
 	@.venv/bin/lint-imports
 	@.venv/bin/mypy
 
@@ -45,7 +45,7 @@ pins: set-up-dev  ## write constraints.txt anew with the newest versions
 
 clean:  ## remove what was built; runs stay
 	@rm -rf .venv .venv-old .venv.lock build dist src/cantilena.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
-	@find src tests scripts benchmarks -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	@find src tests scripts benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 set-up:
 	@$(if $(PYTHON),'$(PYTHON)' scripts/set_up.py,echo 'error: no Python from 3.11 to 3.14 was found' >&2; echo 'hint: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1)

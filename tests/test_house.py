@@ -21,7 +21,7 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCE = CHECKOUT / "src" / "cantilena"
 MODULES = sorted(SOURCE.rglob("*.py"))
 STUBS = sorted(SOURCE.rglob("__init__.pyi"))
-HEAVY = {"numpy", "torch", "numba", "verovio", "symusic", "music21", "matplotlib", "pyarrow", "scipy", "sklearn"}
+HEAVY = set("numpy torch numba verovio symusic music21 matplotlib pyarrow scipy sklearn gymnasium".split())
 
 
 def name_of(path: Path) -> str:

@@ -4,6 +4,7 @@ from .loop import LEARNERS as LEARNERS
 from .loop import Tuned as Tuned
 from .loop import music_reward as music_reward
 from .loop import tune as tune
+from .melody_env import MelodyEnv as MelodyEnv
 from .options import TuningOptions as TuningOptions
 from .options import ValueOptions as ValueOptions
 from .q_learning import QLearning as QLearning
@@ -13,3 +14,4 @@ from .rloo import Rloo as Rloo
 from .rollout import Update as Update
 from .rollout import sample_melodies as sample_melodies
 from .targets import td_target as td_target
+from .vector_env import MelodyVectorEnv as MelodyVectorEnv
