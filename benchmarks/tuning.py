@@ -18,14 +18,17 @@ import torch
 from cantilena.encoding import GridEncoding
 from cantilena.model import Bars, Network, NetworkOptions
 from cantilena.theory import RULE_SETS, Context
-from cantilena.tuning import Learner, MusicReward, QLearning, Rloo, TuningOptions, ValueOptions, td_target
+from cantilena.tuning import LEARNERS, MusicReward, Task, TuningOptions, td_target
 
 STEPS, SECONDS = 32, 20.0
 
 
-def whole_melodies(algorithm: type[Learner], options: TuningOptions) -> float:
+def whole_melodies(options: TuningOptions) -> float:
     """Steps a second of one of our learners."""
-    learner = algorithm(*_networks(), _reward(options), options, Bars.common_time(options.melodies), _generator())
+    network, prior = _networks()
+    learner = LEARNERS[options.algorithm](
+        Task(network, prior, _reward(options), options, Bars.common_time(1), _generator())
+    )
     learner.update(0.0)  # compiles the rules
     updates, started = 0, time.perf_counter()
     while time.perf_counter() - started < SECONDS:
@@ -105,9 +108,6 @@ def _generator() -> torch.Generator:
 if __name__ == "__main__":
     alone = one_melody_at_a_time()
     print(f"one melody at a time, published schedule: {alone:9.0f} steps/s")
-    for name, learner, options in (
-        ("rloo", Rloo, TuningOptions()),
-        ("q, an update for every melody", QLearning, TuningOptions(algorithm="q", value=ValueOptions())),
-    ):
-        together = whole_melodies(learner, options)
-        print(f"{name:41} {together:9.0f} steps/s, {together / alone:.0f} times")
+    for algorithm in ("rloo", "ppo", "q", "double-q", "psi", "g", "rejection"):
+        together = whole_melodies(TuningOptions(algorithm=algorithm))
+        print(f"{algorithm:41} {together:9.0f} steps/s, {together / alone:.0f} times")

@@ -10,6 +10,7 @@ from cantilena.experiment.material import encode_pieces, excerpts
 from cantilena.experiment.measure import Sample, measure
 from cantilena.model import Bars, Network, NetworkOptions, log_probs_in_bars, numpy_of
 from cantilena.music import Key, Melody
+from cantilena.theory import Context
 
 GRID = GridEncoding()
 SHAPE = NetworkOptions(width=8, embedding=4)
@@ -38,7 +39,7 @@ def test_people_are_judged_in_the_mode_of_their_piece() -> None:
     major = np.array([[14, 1, 16, 1, 18, 1, 14, 1]])  # C4 D4 E4 C4
     minor = np.array([[23, 1, 26, 1, 25, 1, 23, 1]])  # A4 C5 B4 A4
     reference = Network(SHAPE, 38, seed=1).eval()
-    sample = Sample(np.concatenate([major, minor]), np.array([0, 1]), (Key.parse("C major"), Key.parse("A minor")))
+    sample = Sample(np.concatenate([major, minor]), np.array([0, 1]), (Context(), Context(Key.parse("A minor"))))
     metrics = measure(sample, GRID, np.random.default_rng(2), model=None, reference=reference, alike=1)
     assert metrics["starts_on_tonic"]["value"] == metrics["ends_on_tonic"]["value"] == 1.0
     assert metrics["not_in_key"]["value"] == 0.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,19 @@ import torch
 from cantilena.encoding import EventsEncoding, GridEncoding
 from cantilena.errors import RunError, UsageError
 from cantilena.model import Bundle, Network, NetworkOptions
-from cantilena.tuning import MusicReward, Replay, TuningOptions, ValueOptions, music_reward, sample_melodies, tune
-from cantilena.tuning.loop import LEARNERS, next_c
+from cantilena.tuning import (
+    LEARNERS,
+    MusicReward,
+    ReferenceLearner,
+    Replay,
+    TuningOptions,
+    ValueOptions,
+    WatchOptions,
+    music_reward,
+    next_c,
+    sample_melodies,
+    tune,
+)
 
 SMALL = NetworkOptions(width=24, embedding=16)
 
@@ -33,6 +45,7 @@ def _options(algorithm: str, updates: int = 30) -> TuningOptions:
         steps=16,
         learning_rate=0.01,
         value=ValueOptions(replay=256, exploration_share=0.3),
+        watch=WatchOptions(look=0),
         device="cpu",
     )
 
@@ -58,19 +71,33 @@ def test_the_events_encoding_is_tuned_too(algorithm: str) -> None:
     assert key[-5:].mean() > key[:5].mean()  # F# and the chord on D leave C major
 
 
-@pytest.mark.parametrize("algorithm", ["rloo", "q"])
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"algorithm": "rloo"},
+        {"algorithm": "ppo"},
+        {"algorithm": "q", "value": ValueOptions(replay=256, priority=0.6)},
+        {"algorithm": "double-q"},
+        {"algorithm": "psi"},
+        {"algorithm": "g", "target_kl": 0.05},
+        {"algorithm": "rejection"},
+        {"algorithm": "g", "reference_mode": True, "melodies": 10},
+        {"algorithm": "rloo", "melodies": 64, "watch": WatchOptions(look=3, watched=32)},
+    ],
+    ids=lambda asked: "-".join(map(str, asked.values()))[:40],
+)
 def test_a_resumed_run_is_the_uninterrupted_one(
-    algorithm: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    asked: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cantilena.tuning.loop._CHECKPOINT_EVERY", 0.0)
-    options = _options(algorithm, updates=8)
+    options = replace(_options("rloo", updates=8), **asked)
     whole = tune(_bundle(), options)
 
     class InterruptedHereError(Exception):
         pass
 
-    learner = LEARNERS[algorithm]
-    plain = learner.update
+    learner = ReferenceLearner if options.reference_mode else LEARNERS[options.algorithm]
+    plain = learner.update  # type: ignore[union-attr]
     calls = []
 
     def stop_at_the_sixth(self: object, progress: float) -> object:
@@ -87,6 +114,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     for name, weight in whole.bundle.weights.items():
         np.testing.assert_array_equal(resumed.bundle.weights[name], weight)
     assert resumed.history.terms == whole.history.terms
+    assert resumed.looks == whole.looks
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 8
 
 
@@ -120,20 +148,35 @@ def test_samples_follow_the_model() -> None:
     shares = np.bincount(tokens[:, 0].numpy(), minlength=38) / 4000
     expected = network.start(1)[0][0].exp().numpy()
     np.testing.assert_allclose(shares, expected, atol=4 * np.sqrt(0.25 / 4000) + 0.005)
-    everywhere = sample_melodies(network, 4000, 1, torch.Generator().manual_seed(1), exploration=1.0)
+    everywhere = sample_melodies(network, 4000, 1, torch.Generator().manual_seed(1), epsilon=1.0)
     assert np.bincount(everywhere[:, 0].numpy(), minlength=38).min() > 60
 
 
 def test_the_replay_memory_forgets_the_oldest() -> None:
     memory = Replay(capacity=4, steps=1)
     for first in range(0, 6, 2):
-        memory.add(torch.tensor([[first], [first + 1]]), torch.full((2, 1), float(first)))
+        music = torch.full((2, 1), float(first))
+        memory.add(torch.tensor([[first], [first + 1]]), -music, music)
     assert sorted(memory.tokens[:, 0].tolist()) == [2, 3, 4, 5]
     twin = copy.deepcopy(memory)
     memory.restore(twin.state())
-    tokens, rewards = memory.draw(64, torch.Generator().manual_seed(1))
-    assert set(tokens[:, 0].tolist()) == {2, 3, 4, 5}
-    assert set(rewards[:, 0].tolist()) == {2.0, 4.0}
+    drawn = memory.draw(64, torch.Generator().manual_seed(1))
+    assert set(drawn.tokens[:, 0].tolist()) == {2, 3, 4, 5}
+    assert set(drawn.music[:, 0].tolist()) == {2.0, 4.0}
+    assert torch.equal(drawn.log_p, -drawn.music)
+    assert drawn.weight.tolist() == [1.0] * 64
+
+
+def test_melodies_with_a_large_error_are_drawn_oftener_and_count_less() -> None:
+    memory = Replay(capacity=4, steps=1, priority=1.0)
+    tokens = torch.arange(4)[:, None]
+    memory.add(tokens, torch.zeros(4, 1), torch.zeros(4, 1))
+    memory.reprioritise(torch.arange(4), torch.tensor([1.0, 1.0, 2.0, 4.0]))
+    drawn = memory.draw(8000, torch.Generator().manual_seed(1))
+    shares = torch.bincount(drawn.tokens[:, 0], minlength=4) / 8000
+    np.testing.assert_allclose(shares.numpy(), [1 / 8, 1 / 8, 1 / 4, 1 / 2], atol=0.02)
+    weight = {int(token): float(w) for token, w in zip(drawn.tokens[:, 0], drawn.weight, strict=True)}
+    assert [round(weight[token], 4) for token in range(4)] == [1.0, 1.0, 0.5, 0.25]  # shares x weights are even
 
 
 def test_c_rises_while_the_target_is_passed_and_falls_back() -> None:

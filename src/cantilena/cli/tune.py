@@ -14,6 +14,8 @@ def run(
     options: TuningOptions,
     *,
     out: Path,
+    against: str = "",
+    frontier: bool = False,
     resume: bool = False,
     force: bool = False,
     flags: Flags,
@@ -22,14 +24,20 @@ def run(
 
     Args:
         bundle: A trained model: a .safetensors file, or the name of one that ships with Cantilena, such as tunes.
-        out: The folder of this run: the tuned model, its metrics, checkpoints.
+        out: The folder of this run: the tuned model, its metrics and pictures, checkpoints.
+        against: The corpus whose melodies diversity is held beside; the one that the model learned, where it ships.
+        frontier: Sweep c and the rivals (every algorithm, best of n, rejection, constraints) instead of one tuning, and
+            draw reward against KL divergence and diversity.
         resume: Go on with an interrupted run, to the identical result.
         force: Start anew in a folder that holds another run.
 
     Example:
         cantilena tune tunes --rules rl-tuner --weights tonic=4 --c 3 --updates 200 --out runs/tuned
     """
-    from cantilena.experiment import run_tuning
+    from cantilena.experiment import run_frontier, run_tuning
 
-    tuned = run_tuning(bundle, options, out, resume=resume, force=force)
+    if frontier:
+        swept = run_frontier(bundle, options, out, against=against, resume=resume, force=force)
+        return Answer({"systems": dict(swept.systems)}, text=swept.text())
+    tuned = run_tuning(bundle, options, out, against=against, resume=resume, force=force)
     return Answer(tuned.answer(), text=tuned.text())

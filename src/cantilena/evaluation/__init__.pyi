@@ -1,3 +1,4 @@
+from .alike import equal_sets as equal_sets
 from .diversity import Ngrams as Ngrams
 from .diversity import different_melodies as different_melodies
 from .diversity import distinct_n as distinct_n
@@ -21,3 +22,5 @@ from .rule_statistics import paper_counts as paper_counts
 from .rule_statistics import paper_statistics as paper_statistics
 from .rule_statistics import rl_tuner_counts as rl_tuner_counts
 from .rule_statistics import rl_tuner_statistics as rl_tuner_statistics
+from .tables import table_markdown as table_markdown
+from .tables import table_text as table_text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure as Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
 
 from cantilena.evaluation.metric_words import MetricWords, words_of
 from cantilena.evaluation.report_data import NoteProbabilities, RewardHistory, TrainingCurve
@@ -145,6 +146,78 @@ def reward_history(history: RewardHistory) -> Figure:
         if len(history.log_p) or len(history.kl):
             distance.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8.5)
     return figure
+
+
+def watched_looks(looks: Sequence[Mapping[str, Any]]) -> Figure:
+    """What the watch saw while tuning: diversity, entropy and KL, holds and rests, beside people's; alarms marked.
+
+    Args:
+        looks: in order, each with `update`, `distinct_4`, `vendi`, `entropy`, `kl`, `holds`, `rests`, `reference` and
+            `alarms`.
+    """
+    updates = [look["update"] for look in looks]
+    alarmed = [look["update"] for look in looks if look["alarms"]]
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(9.0, 2.8))
+        panels = figure.subplots(1, 3)
+        for axes, (title, names) in zip(panels, _LOOKED_AT.items(), strict=True):
+            for number, name in enumerate(names):
+                axes.plot(updates, _numbers(look[name] for look in looks), color=_CYCLE[number], label=_plain(name))
+                beside = _numbers(look["reference"].get(name) for look in looks)
+                if not np.isnan(beside).all():
+                    axes.plot(updates, beside, ":", color=_CYCLE[number], linewidth=1.0)
+            for update in alarmed:
+                axes.axvline(update, color=_CYCLE[1], alpha=0.25, linewidth=3)
+            axes.set(title=title, xlabel="updates")
+            axes.set_ylim(bottom=0)
+            axes.legend(fontsize=8)
+        figure.supxlabel("dotted: people's melodies; bars: an alarm", fontsize=8)
+    return figure
+
+
+_LOOKED_AT = {"Diversity": ("distinct_4",), "Nats a step": ("kl", "entropy"), "Share of steps": ("holds", "rests")}
+
+
+def frontier_panels(systems: Mapping[str, Any]) -> Figure:
+    """How much reward, and how much diversity, each way to compose has at its distance from the untuned model.
+
+    Args:
+        systems: by name, each with its `curve` (those of one curve are joined), `reward` a melody, and the metrics
+            `kl_per_step` and `distinct_4`; people's melodies, whose distance nobody knows, are drawn as a line.
+    """
+    curves: dict[str, list[tuple[float, float, float]]] = {}
+    for system in systems.values():
+        kl, diversity = _measured(system, "kl_per_step"), _measured(system, "distinct_4")
+        if kl is not None and diversity is not None:
+            curves.setdefault(system["curve"], []).append((kl[0], system["reward"], diversity[0]))
+    with matplotlib.rc_context(_STYLE):
+        figure = Figure(figsize=(9.6, 4.0))
+        panels = figure.subplots(1, 2)
+        for axes, column, label in ((panels[0], 1, "reward a melody"), (panels[1], 2, "distinct-4")):
+            for number, (name, points) in enumerate(curves.items()):
+                rows = sorted(points)
+                axes.plot(
+                    [row[0] for row in rows],
+                    [row[column] for row in rows],
+                    marker="o" if len(rows) > 1 else "D",
+                    markersize=5,
+                    linewidth=1.2,
+                    color=_CYCLE[number % len(_CYCLE)],
+                    label=_text(name),
+                )
+            axes.set(xlabel="KL divergence from the untuned model, nats a step", ylabel=label)
+        human = systems.get("human")
+        if human is not None:
+            panels[0].axhline(human["reward"], color=_INK, linewidth=0.8, linestyle=":", label="people")
+            diversity = _measured(human, "distinct_4")
+            if diversity is not None:
+                panels[1].axhline(diversity[0], color=_INK, linewidth=0.8, linestyle=":", label="people")
+        panels[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8.5)
+    return figure
+
+
+def _numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def metric_panels(systems: Mapping[str, Any], metrics: Sequence[str]) -> Figure:

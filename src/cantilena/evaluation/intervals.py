@@ -134,7 +134,7 @@ def subsample_interval(
 
 def _half(line: Line, half: int, rng: np.random.Generator) -> Line:
     rows = np.sort(rng.choice(line.melodies, size=half, replace=False))
-    return Line(line.event[rows], line.pitch[rows], line.pitch_classes[rows], line.length[rows])
+    return line[rows]
 
 
 def _ratios(sums: NDArray[np.float64]) -> NDArray[np.float64]:

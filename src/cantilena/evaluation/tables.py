@@ -130,6 +130,51 @@ def table_of_systems(results: Results) -> Table:
     return Table(tuple(columns), tuple((group, tuple(some)) for group, some in rows.items()), turing, reasons)
 
 
+def table_text(results: Results) -> str:
+    """What was measured as plain text, for a terminal: a row a metric, a column a system.
+
+    Example:
+        >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
+        >>> print(table_text({"systems": {"lstm": lstm}}))
+                                          lstm
+        Rules, as RL Tuner counts them
+          Notes not in key               1.1 %
+    """
+    systems: Mapping[str, Any] = results.get("systems", {})
+    width = max(8, *(len(name) + 2 for name in systems))
+    rows, group = [" " * 30 + "".join(f"{name:>{width}}" for name in systems)], ""
+    for words in map(words_of, in_order(metric for system in systems.values() for metric in system["metrics"])):
+        if words.group != group:
+            group = words.group
+            rows.append(group)
+        cells = (_cell(system["metrics"].get(words.name), words).text for system in systems.values())
+        rows.append(f"  {words.label:<28}" + "".join(f"{cell:>{width}}" for cell in cells))
+    return "\n".join(rows).replace("\u00a0", " ")
+
+
+def table_markdown(results: Results) -> str:
+    """What was measured as a Markdown table: a row a system, a column a metric, 95 % intervals beside the values.
+
+    Example:
+        >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
+        >>> print(table_markdown({"systems": {"lstm": lstm}}))
+        | | Notes not in key |
+        |---|---|
+        | lstm | 1.1 % (1.0 to 1.2) |
+        <BLANKLINE>
+    """
+    systems: Mapping[str, Any] = results.get("systems", {})
+    metrics = [
+        words_of(name) for name in in_order(metric for system in systems.values() for metric in system["metrics"])
+    ]
+    rows = ["| | " + " | ".join(words.label for words in metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
+    for name, system in systems.items():
+        cells = (_cell(system["metrics"].get(words.name), words) for words in metrics)
+        shown = (f"{cell.text} ({cell.interval})" if cell.interval else cell.text for cell in cells)
+        rows.append(f"| {name} | " + " | ".join(shown) + " |")
+    return "\n".join(rows).replace("\u00a0", " ") + "\n"
+
+
 def number(value: float, words: MetricWords) -> str:
     r"""A number as it is read: shares in per cent, small ones with their first digit.
 

@@ -1,6 +1,8 @@
 from .corpora import read_corpus as read_corpus
 from .corpora import report_on as report_on
 from .corpora import show_corpus as show_corpus
+from .frontier import Frontier as Frontier
+from .frontier import run_frontier as run_frontier
 from .material import Material as Material
 from .material import events_material as events_material
 from .material import grid_material as grid_material
@@ -12,6 +14,15 @@ from .pipeline import Reproduced as Reproduced
 from .pipeline import reproduce as reproduce
 from .presets import Plan as Plan
 from .presets import plan as plan
+from .rule_reports import ExplainedRule as ExplainedRule
+from .rule_reports import ListedRule as ListedRule
+from .rule_reports import draw_example as draw_example
+from .rule_reports import explain_rules as explain_rules
+from .rule_reports import list_rules as list_rules
+from .rule_reports import listed_text as listed_text
+from .rule_scores import RuleScore as RuleScore
+from .rule_scores import score_file as score_file
+from .rule_scores import write_score as write_score
 from .train_options import TrainRequest as TrainRequest
 from .train_run import TrainRun as TrainRun
 from .train_run import run_training as run_training

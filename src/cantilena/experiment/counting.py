@@ -56,7 +56,7 @@ def people_of(pieces: Pieces) -> Sample:
     parts = excerpts(pieces, STEPS)
     if not len(parts.tokens):
         raise CorpusError(f"no held-out melody is {STEPS} steps long", "give a corpus with longer melodies")
-    return Sample(parts.tokens, parts.piece, parts.keys)
+    return Sample(parts.tokens, parts.piece, parts.contexts)
 
 
 def heard_of(system: System, options: ReproduceOptions) -> list[Melody]:

@@ -13,6 +13,7 @@ from cantilena.encoding import Encoding, EventsEncoding, GridEncoding
 from cantilena.errors import CorpusError
 from cantilena.model import Bars, Sequences
 from cantilena.music import Key, Melody
+from cantilena.theory import Context
 
 
 @dataclass(frozen=True)
@@ -128,12 +129,12 @@ class Excerpts:
     Args:
         tokens: `(excerpts, steps)`.
         piece: `(excerpts,)`, which piece each is from.
-        keys: the key of each one's whole piece.
+        contexts: the key of each one's whole piece, and its meter.
     """
 
     tokens: NDArray[np.int64]
     piece: NDArray[np.int64]
-    keys: tuple[Key, ...]
+    contexts: tuple[Context, ...]
 
 
 def excerpts(pieces: Pieces, steps: int) -> Excerpts:
@@ -148,8 +149,13 @@ def excerpts(pieces: Pieces, steps: int) -> Excerpts:
             rows.append(tokens[start : start + steps])
             owners.append(number)
     stacked = np.stack(rows) if rows else np.zeros((0, steps), dtype=np.int64)
-    keys = tuple(pieces.melodies[owner].key or Key() for owner in owners)
-    return Excerpts(stacked, np.array(owners, dtype=np.int64), keys)
+    of_piece = {owner: _context(pieces, owner) for owner in set(owners)}
+    return Excerpts(stacked, np.array(owners, dtype=np.int64), tuple(of_piece[owner] for owner in owners))
+
+
+def _context(pieces: Pieces, number: int) -> Context:
+    melody = pieces.melodies[number]
+    return Context(melody.key or Key(), melody.meter, int(pieces.sequences.bars.steps_per_bar[number]))
 
 
 _PURPOSE = {"train": "learn from", "valid": "stop training by", "test": "measure on"}

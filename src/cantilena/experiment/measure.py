@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,8 +22,9 @@ from cantilena.evaluation import (
     subsample_interval,
 )
 from cantilena.evaluation.metric_words import PAPER_PREFIX
-from cantilena.model import Bars, SequenceModel, log_probs_in_bars, numpy_of
-from cantilena.music import Key, Line
+from cantilena.experiment.systems import bars_in
+from cantilena.model import SequenceModel, log_probs_in_bars, numpy_of
+from cantilena.music import Line, Meter
 from cantilena.theory import Context
 
 _CHUNK = 256
@@ -37,12 +38,12 @@ class Sample:
     Args:
         tokens: `(melodies, steps)`.
         piece: `(melodies,)`: melodies of one piece are drawn together by the bootstrap; each its own if None.
-        keys: the key of each melody's piece; C major for all if None.
+        contexts: key and meter of each melody, or of all; C major in 4/4 if None.
     """
 
     tokens: NDArray[np.int64]
     piece: NDArray[np.int64] | None = None
-    keys: Sequence[Key] | None = None
+    contexts: Context | Sequence[Context] | None = None
 
 
 def measure(
@@ -53,6 +54,7 @@ def measure(
     model: SequenceModel | None,
     reference: SequenceModel,
     alike: int | None = None,
+    meter: Meter | None = None,
 ) -> dict[str, dict[str, Any]]:
     """All metrics of a set of melodies.
 
@@ -64,6 +66,7 @@ def measure(
         reference: the LSTM before tuning, whose likelihood and distance are reported.
         alike: numbers of a set (different melodies, distinct-4) fall as it grows, so they are taken of so many of the
             melodies, drawn at random, that all sets are of one size; of all if None.
+        meter: the time signature in which models are asked for likelihoods; 4/4 if None.
 
     Returns:
         `{METRIC: {"value", "low", "high"}}`, with a `reason` where a value is None, `melodies` where they are fewer.
@@ -79,13 +82,13 @@ def measure(
             interval = bootstrap_ratio(counts.counted[name], counts.out_of[name], piece, rng)
             metrics[prefix + name] = _entry(interval, _UNDEFINED.get(name, "there is nothing to count"))
     metrics.update(_of_the_set(line, rng, alike))
-    metrics.update(_distances(sample.tokens, piece, encoding, rng, model=model, reference=reference))
+    metrics.update(_distances(sample.tokens, piece, encoding, rng, model=model, reference=reference, meter=meter))
     return metrics
 
 
 def _of_the_set(line: Line, rng: np.random.Generator, alike: int | None) -> dict[str, dict[str, Any]]:
     size = line.melodies if alike is None else min(alike, line.melodies)
-    part = line if size == line.melodies else _rows(line, np.sort(rng.permutation(line.melodies)[:size]))
+    part = line if size == line.melodies else line[np.sort(rng.permutation(line.melodies)[:size])]
     numbers = {
         "different_melodies": _entry(subsample_interval(different_melodies, part, rng), "there is no melody"),
         "distinct_4": _entry(
@@ -95,27 +98,22 @@ def _of_the_set(line: Line, rng: np.random.Generator, alike: int | None) -> dict
     return {name: entry | {"melodies": size} for name, entry in numbers.items()}
 
 
-def _counts(count: Any, line: Line, sample: Sample) -> RuleCounts:  # noqa: ANN401  (one of the two counting functions)
-    """Counts of all melodies, those in minor judged in A minor."""
-    if sample.keys is None:
-        return count(line, Context())  # type: ignore[no-any-return]
-    minor = np.array([key.mode == "minor" for key in sample.keys])
-    parts = [
-        (np.flatnonzero(minor == in_minor), Context(key))
-        for in_minor, key in ((False, Key(0, "major")), (True, Key(9, "minor")))
-    ]
+def _counts(count: Callable[[Line, Context], RuleCounts], line: Line, sample: Sample) -> RuleCounts:
+    """Counts of all melodies, each in its own key and meter."""
+    contexts = sample.contexts
+    if contexts is None or isinstance(contexts, Context):
+        return count(line, contexts or Context())
+    rows_of: dict[Context, list[int]] = {}
+    for row, context in enumerate(contexts):
+        rows_of.setdefault(context, []).append(row)
     counted: dict[str, NDArray[np.float64]] = {}
     out_of: dict[str, NDArray[np.float64]] = {}
-    for rows, context in parts:
-        part = count(_rows(line, rows), context)
+    for context, rows in rows_of.items():
+        part = count(line[rows], context)
         for name in part.names:
             counted.setdefault(name, np.zeros(line.melodies))[rows] = part.counted[name]
             out_of.setdefault(name, np.zeros(line.melodies))[rows] = part.out_of[name]
     return RuleCounts(counted, out_of)
-
-
-def _rows(line: Line, rows: NDArray[np.intp]) -> Line:
-    return Line(line.event[rows], line.pitch[rows], line.pitch_classes[rows], line.length[rows])
 
 
 def _distances(
@@ -126,12 +124,13 @@ def _distances(
     *,
     model: SequenceModel | None,
     reference: SequenceModel,
+    meter: Meter | None,
 ) -> dict[str, dict[str, Any]]:
     """Log-likelihood under the reference, and the KL divergence of the model from it, nats a step."""
     likelihood, divergence = [], []
     for start in range(0, len(tokens), _CHUNK):
         part = tokens[start : start + _CHUNK]
-        bars = Bars.common_time(len(part)) if encoding.tells_time else None
+        bars = bars_in(meter, len(part), encoding)
         log_p = np.asarray(numpy_of(log_probs_in_bars(reference, part, bars)), dtype=np.float64)
         likelihood.append(np.take_along_axis(log_p, part[..., None], axis=-1)[..., 0].sum(1))
         if model is not None:

@@ -12,6 +12,7 @@ from cantilena.encoding import Encoding
 from cantilena.experiment.material import Pieces
 from cantilena.generation import SamplingOptions, mix_snippets, sample
 from cantilena.model import Bars, SequenceModel
+from cantilena.music import Meter
 from cantilena.runs import generator
 
 Tokens = NDArray[np.int64]
@@ -46,6 +47,7 @@ def model_system(
     *,
     sampling: SamplingOptions | None = None,
     primers: Tokens | None = None,
+    meter: Meter | None = None,
 ) -> System:
     """A system that draws from a model.
 
@@ -57,10 +59,11 @@ def model_system(
         seed: of the run.
         sampling: how tokens are drawn.
         primers: `(primers, steps)`: each melody continues one of these, which is not part of it; none if left out.
+        meter: the time signature; 4/4 if left out.
     """
 
     def draw(melodies: int, steps: int, purpose: str) -> Tokens:
-        bars = Bars.common_time(melodies) if encoding.tells_time else None
+        bars = bars_in(meter, melodies, encoding)
         uniforms = generator(seed, purpose, name).random((melodies, steps))
         if primers is None:
             return sample(model, uniforms, options=sampling, bars=bars).tokens
@@ -72,6 +75,13 @@ def model_system(
         return np.concatenate([row.tokens for row in rows])
 
     return System(name, description, encoding, draw, model)
+
+
+def bars_in(meter: Meter | None, melodies: int, encoding: Encoding) -> Bars | None:
+    """The bars of so many melodies in a meter, 4/4 if None; None where tokens tell no time."""
+    if not encoding.tells_time:
+        return None
+    return Bars.of(meter or Meter(), melodies=melodies, step_ticks=encoding.step_ticks)
 
 
 def oracle_system(pieces: Pieces, encoding: Encoding, seed: int, *, snippet: int) -> System:

@@ -8,15 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cantilena.evaluation import RewardHistory, table_text
+from cantilena.evaluation.figures import png_bytes, reward_history, watched_looks
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.measure import Sample, measure
+from cantilena.experiment.people import people_beside
 from cantilena.experiment.systems import model_system
-from cantilena.model import Bundle, find_bundle
-from cantilena.runs import generator, options_record, run_folder
-from cantilena.tuning import TuningOptions, tune
+from cantilena.model import Bundle, SequenceModel, find_bundle
+from cantilena.music import Meter
+from cantilena.runs import generator, options_record, run_folder, write_bytes, write_json
+from cantilena.tuning import Tuned, TuningOptions, music_reward, tune
 
 MODEL = "model.safetensors"
-_COUNTED = 1000
+COUNTED = 1000
+"""Melodies of each side that are counted."""
 
 
 @dataclass(frozen=True)
@@ -25,43 +30,49 @@ class TuneRun:
 
     Args:
         bundle: where the tuned model lies.
-        steps: environment steps.
-        steps_per_second: environment steps a second, sampling, scoring and learning counted.
-        c: the weight of the rules was 1 / c.
+        tuned: how the tuning went.
+        c: the weight of the rules was 1 / c to begin with.
         clip: no rule counted more than this at a step while learning.
-        metrics: of 1,000 melodies by the tuned model.
+        systems: `results.json`: people's melodies where they are at hand, the untuned and the tuned model's.
     """
 
     bundle: Path
-    steps: int
-    steps_per_second: float
+    tuned: Tuned
     c: float
     clip: float
-    metrics: Mapping[str, Mapping[str, Any]]
+    systems: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        """Of 1,000 melodies by the tuned model."""
+        metrics: Mapping[str, Mapping[str, Any]] = self.systems["tuned"]["metrics"]
+        return metrics
 
     def answer(self) -> dict[str, Any]:
         """What `tune --json` prints."""
         return {
             "bundle": str(self.bundle),
-            "steps": self.steps,
-            "steps_per_second": self.steps_per_second,
+            "steps": self.tuned.steps,
+            "steps_per_second": self.tuned.steps_per_second,
             "c": self.c,
             "clip": self.clip,
             "kl_per_step": self.metrics["kl_per_step"]["value"],
             "metrics": dict(self.metrics),
+            "systems": dict(self.systems),
+            "kept_update": self.tuned.kept,
+            "stopped": self.tuned.stopped,
+            "inside_the_gate": all(look.inside for look in self.tuned.looks if look.update == self.tuned.kept),
+            "looks": [look.as_json() for look in self.tuned.looks],
         }
 
     def text(self) -> str:
         """The same for a terminal."""
-        rows = [f"{self.steps:,} steps at {self.steps_per_second:,.0f} a second: {self.bundle}"]
-        for name, entry in self.metrics.items():
-            value = "–" if entry["value"] is None else f"{entry['value']:.4g}"
-            rows.append(f"  {name:<28} {value}")
-        return "\n".join(rows)
+        head = f"{self.tuned.steps:,} steps at {self.tuned.steps_per_second:,.0f} a second: {self.bundle}"
+        return f"{head}\n{table_text({'systems': self.systems})}"
 
 
 def run_tuning(
-    name: str, options: TuningOptions, folder: Path, *, resume: bool = False, force: bool = False
+    name: str, options: TuningOptions, folder: Path, *, against: str = "", resume: bool = False, force: bool = False
 ) -> TuneRun:
     """Tune a model as asked and count what it composes then.
 
@@ -69,29 +80,67 @@ def run_tuning(
         name: a bundle, by path or by the name of one that ships with the package.
         options: how to tune.
         folder: of the run.
+        against: the corpus whose melodies diversity is held beside; the one that the model learned where empty.
         resume: go on with an interrupted run, to the identical model.
         force: start anew in a folder that holds another run.
 
     Raises:
         BundleError: there is no such model.
+        CorpusError: the corpus cannot be read.
         RunError: the folder is taken.
     """
     path = find_bundle(name)
     untuned = Bundle.load(path)
+    context = music_reward(untuned, options).context  # rules that do not exist are refused before a folder is taken
     # A model that has changed under its name is another: a run of the one is not resumed with the other.
-    asked = {"bundle": name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), **options_record(options)}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    asked = {"bundle": name, "sha256": digest, "against": against, **options_record(options)}
     with run_folder(folder, asked, resume=resume, force=force) as run:
-        clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
-        tuned = tune(untuned, options, folder=folder, resume=run.resumed)
-        tuned.bundle.save(folder / MODEL)
-        system = model_system("tuned", "", tuned.bundle.model(), tuned.bundle.encoding, options.seed)
-        metrics = measure(
-            Sample(system.draw(_COUNTED, options.steps, "count")),
-            tuned.bundle.encoding,
-            generator(options.seed, "intervals"),
-            model=system.model,
-            reference=tuned.bundle.prior(),
+        clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl", "results.json", "*.png")
+        people = people_beside(untuned, options.steps, against)
+        tuned = tune(
+            untuned,
+            options,
+            people=people.tokens if people is not None else None,
+            folder=folder,
+            resume=run.resumed,
         )
-        done = TuneRun(folder / MODEL, tuned.steps, tuned.steps_per_second, options.reward_c, options.clip, metrics)
+        tuned.bundle.save(folder / MODEL)
+        systems = {}
+        if people is not None:
+            sample = Sample(people.tokens, people.piece, people.contexts)
+            systems["human"] = _counted(sample, untuned, None, options, "human")
+        for side, model in (("untuned", tuned.bundle.prior()), ("tuned", tuned.bundle.model())):
+            system = model_system(side, "", model, untuned.encoding, options.seed, meter=Meter.parse(options.meter))
+            drawn = Sample(system.draw(COUNTED, options.steps, "count"), contexts=context)
+            systems[side] = _counted(drawn, tuned.bundle, model, options, side)
+        write_json(folder / "results.json", {"systems": systems})
+        _draw(folder, tuned)
+        done = TuneRun(folder / MODEL, tuned, options.reward_c, options.clip, systems)
         run.finish(**done.answer() | {"bundle": MODEL})
         return done
+
+
+def _counted(
+    sample: Sample, bundle: Bundle, model: SequenceModel | None, options: TuningOptions, side: str
+) -> dict[str, Any]:
+    """A row of results.json."""
+    metrics = measure(
+        sample,
+        bundle.encoding,
+        generator(options.seed, "intervals", side),
+        model=model,
+        reference=bundle.prior(),
+        alike=COUNTED,
+        meter=Meter.parse(options.meter),
+    )
+    return {"melodies": len(sample.tokens), "metrics": metrics}
+
+
+def _draw(folder: Path, tuned: Tuned) -> None:
+    """The course of the tuning as pictures."""
+    history = tuned.history
+    rewards = RewardHistory("tuned", history.environment_steps, history.terms, log_p=history.log_p, kl=history.kl)
+    write_bytes(folder / "rewards.png", png_bytes(reward_history(rewards)))
+    if tuned.looks:
+        write_bytes(folder / "looks.png", png_bytes(watched_looks([look.as_json() for look in tuned.looks])))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,3 +82,7 @@ class Line:
     def valid(self) -> NDArray[np.bool_]:
         """`(melodies, steps)`: which steps count and are not padding."""
         return np.arange(self.steps)[None, :] < self.length[:, None]
+
+    def __getitem__(self, rows: Any) -> Line:  # noqa: ANN401  (whatever numpy takes as an index)
+        """The melodies of those rows."""
+        return Line(self.event[rows], self.pitch[rows], self.pitch_classes[rows], self.length[rows])

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
 from cantilena.errors import RunError
 from cantilena.runs import whole_file
+from cantilena.tuning.course import Course
 from cantilena.tuning.history import TuningHistory
 from cantilena.tuning.learner import Learner
+from cantilena.tuning.optimizer_state import load_optimizer, optimizer_tensors
+from cantilena.tuning.watch import Look
 
 
 class TuningCheckpoint:
-    """Where a run left off: networks, optimizer, randomness, replay memory, history.
+    """Where a run left off: networks, optimizer, randomness, replay memory, the best weights so far, history.
 
     Args:
         folder: the run's folder.
@@ -27,56 +30,60 @@ class TuningCheckpoint:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "checkpoint.safetensors"
 
-    def save(self, learner: Learner, history: TuningHistory, updates: int) -> None:
+    def save(self, learner: Learner, course: Course) -> None:
         """Write everything that the next update depends on."""
-        tensors: dict[str, Tensor] = {
-            **{f"network.{name}": tensor for name, tensor in learner.network.state_dict().items()},
-            **{f"learner.{name}": tensor for name, tensor in learner.state().items()},
-            **{f"optimizer.{name}": tensor for name, tensor in _optimizer_tensors(learner.optimizer).items()},
-            "generator": learner.generator.get_state(),
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "network.": learner.model.state_dict(),
+            "learner.": learner.state(),
+            "optimizer.": optimizer_tensors(learner.optimizer),
+            "best.": course.best or {},
+            "generator": {"": learner.generator.get_state()},
         }
-        record = {"updates": updates, "history": history.as_json()}
+        tensors = {prefix + name: tensor for prefix, some in parts.items() for name, tensor in some.items()}
         # safetensors refuses tensors that share memory, and a resumed run must not depend on the layout of another.
         copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
         with whole_file(self.path) as draft:
-            save_file(copies, draft, metadata={"cantilena": json.dumps(record)})
+            save_file(copies, draft, metadata={"cantilena": json.dumps(_record(course))})
 
-    def restore(self, learner: Learner, history: TuningHistory) -> int:
-        """Take everything back; gives the number of updates done, 0 where there is no checkpoint.
+    def restore(self, learner: Learner) -> Course:
+        """Take everything back; gives the course so far, a new one where there is no checkpoint.
 
         Raises:
             RunError: the checkpoint is damaged or of another run.
         """
         if not self.path.exists():
-            return 0
+            return Course()
         try:
             with safe_open(self.path, framework="pt") as file:
                 record = json.loads((file.metadata() or {})["cantilena"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-            learner.network.load_state_dict(_under("network.", tensors))
+            learner.model.load_state_dict(_under("network.", tensors))
             learner.restore(_under("learner.", tensors))
-            _load_optimizer(learner.optimizer, _under("optimizer.", tensors))
+            load_optimizer(learner.optimizer, _under("optimizer.", tensors))
             learner.generator.set_state(tensors["generator"])
-            for name, value in record["history"].items():
-                setattr(history, name, value)
-            return int(record["updates"])
-        except (SafetensorError, KeyError, ValueError, RuntimeError, OSError) as error:
+            return Course(
+                history=TuningHistory(**record["history"]),
+                updates=int(record["updates"]),
+                looks=[Look.from_json(look) for look in record["looks"]],
+                best=_under("best.", tensors) or None,
+                best_reward=float(record["best_reward"]),
+                best_update=int(record["best_update"]),
+                stopped=bool(record["stopped"]),
+            )
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
             raise RunError(f"{self.path} is damaged or of another run", "start anew with --force") from error
 
 
-def _optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's state by parameter number and name."""
-    state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
-    return {f"{number}.{name}": torch.as_tensor(value) for number, row in state.items() for name, value in row.items()}
+def _record(course: Course) -> dict[str, Any]:
+    return {
+        "updates": course.updates,
+        "history": course.history.as_json(),
+        "looks": [look.as_json() for look in course.looks],
+        "best_reward": course.best_reward if course.best is not None else "-inf",
+        "best_update": course.best_update,
+        "stopped": course.stopped,
+    }
 
 
-def _load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        number, _, name = key.partition(".")
-        state.setdefault(int(number), {})[name] = tensor
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,28 +1,50 @@
-"""The tuning loop: a trained bundle in, a tuned bundle out."""
+"""Tuning: a trained model in, a tuned one out."""
 
 from __future__ import annotations
 
 import copy
-import math
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import nn
 
-from cantilena.model import Bars, Bundle, Network, choose_device
-from cantilena.runs import derived_seed, options_record, progress
-from cantilena.theory import RULE_SETS, Context
+from cantilena.encoding import Encoding
+from cantilena.errors import UsageError
+from cantilena.model import Bars, Bundle, SequenceModel, choose_device
+from cantilena.music import Key, Meter
+from cantilena.runs import derived_seed, options_record
+from cantilena.theory import Context, load_rules
 from cantilena.tuning.checkpoint import TuningCheckpoint
+from cantilena.tuning.course import Course, follow, next_c, watch_for
+from cantilena.tuning.double_q_learning import DoubleQLearning
+from cantilena.tuning.g_learning import GLearning
 from cantilena.tuning.history import TuningHistory
-from cantilena.tuning.learner import Learner
+from cantilena.tuning.learner import Learner, Task
 from cantilena.tuning.options import TuningOptions
+from cantilena.tuning.ppo import Ppo
+from cantilena.tuning.psi_learning import PsiLearning
 from cantilena.tuning.q_learning import QLearning
+from cantilena.tuning.reference_mode import ReferenceLearner
+from cantilena.tuning.rejection import Rejection
 from cantilena.tuning.reward import MusicReward
 from cantilena.tuning.rloo import Rloo
+from cantilena.tuning.watch import Look
 
-LEARNERS: dict[str, type[Learner]] = {"rloo": Rloo, "q": QLearning}
+LEARNERS: dict[str, Callable[[Task], Learner]] = {
+    "rloo": Rloo,
+    "ppo": Ppo,
+    "q": QLearning,
+    "double-q": DoubleQLearning,
+    "psi": PsiLearning,
+    "g": GLearning,
+    "rejection": Rejection,
+}
 """The algorithms by name."""
 
 _CHECKPOINT_EVERY = 20.0
@@ -30,128 +52,173 @@ _CHECKPOINT_EVERY = 20.0
 
 
 @dataclass(frozen=True)
-class Tuned:
-    """What tuning gives.
+class Tuning:
+    """How a tuning went.
 
     Args:
-        bundle: the tuned model with its prior beside it.
+        policy: how the model's scores become probabilities now: `likelihood softmax-q psi g`.
         history: rewards and distances, update by update.
+        looks: what the watch saw.
+        kept: the update whose weights were kept.
+        stopped: whether the gate ended it before its time.
         steps: environment steps taken.
         seconds: how long sampling, scoring and learning took, a resumed run's earlier part not counted.
         steps_per_second: environment steps a second of this part.
     """
 
-    bundle: Bundle
+    policy: str
     history: TuningHistory
+    looks: Sequence[Look]
+    kept: int
+    stopped: bool
     steps: int
     seconds: float
     steps_per_second: float
 
 
-def tune(bundle: Bundle, options: TuningOptions, *, folder: Path | None = None, resume: bool = False) -> Tuned:
+@dataclass(frozen=True)
+class Tuned(Tuning):
+    """A tuned bundle, and how the tuning went.
+
+    Args:
+        bundle: the tuned model with its prior beside it.
+    """
+
+    bundle: Bundle
+
+
+def tune(
+    bundle: Bundle,
+    options: TuningOptions,
+    *,
+    people: NDArray[np.int64] | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+) -> Tuned:
     """Tune a trained model on rules of music theory.
 
     Args:
         bundle: the trained model; where it was tuned before, its prior is what stays the yardstick.
         options: how to tune.
+        people: `(excerpts, steps)` tokens of people's melodies, to watch diversity by; the untuned model's where None.
         folder: where checkpoints and `metrics.jsonl` go; nowhere if None.
         resume: go on from the folder's checkpoint, to the identical result.
 
     Raises:
-        UsageError: rules or weights that do not exist.
+        UsageError: rules, weights or a key that do not exist.
     """
-    device = choose_device(options.device)
-    network = bundle.network().to(device).eval()
-    prior = copy.deepcopy(network).requires_grad_(False)
-    learner = LEARNERS[options.algorithm](
-        network,
-        prior,
-        music_reward(bundle, options),
+    network = bundle.network()
+    reward = music_reward(bundle, options)
+    done = tune_module(network, bundle.encoding, options, reward=reward, people=people, folder=folder, resume=resume)
+    record = {**options_record(options), "rules_used": reward.rules.names, "kept_update": done.kept}
+    tuned = replace(
+        bundle,
+        weights=network.numpy_weights(),
+        prior_weights=bundle.prior_weights if bundle.prior_weights is not None else bundle.weights,
+        policy=done.policy,
+        provenance={**bundle.provenance, "tuning": record},
+    )
+    return Tuned(**{name: getattr(done, name) for name in Tuning.__dataclass_fields__}, bundle=tuned)
+
+
+def tune_module(
+    module: nn.Module,
+    encoding: Encoding,
+    options: TuningOptions,
+    *,
+    reward: MusicReward | None = None,
+    people: NDArray[np.int64] | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+) -> Tuning:
+    """Tune any torch module that is a `SequenceModel`, in place; as it is now it becomes the prior.
+
+    Its `log_probs` must carry a gradient. Learners of values also ask for its raw scores (`ScoreModel`).
+
+    Args:
+        module: what is tuned.
+        encoding: what its tokens mean.
+        options: how to tune.
+        reward: what melodies earn; by the options' rules where None.
+        people: as for `tune`.
+        folder: as for `tune`.
+        resume: as for `tune`.
+
+    Raises:
+        UsageError: rules, weights or a key that do not exist; a module that is no `SequenceModel`.
+    """
+    if not isinstance(module, SequenceModel):
+        raise UsageError(
+            f"{type(module).__name__} is no SequenceModel", "give it vocabulary_size, start, step, log_probs"
+        )
+    if module.vocabulary_size != len(encoding.vocabulary):
+        raise UsageError(
+            f"the model has {module.vocabulary_size} tokens and the encoding {len(encoding.vocabulary)}",
+            "give the encoding that the model was trained with",
+        )
+    device, meter = choose_device(options.device), Meter.parse(options.meter)
+    nn.Module.eval(module.to(device))
+    task = Task(
+        module,
+        cast("SequenceModel", copy.deepcopy(module).requires_grad_(False)),
+        reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key()),
         options,
-        _bars(bundle, options),
+        Bars.of(meter, melodies=1, step_ticks=encoding.step_ticks) if encoding.tells_time else None,
         torch.Generator(device).manual_seed(derived_seed(options.seed, "tune")),
     )
-    history = TuningHistory()
+    learner = ReferenceLearner(task) if options.reference_mode else LEARNERS[options.algorithm](task)
+    watch = watch_for(learner, options, people) if options.watch.look else None
     checkpoint = TuningCheckpoint(folder) if folder is not None else None
-    first = checkpoint.restore(learner, history) if checkpoint is not None and resume else 0
-    if history.c:
-        learner.reward = replace(learner.reward, c=next_c(history.c[-1], history.kl[-1], options))
-    seconds = _learn(learner, options, history, first, checkpoint)
+    course = checkpoint.restore(learner) if checkpoint is not None and resume else Course()
+    if course.history.c:
+        last = course.history
+        learner.reward = replace(learner.reward, c=next_c(last.c[-1], last.kl[-1], options))
+    first = course.updates
+    seconds = follow(course, learner, options, watch, keep=_keeper(checkpoint, learner, course))
     if folder is not None:
-        history.write(folder / "metrics.jsonl")
-    taken = (options.updates - first) * options.melodies * options.steps
-    return Tuned(
-        bundle=_tuned_bundle(bundle, network, learner.policy, options),
-        history=history,
-        steps=options.updates * options.melodies * options.steps,
+        course.history.write(folder / "metrics.jsonl")
+    batch = options.melodies * options.steps
+    return Tuning(
+        policy=learner.policy,
+        history=course.history,
+        looks=course.looks,
+        kept=course.best_update or course.updates,
+        stopped=course.stopped,
+        steps=course.updates * batch,
         seconds=seconds,
-        steps_per_second=taken / seconds if seconds > 0 else 0.0,
+        steps_per_second=(course.updates - first) * batch / seconds if seconds > 0 else 0.0,
     )
 
 
 def music_reward(bundle: Bundle, options: TuningOptions) -> MusicReward:
-    """The reward that the options name, for the bundle's encoding."""
-    rules = RULE_SETS[options.rules].with_weights(**options.rule_weights)
-    return MusicReward(bundle.encoding, rules, Context(), options.reward_c, options.clip)
+    """The reward that the options name, for the bundle's encoding and in the key that it thinks in.
 
-
-def next_c(c: float, kl: float, options: TuningOptions) -> float:
-    """What c is at the next update: a tenth of the KL's relative excess over the target higher, never below its start.
-
-    The controller of Ziegler et al. 2019 (arXiv 1909.08593, section 2.2), one-sided: the error is clipped to 20 %.
-
-    Args:
-        c: of this update.
-        kl: measured in this update, nats a step.
-        options: with the target and the c to start from.
-
-    Example:
-        >>> options = TuningOptions(c=3.0, target_kl=0.5)
-        >>> round(next_c(3.0, 0.6, options), 3), next_c(3.0, 0.1, options)
-        (3.06, 3.0)
+    A model that knows C major and A minor alone is tuned there, whatever key is asked for.
     """
-    if options.target_kl is None:
-        return c
-    error = min(max(kl / options.target_kl - 1.0, -0.2), 0.2)
-    return max(c * (1.0 + 0.1 * error), options.reward_c)
+    key = Key.parse(options.key) if options.key else Key()
+    return reward_for(bundle.encoding, options, key.plain if bundle.provenance.get("plain_keys") else key)
 
 
-def _learn(
-    learner: Learner,
-    options: TuningOptions,
-    history: TuningHistory,
-    first: int,
-    checkpoint: TuningCheckpoint | None,
-) -> float:
-    """Run the updates from `first` on; gives the seconds that learning took."""
-    started = saved = time.perf_counter()
-    batch = options.melodies * options.steps
-    with progress(f"Tuning ({options.algorithm})", total=options.updates, unit="updates") as bar:
-        bar.advance(first)
-        for number in range(first, options.updates):
-            share = number / options.updates
-            for group in learner.optimizer.param_groups:
-                group["lr"] = options.learning_rate * (0.55 + 0.45 * math.cos(math.pi * share))
-            update = learner.update(share)
-            history.add((number + 1) * batch, update, learner.reward.c)
-            learner.reward = replace(learner.reward, c=next_c(learner.reward.c, update.kl, options))
-            bar.advance(1, f"reward {update.reward:.1f} a melody, KL {update.kl:.2f} a step")
-            if checkpoint is not None and time.perf_counter() - saved > _CHECKPOINT_EVERY:
-                checkpoint.save(learner, history, number + 1)
-                saved = time.perf_counter()
-    return time.perf_counter() - started
+def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicReward:
+    """The reward that the options name, in a key.
+
+    Raises:
+        UsageError: rules, weights or a meter that do not exist.
+    """
+    meter = Meter.parse(options.meter)
+    rules = load_rules(options.rules).with_weights(**options.rule_weights)
+    context = Context(key, meter, max(meter.ticks_per_bar // encoding.step_ticks, 1))
+    return MusicReward(encoding, rules, context, options.reward_c, options.clip)
 
 
-def _bars(bundle: Bundle, options: TuningOptions) -> Bars | None:
-    return Bars.common_time(options.melodies) if bundle.encoding.tells_time else None
+def _keeper(checkpoint: TuningCheckpoint | None, learner: Learner, course: Course) -> Callable[[], None]:
+    """Writes a checkpoint when it is time to."""
+    saved = time.perf_counter()
 
+    def keep() -> None:
+        nonlocal saved
+        if checkpoint is not None and time.perf_counter() - saved > _CHECKPOINT_EVERY:
+            checkpoint.save(learner, course)
+            saved = time.perf_counter()
 
-def _tuned_bundle(bundle: Bundle, network: Network, policy: str, options: TuningOptions) -> Bundle:
-    provenance: dict[str, Any] = {**bundle.provenance, "tuning": options_record(options)}
-    return replace(
-        bundle,
-        weights=network.numpy_weights(),
-        prior_weights=bundle.prior_weights if bundle.prior_weights is not None else bundle.weights,
-        policy=policy,
-        provenance=provenance,
-    )
+    return keep

@@ -2,51 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cantilena.errors import UsageError
+from cantilena.tuning.algorithm_options import PolicyOptions, ValueOptions, WatchOptions
 
-Algorithm = Literal["rloo", "q"]
+Algorithm = Literal["rloo", "ppo", "q", "double-q", "psi", "g", "rejection"]
 
-DEFAULT_C = {"rloo": 3.0, "q": 0.5}
+DEFAULT_C = {"rloo": 3.0, "ppo": 3.0, "q": 0.5, "double-q": 0.5, "psi": 0.5, "g": 0.5, "rejection": 3.0}
 """The weight of the music theory reward is 1 / c; what each algorithm takes where none is given."""
-
-
-@dataclass(frozen=True)
-class ValueOptions:
-    """What only learners of values (`q`) read."""
-
-    gamma: float = 0.5
-    """Discount of later rewards."""
-
-    target_rate: float = 0.01
-    """How far the target network moves towards the learner at each update."""
-
-    replay: int = 8192
-    """Whole melodies kept to learn from again."""
-
-    exploration: float = 1.0
-    """Share of random tokens (epsilon) at the start."""
-
-    exploration_end: float = 0.1
-    """Share of random tokens at the end of the exploration."""
-
-    exploration_share: float = 0.5
-    """Share of the updates over which epsilon falls in a straight line."""
-
-    updates_per_batch: int = 1
-    """Gradient steps for every batch of new melodies."""
-
-    def __post_init__(self) -> None:
-        if not 0.0 <= self.gamma <= 1.0:
-            raise UsageError(f"gamma {self.gamma:g}", "give a discount from 0 to 1")
-        if not 0.0 < self.target_rate <= 1.0:
-            raise UsageError(f"target rate {self.target_rate:g}", "give a share above 0, up to 1")
-        if self.replay < 1 or self.updates_per_batch < 1:
-            raise UsageError("a replay memory or an update count below 1", "give whole numbers from 1")
-        if not (0.0 <= self.exploration_end <= self.exploration <= 1.0 and 0.0 < self.exploration_share <= 1.0):
-            raise UsageError("an exploration that rises", "give 1 >= exploration >= exploration-end >= 0")
 
 
 @dataclass(frozen=True)
@@ -54,16 +19,25 @@ class TuningOptions:
     """How a trained model is tuned on rules of music theory."""
 
     algorithm: Algorithm = "rloo"
-    """`rloo`: policy gradient on whole melodies; `q`: the paper's deep Q-learning."""
+    """`rloo`: policy gradient on whole melodies. `ppo`: the same with clipped steps and learned values. `q`: the
+    paper's deep Q-learning; `double-q`, `psi`, `g` are its kin. `rejection`: learn again from the best of one's own."""
 
     rules: str = "rl-tuner"
-    """A rule set by name: `paper` or `rl-tuner`."""
+    """A rule set (`cantilena`, `rl-tuner`, `paper`), a TOML file, a rule of your own `FILE.py:NAME`, or several joined
+    by +."""
 
     weights: tuple[str, ...] = ()
     """Weights on single rules, such as `tonic=5 leap=1.5`; 1 is the published value."""
 
+    key: str = ""
+    """The key that the rules ask for, such as "D minor"; C major where none is given."""
+
+    meter: str = "4/4"
+    """The time signature that the melodies are in."""
+
     c: float | None = None
-    """The reward is log p + r / c: the larger, the closer to the trained model. 3 for `rloo`, 0.5 for `q`."""
+    """The reward is log p + r / c: the larger, the closer to the trained model. 3 for `rloo` and `ppo`, 0.5 for the
+    learners of values."""
 
     target_kl: float | None = None
     """Nats a step from the trained model that shall not be passed: c rises while they are, and falls back after."""
@@ -72,19 +46,22 @@ class TuningOptions:
     """No rule takes more than this from a step while learning (the metrics count the whole)."""
 
     updates: int = 200
-    """Gradient updates."""
+    """Gradient updates, each on fresh melodies."""
 
     melodies: int = 512
     """Melodies sampled for an update."""
 
     steps: int = 32
-    """Steps of each melody."""
+    """Steps of each melody, 8 to 512."""
 
-    learning_rate: float = 1e-3
-    """Adam's step size; it falls to a tenth in a half cosine."""
+    learning_rate: float | None = None
+    """Adam's step size, which falls to a tenth in a half cosine: 0.003 for `rloo`, 0.001 for the others."""
 
     max_norm: float = 5.0
     """Gradients longer than this are shortened to it."""
+
+    reference_mode: bool = False
+    """Learn as the published RL Tuner does: one transition at a time, with its settings (`q`, `psi`, `g`)."""
 
     seed: int = 1
     """The same seed gives the same model."""
@@ -92,22 +69,38 @@ class TuningOptions:
     device: str = "auto"
     """`cpu`, `cuda`, `mps`, or `auto`."""
 
-    value: ValueOptions = ValueOptions()
+    value: ValueOptions = field(default_factory=ValueOptions)
     """What only learners of values read."""
+
+    policy: PolicyOptions = field(default_factory=PolicyOptions)
+    """What only learners of policies read."""
+
+    watch: WatchOptions = field(default_factory=WatchOptions)
+    """How tuning is watched."""
 
     def __post_init__(self) -> None:
         if self.algorithm not in DEFAULT_C:
             raise UsageError(f"there is no algorithm '{self.algorithm}'", f"choose one of {', '.join(DEFAULT_C)}")
+        if self.reference_mode and self.algorithm not in ("q", "psi", "g"):
+            raise UsageError(f"the reference has no {self.algorithm}", "choose --algorithm q, psi or g")
         if self.c is not None and not 0.0 < self.c <= 1e6:
             raise UsageError(f"c {self.c:g}", "give a number above 0; 3 is a good start for rloo, 0.5 for q")
         if self.target_kl is not None and not 0.0 < self.target_kl <= 100.0:
             raise UsageError(f"a target KL of {self.target_kl:g}", "give nats a step above 0, such as 0.5")
         if not self.clip > 0.0:
             raise UsageError(f"clip {self.clip:g}", "give a number above 0")
-        if not (1 <= self.updates <= 10**7 and 2 <= self.melodies <= 65536 and 4 <= self.steps <= 4096):
-            raise UsageError("a size out of range", "give updates >= 1, melodies 2..65536 and steps 4..4096")
-        if not 0.0 < self.learning_rate < 1.0:
+        if not (1 <= self.updates <= 10**7 and 2 <= self.melodies <= 65536):
+            raise UsageError("a number out of range", "give 1 update or more, and 2 to 65536 melodies")
+        if not 8 <= self.steps <= 512:
+            raise UsageError(f"melodies of {self.steps} steps", "give 8 to 512")
+        if self.learning_rate is not None and not 0.0 < self.learning_rate < 1.0:
             raise UsageError(f"learning rate {self.learning_rate:g}", "give a number above 0, below 1")
+        if not self.max_norm > 0.0:
+            raise UsageError(f"max-norm {self.max_norm:g}", "give a number above 0")
+        if self.policy.group > self.melodies or (self.policy.group and self.melodies % self.policy.group):
+            raise UsageError(
+                f"groups of {self.policy.group} out of {self.melodies} melodies", "give groups that divide the melodies"
+            )
         for weight in self.weights:
             name, _, value = weight.partition("=")
             if not name or not _is_number(value):
@@ -117,6 +110,12 @@ class TuningOptions:
     def reward_c(self) -> float:
         """C as given, or the algorithm's own."""
         return DEFAULT_C[self.algorithm] if self.c is None else self.c
+
+    @property
+    def step_size(self) -> float:
+        """The learning rate as given, or the algorithm's own."""
+        own = 3e-3 if self.algorithm == "rloo" else 1e-3
+        return own if self.learning_rate is None else self.learning_rate
 
     @property
     def rule_weights(self) -> dict[str, float]:

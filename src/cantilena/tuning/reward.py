@@ -5,6 +5,7 @@ The paper (section VIII.C): r(s, a) = log p(a given s) + r_MT(a, s) / c. This fi
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,10 @@ class MusicReward:
         """What each rule says, whole: `(melodies, steps)` by rule, weights counted, neither clipped nor divided."""
         return self.rules.rewards(self.encoding.line(tokens), self.context)
 
-    def learned(self, terms: dict[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        """What the learner is given: `(melodies, steps)`, each rule clipped, summed, divided by c."""
-        total = sum(np.clip(term, -self.clip, self.clip) for term in terms.values())
-        return np.asarray(total / self.c, dtype=np.float32)
+    def clipped(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        """The rules together: `(melodies, steps)`, each clipped, then summed, not yet divided by c."""
+        return np.asarray(sum(np.clip(term, -self.clip, self.clip) for term in terms.values()), dtype=np.float32)
+
+    def learned(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        """What the learner is given, r_MT / c: `(melodies, steps)`, each rule clipped, summed, divided by c."""
+        return np.asarray(self.clipped(terms) / self.c, dtype=np.float32)

@@ -42,9 +42,10 @@ def sample_melodies(
     generator: torch.Generator,
     *,
     bars: Bars | None = None,
-    exploration: float = 0.0,
+    epsilon: float = 0.0,
+    temperature: float = 1.0,
 ) -> Tensor:
-    """`(melodies, steps)` int64 tokens drawn from the model, some of them (epsilon) at random.
+    """`(melodies, steps)` int64 tokens drawn from the model, some of them at random.
 
     A categorical draw is the argmax of p / E with E exponential (the Gumbel-max trick without its two logarithms).
 
@@ -54,16 +55,17 @@ def sample_melodies(
         steps: how long.
         generator: the randomness.
         bars: where the steps lie in their bars.
-        exploration: the share of tokens drawn evenly from the vocabulary instead.
+        epsilon: the share of tokens drawn evenly from the vocabulary instead.
+        temperature: the rest is drawn from probabilities proportional to pi^(1 / temperature).
     """
     log_probs, state = start_in_bars(model, melodies, bars)
     vocabulary = log_probs.shape[-1]
     tokens = torch.empty(melodies, steps, dtype=torch.int64, device=log_probs.device)
     for step in range(steps):
         noise = torch.empty_like(log_probs).exponential_(generator=generator)
-        drawn = (log_probs.exp() / noise).argmax(-1)
-        if exploration > 0.0:
-            explore = torch.rand(melodies, generator=generator, device=drawn.device) < exploration
+        drawn = ((log_probs / temperature).exp() / noise).argmax(-1)
+        if epsilon > 0.0:
+            explore = torch.rand(melodies, generator=generator, device=drawn.device) < epsilon
             anything = torch.randint(vocabulary, (melodies,), generator=generator, device=drawn.device)
             drawn = torch.where(explore, anything, drawn)
         tokens[:, step] = drawn

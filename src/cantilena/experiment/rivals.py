@@ -1,0 +1,96 @@
+"""The honest rivals of reinforcement learning: the best of many melodies, and rules as hard constraints.
+
+Best of n draws n melodies from the untuned model and keeps the one with the highest reward. Its distance from the model
+is known: at most log n - (n - 1) / n nats a melody (Stiennon et al. 2020, arXiv 2009.01325), and that where no two
+rewards are equal.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.evaluation import bootstrap_ratio
+from cantilena.experiment.systems import bars_in
+from cantilena.generation import Constraints, sample
+from cantilena.model import Bundle, SequenceModel, log_probs_in_bars, numpy_of
+from cantilena.music import Meter
+from cantilena.runs import generator, progress
+from cantilena.tuning import MusicReward, TuningOptions
+
+_AT_ONCE = 2048
+"""Melodies drawn at once."""
+
+
+def best_of_many(
+    bundle: Bundle, reward: MusicReward, options: TuningOptions, *, pool: int, sizes: tuple[int, ...], most: int
+) -> dict[int, NDArray[np.int64]]:
+    """For each n, the best melodies of groups of n, drawn from the untuned model; `(melodies, steps)` tokens.
+
+    Args:
+        bundle: whose prior is drawn from.
+        reward: what is best.
+        options: steps, meter and seed.
+        pool: how many melodies are drawn in all; each n cuts the same pool into groups.
+        sizes: the n.
+        most: no more melodies than this are kept of each n.
+    """
+    drawn, earned = [], []
+    with progress("Drawing melodies to choose from", total=pool, unit="melodies") as bar:
+        for first in range(0, pool, _AT_ONCE):
+            tokens = _drawn(bundle.prior(), bundle, options, min(_AT_ONCE, pool - first), f"pool {first}")
+            drawn.append(tokens)
+            earned.append(reward.learned(reward.terms(tokens)).sum(1))
+            bar.advance(len(tokens))
+    tokens, total = np.concatenate(drawn), np.concatenate(earned)
+    best = {}
+    for n in sizes:
+        groups = min(pool // n, most)
+        places = np.arange(groups * n).reshape(groups, n)
+        best[n] = tokens[places[np.arange(groups), total[places].argmax(axis=1)]]
+    return best
+
+
+def divergence_of_best(n: int, steps: int) -> float:
+    """The KL divergence of the best of n from what they were drawn from, at most, nats a step.
+
+    Example:
+        >>> divergence_of_best(1, 32), round(divergence_of_best(1024, 32), 3)
+        (0.0, 0.185)
+    """
+    return (math.log(n) - (n - 1) / n) / steps
+
+
+def constrained(
+    bundle: Bundle, reward: MusicReward, options: TuningOptions, melodies: int
+) -> tuple[NDArray[np.int64], dict[str, float]]:
+    """Melodies of the untuned model under the rules as hard masks, and their distance from it.
+
+    Args:
+        bundle: whose prior is drawn from.
+        reward: its rules are the constraints.
+        options: steps, meter and seed.
+        melodies: how many.
+
+    Returns:
+        `(melodies, steps)` tokens, and the KL divergence a step as `value`, `low` and `high`: the mean of log pi - log
+        p over the melodies, pi being p renormalised over the tokens that were allowed.
+    """
+    masks = Constraints(reward.rules.rules, bundle.encoding, reward.context, options.steps)
+    uniforms = generator(options.seed, "constrained").random((melodies, options.steps))
+    bars = bars_in(Meter.parse(options.meter), melodies, bundle.encoding)
+    samples = sample(bundle.prior(), uniforms, bars=bars, constraints=masks)
+    log_p = np.asarray(numpy_of(log_probs_in_bars(bundle.prior(), samples.tokens, bars)), dtype=np.float64)
+    further = samples.log_likelihood - np.take_along_axis(log_p, samples.tokens[..., None], axis=-1).sum((1, 2))
+    steps = np.full(melodies, float(options.steps))
+    interval = bootstrap_ratio(further, steps, None, generator(options.seed, "constrained", "interval"))
+    return samples.tokens, {"value": interval.value, "low": interval.low, "high": interval.high}
+
+
+def _drawn(
+    model: SequenceModel, bundle: Bundle, options: TuningOptions, melodies: int, purpose: str
+) -> NDArray[np.int64]:
+    uniforms = generator(options.seed, "rivals", purpose).random((melodies, options.steps))
+    return sample(model, uniforms, bars=bars_in(Meter.parse(options.meter), melodies, bundle.encoding)).tokens

@@ -1,0 +1,210 @@
+"""Watching a tuning: whether the melodies are still different from each other and still move and breathe.
+
+A policy that plays one melody for ever keeps every rule. So every few updates fresh melodies are drawn and held beside
+people's (or, where those are not at hand, beside the untuned model's), sets of equal size:
+
+    distinct-4      below 90 % of people's: the melodies grow alike
+    Vendi score     the same
+    self-BLEU-4     above or below the interval of people's
+    entropy         below a third of the untuned model's: each next note is all but decided
+    holds, rests    their share outside the 10th to 90th percentile of people's melodies, and further than it was
+
+Where any of these is so, the look is outside the gate.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.evaluation import different_melodies, distinct_n, equal_sets
+from cantilena.music import HOLD, OFF, Line
+from cantilena.theory import lengths
+
+LEAST_DIVERSITY, LEAST_ENTROPY = 0.9, 1 / 3
+"""Below this share of people's diversity, and of the untuned model's entropy, a look is outside the gate."""
+
+_LEAST_OF_UNTUNED = 0.6
+"""The same of the untuned model's diversity, which is larger than people's, where people's melodies are not at hand."""
+
+_FEWEST = 16
+"""With fewer melodies of people's than this, the untuned model's are taken."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """What fresh melodies were like after some updates.
+
+    Args:
+        update: after how many.
+        reward: mean reward of the rules a melody, whole.
+        kl: nats a step from the prior.
+        entropy: of the policy, nats a step.
+        different: share of different melodies.
+        distinct_4: of the melodies; `reference` has the other side's.
+        vendi: Vendi score.
+        self_bleu: self-BLEU-4.
+        holds: share of steps on which a note is held.
+        rests: share of silent steps.
+        reference: the same numbers of the melodies that they are held beside, for sets of equal size.
+        alarms: what is wrong, in words; empty inside the gate.
+    """
+
+    update: int
+    reward: float
+    kl: float
+    entropy: float
+    different: float
+    distinct_4: float
+    vendi: float
+    self_bleu: float
+    holds: float
+    rests: float
+    reference: dict[str, float] = field(default_factory=dict)
+    alarms: tuple[str, ...] = ()
+
+    @property
+    def inside(self) -> bool:
+        """Whether the melodies are inside the gate."""
+        return not self.alarms
+
+    def as_json(self) -> dict[str, Any]:
+        """All of it as JSON values; what is undefined is None."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Look:
+        """Take back what `as_json` gave."""
+        known: dict[str, Any] = {name: math.nan if value is None else value for name, value in values.items()}
+        reference = {name: math.nan if value is None else value for name, value in values["reference"].items()}
+        known |= {"reference": reference, "alarms": tuple(values["alarms"])}
+        return cls(**known)
+
+
+@dataclass(frozen=True)
+class Watch:
+    """The melodies that a tuning is held beside.
+
+    Args:
+        people: people's melodies, excerpts as long as those that are tuned; None where they are not at hand.
+        untuned: melodies of the model before tuning.
+        entropy: of the model before tuning, nats a step.
+    """
+
+    people: Line | None
+    untuned: Line
+    entropy: float
+
+    @property
+    def knows_people(self) -> bool:
+        """Whether people's melodies are at hand, enough of them."""
+        return self.people is not None and self.people.melodies >= _FEWEST
+
+    def look(
+        self, line: Line, rng: np.random.Generator, *, update: int, reward: float, kl: float, entropy: float
+    ) -> Look:
+        """Hold fresh melodies beside the others.
+
+        Args:
+            line: the fresh melodies.
+            rng: for equal sets and intervals.
+            update: after how many updates.
+            reward: mean reward of the rules a melody.
+            kl: nats a step.
+            entropy: nats a step.
+        """
+        others = self.people if self.people is not None and self.knows_people else self.untuned
+        ours, theirs = equal_sets(line, others, rng)
+        numbers, reference = _diversity_of(ours), _diversity_of(theirs)
+        alarms = [*self._diversity(numbers, reference)]
+        if entropy < LEAST_ENTROPY * self.entropy:
+            alarms.append(f"entropy fell to {entropy:.2f} nats a step, from {self.entropy:.2f}: little is left open")
+        for name, share in (("holds", holds), ("rests", rests)):
+            alarms.extend(self._outside(name, share(line), share(others), share(self.untuned)))
+        return Look(
+            update=update,
+            reward=reward,
+            kl=kl,
+            entropy=entropy,
+            different=different_melodies(line),
+            holds=float(holds(line).mean()),
+            rests=float(rests(line).mean()),
+            reference={**reference, "holds": float(holds(others).mean()), "rests": float(rests(others).mean())},
+            alarms=tuple(alarms),
+            distinct_4=numbers["distinct_4"],
+            vendi=numbers["vendi"],
+            self_bleu=numbers["self_bleu"],
+        )
+
+    def _diversity(self, ours: dict[str, float], theirs: dict[str, float]) -> list[str]:
+        least, whose = (
+            (LEAST_DIVERSITY, "people's") if self.knows_people else (_LEAST_OF_UNTUNED, "the untuned model's")
+        )
+        return [
+            f"{words} fell to {ours[name]:.3g}, below {least:.0%} of {whose} {theirs[name]:.3g}: melodies grow alike"
+            for name, words in (("distinct_4", "distinct-4"), ("vendi", "the Vendi score"))
+            if ours[name] < least * theirs[name]
+        ]
+
+    def _outside(
+        self, name: str, ours: NDArray[np.float64], theirs: NDArray[np.float64], untuned: NDArray[np.float64]
+    ) -> list[str]:
+        """An alarm where a mean share has left the middle 80 % of the others', and what the untuned model does."""
+        share = float(ours.mean())
+        low, high = np.quantile(theirs, [0.1, 0.9])
+        low, high = min(float(low), float(untuned.mean())), max(float(high), float(untuned.mean()))
+        if low <= share <= high:
+            return []
+        return [f"{name} take {share:.0%} of the steps, outside the usual {low:.0%} to {high:.0%}"]
+
+
+def _diversity_of(line: Line) -> dict[str, float]:
+    return {"distinct_4": distinct_n(line, 4), "vendi": math.nan, "self_bleu": math.nan}
+
+
+def holds(line: Line) -> NDArray[np.float64]:
+    """The share of each melody's steps on which a note is held, `(melodies,)`.
+
+    Example:
+        >>> from cantilena.encoding import GridEncoding
+        >>> holds(GridEncoding().line(np.array([[14, 1, 0, 1]]))).tolist()
+        [0.25]
+    """
+    return _share(sounding(line) & (line.event == HOLD), line)
+
+
+def rests(line: Line) -> NDArray[np.float64]:
+    """The share of each melody's steps that are silent, `(melodies,)`.
+
+    Example:
+        >>> from cantilena.encoding import GridEncoding
+        >>> rests(GridEncoding().line(np.array([[14, 1, 0, 1]]))).tolist()
+        [0.5]
+    """
+    return _share(~sounding(line), line)
+
+
+def sounding(line: Line) -> NDArray[np.bool_]:
+    """Where a note sounds, `(melodies, steps)`: the last event that was no hold struck one."""
+    steps = np.arange(line.steps)
+    last = np.maximum.accumulate(np.where(line.event != HOLD, steps, -1), axis=1)
+    event = np.take_along_axis(line.event, np.maximum(last, 0), axis=1)
+    sounds: NDArray[np.bool_] = (last >= 0) & (event != OFF)
+    return sounds
+
+
+def _share(where: NDArray[np.bool_], line: Line) -> NDArray[np.float64]:
+    shares: NDArray[np.float64] = (where & line.valid).sum(1) / np.maximum(lengths(line), 1)
+    return shares
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    if isinstance(value, dict):
+        return {name: _plain(entry) for name, entry in value.items()}
+    if isinstance(value, tuple):
+        return list(value)
+    return None if isinstance(value, float) and math.isnan(value) else value
