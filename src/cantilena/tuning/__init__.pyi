@@ -15,6 +15,7 @@ from .loop import music_reward as music_reward
 from .loop import reward_for as reward_for
 from .loop import tune as tune
 from .loop import tune_module as tune_module
+from .melody_env import MelodyEnv as MelodyEnv
 from .options import TuningOptions as TuningOptions
 from .ppo import Ppo as Ppo
 from .psi_learning import PsiLearning as PsiLearning
@@ -29,5 +30,6 @@ from .rollout import sample_melodies as sample_melodies
 from .step_values import StepValues as StepValues
 from .targets import td_target as td_target
 from .transitions import Transitions as Transitions
+from .vector_env import MelodyVectorEnv as MelodyVectorEnv
 from .watch import Look as Look
 from .watch import Watch as Watch
