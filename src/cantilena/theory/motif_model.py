@@ -106,11 +106,11 @@ class MotifModel:
         nothing = np.zeros(MOST - LEAST + 1, dtype=np.int64)
         model = cls(interval, next_interval, proportion, next_proportion, nothing)
         found = [(model.surprisals(notes, c), _moves(notes), notes.place) for notes, c in some]
-        medians = [
-            np.median(np.concatenate([bits[k, moves[k] & (place >= k - 1)] for bits, moves, place in found]))
-            for k in range(LEAST, MOST + 1)
-        ]
-        return replace(model, medians=np.floor(medians).astype(np.int64))
+        medians = np.zeros(MOST - LEAST + 1, dtype=np.int64)
+        for k in range(LEAST, MOST + 1):
+            together = np.concatenate([bits[k, moves[k] & (place >= k - 1)] for bits, moves, place in found])
+            medians[k - LEAST] = np.floor(np.median(together)) if len(together) else 0
+        return replace(model, medians=medians)
 
 
 def _categories(notes: Notes, context: Context) -> tuple[Bits, Bits]:
