@@ -9,9 +9,9 @@ from .line import ON as ON
 from .line import Line as Line
 from .melody import Melody as Melody
 from .melody import Note as Note
+from .meter import TICKS_PER_QUARTER as TICKS_PER_QUARTER
 from .meter import Meter as Meter
 from .meter import Tempo as Tempo
-from .pitch import TICKS_PER_QUARTER as TICKS_PER_QUARTER
 from .pitch import Pitch as Pitch
 from .pitch import parse_pitch_class as parse_pitch_class
 from .pitch import parse_pitch_range as parse_pitch_range

@@ -80,10 +80,15 @@ class Key:
 
     @property
     def fifths(self) -> int:
-        """The key signature: sharps counted up, flats counted down, -6..6."""
+        """The key signature: sharps counted up, flats counted down, -6 (Gb major, Eb minor) to 5.
+
+        Example:
+            >>> Key.parse("E major").fifths, Key.parse("Eb minor").fifths
+            (4, -6)
+        """
         major_tonic = self.tonic if self.mode == "major" else (self.tonic + 3) % 12
         fifths = major_tonic * 7 % 12
-        return fifths - 12 if fifths > 6 or (fifths == 6 and self.mode == "major") else fifths
+        return fifths - 12 if fifths >= 6 else fifths
 
     @property
     def plain(self) -> Key:

@@ -1,4 +1,4 @@
-"""Meter and tempo: how ticks become bars and seconds."""
+"""Meter and tempo: the tick, and how ticks become bars and seconds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from cantilena.errors import UsageError
-from cantilena.music.pitch import TICKS_PER_QUARTER
+
+TICKS_PER_QUARTER = 24
+"""The unit of musical time: exact for 32nds (3 ticks) and for triplet sixteenths (4 ticks)."""
 
 
 @dataclass(frozen=True, slots=True)

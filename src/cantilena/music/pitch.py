@@ -6,13 +6,11 @@ import re
 
 from cantilena.errors import UsageError
 
-TICKS_PER_QUARTER = 24
-"""The unit of musical time: exact for 32nds (3 ticks) and for triplet sixteenths (4 ticks)."""
-
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SHARP_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "##": 2, "b": -1, "♭": -1, "-": -1, "bb": -2, "--": -2}
-_PITCH = re.compile(r"([A-Ga-g])(##|#|♯|bb|b|♭|--|-)?(-?\d{1,2})\Z")
+# The accidental is asked last, so that the dash of a final -1 is the octave's and not a flat.
+_PITCH = re.compile(r"([A-Ga-g])(##|#|♯|bb|b|♭|-|--)??(-1|\d{1,2})\Z")
 _PITCH_CLASS = re.compile(r"([A-Ga-g])(##|#|♯|bb|b|♭|--|-)?\Z")
 
 
@@ -38,7 +36,14 @@ class Pitch(int):
 
     @classmethod
     def parse(cls, text: str) -> Pitch:
-        """Read a name such as `C4`, `F#5`, `Bb3` or `B-3` (a flat as music21 writes it)."""
+        """Read a name such as `C4`, `F#5`, `Bb3` or `B-3` (a flat as music21 writes it).
+
+        A final `-1` is the octave, the only one below 0: `C-1` is MIDI 0, as its name says. So B flat 1 is `Bb1`.
+
+        Example:
+            >>> Pitch.parse("B-3"), Pitch.parse("C-1"), Pitch.parse("Bb-1"), Pitch.parse("Bb1")
+            (Pitch(58), Pitch(0), Pitch(10), Pitch(34))
+        """
         match = _PITCH.match(text.strip())
         if match is None:
             raise UsageError(f"'{text}' is not a pitch", "write a letter, an accidental and an octave: C4, F#5, Bb3")
