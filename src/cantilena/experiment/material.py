@@ -23,10 +23,12 @@ class Pieces:
     Args:
         melodies: in the key in which they are learned.
         sequences: their tokens and bars, in the same order.
+        timed: whether their steps are equal stretches of time.
     """
 
     melodies: tuple[Melody, ...]
     sequences: Sequences
+    timed: bool = True
 
     def __len__(self) -> int:
         return len(self.melodies)
@@ -119,7 +121,8 @@ def encode_pieces(encoding: Encoding, melodies: Sequence[Melody]) -> Pieces:
         np.array([max(melody.meter.ticks_per_bar // step, 1) for melody, _ in kept], dtype=np.int64),
         np.array([melody.pickup // step for melody, _ in kept], dtype=np.int64),
     )
-    return Pieces(tuple(melody for melody, _ in kept), Sequences(tuple(tokens for _, tokens in kept), bars))
+    sequences = Sequences(tuple(tokens for _, tokens in kept), bars)
+    return Pieces(tuple(melody for melody, _ in kept), sequences, encoding.tells_time)
 
 
 @dataclass(frozen=True)
@@ -155,7 +158,8 @@ def excerpts(pieces: Pieces, steps: int) -> Excerpts:
 
 def _context(pieces: Pieces, number: int) -> Context:
     melody = pieces.melodies[number]
-    return Context(melody.key or Key(), melody.meter, int(pieces.sequences.bars.steps_per_bar[number]))
+    steps = int(pieces.sequences.bars.steps_per_bar[number])
+    return Context(melody.key or Key(), melody.meter, steps, timed=pieces.timed)
 
 
 _PURPOSE = {"train": "learn from", "valid": "stop training by", "test": "measure on"}

@@ -17,11 +17,12 @@ from cantilena.evaluation import (
     bootstrap_ratio,
     different_melodies,
     distinct_n,
+    musical_counts,
     paper_counts,
     rl_tuner_counts,
     subsample_interval,
 )
-from cantilena.evaluation.metric_words import PAPER_PREFIX
+from cantilena.evaluation.metric_words import MUSICAL_PREFIX, PAPER_PREFIX
 from cantilena.experiment.systems import bars_in
 from cantilena.model import SequenceModel, log_probs_in_bars, numpy_of
 from cantilena.music import Line, Meter
@@ -55,6 +56,7 @@ def measure(
     reference: SequenceModel,
     alike: int | None = None,
     meter: Meter | None = None,
+    musical: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """All metrics of a set of melodies.
 
@@ -67,6 +69,7 @@ def measure(
         alike: numbers of a set (different melodies, distinct-4) fall as it grows, so they are taken of so many of the
             melodies, drawn at random, that all sets are of one size; of all if None.
         meter: the time signature in which models are asked for likelihoods; 4/4 if None.
+        musical: count what the rules of the set `cantilena` hear, too.
 
     Returns:
         `{METRIC: {"value", "low", "high"}}`, with a `reason` where a value is None, `melodies` where they are fewer.
@@ -74,10 +77,11 @@ def measure(
     line = encoding.line(sample.tokens)
     piece = np.arange(line.melodies) if sample.piece is None else sample.piece
     metrics: dict[str, dict[str, Any]] = {}
-    for prefix, counts in (
-        ("", _counts(rl_tuner_counts, line, sample)),
-        (PAPER_PREFIX, _counts(paper_counts, line, sample)),
-    ):
+    counters = [("", rl_tuner_counts), (PAPER_PREFIX, paper_counts)]
+    if musical:
+        counters.append((MUSICAL_PREFIX, musical_counts))
+    for prefix, counter in counters:
+        counts = _counts(counter, line, sample.contexts or Context(timed=encoding.tells_time))
         for name in counts.names:
             interval = bootstrap_ratio(counts.counted[name], counts.out_of[name], piece, rng)
             metrics[prefix + name] = _entry(interval, _UNDEFINED.get(name, "there is nothing to count"))
@@ -98,11 +102,12 @@ def _of_the_set(line: Line, rng: np.random.Generator, alike: int | None) -> dict
     return {name: entry | {"melodies": size} for name, entry in numbers.items()}
 
 
-def _counts(count: Callable[[Line, Context], RuleCounts], line: Line, sample: Sample) -> RuleCounts:
+def _counts(
+    count: Callable[[Line, Context], RuleCounts], line: Line, contexts: Context | Sequence[Context]
+) -> RuleCounts:
     """Counts of all melodies, each in its own key and meter."""
-    contexts = sample.contexts
-    if contexts is None or isinstance(contexts, Context):
-        return count(line, contexts or Context())
+    if isinstance(contexts, Context):
+        return count(line, contexts)
     rows_of: dict[Context, list[int]] = {}
     for row, context in enumerate(contexts):
         rows_of.setdefault(context, []).append(row)

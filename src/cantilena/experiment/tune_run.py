@@ -133,6 +133,7 @@ def _counted(
         reference=bundle.prior(),
         alike=COUNTED,
         meter=Meter.parse(options.meter),
+        musical=True,
     )
     return {"melodies": len(sample.tokens), "metrics": metrics}
 

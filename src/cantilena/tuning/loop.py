@@ -207,7 +207,7 @@ def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicRew
     """
     meter = Meter.parse(options.meter)
     rules = load_rules(options.rules).with_weights(**options.rule_weights)
-    context = Context(key, meter, max(meter.ticks_per_bar // encoding.step_ticks, 1))
+    context = Context(key, meter, max(meter.ticks_per_bar // encoding.step_ticks, 1), timed=encoding.tells_time)
     return MusicReward(encoding, rules, context, options.reward_c, options.clip)
 
 
