@@ -6,6 +6,9 @@ from .diversity import note_ngrams as note_ngrams
 from .intervals import Interval as Interval
 from .intervals import bootstrap_ratio as bootstrap_ratio
 from .intervals import subsample_interval as subsample_interval
+from .judged_melody import JudgedMelody as JudgedMelody
+from .judged_melody import JudgedNote as JudgedNote
+from .judged_melody import judge as judge
 from .musical_statistics import human_band as human_band
 from .musical_statistics import musical_counts as musical_counts
 from .musical_statistics import musical_statistics as musical_statistics
@@ -16,6 +19,7 @@ from .report_data import Results as Results
 from .report_data import RewardHistory as RewardHistory
 from .report_data import SystemMelodies as SystemMelodies
 from .report_data import TrainingCurve as TrainingCurve
+from .rule_page import rule_page as rule_page
 from .rule_statistics import RL_TUNER_METRICS as RL_TUNER_METRICS
 from .rule_statistics import RuleCounts as RuleCounts
 from .rule_statistics import paper_counts as paper_counts

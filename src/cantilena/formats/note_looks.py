@@ -21,15 +21,18 @@ class NoteLook:
     Args:
         words: stand under it; room is left for them. Nothing if empty.
         kind: a class that the note's heads, stems and words get beside `note`, such as `gain`.
+        room: wider words that a page may put there later, for which room is left too.
     """
 
     words: str = ""
     kind: str = ""
+    room: str = ""
 
 
 def room_for_words(looks: Mapping[int, NoteLook]) -> dict[int, str]:
-    """Words a letter longer than those that will stand there, by note: room that an engraver leaves under each."""
-    return {note: f"{printable(look.words)}–" for note, look in looks.items() if printable(look.words)}
+    """Words a letter longer than those that may stand there, by note: room that an engraver leaves under each."""
+    widest = {note: max(printable(look.words), printable(look.room), key=len) for note, look in looks.items()}
+    return {note: f"{words}–" for note, words in widest.items() if words}
 
 
 def dress(drawing: ElementTree.Element, heads: Sequence[Head], looks: Mapping[int, NoteLook]) -> None:
