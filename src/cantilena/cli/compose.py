@@ -43,7 +43,7 @@ def run(
     return Answer(
         {"melodies": [one.facts() for one in written]},
         text=f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}"
-        + (_rules_kept(sum(one.rules_broken or 0 for one in melodies)) if options.constrain else ""),
+        + (_rules_kept(sum(one.rules_broken or 0 for one in melodies)) if options.constrain.strip() else ""),
     )
 
 
