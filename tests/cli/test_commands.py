@@ -104,6 +104,20 @@ def test_folders_without_scores(said: Said, tmp_path: Path) -> None:
         assert not (tmp_path / "out.arrow").exists()
 
 
+def test_an_unset_variable_does_not_mean_the_working_folder(
+    said: Said, scores: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(scores)
+    before = sorted(scores.iterdir())
+    for words in (
+        ["corpus", "read", "", "--out", "a.arrow"],
+        ["corpus", "show", ""],
+        ["corpus", "read", ".", "--out", ""],
+    ):
+        said.refusal(2, *words)
+    assert sorted(scores.iterdir()) == before
+
+
 def test_corpus_list_and_show(said: Said, corpus: str, tmp_path: Path) -> None:
     listed = said.obj("corpus", "list")["corpora"]
     assert {"name", "description", "melodies", "notes", "licence"} <= set(listed[0])

@@ -76,6 +76,13 @@ def test_refusals_are_one_line_in_the_users_words(
     assert hint in refusal.value.hint
 
 
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_path_is_not_the_working_folder(empty: str) -> None:
+    with pytest.raises(UsageError, match="--out: an empty name is neither a file nor a folder"):
+        parse(sing, ["happy", "--out", empty], "cantilena sing")
+    assert parse(sing, ["", "--out", "."], "cantilena sing")()[2] == Path()
+
+
 def test_long_lines_are_read_back_whole_on_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "20")
     with pytest.raises(UsageError, match="--out PATH must be given"):

@@ -10,9 +10,11 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import fields, is_dataclass
+from pathlib import Path
 from typing import TypeVar, get_type_hints
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from cantilena.errors import UsageError
 
@@ -24,6 +26,28 @@ _MARKERS = (
     tyro.conf.HelptextFromCommentsOff,
     tyro.conf.DisallowNone,  # an option that may be None is left out, not typed as "None"
 )
+
+_PATHS = ConstructorRegistry()
+
+
+@_PATHS.primitive_rule
+def _paths(wanted: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
+    """Paths as anywhere, but for the empty one: an unset shell variable does not mean the working folder."""
+
+    def read(words: list[str]) -> Path:
+        if not words[0].strip():
+            raise ValueError("an empty name is neither a file nor a folder")
+        return Path(words[0])
+
+    if wanted.type is not Path:
+        return None
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar="PATH",
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, Path),
+        str_from_instance=lambda path: [str(path)],
+    )
 
 
 def parse(function: Callable[..., T], words: Sequence[str], program: str) -> Callable[[], T]:
@@ -53,7 +77,8 @@ def parse(function: Callable[..., T], words: Sequence[str], program: str) -> Cal
 
     with _wide_terminal(), redirect_stdout(_Page()), redirect_stderr(_Page()) as said:
         try:
-            return tyro.cli(keep, args=_long_denials(words, function), prog=program, config=_MARKERS)
+            args = _long_denials(words, function)
+            return tyro.cli(keep, args=args, prog=program, config=_MARKERS, registry=_PATHS)
         except SystemExit as refusal:
             raise _refusal(said.getvalue(), program) from refusal
 
@@ -61,7 +86,7 @@ def parse(function: Callable[..., T], words: Sequence[str], program: str) -> Cal
 def help_text(function: Callable[..., object], program: str) -> str:
     """The help of a command: usage, what it does, its flags, and the example of its docstring."""
     with redirect_stdout(_Page()) as said, suppress(SystemExit):
-        tyro.cli(function, args=["--help"], prog=program, config=_MARKERS)
+        tyro.cli(function, args=["--help"], prog=program, config=_MARKERS, registry=_PATHS)
     page = _tidied(said.getvalue())
     for long, short in _denials(function).items():
         page = re.sub(rf"{long}( *)", lambda found: short.ljust(len(found[0])), page)  # noqa: B023  (called at once)

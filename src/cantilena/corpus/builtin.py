@@ -15,7 +15,7 @@ from cantilena.corpus.folder import read_folder
 from cantilena.corpus.manifest import MANIFEST_KEY, Manifest
 from cantilena.corpus.options import ReadOptions
 from cantilena.corpus.store import Corpus
-from cantilena.errors import CorpusError
+from cantilena.errors import CorpusError, UsageError
 
 _WHOLE = "tunes"
 
@@ -96,8 +96,11 @@ def open_corpus(name_or_path: str | Path, options: ReadOptions | None = None, *,
         quiet: show no progress.
 
     Raises:
+        UsageError: the name is empty.
         CorpusError: there is nothing of that name, or it cannot be used.
     """
+    if not str(name_or_path).strip():  # as an unset shell variable gives it; it would mean the working folder
+        raise UsageError("the corpus has no name", "name a built-in corpus, a corpus file or a folder of scores")
     if isinstance(name_or_path, str) and name_or_path in (builtin.name for builtin in BUILTINS):
         return load_builtin(name_or_path)
     path = Path(name_or_path)

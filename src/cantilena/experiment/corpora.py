@@ -59,7 +59,7 @@ def show_corpus(
         force: replace a page that is there.
 
     Raises:
-        UsageError: a silly number, or no such collection.
+        UsageError: a silly number, no name, or no such collection.
         RunError: the page is there, and `force` is off.
     """
     if not 1 <= melodies <= 1000:
