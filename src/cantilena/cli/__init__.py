@@ -14,7 +14,7 @@ How to add a command `hum`:
 
 2. Add one line to `COMMANDS` in `cli/table.py`.
 
-`Flags` brings `--json` and `--debug`; `Seed`, `Jobs` and `Device` are in `cli/shared_flags.py` too. Raise a
+`Flags` brings `--json` and `--debug`; `Seed`, `Resume` and others are in `cli/shared_flags.py` too. Raise a
 `CantilenaError` for everything that cannot be done: the frame prints it and finds the exit status. Progress goes
 through `cantilena.runs`, to stderr; only the answer goes to stdout, and the frame writes it.
 """

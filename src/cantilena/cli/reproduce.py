@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Flags
+from cantilena.cli.shared_flags import Flags, Resume, StartAnew
 from cantilena.experiment import ReproduceOptions
 
 
@@ -13,16 +13,14 @@ def run(
     options: ReproduceOptions,
     *,
     out: Path,
-    resume: bool = False,
-    force: bool = False,
+    resume: Resume = False,
+    force: StartAnew = False,
     flags: Flags,
 ) -> Answer:
     """Run the paper's experiment, from a corpus to two sets of melodies, the table and the report.
 
     Args:
         out: The folder of this run: melodies, models, results.json, figures, report.html.
-        resume: Go on with an interrupted run.
-        force: Start anew in a folder that holds another run.
 
     Example:
         cantilena reproduce --preset quick --out runs/melody

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import FlagCreatePairsOff, Positional, arg
 
-__all__ = ["Count", "Device", "Flags", "Jobs", "Positional", "Seed"]
+__all__ = ["Count", "Flags", "Positional", "Resume", "Seed", "StartAnew"]
 
 Seed = Annotated[int, arg(help="The same seed, machine and versions give the same result.")]
 """`--seed`."""
@@ -15,13 +15,11 @@ Seed = Annotated[int, arg(help="The same seed, machine and versions give the sam
 Count = Annotated[int, arg(aliases=["-n"], help="How many melodies.")]
 """`-n`."""
 
-Jobs = Annotated[int, arg(help="How many processes work at once; 0 takes one a processor.")]
-"""`--jobs`."""
+Resume = Annotated[bool, arg(help="Go on with an interrupted run, to the identical result.")]
+"""`--resume`."""
 
-Device = Annotated[
-    Literal["auto", "cpu", "cuda", "mps"], arg(help="Where networks compute; auto takes an accelerator that is there.")
-]
-"""`--device`."""
+StartAnew = Annotated[bool, arg(help="Start anew in a folder that holds another run.")]
+"""`--force` of a command that fills a run folder."""
 
 
 @dataclass(frozen=True)
