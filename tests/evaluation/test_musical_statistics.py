@@ -45,13 +45,13 @@ def test_metrics_count_what_rewards_pay(melodies: np.ndarray) -> None:
     line = GridEncoding().line(melodies)
     counts, rewards = musical_counts(line), RULES.rewards(line)
     in_each = {name: term.sum(axis=1) for name, term in rewards.items()}
-    np.testing.assert_array_equal(counts.counted["key"] * -0.5, in_each["key"])  # in major
-    np.testing.assert_array_equal(counts.counted["repetition"] * -0.5, in_each["repetition"])
-    np.testing.assert_array_equal(counts.counted["motif_return"], in_each["motif_return"])
-    np.testing.assert_array_equal(counts.counted["opening"], in_each["opening"] == 1)
-    strong = RULES["cadence"].with_parameters(tonic=0.0, by_step=0.0, lasting=0.0).rewards(line).sum(axis=1)
-    np.testing.assert_array_equal(counts.counted["cadence"], strong == 0.5)
-    np.testing.assert_array_equal(counts.counted["climax"], in_each["climax"] == 1)
+    np.testing.assert_array_equal(-counts.counted["key"], in_each["key"])  # in major
+    np.testing.assert_array_equal(-counts.counted["repetition"], in_each["repetition"])
+    np.testing.assert_array_equal(3 * counts.counted["motif_return"], in_each["motif_return"])
+    np.testing.assert_array_equal(counts.counted["opening"], in_each["opening"] == 3)
+    strong = RULES["cadence"].with_parameters(by_step=0.0, lasting=0.0).rewards(line).sum(axis=1)
+    np.testing.assert_array_equal(counts.counted["cadence"], strong == 4)
+    np.testing.assert_array_equal(counts.counted["climax"], in_each["climax"] == 3)
     for name in FEATURES:
         defined = counts.out_of[name] > 0
         np.testing.assert_array_equal(counts.counted[name + INSIDE][defined], in_each[name][defined] == 0)

@@ -127,10 +127,10 @@ def test_scale_steps_count_chromatic_tones_as_what_they_alter() -> None:
 # Key
 
 
-def test_a_foreign_note_costs_half_a_point() -> None:
+def test_a_foreign_note_costs_a_point() -> None:
     line = tune("C4 F#4 G4 Bb4")
-    assert rewards("key", line, context()) == [[0, -0.5, 0, -0.5]]
-    assert rewards("key", line, context("G major")) == [[0, 0, 0, -0.5]]
+    assert rewards("key", line, context()) == [[0, -1, 0, -1]]
+    assert rewards("key", line, context("G major")) == [[0, 0, 0, -1]]
     assert not any(rewards("key", TWINKLE, context())[0])
     assert not any(rewards("key", JIG, context("D major", "6/8", 12))[0])
 
@@ -160,7 +160,7 @@ def test_melodic_minor_rises_by_the_raised_degrees() -> None:
 def test_raised_degrees_go_where_they_lead(melody: str, late: list[int]) -> None:
     assert [step for _, step in where(unresolved_degrees(tune(melody), context("A minor")))] == late
     paid = rewards("key", tune(melody), context("A minor"))[0]
-    assert paid == [-0.25 if step in late else 0 for step in range(4)]
+    assert paid == [-0.5 if step in late else 0 for step in range(4)]
     assert not unresolved_degrees(tune(melody), context("A major")).any()
 
 
@@ -178,9 +178,9 @@ def test_every_pitch_class_of_a_chord_is_asked() -> None:
 
 
 def test_a_melody_opens_on_the_tonic_in_any_octave_and_key() -> None:
-    assert rewards("opening", tune("C3 E4", "E5 C4", "D4 C4"), context()) == [[1, 0], [0.5, 0], [0, 0]]
-    assert rewards("opening", tune("A5 E4", "C4 A4"), context("A minor")) == [[1, 0], [0.5, 0]]
-    assert rewards("opening", TWINKLE, context())[0][0] == 1
+    assert rewards("opening", tune("C3 E4", "E5 C4", "D4 C4"), context()) == [[3, 0], [1.5, 0], [0, 0]]
+    assert rewards("opening", tune("A5 E4", "C4 A4"), context("A minor")) == [[3, 0], [1.5, 0]]
+    assert rewards("opening", TWINKLE, context())[0][0] == 3
 
 
 def test_a_pickup_on_the_dominant_waits_for_the_barline() -> None:
@@ -201,16 +201,16 @@ def test_a_cadence_is_worth_more_the_better_it_closes() -> None:
         return paid[-1]
 
     four, three, six = context(), context("A minor", "3/4", 12), context("D major", "6/8", 12)
-    assert end("C4:4 C4:4 G4:4 G4:4 D4:4 D4:4 C4:8", four) == 2.5  # tonic, third beat, by step, long
-    assert end("C4:8 D4:8 | C4:2", four) == 2.25  # half a beat long
-    assert end("C4:8 E4:8 | C4:4", four) == 2.0  # by a third
-    assert end("C4:8 C4:4 D4:2 C4:2", four) == 1.75  # on a weak beat
+    assert end("C4:4 C4:4 G4:4 G4:4 D4:4 D4:4 C4:8", four) == 6  # tonic, third beat, by step, long
+    assert end("C4:8 D4:8 | C4:2", four) == 5.5  # half a beat long
+    assert end("C4:8 E4:8 | C4:4", four) == 5  # by a third
+    assert end("C4:8 C4:4 D4:2 C4:2", four) == 4.5  # on a weak beat
     assert end("C4:8 G4:4 D4:4", four) == 0.0
-    assert end("A4:4 B4:4 C5:4 | E5:8 D5:4 | C5:4 B4:4 G#4:4 | A4:12", three) == 2.5
-    assert end("C5:4 B4:4 A4:4", three) == 2.0
-    assert end("D5:4 E5:2 D5:4 C#5:2 | D5:6", six) == 2.5
-    assert end("F#5:4 E5:2 D5:6", six) == 2.5  # both beats of 6/8 are strong
-    assert end("F#5:4 E5:2 D5:4", six) == pytest.approx(2.0 + 0.5 * 4 / 6)
+    assert end("A4:4 B4:4 C5:4 | E5:8 D5:4 | C5:4 B4:4 G#4:4 | A4:12", three) == 6
+    assert end("C5:4 B4:4 A4:4", three) == 5
+    assert end("D5:4 E5:2 D5:4 C#5:2 | D5:6", six) == 6
+    assert end("F#5:4 E5:2 D5:6", six) == 6  # both beats of 6/8 are strong
+    assert end("F#5:4 E5:2 D5:4", six) == pytest.approx(5 + 4 / 6)
 
 
 def test_a_tonic_struck_again_to_the_end_arrives_once() -> None:
@@ -222,7 +222,7 @@ def test_a_tonic_struck_again_to_the_end_arrives_once() -> None:
 
 
 def test_the_fifth_stroke_in_a_row_is_one_too_many() -> None:
-    assert rewards("repetition", tune("C4 C4 C4 C4 C4 C4 D4 C4"), context()) == [[0, 0, 0, 0, -0.5, -0.5, 0, 0]]
+    assert rewards("repetition", tune("C4 C4 C4 C4 C4 C4 D4 C4"), context()) == [[0, 0, 0, 0, -1, -1, 0, 0]]
     assert not any(rewards("repetition", tune("C4:9"), context())[0])  # a held note is struck once
     assert strikes_in_a_row(tune("C4:2 C4:2"), context()).tolist() == [[1, 0, 2, 0]]
 
@@ -240,7 +240,7 @@ def test_what_follows_a_leap() -> None:
     #        a 4th, on by a 5th (again an octave); a 5th doubled; back by step
     assert leap_recoveries(tune(melody)).tolist()[0] == [0, 0, 1, 0, 2, 0, 3, 0, 3, 3, 4, 1, 0]
     paid = rewards("leap_recovery", tune(melody), context())[0]
-    assert paid == [0, 0, 0, 0, -0.1, 0, -0.25, 0, -0.25, -0.25, -1, 0, 0]
+    assert paid == [0, 0, 0, 0, -0.2, 0, -0.5, 0, -0.5, -0.5, -2, 0, 0]
 
 
 def test_a_repeated_pitch_keeps_the_leap_waiting() -> None:
@@ -251,19 +251,19 @@ def test_a_repeated_pitch_keeps_the_leap_waiting() -> None:
 @pytest.mark.parametrize(
     ("melody", "reward"),
     [
-        ("C4 E4 G4 E4 C4", 1.0),
-        ("C4 E4 G4 G4 C4", 1.0),  # one climax, struck twice
+        ("C4 E4 G4 E4 C4", 3.0),
+        ("C4 E4 G4 G4 C4", 3.0),  # one climax, struck twice
         ("C4 G4 E4 G4 C4", 0.0),
-        ("G4 E4 C4 D4", 0.5),
-        ("C4 D4 E4 G4", 0.5),
-        ("C4 C4", 0.5),
+        ("G4 E4 C4 D4", 1.5),
+        ("C4 D4 E4 G4", 1.5),
+        ("C4 C4", 1.5),
         ("-:3", 0.0),
     ],
 )
 def test_the_climax_comes_once_and_inside(melody: str, reward: float) -> None:
     assert rewards("climax", tune(melody), context())[0][-1] == reward
     once, inside = climaxes(tune(melody))
-    assert reward == 0.5 * once[0] + 0.5 * inside[0]
+    assert reward == 1.5 * once[0] + 1.5 * inside[0]
 
 
 # Features of whole melodies
@@ -356,14 +356,14 @@ def test_steps_that_tell_no_time_silence_the_rules_of_time() -> None:
     for name in ("meter", "syncopation", "phrase_2", "phrase_4", "phrase_8", "breathing", "rhythm", "rests", "density"):
         assert not given[name].any(), name
     assert given["motion"].any()
-    assert given["opening"][0, 0] == 1
+    assert given["opening"][0, 0] == 3
 
 
 def test_a_user_can_set_his_own_band() -> None:
     ask = context()
     assert rewards("range", TWINKLE, ask, low=9, high=12) == [[0] * 64]
-    assert rewards("range", TWINKLE, ask, low=12, high=20, spread=6)[0][-1] == -0.5
-    assert rewards("range", TWINKLE, ask, low=100, high=120)[0][-1] == -2  # not worse than `worst`
+    assert rewards("range", TWINKLE, ask, low=12, high=20, spread=6)[0][-1] == -1
+    assert rewards("range", TWINKLE, ask, low=100, high=120)[0][-1] == -4  # not worse than `worst`
     assert rewards("range", TWINKLE, ask, low=12, high=20, spread=6, penalty=-3)[0][-1] == -1.5
 
 
@@ -375,7 +375,7 @@ def test_two_good_tunes_earn_more_than_their_notes_at_random(rng: np.random.Gene
             pitch = line.pitch.copy()
             pitch[0, onsets] = rng.permutation(pitch[0, onsets])
             worse.append(RULES.total(Line.of(line.event, pitch), ask).sum())
-        assert RULES.total(line, ask).sum() > np.mean(worse) + 2
+        assert RULES.total(line, ask).sum() > np.mean(worse) + 5
 
 
 @pytest.fixture

@@ -144,7 +144,7 @@ def test_rules_can_judge_by_bands_of_ones_own() -> None:
     line = GridEncoding().line(np.array([[14, 1, 16, 1] * 8]))
     wide = Bands({"range": {"any": {2: Band(20, 30, 9)}}})
     judged = with_bands(RULES, wide, Context(), 32)
-    assert judged["range"].rewards(line)[0, -1] == -2
+    assert judged["range"].rewards(line)[0, -1] == -4
     assert judged["range"].parameters["low"] == 20
     assert judged["motion"] == RULES["motion"]
     assert with_bands(RULE_SETS["paper"], wide, Context(), 32) == RULE_SETS["paper"]
@@ -161,7 +161,7 @@ def test_a_feature_of_ones_own_becomes_a_rule() -> None:
     bands = measure_bands(rules, [(line, Context(steps_per_bar=4))])
     assert bands.found["holds"]["any"][1] == Band(pytest.approx(0.3), pytest.approx(0.7), pytest.approx(0.25))
     judged = with_bands(rules, bands, Context(steps_per_bar=4), 4)["holds"].rewards(line)
-    np.testing.assert_allclose(judged[:, -1], [-0.2, -0.2])
+    np.testing.assert_allclose(judged[:, -1], [-0.4, -0.4])
 
 
 # What the whole set tells apart
@@ -207,11 +207,11 @@ def test_people_earn_more_than_their_notes_at_random_and_than_a_walk(people: Exc
     human = totals["people"].mean()
     for other in ("shuffled", "walk"):
         apart = human - totals[other].mean()
-        assert apart > 4
+        assert apart > 10
         assert apart > np.hypot(totals["people"].std(), totals[other].std())
         assert (totals["people"][: len(totals[other])] > totals[other]).mean() > 0.85
-    # No rule dominates: none moves a human melody by more than a point on average
-    assert max(by_rule.values()) / len(totals["people"]) < 1.0
+    # No rule dominates: none moves a human melody by more than three points on average
+    assert max(by_rule.values()) / len(totals["people"]) < 3.0
 
 
 def test_a_rule_can_be_copied_with_its_band() -> None:

@@ -122,7 +122,7 @@ def test_two_sided_rules_speak_on_the_last_step_alone() -> None:
     for name in features_of(RULES):
         rewards = RULES[name].rewards(line)
         assert not rewards[:, :-1].any()
-        assert rewards.min() >= -2
+        assert rewards.min() >= -4
         assert rewards.max() <= 0
 
 

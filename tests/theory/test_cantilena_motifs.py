@@ -179,8 +179,8 @@ def test_the_first_return_is_rewarded_once() -> None:
     rule = RULE_SETS["cantilena"]["motif_return"]
     paid = rule.rewards(written(THEME * 4), C_MAJOR)[0]
     assert np.flatnonzero(paid).tolist() == [13]
-    assert paid.sum() == 1
-    assert rule.with_parameters(most=3).rewards(written(THEME * 4), C_MAJOR).sum() == 3
+    assert paid.sum() == 3
+    assert rule.with_parameters(most=3).rewards(written(THEME * 4), C_MAJOR).sum() == 9
 
 
 def test_the_model_is_that_of_its_counts() -> None:

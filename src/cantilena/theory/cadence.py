@@ -66,10 +66,10 @@ def cantilena_cadence(
     line: Line,
     context: Context,
     *,
-    tonic: float = 1.0,
-    strong: float = 0.5,
-    by_step: float = 0.5,
-    lasting: float = 0.5,
+    tonic: float = 3.0,
+    strong: float = 1.0,
+    by_step: float = 1.0,
+    lasting: float = 1.0,
 ) -> Rewards:
     """The melody should end on the tonic; better on a strong beat, reached by step, and held for a beat."""
     close = cadences(line, context)

@@ -33,7 +33,7 @@ def climaxes(line: Line) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
 
 @rule("climax", source=COUNTERPOINT)
-def cantilena_climax(line: Line, context: Context, *, once: float = 0.5, inside: float = 0.5) -> Rewards:
+def cantilena_climax(line: Line, context: Context, *, once: float = 1.5, inside: float = 1.5) -> Rewards:
     """The melody should reach its highest pitch once, and neither begin nor end with it."""
     single, within = climaxes(line)
     return np.where(last_steps(line), (once * single + inside * within)[:, None], 0.0)

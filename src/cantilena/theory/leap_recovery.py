@@ -46,9 +46,9 @@ def cantilena_leap_recovery(
     line: Line,
     context: Context,
     *,
-    returned: float = -0.1,
-    continued: float = -0.25,
-    doubled: float = -1.0,
+    returned: float = -0.2,
+    continued: float = -0.5,
+    doubled: float = -2.0,
     leap: int = FOURTH,
 ) -> Rewards:
     """A leap of a fourth or more should turn back, best by step; to go on the same way costs more, to leap on most."""

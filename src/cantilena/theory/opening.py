@@ -46,7 +46,7 @@ def opens_on(line: Line, context: Context) -> tuple[NDArray[np.bool_], NDArray[n
 
 
 @rule("opening", source=COUNTERPOINT)
-def cantilena_opening(line: Line, context: Context, *, tonic: float = 1.0, triad: float = 0.5) -> Rewards:
+def cantilena_opening(line: Line, context: Context, *, tonic: float = 3.0, triad: float = 1.5) -> Rewards:
     """The melody should open on the tonic, or on another tone of its triad; a pickup on the dominant may precede."""
     on_tonic, on_triad = opens_on(line, context)
     return tonic * on_tonic + triad * on_triad

@@ -68,6 +68,6 @@ def unresolved_degrees(line: Line, context: Context) -> NDArray[np.bool_]:
 
 
 @rule("key", source=COUNTERPOINT)
-def cantilena_key(line: Line, context: Context, *, foreign: float = -0.5, unresolved: float = -0.25) -> Rewards:
+def cantilena_key(line: Line, context: Context, *, foreign: float = -1.0, unresolved: float = -0.5) -> Rewards:
     """A note foreign to the key is penalised, and so is a raised degree of minor that goes where it should not."""
     return foreign * foreign_tones(line, context) + unresolved * unresolved_degrees(line, context)

@@ -38,6 +38,6 @@ def strikes_in_a_row(line: Line, context: Context) -> NDArray[np.int64]:
 
 
 @rule("repetition", source=FUX)
-def cantilena_repetition(line: Line, context: Context, *, penalty: float = -0.5, strikes: int = STRIKES) -> Rewards:
+def cantilena_repetition(line: Line, context: Context, *, penalty: float = -1.0, strikes: int = STRIKES) -> Rewards:
     """Each stroke of one pitch beyond the fourth in a row is penalised; holding it or pausing for a beat is not."""
     return np.where(strikes_in_a_row(line, context) > strikes, penalty, 0.0)

@@ -84,7 +84,7 @@ cantilena_motif_variety = two_sided(
 
 
 @rule("motif_return", source=SCHOENBERG)
-def cantilena_motif_return(line: Line, context: Context, *, reward: float = 1.0, most: float = 1.0) -> Rewards:
+def cantilena_motif_return(line: Line, context: Context, *, reward: float = 3.0, most: float = 1.0) -> Rewards:
     """A motif that returns is rewarded, once a melody: a second return earns no more."""
     returns = find_motifs(line, context).returns > 0
     return np.where(returns & (np.cumsum(returns, axis=1) <= most), reward, 0.0)

@@ -54,8 +54,8 @@ def two_sided(name: str, feature: Feature, description: str, *, source: str) -> 
         low: float = PEOPLES_OWN,
         high: float = PEOPLES_OWN,
         spread: float = PEOPLES_OWN,
-        penalty: float = -1.0,
-        worst: float = -2.0,
+        penalty: float = -2.0,
+        worst: float = -4.0,
     ) -> Rewards:
         outside = deviations(name, feature(line, context), line, context, Band(low, high, spread))
         earned = np.maximum(penalty * outside, worst)
