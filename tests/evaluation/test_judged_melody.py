@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from cantilena.encoding import GridEncoding
 from cantilena.errors import UsageError
 from cantilena.evaluation import judge
-from cantilena.evaluation.judged_melody import MOST_STEPS, hears_bars
+from cantilena.evaluation.bar_hearing import hears_bars
+from cantilena.evaluation.judged_melody import MOST_STEPS
 from cantilena.evaluation.signed_numbers import plain, short, signed
 from cantilena.music import Key, Line, Melody, Meter, Note
 from cantilena.theory import RULE_SETS, Context, Rule, RuleSet

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 
 from cantilena.encoding import GridEncoding
 from cantilena.errors import UsageError
+from cantilena.evaluation.bar_hearing import hears_bars
 from cantilena.formats.spelling import spelled
-from cantilena.music import HOLD, OFF, ON, Key, Line, Melody, Meter, find_key
-from cantilena.runs import generator
+from cantilena.music import HOLD, OFF, ON, Key, Line, Melody, find_key
 from cantilena.theory import Context, Rule, RuleSet
 
 MOST_STEPS = 20_000
@@ -197,33 +196,6 @@ def _judged(rule: Rule, line: Line, context: Context, lead: int) -> NDArray[np.f
         given = np.pad(rule.rewards(line, context), ((0, 0), (lead, 0)))
     (values,) = given
     return np.asarray(values)
-
-
-def hears_bars(rule: Rule) -> bool:
-    """Whether a rule says something else of the same notes in other bars, tried on melodies at random.
-
-    Example:
-        >>> from cantilena.theory import RULE_SETS
-        >>> [rule.name for rule in RULE_SETS["rl-tuner"].rules if hears_bars(rule)]
-        []
-    """
-    line = _wandering()
-    one, other = (rule.rewards(line, Context(meter=meter, steps_per_bar=meter.numerator)) for meter in _BARS)
-    return not np.array_equal(one, other)
-
-
-_BARS = (Meter(4, 4), Meter(3, 4))
-
-
-@lru_cache
-def _wandering() -> Line:
-    """Melodies in steps of C major that begin anywhere, end anywhere, and often come back after 32 steps."""
-    rng, shape = generator(0, "bars"), (96, 128)
-    event = rng.choice([OFF, HOLD, ON], shape, p=[0.1, 0.3, 0.6])
-    degree = np.clip(35 + np.cumsum(rng.integers(-2, 3, shape), axis=1), 7, 63)
-    degree[::2], event[::2] = np.tile(degree[::2, :32], 4), np.tile(event[::2, :32], 4)
-    pitch = degree // 7 * 12 + np.array(Key().pitch_classes)[degree % 7]
-    return Line.of(event, np.where(event == ON, pitch, -1))
 
 
 def _notes(melody: Melody, line: Line, rewards: Mapping[str, NDArray[np.float64]], lead: int) -> list[JudgedNote]:

@@ -1,0 +1,18 @@
+"""A rule of one's own: no leaps of a tritone.
+
+cantilena rules explain examples/no_tritones.py:no_tritones
+cantilena rules score idea.mid --rules rl-tuner+examples/no_tritones.py:no_tritones
+cantilena tune tunes --rules rl-tuner+examples/no_tritones.py:no_tritones --out runs/tuned
+"""
+
+import numpy as np
+
+from cantilena.music import Line
+from cantilena.theory import Context, Rewards, tone_before, tones
+
+
+def no_tritones(line: Line, context: Context, *, penalty: float = -2.0) -> Rewards:
+    """A leap of six semitones, up or down, is penalised."""
+    before = tone_before(line)  # (melodies, steps): the last pitch struck before each step, -1 while there is none
+    tritone = tones(line) & (before >= 0) & (np.abs(line.pitch - before) == 6)
+    return np.where(tritone, penalty, 0.0)

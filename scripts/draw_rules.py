@@ -1,0 +1,73 @@
+"""Bring docs/rules.md up to date: its table of rules, and its picture of a page of `cantilena rules score`.
+
+    python scripts/draw_rules.py
+
+The picture needs playwright and a Chromium (Debian: apt install chromium); without them only the table is written.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from cantilena.corpus import load_builtin
+from cantilena.evaluation import judge, rule_page
+from cantilena.evaluation.rule_page import says_of
+from cantilena.experiment.rule_reports import short_source
+from cantilena.theory import RULE_SETS, load_rules
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+DOCUMENT, PICTURE = CHECKOUT / "docs" / "rules.md", CHECKOUT / "docs" / "pictures" / "rules.png"
+BEGIN, END = "<!-- the table, by scripts/draw_rules.py -->", "<!-- end of the table -->"
+TUNE = "La Nouvelle Angloise"
+
+
+def main() -> int:
+    """Write the table, and the picture where there is a browser."""
+    text = DOCUMENT.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", encoding="utf-8")
+    if shutil.which("chromium") is None:
+        print("no Chromium: the picture stays as it is", file=sys.stderr)
+        return 1
+    draw()
+    return 0
+
+
+def table() -> str:
+    """Every set with its rules in one line each, as Markdown."""
+    lines = []
+    for name, rules in RULE_SETS.items():
+        lines += ["", f"**`{name}`**", "", "| rule | what it says | after |", "|---|---|---|"]
+        lines += [f"| `{rule.name}` | {says_of(rule)} | {short_source(rule.source)} |" for rule in rules.rules]
+    return "\n".join([*lines, ""])
+
+
+def draw() -> None:
+    """The page of an old tune, one of its notes chosen, as a picture."""
+    from playwright.sync_api import sync_playwright
+
+    corpus = load_builtin("tunes")
+    melody = next(corpus[row] for row in range(len(corpus)) if corpus[row].title == TUNE)
+    rules = load_rules(f"cantilena+{CHECKOUT / 'examples' / 'no_tritones.py'}:no_tritones")
+    judged = judge(melody, rules)
+    tritone = next(note.note for note in judged.notes if "no_tritones" in note.values)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        path = Path(folder) / "score.html"
+        path.write_text(rule_page(judged, melody.title), encoding="utf-8")
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        page = browser.new_page(viewport={"width": 1000, "height": 860}, color_scheme="light", device_scale_factor=1.5)
+        page.goto(path.as_uri())
+        page.locator(f".sheet:visible [data-note='{tritone}'] .notehead").first.click(force=True)
+        page.evaluate("window.scrollTo(0, 0)")
+        page.screenshot(path=PICTURE)
+        browser.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
