@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from cantilena.corpus import load_builtin
-from cantilena.experiment import ReproduceOptions, grid_material, plan, trained_model, tuned_model
+from cantilena.experiment import ReproduceOptions, corpus_facts, grid_material, plan, trained_model, tuned_model
 
 SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "model" / "bundles"
 
@@ -20,9 +20,8 @@ SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "model" / 
 def main(folder: Path) -> None:
     """Make both bundles."""
     corpus = load_builtin("tunes")
-    about = {"name": corpus.manifest.name, "licence": corpus.manifest.licence, "sha256": corpus.sha256}
     what = plan(ReproduceOptions(preset="quick"))
-    trained = trained_model("lstm", folder, grid_material(corpus), what.network, what.training, corpus=about)
+    trained = trained_model("lstm", folder, grid_material(corpus), what.network, what.training, corpus=corpus_facts(corpus))
     tuned = tuned_model("lstm+rl", folder, trained.bundle, what.tuning)
     for name, made in (("tunes", trained), ("tunes+rl", tuned)):
         path = SHIPPED / f"{name}.safetensors"

@@ -43,6 +43,7 @@ def test_a_bundle_says_what_it_was_learned_from(tunes: Path, tmp_path: Path) -> 
     bundle = Bundle.load(done.bundle)
     assert bundle.licence == "CC0-1.0"
     assert bundle.provenance["corpus"] == {"name": "my tunes", "licence": "CC0-1.0", "sha256": free.sha256}
+    assert 1 <= bundle.provenance["training"]["best_epoch"] <= bundle.provenance["training"]["epochs_done"] == 2
     assert str(tmp_path) not in json.dumps(dict(bundle.provenance))
     assert isinstance(free.manifest, Manifest)
     answer = done.answer()

@@ -26,5 +26,6 @@ from .rule_scores import write_score as write_score
 from .train_options import TrainRequest as TrainRequest
 from .train_run import TrainRun as TrainRun
 from .train_run import run_training as run_training
+from .trained_bundle import corpus_facts as corpus_facts
 from .tune_run import TuneRun as TuneRun
 from .tune_run import run_tuning as run_tuning

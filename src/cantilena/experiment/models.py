@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.experiment.material import Material
+from cantilena.experiment.trained_bundle import trained_bundle
 from cantilena.model import Bundle, NetworkOptions
-from cantilena.runs import options_record, read_json, write_json
+from cantilena.runs import read_json, write_json
 from cantilena.training import TrainingOptions, train
 from cantilena.tuning import TuningHistory, TuningOptions, tune
 
@@ -59,18 +60,7 @@ def trained_model(
         folder=work,
         resume=True,
     )
-    bundle = Bundle(
-        options=network,
-        weights=trained.network.numpy_weights(),
-        encoding_description=material.encoding.description(),
-        licence=str(corpus.get("licence", "")),
-        provenance={
-            "corpus": dict(corpus),
-            "plain_keys": material.plain_keys,
-            "training": {**options_record(training), "epochs_done": trained.epochs, "best_epoch": trained.best_epoch},
-            "valid_nats_per_step": trained.valid,
-        },
-    )
+    bundle = trained_bundle(trained, material, network, training, corpus)
     facts = {
         "seconds": trained.seconds,
         "epochs": trained.epochs,

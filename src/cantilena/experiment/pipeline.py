@@ -22,6 +22,7 @@ from cantilena.experiment.options import ReproduceOptions
 from cantilena.experiment.presets import Plan, plan
 from cantilena.experiment.report_data import report_data
 from cantilena.experiment.systems import System, model_system, oracle_system
+from cantilena.experiment.trained_bundle import corpus_facts
 from cantilena.generation import SamplingOptions, take_away
 from cantilena.model import NGram, TopTokens
 from cantilena.runs import RunFolder, generator, options_record, run_folder, say, write_json
@@ -83,7 +84,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
         with stages.stage("Reading the corpus"):
             corpus = open_corpus(options.corpus)
             material = grid_material(corpus)
-        about = {"name": corpus.manifest.name, "licence": corpus.manifest.licence, "sha256": corpus.sha256}
+        about = corpus_facts(corpus)
         with stages.stage("Training the LSTM"):
             lstm = trained_model("lstm", folder, material, what.network, what.training, corpus=about)
         with stages.stage("Training the baselines"):

@@ -15,7 +15,8 @@ from cantilena.encoding import Encoding, GridEncoding
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.material import Material, material_of
 from cantilena.experiment.train_options import TrainRequest
-from cantilena.model import Bundle, NetworkOptions, SequenceModel, Sequences, likelihood
+from cantilena.experiment.trained_bundle import corpus_facts, trained_bundle
+from cantilena.model import NetworkOptions, SequenceModel, Sequences, likelihood
 from cantilena.music import Melody, parse_pitch_range
 from cantilena.runs import options_record, run_folder
 from cantilena.training import TrainingOptions, preset, train, transpositions
@@ -87,19 +88,7 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
             resume=run.resumed,
             transpositions=transpositions(material.encoding, training.transpose) if training.transpose else None,
         )
-        bundle = Bundle(
-            options=network,
-            weights=trained.network.numpy_weights(),
-            encoding_description=material.encoding.description(),
-            licence=corpus["licence"],
-            provenance={
-                "corpus": corpus,
-                "plain_keys": material.plain_keys,
-                "training": {**options_record(training), "epochs_done": trained.epochs},
-                "valid_nats_per_step": trained.valid,
-            },
-        )
-        bundle.save(folder / MODEL)
+        trained_bundle(trained, material, network, training, corpus).save(folder / MODEL)
         scores = {
             name: score(trained.network, pieces.sequences, material.encoding)
             for name, pieces in (("valid", material.valid), ("test", material.test))
@@ -145,8 +134,7 @@ def _material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
     for split, folder in held_out.items():
         if folder is not None:
             melodies[split] = read_folder(folder, replace(reading, seconds=None), as_is=True).melodies()
-    about = {"name": corpus.manifest.name, "licence": corpus.manifest.licence, "sha256": corpus.sha256}
-    return material_of(melodies, request.encoding, plain_keys=request.plain_keys, grid=grid), about
+    return material_of(melodies, request.encoding, plain_keys=request.plain_keys, grid=grid), corpus_facts(corpus)
 
 
 _OF_NETWORK = ("core", "layers", "width", "embedding", "dropout", "input")

@@ -1,0 +1,47 @@
+"""A trained network as a bundle that says where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cantilena.corpus import Corpus
+from cantilena.experiment.material import Material
+from cantilena.model import Bundle, NetworkOptions
+from cantilena.runs import options_record
+from cantilena.training import Trained, TrainingOptions
+
+
+def corpus_facts(corpus: Corpus) -> dict[str, str]:
+    """Name, licence and digest of a corpus, as bundles and runs record them."""
+    return {"name": corpus.manifest.name, "licence": corpus.manifest.licence, "sha256": corpus.sha256}
+
+
+def trained_bundle(
+    trained: Trained,
+    material: Material,
+    network: NetworkOptions,
+    training: TrainingOptions,
+    corpus: Mapping[str, Any],
+) -> Bundle:
+    """Put a trained network into a bundle, with its encoding, its licence and its provenance.
+
+    Args:
+        trained: the network and how training went.
+        material: what it learned from.
+        network: its shape.
+        training: how it was trained.
+        corpus: the facts of the corpus (`corpus_facts`), whose licence is the model's.
+    """
+    return Bundle(
+        options=network,
+        weights=trained.network.numpy_weights(),
+        encoding_description=material.encoding.description(),
+        licence=str(corpus.get("licence", "")),
+        provenance={
+            "corpus": dict(corpus),
+            "plain_keys": material.plain_keys,
+            "training": {**options_record(training), "epochs_done": trained.epochs, "best_epoch": trained.best_epoch},
+            "valid_nats_per_step": trained.valid,
+        },
+    )
