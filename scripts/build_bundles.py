@@ -21,7 +21,9 @@ def main(folder: Path) -> None:
     """Make both bundles."""
     corpus = load_builtin("tunes")
     what = plan(ReproduceOptions(preset="quick"))
-    trained = trained_model("lstm", folder, grid_material(corpus), what.network, what.training, corpus=corpus_facts(corpus))
+    trained = trained_model(
+        "lstm", folder, grid_material(corpus), what.network, what.training, corpus=corpus_facts(corpus)
+    )
     tuned = tuned_model("lstm+rl", folder, trained.bundle, what.tuning)
     for name, made in (("tunes", trained), ("tunes+rl", tuned)):
         path = SHIPPED / f"{name}.safetensors"
