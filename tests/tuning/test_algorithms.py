@@ -248,3 +248,9 @@ def test_what_is_no_model_is_refused() -> None:
         tune_module(nn.Linear(3, 3), ENCODING, options("rloo"), reward=reward(C))
     with pytest.raises(UsageError, match="3 tokens and the encoding 38"):
         tune_module(Table(), GridEncoding(), options("rloo"))
+
+
+@pytest.mark.parametrize("melodies", [2, 3, 5])
+def test_ppo_learns_from_a_handful_of_melodies(melodies: int) -> None:
+    done = tune_module(Table(), ENCODING, options("ppo", updates=2, melodies=melodies), reward=reward(C))
+    assert len(done.history.kl) == 2

@@ -74,10 +74,11 @@ class Ppo(Learner):
 
     def _minibatches(self, melodies: int) -> list[Tensor]:
         """The rows of each minibatch of each pass."""
+        number = max(min(self.options.policy.minibatches, melodies // 2), 1)  # one melody alone has no deviation
         parts: list[Tensor] = []
         for _ in range(self.options.policy.passes):
             order = torch.randperm(melodies, generator=self.generator, device=self.generator.device)
-            parts.extend(part for part in order.chunk(self.options.policy.minibatches) if len(part) > 1)
+            parts.extend(order.tensor_split(number))
         return parts
 
     def state(self) -> dict[str, Tensor]:

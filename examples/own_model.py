@@ -1,0 +1,110 @@
+"""Tune a torch module of your own: here a causal convolution, which Cantilena knows nothing of.
+
+    python examples/own_model.py [--batches 300] [--updates 100] [--out runs/own-model]
+
+All that is asked of a module is to be a `SequenceModel`: `vocabulary_size`; `log_probs` of whole melodies, with a
+gradient; and `start` and `step`, which draw a melody token by token. `rloo` and `ppo` tune it with no more.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cantilena.corpus import load_builtin
+from cantilena.encoding import GridEncoding
+from cantilena.experiment import grid_material
+from cantilena.formats import write
+from cantilena.model import numpy_of
+from cantilena.runs import generator
+from cantilena.tuning import TuningOptions, sample_melodies, tune_module
+
+STEPS = 32
+
+
+class Convolution(nn.Module):
+    """Each token from the 31 before it, by five layers of dilated convolution."""
+
+    def __init__(self, vocabulary_size: int, width: int = 96) -> None:
+        super().__init__()
+        self.vocabulary_size = vocabulary_size
+        self.tokens = nn.Embedding(vocabulary_size + 1, width)  # the last row says "before the beginning"
+        self.layers = nn.ModuleList(nn.Conv1d(width, width, 2, dilation=2**depth) for depth in range(5))
+        self.head = nn.Linear(width, vocabulary_size)
+
+    def log_probs(self, tokens: Any) -> Tensor:
+        """`(melodies, steps, vocabulary)`: what each token of `(melodies, steps)` could have been."""
+        known = torch.as_tensor(tokens, device=self.head.weight.device)
+        return self._after(known[:, :-1], known.shape[1])
+
+    def start(self, melodies: int) -> tuple[Tensor, Any]:
+        """`(melodies, vocabulary)` log p of the first token, and what was heard so far: nothing."""
+        heard = torch.zeros(melodies, 0, dtype=torch.int64, device=self.head.weight.device)
+        return self._after(heard, 1)[:, -1], heard
+
+    def step(self, tokens: Any, heard: Tensor) -> tuple[Tensor, Any]:
+        """The same after one more token of each melody."""
+        heard = torch.cat([heard, torch.as_tensor(tokens, device=heard.device)[:, None]], dim=1)[:, -STEPS:]
+        return self._after(heard, 1)[:, -1], heard
+
+    def _after(self, heard: Tensor, steps: int) -> Tensor:
+        """Log p of the last `steps` tokens of melodies of which all but the last token are heard."""
+        before = torch.full((len(heard), STEPS), self.vocabulary_size, dtype=torch.int64, device=heard.device)
+        hidden = self.tokens(torch.cat([before, heard], dim=1)).transpose(1, 2)
+        for layer in self.layers:
+            made = layer(hidden).relu()
+            hidden = hidden[..., -made.shape[-1] :] + made
+        scores: Tensor = self.head(hidden.transpose(1, 2)[:, -steps:])
+        return scores.log_softmax(-1)
+
+
+def learn(model: Convolution, pieces: list[np.ndarray], batches: int) -> float:
+    """Maximum likelihood on windows of the pieces; gives the last loss, nats a step."""
+    rng, optimizer, loss = generator(1, "windows"), torch.optim.Adam(model.parameters(), lr=2e-3), torch.zeros(())
+    long = [piece for piece in pieces if len(piece) > STEPS]
+    for _ in range(batches):
+        chosen = [long[number] for number in rng.integers(len(long), size=64)]
+        firsts = [16 * int(rng.integers((len(piece) - STEPS) // 16 + 1)) for piece in chosen]
+        tokens = torch.from_numpy(np.stack([p[first : first + STEPS] for p, first in zip(chosen, firsts, strict=True)]))
+        loss = -model.log_probs(tokens).gather(-1, tokens[..., None]).mean()
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return float(loss.detach())
+
+
+def main() -> None:
+    """Train, tune, and write a melody before and after."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--batches", type=int, default=300)
+    parser.add_argument("--updates", type=int, default=100)
+    parser.add_argument("--out", type=Path, default=Path("runs/own-model"))
+    asked = parser.parse_args()
+
+    encoding = GridEncoding()
+    pieces = [*grid_material(load_builtin("tunes")).train.sequences.tokens]
+    torch.manual_seed(1)
+    model = Convolution(len(encoding.vocabulary))
+    print(f"trained: {learn(model, pieces, asked.batches):.2f} nats a step")
+    _write(model, encoding, asked.out / "before.mid")
+
+    options = TuningOptions(algorithm="rloo", rules="rl-tuner", updates=asked.updates, melodies=256, target_kl=0.5)
+    done = tune_module(model, encoding, options)
+    first, last = (sum(term[place] for term in done.history.terms.values()) for place in (0, -1))
+    print(f"tuned: reward {first:.0f} before, {last:.0f} after, KL {done.history.kl[-1]:.2f} nats a step")
+    _write(model, encoding, asked.out / "after.mid")
+
+
+def _write(model: Convolution, encoding: GridEncoding, path: Path) -> None:
+    tokens = numpy_of(sample_melodies(model, 1, 64, torch.Generator().manual_seed(1)))
+    write(encoding.decode(tokens[0]), path)
+    print(path)
+
+
+if __name__ == "__main__":
+    main()
