@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeVar
-
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-Kernel = TypeVar("Kernel", bound=Callable[..., object])
+from cantilena.runs import compiled
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
 
-def _compiled(function: Kernel) -> Kernel:
-    try:
-        compiled: Kernel = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder to keep compiled code in: compile anew each time
-        compiled = numba.njit(nogil=True)(function)
-    return compiled
-
-
-@_compiled
+@compiled
 def find(keys: Ints, key: int) -> int:
     """The first place in sorted `keys` whose key is not below `key` (numpy's own search takes seconds to compile)."""
     low, high = 0, len(keys)
@@ -35,7 +24,7 @@ def find(keys: Ints, key: int) -> int:
     return low
 
 
-@_compiled
+@compiled
 def long_term(line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, p: Floats) -> None:
     """Probability of the token after `line` by the training pieces; written into `p`, `(vocabulary,)`.
 
@@ -67,7 +56,7 @@ def long_term(line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Int
             p[followers[entry]] += counts[entry] / (total + kinds)
 
 
-@_compiled
+@compiled
 def in_piece(line: Ints, matches: Ints, p: Floats, seen: Ints) -> int:
     """Probability of the token after `line` by the piece itself: `p` comes in as the long-term one, goes out as this.
 
@@ -107,7 +96,7 @@ def in_piece(line: Ints, matches: Ints, p: Floats, seen: Ints) -> int:
     return longest
 
 
-@_compiled
+@compiled
 def longer_matches(line: Ints, matches: Ints, most: int) -> None:
     """Bring `matches` up to date after the last token of `line` was added, in place; its last entry is not read."""
     last = len(line) - 1
@@ -121,7 +110,7 @@ def longer_matches(line: Ints, matches: Ints, most: int) -> None:
     matches[last] = 0
 
 
-@_compiled
+@compiled
 def mixed(
     line: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, weights: Floats,
     p: Floats, copied: Floats, seen: Ints, log_p: Floats,
@@ -134,7 +123,7 @@ def mixed(
         log_p[token] = np.log((1.0 - weight) * p[token] + weight * copied[token])
 
 
-@_compiled
+@compiled
 def predict(
     lines: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, weights: Floats,
     log_p: Floats,
@@ -149,7 +138,7 @@ def predict(
         )  # fmt: skip
 
 
-@_compiled
+@compiled
 def predict_all(
     lines: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, weights: Floats, log_p: Floats
 ) -> None:
@@ -166,7 +155,7 @@ def predict_all(
             )
 
 
-@_compiled
+@compiled
 def both(
     line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, most: int,
     vocabulary: int,

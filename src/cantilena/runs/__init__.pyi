@@ -1,3 +1,4 @@
+from .compiling import compiled as compiled
 from .files import json_text as json_text
 from .files import read_json as read_json
 from .files import whole_file as whole_file

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.theory.compiling import compiled as _compiled
+from cantilena.runs import compiled
 
 
-@_compiled
+@compiled
 def equal_events(
     codes: NDArray[np.int16], length: NDArray[np.int64], most: int
 ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
@@ -37,7 +37,7 @@ def equal_events(
     return equal, passed
 
 
-@_compiled
+@compiled
 def leap_outcomes(codes: NDArray[np.int16], length: NDArray[np.int64], leap: int, patience: int) -> NDArray[np.int8]:
     """What each step does to the leap that is pending: 1 resolves it, -1 doubles it, 0 neither."""
     outcome = np.zeros(codes.shape, np.int8)
@@ -70,7 +70,7 @@ def leap_outcomes(codes: NDArray[np.int16], length: NDArray[np.int64], leap: int
     return outcome
 
 
-@_compiled
+@compiled
 def autocorrelations(
     values: NDArray[np.float64], first: NDArray[np.int64], length: NDArray[np.int64], lags: int
 ) -> NDArray[np.float64]:
@@ -99,7 +99,7 @@ def autocorrelations(
     return rho
 
 
-@_compiled
+@compiled
 def _lagged_sum(x: NDArray[np.float64], n: int, lag: int) -> float:
     """The sum of x[t] x[t + lag] over the first n entries, in the order in which numpy adds up to 128 numbers."""
     terms = max(n - lag, 0)
@@ -120,7 +120,7 @@ def _lagged_sum(x: NDArray[np.float64], n: int, lag: int) -> float:
     return total
 
 
-@_compiled
+@compiled
 def distinct_tones(codes: NDArray[np.int16], length: NDArray[np.int64], window: int) -> NDArray[np.int16]:
     """How many distinct tones the last `window` events hold at each step; 0 before there are so many events."""
     distinct = np.zeros(codes.shape, np.int16)
@@ -140,7 +140,7 @@ def distinct_tones(codes: NDArray[np.int16], length: NDArray[np.int64], window: 
     return distinct
 
 
-@_compiled
+@compiled
 def returning_windows(
     codes: NDArray[np.int16], length: NDArray[np.int64], asked: NDArray[np.bool_], window: int
 ) -> NDArray[np.bool_]:
@@ -162,7 +162,7 @@ def returning_windows(
     return returns
 
 
-@_compiled
+@compiled
 def notes_in_time(event: NDArray[np.int8], length: NDArray[np.int64]) -> NDArray[np.int64]:
     """The notes of all melodies, one after the other, `(4, notes)`: melody, step, steps sounding, steps to the next."""
     found = 0

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.theory.compiling import compiled as _compiled
+from cantilena.runs import compiled
 
 Numbers = NDArray[np.int64]
 
 
-@_compiled
+@compiled
 def alike(pitch: Numbers, degree: Numbers, gap: Numbers, one: int, other: int, most: int) -> int:
     """How many notes up to `one` sound like those up to `other`, `most` at most; there must be so many.
 
@@ -33,7 +33,7 @@ def alike(pitch: Numbers, degree: Numbers, gap: Numbers, one: int, other: int, m
     return notes
 
 
-@_compiled
+@compiled
 def returns(
     pitch: Numbers, degree: Numbers, gap: Numbers, rare: NDArray[np.bool_], bounds: Numbers, least: int, most: int
 ) -> tuple[Numbers, Numbers]:
@@ -72,7 +72,7 @@ def returns(
     return size, origin
 
 
-@_compiled
+@compiled
 def survey(
     pitch: Numbers, degree: Numbers, gap: Numbers, size: Numbers, origin: Numbers, bounds: Numbers, most: int
 ) -> tuple[NDArray[np.bool_], Numbers]:
