@@ -38,7 +38,7 @@ def test_every_rule_speaks_in_bars_that_were_written_for_it(name: str, rule: Rul
     assert example.tokens == [GRID.vocabulary[token] for token in tokens]
     context = Context(Key.parse(phrase.key), phrase.melody().meter, phrase.melody().meter.ticks_per_bar // 6)
     (given,) = rule.rewards(GRID.line(tokens[None, :]), context)
-    np.testing.assert_array_equal(example.judged.rewards[rule.name], given)
+    np.testing.assert_allclose(example.judged.rewards[rule.name], rule.weight * given)
     assert given.any()
     lines = example.lines()
     assert lines[0].startswith("notes  ")
@@ -86,7 +86,6 @@ def test_an_explanation_is_whole(name: str, rule: Rule) -> None:
         assert part in text
     assert sum(value["example"]["steps"]) == pytest.approx(value["example"]["total"])
     assert len(value["example"]["steps"]) == len(value["example"]["tokens"])
-    assert "`" not in one.details[0] if one.details else True
     for section in ("Args:", "Raises:", ">>>"):
         assert section not in text
 
