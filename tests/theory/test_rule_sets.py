@@ -112,8 +112,8 @@ def test_importing_the_rules_does_not_import_the_compiler() -> None:
 
 
 def test_loops_compile_without_a_place_to_keep_them() -> None:
-    from cantilena.theory import kernels
+    from cantilena.runs import compiled
 
     namespace: dict[str, object] = {}
     exec(compile("def twice(x):\n    return 2 * x", "<nowhere>", "exec"), namespace)  # no file: nothing can be kept
-    assert kernels._compiled(namespace["twice"])(21) == 42  # type: ignore[type-var, operator]
+    assert compiled(namespace["twice"])(21) == 42  # type: ignore[type-var, operator]

@@ -9,7 +9,7 @@ from cantilena.music import Line
 from cantilena.theory.context import Context
 from cantilena.theory.notes import Notes, ratio
 from cantilena.theory.reading import lengths
-from cantilena.theory.sources import FUX, HURON
+from cantilena.theory.sources import HURON, SIXTEENTH_CENTURY
 from cantilena.theory.two_sided import only_where, two_sided
 
 
@@ -44,7 +44,7 @@ def stepwise_share(line: Line, context: Context) -> NDArray[np.float64]:
 
 
 cantilena_range = two_sided(
-    "range", ambitus, "The melody should span neither too small nor too wide a range.", source=FUX
+    "range", ambitus, "The melody should span neither too small nor too wide a range.", source=SIXTEENTH_CENTURY
 )
 cantilena_motion = two_sided(
     "motion", stepwise_share, "The melody should move by step most of the time, but not always.", source=HURON

@@ -9,7 +9,7 @@ from cantilena.music import HOLD, ON, TICKS_PER_QUARTER, Line
 from cantilena.theory.context import Context
 from cantilena.theory.notes import Notes, ratio
 from cantilena.theory.reading import lengths
-from cantilena.theory.sources import LERDAHL_JACKENDOFF, SCHOENBERG, SHANNON
+from cantilena.theory.sources import PRACTICE, SHANNON
 from cantilena.theory.two_sided import only_where, two_sided
 
 
@@ -63,11 +63,11 @@ cantilena_rhythm = two_sided(
     "rhythm", rhythm_entropy, "The rhythm should be neither monotonous nor at random.", source=SHANNON
 )
 cantilena_rests = two_sided(
-    "rests", silent_share, "There should be neither too much silence nor too little.", source=SCHOENBERG
+    "rests", silent_share, "There should be neither too much silence nor too little.", source=PRACTICE
 )
 cantilena_density = two_sided(
     "density",
     notes_per_quarter,
     "There should be neither too many notes nor too few in the time.",
-    source=LERDAHL_JACKENDOFF,
+    source=PRACTICE,
 )

@@ -9,7 +9,7 @@ from cantilena.music import Line
 from cantilena.theory.context import Context
 from cantilena.theory.notes import Notes
 from cantilena.theory.rules import Rewards, rule
-from cantilena.theory.sources import FUX
+from cantilena.theory.sources import SIXTEENTH_CENTURY
 
 FOURTH = 5
 """Semitones from which on an interval is a leap."""
@@ -41,7 +41,7 @@ def leap_recoveries(line: Line, *, leap: int = FOURTH) -> NDArray[np.int8]:
     return turns.at_steps(outcome).astype(np.int8)
 
 
-@rule("leap_recovery", source=FUX)
+@rule("leap_recovery", source=SIXTEENTH_CENTURY)
 def cantilena_leap_recovery(
     line: Line,
     context: Context,

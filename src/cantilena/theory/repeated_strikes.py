@@ -10,7 +10,7 @@ from cantilena.theory.context import Context
 from cantilena.theory.metrical_grid import steps_per_beat
 from cantilena.theory.notes import Notes
 from cantilena.theory.rules import Rewards, rule
-from cantilena.theory.sources import FUX
+from cantilena.theory.sources import SIXTEENTH_CENTURY
 
 STRIKES = 4
 """A pitch may be struck this often in a row."""
@@ -37,7 +37,7 @@ def strikes_in_a_row(line: Line, context: Context) -> NDArray[np.int64]:
     return notes.at_steps(places - began + 1)
 
 
-@rule("repetition", source=FUX)
+@rule("repetition", source=SIXTEENTH_CENTURY)
 def cantilena_repetition(line: Line, context: Context, *, penalty: float = -1.0, strikes: int = STRIKES) -> Rewards:
     """Each stroke of one pitch beyond the fourth in a row is penalised; holding it or pausing for a beat is not."""
     return np.where(strikes_in_a_row(line, context) > strikes, penalty, 0.0)

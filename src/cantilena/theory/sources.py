@@ -12,6 +12,7 @@ PAPER = (
 
 _OURS = "; the values are ours"
 COUNTERPOINT = f"R. Gauldin, A Practical Approach to Eighteenth-Century Counterpoint, 1988{_OURS}"
+SIXTEENTH_CENTURY = f"R. Gauldin, A Practical Approach to Sixteenth-Century Counterpoint{_OURS}"
 FUX = f"J. J. Fux, Gradus ad Parnassum, 1725, on counterpoint of the first species{_OURS}"
 SCHOENBERG = f"A. Schoenberg, Fundamentals of Musical Composition, 1967{_OURS}"
 LERDAHL_JACKENDOFF = f"F. Lerdahl, R. Jackendoff, A Generative Theory of Tonal Music, 1983{_OURS}"
@@ -20,4 +21,5 @@ LONGUET_HIGGINS_LEE = (
     "H. C. Longuet-Higgins, C. S. Lee, The Rhythmic Interpretation of Monophonic Music, Music Perception 1, 1984"
     + _OURS
 )
+PRACTICE = "no theorist's number: what people write, measured in the built-in corpus (theory/bands.toml)"
 SHANNON = f"C. E. Shannon, A Mathematical Theory of Communication, 1948, the entropy of a source{_OURS}"
