@@ -61,7 +61,7 @@ def draw() -> None:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        page = browser.new_page(viewport={"width": 1000, "height": 860}, color_scheme="light", device_scale_factor=1.5)
+        page = browser.new_page(viewport={"width": 1000, "height": 960}, color_scheme="light", device_scale_factor=1.5)
         page.goto(path.as_uri())
         page.locator(f".sheet:visible [data-note='{tritone}'] .notehead").first.click(force=True)
         page.evaluate("window.scrollTo(0, 0)")

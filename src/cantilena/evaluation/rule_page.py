@@ -29,7 +29,7 @@ SCORE_STYLE = (
 )
 """Blue-green and orange-red, which differ for the colour-blind too; the signs under the notes say the same."""
 
-_WIDE, _NARROW = 960, 400
+_WIDE, _NARROW = 860, 400
 
 
 def rule_page(judged: JudgedMelody, title: str) -> str:

@@ -77,7 +77,8 @@ def short_source(source: str) -> str:
             break
         authors.append(found[1])
     if not authors:
-        return source if len(source) <= 28 else source[:27].rstrip() + "…"
+        clause = re.split(r"[:;]", source)[0]
+        return clause if len(clause) <= 28 else clause[:27].rstrip() + "…"
     year = re.search(r"(?<=, )(?:1[5-9]|20)\d\d\b", source)
     named = f"{authors[0]} et al." if len(authors) > 2 else ", ".join(authors)
     return f"{named} {year[0]}" if year else named
