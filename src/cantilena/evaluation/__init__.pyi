@@ -1,8 +1,6 @@
 from .alike import equal_sets as equal_sets
-from .diversity import Ngrams as Ngrams
 from .diversity import different_melodies as different_melodies
 from .diversity import distinct_n as distinct_n
-from .diversity import note_ngrams as note_ngrams
 from .intervals import Interval as Interval
 from .intervals import bootstrap_ratio as bootstrap_ratio
 from .intervals import subsample_interval as subsample_interval
@@ -12,6 +10,10 @@ from .judged_melody import judge as judge
 from .musical_statistics import human_band as human_band
 from .musical_statistics import musical_counts as musical_counts
 from .musical_statistics import musical_statistics as musical_statistics
+from .ngrams import NgramCounts as NgramCounts
+from .ngrams import Ngrams as Ngrams
+from .ngrams import ngram_counts as ngram_counts
+from .ngrams import note_ngrams as note_ngrams
 from .report import write_report as write_report
 from .report_data import NoteProbabilities as NoteProbabilities
 from .report_data import ReportData as ReportData
