@@ -98,7 +98,7 @@ def _networks() -> tuple[Network, Network]:
 
 
 def _reward(options: TuningOptions) -> MusicReward:
-    return MusicReward(GridEncoding(), RULE_SETS["rl-tuner"], Context(), options.reward_c, options.clip)
+    return MusicReward(GridEncoding(), RULE_SETS["rl-tuner"], Context(), options.c_for(), options.clip)
 
 
 def _generator() -> torch.Generator:

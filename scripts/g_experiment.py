@@ -77,7 +77,7 @@ def _tuned(job: tuple[Path, bool, int]) -> tuple[str, dict[str, Any]]:
         watch=WatchOptions(look=0),
     )
     network = bundle.network()
-    reward = MusicReward(GridEncoding(), RULE_SETS["rl-tuner"], Context(), options.reward_c, options.clip)
+    reward = MusicReward(GridEncoding(), RULE_SETS["rl-tuner"], Context(), options.c_for(), options.clip)
     own = torch.Generator().manual_seed(derived_seed(seed, "tune"))
     prior = copy.deepcopy(network).requires_grad_(False)
     learner = ReferenceLearner(Task(network, prior, reward, options, Bars.common_time(1), own), stopped=stopped)

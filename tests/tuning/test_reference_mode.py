@@ -29,7 +29,7 @@ def learner(algorithm: str, *, stopped: bool = True, core: str = "lstm", melodie
         watch=WatchOptions(look=0),
     )
     network = Network(NetworkOptions(**{**vars_of(SMALL), "core": core}), 38, seed=3)
-    reward = MusicReward(GRID, RULE_SETS["rl-tuner"], Context(), options.reward_c, options.clip)
+    reward = MusicReward(GRID, RULE_SETS["rl-tuner"], Context(), options.c_for(), options.clip)
     prior = copy.deepcopy(network).requires_grad_(False)
     task = Task(network, prior, reward, options, Bars.common_time(1), torch.Generator().manual_seed(2))
     return ReferenceLearner(task, stopped=stopped)

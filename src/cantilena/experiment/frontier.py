@@ -194,7 +194,7 @@ def _untuned(sweep: _Sweep) -> dict[str, Row]:
 def _tuned(sweep: _Sweep) -> dict[str, Row]:
     """What learning reaches: `rloo` at several c, the other algorithms at their own, rejection on its way."""
     options, rows = sweep.options, {}
-    middle = options.c if options.c is not None else 3.0
+    middle = replace(options, algorithm="rloo").c_for(sweep.reward.rules.scale)
     for strength in STRENGTHS:
         name, c = f"rloo c {middle * strength:g}", middle * strength
         asked = replace(options, algorithm="rloo", c=c)

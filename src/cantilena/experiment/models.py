@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cantilena.experiment.material import Material
 from cantilena.experiment.trained_bundle import trained_bundle
 from cantilena.model import Bundle, NetworkOptions
@@ -72,7 +75,9 @@ def trained_model(
     return MadeModel(bundle, facts)
 
 
-def tuned_model(name: str, folder: Path, untuned: Bundle, options: TuningOptions) -> MadeModel:
+def tuned_model(
+    name: str, folder: Path, untuned: Bundle, options: TuningOptions, people: NDArray[np.int64] | None = None
+) -> MadeModel:
     """Tune a model, or read it where it was tuned already.
 
     Args:
@@ -80,17 +85,20 @@ def tuned_model(name: str, folder: Path, untuned: Bundle, options: TuningOptions
         folder: of the run.
         untuned: the trained model.
         options: how to tune.
+        people: `(excerpts, steps)` tokens of people's melodies, to watch diversity by.
     """
     path, work = folder / "models" / f"{name}.safetensors", folder / "work" / name
     if path.exists() and (work / "facts.json").exists():
         return MadeModel(Bundle.load(path), read_json(work / "facts.json"))
     work.mkdir(parents=True, exist_ok=True)
-    tuned = tune(untuned, options, folder=work, resume=True)
+    tuned = tune(untuned, options, people=people, folder=work, resume=True)
     facts = {
         "seconds": tuned.seconds,
         "steps": tuned.steps,
         "steps_per_second": tuned.steps_per_second,
         "history": json.loads(json.dumps(tuned.history.as_json())),
+        "looks": [look.as_json() for look in tuned.looks],
+        "kept_update": tuned.kept,
     }
     write_json(work / "facts.json", facts)
     tuned.bundle.save(path)

@@ -91,7 +91,8 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
             rnn = trained_model("rnn", folder, material, what.rnn, what.rnn_training, corpus=about)
             systems = _baselines(material, rnn, options)
         with stages.stage("Tuning the LSTM on rules of music theory"):
-            tuned = tuned_model("lstm+rl", folder, lstm.bundle, what.tuning)
+            people = people_of(material.test)
+            tuned = tuned_model("lstm+rl", folder, lstm.bundle, what.tuning, people.tokens)
         systems += _networks(material, lstm, tuned, options, what)
         made = {"lstm": lstm, "lstm+rl": tuned, "rnn": rnn}
         if what.with_events:
@@ -99,7 +100,6 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
                 chord_systems, chord_models = _events(folder, options, what, about)
                 made.update(chord_models)
         with stages.stage("Counting"):
-            people = people_of(material.test)
             alike = min(options.counted, len(people.tokens))
             rows = {"human": human_row(people, material, lstm, options, alike)}
             rows.update({system.name: row(system, lstm, options, alike) for system in systems})

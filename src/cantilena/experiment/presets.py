@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from cantilena.experiment.options import ReproduceOptions
 from cantilena.model import NetworkOptions
 from cantilena.training import TrainingOptions, preset
-from cantilena.tuning import TuningOptions
+from cantilena.tuning import TuningOptions, WatchOptions
 
 STEPS = 32
 """Steps of a composition that is counted, as in RL Tuner: two bars of sixteenths."""
@@ -36,10 +36,14 @@ class Plan:
     events_tuning: TuningOptions
 
 
-# The published weights let a melody earn more by motifs than it loses by its start or by a note out of key; these make
-# the start and the key count. c = 3 keeps a model of tunes within .45 nats a step of what it learned, where melodies
-# stay different; where a corpus lets it wander further, towards one melody that earns most, c rises until it is back.
-_WEIGHTS = ("tonic=5", "key=6")
+# The published weights let a melody earn more by motifs than it loses by its start or by a note out of key, and more by
+# the intervals that the rules like best than by anything else, so that melodies grow alike. These make the start, the
+# key and the two extremes count, and the intervals less. The clip lets both extremes be earned on the last step. c = 3
+# keeps a model of tunes within half a nat a step of what it learned; where a corpus lets it wander further, towards one
+# melody that earns most, c rises until it is back.
+_WEIGHTS = (
+    "tonic=6", "key=10", "extremes=5", "leap=2", "motif=1.2", "intervals=0.7", "autocorrelation=0.5",
+)  # fmt: skip
 
 
 def plan(options: ReproduceOptions) -> Plan:
@@ -50,10 +54,11 @@ def plan(options: ReproduceOptions) -> Plan:
         rules="rl-tuner",
         weights=_WEIGHTS,
         c=3.0,
-        target_kl=0.45,
+        clip=40.0,
+        target_kl=0.5,
         steps=STEPS,
         updates=160,
-        learning_rate=3e-3,
+        watch=WatchOptions(look=40),
         seed=options.seed,
         device=options.device,
     )

@@ -91,7 +91,7 @@ def run_tuning(
     """
     path = find_bundle(name)
     untuned = Bundle.load(path)
-    context = music_reward(untuned, options).context  # rules that do not exist are refused before a folder is taken
+    reward = music_reward(untuned, options)  # rules that do not exist are refused before a folder is taken
     # A model that has changed under its name is another: a run of the one is not resumed with the other.
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     asked = {"bundle": name, "sha256": digest, "against": against, **options_record(options)}
@@ -112,11 +112,11 @@ def run_tuning(
             systems["human"] = _counted(sample, untuned, None, options, "human")
         for side, model in (("untuned", tuned.bundle.prior()), ("tuned", tuned.bundle.model())):
             system = model_system(side, "", model, untuned.encoding, options.seed, meter=Meter.parse(options.meter))
-            drawn = Sample(system.draw(COUNTED, options.steps, "count"), contexts=context)
+            drawn = Sample(system.draw(COUNTED, options.steps, "count"), contexts=reward.context)
             systems[side] = _counted(drawn, tuned.bundle, model, options, side)
         write_json(folder / "results.json", {"systems": systems})
         _draw(folder, tuned)
-        done = TuneRun(folder / MODEL, tuned, options.reward_c, options.clip, systems)
+        done = TuneRun(folder / MODEL, tuned, reward.c, options.clip, systems)
         run.finish(**done.answer() | {"bundle": MODEL})
         return done
 

@@ -61,6 +61,7 @@ RULE_SETS = RuleSets(
             cantilena_rests,
             cantilena_density,
         ),
+        scale=0.2,
     ),
 )
 """`paper`: the paper's three rules. `rl-tuner`: the nine of Magenta's RL Tuner, exactly. `cantilena`: our own."""

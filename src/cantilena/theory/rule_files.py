@@ -96,7 +96,7 @@ def _piece(piece: str, folder: Path, *, allow_toml: bool) -> RuleSet:
     if rule_name not in rules.names:
         hint = near_names(rule_name, rules.names, "its rules")
         raise UsageError(f"the rule set '{set_name}' has no rule '{rule_name}'", hint)
-    return RuleSet(rule_name, (rules[rule_name],))
+    return RuleSet(rule_name, (rules[rule_name],), rules.scale)
 
 
 def _joined(sets: Sequence[RuleSet], pieces: Sequence[str], name: str = "") -> RuleSet:
@@ -110,9 +110,8 @@ def _joined(sets: Sequence[RuleSet], pieces: Sequence[str], name: str = "") -> R
                 both = f"'{owner[rule]}' and '{piece}'" if owner[rule] != piece else f"'{piece}', which is named twice,"
                 raise UsageError(f"{both} hold a rule '{rule}'", "name single rules of one of them, as SET:RULE")
             owner[rule] = piece
-    return RuleSet(
-        name or "+".join(rules.name for rules in sets), tuple(rule for rules in sets for rule in rules.rules)
-    )
+    joined = tuple(rule for rules in sets for rule in rules.rules)
+    return RuleSet(name or "+".join(rules.name for rules in sets), joined, sets[0].scale)
 
 
 def read_rules(path: Path) -> RuleSet:

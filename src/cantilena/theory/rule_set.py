@@ -21,6 +21,7 @@ class RuleSet:
     Args:
         name: what flags and tables call the set.
         rules: the rules, each name once.
+        scale: how large its rewards are, beside RL Tuner's: a tuner's usual c is that many times its own.
 
     Raises:
         UsageError: two rules of one name.
@@ -35,6 +36,7 @@ class RuleSet:
 
     name: str
     rules: tuple[Rule, ...]
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", tuple(self.rules))

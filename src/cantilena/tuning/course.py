@@ -96,7 +96,7 @@ def next_c(c: float, kl: float, options: TuningOptions) -> float:
     Args:
         c: of this update.
         kl: measured in this update, nats a step.
-        options: with the target and the c to start from.
+        options: with the target, and the c to start from.
 
     Example:
         >>> options = TuningOptions(c=3.0, target_kl=0.5)
@@ -106,7 +106,7 @@ def next_c(c: float, kl: float, options: TuningOptions) -> float:
     if options.target_kl is None:
         return c
     error = min(max(kl / options.target_kl - 1.0, -0.2), 0.2)
-    return max(c * (1.0 + 0.1 * error), options.reward_c)
+    return max(c * (1.0 + 0.1 * error), options.c_for())
 
 
 def watch_for(learner: Learner, options: TuningOptions, people: NDArray[np.int64] | None) -> Watch:

@@ -158,10 +158,12 @@ def tune_module(
         )
     device, meter = choose_device(options.device), Meter.parse(options.meter)
     nn.Module.eval(module.to(device))
+    music = reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key())
+    options = replace(options, c=music.c)
     task = Task(
         module,
         cast("SequenceModel", copy.deepcopy(module).requires_grad_(False)),
-        reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key()),
+        music,
         options,
         Bars.of(meter, melodies=1, step_ticks=encoding.step_ticks) if encoding.tells_time else None,
         torch.Generator(device).manual_seed(derived_seed(options.seed, "tune")),
@@ -208,7 +210,7 @@ def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicRew
     meter = Meter.parse(options.meter)
     rules = load_rules(options.rules).with_weights(**options.rule_weights)
     context = Context(key, meter, max(meter.ticks_per_bar // encoding.step_ticks, 1), timed=encoding.tells_time)
-    return MusicReward(encoding, rules, context, options.reward_c, options.clip)
+    return MusicReward(encoding, rules, context, options.c_for(rules.scale), options.clip)
 
 
 def _keeper(checkpoint: TuningCheckpoint | None, learner: Learner, course: Course) -> Callable[[], None]:

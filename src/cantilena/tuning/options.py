@@ -37,7 +37,7 @@ class TuningOptions:
 
     c: float | None = None
     """The reward is log p + r / c: the larger, the closer to the trained model. 3 for `rloo` and `ppo`, 0.5 for the
-    learners of values."""
+    learners of values; a fifth of that for the set `cantilena`, whose rewards are smaller."""
 
     target_kl: float | None = None
     """Nats a step from the trained model that shall not be passed: c rises while they are, and falls back after."""
@@ -106,10 +106,9 @@ class TuningOptions:
             if not name or not _is_number(value):
                 raise UsageError(f"weight '{weight}'", "write RULE=NUMBER, such as tonic=5")
 
-    @property
-    def reward_c(self) -> float:
-        """C as given, or the algorithm's own."""
-        return DEFAULT_C[self.algorithm] if self.c is None else self.c
+    def c_for(self, scale: float = 1.0) -> float:
+        """C as given, or the algorithm's own times the scale of a rule set's rewards."""
+        return DEFAULT_C[self.algorithm] * scale if self.c is None else self.c
 
     @property
     def step_size(self) -> float:
