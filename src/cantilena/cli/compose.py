@@ -8,12 +8,15 @@ from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
 from cantilena.generation import ComposeOptions, SamplingOptions
 
+DEFAULT_MODEL = "tunes+rl"
+"""What composes where no model is named: tunes, tuned on our own rules over eight bars."""
+
 
 def run(
-    bundle: Positional[str],
+    bundle: Positional[str] = DEFAULT_MODEL,
+    *,
     options: ComposeOptions,
     sampling: SamplingOptions,
-    *,
     n: Count = 8,
     out: Path = Path("melodies"),
     force: bool = False,
@@ -25,12 +28,12 @@ def run(
     Each melody becomes four files: .mid to play, .musicxml to edit, .svg to see, .wav to hear.
 
     Args:
-        bundle: A model: a .safetensors file, or the name of one that ships with Cantilena, such as tunes.
+        bundle: A model: a .safetensors file, or the name of one that ships with Cantilena.
         out: The folder to write.
         force: Replace melodies that are in the folder.
 
     Example:
-        cantilena compose tunes -n 4 --bars 8 --primer "D4 E4 F4/8 G4/8 A4/2" --key "D minor" --out idea
+        cantilena compose -n 4 --bars 8 --primer "D4 E4 F4/8 G4/8 A4/2" --key "D minor" --out idea
     """
     from cantilena.generation import check_free, load, write_melodies
 

@@ -10,9 +10,12 @@ from .models import MadeModel as MadeModel
 from .models import trained_model as trained_model
 from .models import tuned_model as tuned_model
 from .options import ReproduceOptions as ReproduceOptions
+from .people import corpus_excerpts as corpus_excerpts
+from .people import people_beside as people_beside
 from .pipeline import Reproduced as Reproduced
 from .pipeline import reproduce as reproduce
 from .presets import Plan as Plan
+from .presets import musical_tuning as musical_tuning
 from .presets import plan as plan
 from .rule_reports import ExplainedRule as ExplainedRule
 from .rule_reports import ListedRule as ListedRule
