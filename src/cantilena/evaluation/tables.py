@@ -131,7 +131,7 @@ def table_of_systems(results: Results) -> Table:
 
 
 def table_text(results: Results) -> str:
-    """What was measured as plain text, for a terminal: a row a metric, a column a system.
+    """What was measured as plain text, for a terminal: a row a metric, a column a system, and people's band if told.
 
     Example:
         >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
@@ -147,8 +147,11 @@ def table_text(results: Results) -> str:
         if words.group != group:
             group = words.group
             rows.append(group)
-        cells = (_cell(system["metrics"].get(words.name), words).text for system in systems.values())
-        rows.append(f"  {words.label:<28}" + "".join(f"{cell:>{width}}" for cell in cells))
+        entries = [system["metrics"].get(words.name) for system in systems.values()]
+        band = next((entry["band"] for entry in entries if entry and entry.get("band")), None)
+        told = f"   people: {number(band[0], words)} to {number(band[1], words)}" if band else ""
+        cells = (_cell(entry, words).text for entry in entries)
+        rows.append(f"  {words.label:<28}" + "".join(f"{cell:>{width}}" for cell in cells) + told)
     return "\n".join(rows).replace("\u00a0", " ")
 
 

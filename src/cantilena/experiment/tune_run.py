@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cantilena.evaluation import RewardHistory, table_text
+from cantilena.evaluation import RewardHistory, human_band, table_text
 from cantilena.evaluation.figures import png_bytes, reward_history, watched_looks
+from cantilena.evaluation.metric_words import MUSICAL_PREFIX
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.measure import Sample, measure
 from cantilena.experiment.people import people_beside
@@ -17,6 +18,7 @@ from cantilena.experiment.systems import model_system
 from cantilena.model import Bundle, SequenceModel, find_bundle
 from cantilena.music import Meter
 from cantilena.runs import generator, options_record, run_folder, write_bytes, write_json
+from cantilena.theory import Context
 from cantilena.tuning import Tuned, TuningOptions, music_reward, tune
 
 MODEL = "model.safetensors"
@@ -114,6 +116,7 @@ def run_tuning(
             system = model_system(side, "", model, untuned.encoding, options.seed, meter=Meter.parse(options.meter))
             drawn = Sample(system.draw(COUNTED, options.steps, "count"), contexts=reward.context)
             systems[side] = _counted(drawn, tuned.bundle, model, options, side)
+        _tell_bands(systems, reward.context, options.steps)
         write_json(folder / "results.json", {"systems": systems})
         _draw(folder, tuned)
         done = TuneRun(folder / MODEL, tuned, reward.c, options.clip, systems)
@@ -136,6 +139,15 @@ def _counted(
         musical=True,
     )
     return {"melodies": len(sample.tokens), "metrics": metrics}
+
+
+def _tell_bands(systems: Mapping[str, Mapping[str, Any]], context: Context, steps: int) -> None:
+    """Put beside each metric that people keep within a band where that band lies, in melodies as long."""
+    for system in systems.values():
+        for name, entry in system["metrics"].items():
+            band = human_band(name, context, steps) if name.startswith(MUSICAL_PREFIX) else None
+            if band is not None:
+                entry["band"] = [band.low, band.high]
 
 
 def _draw(folder: Path, tuned: Tuned) -> None:
