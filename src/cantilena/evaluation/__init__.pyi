@@ -1,4 +1,5 @@
 from .alike import equal_sets as equal_sets
+from .bleu import self_bleu as self_bleu
 from .diversity import different_melodies as different_melodies
 from .diversity import distinct_n as distinct_n
 from .intervals import Interval as Interval
@@ -28,5 +29,10 @@ from .rule_statistics import paper_counts as paper_counts
 from .rule_statistics import paper_statistics as paper_statistics
 from .rule_statistics import rl_tuner_counts as rl_tuner_counts
 from .rule_statistics import rl_tuner_statistics as rl_tuner_statistics
+from .step_entropy import entropies as entropies
+from .step_entropy import entropy_per_step as entropy_per_step
 from .tables import table_markdown as table_markdown
 from .tables import table_text as table_text
+from .vendi import ngram_likeness as ngram_likeness
+from .vendi import vendi_interval as vendi_interval
+from .vendi import vendi_score as vendi_score

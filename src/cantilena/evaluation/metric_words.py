@@ -260,6 +260,32 @@ _SETS = (
         DIVERSITY,
     ),
     MetricWords(
+        "self_bleu_4",
+        "Self-BLEU-4",
+        "How much of a melody could be put together from the others: its mean BLEU against them, over runs of one to "
+        "four (interval, duration) pairs; 1 where all are the same; it rises as a set grows.",
+        "none",
+        "number",
+        DIVERSITY,
+    ),
+    MetricWords(
+        "vendi",
+        "Vendi score",
+        "How many melodies with nothing in common would be as diverse: 1 where all are the same; likeness is the "
+        "cosine of the counts of runs of one to four (interval, duration) pairs; it rises as a set grows.",
+        "none",
+        "number",
+        DIVERSITY,
+    ),
+    MetricWords(
+        "entropy_per_step",
+        "Entropy of the next token",
+        "How much the model leaves open at each step, in nats; 0 where the next token is certain.",
+        "none",
+        "nats",
+        DIVERSITY,
+    ),
+    MetricWords(
         "kl_per_step",
         "KL divergence from the LSTM",
         "How far the model's probabilities moved from those of the network before tuning, in nats a step.",
