@@ -37,12 +37,15 @@ def test_melodies_like_peoples_are_inside() -> None:
     look = looked(tunes(200, 1), tunes(300, 2))
     assert look.inside, look.alarms
     assert look.distinct_4 == pytest.approx(look.reference["distinct_4"], abs=0.03)
+    assert look.vendi == pytest.approx(look.reference["vendi"], rel=0.1)
 
 
 def test_one_melody_for_ever_is_outside() -> None:
     look = looked(np.tile(tunes(1, 3), (200, 1)), tunes(300, 2))
     words = " ".join(look.alarms)
     assert "distinct-4" in words
+    assert "Vendi" in words
+    assert "self-BLEU" in words
     assert look.different == 1 / 200
 
 

@@ -5,7 +5,7 @@ people's (or, where those are not at hand, beside the untuned model's), sets of 
 
     distinct-4      below 90 % of people's: the melodies grow alike
     Vendi score     the same
-    self-BLEU-4     above or below the interval of people's
+    self-BLEU-4     above the interval of people's: they quote each other
     entropy         below a third of the untuned model's: each next note is all but decided
     holds, rests    their share outside the 10th to 90th percentile of people's melodies, and further than it was
 
@@ -21,7 +21,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.evaluation import different_melodies, distinct_n, equal_sets
+from cantilena.evaluation import (
+    Interval,
+    different_melodies,
+    distinct_n,
+    equal_sets,
+    self_bleu,
+    subsample_interval,
+    vendi_score,
+)
 from cantilena.music import HOLD, OFF, Line
 from cantilena.theory import lengths
 
@@ -30,6 +38,9 @@ LEAST_DIVERSITY, LEAST_ENTROPY = 0.9, 1 / 3
 
 _LEAST_OF_UNTUNED = 0.6
 """The same of the untuned model's diversity, which is larger than people's, where people's melodies are not at hand."""
+
+_DRAWS = 40
+"""Half sets that the interval of self-BLEU is found from: enough to tell an alarm by."""
 
 _FEWEST = 16
 """With fewer melodies of people's than this, the untuned model's are taken."""
@@ -120,7 +131,8 @@ class Watch:
         others = self.people if self.people is not None and self.knows_people else self.untuned
         ours, theirs = equal_sets(line, others, rng)
         numbers, reference = _diversity_of(ours), _diversity_of(theirs)
-        alarms = [*self._diversity(numbers, reference)]
+        usual = subsample_interval(self_bleu, theirs, rng, draws=_DRAWS)
+        alarms = self._diversity(numbers, reference, usual)
         if entropy < LEAST_ENTROPY * self.entropy:
             alarms.append(f"entropy fell to {entropy:.2f} nats a step, from {self.entropy:.2f}: little is left open")
         for name, share in (("holds", holds), ("rests", rests)):
@@ -140,15 +152,20 @@ class Watch:
             self_bleu=numbers["self_bleu"],
         )
 
-    def _diversity(self, ours: dict[str, float], theirs: dict[str, float]) -> list[str]:
-        least, whose = (
-            (LEAST_DIVERSITY, "people's") if self.knows_people else (_LEAST_OF_UNTUNED, "the untuned model's")
-        )
-        return [
+    def _diversity(self, ours: dict[str, float], theirs: dict[str, float], usual: Interval) -> list[str]:
+        """Alarms where the melodies are less different from each other than the others are."""
+        least, whose = LEAST_DIVERSITY, "people's"
+        if not self.knows_people:
+            least, whose = _LEAST_OF_UNTUNED, "the untuned model's"
+        alarms = [
             f"{words} fell to {ours[name]:.3g}, below {least:.0%} of {whose} {theirs[name]:.3g}: melodies grow alike"
             for name, words in (("distinct_4", "distinct-4"), ("vendi", "the Vendi score"))
             if ours[name] < least * theirs[name]
         ]
+        if self.knows_people and ours["self_bleu"] > usual.high:
+            told = f"{usual.low:.3g} to {usual.high:.3g} of people's: melodies quote each other"
+            alarms.append(f"self-BLEU rose to {ours['self_bleu']:.3g}, above the interval {told}")
+        return alarms
 
     def _outside(
         self, name: str, ours: NDArray[np.float64], theirs: NDArray[np.float64], untuned: NDArray[np.float64]
@@ -163,7 +180,7 @@ class Watch:
 
 
 def _diversity_of(line: Line) -> dict[str, float]:
-    return {"distinct_4": distinct_n(line, 4), "vendi": math.nan, "self_bleu": math.nan}
+    return {"distinct_4": distinct_n(line, 4), "vendi": vendi_score(line), "self_bleu": self_bleu(line)}
 
 
 def holds(line: Line) -> NDArray[np.float64]:
