@@ -100,7 +100,7 @@ class _Sweep:
             reference=self.bundle.prior(),
             alike=COUNTED,
             meter=Meter.parse(self.options.meter),
-            musical=True,
+            thorough=True,
         )
         if kl is not None:
             metrics["kl_per_step"] = dict(kl)

@@ -17,10 +17,13 @@ from cantilena.evaluation import (
     bootstrap_ratio,
     different_melodies,
     distinct_n,
+    entropies,
     musical_counts,
     paper_counts,
     rl_tuner_counts,
+    self_bleu,
     subsample_interval,
+    vendi_interval,
 )
 from cantilena.evaluation.metric_words import MUSICAL_PREFIX, PAPER_PREFIX
 from cantilena.experiment.systems import bars_in
@@ -56,7 +59,7 @@ def measure(
     reference: SequenceModel,
     alike: int | None = None,
     meter: Meter | None = None,
-    musical: bool = False,
+    thorough: bool = False,
 ) -> dict[str, dict[str, Any]]:
     """All metrics of a set of melodies.
 
@@ -69,7 +72,7 @@ def measure(
         alike: numbers of a set (different melodies, distinct-4) fall as it grows, so they are taken of so many of the
             melodies, drawn at random, that all sets are of one size; of all if None.
         meter: the time signature in which models are asked for likelihoods; 4/4 if None.
-        musical: count what the rules of the set `cantilena` hear, too.
+        thorough: also count what the rules of the set `cantilena` hear, and measure diversity in every way; seconds.
 
     Returns:
         `{METRIC: {"value", "low", "high"}}`, with a `reason` where a value is None, `melodies` where they are fewer.
@@ -78,19 +81,21 @@ def measure(
     piece = np.arange(line.melodies) if sample.piece is None else sample.piece
     metrics: dict[str, dict[str, Any]] = {}
     counters = [("", rl_tuner_counts), (PAPER_PREFIX, paper_counts)]
-    if musical:
+    if thorough:
         counters.append((MUSICAL_PREFIX, musical_counts))
     for prefix, counter in counters:
         counts = _counts(counter, line, sample.contexts or Context(timed=encoding.tells_time))
         for name in counts.names:
             interval = bootstrap_ratio(counts.counted[name], counts.out_of[name], piece, rng)
             metrics[prefix + name] = _entry(interval, _UNDEFINED.get(name, "there is nothing to count"))
-    metrics.update(_of_the_set(line, rng, alike))
+    metrics.update(_of_the_set(line, rng, alike, thorough=thorough))
     metrics.update(_distances(sample.tokens, piece, encoding, rng, model=model, reference=reference, meter=meter))
     return metrics
 
 
-def _of_the_set(line: Line, rng: np.random.Generator, alike: int | None) -> dict[str, dict[str, Any]]:
+def _of_the_set(
+    line: Line, rng: np.random.Generator, alike: int | None, *, thorough: bool
+) -> dict[str, dict[str, Any]]:
     size = line.melodies if alike is None else min(alike, line.melodies)
     part = line if size == line.melodies else line[np.sort(rng.permutation(line.melodies)[:size])]
     numbers = {
@@ -99,6 +104,10 @@ def _of_the_set(line: Line, rng: np.random.Generator, alike: int | None) -> dict
             subsample_interval(lambda some: distinct_n(some, 4), part, rng), "no melody has five notes in a row"
         ),
     }
+    if thorough:
+        bleu = subsample_interval(self_bleu, part, rng)
+        numbers["self_bleu_4"] = _entry(bleu, "fewer than two melodies have two notes")
+        numbers["vendi"] = _entry(vendi_interval(part, rng, draws=50), "there is no melody")
     return {name: entry | {"melodies": size} for name, entry in numbers.items()}
 
 
@@ -132,7 +141,7 @@ def _distances(
     meter: Meter | None,
 ) -> dict[str, dict[str, Any]]:
     """Log-likelihood under the reference, and the KL divergence of the model from it, nats a step."""
-    likelihood, divergence = [], []
+    likelihood, divergence, uncertain = [], [], []
     for start in range(0, len(tokens), _CHUNK):
         part = tokens[start : start + _CHUNK]
         bars = bars_in(meter, len(part), encoding)
@@ -143,16 +152,16 @@ def _distances(
             # What the model never does adds nothing, however unlikely the reference finds it.
             terms = np.where(log_q > -1e3, np.exp(log_q) * (log_q - log_p), 0.0)
             divergence.append(terms.sum(axis=(1, 2)))
+            uncertain.append(entropies(log_q).sum(1))
     steps = np.full(len(tokens), float(tokens.shape[1]))
     nobody_knows = {"value": None, "low": None, "high": None, "reason": "no distribution is known, only its melodies"}
-    return {
-        "kl_per_step": _entry(bootstrap_ratio(np.concatenate(divergence), steps, piece, rng), "there is no melody")
-        if divergence
-        else nobody_knows,
-        "log_likelihood_per_step": _entry(
-            bootstrap_ratio(np.concatenate(likelihood), steps, piece, rng), "there is no melody"
-        ),
+    told = {"log_likelihood_per_step": np.concatenate(likelihood)}
+    if model is not None:
+        told |= {"kl_per_step": np.concatenate(divergence), "entropy_per_step": np.concatenate(uncertain)}
+    entries = {
+        name: _entry(bootstrap_ratio(sums, steps, piece, rng), "there is no melody") for name, sums in told.items()
     }
+    return {"kl_per_step": nobody_knows, **entries}
 
 
 def _entry(interval: Interval, reason: str) -> dict[str, Any]:

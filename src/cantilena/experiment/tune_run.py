@@ -136,7 +136,7 @@ def _counted(
         reference=bundle.prior(),
         alike=COUNTED,
         meter=Meter.parse(options.meter),
-        musical=True,
+        thorough=True,
     )
     return {"melodies": len(sample.tokens), "metrics": metrics}
 
