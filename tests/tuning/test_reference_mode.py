@@ -74,7 +74,7 @@ def test_an_update_for_every_fifth_step_once_there_are_enough() -> None:
     calls = []
     one._learn = lambda: calls.append(1) or 0.0  # type: ignore[func-returns-value, method-assign]
     one.update(0.0)
-    assert len(calls) == 20 * 8 / 5 - 6  # the first six steps of the first five melodies are 30 transitions: too few
+    assert len(calls) == 20 * 8 / 5 - 4  # after the first step of the twenty melodies there are too few to draw from
 
 
 def test_rewards_rise_the_published_way_too() -> None:

@@ -5,7 +5,7 @@ rewards not clipped, tokens drawn from the policy but for a share epsilon that f
 memory of 100,000 transitions, one update of 32 of them every 5 steps, Adam at a constant rate with each variable's
 gradient cut to norm 5, a soft target of rate .01, and no end: the value of the state after the last step is counted.
 A transition keeps the recurrent states as they were when it was played, so that they grow stale, and its gradient runs
-through one step alone. Five melodies are played side by side; what they play is learned from at once.
+through one step alone. Twenty-five melodies are played side by side, and learned from five times at each step.
 
 One thing that the published code did not mean to do can be asked for: `stopped=False` lets the gradient of
 G-learning's target flow into the reward network, whose log p stands in it.
@@ -31,7 +31,7 @@ from cantilena.tuning.targets import td_target
 from cantilena.tuning.transitions import Transitions
 
 GAMMA, EPSILON, EXPLORATION_SHARE, TARGET_RATE = 0.5, (1.0, 0.1), 0.5, 0.01
-SIDE_BY_SIDE, DRAWN, REMEMBERED, MAX_NORM = 5, 32, 100_000, 5.0
+SIDE_BY_SIDE, STEPS_AN_UPDATE, DRAWN, REMEMBERED, MAX_NORM = 25, 5, 32, 100_000, 5.0
 
 _POLICIES = {"q": "softmax-q", "psi": "psi", "g": "g"}
 
@@ -67,8 +67,8 @@ class ReferenceLearner(Learner):
         self.target = copy.deepcopy(self.network).requires_grad_(False)
         self.reward_network = copy.deepcopy(cast("Network", task.prior)).requires_grad_(not stopped)
         self.features: Features = self.network.features
-        if not stopped:
-            self.optimizer.add_param_group({"params": list(self.reward_network.parameters())})
+        learned = [*self.network.parameters(), *(() if stopped else self.reward_network.parameters())]
+        self.optimizer = torch.optim.Adam(learned, lr=task.options.step_size, fused=True)
         total = task.options.updates * task.options.melodies * task.options.steps
         width = self._pack(self._silence(1)).shape[1]
         self.transitions = Transitions(min(REMEMBERED, total), self.features.columns, width)
@@ -97,7 +97,7 @@ class ReferenceLearner(Learner):
 
     def _play(self, melodies: int, progress: float) -> tuple[Tensor, float]:
         """`(melodies, steps)` tokens of melodies played side by side, and the last loss."""
-        options, device, loss = self.options, self.generator.device, 0.0
+        options, device, loss, owed = self.options, self.generator.device, 0.0, 0.0
         fallen = min(progress / EXPLORATION_SHARE, 1.0)
         epsilon = EPSILON[0] + (EPSILON[1] - EPSILON[0]) * fallen
         bars = self.bars_for(melodies) or Bars.common_time(melodies)
@@ -120,8 +120,11 @@ class ReferenceLearner(Learner):
                 players.rows, players.state, action, own + music, after.rows, after.state, after.prior_state
             )
             players = after
-            if len(self.transitions) >= DRAWN:
-                loss = self._learn()
+            owed += melodies / STEPS_AN_UPDATE
+            while owed >= 1.0:
+                owed -= 1.0
+                if len(self.transitions) >= DRAWN:
+                    loss = self._learn()
         return tokens, loss
 
     def _choose(self, log_policy: Tensor, epsilon: float) -> Tensor:
@@ -157,7 +160,9 @@ class ReferenceLearner(Learner):
         loss.backward()  # type: ignore[no-untyped-call]
         for group in self.optimizer.param_groups:
             for variable in group["params"]:
-                torch.nn.utils.clip_grad_norm_([variable], MAX_NORM)
+                length = float(variable.grad.norm()) if variable.grad is not None else 0.0
+                if length > MAX_NORM:
+                    variable.grad.mul_(MAX_NORM / length)
         self.optimizer.step()
         with torch.no_grad():
             for slow, fast in zip(self.target.parameters(), self.network.parameters(), strict=True):
