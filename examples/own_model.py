@@ -55,7 +55,8 @@ class Convolution(nn.Module):
     def _after(self, heard: Tensor, steps: int) -> Tensor:
         """Log p of the last `steps` tokens of melodies of which all but the last token are heard."""
         before = torch.full((len(heard), STEPS), self.vocabulary_size, dtype=torch.int64, device=heard.device)
-        hidden = self.tokens(torch.cat([before, heard], dim=1)).transpose(1, 2)
+        reached = torch.cat([before, heard], dim=1)[:, -(STEPS + steps - 1) :]
+        hidden = self.tokens(reached).transpose(1, 2)
         for layer in self.layers:
             made = layer(hidden).relu()
             hidden = hidden[..., -made.shape[-1] :] + made
@@ -87,13 +88,13 @@ def main() -> None:
     asked = parser.parse_args()
 
     encoding = GridEncoding()
-    pieces = [*grid_material(load_builtin("tunes")).train.sequences.tokens]
+    pieces = [*grid_material(load_builtin("ryan")).train.sequences.tokens]
     torch.manual_seed(1)
     model = Convolution(len(encoding.vocabulary))
     print(f"trained: {learn(model, pieces, asked.batches):.2f} nats a step")
     _write(model, encoding, asked.out / "before.mid")
 
-    options = TuningOptions(algorithm="rloo", rules="rl-tuner", updates=asked.updates, melodies=256, target_kl=0.5)
+    options = TuningOptions(rules="cantilena", steps=64, updates=asked.updates, melodies=128, target_kl=0.3)
     done = tune_module(model, encoding, options)
     first, last = (sum(term[place] for term in done.history.terms.values()) for place in (0, -1))
     print(f"tuned: reward {first:.0f} before, {last:.0f} after, KL {done.history.kl[-1]:.2f} nats a step")
