@@ -251,3 +251,14 @@ def test_lines_break_at_phrases(bars: list[float], room: float, pickup: bool, ex
 def test_too_many_bars_are_refused_at_once() -> None:
     with pytest.raises(UsageError, match="too long"):
         symbols(Melody((), length=2**50))
+
+
+@pytest.mark.parametrize("mode", ["dorian", "phrygian", "lydian", "mixolydian", "locrian"])
+def test_the_tones_of_any_mode_need_no_accidental(mode: str) -> None:
+    for tonic in range(12):
+        key = Key(tonic, mode)  # type: ignore[arg-type]
+        sharps, flats = "FCGDAEB"[: max(key.fifths, 0)], "BEADGCF"[: max(-key.fifths, 0)]
+        for pitch_class in key.pitch_classes:
+            written = spelled(60 + pitch_class, key)
+            signed = 1 if written.step in sharps else -1 if written.step in flats else 0
+            assert written.alter == signed, (key.name, written.name)

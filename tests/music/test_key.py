@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from cantilena.music import Key, Mode, Pitch
 
-KEYS = [Key(tonic, mode) for mode in ("major", "minor") for tonic in range(12)]
+KEYS = [Key(tonic, mode) for mode in get_args(Mode) for tonic in range(12)]
 SHARPS, FLATS = "FCGDAEB", "BEADGCF"
 LETTERS = "CDEFGAB"
 
@@ -32,6 +34,20 @@ def test_relative_keys_share_a_signature() -> None:
     mode: Mode = "minor"
     for key in KEYS[:12]:
         assert Key((key.tonic + 9) % 12, mode).fifths == key.fifths
+
+
+@pytest.mark.parametrize(
+    ("name", "plain", "minor"),
+    [("E dorian", "D dorian", True), ("G mixolydian", "G mixolydian", False), ("Bb lydian", "F lydian", False)],
+)
+def test_the_other_modes_are_known_by_name(name: str, plain: str, minor: bool) -> None:
+    key = Key.parse(name)
+    assert key.plain.name == plain
+    assert key.plain.fifths == 0
+    assert key.is_minor is minor
+    assert Key.parse(name.replace("dorian", "Dorian")) == key
+    assert Key.parse("A aeolian") == Key.parse("A minor")
+    assert Key.parse("C ionian") == Key()
 
 
 def test_a_key_is_read_back_from_its_name() -> None:

@@ -76,7 +76,7 @@ def _facts(melody: Melody) -> Iterator[_Event]:
     else:
         yield 0, _FACT, _time_signature(melody.meter.numerator, melody.meter.denominator, melody.meter)
     if melody.key is not None:
-        yield 0, _FACT, _meta(0x59, struct.pack("bB", melody.key.fifths, melody.key.mode == "minor"))
+        yield 0, _FACT, _meta(0x59, struct.pack("bB", melody.key.fifths, melody.key.is_minor))
     for tick, rate in melody.tempo.changes:
         if tick <= melody.length:
             yield tick, _FACT, _meta(0x51, _microseconds(rate).to_bytes(3, "big"))

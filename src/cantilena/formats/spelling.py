@@ -44,6 +44,11 @@ class Spelling:
         return f"{self.step}{'♭' * -self.alter}{'♯' * self.alter}{self.octave}"
 
 
+def _like(key: Key) -> str:
+    """Other modes are spelled as the major or minor key of their third."""
+    return "minor" if key.is_minor else "major"
+
+
 def spelled(pitch: int, key: Key, following: int | None = None) -> Spelling:
     """Write a pitch in a key.
 
@@ -58,14 +63,14 @@ def spelled(pitch: int, key: Key, following: int | None = None) -> Spelling:
         >>> spelled(61, Key.parse("C major")).name, spelled(61, Key.parse("C major"), following=60).name
         ('C♯4', 'D♭4')
     """
-    low = _WINDOW[key.mode]
+    low = _WINDOW[_like(key)]
     # Positions of one pitch class lie twelve fifths apart (seven semitones each, so that 7 is its own inverse).
     position = low + (pitch * 7 - key.fifths - low) % 12 + key.fifths
     if pitch % 12 not in key.pitch_classes and following is not None and abs(following - pitch) == 1:
         neighbour = low + (following * 7 - key.fifths - low) % 12 + key.fifths
         # A diatonic semitone is five fifths down when it rises, five up when it falls.
         resolving = neighbour + (5 if following > pitch else -5)
-        flattest, sharpest = _PASSING[key.mode]
+        flattest, sharpest = _PASSING[_like(key)]
         if max(_FLATTEST, key.fifths + flattest) <= resolving <= min(_SHARPEST, key.fifths + sharpest):
             position = resolving
     if position < _FLATTEST:

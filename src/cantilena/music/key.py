@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from cantilena.errors import UsageError
 from cantilena.music.pitch import parse_pitch_class
 
-Mode = Literal["major", "minor"]
-"""The modes of a key."""
+Mode = Literal["major", "minor", "dorian", "phrygian", "lydian", "mixolydian", "locrian"]
+"""The modes of a key: major and minor, and the other modes of the same seven tones."""
 
-_SCALES: dict[str, tuple[int, ...]] = {
-    "major": (0, 2, 4, 5, 7, 9, 11),
-    "minor": (0, 2, 3, 5, 7, 8, 10),
-}
-_MAJOR_NAMES = ("C", "Db", "D", "Eb", "E", "F", "Gb", "G", "Ab", "A", "Bb", "B")
-_MINOR_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
+_ABOVE: dict[str, int] = {
+    "lydian": -1, "major": 0, "mixolydian": 1, "dorian": 2, "minor": 3, "phrygian": 4, "locrian": 5,
+}  # fmt: skip
+"""How many fifths the tonic lies above that of the major key with the same signature: D dorian is two above C major."""
+
+_ALSO = {"ionian": "major", "aeolian": "minor"}
+_MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
+_LINE_OF_FIFTHS = "FCGDAEB"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ class Key:
 
     Args:
         tonic: pitch class of the tonic, 0 (C) to 11 (B).
-        mode: `major` or `minor`.
+        mode: `major`, `minor` (natural), `dorian`, `phrygian`, `lydian`, `mixolydian` or `locrian`.
 
     Raises:
         UsageError: another tonic or mode.
@@ -39,33 +41,34 @@ class Key:
     mode: Mode = "major"
 
     def __post_init__(self) -> None:
-        if self.mode not in _SCALES:
-            raise UsageError(f"'{self.mode}' is not a mode", "modes are major and minor")
+        if self.mode not in _ABOVE:
+            raise UsageError(f"'{self.mode}' is not a mode", f"modes are {', '.join(_ABOVE)}")
         if not 0 <= self.tonic <= 11:
             raise UsageError(f"{self.tonic} is not a pitch class", "pitch classes run from 0 (C) to 11 (B)")
 
     @classmethod
     def parse(cls, text: str) -> Key:
-        """Read `D minor`, `Bb major`, `F#` (major) or `am` (minor).
+        """Read `D minor`, `Bb major`, `E dorian`, `F#` (major) or `am` (minor).
 
         Example:
             >>> Key.parse("am"), Key.parse("Eb")
             (Key(tonic=9, mode='minor'), Key(tonic=3, mode='major'))
         """
         words = text.strip().split()
-        if len(words) == 2 and words[1].lower() in _SCALES:
-            return cls(parse_pitch_class(words[0]), "minor" if words[1].lower() == "minor" else "major")
+        mode = _ALSO.get(words[-1].lower(), words[-1].lower()) if words else ""
+        if len(words) == 2 and mode in _ABOVE:
+            return cls(parse_pitch_class(words[0]), cast("Mode", mode))
         if len(words) == 1:
             name = words[0]
             if name.endswith("m") and len(name) > 1:
                 return cls(parse_pitch_class(name[:-1]), "minor")
             return cls(parse_pitch_class(name), "major")
-        raise UsageError(f"'{text}' is not a key", "write a tonic and a mode: 'C major', 'D minor', 'Bb major'")
+        raise UsageError(f"'{text}' is not a key", "write a tonic and a mode: 'C major', 'D minor', 'E dorian'")
 
     @property
     def pitch_classes(self) -> tuple[int, ...]:
         """The seven pitch classes of the scale (natural minor), ascending from 0."""
-        return tuple(sorted((self.tonic + step) % 12 for step in _SCALES[self.mode]))
+        return tuple(sorted((self._major_tonic + step) % 12 for step in _MAJOR_SCALE))
 
     @property
     def mask(self) -> int:
@@ -75,25 +78,35 @@ class Key:
     @property
     def name(self) -> str:
         """The name as a musician writes it: `Bb major`, `F# minor`."""
-        names = _MAJOR_NAMES if self.mode == "major" else _MINOR_NAMES
-        return f"{names[self.tonic]} {self.mode}"
+        place = self.fifths + _ABOVE[self.mode] + 1  # on the line of fifths, F at 0
+        sign = place // 7
+        return f"{_LINE_OF_FIFTHS[place % 7]}{'#' * sign}{'b' * -sign} {self.mode}"
+
+    @property
+    def is_minor(self) -> bool:
+        """Whether the third above the tonic is a minor one: minor, dorian, phrygian and locrian."""
+        return _ABOVE[self.mode] >= _ABOVE["dorian"]
 
     @property
     def fifths(self) -> int:
         """The key signature: sharps counted up, flats counted down, -6 (Gb major, Eb minor) to 5.
 
         Example:
-            >>> Key.parse("E major").fifths, Key.parse("Eb minor").fifths
-            (4, -6)
+            >>> Key.parse("E major").fifths, Key.parse("Eb minor").fifths, Key.parse("E dorian").fifths
+            (4, -6, 2)
         """
-        major_tonic = self.tonic if self.mode == "major" else (self.tonic + 3) % 12
-        fifths = major_tonic * 7 % 12
+        fifths = self._major_tonic * 7 % 12
         return fifths - 12 if fifths >= 6 else fifths
 
     @property
     def plain(self) -> Key:
-        """The key without signature of the same mode: C major or A minor."""
-        return Key(0, "major") if self.mode == "major" else Key(9, "minor")
+        """The key without signature of the same mode: C major, A minor, D dorian."""
+        return Key(_ABOVE[self.mode] * 7 % 12, self.mode)
+
+    @property
+    def _major_tonic(self) -> int:
+        """The tonic of the major key with the same signature."""
+        return (self.tonic - 7 * _ABOVE[self.mode]) % 12
 
     def interval_to(self, other: Key) -> int:
         """Semitones from this tonic to another's by the shorter way, -6..5.

@@ -44,7 +44,7 @@ class Context:
     @property
     def mediant(self) -> int:
         """The pitch class of the key's third degree: E in C major, C in A minor."""
-        return (self.key.tonic + (4 if self.key.mode == "major" else 3)) % 12
+        return (self.key.tonic + (3 if self.key.is_minor else 4)) % 12
 
     @property
     def dominant(self) -> int:

@@ -9,10 +9,8 @@ from numpy.typing import NDArray
 
 from cantilena.music import Key
 
-_DEGREES = {
-    "major": (0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6),
-    "minor": (0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6),
-}
+_MAJOR = (0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6)
+_MINOR = (0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6)
 """The degree of each pitch class above the tonic, altered ones as most often spelled: C C# D Eb E F F# G G# A Bb B."""
 
 
@@ -24,5 +22,5 @@ def scale_steps(pitch: NDArray[np.integer[Any]], key: Key) -> NDArray[np.int64]:
         [35, 36, 37, 38, 42]
     """
     above = pitch.astype(np.int64) - key.tonic
-    steps: NDArray[np.int64] = 7 * (above // 12) + np.array(_DEGREES[key.mode])[above % 12]
+    steps: NDArray[np.int64] = 7 * (above // 12) + np.array(_MINOR if key.is_minor else _MAJOR)[above % 12]
     return steps
