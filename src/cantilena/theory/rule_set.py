@@ -61,7 +61,7 @@ class RuleSet:
         """The sum over the rules, `(melodies, steps)`."""
         return reduce(np.add, self.rewards(line, context).values(), np.zeros(line.event.shape))
 
-    def with_weights(self, **weights: float) -> RuleSet:
+    def with_weights(self, /, **weights: float) -> RuleSet:
         """The same rules with other weights; a rule that is not named keeps its own.
 
         Raises:

@@ -11,6 +11,7 @@ from .learner import Task as Task
 from .loop import LEARNERS as LEARNERS
 from .loop import Tuned as Tuned
 from .loop import Tuning as Tuning
+from .loop import check_tunable as check_tunable
 from .loop import music_reward as music_reward
 from .loop import reward_for as reward_for
 from .loop import tune as tune

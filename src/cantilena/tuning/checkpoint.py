@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from cantilena.errors import RunError
@@ -42,8 +42,10 @@ class TuningCheckpoint:
         tensors = {prefix + name: tensor for prefix, some in parts.items() for name, tensor in some.items()}
         # safetensors refuses tensors that share memory, and a resumed run must not depend on the layout of another.
         copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        self._sweep()
         with whole_file(self.path) as draft:
-            save_file(copies, draft, metadata={"cantilena": json.dumps(_record(course))})
+            # Not save_file: on a full disk it raises an error of its own, which is no OSError.
+            draft.write_bytes(save(copies, metadata={"cantilena": json.dumps(_record(course))}))
 
     def restore(self, learner: Learner) -> Course:
         """Take everything back; gives the course so far, a new one where there is no checkpoint.
@@ -51,6 +53,7 @@ class TuningCheckpoint:
         Raises:
             RunError: the checkpoint is damaged or of another run.
         """
+        self._sweep()
         if not self.path.exists():
             return Course()
         try:
@@ -72,6 +75,11 @@ class TuningCheckpoint:
             )
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
             raise RunError(f"{self.path} is damaged or of another run", "start anew with --force") from error
+
+    def _sweep(self) -> None:
+        """Remove what killed processes left of a checkpoint half written; the folder is this run's alone."""
+        for draft in self.path.parent.glob(f".{self.path.name}.*.draft"):
+            draft.unlink(missing_ok=True)
 
 
 def _record(course: Course) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cantilena.errors import RunError
 from cantilena.model import numpy_of
 from cantilena.runs import derived_seed, generator, progress, say
 from cantilena.theory import lengths
@@ -64,6 +66,9 @@ def follow(
         options: how to tune.
         watch: what the melodies are held beside; None to look at nothing.
         keep: called after each update, where a checkpoint may be written.
+
+    Raises:
+        RunError: the loss is no number any more.
     """
     started, looking = time.perf_counter(), 0.0
     batch = options.melodies * options.steps
@@ -75,6 +80,11 @@ def follow(
                 group["lr"] = learner.learning_rate(share)
             update = learner.update(share)
             course.updates += 1
+            if not math.isfinite(update.loss):
+                raise RunError(
+                    f"the tuning came apart at update {course.updates}: its loss is {update.loss}",
+                    "give a smaller --learning-rate, a larger --c, or smaller --weights",
+                )
             course.history.add(course.updates * batch, update, learner.reward.c)
             learner.reward = replace(learner.reward, c=next_c(learner.reward.c, update.kl, options))
             bar.advance(1, f"reward {update.reward:.1f} a melody, KL {update.kl:.2f} a step")

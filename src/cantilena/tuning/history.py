@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from cantilena.runs import write_text
 
 if TYPE_CHECKING:
     from cantilena.tuning.rollout import Update
@@ -43,18 +46,24 @@ class TuningHistory:
 
     def write(self, path: Path) -> None:
         """Write one JSON object an update."""
-        with path.open("w", encoding="utf-8") as out:
-            for index, steps in enumerate(self.environment_steps):
-                row = {
-                    "steps": steps,
-                    "log_p": self.log_p[index],
-                    "kl": self.kl[index],
-                    "entropy": self.entropy[index],
-                    "c": self.c[index],
-                    "rewards": {name: values[index] for name, values in self.terms.items()},
-                }
-                out.write(json.dumps(row) + "\n")
+        rows = [
+            {
+                "steps": steps,
+                "log_p": _plain(self.log_p[index]),
+                "kl": _plain(self.kl[index]),
+                "entropy": _plain(self.entropy[index]),
+                "c": self.c[index],
+                "rewards": {name: _plain(values[index]) for name, values in self.terms.items()},
+            }
+            for index, steps in enumerate(self.environment_steps)
+        ]
+        write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
     def as_json(self) -> dict[str, object]:
         """All of it as JSON values."""
         return asdict(self)
+
+
+def _plain(value: float) -> float | None:
+    """A number as JSON has it; None for what is none, as the KL of a model that rules tokens out altogether."""
+    return value if math.isfinite(value) else None

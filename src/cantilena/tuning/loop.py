@@ -30,7 +30,8 @@ from cantilena.tuning.options import TuningOptions
 from cantilena.tuning.ppo import Ppo
 from cantilena.tuning.psi_learning import PsiLearning
 from cantilena.tuning.q_learning import QLearning
-from cantilena.tuning.reference_mode import ReferenceLearner
+from cantilena.tuning.recurrent_gradients import recurrent_gradients
+from cantilena.tuning.reference_mode import ReferenceLearner, refuse_without_steps
 from cantilena.tuning.rejection import Rejection
 from cantilena.tuning.reward import MusicReward
 from cantilena.tuning.rloo import Rloo
@@ -105,12 +106,23 @@ def tune(
         resume: go on from the folder's checkpoint, to the identical result.
 
     Raises:
-        UsageError: rules, weights or a key that do not exist.
+        UsageError: rules, weights or a key that do not exist; a model or a device that cannot be tuned so.
+        RunError: the tuning came apart.
     """
+    check_tunable(bundle, options)
     network = bundle.network()
     reward = music_reward(bundle, options)
-    done = tune_module(network, bundle.encoding, options, reward=reward, people=people, folder=folder, resume=resume)
-    record = {**options_record(options), "rules_used": reward.rules.names, "kept_update": done.kept}
+    done = tune_module(
+        network,
+        bundle.encoding,
+        options,
+        prior=None if bundle.prior_weights is None else replace(bundle, weights=bundle.prior_weights).network(),
+        reward=reward,
+        people=people,
+        folder=folder,
+        resume=resume,
+    )
+    record = {**options_record(options), "c": reward.c, "rules_used": reward.rules.names, "kept_update": done.kept}
     tuned = replace(
         bundle,
         weights=network.numpy_weights(),
@@ -126,12 +138,13 @@ def tune_module(
     encoding: Encoding,
     options: TuningOptions,
     *,
+    prior: nn.Module | None = None,
     reward: MusicReward | None = None,
     people: NDArray[np.int64] | None = None,
     folder: Path | None = None,
     resume: bool = False,
 ) -> Tuning:
-    """Tune any torch module that is a `SequenceModel`, in place; as it is now it becomes the prior.
+    """Tune any torch module that is a `SequenceModel`, in place.
 
     Its `log_probs` must carry a gradient. Learners of values also ask for its raw scores (`ScoreModel`).
 
@@ -139,6 +152,7 @@ def tune_module(
         module: what is tuned.
         encoding: what its tokens mean.
         options: how to tune.
+        prior: what it is to stay near: another such module, which is not changed; the module as it is now where None.
         reward: what melodies earn; by the options' rules where None.
         people: as for `tune`.
         folder: as for `tune`.
@@ -158,11 +172,12 @@ def tune_module(
         )
     device, meter = choose_device(options.device), Meter.parse(options.meter)
     nn.Module.eval(module.to(device))
+    frozen = nn.Module.eval(copy.deepcopy(module if prior is None else prior)).to(device).requires_grad_(False)
     music = reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key())
     options = replace(options, c=music.c)
     task = Task(
         module,
-        cast("SequenceModel", copy.deepcopy(module).requires_grad_(False)),
+        cast("SequenceModel", frozen),
         music,
         options,
         Bars.of(meter, melodies=1, step_ticks=encoding.step_ticks) if encoding.tells_time else None,
@@ -176,7 +191,8 @@ def tune_module(
         last = course.history
         learner.reward = replace(learner.reward, c=next_c(last.c[-1], last.kl[-1], options))
     first = course.updates
-    seconds = follow(course, learner, options, watch, keep=_keeper(checkpoint, learner, course))
+    with recurrent_gradients(module):
+        seconds = follow(course, learner, options, watch, keep=_keeper(checkpoint, learner, course))
     if folder is not None:
         course.history.write(folder / "metrics.jsonl")
     batch = options.melodies * options.steps
@@ -190,6 +206,26 @@ def tune_module(
         seconds=seconds,
         steps_per_second=(course.updates - first) * batch / seconds if seconds > 0 else 0.0,
     )
+
+
+def check_tunable(bundle: Bundle, options: TuningOptions) -> None:
+    """Refuse what cannot be tuned as asked, before anything is written or computed.
+
+    Args:
+        bundle: the trained model.
+        options: how it shall be tuned.
+
+    Raises:
+        UsageError: a model or a device that cannot be tuned so.
+    """
+    choose_device(options.device)
+    if options.reference_mode:
+        refuse_without_steps(bundle.options)
+    if bundle.policy == "g" and options.algorithm != "g":
+        raise UsageError(
+            "this model was tuned by g: its network holds only what is added to the model before tuning",
+            "tune it with --algorithm g, or tune the model that it was made from",
+        )
 
 
 def music_reward(bundle: Bundle, options: TuningOptions) -> MusicReward:

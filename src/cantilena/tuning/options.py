@@ -13,6 +13,9 @@ Algorithm = Literal["rloo", "ppo", "q", "double-q", "psi", "g", "rejection"]
 DEFAULT_C = {"rloo": 3.0, "ppo": 3.0, "q": 0.5, "double-q": 0.5, "psi": 0.5, "g": 0.5, "rejection": 3.0}
 """The weight of the music theory reward is 1 / c; what each algorithm takes where none is given."""
 
+_LARGE = 1e9
+"""No number is larger: records are JSON, which knows no infinity."""
+
 
 @dataclass(frozen=True)
 class TuningOptions:
@@ -83,27 +86,29 @@ class TuningOptions:
             raise UsageError(f"there is no algorithm '{self.algorithm}'", f"choose one of {', '.join(DEFAULT_C)}")
         if self.reference_mode and self.algorithm not in ("q", "psi", "g"):
             raise UsageError(f"the reference has no {self.algorithm}", "choose --algorithm q, psi or g")
-        if self.c is not None and not 0.0 < self.c <= 1e6:
-            raise UsageError(f"c {self.c:g}", "give a number above 0; 3 is a good start for rloo, 0.5 for q")
+        if self.c is not None and not 1e-6 <= self.c <= 1e6:
+            raise UsageError(f"c {self.c:g}", "give 0.000001 to 1000000; 3 is a good start for rloo, 0.5 for q")
         if self.target_kl is not None and not 0.0 < self.target_kl <= 100.0:
             raise UsageError(f"a target KL of {self.target_kl:g}", "give nats a step above 0, such as 0.5")
-        if not self.clip > 0.0:
-            raise UsageError(f"clip {self.clip:g}", "give a number above 0")
+        if not 0.0 < self.clip <= _LARGE:
+            raise UsageError(f"clip {self.clip:g}", "give a number above 0; 1e9 clips nothing")
         if not (1 <= self.updates <= 10**7 and 2 <= self.melodies <= 65536):
             raise UsageError("a number out of range", "give 1 update or more, and 2 to 65536 melodies")
         if not 8 <= self.steps <= 512:
             raise UsageError(f"melodies of {self.steps} steps", "give 8 to 512")
         if self.learning_rate is not None and not 0.0 < self.learning_rate < 1.0:
             raise UsageError(f"learning rate {self.learning_rate:g}", "give a number above 0, below 1")
-        if not self.max_norm > 0.0:
-            raise UsageError(f"max-norm {self.max_norm:g}", "give a number above 0")
+        if not 0.0 < self.max_norm <= _LARGE:
+            raise UsageError(f"max-norm {self.max_norm:g}", "give a number above 0; 1e9 shortens nothing")
+        if not 0 <= self.seed < 2**63:
+            raise UsageError(f"seed {self.seed} is out of range", "seeds run from 0 to 2^63 - 1")
         if self.policy.group > self.melodies or (self.policy.group and self.melodies % self.policy.group):
             raise UsageError(
                 f"groups of {self.policy.group} out of {self.melodies} melodies", "give groups that divide the melodies"
             )
         for weight in self.weights:
             name, _, value = weight.partition("=")
-            if not name or not _is_number(value):
+            if not name or not _is_weight(value):
                 raise UsageError(f"weight '{weight}'", "write RULE=NUMBER, such as tonic=5")
 
     def c_for(self, scale: float = 1.0) -> float:
@@ -122,9 +127,8 @@ class TuningOptions:
         return {name: float(value) for name, _, value in (weight.partition("=") for weight in self.weights)}
 
 
-def _is_number(text: str) -> bool:
+def _is_weight(text: str) -> bool:
     try:
-        float(text)
+        return abs(float(text)) <= _LARGE  # neither infinite nor NaN, and sums of rewards stay finite
     except ValueError:
         return False
-    return True

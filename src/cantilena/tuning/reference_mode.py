@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from cantilena.errors import UsageError
-from cantilena.model import Bars, Features, Network, PolicyModel, SequenceModel, policy_log_probs
+from cantilena.model import Bars, Features, Network, NetworkOptions, PolicyModel, SequenceModel, policy_log_probs
 from cantilena.tuning.learner import Learner, Task, account, chosen
 from cantilena.tuning.rollout import Update
 from cantilena.tuning.targets import td_target
@@ -46,6 +46,16 @@ class _Players:
     prior_state: Tensor
 
 
+def refuse_without_steps(options: NetworkOptions | None) -> None:
+    """Refuse a network that is not told features step by step, or a model that is no network of ours (None).
+
+    Raises:
+        UsageError: it is one.
+    """
+    if options is None or options.input != "features":
+        raise UsageError("the reference mode steps a recurrent network of ours", "leave out --reference-mode")
+
+
 class ReferenceLearner(Learner):
     """The learners `q`, `psi` and `g` as published.
 
@@ -58,10 +68,9 @@ class ReferenceLearner(Learner):
     """
 
     def __init__(self, task: Task, *, stopped: bool = True) -> None:
-        if not isinstance(task.model, Network) or task.model.options.input != "features":
-            raise UsageError("the reference mode steps a recurrent network of ours", "leave out --reference-mode")
+        refuse_without_steps(task.model.options if isinstance(task.model, Network) else None)
         super().__init__(task)
-        self.network, self.algorithm, self.stopped = task.model, task.options.algorithm, stopped
+        self.network, self.algorithm, self.stopped = cast("Network", task.model), task.options.algorithm, stopped
         self.policy = _POLICIES[self.algorithm]
         self.reward = replace(task.reward, clip=math.inf)
         self.target = copy.deepcopy(self.network).requires_grad_(False)

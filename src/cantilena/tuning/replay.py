@@ -99,18 +99,18 @@ class Replay:
             self.priority[places] = error.cpu().clamp(min=_SMALLEST)
 
     def state(self) -> dict[str, Tensor]:
-        """What a resumed run needs."""
+        """What a resumed run needs: what has been filled."""
         return {
-            "tokens": self.tokens,
-            "log_p": self.log_p,
-            "music": self.music,
-            "priority": self.priority,
+            "tokens": self.tokens[: len(self)],
+            "log_p": self.log_p[: len(self)],
+            "music": self.music[: len(self)],
+            "priority": self.priority[: len(self)],
             "added": torch.tensor(self.added),
         }
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
-        self.tokens, self.log_p, self.music, self.priority = (
-            state[name].clone() for name in ("tokens", "log_p", "music", "priority")
-        )
         self.added = int(state["added"])
+        kept = {"tokens": self.tokens, "log_p": self.log_p, "music": self.music, "priority": self.priority}
+        for name, values in kept.items():
+            values[: len(self)] = state[name][: len(self)]

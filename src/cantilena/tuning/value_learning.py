@@ -68,7 +68,8 @@ class ValueLearner(Learner):
         super().__init__(task)
         needs_scores(self.model, task.options.algorithm)
         self.target = copy.deepcopy(self.model).requires_grad_(False)
-        self.replay = Replay(task.options.value.replay, task.options.steps, task.options.value.priority)
+        value, played = task.options.value, task.options.updates * task.options.melodies
+        self.replay = Replay(min(value.replay, played), task.options.steps, value.priority)
 
     @abstractmethod
     def targets(self, batch: Batch) -> Tensor:
