@@ -8,7 +8,6 @@ melodies beside them. Nothing is stopped or held back here: what collapses is to
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,14 +18,16 @@ from numpy.typing import NDArray
 
 from cantilena.evaluation import table_markdown
 from cantilena.evaluation.figures import frontier_panels, png_bytes
+from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.measure import Sample, measure
-from cantilena.experiment.people import people_beside
 from cantilena.experiment.rivals import best_of_many, constrained, divergence_of_best
 from cantilena.experiment.systems import model_system
-from cantilena.model import Bundle, SequenceModel, find_bundle
+from cantilena.experiment.tunable import open_tunable
+from cantilena.model import Bundle, SequenceModel
 from cantilena.music import Meter
 from cantilena.runs import generator, options_record, read_json, run_folder, say, write_bytes, write_json, write_text
-from cantilena.tuning import MusicReward, TuningOptions, music_reward, tune
+from cantilena.theory import Context
+from cantilena.tuning import MusicReward, TuningOptions, tune
 
 COUNTED = 1000
 """Melodies of each point."""
@@ -35,8 +36,8 @@ STRENGTHS = (0.5, 1.0, 2.0, 4.0)
 OTHERS = ("ppo", "q", "double-q", "psi", "g")
 GROUPS = (4, 16, 64, 256)
 """The n of the best of n."""
-_POOL = 64_000
-"""Melodies that the best of n are chosen from."""
+_POOL = COUNTED * max(GROUPS)
+"""Melodies that the best of n are chosen from: enough for as many of each n, since diversity falls as a set grows."""
 
 Row = dict[str, Any]
 
@@ -104,14 +105,23 @@ class _Sweep:
         )
         if kl is not None:
             metrics["kl_per_step"] = dict(kl)
-        terms = self.reward.terms(sample.tokens)
-        reward = self.reward.learned(terms).sum(1) * self.reward.c
         return {
             "melodies": len(sample.tokens),
             "curve": curve,
-            "reward": round(float(reward.mean()), 4),
+            "reward": round(float(self.earned(sample).mean()), 4),
             "metrics": metrics,
         }
+
+    def earned(self, sample: Sample) -> NDArray[np.float64]:
+        """`(melodies,)`: what the rules give each melody, as the learner counts it, in its own key and meter."""
+        given = sample.contexts
+        contexts = [given] * len(sample.tokens) if given is None or isinstance(given, Context) else given
+        earned = np.zeros(len(sample.tokens))
+        for context in dict.fromkeys(contexts):
+            rows = np.array([one == context for one in contexts])
+            reward = self.reward if context is None else replace(self.reward, context=context)
+            earned[rows] = reward.clipped(reward.terms(sample.tokens[rows])).sum(1)
+        return earned
 
     def tuned(self, curve: str, options: TuningOptions) -> Row:
         """The point that a tuning ends at."""
@@ -131,36 +141,35 @@ def run_frontier(
     Args:
         name: a bundle, by path or by the name of one that ships with the package.
         options: how to tune; its c is the middle of the sweep, its algorithm is not read, no run is stopped early.
-        folder: of the sweep: `results.json`, `frontier.png`, `table.md`, a file a point.
+        folder: of the sweep: `results.json`, `frontier.png`, `table.md`, a file a point; `run.json` has the seconds.
         against: the corpus whose melodies stand beside; the one that the model learned where empty.
         resume: go on with an interrupted sweep; the points that are there are kept.
         force: start anew in a folder that holds another run.
 
     Raises:
         BundleError: there is no such model.
+        CorpusError: the corpus cannot be read.
+        UsageError: what cannot be tuned so.
         RunError: the folder is taken.
     """
-    path = find_bundle(name)
-    bundle = Bundle.load(path)
-    reward = music_reward(bundle, options)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    asked = {"frontier": name, "sha256": digest, "against": against, **options_record(options)}
+    unwatched = replace(options, watch=replace(options.watch, look=0), target_kl=None, reference_mode=False)
+    tunable = open_tunable(name, replace(unwatched, algorithm="rloo"), against)
+    people = tunable.people
+    asked = {"frontier": name, "sha256": tunable.sha256, "against": against, **options_record(options)}
     with run_folder(folder, asked, resume=resume, force=force) as run:
-        if not run.resumed:
-            for old in folder.glob("points/*.json"):
-                old.unlink()
-        people = people_beside(bundle, options.steps, against)
-        unwatched = replace(options, watch=replace(options.watch, look=0), target_kl=None, reference_mode=False)
-        sweep = _Sweep(bundle, unwatched, reward, folder)
+        clear_earlier(run, "points/*.json", "results.json", "table.md", "frontier.png")
+        sweep = _Sweep(tunable.bundle, unwatched, tunable.reward, folder)
         systems: dict[str, Row] = {}
         if people is not None:
             sample = Sample(people.tokens, people.piece, people.contexts)
             systems["human"] = sweep.made("human", lambda: sweep.row(sample, "human", None))
         systems |= _untuned(sweep) | _tuned(sweep)
+        # The same seed gives the same results; how long they took is a fact of the run.
+        seconds = {name: row.pop("seconds") for name, row in systems.items() if "seconds" in row}
         write_json(folder / "results.json", {"systems": systems})
         write_text(folder / "table.md", table_markdown({"systems": systems}))
         write_bytes(folder / "frontier.png", png_bytes(frontier_panels(systems)))
-        run.finish()
+        run.finish(seconds=seconds)
         return Frontier(folder, systems)
 
 

@@ -41,7 +41,7 @@ def best_of_many(
     with progress("Drawing melodies to choose from", total=pool, unit="melodies") as bar:
         for first in range(0, pool, _AT_ONCE):
             tokens = _drawn(bundle.prior(), bundle, options, min(_AT_ONCE, pool - first), f"pool {first}")
-            drawn.append(tokens)
+            drawn.append(tokens.astype(np.int32))  # there may be a quarter of a million
             earned.append(reward.learned(reward.terms(tokens)).sum(1))
             bar.advance(len(tokens))
     tokens, total = np.concatenate(drawn), np.concatenate(earned)
@@ -49,7 +49,7 @@ def best_of_many(
     for n in sizes:
         groups = min(pool // n, most)
         places = np.arange(groups * n).reshape(groups, n)
-        best[n] = tokens[places[np.arange(groups), total[places].argmax(axis=1)]]
+        best[n] = tokens[places[np.arange(groups), total[places].argmax(axis=1)]].astype(np.int64)
     return best
 
 
@@ -86,7 +86,9 @@ def constrained(
     further = samples.log_likelihood - np.take_along_axis(log_p, samples.tokens[..., None], axis=-1).sum((1, 2))
     steps = np.full(melodies, float(options.steps))
     interval = bootstrap_ratio(further, steps, None, generator(options.seed, "constrained", "interval"))
-    return samples.tokens, {"value": interval.value, "low": interval.low, "high": interval.high}
+    bounds = {"value": interval.value, "low": interval.low, "high": interval.high}
+    # Six digits, as everywhere in results: the last bits of a sum do not make two runs differ.
+    return samples.tokens, {name: round(value, 6) for name, value in bounds.items()}
 
 
 def _drawn(

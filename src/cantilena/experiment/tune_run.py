@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,15 +12,16 @@ from cantilena.evaluation.figures import png_bytes, reward_history, watched_look
 from cantilena.evaluation.metric_words import MUSICAL_PREFIX
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.measure import Sample, measure
-from cantilena.experiment.people import people_beside
 from cantilena.experiment.systems import model_system
-from cantilena.model import Bundle, SequenceModel, find_bundle
+from cantilena.experiment.tunable import open_tunable
+from cantilena.model import Bundle, SequenceModel
 from cantilena.music import Meter
 from cantilena.runs import generator, options_record, run_folder, write_bytes, write_json
 from cantilena.theory import Context
-from cantilena.tuning import Tuned, TuningOptions, music_reward, tune
+from cantilena.tuning import Tuned, TuningOptions, tune
 
 MODEL = "model.safetensors"
+_PICTURES = ("rewards.png", "looks.png")
 COUNTED = 1000
 """Melodies of each side that are counted."""
 
@@ -34,14 +34,14 @@ class TuneRun:
         bundle: where the tuned model lies.
         tuned: how the tuning went.
         c: the weight of the rules was 1 / c to begin with.
-        clip: no rule counted more than this at a step while learning.
+        clip: no rule counted more than this at a step while learning; None where nothing was clipped.
         systems: `results.json`: people's melodies where they are at hand, the untuned and the tuned model's.
     """
 
     bundle: Path
     tuned: Tuned
     c: float
-    clip: float
+    clip: float | None
     systems: Mapping[str, Mapping[str, Any]]
 
     @property
@@ -51,7 +51,8 @@ class TuneRun:
         return metrics
 
     def answer(self) -> dict[str, Any]:
-        """What `tune --json` prints."""
+        """What `tune --json` prints; `inside_the_gate` is null where nobody looked."""
+        kept = [look.inside for look in self.tuned.looks if look.update == self.tuned.kept]
         return {
             "bundle": str(self.bundle),
             "steps": self.tuned.steps,
@@ -63,7 +64,7 @@ class TuneRun:
             "systems": dict(self.systems),
             "kept_update": self.tuned.kept,
             "stopped": self.tuned.stopped,
-            "inside_the_gate": all(look.inside for look in self.tuned.looks if look.update == self.tuned.kept),
+            "inside_the_gate": all(kept) if kept else None,
             "looks": [look.as_json() for look in self.tuned.looks],
         }
 
@@ -89,17 +90,14 @@ def run_tuning(
     Raises:
         BundleError: there is no such model.
         CorpusError: the corpus cannot be read.
-        RunError: the folder is taken.
+        UsageError: what cannot be tuned so.
+        RunError: the folder is taken, or the tuning came apart.
     """
-    path = find_bundle(name)
-    untuned = Bundle.load(path)
-    reward = music_reward(untuned, options)  # rules that do not exist are refused before a folder is taken
-    # A model that has changed under its name is another: a run of the one is not resumed with the other.
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    asked = {"bundle": name, "sha256": digest, "against": against, **options_record(options)}
+    tunable = open_tunable(name, options, against)
+    untuned, reward, people = tunable.bundle, tunable.reward, tunable.people
+    asked = {"bundle": name, "sha256": tunable.sha256, "against": against, **options_record(options)}
     with run_folder(folder, asked, resume=resume, force=force) as run:
-        clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl", "results.json", "*.png")
-        people = people_beside(untuned, options.steps, against)
+        clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl", "results.json", *_PICTURES)
         tuned = tune(
             untuned,
             options,
@@ -119,7 +117,7 @@ def run_tuning(
         _tell_bands(systems, reward.context, options.steps)
         write_json(folder / "results.json", {"systems": systems})
         _draw(folder, tuned)
-        done = TuneRun(folder / MODEL, tuned, reward.c, options.clip, systems)
+        done = TuneRun(folder / MODEL, tuned, reward.c, None if options.reference_mode else options.clip, systems)
         run.finish(**done.answer() | {"bundle": MODEL})
         return done
 
@@ -154,6 +152,6 @@ def _draw(folder: Path, tuned: Tuned) -> None:
     """The course of the tuning as pictures."""
     history = tuned.history
     rewards = RewardHistory("tuned", history.environment_steps, history.terms, log_p=history.log_p, kl=history.kl)
-    write_bytes(folder / "rewards.png", png_bytes(reward_history(rewards)))
+    write_bytes(folder / _PICTURES[0], png_bytes(reward_history(rewards)))
     if tuned.looks:
-        write_bytes(folder / "looks.png", png_bytes(watched_looks([look.as_json() for look in tuned.looks])))
+        write_bytes(folder / _PICTURES[1], png_bytes(watched_looks([look.as_json() for look in tuned.looks])))

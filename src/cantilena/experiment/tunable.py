@@ -1,0 +1,52 @@
+"""A model, the rules and people's melodies, read and checked before a folder is taken or an earlier run cleared."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from cantilena.errors import UsageError
+from cantilena.experiment.material import Excerpts
+from cantilena.experiment.people import people_beside
+from cantilena.model import Bundle, find_bundle
+from cantilena.tuning import MusicReward, TuningOptions, check_tunable, music_reward
+
+
+@dataclass(frozen=True)
+class Tunable:
+    """What a tuning begins with.
+
+    Args:
+        bundle: the trained model.
+        sha256: of its file: a model that has changed under its name is another, and its run is not gone on with.
+        reward: the rules, in the key that the model thinks in.
+        people: people's melodies to hold its own beside; None where none are at hand.
+    """
+
+    bundle: Bundle
+    sha256: str
+    reward: MusicReward
+    people: Excerpts | None
+
+
+def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunable:
+    """Read all that a tuning begins with, and refuse what cannot be.
+
+    Args:
+        name: a bundle, by path or by the name of one that ships with the package.
+        options: how it shall be tuned.
+        against: the corpus of people's melodies; the one that the model learned where empty.
+
+    Raises:
+        BundleError: there is no such model.
+        CorpusError: the corpus cannot be read.
+        UsageError: no name, rules that do not exist, a model or a device that cannot be tuned so.
+    """
+    if not name.strip():  # as an unset shell variable gives it; it would mean the working folder
+        raise UsageError("the model has no name", "name a .safetensors file, or a model that ships with Cantilena")
+    path = find_bundle(name)
+    bundle = Bundle.load(path)
+    check_tunable(bundle, options)
+    reward = music_reward(bundle, options)
+    people = people_beside(bundle, options.steps, against)
+    return Tunable(bundle, hashlib.sha256(path.read_bytes()).hexdigest(), reward, people)
