@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Flags, Positional
+from cantilena.cli.shared_flags import Flags, Positional, Resume, StartAnew
 from cantilena.tuning import TuningOptions
 
 
@@ -16,8 +16,8 @@ def run(
     out: Path,
     against: str = "",
     frontier: bool = False,
-    resume: bool = False,
-    force: bool = False,
+    resume: Resume = False,
+    force: StartAnew = False,
     flags: Flags,
 ) -> Answer:
     """Tune a trained model on rules of music theory with reinforcement learning.
@@ -28,8 +28,6 @@ def run(
         against: The corpus whose melodies diversity is held beside; the one that the model learned, where it ships.
         frontier: Sweep c and the rivals (every algorithm, best of n, rejection, constraints) instead of one tuning, and
             draw reward against KL divergence and diversity.
-        resume: Go on with an interrupted run, to the identical result.
-        force: Start anew in a folder that holds another run.
 
     Example:
         cantilena tune tunes --rules rl-tuner --weights tonic=4 --c 3 --updates 200 --out runs/tuned
