@@ -100,6 +100,31 @@ def test_a_folder_of_ones_own_keeps_its_pictures(
     assert tuned(capsys, *published)[1]["clip"] is None  # nothing was clipped
 
 
+def test_an_unfinished_run_goes_on_with_the_same_rules_alone(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine, weights = tmp_path / "mine.py", tmp_path / "mine.toml"
+    rule = "def high(line, context, *, reward=1.0):\n    return reward * (line.pitch > {})\n"
+    louder = 'rules = ["mine.py:high"]\n[weights]\nhigh = {}\n'
+    mine.write_text(rule.format(70))
+    weights.write_text(louder.format(1))
+    words = [model, *TINY, "--rules", str(weights), "--out", str(tmp_path / "run")]
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("cantilena.experiment.tune_run.measure", stop)
+        assert main(["tune", *words]) == 130
+    for changed, text in ((mine, rule.format(72)), (weights, louder.format(2))):
+        before = changed.read_text()
+        changed.write_text(text)
+        status, answer = tuned(capsys, *words, "--resume")
+        assert (status, "other options" in answer["error"]) == (1, True)
+        changed.write_text(before)
+    assert tuned(capsys, *words, "--resume")[0] == 0
+
+
 def started(model: str, out: Path, *more: str) -> subprocess.Popen[str]:
     # A checkpoint after every update, and updates slow enough to be interrupted.
     program = (

@@ -27,6 +27,7 @@ from cantilena.tuning import (
     ValueOptions,
     WatchOptions,
     music_reward,
+    next_c,
     tune,
     tune_module,
 )
@@ -85,6 +86,13 @@ def test_no_number_is_null_in_the_metrics(tmp_path: Path) -> None:
     history.write(tmp_path / "metrics.jsonl")
     row = json.loads((tmp_path / "metrics.jsonl").read_text())
     assert (row["kl"], row["entropy"], row["log_p"]) == (None, None, -1.0)
+
+
+def test_c_does_not_rise_without_end() -> None:
+    c = 3.0
+    for _ in range(2000):
+        c = next_c(c, 9.0, TuningOptions(target_kl=0.1))
+    assert c == 1e6
 
 
 def test_a_replay_memory_is_no_larger_than_what_will_be_played() -> None:

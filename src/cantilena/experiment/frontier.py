@@ -155,7 +155,7 @@ def run_frontier(
     unwatched = replace(options, watch=replace(options.watch, look=0), target_kl=None, reference_mode=False)
     tunable = open_tunable(name, replace(unwatched, algorithm="rloo"), against)
     people = tunable.people
-    asked = {"frontier": name, "sha256": tunable.sha256, "against": against, **options_record(options)}
+    asked = {"frontier": name, **tunable.digests, "against": against, **options_record(options)}
     with run_folder(folder, asked, resume=resume, force=force) as run:
         clear_earlier(run, "points/*.json", "results.json", "table.md", "frontier.png")
         sweep = _Sweep(tunable.bundle, unwatched, tunable.reward, folder)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cantilena.errors import UsageError
 from cantilena.experiment.material import Excerpts
 from cantilena.experiment.people import people_beside
 from cantilena.model import Bundle, find_bundle
+from cantilena.runs import json_text
+from cantilena.theory import RuleSet
+from cantilena.theory.user_rules import file_of
 from cantilena.tuning import MusicReward, TuningOptions, check_tunable, music_reward
 
 
@@ -18,13 +22,14 @@ class Tunable:
 
     Args:
         bundle: the trained model.
-        sha256: of its file: a model that has changed under its name is another, and its run is not gone on with.
+        digests: of its file, and of the rules where they are in files: what has changed under its name is another, and
+            a run of the one is not gone on with as the other.
         reward: the rules, in the key that the model thinks in.
         people: people's melodies to hold its own beside; None where none are at hand.
     """
 
     bundle: Bundle
-    sha256: str
+    digests: Mapping[str, str]
     reward: MusicReward
     people: Excerpts | None
 
@@ -49,4 +54,17 @@ def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunabl
     check_tunable(bundle, options)
     reward = music_reward(bundle, options)
     people = people_beside(bundle, options.steps, against)
-    return Tunable(bundle, hashlib.sha256(path.read_bytes()).hexdigest(), reward, people)
+    digests = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    if any(ending in options.rules for ending in (".py", ".toml")):
+        digests["rules_sha256"] = _digest(reward.rules)
+    return Tunable(bundle, digests, reward, people)
+
+
+def _digest(rules: RuleSet) -> str:
+    """Of the names, weights and parameters of rules, and of the files that hold them."""
+    said: list[object] = []
+    for rule in rules.rules:
+        place = file_of(rule)
+        code = hashlib.sha256(place[0].read_bytes()).hexdigest() if place is not None else ""
+        said.append([rule.name, rule.weight, dict(rule.parameters), code])
+    return hashlib.sha256(json_text(said).encode()).hexdigest()

@@ -95,7 +95,7 @@ def run_tuning(
     """
     tunable = open_tunable(name, options, against)
     untuned, reward, people = tunable.bundle, tunable.reward, tunable.people
-    asked = {"bundle": name, "sha256": tunable.sha256, "against": against, **options_record(options)}
+    asked = {"bundle": name, **tunable.digests, "against": against, **options_record(options)}
     with run_folder(folder, asked, resume=resume, force=force) as run:
         clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl", "results.json", *_PICTURES)
         tuned = tune(

@@ -23,6 +23,9 @@ from cantilena.tuning.options import TuningOptions
 from cantilena.tuning.rollout import divergence, entropy, sample_melodies
 from cantilena.tuning.watch import Look, Watch
 
+_LARGEST_C = 1e6
+"""Where c ends that rises for ever, because its target cannot be held; the rules weigh nothing then."""
+
 _AT_ONCE = 256
 """Melodies that are judged at once in a look, to bound memory."""
 
@@ -116,7 +119,7 @@ def next_c(c: float, kl: float, options: TuningOptions) -> float:
     if options.target_kl is None:
         return c
     error = min(max(kl / options.target_kl - 1.0, -0.2), 0.2)
-    return max(c * (1.0 + 0.1 * error), options.c_for())
+    return min(max(c * (1.0 + 0.1 * error), options.c_for()), _LARGEST_C)
 
 
 def watch_for(learner: Learner, options: TuningOptions, people: NDArray[np.int64] | None) -> Watch:
