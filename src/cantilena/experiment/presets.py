@@ -55,7 +55,7 @@ def musical_tuning(*, seed: int = 1, device: str = "auto") -> TuningOptions:
     """
     return TuningOptions(
         rules="cantilena",
-        weights=("motif_return=1.5", "cadence=4", "rhythm=2"),
+        weights=("motif_return=1.5", "cadence=1.5", "rhythm=2"),
         c=0.5,
         clip=40.0,
         target_kl=0.3,
