@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 
 from cantilena.encoding import GridEncoding
-from cantilena.errors import BundleError, RunError
+from cantilena.errors import BundleError, RunError, UsageError
 from cantilena.model import Bundle, Network, NetworkOptions, NumpyNetwork, PolicyModel, find_bundle
 
 OPTIONS = NetworkOptions(width=8, embedding=8, look_back=(1, 3))
@@ -213,3 +213,8 @@ def test_other_number_types_are_refused(tmp_path):
     rewritten(path, tensors=tensors)
     with pytest.raises(BundleError, match="F64"):
         Bundle.load(path)
+
+
+def test_an_empty_name_is_not_the_working_folder() -> None:
+    with pytest.raises(UsageError, match="no name"):
+        find_bundle(" ")

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cantilena.errors import UsageError
 from cantilena.experiment.material import Excerpts
 from cantilena.experiment.people import people_beside
 from cantilena.model import Bundle, find_bundle
@@ -47,8 +46,6 @@ def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunabl
         CorpusError: the corpus cannot be read.
         UsageError: no name, rules that do not exist, a model or a device that cannot be tuned so.
     """
-    if not name.strip():  # as an unset shell variable gives it; it would mean the working folder
-        raise UsageError("the model has no name", "name a .safetensors file, or a model that ships with Cantilena")
     path = find_bundle(name)
     bundle = Bundle.load(path)
     check_tunable(bundle, options)

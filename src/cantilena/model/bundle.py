@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.encoding import Encoding, encoding_from
-from cantilena.errors import BundleError, CantilenaError
+from cantilena.errors import BundleError, CantilenaError, UsageError
 from cantilena.model.bundle_file import read_bundle, write_bundle
 from cantilena.model.inference import NumpyNetwork
 from cantilena.model.options import NetworkOptions
@@ -144,7 +144,10 @@ def find_bundle(name_or_path: str | Path) -> Path:
 
     Raises:
         BundleError: there is none.
+        UsageError: an empty name.
     """
+    if not str(name_or_path).strip():  # as an unset shell variable gives it; it would mean the working folder
+        raise UsageError("the model has no name", "name a bundle that ships with Cantilena, or a .safetensors file")
     path = Path(name_or_path)
     if path.is_dir():
         inside = sorted(path.glob("*.safetensors"))
