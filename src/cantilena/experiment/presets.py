@@ -55,8 +55,8 @@ def musical_tuning(*, seed: int = 1, device: str = "auto") -> TuningOptions:
     """
     return TuningOptions(
         rules="cantilena",
-        weights=("motif_return=1.5", "cadence=1.5", "rhythm=2"),
-        c=0.5,
+        weights=("motif_return=2", "cadence=1.2", "rhythm=1.5"),
+        c=0.6,
         clip=40.0,
         target_kl=0.3,
         steps=128,
