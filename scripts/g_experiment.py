@@ -45,7 +45,7 @@ def main(folder: Path) -> None:
     material = grid_material(load_builtin("tunes"))
     training = replace(preset("quick")[1], seed=1)
     made = trained_model("note-rnn", folder, material, NOTE_RNN, training, corpus={"name": "tunes"})
-    jobs = [(folder, stopped, seed) for seed in SEEDS for stopped in (True, False)]
+    jobs = [(folder, stopped, seed) for stopped in (True, False) for seed in SEEDS]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         rows = dict(pool.map(_tuned, jobs))
     untuned = _counted(made.bundle, _drawn(made.bundle.network(), 1), made.bundle.model(), 1)
