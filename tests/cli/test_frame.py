@@ -247,7 +247,9 @@ def test_stdout_carries_one_object_even_when_compiled_code_prints() -> None:
 
 
 def test_control_c_ends_with_130_and_no_traceback() -> None:
-    with start("print('ready', flush=True); time.sleep(30)", stdout=subprocess.PIPE) as process:
+    # Where the tests run in the background of a shell, Ctrl-C is ignored from birth.
+    act = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); print('ready', flush=True)"
+    with start(f"{act}; time.sleep(30)", stdout=subprocess.PIPE) as process:
         assert process.stdout.readline() == b"ready\n"
         process.send_signal(signal.SIGINT)
         err = process.stderr.read().decode()
