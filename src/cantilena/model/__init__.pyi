@@ -6,6 +6,7 @@ from .bundle import find_bundle as find_bundle
 from .device import autocast as autocast
 from .device import choose_device as choose_device
 from .device import choose_precision as choose_precision
+from .device import computes_in_bfloat16 as computes_in_bfloat16
 from .device import threads_worth_it as threads_worth_it
 from .device import use_threads as use_threads
 from .features import Features as Features

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -81,7 +82,7 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     same machine always answers the same and a resumed run computes the same bits.
 
     Raises:
-        UsageError: an unknown precision.
+        UsageError: an unknown precision, or bfloat16 where recurrent layers cannot compute in it.
 
     Example:
         >>> choose_precision("float32", torch.device("cpu"))
@@ -90,6 +91,8 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
     if name == "float32":
         return torch.float32
     if name == "bfloat16":
+        if not computes_in_bfloat16(device):
+            raise UsageError("recurrent layers cannot compute in bfloat16 here", "use --precision float32 or auto")
         return torch.bfloat16
     if name != "auto":
         raise UsageError(f"there is no precision '{name}'", "choose auto, float32 or bfloat16")
@@ -97,6 +100,18 @@ def choose_precision(name: str, device: torch.device) -> torch.dtype:
         torch.cuda.is_bf16_supported() if device.type == "cuda" else device.type == "cpu" and processor_has_bfloat16()
     )
     return torch.bfloat16 if gains else torch.float32
+
+
+@lru_cache(maxsize=8)
+def computes_in_bfloat16(device: torch.device) -> bool:
+    """Whether a recurrent layer can learn in bfloat16 there: some processors have no kernel for it. It is tried."""
+    layer = torch.nn.LSTM(8, 8, batch_first=True).to(device)
+    try:
+        with autocast(device, torch.bfloat16):
+            layer(torch.zeros(2, 3, 8, device=device))
+    except RuntimeError:
+        return False
+    return True
 
 
 def autocast(device: torch.device, precision: torch.dtype) -> AbstractContextManager[object]:
