@@ -42,7 +42,7 @@ class Plan:
 # same, since eight events hold more distinct tones where none is held; our own rule of density says no to that. The
 # clip lets both extremes be earned on the last step. c = 3 keeps a model of tunes within half a nat a step of what it
 # learned; where a corpus lets it wander further, towards one melody that earns most, c rises until it is back. Keeping
-# all nine rules well costs variety, on the edge of the watch's gate: it speaks, and does not stop what is to be shown.
+# all nine rules well costs variety, on the edge of the watch's gate: it goes on, and keeps the best look inside.
 _WEIGHTS = (
     "tonic=6", "key=10", "extremes=5", "leap=2", "motif=1.3", "intervals=0.7", "density=8",
 )  # fmt: skip
