@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from cantilena.encoding import GridEncoding
-from cantilena.model import Bars, Network, NetworkOptions
+from cantilena.model import Bars, Network, NetworkOptions, threads_worth_it
 from cantilena.theory import RULE_SETS, Context
 from cantilena.tuning import LEARNERS, MusicReward, Task, TuningOptions, td_target
 
@@ -106,7 +106,8 @@ def _generator() -> torch.Generator:
 
 
 if __name__ == "__main__":
-    alone = one_melody_at_a_time()
+    with threads_worth_it(NetworkOptions().width, rows=32):  # a second thread only slows one melody down
+        alone = one_melody_at_a_time()
     print(f"one melody at a time, published schedule: {alone:9.0f} steps/s")
     for algorithm in ("rloo", "ppo", "q", "double-q", "psi", "g", "rejection"):
         together = whole_melodies(TuningOptions(algorithm=algorithm))
