@@ -13,10 +13,10 @@ from torch import Tensor
 
 from cantilena.errors import RunError
 from cantilena.runs import whole_file
+from cantilena.training.checkpoint import load_optimizer, optimizer_tensors, sweep, under
 from cantilena.tuning.course import Course
 from cantilena.tuning.history import TuningHistory
 from cantilena.tuning.learner import Learner
-from cantilena.tuning.optimizer_state import load_optimizer, optimizer_tensors
 from cantilena.tuning.watch import Look
 
 
@@ -42,7 +42,7 @@ class TuningCheckpoint:
         tensors = {prefix + name: tensor for prefix, some in parts.items() for name, tensor in some.items()}
         # safetensors refuses tensors that share memory, and a resumed run must not depend on the layout of another.
         copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-        self._sweep()
+        sweep(self.path)
         with whole_file(self.path) as draft:
             # Not save_file: on a full disk it raises an error of its own, which is no OSError.
             draft.write_bytes(save(copies, metadata={"cantilena": json.dumps(_record(course))}))
@@ -53,33 +53,28 @@ class TuningCheckpoint:
         Raises:
             RunError: the checkpoint is damaged or of another run.
         """
-        self._sweep()
+        sweep(self.path)
         if not self.path.exists():
             return Course()
         try:
             with safe_open(self.path, framework="pt") as file:
                 record = json.loads((file.metadata() or {})["cantilena"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-            learner.model.load_state_dict(_under("network.", tensors))
-            learner.restore(_under("learner.", tensors))
-            load_optimizer(learner.optimizer, _under("optimizer.", tensors))
+            learner.model.load_state_dict(under("network.", tensors))
+            learner.restore(under("learner.", tensors))
+            load_optimizer(learner.optimizer, under("optimizer.", tensors))
             learner.generator.set_state(tensors["generator"])
             return Course(
                 history=TuningHistory(**record["history"]),
                 updates=int(record["updates"]),
                 looks=[Look.from_json(look) for look in record["looks"]],
-                best=_under("best.", tensors) or None,
+                best=under("best.", tensors) or None,
                 best_reward=float(record["best_reward"]),
                 best_update=int(record["best_update"]),
                 stopped=bool(record["stopped"]),
             )
         except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
             raise RunError(f"{self.path} is damaged or of another run", "start anew with --force") from error
-
-    def _sweep(self) -> None:
-        """Remove what killed processes left of a checkpoint half written; the folder is this run's alone."""
-        for draft in self.path.parent.glob(f".{self.path.name}.*.draft"):
-            draft.unlink(missing_ok=True)
 
 
 def _record(course: Course) -> dict[str, Any]:
@@ -91,7 +86,3 @@ def _record(course: Course) -> dict[str, Any]:
         "best_update": course.best_update,
         "stopped": course.stopped,
     }
-
-
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

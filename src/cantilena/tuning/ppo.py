@@ -20,8 +20,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from cantilena.training.checkpoint import load_optimizer, optimizer_tensors, under
 from cantilena.tuning.learner import Learner, Task, account, chosen
-from cantilena.tuning.optimizer_state import load_optimizer, optimizer_tensors
 from cantilena.tuning.rollout import Update, entropy
 from cantilena.tuning.step_values import StepValues
 
@@ -88,11 +88,8 @@ class Ppo(Learner):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
-        self.values.load_state_dict({n.removeprefix(_VALUES): t for n, t in state.items() if n.startswith(_VALUES)})
-        load_optimizer(
-            self.value_optimizer,
-            {name.removeprefix(_OPTIMIZER): tensor for name, tensor in state.items() if name.startswith(_OPTIMIZER)},
-        )
+        self.values.load_state_dict(under(_VALUES, state))
+        load_optimizer(self.value_optimizer, under(_OPTIMIZER, state))
 
 
 def advantage_estimates(rewards: Tensor, values: Tensor, lam: float) -> Tensor:

@@ -25,6 +25,7 @@ from torch import Tensor
 
 from cantilena.errors import UsageError
 from cantilena.model import Bars, Features, Network, NetworkOptions, PolicyModel, SequenceModel, policy_log_probs
+from cantilena.training.checkpoint import under
 from cantilena.tuning.learner import Learner, Task, account, chosen
 from cantilena.tuning.rollout import Update
 from cantilena.tuning.targets import td_target
@@ -209,10 +210,6 @@ class ReferenceLearner(Learner):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
-
-        def under(prefix: str) -> dict[str, Tensor]:
-            return {name.removeprefix(prefix): tensor for name, tensor in state.items() if name.startswith(prefix)}
-
-        self.target.load_state_dict(under("target."))
-        self.reward_network.load_state_dict(under("reward."))
-        self.transitions.restore(under("transitions."))
+        self.target.load_state_dict(under("target.", state))
+        self.reward_network.load_state_dict(under("reward.", state))
+        self.transitions.restore(under("transitions.", state))

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from cantilena.model import PolicyModel, SequenceModel
+from cantilena.training.checkpoint import under
 from cantilena.tuning.exploration import exploration
 from cantilena.tuning.learner import Learner, Task, account, chosen, needs_scores
 from cantilena.tuning.replay import Replay
@@ -131,5 +132,5 @@ class ValueLearner(Learner):
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
         """Take back what `state` gave."""
-        self.target.load_state_dict({n.removeprefix("target."): t for n, t in state.items() if n.startswith("target.")})
-        self.replay.restore({n.removeprefix("replay."): t for n, t in state.items() if n.startswith("replay.")})
+        self.target.load_state_dict(under("target.", state))
+        self.replay.restore(under("replay.", state))
