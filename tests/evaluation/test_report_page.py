@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,20 +10,9 @@ import pytest
 from cantilena.evaluation.report import write_report
 from cantilena.evaluation.report_data import ReportData
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install cantilena[dev]")
+pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install cantilena[dev]")
 
 DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from typing import Any
@@ -111,18 +110,6 @@ def test_silent_rules_and_odd_melodies() -> None:
             assert "<svg" in rule_page(judge(tune, RULE_SETS[name]), "odd")
     quiet = judge(Melody.of([(62, 24), (64, 24), (62, 24)], key=Key()), RULE_SETS["paper"])
     assert "Nothing to say had: key, tonic, repetition." in rule_page(quiet, "quiet")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")
