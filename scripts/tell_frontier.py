@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cantilena.evaluation.metric_words import words_of
+from cantilena.evaluation.metric_catalogue import words_of
 from cantilena.evaluation.tables import number
 from cantilena.runs import read_json
 

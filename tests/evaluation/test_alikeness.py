@@ -27,7 +27,7 @@ from cantilena.evaluation import (
     vendi_interval,
     vendi_score,
 )
-from cantilena.evaluation.metric_words import METRICS
+from cantilena.evaluation.metric_catalogue import METRICS
 from cantilena.evaluation.vendi import LARGEST
 from cantilena.music import Line
 

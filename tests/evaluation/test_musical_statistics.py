@@ -7,7 +7,8 @@ import pytest
 
 from cantilena.encoding import EventsEncoding, GridEncoding
 from cantilena.evaluation import human_band, musical_counts, musical_statistics
-from cantilena.evaluation.metric_words import INSIDE, METRICS, MUSICAL_PREFIX, RULES_BY_US, words_of
+from cantilena.evaluation.metric_catalogue import METRICS, words_of
+from cantilena.evaluation.metric_words import INSIDE, MUSICAL_PREFIX, RULES_BY_US
 from cantilena.music import Key, Melody, Meter
 from cantilena.theory import RULE_SETS, Context, features_of, human_bands
 

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from cantilena.evaluation.metric_words import METRICS, words_of
+from cantilena.evaluation.metric_catalogue import METRICS, words_of
 from cantilena.evaluation.players import facts_of, followed, packed, piano_for, player
 from cantilena.evaluation.published import JAQUES, PAPER, PUBLISHED, SOURCES
 from cantilena.evaluation.report import write_report

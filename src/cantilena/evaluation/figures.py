@@ -19,7 +19,8 @@ from matplotlib.figure import Figure as Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from cantilena.evaluation.metric_words import MetricWords, words_of
+from cantilena.evaluation.metric_catalogue import words_of
+from cantilena.evaluation.metric_words import MetricWords
 from cantilena.evaluation.report_data import NoteProbabilities, RewardHistory, TrainingCurve
 
 _INK, _LINE = "#1f2430", "#d4d7dd"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cantilena.evaluation import figures
-from cantilena.evaluation.metric_words import DISTANCE, DIVERSITY, RULES, in_order, words_of
+from cantilena.evaluation.metric_catalogue import in_order, words_of
+from cantilena.evaluation.metric_words import DISTANCE, DIVERSITY, RULES
 from cantilena.evaluation.report_data import ReportData
 from cantilena.formats import score_with_timemap
 from cantilena.music import Melody

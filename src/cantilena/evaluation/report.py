@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from cantilena.errors import __version__
 from cantilena.evaluation.gallery import Drawing, ShownScore, drawings, shown_scores, write_gallery
-from cantilena.evaluation.metric_words import in_order, words_of
+from cantilena.evaluation.metric_catalogue import in_order, words_of
 from cantilena.evaluation.players import packed, piano_for, player
 from cantilena.evaluation.published import SOURCES
 from cantilena.evaluation.report_data import ReportData

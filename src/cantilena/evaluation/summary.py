@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cantilena.evaluation.metric_words import words_of
+from cantilena.evaluation.metric_catalogue import words_of
 from cantilena.evaluation.report_data import ReportData
 from cantilena.evaluation.tables import number
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cantilena.evaluation.metric_words import MetricWords, in_order, words_of
+from cantilena.evaluation.metric_catalogue import in_order, words_of
+from cantilena.evaluation.metric_words import MetricWords
 from cantilena.evaluation.published import PUBLISHED, PublishedSystem
 from cantilena.evaluation.report_data import Results
 
