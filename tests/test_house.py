@@ -69,7 +69,7 @@ def test_imports_go_through_the_doors(path: Path) -> None:
     imported = imports_of(path)
     assert "cantilena" not in imported, "import from the room, `from cantilena.music import Melody`"
     libraries = {name.partition(".")[0] for name in imported}
-    if name_of(path) != "evaluation/figures.py":
+    if not name_of(path).startswith("evaluation/figures/"):
         assert "matplotlib" not in libraries
     if path.name == "options.py":
         assert not libraries & HEAVY, "options are read for --help: keep them light"
@@ -155,6 +155,7 @@ def test_what_is_public_ships_with_types() -> None:
 def test_every_library_that_is_imported_is_asked_for() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     needed = {re.split(r"[><=]", line)[0].lower().replace("-", "_") for line in project["dependencies"]}
+    needed |= {"sklearn"} if "scikit_learn" in needed else set()  # imported under another name than it is installed by
     extras = {
         name: {re.split(r"[><=]", line)[0].lower().replace("-", "_") for line in lines}
         for name, lines in project["optional-dependencies"].items()

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from cantilena.encoding import GridEncoding
+from cantilena.evaluation.comparison import Difference
 from cantilena.evaluation.report_data import (
     NoteProbabilities,
     ReportData,
@@ -17,7 +18,10 @@ from cantilena.evaluation.report_data import (
     SystemMelodies,
     TrainingCurve,
 )
+from cantilena.evaluation.report_findings import CopiedPassage, Distribution, Verdict
+from cantilena.evaluation.self_similarity import self_similarity
 from cantilena.music import Key, Melody
+from cantilena.theory import Context
 
 HOSTILE = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
 """What a title, a reason or a file name may hold."""
@@ -52,6 +56,33 @@ def results() -> dict[str, Any]:
             "lstm+rl": {"melodies": 1000, "metrics": tuned},
         }
     }
+
+
+def told(accuracy: float) -> dict[str, Any]:
+    """What a family of the machine listener found."""
+    number = {"value": accuracy, "low": accuracy - 0.05, "high": accuracy + 0.05}
+    return {"accuracy": number, "auc": number}
+
+
+def heard() -> dict[str, Any]:
+    """What the machine listener answers: of one system a number, of the other why there is none."""
+    controls = {"real-against-real": told(0.5), "trivial": told(0.55)}
+    rows = [{"bars": bars, "accuracy": told(0.5 + 0.04 * bars)["accuracy"]} for bars in (1, 2, 4)]
+    rows.append({"bars": 8, "accuracy": None, "reason": "too few melodies are as long"})
+    families = {"logistic": told(0.7), "boosting": told(0.81)}
+    return {
+        "lstm": {"headline": "boosting", "families": families, "controls": controls, "p": 0.001, "by_bars": rows},
+        "lstm+rl": {"headline": None, "families": families, "controls": controls, "refused": f"20 works {HOSTILE}"},
+    }
+
+
+def passage(title: str, notes: int, system: str = "lstm", melody: int | None = 0) -> CopiedPassage:
+    """A run of notes that a melody and a piece have in common, from the second note on."""
+    tune = Melody.of([(60 + step % 5, 12) for step in range(notes + 2)], key=Key())
+    return CopiedPassage(
+        system, f"m{notes}", notes, "5-8", title, f"{HOSTILE}.mid", "1-4", tune, tune.transposed(2), notes > 10, melody,
+        first=1, source_first=1,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="session")
@@ -97,6 +128,31 @@ def report_data(results: dict[str, Any]) -> ReportData:
         seeds={"run": 1},
         versions={"cantilena": "0.1", HOSTILE: "1"},
         timings={"training": 1.5},
+        verdicts=[
+            Verdict("lstm", f"it copies {HOSTILE}", "bad"),
+            Verdict("lstm+rl", "no number tells it from people's melodies (0 of 4)", "good"),
+            Verdict("lstm and lstm+rl", "3 of 4 numbers differ"),
+        ],
+        differences=[
+            Difference("human", "lstm", "in_motif", -0.09, 0.0005, 0.002),
+            Difference("human", "lstm", "distinct_4", 0.04, 0.2, 0.4),
+            Difference("human", "lstm", "leaps_resolved", None, reason=f"nothing to count {HOSTILE}"),
+            Difference("lstm", "lstm+rl", "kl_per_step", 0.55, 0.01, 0.02),
+        ],
+        distributions=[
+            Distribution("range", f"Range {HOSTILE}$", "semitones", {
+                name: rng.integers(5, 25, 80).astype(float) for name in ("human", "lstm", "lstm+rl")
+            }),
+            Distribution("repeated", "Repeated", "", {name: rng.random(80) for name in ("lstm", "human", "lstm+rl")}),
+        ],
+        similarity=[
+            self_similarity(name, GridEncoding().line(rng.choice([0, 1, 14, 16, 18], (20, 128))), Context())
+            for name in ("human", "lstm", "lstm+rl")
+        ],
+        copies=[passage("", 6, "lstm+rl", None), passage(HOSTILE, 12), passage("The Hag", 9, melody=1)],
+        listener=heard(),
+        method=[f"Whole pieces are permuted. {HOSTILE}"],
+        hashes={f"corpus {HOSTILE}": "9f" * 32},
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from cantilena.encoding import GridEncoding
 from cantilena.errors import UsageError
-from cantilena.evaluation import bootstrap_ratio, different_melodies, distinct_n, subsample_interval
+from cantilena.evaluation import bootstrap_ratio, bootstrap_ratios, different_melodies, distinct_n, subsample_interval
 from cantilena.music import Line
 
 
@@ -41,6 +41,27 @@ def test_excerpts_of_one_piece_are_drawn_together() -> None:
     alone = bootstrap_ratio(hits, np.ones(400), None, rng())
     assert together.value == alone.value
     assert (together.high - together.low) / (alone.high - alone.low) == pytest.approx(math.sqrt(10), rel=0.2)
+
+
+def test_all_metrics_share_their_draws_and_each_is_as_if_alone() -> None:
+    generator = rng(7)
+    out_of = {name: generator.integers(0, 9, 200).astype(float) for name in "xyz"}
+    counted = {name: generator.binomial(out_of[name].astype(int), 0.4).astype(float) for name in "xyz"}
+    labels = generator.integers(0, 60, 200)
+    together = bootstrap_ratios(counted, out_of, labels, rng(8))
+    alone = {name: bootstrap_ratio(counted[name], out_of[name], labels, rng(8)) for name in "xyz"}
+    assert together == alone
+    assert bootstrap_ratios({}, {}, labels, rng(8)) == {}
+
+
+def test_the_bootstrap_covers_the_truth_of_pieces_of_many_sizes() -> None:
+    generator, held = rng(9), 0
+    for _ in range(200):
+        melodies = generator.integers(1, 9, 80)
+        hits = generator.binomial(melodies, np.clip(generator.normal(0.4, 0.15, 80), 0, 1))
+        found = bootstrap_ratio(hits.astype(float), melodies.astype(float), None, generator, resamples=400)
+        held += int(found.low <= 0.4 <= found.high)
+    assert 178 <= held <= 199  # nominally 190 of 200, four standard deviations
 
 
 def test_melodies_with_nothing_to_say_are_harmless() -> None:
@@ -91,7 +112,7 @@ def test_intervals_of_set_numbers_cover_the_truth() -> None:
     held = 0
     for _ in range(60):
         interval = subsample_interval(different_melodies, fresh(generator), generator, draws=60)
-        held += interval.low <= truth <= interval.high
+        held += int(interval.low <= truth <= interval.high)
     assert held >= 52  # nominally 57 of 60
 
 

@@ -21,7 +21,6 @@ from cantilena.evaluation.players import facts_of, followed, packed, piano_for, 
 from cantilena.evaluation.published import JAQUES, PAPER, PUBLISHED, SOURCES
 from cantilena.evaluation.report import write_report
 from cantilena.evaluation.report_data import ReportData, SystemMelodies
-from cantilena.evaluation.summary import summary
 from cantilena.evaluation.tables import NOBODY_ASKED, number, table_of_systems
 from cantilena.formats import render_note
 from cantilena.music import Melody, Tempo
@@ -148,53 +147,9 @@ def test_numbers_are_readable(value: float, metric: str, text: str) -> None:
     assert number(value, words_of(metric)).replace("\xa0", " ") == text
 
 
-def test_the_summary_follows_from_the_numbers(report_data: ReportData) -> None:
-    measured, gained, cost = (sentence.replace("\xa0", " ") for sentence in summary(report_data))
-    assert "2 systems composed 1,000 melodies each; 412 held-out human excerpts" in measured
-    assert "learned from 900 melodies" in measured
-    assert "notes excessively repeated went from 13.6 % to 2.0 %" in gained
-    assert "melodies that start on the tonic went from 8.5 % to 95.0 %" in gained
-    assert "all clearly for the better" in gained
-    assert "100.0 % of its melodies are different" in cost
-    assert "99 % of the human value" in cost
-    assert "0.55 nats" in cost
-    assert "not had by playing the same again" in cost
-
-
-def changed(data: ReportData, system: str, **values: float) -> ReportData:
-    systems = {name: {**entry, "metrics": {**entry["metrics"]}} for name, entry in data.systems.items()}
-    for metric, value in values.items():
-        systems[system]["metrics"][metric] = {"value": value, "low": value - 0.01, "high": value + 0.01}
-    return replace(data, results={"systems": systems})
-
-
-def test_the_summary_calls_collapse_by_its_name(report_data: ReportData) -> None:
-    for collapsed in ({"different_melodies": 0.002}, {"distinct_4": 0.3}):
-        assert "diversity was lost" in summary(changed(report_data, "lstm+rl", **collapsed))[2]
-
-
-def test_the_summary_claims_no_gain_within_the_intervals(report_data: ReportData) -> None:
-    same = changed(
-        report_data, "lstm+rl", excessively_repeated=0.13, not_in_key=0.06, starts_on_tonic=0.09, in_motif=0.18
-    )
-    assert summary(same)[1].endswith("not clearly for the better.")
-    one = changed(same, "lstm+rl", in_motif=0.4)
-    assert "1 of these 4 clearly for the better" in summary(one)[1]
-
-
-def test_the_summary_of_little_says_little() -> None:
-    assert summary(ReportData(results={}))[0] == "Nothing was measured in this run."
-    alone = ReportData(results={"systems": {"lstm": {"melodies": 5, "metrics": {}}}})
-    assert summary(alone) == (
-        "1 system composed 5 melodies.",
-        "No model was tuned, so nothing can be said of tuning.",
-        "The diversity of lstm was not measured, so its other numbers could be those of one melody for ever.",
-    )
-
-
 def test_words_from_outside_never_become_markup(page: Page) -> None:
     scripts = [attributes for tag, attributes in page.tags if tag == "script"]
-    assert [script.get("type") for script in scripts] == ["text/plain"] * 9 + ["application/json", None]
+    assert [script.get("type") for script in scripts] == ["text/plain"] * 15 + ["application/json", None]
     assert not [tag for tag, _ in page.tags if tag in ("iframe", "object", "embed", "img")]
     assert not [name for _, attributes in page.tags for name in attributes if name.startswith("on")]
     assert "<script>alert(1)</script>" in "".join(page.text)

@@ -105,7 +105,7 @@ def test_play_moves_the_cursors_and_lights_the_notes(browser: Any, address: str)
 
 def test_one_melody_plays_at_a_time_and_stops_at_its_end(browser: Any, address: str) -> None:
     with Visit(browser, address, DESK) as visit:
-        first, second = visit.page.locator(".card").nth(0), visit.page.locator(".card").nth(5)
+        first, second = visit.page.locator("#melody-1-1"), visit.page.locator("#melody-3-2")
         first.locator(".play").click()
         visit.page.wait_for_timeout(150)
         second.locator(".play").click()  # a chord of one second, and half a second of rest
@@ -115,6 +115,98 @@ def test_one_melody_plays_at_a_time_and_stops_at_its_end(browser: Any, address: 
         until(visit.page, "!document.querySelector('.card.playing')")
         assert second.locator(".clock").inner_text() == "0:01 / 0:01"
         assert second.locator(".sounding").count() == 0
+
+
+def test_a_play_button_is_seen_at_once_on_a_telephone(browser: Any, address: str) -> None:
+    with Visit(browser, address, TELEPHONE) as visit:
+        buttons = visit.page.locator(".hear button")
+        assert [name.strip() for name in buttons.all_inner_texts()] == ["human", "lstm", "lstm+rl"]
+        for button in buttons.all():
+            box = button.bounding_box()
+            assert box["y"] + box["height"] < TELEPHONE["height"]
+            assert min(box["height"], box["width"]) >= 44
+        buttons.nth(1).click()
+        until(visit.page, "document.querySelector('#melody-2-1').classList.contains('playing')")
+        assert buttons.nth(1).get_attribute("aria-pressed") == "true"
+        until(visit.page, "document.querySelector('#melody-2-1 .clock').textContent.startsWith('0:01')")
+        box = visit.page.locator("#melody-2-1").bounding_box()
+        assert 0 <= box["y"] < TELEPHONE["height"] / 2
+        assert visit.page.locator("#melody-2-1 .score .note.sounding").count() == 1
+        visit.page.locator("#melody-2-1 .play").click()
+        assert buttons.nth(1).get_attribute("aria-pressed") == "false"
+        assert visit.said == []
+
+
+def test_the_cursor_moves_note_by_note_through_the_score(browser: Any, address: str) -> None:
+    """Looked at over time: each note head that lights up is the next one, and the stripe stands over it."""
+    look = """() => {
+        const card = document.querySelector('#melody-2-1');
+        const lit = card.querySelector('.score .note.sounding'), stripe = card.querySelector('.score .cursor');
+        if (!lit) return null;
+        const head = lit.querySelector('.notehead').getBoundingClientRect(), box = stripe.getBoundingClientRect();
+        const notes = [...card.querySelectorAll('.score .note')];
+        return [notes.indexOf(lit), box.left <= head.left + 2 && head.right - 2 <= box.right];
+    }"""
+    with Visit(browser, address, DESK) as visit:
+        visit.page.locator("#melody-2-1 .play").click()
+        seen: list[int] = []
+        end = time.monotonic() + 20
+        while time.monotonic() < end and (not seen or seen[-1] < 6):
+            found = visit.page.evaluate(look)
+            if found is not None and (not seen or found[0] != seen[-1]):
+                seen.append(found[0])
+                assert found[1], "the stripe stands beside the note"
+            visit.page.wait_for_timeout(30)
+        assert seen[-1] >= 6
+        assert seen == sorted(seen)
+
+
+def test_links_of_copies_lead_there_and_back_and_both_scores_play(browser: Any, address: str) -> None:
+    with Visit(browser, address, DESK) as visit:
+        link = visit.page.locator("#melody-2-1 .to-copy")
+        assert link.inner_text().startswith("12 notes as in ")
+        link.click()
+        passage = visit.page.locator(visit.page.evaluate("location.hash"))
+        assert passage.locator("h3").inner_text() == "12 notes: lstm, m12"
+        until(visit.page, "document.querySelector('#copy-1').getBoundingClientRect().top < innerHeight / 2")
+        until(visit.page, "document.querySelectorAll('#copy-1 .score > svg').length === 2")
+        assert passage.locator(".score .note.copied").count() == 24
+        assert (
+            not passage.locator(".card")
+            .first.locator(".score .note")
+            .first.evaluate("note => note.classList.contains('copied')")
+        )
+        colour = "note => getComputedStyle(note.querySelector('.notehead')).color"
+        first, second = passage.locator(".card").first.locator(".score .note").all()[:2]
+        assert first.evaluate(colour) != second.evaluate(colour)
+        passage.locator(".play").nth(1).click()
+        until(visit.page, "document.querySelector('#copy-1 .card.playing .clock')?.textContent.startsWith('0:01')")
+        assert passage.locator(".card").nth(1).locator(".score .note.sounding").count() == 1
+        passage.locator(".play").nth(1).click()
+        passage.get_by_text("The whole melody").click()
+        assert visit.page.evaluate("location.hash") == "#melody-2-1"
+        assert visit.said == []
+
+
+def test_figures_can_be_read_in_the_dark_and_on_a_telephone(browser: Any, address: str) -> None:
+    with Visit(browser, address, TELEPHONE, "dark") as visit:
+        panels = visit.page.locator("#figures .panels").first
+        widths = panels.locator("svg").evaluate_all("all => all.map((one) => one.getBoundingClientRect().width)")
+        assert all(250 < width <= TELEPHONE["width"] for width in widths)
+        title = panels.locator("svg text").first
+        assert title.evaluate("text => getComputedStyle(text).fill") == visit.page.evaluate(
+            "getComputedStyle(document.body).color"
+        )
+        assert title.bounding_box()["height"] > 9
+
+
+def test_what_is_folded_can_be_unfolded(browser: Any, address: str) -> None:
+    with Visit(browser, address, TELEPHONE) as visit:
+        details = visit.page.locator("#differences details").first
+        assert not details.locator("li").first.is_visible()
+        details.locator("summary").click()
+        assert details.locator("li").first.is_visible()
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= TELEPHONE["width"]
 
 
 def test_touching_the_roll_goes_there(browser: Any, address: str) -> None:

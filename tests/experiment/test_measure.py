@@ -17,7 +17,7 @@ SHAPE = NetworkOptions(width=8, embedding=4)
 
 
 def test_distances_are_means_over_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cantilena.experiment.measure._CHUNK", 4)
+    monkeypatch.setattr("cantilena.experiment.model_distances._CHUNK", 4)
     model, reference = (Network(SHAPE, 38, seed=seed).eval() for seed in (1, 2))
     tokens = np.random.default_rng(1).integers(0, 38, (10, 16))
     metrics = measure(Sample(tokens), GRID, np.random.default_rng(2), model=model, reference=reference)

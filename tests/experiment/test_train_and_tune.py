@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.experiment import ReproduceOptions, TrainRequest, run_training, run_tuning, train_run, tune_run
 from cantilena.experiment.train_run import _material
 from cantilena.formats import write
+from cantilena.generation import load
 from cantilena.model import Bundle
 from cantilena.music import Melody
 from cantilena.tuning import TuningOptions
@@ -158,6 +161,98 @@ def test_chords_are_trained_and_tuned_too(tunes: Path, tmp_path: Path) -> None:
     assert done.test["nats_per_step"] == pytest.approx(done.test["nats_per_note"])
     tuned = run_tuning(str(done.bundle), replace(TUNING, rules="paper", algorithm="q"), tmp_path / "tuned")
     assert tuned.c == 0.5
+
+
+@pytest.mark.parametrize("encoding", ["grid", "events"])
+def test_an_n_gram_is_trained_like_a_network(tunes: Path, tmp_path: Path, encoding: str) -> None:
+    asked = TrainRequest(corpus=str(tunes), model="ngram", order=4, encoding=encoding)  # type: ignore[arg-type]
+    done = run_training(asked, tmp_path / "run")
+    answer = done.answer()
+    assert list(answer) == ["bundle", "epochs", "seconds", "valid", "test"]
+    assert answer["epochs"] == 1
+    assert set(answer["valid"]) == set(answer["test"]) == {"nats_per_step", "nats_per_note"}
+    bundle = Bundle.load(done.bundle)
+    assert bundle.encoding.name == encoding
+    assert bundle.provenance["plain_keys"] == (encoding == "grid")
+    assert bundle.provenance["ngram"]["order"] == 4
+    assert set(bundle.provenance["corpus"]) == {"name", "licence", "sha256"}
+    material, _ = _material(asked)
+    assert train_run.score(bundle.model(), material.test.sequences, material.encoding) == answer["test"]
+    again = run_training(asked, tmp_path / "again").bundle
+    assert again.read_bytes() == done.bundle.read_bytes()
+    assert load(done.bundle).compose(bars=2, seed=1).tokens
+
+
+def test_an_n_gram_counts_what_is_held_out_as_it_is(tunes: Path, tmp_path: Path) -> None:
+    valid, test = held_out(tmp_path / "valid"), held_out(tmp_path / "test")
+    asked = TrainRequest(corpus=str(tunes), valid=valid, test=test, model="ngram", range="C2-C7")
+    done = run_training(asked, tmp_path / "run")
+    bundle = Bundle.load(done.bundle)
+    assert not bundle.provenance["plain_keys"]
+    assert len(bundle.encoding.vocabulary) == 2 + 61
+    assert TrainRequest(corpus=str(tunes), model="ngram", keys="all").plain_keys is False
+
+
+def test_an_interrupted_n_gram_ends_the_same_and_leaves_nothing_half_written(
+    corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(*_: object, **__: object) -> None:
+        raise HereError
+
+    asked = TrainRequest(corpus=str(corpus_file), model="ngram")
+    whole = run_training(asked, tmp_path / "whole").bundle.read_bytes()
+    run = tmp_path / "run"
+    with monkeypatch.context() as patched:
+        patched.setattr("safetensors.numpy.save", stop)
+        with pytest.raises(HereError):
+            run_training(asked, run)
+    assert sorted(path.name for path in run.iterdir()) == [".lock", "run.json"]
+    with pytest.raises(RunError, match="unfinished"):
+        run_training(asked, run)
+    assert run_training(asked, run, resume=True).bundle.read_bytes() == whole
+    with pytest.raises(RunError, match="other options"):
+        run_training(replace(asked, order=3), run)
+    run_training(replace(asked, order=3), run, force=True)
+    assert Bundle.load(run / "model.safetensors").provenance["ngram"]["order"] == 3
+
+
+def test_an_n_gram_is_trained_without_torch(corpus_file: Path, tmp_path: Path) -> None:
+    program = f"""
+import sys
+from pathlib import Path
+from cantilena.experiment import TrainRequest, run_training
+run_training(TrainRequest(corpus={str(corpus_file)!r}, model="ngram"), Path({str(tmp_path / "run")!r}))
+assert "torch" not in sys.modules, "torch was imported"
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120, capture_output=True)
+
+
+def test_an_n_gram_is_not_tuned(corpus_file: Path, tmp_path: Path) -> None:
+    done = run_training(TrainRequest(corpus=str(corpus_file), model="ngram"), tmp_path / "run")
+    with pytest.raises(UsageError, match="n-gram"):
+        run_tuning(str(done.bundle), TUNING, tmp_path / "tuned")
+    assert not (tmp_path / "tuned").exists()
+
+
+@pytest.mark.parametrize(
+    ("silly", "said"),
+    [
+        ({"model": "ngram", "width": 8}, "--width with --model ngram"),
+        ({"model": "ngram", "learning_rate": 0.1, "core": "gru"}, "--core and --learning-rate with"),
+        ({"model": "ngram", "preset": "paper"}, "--preset with"),
+        ({"model": "ngram", "device": "cuda"}, "--device with"),
+        ({"model": "ngram", "transpose": 6}, "--transpose with"),
+        ({"model": "ngram", "order": 0}, "order 0"),
+        ({"model": "ngram", "order": 17}, "order 17"),
+        ({"order": 5}, "--order with a network"),
+        ({"model": "n-gram"}, "no model 'n-gram'"),
+    ],
+)
+def test_flags_of_the_other_model_are_refused(silly: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        TrainRequest(corpus="tunes", **silly)  # type: ignore[arg-type]
+    assert said in refused.value.text
+    assert refused.value.hint
 
 
 def test_too_small_a_corpus_is_one_sentence(tmp_path: Path) -> None:

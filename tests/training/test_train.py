@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from cantilena.errors import CorpusError, RunError, UsageError
-from cantilena.model import Network, NetworkOptions, NGram, Sequences, computes_in_bfloat16, likelihood
+from cantilena.model import Network, NetworkOptions, NGram, NGramOptions, Sequences, computes_in_bfloat16, likelihood
 from cantilena.training import TrainingOptions, loop, preset, train
 from cantilena.training.checkpoint import save_checkpoint
 from cantilena.training.loop import CHECKPOINT, METRICS
@@ -213,7 +213,7 @@ def test_the_learning_rate_warms_up_and_comes_down():
 
 
 def test_likelihood_counts_every_step_and_every_onset():
-    model = NGram.fit(TRAIN.tokens, 6, 3)
+    model = NGram.fit(TRAIN.tokens, 6, NGramOptions(order=3))
     onsets = [piece % 2 == 0 for piece in VALID.tokens]
     found = likelihood(model, VALID, onsets)
     by_hand = [

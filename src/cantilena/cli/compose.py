@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
 from cantilena.generation import ComposeOptions, SamplingOptions
+
+if TYPE_CHECKING:
+    from cantilena.experiment import CheckedMelody
+    from cantilena.generation import Composition
 
 DEFAULT_MODEL = "tunes+rl"
 """What composes where no model is named: tunes, tuned on our own rules over eight bars."""
@@ -19,6 +25,7 @@ def run(
     sampling: SamplingOptions,
     n: Count = 8,
     out: Path = Path("melodies"),
+    copy_check: bool = True,
     force: bool = False,
     seed: Seed = 1,
     flags: Flags,
@@ -30,6 +37,7 @@ def run(
     Args:
         bundle: A model: a .safetensors file, or the name of one that ships with Cantilena.
         out: The folder to write.
+        copy_check: Look whether a melody copies more of what its model learned than people's melodies borrow.
         force: Replace melodies that are in the folder.
 
     Example:
@@ -42,12 +50,26 @@ def run(
     melodies = composer.compose_many(n, options, sampling, seed=seed)
     about = {"model": composer.name, "seed": seed, "constrain": options.constrain}
     written = write_melodies(melodies, out, force=force, manifest=about)
+    checked = _checked(bundle, melodies) if copy_check else None
     files = ", ".join(path.name for path in written[0].files.values())
-    return Answer(
-        {"melodies": [one.facts() for one in written]},
-        text=f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}"
-        + (_rules_kept(sum(one.rules_broken or 0 for one in melodies)) if options.constrain.strip() else ""),
-    )
+    text = f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}"
+    if options.constrain.strip():
+        text += _rules_kept(sum(one.rules_broken or 0 for one in melodies))
+    facts = [one.facts() for one in written]
+    for row, one in enumerate(checked or ()):
+        facts[row]["copied"] = one.to_json()
+        if one.is_copy and one.place is not None:
+            number = written[row].files["mid"].stem
+            text += (
+                f"\nwarning: {number} copies: {one.place.text}; 95 in 100 people's melodies borrow {one.bound} at most"
+            )
+    return Answer({"melodies": facts}, text=text)
+
+
+def _checked(bundle: str, melodies: Sequence[Composition]) -> Sequence[CheckedMelody] | None:
+    from cantilena.experiment import check_copies
+
+    return check_copies(bundle, melodies)
 
 
 def _rules_kept(broken: int) -> str:

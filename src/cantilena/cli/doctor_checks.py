@@ -28,6 +28,10 @@ _ROOM = 2 * 2**30
 """Bytes that the whole experiment with its report, models and sound may take."""
 
 
+_MODULES = {"scikit-learn": "sklearn"}
+"""Libraries that are imported under another name than they are installed by."""
+
+
 @dataclass(frozen=True)
 class Check:
     """One thing to try.
@@ -91,7 +95,7 @@ def _library(requirement: str, *, required: bool) -> Check:
     wanted = re.search(r">=([\d.]+)", requirement)
 
     def look() -> str:
-        module = importlib.import_module(distribution.lower().replace("-", "_"))
+        module = importlib.import_module(_MODULES.get(distribution, distribution.lower().replace("-", "_")))
         version = metadata.version(distribution)
         if wanted and _numbers(version) < _numbers(wanted[1]):
             raise CantilenaError(f"version {version}, too old", f"pip install '{requirement}'")

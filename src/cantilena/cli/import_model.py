@@ -52,7 +52,7 @@ def run(
     hold = None if hold_class == "auto" else int(hold_class)
     bundle = note_rnn_bundle(read, low=lowest, first=first, hold_class=hold, licence=licence, name=file.name)
     bundle.save(out, overwrite=force)
-    encoding, options, imported = bundle.encoding, bundle.options, bundle.provenance["imported"]
+    encoding, options, imported = bundle.encoding, bundle.network_options(), bundle.provenance["imported"]
     size = parameters(options, len(encoding.vocabulary))
     return Answer(
         {

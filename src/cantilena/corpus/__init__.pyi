@@ -18,6 +18,7 @@ from .manifest import Manifest as Manifest
 from .manifest import Skipped as Skipped
 from .options import ReadOptions as ReadOptions
 from .plain_key import in_plain_key as in_plain_key
+from .plain_key import semitones_to_plain as semitones_to_plain
 from .report import CorpusReport as CorpusReport
 from .report import corpus_report as corpus_report
 from .split import split_by_piece as split_by_piece

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from cantilena.corpus.columns import Entry
 from cantilena.corpus.duplicates import copies_and_relatives
 from cantilena.corpus.extraction import Extracted, extract
@@ -18,7 +20,7 @@ from cantilena.corpus.split import split_by_piece, work_of
 from cantilena.corpus.store import Corpus
 from cantilena.errors import CorpusError
 from cantilena.formats import READABLE
-from cantilena.runs import Failure, bounded_map, options_record, progress, versions
+from cantilena.runs import Failure, bounded_map, generator, options_record, progress, say, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,12 @@ class _Tune:
 
 
 def read_folder(
-    folder: Path, options: ReadOptions | None = None, *, as_is: bool = False, quiet: bool = False
+    folder: Path,
+    options: ReadOptions | None = None,
+    *,
+    as_is: bool = False,
+    most: int | None = None,
+    quiet: bool = False,
 ) -> Corpus:
     """Read every score in a folder and in the folders below it.
 
@@ -43,6 +50,7 @@ def read_folder(
         folder: the folder of scores.
         options: how to read them; the defaults where left out.
         as_is: keep near-duplicates and leave everything in one split, `train`: for folders that are a split.
+        most: of more files than this, so many are read, drawn by the options' seed; all if None.
         quiet: show no progress.
 
     Raises:
@@ -50,7 +58,7 @@ def read_folder(
     """
     options = options or ReadOptions()
     found = find_scores(folder, READABLE)
-    tunes, failed = _read(folder, found.files, options, quiet=quiet)
+    tunes, failed = _read(folder, _drawn(found.files, most, options.seed), options, quiet=quiet)
     skipped = [*found.skipped, *failed]
     if not tunes:
         raise _nothing(folder, found, skipped)
@@ -75,6 +83,13 @@ def read_folder(
             versions=versions(),
         ),
     )
+
+
+def _drawn(files: Sequence[str], most: int | None, seed: int) -> Sequence[str]:
+    if most is None or len(files) <= most:
+        return files
+    say(f"{len(files):,} scores: {most:,} of them, drawn at random, are read")
+    return [files[row] for row in np.sort(generator(seed, "files").permutation(len(files))[:most])]
 
 
 def _read(

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from cantilena.music import Melody, find_key
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.music import Key, Melody, find_key
 
 
 def in_plain_key(melody: Melody, *, low: int, high: int) -> Melody:
@@ -23,14 +28,30 @@ def in_plain_key(melody: Melody, *, low: int, high: int) -> Melody:
     """
     key = melody.key or find_key(melody)
     pitches = [pitch for note in melody.sounding for pitch in note.pitches]
-    if not pitches:
-        return melody
+    return melody.transposed(semitones_to_plain(pitches, key, low=low, high=high)) if pitches else melody
+
+
+def semitones_to_plain(pitches: Sequence[int] | NDArray[np.integer], key: Key | None, *, low: int, high: int) -> int:
+    """How far to move pitches so that they stand in C major or A minor, in the octave that fits.
+
+    Args:
+        pitches: MIDI numbers, each as often as it counts.
+        key: in which they stand; only octaves are moved where None.
+        low: the lowest pitch wanted.
+        high: the highest pitch wanted.
+
+    Example:
+        >>> from cantilena.music import Key
+        >>> semitones_to_plain([67, 71, 74], Key.parse("G major"), low=48, high=83)
+        5
+    """
     interval = key.interval_to(key.plain) if key else 0
+    struck = np.asarray(pitches)
 
     def cost(semitones: int) -> tuple[int, int]:
-        outside = sum(not low <= pitch + semitones <= high for pitch in pitches)
-        beyond = sum(not 0 <= pitch + semitones <= 127 for pitch in pitches)
+        moved = struck + semitones
+        outside = int(np.count_nonzero((moved < low) | (moved > high)))
+        beyond = int(np.count_nonzero((moved < 0) | (moved > 127)))
         return (1000 * beyond + outside, abs(semitones))
 
-    semitones = min((interval + 12 * octaves for octaves in range(-5, 6)), key=cost)
-    return melody.transposed(semitones)
+    return min((interval + 12 * octaves for octaves in range(-5, 6)), key=cost)

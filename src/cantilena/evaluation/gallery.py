@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from cantilena.evaluation import figures
+from cantilena.evaluation.listener_rows import listener_rows
 from cantilena.evaluation.metric_catalogue import in_order, words_of
 from cantilena.evaluation.metric_words import DISTANCE, DIVERSITY, RULES
-from cantilena.evaluation.report_data import ReportData
+from cantilena.evaluation.report_data import PEOPLE, ReportData
+from cantilena.evaluation.shown_scores import ShownScore
 from cantilena.formats import score_with_timemap
-from cantilena.music import Melody
 from cantilena.runs import write_bytes, write_text
 
 
@@ -24,89 +25,54 @@ class Drawing:
         title: what it shows.
         caption: how to read it.
         figure: the drawing itself.
+        panels: the same in parts, which a page can put one below the other where it is narrow.
+        colours: of the systems, to be told beside the panels.
     """
 
     name: str
     title: str
     caption: str
     figure: figures.Figure
+    panels: tuple[figures.Figure, ...] = ()
+    colours: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def svg(self) -> str:
-        """The drawing as an SVG element for a page."""
-        return figures.svg_text(self.figure, self.name)
+    def svgs(self) -> tuple[str, ...]:
+        """The panels, or the drawing as a whole, as SVG elements for a page."""
+        if not self.panels:
+            return (figures.svg_text(self.figure, self.name),)
+        return tuple(figures.svg_text(one, f"{self.name}-{at}") for at, one in enumerate(self.panels, start=1))
 
     @property
     def is_wide(self) -> bool:
         """Whether it needs the whole width of a page."""
-        return bool(self.figure.get_figwidth() > 8)
-
-
-@dataclass(frozen=True)
-class ShownScore:
-    """A melody whose score a report shows large, as the paper does.
-
-    Args:
-        name: of its file, without suffix.
-        title: what it shows.
-        caption: how it was chosen.
-        melody: the melody.
-    """
-
-    name: str
-    title: str
-    caption: str
-    melody: Melody
+        return bool(self.panels) or bool(self.figure.get_figwidth() > 8)
 
 
 def drawings(data: ReportData) -> tuple[Drawing, ...]:
     """The figures that the data allow: the paper's 8, 9 and 10, then what the paper does not show."""
-    return (*_of_probabilities(data), *_of_rewards(data), *_of_metrics(data), *_of_learning(data))
+    return (
+        *_of_probabilities(data),
+        *_of_rewards(data),
+        *_of_distributions(data),
+        *_of_similarity(data),
+        *_of_metrics(data),
+        *_of_learning(data),
+    )
 
 
-def shown_scores(data: ReportData) -> tuple[ShownScore, ...]:
-    """The paper's figures 4, 5 and 7: a melody by the LSTM, its most repetitive one, and one by the tuned model."""
-    by_name = {system.name: system.melodies for system in data.melodies if system.melodies}
-    shown = []
-    for before, after in data.tuned[:1]:
-        if before in by_name:
-            dull = max(by_name[before], key=longest_repetition)
-            shown.append(
-                ShownScore(
-                    "figure-4", f"Figure 4: a melody by {before}", "The first that it composed.", by_name[before][0]
-                )
-            )
-            shown.append(
-                ShownScore(
-                    "figure-5",
-                    f"Figure 5: the most repetitive melody by {before}",
-                    f"Of its {len(by_name[before])} melodies here, the one with the longest run of one note: "
-                    f"{longest_repetition(dull)} in a row.",
-                    dull,
-                )
-            )
-        if after in by_name:
-            shown.append(
-                ShownScore(
-                    "figure-7", f"Figure 7: a melody by {after}", "The first that it composed.", by_name[after][0]
-                )
-            )
-    return tuple(shown)
-
-
-def longest_repetition(melody: Melody) -> int:
-    """How often one note or chord is struck in a row at most.
-
-    Example:
-        >>> longest_repetition(Melody.of([(60, 6), (62, 6), (62, 6), (None, 6), (62, 6), (60, 6)]))
-        3
-    """
-    longest = row = 0
-    before: tuple[int, ...] = ()
-    for note in melody.sounding:
-        row = row + 1 if note.pitches == before else 1
-        before, longest = note.pitches, max(longest, row)
-    return longest
+def listener_drawing(data: ReportData) -> Drawing | None:
+    """How well the machine listener tells systems from people by the length of what it hears; None if nobody asked."""
+    heard = {row.system: row.lengths for row in listener_rows(data.listener)}
+    if not any(one.accuracy is not None for rows in heard.values() for one in rows):
+        return None
+    return Drawing(
+        "listener",
+        "How much it must hear",
+        "The share of answers that are right on excerpts that were kept back, with 95 % intervals. At the dotted line "
+        "nothing can be told.",
+        figures.accuracy_by_length(heard),
+    )
 
 
 def write_gallery(folder: Path, shown: tuple[Drawing, ...], scores: tuple[ShownScore, ...]) -> None:
@@ -184,4 +150,42 @@ def _of_learning(data: ReportData) -> Iterator[Drawing]:
             "Surprise at each step, in nats, after each epoch. Where the dashed line falls and the other rises, a "
             "network learns its pieces by heart.",
             figures.learning_curves(curves),
+        )
+
+
+def _of_distributions(data: ReportData) -> Iterator[Drawing]:
+    spread = [one for one in data.distributions if one.values]
+    if spread:
+        names = dict.fromkeys(name for one in spread for name in one.values)
+        colours = figures.colours_of(sorted(names, key=lambda name: name != PEOPLE))
+        yield Drawing(
+            "distributions",
+            "What melodies are made of",
+            "How large a share of melodies has how much of each. People's are the grey shape; where a line leaves it, "
+            "a system composes what people do not.",
+            figures.distribution_panels(spread),
+            tuple(figures.distribution_panels([one], legend=False, colours=colours) for one in spread),
+            colours,
+        )
+
+
+def _of_similarity(data: ReportData) -> Iterator[Drawing]:
+    measured = [one for one in data.similarity if one.melodies]
+    if measured:
+        scale = figures.scale_of(measured)
+        low, high = (f"{100 * bound:.0f}" for bound in scale)
+        yield Drawing(
+            "likeness-after",
+            "How soon a melody comes back",
+            "How like each bar is to the one so many bars before, in rhythm and in direction. The grey band holds "
+            "eight in ten of people's melodies. Phrases of four bars are peaks at 4, 8 and 12.",
+            figures.likeness_after(measured),
+        )
+        yield Drawing(
+            "likeness-maps",
+            "Every bar beside every bar",
+            "Both ways run the bars of a melody; the brighter, the more alike two bars are. Left the mean of all "
+            f"melodies (from {low} % to {high} %), right one of them (from 0 to 100 %).",
+            figures.likeness_maps(measured),
+            tuple(figures.likeness_maps([one], scale) for one in measured),
         )

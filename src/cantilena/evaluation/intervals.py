@@ -6,7 +6,7 @@ Every random draw comes from the generator that is passed in.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,26 +58,66 @@ def bootstrap_ratio(
     Example:
         >>> hits = np.repeat([0.0, 1.0], 50)
         >>> bootstrap_ratio(hits, np.ones(100), None, np.random.default_rng(1))
-        Interval(value=0.5, low=0.4, high=0.59)
+        Interval(value=0.5, low=0.4, high=0.6)
+    """
+    found = bootstrap_ratios({"": counted}, {"": out_of}, pieces, rng, resamples=resamples, level=level)
+    return found[""]
+
+
+def bootstrap_ratios(
+    counted: Mapping[str, NDArray[np.floating]],
+    out_of: Mapping[str, NDArray[np.floating]],
+    pieces: NDArray[np.generic] | None,
+    rng: np.random.Generator,
+    *,
+    resamples: int = 1000,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Many ratios of the same melodies, each as `bootstrap_ratio` has it, from one set of draws.
+
+    How often a piece is drawn is a weight; the sums of all metrics in all draws are then one product of matrices,
+    `(resamples, pieces) @ (pieces, metrics)`.
+
+    Args:
+        counted: by metric, `(melodies,)` numerators.
+        out_of: by metric, `(melodies,)` denominators.
+        pieces: `(melodies,)` the piece of each melody, as any labels; None where each is its own.
+        rng: where the draws come from.
+        resamples: how many draws.
+        level: how much of the draws lies between the bounds.
+
+    Example:
+        >>> hits, some = np.repeat([0.0, 1.0], 50), np.ones(100)
+        >>> found = bootstrap_ratios({"a": hits, "b": 1 - hits}, {"a": some, "b": some}, None, np.random.default_rng(1))
+        >>> found["a"].low == 1 - found["b"].high
+        True
     """
     _check_level(level)
-    pairs = np.stack([np.asarray(counted, dtype=np.float64), np.asarray(out_of, dtype=np.float64)], axis=1)
-    value = _ratios(pairs.sum(axis=0)[None])[0]
+    names = list(counted)
+    if not names:
+        return {}
+    above, below = (np.stack([np.asarray(side[name], np.float64) for name in names], 1) for side in (counted, out_of))
     if pieces is not None:
-        labels, piece = np.unique(pieces, return_inverse=True)
-        by_piece = np.zeros((len(labels), 2))
-        np.add.at(by_piece, piece, pairs)
-        pairs = by_piece
-    size = len(pairs)
+        above, below = by_piece(above, pieces), by_piece(below, pieces)
+    values, size = _ratios(above.sum(axis=0), below.sum(axis=0)), len(above)
     if size < 2:
-        return Interval(float(value), math.nan, math.nan)
-    sums = np.empty((resamples, 2))
+        return {name: Interval(float(value), math.nan, math.nan) for name, value in zip(names, values, strict=True)}
+    drawn = np.empty((resamples, len(names)))
     at_once = max(_CELLS // size, 1)
     for begin in range(0, resamples, at_once):
-        draws = rng.integers(0, size, (min(at_once, resamples - begin), size))
-        sums[begin : begin + len(draws)] = pairs[draws].sum(axis=1)
-    low, high = _bounds(_ratios(sums), level)
-    return Interval(float(value), low, high)
+        weights = rng.multinomial(size, np.full(size, 1 / size), min(at_once, resamples - begin)).astype(np.float64)
+        drawn[begin : begin + len(weights)] = _ratios(weights @ above, weights @ below)
+    return {
+        name: Interval(float(values[column]), *_bounds(drawn[:, column], level)) for column, name in enumerate(names)
+    }
+
+
+def by_piece(values: NDArray[np.float64], pieces: NDArray[np.generic]) -> NDArray[np.float64]:
+    """`(melodies, metrics)` values added up over the melodies of each piece, `(pieces, metrics)`."""
+    labels, piece = np.unique(pieces, return_inverse=True)
+    sums = np.zeros((len(labels), values.shape[1]))
+    np.add.at(sums, piece, values)
+    return sums
 
 
 def subsample_interval(
@@ -100,7 +140,8 @@ def subsample_interval(
     where the first factor is for the size and the second for the pool: sets drawn without replacement from n melodies
     resemble one another more than sets drawn from the system itself. For exact halves the root is 1 (sqrt(m / n) alone
     covers the truth in some 80 to 85 % of sets, not 95). D. N. Politis, J. P. Romano, M. Wolf, Subsampling, Springer
-    1999, chapter 2. A share near 1 has bounds a little too narrow: half a set holds less than half of its duplicates.
+    1999, chapter 2. A share near 1 has bounds a little too narrow, since half a set holds a quarter of the pairs of
+    duplicates: of 100 sets of 200 melodies, 82 to 86 held the truth.
 
     Args:
         statistic: the number of a set of melodies.
@@ -117,30 +158,62 @@ def subsample_interval(
         >>> subsample_interval(different_melodies, line, np.random.default_rng(1)).value
         0.75
     """
-    _check_level(level)
     value = float(statistic(line))
-    half = line.melodies // 2
-    if half < 1 or math.isnan(value):
+    halves = half_sets(line.melodies, rng, 0 if math.isnan(value) else draws)
+    return interval_of_halves(
+        value, [statistic(line[np.flatnonzero(half)]) for half in halves], line.melodies, level=level, within=within
+    )
+
+
+def half_sets(melodies: int, rng: np.random.Generator, draws: int = 200) -> NDArray[np.bool_]:
+    """Random halves of a set, `(draws, melodies)`: which melodies are in each; none of a set of fewer than two.
+
+    Args:
+        melodies: how many there are.
+        rng: where the draws come from.
+        draws: how many halves.
+    """
+    half = melodies // 2
+    if half < 1:
+        return np.zeros((0, melodies), np.bool_)
+    chosen = np.argpartition(rng.random((draws, melodies)), half - 1, axis=1)[:, :half]
+    halves = np.zeros((draws, melodies), np.bool_)
+    np.put_along_axis(halves, chosen, values=True, axis=1)
+    return halves
+
+
+def interval_of_halves(
+    value: float,
+    statistics: Sequence[float] | NDArray[np.float64],
+    melodies: int,
+    *,
+    level: float = 0.95,
+    within: tuple[float, float] = (0.0, 1.0),
+) -> Interval:
+    """The interval of a set's number from the numbers of its halves, as `subsample_interval` explains.
+
+    Args:
+        value: the number of the whole set.
+        statistics: those of halves of it.
+        melodies: how many the whole set has.
+        level: how much of the deviations lies between the bounds.
+        within: what values the number can have.
+    """
+    _check_level(level)
+    numbers = np.asarray(statistics, dtype=np.float64)
+    defined = numbers[~np.isnan(numbers)]
+    if not len(defined) or math.isnan(value):
         return Interval(value, math.nan, math.nan)
-    halves = np.array([statistic(_half(line, half, rng)) for _ in range(draws)], dtype=np.float64)
-    defined = halves[~np.isnan(halves)]
-    if not len(defined):
-        return Interval(value, math.nan, math.nan)
-    share = half / line.melodies
+    share = (melodies // 2) / melodies
     root = math.sqrt(share) / math.sqrt(1 - share)
     low, high = _bounds(np.clip(value - root * (defined - defined.mean()), *within), level)
     return Interval(value, low, high)
 
 
-def _half(line: Line, half: int, rng: np.random.Generator) -> Line:
-    rows = np.sort(rng.choice(line.melodies, size=half, replace=False))
-    return line[rows]
-
-
-def _ratios(sums: NDArray[np.float64]) -> NDArray[np.float64]:
-    """`(draws, 2)` sums as ratios, NaN over 0."""
-    ratios = np.full(len(sums), np.nan)
-    np.divide(sums[:, 0], sums[:, 1], out=ratios, where=sums[:, 1] > 0)
+def _ratios(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums as ratios, NaN over 0."""
+    ratios = np.full(above.shape, np.nan)
+    np.divide(above, below, out=ratios, where=below > 0)
     return ratios
 
 
@@ -148,7 +221,8 @@ def _bounds(values: NDArray[np.float64], level: float) -> tuple[float, float]:
     defined = values[~np.isnan(values)]
     if not len(defined) or not np.isfinite(defined).all():
         return math.nan, math.nan
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    # Of N draws the k-th is expected to lie at k / (N + 1): other definitions are too narrow where draws are few.
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2], method="weibull")
     return float(low), float(high)
 
 

@@ -6,11 +6,24 @@ from collections.abc import Iterable
 
 from cantilena.evaluation.metric_words import MetricWords
 from cantilena.evaluation.musical_words import MUSICAL_WORDS
+from cantilena.evaluation.originality_words import ORIGINALITY_WORDS
+from cantilena.evaluation.overlap_words import OVERLAP_WORDS, PITCH_WORDS
 from cantilena.evaluation.rule_words import PAPER_WORDS, RL_TUNER_WORDS
 from cantilena.evaluation.set_words import SET_WORDS
+from cantilena.evaluation.similarity_words import SIMILARITY_WORDS
 
 METRICS: dict[str, MetricWords] = {
-    words.name: words for words in (*RL_TUNER_WORDS, *PAPER_WORDS, *MUSICAL_WORDS, *SET_WORDS)
+    words.name: words
+    for words in (
+        *RL_TUNER_WORDS,
+        *PAPER_WORDS,
+        *MUSICAL_WORDS,
+        *SIMILARITY_WORDS,
+        *SET_WORDS,
+        *PITCH_WORDS,
+        *OVERLAP_WORDS,
+        *ORIGINALITY_WORDS,
+    )
 }
 """All metrics of results.json by name, in the order of tables."""
 

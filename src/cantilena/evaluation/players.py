@@ -5,13 +5,13 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from cantilena.evaluation.report_data import SystemMelodies
-from cantilena.formats import piano_roll_svg, render_note, score_with_timemap, sound_bytes
+from cantilena.formats import NoteLook, piano_roll_svg, render_note, score_with_timemap, sound_bytes
 from cantilena.formats.piano import release_seconds
 from cantilena.formats.piano_room import room_response
 from cantilena.music import TICKS_PER_QUARTER, Melody
@@ -61,14 +61,27 @@ def player(system: SystemMelodies, index: int) -> Player:
     return Player(label, facts_of(melody), melody.seconds, packed(followed(melody)), links)
 
 
-def followed(melody: Melody) -> dict[str, Any]:
-    """A melody's score and roll as SVG, and when its note heads and notes sound, in seconds."""
-    engraving = score_with_timemap(melody, width=_SCORE_WIDTH, heading=False)
+def followed(
+    melody: Melody,
+    *,
+    width: int = _SCORE_WIDTH,
+    looks: Mapping[int, NoteLook] | None = None,
+    with_roll: bool = True,
+) -> dict[str, Any]:
+    """A melody's score and roll as SVG, and when its note heads and notes sound, in seconds.
+
+    Args:
+        melody: the melody.
+        width: pixels of the score before the page fits it to its place.
+        looks: how its notes look, by their index in `sounding`.
+        with_roll: whether the piano roll is wanted.
+    """
+    engraving = score_with_timemap(melody, width=width, heading=False, looks=looks)
     at = melody.tempo.seconds
     return {
         "seconds": round(melody.seconds, 4),
         "score": engraving.svg,
-        "roll": piano_roll_svg(melody, width=_roll_width(melody)),
+        "roll": piano_roll_svg(melody, width=_roll_width(melody)) if with_roll else "",
         "heads": [[head.id, round(head.onset, 4), round(head.end, 4)] for head in engraving.timemap],
         "notes": [[round(at(note.onset), 4), round(at(note.end), 4), *note.pitches] for note in melody.sounding],
     }

@@ -9,7 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.evaluation.report_findings import CopiedPassage, DifferenceTested, Distribution, Verdict
+from cantilena.evaluation.self_similarity import SelfSimilarity
 from cantilena.music import Melody
+
+PEOPLE = "human"
+"""The name of people's melodies in every table."""
 
 Results = Mapping[str, Any]
 """The object of results.json: `{"systems": {NAME: {"melodies": n, "metrics": {METRIC: {"value", "low", "high"}}}}}`.
@@ -119,6 +124,15 @@ class ReportData:
         intervals: how the intervals were made, a sentence.
         tuned: pairs of systems, the untuned and the tuned one, the main pair first.
         title: what the report is called.
+        published: whether what others published stands beside this run's numbers.
+        verdicts: what follows from the numbers, in sentences.
+        differences: pairs of systems, number by number, tested and corrected.
+        distributions: features of melodies, to be drawn over one another.
+        similarity: how the melodies of each system are like themselves.
+        copies: what melodies have in common with the corpus.
+        listener: by system, what the machine listener answered (`listener_rows`).
+        method: how the numbers were made, paragraphs.
+        hashes: sha256 by what it is of: corpus, bundles, folders.
     """
 
     results: Results
@@ -138,9 +152,28 @@ class ReportData:
     )
     tuned: Sequence[tuple[str, str]] = (("lstm", "lstm+rl"), ("lstm-events", "lstm-events+rl"))
     title: str = "Melodies by the LSTM and by the LSTM tuned with reinforcement learning"
+    published: bool = True
+    verdicts: Sequence[Verdict] = ()
+    differences: Sequence[DifferenceTested] = ()
+    distributions: Sequence[Distribution] = ()
+    similarity: Sequence[SelfSimilarity] = ()
+    copies: Sequence[CopiedPassage] = ()
+    listener: Mapping[str, Any] = field(default_factory=dict)
+    method: Sequence[str] = ()
+    hashes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def systems(self) -> Mapping[str, Any]:
-        """The systems of the results, by name."""
+        """The systems of the results, by name, people first."""
         systems = self.results.get("systems", {})
-        return systems if isinstance(systems, Mapping) else {}
+        return people_first(systems) if isinstance(systems, Mapping) else {}
+
+
+def people_first(systems: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with people's entry at the beginning, where there is one.
+
+    Example:
+        >>> list(people_first({"lstm": 1, "human": 2}))
+        ['human', 'lstm']
+    """
+    return {name: systems[name] for name in sorted(systems, key=lambda name: name != PEOPLE)}

@@ -6,7 +6,7 @@ value from the counts of its melodies alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,6 +71,20 @@ class RuleCounts:
             {name: np.asarray(counted, dtype=np.float64) for name, (counted, _) in counts.items()},
             {name: np.asarray(out_of, dtype=np.float64) for name, (_, out_of) in counts.items()},
         )
+
+    @classmethod
+    def joined(cls, several: Iterable[RuleCounts]) -> RuleCounts:
+        """Counts of the same melodies as one; of metrics that several have, the last counts."""
+        parts = list(several)
+        return cls(
+            {name: values for part in parts for name, values in part.counted.items()},
+            {name: values for part in parts for name, values in part.out_of.items()},
+        )
+
+    def of_names(self, names: Iterable[str]) -> RuleCounts:
+        """Some of the metrics."""
+        kept = list(names)
+        return RuleCounts({name: self.counted[name] for name in kept}, {name: self.out_of[name] for name in kept})
 
     @property
     def names(self) -> tuple[str, ...]:

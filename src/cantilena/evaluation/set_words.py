@@ -14,14 +14,17 @@ SET_WORDS = (
         "share",
         DIVERSITY,
     ),
-    MetricWords(
-        "distinct_4",
-        "Distinct-4",
-        "Of all runs of four (interval, duration) pairs, the share that are different from each other; it falls as a "
-        "set grows.",
-        "none",
-        "share",
-        DIVERSITY,
+    *(
+        MetricWords(
+            f"distinct_{n}",
+            f"Distinct-{n}",
+            f"Of all {'runs of ' + str(n) + ' ' if n > 1 else ''}(interval, duration) pairs, the share that are "
+            "different from each other; it falls as a set grows.",
+            "none",
+            "share",
+            DIVERSITY,
+        )
+        for n in (1, 2, 3, 4)
     ),
     MetricWords(
         "self_bleu_4",

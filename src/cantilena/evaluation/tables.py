@@ -10,10 +10,13 @@ from typing import Any
 from cantilena.evaluation.metric_catalogue import in_order, words_of
 from cantilena.evaluation.metric_words import MetricWords
 from cantilena.evaluation.published import PUBLISHED, PublishedSystem
-from cantilena.evaluation.report_data import Results
+from cantilena.evaluation.report_data import Results, people_first
 
 NOBODY_ASKED = "no one has been asked"
 """What stands in place of a listening score that was never taken."""
+
+AGAINST_EACH_OTHER = "people against people"
+"""What people's own number is where it is the most that any system can reach (`ceiling` in its entry)."""
 
 _MISSING = "–"
 
@@ -44,12 +47,14 @@ class Cell:
         interval: its interval, or nothing.
         reason: why there is no number, or nothing.
         share: 0 to 1 where the number is a share, to be drawn as a bar.
+        note: what else the number is, or nothing.
     """
 
     text: str
     interval: str = ""
     reason: str = ""
     share: float | None = None
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ class Table:
     """Metrics down, systems across.
 
     Args:
-        columns: this run's systems, then the published ones.
+        columns: this run's systems, people's melodies first, then the published ones.
         groups: rows by the part of the table they stand in, in order.
         turing: for each column, the share of melodies that listeners took for human.
         reasons: why numbers are missing, each once, in the order of their first cell.
@@ -92,11 +97,12 @@ class Table:
 OURS = "This run"
 
 
-def table_of_systems(results: Results) -> Table:
-    r"""Arrange what was measured beside what was published.
+def table_of_systems(results: Results, *, published: bool = True) -> Table:
+    r"""Arrange what was measured, people's melodies first, beside what was published.
 
     Args:
         results: the object of results.json.
+        published: whether the published systems stand beside them.
 
     Example:
         >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
@@ -104,10 +110,11 @@ def table_of_systems(results: Results) -> Table:
         >>> table.groups[0][1][0].cells[0].text, table.groups[0][1][0].cells[1].text, table.turing[0].text
         ('1.1\xa0%', '5.0\xa0%', 'no one has been asked')
     """
-    systems: Mapping[str, Any] = results.get("systems", {})
+    systems = people_first(results.get("systems", {}))
+    others = PUBLISHED if published else ()
     columns = [
         *(Column(name, OURS, _count(system)) for name, system in systems.items()),
-        *(Column(published.name, published.authors) for published in PUBLISHED),
+        *(Column(other.name, other.authors) for other in others),
     ]
     groups = [column.group for column in columns]
     columns = [replace(column, is_first=groups.index(column.group) == at) for at, column in enumerate(columns)]
@@ -116,16 +123,11 @@ def table_of_systems(results: Results) -> Table:
     for words in map(words_of, measured):
         cells = (
             *(_cell(system.get("metrics", {}).get(words.name), words) for system in systems.values()),
-            *(_published_cell(published, words) for published in PUBLISHED),
+            *(_published_cell(other, words) for other in others),
         )
         rows.setdefault(words.group, []).append(Row(words, cells))
-    turing = (
-        *(Cell(NOBODY_ASKED) for _ in systems),
-        *(
-            Cell(_MISSING) if published.turing_score is None else Cell(f"{published.turing_score:.1f}")
-            for published in PUBLISHED
-        ),
-    )
+    scores = ("" if other.turing_score is None else f"{other.turing_score:.1f}" for other in others)
+    turing = (*(Cell(NOBODY_ASKED) for _ in systems), *(Cell(score or _MISSING) for score in scores))
     every = (cell.reason for group in rows.values() for row in group for cell in row.cells)
     reasons = tuple(dict.fromkeys(reason for reason in every if reason))
     return Table(tuple(columns), tuple((group, tuple(some)) for group, some in rows.items()), turing, reasons)
@@ -201,7 +203,8 @@ def _cell(entry: Mapping[str, Any] | None, words: MetricWords) -> Cell:
     interval = ""
     if low is not None and high is not None:
         interval = f"{_bare(float(low), words)} to {_bare(float(high), words)}"
-    return Cell(number(value, words), interval, share=value if words.unit == "share" else None)
+    note = AGAINST_EACH_OTHER if entry.get("ceiling") else ""
+    return Cell(number(value, words), interval, share=value if words.unit == "share" else None, note=note)
 
 
 def _published_cell(published: PublishedSystem, words: MetricWords) -> Cell:

@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.evaluation.intervals import Interval, subsample_interval
+from cantilena.evaluation.intervals import Interval, half_sets, interval_of_halves
 from cantilena.evaluation.ngrams import ngram_counts
 from cantilena.music import Line
+from cantilena.theory import tones
 
 LONGEST = 4
 """N-grams of 1 pair to so many are compared."""
@@ -51,18 +52,14 @@ def vendi_score(line: Line) -> float:
         >>> round(vendi_score(GridEncoding().line(np.array([up, up_again, down, down]))), 9)
         2.0
     """
-    kernel = ngram_likeness(line)
-    if not len(kernel):
-        return math.nan
-    share = np.linalg.eigvalsh(kernel) / len(kernel)
-    share = share[share > 0.0]  # zeros come out a little below or above
-    return float(np.exp(-(share * np.log(share)).sum()))
+    return _of_kernel(ngram_likeness(line))
 
 
 def vendi_interval(line: Line, rng: np.random.Generator, *, draws: int = 200, level: float = 0.95) -> Interval:
     """The Vendi score with its interval from half sets (`subsample_interval`).
 
-    Half a set has a much lower score, and a spread to match, so that the score's logarithm is compared.
+    Half a set has a much lower score, and a spread to match, so that the score's logarithm is compared. Likenesses are
+    computed once; what takes its time are the eigenvalues of the halves, some 2 s for 200 halves of 1,000 melodies.
 
     Args:
         line: the melodies.
@@ -78,12 +75,30 @@ def vendi_interval(line: Line, rng: np.random.Generator, *, draws: int = 200, le
         >>> line = GridEncoding().line(np.random.default_rng(1).integers(1, 18, (100, 16)))
         >>> found = vendi_interval(line, np.random.default_rng(1))
         >>> [round(number, 1) for number in (found.value, found.low, found.high)]
-        [68.5, 67.4, 69.7]
+        [68.5, 67.4, 69.9]
     """
-    logarithm = subsample_interval(
-        lambda some: math.log(vendi_score(some)), line, rng, draws=draws, level=level, within=(0.0, math.inf)
+    speaks = np.flatnonzero(tones(line).sum(axis=1) > 1)
+    kernel = ngram_likeness(line)
+    value = _of_kernel(kernel)
+    place = np.full(line.melodies, -1)
+    place[speaks] = np.arange(len(speaks))
+    logarithms = []
+    for half in half_sets(line.melodies, rng, draws):
+        rows = place[half]
+        rows = rows[rows >= 0]
+        logarithms.append(math.log(_of_kernel(kernel[np.ix_(rows, rows)])) if len(rows) else math.nan)
+    found = interval_of_halves(
+        math.log(value) if value > 0 else math.nan, logarithms, line.melodies, level=level, within=(0.0, math.inf)
     )
-    return Interval(*(math.exp(number) for number in (logarithm.value, logarithm.low, logarithm.high)))
+    return Interval(*(math.exp(number) for number in (found.value, found.low, found.high)))
+
+
+def _of_kernel(kernel: NDArray[np.float64]) -> float:
+    if not len(kernel):
+        return math.nan
+    share = np.linalg.eigvalsh(kernel) / len(kernel)
+    share = share[share > 0.0]  # zeros come out a little below or above
+    return float(np.exp(-(share * np.log(share)).sum()))
 
 
 def ngram_likeness(line: Line) -> NDArray[np.float64]:

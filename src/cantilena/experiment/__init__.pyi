@@ -1,8 +1,15 @@
+from .copy_check import CheckedMelody as CheckedMelody
+from .copy_check import check_copies as check_copies
 from .corpora import read_corpus as read_corpus
 from .corpora import report_on as report_on
 from .corpora import show_corpus as show_corpus
+from .evaluate_options import EvaluateOptions as EvaluateOptions
+from .evaluation import Evaluated as Evaluated
+from .evaluation import run_evaluation as run_evaluation
 from .frontier import Frontier as Frontier
 from .frontier import run_frontier as run_frontier
+from .likelihoods import Likelihoods as Likelihoods
+from .likelihoods import measure_likelihoods as measure_likelihoods
 from .material import Material as Material
 from .material import events_material as events_material
 from .material import grid_material as grid_material

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,19 @@ from typing import Any
 import numpy as np
 
 from cantilena.corpus import Corpus, ReadOptions, corpus_report, open_corpus
+from cantilena.errors import CorpusError
 from cantilena.evaluation import write_report
-from cantilena.experiment.counting import heard_of, human_row, people_of, row, vocabulary_of
+from cantilena.experiment.copying import LearnedTunes
+from cantilena.experiment.counting import Counting, heard_of, people_of, row, vocabulary_of
 from cantilena.experiment.fresh import clear_earlier
-from cantilena.experiment.material import Material, events_material, grid_material
-from cantilena.experiment.melodies import human_melodies, write_all
+from cantilena.experiment.long_melodies import LongMelodies
+from cantilena.experiment.material import Material, events_material, excerpts, grid_material
+from cantilena.experiment.melodies import human_melodies, steps_of_melody, write_all
+from cantilena.experiment.melody_sets import MelodySet
 from cantilena.experiment.models import MadeModel, trained_model, tuned_model
 from cantilena.experiment.options import ReproduceOptions
-from cantilena.experiment.presets import Plan, plan
-from cantilena.experiment.report_data import report_data
+from cantilena.experiment.presets import STEPS, Plan, plan
+from cantilena.experiment.report_data import Told, report_data
 from cantilena.experiment.systems import System, model_system, oracle_system
 from cantilena.experiment.trained_bundle import corpus_facts
 from cantilena.generation import SamplingOptions, take_away
@@ -28,6 +32,7 @@ from cantilena.model import NGram, TopTokens
 from cantilena.runs import RunFolder, generator, options_record, run_folder, say, write_json
 
 REPORT, RESULTS = "report.html", "results.json"
+TABLES = ("report.md", "results.csv")
 MODELS = ("lstm", "rnn", "lstm+rl", "lstm-events", "lstm-events+rl")
 
 
@@ -91,8 +96,8 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
             rnn = trained_model("rnn", folder, material, what.rnn, what.rnn_training, corpus=about)
             systems = _baselines(material, rnn, options)
         with stages.stage("Tuning the LSTM on rules of music theory"):
-            people = people_of(material.test)
-            tuned = tuned_model("lstm+rl", folder, lstm.bundle, what.tuning, people.tokens)
+            people = people_of(material, corpus, STEPS)
+            tuned = tuned_model("lstm+rl", folder, lstm.bundle, what.tuning, excerpts(material.test, STEPS).tokens)
         systems += _networks(material, lstm, tuned, options, what)
         made = {"lstm": lstm, "lstm+rl": tuned, "rnn": rnn}
         if what.with_events:
@@ -100,12 +105,17 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
                 chord_systems, chord_models = _events(folder, options, what, about)
                 made.update(chord_models)
         with stages.stage("Counting"):
-            alike = min(options.counted, len(people.tokens))
-            rows = {"human": human_row(people, material, lstm, options, alike)}
-            rows.update({system.name: row(system, lstm, options, alike) for system in systems})
+            learned = LearnedTunes.of(corpus)
+            judged = Counting(learned, lstm, options).judge(people, systems)
+            rows = dict(judged.systems)
             if what.with_events:
+                alike = min(options.counted, len(people))
                 rows.update({s.name: row(s, made["lstm-events"], options, alike) for s in chord_systems})
-            results = {"systems": rows}
+            results = {
+                "systems": rows,
+                "differences": [one.to_json() for one in judged.differences],
+                "verdicts": [one._asdict() for one in judged.verdicts],
+            }
             write_json(folder / RESULTS, results)
         with stages.stage("Writing melodies"):
             heard = {
@@ -124,13 +134,22 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
             report = corpus_report(
                 corpus, vocabulary=vocabulary_of(material), folded=material.folded, rounded=material.rounded
             )
+            long = LongMelodies(_long_excerpts(material, corpus), learned)
+            told = Told(
+                judged,
+                long.similarity([system for system in systems if system.name in ("lstm", "lstm+rl")]),
+                long.passages(
+                    {name: melodies for name, melodies in heard.items() if not name.startswith("lstm-events")}
+                ),
+            )
             data = report_data(
                 results,
+                told,
                 heard,
                 descriptions,
                 made,
                 material,
-                report.to_json() | {"licence": about["licence"]},
+                report.to_json() | {"licence": about["licence"], "sha256": about["sha256"]},
                 options,
                 what,
                 stages.seconds,
@@ -140,13 +159,20 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
         return Reproduced(folder, results, stages.seconds)
 
 
+def _long_excerpts(material: Material, corpus: Corpus) -> MelodySet | None:
+    """Held-out excerpts as long as what is heard; None where no piece is."""
+    with suppress(CorpusError):
+        return people_of(material, corpus, steps_of_melody(material.encoding))
+    return None
+
+
 def _clear(run: RunFolder) -> None:
     """Take away what an earlier run left, so that a forced run makes everything anew."""
     models = [f"models/{name}.safetensors" for name in MODELS]
     work = [
         f"work/{name}/{file}" for name in MODELS for file in ("checkpoint.safetensors", "metrics.jsonl", "facts.json")
     ]
-    clear_earlier(run, REPORT, RESULTS, *models, *work)
+    clear_earlier(run, REPORT, RESULTS, *TABLES, *models, *work)
     if not run.resumed:
         for folder in run.path.glob("melodies/*"):
             take_away(folder)

@@ -3,23 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from cantilena.evaluation import NoteProbabilities, ReportData, RewardHistory, SystemMelodies, TrainingCurve
+from cantilena.evaluation import (
+    CopiedPassage,
+    NoteProbabilities,
+    ReportData,
+    RewardHistory,
+    SelfSimilarity,
+    SystemMelodies,
+    TrainingCurve,
+    Verdict,
+)
+from cantilena.experiment.evaluation_report import distributions
+from cantilena.experiment.judging import Judged
 from cantilena.experiment.material import Material
+from cantilena.experiment.methods import METHOD
 from cantilena.experiment.models import MadeModel, tuning_history
 from cantilena.experiment.options import ReproduceOptions
 from cantilena.experiment.presets import STEPS, Plan
+from cantilena.experiment.verdicts import TONES
 from cantilena.generation import sample
 from cantilena.model import Bars, log_probs_in_bars, numpy_of
 from cantilena.music import Melody
 from cantilena.runs import generator, options_record, versions
 
 
+@dataclass(frozen=True)
+class Told:
+    """What was found out, beside the numbers of each system.
+
+    Args:
+        judged: differences, verdicts, and what was counted in each melody.
+        similarity: how melodies are like themselves.
+        copies: what those that can be heard have copied.
+    """
+
+    judged: Judged
+    similarity: Sequence[SelfSimilarity]
+    copies: Sequence[CopiedPassage]
+
+
 def report_data(
     results: Mapping[str, Any],
+    told: Told,
     heard: Mapping[str, Sequence[Melody]],
     descriptions: Mapping[str, str],
     made: Mapping[str, MadeModel],
@@ -40,6 +70,15 @@ def report_data(
         curves=[_curve(name, made[name]) for name in trained],
         rewards=[_rewards(name, made[name]) for name in tuned],
         probabilities=[_probabilities(name, made[name], material, options) for name in ("lstm", "lstm+rl")],
+        verdicts=[Verdict(one.system, one.text, TONES[one.kind]) for one in told.judged.verdicts],
+        differences=told.judged.differences,
+        distributions=distributions(
+            {name: told.judged.counts[name] for name in _OVERLAID if name in told.judged.counts}
+        ),
+        similarity=told.similarity,
+        copies=told.copies,
+        method=METHOD,
+        hashes={str(corpus.get("name", "corpus")): str(corpus.get("sha256", ""))},
         corpus=corpus,
         options={
             "run": options_record(options),
@@ -51,6 +90,10 @@ def report_data(
         versions=versions(),
         timings=seconds,
     )
+
+
+_OVERLAID = ("human", "lstm", "lstm+rl")
+"""Whose distributions are drawn over one another."""
 
 
 def _curve(name: str, model: MadeModel) -> TrainingCurve:

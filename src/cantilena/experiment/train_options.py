@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cantilena.errors import UsageError
+from cantilena.model import NGramOptions
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,18 @@ class TrainRequest:
     """The lowest and highest pitch of the grid; notes outside are moved by octaves. RL Tuner's if left out."""
 
     keys: Literal["auto", "plain", "all"] = "auto"
-    """`plain`: everything in C major or A minor. `all`: as it is, learned in random keys. `auto`: plain, but all where
-    held-out folders are given or for events."""
+    """`plain`: everything in C major or A minor. `all`: as it is, which a network learns in random keys. `auto`: plain,
+    but all where held-out folders are given or for events."""
 
     seconds: float | None = None
     """Learn from the first so many seconds of each piece of a folder."""
+
+    model: Literal["network", "ngram"] = "network"
+    """`network`: a recurrent network. `ngram`: counts of what followed what, and a memory of the piece itself: what a
+    network must beat, in seconds."""
+
+    order: int | None = None
+    """The longest n-gram, 1 to 16; 10 if left out. What follows, but for the seed, is a network's."""
 
     preset: Literal["quick", "paper"] = "quick"
     """`quick`: minutes on two cores. `paper`: 3 x 1024, dropout 0.4, 200 epochs at most."""
@@ -88,9 +96,43 @@ class TrainRequest:
             raise UsageError(
                 "plain keys with held-out folders or events, which are taken as they are", "leave --keys to itself"
             )
+        if self.model not in ("network", "ngram"):
+            raise UsageError(f"there is no model '{self.model}'", "choose network or ngram")
+        if self.model == "ngram":
+            self._refuse_what_networks_know()
+        elif self.order is not None:
+            raise UsageError(
+                "--order with a network, which remembers as long as it learns to",
+                "leave out --order, or add --model ngram",
+            )
+
+    def _refuse_what_networks_know(self) -> None:
+        _ = self.ngram
+        given = [name for name in OF_A_NETWORK if getattr(self, name) is not None]
+        given += ["preset"] if self.preset != "quick" else []
+        given += ["device"] if self.device not in ("auto", "cpu") else []
+        if given:
+            flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
+            raise UsageError(f"{flags} with --model ngram, which has no network", f"leave out {flags}")
+
+    @property
+    def ngram(self) -> NGramOptions:
+        """The shape of the n-gram.
+
+        Raises:
+            UsageError: an order that none can have.
+        """
+        return NGramOptions() if self.order is None else NGramOptions(order=self.order)
 
     @property
     def plain_keys(self) -> bool:
         """Whether everything is transposed to C major or A minor."""
         taken_as_they_are = bool(self.valid or self.test) or self.encoding == "events"
         return self.keys == "plain" or (self.keys == "auto" and not taken_as_they_are)
+
+
+OF_A_NETWORK = (
+    "core", "layers", "width", "dropout", "input", "epochs", "batch", "learning_rate", "patience", "transpose",
+    "precision",
+)  # fmt: skip
+"""What of a request only a network's training knows."""

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from cantilena.corpus import SPLITS, ReadOptions, Split, open_corpus, read_folder
 from cantilena.encoding import Encoding, GridEncoding
 from cantilena.experiment.fresh import clear_earlier
+from cantilena.experiment.held_out import likelihood_of
 from cantilena.experiment.material import Material, material_of
 from cantilena.experiment.train_options import TrainRequest
-from cantilena.experiment.trained_bundle import corpus_facts, trained_bundle
-from cantilena.model import NetworkOptions, SequenceModel, Sequences, likelihood
+from cantilena.experiment.trained_bundle import corpus_facts, counted_bundle, trained_bundle
+from cantilena.model import Bundle, NetworkOptions, NGram, SequenceModel, Sequences
 from cantilena.music import Melody, parse_pitch_range
-from cantilena.runs import options_record, run_folder
-from cantilena.training import TrainingOptions, preset, train, transpositions
+from cantilena.runs import RunFolder, options_record, run_folder, say
+from cantilena.training import TrainingOptions, preset
 
 MODEL = "model.safetensors"
 
@@ -30,7 +29,7 @@ class TrainRun:
 
     Args:
         bundle: where the model lies.
-        epochs: epochs done.
+        epochs: passes through the training pieces; an n-gram counts them once.
         seconds: how long it took.
         valid: nats a step and a note on the validation pieces.
         test: the same on the test pieces.
@@ -54,11 +53,21 @@ class TrainRun:
 
     def text(self) -> str:
         """The same for a terminal."""
-        rows = [f"{self.epochs} epochs in {self.seconds:.0f} s: {self.bundle}"]
+        rows = [f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} in {self.seconds:.0f} s: {self.bundle}"]
         for name, score in (("valid", self.valid), ("test", self.test)):
             note = f", {score['nats_per_note']:.4f} a note" if score["nats_per_note"] is not None else ""
             rows.append(f"{name:<5} {score['nats_per_step']:.4f} nats a step{note}")
         return "\n".join(rows)
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """A model with its bundle, and what it took."""
+
+    bundle: Bundle
+    model: SequenceModel
+    epochs: int
+    seconds: float
 
 
 def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, force: bool = False) -> TrainRun:
@@ -74,26 +83,17 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
         CorpusError: the corpus is too small or cannot be read.
         RunError: the folder is taken.
     """
-    network, training = shape_and_training(request)
+    shape = shape_and_training(request) if request.model == "network" else None  # refused before a folder is taken
     with run_folder(folder, options_record(request), resume=resume, force=force) as run:
         clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
         material, corpus = _material(request)
-        trained = train(
-            material.train.sequences,
-            material.valid.sequences,
-            vocabulary_size=len(material.encoding.vocabulary),
-            network=network,
-            training=training,
-            folder=folder,
-            resume=run.resumed,
-            transpositions=transpositions(material.encoding, training.transpose) if training.transpose else None,
-        )
-        trained_bundle(trained, material, network, training, corpus).save(folder / MODEL)
+        learned = _counted(request, material, corpus) if shape is None else _trained(*shape, material, corpus, run)
+        learned.bundle.save(folder / MODEL)
         scores = {
-            name: score(trained.network, pieces.sequences, material.encoding)
+            name: score(learned.model, pieces.sequences, material.encoding)
             for name, pieces in (("valid", material.valid), ("test", material.test))
         }
-        made = TrainRun(folder / MODEL, trained.epochs, trained.seconds, scores["valid"], scores["test"])
+        made = TrainRun(folder / MODEL, learned.epochs, learned.seconds, scores["valid"], scores["test"])
         run.finish(**made.answer() | {"bundle": MODEL})
         return made
 
@@ -109,16 +109,37 @@ def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingO
     return network, training
 
 
+def _trained(
+    network: NetworkOptions, training: TrainingOptions, material: Material, corpus: Mapping[str, str], run: RunFolder
+) -> _Learned:
+    from cantilena.training import train, transpositions  # torch takes seconds to import
+
+    trained = train(
+        material.train.sequences,
+        material.valid.sequences,
+        vocabulary_size=len(material.encoding.vocabulary),
+        network=network,
+        training=training,
+        folder=run.path,
+        resume=run.resumed,
+        transpositions=transpositions(material.encoding, training.transpose) if training.transpose else None,
+    )
+    bundle = trained_bundle(trained, material, network, training, corpus)
+    return _Learned(bundle, trained.network, trained.epochs, trained.seconds)
+
+
+def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> _Learned:
+    started = perf_counter()
+    say("Counting n-grams")
+    ngram = NGram.fit(material.train.sequences.tokens, len(material.encoding.vocabulary), request.ngram)
+    ngram = ngram.tune(material.valid.sequences.tokens)
+    return _Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)
+
+
 def score(model: SequenceModel, pieces: Sequences, encoding: Encoding) -> dict[str, float | None]:
     """Nats per step and per note of some pieces, as JSON values."""
-    onsets = [_onsets(encoding, tokens) for tokens in pieces.tokens]
-    result = likelihood(model, pieces, onsets)
+    result = likelihood_of(model, pieces, encoding)
     return {"nats_per_step": result.nats_per_step, "nats_per_note": result.nats_per_note}
-
-
-def _onsets(encoding: Encoding, tokens: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """`(steps,)`: where a note begins."""
-    return np.asarray(encoding.line(tokens[None, :]).pitch[0] >= 0, dtype=np.bool_)
 
 
 def _material(request: TrainRequest) -> tuple[Material, dict[str, str]]:

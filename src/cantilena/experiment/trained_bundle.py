@@ -1,15 +1,17 @@
-"""A trained network as a bundle that says where it comes from."""
+"""A trained network or counted n-gram as a bundle that says where it comes from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cantilena.corpus import Corpus
 from cantilena.experiment.material import Material
-from cantilena.model import Bundle, NetworkOptions
+from cantilena.model import Bundle, NetworkOptions, NGram, ngram_arrays
 from cantilena.runs import options_record
-from cantilena.training import Trained, TrainingOptions
+
+if TYPE_CHECKING:  # an n-gram needs no torch
+    from cantilena.training import Trained, TrainingOptions
 
 
 def corpus_facts(corpus: Corpus) -> dict[str, str]:
@@ -43,5 +45,26 @@ def trained_bundle(
             "plain_keys": material.plain_keys,
             "training": {**options_record(training), "epochs_done": trained.epochs, "best_epoch": trained.best_epoch},
             "valid_nats_per_step": trained.valid,
+        },
+    )
+
+
+def counted_bundle(counted: NGram, material: Material, corpus: Mapping[str, Any]) -> Bundle:
+    """Put an n-gram into a bundle, with its encoding, its licence and its provenance.
+
+    Args:
+        counted: the n-gram.
+        material: what it counted.
+        corpus: the facts of the corpus (`corpus_facts`), whose licence is the model's.
+    """
+    return Bundle(
+        options=counted.options,
+        weights=ngram_arrays(counted),
+        encoding_description=material.encoding.description(),
+        licence=str(corpus.get("licence", "")),
+        provenance={
+            "corpus": dict(corpus),
+            "plain_keys": material.plain_keys,
+            "ngram": {**options_record(counted.options), "contexts": len(counted.tree.edges) + 1},
         },
     )

@@ -19,6 +19,8 @@ from .magenta import read_note_rnn as read_note_rnn
 from .magenta_bundle import note_rnn_bundle as note_rnn_bundle
 from .network import Network as Network
 from .ngram import NGram as NGram
+from .ngram_bundle import ngram_arrays as ngram_arrays
+from .ngram_options import NGramOptions as NGramOptions
 from .options import NetworkOptions as NetworkOptions
 from .policy import POLICIES as POLICIES
 from .policy import Policy as Policy

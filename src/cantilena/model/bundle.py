@@ -1,7 +1,7 @@
 """The bundle: one file that holds a model and says everything about it.
 
-A `.safetensors` file: the weights under `weights.`, those before tuning under `prior.`, and one entry of metadata,
-`cantilena`, with the rest as JSON. Nothing in it is ever executed.
+A `.safetensors` file: a network's weights or an n-gram's counts under `weights.`, a network's weights before tuning
+under `prior.`, and one entry of metadata, `cantilena`, with the rest as JSON. Nothing in it is ever executed.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from cantilena.encoding import Encoding, encoding_from
 from cantilena.errors import BundleError, CantilenaError, UsageError
 from cantilena.model.bundle_file import read_bundle, write_bundle
 from cantilena.model.inference import NumpyNetwork
+from cantilena.model.ngram_bundle import check_ngram, ngram_of
+from cantilena.model.ngram_options import NGramOptions
 from cantilena.model.options import NetworkOptions
 from cantilena.model.policy import POLICIES, PolicyModel, ScoreModel
 from cantilena.model.protocol import SequenceModel
@@ -28,7 +30,7 @@ from cantilena.model.weights import parameters, weight_shapes
 if TYPE_CHECKING:
     from cantilena.model.network import Network
 
-Weights = Mapping[str, NDArray[np.floating]]
+Weights = Mapping[str, NDArray[Any]]
 
 SMALL = 5_000_000
 """Up to so many weights a network is stepped in numpy; above, torch is worth its import."""
@@ -41,10 +43,10 @@ class Bundle:
     """A trained or tuned model with all that composing needs.
 
     Args:
-        options: the network's shape.
-        weights: the network's weights by name.
+        options: the shape of the network or of the n-gram.
+        weights: the network's weights by name, or the n-gram's arrays (`ngram_arrays`).
         encoding_description: what `encoding_from` builds the encoding from.
-        prior_weights: the weights before tuning, None where the model was not tuned.
+        prior_weights: the weights before tuning, None where the model was not tuned; an n-gram never is.
         policy: how scores become probabilities: `likelihood softmax-q argmax-q psi g`.
         licence: of the corpus, for whoever passes the model on.
         provenance: how it came to be: `corpus`, `training`, `tuning`; JSON values.
@@ -61,7 +63,7 @@ class Bundle:
         ('C3', 38)
     """
 
-    options: NetworkOptions
+    options: NetworkOptions | NGramOptions
     weights: Weights = field(repr=False)
     encoding_description: Mapping[str, Any]
     prior_weights: Weights | None = field(default=None, repr=False)
@@ -74,6 +76,11 @@ class Bundle:
             raise BundleError(f"this bundle has an unknown policy {self.policy[:80]!r}", _AGAIN)
         if self.policy == "g" and self.prior_weights is None:
             raise BundleError("this bundle's policy g needs its prior's weights, which are missing", _AGAIN)
+        if isinstance(self.options, NGramOptions):
+            if self.policy != "likelihood" or self.prior_weights is not None:
+                raise BundleError("this bundle says that an n-gram was tuned, which cannot be", _AGAIN)
+            check_ngram(self.weights, len(self.encoding.vocabulary))
+            return
         shapes = weight_shapes(self.options, len(self.encoding.vocabulary))
         for weights in (self.weights, self.prior_weights):
             if weights is not None:
@@ -89,25 +96,46 @@ class Bundle:
         return encoding
 
     def model(self) -> SequenceModel:
-        """The model as it composes: in numpy where it is small, else in torch."""
+        """The model as it composes: a network in numpy where it is small, else in torch; an n-gram compiled."""
+        if isinstance(self.options, NGramOptions):
+            return ngram_of(self.options, self.weights, len(self.encoding.vocabulary))
         prior = self.prior() if self.policy == "g" else None
         network = self._scores(self.weights)
         return network if self.policy == "likelihood" else PolicyModel(network, self.policy, prior)
 
     def prior(self) -> SequenceModel:
         """The model before tuning; the model itself where it was not tuned."""
+        if isinstance(self.options, NGramOptions):
+            return self.model()
         return self._scores(self.weights if self.prior_weights is None else self.prior_weights)
 
     def network(self) -> Network:
-        """The network in torch, to train or tune further."""
+        """The network in torch, to train or tune further.
+
+        Raises:
+            UsageError: the bundle holds an n-gram.
+        """
         return self._torch(self.weights)
+
+    def network_options(self) -> NetworkOptions:
+        """The shape of the network, which can be trained or tuned further.
+
+        Raises:
+            UsageError: the bundle holds an n-gram.
+        """
+        if isinstance(self.options, NGramOptions):
+            raise UsageError(
+                "this model is an n-gram, which holds counts and no network",
+                "name a network: `cantilena train` makes one unless it is told --model ngram",
+            )
+        return self.options
 
     def save(self, path: Path, *, half: bool = False, overwrite: bool = True) -> None:
         """Write the bundle, whole or not at all.
 
         Args:
             path: by custom it ends in `.safetensors`.
-            half: store 16-bit floats, for a file half as long; log p moves by about .001.
+            half: store a network's weights as 16-bit floats, for a file half as long; log p moves by about .001.
             overwrite: whether a file already there may be replaced.
 
         Raises:
@@ -129,14 +157,15 @@ class Bundle:
             raise BundleError(error.text.replace("this bundle", str(path)), error.hint) from error
 
     def _scores(self, weights: Weights) -> ScoreModel:
-        if parameters(self.options, len(self.encoding.vocabulary)) <= SMALL:
-            return NumpyNetwork(self.options, weights)
+        if parameters(self.network_options(), len(self.encoding.vocabulary)) <= SMALL:
+            return NumpyNetwork(self.network_options(), weights)
         return self._torch(weights)
 
     def _torch(self, weights: Weights) -> Network:
+        options = self.network_options()
         from cantilena.model.network import Network
 
-        return Network(self.options, len(self.encoding.vocabulary)).load_weights(weights)
+        return Network(options, len(self.encoding.vocabulary)).load_weights(weights)
 
 
 def find_bundle(name_or_path: str | Path) -> Path:

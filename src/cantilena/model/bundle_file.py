@@ -14,25 +14,36 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, UsageError
+from cantilena.model.ngram_options import NGramOptions
 from cantilena.model.options import NetworkOptions
 from cantilena.runs import whole_file
 
 if TYPE_CHECKING:
     from cantilena.model.bundle import Bundle
 
-FORMAT = 1
-"""Raised when an older Cantilena could no longer read what this one writes."""
+Options = NetworkOptions | NGramOptions
+
+_SHAPES: dict[int, type[Options]] = {1: NetworkOptions, 2: NGramOptions}
+"""What a bundle of each format holds: networks are still written in the first, so that every Cantilena reads them."""
+
+FORMAT = max(_SHAPES)
+"""Raised when an older Cantilena could not read what this one writes."""
 
 _ENTRY = "cantilena"
 _KEYS = {"format", "options", "encoding", "tuned", "policy", "licence", "provenance"}
-_TYPES = {"F32": np.float32, "F16": np.float16}
+_TYPES: dict[type[Options], dict[str, type[np.generic]]] = {
+    NetworkOptions: {"F32": np.float32, "F16": np.float32},
+    NGramOptions: {"U8": np.int64, "U16": np.int64, "U32": np.int64, "I64": np.int64, "F64": np.float64},
+}
+"""What numbers may be stored as, and what they are read as."""
+
 _HINT = "name a .safetensors file that `cantilena train` or `cantilena tune` wrote"
 
 
 def write_bundle(path: Path, bundle: Bundle, *, half: bool, overwrite: bool) -> None:
     """Write a bundle, whole or not at all."""
     record = {
-        "format": FORMAT,
+        "format": next(number for number, shape in _SHAPES.items() if isinstance(bundle.options, shape)),
         "options": dataclasses.asdict(bundle.options),
         "encoding": dict(bundle.encoding_description),
         "tuned": bundle.prior_weights is not None,
@@ -40,10 +51,13 @@ def write_bundle(path: Path, bundle: Bundle, *, half: bool, overwrite: bool) -> 
         "licence": bundle.licence,
         "provenance": dict(bundle.provenance),
     }
-    kind = np.float16 if half else np.float32
-    tensors = {f"weights.{name}": _stored(weight, kind) for name, weight in bundle.weights.items()}
-    for name, weight in (bundle.prior_weights or {}).items():
-        tensors[f"prior.{name}"] = _stored(weight, kind)
+    if isinstance(bundle.options, NGramOptions):
+        tensors = {f"weights.{name}": _smallest(array) for name, array in bundle.weights.items()}
+    else:
+        kind = np.float16 if half else np.float32
+        tensors = {f"weights.{name}": _stored(weight, kind) for name, weight in bundle.weights.items()}
+        for name, weight in (bundle.prior_weights or {}).items():
+            tensors[f"prior.{name}"] = _stored(weight, kind)
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
     with whole_file(path, overwrite=overwrite) as draft:
         draft.write_bytes(safetensors.numpy.save(tensors, metadata={_ENTRY: text}))
@@ -61,7 +75,8 @@ def read_bundle(path: Path) -> dict[str, Any]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             record = _record(file.metadata() or {})
-            tensors = _tensors(file)
+            shape = _SHAPES[record["format"]]
+            tensors = _tensors(file, shape)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read as a bundle: {error}", _HINT) from error
     weights = {name.removeprefix("weights."): array for name, array in tensors.items() if name.startswith("weights.")}
@@ -69,7 +84,7 @@ def read_bundle(path: Path) -> dict[str, Any]:
     if len(weights) + len(prior) != len(tensors) or bool(prior) != record["tuned"]:
         raise BundleError("this bundle holds other weights than it says", _HINT)
     return {
-        "options": _options(record["options"]),
+        "options": _options(record["options"], shape),
         "weights": weights,
         "encoding_description": record["encoding"],
         "prior_weights": prior or None,
@@ -82,6 +97,15 @@ def read_bundle(path: Path) -> dict[str, Any]:
 def _stored(weight: NDArray[np.floating], kind: type[np.floating]) -> NDArray[np.floating]:
     largest = float(np.finfo(kind).max)  # a weight beyond it keeps its sign and stays a number
     return np.ascontiguousarray(np.clip(weight, -largest, largest), dtype=kind)
+
+
+def _smallest(array: NDArray[Any]) -> NDArray[Any]:
+    """The same numbers in the shortest unsigned integers that hold them; floats as float64."""
+    if array.dtype.kind == "f":
+        return np.ascontiguousarray(array, dtype=np.float64)
+    largest = int(array.max(initial=0))
+    kind = next((short for short in (np.uint8, np.uint16, np.uint32) if largest <= np.iinfo(short).max), np.int64)
+    return np.ascontiguousarray(array, dtype=kind)
 
 
 def _record(metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -99,7 +123,7 @@ def _record(metadata: Mapping[str, str]) -> dict[str, Any]:
             f"this bundle has format {version}, from a later Cantilena; this one reads format {FORMAT}",
             "update Cantilena: pip install --upgrade cantilena",
         )
-    if version < FORMAT:
+    if version not in _SHAPES:
         raise BundleError(
             f"this bundle has format {version}, which no released Cantilena wrote; this one reads format {FORMAT}",
             "train or tune it again with this version",
@@ -120,19 +144,21 @@ def _refused(constant: str) -> Any:  # noqa: ANN401
     raise ValueError(f"{constant} is not JSON")
 
 
-def _tensors(file: Any) -> dict[str, NDArray[np.float32]]:  # noqa: ANN401  (safetensors has no types)
-    """All tensors as float32; the library itself has checked that their sizes fit the file."""
-    tensors = {}
+def _tensors(file: Any, shape: type[Options]) -> dict[str, NDArray[Any]]:  # noqa: ANN401  (safetensors has no types)
+    """All tensors as they are computed with; the library itself has checked that their sizes fit the file."""
+    tensors, known = {}, _TYPES[shape]
     for name in file.keys():  # noqa: SIM118  (the file is no mapping)
         kind = file.get_slice(name).get_dtype()
-        if kind not in _TYPES:
-            raise BundleError(f"this bundle's weights {name[:80]!r} are of type {kind}, not F32 or F16", _HINT)
-        tensors[name] = file.get_tensor(name).astype(np.float32)
+        if kind not in known:
+            raise BundleError(
+                f"this bundle's weights {name[:80]!r} are of type {kind}, not {' or '.join(known)}", _HINT
+            )
+        tensors[name] = file.get_tensor(name).astype(known[kind])
     return tensors
 
 
-def _options(record: Mapping[str, Any]) -> NetworkOptions:
-    fields = {entry.name: type(entry.default) for entry in dataclasses.fields(NetworkOptions)}
+def _options(record: Mapping[str, Any], shape: type[Options]) -> Options:
+    fields = {entry.name: type(entry.default) for entry in dataclasses.fields(shape)}
     if set(record) != set(fields):
         odd = sorted(set(record) ^ set(fields))[0]
         raise BundleError(f"this bundle's options {'lack' if odd in fields else 'have an unknown'} {odd[:80]!r}", _HINT)
@@ -147,6 +173,7 @@ def _options(record: Mapping[str, Any]) -> NetworkOptions:
             raise BundleError(f"this bundle's option '{name}' is not a {kind.__name__}", _HINT)
         values[name] = value
     try:
-        return NetworkOptions(**values)
+        return shape(**values)
     except UsageError as error:
-        raise BundleError(f"this bundle's options make no network: {error.text}", _HINT) from error
+        thing = "network" if shape is NetworkOptions else "n-gram"
+        raise BundleError(f"this bundle's options make no {thing}: {error.text}", _HINT) from error

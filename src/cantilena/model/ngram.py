@@ -1,9 +1,9 @@
 """The n-gram with an in-piece copy model: what a network must beat to be called good.
 
-Long-term: an interpolated n-gram with Witten-Bell smoothing (Witten and Bell 1991) over the training pieces. In-piece:
-the same over the piece so far, resting on the long-term model. The two are mixed by a weight that depends on how long
-the longest match is of the piece's end with an earlier part of it, tuned on held-out pieces by expectation
-maximisation.
+Long-term: an interpolated n-gram over the training pieces, smoothed by the number of different followers as Witten and
+Bell (1991, IEEE Transactions on Information Theory 37) do, with the caution of `NGramOptions`. In-piece: the same over
+the piece so far, resting on the long-term model. The two are mixed by a weight that depends on how long the longest
+match is of the piece's end with an earlier part of it, tuned on held-out pieces by expectation maximisation.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from cantilena.errors import CorpusError, UsageError
 from cantilena.model import ngram_kernels as kernels
 from cantilena.model.arrays import numpy_of
-from cantilena.model.ngram_counts import ContextTree
+from cantilena.model.ngram_counts import LONGEST_MATCH, ContextTree
+from cantilena.model.ngram_options import NGramOptions
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-LONGEST_MATCH = 32
-"""Matches within a piece are followed so far; longer ones count as this."""
+_PRIOR_STEPS = 20.0
+"""A length of match met less often than this is weighted rather like all others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,44 +42,45 @@ class NGram:
 
     Args:
         vocabulary_size: how many tokens there are.
-        order: the longest n-gram: contexts of up to `order - 1` tokens.
+        options: how far it looks back, and how slowly it believes.
         tree: what was counted.
         weights: `(33,)` from 0 to 1: how much to trust the piece itself, by the length of the longest match.
 
     Example:
         >>> tune = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2])
-        >>> model = NGram.fit([tune], vocabulary_size=3, order=3)
+        >>> model = NGram.fit([tune], 3, NGramOptions(order=3, caution=0.0))
         >>> float(np.exp(model.log_probs(tune[None, :]))[0, 4, 1].round(2))
         0.94
     """
 
     vocabulary_size: int
-    order: int
+    options: NGramOptions
     tree: ContextTree
     weights: Floats
 
     @classmethod
-    def fit(cls, sequences: Sequence[NDArray[np.integer]], vocabulary_size: int, order: int = 6) -> NGram:
+    def fit(
+        cls, sequences: Sequence[NDArray[np.integer]], vocabulary_size: int, options: NGramOptions | None = None
+    ) -> NGram:
         """Count training pieces; the in-piece model has no weight until `tune`.
 
         Args:
             sequences: `(steps,)` tokens of each piece.
             vocabulary_size: how many tokens there are.
-            order: the longest n-gram, 1..16.
+            options: its shape; the defaults where left out.
 
         Raises:
             CorpusError: nothing to count.
-            UsageError: an order out of range, or tokens outside the vocabulary.
+            UsageError: tokens outside the vocabulary.
         """
-        if not 1 <= order <= 16:
-            raise UsageError(f"an n-gram of order {order}", "give an order from 1 to 16")
+        options = options or NGramOptions()
         if not any(len(sequence) for sequence in sequences):
             raise CorpusError(
                 "there is no piece to count n-grams in", "give a corpus with melodies in its training part"
             )
         _check(sequences, vocabulary_size)
-        tree = ContextTree.of(sequences, vocabulary_size, order)
-        return cls(vocabulary_size, order, tree, np.zeros(LONGEST_MATCH + 1))
+        tree = ContextTree.of(sequences, vocabulary_size, options.order)
+        return cls(vocabulary_size, options, tree, np.zeros(LONGEST_MATCH + 1))
 
     def tune(self, sequences: Sequence[NDArray[np.integer]], rounds: int = 30) -> NGram:
         """The same counts with the in-piece weights that held-out pieces find most likely.
@@ -132,24 +134,21 @@ class NGram:
         lines = np.ascontiguousarray(numpy_of(tokens), dtype=np.int64)
         _check([lines.ravel()], self.vocabulary_size)
         log_p = np.empty((*lines.shape, self.vocabulary_size))
-        kernels.predict_all(lines, *self._counted(), self.order, self.weights, log_p)
+        kernels.predict_all(lines, *self._counted(), self.weights, log_p)
         return log_p
 
     def _predict(self, state: NGramState) -> Floats:
         log_p = np.empty((len(state.lines), self.vocabulary_size))
-        lines, matches = state.lines, state.matches
-        kernels.predict(lines, matches, *self._counted(), self.order, self.weights, log_p)
+        kernels.predict(state.lines, state.matches, *self._counted(), self.weights, log_p)
         return log_p
 
     def _both(self, line: Ints) -> tuple[Floats, Floats, Ints]:
-        return kernels.both(line, *self._counted(), self.order, LONGEST_MATCH, self.vocabulary_size)
+        return kernels.both(line, *self._counted(), LONGEST_MATCH, self.vocabulary_size)
 
-    def _counted(self) -> tuple[Ints, Ints, Ints, Ints]:
-        return self.tree.edges, self.tree.first, self.tree.followers, self.tree.counts
-
-
-_PRIOR_STEPS = 20.0
-"""A length of match met less often than this is weighted rather like all others."""
+    def _counted(self) -> tuple[Ints, Ints, Ints, Ints, int, float, float]:
+        tree, options = self.tree, self.options
+        shape = options.order, options.caution, options.caution_in_piece
+        return tree.edges, tree.first, tree.followers, tree.counts, *shape
 
 
 def _check(sequences: Sequence[NDArray[np.integer]], vocabulary_size: int) -> None:

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
 
+LONGEST_MATCH = 32
+"""Matches within a piece are followed so far; longer ones count as this."""
+
 
 @dataclass(frozen=True, slots=True)
 class ContextTree:

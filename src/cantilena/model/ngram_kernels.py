@@ -1,4 +1,8 @@
-"""The loops of the n-gram, compiled by numba when one is first asked."""
+"""The loops of the n-gram, compiled by numba when one is first asked.
+
+Whoever calls them has checked what they index: tokens lie in the vocabulary, edges are sorted and lead back to earlier
+nodes, and each node has followers (`ngram_bundle` checks those of a file).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,9 @@ from cantilena.runs import compiled
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+_LEAST = 1e-300
+"""Nothing is less probable: the product of very many distrusted contexts is no zero."""
 
 
 @compiled
@@ -25,11 +32,14 @@ def find(keys: Ints, key: int) -> int:
 
 
 @compiled
-def long_term(line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, p: Floats) -> None:
+def long_term(
+    line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float, p: Floats
+) -> None:
     """Probability of the token after `line` by the training pieces; written into `p`, `(vocabulary,)`.
 
-    Witten-Bell, from the empty context (on top of an even chance for all) to the longest that was counted:
-    p_k(w) = (c(w) + T p_(k-1)(w)) / (c + T), with c the context's count and T its number of different followers.
+    From the empty context (on top of an even chance for all) to the longest that was counted, of k tokens:
+    p_k(w) = (c(w) + e T p_(k-1)(w)) / (c + e T), with c the context's count, T its number of different followers and
+    e = 1 + caution k. Without caution this is Witten-Bell.
     """
     p[:] = 1.0 / len(p)
     start = len(p)  # the symbol before the first token
@@ -47,22 +57,23 @@ def long_term(line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Int
         total = 0
         for entry in range(first[node], first[node + 1]):
             total += counts[entry]
-        kinds = first[node + 1] - first[node]
-        if total == 0:
-            return
+        doubt = (1.0 + caution * depth) * (first[node + 1] - first[node])
         for token in range(len(p)):
-            p[token] *= kinds / (total + kinds)
+            p[token] *= doubt / (total + doubt)
         for entry in range(first[node], first[node + 1]):
-            p[followers[entry]] += counts[entry] / (total + kinds)
+            p[followers[entry]] += counts[entry] / (total + doubt)
 
 
 @compiled
-def in_piece(line: Ints, matches: Ints, p: Floats, seen: Ints) -> int:
+def in_piece(line: Ints, matches: Ints, caution: float, p: Floats, seen: Ints) -> int:
     """Probability of the token after `line` by the piece itself: `p` comes in as the long-term one, goes out as this.
+
+    As `long_term`, with the same e = caution for all lengths.
 
     Args:
         line: `(steps,)` the piece so far.
         matches: `(steps,)`: for how many tokens the piece's end equals what ends at each earlier step.
+        caution: how late contexts are trusted; 1 is Witten-Bell.
         p: `(vocabulary,)`.
         seen: `(vocabulary,)` room to count in.
 
@@ -91,8 +102,9 @@ def in_piece(line: Ints, matches: Ints, p: Floats, seen: Ints) -> int:
                         kinds -= 1
         if total == 0:
             break
+        doubt = caution * kinds
         for token in range(len(p)):
-            p[token] = (seen[token] + kinds * p[token]) / (total + kinds)
+            p[token] = (seen[token] + doubt * p[token]) / (total + doubt)
     return longest
 
 
@@ -112,36 +124,37 @@ def longer_matches(line: Ints, matches: Ints, most: int) -> None:
 
 @compiled
 def mixed(
-    line: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, weights: Floats,
-    p: Floats, copied: Floats, seen: Ints, log_p: Floats,
+    line: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
+    caution_in_piece: float, weights: Floats, p: Floats, copied: Floats, seen: Ints, log_p: Floats,
 ) -> None:  # fmt: skip
     """Log p of the token after `line` under both, into `log_p`, `(vocabulary,)`; `p`, `copied`, `seen` are room."""
-    long_term(line, edges, first, followers, counts, order, p)
+    long_term(line, edges, first, followers, counts, order, caution, p)
     copied[:] = p
-    weight = weights[in_piece(line, matches, copied, seen)]
+    weight = weights[in_piece(line, matches, caution_in_piece, copied, seen)]
     for token in range(len(p)):
-        log_p[token] = np.log((1.0 - weight) * p[token] + weight * copied[token])
+        log_p[token] = np.log(max((1.0 - weight) * p[token] + weight * copied[token], _LEAST))
 
 
 @compiled
 def predict(
-    lines: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, weights: Floats,
-    log_p: Floats,
+    lines: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
+    caution_in_piece: float, weights: Floats, log_p: Floats,
 ) -> None:  # fmt: skip
     """Log p of the next token of many pieces of equal length, `(melodies, vocabulary)`, into `log_p`."""
     vocabulary = log_p.shape[1]
     p, copied, seen = np.empty(vocabulary), np.empty(vocabulary), np.empty(vocabulary, np.int64)
     for melody in range(lines.shape[0]):
         mixed(
-            lines[melody], matches[melody], edges, first, followers, counts, order, weights, p, copied, seen,
-            log_p[melody],
+            lines[melody], matches[melody], edges, first, followers, counts, order, caution, caution_in_piece, weights,
+            p, copied, seen, log_p[melody],
         )  # fmt: skip
 
 
 @compiled
 def predict_all(
-    lines: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, weights: Floats, log_p: Floats
-) -> None:
+    lines: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
+    caution_in_piece: float, weights: Floats, log_p: Floats,
+) -> None:  # fmt: skip
     """Log p of every step of many pieces, `(melodies, steps, vocabulary)`, into `log_p`."""
     vocabulary = log_p.shape[2]
     p, copied, seen = np.empty(vocabulary), np.empty(vocabulary), np.empty(vocabulary, np.int64)
@@ -151,14 +164,15 @@ def predict_all(
         for step in range(lines.shape[1]):
             longer_matches(line[:step], matches[:step], len(weights) - 1)
             mixed(
-                line[:step], matches[:step], edges, first, followers, counts, order, weights, p, copied, seen, out[step]
-            )
+                line[:step], matches[:step], edges, first, followers, counts, order, caution, caution_in_piece, weights,
+                p, copied, seen, out[step],
+            )  # fmt: skip
 
 
 @compiled
 def both(
-    line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, most: int,
-    vocabulary: int,
+    line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
+    caution_in_piece: float, most: int, vocabulary: int,
 ) -> tuple[Floats, Floats, Ints]:  # fmt: skip
     """Of each step of one piece: its long-term p, its in-piece p, and the longest match; `(steps,)` each."""
     steps = len(line)
@@ -168,8 +182,8 @@ def both(
     for step in range(steps):
         heard = line[:step]
         longer_matches(heard, matches[:step], most)
-        long_term(heard, edges, first, followers, counts, order, p)
+        long_term(heard, edges, first, followers, counts, order, caution, p)
         by_training[step] = p[line[step]]
-        longest[step] = in_piece(heard, matches[:step], p, seen)
+        longest[step] = in_piece(heard, matches[:step], caution_in_piece, p, seen)
         by_piece[step] = p[line[step]]
     return by_training, by_piece, longest

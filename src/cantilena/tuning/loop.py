@@ -218,9 +218,10 @@ def check_tunable(bundle: Bundle, options: TuningOptions) -> None:
     Raises:
         UsageError: a model or a device that cannot be tuned so.
     """
+    shape = bundle.network_options()
     choose_device(options.device)
     if options.reference_mode:
-        refuse_without_steps(bundle.options)
+        refuse_without_steps(shape)
     if bundle.policy == "g" and options.algorithm != "g":
         raise UsageError(
             "this model was tuned by g: its network holds only what is added to the model before tuning",

@@ -27,7 +27,7 @@ from cantilena.evaluation import (
     distinct_n,
     equal_sets,
     self_bleu,
-    subsample_interval,
+    self_bleu_interval,
     vendi_score,
 )
 from cantilena.music import HOLD, OFF, Line
@@ -129,9 +129,9 @@ class Watch:
             entropy: nats a step.
         """
         others = self.people if self.people is not None and self.knows_people else self.untuned
-        ours, theirs = equal_sets(line, others, rng)
+        ours, theirs = equal_sets(line, others, rng=rng)
         numbers, reference = _diversity_of(ours), _diversity_of(theirs)
-        usual = subsample_interval(self_bleu, theirs, rng, draws=_DRAWS)
+        usual = self_bleu_interval(theirs, rng, draws=_DRAWS)
         alarms = self._diversity(numbers, reference, usual)
         if entropy < LEAST_ENTROPY * self.entropy:
             alarms.append(f"entropy fell to {entropy:.2f} nats a step, from {self.entropy:.2f}: little is left open")

@@ -87,8 +87,14 @@ class Card {
     this.clock = element.querySelector(".clock");
     this.seconds = Number(element.dataset.seconds);
     this.at = 0;
-    this.button.addEventListener("click", () => (playing === this ? this.pause() : this.play()));
-    element.querySelector(".roll").addEventListener("click", (event) => this.seek(event));
+    this.roll = element.querySelector(".roll"); // excerpts have none
+    this.button.addEventListener("click", () => this.toggle());
+    this.roll?.addEventListener("click", (event) => this.seek(event));
+  }
+
+  toggle() {
+    if (playing === this) this.pause();
+    else this.play();
   }
 
   show() {
@@ -100,12 +106,11 @@ class Card {
     const melody = await unpacked(this.element);
     this.notes = melody.notes;
     this.score = this.element.querySelector(".score");
-    this.roll = this.element.querySelector(".roll");
     this.score.replaceChildren(drawn(melody.score), cursor());
-    this.roll.replaceChildren(drawn(melody.roll), cursor());
+    this.roll?.replaceChildren(drawn(melody.roll), cursor());
     this.heads = melody.heads.map(([id, onset, end]) => ({ group: this.score.querySelector(`[id="${id}"]`), onset, end }));
     this.heads = this.heads.filter((head) => head.group);
-    this.bars = barsOf(this.roll);
+    this.bars = this.roll ? barsOf(this.roll) : [];
     this.tell();
   }
 
@@ -113,7 +118,7 @@ class Card {
     if (playing) playing.pause();
     playing = this;
     this.element.classList.add("playing", "started");
-    this.button.setAttribute("aria-pressed", "true");
+    this.press(true);
     await Promise.all([this.show(), piano.open()]);
     await piano.learn(this.notes);
     if (playing !== this) return;
@@ -129,7 +134,12 @@ class Card {
     piano.stop();
     if (playing === this) playing = null;
     this.element.classList.remove("playing");
-    this.button.setAttribute("aria-pressed", "false");
+    this.press(false);
+  }
+
+  // The card's own button, and the one above that plays it too.
+  press(down) {
+    for (const button of [this.button, above.get(this.element.id)]) button?.setAttribute("aria-pressed", String(down));
   }
 
   follow() {
@@ -219,10 +229,15 @@ function cursor() {
   return line;
 }
 
+const above = new Map([...document.querySelectorAll(".hear button")].map((button) => [button.dataset.card, button]));
 const shows = new Map();
 for (const element of document.querySelectorAll(".card")) {
   const card = new Card(element);
   shows.set(element, () => card.show());
+  above.get(element.id)?.addEventListener("click", () => {
+    card.toggle();
+    if (playing === card) element.scrollIntoView({ block: "start", inline: "start" });
+  });
 }
 for (const element of document.querySelectorAll(".shown")) {
   shows.set(element, async () => element.querySelector(".score").replaceChildren(drawn((await unpacked(element)).score)));

@@ -1,0 +1,128 @@
+"""Bring docs/evaluation.md up to date: the shipped models beside people, the machine listener's answers, a picture.
+
+    python scripts/tell_evaluation.py [--out FOLDER]
+
+It evaluates the models that ship with the package: some minutes. The picture needs playwright and a Chromium
+(Debian: apt install chromium); without them only the tables are written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cantilena.evaluation.metric_catalogue import words_of
+from cantilena.evaluation.tables import number
+from cantilena.experiment import EvaluateOptions, run_evaluation
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+DOCUMENT, PICTURE = CHECKOUT / "docs" / "evaluation.md", CHECKOUT / "docs" / "pictures" / "evaluation.png"
+SYSTEMS = ("tunes", "tunes+rl", "tunes+rl-tuner", "ngram", "shuffled")
+TOLD = (
+    "excessively_repeated",
+    "not_in_key",
+    "in_motif",
+    "cantilena.opening",
+    "cantilena.motion",
+    "cantilena.motif_return",
+    "cantilena.motif",
+    "similarity_2",
+    "similarity_4",
+    "distinct_4",
+    "self_bleu_4",
+    "vendi",
+    "kl_per_step",
+    "log_likelihood_per_step",
+    "overlap",
+    "pitch_class_entropy",
+    "copied_notes",
+    "copied_beyond_people",
+    "novel_8",
+)
+"""The metrics of the table."""
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Evaluate, write the tables, and the picture where there is a browser."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=CHECKOUT / "runs" / "evaluation")
+    folder = parser.parse_args(words).out
+    results = run_evaluation(SYSTEMS, EvaluateOptions(listener=True), folder, force=True).results
+    text = DOCUMENT.read_text(encoding="utf-8")
+    text = between(text, "measured", table(results["systems"]))
+    text = between(text, "listener", listener_table(results["listener"]))
+    DOCUMENT.write_text(text, encoding="utf-8")
+    if shutil.which("chromium") is None:
+        print("no Chromium: the picture stays as it is", file=sys.stderr)
+        return 1
+    draw(folder / "report.html")
+    return 0
+
+
+def between(text: str, mark: str, content: str) -> str:
+    """The text with other content between a mark and its end."""
+    before, _, rest = text.partition(f"<!-- {mark} -->")
+    _, _, after = rest.partition("<!-- end -->")
+    return f"{before}<!-- {mark} -->\n{content}\n<!-- end -->{after}"
+
+
+def table(systems: Mapping[str, Any]) -> str:
+    """Metrics down, systems across, each with its interval in small."""
+    rows = ["| | " + " | ".join(systems) + " |", "|---" * (len(systems) + 1) + "|"]
+    for metric in TOLD:
+        cells = (cell(system["metrics"].get(metric), metric) for system in systems.values())
+        rows.append(f"| {words_of(metric).label} | " + " | ".join(cells) + " |")
+    return "\n".join(rows).replace("\u00a0", " ")
+
+
+def cell(entry: Mapping[str, Any] | None, metric: str) -> str:
+    """A number and its interval."""
+    if not entry or entry["value"] is None:
+        return "–"
+    words = words_of(metric)
+    if entry["low"] is None:
+        return number(entry["value"], words)
+    low, high = (number(entry[side], words).removesuffix("\u00a0%") for side in ("low", "high"))
+    return f"{number(entry['value'], words)}<br><small>{low} to {high}</small>"
+
+
+def listener_table(answers: Mapping[str, Any]) -> str:
+    """How well each family, and each control, tells systems from people: accuracy and AUC."""
+    columns = list(dict.fromkeys(name for one in answers.values() for name in (*one["families"], *one["controls"])))
+    rows = ["| | " + " | ".join(columns) + " | verdict |", "|---" * (len(columns) + 2) + "|"]
+    for system, one in answers.items():
+        told = {**one["families"], **one["controls"]}
+        cells = (heard(told.get(name)) for name in columns)
+        verdict = one["refused"] or f"{one['headline']}, p {one['p']:.3f}"
+        rows.append(f"| {system} | " + " | ".join(cells) + f" | {verdict} |")
+    return "\n".join(rows)
+
+
+def heard(told: Mapping[str, Any] | None) -> str:
+    """Accuracy with its interval, and AUC."""
+    if not told or not told.get("accuracy") or told["accuracy"]["value"] is None:
+        return "–"
+    accuracy, auc = told["accuracy"], told["auc"]
+    between_them = f"{100 * accuracy['low']:.0f} to {100 * accuracy['high']:.0f}" if accuracy["low"] is not None else ""
+    return f"{100 * accuracy['value']:.0f} %<br><small>{between_them}; AUC {auc['value']:.2f}</small>"
+
+
+def draw(report: Path) -> None:
+    """The head of the report as a picture."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1000, "height": 1060}, device_scale_factor=1.5)
+        page.goto(report.resolve().as_uri())
+        page.wait_for_timeout(1500)
+        page.screenshot(path=str(PICTURE))
+        browser.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""`cantilena evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cantilena.cli.answer import Answer
+from cantilena.cli.shared_flags import Flags, Positional, Resume, StartAnew
+from cantilena.errors import UsageError
+from cantilena.experiment import EvaluateOptions
+
+
+def run(
+    systems: Positional[tuple[str, ...]],
+    options: EvaluateOptions,
+    *,
+    likelihood: bool = False,
+    test: Path | None = None,
+    out: Path | None = None,
+    resume: Resume = False,
+    force: StartAnew = False,
+    flags: Flags,
+) -> Answer:
+    """Measure melodies beside people's: rules, diversity, distance to the data, originality.
+
+    Every number comes with its 95 % interval and beside people's; differences are tested, and what collapsed, copies or
+    is unlike people's melodies is said in a sentence.
+
+    Args:
+        systems: Folders of MIDI files, also by other programs; bundles; baselines: oracle, random-top10, ngram,
+            shuffled. NAME=PATH names one; a folder named human stands in for people's melodies.
+        likelihood: Tell how well bundles predict the pieces of --test instead, in nats a step and a note.
+        test: A folder of held-out scores, taken as it is, for --likelihood.
+        out: A folder for report.html, report.md, results.csv, results.json and the melodies.
+
+    Example:
+        cantilena evaluate lstm=runs/lstm tuned=runs/tuned others/midi ngram --against tunes --out runs/compared
+    """
+    if likelihood:
+        return _likelihood(systems, test, options)
+    if test is not None:
+        raise UsageError("--test goes with --likelihood", "add --likelihood, or name people's melodies with --against")
+    if out is None and (resume or force):
+        raise UsageError("--resume and --force go with --out", "name the folder of the report with --out")
+    from cantilena.experiment import run_evaluation
+
+    done = run_evaluation(systems, options, out, resume=resume, force=force)
+    return Answer(dict(done.results), text=done.text())
+
+
+def _likelihood(bundles: tuple[str, ...], test: Path | None, options: EvaluateOptions) -> Answer:
+    if test is None:
+        raise UsageError("--test must be given with --likelihood", "name a folder of held-out scores")
+    from cantilena.experiment import measure_likelihoods
+
+    measured = measure_likelihoods(bundles, test, seed=options.seed, device=options.device)
+    return Answer(measured.to_json(), text=measured.text())

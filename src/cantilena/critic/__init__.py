@@ -1,0 +1,5 @@
+"""The machine listener: how well human melodies can be told from generated ones."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,171 @@
+"""What the numbers say of each system, in sentences: collapse, copying, and where it is unlike people.
+
+A verdict is said where the interval of a number clears its bound, not where the number alone does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple
+
+from cantilena.evaluation import Difference
+from cantilena.evaluation.metric_catalogue import words_of
+from cantilena.evaluation.metric_words import ORIGINALITY
+from cantilena.evaluation.tables import number
+from cantilena.experiment.contestants import PEOPLE
+
+Kind = Literal["few", "collapse", "less-varied", "copies", "unlike", "like", "told-apart", "not-told-apart", "same"]
+
+TONES: Mapping[Kind, Literal["good", "bad", "note"]] = {
+    "few": "note",
+    "collapse": "bad",
+    "less-varied": "bad",
+    "copies": "bad",
+    "unlike": "note",
+    "like": "good",
+    "told-apart": "note",
+    "not-told-apart": "good",
+    "same": "good",
+}
+"""Whether a verdict is welcome."""
+
+FEW = 20
+"""With fewer melodies than this, nothing can be concluded."""
+
+ENOUGH = 0.9
+"""The share of people's diversity that a system must have (EVALUATION: watch distinct-4 and the Vendi score)."""
+
+COLLAPSED = 0.5
+"""Below this share of different melodies, or of people's Vendi score, a system plays the same again."""
+
+_AS_MANY = 0.9
+"""Sets with fewer notes than this share of people's are not held beside theirs."""
+
+BORROWED = 0.05
+"""The share of people's own excerpts that borrow more than `copied_beyond_people` allows, by its definition."""
+
+
+class Verdict(NamedTuple):
+    """One sentence about a system.
+
+    Args:
+        system: whose; two names with " and " between for a pair.
+        kind: what is said.
+        text: the sentence.
+    """
+
+    system: str
+    kind: Kind
+    text: str
+
+
+def verdicts(
+    name: str,
+    system: Mapping[str, Any],
+    people: Mapping[str, Any] | None,
+    differences: Sequence[Difference],
+    *,
+    kinds: int,
+    longest_copy: str = "",
+) -> list[Verdict]:
+    """All that is to be said of a system.
+
+    Args:
+        name: of the system.
+        system: its entry of results.json.
+        people: that of people's melodies, where there are any.
+        differences: of the system from people, corrected.
+        kinds: how many different melodies it has.
+        longest_copy: where its longest copied run is from, in words.
+    """
+    metrics, melodies = system["metrics"], int(system["melodies"])
+    said = [*_diversity(name, system, people, kinds), *_copying(name, metrics, longest_copy)]
+    if melodies < FEW:
+        few = f"{melodies} melod{'y' if melodies == 1 else 'ies'}: too few to conclude anything"
+        return [Verdict(name, "few", few), *said]
+    return said + (_likeness(name, system, people, differences) if people is not None else [])
+
+
+def of_pair(first: str, second: str, differences: Sequence[Difference]) -> list[Verdict]:
+    """What two systems differ in, after correction."""
+    tested = [one for one in differences if one.adjusted is not None]
+    if not tested:
+        return []
+    held = [one for one in tested if one.adjusted is not None and one.adjusted <= 0.05]
+    both = f"{first} and {second}"
+    if not held:
+        return [Verdict(both, "same", f"no difference: 0 of {len(tested)} numbers tell one from the other")]
+    return [Verdict(both, "unlike", f"{len(held)} of {len(tested)} numbers differ")]
+
+
+def _diversity(name: str, system: Mapping[str, Any], people: Mapping[str, Any] | None, kinds: int) -> list[Verdict]:
+    melodies, metrics = int(system["melodies"]), system["metrics"]
+    if melodies > 1 and kinds < COLLAPSED * melodies:
+        only = f"only {kinds:,} {'is' if kinds == 1 else 'are'} different"
+        return [Verdict(name, "collapse", f"it plays the same again: of {melodies:,} melodies {only}")]
+    if people is None:
+        return []
+    shares = {metric: _share_of(people, metrics, metric) for metric in ("vendi", "distinct_4")}
+    lacking = {metric: share for metric, share in shares.items() if share is not None and share[1] < ENOUGH}
+    if not lacking:
+        return []
+    told = " and ".join(f"{100 * share:.0f} % by {words_of(metric).label}" for metric, (share, _) in lacking.items())
+    collapsed = lacking.get("vendi", (1.0, 1.0))[1] < COLLAPSED
+    return [Verdict(name, "collapse" if collapsed else "less-varied", f"less varied than people's melodies: {told}")]
+
+
+def _share_of(people: Mapping[str, Any], metrics: Mapping[str, Any], metric: str) -> tuple[float, float] | None:
+    """A number as a share of people's, and the upper bound of that."""
+    own, theirs = metrics.get(metric) or {}, people["metrics"].get(metric) or {}
+    if own.get("value") is None or not theirs.get("value") or own["notes"] < _AS_MANY * theirs["notes"]:
+        return None
+    highest = own["value"] if own.get("high") is None else own["high"]
+    return own["value"] / theirs["value"], highest / theirs["value"]
+
+
+def _copying(name: str, metrics: Mapping[str, Any], longest_copy: str) -> list[Verdict]:
+    beyond, covered = metrics.get("copied_beyond_people") or {}, metrics.get("copied_share") or {}
+    if beyond.get("value") is None or covered.get("value") is None:
+        return []
+    surely = beyond["low"] if beyond.get("low") is not None else beyond["value"]
+    if surely <= 2 * BORROWED:
+        return []
+    most = number(beyond["value"], words_of("copied_beyond_people"))
+    share = number(covered["value"], words_of("copied_share"))
+    where = f"; the longest copy: {longest_copy}" if longest_copy else ""
+    return [
+        Verdict(
+            name,
+            "copies",
+            f"it copies: {most} of its melodies repeat a longer run of the corpus than 95 % of people's do, on average "
+            f"{share} of a melody's notes in one run{where}",
+        )
+    ]
+
+
+def _likeness(
+    name: str, system: Mapping[str, Any], people: Mapping[str, Any], differences: Sequence[Difference]
+) -> list[Verdict]:
+    # What a melody copies is said on its own: people's pieces that are in the corpus are not unlike people's.
+    tested = [one for one in differences if one.adjusted is not None and words_of(one.metric).group != ORIGINALITY]
+    if not tested:
+        return []
+    held = [one for one in tested if one.adjusted is not None and one.adjusted <= 0.05]
+    if not held:
+        return [Verdict(name, "like", f"no number tells it from people's melodies (0 of {len(tested)})")]
+    clearest = sorted(held, key=lambda one: -_clearness(system, people, one.metric))[:3]
+    told = "; ".join(_beside(system, people, one.metric) for one in clearest)
+    return [Verdict(name, "unlike", f"{len(held)} of {len(tested)} numbers differ from people's, most: {told}")]
+
+
+def _clearness(system: Mapping[str, Any], people: Mapping[str, Any], metric: str) -> float:
+    """How many widths of their intervals two numbers lie apart."""
+    own, theirs = system["metrics"][metric], people["metrics"][metric]
+    width = sum((entry["high"] - entry["low"]) for entry in (own, theirs) if entry.get("low") is not None)
+    return abs(float(own["value"]) - float(theirs["value"])) / max(float(width), 1e-9)
+
+
+def _beside(system: Mapping[str, Any], people: Mapping[str, Any], metric: str) -> str:
+    words = words_of(metric)
+    own, theirs = (number(one["metrics"][metric]["value"], words) for one in (system, people))
+    return f"{words.label[:1].lower()}{words.label[1:]} {own} ({PEOPLE}: {theirs})"
