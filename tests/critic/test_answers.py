@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from cantilena.critic.answers import Answers
+from cantilena.evaluation import bootstrap_ratio
 
 
 def answers(
@@ -82,8 +83,29 @@ def test_seeds_that_share_melodies_are_no_more_evidence_than_one() -> None:
     again = Answers.joined([Answers(one.score, one.generated, one.piece, np.full(60, seed)) for seed in range(9)])
     alone = one.p_value(np.random.default_rng(1), permutations=4000)
     assert again.p_value(np.random.default_rng(1), permutations=4000) == pytest.approx(alone, abs=0.03)
-    width = [told.accuracy(np.random.default_rng(1)) for told in (one, again)]
-    assert width[0] == width[1]
+    width = [found.high - found.low for found in (told.accuracy(rng, resamples=4000) for told in (one, again))]
+    assert width[1] == pytest.approx(width[0], rel=0.2)
+
+
+def test_the_interval_of_one_seed_is_the_bootstrap_by_piece() -> None:
+    rng = np.random.default_rng(4)
+    told = answers(np.where(rng.random(120) < 0.7, half(60), ~half(60)).astype(float), half(60))
+    found = told.accuracy(rng, resamples=4000)
+    expected = bootstrap_ratio(told.right, np.ones(120), None, rng, resamples=4000)
+    assert found.value == expected.value
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0.01)
+
+
+def test_seeds_that_disagree_widen_the_interval() -> None:
+    """Each seed judges other melodies: five are right in half of the cases, five always."""
+    right = np.concatenate([np.arange(40) % 2 < 1 if seed < 5 else np.ones(40, np.bool_) for seed in range(10)])
+    generated = np.tile(half(20), 10)
+    told = Answers(
+        np.where(right, generated, ~generated).astype(float), generated, np.arange(400), np.arange(400) // 40
+    )
+    found = told.accuracy(np.random.default_rng(1))
+    assert found.value == 0.75
+    assert found.high - found.low > 0.25
 
 
 def test_an_advantage_is_of_the_same_melodies() -> None:

@@ -16,7 +16,7 @@ from cantilena.music import Line
 
 GRID = GridEncoding(0, 127)
 Walks = Callable[..., Line]
-QUICKLY = {"gru": Recurrent(updates=60)}
+QUICKLY = {"gru": Recurrent(updates=40)}
 
 
 @pytest.mark.parametrize("name", [*FAMILIES, "trivial"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.evaluation import Interval, bootstrap_ratio
+from cantilena.evaluation import Interval
 
 _NOTHING = 1e-12
 """Differences below this are rounding."""
@@ -50,32 +50,29 @@ class Answers:
         return np.where(self.score == 0.5, 0.5, (self.score > 0.5) == self.generated)
 
     def accuracy(self, rng: np.random.Generator, *, resamples: int = 1000) -> Interval:
-        """The share of right answers, with its bootstrap interval by piece."""
-        return bootstrap_ratio(self.right, np.ones(len(self.score)), self.piece, rng, resamples=resamples)
+        """The share of right answers, with its bootstrap interval: pieces and seeds are drawn anew."""
+        return self._mean(self.right, rng, resamples)
 
     def advantage(self, other: Answers, rng: np.random.Generator, *, resamples: int = 1000) -> Interval:
-        """How many more of its answers are right than another listener's on the same melodies, by piece."""
-        more = self.right - other.right
-        return bootstrap_ratio(more, np.ones(len(more)), self.piece, rng, resamples=resamples)
+        """How many more of its answers are right than another listener's on the same melodies, likewise."""
+        return self._mean(self.right - other.right, rng, resamples)
 
     def auc_of_all(self) -> float:
         """The area under the curve, each melody counting once: the mean over seeds."""
-        return float(np.mean(self._areas(np.ones((1, int(self.piece.max(initial=0)) + 1)))))
+        return float(_weighted(self._areas(np.ones((1, len(np.unique(self.piece))))), np.ones((1, self.seeds)))[0])
 
     def auc(self, rng: np.random.Generator, *, resamples: int = 1000) -> Interval:
-        """The chance that a generated melody sounds more generated than a human one, with its interval by piece.
+        """The chance that a generated melody sounds more generated than a human one, with its interval, likewise.
 
-        Scores of different seeds are not compared: it is the mean of the seeds' areas, and each draw of pieces gives
-        one such mean.
+        Scores of different seeds are not compared: it is the mean of the seeds' areas.
         """
-        pieces, member = np.unique(self.piece, return_inverse=True)
-        size = len(pieces)
-        drawn = rng.multinomial(size, np.full(size, 1 / size), resamples).astype(np.float64)
-        weights = np.concatenate([np.ones((1, size)), drawn])
-        areas = Answers(self.score, self.generated, member.astype(np.int64), self.seed)._areas(weights)
-        defined = areas[1:][~np.isnan(areas[1:])]
-        low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
-        return Interval(float(areas[0]), float(low), float(high))
+        pieces, seeds = self._drawn(rng, resamples)
+        return _interval(_weighted(self._areas(pieces), seeds))
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds."""
+        return len(np.unique(self.seed))
 
     def p_value(self, rng: np.random.Generator, *, permutations: int = 1000) -> float:
         """How often labels dealt at random among pieces are told as well: twice the median of the seeds' p-values.
@@ -90,24 +87,62 @@ class Answers:
         each = [_p_of_seed(self, np.flatnonzero(self.seed == seed), rng, permutations) for seed in np.unique(self.seed)]
         return float(min(1.0, 2.0 * np.median(each)))
 
+    def _drawn(self, rng: np.random.Generator, resamples: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """How often each piece and each seed counts, `(resamples + 1, ..)`: first once each, then as drawn.
+
+        Pieces and seeds are crossed: both are drawn with replacement, and an answer counts as often as their product
+        (A. B. Owen, The Pigeonhole Bootstrap, Annals of Applied Statistics 1, 2007), which is on the safe side.
+        """
+        sizes = (len(np.unique(self.piece)), self.seeds)
+        first, second = (
+            np.concatenate([np.ones((1, size)), rng.multinomial(size, np.full(size, 1 / size), resamples)])
+            for size in sizes
+        )
+        return first, second
+
+    def _mean(self, values: NDArray[np.float64], rng: np.random.Generator, resamples: int) -> Interval:
+        pieces, seeds = self._drawn(rng, resamples)
+        piece, seed = (np.unique(label, return_inverse=True)[1] for label in (self.piece, self.seed))
+        shape = (seeds.shape[1], pieces.shape[1])
+        cell = seed * shape[1] + piece
+        total, count = (
+            np.bincount(cell, weights=weights, minlength=shape[0] * shape[1]).reshape(shape)
+            for weights in (values, np.ones(len(values)))
+        )
+        above, below = ((pieces @ table.T * seeds).sum(axis=1) for table in (total, count))
+        means = np.full(len(above), np.nan)
+        np.divide(above, below, out=means, where=below > 0)
+        return _interval(means)
+
     def _areas(self, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`(draws,)`: the mean area over seeds, each piece counted as often as `(draws, pieces)` says."""
-        areas = []
-        for seed in np.unique(self.seed):
+        """`(draws, seeds)`: the area of each seed, each piece counted as often as `(draws, pieces)` says."""
+        piece = np.unique(self.piece, return_inverse=True)[1]
+        areas = np.full((len(weights), self.seeds), np.nan)
+        for column, seed in enumerate(np.unique(self.seed)):
             human, generated = (
                 np.flatnonzero((self.seed == seed) & (self.generated == side)) for side in (False, True)
             )
             above = np.sign(self.score[generated][:, None] - self.score[human]) / 2 + 0.5
-            heavy, light = weights[:, self.piece[generated]], weights[:, self.piece[human]]
+            heavy, light = weights[:, piece[generated]], weights[:, piece[human]]
             total = heavy.sum(axis=1) * light.sum(axis=1)
-            area = np.full(len(weights), np.nan)
-            np.divide(((heavy @ above) * light).sum(axis=1), total, out=area, where=total > 0)
-            areas.append(area)
-        defined = np.stack(areas)
-        known = ~np.isnan(defined)
-        mean = np.full(len(weights), np.nan)
-        np.divide(np.where(known, defined, 0.0).sum(axis=0), known.sum(axis=0), out=mean, where=known.any(axis=0))
-        return mean
+            np.divide(((heavy @ above) * light).sum(axis=1), total, out=areas[:, column], where=total > 0)
+        return areas
+
+
+def _weighted(values: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """`(draws,)`: the mean over seeds, each counted as often as it was drawn; those without a value left out."""
+    counted = np.where(np.isnan(values), 0.0, weights)
+    total = counted.sum(axis=1)
+    mean = np.full(len(values), np.nan)
+    np.divide((np.nan_to_num(values) * counted).sum(axis=1), total, out=mean, where=total > 0)
+    return mean
+
+
+def _interval(values: NDArray[np.float64]) -> Interval:
+    """The first value, between the bounds of nineteen in twenty of the others."""
+    defined = values[1:][~np.isnan(values[1:])]
+    low, high = np.quantile(defined, [0.025, 0.975]) if len(defined) else (np.nan, np.nan)
+    return Interval(float(values[0]), float(low), float(high))
 
 
 def _p_of_seed(answers: Answers, rows: NDArray[np.int64], rng: np.random.Generator, permutations: int) -> float:

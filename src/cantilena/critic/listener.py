@@ -9,7 +9,7 @@ chance on melodies that they have not heard, the two sets cannot be told apart b
    melody is moved to a random key.
 3. All kinds of classifier learn and answer. The strongest is the one with the largest area under the curve on what was
    kept aside, which is never judged: its numbers on what is judged are not those of the luckiest of three. The
-   intervals are for the draw of pieces that are judged, given what was learned; the p-value is the stricter word.
+   intervals are bootstraps of pieces and seeds, the p-values twice the median of the seeds' (`Answers`).
 4. Two controls: the strongest on people's melodies against people's, and a classifier that sees length, range and the
    number of notes alone. If either fails there is a reason and no answer.
 """
@@ -145,8 +145,11 @@ def _too_few(comparison: Comparison, asked: ListenerOptions) -> str:
 def _failed(strongest: Separability, controls: dict[str, Separability], ahead: float) -> str:
     """Which control does not hold, or nothing."""
     real, trivial = controls[REAL], controls[TRIVIAL]
-    if real.p <= _LEVEL and not real.accuracy.low <= _CHANCE <= real.accuracy.high:
-        return f"people's melodies are told from people's in {real.accuracy.value:.0%} of cases: something leaks"
+    if real.p <= _LEVEL or not real.accuracy.low <= _CHANCE <= real.accuracy.high:
+        return (
+            f"people's melodies are told from other people's in {real.accuracy.value:.0%} of cases, "
+            "where it should be about half: something leaks, or there are too few"
+        )
     if trivial.p <= _LEVEL and not ahead > 0:
         return (
             f"length, range and number of notes alone tell {trivial.accuracy.value:.0%} right, "

@@ -32,7 +32,7 @@ _SEEDS = 2**63
 
 @dataclass(frozen=True)
 class Recurrent:
-    """A GRU over quarter notes of embedded steps; its states' mean and maximum over time decide, and the notes' own mean.
+    """A GRU over quarter notes of embedded steps; the mean and maximum of its states and the mean of its input decide.
 
     K. Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014. A step is what begins there:
     the interval from the note before, the height above the melody's mean, the degree of its own key, how many pitches,

@@ -7,8 +7,8 @@ from typing import Literal
 
 from cantilena.errors import UsageError
 
-LONGEST = 240
-"""Steps of a melody that are judged at most, unless asked otherwise: thirty seconds of sixteenths at 120."""
+LONGEST = 256
+"""Steps of a melody that are judged at most, unless asked otherwise: sixteen bars of 4/4, some thirty seconds."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class EvaluateOptions:
 
     steps: int = 0
     """Sixteenths of each melody that are judged, from its first barline on. 0: the median length of the set with the
-    shortest melodies, 240 at most."""
+    shortest melodies, 256 at most."""
 
     melodies: int = 1000
     """Melodies that are drawn from a model or a baseline, and people's at most."""

@@ -18,6 +18,7 @@ from cantilena.experiment.judging import Judge, Judged
 from cantilena.experiment.melody_sets import MelodySet
 from cantilena.experiment.reference import Reference
 from cantilena.experiment.set_making import baseline_set, bundle_set, folder_set, people_set
+from cantilena.experiment.verdicts import Verdict, of_listener
 from cantilena.model import Bundle
 from cantilena.runs import options_record, run_folder, say, write_json
 
@@ -72,12 +73,17 @@ class Evaluation:
     judged: Judged
     listened: Mapping[str, Mapping[str, Any]]
 
+    @property
+    def verdicts(self) -> list[Verdict]:
+        """What follows from the numbers, and what the machine listener says."""
+        return [*self.judged.verdicts, *(of_listener(name, answer) for name, answer in self.listened.items())]
+
     def results(self) -> dict[str, Any]:
         """What `results.json` holds: the same for the same seed."""
         return {
             "systems": dict(self.judged.systems),
             "differences": [one.to_json() for one in self.judged.differences],
-            "verdicts": [one._asdict() for one in self.judged.verdicts],
+            "verdicts": [one._asdict() for one in self.verdicts],
             "listener": dict(self.listened),
             "skipped": {
                 one.name: [{"file": row.file, "reason": row.reason} for row in one.skipped] for one in self.sets

@@ -83,7 +83,7 @@ def _report_data(done: Evaluation, results: Mapping[str, Any], rows: Mapping[str
         versions=versions(),
         title=f"{_listed([one.name for one in systems])} beside people's melodies",
         published=False,
-        verdicts=[ToldVerdict(one.system, one.text, TONES[one.kind]) for one in judged.verdicts],
+        verdicts=[ToldVerdict(one.system, one.text, TONES[one.kind]) for one in done.verdicts],
         differences=judged.differences,
         distributions=list(distributions(judged.counts)),
         similarity=[self_similarity(one.name, one.line, one.contexts) for one in done.sets],

@@ -14,7 +14,9 @@ from cantilena.evaluation.metric_words import ORIGINALITY
 from cantilena.evaluation.tables import number
 from cantilena.experiment.contestants import PEOPLE
 
-Kind = Literal["few", "collapse", "less-varied", "copies", "unlike", "like", "told-apart", "not-told-apart", "same"]
+Kind = Literal[
+    "few", "collapse", "less-varied", "copies", "unlike", "like", "same", "told-apart", "not-told-apart", "not-heard"
+]
 
 TONES: Mapping[Kind, Literal["good", "bad", "note"]] = {
     "few": "note",
@@ -25,6 +27,7 @@ TONES: Mapping[Kind, Literal["good", "bad", "note"]] = {
     "like": "good",
     "told-apart": "note",
     "not-told-apart": "good",
+    "not-heard": "note",
     "same": "good",
 }
 """Whether a verdict is welcome."""
@@ -96,6 +99,23 @@ def of_pair(first: str, second: str, differences: Sequence[Difference]) -> list[
     if not held:
         return [Verdict(both, "same", f"no difference: 0 of {len(tested)} numbers tell one from the other")]
     return [Verdict(both, "unlike", f"{len(held)} of {len(tested)} numbers differ")]
+
+
+def of_listener(name: str, answer: Mapping[str, Any]) -> Verdict:
+    """What the machine listener answered of a system.
+
+    Args:
+        name: of the system.
+        answer: the JSON of `critic.Listened`.
+    """
+    if answer["refused"]:
+        return Verdict(name, "not-heard", f"the machine listener does not answer: {answer['refused']}")
+    accuracy, auc = answer["accuracy"], answer["auc"]
+    right = f"{100 * accuracy['value']:.0f} % right ({100 * accuracy['low']:.0f} to {100 * accuracy['high']:.0f})"
+    if accuracy["low"] <= 0.5:
+        return Verdict(name, "not-told-apart", f"a machine does not tell its melodies from people's: {right}")
+    told = f"a machine tells its melodies from people's: {right}, where 50 % is chance, AUC {auc['value']:.2f}"
+    return Verdict(name, "told-apart", told)
 
 
 def _diversity(name: str, system: Mapping[str, Any], people: Mapping[str, Any] | None, kinds: int) -> list[Verdict]:
