@@ -1,4 +1,4 @@
-"""`cantilena corpus list | read | show`."""
+"""`cantilena corpus list | read | show | cluster`."""
 
 from __future__ import annotations
 
@@ -83,3 +83,38 @@ def show(
     return Answer(
         shown.to_json() | {"page": str(out)}, text=f"{shown.text()}\n\nOpen {out} to see {n} of its melodies."
     )
+
+
+def cluster(
+    name: Positional[str],
+    *,
+    clusters: int | None = None,
+    out: Path | None = None,
+    force: bool = False,
+    seed: Seed = 1,
+    flags: Flags,
+) -> Answer:
+    """Find the styles that the melodies of a corpus fall into, and say in words what each is like.
+
+    Melodies are near each other that are alike in speed, rhythm, range, intervals, mode, meter and in what comes back.
+
+    Args:
+        name: A corpus that ships with Cantilena, a corpus file, or a folder of scores.
+        clusters: How many styles; from 2 to 12 those that are told apart best, where left out.
+        out: A folder for a page with a map, the most central melodies of each style, and clusters.json: which melody
+            is of which style.
+        force: Replace the styles that are there.
+
+    Example:
+        cantilena corpus cluster tunes --out styles
+    """
+    from cantilena.experiment import check_out, find_styles, write_styles
+
+    if out is not None:
+        check_out(out, force=force)
+    found = find_styles(name, clusters=clusters, seed=seed)
+    if out is None:
+        return Answer(found.to_json(), text=found.text())
+    files = write_styles(found, out, force=force)
+    value = found.to_json() | {kind: str(path) for kind, path in files.items()}
+    return Answer(value, text=f"{found.text()}\n\nOpen {files['page']} to see and hear them.")

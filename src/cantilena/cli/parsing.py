@@ -173,5 +173,11 @@ def _in_the_users_words(wrong: str, rows: Sequence[str]) -> str:
     if found := re.match(r"Error parsing (.*?): (.*)", wrong):
         reason = re.sub(r"invalid literal for int\(\) with base 10: (.*)", r"\1 is not a whole number", found[2])
         reason = re.sub(r"could not convert string to float: (.*)", r"\1 is not a number", reason)
+        reason = re.sub(
+            r"no type matching INT could be instantiated from \['(.*)'\]\.?", r"'\1' is not a whole number", reason
+        )
+        reason = re.sub(
+            r"no type matching FLOAT could be instantiated from \['(.*)'\]\.?", r"'\1' is not a number", reason
+        )
         return f"{found[1]}: {reason}"
     return wrong

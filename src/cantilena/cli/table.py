@@ -46,6 +46,7 @@ COMMANDS = (
     Command("corpus list", "list the corpora that ship with Cantilena", "cantilena.cli.corpus:list_corpora"),
     Command("corpus read", "read a folder of scores into a corpus file", "cantilena.cli.corpus:read"),
     Command("corpus show", "draw a page of a corpus", "cantilena.cli.corpus:show"),
+    Command("corpus cluster", "find the styles that a corpus falls into", "cantilena.cli.corpus:cluster"),
     Command("train", "train a model on a corpus", "cantilena.cli.train:run"),
     Command("import", "import the weights of Magenta's Note RNN", "cantilena.cli.import_model:run"),
     Command("tune", "tune a trained model on rules of music theory", "cantilena.cli.tune:run"),

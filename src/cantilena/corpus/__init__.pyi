@@ -23,3 +23,4 @@ from .report import CorpusReport as CorpusReport
 from .report import corpus_report as corpus_report
 from .split import split_by_piece as split_by_piece
 from .store import Corpus as Corpus
+from .styles import Styles as Styles

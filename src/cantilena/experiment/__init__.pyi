@@ -33,6 +33,10 @@ from .rule_reports import listed_text as listed_text
 from .rule_scores import RuleScore as RuleScore
 from .rule_scores import score_file as score_file
 from .rule_scores import write_score as write_score
+from .style_files import check_out as check_out
+from .style_files import write_styles as write_styles
+from .styles import CorpusStyles as CorpusStyles
+from .styles import find_styles as find_styles
 from .train_options import TrainRequest as TrainRequest
 from .train_run import TrainRun as TrainRun
 from .train_run import run_training as run_training

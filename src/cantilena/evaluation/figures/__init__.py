@@ -20,3 +20,6 @@ from cantilena.evaluation.figures.similarity import likeness_maps as likeness_ma
 from cantilena.evaluation.figures.similarity import scale_of as scale_of
 from cantilena.evaluation.figures.style import Figure as Figure
 from cantilena.evaluation.figures.style import colours_of as colours_of
+from cantilena.evaluation.figures.styles import mark_of as mark_of
+from cantilena.evaluation.figures.styles import silhouette_curve as silhouette_curve
+from cantilena.evaluation.figures.styles import style_map as style_map
