@@ -7,7 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from cantilena.evaluation import Difference
-from cantilena.experiment.verdicts import TONES, Kind, of_listener, of_pair, verdicts
+from cantilena.experiment.verdicts import TONES, Kind, of_length, of_listener, of_pair, verdicts
 
 
 def entry(value: float | None, width: float = 0.02, **more: Any) -> dict[str, Any]:
@@ -30,10 +30,23 @@ def test_every_kind_has_a_tone() -> None:
     assert set(TONES) == set(get_args(Kind))
 
 
-def test_the_same_melody_again_is_collapse_with_or_without_people() -> None:
-    assert kinds(system(), different=1, people=None) == ["collapse"]
-    (one,) = verdicts("mine", system(), None, [], kinds=3)
+def test_the_same_melody_again_is_collapse() -> None:
+    (one,) = verdicts("mine", system(), PEOPLE, [], kinds=3)
     assert one.text == "it plays the same again: of 100 melodies only 3 are different"
+
+
+def test_beside_few_of_peoples_melodies_nothing_is_concluded() -> None:
+    few = {**PEOPLE, "melodies": 1}
+    one = system(vendi=entry(1.0, notes=1000), copied_beyond_people=entry(None), copied_share=entry(1.0))
+    (verdict,) = verdicts("mine", one, few, [Difference("human", "mine", "in_motif", 0.3, 0.5, 1.0)], kinds=100)
+    assert verdict.text == "people's: 1 melody: too few to conclude anything"
+
+
+def test_shorter_melodies_are_told_to_be_shorter() -> None:
+    assert of_length("mine", 60, 64) is None
+    told = of_length("mine", 4, 64)
+    assert told is not None
+    assert told.text.startswith("its melodies are shorter, 4 steps beside 64")
 
 
 @pytest.mark.parametrize(("vendi", "found"), [(48.0, []), (44.5, []), (40.0, ["less-varied"]), (20.0, ["collapse"])])
@@ -44,6 +57,7 @@ def test_diversity_is_lacking_where_its_interval_is_below_nine_tenths(vendi: flo
 
 def test_sets_of_fewer_notes_are_not_held_beside_peoples() -> None:
     assert kinds(system(vendi=entry(10.0, notes=300))) == []
+    assert kinds(system(vendi=entry(10.0, notes=90_000))) == []
 
 
 def test_copies_are_told_where_clearly_more_melodies_copy_than_people_do() -> None:

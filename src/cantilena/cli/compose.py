@@ -55,6 +55,8 @@ def run(
     text = f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}"
     if options.constrain.strip():
         text += _rules_kept(sum(one.rules_broken or 0 for one in melodies))
+    if copy_check and checked is None:
+        text += "\nnot looked for copies: the corpus that this model learned is not at hand, or its notes have no time"
     facts = [one.facts() for one in written]
     for row, one in enumerate(checked or ()):
         facts[row]["copied"] = one.to_json()

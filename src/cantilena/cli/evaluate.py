@@ -37,6 +37,8 @@ def run(
         cantilena evaluate lstm=runs/lstm tuned=runs/tuned others/midi ngram --against tunes --out runs/compared
     """
     if likelihood:
+        if out is not None or resume or force or options != EvaluateOptions(seed=options.seed, device=options.device):
+            raise UsageError("--likelihood takes bundles and --test alone", "leave out the flags of the other numbers")
         return _likelihood(systems, test, options)
     if test is not None:
         raise UsageError("--test goes with --likelihood", "add --likelihood, or name people's melodies with --against")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,18 @@ def in_plain_key(melody: Melody, *, low: int, high: int) -> Melody:
     """
     key = melody.key or find_key(melody)
     pitches = [pitch for note in melody.sounding for pitch in note.pitches]
-    return melody.transposed(semitones_to_plain(pitches, key, low=low, high=high)) if pitches else melody
+    if not pitches:
+        return melody
+    semitones = semitones_to_plain(pitches, key, low=low, high=high)
+    if min(pitches) + semitones >= 0 and max(pitches) + semitones <= 127:
+        return melody.transposed(semitones)
+    notes = [replace(note, pitches=tuple(_inside(p + semitones) for p in note.pitches)) for note in melody.notes]
+    return replace(melody, notes=tuple(notes), key=key.transposed(semitones) if key else None)
+
+
+def _inside(pitch: int) -> int:
+    """A pitch beyond MIDI's, moved by octaves: from the lowest to the highest there are more than any shift leaves."""
+    return pitch % 12 if pitch < 0 else pitch - 12 * -((127 - pitch) // 12) if pitch > 127 else pitch
 
 
 def semitones_to_plain(pitches: Sequence[int] | NDArray[np.integer], key: Key | None, *, low: int, high: int) -> int:

@@ -207,7 +207,7 @@ def interval_of_halves(
     share = (melodies // 2) / melodies
     root = math.sqrt(share) / math.sqrt(1 - share)
     low, high = _bounds(np.clip(value - root * (defined - defined.mean()), *within), level)
-    return Interval(value, low, high)
+    return Interval(value, min(low, value), max(high, value))  # halves that are all alike may miss the whole a little
 
 
 def _ratios(above: NDArray[np.float64], below: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -34,7 +34,7 @@ ORIGINALITY_WORDS = (
     *(
         MetricWords(
             f"novel_{n}",
-            f"New runs of {n}",
+            f"New runs of {n + 1} notes",
             f"Of all runs of {n} (interval, time to the next note) pairs, the share that the corpus has nowhere.",
             "none",
             "share",

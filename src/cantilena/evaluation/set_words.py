@@ -62,8 +62,8 @@ SET_WORDS = (
     ),
     MetricWords(
         "log_likelihood_per_step",
-        "Log-likelihood under the LSTM",
-        "How probable the network before tuning finds these melodies, in nats a step.",
+        "Log-likelihood under the reference",
+        "How probable the model before tuning, or another that was named, finds these melodies, in nats a step.",
         "none",
         "nats",
         DISTANCE,

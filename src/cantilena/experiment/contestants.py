@@ -65,8 +65,12 @@ def contestants(words: Sequence[str]) -> list[Contestant]:
     found = [_contestant(word) for word in words]
     seen: dict[str, str] = {}
     for one, word in zip(found, words, strict=True):
-        if len(one.name) > _LONGEST_NAME or not one.name.isprintable() or set(one.name) <= {"."}:
+        if len(one.name.encode()) > _LONGEST_NAME or not one.name.isprintable() or set(one.name) <= {"."}:
             raise UsageError(f"'{word}' cannot be called {one.name[:_LONGEST_NAME]!r}", "name it in letters: mine=PATH")
+        if one.name == PEOPLE and one.kind != "folder":
+            raise UsageError(
+                f"'{word}' cannot stand in for people's melodies", "name a folder of scores, or call it otherwise"
+            )
         if one.name in seen:
             raise UsageError(f"'{seen[one.name]}' and '{word}' are both called {one.name}", "name them: NAME=PATH")
         seen[one.name] = word

@@ -51,8 +51,8 @@ class Counting:
             systems: each draws the melodies that are counted, apart from those that are heard.
         """
         reference = Reference("lstm", Composer.of(self.lstm.bundle))
-        judge = Judge(self.learned, reference, self.options.seed)
-        return judge.judge(people, [self._drawn(system) for system in systems])
+        judge = Judge(people, self.learned, reference, self.options.seed)
+        return judge.judge([self._drawn(system) for system in systems])
 
     def _drawn(self, system: System) -> MelodySet:
         tokens = system.draw(self.options.counted, STEPS, "count")

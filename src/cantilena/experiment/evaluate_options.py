@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cantilena.errors import UsageError
+from cantilena.music import Key
 
 LONGEST = 256
 """Steps of a melody that are judged at most, unless asked otherwise: sixteen bars of 4/4, some thirty seconds."""
+
+
+SHORTEST = 32
+"""Steps at least: two bars of 4/4, as RL Tuner composes them; shorter melodies are judged as they are."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,7 @@ class EvaluateOptions:
 
     steps: int = 0
     """Sixteenths of each melody that are judged, from its first barline on. 0: the median length of the set with the
-    shortest melodies, 256 at most."""
+    shortest melodies, 32 at least and 256 at most."""
 
     melodies: int = 1000
     """Melodies that are drawn from a model or a baseline, and people's at most."""
@@ -55,6 +60,8 @@ class EvaluateOptions:
     """Worker processes that read files; 0 takes one a processor."""
 
     def __post_init__(self) -> None:
+        if self.key.strip():
+            Key.parse(self.key)
         if self.steps and not 8 <= self.steps <= 4096:
             raise UsageError(f"{self.steps} steps of each melody", "give 8 to 4096 sixteenths, or 0")
         if not 2 <= self.melodies <= 10_000:

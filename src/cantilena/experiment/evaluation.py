@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.corpus import BUILTINS, Corpus, open_corpus
+from cantilena.errors import UsageError
 from cantilena.evaluation import table_text
 from cantilena.experiment.contestants import PEOPLE, Contestant, contestants
 from cantilena.experiment.copying import LearnedTunes
-from cantilena.experiment.evaluate_options import LONGEST, EvaluateOptions
+from cantilena.experiment.evaluate_options import LONGEST, SHORTEST, EvaluateOptions
 from cantilena.experiment.evaluation_report import write_evaluation
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.judging import Judge, Judged
@@ -121,14 +122,16 @@ def run_evaluation(
         RunError: the folder is taken.
     """
     found = contestants(words)
+    if all(one.name == PEOPLE for one in found):
+        raise UsageError(f"nothing to hold beside {PEOPLE}", "name a folder, a bundle or a baseline, too")
     if folder is None:
         return Evaluated(evaluate(found, options).results(), None)
     with run_folder(folder, {"systems": list(words), **options_record(options)}, resume=resume, force=force) as run:
         clear_earlier(run, *_FILES)
         done = evaluate(found, options)
         results = done.results()
+        write_json(folder / RESULTS, results)  # first: a full disk shall not take the numbers with the sound
         write_evaluation(folder, done, results)
-        write_json(folder / RESULTS, results)
         run.finish(hashes={one.name: one.sha256 for one in done.sets if one.sha256})
         return Evaluated(results, folder)
 
@@ -140,16 +143,16 @@ def evaluate(found: Sequence[Contestant], options: EvaluateOptions) -> Evaluatio
         found: who is evaluated.
         options: beside what, how many, how long.
     """
+    reference = _reference(found, options)
     say("Reading")
     folders = {one.name: folder_set(one, options) for one in found if one.kind == "folder"}
     corpus = open_corpus(options.against or _corpus_of(found))
-    steps = options.steps or min([LONGEST, *(one.typical_length for one in folders.values())])
+    steps = options.steps or max(min([LONGEST, *(one.typical_length for one in folders.values())]), SHORTEST)
     sets = {one.name: folders.get(one.name) or _made(one, corpus, steps, options) for one in found}
     people = sets.pop(PEOPLE, None) or people_set(corpus, steps, options)
     cut = [one.cut(steps) for one in (people, *sets.values())]
     learned = LearnedTunes.of(corpus)
-    judge = Judge(learned, _reference(found, options), options.seed)
-    judged = judge.judge(cut[0], cut[1:])
+    judged = Judge(cut[0], learned, reference, options.seed).judge(cut[1:])
     listened: Mapping[str, Mapping[str, Any]] = {}
     if options.listener:
         from cantilena.experiment.hearing import listen_to  # it brings torch and scikit-learn, which take seconds

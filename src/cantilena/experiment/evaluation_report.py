@@ -78,7 +78,7 @@ def _report_data(done: Evaluation, results: Mapping[str, Any], rows: Mapping[str
             for one in done.sets
         ],
         corpus={"name": done.corpus.manifest.name, "melodies": len(done.corpus), "notes": done.corpus.notes},
-        options={"evaluation": options_record(done.options), "steps": done.steps},
+        options={"evaluation": _asked(done), "steps": done.steps},
         seeds={"run": done.options.seed},
         versions=versions(),
         title=f"{_listed([one.name for one in systems])} beside people's melodies",
@@ -92,6 +92,11 @@ def _report_data(done: Evaluation, results: Mapping[str, Any], rows: Mapping[str
         method=METHOD,
         hashes=hashes,
     )
+
+
+def _asked(done: Evaluation) -> dict[str, Any]:
+    """What was asked, but for what makes no number another."""
+    return {name: value for name, value in options_record(done.options).items() if name != "jobs"}
 
 
 def distributions(counts: Mapping[str, RuleCounts]) -> list[Distribution]:

@@ -6,7 +6,7 @@ Every number comes with its interval, and people's melodies go through the same 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
@@ -33,9 +33,9 @@ from cantilena.experiment.entries import Entry, rate_entries, undefined
 from cantilena.experiment.melody_sets import MelodySet
 from cantilena.experiment.overlaps import ceiling_entries, overlap_entries
 from cantilena.experiment.reference import Reference
-from cantilena.experiment.rule_counts import EVERY_COUNTER, rule_counts
+from cantilena.experiment.rule_counts import EVERY_COUNTER, distinct_metrics, rule_counts
 from cantilena.experiment.set_numbers import set_numbers
-from cantilena.experiment.verdicts import FEW, Verdict, of_pair, verdicts
+from cantilena.experiment.verdicts import FEW, Verdict, of_length, of_pair, verdicts
 from cantilena.music import Line
 from cantilena.runs import generator, progress
 
@@ -60,8 +60,8 @@ class Judged:
     differences: Sequence[Difference]
     verdicts: Sequence[Verdict]
     counts: Mapping[str, RuleCounts]
-    copies: Mapping[str, Copies] = field(default_factory=dict)
-    bound: int | None = None
+    copies: Mapping[str, Copies]
+    bound: int | None
 
 
 @dataclass(frozen=True)
@@ -69,49 +69,52 @@ class Judge:
     """What all sets are held beside.
 
     Args:
-        learned: the corpus that copies are looked for in; None to look for none.
+        people: people's melodies.
+        learned: the corpus that copies are looked for in.
         reference: the model that tells likelihoods; None for none.
         seed: of all resampling.
     """
 
-    learned: LearnedTunes | None
+    people: MelodySet
+    learned: LearnedTunes
     reference: Reference | None
     seed: int
 
-    def judge(self, people: MelodySet | None, systems: Sequence[MelodySet]) -> Judged:
+    def judge(self, systems: Sequence[MelodySet]) -> Judged:
         """Judge systems, and people's melodies beside them.
 
         Args:
-            people: people's melodies; None where only the systems are compared.
-            systems: the others.
+            systems: all but people's.
         """
-        sets = ([people] if people is not None else []) + list(systems)
+        sets = [self.people, *systems]
         with progress("Judging", total=3 * len(sets), unit="steps") as bar:
-            copies = {}
-            if self.learned is not None:
-                copies = {one.name: self.learned.copies(one, own_too=one is not people) for one in sets}
-            bound = borrowed_at_most(copies[people.name]) if people is not None and copies else None
-            counts = {}
+            copies = {one.name: self.learned.copies(one, own_too=one is not self.people) for one in sets}
+            bound = borrowed_at_most(copies[PEOPLE]) if len(self.people) >= FEW else None
+            counts, metrics = {}, {}
             for one in sets:
-                counts[one.name] = self._counts(one, copies.get(one.name), bound)
+                counts[one.name] = self._counts(one, copies[one.name], bound)
+                metrics[one.name] = self._rates(one, counts[one.name])
                 bar.advance(note=one.name)
-            metrics = {one.name: self._rates(one, counts[one.name]) for one in sets}
             for name, numbers in self._diversity(sets).items():
                 metrics[name] |= numbers
                 bar.advance(note=name)
             for one in sets:
-                if people is not None:
-                    metrics[one.name] |= self._overlaps(people, one)
+                metrics[one.name] |= self._overlaps(one)
                 bar.advance(note=one.name)
-        return replace(self._concluded(people, systems, metrics, counts, copies), bound=bound)
+        rows = {one.name: {"melodies": len(one), "metrics": metrics[one.name]} for one in sets}
+        tested = self._tested(systems, counts)
+        said = [verdict for one in systems for verdict in self._said(one, rows, tested, copies[one.name])]
+        large = {one.name for one in systems if len(one) >= FEW}
+        for (first, second), differences in tested.items():
+            said += of_pair(first, second, differences) if {first, second} <= large else []
+        return Judged(rows, [one for some in tested.values() for one in some], said, counts, copies, bound)
 
-    def _counts(self, one: MelodySet, copies: Copies | None, bound: int | None) -> RuleCounts:
+    def _counts(self, one: MelodySet, copies: Copies, bound: int | None) -> RuleCounts:
         """All that is counted melody by melody."""
         parts = [rule_counts(one.line, one.contexts, EVERY_COUNTER), one.own]
         if self.reference is not None:
             parts.append(self.reference.counts(one.tunes))
-        if copies is not None and self.learned is not None:
-            parts.append(originality_counts(one.line, self.learned.index, copies, bound))
+        parts.append(originality_counts(one.line, self.learned.index, copies, bound))
         return RuleCounts.joined(parts)
 
     def _rates(self, one: MelodySet, counts: RuleCounts) -> dict[str, Entry]:
@@ -133,58 +136,46 @@ class Judge:
             for name in lines
         }
 
-    def _overlaps(self, people: MelodySet, one: MelodySet) -> dict[str, Entry]:
+    def _overlaps(self, one: MelodySet) -> dict[str, Entry]:
         rng = generator(self.seed, "overlap", one.name)
-        return ceiling_entries(people, rng) if one is people else overlap_entries(people, one, rng)
+        return ceiling_entries(one, rng) if one is self.people else overlap_entries(self.people, one, rng)
 
-    def _concluded(
-        self,
-        people: MelodySet | None,
-        systems: Sequence[MelodySet],
-        metrics: Mapping[str, dict[str, Entry]],
-        counts: Mapping[str, RuleCounts],
-        copies: Mapping[str, Copies],
-    ) -> Judged:
-        sets = ([people] if people is not None else []) + list(systems)
-        rows = {one.name: {"melodies": len(one), "metrics": metrics[one.name]} for one in sets}
-        tested: dict[tuple[str, str], list[Difference]] = {}
-        pairs = [(people, one) for one in systems] if people is not None else []
+    def _tested(
+        self, systems: Sequence[MelodySet], counts: Mapping[str, RuleCounts]
+    ) -> dict[tuple[str, str], list[Difference]]:
+        """The differences of each system from people, and of few systems from one another."""
+        pairs = [(self.people, one) for one in systems]
         pairs += list(combinations(systems, 2)) if len(systems) <= _PAIRS else []
-        for first, second in pairs:
-            tested[first.name, second.name] = self._differences(first, second, counts)
-        said: list[Verdict] = []
-        for one in systems:
-            from_people = tested.get((PEOPLE, one.name), []) if people is not None else []
-            said += verdicts(
-                one.name,
-                rows[one.name],
-                rows.get(PEOPLE) if people is not None else None,
-                from_people,
-                kinds=len(np.unique(melody_numbers(one.line))),
-                longest_copy=self._longest(one, copies),
-            )
-        for (first_name, second_name), differences in tested.items():
-            if people is None or first_name != people.name:
-                said += of_pair(first_name, second_name, differences)
-        every = [one for differences in tested.values() for one in differences]
-        return Judged(rows, every, said, counts, copies)
+        return {(first.name, second.name): self._differences(first, second, counts) for first, second in pairs}
 
     def _differences(self, first: MelodySet, second: MelodySet, counts: Mapping[str, RuleCounts]) -> list[Difference]:
-        """All numbers of a pair, tested and corrected together."""
+        """All numbers of a pair, each once, tested and corrected together."""
         rng = generator(self.seed, "differences", first.name, second.name)
-        sides = [Side(one.name, counts[one.name], one.pieces) for one in (first, second)]
+        names = distinct_metrics(counts[first.name], counts[second.name])
+        sides = [Side(one.name, counts[one.name].of_names(names), one.pieces) for one in (first, second)]
         rates = rate_differences(sides[0], sides[1], rng)
-        names, lines = (first.name, second.name), (first.line, second.line)
-        sets = set_differences(names, lines, rng, pieces=(first.pieces, second.pieces))
+        both, lines = (first.name, second.name), (first.line, second.line)
+        sets = set_differences(both, lines, rng, pieces=(first.pieces, second.pieces))
         return corrected([*rates, *sets])
 
-    def _longest(self, one: MelodySet, copies: Mapping[str, Copies]) -> str:
-        """Where the longest copied run of all is from, in words."""
-        found = copies.get(one.name)
-        if self.learned is None or found is None or not len(found.notes):
-            return ""
-        place = self.learned.place(one, found, int(np.argmax(found.notes)))
-        return place.text if place is not None else ""
+    def _said(
+        self,
+        one: MelodySet,
+        rows: Mapping[str, Mapping[str, Any]],
+        tested: Mapping[tuple[str, str], list[Difference]],
+        copies: Copies,
+    ) -> list[Verdict]:
+        place = self.learned.place(one, copies, int(np.argmax(copies.notes)))
+        said = verdicts(
+            one.name,
+            rows[one.name],
+            rows[PEOPLE],
+            tested[PEOPLE, one.name],
+            kinds=len(np.unique(melody_numbers(one.line))),
+            longest_copy=place.text if place is not None else "",
+        )
+        shorter = of_length(one.name, one.typical_length, self.people.typical_length)
+        return [*said, shorter] if shorter is not None else said
 
 
 def _why_missing(one: MelodySet) -> dict[str, Entry]:
@@ -196,4 +187,5 @@ def _why_missing(one: MelodySet) -> dict[str, Entry]:
         "kl_per_step": undefined(untuned),
         "entropy_per_step": undefined(drawn),
         "log_likelihood_per_step": undefined(named),
+        "copied_beyond_people": undefined("too few of people's melodies are at hand to tell what they borrow"),
     }

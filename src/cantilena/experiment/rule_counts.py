@@ -56,6 +56,29 @@ def rule_counts(
     return RuleCounts.joined(counts)
 
 
+def distinct_metrics(*several: RuleCounts) -> list[str]:
+    """The metrics that all have, without those that count the same as an earlier one in each of them.
+
+    The paper words some rules as RL Tuner counts them: to test them twice would tell one difference as two.
+
+    Args:
+        several: counts of two systems, or more.
+    """
+    kept: list[str] = []
+    for name in several[0].names:
+        if all(name in counts.counted for counts in several) and not any(
+            all(_equal(counts, name, other) for counts in several) for other in kept
+        ):
+            kept.append(name)
+    return kept
+
+
+def _equal(counts: RuleCounts, one: str, other: str) -> bool:
+    return np.array_equal(counts.counted[one], counts.counted[other]) and np.array_equal(
+        counts.out_of[one], counts.out_of[other]
+    )
+
+
 def _named(prefix: str, counts: RuleCounts) -> RuleCounts:
     return RuleCounts(
         {prefix + name: values for name, values in counts.counted.items()},

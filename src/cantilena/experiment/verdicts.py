@@ -15,11 +15,22 @@ from cantilena.evaluation.tables import number
 from cantilena.experiment.contestants import PEOPLE
 
 Kind = Literal[
-    "few", "collapse", "less-varied", "copies", "unlike", "like", "same", "told-apart", "not-told-apart", "not-heard"
+    "few",
+    "short",
+    "collapse",
+    "less-varied",
+    "copies",
+    "unlike",
+    "like",
+    "same",
+    "told-apart",
+    "not-told-apart",
+    "not-heard",
 ]
 
 TONES: Mapping[Kind, Literal["good", "bad", "note"]] = {
     "few": "note",
+    "short": "note",
     "collapse": "bad",
     "less-varied": "bad",
     "copies": "bad",
@@ -42,7 +53,10 @@ COLLAPSED = 0.5
 """Below this share of different melodies, or of people's Vendi score, a system plays the same again."""
 
 _AS_MANY = 0.9
-"""Sets with fewer notes than this share of people's are not held beside theirs."""
+"""Of two sets, one with fewer notes than this share of the other's is not held beside it."""
+
+_AS_LONG = 0.75
+"""Melodies shorter than this share of people's are told to be shorter."""
 
 BORROWED = 0.05
 """The share of people's own excerpts that borrow more than `copied_beyond_people` allows, by its definition."""
@@ -65,7 +79,7 @@ class Verdict(NamedTuple):
 def verdicts(
     name: str,
     system: Mapping[str, Any],
-    people: Mapping[str, Any] | None,
+    people: Mapping[str, Any],
     differences: Sequence[Difference],
     *,
     kinds: int,
@@ -76,17 +90,32 @@ def verdicts(
     Args:
         name: of the system.
         system: its entry of results.json.
-        people: that of people's melodies, where there are any.
+        people: that of people's melodies; beside a few of them nothing is concluded.
         differences: of the system from people, corrected.
         kinds: how many different melodies it has.
         longest_copy: where its longest copied run is from, in words.
     """
-    metrics, melodies = system["metrics"], int(system["melodies"])
-    said = [*_diversity(name, system, people, kinds), *_copying(name, metrics, longest_copy)]
-    if melodies < FEW:
-        few = f"{melodies} melod{'y' if melodies == 1 else 'ies'}: too few to conclude anything"
-        return [Verdict(name, "few", few), *said]
-    return said + (_likeness(name, system, people, differences) if people is not None else [])
+    metrics, sizes = system["metrics"], {"": int(system["melodies"]), "people's: ": int(people["melodies"])}
+    said, copying = _repetition(name, sizes[""], kinds), _copying(name, metrics, longest_copy)
+    few = [f"{whose}{count} melod{'y' if count == 1 else 'ies'}" for whose, count in sizes.items() if count < FEW]
+    if few:
+        return [Verdict(name, "few", f"{'; '.join(few)}: too few to conclude anything"), *said, *copying]
+    said = said or _variety(name, metrics, people["metrics"])
+    return [*said, *copying, *_likeness(name, system, people, differences)]
+
+
+def of_length(name: str, steps: int, people: int) -> Verdict | None:
+    """Whether a system's melodies are much shorter than people's beside them; None where they are not.
+
+    Args:
+        name: of the system.
+        steps: the median length of its melodies.
+        people: that of people's.
+    """
+    if steps >= _AS_LONG * people:
+        return None
+    shorter = f"its melodies are shorter, {steps} steps beside {people}: some numbers differ for that alone"
+    return Verdict(name, "short", shorter)
 
 
 def of_pair(first: str, second: str, differences: Sequence[Difference]) -> list[Verdict]:
@@ -118,13 +147,14 @@ def of_listener(name: str, answer: Mapping[str, Any]) -> Verdict:
     return Verdict(name, "told-apart", told)
 
 
-def _diversity(name: str, system: Mapping[str, Any], people: Mapping[str, Any] | None, kinds: int) -> list[Verdict]:
-    melodies, metrics = int(system["melodies"]), system["metrics"]
-    if melodies > 1 and kinds < COLLAPSED * melodies:
-        only = f"only {kinds:,} {'is' if kinds == 1 else 'are'} different"
-        return [Verdict(name, "collapse", f"it plays the same again: of {melodies:,} melodies {only}")]
-    if people is None:
+def _repetition(name: str, melodies: int, kinds: int) -> list[Verdict]:
+    if melodies < 2 or kinds >= COLLAPSED * melodies:
         return []
+    only = f"only {kinds:,} {'is' if kinds == 1 else 'are'} different"
+    return [Verdict(name, "collapse", f"it plays the same again: of {melodies:,} melodies {only}")]
+
+
+def _variety(name: str, metrics: Mapping[str, Any], people: Mapping[str, Any]) -> list[Verdict]:
     shares = {metric: _share_of(people, metrics, metric) for metric in ("vendi", "distinct_4")}
     lacking = {metric: share for metric, share in shares.items() if share is not None and share[1] < ENOUGH}
     if not lacking:
@@ -136,8 +166,10 @@ def _diversity(name: str, system: Mapping[str, Any], people: Mapping[str, Any] |
 
 def _share_of(people: Mapping[str, Any], metrics: Mapping[str, Any], metric: str) -> tuple[float, float] | None:
     """A number as a share of people's, and the upper bound of that."""
-    own, theirs = metrics.get(metric) or {}, people["metrics"].get(metric) or {}
-    if own.get("value") is None or not theirs.get("value") or own["notes"] < _AS_MANY * theirs["notes"]:
+    own, theirs = metrics.get(metric) or {}, people.get(metric) or {}
+    if own.get("value") is None or not theirs.get("value"):
+        return None
+    if min(own["notes"], theirs["notes"]) < _AS_MANY * max(own["notes"], theirs["notes"]):
         return None
     highest = own["value"] if own.get("high") is None else own["high"]
     return own["value"] / theirs["value"], highest / theirs["value"]
