@@ -216,6 +216,51 @@ def test_an_interrupted_n_gram_ends_the_same_and_leaves_nothing_half_written(
     assert Bundle.load(run / "model.safetensors").provenance["ngram"]["order"] == 3
 
 
+MEMORIES: list[dict[str, object]] = [
+    {"echoes": 2},
+    {"attention": 4, "reach": 32},
+    {"copy_head": True},
+    {"echoes": 1, "attention": 4, "copy_head": True},
+]
+
+
+@pytest.mark.parametrize("memory", MEMORIES, ids=lambda memory: "-".join(memory))
+def test_a_network_that_remembers_is_trained_tuned_and_composes(
+    corpus_file: Path, tmp_path: Path, memory: dict[str, object]
+) -> None:
+    done = run_training(request(corpus_file, **memory), tmp_path / "run")
+    bundle = Bundle.load(done.bundle)
+    assert {name: getattr(bundle.options, name) for name in memory} == memory
+    assert load(done.bundle).compose(bars=2, seed=1).tokens
+    for algorithm in ("rloo", "q"):
+        tuned = run_tuning(str(done.bundle), replace(TUNING, algorithm=algorithm), tmp_path / algorithm)
+        assert Bundle.load(tuned.bundle).options == bundle.options
+        assert load(tuned.bundle).compose(bars=2, seed=1).tokens
+
+
+def test_a_network_that_remembers_ends_the_same_when_interrupted(corpus_file: Path, tmp_path: Path) -> None:
+    asked = request(corpus_file, echoes=1, attention=4, copy_head=True, dropout=0.2)
+    one, two = (run_training(asked, tmp_path / name).bundle.read_bytes() for name in ("one", "two"))
+    assert one == two
+
+
+def test_a_network_is_blended_with_an_n_gram(tunes: Path, tmp_path: Path) -> None:
+    asked = request(tunes, blend=True, order=4, echoes=1)
+    done = run_training(asked, tmp_path / "run")
+    bundle = Bundle.load(done.bundle)
+    assert bundle.ngram is not None
+    assert bundle.provenance["ngram"]["order"] == bundle.ngram.options.order == 4
+    assert bundle.provenance["ngram"]["share"] == bundle.ngram.share
+    material, _ = _material(asked)
+    assert train_run.score(bundle.model(), material.test.sequences, material.encoding) == pytest.approx(done.test)
+    alone = run_training(request(tunes, echoes=1), tmp_path / "alone")
+    assert done.valid["nats_per_step"] < alone.valid["nats_per_step"]  # type: ignore[operator]
+    assert load(done.bundle).compose(bars=2, seed=1).tokens
+    with pytest.raises(UsageError, match="blends"):
+        run_tuning(str(done.bundle), TUNING, tmp_path / "tuned")
+    assert not (tmp_path / "tuned").exists()
+
+
 def test_an_n_gram_is_trained_without_torch(corpus_file: Path, tmp_path: Path) -> None:
     program = f"""
 import sys
@@ -244,6 +289,10 @@ def test_an_n_gram_is_not_tuned(corpus_file: Path, tmp_path: Path) -> None:
         ({"model": "ngram", "transpose": 6}, "--transpose with"),
         ({"model": "ngram", "order": 0}, "order 0"),
         ({"model": "ngram", "order": 17}, "order 17"),
+        ({"model": "ngram", "copy_head": True, "echoes": 2}, "--echoes and --copy-head with"),
+        ({"model": "ngram", "attention": 8}, "--attention with"),
+        ({"model": "ngram", "blend": True}, "--blend with"),
+        ({"blend": True, "order": 0}, "order 0"),
         ({"order": 5}, "--order with a network"),
         ({"model": "n-gram"}, "no model 'n-gram'"),
     ],

@@ -55,6 +55,65 @@ def test_everything_comes_back(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors"]
 
 
+REMEMBERING = NetworkOptions(width=8, embedding=8, echoes=2, copy_head=True, attention=4, reach=30)
+
+
+def described(path):
+    with safetensors.safe_open(path, framework="numpy") as file:
+        return json.loads(file.metadata()["cantilena"])
+
+
+def test_a_network_that_remembers_comes_back(tmp_path):
+    path = tmp_path / "a.safetensors"
+    bundle = Bundle(REMEMBERING, Network(REMEMBERING, 38).numpy_weights(), GridEncoding().description())
+    bundle.save(path)
+    loaded = Bundle.load(path)
+    assert loaded.options == REMEMBERING
+    np.testing.assert_array_equal(loaded.model().log_probs(TOKENS), bundle.model().log_probs(TOKENS))
+    assert described(path)["format"] == 3
+
+
+def test_a_network_without_memory_is_written_as_every_cantilena_reads_it(tmp_path):
+    path = tmp_path / "a.safetensors"
+    some_bundle().save(path)
+    record = described(path)
+    assert record["format"] == 1
+    assert not {"echoes", "copy_head", "attention", "reach"} & set(record["options"])
+    rewritten(path, lambda record: record["options"].update(echoes=0))
+    with pytest.raises(BundleError, match="unknown 'echoes'"):  # the first format has no such option
+        Bundle.load(path)
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (lambda record: record.update(format=1), "unknown"),
+        (lambda record: record["options"].pop("reach"), "lack 'reach'"),
+        (lambda record: record["options"].update(echoes=1), "shape"),
+        (lambda record: record["options"].update(copy_head=1), "not a bool"),
+        (lambda record: record["options"].update(attention=0), "has the weights 'attention.place.bias'"),
+        (lambda record: record["options"].update(attention=-1), "make no network"),
+        (lambda record: record["options"].update(reach=10**9), "make no network"),
+    ],
+)
+def test_a_memory_that_lies_is_refused(tmp_path, edit, said):
+    path = tmp_path / "a.safetensors"
+    Bundle(REMEMBERING, Network(REMEMBERING, 38).numpy_weights(), GridEncoding().description()).save(path)
+    rewritten(path, edit)
+    with pytest.raises(BundleError) as caught:
+        Bundle.load(path)
+    assert said in caught.value.text
+    assert caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["tunes", "tunes+rl", "tunes+rl-tuner"])
+def test_bundles_from_before_memory_are_read(name):
+    bundle = Bundle.load(find_bundle(name))
+    assert (bundle.options.echoes, bundle.options.copy_head, bundle.ngram) == (0, False, None)
+    model = bundle.model()
+    assert np.exp(model.log_probs(TOKENS)).sum(-1) == pytest.approx(np.ones((2, 20)), abs=1e-5)
+
+
 def test_model_prior_and_network_are_the_right_ones():
     bundle = some_bundle()
     model, prior, network = bundle.model(), bundle.prior(), bundle.network()

@@ -13,10 +13,16 @@ SHAPES = [
     NetworkOptions(core=core, layers=layers, width=12, embedding=10)
     for core in ("lstm", "gru", "rnn")
     for layers in (1, 3)
-] + [NetworkOptions(input="paper", window=6, layers=2, width=12)]
+] + [
+    NetworkOptions(input="paper", window=6, layers=2, width=12),
+    NetworkOptions(width=12, embedding=10, echoes=2),
+    NetworkOptions(width=12, embedding=10, copy_head=True, reach=11),
+    NetworkOptions(width=12, embedding=10, attention=4, reach=11),
+    NetworkOptions(core="gru", layers=2, width=12, embedding=10, copy_head=True, attention=6, echoes=3, reach=20),
+]
 
 
-@pytest.mark.parametrize("options", SHAPES, ids=lambda o: f"{o.core}-{o.layers}-{o.input}")
+@pytest.mark.parametrize("options", SHAPES, ids=lambda o: f"{o.core}-{o.layers}-{o.input}-{o.echoes}-{o.attention}")
 def test_numpy_equals_torch(options):
     network = Network(options, 38, seed=3)
     plain = NumpyNetwork(options, network.numpy_weights())

@@ -15,7 +15,13 @@ SHAPES = [
     NetworkOptions(core=core, layers=layers, width=12, embedding=10)
     for core in ("lstm", "gru", "rnn")
     for layers in (1, 3)
-] + [NetworkOptions(input="paper", window=6, layers=2, width=12)]
+] + [
+    NetworkOptions(input="paper", window=6, layers=2, width=12),
+    NetworkOptions(width=12, embedding=10, echoes=2),
+    NetworkOptions(width=12, embedding=10, copy_head=True, reach=11),
+    NetworkOptions(width=12, embedding=10, attention=4, reach=11),
+    NetworkOptions(core="gru", layers=2, width=12, embedding=10, copy_head=True, attention=6, echoes=3, reach=20),
+]
 
 
 def stepped(model, tokens, bars):
@@ -27,7 +33,7 @@ def stepped(model, tokens, bars):
     return found
 
 
-@pytest.mark.parametrize("options", SHAPES, ids=lambda o: f"{o.core}-{o.layers}-{o.input}")
+@pytest.mark.parametrize("options", SHAPES, ids=lambda o: f"{o.core}-{o.layers}-{o.input}-{o.echoes}-{o.attention}")
 def test_steps_equal_the_whole_sequence(options):
     network = Network(options, 38, seed=3)
     assert isinstance(network, SequenceModel)
@@ -109,6 +115,15 @@ def test_the_papers_network_has_the_papers_size():
         {"look_back": (2, 1)},
         {"look_back": (0,)},
         {"window": 0},
+        {"echoes": -1},
+        {"echoes": 9},
+        {"attention": -1},
+        {"attention": 10**6},
+        {"attention": 8, "input": "paper"},
+        {"reach": 0},
+        {"reach": 10**9},
+        {"copy_head": True, "input": "paper"},
+        {"echoes": 1, "input": "paper"},
     ],
 )
 def test_impossible_networks_are_refused_with_advice(wrong):

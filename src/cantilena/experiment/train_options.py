@@ -43,6 +43,10 @@ class TrainRequest:
     order: int | None = None
     """The longest n-gram, 1 to 16; 10 if left out. What follows, but for the seed, is a network's."""
 
+    blend: bool = False
+    """Mix the network with an n-gram of the same pieces, by the share that the validation pieces find most likely: it
+    predicts better than either and composes, but cannot be tuned."""
+
     preset: Literal["quick", "paper"] = "quick"
     """`quick`: minutes on two cores. `paper`: 3 x 1024, dropout 0.4, 200 epochs at most."""
 
@@ -58,11 +62,27 @@ class TrainRequest:
     dropout: float | None = None
     """Share of each layer's outputs that training leaves out."""
 
+    echoes: int | None = None
+    """Tell the network what followed the longest earlier passages that the melody's end repeats: so many answers, 0 to
+    8."""
+
+    copy_head: bool | None = None
+    """Let each step be a copy of an earlier one."""
+
+    attention: int | None = None
+    """Size of the queries and keys by which the copy head chooses what to copy; 0 for match and distance alone."""
+
+    reach: int | None = None
+    """How many steps back echoes, copies and attention reach."""
+
     input: Literal["features", "paper"] | None = None
     """`paper`: a window of 40 numbers, and only the step after it predicted, as the paper has it."""
 
     epochs: int | None = None
     """Passes through the training pieces, at most."""
+
+    budget: int | None = None
+    """Steps to predict in all, which bounds the passes; 0 for as many as `--epochs` says."""
 
     batch: int | None = None
     """Pieces that are learned from at once."""
@@ -100,16 +120,19 @@ class TrainRequest:
             raise UsageError(f"there is no model '{self.model}'", "choose network or ngram")
         if self.model == "ngram":
             self._refuse_what_networks_know()
+        elif self.blend:
+            _ = self.ngram
         elif self.order is not None:
             raise UsageError(
                 "--order with a network, which remembers as long as it learns to",
-                "leave out --order, or add --model ngram",
+                "leave out --order, or add --model ngram or --blend",
             )
 
     def _refuse_what_networks_know(self) -> None:
         _ = self.ngram
         given = [name for name in OF_A_NETWORK if getattr(self, name) is not None]
         given += ["preset"] if self.preset != "quick" else []
+        given += ["blend"] if self.blend else []
         given += ["device"] if self.device not in ("auto", "cpu") else []
         if given:
             flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
@@ -132,7 +155,7 @@ class TrainRequest:
 
 
 OF_A_NETWORK = (
-    "core", "layers", "width", "dropout", "input", "epochs", "batch", "learning_rate", "patience", "transpose",
-    "precision",
+    "core", "layers", "width", "dropout", "echoes", "copy_head", "attention", "reach", "input", "epochs", "budget",
+    "batch", "learning_rate", "patience", "transpose", "precision",
 )  # fmt: skip
 """What of a request only a network's training knows."""

@@ -14,8 +14,8 @@ from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.held_out import likelihood_of
 from cantilena.experiment.material import Material, material_of
 from cantilena.experiment.train_options import TrainRequest
-from cantilena.experiment.trained_bundle import corpus_facts, counted_bundle, trained_bundle
-from cantilena.model import Bundle, NetworkOptions, NGram, SequenceModel, Sequences
+from cantilena.experiment.trained_bundle import blended_bundle, corpus_facts, counted_bundle, trained_bundle
+from cantilena.model import Blend, Bundle, NetworkOptions, NGram, SequenceModel, Sequences
 from cantilena.music import Melody, parse_pitch_range
 from cantilena.runs import RunFolder, options_record, run_folder, say
 from cantilena.training import TrainingOptions, preset
@@ -88,6 +88,8 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
         clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
         material, corpus = _material(request)
         learned = _counted(request, material, corpus) if shape is None else _trained(*shape, material, corpus, run)
+        if request.blend:
+            learned = _blended(learned, request, material)
         learned.bundle.save(folder / MODEL)
         scores = {
             name: score(learned.model, pieces.sequences, material.encoding)
@@ -130,10 +132,21 @@ def _trained(
 
 def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> _Learned:
     started = perf_counter()
+    ngram = _ngram(request, material)
+    return _Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)
+
+
+def _blended(learned: _Learned, request: TrainRequest, material: Material) -> _Learned:
+    started = perf_counter()
+    blend = Blend.tuned(learned.model, _ngram(request, material), material.valid.sequences)
+    seconds = learned.seconds + perf_counter() - started
+    return _Learned(blended_bundle(learned.bundle, blend), blend, learned.epochs, seconds)
+
+
+def _ngram(request: TrainRequest, material: Material) -> NGram:
     say("Counting n-grams")
     ngram = NGram.fit(material.train.sequences.tokens, len(material.encoding.vocabulary), request.ngram)
-    ngram = ngram.tune(material.valid.sequences.tokens)
-    return _Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)
+    return ngram.tune(material.valid.sequences.tokens)
 
 
 def score(model: SequenceModel, pieces: Sequences, encoding: Encoding) -> dict[str, float | None]:
@@ -158,5 +171,9 @@ def _material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
     return material_of(melodies, request.encoding, plain_keys=request.plain_keys, grid=grid), corpus_facts(corpus)
 
 
-_OF_NETWORK = ("core", "layers", "width", "embedding", "dropout", "input")
-_OF_TRAINING = ("epochs", "batch", "learning_rate", "patience", "averaging", "transpose", "precision", "seed", "device")
+_OF_NETWORK = (
+    "core", "layers", "width", "embedding", "dropout", "echoes", "copy_head", "attention", "reach", "input",
+)  # fmt: skip
+_OF_TRAINING = (
+    "epochs", "budget", "batch", "learning_rate", "patience", "averaging", "transpose", "precision", "seed", "device",
+)  # fmt: skip

@@ -1,13 +1,14 @@
-"""A trained network or counted n-gram as a bundle that says where it comes from."""
+"""A trained network, a counted n-gram or both as a bundle that says where it comes from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cantilena.corpus import Corpus
 from cantilena.experiment.material import Material
-from cantilena.model import Bundle, NetworkOptions, NGram, ngram_arrays
+from cantilena.model import Blend, Bundle, NetworkOptions, NGram, NGramPart, ngram_arrays
 from cantilena.runs import options_record
 
 if TYPE_CHECKING:  # an n-gram needs no torch
@@ -67,4 +68,20 @@ def counted_bundle(counted: NGram, material: Material, corpus: Mapping[str, Any]
             "plain_keys": material.plain_keys,
             "ngram": {**options_record(counted.options), "contexts": len(counted.tree.edges) + 1},
         },
+    )
+
+
+def blended_bundle(trained: Bundle, blend: Blend) -> Bundle:
+    """Put the n-gram that a network was blended with beside it.
+
+    Args:
+        trained: the network's bundle.
+        blend: the network with the n-gram.
+    """
+    ngram = blend.ngram
+    facts = {**options_record(ngram.options), "contexts": len(ngram.tree.edges) + 1, "share": blend.share}
+    return replace(
+        trained,
+        ngram=NGramPart(ngram.options, ngram_arrays(ngram), blend.share),
+        provenance={**trained.provenance, "ngram": facts},
     )

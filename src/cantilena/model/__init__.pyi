@@ -1,6 +1,7 @@
 from .arrays import log_softmax as log_softmax
 from .arrays import numpy_of as numpy_of
 from .bars import Bars as Bars
+from .blend import Blend as Blend
 from .bundle import Bundle as Bundle
 from .bundle import find_bundle as find_bundle
 from .device import autocast as autocast
@@ -21,6 +22,7 @@ from .network import Network as Network
 from .ngram import NGram as NGram
 from .ngram_bundle import ngram_arrays as ngram_arrays
 from .ngram_options import NGramOptions as NGramOptions
+from .ngram_part import NGramPart as NGramPart
 from .options import NetworkOptions as NetworkOptions
 from .policy import POLICIES as POLICIES
 from .policy import Policy as Policy

@@ -1,7 +1,8 @@
 """The bundle: one file that holds a model and says everything about it.
 
 A `.safetensors` file: a network's weights or an n-gram's counts under `weights.`, a network's weights before tuning
-under `prior.`, and one entry of metadata, `cantilena`, with the rest as JSON. Nothing in it is ever executed.
+under `prior.`, the counts of an n-gram that a network is blended with under `ngram.`, and one entry of metadata,
+`cantilena`, with the rest as JSON. Nothing in it is ever executed.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from cantilena.model.bundle_file import read_bundle, write_bundle
 from cantilena.model.inference import NumpyNetwork
 from cantilena.model.ngram_bundle import check_ngram, ngram_of
 from cantilena.model.ngram_options import NGramOptions
+from cantilena.model.ngram_part import NGramPart
 from cantilena.model.options import NetworkOptions
 from cantilena.model.policy import POLICIES, PolicyModel, ScoreModel
 from cantilena.model.protocol import SequenceModel
@@ -50,6 +52,7 @@ class Bundle:
         policy: how scores become probabilities: `likelihood softmax-q argmax-q psi g`.
         licence: of the corpus, for whoever passes the model on.
         provenance: how it came to be: `corpus`, `training`, `tuning`; JSON values.
+        ngram: what the network is blended with, None where it stands alone.
 
     Raises:
         BundleError: parts that do not fit together.
@@ -70,17 +73,27 @@ class Bundle:
     policy: str = "likelihood"
     licence: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    ngram: NGramPart | None = None
 
     def __post_init__(self) -> None:
         if self.policy not in POLICIES:
             raise BundleError(f"this bundle has an unknown policy {self.policy[:80]!r}", _AGAIN)
         if self.policy == "g" and self.prior_weights is None:
             raise BundleError("this bundle's policy g needs its prior's weights, which are missing", _AGAIN)
+        tuned = self.policy != "likelihood" or self.prior_weights is not None
+        if tuned and (self.ngram is not None or isinstance(self.options, NGramOptions)):
+            raise BundleError("this bundle says that an n-gram was tuned, which cannot be", _AGAIN)
         if isinstance(self.options, NGramOptions):
-            if self.policy != "likelihood" or self.prior_weights is not None:
-                raise BundleError("this bundle says that an n-gram was tuned, which cannot be", _AGAIN)
+            if self.ngram is not None:
+                raise BundleError("this bundle blends two n-grams, which cannot be", _AGAIN)
             check_ngram(self.weights, len(self.encoding.vocabulary))
             return
+        if self.ngram is not None:
+            if not 0.0 <= self.ngram.share <= 1.0:
+                raise BundleError(
+                    f"this bundle's n-gram has a share of {self.ngram.share:g}, not one from 0 to 1", _AGAIN
+                )
+            check_ngram(self.ngram.arrays, len(self.encoding.vocabulary))
         shapes = weight_shapes(self.options, len(self.encoding.vocabulary))
         for weights in (self.weights, self.prior_weights):
             if weights is not None:
@@ -96,16 +109,21 @@ class Bundle:
         return encoding
 
     def model(self) -> SequenceModel:
-        """The model as it composes: a network in numpy where it is small, else in torch; an n-gram compiled."""
+        """The model as it composes: a network in numpy where it is small, else in torch; an n-gram compiled; both."""
         if isinstance(self.options, NGramOptions):
             return ngram_of(self.options, self.weights, len(self.encoding.vocabulary))
+        if self.ngram is not None:
+            from cantilena.model.blend import Blend  # it compiles loops: only who predicts waits for numba
+
+            counted = ngram_of(self.ngram.options, self.ngram.arrays, len(self.encoding.vocabulary))
+            return Blend(self._scores(self.weights), counted, self.ngram.share)
         prior = self.prior() if self.policy == "g" else None
         network = self._scores(self.weights)
         return network if self.policy == "likelihood" else PolicyModel(network, self.policy, prior)
 
     def prior(self) -> SequenceModel:
         """The model before tuning; the model itself where it was not tuned."""
-        if isinstance(self.options, NGramOptions):
+        if isinstance(self.options, NGramOptions) or self.ngram is not None:
             return self.model()
         return self._scores(self.weights if self.prior_weights is None else self.prior_weights)
 
@@ -113,22 +131,22 @@ class Bundle:
         """The network in torch, to train or tune further.
 
         Raises:
-            UsageError: the bundle holds an n-gram.
+            UsageError: the bundle holds an n-gram, alone or blended with a network.
         """
-        return self._torch(self.weights)
+        return self._torch(self.network_options(), self.weights)
 
     def network_options(self) -> NetworkOptions:
         """The shape of the network, which can be trained or tuned further.
 
         Raises:
-            UsageError: the bundle holds an n-gram.
+            UsageError: the bundle holds an n-gram, alone or blended with a network.
         """
-        if isinstance(self.options, NGramOptions):
+        if self.ngram is not None:
             raise UsageError(
-                "this model is an n-gram, which holds counts and no network",
-                "name a network: `cantilena train` makes one unless it is told --model ngram",
+                "this model blends a network with an n-gram, which learns nothing further",
+                "name a network alone: `cantilena train` makes one unless it is told --blend",
             )
-        return self.options
+        return self._network_options()
 
     def save(self, path: Path, *, half: bool = False, overwrite: bool = True) -> None:
         """Write the bundle, whole or not at all.
@@ -156,13 +174,21 @@ class Bundle:
         except BundleError as error:
             raise BundleError(error.text.replace("this bundle", str(path)), error.hint) from error
 
-    def _scores(self, weights: Weights) -> ScoreModel:
-        if parameters(self.network_options(), len(self.encoding.vocabulary)) <= SMALL:
-            return NumpyNetwork(self.network_options(), weights)
-        return self._torch(weights)
+    def _network_options(self) -> NetworkOptions:
+        if isinstance(self.options, NGramOptions):
+            raise UsageError(
+                "this model is an n-gram, which holds counts and no network",
+                "name a network: `cantilena train` makes one unless it is told --model ngram",
+            )
+        return self.options
 
-    def _torch(self, weights: Weights) -> Network:
-        options = self.network_options()
+    def _scores(self, weights: Weights) -> ScoreModel:
+        options = self._network_options()
+        if parameters(options, len(self.encoding.vocabulary)) <= SMALL:
+            return NumpyNetwork(options, weights)
+        return self._torch(options, weights)
+
+    def _torch(self, options: NetworkOptions, weights: Weights) -> Network:
         from cantilena.model.network import Network
 
         return Network(options, len(self.encoding.vocabulary)).load_weights(weights)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, UsageError
 from cantilena.model.ngram_options import NGramOptions
+from cantilena.model.ngram_part import NGramPart
 from cantilena.model.options import NetworkOptions
 from cantilena.runs import whole_file
 
@@ -23,13 +24,22 @@ if TYPE_CHECKING:
 
 Options = NetworkOptions | NGramOptions
 
-_SHAPES: dict[int, type[Options]] = {1: NetworkOptions, 2: NGramOptions}
-"""What a bundle of each format holds: networks are still written in the first, so that every Cantilena reads them."""
+_SHAPES: dict[int, type[Options]] = {1: NetworkOptions, 2: NGramOptions, 3: NetworkOptions, 4: NetworkOptions}
+"""What a bundle of each format holds. A network is written in the first format, so that every Cantilena reads it,
+unless it has what came with the third: then no earlier one may take it for a network without."""
+
+_ADDED: dict[int, tuple[str, ...]] = {3: ("echoes", "attention", "copy_head", "reach")}
+"""The options that came with a format: in an earlier one a network does not have them, whatever their defaults are."""
+
+BLEND = 4
+"""The format of a network blended with an n-gram, whose description says `ngram` beside the rest."""
 
 FORMAT = max(_SHAPES)
 """Raised when an older Cantilena could not read what this one writes."""
 
 _ENTRY = "cantilena"
+_NGRAM = "ngram."
+"""Begins the names of a blend's counts."""
 _KEYS = {"format", "options", "encoding", "tuned", "policy", "licence", "provenance"}
 _TYPES: dict[type[Options], dict[str, type[np.generic]]] = {
     NetworkOptions: {"F32": np.float32, "F16": np.float32},
@@ -42,9 +52,11 @@ _HINT = "name a .safetensors file that `cantilena train` or `cantilena tune` wro
 
 def write_bundle(path: Path, bundle: Bundle, *, half: bool, overwrite: bool) -> None:
     """Write a bundle, whole or not at all."""
-    record = {
-        "format": next(number for number, shape in _SHAPES.items() if isinstance(bundle.options, shape)),
-        "options": dataclasses.asdict(bundle.options),
+    number = BLEND if bundle.ngram is not None else _format_of(bundle.options)
+    late = _later_than(number)
+    record: dict[str, Any] = {
+        "format": number,
+        "options": {name: value for name, value in dataclasses.asdict(bundle.options).items() if name not in late},
         "encoding": dict(bundle.encoding_description),
         "tuned": bundle.prior_weights is not None,
         "policy": bundle.policy,
@@ -58,6 +70,9 @@ def write_bundle(path: Path, bundle: Bundle, *, half: bool, overwrite: bool) -> 
         tensors = {f"weights.{name}": _stored(weight, kind) for name, weight in bundle.weights.items()}
         for name, weight in (bundle.prior_weights or {}).items():
             tensors[f"prior.{name}"] = _stored(weight, kind)
+    if bundle.ngram is not None:
+        record["ngram"] = {"options": dataclasses.asdict(bundle.ngram.options), "share": bundle.ngram.share}
+        tensors |= {f"ngram.{name}": _smallest(array) for name, array in bundle.ngram.arrays.items()}
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
     with whole_file(path, overwrite=overwrite) as draft:
         draft.write_bytes(safetensors.numpy.save(tensors, metadata={_ENTRY: text}))
@@ -75,23 +90,59 @@ def read_bundle(path: Path) -> dict[str, Any]:
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             record = _record(file.metadata() or {})
-            shape = _SHAPES[record["format"]]
+            number = record["format"]
+            shape = _SHAPES[number]
             tensors = _tensors(file, shape)
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read as a bundle: {error}", _HINT) from error
-    weights = {name.removeprefix("weights."): array for name, array in tensors.items() if name.startswith("weights.")}
-    prior = {name.removeprefix("prior."): array for name, array in tensors.items() if name.startswith("prior.")}
-    if len(weights) + len(prior) != len(tensors) or bool(prior) != record["tuned"]:
+    weights, prior, counted = (
+        {name.removeprefix(part): array for name, array in tensors.items() if name.startswith(part)}
+        for part in ("weights.", "prior.", _NGRAM)
+    )
+    if (
+        len(weights) + len(prior) + len(counted) != len(tensors)
+        or bool(prior) != record["tuned"]
+        or bool(counted) != (number == BLEND)
+    ):
         raise BundleError("this bundle holds other weights than it says", _HINT)
     return {
-        "options": _options(record["options"], shape),
+        "options": _options(record["options"], shape, _later_than(number)),
         "weights": weights,
         "encoding_description": record["encoding"],
         "prior_weights": prior or None,
         "policy": record["policy"],
         "licence": record["licence"],
         "provenance": record["provenance"],
+        "ngram": _ngram(record["ngram"], counted) if number == BLEND else None,
     }
+
+
+def _ngram(record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> NGramPart:
+    """What a network is blended with."""
+    if set(record) != {"options", "share"} or not isinstance(record["options"], dict):
+        raise BundleError("this bundle's 'ngram' is not what it should be", _HINT)
+    if type(record["share"]) is not float:
+        raise BundleError("this bundle's share of the n-gram is not a float", _HINT)
+    options = _options(record["options"], NGramOptions, set())
+    assert isinstance(options, NGramOptions)
+    return NGramPart(options, arrays, record["share"])
+
+
+def _format_of(options: Options) -> int:
+    """The earliest format that says all of a model's options."""
+    plain = type(options)()
+    formats = [number for number, shape in _SHAPES.items() if isinstance(options, shape)]
+    return next(
+        number
+        for number in formats
+        if all(getattr(options, name) == getattr(plain, name) for name in _later_than(number))
+    )
+
+
+def _later_than(number: int) -> set[str]:
+    """The options of its kind of model that a format does not have yet."""
+    later = (since for since in _ADDED if since > number and _SHAPES[since] is _SHAPES[number])
+    return {name for since in later for name in _ADDED[since]}
 
 
 def _stored(weight: NDArray[np.floating], kind: type[np.floating]) -> NDArray[np.floating]:
@@ -128,13 +179,14 @@ def _record(metadata: Mapping[str, str]) -> dict[str, Any]:
             f"this bundle has format {version}, which no released Cantilena wrote; this one reads format {FORMAT}",
             "train or tune it again with this version",
         )
-    if set(record) != _KEYS:
-        odd = sorted(set(record) ^ _KEYS)[0]
+    keys = _KEYS | {"ngram"} if version == BLEND else _KEYS
+    if set(record) != keys:
+        odd = sorted(set(record) ^ keys)[0]
         raise BundleError(
-            f"this bundle's description {'lacks' if odd in _KEYS else 'has an unknown'} {odd[:80]!r}", _HINT
+            f"this bundle's description {'lacks' if odd in keys else 'has an unknown'} {odd[:80]!r}", _HINT
         )
-    for key, kind in (("options", dict), ("encoding", dict), ("provenance", dict), ("policy", str), ("licence", str)):
-        if not isinstance(record[key], kind):
+    for key in sorted(keys - {"format", "tuned"}):
+        if not isinstance(record[key], str if key in ("policy", "licence") else dict):
             raise BundleError(f"this bundle's '{key}' is not what it should be", _HINT)
     checked: dict[str, Any] = record
     return checked
@@ -146,8 +198,9 @@ def _refused(constant: str) -> Any:  # noqa: ANN401
 
 def _tensors(file: Any, shape: type[Options]) -> dict[str, NDArray[Any]]:  # noqa: ANN401  (safetensors has no types)
     """All tensors as they are computed with; the library itself has checked that their sizes fit the file."""
-    tensors, known = {}, _TYPES[shape]
+    tensors = {}
     for name in file.keys():  # noqa: SIM118  (the file is no mapping)
+        known = _TYPES[NGramOptions if name.startswith(_NGRAM) else shape]
         kind = file.get_slice(name).get_dtype()
         if kind not in known:
             raise BundleError(
@@ -157,8 +210,9 @@ def _tensors(file: Any, shape: type[Options]) -> dict[str, NDArray[Any]]:  # noq
     return tensors
 
 
-def _options(record: Mapping[str, Any], shape: type[Options]) -> Options:
-    fields = {entry.name: type(entry.default) for entry in dataclasses.fields(shape)}
+def _options(record: Mapping[str, Any], shape: type[Options], late: set[str]) -> Options:
+    """The options of a record, those that came after its format at their defaults."""
+    fields = {entry.name: type(entry.default) for entry in dataclasses.fields(shape) if entry.name not in late}
     if set(record) != set(fields):
         odd = sorted(set(record) ^ set(fields))[0]
         raise BundleError(f"this bundle's options {'lack' if odd in fields else 'have an unknown'} {odd[:80]!r}", _HINT)

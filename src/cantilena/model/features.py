@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.model.bars import Bars
+from cantilena.model.echoes import KINDS, Heard
 from cantilena.model.options import NetworkOptions
 
 PLACES = 96
@@ -35,6 +36,8 @@ class Memory:
     """`(melodies,)` tokens of the last steps, as many as the longest look-back needs, the latest last."""
     runs: Rows
     """`(melodies, look-backs)`: for how many steps each melody has repeated what sounded so many bars before."""
+    heard: Heard
+    """What echoes are found in; nothing where there are none."""
 
 
 class Features:
@@ -57,6 +60,7 @@ class Features:
         if options.bar_position:
             sizes += [PLACES, PLACES]
         sizes += [token_rows, LONGEST_RUN + 1] * len(options.look_back)
+        sizes += [token_rows] * options.echoes + [KINDS] * options.echoes
         self.columns = len(sizes)
         self.rows = sum(sizes)
         self._offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
@@ -79,13 +83,15 @@ class Features:
             source = np.maximum(clock - lag[:, None], -1)
             columns.append(np.take_along_axis(heard, source + 1, axis=1))
             columns.append(_runs(tokens, lag))
+        if self.options.echoes:
+            columns += self._echoes_of(tokens)
         return np.stack(columns, axis=2) + self._offsets
 
     def first(self, melodies: int, bars: Bars | None = None) -> tuple[Rows, Memory]:
         """`(melodies, columns)` rows before anything has sounded, and the memory to go on with."""
         bars = Bars.common_time(melodies) if bars is None else bars
         runs = np.zeros((melodies, len(self.options.look_back)), dtype=np.int64)
-        memory = Memory(bars, 0, (), runs)
+        memory = Memory(bars, 0, (), runs, Heard.nothing(melodies))
         return self._rows(np.full(melodies, self.start), memory), memory
 
     def next(self, tokens: NDArray[np.integer], memory: Memory) -> tuple[Rows, Memory]:
@@ -98,7 +104,8 @@ class Features:
             runs = np.where(same, np.minimum(runs + 1, LONGEST_RUN), 0)
         deepest = max((int(lag.max(initial=0)) for lag in lags), default=0)
         recent = (*memory.recent, tokens)[-deepest:] if deepest else ()
-        memory = Memory(memory.bars, memory.clock + 1, recent, runs)
+        heard = memory.heard.after(tokens, self.options.reach) if self.options.echoes else memory.heard
+        memory = Memory(memory.bars, memory.clock + 1, recent, runs, heard)
         return self._rows(tokens, memory), memory
 
     def _rows(self, previous: Rows, memory: Memory) -> Rows:
@@ -107,7 +114,24 @@ class Features:
             columns += [_place(memory.bars.positions(1, memory.clock)[:, 0]), _bar_length(memory.bars)]
         for index, lag in enumerate(self._lags(memory.bars)):
             columns += [self._back(memory.recent, lag), memory.runs[:, index]]
+        columns += self._echoes(memory.heard)
         return np.stack(columns, axis=1) + self._offsets
+
+    def _echoes(self, heard: Heard) -> list[Rows]:
+        """What followed the longest matches, and their kinds: `(melodies,)` each."""
+        if not self.options.echoes:
+            return []
+        return [*np.concatenate(heard.echoes(self.options.echoes, nothing=self.start), axis=1).T]
+
+    def _echoes_of(self, tokens: Rows) -> list[Rows]:
+        """The same before every step, `(melodies, steps)` each."""
+        melodies, steps = tokens.shape
+        columns = np.empty((2 * self.options.echoes, melodies, steps), dtype=np.int64)
+        heard = Heard.nothing(melodies)
+        for step in range(steps):
+            columns[:, :, step] = self._echoes(heard)
+            heard = heard.after(tokens[:, step], self.options.reach)
+        return [*columns]
 
     def _lags(self, bars: Bars) -> list[Rows]:
         """For each look-back, how many steps it is: `(melodies,)`."""

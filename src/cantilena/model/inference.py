@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.model.arrays import log_softmax, numpy_of
+from cantilena.model.attention_inference import NumpyAttention, Recalled
 from cantilena.model.bars import Bars
 from cantilena.model.features import Features, Memory
 from cantilena.model.options import NetworkOptions
@@ -21,13 +22,15 @@ from cantilena.model.windows import WindowState, shifted, windows
 
 Floats = NDArray[np.float32]
 Hidden = tuple[tuple[Floats, ...], ...]
+State = tuple[Hidden, Recalled | None]
+"""The layers' state, and attention's where there is any."""
 
 
 @dataclass(frozen=True, slots=True)
 class NumpyState:
     """What a network remembers between steps; never changed in place."""
 
-    hidden: Hidden
+    hidden: State
     memory: Memory
 
 
@@ -52,6 +55,8 @@ class NumpyNetwork:
         single = {name: np.ascontiguousarray(weight, dtype=np.float32) for name, weight in weights.items()}
         self.features = Features(options, len(single["head.bias"]))
         self._head = np.ascontiguousarray(single["head.weight"].T), single["head.bias"]
+        attends = options.attends
+        self._attention = NumpyAttention(options, single, self.vocabulary_size) if attends else None
         self._layers = []
         for layer in range(options.layers):
             w_ih, w_hh, b_ih, b_hh = (self._ordered(single[f"core.{name}_l{layer}"]) for name in LAYER)
@@ -101,7 +106,7 @@ class NumpyNetwork:
         rows = self.features.of(known, bars)
         hidden = self._silence(melodies)
         for step in range(steps):
-            scores[:, step], hidden = self._after(self._table[rows[:, step]].sum(axis=1), hidden)
+            scores[:, step], hidden = self._after_rows(rows[:, step], hidden)
         return scores
 
     def start_scores(self, melodies: int, bars: Bars | None = None) -> tuple[Floats, Any]:
@@ -110,7 +115,7 @@ class NumpyNetwork:
             seen = np.full((melodies, self.options.window), self.features.start)
             return self._window_scores(seen), WindowState(seen)
         rows, memory = self.features.first(melodies, bars)
-        scores, hidden = self._after(self._table[rows].sum(axis=1), self._silence(melodies))
+        scores, hidden = self._after_rows(rows, self._silence(melodies))
         return scores, NumpyState(hidden, memory)
 
     def step_scores(self, tokens: Any, state: Any) -> tuple[Floats, Any]:  # noqa: ANN401
@@ -120,19 +125,33 @@ class NumpyNetwork:
             seen = shifted(state.seen, known)
             return self._window_scores(seen), WindowState(seen)
         rows, memory = self.features.next(known, state.memory)
-        scores, hidden = self._after(self._table[rows].sum(axis=1), state.hidden)
+        scores, hidden = self._after_rows(rows, state.hidden)
         return scores, NumpyState(hidden, memory)
 
-    def _after(self, first: Floats, hidden: Hidden) -> tuple[Floats, Hidden]:
-        """Scores after one step, `first` being what the first layer is told, `(melodies, gates)`."""
+    def _after_rows(self, rows: NDArray[np.int64], state: State) -> tuple[Floats, State]:
+        """Scores after one step with `(melodies, columns)` rows of the table, the first of each its token."""
+        hidden, past = state
+        hidden = self._after(self._table[rows].sum(axis=1), hidden)
+        said = hidden[-1][0]
+        if self._attention is None or past is None:
+            return self._scores(said), (hidden, None)
+        scores, past = self._attention(self._scores, said, rows[:, 0], past)
+        return scores, (hidden, past)
+
+    def _scores(self, said: Floats) -> Floats:
+        weight, bias = self._head
+        scores: Floats = said @ weight + bias
+        return scores
+
+    def _after(self, first: Floats, hidden: Hidden) -> Hidden:
+        """The layers after one step, `first` being what the first layer is told, `(melodies, gates)`."""
         after, x = [], first
         for layer, (w_ih, b_ih, w_hh, b_hh) in enumerate(self._layers):
             x = x if layer == 0 else x @ w_ih + b_ih
             state = self._cell(x, w_hh, b_hh, hidden[layer])
             after.append(state)
             x = state[0]
-        weight, bias = self._head
-        return x @ weight + bias, tuple(after)
+        return tuple(after)
 
     def _cell(self, x: Floats, w_hh: Floats, b_hh: Floats, state: tuple[Floats, ...]) -> tuple[Floats, ...]:
         h, width = state[0], self.options.width
@@ -154,14 +173,15 @@ class NumpyNetwork:
     def _window_scores(self, seen: NDArray[np.int64]) -> Floats:
         numbers = (seen / self.vocabulary_size).astype(np.float32)
         w_ih, b_ih = self._layers[0][:2]
-        hidden = self._silence(len(seen))
+        hidden, _ = self._silence(len(seen))
         for place in range(seen.shape[1]):
-            scores, hidden = self._after(numbers[:, place : place + 1] @ w_ih + b_ih, hidden)
-        return scores
+            hidden = self._after(numbers[:, place : place + 1] @ w_ih + b_ih, hidden)
+        return self._scores(hidden[-1][0])
 
-    def _silence(self, melodies: int) -> Hidden:
+    def _silence(self, melodies: int) -> State:
         zeros = np.zeros((melodies, self.options.width), dtype=np.float32)
-        return tuple((zeros, zeros) if self.options.core == "lstm" else (zeros,) for _ in self._layers)
+        hidden = tuple((zeros, zeros) if self.options.core == "lstm" else (zeros,) for _ in self._layers)
+        return hidden, None if self._attention is None else self._attention.silence(melodies)
 
     def _ordered(self, weight: Floats) -> Floats:
         """An lstm's gates from torch's i, f, g, o to i, f, o, g, so that the three sigmoids lie together."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cantilena.model.arrays import numpy_of
+from cantilena.model.attention import Attention
 from cantilena.model.bars import Bars
 from cantilena.model.features import Features
 from cantilena.model.options import NetworkOptions
@@ -51,6 +52,8 @@ class Network(nn.Module):
                 nn.init.normal_(self.table.weight, std=self.features.columns**-0.5)  # so that the sum has variance 1
             self.core = _CORES[options.core](below, options.width, options.layers, batch_first=True, dropout=between)
             self.head = nn.Linear(options.width, vocabulary_size)
+            if options.attends:
+                self.attention = Attention(options, vocabulary_size)
         if options.core == "lstm":
             with torch.no_grad():  # a cell remembers until it has learned to forget
                 for layer in range(options.layers):
@@ -78,15 +81,21 @@ class Network(nn.Module):
 
         Args:
             rows: `(melodies, steps, columns)` int64 rows of the table, from `features.of`.
-            state: the core's state after the steps before, None at the start.
+            state: what this gave after the steps before, None at the start.
 
         Returns:
-            `(melodies, steps, vocabulary)` float32 scores, and the core's state after the last step.
+            `(melodies, steps, vocabulary)` float32 scores, and the state after the last step: the core's, with
+            attention's past beside it where there is one; melodies lie along the second axis of every part.
         """
         melodies, steps, columns = rows.shape
         vectors = self.table(rows.reshape(-1, columns)).view(melodies, steps, -1)
-        hidden, state = self.core(vectors, state)
-        return self._head(hidden), state
+        if not self.options.attends:
+            hidden, state = self.core(vectors, state)
+            return self._head(hidden), state
+        before, past = state if state is not None else (None, None)
+        hidden, after = self.core(vectors, before)
+        scores, past = self.attention.scores(self._head, hidden, rows[:, :, 0], past)  # a row begins with its token
+        return scores, (after, past)
 
     def forward_windows(self, seen: Tensor) -> Tensor:
         """`(windows, vocabulary)` scores of the token after each of `(windows, window)` windows: the paper's input."""

@@ -43,6 +43,17 @@ class NetworkOptions:
     repeating it; empty for nothing."""
     window: int = 40
     """How many tokens the paper's input sees."""
+    echoes: int = 0
+    """Tell the network what followed the longest earlier passages of the melody that its end repeats, and how long they
+    are: so many different answers; 0 for none."""
+    attention: int = 0
+    """Let the head hear what was sounded at earlier steps like the one to predict: the size of the queries and keys
+    that tell which are; 0 for no attention."""
+    copy_head: bool = False
+    """Let each step be a copy of an earlier one, chosen by how long the passages before both match, how near it is, and
+    by attention where there is any."""
+    reach: int = 2048
+    """How many steps back echoes, attention and copies reach; memory does not grow beyond it."""
 
     def __post_init__(self) -> None:
         if self.core not in ("lstm", "gru", "rnn"):
@@ -54,9 +65,11 @@ class NetworkOptions:
             ("width", self.width, 8192),
             ("embedding", self.embedding, 8192),
             ("window", self.window, 4096),
+            ("reach", self.reach, 8192),
         ):
             if not 1 <= value <= most:
                 raise UsageError(f"{name} is {value}", f"give a whole number from 1 to {most}")
+        self._check_memory()
         if not 0.0 <= self.dropout < 1.0:
             raise UsageError(f"dropout is {self.dropout:g}", "give a share from 0 to below 1, such as 0.4")
         if len(self.look_back) > 8 or any(not 1 <= bars <= 64 for bars in self.look_back):
@@ -65,6 +78,18 @@ class NetworkOptions:
             )
         if list(self.look_back) != sorted(set(self.look_back)):
             raise UsageError("the bars to look back by are out of order", "give each once, the nearest first: 1 2")
+
+    def _check_memory(self) -> None:
+        for name, value, most in (("echoes", self.echoes, 8), ("attention", self.attention, 1024)):
+            if not 0 <= value <= most:
+                raise UsageError(f"{name} is {value}", f"give a whole number from 0, for none, to {most}")
+        if self.input == "paper" and (self.echoes or self.attends):
+            raise UsageError("the paper's input with echoes, attention or a copy head", "choose the input features")
+
+    @property
+    def attends(self) -> bool:
+        """Whether its head looks back over the melody."""
+        return self.copy_head or self.attention > 0
 
     @classmethod
     def paper(cls) -> NetworkOptions:

@@ -11,6 +11,7 @@ where x = W_ih x + b_ih comes from below, u = W_hh h + b_hh from the step before
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cantilena.model.attention import Past
 from cantilena.model.features import Memory
 from cantilena.model.weights import LAYER
 
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 
 Hidden = tuple[tuple[Tensor, ...], ...]
 """For each layer `(h, c)` for lstm, `(h,)` else, each `(melodies, width)`."""
+
+State = tuple[Hidden, Past | None]
+"""The layers' state, and attention's past where there is attention and something has sounded."""
 
 
 class Stepper:
@@ -39,6 +44,7 @@ class Stepper:
         core = network.core
         self.core, self.width = network.options.core, network.options.width
         self.head = network.head.weight.t().contiguous(), network.head.bias.clone()
+        self.attention = copy.deepcopy(network.attention) if network.options.attends else None
         self.layers = []
         for layer in range(network.options.layers):
             w_ih, w_hh, b_ih, b_hh = (self._ordered(getattr(core, f"{name}_l{layer}")) for name in LAYER)
@@ -48,13 +54,14 @@ class Stepper:
         self.table = network.table.weight @ self.layers[0][0]
         self.table[: network.features.start + 1] += self.layers[0][1]  # each step has exactly one row of these
 
-    def silence(self, melodies: int) -> Hidden:
-        """The hidden state before anything has sounded."""
+    def silence(self, melodies: int) -> State:
+        """The state before anything has sounded."""
         zeros = self.table.new_zeros(melodies, self.width)
-        return tuple((zeros, zeros) if self.core == "lstm" else (zeros,) for _ in self.layers)
+        return tuple((zeros, zeros) if self.core == "lstm" else (zeros,) for _ in self.layers), None
 
-    def __call__(self, rows: Tensor, hidden: Hidden) -> tuple[Tensor, Hidden]:
-        """`(melodies, vocabulary)` scores after one step with `(melodies, columns)` rows, and the new hidden state."""
+    def __call__(self, rows: Tensor, before: State) -> tuple[Tensor, State]:
+        """`(melodies, vocabulary)` scores after one step with `(melodies, columns)` rows, and the new state."""
+        hidden, past = before
         after = []
         below = F.embedding_bag(rows, self.table, mode="sum")
         for layer, (w_ih, b_ih, w_hh, b_hh) in enumerate(self.layers):
@@ -62,8 +69,14 @@ class Stepper:
             state = self._cell(from_below, w_hh, b_hh, hidden[layer])
             after.append(state)
             below = state[0]
+        if self.attention is None:
+            return self._head(below), (tuple(after), None)
+        scores, past = self.attention.scores(self._head, below[:, None], rows[:, :1], past)
+        return scores[:, 0], (tuple(after), past)
+
+    def _head(self, hidden: Tensor) -> Tensor:
         weight, bias = self.head
-        return torch.addmm(bias, below, weight), tuple(after)
+        return hidden @ weight + bias if hidden.ndim > 2 else torch.addmm(bias, hidden, weight)
 
     def _cell(self, x: Tensor, w_hh: Tensor, b_hh: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """One cell; `x` is this step's own and is written over."""
@@ -94,5 +107,5 @@ class StepState:
     """What a network remembers between steps; never changed in place."""
 
     stepper: Stepper
-    hidden: Hidden
+    hidden: State
     memory: Memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from cantilena.model.echoes import DISTANCES, KINDS
 from cantilena.model.features import Features
 from cantilena.model.options import NetworkOptions
 
@@ -34,6 +35,17 @@ def weight_shapes(options: NetworkOptions, vocabulary_size: int) -> dict[str, tu
         below = width
     shapes["head.weight"] = (vocabulary_size, width)
     shapes["head.bias"] = (vocabulary_size,)
+    return shapes | (_of_attention(options, vocabulary_size) if options.attends else {})
+
+
+def _of_attention(options: NetworkOptions, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {"attention.matches": (KINDS,), "attention.distances": (DISTANCES,)}
+    if options.attention:
+        for name, size in (("query", options.attention), ("place", 2 * options.attention)):
+            shapes[f"attention.{name}.weight"] = (size, options.width)
+            shapes[f"attention.{name}.bias"] = (size,)
+        shapes["attention.said.weight"] = (options.width, vocabulary_size)
+        shapes["attention.told.weight"] = (options.width, options.attention)
     return shapes
 
 
