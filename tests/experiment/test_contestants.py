@@ -59,3 +59,10 @@ def test_what_is_not_there_is_said_in_the_users_words(word: str) -> None:
 def test_a_single_score_is_no_system(scores: Path) -> None:
     with pytest.raises(InputError, match="one file"):
         contestants([f"{scores}/tune.mid"])
+
+
+def test_a_runs_folder_is_the_bundle_that_it_left(scores: Path) -> None:
+    for name in ("model", "checkpoint"):
+        (scores / "ngram" / f"{name}.safetensors").write_bytes(b"")
+    found = contestants([f"mine={scores}/ngram"])[0]
+    assert (found.kind, found.source) == ("bundle", f"{scores}/ngram/model.safetensors")

@@ -86,7 +86,7 @@ def _contestant(word: str) -> Contestant:
     if place in BASELINES:
         return Contestant(name or place, "baseline", place)
     path = Path(place)
-    if path.is_dir() and len(list(path.glob("*.safetensors"))) != 1:  # a run's folder is the bundle that it left
+    if path.is_dir() and not any(path.glob("*.safetensors")):  # a run's folder is the bundle that it left
         return Contestant(name or path.resolve().name, "folder", place)
     if path.is_file() and path.suffix != ".safetensors":
         raise InputError(f"{path} is one file", "name the folder that it is in, or a .safetensors bundle")

@@ -37,6 +37,9 @@ Weights = Mapping[str, NDArray[Any]]
 SMALL = 5_000_000
 """Up to so many weights a network is stepped in numpy; above, torch is worth its import."""
 
+MODEL = "model.safetensors"
+"""What a run calls the bundle that it leaves."""
+
 _SHIPPED = Path(__file__).parent / "bundles"
 
 
@@ -195,7 +198,7 @@ class Bundle:
 
 
 def find_bundle(name_or_path: str | Path) -> Path:
-    """The file of a bundle: a path, a folder with one bundle in it, or the name of one that ships with the package.
+    """The file of a bundle: a path, a run's folder, one with a single bundle in it, or the name of one that ships.
 
     Raises:
         BundleError: there is none.
@@ -206,6 +209,8 @@ def find_bundle(name_or_path: str | Path) -> Path:
     path = Path(name_or_path)
     if path.is_dir():
         inside = sorted(path.glob("*.safetensors"))
+        if path / MODEL in inside:  # a run's folder, where a checkpoint lies beside it
+            return path / MODEL
         if len(inside) == 1:
             return inside[0]
         found = ", ".join(entry.name for entry in inside[:5]) or "none"
