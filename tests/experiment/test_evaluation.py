@@ -123,17 +123,18 @@ def test_the_ceiling_stands_in_peoples_column(found: dict[str, Any]) -> None:
 
 
 def test_the_same_seed_gives_the_same_numbers_and_a_report_is_written(folders: Path, tmp_path: Path) -> None:
-    words, options = [f"mine={folders / 'half'}", "ngram"], replace(QUICK, heard=1, melodies=30)
+    words, options = [f"mine={folders / 'half'}", "tunes"], replace(QUICK, heard=1, melodies=30)
     once = run_evaluation(words, options, tmp_path / "once")
     results = (tmp_path / "once" / "results.json").read_text()
     assert json.loads(results) == json.loads(json_text(run_evaluation(words, options).results))
     assert str(tmp_path) not in results
     assert str(folders) not in results
-    assert json.loads(results)["systems"]["ngram"]["melodies"] == 30
+    assert json.loads(results)["systems"]["tunes"]["melodies"] == 30
     page = (tmp_path / "once" / "report.html").read_text(encoding="utf-8")
-    assert "mine and ngram beside people" in page
+    assert "mine and tunes beside people" in page
+    assert "What tunes thought at each step" in page
     assert (tmp_path / "once" / "results.csv").read_text().startswith("system,metric,value,low,high")
-    assert "# mine and ngram" in (tmp_path / "once" / "report.md").read_text()
+    assert "# mine and tunes" in (tmp_path / "once" / "report.md").read_text()
     assert len(list((tmp_path / "once" / "melodies").glob("*/001.mid"))) == 3
     assert "Open" in once.text()
     with pytest.raises(RunError, match="finished run"):

@@ -77,6 +77,7 @@ def _report_data(done: Evaluation, results: Mapping[str, Any], rows: Mapping[str
             )
             for one in done.sets
         ],
+        probabilities=[one.thought for one in done.sets if one.thought is not None],
         corpus={"name": done.corpus.manifest.name, "melodies": len(done.corpus), "notes": done.corpus.notes},
         options={"evaluation": _asked(done), "steps": done.steps},
         seeds={"run": done.options.seed},

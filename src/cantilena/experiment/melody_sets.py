@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from cantilena.corpus import Skipped
 from cantilena.encoding import GridEncoding
-from cantilena.evaluation import RuleCounts
+from cantilena.evaluation import NoteProbabilities, RuleCounts
 from cantilena.music import HOLD, ON, Key, Line, Melody, Meter, Tempo, find_key
 from cantilena.theory import Context
 
@@ -104,6 +104,7 @@ class MelodySet:
         skipped: files that could not be used, with the reason.
         sha256: of the folder's melodies or of the bundle's file, "" where there is neither.
         own: what a model says of the melodies that it drew (`model_distances`); nothing for others.
+        thought: what a model thought at each step of its first melody; None for others.
     """
 
     name: str
@@ -112,6 +113,7 @@ class MelodySet:
     skipped: Sequence[Skipped] = ()
     sha256: str = ""
     own: RuleCounts = field(default_factory=lambda: RuleCounts({}, {}))
+    thought: NoteProbabilities | None = None
 
     def __len__(self) -> int:
         return len(self.tunes)

@@ -13,19 +13,23 @@ from numpy.typing import NDArray
 from cantilena.corpus import Corpus, ReadOptions, read_folder
 from cantilena.encoding import Encoding, GridEncoding
 from cantilena.errors import CorpusError
+from cantilena.evaluation import NoteProbabilities
 from cantilena.experiment.contestants import BASELINES, PEOPLE, Contestant
 from cantilena.experiment.evaluate_options import EvaluateOptions
 from cantilena.experiment.material import Material, grid_material
 from cantilena.experiment.melody_sets import GRID, JudgedTune, MelodySet, on_judged_grid
 from cantilena.experiment.model_distances import model_distances
-from cantilena.experiment.systems import System, model_system, oracle_system
+from cantilena.experiment.systems import System, bars_in, model_system, oracle_system
 from cantilena.generation import Composer, SamplingOptions
-from cantilena.model import Bundle, NGram, TopTokens
+from cantilena.model import Bundle, NGram, TopTokens, log_probs_in_bars, numpy_of
 from cantilena.music import Key, Meter, Tempo, key_of_durations
 from cantilena.runs import generator
 
 _BAR = 16
 """Steps of a snippet of the oracle."""
+
+_SHOWN = 32
+"""Steps of a melody at which a report shows what the model thought."""
 
 _OF_A_PIECE = 4
 """Excerpts of one piece at most."""
@@ -103,7 +107,15 @@ def bundle_set(contestant: Contestant, steps: int, options: EvaluateOptions) -> 
         tokens, composer.encoding, model=composer.model, reference=composer.prior, meter=composer.meter
     )
     kept = ("entropy_per_step",) if bundle.prior_weights is None else ("entropy_per_step", "kl_per_step")
-    return replace(drawn, sha256=hashlib.sha256(path.read_bytes()).hexdigest(), own=own.of_names(kept))
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    return replace(drawn, sha256=digest, own=own.of_names(kept), thought=_thought(composer, tokens[:1, :_SHOWN]))
+
+
+def _thought(composer: Composer, tokens: NDArray[np.int64]) -> NoteProbabilities:
+    """What a model thought at each step of a melody: the paper's figures 8 and 9."""
+    bars = bars_in(composer.meter, 1, composer.encoding)
+    log_probs = np.asarray(numpy_of(log_probs_in_bars(composer.model, tokens, bars)), dtype=np.float64)[0]
+    return NoteProbabilities(composer.name, np.exp(log_probs), composer.encoding.vocabulary, tokens[0].tolist())
 
 
 def baseline_set(contestant: Contestant, corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
