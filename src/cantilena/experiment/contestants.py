@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from cantilena.errors import BundleError, InputError, UsageError
+from cantilena.evaluation.report_data import PEOPLE as PEOPLE
 from cantilena.model import find_bundle
 
 Kind = Literal["folder", "bundle", "baseline"]
@@ -19,9 +20,6 @@ BASELINES = {
     "shuffled": "people's held-out melodies, the notes of each in random order",
 }
 """What can be evaluated by name alone, made of the corpus that the others are held beside."""
-
-PEOPLE = "human"
-"""The name of people's melodies in every table; a folder of that name stands in for those of the corpus."""
 
 
 _LONGEST_NAME = 80
@@ -46,7 +44,8 @@ def contestants(words: Sequence[str]) -> list[Contestant]:
     """Read `NAME=PATH` or `PATH` of each.
 
     A path is a folder of scores or a bundle; a bundle that ships with the package and a baseline go by their names,
-    and a folder that has such a name is written `./ngram`.
+    and a folder that has such a name is written `./ngram`. A folder called as people's melodies are stands in for those
+    of the corpus.
 
     Args:
         words: as they were typed.

@@ -20,11 +20,13 @@ from cantilena.evaluation import (
 )
 from cantilena.evaluation import Verdict as ToldVerdict
 from cantilena.evaluation.metric_catalogue import words_of
+from cantilena.evaluation.sentences import listed
 from cantilena.experiment.copied_passages import copied_passages
 from cantilena.experiment.melodies import write_all
 from cantilena.experiment.melody_sets import MelodySet
 from cantilena.experiment.methods import METHOD
 from cantilena.experiment.verdicts import TONES
+from cantilena.music import Melody
 from cantilena.runs import generator, options_record, versions
 
 if TYPE_CHECKING:
@@ -60,33 +62,32 @@ def write_evaluation(folder: Path, done: Evaluation, results: Mapping[str, Any])
     rows = {one.name: _heard(one, done) for one in done.sets}
     melodies = {one.name: [one.tunes[row].melody() for row in rows[one.name]] for one in done.sets}
     write_all([(folder / "melodies" / name, some) for name, some in melodies.items() if some])
-    write_report(folder / REPORT, _report_data(done, results, rows))
+    write_report(folder / REPORT, _report_data(done, results, rows, melodies))
 
 
-def _report_data(done: Evaluation, results: Mapping[str, Any], rows: Mapping[str, Sequence[int]]) -> ReportData:
-    judged, systems = done.judged, done.sets[1:]
+def _report_data(
+    done: Evaluation,
+    results: Mapping[str, Any],
+    rows: Mapping[str, Sequence[int]],
+    melodies: Mapping[str, Sequence[Melody]],
+) -> ReportData:
+    judged = done.judged
     hashes = {done.corpus.manifest.name: done.corpus.sha256} | {one.name: one.sha256 for one in done.sets if one.sha256}
     return ReportData(
         results=results,
         melodies=[
-            SystemMelodies(
-                one.name,
-                one.description,
-                [one.tunes[row].melody() for row in rows[one.name]],
-                f"melodies/{one.name}",
-            )
-            for one in done.sets
+            SystemMelodies(one.name, one.description, melodies[one.name], f"melodies/{one.name}") for one in done.sets
         ],
         probabilities=[one.thought for one in done.sets if one.thought is not None],
         corpus={"name": done.corpus.manifest.name, "melodies": len(done.corpus), "notes": done.corpus.notes},
         options={"evaluation": _asked(done), "steps": done.steps},
         seeds={"run": done.options.seed},
         versions=versions(),
-        title=f"{_listed([one.name for one in systems])} beside people's melodies",
+        title=f"{listed([one.name for one in done.sets[1:]])} beside people's melodies",
         published=False,
         verdicts=[ToldVerdict(one.system, one.text, TONES[one.kind]) for one in done.verdicts],
         differences=judged.differences,
-        distributions=list(distributions(judged.counts)),
+        distributions=distributions(judged.counts),
         similarity=[self_similarity(one.name, one.line, one.contexts) for one in done.sets],
         copies=[passage for one in done.sets for passage in _passages(one, done, rows[one.name])],
         listener=done.listened,
@@ -141,7 +142,3 @@ def _heard(one: MelodySet, done: Evaluation) -> list[int]:
 def _passages(one: MelodySet, done: Evaluation, rows: Sequence[int]) -> list[CopiedPassage]:
     copies = done.judged.copies.get(one.name)
     return copied_passages(one, rows, done.learned, copies, done.judged.bound) if copies is not None else []
-
-
-def _listed(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple
 from cantilena.evaluation import Difference
 from cantilena.evaluation.metric_catalogue import words_of
 from cantilena.evaluation.metric_words import ORIGINALITY
+from cantilena.evaluation.report_findings import HOLDS
 from cantilena.evaluation.tables import number
 from cantilena.experiment.contestants import PEOPLE
 
@@ -120,10 +121,9 @@ def of_length(name: str, steps: int, people: int) -> Verdict | None:
 
 def of_pair(first: str, second: str, differences: Sequence[Difference]) -> list[Verdict]:
     """What two systems differ in, after correction."""
-    tested = [one for one in differences if one.adjusted is not None]
+    tested, held = _tested_and_held(differences)
     if not tested:
         return []
-    held = [one for one in tested if one.adjusted is not None and one.adjusted <= 0.05]
     both = f"{first} and {second}"
     if not held:
         return [Verdict(both, "same", f"no difference: 0 of {len(tested)} numbers tell one from the other")]
@@ -199,15 +199,20 @@ def _likeness(
     name: str, system: Mapping[str, Any], people: Mapping[str, Any], differences: Sequence[Difference]
 ) -> list[Verdict]:
     # What a melody copies is said on its own: people's pieces that are in the corpus are not unlike people's.
-    tested = [one for one in differences if one.adjusted is not None and words_of(one.metric).group != ORIGINALITY]
+    tested, held = _tested_and_held([one for one in differences if words_of(one.metric).group != ORIGINALITY])
     if not tested:
         return []
-    held = [one for one in tested if one.adjusted is not None and one.adjusted <= 0.05]
     if not held:
         return [Verdict(name, "like", f"no number tells it from people's melodies (0 of {len(tested)})")]
     clearest = sorted(held, key=lambda one: -_clearness(system, people, one.metric))[:3]
     told = "; ".join(_beside(system, people, one.metric) for one in clearest)
     return [Verdict(name, "unlike", f"{len(held)} of {len(tested)} numbers differ from people's, most: {told}")]
+
+
+def _tested_and_held(differences: Sequence[Difference]) -> tuple[list[Difference], list[Difference]]:
+    """Those that were tested, and of them those that hold after correction."""
+    tested = [one for one in differences if one.adjusted is not None]
+    return tested, [one for one in tested if one.adjusted is not None and one.adjusted <= HOLDS]
 
 
 def _clearness(system: Mapping[str, Any], people: Mapping[str, Any], metric: str) -> float:
