@@ -6,7 +6,7 @@ import torch
 
 from cantilena.encoding import EventsEncoding, GridEncoding
 from cantilena.model import Bars, Network, NetworkOptions, Sequences, log_softmax, numpy_of
-from cantilena.music import Melody
+from cantilena.music import Key, Melody, Meter
 from cantilena.training import transpositions
 from cantilena.training.batches import Batches
 from cantilena.training.lessons import EveryStep
@@ -85,6 +85,22 @@ def test_pieces_are_learned_in_keys_that_the_encoding_can_say():
     assert seen[0] == {(2 + shift, 1, 14 + shift, 0) for shift in range(4)}
     assert seen[1] == {(37 - shift, 1, 1, 25 - shift) for shift in range(4)}
     assert seen[2] == {(0, 1, 0, 1)}
+
+
+def test_a_key_that_is_told_moves_with_the_piece_and_is_sometimes_left_out():
+    bars = Bars.of(Meter(6, 8), melodies=2, step_ticks=6, key=Key.parse("C major"), style=3)
+    pieces = Sequences.of([[14, 1, 16, 18], [20, 1, 1, 0]], bars)
+    batches = Batches(pieces, batch=2, seed=1, transpositions=transpositions(GridEncoding(), 3), forget=0.3)
+    untold = np.zeros(4)
+    for epoch in range(400):
+        rows, _, known = batches.tokens(np.array([1, 0]), epoch)
+        for row, first, (key, mode, meter, style) in zip(rows, (20, 14), known.known, strict=True):
+            assert key in (0, 1 + (row[0] - first) % 12)
+            assert (mode, meter, style) == tuple(np.where([mode, meter, style], bars.known[0, 1:], 0))
+        untold += (known.known == 0).mean(axis=0) / 400
+    np.testing.assert_allclose(untold, 1 - 0.7**2, atol=0.05)
+    again = batches.tokens(np.array([0]), 7)[2].known, batches.tokens(np.array([1, 0]), 7)[2].known[1:]
+    np.testing.assert_array_equal(*again)  # what is left out does not hang on the batch
 
 
 def test_the_papers_windows_predict_every_step_once_and_never_look_across_pieces():

@@ -24,7 +24,6 @@ from cantilena.experiment.rivals import best_of_many, constrained, divergence_of
 from cantilena.experiment.systems import model_system
 from cantilena.experiment.tunable import open_tunable
 from cantilena.model import Bundle, SequenceModel
-from cantilena.music import Meter
 from cantilena.runs import generator, options_record, read_json, run_folder, say, write_bytes, write_json, write_text
 from cantilena.theory import Context
 from cantilena.tuning import MusicReward, TuningOptions, tune
@@ -100,7 +99,8 @@ class _Sweep:
             model=model,
             reference=self.bundle.prior(),
             alike=COUNTED,
-            meter=Meter.parse(self.options.meter),
+            meter=self.reward.context.meter,
+            key=None if model is None else self.reward.context.key,
             thorough=True,
         )
         if kl is not None:
@@ -127,7 +127,8 @@ class _Sweep:
         """The point that a tuning ends at."""
         done = tune(self.bundle, options)
         model = done.bundle.model()
-        drawn = model_system("tuned", "", model, self.bundle.encoding, options.seed, meter=Meter.parse(options.meter))
+        where = self.reward.context
+        drawn = model_system("tuned", "", model, self.bundle.encoding, options.seed, meter=where.meter, key=where.key)
         sample = Sample(drawn.draw(COUNTED, options.steps, "count"), contexts=self.reward.context)
         row = self.row(sample, curve, model)
         return {**row, "c": done.history.c[-1], "seconds": round(done.seconds, 1)}
@@ -179,7 +180,7 @@ def _untuned(sweep: _Sweep) -> dict[str, Row]:
     prior = bundle.prior()
 
     def plain() -> Row:
-        system = model_system("lstm", "", prior, bundle.encoding, options.seed, meter=Meter.parse(options.meter))
+        system = model_system("lstm", "", prior, bundle.encoding, options.seed, meter=context.meter, key=context.key)
         return sweep.row(Sample(system.draw(COUNTED, options.steps, "count"), contexts=context), "lstm", prior)
 
     def under_constraints() -> Row:

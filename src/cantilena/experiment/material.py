@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +12,9 @@ from numpy.typing import NDArray
 from cantilena.corpus import SPLITS, Corpus, Split, in_plain_key
 from cantilena.encoding import Encoding, EventsEncoding, GridEncoding
 from cantilena.errors import CorpusError
-from cantilena.model import Bars, Sequences
-from cantilena.music import Key, Melody
+from cantilena.experiment.style_labels import StyleLabels, usual_settings
+from cantilena.model import KINDS, UNTOLD, Bars, Sequences, told
+from cantilena.music import Key, Melody, find_key
 from cantilena.theory import Context
 
 
@@ -47,6 +49,7 @@ class Material:
         folded: notes moved by octaves into the range.
         rounded: notes moved to the grid.
         dropped: notes that the encoding cannot say.
+        styles: the usual meter and key of each style by its name (`usual_settings`); empty where none are told.
     """
 
     encoding: Encoding
@@ -57,15 +60,16 @@ class Material:
     folded: int
     rounded: int
     dropped: int
+    styles: Mapping[str, Any] = field(default_factory=dict)
 
 
-def grid_material(corpus: Corpus) -> Material:
+def grid_material(corpus: Corpus, styles: StyleLabels | None = None) -> Material:
     """The melodies of a corpus on RL Tuner's grid, in C major or A minor.
 
     Raises:
         CorpusError: a split holds no melody.
     """
-    return material_of({split: corpus.melodies(split) for split in SPLITS}, "grid", plain_keys=True)
+    return material_of({split: corpus.melodies(split) for split in SPLITS}, "grid", plain_keys=True, styles=styles)
 
 
 def events_material(corpus: Corpus) -> Material:
@@ -74,7 +78,12 @@ def events_material(corpus: Corpus) -> Material:
 
 
 def material_of(
-    melodies: Mapping[Split, Sequence[Melody]], encoding: str, *, plain_keys: bool, grid: GridEncoding | None = None
+    melodies: Mapping[Split, Sequence[Melody]],
+    encoding: str,
+    *,
+    plain_keys: bool,
+    grid: GridEncoding | None = None,
+    styles: StyleLabels | None = None,
 ) -> Material:
     """Melodies by split, encoded.
 
@@ -83,11 +92,12 @@ def material_of(
         encoding: `grid`, or `events`, whose vocabulary is learned from all splits.
         plain_keys: transpose each melody to C major or A minor, in the octave that fits the grid's range.
         grid: the grid; RL Tuner's where None.
+        styles: of the melodies, None where they are not known.
 
     Raises:
         CorpusError: a split holds no melody.
     """
-    grid = grid or GridEncoding()
+    grid, styles = grid or GridEncoding(), styles or StyleLabels()
     parts = {split: list(some) for split, some in melodies.items()}
     if plain_keys:
         parts = {split: [in_plain_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}
@@ -95,7 +105,10 @@ def material_of(
     if encoding == "events":
         spoken = EventsEncoding.learned_from([melody for some in parts.values() for melody in some])
     fits = {split: [spoken.fit(melody) for melody in some] for split, some in parts.items()}
-    pieces = {split: encode_pieces(spoken, [fit.melody for fit in some]) for split, some in fits.items()}
+    usual = usual_settings(styles, parts["train"])
+    pieces = {
+        split: encode_pieces(spoken, [fit.melody for fit in some], styles.of(split)) for split, some in fits.items()
+    }
     for split, some in pieces.items():
         if not len(some):
             raise CorpusError(f"the corpus holds no melody to {_PURPOSE[split]}", "give a corpus of 10 pieces or more")
@@ -109,20 +122,30 @@ def material_of(
         folded=sum(fit.folded for fit in every),
         rounded=sum(fit.rounded for fit in every),
         dropped=sum(fit.dropped for fit in every),
+        styles=usual,
     )
 
 
-def encode_pieces(encoding: Encoding, melodies: Sequence[Melody]) -> Pieces:
-    """Melodies as tokens, those without a token left out."""
-    encoded = [(melody, encoding.encode(melody)) for melody in melodies]
-    kept = [(melody, tokens) for melody, tokens in encoded if len(tokens)]
+def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequence[int] | None = None) -> Pieces:
+    """Melodies as tokens, those without a token left out.
+
+    Args:
+        encoding: what the tokens mean.
+        melodies: on its grid and in its range.
+        styles: the number of the style of each, 0 for none; None where none is known.
+    """
+    numbers = [UNTOLD] * len(melodies) if styles is None else styles
+    encoded = [(melody, style, encoding.encode(melody)) for melody, style in zip(melodies, numbers, strict=True)]
+    kept = [(melody, style, tokens) for melody, style, tokens in encoded if len(tokens)]
     step = encoding.step_ticks
+    known = [told(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
     bars = Bars(
-        np.array([max(melody.meter.ticks_per_bar // step, 1) for melody, _ in kept], dtype=np.int64),
-        np.array([melody.pickup // step for melody, _ in kept], dtype=np.int64),
+        np.array([max(melody.meter.ticks_per_bar // step, 1) for melody, _, _ in kept], dtype=np.int64),
+        np.array([melody.pickup // step for melody, _, _ in kept], dtype=np.int64),
+        np.array(known, dtype=np.int64).reshape(len(kept), len(KINDS)),
     )
-    sequences = Sequences(tuple(tokens for _, tokens in kept), bars)
-    return Pieces(tuple(melody for melody, _ in kept), sequences, encoding.tells_time)
+    sequences = Sequences(tuple(tokens for _, _, tokens in kept), bars)
+    return Pieces(tuple(melody for melody, _, _ in kept), sequences, encoding.tells_time)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from cantilena.experiment.model_distances import model_distances
 from cantilena.experiment.rule_counts import ALL_COUNTERS, PUBLISHED_COUNTERS, rule_counts
 from cantilena.experiment.set_numbers import set_numbers
 from cantilena.model import SequenceModel
-from cantilena.music import Line, Meter
+from cantilena.music import Key, Line, Meter
 from cantilena.theory import Context
 
 
@@ -43,6 +43,7 @@ def measure(
     reference: SequenceModel,
     alike: int | None = None,
     meter: Meter | None = None,
+    key: Key | None = None,
     thorough: bool = False,
 ) -> dict[str, Entry]:
     """All metrics of a set of melodies.
@@ -56,6 +57,7 @@ def measure(
         alike: numbers of a set (different melodies, distinct-4) fall as it grows, so they are taken of so many of the
             melodies, drawn at random, that all sets are of one size; of all if None.
         meter: the time signature in which models are asked for likelihoods; 4/4 if None.
+        key: what they are told then, if they can be told keys.
         thorough: also count what the rules of the set `cantilena` hear, and measure diversity in every way; seconds.
 
     Returns:
@@ -66,7 +68,7 @@ def measure(
     counts = RuleCounts.joined(
         [
             rule_counts(line, contexts, ALL_COUNTERS if thorough else PUBLISHED_COUNTERS),
-            model_distances(sample.tokens, encoding, model=model, reference=reference, meter=meter),
+            model_distances(sample.tokens, encoding, model=model, reference=reference, meter=meter, key=key),
         ]
     )
     piece = np.arange(line.melodies) if sample.piece is None else sample.piece

@@ -9,7 +9,7 @@ from cantilena.encoding import Encoding
 from cantilena.evaluation import RuleCounts, entropies
 from cantilena.experiment.systems import bars_in
 from cantilena.model import SequenceModel, log_probs_in_bars, numpy_of
-from cantilena.music import Meter
+from cantilena.music import Key, Meter
 
 _CHUNK = 256
 """Melodies that a model judges at once, to bound memory."""
@@ -22,6 +22,7 @@ def model_distances(
     model: SequenceModel | None,
     reference: SequenceModel,
     meter: Meter | None = None,
+    key: Key | None = None,
 ) -> RuleCounts:
     """The likelihood of melodies under a reference, and the KL divergence of the model from it, nats over steps.
 
@@ -37,6 +38,7 @@ def model_distances(
         model: what they were drawn from; None where it is no distribution: then there is no KL divergence.
         reference: the model before tuning.
         meter: the time signature in which models are asked; 4/4 if None.
+        key: what they are told, if they can be told keys.
 
     Returns:
         `log_likelihood_per_step`, and with a model `kl_per_step` and `entropy_per_step`, each out of the steps.
@@ -44,7 +46,7 @@ def model_distances(
     likelihood, divergence, uncertain = [], [], []
     for start in range(0, len(tokens), _CHUNK):
         part = tokens[start : start + _CHUNK]
-        bars = bars_in(meter, len(part), encoding)
+        bars = bars_in(meter, len(part), encoding, key)
         log_p = np.asarray(numpy_of(log_probs_in_bars(reference, part, bars)), dtype=np.float64)
         likelihood.append(np.take_along_axis(log_p, part[..., None], axis=-1)[..., 0].sum(1))
         if model is not None:

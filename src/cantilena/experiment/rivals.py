@@ -13,10 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.evaluation import bootstrap_ratio
-from cantilena.experiment.systems import bars_in
 from cantilena.generation import Constraints, sample
-from cantilena.model import Bundle, SequenceModel, log_probs_in_bars, numpy_of
-from cantilena.music import Meter
+from cantilena.model import Bundle, log_probs_in_bars, numpy_of
 from cantilena.runs import generator, progress
 from cantilena.tuning import MusicReward, TuningOptions
 
@@ -40,7 +38,7 @@ def best_of_many(
     drawn, earned = [], []
     with progress("Drawing melodies to choose from", total=pool, unit="melodies") as bar:
         for first in range(0, pool, _AT_ONCE):
-            tokens = _drawn(bundle.prior(), bundle, options, min(_AT_ONCE, pool - first), f"pool {first}")
+            tokens = _drawn(bundle, reward, options, min(_AT_ONCE, pool - first), f"pool {first}")
             drawn.append(tokens.astype(np.int32))  # there may be a quarter of a million
             earned.append(reward.learned(reward.terms(tokens)).sum(1))
             bar.advance(len(tokens))
@@ -80,7 +78,7 @@ def constrained(
     """
     masks = Constraints(reward.rules.rules, bundle.encoding, reward.context, options.steps)
     uniforms = generator(options.seed, "constrained").random((melodies, options.steps))
-    bars = bars_in(Meter.parse(options.meter), melodies, bundle.encoding)
+    bars = reward.bars(melodies)
     samples = sample(bundle.prior(), uniforms, bars=bars, constraints=masks)
     log_p = np.asarray(numpy_of(log_probs_in_bars(bundle.prior(), samples.tokens, bars)), dtype=np.float64)
     further = samples.log_likelihood - np.take_along_axis(log_p, samples.tokens[..., None], axis=-1).sum((1, 2))
@@ -92,7 +90,7 @@ def constrained(
 
 
 def _drawn(
-    model: SequenceModel, bundle: Bundle, options: TuningOptions, melodies: int, purpose: str
+    bundle: Bundle, reward: MusicReward, options: TuningOptions, melodies: int, purpose: str
 ) -> NDArray[np.int64]:
     uniforms = generator(options.seed, "rivals", purpose).random((melodies, options.steps))
-    return sample(model, uniforms, bars=bars_in(Meter.parse(options.meter), melodies, bundle.encoding)).tokens
+    return sample(bundle.prior(), uniforms, bars=reward.bars(melodies)).tokens

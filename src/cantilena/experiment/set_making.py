@@ -100,11 +100,17 @@ def bundle_set(contestant: Contestant, steps: int, options: EvaluateOptions) -> 
         options.seed,
         sampling=sampling,
         meter=composer.meter,
+        key=composer.key,
     )
     tokens = system.draw(options.melodies, _tokens_for(steps, system.encoding), "count")
     drawn = _decoded(system, tokens, steps, composer.key, _PLAIN if composer.plain_keys else (), composer.meter)
     own = model_distances(
-        tokens, composer.encoding, model=composer.model, reference=composer.prior, meter=composer.meter
+        tokens,
+        composer.encoding,
+        model=composer.model,
+        reference=composer.prior,
+        meter=composer.meter,
+        key=composer.key,
     )
     kept = ("entropy_per_step",) if bundle.prior_weights is None else ("entropy_per_step", "kl_per_step")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -113,7 +119,7 @@ def bundle_set(contestant: Contestant, steps: int, options: EvaluateOptions) -> 
 
 def _thought(composer: Composer, tokens: NDArray[np.int64]) -> NoteProbabilities:
     """What a model thought at each step of a melody: the paper's figures 8 and 9."""
-    bars = bars_in(composer.meter, 1, composer.encoding)
+    bars = bars_in(composer.meter, 1, composer.encoding, composer.key)
     log_probs = np.asarray(numpy_of(log_probs_in_bars(composer.model, tokens, bars)), dtype=np.float64)[0]
     return NoteProbabilities(composer.name, np.exp(log_probs), composer.encoding.vocabulary, tokens[0].tolist())
 

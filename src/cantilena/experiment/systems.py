@@ -12,7 +12,7 @@ from cantilena.encoding import Encoding
 from cantilena.experiment.material import Pieces
 from cantilena.generation import SamplingOptions, mix_snippets, sample
 from cantilena.model import Bars, SequenceModel
-from cantilena.music import Meter
+from cantilena.music import Key, Meter
 from cantilena.runs import generator
 
 Tokens = NDArray[np.int64]
@@ -48,6 +48,7 @@ def model_system(
     sampling: SamplingOptions | None = None,
     primers: Tokens | None = None,
     meter: Meter | None = None,
+    key: Key | None = None,
 ) -> System:
     """A system that draws from a model.
 
@@ -60,10 +61,11 @@ def model_system(
         sampling: how tokens are drawn.
         primers: `(primers, steps)`: each melody continues one of these, which is not part of it; none if left out.
         meter: the time signature; 4/4 if left out.
+        key: what a model that can be told keys is told; nothing if left out.
     """
 
     def draw(melodies: int, steps: int, purpose: str) -> Tokens:
-        bars = bars_in(meter, melodies, encoding)
+        bars = bars_in(meter, melodies, encoding, key)
         uniforms = generator(seed, purpose, name).random((melodies, steps))
         if primers is None:
             return sample(model, uniforms, options=sampling, bars=bars).tokens
@@ -77,11 +79,11 @@ def model_system(
     return System(name, description, encoding, draw, model)
 
 
-def bars_in(meter: Meter | None, melodies: int, encoding: Encoding) -> Bars | None:
-    """The bars of so many melodies in a meter, 4/4 if None; None where tokens tell no time."""
+def bars_in(meter: Meter | None, melodies: int, encoding: Encoding, key: Key | None = None) -> Bars | None:
+    """The bars of so many melodies in a meter, 4/4 if None, and a key to tell; None where tokens tell no time."""
     if not encoding.tells_time:
         return None
-    return Bars.of(meter or Meter(), melodies=melodies, step_ticks=encoding.step_ticks)
+    return Bars.of(meter or Meter(), melodies=melodies, step_ticks=encoding.step_ticks, key=key)
 
 
 def oracle_system(pieces: Pieces, encoding: Encoding, seed: int, *, snippet: int) -> System:

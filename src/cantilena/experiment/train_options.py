@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cantilena.errors import UsageError
-from cantilena.model import NGramOptions
+from cantilena.model import KINDS, NGramOptions
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,14 @@ class TrainRequest:
 
     seconds: float | None = None
     """Learn from the first so many seconds of each piece of a folder."""
+
+    styles: str = ""
+    """Tell the network the style of each melody, to compose in one later: `collection`, `composer`, or the
+    clusters.json that `cantilena corpus cluster` wrote."""
+
+    conditions: str = "auto"
+    """What else the network is told of each melody beforehand: key, mode and meter, with commas between, or `none`.
+    `auto`: mode and meter in plain keys, key too in all; nothing for events."""
 
     model: Literal["network", "ngram"] = "network"
     """`network`: a recurrent network. `ngram`: counts of what followed what, and a memory of the piece itself: what a
@@ -116,6 +124,9 @@ class TrainRequest:
             raise UsageError(
                 "plain keys with held-out folders or events, which are taken as they are", "leave --keys to itself"
             )
+        if self.styles.strip() and (self.valid or self.test):
+            raise UsageError("styles with held-out folders, whose styles nobody knows", "leave out --styles")
+        _ = self.known
         if self.model not in ("network", "ngram"):
             raise UsageError(f"there is no model '{self.model}'", "choose network or ngram")
         if self.model == "ngram":
@@ -131,6 +142,8 @@ class TrainRequest:
     def _refuse_what_networks_know(self) -> None:
         _ = self.ngram
         given = [name for name in OF_A_NETWORK if getattr(self, name) is not None]
+        given += ["styles"] if self.styles.strip() else []
+        given += ["conditions"] if self.conditions != "auto" else []
         given += ["preset"] if self.preset != "quick" else []
         given += ["blend"] if self.blend else []
         given += ["device"] if self.device not in ("auto", "cpu") else []
@@ -146,6 +159,23 @@ class TrainRequest:
             UsageError: an order that none can have.
         """
         return NGramOptions() if self.order is None else NGramOptions(order=self.order)
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """What the network is told of each melody, in order.
+
+        Raises:
+            UsageError: an unknown condition.
+        """
+        asked = [word.strip() for word in self.conditions.split(",")]
+        if asked == ["auto"]:
+            asked = ["mode", "meter"] if self.plain_keys else ["key", "mode", "meter"]
+            asked = asked if self.encoding == "grid" else []
+        unknown = [word for word in asked if word not in ("none", "key", "mode", "meter")]
+        if unknown or (len(asked) > 1 and "none" in asked):
+            raise UsageError(f"the conditions {self.conditions}", "give auto, none, or of key,mode,meter what you want")
+        styled = ["style"] if self.styles.strip() else []
+        return tuple(kind for kind in KINDS if kind in [*asked, *styled])
 
     @property
     def plain_keys(self) -> bool:

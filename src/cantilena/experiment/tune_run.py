@@ -15,7 +15,7 @@ from cantilena.experiment.measure import Sample, measure
 from cantilena.experiment.systems import model_system
 from cantilena.experiment.tunable import open_tunable
 from cantilena.model import Bundle, SequenceModel
-from cantilena.music import Meter
+from cantilena.music import Key, Meter
 from cantilena.runs import generator, options_record, run_folder, write_bytes, write_json
 from cantilena.theory import Context
 from cantilena.tuning import Tuned, TuningOptions, tune
@@ -106,14 +106,14 @@ def run_tuning(
             resume=run.resumed,
         )
         tuned.bundle.save(folder / MODEL)
-        systems = {}
+        systems, meter, key = {}, reward.context.meter, reward.context.key
         if people is not None:
             sample = Sample(people.tokens, people.piece, people.contexts)
-            systems["human"] = _counted(sample, untuned, None, options, "human")
+            systems["human"] = _counted(sample, untuned, None, options, "human", None)
         for side, model in (("untuned", tuned.bundle.prior()), ("tuned", tuned.bundle.model())):
-            system = model_system(side, "", model, untuned.encoding, options.seed, meter=Meter.parse(options.meter))
+            system = model_system(side, "", model, untuned.encoding, options.seed, meter=meter, key=key)
             drawn = Sample(system.draw(COUNTED, options.steps, "count"), contexts=reward.context)
-            systems[side] = _counted(drawn, tuned.bundle, model, options, side)
+            systems[side] = _counted(drawn, tuned.bundle, model, options, side, key)
         _tell_bands(systems, reward.context, options.steps)
         write_json(folder / "results.json", {"systems": systems})
         _draw(folder, tuned)
@@ -123,7 +123,7 @@ def run_tuning(
 
 
 def _counted(
-    sample: Sample, bundle: Bundle, model: SequenceModel | None, options: TuningOptions, side: str
+    sample: Sample, bundle: Bundle, model: SequenceModel | None, options: TuningOptions, side: str, key: Key | None
 ) -> dict[str, Any]:
     """A row of results.json."""
     metrics = measure(
@@ -134,6 +134,7 @@ def _counted(
         reference=bundle.prior(),
         alike=COUNTED,
         meter=Meter.parse(options.meter),
+        key=key,
         thorough=True,
     )
     return {"melodies": len(sample.tokens), "metrics": metrics}

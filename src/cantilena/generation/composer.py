@@ -17,7 +17,8 @@ from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.placement import Placement, place, tuned_in
 from cantilena.generation.primer import read_primer
 from cantilena.generation.sampling import sample
-from cantilena.model import Bars, Bundle, SequenceModel, find_bundle, log_probs_in_bars, numpy_of
+from cantilena.generation.style import Style, styles_of
+from cantilena.model import Bars, Bundle, SequenceModel, find_bundle, log_probs_in_bars, numpy_of, style_number
 from cantilena.music import Key, Melody, Meter
 from cantilena.runs import generator
 from cantilena.theory import Context, RuleSet, load_rules
@@ -57,6 +58,7 @@ class Composer:
         name: what it is called.
         key: the key that it was tuned in, None where it was not: what it composes in unless told otherwise.
         meter: the same of the time signature.
+        styles: those that it can be told to compose in.
 
     Example:
         >>> composer = load("tunes")
@@ -72,6 +74,7 @@ class Composer:
     name: str = ""
     key: Key | None = None
     meter: Meter | None = None
+    styles: tuple[Style, ...] = ()
 
     @classmethod
     def of(cls, bundle: Bundle, name: str = "") -> Composer:
@@ -82,7 +85,7 @@ class Composer:
         """
         plain = bool(bundle.provenance.get("plain_keys", True))
         key, meter = tuned_in(bundle.provenance)
-        return cls(bundle.model(), bundle.prior(), bundle.encoding, plain, name, key, meter)
+        return cls(bundle.model(), bundle.prior(), bundle.encoding, plain, name, key, meter, styles_of(bundle))
 
     def compose(
         self,
@@ -90,6 +93,7 @@ class Composer:
         seconds: float | None = None,
         bars: int | None = None,
         events: int | None = None,
+        style: str = "",
         primer: str | Melody = "",
         with_primer: bool = True,
         key: str | Key = "",
@@ -109,6 +113,7 @@ class Composer:
             seconds: length of the new music; 30 where no length is given.
             bars: length of the new music in bars.
             events: length of the new music in tokens.
+            style: one of `styles`, by its name or a part of it.
             primer: what to continue: typed notes, a path, or a melody.
             with_primer: whether the result begins with the primer.
             key: such as `D minor`; the primer's or the model's own where none is given.
@@ -132,6 +137,7 @@ class Composer:
             seconds=seconds,
             bars=bars,
             events=events,
+            style=style,
             primer=text,
             with_primer=with_primer,
             key=key if isinstance(key, str) else key.name,
@@ -171,8 +177,15 @@ class Composer:
             idea = read_primer(options.primer)
         if rules is None and options.constrain.strip():
             rules = load_rules(options.constrain)
+        number = style_number(options.style, [style.name for style in self.styles])
         placement = place(
-            self.encoding, options, idea, plain_keys=self.plain_keys, tuned_key=self.key, tuned_meter=self.meter
+            self.encoding,
+            options,
+            idea,
+            plain_keys=self.plain_keys,
+            tuned_key=self.key,
+            tuned_meter=self.meter,
+            style=self.styles[number - 1] if number else None,
         )
         steps = placement.steps(options)
         uniforms = np.stack([generator(seed, "compose", number).random(steps) for number in _numbers(melodies)])
@@ -182,10 +195,10 @@ class Composer:
             options=sampling,
             primer=placement.primer,
             allowed=placement.allowed,
-            bars=self._bars(placement, melodies),
+            bars=self._bars(placement, melodies, number),
             constraints=self._constraints(rules, placement, steps) if rules is not None else None,
         )
-        prior = self._log_likelihood(self.prior, placement, samples.tokens)
+        prior = self._log_likelihood(self.prior, placement, samples.tokens, number)
         broken = [None] * melodies if samples.broken is None else samples.broken.tolist()
         return [
             replace(
@@ -197,10 +210,17 @@ class Composer:
             for number in _numbers(melodies)
         ]
 
-    def _bars(self, placement: Placement, melodies: int) -> Bars | None:
-        if not self.encoding.tells_time:
-            return None
-        return Bars.of(placement.meter, melodies=melodies, step_ticks=self.encoding.step_ticks, pickup=placement.pickup)
+    def _bars(self, placement: Placement, melodies: int, style: int) -> Bars:
+        """Where the steps lie, and all that a network can be told of what is to come."""
+        meter = placement.meter if self.encoding.tells_time else Meter()
+        return Bars.of(
+            meter,
+            melodies=melodies,
+            step_ticks=self.encoding.step_ticks,
+            pickup=placement.pickup if self.encoding.tells_time else 0,
+            key=placement.home,
+            style=style,
+        )
 
     def _constraints(self, rules: RuleSet, placement: Placement, steps: int) -> Constraints:
         steps_per_bar = max(placement.meter.ticks_per_bar // self.encoding.step_ticks, 1)
@@ -208,12 +228,12 @@ class Composer:
         return Constraints(rules.rules, self.encoding, context, len(placement.primer) + steps)
 
     def _log_likelihood(
-        self, model: SequenceModel, placement: Placement, tokens: NDArray[np.int64]
+        self, model: SequenceModel, placement: Placement, tokens: NDArray[np.int64], style: int
     ) -> NDArray[np.float64]:
         """Nats of each row of new tokens after the primer: `(melodies,)`."""
         before = np.tile(placement.primer, (len(tokens), 1))
         whole = np.concatenate([before, tokens], axis=1)
-        log_probs = numpy_of(log_probs_in_bars(model, whole, self._bars(placement, len(tokens))))
+        log_probs = numpy_of(log_probs_in_bars(model, whole, self._bars(placement, len(tokens), style)))
         chosen = np.take_along_axis(log_probs, whole[..., None], axis=-1)[..., 0]
         return np.asarray(chosen[:, len(placement.primer) :].sum(axis=1), dtype=np.float64)
 

@@ -47,6 +47,10 @@ class ComposeOptions:
     events: int | None = None
     """Length of the new music in tokens: sixteenths on the grid, notes and chords in the events encoding."""
 
+    style: str = ""
+    """The style to compose in, of those that the model was told: a name or a part of it. Its usual key and meter are
+    taken where none are given."""
+
     primer: str = ""
     """What to continue: notes such as "C4 D4 E4/2 r/8 F#4/8", or a MIDI, MusicXML, ABC or kern file."""
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from cantilena.encoding import Encoding
 from cantilena.errors import BundleError, UsageError
 from cantilena.generation.options import ComposeOptions
+from cantilena.generation.style import Style
 from cantilena.music import Key, Melody, Meter, Tempo, parse_pitch_range
 
 _DEFAULT_SECONDS = 30.0
@@ -69,6 +70,7 @@ def place(
     plain_keys: bool,
     tuned_key: Key | None = None,
     tuned_meter: Meter | None = None,
+    style: Style | None = None,
 ) -> Placement:
     """Decide key, range, meter and tempo, and turn the primer into tokens.
 
@@ -79,15 +81,17 @@ def place(
         plain_keys: whether the model thinks in C major and A minor only.
         tuned_key: the key that the model was tuned in, if it was tuned: what it composes in unless told otherwise.
         tuned_meter: the same of the time signature.
+        style: the style to compose in, whose usual key and meter come before those.
 
     Raises:
         UsageError: a key, meter or range that is none.
     """
-    own_key = idea.key if idea is not None and idea.key is not None else tuned_key or Key()
+    usual_key, usual_meter = (style.key, style.meter) if style is not None else (None, None)
+    own_key = idea.key if idea is not None and idea.key is not None else usual_key or tuned_key or Key()
     key = Key.parse(options.key) if options.key else own_key
     home = _home(key, plain_keys=plain_keys, tuned_key=tuned_key)
     low_high = parse_pitch_range(options.range) if options.range.strip() else None
-    own_meter = idea.meter if idea is not None else tuned_meter or Meter()
+    own_meter = idea.meter if idea is not None else usual_meter or tuned_meter or Meter()
     meter = Meter.parse(options.meter) if options.meter else own_meter
     own_tempo = idea.tempo if idea is not None else Tempo()
     tempo = own_tempo if options.tempo is None else Tempo.constant(options.tempo)

@@ -4,6 +4,12 @@ from .bars import Bars as Bars
 from .blend import Blend as Blend
 from .bundle import Bundle as Bundle
 from .bundle import find_bundle as find_bundle
+from .conditions import KINDS as KINDS
+from .conditions import METERS as METERS
+from .conditions import UNTOLD as UNTOLD
+from .conditions import style_number as style_number
+from .conditions import told as told
+from .conditions import transposed as transposed
 from .device import autocast as autocast
 from .device import choose_device as choose_device
 from .device import choose_precision as choose_precision

@@ -1,4 +1,4 @@
-"""Where the steps of a melody lie in their bars."""
+"""What is known of melodies before they begin: where their steps lie in their bars, and what else is told."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music import Meter
+from cantilena.model.conditions import KINDS, UNTOLD, Told, told
+from cantilena.music import Key, Meter
 
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Bar length and pickup of many melodies.
+    """Bar length and pickup of many melodies, and what else a network may be told of each.
 
     Args:
         steps_per_bar: `(melodies,)` int64, steps in a bar.
         pickup: `(melodies,)` int64, steps before the first barline.
+        told: `(melodies, 4)` int64, key, mode, meter and style (`conditions.told`); None where nothing is told.
 
     Example:
         >>> Bars.of(Meter(3, 4), melodies=1, step_ticks=6, pickup=24).positions(6).tolist()
@@ -26,12 +28,26 @@ class Bars:
 
     steps_per_bar: NDArray[np.int64]
     pickup: NDArray[np.int64]
+    told: Told | None = None
 
     @classmethod
-    def of(cls, meter: Meter, *, melodies: int, step_ticks: int, pickup: int = 0) -> Bars:
-        """The same meter and pickup (in ticks) for all melodies."""
+    def of(
+        cls,
+        meter: Meter,
+        *,
+        melodies: int,
+        step_ticks: int,
+        pickup: int = 0,
+        key: Key | None = None,
+        style: int = UNTOLD,
+    ) -> Bars:
+        """The same meter, pickup (in ticks), key and style for all melodies, and all of that told."""
         steps = max(meter.ticks_per_bar // step_ticks, 1)
-        return cls(np.full(melodies, steps, dtype=np.int64), np.full(melodies, pickup // step_ticks, dtype=np.int64))
+        return cls(
+            np.full(melodies, steps, dtype=np.int64),
+            np.full(melodies, pickup // step_ticks, dtype=np.int64),
+            np.tile(told(key, meter, style), (melodies, 1)),
+        )
 
     @classmethod
     def common_time(cls, melodies: int) -> Bars:
@@ -43,5 +59,15 @@ class Bars:
         clock = np.arange(first, first + steps)[None, :]
         return (clock - self.pickup[:, None]) % self.steps_per_bar[:, None]
 
+    @property
+    def known(self) -> Told:
+        """`(melodies, 4)`: what is told of each, `UNTOLD` where nothing is."""
+        nothing = np.full((len(self.steps_per_bar), len(KINDS)), UNTOLD, dtype=np.int64)
+        return nothing if self.told is None else self.told
+
+    def untold(self) -> Bars:
+        """The same bars, and nothing else known."""
+        return Bars(self.steps_per_bar, self.pickup)
+
     def __getitem__(self, rows: Any) -> Bars:  # noqa: ANN401  (whatever numpy takes as an index)
-        return Bars(self.steps_per_bar[rows], self.pickup[rows])
+        return Bars(self.steps_per_bar[rows], self.pickup[rows], None if self.told is None else self.told[rows])

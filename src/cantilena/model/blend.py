@@ -122,6 +122,6 @@ class Blend:
 def _said(model: SequenceModel, pieces: Sequences, piece: int) -> Floats:
     """`(steps,)`: the probability of each token of a piece."""
     tokens = pieces.tokens[piece][None, :]
-    log_p = numpy_of(log_probs_in_bars(model, tokens, pieces.bars[np.array([piece])]))
+    log_p = numpy_of(log_probs_in_bars(model, tokens, pieces.bars[np.array([piece])].untold()))
     said: Floats = np.exp(np.take_along_axis(log_p, tokens[..., None], axis=-1)[0, :, 0].astype(np.float64))
     return said

@@ -24,18 +24,28 @@ if TYPE_CHECKING:
 
 Options = NetworkOptions | NGramOptions
 
-_SHAPES: dict[int, type[Options]] = {1: NetworkOptions, 2: NGramOptions, 3: NetworkOptions, 4: NetworkOptions}
+_SHAPES: dict[int, type[Options]] = {
+    1: NetworkOptions,
+    2: NGramOptions,
+    3: NetworkOptions,
+    4: NetworkOptions,
+    5: NetworkOptions,
+}
 """What a bundle of each format holds. A network is written in the first format, so that every Cantilena reads it,
 unless it has what came with the third: then no earlier one may take it for a network without."""
 
-_ADDED: dict[int, tuple[str, ...]] = {3: ("echoes", "attention", "copy_head", "reach")}
+_ADDED: dict[int, tuple[str, ...]] = {3: ("echoes", "attention", "copy_head", "reach"), 5: ("conditions", "styles")}
 """The options that came with a format: in an earlier one a network does not have them, whatever their defaults are."""
 
+_OF_NAMES = ("conditions", "styles")
+"""The options that hold names; other lists hold whole numbers."""
+
 BLEND = 4
-"""The format of a network blended with an n-gram, whose description says `ngram` beside the rest."""
+"""The first format of a network blended with an n-gram, whose description says `ngram` beside the rest. This one holds
+nothing but blends; in later ones there may be an n-gram or not."""
 
 FORMAT = max(_SHAPES)
-"""Raised when an older Cantilena could not read what this one writes."""
+"""The latest that this version reads; raised when an older Cantilena could not read what this one writes."""
 
 _ENTRY = "cantilena"
 _NGRAM = "ngram."
@@ -52,7 +62,7 @@ _HINT = "name a .safetensors file that `cantilena train` or `cantilena tune` wro
 
 def write_bundle(path: Path, bundle: Bundle, *, half: bool, overwrite: bool) -> None:
     """Write a bundle, whole or not at all."""
-    number = BLEND if bundle.ngram is not None else _format_of(bundle.options)
+    number = max(_format_of(bundle.options), 1 if bundle.ngram is None else BLEND)
     late = _later_than(number)
     record: dict[str, Any] = {
         "format": number,
@@ -102,7 +112,7 @@ def read_bundle(path: Path) -> dict[str, Any]:
     if (
         len(weights) + len(prior) + len(counted) != len(tensors)
         or bool(prior) != record["tuned"]
-        or bool(counted) != (number == BLEND)
+        or bool(counted) != ("ngram" in record)
     ):
         raise BundleError("this bundle holds other weights than it says", _HINT)
     return {
@@ -113,7 +123,7 @@ def read_bundle(path: Path) -> dict[str, Any]:
         "policy": record["policy"],
         "licence": record["licence"],
         "provenance": record["provenance"],
-        "ngram": _ngram(record["ngram"], counted) if number == BLEND else None,
+        "ngram": _ngram(record["ngram"], counted) if counted else None,
     }
 
 
@@ -131,7 +141,7 @@ def _ngram(record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> NGr
 def _format_of(options: Options) -> int:
     """The earliest format that says all of a model's options."""
     plain = type(options)()
-    formats = [number for number, shape in _SHAPES.items() if isinstance(options, shape)]
+    formats = [number for number, shape in _SHAPES.items() if isinstance(options, shape) and number != BLEND]
     return next(
         number
         for number in formats
@@ -179,7 +189,8 @@ def _record(metadata: Mapping[str, str]) -> dict[str, Any]:
             f"this bundle has format {version}, which no released Cantilena wrote; this one reads format {FORMAT}",
             "train or tune it again with this version",
         )
-    keys = _KEYS | {"ngram"} if version == BLEND else _KEYS
+    blended = version == BLEND or (version > BLEND and "ngram" in record)
+    keys = _KEYS | {"ngram"} if blended else _KEYS
     if set(record) != keys:
         odd = sorted(set(record) ^ keys)[0]
         raise BundleError(
@@ -219,8 +230,9 @@ def _options(record: Mapping[str, Any], shape: type[Options], late: set[str]) ->
     values: dict[str, Any] = {}
     for name, kind in fields.items():
         value = record[name]
-        if kind is tuple and isinstance(value, list) and all(type(entry) is int for entry in value):
-            value = tuple(value)
+        if kind is tuple and isinstance(value, list):
+            inside = str if name in _OF_NAMES else int
+            value = tuple(value) if all(type(entry) is inside for entry in value) else value
         if kind is float and type(value) is int:
             value = float(value)
         if type(value) is not kind:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
+from cantilena.model import conditions
 from cantilena.model.bars import Bars
 from cantilena.model.echoes import KINDS, Heard
 from cantilena.model.options import NetworkOptions
@@ -61,6 +62,9 @@ class Features:
             sizes += [PLACES, PLACES]
         sizes += [token_rows, LONGEST_RUN + 1] * len(options.look_back)
         sizes += [token_rows] * options.echoes + [KINDS] * options.echoes
+        self._condition_sizes = conditions.sizes(options.conditions, options.styles)
+        self._conditions = conditions.columns(options.conditions)
+        sizes += self._condition_sizes
         self.columns = len(sizes)
         self.rows = sum(sizes)
         self._offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
@@ -85,11 +89,14 @@ class Features:
             columns.append(_runs(tokens, lag))
         if self.options.echoes:
             columns += self._echoes_of(tokens)
+        self._check_told(bars)
+        columns += [np.broadcast_to(one[:, None], tokens.shape) for one in self._told(bars)]
         return np.stack(columns, axis=2) + self._offsets
 
     def first(self, melodies: int, bars: Bars | None = None) -> tuple[Rows, Memory]:
         """`(melodies, columns)` rows before anything has sounded, and the memory to go on with."""
         bars = Bars.common_time(melodies) if bars is None else bars
+        self._check_told(bars)
         runs = np.zeros((melodies, len(self.options.look_back)), dtype=np.int64)
         memory = Memory(bars, 0, (), runs, Heard.nothing(melodies))
         return self._rows(np.full(melodies, self.start), memory), memory
@@ -115,7 +122,20 @@ class Features:
         for index, lag in enumerate(self._lags(memory.bars)):
             columns += [self._back(memory.recent, lag), memory.runs[:, index]]
         columns += self._echoes(memory.heard)
+        columns += self._told(memory.bars)
         return np.stack(columns, axis=1) + self._offsets
+
+    def _told(self, bars: Bars) -> list[Rows]:
+        """What is told of each melody beforehand: `(melodies,)` for each condition."""
+        return [bars.known[:, column] for column in self._conditions]
+
+    def _check_told(self, bars: Bars) -> None:
+        for values, size, column in zip(self._told(bars), self._condition_sizes, self._conditions, strict=True):
+            if values.size and not (int(values.min()) >= 0 and int(values.max()) < size):
+                raise UsageError(
+                    f"the {conditions.KINDS[column]} told is number {int(values.max())}",
+                    f"this model knows {size - 1} of them, and 0 for none",
+                )
 
     def _echoes(self, heard: Heard) -> list[Rows]:
         """What followed the longest matches, and their kinds: `(melodies,)` each."""

@@ -74,9 +74,8 @@ class NumpyNetwork:
 
     @property
     def uses_bars(self) -> bool:
-        """Whether it cares where in its bar a step lies."""
-        options = self.options
-        return options.input == "features" and (options.bar_position or bool(options.look_back))
+        """Whether it cares where in its bar a step lies, or what else is known of a melody."""
+        return self.options.uses_bars
 
     def start(self, melodies: int, *, bars: Bars | None = None) -> tuple[Floats, Any]:
         """`(melodies, vocabulary)` log p of the first token, and the state. Bars default to 4/4 in sixteenths."""

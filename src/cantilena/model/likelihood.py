@@ -46,14 +46,22 @@ class Likelihood:
 
 
 def likelihood(
-    model: SequenceModel, pieces: Sequences, onsets: Sequence[NDArray[np.bool_]] | None = None
+    model: SequenceModel,
+    pieces: Sequences,
+    onsets: Sequence[NDArray[np.bool_]] | None = None,
+    *,
+    told: bool = False,
 ) -> Likelihood:
     """The likelihood of whole pieces, each from the start symbol on, no end symbol, state carried through.
+
+    Key, mode, meter and style are not told unless asked for: a key was found by hearing the whole piece, and to be told
+    it beforehand is to be told of the end.
 
     Args:
         model: any sequence model; a network should be in evaluation mode.
         pieces: what to predict.
         onsets: `(steps,)` of each piece, true where a note begins; every step if left out.
+        told: tell a network with conditions what is known of the pieces.
 
     Raises:
         CorpusError: there is no piece.
@@ -67,10 +75,11 @@ def likelihood(
     if not len(pieces):
         raise CorpusError("there is no piece to predict", "give a corpus with melodies in that part")
     nats = np.zeros(len(pieces))
+    known = pieces.bars if told else pieces.bars.untold()
     with _without_gradient():
         for chosen in _batches(pieces, model.vocabulary_size):
             tokens = pieces.padded(chosen)
-            log_p = numpy_of(log_probs_in_bars(model, tokens, pieces.bars[chosen]))
+            log_p = numpy_of(log_probs_in_bars(model, tokens, known[chosen]))
             said = np.take_along_axis(log_p, tokens[..., None], axis=-1)[..., 0].astype(np.float64)
             counts = np.arange(tokens.shape[1])[None, :] < pieces.lengths[chosen][:, None]
             nats[chosen] = -np.where(counts, said, 0.0).sum(axis=1)

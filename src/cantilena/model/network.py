@@ -67,9 +67,8 @@ class Network(nn.Module):
 
     @property
     def uses_bars(self) -> bool:
-        """Whether it cares where in its bar a step lies."""
-        options = self.options
-        return options.input == "features" and (options.bar_position or bool(options.look_back))
+        """Whether it cares where in its bar a step lies, or what else is known of a melody."""
+        return self.options.uses_bars
 
     @property
     def device(self) -> torch.device:

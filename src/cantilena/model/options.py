@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cantilena.errors import UsageError
+from cantilena.model.conditions import check_conditions
 
 Core = Literal["lstm", "gru", "rnn"]
 Input = Literal["features", "paper"]
@@ -55,6 +56,11 @@ class NetworkOptions:
     reach: int = 2048
     """How many steps back echoes, attention and copies reach; memory does not grow beyond it."""
 
+    conditions: tuple[str, ...] = ()
+    """Tell the network beforehand what is known of a melody: key, mode, meter, style; in this order."""
+    styles: tuple[str, ...] = ()
+    """The names of the styles that it is told, where style is among the conditions."""
+
     def __post_init__(self) -> None:
         if self.core not in ("lstm", "gru", "rnn"):
             raise UsageError(f"there is no core '{self.core}'", "choose lstm, gru or rnn")
@@ -70,6 +76,9 @@ class NetworkOptions:
             if not 1 <= value <= most:
                 raise UsageError(f"{name} is {value}", f"give a whole number from 1 to {most}")
         self._check_memory()
+        check_conditions(self.conditions, self.styles)
+        if self.input == "paper" and self.conditions:
+            raise UsageError("the paper's input with conditions", "choose the input features")
         if not 0.0 <= self.dropout < 1.0:
             raise UsageError(f"dropout is {self.dropout:g}", "give a share from 0 to below 1, such as 0.4")
         if len(self.look_back) > 8 or any(not 1 <= bars <= 64 for bars in self.look_back):
@@ -85,6 +94,11 @@ class NetworkOptions:
                 raise UsageError(f"{name} is {value}", f"give a whole number from 0, for none, to {most}")
         if self.input == "paper" and (self.echoes or self.attends):
             raise UsageError("the paper's input with echoes, attention or a copy head", "choose the input features")
+
+    @property
+    def uses_bars(self) -> bool:
+        """Whether it cares where in its bar a step lies, or what else is known of a melody."""
+        return self.input == "features" and bool(self.bar_position or self.look_back or self.conditions)
 
     @property
     def attends(self) -> bool:

@@ -59,6 +59,10 @@ class Sequences:
         """Steps of all pieces together."""
         return int(self.lengths.sum())
 
+    def untold(self) -> Sequences:
+        """The same pieces with nothing known of them but their bars."""
+        return Sequences(self.tokens, self.bars.untold())
+
     def padded(self, pieces: Iterable[int]) -> NDArray[np.int64]:
         """`(pieces, steps of the longest)` tokens of some pieces, 0 after the end of each."""
         chosen = [self.tokens[piece] for piece in pieces]

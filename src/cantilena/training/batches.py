@@ -1,11 +1,16 @@
-"""Batches of pieces: about the same length together, in a new order each epoch, in a random key where asked for."""
+"""Batches of pieces: about the same length together, in a new order each epoch, in a random key where asked for.
+
+What is told of a piece beforehand moves with its key, and is sometimes left out.
+"""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.model import Bars, Sequences
+from cantilena.model import KINDS, UNTOLD, Bars, Sequences, transposed
 from cantilena.runs import generator
 
 _POOL = 16
@@ -20,6 +25,7 @@ class Batches:
         batch: pieces in a batch.
         seed: of the run.
         transpositions: `(shifts, vocabulary)` what each token becomes, -1 where it cannot be said; None for no shift.
+        forget: share of the pieces of which nothing is told, and of the conditions left out of the others.
 
     Example:
         >>> batches = Batches(Sequences.of([[1, 2, 3], [4], [5, 6]]), batch=2, seed=1)
@@ -28,9 +34,15 @@ class Batches:
     """
 
     def __init__(
-        self, pieces: Sequences, batch: int, seed: int, transpositions: NDArray[np.int64] | None = None
+        self,
+        pieces: Sequences,
+        batch: int,
+        seed: int,
+        transpositions: NDArray[np.int64] | None = None,
+        forget: float = 0.0,
     ) -> None:
-        self.pieces, self.batch, self.seed, self.transpositions = pieces, batch, seed, transpositions
+        self.pieces, self.batch, self.seed = pieces, batch, seed
+        self.transpositions, self.forget = transpositions, forget
         self._possible: NDArray[np.bool_] | None = None
         if transpositions is not None:
             sayable = [(transpositions[:, np.unique(piece)] >= 0).all(axis=1) for piece in pieces.tokens]
@@ -56,13 +68,29 @@ class Batches:
     def tokens(self, chosen: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Bars]:
         """The batch's tokens, `(pieces, steps)`, padded with 0; the pieces' lengths; their bars."""
         rows = self.pieces.padded(chosen)
+        moved = np.zeros(len(chosen), dtype=np.int64)
         if self.transpositions is not None and self._possible is not None:
-            for row, piece in zip(rows, chosen, strict=True):
+            for number, (row, piece) in enumerate(zip(rows, chosen, strict=True)):
                 shifts = np.flatnonzero(self._possible[piece])
                 if len(shifts):
                     shift = generator(self.seed, "train", "key", epoch, int(piece)).choice(shifts)
                     row[:] = self.transpositions[shift][row]
+                    moved[number] = shift - len(self.transpositions) // 2
         # A pad may have been moved too, even to -1: what stands after the end is 0 and counts nowhere.
         lengths = self.pieces.lengths[chosen]
         rows[np.arange(rows.shape[1])[None, :] >= lengths[:, None]] = 0
-        return rows, lengths, self.pieces.bars[chosen]
+        return rows, lengths, self._told(chosen, moved, epoch)
+
+    def _told(self, chosen: NDArray[np.int64], moved: NDArray[np.int64], epoch: int) -> Bars:
+        """The bars of a batch's pieces, and what is told of them in this epoch after so many semitones of shift."""
+        bars = self.pieces.bars[chosen]
+        if bars.told is None:
+            return bars
+        kept = self._kept(epoch)[chosen]
+        return replace(bars, told=np.where(kept, transposed(bars.told, moved), UNTOLD))
+
+    def _kept(self, epoch: int) -> NDArray[np.bool_]:
+        """`(pieces, 4)`: which conditions are told in an epoch."""
+        chances = generator(self.seed, "train", "forget", epoch).random((len(self.pieces), len(KINDS) + 1))
+        kept: NDArray[np.bool_] = (chances >= self.forget).astype(np.bool_)
+        return kept[:, 1:] & kept[:, :1]

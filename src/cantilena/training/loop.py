@@ -168,7 +168,7 @@ def _lesson(
 ) -> Lesson:
     if shape.input == "paper":
         return LastStep(pieces, shape.window, options.batch, options.seed, vocabulary_size)
-    return EveryStep(options.steps, pieces, options.batch, options.seed, transpositions)
+    return EveryStep(options.steps, pieces, options.batch, options.seed, transpositions, options.forget)
 
 
 def _save(folder: Path, course: Course, digest: str) -> None:
@@ -198,7 +198,8 @@ def _digest(
     """What tells this training from another: options, pieces, keys."""
     content = hashlib.sha256()
     for sequences in (pieces, valid):
-        for array in (*sequences.tokens, sequences.lengths, sequences.bars.steps_per_bar, sequences.bars.pickup):
+        bars = sequences.bars
+        for array in (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.known):
             content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
     if transpositions is not None:
         content.update(np.ascontiguousarray(transpositions, dtype=np.int64).tobytes())

@@ -49,6 +49,9 @@ class TrainingOptions:
     """Weight of the past in a running average of the weights, which is then what is measured and kept; 0 for none."""
     transpose: int = 0
     """Learn each piece in a random key up to so many semitones up or down, where the encoding can say it."""
+    forget: float = 0.2
+    """Share of the pieces of an epoch that a network with conditions is told nothing of; and of the rest each condition
+    is left out as often, so that it learns to do without."""
     precision: Precision = "auto"
     """auto multiplies in bfloat16 where the processor gains by it. Weights are float32 in any case."""
     checkpoint_seconds: float = 60.0
@@ -89,6 +92,7 @@ class TrainingOptions:
             ("weight decay", self.weight_decay, 0.0, 10.0),
             ("clip", self.clip, 1e-6, 1e6),
             ("averaging", self.averaging, 0.0, 0.99999),
+            ("share to forget", self.forget, 0.0, 1.0),
             ("checkpoint seconds", self.checkpoint_seconds, 0.0, 1e6),
         ):
             if not low <= number <= high:

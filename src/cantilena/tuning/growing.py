@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.model import Bars, Bundle, find_bundle, numpy_of, start_in_bars
+from cantilena.model import Bundle, find_bundle, numpy_of, start_in_bars
 from cantilena.music import HOLD, Key, Line, Melody, Meter
 from cantilena.theory import Context, RuleSet, load_rules
 from cantilena.tuning.reward import MusicReward
@@ -117,7 +117,7 @@ class GrowingMelodies:
         self.clock = 0
         self._heard = np.full((self.melodies, self.memory + self.steps), self.vocabulary_size, dtype=np.int64)
         self._line = Line.of(np.full(shape, HOLD), np.full(shape, -1))
-        self._log_p, self._state = start_in_bars(self._prior, self.melodies, self._bars())
+        self._log_p, self._state = start_in_bars(self._prior, self.melodies, self.reward.bars(self.melodies))
         self._log_p = numpy_of(self._log_p)
 
     @property
@@ -175,11 +175,6 @@ class GrowingMelodies:
         """What the tokens say so far, as melodies."""
         context = self.reward.context
         return [self.encoding.decode(row, key=context.key, meter=context.meter) for row in self.tokens]
-
-    def _bars(self) -> Bars | None:
-        if self.steps_per_bar is None:
-            return None
-        return Bars(np.full(self.melodies, self.steps_per_bar), np.zeros(self.melodies, dtype=np.int64))
 
     def _check(self, tokens: NDArray[np.int64]) -> None:
         if self.finished:

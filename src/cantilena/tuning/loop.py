@@ -16,7 +16,7 @@ from torch import nn
 
 from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
-from cantilena.model import Bars, Bundle, SequenceModel, choose_device
+from cantilena.model import Bundle, SequenceModel, choose_device
 from cantilena.music import Key, Meter
 from cantilena.runs import derived_seed, options_record
 from cantilena.theory import Context, load_rules
@@ -170,7 +170,7 @@ def tune_module(
             f"the model has {module.vocabulary_size} tokens and the encoding {len(encoding.vocabulary)}",
             "give the encoding that the model was trained with",
         )
-    device, meter = choose_device(options.device), Meter.parse(options.meter)
+    device = choose_device(options.device)
     nn.Module.eval(module.to(device))
     frozen = nn.Module.eval(copy.deepcopy(module if prior is None else prior)).to(device).requires_grad_(False)
     music = reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key())
@@ -180,7 +180,7 @@ def tune_module(
         cast("SequenceModel", frozen),
         music,
         options,
-        Bars.of(meter, melodies=1, step_ticks=encoding.step_ticks) if encoding.tells_time else None,
+        music.bars(melodies=1),
         torch.Generator(device).manual_seed(derived_seed(options.seed, "tune")),
     )
     learner = ReferenceLearner(task) if options.reference_mode else LEARNERS[options.algorithm](task)
