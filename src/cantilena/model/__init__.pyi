@@ -8,8 +8,6 @@ from .conditions import KINDS as KINDS
 from .conditions import METERS as METERS
 from .conditions import UNTOLD as UNTOLD
 from .conditions import style_number as style_number
-from .conditions import told as told
-from .conditions import transposed as transposed
 from .device import autocast as autocast
 from .device import choose_device as choose_device
 from .device import choose_precision as choose_precision
@@ -41,6 +39,8 @@ from .protocol import State as State
 from .protocol import log_probs_in_bars as log_probs_in_bars
 from .protocol import start_in_bars as start_in_bars
 from .sequences import Sequences as Sequences
+from .told import told as told
+from .told import transposed as transposed
 from .top_tokens import TopTokens as TopTokens
 from .weights import parameters as parameters
 from .weights import weight_shapes as weight_shapes
