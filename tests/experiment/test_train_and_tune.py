@@ -14,10 +14,11 @@ import pytest
 from cantilena.corpus import Corpus, Manifest, read_folder
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.experiment import ReproduceOptions, TrainRequest, run_training, run_tuning, train_run, tune_run
+from cantilena.experiment.blending import blending, score
 from cantilena.experiment.train_run import _material
 from cantilena.formats import write
 from cantilena.generation import load
-from cantilena.model import Bundle
+from cantilena.model import Bundle, NGramOptions
 from cantilena.music import Melody
 from cantilena.tuning import TuningOptions
 
@@ -50,7 +51,7 @@ def test_a_bundle_says_what_it_was_learned_from(tunes: Path, tmp_path: Path) -> 
     assert str(tmp_path) not in json.dumps(dict(bundle.provenance))
     assert isinstance(free.manifest, Manifest)
     answer = done.answer()
-    assert list(answer) == ["bundle", "epochs", "seconds", "valid", "test"]
+    assert list(answer) == ["bundle", "epochs", "seconds", "valid", "test", "blend"]
     assert set(answer["valid"]) == set(answer["test"]) == {"nats_per_step", "nats_per_note"}
     assert answer["epochs"] == 2
     tuned = run_tuning(str(done.bundle), TUNING, tmp_path / "tuned")
@@ -168,7 +169,7 @@ def test_an_n_gram_is_trained_like_a_network(tunes: Path, tmp_path: Path, encodi
     asked = TrainRequest(corpus=str(tunes), model="ngram", order=4, encoding=encoding)  # type: ignore[arg-type]
     done = run_training(asked, tmp_path / "run")
     answer = done.answer()
-    assert list(answer) == ["bundle", "epochs", "seconds", "valid", "test"]
+    assert list(answer) == ["bundle", "epochs", "seconds", "valid", "test", "blend"]
     assert answer["epochs"] == 1
     assert set(answer["valid"]) == set(answer["test"]) == {"nats_per_step", "nats_per_note"}
     bundle = Bundle.load(done.bundle)
@@ -177,7 +178,7 @@ def test_an_n_gram_is_trained_like_a_network(tunes: Path, tmp_path: Path, encodi
     assert bundle.provenance["ngram"]["order"] == 4
     assert set(bundle.provenance["corpus"]) == {"name", "licence", "sha256"}
     material, _ = _material(asked)
-    assert train_run.score(bundle.model(), material.test.sequences, material.encoding) == answer["test"]
+    assert score(bundle.model(), material.test, material) == answer["test"]
     again = run_training(asked, tmp_path / "again").bundle
     assert again.read_bytes() == done.bundle.read_bytes()
     assert load(done.bundle).compose(bars=2, seed=1).tokens
@@ -252,13 +253,65 @@ def test_a_network_is_blended_with_an_n_gram(tunes: Path, tmp_path: Path) -> Non
     assert bundle.provenance["ngram"]["order"] == bundle.ngram.options.order == 4
     assert bundle.provenance["ngram"]["share"] == bundle.ngram.share
     material, _ = _material(asked)
-    assert train_run.score(bundle.model(), material.test.sequences, material.encoding) == pytest.approx(done.test)
-    alone = run_training(request(tunes, echoes=1), tmp_path / "alone")
+    assert score(bundle.model(), material.test, material) == pytest.approx(done.test)
+    alone = run_training(request(tunes, echoes=1, blend=False), tmp_path / "alone")
+    assert alone.answer()["blend"] is None
+    assert Bundle.load(alone.bundle).ngram is None
     assert done.valid["nats_per_step"] < alone.valid["nats_per_step"]  # type: ignore[operator]
+    told = done.answer()["blend"]
+    assert told["network"]["test"] == pytest.approx(alone.test)
+    assert told["blend"]["test"] == pytest.approx(done.test)
+    assert told["share"] == bundle.ngram.share
     assert load(done.bundle).compose(bars=2, seed=1).tokens
-    with pytest.raises(UsageError, match="blends"):
-        run_tuning(str(done.bundle), TUNING, tmp_path / "tuned")
-    assert not (tmp_path / "tuned").exists()
+
+
+def test_of_a_blend_the_network_alone_is_tuned(tunes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    done = run_training(request(tunes, blend=True, echoes=1), tmp_path / "run")
+    tuned = Bundle.load(run_tuning(str(done.bundle), TUNING, tmp_path / "tuned").bundle)
+    assert tuned.ngram is None
+    for name, weight in Bundle.load(done.bundle).weights.items():
+        np.testing.assert_array_equal(tuned.prior_weights[name], weight)
+    assert "the network alone is tuned" in capsys.readouterr().err
+
+
+def test_a_network_that_is_not_clearly_ahead_of_the_n_gram_is_blended_by_itself(tunes: Path, tmp_path: Path) -> None:
+    asked = request(tunes)  # two epochs of eight cells: far behind
+    told = run_training(asked, tmp_path / "run").answer()["blend"]
+    assert told["share"] > 0.5
+    assert "worse than the n-gram" in told["why"]
+    material, _ = _material(asked)
+    ahead = AlwaysRight()
+    mixed = blending(ahead, material, NGramOptions(), wanted=None)
+    assert mixed.blend is None
+    assert mixed.model is ahead
+    assert mixed.answer()["share"] == 0.0
+    assert "better than the n-gram" in mixed.why
+    wanted = blending(ahead, material, NGramOptions(), wanted=True).blend
+    assert wanted is not None
+    assert wanted.share < 0.01
+
+
+def test_the_papers_network_is_never_blended_by_itself() -> None:
+    for asked in ({"preset": "paper"}, {"input": "paper"}):
+        shape, _ = train_run.shape_and_training(TrainRequest("tunes", **asked))  # type: ignore[arg-type]
+        assert not train_run.may_blend(TrainRequest("tunes", **asked), shape)  # type: ignore[arg-type]
+
+
+class AlwaysRight:
+    """Gives whatever comes a probability of .9."""
+
+    vocabulary_size, uses_bars = 38, False
+
+    def log_probs(self, tokens: np.ndarray) -> np.ndarray:
+        log_p = np.full((*tokens.shape, 38), np.log(0.1 / 37))
+        np.put_along_axis(log_p, tokens[..., None], np.log(0.9), axis=-1)
+        return log_p
+
+    def start(self, melodies: int) -> tuple[np.ndarray, None]:
+        return np.full((melodies, 38), -np.log(38)), None
+
+    def step(self, tokens: np.ndarray, state: None) -> tuple[np.ndarray, None]:
+        return np.full((len(tokens), 38), -np.log(38)), None
 
 
 def test_an_n_gram_is_trained_without_torch(corpus_file: Path, tmp_path: Path) -> None:

@@ -49,11 +49,13 @@ class TrainRequest:
     network must beat, in seconds."""
 
     order: int | None = None
-    """The longest n-gram, 1 to 16; 10 if left out. What follows, but for the seed, is a network's."""
+    """The longest n-gram, 1 to 16, alone or in a blend; 10 if left out. What follows, but for the seed, is a
+    network's."""
 
-    blend: bool = False
-    """Mix the network with an n-gram of the same pieces, by the share that the validation pieces find most likely: it
-    predicts better than either and composes, but cannot be tuned."""
+    blend: bool | None = None
+    """Mix the network with an n-gram of the same pieces, by the share that the validation pieces find most likely. If
+    left out, the quick preset does so where the network alone is not clearly ahead of the n-gram. Tuning and export
+    take the network alone."""
 
     preset: Literal["quick", "paper"] = "quick"
     """`quick`: minutes on two cores. `paper`: 3 x 1024, dropout 0.4, 200 epochs at most."""
@@ -145,7 +147,7 @@ class TrainRequest:
         given += ["styles"] if self.styles.strip() else []
         given += ["conditions"] if self.conditions != "auto" else []
         given += ["preset"] if self.preset != "quick" else []
-        given += ["blend"] if self.blend else []
+        given += ["blend"] if self.blend is not None else []
         given += ["device"] if self.device not in ("auto", "cpu") else []
         if given:
             flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)

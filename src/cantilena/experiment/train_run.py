@@ -9,16 +9,16 @@ from time import perf_counter
 from typing import Any
 
 from cantilena.corpus import SPLITS, ReadOptions, Split, open_corpus, read_folder
-from cantilena.encoding import Encoding, GridEncoding
+from cantilena.encoding import GridEncoding
+from cantilena.experiment.blending import Blending, blending, counted, score
 from cantilena.experiment.fresh import clear_earlier
-from cantilena.experiment.held_out import likelihood_of
 from cantilena.experiment.material import Material, material_of
 from cantilena.experiment.style_labels import style_labels
 from cantilena.experiment.train_options import TrainRequest
 from cantilena.experiment.trained_bundle import blended_bundle, corpus_facts, counted_bundle, trained_bundle
-from cantilena.model import Blend, Bundle, NetworkOptions, NGram, SequenceModel, Sequences
+from cantilena.model import Bundle, NetworkOptions, SequenceModel
 from cantilena.music import Melody, parse_pitch_range
-from cantilena.runs import RunFolder, options_record, run_folder, say
+from cantilena.runs import RunFolder, options_record, run_folder
 from cantilena.training import TrainingOptions, preset
 
 MODEL = "model.safetensors"
@@ -34,6 +34,7 @@ class TrainRun:
         seconds: how long it took.
         valid: nats a step and a note on the validation pieces.
         test: the same on the test pieces.
+        mixed: whether the network was mixed with an n-gram, and what each predicts alone; None where nobody asked.
     """
 
     bundle: Path
@@ -41,6 +42,7 @@ class TrainRun:
     seconds: float
     valid: Mapping[str, float | None]
     test: Mapping[str, float | None]
+    mixed: Blending | None = None
 
     def answer(self) -> dict[str, Any]:
         """What `train --json` prints."""
@@ -50,15 +52,26 @@ class TrainRun:
             "seconds": self.seconds,
             "valid": dict(self.valid),
             "test": dict(self.test),
+            "blend": None if self.mixed is None else self.mixed.answer(),
         }
 
     def text(self) -> str:
         """The same for a terminal."""
         rows = [f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} in {self.seconds:.0f} s: {self.bundle}"]
-        for name, score in (("valid", self.valid), ("test", self.test)):
-            note = f", {score['nats_per_note']:.4f} a note" if score["nats_per_note"] is not None else ""
-            rows.append(f"{name:<5} {score['nats_per_step']:.4f} nats a step{note}")
+        for name, nats in (("valid", self.valid), ("test", self.test)):
+            note = f", {nats['nats_per_note']:.4f} a note" if nats["nats_per_note"] is not None else ""
+            rows.append(f"{name:<5} {nats['nats_per_step']:.4f} nats a step{note}{self._beside(name)}")
         return "\n".join(rows)
+
+    def _beside(self, part: str) -> str:
+        """The same of the network and the n-gram alone."""
+        if self.mixed is None:
+            return ""
+        alone = {name: scores[part]["nats_per_step"] for name, scores in self.mixed.scores.items() if name != "blend"}
+        if self.mixed.blend is None:
+            alone.pop("network")
+        names = {"network": "the network alone", "ngram": "the n-gram alone"}
+        return "".join(f"; {names[name]} {nats:.4f}" for name, nats in alone.items())
 
 
 @dataclass(frozen=True)
@@ -93,14 +106,15 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
         else:
             network, training = fitted(request, *shape, material)
             learned = _trained(network, training, material, corpus, run)
-        if request.blend:
-            learned = _blended(learned, request, material)
+        mixed = None
+        if shape is not None and may_blend(request, shape[0]):
+            mixed = blending(learned.model, material, request.ngram, wanted=request.blend)
+            if mixed.blend is not None:
+                learned = replace(learned, bundle=blended_bundle(learned.bundle, mixed.blend), model=mixed.blend)
         learned.bundle.save(folder / MODEL)
-        scores = {
-            name: score(learned.model, pieces.sequences, material.encoding)
-            for name, pieces in (("valid", material.valid), ("test", material.test))
-        }
-        made = TrainRun(folder / MODEL, learned.epochs, learned.seconds, scores["valid"], scores["test"])
+        parts = {"valid": material.valid, "test": material.test}
+        scores = {name: score(learned.model, pieces, material) for name, pieces in parts.items()}
+        made = TrainRun(folder / MODEL, learned.epochs, learned.seconds, scores["valid"], scores["test"], mixed)
         run.finish(**made.answer() | {"bundle": MODEL})
         return made
 
@@ -109,6 +123,8 @@ def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingO
     """The preset's network and training with what was asked otherwise."""
     network, training = preset(request.preset)
     asked = {name: value for name, value in options_record(request).items() if value is not None}
+    if request.input == "paper":  # which hears nothing but its window
+        network = replace(network, echoes=0)
     network = replace(network, **{name: asked[name] for name in _OF_NETWORK if name in asked})
     training = replace(training, **{name: asked[name] for name in _OF_TRAINING if name in asked})
     if request.encoding == "grid" and not request.plain_keys and request.transpose is None:
@@ -165,27 +181,18 @@ def _trained(
 
 def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> _Learned:
     started = perf_counter()
-    ngram = _ngram(request, material)
+    ngram = counted(material, request.ngram)
     return _Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)
 
 
-def _blended(learned: _Learned, request: TrainRequest, material: Material) -> _Learned:
-    started = perf_counter()
-    blend = Blend.tuned(learned.model, _ngram(request, material), material.valid.sequences)
-    seconds = learned.seconds + perf_counter() - started
-    return _Learned(blended_bundle(learned.bundle, blend), blend, learned.epochs, seconds)
+def may_blend(request: TrainRequest, network: NetworkOptions) -> bool:
+    """Whether a network is to be held beside an n-gram: where it is asked for, and by itself in the quick preset.
 
-
-def _ngram(request: TrainRequest, material: Material) -> NGram:
-    say("Counting n-grams")
-    ngram = NGram.fit(material.train.sequences.tokens, len(material.encoding.vocabulary), request.ngram)
-    return ngram.tune(material.valid.sequences.tokens)
-
-
-def score(model: SequenceModel, pieces: Sequences, encoding: Encoding) -> dict[str, float | None]:
-    """Nats per step and per note of some pieces, as JSON values."""
-    result = likelihood_of(model, pieces, encoding)
-    return {"nats_per_step": result.nats_per_step, "nats_per_note": result.nats_per_note}
+    The paper's own network and its literal input stay what they are.
+    """
+    if request.blend is not None:
+        return request.blend
+    return request.preset == "quick" and network.input == "features"
 
 
 def _material(request: TrainRequest) -> tuple[Material, dict[str, str]]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from cantilena.experiment.material import Excerpts
 from cantilena.experiment.people import people_beside
 from cantilena.model import Bundle, find_bundle
-from cantilena.runs import json_text
+from cantilena.runs import json_text, say
 from cantilena.theory import RuleSet
 from cantilena.theory.user_rules import file_of
 from cantilena.tuning import MusicReward, TuningOptions, check_tunable, music_reward
@@ -48,6 +48,9 @@ def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunabl
     """
     path = find_bundle(name)
     bundle = Bundle.load(path)
+    if bundle.ngram is not None:
+        say("This model blends a network with an n-gram, which learns nothing further: the network alone is tuned")
+        bundle = bundle.unblended()
     check_tunable(bundle, options)
     reward = music_reward(bundle, options)
     people = people_beside(bundle, options.steps, against)

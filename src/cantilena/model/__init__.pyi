@@ -39,8 +39,8 @@ from .protocol import State as State
 from .protocol import log_probs_in_bars as log_probs_in_bars
 from .protocol import start_in_bars as start_in_bars
 from .sequences import Sequences as Sequences
-from .told import told as told
-from .told import transposed as transposed
+from .told_rows import told as told
+from .told_rows import transposed as transposed
 from .top_tokens import TopTokens as TopTokens
 from .weights import parameters as parameters
 from .weights import weight_shapes as weight_shapes

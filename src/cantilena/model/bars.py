@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.model.conditions import KINDS, UNTOLD
-from cantilena.model.told import Told, told
+from cantilena.model.told_rows import Told, told
 from cantilena.music import Key, Meter
 
 
@@ -20,7 +20,7 @@ class Bars:
     Args:
         steps_per_bar: `(melodies,)` int64, steps in a bar.
         pickup: `(melodies,)` int64, steps before the first barline.
-        told: `(melodies, 4)` int64, key, mode, meter and style (`told.py`); None where nothing is told.
+        told: `(melodies, 4)` int64, key, mode, meter and style (`told_rows.py`); None where nothing is told.
 
     Example:
         >>> Bars.of(Meter(3, 4), melodies=1, step_ticks=6, pickup=24).positions(6).tolist()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -147,9 +147,13 @@ class Bundle:
         if self.ngram is not None:
             raise UsageError(
                 "this model blends a network with an n-gram, which learns nothing further",
-                "name a network alone: `cantilena train` makes one unless it is told --blend",
+                "take the network alone: Bundle.unblended, or `cantilena train --no-blend`",
             )
         return self._network_options()
+
+    def unblended(self) -> Bundle:
+        """The network alone, without the n-gram that it was blended with; itself where there is none."""
+        return self if self.ngram is None else replace(self, ngram=None)
 
     def save(self, path: Path, *, half: bool = False, overwrite: bool = True) -> None:
         """Write the bundle, whole or not at all.
