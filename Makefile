@@ -37,8 +37,8 @@ lint: set-up-dev  ## ruff, the house (import-linter), mypy strict
 bench: set-up-dev  ## measure speed; the numbers of the README
 	@for file in benchmarks/*.py; do echo "$$file"; $(RUN) "$$file" || exit 1; done
 
-bundles: set-up-dev  ## train again the bundles that ship with the package
-	@$(RUN) scripts/build_bundles.py
+bundles: set-up-dev  ## train again the bundles that ship; PIANO_MIDI=DIR for those that learn piano pieces
+	@$(RUN) scripts/build_bundles.py $(if $(PIANO_MIDI),--piano-midi '$(PIANO_MIDI)')
 
 pins: set-up-dev  ## write constraints.txt anew with the newest versions
 	@$(RUN) scripts/pin_versions.py

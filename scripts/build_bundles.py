@@ -1,42 +1,40 @@
-"""Train and tune the bundles that ship with the package: `make bundles`.
+"""Train and tune the bundles that ship with the package: `make bundles [PIANO_MIDI=DIR]`.
 
-    python scripts/build_bundles.py [FOLDER]
+    python scripts/build_bundles.py [--piano-midi DIR] [--work FOLDER] [NAME ...]
 
-`tunes` learns the built-in corpus as `cantilena reproduce --preset quick` does. `tunes+rl` is tuned from it on the
-rules of `cantilena` over eight bars, `tunes+rl-tuner` on RL Tuner's over two, as in the experiment. The work is kept in
-FOLDER (`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats.
+`tunes` and its sisters learn from the built-in corpus. `classical` and `piano` need the pieces of piano-midi.de, a
+folder a composer. What each learns and how it is tuned stands in `experiment/shipped.py`. The work is kept in FOLDER
+(`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Callable
 from pathlib import Path
 
-from cantilena.corpus import load_builtin
 from cantilena.experiment import (
-    ReproduceOptions,
+    ShippedModel,
+    classical_model,
     corpus_excerpts,
     corpus_facts,
-    grid_material,
-    musical_tuning,
-    plan,
+    piano_model,
     trained_model,
     tuned_model,
+    tunes_model,
 )
 
 SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "model" / "bundles"
 
 
-def main(folder: Path) -> None:
-    """Make all bundles."""
-    corpus = load_builtin("tunes")
-    what = plan(ReproduceOptions(preset="quick"))
-    trained = trained_model(
-        "lstm", folder, grid_material(corpus), what.network, what.training, corpus=corpus_facts(corpus)
-    )
-    made = {"tunes": trained.bundle}
-    for name, tuning in (("tunes+rl", musical_tuning()), ("tunes+rl-tuner", what.tuning)):
-        people = corpus_excerpts(corpus, trained.bundle.encoding, tuning.steps, plain_keys=True)
+def build(model: ShippedModel, folder: Path) -> None:
+    """Train a model and tune its sisters, and write their bundles into the package."""
+    facts = corpus_facts(model.corpus)
+    trained = trained_model(model.name, folder, model.material, model.network, model.training, corpus=facts)
+    made = {model.name: trained.bundle}
+    encoding, plain_keys = trained.bundle.encoding, model.material.plain_keys
+    for name, tuning in model.tunings.items():
+        people = corpus_excerpts(model.corpus, encoding, tuning.steps, plain_keys=plain_keys)
         made[name] = tuned_model(name, folder, trained.bundle, tuning, people.tokens).bundle
     for name, bundle in made.items():
         path = SHIPPED / f"{name}.safetensors"
@@ -44,5 +42,23 @@ def main(folder: Path) -> None:
         print(f"{path.name}: {path.stat().st_size:,} bytes")
 
 
+def main() -> None:
+    """Make the bundles that are named, or all for which the music is there."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="tunes, classical, piano; all if left out")
+    parser.add_argument("--piano-midi", type=Path, help="the pieces of piano-midi.de, a folder a composer")
+    parser.add_argument("--work", type=Path, default=Path("runs/bundles"), help="where the work is kept")
+    asked = parser.parse_args()
+    models: dict[str, Callable[[], ShippedModel]] = {"tunes": tunes_model}
+    if asked.piano_midi is not None:
+        models["classical"] = lambda: classical_model(asked.piano_midi)
+        models["piano"] = lambda: piano_model(asked.piano_midi)
+    unknown = [name for name in asked.names if name not in models]
+    if unknown:
+        parser.error(f"{unknown[0]} is no model, or needs --piano-midi")
+    for name in asked.names or models:
+        build(models[name](), asked.work)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("runs/bundles"))
+    main()

@@ -33,6 +33,10 @@ from .rule_reports import listed_text as listed_text
 from .rule_scores import RuleScore as RuleScore
 from .rule_scores import score_file as score_file
 from .rule_scores import write_score as write_score
+from .shipped import ShippedModel as ShippedModel
+from .shipped import classical_model as classical_model
+from .shipped import piano_model as piano_model
+from .shipped import tunes_model as tunes_model
 from .style_files import check_out as check_out
 from .style_files import write_styles as write_styles
 from .styles import CorpusStyles as CorpusStyles

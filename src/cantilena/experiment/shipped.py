@@ -1,0 +1,121 @@
+"""The models that ship with the package: what each learns from, how, and how its sister is tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from cantilena.corpus import Corpus, Manifest, ReadOptions, load_builtin, read_folder
+from cantilena.experiment.material import Material, events_material, grid_material
+from cantilena.experiment.options import ReproduceOptions
+from cantilena.experiment.presets import musical_tuning, plan
+from cantilena.experiment.style_labels import style_labels
+from cantilena.model import NetworkOptions
+from cantilena.training import TrainingOptions, preset
+from cantilena.tuning import TuningOptions
+
+PIANO_LICENCE = (
+    "CC BY-SA 3.0 DE (https://creativecommons.org/licenses/by-sa/3.0/de/); learned from piano pieces sequenced by "
+    "Bernd Krueger, http://www.piano-midi.de"
+)
+"""Of weights that learned from piano-midi.de, and the attribution that its licence asks for."""
+
+_TOLD = ("mode", "meter", "style")
+
+
+@dataclass(frozen=True)
+class ShippedModel:
+    """A model that ships, and its tuned sisters.
+
+    Args:
+        name: how it is called.
+        corpus: what it learns from.
+        material: the same as tokens.
+        network: its shape.
+        training: how it is trained.
+        tunings: how each tuned sister is made, by its name.
+    """
+
+    name: str
+    corpus: Corpus
+    material: Material
+    network: NetworkOptions
+    training: TrainingOptions
+    tunings: dict[str, TuningOptions] = field(default_factory=dict)
+
+
+def tunes_model() -> ShippedModel:
+    """`tunes`: the built-in corpus, told of mode, meter and collection; tuned on our rules, and on RL Tuner's."""
+    corpus = load_builtin("tunes")
+    material = grid_material(corpus, style_labels(corpus, "collection"))
+    network, training = preset("quick")
+    return ShippedModel(
+        "tunes",
+        corpus,
+        material,
+        replace(network, conditions=_TOLD, styles=tuple(material.styles)),
+        replace(training, budget=6_000_000),
+        {"tunes+rl": musical_tuning(), "tunes+rl-tuner": plan(ReproduceOptions(preset="quick")).tuning},
+    )
+
+
+def classical_model(piano_midi: Path) -> ShippedModel:
+    """`classical`: melodies of piano pieces, Bach's chorales, first violins of quartets; told of the composer's folder.
+
+    Args:
+        piano_midi: the folder of pieces from piano-midi.de, a folder a composer.
+    """
+    piano = read_folder(piano_midi, ReadOptions())
+    corpus = joined([load_builtin("chorales"), load_builtin("quartets"), piano], "classical", PIANO_LICENCE)
+    material = grid_material(corpus, style_labels(corpus, "collection"))
+    network, training = preset("quick")
+    return ShippedModel(
+        "classical",
+        corpus,
+        material,
+        replace(network, conditions=_TOLD, styles=tuple(material.styles), dropout=0.2),
+        replace(training, budget=6_000_000),
+        {"classical+rl": musical_tuning()},
+    )
+
+
+def piano_model(piano_midi: Path) -> ShippedModel:
+    """`piano`: notes and chords of whole piano pieces without time, as the paper's section VII reads them.
+
+    Args:
+        piano_midi: the folder of pieces from piano-midi.de, a folder a composer.
+    """
+    piano = read_folder(piano_midi, ReadOptions(voice="all"))
+    corpus = joined([piano], "piano", PIANO_LICENCE)
+    network, training = preset("quick")
+    return ShippedModel(
+        "piano",
+        corpus,
+        events_material(corpus),
+        replace(network, embedding=64, dropout=0.5, bar_position=False, look_back=()),
+        training,
+        {"piano+rl": plan(ReproduceOptions(preset="quick")).events_tuning},
+    )
+
+
+def joined(corpora: Sequence[Corpus], name: str, licence: str) -> Corpus:
+    """Several corpora as one, each melody with its own source and licence.
+
+    Args:
+        corpora: their pieces are others.
+        name: of the whole.
+        licence: of the whole: the strictest of the parts'.
+    """
+    tables = [corpus.table for corpus in corpora]
+    parts = ", ".join(f"{corpus.manifest.name} ({len(corpus):,} melodies)" for corpus in corpora)
+    manifest = Manifest(
+        name,
+        licence=licence,
+        description=f"{parts}",
+        read=sum(corpus.manifest.read for corpus in corpora),
+        skipped=tuple(row for corpus in corpora for row in corpus.manifest.skipped),
+    )
+    return Corpus(pa.concat_tables(tables), manifest)
