@@ -20,6 +20,7 @@ from cantilena.formats import write
 from cantilena.generation import load
 from cantilena.model import Bundle, NGramOptions
 from cantilena.music import Melody
+from cantilena.training import TRANSFORMER_RATE
 from cantilena.tuning import TuningOptions
 
 TINY = {"width": 8, "epochs": 2, "batch": 8, "device": "cpu", "precision": "float32"}
@@ -56,6 +57,19 @@ def test_a_bundle_says_what_it_was_learned_from(tunes: Path, tmp_path: Path) -> 
     assert answer["epochs"] == 2
     tuned = run_tuning(str(done.bundle), TUNING, tmp_path / "tuned")
     assert Bundle.load(tuned.bundle).licence == "CC0-1.0"
+
+
+def test_a_transformer_learns_slower_unless_told_otherwise(tmp_path: Path, corpus_file: Path) -> None:
+    asked = request(corpus_file, core="transformer", layers=2, heads=2)
+    network, training = train_run.shape_and_training(asked)
+    assert (network.core, network.layers, network.heads) == ("transformer", 2, 2)
+    recurrent = train_run.shape_and_training(request(corpus_file))[1]
+    assert training == replace(recurrent, learning_rate=TRANSFORMER_RATE)
+    assert train_run.shape_and_training(replace(asked, learning_rate=0.01))[1].learning_rate == 0.01
+    done = run_training(asked, tmp_path / "run")
+    assert Bundle.load(done.bundle).options == network
+    tuned = run_tuning(str(done.bundle), TUNING, tmp_path / "tuned")
+    assert Bundle.load(tuned.bundle).prior_weights is not None
 
 
 def held_out(folder: Path) -> Path:

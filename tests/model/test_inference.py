@@ -19,6 +19,7 @@ SHAPES = [
     NetworkOptions(width=12, embedding=10, copy_head=True, reach=11),
     NetworkOptions(width=12, embedding=10, attention=4, reach=11),
     NetworkOptions(core="gru", layers=2, width=12, embedding=10, copy_head=True, attention=6, echoes=3, reach=20),
+    NetworkOptions(core="transformer", layers=2, width=12, embedding=10, echoes=1),
 ]
 
 

@@ -21,6 +21,7 @@ SHAPES = [
     NetworkOptions(width=12, embedding=10, copy_head=True, reach=11),
     NetworkOptions(width=12, embedding=10, attention=4, reach=11),
     NetworkOptions(core="gru", layers=2, width=12, embedding=10, copy_head=True, attention=6, echoes=3, reach=20),
+    NetworkOptions(core="transformer", layers=2, width=12, embedding=10, echoes=1),
 ]
 
 
@@ -106,7 +107,7 @@ def test_the_papers_network_has_the_papers_size():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"core": "transformer"},
+        {"core": "perceptron"},
         {"input": "pixels"},
         {"layers": 0},
         {"width": 10_000_000},

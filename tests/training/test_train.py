@@ -45,7 +45,7 @@ def same(one: Network, other: Network) -> bool:
 
 
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("core", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("core", ["lstm", "gru", "rnn", "transformer"])
 def test_it_learns_what_is_there_to_learn(core, precision):
     if precision == "bfloat16" and not computes_in_bfloat16(torch.device("cpu")):
         with pytest.raises(UsageError, match="bfloat16"):
@@ -158,6 +158,27 @@ def test_an_interruption_after_any_batch_leaves_no_trace(tmp_path, monkeypatch, 
     assert same(result.network, whole.network)
     assert result.history == whole.history
     assert (tmp_path / "stopped" / METRICS).read_bytes() == (tmp_path / "whole" / METRICS).read_bytes()
+
+
+def test_an_interrupted_transformer_goes_on_to_the_identical_network(tmp_path, monkeypatch):
+    shape = NetworkOptions(core="transformer", layers=2, width=12, embedding=8, dropout=0.2, reach=20)
+    whole = trained(network=shape, averaging=0.5, folder=tmp_path / "whole")
+    done = 0
+
+    def interrupted(*arguments):
+        nonlocal done
+        save_checkpoint(*arguments)
+        done += 1
+        if done == 8:  # in the second of three epochs of six batches
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "save_checkpoint", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        trained(network=shape, averaging=0.5, folder=tmp_path / "stopped")
+    monkeypatch.undo()
+    result = trained(network=shape, averaging=0.5, folder=tmp_path / "stopped", resume=True)
+    assert same(result.network, whole.network)
+    assert result.history == whole.history
 
 
 def test_checkpoints_of_other_trainings_are_refused(tmp_path):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cantilena.encoding import Encoding, EventsEncoding, GridEncoding
+from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, Composer
 from cantilena.model import Bundle, Network, NetworkOptions
 from cantilena.theory import RULE_SETS
@@ -23,9 +26,9 @@ ENCODINGS = {
 }
 
 
-def bundle(encoding: Encoding) -> Bundle:
-    weights = Network(SHAPE, len(encoding.vocabulary), seed=3).numpy_weights()
-    return Bundle(SHAPE, weights, encoding.description(), provenance={"plain_keys": False})
+def bundle(encoding: Encoding, shape: NetworkOptions = SHAPE) -> Bundle:
+    weights = Network(shape, len(encoding.vocabulary), seed=3).numpy_weights()
+    return Bundle(shape, weights, encoding.description(), provenance={"plain_keys": False})
 
 
 def options(algorithm: str, rules: str = "rl-tuner", *, steps: int = 16) -> TuningOptions:
@@ -67,6 +70,27 @@ def tune_at_length(algorithm: str, encoding: Encoding, steps: int) -> None:
     assert all(np.isfinite(term).all() for term in tuned.history.terms.values())
     made = Composer.of(tuned.bundle).compose(events=steps)
     assert len(made.tokens) == steps
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_a_transformer_is_tuned_and_composes_beyond_its_reach(algorithm: str) -> None:
+    shape = NetworkOptions(core="transformer", layers=2, width=16, embedding=8, reach=10)
+    before = bundle(GridEncoding(), shape)
+    tuned = tune(before, options(algorithm))
+    assert tuned.bundle.options == shape
+    assert all(np.isfinite(term).all() for term in tuned.history.terms.values())
+    assert tuned.bundle.prior_weights is not None
+    look = "core.layers.1.look.weight"
+    assert (tuned.bundle.weights[look] != before.weights[look]).any()
+    np.testing.assert_array_equal(tuned.bundle.prior_weights[look], before.weights[look])
+    made = Composer.of(tuned.bundle).compose(events=40)
+    assert len(made.tokens) == 40
+
+
+def test_the_reference_mode_steps_no_transformer() -> None:
+    shape = NetworkOptions(core="transformer", width=16, embedding=8)
+    with pytest.raises(UsageError, match="recurrent"):
+        tune(bundle(GridEncoding(), shape), replace(options("q"), reference_mode=True))
 
 
 @pytest.mark.parametrize("encoding", [GridEncoding(), CHORDS], ids=["grid", "chords"])

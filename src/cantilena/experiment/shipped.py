@@ -58,7 +58,7 @@ def tunes_model() -> ShippedModel:
         material,
         replace(network, conditions=_TOLD, styles=tuple(material.styles)),
         replace(training, budget=6_000_000),
-        {"tunes+rl": musical_tuning(), "tunes+rl-tuner": plan(ReproduceOptions(preset="quick")).tuning},
+        {"tunes+rl": musical_tuning(), "tunes+rl-tuner": replace(plan(ReproduceOptions(preset="quick")).tuning, c=5.0)},
     )
 
 
@@ -78,7 +78,7 @@ def classical_model(piano_midi: Path) -> ShippedModel:
         material,
         replace(network, conditions=_TOLD, styles=tuple(material.styles), dropout=0.2),
         replace(training, budget=6_000_000),
-        {"classical+rl": musical_tuning()},
+        {"classical+rl": replace(musical_tuning(), c=1.5)},
     )
 
 

@@ -60,14 +60,17 @@ class TrainRequest:
     preset: Literal["quick", "paper"] = "quick"
     """`quick`: minutes on two cores. `paper`: 3 x 1024, dropout 0.4, 200 epochs at most."""
 
-    core: Literal["lstm", "gru", "rnn"] | None = None
-    """The recurrent cells; the preset's if left out, like all that follows."""
+    core: Literal["lstm", "gru", "rnn", "transformer"] | None = None
+    """Recurrent cells, or a small transformer for comparison; the preset's if left out, like all that follows."""
 
     layers: int | None = None
-    """Recurrent layers."""
+    """Layers, one upon the other."""
 
     width: int | None = None
     """Cells in each layer."""
+
+    heads: int | None = None
+    """In how many ways each layer of a transformer attends at once."""
 
     dropout: float | None = None
     """Share of each layer's outputs that training leaves out."""
@@ -83,7 +86,7 @@ class TrainRequest:
     """Size of the queries and keys by which the copy head chooses what to copy; 0 for match and distance alone."""
 
     reach: int | None = None
-    """How many steps back echoes, copies and attention reach."""
+    """How many steps back echoes, copies, attention and a transformer reach."""
 
     input: Literal["features", "paper"] | None = None
     """`paper`: a window of 40 numbers, and only the step after it predicted, as the paper has it."""
@@ -187,7 +190,7 @@ class TrainRequest:
 
 
 OF_A_NETWORK = (
-    "core", "layers", "width", "dropout", "echoes", "copy_head", "attention", "reach", "input", "epochs", "budget",
-    "batch", "learning_rate", "patience", "transpose", "precision",
+    "core", "layers", "width", "heads", "dropout", "echoes", "copy_head", "attention", "reach", "input", "epochs",
+    "budget", "batch", "learning_rate", "patience", "transpose", "precision",
 )  # fmt: skip
 """What of a request only a network's training knows."""

@@ -19,7 +19,7 @@ from cantilena.experiment.trained_bundle import blended_bundle, corpus_facts, co
 from cantilena.model import Bundle, NetworkOptions, SequenceModel
 from cantilena.music import Melody, parse_pitch_range
 from cantilena.runs import RunFolder, options_record, run_folder
-from cantilena.training import TrainingOptions, preset
+from cantilena.training import TRANSFORMER_RATE, TrainingOptions, preset
 
 MODEL = "model.safetensors"
 
@@ -126,6 +126,8 @@ def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingO
     if request.input == "paper":  # which hears nothing but its window
         network = replace(network, echoes=0)
     network = replace(network, **{name: asked[name] for name in _OF_NETWORK if name in asked})
+    if network.core == "transformer":
+        training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
     training = replace(training, **{name: asked[name] for name in _OF_TRAINING if name in asked})
     if request.encoding == "grid" and not request.plain_keys and request.transpose is None:
         training = replace(training, transpose=6)
@@ -214,7 +216,7 @@ def _material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
 
 
 _OF_NETWORK = (
-    "core", "layers", "width", "embedding", "dropout", "echoes", "copy_head", "attention", "reach", "input",
+    "core", "layers", "width", "heads", "embedding", "dropout", "echoes", "copy_head", "attention", "reach", "input",
 )  # fmt: skip
 _OF_TRAINING = (
     "epochs", "budget", "batch", "learning_rate", "patience", "averaging", "transpose", "precision", "seed", "device",

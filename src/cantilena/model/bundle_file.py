@@ -30,12 +30,20 @@ _SHAPES: dict[int, type[Options]] = {
     3: NetworkOptions,
     4: NetworkOptions,
     5: NetworkOptions,
+    6: NetworkOptions,
 }
 """What a bundle of each format holds. A network is written in the first format, so that every Cantilena reads it,
 unless it has what came with the third: then no earlier one may take it for a network without."""
 
-_ADDED: dict[int, tuple[str, ...]] = {3: ("echoes", "attention", "copy_head", "reach"), 5: ("conditions", "styles")}
+_ADDED: dict[int, tuple[str, ...]] = {
+    3: ("echoes", "attention", "copy_head", "reach"),
+    5: ("conditions", "styles"),
+    6: ("heads",),
+}
 """The options that came with a format: in an earlier one a network does not have them, whatever their defaults are."""
+
+_CORES = {"transformer": 6}
+"""The cores that came with a format; the others were there from the first."""
 
 _OF_NAMES = ("conditions", "styles")
 """The options that hold names; other lists hold whole numbers."""
@@ -115,8 +123,11 @@ def read_bundle(path: Path) -> dict[str, Any]:
         or bool(counted) != ("ngram" in record)
     ):
         raise BundleError("this bundle holds other weights than it says", _HINT)
+    options = _options(record["options"], shape, _later_than(number))
+    if isinstance(options, NetworkOptions) and number < _CORES.get(options.core, 1):
+        raise BundleError(f"this bundle has format {number}, which knows no core '{options.core}'", _HINT)
     return {
-        "options": _options(record["options"], shape, _later_than(number)),
+        "options": options,
         "weights": weights,
         "encoding_description": record["encoding"],
         "prior_weights": prior or None,
@@ -141,7 +152,8 @@ def _ngram(record: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> NGr
 def _format_of(options: Options) -> int:
     """The earliest format that says all of a model's options."""
     plain = type(options)()
-    formats = [number for number, shape in _SHAPES.items() if isinstance(options, shape) and number != BLEND]
+    first = _CORES.get(options.core, 1) if isinstance(options, NetworkOptions) else 1
+    formats = [number for number, shape in _SHAPES.items() if isinstance(options, shape) and number >= first]
     return next(
         number
         for number in formats

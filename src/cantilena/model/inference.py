@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from cantilena.model.attention_inference import NumpyAttention, Recalled
 from cantilena.model.bars import Bars
 from cantilena.model.features import Features, Memory
 from cantilena.model.options import NetworkOptions
+from cantilena.model.transformer_inference import NumpyTransformer
 from cantilena.model.weights import LAYER
 from cantilena.model.windows import WindowState, shifted, windows
 
@@ -30,8 +31,21 @@ State = tuple[Hidden, Recalled | None]
 class NumpyState:
     """What a network remembers between steps; never changed in place."""
 
-    hidden: State
+    hidden: Any
+    """What its core gave after the step before."""
     memory: Memory
+
+
+class _Core(Protocol):
+    """Cells or a Transformer, with its head."""
+
+    def silence(self, melodies: int) -> Any:  # noqa: ANN401  (each core has its own)
+        """The state before anything has sounded."""
+        ...
+
+    def __call__(self, rows: NDArray[np.int64], state: Any, /) -> tuple[Floats, Any]:  # noqa: ANN401
+        """`(melodies, vocabulary)` scores after one step with `(melodies, columns)` rows, and the new state."""
+        ...
 
 
 class NumpyNetwork:
@@ -54,18 +68,8 @@ class NumpyNetwork:
         self.options = options
         single = {name: np.ascontiguousarray(weight, dtype=np.float32) for name, weight in weights.items()}
         self.features = Features(options, len(single["head.bias"]))
-        self._head = np.ascontiguousarray(single["head.weight"].T), single["head.bias"]
-        attends = options.attends
-        self._attention = NumpyAttention(options, single, self.vocabulary_size) if attends else None
-        self._layers = []
-        for layer in range(options.layers):
-            w_ih, w_hh, b_ih, b_hh = (self._ordered(single[f"core.{name}_l{layer}"]) for name in LAYER)
-            if options.core != "gru":
-                b_ih, b_hh = b_ih + b_hh, np.zeros_like(b_hh)
-            self._layers.append((np.ascontiguousarray(w_ih.T), b_ih, np.ascontiguousarray(w_hh.T), b_hh))
-        if options.input == "features":
-            self._table = single["table.weight"] @ self._layers[0][0]
-            self._table[: self.features.start + 1] += self._layers[0][1]
+        core = NumpyTransformer if options.core == "transformer" else NumpyCells
+        self._core: _Core = core(options, single, self.features)
 
     @property
     def vocabulary_size(self) -> int:
@@ -100,21 +104,21 @@ class NumpyNetwork:
         if self.options.input == "paper":
             seen = windows(known, self.options.window, self.features.start)
             for step in range(steps):
-                scores[:, step] = self._window_scores(seen[:, step])
+                scores[:, step] = self._of_windows(seen[:, step])
             return scores
         rows = self.features.of(known, bars)
-        hidden = self._silence(melodies)
+        hidden = self._core.silence(melodies)
         for step in range(steps):
-            scores[:, step], hidden = self._after_rows(rows[:, step], hidden)
+            scores[:, step], hidden = self._core(rows[:, step], hidden)
         return scores
 
     def start_scores(self, melodies: int, bars: Bars | None = None) -> tuple[Floats, Any]:
         """As `start`, with the head's raw scores."""
         if self.options.input == "paper":
             seen = np.full((melodies, self.options.window), self.features.start)
-            return self._window_scores(seen), WindowState(seen)
+            return self._of_windows(seen), WindowState(seen)
         rows, memory = self.features.first(melodies, bars)
-        scores, hidden = self._after_rows(rows, self._silence(melodies))
+        scores, hidden = self._core(rows, self._core.silence(melodies))
         return scores, NumpyState(hidden, memory)
 
     def step_scores(self, tokens: Any, state: Any) -> tuple[Floats, Any]:  # noqa: ANN401
@@ -122,12 +126,47 @@ class NumpyNetwork:
         known = numpy_of(tokens)
         if isinstance(state, WindowState):
             seen = shifted(state.seen, known)
-            return self._window_scores(seen), WindowState(seen)
+            return self._of_windows(seen), WindowState(seen)
         rows, memory = self.features.next(known, state.memory)
-        scores, hidden = self._after_rows(rows, state.hidden)
+        scores, hidden = self._core(rows, state.hidden)
         return scores, NumpyState(hidden, memory)
 
-    def _after_rows(self, rows: NDArray[np.int64], state: State) -> tuple[Floats, State]:
+    def _of_windows(self, seen: NDArray[np.int64]) -> Floats:
+        assert isinstance(self._core, NumpyCells)  # no transformer has the paper's input
+        return self._core.of_windows((seen / self.vocabulary_size).astype(np.float32))
+
+
+class NumpyCells:
+    """Recurrent cells and their head.
+
+    Args:
+        options: the network's shape.
+        weights: every weight by name, float32.
+        features: whose rows they are told.
+    """
+
+    def __init__(self, options: NetworkOptions, weights: Mapping[str, Floats], features: Features) -> None:
+        self.options = options
+        self._head = np.ascontiguousarray(weights["head.weight"].T), weights["head.bias"]
+        attends = options.attends
+        self._attention = NumpyAttention(options, weights, features.vocabulary_size) if attends else None
+        self._layers = []
+        for layer in range(options.layers):
+            w_ih, w_hh, b_ih, b_hh = (self._ordered(weights[f"core.{name}_l{layer}"]) for name in LAYER)
+            if options.core != "gru":
+                b_ih, b_hh = b_ih + b_hh, np.zeros_like(b_hh)
+            self._layers.append((np.ascontiguousarray(w_ih.T), b_ih, np.ascontiguousarray(w_hh.T), b_hh))
+        if options.input == "features":
+            self._table = weights["table.weight"] @ self._layers[0][0]
+            self._table[: features.start + 1] += self._layers[0][1]
+
+    def silence(self, melodies: int) -> State:
+        """The state before anything has sounded."""
+        zeros = np.zeros((melodies, self.options.width), dtype=np.float32)
+        hidden = tuple((zeros, zeros) if self.options.core == "lstm" else (zeros,) for _ in self._layers)
+        return hidden, None if self._attention is None else self._attention.silence(melodies)
+
+    def __call__(self, rows: NDArray[np.int64], state: State) -> tuple[Floats, State]:
         """Scores after one step with `(melodies, columns)` rows of the table, the first of each its token."""
         hidden, past = state
         hidden = self._after(self._table[rows].sum(axis=1), hidden)
@@ -136,6 +175,14 @@ class NumpyNetwork:
             return self._scores(said), (hidden, None)
         scores, past = self._attention(self._scores, said, rows[:, 0], past)
         return scores, (hidden, past)
+
+    def of_windows(self, numbers: Floats) -> Floats:
+        """`(windows, vocabulary)` scores after `(windows, window)` tokens as plain numbers: the paper's input."""
+        w_ih, b_ih = self._layers[0][:2]
+        hidden, _ = self.silence(len(numbers))
+        for place in range(numbers.shape[1]):
+            hidden = self._after(numbers[:, place : place + 1] @ w_ih + b_ih, hidden)
+        return self._scores(hidden[-1][0])
 
     def _scores(self, said: Floats) -> Floats:
         weight, bias = self._head
@@ -168,19 +215,6 @@ class NumpyNetwork:
         i, f, o = gates[:, :width], gates[:, width : 2 * width], gates[:, 2 * width :]
         c = f * state[1] + i * np.tanh(u[:, 3 * width :])
         return o * np.tanh(c), c
-
-    def _window_scores(self, seen: NDArray[np.int64]) -> Floats:
-        numbers = (seen / self.vocabulary_size).astype(np.float32)
-        w_ih, b_ih = self._layers[0][:2]
-        hidden, _ = self._silence(len(seen))
-        for place in range(seen.shape[1]):
-            hidden = self._after(numbers[:, place : place + 1] @ w_ih + b_ih, hidden)
-        return self._scores(hidden[-1][0])
-
-    def _silence(self, melodies: int) -> State:
-        zeros = np.zeros((melodies, self.options.width), dtype=np.float32)
-        hidden = tuple((zeros, zeros) if self.options.core == "lstm" else (zeros,) for _ in self._layers)
-        return hidden, None if self._attention is None else self._attention.silence(melodies)
 
     def _ordered(self, weight: Floats) -> Floats:
         """An lstm's gates from torch's i, f, g, o to i, f, o, g, so that the three sigmoids lie together."""

@@ -1,8 +1,8 @@
-"""Recurrent networks in torch: a table of features, an lstm, gru or rnn core, a head."""
+"""Networks in torch: a table of features, a core of recurrent cells or a transformer, a head."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 from cantilena.model.arrays import numpy_of
 from cantilena.model.attention import Attention
 from cantilena.model.bars import Bars
+from cantilena.model.cores import core_of
 from cantilena.model.features import Features
 from cantilena.model.options import NetworkOptions
-from cantilena.model.stepping import Stepper, StepState
+from cantilena.model.stepping import StepState, stepper_of
 from cantilena.model.windows import WindowState, shifted, windows
 
-_CORES: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 _WINDOWS_AT_ONCE = 1024
 
 
@@ -43,21 +43,15 @@ class Network(nn.Module):
         super().__init__()
         self.options = options
         self.features = Features(options, vocabulary_size)
-        below = options.embedding if options.input == "features" else 1
-        between = options.dropout if options.layers > 1 else 0.0
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if options.input == "features":
                 self.table = nn.EmbeddingBag(self.features.rows, options.embedding, mode="sum")
                 nn.init.normal_(self.table.weight, std=self.features.columns**-0.5)  # so that the sum has variance 1
-            self.core = _CORES[options.core](below, options.width, options.layers, batch_first=True, dropout=between)
+            self.core = core_of(options)
             self.head = nn.Linear(options.width, vocabulary_size)
             if options.attends:
                 self.attention = Attention(options, vocabulary_size)
-        if options.core == "lstm":
-            with torch.no_grad():  # a cell remembers until it has learned to forget
-                for layer in range(options.layers):
-                    getattr(self.core, f"bias_ih_l{layer}")[options.width : 2 * options.width] = 1.0
         self.eval()
 
     @property
@@ -75,7 +69,7 @@ class Network(nn.Module):
         """Where the weights are."""
         return self.head.weight.device
 
-    def forward(self, rows: Tensor, state: Any = None) -> tuple[Tensor, Any]:  # noqa: ANN401  (a tensor, or a pair for lstm)
+    def forward(self, rows: Tensor, state: Any = None) -> tuple[Tensor, Any]:  # noqa: ANN401  (each core has its own)
         """Scores after each step, the whole sequence in one call.
 
         Args:
@@ -87,7 +81,7 @@ class Network(nn.Module):
             attention's past beside it where there is one; melodies lie along the second axis of every part.
         """
         melodies, steps, columns = rows.shape
-        vectors = self.table(rows.reshape(-1, columns)).view(melodies, steps, -1)
+        vectors = self.table(rows.reshape(-1, columns)).view(melodies, steps, self.options.embedding)
         if not self.options.attends:
             hidden, state = self.core(vectors, state)
             return self._head(hidden), state
@@ -136,7 +130,7 @@ class Network(nn.Module):
             seen = np.full((melodies, self.options.window), self.features.start)
             return self.forward_windows(self._tensor(seen)), WindowState(seen)
         rows, memory = self.features.first(melodies, bars)
-        stepper = Stepper(self)
+        stepper = stepper_of(self)
         scores, hidden = stepper(self._tensor(rows), stepper.silence(melodies))
         return scores, StepState(stepper, hidden, memory)
 

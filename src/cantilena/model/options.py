@@ -8,13 +8,13 @@ from typing import Literal
 from cantilena.errors import UsageError
 from cantilena.model.conditions import check_conditions
 
-Core = Literal["lstm", "gru", "rnn"]
+Core = Literal["lstm", "gru", "rnn", "transformer"]
 Input = Literal["features", "paper"]
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
-    """The shape of a network: input, recurrent core, head.
+    """The shape of a network: input, core, head.
 
     Raises:
         UsageError: a value that no network can have.
@@ -25,11 +25,11 @@ class NetworkOptions:
     """
 
     core: Core = "lstm"
-    """The recurrent cells: lstm, gru, or the plain rnn of the paper's comparison."""
+    """Recurrent cells, lstm, gru or the plain rnn of the paper's comparison; or a small transformer."""
     layers: int = 1
-    """Recurrent layers, one upon the other."""
+    """Layers, one upon the other."""
     width: int = 128
-    """Cells in each layer."""
+    """Cells in each layer; of a transformer, the size of what it says of a step."""
     embedding: int = 128
     """Size of the vector that describes a step to the first layer (not used by the paper's input)."""
     dropout: float = 0.1
@@ -54,7 +54,9 @@ class NetworkOptions:
     """Let each step be a copy of an earlier one, chosen by how long the passages before both match, how near it is, and
     by attention where there is any."""
     reach: int = 2048
-    """How many steps back echoes, attention and copies reach; memory does not grow beyond it."""
+    """How many steps back echoes, attention, copies and a transformer reach; memory does not grow beyond it."""
+    heads: int = 4
+    """In how many ways each layer of a transformer attends at once; no other core has any."""
 
     conditions: tuple[str, ...] = ()
     """Tell the network beforehand what is known of a melody: key, mode, meter, style; in this order."""
@@ -62,8 +64,8 @@ class NetworkOptions:
     """The names of the styles that it is told, where style is among the conditions."""
 
     def __post_init__(self) -> None:
-        if self.core not in ("lstm", "gru", "rnn"):
-            raise UsageError(f"there is no core '{self.core}'", "choose lstm, gru or rnn")
+        if self.core not in ("lstm", "gru", "rnn", "transformer"):
+            raise UsageError(f"there is no core '{self.core}'", "choose lstm, gru, rnn or transformer")
         if self.input not in ("features", "paper"):
             raise UsageError(f"there is no input '{self.input}'", "choose features or paper")
         for name, value, most in (
@@ -79,6 +81,7 @@ class NetworkOptions:
         check_conditions(self.conditions, self.styles)
         if self.input == "paper" and self.conditions:
             raise UsageError("the paper's input with conditions", "choose the input features")
+        self._check_heads()
         if not 0.0 <= self.dropout < 1.0:
             raise UsageError(f"dropout is {self.dropout:g}", "give a share from 0 to below 1, such as 0.4")
         if len(self.look_back) > 8 or any(not 1 <= bars <= 64 for bars in self.look_back):
@@ -94,6 +97,22 @@ class NetworkOptions:
                 raise UsageError(f"{name} is {value}", f"give a whole number from 0, for none, to {most}")
         if self.input == "paper" and (self.echoes or self.attends):
             raise UsageError("the paper's input with echoes, attention or a copy head", "choose the input features")
+
+    def _check_heads(self) -> None:
+        if self.core != "transformer":
+            if self.heads != NetworkOptions.heads:
+                raise UsageError(f"{self.heads} heads with the core {self.core}", "only a transformer has heads")
+            return
+        if not 1 <= self.heads <= 64 or self.width % self.heads:
+            raise UsageError(
+                f"a width of {self.width} in {self.heads} heads", "give 1 to 64 heads, and a width that they divide"
+            )
+        if self.input == "paper":
+            raise UsageError("the paper's input with a transformer", "choose the input features, or the core lstm")
+        if self.attends:
+            raise UsageError(
+                "a transformer with a head that attends or copies", "leave it out: each of its layers attends already"
+            )
 
     @property
     def uses_bars(self) -> bool:

@@ -1,4 +1,4 @@
-"""One step of a network in torch, fast: table times first layer computed once, and the cells written out.
+"""One step of recurrent cells in torch, fast: table times first layer computed once, and the cells written out.
 
 The cells, with sigma the logistic function and . the elementwise product:
 
@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from cantilena.model.attention import Past
 from cantilena.model.features import Memory
+from cantilena.model.transformer_stepping import TransformerStepper
 from cantilena.model.weights import LAYER
 
 if TYPE_CHECKING:
@@ -33,8 +34,25 @@ State = tuple[Hidden, Past | None]
 """The layers' state, and attention's past where there is attention and something has sounded."""
 
 
+class Stepping(Protocol):
+    """A network's weights as they were, laid out for steps."""
+
+    def silence(self, melodies: int) -> Any:  # noqa: ANN401  (each core has its own)
+        """The state before anything has sounded."""
+        ...
+
+    def __call__(self, rows: Tensor, before: Any) -> tuple[Tensor, Any]:  # noqa: ANN401
+        """`(melodies, vocabulary)` scores after one step with `(melodies, columns)` rows, and the new state."""
+        ...
+
+
+def stepper_of(network: Network) -> Stepping:
+    """What steps a network of its core."""
+    return TransformerStepper(network) if network.options.core == "transformer" else Stepper(network)
+
+
 class Stepper:
-    """The weights of a network, laid out for stepping.
+    """The weights of a recurrent network, laid out for stepping.
 
     Args:
         network: whose weights; they are copied, so that a later update does not change this stepper.
@@ -106,6 +124,7 @@ class Stepper:
 class StepState:
     """What a network remembers between steps; never changed in place."""
 
-    stepper: Stepper
-    hidden: State
+    stepper: Stepping
+    hidden: Any
+    """What the stepper gave after the step before."""
     memory: Memory

@@ -22,10 +22,18 @@ def weight_shapes(options: NetworkOptions, vocabulary_size: int) -> dict[str, tu
         >>> weight_shapes(NetworkOptions(), 38)["head.weight"]
         (38, 128)
     """
-    gates, width = GATES[options.core] * options.width, options.width
     shapes: dict[str, tuple[int, ...]] = {}
     if options.input == "features":
         shapes["table.weight"] = (Features(options, vocabulary_size).rows, options.embedding)
+    shapes |= _of_transformer(options) if options.core == "transformer" else _of_cells(options)
+    shapes["head.weight"] = (vocabulary_size, options.width)
+    shapes["head.bias"] = (vocabulary_size,)
+    return shapes | (_of_attention(options, vocabulary_size) if options.attends else {})
+
+
+def _of_cells(options: NetworkOptions) -> dict[str, tuple[int, ...]]:
+    gates, width = GATES[options.core] * options.width, options.width
+    shapes: dict[str, tuple[int, ...]] = {}
     below = options.embedding if options.input == "features" else 1
     for layer in range(options.layers):
         shapes[f"core.weight_ih_l{layer}"] = (gates, below)
@@ -33,9 +41,24 @@ def weight_shapes(options: NetworkOptions, vocabulary_size: int) -> dict[str, tu
         shapes[f"core.bias_ih_l{layer}"] = (gates,)
         shapes[f"core.bias_hh_l{layer}"] = (gates,)
         below = width
-    shapes["head.weight"] = (vocabulary_size, width)
-    shapes["head.bias"] = (vocabulary_size,)
-    return shapes | (_of_attention(options, vocabulary_size) if options.attends else {})
+    return shapes
+
+
+def _of_transformer(options: NetworkOptions) -> dict[str, tuple[int, ...]]:
+    width = options.width
+    shapes: dict[str, tuple[int, ...]] = {"core.below.weight": (width, options.embedding), "core.below.bias": (width,)}
+    for layer in range(options.layers):
+        for name, size in (
+            ("norm", (width,)),
+            ("look", (3 * width, width)),
+            ("mix", (width, width)),
+            ("feed_norm", (width,)),
+            ("widen", (4 * width, width)),
+            ("narrow", (width, 4 * width)),
+        ):
+            shapes[f"core.layers.{layer}.{name}.weight"] = size
+            shapes[f"core.layers.{layer}.{name}.bias"] = size[:1]
+    return shapes | {"core.norm.weight": (width,), "core.norm.bias": (width,)}
 
 
 def _of_attention(options: NetworkOptions, vocabulary_size: int) -> dict[str, tuple[int, ...]]:

@@ -110,7 +110,7 @@ def train(
     started = time.perf_counter()
     # Dropout draws from torch's global generator: it is seeded anew for every batch, and given back as it was.
     with (
-        threads_worth_it(shape.width, options.batch) as threads,
+        threads_worth_it(shape.width, _at_once(shape, options)) as threads,
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):
         if not quiet:
@@ -169,6 +169,11 @@ def _lesson(
     if shape.input == "paper":
         return LastStep(pieces, shape.window, options.batch, options.seed, vocabulary_size)
     return EveryStep(options.steps, pieces, options.batch, options.seed, transpositions, options.forget)
+
+
+def _at_once(shape: NetworkOptions, options: TrainingOptions) -> int:
+    """Steps that are computed together: of every melody one by recurrent cells, all by a transformer."""
+    return options.batch * options.steps if shape.core == "transformer" else options.batch
 
 
 def _save(folder: Path, course: Course, digest: str) -> None:

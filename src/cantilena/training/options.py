@@ -12,6 +12,9 @@ Schedule = Literal["cosine", "plateau", "constant"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["quick", "paper"]
 
+TRANSFORMER_RATE = 1e-3
+"""The highest learning rate of a transformer where none is asked for: it wants smaller steps than recurrent cells."""
+
 
 @dataclass(frozen=True)
 class TrainingOptions:

@@ -53,7 +53,7 @@ def refuse_without_steps(options: NetworkOptions | None) -> None:
     Raises:
         UsageError: it is one.
     """
-    if options is None or options.input != "features":
+    if options is None or options.input != "features" or options.core == "transformer":
         raise UsageError("the reference mode steps a recurrent network of ours", "leave out --reference-mode")
 
 
