@@ -3,8 +3,9 @@
     python scripts/build_bundles.py [--piano-midi DIR] [--work FOLDER] [NAME ...]
 
 `tunes` and its sisters learn from the built-in corpus. `classical` and `piano` need the pieces of piano-midi.de, a
-folder a composer. What each learns and how it is tuned stands in `experiment/shipped.py`. The work is kept in FOLDER
-(`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats.
+folder a composer. What each learns and how it is tuned stands in `experiment/recipes.py`. The work is kept in FOLDER
+(`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit
+floats. Each bundle gets its card beside it, `<name>.md`, as measured on the file that ships.
 """
 
 from __future__ import annotations
@@ -14,32 +15,38 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cantilena.experiment import (
-    ShippedModel,
-    classical_model,
+    Recipe,
+    classical_recipe,
     corpus_excerpts,
     corpus_facts,
-    piano_model,
+    piano_recipe,
     trained_model,
     tuned_model,
-    tunes_model,
+    tunes_recipe,
+    write_card,
 )
+from cantilena.model import Bundle
 
 SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "model" / "bundles"
 
 
-def build(model: ShippedModel, folder: Path) -> None:
+def build(recipe: Recipe, folder: Path) -> None:
     """Train a model and tune its sisters, and write their bundles into the package."""
-    facts = corpus_facts(model.corpus)
-    trained = trained_model(model.name, folder, model.material, model.network, model.training, corpus=facts)
-    made = {model.name: trained.bundle}
-    encoding, plain_keys = trained.bundle.encoding, model.material.plain_keys
-    for name, tuning in model.tunings.items():
-        people = corpus_excerpts(model.corpus, encoding, tuning.steps, plain_keys=plain_keys)
+    facts = corpus_facts(recipe.corpus) | ({"attribution": recipe.attribution} if recipe.attribution else {})
+    trained = trained_model(recipe.name, folder, recipe.material, recipe.network, recipe.training, corpus=facts)
+    made = {recipe.name: trained.bundle}
+    encoding, plain_keys = trained.bundle.encoding, recipe.material.plain_keys
+    for name, tuning in recipe.tunings.items():
+        people = corpus_excerpts(recipe.corpus, encoding, tuning.steps, plain_keys=plain_keys)
         made[name] = tuned_model(name, folder, trained.bundle, tuning, people.tokens).bundle
     for name, bundle in made.items():
         path = SHIPPED / f"{name}.safetensors"
         bundle.save(path, half=True)
         print(f"{path.name}: {path.stat().st_size:,} bytes")
+    stored = {name: Bundle.load(SHIPPED / f"{name}.safetensors") for name in made}
+    for name, bundle in stored.items():
+        sisters = {other: one for other, one in stored.items() if (name == recipe.name) != (other == recipe.name)}
+        print(write_card(bundle, name, recipe.corpus, sisters, SHIPPED / f"{name}.md").name)
 
 
 def main() -> None:
@@ -49,15 +56,15 @@ def main() -> None:
     parser.add_argument("--piano-midi", type=Path, help="the pieces of piano-midi.de, a folder a composer")
     parser.add_argument("--work", type=Path, default=Path("runs/bundles"), help="where the work is kept")
     asked = parser.parse_args()
-    models: dict[str, Callable[[], ShippedModel]] = {"tunes": tunes_model}
+    recipes: dict[str, Callable[[], Recipe]] = {"tunes": tunes_recipe}
     if asked.piano_midi is not None:
-        models["classical"] = lambda: classical_model(asked.piano_midi)
-        models["piano"] = lambda: piano_model(asked.piano_midi)
-    unknown = [name for name in asked.names if name not in models]
+        recipes["classical"] = lambda: classical_recipe(asked.piano_midi)
+        recipes["piano"] = lambda: piano_recipe(asked.piano_midi)
+    unknown = [name for name in asked.names if name not in recipes]
     if unknown:
         parser.error(f"{unknown[0]} is no model, or needs --piano-midi")
-    for name in asked.names or models:
-        build(models[name](), asked.work)
+    for name in asked.names or recipes:
+        build(recipes[name](), asked.work)
 
 
 if __name__ == "__main__":

@@ -57,14 +57,26 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(archives: tuple[Path
     assert inside == tracked_in_package()
     assert "cantilena/py.typed" in inside
     assert {Path(name).suffix for name in inside} >= {".py", ".pyi", ".parquet", ".safetensors"}
-    assert any(name.endswith("licenses/LICENSE") for name in names)
+    for licence in ("LICENSE", "LICENSE-weights"):
+        assert any(name.endswith(f"licenses/{licence}") for name in names)
+    bundles = {name for name in inside if name.endswith(".safetensors")}
+    assert {name.removesuffix(".safetensors") + ".md" for name in bundles} <= inside
+    assert "cantilena/model/bundles/LICENSE-weights" in inside
     assert archives[1].stat().st_size < 12 * 2**20
 
 
 def test_the_source_archive_builds_and_holds_what_a_reader_needs(archives: tuple[Path, Path]) -> None:
     with tarfile.open(archives[0]) as source:
         names = {name.partition("/")[2] for name in source.getnames()}
-    assert {"LICENSE", "README.md", "CHANGELOG.md", "CITATION.cff", "constraints.txt", "pyproject.toml"} <= names
+    assert {
+        "LICENSE",
+        "LICENSE-weights",
+        "README.md",
+        "CHANGELOG.md",
+        "CITATION.cff",
+        "constraints.txt",
+        "pyproject.toml",
+    } <= names
     assert {f"src/{name}" for name in tracked_in_package()} <= names
     assert not any(name.startswith("tests/") for name in names)
 

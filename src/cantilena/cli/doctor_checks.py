@@ -78,6 +78,7 @@ def checks() -> Iterator[Check]:
     yield Check("the model 'tunes' composes", _bundle, REINSTALL)
     yield Check("room on the disk", _disk, f"free {_ROOM / 2**30:.0f} GB before long runs", required=False)
     yield from (_library(line, required=False) for line in _requirements(extra="notation"))
+    yield from (_library(line, required=False, use="fetches and shares models") for line in _requirements(extra="hub"))
     yield Check(
         "browser for the tests", _browser, "needed to develop only; Debian: apt install chromium", required=False
     )
@@ -90,7 +91,7 @@ def _requirements(extra: str) -> list[str]:
     return [line.partition(";")[0].strip() for line in lines if (mark in line) == bool(extra)]
 
 
-def _library(requirement: str, *, required: bool) -> Check:
+def _library(requirement: str, *, required: bool, use: str = "reads MusicXML, ABC and kern") -> Check:
     distribution = re.split(r"[^A-Za-z0-9._-]", requirement)[0]
     wanted = re.search(r">=([\d.]+)", requirement)
 
@@ -101,7 +102,7 @@ def _library(requirement: str, *, required: bool) -> Check:
             raise CantilenaError(f"version {version}, too old", f"pip install '{requirement}'")
         return version if module.__name__ else ""
 
-    what_for = "" if required else "optional, reads MusicXML, ABC and kern: "
+    what_for = "" if required else f"optional, {use}: "
     return Check(distribution, look, f"{what_for}pip install '{requirement}'", required)
 
 

@@ -56,6 +56,11 @@ COMMANDS = (
     Command("rules list", "list the sets of rules and their rules", "cantilena.cli.rules:list_all"),
     Command("rules explain", "explain a rule in words, numbers and notes", "cantilena.cli.rules:explain"),
     Command("rules score", "show what rules say of a melody, note by note", "cantilena.cli.rules:score"),
+    Command("models", "see which models ship with Cantilena, and what any model is"),
+    Command("models list", "list the models that ship with Cantilena", "cantilena.cli.models:list_all"),
+    Command("models show", "show the card of a model", "cantilena.cli.models:show"),
+    Command("hub", "share models on the Hugging Face hub"),
+    Command("hub push", "put a model on the Hugging Face hub", "cantilena.cli.hub:push"),
     Command("doctor", "check that everything works on this machine", "cantilena.cli.doctor:run"),
 )
 """All commands in the order that the help shows."""

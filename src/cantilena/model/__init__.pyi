@@ -4,6 +4,7 @@ from .bars import Bars as Bars
 from .blend import Blend as Blend
 from .bundle import Bundle as Bundle
 from .bundle import find_bundle as find_bundle
+from .bundle import shipped_bundles as shipped_bundles
 from .conditions import KINDS as KINDS
 from .conditions import METERS as METERS
 from .conditions import UNTOLD as UNTOLD

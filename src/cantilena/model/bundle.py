@@ -204,12 +204,20 @@ class Bundle:
 def find_bundle(name_or_path: str | Path) -> Path:
     """The file of a bundle: a path, a run's folder, one with a single bundle in it, or the name of one that ships.
 
+    `hf://USER/NAME[@REVISION]` is one on the Hugging Face hub, which is fetched (`model/hub.py`).
+
     Raises:
         BundleError: there is none.
         UsageError: an empty name.
+        InputError: the hub does not give it.
+        MissingError: the library of the hub is not installed.
     """
     if not str(name_or_path).strip():  # as an unset shell variable gives it; it would mean the working folder
         raise UsageError("the model has no name", "name a bundle that ships with Cantilena, or a .safetensors file")
+    if str(name_or_path).startswith("hf://"):
+        from cantilena.model.hub import fetched  # only who names the hub waits for it
+
+        return fetched(str(name_or_path))
     path = Path(name_or_path)
     if path.is_dir():
         inside = sorted(path.glob("*.safetensors"))
@@ -221,14 +229,24 @@ def find_bundle(name_or_path: str | Path) -> Path:
         raise BundleError(f"{path} does not hold one bundle but {found}", "name the .safetensors file itself")
     if path.exists():
         return path
-    shipped = {entry.stem: entry for entry in sorted(_SHIPPED.glob("*.safetensors"))}
+    shipped = shipped_bundles()
     if str(name_or_path) in shipped:
         return shipped[str(name_or_path)]
     names = ", ".join(shipped) or "none in this installation"
     raise BundleError(
         f"there is no bundle '{name_or_path}'",
-        f"give a path, or the name of a bundle that ships with Cantilena: {names}",
+        f"give a path, hf://USER/NAME, or the name of a bundle that ships with Cantilena: {names}",
     )
+
+
+def shipped_bundles() -> dict[str, Path]:
+    """The bundles that ship with the package, by name, each before what was tuned from it.
+
+    Example:
+        >>> "tunes+rl" in shipped_bundles()
+        True
+    """
+    return {path.stem: path for path in sorted(_SHIPPED.glob("*.safetensors"), key=lambda path: path.stem)}
 
 
 _AGAIN = "train or tune it again with this version, or ask whoever gave it to you for a new file"

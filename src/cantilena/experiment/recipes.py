@@ -17,18 +17,18 @@ from cantilena.model import NetworkOptions
 from cantilena.training import TrainingOptions, preset
 from cantilena.tuning import TuningOptions
 
-PIANO_LICENCE = (
-    "CC BY-SA 3.0 DE (https://creativecommons.org/licenses/by-sa/3.0/de/); learned from piano pieces sequenced by "
-    "Bernd Krueger, http://www.piano-midi.de"
-)
-"""Of weights that learned from piano-midi.de, and the attribution that its licence asks for."""
+PIANO_LICENCE = "CC BY-SA 3.0 DE"
+"""Of weights that learned from piano-midi.de."""
+
+PIANO_ATTRIBUTION = "Bernd Krueger, http://www.piano-midi.de"
+"""What that licence asks for, as the pieces themselves say it."""
 
 _TOLD = ("mode", "meter", "style")
 
 
 @dataclass(frozen=True)
-class ShippedModel:
-    """A model that ships, and its tuned sisters.
+class Recipe:
+    """How a model that ships is made, and its tuned sisters.
 
     Args:
         name: how it is called.
@@ -37,6 +37,7 @@ class ShippedModel:
         network: its shape.
         training: how it is trained.
         tunings: how each tuned sister is made, by its name.
+        attribution: whom the licence of its corpus asks to name; "" for nobody.
     """
 
     name: str
@@ -45,14 +46,15 @@ class ShippedModel:
     network: NetworkOptions
     training: TrainingOptions
     tunings: dict[str, TuningOptions] = field(default_factory=dict)
+    attribution: str = ""
 
 
-def tunes_model() -> ShippedModel:
+def tunes_recipe() -> Recipe:
     """`tunes`: the built-in corpus, told of mode, meter and collection; tuned on our rules, and on RL Tuner's."""
     corpus = load_builtin("tunes")
     material = grid_material(corpus, style_labels(corpus, "collection"))
     network, training = preset("quick")
-    return ShippedModel(
+    return Recipe(
         "tunes",
         corpus,
         material,
@@ -62,7 +64,7 @@ def tunes_model() -> ShippedModel:
     )
 
 
-def classical_model(piano_midi: Path) -> ShippedModel:
+def classical_recipe(piano_midi: Path) -> Recipe:
     """`classical`: melodies of piano pieces, Bach's chorales, first violins of quartets; told of the composer's folder.
 
     Args:
@@ -72,17 +74,18 @@ def classical_model(piano_midi: Path) -> ShippedModel:
     corpus = joined([load_builtin("chorales"), load_builtin("quartets"), piano], "classical", PIANO_LICENCE)
     material = grid_material(corpus, style_labels(corpus, "collection"))
     network, training = preset("quick")
-    return ShippedModel(
+    return Recipe(
         "classical",
         corpus,
         material,
         replace(network, conditions=_TOLD, styles=tuple(material.styles), dropout=0.2),
         replace(training, budget=6_000_000),
         {"classical+rl": replace(musical_tuning(), c=1.5)},
+        PIANO_ATTRIBUTION,
     )
 
 
-def piano_model(piano_midi: Path) -> ShippedModel:
+def piano_recipe(piano_midi: Path) -> Recipe:
     """`piano`: notes and chords of whole piano pieces without time, as the paper's section VII reads them.
 
     Args:
@@ -91,13 +94,14 @@ def piano_model(piano_midi: Path) -> ShippedModel:
     piano = read_folder(piano_midi, ReadOptions(voice="all"))
     corpus = joined([piano], "piano", PIANO_LICENCE)
     network, training = preset("quick")
-    return ShippedModel(
+    return Recipe(
         "piano",
         corpus,
         events_material(corpus),
         replace(network, embedding=64, dropout=0.5, bar_position=False, look_back=()),
         training,
         {"piano+rl": plan(ReproduceOptions(preset="quick")).events_tuning},
+        PIANO_ATTRIBUTION,
     )
 
 

@@ -1,0 +1,33 @@
+"""`cantilena models list | show`."""
+
+from __future__ import annotations
+
+from cantilena.cli.answer import Answer
+from cantilena.cli.shared_flags import Flags, Positional
+
+
+def list_all(*, flags: Flags) -> Answer:
+    """List the models that ship with Cantilena: size, held-out likelihood, what they are, licence.
+
+    Example:
+        cantilena models list
+    """
+    from cantilena.experiment import listed_models, shipped_models
+
+    models = shipped_models()
+    return Answer({"models": [model.to_json() for model in models]}, text=listed_models(models))
+
+
+def show(model: Positional[str], *, flags: Flags) -> Answer:
+    """Show the card of a model: what it is, what it learned from, how good it is, what it is not for.
+
+    Args:
+        model: The name of a model that ships with Cantilena, a .safetensors file, a run's folder, or hf://USER/NAME.
+
+    Example:
+        cantilena models show tunes+rl
+    """
+    from cantilena.experiment import show_model
+
+    shown = show_model(model)
+    return Answer(shown.to_json(), text=shown.card)

@@ -1,0 +1,186 @@
+"""How a model was made, in words and as the commands that make it again, from what its bundle recorded."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from cantilena.encoding import GridEncoding
+from cantilena.experiment.card_sources import plain, sources_of
+from cantilena.experiment.train_options import TrainRequest
+from cantilena.model import Bundle, NetworkOptions, NGramOptions
+from cantilena.music import Pitch
+from cantilena.runs import options_record
+from cantilena.training import preset
+from cantilena.tuning import TuningOptions
+
+Options = Mapping[str, Any]
+
+_TRAINED_FLAGS = tuple(TrainRequest.__dataclass_fields__)
+_FACTS = ("rules_used", "kept_update", "epochs_done", "best_epoch", "device")
+"""What records hold beside options: what came of them, and where they computed."""
+
+
+def made_in_words(bundle: Bundle) -> list[str]:
+    """How a model was trained and tuned: a sentence each, with the options that matter.
+
+    Args:
+        bundle: any bundle; what it does not tell is not told.
+    """
+    trained, tuned, imported = (_record(bundle, name) for name in ("training", "tuning", "imported"))
+    words = []
+    if imported:
+        words.append(f"Imported from {plain(imported.get('from')) or 'elsewhere'}: {plain(imported.get('file'))}.")
+    if trained:
+        words.append(
+            f"Trained by maximum likelihood on every step of whole pieces: {_value(trained, 'epochs_done')} epochs of "
+            f"at most {_value(trained, 'epochs')} (the best was {_value(trained, 'best_epoch')}), batches of "
+            f"{_value(trained, 'batch')}, AdamW up to a learning rate of {_value(trained, 'learning_rate')} "
+            f"({_value(trained, 'schedule')}), seed {_value(trained, 'seed')}."
+        )
+    if isinstance(bundle.options, NGramOptions) or bundle.ngram is not None:
+        options = bundle.options if isinstance(bundle.options, NGramOptions) else bundle.ngram.options  # type: ignore[union-attr]
+        share = f", {bundle.ngram.share:.0%} of the mixture" if bundle.ngram is not None else ""
+        words.append(f"Counted: n-grams of up to {options.order} tokens, and a memory of the piece itself{share}.")
+    if tuned:
+        weights = ", ".join(plain(weight) for weight in tuned.get("weights") or [] if isinstance(weight, str))
+        words.append(
+            f"Tuned by reinforcement learning (`{_value(tuned, 'algorithm')}`) on the rules `{_value(tuned, 'rules')}`"
+            f"{f', with the weights {weights}' if weights else ''}: {_value(tuned, 'updates')} updates of "
+            f"{_value(tuned, 'melodies')} melodies of {_value(tuned, 'steps')} steps, c = {_value(tuned, 'c')}, KL "
+            f"divergence held at {_value(tuned, 'target_kl')} nats a step, seed {_value(tuned, 'seed')}. The weights "
+            f"after update {_value(tuned, 'kept_update')} were kept."
+        )
+    return words
+
+
+def made_again(bundle: Bundle, name: str) -> list[str]:
+    """The commands that make a model again, as far as its bundle tells.
+
+    Args:
+        bundle: any bundle.
+        name: of the model, which names the folders of the runs.
+
+    Example:
+        >>> from cantilena.model import find_bundle
+        >>> made_again(Bundle.load(find_bundle("tunes")), "tunes")
+        ['cantilena train --corpus tunes --seed 1 --out runs/tunes']
+    """
+    tuned, name = _record(bundle, "tuning"), plain(name, 80)
+    trained_in = f"runs/{name}" if not tuned else f"runs/{name}-before"
+    words = _training_words(bundle)
+    if not words:
+        return []
+    lines = [f"cantilena train {words} --out {shlex.quote(trained_in)}"]
+    if tuned:
+        flags = _flags(_flat(tuned), _flat(options_record(TuningOptions())), skip=(*_FACTS, "seed"))
+        seed = _flag("seed", tuned.get("seed", 1))
+        lines.append(f"cantilena tune {shlex.quote(trained_in)} {flags}{seed}--out {shlex.quote(f'runs/{name}')}")
+    return lines
+
+
+def _training_words(bundle: Bundle) -> str:
+    """The flags of `cantilena train`; nothing where the bundle does not tell how it was trained."""
+    sources, record = sources_of(bundle), _record(bundle, "training")
+    counted = isinstance(bundle.options, NGramOptions)
+    if not sources or not (record or counted):
+        return ""
+    words = f"--corpus {shlex.quote(sources[0].name if len(sources) == 1 else 'all-of-them.arrow')} "
+    encoding, plain_keys = bundle.encoding, bool(bundle.provenance.get("plain_keys"))
+    if isinstance(encoding, GridEncoding):
+        if (encoding.low, encoding.high) != (GridEncoding.low, GridEncoding.high):
+            words += f"--range {Pitch(encoding.low).name}-{Pitch(encoding.high).name} "
+        words += "" if plain_keys else "--keys all "
+    else:
+        words += f"--encoding {encoding.name} "
+    if isinstance(bundle.options, NGramOptions):
+        return f"{words}--model ngram --order {bundle.options.order}"
+    made = options_record(bundle.options) | dict(record)
+    expected = min((_preset(name) for name in ("quick", "paper")), key=lambda known: _distance(made, known))
+    words += "--preset paper " if expected == _preset("paper") else ""
+    if isinstance(encoding, GridEncoding) and not plain_keys:
+        expected = {**expected, "transpose": 6}
+    if bundle.ngram is not None:
+        words += f"--blend --order {bundle.ngram.options.order} "
+    known = {key: value for key, value in made.items() if key in _TRAINED_FLAGS}
+    return words + _flags(known, expected, skip=(*_FACTS, "seed")) + _flag("seed", record.get("seed", 1)).strip()
+
+
+def _preset(name: str) -> dict[str, Any]:
+    network, training = preset(name)
+    return options_record(network) | options_record(training)
+
+
+def _distance(made: Options, known: Options) -> int:
+    return sum(made.get(name) != value for name, value in known.items())
+
+
+def _flags(made: Options, expected: Options, *, skip: tuple[str, ...]) -> str:
+    """The flags of what differs from what is expected."""
+    return "".join(
+        _flag(name, value)
+        for name, value in made.items()
+        if name not in skip and name in expected and value != expected[name] and value is not None
+    )
+
+
+def _flag(name: str, value: object) -> str:
+    flag = name.replace("_", "-")
+    if isinstance(value, bool):
+        return f"--{flag} " if value else f"--no-{flag} "
+    several = value if isinstance(value, list | tuple) else [value]
+    return f"--{flag} {' '.join(_word(one) for one in several)} "
+
+
+def _word(value: object) -> str:
+    text = f"{value:g}" if isinstance(value, float) else plain(str(value))
+    return shlex.quote(text)
+
+
+def _flat(record: Options) -> dict[str, Any]:
+    """Nested options beside the others, as the flags are."""
+    flat: dict[str, Any] = {}
+    for name, value in record.items():
+        flat |= dict(value) if isinstance(value, Mapping) else {name: value}
+    return flat
+
+
+def _record(bundle: Bundle, name: str) -> Mapping[str, Any]:
+    found = bundle.provenance.get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
+def _value(record: Options, name: str) -> str:
+    """A value as it is read; strangers' files may hold anything."""
+    value = record.get(name)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:g}" if isinstance(value, float) else f"{value:,}"
+    return plain(value, 80) or "?"
+
+
+def network_in_words(bundle: Bundle) -> str:
+    """What a model is: its network or n-gram, and what its tokens say.
+
+    Example:
+        >>> from cantilena.model import find_bundle
+        >>> network_in_words(Bundle.load(find_bundle("tunes")))
+        'an LSTM, 1 layer of 128 cells'
+    """
+    options = bundle.options
+    if isinstance(options, NGramOptions):
+        return f"an n-gram of order {options.order} that also copies from the piece so far"
+    memory = _memory(options)
+    core = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a plain RNN"}.get(options.core, f"a network ({options.core})")
+    shape = f"{core}, {options.layers} layer{'s' if options.layers > 1 else ''} of {options.width} cells"
+    blend = f", mixed with an n-gram of order {bundle.ngram.options.order}" if bundle.ngram is not None else ""
+    return shape + memory + blend
+
+
+def _memory(options: NetworkOptions) -> str:
+    parts = [
+        *([f"{options.echoes} echoes"] if options.echoes else []),
+        *(["attention"] if options.attention else []),
+        *(["a copy head"] if options.copy_head else []),
+    ]
+    return f", with {' and '.join(parts)}" if parts else ""
