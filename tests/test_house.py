@@ -21,9 +21,10 @@ CHECKOUT = Path(__file__).resolve().parents[1]
 SOURCE = CHECKOUT / "src" / "cantilena"
 MODULES = sorted(SOURCE.rglob("*.py"))
 STUBS = sorted(SOURCE.rglob("__init__.pyi"))
-HEAVY = set(
-    "numpy torch numba verovio symusic music21 matplotlib pyarrow scipy sklearn gymnasium huggingface_hub".split()
-)
+HEAVY = {
+    *"numpy torch numba verovio symusic music21 matplotlib pyarrow scipy sklearn gymnasium".split(),
+    *"huggingface_hub optuna onnx onnxruntime".split(),
+}
 
 
 def name_of(path: Path) -> str:
@@ -164,7 +165,7 @@ def test_every_library_that_is_imported_is_asked_for() -> None:
     }
     for folder, allowed in [
         # markupsafe is jinja2's own type of text
-        ("src", needed | extras["notation"] | extras["hub"] | {"markupsafe"}),
+        ("src", needed | extras["notation"] | extras["hub"] | extras["sweep"] | {"markupsafe"}),
         ("tests", needed | extras["notation"] | extras["hub"] | extras["dev"]),
     ]:
         for path in (CHECKOUT / folder).rglob("*.py"):

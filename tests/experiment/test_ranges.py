@@ -12,7 +12,7 @@ from cantilena.cli import main
 from cantilena.corpus import read_folder
 from cantilena.encoding import GridEncoding
 from cantilena.experiment import TrainRequest
-from cantilena.experiment.train_run import _material
+from cantilena.experiment.train_run import read_material
 from cantilena.formats import write
 from cantilena.generation import ComposeOptions, SamplingOptions, load
 from cantilena.model import Bundle
@@ -54,7 +54,7 @@ def test_a_range_goes_from_training_to_composing(corpus: Path, tmp_path: Path, t
 
 def test_a_note_within_the_range_is_not_moved(corpus: Path) -> None:
     def folded(text: str) -> int:
-        return _material(TrainRequest(corpus=str(corpus), range=text))[0].folded
+        return read_material(TrainRequest(corpus=str(corpus), range=text))[0].folded
 
     assert folded("C3-C6") == 0
     assert folded("C3-B5") >= 12

@@ -15,7 +15,7 @@ from cantilena.corpus import Corpus, Manifest, read_folder
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.experiment import ReproduceOptions, TrainRequest, run_training, run_tuning, train_run, tune_run
 from cantilena.experiment.blending import blending, score
-from cantilena.experiment.train_run import _material
+from cantilena.experiment.train_run import read_material
 from cantilena.formats import write
 from cantilena.generation import load
 from cantilena.model import Bundle, NGramOptions
@@ -86,7 +86,7 @@ def held_out(folder: Path) -> Path:
 def test_held_out_folders_are_taken_as_they_are(tunes: Path, tmp_path: Path, encoding: str) -> None:
     valid, test = held_out(tmp_path / "valid"), held_out(tmp_path / "test")
     asked = request(tunes, valid=valid, test=test, encoding=encoding, seconds=3.0)
-    material, _ = _material(asked)
+    material, _ = read_material(asked)
     assert len(material.valid) == len(material.test) == 4
     assert len(material.train) == len(read_folder(tunes, quiet=True))
     assert not material.plain_keys
@@ -100,7 +100,7 @@ def test_held_out_folders_are_taken_as_they_are(tunes: Path, tmp_path: Path, enc
 
 
 def test_one_held_out_folder_leaves_the_other_part_to_the_corpus(corpus_file: Path, tmp_path: Path) -> None:
-    material, _ = _material(request(corpus_file, test=held_out(tmp_path / "test")))
+    material, _ = read_material(request(corpus_file, test=held_out(tmp_path / "test")))
     corpus = Corpus.load(corpus_file)
     assert len(material.test) == 4
     assert len(material.train) == len(corpus.melodies("train"))
@@ -191,7 +191,7 @@ def test_an_n_gram_is_trained_like_a_network(tunes: Path, tmp_path: Path, encodi
     assert bundle.provenance["plain_keys"] == (encoding == "grid")
     assert bundle.provenance["ngram"]["order"] == 4
     assert set(bundle.provenance["corpus"]) == {"name", "licence", "sha256"}
-    material, _ = _material(asked)
+    material, _ = read_material(asked)
     assert score(bundle.model(), material.test, material) == answer["test"]
     again = run_training(asked, tmp_path / "again").bundle
     assert again.read_bytes() == done.bundle.read_bytes()
@@ -266,7 +266,7 @@ def test_a_network_is_blended_with_an_n_gram(tunes: Path, tmp_path: Path) -> Non
     assert bundle.ngram is not None
     assert bundle.provenance["ngram"]["order"] == bundle.ngram.options.order == 4
     assert bundle.provenance["ngram"]["share"] == bundle.ngram.share
-    material, _ = _material(asked)
+    material, _ = read_material(asked)
     assert score(bundle.model(), material.test, material) == pytest.approx(done.test)
     alone = run_training(request(tunes, echoes=1, blend=False), tmp_path / "alone")
     assert alone.answer()["blend"] is None
@@ -293,7 +293,7 @@ def test_a_network_that_is_not_clearly_ahead_of_the_n_gram_is_blended_by_itself(
     told = run_training(asked, tmp_path / "run").answer()["blend"]
     assert told["share"] > 0.5
     assert "worse than the n-gram" in told["why"]
-    material, _ = _material(asked)
+    material, _ = read_material(asked)
     ahead = AlwaysRight()
     mixed = blending(ahead, material, NGramOptions(), wanted=None)
     assert mixed.blend is None

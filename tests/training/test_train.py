@@ -87,6 +87,20 @@ def test_it_stops_when_the_held_out_loss_stops_falling_and_keeps_the_best():
     assert likelihood(result.network, rest).nats_per_step == pytest.approx(result.valid)
 
 
+def test_whoever_is_told_of_each_epoch_may_end_it_there():
+    heard = []
+
+    def tell(epoch, loss):
+        heard.append((epoch, loss))
+        return epoch == 2
+
+    whole, halted = trained(), trained(after_epoch=tell)
+    assert halted.epochs == 2
+    assert halted.history == whole.history[:2]
+    assert heard == [(entry["epoch"], entry["valid"]) for entry in whole.history[:2]]
+    assert same(trained(after_epoch=lambda *_: False).network, whole.network)
+
+
 def test_averaged_weights_are_what_is_measured_and_kept(tmp_path):
     whole = trained(averaging=0.9, folder=tmp_path / "a")
     assert likelihood(whole.network, VALID).nats_per_step == pytest.approx(whole.valid)

@@ -31,6 +31,9 @@ _ROOM = 2 * 2**30
 _MODULES = {"scikit-learn": "sklearn"}
 """Libraries that are imported under another name than they are installed by."""
 
+_EXTRAS = {"notation": "reads MusicXML, ABC and kern", "sweep": "searches for the best training"}
+"""What each extra is for."""
+
 
 @dataclass(frozen=True)
 class Check:
@@ -77,8 +80,8 @@ def checks() -> Iterator[Check]:
     yield Check("built-in corpus", _corpus, REINSTALL)
     yield Check("the model 'tunes' composes", _bundle, REINSTALL)
     yield Check("room on the disk", _disk, f"free {_ROOM / 2**30:.0f} GB before long runs", required=False)
-    yield from (_library(line, required=False) for line in _requirements(extra="notation"))
-    yield from (_library(line, required=False, use="fetches and shares models") for line in _requirements(extra="hub"))
+    for extra, use in _EXTRAS.items():
+        yield from (_library(line, required=False, use=use) for line in _requirements(extra=extra))
     yield Check(
         "browser for the tests", _browser, "needed to develop only; Debian: apt install chromium", required=False
     )
@@ -91,7 +94,7 @@ def _requirements(extra: str) -> list[str]:
     return [line.partition(";")[0].strip() for line in lines if (mark in line) == bool(extra)]
 
 
-def _library(requirement: str, *, required: bool, use: str = "reads MusicXML, ABC and kern") -> Check:
+def _library(requirement: str, *, required: bool, use: str = "") -> Check:
     distribution = re.split(r"[^A-Za-z0-9._-]", requirement)[0]
     wanted = re.search(r">=([\d.]+)", requirement)
 

@@ -48,6 +48,7 @@ COMMANDS = (
     Command("corpus show", "draw a page of a corpus", "cantilena.cli.corpus:show"),
     Command("corpus cluster", "find the styles that a corpus falls into", "cantilena.cli.corpus:cluster"),
     Command("train", "train a model on a corpus", "cantilena.cli.train:run"),
+    Command("sweep", "search for the parameters that train the best model", "cantilena.cli.sweep:run"),
     Command("import", "import the weights of Magenta's Note RNN", "cantilena.cli.import_model:run"),
     Command("tune", "tune a trained model on rules of music theory", "cantilena.cli.tune:run"),
     Command("compose", "compose melodies with a model", "cantilena.cli.compose:run"),

@@ -54,6 +54,9 @@ from .style_files import check_out as check_out
 from .style_files import write_styles as write_styles
 from .styles import CorpusStyles as CorpusStyles
 from .styles import find_styles as find_styles
+from .sweep_options import SweepOptions as SweepOptions
+from .sweep_run import SweepRun as SweepRun
+from .sweep_run import run_sweep as run_sweep
 from .train_options import TrainRequest as TrainRequest
 from .train_run import TrainRun as TrainRun
 from .train_run import run_training as run_training

@@ -72,8 +72,17 @@ class TrainRequest:
     heads: int | None = None
     """In how many ways each layer of a transformer attends at once."""
 
+    embedding: int | None = None
+    """Size of the vector that describes a step to the first layer."""
+
     dropout: float | None = None
     """Share of each layer's outputs that training leaves out."""
+
+    bar_position: bool | None = None
+    """Tell the network where in the bar a step lies and how long the bar is."""
+
+    look_back: tuple[int, ...] | None = None
+    """Tell the network what sounded these many bars before, such as 1 2 4 8; no number for nothing."""
 
     echoes: int | None = None
     """Tell the network what followed the longest earlier passages that the melody's end repeats: so many answers, 0 to
@@ -91,6 +100,9 @@ class TrainRequest:
     input: Literal["features", "paper"] | None = None
     """`paper`: a window of 40 numbers, and only the step after it predicted, as the paper has it."""
 
+    window: int | None = None
+    """How many tokens the paper's input sees."""
+
     epochs: int | None = None
     """Passes through the training pieces, at most."""
 
@@ -100,8 +112,30 @@ class TrainRequest:
     batch: int | None = None
     """Pieces that are learned from at once."""
 
+    steps: int | None = None
+    """Longer pieces are cut into parts of so many steps, with the state carried from part to part."""
+
     learning_rate: float | None = None
     """The highest learning rate."""
+
+    schedule: Literal["cosine", "plateau", "constant"] | None = None
+    """How the learning rate falls: by the half of a cosine, halved where the held-out loss stands still, or not."""
+
+    warmup: int | None = None
+    """Updates until the learning rate is at its full height."""
+
+    weight_decay: float | None = None
+    """Pull of the optimizer on matrices towards 0."""
+
+    clip: float | None = None
+    """Gradients longer than this are shortened to it."""
+
+    averaging: float | None = None
+    """Weight of the past in a running average of the weights, such as 0.99, which is then what is kept; 0 for none."""
+
+    forget: float | None = None
+    """Share of the pieces that a network with conditions is told nothing of, and of the conditions left out of the
+    others."""
 
     patience: int | None = None
     """Epochs without a better held-out loss until training stops."""
@@ -190,7 +224,8 @@ class TrainRequest:
 
 
 OF_A_NETWORK = (
-    "core", "layers", "width", "heads", "dropout", "echoes", "copy_head", "attention", "reach", "input", "epochs",
-    "budget", "batch", "learning_rate", "patience", "transpose", "precision",
+    "core", "layers", "width", "heads", "embedding", "dropout", "bar_position", "look_back", "echoes", "copy_head",
+    "attention", "reach", "input", "window", "epochs", "budget", "batch", "steps", "learning_rate", "schedule",
+    "warmup", "weight_decay", "clip", "averaging", "patience", "forget", "transpose", "precision",
 )  # fmt: skip
 """What of a request only a network's training knows."""

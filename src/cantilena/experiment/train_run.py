@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -14,11 +14,11 @@ from cantilena.experiment.blending import Blending, blending, counted, score
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.material import Material, material_of
 from cantilena.experiment.style_labels import style_labels
-from cantilena.experiment.train_options import TrainRequest
+from cantilena.experiment.train_options import OF_A_NETWORK, TrainRequest
 from cantilena.experiment.trained_bundle import blended_bundle, corpus_facts, counted_bundle, trained_bundle
 from cantilena.model import Bundle, NetworkOptions, SequenceModel
 from cantilena.music import Melody, parse_pitch_range
-from cantilena.runs import RunFolder, options_record, run_folder
+from cantilena.runs import options_record, run_folder
 from cantilena.training import TRANSFORMER_RATE, TrainingOptions, preset
 
 MODEL = "model.safetensors"
@@ -75,8 +75,15 @@ class TrainRun:
 
 
 @dataclass(frozen=True)
-class _Learned:
-    """A model with its bundle, and what it took."""
+class Learned:
+    """A model with its bundle, and what it took.
+
+    Args:
+        bundle: the model as it is kept.
+        model: the same, to measure.
+        epochs: passes through the training pieces.
+        seconds: how long it took.
+    """
 
     bundle: Bundle
     model: SequenceModel
@@ -100,12 +107,12 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
     shape = shape_and_training(request) if request.model == "network" else None  # refused before a folder is taken
     with run_folder(folder, options_record(request), resume=resume, force=force) as run:
         clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
-        material, corpus = _material(request)
+        material, corpus = read_material(request)
         if shape is None:
             learned = _counted(request, material, corpus)
         else:
             network, training = fitted(request, *shape, material)
-            learned = _trained(network, training, material, corpus, run)
+            learned = learn_network(network, training, material, corpus, folder=run.path, resume=run.resumed)
         mixed = None
         if shape is not None and may_blend(request, shape[0]):
             mixed = blending(learned.model, material, request.ngram, wanted=request.blend)
@@ -122,7 +129,7 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
 def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingOptions]:
     """The preset's network and training with what was asked otherwise."""
     network, training = preset(request.preset)
-    asked = {name: value for name, value in options_record(request).items() if value is not None}
+    asked = {name: getattr(request, name) for name in _ASKED if getattr(request, name) is not None}
     if request.input == "paper":  # which hears nothing but its window
         network = replace(network, echoes=0)
     network = replace(network, **{name: asked[name] for name in _OF_NETWORK if name in asked})
@@ -142,7 +149,11 @@ def fitted(
     Notes and chords without time lie in no bar, so nothing is told of bars there.
     """
     if not material.encoding.tells_time:
-        network = replace(network, bar_position=False, look_back=())
+        network = replace(
+            network,
+            bar_position=bool(request.bar_position),
+            look_back=() if request.look_back is None else network.look_back,
+        )
     if network.input == "features":
         network = replace(network, conditions=request.known, styles=tuple(material.styles))
     if request.dropout is None and request.preset == "quick":
@@ -162,9 +173,29 @@ def dropout_for(steps: int) -> float:
     return next(share for most, share in ((100_000, 0.4), (600_000, 0.2), (steps, 0.1)) if steps <= most)
 
 
-def _trained(
-    network: NetworkOptions, training: TrainingOptions, material: Material, corpus: Mapping[str, str], run: RunFolder
-) -> _Learned:
+def learn_network(
+    network: NetworkOptions,
+    training: TrainingOptions,
+    material: Material,
+    corpus: Mapping[str, str],
+    *,
+    folder: Path | None = None,
+    resume: bool = False,
+    quiet: bool = False,
+    after_epoch: Callable[[int, float], bool] | None = None,
+) -> Learned:
+    """Train a network on the material and put it into a bundle.
+
+    Args:
+        network: its shape.
+        training: how.
+        material: what it learns from.
+        corpus: whose that is (`corpus_facts`).
+        folder: where checkpoints go; nowhere if None.
+        resume: go on from the folder's checkpoint.
+        quiet: say nothing on the way.
+        after_epoch: told each epoch and its held-out loss; True ends the training there.
+    """
     from cantilena.training import train, transpositions  # torch takes seconds to import
 
     trained = train(
@@ -173,18 +204,20 @@ def _trained(
         vocabulary_size=len(material.encoding.vocabulary),
         network=network,
         training=training,
-        folder=run.path,
-        resume=run.resumed,
+        folder=folder,
+        resume=resume,
         transpositions=transpositions(material.encoding, training.transpose) if training.transpose else None,
+        quiet=quiet,
+        after_epoch=after_epoch,
     )
     bundle = trained_bundle(trained, material, network, training, corpus)
-    return _Learned(bundle, trained.network, trained.epochs, trained.seconds)
+    return Learned(bundle, trained.network, trained.epochs, trained.seconds)
 
 
-def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> _Learned:
+def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> Learned:
     started = perf_counter()
     ngram = counted(material, request.ngram)
-    return _Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)
+    return Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)
 
 
 def may_blend(request: TrainRequest, network: NetworkOptions) -> bool:
@@ -197,7 +230,7 @@ def may_blend(request: TrainRequest, network: NetworkOptions) -> bool:
     return request.preset == "quick" and network.input == "features"
 
 
-def _material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
+def read_material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
     """The corpus as tokens, and whose it is; held-out folders, where they are given, stand in for its own parts."""
     low, high = parse_pitch_range(request.range)
     grid = GridEncoding(int(low), int(high))
@@ -215,9 +248,6 @@ def _material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
     return material, corpus_facts(corpus)
 
 
-_OF_NETWORK = (
-    "core", "layers", "width", "heads", "embedding", "dropout", "echoes", "copy_head", "attention", "reach", "input",
-)  # fmt: skip
-_OF_TRAINING = (
-    "epochs", "budget", "batch", "learning_rate", "patience", "averaging", "transpose", "precision", "seed", "device",
-)  # fmt: skip
+_ASKED = (*OF_A_NETWORK, "seed", "device")
+_OF_NETWORK = tuple(field.name for field in fields(NetworkOptions) if field.name in _ASKED)
+_OF_TRAINING = tuple(field.name for field in fields(TrainingOptions) if field.name in _ASKED)

@@ -21,7 +21,7 @@ from cantilena.errors import CantilenaError, InputError, RunError, __version__
 from cantilena.runs.files import json_text, read_json, write_json
 
 _RECORD = "run.json"
-_LIBRARIES = ("torch", "numpy", "numba", "symusic", "verovio", "safetensors", "pyarrow")
+_LIBRARIES = ("torch", "numpy", "numba", "symusic", "verovio", "safetensors", "pyarrow", "optuna")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -35,5 +35,5 @@ def small_file(path: Path) -> bytes:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{path} cannot be opened: {reason}", "check the path and your rights") from error
     if len(content) > _MOST_BYTES:
-        raise UsageError(f"{path} is larger than 1 MB", "rules are short: name the right file")
+        raise UsageError(f"{path} is larger than 1 MB", "such files are short: name the right one")
     return content

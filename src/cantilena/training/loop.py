@@ -73,6 +73,7 @@ def train(
     resume: bool = False,
     transpositions: NDArray[np.int64] | None = None,
     quiet: bool = False,
+    after_epoch: Callable[[int, float], bool] | None = None,
 ) -> Trained:
     """Train a network to predict pieces.
 
@@ -87,6 +88,7 @@ def train(
         transpositions: `(2 n + 1, vocabulary)` tokens in other keys, from `training.transpositions`, to learn each
             piece in a random one.
         quiet: say nothing on the way.
+        after_epoch: told the number of each epoch, from 1, and its held-out loss; True ends the training there.
 
     Raises:
         CorpusError: nothing to learn from.
@@ -115,7 +117,7 @@ def train(
     ):
         if not quiet:
             say(_announcement(shape, vocabulary_size, device, precision, threads))
-        _learn(course, lesson, valid, lambda: autocast(device, precision), save, quiet=quiet)
+        _learn(course, lesson, valid, lambda: autocast(device, precision), save, quiet=quiet, after_epoch=after_epoch)
     save()
     learner.load_state_dict(course.best)
     standing = course.standing
@@ -138,6 +140,7 @@ def _learn(
     save: Callable[[], None],
     *,
     quiet: bool,
+    after_epoch: Callable[[int, float], bool] | None,
 ) -> None:
     standing, options, network = course.standing, course.options, course.network
     saved = time.monotonic()
@@ -157,6 +160,8 @@ def _learn(
                     save()
                     saved = time.monotonic()
             course.end_epoch(likelihood(course.measured.eval(), valid).nats_per_step)
+            if after_epoch is not None and after_epoch(standing.epoch, standing.history[-1]["valid"]):
+                return
 
 
 def _lesson(

@@ -15,6 +15,8 @@ from cantilena.evaluation.figures.metrics import rules_and_diversity as rules_an
 from cantilena.evaluation.figures.output import png_bytes as png_bytes
 from cantilena.evaluation.figures.output import svg_text as svg_text
 from cantilena.evaluation.figures.probabilities import note_probabilities as note_probabilities
+from cantilena.evaluation.figures.search import SearchedParameter as SearchedParameter
+from cantilena.evaluation.figures.search import search_panels as search_panels
 from cantilena.evaluation.figures.similarity import likeness_after as likeness_after
 from cantilena.evaluation.figures.similarity import likeness_maps as likeness_maps
 from cantilena.evaluation.figures.similarity import scale_of as scale_of
