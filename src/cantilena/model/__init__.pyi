@@ -28,6 +28,8 @@ from .ngram import NGram as NGram
 from .ngram_bundle import ngram_arrays as ngram_arrays
 from .ngram_options import NGramOptions as NGramOptions
 from .ngram_part import NGramPart as NGramPart
+from .onnx_model import onnx_bytes as onnx_bytes
+from .onnx_model import onnx_facts as onnx_facts
 from .options import NetworkOptions as NetworkOptions
 from .policy import POLICIES as POLICIES
 from .policy import Policy as Policy

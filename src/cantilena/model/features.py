@@ -69,6 +69,11 @@ class Features:
         self.rows = sum(sizes)
         self._offsets = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64)
 
+    @property
+    def offsets(self) -> Rows:
+        """`(columns,)`: the first row of each column's values in the table."""
+        return self._offsets
+
     def of(self, tokens: NDArray[np.integer], bars: Bars | None = None) -> Rows:
         """`(melodies, steps, columns)` rows for `(melodies, steps)` tokens: entry t is made of the tokens before t.
 
