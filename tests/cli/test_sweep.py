@@ -139,7 +139,7 @@ def test_the_best_model_is_what_the_table_says_and_what_the_command_trains(
     material, _ = read_material(TrainRequest(corpus))
     for split, pieces in (("valid", material.valid), ("test", material.test)):
         expected = facts["best"]["valid"] if split == "valid" else facts["test"]
-        assert score(bundle.model(), pieces.sequences, bundle.encoding) == pytest.approx(expected, abs=1e-5)
+        assert score(bundle.model(), pieces, material) == pytest.approx(expected, abs=1e-5)
     assert facts["best"]["valid"]["nats_per_step"] == best["valid"] == min(best["losses"])
     with (whole / "sweep.csv").open() as file:
         table = list(csv.DictReader(file))

@@ -60,7 +60,7 @@ def test_a_bundle_says_what_it_was_learned_from(tunes: Path, tmp_path: Path) -> 
 
 
 def test_a_transformer_learns_slower_unless_told_otherwise(tmp_path: Path, corpus_file: Path) -> None:
-    asked = request(corpus_file, core="transformer", layers=2, heads=2)
+    asked = request(corpus_file, core="transformer", layers=2, heads=2, conditions="none", dropout=0.1)
     network, training = train_run.shape_and_training(asked)
     assert (network.core, network.layers, network.heads) == ("transformer", 2, 2)
     recurrent = train_run.shape_and_training(request(corpus_file))[1]

@@ -107,9 +107,9 @@ def test_a_memory_that_lies_is_refused(tmp_path, edit, said):
 
 
 @pytest.mark.parametrize("name", ["tunes", "tunes+rl", "tunes+rl-tuner"])
-def test_bundles_from_before_memory_are_read(name):
+def test_bundles_that_ship_are_read(name):
     bundle = Bundle.load(find_bundle(name))
-    assert (bundle.options.echoes, bundle.options.copy_head, bundle.ngram) == (0, False, None)
+    assert (bundle.options.echoes, bundle.options.copy_head, bundle.ngram) == (2, False, None)
     model = bundle.model()
     assert np.exp(model.log_probs(TOKENS)).sum(-1) == pytest.approx(np.ones((2, 20)), abs=1e-5)
 

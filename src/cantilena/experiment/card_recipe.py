@@ -65,7 +65,7 @@ def made_again(bundle: Bundle, name: str) -> list[str]:
     Example:
         >>> from cantilena.model import find_bundle
         >>> made_again(Bundle.load(find_bundle("tunes")), "tunes")
-        ['cantilena train --corpus tunes --seed 1 --out runs/tunes']
+        ['cantilena train --corpus tunes --styles collection --no-blend --budget 6000000 --seed 1 --out runs/tunes']
     """
     tuned, name = _record(bundle, "tuning"), plain(name, 80)
     trained_in = f"runs/{name}" if not tuned else f"runs/{name}-before"
@@ -101,10 +101,20 @@ def _training_words(bundle: Bundle) -> str:
     words += "--preset paper " if expected == _preset("paper") else ""
     if isinstance(encoding, GridEncoding) and not plain_keys:
         expected = {**expected, "transpose": 6}
-    if bundle.ngram is not None:
-        words += f"--blend --order {bundle.ngram.options.order} "
-    known = {key: value for key, value in made.items() if key in _TRAINED_FLAGS}
+    words += _told_words(bundle, bundle.options, plain_keys=plain_keys)
+    words += f"--blend --order {bundle.ngram.options.order} " if bundle.ngram is not None else "--no-blend "
+    known = {key: value for key, value in made.items() if key in _TRAINED_FLAGS and key not in ("conditions", "styles")}
     return words + _flags(known, expected, skip=(*_FACTS, "seed")) + _flag("seed", record.get("seed", 1)).strip()
+
+
+def _told_words(bundle: Bundle, options: NetworkOptions, *, plain_keys: bool) -> str:
+    """The flags of what the network is told beforehand, where that is not what training tells by itself."""
+    grid = isinstance(bundle.encoding, GridEncoding)
+    by_itself = (("mode", "meter") if plain_keys else ("key", "mode", "meter")) if grid else ()
+    known = tuple(kind for kind in options.conditions if kind != "style")
+    words = "" if known == by_itself or options.input == "paper" else f"--conditions {','.join(known) or 'none'} "
+    styles = f"--styles {_word(bundle.provenance.get('styles_by', 'collection'))} " if options.styles else ""
+    return styles + words
 
 
 def _preset(name: str) -> dict[str, Any]:
@@ -165,7 +175,7 @@ def network_in_words(bundle: Bundle) -> str:
     Example:
         >>> from cantilena.model import find_bundle
         >>> network_in_words(Bundle.load(find_bundle("tunes")))
-        'an LSTM, 1 layer of 128 cells'
+        'an LSTM, 1 layer of 128 cells, with 2 echoes'
     """
     options = bundle.options
     if isinstance(options, NGramOptions):

@@ -50,6 +50,7 @@ class Material:
         rounded: notes moved to the grid.
         dropped: notes that the encoding cannot say.
         styles: the usual meter and key of each style by its name (`usual_settings`); empty where none are told.
+        styles_by: what tells them, as `StyleLabels.by`.
     """
 
     encoding: Encoding
@@ -61,6 +62,7 @@ class Material:
     rounded: int
     dropped: int
     styles: Mapping[str, Any] = field(default_factory=dict)
+    styles_by: str = ""
 
 
 def grid_material(corpus: Corpus, styles: StyleLabels | None = None) -> Material:
@@ -123,6 +125,7 @@ def material_of(
         rounded=sum(fit.rounded for fit in every),
         dropped=sum(fit.dropped for fit in every),
         styles=usual,
+        styles_by=styles.by,
     )
 
 

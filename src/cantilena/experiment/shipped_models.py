@@ -53,7 +53,7 @@ def shipped_models() -> list[ShippedModel]:
 
     Example:
         >>> next(model.what for model in shipped_models() if model.name == "tunes")
-        'an LSTM, 1 layer of 128 cells, learned tunes'
+        'an LSTM, 1 layer of 128 cells, with 2 echoes, learned tunes'
     """
     models = []
     for name, path in shipped_bundles().items():

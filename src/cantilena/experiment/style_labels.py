@@ -27,10 +27,12 @@ class StyleLabels:
     Args:
         names: of the styles, the most frequent first.
         of_split: for each melody of a split the number of its style, from 1 on; 0 where it has none.
+        by: what tells them: `collection`, `composer` or `clusters.json`; "" for nothing.
     """
 
     names: tuple[str, ...] = ()
     of_split: Mapping[Split, Sequence[int]] | None = None
+    by: str = ""
 
     def of(self, split: Split) -> Sequence[int] | None:
         """The numbers of the styles of a split's melodies; None where nothing is known."""
@@ -67,7 +69,8 @@ def style_labels(corpus: Corpus, by: str) -> StyleLabels:
     if rare:
         say(f"{len(names)} styles by {by}; {rare} melodies are of none, since fewer than {LEAST} are like them")
     numbers = {name: number for number, name in enumerate(names, 1)}
-    return StyleLabels(names, {split: [numbers.get(name, 0) for name in some] for split, some in called.items()})
+    of_split = {split: [numbers.get(name, 0) for name in some] for split, some in called.items()}
+    return StyleLabels(names, of_split, by if by in COLUMNS else "clusters.json")
 
 
 def usual_settings(labels: StyleLabels, melodies: Sequence[Melody]) -> dict[str, Any]:

@@ -46,7 +46,7 @@ def trained_bundle(
             "plain_keys": material.plain_keys,
             "training": {**options_record(training), "epochs_done": trained.epochs, "best_epoch": trained.best_epoch},
             "valid_nats_per_step": trained.valid,
-            **({"styles": dict(material.styles)} if network.styles else {}),
+            **({"styles": dict(material.styles), "styles_by": material.styles_by} if network.styles else {}),
         },
     )
 
