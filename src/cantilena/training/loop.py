@@ -99,7 +99,7 @@ def train(
         raise CorpusError("there is no piece to learn from or none to stop by", "give a corpus of 10 pieces or more")
     options = replace(options, epochs=options.passes(pieces.steps))
     device = choose_device(options.device)
-    precision = choose_precision(options.precision, device)
+    precision = choose_precision(options.precision, device, shape.width if shape.core == "lstm" else 8)
     learner = Network(shape, vocabulary_size, seed=derived_seed(options.seed, "network")).to(device)
     course = Course(learner, options)
     lesson = _lesson(pieces, shape, options, vocabulary_size, transpositions)
