@@ -213,7 +213,8 @@ def test_other_trainings_are_told_by_their_flags() -> None:
     (line,) = made_again(bundle, "my model")
     assert line == (
         "cantilena train --corpus small --range C2-C7 --keys all --conditions none --no-blend --width 8 --embedding 8 "
-        "--look-back 1 --echoes 0 --batch 16 --learning-rate 0.001 --transpose 0 --seed 7 --out 'runs/my model'"
+        "--dropout 0.1 --look-back 1 --echoes 0 --batch 16 --learning-rate 0.001 --transpose 0 --seed 7 "
+        "--out 'runs/my model'"
     )
     assert made_again(replace(bundle, provenance={}), "x") == []
 

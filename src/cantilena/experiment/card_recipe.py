@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from cantilena.encoding import GridEncoding
 from cantilena.experiment.card_sources import plain, sources_of
@@ -64,8 +64,9 @@ def made_again(bundle: Bundle, name: str) -> list[str]:
 
     Example:
         >>> from cantilena.model import find_bundle
-        >>> made_again(Bundle.load(find_bundle("tunes")), "tunes")
-        ['cantilena train --corpus tunes --styles collection --no-blend --budget 6000000 --seed 1 --out runs/tunes']
+        >>> print(*made_again(Bundle.load(find_bundle("tunes")), "tunes"))
+        cantilena train --corpus tunes --styles collection --no-blend --dropout 0.1 --budget 6000000 --seed 1
+        --out runs/tunes
     """
     tuned, name = _record(bundle, "tuning"), plain(name, 80)
     trained_in = f"runs/{name}" if not tuned else f"runs/{name}-before"
@@ -97,10 +98,15 @@ def _training_words(bundle: Bundle) -> str:
     if isinstance(bundle.options, NGramOptions):
         return f"{words}--model ngram --order {bundle.options.order}"
     made = options_record(bundle.options) | dict(record)
-    expected = min((_preset(name) for name in ("quick", "paper")), key=lambda known: _distance(made, known))
-    words += "--preset paper " if expected == _preset("paper") else ""
+    presets = {name: _preset(name) for name in ("quick", "paper")}
+    nearest = min(presets, key=lambda name: _distance(made, presets[name]))
+    expected = presets[nearest]
+    words += "--preset paper " if nearest == "paper" else ""
     if isinstance(encoding, GridEncoding) and not plain_keys:
         expected = {**expected, "transpose": 6}
+    if not encoding.tells_time:
+        expected = {**expected, "bar_position": False, "look_back": ()}
+    expected["dropout"] = None  # the preset's hangs on the corpus, so it is always said
     words += _told_words(bundle, bundle.options, plain_keys=plain_keys)
     words += f"--blend --order {bundle.ngram.options.order} " if bundle.ngram is not None else "--no-blend "
     known = {key: value for key, value in made.items() if key in _TRAINED_FLAGS and key not in ("conditions", "styles")}
@@ -109,10 +115,11 @@ def _training_words(bundle: Bundle) -> str:
 
 def _told_words(bundle: Bundle, options: NetworkOptions, *, plain_keys: bool) -> str:
     """The flags of what the network is told beforehand, where that is not what training tells by itself."""
+    keys: Literal["plain", "all"] = "plain" if plain_keys else "all"
     grid = isinstance(bundle.encoding, GridEncoding)
-    by_itself = (("mode", "meter") if plain_keys else ("key", "mode", "meter")) if grid else ()
+    asked = TrainRequest("any", keys=keys) if grid else TrainRequest("any", encoding="events")
     known = tuple(kind for kind in options.conditions if kind != "style")
-    words = "" if known == by_itself or options.input == "paper" else f"--conditions {','.join(known) or 'none'} "
+    words = "" if known == asked.known or options.input == "paper" else f"--conditions {','.join(known) or 'none'} "
     styles = f"--styles {_word(bundle.provenance.get('styles_by', 'collection'))} " if options.styles else ""
     return styles + words
 
