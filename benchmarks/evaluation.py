@@ -38,9 +38,8 @@ from cantilena.evaluation import (
     vendi_interval,
     vendi_score,
 )
-from cantilena.experiment.systems import bars_in
 from cantilena.generation import sample
-from cantilena.model import Bundle, find_bundle
+from cantilena.model import Bundle, bars_in, find_bundle
 from cantilena.music import Line
 from cantilena.runs import generator
 

@@ -4,8 +4,8 @@
 
 `tunes` and its sisters learn from the built-in corpus. `classical` and `piano` need the pieces of piano-midi.de, a
 folder a composer. What each learns and how it is tuned stands in `experiment/recipes.py`. The work is kept in FOLDER
-(`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit
-floats. Each bundle gets its card beside it, `<name>.md`, as measured on the file that ships.
+(`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats. Each bundle gets its card
+beside it, `<name>.md`, as measured on the file that ships.
 """
 
 from __future__ import annotations

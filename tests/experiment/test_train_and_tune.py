@@ -14,11 +14,11 @@ import pytest
 from cantilena.corpus import Corpus, Manifest, read_folder
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.experiment import ReproduceOptions, TrainRequest, run_training, run_tuning, train_run, tune_run
-from cantilena.experiment.blending import blending, score
+from cantilena.experiment.blending import score
 from cantilena.experiment.train_run import read_material
 from cantilena.formats import write
 from cantilena.generation import load
-from cantilena.model import Bundle, NGramOptions
+from cantilena.model import Bundle
 from cantilena.music import Melody
 from cantilena.training import TRANSFORMER_RATE
 from cantilena.tuning import TuningOptions
@@ -114,7 +114,7 @@ def test_an_interrupted_training_ends_with_the_same_bundle(
         raise HereError
 
     with monkeypatch.context() as patched:
-        patched.setattr(train_run, "score", stop)
+        patched.setattr(train_run, "blending", stop)
         with pytest.raises(HereError):
             run_training(request(corpus_file), tmp_path)
     with pytest.raises(RunError, match="other options"):
@@ -257,75 +257,6 @@ def test_a_network_that_remembers_ends_the_same_when_interrupted(corpus_file: Pa
     asked = request(corpus_file, echoes=1, attention=4, copy_head=True, dropout=0.2)
     one, two = (run_training(asked, tmp_path / name).bundle.read_bytes() for name in ("one", "two"))
     assert one == two
-
-
-def test_a_network_is_blended_with_an_n_gram(tunes: Path, tmp_path: Path) -> None:
-    asked = request(tunes, blend=True, order=4, echoes=1)
-    done = run_training(asked, tmp_path / "run")
-    bundle = Bundle.load(done.bundle)
-    assert bundle.ngram is not None
-    assert bundle.provenance["ngram"]["order"] == bundle.ngram.options.order == 4
-    assert bundle.provenance["ngram"]["share"] == bundle.ngram.share
-    material, _ = read_material(asked)
-    assert score(bundle.model(), material.test, material) == pytest.approx(done.test)
-    alone = run_training(request(tunes, echoes=1, blend=False), tmp_path / "alone")
-    assert alone.answer()["blend"] is None
-    assert Bundle.load(alone.bundle).ngram is None
-    assert done.valid["nats_per_step"] < alone.valid["nats_per_step"]  # type: ignore[operator]
-    told = done.answer()["blend"]
-    assert told["network"]["test"] == pytest.approx(alone.test)
-    assert told["blend"]["test"] == pytest.approx(done.test)
-    assert told["share"] == bundle.ngram.share
-    assert load(done.bundle).compose(bars=2, seed=1).tokens
-
-
-def test_of_a_blend_the_network_alone_is_tuned(tunes: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    done = run_training(request(tunes, blend=True, echoes=1), tmp_path / "run")
-    tuned = Bundle.load(run_tuning(str(done.bundle), TUNING, tmp_path / "tuned").bundle)
-    assert tuned.ngram is None
-    for name, weight in Bundle.load(done.bundle).weights.items():
-        np.testing.assert_array_equal(tuned.prior_weights[name], weight)
-    assert "the network alone is tuned" in capsys.readouterr().err
-
-
-def test_a_network_that_is_not_clearly_ahead_of_the_n_gram_is_blended_by_itself(tunes: Path, tmp_path: Path) -> None:
-    asked = request(tunes)  # two epochs of eight cells: far behind
-    told = run_training(asked, tmp_path / "run").answer()["blend"]
-    assert told["share"] > 0.5
-    assert "worse than the n-gram" in told["why"]
-    material, _ = read_material(asked)
-    ahead = AlwaysRight()
-    mixed = blending(ahead, material, NGramOptions(), wanted=None)
-    assert mixed.blend is None
-    assert mixed.model is ahead
-    assert mixed.answer()["share"] == 0.0
-    assert "better than the n-gram" in mixed.why
-    wanted = blending(ahead, material, NGramOptions(), wanted=True).blend
-    assert wanted is not None
-    assert wanted.share < 0.01
-
-
-def test_the_papers_network_is_never_blended_by_itself() -> None:
-    for asked in ({"preset": "paper"}, {"input": "paper"}):
-        shape, _ = train_run.shape_and_training(TrainRequest("tunes", **asked))  # type: ignore[arg-type]
-        assert not train_run.may_blend(TrainRequest("tunes", **asked), shape)  # type: ignore[arg-type]
-
-
-class AlwaysRight:
-    """Gives whatever comes a probability of .9."""
-
-    vocabulary_size, uses_bars = 38, False
-
-    def log_probs(self, tokens: np.ndarray) -> np.ndarray:
-        log_p = np.full((*tokens.shape, 38), np.log(0.1 / 37))
-        np.put_along_axis(log_p, tokens[..., None], np.log(0.9), axis=-1)
-        return log_p
-
-    def start(self, melodies: int) -> tuple[np.ndarray, None]:
-        return np.full((melodies, 38), -np.log(38)), None
-
-    def step(self, tokens: np.ndarray, state: None) -> tuple[np.ndarray, None]:
-        return np.full((len(tokens), 38), -np.log(38)), None
 
 
 def test_an_n_gram_is_trained_without_torch(corpus_file: Path, tmp_path: Path) -> None:

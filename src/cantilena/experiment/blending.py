@@ -37,6 +37,11 @@ class Blending:
         """The blend, where there is one."""
         return self.model if isinstance(self.model, Blend) else None
 
+    @property
+    def chosen(self) -> Mapping[str, Scores]:
+        """The scores of the model that was decided for."""
+        return self.scores["network" if self.blend is None else "blend"]
+
     def answer(self) -> dict[str, Any]:
         """What `train --json` says of it."""
         share = self.blend.share if self.blend is not None else 0.0
@@ -52,29 +57,30 @@ def blending(network: SequenceModel, material: Material, options: NGramOptions, 
         options: of the n-gram.
         wanted: True or False decides; None leaves it to the validation pieces.
     """
+    say("Counting n-grams")
     ngram = counted(material, options)
-    alone, rival = (score(model, material.valid, material) for model in (network, ngram))
-    ahead = (rival["nats_per_step"] or 0.0) - (alone["nats_per_step"] or 0.0)
-    mix = wanted if wanted is not None else ahead < AHEAD
-    models: dict[str, SequenceModel] = {"network": network, "ngram": ngram}
-    if mix:
-        models["blend"] = Blend.tuned(network, ngram, material.valid.sequences)
+    scores = {"network": scores_of(network, material), "ngram": scores_of(ngram, material)}
+    alone, rival = (scores[name]["valid"]["nats_per_step"] or 0.0 for name in ("network", "ngram"))
+    ahead = rival - alone
     why = f"the network alone predicts the validation pieces {abs(ahead):.3f} nats a step "
     why += f"{'better' if ahead >= 0 else 'worse'} than the n-gram"
-    if mix and wanted is None:
+    if not (wanted if wanted is not None else ahead < AHEAD):
+        return Blending(network, scores, why)
+    if wanted is None:
         say(f"Blended with an n-gram: {why}")
-    scores = {
-        name: {"valid": score(model, material.valid, material), "test": score(model, material.test, material)}
-        for name, model in models.items()
-    }
-    return Blending(models.get("blend", network), scores, why)
+    blend = Blend.tuned(network, ngram, material.valid.sequences)
+    return Blending(blend, scores | {"blend": scores_of(blend, material)}, why)
 
 
-def counted(material: Material, options: NGramOptions) -> NGram:
-    """An n-gram of the material's pieces."""
-    say("Counting n-grams")
+def counted(material: Material, options: NGramOptions | None = None) -> NGram:
+    """An n-gram of the material's pieces that also copies from the piece so far, tuned on the validation pieces."""
     ngram = NGram.fit(material.train.sequences.tokens, len(material.encoding.vocabulary), options)
     return ngram.tune(material.valid.sequences.tokens)
+
+
+def scores_of(model: SequenceModel, material: Material) -> dict[str, dict[str, float | None]]:
+    """Nats per step and per note of the pieces that a material holds out, `valid` and `test`, as JSON values."""
+    return {"valid": score(model, material.valid, material), "test": score(model, material.test, material)}
 
 
 def score(model: SequenceModel, pieces: Pieces, material: Material) -> dict[str, float | None]:

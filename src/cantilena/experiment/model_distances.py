@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from cantilena.encoding import Encoding
 from cantilena.evaluation import RuleCounts, entropies
-from cantilena.experiment.systems import bars_in
-from cantilena.model import SequenceModel, log_probs_in_bars, numpy_of
+from cantilena.model import SequenceModel, bars_in, log_probs_in_bars, numpy_of
 from cantilena.music import Key, Meter
 
 _CHUNK = 256

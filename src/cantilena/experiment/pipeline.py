@@ -14,6 +14,7 @@ import numpy as np
 from cantilena.corpus import Corpus, ReadOptions, corpus_report, open_corpus
 from cantilena.errors import CorpusError
 from cantilena.evaluation import write_report
+from cantilena.experiment.blending import counted
 from cantilena.experiment.copying import LearnedTunes
 from cantilena.experiment.counting import Counting, heard_of, people_of, row, vocabulary_of
 from cantilena.experiment.fresh import clear_earlier
@@ -28,7 +29,7 @@ from cantilena.experiment.report_data import Told, report_data
 from cantilena.experiment.systems import System, model_system, oracle_system
 from cantilena.experiment.trained_bundle import corpus_facts
 from cantilena.generation import SamplingOptions, take_away
-from cantilena.model import NGram, TopTokens
+from cantilena.model import TopTokens
 from cantilena.runs import RunFolder, generator, options_record, run_folder, say, write_json
 
 REPORT, RESULTS = "report.html", "results.json"
@@ -181,7 +182,7 @@ def _clear(run: RunFolder) -> None:
 def _baselines(material: Material, rnn: MadeModel, options: ReproduceOptions) -> list[System]:
     encoding, size, seed = material.encoding, len(material.encoding.vocabulary), options.seed
     tokens = material.train.sequences.tokens
-    ngram = NGram.fit(tokens, size).tune(material.valid.sequences.tokens)
+    ngram = counted(material)
     return [
         oracle_system(material.train, encoding, seed, snippet=16),
         model_system(

@@ -14,14 +14,15 @@ from cantilena.corpus import Corpus, ReadOptions, read_folder
 from cantilena.encoding import Encoding, GridEncoding
 from cantilena.errors import CorpusError
 from cantilena.evaluation import NoteProbabilities
+from cantilena.experiment.blending import counted
 from cantilena.experiment.contestants import BASELINES, PEOPLE, Contestant
 from cantilena.experiment.evaluate_options import EvaluateOptions
 from cantilena.experiment.material import Material, grid_material
 from cantilena.experiment.melody_sets import GRID, JudgedTune, MelodySet, on_judged_grid
 from cantilena.experiment.model_distances import model_distances
-from cantilena.experiment.systems import System, bars_in, model_system, oracle_system
+from cantilena.experiment.systems import System, model_system, oracle_system
 from cantilena.generation import Composer, SamplingOptions
-from cantilena.model import Bundle, NGram, TopTokens, log_probs_in_bars, numpy_of
+from cantilena.model import Bundle, TopTokens, bars_in, log_probs_in_bars, numpy_of
 from cantilena.music import Key, Meter, Tempo, key_of_durations
 from cantilena.runs import generator
 
@@ -147,8 +148,7 @@ def _baseline(kind: str, material: Material, seed: int) -> System:
         return oracle_system(material.train, encoding, seed, snippet=_BAR)
     if kind == "random-top10":
         return model_system(kind, BASELINES[kind], TopTokens.fit(tokens, size), encoding, seed)
-    ngram = NGram.fit(tokens, size).tune(material.valid.sequences.tokens)
-    return model_system(kind, BASELINES[kind], ngram, encoding, seed)
+    return model_system(kind, BASELINES[kind], counted(material), encoding, seed)
 
 
 def _decoded(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,6 +13,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from cantilena.errors import RunError
 from cantilena.experiment.sweep_worker import Message, TrialOrder
 from cantilena.experiment.train_options import TrainRequest
+from cantilena.runs import how_it_ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +74,7 @@ class Worker:
 
     def cause_of_death(self) -> str:
         """How it ended, in words."""
-        try:
-            code = self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return "its process fell silent"
-        if code >= 0:
-            return f"its process ended (exit status {code})"
-        names = {one.value: one.name for one in signal.Signals}
-        return f"its process was killed ({names.get(-code, f'signal {-code}')})"
+        return f"its process {how_it_ended(self.process)}"
 
     def _send(self, thing: object) -> None:
         try:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cantilena.encoding import Encoding
 from cantilena.experiment.material import Pieces
 from cantilena.generation import SamplingOptions, mix_snippets, sample
-from cantilena.model import Bars, SequenceModel
+from cantilena.model import SequenceModel, bars_in
 from cantilena.music import Key, Meter
 from cantilena.runs import generator
 
@@ -77,13 +77,6 @@ def model_system(
         return np.concatenate([row.tokens for row in rows])
 
     return System(name, description, encoding, draw, model)
-
-
-def bars_in(meter: Meter | None, melodies: int, encoding: Encoding, key: Key | None = None) -> Bars | None:
-    """The bars of so many melodies in a meter, 4/4 if None, and a key to tell; None where tokens tell no time."""
-    if not encoding.tells_time:
-        return None
-    return Bars.of(meter or Meter(), melodies=melodies, step_ticks=encoding.step_ticks, key=key)
 
 
 def oracle_system(pieces: Pieces, encoding: Encoding, seed: int, *, snippet: int) -> System:

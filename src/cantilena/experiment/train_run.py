@@ -10,7 +10,7 @@ from typing import Any
 
 from cantilena.corpus import SPLITS, ReadOptions, Split, open_corpus, read_folder
 from cantilena.encoding import GridEncoding
-from cantilena.experiment.blending import Blending, blending, counted, score
+from cantilena.experiment.blending import Blending, blending, counted, scores_of
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.material import Material, material_of
 from cantilena.experiment.style_labels import style_labels
@@ -18,7 +18,7 @@ from cantilena.experiment.train_options import OF_A_NETWORK, TrainRequest
 from cantilena.experiment.trained_bundle import blended_bundle, corpus_facts, counted_bundle, trained_bundle
 from cantilena.model import Bundle, NetworkOptions, SequenceModel
 from cantilena.music import Melody, parse_pitch_range
-from cantilena.runs import options_record, run_folder
+from cantilena.runs import options_record, run_folder, say
 from cantilena.training import TRANSFORMER_RATE, TrainingOptions, preset
 
 MODEL = "model.safetensors"
@@ -119,8 +119,7 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
             if mixed.blend is not None:
                 learned = replace(learned, bundle=blended_bundle(learned.bundle, mixed.blend), model=mixed.blend)
         learned.bundle.save(folder / MODEL)
-        parts = {"valid": material.valid, "test": material.test}
-        scores = {name: score(learned.model, pieces, material) for name, pieces in parts.items()}
+        scores = scores_of(learned.model, material) if mixed is None else mixed.chosen
         made = TrainRun(folder / MODEL, learned.epochs, learned.seconds, scores["valid"], scores["test"], mixed)
         run.finish(**made.answer() | {"bundle": MODEL})
         return made
@@ -215,6 +214,7 @@ def learn_network(
 
 
 def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> Learned:
+    say("Counting n-grams")
     started = perf_counter()
     ngram = counted(material, request.ngram)
     return Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)

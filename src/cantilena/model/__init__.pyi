@@ -1,6 +1,7 @@
 from .arrays import log_softmax as log_softmax
 from .arrays import numpy_of as numpy_of
 from .bars import Bars as Bars
+from .bars import bars_in as bars_in
 from .blend import Blend as Blend
 from .bundle import Bundle as Bundle
 from .bundle import find_bundle as find_bundle

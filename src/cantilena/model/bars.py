@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.encoding import Encoding
 from cantilena.model.conditions import KINDS, UNTOLD
 from cantilena.model.told_rows import Told, told
 from cantilena.music import Key, Meter
@@ -72,3 +73,10 @@ class Bars:
 
     def __getitem__(self, rows: Any) -> Bars:  # noqa: ANN401  (whatever numpy takes as an index)
         return Bars(self.steps_per_bar[rows], self.pickup[rows], None if self.told is None else self.told[rows])
+
+
+def bars_in(meter: Meter | None, melodies: int, encoding: Encoding, key: Key | None = None) -> Bars | None:
+    """The bars of so many melodies in a meter, 4/4 if None, and a key to tell; None where tokens tell no time."""
+    if not encoding.tells_time:
+        return None
+    return Bars.of(meter or Meter(), melodies=melodies, step_ticks=encoding.step_ticks, key=key)

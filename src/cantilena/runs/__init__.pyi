@@ -11,6 +11,7 @@ from .folder import options_digest as options_digest
 from .folder import options_record as options_record
 from .folder import run_folder as run_folder
 from .folder import versions as versions
+from .process_end import how_it_ended as how_it_ended
 from .progress import Progress as Progress
 from .progress import progress as progress
 from .progress import say as say

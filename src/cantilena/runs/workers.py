@@ -8,7 +8,6 @@ script that asks need not be importable.
 from __future__ import annotations
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, TypeVar
 
 from cantilena.errors import RunError, UsageError
+from cantilena.runs.process_end import how_it_ended
 from cantilena.runs.worker_process import READY, Failure
 
 Item = TypeVar("Item")
@@ -183,17 +183,7 @@ class _Worker:
             yield index, Failure(reason, hint)
 
     def _cause_of_death(self) -> str:
-        try:
-            code = self.process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            return "its worker process fell silent"
-        if code >= 0:
-            return f"its worker process ended (exit status {code})"
-        try:
-            name = signal.Signals(-code).name
-        except ValueError:
-            name = f"signal {-code}"
-        return f"its worker process crashed ({name})"
+        return f"its worker process {how_it_ended(self.process, by_signal='crashed')}"
 
     def kill(self) -> None:
         """End the process now."""

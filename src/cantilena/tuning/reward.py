@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.encoding import Encoding
-from cantilena.model import Bars
+from cantilena.model import Bars, bars_in
 from cantilena.theory import Context, RuleSet
 
 
@@ -35,14 +35,8 @@ class MusicReward:
     clip: float
 
     def bars(self, melodies: int) -> Bars | None:
-        """The bars of melodies in the reward's meter; a network that can be told meter and key is told them.
-
-        None where tokens tell no time.
-        """
-        if not self.encoding.tells_time:
-            return None
-        where = self.context
-        return Bars.of(where.meter, melodies=melodies, step_ticks=self.encoding.step_ticks, key=where.key)
+        """The bars of melodies in the reward's meter and key, both told; None where tokens tell no time."""
+        return bars_in(self.context.meter, melodies, self.encoding, self.context.key)
 
     def terms(self, tokens: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         """What each rule says, whole: `(melodies, steps)` by rule, weights counted, neither clipped nor divided."""

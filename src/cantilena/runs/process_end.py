@@ -1,0 +1,34 @@
+"""How a process ended, in words."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+
+_PATIENCE = 5.0
+"""Seconds until a process that no longer answers is said to have fallen silent."""
+
+
+def how_it_ended(process: subprocess.Popen[bytes], *, by_signal: str = "was killed") -> str:
+    """The end of a process as a sentence goes on: it `ended (exit status 3)`, `was killed (SIGKILL)`, `fell silent`.
+
+    Args:
+        process: that answers no more.
+        by_signal: how to put it that a signal ended it.
+
+    Example:
+        >>> import sys
+        >>> how_it_ended(subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]))
+        'ended (exit status 3)'
+    """
+    try:
+        code = process.wait(timeout=_PATIENCE)
+    except subprocess.TimeoutExpired:
+        return "fell silent"
+    if code >= 0:
+        return f"ended (exit status {code})"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = f"signal {-code}"
+    return f"{by_signal} ({name})"
