@@ -16,6 +16,8 @@ def run(
     *,
     likelihood: bool = False,
     test: Path | None = None,
+    styles: bool = False,
+    styles_by: str = "",
     out: Path | None = None,
     resume: Resume = False,
     force: StartAnew = False,
@@ -31,19 +33,28 @@ def run(
             shuffled. NAME=PATH names one; a folder named human stands in for people's melodies.
         likelihood: Tell how well bundles predict the pieces of --test instead, in nats a step and a note.
         test: A folder of held-out scores, taken as it is, for --likelihood.
+        styles: Tell how well a machine listener, which learned styles from people's melodies, hears the style that one
+            bundle was told, instead; beside chance, people's own melodies, and melodies that were told none.
+        styles_by: What told the styles, for --styles, where the bundle does not say or the file has moved: collection,
+            composer, or a clusters.json.
         out: A folder for report.html, report.md, results.csv, results.json and the melodies.
 
     Example:
         cantilena evaluate lstm=runs/lstm tuned=runs/tuned others/midi ngram --against tunes --out runs/compared
     """
+    if styles:
+        if likelihood or test is not None:
+            raise UsageError("--styles with --likelihood or --test", "ask for one at a time")
+        return _styles(systems, options, styles_by, out, resume=resume, force=force)
+    if styles_by.strip():
+        raise UsageError("--styles-by goes with --styles", "add --styles")
     if likelihood:
         if out is not None or resume or force or options != EvaluateOptions(seed=options.seed, device=options.device):
             raise UsageError("--likelihood takes bundles and --test alone", "leave out the flags of the other numbers")
         return _likelihood(systems, test, options)
     if test is not None:
         raise UsageError("--test goes with --likelihood", "add --likelihood, or name people's melodies with --against")
-    if out is None and (resume or force):
-        raise UsageError("--resume and --force go with --out", "name the folder of the report with --out")
+    _check_folder(out, asked=resume or force)
     from cantilena.experiment import run_evaluation
 
     done = run_evaluation(systems, options, out, resume=resume, force=force)
@@ -57,3 +68,25 @@ def _likelihood(bundles: tuple[str, ...], test: Path | None, options: EvaluateOp
 
     measured = measure_likelihoods(bundles, test, seed=options.seed, device=options.device)
     return Answer(measured.to_json(), text=measured.text())
+
+
+def _styles(
+    bundles: tuple[str, ...],
+    options: EvaluateOptions,
+    styles_by: str,
+    out: Path | None,
+    *,
+    resume: bool,
+    force: bool,
+) -> Answer:
+    _check_folder(out, asked=resume or force)
+    from cantilena.experiment import HeardStylesOptions, run_heard_styles
+
+    asked = HeardStylesOptions.of(options, styles_by)
+    done = run_heard_styles(bundles, asked, out, resume=resume, force=force)
+    return Answer(done.to_json(), text=done.text())
+
+
+def _check_folder(out: Path | None, *, asked: bool) -> None:
+    if out is None and asked:
+        raise UsageError("--resume and --force go with --out", "name the folder of the report with --out")

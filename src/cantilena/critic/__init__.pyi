@@ -16,3 +16,8 @@ from .options import FAMILIES as FAMILIES
 from .options import ListenerOptions as ListenerOptions
 from .own_key import OwnKeys as OwnKeys
 from .own_key import own_keys as own_keys
+from .style_hearing import StyleExamples as StyleExamples
+from .style_listener import StyleListener as StyleListener
+from .style_listener import StyleLogistic as StyleLogistic
+from .style_listener import StyleScorer as StyleScorer
+from .style_listener import StyleSetting as StyleSetting

@@ -66,6 +66,7 @@ from .silhouettes import apartness as apartness
 from .silhouettes import silhouettes as silhouettes
 from .step_entropy import entropies as entropies
 from .step_entropy import entropy_per_step as entropy_per_step
+from .style_answers import StyleAnswers as StyleAnswers
 from .style_clusters import StyleClusters as StyleClusters
 from .style_clusters import components as components
 from .style_clusters import style_clusters as style_clusters

@@ -24,7 +24,7 @@ class ShownStyle:
         facts: what else is told, a sentence or two.
         colour: of its dots on the map.
         rows: of its table: the number, its melodies' mean, the mean of the rest, the difference.
-        melodies: the most central ones, and where the files of each lie, by kind (`wav`, `mid`, ..), as links.
+        melodies: some of it, and where the files of each lie, by kind (`wav`, `mid`, ..), as links.
     """
 
     name: str
@@ -35,7 +35,15 @@ class ShownStyle:
     melodies: Sequence[tuple[Melody, Mapping[str, str]]]
 
 
-def style_page(title: str, summary: str, drawn: Sequence[tuple[str, str]], styles: Sequence[ShownStyle]) -> str:
+def style_page(
+    title: str,
+    summary: str,
+    drawn: Sequence[tuple[str, str]],
+    styles: Sequence[ShownStyle],
+    *,
+    over_figures: str = "The map",
+    over_melodies: str = "Its most central melodies",
+) -> str:
     """The page as HTML text, complete without a script.
 
     Args:
@@ -43,6 +51,8 @@ def style_page(title: str, summary: str, drawn: Sequence[tuple[str, str]], style
         summary: what was found, a few sentences.
         drawn: figures as SVG elements of ours, each with what stands under it.
         styles: in order.
+        over_figures: the heading of the figures.
+        over_melodies: the heading of each style's melodies.
 
     Returns:
         A document that is the same for the same styles; the recordings lie beside it.
@@ -67,6 +77,8 @@ def style_page(title: str, summary: str, drawn: Sequence[tuple[str, str]], style
         summary=summary,
         figures=[{"svg": Markup(svg), "caption": caption} for svg, caption in drawn],  # noqa: S704  (drawn by us)
         styles=[_shown(style) for style in styles],
+        over_figures=over_figures,
+        over_melodies=over_melodies,
     )
 
 

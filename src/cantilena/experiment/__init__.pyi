@@ -11,6 +11,11 @@ from .evaluation import Evaluated as Evaluated
 from .evaluation import run_evaluation as run_evaluation
 from .frontier import Frontier as Frontier
 from .frontier import run_frontier as run_frontier
+from .heard_style_files import WrittenStyles as WrittenStyles
+from .heard_style_files import run_heard_styles as run_heard_styles
+from .heard_style_numbers import HeardStyles as HeardStyles
+from .heard_style_options import HeardStylesOptions as HeardStylesOptions
+from .heard_styles import hear_styles as hear_styles
 from .hub_push import Pushed as Pushed
 from .hub_push import push_bundle as push_bundle
 from .likelihoods import Likelihoods as Likelihoods

@@ -25,3 +25,4 @@ from cantilena.evaluation.figures.style import colours_of as colours_of
 from cantilena.evaluation.figures.styles import mark_of as mark_of
 from cantilena.evaluation.figures.styles import silhouette_curve as silhouette_curve
 from cantilena.evaluation.figures.styles import style_map as style_map
+from cantilena.evaluation.figures.told_styles import heard_styles as heard_styles
