@@ -10,10 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch
 
 from cantilena.encoding import GridEncoding
 from cantilena.errors import BundleError, RunError, UsageError
-from cantilena.model import Bundle, Network, NetworkOptions, NumpyNetwork, PolicyModel, find_bundle
+from cantilena.model import (
+    Bundle,
+    Network,
+    NetworkOptions,
+    NumpyNetwork,
+    PolicyModel,
+    choose_precision,
+    find_bundle,
+)
 
 OPTIONS = NetworkOptions(width=8, embedding=8, look_back=(1, 3))
 TOKENS = np.random.default_rng(0).integers(0, 38, (2, 20))
@@ -130,6 +139,24 @@ def test_large_networks_compute_in_torch():
     options = NetworkOptions(width=1200, embedding=8)
     bundle = Bundle(options, Network(options, 38).numpy_weights(), GridEncoding().description())
     assert isinstance(bundle.model(), Network)
+    assert bundle.model().stepping == torch.float32
+    assert bundle.model("auto").stepping == choose_precision("auto", torch.device("cpu"))
+    assert bundle.prior().stepping == torch.float32
+
+
+def test_a_small_network_is_float32_whatever_is_asked_and_nonsense_is_refused():
+    plain, asked = some_bundle(policy="g"), some_bundle(policy="g")
+    np.testing.assert_array_equal(plain.model().start(2)[0], asked.model("bfloat16").start(2)[0])
+    with pytest.raises(UsageError, match="no precision 'half'"):
+        plain.model("half")
+
+
+def test_a_large_tuned_network_and_its_prior_step_alike(monkeypatch):
+    monkeypatch.setattr("cantilena.model.bundle.SMALL", 0)
+    monkeypatch.setattr("cantilena.model.device.computes_in_bfloat16", lambda *_: True)
+    model = some_bundle(policy="g").model("bfloat16")
+    assert (model.network.stepping, model.prior.stepping) == (torch.bfloat16, torch.bfloat16)
+    np.testing.assert_allclose(model.start(2)[0], some_bundle(policy="g").model().start(2)[0], atol=0.02)
 
 
 def test_half_the_size_costs_little(tmp_path):

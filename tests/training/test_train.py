@@ -15,6 +15,7 @@ import torch
 
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.model import Network, NetworkOptions, NGram, NGramOptions, Sequences, computes_in_bfloat16, likelihood
+from cantilena.model.recurrence import WIDE
 from cantilena.training import TrainingOptions, loop, preset, train
 from cantilena.training.checkpoint import save_checkpoint
 from cantilena.training.loop import CHECKPOINT, METRICS
@@ -106,6 +107,29 @@ def test_averaged_weights_are_what_is_measured_and_kept(tmp_path):
     assert likelihood(whole.network, VALID).nats_per_step == pytest.approx(whole.valid)
     assert not same(whole.network, trained().network)
     assert same(whole.network, trained(averaging=0.9, folder=tmp_path / "a", resume=True).network)
+
+
+def test_a_wide_network_in_bfloat16_goes_on_to_the_identical_network(tmp_path, monkeypatch):
+    if not computes_in_bfloat16(torch.device("cpu")):
+        pytest.skip("this processor has no recurrent kernel for bfloat16")
+    wide = NetworkOptions(layers=2, width=WIDE, embedding=8, look_back=(1,), dropout=0.2)
+    asked = {"network": wide, "epochs": 1, "precision": "bfloat16"}
+    whole = trained(**asked)
+    updates, update = 0, loop.Course.update
+
+    def stopped(course, loss, steps, share):
+        nonlocal updates
+        updates += 1
+        if updates == 10:
+            raise KeyboardInterrupt
+        update(course, loss, steps, share)
+
+    monkeypatch.setattr(loop.Course, "update", stopped)
+    with pytest.raises(KeyboardInterrupt):
+        trained(**asked, folder=tmp_path)
+    monkeypatch.undo()
+    assert (tmp_path / CHECKPOINT).exists()
+    assert same(whole.network, trained(**asked, folder=tmp_path, resume=True).network)
 
 
 def test_metrics_are_a_line_an_epoch(tmp_path):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
 from cantilena.generation import ComposeOptions, SamplingOptions
+from cantilena.model import Precision
 
 if TYPE_CHECKING:
     from cantilena.experiment import CheckedMelody
@@ -26,6 +27,7 @@ def run(
     n: Count = 8,
     out: Path = Path("melodies"),
     copy_check: bool = True,
+    precision: Precision = "float32",
     force: bool = False,
     seed: Seed = 1,
     flags: Flags,
@@ -38,6 +40,8 @@ def run(
         bundle: A model: a .safetensors file, or the name of one that ships with Cantilena.
         out: The folder to write.
         copy_check: Look whether a melody copies more of what its model learned than people's melodies borrow.
+        precision: What networks of over 5 million weights multiply in; auto is bfloat16 where the processor gains by
+            it: three times as fast for many melodies, and other melodies from the same seed.
         force: Replace melodies that are in the folder.
 
     Example:
@@ -46,7 +50,7 @@ def run(
     from cantilena.generation import check_free, load, write_melodies
 
     check_free(out, n, force=force)
-    composer = load(bundle)
+    composer = load(bundle, precision)
     melodies = composer.compose_many(n, options, sampling, seed=seed)
     about = {"model": composer.name, "seed": seed, "constrain": options.constrain}
     written = write_melodies(melodies, out, force=force, manifest=about)

@@ -18,7 +18,16 @@ from cantilena.generation.placement import Placement, place, tuned_in
 from cantilena.generation.primer import read_primer
 from cantilena.generation.sampling import sample
 from cantilena.generation.style import Style, styles_of
-from cantilena.model import Bars, Bundle, SequenceModel, find_bundle, log_probs_in_bars, numpy_of, style_number
+from cantilena.model import (
+    Bars,
+    Bundle,
+    Precision,
+    SequenceModel,
+    find_bundle,
+    log_probs_in_bars,
+    numpy_of,
+    style_number,
+)
 from cantilena.music import Key, Melody, Meter
 from cantilena.runs import generator
 from cantilena.theory import Context, RuleSet, load_rules
@@ -77,15 +86,21 @@ class Composer:
     styles: tuple[Style, ...] = ()
 
     @classmethod
-    def of(cls, bundle: Bundle, name: str = "") -> Composer:
+    def of(cls, bundle: Bundle, name: str = "", precision: Precision = "float32") -> Composer:
         """The composer that a bundle holds.
+
+        Args:
+            bundle: holds the model.
+            name: what it is called.
+            precision: as for `Bundle.model`.
 
         Raises:
             BundleError: it says that it was tuned in a key or meter that is none.
         """
         plain = bool(bundle.provenance.get("plain_keys", True))
         key, meter = tuned_in(bundle.provenance)
-        return cls(bundle.model(), bundle.prior(), bundle.encoding, plain, name, key, meter, styles_of(bundle))
+        model = bundle.model(precision)
+        return cls(model, bundle.prior(), bundle.encoding, plain, name, key, meter, styles_of(bundle))
 
     def compose(
         self,
@@ -255,8 +270,13 @@ class Composer:
         )
 
 
-def load(name_or_path: str | Path) -> Composer:
+def load(name_or_path: str | Path, precision: Precision = "float32") -> Composer:
     """The composer in a bundle, by path or by the name of one that ships with the package.
+
+    Args:
+        name_or_path: which.
+        precision: what a network of more than 5 million weights multiplies in: `auto` is bfloat16 where the processor
+            gains by it, which then draws other melodies from the same seed; smaller ones are float32.
 
     Raises:
         BundleError: there is none, or it cannot be read.
@@ -265,7 +285,7 @@ def load(name_or_path: str | Path) -> Composer:
         >>> load("tunes").encoding.name
         'grid'
     """
-    return Composer.of(Bundle.load(find_bundle(name_or_path)), Path(str(name_or_path)).stem)
+    return Composer.of(Bundle.load(find_bundle(name_or_path)), Path(str(name_or_path)).stem, precision)
 
 
 def _numbers(melodies: int) -> Sequence[int]:

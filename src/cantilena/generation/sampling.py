@@ -113,10 +113,12 @@ def choose(
 
 def _only(log_probs: Floats, allowed: NDArray[np.bool_] | None) -> Floats:
     """Log probabilities with those that are not allowed at minus infinity, not normalised."""
-    everything = np.ones((), dtype=np.bool_) if allowed is None else allowed
-    scores: Floats = np.where(everything, log_probs, -np.inf)
+    scores: Floats = log_probs if allowed is None else np.where(allowed, log_probs, -np.inf)
     # A policy may give every allowed token no chance at all; then any allowed token is as good as another.
     hopeless = ~np.isfinite(scores).any(axis=1, keepdims=True)
+    if not hopeless.any():
+        return scores
+    everything = np.ones((), dtype=np.bool_) if allowed is None else allowed
     return np.where(hopeless & everything, 0.0, scores)
 
 
@@ -129,14 +131,15 @@ def _softmax(scores: Floats) -> Floats:
 def _cut(probabilities: Floats, options: SamplingOptions) -> Floats:
     """Zero what top-k and top-p (Holtzman et al. 2020, nucleus sampling) leave out; at least one token stays."""
     size = probabilities.shape[1]
+    if not 0 < options.top_k < size and options.top_p == 1.0:
+        return probabilities
     keep = np.ones_like(probabilities, dtype=bool)
-    if 0 < options.top_k < size or options.top_p < 1.0:
-        order = np.argsort(-probabilities, axis=1, kind="stable")
-        ranks = np.argsort(order, axis=1, kind="stable")
-        if 0 < options.top_k < size:
-            keep &= ranks < options.top_k
-        if options.top_p < 1.0:
-            ordered = np.take_along_axis(probabilities, order, axis=1)
-            held_before: Any = np.cumsum(ordered, axis=1) - ordered
-            keep &= np.take_along_axis(held_before < options.top_p, ranks, axis=1)
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    ranks = np.argsort(order, axis=1, kind="stable")
+    if 0 < options.top_k < size:
+        keep &= ranks < options.top_k
+    if options.top_p < 1.0:
+        ordered = np.take_along_axis(probabilities, order, axis=1)
+        held_before: Any = np.cumsum(ordered, axis=1) - ordered
+        keep &= np.take_along_axis(held_before < options.top_p, ranks, axis=1)
     return np.where(keep, probabilities, 0.0)

@@ -32,6 +32,7 @@ from .ngram_part import NGramPart as NGramPart
 from .onnx_model import onnx_bytes as onnx_bytes
 from .onnx_model import onnx_facts as onnx_facts
 from .options import NetworkOptions as NetworkOptions
+from .options import Precision as Precision
 from .policy import POLICIES as POLICIES
 from .policy import Policy as Policy
 from .policy import PolicyModel as PolicyModel

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ from cantilena.model.inference import NumpyNetwork
 from cantilena.model.ngram_bundle import check_ngram, ngram_of
 from cantilena.model.ngram_options import NGramOptions
 from cantilena.model.ngram_part import NGramPart
-from cantilena.model.options import NetworkOptions
+from cantilena.model.options import NetworkOptions, Precision
 from cantilena.model.policy import POLICIES, PolicyModel, ScoreModel
 from cantilena.model.protocol import SequenceModel
 from cantilena.model.weights import parameters, weight_shapes
@@ -111,17 +111,28 @@ class Bundle:
             raise BundleError(f"this bundle's encoding cannot be read: {error.text}", _AGAIN) from error
         return encoding
 
-    def model(self) -> SequenceModel:
-        """The model as it composes: a network in numpy where it is small, else in torch; an n-gram compiled; both."""
+    def model(self, precision: Precision = "float32") -> SequenceModel:
+        """The model as it composes: a network in numpy where it is small, else in torch; an n-gram compiled; both.
+
+        Args:
+            precision: what a network in torch multiplies in while it steps (`choose_precision`); others are float32.
+
+        Raises:
+            UsageError: an unknown precision, or bfloat16 where this machine cannot compute in it.
+        """
+        if precision not in get_args(Precision):
+            raise UsageError(f"there is no precision '{precision}'", f"choose {', '.join(get_args(Precision))}")
         if isinstance(self.options, NGramOptions):
             return ngram_of(self.options, self.weights, len(self.encoding.vocabulary))
         if self.ngram is not None:
             from cantilena.model.blend import Blend  # it compiles loops: only who predicts waits for numba
 
             counted = ngram_of(self.ngram.options, self.ngram.arrays, len(self.encoding.vocabulary))
-            return Blend(self._scores(self.weights), counted, self.ngram.share)
-        prior = self.prior() if self.policy == "g" else None
-        network = self._scores(self.weights)
+            return Blend(self._scores(self.weights, precision), counted, self.ngram.share)
+        network = self._scores(self.weights, precision)
+        prior = None
+        if self.policy == "g" and self.prior_weights is not None:
+            prior = self._scores(self.prior_weights, precision)
         return network if self.policy == "likelihood" else PolicyModel(network, self.policy, prior)
 
     def prior(self) -> SequenceModel:
@@ -189,11 +200,15 @@ class Bundle:
             )
         return self.options
 
-    def _scores(self, weights: Weights) -> ScoreModel:
+    def _scores(self, weights: Weights, precision: Precision = "float32") -> ScoreModel:
         options = self._network_options()
         if parameters(options, len(self.encoding.vocabulary)) <= SMALL:
             return NumpyNetwork(options, weights)
-        return self._torch(options, weights)
+        from cantilena.model.device import choose_precision
+
+        network = self._torch(options, weights)
+        network.stepping = choose_precision(precision, network.device)
+        return network
 
     def _torch(self, options: NetworkOptions, weights: Weights) -> Network:
         from cantilena.model.network import Network

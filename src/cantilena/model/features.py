@@ -31,6 +31,8 @@ class Memory:
     """What the next step's features need from the steps before; never changed in place."""
 
     bars: Bars
+    lags: tuple[int | Rows, ...]
+    """How many steps each look-back is: a number where all melodies have one meter, else `(melodies,)`."""
     clock: int
     """The step that comes next."""
     recent: tuple[Rows, ...]
@@ -103,29 +105,29 @@ class Features:
         bars = Bars.common_time(melodies) if bars is None else bars
         self._check_told(bars)
         runs = np.zeros((melodies, len(self.options.look_back)), dtype=np.int64)
-        memory = Memory(bars, 0, (), runs, Heard.nothing(melodies))
+        lags = tuple(int(lag[0]) if len(lag) and (lag == lag[0]).all() else lag for lag in self._lags(bars))
+        memory = Memory(bars, lags, 0, (), runs, Heard.nothing(melodies))
         return self._rows(np.full(melodies, self.start), memory), memory
 
     def next(self, tokens: NDArray[np.integer], memory: Memory) -> tuple[Rows, Memory]:
         """`(melodies, columns)` rows after one more token of each melody, and the new memory."""
         tokens = self._checked(tokens, 1)
-        lags = self._lags(memory.bars)
-        runs = memory.runs
+        lags, runs = memory.lags, memory.runs
         if lags:
-            same = np.stack([tokens == self._back(memory.recent, lag) for lag in lags], axis=1)
+            same = np.stack([tokens == self._back(memory.recent, lag, len(tokens)) for lag in lags], axis=1)
             runs = np.where(same, np.minimum(runs + 1, LONGEST_RUN), 0)
-        deepest = max((int(lag.max(initial=0)) for lag in lags), default=0)
+        deepest = max((lag if isinstance(lag, int) else int(lag.max(initial=0)) for lag in lags), default=0)
         recent = (*memory.recent, tokens)[-deepest:] if deepest else ()
         heard = memory.heard.after(tokens, self.options.reach) if self.options.echoes else memory.heard
-        memory = Memory(memory.bars, memory.clock + 1, recent, runs, heard)
+        memory = Memory(memory.bars, lags, memory.clock + 1, recent, runs, heard)
         return self._rows(tokens, memory), memory
 
     def _rows(self, previous: Rows, memory: Memory) -> Rows:
         columns = [previous]
         if self.options.bar_position:
             columns += [_place(memory.bars.positions(1, memory.clock)[:, 0]), _bar_length(memory.bars)]
-        for index, lag in enumerate(self._lags(memory.bars)):
-            columns += [self._back(memory.recent, lag), memory.runs[:, index]]
+        for index, lag in enumerate(memory.lags):
+            columns += [self._back(memory.recent, lag, len(previous)), memory.runs[:, index]]
         columns += self._echoes(memory.heard)
         columns += self._told(memory.bars)
         return np.stack(columns, axis=1) + self._offsets
@@ -162,13 +164,11 @@ class Features:
         """For each look-back, how many steps it is: `(melodies,)`."""
         return [bars.steps_per_bar * count for count in self.options.look_back]
 
-    def _back(self, recent: tuple[Rows, ...], lag: Rows) -> Rows:
+    def _back(self, recent: tuple[Rows, ...], lag: int | Rows, melodies: int) -> Rows:
         """`(melodies,)`: the token `lag` steps before the next one, the start symbol where nothing sounded yet."""
-        lags = np.unique(lag)
-        if len(lags) == 1:  # the usual case: one meter for all
-            back = int(lags[0])
-            return recent[-back] if back <= len(recent) else np.full(len(lag), self.start)
-        tokens = np.full(len(lag), self.start)
+        if isinstance(lag, int):
+            return recent[-lag] if lag <= len(recent) else np.full(melodies, self.start)
+        lags, tokens = np.unique(lag), np.full(melodies, self.start)
         for back in lags[lags <= len(recent)].tolist():
             rows = lag == back
             tokens[rows] = recent[-back][rows]

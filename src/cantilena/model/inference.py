@@ -26,6 +26,9 @@ Hidden = tuple[tuple[Floats, ...], ...]
 State = tuple[Hidden, Recalled | None]
 """The layers' state, and attention's where there is any."""
 
+_MANY = 32
+"""From so many melodies on it pays to look up one column of rows after the other."""
+
 
 @dataclass(frozen=True, slots=True)
 class NumpyState:
@@ -169,7 +172,7 @@ class NumpyCells:
     def __call__(self, rows: NDArray[np.int64], state: State) -> tuple[Floats, State]:
         """Scores after one step with `(melodies, columns)` rows of the table, the first of each its token."""
         hidden, past = state
-        hidden = self._after(self._table[rows].sum(axis=1), hidden)
+        hidden = self._after(_summed(self._table, rows), hidden)
         said = hidden[-1][0]
         if self._attention is None or past is None:
             return self._scores(said), (hidden, None)
@@ -222,6 +225,17 @@ class NumpyCells:
             return weight
         i, f, g, o = np.split(weight, 4)
         return np.concatenate([i, f, o, g])
+
+
+def _summed(table: Floats, rows: NDArray[np.int64]) -> Floats:
+    """`(melodies, width)`: for each melody the sum of its `(melodies, columns)` rows of a table."""
+    if len(rows) < _MANY:
+        few: Floats = table[rows].sum(axis=1)
+        return few
+    total, column = table[rows[:, 0]], np.empty((len(rows), table.shape[1]), dtype=np.float32)
+    for chosen in rows.T[1:]:  # column by column: all rows at once do not fit into the cache
+        total += np.take(table, chosen, axis=0, out=column, mode="clip")  # clip: without a buffer
+    return total
 
 
 def _sigma(x: Floats) -> Floats:

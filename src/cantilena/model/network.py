@@ -17,6 +17,7 @@ from cantilena.model.bars import Bars
 from cantilena.model.cores import core_of
 from cantilena.model.features import Features
 from cantilena.model.options import NetworkOptions
+from cantilena.model.recurrence import dropped, learns_here, lstm
 from cantilena.model.stepping import StepState, stepper_of
 from cantilena.model.windows import WindowState, shifted, windows
 
@@ -43,6 +44,7 @@ class Network(nn.Module):
         super().__init__()
         self.options = options
         self.features = Features(options, vocabulary_size)
+        self.stepping = torch.float32  # what `start` and `step` multiply in; `choose_precision` says what gains
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if options.input == "features":
@@ -83,17 +85,17 @@ class Network(nn.Module):
         melodies, steps, columns = rows.shape
         vectors = self.table(rows.reshape(-1, columns)).view(melodies, steps, self.options.embedding)
         if not self.options.attends:
-            hidden, state = self.core(vectors, state)
+            hidden, state = self._after_core(vectors, state)
             return self._head(hidden), state
         before, past = state if state is not None else (None, None)
-        hidden, after = self.core(vectors, before)
+        hidden, after = self._after_core(vectors, before)
         scores, past = self.attention.scores(self._head, hidden, rows[:, :, 0], past)  # a row begins with its token
         return scores, (after, past)
 
     def forward_windows(self, seen: Tensor) -> Tensor:
         """`(windows, vocabulary)` scores of the token after each of `(windows, window)` windows: the paper's input."""
         numbers = (seen / self.vocabulary_size).unsqueeze(-1)
-        hidden, _ = self.core(numbers)
+        hidden, _ = self._after_core(numbers)
         return self._head(hidden[:, -1])
 
     def scores(self, tokens: Any, bars: Bars | None = None) -> Tensor:  # noqa: ANN401  (numpy or torch)
@@ -154,8 +156,14 @@ class Network(nn.Module):
         self.load_state_dict({name: torch.from_numpy(np.array(w, dtype=np.float32)) for name, w in weights.items()})
         return self
 
+    def _after_core(self, told: Tensor, state: Any = None) -> tuple[Tensor, Any]:  # noqa: ANN401
+        if learns_here(self.core, told.device):
+            return lstm(self.core, told, state)  # type: ignore[arg-type]
+        hidden, state = self.core(told, state)
+        return hidden, state
+
     def _head(self, hidden: Tensor) -> Tensor:
-        scores: Tensor = self.head(F.dropout(hidden, self.options.dropout, self.training))
+        scores: Tensor = self.head(dropped(hidden, self.options.dropout, self.training))
         return scores.float()
 
     def _tensor(self, values: NDArray[np.int64]) -> Tensor:

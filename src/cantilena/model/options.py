@@ -10,6 +10,8 @@ from cantilena.model.conditions import check_conditions
 
 Core = Literal["lstm", "gru", "rnn", "transformer"]
 Input = Literal["features", "paper"]
+Precision = Literal["auto", "float32", "bfloat16"]
+"""What products are computed in: `choose_precision` says what auto is."""
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ The cells, with sigma the logistic function and . the elementwise product:
     gru    r, z = sigma(x_r + u_r), sigma(x_z + u_z);  n = tanh(x_n + r . u_n);  h' = n + z . (h - n)
     rnn    h' = tanh(a)
 
-where x = W_ih x + b_ih comes from below, u = W_hh h + b_hh from the step before, and a = x + u.
+where x = W_ih x + b_ih comes from below, u = W_hh h + b_hh from the step before, and a = x + u. The products are of the
+network's type `stepping`; what is made of them is float32.
 """
 
 from __future__ import annotations
@@ -28,10 +29,13 @@ if TYPE_CHECKING:
     from cantilena.model.network import Network
 
 Hidden = tuple[tuple[Tensor, ...], ...]
-"""For each layer `(h, c)` for lstm, `(h,)` else, each `(melodies, width)`."""
+"""For each layer `(h, c)` for lstm, `(h,)` else, each `(melodies, width)`; h in the type that is multiplied."""
 
 State = tuple[Hidden, Past | None]
 """The layers' state, and attention's past where there is attention and something has sounded."""
+
+_NARROW = 512
+"""Up to this width turned matrices multiply faster; wider ones gain nothing, and turning them takes long."""
 
 
 class Stepping(Protocol):
@@ -61,6 +65,7 @@ class Stepper:
     def __init__(self, network: Network) -> None:
         core = network.core
         self.core, self.width = network.options.core, network.options.width
+        self.low = network.stepping if network.stepping != torch.float32 else None
         self.head = network.head.weight.t().contiguous(), network.head.bias.clone()
         self.attention = copy.deepcopy(network.attention) if network.options.attends else None
         self.layers = []
@@ -68,14 +73,16 @@ class Stepper:
             w_ih, w_hh, b_ih, b_hh = (self._ordered(getattr(core, f"{name}_l{layer}")) for name in LAYER)
             if self.core != "gru":  # a gru's new gate keeps the two biases apart
                 b_ih, b_hh = b_ih + b_hh, torch.zeros_like(b_hh)
-            self.layers.append((w_ih.t().contiguous(), b_ih, w_hh.t().contiguous(), b_hh))
-        self.table = network.table.weight @ self.layers[0][0]
-        self.table[: network.features.start + 1] += self.layers[0][1]  # each step has exactly one row of these
+            if layer == 0:
+                self.table = network.table.weight.detach() @ w_ih.t()
+                self.table[: network.features.start + 1] += b_ih  # each step has exactly one row of these
+            self.layers.append((self._turned(w_ih), b_ih, self._turned(w_hh), b_hh))
 
     def silence(self, melodies: int) -> State:
         """The state before anything has sounded."""
         zeros = self.table.new_zeros(melodies, self.width)
-        return tuple((zeros, zeros) if self.core == "lstm" else (zeros,) for _ in self.layers), None
+        h = zeros.to(self.low or zeros.dtype)
+        return tuple((h, zeros) if self.core == "lstm" else (h,) for _ in self.layers), None
 
     def __call__(self, rows: Tensor, before: State) -> tuple[Tensor, State]:
         """`(melodies, vocabulary)` scores after one step with `(melodies, columns)` rows, and the new state."""
@@ -83,10 +90,11 @@ class Stepper:
         after = []
         below = F.embedding_bag(rows, self.table, mode="sum")
         for layer, (w_ih, b_ih, w_hh, b_hh) in enumerate(self.layers):
-            from_below = below if layer == 0 else torch.addmm(b_ih, below, w_ih)
+            from_below = below if layer == 0 else self._sums(b_ih, below, w_ih)
             state = self._cell(from_below, w_hh, b_hh, hidden[layer])
-            after.append(state)
-            below = state[0]
+            after.append(state if self.low is None else (state[0].to(self.low), *state[1:]))
+            below = after[-1][0]
+        below = state[0]  # the head is told the cell's own float32
         if self.attention is None:
             return self._head(below), (tuple(after), None)
         scores, past = self.attention.scores(self._head, below[:, None], rows[:, :1], past)
@@ -100,16 +108,27 @@ class Stepper:
         """One cell; `x` is this step's own and is written over."""
         h, width = state[0], self.width
         if self.core == "gru":
-            u = torch.addmm(b_hh, h, w_hh)
+            u = self._sums(b_hh, h, w_hh)
             reset, keep = (x[:, : 2 * width] + u[:, : 2 * width]).sigmoid_().chunk(2, dim=1)
             new = torch.addcmul(x[:, 2 * width :], reset, u[:, 2 * width :]).tanh_()
             return (torch.addcmul(new, keep, h - new),)
-        x.addmm_(h, w_hh)
+        if self.low is None:
+            x.addmm_(h, w_hh)
+        else:
+            x.add_(h @ w_hh)
         if self.core == "rnn":
             return (x.tanh_(),)
         i, f, o = x[:, : 3 * width].sigmoid_().chunk(3, dim=1)
         c = torch.addcmul(f * state[1], i, x[:, 3 * width :].tanh_())
         return o * c.tanh(), c
+
+    def _sums(self, bias: Tensor, values: Tensor, weight: Tensor) -> Tensor:
+        """Float32 sums of products; they are a step's own."""
+        return torch.addmm(bias, values, weight) if self.low is None else (values @ weight).float().add_(bias)
+
+    def _turned(self, weight: Tensor) -> Tensor:
+        turned = weight.to(self.low or weight.dtype).t()
+        return turned.contiguous() if self.width <= _NARROW else turned
 
     def _ordered(self, weight: Tensor) -> Tensor:
         """Rows by gate; an lstm's from torch's i, f, g, o to i, f, o, g, so that the three sigmoids lie together."""

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cantilena.errors import UsageError
-from cantilena.model import NetworkOptions
+from cantilena.model import NetworkOptions, Precision
 
 Schedule = Literal["cosine", "plateau", "constant"]
-Precision = Literal["auto", "float32", "bfloat16"]
 Preset = Literal["quick", "paper"]
 
 TRANSFORMER_RATE = 1e-3
