@@ -1,0 +1,112 @@
+"""Composing for the page: a request in, candidates out, each with its probabilities and its verdict."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cantilena.generation import ComposeOptions, Composition, drawn_notes, typed_notes
+from cantilena.music import Key, Melody, find_key
+from cantilena.studio.answers import Candidate
+from cantilena.studio.bench import Deadline
+from cantilena.studio.composers import Composers, ShownModel
+from cantilena.studio.judging import Judge
+from cantilena.studio.requests import ComposeRequest, Drawing
+from cantilena.studio.shapes import MelodyShape, NoteShape, constraining
+from cantilena.theory import RuleSet
+
+
+@dataclass(frozen=True)
+class NewNotes:
+    """Notes of a candidate that have just been drawn.
+
+    Args:
+        number: of the candidate, from 1.
+        notes: those that are new.
+        length: ticks that the candidate lasts so far.
+    """
+
+    number: int
+    notes: list[NoteShape]
+    length: int
+
+
+def primer_of(text: str) -> Melody | None:
+    """A typed primer as a melody, its key found; None where there are no notes.
+
+    Raises:
+        UsageError: a word that is no note.
+    """
+    melody = typed_notes(text)
+    if not melody.sounding:
+        return None
+    return replace(melody, key=find_key(melody))
+
+
+def compose(
+    asked: ComposeRequest, composers: Composers, judge: Judge, deadline: Deadline
+) -> Iterator[NewNotes | Candidate]:
+    """Compose what was asked: notes while they are drawn, then the candidates.
+
+    Args:
+        asked: the request.
+        composers: the models.
+        judge: who judges what was composed.
+        deadline: when it must be done.
+
+    Raises:
+        UsageError: something that makes no sense.
+        Unknown: there is no such model.
+        Late: the deadline has passed.
+    """
+    shown = composers.shown(asked.model)
+    idea = asked.idea.melody() if asked.idea is not None else primer_of(asked.primer)
+    if idea is not None and not idea.sounding:
+        idea = None
+    options, rules = asked.options(), asked.rules.rules()
+    composed = shown.composer.compose_many(
+        asked.count, options, asked.sampling(), seed=asked.seed, idea=idea, rules=constraining(asked.constrain)
+    )
+    deadline.check()
+    yield from _all_notes(composed)
+    yield from candidates(asked, shown, composed, options, idea, rules, judge, deadline)
+
+
+def candidates(
+    asked: Drawing,
+    shown: ShownModel,
+    composed: Sequence[Composition],
+    options: ComposeOptions,
+    idea: Melody | None,
+    rules: RuleSet,
+    judge: Judge,
+    deadline: Deadline,
+) -> Iterator[Candidate]:
+    """What was composed as the page shows it."""
+    chances = drawn_notes(shown.composer, list(composed), options, idea)
+    for number, (one, probable) in enumerate(zip(composed, chances, strict=True), start=1):
+        deadline.check()
+        yield Candidate(
+            melody=MelodyShape.of(one),
+            primer_notes=sum(chance is None for chance in probable),
+            model=shown.name,
+            seed=asked.seed,
+            number=number,
+            tokens=list(one.tokens),
+            log_likelihood=_finite(one.log_likelihood),
+            policy_log_likelihood=_finite(one.policy_log_likelihood),
+            rules_broken=one.rules_broken,
+            probabilities=[None if chance is None else round(chance, 6) for chance in probable],
+            verdict=judge.verdict(one, rules),
+        )
+
+
+def _all_notes(composed: Sequence[Composition]) -> Iterator[NewNotes]:
+    for number, one in enumerate(composed, start=1):
+        yield NewNotes(number, list(MelodyShape.of(one).notes), one.length)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
