@@ -39,7 +39,7 @@ class NextNotes:
     @property
     def high(self) -> int:
         """The highest pitch."""
-        return self.low + self.pitches.shape[1] - 1
+        return self.low + int(self.pitches.shape[1]) - 1
 
     def of(self, melody: Melody) -> list[float]:
         """The probability of each note of a melody that begins with the first step; 0 where it is out of range."""
@@ -105,10 +105,7 @@ def drawn_notes(
     expected = _of_tokens(composer, placement, tokens, number, 1.0)
     if placement.with_primer:
         return [
-            [
-                None if note.onset < lead else chance
-                for note, chance in zip(one.sounding, chances.of(one), strict=True)
-            ]
+            [None if note.onset < lead else chance for note, chance in zip(one.sounding, chances.of(one), strict=True)]
             for one, chances in zip(compositions, expected, strict=True)
         ]
     first = len(placement.primer)

@@ -6,9 +6,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from cantilena.errors import __version__
-from cantilena.studio import catalogue_routes, compose_routes, page_files, score_routes
+from cantilena.studio import (
+    catalogue_routes,
+    compose_routes,
+    file_routes,
+    history_routes,
+    job_routes,
+    page_files,
+    score_routes,
+)
 from cantilena.studio.doors import Door
 from cantilena.studio.home import Home, usual_home
 from cantilena.studio.options import LIMITS, StudioOptions
@@ -20,7 +29,15 @@ The interface of `cantilena studio`. Times are in ticks, 24 a quarter note. The 
 the order of their onsets. What is refused is answered with `{"error": ..., "hint": ...}`.
 """
 
-_SILENT = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
+_ROUTES = (catalogue_routes, compose_routes, score_routes, file_routes, job_routes, history_routes, page_files)
+
+_SILENT: TelemetryConfig = {
+    "tracing": False,
+    "metrics": False,
+    "logs": False,
+    "operation_spans": False,
+    "auto_configure": False,
+}
 """Nothing that happens here is reported to anybody."""
 
 
@@ -42,7 +59,7 @@ def make_app(options: StudioOptions | None = None) -> FastAPI:
         try:
             yield
         finally:
-            studio.close()
+            await studio.close()
 
     app = FastAPI(
         title="Cantilena studio",
@@ -58,6 +75,6 @@ def make_app(options: StudioOptions | None = None) -> FastAPI:
     app.state.studio = studio
     answer_refusals(app)
     app.add_middleware(Door, names=(options.host, *options.allow_host))
-    for routes in (catalogue_routes, compose_routes, score_routes, page_files):
+    for routes in _ROUTES:
         app.include_router(routes.ROUTES)
     return app

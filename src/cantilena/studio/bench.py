@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import Crowded, Late
+from cantilena.studio.refusals import CrowdedError, LateError
 
 Result = TypeVar("Result")
 
@@ -39,10 +39,10 @@ class Deadline:
         """Stop here where it is too late; long work calls this now and then.
 
         Raises:
-            Late: it is.
+            LateError: it is.
         """
         if not self.left:
-            raise Late("it takes too long", "ask for fewer bars or fewer candidates")
+            raise LateError("it takes too long", "ask for fewer bars or fewer candidates")
 
 
 class Bench:
@@ -73,11 +73,11 @@ class Bench:
             seconds: how long it may take, waiting included.
 
         Raises:
-            Crowded: too many wait already.
-            Late: it took too long.
+            CrowdedError: too many wait already.
+            LateError: it took too long.
         """
         if self._taken >= self._room:
-            raise Crowded("too many requests wait already", "try again in a moment")
+            raise CrowdedError("too many requests wait already", "try again in a moment")
         deadline = Deadline(seconds)
         self._taken += 1
         future = asyncio.get_running_loop().run_in_executor(self._threads, _unless_late, work, deadline)
@@ -85,7 +85,7 @@ class Bench:
         try:
             return await asyncio.wait_for(asyncio.shield(future), seconds)
         except TimeoutError:
-            raise Late("it takes too long", "ask for less, or try again in a moment") from None
+            raise LateError("it takes too long", "ask for less, or try again in a moment") from None
         finally:
             deadline.give_up()
 

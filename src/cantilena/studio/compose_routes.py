@@ -92,4 +92,6 @@ async def _events(studio: Studio, drawn: Drawn) -> AsyncIterator[bytes]:
 def _event_of(one: NewNotes | Candidate) -> bytes:
     if isinstance(one, Candidate):
         return event("candidate", one)
-    return event("notes", {"number": one.number, "notes": [note.model_dump() for note in one.notes], "length": one.length})
+    return event(
+        "notes", {"number": one.number, "notes": [note.model_dump() for note in one.notes], "length": one.length}
+    )

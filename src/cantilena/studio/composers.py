@@ -12,7 +12,7 @@ from cantilena.generation import Composer
 from cantilena.model import Bundle, shipped_bundles
 from cantilena.runs import say
 from cantilena.studio.made_models import MadeModels
-from cantilena.studio.refusals import Unknown
+from cantilena.studio.refusals import UnknownError
 
 _KEPT = 6
 """Composers in memory; the shipped ones are of 1 to 3 MB."""
@@ -68,7 +68,7 @@ class Composers:
         """One model.
 
         Raises:
-            Unknown: there is none of that name.
+            UnknownError: there is none of that name.
             BundleError: it is damaged.
         """
         with self._lock:
@@ -87,11 +87,11 @@ class Composers:
         """The file of a model.
 
         Raises:
-            Unknown: there is none of that name.
+            UnknownError: there is none of that name.
         """
         path = shipped_bundles().get(name) or self.made.path(name)
         if path is None:
-            raise Unknown("there is no such model", f"choose one of {', '.join(self.names()[:8])}")
+            raise UnknownError("there is no such model", f"choose one of {', '.join(self.names()[:8])}")
         return path
 
     def all(self) -> list[ShownModel]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cantilena.generation import ComposeOptions, Composition, drawn_notes, typed_notes
-from cantilena.music import Key, Melody, find_key
+from cantilena.music import Melody, find_key
 from cantilena.studio.answers import Candidate
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composers import Composers, ShownModel
@@ -58,8 +57,8 @@ def compose(
 
     Raises:
         UsageError: something that makes no sense.
-        Unknown: there is no such model.
-        Late: the deadline has passed.
+        UnknownError: there is no such model.
+        LateError: the deadline has passed.
     """
     shown = composers.shown(asked.model)
     idea = asked.idea.melody() if asked.idea is not None else primer_of(asked.primer)

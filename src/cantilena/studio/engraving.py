@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-
 from cantilena.formats import NoteLook, score_with_timemap
 from cantilena.music import Melody
 from cantilena.studio.answers import Head, Score, TimedHead
 from cantilena.studio.requests import Colours
-
-ENGRAVER = threading.Lock()
-"""Verovio counts the ids of all its scores in one place: two at a time would not be the same each time."""
 
 
 def engraved(melody: Melody, *, width: int, heading: bool, colours: Colours | None = None) -> Score:
@@ -27,8 +22,7 @@ def engraved(melody: Melody, *, width: int, heading: bool, colours: Colours | No
         UsageError: it cannot be engraved.
     """
     looks = looks_of(melody, colours) if colours is not None else {}
-    with ENGRAVER:
-        engraving = score_with_timemap(melody, width=width, heading=heading, looks=looks)
+    engraving = score_with_timemap(melody, width=width, heading=heading, looks=looks)
     timemap = [
         TimedHead(note=head.note, id=head.id, onset=round(head.onset, 6), end=round(head.end, 6))
         for head in engraving.timemap

@@ -22,16 +22,13 @@ def wants_events(request: Request) -> bool:
 
 
 def event(name: str, content: BaseModel | Mapping[str, Any]) -> bytes:
-    """One event as it is sent: JSON never holds a line break.
+    r"""One event as it is sent: JSON never holds a line break.
 
     Example:
         >>> event("done", {"seconds": 0.1})
-        b'event: done\\ndata: {"seconds": 0.1}\\n\\n'
+        b'event: done\ndata: {"seconds": 0.1}\n\n'
     """
-    if isinstance(content, BaseModel):
-        text = content.model_dump_json()
-    else:
-        text = json.dumps(content, allow_nan=False)
+    text = content.model_dump_json() if isinstance(content, BaseModel) else json.dumps(content, allow_nan=False)
     return f"event: {name}\ndata: {text}\n\n".encode()
 
 

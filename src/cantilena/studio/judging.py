@@ -42,9 +42,7 @@ class Judge:
         weights = {rule.name: rule.weight for rule in rules.rules}
         notes = []
         for note in judged.notes:
-            values = {
-                name: _digits(value * weights[name]) for name, value in note.values.items() if weights.get(name)
-            }
+            values = {name: _digits(value * weights[name]) for name, value in note.values.items() if weights.get(name)}
             if note.note < 0 and not values:
                 continue
             when = {name: note.when[name] for name in values}

@@ -12,7 +12,7 @@ from typing import Any
 from cantilena.errors import CantilenaError
 from cantilena.runs import read_json, write_json
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import Refusal, Unknown
+from cantilena.studio.refusals import RefusalError, UnknownError
 
 _NAME = re.compile(r"made-[0-9a-f]{12}")
 
@@ -56,10 +56,10 @@ class MadeModels:
         """A name that no model has.
 
         Raises:
-            Refusal: there are as many as may be.
+            RefusalError: there are as many as may be.
         """
         if len(self.names()) >= LIMITS.models:
-            raise Refusal(f"{LIMITS.models} models were tuned here already", "delete some that you no longer need")
+            raise RefusalError(f"{LIMITS.models} models were tuned here already", "delete some that you no longer need")
         return f"made-{secrets.token_hex(6)}"
 
     def draft(self, name: str) -> Path:
@@ -71,14 +71,19 @@ class MadeModels:
         """Write a model's facts, by which it is there from now on."""
         write_json(self._file(name, ".json"), dict(facts))
 
+    def discard(self, name: str) -> None:
+        """Take away what there is of a model that was not finished."""
+        for path in [self._file(name, ".safetensors"), *self.folder.glob(f".{name}.*.draft")]:
+            path.unlink(missing_ok=True)
+
     def delete(self, name: str) -> None:
         """Take a model away.
 
         Raises:
-            Unknown: there is none of that name that was made here.
+            UnknownError: there is none of that name that was made here.
         """
         if name not in self.names():
-            raise Unknown("no model of that name was tuned here", "models that ship with Cantilena stay")
+            raise UnknownError("no model of that name was tuned here", "models that ship with Cantilena stay")
         for ending in (".json", ".safetensors"):
             self._file(name, ending).unlink(missing_ok=True)
 

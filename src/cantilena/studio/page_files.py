@@ -8,7 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from cantilena.studio.refusals import Unknown
+from cantilena.studio.refusals import UnknownError
 
 ROUTES = APIRouter(include_in_schema=False)
 """The addresses of this file."""
@@ -47,7 +47,7 @@ def file(name: str, request: Request) -> Response:
 
 def _file(name: str, request: Request) -> Response:
     if name not in _names():
-        raise Unknown("there is no such page", "open /")
+        raise UnknownError("there is no such page", "open /")
     path = _PAGE / name
     content = path.read_bytes()
     tag = f'"{sha256(content).hexdigest()[:32]}"'

@@ -14,25 +14,25 @@ from cantilena.errors import BundleError, CantilenaError, InputError
 from cantilena.runs import say
 
 
-class Refusal(CantilenaError):
+class RefusalError(CantilenaError):
     """A request that is not answered, with the status that says why."""
 
     status = 422
 
 
-class Unknown(Refusal):
+class UnknownError(RefusalError):
     """There is no such model, job, entry or format."""
 
     status = 404
 
 
-class Crowded(Refusal):
+class CrowdedError(RefusalError):
     """Too many wait already."""
 
     status = 429
 
 
-class Late(Refusal):
+class LateError(RefusalError):
     """It took too long, or the studio is closing."""
 
     status = 503
@@ -45,7 +45,10 @@ class RefusalShape(BaseModel):
     hint: str = Field(description="What to do about it, in one line.")
 
 
-REFUSALS: dict[int | str, dict[str, Any]] = {
+Answers = dict[int | str, dict[str, Any]]
+"""Answers by status, for the description of the API."""
+
+REFUSALS: Answers = {
     403: {"model": RefusalShape, "description": "The page of another site asked, or another name was called."},
     413: {"model": RefusalShape, "description": "The request is too large."},
     422: {"model": RefusalShape, "description": "The request makes no sense; the text says what in it."},
@@ -54,7 +57,9 @@ REFUSALS: dict[int | str, dict[str, Any]] = {
 }
 """The refusals that any request may meet, for the description of the API."""
 
-UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": RefusalShape, "description": "There is nothing of that name."}}
+UNKNOWN: dict[int | str, dict[str, Any]] = {
+    404: {"model": RefusalShape, "description": "There is nothing of that name."}
+}
 """The refusal of requests that name something."""
 
 _WORDS = {
@@ -75,7 +80,7 @@ def answer_refusals(app: FastAPI) -> None:
 
     async def of_ours(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, CantilenaError)
-        status = error.status if isinstance(error, Refusal) else 422
+        status = error.status if isinstance(error, RefusalError) else 422
         if isinstance(error, InputError) and not isinstance(error, BundleError) and "cannot write" in error.text:
             status = 503
         return refused(status, error.text, error.hint, {"Retry-After": "2"} if status in (429, 503) else None)
@@ -84,7 +89,9 @@ def answer_refusals(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0] if error.errors() else {"loc": (), "msg": "it does not fit"}
         place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-        return refused(422, f"{place or 'the request'}: {first['msg']}"[:400], "GET /openapi.json describes every request")
+        return refused(
+            422, f"{place or 'the request'}: {first['msg']}"[:400], "GET /openapi.json describes every request"
+        )
 
     async def of_starlette(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)

@@ -30,18 +30,20 @@ ModelName = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 class Drawing(Shape):
     """How notes are drawn."""
 
-    model: ModelName = Field("tunes+rl", description="A name of `GET /api/models`.")
-    temperature: Temperature = Field(1.0, description="Above 1 more surprising, below 1 more cautious.")
-    top_k: Annotated[int, Field(ge=0, le=10_000)] = Field(0, description="Draw among so many; 0 means all.")
-    top_p: Annotated[float, Field(gt=0, le=1)] = Field(1.0, description="Draw among those that hold this share.")
-    greedy: bool = Field(False, description="Always the most probable note.")
-    range: Name = Field("", description="The lowest and highest note, such as `C4-A5`.")
-    constrain: Annotated[str, StringConstraints(max_length=400)] = Field(
-        "", description="Rules that no note may break while another keeps them, such as `rl-tuner:key`."
+    model: ModelName = Field(default="tunes+rl", description="A name of `GET /api/models`.")
+    temperature: Temperature = Field(default=1.0, description="Above 1 more surprising, below 1 more cautious.")
+    top_k: Annotated[int, Field(ge=0, le=10_000)] = Field(default=0, description="Draw among so many; 0 means all.")
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="Draw among those that hold this share."
     )
-    seed: Seed = Field(1, description="The same seed gives the same melodies.")
-    count: Annotated[int, Field(ge=1, le=LIMITS.candidates)] = Field(1, description="How many candidates.")
-    rules: RulesShape = Field(default_factory=RulesShape, description="The rules that judge what was composed.")
+    greedy: bool = Field(default=False, description="Always the most probable note.")
+    range: Name = Field(default="", description="The lowest and highest note, such as `C4-A5`.")
+    constrain: Annotated[str, StringConstraints(max_length=400)] = Field(
+        default="", description="Rules that no note may break while another keeps them, such as `rl-tuner:key`."
+    )
+    seed: Seed = Field(default=1, description="The same seed gives the same melodies.")
+    count: Annotated[int, Field(ge=1, le=LIMITS.candidates)] = Field(default=1, description="How many candidates.")
+    rules: RulesShape = Field(default=RulesShape(), description="The rules that judge what was composed.")
 
     def sampling(self) -> SamplingOptions:
         """The same for a composer."""
@@ -51,14 +53,14 @@ class Drawing(Shape):
 class ComposeRequest(Drawing):
     """What to compose."""
 
-    primer: Text = Field("", description="What to go on from, typed: `C4 D4 E4/2 r/8`.")
-    idea: MelodyShape | None = Field(None, description="The same as a melody, in place of `primer`.")
-    bars: Bar = Field(8, description="Length of the new music.")
-    key: Name = Field("", description="Such as `D minor`; the primer's or the model's own where empty.")
-    meter: Name = Field("", description="Such as `3/4`; the primer's or the model's own where empty.")
-    tempo: Tempo | None = Field(None, description="Quarters a minute; the primer's, or 120, where null.")
-    style: Name = Field("", description="One of the model's styles.")
-    with_primer: bool = Field(True, description="Whether the melodies begin with the primer.")
+    primer: Text = Field(default="", description="What to go on from, typed: `C4 D4 E4/2 r/8`.")
+    idea: MelodyShape | None = Field(default=None, description="The same as a melody, in place of `primer`.")
+    bars: Bar = Field(default=8, description="Length of the new music.")
+    key: Name = Field(default="", description="Such as `D minor`; the primer's or the model's own where empty.")
+    meter: Name = Field(default="", description="Such as `3/4`; the primer's or the model's own where empty.")
+    tempo: Tempo | None = Field(default=None, description="Quarters a minute; the primer's, or 120, where null.")
+    style: Name = Field(default="", description="One of the model's styles.")
+    with_primer: bool = Field(default=True, description="Whether the melodies begin with the primer.")
 
     @model_validator(mode="after")
     def _not_too_much(self) -> ComposeRequest:
@@ -93,7 +95,7 @@ class JudgeRequest(Shape):
     melodies: Annotated[list[MelodyShape], Field(min_length=1, max_length=LIMITS.judged)] = Field(
         description="The melodies."
     )
-    rules: RulesShape = Field(default_factory=RulesShape, description="Who judges.")
+    rules: RulesShape = Field(default=RulesShape(), description="Who judges.")
 
     @model_validator(mode="after")
     def _not_too_much(self) -> JudgeRequest:
@@ -105,10 +107,10 @@ class JudgeRequest(Shape):
 class NextNotesRequest(Shape):
     """A melody, and the model that is asked what comes next."""
 
-    model: ModelName = Field("tunes+rl", description="A name of `GET /api/models`.")
+    model: ModelName = Field(default="tunes+rl", description="A name of `GET /api/models`.")
     melody: MelodyShape = Field(description="What has sounded.")
-    temperature: Temperature = Field(1.0, description="As for composing.")
-    style: Name = Field("", description="One of the model's styles.")
+    temperature: Temperature = Field(default=1.0, description="As for composing.")
+    style: Name = Field(default="", description="One of the model's styles.")
 
 
 class NoteValue(Shape):
@@ -126,7 +128,7 @@ class Colours(Shape):
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    rule: Name = Field("", description="A rule of the verdict; the sum of all where empty.")
+    rule: Name = Field(default="", description="A rule of the verdict; the sum of all where empty.")
     notes: Annotated[list[NoteValue], Field(max_length=LIMITS.notes + 1)] = Field(
         default_factory=list, description="The `notes` of a verdict."
     )
@@ -136,10 +138,10 @@ class ScoreRequest(Shape):
     """A melody to engrave."""
 
     melody: MelodyShape = Field(description="The melody.")
-    width: Annotated[int, Field(ge=200, le=4000)] = Field(800, description="Pixels.")
-    heading: bool = Field(False, description="Whether the title stands above.")
+    width: Annotated[int, Field(ge=200, le=4000)] = Field(default=800, description="Pixels.")
+    heading: bool = Field(default=False, description="Whether the title stands above.")
     verdict: Colours | None = Field(
-        None, description="Colours notes: classes `gain`, `loss` and `none` in the SVG, and + or - under them."
+        default=None, description="Colours notes: classes `gain`, `loss` and `none` in the SVG, and + or - under them."
     )
 
 
@@ -147,15 +149,17 @@ class SoundRequest(Shape):
     """A melody to play."""
 
     melody: MelodyShape = Field(description="The melody.")
-    expressive: bool = Field(False, description="Whether it is shaped as a pianist would, or exactly as written.")
-    start: Annotated[int, Field(ge=0)] = Field(0, alias="from", description="The tick to begin at.")
+    expressive: bool = Field(
+        default=False, description="Whether it is shaped as a pianist would, or exactly as written."
+    )
+    start: Annotated[int, Field(ge=0)] = Field(default=0, alias="from", description="The tick to begin at.")
 
 
 class ExportRequest(Shape):
     """A melody to take away as a file."""
 
     melody: MelodyShape = Field(description="The melody.")
-    expressive: bool = Field(False, description="As for sound; of MIDI and WAV.")
+    expressive: bool = Field(default=False, description="As for sound; of MIDI and WAV.")
 
 
 class PrimerRequest(Shape):
@@ -167,19 +171,21 @@ class PrimerRequest(Shape):
 class JobRequest(Shape):
     """Long work to begin."""
 
-    kind: Annotated[str, StringConstraints(pattern="^tune$")] = Field("tune", description="`tune`.")
-    model: ModelName = Field("tunes", description="The model to tune; of a tuned one its untuned model.")
-    rules: RulesShape = Field(default_factory=RulesShape, description="What the tuned model is rewarded for.")
-    name: Annotated[str, StringConstraints(max_length=60)] = Field("", description="What to call the tuned model.")
+    kind: Annotated[str, StringConstraints(pattern="^tune$")] = Field(default="tune", description="`tune`.")
+    model: ModelName = Field(default="tunes", description="The model to tune; of a tuned one its untuned model.")
+    rules: RulesShape = Field(default=RulesShape(), description="What the tuned model is rewarded for.")
+    name: Annotated[str, StringConstraints(max_length=60)] = Field(
+        default="", description="What to call the tuned model."
+    )
     seconds: Annotated[float, Field(ge=10, le=600, allow_inf_nan=False)] = Field(
-        45.0, description="About how long learning may take; more gives a stronger effect."
+        default=45.0, description="About how long learning may take; more gives a stronger effect."
     )
     updates: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        None, description="So many updates in place of `seconds`: the same number gives the same model."
+        default=None, description="So many updates in place of `seconds`: the same number gives the same model."
     )
-    seed: Seed = Field(1, description="The same seed and updates give the same model.")
+    seed: Seed = Field(default=1, description="The same seed and updates give the same model.")
     page: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{0,64}$")] = Field(
-        "", description="The page that waits for it: when that is closed the job is cancelled. Empty: nobody's."
+        default="", description="The page that waits for it: when that is closed the job is cancelled. Empty: nobody's."
     )
 
 
@@ -188,8 +194,8 @@ class EntryRequest(Shape):
 
     candidate: dict[str, Any] = Field(description="A candidate as it was composed; `melody` must be in it.")
     settings: dict[str, Any] = Field(default_factory=dict, description="What the page needs to restore its state.")
-    kept: bool = Field(False, description="Whether it is kept when old entries go.")
-    title: Annotated[str, StringConstraints(max_length=200)] = Field("", description="What to call it.")
+    kept: bool = Field(default=False, description="Whether it is kept when old entries go.")
+    title: Annotated[str, StringConstraints(max_length=200)] = Field(default="", description="What to call it.")
 
     def checked_melody(self) -> MelodyShape:
         """The melody of the candidate.
@@ -208,5 +214,7 @@ class EntryRequest(Shape):
 class EntryChange(Shape):
     """What to change of an entry."""
 
-    kept: bool | None = Field(None, description="Whether it is kept when old entries go.")
-    title: Annotated[str, StringConstraints(max_length=200)] | None = Field(None, description="What to call it.")
+    kept: bool | None = Field(default=None, description="Whether it is kept when old entries go.")
+    title: Annotated[str, StringConstraints(max_length=200)] | None = Field(
+        default=None, description="What to call it."
+    )

@@ -11,7 +11,7 @@ from cantilena.generation import next_notes
 from cantilena.studio.answers import Checked, NextNotes, Score
 from cantilena.studio.composing import primer_of
 from cantilena.studio.engraving import engraved
-from cantilena.studio.refusals import UNKNOWN
+from cantilena.studio.refusals import UNKNOWN, Answers
 from cantilena.studio.requests import NextNotesRequest, PrimerRequest, ScoreRequest, SoundRequest
 from cantilena.studio.shapes import MelodyShape
 from cantilena.studio.sounds import note_wav, played
@@ -21,7 +21,8 @@ from cantilena.studio.studio import Here
 ROUTES = APIRouter(prefix="/api", tags=["seeing and hearing"])
 """The addresses of this file."""
 
-_WAV = {200: {"content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}, "description": "The sound."}}
+_SOUND = {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}
+_WAV: Answers = {200: {"content": _SOUND, "description": "The sound."}}
 
 
 @ROUTES.post("/primer")

@@ -7,6 +7,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Callable
+from types import FrameType
 
 from cantilena.errors import InputError
 from cantilena.runs import say
@@ -33,6 +34,8 @@ def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browse
     if options.host not in ("127.0.0.1", "localhost", "::1"):
         say("The studio is open to other computers: whoever reaches it can compose, tune and see its history")
 
+    app = make_app(options)
+
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
@@ -40,9 +43,13 @@ def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browse
             if browser and can_show():
                 webbrowser.open(address)
 
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            app.state.studio.say_goodbye()
+            super().handle_exit(sig, frame)
+
     config = uvicorn.Config(
-        make_app(options),
-        log_level="error",
+        app,
+        log_level="critical",
         access_log=False,
         server_header=False,
         ws="none",

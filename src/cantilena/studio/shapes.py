@@ -26,6 +26,9 @@ Name = Annotated[str, StringConstraints(max_length=80)]
 Seed = Annotated[int, Field(ge=0, lt=2**53)]
 """A seed; numbers of JavaScript are whole up to 2^53."""
 
+Weight = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
+"""The weight of a rule."""
+
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 """A number that JSON can hold."""
 
@@ -50,12 +53,14 @@ class MelodyShape(Shape):
     """A melody; its notes are numbered from 0 in the order of their onsets, and silence needs no note."""
 
     notes: Annotated[list[NoteShape], Field(max_length=LIMITS.notes)] = Field(description="Its notes.")
-    key: Name | None = Field("C major", description="Such as `D minor`; null while it is unknown.")
-    meter: Name = Field("4/4", description="The time signature.")
-    tempo: Annotated[float, Field(ge=10, le=1000, allow_inf_nan=False)] = Field(120.0, description="Quarters a minute.")
-    pickup: Ticks = Field(0, description="Ticks before the first barline.")
-    length: Ticks = Field(0, description="Ticks from start to end; at least the end of the last note.")
-    title: Annotated[str, StringConstraints(max_length=200)] = Field("", description="What it is called.")
+    key: Name | None = Field(default="C major", description="Such as `D minor`; null while it is unknown.")
+    meter: Name = Field(default="4/4", description="The time signature.")
+    tempo: Annotated[float, Field(ge=10, le=1000, allow_inf_nan=False)] = Field(
+        default=120.0, description="Quarters a minute."
+    )
+    pickup: Ticks = Field(default=0, description="Ticks before the first barline.")
+    length: Ticks = Field(default=0, description="Ticks from start to end; at least the end of the last note.")
+    title: Annotated[str, StringConstraints(max_length=200)] = Field(default="", description="What it is called.")
 
     def melody(self) -> Melody:
         """The melody itself.
@@ -98,10 +103,12 @@ class MelodyShape(Shape):
 class RulesShape(Shape):
     """Which rules judge, and how much each weighs."""
 
-    set: Literal["cantilena", "rl-tuner", "paper"] = Field("cantilena", description="A set of `GET /api/rules`.")
-    weights: Annotated[dict[Name, Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]], Field(max_length=64)] = (
-        Field(default_factory=dict, description="Weights by rule; 1 is the published value, 0 switches a rule off.")
+    set: Literal["cantilena", "rl-tuner", "paper"] = Field(
+        default="cantilena", description="A set of `GET /api/rules`."
     )
+    weights: Annotated[
+        dict[Name, Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]], Field(max_length=64)
+    ] = Field(default_factory=dict, description="Weights by rule; 1 is the published value, 0 switches a rule off.")
     only: Annotated[list[Name], Field(max_length=64)] = Field(
         default_factory=list, description="The rules that judge; all of the set where none is named."
     )

@@ -7,11 +7,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from cantilena.runs import say
 from cantilena.studio.bench import Bench
 from cantilena.studio.composers import DEFAULT, Composers
+from cantilena.studio.history import History
 from cantilena.studio.home import Home
+from cantilena.studio.jobs import Tunings
 from cantilena.studio.judging import Judge, warm_up
 from cantilena.studio.made_models import MadeModels
+from cantilena.studio.options import LIMITS
+from cantilena.studio.pages import Pages
 
 
 class Studio:
@@ -27,6 +32,10 @@ class Studio:
         self.composers = Composers(self.made)
         self.judge = Judge()
         self.bench = Bench()
+        self.reading = Bench(1, LIMITS.jobs)
+        self.tunings = Tunings(self.composers)
+        self.pages = Pages(self.tunings.cancel_of)
+        self.history = History(home.history, self.tell)
         self.trouble: str | None = None
 
     def open(self) -> None:
@@ -36,9 +45,22 @@ class Studio:
         self.home.share()
         threading.Thread(target=self._warm_up, daemon=True, name="warm-up").start()
 
-    def close(self) -> None:
+    def tell(self, trouble: str) -> None:
+        """Say what a person should know, in the terminal and on the page."""
+        say(trouble)
+        self.trouble = trouble
+
+    def say_goodbye(self) -> None:
+        """Let streams end, which would keep the server waiting."""
+        self.tunings.is_closing = self.pages.is_closing = True
+
+    async def close(self) -> None:
         """End what runs."""
+        self.say_goodbye()
+        await self.tunings.close()
         self.bench.close()
+        self.reading.close()
+        self.history.close()
         self.home.leave()
 
     def _warm_up(self) -> None:
