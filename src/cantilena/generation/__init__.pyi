@@ -5,12 +5,14 @@ from .collection import is_complete as is_complete
 from .collection import take_away as take_away
 from .collection import write_melodies as write_melodies
 from .composer import Composer as Composer
-from .composer import Composition as Composition
 from .composer import load as load
+from .composition import Composition as Composition
 from .constraints import Constraints as Constraints
 from .options import ComposeOptions as ComposeOptions
 from .options import SamplingOptions as SamplingOptions
 from .primer import read_primer as read_primer
 from .sampling import Samples as Samples
 from .sampling import choose as choose
+from .sampling import draw as draw
 from .sampling import sample as sample
+from .sketches import Sketch as Sketch
