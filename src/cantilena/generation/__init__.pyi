@@ -5,8 +5,8 @@ from .collection import is_complete as is_complete
 from .collection import take_away as take_away
 from .collection import write_melodies as write_melodies
 from .composer import Composer as Composer
-from .composer import Composition as Composition
 from .composer import load as load
+from .composition import Composition as Composition
 from .constraints import Constraints as Constraints
 from .next_notes import NextNotes as NextNotes
 from .next_notes import drawn_notes as drawn_notes
@@ -17,4 +17,6 @@ from .primer import read_primer as read_primer
 from .primer import typed_notes as typed_notes
 from .sampling import Samples as Samples
 from .sampling import choose as choose
+from .sampling import draw as draw
 from .sampling import sample as sample
+from .sketches import Sketch as Sketch
