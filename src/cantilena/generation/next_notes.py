@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.generation.composer import Composer, Composition
+from cantilena.generation.composer import Composer
+from cantilena.generation.composition import Composition
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.placement import Placement, place
 from cantilena.model import Bars, log_probs_in_bars, numpy_of, style_number

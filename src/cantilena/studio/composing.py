@@ -6,15 +6,20 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from cantilena.generation import ComposeOptions, Composition, drawn_notes, typed_notes
-from cantilena.music import Melody, find_key
+from cantilena.errors import UsageError
+from cantilena.generation import ComposeOptions, Composition, Sketch, drawn_notes, typed_notes
+from cantilena.music import Melody, Meter, find_key
 from cantilena.studio.answers import Candidate
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composers import Composers, ShownModel
 from cantilena.studio.judging import Judge
+from cantilena.studio.options import LIMITS
 from cantilena.studio.requests import ComposeRequest, Drawing
 from cantilena.studio.shapes import MelodyShape, NoteShape, constraining
 from cantilena.theory import RuleSet
+
+_EVERY = 4
+"""Steps between two looks at what is drawn: a quarter note of sixteenths."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +70,26 @@ def compose(
     if idea is not None and not idea.sounding:
         idea = None
     options, rules = asked.options(), asked.rules.rules()
-    composed = shown.composer.compose_many(
-        asked.count, options, asked.sampling(), seed=asked.seed, idea=idea, rules=constraining(asked.constrain)
+    _check_length(asked, idea)
+    composed: tuple[Composition, ...] = ()
+    constraints = constraining(asked.constrain)
+    sketches = shown.composer.stream(
+        asked.count, options, asked.sampling(), seed=asked.seed, idea=idea, rules=constraints, every=_EVERY
     )
-    deadline.check()
-    yield from _all_notes(composed)
+    for sketch in sketches:
+        deadline.check()
+        yield from _new_notes(sketch)
+        composed = sketch.compositions
     yield from candidates(asked, shown, composed, options, idea, rules, judge, deadline)
+
+
+def _check_length(asked: ComposeRequest, idea: Melody | None) -> None:
+    """Refuse what would be longer than a melody that can be sent back."""
+    if idea is None:
+        return
+    bar = Meter.parse(asked.meter).ticks_per_bar if asked.meter else idea.meter.ticks_per_bar
+    if len(idea.sounding) > LIMITS.notes or idea.length + asked.bars * bar > LIMITS.bars * bar + idea.pickup % bar:
+        raise UsageError(f"primer and new music are longer than {LIMITS.bars} bars", "go on from a shorter primer")
 
 
 def candidates(
@@ -102,9 +121,15 @@ def candidates(
         )
 
 
-def _all_notes(composed: Sequence[Composition]) -> Iterator[NewNotes]:
-    for number, one in enumerate(composed, start=1):
-        yield NewNotes(number, list(MelodyShape.of(one).notes), one.length)
+def _new_notes(sketch: Sketch) -> Iterator[NewNotes]:
+    for number, notes in enumerate(sketch.notes, start=1):
+        new = [
+            NoteShape.model_construct(onset=note.onset, duration=note.duration, pitches=list(note.pitches))
+            for note in notes
+            if note.pitches
+        ]
+        if new:
+            yield NewNotes(number, new, sketch.length)
 
 
 def _finite(value: float) -> float | None:

@@ -82,7 +82,7 @@ def pdf_bytes(svg: str) -> bytes:
     canvas.setTitle(title)
     scale = (_PAPER[0] - 2 * _MARGIN) / width
     points = drawing.width / width  # svglib counts in points
-    canvas.beginForm("score")
+    canvas.beginForm("score", 0, 0, drawing.width, drawing.height)
     renderPDF.draw(drawing, canvas, 0, 0)
     canvas.endForm()
     for top, bottom in _slices(root, height, (_PAPER[1] - 2 * _MARGIN) / scale):
