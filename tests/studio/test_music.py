@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import struct
 import zipfile
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
@@ -52,7 +53,9 @@ def test_no_text_of_a_person_becomes_markup(client: TestClient, tune: Any) -> No
     answer = client.post("/api/score", json={"melody": {**tune, "title": evil}, "heading": True}).json()
     root = ElementTree.fromstring(answer["svg"])
     assert evil in "".join(root.itertext())
-    assert not [one for one in root.iter() if one.tag.endswith("script") or any(name[:2] == "on" for name in one.attrib)]
+    assert not [
+        one for one in root.iter() if one.tag.endswith("script") or any(name[:2] == "on" for name in one.attrib)
+    ]
     bad = {"note": 0, "values": {evil: 1}, "total": 1}
     svg = client.post("/api/score", json={"melody": tune, "verdict": {"rule": evil, "notes": [bad]}}).json()["svg"]
     assert "<script" not in svg
@@ -101,7 +104,9 @@ def test_midi_holds_the_notes_for_another_reader_too(client: TestClient, tune: A
     content = export(client, "mid", tune)
     assert content == midi_bytes(melody_of(tune))
     file = mido.MidiFile(file=io.BytesIO(content))
-    struck = [message.note for track in file.tracks for message in track if message.type == "note_on" and message.velocity]
+    struck = [
+        message.note for track in file.tracks for message in track if message.type == "note_on" and message.velocity
+    ]
     assert struck == [note["pitches"][0] for note in tune["notes"]]
 
 
@@ -110,7 +115,9 @@ def test_what_was_written_can_be_read_again(client: TestClient, tune: Any) -> No
     for ending in ("mid", "musicxml", "abc"):
         if ending not in EXPORTS:
             continue
-        answer = client.post("/api/read", params={"name": f"My tune.{ending.upper()}"}, content=export(client, ending, tune))
+        answer = client.post(
+            "/api/read", params={"name": f"My tune.{ending.upper()}"}, content=export(client, ending, tune)
+        )
         assert answer.status_code == 200, answer.text[:300]
         assert answer.json()["melody"]["notes"] == tune["notes"], ending
         assert answer.json()["notes"] == len(tune["notes"])
@@ -156,7 +163,7 @@ def test_a_long_score_is_cut_into_pages_between_its_systems(client: TestClient, 
     slices = _slices(root, height, 1300.0)
     assert slices[0][0] == 0.0
     assert slices[-1][1] == height
-    assert all(before[1] == after[0] for before, after in zip(slices, slices[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(slices))
     shown = ink(Image.open(io.BytesIO(export(client, "png", long))))
     printed = [ink(page.render(scale=2).to_pil()) for page in document]
     for dark in printed:  # every page begins at its top, and reaches from edge to edge
@@ -225,7 +232,9 @@ def bomb() -> bytes:
     """A small compressed MusicXML file of a gigabyte."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
-        archive.writestr("META-INF/container.xml", '<container><rootfiles><rootfile full-path="a.xml"/></rootfiles></container>')
+        archive.writestr(
+            "META-INF/container.xml", '<container><rootfiles><rootfile full-path="a.xml"/></rootfiles></container>'
+        )
         with archive.open("a.xml", "w", force_zip64=True) as inner:
             inner.write(b"<score-partwise>")
             for _ in range(600):

@@ -142,8 +142,9 @@ def _of_tokens(
         key=placement.home,
         style=style,
     )
-    log_probs = np.asarray(numpy_of(log_probs_in_bars(composer.model, tokens, bars)), dtype=np.float64) / temperature
-    chances = np.exp(log_probs - log_probs.max(axis=-1, keepdims=True))
+    log_probs = np.asarray(numpy_of(log_probs_in_bars(composer.model, tokens, bars)), dtype=np.float64)
+    with np.errstate(over="ignore"):  # next to no temperature leaves the most probable alone
+        chances = np.exp((log_probs - log_probs.max(axis=-1, keepdims=True)) / temperature)
     chances /= chances.sum(axis=-1, keepdims=True)
     tops = np.array([_top(composer, token) for token in range(len(encoding.vocabulary))])
     struck = np.flatnonzero(tops >= 0)

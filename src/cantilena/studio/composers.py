@@ -7,7 +7,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from cantilena.errors import CantilenaError
+from cantilena.errors import BundleError, CantilenaError
 from cantilena.generation import Composer
 from cantilena.model import Bundle, shipped_bundles
 from cantilena.runs import say
@@ -110,7 +110,10 @@ class Composers:
             self._shown.pop(name, None)
 
     def _read(self, name: str, path: Path) -> ShownModel:
-        bundle = Bundle.load(path)
+        try:
+            bundle = Bundle.load(path)
+        except BundleError as error:  # where it lies is nobody's business
+            raise BundleError(error.text.replace(str(path), "this model"), "delete it, or tune it again") from error
         facts = self.made.facts(name)
         untuned = str(facts["untuned"]) if facts else name.partition("+")[0]
         tuned = bundle.prior_weights is not None

@@ -45,6 +45,7 @@ class Home:
 
     def take(self) -> bool:
         """Say that a studio is open here; whether it is the only one, and may clear away what a killed one left."""
+        self.leave()
         try:
             self._lock = (self.folder / "open").open("ab")
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

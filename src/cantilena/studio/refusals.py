@@ -96,7 +96,8 @@ def answer_refusals(app: FastAPI) -> None:
     async def of_starlette(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         text, hint = _WORDS.get(error.status_code, (str(error.detail), ""))
-        return refused(error.status_code, text, hint, dict(error.headers or {}))
+        status = 422 if error.status_code == 400 else error.status_code
+        return refused(status, text, hint, dict(error.headers or {}))
 
     async def of_nobody(request: Request, error: Exception) -> JSONResponse:
         say(f"{request.method} {request.url.path}: unexpected {type(error).__name__}: {_one_line(str(error))}")

@@ -14,7 +14,7 @@ from cantilena.studio.shapes import Finite, MelodyShape, Name, RulesShape, Seed,
 Text = Annotated[str, StringConstraints(max_length=20_000)]
 """Typed notes."""
 
-Temperature = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+Temperature = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 """How daring the drawing is; 1 is the model's own."""
 
 Bar = Annotated[int, Field(ge=1, le=LIMITS.bars)]
