@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies
 from cantilena.studio import StudioOptions, make_app
 from cantilena.studio.jobs import Tunings
 
-FEW, MANY = 25, 250
+FEW, MANY = 15, 250
 """Requests to each address in the ordinary tests, and in the slow ones."""
 
 

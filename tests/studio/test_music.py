@@ -21,7 +21,7 @@ from cantilena.formats import midi_bytes, score_with_timemap
 from cantilena.formats.piano import TAIL_SECONDS
 from cantilena.music import Melody
 from cantilena.studio.exports import EXPORTS
-from cantilena.studio.pictures import _slices
+from cantilena.studio.pictures import slices as slices_of
 from cantilena.studio.shapes import MelodyShape
 from cantilena.studio.spelled_notes import typed
 
@@ -160,7 +160,7 @@ def test_a_long_score_is_cut_into_pages_between_its_systems(client: TestClient, 
     svg = score_with_timemap(melody_of(long), width=900).svg
     root = ElementTree.fromstring(svg)
     height = float(root.attrib["height"])
-    slices = _slices(root, height, 1300.0)
+    slices = slices_of(root, height, 1300.0)
     assert slices[0][0] == 0.0
     assert slices[-1][1] == height
     assert all(before[1] == after[0] for before, after in pairwise(slices))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 from typing import TypeVar
 
 from cantilena.studio.options import LIMITS
@@ -56,9 +58,12 @@ class Bench:
     """
 
     def __init__(self, at_once: int = LIMITS.at_once, waiting: int = LIMITS.waiting) -> None:
-        self._threads = ThreadPoolExecutor(at_once, "bench")
+        self._line: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._at_once = at_once
+        self._threads: list[threading.Thread] = []
         self._room = at_once + waiting
         self._taken = 0
+        self._lock = threading.Lock()
 
     @property
     def taken(self) -> int:
@@ -79,26 +84,57 @@ class Bench:
         if self._taken >= self._room:
             raise CrowdedError("too many requests wait already", "try again in a moment")
         deadline = Deadline(seconds)
-        self._taken += 1
-        future = asyncio.get_running_loop().run_in_executor(self._threads, _unless_late, work, deadline)
-        future.add_done_callback(self._leave)
+        with self._lock:
+            self._taken += 1
+        told: Future[Result] = Future()
+        told.add_done_callback(self._leave)
+        self._begin()
+        self._line.put(partial(_answer, told, work, deadline))
+        answer = asyncio.wrap_future(told)
+        answer.add_done_callback(_look_at)
         try:
-            return await asyncio.wait_for(asyncio.shield(future), seconds)
+            return await asyncio.wait_for(asyncio.shield(answer), seconds)
         except TimeoutError:
             raise LateError("it takes too long", "ask for less, or try again in a moment") from None
         finally:
             deadline.give_up()
 
-    def _leave(self, future: asyncio.Future[Result]) -> None:
-        self._taken -= 1
-        if not future.cancelled():
-            future.exception()  # it was told to whoever waited, or nobody does
-
     def close(self) -> None:
-        """Let go of what waits; what runs ends at its next check."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """Let go of what waits. What runs ends at its next check, or with the process: it is not waited for."""
+        for _ in self._threads:
+            self._line.put(None)
+
+    def _begin(self) -> None:
+        """Start the threads where that was not done yet."""
+        with self._lock:
+            while len(self._threads) < self._at_once:
+                # Threads of the standard pools are waited for when the process ends, however long they take.
+                thread = threading.Thread(target=self._work, daemon=True, name=f"bench {len(self._threads) + 1}")
+                self._threads.append(thread)
+                thread.start()
+
+    def _work(self) -> None:
+        while (answer := self._line.get()) is not None:
+            answer()
+
+    def _leave(self, told: Future[Result]) -> None:
+        with self._lock:
+            self._taken -= 1
 
 
-def _unless_late(work: Callable[[Deadline], Result], deadline: Deadline) -> Result:
-    deadline.check()
-    return work(deadline)
+def _look_at(answer: asyncio.Future[Result]) -> None:
+    """Look at what came of work that nobody may wait for any more; asyncio complains of what is never looked at."""
+    if not answer.cancelled():
+        answer.exception()
+
+
+def _answer(told: Future[Result], work: Callable[[Deadline], Result], deadline: Deadline) -> None:
+    if not told.set_running_or_notify_cancel():
+        return
+    try:
+        deadline.check()
+        result = work(deadline)
+    except BaseException as error:
+        told.set_exception(error)
+    else:
+        told.set_result(result)

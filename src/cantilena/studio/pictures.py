@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
@@ -12,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from cantilena.errors import InputError
+from cantilena.studio.vector_drawing import GROUP, Drawing, numbers_in
 
 _SHARP = 2.0
 """Pixels of a PNG for one of the SVG: as many as good screens have."""
@@ -23,9 +23,8 @@ _PAPER = (595.28, 841.89)
 """Points of a page of A4."""
 
 _MARGIN = 28.0
-_FAMILY = re.compile(r'font-family="[^"]*"')
-_SVG = "{http://www.w3.org/2000/svg}"
 _FACES = {"": "DejaVuSerif.ttf", "bold": "DejaVuSerif-Bold.ttf", "italic": "DejaVuSerif-Italic.ttf"}
+_TIMES = {"": "Times-Roman", "bold": "Times-Bold", "italic": "Times-Italic"}
 
 
 def png_bytes(svg: str) -> bytes:
@@ -42,14 +41,13 @@ def png_bytes(svg: str) -> bytes:
     import resvg_py
 
     height = float(ElementTree.fromstring(svg).attrib["height"])  # noqa: S314  (our own score)
-    faces = _faces()
     try:
         drawn = resvg_py.svg_to_bytes(
             svg_string=svg,
             zoom=min(_SHARP, _MOST_PIXELS / height),
             background="#ffffff",
             skip_system_fonts=True,
-            font_files=[str(path) for path in faces.values()],
+            font_files=[str(path) for path in _faces().values()],
             font_family="DejaVu Serif",
             serif_family="DejaVu Serif",
         )
@@ -63,102 +61,83 @@ def pdf_bytes(svg: str) -> bytes:
 
     Args:
         svg: what `score_svg` gave.
-
-    Raises:
-        InputError: it cannot be drawn.
     """
-    from reportlab.graphics import renderPDF
     from reportlab.pdfgen.canvas import Canvas
-    from svglib.svglib import svg2rlg
 
-    root = ElementTree.fromstring(svg)  # noqa: S314
+    root = ElementTree.fromstring(svg)  # noqa: S314  (our own score)
     width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    title = root.findtext(f"{_SVG}title") or ""
-    drawing = svg2rlg(io.BytesIO(_in_known_letters(svg).encode()))
-    if drawing is None:
-        raise InputError("this score cannot be drawn", "take it as SVG")
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=_PAPER, invariant=True)
-    canvas.setTitle(title)
+    canvas.setTitle(next((text.text or "" for text in root if text.tag.endswith("title")), ""))
+    drawing = Drawing(canvas, root, _letters_for(root))
     scale = (_PAPER[0] - 2 * _MARGIN) / width
-    points = drawing.width / width  # svglib counts in points
-    canvas.beginForm("score", 0, 0, drawing.width, drawing.height)
-    renderPDF.draw(drawing, canvas, 0, 0)
-    canvas.endForm()
-    for top, bottom in _slices(root, height, (_PAPER[1] - 2 * _MARGIN) / scale):
+    for top, bottom in slices(root, height, (_PAPER[1] - 2 * _MARGIN) / scale):
         canvas.saveState()
-        clip = canvas.beginPath()
-        clip.rect(0, _PAPER[1] - _MARGIN - (bottom - top) * scale, _PAPER[0], (bottom - top) * scale)
-        canvas.clipPath(clip, stroke=0, fill=0)
-        canvas.translate(_MARGIN, _PAPER[1] - _MARGIN - (height - top) * scale)
-        canvas.scale(scale / points, scale / points)
-        canvas.doForm("score")
+        # From the sheet's coordinates, whose y runs down, to the paper's.
+        canvas.transform(scale, 0, 0, -scale, _MARGIN, _PAPER[1] - _MARGIN + top * scale)
+        drawing.draw(top, bottom)
         canvas.restoreState()
         canvas.showPage()
     canvas.save()
     return file.getvalue()
 
 
-@dataclass(frozen=True)
-class _System:
-    """One line of staves: from where to where, in pixels of the sheet."""
+def slices(root: ElementTree.Element, height: float, room: float) -> list[tuple[float, float]]:
+    """From where to where each page shows a sheet: as many whole systems as there is room for.
 
-    top: float
-    bottom: float
-
-
-_HEIGHTS = re.compile(r"-?\d+(?:\.\d+)?[ ,]+(-?\d+(?:\.\d+)?)")
-_PLACED = re.compile(r"translate\(([-\d.]+)[ ,]+([-\d.]+)\) scale\(([\d.]+)")
-
-
-def _slices(root: ElementTree.Element, height: float, room: float) -> list[tuple[float, float]]:
-    """From where to where each page shows the sheet: as many whole systems as there is room for."""
-    systems = sorted(_systems(root), key=lambda system: system.top)
-    cuts = [0.0, *((above.bottom + below.top) / 2 for above, below in pairwise(systems)), height]
-    slices, top = [], 0.0
+    Args:
+        root: the sheet.
+        height: of the sheet, pixels.
+        room: pixels that a page shows.
+    """
+    systems = sorted(_systems(root))
+    cuts = [0.0, *((above + below) / 2 for (_, above), (below, _) in pairwise(systems)), height]
+    found, top = [], 0.0
     for before, after in pairwise(cuts):
         if after - top > room and before > top:
-            slices.append((top, before))
+            found.append((top, before))
             top = before
-    return [*slices, (top, height)]
+    return [*found, (top, height)]
 
 
-def _systems(root: ElementTree.Element) -> list[_System]:
+_PLACED = re.compile(r"translate\([-\d.]+[ ,]+([-\d.]+)\) scale\(([\d.]+)")
+
+
+def _systems(root: ElementTree.Element) -> list[tuple[float, float]]:
+    """From where to where each line of staves reaches, pixels of the sheet."""
     found = []
-    for page in root.iterfind(f"{_SVG}g"):
+    for page in root.iterfind(GROUP):
         placed = _PLACED.match(page.get("transform", ""))
         if placed is None:
             continue
-        shift, scale = float(placed[2]), float(placed[3])
-        for system in page.iter(f"{_SVG}g"):
-            if system.get("class") != "system":
-                continue
-            heights = [float(y) for part in system.iter() for y in _HEIGHTS.findall(_geometry(part))]
-            if heights:
-                found.append(_System(shift + scale * min(heights), shift + scale * max(heights)))
+        shift, scale = float(placed[1]), float(placed[2])
+        for system in page.iter(GROUP):
+            if system.get("class") == "system":
+                heights = [y for part in system.iter() for y in _heights(part)]
+                found.append((shift + scale * min(heights), shift + scale * max(heights)))
     return found
 
 
-def _geometry(element: ElementTree.Element) -> str:
-    placed = element.get("transform", "").partition(")")[0].removeprefix("translate(")
-    return " ".join((element.get("d", ""), element.get("points", ""), placed))
+def _heights(element: ElementTree.Element) -> list[float]:
+    """The heights at which an element has points; all of verovio's paths are absolute outside of its signs."""
+    placed = element.get("transform", "").partition(")")[0]
+    texts = (element.get("d", ""), element.get("points", ""), placed)
+    return [y for text in texts for y in numbers_in(text)[1::2]]
 
 
-def _in_known_letters(svg: str) -> str:
-    """The SVG in letters that a PDF has: Times where that has them all, else DejaVu, which is put into the file."""
-    words = "".join(text for element in ElementTree.fromstring(svg).iter() for text in (element.text or "",))  # noqa: S314
+def _letters_for(root: ElementTree.Element) -> dict[str, str]:
+    """The names of fonts by style: Times, which every reader of PDF has, where it has all letters, else DejaVu."""
+    words = "".join(element.text or "" for element in root.iter() if element.tag.endswith(("text", "tspan")))
     if all(ord(letter) < 256 for letter in words):
-        return _FAMILY.sub('font-family="Times"', svg)
-    from svglib.fonts import register_font
+        return _TIMES
+    from reportlab.pdfbase import pdfmetrics
+    from reportlab.pdfbase.ttfonts import TTFont
 
+    names = {}
     for style, path in _faces().items():
-        register_font(
-            "DejaVu Serif",
-            str(path),
-            weight="bold" if style == "bold" else "normal",
-            style="italic" if style == "italic" else "normal",
-        )
-    return _FAMILY.sub('font-family="DejaVu Serif"', svg)
+        names[style] = f"DejaVuSerif-{style}"
+        pdfmetrics.registerFont(TTFont(names[style], str(path)))
+    return names
 
 
 @cache

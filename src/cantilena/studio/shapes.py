@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
@@ -50,7 +52,10 @@ class NoteShape(Shape):
 
 
 class MelodyShape(Shape):
-    """A melody; its notes are numbered from 0 in the order of their onsets, and silence needs no note."""
+    """A melody: one line of notes and chords, numbered from 0 in the order of their onsets; silence needs no note.
+
+    A note ends at the latest where the next begins. Notes that begin together are one chord.
+    """
 
     notes: Annotated[list[NoteShape], Field(max_length=LIMITS.notes)] = Field(description="Its notes.")
     key: Name | None = Field(default="C major", description="Such as `D minor`; null while it is unknown.")
@@ -66,10 +71,10 @@ class MelodyShape(Shape):
         """The melody itself.
 
         Raises:
-            UsageError: a key or a meter that is none, or more bars than are allowed.
+            UsageError: a key or a meter that is none, more bars than are allowed, two notes that begin together.
         """
         made = Melody(
-            tuple(Note(tuple(note.pitches), note.onset, note.duration) for note in self.notes),
+            tuple(_in_one_line(self.notes)),
             key=Key.parse(self.key) if self.key else None,
             meter=Meter.parse(self.meter),
             tempo=Tempo.constant(self.tempo),
@@ -98,6 +103,18 @@ class MelodyShape(Shape):
             length=melody.length,
             title=melody.title,
         )
+
+
+def _in_one_line(notes: Sequence[NoteShape]) -> Iterator[Note]:
+    """The notes one after another; many that overlap would take minutes to engrave."""
+    ordered = sorted(notes, key=lambda note: note.onset)
+    for note, following in zip_longest(ordered, ordered[1:]):
+        room = following.onset - note.onset if following is not None else note.duration
+        if not room:
+            raise UsageError(
+                f"two notes begin at tick {note.onset}", "send them as one note with several pitches: a chord"
+            )
+        yield Note(tuple(note.pitches), note.onset, min(note.duration, room))
 
 
 class RulesShape(Shape):
