@@ -21,6 +21,7 @@ from cantilena.formats import midi_bytes, score_with_timemap
 from cantilena.formats.piano import TAIL_SECONDS
 from cantilena.music import Melody
 from cantilena.studio.exports import EXPORTS
+from cantilena.studio.pictures import _systems
 from cantilena.studio.pictures import slices as slices_of
 from cantilena.studio.shapes import MelodyShape
 from cantilena.studio.spelled_notes import typed
@@ -134,11 +135,9 @@ def of_page(page: pypdfium2.PdfPage, scale: float) -> np.ndarray[Any, Any]:
 
 def blurred(picture: np.ndarray[Any, Any], rows: int, columns: int) -> np.ndarray[Any, Any]:
     """The darkness of a picture in so many fields."""
-    edges = [
-        np.linspace(0, size, count + 1).astype(int)[:-1]
-        for size, count in zip(picture.shape, (rows, columns), strict=True)
-    ]
-    sums = np.add.reduceat(np.add.reduceat(1.0 - picture, edges[0], axis=0), edges[1], axis=1)
+    down = np.linspace(0, picture.shape[0], rows, endpoint=False).astype(int)
+    across = np.linspace(0, picture.shape[1], columns, endpoint=False).astype(int)
+    sums = np.add.reduceat(np.add.reduceat(1.0 - picture, down, axis=0), across, axis=1)
     return sums / (picture.size / (rows * columns))
 
 
@@ -175,7 +174,7 @@ def test_a_long_score_is_cut_into_pages_between_its_systems(client: TestClient, 
     svg = score_with_timemap(melody_of(long), width=900).svg
     root = ElementTree.fromstring(svg)
     height = float(root.attrib["height"])
-    slices = slices_of(root, height, 1300.0)
+    slices = slices_of(_systems(root).values(), height, 1300.0)
     assert slices[0][0] == 0.0
     assert slices[-1][1] == height
     assert all(before[1] == after[0] for before, after in pairwise(slices))
