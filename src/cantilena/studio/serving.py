@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import webbrowser
 from collections.abc import Callable
 from types import FrameType
@@ -19,7 +20,7 @@ def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browse
 
     Args:
         options: where it listens and keeps its things.
-        opened: is told the address when the studio answers there.
+        opened: is told where, when the studio answers there.
         browser: whether to show it in a browser.
 
     Raises:
@@ -39,9 +40,10 @@ def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browse
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
-            opened(address)
+            opened(f"The studio is open: {address} (Ctrl-C ends it)")
             if browser and can_show():
-                webbrowser.open(address)
+                # Some systems wait until the browser is closed again.
+                threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
             app.state.studio.say_goodbye()
@@ -52,6 +54,10 @@ def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browse
         log_level="critical",
         access_log=False,
         server_header=False,
+        proxy_headers=False,
+        http="h11",
+        loop="asyncio",
+        lifespan="on",
         ws="none",
         h11_max_incomplete_event_size=2**15,
         limit_concurrency=400,
