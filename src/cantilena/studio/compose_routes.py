@@ -15,7 +15,8 @@ from cantilena.studio.bench import Deadline
 from cantilena.studio.composing import NewNotes, compose
 from cantilena.studio.events import EVENTS, event, failure_event, wants_events
 from cantilena.studio.refusals import UNKNOWN
-from cantilena.studio.requests import ComposeRequest, JudgeRequest
+from cantilena.studio.requests import ComposeRequest, JudgeRequest, RewriteRequest
+from cantilena.studio.rewriting import rewrite
 from cantilena.studio.studio import Here, Studio
 
 ROUTES = APIRouter(prefix="/api", tags=["composing"])
@@ -33,6 +34,12 @@ async def compose_melodies(asked: ComposeRequest, request: Request, studio: Here
     `candidate` for each melody that is finished, `done` (`seconds`) at the end, or `error` (`error`, `hint`).
     """
     return await _answer(studio, request, lambda deadline: compose(asked, studio.composers, studio.judge, deadline))
+
+
+@ROUTES.post("/rewrite", response_model=Candidates, responses={**UNKNOWN, 200: EVENTS})
+async def rewrite_bars(asked: RewriteRequest, request: Request, studio: Here) -> Any:  # noqa: ANN401
+    """Compose some bars of a melody anew, so that they fit what comes before and after; answers as compose does."""
+    return await _answer(studio, request, lambda deadline: rewrite(asked, studio.composers, studio.judge, deadline))
 
 
 @ROUTES.post("/judge")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cantilena.errors import UsageError
-from cantilena.generation import ComposeOptions, Composition, Sketch, drawn_notes, typed_notes
+from cantilena.generation import Composition, Sketch, drawn_notes, typed_notes
 from cantilena.music import Melody, Meter, find_key
 from cantilena.studio.answers import Candidate
 from cantilena.studio.bench import Deadline
@@ -80,7 +80,10 @@ def compose(
         deadline.check()
         yield from _new_notes(sketch)
         composed = sketch.compositions
-    yield from candidates(asked, shown, composed, options, idea, rules, judge, deadline)
+    chances = drawn_notes(shown.composer, list(composed), options, idea)
+    for number, (one, probable) in enumerate(zip(composed, chances, strict=True), start=1):
+        deadline.check()
+        yield candidate(asked, shown, one, number, probable, rules, judge)
 
 
 def _check_length(asked: ComposeRequest, idea: Melody | None) -> None:
@@ -92,33 +95,40 @@ def _check_length(asked: ComposeRequest, idea: Melody | None) -> None:
         raise UsageError(f"primer and new music are longer than {LIMITS.bars} bars", "go on from a shorter primer")
 
 
-def candidates(
+def candidate(
     asked: Drawing,
     shown: ShownModel,
-    composed: Sequence[Composition],
-    options: ComposeOptions,
-    idea: Melody | None,
+    one: Composition,
+    number: int,
+    chances: Sequence[float | None],
     rules: RuleSet,
     judge: Judge,
-    deadline: Deadline,
-) -> Iterator[Candidate]:
-    """What was composed as the page shows it."""
-    chances = drawn_notes(shown.composer, list(composed), options, idea)
-    for number, (one, probable) in enumerate(zip(composed, chances, strict=True), start=1):
-        deadline.check()
-        yield Candidate(
-            melody=MelodyShape.of(one),
-            primer_notes=sum(chance is None for chance in probable),
-            model=shown.name,
-            seed=asked.seed,
-            number=number,
-            tokens=list(one.tokens),
-            log_likelihood=_finite(one.log_likelihood),
-            policy_log_likelihood=_finite(one.policy_log_likelihood),
-            rules_broken=one.rules_broken,
-            probabilities=[None if chance is None else round(chance, 6) for chance in probable],
-            verdict=judge.verdict(one, rules),
-        )
+) -> Candidate:
+    """What was composed as the page shows it.
+
+    Args:
+        asked: the request.
+        shown: the model.
+        one: what it composed.
+        number: which of the candidates it is, from 1.
+        chances: how probable each sounding note was; None for those that were not drawn.
+        rules: who judges.
+        judge: remembers what was judged.
+    """
+    drawn = [place for place, chance in enumerate(chances) if chance is not None]
+    return Candidate(
+        melody=MelodyShape.of(one),
+        primer_notes=drawn[0] if drawn else len(chances),
+        model=shown.name,
+        seed=asked.seed,
+        number=number,
+        tokens=list(one.tokens),
+        log_likelihood=_finite(one.log_likelihood),
+        policy_log_likelihood=_finite(one.policy_log_likelihood),
+        rules_broken=one.rules_broken,
+        probabilities=[None if chance is None else round(chance, 6) for chance in chances],
+        verdict=judge.verdict(one, rules),
+    )
 
 
 def _new_notes(sketch: Sketch) -> Iterator[NewNotes]:
