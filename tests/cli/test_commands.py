@@ -169,6 +169,18 @@ def test_compose_keeps_rules_and_says_where_none_could(said: Said, bundle: str, 
     assert "key" in hint
 
 
+def test_expression_changes_how_it_is_played_and_nothing_else(said: Said, bundle: str, tmp_path: Path) -> None:
+    words = ["compose", bundle, "-n", "1", "--bars", "4", "--no-copy-check", "--out"]
+    plain = said.obj(*words, str(tmp_path / "plain"))["melodies"][0]
+    played = said.obj(*words, str(tmp_path / "played"), "--expressive")["melodies"][0]
+    assert plain["tokens"] == played["tokens"]
+    same = {
+        kind: Path(plain[kind]).read_bytes() == Path(played[kind]).read_bytes() for kind in ("mid", "musicxml", "wav")
+    }
+    assert same == {"mid": False, "musicxml": True, "wav": False}
+    assert {path.suffix for path in (tmp_path / "plain").iterdir()} == {".mid", ".musicxml", ".svg", ".wav", ".json"}
+
+
 def test_bars_of_a_piece_are_rewritten(said: Said, bundle: str, tmp_path: Path) -> None:
     said.obj("compose", bundle, "-n", "1", "--bars", "6", "--key", "D minor", "--out", str(tmp_path / "idea"))
     piece = tmp_path / "idea" / "001.mid"

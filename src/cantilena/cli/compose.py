@@ -27,6 +27,7 @@ def run(
     n: Count = 8,
     of: Path | None = None,
     out: Path = Path("melodies"),
+    expressive: bool = False,
     copy_check: bool = True,
     precision: Precision = "float32",
     force: bool = False,
@@ -42,6 +43,7 @@ def run(
         bundle: A model: a .safetensors file, or the name of one that ships with Cantilena.
         of: A piece whose bars are rewritten: a MIDI, MusicXML, ABC or kern file. Bars count from 1, a pickup is bar 0.
         out: The folder to write.
+        expressive: Play the MIDI and sound files with expression: phrases swell and ebb, strong beats are stressed.
         copy_check: Look whether a melody copies more of what its model learned than people's melodies borrow.
         precision: What networks of over 5 million weights multiply in; auto is bfloat16 where the processor gains by
             it: three times as fast for many melodies, and other melodies from the same seed.
@@ -62,7 +64,7 @@ def run(
         about |= {"of": of.name, "bars": [bars.first, bars.last]}
     else:
         melodies = composer.compose_many(n, options, sampling, seed=seed)
-    written = write_melodies(melodies, out, force=force, manifest=about)
+    written = write_melodies(melodies, out, force=force, manifest=about, expressive=expressive)
     checked = _checked(bundle, [_until(one, bars) for one in melodies]) if copy_check else None
     files = ", ".join(path.name for path in written[0].files.values())
     text = f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}"
