@@ -1,3 +1,4 @@
+from .abc_writer import abc as abc
 from .engraving import Engraving as Engraving
 from .engraving import TimedHead as TimedHead
 from .engraving import score_svg as score_svg

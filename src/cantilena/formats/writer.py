@@ -36,14 +36,21 @@ def _wav(melody: Melody, *, expressive: bool) -> bytes:
     return wav_bytes(melody, expressive=expressive)
 
 
+def _abc(melody: Melody) -> bytes:
+    from cantilena.formats.abc_writer import abc
+
+    return abc(melody).encode()
+
+
 _PLAYED: dict[str, Callable[..., bytes]] = {".mid": _midi, ".midi": _midi, ".wav": _wav}
 _WRITTEN: dict[str, Callable[[Melody], bytes]] = {
     ".musicxml": _musicxml,
     ".xml": _musicxml,
     ".svg": _svg,
+    ".abc": _abc,
 }
 
-WRITABLE = (".mid", ".midi", ".musicxml", ".xml", ".svg", ".wav")
+WRITABLE = (".mid", ".midi", ".musicxml", ".xml", ".svg", ".wav", ".abc")
 """The suffixes that `write` knows."""
 
 
