@@ -11,6 +11,7 @@ from typing import Any
 
 from cantilena.corpus import SPLITS, ReadOptions, Split, open_corpus, read_folder
 from cantilena.encoding import GridEncoding
+from cantilena.errors import UsageError
 from cantilena.experiment.blending import Blending, blending, counted, scores_of
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.material import Material, material_of
@@ -23,6 +24,8 @@ from cantilena.runs import options_record, run_folder, say
 from cantilena.training import ALONE, TRANSFORMER_RATE, Processes, TrainingOptions, placed, preset, together
 
 MODEL = "model.safetensors"
+PAPER_BATCH = 64
+"""Windows that the literal input learns from at once, as in the paper."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,7 @@ def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingO
     network, training = preset(request.preset)
     asked = {name: getattr(request, name) for name in _ASKED if getattr(request, name) is not None}
     if request.input == "paper":  # which hears nothing but its window
-        network = replace(network, echoes=0)
+        network, training = replace(network, echoes=0), replace(training, batch=PAPER_BATCH)
     network = replace(network, **{name: asked[name] for name in _OF_NETWORK if name in asked})
     if network.core == "transformer":
         training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
@@ -276,6 +279,11 @@ def read_material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
     low, high = parse_pitch_range(request.range)
     grid = GridEncoding(int(low), int(high))
     reading = ReadOptions(voice="melody" if request.encoding == "grid" else "all", seconds=request.seconds)
+    if request.seconds is not None and not Path(request.corpus).is_dir():
+        raise UsageError(
+            f"--seconds with {request.corpus}, which was read already",
+            "give the folder of its scores, or read that with `cantilena corpus read --seconds`",
+        )
     corpus = open_corpus(request.corpus, reading)
     melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
     if request.valid and request.test:
