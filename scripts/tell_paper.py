@@ -48,8 +48,9 @@ def main(run: Path) -> None:
     """Write the tables and copy the figures."""
     systems = read_json(run / "results.json")["systems"]
     text = DOCUMENT.read_text(encoding="utf-8")
-    for name, of in {"grid": lambda one: "events" not in one, "events": lambda one: "events" in one}.items():
-        text = _between(text, name, table({one: system for one, system in systems.items() if of(one)}))
+    for name in ("grid", "events"):
+        told = {one: system for one, system in systems.items() if ("events" in one) == (name == "events")}
+        text = _between(text, name, table(told))
     text = _between(text, "training", training(run))
     DOCUMENT.write_text(text, encoding="utf-8")
     for figure in FIGURES:
