@@ -9,7 +9,7 @@ from typing import Any
 
 from cantilena.errors import RunError
 from cantilena.formats import write
-from cantilena.generation.composer import Composition
+from cantilena.generation.composition import Composition
 from cantilena.music import Melody
 from cantilena.runs import progress, read_json, write_json
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
-from cantilena.formats import write
+from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
 from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.placement import Placement, place, tuned_in
 from cantilena.generation.primer import read_primer
-from cantilena.generation.sampling import sample
+from cantilena.generation.sampling import Samples, draw, sample
+from cantilena.generation.sketches import Listener, Sketch
 from cantilena.generation.style import Style, styles_of
 from cantilena.model import (
     Bars,
@@ -31,28 +33,6 @@ from cantilena.model import (
 from cantilena.music import Key, Melody, Meter
 from cantilena.runs import generator
 from cantilena.theory import Context, RuleSet, load_rules
-
-
-@dataclass(frozen=True)
-class Composition(Melody):
-    """A melody that a model composed.
-
-    Args:
-        tokens: the new tokens by name, in the key that the model thinks in.
-        log_likelihood: nats of the new tokens under the untuned model.
-        policy_log_likelihood: nats of the new tokens under the model that composed; where rules constrained it, of its
-            probabilities over the tokens that the rules left.
-        rules_broken: how often a constraining rule was broken because no token kept them all; None without rules.
-    """
-
-    tokens: tuple[str, ...] = ()
-    log_likelihood: float = field(default=0.0, compare=False)
-    policy_log_likelihood: float = field(default=0.0, compare=False)
-    rules_broken: int | None = field(default=None, compare=False)
-
-    def save(self, path: str | Path) -> None:
-        """Write it as .mid, .musicxml, .svg or .wav, by the path's ending."""
-        write(self, Path(path))
 
 
 @dataclass(frozen=True)
@@ -185,6 +165,69 @@ class Composer:
             idea: a primer as a melody, in place of `options.primer`.
             rules: what constrains them, in place of `options.constrain`.
         """
+        task = self._task(melodies, options, sampling, seed, idea, rules)
+        return self._finished(task, sample(self.model, **task.asked()))
+
+    def stream(
+        self,
+        melodies: int,
+        options: ComposeOptions | None = None,
+        sampling: SamplingOptions | None = None,
+        *,
+        seed: int = 1,
+        idea: Melody | None = None,
+        rules: RuleSet | None = None,
+        every: int = 4,
+    ) -> Iterator[Sketch]:
+        """Compose as `compose_many` does, and tell the notes while they are drawn.
+
+        Args:
+            melodies: as for `compose_many`, and so are the other arguments.
+            options: length, primer, key, range, rules.
+            sampling: how tokens are drawn.
+            seed: the same seed gives the same melodies.
+            idea: a primer as a melody, in place of `options.primer`.
+            rules: what constrains them, in place of `options.constrain`.
+            every: how many steps are drawn between one sketch and the next.
+
+        Yields:
+            The notes that are complete, each once; the last sketch brings the finished melodies, those of
+            `compose_many` to the last bit. What cannot be is refused at the call, before the first sketch.
+
+        Example:
+            >>> composer = load("tunes")
+            >>> sketches = list(composer.stream(2, ComposeOptions(bars=2), seed=3))
+            >>> sketches[-1].compositions == tuple(composer.compose_many(2, ComposeOptions(bars=2), seed=3))
+            True
+        """
+        if every < 1:
+            raise UsageError(f"a sketch every {every} steps", "give 1 or more")
+        task = self._task(melodies, options, sampling, seed, idea, rules)
+        return self._sketches(task, draw(self.model, **task.asked()), every)
+
+    def _sketches(self, task: _Task, drawing: Iterator[Samples], every: int) -> Iterator[Sketch]:
+        placement = task.placement
+        before = placement.primer if placement.with_primer else placement.primer[:0]
+        listeners = [Listener(self.encoding, placement.semitones) for _ in task.uniforms]
+        for step, samples in enumerate(drawing, start=1):
+            if step % every == 0 and step < task.uniforms.shape[1]:
+                heard = [np.concatenate([before, row]) for row in samples.tokens]
+                notes = tuple(one.complete(tokens) for one, tokens in zip(listeners, heard, strict=True))
+                yield Sketch(len(heard[0]) * self.encoding.step_ticks, notes)
+        made = self._finished(task, samples)
+        left = tuple(one.rest_of(melody) for one, melody in zip(listeners, made, strict=True))
+        yield Sketch(made[0].length, left, tuple(made))
+
+    def _task(
+        self,
+        melodies: int,
+        options: ComposeOptions | None,
+        sampling: SamplingOptions | None,
+        seed: int,
+        idea: Melody | None,
+        rules: RuleSet | None,
+    ) -> _Task:
+        """Decide all that is fixed before the first token is drawn."""
         if not 1 <= melodies <= 10_000:
             raise UsageError(f"{melodies} melodies", "give a number from 1 to 10000")
         options = options or ComposeOptions()
@@ -192,7 +235,7 @@ class Composer:
             idea = read_primer(options.primer)
         if rules is None and options.constrain.strip():
             rules = load_rules(options.constrain)
-        number = style_number(options.style, [style.name for style in self.styles])
+        style = style_number(options.style, [style.name for style in self.styles])
         placement = place(
             self.encoding,
             options,
@@ -200,29 +243,29 @@ class Composer:
             plain_keys=self.plain_keys,
             tuned_key=self.key,
             tuned_meter=self.meter,
-            style=self.styles[number - 1] if number else None,
+            style=self.styles[style - 1] if style else None,
         )
         steps = placement.steps(options)
-        uniforms = np.stack([generator(seed, "compose", number).random(steps) for number in _numbers(melodies)])
-        samples = sample(
-            self.model,
-            uniforms,
-            options=sampling,
-            primer=placement.primer,
-            allowed=placement.allowed,
-            bars=self._bars(placement, melodies, number),
-            constraints=self._constraints(rules, placement, steps) if rules is not None else None,
+        return _Task(
+            placement,
+            style,
+            np.stack([generator(seed, "compose", number).random(steps) for number in _numbers(melodies)]),
+            sampling,
+            self._bars(placement, melodies, style),
+            self._constraints(rules, placement, steps) if rules is not None else None,
         )
-        prior = self._log_likelihood(self.prior, placement, samples.tokens, number)
-        broken = [None] * melodies if samples.broken is None else samples.broken.tolist()
+
+    def _finished(self, task: _Task, samples: Samples) -> list[Composition]:
+        prior = self._log_likelihood(self.prior, task.placement, samples.tokens, task.style)
+        broken = [None] * len(prior) if samples.broken is None else samples.broken.tolist()
         return [
             replace(
-                self._composition(samples.tokens[number], placement, number),
+                self._composition(samples.tokens[number], task.placement, number),
                 log_likelihood=float(prior[number]),
                 policy_log_likelihood=float(samples.log_likelihood[number]),
                 rules_broken=broken[number],
             )
-            for number in _numbers(melodies)
+            for number in _numbers(len(prior))
         ]
 
     def _bars(self, placement: Placement, melodies: int, style: int) -> Bars:
@@ -268,6 +311,29 @@ class Composer:
             source="composed by Cantilena",
             tokens=tuple(names[token] for token in row),
         )
+
+
+@dataclass(frozen=True)
+class _Task:
+    """What was asked for, ready to be drawn."""
+
+    placement: Placement
+    style: int
+    uniforms: NDArray[np.float64]
+    sampling: SamplingOptions | None
+    bars: Bars
+    constraints: Constraints | None
+
+    def asked(self) -> dict[str, Any]:
+        """The arguments of `sample` and `draw`."""
+        return {
+            "uniforms": self.uniforms,
+            "options": self.sampling,
+            "primer": self.placement.primer,
+            "allowed": self.placement.allowed,
+            "bars": self.bars,
+            "constraints": self.constraints,
+        }
 
 
 def load(name_or_path: str | Path, precision: Precision = "float32") -> Composer:

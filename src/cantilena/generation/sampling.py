@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,17 +52,42 @@ def sample(
             the same melody whatever else is in the batch.
         options: temperature and cut-offs; the model's own probabilities if left out.
         primer: `(primer steps,)` tokens that come before, the same for all.
-        allowed: `(vocabulary,)`: which tokens may be drawn.
+        allowed: `(vocabulary,)`: which tokens may be drawn; or `(steps, vocabulary)`: which at each new step.
         bars: where the first step (the primer's, if there is one) lies in its bar.
         constraints: rules to keep; their `steps` are the primer's and the new ones together.
 
     Raises:
         UsageError: no token is allowed, or constraints for shorter melodies.
     """
+    drawing = draw(model, uniforms, options=options, primer=primer, allowed=allowed, bars=bars, constraints=constraints)
+    nothing = np.zeros(len(uniforms))
+    samples = Samples(uniforms[:, :0].astype(np.int64), nothing, None if constraints is None else nothing.astype(int))
+    with progress("Composing by rules", total=uniforms.shape[1], unit="steps", quiet=constraints is None) as bar:
+        for drawn in drawing:
+            samples = drawn
+            bar.advance()
+    return samples
+
+
+def draw(
+    model: SequenceModel,
+    uniforms: Floats,
+    *,
+    options: SamplingOptions | None = None,
+    primer: NDArray[np.int64] | None = None,
+    allowed: NDArray[np.bool_] | None = None,
+    bars: Bars | None = None,
+    constraints: Constraints | None = None,
+) -> Iterator[Samples]:
+    """Draw melodies step by step, and look at them after each; arguments and errors as of `sample`.
+
+    Yields:
+        After each step what has been drawn so far: views of arrays that the next step writes on in.
+    """
     options = options or SamplingOptions()
     melodies, steps = uniforms.shape
     before = np.zeros(0, dtype=np.int64) if primer is None else primer
-    if allowed is not None and not allowed.any():
+    if allowed is not None and not allowed.any(axis=-1).all():
         raise UsageError("no note of the model lies in that range", "give a wider --range")
     scores, state = start_in_bars(model, melodies, bars)
     for token in before:
@@ -69,21 +95,19 @@ def sample(
     heard = np.concatenate([np.tile(before, (melodies, 1)), np.zeros((melodies, steps), dtype=np.int64)], axis=1)
     log_likelihood, broken = np.zeros(melodies), np.zeros(melodies, dtype=np.int64)
     rows = np.arange(melodies)
-    with progress("Composing by rules", total=steps, unit="steps", quiet=constraints is None) as bar:
-        for step in range(len(before), len(before) + steps):
-            log_probs = np.asarray(numpy_of(scores), dtype=np.float64)
-            may_come = allowed
-            if constraints is not None:
-                counts = constraints.broken(heard[:, :step], allowed)
-                may_come = fewest(counts)
-                broken += counts.min(axis=1)
-                log_probs = log_softmax(_only(log_probs, may_come))
-            heard[:, step] = choose(log_probs, uniforms[:, step - len(before)], options, may_come)
-            log_likelihood += log_probs[rows, heard[:, step]]
-            if step + 1 < heard.shape[1]:
-                scores, state = model.step(heard[:, step], state)
-            bar.advance()
-    return Samples(heard[:, len(before) :], log_likelihood, None if constraints is None else broken)
+    for step in range(len(before), len(before) + steps):
+        log_probs = np.asarray(numpy_of(scores), dtype=np.float64)
+        may_come = among = allowed if allowed is None or allowed.ndim == 1 else allowed[step - len(before)]
+        if constraints is not None:
+            counts = constraints.broken(heard[:, :step], among)
+            may_come = fewest(counts)
+            broken += counts.min(axis=1)
+            log_probs = log_softmax(_only(log_probs, may_come))
+        heard[:, step] = choose(log_probs, uniforms[:, step - len(before)], options, may_come)
+        log_likelihood += log_probs[rows, heard[:, step]]
+        if step + 1 < heard.shape[1]:
+            scores, state = model.step(heard[:, step], state)
+        yield Samples(heard[:, len(before) : step + 1], log_likelihood, None if constraints is None else broken)
 
 
 def choose(
