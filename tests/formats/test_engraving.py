@@ -157,3 +157,12 @@ def test_odd_melodies_are_drawn_too(tune: Melody, capfd: pytest.CaptureFixture[s
 def test_other_widths_are_refused(width: int) -> None:
     with pytest.raises(UsageError, match="wide"):
         score_svg(TUNE, width=width)
+
+
+def test_scores_are_the_same_from_any_thread() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    tunes = [Melody.of([(60 + (3 * number + step) % 20, 12) for step in range(24)]) for number in range(12)]
+    alone = [score_svg(tune) for tune in tunes]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(score_svg, tunes)) == alone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Iterable
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
@@ -11,7 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from cantilena.errors import InputError
-from cantilena.studio.vector_drawing import GROUP, Drawing, numbers_in
+from cantilena.studio.vector_drawing import GROUP, Drawing, Extent, numbers_in
 
 _SHARP = 2.0
 """Pixels of a PNG for one of the SVG: as many as good screens have."""
@@ -69,9 +70,10 @@ def pdf_bytes(svg: str) -> bytes:
     file = io.BytesIO()
     canvas = Canvas(file, pagesize=_PAPER, invariant=True)
     canvas.setTitle(next((text.text or "" for text in root if text.tag.endswith("title")), ""))
-    drawing = Drawing(canvas, root, _letters_for(root))
+    systems = _systems(root)
+    drawing = Drawing(canvas, root, _letters_for(root), systems)
     scale = (_PAPER[0] - 2 * _MARGIN) / width
-    for top, bottom in slices(root, height, (_PAPER[1] - 2 * _MARGIN) / scale):
+    for top, bottom in slices(systems.values(), height, (_PAPER[1] - 2 * _MARGIN) / scale):
         canvas.saveState()
         # From the sheet's coordinates, whose y runs down, to the paper's.
         canvas.transform(scale, 0, 0, -scale, _MARGIN, _PAPER[1] - _MARGIN + top * scale)
@@ -82,16 +84,15 @@ def pdf_bytes(svg: str) -> bytes:
     return file.getvalue()
 
 
-def slices(root: ElementTree.Element, height: float, room: float) -> list[tuple[float, float]]:
+def slices(systems: Iterable[Extent], height: float, room: float) -> list[Extent]:
     """From where to where each page shows a sheet: as many whole systems as there is room for.
 
     Args:
-        root: the sheet.
+        systems: from where to where each line of staves reaches.
         height: of the sheet, pixels.
         room: pixels that a page shows.
     """
-    systems = sorted(_systems(root))
-    cuts = [0.0, *((above + below) / 2 for (_, above), (below, _) in pairwise(systems)), height]
+    cuts = [0.0, *((above + below) / 2 for (_, above), (below, _) in pairwise(sorted(systems))), height]
     found, top = [], 0.0
     for before, after in pairwise(cuts):
         if after - top > room and before > top:
@@ -103,9 +104,9 @@ def slices(root: ElementTree.Element, height: float, room: float) -> list[tuple[
 _PLACED = re.compile(r"translate\([-\d.]+[ ,]+([-\d.]+)\) scale\(([\d.]+)")
 
 
-def _systems(root: ElementTree.Element) -> list[tuple[float, float]]:
+def _systems(root: ElementTree.Element) -> dict[ElementTree.Element, Extent]:
     """From where to where each line of staves reaches, pixels of the sheet."""
-    found = []
+    found = {}
     for page in root.iterfind(GROUP):
         placed = _PLACED.match(page.get("transform", ""))
         if placed is None:
@@ -114,7 +115,7 @@ def _systems(root: ElementTree.Element) -> list[tuple[float, float]]:
         for system in page.iter(GROUP):
             if system.get("class") == "system":
                 heights = [y for part in system.iter() for y in _heights(part)]
-                found.append((shift + scale * min(heights), shift + scale * max(heights)))
+                found[system] = (shift + scale * min(heights), shift + scale * max(heights))
     return found
 
 

@@ -74,7 +74,8 @@ def listen(options: StudioOptions) -> socket.socket:
         InputError: the port is taken, or the address is not this computer's.
     """
     family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol must be said: only then does asyncio send what is small without waiting for more (TCP_NODELAY).
+    listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listening.bind((options.host, options.port))

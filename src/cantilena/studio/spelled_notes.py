@@ -18,7 +18,7 @@ def names_between(low: int, high: int, key: Key | None) -> list[str]:
     """The names of all pitches from low to high, as a key spells them.
 
     Example:
-        >>> names_between(60, 61, Key.parse("F major"))
+        >>> names_between(60, 61, Key.parse("F minor"))
         ['C4', 'D♭4']
     """
     return [spelled(pitch, key or Key()).name for pitch in range(low, high + 1)]

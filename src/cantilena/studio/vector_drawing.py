@@ -7,7 +7,7 @@ thousand signs, which a long score has.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 SVG = "{http://www.w3.org/2000/svg}"
 GROUP = f"{SVG}g"
+Extent = tuple[float, float]
+"""From where to where something reaches, pixels of the sheet."""
+
 _HREF = "{http://www.w3.org/1999/xlink}href"
 _INK = 0x1B1A18
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -42,12 +45,21 @@ class Drawing:
         canvas: of the PDF, in the sheet's coordinates when something is drawn.
         root: the sheet, as `formats.score_svg` makes it.
         letters: names of fonts by style: "", `bold` and `italic`.
+        extents: where some of its groups lie, so that they are left out where nobody would see them.
     """
 
-    def __init__(self, canvas: Canvas, root: ElementTree.Element, letters: dict[str, str]) -> None:
+    def __init__(
+        self,
+        canvas: Canvas,
+        root: ElementTree.Element,
+        letters: dict[str, str],
+        extents: Mapping[ElementTree.Element, Extent],
+    ) -> None:
         self.canvas = canvas
         self.root = root
         self.letters = letters
+        self.extents = extents
+        self._shown: Extent = (0.0, 0.0)
         self._signs: set[str] = set()
         self._width = float(root.attrib["width"])
         for sign in root.iterfind(f"{SVG}defs/{GROUP}"):
@@ -55,6 +67,7 @@ class Drawing:
 
     def draw(self, top: float, bottom: float) -> None:
         """Draw what lies between two heights of the sheet."""
+        self._shown = top, bottom
         clip = self.canvas.beginPath()
         clip.rect(0, top, self._width, bottom - top)
         self.canvas.clipPath(clip, stroke=0, fill=0)
@@ -79,6 +92,8 @@ class Drawing:
     def _part(self, part: ElementTree.Element, stroke: float, style: dict[str, str]) -> None:
         """Draw an element and what is in it; stroke and the style of letters are handed down."""
         kind = part.tag.removeprefix(SVG)
+        if (extent := self.extents.get(part)) and not self._is_seen(extent):
+            return
         if kind in ("defs", "style", "title", "desc"):
             return
         stroke = float(part.get("stroke-width", stroke))
@@ -99,6 +114,10 @@ class Drawing:
             self.canvas.setLineWidth(stroke)
             self._outline(_path_of(part, kind), fill=part.get("fill") != "none", stroke=is_line or stroke > 0)
         self.canvas.restoreState()
+
+    def _is_seen(self, extent: Extent) -> bool:
+        margin = 100.0  # what stands beside a system, such as words under it, may reach beyond its points
+        return extent[1] + margin > self._shown[0] and extent[0] - margin < self._shown[1]
 
     def _move(self, part: ElementTree.Element) -> None:
         for kind, text in _MOVE.findall(part.get("transform", "")):
