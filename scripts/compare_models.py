@@ -140,6 +140,7 @@ def _missing(
 
 def table(rows: Sequence[Row], models: Sequence[str], corpora: Sequence[str]) -> str:
     """A Markdown table: a row a model, a column a corpus: valid, test, and the gain on the rival with its interval."""
+    corpora = [corpus for corpus in corpora if any(row["corpus"] == corpus for row in rows)]
     lines = [f"| | {' | '.join(corpora)} |", "|---" * (len(corpora) + 1) + "|"]
     for model in models:
         cells = [_cell([row for row in rows if (row["corpus"], row["model"]) == (corpus, model)]) for corpus in corpora]
