@@ -23,7 +23,7 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 STUBS = sorted(SOURCE.rglob("__init__.pyi"))
 HEAVY = {
     *"numpy torch numba verovio symusic music21 matplotlib pyarrow scipy sklearn gymnasium".split(),
-    *"huggingface_hub optuna onnx onnxruntime".split(),
+    *"huggingface_hub optuna onnx onnxruntime fastapi pydantic uvicorn reportlab".split(),
 }
 
 

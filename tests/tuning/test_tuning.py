@@ -194,3 +194,20 @@ def test_a_target_keeps_the_model_near_what_it_learned() -> None:
     assert np.mean(held.history.kl[-10:]) < np.mean(free.history.kl[-10:])
     assert held.history.c[0] == 0.5
     assert held.history.c[-1] > 0.5
+
+
+def test_telling_how_far_a_tuning_has_come_changes_nothing() -> None:
+    bundle = _bundle()
+    options = replace(_options("rloo", updates=6), watch=WatchOptions(look=3, watched=16))
+    told: list[tuple[int, float, int]] = []
+    quiet = tune(bundle, options)
+    heard = tune(
+        bundle,
+        options,
+        after_update=lambda course: told.append((course.updates, course.history.kl[-1], len(course.looks))),
+    )
+    assert [updates for updates, _, _ in told] == [1, 2, 3, 4, 5, 6]
+    assert [looks for _, _, looks in told] == [0, 0, 1, 1, 1, 2]
+    assert [kl for _, kl, _ in told] == quiet.history.kl == heard.history.kl
+    for name, weight in quiet.bundle.weights.items():
+        np.testing.assert_array_equal(heard.bundle.weights[name], weight)

@@ -52,6 +52,7 @@ COMMANDS = (
     Command("import", "import the weights of Magenta's Note RNN", "cantilena.cli.import_model:run"),
     Command("tune", "tune a trained model on rules of music theory", "cantilena.cli.tune:run"),
     Command("compose", "compose melodies with a model", "cantilena.cli.compose:run"),
+    Command("studio", "open a page to compose, hear and understand melodies on", "cantilena.cli.studio:run"),
     Command("export", "write a model as ONNX, to run without Cantilena", "cantilena.cli.export:run"),
     Command("evaluate", "measure melodies beside people's, and report", "cantilena.cli.evaluate:run"),
     Command("rules", "see what the rules of music theory say, and of a melody of your own"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import verovio
 
@@ -22,6 +23,7 @@ from cantilena.music import Melody
 
 _UNITS_PER_PIXEL = 2.25  # verovio's units; a staff is 32 pixels high
 _NARROWEST, _WIDEST = 200, 4000
+_RESOURCES = str(Path(verovio.__file__).parent / "data")  # its fonts
 _MOST_PHRASED_BARS = 200  # longer scores break where verovio says, which takes half the time
 verovio.enableLog(verovio.LOG_OFF)  # it warns on stderr of each bar that is crowded
 
@@ -127,6 +129,7 @@ def score_with_timemap(
     seed = zlib.crc32(f"{width} {heading} {document}".encode()) % 2**31 or 1
     prefix = f"n{seed:08x}-"
     room = round((width - margins()) * _UNITS_PER_PIXEL)
+    verovio.setDefaultResourcePath(_RESOURCES)  # each thread has a path of its own, which importing sets for one alone
     toolkit, breaks = verovio.toolkit(), []
     if melody.bars <= _MOST_PHRASED_BARS:
         signs = _CLEF_AND_METER + _SHARP_OR_FLAT * abs(melody.key.fifths if melody.key else 0)

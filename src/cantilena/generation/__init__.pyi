@@ -9,9 +9,13 @@ from .composer import Composer as Composer
 from .composer import load as load
 from .composition import Composition as Composition
 from .constraints import Constraints as Constraints
+from .next_notes import NextNotes as NextNotes
+from .next_notes import drawn_notes as drawn_notes
+from .next_notes import next_notes as next_notes
 from .options import ComposeOptions as ComposeOptions
 from .options import SamplingOptions as SamplingOptions
 from .primer import read_primer as read_primer
+from .primer import typed_notes as typed_notes
 from .sampling import Samples as Samples
 from .sampling import choose as choose
 from .sampling import draw as draw

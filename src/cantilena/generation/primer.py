@@ -35,7 +35,7 @@ def read_primer(text: str) -> Melody:
         >>> [(note.name, note.duration) for note in read_primer("C4 E4/8 r/8 G4/2.").notes]
         [('C4', 24), ('E4', 12), ('G4', 72)]
     """
-    melody = _from_file(text) or _from_notes(text)
+    melody = _from_file(text) or typed_notes(text)
     if not melody.sounding:
         raise UsageError("the primer holds no note", _HINT)
     return melody if melody.key else replace(melody, key=find_key(melody))
@@ -57,7 +57,19 @@ def _from_file(text: str) -> Melody | None:
     return None
 
 
-def _from_notes(text: str) -> Melody:
+def typed_notes(text: str) -> Melody:
+    """Notes as a person types them, and nothing else: no file is looked for.
+
+    Args:
+        text: the notes, between spaces.
+
+    Raises:
+        UsageError: a word that is no note; the text says which.
+
+    Example:
+        >>> typed_notes("C4 E4/8").length
+        36
+    """
     items = text.split()
     if len(items) > _LONGEST:
         raise UsageError(f"a primer of {len(items)} notes", f"give {_LONGEST} at the most")

@@ -95,6 +95,7 @@ def tune(
     people: NDArray[np.int64] | None = None,
     folder: Path | None = None,
     resume: bool = False,
+    after_update: Callable[[Course], None] | None = None,
 ) -> Tuned:
     """Tune a trained model on rules of music theory.
 
@@ -104,6 +105,8 @@ def tune(
         people: `(excerpts, steps)` tokens of people's melodies, to watch diversity by; the untuned model's where None.
         folder: where checkpoints and `metrics.jsonl` go; nowhere if None.
         resume: go on from the folder's checkpoint, to the identical result.
+        after_update: is told how far the tuning has come after each update, with what was looked at; it draws and
+            changes nothing.
 
     Raises:
         UsageError: rules, weights or a key that do not exist; a model or a device that cannot be tuned so.
@@ -121,6 +124,7 @@ def tune(
         people=people,
         folder=folder,
         resume=resume,
+        after_update=after_update,
     )
     record = {**options_record(options), "c": reward.c, "rules_used": reward.rules.names, "kept_update": done.kept}
     tuned = replace(
@@ -143,6 +147,7 @@ def tune_module(
     people: NDArray[np.int64] | None = None,
     folder: Path | None = None,
     resume: bool = False,
+    after_update: Callable[[Course], None] | None = None,
 ) -> Tuning:
     """Tune any torch module that is a `SequenceModel`, in place.
 
@@ -157,6 +162,7 @@ def tune_module(
         people: as for `tune`.
         folder: as for `tune`.
         resume: as for `tune`.
+        after_update: as for `tune`.
 
     Raises:
         UsageError: rules, weights or a key that do not exist; a module that is no `SequenceModel`.
@@ -192,7 +198,7 @@ def tune_module(
         learner.reward = replace(learner.reward, c=next_c(last.c[-1], last.kl[-1], options))
     first = course.updates
     with recurrent_gradients(module):
-        seconds = follow(course, learner, options, watch, keep=_keeper(checkpoint, learner, course))
+        seconds = follow(course, learner, options, watch, keep=_keeper(checkpoint, learner, course, after_update))
     if folder is not None:
         course.history.write(folder / "metrics.jsonl")
     batch = options.melodies * options.steps
@@ -250,8 +256,13 @@ def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicRew
     return MusicReward(encoding, rules, context, options.c_for(rules.scale), options.clip)
 
 
-def _keeper(checkpoint: TuningCheckpoint | None, learner: Learner, course: Course) -> Callable[[], None]:
-    """Writes a checkpoint when it is time to."""
+def _keeper(
+    checkpoint: TuningCheckpoint | None,
+    learner: Learner,
+    course: Course,
+    after_update: Callable[[Course], None] | None,
+) -> Callable[[], None]:
+    """Writes a checkpoint when it is time to, and tells how far the tuning has come."""
     saved = time.perf_counter()
 
     def keep() -> None:
@@ -259,5 +270,7 @@ def _keeper(checkpoint: TuningCheckpoint | None, learner: Learner, course: Cours
         if checkpoint is not None and time.perf_counter() - saved > _CHECKPOINT_EVERY:
             checkpoint.save(learner, course)
             saved = time.perf_counter()
+        if after_update is not None:
+            after_update(course)
 
     return keep

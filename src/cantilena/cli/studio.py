@@ -1,0 +1,33 @@
+"""`cantilena studio`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from tyro.conf import arg
+
+from cantilena.cli.answer import Answer
+from cantilena.cli.shared_flags import Flags
+from cantilena.studio.options import StudioOptions
+
+
+def run(
+    options: StudioOptions,
+    *,
+    browser: Annotated[bool, arg(name="open", help="Show the page in a browser, where there is a screen.")] = True,
+    flags: Flags,
+) -> Answer:
+    """Open a page to compose, hear and understand melodies on.
+
+    It runs on this computer, needs no network, and ends with Ctrl-C.
+
+    Args:
+        browser: Show the page in a browser, where there is a screen.
+
+    Example:
+        cantilena studio --port 8000
+    """
+    from cantilena.studio import serve
+
+    serve(options, browser=browser)
+    return Answer({"closed": True}, text="The studio is closed")

@@ -1,0 +1,136 @@
+"""Composing for the page: a request in, candidates out, each with its probabilities and its verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from cantilena.errors import UsageError
+from cantilena.generation import ComposeOptions, Composition, Sketch, drawn_notes, typed_notes
+from cantilena.music import Melody, Meter, find_key
+from cantilena.studio.answers import Candidate
+from cantilena.studio.bench import Deadline
+from cantilena.studio.composers import Composers, ShownModel
+from cantilena.studio.judging import Judge
+from cantilena.studio.options import LIMITS
+from cantilena.studio.requests import ComposeRequest, Drawing
+from cantilena.studio.shapes import MelodyShape, NoteShape, constraining
+from cantilena.theory import RuleSet
+
+_EVERY = 4
+"""Steps between two looks at what is drawn: a quarter note of sixteenths."""
+
+
+@dataclass(frozen=True)
+class NewNotes:
+    """Notes of a candidate that have just been drawn.
+
+    Args:
+        number: of the candidate, from 1.
+        notes: those that are new.
+        length: ticks that the candidate lasts so far.
+    """
+
+    number: int
+    notes: list[NoteShape]
+    length: int
+
+
+def primer_of(text: str) -> Melody | None:
+    """A typed primer as a melody, its key found; None where there are no notes.
+
+    Raises:
+        UsageError: a word that is no note.
+    """
+    melody = typed_notes(text)
+    if not melody.sounding:
+        return None
+    return replace(melody, key=find_key(melody))
+
+
+def compose(
+    asked: ComposeRequest, composers: Composers, judge: Judge, deadline: Deadline
+) -> Iterator[NewNotes | Candidate]:
+    """Compose what was asked: notes while they are drawn, then the candidates.
+
+    Args:
+        asked: the request.
+        composers: the models.
+        judge: who judges what was composed.
+        deadline: when it must be done.
+
+    Raises:
+        UsageError: something that makes no sense.
+        UnknownError: there is no such model.
+        LateError: the deadline has passed.
+    """
+    shown = composers.shown(asked.model)
+    idea = asked.idea.melody() if asked.idea is not None else primer_of(asked.primer)
+    if idea is not None and not idea.sounding:
+        idea = None
+    options, rules = asked.options(), asked.rules.rules()
+    _check_length(asked, idea)
+    composed: tuple[Composition, ...] = ()
+    constraints = constraining(asked.constrain)
+    sketches = shown.composer.stream(
+        asked.count, options, asked.sampling(), seed=asked.seed, idea=idea, rules=constraints, every=_EVERY
+    )
+    for sketch in sketches:
+        deadline.check()
+        yield from _new_notes(sketch)
+        composed = sketch.compositions
+    yield from candidates(asked, shown, composed, options, idea, rules, judge, deadline)
+
+
+def _check_length(asked: ComposeRequest, idea: Melody | None) -> None:
+    """Refuse what would be longer than a melody that can be sent back."""
+    if idea is None:
+        return
+    bar = Meter.parse(asked.meter).ticks_per_bar if asked.meter else idea.meter.ticks_per_bar
+    if len(idea.sounding) > LIMITS.notes or idea.length + asked.bars * bar > LIMITS.bars * bar + idea.pickup % bar:
+        raise UsageError(f"primer and new music are longer than {LIMITS.bars} bars", "go on from a shorter primer")
+
+
+def candidates(
+    asked: Drawing,
+    shown: ShownModel,
+    composed: Sequence[Composition],
+    options: ComposeOptions,
+    idea: Melody | None,
+    rules: RuleSet,
+    judge: Judge,
+    deadline: Deadline,
+) -> Iterator[Candidate]:
+    """What was composed as the page shows it."""
+    chances = drawn_notes(shown.composer, list(composed), options, idea)
+    for number, (one, probable) in enumerate(zip(composed, chances, strict=True), start=1):
+        deadline.check()
+        yield Candidate(
+            melody=MelodyShape.of(one),
+            primer_notes=sum(chance is None for chance in probable),
+            model=shown.name,
+            seed=asked.seed,
+            number=number,
+            tokens=list(one.tokens),
+            log_likelihood=_finite(one.log_likelihood),
+            policy_log_likelihood=_finite(one.policy_log_likelihood),
+            rules_broken=one.rules_broken,
+            probabilities=[None if chance is None else round(chance, 6) for chance in probable],
+            verdict=judge.verdict(one, rules),
+        )
+
+
+def _new_notes(sketch: Sketch) -> Iterator[NewNotes]:
+    for number, notes in enumerate(sketch.notes, start=1):
+        new = [
+            NoteShape.model_construct(onset=note.onset, duration=note.duration, pitches=list(note.pitches))
+            for note in notes
+            if note.pitches
+        ]
+        if new:
+            yield NewNotes(number, new, sketch.length)
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

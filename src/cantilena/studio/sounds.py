@@ -1,0 +1,31 @@
+"""Melodies and single notes as sound files."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from cantilena.errors import UsageError
+from cantilena.formats import render_note, sound_bytes, wav_bytes
+from cantilena.music import Melody
+
+_RATE = 44_100
+_LONGEST = 1200.0
+"""Seconds of the longest sound; it is made in memory."""
+
+
+def played(melody: Melody, *, first: int = 0, expressive: bool = False) -> bytes:
+    """A melody from a tick on, as the bytes of a WAV file.
+
+    Raises:
+        UsageError: it is too long.
+    """
+    part = melody.between(first, melody.length) if first else melody
+    if part.seconds > _LONGEST:
+        raise UsageError(f"{part.seconds:.0f} seconds of music as sound", f"{_LONGEST:.0f} seconds are the most")
+    return wav_bytes(part)
+
+
+@lru_cache(maxsize=256)
+def note_wav(pitch: int, velocity: int, seconds: float) -> bytes:
+    """One note, as the bytes of a WAV file."""
+    return sound_bytes(render_note(pitch, velocity, seconds), _RATE)
