@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cantilena.cli import main
+from cantilena.corpus import read_melody
 from cantilena.encoding import GridEncoding
 from cantilena.formats import write
 from cantilena.model import Bundle, Network, NetworkOptions
@@ -166,6 +167,54 @@ def test_compose_keeps_rules_and_says_where_none_could(said: Said, bundle: str, 
     error, hint = said.refusal(2, *words, "--force", "--constrain", "rl-tuner:kee")
     assert "kee" in error
     assert "key" in hint
+
+
+def test_expression_changes_how_it_is_played_and_nothing_else(said: Said, bundle: str, tmp_path: Path) -> None:
+    words = ["compose", bundle, "-n", "1", "--bars", "4", "--no-copy-check", "--out"]
+    plain = said.obj(*words, str(tmp_path / "plain"))["melodies"][0]
+    played = said.obj(*words, str(tmp_path / "played"), "--expressive")["melodies"][0]
+    assert plain["tokens"] == played["tokens"]
+    same = {
+        kind: Path(plain[kind]).read_bytes() == Path(played[kind]).read_bytes() for kind in ("mid", "musicxml", "wav")
+    }
+    assert same == {"mid": False, "musicxml": True, "wav": False}
+    assert {path.suffix for path in (tmp_path / "plain").iterdir()} == {".mid", ".musicxml", ".svg", ".wav", ".json"}
+
+
+def test_bars_of_a_piece_are_rewritten(said: Said, bundle: str, tmp_path: Path) -> None:
+    said.obj("compose", bundle, "-n", "1", "--bars", "6", "--key", "D minor", "--out", str(tmp_path / "idea"))
+    piece = tmp_path / "idea" / "001.mid"
+    out = tmp_path / "again"
+    words = ["compose", bundle, "-n", "2", "--of", str(piece), "--out", str(out)]
+    rows = said.obj(*words, "--bars", "3-4")["melodies"]
+    before = read_melody(piece)
+    for row in rows:
+        assert (row["of"], row["bars"], row["key"]) == (str(piece), [3, 4], "D minor")
+        assert len(row["tokens"]) <= 32
+        after = read_melody(Path(row["mid"]))
+        for melody in (before, after):
+            assert melody.length == 6 * 96
+        kept = [[note for note in one.notes if not 192 <= note.onset < 384] for one in (before, after)]
+        assert kept[0] == kept[1]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert (manifest["of"], manifest["bars"]) == ("001.mid", [3, 4])
+    for silly in (
+        ["--bars", "2"],
+        ["--bars", "0-2"],
+        ["--bars", "4-3"],
+        [],
+        ["--bars", "1-2", "--primer", "C4"],
+        ["--bars", "1-2", "--key", "C"],
+        ["--bars", "1-2", "--no-primer"],
+    ):
+        said.refusal(2, *words, "--force", *silly)
+    _, hint = said.refusal(2, *words, "--force", "--bars", "5-8")
+    assert "6 bars" in hint
+    error, hint = said.refusal(2, "compose", bundle, "--bars", "5-8", "--out", str(tmp_path / "no"))
+    assert "--of" in hint
+    error, _ = said.refusal(2, "compose", bundle, "--bars", "5-x", "--out", str(tmp_path / "no"))
+    assert "neither a whole number nor a range" in error
+    said.refusal(1, *words[:4], "--of", "missing.mid", "--bars", "1-2", "--out", str(tmp_path / "no"))
 
 
 def test_an_occupied_folder_is_refused_before_anything_is_composed(

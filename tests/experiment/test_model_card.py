@@ -22,7 +22,7 @@ from cantilena.corpus.columns import Entry
 from cantilena.encoding import EventsEncoding, GridEncoding
 from cantilena.errors import CorpusError, UsageError
 from cantilena.experiment import card_markdown, licence_text, measure_for_card, shipped_models, tunes_recipe, write_card
-from cantilena.experiment.card_recipe import made_again
+from cantilena.experiment.card_recipe import made_again, made_in_words
 from cantilena.experiment.card_samples import abc_text, melody_text
 from cantilena.experiment.card_sources import licence_tags, plain, sources_of
 from cantilena.experiment.model_card import held_out_nats
@@ -217,6 +217,18 @@ def test_other_trainings_are_told_by_their_flags() -> None:
         "--out 'runs/my model'"
     )
     assert made_again(replace(bundle, provenance={}), "x") == []
+
+
+def test_a_training_in_several_processes_is_told_as_one() -> None:
+    record = {**options_record(TrainingOptions(batch=16)), "epochs_done": 3, "processes": 4}
+    bundle = bundle_of(small_corpus(), GridEncoding(), training=record)
+    assert "batches of 16 in each of 4 processes" in made_in_words(bundle)[0]
+    (line,) = made_again(bundle, "x")
+    assert line.startswith("torchrun --nproc-per-node 4 -m cantilena train --corpus small ")
+    for strange in (1, 0, -3, True, 2.5, "4; boom", 10**30, None):
+        bundle = bundle_of(small_corpus(), GridEncoding(), training={**record, "processes": strange})
+        assert made_again(bundle, "x")[0].startswith("cantilena train ")
+        assert "processes" not in made_in_words(bundle)[0]
 
 
 def test_abc_is_read_by_another_program_as_it_was_meant() -> None:

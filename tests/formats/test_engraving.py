@@ -92,6 +92,15 @@ def test_tempo_marks_are_drawn_with_their_number() -> None:
     assert all(mark.find(f"{SVG}path") is not None for mark in marks)
 
 
+def test_a_tempo_mark_in_the_last_tick_of_a_piece_is_left_out() -> None:
+    long, short = {0: (50,), 24: (62, 69), 72: (62, 69)}, {6: 74, 12: 76, 18: 78, 66: 78, 114: 79, 186: 76, 282: 78}
+    notes = [Note(pitches, onset, 9) for onset, pitches in long.items()]
+    notes += [Note((pitch,), onset, 7) for onset, pitch in short.items()]
+    tempo = Tempo(((0, 139.0), (6, 144.0), (1704, 144.5), (1710, 143.5), (1734, 145.5)))
+    tune = Melody(tuple(sorted(notes, key=lambda note: note.onset)), key=Key.parse("D major"), length=1735, tempo=tempo)
+    assert "= 139" in "".join(drawing(tune).itertext())
+
+
 def test_heading_and_page() -> None:
     root = drawing(TUNE, width=700)
     assert root.get("width") == "700"

@@ -175,3 +175,7 @@ def test_a_bundle_with_damaged_styles_is_refused(tmp_path: Path, styles: object)
 def _format(path: Path) -> int:
     with safetensors.safe_open(path, framework="numpy") as file:
         return int(json.loads(file.metadata()["cantilena"])["format"])
+
+
+def test_of_other_modes_the_tonic_alone_is_told() -> None:
+    assert told(Key.parse("D dorian"), Meter(3, 4)).tolist() == [3, 0, 4, 0]

@@ -257,7 +257,7 @@ def test_impossible_options_are_refused_with_advice(wrong):
 def test_presets():
     network, options = preset("paper")
     assert (network.layers, network.width, network.dropout) == (3, 1024, 0.4)
-    assert (options.batch, options.epochs) == (64, 200)
+    assert (options.batch, options.epochs) == (16, 200)
     assert preset("quick")[0].width == 128
     with pytest.raises(UsageError):
         preset("huge")

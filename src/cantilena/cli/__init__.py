@@ -27,7 +27,7 @@ from collections.abc import Sequence
 
 from cantilena.cli.answer import Answer, show
 from cantilena.cli.failures import failure_of, show_failure
-from cantilena.cli.output import stdout_to_stderr
+from cantilena.cli.output import be_silent, stdout_to_stderr
 from cantilena.cli.table import find_command, overview
 from cantilena.errors import __version__
 
@@ -51,6 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _share_the_processor()
     words = list(sys.argv[1:] if argv is None else argv)
     as_json, debug = "--json" in words, "--debug" in words
+    if words[:1] == ["train"]:
+        _let_one_speak(debug=debug)
     try:
         with stdout_to_stderr(when=as_json):
             answer = _obey(words)
@@ -70,6 +72,17 @@ def _share_the_processor() -> None:
     """
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
+def _let_one_speak(*, debug: bool) -> None:
+    """Of several processes that train together only the first is heard; with --debug all show their tracebacks."""
+    if "WORLD_SIZE" not in os.environ:
+        return
+    from cantilena.training import speaks
+
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the sentence that ends a training says what matters
+    if not speaks(os.environ):
+        be_silent(sys.stdout, *([] if debug else [sys.stderr]))
 
 
 def _obey(words: list[str]) -> Answer:

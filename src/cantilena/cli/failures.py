@@ -111,6 +111,8 @@ def _how_to_resume(words: Sequence[str]) -> str:
     out = out or next((word.removeprefix("--out=") for word in words if word.startswith("--out=")), None)
     with suppress(CantilenaError, OSError, ValueError):
         if out and (Path(out) / "run.json").is_file() and not finished(Path(out)):
+            if words[0] == "train" and os.environ.get("WORLD_SIZE", "1") != "1":
+                return "the same torchrun command with --resume goes on where it stopped"
             again = [word for word in words if word not in ("--resume", "--force")]
             return f"`{shlex.join([_program(), *again, '--resume'])}` goes on where it stopped"
     return "nothing is left half-written; run it again when you like"

@@ -54,6 +54,13 @@ def print_whole(text: str, stream: TextIO | None) -> None:
         raise
 
 
+def be_silent(*streams: TextIO | None) -> None:
+    """Print nothing from here on, not even what compiled libraries say at the end."""
+    for stream in streams:
+        if stream is not None:
+            _forget(stream)
+
+
 def reader_left() -> bool:
     """Whether whoever read stdout or stderr has gone, so that printing is the reason of a broken pipe."""
     poll = select.poll()

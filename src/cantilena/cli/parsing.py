@@ -27,10 +27,10 @@ _MARKERS = (
     tyro.conf.DisallowNone,  # an option that may be None is left out, not typed as "None"
 )
 
-_PATHS = ConstructorRegistry()
+_OURS = ConstructorRegistry()
 
 
-@_PATHS.primitive_rule
+@_OURS.primitive_rule
 def _paths(wanted: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
     """Paths as anywhere, but for the empty one: an unset shell variable does not mean the working folder."""
 
@@ -47,6 +47,29 @@ def _paths(wanted: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Path] | None:
         instance_from_str=read,
         is_instance=lambda value: isinstance(value, Path),
         str_from_instance=lambda path: [str(path)],
+    )
+
+
+@_OURS.primitive_rule
+def _numbers_of_ours(wanted: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[int] | None:
+    """Numbers that say more than how many, such as bars 5-8: their own `parse` reads them, `shape` is their help."""
+    shape, parse_text = getattr(wanted.type, "shape", ""), getattr(wanted.type, "parse", None)
+    if not shape or parse_text is None:
+        return None
+
+    def read(words: list[str]) -> int:
+        try:
+            number: int = parse_text(words[0])
+        except UsageError as error:
+            raise ValueError(f"{error.text}: {error.hint}") from error
+        return number
+
+    return PrimitiveConstructorSpec(
+        nargs=1,
+        metavar=str(shape),
+        instance_from_str=read,
+        is_instance=lambda value: isinstance(value, wanted.type),
+        str_from_instance=lambda number: [str(number)],
     )
 
 
@@ -78,7 +101,7 @@ def parse(function: Callable[..., T], words: Sequence[str], program: str) -> Cal
     with _wide_terminal(), redirect_stdout(_Page()), redirect_stderr(_Page()) as said:
         try:
             args = _long_denials(words, function)
-            return tyro.cli(keep, args=args, prog=program, config=_MARKERS, registry=_PATHS)
+            return tyro.cli(keep, args=args, prog=program, config=_MARKERS, registry=_OURS)
         except SystemExit as refusal:
             raise _refusal(said.getvalue(), program) from refusal
 
@@ -86,7 +109,7 @@ def parse(function: Callable[..., T], words: Sequence[str], program: str) -> Cal
 def help_text(function: Callable[..., object], program: str) -> str:
     """The help of a command: usage, what it does, its flags, and the example of its docstring."""
     with redirect_stdout(_Page()) as said, suppress(SystemExit):
-        tyro.cli(function, args=["--help"], prog=program, config=_MARKERS, registry=_PATHS)
+        tyro.cli(function, args=["--help"], prog=program, config=_MARKERS, registry=_OURS)
     page = _tidied(said.getvalue())
     for long, short in _denials(function).items():
         page = re.sub(rf"{long}( *)", lambda found: short.ljust(len(found[0])), page)  # noqa: B023  (called at once)
@@ -178,6 +201,11 @@ def _in_the_users_words(wrong: str, rows: Sequence[str]) -> str:
         )
         reason = re.sub(
             r"no type matching FLOAT could be instantiated from \['(.*)'\]\.?", r"'\1' is not a number", reason
+        )
+        reason = re.sub(
+            r"no type matching INT\|FIRST-LAST could be instantiated from \['(.*)'\]\.?",
+            r"'\1' is neither a whole number nor a range such as 5-8",
+            reason,
         )
         return f"{found[1]}: {reason}"
     return wrong

@@ -19,6 +19,8 @@ def run(
 ) -> Answer:
     """Train a model on a corpus.
 
+    Started by torchrun, several processes train one network, each from its share of a batch.
+
     Args:
         out: The folder of this run: the model, its metrics, checkpoints.
 
@@ -28,4 +30,6 @@ def run(
     from cantilena.experiment import run_training
 
     trained = run_training(request, out, resume=resume, force=force)
+    if trained is None:  # process 0 answers for all
+        return Answer({})
     return Answer(trained.answer(), text=trained.text())

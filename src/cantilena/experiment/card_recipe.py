@@ -36,8 +36,8 @@ def made_in_words(bundle: Bundle) -> list[str]:
         words.append(
             f"Trained by maximum likelihood on every step of whole pieces: {_value(trained, 'epochs_done')} epochs of "
             f"at most {_value(trained, 'epochs')} (the best was {_value(trained, 'best_epoch')}), batches of "
-            f"{_value(trained, 'batch')}, AdamW up to a learning rate of {_value(trained, 'learning_rate')} "
-            f"({_value(trained, 'schedule')}), seed {_value(trained, 'seed')}."
+            f"{_value(trained, 'batch')}{_in_each(trained)}, AdamW up to a learning rate of "
+            f"{_value(trained, 'learning_rate')} ({_value(trained, 'schedule')}), seed {_value(trained, 'seed')}."
         )
     if isinstance(bundle.options, NGramOptions) or bundle.ngram is not None:
         options = bundle.options if isinstance(bundle.options, NGramOptions) else bundle.ngram.options  # type: ignore[union-attr]
@@ -73,12 +73,25 @@ def made_again(bundle: Bundle, name: str) -> list[str]:
     words = _training_words(bundle)
     if not words:
         return []
-    lines = [f"cantilena train {words} --out {shlex.quote(trained_in)}"]
+    together = _processes(_record(bundle, "training"))
+    program = f"torchrun --nproc-per-node {together} -m cantilena" if together > 1 else "cantilena"
+    lines = [f"{program} train {words} --out {shlex.quote(trained_in)}"]
     if tuned:
         flags = _flags(_flat(tuned), _flat(options_record(TuningOptions())), skip=(*_FACTS, "seed"))
         seed = _flag("seed", tuned.get("seed", 1))
         lines.append(f"cantilena tune {shlex.quote(trained_in)} {flags}{seed}--out {shlex.quote(f'runs/{name}')}")
     return lines
+
+
+def _processes(trained: Options) -> int:
+    """How many processes trained a network together."""
+    count = trained.get("processes")
+    return count if isinstance(count, int) and not isinstance(count, bool) and 1 < count <= 65_536 else 1
+
+
+def _in_each(trained: Options) -> str:
+    count = _processes(trained)
+    return f" in each of {count:,} processes" if count > 1 else ""
 
 
 def _training_words(bundle: Bundle) -> str:

@@ -34,6 +34,9 @@ from cantilena.runs import RunFolder, generator, options_record, run_folder, say
 
 REPORT, RESULTS = "report.html", "results.json"
 TABLES = ("report.md", "results.csv")
+_READING = {"quick": ReadOptions(), "paper": ReadOptions(seconds=30.0)}
+"""How a folder of scores is read: whole pieces, or as the paper has it the first thirty seconds of each."""
+
 MODELS = ("lstm", "rnn", "lstm+rl", "lstm-events", "lstm-events+rl")
 
 
@@ -88,7 +91,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
         _clear(run)
         stages, what = _Stages(), plan(options)
         with stages.stage("Reading the corpus"):
-            corpus = open_corpus(options.corpus)
+            corpus = open_corpus(options.corpus, _READING[options.preset])
             material = grid_material(corpus)
         about = corpus_facts(corpus)
         with stages.stage("Training the LSTM"):

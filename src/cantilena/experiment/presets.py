@@ -90,8 +90,8 @@ def plan(options: ReproduceOptions) -> Plan:
     events_tuning = replace(tuning, rules="paper", weights=(), c=0.5)
     if options.preset == "paper":
         # Three layers of 1024 learn from fewer melodies at once, for longer, and in smaller steps.
-        tuning = replace(tuning, melodies=256, updates=400, learning_rate=3e-4)
-        events_tuning = replace(events_tuning, melodies=256, updates=200, learning_rate=3e-4)
+        tuning = replace(tuning, melodies=256, updates=200, learning_rate=3e-4)
+        events_tuning = replace(events_tuning, melodies=256, updates=120, learning_rate=3e-4)
     return Plan(
         network=network,
         training=training,

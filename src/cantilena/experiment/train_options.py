@@ -110,7 +110,7 @@ class TrainRequest:
     """Steps to predict in all, which bounds the passes; 0 for as many as `--epochs` says."""
 
     batch: int | None = None
-    """Pieces that are learned from at once."""
+    """Pieces that are learned from at once; by each process, where torchrun starts several."""
 
     steps: int | None = None
     """Longer pieces are cut into parts of so many steps, with the state carried from part to part."""

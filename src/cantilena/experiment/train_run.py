@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from cantilena.corpus import SPLITS, ReadOptions, Split, open_corpus, read_folder
 from cantilena.encoding import GridEncoding
+from cantilena.errors import UsageError
 from cantilena.experiment.blending import Blending, blending, counted, scores_of
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.material import Material, material_of
@@ -19,9 +21,11 @@ from cantilena.experiment.trained_bundle import blended_bundle, corpus_facts, co
 from cantilena.model import Bundle, NetworkOptions, SequenceModel
 from cantilena.music import Melody, parse_pitch_range
 from cantilena.runs import options_record, run_folder, say
-from cantilena.training import TRANSFORMER_RATE, TrainingOptions, preset
+from cantilena.training import ALONE, TRANSFORMER_RATE, Processes, TrainingOptions, placed, preset, together
 
 MODEL = "model.safetensors"
+PAPER_BATCH = 64
+"""Windows that the literal input learns from at once, as in the paper."""
 
 
 @dataclass(frozen=True)
@@ -91,8 +95,11 @@ class Learned:
     seconds: float
 
 
-def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, force: bool = False) -> TrainRun:
+def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, force: bool = False) -> TrainRun | None:
     """Train a model as asked and measure it.
+
+    Of several processes that torchrun started, process 0 reads, writes and measures; the others help it to train a
+    network, from what it tells them, and are given None. An n-gram it counts alone.
 
     Args:
         request: corpus, encoding, network, training.
@@ -102,17 +109,41 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
 
     Raises:
         CorpusError: the corpus is too small or cannot be read.
-        RunError: the folder is taken.
+        RunError: the folder is taken, or another process has ended.
+        UsageError: what is asked cannot be, or the environment does not say which process this is.
     """
-    shape = shape_and_training(request) if request.model == "network" else None  # refused before a folder is taken
-    with run_folder(folder, options_record(request), resume=resume, force=force) as run:
+    if request.model == "ngram":
+        if not placed(os.environ).first:
+            return None
+        return _run(request, None, folder, ALONE, resume=resume, force=force)
+    shape = shape_and_training(request)  # refused before a folder is taken
+    with together() as processes:
+        if processes.first:
+            return _run(request, shape, folder, processes, resume=resume, force=force)
+        help_learn(processes)
+    return None
+
+
+def _run(
+    request: TrainRequest,
+    shape: tuple[NetworkOptions, TrainingOptions] | None,
+    folder: Path,
+    processes: Processes,
+    *,
+    resume: bool,
+    force: bool,
+) -> TrainRun:
+    asked = options_record(request) | ({"processes": processes.world} if processes.several else {})
+    with run_folder(folder, asked, resume=resume, force=force) as run:
         clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
         material, corpus = read_material(request)
         if shape is None:
             learned = _counted(request, material, corpus)
         else:
             network, training = fitted(request, *shape, material)
-            learned = learn_network(network, training, material, corpus, folder=run.path, resume=run.resumed)
+            learned = learn_network(
+                network, training, material, corpus, folder=run.path, resume=run.resumed, processes=processes
+            )
         mixed = None
         if shape is not None and may_blend(request, shape[0]):
             mixed = blending(learned.model, material, request.ngram, wanted=request.blend)
@@ -130,7 +161,7 @@ def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingO
     network, training = preset(request.preset)
     asked = {name: getattr(request, name) for name in _ASKED if getattr(request, name) is not None}
     if request.input == "paper":  # which hears nothing but its window
-        network = replace(network, echoes=0)
+        network, training = replace(network, echoes=0), replace(training, batch=PAPER_BATCH)
     network = replace(network, **{name: asked[name] for name in _OF_NETWORK if name in asked})
     if network.core == "transformer":
         training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
@@ -182,8 +213,11 @@ def learn_network(
     resume: bool = False,
     quiet: bool = False,
     after_epoch: Callable[[int, float], bool] | None = None,
+    processes: Processes = ALONE,
 ) -> Learned:
     """Train a network on the material and put it into a bundle.
+
+    Of several processes process 0 calls this, and the others `help_learn`.
 
     Args:
         network: its shape.
@@ -194,23 +228,33 @@ def learn_network(
         resume: go on from the folder's checkpoint.
         quiet: say nothing on the way.
         after_epoch: told each epoch and its held-out loss; True ends the training there.
+        processes: those that learn together.
     """
     from cantilena.training import train, transpositions  # torch takes seconds to import
 
-    trained = train(
-        material.train.sequences,
-        material.valid.sequences,
-        vocabulary_size=len(material.encoding.vocabulary),
-        network=network,
-        training=training,
-        folder=folder,
-        resume=resume,
-        transpositions=transpositions(material.encoding, training.transpose) if training.transpose else None,
-        quiet=quiet,
-        after_epoch=after_epoch,
-    )
+    asked: dict[str, Any] = {
+        "pieces": material.train.sequences,
+        "valid": material.valid.sequences,
+        "vocabulary_size": len(material.encoding.vocabulary),
+        "network": network,
+        "training": training,
+        "transpositions": transpositions(material.encoding, training.transpose) if training.transpose else None,
+    }
+    here: dict[str, Any] = {"folder": folder, "resume": resume, "quiet": quiet, "after_epoch": after_epoch}
+    trained = train(**processes.tell(asked), **here, processes=processes)
     bundle = trained_bundle(trained, material, network, training, corpus)
     return Learned(bundle, trained.network, trained.epochs, trained.seconds)
+
+
+def help_learn(processes: Processes) -> None:
+    """Train what process 0 asks: another needs neither the corpus nor the folder, which may lie on one machine.
+
+    Args:
+        processes: those that learn together, seen from one that is not the first.
+    """
+    from cantilena.training import train
+
+    train(**processes.tell(None), processes=processes)
 
 
 def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> Learned:
@@ -235,6 +279,11 @@ def read_material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
     low, high = parse_pitch_range(request.range)
     grid = GridEncoding(int(low), int(high))
     reading = ReadOptions(voice="melody" if request.encoding == "grid" else "all", seconds=request.seconds)
+    if request.seconds is not None and not Path(request.corpus).is_dir():
+        raise UsageError(
+            f"--seconds with {request.corpus}, which was read already",
+            "give the folder of its scores, or read that with `cantilena corpus read --seconds`",
+        )
     corpus = open_corpus(request.corpus, reading)
     melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
     if request.valid and request.test:

@@ -36,6 +36,7 @@ def trained_bundle(
         training: how it was trained.
         corpus: the facts of the corpus (`corpus_facts`), whose licence is the model's.
     """
+    together = {"processes": trained.processes} if trained.processes > 1 else {}
     return Bundle(
         options=network,
         weights=trained.network.numpy_weights(),
@@ -44,7 +45,12 @@ def trained_bundle(
         provenance={
             "corpus": dict(corpus),
             "plain_keys": material.plain_keys,
-            "training": {**options_record(training), "epochs_done": trained.epochs, "best_epoch": trained.best_epoch},
+            "training": {
+                **options_record(training),
+                **together,
+                "epochs_done": trained.epochs,
+                "best_epoch": trained.best_epoch,
+            },
             "valid_nats_per_step": trained.valid,
             **({"styles": dict(material.styles), "styles_by": material.styles_by} if network.styles else {}),
         },

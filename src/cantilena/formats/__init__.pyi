@@ -1,3 +1,4 @@
+from .abc_writer import abc as abc
 from .engraving import Engraving as Engraving
 from .engraving import TimedHead as TimedHead
 from .engraving import score_svg as score_svg
@@ -5,6 +6,8 @@ from .engraving import score_with_timemap as score_with_timemap
 from .midi_writer import midi_bytes as midi_bytes
 from .musicxml_writer import musicxml as musicxml
 from .note_looks import NoteLook as NoteLook
+from .performance import Performance as Performance
+from .performance import performed as performed
 from .piano import render as render
 from .piano import render_note as render_note
 from .piano_roll import piano_roll_svg as piano_roll_svg

@@ -13,9 +13,11 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from cantilena.errors import UsageError
+from cantilena.formats.performance import VELOCITY, performed
 from cantilena.formats.printable import printable
 from cantilena.music import TICKS_PER_QUARTER, Melody, Meter
 
@@ -32,12 +34,14 @@ _FACT, _OFF, _ON = range(3)
 _Event = tuple[int, int, bytes]
 
 
-def midi_bytes(melody: Melody, *, velocity: int | Sequence[int] = 80) -> bytes:
+def midi_bytes(melody: Melody, *, velocity: int | Sequence[int] = 80, expressive: bool = False) -> bytes:
     """Write a melody as a MIDI file: one piano track, which ends at the melody's length.
 
     Args:
         melody: the melody; its title becomes the name of the track, its source a text.
         velocity: how hard the keys are struck, 1..127: one for all, or one for each note of `melody.sounding`.
+        expressive: play it as `performed` does: a tempo map, and velocities around the one that is given; velocities
+            for each note stay as they are.
 
     Returns:
         The bytes of the file; the same for the same melody.
@@ -49,6 +53,10 @@ def midi_bytes(melody: Melody, *, velocity: int | Sequence[int] = 80) -> bytes:
         >>> midi_bytes(Melody.of([(60, 24)]))[:14].hex(" ")
         '4d 54 68 64 00 00 00 06 00 00 00 01 01 e0'
     """
+    if expressive:
+        played = performed(melody, velocity if isinstance(velocity, int) else VELOCITY)
+        melody = replace(melody, tempo=played.tempo)
+        velocity = played.velocities if isinstance(velocity, int) else velocity
     if melody.length > _LATEST:
         raise UsageError(
             f"a melody of {melody.length} ticks is too long for MIDI", f"cut it: files hold up to {_LATEST} ticks"

@@ -13,6 +13,7 @@ waves' sum at once. `benchmarks/sound.py` measures what that saves.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -50,13 +51,13 @@ _KNEE = 0.7
 Sound = NDArray[np.float32]
 
 
-def render(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY) -> Sound:
-    """A melody played on the piano, every key struck alike.
+def render(melody: Melody, *, rate: int = RATE, velocity: int | Sequence[int] = VELOCITY) -> Sound:
+    """A melody played on the piano, every key struck alike unless it is said how hard each is.
 
     Args:
         melody: the notes; its tempo map says when they sound.
         rate: samples a second, 8,000 to 96,000.
-        velocity: how hard the keys are struck, 1 to 127.
+        velocity: how hard the keys are struck, 1 to 127: one for all, or one for each note of `melody.sounding`.
 
     Returns:
         `(samples,)` float32 between -1 and 1, the melody's length and `TAIL_SECONDS` long.
@@ -69,15 +70,20 @@ def render(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY) -> Sou
         >>> sound.shape == (round((2.0 + TAIL_SECONDS) * RATE),), bool(abs(sound).max() < 1)
         (True, True)
     """
-    _check(rate, velocity)
+    sounding = melody.sounding
+    velocities = [velocity] * len(sounding) if isinstance(velocity, int) else list(velocity)
+    for struck in {VELOCITY, *([velocity] if isinstance(velocity, int) else velocities)}:
+        _check(rate, struck)
+    if len(velocities) != len(sounding):
+        raise UsageError("the velocities do not fit the notes", "give one number from 1 to 127 for each note")
     if melody.seconds > LONGEST_SECONDS:
         raise UsageError(f"{melody.seconds:,.0f} seconds of music as sound", "cut the melody to an hour or less")
     dry = np.zeros(round((melody.seconds + TAIL_SECONDS) * rate), dtype=np.float32)
-    for note in melody.sounding:
+    for note, struck in zip(sounding, velocities, strict=True):
         start, end = melody.tempo.seconds(note.onset), melody.tempo.seconds(note.end)
         first = round(start * rate)
         for pitch in note.pitches:
-            sound = _let_go(pitch, velocity, end - start, rate)[: len(dry) - first]
+            sound = _let_go(pitch, struck, end - start, rate)[: len(dry) - first]
             dry[first : first + len(sound)] += sound
     return limited(in_room(dry, rate))
 

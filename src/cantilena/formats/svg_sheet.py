@@ -171,7 +171,7 @@ def _geometry(element: ElementTree.Element) -> str:
 def _tempo_mark(mark: ElementTree.Element) -> list[ElementTree.Element]:
     """A metronome mark whose note is an outline instead of a letter of a music font."""
     text = mark.find("text")
-    if text is None:
+    if text is None or "y" not in text.attrib:  # verovio drew nothing there
         return []
     x, y = float(text.attrib["x"]), text.attrib["y"]
     drawn, words, size = [], "", "405px"

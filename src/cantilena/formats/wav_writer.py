@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.formats.performance import performed
 from cantilena.formats.piano import RATE, VELOCITY, render
 from cantilena.music import Melody
 from cantilena.runs import write_bytes
@@ -30,19 +32,23 @@ def sound_bytes(sound: NDArray[np.float32], rate: int, container: Literal["WAV",
     return file.getvalue()
 
 
-def wav_bytes(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY) -> bytes:
+def wav_bytes(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY, expressive: bool = False) -> bytes:
     """A melody played on the piano, as the bytes of a mono WAV file.
 
     Args:
         melody: the notes.
         rate: samples a second.
         velocity: how hard the keys are struck, 1 to 127.
+        expressive: play it as `performed` does, with velocities around that one.
 
     Example:
         >>> wav_bytes(Melody.of([(60, 24)]), rate=8_000)[:4]
         b'RIFF'
     """
-    return sound_bytes(render(melody, rate=rate, velocity=velocity), rate)
+    if not expressive:
+        return sound_bytes(render(melody, rate=rate, velocity=velocity), rate)
+    played = performed(melody, velocity)
+    return sound_bytes(render(replace(melody, tempo=played.tempo), rate=rate, velocity=played.velocities), rate)
 
 
 def write_wav(melody: Melody, path: Path, *, overwrite: bool = True) -> None:

@@ -12,10 +12,10 @@ from cantilena.runs import write_bytes
 # Each is imported where it is used: writing MIDI must not wait for the engraver.
 
 
-def _midi(melody: Melody) -> bytes:
+def _midi(melody: Melody, *, expressive: bool) -> bytes:
     from cantilena.formats.midi_writer import midi_bytes
 
-    return midi_bytes(melody)
+    return midi_bytes(melody, expressive=expressive)
 
 
 def _musicxml(melody: Melody) -> bytes:
@@ -30,32 +30,39 @@ def _svg(melody: Melody) -> bytes:
     return score_svg(melody).encode()
 
 
-def _wav(melody: Melody) -> bytes:
+def _wav(melody: Melody, *, expressive: bool) -> bytes:
     from cantilena.formats.wav_writer import wav_bytes
 
-    return wav_bytes(melody)
+    return wav_bytes(melody, expressive=expressive)
 
 
-_WRITERS: dict[str, Callable[[Melody], bytes]] = {
-    ".mid": _midi,
-    ".midi": _midi,
+def _abc(melody: Melody) -> bytes:
+    from cantilena.formats.abc_writer import abc
+
+    return abc(melody).encode()
+
+
+_PLAYED: dict[str, Callable[..., bytes]] = {".mid": _midi, ".midi": _midi, ".wav": _wav}
+_WRITTEN: dict[str, Callable[[Melody], bytes]] = {
     ".musicxml": _musicxml,
     ".xml": _musicxml,
     ".svg": _svg,
-    ".wav": _wav,
+    ".abc": _abc,
 }
 
-WRITABLE = tuple(_WRITERS)
+WRITABLE = (".mid", ".midi", ".musicxml", ".xml", ".svg", ".wav", ".abc")
 """The suffixes that `write` knows."""
 
 
-def write(melody: Melody, path: str | Path, *, overwrite: bool = True) -> None:
+def write(melody: Melody, path: str | Path, *, overwrite: bool = True, expressive: bool = False) -> None:
     """Write a melody to a file, whole or not at all; the same melody gives the same bytes.
 
     Args:
         melody: the melody.
-        path: where to; its suffix (in any case) says the format: MIDI, MusicXML, an engraved score as SVG, piano sound.
+        path: where to; its suffix (in any case) says the format: MIDI, MusicXML, an engraved score as SVG, piano sound,
+            ABC.
         overwrite: whether a file already there may be replaced.
+        expressive: play it with expression (`performed`) where it is MIDI or sound; a score is the same.
 
     Raises:
         UsageError: a suffix of no format that we write, or a melody that the format cannot hold.
@@ -70,10 +77,12 @@ def write(melody: Melody, path: str | Path, *, overwrite: bool = True) -> None:
         b'MThd'
     """
     path = Path(path)
-    writer = _WRITERS.get(path.suffix.lower())
-    if writer is None:
+    suffix = path.suffix.lower()
+    if suffix not in WRITABLE:
         asked = f"'{path.suffix}'" if path.suffix else f"'{path.name}', which has no suffix"
         raise UsageError(f"no format for {asked}", f"name a file that ends in one of {', '.join(WRITABLE)}")
     if path.is_dir():
         raise InputError(f"cannot write {path}: it is a folder", "give another name")
-    write_bytes(path, writer(melody), overwrite=overwrite)
+    played = _PLAYED.get(suffix)
+    content = played(melody, expressive=expressive) if played is not None else _WRITTEN[suffix](melody)
+    write_bytes(path, content, overwrite=overwrite)

@@ -1,3 +1,4 @@
+from .bar_range import BarRange as BarRange
 from .baselines import mix_snippets as mix_snippets
 from .collection import WrittenMelody as WrittenMelody
 from .collection import check_free as check_free

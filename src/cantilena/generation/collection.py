@@ -52,6 +52,7 @@ def write_melodies(
     force: bool = False,
     manifest: dict[str, Any] | None = None,
     quiet: bool = False,
+    expressive: bool = False,
 ) -> list[WrittenMelody]:
     """Write melodies as `001.mid`, `001.musicxml`, `001.svg`, `001.wav`, ... and `manifest.json`.
 
@@ -63,6 +64,7 @@ def write_melodies(
         force: replace melodies that are there.
         manifest: what else the manifest shall say: the bundle, the seed, the options.
         quiet: show no progress.
+        expressive: MIDI and sound are played with expression.
 
     Raises:
         RunError: there are melodies in the folder, and `force` is off.
@@ -76,7 +78,7 @@ def write_melodies(
         for number, melody in enumerate(melodies, start=1):
             files = {suffix[1:]: folder / f"{number:0{digits}}{suffix}" for suffix in SUFFIXES}
             for path in files.values():
-                write(melody, path, overwrite=force)
+                write(melody, path, overwrite=force, expressive=expressive)
             written.append(WrittenMelody(melody, files))
             bar.advance()
     rows = [{**one.facts(), **{kind: path.name for kind, path in one.files.items()}} for one in written]

@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
+from cantilena.generation.bar_range import BarRange
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
+from cantilena.generation.gap import Gap, Surroundings
 from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.placement import Placement, place, tuned_in
 from cantilena.generation.primer import read_primer
-from cantilena.generation.sampling import Samples, draw, sample
-from cantilena.generation.sketches import Listener, Sketch
+from cantilena.generation.rewriting import CANDIDATES, fill
+from cantilena.generation.sampling import Samples, draw, log_likelihood, sample
+from cantilena.generation.sketches import Listener, Sketch, sketches
 from cantilena.generation.style import Style, styles_of
+from cantilena.generation.task import Task
 from cantilena.model import (
-    Bars,
     Bundle,
     Precision,
     SequenceModel,
     find_bundle,
-    log_probs_in_bars,
-    numpy_of,
     style_number,
 )
-from cantilena.music import Key, Melody, Meter
+from cantilena.music import Key, Melody, Meter, find_key
 from cantilena.runs import generator
-from cantilena.theory import Context, RuleSet, load_rules
+from cantilena.theory import RuleSet, load_rules
 
 
 @dataclass(frozen=True)
@@ -203,20 +203,95 @@ class Composer:
         if every < 1:
             raise UsageError(f"a sketch every {every} steps", "give 1 or more")
         task = self._task(melodies, options, sampling, seed, idea, rules)
-        return self._sketches(task, draw(self.model, **task.asked()), every)
+        before = task.placement.primer if task.placement.with_primer else task.placement.primer[:0]
+        listeners = [Listener(self.encoding, task.placement.semitones, before) for _ in task.uniforms]
+        drawing, steps = draw(self.model, **task.asked()), task.uniforms.shape[1]
+        return sketches(drawing, listeners, every, steps, lambda drawn: self._finished(task, drawn))
 
-    def _sketches(self, task: _Task, drawing: Iterator[Samples], every: int) -> Iterator[Sketch]:
-        placement = task.placement
-        before = placement.primer if placement.with_primer else placement.primer[:0]
-        listeners = [Listener(self.encoding, placement.semitones) for _ in task.uniforms]
-        for step, samples in enumerate(drawing, start=1):
-            if step % every == 0 and step < task.uniforms.shape[1]:
-                heard = [np.concatenate([before, row]) for row in samples.tokens]
-                notes = tuple(one.complete(tokens) for one, tokens in zip(listeners, heard, strict=True))
-                yield Sketch(len(heard[0]) * self.encoding.step_ticks, notes)
-        made = self._finished(task, samples)
-        left = tuple(one.rest_of(melody) for one, melody in zip(listeners, made, strict=True))
-        yield Sketch(made[0].length, left, tuple(made))
+    def rewrite(
+        self,
+        melody: Melody,
+        first: int,
+        last: int,
+        *,
+        melodies: int = 1,
+        sampling: SamplingOptions | None = None,
+        seed: int = 1,
+        range: str = "",  # noqa: A002  (the flag's name; the builtin is not needed here)
+        constrain: str | RuleSet = "",
+        style: str = "",
+    ) -> list[Composition]:
+        """Write some bars of a melody anew, so that they fit what comes before and after (`rewriting.py`).
+
+        Notes that begin in other bars stay as they are. One that is held into these bars sounds to its end, and new
+        music begins after it; where one of these bars' notes was held beyond them, what now sounds last is held as
+        long. A model whose notes have no time keeps the rhythm, and gives it other notes.
+
+        Args:
+            melody: what is to be rewritten, in any key and meter.
+            first: the first bar, counted from 1; a pickup is bar 0.
+            last: the last bar, itself included.
+            melodies: how many, 1..10000; melody k is the same however many are asked for.
+            sampling: how tokens are drawn; greedy takes the most probable of 64 candidates.
+            seed: the same seed gives the same melodies.
+            range: of the new notes, such as `C4-A5`.
+            constrain: rules that no new note may break while another keeps them.
+            style: one of `styles`, by its name or a part of it.
+
+        Raises:
+            UsageError: bars that the melody has not, or where no new note can begin.
+
+        Example:
+            >>> composer = load("tunes")
+            >>> tune = composer.compose(bars=8, seed=1)
+            >>> other = composer.rewrite(tune, 5, 8, seed=2)[0]
+            >>> other.until(4 * 96).notes == tune.until(4 * 96).notes, other == tune
+            (True, False)
+        """
+        if not 1 <= melodies <= 10_000:
+            raise UsageError(f"{melodies} melodies", "give a number from 1 to 10000")
+        gap = Gap.of(melody, BarRange(first, last))
+        idea = melody if melody.key else replace(melody, key=find_key(melody))
+        number = style_number(style, [one.name for one in self.styles])
+        placement = place(
+            self.encoding, ComposeOptions(range=range), idea, plain_keys=self.plain_keys, tuned_key=self.key
+        )
+        around = Surroundings.of(idea.transposed(-placement.semitones), gap, self.encoding)
+        bars = placement.bars(self.encoding, CANDIDATES, number)
+        rules = load_rules(constrain) if isinstance(constrain, str) and constrain.strip() else constrain
+        steps = len(around.past) + around.steps + len(around.future)
+        kept = self._constraints(rules, placement, steps) if isinstance(rules, RuleSet) else None
+        made = []
+        for row in _numbers(melodies):
+            filling = fill(
+                around,
+                generator(seed, "rewrite", row),
+                model=self.model,
+                prior=self.prior,
+                encoding=self.encoding,
+                bars=bars,
+                sampling=sampling or SamplingOptions(),
+                allowed=placement.allowed,
+                constraints=kept,
+            )
+            notes = around.notes(filling.tokens, self.encoding)
+            made.append(
+                Composition(
+                    notes=gap.filled(melody, notes, placement.semitones),
+                    key=placement.key,
+                    meter=melody.meter,
+                    tempo=melody.tempo,
+                    pickup=melody.pickup,
+                    length=max(melody.length, gap.end),
+                    title=melody.title or f"{self.name or 'Composition'} {row + 1}",
+                    source=f"bars {gap.bars} composed by Cantilena",
+                    tokens=tuple(self.encoding.vocabulary[token] for token in filling.tokens),
+                    log_likelihood=filling.log_likelihood,
+                    policy_log_likelihood=filling.policy_log_likelihood,
+                    rules_broken=filling.broken,
+                )
+            )
+        return made
 
     def _task(
         self,
@@ -226,11 +301,13 @@ class Composer:
         seed: int,
         idea: Melody | None,
         rules: RuleSet | None,
-    ) -> _Task:
+    ) -> Task:
         """Decide all that is fixed before the first token is drawn."""
         if not 1 <= melodies <= 10_000:
             raise UsageError(f"{melodies} melodies", "give a number from 1 to 10000")
         options = options or ComposeOptions()
+        if isinstance(options.bars, BarRange):
+            raise UsageError(f"bars {options.bars} of no piece", "give the piece with --of FILE, or a number of bars")
         if idea is None and options.primer.strip():
             idea = read_primer(options.primer)
         if rules is None and options.constrain.strip():
@@ -246,17 +323,17 @@ class Composer:
             style=self.styles[style - 1] if style else None,
         )
         steps = placement.steps(options)
-        return _Task(
+        return Task(
             placement,
             style,
             np.stack([generator(seed, "compose", number).random(steps) for number in _numbers(melodies)]),
             sampling,
-            self._bars(placement, melodies, style),
-            self._constraints(rules, placement, steps) if rules is not None else None,
+            placement.bars(self.encoding, melodies, style),
+            self._constraints(rules, placement, len(placement.primer) + steps) if rules is not None else None,
         )
 
-    def _finished(self, task: _Task, samples: Samples) -> list[Composition]:
-        prior = self._log_likelihood(self.prior, task.placement, samples.tokens, task.style)
+    def _finished(self, task: Task, samples: Samples) -> list[Composition]:
+        prior = log_likelihood(self.prior, samples.tokens, primer=task.placement.primer, bars=task.bars)
         broken = [None] * len(prior) if samples.broken is None else samples.broken.tolist()
         return [
             replace(
@@ -268,32 +345,8 @@ class Composer:
             for number in _numbers(len(prior))
         ]
 
-    def _bars(self, placement: Placement, melodies: int, style: int) -> Bars:
-        """Where the steps lie, and all that a network can be told of what is to come."""
-        meter = placement.meter if self.encoding.tells_time else Meter()
-        return Bars.of(
-            meter,
-            melodies=melodies,
-            step_ticks=self.encoding.step_ticks,
-            pickup=placement.pickup if self.encoding.tells_time else 0,
-            key=placement.home,
-            style=style,
-        )
-
     def _constraints(self, rules: RuleSet, placement: Placement, steps: int) -> Constraints:
-        steps_per_bar = max(placement.meter.ticks_per_bar // self.encoding.step_ticks, 1)
-        context = Context(placement.home, placement.meter, steps_per_bar)
-        return Constraints(rules.rules, self.encoding, context, len(placement.primer) + steps)
-
-    def _log_likelihood(
-        self, model: SequenceModel, placement: Placement, tokens: NDArray[np.int64], style: int
-    ) -> NDArray[np.float64]:
-        """Nats of each row of new tokens after the primer: `(melodies,)`."""
-        before = np.tile(placement.primer, (len(tokens), 1))
-        whole = np.concatenate([before, tokens], axis=1)
-        log_probs = numpy_of(log_probs_in_bars(model, whole, self._bars(placement, len(tokens), style)))
-        chosen = np.take_along_axis(log_probs, whole[..., None], axis=-1)[..., 0]
-        return np.asarray(chosen[:, len(placement.primer) :].sum(axis=1), dtype=np.float64)
+        return Constraints(rules.rules, self.encoding, placement.context(), steps)
 
     def _composition(self, row: NDArray[np.int64], placement: Placement, number: int) -> Composition:
         names = self.encoding.vocabulary
@@ -311,29 +364,6 @@ class Composer:
             source="composed by Cantilena",
             tokens=tuple(names[token] for token in row),
         )
-
-
-@dataclass(frozen=True)
-class _Task:
-    """What was asked for, ready to be drawn."""
-
-    placement: Placement
-    style: int
-    uniforms: NDArray[np.float64]
-    sampling: SamplingOptions | None
-    bars: Bars
-    constraints: Constraints | None
-
-    def asked(self) -> dict[str, Any]:
-        """The arguments of `sample` and `draw`."""
-        return {
-            "uniforms": self.uniforms,
-            "options": self.sampling,
-            "primer": self.placement.primer,
-            "allowed": self.placement.allowed,
-            "bars": self.bars,
-            "constraints": self.constraints,
-        }
 
 
 def load(name_or_path: str | Path, precision: Precision = "float32") -> Composer:

@@ -26,6 +26,6 @@ class Composition(Melody):
     policy_log_likelihood: float = field(default=0.0, compare=False)
     rules_broken: int | None = field(default=None, compare=False)
 
-    def save(self, path: str | Path) -> None:
-        """Write it as .mid, .musicxml, .svg or .wav, by the path's ending."""
-        write(self, Path(path))
+    def save(self, path: str | Path, *, expressive: bool = False) -> None:
+        """Write it as .mid, .musicxml, .svg, .wav or .abc, by the path's ending; played with expression if wanted."""
+        write(self, Path(path), expressive=expressive)

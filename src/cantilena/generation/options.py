@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cantilena.errors import UsageError
+from cantilena.generation.bar_range import BarRange
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class ComposeOptions:
     seconds: float | None = None
     """Length of the new music in seconds; 30 where no length is given."""
 
-    bars: int | None = None
-    """Length of the new music in bars."""
+    bars: int | BarRange | None = None
+    """Length of the new music in bars; with --of which bars of that piece are written anew, such as 5-8."""
 
     events: int | None = None
     """Length of the new music in tokens: sixteenths on the grid, notes and chords in the events encoding."""
@@ -85,3 +86,27 @@ class ComposeOptions:
                 raise UsageError(f"{count} {name} of music", "give a number from 1 to 100000")
         if self.tempo is not None and not 10.0 <= self.tempo <= 1000.0:
             raise UsageError(f"a tempo of {self.tempo:g}", "give 10 to 1000 quarter notes a minute")
+
+    def bars_to_rewrite(self) -> BarRange:
+        """Which bars of a piece are asked for; the piece itself has key, meter, tempo and length.
+
+        Raises:
+            UsageError: no bars, a mere number of them, or what the piece has already.
+
+        Example:
+            >>> ComposeOptions(bars=BarRange(5, 8)).bars_to_rewrite()
+            BarRange(5, 8)
+        """
+        if not isinstance(self.bars, BarRange):
+            hint = "give the first and the last bar, such as --bars 5-8"
+            if self.bars is None:
+                raise UsageError("a piece to rewrite, and no bars of it", hint)
+            raise UsageError(f"{self.bars} bars of a piece to rewrite do not say which", hint)
+        for flag, given in (("primer", self.primer), ("key", self.key), ("meter", self.meter), ("tempo", self.tempo)):
+            if given:
+                raise UsageError(
+                    f"--{flag} and --of together", "the piece that is rewritten keeps its own: leave it out"
+                )
+        if not self.with_primer:
+            raise UsageError("--no-primer and --of together", "the piece stays around the bars that are rewritten")
+        return self.bars

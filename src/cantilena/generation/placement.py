@@ -13,7 +13,9 @@ from cantilena.encoding import Encoding
 from cantilena.errors import BundleError, UsageError
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.style import Style
+from cantilena.model import Bars
 from cantilena.music import Key, Melody, Meter, Tempo, parse_pitch_range
+from cantilena.theory import Context
 
 _DEFAULT_SECONDS = 30.0
 
@@ -60,6 +62,21 @@ class Placement:
         if steps > 100_000:
             raise UsageError(f"a melody of {steps} steps", "ask for less: 100000 steps at the most")
         return steps
+
+    def bars(self, encoding: Encoding, melodies: int, style: int) -> Bars:
+        """Where the steps lie, and all that a network can be told of what is to come."""
+        return Bars.of(
+            self.meter if encoding.tells_time else Meter(),
+            melodies=melodies,
+            step_ticks=self.step_ticks,
+            pickup=self.pickup if encoding.tells_time else 0,
+            key=self.home,
+            style=style,
+        )
+
+    def context(self) -> Context:
+        """Key and bars in which rules judge."""
+        return Context(self.home, self.meter, max(self.meter.ticks_per_bar // self.step_ticks, 1))
 
 
 def place(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cantilena.errors import UsageError
 from cantilena.generation.constraints import Constraints, fewest
 from cantilena.generation.options import SamplingOptions
-from cantilena.model import Bars, SequenceModel, log_softmax, numpy_of, start_in_bars
+from cantilena.model import Bars, SequenceModel, log_probs_in_bars, log_softmax, numpy_of, start_in_bars
 from cantilena.runs import progress
 
 Floats = NDArray[np.float64]
@@ -108,6 +108,16 @@ def draw(
         if step + 1 < heard.shape[1]:
             scores, state = model.step(heard[:, step], state)
         yield Samples(heard[:, len(before) : step + 1], log_likelihood, None if constraints is None else broken)
+
+
+def log_likelihood(
+    model: SequenceModel, tokens: NDArray[np.int64], *, primer: NDArray[np.int64], bars: Bars | None = None
+) -> Floats:
+    """Nats of each row of `(melodies, steps)` new tokens after a primer, `(melodies,)`; arguments as of `sample`."""
+    whole = np.concatenate([np.tile(primer, (len(tokens), 1)), tokens], axis=1)
+    log_probs = numpy_of(log_probs_in_bars(model, whole, bars))
+    chosen = np.take_along_axis(log_probs, whole[..., None], axis=-1)[..., 0]
+    return np.asarray(chosen[:, len(primer) :].sum(axis=1), dtype=np.float64)
 
 
 def choose(

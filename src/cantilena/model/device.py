@@ -11,6 +11,7 @@ import torch
 
 from cantilena.errors import UsageError
 from cantilena.model.recurrence import learns_here, lstm
+from cantilena.runs import processors
 
 _WORTH_SHARING = 2**22
 """Products and sums in a step of one layer from which on threads share it."""
@@ -20,10 +21,15 @@ _ROUNDING = 0.05
 """Share of a gradient by which rounding to bfloat16 may change it: it is .004 to .006 where the kernel is right."""
 
 
-def choose_device(name: str = "auto") -> torch.device:
+def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.device:
     """The device of that name; `auto` takes a CUDA card where there is one, else the processor.
 
     Apple's `mps` is taken only when asked for: small recurrent networks are faster on its processor.
+
+    Args:
+        name: of the device.
+        local_rank: this process's number among those of this machine that train together, each of which takes the card
+            of its number; None where it trains alone.
 
     Raises:
         UsageError: an unknown device, or one that this machine lacks.
@@ -32,6 +38,8 @@ def choose_device(name: str = "auto") -> torch.device:
         >>> choose_device("cpu")
         device(type='cpu')
     """
+    if local_rank is not None:
+        name = _of_its_own(name, local_rank)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cpu":
@@ -48,6 +56,21 @@ def choose_device(name: str = "auto") -> torch.device:
     raise UsageError(f"there is no device '{name}'", "choose auto, cpu, cuda or mps")
 
 
+def _of_its_own(name: str, local_rank: int) -> str:
+    """The name of what one of several processes on a machine computes on."""
+    if name == "cuda" or (name == "auto" and torch.cuda.is_available()):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if 0 < count <= local_rank:
+            raise UsageError(
+                f"{local_rank + 1} processes or more on a machine with {count} CUDA card{'s' if count > 1 else ''}",
+                "start as many processes as there are cards, or use --device cpu",
+            )
+        return f"cuda:{local_rank}"
+    if name not in ("auto", "cpu"):
+        raise UsageError(f"several processes cannot share {name}", "use --device cuda, cpu or auto")
+    return name
+
+
 def use_threads(threads: int) -> None:
     """Compute on so many processor threads; 0 leaves torch's own choice.
 
@@ -61,7 +84,7 @@ def use_threads(threads: int) -> None:
 
 
 @contextmanager
-def threads_worth_it(width: int, rows: int) -> Iterator[int]:
+def threads_worth_it(width: int, rows: int, processes: int = 1) -> Iterator[int]:
     """One thread for what follows where a step is too small to share, else all there are; gives the number.
 
     Threads wait for each other at every step of a recurrent layer. Where a step is a product of little more than a
@@ -70,9 +93,11 @@ def threads_worth_it(width: int, rows: int) -> Iterator[int]:
     Args:
         width: of the layers.
         rows: melodies that step together.
+        processes: how many compute at once on this machine, and share its processors.
     """
     before = torch.get_num_threads()
-    threads = before if rows * 4 * width * width >= _WORTH_SHARING else 1
+    most = before if processes == 1 else max(min(before, processors() // processes), 1)
+    threads = most if rows * 4 * width * width >= _WORTH_SHARING else 1
     torch.set_num_threads(threads)
     try:
         yield threads

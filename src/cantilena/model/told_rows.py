@@ -16,7 +16,7 @@ def told(key: Key | None = None, meter: Meter | None = None, style: int = UNTOLD
     """What is told of one melody: `(4,)`.
 
     Args:
-        key: None where it is not known.
+        key: None where it is not known; of modes other than major and minor the tonic alone is told.
         meter: None where it is not known.
         style: its number, from 1 on (`style_number`).
 
@@ -28,7 +28,7 @@ def told(key: Key | None = None, meter: Meter | None = None, style: int = UNTOLD
     return np.array(
         [
             UNTOLD if key is None else 1 + key.tonic,
-            UNTOLD if key is None else 1 + MODES.index(key.mode),
+            1 + MODES.index(key.mode) if key is not None and key.mode in MODES else UNTOLD,
             1 + METERS.index(named) if named in METERS else UNTOLD,
             style,
         ],

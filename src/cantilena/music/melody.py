@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 from cantilena.errors import UsageError
 from cantilena.music.key import Key
@@ -161,11 +162,11 @@ class Melody:
         notes = tuple(replace(note, pitches=tuple(p + semitones for p in note.pitches)) for note in self.notes)
         return replace(self, notes=notes, key=self.key.transposed(semitones) if self.key else None)
 
-    def until(self, tick: int) -> Melody:
+    def until(self, tick: int) -> Self:
         """What begins before a tick, cut off there."""
         return self.between(0, tick)
 
-    def between(self, start: int, end: int) -> Melody:
+    def between(self, start: int, end: int) -> Self:
         """The notes that begin in [start, end), moved to the start and cut at the end, `end - start` ticks long."""
         notes = tuple(
             Note(note.pitches, note.onset - start, min(note.end, end) - note.onset)

@@ -3,4 +3,9 @@ from .loop import train as train
 from .options import TRANSFORMER_RATE as TRANSFORMER_RATE
 from .options import TrainingOptions as TrainingOptions
 from .options import preset as preset
+from .place import placed as placed
+from .place import speaks as speaks
+from .processes import ALONE as ALONE
+from .processes import Processes as Processes
+from .processes import together as together
 from .transposition import transpositions as transpositions

@@ -55,7 +55,9 @@ def load_checkpoint(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[st
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is damaged", "start anew with --force") from error
     if not belongs:
-        raise RunError(f"{path} belongs to a training with other options or pieces", "start anew with --force")
+        raise RunError(
+            f"{path} belongs to a training with other options, pieces or processes", "start anew with --force"
+        )
     return tensors, record
 
 

@@ -14,6 +14,7 @@ from cantilena.errors import RunError
 from cantilena.model import Network
 from cantilena.training.checkpoint import load_optimizer, optimizer_tensors, under
 from cantilena.training.options import TrainingOptions
+from cantilena.training.processes import ALONE, Processes
 from cantilena.training.schedule import HALVE_AFTER, learning_rate
 
 
@@ -46,10 +47,11 @@ class Course:
     Args:
         network: trained in place.
         options: how.
+        processes: those that learn together, each with the same network.
     """
 
-    def __init__(self, network: Network, options: TrainingOptions) -> None:
-        self.network, self.options = network, options
+    def __init__(self, network: Network, options: TrainingOptions, processes: Processes = ALONE) -> None:
+        self.network, self.options, self.processes = network, options, processes
         matrices = [weight for weight in network.parameters() if weight.ndim > 1]
         biases = [weight for weight in network.parameters() if weight.ndim == 1]
         self.optimizer = torch.optim.AdamW(
@@ -67,10 +69,10 @@ class Course:
         return self.network if self.averaged is None else self.averaged
 
     def update(self, loss: Tensor, steps: int, share: float) -> None:
-        """Take one step of the optimizer.
+        """Take one step of the optimizer, the same in all processes.
 
         Args:
-            loss: mean nats, with its gradient.
+            loss: mean nats, with its gradient; of several processes, this one's part of it.
             steps: of which it is the mean.
             share: of all epochs' batches done so far.
 
@@ -78,7 +80,10 @@ class Course:
             RunError: the loss is not a number.
         """
         standing, options = self.standing, self.options
-        nats = float(loss.detach())
+        self.optimizer.zero_grad(set_to_none=True)
+        if loss.requires_grad:
+            loss.backward()  # type: ignore[no-untyped-call]
+        nats = self.processes.add_gradients(self.network.parameters(), loss)
         if not math.isfinite(nats):
             raise RunError(
                 f"training went astray at update {standing.updates}: the loss is not a number",
@@ -87,8 +92,6 @@ class Course:
         standing.rate = learning_rate(options, standing.updates, share, standing.halvings)
         for group in self.optimizer.param_groups:
             group["lr"] = standing.rate
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), options.clip)
         self.optimizer.step()
         standing.updates += 1

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from cantilena.model import Network
 from cantilena.training.batches import Batches
+from cantilena.training.processes import ALONE, Processes
 
 Precisely = Callable[[], AbstractContextManager[object]]
 """Gives the context in which a forward pass computes: autocast, or nothing."""
@@ -36,7 +38,11 @@ class Lesson(Protocol):
     def losses(
         self, network: Network, batch: NDArray[Any], epoch: int, precisely: Precisely
     ) -> Iterator[tuple[Tensor, int]]:
-        """Mean nats of the tokens predicted, and how many; the weights may be updated between two of these."""
+        """Mean nats of the tokens predicted, and how many; the weights may be updated between two of these.
+
+        Of several processes each gives its part of the mean over the tokens of all, and how many those are: as often as
+        the others, whatever it has to learn from.
+        """
         ...
 
 
@@ -48,29 +54,38 @@ class EveryStep(Batches):
 
     Args:
         steps: the longest part; the rest as for `Batches`.
+        processes: those that share each batch.
     """
 
-    def __init__(self, steps: int, *batches: Any, **named: Any) -> None:  # noqa: ANN401  (those of Batches)
+    def __init__(self, steps: int, *batches: Any, processes: Processes = ALONE, **named: Any) -> None:  # noqa: ANN401  (those of Batches)
         super().__init__(*batches, **named)
-        self.steps = steps
+        self.steps, self.processes = steps, processes
 
     def losses(
         self, network: Network, batch: NDArray[Any], epoch: int, precisely: Precisely
     ) -> Iterator[tuple[Tensor, int]]:
-        """Mean nats a step of each part of the batch, and the steps it is the mean of."""
-        tokens, lengths, bars = self.tokens(batch, epoch)
+        """Mean nats a step of each part of the batch, and the steps it is the mean of.
+
+        The parts are those of the whole batch: a process whose own pieces have ended gives 0, without gradient.
+        """
+        everyone = np.array([len(self.pieces.tokens[piece]) for piece in batch], dtype=np.int64)
+        tokens, lengths, bars = self.tokens(self.processes.share(batch), epoch)
         rows = torch.from_numpy(network.features.of(tokens, bars)).to(network.device)
         counts = torch.arange(tokens.shape[1])[None, :] < torch.from_numpy(lengths)[:, None]
         targets = torch.from_numpy(tokens).masked_fill(~counts, _NOTHING).to(network.device)
         state = None
-        for first in range(0, tokens.shape[1], self.steps):
+        for first in range(0, int(everyone.max()), self.steps):
+            total, own = (int(np.clip(each - first, 0, self.steps).sum()) for each in (everyone, lengths))
             going = int((lengths > first).sum())  # the longest pieces come first
+            if not going:
+                yield torch.zeros((), device=network.device), total
+                continue
             part = slice(first, first + self.steps)
             with precisely():
                 scores, state = network(rows[:going, part], _cut(state, going))
             wanted = targets[:going, part]
             loss = F.cross_entropy(scores.flatten(0, 1), wanted.flatten(), ignore_index=_NOTHING)
-            yield loss, int((wanted != _NOTHING).sum())
+            yield loss * (own / total), total
 
 
 def _cut(state: Any, going: int) -> Any:  # noqa: ANN401  (a tensor, or a pair for lstm)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cantilena.errors import CorpusError, RunError
+from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.model import (
     Network,
     NetworkOptions,
@@ -34,6 +34,7 @@ from cantilena.training.course import Course
 from cantilena.training.lessons import EveryStep, Lesson
 from cantilena.training.options import TrainingOptions
 from cantilena.training.paper_input import LastStep
+from cantilena.training.processes import ALONE, Processes
 
 CHECKPOINT = "checkpoint.safetensors"
 METRICS = "metrics.jsonl"
@@ -51,6 +52,7 @@ class Trained:
         valid: nats a step on the held-out pieces.
         precision: `float32` or `bfloat16`.
         seconds: how long it took, a resumed training's earlier part not counted.
+        processes: how many learned together.
     """
 
     network: Network
@@ -60,6 +62,7 @@ class Trained:
     valid: float
     precision: str
     seconds: float
+    processes: int = 1
 
 
 def train(
@@ -74,8 +77,11 @@ def train(
     transpositions: NDArray[np.int64] | None = None,
     quiet: bool = False,
     after_epoch: Callable[[int, float], bool] | None = None,
+    processes: Processes = ALONE,
 ) -> Trained:
     """Train a network to predict pieces.
+
+    Several processes that all call this with the same arguments train one network, and each is given it.
 
     Args:
         pieces: to learn from.
@@ -88,35 +94,44 @@ def train(
         transpositions: `(2 n + 1, vocabulary)` tokens in other keys, from `training.transpositions`, to learn each
             piece in a random one.
         quiet: say nothing on the way.
-        after_epoch: told the number of each epoch, from 1, and its held-out loss; True ends the training there.
+        after_epoch: told the number of each epoch, from 1, and its held-out loss; True ends the training there. Of
+            several processes only what process 0 gives is asked.
+        processes: those that learn together, from `together`; only process 0 speaks and uses the folder.
 
     Raises:
         CorpusError: nothing to learn from.
-        RunError: the checkpoint is damaged or of another training, or the loss is no longer a number.
+        RunError: the checkpoint is damaged or of another training, the loss is no longer a number, or another process
+            has ended.
     """
     shape, options = network or NetworkOptions(), training or TrainingOptions()
     if not len(pieces) or not len(valid):
         raise CorpusError("there is no piece to learn from or none to stop by", "give a corpus of 10 pieces or more")
     options = replace(options, epochs=options.passes(pieces.steps))
-    device = choose_device(options.device)
+    device = _device(options.device, processes)
     precision = choose_precision(options.precision, device, shape.width if shape.core == "lstm" else 8)
+    if processes.add([precision == torch.float32])[0]:  # one that gains nothing by bfloat16 decides for all
+        precision = torch.float32
     learner = Network(shape, vocabulary_size, seed=derived_seed(options.seed, "network")).to(device)
-    course = Course(learner, options)
-    lesson = _lesson(pieces, shape, options, vocabulary_size, transpositions)
-    digest = _digest(pieces, valid, shape, options, transpositions)
+    course = Course(learner, options, processes)
+    lesson = _lesson(pieces, shape, options, vocabulary_size, transpositions, processes)
+    digest = _digest(pieces, valid, shape, options, transpositions, processes)
+    folder, quiet = (folder, quiet) if processes.first else (None, True)
     save = partial(_save, folder, course, digest) if folder is not None else _nowhere
+    found = None
     if folder is not None:
         sweep(folder / CHECKPOINT)
-    if folder is not None and resume and (found := load_checkpoint(folder / CHECKPOINT, digest)) is not None:
+        found = load_checkpoint(folder / CHECKPOINT, digest) if resume else None
+    found = processes.tell(found)
+    if found is not None:
         _restore(course, *found)
     started = time.perf_counter()
     # Dropout draws from torch's global generator: it is seeded anew for every batch, and given back as it was.
     with (
-        threads_worth_it(shape.width, _at_once(shape, options)) as threads,
+        threads_worth_it(shape.width, _at_once(shape, options), processes.local_world) as threads,
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):
         if not quiet:
-            say(_announcement(shape, vocabulary_size, device, precision, threads))
+            say(_announcement(shape, vocabulary_size, device, precision, threads, processes))
         _learn(course, lesson, valid, lambda: autocast(device, precision), save, quiet=quiet, after_epoch=after_epoch)
     save()
     learner.load_state_dict(course.best)
@@ -129,6 +144,7 @@ def train(
         valid=standing.best,
         precision=str(precision).removeprefix("torch."),
         seconds=time.perf_counter() - started,
+        processes=processes.world,
     )
 
 
@@ -143,6 +159,7 @@ def _learn(
     after_epoch: Callable[[int, float], bool] | None,
 ) -> None:
     standing, options, network = course.standing, course.options, course.network
+    whose = (course.processes.rank,) if course.processes.rank else ()  # each process leaves out other cells
     saved = time.monotonic()
     total = options.epochs * lesson.each_epoch
     with progress("Training", total=total, unit="batches", quiet=quiet) as bar:
@@ -150,7 +167,7 @@ def _learn(
         while not course.over:
             network.train()
             for batch in lesson.epoch(standing.epoch)[standing.batch :]:
-                torch.manual_seed(derived_seed(options.seed, "dropout", standing.epoch, standing.batch))
+                torch.manual_seed(derived_seed(options.seed, "dropout", standing.epoch, standing.batch, *whose))
                 share = (standing.epoch * lesson.each_epoch + standing.batch) / total
                 for loss, steps in lesson.losses(network, batch, standing.epoch, precisely):
                     course.update(loss, steps, share)
@@ -159,9 +176,39 @@ def _learn(
                 if time.monotonic() - saved > options.checkpoint_seconds:
                     save()
                     saved = time.monotonic()
-            course.end_epoch(likelihood(course.measured.eval(), valid).nats_per_step)
-            if after_epoch is not None and after_epoch(standing.epoch, standing.history[-1]["valid"]):
+            course.end_epoch(_held_out(course.measured.eval(), valid, course.processes))
+            if _ended(course, after_epoch):
                 return
+
+
+def _ended(course: Course, after_epoch: Callable[[int, float], bool] | None) -> bool:
+    """Whether whoever is told of the epoch ends the training: one in process 0, for all."""
+    over = False
+    if after_epoch is not None and course.processes.first:
+        over = after_epoch(course.standing.epoch, course.standing.history[-1]["valid"])
+    return course.processes.tell(over)
+
+
+def _held_out(network: Network, valid: Sequences, processes: Processes) -> float:
+    """Nats a step on the held-out pieces, shared among the processes; equal in all, so that all stop together."""
+    if not processes.several:
+        return likelihood(network, valid).nats_per_step
+    mine = processes.share(np.arange(len(valid)))
+    share = Sequences(tuple(valid.tokens[piece] for piece in mine), valid.bars[mine])
+    nats, steps = processes.add([likelihood(network, share).nats.sum() if len(share) else 0.0, share.steps])
+    return nats / steps
+
+
+def _device(name: str, processes: Processes) -> torch.device:
+    if not processes.several:
+        return choose_device(name)
+    device = choose_device(name, processes.local_rank)
+    kind = processes.tell(device.type)
+    if device.type != kind:
+        raise UsageError(f"it computes on {device.type}, but process 0 on {kind}", "give --device cpu or cuda")
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
 
 
 def _lesson(
@@ -170,10 +217,12 @@ def _lesson(
     options: TrainingOptions,
     vocabulary_size: int,
     transpositions: NDArray[np.int64] | None,
+    processes: Processes,
 ) -> Lesson:
+    batch = options.batch * processes.world
     if shape.input == "paper":
-        return LastStep(pieces, shape.window, options.batch, options.seed, vocabulary_size)
-    return EveryStep(options.steps, pieces, options.batch, options.seed, transpositions, options.forget)
+        return LastStep(pieces, shape.window, batch, options.seed, vocabulary_size, processes)
+    return EveryStep(options.steps, pieces, batch, options.seed, transpositions, options.forget, processes=processes)
 
 
 def _at_once(shape: NetworkOptions, options: TrainingOptions) -> int:
@@ -204,8 +253,9 @@ def _digest(
     shape: NetworkOptions,
     options: TrainingOptions,
     transpositions: NDArray[np.int64] | None,
+    processes: Processes,
 ) -> str:
-    """What tells this training from another: options, pieces, keys."""
+    """What tells this training from another: options, pieces, keys, and how many processes share a batch."""
     content = hashlib.sha256()
     for sequences in (pieces, valid):
         bars = sequences.bars
@@ -213,7 +263,13 @@ def _digest(
             content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
     if transpositions is not None:
         content.update(np.ascontiguousarray(transpositions, dtype=np.int64).tobytes())
-    asked = {"network": options_record(shape), "training": options_record(options), "pieces": content.hexdigest()}
+    asked: dict[str, Any] = {
+        "network": options_record(shape),
+        "training": options_record(options),
+        "pieces": content.hexdigest(),
+    }
+    if processes.several:
+        asked["processes"] = processes.world
     return options_digest(asked)
 
 
@@ -224,9 +280,15 @@ def _note(course: Course) -> str:
 
 
 def _announcement(
-    shape: NetworkOptions, vocabulary_size: int, device: torch.device, precision: torch.dtype, threads: int
+    shape: NetworkOptions,
+    vocabulary_size: int,
+    device: torch.device,
+    precision: torch.dtype,
+    threads: int,
+    processes: Processes,
 ) -> str:
     weights = parameters(shape, vocabulary_size)
     where = f"{device}, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else str(device)
+    where = f"{processes.world} processes, each on {where}" if processes.several else f"on {where}"
     how = "bfloat16 products, which this hardware gains by" if precision == torch.bfloat16 else "float32"
-    return f"A network of {shape.layers} x {shape.width} {shape.core}, {weights:,} weights, on {where}, {how}"
+    return f"A network of {shape.layers} x {shape.width} {shape.core}, {weights:,} weights, {where}, {how}"

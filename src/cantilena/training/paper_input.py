@@ -20,6 +20,7 @@ from torch import Tensor
 from cantilena.model import Network, Sequences
 from cantilena.runs import generator
 from cantilena.training.lessons import Precisely
+from cantilena.training.processes import ALONE, Processes
 
 
 class LastStep:
@@ -31,6 +32,7 @@ class LastStep:
         batch: windows in a batch.
         seed: of the run.
         vocabulary_size: how many tokens there are; this number stands for the start symbol.
+        processes: those that share each batch.
 
     Example:
         >>> lesson = LastStep(Sequences.of([[1, 2, 3]]), window=2, batch=2, seed=1, vocabulary_size=9)
@@ -38,8 +40,16 @@ class LastStep:
         [[9, 9], [1, 2]]
     """
 
-    def __init__(self, pieces: Sequences, window: int, batch: int, seed: int, vocabulary_size: int) -> None:
-        self.window, self.batch, self.seed = window, batch, seed
+    def __init__(
+        self,
+        pieces: Sequences,
+        window: int,
+        batch: int,
+        seed: int,
+        vocabulary_size: int,
+        processes: Processes = ALONE,
+    ) -> None:
+        self.window, self.batch, self.seed, self.processes = window, batch, seed, processes
         pad = np.full(window, vocabulary_size, dtype=np.int64)
         self._line = np.concatenate([part for piece in pieces.tokens for part in (pad, piece)] or [pad])
         starts = np.cumsum([0, *(window + length for length in pieces.lengths)])[:-1]
@@ -66,8 +76,13 @@ class LastStep:
     def losses(
         self, network: Network, batch: NDArray[Any], epoch: int, precisely: Precisely
     ) -> Iterator[tuple[Tensor, int]]:
-        """Mean nats of the tokens after the windows."""
-        seen, following = self.windows(batch)
+        """Mean nats of the tokens after the windows; 0 without gradient where none is left for this process."""
+        share = self.processes.share(batch)
+        if not len(share):
+            yield torch.zeros((), device=network.device), len(batch)
+            return
+        seen, following = self.windows(share)
         with precisely():
             scores = network.forward_windows(torch.from_numpy(seen).to(network.device))
-        yield F.cross_entropy(scores, torch.from_numpy(following).to(network.device)), len(following)
+        loss = F.cross_entropy(scores, torch.from_numpy(following).to(network.device))
+        yield loss * (len(share) / len(batch)), len(batch)

@@ -1,0 +1,164 @@
+"""Train the models of experiments/models.toml on each of its corpora, and tell docs/models.md how well they predict.
+
+    python scripts/compare_models.py [--piano-midi DIR] [--only MODEL ...] [--seed N ...] [--tell]
+
+Each model is measured on the corpus's own held-out part, untold, in nats a step; beside it stands what it gains on the
+n-gram with copy, with the 95 % interval from drawing works with replacement. A result is kept in
+experiments/models.json as soon as it is there, so that an interrupted comparison goes on. `--tell` only writes the
+table.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.corpus import ReadOptions, open_corpus
+from cantilena.corpus.options import Voice
+from cantilena.evaluation import bootstrap_ratio
+from cantilena.experiment import Material, TrainRequest
+from cantilena.experiment.blending import blending, counted
+from cantilena.experiment.held_out import likelihood_of
+from cantilena.experiment.train_run import fitted, learn_network, read_material, shape_and_training
+from cantilena.model import Likelihood, SequenceModel
+from cantilena.runs import generator, read_json, say, write_json
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+CONFIGS, RESULTS = CHECKOUT / "experiments" / "models.toml", CHECKOUT / "experiments" / "models.json"
+DOCUMENT = CHECKOUT / "docs" / "models.md"
+PIANO = "PIANO_MIDI"
+RIVAL = "n-gram with copy"
+Row = dict[str, Any]
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Train and measure what is missing, and write the table."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--piano-midi", type=Path, help="the pieces of piano-midi.de, a folder a composer")
+    parser.add_argument("--only", nargs="+", default=[], metavar="MODEL", help="only these models")
+    parser.add_argument("--corpora", nargs="+", default=[], metavar="CORPUS", help="only these corpora")
+    parser.add_argument("--seed", nargs="+", type=int, help="only these seeds")
+    parser.add_argument("--tell", action="store_true", help="train nothing")
+    asked = parser.parse_args(words)
+    configs = tomllib.loads(CONFIGS.read_text(encoding="utf-8"))
+    rows: list[Row] = read_json(RESULTS)["rows"] if RESULTS.exists() else []
+    for corpus, reading in configs["corpora"].items() if not asked.tell else ():
+        if (reading["corpus"] == PIANO and asked.piano_midi is None) or (asked.corpora and corpus not in asked.corpora):
+            continue
+        found = _missing(corpus, configs, rows, asked.only, asked.seed)
+        if not found:
+            continue
+        reading = {**reading, "corpus": str(asked.piano_midi)} if reading["corpus"] == PIANO else reading
+        material, facts = read_material(TrainRequest(**reading))
+        rival, works = measured(counted(material), material, "test"), works_of(reading, material)
+        for model, seed in found:
+            say(f"{corpus}: {model}, seed {seed}")
+            flags = {**reading, **configs["models"][model], "seed": seed}
+            rows.append(
+                {"corpus": corpus, "model": model, "seed": seed, **result(flags, material, facts, rival, works)}
+            )
+            write_json(RESULTS, {"rows": rows})
+    text = DOCUMENT.read_text(encoding="utf-8")
+    told = f"<!-- models -->\n{table(rows, list(configs['models']), list(configs['corpora']))}\n<!-- end -->"
+    DOCUMENT.write_text(re.sub(r"<!-- models -->\n.*?<!-- end -->", lambda _: told, text, flags=re.DOTALL), "utf-8")
+
+
+def works_of(reading: Mapping[str, Any], material: Material) -> NDArray[np.str_]:
+    """The work that each piece of the test part is of: voices of a chorale are not independent of one another."""
+    voice: Voice = "all" if reading.get("encoding") == "events" else "melody"
+    test = open_corpus(reading["corpus"], ReadOptions(voice=voice)).split("test")
+    works = dict(zip((melody.source for melody in test.melodies()), test.column("piece"), strict=True))
+    return np.array([works[melody.source] for melody in material.test.melodies])
+
+
+def result(
+    flags: Mapping[str, Any],
+    material: Material,
+    corpus: Mapping[str, str],
+    rival: Likelihood,
+    works: NDArray[np.str_],
+) -> Row:
+    """One model, trained and measured."""
+    flags, started = dict(flags), perf_counter()
+    alone = flags.pop("alone", False)
+    if flags.get("model") == "ngram":
+        request = TrainRequest(**flags)
+        ngram = counted(material, request.ngram)
+        model: SequenceModel = ngram.plain() if alone else ngram
+        about: Row = {}
+    else:
+        model, about = _network(TrainRequest(conditions="none", **flags), material, corpus)
+    seconds = perf_counter() - started
+    test = measured(model, material, "test")
+    further = bootstrap_ratio(rival.nats - test.nats, test.steps.astype(np.float64), works, generator(1, "margin"))
+    return {
+        "valid": round(measured(model, material, "valid").nats_per_step, 4),
+        "test": round(test.nats_per_step, 4),
+        "gain": [round(number, 4) for number in (further.value, further.low, further.high)],
+        "seconds": round(seconds),
+        **about,
+    }
+
+
+def _network(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> tuple[SequenceModel, Row]:
+    network, training = fitted(request, *shape_and_training(request), material)
+    learned = learn_network(network, training, material, corpus)
+    weights = sum(values.size for values in learned.bundle.weights.values())
+    about: Row = {"epochs": learned.epochs, "weights": weights, "dropout": network.dropout}
+    if not request.blend:
+        return learned.model, about
+    mixed = blending(learned.model, material, request.ngram, wanted=True)
+    return mixed.model, about | {"share": mixed.answer()["share"]}
+
+
+def measured(model: SequenceModel, material: Material, part: str) -> Likelihood:
+    """How well a model predicts the held-out pieces of a part, untold."""
+    return likelihood_of(model, getattr(material, part).sequences, material.encoding)
+
+
+def _missing(
+    corpus: str, configs: Mapping[str, Any], rows: Sequence[Row], only: Sequence[str], seeds: Sequence[int] | None
+) -> list[tuple[str, int]]:
+    """Models and seeds that have no result on a corpus; what is only counted has one seed."""
+    done = {(row["corpus"], row["model"], row["seed"]) for row in rows}
+    wanted = [
+        (model, seed)
+        for seed in seeds or configs["seeds"]
+        for model, flags in configs["models"].items()
+        if (not only or model in only) and (flags.get("model") != "ngram" or seed == configs["seeds"][0])
+    ]
+    return [(model, seed) for model, seed in wanted if (corpus, model, seed) not in done]
+
+
+def table(rows: Sequence[Row], models: Sequence[str], corpora: Sequence[str]) -> str:
+    """A Markdown table: a row a model, a column a corpus: valid, test, and the gain on the rival with its interval."""
+    corpora = [corpus for corpus in corpora if any(row["corpus"] == corpus for row in rows)]
+    lines = [f"| | {' | '.join(corpora)} |", "|---" * (len(corpora) + 1) + "|"]
+    for model in models:
+        cells = [_cell([row for row in rows if (row["corpus"], row["model"]) == (corpus, model)]) for corpus in corpora]
+        lines.append(f"| {model} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(seeds: Sequence[Row]) -> str:
+    """Means over seeds; the interval is the widest that one of them has."""
+    if not seeds:
+        return "–"
+    valid, test, gain = (np.mean([row[name] for row in seeds], axis=0) for name in ("valid", "test", "gain"))
+    cell = f"{valid:.3f}, **{test:.3f}**"
+    if seeds[0]["model"] == RIVAL:
+        return cell
+    low, high = min(row["gain"][1] for row in seeds), max(row["gain"][2] for row in seeds)
+    return f"{cell}<br><small>{gain[0]:+.3f} ({low:+.3f} to {high:+.3f})</small>".replace("-", "−")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Put the results of `cantilena reproduce --preset paper` into docs/paper.md, with its figures.
+
+    python scripts/tell_paper.py RUN
+
+RUN is the folder of a finished run. The tables stand between the marks `<!-- NAME -->` and `<!-- end -->`.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cantilena.evaluation.metric_catalogue import words_of
+from cantilena.evaluation.tables import number
+from cantilena.runs import read_json
+
+DOCS = Path(__file__).resolve().parents[1] / "docs"
+DOCUMENT = DOCS / "paper.md"
+PUBLISHED = {
+    "excessively_repeated": ("63.3 %", "2.5 %"),
+    "not_in_key": ("5.0 %", "3.5 %"),
+    "in_motif": ("10.2 %", "69.5 %"),
+    "in_repeated_motif": ("0.0 %", "0.62 %"),
+}
+"""The paper's table, section IX.C: LSTM, and LSTM with reinforcement learning."""
+
+BESIDE = (
+    "starts_on_tonic",
+    "ends_on_tonic",
+    "leaps_resolved",
+    "autocorrelation_1",
+    "different_melodies",
+    "distinct_4",
+    "kl_per_step",
+    "overlap",
+    "copied_beyond_people",
+)
+"""What the paper does not tell, and no result of this kind should be without."""
+
+FIGURES = ("figure-4.svg", "figure-5.svg", "figure-7.svg", "figure-8.png", "figure-9.png", "figure-10.png")
+
+
+def main(run: Path) -> None:
+    """Write the tables and copy the figures."""
+    systems = read_json(run / "results.json")["systems"]
+    text = DOCUMENT.read_text(encoding="utf-8")
+    for name in ("grid", "events"):
+        told = {one: system for one, system in systems.items() if ("events" in one) == (name == "events")}
+        text = _between(text, name, table(told))
+    text = _between(text, "training", training(run))
+    DOCUMENT.write_text(text, encoding="utf-8")
+    for figure in FIGURES:
+        if (run / "figures" / figure).exists():
+            shutil.copy(run / "figures" / figure, DOCS / "pictures" / f"paper-{figure}")
+
+
+def table(systems: Mapping[str, Any]) -> str:
+    """A Markdown table: a row a metric, a column a system, the paper's own two beside them."""
+    lines = [f"| | {' | '.join(systems)} | paper: LSTM | paper: RL |", "|---" * (len(systems) + 3) + "|"]
+    for metric in (*PUBLISHED, *BESIDE):
+        cells = [_cell(system["metrics"].get(metric), metric) for system in systems.values()]
+        if any(cells):
+            label = words_of(metric).label
+            lines.append(f"| {' | '.join([label, *cells, *PUBLISHED.get(metric, ('', ''))])} |")
+    return "\n".join(lines)
+
+
+def training(run: Path) -> str:
+    """A Markdown table: how long each network learned, and how well it then predicted held-out pieces."""
+    lines = ["| | epochs | best | nats a step, learned from | held out | minutes |", "|---|---|---|---|---|---|"]
+    for facts in sorted((run / "work").glob("*/facts.json")):
+        about: Mapping[str, Any] = read_json(facts)
+        history: Sequence[Mapping[str, float]] = about.get("history", ())
+        if history and "valid" in history[0]:
+            best = min(history, key=lambda epoch: epoch["valid"])
+            numbers = (len(history), best["epoch"], f"{best['train']:.3f}", f"{best['valid']:.3f}")
+            minutes = f"{about['seconds'] / 60:.0f}"
+            lines.append(f"| {' | '.join(str(one) for one in (facts.parent.name, *numbers, minutes))} |")
+    return "\n".join(lines)
+
+
+def _cell(entry: Mapping[str, Any] | None, metric: str) -> str:
+    if not entry or entry["value"] is None:
+        return ""
+    words = words_of(metric)
+    bounds = [number(entry[bound], words).removesuffix("\u00a0%") for bound in ("low", "high") if entry.get(bound)]
+    interval = f"<br><small>{bounds[0]} to {bounds[1]}</small>" if len(bounds) == 2 else ""
+    return number(entry["value"], words).replace("\u00a0", " ") + interval
+
+
+def _between(text: str, name: str, content: str) -> str:
+    pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+    if not re.search(pattern, text, re.DOTALL):
+        raise SystemExit(f"error: {DOCUMENT} has no mark <!-- {name} -->\nhint: put it back, and <!-- end --> after it")
+    return re.sub(pattern, lambda found: f"{found[1]}{content}\n{found[2]}", text, count=1, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

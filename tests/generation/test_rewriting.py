@@ -1,0 +1,230 @@
+"""Bars written anew: nothing else changes, and what comes after is heard."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cantilena.corpus import load_builtin
+from cantilena.encoding import EventsEncoding, GridEncoding
+from cantilena.errors import UsageError
+from cantilena.generation import BarRange, ComposeOptions, Composer, SamplingOptions, load
+from cantilena.generation.gap import Gap, Surroundings
+from cantilena.generation.rewriting import Candidates, candidates_for
+from cantilena.model import Bars
+from cantilena.music import Key, Melody, Meter, Note, Tempo
+from cantilena.runs import generator
+from cantilena.theory import load_rules
+
+LONG = Melody.of([(60 + step % 7, 24) for step in range(32)], key=Key())
+
+
+def outside(melody: Melody, start: int, end: int) -> list[Note]:
+    return [note for note in melody.notes if not start <= note.onset < end]
+
+
+@st.composite
+def tunes(draw: st.DrawFn) -> tuple[Melody, int, int]:
+    meter = draw(st.sampled_from([Meter(), Meter(3, 4), Meter(6, 8), Meter(5, 32)]))
+    pairs = draw(
+        st.lists(
+            st.tuples(
+                st.sampled_from([None, 48, 60, 62, 66, 71, 84, (60, 64, 67)]), st.sampled_from([3, 6, 8, 12, 24, 40])
+            ),
+            min_size=1,
+            max_size=40,
+        )
+    )
+    pickup = draw(st.sampled_from([0, 0, 6, 12, 8])) % meter.ticks_per_bar
+    key = draw(st.sampled_from([None, Key(), Key(3, "minor"), Key(2, "dorian")]))
+    melody = Melody.of(pairs, key=key, meter=meter, pickup=pickup, tempo=Tempo.constant(90), title="Air")
+    count = melody.bars - bool(pickup)
+    first = draw(st.integers(0 if pickup else 1, max(count, 1)))
+    return melody, first, draw(st.integers(first, max(count, first)))
+
+
+@given(tunes(), st.sampled_from(["grid", "events"]), st.integers(0, 50), st.booleans())
+@settings(max_examples=120, deadline=None)
+def test_notes_of_other_bars_stay(
+    both: dict[str, Composer], asked: tuple[Melody, int, int], encoding: str, seed: int, greedy: bool
+) -> None:
+    melody, first, last = asked
+    composer = both[encoding]
+    try:
+        gap = Gap.of(melody, BarRange(first, last))
+        made = composer.rewrite(melody, first, last, melodies=2, sampling=SamplingOptions(greedy=greedy), seed=seed)
+    except UsageError as refusal:
+        assert any(words in refusal.text for words in ("no note", "held through", "ends before"))  # noqa: PT017
+        return
+    assert made[:1] == composer.rewrite(melody, first, last, sampling=SamplingOptions(greedy=greedy), seed=seed)
+    for one in made:
+        assert outside(one, gap.start, gap.end) == outside(melody, gap.start, gap.end)
+        assert (one.meter, one.tempo, one.pickup, one.title) == (melody.meter, melody.tempo, melody.pickup, "Air")
+        assert melody.key is None or one.key == melody.key
+        assert one.length == max(melody.length, gap.end)
+        if encoding == "grid":
+            held = max((note.end for note in melody.sounding if note.onset < gap.start), default=0)
+            last_end = max((n.end for n in melody.sounding if gap.start <= n.onset < gap.end), default=0)
+            for note in one.sounding:
+                if gap.start <= note.onset < gap.end:
+                    assert note.onset >= held
+                    assert note.end <= max(gap.end, last_end)
+                    assert not note.is_chord
+
+
+def test_notes_across_the_barlines() -> None:
+    """A note held into the gap stays; one held out of it goes, and what sounds there now is held as long."""
+    melody = Melody.of([(60, 108), (62, 60), (64, 36), (65, 84)], key=Key())  # bars of 96 ticks: 108, 168, 204
+    gap = Gap.of(melody, BarRange(2, 2))
+    around = Surroundings.of(melody, gap, GridEncoding())
+    assert (around.origin, around.steps, around.held_until, around.begins_anew) == (108, 14, 204, True)
+    grid = GridEncoding()
+    assert around.past.tolist() == [14, *[1] * 17]
+    assert around.future_after_sound.tolist()[:3] == [1, 1, 19]
+    new = np.array([16, 1, 1, 1, 1, 1, 1, 1, 1, 1, 0, 1, 17, 1])
+    assert [(n.top, n.onset, n.end) for n in around.notes(new, grid) if n.pitches] == [(62, 108, 168), (63, 180, 204)]
+    silent = np.array([16, 0, *[1] * 12])
+    assert around.whole(silent[None], grid)[0, -16:].tolist()[:3] == [1, 1, 19]
+    # What is silent after the gap stays silent, whatever the new music ends with.
+    rested = Melody.of([(60, 96), (62, 48), (None, 96), (65, 48)], key=Key())
+    around = Surroundings.of(rested, Gap.of(rested, BarRange(2, 2)), grid)
+    assert around.future_after_sound.tolist()[:2] == [0, 1]
+    assert around.future.tolist()[:2] == [1, 1]
+
+
+def test_the_future_decides_between_candidates() -> None:
+    weights = Candidates(np.zeros((3, 1), dtype=int), np.zeros(3), np.log([0.5, 0.25, 0.25]), None)
+    drawn = [weights.chosen(np.random.default_rng(seed)) for seed in range(4000)]
+    np.testing.assert_allclose(np.bincount(drawn) / 4000, [0.5, 0.25, 0.25], atol=0.03)
+    hopeless = replace(weights, log_future=np.full(3, -np.inf))
+    assert hopeless.chosen(np.random.default_rng(1)) in (0, 1, 2)
+
+
+def test_resampling_draws_from_the_true_posterior() -> None:
+    """Against a chain whose posterior is worked out by hand: p(b | a, c) = p(b | a) p(c | b) / p(c | a)."""
+    transition = np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3], [0.3, 0.3, 0.4]])
+
+    class Chain:
+        vocabulary_size = 3
+
+        def start(self, melodies: int) -> tuple[np.ndarray, None]:
+            return np.log(np.full((melodies, 3), 1 / 3)), None
+
+        def step(self, tokens: np.ndarray, state: None) -> tuple[np.ndarray, None]:
+            return np.log(transition[tokens]), None
+
+        def log_probs(self, tokens: np.ndarray) -> np.ndarray:
+            first = np.log(np.full((len(tokens), 1, 3), 1 / 3))
+            return np.concatenate([first, np.log(transition[tokens[:, :-1]])], axis=1)
+
+    for temperature in (1.0, 2.0):
+        step = transition ** (1 / temperature)
+        step /= step.sum(axis=1, keepdims=True)
+        exact = step[0] * step[:, 2] / (step[0] @ step[:, 2])
+        around = Surroundings(np.array([0]), 1, np.array([2]), np.array([2]), ((0, 1),), 0, 1, 1, begins_anew=False)
+        found = []
+        for seed in range(3000):
+            rng = np.random.default_rng(seed)
+            drawn = candidates_for(
+                Chain(),
+                around,
+                rng,
+                encoding=EventsEncoding(("C4", "D4", "E4")),
+                bars=Bars.common_time(64),
+                sampling=SamplingOptions(temperature=temperature),
+            )
+            found.append(int(drawn.tokens[drawn.chosen(rng), 0]))
+        np.testing.assert_allclose(np.bincount(found, minlength=3) / 3000, exact, atol=0.035)
+
+
+def test_the_continuation_is_likelier_than_after_the_first_candidate() -> None:
+    """On people's tunes that the model did not learn, judged by the model and by another one."""
+    composer, judge = load("tunes"), load("tunes+rl-tuner")
+    tunes = [one for one in load_builtin("tunes").melodies("test") if one.bars >= 8][:12]
+    gained: dict[str, list[float]] = {"own": [], "other": []}
+    for number, tune in enumerate(tunes):
+        gap = Gap.of(tune, BarRange(3, 4))
+        around = Surroundings.of(tune, gap, composer.encoding)
+        bars = Bars.of(tune.meter, melodies=64, step_ticks=6, pickup=tune.pickup, key=tune.key)
+        rng = generator(1, "rewrite", number)
+        drawn = candidates_for(
+            composer.model, around, rng, encoding=composer.encoding, bars=bars, sampling=SamplingOptions()
+        )
+        chosen = drawn.chosen(rng)
+        gained["own"].append(drawn.log_future[chosen] - drawn.log_future[0])
+        whole = around.whole(drawn.tokens[[chosen, 0]], composer.encoding)
+        log_probs = np.asarray(judge.prior.log_probs(whole), dtype=np.float64)
+        nats = np.take_along_axis(log_probs, whole[..., None], axis=-1)[:, -len(around.future) :, 0].sum(axis=1)
+        gained["other"].append(nats[0] - nats[1])
+    assert np.mean(gained["own"]) > 1
+    assert np.mean(gained["other"]) > 0
+
+
+@pytest.mark.parametrize("key", ["E minor", "Ab major"])
+def test_ranges_rules_and_keys(grid: Composer, key: str) -> None:
+    tune = grid.compose(bars=6, key=key, meter="3/4", seed=3)
+    made = grid.rewrite(tune, 3, 4, range="D4-D5", constrain="rl-tuner:key", seed=1, melodies=3)
+    for one in made:
+        new = [n for n in one.sounding if 144 <= n.onset < 288]
+        assert all(62 <= n.top <= 74 and n.top % 12 in Key.parse(key).pitch_classes for n in new)
+        assert one.rules_broken == 0
+        assert one.log_likelihood < 0
+    rules = load_rules("rl-tuner:key")
+    assert grid.rewrite(tune, 3, 4, range="D4-D5", constrain=rules, seed=1) == made[:1]
+    with pytest.raises(UsageError, match="range"):
+        grid.rewrite(tune, 3, 4, range="G8-G9")
+
+
+@pytest.mark.parametrize(("first", "last"), [(0, 1), (3, 2), (-1, 1), (9, 9), (1, 9)])
+def test_bars_that_are_not_there(grid: Composer, first: int, last: int) -> None:
+    with pytest.raises(UsageError):
+        grid.rewrite(LONG, first, last)
+
+
+def test_what_makes_no_sense(grid: Composer, events: Composer) -> None:
+    with pytest.raises(UsageError, match="no note"):
+        grid.rewrite(Melody((), length=960), 1, 2)
+    with pytest.raises(UsageError, match="held through"):
+        grid.rewrite(Melody.of([(60, 300)]), 2, 2)
+    with pytest.raises(UsageError, match="no note begins"):
+        events.rewrite(Melody.of([(60, 96), (None, 96), (62, 96)]), 2, 2)
+    for silly in (0, 10_001):
+        with pytest.raises(UsageError):
+            grid.rewrite(LONG, 1, 2, melodies=silly)
+    with pytest.raises(UsageError, match="of no piece"):
+        grid.compose_many(1, ComposeOptions(bars=BarRange(5, 8)))
+    pickup = Melody.of([(60, 24), (62, 96), (64, 72)], pickup=24, key=Key())
+    made = grid.rewrite(pickup, 2, 2)[0]
+    assert made.length == 192  # the last bar completes the pickup
+    assert outside(made, 120, 192) == list(pickup.notes[:2])
+    assert outside(grid.rewrite(pickup, 0, 0)[0], 0, 24) == list(pickup.notes[1:])
+    with pytest.raises(UsageError) as refused:
+        grid.rewrite(pickup, 2, 7)
+    assert "2 bars" in refused.value.hint
+
+
+def test_a_model_without_time_keeps_the_rhythm(events: Composer) -> None:
+    tune = Melody.of([(60, 36), (62, 12), (64, 48), (60, 24), (66, 72), (69, 96)], key=Key())
+    made = events.rewrite(tune, 2, 2, seed=5)[0]
+    assert [(n.onset, n.duration) for n in made.notes] == [(n.onset, n.duration) for n in tune.notes]
+    assert len(made.tokens) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "bars"), [("5-8", (5, 8)), (" 5 - 5 ", (5, 5)), ("0-1", (0, 1)), ("5", None), ("8-5", None), ("٥-٨", None)]
+)
+def test_ranges_of_bars_as_they_are_typed(text: str, bars: tuple[int, int] | None) -> None:
+    if bars is None:
+        with pytest.raises(UsageError):
+            BarRange.parse(text)
+    else:
+        assert (BarRange.parse(text).first, BarRange.parse(text).last) == bars
+
+
+@pytest.fixture(scope="module")
+def both(grid: Composer, events: Composer) -> dict[str, Composer]:
+    return {"grid": grid, "events": events}
