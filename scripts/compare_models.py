@@ -11,7 +11,6 @@ table.
 from __future__ import annotations
 
 import argparse
-import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,6 +29,7 @@ from cantilena.experiment.held_out import likelihood_of
 from cantilena.experiment.train_run import fitted, learn_network, read_material, shape_and_training
 from cantilena.model import Likelihood, SequenceModel
 from cantilena.runs import generator, read_json, say, write_json
+from told_documents import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CONFIGS, RESULTS = CHECKOUT / "experiments" / "models.toml", CHECKOUT / "experiments" / "models.json"
@@ -67,8 +67,8 @@ def main(words: Sequence[str] | None = None) -> None:
             )
             write_json(RESULTS, {"rows": rows})
     text = DOCUMENT.read_text(encoding="utf-8")
-    told = f"<!-- models -->\n{table(rows, list(configs['models']), list(configs['corpora']))}\n<!-- end -->"
-    DOCUMENT.write_text(re.sub(r"<!-- models -->\n.*?<!-- end -->", lambda _: told, text, flags=re.DOTALL), "utf-8")
+    told = table(rows, list(configs["models"]), list(configs["corpora"]))
+    DOCUMENT.write_text(between(text, "models", told), encoding="utf-8")
 
 
 def works_of(reading: Mapping[str, Any], material: Material) -> NDArray[np.str_]:

@@ -8,7 +8,6 @@ document.
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -16,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.evaluation.metric_catalogue import words_of
-from cantilena.evaluation.tables import number
 from cantilena.runs import read_json
+from told_documents import between, cell
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DOCUMENT = DOCS / "tuning.md"
@@ -45,9 +44,9 @@ def main(frontier: Path, g_experiment: Path) -> None:
     """Write both tables and copy the picture of the frontier."""
     text = DOCUMENT.read_text(encoding="utf-8")
     swept = read_json(frontier / "results.json")["systems"]
-    text = _between(text, "frontier", table(swept, COLUMNS, reward=True))
+    text = between(text, "frontier", table(swept, COLUMNS, reward=True))
     found = read_json(g_experiment / "results.json")["systems"]
-    text = _between(text, "g-learning", table(found, {name: words_of(name).label for name in G_COLUMNS}, reward=False))
+    text = between(text, "g-learning", table(found, {name: words_of(name).label for name in G_COLUMNS}, reward=False))
     DOCUMENT.write_text(text, encoding="utf-8")
     shutil.copy(frontier / "frontier.png", DOCS / "pictures" / "frontier.png")
 
@@ -57,28 +56,10 @@ def table(systems: Mapping[str, Any], columns: Mapping[str, str], *, reward: boo
     head = ["", *(["reward"] if reward else []), *columns.values()]
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name, system in systems.items():
-        cells: Sequence[str] = [_cell(system["metrics"].get(metric), metric) for metric in columns]
+        cells: Sequence[str] = [cell(system["metrics"].get(metric), metric) for metric in columns]
         earned = [f"{system['reward']:.0f}"] if reward else []
         rows.append(f"| {' | '.join([name, *earned, *cells])} |")
     return "\n".join(rows)
-
-
-def _cell(entry: Mapping[str, Any] | None, metric: str) -> str:
-    if not entry or entry["value"] is None:
-        return "–"
-    words = words_of(metric)
-    bare = [
-        number(bound, words).removesuffix("\u00a0%") for bound in (entry["low"], entry["high"]) if bound is not None
-    ]
-    interval = f"<br><small>{bare[0]} to {bare[1]}</small>" if len(bare) == 2 else ""
-    return number(entry["value"], words).replace("\u00a0", " ") + interval
-
-
-def _between(text: str, name: str, content: str) -> str:
-    pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-    if not re.search(pattern, text, re.DOTALL):
-        raise SystemExit(f"error: {DOCUMENT} has no mark <!-- {name} -->\nhint: put it back, and <!-- end --> after it")
-    return re.sub(pattern, lambda found: f"{found[1]}{content}\n{found[2]}", text, count=1, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

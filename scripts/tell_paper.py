@@ -7,7 +7,6 @@ RUN is the folder of a finished run. The tables stand between the marks `<!-- NA
 
 from __future__ import annotations
 
-import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.evaluation.metric_catalogue import words_of
-from cantilena.evaluation.tables import number
 from cantilena.runs import read_json
+from told_documents import between, cell
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DOCUMENT = DOCS / "paper.md"
@@ -50,8 +49,8 @@ def main(run: Path) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     for name in ("grid", "events"):
         told = {one: system for one, system in systems.items() if ("events" in one) == (name == "events")}
-        text = _between(text, name, table(told))
-    text = _between(text, "training", training(run))
+        text = between(text, name, table(told))
+    text = between(text, "training", training(run))
     DOCUMENT.write_text(text, encoding="utf-8")
     for figure in FIGURES:
         if (run / "figures" / figure).exists():
@@ -62,7 +61,7 @@ def table(systems: Mapping[str, Any]) -> str:
     """A Markdown table: a row a metric, a column a system, the paper's own two beside them."""
     lines = [f"| | {' | '.join(systems)} | paper: LSTM | paper: RL |", "|---" * (len(systems) + 3) + "|"]
     for metric in (*PUBLISHED, *BESIDE):
-        cells = [_cell(system["metrics"].get(metric), metric) for system in systems.values()]
+        cells = [cell(system["metrics"].get(metric), metric, "") for system in systems.values()]
         if any(cells):
             label = words_of(metric).label
             lines.append(f"| {' | '.join([label, *cells, *PUBLISHED.get(metric, ('', ''))])} |")
@@ -81,22 +80,6 @@ def training(run: Path) -> str:
             minutes = f"{about['seconds'] / 60:.0f}"
             lines.append(f"| {' | '.join(str(one) for one in (facts.parent.name, *numbers, minutes))} |")
     return "\n".join(lines)
-
-
-def _cell(entry: Mapping[str, Any] | None, metric: str) -> str:
-    if not entry or entry["value"] is None:
-        return ""
-    words = words_of(metric)
-    bounds = [number(entry[bound], words).removesuffix("\u00a0%") for bound in ("low", "high") if entry.get(bound)]
-    interval = f"<br><small>{bounds[0]} to {bounds[1]}</small>" if len(bounds) == 2 else ""
-    return number(entry["value"], words).replace("\u00a0", " ") + interval
-
-
-def _between(text: str, name: str, content: str) -> str:
-    pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-    if not re.search(pattern, text, re.DOTALL):
-        raise SystemExit(f"error: {DOCUMENT} has no mark <!-- {name} -->\nhint: put it back, and <!-- end --> after it")
-    return re.sub(pattern, lambda found: f"{found[1]}{content}\n{found[2]}", text, count=1, flags=re.DOTALL)
 
 
 if __name__ == "__main__":

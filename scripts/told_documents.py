@@ -1,0 +1,29 @@
+"""Tables in documents: the marks between which a script writes, and a number with its interval."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from cantilena.evaluation.metric_catalogue import words_of
+from cantilena.evaluation.tables import number
+
+
+def between(text: str, name: str, content: str) -> str:
+    """The text of a document with other content between the marks `<!-- NAME -->` and `<!-- end -->`."""
+    pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+    if not re.search(pattern, text, re.DOTALL):
+        raise SystemExit(f"error: there is no mark <!-- {name} -->\nhint: put it back, and <!-- end --> after it")
+    return re.sub(pattern, lambda found: f"{found[1]}{content}\n{found[2]}", text, count=1, flags=re.DOTALL)
+
+
+def cell(entry: Mapping[str, Any] | None, metric: str, missing: str = "–") -> str:
+    """An entry of results.json as a cell of a Markdown table: the value, its 95 % interval below."""
+    if not entry or entry["value"] is None:
+        return missing
+    words = words_of(metric)
+    bounds = (entry["low"], entry["high"])
+    bare = [number(bound, words).removesuffix("\u00a0%") for bound in bounds if bound is not None]
+    interval = f"<br><small>{bare[0]} to {bare[1]}</small>" if len(bare) == 2 else ""
+    return number(entry["value"], words).replace("\u00a0", " ") + interval
