@@ -188,7 +188,7 @@ class Tunings:
                 return
             await asyncio.sleep(_BETWEEN)
             with suppress(TimeoutError):
-                await asyncio.wait_for(job.changed.wait(), 1.0)
+                await asyncio.wait_for(job.changed.wait(), _BETWEEN)
 
     async def close(self) -> None:
         """Cancel everything, and wait until no process is left."""
