@@ -18,11 +18,12 @@ from cantilena.errors import UsageError
 from cantilena.model import Bundle, find_bundle
 from cantilena.studio.answers import Curves
 from cantilena.studio.composers import Composers
-from cantilena.studio.jobs import Tuning, Tunings, rules_in_words
+from cantilena.studio.jobs import Tunings, rules_in_words
 from cantilena.studio.made_models import MadeModels
 from cantilena.studio.pages import Pages
 from cantilena.studio.refusals import RefusalError, UnknownError
 from cantilena.studio.requests import JobRequest
+from cantilena.studio.tuning_job import Tuning
 from cantilena.studio.tuning_worker import Order, options_of, untuned
 
 QUICK = {"model": "tunes", "updates": 1, "rules": {"set": "paper"}}

@@ -20,7 +20,6 @@ from matplotlib.image import imread
 from cantilena.formats import midi_bytes, score_with_timemap
 from cantilena.formats.piano import TAIL_SECONDS
 from cantilena.music import Melody
-from cantilena.studio.exports import EXPORTS
 from cantilena.studio.pictures import _systems
 from cantilena.studio.pictures import slices as slices_of
 from cantilena.studio.shapes import MelodyShape
@@ -114,14 +113,35 @@ def test_midi_holds_the_notes_for_another_reader_too(client: TestClient, tune: A
 def test_what_was_written_can_be_read_again(client: TestClient, tune: Any) -> None:
     pytest.importorskip("music21")
     for ending in ("mid", "musicxml", "abc"):
-        if ending not in EXPORTS:
-            continue
         answer = client.post(
             "/api/read", params={"name": f"My tune.{ending.upper()}"}, content=export(client, ending, tune)
         )
         assert answer.status_code == 200, answer.text[:300]
         assert answer.json()["melody"]["notes"] == tune["notes"], ending
         assert answer.json()["notes"] == len(tune["notes"])
+
+
+def test_an_expressive_melody_is_shaped_and_a_plain_one_is_not(client: TestClient, tune: Any) -> None:
+    plain, shaped = (
+        [
+            message.velocity
+            for message in mido.MidiFile(file=io.BytesIO(export(client, "mid", tune, expressive=expressive)))
+            if message.type == "note_on" and message.velocity
+        ]
+        for expressive in (False, True)
+    )
+    assert len(plain) == len(shaped) == len(tune["notes"])
+    assert len(set(plain)) == 1
+    assert len(set(shaped)) > 2
+    straight = client.post("/api/sound", json={"melody": tune}).content
+    assert client.post("/api/sound", json={"melody": tune, "expressive": True}).content != straight
+    assert export(client, "wav", tune) == straight
+
+
+def test_abc_can_be_copied_as_text(client: TestClient, tune: Any) -> None:
+    text = export(client, "abc", tune).decode()
+    assert "\nX:1\nT:A tune\n" in text
+    assert "K:C" in text
 
 
 def of_png(content: bytes) -> np.ndarray[Any, Any]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cantilena.formats import midi_bytes, musicxml, score_svg
+from cantilena.formats import abc, midi_bytes, musicxml, score_svg
 from cantilena.music import Melody
 from cantilena.studio.sounds import played
 
@@ -27,7 +27,7 @@ class Export:
 
 
 def _midi(melody: Melody, expressive: bool) -> bytes:
-    return midi_bytes(melody)
+    return midi_bytes(melody, expressive=expressive)
 
 
 def _musicxml(melody: Melody, expressive: bool) -> bytes:
@@ -54,6 +54,10 @@ def _wav(melody: Melody, expressive: bool) -> bytes:
     return played(melody, expressive=expressive)
 
 
+def _abc(melody: Melody, expressive: bool) -> bytes:
+    return abc(melody).encode()
+
+
 EXPORTS = {
     "mid": Export("audio/midi", _midi),
     "musicxml": Export("application/vnd.recordare.musicxml+xml", _musicxml),
@@ -61,6 +65,7 @@ EXPORTS = {
     "pdf": Export("application/pdf", _pdf),
     "png": Export("image/png", _png),
     "wav": Export("audio/wav", _wav),
+    "abc": Export("text/vnd.abc", _abc),
 }
 """The formats by the ending of their files."""
 

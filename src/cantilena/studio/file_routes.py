@@ -21,7 +21,7 @@ from cantilena.studio.uploads import read_upload
 ROUTES = APIRouter(prefix="/api", tags=["files"])
 """The addresses of this file."""
 
-Ending = Literal["mid", "musicxml", "svg", "pdf", "png", "wav"]
+Ending = Literal["mid", "musicxml", "svg", "pdf", "png", "wav", "abc"]
 """The formats, by the ending of their files."""
 
 _FILES: Answers = {

@@ -10,11 +10,12 @@ from fastapi.responses import StreamingResponse
 
 from cantilena.studio.answers import JobAnswer, Jobs
 from cantilena.studio.events import EVENTS, event
-from cantilena.studio.jobs import Tuning, Tunings
+from cantilena.studio.jobs import Tunings
 from cantilena.studio.pages import Pages
 from cantilena.studio.refusals import UNKNOWN, Answers
 from cantilena.studio.requests import JobRequest
 from cantilena.studio.studio import Here
+from cantilena.studio.tuning_job import Tuning
 
 ROUTES = APIRouter(prefix="/api", tags=["tuning"])
 """The addresses of this file."""

@@ -8,25 +8,22 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
 
 from cantilena.errors import UsageError
 from cantilena.model import Bundle
-from cantilena.studio.answers import Curves, Job
+from cantilena.studio.answers import Job
 from cantilena.studio.composers import Composers
 from cantilena.studio.options import LIMITS
 from cantilena.studio.refusals import CrowdedError, UnknownError
 from cantilena.studio.requests import JobRequest
+from cantilena.studio.tuning_job import Tuning
 from cantilena.studio.tuning_worker import Order
-
-State = Literal["waiting", "running", "done", "cancelled", "failed"]
 
 _REMEMBERED = 100
 """Jobs that are remembered after they are over."""
@@ -34,52 +31,6 @@ _REMEMBERED = 100
 _LONGEST_LINE = 2**16
 _BETWEEN = 0.25
 """Seconds between two events of a job: four a second at the most."""
-
-
-@dataclass(eq=False)
-class Tuning:
-    """One tuning, from when it is asked for to when it is over."""
-
-    order: Order
-    title: str
-    source: str
-    page: str
-    model: str
-    facts: dict[str, Any]
-    id: str = field(default_factory=lambda: secrets.token_hex(8))
-    state: State = "waiting"
-    error: str | None = None
-    updates: int = 0
-    learning: float = 0.0
-    curves: Curves = field(default_factory=lambda: Curves(update=[], reward=[], diversity=[], kl=[]))
-    process: asyncio.subprocess.Process | None = None
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def is_over(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.state in ("done", "cancelled", "failed")
-
-    @property
-    def progress(self) -> float:
-        """From 0 to 1."""
-        if self.state == "done":
-            return 1.0
-        return min(len(self.curves.update) / self.updates, 1.0) if self.updates else 0.0
-
-    @property
-    def seconds_left(self) -> float | None:
-        """By the time that the updates took; None where that is not known yet."""
-        done = len(self.curves.update)
-        if self.state != "running" or not done:
-            return None
-        return round((time.monotonic() - self.learning) / done * (self.updates - done), 1)
-
-    def change(self, state: State | None = None) -> None:
-        """Tell whoever waits that something is new."""
-        if state is not None:
-            self.state = state
-        self.changed.set()
 
 
 class Tunings:
@@ -188,7 +139,7 @@ class Tunings:
                 return
             await asyncio.sleep(_BETWEEN)
             with suppress(TimeoutError):
-                await asyncio.wait_for(job.changed.wait(), 1.0)
+                await asyncio.wait_for(job.changed.wait(), _BETWEEN)
 
     async def close(self) -> None:
         """Cancel everything, and wait until no process is left."""

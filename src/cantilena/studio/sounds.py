@@ -16,13 +16,18 @@ _LONGEST = 1200.0
 def played(melody: Melody, *, first: int = 0, expressive: bool = False) -> bytes:
     """A melody from a tick on, as the bytes of a WAV file.
 
+    Args:
+        melody: the melody.
+        first: the tick to begin at.
+        expressive: whether it is shaped as a pianist would.
+
     Raises:
         UsageError: it is too long.
     """
     part = melody.between(first, melody.length) if first else melody
     if part.seconds > _LONGEST:
         raise UsageError(f"{part.seconds:.0f} seconds of music as sound", f"{_LONGEST:.0f} seconds are the most")
-    return wav_bytes(part)
+    return wav_bytes(part, expressive=expressive)
 
 
 @lru_cache(maxsize=256)
