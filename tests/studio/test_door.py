@@ -142,3 +142,10 @@ def test_what_is_not_there_is_answered_with_a_sentence(client: TestClient) -> No
         answer = client.request(method, path)
         assert answer.status_code == status
         assert set(answer.json()) == {"error", "hint"}
+
+
+def test_half_a_surrogate_pair_in_a_wrong_request_is_answered_in_words(client: TestClient) -> None:
+    body = b'{"melody": {"notes": []}, "verdict": {"\\ud9b4": {"\\uda02": 1}}, "width": "\\udcd8"}'
+    answer = client.post("/api/score", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert answer.json()["hint"]

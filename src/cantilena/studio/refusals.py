@@ -89,9 +89,8 @@ def answer_refusals(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0] if error.errors() else {"loc": (), "msg": "it does not fit"}
         place = ".".join(str(part) for part in first["loc"] if part not in ("body", "query", "path"))
-        return refused(
-            422, f"{place or 'the request'}: {first['msg']}"[:400], "GET /openapi.json describes every request"
-        )
+        wrong = _one_line(f"{place or 'the request'}: {first['msg']}")[:400]  # a key may hold half a surrogate pair
+        return refused(422, wrong, "GET /openapi.json describes every request")
 
     async def of_starlette(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
