@@ -20,13 +20,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.corpus import ReadOptions, open_corpus
-from cantilena.corpus.options import Voice
+from cantilena.corpus import Corpus
 from cantilena.evaluation import bootstrap_ratio
-from cantilena.experiment import Material, TrainRequest
+from cantilena.experiment import Material, TrainRequest, corpus_facts
 from cantilena.experiment.blending import blending, counted
 from cantilena.experiment.held_out import likelihood_of
-from cantilena.experiment.train_run import fitted, learn_network, read_material, shape_and_training
+from cantilena.experiment.train_run import fitted, learn_network, material_for, read_corpus_of, shape_and_training
 from cantilena.model import Likelihood, SequenceModel
 from cantilena.runs import generator, read_json, say, write_json
 from told_documents import between
@@ -57,8 +56,10 @@ def main(words: Sequence[str] | None = None) -> None:
         if not found:
             continue
         reading = {**reading, "corpus": str(asked.piano_midi)} if reading["corpus"] == PIANO else reading
-        material, facts = read_material(TrainRequest(**reading))
-        rival, works = measured(counted(material), material, "test"), works_of(reading, material)
+        request = TrainRequest(**reading)
+        read = read_corpus_of(request)
+        material, facts = material_for(read, request), corpus_facts(read)
+        rival, works = measured(counted(material), material, "test"), works_of(read, material)
         for model, seed in found:
             say(f"{corpus}: {model}, seed {seed}")
             flags = {**reading, **configs["models"][model], "seed": seed}
@@ -71,10 +72,9 @@ def main(words: Sequence[str] | None = None) -> None:
     DOCUMENT.write_text(between(text, "models", told), encoding="utf-8")
 
 
-def works_of(reading: Mapping[str, Any], material: Material) -> NDArray[np.str_]:
+def works_of(corpus: Corpus, material: Material) -> NDArray[np.str_]:
     """The work that each piece of the test part is of: voices of a chorale are not independent of one another."""
-    voice: Voice = "all" if reading.get("encoding") == "events" else "melody"
-    test = open_corpus(reading["corpus"], ReadOptions(voice=voice)).split("test")
+    test = corpus.split("test")
     works = dict(zip((melody.source for melody in test.melodies()), test.column("piece"), strict=True))
     return np.array([works[melody.source] for melody in material.test.melodies])
 

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.evaluation.metric_catalogue import words_of
-from cantilena.evaluation.tables import number
 from cantilena.experiment import EvaluateOptions, run_evaluation
+from told_documents import between, cell
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCUMENT, PICTURE = CHECKOUT / "docs" / "evaluation.md", CHECKOUT / "docs" / "pictures" / "evaluation.png"
@@ -63,13 +63,6 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def between(text: str, mark: str, content: str) -> str:
-    """The text with other content between a mark and its end."""
-    before, _, rest = text.partition(f"<!-- {mark} -->")
-    _, _, after = rest.partition("<!-- end -->")
-    return f"{before}<!-- {mark} -->\n{content}\n<!-- end -->{after}"
-
-
 def table(systems: Mapping[str, Any]) -> str:
     """Metrics down, systems across, each with its interval in small."""
     rows = ["| | " + " | ".join(systems) + " |", "|---" * (len(systems) + 1) + "|"]
@@ -77,17 +70,6 @@ def table(systems: Mapping[str, Any]) -> str:
         cells = (cell(system["metrics"].get(metric), metric) for system in systems.values())
         rows.append(f"| {words_of(metric).label} | " + " | ".join(cells) + " |")
     return "\n".join(rows).replace("\u00a0", " ")
-
-
-def cell(entry: Mapping[str, Any] | None, metric: str) -> str:
-    """A number and its interval."""
-    if not entry or entry["value"] is None:
-        return "–"
-    words = words_of(metric)
-    if entry["low"] is None:
-        return number(entry["value"], words)
-    low, high = (number(entry[side], words).removesuffix("\u00a0%") for side in ("low", "high"))
-    return f"{number(entry['value'], words)}<br><small>{low} to {high}</small>"
 
 
 def listener_table(answers: Mapping[str, Any]) -> str:

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cantilena.generation import load
-from cantilena.studio.rewriting import ticks_of_bars
+from cantilena.generation import BarRange, Gap, load
+from cantilena.music import Melody
 from cantilena.studio.shapes import MelodyShape
 
 
@@ -65,8 +65,13 @@ def test_an_empty_melody_has_nothing_to_rewrite(client: TestClient, sent: Any) -
     assert client.post("/api/rewrite", json={"melody": sent(), "first": 1, "last": 1}).status_code == 422
 
 
+def bars_of(tune: Melody, first: int, last: int) -> tuple[int, int]:
+    gap = Gap.of(tune, BarRange(first, last))
+    return gap.start, gap.end
+
+
 def test_a_pickup_is_bar_nought(sent: Any) -> None:
     tune = MelodyShape.model_validate(sent((67, 24), (60, 192), pickup=24)).melody()
-    assert ticks_of_bars(tune, 0, 0) == (0, 24)
-    assert ticks_of_bars(tune, 0, 1) == (0, 120)
-    assert ticks_of_bars(tune, 1, 2) == (24, 216)
+    assert bars_of(tune, 0, 0) == (0, 24)
+    assert bars_of(tune, 0, 1) == (0, 120)
+    assert bars_of(tune, 1, 2) == (24, 216)

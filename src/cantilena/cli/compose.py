@@ -10,17 +10,15 @@ from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
 from cantilena.generation import ComposeOptions, SamplingOptions
 from cantilena.model import Precision
+from cantilena.model.bundles import DEFAULT
 
 if TYPE_CHECKING:
     from cantilena.experiment import CheckedMelody
     from cantilena.generation import BarRange, Composer, Composition
 
-DEFAULT_MODEL = "tunes+rl"
-"""What composes where no model is named: tunes, tuned on our own rules over eight bars."""
-
 
 def run(
-    bundle: Positional[str] = DEFAULT_MODEL,
+    bundle: Positional[str] = DEFAULT,
     *,
     options: ComposeOptions,
     sampling: SamplingOptions,
@@ -111,7 +109,7 @@ def _rewritten(
 
 def _until(melody: Composition, bars: BarRange | None) -> Composition:
     """A melody up to the end of its new music, which is what may be copied."""
-    from cantilena.generation.gap import Gap
+    from cantilena.generation import Gap
 
     return melody if bars is None else melody.until(Gap.of(melody, bars).end)
 

@@ -46,6 +46,10 @@ class Encoding(Protocol):
         """`grid` or `events`."""
         ...
 
+    def __hash__(self) -> int:
+        """Equal encodings say the same tokens: what is found out of one holds for the other."""
+        ...
+
     @property
     def vocabulary(self) -> tuple[str, ...]:
         """The tokens' names in order: `C4`, `hold`, `off`, `0.4.7`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from multiprocessing.connection import Connection, Pipe, wait
 from cantilena.errors import RunError
 from cantilena.experiment.sweep_worker import Message, TrialOrder
 from cantilena.experiment.train_options import TrainRequest
-from cantilena.runs import how_it_ended
+from cantilena.runs import ONE_THREAD, command_of, how_it_ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +137,10 @@ class Team:
 
 def _started(orders: Connection, messages: Connection, *, alone: bool) -> subprocess.Popen[bytes]:
     pipes = (orders.fileno(), messages.fileno())
-    # It finds modules where this process does. One thread each: the workers are what runs in parallel.
-    program = "import sys; sys.path[:] = sys.argv[4:]; from cantilena.experiment.sweep_worker import main; main()"
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    threads = {} if alone else dict.fromkeys(names, "1")
+    threads = {} if alone else ONE_THREAD
     try:
         return subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
-            [sys.executable, "-c", program, *map(str, pipes), str(os.getpid()), *sys.path],
+            command_of("cantilena.experiment.sweep_worker", *map(str, pipes), str(os.getpid())),
             pass_fds=pipes,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # libraries print; the command's own output must stay clean

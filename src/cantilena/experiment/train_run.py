@@ -9,7 +9,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from cantilena.corpus import SPLITS, ReadOptions, Split, open_corpus, read_folder
+from cantilena.corpus import SPLITS, Corpus, ReadOptions, Split, open_corpus, read_folder
 from cantilena.encoding import GridEncoding
 from cantilena.errors import UsageError
 from cantilena.experiment.blending import Blending, blending, counted, scores_of
@@ -276,25 +276,37 @@ def may_blend(request: TrainRequest, network: NetworkOptions) -> bool:
 
 def read_material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
     """The corpus as tokens, and whose it is; held-out folders, where they are given, stand in for its own parts."""
-    low, high = parse_pitch_range(request.range)
-    grid = GridEncoding(int(low), int(high))
-    reading = ReadOptions(voice="melody" if request.encoding == "grid" else "all", seconds=request.seconds)
+    corpus = read_corpus_of(request)
+    return material_for(corpus, request), corpus_facts(corpus)
+
+
+def read_corpus_of(request: TrainRequest) -> Corpus:
+    """The corpus that is asked for."""
     if request.seconds is not None and not Path(request.corpus).is_dir():
         raise UsageError(
             f"--seconds with {request.corpus}, which was read already",
             "give the folder of its scores, or read that with `cantilena corpus read --seconds`",
         )
-    corpus = open_corpus(request.corpus, reading)
+    return open_corpus(request.corpus, _reading(request))
+
+
+def _reading(request: TrainRequest) -> ReadOptions:
+    return ReadOptions(voice="melody" if request.encoding == "grid" else "all", seconds=request.seconds)
+
+
+def material_for(corpus: Corpus, request: TrainRequest) -> Material:
+    """A corpus as tokens; held-out folders, where they are given, stand in for its own parts."""
+    low, high = parse_pitch_range(request.range)
+    grid = GridEncoding(int(low), int(high))
     melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
     if request.valid and request.test:
         melodies["train"] = corpus.melodies()
     held_out: dict[Split, Path | None] = {"valid": request.valid, "test": request.test}
     for split, folder in held_out.items():
         if folder is not None:
-            melodies[split] = read_folder(folder, replace(reading, seconds=None), as_is=True).melodies()
+            melodies[split] = read_folder(folder, replace(_reading(request), seconds=None), as_is=True).melodies()
     labels = style_labels(corpus, request.styles)
-    material = material_of(melodies, request.encoding, plain_keys=request.plain_keys, grid=grid, styles=labels)
-    return material, corpus_facts(corpus)
+    return material_of(melodies, request.encoding, plain_keys=request.plain_keys, grid=grid, styles=labels)
 
 
 _ASKED = (*OF_A_NETWORK, "seed", "device")

@@ -9,6 +9,7 @@ from .composer import Composer as Composer
 from .composer import load as load
 from .composition import Composition as Composition
 from .constraints import Constraints as Constraints
+from .gap import Gap as Gap
 from .next_notes import NextNotes as NextNotes
 from .next_notes import drawn_notes as drawn_notes
 from .next_notes import next_notes as next_notes

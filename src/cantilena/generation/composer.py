@@ -252,10 +252,7 @@ class Composer:
             raise UsageError(f"{melodies} melodies", "give a number from 1 to 10000")
         gap = Gap.of(melody, BarRange(first, last))
         idea = melody if melody.key else replace(melody, key=find_key(melody))
-        number = style_number(style, [one.name for one in self.styles])
-        placement = place(
-            self.encoding, ComposeOptions(range=range), idea, plain_keys=self.plain_keys, tuned_key=self.key
-        )
+        placement, number = self.placed(ComposeOptions(range=range, style=style), idea)
         around = Surroundings.of(idea.transposed(-placement.semitones), gap, self.encoding)
         bars = placement.bars(self.encoding, CANDIDATES, number)
         rules = load_rules(constrain) if isinstance(constrain, str) and constrain.strip() else constrain
@@ -293,6 +290,28 @@ class Composer:
             )
         return made
 
+    def placed(self, options: ComposeOptions, idea: Melody | None) -> tuple[Placement, int]:
+        """Where new music lies after an idea: key, meter, tokens; and the number of its style.
+
+        Args:
+            options: length, key, meter, range, style; the primer is the idea.
+            idea: what is gone on from.
+
+        Raises:
+            UsageError: a style that the model does not know, or a key or a range that is none.
+        """
+        style = style_number(options.style, [style.name for style in self.styles])
+        placement = place(
+            self.encoding,
+            options,
+            idea,
+            plain_keys=self.plain_keys,
+            tuned_key=self.key,
+            tuned_meter=self.meter,
+            style=self.styles[style - 1] if style else None,
+        )
+        return placement, style
+
     def _task(
         self,
         melodies: int,
@@ -312,16 +331,7 @@ class Composer:
             idea = read_primer(options.primer)
         if rules is None and options.constrain.strip():
             rules = load_rules(options.constrain)
-        style = style_number(options.style, [style.name for style in self.styles])
-        placement = place(
-            self.encoding,
-            options,
-            idea,
-            plain_keys=self.plain_keys,
-            tuned_key=self.key,
-            tuned_meter=self.meter,
-            style=self.styles[style - 1] if style else None,
-        )
+        placement, style = self.placed(options, idea)
         steps = placement.steps(options)
         return Task(
             placement,

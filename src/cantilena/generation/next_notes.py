@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
 from cantilena.generation.composer import Composer
 from cantilena.generation.composition import Composition
 from cantilena.generation.options import ComposeOptions
-from cantilena.generation.placement import Placement, place
-from cantilena.model import Bars, log_probs_in_bars, numpy_of, style_number
-from cantilena.music import Melody, Meter
+from cantilena.generation.placement import Placement
+from cantilena.model import log_probs_in_bars, numpy_of
+from cantilena.music import Melody
 
 Floats = NDArray[np.float64]
 
@@ -41,6 +43,10 @@ class NextNotes:
     def high(self) -> int:
         """The highest pitch."""
         return self.low + int(self.pitches.shape[1]) - 1
+
+    def after(self, steps: int) -> NextNotes:
+        """The same from a later step on."""
+        return replace(self, off=self.off[steps:], hold=self.hold[steps:], pitches=self.pitches[steps:])
 
     def of(self, melody: Melody) -> list[float]:
         """The probability of each note of a melody that begins with the first step; 0 where it is out of range."""
@@ -73,7 +79,7 @@ def next_notes(composer: Composer, melody: Melody, *, style: str = "", temperatu
     if not 0.0 < temperature <= 100.0:
         raise UsageError(f"temperature {temperature:g}", "give a number above 0, up to 100; 1 is the model's own")
     options = ComposeOptions(style=style, key=melody.key.name if melody.key else "", meter=str(melody.meter))
-    placement, number = _placed(composer, options, melody)
+    placement, number = composer.placed(options, melody)
     tokens = np.append(placement.primer, 0)[None, :]
     return _of_tokens(composer, placement, tokens, number, temperature)[0]
 
@@ -97,7 +103,7 @@ def drawn_notes(
         ...  zip(drawn_notes(composer, tunes, options, None), tunes)]
         [True, True]
     """
-    placement, number = _placed(composer, options, idea)
+    placement, number = composer.placed(options, idea)
     index = {name: token for token, name in enumerate(composer.encoding.vocabulary)}
     rows = np.array([[index[name] for name in one.tokens] for one in compositions], dtype=np.int64)
     before = np.tile(placement.primer, (len(rows), 1))
@@ -109,24 +115,8 @@ def drawn_notes(
             [None if note.onset < lead else chance for note, chance in zip(one.sounding, chances.of(one), strict=True)]
             for one, chances in zip(compositions, expected, strict=True)
         ]
-    first = len(placement.primer)
-    after = [NextNotes(one.low, one.step_ticks, one.off, one.hold, one.pitches[first:]) for one in expected]
+    after = [one.after(len(placement.primer)) for one in expected]
     return [[*chances.of(one)] for one, chances in zip(compositions, after, strict=True)]
-
-
-def _placed(composer: Composer, options: ComposeOptions, idea: Melody | None) -> tuple[Placement, int]:
-    """Where the melody lies, and the number of its style."""
-    number = style_number(options.style, [style.name for style in composer.styles])
-    placement = place(
-        composer.encoding,
-        options,
-        idea,
-        plain_keys=composer.plain_keys,
-        tuned_key=composer.key,
-        tuned_meter=composer.meter,
-        style=composer.styles[number - 1] if number else None,
-    )
-    return placement, number
 
 
 def _of_tokens(
@@ -134,19 +124,12 @@ def _of_tokens(
 ) -> list[NextNotes]:
     """What is expected at each of `(melodies, steps)` tokens, given those before it."""
     encoding = composer.encoding
-    bars = Bars.of(
-        placement.meter if encoding.tells_time else Meter(),
-        melodies=len(tokens),
-        step_ticks=encoding.step_ticks,
-        pickup=placement.pickup if encoding.tells_time else 0,
-        key=placement.home,
-        style=style,
-    )
+    bars = placement.bars(encoding, len(tokens), style)
     log_probs = np.asarray(numpy_of(log_probs_in_bars(composer.model, tokens, bars)), dtype=np.float64)
     with np.errstate(over="ignore"):  # next to no temperature leaves the most probable alone
         chances = np.exp((log_probs - log_probs.max(axis=-1, keepdims=True)) / temperature)
     chances /= chances.sum(axis=-1, keepdims=True)
-    tops = np.array([_top(composer, token) for token in range(len(encoding.vocabulary))])
+    tops = _tops(encoding)
     struck = np.flatnonzero(tops >= 0)
     low, high = int(tops[struck].min()), int(tops[struck].max())
     onto = np.zeros((len(tops), high - low + 1))
@@ -160,7 +143,8 @@ def _of_tokens(
     ]
 
 
-def _top(composer: Composer, token: int) -> int:
-    """The pitch that a token strikes, of a chord its top note; -1 where it strikes none."""
-    notes = composer.encoding.decode(np.array([token])).sounding
-    return notes[0].top if notes else -1
+@lru_cache(maxsize=16)
+def _tops(encoding: Encoding) -> NDArray[np.int64]:
+    """The pitch that each token strikes, of a chord its top note; -1 where it strikes none."""
+    sounding = (encoding.decode(np.array([token])).sounding for token in range(len(encoding.vocabulary)))
+    return np.array([notes[0].top if notes else -1 for notes in sounding], dtype=np.int64)

@@ -12,6 +12,8 @@ from .folder import options_record as options_record
 from .folder import run_folder as run_folder
 from .folder import versions as versions
 from .process_end import how_it_ended as how_it_ended
+from .process_start import ONE_THREAD as ONE_THREAD
+from .process_start import command_of as command_of
 from .progress import Progress as Progress
 from .progress import progress as progress
 from .progress import say as say

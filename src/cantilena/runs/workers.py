@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +18,7 @@ from typing import Any, TypeVar
 
 from cantilena.errors import RunError, UsageError
 from cantilena.runs.process_end import how_it_ended
+from cantilena.runs.process_start import ONE_THREAD, command_of
 from cantilena.runs.worker_process import READY, Failure
 
 Item = TypeVar("Item")
@@ -196,17 +196,14 @@ class _Worker:
 
 def _started(items: Connection, results: Connection) -> subprocess.Popen[bytes]:
     pipes = (items.fileno(), results.fileno())
-    # It finds modules where this process does. One thread each: the workers are what runs in parallel.
-    program = "import sys; sys.path[:] = sys.argv[3:]; from cantilena.runs.worker_process import main; main()"
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     try:
         return subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
-            [sys.executable, "-c", program, *map(str, pipes), *sys.path],
+            command_of("cantilena.runs.worker_process", *map(str, pipes)),
             pass_fds=pipes,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # libraries print; the command's own output must stay clean
             stderr=subprocess.DEVNULL,
-            env={**os.environ, **threads},
+            env={**os.environ, **ONE_THREAD},
             start_new_session=True,
         )
     except OSError as error:

@@ -7,9 +7,10 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from cantilena.errors import __version__
+from cantilena.model.bundles import DEFAULT
 from cantilena.studio.answers import About, Gone, Models, ModelShown, RuleSetShown, RuleSetsShown, RuleShown, StyleShown
 from cantilena.studio.bench import Deadline
-from cantilena.studio.composers import DEFAULT, ShownModel
+from cantilena.studio.composers import ShownModel
 from cantilena.studio.options import LIMITS
 from cantilena.studio.refusals import UNKNOWN
 from cantilena.studio.studio import Here

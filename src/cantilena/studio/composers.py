@@ -10,15 +10,13 @@ from pathlib import Path
 from cantilena.errors import BundleError, CantilenaError
 from cantilena.generation import Composer
 from cantilena.model import Bundle, shipped_bundles
+from cantilena.model.bundles import DEFAULT
 from cantilena.runs import say
 from cantilena.studio.made_models import MadeModels
 from cantilena.studio.refusals import UnknownError
 
 _KEPT = 6
 """Composers in memory; the shipped ones are of 1 to 3 MB."""
-
-DEFAULT = "tunes+rl"
-"""What composes where no model is named."""
 
 
 @dataclass(frozen=True)

@@ -133,11 +133,7 @@ def candidate(
 
 def _new_notes(sketch: Sketch) -> Iterator[NewNotes]:
     for number, notes in enumerate(sketch.notes, start=1):
-        new = [
-            NoteShape.model_construct(onset=note.onset, duration=note.duration, pitches=list(note.pitches))
-            for note in notes
-            if note.pitches
-        ]
+        new = [NoteShape.of(note) for note in notes if note.pitches]
         if new:
             yield NewNotes(number, new, sketch.length)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from cantilena.errors import UsageError
 from cantilena.model import Bundle
+from cantilena.runs import command_of
 from cantilena.studio.answers import Job
 from cantilena.studio.composers import Composers
 from cantilena.studio.options import LIMITS
@@ -211,12 +211,8 @@ class Tunings:
 
 async def _started() -> asyncio.subprocess.Process:
     threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    program = "import sys; sys.path[:] = sys.argv[1:]; from cantilena.studio.tuning_worker import main; main()"
     return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-c",
-        program,
-        *sys.path,
+        *command_of("cantilena.studio.tuning_worker"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -8,6 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, SamplingOptions
+from cantilena.model.bundles import DEFAULT
 from cantilena.studio.options import LIMITS
 from cantilena.studio.shapes import Finite, MelodyShape, Name, RulesShape, Seed, Shape
 
@@ -30,7 +31,7 @@ ModelName = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 class Drawing(Shape):
     """How notes are drawn."""
 
-    model: ModelName = Field(default="tunes+rl", description="A name of `GET /api/models`.")
+    model: ModelName = Field(default=DEFAULT, description="A name of `GET /api/models`.")
     temperature: Temperature = Field(default=1.0, description="Above 1 more surprising, below 1 more cautious.")
     top_k: Annotated[int, Field(ge=0, le=10_000)] = Field(default=0, description="Draw among so many; 0 means all.")
     top_p: Annotated[float, Field(gt=0, le=1)] = Field(
@@ -107,7 +108,7 @@ class JudgeRequest(Shape):
 class NextNotesRequest(Shape):
     """A melody, and the model that is asked what comes next."""
 
-    model: ModelName = Field(default="tunes+rl", description="A name of `GET /api/models`.")
+    model: ModelName = Field(default=DEFAULT, description="A name of `GET /api/models`.")
     melody: MelodyShape = Field(description="What has sounded.")
     temperature: Temperature = Field(default=1.0, description="As for composing.")
     style: Name = Field(default="", description="One of the model's styles.")

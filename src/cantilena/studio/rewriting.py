@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cantilena.errors import UsageError
-from cantilena.generation import Composition, next_notes
-from cantilena.music import Melody
+from cantilena.generation import BarRange, Composition, Gap, next_notes
 from cantilena.studio.answers import Candidate
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composers import Composers, ShownModel
@@ -33,9 +31,7 @@ def rewrite(
         LateError: the deadline has passed.
     """
     shown, melody, rules = composers.shown(asked.model), asked.melody.melody(), asked.rules.rules()
-    if asked.last < asked.first:
-        raise UsageError(f"bars {asked.first} to {asked.last}", "name the first bar before the last")
-    start, end = ticks_of_bars(melody, asked.first, asked.last)
+    gap = Gap.of(melody, BarRange(asked.first, asked.last))
     rewritten = shown.composer.rewrite(
         melody,
         asked.first,
@@ -48,24 +44,13 @@ def rewrite(
     )
     for number, one in enumerate(rewritten, start=1):
         deadline.check()
-        new = [note for note in MelodyShape.of(one).notes if start <= note.onset < end]
+        new = [note for note in MelodyShape.of(one).notes if gap.start <= note.onset < gap.end]
         yield NewNotes(number, new, one.length)
-        yield candidate(asked, shown, one, number, _chances(shown, one, start, end), rules, judge)
+        yield candidate(asked, shown, one, number, _chances(shown, one, gap), rules, judge)
 
 
-def ticks_of_bars(melody: Melody, first: int, last: int) -> tuple[int, int]:
-    """Where bars begin and end; bar 0 is a pickup.
-
-    Example:
-        >>> ticks_of_bars(Melody.of([(60, 480)]), 2, 3)
-        (96, 288)
-    """
-    bar = melody.meter.ticks_per_bar
-    lead = melody.pickup % bar
-    return (lead + (first - 1) * bar if first else 0), lead + last * bar
-
-
-def _chances(shown: ShownModel, one: Composition, start: int, end: int) -> list[float | None]:
+def _chances(shown: ShownModel, one: Composition, gap: Gap) -> list[float | None]:
     """How probable each new note is after those before it; None for those that stay."""
     chances = next_notes(shown.composer, one).of(one)
-    return [chance if start <= note.onset < end else None for note, chance in zip(one.sounding, chances, strict=True)]
+    notes = zip(one.sounding, chances, strict=True)
+    return [chance if gap.start <= note.onset < gap.end else None for note, chance in notes]

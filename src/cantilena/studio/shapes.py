@@ -50,6 +50,11 @@ class NoteShape(Shape):
         description="MIDI numbers; several are a chord."
     )
 
+    @classmethod
+    def of(cls, note: Note) -> NoteShape:
+        """How a note is sent."""
+        return cls.model_construct(onset=note.onset, duration=note.duration, pitches=list(note.pitches))
+
 
 class MelodyShape(Shape):
     """A melody: one line of notes and chords, numbered from 0 in the order of their onsets; silence needs no note.
@@ -92,10 +97,7 @@ class MelodyShape(Shape):
     def of(cls, melody: Melody) -> MelodyShape:
         """How a melody is sent."""
         return cls.model_construct(
-            notes=[
-                NoteShape.model_construct(onset=note.onset, duration=note.duration, pitches=list(note.pitches))
-                for note in melody.sounding
-            ],
+            notes=[NoteShape.of(note) for note in melody.sounding],
             key=melody.key.name if melody.key else None,
             meter=str(melody.meter),
             tempo=melody.tempo.initial,
@@ -123,9 +125,9 @@ class RulesShape(Shape):
     set: Literal["cantilena", "rl-tuner", "paper"] = Field(
         default="cantilena", description="A set of `GET /api/rules`."
     )
-    weights: Annotated[
-        dict[Name, Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]], Field(max_length=64)
-    ] = Field(default_factory=dict, description="Weights by rule; 1 is the published value, 0 switches a rule off.")
+    weights: Annotated[dict[Name, Weight], Field(max_length=64)] = Field(
+        default_factory=dict, description="Weights by rule; 1 is the published value, 0 switches a rule off."
+    )
     only: Annotated[list[Name], Field(max_length=64)] = Field(
         default_factory=list, description="The rules that judge; all of the set where none is named."
     )

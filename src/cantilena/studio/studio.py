@@ -7,9 +7,10 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from cantilena.model.bundles import DEFAULT
 from cantilena.runs import say
 from cantilena.studio.bench import Bench
-from cantilena.studio.composers import DEFAULT, Composers
+from cantilena.studio.composers import Composers
 from cantilena.studio.history import History
 from cantilena.studio.home import Home
 from cantilena.studio.jobs import Tunings
