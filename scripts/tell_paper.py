@@ -73,8 +73,8 @@ def training(run: Path) -> str:
     lines = ["| | epochs | best | nats a step, learned from | held out | minutes |", "|---|---|---|---|---|---|"]
     for facts in sorted((run / "work").glob("*/facts.json")):
         about: Mapping[str, Any] = read_json(facts)
-        history: Sequence[Mapping[str, float]] = about.get("history", ())
-        if history and "valid" in history[0]:
+        history: Sequence[Mapping[str, float]] | Mapping[str, Any] = about.get("history", ())
+        if isinstance(history, list):  # a tuning's is another: rewards by update
             best = min(history, key=lambda epoch: epoch["valid"])
             numbers = (len(history), best["epoch"], f"{best['train']:.3f}", f"{best['valid']:.3f}")
             minutes = f"{about['seconds'] / 60:.0f}"
