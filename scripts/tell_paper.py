@@ -40,7 +40,7 @@ BESIDE = (
 )
 """What the paper does not tell, and no result of this kind should be without."""
 
-FIGURES = ("figure-4.svg", "figure-5.svg", "figure-7.svg", "figure-8.png", "figure-9.png", "figure-10.png")
+FIGURES = ("figure-8.png", "figure-9.png", "figure-10.png")
 
 
 def main(run: Path) -> None:
