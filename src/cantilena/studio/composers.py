@@ -146,4 +146,5 @@ def _in_plain_words(bundle: Bundle, name: str, *, made_here: bool) -> str:
 _LEARNED = {
     "tunes": "Learned from folk tunes and dances",
     "classical": "Learned from classical melodies",
+    "piano": "Learned from piano pieces, notes and chords",
 }

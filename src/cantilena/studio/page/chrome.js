@@ -21,6 +21,11 @@ export function listenToChrome() {
       next.focus();
     });
   }
+  // The address holds the state of the page: a jump must not write over it.
+  document.querySelector(".skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    byId("music").focus();
+  });
   byId("theme").addEventListener("click", () => {
     const names = Object.keys(THEMES);
     put("theme", names[(names.indexOf(root.dataset.theme) + 1) % names.length]);

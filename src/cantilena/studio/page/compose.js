@@ -5,7 +5,7 @@ import { colourBy } from "/page/colours.js";
 import { byId, complain, say } from "/page/elements.js";
 import { remember } from "/page/history.js";
 import { written } from "/page/link.js";
-import { meterTicks, typedMelody, upTo } from "/page/music.js";
+import { meterTicks, readTyped, typedMelody, upTo } from "/page/music.js";
 import { play, prepare, stop } from "/page/player.js";
 import { checkPrimer, primerMelody } from "/page/primer.js";
 import { modelTitle, plainName } from "/page/settings.js";
@@ -19,9 +19,12 @@ function request(settings, model, more = {}) {
   const styles = modelNamed(model)?.styles.map((one) => one.name) ?? [];
   return {
     model, bars, key, meter, tempo: tempo === "" ? null : tempo, range: range.trim(), style: styles.includes(style) ? style : "", temperature, top_k, top_p, greedy,
-    constrain, seed, count, with_primer, rules: rulesAsked(), ...(idea ? { idea } : { primer }), ...more,
+    constrain, seed, count, with_primer, rules: rulesAsked(), ...given(primer, idea, key), ...more,
   };
 }
+
+// Typed notes sound as they were typed: a key that is chosen says how they are heard. What was read from a file moves there.
+const given = (primer, idea, key) => (idea ? { idea } : key && primer.trim() ? { idea: { ...readTyped(primer), key } } : { primer });
 
 /** The button: compose, or stop what is being composed. */
 export function pressCompose() {

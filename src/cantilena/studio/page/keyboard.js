@@ -2,20 +2,28 @@
 
 import { byId, make } from "/page/elements.js";
 import { pitchName } from "/page/music.js";
-import { strike } from "/page/player.js";
-import { activeColumn, on, tell } from "/page/state.js";
-import { sounding } from "/page/player.js";
+import { sounding, strike } from "/page/player.js";
+import { activeColumn, modelNamed, on, state, tell } from "/page/state.js";
 
 const BLACK = new Set([1, 3, 6, 8, 10]);
 const keys = new Map();
 const held = new Map();
-let low = 48, high = 83;
+// Three octaves are always there: the keys that the computer's letters play, with a hand's breadth around.
+const LEAST = [48, 83];
+let low = 0, high = -1;
+let heard = [], wasActive = null;
 
-/** Draw the keys from one pitch to another, and listen to them. */
-export function drawKeyboard(from, to) {
-  if (keys.size && low <= from && high >= to) return;
-  low = Math.max(from - (BLACK.has(from % 12) ? 1 : 0), 0);
-  high = Math.min(to + (BLACK.has(to % 12) ? 1 : 0), 127);
+// Draw the keys that the chosen model can play.
+function fit() {
+  const model = modelNamed(state.settings.model);
+  const from = Math.min(model?.low ?? LEAST[0], LEAST[0]), to = Math.max(model?.high ?? LEAST[1], LEAST[1]);
+  const ends = [Math.max(from - (BLACK.has(from % 12) ? 1 : 0), 0), Math.min(to + (BLACK.has(to % 12) ? 1 : 0), 127)];
+  if (ends.join() === [low, high].join()) return;
+  [low, high] = ends;
+  drawKeys();
+}
+
+function drawKeys() {
   const whites = [];
   for (let pitch = low; pitch <= high; pitch += 1) if (!BLACK.has(pitch % 12)) whites.push(pitch);
   const width = 100 / whites.length;
@@ -39,10 +47,14 @@ export function drawKeyboard(from, to) {
   byId("keys").replaceChildren(...made);
   (keys.get(60) ?? made[0]).tabIndex = 0;
   const frame = byId("keys").parentElement;
-  frame.scrollLeft = (frame.scrollWidth - frame.clientWidth) * 0.38;
+  // Where not all keys fit, middle C lies under the left hand's thumb.
+  byId("keys").style.setProperty("--whites", whites.length);
+  frame.scrollLeft = (keys.get(60)?.offsetLeft ?? 0) - 0.15 * frame.clientWidth;
+  heard = [];
+  showSounding();
 }
 
-/** Listen to the piano. */
+/** Draw the piano, and listen to it. */
 export function listenToKeyboard() {
   const place = byId("keys");
   const pitchAt = (target) => Number(target.closest?.(".key")?.dataset.pitch ?? NaN);
@@ -71,6 +83,8 @@ export function listenToKeyboard() {
     if (event.key === "Enter" || event.key === " ") release("own key");
   });
   on("tick playing shown", showSounding);
+  on("settings models", fit);
+  fit();
 }
 
 /** Press a key, and remember by what it is held. */
@@ -95,9 +109,6 @@ export function release(by, { isMeant = true } = {}) {
 export function releaseAll() {
   for (const by of [...held.keys()]) release(by, { isMeant: false });
 }
-
-let heard = [];
-let wasActive = null;
 
 function showSounding() {
   const now = activeColumn() ? sounding(activeColumn()) : [];

@@ -10,7 +10,7 @@ import { byId, complain } from "/page/elements.js";
 import { connectMidi, listenToLetters } from "/page/hands.js";
 import { listenToHeat } from "/page/heat.js";
 import { listenToHistory } from "/page/history.js";
-import { drawKeyboard, listenToKeyboard } from "/page/keyboard.js";
+import { listenToKeyboard } from "/page/keyboard.js";
 import { read } from "/page/link.js";
 import { noteAt, pitchName, placeOf } from "/page/music.js";
 import { play, stop } from "/page/player.js";
@@ -21,7 +21,7 @@ import { listenToShortcuts } from "/page/shortcuts.js";
 import { activeColumn, EXAMPLE, modelNamed, on, set, shown, state, tell } from "/page/state.js";
 import { listenToTuning, loadModels, watchJobs } from "/page/tuning.js";
 
-let isLoaded = false;
+let loading = null, isLoaded = false;
 
 /** Show what the address says: compose it, open its notes, or begin. */
 async function restore() {
@@ -44,7 +44,13 @@ async function restore() {
   } else await compose({ show, push: false, playIt });
 }
 
-async function load() {
+// Once, however often the way to the studio opens while it is asked: a second time would compose twice.
+function load() {
+  loading ??= begin().finally(() => { loading = null; });
+  return loading;
+}
+
+async function begin() {
   try {
     const [, rules] = await Promise.all([loadModels(), ask("/api/rules")]);
     state.sets = rules.sets;
@@ -55,7 +61,6 @@ async function load() {
   }
   complain("compose-error");
   tell("sets");
-  drawKeyboard(Math.min(...state.models.map((model) => model.low), 48), Math.max(...state.models.map((model) => model.high), 83));
   await restore();
   document.documentElement.dataset.loaded = "yes";
   watchJobs().catch(() => {});
@@ -97,7 +102,6 @@ function listenToButton() {
 }
 
 for (const listen of [listenToChrome, listenToSettings, listenToPrimer, listenToColours, listenToColumns, listenToBeginning, listenToRules, listenToHeat, listenToTuning, listenToHistory, listenToKeyboard, listenToLetters, listenToShortcuts, listenToPlayer, listenToButton]) listen();
-drawKeyboard(48, 83);
 byId("midi").addEventListener("click", connectMidi);
 addEventListener("popstate", () => { if (isLoaded) restore(); });
 on("back", () => { if (!isLoaded) load(); });

@@ -79,7 +79,7 @@ export class RollView {
 
   #note(note, number, y, row) {
     const { kind, mark } = colourOf(this.candidate, number);
-    const group = draw("g", { class: `note ${kind || (number < this.candidate.primer_notes ? "primer" : "plain")}`, data: { note: number } });
+    const group = draw("g", { class: `note ${kind || (number < this.candidate.primer_notes ? "primer" : "plain")}`, data: { note: number, onset: note.onset, pitches: note.pitches.join(" ") } });
     for (const pitch of note.pitches) {
       group.append(draw("rect", { x: this.#x(note.onset) + 0.5, y: y(pitch) + 0.5, width: Math.max(this.#x(note.onset + note.duration) - this.#x(note.onset) - 1.5, 1.5), height: Math.max(row - 1, 2), rx: Math.min(row / 3, 3), fill: "currentColor" }));
     }

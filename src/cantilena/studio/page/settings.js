@@ -13,6 +13,7 @@ const CHECKS = ["greedy", "with_primer"];
 const TITLES = {
   tunes: "Folk tunes, plain model", "tunes+rl": "Folk tunes, tuned on rules", "tunes+rl-tuner": "Folk tunes, tuned on the paper’s rules",
   classical: "Classical, plain model", "classical+rl": "Classical, tuned on rules",
+  piano: "Piano with chords, plain model", "piano+rl": "Piano with chords, tuned on the paper’s rules",
 };
 
 /** Plain names of styles. */
@@ -67,6 +68,7 @@ function show() {
   offer("constrain", [["", "No rule is absolute"], ...sets.flatMap((one) => one.rules.filter((rule) => one.name === "rl-tuner" && ["key", "repetition", "leap"].includes(rule.name)).map((rule) => [`${one.name}:${rule.name}`, plainName(rule.name)]))]);
   offer("set", sets.map((one) => [one.name, { cantilena: "Cantilena (the full set)", "rl-tuner": "RL Tuner, 2017 (nine rules)", paper: "The paper (three rules)" }[one.name] ?? one.name]));
   byId("model-says").textContent = model ? `${model.says}.`.replace("..", ".") : "";
+  byId("model-delete").hidden = !model?.made_here;
   for (const name of TEXTS) put(name, settings[name]);
   for (const name of NUMBERS) put(name, name === "top_k" && !settings.top_k ? "" : settings[name]);
   for (const name of CHECKS) byId(name).checked = settings[name];

@@ -1,13 +1,12 @@
 // Tuning a model on the rules as they are set: asked for, watched, cancelled; what comes of it joins the menu.
 
 import { ask, PAGE } from "/page/api.js";
-import { curve } from "/page/curves.js";
 import { byId, complain, make, say } from "/page/elements.js";
+import { isOpen, JobRow } from "/page/jobs.js";
 import { modelTitle } from "/page/settings.js";
 import { modelNamed, on, rulesAsked, set, state, tell } from "/page/state.js";
 
-const watched = new Map();
-const WORDS = { waiting: "waits its turn", running: "practises", done: "is ready", cancelled: "was cancelled", failed: "failed" };
+const watched = new Map(), rows = new Map();
 
 /** Ask for the models anew. */
 export async function loadModels() {
@@ -19,6 +18,7 @@ export async function loadModels() {
 /** Listen to the panel, and watch the jobs that are there. */
 export async function listenToTuning() {
   byId("tune").addEventListener("click", begin);
+  byId("model-delete").addEventListener("click", () => forget(state.settings.model, "compose-error"));
   const seconds = byId("tune-seconds");
   const say = () => {
     const value = Number(seconds.value), text = value < 60 ? `${value} seconds` : `${Number((value / 60).toFixed(1))} minute${value === 60 ? "" : "s"}`;
@@ -36,7 +36,7 @@ export async function watchJobs() {
   const { jobs } = await ask("/api/jobs");
   for (const job of jobs) {
     show(job);
-    if (["waiting", "running"].includes(job.state)) watch(job.id);
+    if (isOpen(job)) watch(job.id);
   }
 }
 
@@ -78,7 +78,7 @@ function watch(id) {
   stream.addEventListener("job", async (event) => {
     const sent = JSON.parse(event.data), job = sent.job ?? sent;
     show(job);
-    if (["waiting", "running"].includes(job.state)) return;
+    if (isOpen(job)) return;
     stream.close();
     watched.delete(id);
     if (job.state === "done") await arrived(job);
@@ -94,34 +94,33 @@ async function arrived(job) {
 }
 
 function show(job) {
-  const list = byId("jobs"), old = list.querySelector(`[data-job="${CSS.escape(job.id)}"]`);
-  const isOpen = ["waiting", "running"].includes(job.state);
-  const stop = isOpen && make("button", { type: "button", "aria-label": `Cancel ${job.title}`, onclick: () => ask(`/api/jobs/${job.id}`, { method: "DELETE" }).catch((error) => complain("tune-error", error)) }, "Cancel");
-  const isThere = job.state === "done" && modelNamed(job.model);
-  const use = isThere && make("button", { type: "button", onclick: () => { set({ model: job.model, compare: modelNamed(job.model)?.untuned ?? "" }); byId("tab-compose").click(); byId("compose").focus(); } }, "Compose with it");
-  const away = isThere && make("button", { type: "button", "aria-label": `Delete ${job.title}`, onclick: () => remove(job) }, "Delete");
-  const place = job.state === "waiting" && job.place > 0 ? ` (number ${job.place})` : "";
-  const left = job.state === "running" && job.seconds_left !== null ? `, about ${Math.ceil(job.seconds_left)} s left` : "";
-  const { curves } = job, hasCurves = curves?.update?.length > 0;
-  const item = make("li", { data: { job: job.id, state: job.state } },
-    make("div", { class: "job-head" }, make("span", {}, make("b", {}, job.title || "A tuning"), ` ${WORDS[job.state] ?? job.state}${place}${left}`), stop, use, away),
-    isOpen && make("progress", { max: 1, value: job.progress, "aria-label": `Progress of ${job.title}` }),
-    job.error && make("p", { class: "error" }, job.error),
-    hasCurves && make("div", { class: "curves" }, curve("Reward", curves.reward), curve("Diversity", curves.diversity), curve("Distance", curves.kl)),
-    hasCurves && make("p", { class: "hint" }, "Reward: how well the rules like it. Diversity: how different its figures are. Distance: how far it has gone from the plain model."));
-  const hadFocus = old?.contains(document.activeElement);
-  if (old) old.replaceWith(item);
-  else list.prepend(item);
-  if (hadFocus) item.querySelector("button")?.focus({ preventScroll: true });
+  const list = byId("jobs");
+  if (!rows.has(job.id)) {
+    rows.set(job.id, new JobRow({ onCancel: cancel, onUse: use, onDelete: remove }));
+    list.prepend(rows.get(job.id).element);
+  }
+  rows.get(job.id).show(job, { isThere: job.state === "done" && Boolean(modelNamed(job.model)) });
 }
 
-async function remove(job) {
+const cancel = (job) => ask(`/api/jobs/${job.id}`, { method: "DELETE" }).catch((error) => complain("tune-error", error));
+
+function use(job) {
+  set({ model: job.model, compare: modelNamed(job.model)?.untuned ?? "" });
+  byId("tab-compose").click();
+  byId("compose").focus();
+}
+
+const remove = (job) => forget(job.model, "tune-error");
+
+// Delete a model that was tuned here; who had chosen it gets the usual one.
+async function forget(name, place) {
   try {
-    await ask(`/api/models/${encodeURIComponent(job.model)}`, { method: "DELETE" });
+    await ask(`/api/models/${encodeURIComponent(name)}`, { method: "DELETE" });
     await loadModels();
     if (!modelNamed(state.settings.model)) set({ model: state.models.find((model) => model.default)?.name ?? state.models[0]?.name ?? "", compare: "" });
-    show(job);
+    for (const row of rows.values()) if (row.job.model === name) show(row.job);
+    say("Deleted.");
   } catch (error) {
-    complain("tune-error", error);
+    complain(place, error);
   }
 }
