@@ -19,7 +19,7 @@ POLICY = "; ".join(
         "default-src 'self'",
         "img-src 'self' data: blob:",
         "media-src 'self' blob:",
-        "style-src 'self' 'unsafe-inline'",  # an engraved score brings its own rules of style
+        "style-src 'self'",
         "connect-src 'self'",
         "object-src 'none'",
         "base-uri 'none'",

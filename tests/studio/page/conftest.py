@@ -92,6 +92,12 @@ class Visit:
 Open = Callable[..., Visit]
 
 
+@pytest.fixture(scope="session")
+def visitor() -> type[Visit]:
+    """Who opens a page; for what several tests look at together."""
+    return Visit
+
+
 @pytest.fixture
 def visit(browser: Any, live: Any) -> Iterator[Open]:
     """Opens pages of the studio; at the end nothing may have gone wrong in them that the test did not take out."""

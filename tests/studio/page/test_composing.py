@@ -47,7 +47,9 @@ def test_a_model_and_its_plain_sister_stand_side_by_side(visit: Any) -> None:
     desk = visit(PAIR).ready()
     assert desk.times("/api/compose") == 2
     assert desk.see("article h2").all_inner_texts() == ["Folk tunes, plain model", "Folk tunes, tuned on rules"]
-    left, right = desk.page.evaluate("[...document.querySelectorAll('article')].map((one) => one.getBoundingClientRect().toJSON())")
+    left, right = desk.page.evaluate(
+        "[...document.querySelectorAll('article')].map((one) => one.getBoundingClientRect().toJSON())"
+    )
     assert left["right"] <= right["left"]
     assert left["top"] == right["top"]
     primers = [desk.see("article").nth(number).locator(".roll .note.primer").count() for number in range(2)]
@@ -81,7 +83,9 @@ def test_a_melody_is_kept_and_another_discarded(visit: Any) -> None:
     desk = visit("#primer=C4+D4&bars=2&count=3&seed=3").ready()
     desk.page.click(".card:nth-child(1) .keep")
     assert desk.see(".card:nth-child(1) .keep").get_attribute("aria-pressed") == "true"
-    assert desk.see(".tools").get_by_role("button", name="Kept").count() == (1 if desk.see(".card.shown").count() else 0)
+    assert desk.see(".tools").get_by_role("button", name="Kept").count() == (
+        1 if desk.see(".card.shown").count() else 0
+    )
     desk.page.click(".card:nth-child(2) .shut")
     assert desk.see(".card").count() == 2
 

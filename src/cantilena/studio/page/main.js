@@ -31,6 +31,9 @@ async function restore() {
   if (!modelNamed(settings.model)) settings.model = usual?.name ?? "";
   if (!modelNamed(settings.compare) || settings.compare === settings.model) settings.compare = "";
   if (!state.sets.some((one) => one.name === settings.set)) settings.set = state.sets[0]?.name ?? "cantilena";
+  const rules = state.sets.find((one) => one.name === settings.set)?.rules.map((rule) => rule.name) ?? [];
+  settings.rules = Object.fromEntries(Object.entries(settings.rules).filter(([name]) => rules.includes(name)));
+  settings.only = settings.only.filter((name) => rules.includes(name));
   const isEmpty = given.size === 0;
   if (isEmpty) settings.primer = EXAMPLE;
   set(settings);

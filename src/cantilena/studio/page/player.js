@@ -4,7 +4,7 @@ import { ask } from "/page/api.js";
 import { noteAt, secondsOf } from "/page/music.js";
 import { moveCursor, shownIn, state, tell } from "/page/state.js";
 
-const AHEAD = 0.6, EVERY = 150, RELEASE = 0.12, LEAD = 0.08;
+const AHEAD = 0.6, EVERY = 150, RELEASE = 0.12, LEAD = 0.08, SHORTEST = 0.1;
 const buffers = new Map();
 let context = null, out = null, running = null;
 
@@ -29,11 +29,14 @@ function buffer(pitch) {
   return buffers.get(pitch);
 }
 
-/** Sound a pitch now; the answer lets go of it. */
+/** Sound a pitch now; the answer lets go of it. A key that was let go before its sound had come is heard all the same. */
 export function strike(pitch) {
   audio();
   let source = null, isLetGo = false;
-  buffer(pitch).then((sound) => { if (!isLetGo) source = start(sound, context.currentTime, null); }).catch(() => {});
+  buffer(pitch).then((sound) => {
+    const now = context.currentTime;
+    source = start(sound, now, isLetGo ? now + SHORTEST : null);
+  }).catch(() => {});
   return () => {
     isLetGo = true;
     source?.release(context.currentTime);

@@ -9,7 +9,9 @@ const WHOLE = { script: 1, style: 1, foreignObject: 1, a: 1, image: 1, animate: 
 
 /** An SVG of the server as an element of this page: only drawing, no script, style or link outside. */
 export function adopted(text) {
-  const parsed = new DOMParser().parseFromString(text, "image/svg+xml").documentElement;
+  // The page has its own rules of style, and its policy allows no others: not even while a drawing is read.
+  const bare = text.replace(/<style[^>]*>[^]*?<\/style>/g, "");
+  const parsed = new DOMParser().parseFromString(bare, "image/svg+xml").documentElement;
   if (parsed.tagName !== "svg") throw new Error("no drawing came");
   for (const element of [parsed, ...parsed.querySelectorAll("*")]) {
     if (WHOLE[element.localName]) {

@@ -28,6 +28,7 @@ export async function listenToTuning() {
   seconds.addEventListener("input", say);
   say();
   on("models", offer);
+  on("settings", follow);
   on("settings sets rules", describe);
 }
 
@@ -45,6 +46,12 @@ function offer() {
   const field = byId("tune-model"), before = field.value;
   field.replaceChildren(...untuned.map((model) => make("option", { value: model.name }, modelTitle(model.name))));
   if (untuned.some((model) => model.name === before)) field.value = before;
+}
+
+// Who chooses a model to compose will want to tune that one, or what it was tuned from.
+function follow(changes) {
+  const chosen = modelNamed(state.settings.model);
+  if (chosen && changes?.model) byId("tune-model").value = chosen.untuned ?? chosen.name;
 }
 
 function describe() {
