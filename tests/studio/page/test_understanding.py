@@ -119,3 +119,22 @@ def test_only_this_rule_plays_before_and_after(visit: Any) -> None:
     desk.see("#play[aria-label=Play]").wait_for(timeout=15_000)
     worths = [float(text.replace("−", "-")) for text in desk.see(".worth b").all_inner_texts()]
     assert worths[1] >= worths[0]
+
+
+def test_a_link_shows_a_typed_melody_and_where_a_rule_speaks_in_it(visit: Any) -> None:
+    link = "#melody=C4/8+D4/8+E4/8+E4/8+E4/8+E4/8+E4/8+E4/8&key=C+major&colour=rules&rule=repetition&tab=rules"
+    desk = visit(link)
+    desk.see("article .roll g.loss").first.wait_for()
+    assert desk.times("/api/compose") == 0
+    assert "Repetition" in desk.text("#legend")
+    assert desk.see("#pane-rules").is_visible()
+    assert [kind for kind in range(8) if desk.see(f"article .roll g.loss[data-note='{kind}']").count()][-1] == 7
+    assert desk.see("#rules li[data-rule=repetition] .rule-value.loss").count() == 1
+
+
+def test_a_melody_of_people_is_coloured_by_how_likely_the_model_held_it(visit: Any) -> None:
+    desk = visit("#model=tunes&melody=C4+D4+E4+F4+G4/2+F%234/2&key=C+major&colour=probability")
+    desk.see("article .roll g[class*=heat]").first.wait_for()
+    kinds = [int(str(note.get_attribute("class"))[-1]) for note in desk.see("article .roll g.note").all()]
+    assert len(kinds) == 6
+    assert kinds[-1] == min(kinds)

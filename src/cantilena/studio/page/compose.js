@@ -3,6 +3,7 @@
 import { composed, isDropped } from "/page/api.js";
 import { colourBy } from "/page/colours.js";
 import { byId, complain, say } from "/page/elements.js";
+import { chancesIn } from "/page/expected.js";
 import { remember } from "/page/history.js";
 import { written } from "/page/link.js";
 import { meterTicks, readTyped, typedMelody, upTo } from "/page/music.js";
@@ -224,6 +225,10 @@ export function open(melody, { title = "A melody", model = state.settings.model,
   state.active = 0;
   tell("columns");
   choose(state.columns[0], one);
+  tell("opened");
+  if (!one.probabilities.length && modelNamed(model)) {
+    chancesIn(one).then((chances) => { one.probabilities = chances; tell("verdicts"); }, () => {});
+  }
   return one;
 }
 

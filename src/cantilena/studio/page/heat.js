@@ -2,11 +2,11 @@
 
 import { ask } from "/page/api.js";
 import { byId, settled } from "/page/elements.js";
+import { expectedIn } from "/page/expected.js";
 import { tint } from "/page/keyboard.js";
 import { primerMelody } from "/page/primer.js";
 import { activeColumn, on, shown, state } from "/page/state.js";
 
-const tables = new WeakMap();
 let last = null, isOfPrimer = true, asked = 0;
 
 /** Follow the cursor and the beginning. */
@@ -45,13 +45,8 @@ async function atCursor() {
     tint(null);
     return;
   }
-  if (!tables.has(candidate)) {
-    tables.set(candidate, null);
-    ask("/api/probabilities", { body: { model: candidate.model, melody: { ...candidate.melody, title: "" } } })
-      .then((table) => { tables.set(candidate, table); last = null; atCursor(); }, () => {});
-  }
-  const table = tables.get(candidate);
-  if (!table) return;
+  const table = await expectedIn(candidate).catch(() => null);
+  if (!table || candidate !== shown()) return;
   const row = Math.min(Math.floor(column.tick / table.step_ticks), table.pitches.length - 1);
   if (last?.table === table && last.row === row) return;
   last = { table, row };

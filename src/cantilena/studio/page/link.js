@@ -1,10 +1,11 @@
 // The state of the page in its address, so that a link restores it.
 
-import { packed, unpacked } from "/page/music.js";
+import { packed, readTyped, unpacked } from "/page/music.js";
 import { DEFAULTS, modelNamed, shown, state } from "/page/state.js";
 
 const TEXTS = ["model", "compare", "primer", "key", "meter", "range", "style", "constrain", "set"];
 const NUMBERS = { bars: [1, 64], temperature: [0.05, 10], top_k: [0, 200], top_p: [0.01, 1], seed: [0, Number.MAX_SAFE_INTEGER], count: [1, 16] };
+const COLOURS = ["none", "rules", "probability"], BESIDE = ["show", "notes", "melody", "colour", "rule", "tab"];
 
 /** Settings as the part of an address after `#`; what is as usual is left out, but the seed and the model. */
 export function written(settings, more = {}) {
@@ -47,21 +48,41 @@ export function read(hash) {
   return {
     settings,
     given: new Set(parts.keys()),
-    notes: parts.has("notes") ? unpacked(parts.get("notes")) : null,
+    notes: parts.has("notes") ? unpacked(parts.get("notes")) : typed(parts.get("melody"), settings),
     show: Number(parts.get("show")) || 0,
     play: parts.get("play") === "1",
+    colour: COLOURS.includes(parts.get("colour")) ? parts.get("colour") : "none",
+    rule: parts.get("rule") ?? "",
+    tab: parts.get("tab") ?? "",
   };
+}
+
+// A melody that is to be looked at, not gone on from: `melody=C4+D4+E4/2`, in the key, meter and tempo of the link.
+function typed(text, { key, meter, tempo }) {
+  try {
+    const melody = text ? readTyped(text) : null;
+    return melody?.notes.length ? { ...melody, key: key || null, meter: meter || melody.meter, tempo: tempo || melody.tempo } : null;
+  } catch {
+    return null;
+  }
+}
+
+/** What the address holds beside the settings, so that it stays there when they change. */
+export function carried() {
+  const parts = new URLSearchParams(location.hash.slice(1));
+  return Object.fromEntries(BESIDE.map((name) => [name, parts.get(name)]));
 }
 
 /** The address that restores what is shown now. */
 export function address({ play = false } = {}) {
   const candidate = shown();
   const base = `${location.origin}${location.pathname}`;
+  const seen = state.colour === "none" ? {} : { colour: state.colour, rule: state.rule };
   if (!candidate) return base + written(state.settings);
   const settings = candidate.settings ?? state.settings;
   const isOfSeed = candidate.number && !candidate.rewritten && !candidate.foreign;
   const more = isOfSeed ? { show: candidate.number } : { notes: packed(candidate.melody) };
-  return base + written({ ...settings, model: modelNamed(candidate.model) ? candidate.model : settings.model, ...rulesNow(), compare: isOfSeed ? settings.compare : "" }, { ...more, play: play ? "1" : "" });
+  return base + written({ ...settings, model: modelNamed(candidate.model) ? candidate.model : settings.model, ...rulesNow(), compare: isOfSeed ? settings.compare : "" }, { ...more, ...seen, play: play ? "1" : "" });
 }
 
 const rulesNow = () => ({ set: state.settings.set, rules: state.settings.rules, only: state.settings.only });

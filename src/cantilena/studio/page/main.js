@@ -3,7 +3,7 @@
 import { ask, stay } from "/page/api.js";
 import { listenToBeginning } from "/page/beginning.js";
 import { listenToChrome } from "/page/chrome.js";
-import { listenToColours } from "/page/colours.js";
+import { colourBy, listenToColours } from "/page/colours.js";
 import { listenToColumns } from "/page/columns.js";
 import { compose, open, playInTurn, pressCompose } from "/page/compose.js";
 import { byId, complain } from "/page/elements.js";
@@ -26,7 +26,7 @@ let loading = null, isLoaded = false;
 /** Show what the address says: compose it, open its notes, or begin. */
 async function restore() {
   stop();
-  const { settings, given, notes, show, play: playIt } = read(location.hash);
+  const { settings, given, notes, show, play: playIt, colour, rule, tab } = read(location.hash);
   const usual = state.models.find((model) => model.default) ?? state.models[0];
   if (!modelNamed(settings.model)) settings.model = usual?.name ?? "";
   if (!modelNamed(settings.compare) || settings.compare === settings.model) settings.compare = "";
@@ -39,7 +39,12 @@ async function restore() {
   set(settings);
   tell("rules");
   tell("settings");
-  if (notes) open(notes, { title: "A melody from a link" });
+  colourBy(colour, rules.includes(rule) ? rule : "");
+  document.querySelector(`[role=tab][aria-controls="pane-${CSS.escape(tab)}"]`)?.click();
+  if (notes) {
+    open(notes, { title: "A melody from a link" });
+    if (playIt) play(activeColumn()).catch(() => {});
+  }
   else if (isEmpty) {
     state.columns = [];
     tell("columns");

@@ -4,7 +4,7 @@ import { isDropped, latest } from "/page/api.js";
 import { colourBy, signed } from "/page/colours.js";
 import { judgeAll, onlyThisRule } from "/page/compose.js";
 import { byId, complain, make, settled } from "/page/elements.js";
-import { written } from "/page/link.js";
+import { carried, written } from "/page/link.js";
 import { plainName } from "/page/settings.js";
 import { on, set, shown, state } from "/page/state.js";
 
@@ -21,14 +21,7 @@ const judgeSoon = settled(async () => {
   } catch (error) {
     if (!isDropped(error)) complain("compose-error", error);
   }
-  if (location.hash) history.replaceState(null, "", written(state.settings, carried()));
 }, 50);
-
-// What the address held beside the settings stays in it.
-function carried() {
-  const parts = new URLSearchParams(location.hash.slice(1));
-  return { show: parts.get("show"), notes: parts.get("notes") };
-}
 
 /** Draw the list, and listen to it. */
 export function listenToRules() {
@@ -41,6 +34,7 @@ export function listenToRules() {
     }
     showWeights();
   });
+  on("opened", judgeSoon);
   on("verdicts shown columns colour active", showValues);
   byId("rules-reset").addEventListener("click", () => weigh({}));
   byId("rules-none").addEventListener("click", () => weigh(Object.fromEntries((currentSet()?.rules ?? []).map((rule) => [rule.name, 0]))));
@@ -49,6 +43,7 @@ export function listenToRules() {
 function weigh(weights) {
   set({ rules: weights, only: [] });
   judgeSoon();
+  if (location.hash) history.replaceState(null, "", written(state.settings, carried()));
 }
 
 function redraw() {
