@@ -56,7 +56,7 @@ class Visit:
 
     def ready(self) -> Visit:
         """Wait until everything that was composed is engraved."""
-        self.page.locator("#compose", has_text=re.compile("^Compose$")).wait_for(timeout=20_000)
+        self.page.locator("#compose", has_text=re.compile("^Compose$")).wait_for(state="attached", timeout=20_000)
         self.page.wait_for_selector("article[data-ready]", timeout=20_000)
         columns = self.page.locator("article.column").count()
         self.page.wait_for_selector(f"article.column:nth-child({columns})[data-ready]", timeout=20_000)
