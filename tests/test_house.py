@@ -175,7 +175,7 @@ def test_every_library_that_is_imported_is_asked_for() -> None:
 
 
 def documents() -> list[Path]:
-    return [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").glob("*.md"))]
+    return [CHECKOUT / "README.md", CHECKOUT / "CONTRIBUTING.md", *sorted((CHECKOUT / "docs").rglob("*.md"))]
 
 
 def shell_lines(text: str) -> list[list[str]]:
