@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -33,7 +33,7 @@ class Picture:
     state: str
     width: int = 1360
     height: int = 900
-    scheme: str = "light"
+    scheme: Literal["light", "dark"] = "light"
     press: tuple[str, ...] = ()
     wait: str = "article[data-ready]"
 
