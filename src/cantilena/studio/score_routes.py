@@ -61,9 +61,7 @@ async def probabilities(asked: NextNotesRequest, studio: Here) -> NextNotes:
 async def score(asked: ScoreRequest, studio: Here) -> Score:
     """Engrave a melody as SVG, and say when each note head sounds."""
     melody = asked.melody.melody()
-    return await studio.bench.run(
-        lambda _: engraved(melody, width=asked.width, heading=asked.heading, colours=asked.verdict)
-    )
+    return await engraved(studio.engraver, melody, width=asked.width, heading=asked.heading, colours=asked.verdict)
 
 
 @ROUTES.post("/sound", response_class=Response, responses=_WAV)
