@@ -38,7 +38,10 @@ async def compose_melodies(asked: ComposeRequest, request: Request, studio: Here
 
 @ROUTES.post("/rewrite", response_model=Candidates, responses={**UNKNOWN, 200: EVENTS})
 async def rewrite_bars(asked: RewriteRequest, request: Request, studio: Here) -> Any:  # noqa: ANN401
-    """Compose some bars of a melody anew, so that they fit what comes before and after; answers as compose does."""
+    """Compose some bars of a melody anew, so that they fit what comes before and after; answers as compose does.
+
+    In events, each candidate's `notes` and `candidate` come before the next one is begun.
+    """
     return await _answer(studio, request, lambda deadline: rewrite(asked, studio.composers, studio.judge, deadline))
 
 

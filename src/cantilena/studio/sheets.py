@@ -12,7 +12,6 @@ from typing import Literal
 
 from cantilena.formats import Engraving, NoteLook, score_with_timemap
 from cantilena.music import Melody
-from cantilena.studio.pictures import pdf_bytes, png_bytes
 
 Picture = Literal["svg", "pdf", "png"]
 """The files that show a score."""
@@ -66,5 +65,7 @@ def engrave(sheet: Sheet) -> Engraved:
     score = score_with_timemap(sheet.melody, width=sheet.width, heading=sheet.heading, looks=sheet.looks)
     if sheet.picture is None:
         return Engraved(score)
+    from cantilena.studio.pictures import pdf_bytes, png_bytes
+
     drawn: dict[Picture, Callable[[str], bytes]] = {"svg": str.encode, "pdf": pdf_bytes, "png": png_bytes}
     return Engraved(None, drawn[sheet.picture](score.svg))

@@ -71,8 +71,8 @@ class Studio:
         self.home.leave()
 
     def _warm_up(self) -> None:
-        self.engraver.start()
         self.composers.shown(DEFAULT).composer.compose(bars=1)
+        self.engraver.start()
         warm_up()
 
 
