@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
 import signal
 import subprocess
@@ -157,6 +158,7 @@ def main() -> None:
             print(f"a score of 2,000 notes                  {median(took for took, _ in found):7.2f} s")
             print(f"  GET /api/models meanwhile, median     {1e3 * median(waited):7.0f} ms")
             print(f"  GET /api/models meanwhile, longest    {1e3 * max(waited):7.0f} ms")
+            print(f"load average, over a minute and over five  {os.getloadavg()[0]:.1f} and {os.getloadavg()[1]:.1f}")
         finally:
             studio.end()
 
