@@ -11,6 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.studio import LIMITS
+from cantilena.studio.judging import Judge
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "LOCALHOST:9", "[::1]:8000"])
@@ -37,10 +38,12 @@ def test_other_names_are_refused_and_so_dns_rebinding(client: TestClient, host: 
         {"Origin": "http://a@127.0.0.1:8000"},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
+        [("Origin", "http://127.0.0.1:8000"), ("Origin", "http://evil.example")],
+        [("Sec-Fetch-Site", "same-origin"), ("Sec-Fetch-Site", "cross-site")],
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE", "PUT"])
-def test_pages_of_others_are_refused(client: TestClient, headers: dict[str, str], method: str) -> None:
+def test_pages_of_others_are_refused(client: TestClient, headers: Any, method: str) -> None:
     answer = client.request(method, "/api/primer", json={"text": "C4"}, headers=headers)
     assert answer.status_code == 403
     assert "another site" in answer.json()["error"]
@@ -112,6 +115,29 @@ def test_too_large_a_body_in_pieces_is_refused(client: TestClient) -> None:
     answer = client.post("/api/read", params={"name": "a.mid"}, content=pieces())
     assert answer.status_code == 413
     assert set(answer.json()) == {"error", "hint"}
+
+
+def test_refusals_of_every_kind_say_what_a_page_may_do(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: Any) -> None:
+        raise ZeroDivisionError
+
+    large = client.post("/api/read", params={"name": "a.mid"}, content=b"x" * (LIMITS.body + 1))
+    monkeypatch.setattr(Judge, "verdict", broken)
+    mistake = client.post("/api/judge", json={"melodies": [{"notes": []}]})
+    for answer, status in ((large, 413), (mistake, 500)):
+        assert answer.status_code == status
+        assert set(answer.json()) == {"error", "hint"}
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+
+
+def test_a_mistake_does_not_close_the_connection(tmp_path: Path, start: Any) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "home" / "models").write_text("in the way")  # no folder can be made there
+    studio = start()
+    with studio.client() as client:
+        for _ in range(3):
+            assert client.post("/api/jobs", json={"model": "tunes"}).status_code == 503
+            assert client.head("/").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,15 @@ def alive(number: int) -> bool:
 
 
 def workers_of(number: int) -> list[int]:
-    """The processes that a process started and that still run."""
+    """The processes that tune, which a process started and which still run."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, parent = path.read_text().rpartition(")")[2].split()[:2]
+            command = path.with_name("cmdline").read_text()
         except OSError:
             continue
-        if int(parent) == number and state != "Z":
+        if int(parent) == number and state != "Z" and "tuning_worker" in command:
             found.append(int(path.parent.name))
     return found
 
@@ -163,7 +164,8 @@ def test_a_worker_that_dies_is_told_of(start: Any) -> None:
         wait_until(lambda: workers_of(studio.process.pid))
         os.kill(workers_of(studio.process.pid)[0], signal.SIGKILL)
         wait_until(lambda: state_of(client, job) == "failed", 5.0)
-        assert client.get(f"/api/jobs/{job['id']}").json()["job"]["error"]
+        said = client.get(f"/api/jobs/{job['id']}").json()["job"]["error"]
+    assert said == "the process that tuned it was killed (SIGKILL): start it again"
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import tempfile
 import zipfile
 from itertools import pairwise
 from typing import Any
@@ -260,6 +261,13 @@ def test_broken_files_are_answered_with_a_sentence(client: TestClient, name: str
     assert word in answer.json()["error"]
     assert "/tmp" not in answer.text
     assert "root:" not in answer.text
+
+
+def test_a_file_that_cannot_be_put_aside_is_a_sentence(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/nowhere")
+    answer = client.post("/api/read", params={"name": "a.mid"}, content=b"MThd")
+    assert answer.status_code == 503
+    assert "put aside" in answer.json()["error"]
 
 
 def bomb() -> bytes:

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.generation import BarRange, Gap, load
+from cantilena.generation.rewriting import fill
 from cantilena.music import Melody
+from cantilena.studio.answers import Candidate
+from cantilena.studio.bench import Deadline
+from cantilena.studio.composers import Composers
+from cantilena.studio.composing import NewNotes
+from cantilena.studio.judging import Judge
+from cantilena.studio.made_models import MadeModels
+from cantilena.studio.requests import RewriteRequest
+from cantilena.studio.rewriting import rewrite
 from cantilena.studio.shapes import MelodyShape
 
 
@@ -75,3 +86,21 @@ def test_a_pickup_is_bar_nought(sent: Any) -> None:
     assert bars_of(tune, 0, 0) == (0, 24)
     assert bars_of(tune, 0, 1) == (0, 120)
     assert bars_of(tune, 1, 2) == (24, 216)
+
+
+def test_each_candidate_is_there_before_the_next_is_begun(sent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[int] = []
+
+    def counted(*words: Any, **options: Any) -> Any:
+        begun.append(1)
+        return fill(*words, **options)
+
+    monkeypatch.setattr(import_module("cantilena.generation.rewritings"), "fill", counted)
+    asked = RewriteRequest(
+        melody=MelodyShape.model_validate(sent(*[(60, 24), (64, 24), (67, 24), (64, 24)] * 4)), first=2, last=3, count=3
+    )
+    composers = Composers(MadeModels(Path("nowhere")))
+    told = []
+    for one in rewrite(asked, composers, Judge(), Deadline(30)):
+        told.append((type(one), len(begun)))
+    assert told == [(kind, number) for number in (1, 2, 3) for kind in (NewNotes, Candidate)]

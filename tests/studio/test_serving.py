@@ -50,7 +50,7 @@ def test_a_home_that_is_a_file_is_one_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("with_signal", [signal.SIGINT, signal.SIGTERM])
-def test_it_ends_within_two_seconds_though_pages_and_jobs_are_open(start: Any, with_signal: int) -> None:
+def test_it_ends_within_a_second_though_pages_and_jobs_are_open(start: Any, with_signal: int) -> None:
     studio = start()
     with studio.client() as client:
         job = client.post("/api/jobs", json={"model": "tunes", "updates": 500}).json()["job"]
@@ -74,7 +74,7 @@ def test_it_ends_within_two_seconds_though_pages_and_jobs_are_open(start: Any, w
         streams.wait(10)
         began = time.monotonic()
         studio.end(with_signal)
-        assert time.monotonic() - began < 2.5  # 2 s on a machine that does nothing else
+        assert time.monotonic() - began < 2.0  # 0.6 s on a machine that does nothing else
         for thread in threads:
             thread.join(5)
     assert studio.process.returncode in (0, -with_signal, 128 + with_signal)

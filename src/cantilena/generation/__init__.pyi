@@ -17,6 +17,7 @@ from .options import ComposeOptions as ComposeOptions
 from .options import SamplingOptions as SamplingOptions
 from .primer import read_primer as read_primer
 from .primer import typed_notes as typed_notes
+from .rewritings import rewritings as rewritings
 from .sampling import Samples as Samples
 from .sampling import choose as choose
 from .sampling import draw as draw

@@ -14,11 +14,10 @@ from cantilena.errors import UsageError
 from cantilena.generation.bar_range import BarRange
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
-from cantilena.generation.gap import Gap, Surroundings
 from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.placement import Placement, place, tuned_in
 from cantilena.generation.primer import read_primer
-from cantilena.generation.rewriting import CANDIDATES, fill
+from cantilena.generation.rewritings import rewritings
 from cantilena.generation.sampling import Samples, draw, log_likelihood, sample
 from cantilena.generation.sketches import Listener, Sketch, sketches
 from cantilena.generation.style import Style, styles_of
@@ -30,7 +29,7 @@ from cantilena.model import (
     find_bundle,
     style_number,
 )
-from cantilena.music import Key, Melody, Meter, find_key
+from cantilena.music import Key, Melody, Meter
 from cantilena.runs import generator
 from cantilena.theory import RuleSet, load_rules
 
@@ -248,47 +247,20 @@ class Composer:
             >>> other.until(4 * 96).notes == tune.until(4 * 96).notes, other == tune
             (True, False)
         """
-        if not 1 <= melodies <= 10_000:
-            raise UsageError(f"{melodies} melodies", "give a number from 1 to 10000")
-        gap = Gap.of(melody, BarRange(first, last))
-        idea = melody if melody.key else replace(melody, key=find_key(melody))
-        placement, number = self.placed(ComposeOptions(range=range, style=style), idea)
-        around = Surroundings.of(idea.transposed(-placement.semitones), gap, self.encoding)
-        bars = placement.bars(self.encoding, CANDIDATES, number)
-        rules = load_rules(constrain) if isinstance(constrain, str) and constrain.strip() else constrain
-        steps = len(around.past) + around.steps + len(around.future)
-        kept = self._constraints(rules, placement, steps) if isinstance(rules, RuleSet) else None
-        made = []
-        for row in _numbers(melodies):
-            filling = fill(
-                around,
-                generator(seed, "rewrite", row),
-                model=self.model,
-                prior=self.prior,
-                encoding=self.encoding,
-                bars=bars,
-                sampling=sampling or SamplingOptions(),
-                allowed=placement.allowed,
-                constraints=kept,
+        return list(
+            rewritings(
+                self,
+                melody,
+                first,
+                last,
+                melodies=melodies,
+                sampling=sampling,
+                seed=seed,
+                range=range,
+                constrain=constrain,
+                style=style,
             )
-            notes = around.notes(filling.tokens, self.encoding)
-            made.append(
-                Composition(
-                    notes=gap.filled(melody, notes, placement.semitones),
-                    key=placement.key,
-                    meter=melody.meter,
-                    tempo=melody.tempo,
-                    pickup=melody.pickup,
-                    length=max(melody.length, gap.end),
-                    title=melody.title or f"{self.name or 'Composition'} {row + 1}",
-                    source=f"bars {gap.bars} composed by Cantilena",
-                    tokens=tuple(self.encoding.vocabulary[token] for token in filling.tokens),
-                    log_likelihood=filling.log_likelihood,
-                    policy_log_likelihood=filling.policy_log_likelihood,
-                    rules_broken=filling.broken,
-                )
-            )
-        return made
+        )
 
     def placed(self, options: ComposeOptions, idea: Melody | None) -> tuple[Placement, int]:
         """Where new music lies after an idea: key, meter, tokens; and the number of its style.

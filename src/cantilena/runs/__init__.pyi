@@ -11,6 +11,7 @@ from .folder import options_digest as options_digest
 from .folder import options_record as options_record
 from .folder import run_folder as run_folder
 from .folder import versions as versions
+from .process_end import end_in_words as end_in_words
 from .process_end import how_it_ended as how_it_ended
 from .process_start import ONE_THREAD as ONE_THREAD
 from .process_start import command_of as command_of
@@ -20,6 +21,7 @@ from .progress import say as say
 from .progress import tracked as tracked
 from .seeds import derived_seed as derived_seed
 from .seeds import generator as generator
+from .standing_worker import StandingWorker as StandingWorker
 from .worker_process import Failure as Failure
 from .workers import bounded_map as bounded_map
 from .workers import processors as processors

@@ -25,6 +25,16 @@ def how_it_ended(process: subprocess.Popen[bytes], *, by_signal: str = "was kill
         code = process.wait(timeout=_PATIENCE)
     except subprocess.TimeoutExpired:
         return "fell silent"
+    return end_in_words(code, by_signal=by_signal)
+
+
+def end_in_words(code: int, *, by_signal: str = "was killed") -> str:
+    """The same of a process that has ended, by its exit status, which is below 0 where a signal ended it.
+
+    Example:
+        >>> end_in_words(-9), end_in_words(1)
+        ('was killed (SIGKILL)', 'ended (exit status 1)')
+    """
     if code >= 0:
         return f"ended (exit status {code})"
     try:

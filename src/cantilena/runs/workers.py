@@ -86,11 +86,11 @@ def processors() -> int:
 def _outcomes(
     order: memoryview, waiting: deque[tuple[int, Any]], wanted: int, seconds: float
 ) -> Iterator[tuple[int, Any]]:
-    team: list[_Worker] = []
+    team: list[Worker] = []
     try:
         while waiting or any(worker.taken for worker in team):
             while waiting and len(team) < wanted:
-                team.append(_Worker(order, seconds))
+                team.append(Worker(order, seconds))
             depth = min(_AHEAD, 1 + len(waiting) // (4 * wanted))
             for worker in team:
                 worker.fill(waiting, depth)
@@ -106,7 +106,7 @@ def _outcomes(
             worker.kill()
 
 
-class _Worker:
+class Worker:
     """A worker process as its parent sees it.
 
     Args:

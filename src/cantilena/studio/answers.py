@@ -148,6 +148,30 @@ class Score(BaseModel):
     timemap: list[TimedHead]
 
 
+class PlayedNote(BaseModel):
+    """When a note sounds as it is played."""
+
+    note: int = Field(description="Which note of the melody.")
+    onset: float = Field(description="Seconds from the beginning of the sound.")
+    end: float
+    velocity: int = Field(description="How hard it is struck, 1 to 127.")
+
+
+class ClockPoint(BaseModel):
+    """When a tick is reached."""
+
+    tick: int
+    seconds: float = Field(description="From the beginning of the sound.")
+
+
+class Timing(BaseModel):
+    """When everything sounds in what `POST /api/sound` answers to the same request."""
+
+    seconds: float = Field(description="From the beginning of the sound to the melody's end, before it dies away.")
+    notes: list[PlayedNote] = Field(description="The notes that sound, in their order.")
+    clock: list[ClockPoint] = Field(description="From the first tick to the last; between two, time runs evenly.")
+
+
 class NextNotes(BaseModel):
     """How probable each next note was, step by step, and what may come after the last."""
 

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
+from starlette.types import ASGIApp
 
 from cantilena.errors import __version__
 from cantilena.studio import (
@@ -18,6 +19,7 @@ from cantilena.studio import (
     page_files,
     score_routes,
 )
+from cantilena.studio.callers import Callers
 from cantilena.studio.doors import Door
 from cantilena.studio.home import Home, usual_home
 from cantilena.studio.options import LIMITS, StudioOptions
@@ -41,6 +43,15 @@ _SILENT: TelemetryConfig = {
 """Nothing that happens here is reported to anybody."""
 
 
+class _Guarded(FastAPI):
+    """An application with a door in front of everything, what Starlette answers by itself included."""
+
+    names: tuple[str, ...] = ()
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return Door(Callers(super().build_middleware_stack(), LIMITS.body), self.names)
+
+
 def make_app(options: StudioOptions | None = None) -> FastAPI:
     """The studio as an ASGI application; it opens and closes with the application's lifespan.
 
@@ -61,7 +72,7 @@ def make_app(options: StudioOptions | None = None) -> FastAPI:
         finally:
             await studio.close()
 
-    app = FastAPI(
+    app = _Guarded(
         title="Cantilena studio",
         version=__version__,
         description=_ABOUT,
@@ -69,12 +80,11 @@ def make_app(options: StudioOptions | None = None) -> FastAPI:
         docs_url=None,  # both pages would load scripts from elsewhere
         redoc_url=None,
         responses=REFUSALS,
-        max_body_size=LIMITS.body,
         telemetry=_SILENT,
     )
     app.state.studio = studio
     answer_refusals(app)
-    app.add_middleware(Door, names=(options.host, *options.allow_host))
+    app.names = (options.host, *options.allow_host)
     for routes in _ROUTES:
         app.include_router(routes.ROUTES)
     return app

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cantilena.studio.options import LIMITS
 from cantilena.studio.refusals import CrowdedError, LateError
@@ -64,11 +64,22 @@ class Bench:
         self._room = at_once + waiting
         self._taken = 0
         self._lock = threading.Lock()
+        self._waited_for: set[asyncio.Future[Any]] = set()
+        self._is_closed = False
 
     @property
     def taken(self) -> int:
         """How many are computed or wait."""
         return self._taken
+
+    def check_room(self) -> None:
+        """Refuse what could not even wait.
+
+        Raises:
+            CrowdedError: too many wait already.
+        """
+        if self._taken >= self._room:
+            raise CrowdedError("too many requests wait already", "try again in a moment")
 
     async def run(self, work: Callable[[Deadline], Result], seconds: float = LIMITS.seconds) -> Result:
         """Compute something, and wait for it.
@@ -79,10 +90,11 @@ class Bench:
 
         Raises:
             CrowdedError: too many wait already.
-            LateError: it took too long.
+            LateError: it took too long, or the studio is closing.
         """
-        if self._taken >= self._room:
-            raise CrowdedError("too many requests wait already", "try again in a moment")
+        if self._is_closed:
+            raise _closing()
+        self.check_room()
         deadline = Deadline(seconds)
         with self._lock:
             self._taken += 1
@@ -92,15 +104,24 @@ class Bench:
         self._line.put(partial(_answer, told, work, deadline))
         answer = asyncio.wrap_future(told)
         answer.add_done_callback(_look_at)
+        self._waited_for.add(answer)
         try:
             return await asyncio.wait_for(asyncio.shield(answer), seconds)
         except TimeoutError:
             raise LateError("it takes too long", "ask for less, or try again in a moment") from None
+        except asyncio.CancelledError:
+            if answer.cancelled():  # by `close`: what cancels the caller does not reach it
+                raise _closing() from None
+            raise
         finally:
             deadline.give_up()
+            self._waited_for.discard(answer)
 
     def close(self) -> None:
-        """Let go of what waits. What runs ends at its next check, or with the process: it is not waited for."""
+        """Refuse whoever waits. What runs ends at its next check, or with the process: it is not waited for."""
+        self._is_closed = True
+        for answer in [*self._waited_for]:
+            answer.cancel()
         for _ in self._threads:
             self._line.put(None)
 
@@ -120,6 +141,10 @@ class Bench:
     def _leave(self, told: Future[Result]) -> None:
         with self._lock:
             self._taken -= 1
+
+
+def _closing() -> LateError:
+    return LateError("the studio is closing", "open it again")
 
 
 def _look_at(answer: asyncio.Future[Result]) -> None:

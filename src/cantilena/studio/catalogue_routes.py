@@ -33,7 +33,7 @@ async def models(studio: Here) -> Models:
     def found(_: Deadline) -> list[ShownModel]:
         return studio.composers.all()
 
-    return Models(models=[_shown(model) for model in await studio.bench.run(found)])
+    return Models(models=[_shown(model) for model in await studio.looking.run(found)])
 
 
 @ROUTES.delete("/models/{name}", responses=UNKNOWN)
@@ -72,16 +72,14 @@ async def about(studio: Here) -> About:
 
 def _shown(model: ShownModel) -> ModelShown:
     composer = model.composer
-    tokens = range(len(composer.encoding.vocabulary))
-    pitches = [note.top for token in tokens for note in composer.encoding.decode([token]).sounding]
     return ModelShown(
         name=model.name,
         title=model.title,
         tuned=model.tuned,
         untuned=model.untuned,
         encoding=composer.encoding.name,
-        low=min(pitches, default=0),
-        high=max(pitches, default=127),
+        low=model.low,
+        high=model.high,
         styles=[
             StyleShown(
                 name=style.name,

@@ -38,7 +38,10 @@ async def compose_melodies(asked: ComposeRequest, request: Request, studio: Here
 
 @ROUTES.post("/rewrite", response_model=Candidates, responses={**UNKNOWN, 200: EVENTS})
 async def rewrite_bars(asked: RewriteRequest, request: Request, studio: Here) -> Any:  # noqa: ANN401
-    """Compose some bars of a melody anew, so that they fit what comes before and after; answers as compose does."""
+    """Compose some bars of a melody anew, so that they fit what comes before and after; answers as compose does.
+
+    In events, each candidate's `notes` and `candidate` come before the next one is begun.
+    """
     return await _answer(studio, request, lambda deadline: rewrite(asked, studio.composers, studio.judge, deadline))
 
 
@@ -60,6 +63,7 @@ async def judge(asked: JudgeRequest, studio: Here) -> Verdicts:
 
 async def _answer(studio: Studio, request: Request, drawn: Drawn) -> Candidates | Response:
     if wants_events(request):
+        studio.bench.check_room()  # while it can still be said by a status
         return StreamingResponse(_events(studio, drawn), media_type="text/event-stream")
     began = time.monotonic()
 
@@ -88,6 +92,7 @@ async def _events(studio: Studio, drawn: Drawn) -> AsyncIterator[bytes]:
     try:
         while (one := await ready.get()) is not None:
             yield _event_of(one)
+            await asyncio.sleep(0)  # what is ready need not wait, and that nobody listens any more must be seen
         await drawing
         yield event("done", {"seconds": round(time.monotonic() - began, 4)})
     except Exception as error:  # the answer has begun: what is wrong is told in an event

@@ -15,8 +15,8 @@ from cantilena.runs import say
 from cantilena.studio.made_models import MadeModels
 from cantilena.studio.refusals import UnknownError
 
-_KEPT = 6
-"""Composers in memory; the shipped ones are of 1 to 3 MB."""
+_KEPT = 64
+"""Composers in memory, of 1 to 3 MB each: all that ship or may be made, so that to list them reads no file again."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class ShownModel:
         says: what it is, in plain words.
         made_here: whether it was tuned in this studio.
         title: what to call it.
+        low: the lowest pitch that it knows.
+        high: the highest.
     """
 
     name: str
@@ -42,6 +44,8 @@ class ShownModel:
     says: str
     made_here: bool
     title: str
+    low: int
+    high: int
 
 
 class Composers:
@@ -69,11 +73,11 @@ class Composers:
             UnknownError: there is none of that name.
             BundleError: it is damaged.
         """
+        path = self.path(name)  # first of all: another studio in the same folder may have deleted it
         with self._lock:
             if name in self._shown:
                 self._shown.move_to_end(name)
                 return self._shown[name]
-        path = self.path(name)
         shown = self._read(name, path)
         with self._lock:
             self._shown[name] = shown
@@ -117,15 +121,20 @@ class Composers:
         tuned = bundle.prior_weights is not None
         known = untuned != name and untuned in self.names()
         title = str(facts["title"]) if facts else name
+        composer = Composer.of(bundle, title)
+        tokens = range(len(composer.encoding.vocabulary))
+        pitches = [note.top for token in tokens for note in composer.encoding.decode([token]).sounding]
         return ShownModel(
             name=name,
-            composer=Composer.of(bundle, title),
+            composer=composer,
             licence=bundle.licence,
             tuned=tuned,
             untuned=untuned if tuned and known else None,
             says=_in_plain_words(bundle, name, made_here=bool(facts)),
             made_here=bool(facts),
             title=title,
+            low=min(pitches, default=0),
+            high=max(pitches, default=127),
         )
 
 

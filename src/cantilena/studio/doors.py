@@ -62,7 +62,11 @@ class Door:
             await self.app(scope, receive, send)
             return
 
+        is_answered = False
+
         async def send_with_headers(message: Message) -> None:
+            nonlocal is_answered
+            is_answered = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -74,7 +78,11 @@ class Door:
         if trouble is not None:
             await refused(403, *trouble)(scope, receive, send_with_headers)
             return
-        await self.app(scope, receive, send_with_headers)
+        try:
+            await self.app(scope, receive, send_with_headers)
+        except Exception:
+            if not is_answered:  # that an answer breaks off must be seen; of a whole one the terminal has been told
+                raise
 
     def trouble(self, method: str, headers: Headers) -> tuple[str, str] | None:
         """Why a request is refused, and what to do; None where it may come in."""
@@ -84,10 +92,8 @@ class Door:
             return "the studio is not called by that name", "open it by the address that it printed, or --allow-host"
         if method in _SAFE:
             return None
-        site = headers.get("sec-fetch-site", "same-origin")
-        origin = headers.get("origin")
-        own = origin is None or (_is_origin(origin) and urlsplit(origin.lower()).netloc == host)
-        if not own or site not in ("same-origin", "none"):
+        own = all(_is_origin(one) and urlsplit(one.lower()).netloc == host for one in headers.getlist("origin"))
+        if not own or not {*headers.getlist("sec-fetch-site")} <= {"same-origin", "none"}:
             return "another site's page asked the studio", "use the studio's own page, or send no Origin"
         return None
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from cantilena.formats import NoteLook, score_with_timemap
+from cantilena.formats import NoteLook
 from cantilena.music import Melody
 from cantilena.studio.answers import Head, Score, TimedHead
+from cantilena.studio.engraver import Engraver
 from cantilena.studio.requests import Colours
+from cantilena.studio.sheets import Sheet
 
 
-def engraved(melody: Melody, *, width: int, heading: bool, colours: Colours | None = None) -> Score:
+async def engraved(
+    engraver: Engraver, melody: Melody, *, width: int, heading: bool, colours: Colours | None = None
+) -> Score:
     """Engrave a melody.
 
     Args:
+        engraver: who does it.
         melody: the melody.
         width: pixels.
         heading: whether the title stands above.
@@ -22,7 +27,8 @@ def engraved(melody: Melody, *, width: int, heading: bool, colours: Colours | No
         UsageError: it cannot be engraved.
     """
     looks = looks_of(melody, colours) if colours is not None else {}
-    engraving = score_with_timemap(melody, width=width, heading=heading, looks=looks)
+    engraving = (await engraver.engrave(Sheet(melody, width, heading, looks))).score
+    assert engraving is not None
     timemap = [
         TimedHead(note=head.note, id=head.id, onset=round(head.onset, 6), end=round(head.end, 6))
         for head in engraving.timemap

@@ -6,8 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from cantilena.formats import abc, midi_bytes, musicxml, score_svg
+from cantilena.formats import abc, midi_bytes, musicxml
 from cantilena.music import Melody
+from cantilena.studio.bench import Bench
+from cantilena.studio.engraver import Engraver
+from cantilena.studio.sheets import Picture, Sheet
 from cantilena.studio.sounds import played
 
 _WIDTH = 900
@@ -19,11 +22,30 @@ class Export:
 
     Args:
         media: what browsers call it.
-        written: the bytes of a melody, and whether they shall be expressive.
+        written: the bytes of a melody, and whether they shall be expressive; None where it is engraved.
+        picture: the file that the engraver makes.
     """
 
     media: str
-    written: Callable[[Melody, bool], bytes]
+    written: Callable[[Melody, bool], bytes] | None = None
+    picture: Picture | None = None
+
+    async def of(self, melody: Melody, expressive: bool, bench: Bench, engraver: Engraver) -> bytes:
+        """The bytes of a melody in this format.
+
+        Args:
+            melody: the melody.
+            expressive: whether it shall be played with expression, where it is played.
+            bench: where it is written.
+            engraver: by whom it is engraved, where it is a picture.
+
+        Raises:
+            UsageError: it cannot be written so.
+        """
+        written = self.written
+        if written is None:
+            return (await engraver.engrave(Sheet(melody, _WIDTH, heading=True, picture=self.picture))).picture
+        return await bench.run(lambda _: written(melody, expressive))
 
 
 def _midi(melody: Melody, expressive: bool) -> bytes:
@@ -32,22 +54,6 @@ def _midi(melody: Melody, expressive: bool) -> bytes:
 
 def _musicxml(melody: Melody, expressive: bool) -> bytes:
     return musicxml(melody).encode()
-
-
-def _svg(melody: Melody, expressive: bool) -> bytes:
-    return score_svg(melody, width=_WIDTH).encode()
-
-
-def _pdf(melody: Melody, expressive: bool) -> bytes:
-    from cantilena.studio.pictures import pdf_bytes
-
-    return pdf_bytes(_svg(melody, expressive).decode())
-
-
-def _png(melody: Melody, expressive: bool) -> bytes:
-    from cantilena.studio.pictures import png_bytes
-
-    return png_bytes(_svg(melody, expressive).decode())
 
 
 def _wav(melody: Melody, expressive: bool) -> bytes:
@@ -61,9 +67,9 @@ def _abc(melody: Melody, expressive: bool) -> bytes:
 EXPORTS = {
     "mid": Export("audio/midi", _midi),
     "musicxml": Export("application/vnd.recordare.musicxml+xml", _musicxml),
-    "svg": Export("image/svg+xml", _svg),
-    "pdf": Export("application/pdf", _pdf),
-    "png": Export("image/png", _png),
+    "svg": Export("image/svg+xml", picture="svg"),
+    "pdf": Export("application/pdf", picture="pdf"),
+    "png": Export("image/png", picture="png"),
     "wav": Export("audio/wav", _wav),
     "abc": Export("text/vnd.abc", _abc),
 }

@@ -42,11 +42,7 @@ _BYTES = {
 async def export(ending: Ending, asked: ExportRequest, studio: Here) -> Response:
     """A melody as a file: MIDI, MusicXML, the score as SVG, PDF or PNG, sound as WAV, or ABC."""
     melody, format_ = asked.melody.melody(), EXPORTS[ending]
-
-    def written(_: Deadline) -> bytes:
-        return format_.written(melody, asked.expressive)
-
-    content = await studio.bench.run(written)
+    content = await format_.of(melody, asked.expressive, studio.bench, studio.engraver)
     disposition = f'attachment; filename="{file_name(melody.title, ending)}"'
     return Response(content, media_type=format_.media, headers={"Content-Disposition": disposition})
 

@@ -6,20 +6,18 @@ moved aside, never deleted, and a new one begun.
 
 from __future__ import annotations
 
-import json
 import sqlite3
 import threading
 import time
-import zlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from cantilena.errors import UsageError
 from cantilena.runs import say
 from cantilena.studio.answers import Entry
+from cantilena.studio.history_rows import Row, entry_of, packed
 from cantilena.studio.options import LIMITS
 from cantilena.studio.refusals import LateError, RefusalError, UnknownError
 
@@ -35,6 +33,7 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 CREATE INDEX IF NOT EXISTS kept_entries ON entries (kept, id);
 """
+_COLUMNS = ("id", "made", "kept", "title", "candidate", "settings")
 _ONE = "SELECT id, made, kept, title, candidate, settings FROM entries WHERE id = ?"
 _COUNT = "SELECT count(*) FROM entries WHERE ? IS NULL OR kept = ?"
 _SOME = "SELECT id, made, kept, title, candidate, settings FROM entries WHERE id < ? AND (? IS NULL OR kept = ?)"
@@ -53,6 +52,7 @@ class History:
         self.tell = tell
         self._lock = threading.Lock()
         self._database: sqlite3.Connection | None = None
+        self._left_out: set[int] = set()
 
     def add(self, candidate: Mapping[str, Any], settings: Mapping[str, Any], *, kept: bool, title: str) -> Entry:
         """Remember a melody; where there are too many, the oldest that is not kept goes.
@@ -62,7 +62,7 @@ class History:
             RefusalError: as many are kept as may be.
             LateError: the disk says no.
         """
-        packed = _packed(candidate), _packed(settings)
+        contents = packed(candidate), packed(settings)
         made = datetime.now(UTC).isoformat(timespec="milliseconds")
         with self._open() as database:
             (kept_already,) = database.execute("SELECT count(*) FROM entries WHERE kept").fetchone()
@@ -70,17 +70,17 @@ class History:
                 raise RefusalError(f"{LIMITS.history} melodies are kept already", "let go of some of them")
             cursor = database.execute(
                 "INSERT INTO entries (made, kept, title, candidate, settings) VALUES (?, ?, ?, ?, ?)",
-                (made, int(kept), title, *packed),
+                (made, int(kept), title, *contents),
             )
             database.execute(
                 "DELETE FROM entries WHERE id IN (SELECT id FROM entries WHERE NOT kept AND id <> ? ORDER BY id"
                 " LIMIT max(0, (SELECT count(*) FROM entries) - ?))",
                 (cursor.lastrowid, LIMITS.history),
             )
-            return _entry(database.execute(_ONE, (cursor.lastrowid,)).fetchone())
+            return entry_of(database.execute(_ONE, (cursor.lastrowid,)).fetchone())
 
     def entries(self, *, limit: int, before: int | None = None, kept: bool | None = None) -> tuple[list[Entry], int]:
-        """Some entries, the newest first, and how many there are.
+        """Some entries, the newest first, and how many there are; damaged ones are left out, and told of.
 
         Args:
             limit: how many at the most.
@@ -94,13 +94,14 @@ class History:
                 (2**62 if before is None else before, flag, flag, limit),
             ).fetchall()
             (total,) = database.execute(_COUNT, (flag, flag)).fetchone()
-        return [_entry(row) for row in rows], int(total)
+        return [entry for row in rows if (entry := self._read(row)) is not None], int(total)
 
     def change(self, number: int, *, kept: bool | None = None, title: str | None = None) -> Entry:
         """Keep an entry or let it go, or call it otherwise.
 
         Raises:
             UnknownError: there is none of that number.
+            RefusalError: it is damaged.
         """
         with self._open() as database:
             database.execute(
@@ -110,7 +111,7 @@ class History:
             row = database.execute(_ONE, (number,)).fetchone()
         if row is None:
             raise _unknown()
-        return _entry(row)
+        return entry_of(row)
 
     def delete(self, number: int) -> None:
         """Forget an entry.
@@ -131,11 +132,23 @@ class History:
                     self._database.close()
                 self._database = None
 
+    def _read(self, row: Row) -> Entry | None:
+        try:
+            return entry_of(row)
+        except RefusalError as error:
+            if row[0] not in self._left_out:
+                self._left_out.add(row[0])
+                self.tell(f"{error.text[0].upper()}{error.text[1:]} and left out")
+            return None
+
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
         """The database inside one transaction, which is kept whole or not at all."""
         with self._lock:
             try:
+                if self._database is not None and not self.path.exists():  # somebody took it away
+                    self._database.close()
+                    self._database = None
                 if self._database is None:
                     self._database = self._connected()
                 with self._database as database:
@@ -172,6 +185,9 @@ class History:
                     "the history was written by a newer Cantilena", "update Cantilena, or give another --home"
                 )
             with database:
+                columns = [name for _, name, *_ in database.execute("PRAGMA table_info(entries)")]
+                if columns and not {*_COLUMNS} <= {*columns}:
+                    raise sqlite3.DatabaseError("it is not a history")
                 database.executescript(_TABLES)
                 database.execute(f"PRAGMA user_version={_VERSION}")
         except BaseException:
@@ -189,28 +205,6 @@ class History:
             with suppress(OSError):
                 self.path.with_name(self.path.name + ending).rename(aside.with_name(aside.name + ending))
         self.tell(f"The history could not be read ({error}); it lies in {aside.name} now, and a new one is begun")
-
-
-def _packed(value: Mapping[str, Any]) -> bytes:
-    try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (ValueError, RecursionError) as error:
-        raise UsageError(
-            "this cannot be remembered: it is no JSON", "send numbers that are finite, and UTF-8"
-        ) from error
-    return zlib.compress(text, 6)
-
-
-def _entry(row: tuple[int, str, int, str, bytes, bytes]) -> Entry:
-    number, made, kept, title, candidate, settings = row
-    return Entry(
-        id=number,
-        made=made,
-        kept=bool(kept),
-        title=title,
-        candidate=json.loads(zlib.decompress(candidate)),
-        settings=json.loads(zlib.decompress(settings)),
-    )
 
 
 def _unknown() -> UnknownError:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from cantilena.errors import UsageError
 from cantilena.model import Bundle
-from cantilena.runs import command_of
+from cantilena.runs import command_of, end_in_words
 from cantilena.studio.answers import Job
 from cantilena.studio.composers import Composers
 from cantilena.studio.options import LIMITS
@@ -44,6 +44,7 @@ class Tunings:
         self.composers = composers
         self.all: list[Tuning] = []
         self.is_closing = False
+        self._closing = asyncio.Event()
         self._running: asyncio.Task[None] | None = None
 
     def add(self, asked: JobRequest) -> Tuning:
@@ -137,15 +138,21 @@ class Tunings:
             yield self.told(job)
             if job.is_over:
                 return
-            await asyncio.sleep(_BETWEEN)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._closing.wait(), _BETWEEN)
             with suppress(TimeoutError):
                 await asyncio.wait_for(job.changed.wait(), _BETWEEN)
 
-    async def close(self) -> None:
-        """Cancel everything, and wait until no process is left."""
+    def end(self) -> None:
+        """Cancel everything, and end every stream that tells of it."""
         self.is_closing = True
+        self._closing.set()
         for job in self.all:
             self.cancel(job)
+
+    async def close(self) -> None:
+        """Cancel everything, and wait until no process is left."""
+        self.end()
         if self._running is not None:
             with suppress(asyncio.CancelledError, TimeoutError):
                 await asyncio.wait_for(self._running, 2.0)
@@ -176,7 +183,7 @@ class Tunings:
             if job.state == "cancelled":
                 return
             if not whole:
-                job.error = job.error or f"the process that tuned it ended ({code})"
+                job.error = job.error or f"the process that tuned it {end_in_words(code)}: start it again"
                 job.change("failed")
                 return
             made.finish(job.model, job.facts)

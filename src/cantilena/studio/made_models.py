@@ -12,7 +12,7 @@ from typing import Any
 from cantilena.errors import CantilenaError
 from cantilena.runs import read_json, write_json
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import RefusalError, UnknownError
+from cantilena.studio.refusals import LateError, RefusalError, UnknownError
 
 _NAME = re.compile(r"made-[0-9a-f]{12}")
 
@@ -63,8 +63,18 @@ class MadeModels:
         return f"made-{secrets.token_hex(6)}"
 
     def draft(self, name: str) -> Path:
-        """Where the bundle of a new model is to be written."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        """Where the bundle of a new model is to be written.
+
+        Raises:
+            LateError: the folder cannot be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LateError(
+                f"the studio's folder cannot be written: {error.strerror or error}",
+                "check its rights and the free space, or give another --home",
+            ) from error
         return self._file(name, ".safetensors")
 
     def finish(self, name: str, facts: Mapping[str, Any]) -> None:
@@ -81,11 +91,17 @@ class MadeModels:
 
         Raises:
             UnknownError: there is none of that name that was made here.
+            LateError: the disk says no.
         """
         if name not in self.names():
             raise UnknownError("no model of that name was tuned here", "models that ship with Cantilena stay")
-        for ending in (".json", ".safetensors"):
-            self._file(name, ending).unlink(missing_ok=True)
+        try:
+            for ending in (".json", ".safetensors"):
+                self._file(name, ending).unlink(missing_ok=True)
+        except OSError as error:
+            raise LateError(
+                f"it cannot be deleted: {error.strerror or error}", "check the rights of its file"
+            ) from error
 
     def sweep(self) -> None:
         """Take away what a killed studio left: bundles without facts, and drafts."""

@@ -66,6 +66,9 @@ class Limits:
     read_memory: int = 2**29
     """Bytes of memory that reading an uploaded file may take."""
 
+    engraving_memory: int = 2**30
+    """Bytes of memory that engraving a score may take."""
+
     at_once: int = 2
     """Requests that are computed at the same time."""
 

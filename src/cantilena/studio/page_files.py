@@ -13,6 +13,7 @@ from cantilena.studio.refusals import UnknownError
 ROUTES = APIRouter(include_in_schema=False)
 """The addresses of this file."""
 
+_LOOKED_AT = ["GET", "HEAD"]
 _PAGE = Path(__file__).parent / "page"
 
 _TYPES = {
@@ -27,19 +28,19 @@ _TYPES = {
 }
 
 
-@ROUTES.get("/")
+@ROUTES.api_route("/", methods=_LOOKED_AT)
 def page(request: Request) -> Response:
     """The page."""
     return _file("index.html", request)
 
 
-@ROUTES.get("/favicon.ico")
+@ROUTES.api_route("/favicon.ico", methods=_LOOKED_AT)
 def icon(request: Request) -> Response:
     """The page's own picture, for browsers that ask for it by habit."""
     return _file("icon.svg", request)
 
 
-@ROUTES.get("/page/{name:path}")
+@ROUTES.api_route("/page/{name:path}", methods=_LOOKED_AT)
 def file(name: str, request: Request) -> Response:
     """A file of the page."""
     return _file(name, request)

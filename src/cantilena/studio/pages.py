@@ -5,9 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 
 PATIENCE = 5.0
 """Seconds in which a page may come back, as one does that is loaded anew."""
+
+_BETWEEN = 2.0
+"""Seconds between two signs of life of a stream that is held, by which a page that is gone is noticed too."""
 
 
 class Pages:
@@ -22,21 +26,24 @@ class Pages:
         self.closed = closed
         self.patience = patience
         self.is_closing = False
+        self._closing = asyncio.Event()
         self._open: Counter[str] = Counter()
         self._waiting: dict[str, asyncio.TimerHandle] = {}
 
+    def close(self) -> None:
+        """End every stream that is held, and wait for nobody any more."""
+        self.is_closing = True
+        self._closing.set()
+
     async def hold(self, page: str) -> AsyncIterator[None]:
-        """Say that a page is open as long as this is iterated; gives nothing, about once in two seconds."""
+        """Say that a page is open as long as this is iterated; gives nothing, once in two seconds."""
         self._open[page] += 1
         self._stop_waiting(page)
         try:
-            yield None
-            quiet = 0
             while not self.is_closing:
-                await asyncio.sleep(0.25)
-                quiet += 1
-                if quiet % 8 == 0:
-                    yield None
+                yield None
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._closing.wait(), _BETWEEN)
         finally:
             self._open[page] -= 1
             if not self._open[page]:

@@ -62,10 +62,12 @@ UNKNOWN: dict[int | str, dict[str, Any]] = {
 }
 """The refusal of requests that name something."""
 
+TOO_LARGE = ("the request is too large", "send 1 MB or less")
+"""What is said to a request that has more bytes than are read."""
+
 _WORDS = {
     404: ("there is no such page", "GET /openapi.json lists all that there is"),
     405: ("that method is not for this address", "GET /openapi.json lists all that there is"),
-    413: ("the request is too large", "send 1 MB or less"),
     400: ("the request cannot be read", "send JSON in UTF-8"),
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from cantilena.generation import BarRange, Composition, Gap, next_notes
+from cantilena.generation import BarRange, Composition, Gap, next_notes, rewritings
 from cantilena.studio.answers import Candidate
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composers import Composers, ShownModel
@@ -17,7 +17,7 @@ from cantilena.studio.shapes import MelodyShape, constraining
 def rewrite(
     asked: RewriteRequest, composers: Composers, judge: Judge, deadline: Deadline
 ) -> Iterator[NewNotes | Candidate]:
-    """Compose bars anew: of each candidate first its new notes, then all of it.
+    """Compose bars anew: of each candidate first its new notes, then all of it, before the next one is begun.
 
     Args:
         asked: the request.
@@ -32,7 +32,8 @@ def rewrite(
     """
     shown, melody, rules = composers.shown(asked.model), asked.melody.melody(), asked.rules.rules()
     gap = Gap.of(melody, BarRange(asked.first, asked.last))
-    rewritten = shown.composer.rewrite(
+    rewritten = rewritings(
+        shown.composer,
         melody,
         asked.first,
         asked.last,

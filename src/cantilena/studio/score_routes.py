@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from cantilena.generation import next_notes
-from cantilena.studio.answers import Checked, NextNotes, Score
+from cantilena.studio.answers import Checked, NextNotes, Score, Timing
 from cantilena.studio.composing import primer_of
 from cantilena.studio.engraving import engraved
 from cantilena.studio.refusals import UNKNOWN, Answers
@@ -17,6 +17,7 @@ from cantilena.studio.shapes import MelodyShape
 from cantilena.studio.sounds import note_wav, played
 from cantilena.studio.spelled_notes import names_between, typed
 from cantilena.studio.studio import Here
+from cantilena.studio.timing import timing
 
 ROUTES = APIRouter(prefix="/api", tags=["seeing and hearing"])
 """The addresses of this file."""
@@ -61,9 +62,7 @@ async def probabilities(asked: NextNotesRequest, studio: Here) -> NextNotes:
 async def score(asked: ScoreRequest, studio: Here) -> Score:
     """Engrave a melody as SVG, and say when each note head sounds."""
     melody = asked.melody.melody()
-    return await studio.bench.run(
-        lambda _: engraved(melody, width=asked.width, heading=asked.heading, colours=asked.verdict)
-    )
+    return await engraved(studio.engraver, melody, width=asked.width, heading=asked.heading, colours=asked.verdict)
 
 
 @ROUTES.post("/sound", response_class=Response, responses=_WAV)
@@ -72,6 +71,13 @@ async def sound(asked: SoundRequest, studio: Here) -> Response:
     melody = asked.melody.melody()
     content = await studio.bench.run(lambda _: played(melody, first=asked.start, expressive=asked.expressive))
     return Response(content, media_type="audio/wav")
+
+
+@ROUTES.post("/timing")
+async def timing_of_notes(asked: SoundRequest, studio: Here) -> Timing:
+    """When each note sounds in the answer of `POST /api/sound` to the same request, so that a cursor can follow."""
+    melody = asked.melody.melody()
+    return await studio.looking.run(lambda _: timing(melody, first=asked.start, expressive=asked.expressive))
 
 
 @ROUTES.get("/note/{pitch}.wav", response_class=Response, responses=_WAV)

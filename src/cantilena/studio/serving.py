@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import socket
 import sys
@@ -30,6 +31,7 @@ def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browse
     import uvicorn
 
     from cantilena.studio.app import make_app
+    from cantilena.studio.connections import PatientConnection
 
     address = address_of(options, listening.getsockname()[1])
     if options.host not in ("127.0.0.1", "localhost", "::1"):
@@ -37,8 +39,12 @@ def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browse
 
     app = make_app(options)
 
+    loop: asyncio.AbstractEventLoop | None = None
+
     class Server(uvicorn.Server):
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            nonlocal loop
+            loop = asyncio.get_running_loop()
             await super().startup(sockets)
             opened(f"The studio is open: {address} (Ctrl-C ends it)")
             if browser and can_show():
@@ -46,7 +52,8 @@ def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browse
                 threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
 
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            app.state.studio.say_goodbye()
+            if loop is not None:  # a signal comes between any two steps, and not as one of the loop
+                loop.call_soon_threadsafe(app.state.studio.say_goodbye)
             super().handle_exit(sig, frame)
 
     config = uvicorn.Config(
@@ -55,7 +62,7 @@ def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browse
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        http="h11",
+        http=PatientConnection,
         loop="asyncio",
         lifespan="on",
         ws="none",

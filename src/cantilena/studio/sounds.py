@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 from cantilena.errors import UsageError
-from cantilena.formats import render_note, sound_bytes, wav_bytes
+from cantilena.formats import render, render_note, sound_bytes
+from cantilena.formats.piano import RATE
 from cantilena.music import Melody
+from cantilena.studio.timing import as_played, from_tick
 
-_RATE = 44_100
 _LONGEST = 1200.0
 """Seconds of the longest sound; it is made in memory."""
 
@@ -19,18 +20,18 @@ def played(melody: Melody, *, first: int = 0, expressive: bool = False) -> bytes
     Args:
         melody: the melody.
         first: the tick to begin at.
-        expressive: whether it is shaped as a pianist would.
+        expressive: whether it is shaped as a pianist would: the part as it is within the whole.
 
     Raises:
         UsageError: it is too long.
     """
-    part = melody.between(first, melody.length) if first else melody
+    part, velocities = from_tick(*as_played(melody, expressive=expressive), first)
     if part.seconds > _LONGEST:
         raise UsageError(f"{part.seconds:.0f} seconds of music as sound", f"{_LONGEST:.0f} seconds are the most")
-    return wav_bytes(part, expressive=expressive)
+    return sound_bytes(render(part, velocity=velocities), RATE)
 
 
 @lru_cache(maxsize=256)
 def note_wav(pitch: int, velocity: int, seconds: float) -> bytes:
     """One note, as the bytes of a WAV file."""
-    return sound_bytes(render_note(pitch, velocity, seconds), _RATE)
+    return sound_bytes(render_note(pitch, velocity, seconds), RATE)

@@ -11,6 +11,7 @@ from cantilena.model.bundles import DEFAULT
 from cantilena.runs import say
 from cantilena.studio.bench import Bench
 from cantilena.studio.composers import Composers
+from cantilena.studio.engraver import Engraver
 from cantilena.studio.history import History
 from cantilena.studio.home import Home
 from cantilena.studio.jobs import Tunings
@@ -34,6 +35,8 @@ class Studio:
         self.judge = Judge()
         self.bench = Bench()
         self.reading = Bench(1, LIMITS.jobs)
+        self.looking = Bench(1, LIMITS.waiting)
+        self.engraver = Engraver()
         self.tunings = Tunings(self.composers)
         self.pages = Pages(self.tunings.cancel_of)
         self.history = History(home.history, self.tell)
@@ -52,20 +55,24 @@ class Studio:
         self.trouble = trouble
 
     def say_goodbye(self) -> None:
-        """Let streams end, which would keep the server waiting."""
-        self.tunings.is_closing = self.pages.is_closing = True
+        """Let streams and jobs end, and refuse who waits: all that would keep the server waiting."""
+        self.tunings.end()
+        self.pages.close()
+        self.bench.close()
+        self.reading.close()
+        self.looking.close()
+        self.engraver.close()
 
     async def close(self) -> None:
         """End what runs."""
         self.say_goodbye()
         await self.tunings.close()
-        self.bench.close()
-        self.reading.close()
         self.history.close()
         self.home.leave()
 
     def _warm_up(self) -> None:
         self.composers.shown(DEFAULT).composer.compose(bars=1)
+        self.engraver.start()
         warm_up()
 
 

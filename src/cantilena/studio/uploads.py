@@ -11,6 +11,7 @@ from cantilena.errors import InputError, UsageError
 from cantilena.formats import READABLE
 from cantilena.music import Melody, Tempo, find_key
 from cantilena.studio.options import LIMITS
+from cantilena.studio.refusals import LateError
 
 
 def read_upload(name: str, content: bytes) -> Melody:
@@ -28,21 +29,32 @@ def read_upload(name: str, content: bytes) -> Melody:
     Raises:
         UsageError: its name does not end as a score's does.
         InputError: it cannot be read.
+        LateError: there is no room to put it aside.
     """
     ending = PurePosixPath(name.replace("\\", "/")).suffix.lower()
     if ending not in READABLE:
         raise UsageError("this is not a file of music", f"drop a file that ends in {', '.join(READABLE)}")
     if not content:
         raise UsageError("this file is empty", "export it again")
+    try:
+        melody = _read(ending, content)
+    except OSError as error:
+        raise LateError(
+            f"this file cannot be put aside to be read: {error.strerror or error}", "make room for temporary files"
+        ) from error
+    return _cut(melody)
+
+
+def _read(ending: str, content: bytes) -> Melody:
     with tempfile.TemporaryDirectory(prefix="cantilena-") as folder:
         path = Path(folder) / f"score{ending}"
         path.write_bytes(content)
         options = ReadOptions(time_limit=LIMITS.read_seconds, memory_limit=LIMITS.read_memory // 2**20)
         try:
-            melody = read_melody(path, options)
+            return read_melody(path, options)
         except InputError as error:
-            raise type(error)(error.text.replace(str(path), "this file"), error.hint) from error
-    return _cut(melody)
+            hint = "send a shorter piece" if error.hint.startswith("allow it more") else error.hint
+            raise type(error)(error.text.replace(str(path), "this file"), hint) from error
 
 
 def _cut(melody: Melody) -> Melody:
