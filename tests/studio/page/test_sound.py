@@ -99,6 +99,23 @@ def test_expressive_playing_is_one_performance_of_the_whole(visit: Any) -> None:
     assert whole["seconds"] > 8 * 60 / 240
 
 
+def test_the_cursor_follows_an_expressive_performance(visit: Any) -> None:
+    desk = visit(STATE).ready()
+    desk.page.check("#expressive")
+    with desk.page.expect_response("**/api/timing") as answer:
+        desk.page.click("#play")
+    clock = answer.value.json()["clock"]
+    found = desk.page.evaluate(
+        """async (clock) => {
+          const { tickAt } = await import("/page/player.js");
+          return [...clock.slice(0, -1).map((point) => tickAt(clock, point.seconds)), tickAt(clock, clock.at(-1).seconds)];
+        }""",
+        clock,
+    )
+    assert found == [*(point["tick"] for point in clock[:-1]), None]
+    stopped(desk)
+
+
 def test_the_beginning_alone_is_heard(visit: Any) -> None:
     desk = visit()
     desk.page.click("#primer-hear")
@@ -107,7 +124,11 @@ def test_the_beginning_alone_is_heard(visit: Any) -> None:
     assert len(struck(desk)) == 7
 
 
-def test_a_link_that_says_so_plays(visit: Any) -> None:
+def test_a_link_that_says_so_plays_as_soon_as_the_browser_lets_it(visit: Any) -> None:
     desk = visit(f"{STATE}&play=1").ready()
-    desk.page.wait_for_timeout(600)
-    assert struck(desk)
+    desk.see("#play:focus").wait_for()
+    assert struck(desk) == []
+    desk.page.keyboard.press("Enter")
+    desk.see("#play[aria-label=Stop]").wait_for()
+    stopped(desk)
+    assert len(struck(desk)) == len(desk.melody())

@@ -33,14 +33,17 @@ async function refusal(answer) {
   return new Refused(said.error || `the studio refused (${answer.status})`, said.hint || "", answer.status);
 }
 
-/** Compose or rewrite; `onNotes` hears of notes while they are drawn. Resolves to the candidates. */
-export async function composed(path, body, { signal, onNotes = () => {} } = {}) {
+/** Compose or rewrite; `onNotes` hears of notes while they are drawn, `onCandidate` of each melody. Resolves to all of them. */
+export async function composed(path, body, { signal, onNotes = () => {}, onCandidate = () => {} } = {}) {
   const answer = await ask(path, { body, signal, as: "answer", accept: "text/event-stream" });
   if (!(answer.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) return (await answer.json()).candidates;
   const candidates = [];
   for await (const [name, sent] of messages(answer)) {
     if (name === "notes") onNotes(sent);
-    if (name === "candidate") candidates.push(sent);
+    if (name === "candidate") {
+      candidates.push(sent);
+      onCandidate(sent);
+    }
     if (name === "error") throw new Refused(sent.error, sent.hint);
     if (name === "done") return candidates;
   }

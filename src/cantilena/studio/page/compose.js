@@ -7,7 +7,7 @@ import { chancesIn } from "/page/expected.js";
 import { remember } from "/page/history.js";
 import { written } from "/page/link.js";
 import { meterTicks, readTyped, typedMelody, upTo } from "/page/music.js";
-import { play, prepare, stop } from "/page/player.js";
+import { play, playUnasked, prepare, stop } from "/page/player.js";
 import { checkPrimer, primerMelody } from "/page/primer.js";
 import { modelTitle, plainName } from "/page/settings.js";
 import { activeColumn, candidateOf, choose, modelNamed, ranked, rulesAsked, set, shownIn, state, tell } from "/page/state.js";
@@ -61,24 +61,34 @@ export async function compose({ show: number = 0, push = true, playIt = false } 
   tell("active");
   const [first] = state.columns[0].candidates;
   if (first) say(`${settings.bars} bars composed${isCompared ? " by both models" : settings.count > 1 ? `, ${settings.count} melodies` : ""}.`);
-  if (playIt) play(activeColumn()).catch(() => {});
+  if (playIt) playUnasked(activeColumn());
+}
+
+// One thing is composed at a time: what was begun before is dropped.
+function begin() {
+  stop();
+  controller?.abort();
+  controller = new AbortController();
+  [state.busy, began] = [true, performance.now()];
+  complain("compose-error");
+  tell("busy");
+  return controller;
+}
+
+function end(mine) {
+  if (controller === mine) state.busy = false;
+  tell("busy");
 }
 
 // Ask for all columns at once, show notes while they come, and the candidates in the end.
 async function fill(columns, settings, asked) {
-  stop();
-  controller?.abort();
-  const mine = new AbortController();
-  controller = mine;
-  [state.busy, began] = [true, performance.now()];
-  complain("compose-error");
+  const mine = begin();
   const before = { columns: state.columns, active: state.active };
   const expected = expectedLength(settings);
   for (const column of columns) Object.assign(column, { candidates: [], chosen: null, tick: 0, selection: null, live: new Map(), expected });
   state.columns = columns;
   state.active = columns.length - 1;
   tell("columns");
-  tell("busy");
   try {
     const found = await Promise.all(columns.map((column) => asked(column, (sent) => hear(column, sent, settings), mine.signal)));
     columns.forEach((column, at) => {
@@ -94,8 +104,7 @@ async function fill(columns, settings, asked) {
     mine.abort();
     tell("columns");
   } finally {
-    if (controller === mine) state.busy = false;
-    tell("busy");
+    end(mine);
   }
   if (state.columns === columns) {
     tell("columns");
@@ -139,33 +148,33 @@ export function continueFrom(column) {
   compose();
 }
 
-/** Compose the chosen bars of a column anew. */
+/** Compose the chosen bars of a column anew; each melody stands among the cards as soon as it is there. */
 export async function rewrite(column) {
   const candidate = shownIn(column), { selection } = column;
   if (!candidate || !selection || state.busy) return;
-  state.busy = true;
-  tell("busy");
-  complain("compose-error");
-  const { settings } = state, seed = Math.floor(Math.random() * 2 ** 31);
+  const mine = begin();
+  const { settings } = state, seed = Math.floor(Math.random() * 2 ** 31), fresh = [];
+  const arrive = (sent) => {
+    fresh.push(candidateOf(sent, { rewritten: selection, settings: candidate.settings ?? { ...settings } }));
+    column.candidates = [fresh.at(-1), ...column.candidates].slice(0, 32);
+    tell("verdicts");
+  };
   try {
-    const found = await composed("/api/rewrite", {
+    await composed("/api/rewrite", {
       model: candidate.model, melody: candidate.melody, first: selection.first, last: selection.last, temperature: settings.temperature,
       range: settings.range.trim(), seed, count: Math.max(settings.count, 2), rules: rulesAsked(),
-    });
-    const fresh = found.map((sent) => candidateOf(sent, { rewritten: selection, settings: candidate.settings ?? { ...settings } }));
-    column.candidates = [...fresh, ...column.candidates].slice(0, 32);
+    }, { signal: mine.signal, onCandidate: arrive });
     const best = ranked({ candidates: fresh })[0];
-    tell("columns");
     choose(column, best ?? candidate);
     column.tick = startOf(best ?? candidate, selection.first);
     tell("tick", column);
     remember(column, best?.settings ?? settings);
     say(`Bars ${selection.first} to ${selection.last} composed anew.`);
   } catch (error) {
-    complain("compose-error", error);
+    if (isDropped(error)) say("Stopped.");
+    else complain("compose-error", error);
   } finally {
-    state.busy = false;
-    tell("busy");
+    end(mine);
   }
 }
 

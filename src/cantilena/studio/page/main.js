@@ -13,7 +13,7 @@ import { listenToHistory } from "/page/history.js";
 import { listenToKeyboard } from "/page/keyboard.js";
 import { read } from "/page/link.js";
 import { noteAt, pitchName, placeOf } from "/page/music.js";
-import { play, stop } from "/page/player.js";
+import { play, playUnasked, stop } from "/page/player.js";
 import { listenToPrimer } from "/page/primer.js";
 import { listenToRules } from "/page/rules.js";
 import { listenToSettings } from "/page/settings.js";
@@ -43,7 +43,7 @@ async function restore() {
   document.querySelector(`[role=tab][aria-controls="pane-${CSS.escape(tab)}"]`)?.click();
   if (notes) {
     open(notes, { title: "A melody from a link" });
-    if (playIt) play(activeColumn()).catch(() => {});
+    if (playIt) playUnasked(activeColumn());
   }
   else if (isEmpty) {
     state.columns = [];

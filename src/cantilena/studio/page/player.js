@@ -1,11 +1,14 @@
 // Sound: one buffer a note from the server's piano, struck on the audio clock.
 
 import { ask } from "/page/api.js";
+import { byId, say } from "/page/elements.js";
 import { noteAt, secondsOf } from "/page/music.js";
 import { moveCursor, shownIn, state, tell } from "/page/state.js";
 
 const AHEAD = 0.6, EVERY = 150, RELEASE = 0.12, LEAD = 0.08, SHORTEST = 0.1;
 const buffers = new Map();
+// Sounds are read before anybody has pressed a key, when a browser lets nothing play yet.
+const decoder = new OfflineAudioContext(1, 1, 44_100);
 let context = null, out = null, running = null;
 
 function audio() {
@@ -22,7 +25,7 @@ function audio() {
 /** The sound of a pitch; asked for once. */
 function buffer(pitch) {
   if (!buffers.has(pitch)) {
-    const made = ask(`/api/note/${pitch}.wav?velocity=80`, { as: "arrayBuffer" }).then((bytes) => audio().decodeAudioData(bytes));
+    const made = ask(`/api/note/${pitch}.wav?velocity=80`, { as: "arrayBuffer" }).then((bytes) => decoder.decodeAudioData(bytes));
     made.catch(() => buffers.delete(pitch));
     buffers.set(pitch, made);
   }
@@ -69,7 +72,7 @@ export async function play(column, { expressive = false } = {}) {
   if (!melody?.notes.length) return false;
   audio();
   if (column.tick >= melody.length) column.tick = 0;
-  const run = { column, melody, from: column.tick, sources: [], next: 0, ended: null, origin: 0, scale: 1, timer: 0 };
+  const run = { column, melody, from: column.tick, sources: [], next: 0, ended: null, start: 0, clock: [], timer: 0 };
   running = run;
   state.playing = true;
   tell("playing");
@@ -89,7 +92,9 @@ export async function play(column, { expressive = false } = {}) {
 async function beginNotes(run) {
   await prepare(run.melody);
   if (running !== run) return;
-  run.origin = context.currentTime + LEAD - secondsOf(run.melody, run.from);
+  const { melody, from } = run;
+  run.start = context.currentTime + LEAD;
+  run.clock = [{ tick: from, seconds: 0 }, { tick: melody.length, seconds: secondsOf(melody, melody.length - from) }];
   run.next = run.melody.notes.findIndex((note) => note.onset >= run.from);
   if (run.next < 0) run.next = run.melody.notes.length;
   await hand(run);
@@ -99,7 +104,7 @@ async function beginNotes(run) {
 // Hand the notes of the next moments to the audio clock.
 async function hand(run) {
   while (running === run && run.next < run.melody.notes.length) {
-    const note = run.melody.notes[run.next], when = run.origin + secondsOf(run.melody, note.onset);
+    const note = run.melody.notes[run.next], when = run.start + secondsOf(run.melody, note.onset - run.from);
     if (when > context.currentTime + AHEAD) return;
     run.next += 1;
     for (const pitch of note.pitches) {
@@ -108,22 +113,33 @@ async function hand(run) {
   }
 }
 
+// A performance is one sound, and a clock that tells where in the melody it is: a pianist does not keep time.
 async function beginWhole(run) {
-  const bytes = await ask("/api/sound", { body: { melody: run.melody, expressive: true, from: run.from }, as: "arrayBuffer" });
-  const sound = await context.decodeAudioData(bytes);
+  const asked = { melody: run.melody, expressive: true, from: run.from };
+  const [bytes, { clock }] = await Promise.all([ask("/api/sound", { body: asked, as: "arrayBuffer" }), ask("/api/timing", { body: asked })]);
+  const sound = await decoder.decodeAudioData(bytes);
   if (running !== run) return;
-  run.origin = context.currentTime + LEAD - secondsOf(run.melody, run.from);
-  run.sources.push(start(sound, context.currentTime + LEAD, null));
+  run.start = context.currentTime + LEAD;
+  run.clock = clock;
+  run.sources.push(start(sound, run.start, null));
+}
+
+/** The tick that sounds so many seconds after the beginning, between the points of a clock; null when all is over. */
+export function tickAt(clock, seconds) {
+  const after = clock.findIndex((point) => point.seconds > seconds);
+  if (after < 0) return null;
+  const [a, b] = [clock[Math.max(after - 1, 0)], clock[after]];
+  return b.seconds > a.seconds ? a.tick + ((b.tick - a.tick) * Math.max(seconds - a.seconds, 0)) / (b.seconds - a.seconds) : b.tick;
 }
 
 function follow(run) {
   if (running !== run) return;
-  const tick = Math.round((context.currentTime - run.origin) * run.melody.tempo * 24 / 60);
-  if (tick >= run.melody.length) {
+  const tick = tickAt(run.clock, context.currentTime - run.start);
+  if (tick === null) {
     finish(run, true);
     return;
   }
-  moveCursor(run.column, Math.max(tick, run.from));
+  moveCursor(run.column, Math.max(Math.round(tick), run.from));
   requestAnimationFrame(() => follow(run));
 }
 
@@ -135,6 +151,16 @@ function finish(run, isWhole) {
   else for (const source of run.sources) source.release(context.currentTime);
   tell("playing");
   run.ended?.(isWhole);
+}
+
+/** Play because a link says so; where the browser wants a press first, the button waits for it under the hand. */
+export async function playUnasked(column) {
+  if (navigator.userActivation?.hasBeenActive ?? true) {
+    await play(column).catch(() => {});
+    return;
+  }
+  byId("play").focus();
+  say("Press Enter to hear it.");
 }
 
 /** Stop what plays. */
