@@ -13,6 +13,7 @@ import argparse
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -120,6 +121,27 @@ def beside_a_long_score(studio: Studio) -> tuple[float, list[float]]:
     return took[0], waited
 
 
+def in_a_browser(studio: Studio, rounds: range) -> tuple[list[float], list[float]]:
+    """Milliseconds until the page is first painted, and from the big button to four engraved melodies of eight bars."""
+    from playwright.sync_api import sync_playwright
+
+    painted, pressed = [], []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for _ in rounds:
+            page = browser.new_page(viewport={"width": 1360, "height": 900})
+            page.goto(studio.url)
+            page.wait_for_selector("html[data-loaded=yes]")
+            painted.append(float(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")))
+            began = time.perf_counter()
+            page.click("#compose")
+            page.wait_for_selector("article[data-ready]")
+            pressed.append(1e3 * (time.perf_counter() - began))
+            page.close()
+        browser.close()
+    return painted, pressed
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -149,6 +171,10 @@ def main() -> None:
             print(f"a score of eight bars                   {1e3 * median(scores):7.0f} ms")
             models = [seconds_of(lambda: studio.ask("/api/models")) for _ in range(4 * len(rounds))]
             print(f"GET /api/models, alone                  {1e3 * median(models):7.0f} ms")
+            if shutil.which("chromium"):
+                painted, pressed = in_a_browser(studio, rounds)
+                print(f"first paint of the page, in Chromium    {median(painted):7.0f} ms")
+                print(f"  from the button to an engraved score  {median(pressed):7.0f} ms")
             whole, each, lost = at_once(studio)
             print(f"{CALLERS} callers at once, eight bars each     {whole:7.2f} s until the last")
             print(f"  the one in the middle                 {median(each):7.2f} s")
