@@ -43,6 +43,6 @@ def note_probabilities(seen: NoteProbabilities) -> Figure:
         taken = [(step, place[token]) for step, token in enumerate(tokens.tolist()) if token in place]
         axes.plot(*zip(*taken, strict=True), "o", markersize=4, markerfacecolor="none", markeredgecolor="#58d3c4")
         axes.set_yticks(range(len(rows)), [literal(seen.classes[row]) for row in rows.tolist()], fontsize=6.5)
-        axes.set(xlabel="step", title=literal(f"{seen.name}: probability of {which}\nCircles mark what was taken"))
+        axes.set(xlabel="step", title=f"{literal(seen.name)}: probability of {which}\nCircles mark what was taken")
         figure.colorbar(image, ax=axes, pad=0.01, ticks=[0, 0.01, 0.1, 0.25, 0.5, 1]).outline.set_visible(False)
     return figure
