@@ -24,5 +24,7 @@ def test_links_of_a_sheet_open(visit: Any, sheet: str) -> None:
         assert desk.see("article").count() == (2 if "compare" in asked else 1)
         assert desk.see("article").first.locator(".card").count() == int(asked.get("count", ["1"])[0])
         assert desk.see("#legend").is_visible() == ("colour" in asked)
+        if "only" in asked:
+            assert desk.see("#rules li:not(.off)").count() == 1
         if "tab" in asked:
             assert desk.see(f"#pane-{asked['tab'][0]}").is_visible()
