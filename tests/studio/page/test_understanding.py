@@ -128,6 +128,12 @@ def test_a_link_shows_a_typed_melody_and_where_a_rule_speaks_in_it(visit: Any) -
     assert desk.times("/api/compose") == 0
     assert "Repetition" in desk.text("#legend")
     assert desk.see("#pane-rules").is_visible()
+    top, bottom = desk.page.evaluate(
+        "(() => { const { top, bottom } = document.querySelector('[data-rule=repetition]').getBoundingClientRect();"
+        "return [top, bottom]; })()"
+    )
+    assert top > 0
+    assert bottom < 900
     assert [kind for kind in range(8) if desk.see(f"article .roll g.loss[data-note='{kind}']").count()][-1] == 7
     assert desk.see("#rules li[data-rule=repetition] .rule-value.loss").count() == 1
 

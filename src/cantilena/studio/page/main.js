@@ -39,8 +39,8 @@ async function restore() {
   set(settings);
   tell("rules");
   tell("settings");
-  colourBy(colour, rules.includes(rule) ? rule : "");
   document.querySelector(`[role=tab][aria-controls="pane-${CSS.escape(tab)}"]`)?.click();
+  colourBy(colour, rules.includes(rule) ? rule : "");
   if (notes) {
     open(notes, { title: "A melody from a link" });
     if (playIt) playUnasked(activeColumn());

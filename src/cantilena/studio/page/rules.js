@@ -35,6 +35,7 @@ export function listenToRules() {
     showWeights();
   });
   on("opened", judgeSoon);
+  on("colour", () => rows.get(state.rule)?.row.scrollIntoView({ block: "nearest" }));
   on("verdicts shown columns colour active", showValues);
   byId("rules-reset").addEventListener("click", () => weigh({}));
   byId("rules-none").addEventListener("click", () => weigh(Object.fromEntries((currentSet()?.rules ?? []).map((rule) => [rule.name, 0]))));
