@@ -30,7 +30,7 @@ from cantilena.runs import json_text, write_bytes, write_text
 CAPTIONS = {
     "arms": "The share of trials in which each arm was called human, with 95 % intervals; dotted: people's own.",
     "curves": "Each point is a step of confidence; on the dotted diagonal an arm cannot be told from people's clips.",
-    "listeners": "A line is a listener: how often each arm was called human. Who can tell falls from left to right.",
+    "listeners": "A line is a listener: how often each arm was called human.",
     "clips": "A point is a clip with its 95 % interval, the clips of an arm in order.",
 }
 """What stands under each figure, by name."""
