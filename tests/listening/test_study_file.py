@@ -81,6 +81,27 @@ def test_json_of_others_is_refused(tmp_path: Path, text: str) -> None:
         read_study(rewritten(tmp_path / "a.zip", **{"study.json": text}))
 
 
+@pytest.mark.parametrize(
+    ("place", "cell"),
+    [(("clips", 0, "seconds"), "long"), (("clips", 0, "role"), "spy"), (("clips", 0), None), (("sessions",), 3),
+     (("sessions", 0, 0, "kind"), "other"), (("screening", "attention"), 5), (("clips", 0, "more"), 1), (("arms",), 7),
+     (("clips", 0, "id"), ["x"]), (("checks",), "x"), (("margin",), "wide")],
+)  # fmt: skip
+def test_a_consistent_file_with_wrong_values_is_refused(
+    tmp_path: Path, place: tuple[str | int, ...], cell: object
+) -> None:
+    write_study(small(), SOUNDS, tmp_path / "a.zip")
+    whole = json.loads(zipfile.ZipFile(tmp_path / "a.zip").read("study.json"))
+    value = whole["study"]
+    for step in place[:-1]:
+        value = value[step]
+    value[place[-1]] = cell
+    canonical = json.dumps(whole["study"], sort_keys=True, separators=(",", ":"))
+    whole["digest"] = hashlib.sha256(canonical.encode()).hexdigest()
+    with pytest.raises(InputError):
+        read_study(rewritten(tmp_path / "a.zip", **{"study.json": json.dumps(whole)}))
+
+
 def test_names_cannot_lead_out_of_the_archive(tmp_path: Path) -> None:
     study = small()
     hostile = replace(study, clips=(replace(study.clips[0], id="../../x"), study.clips[1]), sessions=())

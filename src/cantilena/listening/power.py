@@ -150,7 +150,8 @@ def listeners_needed(
 ) -> Needed:
     """The fewest listeners with whom a claim stands as often as asked.
 
-    The number is doubled until it is enough, then the gap is halved until it is a tenth of it.
+    The number is doubled until it is enough, and the gap is halved until it is a tenth of it. What a search finds was
+    partly luck, so the number is tried again on twice as many new studies, and raised until it is enough there.
 
     Args:
         planned: the claim.
@@ -162,8 +163,8 @@ def listeners_needed(
         tick: called after each simulated study.
     """
 
-    def at(listeners: int) -> Interval:
-        return power_of(planned, size, listeners, studies, rng, margin=margin, tick=tick)
+    def at(listeners: int, times: int = 1) -> Interval:
+        return power_of(planned, size, listeners, times * studies, rng, margin=margin, tick=tick)
 
     start = max(math.ceil(planned.independent / (2 * size.heard)), 4)
     low, high = 3, start
@@ -176,8 +177,11 @@ def listeners_needed(
     while high - low > max(0.1 * high, 1):
         middle = (low + high) // 2
         found = at(middle)
-        if found.value >= power:
-            high, reached = middle, found
-        else:
-            low = middle
+        low, high = (low, middle) if found.value >= power else (middle, high)
+    reached = at(high, 2)
+    while reached.value < power:
+        high += max(high // 12, 1)
+        if high > MOST_LISTENERS:
+            return Needed(planned, None, reached, None)
+        reached = at(high, 2)
     return Needed(planned, high, reached, high * 2 * size.heard / planned.independent)

@@ -142,8 +142,8 @@ def method_words(analysis: Analysis) -> list[str]:
         f"Mixed model: probit, listeners and clips as crossed random intercepts, by Laplace's approximation; standard "
         f"deviation of listeners {model.sd_listener:.2f}, of clips {model.sd_clip:.2f}.",
     ]
-    accepted = study.checks.get("accepted", [])
-    if accepted:
+    accepted = study.checks.get("accepted")
+    if isinstance(accepted, list) and accepted:
         found.append(
             f"The author let arms differ in {', '.join(map(str, accepted))}; what is told may be told by that."
         )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args
 
 from cantilena.errors import InputError
 from cantilena.listening.claims import MARGIN
@@ -152,9 +153,9 @@ class Study:
             return cls(
                 title=str(value["title"]),
                 arms=tuple(map(str, value["arms"])),
-                clips=tuple(Clip(**clip) for clip in value["clips"]),
-                sessions=tuple(tuple(Slot(**slot) for slot in session) for session in value["sessions"]),
-                screening=Screening(**value["screening"]),
+                clips=tuple(_of(Clip, clip) for clip in value["clips"]),
+                sessions=tuple(tuple(_of(Slot, slot) for slot in session) for session in value["sessions"]),
+                screening=_of(Screening, value["screening"]),
                 margin=float(value["margin"]),
                 preset=str(value["preset"]),
                 seed=int(value["seed"]),
@@ -162,7 +163,33 @@ class Study:
                 words=dict(value["words"]),
                 digest=digest,
             )
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InputError(
                 "this is not a study of ours", "name a file that `cantilena listen create` wrote"
             ) from error
+
+
+T = TypeVar("T", Clip, Slot, Screening)
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "str": str, "float": (int, float), "int": int, "bool": bool, "Mapping[str, Any]": dict, "Role": str, "Kind": str,
+}  # fmt: skip
+_ROLES, _TRIALS = get_args(Role), get_args(Kind)
+
+
+def _of(kind: type[T], value: Mapping[str, Any]) -> T:
+    """A record from JSON values, each of which is what it should be.
+
+    Raises:
+        TypeError: one is not, or is missing or unknown.
+        ValueError: a role or a kind that there is not, or a number that is none.
+    """
+    for field_of in fields(kind):
+        cell = value.get(field_of.name)
+        if field_of.name in value and not isinstance(cell, _KINDS[str(field_of.type)]):
+            raise TypeError(f"{field_of.name} is {type(cell).__name__}")
+        if isinstance(cell, float) and not math.isfinite(cell):
+            raise ValueError(f"{field_of.name} is {cell}")
+    if value.get("role", _ROLES[0]) not in _ROLES or value.get("kind", _TRIALS[0]) not in _TRIALS:
+        raise ValueError("a clip or a trial of a kind that there is not")
+    return kind(**value)
