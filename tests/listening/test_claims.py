@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cantilena.listening import Truth, claims, design_effect, detect, draw, fit_mixed_model, simulated_trials, wilson
+from cantilena.listening import (
+    Trials,
+    Truth,
+    claims,
+    design_effect,
+    detect,
+    draw,
+    fit_mixed_model,
+    independent_errors,
+    simulated_trials,
+    wilson,
+)
 
 ARMS = ("human", "lstm", "tuned", "baseline")
 
@@ -80,6 +93,33 @@ def test_a_claim_stands_only_where_both_ways_agree() -> None:
             assert one.p == max(one.p_model, one.p_resampled)
             assert one.adjusted >= one.p
             assert one.size.low <= one.size.value <= one.size.high
+
+
+def alike(said: bool) -> Trials:
+    """Everybody says the same thing of everything."""
+    trials = simulated_trials(
+        Truth((0.5, 0.5)), ARMS[:2], listeners=40, clips=30, heard=5, rng=np.random.default_rng(1)
+    )
+    return replace(trials, said_human=np.full(len(trials), said))
+
+
+@pytest.mark.parametrize("said", [True, False])
+def test_listeners_who_say_the_same_of_everything_show_nothing(said: bool) -> None:
+    trials = alike(said)
+    made = claims(trials, fit_mixed_model(trials), draw(trials, np.random.default_rng(1), 100))
+    assert not any(one.stands for one in made)
+    assert all(one.size.high > one.size.low for one in made)
+
+
+def test_perfect_answers_are_told_and_still_have_an_interval() -> None:
+    trials = alike(said=True)
+    perfect = replace(trials, said_human=trials.arm == 0)
+    drawn = draw(perfect, np.random.default_rng(1), 100)
+    made = claims(perfect, fit_mixed_model(perfect), drawn)
+    assert [(one.kind, one.stands) for one in made] == [("told", True), ("equal", False)]
+    least = independent_errors(drawn.counts).d_prime
+    interval = drawn.intervals(lambda counts: detect(counts).d_prime, least=least)[1]
+    assert interval.low < interval.value < interval.high
 
 
 @pytest.mark.slow

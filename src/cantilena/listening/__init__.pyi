@@ -45,6 +45,7 @@ from .screening import Screened as Screened
 from .screening import screen as screen
 from .signal_detection import Detection as Detection
 from .signal_detection import detect as detect
+from .signal_detection import independent_errors as independent_errors
 from .simulation import Truth as Truth
 from .simulation import simulated_trials as simulated_trials
 from .study import Clip as Clip

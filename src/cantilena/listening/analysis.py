@@ -17,7 +17,7 @@ from cantilena.listening.crossed_bootstrap import DRAWS, Draws, draw
 from cantilena.listening.mixed_model import MixedModel, fit_mixed_model
 from cantilena.listening.proportions import design_effect, wilson
 from cantilena.listening.screening import Screened, screen
-from cantilena.listening.signal_detection import detect
+from cantilena.listening.signal_detection import detect, independent_errors
 from cantilena.listening.study import Study
 from cantilena.listening.trials import RATINGS, Trials
 from cantilena.runs import generator
@@ -139,10 +139,12 @@ def analyse(study: Study, answers: Answers, seed: int = 1) -> Analysis:
     trials = screened.trials
     model = fit_mixed_model(trials)
     draws = draw(trials, generator(seed, "bootstrap"), DRAWS)
+    least = independent_errors(draws.counts)
+    areas = draws.intervals(lambda counts: detect(counts).area, least=least.area)
     intervals = {
-        "d_prime": draws.intervals(lambda counts: detect(counts).d_prime),
-        "criterion": draws.intervals(lambda counts: detect(counts).criterion),
-        "area": [_within_one(one) for one in draws.intervals(lambda counts: detect(counts).area)],
+        "d_prime": draws.intervals(lambda counts: detect(counts).d_prime, least=least.d_prime),
+        "criterion": draws.intervals(lambda counts: detect(counts).criterion, least=least.criterion),
+        "area": [_within_one(one) for one in areas],
     }
     clips = _clips(study, screened)
     arms = [_arm(number, screened, model, draws, intervals, clips) for number in range(len(study.arms))]

@@ -6,7 +6,9 @@ family, corrected by Holm.
 
 How well an arm is told is the share of right answers that a listener without leaning would give, (1 + H - F) / 2, with
 H and F the shares of people's clips and of the arm's that are called human; 1/2 is chance. An arm cannot be told where
-that share lies surely within a margin of 1/2: two one-sided tests (Schuirmann 1987).
+that share lies surely within a margin of 1/2: two one-sided tests (Schuirmann 1987). Where people's own clips are called
+human so seldom, or so often, that an arm that never is, or always, would be within the margin too, the answers cannot
+show it: p is 1.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from scipy.special import stdtr, stdtrit
 from cantilena.evaluation import Interval, holm
 from cantilena.listening.crossed_bootstrap import Draws
 from cantilena.listening.mixed_model import MixedModel
-from cantilena.listening.signal_detection import detect
+from cantilena.listening.signal_detection import detect, independent_errors
 from cantilena.listening.trials import HUMAN, Trials
 
 Kind = Literal["told", "differ", "equal"]
@@ -103,6 +105,7 @@ class _Difference:
 
     one: int
     other: int
+    people: float
     t_model: float
     by_model: tuple[float, float, int]
     by_draws: tuple[float, float, int]
@@ -114,16 +117,17 @@ class _Difference:
     def unequal(self, arms: tuple[str, ...]) -> Claim:
         value, error, freedom = self.by_draws
         p_model = 2 * float(stdtr(self.by_model[2], -abs(self.t_model)))
-        p_draws = 2 * float(stdtr(freedom, -abs(value) / error)) if error > 0 else float(value == 0)
+        p_draws = 2 * float(stdtr(freedom, -abs(value) / error))
         name, other = (arms[self.other], HUMAN) if self.beside_people else (arms[self.one], arms[self.other])
         kind: Kind = "told" if self.beside_people else "differ"
         return _claim(kind, name, other, self._size(0.95), p_model, p_draws)
 
     def equal(self, arms: tuple[str, ...], margin: float) -> Claim:
         ps = []
+        if not 2 * margin < self.people < 1 - 2 * margin:
+            return _claim("equal", arms[self.other], HUMAN, self._size(0.90), 1.0, 1.0)
         for value, error, freedom in (self.by_model, self.by_draws):
-            away = (2 * margin - abs(value)) / error if error > 0 else np.inf * (2 * margin - abs(value))
-            ps.append(float(stdtr(freedom, -away)))
+            ps.append(float(stdtr(freedom, (abs(value) - 2 * margin) / max(error, 1e-9))))
         return _claim("equal", arms[self.other], HUMAN, self._size(0.90), *ps)
 
     def _size(self, level: float) -> Interval:
@@ -147,8 +151,11 @@ def _difference(one: int, other: int, trials: Trials, model: MixedModel, draws: 
     clips = trials.clips_of(one, other) - 2
     on_scale, scale_error = model.difference(one, other)
     by_model = (*model.share_difference(one, other), max(clips, 1))
-    by_draws = (float(statistic(draws.counts)[0]), float(draws.errors(statistic)[0]), min(draws.listeners - 1, clips))
-    return _Difference(one, other, on_scale / scale_error, by_model, by_draws)
+    least = float(np.hypot(*independent_errors(draws.counts).shares[[one, other]]))
+    error = max(float(draws.errors(statistic)[0]), least)
+    by_draws = (float(statistic(draws.counts)[0]), error, min(draws.listeners - 1, clips))
+    people = float(trials.shares[0])
+    return _Difference(one, other, people, on_scale / scale_error, by_model, by_draws)
 
 
 def _claim(kind: Kind, one: str, other: str, size: Interval, p_model: float, p_draws: float) -> Claim:

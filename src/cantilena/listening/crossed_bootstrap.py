@@ -68,9 +68,12 @@ class Draws:
         clips = clips * self.clips / max(self.clips - 1, 1)
         return np.asarray(np.sqrt(np.maximum(listeners + clips - answers, np.maximum(listeners, clips))))
 
-    def intervals(self, statistic: Callable[[Array], Array], *, level: float = 0.95) -> list[Interval]:
-        """Each number of a statistic with its interval, by Student's t."""
-        values, reach = statistic(self.counts), stdtrit(self.freedom, (1 + level) / 2) * self.errors(statistic)
+    def intervals(
+        self, statistic: Callable[[Array], Array], *, level: float = 0.95, least: Array | float = 0.0
+    ) -> list[Interval]:
+        """Each number of a statistic with its interval, by Student's t; no standard error is below `least`."""
+        errors = np.maximum(self.errors(statistic), least)
+        values, reach = statistic(self.counts), stdtrit(self.freedom, (1 + level) / 2) * errors
         return [
             Interval(float(value), float(value - half), float(value + half))
             for value, half in zip(values, reach, strict=True)
