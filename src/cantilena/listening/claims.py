@@ -6,9 +6,9 @@ family, corrected by Holm.
 
 How well an arm is told is the share of right answers that a listener without leaning would give, (1 + H - F) / 2, with
 H and F the shares of people's clips and of the arm's that are called human; 1/2 is chance. An arm cannot be told where
-that share lies surely within a margin of 1/2: two one-sided tests (Schuirmann 1987). Where people's own clips are called
-human so seldom, or so often, that an arm that never is, or always, would be within the margin too, the answers cannot
-show it: p is 1.
+that share lies surely within a margin of 1/2: two one-sided tests (Schuirmann 1987). Where people's own clips are
+called human so seldom, or so often, that an arm that never is, or always, would be within the margin too, the answers
+cannot show it: p is 1.
 """
 
 from __future__ import annotations
