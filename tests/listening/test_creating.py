@@ -91,7 +91,7 @@ def test_a_study_can_be_rehearsed_to_its_end(created: Created) -> None:
 def test_an_arm_that_is_faster_is_refused_unless_it_may_be(folders: dict[str, Path], tmp_path: Path) -> None:
     people = folder(tmp_path / "people", range(16))
     fast = folder(tmp_path / "fast", range(20, 44), step=12)
-    options = CreateOptions(clips=8, trials=6, listeners=4, shortest=4, longest=6)
+    options = CreateOptions(clips=12, trials=6, listeners=4, shortest=4, longest=6)
     with pytest.raises(InputError, match=r"fast is told from people's clips by the .*pace.* of the sound alone"):
         create_study({"human": people, "fast": fast}, options, tmp_path / "study.zip")
     assert not (tmp_path / "study.zip").exists()

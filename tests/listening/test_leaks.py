@@ -44,10 +44,10 @@ def test_an_arm_that_is_told_by_one_thing_is_refused_by_that_name(feature: str, 
 
 def test_where_nothing_differs_nothing_is_refused() -> None:
     refused = 0
-    for seed in range(40):
+    for seed in range(20):
         rows = {"human": heard(2 * seed), "lstm": heard(2 * seed + 1)}
         refused += any(one.leaks for one in find_leaks(rows, np.random.default_rng(seed), swaps=199))
-    assert refused <= 3
+    assert refused <= 2
 
 
 def test_small_things_together_are_found() -> None:
