@@ -21,6 +21,7 @@ def test_a_melody_comes_back_after_a_restart(visit: Any, start: Any) -> None:
     studio.end(signal.SIGKILL)
     again = visit(url=start().url)
     again.page.click("#open-history")
+    again.see("#entries li").first.wait_for()
     assert again.see("#entries li").count() == 1
     assert again.see("#entries .keep").get_attribute("aria-pressed") == "true"
     again.page.click("#entries .open")
