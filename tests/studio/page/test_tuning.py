@@ -17,6 +17,7 @@ def desk(visit: Any, start: Any) -> Any:
     return desk
 
 
+@pytest.mark.slow
 def test_a_tuning_shows_its_curves_and_its_model_composes(desk: Any) -> None:
     desk.page.fill("#tune-name", "No <b>leaps</b>")
     desk.page.click("#tune")
