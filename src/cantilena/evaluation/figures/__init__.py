@@ -9,6 +9,10 @@ from cantilena.evaluation.figures.learning import learning_curves as learning_cu
 from cantilena.evaluation.figures.learning import reward_history as reward_history
 from cantilena.evaluation.figures.learning import watched_looks as watched_looks
 from cantilena.evaluation.figures.listener import accuracy_by_length as accuracy_by_length
+from cantilena.evaluation.figures.listening import by_clip as by_clip
+from cantilena.evaluation.figures.listening import by_listener as by_listener
+from cantilena.evaluation.figures.listening import called_human as called_human
+from cantilena.evaluation.figures.listening import confidence_curves as confidence_curves
 from cantilena.evaluation.figures.metrics import frontier_panels as frontier_panels
 from cantilena.evaluation.figures.metrics import metric_panels as metric_panels
 from cantilena.evaluation.figures.metrics import rules_and_diversity as rules_and_diversity

@@ -1,0 +1,67 @@
+"""`NAME=VALUE` as it is typed: arms and their folders, arms and how human they shall sound."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cantilena.errors import UsageError
+
+_LONGEST = 40
+
+
+def arm_folders(words: Sequence[str]) -> dict[str, Path]:
+    """Read `NAME=DIR` of each.
+
+    Raises:
+        UsageError: a word that is none, a strange name, or a name given twice.
+
+    Example:
+        >>> arm_folders(["human=scores", "lstm=a=b"])["lstm"].name
+        'a=b'
+    """
+    return {name: Path(place) for name, place in _pairs(words, "--arm", "DIR").items()}
+
+
+def arm_shares(words: Sequence[str], arms: Sequence[str]) -> tuple[float, ...]:
+    """Read `NAME=SHARE`, one for each arm, in the order of the arms.
+
+    Raises:
+        UsageError: an arm is missing or unknown, or a share is not between 0 and 1.
+
+    Example:
+        >>> arm_shares(["lstm=0.2", "human=0.7"], ["human", "lstm"])
+        (0.7, 0.2)
+    """
+    pairs = _pairs(words, "--share", "SHARE")
+    if set(pairs) != set(arms):
+        raise UsageError(
+            "not a share for each arm",
+            "give " + " ".join(f"--share {arm}=0.5" for arm in arms) + ", with other numbers",
+        )
+    shares = []
+    for arm in arms:
+        try:
+            share = float(pairs[arm])
+        except ValueError:
+            share = -1.0
+        if not 0 < share < 1:
+            raise UsageError(
+                f"{arm}={pairs[arm][:20]} is not a share", "give how often it is called human, such as 0.4"
+            )
+        shares.append(share)
+    return tuple(shares)
+
+
+def _pairs(words: Sequence[str], flag: str, what: str) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for word in words:
+        name, separator, value = word.partition("=")
+        if not separator or not value.strip() or not name.strip():
+            raise UsageError(f"{flag} {word[:40]!r} is not NAME={what}", f"write {flag} human={what}")
+        if len(name) > _LONGEST or not name.isprintable() or set(name) & set("/\\\"'<>,"):
+            raise UsageError(f"an arm cannot be called {name[:_LONGEST]!r}", "name it in up to 40 letters and digits")
+        if name in found:
+            raise UsageError(f"{name} is given twice", f"give each arm one {flag}")
+        found[name] = value
+    return found
