@@ -11,8 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cantilena.studio.callers import Callers
-from cantilena.studio.connections import PatientConnection
+from cantilena.web import Callers, PatientConnection
 
 LONG = b'{"bars": 32, "count": 16, "model": "tunes"}'
 

@@ -14,8 +14,8 @@ from cantilena.formats import score_svg, score_with_timemap
 from cantilena.music import Melody
 from cantilena.runs import Failure
 from cantilena.studio.engraver import Engraver
-from cantilena.studio.refusals import LateError
 from cantilena.studio.sheets import Sheet, engrave
+from cantilena.web import LateError
 
 TUNE = Melody.of([(60, 24), (62, 24), (64, 48)])
 

@@ -20,7 +20,7 @@ from fastapi.testclient import TestClient
 from cantilena.studio import history as history_file
 from cantilena.studio.history import History
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import LateError, RefusalError
+from cantilena.web import LateError, RefusalError
 
 CANDIDATE = {"melody": {"notes": [{"onset": 0, "duration": 24, "pitches": [60]}], "title": "One"}, "seed": 1}
 
@@ -166,7 +166,7 @@ signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 history = History(Path({str(tmp_path / "h.sqlite3")!r}), print)
 history.entries(limit=1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
-from cantilena.studio.refusals import LateError
+from cantilena.web import LateError
 try:
     for number in range(500):
         history.add({{"melody": {{}}, "noise": [hash((number, k)) for k in range(200)]}}, {{}}, kept=False, title="")

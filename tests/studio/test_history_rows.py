@@ -11,7 +11,7 @@ from fastapi.testclient import TestClient
 
 from cantilena.studio.history import History
 from cantilena.studio.history_rows import DEEPEST
-from cantilena.studio.refusals import LateError, RefusalError
+from cantilena.web import LateError, RefusalError
 
 MELODY = {"notes": [{"onset": 0, "duration": 24, "pitches": [60]}]}
 

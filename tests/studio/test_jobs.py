@@ -21,10 +21,10 @@ from cantilena.studio.composers import Composers
 from cantilena.studio.jobs import Tunings, rules_in_words
 from cantilena.studio.made_models import MadeModels
 from cantilena.studio.pages import Pages
-from cantilena.studio.refusals import RefusalError, UnknownError
 from cantilena.studio.requests import JobRequest
 from cantilena.studio.tuning_job import Tuning
 from cantilena.studio.tuning_worker import Order, options_of, untuned
+from cantilena.web import RefusalError, UnknownError
 
 QUICK = {"model": "tunes", "updates": 1, "rules": {"set": "paper"}}
 

@@ -20,7 +20,7 @@ from cantilena.generation import ComposeOptions, load
 from cantilena.studio import StudioOptions
 from cantilena.studio.bench import Bench, Deadline
 from cantilena.studio.home import usual_home
-from cantilena.studio.refusals import CrowdedError, LateError
+from cantilena.web import CrowdedError, LateError
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""`cantilena listen create | rehearse | analyse`."""
+"""`cantilena listen create | rehearse | serve | analyse`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tyro.conf import UseAppendAction, arg
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags, Positional, Seed
 from cantilena.errors import UsageError
-from cantilena.listening.options import CreateOptions, PowerOptions, RehearseOptions
+from cantilena.listening.options import CreateOptions, PowerOptions, RehearseOptions, ServeOptions
 
 
 def create(
@@ -127,3 +127,24 @@ def analyse(
         return Answer(value, text=text)
     files = write_report(done, out, force=force)
     return Answer({**value, "report": str(files["report.html"])}, text=f"{text}\n\nOpen {files['report.html']}")
+
+
+def serve(study: Positional[Path], options: ServeOptions, *, flags: Flags) -> Answer:
+    """Open the page on which people take a listening test.
+
+    Every answer is on the disk before the page moves on. Who closed the page goes on where they were, and so does all
+    after the server was killed. It runs on this computer alone unless --host says otherwise, and ends with Ctrl-C.
+
+    Args:
+        study: The study file.
+
+    Example:
+        cantilena listen serve study.zip --host 0.0.0.0 --allow-host music.local
+    """
+    from cantilena.listening import serve
+
+    answers = serve(study, options)
+    return Answer(
+        {"closed": True, "answers": str(answers)},
+        text=f"The listening test is closed; the answers are in {answers}",
+    )

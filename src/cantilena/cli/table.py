@@ -58,6 +58,7 @@ COMMANDS = (
     Command("listen", "ask people whether a human or a computer composed what they hear"),
     Command("listen create", "make a listening test of folders of melodies", "cantilena.cli.listen:create"),
     Command("listen rehearse", "let simulated listeners answer it", "cantilena.cli.listen:rehearse"),
+    Command("listen serve", "open the page on which people take it", "cantilena.cli.listen:serve"),
     Command("listen analyse", "say what the answers allow to claim", "cantilena.cli.listen:analyse"),
     Command("rules", "see what the rules of music theory say, and of a melody of your own"),
     Command("rules list", "list the sets of rules and their rules", "cantilena.cli.rules:list_all"),

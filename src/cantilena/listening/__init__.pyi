@@ -6,6 +6,7 @@ from .answers import SCHEMA as SCHEMA
 from .answers import Answers as Answers
 from .answers import Given as Given
 from .answers import Listener as Listener
+from .answers import csv_text as csv_text
 from .answers import read_answers as read_answers
 from .answers import write_answers as write_answers
 from .arm_words import arm_folders as arm_folders
@@ -24,6 +25,7 @@ from .mixed_model import fit_mixed_model as fit_mixed_model
 from .options import CreateOptions as CreateOptions
 from .options import PowerOptions as PowerOptions
 from .options import RehearseOptions as RehearseOptions
+from .options import ServeOptions as ServeOptions
 from .power import Needed as Needed
 from .power import Planned as Planned
 from .power import Size as Size
@@ -43,6 +45,7 @@ from .report import check_report_folder as check_report_folder
 from .report import write_report as write_report
 from .screening import Screened as Screened
 from .screening import screen as screen
+from .serving import serve as serve
 from .signal_detection import Detection as Detection
 from .signal_detection import detect as detect
 from .signal_detection import independent_errors as independent_errors

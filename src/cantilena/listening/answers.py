@@ -121,10 +121,16 @@ def write_answers(answers: Answers, folder: Path, *, overwrite: bool = False) ->
         InputError: the disk said no.
     """
     for name, kind, rows in (("listeners", Listener, answers.listeners), ("answers", Given, answers.given)):
-        write_text(folder / f"{name}.csv", _csv_text(kind, rows), overwrite=overwrite)
+        write_text(folder / f"{name}.csv", csv_text(kind, rows), overwrite=overwrite)
 
 
-def _csv_text(kind: type[Listener] | type[Given], rows: Iterable[Listener | Given]) -> str:
+def csv_text(kind: type[Listener] | type[Given], rows: Iterable[Listener | Given]) -> str:
+    """A table as CSV.
+
+    Args:
+        kind: of its rows.
+        rows: of that kind.
+    """
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow([field.name for field in fields(kind)])

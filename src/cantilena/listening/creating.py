@@ -19,21 +19,10 @@ from cantilena.listening.options import CreateOptions
 from cantilena.listening.orders import sessions
 from cantilena.listening.study import Study
 from cantilena.listening.study_file import digest_of, write_study
+from cantilena.listening.words import WORDS
 from cantilena.runs import generator
 
 _MOST_FILES = 2000
-
-WORDS: Mapping[str, Any] = {
-    "consent": "You will hear short clips of piano music and say of each whether a person or a computer composed it. "
-    "Your answers are kept without your name. You may stop at any time.",
-    "question": "Who composed this: a human or a computer?",
-    "confidence": ["a guess", "rather sure", "sure", "certain"],
-    "known": "I know this piece",
-    "training": "For how many years have you had lessons in music?",
-    "attention": "If you hear one single note again and again, answer: computer, certain.",
-    "ratings": {"liking": "How much do you like it?", "classical": "How classical does it sound?"},
-}
-"""What listeners read; it is frozen with the study."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
-"""What can be asked of a listening test: its design, what is told of its power, how it is analysed."""
+"""What can be asked of a listening test: its design, what is told of its power, where it is served."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from cantilena.errors import UsageError
+from cantilena.web.options import Address
 
 Preset = Literal["full", "paper"]
 
@@ -153,3 +155,11 @@ class RehearseOptions:
     def __post_init__(self) -> None:
         if not (0 <= self.spread_of_listeners <= 3 and 0 <= self.spread_of_clips <= 3 and 0 <= self.careless < 1):
             raise UsageError("a spread outside 0 to 3, or --careless outside 0 to 1", "give other numbers")
+
+
+@dataclass(frozen=True)
+class ServeOptions(Address):
+    """Where listeners find the test, and where their answers go."""
+
+    answers: Path | None = None
+    """The SQLite file of the answers, which is gone on with if it is there; STUDY.answers.sqlite where left out."""

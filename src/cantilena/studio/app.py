@@ -4,52 +4,30 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 from fastapi import FastAPI
-from fastapi.telemetry import TelemetryConfig
-from starlette.types import ASGIApp
 
-from cantilena.errors import __version__
 from cantilena.studio import (
     catalogue_routes,
     compose_routes,
     file_routes,
     history_routes,
     job_routes,
-    page_files,
     score_routes,
 )
-from cantilena.studio.callers import Callers
-from cantilena.studio.doors import Door
 from cantilena.studio.home import Home, usual_home
 from cantilena.studio.options import LIMITS, StudioOptions
-from cantilena.studio.refusals import REFUSALS, answer_refusals
 from cantilena.studio.studio import Studio
+from cantilena.web import guarded, page_files
 
 _ABOUT = """\
 The interface of `cantilena studio`. Times are in ticks, 24 a quarter note. The notes of a melody are numbered from 0 in
 the order of their onsets. What is refused is answered with `{"error": ..., "hint": ...}`.
 """
 
-_ROUTES = (catalogue_routes, compose_routes, score_routes, file_routes, job_routes, history_routes, page_files)
-
-_SILENT: TelemetryConfig = {
-    "tracing": False,
-    "metrics": False,
-    "logs": False,
-    "operation_spans": False,
-    "auto_configure": False,
-}
-"""Nothing that happens here is reported to anybody."""
-
-
-class _Guarded(FastAPI):
-    """An application with a door in front of everything, what Starlette answers by itself included."""
-
-    names: tuple[str, ...] = ()
-
-    def build_middleware_stack(self) -> ASGIApp:
-        return Door(Callers(super().build_middleware_stack(), LIMITS.body), self.names)
+_ROUTES = (catalogue_routes, compose_routes, score_routes, file_routes, job_routes, history_routes)
+_PAGE = Path(__file__).parent / "page"
 
 
 def make_app(options: StudioOptions | None = None) -> FastAPI:
@@ -72,19 +50,9 @@ def make_app(options: StudioOptions | None = None) -> FastAPI:
         finally:
             await studio.close()
 
-    app = _Guarded(
-        title="Cantilena studio",
-        version=__version__,
-        description=_ABOUT,
-        lifespan=lifespan,
-        docs_url=None,  # both pages would load scripts from elsewhere
-        redoc_url=None,
-        responses=REFUSALS,
-        telemetry=_SILENT,
-    )
+    app = guarded("Cantilena studio", _ABOUT, options, most=LIMITS.body, lifespan=lifespan)
     app.state.studio = studio
-    answer_refusals(app)
-    app.names = (options.host, *options.allow_host)
     for routes in _ROUTES:
         app.include_router(routes.ROUTES)
+    app.include_router(page_files(_PAGE, {"": "index.html"}))
     return app

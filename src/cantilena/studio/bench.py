@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import CrowdedError, LateError
+from cantilena.web import CrowdedError, LateError
 
 Result = TypeVar("Result")
 

@@ -12,9 +12,9 @@ from cantilena.studio.answers import About, Gone, Models, ModelShown, RuleSetSho
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composers import ShownModel
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import UNKNOWN
 from cantilena.studio.studio import Here
 from cantilena.theory import RULE_SETS
+from cantilena.web import UNKNOWN
 
 ROUTES = APIRouter(prefix="/api", tags=["what there is"])
 """The addresses of this file."""

@@ -14,10 +14,10 @@ from cantilena.studio.answers import Candidate, Candidates, Verdict, Verdicts
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composing import NewNotes, compose
 from cantilena.studio.events import EVENTS, event, failure_event, wants_events
-from cantilena.studio.refusals import UNKNOWN
 from cantilena.studio.requests import ComposeRequest, JudgeRequest, RewriteRequest
 from cantilena.studio.rewriting import rewrite
 from cantilena.studio.studio import Here, Studio
+from cantilena.web import UNKNOWN
 
 ROUTES = APIRouter(prefix="/api", tags=["composing"])
 """The addresses of this file."""

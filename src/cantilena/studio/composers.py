@@ -13,7 +13,7 @@ from cantilena.model import Bundle, shipped_bundles
 from cantilena.model.bundles import DEFAULT
 from cantilena.runs import say
 from cantilena.studio.made_models import MadeModels
-from cantilena.studio.refusals import UnknownError
+from cantilena.web import UnknownError
 
 _KEPT = 64
 """Composers in memory, of 1 to 3 MB each: all that ship or may be made, so that to list them reads no file again."""

@@ -37,4 +37,4 @@ def failure_event(error: Exception) -> bytes:
     if isinstance(error, CantilenaError):
         return event("error", {"error": error.text, "hint": error.hint})
     say(f"unexpected {type(error).__name__}: {error}")
-    return event("error", {"error": "the studio made a mistake", "hint": "report what the terminal says"})
+    return event("error", {"error": "the server made a mistake", "hint": "report what the terminal says"})

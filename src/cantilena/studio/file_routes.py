@@ -11,12 +11,12 @@ from cantilena.studio.answers import Checked
 from cantilena.studio.bench import Deadline
 from cantilena.studio.exports import EXPORTS, file_name
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import Answers
 from cantilena.studio.requests import ExportRequest
 from cantilena.studio.shapes import MelodyShape
 from cantilena.studio.spelled_notes import typed
 from cantilena.studio.studio import Here
 from cantilena.studio.uploads import read_upload
+from cantilena.web import Answers
 
 ROUTES = APIRouter(prefix="/api", tags=["files"])
 """The addresses of this file."""

@@ -19,7 +19,7 @@ from cantilena.runs import say
 from cantilena.studio.answers import Entry
 from cantilena.studio.history_rows import Row, entry_of, packed
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import LateError, RefusalError, UnknownError
+from cantilena.web import LateError, RefusalError, UnknownError
 
 _VERSION = 1
 _TABLES = """

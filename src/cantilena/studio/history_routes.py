@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from cantilena.studio.answers import Entries, EntryAnswer, Gone
-from cantilena.studio.refusals import UNKNOWN
 from cantilena.studio.requests import EntryChange, EntryRequest
 from cantilena.studio.studio import Here
+from cantilena.web import UNKNOWN
 
 ROUTES = APIRouter(prefix="/api/history", tags=["history"])
 """The addresses of this file."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from cantilena.errors import UsageError
 from cantilena.studio.answers import Entry
-from cantilena.studio.refusals import RefusalError
+from cantilena.web import RefusalError
 
 Row = tuple[int, str, int, str, bytes, bytes]
 """id, made, kept, title, candidate and settings, the last two packed."""

@@ -12,10 +12,10 @@ from cantilena.studio.answers import JobAnswer, Jobs
 from cantilena.studio.events import EVENTS, event
 from cantilena.studio.jobs import Tunings
 from cantilena.studio.pages import Pages
-from cantilena.studio.refusals import UNKNOWN, Answers
 from cantilena.studio.requests import JobRequest
 from cantilena.studio.studio import Here
 from cantilena.studio.tuning_job import Tuning
+from cantilena.web import UNKNOWN, Answers
 
 ROUTES = APIRouter(prefix="/api", tags=["tuning"])
 """The addresses of this file."""

@@ -20,10 +20,10 @@ from cantilena.runs import command_of, end_in_words
 from cantilena.studio.answers import Job
 from cantilena.studio.composers import Composers
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import CrowdedError, UnknownError
 from cantilena.studio.requests import JobRequest
 from cantilena.studio.tuning_job import Tuning
 from cantilena.studio.tuning_worker import Order
+from cantilena.web import CrowdedError, UnknownError
 
 _REMEMBERED = 100
 """Jobs that are remembered after they are over."""

@@ -12,7 +12,7 @@ from typing import Any
 from cantilena.errors import CantilenaError
 from cantilena.runs import read_json, write_json
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import LateError, RefusalError, UnknownError
+from cantilena.web import LateError, RefusalError, UnknownError
 
 _NAME = re.compile(r"made-[0-9a-f]{12}")
 

@@ -11,13 +11,13 @@ from cantilena.generation import next_notes
 from cantilena.studio.answers import Checked, NextNotes, Score, Timing
 from cantilena.studio.composing import primer_of
 from cantilena.studio.engraving import engraved
-from cantilena.studio.refusals import UNKNOWN, Answers
 from cantilena.studio.requests import NextNotesRequest, PrimerRequest, ScoreRequest, SoundRequest
 from cantilena.studio.shapes import MelodyShape
 from cantilena.studio.sounds import note_wav, played
 from cantilena.studio.spelled_notes import names_between, typed
 from cantilena.studio.studio import Here
 from cantilena.studio.timing import timing
+from cantilena.web import UNKNOWN, Answers
 
 ROUTES = APIRouter(prefix="/api", tags=["seeing and hearing"])
 """The addresses of this file."""

@@ -11,7 +11,7 @@ from cantilena.errors import InputError, UsageError
 from cantilena.formats import READABLE
 from cantilena.music import Melody, Tempo, find_key
 from cantilena.studio.options import LIMITS
-from cantilena.studio.refusals import LateError
+from cantilena.web import LateError
 
 
 def read_upload(name: str, content: bytes) -> Melody:

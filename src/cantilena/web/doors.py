@@ -1,4 +1,4 @@
-"""The door of the studio: who may come in, and what every answer says of itself.
+"""The door of a server: who may come in, and what every answer says of itself.
 
 A page of another site can send requests to this computer too. So the name that was called must be one of ours (DNS
 rebinding: a stranger's name that leads here), and whatever changes or computes something must come from our own page.
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cantilena.studio.refusals import refused
+from cantilena.web.refusals import refused
 
 POLICY = "; ".join(
     [
@@ -49,7 +49,7 @@ class Door:
 
     Args:
         app: what is behind the door.
-        names: the names and addresses that the studio may be called by, besides this computer's own.
+        names: the names and addresses that the server may be called by, besides this computer's own.
     """
 
     def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:
@@ -89,12 +89,12 @@ class Door:
         hosts = headers.getlist("host")
         host = hosts[0].strip().lower() if len(hosts) == 1 else ""
         if _name_of(host) not in self.names:
-            return "the studio is not called by that name", "open it by the address that it printed, or --allow-host"
+            return "this server is not called by that name", "open it by the address that it printed, or --allow-host"
         if method in _SAFE:
             return None
         own = all(_is_origin(one) and urlsplit(one.lower()).netloc == host for one in headers.getlist("origin"))
         if not own or not {*headers.getlist("sec-fetch-site")} <= {"same-origin", "none"}:
-            return "another site's page asked the studio", "use the studio's own page, or send no Origin"
+            return "another site's page asked", "use the server's own page, or send no Origin"
         return None
 
 

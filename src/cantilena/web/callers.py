@@ -8,7 +8,7 @@ from contextlib import suppress
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cantilena.studio.refusals import TOO_LARGE, refused
+from cantilena.web.refusals import refused
 
 
 class Callers:
@@ -83,5 +83,5 @@ class Callers:
             is_small = len(body) <= self.most
         if is_small:
             return bytes(body)
-        await refused(413, *TOO_LARGE)(scope, receive, send)
+        await refused(413, "the request is too large", f"send {self.most:,} bytes or less")(scope, receive, send)
         return None

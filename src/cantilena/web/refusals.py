@@ -1,4 +1,4 @@
-"""How the studio says no: a status, one line of what is wrong and one of what to do."""
+"""How a server says no: a status, one line of what is wrong and one of what to do."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RefusalError(CantilenaError):
 
 
 class UnknownError(RefusalError):
-    """There is no such model, job, entry or format."""
+    """There is nothing of that name."""
 
     status = 404
 
@@ -33,7 +33,7 @@ class CrowdedError(RefusalError):
 
 
 class LateError(RefusalError):
-    """It took too long, or the studio is closing."""
+    """It took too long, or the server is closing."""
 
     status = 503
 
@@ -61,9 +61,6 @@ UNKNOWN: dict[int | str, dict[str, Any]] = {
     404: {"model": RefusalShape, "description": "There is nothing of that name."}
 }
 """The refusal of requests that name something."""
-
-TOO_LARGE = ("the request is too large", "send 1 MB or less")
-"""What is said to a request that has more bytes than are read."""
 
 _WORDS = {
     404: ("there is no such page", "GET /openapi.json lists all that there is"),
@@ -102,7 +99,7 @@ def answer_refusals(app: FastAPI) -> None:
 
     async def of_nobody(request: Request, error: Exception) -> JSONResponse:
         say(f"{request.method} {request.url.path}: unexpected {type(error).__name__}: {_one_line(str(error))}")
-        return refused(500, "the studio made a mistake", "try it again; if it stays, report what the terminal says")
+        return refused(500, "the server made a mistake", "try it again; if it stays, report what the terminal says")
 
     app.add_exception_handler(CantilenaError, of_ours)
     app.add_exception_handler(RequestValidationError, of_shapes)

@@ -1,0 +1,157 @@
+"""The test for everybody: by keyboard alone, for ears, on a telephone, in the dark, safe and offline."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+TELEPHONE = {"width": 360, "height": 740}
+
+NAMELESS = """
+() => [...document.querySelectorAll("button, input, select, progress, summary, a, table, [role=region]")]
+  .filter((one) => one.checkVisibility())
+  .filter((one) => !(one.getAttribute("aria-label") || one.getAttribute("aria-labelledby")))
+  .filter((one) => !(one.innerText?.trim() || one.labels?.length))
+  .map((one) => one.outerHTML.slice(0, 120))
+"""
+
+CONTRAST = """
+() => {
+  const light = (colour) => {
+    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((one) => one / 255)
+      .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (one) => {
+    for (let at = one; at; at = at.parentElement) {
+      const colour = getComputedStyle(at).backgroundColor;
+      if (colour.startsWith("rgb(")) return colour;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  const looked = [...document.querySelectorAll("h1, p, label, legend, button, a, span, summary, td, th")]
+    .filter((one) => one.checkVisibility() && !one.closest("button:disabled, fieldset:disabled, .unseen"))
+    .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
+    .map((one) => {
+      const [a, b] = [light(getComputedStyle(one).color), light(ground(one))].sort((x, y) => y - x);
+      return { text: one.innerText.slice(0, 30), ratio: (a + 0.05) / (b + 0.05) };
+    });
+  return { looked: looked.length, faint: looked.filter((one) => one.ratio < 4.5) };
+}
+"""
+
+SMALL = """
+() => [...document.querySelectorAll("button, .tiles label, .check, summary")].filter((one) => one.checkVisibility())
+  .map((one) => [one.innerText.slice(0, 30), one.getBoundingClientRect()])
+  .filter(([, box]) => box.height < 44).map(([text]) => text)
+"""
+
+
+def test_the_whole_test_is_taken_by_keyboard_alone(visit: Any, serve: Any) -> None:
+    listener = visit(serve(heard=2).url)
+    page, keys = listener.page, listener.page.keyboard
+
+    def reach(selector: str) -> None:
+        for _ in range(30):
+            if page.locator(f"{selector}:focus").count():
+                return
+            keys.press("Tab")
+        raise AssertionError(selector)
+
+    for _ in range(40):
+        before, stage = listener.place, listener.place.partition("-")[0]
+        if stage == "end":
+            break
+        assert page.evaluate("document.activeElement.tagName") == "H1"
+        if stage in ("headphones", "volume", "practice", "trial"):
+            page.wait_for_selector(".player[data-ready]")
+            if stage in ("practice", "trial"):
+                keys.press("p")
+            else:
+                reach(".play")
+                keys.press("Enter")
+            page.locator(".play", has_text="Play again").wait_for()
+        if stage == "headphones":
+            reach("[name=quietest]")
+            keys.press("Space")
+            for _ in range(int(before[-1])):
+                keys.press("ArrowDown")
+        if stage in ("practice", "trial"):
+            keys.press("h")
+            keys.press("3")
+            keys.press("k")
+            assert page.locator("input:checked").count() == 3
+        if stage in ("practice", "trial", "headphones"):
+            keys.press("Enter")
+        else:
+            reach("main .big")
+            keys.press("Enter")
+        page.wait_for_selector(f"main > form:not([data-place='{before}'])")
+    assert listener.place == "end-0"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_on_a_telephone_everything_fits_has_a_name_and_stands_out(visit: Any, serve: Any, scheme: str) -> None:
+    served = serve()
+    listener = visit(served.url, TELEPHONE, color_scheme=scheme, has_touch=True)
+    seen = set()
+    while listener.place != "end-0":
+        stage = listener.place.partition("-")[0]
+        if stage in ("practice", "trial"):
+            listener.hear()
+            listener.page.click("summary")
+        if stage not in seen:
+            look(listener)
+        seen.add(stage)
+        listener.do()
+    look(listener)
+    assert seen == {"consent", "training", "headphones", "volume", "practice", "ready", "trial"}
+    admin = visit(served.url, TELEPHONE, color_scheme=scheme).open(served.admin)
+    admin.page.wait_for_selector("#rows tr")
+    look(admin)
+
+
+def look(visitor: Any) -> None:
+    """What is on the page can be named, read, touched, and needs no scrolling sideways."""
+    page = visitor.page
+    assert page.evaluate(NAMELESS) == []
+    found = page.evaluate(CONTRAST)
+    assert found["looked"] > 3
+    assert found["faint"] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate(SMALL) == []
+
+
+def test_what_is_missing_is_said(visit: Any, serve: Any) -> None:
+    listener = visit(serve().url).until("trial-0")
+    page = listener.page
+    page.click("main .big")
+    assert page.inner_text("[role=alert]") == "Play the clip first."
+    listener.hear()
+    assert page.locator("#said", has_text="You can answer now").count() == 1
+    page.click("main .big")
+    assert page.inner_text("[role=alert]") == "Say who composed it."
+    listener.choose("answer", "human")
+    page.click("main .big")
+    assert page.inner_text("[role=alert]") == "Say how sure you are."
+    assert listener.place == "trial-0"
+
+
+def test_nothing_is_asked_of_anybody_else_and_a_double_press_sends_one_answer(visit: Any, serve: Any) -> None:
+    listener = visit(serve().url).until("trial-0")
+    listener.hear()
+    listener.choose("answer", "human")
+    listener.choose("confidence", 2)
+    listener.page.locator("main .big").dblclick()
+    listener.page.wait_for_selector("form[data-place=trial-1]")
+    assert all(asked.startswith(("/", "blob:")) for asked in listener.asked)
+    assert listener.asked.count("/api/sitting/answers/0") == 1
+
+
+def test_a_wrong_key_opens_nothing(visit: Any, serve: Any) -> None:
+    admin = visit(serve().url).open("/admin#wrong")
+    admin.page.wait_for_selector("#door:not([hidden])")
+    assert admin.page.locator("#progress").is_hidden()
+    assert all("status of 403" in line for line in admin.wrong)
+    admin.wrong.clear()
