@@ -134,6 +134,7 @@ class Person:
 
     def answer(self, position: int) -> None:
         sound = self.client.get("/api/sitting/sound", headers=self.headers)
+        assert sound.status_code == 200, sound.text
         time.sleep(0.21)
         body = {
             "answer": "human",
@@ -178,14 +179,14 @@ def test_a_hundred_listeners_at_once_each_give_all_their_answers(serve: Any) -> 
     def take(_: int) -> None:
         with served.client() as client:
             person = Person(client).sit()
-            for position in range(8):
+            for position in range(7):
                 person.answer(position)
 
     with ThreadPoolExecutor(100) as threads:
         list(threads.map(take, range(100)))
     found = read_answers(served.answers)
     assert sorted(row.session for row in found.listeners) == list(range(100))
-    assert len(found.given) == 800
+    assert len(found.given) == 700
     assert all(row.headphones for row in found.listeners)
 
 

@@ -34,7 +34,8 @@ def test_what_is_no_flac_file_is_refused(content: bytes) -> None:
 
 def test_sizes_that_cannot_be_are_refused(tmp_path: Path, make_study: Any) -> None:
     path = tmp_path / "study.zip"
-    content = clip_bytes(path, make_study(path), make_study(path, listeners=4).clips[0].id)
+    study = make_study(path)
+    content = clip_bytes(path, study, study.clips[0].id)
     for size in (len(content), len(content) + 2**25):
         with pytest.raises(ValueError, match="sizes"):
             padded(content, size)
