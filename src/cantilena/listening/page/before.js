@@ -70,8 +70,8 @@ export function volumeCard({ put, onClose }) {
 export function readyCard({ study, put }) {
   const parts = [
     make("p", {}, `Now the test begins: ${study.trials} clips, one at a time. Once you have gone on you cannot go back.`),
-    make("p", { class: "told" }, study.words.attention),
-    make("p", {}, "A clip may come twice; answer as you hear it then."),
+    study.attention ? make("p", { class: "told" }, study.words.attention) : "",
+    study.attention ? make("p", {}, "A clip may come twice; answer as you hear it then.") : "",
   ];
   return card("Ready?", parts, { send: "Begin", onSend: async () => void await put("/api/sitting/ready") });
 }

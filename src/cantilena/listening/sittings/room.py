@@ -63,13 +63,14 @@ class ListeningRoom:
     def about(self) -> dict[str, Any]:
         """What anybody may know before they begin."""
         trials = len(self.study.sessions[0]) if self.study.sessions else 0
-        checks = any(clip.role == "headphones" for clip in self.study.clips)
+        roles = {clip.role for clip in self.study.clips}
         return {
             "title": self.study.title,
             "words": self.words,
             "trials": trials,
             "minutes": self._minutes(trials),
-            "headphones": checks,
+            "headphones": "headphones" in roles,
+            "attention": "attention" in roles,
             "least_heard": self.least_heard,
         }
 

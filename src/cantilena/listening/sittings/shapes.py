@@ -80,6 +80,7 @@ class About(BaseModel):
     trials: int
     minutes: int = Field(description="About how long it takes.")
     headphones: bool = Field(description="Whether headphones are checked.")
+    attention: bool = Field(description="Whether attention is checked.")
     least_heard: float = Field(description="The share of a clip that must be heard.")
 
 
