@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 TELEPHONE = {"width": 360, "height": 740}
 
 NAMELESS = """
