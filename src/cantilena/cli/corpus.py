@@ -108,10 +108,11 @@ def cluster(
     Example:
         cantilena corpus cluster tunes --out styles
     """
-    from cantilena.experiment import check_out, find_styles, write_styles
+    from cantilena.experiment import find_styles, write_styles
+    from cantilena.runs import check_folder
 
     if out is not None:
-        check_out(out, force=force)
+        check_folder(out, force=force)
     found = find_styles(name, clusters=clusters, seed=seed)
     if out is None:
         return Answer(found.to_json(), text=found.text())

@@ -113,14 +113,14 @@ def analyse(
         analyse,
         analysis_text,
         analysis_values,
-        check_report_folder,
         read_answers,
         read_study,
         write_report,
     )
+    from cantilena.runs import check_folder
 
     if out is not None:
-        check_report_folder(out, force=force)
+        check_folder(out, force=force)
     done = analyse(read_study(study), read_answers(answers), seed)
     value, text = analysis_values(done), analysis_text(done)
     if out is None:

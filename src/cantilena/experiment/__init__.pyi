@@ -55,7 +55,6 @@ from .shipped_models import ShownModel as ShownModel
 from .shipped_models import listed_models as listed_models
 from .shipped_models import shipped_models as shipped_models
 from .shipped_models import show_model as show_model
-from .style_files import check_out as check_out
 from .style_files import write_styles as write_styles
 from .styles import CorpusStyles as CorpusStyles
 from .styles import find_styles as find_styles

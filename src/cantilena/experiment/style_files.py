@@ -7,28 +7,15 @@ from pathlib import Path
 
 import numpy as np
 
-from cantilena.errors import RunError
 from cantilena.evaluation import STYLE_COLUMNS, components, figures
 from cantilena.evaluation.sentences import counted
 from cantilena.evaluation.style_page import ShownStyle, style_page
 from cantilena.evaluation.style_words import extremes_of
 from cantilena.experiment.styles import CorpusStyles, Style
 from cantilena.generation import WrittenMelody, take_away, write_melodies
-from cantilena.runs import progress, write_bytes, write_text
+from cantilena.runs import check_folder, progress, write_bytes, write_text
 
 _PAGE, _ASSIGNMENT, _MAP = "styles.html", "clusters.json", "styles.png"
-
-
-def check_out(out: Path, *, force: bool = False) -> None:
-    """Refuse a folder that styles cannot be written to, before they are looked for.
-
-    Raises:
-        RunError: it is a file, or something is in it and `force` is off.
-    """
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file, not a folder", "give another --out")
-    if out.exists() and not force and any(out.iterdir()):
-        raise RunError(f"{out} exists already", "give another --out, or --force to replace what is there")
 
 
 def write_styles(found: CorpusStyles, out: Path, *, force: bool = False) -> dict[str, Path]:
@@ -46,7 +33,7 @@ def write_styles(found: CorpusStyles, out: Path, *, force: bool = False) -> dict
         RunError: something is in the folder, and `force` is off.
         InputError: the disk said no.
     """
-    check_out(out, force=force)
+    check_folder(out, force=force)
     for older in out.glob("style-*"):
         if older.is_dir():
             take_away(older)

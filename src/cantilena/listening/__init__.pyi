@@ -41,7 +41,6 @@ from .proportions import trials_to_tell as trials_to_tell
 from .proportions import wilson as wilson
 from .rehearsal import Habits as Habits
 from .rehearsal import rehearse as rehearse
-from .report import check_report_folder as check_report_folder
 from .report import write_report as write_report
 from .screening import Screened as Screened
 from .screening import screen as screen

@@ -12,7 +12,7 @@ import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cantilena.errors import RunError, __version__
+from cantilena.errors import __version__
 from cantilena.evaluation import figures
 from cantilena.listening.analysis import Analysis
 from cantilena.listening.analysis_values import analysis_values, arms_csv, claims_csv, clips_csv, listeners_csv
@@ -25,7 +25,7 @@ from cantilena.listening.analysis_words import (
     percent,
     screening_words,
 )
-from cantilena.runs import json_text, write_bytes, write_text
+from cantilena.runs import check_folder, json_text, write_bytes, write_text
 
 CAPTIONS = {
     "arms": "The share of trials in which each arm was called human, with 95 % intervals; dotted: people's own.",
@@ -34,18 +34,6 @@ CAPTIONS = {
     "clips": "A point is a clip with its 95 % interval, the clips of an arm in order.",
 }
 """What stands under each figure, by name."""
-
-
-def check_report_folder(out: Path, *, force: bool = False) -> None:
-    """Refuse a folder that the report cannot be written to.
-
-    Raises:
-        RunError: it is a file, or something is in it and `force` is off.
-    """
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file, not a folder", "give another --out")
-    if out.exists() and not force and any(out.iterdir()):
-        raise RunError(f"{out} exists already", "give another --out, or --force to replace what is there")
 
 
 def write_report(analysis: Analysis, out: Path, *, force: bool = False) -> dict[str, Path]:
@@ -63,7 +51,7 @@ def write_report(analysis: Analysis, out: Path, *, force: bool = False) -> dict[
         RunError: something is there and `force` is off.
         InputError: the disk said no.
     """
-    check_report_folder(out, force=force)
+    check_folder(out, force=force)
     drawn = drawings(analysis)
     texts: dict[str, Callable[[], str]] = {
         "report.html": lambda: page(analysis, drawn),

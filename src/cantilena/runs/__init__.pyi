@@ -1,4 +1,5 @@
 from .compiling import compiled as compiled
+from .files import check_folder as check_folder
 from .files import json_text as json_text
 from .files import read_json as read_json
 from .files import whole_file as whole_file

@@ -51,6 +51,18 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
             draft.unlink(missing_ok=True)
 
 
+def check_folder(out: Path, *, force: bool = False) -> None:
+    """Refuse a folder that nothing new may be written to, before work on it begins.
+
+    Raises:
+        RunError: it is a file, or something is in it and `force` is off.
+    """
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file, not a folder", "give another --out")
+    if out.exists() and not force and any(out.iterdir()):
+        raise RunError(f"{out} exists already", "give another --out, or --force to replace what is there")
+
+
 def write_bytes(path: Path, content: bytes, *, overwrite: bool = True) -> None:
     """Write bytes whole or not at all."""
     with whole_file(path, overwrite=overwrite) as draft:
