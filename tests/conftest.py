@@ -35,3 +35,9 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def page_checks() -> dict[str, str]:
+    """What is looked at on every page that we serve, as functions that a browser evaluates, by name."""
+    return {path.stem: path.read_text(encoding="utf-8") for path in (Path(__file__).parent / "page_checks").iterdir()}

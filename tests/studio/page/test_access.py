@@ -10,43 +10,6 @@ import pytest
 TELEPHONE = {"width": 375, "height": 812}
 STATE = "#model=tunes%2Brl&compare=tunes&primer=C4+D4+E4+F4&key=C+major&bars=4&count=2&seed=5"
 
-NAMELESS = """
-() => [...document.querySelectorAll("button, input, select, textarea, [role=slider]")]
-  .filter((one) => one.checkVisibility() && !(one.type === "file"))
-  .filter((one) => !(one.getAttribute("aria-label") || one.getAttribute("aria-labelledby")))
-  .filter((one) => !(one.innerText?.trim() || one.labels?.length))
-  .map((one) => one.outerHTML.slice(0, 120))
-"""
-
-CONTRAST = """
-() => {
-  const light = (colour) => {
-    const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((one) => one / 255)
-      .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const ground = (one) => {
-    for (let at = one; at; at = at.parentElement) {
-      const colour = getComputedStyle(at).backgroundColor;
-      if (!/, 0\\)$|transparent/.test(colour) && !/\\/ 0/.test(colour)) return colour;
-    }
-    return "rgb(255, 255, 255)";
-  };
-  const looked = [...document.querySelectorAll("h1, h2, p, label, button, b, a, span, summary")]
-    .filter((one) => one.checkVisibility({ opacityProperty: true }))
-    .filter((one) => [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()))
-    .filter((one) => !one.closest(".key, .skip, button:disabled, .off"))
-    .map((one) => {
-      const style = getComputedStyle(one), back = ground(one);
-      if (!back.startsWith("rgb(")) return null;
-      const [a, b] = [light(style.color), light(back)].sort((x, y) => y - x);
-      return { text: one.innerText.slice(0, 30), ratio: (a + 0.05) / (b + 0.05) };
-    })
-    .filter((one) => one);
-  return { looked: looked.length, faint: looked.filter((one) => one.ratio < 4.5) };
-}
-"""
-
 
 def test_a_melody_is_composed_heard_and_taken_away_by_keyboard_alone(visit: Any) -> None:
     desk = visit()
@@ -79,13 +42,13 @@ def test_the_jump_to_the_music_keeps_the_address(visit: Any) -> None:
     assert desk.page.url == before
 
 
-def test_everything_that_can_be_used_has_a_name(visit: Any) -> None:
+def test_everything_that_can_be_used_has_a_name(visit: Any, page_checks: dict[str, str]) -> None:
     desk = visit(STATE).ready()
     for tab in ("compose", "rules", "tune"):
         desk.page.click(f"#tab-{tab}")
-        assert desk.page.evaluate(NAMELESS) == []
+        assert desk.page.evaluate(page_checks["nameless"]) == []
     desk.page.click("#open-history")
-    assert desk.page.evaluate(NAMELESS) == []
+    assert desk.page.evaluate(page_checks["nameless"]) == []
 
 
 def test_the_cursor_says_where_it_is(visit: Any) -> None:
@@ -103,12 +66,12 @@ def test_what_happened_is_said_aloud(visit: Any) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_words_stand_out_from_their_ground(visit: Any, scheme: str) -> None:
+def test_words_stand_out_from_their_ground(visit: Any, page_checks: dict[str, str], scheme: str) -> None:
     desk = visit(STATE, color_scheme=scheme).ready()
     desk.see(".choice label").filter(has_text="Rules").click()
     for tab in ("compose", "rules", "tune"):
         desk.page.click(f"#tab-{tab}")
-        found = desk.page.evaluate(CONTRAST)
+        found = desk.page.evaluate(page_checks["faint"])
         assert found["looked"] > 30
         assert found["faint"] == []
 
