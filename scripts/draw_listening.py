@@ -7,15 +7,14 @@ Needs playwright and a Chromium (Debian: apt install chromium). The pictures go 
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from served_page import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -31,22 +30,14 @@ def compose(model: str, folder: Path, seed: int) -> None:
     subprocess.run([*CANTILENA, *words], check=True, capture_output=True)
 
 
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    """A study of two models that is served; one stands in for people, and nobody is asked."""
+def study_of(folder: Path) -> Path:
+    """A study of two models; one stands in for people, and nobody is asked."""
     compose("tunes", folder / "human", 1)
     compose("tunes+rl", folder / "tuned", 2)
     study = folder / "study.zip"
     arms = [f"--arm=human={folder / 'human'}", f"--arm=tuned={folder / 'tuned'}"]
     subprocess.run([*CANTILENA, "listen", "create", *arms, *DESIGN, "--out", str(study)], check=True)
-    command = [*CANTILENA, "listen", "serve", str(study), "--port", "0"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
-        assert server.stderr is not None
-        address = next(found[0] for line in server.stderr if (found := re.search(r"http://\S+", line)))
-        try:
-            yield address
-        finally:
-            server.terminate()
+    return study
 
 
 def go_on(page: Page) -> None:
@@ -71,7 +62,11 @@ def main() -> None:
     """Take the test until the pictures are drawn."""
     from playwright.sync_api import sync_playwright
 
-    with tempfile.TemporaryDirectory() as folder, served(Path(folder)) as address, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served("listen", "serve", str(study_of(Path(folder)))) as address,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 820, "height": 860}, device_scale_factor=1.5)
         page.goto(address)

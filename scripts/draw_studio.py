@@ -7,16 +7,14 @@ Needs playwright and a Chromium (Debian: apt install chromium). The pictures go 
 
 from __future__ import annotations
 
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
+
+from served_page import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -54,20 +52,6 @@ SHOWN = {
 }
 
 
-@contextmanager
-def running_studio() -> Iterator[str]:
-    """A studio of its own that leaves nothing behind."""
-    with tempfile.TemporaryDirectory() as home:
-        command = [sys.executable, "-m", "cantilena", "studio", "--no-open", "--port", "0", "--home", home]
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as studio:
-            assert studio.stderr is not None
-            address = next(found[0] for line in studio.stderr if (found := re.search(r"http://\S+", line)))
-            try:
-                yield address
-            finally:
-                studio.terminate()
-
-
 def draw(browser: Browser, address: str, name: str) -> None:
     """One picture."""
     shown = SHOWN[name]
@@ -93,7 +77,11 @@ def main(names: list[str]) -> None:
     unknown = set(names) - set(SHOWN)
     if unknown:
         sys.exit(f"there is no picture {', '.join(sorted(unknown))}: choose among {', '.join(SHOWN)}")
-    with running_studio() as address, sync_playwright() as playwright:
+    with (
+        tempfile.TemporaryDirectory() as home,
+        served("studio", "--no-open", "--home", home) as address,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for name in names or SHOWN:
             draw(browser, address, name)

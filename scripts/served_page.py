@@ -1,0 +1,21 @@
+"""A page of ours that is served while a picture of it is drawn."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def served(*words: str) -> Iterator[str]:
+    """The address of what `cantilena WORDS --port 0` serves; it is ended with the block."""
+    command = [sys.executable, "-m", "cantilena", *words, "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stderr is not None
+        try:
+            yield next(found[0] for line in server.stderr if (found := re.search(r"http://\S+", line)))
+        finally:
+            server.terminate()
