@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import count, islice
 from typing import TYPE_CHECKING
 
 from cantilena.errors import UsageError
@@ -74,7 +75,7 @@ def rewritings(
 
     def written() -> Iterator[Composition]:
         task = _Task(composer, melody, gap, around, placement)
-        for row in _numbers(melodies):
+        for row in islice(count(), melodies):
             filling = fill(
                 around,
                 generator(seed, "rewrite", row),
@@ -118,7 +119,3 @@ class _Task:
             policy_log_likelihood=filling.policy_log_likelihood,
             rules_broken=filling.broken,
         )
-
-
-def _numbers(melodies: int) -> Iterator[int]:
-    return iter(range(melodies))

@@ -44,8 +44,7 @@ async function restore() {
   if (notes) {
     open(notes, { title: "A melody from a link" });
     if (playIt) playUnasked(activeColumn());
-  }
-  else if (isEmpty) {
+  } else if (isEmpty) {
     state.columns = [];
     tell("columns");
     tell("shown");
