@@ -9,6 +9,7 @@ from .copies import Copies as Copies
 from .copies import CopyIndex as CopyIndex
 from .correction import corrected as corrected
 from .correction import holm as holm
+from .csv_table import csv_table as csv_table
 from .diversity import different_interval as different_interval
 from .diversity import different_melodies as different_melodies
 from .diversity import distinct_interval as distinct_interval

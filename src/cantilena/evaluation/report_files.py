@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Iterator
 from typing import Any
 
+from cantilena.evaluation.csv_table import csv_table
 from cantilena.evaluation.metric_catalogue import in_order
 from cantilena.evaluation.report_data import ReportData, Results, people_first
 from cantilena.evaluation.summary import summary
@@ -45,9 +44,7 @@ def report_markdown(data: ReportData) -> str:
 
 
 def results_csv(results: Results) -> str:
-    r"""All numbers as CSV (RFC 4180), a row a system and metric.
-
-    Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers keep their sign.
+    r"""All numbers as CSV, a row a system and metric, harmless to spreadsheets as `csv_table` writes it.
 
     Args:
         results: the object of results.json.
@@ -59,17 +56,16 @@ def results_csv(results: Results) -> str:
         '=lstm,autocorrelation_1,-0.5,,,9,
         <BLANKLINE>
     """
-    file = io.StringIO()
-    rows = csv.writer(file)  # lines end as RFC 4180 wants them
-    rows.writerow(COLUMNS)
+    return csv_table(COLUMNS, _cells(results))
+
+
+def _cells(results: Results) -> Iterator[tuple[Any, ...]]:
     for name, system in people_first(results.get("systems", {})).items():
         metrics = system.get("metrics", {})
         for metric in in_order(metrics):
             entry: dict[str, Any] = dict(metrics[metric] or {})
             numbers = (entry.get(key) for key in ("value", "low", "high"))
-            melodies = entry.get("melodies", system.get("melodies"))
-            rows.writerow(map(_harmless, (name, metric, *numbers, melodies, entry.get("reason"))))
-    return file.getvalue()
+            yield name, metric, *numbers, entry.get("melodies", system.get("melodies")), entry.get("reason")
 
 
 def _rows(table: Table) -> Iterator[str]:
@@ -96,10 +92,3 @@ def _words(text: str) -> str:
     """Text that Markdown takes as it is, in one line."""
     one_line = " ".join(text.split())
     return re.sub(r"([\\`*_{}\[\]<>#|~&$!])", r"\\\1", one_line)
-
-
-def _harmless(value: Any) -> Any:  # noqa: ANN401  (anything JSON can hold)
-    """A value of a cell that no spreadsheet runs."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n"):
-        return f"'{value}"
-    return "" if value is None else value

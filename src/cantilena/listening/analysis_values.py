@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from cantilena.evaluation import Interval
+from cantilena.evaluation import Interval, csv_table
 from cantilena.listening.analysis import Analysis, ArmNumbers
 from cantilena.listening.analysis_words import SIMULATED, claim_words, papers_words
 
@@ -65,12 +63,12 @@ def arms_csv(analysis: Analysis) -> str:
                 rows.append((arm.name, name, value["value"], value["low"], value["high"]))
             elif isinstance(value, int | float):
                 rows.append((arm.name, name, value, None, None))
-    return _csv(("arm", "number", "value", "low", "high"), rows)
+    return csv_table(("arm", "number", "value", "low", "high"), rows)
 
 
 def claims_csv(analysis: Analysis) -> str:
     """A row a claim."""
-    return _csv(
+    return csv_table(
         ("claim", "arm", "beside", "value", "low", "high", "p", "p_model", "p_resampled", "p_holm", "stands"),
         (
             (one.kind, one.one, one.other, one.size.value, one.size.low, one.size.high, one.p, one.p_model,
@@ -82,7 +80,7 @@ def claims_csv(analysis: Analysis) -> str:
 
 def listeners_csv(analysis: Analysis) -> str:
     """A row a listener and arm; d' is of people's clips from all others together."""
-    return _csv(
+    return csv_table(
         ("listener", "years_of_training", "arm", "trials", "called_human", "d_prime"),
         (
             (one.name, one.years_of_training, arm, heard, human, one.d_prime)
@@ -94,7 +92,7 @@ def listeners_csv(analysis: Analysis) -> str:
 
 def clips_csv(analysis: Analysis) -> str:
     """A row a clip."""
-    return _csv(
+    return csv_table(
         ("clip", "arm", "source", "trials", "called_human", "share", "low", "high"),
         (
             (
@@ -137,19 +135,3 @@ def _interval(interval: Interval) -> dict[str, Any]:
     if math.isnan(interval.value):
         return {**dict.fromkeys(values), "reason": _UNDEFINED}
     return values
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    file = io.StringIO()
-    writer = csv.writer(file)
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow(map(_harmless, row))
-    return file.getvalue()
-
-
-def _harmless(value: Any) -> Any:  # noqa: ANN401  (a cell)
-    """A cell that no spreadsheet runs, and nothing where there is no number."""
-    if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r", "\n"):
-        return f"'{value}"
-    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value
