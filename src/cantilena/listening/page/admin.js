@@ -1,7 +1,8 @@
 // How far the study has come, every few seconds, and the answers as tables.
 
-import { ask, Refused, useKey } from "/page/ask.js";
+import { ask, useKey } from "/page/ask.js";
 import { byId, make } from "/page/elements.js";
+import { Refused } from "/page/refused.js";
 
 const OFTEN = 4000;
 

@@ -1,16 +1,9 @@
 // Asking the server. Everything may be asked twice, so what is not answered is asked again until it is.
 
 import { byId } from "/page/elements.js";
+import { refusal, Refused } from "/page/refused.js";
 
 const PATIENCE = 1500;
-
-/** What the server refused; `message` and `hint` are words for people. */
-export class Refused extends Error {
-  constructor(message, hint = "", status = 0) {
-    super(message);
-    Object.assign(this, { hint, status });
-  }
-}
 
 let key = "";
 
@@ -36,10 +29,7 @@ export async function ask(path, { method = "GET", body, as = "json" } = {}) {
 async function once(path, options, as) {
   const answer = await fetch(path, options);
   if (answer.status === 503 || answer.status === 429) return tellPatience(new TypeError());
-  if (!answer.ok) {
-    const said = await answer.json().catch(() => ({}));
-    throw new Refused(said.error || `the server refused (${answer.status})`, said.hint || "", answer.status);
-  }
+  if (!answer.ok) throw await refusal(answer, "the server");
   return as === "json" ? answer.json() : { blob: await answer.blob(), ticket: answer.headers.get("X-Ticket") ?? "" };
 }
 

@@ -1,9 +1,10 @@
 // The page begins here: the server says where the listener is, and the card for it is shown.
 
 import { endCard, pauseCard } from "/page/after.js";
-import { ask, Refused } from "/page/ask.js";
+import { ask } from "/page/ask.js";
 import { consentCard, headphonesCard, readyCard, trainingCard, volumeCard } from "/page/before.js";
 import { byId } from "/page/elements.js";
+import { Refused } from "/page/refused.js";
 import { begin, keyInAddress, keyRemembered, leave, open } from "/page/sitting.js";
 import { trialCard } from "/page/trial.js";
 

@@ -1,7 +1,8 @@
 // Which sitting this is: its key stands in the address, after #, which no server sees, and in this browser's memory.
 
-import { ask, Refused, useKey } from "/page/ask.js";
+import { ask, useKey } from "/page/ask.js";
 import { byId } from "/page/elements.js";
+import { Refused } from "/page/refused.js";
 
 const NAME = "cantilena.sitting";
 

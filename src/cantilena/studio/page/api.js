@@ -1,14 +1,7 @@
 // Asking the server: answers, refusals in words, and streams.
 
+import { refusal, Refused } from "/page/refused.js";
 import { tell } from "/page/state.js";
-
-/** What the server, or the way to it, refused; `message` and `hint` are words for people. */
-export class Refused extends Error {
-  constructor(message, hint = "", status = 0) {
-    super(message);
-    Object.assign(this, { hint, status });
-  }
-}
 
 /** Ask for something; the answer is read as JSON unless `as` says otherwise. */
 export async function ask(path, { body, method = body === undefined ? "GET" : "POST", as = "json", signal, accept } = {}) {
@@ -24,13 +17,8 @@ export async function ask(path, { body, method = body === undefined ? "GET" : "P
     tell("gone");
     throw new Refused("the studio does not answer", "is it still running? This page tries again by itself");
   }
-  if (!answer.ok) throw await refusal(answer);
+  if (!answer.ok) throw await refusal(answer, "the studio");
   return as === "answer" ? answer : answer[as]();
-}
-
-async function refusal(answer) {
-  const said = await answer.json().catch(() => ({}));
-  return new Refused(said.error || `the studio refused (${answer.status})`, said.hint || "", answer.status);
 }
 
 /** Compose or rewrite; `onNotes` hears of notes while they are drawn, `onCandidate` of each melody. Resolves to all of them. */
