@@ -91,8 +91,8 @@ def material_of(
 
     Args:
         melodies: of each split.
-        encoding: `grid`, or `events`, whose vocabulary is that of all splits: were a chord that only a held-out piece has
-            left out of it, the rarest steps would go uncounted, and every likelihood would look better than it is.
+        encoding: `grid`, or `events`, whose vocabulary is that of all splits: were a chord that only a held-out piece
+            has left out of it, the rarest steps would go uncounted, and every likelihood would look better than it is.
         plain_keys: transpose each melody to C major or A minor, in the octave that fits the grid's range.
         grid: the grid; RL Tuner's where None.
         styles: of the melodies, None where they are not known.
