@@ -9,6 +9,7 @@ import pytest
 
 from cantilena.errors import CorpusError
 from cantilena.experiment import people_beside
+from cantilena.experiment.learned_corpus import named_corpus, shipped_corpus
 from cantilena.formats import write
 from cantilena.model import Bundle, find_bundle
 from cantilena.music import Key, Melody
@@ -33,6 +34,15 @@ def test_a_corpus_that_is_not_at_hand_is_said(bundle: Bundle, capsys: pytest.Cap
     assert people_beside(stranger, 32) is None
     assert "--against" in capsys.readouterr().err
     assert people_beside(replace(bundle, provenance={}), 32) is None
+
+
+def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name(bundle: Bundle) -> None:
+    learned = dict(bundle.provenance["corpus"])
+    assert shipped_corpus(bundle) == learned["name"] == "tunes"
+    another = {**learned, "name": "chorales"}
+    assert shipped_corpus(replace(bundle, provenance={"corpus": another})) == ""
+    assert named_corpus(replace(bundle, provenance={"corpus": another})) == "chorales"
+    assert shipped_corpus(replace(bundle, provenance={"corpus": "tunes"})) == ""
 
 
 def test_too_short_melodies_are_refused_where_they_were_asked_for(bundle: Bundle, tmp_path: Path) -> None:

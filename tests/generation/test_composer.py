@@ -71,6 +71,13 @@ def test_a_primer_moves_into_the_key_that_is_asked_for(grid: Composer, key: str,
     assert made.key == Key.parse(key)
 
 
+@pytest.mark.parametrize("key", ["D minor", "A minor", "F# major"])
+def test_typed_notes_stay_where_they_are_whatever_the_key(grid: Composer, key: str) -> None:
+    made = grid.compose(bars=2, primer="D4 E4 F4/8 G4/8 A4/2", key=key, seed=1)
+    assert [note.top for note in made.sounding[:5]] == [62, 64, 65, 67, 69]
+    assert made.key == Key.parse(key)
+
+
 @pytest.mark.parametrize("key", ["", "Eb major", "F# minor"])
 @pytest.mark.parametrize("primer", ["", "C5 D5 E5"])
 def test_every_new_note_lies_in_the_range(grid: Composer, key: str, primer: str) -> None:

@@ -35,6 +35,12 @@ def test_the_key_is_found() -> None:
     assert read_primer("G4 A4 B4 C5 D5 E5 F#5 G5 D5 B4 G4").key == Key.parse("G major")
 
 
+def test_typed_notes_are_heard_in_the_key_that_is_told_and_a_file_in_its_own(tmp_path: Path) -> None:
+    assert read_primer("D4 E4 F4", Key.parse("A minor")).key == Key.parse("A minor")
+    write(IDEA, tmp_path / "idea.mid")
+    assert read_primer(str(tmp_path / "idea.mid"), Key.parse("A minor")).key == Key.parse("D minor")
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -59,6 +59,13 @@ def test_a_set_by_name_is_that_very_set() -> None:
         assert load_rules(f" {name} ") is rules
 
 
+def test_the_larger_part_of_several_says_how_large_rewards_are_in_any_order() -> None:
+    ours, single = RULE_SETS["cantilena"], "rl-tuner:tonic"
+    assert load_rules(f"cantilena+{single}").scale == load_rules(f"{single}+cantilena").scale == ours.scale
+    assert load_rules("rl-tuner+cantilena:density").scale == load_rules("cantilena:density+rl-tuner").scale == 1.0
+    assert load_rules("rl-tuner:tonic+cantilena:density").scale == 1.0
+
+
 def test_several_together(here: Path) -> None:
     for text in ("rl-tuner+my_rules.py:loud", "rl-tuner, my_rules.py:loud", " rl-tuner + ./my_rules.py:loud "):
         rules = load_rules(text)

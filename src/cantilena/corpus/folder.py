@@ -38,6 +38,7 @@ def read_folder(
     *,
     as_is: bool = False,
     most: int | None = None,
+    once: bool = False,
     quiet: bool = False,
 ) -> Corpus:
     """Read every score in a folder and in the folders below it.
@@ -51,6 +52,8 @@ def read_folder(
         options: how to read them; the defaults where left out.
         as_is: keep near-duplicates and leave everything in one split, `train`: for folders that are a split.
         most: of more files than this, so many are read, drawn by the options' seed; all if None.
+        once: of files whose names differ in their ending alone, such as `1.mid` and `1.musicxml` as composing writes
+            them, read the first kind and skip the others: they are one melody.
         quiet: show no progress.
 
     Raises:
@@ -58,6 +61,8 @@ def read_folder(
     """
     options = options or ReadOptions()
     found = find_scores(folder, READABLE)
+    if once:
+        found = found.once(READABLE)
     tunes, failed = _read(folder, _drawn(found.files, most, options.seed), options, quiet=quiet)
     skipped = [*found.skipped, *failed]
     if not tunes:

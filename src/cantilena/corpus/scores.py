@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from cantilena.corpus.manifest import Skipped
 from cantilena.errors import CorpusError
@@ -33,6 +33,24 @@ class Found:
     files: tuple[str, ...]
     skipped: tuple[Skipped, ...] = ()
     ignored: Mapping[str, int] = field(default_factory=dict)
+
+    def once(self, suffixes: Sequence[str]) -> Found:
+        """The same without those that differ from another in the ending of their name alone; they are skipped.
+
+        Args:
+            suffixes: in the order in which one is preferred.
+
+        Example:
+            >>> found = Found(("a/1.abc", "a/1.mid", "b/1.abc")).once([".mid", ".abc"])
+            >>> found.files, found.skipped[0].reason
+            (('a/1.mid', 'b/1.abc'), 'the same melody as a/1.mid, by its name')
+        """
+        first: dict[str, str] = {}
+        for file in sorted(self.files, key=lambda file: suffixes.index(PurePosixPath(file).suffix.lower())):
+            first.setdefault(_without_ending(file), file)
+        others = [(file, first[_without_ending(file)]) for file in self.files]
+        doubles = [Skipped(file, f"the same melody as {kept}, by its name") for file, kept in others if file != kept]
+        return Found(tuple(sorted(first.values())), (*self.skipped, *doubles), self.ignored)
 
 
 def find_scores(folder: Path, suffixes: Collection[str]) -> Found:
@@ -60,6 +78,10 @@ def find_scores(folder: Path, suffixes: Collection[str]) -> Found:
         tuple(sorted(walk.skipped, key=lambda row: (row.file, row.reason))),
         dict(sorted(walk.ignored.items())),
     )
+
+
+def _without_ending(file: str) -> str:
+    return str(PurePosixPath(file).with_suffix(""))
 
 
 class _Walk:

@@ -55,14 +55,13 @@ def check_copies(bundle: str, melodies: Sequence[Composition]) -> list[CheckedMe
         One answer a melody; None where nobody can tell: the corpus does not ship, or the model's notes have no time.
     """
     loaded = Bundle.load(find_bundle(bundle))
-    name = str(dict(loaded.provenance.get("corpus") or {}).get("name", ""))
-    if not name or not loaded.encoding.tells_time or not melodies:
+    if not loaded.encoding.tells_time or not melodies:
         return None
-    from cantilena.corpus import BUILTINS, load_builtin  # not before it is known that a corpus is asked for
+    from cantilena.corpus import load_builtin  # not before it is known that a corpus is asked for
+    from cantilena.experiment.learned_corpus import shipped_corpus
 
-    if name not in {builtin.name for builtin in BUILTINS}:
-        return None
-    return _beside(load_builtin(name), melodies, loaded.encoding.step_ticks)
+    name = shipped_corpus(loaded)
+    return _beside(load_builtin(name), melodies, loaded.encoding.step_ticks) if name else None
 
 
 def _beside(corpus: Corpus, melodies: Sequence[Composition], step_ticks: int) -> list[CheckedMelody]:

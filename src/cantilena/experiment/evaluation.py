@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cantilena.corpus import BUILTINS, Corpus, open_corpus
+from cantilena.corpus import Corpus, open_corpus
 from cantilena.errors import UsageError
 from cantilena.evaluation import table_text
 from cantilena.experiment.contestants import PEOPLE, Contestant, contestants
@@ -16,6 +16,7 @@ from cantilena.experiment.evaluate_options import LONGEST, SHORTEST, EvaluateOpt
 from cantilena.experiment.evaluation_report import write_evaluation
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.judging import Judge, Judged
+from cantilena.experiment.learned_corpus import shipped_corpus
 from cantilena.experiment.melody_sets import MelodySet
 from cantilena.experiment.reference import Reference
 from cantilena.experiment.set_making import baseline_set, bundle_set, folder_set, people_set
@@ -172,8 +173,8 @@ def _corpus_of(found: Sequence[Contestant]) -> str:
     """The corpus that the first bundle learned, where it ships with the package."""
     for one in found:
         if one.kind == "bundle":
-            name = str(dict(Bundle.load(Path(one.source)).provenance.get("corpus") or {}).get("name", ""))
-            if name in {builtin.name for builtin in BUILTINS}:
+            name = shipped_corpus(Bundle.load(Path(one.source)))
+            if name:
                 return name
     return _DEFAULT_CORPUS
 

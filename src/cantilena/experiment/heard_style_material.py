@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.corpus import BUILTINS, Corpus, ReadOptions, Split, in_plain_key, open_corpus
+from cantilena.corpus import Corpus, ReadOptions, Split, in_plain_key, open_corpus
 from cantilena.critic import StyleExamples
 from cantilena.encoding import Encoding, GridEncoding
 from cantilena.errors import UsageError
 from cantilena.experiment.heard_style_options import HeardStylesOptions
+from cantilena.experiment.learned_corpus import named_corpus, shipped_corpus
 from cantilena.experiment.melody_sets import GRID, JudgedTune, line_of, on_judged_grid
 from cantilena.experiment.style_labels import COLUMNS, StyleLabels
 from cantilena.generation import Composer, SamplingOptions, sample
@@ -97,11 +98,10 @@ def corpus_of(bundle: Bundle, options: HeardStylesOptions) -> Corpus:
         UsageError: the model learned another one, and none is named.
         CorpusError: it cannot be read.
     """
-    said = bundle.provenance.get("corpus")
-    name = options.against.strip() or str(said.get("name", "") if isinstance(said, dict) else "")
-    if not options.against.strip() and name not in {builtin.name for builtin in BUILTINS}:
+    name = options.against.strip() or shipped_corpus(bundle)
+    if not name:
         raise UsageError(
-            f"this model learned the corpus '{name}', which does not ship with Cantilena",
+            f"this model learned the corpus '{named_corpus(bundle)}', which does not ship with Cantilena",
             "name it with --against: a corpus file, or the folder of its scores",
         )
     return open_corpus(name, ReadOptions(jobs=options.jobs))

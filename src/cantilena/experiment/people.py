@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from cantilena.corpus import BUILTINS, Corpus, in_plain_key, open_corpus
+from cantilena.corpus import Corpus, in_plain_key, open_corpus
 from cantilena.encoding import Encoding, GridEncoding
 from cantilena.errors import CorpusError
+from cantilena.experiment.learned_corpus import shipped_corpus
 from cantilena.experiment.material import Excerpts, encode_pieces, excerpts
 from cantilena.model import Bundle
 from cantilena.music import Melody
@@ -25,8 +26,8 @@ def people_beside(bundle: Bundle, steps: int, against: str = "") -> Excerpts | N
     Raises:
         CorpusError: the corpus that was named cannot be read, or holds no melody as long.
     """
-    name = against or str(dict(bundle.provenance.get("corpus") or {}).get("name", ""))
-    if not against and name not in {builtin.name for builtin in BUILTINS}:
+    name = against or shipped_corpus(bundle)
+    if not name:
         say("People's melodies are not at hand (--against CORPUS): diversity is held beside the untuned model's")
         return None
     plain_keys = bool(bundle.provenance.get("plain_keys"))

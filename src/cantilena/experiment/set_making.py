@@ -72,7 +72,7 @@ def folder_set(contestant: Contestant, options: EvaluateOptions) -> MelodySet:
         CorpusError: nothing in it can be used.
     """
     reading = ReadOptions(jobs=options.jobs, seed=options.seed)
-    corpus = read_folder(Path(contestant.source), reading, as_is=True, most=options.most)
+    corpus = read_folder(Path(contestant.source), reading, as_is=True, most=options.most, once=True)
     key = Key.parse(options.key) if options.key.strip() else None
     return MelodySet(
         contestant.name,

@@ -300,7 +300,7 @@ class Composer:
         if isinstance(options.bars, BarRange):
             raise UsageError(f"bars {options.bars} of no piece", "give the piece with --of FILE, or a number of bars")
         if idea is None and options.primer.strip():
-            idea = read_primer(options.primer)
+            idea = read_primer(options.primer, Key.parse(options.key) if options.key else None)
         if rules is None and options.constrain.strip():
             rules = load_rules(options.constrain)
         placement, style = self.placed(options, idea)

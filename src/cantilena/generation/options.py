@@ -59,7 +59,8 @@ class ComposeOptions:
     """Whether the result begins with the primer."""
 
     key: str = ""
-    """The key, such as "D minor"; the primer's, or the one that the model was tuned in, or C major, if left out."""
+    """The key, such as "D minor"; the primer's, or the one that the model was tuned in, or C major, if left out. Typed
+    notes stay where they are and are heard in it; a primer from a file moves there."""
 
     range: str = ""
     """The lowest and highest note, such as C4-A5."""

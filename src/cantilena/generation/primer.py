@@ -8,14 +8,14 @@ from fractions import Fraction
 from pathlib import Path
 
 from cantilena.errors import UsageError
-from cantilena.music import TICKS_PER_QUARTER, Melody, Pitch, find_key
+from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Pitch, find_key
 
 _HINT = 'write notes such as "C4 D4 E4/2 r/8 C4+E4+G4/4." or name a MIDI, MusicXML, ABC or kern file'
 _ITEM = re.compile(r"(?P<pitches>[^/]+?)(?:/(?P<value>\d{1,2})(?P<dots>\.{0,2}))?\Z")
 _LONGEST = 10_000
 
 
-def read_primer(text: str) -> Melody:
+def read_primer(text: str, key: Key | None = None) -> Melody:
     """A primer from notes as a person types them, or from a file.
 
     A note is a name and, after a slash, its value: `/4` a quarter (what it is if nothing is said), `/8` an eighth,
@@ -23,6 +23,7 @@ def read_primer(text: str) -> Melody:
 
     Args:
         text: the notes, between spaces, or a path.
+        key: how typed notes are heard, which five of them seldom tell; found where None. A file has its own.
 
     Returns:
         The melody, its key found where it has none.
@@ -35,7 +36,7 @@ def read_primer(text: str) -> Melody:
         >>> [(note.name, note.duration) for note in read_primer("C4 E4/8 r/8 G4/2.").notes]
         [('C4', 24), ('E4', 12), ('G4', 72)]
     """
-    melody = _from_file(text) or typed_notes(text)
+    melody = _from_file(text) or replace(typed_notes(text), key=key)
     if not melody.sounding:
         raise UsageError("the primer holds no note", _HINT)
     return melody if melody.key else replace(melody, key=find_key(melody))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from cantilena.errors import UsageError
 from cantilena.generation import Composition, Sketch, drawn_notes, typed_notes
-from cantilena.music import Melody, Meter, find_key
+from cantilena.music import Key, Melody, Meter, find_key
 from cantilena.studio.answers import Candidate
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composers import Composers, ShownModel
@@ -37,8 +37,8 @@ class NewNotes:
     length: int
 
 
-def primer_of(text: str) -> Melody | None:
-    """A typed primer as a melody, its key found; None where there are no notes.
+def primer_of(text: str, key: str = "") -> Melody | None:
+    """A typed primer as a melody, in the key that it is to be heard in or the one that is found; None without notes.
 
     Raises:
         UsageError: a word that is no note.
@@ -46,7 +46,7 @@ def primer_of(text: str) -> Melody | None:
     melody = typed_notes(text)
     if not melody.sounding:
         return None
-    return replace(melody, key=find_key(melody))
+    return replace(melody, key=Key.parse(key) if key else find_key(melody))
 
 
 def compose(
@@ -66,7 +66,7 @@ def compose(
         LateError: the deadline has passed.
     """
     shown = composers.shown(asked.model)
-    idea = asked.idea.melody() if asked.idea is not None else primer_of(asked.primer)
+    idea = asked.idea.melody() if asked.idea is not None else primer_of(asked.primer, asked.key)
     if idea is not None and not idea.sounding:
         idea = None
     options, rules = asked.options(), asked.rules.rules()

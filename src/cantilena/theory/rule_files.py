@@ -111,7 +111,9 @@ def _joined(sets: Sequence[RuleSet], pieces: Sequence[str], name: str = "") -> R
                 raise UsageError(f"{both} hold a rule '{rule}'", "name single rules of one of them, as SET:RULE")
             owner[rule] = piece
     joined = tuple(rule for rules in sets for rule in rules.rules)
-    return RuleSet(name or "+".join(rules.name for rules in sets), joined, sets[0].scale)
+    # The part that brings most rules says how large rewards are; of equals the one that stays nearer to the model.
+    scale = max(sets, key=lambda rules: (len(rules.rules), rules.scale)).scale
+    return RuleSet(name or "+".join(rules.name for rules in sets), joined, scale)
 
 
 def read_rules(path: Path) -> RuleSet:

@@ -6,7 +6,7 @@ import { byId, complain, say } from "/page/elements.js";
 import { chancesIn } from "/page/expected.js";
 import { remember } from "/page/history.js";
 import { written } from "/page/link.js";
-import { meterTicks, readTyped, typedMelody, upTo } from "/page/music.js";
+import { meterTicks, typedMelody, upTo } from "/page/music.js";
 import { play, playUnasked, prepare, stop } from "/page/player.js";
 import { checkPrimer, primerMelody } from "/page/primer.js";
 import { modelTitle, plainName } from "/page/settings.js";
@@ -20,12 +20,9 @@ function request(settings, model, more = {}) {
   const styles = modelNamed(model)?.styles.map((one) => one.name) ?? [];
   return {
     model, bars, key, meter, tempo: tempo === "" ? null : tempo, range: range.trim(), style: styles.includes(style) ? style : "", temperature, top_k, top_p, greedy,
-    constrain, seed, count, with_primer, rules: rulesAsked(), ...given(primer, idea, key), ...more,
+    constrain, seed, count, with_primer, rules: rulesAsked(), ...(idea ? { idea } : { primer }), ...more,
   };
 }
-
-// Typed notes sound as they were typed: a key that is chosen says how they are heard. What was read from a file moves there.
-const given = (primer, idea, key) => (idea ? { idea } : key && primer.trim() ? { idea: { ...readTyped(primer), key } } : { primer });
 
 /** The button: compose, or stop what is being composed. */
 export function pressCompose() {
