@@ -6,17 +6,19 @@ How to add a command `hum`:
    section `Example:` closes the help. A room's options are a parameter without a default (`sampling: SamplingOptions`):
    each field becomes a flag. What costs time to import is imported inside the function.
 
-       def run(bundle: Positional[str], sampling: SamplingOptions, *, out: Path, n: int = 8, flags: Flags) -> Answer:
+       def run(bundle: Positional[str], sampling: SamplingOptions, *, out: Path, n: Count = 8, flags: Flags) -> Answer:
            '''Hum melodies. ...'''
            from cantilena.generation import load
            ...
            return Answer({"melodies": 8}, text=f"8 melodies in {out}")
 
-2. Add one line to `COMMANDS` in `cli/table.py`.
+2. Add one line to `COMMANDS` in `cli/table.py`; a command of a group, such as `corpus hum`, after the line of its
+   group, which has no function.
+3. Show it in README.md: a test looks for it there.
 
-`Flags` brings `--json` and `--debug`; `Seed`, `Resume` and others are in `cli/shared_flags.py` too. Raise a
-`CantilenaError` for everything that cannot be done: the frame prints it and finds the exit status. Progress goes
-through `cantilena.runs`, to stderr; only the answer goes to stdout, and the frame writes it.
+`Flags` brings `--json` and `--debug`, `Count` is `-n`; `Seed`, `Resume` and others are in `cli/shared_flags.py` too.
+Raise a `CantilenaError` for everything that cannot be done: the frame prints it and finds the exit status. Progress
+goes through `cantilena.runs`, to stderr; only the answer goes to stdout, and the frame writes it.
 """
 
 from __future__ import annotations

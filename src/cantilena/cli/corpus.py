@@ -69,7 +69,7 @@ def show(
     """Draw a page of a corpus: scores and piano rolls of some of its melodies, drawn at random.
 
     Args:
-        name: A corpus that ships with Cantilena, or a corpus file.
+        name: A corpus that ships with Cantilena, a corpus file, or a folder of scores.
         collection: Only melodies of this collection.
         out: The HTML page to write.
         force: Replace the page if it is there.

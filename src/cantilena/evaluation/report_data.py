@@ -116,7 +116,7 @@ class ReportData:
         curves: how the networks learned.
         rewards: how tuning went.
         probabilities: note probabilities of the LSTM and the tuned model.
-        corpus: the corpus report, as `cantilena corpus read --json` answers.
+        corpus: facts of the corpus, as many as are known of those that `cantilena corpus read --json` answers.
         options: what the run was asked; nested options as nested mappings.
         seeds: seeds by their use.
         versions: versions by library.

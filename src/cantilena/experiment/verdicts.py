@@ -48,7 +48,7 @@ FEW = 20
 """With fewer melodies than this, nothing can be concluded."""
 
 ENOUGH = 0.9
-"""The share of people's diversity that a system must have (EVALUATION: watch distinct-4 and the Vendi score)."""
+"""The share of people's diversity that a system must have (of distinct-4 and the Vendi score, as while tuning)."""
 
 COLLAPSED = 0.5
 """Below this share of different melodies, or of people's Vendi score, a system plays the same again."""

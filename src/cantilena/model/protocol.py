@@ -20,6 +20,9 @@ class SequenceModel(Protocol):
     Networks, n-grams and a user's own module fulfil it; generation, tuning and likelihood know only this. Log
     probabilities are natural logarithms, normalised over the last axis. A model that can be tuned returns torch
     tensors from `log_probs` with their gradient; `start` and `step` need none.
+
+    A model that wants to know where in the bar a step lies says `uses_bars = True`; then `start` and `log_probs` are
+    called with `bars=Bars(...)` too.
     """
 
     @property

@@ -1,7 +1,7 @@
 """Verdicts for the page, remembered, so that a slider which changes a weight is answered at once.
 
-A weight only multiplies what a rule says. So each melody is judged once with every weight at 1, and what was said is
-multiplied by the weights that are asked for.
+A weight only multiplies what a rule says. So each melody is judged once by the rules of the catalogue, whose
+weights are 1, and what was said is multiplied by the weights that are asked for.
 """
 
 from __future__ import annotations

@@ -35,6 +35,7 @@ from .pulse import syncopations as syncopations
 from .raised_degrees import foreign_tones as foreign_tones
 from .raised_degrees import unresolved_degrees as unresolved_degrees
 from .reading import class_numbers as class_numbers
+from .reading import last_steps as last_steps
 from .reading import lengths as lengths
 from .reading import tone_before as tone_before
 from .reading import tones as tones

@@ -1,4 +1,4 @@
-"""All notes belong to the key: the same rule in every set."""
+"""All notes belong to the key: the rule of `paper` and `rl-tuner`; `cantilena` has its own (raised_degrees.py)."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@
 A policy that plays one melody for ever keeps every rule. So every few updates fresh melodies are drawn and held beside
 people's (or, where those are not at hand, beside the untuned model's), sets of equal size:
 
-    distinct-4      below 90 % of people's: the melodies grow alike
+    distinct-4      below 90 % of people's, or 60 % of the untuned model's: the melodies grow alike
     Vendi score     the same
     self-BLEU-4     above the interval of people's: they quote each other
     entropy         below a third of the untuned model's: each next note is all but decided
