@@ -86,6 +86,16 @@ def test_what_differs_most_is_named_and_originality_is_not_counted() -> None:
     assert kinds(one, *found[1:], people=people) == ["like"]
 
 
+def test_of_two_numbers_with_one_label_the_clearer_is_told() -> None:
+    one = system(**{"starts_on_tonic": entry(0.92), "paper.starts_on_tonic": entry(0.6)})
+    people = system(**{"starts_on_tonic": entry(0.34), "paper.starts_on_tonic": entry(0.5)})
+    found = [Difference("human", "mine", name, 0.3, 0.0005, 0.001) for name in sorted(one["metrics"])]
+    (verdict,) = verdicts("mine", one, people, found, kinds=100)
+    assert verdict.text.replace("\u00a0", " ") == (
+        "2 of 2 numbers differ from people's, most: starts on the tonic 92.0 % (human: 34.0 %)"
+    )
+
+
 def test_a_pair_without_a_difference_is_the_same() -> None:
     some = [Difference("a", "b", "x", 0.1, 0.3, 0.9), Difference("a", "b", "y", None, reason="undefined")]
     assert of_pair("a", "b", some)[0].text == "no difference: 0 of 1 numbers tell one from the other"
