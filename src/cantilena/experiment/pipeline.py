@@ -14,7 +14,7 @@ import numpy as np
 from cantilena.corpus import Corpus, ReadOptions, corpus_report, open_corpus
 from cantilena.errors import CorpusError
 from cantilena.evaluation import write_report
-from cantilena.experiment.blending import counted
+from cantilena.experiment.baselines import baseline_system
 from cantilena.experiment.copying import LearnedTunes
 from cantilena.experiment.counting import Counting, heard_of, people_of, row, vocabulary_of
 from cantilena.experiment.fresh import clear_earlier
@@ -26,10 +26,9 @@ from cantilena.experiment.models import MadeModel, trained_model, tuned_model
 from cantilena.experiment.options import ReproduceOptions
 from cantilena.experiment.presets import STEPS, Plan, plan
 from cantilena.experiment.report_data import Told, report_data
-from cantilena.experiment.systems import System, model_system, oracle_system
+from cantilena.experiment.systems import System, model_system
 from cantilena.experiment.trained_bundle import corpus_facts
 from cantilena.generation import SamplingOptions, take_away
-from cantilena.model import TopTokens
 from cantilena.runs import RunFolder, generator, options_record, run_folder, say, write_json
 
 REPORT, RESULTS = "report.html", "results.json"
@@ -98,7 +97,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
             lstm = trained_model("lstm", folder, material, what.network, what.training, corpus=about)
         with stages.stage("Training the baselines"):
             rnn = trained_model("rnn", folder, material, what.rnn, what.rnn_training, corpus=about)
-            systems = _baselines(material, rnn, options)
+            systems = _baselines(material, rnn, options.seed)
         with stages.stage("Tuning the LSTM on rules of music theory"):
             people = people_of(material, corpus, STEPS)
             tuned = tuned_model("lstm+rl", folder, lstm.bundle, what.tuning, excerpts(material.test, STEPS).tokens)
@@ -182,22 +181,10 @@ def _clear(run: RunFolder) -> None:
             take_away(folder)
 
 
-def _baselines(material: Material, rnn: MadeModel, options: ReproduceOptions) -> list[System]:
-    encoding, size, seed = material.encoding, len(material.encoding.vocabulary), options.seed
-    tokens = material.train.sequences.tokens
-    ngram = counted(material)
-    return [
-        oracle_system(material.train, encoding, seed, snippet=16),
-        model_system(
-            "random-top10",
-            "random choice among the ten most frequent tokens",
-            TopTokens.fit(tokens, size),
-            encoding,
-            seed,
-        ),
-        model_system("rnn", "a plain RNN without place in the bar or look-back", rnn.bundle.model(), encoding, seed),
-        model_system("ngram", "an n-gram that also copies from what it has composed so far", ngram, encoding, seed),
-    ]
+def _baselines(material: Material, rnn: MadeModel, seed: int) -> list[System]:
+    oracle, frequent, ngram = (baseline_system(name, material, seed) for name in ("oracle", "random-top10", "ngram"))
+    words = "a plain RNN without place in the bar or look-back"
+    return [oracle, frequent, model_system("rnn", words, rnn.bundle.model(), material.encoding, seed), ngram]
 
 
 def _networks(

@@ -14,20 +14,17 @@ from cantilena.corpus import Corpus, ReadOptions, read_folder
 from cantilena.encoding import Encoding, GridEncoding
 from cantilena.errors import CorpusError
 from cantilena.evaluation import NoteProbabilities
-from cantilena.experiment.blending import counted
+from cantilena.experiment.baselines import baseline_system
 from cantilena.experiment.contestants import BASELINES, PEOPLE, Contestant
 from cantilena.experiment.evaluate_options import EvaluateOptions
-from cantilena.experiment.material import Material, grid_material
+from cantilena.experiment.material import grid_material
 from cantilena.experiment.melody_sets import GRID, JudgedTune, MelodySet, on_judged_grid
 from cantilena.experiment.model_distances import model_distances
-from cantilena.experiment.systems import System, model_system, oracle_system
+from cantilena.experiment.systems import System, model_system
 from cantilena.generation import Composer, SamplingOptions
-from cantilena.model import Bundle, TopTokens, bars_in, log_probs_in_bars, numpy_of
+from cantilena.model import Bundle, bars_in, log_probs_in_bars, numpy_of
 from cantilena.music import Key, Meter, Tempo, key_of_durations
 from cantilena.runs import generator
-
-_BAR = 16
-"""Steps of a snippet of the oracle."""
 
 _SHOWN = 32
 """Steps of a melody at which a report shows what the model thought."""
@@ -136,19 +133,9 @@ def baseline_set(contestant: Contestant, corpus: Corpus, steps: int, options: Ev
         rng = generator(options.seed, "shuffled")
         tunes = [_shuffled(tune, rng) for tune in people_set(corpus, steps, options).tunes]
         return MelodySet(name, BASELINES[kind], tunes)
-    material = grid_material(corpus)
-    system = replace(_baseline(kind, material, options.seed), name=name)
+    system = replace(baseline_system(kind, grid_material(corpus), options.seed), name=name)
     tokens = system.draw(options.melodies, _tokens_for(steps, system.encoding), "count")
     return _decoded(system, tokens, steps, None, _PLAIN, None)
-
-
-def _baseline(kind: str, material: Material, seed: int) -> System:
-    encoding, size, tokens = material.encoding, len(material.encoding.vocabulary), material.train.sequences.tokens
-    if kind == "oracle":
-        return oracle_system(material.train, encoding, seed, snippet=_BAR)
-    if kind == "random-top10":
-        return model_system(kind, BASELINES[kind], TopTokens.fit(tokens, size), encoding, seed)
-    return model_system(kind, BASELINES[kind], counted(material), encoding, seed)
 
 
 def _decoded(
