@@ -41,6 +41,30 @@ def test_every_arm_follows_every_other_equally_often(arms: int) -> None:
     assert all(sorted(column) == sorted(square[:, 0]) for column in square.T.tolist())
 
 
+@pytest.mark.parametrize("arms", [2, 3, 4, 5])
+def test_in_sessions_too_every_arm_follows_every_other_equally_often(arms: int) -> None:
+    names = "abcde"[:arms]
+    items = [[f"{arm}{n}" for n in range(30)] for arm in names]
+    for seed in range(20):
+        group = sessions(items, 6, 2 * arms, np.random.default_rng(seed), repeats=0)
+        follows = Counter((a.clip[0], b.clip[0]) for session in group for a, b in pairwise(session))
+        counts = [follows[a, b] for a in names for b in names if a != b]
+        assert max(counts) - min(counts) <= (0 if arms <= 3 else 4)
+
+
+@pytest.mark.parametrize("arms", [2, 3])
+def test_what_comes_next_cannot_be_told_from_what_came(arms: int) -> None:
+    items = [[f"{arm}{n}" for n in range(30)] for arm in "abc"[:arms]]
+    made = sessions(items, 10, 600, np.random.default_rng(1), repeats=0)
+    seen: dict[str, Counter[str]] = {}
+    for session in made:
+        order = "".join(slot.clip[0] for slot in session)
+        for place in range(3, 10):  # later, who counts knows a little of what is left
+            seen.setdefault(order[place - 3 : place], Counter())[order[place]] += 1
+    right = sum(max(counts.values()) for counts in seen.values()) / sum(map(Counter.total, seen.values()))
+    assert right < 1 / arms + 0.1
+
+
 def test_anchors_the_check_and_a_late_repeat_are_in_every_session() -> None:
     for session in made(anchors=["x", "y", "z"], attention="!"):
         assert Counter(slot.kind for slot in session) == {"item": 20, "anchor": 2, "attention": 1, "repeat": 1}

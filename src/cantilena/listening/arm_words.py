@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cantilena.errors import UsageError
+from cantilena.errors import InputError, UsageError
 
 _LONGEST = 40
 
@@ -21,6 +21,26 @@ def arm_folders(words: Sequence[str]) -> dict[str, Path]:
         'a=b'
     """
     return {name: Path(place) for name, place in _pairs(words, "--arm", "DIR").items()}
+
+
+def check_folders(folders: Mapping[str, Path]) -> None:
+    """Refuse what is no folder, and a folder that is given for two arms.
+
+    Raises:
+        InputError: one is not there, or cannot be read.
+        UsageError: one is given twice.
+    """
+    seen: dict[Path, str] = {}
+    for arm, folder in folders.items():
+        try:
+            is_folder, place = folder.is_dir(), folder.resolve()
+        except OSError as error:
+            raise InputError(f"cannot read {folder}: {error.strerror}", "check the path") from error
+        if not is_folder:
+            raise InputError(f"{folder} is not a folder", "give a folder of MIDI files: --arm NAME=DIR")
+        if place in seen:
+            raise UsageError(f"{seen[place]} and {arm} are the same folder", "give each arm melodies of its own")
+        seen[place] = arm
 
 
 def arm_shares(words: Sequence[str], arms: Sequence[str]) -> tuple[float, ...]:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
+
 from cantilena.encoding import GridEncoding
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Note, Tempo, find_key
 
@@ -13,6 +15,8 @@ GRID = GridEncoding(0, 127)
 """Sixteenths at their own pitch: people's clips are quantised as generated ones are."""
 
 _FEWEST_NOTES = 8
+_MOST_STRETCHES = 60
+"""Of a melody: a sonata has thousands, and one clip at the most is cut from it."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class Excerpt:
 
 
 def excerpts(melody: Melody, piece: int, *, tempo: float, shortest: float, longest: float) -> list[Excerpt]:
-    """All stretches of a melody that begin and end where phrases do.
+    """Stretches of a melody that begin and end where phrases do: all, or 60 from its beginning to its end.
 
     A phrase ends with a rest of half a beat, or with a note that is held for a beat and twice as long as is usual;
     where a file merely breaks off is no end.
@@ -78,14 +82,18 @@ def excerpts(melody: Melody, piece: int, *, tempo: float, shortest: float, longe
     key = melody.key or find_key(fitted) or Key()
     edges = _edges(fitted)
     low, high = (seconds * tempo / 60 * TICKS_PER_QUARTER for seconds in (shortest, longest))
+    between = [
+        (start, end)
+        for place, start in enumerate(edges)
+        for end in edges[place + 1 :]
+        if low <= end - start <= high + fitted.meter.ticks_per_bar
+    ]
+    evenly_chosen = np.linspace(0, len(between) - 1, min(len(between), _MOST_STRETCHES)).round().astype(int).tolist()
     found = []
-    for place, start in enumerate(edges):
-        for end in edges[place + 1 :]:
-            if end - start > high + fitted.meter.ticks_per_bar:
-                break
-            cut = trimmed(fitted.between(start, end), tempo)
-            if low <= cut.length <= high and len(cut.sounding) >= _FEWEST_NOTES:
-                found.append(Excerpt.of(cut, piece, melody.source, key))
+    for start, end in (between[row] for row in evenly_chosen):
+        cut = trimmed(fitted.between(start, end), tempo)
+        if low <= cut.length <= high and len(cut.sounding) >= _FEWEST_NOTES:
+            found.append(Excerpt.of(cut, piece, melody.source, key))
     return found
 
 

@@ -54,6 +54,10 @@ class CreateOptions:
     accept: tuple[str, ...] = ()
     """What arms may differ in although a machine tells them by it: length, loudness, silence, pace, register."""
 
+    against: tuple[str, ...] = ()
+    """Corpora that the models learned from, whose melodies shall be in no clip: names, corpus files or folders; of
+    models that ship with Cantilena it is known."""
+
     seed: int = 1
     """The same seed and melodies give the same study."""
 

@@ -1,4 +1,8 @@
-"""Sessions: which clips a listener hears and in which order, so that no arm stands earlier than another."""
+"""Sessions: which clips a listener hears and in which order, so that no arm stands earlier than another.
+
+Nor can a listener who knows this file tell from what came what comes next: the arms of a session are in random order,
+and the balance is one among sessions.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,8 @@ from cantilena.listening.study import Slot
 
 APART = 6
 """Trials at least between a clip and its repeat."""
+
+_DRAWS = 100
 
 
 def sessions(
@@ -27,9 +33,10 @@ def sessions(
 ) -> tuple[tuple[Slot, ...], ...]:
     """The sessions of a study.
 
-    Trials of items come in rounds, one clip of each arm a round; the orders of rounds are the rows of a Latin square in
-    which every arm also follows every other equally often (E. J. Williams, Experimental designs balanced for the
-    estimation of residual effects of treatments, Australian Journal of Scientific Research A 2, 1949). Anchors, repeats
+    An order of the arms is drawn at random for a group of listeners; each of them hears it with the arms renamed by
+    another row of a Latin square (E. J. Williams, Experimental designs balanced for the estimation of residual effects
+    of treatments, Australian Journal of Scientific Research A 2, 1949). So in a group every arm stands at every place
+    equally often, and follows every other equally often, or nearly so where there are more than three. Anchors, repeats
     and the check are put between them.
 
     Args:
@@ -53,7 +60,10 @@ def sessions(
     square = williams(arms)
     found = []
     for who in range(listeners):
-        order = [names[dealt[who, arm, trip]] for trip in range(heard) for arm in square[(who + trip) % len(square)]]
+        if who % len(square) == 0:
+            places = _order(square, heard, rng)
+        hands = [iter(dealt[who, arm].tolist()) for arm in range(arms)]
+        order = [names[next(hands[arm])] for arm in square[who % len(square)][places].tolist()]
         slots = [Slot("item", clip) for clip in order]
         extra: list[Slot] = []
         if anchors:
@@ -81,3 +91,16 @@ def williams(arms: int) -> NDArray[np.int64]:
     first = [0] + [(step + 1) // 2 if step % 2 else arms - step // 2 for step in range(1, arms)]
     square = (np.array(first) + np.arange(arms)[:, None]) % arms
     return square if arms % 2 == 0 else np.vstack([square, square[:, ::-1]])
+
+
+def _order(square: NDArray[np.int64], heard: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Columns of the square, each `heard` times, in a random order that lets arms follow each other most evenly."""
+    arms = square.shape[1]
+    orders = [rng.permutation(np.repeat(np.arange(arms), heard)) for _ in range(_DRAWS if arms > 3 else 1)]
+
+    def unevenness(order: NDArray[np.int64]) -> int:
+        follows = np.zeros((arms, arms), np.int64)
+        np.add.at(follows, (square[:, order[:-1]], square[:, order[1:]]), 1)
+        return int(np.ptp(follows[~np.eye(arms, dtype=np.bool_)]))
+
+    return min(orders, key=unevenness)
