@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,17 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 
 from cantilena.formats import sound_bytes
 from cantilena.listening import Answers, Clip, Habits, Study, Truth, digest_of, read_study, rehearse, write_study
 from cantilena.listening.orders import sessions
+from cantilena.listening.sittings.app import make_app
+from cantilena.listening.sittings.room import ListeningRoom
 from cantilena.listening.study import Role, Screening
+from cantilena.web import Address
 
+HERE = "http://127.0.0.1:8000"
 ARMS = ("human", "lstm", "tuned")
 SHARES = (0.75, 0.25, 0.5)
 
@@ -129,3 +135,73 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., Served]]:
         one.end(signal.SIGKILL)
         assert one.process.stderr is not None
         one.process.stderr.close()
+
+
+class Caller:
+    """A listener who asks without a page."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.client = client
+        begun = client.post("/api/sittings", json={"consent": True})
+        assert begun.status_code == 201
+        self.headers = {"Authorization": f"Bearer {begun.json()['key']}"}
+
+    @staticmethod
+    def said(ticket: str, **more: Any) -> dict[str, Any]:
+        return {"answer": "human", "confidence": 3, "seconds_heard": 9.0, "ticket": ticket, **more}
+
+    def get(self, path: str) -> Any:
+        return self.client.get(path, headers=self.headers)
+
+    def put(self, path: str, body: Any = None) -> Any:
+        return self.client.put(f"/api/sitting/{path}", json=body, headers=self.headers)
+
+    @property
+    def state(self) -> Any:
+        return self.get("/api/sitting").json()
+
+    def sound(self) -> str:
+        answer = self.get("/api/sitting/sound")
+        assert answer.status_code == 200
+        return str(answer.headers["x-ticket"])
+
+    def until(self, stage: str, *, passing: bool = True) -> Caller:
+        while (now := self.state)["stage"] != stage:
+            number = now["number"]
+            right = number if passing else (number + 1) % 3
+            sent = {
+                "training": ("training", {"years": 2.5}),
+                "headphones": (f"headphones/{now['turn']}/{number}", {"quietest": right}),
+                "volume": ("volume", None),
+                "practice": (f"practice/{number}", None),
+                "ready": ("ready", None),
+                "pause": (f"pause/{number}", None),
+            }
+            if now["stage"] == "trial":
+                assert self.answer(number).status_code == 200
+            else:
+                assert self.put(*sent[now["stage"]]).status_code == 200
+        return self
+
+    def answer(self, position: int, **more: Any) -> Any:
+        ticket = self.sound()
+        time.sleep(0.21)  # half of a clip of up to 0.4 s
+        return self.put(f"answers/{position}", self.said(ticket, **more))
+
+
+@pytest.fixture
+def room(tmp_path: Path, make_study: Any) -> ListeningRoom:
+    study = make_study(tmp_path / "study.zip", listeners=2)
+    return ListeningRoom(tmp_path / "study.zip", study, tmp_path / "answers.sqlite")
+
+
+@pytest.fixture
+def client(room: ListeningRoom) -> Iterator[TestClient]:
+    with TestClient(make_app(room, Address()), base_url=HERE, raise_server_exceptions=False) as client:
+        yield client
+
+
+@pytest.fixture
+def sit(client: TestClient) -> Callable[[], Caller]:
+    """Somebody who agrees and sits down."""
+    return lambda: Caller(client)

@@ -3,87 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.listening import Study, read_answers
-from cantilena.listening.sittings.app import make_app
 from cantilena.listening.sittings.room import ListeningRoom
-from cantilena.web import Address
-
-HERE = "http://127.0.0.1:8000"
 
 
-class Caller:
-    """A listener who asks without a page."""
-
-    def __init__(self, client: TestClient) -> None:
-        self.client = client
-        begun = client.post("/api/sittings", json={"consent": True})
-        assert begun.status_code == 201
-        self.headers = {"Authorization": f"Bearer {begun.json()['key']}"}
-
-    def get(self, path: str) -> Any:
-        return self.client.get(path, headers=self.headers)
-
-    def put(self, path: str, body: Any = None) -> Any:
-        return self.client.put(f"/api/sitting/{path}", json=body, headers=self.headers)
-
-    @property
-    def state(self) -> Any:
-        return self.get("/api/sitting").json()
-
-    def sound(self) -> str:
-        answer = self.get("/api/sitting/sound")
-        assert answer.status_code == 200
-        return str(answer.headers["x-ticket"])
-
-    def until(self, stage: str, *, passing: bool = True) -> Caller:
-        while (now := self.state)["stage"] != stage:
-            number = now["number"]
-            right = number if passing else (number + 1) % 3
-            sent = {
-                "training": ("training", {"years": 2.5}),
-                "headphones": (f"headphones/{now['turn']}/{number}", {"quietest": right}),
-                "volume": ("volume", None),
-                "practice": (f"practice/{number}", None),
-                "ready": ("ready", None),
-                "pause": (f"pause/{number}", None),
-            }
-            if now["stage"] == "trial":
-                assert self.answer(number).status_code == 200
-            else:
-                assert self.put(*sent[now["stage"]]).status_code == 200
-        return self
-
-    def answer(self, position: int, **more: Any) -> Any:
-        ticket = self.sound()
-        time.sleep(0.21)  # half of a clip of up to 0.4 s
-        return self.put(f"answers/{position}", said(ticket, **more))
-
-
-def said(ticket: str, **more: Any) -> dict[str, Any]:
-    return {"answer": "human", "confidence": 3, "seconds_heard": 9.0, "ticket": ticket, **more}
-
-
-@pytest.fixture
-def room(tmp_path: Path, make_study: Any) -> ListeningRoom:
-    study = make_study(tmp_path / "study.zip", listeners=2)
-    return ListeningRoom(tmp_path / "study.zip", study, tmp_path / "answers.sqlite")
-
-
-@pytest.fixture
-def client(room: ListeningRoom) -> Iterator[TestClient]:
-    with TestClient(make_app(room, Address()), base_url=HERE, raise_server_exceptions=False) as client:
-        yield client
-
-
-def test_a_sitting_goes_through_all_that_the_study_asks(client: TestClient, room: ListeningRoom) -> None:
-    caller = Caller(client).until("end")
+def test_a_sitting_goes_through_all_that_the_study_asks(sit: Any, room: ListeningRoom) -> None:
+    caller = sit().until("end")
     assert caller.state["score"] == {"people": 2, "people_right": 2, "computers": 2, "computers_right": 0}
     found = read_answers(room.book.path)
     (listener,) = found.listeners
@@ -91,20 +21,20 @@ def test_a_sitting_goes_through_all_that_the_study_asks(client: TestClient, room
     assert [(one.kind, one.clip) for one in found.given] == [(s.kind, s.clip) for s in room.study.sessions[0]]
 
 
-def test_nothing_can_be_done_before_its_time(client: TestClient) -> None:
-    caller = Caller(client)
-    for path, body in [("ready", None), ("volume", None), ("practice/0", None), ("answers/0", said("x")),
+def test_nothing_can_be_done_before_its_time(sit: Any) -> None:
+    caller = sit()
+    for path, body in [("ready", None), ("volume", None), ("practice/0", None), ("answers/0", caller.said("x")),
                        ("headphones/0/0", {"quietest": 1}), ("pause/0", None)]:  # fmt: skip
         assert caller.put(path, body).status_code == 409, path
     assert caller.get("/api/sitting/sound").status_code == 409
     caller.until("trial")
-    assert caller.put("answers/1", said(caller.sound())).status_code == 409
+    assert caller.put("answers/1", caller.said(caller.sound())).status_code == 409
 
 
-def test_the_first_answer_stands_however_often_it_is_sent(client: TestClient, room: ListeningRoom) -> None:
-    caller = Caller(client).until("trial")
+def test_the_first_answer_stands_however_often_it_is_sent(sit: Any, room: ListeningRoom) -> None:
+    caller = sit().until("trial")
     assert caller.answer(0, liking=7).json()["number"] == 1
-    again = caller.put("answers/0", said("lost", answer="computer"))
+    again = caller.put("answers/0", caller.said("lost", answer="computer"))
     assert (again.status_code, again.json()["number"]) == (200, 1)
     assert [(one.answer, one.liking) for one in room.book.answers()] == [("human", 7)]
     assert caller.put("training", {"years": 50}).status_code == 200
@@ -112,22 +42,22 @@ def test_the_first_answer_stands_however_often_it_is_sent(client: TestClient, ro
     assert [one.years_of_training for one in room.book.listeners()] == [2.5]
 
 
-def test_a_clip_must_have_been_heard_by_the_server_s_clock_too(client: TestClient, room: ListeningRoom) -> None:
-    caller, other = Caller(client).until("trial"), Caller(client).until("trial")
+def test_a_clip_must_have_been_heard_by_the_server_s_clock_too(sit: Any, room: ListeningRoom) -> None:
+    caller, other = sit().until("trial"), sit().until("trial")
     ticket, others = caller.sound(), other.sound()
-    assert caller.put("answers/0", said(ticket)).status_code == 422  # too early, whatever the page says
+    assert caller.put("answers/0", caller.said(ticket)).status_code == 422  # too early, whatever the page says
     time.sleep(0.3)
     forged = f"1{ticket[1:]}" if ticket[0] != "1" else f"2{ticket[1:]}"
     for wrong in (others, forged, "", "0." + "0" * 64, "٣." + "0" * 64):
-        assert "too little" in caller.put("answers/0", said(wrong)).json()["error"]
-    assert caller.put("answers/0", said(ticket, seconds_heard=0.01)).status_code == 422
+        assert "too little" in caller.put("answers/0", caller.said(wrong)).json()["error"]
+    assert caller.put("answers/0", caller.said(ticket, seconds_heard=0.01)).status_code == 422
     assert room.book.answers() == []
-    assert caller.put("answers/0", said(ticket)).status_code == 200
+    assert caller.put("answers/0", caller.said(ticket)).status_code == 200
     assert 0.3 <= room.book.answers()[0].seconds_heard < 5  # not the nine seconds that were claimed
 
 
-def test_every_answer_of_the_server_is_the_same_for_every_arm(client: TestClient, room: ListeningRoom) -> None:
-    caller = Caller(client).until("trial")
+def test_every_answer_of_the_server_is_the_same_for_every_arm(sit: Any, room: ListeningRoom) -> None:
+    caller = sit().until("trial")
     seen, keys, arms = set(), set(), set()
     while (state := caller.state)["stage"] == "trial":
         clip = room.study.clip(room.study.sessions[0][state["number"]].clip)
@@ -142,28 +72,30 @@ def test_every_answer_of_the_server_is_the_same_for_every_arm(client: TestClient
     assert arms >= {"human", "lstm"}
 
 
-def test_a_study_that_is_full_says_so_and_a_failed_check_takes_no_session(client: TestClient) -> None:
-    failing = Caller(client).until("trial", passing=False)
-    first, second = Caller(client).until("trial"), Caller(client).until("trial")
-    third = Caller(client).until("ready").put("ready")
+def test_a_study_that_is_full_says_so_and_a_failed_check_takes_no_session(sit: Any) -> None:
+    failing = sit().until("trial", passing=False)
+    first, second = sit().until("trial"), sit().until("trial")
+    third = sit().until("ready").put("ready")
     assert third.status_code == 409
     assert "everybody who is needed" in third.json()["error"]
     for caller in (failing, first, second):
         assert caller.state["stage"] == "trial"
 
 
-def test_a_session_that_was_left_for_a_day_is_given_again(room: ListeningRoom, study: Study) -> None:
+def test_a_session_that_was_left_is_given_again(room: ListeningRoom, study: Study) -> None:
     from cantilena.listening import Listener
 
     def seated(name: str, hour: int) -> bool:
         listener = Listener(room.study.digest, name, 9, False, True, None, True)
-        return room.book.seat(listener, 1, trials=[8, 8], every=False, hour=hour)
+        return room.book.seat(listener, 2, trials=[8, 8], every=False, hour=hour)
 
     assert seated("one", 100)
-    assert not seated("two", 123)
-    assert seated("two", 124)
+    assert seated("two", 100)
+    assert not seated("three", 101), "both are taken"
+    assert seated("three", 102), "no other is free, and it was left for two hours"
+    assert seated("four", 124), "a day ago"
     assert seated("one", 125), "who comes back keeps the session"
-    assert [one.session for one in room.book.listeners()] == [0, 0]
+    assert [one.session for one in room.book.listeners()] == [0, 1, 0, 1]
     room.book.close()
 
 
@@ -181,8 +113,9 @@ def test_without_its_key_a_sitting_stays_shut(client: TestClient, headers: dict[
     [{"answer": "both"}, {"confidence": 5}, {"confidence": True}, {"seconds_heard": -1}, {"liking": 8}, {"more": 1},
      {"ticket": "x" * 201}, {"knows_piece": "yes"}, {"classical": 0.5}],
 )  # fmt: skip
-def test_answers_that_are_none_are_refused_in_a_sentence(client: TestClient, wrong: dict[str, Any]) -> None:
-    answer = Caller(client).until("trial").put("answers/0", said("x") | wrong)
+def test_answers_that_are_none_are_refused_in_a_sentence(sit: Any, wrong: dict[str, Any]) -> None:
+    caller = sit().until("trial")
+    answer = caller.put("answers/0", caller.said("x") | wrong)
     assert answer.status_code == 422
     assert set(answer.json()) == {"error", "hint"}
 

@@ -27,6 +27,8 @@ def claim_words(claim: Claim) -> str:
     Example:
         >>> claim_words(Claim("told", "lstm", "human", Interval(0.68, 0.61, 0.75), 0.001, 0.002, 0.001, 0.001))
         "lstm is told from people's clips: right answers 68 % (61 to 75 %), p = 0.002."
+        >>> claim_words(Claim("differ", "lstm", "tuned", Interval(-0.2, -0.3, -0.1), 0.001, 0.002, 0.001, 0.001))
+        'tuned is called human more often than lstm: by 20 % (10 to 30 %), p = 0.002.'
     """
     size = percent(claim.size)
     p = p_words(claim.adjusted)
@@ -41,8 +43,10 @@ def claim_words(claim: Claim) -> str:
             return f"{claim.one} is told from people's clips, and called human more often than they: {size}, {p}."
         return f"{claim.one} is told from people's clips: right answers {size}, {p}."
     if claim.stands:
-        more, less = (claim.one, claim.other) if claim.size.value > 0 else (claim.other, claim.one)
-        return f"{more} is called human more often than {less}: difference {size}, {p}."
+        more, less, by = claim.one, claim.other, claim.size
+        if by.value < 0:
+            more, less, by = less, more, Interval(-by.value, -by.high, -by.low)
+        return f"{more} is called human more often than {less}: by {percent(by)}, {p}."
     return f"It is not shown that {claim.one} and {claim.other} differ: difference {size}, {p}."
 
 

@@ -11,6 +11,9 @@ from cantilena.listening.study_file import read_study
 from cantilena.runs import say
 from cantilena.web import address_of, listen, run
 
+_MOST_CONNECTIONS = 2000
+"""A class that opens the link at once: six connections a browser."""
+
 
 def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = say) -> Path:
     """Serve a study until it is interrupted.
@@ -51,5 +54,5 @@ def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = 
         opened(f"Progress and export, for you alone: {address}admin#{room.admin_key}")
         opened(f"Answers go to {answers}")
 
-    run(make_app(room, options), listening, opened=tell)
+    run(make_app(room, options), listening, opened=tell, most_connections=_MOST_CONNECTIONS)
     return answers

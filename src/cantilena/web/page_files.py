@@ -33,16 +33,16 @@ def page_files(folder: Path, pages: Mapping[str, str]) -> APIRouter:
         folder: of the files.
         pages: for each address, without its `/`, the file of the page there.
     """
-    routes = APIRouter(include_in_schema=False)
+    routes, found = APIRouter(include_in_schema=False), _found(folder)
 
     def add(address: str, name: str) -> None:
         def page(request: Request) -> Response:
-            return _answer(folder, name, request)
+            return _answer(found.get(name), request)
 
         routes.add_api_route(f"/{address}", page, methods=_LOOKED_AT)
 
     def file(name: str, request: Request) -> Response:
-        return _answer(folder, name, request)
+        return _answer(found.get(name), request)
 
     for address, name in {**pages, "favicon.ico": "icon.svg"}.items():
         add(address, name)
@@ -50,8 +50,7 @@ def page_files(folder: Path, pages: Mapping[str, str]) -> APIRouter:
     return routes
 
 
-def _answer(folder: Path, name: str, request: Request) -> Response:
-    path = _found(folder).get(name)
+def _answer(path: Path | None, request: Request) -> Response:
     if path is None:
         raise UnknownError("there is no such page", "open /")
     content = path.read_bytes()

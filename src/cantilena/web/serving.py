@@ -9,12 +9,15 @@ import sys
 import threading
 import webbrowser
 from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 
 from starlette.types import ASGIApp
 
 from cantilena.errors import InputError
 from cantilena.web.options import Address
+
+_OTHER_FILES = 100
 
 
 def run(
@@ -24,6 +27,7 @@ def run(
     opened: Callable[[], None],
     ending: Callable[[], None] = lambda: None,
     show: str = "",
+    most_connections: int = 400,
 ) -> None:
     """Serve an application until it is interrupted.
 
@@ -33,6 +37,7 @@ def run(
         opened: is called when the application answers.
         ending: is called in the server's loop when it shall end, to let go of what would keep it waiting.
         show: an address to show in a browser, where there is a screen.
+        most_connections: that may be open at once; a browser opens six.
     """
     import uvicorn
 
@@ -66,10 +71,11 @@ def run(
         lifespan="on",
         ws="none",
         h11_max_incomplete_event_size=2**15,
-        limit_concurrency=400,
+        limit_concurrency=most_connections,
         timeout_keep_alive=30,
         timeout_graceful_shutdown=1,
     )
+    _allow_files(most_connections + _OTHER_FILES)
     server = Server(config)
     try:
         server.run(sockets=[listening])
@@ -111,6 +117,19 @@ def address_of(address: Address, port: int) -> str:
     """
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104
     return f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+
+
+def _allow_files(most: int) -> None:
+    """Let this process hold so many files and connections, where the system says how many it may."""
+    try:
+        import resource
+    except ImportError:  # Windows, which has no such bound
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        wanted = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def can_show() -> bool:

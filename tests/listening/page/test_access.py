@@ -50,7 +50,7 @@ def test_the_whole_test_is_taken_by_keyboard_alone(visit: Any, serve: Any) -> No
             keys.press("h")
             keys.press("3")
             keys.press("k")
-            assert page.locator("input:checked").count() == 3
+            assert page.locator("fieldset input:checked").count() == 3
         if stage in ("practice", "trial", "headphones"):
             keys.press("Enter")
         else:
@@ -126,3 +126,21 @@ def test_a_wrong_key_opens_nothing(visit: Any, serve: Any) -> None:
     assert admin.page.locator("#progress").is_hidden()
     assert all("status of 403" in line for line in admin.wrong)
     admin.wrong.clear()
+
+
+def test_letters_are_keys_only_where_one_wants_them(visit: Any, serve: Any) -> None:
+    listener = visit(serve().url).until("trial-0")
+    page, keys = listener.page, listener.page.keyboard
+    listener.hear()
+    page.uncheck("[name=letters]")
+    for key in "phck14":
+        keys.press(key)
+    assert page.locator("fieldset input:checked").count() == 0
+    assert page.inner_text(".play") == "Play again"
+    page.reload()
+    page.wait_for_selector("form[data-place=trial-0]")
+    assert page.locator("[name=letters]").is_checked() is False
+    listener.hear()
+    page.check("[name=letters]")
+    keys.press("h")
+    assert page.locator("[value=human]").is_checked()

@@ -16,7 +16,7 @@ export function endCard({ study, state, next }) {
   const { people, people_right: heardPeople, computers, computers_right: heardComputers } = state.score;
   return card("Thank you", [
     make("p", { class: "score", id: "score" }, `${heardPeople + heardComputers} of ${people + computers}`),
-    make("p", {}, "clips you told right. Who only guesses is right in about half of them if as many are of people as of computers."),
+    make("p", {}, "clips you told right. Who tosses a coin is right in about half of them."),
     make("p", {}, `Of ${people} composed by people you called ${heardPeople} human; of ${computers} composed by computers you called ${heardComputers} computer.`),
     make("p", {}, "The computers were programs that learned from melodies of people. All clips were played by the same piano and equally loud, so that the notes are what tells."),
     study.attention ? make("p", {}, "Beside the clips that count you heard some of shuffled notes, and one single note: they show that listeners attend.") : "",

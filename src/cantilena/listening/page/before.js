@@ -37,7 +37,7 @@ export function headphonesCard({ state, put, onClose }) {
   const told = again
     ? "The last answers sounded like loudspeakers, or a low volume. Put headphones on, turn the volume up a little, and try once more."
     : "Put headphones on. You will hear three tones: say which of them is the quietest.";
-  const choice = tiles("quietest", "Which tone was the quietest?", THREE);
+  const choice = tiles("quietest", "Which tone was the quietest?", THREE, "three");
   choice.disabled = true;
   const form = card(`Headphones: ${state.number + 1} of ${state.of}`, [], {
     send: "Next",

@@ -4,6 +4,10 @@ import { isTyping, make, say } from "/page/elements.js";
 import { player } from "/page/player.js";
 import { card, chosen, rating, tiles } from "/page/questions.js";
 
+const LETTERS = "cantilena.letters";
+
+let letters;
+
 /** A trial, or one for practice whose answer is not kept. */
 export function trialCard({ study, state, put, onClose }) {
   const { words } = study, isPractice = state.stage === "practice";
@@ -39,7 +43,7 @@ export function trialCard({ study, state, put, onClose }) {
   form.querySelector("h1").after(sound.element, hint, answer);
   const told = isPractice ? make("p", {}, "This one is for practice: it is not kept.") : null;
   if (told) form.querySelector("h1").after(told);
-  form.append(make("p", { class: "hint keys" }, "Keys: P play, H human, C computer, 1 to 4 how sure, K I know it, Enter next."));
+  form.append(lettersCheck());
   const listen = (event) => press(event, form, sound);
   document.addEventListener("keydown", listen);
   onClose(() => {
@@ -55,11 +59,33 @@ function ratings(words) {
   return make("details", {}, make("summary", {}, "If you like: two ratings"), ...asked.map((name) => rating(name, words[name])));
 }
 
+// Whoever speaks to their computer, or strikes keys by accident, can do without letters (WCAG 2.1.4).
+function lettersCheck() {
+  return make("label", { class: "check hint" },
+    make("input", { type: "checkbox", name: "letters", checked: areLettersOn(), onchange: (event) => switchLetters(event.target.checked) }),
+    make("span", {}, "Letters are keys: P play, H human, C computer, 1 to 4 how sure, K I know it. Enter goes on."));
+}
+
+function areLettersOn() {
+  try {
+    letters ??= localStorage.getItem(LETTERS) !== "no";
+  } catch { /* a browser that keeps nothing */ }
+  return letters ??= true;
+}
+
+function switchLetters(on) {
+  letters = on;
+  try {
+    localStorage.setItem(LETTERS, on ? "yes" : "no");
+  } catch { /* until the page is closed */ }
+}
+
 function press(event, form, sound) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping(event.target)) return;
   const key = event.key.toLowerCase();
-  if (key === "p") sound.toggle();
-  else if (key === "enter" && !event.target.closest("button, summary, a, form")) form.requestSubmit();
+  if (key === "enter" && !event.target.closest("button, summary, a, form")) form.requestSubmit();
+  else if (!areLettersOn()) return;
+  else if (key === "p") sound.toggle();
   else {
     const found = { h: "[value=human]", c: "[value=computer]", k: "[name=known]" }[key] ?? (/^[1-4]$/.test(key) && !event.target.closest(".seven") ? `[name=confidence][value="${key}"]` : null);
     if (found && !form.querySelector(found).matches(":disabled")) {

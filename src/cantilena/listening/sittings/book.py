@@ -17,24 +17,12 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from cantilena.errors import InputError
-from cantilena.listening.answers import SCHEMA, Given, Listener
+from cantilena.listening.answers import Given, Listener
+from cantilena.listening.sittings.book_file import opened_book
 from cantilena.listening.sittings.course import Done
+from cantilena.listening.sittings.seats import Seat, free_session
 from cantilena.web import CrowdedError, LateError, UnknownError
 
-_OURS = 0x43414E54
-"""SQLite's `application_id` of our files."""
-
-_TABLES = ("study", "sittings", "steps", "listeners", "answers")
-_MORE = """
-CREATE TABLE study (digest TEXT NOT NULL, ticket_key BLOB NOT NULL);
-CREATE TABLE sittings (key_hash TEXT PRIMARY KEY, listener TEXT NOT NULL UNIQUE);
-CREATE TABLE steps (
-    listener TEXT NOT NULL, step TEXT NOT NULL, said TEXT NOT NULL, PRIMARY KEY (listener, step));
-"""
-_NEVER = """
-CREATE TRIGGER {table}_never_{what} BEFORE {what} ON {table}
-BEGIN SELECT RAISE(ABORT, 'rows are added and never changed'); END;
-"""
 _GIVEN = ", ".join(field.name for field in fields(Given))
 _LISTENER = ", ".join(field.name for field in fields(Listener))
 
@@ -67,7 +55,7 @@ class Book:
         self.path, self.digest = path, digest
         self._lock = threading.Lock()
         try:
-            self._database = self._opened()
+            self._database = opened_book(path, digest)
         except sqlite3.Error as error:
             raise InputError(
                 f"{path} cannot be used for answers: {error}", "give another file with --answers"
@@ -122,8 +110,7 @@ class Book:
     def seat(self, listener: Listener, sessions: int, *, trials: list[int], every: bool, hour: int) -> bool:
         """Give a listener the next free session, once; whether one was free.
 
-        A session is taken by whoever counts, unless they left it unfinished a day ago. Who failed the headphone check
-        gets one too, and takes it from nobody.
+        Who failed the headphone check gets one too, and takes it from nobody (`sittings/seats.py`).
 
         Args:
             listener: what is written down of them; their `session` is not read.
@@ -139,12 +126,11 @@ class Book:
                 "SELECT session, headphones, (SELECT count(*) FROM answers a WHERE a.listener = l.listener),"
                 " (SELECT said FROM steps s WHERE s.listener = l.listener AND s.step = 'seated') FROM listeners l"
             ).fetchall()
-            taken = {
-                session
+            seats = [
+                Seat(session, bool(headphones or every), answered >= trials[session], int(seated))
                 for session, headphones, answered, seated in rows
-                if (headphones or every) and (answered >= trials[session] or hour - int(seated) < 24)
-            }
-            free = next((session for session in range(sessions) if session not in taken), None)
+            ]
+            free = free_session(seats, sessions, hour)
             if free is None:
                 return False
             row = astuple(listener)
@@ -214,33 +200,6 @@ class Book:
                 if self._database.in_transaction:
                     with suppress(sqlite3.Error):
                         self._database.execute("ROLLBACK")
-
-    def _opened(self) -> sqlite3.Connection:
-        database = sqlite3.connect(self.path, timeout=10.0, check_same_thread=False, isolation_level=None)
-        try:
-            (ours,) = database.execute("PRAGMA application_id").fetchone()
-            tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-            if tables and (ours != _OURS or not {*_TABLES} <= tables):
-                raise InputError(f"{self.path} holds something else than answers", "give another file with --answers")
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")
-            if not tables:
-                never = [_NEVER.format(table=table, what=what) for table in _TABLES for what in ("UPDATE", "DELETE")]
-                database.executescript(
-                    f"BEGIN IMMEDIATE; {SCHEMA} {_MORE} {''.join(never)} PRAGMA application_id={_OURS}; COMMIT;"
-                )
-            if database.execute("SELECT count(*) FROM study").fetchone() == (0,):
-                database.execute("INSERT INTO study VALUES (?, ?)", (self.digest, secrets.token_bytes(32)))
-            (digest,) = database.execute("SELECT digest FROM study").fetchone()
-            if digest != self.digest:
-                raise InputError(
-                    f"{self.path} holds answers to another study ({digest[:12]})",
-                    f"give another file with --answers; this study is {self.digest[:12]}",
-                )
-        except BaseException:
-            database.close()
-            raise
-        return database
 
 
 def _hashed(key: str) -> str:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from cantilena.listening.answers import Given
 from cantilena.listening.sittings.book import Sitting
 from cantilena.listening.sittings.course import Place
-from cantilena.listening.sittings.room import Here, ListeningRoom, Mine
+from cantilena.listening.sittings.room import MOST_SITTINGS, Here, ListeningRoom, Mine
 from cantilena.listening.sittings.shapes import About, Begun, Consent, Quietest, State, Training, TrialAnswer
 from cantilena.web import UNKNOWN, Answers
 from cantilena.web.refusals import RefusalShape
@@ -30,9 +30,10 @@ def about(room: Here) -> dict[str, Any]:
 
 
 @ROUTES.post("/sittings", status_code=201, response_model=Begun)
-def begin(_: Consent, room: Here) -> dict[str, Any]:
+def begin(_: Consent, room: Here, request: Request) -> dict[str, Any]:
     """Begin a sitting."""
-    key = room.book.begin(room.most_sittings)
+    room.arrivals.let_in(request.client.host if request.client else "")
+    key = room.book.begin(MOST_SITTINGS)
     return {"key": key, "state": room.state(room.book.sitting(key))}
 
 

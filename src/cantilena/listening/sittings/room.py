@@ -13,6 +13,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from cantilena.listening.answers import Given, Listener
+from cantilena.listening.sittings.arrivals import Arrivals
 from cantilena.listening.sittings.book import Book, Sitting
 from cantilena.listening.sittings.course import Place, passed_headphones, place_of, sound_of
 from cantilena.listening.sittings.equal_sounds import EqualSounds
@@ -24,6 +25,9 @@ from cantilena.web import RefusalError, UnknownError
 
 LEAST_HEARD = 0.5
 """The share of a clip that must be heard before an answer is taken, unless the study asks for more."""
+
+MOST_SITTINGS = 200_000
+"""Sittings that a book may hold: some 30 megabytes."""
 
 
 class NotNowError(RefusalError):
@@ -58,7 +62,7 @@ class ListeningRoom:
         self.key = self.book.ticket_key
         self.admin_key = secrets.token_urlsafe(24)
         self.least_heard = max(LEAST_HEARD, study.screening.least_heard)
-        self.most_sittings = 1000 + 20 * len(study.sessions)
+        self.arrivals = Arrivals()
 
     def about(self) -> dict[str, Any]:
         """What anybody may know before they begin."""
