@@ -108,6 +108,12 @@ def test_who_stops_early_or_calls_anchors_human_is_left_out(study: Study, answer
     assert screen(study, anchors).left_out == {name: "called 2 negative anchors human"}
 
 
+def test_where_nothing_is_left_it_is_said_why(study: Study, answers: Answers) -> None:
+    deaf = replace(answers, listeners=tuple(replace(one, headphones=False) for one in answers.listeners))
+    with pytest.raises(InputError, match="no answer is left after screening: 40 did not pass the headphone check"):
+        screen(study, deaf)
+
+
 def test_trials_of_known_pieces_and_unheard_clips_do_not_count(study: Study, answers: Answers) -> None:
     both = one_listener(study, answers)
     before = len(screen(study, both).trials)

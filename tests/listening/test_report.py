@@ -38,8 +38,9 @@ def test_people_who_answer_the_same_lead_to_the_same_numbers(study: Study, answe
 
 def test_the_papers_score_is_told_beside_what_it_leaves_out(analysis: Analysis) -> None:
     lstm = analysis.arms[1]
-    assert lstm.of_ten == round(10 * lstm.called_human / lstm.trials)
+    assert abs(lstm.of_ten - 10 * lstm.called_human / lstm.trials) <= 0.5
     text = analysis_text(analysis)
+    assert f"Turing score {lstm.of_ten / 10:.1f}, passed {lstm.of_ten} of 10" in text  # never one rounded up, one down
     assert f"passed {lstm.of_ten} of 10" in text
     assert f"{lstm.passed} of {lstm.clips} clips" in text
 

@@ -53,7 +53,7 @@ def claim_words(claim: Claim) -> str:
 def papers_words(arm: ArmNumbers) -> str:
     """The score as the paper tells it, and beside it what that leaves out."""
     return (
-        f"{arm.name}: Turing score {arm.share.value:.1f}, passed {arm.of_ten} of 10 "
+        f"{arm.name}: Turing score {arm.of_ten / 10:.1f}, passed {arm.of_ten} of 10 "
         f"(called human in {arm.called_human:,} of {arm.trials:,} trials; {arm.passed} of {arm.clips} clips were "
         "called human by more than half of those who heard them)"
     )

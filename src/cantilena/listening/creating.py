@@ -108,8 +108,8 @@ def create_study(folders: Mapping[str, Path], options: CreateOptions, out: Path,
     if out.exists() and not force:
         raise RunError(f"{out} exists already", "give another --out, or --force to replace it")
     check_folders(folders)
-    read = {arm: _read(folders[arm], plan, options) for arm in plan.arms}
     learned = learned_melodies(folders.values(), options.against)
+    read = {arm: _read(folders[arm], plan, options) for arm in plan.arms}
     melodies, copies = without_copies({arm: list(corpus) for arm, corpus in read.items()}, learned)
     left_out = [
         *(LeftOut(arm, row.file, row.reason) for arm, corpus in read.items() for row in corpus.manifest.skipped),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,7 +67,7 @@ def screen(study: Study, answers: Answers) -> Screened:
                 dropped[trouble] += bool(trouble)
                 kept += [] if trouble else [one]
     if not kept:
-        raise InputError("no answer is left after screening", "see the rules in the study file; ask more listeners")
+        raise _nothing_left([*left_out.values(), *dropped.elements()])
     del dropped[""]
     items = [clip for clip in study.items if clip.arm in study.arms]
     number = {clip.id: place for place, clip in enumerate(items)}
@@ -112,6 +113,12 @@ def _checked(study: Study, answers: Answers) -> dict[str, list[Given]]:
             )
         found[one.listener].append(one)
     return found
+
+
+def _nothing_left(reasons: Sequence[str]) -> InputError:
+    counts = Counter(filter(None, reasons)).most_common(3)
+    why = "; ".join(f"{count} {reason}" for reason, count in counts)
+    return InputError(f"no answer is left after screening{f': {why}' if why else ''}", "ask more listeners")
 
 
 def _why_not(study: Study, listener: Listener, given: list[Given]) -> str:

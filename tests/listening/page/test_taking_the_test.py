@@ -23,6 +23,8 @@ def test_from_consent_to_the_analysis_by_two_listeners_at_once(visit: Any, serve
     admin.page.wait_for_selector("#rows tr:nth-child(2)")
     assert "2 finished; 32 answers" in admin.page.inner_text("#sum")
     assert admin.page.url.endswith("/admin")
+    admin.page.reload()  # the key is no longer in the address, and is still known to the tab
+    admin.page.wait_for_selector("#rows tr:nth-child(2)")
     (tmp_path / "saved").mkdir()
     for table in ("listeners", "answers"):
         with admin.page.expect_download() as download:

@@ -4,7 +4,7 @@ import { ask, useKey } from "/page/ask.js";
 import { byId, make } from "/page/elements.js";
 import { Refused } from "/page/refused.js";
 
-const OFTEN = 4000;
+const OFTEN = 4000, KEY = "cantilena.admin";
 
 let timer = 0;
 
@@ -36,8 +36,7 @@ function show(progress) {
 
 byId("door").addEventListener("submit", (event) => {
   event.preventDefault();
-  useKey(byId("key").value.trim());
-  look();
+  open(byId("key").value.trim());
 });
 
 for (const button of document.querySelectorAll("[data-table]")) {
@@ -49,11 +48,25 @@ for (const button of document.querySelectorAll("[data-table]")) {
   });
 }
 
-// The key leaves the address, so that it is not shown to whoever looks at the screen.
-if (location.hash) {
-  useKey(location.hash.slice(1));
-  history.replaceState(null, "", "/admin");
+// A page that is loaded again still has the key; it goes with the tab.
+function open(key) {
+  useKey(key);
+  try {
+    sessionStorage.setItem(KEY, key);
+  } catch { /* a browser that keeps nothing */ }
   look();
-} else {
-  byId("door").hidden = false;
 }
+
+function remembered() {
+  try {
+    return sessionStorage.getItem(KEY) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+// The key leaves the address, so that it is not shown to whoever looks at the screen.
+const key = location.hash.slice(1) || remembered();
+history.replaceState(null, "", "/admin");
+if (key) open(key);
+else byId("door").hidden = false;
