@@ -40,13 +40,6 @@ def test_what_stands_twice_in_an_arm_or_in_two_is_left_out_in_whatever_key() -> 
     ]
 
 
-def test_one_melody_in_two_formats_is_one_melody_and_no_row() -> None:
-    twice = [one for n in range(3) for one in (tune(n), replace(tune(n), source=f"{n}.musicxml"))]
-    kept, rows = without_copies({"human": twice, "lstm": [tune(n) for n in range(10, 13)]}, {})
-    assert [melody.source for melody in kept["human"]] == ["0.mid", "1.mid", "2.mid"]
-    assert rows == []
-
-
 def test_what_a_model_learned_from_is_left_out_of_every_arm() -> None:
     people, learned = [tune(n) for n in range(6)], [tune(2).transposed(3), tune(40)]
     kept, rows = without_copies({"human": people, "lstm": [tune(40), tune(41)]}, {"reels": learned})

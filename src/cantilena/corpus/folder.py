@@ -53,7 +53,7 @@ def read_folder(
         as_is: keep near-duplicates and leave everything in one split, `train`: for folders that are a split.
         most: of more files than this, so many are read, drawn by the options' seed; all if None.
         once: of files whose names differ in their ending alone, such as `1.mid` and `1.musicxml` as composing writes
-            them, read the first kind and skip the others: they are one melody.
+            them, read the first kind and ignore the others: they are one melody.
         quiet: show no progress.
 
     Raises:

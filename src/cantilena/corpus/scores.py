@@ -35,22 +35,22 @@ class Found:
     ignored: Mapping[str, int] = field(default_factory=dict)
 
     def once(self, suffixes: Sequence[str]) -> Found:
-        """The same without those that differ from another in the ending of their name alone; they are skipped.
+        """The same without those that differ from another in the ending of their name alone; they are ignored.
 
         Args:
             suffixes: in the order in which one is preferred.
 
         Example:
             >>> found = Found(("a/1.abc", "a/1.mid", "b/1.abc")).once([".mid", ".abc"])
-            >>> found.files, found.skipped[0].reason
-            (('a/1.mid', 'b/1.abc'), 'the same melody as a/1.mid, by its name')
+            >>> found.files, found.ignored
+            (('a/1.mid', 'b/1.abc'), {'.abc': 1})
         """
         first: dict[str, str] = {}
         for file in sorted(self.files, key=lambda file: suffixes.index(PurePosixPath(file).suffix.lower())):
             first.setdefault(_without_ending(file), file)
-        others = [(file, first[_without_ending(file)]) for file in self.files]
-        doubles = [Skipped(file, f"the same melody as {kept}, by its name") for file, kept in others if file != kept]
-        return Found(tuple(sorted(first.values())), (*self.skipped, *doubles), self.ignored)
+        others = Counter(PurePosixPath(file).suffix.lower() for file in {*self.files} - {*first.values()})
+        ignored = Counter(self.ignored) + others
+        return Found(tuple(sorted(first.values())), self.skipped, dict(sorted(ignored.items())))
 
 
 def find_scores(folder: Path, suffixes: Collection[str]) -> Found:

@@ -134,7 +134,7 @@ def create_study(folders: Mapping[str, Path], options: CreateOptions, out: Path,
 
 def _read(folder: Path, plan: Design, options: CreateOptions) -> Corpus:
     reading = ReadOptions(voice="all" if plan.evenly else "melody", seed=options.seed)
-    return read_folder(folder, reading, as_is=True, most=_MOST_FILES)
+    return read_folder(folder, reading, as_is=True, most=_MOST_FILES, once=True)
 
 
 def _excerpts(melodies: Sequence[Melody], plan: Design, options: CreateOptions) -> list[Excerpt]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
 
 from cantilena.corpus import near_duplicates
 from cantilena.errors import InputError
@@ -73,8 +72,6 @@ def without_copies(
         like, of_corpus, first = owners[likeness[index]]
         if of_corpus:
             reason = f"models may have learned from it: almost the same as {first.source} of {like}"
-        elif like == name and PurePath(first.source).with_suffix("") == PurePath(melody.source).with_suffix(""):
-            continue  # 001.mid and 001.musicxml: one melody, written twice
         elif like == name:
             reason = f"almost the same as {first.source}"
         else:
