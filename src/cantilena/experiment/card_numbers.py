@@ -18,7 +18,7 @@ from cantilena.experiment.material import Pieces, encode_pieces
 from cantilena.experiment.measure import Sample, measure
 from cantilena.experiment.people import corpus_excerpts
 from cantilena.experiment.systems import model_system
-from cantilena.model import Bundle, NGram, NGramOptions, SequenceModel
+from cantilena.model import Bundle, NGram, NGramOptions, SequenceModel, tells_a_bound
 from cantilena.music import Key, Meter
 from cantilena.runs import generator
 from cantilena.theory import Context
@@ -148,7 +148,9 @@ def _own_rows(bundle: Bundle, name: str, parts: Mapping[str, Pieces]) -> Iterato
     if bundle.policy == "argmax-q":
         yield HeldOutRow(name, {}, "its policy plays one token and gives the others no probability")
     else:
-        yield _row(name, bundle.model(), parts, bundle.encoding)
+        model = bundle.model()
+        label = f"{name} (at most: a bound)" if tells_a_bound(model) else name
+        yield _row(label, model, parts, bundle.encoding)
     if bundle.prior_weights is not None:
         yield _row(f"{name} before tuning", bundle.prior(), parts, bundle.encoding)
 

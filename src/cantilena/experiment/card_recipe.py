@@ -9,7 +9,8 @@ from typing import Any, Literal
 from cantilena.encoding import GridEncoding
 from cantilena.experiment.card_sources import plain, sources_of
 from cantilena.experiment.train_options import TrainRequest
-from cantilena.model import Bundle, NetworkOptions, NGramOptions
+from cantilena.experiment.vae_run import vae_shape
+from cantilena.model import Bundle, NetworkOptions, NGramOptions, VaeOptions
 from cantilena.music import Pitch
 from cantilena.runs import options_record
 from cantilena.training import preset
@@ -33,8 +34,14 @@ def made_in_words(bundle: Bundle) -> list[str]:
     if imported:
         words.append(f"Imported from {plain(imported.get('from')) or 'elsewhere'}: {plain(imported.get('file'))}.")
     if trained:
+        taught = "maximum likelihood on every step of whole pieces"
+        if isinstance(bundle.options, VaeOptions):
+            taught = (
+                f"a bound on the likelihood of windows of {bundle.options.bars} bars, with "
+                f"{_value(trained, 'free_bits')} free bits (nats) a number of the code"
+            )
         words.append(
-            f"Trained by maximum likelihood on every step of whole pieces: {_value(trained, 'epochs_done')} epochs of "
+            f"Trained by {taught}: {_value(trained, 'epochs_done')} epochs of "
             f"at most {_value(trained, 'epochs')} (the best was {_value(trained, 'best_epoch')}), batches of "
             f"{_value(trained, 'batch')}{_in_each(trained)}, AdamW up to a learning rate of "
             f"{_value(trained, 'learning_rate')} ({_value(trained, 'schedule')}), seed {_value(trained, 'seed')}."
@@ -110,6 +117,8 @@ def _training_words(bundle: Bundle) -> str:
         words += f"--encoding {encoding.name} "
     if isinstance(bundle.options, NGramOptions):
         return f"{words}--model ngram --order {bundle.options.order}"
+    if isinstance(bundle.options, VaeOptions):
+        return f"{words}--model vae {_vae_words(bundle.options, record)}"
     made = options_record(bundle.options) | dict(record)
     presets = {name: _preset(name) for name in ("quick", "paper")}
     nearest = min(presets, key=lambda name: _distance(made, presets[name]))
@@ -124,6 +133,16 @@ def _training_words(bundle: Bundle) -> str:
     words += f"--blend --order {bundle.ngram.options.order} " if bundle.ngram is not None else "--no-blend "
     known = {key: value for key, value in made.items() if key in _TRAINED_FLAGS and key not in ("conditions", "styles")}
     return words + _flags(known, expected, skip=(*_FACTS, "seed")) + _flag("seed", record.get("seed", 1)).strip()
+
+
+def _vae_words(options: VaeOptions, record: Options) -> str:
+    """The flags of a VAE that differ from what `cantilena train --model vae` takes by itself."""
+    shape, training, learning = vae_shape(TrainRequest("any", model="vae"))
+    usual = options_record(shape) | options_record(training) | options_record(learning)
+    made = options_record(options) | dict(record)
+    words = "" if options.bars == shape.bars else _flag("code_bars", options.bars)
+    known = {name: value for name, value in made.items() if name in _TRAINED_FLAGS}
+    return words + _flags(known, usual, skip=(*_FACTS, "seed")) + _flag("seed", record.get("seed", 1)).strip()
 
 
 def _told_words(bundle: Bundle, options: NetworkOptions, *, plain_keys: bool) -> str:
@@ -200,6 +219,8 @@ def network_in_words(bundle: Bundle) -> str:
     options = bundle.options
     if isinstance(options, NGramOptions):
         return f"an n-gram of order {options.order} that also copies from the piece so far"
+    if isinstance(options, VaeOptions):
+        return f"a VAE, {options.latent} numbers for {options.bars} bars, LSTMs of {options.width} cells"
     memory = _memory(options)
     core = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a plain RNN"}.get(options.core, f"a network ({options.core})")
     shape = f"{core}, {options.layers} layer{'s' if options.layers > 1 else ''} of {options.width} cells"

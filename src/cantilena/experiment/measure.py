@@ -14,7 +14,7 @@ from cantilena.experiment.entries import Entry, rate_entries, undefined
 from cantilena.experiment.model_distances import model_distances
 from cantilena.experiment.rule_counts import ALL_COUNTERS, PUBLISHED_COUNTERS, rule_counts
 from cantilena.experiment.set_numbers import set_numbers
-from cantilena.model import SequenceModel
+from cantilena.model import SequenceModel, tells_a_bound
 from cantilena.music import Key, Line, Meter
 from cantilena.theory import Context
 
@@ -65,15 +65,16 @@ def measure(
     """
     line = encoding.line(sample.tokens)
     contexts = sample.contexts or Context(timed=encoding.tells_time)
-    counts = RuleCounts.joined(
-        [
-            rule_counts(line, contexts, ALL_COUNTERS if thorough else PUBLISHED_COUNTERS),
-            model_distances(sample.tokens, encoding, model=model, reference=reference, meter=meter, key=key),
-        ]
-    )
+    parts = [rule_counts(line, contexts, ALL_COUNTERS if thorough else PUBLISHED_COUNTERS)]
+    if not tells_a_bound(reference):
+        parts.append(model_distances(sample.tokens, encoding, model=model, reference=reference, meter=meter, key=key))
+    counts = RuleCounts.joined(parts)
     piece = np.arange(line.melodies) if sample.piece is None else sample.piece
     metrics = rate_entries(bootstrap_ratios(counts.counted, counts.out_of, piece, rng))
-    if model is None:
+    if tells_a_bound(reference):
+        unknown = ("log_likelihood_per_step", "kl_per_step", *(["entropy_per_step"] if model is not None else []))
+        metrics |= {name: undefined("a VAE tells a bound and no probabilities") for name in unknown}
+    elif model is None:
         metrics["kl_per_step"] = undefined("no distribution is known, only its melodies")
     return metrics | _of_the_set(line, rng, alike, thorough=thorough)
 

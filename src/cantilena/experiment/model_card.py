@@ -17,7 +17,7 @@ from cantilena.experiment.card_limits import limits_of
 from cantilena.experiment.card_numbers import PEOPLE, CardNumbers, measure_for_card
 from cantilena.experiment.card_recipe import made_again, made_in_words, network_in_words
 from cantilena.experiment.card_sources import Source, licence_tags, plain, shares_alike, sources_of
-from cantilena.model import Bundle, NGramOptions
+from cantilena.model import Bundle, NGramOptions, VaeOptions
 from cantilena.music import Pitch
 from cantilena.runs import write_text
 
@@ -129,7 +129,7 @@ _INDEX = "model-index: "
 def _front_matter(bundle: Bundle, name: str, sources: tuple[Source, ...], numbers: CardNumbers | None) -> str:
     """YAML in which every value is JSON, which YAML contains."""
     tuned = "tuning" in bundle.provenance or bundle.prior_weights is not None
-    network = "n-gram" if isinstance(bundle.options, NGramOptions) else bundle.options.core
+    network = {NGramOptions: "n-gram", VaeOptions: "vae"}.get(type(bundle.options)) or bundle.network_options().core
     tags = ["music", "melody", "symbolic-music", "midi", network, *(["reinforcement-learning"] if tuned else [])]
     licence = licence_tags([source.licence for source in sources] or [bundle.licence])
     lines = [f"{key}: {value}" for key, value in licence.items()]

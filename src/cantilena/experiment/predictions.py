@@ -63,6 +63,7 @@ class Prediction:
         metrics, pieces = self.metrics(seed), self.pieces
         return {
             "melodies": len(pieces.sequences),
+            **({"bound": True} if self.found.at_most else {}),
             "metrics": metrics,
             "test": {name: metrics[name]["value"] for name in ("nats_per_step", "nats_per_note")},
             "steps": int(self.found.steps.sum()),
@@ -83,7 +84,8 @@ class Prediction:
         for ending in self.measured():
             step, note = (_number(metrics[f"nats_per_{what}{ending}"]) for what in ("step", "note"))
             place = "in plain keys" if ending else f"in {listed([counted(*size) for size in sizes])}"
-            rows.append(f"{self.name}: {step} nats a step, {note} a note {place}")
+            most = "at most (a bound) " if found.at_most else ""
+            rows.append(f"{self.name}: {most}{step} nats a step, {note} a note {place}")
         changed = (
             (pieces.folded, "note", "moved by octaves"),
             (pieces.rounded, "note", "moved in time"),

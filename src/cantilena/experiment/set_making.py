@@ -22,7 +22,7 @@ from cantilena.experiment.melody_sets import GRID, JudgedTune, MelodySet, on_jud
 from cantilena.experiment.model_distances import model_distances
 from cantilena.experiment.systems import System, model_system
 from cantilena.generation import Composer, SamplingOptions
-from cantilena.model import Bundle, bars_in, log_probs_in_bars, numpy_of
+from cantilena.model import Bundle, bars_in, log_probs_in_bars, numpy_of, tells_a_bound
 from cantilena.music import Key, Meter, Tempo, key_of_durations
 from cantilena.runs import generator
 
@@ -102,6 +102,9 @@ def bundle_set(contestant: Contestant, steps: int, options: EvaluateOptions) -> 
     )
     tokens = system.draw(options.melodies, _tokens_for(steps, system.encoding), "count")
     drawn = _decoded(system, tokens, steps, composer.key, _PLAIN if composer.plain_keys else (), composer.meter)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if tells_a_bound(composer.model):  # it has no probabilities of single tokens to show
+        return replace(drawn, sha256=digest)
     own = model_distances(
         tokens,
         composer.encoding,
@@ -111,7 +114,6 @@ def bundle_set(contestant: Contestant, steps: int, options: EvaluateOptions) -> 
         key=composer.key,
     )
     kept = ("entropy_per_step",) if bundle.prior_weights is None else ("entropy_per_step", "kl_per_step")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
     return replace(drawn, sha256=digest, own=own.of_names(kept), thought=_thought(composer, tokens[:1, :_SHOWN]))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -44,9 +45,25 @@ class TrainRequest:
     """What else the network is told of each melody beforehand: key, mode and meter, with commas between, or `none`.
     `auto`: mode and meter in plain keys, key too in all; nothing for events."""
 
-    model: Literal["network", "ngram"] = "network"
+    model: Literal["network", "ngram", "vae"] = "network"
     """`network`: a recurrent network. `ngram`: counts of what followed what, and a memory of the piece itself: what a
-    network must beat, in seconds."""
+    network must beat, in seconds. `vae`: codes of a few bars each, to go from one melody to another."""
+
+    latent: int | None = None
+    """Numbers in a VAE's code; this and what follows to `--word-dropout` is a VAE's alone."""
+
+    code_bars: int | None = None
+    """Bars that a VAE's code stands for."""
+
+    free_bits: float | None = None
+    """Nats that each number of a VAE's code may say for nothing: more of them and melodies come back better from their
+    codes, fewer and the bound is tighter."""
+
+    kl_warmup: float | None = None
+    """Share of the training through which the weight of the codes' divergence rises from 0 to 1."""
+
+    word_dropout: float | None = None
+    """Share of the steps before which a VAE's writer is not told the last token."""
 
     order: int | None = None
     """The longest n-gram, 1 to 16, alone or in a blend; 10 if left out. What follows, but for the seed, is a
@@ -166,10 +183,15 @@ class TrainRequest:
         if self.styles.strip() and (self.valid or self.test):
             raise UsageError("styles with held-out folders, whose styles nobody knows", "leave out --styles")
         _ = self.known
-        if self.model not in ("network", "ngram"):
-            raise UsageError(f"there is no model '{self.model}'", "choose network or ngram")
+        if self.model not in ("network", "ngram", "vae"):
+            raise UsageError(f"there is no model '{self.model}'", "choose network, ngram or vae")
+        if self.model != "vae":
+            given = [name for name in OF_A_VAE if getattr(self, name) is not None]
+            _refuse(given, f"--model {self.model}, which has no codes", "add --model vae, or leave out")
         if self.model == "ngram":
             self._refuse_what_networks_know()
+        elif self.model == "vae":
+            self._refuse_what_no_vae_knows()
         elif self.blend:
             _ = self.ngram
         elif self.order is not None:
@@ -186,9 +208,17 @@ class TrainRequest:
         given += ["preset"] if self.preset != "quick" else []
         given += ["blend"] if self.blend is not None else []
         given += ["device"] if self.device not in ("auto", "cpu") else []
-        if given:
-            flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-            raise UsageError(f"{flags} with --model ngram, which has no network", f"leave out {flags}")
+        _refuse(given, "--model ngram, which has no network", "leave out")
+
+    def _refuse_what_no_vae_knows(self) -> None:
+        if self.encoding != "grid":
+            raise UsageError("a VAE of notes without time, which lie in no bar", "leave out --encoding")
+        given = [name for name in OF_A_NETWORK if name not in ALSO_OF_A_VAE and getattr(self, name) is not None]
+        given += ["styles"] if self.styles.strip() else []
+        given += ["conditions"] if self.conditions not in ("auto", "none") else []
+        given += ["preset"] if self.preset != "quick" else []
+        given += [name for name in ("blend", "order") if getattr(self, name) is not None]
+        _refuse(given, "--model vae, which has none of that", "leave out")
 
     @property
     def ngram(self) -> NGramOptions:
@@ -222,6 +252,21 @@ class TrainRequest:
         taken_as_they_are = bool(self.valid or self.test) or self.encoding == "events"
         return self.keys == "plain" or (self.keys == "auto" and not taken_as_they_are)
 
+
+def _refuse(names: Sequence[str], model: str, hint: str) -> None:
+    if names:
+        flags = " and ".join(f"--{name.replace('_', '-')}" for name in names)
+        raise UsageError(f"{flags} with {model}", f"{hint} {flags}")
+
+
+OF_A_VAE = ("latent", "code_bars", "free_bits", "kl_warmup", "word_dropout")
+"""What of a request only a VAE's training knows."""
+
+ALSO_OF_A_VAE = (
+    "width", "embedding", "dropout", "epochs", "budget", "batch", "learning_rate", "schedule", "warmup",
+    "weight_decay", "clip", "averaging", "patience", "transpose", "precision",
+)  # fmt: skip
+"""What of a network's training a VAE's knows too."""
 
 OF_A_NETWORK = (
     "core", "layers", "width", "heads", "embedding", "dropout", "bar_position", "look_back", "echoes", "copy_head",

@@ -18,6 +18,7 @@ from cantilena.experiment.material import Material, material_of
 from cantilena.experiment.style_labels import style_labels
 from cantilena.experiment.train_options import OF_A_NETWORK, TrainRequest
 from cantilena.experiment.trained_bundle import blended_bundle, corpus_facts, counted_bundle, trained_bundle
+from cantilena.experiment.vae_run import CodeNumbers, codes_of_parts, learn_vae, vae_shape
 from cantilena.model import Bundle, NetworkOptions, SequenceModel
 from cantilena.music import Melody, parse_pitch_range
 from cantilena.runs import options_record, run_folder, say
@@ -39,6 +40,7 @@ class TrainRun:
         valid: nats a step and a note on the validation pieces.
         test: the same on the test pieces.
         mixed: whether the network was mixed with an n-gram, and what each predicts alone; None where nobody asked.
+        codes: what a VAE's codes say of both parts: `valid` and `test` are bounds then; None for others.
     """
 
     bundle: Path
@@ -47,6 +49,7 @@ class TrainRun:
     valid: Mapping[str, float | None]
     test: Mapping[str, float | None]
     mixed: Blending | None = None
+    codes: Mapping[str, CodeNumbers] | None = None
 
     def answer(self) -> dict[str, Any]:
         """What `train --json` prints."""
@@ -57,6 +60,7 @@ class TrainRun:
             "valid": dict(self.valid),
             "test": dict(self.test),
             "blend": None if self.mixed is None else self.mixed.answer(),
+            **({} if self.codes is None else {"codes": {name: one.to_json() for name, one in self.codes.items()}}),
         }
 
     def text(self) -> str:
@@ -64,7 +68,9 @@ class TrainRun:
         rows = [f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} in {self.seconds:.0f} s: {self.bundle}"]
         for name, nats in (("valid", self.valid), ("test", self.test)):
             note = f", {nats['nats_per_note']:.4f} a note" if nats["nats_per_note"] is not None else ""
-            rows.append(f"{name:<5} {nats['nats_per_step']:.4f} nats a step{note}{self._beside(name)}")
+            most = "" if self.codes is None else "at most (a bound) "
+            rows.append(f"{name:<5} {most}{nats['nats_per_step']:.4f} nats a step{note}{self._beside(name)}")
+            rows += [] if self.codes is None else [f"      {self.codes[name].text()}"]
         return "\n".join(rows)
 
     def _beside(self, part: str) -> str:
@@ -112,9 +118,14 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
         RunError: the folder is taken, or another process has ended.
         UsageError: what is asked cannot be, or the environment does not say which process this is.
     """
-    if request.model == "ngram":
-        if not placed(os.environ).first:
+    if request.model != "network":
+        place = placed(os.environ)
+        if request.model == "vae" and place.several:
+            raise UsageError("several processes for a VAE", "start it without torchrun: it learns in minutes")
+        if not place.first:
             return None
+        if request.model == "vae":
+            vae_shape(request)  # refused before a folder is taken
         return _run(request, None, folder, ALONE, resume=resume, force=force)
     shape = shape_and_training(request)  # refused before a folder is taken
     with together() as processes:
@@ -137,7 +148,11 @@ def _run(
     with run_folder(folder, asked, resume=resume, force=force) as run:
         clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
         material, corpus = read_material(request)
-        if shape is None:
+        vae = None
+        if request.model == "vae":
+            vae = learn_vae(request, material, corpus, folder=run.path, resume=run.resumed)
+            learned = Learned(vae.bundle, vae.model, vae.epochs, vae.seconds)
+        elif shape is None:
             learned = _counted(request, material, corpus)
         else:
             network, training = fitted(request, *shape, material)
@@ -151,7 +166,8 @@ def _run(
                 learned = replace(learned, bundle=blended_bundle(learned.bundle, mixed.blend), model=mixed.blend)
         learned.bundle.save(folder / MODEL)
         scores = scores_of(learned.model, material) if mixed is None else mixed.chosen
-        made = TrainRun(folder / MODEL, learned.epochs, learned.seconds, scores["valid"], scores["test"], mixed)
+        codes = None if vae is None else codes_of_parts(vae.model, material, request.seed)
+        made = TrainRun(folder / MODEL, learned.epochs, learned.seconds, scores["valid"], scores["test"], mixed, codes)
         run.finish(**made.answer() | {"bundle": MODEL})
         return made
 

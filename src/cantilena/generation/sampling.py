@@ -12,7 +12,16 @@ from numpy.typing import NDArray
 from cantilena.errors import UsageError
 from cantilena.generation.constraints import Constraints, fewest
 from cantilena.generation.options import SamplingOptions
-from cantilena.model import Bars, SequenceModel, log_probs_in_bars, log_softmax, numpy_of, start_in_bars
+from cantilena.model import (
+    Bars,
+    MelodyVae,
+    SequenceModel,
+    Sequences,
+    log_probs_in_bars,
+    log_softmax,
+    numpy_of,
+    start_in_bars,
+)
 from cantilena.runs import progress
 
 Floats = NDArray[np.float64]
@@ -89,6 +98,8 @@ def draw(
     before = np.zeros(0, dtype=np.int64) if primer is None else primer
     if allowed is not None and not allowed.any(axis=-1).all():
         raise UsageError("no note of the model lies in that range", "give a wider --range")
+    if isinstance(model, MelodyVae):
+        model = model.drawn(uniforms, before, bars)
     scores, state = start_in_bars(model, melodies, bars)
     for token in before:
         scores, state = model.step(np.full(melodies, token, dtype=np.int64), state)
@@ -113,8 +124,15 @@ def draw(
 def log_likelihood(
     model: SequenceModel, tokens: NDArray[np.int64], *, primer: NDArray[np.int64], bars: Bars | None = None
 ) -> Floats:
-    """Nats of each row of `(melodies, steps)` new tokens after a primer, `(melodies,)`; arguments as of `sample`."""
+    """Nats of each row of `(melodies, steps)` new tokens after a primer, `(melodies,)`; arguments as of `sample`.
+
+    Of a VAE it is a bound on the whole, less that on the primer.
+    """
     whole = np.concatenate([np.tile(primer, (len(tokens), 1)), tokens], axis=1)
+    if isinstance(model, MelodyVae):
+        bars = Bars.common_time(len(whole)) if bars is None else bars
+        nats = -model.nats_at_most(Sequences(tuple(whole), bars))
+        return nats + model.nats_at_most(Sequences((primer,), bars[:1])) if len(primer) else nats
     log_probs = numpy_of(log_probs_in_bars(model, whole, bars))
     chosen = np.take_along_axis(log_probs, whole[..., None], axis=-1)[..., 0]
     return np.asarray(chosen[:, len(primer) :].sum(axis=1), dtype=np.float64)

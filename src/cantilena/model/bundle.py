@@ -1,7 +1,7 @@
 """The bundle: one file that holds a model and says everything about it.
 
-A `.safetensors` file: a network's weights or an n-gram's counts under `weights.`, a network's weights before tuning
-under `prior.`, the counts of an n-gram that a network is blended with under `ngram.`, and one entry of metadata,
+A `.safetensors` file: a network's or a VAE's weights or an n-gram's counts under `weights.`, a network's weights before
+tuning under `prior.`, the counts of an n-gram that a network is blended with under `ngram.`, and one entry of metadata,
 `cantilena`, with the rest as JSON. Nothing in it is ever executed.
 """
 
@@ -27,6 +27,9 @@ from cantilena.model.ngram_part import NGramPart
 from cantilena.model.options import NetworkOptions, Precision
 from cantilena.model.policy import POLICIES, PolicyModel, ScoreModel
 from cantilena.model.protocol import SequenceModel
+from cantilena.model.vae import MelodyVae
+from cantilena.model.vae_options import VaeOptions
+from cantilena.model.vae_weights import vae_shapes
 from cantilena.model.weights import parameters, weight_shapes
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ class Bundle:
     """A trained or tuned model with all that composing needs.
 
     Args:
-        options: the shape of the network or of the n-gram.
+        options: the shape of the network, of the n-gram or of the VAE.
         weights: the network's weights by name, or the n-gram's arrays (`ngram_arrays`).
         encoding_description: what `encoding_from` builds the encoding from.
         prior_weights: the weights before tuning, None where the model was not tuned; an n-gram never is.
@@ -69,7 +72,7 @@ class Bundle:
         ('C3', 38)
     """
 
-    options: NetworkOptions | NGramOptions
+    options: NetworkOptions | NGramOptions | VaeOptions
     weights: Weights = field(repr=False)
     encoding_description: Mapping[str, Any]
     prior_weights: Weights | None = field(default=None, repr=False)
@@ -86,6 +89,13 @@ class Bundle:
         tuned = self.policy != "likelihood" or self.prior_weights is not None
         if tuned and (self.ngram is not None or isinstance(self.options, NGramOptions)):
             raise BundleError("this bundle says that an n-gram was tuned, which cannot be", _AGAIN)
+        if isinstance(self.options, VaeOptions):
+            if tuned or self.ngram is not None:
+                raise BundleError("this bundle says that a VAE was tuned or blended, which cannot be", _AGAIN)
+            if not self.encoding.tells_time:
+                raise BundleError("this bundle holds a VAE of notes without time, which cannot be", _AGAIN)
+            _check_weights(self.weights, vae_shapes(self.options, len(self.encoding.vocabulary)))
+            return
         if isinstance(self.options, NGramOptions):
             if self.ngram is not None:
                 raise BundleError("this bundle blends two n-grams, which cannot be", _AGAIN)
@@ -124,6 +134,8 @@ class Bundle:
             raise UsageError(f"there is no precision '{precision}'", f"choose {', '.join(get_args(Precision))}")
         if isinstance(self.options, NGramOptions):
             return ngram_of(self.options, self.weights, len(self.encoding.vocabulary))
+        if isinstance(self.options, VaeOptions):
+            return MelodyVae(self.options, self.weights)
         if self.ngram is not None:
             from cantilena.model.blend import Blend  # it compiles loops: only who predicts waits for numba
 
@@ -137,7 +149,7 @@ class Bundle:
 
     def prior(self) -> SequenceModel:
         """The model before tuning; the model itself where it was not tuned."""
-        if isinstance(self.options, NGramOptions) or self.ngram is not None:
+        if not isinstance(self.options, NetworkOptions) or self.ngram is not None:
             return self.model()
         return self._scores(self.weights if self.prior_weights is None else self.prior_weights)
 
@@ -145,7 +157,7 @@ class Bundle:
         """The network in torch, to train or tune further.
 
         Raises:
-            UsageError: the bundle holds an n-gram, alone or blended with a network.
+            UsageError: the bundle holds a VAE or an n-gram, alone or blended with a network.
         """
         return self._torch(self.network_options(), self.weights)
 
@@ -153,7 +165,7 @@ class Bundle:
         """The shape of the network, which can be trained or tuned further.
 
         Raises:
-            UsageError: the bundle holds an n-gram, alone or blended with a network.
+            UsageError: the bundle holds a VAE or an n-gram, alone or blended with a network.
         """
         if self.ngram is not None:
             raise UsageError(
@@ -197,6 +209,11 @@ class Bundle:
             raise UsageError(
                 "this model is an n-gram, which holds counts and no network",
                 "name a network: `cantilena train` makes one unless it is told --model ngram",
+            )
+        if isinstance(self.options, VaeOptions):
+            raise UsageError(
+                "this model is a VAE, which holds no network that predicts tokens one after the other",
+                "name a network: `cantilena train` makes one unless it is told --model vae",
             )
         return self.options
 

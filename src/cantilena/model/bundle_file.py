@@ -17,12 +17,13 @@ from cantilena.errors import BundleError, UsageError
 from cantilena.model.ngram_options import NGramOptions
 from cantilena.model.ngram_part import NGramPart
 from cantilena.model.options import NetworkOptions
+from cantilena.model.vae_options import VaeOptions
 from cantilena.runs import whole_file
 
 if TYPE_CHECKING:
     from cantilena.model.bundle import Bundle
 
-Options = NetworkOptions | NGramOptions
+Options = NetworkOptions | NGramOptions | VaeOptions
 
 _SHAPES: dict[int, type[Options]] = {
     1: NetworkOptions,
@@ -31,6 +32,7 @@ _SHAPES: dict[int, type[Options]] = {
     4: NetworkOptions,
     5: NetworkOptions,
     6: NetworkOptions,
+    7: VaeOptions,
 }
 """What a bundle of each format holds. A network is written in the first format, so that every Cantilena reads it,
 unless it has what came with the third: then no earlier one may take it for a network without."""
@@ -61,9 +63,12 @@ _NGRAM = "ngram."
 _KEYS = {"format", "options", "encoding", "tuned", "policy", "licence", "provenance"}
 _TYPES: dict[type[Options], dict[str, type[np.generic]]] = {
     NetworkOptions: {"F32": np.float32, "F16": np.float32},
+    VaeOptions: {"F32": np.float32, "F16": np.float32},
     NGramOptions: {"U8": np.int64, "U16": np.int64, "U32": np.int64, "I64": np.int64, "F64": np.float64},
 }
 """What numbers may be stored as, and what they are read as."""
+
+_THINGS: dict[type[Options], str] = {NetworkOptions: "network", NGramOptions: "n-gram", VaeOptions: "VAE"}
 
 _HINT = "name a .safetensors file that `cantilena train` or `cantilena tune` wrote"
 
@@ -253,5 +258,4 @@ def _options(record: Mapping[str, Any], shape: type[Options], late: set[str]) ->
     try:
         return shape(**values)
     except UsageError as error:
-        thing = "network" if shape is NetworkOptions else "n-gram"
-        raise BundleError(f"this bundle's options make no {thing}: {error.text}", _HINT) from error
+        raise BundleError(f"this bundle's options make no {_THINGS[shape]}: {error.text}", _HINT) from error

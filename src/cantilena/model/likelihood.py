@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
 from cantilena.model.arrays import numpy_of
-from cantilena.model.protocol import SequenceModel, log_probs_in_bars
+from cantilena.model.protocol import SequenceModel, log_probs_in_bars, tells_a_bound
 from cantilena.model.sequences import Sequences
 
 _ROOM = 2**22
@@ -27,11 +27,13 @@ class Likelihood:
         nats: `(pieces,)`: minus the sum of ln p of each piece.
         steps: `(pieces,)`.
         notes: `(pieces,)`: note onsets.
+        at_most: whether the nats are an upper bound: a VAE tells no more (`vae_bound.py`).
     """
 
     nats: NDArray[np.float64]
     steps: NDArray[np.int64]
     notes: NDArray[np.int64]
+    at_most: bool = False
 
     @property
     def nats_per_step(self) -> float:
@@ -58,7 +60,7 @@ def likelihood(
     it beforehand is to be told of the end.
 
     Args:
-        model: any sequence model; a network should be in evaluation mode.
+        model: any sequence model; a network should be in evaluation mode. A VAE tells an upper bound.
         pieces: what to predict.
         onsets: `(steps,)` of each piece, true where a note begins; every step if left out.
         told: tell a network with conditions what is known of the pieces.
@@ -74,6 +76,9 @@ def likelihood(
     """
     if not len(pieces):
         raise CorpusError("there is no piece to predict", "give a corpus with melodies in that part")
+    notes = pieces.lengths if onsets is None else np.array([int(np.sum(piece)) for piece in onsets], dtype=np.int64)
+    if tells_a_bound(model):
+        return Likelihood(model.nats_at_most(pieces), pieces.lengths, notes, at_most=True)  # type: ignore[attr-defined]
     nats = np.zeros(len(pieces))
     known = pieces.bars if told else pieces.bars.untold()
     with _without_gradient():
@@ -83,7 +88,6 @@ def likelihood(
             said = np.take_along_axis(log_p, tokens[..., None], axis=-1)[..., 0].astype(np.float64)
             counts = np.arange(tokens.shape[1])[None, :] < pieces.lengths[chosen][:, None]
             nats[chosen] = -np.where(counts, said, 0.0).sum(axis=1)
-    notes = pieces.lengths if onsets is None else np.array([int(np.sum(piece)) for piece in onsets], dtype=np.int64)
     return Likelihood(nats, pieces.lengths, notes)
 
 

@@ -18,6 +18,7 @@ from cantilena.model.features import Features
 from cantilena.model.ngram_options import NGramOptions
 from cantilena.model.onnx_state import Port, asked, hidden, known_columns, memory
 from cantilena.model.options import NetworkOptions
+from cantilena.model.vae_options import VaeOptions
 from cantilena.model.weights import parameters
 from cantilena.music import Key, Meter
 
@@ -139,6 +140,8 @@ def check_exportable(bundle: Bundle) -> NetworkOptions:
             "this model is an n-gram, which holds counts; a graph holds a network",
             "name a network: `cantilena train` makes one unless it is told --model ngram",
         )
+    if isinstance(options, VaeOptions):
+        raise UsageError("this model is a VAE, and the graphs that we write predict", "name a network that predicts")
     if bundle.ngram is not None:
         raise UsageError(
             "this model blends a network with an n-gram, whose counts no graph holds",

@@ -43,6 +43,17 @@ class SequenceModel(Protocol):
         ...
 
 
+def tells_a_bound(model: object) -> bool:
+    """Whether a model tells only what a piece needs at most (`nats_at_most`): a VAE, whose chances nobody can sum up.
+
+    Example:
+        >>> from cantilena.model import TopTokens
+        >>> tells_a_bound(TopTokens(vocabulary_size=4, tokens=(0, 1)))
+        False
+    """
+    return hasattr(model, "nats_at_most")
+
+
 def start_in_bars(model: SequenceModel, melodies: int, bars: Bars | None) -> tuple[Array, State]:
     """Start a model at a place in the bar, where it cares for one (`uses_bars`), or plainly."""
     if bars is not None and getattr(model, "uses_bars", False):

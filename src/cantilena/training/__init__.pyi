@@ -9,3 +9,6 @@ from .processes import ALONE as ALONE
 from .processes import Processes as Processes
 from .processes import together as together
 from .transposition import transpositions as transpositions
+from .vae_learning import VaeLearning as VaeLearning
+from .vae_loop import TrainedVae as TrainedVae
+from .vae_loop import train_vae as train_vae

@@ -5,17 +5,18 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cantilena.errors import RunError
-from cantilena.model import Network
 from cantilena.training.checkpoint import load_optimizer, optimizer_tensors, under
 from cantilena.training.options import TrainingOptions
 from cantilena.training.processes import ALONE, Processes
 from cantilena.training.schedule import HALVE_AFTER, learning_rate
+
+Learner = TypeVar("Learner", bound=nn.Module)
 
 
 @dataclass
@@ -41,7 +42,7 @@ class Standing:
     """An entry an epoch: `epoch updates train valid learning_rate`."""
 
 
-class Course:
+class Course(Generic[Learner]):
     """What learns, and what is remembered of it.
 
     Args:
@@ -50,21 +51,25 @@ class Course:
         processes: those that learn together, each with the same network.
     """
 
-    def __init__(self, network: Network, options: TrainingOptions, processes: Processes = ALONE) -> None:
+    def __init__(self, network: Learner, options: TrainingOptions, processes: Processes = ALONE) -> None:
         self.network, self.options, self.processes = network, options, processes
         matrices = [weight for weight in network.parameters() if weight.ndim > 1]
         biases = [weight for weight in network.parameters() if weight.ndim == 1]
         self.optimizer = torch.optim.AdamW(
             [{"params": matrices, "weight_decay": options.weight_decay}, {"params": biases, "weight_decay": 0.0}],
             lr=options.learning_rate,
-            fused=network.device.type in ("cpu", "cuda"),
+            fused=self._device.type in ("cpu", "cuda"),
         )
         self.averaged = copy.deepcopy(network).requires_grad_(False) if options.averaging else None
         self.best: dict[str, Tensor] = {}
         self.standing = Standing()
 
     @property
-    def measured(self) -> Network:
+    def _device(self) -> torch.device:
+        return next(self.network.parameters()).device
+
+    @property
+    def measured(self) -> Learner:
         """The network that is measured and kept: the average where there is one."""
         return self.network if self.averaged is None else self.averaged
 
@@ -146,7 +151,7 @@ class Course:
         self.network.load_state_dict(under("network.", tensors))
         if self.averaged is not None:
             self.averaged.load_state_dict(under("averaged.", tensors))
-        self.best = {name: tensor.to(self.network.device) for name, tensor in under("best.", tensors).items()}
+        self.best = {name: tensor.to(self._device) for name, tensor in under("best.", tensors).items()}
         load_optimizer(self.optimizer, under("optimizer.", tensors))
         fields = {name: record[name] for name in asdict(self.standing)}
         self.standing = Standing(**{**fields, "best": math.inf if record["best"] is None else record["best"]})

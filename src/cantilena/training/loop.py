@@ -149,7 +149,7 @@ def train(
 
 
 def _learn(
-    course: Course,
+    course: Course[Network],
     lesson: Lesson,
     valid: Sequences,
     precisely: Callable[[], AbstractContextManager[object]],
@@ -181,7 +181,7 @@ def _learn(
                 return
 
 
-def _ended(course: Course, after_epoch: Callable[[int, float], bool] | None) -> bool:
+def _ended(course: Course[Network], after_epoch: Callable[[int, float], bool] | None) -> bool:
     """Whether whoever is told of the epoch ends the training: one in process 0, for all."""
     over = False
     if after_epoch is not None and course.processes.first:
@@ -230,7 +230,7 @@ def _at_once(shape: NetworkOptions, options: TrainingOptions) -> int:
     return options.batch * options.steps if shape.core == "transformer" else options.batch
 
 
-def _save(folder: Path, course: Course, digest: str) -> None:
+def _save(folder: Path, course: Course[Network], digest: str) -> None:
     record = course.record()
     save_checkpoint(folder / CHECKPOINT, course.tensors(), {**record, "digest": digest})
     write_text(folder / METRICS, "".join(json.dumps(entry) + "\n" for entry in record["history"]))
@@ -240,7 +240,7 @@ def _nowhere() -> None:
     """Save nothing."""
 
 
-def _restore(course: Course, tensors: dict[str, torch.Tensor], record: dict[str, Any]) -> None:
+def _restore(course: Course[Network], tensors: dict[str, torch.Tensor], record: dict[str, Any]) -> None:
     try:
         course.restore(tensors, record)
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
@@ -273,7 +273,7 @@ def _digest(
     return options_digest(asked)
 
 
-def _note(course: Course) -> str:
+def _note(course: Course[Network]) -> str:
     standing = course.standing
     held_out = f", held out {standing.history[-1]['valid']:.3f}" if standing.history else ""
     return f"epoch {standing.epoch + 1}, {standing.nats / max(standing.steps, 1):.3f} nats a step{held_out}"
