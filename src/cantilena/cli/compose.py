@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
-from cantilena.generation import ComposeOptions, SamplingOptions
+from cantilena.errors import UsageError
+from cantilena.generation import ComposeOptions, LatentOptions, SamplingOptions
 from cantilena.model import Precision
 from cantilena.model.bundles import DEFAULT
 
@@ -22,6 +23,7 @@ def run(
     *,
     options: ComposeOptions,
     sampling: SamplingOptions,
+    latent: LatentOptions,
     n: Count = 8,
     of: Path | None = None,
     out: Path = Path("melodies"),
@@ -36,6 +38,7 @@ def run(
 
     Each melody becomes four files: .mid to play, .musicxml to edit, .svg to see, .wav to hear. With --of FILE
     --bars 5-8 those bars of a piece are written anew, so that they fit what comes before and after; the rest stays.
+    A VAE also goes from one melody to another (--interpolate A B) and varies one by more or less (--vary A).
 
     Args:
         bundle: A model: a .safetensors file, or the name of one that ships with Cantilena.
@@ -50,37 +53,82 @@ def run(
     Example:
         cantilena compose -n 4 --bars 8 --primer "D4 E4 F4/8 G4/8 A4/2" --key "D minor" --out idea
         cantilena compose -n 4 --bars 5-8 --of idea/001.mid --out again
+        cantilena compose MODEL --interpolate idea/001.mid idea/002.mid --steps 5 --out way
+        cantilena compose MODEL --vary "C4 D4 E4/2 G4 E4 C4/2" --amount 0.3 -n 4 --out varied
     """
     from cantilena.generation import check_free, load, write_melodies
 
     bars = options.bars_to_rewrite() if of is not None else None
+    if latent.flag:
+        if of is not None:
+            raise UsageError(f"--of and {latent.flag} together", "give one of them")
+        latent.check_beside(options, sampling)
+        n = (latent.steps or _STEPS) if latent.interpolate is not None else n
     check_free(out, n, force=force)
     composer = load(bundle, precision)
     about: dict[str, Any] = {"model": composer.name, "seed": seed, "constrain": options.constrain}
-    if of is not None and bars is not None:
+    lost: Mapping[str, Mapping[str, int]] = {}
+    if latent.flag:
+        melodies, lost = _in_codes(composer, latent, n, options, sampling, seed)
+        about |= {"interpolate": latent.interpolate} if latent.interpolate else {"vary": latent.vary}
+        about |= {"codes_lack": lost}
+    elif of is not None and bars is not None:
         melodies = _rewritten(composer, of, bars, n, options, sampling, seed)
         about |= {"of": of.name, "bars": [bars.first, bars.last]}
     else:
         melodies = composer.compose_many(n, options, sampling, seed=seed)
     written = write_melodies(melodies, out, force=force, manifest=about, expressive=expressive)
-    checked = _checked(bundle, [_until(one, bars) for one in melodies]) if copy_check else None
+    ends = (0, len(melodies) - 1) if latent.interpolate else () if latent.amount != 0 else range(len(melodies))
+    new = [row for row in range(len(melodies)) if row not in ends]
+    checked = _checked(bundle, [_until(melodies[row], bars) for row in new]) if copy_check and new else None
     files = ", ".join(path.name for path in written[0].files.values())
     text = f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}"
     if options.constrain.strip():
         text += _rules_kept(sum(one.rules_broken or 0 for one in melodies))
-    if copy_check and checked is None:
+    for name, counts in lost.items():
+        changes = ", ".join(f"{count} {_LACKS[what]}" for what, count in counts.items() if count)
+        text += f"\nnotes of {name} that its codes lack or have otherwise: {changes}" if changes else ""
+    if copy_check and new and checked is None:
         text += "\nnot looked for copies: the corpus that this model learned is not at hand, or its notes have no time"
     facts = [one.facts() for one in written]
     if bars is not None:
         facts = [{**row, "of": str(of), "bars": [bars.first, bars.last]} for row in facts]
-    for row, one in enumerate(checked or ()):
+    for row, one in zip(new, checked or (), strict=bool(checked)):
         facts[row]["copied"] = one.to_json()
         if one.is_copy and one.place is not None:
             number = written[row].files["mid"].stem
             text += (
                 f"\nwarning: {number} copies: {one.place.text}; 95 in 100 people's melodies borrow {one.bound} at most"
             )
-    return Answer({"melodies": facts}, text=text)
+    return Answer({"melodies": facts, **({"codes_lack": lost} if latent.flag else {})}, text=text)
+
+
+_STEPS = 5
+_LACKS = {"folded": "moved by octaves", "rounded": "moved in time", "dropped": "left out"}
+
+
+def _in_codes(
+    composer: Composer,
+    latent: LatentOptions,
+    melodies: int,
+    options: ComposeOptions,
+    sampling: SamplingOptions,
+    seed: int,
+) -> tuple[list[Composition], Mapping[str, Mapping[str, int]]]:
+    """A way between two melodies, or one varied; and what of each melody its codes do not know."""
+    from cantilena.generation import CodedMelody, interpolations, read_melody_or_notes, variations
+
+    within: dict[str, Any] = {"range": options.range, "constrain": options.constrain}
+    if latent.interpolate is not None:
+        first, last = (read_melody_or_notes(text) for text in latent.interpolate)
+        made = interpolations(composer, first, last, steps=melodies, key=options.key, **within)
+        given = {"the first": first, "the last": last}
+    else:
+        melody = read_melody_or_notes(latent.vary or "")
+        amount = 0.3 if latent.amount is None else latent.amount
+        made = variations(composer, melody, amount=amount, melodies=melodies, sampling=sampling, seed=seed, **within)
+        given = {"the melody": melody}
+    return made, {name: CodedMelody.of(composer, one).lost() for name, one in given.items()}
 
 
 def _rewritten(

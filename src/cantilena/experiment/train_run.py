@@ -12,7 +12,7 @@ from typing import Any
 from cantilena.corpus import SPLITS, Corpus, ReadOptions, Split, open_corpus, read_folder
 from cantilena.encoding import GridEncoding
 from cantilena.errors import UsageError
-from cantilena.experiment.blending import Blending, blending, counted, scores_of
+from cantilena.experiment.blending import Blending, Scores, blending, counted, scores_of
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.material import Material, material_of
 from cantilena.experiment.style_labels import style_labels
@@ -165,8 +165,11 @@ def _run(
             if mixed.blend is not None:
                 learned = replace(learned, bundle=blended_bundle(learned.bundle, mixed.blend), model=mixed.blend)
         learned.bundle.save(folder / MODEL)
-        scores = scores_of(learned.model, material) if mixed is None else mixed.chosen
         codes = None if vae is None else codes_of_parts(vae.model, material, request.seed)
+        if codes is not None:
+            scores: Mapping[str, Scores] = {name: one.scores for name, one in codes.items()}
+        else:
+            scores = scores_of(learned.model, material) if mixed is None else mixed.chosen
         made = TrainRun(folder / MODEL, learned.epochs, learned.seconds, scores["valid"], scores["test"], mixed, codes)
         run.finish(**made.answer() | {"bundle": MODEL})
         return made

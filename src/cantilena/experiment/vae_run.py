@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cantilena.experiment.material import Material
+from cantilena.encoding import Encoding
+from cantilena.experiment.material import Material, Pieces
 from cantilena.experiment.train_options import ALSO_OF_A_VAE, TrainRequest
-from cantilena.model import Bundle, MelodyVae, Sequences, VaeOptions, Windows, bound, reconstruction
+from cantilena.model import Bundle, MelodyVae, VaeOptions, Windows, bound, reconstruction
 from cantilena.runs import generator, options_record, say
 
 if TYPE_CHECKING:  # torch takes seconds to import
@@ -51,6 +52,7 @@ class CodeNumbers:
         steps: share of the steps that come back exactly from the mean code.
         bars: share of the bars.
         windows: share of the windows.
+        steps_per_note: steps over note onsets.
     """
 
     elbo: float
@@ -61,22 +63,42 @@ class CodeNumbers:
     steps: float
     bars: float
     windows: float
+    steps_per_note: float
 
     @classmethod
-    def of(cls, vae: MelodyVae, pieces: Sequences, samples: int, rng: np.random.Generator) -> CodeNumbers:
+    def of(
+        cls, vae: MelodyVae, pieces: Pieces, encoding: Encoding, samples: int, rng: np.random.Generator
+    ) -> CodeNumbers:
         """Measure pieces.
 
         Args:
             vae: whose codes.
             pieces: what they shall say.
+            encoding: what the tokens mean.
             samples: codes drawn for each window.
             rng: draws them.
         """
-        windows = Windows.of(pieces.untold(), vae.options.bars).sequences
+        windows = Windows.of(pieces.sequences.untold(), vae.options.bars).sequences
         found, back = bound(vae, windows, samples, rng), reconstruction(vae, windows)
         elbo, weighted = found.per_step(found.elbo), found.per_step(found.weighted)
         kl = float(found.divergence.mean())
-        return cls(elbo, weighted, samples, kl, found.active, back.steps, back.bars, back.windows)
+        notes = sum(int((encoding.line(tokens[None, :]).pitch >= 0).sum()) for tokens in windows.tokens)
+        return cls(
+            elbo,
+            weighted,
+            samples,
+            kl,
+            found.active,
+            back.steps,
+            back.bars,
+            back.windows,
+            windows.steps / max(notes, 1),
+        )
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """Nats a step and a note at most, as other models' scores."""
+        return {"nats_per_step": self.weighted, "nats_per_note": self.weighted * self.steps_per_note}
 
     def to_json(self) -> dict[str, Any]:
         """As `train --json` prints it."""
@@ -172,6 +194,6 @@ def codes_of_parts(vae: MelodyVae, material: Material, seed: int) -> dict[str, C
     say("Measuring codes")
     parts = {"valid": material.valid, "test": material.test}
     return {
-        name: CodeNumbers.of(vae, pieces.sequences, CODES, generator(seed, "codes", name))
+        name: CodeNumbers.of(vae, pieces, material.encoding, CODES, generator(seed, "codes", name))
         for name, pieces in parts.items()
     }

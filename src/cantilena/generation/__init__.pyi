@@ -10,11 +10,17 @@ from .composer import load as load
 from .composition import Composition as Composition
 from .constraints import Constraints as Constraints
 from .gap import Gap as Gap
+from .latent import interpolations as interpolations
+from .latent import variations as variations
+from .latent_codes import CodedMelody as CodedMelody
+from .latent_codes import between as between
+from .latent_options import LatentOptions as LatentOptions
 from .next_notes import NextNotes as NextNotes
 from .next_notes import drawn_notes as drawn_notes
 from .next_notes import next_notes as next_notes
 from .options import ComposeOptions as ComposeOptions
 from .options import SamplingOptions as SamplingOptions
+from .primer import read_melody_or_notes as read_melody_or_notes
 from .primer import read_primer as read_primer
 from .primer import typed_notes as typed_notes
 from .rewritings import rewritings as rewritings

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from cantilena.errors import UsageError
 from cantilena.generation.bar_range import BarRange
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
+from cantilena.generation.latent import interpolations, variations
 from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.placement import Placement, place, tuned_in
 from cantilena.generation.primer import read_primer
@@ -261,6 +263,27 @@ class Composer:
                 style=style,
             )
         )
+
+    def interpolate(self, first: Melody, last: Melody, steps: int = 5, **asked: Any) -> list[Composition]:  # noqa: ANN401
+        """From one melody to another in steps, where the model is a VAE.
+
+        Args:
+            first: where the way begins.
+            last: where it ends.
+            steps: melodies, both ends among them.
+            asked: `key`, `range`, `constrain`, as `interpolations` has them.
+        """
+        return interpolations(self, first, last, steps=steps, **asked)
+
+    def vary(self, melody: Melody, amount: float = 0.3, **asked: Any) -> list[Composition]:  # noqa: ANN401
+        """A melody varied, where the model is a VAE.
+
+        Args:
+            melody: what is varied.
+            amount: 0 for the melody itself to 1 for a free draw.
+            asked: `melodies`, `sampling`, `seed`, `range`, `constrain`, as `variations` has them.
+        """
+        return variations(self, melody, amount=amount, **asked)
 
     def placed(self, options: ComposeOptions, idea: Melody | None) -> tuple[Placement, int]:
         """Where new music lies after an idea: key, meter, tokens; and the number of its style.

@@ -125,7 +125,7 @@ def place(
     return Placement(
         primer=primer,
         with_primer=options.with_primer,
-        allowed=_allowed(encoding, semitones, low_high),
+        allowed=tokens_within(encoding, semitones, low_high),
         home=home,
         semitones=semitones,
         key=key,
@@ -198,7 +198,12 @@ def _octave_for_range(encoding: Encoding, semitones: int, low_high: tuple[int, i
     return 12 * max(range(-5, 6), key=inside)
 
 
-def _allowed(encoding: Encoding, semitones: int, low_high: tuple[int, int] | None) -> NDArray[np.bool_] | None:
+def tokens_within(encoding: Encoding, semitones: int, low_high: tuple[int, int] | None) -> NDArray[np.bool_] | None:
+    """`(vocabulary,)`: which tokens lie within a range after so many semitones; None for all.
+
+    Raises:
+        UsageError: none that strikes a note.
+    """
     low, high = low_high if low_high is not None else (0, 127)
     spans = _spans(encoding)
     allowed = np.array(

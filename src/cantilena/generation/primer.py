@@ -42,6 +42,28 @@ def read_primer(text: str, key: Key | None = None) -> Melody:
     return melody if melody.key else replace(melody, key=find_key(melody))
 
 
+def read_melody_or_notes(text: str) -> Melody:
+    """A melody to go from, to go to or to vary, from a file or from notes as a person types them: as `read_primer`.
+
+    Args:
+        text: the notes, between spaces, or a path.
+
+    Raises:
+        UsageError: neither notes nor a file.
+        InputError: a file that cannot be read.
+
+    Example:
+        >>> read_melody_or_notes("C4 E4 G4/2").key.name
+        'C major'
+    """
+    try:
+        return read_primer(text)
+    except UsageError as error:
+        raise UsageError(
+            error.text.replace("the primer", "the melody").replace("a primer", "a melody"), error.hint
+        ) from None
+
+
 def _from_file(text: str) -> Melody | None:
     named_as_score = re.search(r"\.(mid|midi|musicxml|xml|mxl|abc|krn)\Z", text.strip(), re.IGNORECASE)
     try:

@@ -15,6 +15,7 @@ from cantilena.generation.gap import Gap, Surroundings
 from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.placement import Placement
 from cantilena.generation.rewriting import CANDIDATES, Filling, fill
+from cantilena.model import tells_a_bound
 from cantilena.music import Melody, find_key
 from cantilena.runs import generator
 from cantilena.theory import RuleSet, load_rules
@@ -62,6 +63,11 @@ def rewritings(
     """
     if not 1 <= melodies <= 10_000:
         raise UsageError(f"{melodies} melodies", "give a number from 1 to 10000")
+    if tells_a_bound(composer.model):
+        raise UsageError(
+            "a VAE knows no probabilities of what follows, and cannot fit bars between others",
+            "vary the melody with it (compose --vary), or name a network",
+        )
     gap = Gap.of(melody, BarRange(first, last))
     idea = melody if melody.key else replace(melody, key=find_key(melody))
     placement, number = composer.placed(ComposeOptions(range=range, style=style), idea)
