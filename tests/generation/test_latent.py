@@ -77,9 +77,7 @@ def test_what_lies_between_is_in_keys_along_the_circle_of_fifths() -> None:
     assert (FIRST.key, LAST.key) == (Key.parse("C major"), Key.parse("A major"))
     made = VAE.interpolate(FIRST, LAST, 7)
     names = [melody.key.name for melody in made if melody.key]
-    assert (
-        names == ["C major", "C major", "G major", "D major", "D major", "A major", "A major"] or len(set(names)) == 4
-    )
+    assert names == ["C major", "C major", "G major", "D major", "D major", "D major", "A major"]
     for melody in made[1:-1]:
         assert melody.key is not None
         assert melody.sounding

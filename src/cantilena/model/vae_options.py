@@ -29,13 +29,13 @@ class VaeOptions:
     """LSTM cells that write a window from its code."""
     embedding: int = 48
     """Size of the vector that describes a step to both."""
-    reading: int = 12
+    reading: int = 8
     """Numbers that the encoder keeps of each step."""
-    plan: int = 16
+    plan: int = 12
     """Numbers that the code tells the decoder of each step."""
-    hidden: int = 160
+    hidden: int = 320
     """Units between the readings and the code, and between the code and the plan."""
-    dropout: float = 0.1
+    dropout: float = 0.0
     """Share of the decoder's inputs and outputs that training leaves out."""
 
     @property

@@ -19,11 +19,11 @@ class VaeLearning:
         (0.0, 0.5)
     """
 
-    free_bits: float = 0.7
+    free_bits: float = 0.8
     """Nats that each number of the code may say for nothing (`with_free_bits`)."""
     kl_warmup: float = 0.2
     """Share of the training through which the weight of the divergence rises from 0 to 1."""
-    word_dropout: float = 0.1
+    word_dropout: float = 0.05
     """Share of the steps before which the writer is not told the last token, so that it asks the code (Bowman et al.
     2016, Generating sentences from a continuous space)."""
 
