@@ -4,14 +4,15 @@
 
 `tunes` and its sisters learn from the built-in corpus. `classical` and `piano` need the pieces of piano-midi.de, a
 folder a composer. What each learns and how it is tuned stands in `experiment/recipes.py`. The work is kept in FOLDER
-(`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats. Each bundle gets its card
-beside it, `<name>.md`, as measured on the file that ships.
+(`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats, the matrices of `piano` as
+whole numbers of 8 bits. Each bundle gets its card beside it, `<name>.md`, as measured on the file that ships.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from cantilena.experiment import (
@@ -25,7 +26,7 @@ from cantilena.experiment import (
     tunes_recipe,
     write_card,
 )
-from cantilena.model import Bundle
+from cantilena.model import Bundle, likelihood
 
 SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "model" / "bundles"
 
@@ -41,12 +42,26 @@ def build(recipe: Recipe, folder: Path) -> None:
         made[name] = tuned_model(name, folder, trained.bundle, tuning, people.tokens).bundle
     for name, bundle in made.items():
         path = SHIPPED / f"{name}.safetensors"
-        bundle.save(path, half=True)
+        store(bundle, path, recipe)
         print(f"{path.name}: {path.stat().st_size:,} bytes")
     stored = {name: Bundle.load(SHIPPED / f"{name}.safetensors") for name in made}
     for name, bundle in stored.items():
         sisters = {other: one for other, one in stored.items() if (name == recipe.name) != (other == recipe.name)}
         print(write_card(bundle, name, recipe.corpus, sisters, SHIPPED / f"{name}.md").name)
+
+
+def store(bundle: Bundle, path: Path, recipe: Recipe) -> None:
+    """Write a bundle small; where matrices become whole numbers it says itself what that costs."""
+    bundle.save(path, half=True)
+    if not recipe.small:
+        return
+    parts = {"valid": recipe.material.valid.sequences, "test": recipe.material.test.sequences}
+    exact = {name: likelihood(bundle.model(), pieces).nats_per_step for name, pieces in parts.items()}
+    bundle.save(path, whole=True)
+    small = Bundle.load(path).model()
+    costs = {name: round(likelihood(small, pieces).nats_per_step - exact[name], 6) for name, pieces in parts.items()}
+    told = {**bundle.provenance, "stored": {"matrices": "int8", "costs_nats_per_step": costs}}
+    replace(bundle, provenance=told).save(path, whole=True)
 
 
 def main() -> None:

@@ -50,6 +50,15 @@ def made_in_words(bundle: Bundle) -> list[str]:
         options = bundle.options if isinstance(bundle.options, NGramOptions) else bundle.ngram.options  # type: ignore[union-attr]
         share = f", {bundle.ngram.share:.0%} of the mixture" if bundle.ngram is not None else ""
         words.append(f"Counted: n-grams of up to {options.order} tokens, and a memory of the piece itself{share}.")
+    stored = _record(bundle, "stored")
+    if stored:
+        costs = stored.get("costs_nats_per_step")
+        told = costs if isinstance(costs, Mapping) else {}
+        said = ", ".join(f"{plain(part, 20)} {cost:+.5f}" for part, cost in told.items() if isinstance(cost, float))
+        words.append(
+            "Its large matrices are stored as whole numbers of 8 bits with a scale a row; this adds to the nats a step "
+            f"of held-out pieces: {said or 'not measured'}."
+        )
     if tuned:
         weights = ", ".join(plain(weight) for weight in tuned.get("weights") or [] if isinstance(weight, str))
         words.append(

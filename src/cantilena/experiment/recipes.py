@@ -38,6 +38,7 @@ class Recipe:
         training: how it is trained.
         tunings: how each tuned sister is made, by its name.
         attribution: whom the licence of its corpus asks to name; "" for nobody.
+        small: whether its large matrices are stored as whole numbers of 8 bits (`model/byte_weights.py`).
     """
 
     name: str
@@ -47,6 +48,7 @@ class Recipe:
     training: TrainingOptions
     tunings: dict[str, TuningOptions] = field(default_factory=dict)
     attribution: str = ""
+    small: bool = False
 
 
 def tunes_recipe() -> Recipe:
@@ -102,6 +104,7 @@ def piano_recipe(piano_midi: Path) -> Recipe:
         training,
         {"piano+rl": plan(ReproduceOptions(preset="quick")).events_tuning},
         PIANO_ATTRIBUTION,
+        small=True,
     )
 
 

@@ -178,19 +178,21 @@ class Bundle:
         """The network alone, without the n-gram that it was blended with; itself where there is none."""
         return self if self.ngram is None else replace(self, ngram=None)
 
-    def save(self, path: Path, *, half: bool = False, overwrite: bool = True) -> None:
+    def save(self, path: Path, *, half: bool = False, whole: bool = False, overwrite: bool = True) -> None:
         """Write the bundle, whole or not at all.
 
         Args:
             path: by custom it ends in `.safetensors`.
             half: store a network's weights as 16-bit floats, for a file half as long; log p moves by about .001.
+            whole: store a network's large matrices as whole numbers of 8 bits, for a file a quarter as long.
             overwrite: whether a file already there may be replaced.
 
         Raises:
             RunError: something is there and `overwrite` is off.
             InputError: it cannot be written.
+            UsageError: whole numbers of what is no network.
         """
-        write_bundle(path, self, half=half, overwrite=overwrite)
+        write_bundle(path, self, half=half, whole=whole, overwrite=overwrite)
 
     @classmethod
     def load(cls, path: Path) -> Bundle:

@@ -14,6 +14,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, UsageError
+from cantilena.model.byte_weights import as_bytes, from_bytes
 from cantilena.model.ngram_options import NGramOptions
 from cantilena.model.ngram_part import NGramPart
 from cantilena.model.options import NetworkOptions
@@ -33,6 +34,7 @@ _SHAPES: dict[int, type[Options]] = {
     5: NetworkOptions,
     6: NetworkOptions,
     7: VaeOptions,
+    8: NetworkOptions,
 }
 """What a bundle of each format holds. A network is written in the first format, so that every Cantilena reads it,
 unless it has what came with the third: then no earlier one may take it for a network without."""
@@ -54,6 +56,9 @@ BLEND = 4
 """The first format of a network blended with an n-gram, whose description says `ngram` beside the rest. This one holds
 nothing but blends; in later ones there may be an n-gram or not."""
 
+BYTES = 8
+"""The first format in which a network's large matrices may be bytes (`byte_weights.py`)."""
+
 FORMAT = max(_SHAPES)
 """The latest that this version reads; raised when an older Cantilena could not read what this one writes."""
 
@@ -73,9 +78,11 @@ _THINGS: dict[type[Options], str] = {NetworkOptions: "network", NGramOptions: "n
 _HINT = "name a .safetensors file that `cantilena train` or `cantilena tune` wrote"
 
 
-def write_bundle(path: Path, bundle: Bundle, *, half: bool, overwrite: bool) -> None:
+def write_bundle(path: Path, bundle: Bundle, *, half: bool, whole: bool, overwrite: bool) -> None:
     """Write a bundle, whole or not at all."""
-    number = max(_format_of(bundle.options), 1 if bundle.ngram is None else BLEND)
+    if whole and not isinstance(bundle.options, NetworkOptions):
+        raise UsageError("only a network's weights are stored as bytes", "store it as it is, or with half")
+    number = max(_format_of(bundle.options), 1 if bundle.ngram is None else BLEND, BYTES if whole else 1)
     late = _later_than(number)
     record: dict[str, Any] = {
         "format": number,
@@ -93,6 +100,9 @@ def write_bundle(path: Path, bundle: Bundle, *, half: bool, overwrite: bool) -> 
         tensors = {f"weights.{name}": _stored(weight, kind) for name, weight in bundle.weights.items()}
         for name, weight in (bundle.prior_weights or {}).items():
             tensors[f"prior.{name}"] = _stored(weight, kind)
+    if whole:
+        named = (("weights.", bundle.weights), ("prior.", bundle.prior_weights or {}))
+        tensors = as_bytes({part + name: weight for part, some in named for name, weight in some.items()})
     if bundle.ngram is not None:
         record["ngram"] = {"options": dataclasses.asdict(bundle.ngram.options), "share": bundle.ngram.share}
         tensors |= {f"ngram.{name}": _smallest(array) for name, array in bundle.ngram.arrays.items()}
@@ -115,7 +125,7 @@ def read_bundle(path: Path) -> dict[str, Any]:
             record = _record(file.metadata() or {})
             number = record["format"]
             shape = _SHAPES[number]
-            tensors = _tensors(file, shape)
+            tensors = from_bytes(_tensors(file, shape, number))
     except (safetensors.SafetensorError, OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read as a bundle: {error}", _HINT) from error
     weights, prior, counted = (
@@ -224,12 +234,15 @@ def _refused(constant: str) -> Any:  # noqa: ANN401
     raise ValueError(f"{constant} is not JSON")
 
 
-def _tensors(file: Any, shape: type[Options]) -> dict[str, NDArray[Any]]:  # noqa: ANN401  (safetensors has no types)
+def _tensors(file: Any, shape: type[Options], number: int) -> dict[str, NDArray[Any]]:  # noqa: ANN401  (it has no types)
     """All tensors as they are computed with; the library itself has checked that their sizes fit the file."""
     tensors = {}
     for name in file.keys():  # noqa: SIM118  (the file is no mapping)
         known = _TYPES[NGramOptions if name.startswith(_NGRAM) else shape]
         kind = file.get_slice(name).get_dtype()
+        if number >= BYTES and kind == "I8" and not name.startswith(_NGRAM):
+            tensors[name] = file.get_tensor(name)
+            continue
         if kind not in known:
             raise BundleError(
                 f"this bundle's weights {name[:80]!r} are of type {kind}, not {' or '.join(known)}", _HINT
