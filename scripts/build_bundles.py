@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from cantilena.corpus import load_builtin
 from cantilena.experiment import (
     Recipe,
     classical_recipe,
@@ -26,8 +27,12 @@ from cantilena.experiment import (
     tunes_recipe,
     write_card,
 )
+from cantilena.experiment.train_options import TrainRequest
+from cantilena.experiment.train_run import read_material
+from cantilena.experiment.vae_run import learn_vae
 from cantilena.model import Bundle, likelihood
 
+VAE = "tunes-vae"
 SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "model" / "bundles"
 
 
@@ -50,6 +55,24 @@ def build(recipe: Recipe, folder: Path) -> None:
         print(write_card(bundle, name, recipe.corpus, sisters, SHIPPED / f"{name}.md").name)
 
 
+def build_vae(folder: Path) -> None:
+    """Train the VAE of the tunes, and write its bundle into the package; its card stands beside that of `tunes`."""
+    request = TrainRequest("tunes", model="vae", budget=9_000_000)
+    material, facts = read_material(request)
+    folder = folder / "work" / VAE
+    folder.mkdir(parents=True, exist_ok=True)
+    path = SHIPPED / f"{VAE}.safetensors"
+    learn_vae(request, material, facts, folder=folder, resume=True).bundle.save(path, half=True)
+    print(f"{path.name}: {path.stat().st_size:,} bytes")
+    tell_vae(path)
+
+
+def tell_vae(path: Path) -> None:
+    """Write the card of the VAE."""
+    beside = {"tunes": Bundle.load(SHIPPED / "tunes.safetensors")}
+    print(write_card(Bundle.load(path), VAE, load_builtin("tunes"), beside, SHIPPED / f"{VAE}.md").name)
+
+
 def store(bundle: Bundle, path: Path, recipe: Recipe) -> None:
     """Write a bundle small; where matrices become whole numbers it says itself what that costs."""
     bundle.save(path, half=True)
@@ -67,7 +90,7 @@ def store(bundle: Bundle, path: Path, recipe: Recipe) -> None:
 def main() -> None:
     """Make the bundles that are named, or all for which the music is there."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="tunes, classical, piano; all if left out")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="tunes, classical, piano, tunes-vae; all if left out")
     parser.add_argument("--piano-midi", type=Path, help="the pieces of piano-midi.de, a folder a composer")
     parser.add_argument("--work", type=Path, default=Path("runs/bundles"), help="where the work is kept")
     asked = parser.parse_args()
@@ -75,11 +98,16 @@ def main() -> None:
     if asked.piano_midi is not None:
         recipes["classical"] = lambda: classical_recipe(asked.piano_midi)
         recipes["piano"] = lambda: piano_recipe(asked.piano_midi)
-    unknown = [name for name in asked.names if name not in recipes]
+    builders: dict[str, Callable[[], None]] = {
+        name: lambda made=made: build(made(), asked.work)  # type: ignore[misc]
+        for name, made in recipes.items()
+    }
+    builders[VAE] = lambda: build_vae(asked.work)
+    unknown = [name for name in asked.names if name not in builders]
     if unknown:
         parser.error(f"{unknown[0]} is no model, or needs --piano-midi")
-    for name in asked.names or recipes:
-        build(recipes[name](), asked.work)
+    for name in asked.names or builders:
+        builders[name]()
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from cantilena.generation.composer import Composer
 from cantilena.generation.composition import Composition
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.placement import Placement
-from cantilena.model import log_probs_in_bars, numpy_of
+from cantilena.model import MelodyVae, log_probs_in_bars, numpy_of
 from cantilena.music import Melody
 
 Floats = NDArray[np.float64]
@@ -59,7 +59,7 @@ class NextNotes:
 
 
 def next_notes(composer: Composer, melody: Melody, *, style: str = "", temperature: float = 1.0) -> NextNotes:
-    """What a model expects at each step of a melody.
+    """What a model expects at each step of a melody; a VAE, given the melody's own codes.
 
     Args:
         composer: the model with its encoding.
@@ -125,7 +125,10 @@ def _of_tokens(
     """What is expected at each of `(melodies, steps)` tokens, given those before it."""
     encoding = composer.encoding
     bars = placement.bars(encoding, len(tokens), style)
-    log_probs = np.asarray(numpy_of(log_probs_in_bars(composer.model, tokens, bars)), dtype=np.float64)
+    model = composer.model
+    if isinstance(model, MelodyVae):
+        model = model.remembering(tokens, bars)
+    log_probs = np.asarray(numpy_of(log_probs_in_bars(model, tokens, bars)), dtype=np.float64)
     with np.errstate(over="ignore"):  # next to no temperature leaves the most probable alone
         chances = np.exp((log_probs - log_probs.max(axis=-1, keepdims=True)) / temperature)
     chances /= chances.sum(axis=-1, keepdims=True)

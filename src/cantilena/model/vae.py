@@ -119,6 +119,12 @@ class MelodyVae:
         cut = Windows.of(Sequences((tokens,), bars), self.options.bars).sequences
         return self.posterior(cut.padded(range(len(cut))), cut.lengths, cut.bars)[0]
 
+    def remembering(self, tokens: Rows, bars: Bars) -> Decoding:
+        """What `(melodies, steps)` tokens are written from: each melody's own codes, the means of q(z | x)."""
+        codes = [self.codes_of(row, bars[number : number + 1]) for number, row in enumerate(tokens)]
+        most = max(map(len, codes))
+        return Decoding(self, np.stack([np.pad(code, ((0, most - len(code)), (0, 0)), mode="edge") for code in codes]))
+
     def nats_at_most(self, pieces: Sequences) -> NDArray[np.float64]:
         """`(pieces,)` nats: minus a bound on the likelihood of each, by 16 codes a window, the same at every call."""
         from cantilena.model.vae_bound import bound_of_pieces  # which measures what this file computes

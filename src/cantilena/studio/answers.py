@@ -94,6 +94,7 @@ class ModelShown(BaseModel):
     says: str = Field(description="What it is, in plain words.")
     default: bool
     made_here: bool
+    has_codes: bool = Field(description="A VAE: it goes between melodies and varies them, and is not tuned.")
 
 
 class Models(BaseModel):

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from cantilena.errors import __version__
+from cantilena.model import tells_a_bound
 from cantilena.model.bundles import DEFAULT
 from cantilena.studio.answers import About, Gone, Models, ModelShown, RuleSetShown, RuleSetsShown, RuleShown, StyleShown
 from cantilena.studio.bench import Deadline
@@ -91,6 +92,7 @@ def _shown(model: ShownModel) -> ModelShown:
         key=composer.key.name if composer.key else None,
         meter=str(composer.meter) if composer.meter else None,
         licence=model.licence,
+        has_codes=tells_a_bound(composer.model),
         says=model.says,
         default=model.name == DEFAULT,
         made_here=model.made_here,

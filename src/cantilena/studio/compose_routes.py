@@ -14,7 +14,8 @@ from cantilena.studio.answers import Candidate, Candidates, Verdict, Verdicts
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composing import NewNotes, compose
 from cantilena.studio.events import EVENTS, event, failure_event, wants_events
-from cantilena.studio.requests import ComposeRequest, JudgeRequest, RewriteRequest
+from cantilena.studio.latent import interpolate, vary
+from cantilena.studio.requests import ComposeRequest, InterpolateRequest, JudgeRequest, RewriteRequest, VaryRequest
 from cantilena.studio.rewriting import rewrite
 from cantilena.studio.studio import Here, Studio
 from cantilena.web import UNKNOWN
@@ -43,6 +44,18 @@ async def rewrite_bars(asked: RewriteRequest, request: Request, studio: Here) ->
     In events, each candidate's `notes` and `candidate` come before the next one is begun.
     """
     return await _answer(studio, request, lambda deadline: rewrite(asked, studio.composers, studio.judge, deadline))
+
+
+@ROUTES.post("/interpolate", response_model=Candidates, responses={**UNKNOWN, 200: EVENTS})
+async def interpolate_melodies(asked: InterpolateRequest, request: Request, studio: Here) -> Any:  # noqa: ANN401
+    """Go from one melody to another in steps, with a model that is a VAE; answers as compose does."""
+    return await _answer(studio, request, lambda deadline: interpolate(asked, studio.composers, studio.judge, deadline))
+
+
+@ROUTES.post("/vary", response_model=Candidates, responses={**UNKNOWN, 200: EVENTS})
+async def vary_melody(asked: VaryRequest, request: Request, studio: Here) -> Any:  # noqa: ANN401
+    """Vary a melody by more or less, with a model that is a VAE; answers as compose does."""
+    return await _answer(studio, request, lambda deadline: vary(asked, studio.composers, studio.judge, deadline))
 
 
 @ROUTES.post("/judge")

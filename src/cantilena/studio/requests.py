@@ -90,6 +90,31 @@ class RewriteRequest(Drawing):
     last: Annotated[int, Field(ge=0, le=LIMITS.bars)] = Field(description="The last one.")
 
 
+class InterpolateRequest(Shape):
+    """Two melodies to go between."""
+
+    model: ModelName = Field(default="tunes-vae", description="A VAE of `GET /api/models`.")
+    first: MelodyShape = Field(description="Where the way begins; it is the first candidate, note for note.")
+    last: MelodyShape = Field(description="Where it ends; the last candidate.")
+    steps: Annotated[int, Field(ge=2, le=LIMITS.candidates)] = Field(default=5, description="Melodies, ends and all.")
+    key: Name = Field(default="", description="Of all between the ends; along the circle of fifths where empty.")
+    range: Name = Field(default="", description="The lowest and highest new note, such as `C4-A5`.")
+    constrain: Annotated[str, StringConstraints(max_length=400)] = Field(
+        default="", description="Rules that no new note may break while another keeps them, such as `rl-tuner:key`."
+    )
+    rules: RulesShape = Field(default=RulesShape(), description="The rules that judge what was composed.")
+
+
+class VaryRequest(Drawing):
+    """A melody to vary."""
+
+    model: ModelName = Field(default="tunes-vae", description="A VAE of `GET /api/models`.")
+    melody: MelodyShape = Field(description="What is varied.")
+    amount: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
+        default=0.3, description="0 for the melody itself to 1 for a free draw."
+    )
+
+
 class JudgeRequest(Shape):
     """Melodies to judge, and by which rules."""
 

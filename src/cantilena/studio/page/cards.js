@@ -62,7 +62,7 @@ function card(column, candidate) {
 }
 
 function refresh(element, column, candidate, place) {
-  const name = candidate.rewritten ? `Bars ${candidate.rewritten.first}–${candidate.rewritten.last} anew, ${candidate.number}` : candidate.number ? `Number ${candidate.number}` : "As it was";
+  const name = candidate.way ? candidate.way : candidate.rewritten ? `Bars ${candidate.rewritten.first}–${candidate.rewritten.last} anew, ${candidate.number}` : candidate.number ? `Number ${candidate.number}` : "As it was";
   const isShown = column.chosen === candidate.id, isPlaying = isShown && state.playing && activeColumn() === column;
   element.classList.toggle("shown", isShown);
   element.querySelector(".card-name").textContent = name;

@@ -104,8 +104,8 @@ class ColumnView {
     this.element.dataset.ready = String(candidate.id);
   }
 
-  #facts({ melody, number, rewritten, model }) {
-    const which = rewritten ? `bars ${rewritten.first}–${rewritten.last} anew` : number ? `number ${number}` : "";
+  #facts({ melody, number, rewritten, way, model }) {
+    const which = way ? way.toLowerCase() : rewritten ? `bars ${rewritten.first}–${rewritten.last} anew` : number ? `number ${number}` : "";
     const facts = [this.column.note, keyTitle(melody.key), melody.meter, which];
     this.facts.textContent = facts.filter(Boolean).join(" · ");
     this.element.dataset.model = model;

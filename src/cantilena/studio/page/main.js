@@ -2,6 +2,7 @@
 
 import { ask, stay } from "/page/api.js";
 import { listenToBeginning } from "/page/beginning.js";
+import { listenToBetween } from "/page/between.js";
 import { listenToChrome } from "/page/chrome.js";
 import { colourBy, listenToColours } from "/page/colours.js";
 import { listenToColumns } from "/page/columns.js";
@@ -108,7 +109,7 @@ function listenToButton() {
   on("beginning", () => byId("compose").focus());
 }
 
-for (const listen of [listenToChrome, listenToSettings, listenToPrimer, listenToColours, listenToColumns, listenToBeginning, listenToRules, listenToHeat, listenToTuning, listenToHistory, listenToKeyboard, listenToLetters, listenToShortcuts, listenToPlayer, listenToButton]) listen();
+for (const listen of [listenToChrome, listenToSettings, listenToPrimer, listenToColours, listenToColumns, listenToBeginning, listenToRules, listenToBetween, listenToHeat, listenToTuning, listenToHistory, listenToKeyboard, listenToLetters, listenToShortcuts, listenToPlayer, listenToButton]) listen();
 byId("midi").addEventListener("click", connectMidi);
 addEventListener("popstate", () => { if (isLoaded) restore(); });
 on("back", () => { if (!isLoaded) load(); });

@@ -13,6 +13,7 @@ const CHECKS = ["greedy", "with_primer"];
 const TITLES = {
   tunes: "Folk tunes, plain model", "tunes+rl": "Folk tunes, tuned on rules", "tunes+rl-tuner": "Folk tunes, tuned on the paper’s rules",
   classical: "Classical, plain model", "classical+rl": "Classical, tuned on rules",
+  "tunes-vae": "Folk tunes, to go between melodies",
   piano: "Piano with chords, plain model", "piano+rl": "Piano with chords, tuned on the paper’s rules",
 };
 

@@ -42,7 +42,7 @@ export async function watchJobs() {
 }
 
 function offer() {
-  const untuned = state.models.filter((model) => !model.tuned);
+  const untuned = state.models.filter((model) => !model.tuned && !model.has_codes);
   const field = byId("tune-model"), before = field.value;
   field.replaceChildren(...untuned.map((model) => make("option", { value: model.name }, modelTitle(model.name))));
   if (untuned.some((model) => model.name === before)) field.value = before;
