@@ -68,7 +68,7 @@ def test_a_melody_is_varied_by_the_amount_of_the_slider(visit: Any) -> None:
     desk.page.keyboard.press("End")
     assert slider.get_attribute("aria-valuetext") == "everything: a free draw"
     desk.page.click("#between-vary")
-    desk.page.wait_for_function("document.querySelector('.facts').textContent.includes('varied by 100 %')")
+    desk.page.locator(".facts", has_text="varied by 100 %").wait_for()
     assert desk.see(".card").count() == 2
     assert desk.melody() != before
 
