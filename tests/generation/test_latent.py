@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cantilena.corpus import in_plain_key
 from cantilena.encoding import GridEncoding
 from cantilena.errors import UsageError
 from cantilena.formats import write
@@ -20,10 +21,11 @@ from cantilena.generation import (
     LatentOptions,
     SamplingOptions,
     between,
+    load,
     read_melody_or_notes,
 )
 from cantilena.generation.latent_codes import key_between
-from cantilena.model import Bundle, MelodyVae, VaeOptions, vae_shapes
+from cantilena.model import Bars, Bundle, MelodyVae, Sequences, VaeOptions, Windows, reconstruction, vae_shapes
 from cantilena.music import Key, Melody, Meter, Tempo
 from cantilena.theory import Context
 from cantilena.theory.in_key import out_of_key
@@ -226,3 +228,28 @@ def test_what_cannot_be_is_said_in_a_sentence(grid: Composer) -> None:
     ):
         with pytest.raises(UsageError, match=words):
             asked()
+
+
+def test_a_melody_has_its_code_in_the_octave_in_which_such_are_learned() -> None:
+    tune = read_melody_or_notes("G4 B4 D5 G5 F#5 D5 B4 G4")
+    coded = CodedMelody.of(VAE, tune)
+    learned = in_plain_key(tune, low=GRID.low, high=GRID.high)
+    assert coded.placement.primer.tolist() == GRID.encode(learned).tolist()
+    assert VAE.interpolate(tune, FIRST, 2)[0].notes == tune.notes
+    assert GRID.decode(coded.placement.primer).transposed(coded.placement.semitones).notes == tune.notes
+
+
+def test_the_vae_that_ships_says_bars_back_and_its_variations_go_further_with_the_amount() -> None:
+    composer = load("tunes-vae")
+    model = composer.model
+    assert isinstance(model, MelodyVae)
+    tune = read_melody_or_notes("G4/8 A4/8 B4 D5 B4 G4/2 A4 B4 C5/8 B4/8 A4 B4/2 G4/2")
+    coded = CodedMelody.of(composer, tune)
+    windows = Windows.of(Sequences((coded.placement.primer,), Bars.common_time(1)), model.options.bars).sequences
+    assert reconstruction(model, windows).steps > 0.85
+    itself = composer.vary(tune, 0.0)[0]
+    amounts = (0.3, 0.5, 0.75, 1.0)
+    far = [np.mean([distance(one, itself) for one in composer.vary(tune, amount, melodies=16)]) for amount in amounts]
+    assert all(earlier < later for earlier, later in pairwise([0.0, *far])), far
+    for melody in composer.interpolate(tune, FIRST, 5)[1:-1]:
+        assert outside(melody, melody.key or Key()) == 0

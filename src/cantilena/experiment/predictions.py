@@ -106,6 +106,7 @@ class Margin:
         metric: `nats_per_step`, or the same in plain keys.
         interval: the second's less the first's: below 0 where the second predicts better; NaN where undefined.
         reason: why it is undefined, if it is.
+        bounded: whether one of the two tells no more than a bound.
 
     Example:
         >>> Margin("ngram", "lstm", "nats_per_step", Interval(-0.031, -0.041, -0.021)).text()
@@ -117,6 +118,7 @@ class Margin:
     metric: str
     interval: Interval
     reason: str = ""
+    bounded: bool = False
 
     @property
     def clear(self) -> bool:
@@ -141,6 +143,7 @@ class Margin:
         bounds = sorted((math.copysign(1.0, value) * low, math.copysign(1.0, value) * high))
         sure = f" (95 %: {bounds[0]:.4f} to {bounds[1]:.4f})" if math.isfinite(low) else ""
         margin = "a clear margin" if self.clear else "not a clear margin"
+        margin += ", as far as a bound tells" if self.bounded else ""
         return f"{self.second} needs {abs(value):.4f} nats a step{place} {word} than {self.first}{sure}: {margin}"
 
 
@@ -165,7 +168,8 @@ def margins_between(first: Prediction, second: Prediction, seed: int) -> list[Ma
                 further = theirs[ending].nats - ours[ending].nats
                 draws = generator(seed, "likelihood")
                 interval = bootstrap_ratio(further, steps, first.pieces.labels, draws)
-            margins.append(Margin(first.name, second.name, f"nats_per_step{ending}", interval, reason))
+            bounded = first.found.at_most or second.found.at_most
+            margins.append(Margin(first.name, second.name, f"nats_per_step{ending}", interval, reason, bounded))
     return margins
 
 

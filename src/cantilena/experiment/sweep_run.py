@@ -89,7 +89,7 @@ def run_sweep(
     if importlib.util.find_spec("optuna") is None:
         raise MissingError("searches are made by Optuna, which is not installed", "pip install 'cantilena[sweep]'")
     if request.model != "network" or request.blend:
-        raise UsageError("a search for an n-gram or a blend", "search for a network, then train it with --blend")
+        raise UsageError("a search for an n-gram, a VAE or a blend", "search for a network, then train it with --blend")
     space = _free(load_space(options.search), request)
     first = _checked(space, request)
     # What follows imports torch and Optuna, which takes seconds.

@@ -7,8 +7,8 @@ A variation by the amount a, from 0 to 1, has the code
 
     sqrt(1 - a^2) mean + a noise,        noise ~ N(0, I),
 
-which is as likely under the prior as the melody's own, and for a = 1 a free draw from it. Tokens are drawn at the
-temperature a, and p(v) of the melody's own token at a step is made 1 / a times as large before: so the melody comes
+which is as likely under the prior as the melody's own, and for a = 1 a free draw from it. At each step p(v) of the
+melody's own token is made 1 / a times as large, then tokens are drawn at the temperature sqrt(a): so the melody comes
 back whole as a goes to 0, even where its code does not remember all of it.
 """
 
@@ -110,7 +110,7 @@ def variations(
         melody: what is varied, in any key and meter.
         amount: 0 for the melody itself to 1 for a free draw from the prior.
         melodies: how many, 1..10000; melody k is the same however many are asked for.
-        sampling: how tokens are drawn; the temperature is multiplied by the amount.
+        sampling: how tokens are drawn; the temperature is multiplied by the amount's square root.
         seed: the same seed gives the same melodies.
         range: of the new notes, such as `C4-A5`.
         constrain: rules that no new note may break while another keeps them.
@@ -144,7 +144,7 @@ def variations(
     drawn = asked.drawn(
         _Leaning(Decoding(vae, np.stack(codes)), own, -float(np.log(amount))),
         np.stack(uniforms),
-        replace(sampling, temperature=max(amount * sampling.temperature, _COLDEST)),
+        replace(sampling, temperature=max(amount**0.5 * sampling.temperature, _COLDEST)),
     )
     about = {"key": placement.key, "tempo": placement.tempo, "pickup": placement.pickup}
     name = melody.title or "A melody"

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
 from cantilena.generation.options import ComposeOptions
-from cantilena.generation.placement import Placement
+from cantilena.generation.placement import Placement, tokens_within
 from cantilena.model import Bars, MelodyVae
-from cantilena.music import Key, Melody, find_key
+from cantilena.music import Key, Melody, find_key, parse_pitch_range
 
 if TYPE_CHECKING:
     from cantilena.generation.composer import Composer
@@ -69,6 +70,8 @@ class CodedMelody:
             )
         idea = melody if melody.key else replace(melody, key=find_key(melody) or Key())
         placement, _ = composer.placed(ComposeOptions(range=range_), idea)
+        if composer.plain_keys:
+            placement = _as_learned(composer.encoding, placement, idea, range_)
         if not len(placement.primer):
             raise UsageError("a melody shorter than a step of the grid", "give one of a sixteenth or more")
         fit = composer.encoding.fit(idea.transposed(-placement.semitones))
@@ -93,6 +96,25 @@ class CodedMelody:
     def lost(self) -> dict[str, int]:
         """What the codes do not know: notes `folded`, `rounded` and `dropped`."""
         return {"folded": self.folded, "rounded": self.rounded, "dropped": self.dropped}
+
+
+def _as_learned(encoding: Encoding, placement: Placement, idea: Melody, range_: str) -> Placement:
+    """The same in the octave in which models of plain keys learn such a melody (`corpus/plain_key.py`)."""
+    from cantilena.corpus import semitones_to_plain  # which brings the readers of files
+
+    pitches = [pitch for note in idea.sounding for pitch in note.pitches]
+    struck = encoding.line(np.arange(len(encoding.vocabulary))[None, :]).pitch[0]
+    low, high = int(struck[struck >= 0].min()), int(struck.max())
+    moved = semitones_to_plain(pitches, idea.key, low=low, high=high)
+    if not (min(pitches) + moved >= 0 and max(pitches) + moved <= 127):
+        return placement
+    within = parse_pitch_range(range_) if range_.strip() else None
+    return replace(
+        placement,
+        primer=encoding.encode(idea.transposed(moved)),
+        semitones=-moved,
+        allowed=tokens_within(encoding, -moved, within),
+    )
 
 
 def vae_of(composer: Composer) -> MelodyVae:
