@@ -10,6 +10,7 @@ its whole piece, whose past a VAE of windows never hears. With --draw a way betw
 from __future__ import annotations
 
 import argparse
+import copy
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -96,6 +97,12 @@ def comes_back(vae: MelodyVae, material: Material) -> list[str]:
                 back = reconstruction(vae, some)
                 cells = f"{back.steps:.1%} | {back.bars:.1%} | {back.windows:.1%}"
                 rows.append(f"| {label} | {len(some):,} | {cells} |")
+    forgetful = copy.copy(vae)  # the same writer, which is told nothing: what comes back by chance
+    nothing = np.zeros((1, vae.options.latent), dtype=np.float32)
+    forgetful.posterior = lambda tokens, *_: (nothing.repeat(len(tokens), axis=0),) * 2  # type: ignore[method-assign]
+    back = reconstruction(forgetful, windows)
+    cells = f"{back.steps:.1%} | {back.bars:.1%} | {back.windows:.1%}"
+    rows.append(f"| test, from the code 0 | {len(windows):,} | {cells} |")
     return rows
 
 
