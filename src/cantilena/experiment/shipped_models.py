@@ -12,7 +12,7 @@ from cantilena.errors import BundleError
 from cantilena.experiment.card_recipe import network_in_words
 from cantilena.experiment.card_sources import plain, sources_of
 from cantilena.experiment.model_card import card_markdown, held_out_nats
-from cantilena.model import Bundle, find_bundle, shipped_bundles
+from cantilena.model import Bundle, VaeOptions, find_bundle, shipped_bundles
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class ShippedModel:
         size: bytes of its file.
         licence: of its weights.
         nats_per_step: on the held-out pieces of its corpus, as its card has it; None where it has no card.
+        bound: whether it needs so many at most: a VAE tells no more.
     """
 
     name: str
@@ -32,6 +33,7 @@ class ShippedModel:
     size: int
     licence: str
     nats_per_step: float | None
+    bound: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """As `models list --json` prints it."""
@@ -41,6 +43,7 @@ class ShippedModel:
             "bytes": self.size,
             "licence": self.licence,
             "test_nats_per_step": self.nats_per_step,
+            **({"bound": True} if self.bound else {}),
         }
         return told if self.nats_per_step is not None else {**told, "reason": "its card tells no likelihood"}
 
@@ -65,6 +68,7 @@ def shipped_models() -> list[ShippedModel]:
                 path.stat().st_size,
                 bundle.licence,
                 held_out_nats(card.read_text(encoding="utf-8")) if card is not None else None,
+                isinstance(bundle.options, VaeOptions),
             )
         )
     return models
@@ -75,7 +79,8 @@ def listed_models(models: Sequence[ShippedModel]) -> str:
     width = max((len(model.name) for model in models), default=0)
     rows = []
     for one in models:
-        nats = f"{one.nats_per_step:.3f} nats a step" if one.nats_per_step is not None else "not measured"
+        most = "at most " if one.bound else ""
+        nats = f"{most}{one.nats_per_step:.3f} nats a step" if one.nats_per_step is not None else "not measured"
         rows.append(f"{one.name:<{width}}  {one.size / 1e6:5.1f} MB  {nats}  {one.what}; {one.licence or 'no licence'}")
     return "\n".join(rows)
 
