@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from cantilena.cli import main
 from cantilena.corpus import load_builtin
-from cantilena.experiment import check_copies
+from cantilena.experiment import CopyCheck, check_copies
 from cantilena.generation import Composition
+from cantilena.model import Bundle, find_bundle
 from cantilena.music import Melody
 from cantilena.runs import read_json
 
@@ -26,7 +27,7 @@ def learned() -> Melody:
 
 
 def test_a_learned_tune_in_another_key_is_a_copy_with_its_place(learned: Melody) -> None:
-    (checked,) = check_copies("tunes", [as_composed(learned.transposed(3), learned.length // 6)]) or ()
+    (checked,) = check_copies("tunes", [as_composed(learned.transposed(3), learned.length // 6)]).melodies
     assert checked.is_copy
     assert checked.place is not None
     assert checked.place.notes >= len(learned.sounding) - 2
@@ -40,12 +41,21 @@ def test_a_learned_tune_in_another_key_is_a_copy_with_its_place(learned: Melody)
 def test_a_primer_is_not_held_against_a_melody(learned: Melody) -> None:
     new = Melody.of([(60 + 7 * k % 13, 6 + 12 * (k % 3)) for k in range(16)])
     both = as_composed(learned.until(24 * 32).then(new), new.length // 6)
-    (checked,) = check_copies("tunes", [both]) or ()
+    (checked,) = check_copies("tunes", [both]).melodies
     assert not checked.is_copy
 
 
-def test_nobody_can_tell_of_a_corpus_that_does_not_ship(learned: Melody, tmp_path) -> None:
-    assert check_copies("tunes", []) is None
+def test_a_corpus_that_does_not_ship_is_asked_for_and_looked_through(learned: Melody, tmp_path) -> None:
+    assert check_copies("tunes", []) == CopyCheck(())
+    bundle = Bundle.load(find_bundle("tunes"))
+    replace(bundle, provenance={"corpus": {"name": "mine"}}).save(tmp_path / "mine.safetensors")
+    load_builtin("ryan").save(tmp_path / "mine.arrow")
+    copy = [as_composed(learned, learned.length // 6)]
+    unknown = check_copies(str(tmp_path / "mine.safetensors"), copy)
+    assert unknown.melodies == ()
+    assert unknown.reason == "this model learned the corpus 'mine', which does not ship: name it with --against"
+    (checked,) = check_copies(str(tmp_path / "mine.safetensors"), copy, str(tmp_path / "mine.arrow")).melodies
+    assert checked.is_copy
 
 
 def test_compose_answers_what_was_copied_unless_told_not_to(tmp_path, capsys: pytest.CaptureFixture[str]) -> None:

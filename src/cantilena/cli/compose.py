@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,6 @@ from cantilena.model import Precision
 from cantilena.model.bundles import DEFAULT
 
 if TYPE_CHECKING:
-    from cantilena.experiment import CheckedMelody
     from cantilena.generation import BarRange, Composer, Composition
 
 
@@ -29,6 +28,7 @@ def run(
     out: Path = Path("melodies"),
     expressive: bool = False,
     copy_check: bool = True,
+    against: str = "",
     precision: Precision = "float32",
     force: bool = False,
     seed: Seed = 1,
@@ -46,6 +46,8 @@ def run(
         out: The folder to write.
         expressive: Play the MIDI and sound files with expression: phrases swell and ebb, strong beats are stressed.
         copy_check: Look whether a melody copies more of what its model learned than people's melodies borrow.
+        against: The corpus to look for copies in: a corpus file, a folder of scores, or the name of one that ships; the
+            one that the model learned if left out, where that ships.
         precision: What networks of over 5 million weights multiply in; auto is bfloat16 where the processor gains by
             it: three times as fast for many melodies, and other melodies from the same seed.
         force: Replace melodies that are in the folder.
@@ -56,6 +58,7 @@ def run(
         cantilena compose MODEL --interpolate idea/001.mid idea/002.mid --steps 5 --out way
         cantilena compose MODEL --vary "C4 D4 E4/2 G4 E4 C4/2" --amount 0.3 -n 4 --out varied
     """
+    from cantilena.experiment import CopyCheck, check_copies
     from cantilena.generation import check_free, load, write_melodies
 
     bars = options.bars_to_rewrite() if of is not None else None
@@ -80,7 +83,9 @@ def run(
     written = write_melodies(melodies, out, force=force, manifest=about, expressive=expressive)
     ends = (0, len(melodies) - 1) if latent.interpolate else () if latent.amount != 0 else range(len(melodies))
     new = [row for row in range(len(melodies)) if row not in ends]
-    checked = _checked(bundle, [_until(melodies[row], bars) for row in new]) if copy_check and new else None
+    checked = (
+        check_copies(bundle, [_until(melodies[row], bars) for row in new], against) if copy_check else CopyCheck(())
+    )
     files = ", ".join(path.name for path in written[0].files.values())
     text = f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}"
     if options.constrain.strip():
@@ -88,12 +93,12 @@ def run(
     for name, counts in lost.items():
         changes = ", ".join(f"{count} {_LACKS[what]}" for what, count in counts.items() if count)
         text += f"\nnotes of {name} that its codes lack or have otherwise: {changes}" if changes else ""
-    if copy_check and new and checked is None:
-        text += "\nnot looked for copies: the corpus that this model learned is not at hand, or its notes have no time"
+    if checked.reason:
+        text += f"\nnot looked for copies: {checked.reason}"
     facts = [one.facts() for one in written]
     if bars is not None:
         facts = [{**row, "of": str(of), "bars": [bars.first, bars.last]} for row in facts]
-    for row, one in zip(new, checked or (), strict=bool(checked)):
+    for row, one in zip(new, checked.melodies, strict=bool(checked.melodies)):
         facts[row]["copied"] = one.to_json()
         if one.is_copy and one.place is not None:
             number = written[row].files["mid"].stem
@@ -160,12 +165,6 @@ def _until(melody: Composition, bars: BarRange | None) -> Composition:
     from cantilena.generation import Gap
 
     return melody if bars is None else melody.until(Gap.of(melody, bars).end)
-
-
-def _checked(bundle: str, melodies: Sequence[Composition]) -> Sequence[CheckedMelody] | None:
-    from cantilena.experiment import check_copies
-
-    return check_copies(bundle, melodies)
 
 
 def _rules_kept(broken: int) -> str:

@@ -2,6 +2,7 @@ from .card_numbers import CardNumbers as CardNumbers
 from .card_numbers import HeldOutRow as HeldOutRow
 from .card_numbers import measure_for_card as measure_for_card
 from .copy_check import CheckedMelody as CheckedMelody
+from .copy_check import CopyCheck as CopyCheck
 from .copy_check import check_copies as check_copies
 from .corpora import read_corpus as read_corpus
 from .corpora import report_on as report_on

@@ -44,24 +44,45 @@ class CheckedMelody:
         }
 
 
-def check_copies(bundle: str, melodies: Sequence[Composition]) -> list[CheckedMelody] | None:
+@dataclass(frozen=True)
+class CopyCheck:
+    """What was found of all that was composed, or why nobody can tell.
+
+    Args:
+        melodies: an answer for each; empty where there is none.
+        reason: why there is none, with what to do; empty where there is one.
+    """
+
+    melodies: tuple[CheckedMelody, ...]
+    reason: str = ""
+
+
+def check_copies(bundle: str, melodies: Sequence[Composition], against: str = "") -> CopyCheck:
     """Look for what composed melodies copied; the primer is not counted.
 
     Args:
         bundle: the model, by path or by the name of one that ships with the package.
         melodies: what it composed, of one length.
+        against: the corpus that may have been copied, by name, file or folder; where empty the one that the model
+            learned, if it ships.
 
-    Returns:
-        One answer a melody; None where nobody can tell: the corpus does not ship, or the model's notes have no time.
+    Raises:
+        CorpusError: the corpus that is named cannot be read.
     """
     loaded = Bundle.load(find_bundle(bundle))
-    if not loaded.encoding.tells_time or not melodies:
-        return None
-    from cantilena.corpus import load_builtin  # not before it is known that a corpus is asked for
-    from cantilena.experiment.learned_corpus import shipped_corpus
+    if not melodies:
+        return CopyCheck(())
+    if not loaded.encoding.tells_time:
+        return CopyCheck((), "this model's notes have no time")
+    from cantilena.corpus import open_corpus  # not before it is known that a corpus is asked for
+    from cantilena.experiment.learned_corpus import named_corpus, shipped_corpus
 
-    name = shipped_corpus(loaded)
-    return _beside(load_builtin(name), melodies, loaded.encoding.step_ticks) if name else None
+    name = against or shipped_corpus(loaded)
+    if not name:
+        learned = named_corpus(loaded)
+        which = f"the corpus '{learned}'" if learned else "a corpus"
+        return CopyCheck((), f"this model learned {which}, which does not ship: name it with --against")
+    return CopyCheck(tuple(_beside(open_corpus(name), melodies, loaded.encoding.step_ticks)))
 
 
 def _beside(corpus: Corpus, melodies: Sequence[Composition], step_ticks: int) -> list[CheckedMelody]:
