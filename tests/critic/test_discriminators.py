@@ -34,7 +34,9 @@ def test_what_is_heard_so_far_says_nothing_of_what_comes() -> None:
     line = drawn(50, 1)
     whole = heard_so_far(line, 0, 16)
     for steps in (1, 7, 23):
-        begun = Line(line.event[:, :steps], line.pitch[:, :steps], line.pitch_classes[:, :steps], line.length * 0 + steps)
+        begun = Line(
+            line.event[:, :steps], line.pitch[:, :steps], line.pitch_classes[:, :steps], line.length * 0 + steps
+        )
         np.testing.assert_array_equal(heard_so_far(begun, 0, 16), whole[:, :steps])
 
 

@@ -100,9 +100,7 @@ def test_rules_and_critic_are_divided_by_c_together() -> None:
 
 
 @pytest.mark.parametrize("look", [0, 2])
-def test_a_resumed_run_is_the_uninterrupted_one(
-    look: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_resumed_run_is_the_uninterrupted_one(look: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cantilena.tuning.loop._CHECKPOINT_EVERY", 0.0)
     asked = options(rules="paper", watch=WatchOptions(look=look, watched=96))
     whole = tune(bundle(), asked, critic_people=people())

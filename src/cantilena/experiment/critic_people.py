@@ -1,7 +1,7 @@
 """People's melodies for the three listeners of a tuning, three sets of pieces that have none in common.
 
-Those that reward hear the pieces that models learn from, the one that stops a run those that training is stopped by, and
-the one that judges afterwards (`critic.listen`) those that are held out: the splits of a corpus, by piece.
+Those that reward hear the pieces that models learn from, the one that stops a run those that training is stopped by,
+and the one that judges afterwards (`critic.listen`) those that are held out: the splits of a corpus, by piece.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "
             where = f"in {context.meter}, {context.key.mode}, {steps} steps long"
             raise CorpusError(
                 f"{name} has {len(heard)} melodies of {heard.pieces} pieces {where} to {purpose}",
-                f"it takes {LEAST_EXCERPTS} of {LEAST_PIECES}: give a larger --against, another --meter or fewer --steps",
+                f"it takes {LEAST_EXCERPTS} of {LEAST_PIECES}: give another --against, another --meter or fewer --steps",
             )
     return CriticPeople(train, valid)
 

@@ -137,16 +137,18 @@ def watch_for(
         learner: before its first update.
         options: how to tune.
         people: `(excerpts, steps)` tokens of people's melodies, or None.
-        critic_people: whom the listener that stops a run hears; not read without a critic.
+        critic_people: whom the listener that stops a run hears, in place of `people`; not read without a critic.
     """
     tokens, _, uncertain = _fresh(learner, options, update=0, prior_alone=True)
     line_of = learner.reward.encoding.line
     held = people[:, : options.steps] if people is not None and people.shape[1] >= options.steps else None
-    untuned, listener, before = line_of(tokens), None, None
-    if learner.critic is not None and critic_people is not None:
-        listener = StoppingListener(critic_people.stopping, learner.reward.context.steps_per_bar)
-        before = listener.listen(untuned, generator(options.seed, "listen", 0))
-    return Watch(line_of(held) if held is not None else None, untuned, uncertain, listener, before)
+    beside, untuned = line_of(held) if held is not None else None, line_of(tokens)
+    if learner.critic is None or critic_people is None:
+        return Watch(beside, untuned, uncertain)
+    # Everything that stops the run, diversity too, is held beside pieces that judge nothing afterwards.
+    listener = StoppingListener(critic_people.stopping, learner.reward.context.steps_per_bar)
+    before = listener.listen(untuned, generator(options.seed, "listen", 0))
+    return Watch(critic_people.stopping.line, untuned, uncertain, listener, before)
 
 
 def _is_time(updates: int, options: TuningOptions) -> bool:

@@ -189,7 +189,9 @@ class Watch:
 
     def _told_better(self, told: Told, reward: float, earlier: Sequence[Look]) -> list[str]:
         """An alarm where the listener tells better than once it did, while what the melodies earn rose."""
-        known = [(look.told["high"], look.told["auc"], look.reward + (look.critic or 0.0)) for look in earlier if look.told]
+        known = [
+            (look.told["high"], look.told["auc"], look.reward + (look.critic or 0.0)) for look in earlier if look.told
+        ]
         if self.before is not None:
             known.append((self.before.auc.high, self.before.auc.value, -math.inf))
         if not known:
