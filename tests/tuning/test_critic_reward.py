@@ -28,7 +28,9 @@ from cantilena.tuning import (
 GRID = GridEncoding()
 STEPS, G4 = 8, 21
 SMALL = NetworkOptions(width=24, embedding=16)
-HEARING = CriticOptions(critic=True, critic_start=60, critic_members=2, critic_replay=256)
+HEARING = CriticOptions(
+    critic=True, critic_start=60, critic_members=2, critic_replay=256, critic_every=1, critic_lessons=3
+)
 
 
 def bundle() -> Bundle:
@@ -65,7 +67,8 @@ def people() -> CriticPeople:
 
 @pytest.mark.parametrize("algorithm", ["rloo", "ppo"])
 def test_the_model_learns_how_people_begin(algorithm: str) -> None:
-    asked = options(algorithm=algorithm, updates=50, learning_rate=0.02)
+    hearing = replace(HEARING, critic_lessons=6)
+    asked = options(algorithm=algorithm, updates=60, melodies=96, learning_rate=0.01, critic=hearing)
     tuned = tune(bundle(), asked, critic_people=people())
     before, after = (
         float((sample_melodies(model, 400, STEPS, torch.Generator().manual_seed(7))[:, 0] == G4).double().mean())
@@ -74,7 +77,7 @@ def test_the_model_learns_how_people_begin(algorithm: str) -> None:
     assert before < 0.1
     assert after > 0.5
     assert list(tuned.history.terms) == ["critic"]
-    assert len(tuned.history.accuracy) == 50
+    assert len(tuned.history.accuracy) == 60
     assert tuned.history.accuracy[-1] < tuned.history.accuracy[0]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -18,7 +19,9 @@ from cantilena.runs import derived_seed, generator
 
 _BATCH = 64
 """Melodies of either side in a lesson of one member."""
-_RATE, _DECAY = 5e-3, 0.05
+_RATE, _DECAY = 8e-3, 0.05
+_FOLLOWS = 0.5
+"""How far what answers follows what learns, at each lesson: answers that jump make who learns from them jump."""
 _AT_ONCE = 512
 _EXAMINED = 256
 
@@ -48,6 +51,8 @@ class PeoplesMelodies:
 
 class Discriminators:
     """An ensemble of discriminators that goes on learning while what they must tell changes.
+
+    What answers are running means of their weights (B. Polyak and A. Juditsky 1992).
 
     Args:
         people: people's melodies.
@@ -89,6 +94,7 @@ class Discriminators:
             torch.manual_seed(derived_seed(seed, "discriminators", "weights"))
             kinds = kinds_heard(steps_per_bar)
             self.members = nn.ModuleList(Discriminator(kinds) for _ in range(members)).to(self.device)
+        self.answering = copy.deepcopy(self.members).requires_grad_(False)
         self.optimizers = [torch.optim.AdamW(m.parameters(), lr=_RATE, weight_decay=_DECAY) for m in self.members]
 
     def hear(self, line: Line, tonic: int) -> Tensor:
@@ -123,14 +129,16 @@ class Discriminators:
                     loss.backward()  # type: ignore[no-untyped-call]
                     nn.utils.clip_grad_norm_(member.parameters(), 1.0)
                     optimizer.step()
-        self.members.eval()
+                with torch.no_grad():
+                    for slow, fast in zip(self.answering.parameters(), self.members.parameters(), strict=True):
+                        slow.lerp_(fast, _FOLLOWS)
 
     @torch.no_grad()
     def log_odds(self, heard: Tensor) -> Tensor:
         """The members' mean log D - log(1 - D) for each prefix, `(melodies, steps)`: above 0 sounds like people's."""
-        self.members.eval()
+        self.answering.eval()
         parts = [
-            torch.stack([member(part.to(self.device, torch.int64)) for member in self.members]).mean(0)
+            torch.stack([member(part.to(self.device, torch.int64)) for member in self.answering]).mean(0)
             for part in (heard[first : first + _AT_ONCE] for first in range(0, len(heard), _AT_ONCE))
         ]
         return torch.cat(parts)
@@ -143,10 +151,10 @@ class Discriminators:
             generated: what was heard of melodies that nobody has learned from yet.
             round_: which of people's are asked about.
         """
-        self.members.eval()
+        self.answering.eval()
         rng = generator(self.seed, "discriminators", "examined", round_)
         theirs, ours = [], []
-        for member, rows in zip(self.members, self.examined, strict=True):
+        for member, rows in zip(self.answering, self.examined, strict=True):
             if not len(rows):
                 continue
             people = self._people[rng.choice(rows, min(_EXAMINED, len(rows)), replace=False)]
@@ -158,6 +166,7 @@ class Discriminators:
     def state(self) -> dict[str, Tensor]:
         """All that was learned, as tensors by name: weights and what the optimizers remember."""
         tensors = {f"members.{name}": tensor for name, tensor in self.members.state_dict().items()}
+        tensors |= {f"answering.{name}": tensor for name, tensor in self.answering.state_dict().items()}
         for number, optimizer in enumerate(self.optimizers):
             for index, entry in optimizer.state_dict()["state"].items():
                 tensors |= {f"optimizer.{number}.{index}.{name}": tensor for name, tensor in entry.items()}
@@ -170,8 +179,8 @@ class Discriminators:
             KeyError: something is missing.
             RuntimeError: it is of discriminators of another shape.
         """
-        begin = "members."
-        self.members.load_state_dict({n[len(begin) :]: t for n, t in tensors.items() if n.startswith(begin)})
+        for begin, part in (("members.", self.members), ("answering.", self.answering)):
+            part.load_state_dict({n[len(begin) :]: t for n, t in tensors.items() if n.startswith(begin)})
         for number, optimizer in enumerate(self.optimizers):
             remembered: dict[int, dict[str, Tensor]] = {}
             for name, tensor in tensors.items():

@@ -51,7 +51,7 @@ def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "
             where = f"in {context.meter}, {context.key.mode}, {steps} steps long"
             raise CorpusError(
                 f"{name} has {len(heard)} melodies of {heard.pieces} pieces {where} to {purpose}",
-                f"it takes {LEAST_EXCERPTS} of {LEAST_PIECES}: give another --against, another --meter or fewer --steps",
+                f"it takes {LEAST_EXCERPTS} of {LEAST_PIECES}: give another --against or --meter, or fewer --steps",
             )
     return CriticPeople(train, valid)
 

@@ -86,7 +86,7 @@ class Learner(ABC):
         return sample_melodies(self.composer(), melodies, self.options.steps, self.generator, bars=bars)
 
     def judge(self, tokens: Tensor) -> dict[str, NDArray[np.float64]]:
-        """What each rule says of fresh melodies, as `MusicReward.terms`, and the critic, which then learns from them."""
+        """What each rule says of fresh melodies (`MusicReward.terms`), and the critic, which then learns from them."""
         terms = self.reward.terms(numpy_of(tokens))
         return terms if self.critic is None else {**terms, CRITIC: self.critic.judge(tokens)}
 

@@ -59,7 +59,8 @@ class TuningOptions:
     """Steps of each melody, 8 to 512."""
 
     learning_rate: float | None = None
-    """Adam's step size, which falls to a tenth in a half cosine: 0.003 for `rloo`, 0.001 for the others."""
+    """Adam's step size, which falls to a tenth in a half cosine: 0.003 for `rloo`, 0.001 for the others and with
+    a critic, which must keep up."""
 
     max_norm: float = 5.0
     """Gradients longer than this are shortened to it."""
@@ -129,7 +130,7 @@ class TuningOptions:
     @property
     def step_size(self) -> float:
         """The learning rate as given, or the algorithm's own."""
-        own = 3e-3 if self.algorithm == "rloo" else 1e-3
+        own = 3e-3 if self.algorithm == "rloo" and not self.critic.critic else 1e-3
         return own if self.learning_rate is None else self.learning_rate
 
     @property
