@@ -39,7 +39,7 @@ COUNTED, SEEDS = 1000, (1, 2, 3)
 RULES = TuningOptions(
     rules="rl-tuner",
     target_kl=0.3,
-    updates=100,
+    updates=60,
     melodies=256,
     steps=32,
     learning_rate=0.001,
@@ -71,8 +71,8 @@ def main(folder: Path) -> None:
     """Tune nine times, count and listen, write, draw."""
     jobs = [(folder, way, seed) for seed in SEEDS for way in reversed(WAYS)]  # the slowest first
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
-        rows = dict(pool.map(_row, jobs))
-    rows = {"people": _people(folder), **{f"{way}, seed {seed}": rows[way, seed] for way in WAYS for seed in SEEDS}}
+        made = dict(pool.map(_row, jobs))
+    rows = {"people": _people(folder), **{f"{way}, seed {seed}": made[way, seed] for way in WAYS for seed in SEEDS}}
     write_json(folder / "results.json", {"systems": rows})
     write_bytes(PAGE.parent / "pictures" / "critic.png", png_bytes(picture(rows)))
     write_text(PAGE, between(PAGE.read_text(encoding="utf-8"), "critic", table(rows)))
@@ -104,8 +104,8 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
     context = music_reward(bundle, RULES).context
     course: dict[str, Any] = {}
     if asked is not None and not path.exists():
-        people = critic_people(bundle, context, asked.steps) if asked.critic.critic else None
-        done = tune(bundle, replace(asked, seed=seed), critic_people=people)
+        heard = critic_people(bundle, context, asked.steps) if asked.critic.critic else None
+        done = tune(bundle, replace(asked, seed=seed), critic_people=heard)
         course = {"kl": done.history.kl, "accuracy": done.history.accuracy, "terms": done.history.terms}
         course |= {"c": done.history.c, "seconds": done.seconds}
         write_json(path.with_suffix(".json"), course)
@@ -127,8 +127,8 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
         thorough=True,
     )
     people = _held_out(bundle)
-    heard = listen(people.line, people.piece, bundle.encoding.line(tokens), ListenerOptions(seed=seed), quiet=True)
-    return {"metrics": metrics, "listener": heard.to_json(), "course": course}
+    judged = listen(people.line, people.piece, bundle.encoding.line(tokens), ListenerOptions(seed=seed), quiet=True)
+    return {"metrics": metrics, "listener": judged.to_json(), "course": course}
 
 
 def _people(folder: Path) -> dict[str, Any]:

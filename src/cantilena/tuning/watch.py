@@ -199,8 +199,8 @@ class Watch:
         high, auc, before = min(known)
         if told.auc.low <= high or reward <= before:
             return []
-        words = f"from {auc:.2f} to {told.auc.value:.2f} (AUC) while the reward rose"
-        return [f"listener that stops a run: it tells these from people's better, {words}"]
+        words = f"separability rose from {auc:.2f} to {told.auc.value:.2f} (AUC), and so did the reward"
+        return [f"{words}: a listener that does not reward tells these better from people's"]
 
     def _diversity(self, ours: dict[str, float], theirs: dict[str, float], usual: Interval) -> list[str]:
         """Alarms where the melodies are less different from each other than the others are."""
