@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from cantilena.corpus import load_builtin
-from cantilena.critic import ListenerOptions, PeoplesMelodies, listen
+from cantilena.critic import ListenerOptions, PeoplesMelodies, StoppingListener, listen
 from cantilena.evaluation.figures import png_bytes
 from cantilena.evaluation.figures.style import CYCLE, INK, STYLE, Figure
 from cantilena.experiment.critic_people import critic_people, peoples_melodies
@@ -53,15 +53,18 @@ WAYS: dict[str, TuningOptions | None] = {
     "critic": replace(RULES, rules="none", critic=HEARING),
     "rules + critic": replace(RULES, critic=HEARING),
 }
+JUDGES = ("logistic", "boosting")
+"""The kinds of classifier that judge: those that take seconds; the strongest speaks."""
 METRICS = {
     "kl_per_step": "KL, nats a step",
     "distinct_4": "distinct-4",
-    "vendi_score": "Vendi score",
+    "vendi": "Vendi score",
     "not_in_key": "not in key",
     "excessively_repeated": "repeated",
     "starts_on_tonic": "starts on tonic",
     "leaps_resolved": "leaps resolved",
     "unique_max": "unique highest",
+    "unique_min": "unique lowest",
     "in_motif": "in motif",
 }
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "critic.md"
@@ -91,12 +94,31 @@ def _held_out(bundle: Bundle) -> PeoplesMelodies:
 def _row(job: tuple[Path, str, int]) -> tuple[tuple[str, int], dict[str, Any]]:
     """One model, tuned, counted and listened to; read where it was made already."""
     folder, way, seed = job
-    row = folder / "rows" / f"{way.replace(' ', '-')}-{seed}.json"
+    row, second = (folder / kind / f"{way.replace(' ', '-')}-{seed}.json" for kind in ("rows", "second"))
+    torch.set_num_threads(1)
     if not row.exists():
-        torch.set_num_threads(1)
         write_json(row, _made(folder, way, seed))
         print(f"{way}, seed {seed}", file=sys.stderr, flush=True)
-    return (way, seed), read_json(row)
+    if not second.exists():
+        write_json(second, _second(folder, way, seed))
+    return (way, seed), {**read_json(row), "second": read_json(second)}
+
+
+def _second(folder: Path, way: str, seed: int) -> dict[str, float]:
+    """A second opinion, never withheld since it has no controls: the kind that stops runs, on the judge's pieces."""
+    bundle = _bundle()
+    listener = StoppingListener(_held_out(bundle), music_reward(bundle, RULES).context.steps_per_bar)
+    heard = listener.listen(
+        bundle.encoding.line(_drawn(folder, way, seed, bundle)), generator(seed, "second opinion", way)
+    )
+    return {"value": heard.auc.value, "low": heard.auc.low, "high": heard.auc.high}
+
+
+def _drawn(folder: Path, way: str, seed: int, bundle: Bundle) -> np.ndarray:
+    path = folder / "models" / f"{way.replace(' ', '-')}-{seed}.safetensors"
+    tuned, context = bundle if WAYS[way] is None else Bundle.load(path), music_reward(bundle, RULES).context
+    system = model_system(way, "", tuned.model(), bundle.encoding, seed, meter=context.meter, key=context.key)
+    return system.draw(COUNTED, RULES.steps, "count")
 
 
 def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
@@ -113,8 +135,7 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
     elif asked is not None:
         course = read_json(path.with_suffix(".json"))
     tuned = bundle if asked is None else Bundle.load(path)
-    system = model_system(way, "", tuned.model(), bundle.encoding, seed, meter=context.meter, key=context.key)
-    tokens = system.draw(COUNTED, RULES.steps, "count")
+    tokens = _drawn(folder, way, seed, bundle)
     metrics = measure(
         Sample(tokens, contexts=context),
         bundle.encoding,
@@ -127,7 +148,8 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
         thorough=True,
     )
     people = _held_out(bundle)
-    judged = listen(people.line, people.piece, bundle.encoding.line(tokens), ListenerOptions(seed=seed), quiet=True)
+    asked_of_judge = ListenerOptions(families=JUDGES, resamples=300, permutations=300, seed=seed)
+    judged = listen(people.line, people.piece, bundle.encoding.line(tokens), asked_of_judge, quiet=True)
     return {"metrics": metrics, "listener": judged.to_json(), "course": course}
 
 
@@ -144,7 +166,7 @@ def _people(folder: Path) -> dict[str, Any]:
         counted = measure(
             sample, bundle.encoding, rng, model=None, reference=bundle.model(), alike=COUNTED, thorough=True
         )
-        write_json(row, {"metrics": counted, "listener": {}, "course": {}})
+        write_json(row, {"metrics": counted, "listener": {}, "course": {}, "second": None})
     return dict(read_json(row))
 
 
@@ -162,21 +184,22 @@ def told(row: Mapping[str, Any]) -> dict[str, float] | None:
 
 def table(rows: Mapping[str, Any]) -> str:
     """A Markdown table."""
-    head = ["", "judge's AUC", "listener", *METRICS.values()]
+    head = ["", "judge", "length, range, notes", "second opinion", *METRICS.values()]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for name, row in rows.items():
-        auc, listener = told(row), row["listener"].get("headline") or "–"
-        cells = [
-            name,
-            "–" if auc is None else f"{auc['value']:.3f}<br><small>{auc['low']:.3f} to {auc['high']:.3f}</small>",
-        ]
-        cells.append(listener)
+        refused = "refused" if row["listener"].get("refused") else "–"
+        trivial = row["listener"].get("controls", {}).get("trivial", {}).get("auc")
+        cells = [name, _area(told(row)) or refused, _area(trivial) or "–", _area(row["second"]) or "–"]
         for metric in METRICS:
             value = row["metrics"].get(metric, {}).get("value")
-            share = metric not in ("kl_per_step", "distinct_4", "vendi_score")
-            cells.append("–" if value is None else f"{value:.1%}" if share else f"{value:.3g}")
+            share = metric not in ("kl_per_step", "distinct_4", "vendi")
+            cells.append("–" if value is None else f"{100 * value:.1f} %" if share else f"{value:.3g}")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _area(auc: Mapping[str, float] | None) -> str:
+    return f"{auc['value']:.2f}<br><small>{auc['low']:.2f} to {auc['high']:.2f}</small>" if auc else ""
 
 
 def picture(rows: Mapping[str, Any]) -> Figure:
@@ -187,18 +210,17 @@ def picture(rows: Mapping[str, Any]) -> Figure:
         for number, way in enumerate(WAYS):
             for seed in SEEDS:
                 row = rows[f"{way}, seed {seed}"]
-                auc, label = told(row), way if seed == SEEDS[0] else None
-                if auc is not None:
-                    arms = [[auc["value"] - auc["low"]], [auc["high"] - auc["value"]]]
-                    for axes, metric in ((beside, "distinct_4"), (distance, "kl_per_step")):
-                        across = row["metrics"][metric]["value"]
-                        axes.errorbar(across, auc["value"], yerr=arms, fmt="o", color=CYCLE[number], label=label)
+                auc, label = row["second"], way if seed == SEEDS[0] else None
+                arms = [[auc["value"] - auc["low"]], [auc["high"] - auc["value"]]]
+                for axes, metric in ((beside, "distinct_4"), (distance, "kl_per_step")):
+                    across = row["metrics"][metric]["value"]
+                    axes.errorbar(across, auc["value"], yerr=arms, fmt="o", color=CYCLE[number], label=label)
                 if row["course"].get("accuracy"):
                     course.plot(row["course"]["accuracy"], color=CYCLE[number], linewidth=1.0, label=label)
         people = rows["people"]["metrics"]["distinct_4"]["value"]
         beside.axvline(people, color=INK, linewidth=0.8, linestyle=":", label="people")
-        beside.set(xlabel="distinct-4", ylabel="told from people's by the judge (AUC)")
-        distance.set(xlabel="KL, nats a step", ylabel="told from people's by the judge (AUC)")
+        beside.set(xlabel="distinct-4", ylabel="told from people's, second opinion (AUC)")
+        distance.set(xlabel="KL, nats a step")
         course.set(xlabel="updates", ylabel="told right by those that reward", ylim=(0.4, 1.0))
         for axes in (beside, course):
             axes.legend(fontsize=8)
