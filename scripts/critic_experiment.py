@@ -166,7 +166,7 @@ def _people(folder: Path) -> dict[str, Any]:
         counted = measure(
             sample, bundle.encoding, rng, model=None, reference=bundle.model(), alike=COUNTED, thorough=True
         )
-        write_json(row, {"metrics": counted, "listener": {}, "course": {}, "second": None})
+        write_json(row, {"metrics": counted, "listener": {}, "course": {}})
     return dict(read_json(row))
 
 
@@ -189,7 +189,7 @@ def table(rows: Mapping[str, Any]) -> str:
     for name, row in rows.items():
         refused = "refused" if row["listener"].get("refused") else "–"
         trivial = row["listener"].get("controls", {}).get("trivial", {}).get("auc")
-        cells = [name, _area(told(row)) or refused, _area(trivial) or "–", _area(row["second"]) or "–"]
+        cells = [name, _area(told(row)) or refused, _area(trivial) or "–", _area(row.get("second")) or "–"]
         for metric in METRICS:
             value = row["metrics"].get(metric, {}).get("value")
             share = metric not in ("kl_per_step", "distinct_4", "vendi")
