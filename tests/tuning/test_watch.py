@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cantilena.critic import PeoplesMelodies, StoppingListener
 from cantilena.encoding import GridEncoding
 from cantilena.model import Bundle, Network, NetworkOptions
 from cantilena.music import Line
@@ -125,3 +126,27 @@ def test_the_kept_weights_are_those_of_the_look() -> None:
     tuned = tune(_bundle(), replace(_GREEDY, algorithm="rloo", learning_rate=0.003, updates=40), people=None)
     assert tuned.kept > 0
     assert tuned.bundle.provenance["tuning"]["kept_update"] == tuned.kept
+
+
+def _listened(tokens: NDArray[np.int64], earlier: tuple[Look, ...], reward: float) -> Look:
+    people = PeoplesMelodies(GRID.line(tunes(240, 2)), np.arange(240), np.zeros(240, dtype=np.int64))
+    untuned = GRID.line(tunes(240, 9))
+    listener = StoppingListener(people)
+    before = listener.listen(untuned, np.random.default_rng(1))
+    watch = Watch(people.line, untuned, 1.0, listener, before)
+    rng = np.random.default_rng(2)
+    return watch.look(GRID.line(tokens), rng, update=1, reward=reward, kl=0.1, entropy=1.0, critic=0.0, earlier=earlier)
+
+
+def test_melodies_that_please_those_who_reward_and_not_the_other_listener_are_outside() -> None:
+    rising = np.sort(tunes(240, 1), axis=1)
+    first = _listened(tunes(240, 1), (), reward=1.0)
+    assert first.told is not None
+    assert first.told["low"] < 0.5 < first.told["high"]
+    assert not any("separability" in alarm for alarm in first.alarms)
+    told = [any("separability rose" in alarm for alarm in look.alarms) for look in (
+        _listened(rising, (first,), reward=2.0),  # told, while the reward rose
+        _listened(tunes(240, 4), (first,), reward=2.0),  # not told
+    )]  # fmt: skip
+    assert told == [True, False]
+    assert Look.from_json(first.as_json()) == first

@@ -20,14 +20,15 @@ def run(
     force: StartAnew = False,
     flags: Flags,
 ) -> Answer:
-    """Tune a trained model on rules of music theory with reinforcement learning.
+    """Tune a trained model on rules of music theory, or on what discriminators hear, with reinforcement learning.
 
     Args:
         bundle: A trained model: a .safetensors file, or the name of one that ships with Cantilena, such as tunes.
         out: The folder of this run: the tuned model, its metrics and pictures, checkpoints.
-        against: The corpus whose melodies diversity is held beside; the one that the model learned, where it ships.
-        frontier: Sweep c and the rivals (every algorithm, best of n, rejection, constraints) instead of one tuning, and
-            draw reward against KL divergence and diversity.
+        against: The corpus whose melodies diversity is held beside and a critic listens to; the one that the model
+            learned, where it ships.
+        frontier: Sweep c and the rivals (every algorithm, critics, best of n, rejection, constraints) instead of one
+            tuning, and draw reward against KL divergence and diversity.
 
     Example:
         cantilena tune tunes --rules rl-tuner --weights tonic=4 --c 3 --updates 200 --out runs/tuned

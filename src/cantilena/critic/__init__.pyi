@@ -2,6 +2,9 @@ from .answers import Answers as Answers
 from .by_bars import HeardAtLength as HeardAtLength
 from .by_bars import by_length as by_length
 from .comparison import Comparison as Comparison
+from .discriminator import Discriminator as Discriminator
+from .discriminators import Discriminators as Discriminators
+from .discriminators import PeoplesMelodies as PeoplesMelodies
 from .examples import Examples as Examples
 from .examples import as_heard as as_heard
 from .family import Family as Family
@@ -16,6 +19,8 @@ from .options import FAMILIES as FAMILIES
 from .options import ListenerOptions as ListenerOptions
 from .own_key import OwnKeys as OwnKeys
 from .own_key import own_keys as own_keys
+from .stopping import StoppingListener as StoppingListener
+from .stopping import Told as Told
 from .style_hearing import StyleExamples as StyleExamples
 from .style_listener import StyleListener as StyleListener
 from .style_listener import StyleLogistic as StyleLogistic

@@ -75,6 +75,7 @@ class RewardHistory:
         terms: mean reward a melody by rule, each as long as `steps`.
         log_p: mean log-likelihood under the prior, nats a step.
         kl: mean KL divergence from the prior, nats a step.
+        accuracy: of the discriminators of a critic, on melodies new to them; empty without one.
     """
 
     name: str
@@ -82,6 +83,7 @@ class RewardHistory:
     terms: Mapping[str, Sequence[float]]
     log_p: Sequence[float] = ()
     kl: Sequence[float] = ()
+    accuracy: Sequence[float] = ()
 
     @property
     def total(self) -> NDArray[np.float64]:

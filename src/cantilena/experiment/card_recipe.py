@@ -62,13 +62,25 @@ def made_in_words(bundle: Bundle) -> list[str]:
     if tuned:
         weights = ", ".join(plain(weight) for weight in tuned.get("weights") or [] if isinstance(weight, str))
         words.append(
-            f"Tuned by reinforcement learning (`{_value(tuned, 'algorithm')}`) on the rules `{_value(tuned, 'rules')}`"
+            f"Tuned by reinforcement learning (`{_value(tuned, 'algorithm')}`) on {_rewarded_by(tuned)}"
             f"{f', with the weights {weights}' if weights else ''}: {_value(tuned, 'updates')} updates of "
             f"{_value(tuned, 'melodies')} melodies of {_value(tuned, 'steps')} steps, c = {_value(tuned, 'c')}, KL "
             f"divergence held at {_value(tuned, 'target_kl')} nats a step, seed {_value(tuned, 'seed')}. The weights "
             f"after update {_value(tuned, 'kept_update')} were kept."
         )
     return words
+
+
+def _rewarded_by(tuned: Options) -> str:
+    """The rules that rewarded, and the critic."""
+    rules, critic = f"the rules `{_value(tuned, 'rules')}`", tuned.get("critic")
+    if not isinstance(critic, Mapping) or critic.get("critic") is not True:
+        return rules
+    heard = (
+        f"a critic of weight {_value(critic, 'critic_weight')} ({_value(critic, 'critic_members')} discriminators that "
+        "learned, meanwhile, to tell its melodies from people's)"
+    )
+    return heard if tuned.get("rules") == "none" else f"{rules} and {heard}"
 
 
 def made_again(bundle: Bundle, name: str) -> list[str]:

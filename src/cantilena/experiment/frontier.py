@@ -1,9 +1,10 @@
 """The frontier of tuning: how much of the rules can be had for how much distance from what was learned, and by what.
 
 A KL penalty acts much like stopping early, so one tuned model shows little. Here `rloo` is tuned at several c, every
-other algorithm at its own, rejection fine-tuning is followed on its way, and the untuned model is asked for the best of
-n and for melodies under hard constraints: all on the same axes of reward, KL divergence and diversity, with people's
-melodies beside them. Nothing is stopped or held back here: what collapses is to be seen collapsing.
+other algorithm at its own, rejection fine-tuning is followed on its way, critics teach the model alone and with the
+rules, and the untuned model is asked for the best of n and for melodies under hard constraints: all on the same axes of
+reward, KL divergence and diversity, with people's melodies beside them. Nothing is stopped or held back here: what
+collapses is to be seen collapsing.
 """
 
 from __future__ import annotations
@@ -16,17 +17,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.errors import CorpusError, UsageError
 from cantilena.evaluation import table_markdown
 from cantilena.evaluation.figures import frontier_panels, png_bytes
+from cantilena.experiment.critic_people import critic_people
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.measure import Sample, measure
 from cantilena.experiment.rivals import best_of_many, constrained, divergence_of_best
 from cantilena.experiment.systems import model_system
-from cantilena.experiment.tunable import open_tunable
+from cantilena.experiment.tunable import Tunable, open_tunable
 from cantilena.model import Bundle, SequenceModel
 from cantilena.runs import generator, options_record, read_json, run_folder, say, write_bytes, write_json, write_text
 from cantilena.theory import Context
-from cantilena.tuning import MusicReward, TuningOptions, tune
+from cantilena.tuning import CriticPeople, MusicReward, TuningOptions, tune
+from cantilena.tuning.critic_options import NO_RULES
 
 COUNTED = 1000
 """Melodies of each point."""
@@ -80,6 +84,7 @@ class _Sweep:
     options: TuningOptions
     reward: MusicReward
     folder: Path
+    critic_people: CriticPeople | None = None
 
     def made(self, name: str, make: Callable[[], Row]) -> Row:
         """A point, read where it was made already."""
@@ -125,7 +130,7 @@ class _Sweep:
 
     def tuned(self, curve: str, options: TuningOptions) -> Row:
         """The point that a tuning ends at."""
-        done = tune(self.bundle, options)
+        done = tune(self.bundle, options, critic_people=self.critic_people)
         model = done.bundle.model()
         where = self.reward.context
         drawn = model_system("tuned", "", model, self.bundle.encoding, options.seed, meter=where.meter, key=where.key)
@@ -153,13 +158,19 @@ def run_frontier(
         UsageError: what cannot be tuned so.
         RunError: the folder is taken.
     """
-    unwatched = replace(options, watch=replace(options.watch, look=0), target_kl=None, reference_mode=False)
+    if options.rules.strip() == NO_RULES:
+        raise UsageError("a frontier without rules", "name --rules: a critic alone is one of its rows")
+    silent = replace(options.critic, critic=False)
+    unwatched = replace(
+        options, watch=replace(options.watch, look=0), target_kl=None, reference_mode=False, critic=silent
+    )
     tunable = open_tunable(name, replace(unwatched, algorithm="rloo"), against)
     people = tunable.people
+    listened = _listened(tunable, options, against)
     asked = {"frontier": name, **tunable.digests, "against": against, **options_record(options)}
     with run_folder(folder, asked, resume=resume, force=force) as run:
         clear_earlier(run, "points/*.json", "results.json", "table.md", "frontier.png")
-        sweep = _Sweep(tunable.bundle, unwatched, tunable.reward, folder)
+        sweep = _Sweep(tunable.bundle, unwatched, tunable.reward, folder, listened)
         systems: dict[str, Row] = {}
         if people is not None:
             sample = Sample(people.tokens, people.piece, people.contexts)
@@ -172,6 +183,17 @@ def run_frontier(
         write_bytes(folder / "frontier.png", png_bytes(frontier_panels(systems)))
         run.finish(seconds=seconds)
         return Frontier(folder, systems)
+
+
+def _listened(tunable: Tunable, options: TuningOptions, against: str) -> CriticPeople | None:
+    """People's melodies for critics; None where there are too few, which is an error if a critic was asked for."""
+    try:
+        return critic_people(tunable.bundle, tunable.reward.context, options.steps, against)
+    except (UsageError, CorpusError) as error:
+        if options.critic.critic:
+            raise
+        say(f"No critic is on this frontier: {error.text}")
+        return None
 
 
 def _untuned(sweep: _Sweep) -> dict[str, Row]:
@@ -213,6 +235,11 @@ def _tuned(sweep: _Sweep) -> dict[str, Row]:
         own = middle if algorithm == "ppo" else None
         asked = replace(options, algorithm=algorithm, c=own)  # type: ignore[arg-type]
         rows[algorithm] = sweep.made(algorithm, lambda name=algorithm, asked=asked: sweep.tuned(name, asked))  # type: ignore[misc]
+    if sweep.critic_people is not None:
+        hearing = replace(options.critic, critic=True)
+        for name, rules, weights in (("critic", NO_RULES, ()), ("rules + critic", options.rules, options.weights)):
+            asked = replace(options, algorithm="rloo", rules=rules, weights=weights, c=middle, critic=hearing)
+            rows[name] = sweep.made(name, lambda name=name, asked=asked: sweep.tuned(name, asked))  # type: ignore[misc]
     for part in (0.25, 0.5, 1.0):
         updates = max(round(options.updates * part), 1)
         asked = replace(options, algorithm="rejection", updates=updates)

@@ -103,7 +103,8 @@ def _curve(name: str, model: MadeModel) -> TrainingCurve:
 
 def _rewards(name: str, model: MadeModel) -> RewardHistory:
     history = tuning_history(model.facts)
-    return RewardHistory(name, history.environment_steps, history.terms, history.log_p, history.kl)
+    told = history.accuracy
+    return RewardHistory(name, history.environment_steps, history.terms, history.log_p, history.kl, accuracy=told)
 
 
 def _probabilities(name: str, model: MadeModel, material: Material, options: ReproduceOptions) -> NoteProbabilities:

@@ -6,13 +6,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from cantilena.experiment.critic_people import critic_people
 from cantilena.experiment.material import Excerpts
 from cantilena.experiment.people import people_beside
 from cantilena.model import Bundle, find_bundle
 from cantilena.runs import json_text, say
 from cantilena.theory import RuleSet
 from cantilena.theory.user_rules import file_of
-from cantilena.tuning import MusicReward, TuningOptions, check_tunable, music_reward
+from cantilena.tuning import CriticPeople, MusicReward, TuningOptions, check_tunable, music_reward
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class Tunable:
             a run of the one is not gone on with as the other.
         reward: the rules, in the key that the model thinks in.
         people: people's melodies to hold its own beside; None where none are at hand.
+        critic_people: people's melodies for the listeners that reward and that stop; None without a critic.
     """
 
     bundle: Bundle
     digests: Mapping[str, str]
     reward: MusicReward
     people: Excerpts | None
+    critic_people: CriticPeople | None = None
 
 
 def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunable:
@@ -44,7 +47,8 @@ def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunabl
     Raises:
         BundleError: there is no such model.
         CorpusError: the corpus cannot be read.
-        UsageError: no name, rules that do not exist, a model or a device that cannot be tuned so.
+        UsageError: no name, rules that do not exist, a model or a device that cannot be tuned so; a critic, and no
+            melodies of people.
     """
     path = find_bundle(name)
     bundle = Bundle.load(path)
@@ -53,11 +57,12 @@ def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunabl
         bundle = bundle.unblended()
     check_tunable(bundle, options)
     reward = music_reward(bundle, options)
+    listened = critic_people(bundle, reward.context, options.steps, against) if options.critic.critic else None
     people = people_beside(bundle, options.steps, against)
     digests = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     if any(ending in options.rules for ending in (".py", ".toml")):
         digests["rules_sha256"] = _digest(reward.rules)
-    return Tunable(bundle, digests, reward, people)
+    return Tunable(bundle, digests, reward, people, listened)
 
 
 def _digest(rules: RuleSet) -> str:

@@ -18,7 +18,7 @@ from cantilena.model import Bundle, SequenceModel
 from cantilena.music import Key, Meter
 from cantilena.runs import generator, options_record, run_folder, write_bytes, write_json
 from cantilena.theory import Context
-from cantilena.tuning import Tuned, TuningOptions, tune
+from cantilena.tuning import CRITIC, Tuned, TuningOptions, tune
 
 MODEL = "model.safetensors"
 _PICTURES = ("rewards.png", "looks.png")
@@ -50,6 +50,20 @@ class TuneRun:
         metrics: Mapping[str, Mapping[str, Any]] = self.systems["tuned"]["metrics"]
         return metrics
 
+    @property
+    def critic(self) -> dict[str, Any] | None:
+        """What the critic gave and how well it told, update by update, beside the rules; None without one."""
+        history = self.tuned.history
+        if CRITIC not in history.terms:
+            return None
+        rules = [term for name, term in history.terms.items() if name != CRITIC]
+        return {
+            "reward": list(history.terms[CRITIC]),
+            "rules_reward": [sum(values) for values in zip(*rules, strict=True)] if rules else [],
+            "accuracy": list(history.accuracy),
+            "stopping_listener": [{"update": look.update, **look.told} for look in self.tuned.looks if look.told],
+        }
+
     def answer(self) -> dict[str, Any]:
         """What `tune --json` prints; `inside_the_gate` is null where nobody looked."""
         kept = [look.inside for look in self.tuned.looks if look.update == self.tuned.kept]
@@ -66,12 +80,14 @@ class TuneRun:
             "stopped": self.tuned.stopped,
             "inside_the_gate": all(kept) if kept else None,
             "looks": [look.as_json() for look in self.tuned.looks],
+            "critic": self.critic,
         }
 
     def text(self) -> str:
         """The same for a terminal."""
         head = f"{self.tuned.steps:,} steps at {self.tuned.steps_per_second:,.0f} a second: {self.bundle}"
-        return f"{head}\n{table_text({'systems': self.systems})}"
+        table = table_text({"systems": self.systems})
+        return f"{head}\n{table}\n{_critic_in_words(self.critic)}" if self.critic is not None else f"{head}\n{table}"
 
 
 def run_tuning(
@@ -102,6 +118,7 @@ def run_tuning(
             untuned,
             options,
             people=people.tokens if people is not None else None,
+            critic_people=tunable.critic_people,
             folder=folder,
             resume=run.resumed,
         )
@@ -115,11 +132,23 @@ def run_tuning(
             drawn = Sample(system.draw(COUNTED, options.steps, "count"), contexts=reward.context)
             systems[side] = _counted(drawn, tuned.bundle, model, options, side, key)
         _tell_bands(systems, reward.context, options.steps)
-        write_json(folder / "results.json", {"systems": systems})
-        _draw(folder, tuned)
         done = TuneRun(folder / MODEL, tuned, reward.c, None if options.reference_mode else options.clip, systems)
+        critic = done.critic
+        write_json(folder / "results.json", {"systems": systems, **({"critic": critic} if critic is not None else {})})
+        _draw(folder, tuned)
         run.finish(**done.answer() | {"bundle": MODEL})
         return done
+
+
+def _critic_in_words(critic: Mapping[str, Any]) -> str:
+    """How well the discriminators told at the start and at the end, and the listener that stops a run at last."""
+    accuracy, looks = critic["accuracy"], critic["stopping_listener"]
+    told = f"The discriminators told {accuracy[0]:.0%} right at first and {accuracy[-1]:.0%} at last"
+    if not looks:
+        return f"{told}."
+    last = looks[-1]
+    heard = f"AUC {last['auc']:.2f} ({last['low']:.2f} to {last['high']:.2f})"
+    return f"{told}; another listener, on other people's pieces: {heard} after update {last['update']}."
 
 
 def _counted(
@@ -152,7 +181,9 @@ def _tell_bands(systems: Mapping[str, Mapping[str, Any]], context: Context, step
 def _draw(folder: Path, tuned: Tuned) -> None:
     """The course of the tuning as pictures."""
     history = tuned.history
-    rewards = RewardHistory("tuned", history.environment_steps, history.terms, log_p=history.log_p, kl=history.kl)
+    rewards = RewardHistory(
+        "tuned", history.environment_steps, history.terms, history.log_p, history.kl, accuracy=history.accuracy
+    )
     write_bytes(folder / _PICTURES[0], png_bytes(reward_history(rewards)))
     if tuned.looks:
         write_bytes(folder / _PICTURES[1], png_bytes(watched_looks([look.as_json() for look in tuned.looks])))

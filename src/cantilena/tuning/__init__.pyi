@@ -3,6 +3,10 @@ from .algorithm_options import ValueOptions as ValueOptions
 from .algorithm_options import WatchOptions as WatchOptions
 from .course import Course as Course
 from .course import next_c as next_c
+from .critic_options import CriticOptions as CriticOptions
+from .critic_people import CriticPeople as CriticPeople
+from .critic_reward import CRITIC as CRITIC
+from .critic_reward import CriticReward as CriticReward
 from .double_q_learning import DoubleQLearning as DoubleQLearning
 from .g_learning import GLearning as GLearning
 from .history import TuningHistory as TuningHistory

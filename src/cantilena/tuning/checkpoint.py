@@ -37,6 +37,7 @@ class TuningCheckpoint:
             "learner.": learner.state(),
             "optimizer.": optimizer_tensors(learner.optimizer),
             "best.": course.best or {},
+            "critic.": learner.critic.state() if learner.critic is not None else {},
             "generator": {"": learner.generator.get_state()},
         }
         tensors = {prefix + name: tensor for prefix, some in parts.items() for name, tensor in some.items()}
@@ -63,6 +64,8 @@ class TuningCheckpoint:
             learner.model.load_state_dict(under("network.", tensors))
             learner.restore(under("learner.", tensors))
             load_optimizer(learner.optimizer, under("optimizer.", tensors))
+            if learner.critic is not None:
+                learner.critic.restore(under("critic.", tensors))
             learner.generator.set_state(tensors["generator"])
             return Course(
                 history=TuningHistory(**record["history"]),

@@ -13,10 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from cantilena.critic import StoppingListener
 from cantilena.errors import RunError
 from cantilena.model import numpy_of
 from cantilena.runs import derived_seed, generator, progress, say
 from cantilena.theory import lengths
+from cantilena.tuning.critic_people import CriticPeople
 from cantilena.tuning.history import TuningHistory
 from cantilena.tuning.learner import Learner
 from cantilena.tuning.options import TuningOptions
@@ -39,7 +41,7 @@ class Course:
         updates: how many are done.
         looks: what was seen, look by look.
         best: the weights of the best look inside the gate, by name; None where there was none yet.
-        best_reward: the reward of that look.
+        best_reward: the reward of that look; with a critic, with what the listener that stops a run would give it.
         best_update: the update of that look.
         stopped: whether the gate ended the tuning before its time.
     """
@@ -88,7 +90,8 @@ def follow(
                     f"the tuning came apart at update {course.updates}: its loss is {update.loss}",
                     "give a smaller --learning-rate, a larger --c, or smaller --weights",
                 )
-            course.history.add(course.updates * batch, update, learner.reward.c)
+            accuracy = learner.critic.accuracy if learner.critic is not None else None
+            course.history.add(course.updates * batch, update, learner.reward.c, accuracy)
             learner.reward = replace(learner.reward, c=next_c(learner.reward.c, update.kl, options))
             bar.advance(1, f"reward {update.reward:.1f} a melody, KL {update.kl:.2f} a step")
             if watch is not None and _is_time(course.updates, options):
@@ -122,18 +125,30 @@ def next_c(c: float, kl: float, options: TuningOptions) -> float:
     return min(max(c * (1.0 + 0.1 * error), options.c_for()), _LARGEST_C)
 
 
-def watch_for(learner: Learner, options: TuningOptions, people: NDArray[np.int64] | None) -> Watch:
+def watch_for(
+    learner: Learner,
+    options: TuningOptions,
+    people: NDArray[np.int64] | None,
+    critic_people: CriticPeople | None = None,
+) -> Watch:
     """What a tuning is held beside: people's melodies where they are known, and the model as it is before tuning.
 
     Args:
         learner: before its first update.
         options: how to tune.
         people: `(excerpts, steps)` tokens of people's melodies, or None.
+        critic_people: whom the listener that stops a run hears, in place of `people`; not read without a critic.
     """
     tokens, _, uncertain = _fresh(learner, options, update=0, prior_alone=True)
     line_of = learner.reward.encoding.line
     held = people[:, : options.steps] if people is not None and people.shape[1] >= options.steps else None
-    return Watch(line_of(held) if held is not None else None, line_of(tokens), uncertain)
+    beside, untuned = line_of(held) if held is not None else None, line_of(tokens)
+    if learner.critic is None or critic_people is None:
+        return Watch(beside, untuned, uncertain)
+    # Everything that stops the run, diversity too, is held beside pieces that judge nothing afterwards.
+    listener = StoppingListener(critic_people.stopping, learner.reward.context.steps_per_bar)
+    before = listener.listen(untuned, generator(options.seed, "listen", 0))
+    return Watch(critic_people.stopping.line, untuned, uncertain, listener, before)
 
 
 def _is_time(updates: int, options: TuningOptions) -> bool:
@@ -147,6 +162,8 @@ def _look(course: Course, learner: Learner, options: TuningOptions, watch: Watch
     line = learner.reward.encoding.line(tokens)
     terms = learner.reward.terms(tokens)
     reward = float(sum(term.sum() for term in terms.values())) / max(len(lengths(line)), 1)
+    critic = learner.critic
+    earned = None if critic is None else float(critic.points_of(torch.from_numpy(tokens)).sum(1).mean())
     look = watch.look(
         line,
         generator(options.seed, "look", course.updates),
@@ -154,14 +171,17 @@ def _look(course: Course, learner: Learner, options: TuningOptions, watch: Watch
         reward=reward,
         kl=distance,
         entropy=uncertain,
+        critic=earned,
+        earlier=course.looks,
     )
     known = {alarm.partition(" ")[0] for earlier in course.looks for alarm in earlier.alarms}
     for alarm in look.alarms:
         if alarm.partition(" ")[0] not in known:
             say(f"Update {look.update}: {alarm}")
     course.looks.append(look)
-    if look.inside and reward > course.best_reward:
-        course.best_reward, course.best_update = reward, look.update
+    worth = reward if critic is None or look.told is None else reward + critic.points * look.told["log_odds"]
+    if look.inside and worth > course.best_reward:
+        course.best_reward, course.best_update = worth, look.update
         course.best = copy.deepcopy({name: tensor.detach() for name, tensor in learner.model.state_dict().items()})
     if options.watch.stop and len(course.looks) > 1 and not any(look.inside for look in course.looks[-2:]):
         course.stopped = course.updates < options.updates

@@ -24,7 +24,8 @@ class TuningHistory:
         log_p: mean log p of the tokens under the prior, nats a step.
         kl: mean KL divergence from the prior, nats a step.
         entropy: mean entropy of the policy, nats a step.
-        c: what the rewards of the rules were divided by.
+        c: what the rewards were divided by.
+        accuracy: the discriminators' share of right answers on melodies new to them; empty where there is no critic.
     """
 
     environment_steps: list[int] = field(default_factory=list)
@@ -33,9 +34,10 @@ class TuningHistory:
     kl: list[float] = field(default_factory=list)
     entropy: list[float] = field(default_factory=list)
     c: list[float] = field(default_factory=list)
+    accuracy: list[float] = field(default_factory=list)
 
-    def add(self, steps: int, update: Update, c: float) -> None:
-        """Keep one update, after so many environment steps and with this c."""
+    def add(self, steps: int, update: Update, c: float, accuracy: float | None = None) -> None:
+        """Keep one update, after so many environment steps, with this c and the discriminators' accuracy."""
         self.environment_steps.append(steps)
         for name, value in update.terms.items():
             self.terms.setdefault(name, []).append(value)
@@ -43,6 +45,8 @@ class TuningHistory:
         self.kl.append(update.kl)
         self.entropy.append(update.entropy)
         self.c.append(c)
+        if accuracy is not None:
+            self.accuracy.append(accuracy)
 
     def write(self, path: Path) -> None:
         """Write one JSON object an update."""
@@ -54,6 +58,7 @@ class TuningHistory:
                 "entropy": _plain(self.entropy[index]),
                 "c": self.c[index],
                 "rewards": {name: _plain(values[index]) for name, values in self.terms.items()},
+                **({"critic_accuracy": self.accuracy[index]} if self.accuracy else {}),
             }
             for index, steps in enumerate(self.environment_steps)
         ]

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cantilena.errors import UsageError
-from cantilena.model import Bars, SequenceModel, log_probs_in_bars
+from cantilena.model import Bars, SequenceModel, log_probs_in_bars, numpy_of
 from cantilena.model.policy import ScoreModel
+from cantilena.tuning.critic_reward import CRITIC, CriticReward
 from cantilena.tuning.options import TuningOptions
 from cantilena.tuning.reward import MusicReward
 from cantilena.tuning.rollout import Update, divergence, entropy, sample_melodies
@@ -32,6 +33,7 @@ class Task:
         options: how to tune.
         bars: where the steps lie in their bars, one row for all melodies; None where tokens tell no time.
         generator: the randomness, on the model's device.
+        critic: discriminators that reward too; None where the rules alone do.
     """
 
     model: nn.Module
@@ -40,6 +42,7 @@ class Task:
     options: TuningOptions
     bars: Bars | None
     generator: torch.Generator
+    critic: CriticReward | None = None
 
 
 class Learner(ABC):
@@ -53,7 +56,7 @@ class Learner(ABC):
     """How the model's scores become probabilities once it is tuned."""
 
     def __init__(self, task: Task) -> None:
-        self.model, self.prior = task.model, task.prior
+        self.model, self.prior, self.critic = task.model, task.prior, task.critic
         self.reward, self.options, self.bars, self.generator = task.reward, task.options, task.bars, task.generator
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=task.options.step_size)
 
@@ -82,9 +85,17 @@ class Learner(ABC):
         bars = self.bars_for(melodies)
         return sample_melodies(self.composer(), melodies, self.options.steps, self.generator, bars=bars)
 
+    def judge(self, tokens: Tensor) -> dict[str, NDArray[np.float64]]:
+        """What each rule says of fresh melodies (`MusicReward.terms`), and the critic, which then learns from them."""
+        terms = self.reward.terms(numpy_of(tokens))
+        return terms if self.critic is None else {**terms, CRITIC: self.critic.judge(tokens)}
+
     def music(self, terms: Mapping[str, NDArray[np.float64]], like: Tensor) -> Tensor:
-        """`(melodies, steps)`: r_MT / c, on the device of `like`."""
-        return torch.from_numpy(self.reward.learned(terms)).to(like.device)
+        """`(melodies, steps)`: r_MT / c, with what the critic gives, on the device of `like`."""
+        if self.critic is None:
+            return torch.from_numpy(self.reward.learned(terms)).to(like.device)
+        rules = self.reward.learned({name: term for name, term in terms.items() if name != CRITIC})
+        return torch.from_numpy((rules + terms[CRITIC] / self.reward.c).astype(np.float32)).to(like.device)
 
     def log_probs(self, model: SequenceModel, tokens: Tensor) -> Tensor:
         """`(melodies, steps, vocabulary)` log probabilities of a model, with gradient where it has one."""

@@ -19,9 +19,12 @@ from cantilena.errors import UsageError
 from cantilena.model import Bundle, SequenceModel, choose_device
 from cantilena.music import Key, Meter
 from cantilena.runs import derived_seed, options_record
-from cantilena.theory import Context, load_rules
+from cantilena.theory import Context, RuleSet, load_rules
 from cantilena.tuning.checkpoint import TuningCheckpoint
 from cantilena.tuning.course import Course, follow, next_c, watch_for
+from cantilena.tuning.critic_options import NO_RULES
+from cantilena.tuning.critic_people import CriticPeople
+from cantilena.tuning.critic_reward import CRITIC, CriticReward
 from cantilena.tuning.double_q_learning import DoubleQLearning
 from cantilena.tuning.g_learning import GLearning
 from cantilena.tuning.history import TuningHistory
@@ -35,6 +38,7 @@ from cantilena.tuning.reference_mode import ReferenceLearner, refuse_without_ste
 from cantilena.tuning.rejection import Rejection
 from cantilena.tuning.reward import MusicReward
 from cantilena.tuning.rloo import Rloo
+from cantilena.tuning.rollout import sample_melodies
 from cantilena.tuning.watch import Look
 
 LEARNERS: dict[str, Callable[[Task], Learner]] = {
@@ -93,6 +97,7 @@ def tune(
     options: TuningOptions,
     *,
     people: NDArray[np.int64] | None = None,
+    critic_people: CriticPeople | None = None,
     folder: Path | None = None,
     resume: bool = False,
     after_update: Callable[[Course], None] | None = None,
@@ -103,13 +108,15 @@ def tune(
         bundle: the trained model; where it was tuned before, its prior is what stays the yardstick.
         options: how to tune.
         people: `(excerpts, steps)` tokens of people's melodies, to watch diversity by; the untuned model's where None.
+        critic_people: people's melodies for the listeners that reward and that stop; needed with a critic alone.
         folder: where checkpoints and `metrics.jsonl` go; nowhere if None.
         resume: go on from the folder's checkpoint, to the identical result.
         after_update: is told how far the tuning has come after each update, with what was looked at; it draws and
             changes nothing.
 
     Raises:
-        UsageError: rules, weights or a key that do not exist; a model or a device that cannot be tuned so.
+        UsageError: rules, weights or a key that do not exist; a model or a device that cannot be tuned so; a critic
+            without people's melodies.
         RunError: the tuning came apart.
     """
     check_tunable(bundle, options)
@@ -122,6 +129,7 @@ def tune(
         prior=None if bundle.prior_weights is None else replace(bundle, weights=bundle.prior_weights).network(),
         reward=reward,
         people=people,
+        critic_people=critic_people,
         folder=folder,
         resume=resume,
         after_update=after_update,
@@ -145,6 +153,7 @@ def tune_module(
     prior: nn.Module | None = None,
     reward: MusicReward | None = None,
     people: NDArray[np.int64] | None = None,
+    critic_people: CriticPeople | None = None,
     folder: Path | None = None,
     resume: bool = False,
     after_update: Callable[[Course], None] | None = None,
@@ -160,6 +169,7 @@ def tune_module(
         prior: what it is to stay near: another such module, which is not changed; the module as it is now where None.
         reward: what melodies earn; by the options' rules where None.
         people: as for `tune`.
+        critic_people: as for `tune`.
         folder: as for `tune`.
         resume: as for `tune`.
         after_update: as for `tune`.
@@ -188,11 +198,14 @@ def tune_module(
         options,
         music.bars(melodies=1),
         torch.Generator(device).manual_seed(derived_seed(options.seed, "tune")),
+        _critic(music, options, critic_people, device),
     )
     learner = ReferenceLearner(task) if options.reference_mode else LEARNERS[options.algorithm](task)
-    watch = watch_for(learner, options, people) if options.watch.look else None
+    watch = watch_for(learner, options, people, critic_people) if options.watch.look else None
     checkpoint = TuningCheckpoint(folder) if folder is not None else None
     course = checkpoint.restore(learner) if checkpoint is not None and resume else Course()
+    if learner.critic is not None and not course.updates:
+        learner.critic.begin(lambda melodies: _untuned(learner, options, melodies))
     if course.history.c:
         last = course.history
         learner.reward = replace(learner.reward, c=next_c(last.c[-1], last.kl[-1], options))
@@ -251,9 +264,28 @@ def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicRew
         UsageError: rules, weights or a meter that do not exist.
     """
     meter = Meter.parse(options.meter)
-    rules = load_rules(options.rules).with_weights(**options.rule_weights)
+    named = RuleSet(NO_RULES, ()) if options.rules.strip() == NO_RULES else load_rules(options.rules)
+    rules = named.with_weights(**options.rule_weights)
+    if options.critic.critic and CRITIC in rules.names:
+        raise UsageError(f"a rule is called '{CRITIC}', as the critic is", "give the rule another name")
     context = Context(key, meter, max(meter.ticks_per_bar // encoding.step_ticks, 1), timed=encoding.tells_time)
     return MusicReward(encoding, rules, context, options.c_for(rules.scale), options.clip)
+
+
+def _critic(
+    music: MusicReward, options: TuningOptions, people: CriticPeople | None, device: torch.device
+) -> CriticReward | None:
+    if not options.critic.critic:
+        return None
+    if people is None:
+        raise UsageError("a critic needs people's melodies, and none are at hand", "name some with --against CORPUS")
+    return CriticReward(people.rewarding, music, options, device)
+
+
+def _untuned(learner: Learner, options: TuningOptions, melodies: int) -> torch.Tensor:
+    """`(melodies, steps)` tokens of the model before tuning, with randomness of their own."""
+    own = torch.Generator(learner.generator.device).manual_seed(derived_seed(options.seed, "critic"))
+    return sample_melodies(learner.prior, melodies, options.steps, own, bars=learner.bars_for(melodies))
 
 
 def _keeper(

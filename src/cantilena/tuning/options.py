@@ -7,6 +7,7 @@ from typing import Literal
 
 from cantilena.errors import UsageError
 from cantilena.tuning.algorithm_options import PolicyOptions, ValueOptions, WatchOptions
+from cantilena.tuning.critic_options import LEARN_FROM_CRITICS, NO_RULES, CriticOptions
 
 Algorithm = Literal["rloo", "ppo", "q", "double-q", "psi", "g", "rejection"]
 
@@ -27,7 +28,7 @@ class TuningOptions:
 
     rules: str = "rl-tuner"
     """A rule set (`cantilena`, `rl-tuner`, `paper`), a TOML file, a rule of your own `FILE.py:NAME`, or several joined
-    by +."""
+    by +; `none` where the critic alone rewards."""
 
     weights: tuple[str, ...] = ()
     """Weights on single rules, such as `tonic=5 leap=1.5`; 1 is the published value."""
@@ -58,7 +59,8 @@ class TuningOptions:
     """Steps of each melody, 8 to 512."""
 
     learning_rate: float | None = None
-    """Adam's step size, which falls to a tenth in a half cosine: 0.003 for `rloo`, 0.001 for the others."""
+    """Adam's step size, which falls to a tenth in a half cosine: 0.003 for `rloo`, 0.001 for the others and with
+    a critic, which must keep up."""
 
     max_norm: float = 5.0
     """Gradients longer than this are shortened to it."""
@@ -81,6 +83,9 @@ class TuningOptions:
     watch: WatchOptions = field(default_factory=WatchOptions)
     """How tuning is watched."""
 
+    critic: CriticOptions = field(default_factory=CriticOptions)
+    """How discriminators reward."""
+
     def __post_init__(self) -> None:
         if self.algorithm not in DEFAULT_C:
             raise UsageError(f"there is no algorithm '{self.algorithm}'", f"choose one of {', '.join(DEFAULT_C)}")
@@ -102,6 +107,13 @@ class TuningOptions:
             raise UsageError(f"max-norm {self.max_norm:g}", "give a number above 0; 1e9 shortens nothing")
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed} is out of range", "seeds run from 0 to 2^63 - 1")
+        if self.critic.critic and (self.algorithm not in LEARN_FROM_CRITICS or self.reference_mode):
+            raise UsageError(
+                f"{self.algorithm} cannot learn from a critic that learns too",
+                f"choose --algorithm {', '.join(LEARN_FROM_CRITICS[:-1])} or {LEARN_FROM_CRITICS[-1]}",
+            )
+        if self.rules.strip() == NO_RULES and not self.critic.critic:
+            raise UsageError("neither rules nor a critic: nothing to learn from", "name --rules, or add --critic")
         if self.policy.group > self.melodies or (self.policy.group and self.melodies % self.policy.group):
             raise UsageError(
                 f"groups of {self.policy.group} out of {self.melodies} melodies", "give groups that divide the melodies"
@@ -118,7 +130,7 @@ class TuningOptions:
     @property
     def step_size(self) -> float:
         """The learning rate as given, or the algorithm's own."""
-        own = 3e-3 if self.algorithm == "rloo" else 1e-3
+        own = 3e-3 if self.algorithm == "rloo" and not self.critic.critic else 1e-3
         return own if self.learning_rate is None else self.learning_rate
 
     @property

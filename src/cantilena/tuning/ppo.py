@@ -43,7 +43,7 @@ class Ppo(Learner):
     def update(self, progress: float) -> Update:
         """Sample a batch of melodies, score it, and go over it several times; `progress` runs from 0 to 1."""
         tokens = self.play()
-        terms = self.reward.terms(tokens.cpu().numpy())
+        terms = self.judge(tokens)
         with torch.no_grad():
             log_policy = self.log_probs(self.composer(), tokens)
             log_prior = self.log_probs(self.prior, tokens)

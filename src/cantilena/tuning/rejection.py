@@ -25,7 +25,7 @@ class Rejection(Learner):
     def update(self, progress: float) -> Update:
         """Sample a batch of melodies, keep the best, and take one step; `progress` runs from 0 to 1."""
         tokens = self.play()
-        terms = self.reward.terms(tokens.cpu().numpy())
+        terms = self.judge(tokens)
         best = self.music(terms, tokens).sum(1).argsort(descending=True, stable=True)
         kept = best[: max(round(self.options.policy.keep * len(tokens)), 1)]
         log_policy = self.log_probs(self.composer(), tokens)

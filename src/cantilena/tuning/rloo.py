@@ -29,7 +29,7 @@ class Rloo(Learner):
     def update(self, progress: float) -> Update:
         """Sample a batch of melodies, score it, and take one step; `progress` runs from 0 to 1."""
         tokens = self.play()
-        terms = self.reward.terms(tokens.cpu().numpy())
+        terms = self.judge(tokens)
         log_policy = self.log_probs(self.composer(), tokens)
         with torch.no_grad():
             log_prior = self.log_probs(self.prior, tokens)

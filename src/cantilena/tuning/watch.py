@@ -9,18 +9,25 @@ people's (or, where those are not at hand, beside the untuned model's), sets of 
     entropy         below a third of the untuned model's: each next note is all but decided
     holds, rests    their share outside the 10th to 90th percentile of people's melodies, and further than it was
 
+Where a critic rewards, another listener, on other people's pieces, learns anew at every look to tell the melodies from
+people's (`critic.StoppingListener`). The look is alarming, too, where
+
+    it tells them clearly better than it once could, and their reward rose: they please those that reward, not people
+
 Where any of these is so, the look is outside the gate.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.critic import StoppingListener, Told
 from cantilena.evaluation import (
     Interval,
     different_melodies,
@@ -63,6 +70,9 @@ class Look:
         rests: share of silent steps.
         reference: the same numbers of the melodies that they are held beside, for sets of equal size.
         alarms: what is wrong, in words; empty inside the gate.
+        critic: mean reward of the critic a melody, in points; None without a critic.
+        told: what the listener that stops a run told of them: `auc`, `low`, `high` (half is chance) and `log_odds`
+            (nats a melody, below 0 the better it tells); None without a critic.
     """
 
     update: int
@@ -77,6 +87,8 @@ class Look:
     rests: float
     reference: dict[str, float] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
+    critic: float | None = None
+    told: dict[str, float] | None = None
 
     @property
     def inside(self) -> bool:
@@ -90,7 +102,10 @@ class Look:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> Look:
         """Take back what `as_json` gave."""
-        known: dict[str, Any] = {name: math.nan if value is None else value for name, value in values.items()}
+        may_be_none = ("critic", "told")
+        known: dict[str, Any] = {
+            name: math.nan if value is None and name not in may_be_none else value for name, value in values.items()
+        }
         reference = {name: math.nan if value is None else value for name, value in values["reference"].items()}
         known |= {"reference": reference, "alarms": tuple(values["alarms"])}
         return cls(**known)
@@ -104,11 +119,15 @@ class Watch:
         people: people's melodies, excerpts as long as those that are tuned; None where they are not at hand.
         untuned: melodies of the model before tuning.
         entropy: of the model before tuning, nats a step.
+        listener: tells the melodies from people's; None without a critic.
+        before: what it told of the model before tuning.
     """
 
     people: Line | None
     untuned: Line
     entropy: float
+    listener: StoppingListener | None = None
+    before: Told | None = None
 
     @property
     def knows_people(self) -> bool:
@@ -116,7 +135,16 @@ class Watch:
         return self.people is not None and self.people.melodies >= _FEWEST
 
     def look(
-        self, line: Line, rng: np.random.Generator, *, update: int, reward: float, kl: float, entropy: float
+        self,
+        line: Line,
+        rng: np.random.Generator,
+        *,
+        update: int,
+        reward: float,
+        kl: float,
+        entropy: float,
+        critic: float | None = None,
+        earlier: Sequence[Look] = (),
     ) -> Look:
         """Hold fresh melodies beside the others.
 
@@ -127,6 +155,8 @@ class Watch:
             reward: mean reward of the rules a melody.
             kl: nats a step.
             entropy: nats a step.
+            critic: mean reward of the critic a melody, in points.
+            earlier: the looks before this one.
         """
         others = self.people if self.people is not None and self.knows_people else self.untuned
         ours, theirs = equal_sets(line, others, rng=rng)
@@ -137,6 +167,9 @@ class Watch:
             alarms.append(f"entropy fell to {entropy:.2f} nats a step, from {self.entropy:.2f}: little is left open")
         for name, share in (("holds", holds), ("rests", rests)):
             alarms.extend(self._outside(name, share(line), share(others), share(self.untuned)))
+        told = None if self.listener is None else self.listener.listen(line, rng)
+        if told is not None:
+            alarms.extend(self._told_better(told, reward + (critic or 0.0), earlier))
         return Look(
             update=update,
             reward=reward,
@@ -150,7 +183,24 @@ class Watch:
             distinct_4=numbers["distinct_4"],
             vendi=numbers["vendi"],
             self_bleu=numbers["self_bleu"],
+            critic=critic,
+            told=None if told is None else _as_numbers(told),
         )
+
+    def _told_better(self, told: Told, reward: float, earlier: Sequence[Look]) -> list[str]:
+        """An alarm where the listener tells better than once it did, while what the melodies earn rose."""
+        known = [
+            (look.told["high"], look.told["auc"], look.reward + (look.critic or 0.0)) for look in earlier if look.told
+        ]
+        if self.before is not None:
+            known.append((self.before.auc.high, self.before.auc.value, -math.inf))
+        if not known:
+            return []
+        high, auc, before = min(known)
+        if told.auc.low <= high or reward <= before:
+            return []
+        words = f"separability rose from {auc:.2f} to {told.auc.value:.2f} (AUC), and so did the reward"
+        return [f"{words}: a listener that does not reward tells these better from people's"]
 
     def _diversity(self, ours: dict[str, float], theirs: dict[str, float], usual: Interval) -> list[str]:
         """Alarms where the melodies are less different from each other than the others are."""
@@ -177,6 +227,10 @@ class Watch:
         if low <= share <= high:
             return []
         return [f"{name} take {share:.0%} of the steps, outside the usual {low:.0%} to {high:.0%}"]
+
+
+def _as_numbers(told: Told) -> dict[str, float]:
+    return {"auc": told.auc.value, "low": told.auc.low, "high": told.auc.high, "log_odds": told.log_odds}
 
 
 def _diversity_of(line: Line) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
@@ -31,15 +32,16 @@ def learning_curves(curves: Sequence[TrainingCurve]) -> Figure:
 
 
 def reward_history(history: RewardHistory) -> Figure:
-    """Rewards while tuning, split by rule, and how far the model moved: the paper's figure 10."""
+    """Rewards while tuning by rule, how far the model moved, how well discriminators told: the paper's figure 10."""
     steps = np.asarray(history.steps, dtype=np.float64)
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(7.6, 5.6))
-        rules, distance = figure.subplots(2, 1, sharex=True, height_ratios=(5, 2))
+        heard = len(history.accuracy) > 0
+        figure = Figure(figsize=(7.6, 7.0 if heard else 5.6))
+        rules, distance, *told = figure.subplots(2 + heard, 1, sharex=True, height_ratios=(5, 2, 2)[: 2 + heard])
         for number, (name, term) in enumerate(history.terms.items()):
             rules.plot(steps, term, color=CYCLE[number % len(CYCLE)], linewidth=1.2, label=literal(plain(name)))
         if history.terms:
-            rules.plot(steps, history.total, color=INK, linewidth=2.0, label="all rules")
+            rules.plot(steps, history.total, color=INK, linewidth=2.0, label="all" if heard else "all rules")
             rules.set_yscale("symlog", linthresh=10)
             rules.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8.5)
         rules.axhline(0, color=INK, linewidth=0.6)
@@ -47,7 +49,12 @@ def reward_history(history: RewardHistory) -> Figure:
         for values, label, colour in ((history.log_p, "log p", CYCLE[0]), (history.kl, "KL", CYCLE[1])):
             if len(values):
                 distance.plot(steps, values, color=colour, linewidth=1.4, label=label)
-        distance.set(xlabel="environment steps", ylabel="nats a step")
+        distance.set(ylabel="nats a step")
+        for axes in told:
+            axes.plot(steps, np.asarray(history.accuracy), color=CYCLE[2], linewidth=1.4)
+            axes.axhline(0.5, color=INK, linewidth=0.6, linestyle=":")
+            axes.set(ylabel="told right", ylim=(0.4, 1.0))
+        [distance, *told][-1].set_xlabel("environment steps")
         distance.xaxis.set_major_locator(MaxNLocator(6))
         distance.xaxis.set_major_formatter(FuncFormatter(_short))
         if len(history.log_p) or len(history.kl):
@@ -60,14 +67,17 @@ def watched_looks(looks: Sequence[Mapping[str, Any]]) -> Figure:
 
     Args:
         looks: in order, each with `update`, `distinct_4`, `vendi`, `entropy`, `kl`, `holds`, `rests`, `reference` and
-            `alarms`.
+            `alarms`; and `told`, by a listener, where a critic rewarded.
     """
     updates = [look["update"] for look in looks]
     alarmed = [look["update"] for look in looks if look["alarms"]]
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(9.0, 2.8))
-        panels = figure.subplots(1, 3)
-        for axes, (title, names) in zip(panels, _LOOKED_AT.items(), strict=True):
+        told = [(look["update"], look["told"]) for look in looks if look.get("told")]
+        figure = Figure(figsize=(12.0 if told else 9.0, 2.8))
+        *panels, last = figure.subplots(1, 3 + bool(told))
+        if told:
+            _draw_told(last, told)
+        for axes, (title, names) in zip([*panels] if told else [*panels, last], _LOOKED_AT.items(), strict=True):
             for number, name in enumerate(names):
                 axes.plot(updates, _numbers(look[name] for look in looks), color=CYCLE[number], label=plain(name))
                 beside = _numbers(look["reference"].get(name) for look in looks)
@@ -80,6 +90,17 @@ def watched_looks(looks: Sequence[Mapping[str, Any]]) -> Figure:
             axes.legend(fontsize=8)
         figure.supxlabel("dotted: people's melodies; bars: an alarm", fontsize=8)
     return figure
+
+
+def _draw_told(axes: Axes, told: Sequence[tuple[int, Mapping[str, float]]]) -> None:
+    """How well the listener that stops a run tells the melodies from people's, with its intervals."""
+    updates = [update for update, _ in told]
+    axes.fill_between(
+        updates, [one["low"] for _, one in told], [one["high"] for _, one in told], color=CYCLE[2], alpha=0.2
+    )
+    axes.plot(updates, [one["auc"] for _, one in told], color=CYCLE[2])
+    axes.axhline(0.5, color=INK, linewidth=0.6, linestyle=":")
+    axes.set(title="Told from people's (AUC)", xlabel="updates", ylim=(0.4, 1.0))
 
 
 _LOOKED_AT = {"Diversity": ("distinct_4",), "Nats a step": ("kl", "entropy"), "Share of steps": ("holds", "rests")}
