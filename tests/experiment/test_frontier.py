@@ -17,7 +17,7 @@ from cantilena.errors import RunError, UsageError
 from cantilena.experiment import frontier, run_frontier
 from cantilena.experiment.frontier import _Sweep
 from cantilena.experiment.measure import Sample
-from cantilena.model import Bundle, Network, NetworkOptions
+from cantilena.model import Bundle, Network, NetworkOptions, find_bundle
 from cantilena.music import Key, Meter
 from cantilena.theory import Context
 from cantilena.tuning import TuningOptions, music_reward
@@ -25,7 +25,7 @@ from cantilena.tuning import TuningOptions, music_reward
 ASKED = TuningOptions(updates=4, melodies=8, steps=16, device="cpu")
 WORDS = ["--updates", "4", "--melodies", "8", "--steps", "16", "--device", "cpu"]
 TUNED = ["rloo c 3", "rloo c 6", "ppo", "g", "rejection 1", "rejection 2", "rejection 4"]
-POINTS = ["human", "lstm", "best of 2", "best of 4", "constrained", *TUNED]
+POINTS = ["human", "lstm", "vae", "best of 2", "best of 4", "constrained", *TUNED]
 
 
 class HereError(Exception):
@@ -36,6 +36,7 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
     sizes = {"COUNTED": 12, "STRENGTHS": (1.0, 2.0), "OTHERS": ("ppo", "g"), "GROUPS": (2, 4), "_POOL": 48}
     for name, size in sizes.items():
         patch.setattr(frontier, name, size)
+    patch.setattr(frontier, "vae_beside", lambda _: Bundle.load(find_bundle("tunes-vae")))
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +77,7 @@ def test_every_kind_of_point_is_there_and_defined(whole: Path) -> None:
         assert row["melodies"] == 12 or name == "human", name
         assert math.isfinite(row["reward"])
         assert 0 < row["metrics"]["different_melodies"]["value"] <= 1
-        assert (row["metrics"]["kl_per_step"]["value"] is None) == (name == "human")
+        assert (row["metrics"]["kl_per_step"]["value"] is None) == (name in ("human", "vae"))
     assert systems["lstm"]["metrics"]["kl_per_step"]["value"] == pytest.approx(0, abs=1e-6)
     best = [systems[name]["reward"] for name in ("lstm", "best of 2", "best of 4")]
     assert best == sorted(best)

@@ -2,9 +2,9 @@
 
 A KL penalty acts much like stopping early, so one tuned model shows little. Here `rloo` is tuned at several c, every
 other algorithm at its own, rejection fine-tuning is followed on its way, critics teach the model alone and with the
-rules, and the untuned model is asked for the best of n and for melodies under hard constraints: all on the same axes of
-reward, KL divergence and diversity, with people's melodies beside them. Nothing is stopped or held back here: what
-collapses is to be seen collapsing.
+rules, the untuned model is asked for the best of n and for melodies under hard constraints, and a VAE of the same
+corpus for melodies of its own: all on the same axes of reward, KL divergence and diversity, with people's melodies
+beside them. Nothing is stopped or held back here: what collapses is to be seen collapsing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cantilena.evaluation.figures import frontier_panels, png_bytes
 from cantilena.experiment.critic_people import critic_people
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.measure import Sample, measure
-from cantilena.experiment.rivals import best_of_many, constrained, divergence_of_best
+from cantilena.experiment.rivals import best_of_many, constrained, divergence_of_best, vae_beside
 from cantilena.experiment.systems import model_system
 from cantilena.experiment.tunable import Tunable, open_tunable
 from cantilena.model import Bundle, SequenceModel
@@ -218,7 +218,14 @@ def _untuned(sweep: _Sweep) -> dict[str, Row]:
         kl = {"value": distance, "low": None, "high": None, "reason": "a bound, exact where no two rewards are equal"}
         return sweep.row(Sample(best[n], contexts=context), "best of n", None, kl)
 
+    vae = vae_beside(bundle)
+
+    def of_codes(vae: Bundle) -> Row:
+        system = model_system("vae", "", vae.model(), vae.encoding, options.seed, meter=context.meter, key=context.key)
+        return sweep.row(Sample(system.draw(COUNTED, options.steps, "count"), contexts=context), "vae", None)
+
     rows = {"lstm": sweep.made("lstm", plain)}
+    rows |= {} if vae is None else {"vae": sweep.made("vae", lambda: of_codes(vae))}
     rows |= {f"best of {n}": sweep.made(f"best of {n}", lambda n=n: best_of(n)) for n in GROUPS}  # type: ignore[misc]
     return rows | {"constrained": sweep.made("constrained", under_constraints)}
 

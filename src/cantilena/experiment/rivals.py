@@ -2,7 +2,8 @@
 
 Best of n draws n melodies from the untuned model and keeps the one with the highest reward. Its distance from the model
 is known: at most log n - (n - 1) / n nats a melody (Stiennon et al. 2020, arXiv 2009.01325), and that where no two
-rewards are equal.
+rewards are equal. A VAE of the same melodies, whose codes are drawn from the prior, is another rival: its distance
+nobody knows, since a VAE has no probabilities but bounds.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.evaluation import bootstrap_ratio
+from cantilena.experiment.learned_corpus import shipped_corpus
 from cantilena.generation import Constraints, sample
-from cantilena.model import Bundle, log_probs_in_bars, numpy_of
+from cantilena.model import Bundle, VaeOptions, log_probs_in_bars, numpy_of, shipped_bundles
 from cantilena.runs import generator, progress
 from cantilena.tuning import MusicReward, TuningOptions
 
@@ -94,3 +96,22 @@ def _drawn(
 ) -> NDArray[np.int64]:
     uniforms = generator(options.seed, "rivals", purpose).random((melodies, options.steps))
     return sample(bundle.prior(), uniforms, bars=reward.bars(melodies)).tokens
+
+
+def vae_beside(bundle: Bundle) -> Bundle | None:
+    """The VAE that ships and learned the corpus of a bundle in the same tokens and keys; None where there is none.
+
+    Example:
+        >>> from cantilena.model import find_bundle
+        >>> tunes, classical = (Bundle.load(find_bundle(name)) for name in ("tunes", "classical"))
+        >>> vae_beside(tunes) is not None, vae_beside(classical) is not None
+        (True, False)
+    """
+    learned = shipped_corpus(bundle)
+    for path in shipped_bundles().values() if learned else ():
+        other = Bundle.load(path)
+        alike = dict(other.encoding_description) == dict(bundle.encoding_description)
+        alike &= other.provenance.get("plain_keys") == bundle.provenance.get("plain_keys")
+        if isinstance(other.options, VaeOptions) and alike and shipped_corpus(other) == learned:
+            return other
+    return None

@@ -79,7 +79,7 @@ def frontier_panels(systems: Mapping[str, Any]) -> Figure:
 
     Args:
         systems: by name, each with its `curve` (those of one curve are joined), `reward` a melody, and the metrics
-            `kl_per_step` and `distinct_4`; people's melodies, whose distance nobody knows, are drawn as a line.
+            `kl_per_step` and `distinct_4`; those whose distance nobody knows, as people's, are drawn as lines.
     """
     curves: dict[str, list[tuple[float, float, float]]] = {}
     for system in systems.values():
@@ -102,12 +102,13 @@ def frontier_panels(systems: Mapping[str, Any]) -> Figure:
                     label=literal(name),
                 )
             axes.set(xlabel="KL divergence from the untuned model, nats a step", ylabel=label)
-        human = systems.get(PEOPLE)
-        if human is not None:
-            panels[0].axhline(human["reward"], color=INK, linewidth=0.8, linestyle=":", label="people")
-            diversity = _measured(human, "distinct_4")
-            if diversity is not None:
-                panels[1].axhline(diversity[0], color=INK, linewidth=0.8, linestyle=":", label="people")
+        for name, system in systems.items():
+            diversity = _measured(system, "distinct_4")
+            if _measured(system, "kl_per_step") is None and diversity is not None:
+                style = ":" if name == PEOPLE else "-."
+                for axes, level in zip(panels, (system["reward"], diversity[0]), strict=True):
+                    label = "people" if name == PEOPLE else literal(name)
+                    axes.axhline(level, color=INK, linewidth=0.8, linestyle=style, label=label)
         panels[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8.5)
     return figure
 
