@@ -20,6 +20,7 @@ from cantilena.formats import write
 from cantilena.generation import load
 from cantilena.model import Bundle
 from cantilena.music import Melody
+from cantilena.theory import RULE_SETS
 from cantilena.training import TRANSFORMER_RATE
 from cantilena.tuning import TuningOptions
 
@@ -166,6 +167,11 @@ def test_an_interrupted_tuning_is_resumed_with_the_same_model_only(
     answer = resumed.answer()
     assert list(answer)[:7] == ["bundle", "steps", "steps_per_second", "c", "clip", "kl_per_step", "metrics"]
     assert set(answer["systems"]) == {"untuned", "tuned"}
+    for side in ("untuned", "tuned"):
+        rewards = answer["systems"][side]["rewards"]
+        assert list(rewards) == list(RULE_SETS[TUNING.rules].names)
+        assert all(one["low"] <= one["value"] <= one["high"] for one in rewards.values())
+    assert "Reward a melody, by rule" in resumed.text()
     assert answer["c"] == 3.0
     assert answer["steps"] == 4 * 8 * 16
 

@@ -12,6 +12,7 @@ from cantilena.evaluation.figures import png_bytes, reward_history, watched_look
 from cantilena.evaluation.metric_words import MUSICAL_PREFIX
 from cantilena.experiment.fresh import clear_earlier
 from cantilena.experiment.measure import Sample, measure
+from cantilena.experiment.rewards_by_rule import rewards_by_rule, rewards_text
 from cantilena.experiment.systems import model_system
 from cantilena.experiment.tunable import open_tunable
 from cantilena.model import Bundle, SequenceModel
@@ -86,8 +87,9 @@ class TuneRun:
     def text(self) -> str:
         """The same for a terminal."""
         head = f"{self.tuned.steps:,} steps at {self.tuned.steps_per_second:,.0f} a second: {self.bundle}"
-        table = table_text({"systems": self.systems})
-        return f"{head}\n{table}\n{_critic_in_words(self.critic)}" if self.critic is not None else f"{head}\n{table}"
+        critic = _critic_in_words(self.critic) if self.critic is not None else ""
+        parts = (head, table_text({"systems": self.systems}), rewards_text(self.systems, ("untuned", "tuned")), critic)
+        return "\n".join(part for part in parts if part)
 
 
 def run_tuning(
@@ -131,6 +133,8 @@ def run_tuning(
             system = model_system(side, "", model, untuned.encoding, options.seed, meter=meter, key=key)
             drawn = Sample(system.draw(COUNTED, options.steps, "count"), contexts=reward.context)
             systems[side] = _counted(drawn, tuned.bundle, model, options, side, key)
+            rng = generator(options.seed, "rewards", side)
+            systems[side]["rewards"] = rewards_by_rule(drawn.tokens, reward, rng)
         _tell_bands(systems, reward.context, options.steps)
         done = TuneRun(folder / MODEL, tuned, reward.c, None if options.reference_mode else options.clip, systems)
         critic = done.critic
