@@ -50,9 +50,12 @@ HEARING = CriticOptions(critic=True)
 WAYS: dict[str, TuningOptions | None] = {
     "untuned": None,
     "rules": RULES,
+    "rules, nearer": replace(RULES, target_kl=0.08),
     "critic": replace(RULES, rules="none", critic=HEARING),
     "rules + critic": replace(RULES, critic=HEARING),
+    "rules + critic, further": replace(RULES, c=1.0, target_kl=0.2, critic=HEARING),
 }
+"""Those that are held nearer and further let rules with and without a critic be compared at about one KL."""
 JUDGES = ("logistic", "boosting")
 """The kinds of classifier that judge: those that take seconds; the strongest speaks."""
 METRICS = {
@@ -71,7 +74,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "critic.md"
 
 
 def main(folder: Path) -> None:
-    """Tune nine times, count and listen, write, draw."""
+    """Tune fifteen times, count and listen, write, draw."""
     jobs = [(folder, way, seed) for seed in SEEDS for way in reversed(WAYS)]  # the slowest first
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         made = dict(pool.map(_row, jobs))
