@@ -113,3 +113,12 @@ def test_help_names_groups_for_people() -> None:
     titles = [line for line in help_text(hum, "cantilena hum").splitlines() if line.startswith("╭")]
     assert [title.strip("╭╮─ ") for title in titles] == ["options", "more options"]
     assert len({len(title) for title in titles}) == 1
+
+
+@pytest.mark.parametrize(("given", "told"), [("", "0 are"), ("a.mid", "1 is")])
+def test_a_flag_of_two_values_says_how_many_it_takes(given: str, told: str) -> None:
+    def go(*, between: tuple[str, str] | None = None) -> None:
+        """Go from one to another."""
+
+    with pytest.raises(UsageError, match=f"--between: takes 2 values, and {told} given"):
+        parse(go, ["--between", *given.split()], "cantilena go")

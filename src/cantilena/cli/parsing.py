@@ -207,5 +207,8 @@ def _in_the_users_words(wrong: str, rows: Sequence[str]) -> str:
             r"'\1' is neither a whole number nor a range such as 5-8",
             reason,
         )
+        if few := re.match(r"no type matching \{(STR(?: STR)*)\} could be instantiated from \[(.*)\]", reason):
+            wanted, given = len(few[1].split()), len(re.findall(r"'[^']*'|\"[^\"]*\"", few[2]))
+            reason = f"takes {wanted} values, and {given} {'is' if given == 1 else 'are'} given"
         return f"{found[1]}: {reason}"
     return wrong
