@@ -31,17 +31,17 @@ def train(corpus: str, out: Path, *more: str) -> subprocess.Popen[str]:
     # A checkpoint after every batch, so that there is one to go on from, and batches slow enough to be interrupted.
     program = (
         "import sys, time, dataclasses\n"
-        "import cantilena.training.loop as loop, cantilena.experiment.train_run as run\n"
+        "import cantilena.training.keeping as keeping, cantilena.experiment.train_run as run\n"
         "shape = run.shape_and_training\n"
         "def often(request):\n"
         "    network, training = shape(request)\n"
         "    return network, dataclasses.replace(training, checkpoint_seconds=0.0)\n"
         "run.shape_and_training = often\n"
-        "save = loop.save_checkpoint\n"
+        "save = keeping.save_checkpoint\n"
         "def slowly(*args, **named):\n"
         "    save(*args, **named)\n"
         "    time.sleep(0.15)\n"
-        "loop.save_checkpoint = slowly\n"
+        "keeping.save_checkpoint = slowly\n"
         "from cantilena.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )

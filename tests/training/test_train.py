@@ -16,9 +16,9 @@ import torch
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.model import Network, NetworkOptions, NGram, NGramOptions, Sequences, computes_in_bfloat16, likelihood
 from cantilena.model.recurrence import WIDE
-from cantilena.training import TrainingOptions, loop, preset, train
+from cantilena.training import TrainingOptions, keeping, loop, preset, train
 from cantilena.training.checkpoint import save_checkpoint
-from cantilena.training.loop import CHECKPOINT, METRICS
+from cantilena.training.keeping import CHECKPOINT, METRICS
 from cantilena.training.schedule import learning_rate
 
 SHAPE = NetworkOptions(width=12, embedding=8, look_back=(1,), dropout=0.2)
@@ -188,7 +188,7 @@ def test_an_interruption_after_any_batch_leaves_no_trace(tmp_path, monkeypatch, 
         if done == checkpoints:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "save_checkpoint", interrupted)
+    monkeypatch.setattr(keeping, "save_checkpoint", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trained(folder=tmp_path / "stopped")
     monkeypatch.undo()
@@ -210,7 +210,7 @@ def test_an_interrupted_transformer_goes_on_to_the_identical_network(tmp_path, m
         if done == 8:  # in the second of three epochs of six batches
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(loop, "save_checkpoint", interrupted)
+    monkeypatch.setattr(keeping, "save_checkpoint", interrupted)
     with pytest.raises(KeyboardInterrupt):
         trained(network=shape, averaging=0.5, folder=tmp_path / "stopped")
     monkeypatch.undo()

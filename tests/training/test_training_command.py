@@ -19,7 +19,8 @@ from safetensors.torch import load_file
 COMMAND = """
 import dataclasses, os, sys, time
 from pathlib import Path
-import cantilena.training.course as course, cantilena.training.loop as loop, cantilena.training.processes as processes
+import cantilena.training.course as course, cantilena.training.keeping as keeping
+import cantilena.training.processes as processes
 import cantilena.experiment.train_run as run
 from datetime import timedelta
 rank = os.environ["RANK"]
@@ -30,11 +31,11 @@ def often(request):
     network, training = shape(request)
     return network, dataclasses.replace(training, checkpoint_seconds=0.0)
 run.shape_and_training = often
-save = loop.save_checkpoint
+save = keeping.save_checkpoint
 def slowly(*args, **named):
     save(*args, **named)
     time.sleep(float(os.environ.get("SLOW", "0")))
-loop.save_checkpoint = slowly
+keeping.save_checkpoint = slowly
 update = course.Course.update
 def failing(self, *args):
     if os.environ.get("FAIL") == rank and self.standing.updates == 3:

@@ -11,8 +11,8 @@ import torch
 
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.model import MelodyVae, Sequences, VaeNetwork, VaeOptions, Windows, bound, reconstruction
-from cantilena.training import TrainedVae, TrainingOptions, VaeLearning, train_vae, vae_loop
-from cantilena.training.loop import CHECKPOINT, METRICS
+from cantilena.training import Trained, TrainingOptions, VaeLearning, keeping, train_vae
+from cantilena.training.keeping import CHECKPOINT, METRICS
 
 SHAPE = VaeOptions(bars=1, latent=4, encoder=8, width=12, embedding=8, reading=4, plan=4, hidden=16)
 OPTIONS = TrainingOptions(
@@ -30,7 +30,7 @@ def bars_of_two(pieces: int, seed: int) -> Sequences:
 TRAIN, VALID = bars_of_two(24, 1), bars_of_two(6, 2)
 
 
-def trained(**named: object) -> TrainedVae:
+def trained(**named: object) -> Trained[VaeNetwork]:
     options = replace(OPTIONS, **{name: value for name, value in named.items() if hasattr(OPTIONS, name)})
     rest = {name: value for name, value in named.items() if not hasattr(OPTIONS, name)}
     asked = {"shape": SHAPE, "learning": LEARNING, "quiet": True, **rest}
@@ -67,7 +67,7 @@ def test_a_training_that_was_cut_off_goes_on_to_the_identical_vae(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
 ) -> None:
     whole = trained(averaging=0.5)
-    real, done = vae_loop.save_checkpoint, []
+    real, done = keeping.save_checkpoint, []
 
     def cut_off(*args: object) -> None:
         real(*args)  # type: ignore[arg-type]
@@ -75,10 +75,10 @@ def test_a_training_that_was_cut_off_goes_on_to_the_identical_vae(
         if len(done) == saves:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(vae_loop, "save_checkpoint", cut_off)
+    monkeypatch.setattr(keeping, "save_checkpoint", cut_off)
     with pytest.raises(KeyboardInterrupt):
         trained(averaging=0.5, folder=tmp_path)
-    monkeypatch.setattr(vae_loop, "save_checkpoint", real)
+    monkeypatch.setattr(keeping, "save_checkpoint", real)
     result = trained(averaging=0.5, folder=tmp_path, resume=True)
     assert same(whole.network, result.network)
     assert result.history == whole.history

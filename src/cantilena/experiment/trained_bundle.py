@@ -12,6 +12,7 @@ from cantilena.model import Blend, Bundle, NetworkOptions, NGram, NGramPart, ngr
 from cantilena.runs import options_record
 
 if TYPE_CHECKING:  # an n-gram needs no torch
+    from cantilena.model import Network
     from cantilena.training import Trained, TrainingOptions
 
 
@@ -21,7 +22,7 @@ def corpus_facts(corpus: Corpus) -> dict[str, str]:
 
 
 def trained_bundle(
-    trained: Trained,
+    trained: Trained[Network],
     material: Material,
     network: NetworkOptions,
     training: TrainingOptions,

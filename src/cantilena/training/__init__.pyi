@@ -1,4 +1,3 @@
-from .loop import Trained as Trained
 from .loop import train as train
 from .options import TRANSFORMER_RATE as TRANSFORMER_RATE
 from .options import TrainingOptions as TrainingOptions
@@ -8,7 +7,7 @@ from .place import speaks as speaks
 from .processes import ALONE as ALONE
 from .processes import Processes as Processes
 from .processes import together as together
+from .trained import Trained as Trained
 from .transposition import transpositions as transpositions
 from .vae_learning import VaeLearning as VaeLearning
-from .vae_loop import TrainedVae as TrainedVae
 from .vae_loop import train_vae as train_vae

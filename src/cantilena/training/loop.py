@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from cantilena.errors import CorpusError, RunError, UsageError
+from cantilena.errors import CorpusError, UsageError
 from cantilena.model import (
     Network,
     NetworkOptions,
@@ -28,41 +26,15 @@ from cantilena.model import (
     parameters,
     threads_worth_it,
 )
-from cantilena.runs import derived_seed, options_digest, options_record, progress, say, write_text
-from cantilena.training.checkpoint import load_checkpoint, save_checkpoint, sweep
+from cantilena.runs import derived_seed, options_digest, options_record, progress, say
+from cantilena.training.checkpoint import load_checkpoint, sweep
 from cantilena.training.course import Course
+from cantilena.training.keeping import CHECKPOINT, digest_of, keep, note, take_up
 from cantilena.training.lessons import EveryStep, Lesson
 from cantilena.training.options import TrainingOptions
 from cantilena.training.paper_input import LastStep
 from cantilena.training.processes import ALONE, Processes
-
-CHECKPOINT = "checkpoint.safetensors"
-METRICS = "metrics.jsonl"
-
-
-@dataclass(frozen=True)
-class Trained:
-    """What training gives.
-
-    Args:
-        network: with the weights of the best epoch, in evaluation mode.
-        history: an entry an epoch: `epoch updates train valid learning_rate`, losses in nats a step.
-        best_epoch: the epoch whose weights these are, from 1.
-        epochs: epochs done.
-        valid: nats a step on the held-out pieces.
-        precision: `float32` or `bfloat16`.
-        seconds: how long it took, a resumed training's earlier part not counted.
-        processes: how many learned together.
-    """
-
-    network: Network
-    history: tuple[dict[str, float], ...]
-    best_epoch: int
-    epochs: int
-    valid: float
-    precision: str
-    seconds: float
-    processes: int = 1
+from cantilena.training.trained import Trained
 
 
 def train(
@@ -78,7 +50,7 @@ def train(
     quiet: bool = False,
     after_epoch: Callable[[int, float], bool] | None = None,
     processes: Processes = ALONE,
-) -> Trained:
+) -> Trained[Network]:
     """Train a network to predict pieces.
 
     Several processes that all call this with the same arguments train one network, and each is given it.
@@ -116,14 +88,14 @@ def train(
     lesson = _lesson(pieces, shape, options, vocabulary_size, transpositions, processes)
     digest = _digest(pieces, valid, shape, options, transpositions, processes)
     folder, quiet = (folder, quiet) if processes.first else (None, True)
-    save = partial(_save, folder, course, digest) if folder is not None else _nowhere
+    save = partial(keep, folder, course, digest)
     found = None
     if folder is not None:
         sweep(folder / CHECKPOINT)
         found = load_checkpoint(folder / CHECKPOINT, digest) if resume else None
     found = processes.tell(found)
     if found is not None:
-        _restore(course, *found)
+        take_up(course, *found)
     started = time.perf_counter()
     # Dropout draws from torch's global generator: it is seeded anew for every batch, and given back as it was.
     with (
@@ -134,18 +106,7 @@ def train(
             say(_announcement(shape, vocabulary_size, device, precision, threads, processes))
         _learn(course, lesson, valid, lambda: autocast(device, precision), save, quiet=quiet, after_epoch=after_epoch)
     save()
-    learner.load_state_dict(course.best)
-    standing = course.standing
-    return Trained(
-        network=learner.eval(),
-        history=tuple(standing.history),
-        best_epoch=standing.best_epoch + 1,
-        epochs=standing.epoch,
-        valid=standing.best,
-        precision=str(precision).removeprefix("torch."),
-        seconds=time.perf_counter() - started,
-        processes=processes.world,
-    )
+    return Trained.of(course, precision, time.perf_counter() - started)
 
 
 def _learn(
@@ -172,7 +133,7 @@ def _learn(
                 for loss, steps in lesson.losses(network, batch, standing.epoch, precisely):
                     course.update(loss, steps, share)
                 standing.batch += 1
-                bar.advance(1, _note(course))
+                bar.advance(1, note(course))
                 if time.monotonic() - saved > options.checkpoint_seconds:
                     save()
                     saved = time.monotonic()
@@ -230,23 +191,6 @@ def _at_once(shape: NetworkOptions, options: TrainingOptions) -> int:
     return options.batch * options.steps if shape.core == "transformer" else options.batch
 
 
-def _save(folder: Path, course: Course[Network], digest: str) -> None:
-    record = course.record()
-    save_checkpoint(folder / CHECKPOINT, course.tensors(), {**record, "digest": digest})
-    write_text(folder / METRICS, "".join(json.dumps(entry) + "\n" for entry in record["history"]))
-
-
-def _nowhere() -> None:
-    """Save nothing."""
-
-
-def _restore(course: Course[Network], tensors: dict[str, torch.Tensor], record: dict[str, Any]) -> None:
-    try:
-        course.restore(tensors, record)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError("the checkpoint does not fit this training", "start anew with --force") from error
-
-
 def _digest(
     pieces: Sequences,
     valid: Sequences,
@@ -256,27 +200,14 @@ def _digest(
     processes: Processes,
 ) -> str:
     """What tells this training from another: options, pieces, keys, and how many processes share a batch."""
-    content = hashlib.sha256()
-    for sequences in (pieces, valid):
-        bars = sequences.bars
-        for array in (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.known):
-            content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
-    if transpositions is not None:
-        content.update(np.ascontiguousarray(transpositions, dtype=np.int64).tobytes())
     asked: dict[str, Any] = {
         "network": options_record(shape),
         "training": options_record(options),
-        "pieces": content.hexdigest(),
+        "pieces": digest_of((pieces, valid), transpositions),
     }
     if processes.several:
         asked["processes"] = processes.world
     return options_digest(asked)
-
-
-def _note(course: Course[Network]) -> str:
-    standing = course.standing
-    held_out = f", held out {standing.history[-1]['valid']:.3f}" if standing.history else ""
-    return f"epoch {standing.epoch + 1}, {standing.nats / max(standing.steps, 1):.3f} nats a step{held_out}"
 
 
 def _announcement(

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -17,7 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cantilena.errors import CorpusError, RunError
+from cantilena.errors import CorpusError
 from cantilena.model import (
     Bars,
     Sequences,
@@ -32,41 +30,19 @@ from cantilena.model import (
     vae_parameters,
     with_free_bits,
 )
-from cantilena.runs import derived_seed, generator, options_digest, options_record, progress, say, write_text
+from cantilena.runs import derived_seed, generator, options_digest, options_record, progress, say
 from cantilena.training.batches import Batches
-from cantilena.training.checkpoint import load_checkpoint, save_checkpoint, sweep
+from cantilena.training.checkpoint import load_checkpoint, sweep
 from cantilena.training.course import Course
-from cantilena.training.loop import CHECKPOINT, METRICS
+from cantilena.training.keeping import CHECKPOINT, digest_of, keep, note, take_up
 from cantilena.training.options import TrainingOptions
+from cantilena.training.trained import Trained
 from cantilena.training.vae_learning import VaeLearning
 
 _AT_ONCE = 512
 """Windows that are measured at once."""
 
 _NOTHING = -100
-
-
-@dataclass(frozen=True)
-class TrainedVae:
-    """What training gives.
-
-    Args:
-        network: with the weights of the best epoch, in evaluation mode.
-        history: an entry an epoch: `epoch updates train valid learning_rate`, the loss with free bits in nats a step.
-        best_epoch: the epoch whose weights these are, from 1.
-        epochs: epochs done.
-        valid: the loss on the held-out windows, nats a step.
-        precision: `float32` or `bfloat16`.
-        seconds: how long it took, a resumed training's earlier part not counted.
-    """
-
-    network: VaeNetwork
-    history: tuple[dict[str, float], ...]
-    best_epoch: int
-    epochs: int
-    valid: float
-    precision: str
-    seconds: float
 
 
 def train_vae(
@@ -81,7 +57,7 @@ def train_vae(
     resume: bool = False,
     transpositions: NDArray[np.int64] | None = None,
     quiet: bool = False,
-) -> TrainedVae:
+) -> Trained[VaeNetwork]:
     """Train a VAE on the windows of pieces.
 
     The loss, whose least on the held-out windows decides which epoch is kept, is the bound with free bits: minus
@@ -114,15 +90,12 @@ def train_vae(
     windows, held_out = (Windows.of(some.untold(), shape.bars).sequences for some in (pieces, valid))
     lesson = Batches(windows, options.batch, options.seed, transpositions)
     digest = _digest(windows, held_out, shape, options, learning, transpositions)
-    save: Callable[[], None] = partial(_save, folder, course, digest)
+    save = partial(keep, folder, course, digest)
     if folder is not None:
         sweep(folder / CHECKPOINT)
         found = load_checkpoint(folder / CHECKPOINT, digest) if resume else None
         if found is not None:
-            try:
-                course.restore(*found)
-            except (KeyError, TypeError, ValueError, RuntimeError) as error:
-                raise RunError("the checkpoint does not fit this training", "start anew with --force") from error
+            take_up(course, *found)
     started = time.perf_counter()
     with (
         threads_worth_it(shape.width, options.batch) as threads,
@@ -136,17 +109,7 @@ def train_vae(
             )
         _learn(course, lesson, held_out, learning, lambda: autocast(device, precision), save, quiet=quiet)
     save()
-    learner.load_state_dict(course.best)
-    standing = course.standing
-    return TrainedVae(
-        network=learner.eval(),
-        history=tuple(standing.history),
-        best_epoch=standing.best_epoch + 1,
-        epochs=standing.epoch,
-        valid=standing.best,
-        precision=str(precision).removeprefix("torch."),
-        seconds=time.perf_counter() - started,
-    )
+    return Trained.of(course, precision, time.perf_counter() - started)
 
 
 def _learn(
@@ -178,7 +141,7 @@ def _learn(
                 steps = int(lengths.sum())
                 course.update((said + cost) / steps, steps, share)
                 standing.batch += 1
-                bar.advance(1, _note(course))
+                bar.advance(1, note(course))
                 if time.monotonic() - saved > options.checkpoint_seconds:
                     save()
                     saved = time.monotonic()
@@ -220,14 +183,6 @@ def _parts(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:
         yield order[first : first + _AT_ONCE]
 
 
-def _save(folder: Path | None, course: Course[VaeNetwork], digest: str) -> None:
-    if folder is None:
-        return
-    record = course.record()
-    save_checkpoint(folder / CHECKPOINT, course.tensors(), {**record, "digest": digest})
-    write_text(folder / METRICS, "".join(json.dumps(entry) + "\n" for entry in record["history"]))
-
-
 def _digest(
     windows: Sequences,
     held_out: Sequences,
@@ -237,21 +192,9 @@ def _digest(
     transpositions: NDArray[np.int64] | None,
 ) -> str:
     """What tells this training from another: options, windows and keys."""
-    content = hashlib.sha256()
-    for some in (windows, held_out):
-        for array in (*some.tokens, some.lengths, some.bars.steps_per_bar, some.bars.pickup):
-            content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
-    if transpositions is not None:
-        content.update(np.ascontiguousarray(transpositions, dtype=np.int64).tobytes())
     return options_digest({
         "vae": options_record(shape),
         "training": options_record(options),
         "learning": options_record(learning),
-        "windows": content.hexdigest(),
+        "windows": digest_of((windows, held_out), transpositions),
     })  # fmt: skip
-
-
-def _note(course: Course[VaeNetwork]) -> str:
-    standing = course.standing
-    held_out = f", held out {standing.history[-1]['valid']:.3f}" if standing.history else ""
-    return f"epoch {standing.epoch + 1}, {standing.nats / max(standing.steps, 1):.3f} nats a step{held_out}"
