@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from cantilena.experiment.learned_corpus import named_corpus, shipped_corpus
 from cantilena.model import Bundle, find_bundle
 
 if TYPE_CHECKING:
@@ -74,14 +75,13 @@ def check_copies(bundle: str, melodies: Sequence[Composition], against: str = ""
         return CopyCheck(())
     if not loaded.encoding.tells_time:
         return CopyCheck((), "this model's notes have no time")
-    from cantilena.corpus import open_corpus  # not before it is known that a corpus is asked for
-    from cantilena.experiment.learned_corpus import named_corpus, shipped_corpus
-
     name = against or shipped_corpus(loaded)
     if not name:
         learned = named_corpus(loaded)
         which = f"the corpus '{learned}'" if learned else "a corpus"
         return CopyCheck((), f"this model learned {which}, which does not ship: name it with --against")
+    from cantilena.corpus import open_corpus  # not before it is known that a corpus is asked for
+
     return CopyCheck(tuple(_beside(open_corpus(name), melodies, loaded.encoding.step_ticks)))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cantilena.corpus import BUILTINS, load_builtin
 from cantilena.model import Bundle
 
 
@@ -25,6 +24,10 @@ def shipped_corpus(bundle: Bundle) -> str:
         ('tunes', '')
     """
     name, digest = named_corpus(bundle), _said(bundle).get("sha256")
+    if not name:
+        return ""
+    from cantilena.corpus import BUILTINS, load_builtin  # composing waits for it only where a corpus is named
+
     if name not in {builtin.name for builtin in BUILTINS}:
         return ""
     return name if digest is None or digest == load_builtin(name).sha256 else ""
