@@ -1,9 +1,9 @@
 """Put the results of `cantilena tune --frontier` and of the G experiment into docs/tuning.md, with their pictures.
 
-    python scripts/tell_frontier.py FRONTIER G_EXPERIMENT
+    python scripts/tell_frontier.py FRONTIER [G_EXPERIMENT]
 
-Each is the folder of a finished run. The tables stand between the marks `<!-- NAME -->` and `<!-- end -->` of the
-document.
+Each is the folder of a finished run; without the second its table stays as it is. The tables stand between the marks
+`<!-- NAME -->` and `<!-- end -->` of the document.
 """
 
 from __future__ import annotations
@@ -40,13 +40,15 @@ COLUMNS = {
 G_COLUMNS = ("not_in_key", "autocorrelation_1", "autocorrelation_2", "autocorrelation_3", "in_motif", "kl_per_step")
 
 
-def main(frontier: Path, g_experiment: Path) -> None:
-    """Write both tables and copy the picture of the frontier."""
+def main(frontier: Path, g_experiment: Path | None = None) -> None:
+    """Write the tables and copy the picture of the frontier."""
     text = DOCUMENT.read_text(encoding="utf-8")
     swept = read_json(frontier / "results.json")["systems"]
     text = between(text, "frontier", table(swept, COLUMNS, reward=True))
-    found = read_json(g_experiment / "results.json")["systems"]
-    text = between(text, "g-learning", table(found, {name: words_of(name).label for name in G_COLUMNS}, reward=False))
+    if g_experiment is not None:
+        found = read_json(g_experiment / "results.json")["systems"]
+        labels = {name: words_of(name).label for name in G_COLUMNS}
+        text = between(text, "g-learning", table(found, labels, reward=False))
     DOCUMENT.write_text(text, encoding="utf-8")
     shutil.copy(frontier / "frontier.png", DOCS / "pictures" / "frontier.png")
 
@@ -63,4 +65,4 @@ def table(systems: Mapping[str, Any], columns: Mapping[str, str], *, reward: boo
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:3]))
