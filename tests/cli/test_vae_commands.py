@@ -107,6 +107,12 @@ def test_a_network_has_no_codes(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "tunes is no VAE" in capsys.readouterr().err
 
 
+def test_without_a_name_the_vae_that_ships_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = answered(capsys, "compose", "--interpolate", "C4 E4 G4/2", "G4 E4 C4/2", "--out", tmp_path / "way")
+    assert len(made["melodies"]) == 5
+    assert json.loads((tmp_path / "way" / "manifest.json").read_text())["model"] == "tunes-vae"
+
+
 def test_a_vae_is_neither_tuned_nor_exported_nor_rewrites(
     vae: str, tmp_path: Path, scores: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

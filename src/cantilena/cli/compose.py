@@ -11,14 +11,14 @@ from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, LatentOptions, SamplingOptions
 from cantilena.model import Precision
-from cantilena.model.bundles import DEFAULT
+from cantilena.model.bundles import DEFAULT, DEFAULT_VAE
 
 if TYPE_CHECKING:
     from cantilena.generation import BarRange, Composer, Composition
 
 
 def run(
-    bundle: Positional[str] = DEFAULT,
+    bundle: Positional[str | None] = None,
     *,
     options: ComposeOptions,
     sampling: SamplingOptions,
@@ -41,7 +41,8 @@ def run(
     A VAE also goes from one melody to another (--interpolate A B) and varies one by more or less (--vary A).
 
     Args:
-        bundle: A model: a .safetensors file, or the name of one that ships with Cantilena.
+        bundle: A model: a .safetensors file, or the name of one that ships with Cantilena; tunes+rl if left out, or
+            tunes-vae with --interpolate or --vary.
         of: A piece whose bars are rewritten: a MIDI, MusicXML, ABC or kern file. Bars count from 1, a pickup is bar 0.
         out: The folder to write.
         expressive: Play the MIDI and sound files with expression: phrases swell and ebb, strong beats are stressed.
@@ -55,9 +56,11 @@ def run(
     Example:
         cantilena compose -n 4 --bars 8 --primer "D4 E4 F4/8 G4/8 A4/2" --key "D minor" --out idea
         cantilena compose -n 4 --bars 5-8 --of idea/001.mid --out again
-        cantilena compose MODEL --interpolate idea/001.mid idea/002.mid --steps 5 --out way
-        cantilena compose MODEL --vary "C4 D4 E4/2 G4 E4 C4/2" --amount 0.3 -n 4 --out varied
+        cantilena compose --interpolate idea/001.mid idea/002.mid --steps 5 --out way
+        cantilena compose --vary "C4 D4 E4/2 G4 E4 C4/2" --amount 0.3 -n 4 --out varied
     """
+    if bundle is None:
+        bundle = DEFAULT_VAE if latent.flag else DEFAULT
     from cantilena.experiment import CopyCheck, check_copies
     from cantilena.generation import check_free, load, write_melodies
 
