@@ -52,9 +52,9 @@ class Composer:
 
     Example:
         >>> composer = load("tunes")
-        >>> tune = composer.compose(bars=4, primer="C4 E4 G4", key="D major", seed=1)
+        >>> tune = composer.compose(bars=4, primer="C4 E4 G4", key="A minor", seed=1)
         >>> tune.notes[0].name, tune.key.name
-        ('D4', 'D major')
+        ('C4', 'A minor')
     """
 
     model: SequenceModel
