@@ -117,6 +117,7 @@ def test_a_wrong_flag_is_one_sentence(
 
 
 @pytest.mark.usefixtures("_few_are_enough")
+@pytest.mark.slow
 def test_critics_stand_on_the_frontier(
     model: str, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
