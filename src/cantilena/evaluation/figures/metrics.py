@@ -92,10 +92,12 @@ def frontier_panels(systems: Mapping[str, Any]) -> Figure:
         for axes, column, label in ((panels[0], 1, "reward a melody"), (panels[1], 2, "distinct-4")):
             for number, (name, points) in enumerate(curves.items()):
                 rows = sorted(points)
+                again = number >= len(CYCLE)  # where colours come round, markers and lines are others
                 axes.plot(
                     [row[0] for row in rows],
                     [row[column] for row in rows],
-                    marker="o" if len(rows) > 1 else "D",
+                    marker=("os" if len(rows) > 1 else "D^")[again],
+                    linestyle="--" if again else "-",
                     markersize=5,
                     linewidth=1.2,
                     color=CYCLE[number % len(CYCLE)],
