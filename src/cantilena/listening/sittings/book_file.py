@@ -57,8 +57,9 @@ def opened_book(path: Path, digest: str) -> sqlite3.Connection:
 
 def _tables(database: sqlite3.Connection, path: Path) -> set[str]:
     """The tables of the file, all of ours or none."""
-    (ours,) = database.execute("PRAGMA application_id").fetchone()
+    # In this order: another server may make all at once between the two, and what has tables has its mark by then.
     tables = {str(name) for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    (ours,) = database.execute("PRAGMA application_id").fetchone()
     if tables and (ours != _OURS or not {*_TABLES} <= tables):
         raise InputError(f"{path} holds something else than answers", "give another file with --answers")
     return tables
