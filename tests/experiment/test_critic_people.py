@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ import pytest
 from cantilena.cli import main
 from cantilena.corpus import load_builtin
 from cantilena.encoding import GridEncoding
+from cantilena.errors import UsageError
 from cantilena.experiment import frontier, run_frontier
-from cantilena.experiment.critic_people import peoples_melodies
-from cantilena.model import Bundle, Network, NetworkOptions
+from cantilena.experiment.critic_people import critic_people, peoples_melodies
+from cantilena.model import Bundle, Network, NetworkOptions, find_bundle
 from cantilena.music import Key, Meter
 from cantilena.theory import Context
 from cantilena.tuning import CriticOptions, TuningOptions
@@ -44,6 +46,13 @@ def answered(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict
     status = main(["tune", *words, "--json"])
     answer: dict[str, Any] = json.loads(capsys.readouterr().out)
     return status, answer
+
+
+def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name() -> None:
+    shipped = Bundle.load(find_bundle("tunes"))
+    learned = {**dict(shipped.provenance["corpus"]), "name": "chorales"}
+    with pytest.raises(UsageError, match="those that this model learned are not at hand"):
+        critic_people(replace(shipped, provenance={"corpus": learned}), Context(), 32)
 
 
 def test_no_piece_is_heard_in_two_roles() -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from cantilena.corpus import BUILTINS, Corpus, Split, in_plain_key, open_corpus
+from cantilena.corpus import Corpus, Split, in_plain_key, open_corpus
 from cantilena.critic import PeoplesMelodies
 from cantilena.encoding import Encoding, GridEncoding
 from cantilena.errors import CorpusError, UsageError
+from cantilena.experiment.learned_corpus import shipped_corpus
 from cantilena.experiment.material import encode_pieces, excerpts
 from cantilena.model import Bundle
 from cantilena.theory import Context
@@ -34,8 +35,8 @@ def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "
         UsageError: no corpus is at hand.
         CorpusError: it cannot be read, or has too few melodies.
     """
-    name = against or str(dict(bundle.provenance.get("corpus") or {}).get("name", ""))
-    if not against and name not in {builtin.name for builtin in BUILTINS}:
+    name = against or shipped_corpus(bundle)
+    if not name:
         raise UsageError(
             "a critic needs people's melodies, and those that this model learned are not at hand",
             "name some with --against CORPUS",
