@@ -1,4 +1,4 @@
-"""A trained network, a counted n-gram or both as a bundle that says where it comes from."""
+"""A trained network or VAE, a counted n-gram, or a network with one as a bundle that says where it comes from."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import NDArray
+
 from cantilena.corpus import Corpus
 from cantilena.experiment.material import Material
-from cantilena.model import Blend, Bundle, NetworkOptions, NGram, NGramPart, ngram_arrays
+from cantilena.model import Blend, Bundle, NetworkOptions, NGram, NGramOptions, NGramPart, VaeOptions, ngram_arrays
 from cantilena.runs import options_record
 
 if TYPE_CHECKING:  # an n-gram needs no torch
-    from cantilena.model import Network
-    from cantilena.training import Trained, TrainingOptions
+    from cantilena.model import Network, VaeNetwork
+    from cantilena.training import Trained, TrainingOptions, VaeLearning
 
 
 def corpus_facts(corpus: Corpus) -> dict[str, str]:
@@ -38,23 +40,34 @@ def trained_bundle(
         corpus: the facts of the corpus (`corpus_facts`), whose licence is the model's.
     """
     together = {"processes": trained.processes} if trained.processes > 1 else {}
-    return Bundle(
-        options=network,
-        weights=trained.network.numpy_weights(),
-        encoding_description=material.encoding.description(),
-        licence=str(corpus.get("licence", "")),
-        provenance={
-            "corpus": dict(corpus),
-            "plain_keys": material.plain_keys,
-            "training": {
-                **options_record(training),
-                **together,
-                "epochs_done": trained.epochs,
-                "best_epoch": trained.best_epoch,
-            },
-            "valid_nats_per_step": trained.valid,
-            **({"styles": dict(material.styles), "styles_by": material.styles_by} if network.styles else {}),
-        },
+    styles = {"styles": dict(material.styles), "styles_by": material.styles_by} if network.styles else {}
+    return _learned(
+        network,
+        trained.network.numpy_weights(),
+        material,
+        corpus,
+        training={**options_record(training), **together, **_epochs(trained)},
+        valid_nats_per_step=trained.valid,
+        **styles,
+    )
+
+
+def vae_bundle(
+    trained: Trained[VaeNetwork],
+    material: Material,
+    shape: VaeOptions,
+    training: TrainingOptions,
+    learning: VaeLearning,
+    corpus: Mapping[str, Any],
+) -> Bundle:
+    """Put a trained VAE into a bundle; arguments as of `trained_bundle`, and what of learning only a VAE knows."""
+    return _learned(
+        shape,
+        trained.network.numpy_weights(),
+        material,
+        corpus,
+        training={**options_record(training), **options_record(learning), **_epochs(trained)},
+        valid_loss_per_step=trained.valid,
     )
 
 
@@ -66,17 +79,8 @@ def counted_bundle(counted: NGram, material: Material, corpus: Mapping[str, Any]
         material: what it counted.
         corpus: the facts of the corpus (`corpus_facts`), whose licence is the model's.
     """
-    return Bundle(
-        options=counted.options,
-        weights=ngram_arrays(counted),
-        encoding_description=material.encoding.description(),
-        licence=str(corpus.get("licence", "")),
-        provenance={
-            "corpus": dict(corpus),
-            "plain_keys": material.plain_keys,
-            "ngram": {**options_record(counted.options), "contexts": len(counted.tree.edges) + 1},
-        },
-    )
+    facts = {**options_record(counted.options), "contexts": len(counted.tree.edges) + 1}
+    return _learned(counted.options, ngram_arrays(counted), material, corpus, ngram=facts)
 
 
 def blended_bundle(trained: Bundle, blend: Blend) -> Bundle:
@@ -92,4 +96,25 @@ def blended_bundle(trained: Bundle, blend: Blend) -> Bundle:
         trained,
         ngram=NGramPart(ngram.options, ngram_arrays(ngram), blend.share),
         provenance={**trained.provenance, "ngram": facts},
+    )
+
+
+def _epochs(trained: Trained[Any]) -> dict[str, int]:
+    return {"epochs_done": trained.epochs, "best_epoch": trained.best_epoch}
+
+
+def _learned(
+    options: NetworkOptions | NGramOptions | VaeOptions,
+    weights: Mapping[str, NDArray[Any]],
+    material: Material,
+    corpus: Mapping[str, Any],
+    **provenance: Any,  # noqa: ANN401  (JSON values)
+) -> Bundle:
+    """A bundle of what was learned from a material: its encoding, its licence, and what it was learned from."""
+    return Bundle(
+        options=options,
+        weights=weights,
+        encoding_description=material.encoding.description(),
+        licence=str(corpus.get("licence", "")),
+        provenance={"corpus": dict(corpus), "plain_keys": material.plain_keys, **provenance},
     )

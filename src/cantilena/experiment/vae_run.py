@@ -12,8 +12,9 @@ import numpy as np
 from cantilena.encoding import Encoding
 from cantilena.experiment.material import Material, Pieces
 from cantilena.experiment.train_options import ALSO_OF_A_VAE, TrainRequest
+from cantilena.experiment.trained_bundle import vae_bundle
 from cantilena.model import Bundle, MelodyVae, VaeOptions, Windows, bound, reconstruction
-from cantilena.runs import generator, options_record, say
+from cantilena.runs import generator, say
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from cantilena.training import TrainingOptions, VaeLearning
@@ -162,25 +163,8 @@ def learn_vae(
         resume=resume,
         transpositions=transpositions(material.encoding, training.transpose) if training.transpose else None,
     )
-    weights = trained.network.numpy_weights()
-    bundle = Bundle(
-        options=shape,
-        weights=weights,
-        encoding_description=material.encoding.description(),
-        licence=str(corpus.get("licence", "")),
-        provenance={
-            "corpus": dict(corpus),
-            "plain_keys": material.plain_keys,
-            "training": {
-                **options_record(training),
-                **options_record(learning),
-                "epochs_done": trained.epochs,
-                "best_epoch": trained.best_epoch,
-            },
-            "valid_loss_per_step": trained.valid,
-        },
-    )
-    return LearnedVae(bundle, MelodyVae(shape, weights), trained.epochs, trained.seconds)
+    bundle = vae_bundle(trained, material, shape, training, learning, corpus)
+    return LearnedVae(bundle, MelodyVae(shape, bundle.weights), trained.epochs, trained.seconds)
 
 
 def codes_of_parts(vae: MelodyVae, material: Material, seed: int) -> dict[str, CodeNumbers]:
