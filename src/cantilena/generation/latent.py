@@ -205,11 +205,6 @@ class _Leaning:
         scores, state = self.decoding.step(tokens, state)
         return self._leaning(scores, state.clock - 1), state
 
-    def log_probs(self, tokens: Any, *, bars: Bars | None = None) -> Any:  # noqa: ANN401
-        scores = self.decoding.log_probs(tokens, bars=bars)
-        scores[:, np.arange(scores.shape[1]), self.own[: scores.shape[1]]] += self.nats
-        return log_softmax(scores)
-
     def _leaning(self, scores: Any, step: int) -> Any:  # noqa: ANN401
         scores = scores.copy()
         scores[:, self.own[step]] += self.nats

@@ -13,6 +13,7 @@ from cantilena.errors import UsageError
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.placement import Placement, tokens_within
 from cantilena.model import Bars, MelodyVae
+from cantilena.model.bundles import DEFAULT_VAE
 from cantilena.music import Key, Melody, find_key, parse_pitch_range
 
 if TYPE_CHECKING:
@@ -126,7 +127,7 @@ def vae_of(composer: Composer) -> MelodyVae:
     if not isinstance(composer.model, MelodyVae):
         raise UsageError(
             f"{composer.name or 'this model'} is no VAE, and only a VAE knows what lies between melodies",
-            "name one, such as tunes-vae, or train one: cantilena train --model vae",
+            f"name one, such as {DEFAULT_VAE}, or train one: cantilena train --model vae",
         )
     return composer.model
 

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, SamplingOptions
-from cantilena.model.bundles import DEFAULT
+from cantilena.model.bundles import DEFAULT, DEFAULT_VAE
 from cantilena.studio.options import LIMITS
 from cantilena.studio.shapes import Finite, MelodyShape, Name, RulesShape, Seed, Shape
 
@@ -93,7 +93,7 @@ class RewriteRequest(Drawing):
 class InterpolateRequest(Shape):
     """Two melodies to go between."""
 
-    model: ModelName = Field(default="tunes-vae", description="A VAE of `GET /api/models`.")
+    model: ModelName = Field(default=DEFAULT_VAE, description="A VAE of `GET /api/models`.")
     first: MelodyShape = Field(description="Where the way begins; it is the first candidate, note for note.")
     last: MelodyShape = Field(description="Where it ends; the last candidate.")
     steps: Annotated[int, Field(ge=2, le=LIMITS.candidates)] = Field(default=5, description="Melodies, ends and all.")
@@ -108,7 +108,7 @@ class InterpolateRequest(Shape):
 class VaryRequest(Drawing):
     """A melody to vary."""
 
-    model: ModelName = Field(default="tunes-vae", description="A VAE of `GET /api/models`.")
+    model: ModelName = Field(default=DEFAULT_VAE, description="A VAE of `GET /api/models`.")
     melody: MelodyShape = Field(description="What is varied.")
     amount: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
         default=0.3, description="0 for the melody itself to 1 for a free draw."
