@@ -18,7 +18,7 @@ import torch
 from cantilena.encoding import GridEncoding
 from cantilena.model import Bars, Network, NetworkOptions, threads_worth_it
 from cantilena.theory import RULE_SETS, Context
-from cantilena.tuning import LEARNERS, MusicReward, Task, TuningOptions, td_target
+from cantilena.tuning import LEARNERS, MusicReward, TuningOptions, TuningTask, td_target
 
 STEPS, SECONDS = 32, 20.0
 
@@ -27,7 +27,7 @@ def whole_melodies(options: TuningOptions) -> float:
     """Steps a second of one of our learners."""
     network, prior = _networks()
     learner = LEARNERS[options.algorithm](
-        Task(network, prior, _reward(options), options, Bars.common_time(1), _generator())
+        TuningTask(network, prior, _reward(options), options, Bars.common_time(1), _generator())
     )
     learner.update(0.0)  # compiles the rules
     updates, started = 0, time.perf_counter()

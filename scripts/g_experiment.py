@@ -30,7 +30,7 @@ from cantilena.model import Bars, Bundle, NetworkOptions
 from cantilena.runs import derived_seed, generator, read_json, write_bytes, write_json
 from cantilena.theory import RULE_SETS, Context
 from cantilena.training import preset
-from cantilena.tuning import MusicReward, ReferenceLearner, Task, TuningOptions, WatchOptions, sample_melodies
+from cantilena.tuning import MusicReward, ReferenceLearner, TuningOptions, TuningTask, WatchOptions, sample_melodies
 
 STEPS, MELODIES, COUNTED, SEEDS = 32, 50, 1000, (1, 2, 3)
 UPDATES = 100
@@ -80,7 +80,7 @@ def _tuned(job: tuple[Path, bool, int]) -> tuple[str, dict[str, Any]]:
     reward = MusicReward(GridEncoding(), RULE_SETS["rl-tuner"], Context(), options.c_for(), options.clip)
     own = torch.Generator().manual_seed(derived_seed(seed, "tune"))
     prior = copy.deepcopy(network).requires_grad_(False)
-    learner = ReferenceLearner(Task(network, prior, reward, options, Bars.common_time(1), own), stopped=stopped)
+    learner = ReferenceLearner(TuningTask(network, prior, reward, options, Bars.common_time(1), own), stopped=stopped)
     for update in range(UPDATES):
         learner.update(update / UPDATES)
         if update % 25 == 24:

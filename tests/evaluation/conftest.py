@@ -16,7 +16,7 @@ from cantilena.evaluation.report_data import (
     SystemMelodies,
     TrainingCurve,
 )
-from cantilena.evaluation.report_findings import CopiedPassage, Distribution, Verdict
+from cantilena.evaluation.report_findings import CopiedPassage, Distribution, Remark
 from cantilena.evaluation.self_similarity import self_similarity
 from cantilena.music import Key, Melody
 from cantilena.theory import Context
@@ -127,9 +127,9 @@ def report_data(results: dict[str, Any]) -> ReportData:
         versions={"cantilena": "0.1", HOSTILE: "1"},
         timings={"training": 1.5},
         verdicts=[
-            Verdict("lstm", f"it copies {HOSTILE}", "bad"),
-            Verdict("lstm+rl", "no number tells it from people's melodies (0 of 4)", "good"),
-            Verdict("lstm and lstm+rl", "3 of 4 numbers differ"),
+            Remark("lstm", f"it copies {HOSTILE}", "bad"),
+            Remark("lstm+rl", "no number tells it from people's melodies (0 of 4)", "good"),
+            Remark("lstm and lstm+rl", "3 of 4 numbers differ"),
         ],
         differences=[
             Difference("human", "lstm", "in_motif", -0.09, 0.0005, 0.002),

@@ -16,7 +16,7 @@ from cantilena.studio.answers import Candidate
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composers import Composers
 from cantilena.studio.composing import NewNotes
-from cantilena.studio.judging import Judge
+from cantilena.studio.judging import RememberingJudge
 from cantilena.studio.made_models import MadeModels
 from cantilena.studio.requests import RewriteRequest
 from cantilena.studio.rewriting import rewrite
@@ -101,6 +101,6 @@ def test_each_candidate_is_there_before_the_next_is_begun(sent: Any, monkeypatch
     )
     composers = Composers(MadeModels(Path("nowhere")))
     told = []
-    for one in rewrite(asked, composers, Judge(), Deadline(30)):
+    for one in rewrite(asked, composers, RememberingJudge(), Deadline(30)):
         told.append((type(one), len(begun)))
     assert told == [(kind, number) for number in (1, 2, 3) for kind in (NewNotes, Candidate)]

@@ -21,8 +21,8 @@ from cantilena.tuning import (
     LEARNERS,
     MusicReward,
     PolicyOptions,
-    Task,
     TuningOptions,
+    TuningTask,
     ValueOptions,
     WatchOptions,
     tune,
@@ -169,7 +169,7 @@ def test_g_learning_begins_at_the_prior() -> None:
 
 def test_the_gradient_of_rloo_is_that_of_the_objective() -> None:
     model = Table()
-    task = Task(model, copy.deepcopy(model), reward(C), options("rloo", melodies=60000), None, torch.Generator())
+    task = TuningTask(model, copy.deepcopy(model), reward(C), options("rloo", melodies=60000), None, torch.Generator())
     learner = LEARNERS["rloo"](task)
     with torch.no_grad():
         for weight in model.parameters():

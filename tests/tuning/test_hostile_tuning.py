@@ -20,9 +20,9 @@ from cantilena.tuning import (
     LEARNERS,
     PolicyOptions,
     Replay,
-    Task,
     TuningHistory,
     TuningOptions,
+    TuningTask,
     Update,
     ValueOptions,
     WatchOptions,
@@ -99,7 +99,9 @@ def test_a_replay_memory_is_no_larger_than_what_will_be_played() -> None:
     asked = replace(ASKED, algorithm="q", value=ValueOptions(replay=10**7))
     model = network()
     learner = LEARNERS["q"](
-        Task(model, network().requires_grad_(False), music_reward(bundle(), asked), asked, None, torch.Generator())
+        TuningTask(
+            model, network().requires_grad_(False), music_reward(bundle(), asked), asked, None, torch.Generator()
+        )
     )
     assert learner.state()["replay.tokens"].shape == (0, 16)  # and a checkpoint holds what has been filled
     assert len(learner.replay.tokens) == 3 * 8  # type: ignore[attr-defined]

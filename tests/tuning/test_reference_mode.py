@@ -12,7 +12,7 @@ from cantilena.encoding import GridEncoding
 from cantilena.errors import UsageError
 from cantilena.model import Bars, Bundle, Network, NetworkOptions
 from cantilena.theory import RULE_SETS, Context
-from cantilena.tuning import MusicReward, ReferenceLearner, Task, TuningOptions, WatchOptions, tune
+from cantilena.tuning import MusicReward, ReferenceLearner, TuningOptions, TuningTask, WatchOptions, tune
 
 GRID = GridEncoding()
 SMALL = NetworkOptions(width=12, embedding=12, bar_position=False, look_back=())
@@ -31,7 +31,7 @@ def learner(algorithm: str, *, stopped: bool = True, core: str = "lstm", melodie
     network = Network(NetworkOptions(**{**vars_of(SMALL), "core": core}), 38, seed=3)
     reward = MusicReward(GRID, RULE_SETS["rl-tuner"], Context(), options.c_for(), options.clip)
     prior = copy.deepcopy(network).requires_grad_(False)
-    task = Task(network, prior, reward, options, Bars.common_time(1), torch.Generator().manual_seed(2))
+    task = TuningTask(network, prior, reward, options, Bars.common_time(1), torch.Generator().manual_seed(2))
     return ReferenceLearner(task, stopped=stopped)
 
 

@@ -19,8 +19,8 @@ from .options import FAMILIES as FAMILIES
 from .options import ListenerOptions as ListenerOptions
 from .own_key import OwnKeys as OwnKeys
 from .own_key import own_keys as own_keys
+from .stopping import StoppingAnswer as StoppingAnswer
 from .stopping import StoppingListener as StoppingListener
-from .stopping import Told as Told
 from .style_hearing import StyleExamples as StyleExamples
 from .style_listener import StyleListener as StyleListener
 from .style_listener import StyleLogistic as StyleLogistic

@@ -30,7 +30,7 @@ _RESAMPLES = 200
 
 
 @dataclass(frozen=True)
-class Told:
+class StoppingAnswer:
     """What the stopping listener told.
 
     Args:
@@ -63,7 +63,7 @@ class StoppingListener:
     people: PeoplesMelodies
     steps_per_bar: int = 16
 
-    def listen(self, generated: Line, rng: np.random.Generator) -> Told:
+    def listen(self, generated: Line, rng: np.random.Generator) -> StoppingAnswer:
         """Tell generated melodies from people's.
 
         Args:
@@ -75,7 +75,7 @@ class StoppingListener:
         heard = comparison.examples(self.steps_per_bar, rng)[rows]
         sides, piece = comparison.generated[rows], comparison.piece[rows]
         if not len(rows):
-            return Told(Interval(0.5, 0.0, 1.0), 0.0)
+            return StoppingAnswer(Interval(0.5, 0.0, 1.0), 0.0)
         of_piece = np.unique(piece, return_inverse=True)[1]
         fold = (rng.permutation(of_piece.max() + 1) % _FOLDS)[of_piece]
         columns = _columns(heard)
@@ -86,7 +86,7 @@ class StoppingListener:
                 score[told] = _told(columns[learned], sides[learned], columns[told])
         auc = Answers(score, sides, piece, np.zeros(len(rows), dtype=np.int64)).auc(rng, resamples=_RESAMPLES)
         odds = np.clip(np.log1p(-score) - np.log(score), -_CERTAIN, _CERTAIN)
-        return Told(auc, float(odds[sides].mean()))
+        return StoppingAnswer(auc, float(odds[sides].mean()))
 
 
 def _columns(heard: Examples) -> NDArray[np.float64]:

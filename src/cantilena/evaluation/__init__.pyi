@@ -50,7 +50,7 @@ from .report_data import SystemMelodies as SystemMelodies
 from .report_data import TrainingCurve as TrainingCurve
 from .report_findings import CopiedPassage as CopiedPassage
 from .report_findings import Distribution as Distribution
-from .report_findings import Verdict as Verdict
+from .report_findings import Remark as Remark
 from .rule_page import rule_page as rule_page
 from .rule_statistics import RL_TUNER_METRICS as RL_TUNER_METRICS
 from .rule_statistics import RuleCounts as RuleCounts

@@ -11,7 +11,7 @@ from cantilena.evaluation.intervals import Interval
 
 
 @dataclass(frozen=True)
-class Told:
+class ToldApart:
     """How well something tells two sets apart.
 
     Args:
@@ -56,14 +56,14 @@ class ListenerRow:
 
     system: str
     headline: str
-    families: tuple[Told, ...]
-    controls: tuple[Told, ...]
+    families: tuple[ToldApart, ...]
+    controls: tuple[ToldApart, ...]
     p: float | None
     refused: str
     lengths: tuple[LengthHeard, ...]
 
     @property
-    def best(self) -> Told | None:
+    def best(self) -> ToldApart | None:
         """What the headline's family found."""
         return next((one for one in self.families if one.name == self.headline), None)
 
@@ -102,11 +102,11 @@ def _row(system: str, answer: Mapping[str, Any]) -> ListenerRow:
     )
 
 
-def _told(several: Any) -> Iterator[Told]:  # noqa: ANN401  (anything JSON can hold)
+def _told(several: Any) -> Iterator[ToldApart]:  # noqa: ANN401  (anything JSON can hold)
     if isinstance(several, Mapping):
         for name, found in several.items():
             if isinstance(found, Mapping):
-                yield Told(str(name), _interval(found.get("accuracy")), _interval(found.get("auc")))
+                yield ToldApart(str(name), _interval(found.get("accuracy")), _interval(found.get("auc")))
 
 
 def _lengths(rows: Any) -> Iterator[LengthHeard]:  # noqa: ANN401  (anything JSON can hold)

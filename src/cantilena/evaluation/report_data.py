@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.evaluation.report_findings import CopiedPassage, DifferenceTested, Distribution, Verdict
+from cantilena.evaluation.report_findings import CopiedPassage, DifferenceTested, Distribution, Remark
 from cantilena.evaluation.self_similarity import SelfSimilarity
 from cantilena.music import Melody
 
@@ -155,7 +155,7 @@ class ReportData:
     tuned: Sequence[tuple[str, str]] = (("lstm", "lstm+rl"), ("lstm-events", "lstm-events+rl"))
     title: str = "Melodies by the LSTM and by the LSTM tuned with reinforcement learning"
     published: bool = True
-    verdicts: Sequence[Verdict] = ()
+    verdicts: Sequence[Remark] = ()
     differences: Sequence[DifferenceTested] = ()
     distributions: Sequence[Distribution] = ()
     similarity: Sequence[SelfSimilarity] = ()

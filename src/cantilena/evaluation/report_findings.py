@@ -19,7 +19,7 @@ HOLDS = 0.05
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Remark:
     """One sentence about a system that follows from its numbers.
 
     Args:

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from cantilena.evaluation import (
     CopiedPassage,
     Distribution,
+    Remark,
     ReportData,
     RuleCounts,
     SystemMelodies,
     self_similarity,
     write_report,
 )
-from cantilena.evaluation import Verdict as ToldVerdict
 from cantilena.evaluation.metric_catalogue import words_of
 from cantilena.evaluation.sentences import listed
 from cantilena.experiment.copied_passages import copied_passages
@@ -85,7 +85,7 @@ def _report_data(
         versions=versions(),
         title=f"{listed([one.name for one in done.sets[1:]])} beside people's melodies",
         published=False,
-        verdicts=[ToldVerdict(one.system, one.text, TONES[one.kind]) for one in done.verdicts],
+        verdicts=[Remark(one.system, one.text, TONES[one.kind]) for one in done.verdicts],
         differences=judged.differences,
         distributions=distributions(judged.counts),
         similarity=[self_similarity(one.name, one.line, one.contexts) for one in done.sets],

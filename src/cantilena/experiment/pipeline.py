@@ -25,7 +25,7 @@ from cantilena.experiment.melody_sets import MelodySet
 from cantilena.experiment.models import MadeModel, trained_model, tuned_model
 from cantilena.experiment.options import ReproduceOptions
 from cantilena.experiment.presets import STEPS, Plan, plan
-from cantilena.experiment.report_data import Told, report_data
+from cantilena.experiment.report_data import Findings, report_data
 from cantilena.experiment.systems import System, model_system
 from cantilena.experiment.trained_bundle import corpus_facts
 from cantilena.generation import SamplingOptions, take_away
@@ -138,7 +138,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
                 corpus, vocabulary=vocabulary_of(material), folded=material.folded, rounded=material.rounded
             )
             long = LongMelodies(_long_excerpts(material, corpus), learned)
-            told = Told(
+            findings = Findings(
                 judged,
                 long.similarity([system for system in systems if system.name in ("lstm", "lstm+rl")]),
                 long.passages(
@@ -147,7 +147,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
             )
             data = report_data(
                 results,
-                told,
+                findings,
                 heard,
                 descriptions,
                 made,

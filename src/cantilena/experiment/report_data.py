@@ -11,12 +11,12 @@ import numpy as np
 from cantilena.evaluation import (
     CopiedPassage,
     NoteProbabilities,
+    Remark,
     ReportData,
     RewardHistory,
     SelfSimilarity,
     SystemMelodies,
     TrainingCurve,
-    Verdict,
 )
 from cantilena.experiment.evaluation_report import distributions
 from cantilena.experiment.judging import Judged
@@ -33,7 +33,7 @@ from cantilena.runs import generator, options_record, versions
 
 
 @dataclass(frozen=True)
-class Told:
+class Findings:
     """What was found out, beside the numbers of each system.
 
     Args:
@@ -49,7 +49,7 @@ class Told:
 
 def report_data(
     results: Mapping[str, Any],
-    told: Told,
+    findings: Findings,
     heard: Mapping[str, Sequence[Melody]],
     descriptions: Mapping[str, str],
     made: Mapping[str, MadeModel],
@@ -70,13 +70,13 @@ def report_data(
         curves=[_curve(name, made[name]) for name in trained],
         rewards=[_rewards(name, made[name]) for name in tuned],
         probabilities=[_probabilities(name, made[name], material, options) for name in ("lstm", "lstm+rl")],
-        verdicts=[Verdict(one.system, one.text, TONES[one.kind]) for one in told.judged.verdicts],
-        differences=told.judged.differences,
+        verdicts=[Remark(one.system, one.text, TONES[one.kind]) for one in findings.judged.verdicts],
+        differences=findings.judged.differences,
         distributions=distributions(
-            {name: told.judged.counts[name] for name in _OVERLAID if name in told.judged.counts}
+            {name: findings.judged.counts[name] for name in _OVERLAID if name in findings.judged.counts}
         ),
-        similarity=told.similarity,
-        copies=told.copies,
+        similarity=findings.similarity,
+        copies=findings.copies,
         method=METHOD,
         hashes={str(corpus.get("name", "corpus")): str(corpus.get("sha256", ""))},
         corpus=corpus,

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
 from cantilena.generation.bar_range import BarRange
+from cantilena.generation.commission import Commission
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
 from cantilena.generation.latent import interpolations, variations
@@ -23,7 +24,6 @@ from cantilena.generation.rewritings import rewritings
 from cantilena.generation.sampling import Samples, draw, log_likelihood, sample
 from cantilena.generation.sketches import Listener, Sketch, sketches
 from cantilena.generation.style import Style, styles_of
-from cantilena.generation.task import Task
 from cantilena.model import (
     Bundle,
     Precision,
@@ -166,8 +166,8 @@ class Composer:
             idea: a primer as a melody, in place of `options.primer`.
             rules: what constrains them, in place of `options.constrain`.
         """
-        task = self._task(melodies, options, sampling, seed, idea, rules)
-        return self._finished(task, sample(self.model, **task.asked()))
+        commission = self._commission(melodies, options, sampling, seed, idea, rules)
+        return self._finished(commission, sample(self.model, **commission.asked()))
 
     def stream(
         self,
@@ -203,11 +203,11 @@ class Composer:
         """
         if every < 1:
             raise UsageError(f"a sketch every {every} steps", "give 1 or more")
-        task = self._task(melodies, options, sampling, seed, idea, rules)
-        before = task.placement.primer if task.placement.with_primer else task.placement.primer[:0]
-        listeners = [Listener(self.encoding, task.placement.semitones, before) for _ in task.uniforms]
-        drawing, steps = draw(self.model, **task.asked()), task.uniforms.shape[1]
-        return sketches(drawing, listeners, every, steps, lambda drawn: self._finished(task, drawn))
+        commission = self._commission(melodies, options, sampling, seed, idea, rules)
+        before = commission.placement.primer if commission.placement.with_primer else commission.placement.primer[:0]
+        listeners = [Listener(self.encoding, commission.placement.semitones, before) for _ in commission.uniforms]
+        drawing, steps = draw(self.model, **commission.asked()), commission.uniforms.shape[1]
+        return sketches(drawing, listeners, every, steps, lambda drawn: self._finished(commission, drawn))
 
     def rewrite(
         self,
@@ -307,7 +307,7 @@ class Composer:
         )
         return placement, style
 
-    def _task(
+    def _commission(
         self,
         melodies: int,
         options: ComposeOptions | None,
@@ -315,7 +315,7 @@ class Composer:
         seed: int,
         idea: Melody | None,
         rules: RuleSet | None,
-    ) -> Task:
+    ) -> Commission:
         """Decide all that is fixed before the first token is drawn."""
         if not 1 <= melodies <= 10_000:
             raise UsageError(f"{melodies} melodies", "give a number from 1 to 10000")
@@ -328,7 +328,7 @@ class Composer:
             rules = load_rules(options.constrain)
         placement, style = self.placed(options, idea)
         steps = placement.steps(options)
-        return Task(
+        return Commission(
             placement,
             style,
             np.stack([generator(seed, "compose", number).random(steps) for number in _numbers(melodies)]),
@@ -337,12 +337,12 @@ class Composer:
             self._constraints(rules, placement, len(placement.primer) + steps) if rules is not None else None,
         )
 
-    def _finished(self, task: Task, samples: Samples) -> list[Composition]:
-        prior = log_likelihood(self.prior, samples.tokens, primer=task.placement.primer, bars=task.bars)
+    def _finished(self, commission: Commission, samples: Samples) -> list[Composition]:
+        prior = log_likelihood(self.prior, samples.tokens, primer=commission.placement.primer, bars=commission.bars)
         broken = [None] * len(prior) if samples.broken is None else samples.broken.tolist()
         return [
             replace(
-                self._composition(samples.tokens[number], task.placement, number),
+                self._composition(samples.tokens[number], commission.placement, number),
                 log_likelihood=float(prior[number]),
                 policy_log_likelihood=float(samples.log_likelihood[number]),
                 rules_broken=broken[number],

@@ -80,7 +80,7 @@ def rewritings(
         kept = Constraints(rules.rules, composer.encoding, placement.context(), steps)
 
     def written() -> Iterator[Composition]:
-        task = _Task(composer, melody, gap, around, placement)
+        rewriting = _Rewriting(composer, melody, gap, around, placement)
         for row in islice(count(), melodies):
             filling = fill(
                 around,
@@ -93,13 +93,13 @@ def rewritings(
                 allowed=placement.allowed,
                 constraints=kept,
             )
-            yield task.filled(filling, row + 1)
+            yield rewriting.filled(filling, row + 1)
 
     return written()
 
 
 @dataclass(frozen=True)
-class _Task:
+class _Rewriting:
     """A melody with a gap, in notes and in tokens."""
 
     composer: Composer

@@ -30,7 +30,7 @@ class NoteVerdict(BaseModel):
     total: float
 
 
-class Verdict(BaseModel):
+class MelodyVerdict(BaseModel):
     """What the rules say of a melody, note by note."""
 
     total: float
@@ -41,7 +41,7 @@ class Verdict(BaseModel):
 class Verdicts(BaseModel):
     """One verdict a melody, in the order in which they were sent."""
 
-    verdicts: list[Verdict]
+    verdicts: list[MelodyVerdict]
 
 
 class Candidate(BaseModel):
@@ -59,7 +59,7 @@ class Candidate(BaseModel):
     probabilities: list[float | None] = Field(
         description="How probable each note was under the model; null for those that were not drawn."
     )
-    verdict: Verdict | None = Field(description="What the rules say; null for a melody without a note.")
+    verdict: MelodyVerdict | None = Field(description="What the rules say; null for a melody without a note.")
 
 
 class Candidates(BaseModel):

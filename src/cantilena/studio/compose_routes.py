@@ -10,7 +10,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
-from cantilena.studio.answers import Candidate, Candidates, Verdict, Verdicts
+from cantilena.studio.answers import Candidate, Candidates, MelodyVerdict, Verdicts
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composing import NewNotes, compose
 from cantilena.studio.events import EVENTS, event, failure_event, wants_events
@@ -64,11 +64,11 @@ async def judge(asked: JudgeRequest, studio: Here) -> Verdicts:
     rules = asked.rules.rules()
     melodies = [melody.melody() for melody in asked.melodies]
 
-    def judged(deadline: Deadline) -> list[Verdict]:
+    def judged(deadline: Deadline) -> list[MelodyVerdict]:
         verdicts = []
         for melody in melodies:
             deadline.check()
-            verdicts.append(studio.judge.verdict(melody, rules) or Verdict(total=0.0, rules=[], notes=[]))
+            verdicts.append(studio.judge.verdict(melody, rules) or MelodyVerdict(total=0.0, rules=[], notes=[]))
         return verdicts
 
     return Verdicts(verdicts=await studio.bench.run(judged))

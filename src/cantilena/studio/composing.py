@@ -12,7 +12,7 @@ from cantilena.music import Key, Melody, Meter, find_key
 from cantilena.studio.answers import Candidate
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composers import Composers, ShownModel
-from cantilena.studio.judging import Judge
+from cantilena.studio.judging import RememberingJudge
 from cantilena.studio.options import LIMITS
 from cantilena.studio.requests import ComposeRequest, Drawing
 from cantilena.studio.shapes import MelodyShape, NoteShape, constraining
@@ -50,7 +50,7 @@ def primer_of(text: str, key: str = "") -> Melody | None:
 
 
 def compose(
-    asked: ComposeRequest, composers: Composers, judge: Judge, deadline: Deadline
+    asked: ComposeRequest, composers: Composers, judge: RememberingJudge, deadline: Deadline
 ) -> Iterator[NewNotes | Candidate]:
     """Compose what was asked: notes while they are drawn, then the candidates.
 
@@ -102,7 +102,7 @@ def candidate(
     number: int,
     chances: Sequence[float | None],
     rules: RuleSet,
-    judge: Judge,
+    judge: RememberingJudge,
 ) -> Candidate:
     """What was composed as the page shows it.
 

@@ -12,21 +12,21 @@ from collections import OrderedDict
 from cantilena.evaluation import JudgedMelody
 from cantilena.evaluation import judge as judge_melody
 from cantilena.music import Melody
-from cantilena.studio.answers import NoteVerdict, RuleVerdict, Verdict
+from cantilena.studio.answers import MelodyVerdict, NoteVerdict, RuleVerdict
 from cantilena.theory import RULE_SETS, RuleSet
 
 _REMEMBERED = 512
 """Melodies whose verdicts are kept; one of 8 bars takes about 50 kB."""
 
 
-class Judge:
+class RememberingJudge:
     """Judges melodies, and remembers what was said."""
 
     def __init__(self) -> None:
         self._said: OrderedDict[tuple[str, Melody], JudgedMelody] = OrderedDict()
         self._lock = threading.Lock()
 
-    def verdict(self, melody: Melody, rules: RuleSet) -> Verdict | None:
+    def verdict(self, melody: Melody, rules: RuleSet) -> MelodyVerdict | None:
         """What rules say of a melody; None where it has no note.
 
         Args:
@@ -55,7 +55,7 @@ class Judge:
             _of_rule(rule.name, rule.weight, rule.description, judged.given(rule.name), judged.taken(rule.name))
             for rule in rules.rules
         ]
-        return Verdict(total=_digits(sum(one.total for one in of_rules)), rules=of_rules, notes=notes)
+        return MelodyVerdict(total=_digits(sum(one.total for one in of_rules)), rules=of_rules, notes=notes)
 
     def _judged(self, melody: Melody, rules: RuleSet) -> JudgedMelody:
         key = (rules.name, melody)

@@ -11,14 +11,14 @@ from cantilena.studio.answers import Candidate
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composers import Composers, ShownModel
 from cantilena.studio.composing import NewNotes, candidate
-from cantilena.studio.judging import Judge
+from cantilena.studio.judging import RememberingJudge
 from cantilena.studio.options import LIMITS
 from cantilena.studio.requests import Drawing, InterpolateRequest, VaryRequest
 from cantilena.studio.shapes import MelodyShape, constraining
 
 
 def interpolate(
-    asked: InterpolateRequest, composers: Composers, judge: Judge, deadline: Deadline
+    asked: InterpolateRequest, composers: Composers, judge: RememberingJudge, deadline: Deadline
 ) -> Iterator[NewNotes | Candidate]:
     """Go from one melody to another: of each candidate first its notes, then all of it.
 
@@ -48,7 +48,9 @@ def interpolate(
     yield from _told(drawing, shown, made, {0, asked.steps - 1}, judge, deadline)
 
 
-def vary(asked: VaryRequest, composers: Composers, judge: Judge, deadline: Deadline) -> Iterator[NewNotes | Candidate]:
+def vary(
+    asked: VaryRequest, composers: Composers, judge: RememberingJudge, deadline: Deadline
+) -> Iterator[NewNotes | Candidate]:
     """Vary a melody; arguments and errors as of `interpolate`."""
     shown, melody = composers.shown(asked.model), asked.melody.melody()
     _check_size([melody], asked.count)
@@ -67,7 +69,12 @@ def vary(asked: VaryRequest, composers: Composers, judge: Judge, deadline: Deadl
 
 
 def _told(
-    asked: Drawing, shown: ShownModel, made: Sequence[Composition], given: set[int], judge: Judge, deadline: Deadline
+    asked: Drawing,
+    shown: ShownModel,
+    made: Sequence[Composition],
+    given: set[int],
+    judge: RememberingJudge,
+    deadline: Deadline,
 ) -> Iterator[NewNotes | Candidate]:
     rules = asked.rules.rules()
     for place, one in enumerate(made):

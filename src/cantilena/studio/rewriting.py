@@ -9,13 +9,13 @@ from cantilena.studio.answers import Candidate
 from cantilena.studio.bench import Deadline
 from cantilena.studio.composers import Composers, ShownModel
 from cantilena.studio.composing import NewNotes, candidate
-from cantilena.studio.judging import Judge
+from cantilena.studio.judging import RememberingJudge
 from cantilena.studio.requests import RewriteRequest
 from cantilena.studio.shapes import MelodyShape, constraining
 
 
 def rewrite(
-    asked: RewriteRequest, composers: Composers, judge: Judge, deadline: Deadline
+    asked: RewriteRequest, composers: Composers, judge: RememberingJudge, deadline: Deadline
 ) -> Iterator[NewNotes | Candidate]:
     """Compose bars anew: of each candidate first its new notes, then all of it, before the next one is begun.
 

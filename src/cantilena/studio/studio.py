@@ -15,7 +15,7 @@ from cantilena.studio.engraver import Engraver
 from cantilena.studio.history import History
 from cantilena.studio.home import Home
 from cantilena.studio.jobs import Tunings
-from cantilena.studio.judging import Judge, warm_up
+from cantilena.studio.judging import RememberingJudge, warm_up
 from cantilena.studio.made_models import MadeModels
 from cantilena.studio.options import LIMITS
 from cantilena.studio.pages import Pages
@@ -32,7 +32,7 @@ class Studio:
         self.home = home
         self.made = MadeModels(home.models)
         self.composers = Composers(self.made)
-        self.judge = Judge()
+        self.judge = RememberingJudge()
         self.bench = Bench()
         self.reading = Bench(1, LIMITS.jobs)
         self.looking = Bench(1, LIMITS.waiting)

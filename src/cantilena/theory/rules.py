@@ -18,7 +18,7 @@ from cantilena.theory.context import Context
 Rewards = NDArray[np.float64]
 """`(melodies, steps)`: what a rule gives at each step; 0 where it says nothing, and in the padding."""
 
-Judge = Callable[..., NDArray[np.generic]]
+RuleFunction = Callable[..., NDArray[np.generic]]
 """`judge(line, context, **parameters)`: numbers or truth values `(melodies, steps)`, each from its step and earlier."""
 
 
@@ -49,7 +49,7 @@ class Rule:
     name: str
     description: str
     source: str
-    judge: Judge
+    judge: RuleFunction
     parameters: Mapping[str, float] = field(default_factory=dict)
     weight: float = 1.0
 
@@ -59,7 +59,7 @@ class Rule:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
     @classmethod
-    def of(cls, judge: Judge, *, name: str | None = None, source: str = "") -> Rule:
+    def of(cls, judge: RuleFunction, *, name: str | None = None, source: str = "") -> Rule:
         """Make a rule of a function: its docstring describes it, its keywords with a default are the parameters."""
         defaults = {
             keyword.name: keyword.default
@@ -96,7 +96,7 @@ class Rule:
         return replace(self, parameters={**self.parameters, **parameters})
 
 
-def rule(name: str, *, source: str) -> Callable[[Judge], Rule]:
+def rule(name: str, *, source: str) -> Callable[[RuleFunction], Rule]:
     """Turn the function below into a rule of that name.
 
     Example:
@@ -108,7 +108,7 @@ def rule(name: str, *, source: str) -> Callable[[Judge], Rule]:
         'Silence is golden.'
     """
 
-    def made(judge: Judge) -> Rule:
+    def made(judge: RuleFunction) -> Rule:
         return Rule.of(judge, name=name, source=source)
 
     return made

@@ -21,7 +21,7 @@ from types import ModuleType
 from cantilena.errors import CantilenaError, UsageError
 from cantilena.theory.near_names import near_names
 from cantilena.theory.rule_check import check_rule
-from cantilena.theory.rules import Judge, Rule
+from cantilena.theory.rules import Rule, RuleFunction
 from cantilena.theory.small_files import small_file
 
 _MODULES = "cantilena_user_rules_"
@@ -162,11 +162,11 @@ def _offered(module: ModuleType) -> list[str]:
     ]
 
 
-def _is_own(judge: Judge, module: ModuleType) -> bool:
+def _is_own(judge: RuleFunction, module: ModuleType) -> bool:
     return getattr(judge, "__module__", None) == module.__name__
 
 
-def _place(path: Path, judge: Judge) -> str:
+def _place(path: Path, judge: RuleFunction) -> str:
     """Where a function stands, as a person finds it."""
     code = getattr(judge, "__code__", None)
     if code is None or code.co_filename != str(path.resolve()):

@@ -11,7 +11,7 @@ from .double_q_learning import DoubleQLearning as DoubleQLearning
 from .g_learning import GLearning as GLearning
 from .history import TuningHistory as TuningHistory
 from .learner import Learner as Learner
-from .learner import Task as Task
+from .learner import TuningTask as TuningTask
 from .loop import LEARNERS as LEARNERS
 from .loop import Tuned as Tuned
 from .loop import Tuning as Tuning

@@ -16,7 +16,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cantilena.tuning.learner import Task
+from cantilena.tuning.learner import TuningTask
 from cantilena.tuning.targets import td_target
 from cantilena.tuning.value_learning import Batch, ValueLearner, in_next_state
 
@@ -26,7 +26,7 @@ class GLearning(ValueLearner):
 
     policy = "g"
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: TuningTask) -> None:
         silence_head(task.model)
         super().__init__(task)
 

@@ -23,7 +23,7 @@ from cantilena.tuning.rollout import Update, divergence, entropy, sample_melodie
 
 
 @dataclass(frozen=True)
-class Task:
+class TuningTask:
     """What is to be tuned, and by what.
 
     Args:
@@ -55,7 +55,7 @@ class Learner(ABC):
     policy: str
     """How the model's scores become probabilities once it is tuned."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: TuningTask) -> None:
         self.model, self.prior, self.critic = task.model, task.prior, task.critic
         self.reward, self.options, self.bars, self.generator = task.reward, task.options, task.bars, task.generator
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=task.options.step_size)

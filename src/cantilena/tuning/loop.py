@@ -28,7 +28,7 @@ from cantilena.tuning.critic_reward import CRITIC, CriticReward
 from cantilena.tuning.double_q_learning import DoubleQLearning
 from cantilena.tuning.g_learning import GLearning
 from cantilena.tuning.history import TuningHistory
-from cantilena.tuning.learner import Learner, Task
+from cantilena.tuning.learner import Learner, TuningTask
 from cantilena.tuning.options import TuningOptions
 from cantilena.tuning.ppo import Ppo
 from cantilena.tuning.psi_learning import PsiLearning
@@ -41,7 +41,7 @@ from cantilena.tuning.rloo import Rloo
 from cantilena.tuning.rollout import sample_melodies
 from cantilena.tuning.watch import Look
 
-LEARNERS: dict[str, Callable[[Task], Learner]] = {
+LEARNERS: dict[str, Callable[[TuningTask], Learner]] = {
     "rloo": Rloo,
     "ppo": Ppo,
     "q": QLearning,
@@ -191,7 +191,7 @@ def tune_module(
     frozen = nn.Module.eval(copy.deepcopy(module if prior is None else prior)).to(device).requires_grad_(False)
     music = reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key())
     options = replace(options, c=music.c)
-    task = Task(
+    task = TuningTask(
         module,
         cast("SequenceModel", frozen),
         music,

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from cantilena.training.checkpoint import load_optimizer, optimizer_tensors, under
-from cantilena.tuning.learner import Learner, Task, account, chosen
+from cantilena.tuning.learner import Learner, TuningTask, account, chosen
 from cantilena.tuning.rollout import Update, entropy
 from cantilena.tuning.step_values import StepValues
 
@@ -34,7 +34,7 @@ class Ppo(Learner):
 
     policy = "likelihood"
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: TuningTask) -> None:
         super().__init__(task)
         vocabulary = len(task.reward.encoding.vocabulary)
         self.values = StepValues(vocabulary, task.options.steps, task.options.seed).to(task.generator.device)

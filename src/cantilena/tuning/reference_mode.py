@@ -26,7 +26,7 @@ from torch import Tensor
 from cantilena.errors import UsageError
 from cantilena.model import Bars, Features, Network, NetworkOptions, PolicyModel, SequenceModel, policy_log_probs
 from cantilena.training.checkpoint import under
-from cantilena.tuning.learner import Learner, Task, account, chosen
+from cantilena.tuning.learner import Learner, TuningTask, account, chosen
 from cantilena.tuning.rollout import Update
 from cantilena.tuning.targets import td_target
 from cantilena.tuning.transitions import Transitions
@@ -68,7 +68,7 @@ class ReferenceLearner(Learner):
         UsageError: another model.
     """
 
-    def __init__(self, task: Task, *, stopped: bool = True) -> None:
+    def __init__(self, task: TuningTask, *, stopped: bool = True) -> None:
         refuse_without_steps(task.model.options if isinstance(task.model, Network) else None)
         super().__init__(task)
         self.network, self.algorithm, self.stopped = cast("Network", task.model), task.options.algorithm, stopped

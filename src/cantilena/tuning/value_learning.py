@@ -23,7 +23,7 @@ from torch import Tensor
 from cantilena.model import PolicyModel, SequenceModel
 from cantilena.training.checkpoint import under
 from cantilena.tuning.exploration import exploration
-from cantilena.tuning.learner import Learner, Task, account, chosen, needs_scores
+from cantilena.tuning.learner import Learner, TuningTask, account, chosen, needs_scores
 from cantilena.tuning.replay import Replay
 from cantilena.tuning.rollout import Update, sample_melodies
 
@@ -65,7 +65,7 @@ def in_next_state(values: Tensor) -> Tensor:
 class ValueLearner(Learner):
     """A learner whose model's scores are values of tokens."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: TuningTask) -> None:
         super().__init__(task)
         needs_scores(self.model, task.options.algorithm)
         self.target = copy.deepcopy(self.model).requires_grad_(False)

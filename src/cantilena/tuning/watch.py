@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.critic import StoppingListener, Told
+from cantilena.critic import StoppingAnswer, StoppingListener
 from cantilena.evaluation import (
     Interval,
     different_melodies,
@@ -127,7 +127,7 @@ class Watch:
     untuned: Line
     entropy: float
     listener: StoppingListener | None = None
-    before: Told | None = None
+    before: StoppingAnswer | None = None
 
     @property
     def knows_people(self) -> bool:
@@ -187,7 +187,7 @@ class Watch:
             told=None if told is None else _as_numbers(told),
         )
 
-    def _told_better(self, told: Told, reward: float, earlier: Sequence[Look]) -> list[str]:
+    def _told_better(self, told: StoppingAnswer, reward: float, earlier: Sequence[Look]) -> list[str]:
         """An alarm where the listener tells better than once it did, while what the melodies earn rose."""
         known = [
             (look.told["high"], look.told["auc"], look.reward + (look.critic or 0.0)) for look in earlier if look.told
@@ -229,7 +229,7 @@ class Watch:
         return [f"{name} take {share:.0%} of the steps, outside the usual {low:.0%} to {high:.0%}"]
 
 
-def _as_numbers(told: Told) -> dict[str, float]:
+def _as_numbers(told: StoppingAnswer) -> dict[str, float]:
     return {"auc": told.auc.value, "low": told.auc.low, "high": told.auc.high, "log_odds": told.log_odds}
 
 

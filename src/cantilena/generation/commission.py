@@ -15,7 +15,7 @@ from cantilena.model import Bars
 
 
 @dataclass(frozen=True)
-class Task:
+class Commission:
     """All that is fixed before the first token is drawn.
 
     Args:
