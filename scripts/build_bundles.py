@@ -27,8 +27,8 @@ from cantilena.experiment import (
     tunes_recipe,
     write_card,
 )
+from cantilena.experiment.train_material import read_material
 from cantilena.experiment.train_options import TrainRequest
-from cantilena.experiment.train_run import read_material
 from cantilena.experiment.vae_run import learn_vae
 from cantilena.model import Bundle, likelihood
 

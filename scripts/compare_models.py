@@ -25,7 +25,9 @@ from cantilena.evaluation import bootstrap_ratio
 from cantilena.experiment import Material, TrainRequest, corpus_facts
 from cantilena.experiment.blending import blending, counted
 from cantilena.experiment.held_out import likelihood_of
-from cantilena.experiment.train_run import fitted, learn_network, material_for, read_corpus_of, shape_and_training
+from cantilena.experiment.train_material import material_for, read_corpus_of
+from cantilena.experiment.train_run import learn_network
+from cantilena.experiment.train_shape import fitted, shape_and_training
 from cantilena.model import Likelihood, SequenceModel
 from cantilena.runs import generator, read_json, say, write_json
 from told_documents import between
@@ -87,15 +89,8 @@ def result(
     works: NDArray[np.str_],
 ) -> Row:
     """One model, trained and measured."""
-    flags, started = dict(flags), perf_counter()
-    alone = flags.pop("alone", False)
-    if flags.get("model") == "ngram":
-        request = TrainRequest(**flags)
-        ngram = counted(material, request.ngram)
-        model: SequenceModel = ngram.plain() if alone else ngram
-        about: Row = {}
-    else:
-        model, about = _network(TrainRequest(conditions="none", **flags), material, corpus)
+    started = perf_counter()
+    model, about = model_of(flags, material, corpus)
     seconds = perf_counter() - started
     test = measured(model, material, "test")
     further = bootstrap_ratio(rival.nats - test.nats, test.steps.astype(np.float64), works, generator(1, "margin"))
@@ -106,6 +101,16 @@ def result(
         "seconds": round(seconds),
         **about,
     }
+
+
+def model_of(flags: Mapping[str, Any], material: Material, corpus: Mapping[str, str]) -> tuple[SequenceModel, Row]:
+    """A model trained as the flags say, and what is told of it."""
+    flags = dict(flags)
+    alone = flags.pop("alone", False)
+    if flags.get("model") != "ngram":
+        return _network(TrainRequest(conditions="none", **flags), material, corpus)
+    ngram = counted(material, TrainRequest(**flags).ngram)
+    return ngram.plain() if alone else ngram, {}
 
 
 def _network(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> tuple[SequenceModel, Row]:

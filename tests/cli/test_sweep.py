@@ -22,7 +22,7 @@ import pytest
 from cantilena.cli import main
 from cantilena.experiment import TrainRequest
 from cantilena.experiment.blending import score
-from cantilena.experiment.train_run import read_material
+from cantilena.experiment.train_material import read_material
 from cantilena.formats import write
 from cantilena.model import Bundle, find_bundle
 from cantilena.music import Melody

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cantilena.experiment import TrainRequest, run_training, run_tuning, train_run
+from cantilena.experiment import TrainRequest, run_training, run_tuning
 from cantilena.experiment.blending import blending, score
-from cantilena.experiment.train_run import read_material
+from cantilena.experiment.train_material import read_material
+from cantilena.experiment.train_shape import may_blend, shape_and_training
 from cantilena.generation import load
 from cantilena.model import Bundle, NGramOptions
 from cantilena.tuning import TuningOptions
@@ -70,8 +71,8 @@ def test_a_network_that_is_not_clearly_ahead_of_the_n_gram_is_blended_by_itself(
 
 def test_the_papers_network_is_never_blended_by_itself() -> None:
     for asked in ({"preset": "paper"}, {"input": "paper"}):
-        shape, _ = train_run.shape_and_training(TrainRequest("tunes", **asked))  # type: ignore[arg-type]
-        assert not train_run.may_blend(TrainRequest("tunes", **asked), shape)  # type: ignore[arg-type]
+        shape, _ = shape_and_training(TrainRequest("tunes", **asked))  # type: ignore[arg-type]
+        assert not may_blend(TrainRequest("tunes", **asked), shape)  # type: ignore[arg-type]
 
 
 class AlwaysRight:

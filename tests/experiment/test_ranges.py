@@ -12,7 +12,7 @@ from cantilena.cli import main
 from cantilena.corpus import read_folder
 from cantilena.encoding import GridEncoding
 from cantilena.experiment import TrainRequest
-from cantilena.experiment.train_run import read_material
+from cantilena.experiment.train_material import read_material
 from cantilena.formats import write
 from cantilena.generation import ComposeOptions, SamplingOptions, load
 from cantilena.model import Bundle

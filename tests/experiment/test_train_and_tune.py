@@ -15,7 +15,8 @@ from cantilena.corpus import Corpus, Manifest, read_folder
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.experiment import ReproduceOptions, TrainRequest, run_training, run_tuning, train_run, tune_run
 from cantilena.experiment.blending import score
-from cantilena.experiment.train_run import read_material
+from cantilena.experiment.train_material import read_material
+from cantilena.experiment.train_shape import shape_and_training
 from cantilena.formats import write
 from cantilena.generation import load
 from cantilena.model import Bundle
@@ -62,11 +63,11 @@ def test_a_bundle_says_what_it_was_learned_from(tunes: Path, tmp_path: Path) -> 
 
 def test_a_transformer_learns_slower_unless_told_otherwise(tmp_path: Path, corpus_file: Path) -> None:
     asked = request(corpus_file, core="transformer", layers=2, heads=2, conditions="none", dropout=0.1)
-    network, training = train_run.shape_and_training(asked)
+    network, training = shape_and_training(asked)
     assert (network.core, network.layers, network.heads) == ("transformer", 2, 2)
-    recurrent = train_run.shape_and_training(request(corpus_file))[1]
+    recurrent = shape_and_training(request(corpus_file))[1]
     assert training == replace(recurrent, learning_rate=TRANSFORMER_RATE)
-    assert train_run.shape_and_training(replace(asked, learning_rate=0.01))[1].learning_rate == 0.01
+    assert shape_and_training(replace(asked, learning_rate=0.01))[1].learning_rate == 0.01
     done = run_training(asked, tmp_path / "run")
     assert Bundle.load(done.bundle).options == network
     tuned = run_tuning(str(done.bundle), TUNING, tmp_path / "tuned")

@@ -16,8 +16,9 @@ from cantilena.experiment.search_files import load_space
 from cantilena.experiment.search_space import SearchSpace, Value
 from cantilena.experiment.sweep_options import SweepOptions
 from cantilena.experiment.sweep_trials import TrialRow, best_of, counts_of, csv_text, spoken, train_command
+from cantilena.experiment.train_material import read_material
 from cantilena.experiment.train_options import OF_A_NETWORK, TrainRequest
-from cantilena.experiment.train_run import read_material, shape_and_training
+from cantilena.experiment.train_shape import shape_and_training
 from cantilena.model import Bundle
 from cantilena.runs import options_record, run_folder, say, write_bytes, write_json, write_text
 

@@ -21,8 +21,10 @@ import numpy as np
 from cantilena.errors import CantilenaError, RunError
 from cantilena.experiment.blending import score
 from cantilena.experiment.material import Material
+from cantilena.experiment.train_material import read_material
 from cantilena.experiment.train_options import TrainRequest
-from cantilena.experiment.train_run import fitted, learn_network, read_material, shape_and_training
+from cantilena.experiment.train_run import learn_network
+from cantilena.experiment.train_shape import fitted, shape_and_training
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from cantilena.corpus import SPLITS, Corpus, ReadOptions, Split, open_corpus, read_folder
-from cantilena.encoding import GridEncoding
 from cantilena.errors import UsageError
 from cantilena.experiment.blending import Blending, Scores, blending, counted, scores_of
 from cantilena.experiment.fresh import clear_earlier
-from cantilena.experiment.material import Material, material_of
-from cantilena.experiment.style_labels import style_labels
-from cantilena.experiment.train_options import OF_A_NETWORK, TrainRequest
-from cantilena.experiment.trained_bundle import blended_bundle, corpus_facts, counted_bundle, trained_bundle
+from cantilena.experiment.material import Material
+from cantilena.experiment.train_material import read_material
+from cantilena.experiment.train_options import TrainRequest
+from cantilena.experiment.train_shape import fitted, may_blend, shape_and_training
+from cantilena.experiment.trained_bundle import blended_bundle, counted_bundle, trained_bundle
 from cantilena.experiment.vae_run import CodeNumbers, codes_of_parts, learn_vae, vae_shape
 from cantilena.model import Bundle, NetworkOptions, SequenceModel
-from cantilena.music import Melody, parse_pitch_range
 from cantilena.runs import options_record, run_folder, say
-from cantilena.training import ALONE, TRANSFORMER_RATE, Processes, TrainingOptions, placed, preset, together
+from cantilena.training import ALONE, Processes, TrainingOptions, placed, together
 
 MODEL = "model.safetensors"
-PAPER_BATCH = 64
-"""Windows that the literal input learns from at once, as in the paper."""
 
 
 @dataclass(frozen=True)
@@ -175,53 +171,6 @@ def _run(
         return made
 
 
-def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingOptions]:
-    """The preset's network and training with what was asked otherwise."""
-    network, training = preset(request.preset)
-    asked = {name: getattr(request, name) for name in _ASKED if getattr(request, name) is not None}
-    if request.input == "paper":  # which hears nothing but its window
-        network, training = replace(network, echoes=0), replace(training, batch=PAPER_BATCH)
-    network = replace(network, **{name: asked[name] for name in _OF_NETWORK if name in asked})
-    if network.core == "transformer":
-        training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
-    training = replace(training, **{name: asked[name] for name in _OF_TRAINING if name in asked})
-    if request.encoding == "grid" and not request.plain_keys and request.transpose is None:
-        training = replace(training, transpose=6)
-    return network, training
-
-
-def fitted(
-    request: TrainRequest, network: NetworkOptions, training: TrainingOptions, material: Material
-) -> tuple[NetworkOptions, TrainingOptions]:
-    """The network and its training once the corpus is known: what it can be told, and how much it needs to forget.
-
-    Notes and chords without time lie in no bar, so nothing is told of bars there.
-    """
-    if not material.encoding.tells_time:
-        network = replace(
-            network,
-            bar_position=bool(request.bar_position),
-            look_back=() if request.look_back is None else network.look_back,
-        )
-    if network.input == "features":
-        network = replace(network, conditions=request.known, styles=tuple(material.styles))
-    if request.dropout is None and request.preset == "quick":
-        network = replace(network, dropout=dropout_for(material.train.sequences.steps))
-    return network, training
-
-
-def dropout_for(steps: int) -> float:
-    """How much the quick preset leaves out while it learns from so many steps: the fewer there are, the more.
-
-    Found on the validation parts of the built-in corpora and of piano pieces.
-
-    Example:
-        >>> dropout_for(30_000), dropout_for(1_000_000)
-        (0.4, 0.1)
-    """
-    return next(share for most, share in ((100_000, 0.4), (600_000, 0.2), (steps, 0.1)) if steps <= most)
-
-
 def learn_network(
     network: NetworkOptions,
     training: TrainingOptions,
@@ -281,53 +230,3 @@ def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str
     started = perf_counter()
     ngram = counted(material, request.ngram)
     return Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)
-
-
-def may_blend(request: TrainRequest, network: NetworkOptions) -> bool:
-    """Whether a network is to be held beside an n-gram: where it is asked for, and by itself in the quick preset.
-
-    The paper's own network and its literal input stay what they are.
-    """
-    if request.blend is not None:
-        return request.blend
-    return request.preset == "quick" and network.input == "features"
-
-
-def read_material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
-    """The corpus as tokens, and whose it is; held-out folders, where they are given, stand in for its own parts."""
-    corpus = read_corpus_of(request)
-    return material_for(corpus, request), corpus_facts(corpus)
-
-
-def read_corpus_of(request: TrainRequest) -> Corpus:
-    """The corpus that is asked for."""
-    if request.seconds is not None and not Path(request.corpus).is_dir():
-        raise UsageError(
-            f"--seconds with {request.corpus}, which was read already",
-            "give the folder of its scores, or read that with `cantilena corpus read --seconds`",
-        )
-    return open_corpus(request.corpus, _reading(request))
-
-
-def _reading(request: TrainRequest) -> ReadOptions:
-    return ReadOptions(voice="melody" if request.encoding == "grid" else "all", seconds=request.seconds)
-
-
-def material_for(corpus: Corpus, request: TrainRequest) -> Material:
-    """A corpus as tokens; held-out folders, where they are given, stand in for its own parts."""
-    low, high = parse_pitch_range(request.range)
-    grid = GridEncoding(int(low), int(high))
-    melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
-    if request.valid and request.test:
-        melodies["train"] = corpus.melodies()
-    held_out: dict[Split, Path | None] = {"valid": request.valid, "test": request.test}
-    for split, folder in held_out.items():
-        if folder is not None:
-            melodies[split] = read_folder(folder, replace(_reading(request), seconds=None), as_is=True).melodies()
-    labels = style_labels(corpus, request.styles)
-    return material_of(melodies, request.encoding, plain_keys=request.plain_keys, grid=grid, styles=labels)
-
-
-_ASKED = (*OF_A_NETWORK, "seed", "device")
-_OF_NETWORK = tuple(field.name for field in fields(NetworkOptions) if field.name in _ASKED)
-_OF_TRAINING = tuple(field.name for field in fields(TrainingOptions) if field.name in _ASKED)
