@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from cantilena.model import Precision
 from cantilena.model.bundles import DEFAULT, DEFAULT_VAE
 
 if TYPE_CHECKING:
-    from cantilena.generation import BarRange, Composer, Composition
+    from cantilena.generation import BarRange, Composer, Composition, WrittenMelody
 
 
 def run(
@@ -89,26 +89,18 @@ def run(
     checked = (
         check_copies(bundle, [_until(melodies[row], bars) for row in new], against) if copy_check else CopyCheck(())
     )
-    files = ", ".join(path.name for path in written[0].files.values())
-    text = f"{len(written)} melodies of {melodies[0].seconds:.3g} s in {out}: {files}{', ...' if n > 1 else ''}"
-    if options.constrain.strip():
-        text += _rules_kept(sum(one.rules_broken or 0 for one in melodies))
-    for name, counts in lost.items():
-        changes = ", ".join(f"{count} {_LACKS[what]}" for what, count in counts.items() if count)
-        text += f"\nnotes of {name} that its codes lack or have otherwise: {changes}" if changes else ""
-    if checked.reason:
-        text += f"\nnot looked for copies: {checked.reason}"
+    said = [_files(written, melodies[0].seconds, out)]
+    said += [_rules_kept(sum(one.rules_broken or 0 for one in melodies))] if options.constrain.strip() else []
+    said += _lacking(lost) + ([f"not looked for copies: {checked.reason}"] if checked.reason else [])
     facts = [one.facts() for one in written]
     if bars is not None:
         facts = [{**row, "of": str(of), "bars": [bars.first, bars.last]} for row in facts]
     for row, one in zip(new, checked.melodies, strict=bool(checked.melodies)):
         facts[row]["copied"] = one.to_json()
         if one.is_copy and one.place is not None:
-            number = written[row].files["mid"].stem
-            text += (
-                f"\nwarning: {number} copies: {one.place.text}; 95 in 100 people's melodies borrow {one.bound} at most"
-            )
-    return Answer({"melodies": facts, **({"codes_lack": lost} if latent.flag else {})}, text=text)
+            number, most = written[row].files["mid"].stem, f"95 in 100 people's melodies borrow {one.bound} at most"
+            said.append(f"warning: {number} copies: {one.place.text}; {most}")
+    return Answer({"melodies": facts, **({"codes_lack": lost} if latent.flag else {})}, text="\n".join(said))
 
 
 _STEPS = 5
@@ -170,7 +162,23 @@ def _until(melody: Composition, bars: BarRange | None) -> Composition:
     return melody if bars is None else melody.until(Gap.of(melody, bars).end)
 
 
+def _files(written: Sequence[WrittenMelody], seconds: float, out: Path) -> str:
+    """What was written, in words."""
+    files = ", ".join(path.name for path in written[0].files.values())
+    melodies = "1 melody" if len(written) == 1 else f"{len(written)} melodies"
+    return f"{melodies} of {seconds:.3g} s in {out}: {files}{', ...' if len(written) > 1 else ''}"
+
+
+def _lacking(lost: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """What the codes of given melodies do not know, in words."""
+    lines = []
+    for name, counts in lost.items():
+        changes = ", ".join(f"{count} {_LACKS[what]}" for what, count in counts.items() if count)
+        lines += [f"notes of {name} that its codes lack or have otherwise: {changes}"] if changes else []
+    return lines
+
+
 def _rules_kept(broken: int) -> str:
     if not broken:
-        return "\nevery rule was kept"
-    return f"\nrules were broken {broken} times, where no token kept them all"
+        return "every rule was kept"
+    return f"rules were broken {broken} times, where no token kept them all"
