@@ -24,7 +24,7 @@ from torch import Tensor
 from cantilena.model import Network, NetworkOptions, Sequences, autocast
 from cantilena.training import preset
 from cantilena.training.course import Course
-from cantilena.training.lessons import EveryStep
+from cantilena.training.lessons import EveryStep, Place
 
 Job = Callable[[], object]
 
@@ -45,7 +45,7 @@ def training_step(shape: NetworkOptions, precision: torch.dtype, batch: int, ste
     (chosen,) = lesson.epoch(0)
 
     def step() -> None:
-        for loss, predicted in lesson.losses(network, chosen, 0, lambda: autocast(network.device, precision)):
+        for loss, predicted in lesson.losses(network, chosen, Place(), lambda: autocast(network.device, precision)):
             course.update(loss, predicted, 0.0)
 
     return step

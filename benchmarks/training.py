@@ -27,7 +27,7 @@ from cantilena.experiment.material import Material, events_material, grid_materi
 from cantilena.model import Network, NetworkOptions, Sequences, autocast, choose_precision, likelihood
 from cantilena.training import TrainingOptions, preset, train
 from cantilena.training.course import Course
-from cantilena.training.lessons import EveryStep, Lesson
+from cantilena.training.lessons import EveryStep, Lesson, Place
 from cantilena.training.paper_input import LastStep
 
 EVENTS, PIECES, VOCABULARY = 46_250, 307, 417
@@ -35,7 +35,7 @@ LITERAL_BATCHES = 20
 PROCESSOR = torch.device("cpu")
 
 
-def seconds(lesson: Lesson, shape: NetworkOptions, precision: torch.dtype, batches: int) -> float:
+def seconds(lesson: Lesson[Network], shape: NetworkOptions, precision: torch.dtype, batches: int) -> float:
     """How long so many batches take, after one that is not counted."""
     _, options = preset("paper")
     network = Network(shape, VOCABULARY).train()
@@ -44,7 +44,7 @@ def seconds(lesson: Lesson, shape: NetworkOptions, precision: torch.dtype, batch
     started = 0.0
     for number, batch in enumerate([order[0], *order[:batches]]):
         started = time.perf_counter() if number == 1 else started
-        for loss, steps in lesson.losses(network, batch, 0, lambda: autocast(PROCESSOR, precision)):
+        for loss, steps in lesson.losses(network, batch, Place(), lambda: autocast(PROCESSOR, precision)):
             course.update(loss, steps, 0.0)
     return time.perf_counter() - started
 

@@ -9,7 +9,7 @@ from cantilena.model import Bars, Network, NetworkOptions, Sequences, log_softma
 from cantilena.music import Key, Melody, Meter
 from cantilena.training import transpositions
 from cantilena.training.batches import Batches
-from cantilena.training.lessons import EveryStep
+from cantilena.training.lessons import EveryStep, Place
 from cantilena.training.paper_input import LastStep
 
 RNG = np.random.default_rng(0)
@@ -40,7 +40,7 @@ def test_pieces_of_a_batch_are_about_equally_long():
 def test_every_step_is_predicted_once_whatever_the_parts(steps):
     lesson, network = EveryStep(steps, PIECES, 4, 1), Network(NetworkOptions(width=8, embedding=8, dropout=0.0), 38)
     batch = lesson.epoch(0)[3]
-    parts = list(lesson.losses(network, batch, 0, plainly))
+    parts = list(lesson.losses(network, batch, Place(), plainly))
     assert sum(count for _, count in parts) == PIECES.lengths[batch].sum()
     nats = sum(float(loss.detach()) * count for loss, count in parts)
     tokens = PIECES.padded(batch)
@@ -118,7 +118,7 @@ def test_the_papers_loss_is_the_cross_entropy_of_the_last_step():
     network = Network(NetworkOptions(input="paper", window=5, width=8, dropout=0.0), 38)
     lesson = LastStep(PIECES, window=5, batch=7, seed=1, vocabulary_size=38)
     seen, following = lesson.windows(np.arange(7))
-    [(loss, count)] = lesson.losses(network, np.arange(7), 0, plainly)
+    [(loss, count)] = lesson.losses(network, np.arange(7), Place(), plainly)
     # By hand: the window as numbers from 0 to 1 through torch's cells, the head on the last hidden state.
     hidden, _ = network.core(torch.from_numpy(seen / 38.0).float().unsqueeze(-1))
     log_p = log_softmax(numpy_of(network.head(hidden[:, -1])))

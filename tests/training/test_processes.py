@@ -18,7 +18,7 @@ from cantilena.experiment.material import encode_pieces
 from cantilena.model import Network, NetworkOptions, Sequences, computes_in_bfloat16
 from cantilena.model.recurrence import WIDE
 from cantilena.training import Processes, TrainingOptions, course, train, transpositions
-from cantilena.training.lessons import EveryStep
+from cantilena.training.lessons import EveryStep, Place
 from cantilena.training.paper_input import LastStep
 
 GRID = GridEncoding()
@@ -136,7 +136,7 @@ def test_shares_add_up_to_the_batch_part_by_part(world: int) -> None:
 
     def parts(rank: int, world: int):
         lesson = EveryStep(16, pieces, 7, 1, processes=Processes(rank=rank, world=world))
-        return list(lesson.losses(network, batch, 0, lambda: torch.autocast("cpu", enabled=False)))
+        return list(lesson.losses(network, batch, Place(), lambda: torch.autocast("cpu", enabled=False)))
 
     def gradient(losses) -> torch.Tensor:
         network.zero_grad()
@@ -166,6 +166,6 @@ def test_windows_are_shared_too_and_one_without_any_still_answers() -> None:
     found = []
     for rank in range(4):
         lesson = LastStep(pieces, 4, 8, 1, 38, Processes(rank=rank, world=4))
-        found += lesson.losses(network, lesson.epoch(0)[0], 0, lambda: torch.autocast("cpu", enabled=False))
+        found += lesson.losses(network, lesson.epoch(0)[0], Place(), lambda: torch.autocast("cpu", enabled=False))
     assert [count for _, count in found] == [3] * 4
     assert [loss.requires_grad for loss, _ in found] == [True, True, True, False]

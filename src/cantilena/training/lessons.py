@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from cantilena.model import Network
 from cantilena.training.batches import Batches
@@ -23,7 +24,25 @@ _NOTHING = -100
 """The target of steps after a piece's end, which count nowhere."""
 
 
-class Lesson(Protocol):
+Learner = TypeVar("Learner", bound=nn.Module, contravariant=True)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in a training a batch lies.
+
+    Args:
+        epoch: from 0.
+        batch: of the epoch, from 0.
+        share: of all epochs' batches, how many were before it.
+    """
+
+    epoch: int = 0
+    batch: int = 0
+    share: float = 0.0
+
+
+class Lesson(Protocol[Learner]):
     """A way to learn from pieces."""
 
     @property
@@ -36,7 +55,7 @@ class Lesson(Protocol):
         ...
 
     def losses(
-        self, network: Network, batch: NDArray[Any], epoch: int, precisely: Precisely
+        self, network: Learner, batch: NDArray[Any], place: Place, precisely: Precisely
     ) -> Iterator[tuple[Tensor, int]]:
         """Mean nats of the tokens predicted, and how many; the weights may be updated between two of these.
 
@@ -62,14 +81,14 @@ class EveryStep(Batches):
         self.steps, self.processes = steps, processes
 
     def losses(
-        self, network: Network, batch: NDArray[Any], epoch: int, precisely: Precisely
+        self, network: Network, batch: NDArray[Any], place: Place, precisely: Precisely
     ) -> Iterator[tuple[Tensor, int]]:
         """Mean nats a step of each part of the batch, and the steps it is the mean of.
 
         The parts are those of the whole batch: a process whose own pieces have ended gives 0, without gradient.
         """
         everyone = np.array([len(self.pieces.tokens[piece]) for piece in batch], dtype=np.int64)
-        tokens, lengths, bars = self.tokens(self.processes.share(batch), epoch)
+        tokens, lengths, bars = self.tokens(self.processes.share(batch), place.epoch)
         rows = torch.from_numpy(network.features.of(tokens, bars)).to(network.device)
         counts = torch.arange(tokens.shape[1])[None, :] < torch.from_numpy(lengths)[:, None]
         targets = torch.from_numpy(tokens).masked_fill(~counts, _NOTHING).to(network.device)

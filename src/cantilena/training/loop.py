@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -26,10 +24,11 @@ from cantilena.model import (
     parameters,
     threads_worth_it,
 )
-from cantilena.runs import derived_seed, options_digest, options_record, progress, say
+from cantilena.runs import derived_seed, options_digest, options_record, say
 from cantilena.training.checkpoint import load_checkpoint, sweep
 from cantilena.training.course import Course
-from cantilena.training.keeping import CHECKPOINT, digest_of, keep, note, take_up
+from cantilena.training.epochs import AfterEpoch, learn
+from cantilena.training.keeping import CHECKPOINT, digest_of, keep, take_up
 from cantilena.training.lessons import EveryStep, Lesson
 from cantilena.training.options import TrainingOptions
 from cantilena.training.paper_input import LastStep
@@ -48,7 +47,7 @@ def train(
     resume: bool = False,
     transpositions: NDArray[np.int64] | None = None,
     quiet: bool = False,
-    after_epoch: Callable[[int, float], bool] | None = None,
+    after_epoch: AfterEpoch | None = None,
     processes: Processes = ALONE,
 ) -> Trained[Network]:
     """Train a network to predict pieces.
@@ -97,57 +96,23 @@ def train(
     if found is not None:
         take_up(course, *found)
     started = time.perf_counter()
-    # Dropout draws from torch's global generator: it is seeded anew for every batch, and given back as it was.
     with (
         threads_worth_it(shape.width, _at_once(shape, options), processes.local_world) as threads,
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):
         if not quiet:
             say(_announcement(shape, vocabulary_size, device, precision, threads, processes))
-        _learn(course, lesson, valid, lambda: autocast(device, precision), save, quiet=quiet, after_epoch=after_epoch)
+        learn(
+            course,
+            lesson,
+            lambda best: _held_out(best, valid, processes),
+            lambda: autocast(device, precision),
+            save,
+            quiet=quiet,
+            after_epoch=after_epoch,
+        )
     save()
     return Trained.of(course, precision, time.perf_counter() - started)
-
-
-def _learn(
-    course: Course[Network],
-    lesson: Lesson,
-    valid: Sequences,
-    precisely: Callable[[], AbstractContextManager[object]],
-    save: Callable[[], None],
-    *,
-    quiet: bool,
-    after_epoch: Callable[[int, float], bool] | None,
-) -> None:
-    standing, options, network = course.standing, course.options, course.network
-    whose = (course.processes.rank,) if course.processes.rank else ()  # each process leaves out other cells
-    saved = time.monotonic()
-    total = options.epochs * lesson.each_epoch
-    with progress("Training", total=total, unit="batches", quiet=quiet) as bar:
-        bar.advance(standing.epoch * lesson.each_epoch + standing.batch)
-        while not course.over:
-            network.train()
-            for batch in lesson.epoch(standing.epoch)[standing.batch :]:
-                torch.manual_seed(derived_seed(options.seed, "dropout", standing.epoch, standing.batch, *whose))
-                share = (standing.epoch * lesson.each_epoch + standing.batch) / total
-                for loss, steps in lesson.losses(network, batch, standing.epoch, precisely):
-                    course.update(loss, steps, share)
-                standing.batch += 1
-                bar.advance(1, note(course))
-                if time.monotonic() - saved > options.checkpoint_seconds:
-                    save()
-                    saved = time.monotonic()
-            course.end_epoch(_held_out(course.measured.eval(), valid, course.processes))
-            if _ended(course, after_epoch):
-                return
-
-
-def _ended(course: Course[Network], after_epoch: Callable[[int, float], bool] | None) -> bool:
-    """Whether whoever is told of the epoch ends the training: one in process 0, for all."""
-    over = False
-    if after_epoch is not None and course.processes.first:
-        over = after_epoch(course.standing.epoch, course.standing.history[-1]["valid"])
-    return course.processes.tell(over)
 
 
 def _held_out(network: Network, valid: Sequences, processes: Processes) -> float:
@@ -179,7 +144,7 @@ def _lesson(
     vocabulary_size: int,
     transpositions: NDArray[np.int64] | None,
     processes: Processes,
-) -> Lesson:
+) -> Lesson[Network]:
     batch = options.batch * processes.world
     if shape.input == "paper":
         return LastStep(pieces, shape.window, batch, options.seed, vocabulary_size, processes)

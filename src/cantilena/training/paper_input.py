@@ -19,7 +19,7 @@ from torch import Tensor
 
 from cantilena.model import Network, Sequences
 from cantilena.runs import generator
-from cantilena.training.lessons import Precisely
+from cantilena.training.lessons import Place, Precisely
 from cantilena.training.processes import ALONE, Processes
 
 
@@ -74,7 +74,7 @@ class LastStep:
         return self._line[places[:, None] + np.arange(-self.window, 0)], self._line[places]
 
     def losses(
-        self, network: Network, batch: NDArray[Any], epoch: int, precisely: Precisely
+        self, network: Network, batch: NDArray[Any], place: Place, precisely: Precisely
     ) -> Iterator[tuple[Tensor, int]]:
         """Mean nats of the tokens after the windows; 0 without gradient where none is left for this process."""
         share = self.processes.share(batch)
