@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from cantilena.critic.answers import Answers
 from cantilena.critic.comparison import Comparison
@@ -96,6 +95,8 @@ def _columns(heard: Examples) -> NDArray[np.float64]:
 
 def _told(learned: NDArray[np.float64], sides: NDArray[np.bool_], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """How generated the others sound to a regression that learned, `(melodies,)`, above 0 and below 1."""
+    from sklearn.linear_model import LogisticRegression  # most tunings have no critic: only this one waits for it
+
     middle, spread = learned.mean(axis=0), learned.std(axis=0)
     scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-9)
     standard = [np.clip((some - middle) * scale, -_WIDEST, _WIDEST) for some in (learned, others)]
