@@ -6,19 +6,24 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from cantilena.cli import main
+from cantilena.experiment import TrainRequest, train_run
+from cantilena.experiment.train_run import shape_and_training
 from cantilena.formats import write
+from cantilena.model import NetworkOptions
 from cantilena.music import Melody
+from cantilena.training import TrainingOptions
 
 
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
-    from cantilena.cli import main
-
     folder, rng = tmp_path_factory.mktemp("scores"), np.random.default_rng(1)
     for number in range(16):
         write(Melody.of([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
@@ -27,8 +32,19 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
     return str(path)
 
 
-def train(corpus: str, out: Path, *more: str) -> subprocess.Popen[str]:
-    # A checkpoint after every batch, so that there is one to go on from, and batches slow enough to be interrupted.
+def words(corpus: str, out: Path, *more: str) -> list[str]:
+    shape = ["--width", "8", "--epochs", "6", "--batch", "4", "--device", "cpu", "--precision", "float32"]
+    return ["train", "--corpus", corpus, *shape, "--out", str(out), *more]
+
+
+def often(request: TrainRequest) -> tuple[NetworkOptions, TrainingOptions]:
+    """A checkpoint after every batch, so that there is one to go on from."""
+    network, training = shape_and_training(request)
+    return network, replace(training, checkpoint_seconds=0.0)
+
+
+def started(line: list[str]) -> subprocess.Popen[str]:
+    # A checkpoint after every batch here too, and batches slow enough to be interrupted.
     program = (
         "import sys, time, dataclasses\n"
         "import cantilena.training.keeping as keeping, cantilena.experiment.train_run as run\n"
@@ -45,20 +61,16 @@ def train(corpus: str, out: Path, *more: str) -> subprocess.Popen[str]:
         "from cantilena.cli import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
-    words = ["train", "--corpus", corpus, "--width", "8", "--epochs", "6", "--batch", "4", "--device", "cpu"]
-    return subprocess.Popen(
-        [sys.executable, "-c", program, *words, "--precision", "float32", "--out", str(out), *more],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    pipes: Any = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", program, *line], **pipes)
 
 
-def test_an_interrupted_and_killed_training_ends_with_the_same_model(corpus: str, tmp_path: Path) -> None:
-    whole = train(corpus, tmp_path / "whole")
+def test_an_interrupted_and_killed_training_ends_with_the_same_model(
+    corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     halted, more = tmp_path / "halted", []
     for sign, status in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):
-        process = train(corpus, halted, *more)
+        process = started(words(corpus, halted, *more))
         checkpoint, before = halted / "checkpoint.safetensors", time.time_ns()
         for _ in range(600):
             if checkpoint.exists() and checkpoint.stat().st_mtime_ns > before:
@@ -73,11 +85,10 @@ def test_an_interrupted_and_killed_training_ends_with_the_same_model(corpus: str
             assert "--resume" in err.splitlines()[-1]
         assert not (halted / "model.safetensors").exists()
         more = ["--resume"]
-    last = train(corpus, halted, "--resume")
-    assert last.wait(timeout=120) == 0
-    assert whole.wait(timeout=120) == 0
-    for process in (last, whole):
-        process.communicate()
+    # The rest, and a training that nobody disturbed, need no process of their own.
+    monkeypatch.setattr(train_run, "shape_and_training", often)
+    assert main(words(corpus, halted, "--resume")) == 0
+    assert main(words(corpus, tmp_path / "whole")) == 0
     for name in ("model.safetensors", "metrics.jsonl"):
         assert (halted / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
     assert not list(halted.glob(".*.draft"))
