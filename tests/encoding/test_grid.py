@@ -64,6 +64,7 @@ def test_fit_is_idempotent(melody: Melody, grid: GridEncoding) -> None:
     again = grid.fit(fit.melody)
     assert again.melody == fit.melody
     assert (again.folded, again.rounded, again.dropped) == (0, 0, 0)
+    assert grid._moved(fit.melody) == again  # what need not be moved is not
     assert fit.melody.is_monophonic
     assert all(grid.low <= note.top <= grid.high for note in fit.melody.sounding)
     assert all(note.onset % grid.step_ticks == note.duration % grid.step_ticks == 0 for note in fit.melody.notes)

@@ -78,6 +78,23 @@ class GridEncoding:
         onsets meet, the higher note stays. A note ends at the latest where the next begins. A chord keeps its top
         note. Notes outside the range are folded by octaves. Each of these is counted, once a note.
         """
+        return Fit(melody) if self._fits(melody) else self._moved(melody)
+
+    def _fits(self, melody: Melody) -> bool:
+        """Whether nothing need be moved: one pitch after the other, in the range, all on the grid."""
+        step, end = self.step_ticks, 0
+        if melody.length % step or melody.pickup % step:
+            return False
+        for note in melody.notes:
+            onset, duration, pitches = note.onset, note.duration, note.pitches
+            if onset < end or onset % step or duration % step or len(pitches) > 1:
+                return False
+            if pitches and not self.low <= pitches[0] <= self.high:
+                return False
+            end = onset + duration
+        return True
+
+    def _moved(self, melody: Melody) -> Fit:
         step, rounded, dropped, folded = self.step_ticks, 0, 0, 0
         heads: dict[int, tuple[int, int]] = {}
         rests: list[Note] = []

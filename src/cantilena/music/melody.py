@@ -39,7 +39,8 @@ class Note:
                 f"a note at tick {self.onset} for {self.duration} ticks",
                 "onsets start at 0, durations at 1 tick",
             )
-        ascending = tuple(sorted({int(pitch) for pitch in self.pitches}))
+        given = self.pitches  # single notes are made by the million: they need no sorting
+        ascending = tuple(sorted({int(pitch) for pitch in given})) if len(given) > 1 else tuple(map(int, given))
         if ascending and not (ascending[0] >= 0 and ascending[-1] <= 127):
             raise UsageError(f"pitches {ascending} leave the MIDI range", "pitches run from 0 to 127")
         object.__setattr__(self, "pitches", ascending)
@@ -159,7 +160,9 @@ class Melody:
 
     def transposed(self, semitones: int) -> Melody:
         """The melody that many semitones higher, its key with it."""
-        notes = tuple(replace(note, pitches=tuple(p + semitones for p in note.pitches)) for note in self.notes)
+        notes = tuple(
+            Note(tuple(pitch + semitones for pitch in note.pitches), note.onset, note.duration) for note in self.notes
+        )
         return replace(self, notes=notes, key=self.key.transposed(semitones) if self.key else None)
 
     def until(self, tick: int) -> Self:
@@ -179,7 +182,7 @@ class Melody:
 
     def then(self, other: Melody) -> Melody:
         """This melody and another after it, in this one's key, meter and tempo."""
-        moved = tuple(replace(note, onset=note.onset + self.length) for note in other.notes)
+        moved = tuple(Note(note.pitches, note.onset + self.length, note.duration) for note in other.notes)
         return replace(self, notes=self.notes + moved, length=self.length + other.length)
 
 
