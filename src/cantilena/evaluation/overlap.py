@@ -196,8 +196,10 @@ def _compared(
     inside, across = binned(np.where(own, 0.0, within), largest), binned(between, largest)
     inside[own] = BINS  # one bin more, which is not counted
 
+    standing, standing_here = _standing(there, len(data)), _standing(here, len(generated))
+
     def counts(rows: NDArray[np.int64], columns: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        rows, columns = _places(rows, there), _places(columns, here)
+        rows, columns = _places(rows, standing), _places(columns, standing_here)
         return _counts(inside, rows, rows), _counts(across, rows, columns)
 
     drawn = [counts(np.arange(len(data)), np.arange(len(generated))), *(counts(*part) for part in parts)]
@@ -208,9 +210,17 @@ def _compared(
     return float(found[0]), divergence(densities_within[0], densities_between[0]), found[1:], ""
 
 
-def _places(rows: NDArray[np.int64], among: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where rows stand among some, those left out that do not."""
-    return np.flatnonzero(np.isin(among, rows, assume_unique=True))
+def _standing(among: NDArray[np.int64], melodies: int) -> NDArray[np.int64]:
+    """Where each melody stands among some, `(melodies,)`; -1 where it does not."""
+    standing = np.full(melodies, -1)
+    standing[among] = np.arange(len(among))
+    return standing
+
+
+def _places(rows: NDArray[np.int64], standing: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where rows stand, those left out that do not."""
+    places = standing[rows]
+    return places[places >= 0]
 
 
 def _defined(values: NDArray[np.float64]) -> NDArray[np.bool_]:
