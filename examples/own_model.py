@@ -84,6 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--batches", type=int, default=300)
     parser.add_argument("--updates", type=int, default=100)
+    parser.add_argument("--melodies", type=int, default=128)
     parser.add_argument("--out", type=Path, default=Path("runs/own-model"))
     asked = parser.parse_args()
 
@@ -94,7 +95,7 @@ def main() -> None:
     print(f"trained: {learn(model, pieces, asked.batches):.2f} nats a step")
     _write(model, encoding, asked.out / "before.mid")
 
-    options = TuningOptions(rules="cantilena", steps=64, updates=asked.updates, melodies=128, target_kl=0.3)
+    options = TuningOptions(rules="cantilena", steps=64, updates=asked.updates, melodies=asked.melodies, target_kl=0.3)
     done = tune_module(model, encoding, options)
     first, last = (sum(term[place] for term in done.history.terms.values()) for place in (0, -1))
     print(f"tuned: reward {first:.0f} before, {last:.0f} after, KL {done.history.kl[-1]:.2f} nats a step")

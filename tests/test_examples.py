@@ -15,7 +15,8 @@ EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 def test_a_torch_module_of_ones_own_is_tuned(tmp_path: Path) -> None:
-    words = [sys.executable, str(EXAMPLES / "own_model.py"), "--batches", "2", "--updates", "2", "--out", str(tmp_path)]
+    few = ["--batches", "2", "--updates", "2", "--melodies", "16"]
+    words = [sys.executable, str(EXAMPLES / "own_model.py"), *few, "--out", str(tmp_path)]
     done = subprocess.run(words, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
     assert "nats a step" in done.stdout
