@@ -23,7 +23,7 @@ melody: set-up  ## the main job: learn, tune, compose, measure; then open runs/m
 	else $(RUN) -m cantilena reproduce --preset quick --out '$(OUT)'; fi
 
 test: lint  ## all checks and tests, but for the slow ones
-	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto -m 'not slow' $(TESTS)
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m 'not slow' $(TESTS)
 
 test-slow: set-up-dev  ## the tests that take minutes: the wheel in an empty environment, long runs
 	@.venv/bin/pytest -q -m slow $(TESTS)

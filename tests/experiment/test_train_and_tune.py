@@ -238,15 +238,13 @@ def test_an_interrupted_n_gram_ends_the_same_and_leaves_nothing_half_written(
     assert Bundle.load(run / "model.safetensors").provenance["ngram"]["order"] == 3
 
 
-MEMORIES: list[dict[str, object]] = [
-    {"echoes": 2},
-    {"attention": 4, "reach": 32},
-    {"copy_head": True},
-    {"echoes": 1, "attention": 4, "copy_head": True},
-]
+ALONE: list[dict[str, object]] = [{"echoes": 2}, {"attention": 4, "reach": 32}, {"copy_head": True}]
+TOGETHER: dict[str, object] = {"echoes": 1, "attention": 4, "reach": 32, "copy_head": True}
 
 
-@pytest.mark.parametrize("memory", MEMORIES, ids=lambda memory: "-".join(memory))
+@pytest.mark.parametrize(
+    "memory", [TOGETHER, *(pytest.param(one, marks=pytest.mark.slow) for one in ALONE)], ids="-".join
+)
 def test_a_network_that_remembers_is_trained_tuned_and_composes(
     corpus_file: Path, tmp_path: Path, memory: dict[str, object]
 ) -> None:

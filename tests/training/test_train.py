@@ -151,6 +151,7 @@ print("done")
 """
 
 
+@pytest.mark.slow  # cli/test_interrupted.py kills one too
 def test_a_killed_training_goes_on_to_the_identical_network(tmp_path):
     whole = trained(folder=tmp_path / "whole")
     command = [sys.executable, "-c", PROGRAM, str(Path(__file__).parent), str(tmp_path / "killed")]

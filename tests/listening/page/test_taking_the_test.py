@@ -8,9 +8,12 @@ from typing import Any
 
 from cantilena.listening import analyse, read_answers, read_study
 
+SHORT = 0.1
+"""Seconds of a clip at least: each is heard to its end, and there are dozens."""
+
 
 def test_from_consent_to_the_analysis_by_two_listeners_at_once(visit: Any, serve: Any, tmp_path: Path) -> None:
-    served = serve(heard=6)
+    served = serve(heard=6, seconds=SHORT)
     first, second = visit(served.url), visit(served.url)
     for one in (first, second):
         one.until("training")
@@ -51,7 +54,7 @@ def test_from_consent_to_the_analysis_by_two_listeners_at_once(visit: Any, serve
 
 
 def test_a_reloaded_a_closed_and_a_shared_tab_go_on_where_they_were(visit: Any, serve: Any) -> None:
-    served = serve()
+    served = serve(seconds=SHORT)
     listener = visit(served.url).until("trial-2")
     address = listener.page.url
     listener.page.reload()
@@ -70,7 +73,7 @@ def test_a_reloaded_a_closed_and_a_shared_tab_go_on_where_they_were(visit: Any, 
 
 
 def test_a_killed_server_loses_no_answer_and_the_page_goes_on_by_itself(visit: Any, serve: Any) -> None:
-    served = serve()
+    served = serve(seconds=SHORT)
     listener = visit(served.url).until("trial-2")
     listener.hear()
     listener.choose("answer", "human")
@@ -89,7 +92,7 @@ def test_a_killed_server_loses_no_answer_and_the_page_goes_on_by_itself(visit: A
 
 
 def test_the_next_listener_begins_anew_on_the_same_machine(visit: Any, serve: Any) -> None:
-    served = serve()
+    served = serve(seconds=SHORT)
     listener = visit(served.url).until("end")
     listener.page.click("text=The next listener")
     listener.page.wait_for_selector("form[data-place=consent]")
@@ -103,7 +106,7 @@ def test_the_next_listener_begins_anew_on_the_same_machine(visit: Any, serve: An
 
 
 def test_who_fails_the_headphone_check_may_try_once_more(visit: Any, serve: Any) -> None:
-    served = serve()
+    served = serve(seconds=SHORT)
     listener = visit(served.url).until("headphones-0-0")
     for number in range(3):
         listener.hear()
