@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cantilena.corpus import read_melody
 from cantilena.formats import WRITABLE, abc, write
-from cantilena.music import Key, Melody, Meter, Tempo
+from cantilena.music import Key, Melody, Meter, Note, Tempo
 
 KEYS = [
     Key(tonic, mode) for tonic in range(12) for mode in ("major", "minor", "dorian", "phrygian", "lydian", "mixolydian")
@@ -26,16 +26,26 @@ def head_and_music(text: str) -> tuple[dict[str, str], str]:
 
 
 def heard(text: str) -> tuple[list[tuple[int, int | Fraction, int | Fraction]], Any]:
-    """Pitch, onset and duration (ticks) of every note, as music21 reads them."""
+    """Pitch, onset and duration (ticks) of every note, as music21 reads them.
+
+    Its own `stripTies` leaves a natural apart from the same note without a sign that it is tied to.
+    """
     music21 = pytest.importorskip("music21")
     score = music21.converter.parse(text, format="abc")
     part = score.parts[0]
-    notes = part.stripTies().flatten().notes
-    return [
-        (pitch.midi, Fraction(note.offset) * 24, Fraction(note.duration.quarterLength) * 24)
-        for note in notes
-        for pitch in note.pitches
-    ], part
+    found: list[tuple[int, Any, Any]] = []
+    for struck in part.flatten().notes:
+        for one in struck.notes if struck.isChord else (struck,):
+            pitch, tie = one.pitch.midi, one.tie or struck.tie
+            onset, lasts = (Fraction(ticks) * 24 for ticks in (struck.offset, struck.duration.quarterLength))
+            if tie is not None and tie.type in ("continue", "stop"):
+                at = max(number for number, (sounds, _, _) in enumerate(found) if sounds == pitch)
+                begun, before = found[at][1:]
+                assert begun + before == onset
+                found[at] = (pitch, begun, before + lasts)
+            else:
+                found.append((pitch, onset, lasts))
+    return found, part
 
 
 @st.composite
@@ -59,12 +69,9 @@ def tunes(draw: st.DrawFn) -> Melody:
     return Melody.of(pairs, key=draw(st.sampled_from(KEYS)), meter=meter, pickup=pickup)
 
 
-@pytest.mark.parametrize("examples", [30, pytest.param(200, marks=pytest.mark.slow)])
-def test_music21_reads_the_same_notes(examples: int) -> None:
-    settings(max_examples=examples, deadline=None)(given(tunes())(reads_the_same))()  # music21 takes 0.1 s a tune
-
-
-def reads_the_same(tune: Melody) -> None:
+@given(tunes())
+@settings(max_examples=150, deadline=None)
+def test_music21_reads_the_same_notes(tune: Melody) -> None:
     found, _ = heard(abc(tune))
     assert found == [(note.top, note.onset, note.duration) for note in tune.sounding]
 
@@ -109,6 +116,11 @@ def test_chords_and_silence() -> None:
     assert [(pitch, onset) for pitch, onset, _ in heard(text)[0]][:3] == [(60, 0), (64, 0), (67, 0)]
     assert head_and_music(abc(Melody((), length=96)))[1] == "z8 |]"
     assert head_and_music(abc(Melody(())))[1] == "z8 |]"
+
+
+def test_a_natural_tied_over_a_barline_is_one_note() -> None:
+    tune = Melody((Note((46,), 48, 3), Note((81,), 51, 36)), key=Key.parse("C# minor"), meter=Meter(6, 8))
+    assert heard(abc(tune))[0] == [(46, 48, 3), (81, 51, 36)]
 
 
 @pytest.mark.parametrize("title", ["50 % off\\", "K:G\nX:2", "\x00", "Ärger ♯", "[K:G]"])
