@@ -15,7 +15,7 @@ import pytest
 
 from cantilena.cli import main
 from cantilena.experiment import TrainRequest, train_run
-from cantilena.experiment.train_run import shape_and_training
+from cantilena.experiment.train_shape import shape_and_training
 from cantilena.formats import write
 from cantilena.model import NetworkOptions
 from cantilena.music import Melody
