@@ -1,6 +1,6 @@
 """Tune a torch module of your own: here a causal convolution, which Cantilena knows nothing of.
 
-    python examples/own_model.py [--batches 300] [--updates 100] [--out runs/own-model]
+    python examples/own_model.py [--batches 300] [--updates 100] [--melodies 128] [--out runs/own-model]
 
 All that is asked of a module is to be a `SequenceModel`: `vocabulary_size`; `log_probs` of whole melodies, with a
 gradient; and `start` and `step`, which draw a melody token by token. `rloo` and `ppo` tune it with no more.
