@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -42,22 +42,13 @@ Row = dict[str, Any]
 
 def main(words: Sequence[str] | None = None) -> None:
     """Train and measure what is missing, and write the table."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--piano-midi", type=Path, help="the pieces of piano-midi.de, a folder a composer")
-    parser.add_argument("--only", nargs="+", default=[], metavar="MODEL", help="only these models")
-    parser.add_argument("--corpora", nargs="+", default=[], metavar="CORPUS", help="only these corpora")
-    parser.add_argument("--seed", nargs="+", type=int, help="only these seeds")
-    parser.add_argument("--tell", action="store_true", help="train nothing")
-    asked = parser.parse_args(words)
+    asked = study_arguments(__doc__ or "", "models", words)
     configs = tomllib.loads(CONFIGS.read_text(encoding="utf-8"))
     rows: list[Row] = read_json(RESULTS)["rows"] if RESULTS.exists() else []
-    for corpus, reading in configs["corpora"].items() if not asked.tell else ():
-        if (reading["corpus"] == PIANO and asked.piano_midi is None) or (asked.corpora and corpus not in asked.corpora):
-            continue
+    for corpus, reading in wanted_corpora(configs["corpora"], asked):
         found = _missing(corpus, configs, rows, asked.only, asked.seed)
         if not found:
             continue
-        reading = {**reading, "corpus": str(asked.piano_midi)} if reading["corpus"] == PIANO else reading
         request = TrainRequest(**reading)
         read = read_corpus_of(request)
         material, facts = material_for(read, request), corpus_facts(read)
@@ -72,6 +63,34 @@ def main(words: Sequence[str] | None = None) -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     told = table(rows, list(configs["models"]), list(configs["corpora"]))
     DOCUMENT.write_text(between(text, "models", told), encoding="utf-8")
+
+
+def study_arguments(doc: str, what: str, words: Sequence[str] | None) -> argparse.Namespace:
+    """What a study of trained models is asked for.
+
+    Args:
+        doc: of the script.
+        what: it tries, such as `models`.
+        words: of the command line; those of the process if None.
+    """
+    parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
+    parser.add_argument("--piano-midi", type=Path, help="the pieces of piano-midi.de, a folder a composer")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME", help=f"only these {what}")
+    parser.add_argument("--corpora", nargs="+", default=[], metavar="CORPUS", help="only these corpora")
+    parser.add_argument("--seed", nargs="+", type=int, help="only these seeds")
+    parser.add_argument("--tell", action="store_true", help="train nothing")
+    return parser.parse_args(words)
+
+
+def wanted_corpora(corpora: Mapping[str, Row], asked: argparse.Namespace) -> Iterator[tuple[str, Row]]:
+    """The corpora that are there and asked for, and how they are read."""
+    for corpus, reading in corpora.items() if not asked.tell else ():
+        if asked.corpora and corpus not in asked.corpora:
+            continue
+        if reading["corpus"] != PIANO:
+            yield corpus, reading
+        elif asked.piano_midi is not None:
+            yield corpus, {**reading, "corpus": str(asked.piano_midi)}
 
 
 def works_of(corpus: Corpus, material: Material) -> NDArray[np.str_]:

@@ -1,0 +1,118 @@
+"""Change one thing of the network that `cantilena train` makes, and tell docs/models.md what it was worth.
+
+    python scripts/ablate_model.py [--piano-midi DIR] [--only CHANGE ...] [--corpora CORPUS ...] [--seed N ...] [--tell]
+
+`experiments/ablations.toml` says what is changed. Each network is measured on the corpus's held-out part, untold, in
+nats a step, beside the unchanged network of the same seed: what it gains has a 95 % interval from drawing works with
+replacement. A result is kept in experiments/ablations.json as soon as it is there, and what the unchanged network
+needs for each piece in `runs/ablations`, so that an interrupted study goes on. `--tell` only writes the table.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cantilena.experiment import Material, TrainRequest, corpus_facts
+from cantilena.experiment.train_material import material_for, read_corpus_of
+from cantilena.model import Likelihood
+from cantilena.runs import read_json, say, write_json
+from compare_models import DOCUMENT, Row, measured, model_of, result, study_arguments, wanted_corpora, works_of
+from told_documents import between
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+CONFIGS, RESULTS = CHECKOUT / "experiments" / "ablations.toml", CHECKOUT / "experiments" / "ablations.json"
+WORK = CHECKOUT / "runs" / "ablations"
+UNCHANGED = "as it is"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Train and measure what is missing, and write the table."""
+    asked = study_arguments(__doc__ or "", "changes", words)
+    configs = tomllib.loads(CONFIGS.read_text(encoding="utf-8"))
+    rows: list[Row] = read_json(RESULTS)["rows"] if RESULTS.exists() else []
+    for corpus, reading in wanted_corpora(configs["corpora"], asked):
+        if missing := _missing(corpus, configs, rows, asked.only, asked.seed):
+            _try(corpus, reading, missing, rows)
+    text = DOCUMENT.read_text(encoding="utf-8")
+    told = table(rows, [UNCHANGED, *configs["changes"]], list(configs["corpora"]))
+    DOCUMENT.write_text(between(text, "ablations", told), encoding="utf-8")
+
+
+def _try(
+    corpus: str, reading: Mapping[str, Any], changes: Sequence[tuple[str, int, Mapping[str, Any]]], rows: list[Row]
+) -> None:
+    """Train and measure each change on a corpus, and keep its row as soon as it is there."""
+    request = TrainRequest(**reading)
+    read = read_corpus_of(request)
+    material, facts = material_for(read, request), corpus_facts(read)
+    works = works_of(read, material)
+    for name, seed, change in changes:
+        say(f"{corpus}: {name}, seed {seed}")
+        flags = {**reading, "blend": False, "seed": seed}
+        base = unchanged(flags, material, facts, WORK / f"{corpus.replace(', ', '-').replace(' ', '-')}-{seed}.npz")
+        if name == UNCHANGED:
+            found: Row = {"test": round(base.nats_per_step, 4), "gain": [0.0, 0.0, 0.0]}
+        else:
+            found = result({**flags, **change}, material, facts, base, works)
+        rows.append({"corpus": corpus, "change": name, "seed": seed, **found})
+        write_json(RESULTS, {"rows": rows})
+
+
+def unchanged(flags: Mapping[str, Any], material: Material, corpus: Mapping[str, str], path: Path) -> Likelihood:
+    """What the unchanged network needs for each test piece; kept in a file, so that it is trained once."""
+    if path.exists():
+        with np.load(path, allow_pickle=False) as kept:
+            return Likelihood(kept["nats"], kept["steps"], kept["notes"])
+    model, _ = model_of(flags, material, corpus)
+    test = measured(model, material, "test")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    np.savez(path, nats=test.nats, steps=test.steps, notes=test.notes)
+    return test
+
+
+def _missing(
+    corpus: str, configs: Mapping[str, Any], rows: Sequence[Row], only: Sequence[str], seeds: Sequence[int] | None
+) -> list[tuple[str, int, Mapping[str, Any]]]:
+    """The changes that have no row on a corpus: their names, seeds and flags."""
+    done = {(row["corpus"], row["change"], row["seed"]) for row in rows}
+    changes: dict[str, dict[str, Any]] = {UNCHANGED: {}, **configs["changes"]}
+    return [
+        (name, seed, {flag: value for flag, value in change.items() if flag != "corpora"})
+        for seed in seeds or configs["seeds"]
+        for name, change in changes.items()
+        if (not only or name in only)
+        and corpus in change.get("corpora", configs["corpora"])
+        and (corpus, name, seed) not in done
+    ]
+
+
+def table(rows: Sequence[Row], changes: Sequence[str], corpora: Sequence[str]) -> str:
+    """A Markdown table: a row a change, a column a corpus: nats a step on the test part, and the gain by the change."""
+    corpora = [corpus for corpus in corpora if any(row["corpus"] == corpus for row in rows)]
+    lines = [f"| | {' | '.join(corpora)} |", "|---" * (len(corpora) + 1) + "|"]
+    for change in changes:
+        cells = [
+            _cell([row for row in rows if (row["corpus"], row["change"]) == (corpus, change)]) for corpus in corpora
+        ]
+        lines.append(f"| {change} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _cell(seeds: Sequence[Row]) -> str:
+    """Means over seeds; the interval is the widest that one of them has."""
+    if not seeds:
+        return "–"
+    test, gain = (np.mean([row[name] for row in seeds], axis=0) for name in ("test", "gain"))
+    if seeds[0]["change"] == UNCHANGED:
+        return f"**{test:.3f}**"
+    low, high = min(row["gain"][1] for row in seeds), max(row["gain"][2] for row in seeds)
+    return f"{test:.3f}: {gain[0]:+.3f} <small>({low:+.3f} to {high:+.3f})</small>".replace("-", "−")
+
+
+if __name__ == "__main__":
+    main()
