@@ -57,7 +57,7 @@ def test_decode_undoes_encode_on_the_grid(data: st.DataObject, grid: GridEncodin
     assert (fit.melody, fit.folded, fit.rounded, fit.dropped) == (melody, 0, 0, 0)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(melody=any_melodies(), grid=grids())
 def test_fit_is_idempotent(melody: Melody, grid: GridEncoding) -> None:
     fit = grid.fit(melody)
@@ -71,7 +71,7 @@ def test_fit_is_idempotent(melody: Melody, grid: GridEncoding) -> None:
     assert fit.melody.length % grid.step_ticks == 0
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=400, deadline=None)
 @given(melody=any_melodies(), grid=grids())
 def test_tokens_are_those_of_the_fitted_melody(melody: Melody, grid: GridEncoding) -> None:
     fitted = grid.fit(melody).melody

@@ -62,7 +62,7 @@ def test_what_is_no_longer_wanted_is_ended(worker: Asked) -> None:
     began = time.monotonic()
     outcome = worker.ask(partial(time.sleep, 60), lambda: time.monotonic() - began < 0.2)
     assert isinstance(outcome, Failure)
-    assert time.monotonic() - began < 5  # at once where nothing else runs; it would have slept for a minute
+    assert time.monotonic() - began < 0.9
     assert worker.ask(partial(len, "four")) == 4
 
 
@@ -87,7 +87,7 @@ def test_closing_ends_the_process_and_whoever_waits_for_it(worker: Asked) -> Non
     began = time.monotonic()
     worker.close()
     thread.join(5)
-    assert time.monotonic() - began < 5  # at once where nothing else runs; it would have slept for a minute
+    assert time.monotonic() - began < 0.9
     assert isinstance(outcomes[0], Failure)
     assert isinstance(worker.ask(os.getpid), Failure)
     with pytest.raises(ProcessLookupError):
