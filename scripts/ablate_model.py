@@ -5,7 +5,8 @@
 `experiments/ablations.toml` says what is changed. Each network is measured on the corpus's held-out part, untold, in
 nats a step, beside the unchanged network of the same seed: what it gains has a 95 % interval from drawing works with
 replacement. A result is kept in experiments/ablations.json as soon as it is there, and what the unchanged network
-needs for each piece in `runs/ablations`, so that an interrupted study goes on. `--tell` only writes the table.
+needs for each piece in `runs/ablations`, so that an interrupted study goes on: both are to be removed where the preset
+changes. `--tell` only writes the table.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from cantilena.experiment import Material, TrainRequest, corpus_facts
 from cantilena.experiment.train_material import material_for, read_corpus_of
 from cantilena.model import Likelihood
 from cantilena.runs import read_json, say, write_json
-from compare_models import DOCUMENT, Row, measured, model_of, result, study_arguments, wanted_corpora, works_of
+from compare_models import DOCUMENT, Row, measured, model_of, result, study_arguments, table, wanted_corpora, works_of
 from told_documents import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]
@@ -39,7 +40,7 @@ def main(words: Sequence[str] | None = None) -> None:
         if missing := _missing(corpus, configs, rows, asked.only, asked.seed):
             _try(corpus, reading, missing, rows)
     text = DOCUMENT.read_text(encoding="utf-8")
-    told = table(rows, [UNCHANGED, *configs["changes"]], list(configs["corpora"]))
+    told = table(rows, "change", [UNCHANGED, *configs["changes"]], list(configs["corpora"]), _cell)
     DOCUMENT.write_text(between(text, "ablations", told), encoding="utf-8")
 
 
@@ -91,20 +92,8 @@ def _missing(
     ]
 
 
-def table(rows: Sequence[Row], changes: Sequence[str], corpora: Sequence[str]) -> str:
-    """A Markdown table: a row a change, a column a corpus: nats a step on the test part, and the gain by the change."""
-    corpora = [corpus for corpus in corpora if any(row["corpus"] == corpus for row in rows)]
-    lines = [f"| | {' | '.join(corpora)} |", "|---" * (len(corpora) + 1) + "|"]
-    for change in changes:
-        cells = [
-            _cell([row for row in rows if (row["corpus"], row["change"]) == (corpus, change)]) for corpus in corpora
-        ]
-        lines.append(f"| {change} | {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _cell(seeds: Sequence[Row]) -> str:
-    """Means over seeds; the interval is the widest that one of them has."""
+def _cell(seeds: list[Row]) -> str:
+    """Nats a step on the test part, and the gain by the change: means over seeds, the widest interval of one."""
     if not seeds:
         return "–"
     test, gain = (np.mean([row[name] for row in seeds], axis=0) for name in ("test", "gain"))

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -61,7 +61,7 @@ def main(words: Sequence[str] | None = None) -> None:
             )
             write_json(RESULTS, {"rows": rows})
     text = DOCUMENT.read_text(encoding="utf-8")
-    told = table(rows, list(configs["models"]), list(configs["corpora"]))
+    told = table(rows, "model", list(configs["models"]), list(configs["corpora"]), _cell)
     DOCUMENT.write_text(between(text, "models", told), encoding="utf-8")
 
 
@@ -162,18 +162,28 @@ def _missing(
     return [(model, seed) for model, seed in wanted if (corpus, model, seed) not in done]
 
 
-def table(rows: Sequence[Row], models: Sequence[str], corpora: Sequence[str]) -> str:
-    """A Markdown table: a row a model, a column a corpus: valid, test, and the gain on the rival with its interval."""
+def table(
+    rows: Sequence[Row], kind: str, names: Sequence[str], corpora: Sequence[str], cell: Callable[[list[Row]], str]
+) -> str:
+    """A Markdown table: a row a name, a column a corpus that has any.
+
+    Args:
+        rows: what was measured.
+        kind: what the names are of: the key of a row that holds its name.
+        names: in order.
+        corpora: in order.
+        cell: what the rows of one name on one corpus are told as, one of each seed.
+    """
     corpora = [corpus for corpus in corpora if any(row["corpus"] == corpus for row in rows)]
     lines = [f"| | {' | '.join(corpora)} |", "|---" * (len(corpora) + 1) + "|"]
-    for model in models:
-        cells = [_cell([row for row in rows if (row["corpus"], row["model"]) == (corpus, model)]) for corpus in corpora]
-        lines.append(f"| {model} | {' | '.join(cells)} |")
+    for name in names:
+        cells = [cell([row for row in rows if (row["corpus"], row[kind]) == (corpus, name)]) for corpus in corpora]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _cell(seeds: Sequence[Row]) -> str:
-    """Means over seeds; the interval is the widest that one of them has."""
+def _cell(seeds: list[Row]) -> str:
+    """Valid, test, and the gain on the rival: means over seeds, the widest interval of one."""
     if not seeds:
         return "–"
     valid, test, gain = (np.mean([row[name] for row in seeds], axis=0) for name in ("valid", "test", "gain"))

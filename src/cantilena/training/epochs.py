@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
 
 import torch
-from torch import nn
 
 from cantilena.runs import derived_seed, progress
-from cantilena.training.course import Course
+from cantilena.training.course import Course, Learner
 from cantilena.training.keeping import note
 from cantilena.training.lessons import Lesson, Place, Precisely
-
-Learner = TypeVar("Learner", bound=nn.Module)
 
 AfterEpoch = Callable[[int, float], bool]
 """Told each epoch and its held-out loss; True ends the training there."""

@@ -20,11 +20,11 @@ from cantilena.training.processes import ALONE, Processes
 Precisely = Callable[[], AbstractContextManager[object]]
 """Gives the context in which a forward pass computes: autocast, or nothing."""
 
-_NOTHING = -100
-"""The target of steps after a piece's end, which count nowhere."""
+NOTHING = -100
+"""The target of steps after a piece's or a window's end, which count nowhere."""
 
 
-Learner = TypeVar("Learner", bound=nn.Module, contravariant=True)
+Taught = TypeVar("Taught", bound=nn.Module, contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Place:
     share: float = 0.0
 
 
-class Lesson(Protocol[Learner]):
+class Lesson(Protocol[Taught]):
     """A way to learn from pieces."""
 
     @property
@@ -55,7 +55,7 @@ class Lesson(Protocol[Learner]):
         ...
 
     def losses(
-        self, network: Learner, batch: NDArray[Any], place: Place, precisely: Precisely
+        self, network: Taught, batch: NDArray[Any], place: Place, precisely: Precisely
     ) -> Iterator[tuple[Tensor, int]]:
         """Mean nats of the tokens predicted, and how many; the weights may be updated between two of these.
 
@@ -91,7 +91,7 @@ class EveryStep(Batches):
         tokens, lengths, bars = self.tokens(self.processes.share(batch), place.epoch)
         rows = torch.from_numpy(network.features.of(tokens, bars)).to(network.device)
         counts = torch.arange(tokens.shape[1])[None, :] < torch.from_numpy(lengths)[:, None]
-        targets = torch.from_numpy(tokens).masked_fill(~counts, _NOTHING).to(network.device)
+        targets = torch.from_numpy(tokens).masked_fill(~counts, NOTHING).to(network.device)
         state = None
         for first in range(0, int(everyone.max()), self.steps):
             total, own = (int(np.clip(each - first, 0, self.steps).sum()) for each in (everyone, lengths))
@@ -103,7 +103,7 @@ class EveryStep(Batches):
             with precisely():
                 scores, state = network(rows[:going, part], _cut(state, going))
             wanted = targets[:going, part]
-            loss = F.cross_entropy(scores.flatten(0, 1), wanted.flatten(), ignore_index=_NOTHING)
+            loss = F.cross_entropy(scores.flatten(0, 1), wanted.flatten(), ignore_index=NOTHING)
             yield loss * (own / total), total
 
 

@@ -14,11 +14,8 @@ from torch import Tensor
 from cantilena.model import Bars, VaeNetwork, divergences, with_free_bits
 from cantilena.runs import generator
 from cantilena.training.batches import Batches
-from cantilena.training.lessons import Place, Precisely
+from cantilena.training.lessons import NOTHING, Place, Precisely
 from cantilena.training.vae_learning import VaeLearning
-
-_NOTHING = -100
-"""The target of steps after a window's end, which count nowhere."""
 
 
 class CodedWindows(Batches):
@@ -62,6 +59,6 @@ def said_through_codes(
     noise = torch.randn(mean.shape).to(mean.device)
     scores = network.scores(mean + (0.5 * log_variance).exp() * noise, tokens, bars, forgotten)
     counts = np.arange(tokens.shape[1])[None, :] < lengths[:, None]
-    targets = torch.from_numpy(np.where(counts, tokens, _NOTHING)).to(mean.device)
-    said = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), ignore_index=_NOTHING, reduction="sum")
+    targets = torch.from_numpy(np.where(counts, tokens, NOTHING)).to(mean.device)
+    said = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), ignore_index=NOTHING, reduction="sum")
     return said, divergences(mean, log_variance)
