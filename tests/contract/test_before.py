@@ -94,6 +94,6 @@ def test_a_study_is_analysed(before: Path, shell: Any) -> None:
 
 def opened_corpus(path: Path) -> Any:
     """The one name here that is not the command line's."""
-    from cantilena.corpus import Corpus
+    from cantilena.data import Corpus
 
     return Corpus.load(path)
