@@ -11,7 +11,7 @@ RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help melody test test-slow lint bench bundles pins clean set-up set-up-dev
+.PHONY: help melody test test-e2e test-slow lint docs bench bundles pins clean set-up set-up-dev
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -22,17 +22,23 @@ melody: set-up  ## the main job: learn, tune, compose, measure; then open runs/m
 	elif [ -f '$(OUT)/run.json' ]; then $(RUN) -m cantilena reproduce --preset quick --out '$(OUT)' --resume; \
 	else $(RUN) -m cantilena reproduce --preset quick --out '$(OUT)'; fi
 
-test: lint  ## all checks and tests, but for the slow ones
-	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m 'not slow' $(TESTS)
+test: lint  ## all checks and quick tests
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m 'not e2e and not slow' $(TESTS)
 
-test-slow: set-up-dev  ## the tests that take minutes: the wheel in an empty environment, long runs
-	@.venv/bin/pytest -q -m slow $(TESTS)
+test-e2e: set-up-dev  ## browsers, kills, several processes, long trainings: the tests that take minutes
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m 'e2e and not slow' $(TESTS)
 
-lint: set-up-dev  ## ruff, the house (import-linter), mypy strict
+test-slow: set-up-dev  ## statistics over a thousand studies and the like: the tests that take longest
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m slow $(TESTS)
+
+lint: set-up-dev  ## ruff, layers (import-linter), mypy strict
 	@.venv/bin/ruff check src tests scripts benchmarks examples
 	@.venv/bin/ruff format --check src tests scripts benchmarks examples
 	@.venv/bin/lint-imports
 	@.venv/bin/mypy
+
+docs: set-up-dev  ## the documentation as a site: open site/index.html
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet
 
 bench: set-up-dev  ## measure speed; the numbers of the README
 	@for file in benchmarks/*.py; do echo "$$file"; $(RUN) "$$file" || exit 1; done
@@ -44,11 +50,11 @@ pins: set-up-dev  ## write constraints.txt anew with the newest versions
 	@$(RUN) scripts/pin_versions.py
 
 clean:  ## remove what was built; runs stay
-	@rm -rf .venv .venv-old .venv.lock build dist src/cantilena.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	@rm -rf .venv .venv-old .venv.lock build dist site src/cantilena.egg-info .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	@find src tests scripts benchmarks examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 set-up:
 	@$(if $(PYTHON),'$(PYTHON)' scripts/set_up.py,echo 'error: no Python from 3.11 to 3.14 was found' >&2; echo 'hint: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1)
 
 set-up-dev:
-	@$(if $(PYTHON),'$(PYTHON)' scripts/set_up.py dev hub notation,echo 'error: no Python from 3.11 to 3.14 was found' >&2; echo 'hint: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1)
+	@$(if $(PYTHON),'$(PYTHON)' scripts/set_up.py dev docs hub notation,echo 'error: no Python from 3.11 to 3.14 was found' >&2; echo 'hint: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1)
