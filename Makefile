@@ -17,7 +17,7 @@ help:  ## list what can be made
 	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 melody: set-up  ## the main job: learn, tune, compose, measure; then open runs/melody/report.html
-	@if [ -f '$(OUT)/run.json' ] && $(RUN) -c 'import pathlib, sys; from cantilena.runs import finished; sys.exit(not finished(pathlib.Path(sys.argv[1])))' '$(OUT)'; \
+	@if [ -f '$(OUT)/run.json' ] && $(RUN) -c 'import pathlib, sys; from cantilena.runtime import finished; sys.exit(not finished(pathlib.Path(sys.argv[1])))' '$(OUT)'; \
 	then echo 'The run is finished: open $(OUT)/report.html (make melody OUT=runs/other makes another)'; \
 	elif [ -f '$(OUT)/run.json' ]; then $(RUN) -m cantilena reproduce --preset quick --out '$(OUT)' --resume; \
 	else $(RUN) -m cantilena reproduce --preset quick --out '$(OUT)'; fi

@@ -27,7 +27,7 @@ import torch
 from torch import Tensor, nn
 
 from cantilena.generation import sample
-from cantilena.model import Network, NetworkOptions, SequenceModel, autocast
+from cantilena.models import Network, NetworkOptions, SequenceModel, autocast
 
 VOCABULARY, WINDOW, STEPS, FEW = 417, 40, 64, 4
 INSIDE = """

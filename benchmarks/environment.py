@@ -16,7 +16,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 
-from cantilena.tuning import MelodyEnv, MelodyVectorEnv
+from cantilena.envs import MelodyEnv, MelodyVectorEnv
 
 
 def one_by_one(rules: str, steps: int, seconds: float) -> float:

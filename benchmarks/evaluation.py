@@ -21,7 +21,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.evaluation import (
+from cantilena.generation import sample
+from cantilena.metrics import (
     Interval,
     RuleCounts,
     Side,
@@ -38,10 +39,9 @@ from cantilena.evaluation import (
     vendi_interval,
     vendi_score,
 )
-from cantilena.generation import sample
-from cantilena.model import Bundle, bars_in, find_bundle
+from cantilena.models import Bundle, bars_in, find_bundle
 from cantilena.music import Line
-from cantilena.runs import generator
+from cantilena.runtime import generator
 
 DRAWS = 200
 RESAMPLES = 1000

@@ -17,11 +17,11 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.corpus import load_builtin
-from cantilena.encoding import GridEncoding
-from cantilena.evaluation import CopyIndex
+from cantilena.data import load_builtin
+from cantilena.metrics import CopyIndex
 from cantilena.music import HOLD, Line
-from cantilena.runs import generator
+from cantilena.runtime import generator
+from cantilena.tokenizers import GridEncoding
 
 GRID = GridEncoding(0, 127)
 EXCERPT = 100

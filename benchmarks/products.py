@@ -21,10 +21,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from cantilena.model import Network, NetworkOptions, Sequences, autocast
+from cantilena.models import Network, NetworkOptions, Sequences, autocast
 from cantilena.training import preset
 from cantilena.training.course import Course
-from cantilena.training.lessons import EveryStep, Place
+from cantilena.training.objectives import EveryStep, Place
 
 Job = Callable[[], object]
 

@@ -17,8 +17,8 @@ import warnings
 from functools import partial
 from pathlib import Path
 
-from cantilena.corpus import ReadOptions, extract
-from cantilena.runs import Failure, bounded_map
+from cantilena.data import ReadOptions, extract
+from cantilena.runtime import Failure, bounded_map
 
 WAYS = {
     "melody": ReadOptions(),

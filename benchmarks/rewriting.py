@@ -14,13 +14,13 @@ import time
 
 import numpy as np
 
-from cantilena.corpus import load_builtin
+from cantilena.data import load_builtin
 from cantilena.generation import BarRange, SamplingOptions, load
-from cantilena.generation.gap import Gap, Surroundings
+from cantilena.generation.infilling import Gap, Surroundings
 from cantilena.generation.rewriting import CANDIDATES, candidates_for
-from cantilena.model import Bars, NGram, NGramOptions, log_probs_in_bars
+from cantilena.models import Bars, NGram, NGramOptions, log_probs_in_bars
 from cantilena.music import Melody
-from cantilena.runs import generator
+from cantilena.runtime import generator
 
 TUNES = 60
 FIRST, LAST = 3, 4

@@ -15,9 +15,9 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.encoding import GridEncoding
 from cantilena.music import Line
-from cantilena.theory import RULE_SETS, RuleSet
+from cantilena.rules import RULE_SETS, RuleSet
+from cantilena.tokenizers import GridEncoding
 
 IN_KEY = {0, 1} | {pitch - 46 for pitch in range(48, 84) if pitch % 12 in (0, 2, 4, 5, 7, 9, 11)}
 TONIC = 14

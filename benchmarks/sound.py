@@ -14,9 +14,9 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.formats.piano import RATE, render, sum_of
-from cantilena.formats.piano_string import Sines, string
-from cantilena.formats.wav_writer import wav_bytes
+from cantilena.io.sound.piano import RATE, render, sum_of
+from cantilena.io.sound.piano_string import Sines, string
+from cantilena.io.sound.wav_writer import wav_bytes
 from cantilena.music import Melody
 
 PITCHES = range(48, 84, 5)

@@ -22,13 +22,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from cantilena.corpus import ReadOptions, open_corpus, read_folder
-from cantilena.experiment.material import Material, events_material, grid_material
-from cantilena.model import Network, NetworkOptions, Sequences, autocast, choose_precision, likelihood
+from cantilena.data import ReadOptions, open_corpus, read_folder
+from cantilena.models import Network, NetworkOptions, Sequences, autocast, choose_precision, likelihood
 from cantilena.training import TrainingOptions, preset, train
 from cantilena.training.course import Course
-from cantilena.training.lessons import EveryStep, Lesson, Place
+from cantilena.training.objectives import EveryStep, Lesson, Place
 from cantilena.training.paper_input import LastStep
+from cantilena.workflows.data import Material, events_material, grid_material
 
 EVENTS, PIECES, VOCABULARY = 46_250, 307, 417
 LITERAL_BATCHES = 20

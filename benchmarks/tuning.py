@@ -15,10 +15,10 @@ import time
 import numpy as np
 import torch
 
-from cantilena.encoding import GridEncoding
-from cantilena.model import Bars, Network, NetworkOptions, threads_worth_it
-from cantilena.theory import RULE_SETS, Context
-from cantilena.tuning import LEARNERS, MusicReward, TuningOptions, TuningTask, td_target
+from cantilena.models import Bars, Network, NetworkOptions, threads_worth_it
+from cantilena.rl import LEARNERS, MusicReward, TuningOptions, TuningTask, td_target
+from cantilena.rules import RULE_SETS, Context
+from cantilena.tokenizers import GridEncoding
 
 STEPS, SECONDS = 32, 20.0
 

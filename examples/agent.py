@@ -20,7 +20,7 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecEnv
 
 from cantilena import write
-from cantilena.tuning import MelodyVectorEnv
+from cantilena.envs import MelodyVectorEnv
 
 Choose = Callable[[dict[str, Any]], np.ndarray]
 """From what is shown to the next tokens."""

@@ -8,7 +8,7 @@ cantilena tune tunes --rules rl-tuner+examples/no_tritones.py:no_tritones --out 
 import numpy as np
 
 from cantilena.music import Line
-from cantilena.theory import Context, Rewards, tone_before, tones
+from cantilena.rules import Context, Rewards, tone_before, tones
 
 
 def no_tritones(line: Line, context: Context, *, penalty: float = -2.0) -> Rewards:

@@ -16,13 +16,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cantilena.corpus import load_builtin
-from cantilena.encoding import GridEncoding
-from cantilena.experiment import grid_material
-from cantilena.formats import write
-from cantilena.model import numpy_of
-from cantilena.runs import generator
-from cantilena.tuning import TuningOptions, sample_melodies, tune_module
+from cantilena.data import load_builtin
+from cantilena.io import write
+from cantilena.models import numpy_of
+from cantilena.rl import TuningOptions, sample_melodies, tune_module
+from cantilena.runtime import generator
+from cantilena.tokenizers import GridEncoding
+from cantilena.workflows import grid_material
 
 STEPS = 32
 

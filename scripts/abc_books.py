@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cantilena.formats.abc_book import plain_tunes
+from cantilena.io.notation.abc_book import plain_tunes
 
 _FIELD = re.compile(r"\s*([A-Za-z]):(?![|:])(.*)\Z")
 _INLINE = re.compile(r"\[([KLMV]):[^\]]*\]")

@@ -3,9 +3,10 @@
     python scripts/build_bundles.py [--piano-midi DIR] [--work FOLDER] [NAME ...]
 
 `tunes` and its sisters learn from the built-in corpus. `classical` and `piano` need the pieces of piano-midi.de, a
-folder a composer. What each learns and how it is tuned stands in `experiment/recipes.py`. The work is kept in FOLDER
-(`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats, the matrices of `piano` as
-whole numbers of 8 bits. Each bundle gets its card beside it, `<name>.md`, as measured on the file that ships.
+folder a composer. What each learns and how it is tuned stands in `workflows/cards/recipes.py`. The work is kept in
+FOLDER (`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats, the matrices of
+`piano` as whole numbers of 8 bits. Each bundle gets its card beside it, `<name>.md`, as measured on the
+file that ships.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from cantilena.corpus import load_builtin
-from cantilena.experiment import (
+from cantilena.data import load_builtin
+from cantilena.models import Bundle, likelihood
+from cantilena.workflows import (
     Recipe,
     classical_recipe,
     corpus_excerpts,
@@ -27,13 +29,12 @@ from cantilena.experiment import (
     tunes_recipe,
     write_card,
 )
-from cantilena.experiment.train_material import read_material
-from cantilena.experiment.train_options import TrainRequest
-from cantilena.experiment.vae_run import learn_vae
-from cantilena.model import Bundle, likelihood
+from cantilena.workflows.train.options import TrainRequest
+from cantilena.workflows.train.train_material import read_material
+from cantilena.workflows.train.vae import learn_vae
 
 VAE = "tunes-vae"
-SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "model" / "bundles"
+SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "models" / "shipped"
 
 
 def build(recipe: Recipe, folder: Path) -> None:

@@ -3,7 +3,7 @@
     pip install -e '.[notation]'
     python scripts/build_corpus.py
 
-writes `src/cantilena/corpus/data/tunes.parquet` and `PROVENANCE.md` beside it: the same bytes each time, with the same
+writes `src/cantilena/data/shipped/tunes.parquet` and `PROVENANCE.md` beside it: the same bytes each time, with the same
 versions of music21 and pyarrow. It takes about five minutes on two cores.
 """
 
@@ -19,13 +19,13 @@ import music21
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cantilena.corpus import BUILTINS, SPLITS, Corpus, Entry, Manifest, Skipped, copies_and_relatives, split_by_piece
-from cantilena.corpus.manifest import NEAR_DUPLICATE
-from cantilena.corpus.split import FRACTIONS
-from cantilena.runs import Failure, bounded_map, progress, whole_file, write_text
+from cantilena.data import BUILTINS, SPLITS, Corpus, Entry, Manifest, Skipped, copies_and_relatives, split_by_piece
+from cantilena.data.manifest import NEAR_DUPLICATE
+from cantilena.data.split import FRACTIONS
+from cantilena.runtime import Failure, bounded_map, progress, whole_file, write_text
 from corpus_sources import BUNDLED, SOURCES, Gathered, gather, transcribers
 
-DATA = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "corpus" / "data"
+DATA = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "data" / "shipped"
 LARGEST = 3 * 2**20
 """Bytes that the corpus may add to the package."""
 

@@ -20,16 +20,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.corpus import Corpus
-from cantilena.evaluation import bootstrap_ratio
-from cantilena.experiment import Material, TrainRequest, corpus_facts
-from cantilena.experiment.blending import blending, counted
-from cantilena.experiment.held_out import likelihood_of
-from cantilena.experiment.train_material import material_for, read_corpus_of
-from cantilena.experiment.train_run import learn_network
-from cantilena.experiment.train_shape import fitted, shape_and_training
-from cantilena.model import Likelihood, SequenceModel
-from cantilena.runs import generator, read_json, say, write_json
+from cantilena.data import Corpus
+from cantilena.metrics import bootstrap_ratio
+from cantilena.models import Likelihood, SequenceModel
+from cantilena.runtime import generator, read_json, say, write_json
+from cantilena.workflows import Material, TrainRequest, corpus_facts
+from cantilena.workflows.train.blend import blending, counted
+from cantilena.workflows.train.config import fitted, shape_and_training
+from cantilena.workflows.train.held_out import likelihood_of
+from cantilena.workflows.train.run import learn_network
+from cantilena.workflows.train.train_material import material_for, read_corpus_of
 from told_documents import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]

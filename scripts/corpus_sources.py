@@ -17,7 +17,7 @@ import music21
 from music21 import converter, corpus, stream
 
 from abc_books import tunes_in
-from cantilena.corpus import Entry, Skipped
+from cantilena.data import Entry, Skipped
 from cantilena.music import Key, Melody, Tempo, find_key
 from score_bars import UnfitError, bars_of, key_of, laid_out, melody_of, sections, unbroken
 

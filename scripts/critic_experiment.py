@@ -23,16 +23,16 @@ import matplotlib
 import numpy as np
 import torch
 
-from cantilena.corpus import load_builtin
-from cantilena.critic import ListenerOptions, PeoplesMelodies, StoppingListener, listen
-from cantilena.evaluation.figures import png_bytes
-from cantilena.evaluation.figures.style import CYCLE, INK, STYLE, Figure
-from cantilena.experiment.critic_people import critic_people, peoples_melodies
-from cantilena.experiment.measure import Sample, measure
-from cantilena.experiment.systems import model_system
-from cantilena.model import Bundle, find_bundle
-from cantilena.runs import generator, read_json, write_bytes, write_json, write_text
-from cantilena.tuning import CriticOptions, TuningOptions, WatchOptions, music_reward, tune
+from cantilena.data import load_builtin
+from cantilena.discriminators import ListenerOptions, PeoplesMelodies, StoppingListener, listen
+from cantilena.models import Bundle, find_bundle
+from cantilena.reporting.figures import png_bytes
+from cantilena.reporting.figures.style import CYCLE, INK, STYLE, Figure
+from cantilena.rl import CriticOptions, TuningOptions, WatchOptions, music_reward, tune
+from cantilena.runtime import generator, read_json, write_bytes, write_json, write_text
+from cantilena.workflows.evaluate.measure import Sample, measure
+from cantilena.workflows.evaluate.systems import model_system
+from cantilena.workflows.tune.critic_people import critic_people, peoples_melodies
 from told_documents import between
 
 COUNTED, SEEDS = 1000, (1, 2, 3)

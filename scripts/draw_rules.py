@@ -12,11 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cantilena.corpus import load_builtin
-from cantilena.evaluation import judge, rule_page
-from cantilena.evaluation.rule_page import says_of
-from cantilena.experiment.rule_reports import short_source
-from cantilena.theory import RULE_SETS, load_rules
+from cantilena.data import load_builtin
+from cantilena.metrics import judge
+from cantilena.reporting import rule_page
+from cantilena.reporting.rule_page import says_of
+from cantilena.rules import RULE_SETS, load_rules
+from cantilena.workflows.rules.explain import short_source
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCUMENT, PICTURE = CHECKOUT / "docs" / "rules.md", CHECKOUT / "docs" / "pictures" / "rules.png"

@@ -8,10 +8,10 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from cantilena.evaluation import figures
-from cantilena.experiment import CorpusStyles, find_styles
-from cantilena.experiment.style_files import style_map
-from cantilena.runs import write_bytes
+from cantilena.reporting import figures
+from cantilena.runtime import write_bytes
+from cantilena.workflows import CorpusStyles, find_styles
+from cantilena.workflows.styles.files import style_map
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCUMENT, PICTURE = CHECKOUT / "docs" / "styles.md", CHECKOUT / "docs" / "pictures" / "styles.png"

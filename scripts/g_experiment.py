@@ -21,16 +21,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from cantilena.corpus import load_builtin
-from cantilena.encoding import GridEncoding
-from cantilena.evaluation.figures import metric_panels, png_bytes
-from cantilena.experiment import grid_material, trained_model
-from cantilena.experiment.measure import Sample, measure
-from cantilena.model import Bars, Bundle, NetworkOptions
-from cantilena.runs import derived_seed, generator, read_json, write_bytes, write_json
-from cantilena.theory import RULE_SETS, Context
+from cantilena.data import load_builtin
+from cantilena.models import Bars, Bundle, NetworkOptions
+from cantilena.reporting.figures import metric_panels, png_bytes
+from cantilena.rl import MusicReward, ReferenceLearner, TuningOptions, TuningTask, WatchOptions, sample_melodies
+from cantilena.rules import RULE_SETS, Context
+from cantilena.runtime import derived_seed, generator, read_json, write_bytes, write_json
+from cantilena.tokenizers import GridEncoding
 from cantilena.training import preset
-from cantilena.tuning import MusicReward, ReferenceLearner, TuningOptions, TuningTask, WatchOptions, sample_melodies
+from cantilena.workflows import grid_material, trained_model
+from cantilena.workflows.evaluate.measure import Sample, measure
 
 STEPS, MELODIES, COUNTED, SEEDS = 32, 50, 1000, (1, 2, 3)
 UPDATES = 100

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cantilena.corpus import load_builtin
-from cantilena.encoding import GridEncoding
+from cantilena.data import load_builtin
 from cantilena.music import Key, Line, Melody, Meter, find_key
-from cantilena.theory import RULE_SETS, Bands, Context, MotifModel, measure_bands
+from cantilena.rules import RULE_SETS, Bands, Context, MotifModel, measure_bands
+from cantilena.tokenizers import GridEncoding
 
-THEORY = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "theory"
+RULES = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "rules"
 BARS = (2, 4, 8, 16, 32)
 GRID = GridEncoding(low=0, high=127)  # no note is folded
 
@@ -84,4 +84,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else THEORY)
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else RULES)

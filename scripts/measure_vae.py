@@ -18,10 +18,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 
-from cantilena.corpus import load_builtin
-from cantilena.experiment.material import Material, grid_material
+from cantilena.data import load_builtin
 from cantilena.generation import Composer, Composition, load, read_melody_or_notes
-from cantilena.model import (
+from cantilena.models import (
     Bundle,
     MelodyVae,
     NGram,
@@ -33,7 +32,8 @@ from cantilena.model import (
     reconstruction,
 )
 from cantilena.music import Melody
-from cantilena.runs import generator
+from cantilena.runtime import generator
+from cantilena.workflows.data import Material, grid_material
 from told_documents import between
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

@@ -15,8 +15,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cantilena.evaluation.metric_catalogue import words_of
-from cantilena.experiment import EvaluateOptions, run_evaluation
+from cantilena.metrics.registry import words_of
+from cantilena.workflows import EvaluateOptions, run_evaluation
 from told_documents import between, cell
 
 CHECKOUT = Path(__file__).resolve().parents[1]

@@ -14,10 +14,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cantilena.evaluation.metric_catalogue import words_of
-from cantilena.evaluation.published import JAQUES, PAPER, PUBLISHED
-from cantilena.evaluation.tables import number
-from cantilena.runs import read_json
+from cantilena.metrics.registry import words_of
+from cantilena.reporting.published import JAQUES, PAPER, PUBLISHED
+from cantilena.reporting.tables import number
+from cantilena.runtime import read_json
 from told_documents import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]

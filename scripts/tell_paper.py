@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cantilena.evaluation.metric_catalogue import words_of
-from cantilena.runs import read_json
+from cantilena.metrics.registry import words_of
+from cantilena.runtime import read_json
 from told_documents import between, cell
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"

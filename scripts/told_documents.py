@@ -6,8 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cantilena.evaluation.metric_catalogue import words_of
-from cantilena.evaluation.tables import number
+from cantilena.metrics.registry import words_of
+from cantilena.reporting.tables import number
 
 
 def between(text: str, name: str, content: str) -> str:

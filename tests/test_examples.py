@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from cantilena.encoding import GridEncoding
+from cantilena.tokenizers import GridEncoding
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 

@@ -72,7 +72,7 @@ def test_imports_go_through_the_doors(path: Path) -> None:
     imported = imports_of(path)
     assert "cantilena" not in imported, "import from the room, `from cantilena.music import Melody`"
     libraries = {name.partition(".")[0] for name in imported}
-    if not name_of(path).startswith("evaluation/figures/"):
+    if not name_of(path).startswith("reporting/figures/"):
         assert "matplotlib" not in libraries
     if path.name.endswith("options.py"):
         assert not libraries & HEAVY, "options are read for --help: keep them light"

@@ -61,7 +61,7 @@ def test_the_wheel_holds_the_whole_package_and_nothing_else(archives: tuple[Path
         assert any(name.endswith(f"licenses/{licence}") for name in names)
     bundles = {name for name in inside if name.endswith(".safetensors")}
     assert {name.removesuffix(".safetensors") + ".md" for name in bundles} <= inside
-    assert "cantilena/model/bundles/LICENSE-weights" in inside
+    assert "cantilena/models/shipped/LICENSE-weights" in inside
     assert archives[1].stat().st_size < 12 * 2**20
 
 

@@ -1,10 +1,10 @@
-from .corpus import read as read
+from .data import read as read
 from .errors import CantilenaError as CantilenaError
 from .errors import __version__ as __version__
-from .formats import write as write
 from .generation import Composer as Composer
 from .generation import Composition as Composition
 from .generation import load as load
+from .io import write as write
 from .music import Key as Key
 from .music import Melody as Melody
 from .music import Meter as Meter

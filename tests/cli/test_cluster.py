@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from cantilena.cli import main
-from cantilena.corpus import Corpus, Entry, Manifest, Styles
-from cantilena.formats import read_score
+from cantilena.data import Corpus, Entry, Manifest, Styles
+from cantilena.io import read_score
 from cantilena.music import Key, Melody, Meter
 
 HYMN, JIG = "Hymn", "Jig </h2>"

@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 
 from cantilena.cli import main
-from cantilena.corpus import read_melody
-from cantilena.encoding import GridEncoding
-from cantilena.formats import write
-from cantilena.model import Bundle, Network, NetworkOptions
+from cantilena.data import read_melody
+from cantilena.io import write
+from cantilena.models import Bundle, Network, NetworkOptions
 from cantilena.music import Melody
+from cantilena.tokenizers import GridEncoding
 
 
 @pytest.fixture(scope="module")

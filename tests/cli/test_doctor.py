@@ -12,7 +12,7 @@ import pytest
 from cantilena.cli import doctor, doctor_checks, main
 from cantilena.cli.doctor_checks import Check
 from cantilena.errors import CantilenaError, RunError
-from cantilena.runs import Failure
+from cantilena.runtime import Failure
 
 
 def test_the_table_is_complete_and_names_are_unique() -> None:
@@ -69,7 +69,7 @@ def test_without_worker_processes_it_still_looks(monkeypatch: pytest.MonkeyPatch
     def refuse(*_: object, **__: object) -> object:
         raise RunError("worker processes cannot start", "look at the memory")
 
-    monkeypatch.setattr("cantilena.runs.bounded_map", refuse)
+    monkeypatch.setattr("cantilena.runtime.bounded_map", refuse)
     workers, python, broken = doctor.examine(
         [
             Check("Python", lambda: "3", "upgrade"),

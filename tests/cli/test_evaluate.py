@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cantilena.cli import main
-from cantilena.formats import midi_bytes
+from cantilena.io import midi_bytes
 from cantilena.music import Melody
 
 

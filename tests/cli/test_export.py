@@ -12,8 +12,8 @@ import onnxruntime
 import pytest
 
 from cantilena.cli import main
-from cantilena.encoding import GridEncoding
-from cantilena.model import Bundle, NetworkOptions, weight_shapes
+from cantilena.models import Bundle, NetworkOptions, weight_shapes
+from cantilena.tokenizers import GridEncoding
 
 
 @pytest.fixture

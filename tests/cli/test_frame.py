@@ -20,7 +20,7 @@ import pytest
 from cantilena.cli import main, table
 from cantilena.cli.answer import Answer
 from cantilena.errors import BundleError, CantilenaError, UsageError
-from cantilena.runs import write_json
+from cantilena.runtime import write_json
 
 Hum = Callable[[Callable[[], object]], None]
 

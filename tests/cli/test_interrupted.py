@@ -14,12 +14,13 @@ import numpy as np
 import pytest
 
 from cantilena.cli import main
-from cantilena.experiment import TrainRequest, train_run
-from cantilena.experiment.train_shape import shape_and_training
-from cantilena.formats import write
-from cantilena.model import NetworkOptions
+from cantilena.io import write
+from cantilena.models import NetworkOptions
 from cantilena.music import Melody
 from cantilena.training import TrainingOptions
+from cantilena.workflows import TrainRequest
+from cantilena.workflows.train import run as train_run
+from cantilena.workflows.train.config import shape_and_training
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +48,7 @@ def started(line: list[str]) -> subprocess.Popen[str]:
     # A checkpoint after every batch here too, and batches slow enough to be interrupted.
     program = (
         "import sys, time, dataclasses\n"
-        "import cantilena.training.keeping as keeping, cantilena.experiment.train_run as run\n"
+        "import cantilena.training.keeping as keeping, cantilena.workflows.train.run as run\n"
         "shape = run.shape_and_training\n"
         "def often(request):\n"
         "    network, training = shape(request)\n"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cantilena.cli import main
-from cantilena.formats import write
+from cantilena.io import write
 from cantilena.music import Key, Melody
 
 

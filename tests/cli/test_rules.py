@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from cantilena.cli import main
-from cantilena.formats import write
+from cantilena.io import write
 from cantilena.music import Key, Melody
 
 TUNE = Melody.of(

@@ -20,12 +20,12 @@ import numpy as np
 import pytest
 
 from cantilena.cli import main
-from cantilena.experiment import TrainRequest
-from cantilena.experiment.blending import score
-from cantilena.experiment.train_material import read_material
-from cantilena.formats import write
-from cantilena.model import Bundle, find_bundle
+from cantilena.io import write
+from cantilena.models import Bundle, find_bundle
 from cantilena.music import Melody
+from cantilena.workflows import TrainRequest
+from cantilena.workflows.train.blend import score
+from cantilena.workflows.train.train_material import read_material
 
 SPACE = """
 [learning_rate]

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from cantilena.cli import main
-from cantilena.encoding import GridEncoding
-from cantilena.model import Bundle, Network, NetworkOptions
+from cantilena.models import Bundle, Network, NetworkOptions
+from cantilena.tokenizers import GridEncoding
 
 TINY = ["--updates", "12", "--melodies", "8", "--steps", "16", "--device", "cpu", "--look", "4", "--watched", "16"]
 
@@ -29,7 +29,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(autouse=True)
 def _count_few(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cantilena.experiment.tune_run.COUNTED", 20)
+    monkeypatch.setattr("cantilena.workflows.tune.run.COUNTED", 20)
 
 
 def tuned(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:
@@ -114,7 +114,7 @@ def test_an_unfinished_run_goes_on_with_the_same_rules_alone(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("cantilena.experiment.tune_run.measure", stop)
+        patched.setattr("cantilena.workflows.tune.run.measure", stop)
         assert main(["tune", *words]) == 130
     for changed, text in ((mine, rule.format(72)), (weights, louder.format(2))):
         before = changed.read_text()
@@ -134,8 +134,8 @@ def started(line: list[str]) -> subprocess.Popen[str]:
     # A checkpoint after every update, and updates slow enough to be interrupted.
     program = (
         "import sys, time\n"
-        "import cantilena.tuning.loop as loop\n"
-        "import cantilena.experiment.tune_run as run\n"
+        "import cantilena.rl.tuning as loop\n"
+        "import cantilena.workflows.tune.run as run\n"
         "run.COUNTED = 20\n"
         "loop._CHECKPOINT_EVERY = 0.0\n"
         "save = loop.TuningCheckpoint.save\n"

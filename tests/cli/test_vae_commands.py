@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from cantilena.cli import main
-from cantilena.corpus import read_melody
-from cantilena.formats import write
-from cantilena.model import Bundle, MelodyVae, VaeOptions, vae_shapes
+from cantilena.data import read_melody
+from cantilena.io import write
+from cantilena.models import Bundle, MelodyVae, VaeOptions, vae_shapes
 from cantilena.music import Melody
 
 SHAPE = VaeOptions(latent=4, encoder=6, width=8, embedding=6, reading=2, plan=3, hidden=8)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cantilena.encoding import EventsEncoding, GridEncoding
 from cantilena.generation import Composer
-from cantilena.model import Bundle, Network, NetworkOptions
+from cantilena.models import Bundle, Network, NetworkOptions
+from cantilena.tokenizers import EventsEncoding, GridEncoding
 
 SMALL = NetworkOptions(width=24, embedding=16)
 

@@ -12,9 +12,9 @@ import pytest
 import symusic
 
 from cantilena.errors import UsageError
-from cantilena.formats import write
 from cantilena.generation import ComposeOptions, Composer, Composition, SamplingOptions, read_primer, write_melodies
-from cantilena.model import Bars, log_probs_in_bars
+from cantilena.io import write
+from cantilena.models import Bars, log_probs_in_bars
 from cantilena.music import Key, Melody, Meter, Tempo
 
 IDEA = Melody.of(

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cantilena.encoding import Encoding, EventsEncoding, GridEncoding
 from cantilena.errors import BundleError, UsageError
 from cantilena.generation import ComposeOptions, Composer, Constraints, SamplingOptions, read_primer, sample
-from cantilena.model import Bundle, Network, NetworkOptions, log_probs_in_bars
+from cantilena.models import Bundle, Network, NetworkOptions, log_probs_in_bars
 from cantilena.music import Key, Line, Melody
-from cantilena.theory import RULE_SETS, Context, Rule, RuleSet, leap_outcomes
+from cantilena.rules import RULE_SETS, Context, Rule, RuleSet, leap_outcomes
+from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
 
 GRID = GridEncoding()
 RL_TUNER = RULE_SETS["rl-tuner"]

@@ -9,10 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cantilena.corpus import in_plain_key
-from cantilena.encoding import GridEncoding
+from cantilena.data import in_plain_key
 from cantilena.errors import UsageError
-from cantilena.formats import write
 from cantilena.generation import (
     CodedMelody,
     ComposeOptions,
@@ -25,10 +23,12 @@ from cantilena.generation import (
     read_melody_or_notes,
 )
 from cantilena.generation.latent_codes import key_between
-from cantilena.model import Bars, Bundle, MelodyVae, Sequences, VaeOptions, Windows, reconstruction, vae_shapes
+from cantilena.io import write
+from cantilena.models import Bars, Bundle, MelodyVae, Sequences, VaeOptions, Windows, reconstruction, vae_shapes
 from cantilena.music import Key, Melody, Meter, Tempo
-from cantilena.theory import Context
-from cantilena.theory.in_key import out_of_key
+from cantilena.rules import Context
+from cantilena.rules.tonality import out_of_key
+from cantilena.tokenizers import GridEncoding
 
 SHAPE = VaeOptions(latent=8, encoder=8, width=16, embedding=8, reading=4, plan=4, hidden=16)
 GRID = GridEncoding()

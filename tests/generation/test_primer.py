@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from cantilena.errors import CantilenaError, InputError, UsageError
-from cantilena.formats import write
 from cantilena.generation import read_primer
+from cantilena.io import write
 from cantilena.music import Key, Melody, Meter, Tempo
 
 IDEA = Melody.of(

@@ -9,16 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cantilena.corpus import load_builtin
-from cantilena.encoding import EventsEncoding, GridEncoding
+from cantilena.data import load_builtin
 from cantilena.errors import UsageError
 from cantilena.generation import BarRange, ComposeOptions, Composer, SamplingOptions, load
-from cantilena.generation.gap import Gap, Surroundings
+from cantilena.generation.infilling import Gap, Surroundings
 from cantilena.generation.rewriting import Candidates, candidates_for
-from cantilena.model import Bars
+from cantilena.models import Bars
 from cantilena.music import Key, Melody, Meter, Note, Tempo
-from cantilena.runs import generator
-from cantilena.theory import load_rules
+from cantilena.rules import load_rules
+from cantilena.runtime import generator
+from cantilena.tokenizers import EventsEncoding, GridEncoding
 
 LONG = Melody.of([(60 + step % 7, 24) for step in range(32)], key=Key())
 

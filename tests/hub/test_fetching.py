@@ -11,12 +11,12 @@ import huggingface_hub.utils
 import pytest
 
 from cantilena.errors import BundleError, CantilenaError, InputError, MissingError, UsageError
-from cantilena.experiment.contestants import contestants
-from cantilena.experiment.tunable import open_tunable
 from cantilena.generation import load
-from cantilena.model import Bundle, find_bundle
-from cantilena.model.hub import LARGEST, HubName, fetched
-from cantilena.tuning import TuningOptions
+from cantilena.models import Bundle, find_bundle
+from cantilena.models.bundle.hub import LARGEST, HubName, fetched
+from cantilena.rl import TuningOptions
+from cantilena.workflows.evaluate.contestants import contestants
+from cantilena.workflows.tune.inputs import open_tunable
 
 TUNES = find_bundle("tunes").read_bytes()
 

@@ -15,9 +15,9 @@ import pytest
 
 from cantilena.cli import main
 from cantilena.errors import BundleError, InputError, RunError, UsageError
-from cantilena.experiment import push_bundle
-from cantilena.model import Bundle, find_bundle
-from cantilena.model import hub as door
+from cantilena.models import Bundle, find_bundle
+from cantilena.models.bundle import hub as door
+from cantilena.workflows import push_bundle
 
 TUNES = find_bundle("tunes")
 

@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from cantilena.formats import sound_bytes
+from cantilena.io import sound_bytes
 from cantilena.listening import Answers, Clip, Habits, Study, Truth, digest_of, read_study, rehearse, write_study
-from cantilena.listening.orders import sessions
-from cantilena.listening.sittings.app import make_app
-from cantilena.listening.sittings.room import ListeningRoom
-from cantilena.listening.study import Role, Screening
-from cantilena.web import Address
+from cantilena.listening.server.app import make_app
+from cantilena.listening.server.state import ListeningRoom
+from cantilena.listening.study.orders import sessions
+from cantilena.listening.study.study import Role, Screening
+from cantilena.server import Address
 
 HERE = "http://127.0.0.1:8000"
 ARMS = ("human", "lstm", "tuned")

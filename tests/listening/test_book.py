@@ -16,8 +16,8 @@ import pytest
 from cantilena.cli import main
 from cantilena.errors import InputError
 from cantilena.listening import Given, Listener, read_answers
-from cantilena.listening.sittings.book import Book
-from cantilena.web import CrowdedError, LateError, UnknownError
+from cantilena.listening.server.database import Book
+from cantilena.server import CrowdedError, LateError, UnknownError
 
 
 def given(listener: str, position: int = 0, answer: str = "human") -> Given:

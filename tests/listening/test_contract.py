@@ -12,10 +12,10 @@ import schemathesis
 import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings, strategies
 
-from cantilena.listening.sittings.app import make_app
-from cantilena.listening.sittings.arrivals import Arrivals
-from cantilena.listening.sittings.room import ListeningRoom
-from cantilena.web import Address
+from cantilena.listening.server.app import make_app
+from cantilena.listening.server.arrivals import Arrivals
+from cantilena.listening.server.state import ListeningRoom
+from cantilena.server import Address
 
 FEW, MANY = 12, 250
 """Requests to each address in the ordinary tests, and in the slow ones."""

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from cantilena.errors import InputError, RunError, UsageError
-from cantilena.formats import write
+from cantilena.io import write
 from cantilena.listening import (
     Created,
     CreateOptions,
@@ -23,7 +23,7 @@ from cantilena.listening import (
     read_study,
     rehearse,
 )
-from cantilena.listening.sounds import RATE, TARGET, TOLERANCE, samples_of
+from cantilena.listening.study.sounds import RATE, TARGET, TOLERANCE, samples_of
 from cantilena.music import Key, Melody
 
 OPTIONS = CreateOptions(clips=4, trials=6, listeners=4, shortest=4, longest=6)

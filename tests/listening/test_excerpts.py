@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cantilena.errors import InputError
-from cantilena.listening.excerpts import Excerpt, evenly, excerpts
-from cantilena.listening.matching import MIDDLE, matched_sets, to_one_tonic
+from cantilena.listening.study.excerpts import Excerpt, evenly, excerpts
+from cantilena.listening.study.matching import MIDDLE, matched_sets, to_one_tonic
 from cantilena.music import Key, Melody, Tempo
 
 

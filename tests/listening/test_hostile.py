@@ -14,10 +14,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.errors import InputError
-from cantilena.listening.sittings.arrivals import AT_ONCE, EVERY, Arrivals
-from cantilena.listening.sittings.book import Book
-from cantilena.listening.sittings.room import ListeningRoom
-from cantilena.web import CrowdedError
+from cantilena.listening.server.arrivals import AT_ONCE, EVERY, Arrivals
+from cantilena.listening.server.database import Book
+from cantilena.listening.server.state import ListeningRoom
+from cantilena.server import CrowdedError
 
 
 def test_a_script_opens_no_thousand_sittings_and_keeps_nobody_else_out() -> None:

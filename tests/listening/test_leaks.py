@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cantilena.errors import InputError
-from cantilena.listening.leaks import FEATURES, GROUPS, area, features, find_leaks, refuse_leaks
-from cantilena.listening.sounds import (
+from cantilena.listening.study.leaks import FEATURES, GROUPS, area, features, find_leaks, refuse_leaks
+from cantilena.listening.study.sounds import (
     RATE,
     TARGET,
     TOLERANCE,

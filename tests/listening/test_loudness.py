@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cantilena.listening import loudness
-from cantilena.listening.loudness import _biquad
+from cantilena.listening.study.loudness import _biquad
 
 
 def sine(decibels: float, seconds: float, rate: int, frequency: float = 1000.0, channels: int = 2) -> np.ndarray:

@@ -8,9 +8,9 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cantilena.listening.allocation import allocate
-from cantilena.listening.orders import APART, sessions, williams
-from cantilena.listening.study import Slot
+from cantilena.listening.study.allocation import allocate
+from cantilena.listening.study.orders import APART, sessions, williams
+from cantilena.listening.study.study import Slot
 
 ITEMS = [[f"{arm}{n}" for n in range(30)] for arm in "abcd"]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cantilena.listening import Truth, listeners_needed, planned_claims, power_of
-from cantilena.listening.power import Planned, Size
+from cantilena.listening.planning.power import Planned, Size
 
 SIZE = Size(("human", "lstm"), clips=30, heard=10)
 
@@ -28,7 +28,7 @@ def test_a_claim_needs_more_than_independent_trials_would_and_finds_what_it_prom
 
 
 def test_clips_can_be_too_few_for_any_number_of_listeners(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cantilena.listening.power.MOST_LISTENERS", 60)
+    monkeypatch.setattr("cantilena.listening.planning.power.MOST_LISTENERS", 60)
     few = Size(("human", "lstm"), clips=4, heard=4)
     needed = listeners_needed(planned("equal"), few, np.random.default_rng(1), studies=10)
     assert needed.listeners is None

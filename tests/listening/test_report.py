@@ -11,7 +11,7 @@ import pytest
 
 from cantilena.errors import RunError
 from cantilena.listening import Analysis, Answers, Study, analyse, analysis_text, digest_of, write_report
-from cantilena.listening.report import drawings, page
+from cantilena.listening.analysis.report import drawings, page
 
 HOSTILE = "</style><script>alert(1)</script>$&"
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cantilena.corpus import open_corpus
+from cantilena.data import open_corpus
 from cantilena.errors import InputError, UsageError
-from cantilena.formats import write
+from cantilena.io import write
 from cantilena.listening import CreateOptions, create_study, read_study
-from cantilena.listening.arm_words import check_folders
-from cantilena.listening.learned import learned_melodies
-from cantilena.listening.same_melodies import LeftOut, without_copies
+from cantilena.listening.study.learned import learned_melodies
+from cantilena.listening.study.same_melodies import LeftOut, without_copies
+from cantilena.listening.text import check_folders
 from cantilena.music import Key, Melody
 
 OPTIONS = CreateOptions(clips=4, trials=6, listeners=4, shortest=4, longest=8)

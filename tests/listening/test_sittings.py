@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.listening import Study, read_answers
-from cantilena.listening.sittings.room import ListeningRoom
+from cantilena.listening.server.state import ListeningRoom
 
 
 def test_a_sitting_goes_through_all_that_the_study_asks(sit: Any, room: ListeningRoom) -> None:

@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.generation import load
-from cantilena.studio.shapes import MelodyShape
+from cantilena.studio.schemas.melody import MelodyShape
 
 
 @pytest.fixture

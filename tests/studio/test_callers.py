@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cantilena.web import Callers, PatientConnection
+from cantilena.server import Callers, PatientConnection
 
 LONG = b'{"bars": 32, "count": 16, "model": "tunes"}'
 

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from cantilena.evaluation import judge as judge_melody
 from cantilena.generation import ComposeOptions, load
+from cantilena.metrics import judge as judge_melody
 from cantilena.music import Key, Melody
+from cantilena.rules import RULE_SETS
 from cantilena.studio import LIMITS
-from cantilena.studio.shapes import MelodyShape
-from cantilena.theory import RULE_SETS
+from cantilena.studio.schemas.melody import MelodyShape
 
 EVENTS = {"Accept": "text/event-stream"}
 

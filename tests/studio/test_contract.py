@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings, strategies
 
 from cantilena.studio import StudioOptions, make_app
-from cantilena.studio.jobs import Tunings
+from cantilena.studio.services.jobs import Tunings
 
 FEW, MANY = 15, 250
 """Requests to each address in the ordinary tests, and in the slow ones."""

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.studio import LIMITS
-from cantilena.studio.judging import RememberingJudge
+from cantilena.studio.services.judge import RememberingJudge
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "LOCALHOST:9", "[::1]:8000"])

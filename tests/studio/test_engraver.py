@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from cantilena.errors import UsageError
-from cantilena.formats import score_svg, score_with_timemap
+from cantilena.io import score_svg, score_with_timemap
 from cantilena.music import Melody
-from cantilena.runs import Failure
-from cantilena.studio.engraver import Engraver
-from cantilena.studio.sheets import Sheet, engrave
-from cantilena.web import LateError
+from cantilena.runtime import Failure
+from cantilena.server import LateError
+from cantilena.studio.export.engraving import Engraver
+from cantilena.studio.export.sheets import Sheet, engrave
 
 TUNE = Melody.of([(60, 24), (62, 24), (64, 48)])
 

@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cantilena.studio import history as history_file
-from cantilena.studio.history import History
+from cantilena.server import LateError, RefusalError
 from cantilena.studio.options import LIMITS
-from cantilena.web import LateError, RefusalError
+from cantilena.studio.services import history as history_file
+from cantilena.studio.services.history import History
 
 CANDIDATE = {"melody": {"notes": [{"onset": 0, "duration": 24, "pitches": [60]}], "title": "One"}, "seed": 1}
 
@@ -161,12 +161,12 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
     script = f"""
 import resource, signal, sys
 from pathlib import Path
-from cantilena.studio.history import History
+from cantilena.studio.services.history import History
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 history = History(Path({str(tmp_path / "h.sqlite3")!r}), print)
 history.entries(limit=1)
 resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, resource.RLIM_INFINITY))
-from cantilena.web import LateError
+from cantilena.server import LateError
 try:
     for number in range(500):
         history.add({{"melody": {{}}, "noise": [hash((number, k)) for k in range(200)]}}, {{}}, kept=False, title="")

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cantilena.studio.history import History
-from cantilena.studio.history_rows import DEEPEST
-from cantilena.web import LateError, RefusalError
+from cantilena.server import LateError, RefusalError
+from cantilena.studio.services.history import History
+from cantilena.studio.services.history_rows import DEEPEST
 
 MELODY = {"notes": [{"onset": 0, "duration": 24, "pitches": [60]}]}
 

@@ -18,13 +18,13 @@ import soundfile
 from fastapi.testclient import TestClient
 from matplotlib.image import imread
 
-from cantilena.formats import midi_bytes, score_with_timemap
-from cantilena.formats.piano import TAIL_SECONDS
+from cantilena.io import midi_bytes, score_with_timemap
+from cantilena.io.sound.piano import TAIL_SECONDS
 from cantilena.music import Melody
-from cantilena.studio.pictures import _systems
-from cantilena.studio.pictures import slices as slices_of
-from cantilena.studio.shapes import MelodyShape
-from cantilena.studio.spelled_notes import typed
+from cantilena.studio.export.pdf import _systems
+from cantilena.studio.export.pdf import slices as slices_of
+from cantilena.studio.export.spelled_notes import typed
+from cantilena.studio.schemas.melody import MelodyShape
 
 
 def melody_of(sent: dict[str, Any]) -> Melody:

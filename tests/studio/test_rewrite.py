@@ -12,15 +12,15 @@ from fastapi.testclient import TestClient
 from cantilena.generation import BarRange, Gap, load
 from cantilena.generation.rewriting import fill
 from cantilena.music import Melody
-from cantilena.studio.answers import Candidate
-from cantilena.studio.bench import Deadline
-from cantilena.studio.composers import Composers
-from cantilena.studio.composing import NewNotes
-from cantilena.studio.judging import RememberingJudge
-from cantilena.studio.made_models import MadeModels
-from cantilena.studio.requests import RewriteRequest
-from cantilena.studio.rewriting import rewrite
-from cantilena.studio.shapes import MelodyShape
+from cantilena.studio.schemas.melody import MelodyShape
+from cantilena.studio.schemas.requests import RewriteRequest
+from cantilena.studio.schemas.responses import Candidate
+from cantilena.studio.services.compose import NewNotes
+from cantilena.studio.services.executor import Deadline
+from cantilena.studio.services.judge import RememberingJudge
+from cantilena.studio.services.made_models import MadeModels
+from cantilena.studio.services.models import Composers
+from cantilena.studio.services.rewriting import rewrite
 
 
 @pytest.fixture

@@ -17,10 +17,10 @@ import pytest
 
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, load
+from cantilena.server import CrowdedError, LateError
 from cantilena.studio import StudioOptions
-from cantilena.studio.bench import Bench, Deadline
 from cantilena.studio.home import usual_home
-from cantilena.web import CrowdedError, LateError
+from cantilena.studio.services.executor import Bench, Deadline
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -11,9 +11,9 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 
-from cantilena.formats import performed, wav_bytes
-from cantilena.formats.piano import TAIL_SECONDS
-from cantilena.studio.shapes import MelodyShape
+from cantilena.io import performed, wav_bytes
+from cantilena.io.sound.piano import TAIL_SECONDS
+from cantilena.studio.schemas.melody import MelodyShape
 
 
 @pytest.fixture

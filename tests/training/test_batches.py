@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from cantilena.encoding import EventsEncoding, GridEncoding
-from cantilena.model import Bars, Network, NetworkOptions, Sequences, log_softmax, numpy_of
+from cantilena.models import Bars, Network, NetworkOptions, Sequences, log_softmax, numpy_of
 from cantilena.music import Key, Melody, Meter
+from cantilena.tokenizers import EventsEncoding, GridEncoding
 from cantilena.training import transpositions
 from cantilena.training.batches import Batches
-from cantilena.training.lessons import EveryStep, Place
+from cantilena.training.objectives import EveryStep, Place
 from cantilena.training.paper_input import LastStep
 
 RNG = np.random.default_rng(0)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cantilena.errors import UsageError
-from cantilena.model import choose_device, threads_worth_it
+from cantilena.models import choose_device, threads_worth_it
 from cantilena.training import placed, speaks
 
 START = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
@@ -48,7 +48,7 @@ def test_each_process_takes_its_own_card_and_its_share_of_the_processors(monkeyp
     for alone in ("mps", "cuda:1"):
         with pytest.raises(UsageError, match="share"):
             choose_device(alone, 1)
-    monkeypatch.setattr("cantilena.model.device.processors", lambda: 8)
+    monkeypatch.setattr("cantilena.models.network.device.processors", lambda: 8)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
     chosen: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", chosen.append)

@@ -12,14 +12,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cantilena.corpus import load_builtin
-from cantilena.encoding import GridEncoding
-from cantilena.experiment.material import encode_pieces
-from cantilena.model import Network, NetworkOptions, Sequences, computes_in_bfloat16
-from cantilena.model.recurrence import WIDE
+from cantilena.data import load_builtin
+from cantilena.models import Network, NetworkOptions, Sequences, computes_in_bfloat16
+from cantilena.models.network.recurrence import WIDE
+from cantilena.tokenizers import GridEncoding
 from cantilena.training import Processes, TrainingOptions, course, train, transpositions
-from cantilena.training.lessons import EveryStep, Place
+from cantilena.training.objectives import EveryStep, Place
 from cantilena.training.paper_input import LastStep
+from cantilena.workflows.data import encode_pieces
 
 GRID = GridEncoding()
 PLAIN = NetworkOptions(width=16, embedding=8, dropout=0.0)

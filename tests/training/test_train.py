@@ -14,10 +14,10 @@ import pytest
 import torch
 
 from cantilena.errors import CorpusError, RunError, UsageError
-from cantilena.model import Network, NetworkOptions, NGram, NGramOptions, Sequences, computes_in_bfloat16, likelihood
-from cantilena.model.recurrence import WIDE
+from cantilena.models import Network, NetworkOptions, NGram, NGramOptions, Sequences, computes_in_bfloat16, likelihood
+from cantilena.models.network.recurrence import WIDE
 from cantilena.training import TrainingOptions, keeping, loop, preset, train
-from cantilena.training.checkpoint import save_checkpoint
+from cantilena.training.checkpointing import save_checkpoint
 from cantilena.training.keeping import CHECKPOINT, METRICS
 from cantilena.training.schedule import learning_rate
 

@@ -20,8 +20,8 @@ COMMAND = """
 import dataclasses, os, sys, time
 from pathlib import Path
 import cantilena.training.course as course, cantilena.training.keeping as keeping
-import cantilena.training.processes as processes
-import cantilena.experiment.train_run as run
+import cantilena.training.distributed as processes
+import cantilena.workflows.train.run as run
 from datetime import timedelta
 rank = os.environ["RANK"]
 Path(os.environ["FOLDER"], f"pid.{rank}").write_text(str(os.getpid()))

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cantilena.errors import CorpusError, RunError, UsageError
-from cantilena.model import MelodyVae, Sequences, VaeNetwork, VaeOptions, Windows, bound, reconstruction
+from cantilena.models import MelodyVae, Sequences, VaeNetwork, VaeOptions, Windows, bound, reconstruction
 from cantilena.training import Trained, TrainingOptions, VaeLearning, keeping, train_vae
 from cantilena.training.keeping import CHECKPOINT, METRICS
 

@@ -18,7 +18,7 @@ How to add a command `hum`:
 
 `Flags` brings `--json` and `--debug`, `Count` is `-n`; `Seed`, `Resume` and others are in `cli/shared_flags.py` too.
 Raise a `CantilenaError` for everything that cannot be done: the frame prints it and finds the exit status. Progress
-goes through `cantilena.runs`, to stderr; only the answer goes to stdout, and the frame writes it.
+goes through `cantilena.runtime`, to stderr; only the answer goes to stdout, and the frame writes it.
 """
 
 from __future__ import annotations

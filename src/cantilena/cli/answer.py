@@ -32,7 +32,7 @@ def show(answer: Answer, *, as_json: bool) -> int:
         OSError: stdout cannot take it (a full disk); a reader that went away is no error.
     """
     if as_json and (answer.value or not answer.text):
-        from cantilena.runs import json_text
+        from cantilena.runtime import json_text
 
         text = json_text(dict(answer.value))
     else:

@@ -10,8 +10,8 @@ from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, LatentOptions, SamplingOptions
-from cantilena.model import Precision
-from cantilena.model.bundles import DEFAULT, DEFAULT_VAE
+from cantilena.models import Precision
+from cantilena.models.shipped import DEFAULT, DEFAULT_VAE
 
 if TYPE_CHECKING:
     from cantilena.generation import BarRange, Composer, Composition, WrittenMelody
@@ -61,8 +61,8 @@ def run(
     """
     if bundle is None:
         bundle = DEFAULT_VAE if latent.flag else DEFAULT
-    from cantilena.experiment import CopyCheck, check_copies
     from cantilena.generation import check_free, load, write_melodies
+    from cantilena.workflows import CopyCheck, check_copies
 
     bars = options.bars_to_rewrite() if of is not None else None
     if latent.flag:
@@ -140,7 +140,7 @@ def _rewritten(
     sampling: SamplingOptions,
     seed: int,
 ) -> list[Composition]:
-    from cantilena.corpus import read_melody
+    from cantilena.data import read_melody
 
     return composer.rewrite(
         read_melody(of),

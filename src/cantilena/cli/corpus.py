@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
-from cantilena.corpus import ReadOptions
+from cantilena.data import ReadOptions
 
 
 def list_corpora(*, flags: Flags) -> Answer:
@@ -15,7 +15,7 @@ def list_corpora(*, flags: Flags) -> Answer:
     Example:
         cantilena corpus list
     """
-    from cantilena.corpus import BUILTINS, load_builtin
+    from cantilena.data import BUILTINS, load_builtin
 
     rows = []
     for builtin in BUILTINS:
@@ -50,7 +50,7 @@ def read(folder: Positional[Path], options: ReadOptions, *, out: Path, force: bo
     Example:
         cantilena corpus read scores --out scores.arrow --voice all --seconds 30
     """
-    from cantilena.experiment import read_corpus
+    from cantilena.workflows import read_corpus
 
     report = read_corpus(folder, options, out, force=force)
     return Answer(report.to_json(), text=f"{report.text()}\n\nwritten to {out}")
@@ -77,7 +77,7 @@ def show(
     Example:
         cantilena corpus show ryan -n 6 --out ryan.html
     """
-    from cantilena.experiment import show_corpus
+    from cantilena.workflows import show_corpus
 
     shown = show_corpus(name, out, melodies=n, collection=collection, seed=seed, force=force)
     return Answer(
@@ -108,8 +108,8 @@ def cluster(
     Example:
         cantilena corpus cluster tunes --out styles
     """
-    from cantilena.experiment import find_styles, write_styles
-    from cantilena.runs import check_folder
+    from cantilena.runtime import check_folder
+    from cantilena.workflows import find_styles, write_styles
 
     if out is not None:
         check_folder(out, force=force)

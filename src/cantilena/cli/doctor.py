@@ -55,7 +55,7 @@ def examine(all_checks: Sequence[Check]) -> list[Finding]:
         all_checks: checks whose names `attempt` knows.
     """
     from cantilena.errors import RunError
-    from cantilena.runs import Failure, bounded_map, progress
+    from cantilena.runtime import Failure, bounded_map, progress
 
     outcomes: dict[int, str | Failure] = {}
     try:
@@ -90,7 +90,7 @@ def table(findings: Sequence[Finding]) -> str:
 
 
 def _in_this_process(check: Check) -> object:
-    from cantilena.runs import Failure
+    from cantilena.runtime import Failure
 
     try:
         return check.attempt()

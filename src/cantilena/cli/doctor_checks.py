@@ -122,8 +122,8 @@ def _python() -> str:
 def _devices() -> str:
     import torch
 
-    from cantilena.model import choose_device, choose_precision
-    from cantilena.runs import processors
+    from cantilena.models import choose_device, choose_precision
+    from cantilena.runtime import processors
 
     device = choose_device("auto")
     others = [name for name, there in [("mps", torch.backends.mps.is_available())] if there]
@@ -145,8 +145,8 @@ def _seconds_of_products(matrix: object) -> float:
 def _rules() -> str:
     import numpy as np
 
-    from cantilena.encoding import GridEncoding
-    from cantilena.theory import RULE_SETS
+    from cantilena.rules import RULE_SETS
+    from cantilena.tokenizers import GridEncoding
 
     line = GridEncoding().line(np.array([[14, 1, 16, 1, 18, 1, 14, 0]]))
     total = float(RULE_SETS["rl-tuner"].total(line).sum())
@@ -163,7 +163,7 @@ def _compiled_code() -> str:
 
 
 def _midi() -> str:
-    from cantilena.corpus import read_melody
+    from cantilena.data import read_melody
 
     melody = _three_notes()
     with tempfile.TemporaryDirectory() as folder:
@@ -197,7 +197,7 @@ def _file_of_three_notes(ending: str) -> bytes:
 
 
 def _write(melody: Melody, path: Path) -> None:
-    from cantilena.formats import write
+    from cantilena.io import write
 
     write(melody, path)
 
@@ -209,7 +209,7 @@ def _three_notes() -> Melody:
 
 
 def _corpus() -> str:
-    from cantilena.corpus import load_builtin
+    from cantilena.data import load_builtin
 
     corpus = load_builtin("tunes")
     if not len(corpus):

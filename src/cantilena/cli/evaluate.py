@@ -7,7 +7,7 @@ from pathlib import Path
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags, Positional, Resume, StartAnew
 from cantilena.errors import UsageError
-from cantilena.experiment import EvaluateOptions
+from cantilena.workflows import EvaluateOptions
 
 
 def run(
@@ -55,7 +55,7 @@ def run(
     if test is not None:
         raise UsageError("--test goes with --likelihood", "add --likelihood, or name people's melodies with --against")
     _check_folder(out, asked=resume or force)
-    from cantilena.experiment import run_evaluation
+    from cantilena.workflows import run_evaluation
 
     done = run_evaluation(systems, options, out, resume=resume, force=force)
     return Answer(dict(done.results), text=done.text())
@@ -64,7 +64,7 @@ def run(
 def _likelihood(bundles: tuple[str, ...], test: Path | None, options: EvaluateOptions) -> Answer:
     if test is None:
         raise UsageError("--test must be given with --likelihood", "name a folder of held-out scores")
-    from cantilena.experiment import measure_likelihoods
+    from cantilena.workflows import measure_likelihoods
 
     measured = measure_likelihoods(bundles, test, seed=options.seed, device=options.device)
     return Answer(measured.to_json(), text=measured.text())
@@ -80,7 +80,7 @@ def _styles(
     force: bool,
 ) -> Answer:
     _check_folder(out, asked=resume or force)
-    from cantilena.experiment import HeardStylesOptions, run_heard_styles
+    from cantilena.workflows import HeardStylesOptions, run_heard_styles
 
     asked = HeardStylesOptions.of(options, styles_by)
     done = run_heard_styles(bundles, asked, out, resume=resume, force=force)

@@ -23,8 +23,8 @@ def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags
         cantilena export tunes+rl --out tunes.onnx
     """
     from cantilena.errors import RunError, UsageError
-    from cantilena.model import Bundle, find_bundle, onnx_bytes, onnx_facts
-    from cantilena.runs import say, write_bytes
+    from cantilena.models import Bundle, find_bundle, onnx_bytes, onnx_facts
+    from cantilena.runtime import say, write_bytes
 
     source = find_bundle(bundle)
     if out.is_dir():

@@ -88,7 +88,7 @@ def show_failure(failure: Failure, *, as_json: bool, debug: BaseException | None
         if text:
             print_whole(f"error: {text}\nhint: {hint}\n", sys.stderr)
         if text and as_json:
-            from cantilena.runs import json_text
+            from cantilena.runtime import json_text
 
             print_whole(json_text({"error": text, "hint": hint}), sys.stdout)
     return failure.status
@@ -105,7 +105,7 @@ def _help(words: Sequence[str]) -> str:
 
 
 def _how_to_resume(words: Sequence[str]) -> str:
-    from cantilena.runs import finished
+    from cantilena.runtime import finished
 
     out = next((following for word, following in itertools.pairwise(words) if word == "--out"), None)
     out = out or next((word.removeprefix("--out=") for word in words if word.startswith("--out=")), None)

@@ -27,7 +27,7 @@ def push(
     Example:
         cantilena hub push runs/tuned anna/waltzes --private
     """
-    from cantilena.experiment import push_bundle
+    from cantilena.workflows import push_bundle
 
     pushed = push_bundle(bundle, repository, private=private, force=force)
     return Answer(pushed.to_json(), text=pushed.text())

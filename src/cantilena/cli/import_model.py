@@ -40,7 +40,7 @@ def run(
         cantilena import note_rnn.npz --licence "Apache 2.0" --out note_rnn.safetensors
     """
     from cantilena.errors import RunError, UsageError
-    from cantilena.model import note_rnn_bundle, parameters, read_note_rnn
+    from cantilena.models import note_rnn_bundle, parameters, read_note_rnn
     from cantilena.music import Pitch
 
     if out.is_dir():

@@ -10,7 +10,7 @@ from tyro.conf import UseAppendAction, arg
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags, Positional, Seed
 from cantilena.errors import UsageError
-from cantilena.listening.options import CreateOptions, PowerOptions, RehearseOptions, ServeOptions
+from cantilena.listening import CreateOptions, PowerOptions, RehearseOptions, ServeOptions
 
 
 def create(
@@ -109,15 +109,8 @@ def analyse(
     Example:
         cantilena listen analyse study.zip answers.sqlite --out report
     """
-    from cantilena.listening import (
-        analyse,
-        analysis_text,
-        analysis_values,
-        read_answers,
-        read_study,
-        write_report,
-    )
-    from cantilena.runs import check_folder
+    from cantilena.listening import analyse, analysis_text, analysis_values, read_answers, read_study, write_report
+    from cantilena.runtime import check_folder
 
     if out is not None:
         check_folder(out, force=force)

@@ -12,7 +12,7 @@ def list_all(*, flags: Flags) -> Answer:
     Example:
         cantilena models list
     """
-    from cantilena.experiment import listed_models, shipped_models
+    from cantilena.workflows import listed_models, shipped_models
 
     models = shipped_models()
     return Answer({"models": [model.to_json() for model in models]}, text=listed_models(models))
@@ -27,7 +27,7 @@ def show(model: Positional[str], *, flags: Flags) -> Answer:
     Example:
         cantilena models show tunes+rl
     """
-    from cantilena.experiment import show_model
+    from cantilena.workflows import show_model
 
     shown = show_model(model)
     return Answer(shown.to_json(), text=shown.card)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags, Resume, StartAnew
-from cantilena.experiment import ReproduceOptions
+from cantilena.workflows import ReproduceOptions
 
 
 def run(
@@ -25,7 +25,7 @@ def run(
     Example:
         cantilena reproduce --preset quick --out runs/melody
     """
-    from cantilena.experiment import reproduce
+    from cantilena.workflows import reproduce
 
     done = reproduce(options, out, resume=resume, force=force)
     return Answer(done.results, text=done.text())

@@ -14,7 +14,7 @@ def list_all(*, flags: Flags) -> Answer:
     Example:
         cantilena rules list
     """
-    from cantilena.experiment import list_rules, listed_text
+    from cantilena.workflows import list_rules, listed_text
 
     rows = list_rules()
     return Answer({"rules": [row.to_json() for row in rows]}, text=listed_text(rows))
@@ -31,7 +31,7 @@ def explain(name: Positional[str], *, out: Path | None = None, force: bool = Fal
     Example:
         cantilena rules explain rl-tuner:leap --out leap.svg
     """
-    from cantilena.experiment import draw_example, explain_rules
+    from cantilena.workflows import draw_example, explain_rules
 
     explained = explain_rules(name)
     value = {"rules": [one.to_json() for one in explained]}
@@ -67,7 +67,7 @@ def score(
     Example:
         cantilena rules score idea.mid --rules rl-tuner+my_rules.py:no_tritones --out judged
     """
-    from cantilena.experiment import score_file, write_score
+    from cantilena.workflows import score_file, write_score
 
     scored = score_file(file, rules, key=key, seconds=seconds)
     if out is None:

@@ -8,7 +8,7 @@ from tyro.conf import arg
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags
-from cantilena.studio.options import StudioOptions
+from cantilena.studio import StudioOptions
 
 
 def run(

@@ -10,7 +10,7 @@ from tyro.conf import Fixed, Suppress
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags, Resume, StartAnew
-from cantilena.experiment import SweepOptions, TrainRequest
+from cantilena.workflows import SweepOptions, TrainRequest
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ def run(
     Example:
         cantilena sweep --corpus tunes --trials 20 --processes 2 --search default --out runs/sweep
     """
-    from cantilena.experiment import run_sweep
+    from cantilena.workflows import run_sweep
 
     swept = run_sweep(request.plain(), options, out, resume=resume, force=force)
     return Answer(swept.answer(), text=swept.text())

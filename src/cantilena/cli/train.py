@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags, Resume, StartAnew
-from cantilena.experiment import TrainRequest
+from cantilena.workflows import TrainRequest
 
 
 def run(
@@ -27,7 +27,7 @@ def run(
     Example:
         cantilena train --corpus tunes --preset quick --out runs/lstm
     """
-    from cantilena.experiment import run_training
+    from cantilena.workflows import run_training
 
     trained = run_training(request, out, resume=resume, force=force)
     if trained is None:  # process 0 answers for all

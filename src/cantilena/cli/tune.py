@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags, Positional, Resume, StartAnew
-from cantilena.tuning import TuningOptions
+from cantilena.rl import TuningOptions
 
 
 def run(
@@ -33,7 +33,7 @@ def run(
     Example:
         cantilena tune tunes --rules rl-tuner --weights tonic=4 --c 3 --updates 200 --out runs/tuned
     """
-    from cantilena.experiment import run_frontier, run_tuning
+    from cantilena.workflows import run_frontier, run_tuning
 
     if frontier:
         swept = run_frontier(bundle, options, out, against=against, resume=resume, force=force)

@@ -9,7 +9,7 @@ from .composer import Composer as Composer
 from .composer import load as load
 from .composition import Composition as Composition
 from .constraints import Constraints as Constraints
-from .gap import Gap as Gap
+from .infilling import Gap as Gap
 from .latent import interpolations as interpolations
 from .latent import variations as variations
 from .latent_codes import CodedMelody as CodedMelody
@@ -28,4 +28,4 @@ from .sampling import Samples as Samples
 from .sampling import choose as choose
 from .sampling import draw as draw
 from .sampling import sample as sample
-from .sketches import Sketch as Sketch
+from .streaming import Sketch as Sketch

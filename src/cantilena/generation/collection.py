@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.errors import RunError
-from cantilena.formats import write
 from cantilena.generation.composition import Composition
+from cantilena.io import write
 from cantilena.music import Melody
-from cantilena.runs import progress, read_json, write_json
+from cantilena.runtime import progress, read_json, write_json
 
 SUFFIXES = (".mid", ".musicxml", ".svg", ".wav")
 """What each melody is written as: to play, to edit, to see, to hear."""

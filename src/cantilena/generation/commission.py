@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cantilena.generation.constraints import Constraints
 from cantilena.generation.options import SamplingOptions
 from cantilena.generation.placement import Placement
-from cantilena.model import Bars
+from cantilena.models import Bars
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
 from cantilena.generation.bar_range import BarRange
 from cantilena.generation.commission import Commission
@@ -22,18 +21,13 @@ from cantilena.generation.placement import Placement, place, tuned_in
 from cantilena.generation.primer import read_primer
 from cantilena.generation.rewritings import rewritings
 from cantilena.generation.sampling import Samples, draw, log_likelihood, sample
-from cantilena.generation.sketches import Listener, Sketch, sketches
+from cantilena.generation.streaming import Listener, Sketch, sketches
 from cantilena.generation.style import Style, styles_of
-from cantilena.model import (
-    Bundle,
-    Precision,
-    SequenceModel,
-    find_bundle,
-    style_number,
-)
+from cantilena.models import Bundle, Precision, SequenceModel, find_bundle, style_number
 from cantilena.music import Key, Melody, Meter
-from cantilena.runs import generator
-from cantilena.theory import RuleSet, load_rules
+from cantilena.rules import RuleSet, load_rules
+from cantilena.runtime import generator
+from cantilena.tokenizers import Encoding
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cantilena.formats import write
+from cantilena.io import write
 from cantilena.music import Melody
 
 

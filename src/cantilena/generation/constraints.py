@@ -22,10 +22,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
 from cantilena.music import HOLD, Line
-from cantilena.theory import Context, Rule
+from cantilena.rules import Context, Rule
+from cantilena.tokenizers import Encoding
 
 OUTSIDE = 2**31
 """What `Constraints.broken` says of a token that may not come at all."""
@@ -51,8 +51,8 @@ class Constraints:
         UsageError: longer melodies.
 
     Example:
-        >>> from cantilena.encoding import GridEncoding
-        >>> from cantilena.theory import RULE_SETS
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> from cantilena.rules import RULE_SETS
         >>> grid = GridEncoding()
         >>> constraints = Constraints((RULE_SETS["rl-tuner"]["tonic"],), grid, Context(), steps=32)
         >>> [grid.vocabulary[token] for token in np.flatnonzero(constraints.allowed(np.zeros((1, 0), dtype=int))[0])]
@@ -145,7 +145,7 @@ def only_rewards(rule: Rule) -> bool:
     """Whether a rule knows no penalty: then it asks for what it rewards.
 
     Example:
-        >>> from cantilena.theory import RULE_SETS
+        >>> from cantilena.rules import RULE_SETS
         >>> rules = RULE_SETS["rl-tuner"]
         >>> [rule.name for rule in rules.rules if only_rewards(rule)]
         ['tonic', 'motif', 'repeated_motif', 'extremes']

@@ -28,10 +28,10 @@ from cantilena.generation.latent_codes import CodedMelody, between, key_between,
 from cantilena.generation.options import SamplingOptions
 from cantilena.generation.placement import tokens_within
 from cantilena.generation.sampling import Samples, log_likelihood, sample
-from cantilena.model import Bars, Decoding, log_softmax
+from cantilena.models import Bars, Decoding, log_softmax
 from cantilena.music import Key, Melody, Tempo, parse_pitch_range
-from cantilena.runs import generator
-from cantilena.theory import Context, RuleSet, load_rules
+from cantilena.rules import Context, RuleSet, load_rules
+from cantilena.runtime import generator
 
 if TYPE_CHECKING:
     from cantilena.generation.composer import Composer

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.placement import Placement, tokens_within
-from cantilena.model import Bars, MelodyVae
-from cantilena.model.bundles import DEFAULT_VAE
+from cantilena.models import Bars, MelodyVae
+from cantilena.models.shipped import DEFAULT_VAE
 from cantilena.music import Key, Melody, find_key, parse_pitch_range
+from cantilena.tokenizers import Encoding
 
 if TYPE_CHECKING:
     from cantilena.generation.composer import Composer
@@ -100,8 +100,8 @@ class CodedMelody:
 
 
 def _as_learned(encoding: Encoding, placement: Placement, idea: Melody, range_: str) -> Placement:
-    """The same in the octave in which models of plain keys learn such a melody (`corpus/plain_key.py`)."""
-    from cantilena.corpus import semitones_to_plain  # which brings the readers of files
+    """The same in the octave in which models of plain keys learn such a melody (`data/normalized_key.py`)."""
+    from cantilena.data import semitones_to_plain  # which brings the readers of files
 
     pitches = [pitch for note in idea.sounding for pitch in note.pitches]
     struck = encoding.line(np.arange(len(encoding.vocabulary))[None, :]).pitch[0]

@@ -8,14 +8,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.encoding import Encoding
 from cantilena.errors import UsageError
 from cantilena.generation.composer import Composer
 from cantilena.generation.composition import Composition
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.placement import Placement
-from cantilena.model import MelodyVae, log_probs_in_bars, numpy_of
+from cantilena.models import MelodyVae, log_probs_in_bars, numpy_of
 from cantilena.music import Melody
+from cantilena.tokenizers import Encoding
 
 Floats = NDArray[np.float64]
 

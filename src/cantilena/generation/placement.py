@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.encoding import Encoding
 from cantilena.errors import BundleError, UsageError
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.style import Style
-from cantilena.model import Bars
+from cantilena.models import Bars
 from cantilena.music import Key, Melody, Meter, Tempo, parse_pitch_range
-from cantilena.theory import Context
+from cantilena.rules import Context
+from cantilena.tokenizers import Encoding
 
 _DEFAULT_SECONDS = 30.0
 

@@ -72,7 +72,7 @@ def _from_file(text: str) -> Melody | None:
     except (OSError, ValueError):  # too long for a name, or a NUL byte: then it is no path
         return None
     if is_file:
-        from cantilena.corpus import read_melody  # a typed primer need not wait for the readers
+        from cantilena.data import read_melody  # a typed primer need not wait for the readers
 
         return read_melody(Path(text))
     if named_as_score:

@@ -19,12 +19,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.encoding import Encoding
 from cantilena.generation.constraints import Constraints
-from cantilena.generation.gap import Surroundings
+from cantilena.generation.infilling import Surroundings
 from cantilena.generation.options import SamplingOptions
 from cantilena.generation.sampling import log_likelihood, sample
-from cantilena.model import Bars, SequenceModel, log_probs_in_bars, log_softmax, numpy_of
+from cantilena.models import Bars, SequenceModel, log_probs_in_bars, log_softmax, numpy_of
+from cantilena.tokenizers import Encoding
 
 CANDIDATES = 64
 """How many candidates are drawn for one gap."""

@@ -11,14 +11,14 @@ from cantilena.errors import UsageError
 from cantilena.generation.bar_range import BarRange
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
-from cantilena.generation.gap import Gap, Surroundings
+from cantilena.generation.infilling import Gap, Surroundings
 from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.placement import Placement
 from cantilena.generation.rewriting import CANDIDATES, Filling, fill
-from cantilena.model import tells_a_bound
+from cantilena.models import tells_a_bound
 from cantilena.music import Melody, find_key
-from cantilena.runs import generator
-from cantilena.theory import RuleSet, load_rules
+from cantilena.rules import RuleSet, load_rules
+from cantilena.runtime import generator
 
 if TYPE_CHECKING:
     from cantilena.generation.composer import Composer

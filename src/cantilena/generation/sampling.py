@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cantilena.errors import UsageError
 from cantilena.generation.constraints import Constraints, fewest
 from cantilena.generation.options import SamplingOptions
-from cantilena.model import (
+from cantilena.models import (
     Bars,
     MelodyVae,
     SequenceModel,
@@ -22,7 +22,7 @@ from cantilena.model import (
     numpy_of,
     start_in_bars,
 )
-from cantilena.runs import progress
+from cantilena.runtime import progress
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cantilena.errors import BundleError, UsageError
-from cantilena.model import Bundle, NetworkOptions
+from cantilena.models import Bundle, NetworkOptions
 from cantilena.music import Key, Meter
 
 
@@ -35,7 +35,7 @@ def styles_of(bundle: Bundle) -> tuple[Style, ...]:
         BundleError: its provenance says that a usual key or meter is none.
 
     Example:
-        >>> from cantilena.model import find_bundle
+        >>> from cantilena.models import find_bundle
         >>> isinstance(styles_of(Bundle.load(find_bundle("tunes"))), tuple)
         True
     """

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cantilena.errors import UsageError
-from cantilena.web.options import Address
+from cantilena.server import Address
 
 Preset = Literal["full", "paper"]
 

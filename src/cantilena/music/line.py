@@ -30,7 +30,7 @@ class Line:
         ValueError: arrays of different shapes.
 
     Example:
-        >>> from cantilena.encoding import GridEncoding
+        >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 16, 0]]))
         >>> line.event.tolist(), line.pitch.tolist()
         ([[2, 1, 2, 0]], [[60, -1, 62, -1]])

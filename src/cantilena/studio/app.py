@@ -8,18 +8,28 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from cantilena.studio import (
-    catalogue_routes,
-    compose_routes,
-    file_routes,
-    history_routes,
-    job_routes,
-    score_routes,
-)
+from cantilena.server import guarded, page_files
 from cantilena.studio.home import Home, usual_home
 from cantilena.studio.options import LIMITS, StudioOptions
-from cantilena.studio.studio import Studio
-from cantilena.web import guarded, page_files
+from cantilena.studio.routes import (
+    catalogue as catalogue_routes,
+)
+from cantilena.studio.routes import (
+    compose as compose_routes,
+)
+from cantilena.studio.routes import (
+    files as file_routes,
+)
+from cantilena.studio.routes import (
+    history as history_routes,
+)
+from cantilena.studio.routes import (
+    jobs as job_routes,
+)
+from cantilena.studio.routes import (
+    scores as score_routes,
+)
+from cantilena.studio.state import Studio
 
 _ABOUT = """\
 The interface of `cantilena studio`. Times are in ticks, 24 a quarter note. The notes of a melody are numbered from 0 in

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from cantilena.web.options import Address
+from cantilena.server import Address
 
 
 @dataclass(frozen=True)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from cantilena.runs import say
+from cantilena.runtime import say
+from cantilena.server import address_of, listen, run
 from cantilena.studio.options import StudioOptions
-from cantilena.web import address_of, listen, run
 
 
 def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browser: bool = False) -> None:

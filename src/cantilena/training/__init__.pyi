@@ -1,13 +1,13 @@
+from .distributed import ALONE as ALONE
+from .distributed import Processes as Processes
+from .distributed import together as together
 from .loop import train as train
 from .options import TRANSFORMER_RATE as TRANSFORMER_RATE
 from .options import TrainingOptions as TrainingOptions
 from .options import preset as preset
 from .place import placed as placed
 from .place import speaks as speaks
-from .processes import ALONE as ALONE
-from .processes import Processes as Processes
-from .processes import together as together
 from .trained import Trained as Trained
 from .transposition import transpositions as transpositions
+from .vae import train_vae as train_vae
 from .vae_learning import VaeLearning as VaeLearning
-from .vae_loop import train_vae as train_vae

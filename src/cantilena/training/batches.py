@@ -10,8 +10,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.model import KINDS, UNTOLD, Bars, Sequences, transposed
-from cantilena.runs import generator
+from cantilena.models import KINDS, UNTOLD, Bars, Sequences, transposed
+from cantilena.runtime import generator
 
 _POOL = 16
 """Batches whose pieces are sorted by length together: small enough to leave the order random."""

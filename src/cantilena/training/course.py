@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from cantilena.errors import RunError
-from cantilena.training.checkpoint import load_optimizer, optimizer_tensors, under
+from cantilena.training.checkpointing import load_optimizer, optimizer_tensors, under
+from cantilena.training.distributed import ALONE, Processes
 from cantilena.training.options import TrainingOptions
-from cantilena.training.processes import ALONE, Processes
 from cantilena.training.schedule import HALVE_AFTER, learning_rate
 
 Learner = TypeVar("Learner", bound=nn.Module)

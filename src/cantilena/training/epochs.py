@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import torch
 
-from cantilena.runs import derived_seed, progress
+from cantilena.runtime import derived_seed, progress
 from cantilena.training.course import Course, Learner
 from cantilena.training.keeping import note
-from cantilena.training.lessons import Lesson, Place, Precisely
+from cantilena.training.objectives import Lesson, Place, Precisely
 
 AfterEpoch = Callable[[int, float], bool]
 """Told each epoch and its held-out loss; True ends the training there."""

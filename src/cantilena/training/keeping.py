@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cantilena.errors import RunError
-from cantilena.model import Sequences
-from cantilena.runs import write_text
-from cantilena.training.checkpoint import save_checkpoint
+from cantilena.models import Sequences
+from cantilena.runtime import write_text
+from cantilena.training.checkpointing import save_checkpoint
 from cantilena.training.course import Course, Learner
 
 CHECKPOINT = "checkpoint.safetensors"

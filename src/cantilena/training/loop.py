@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError, UsageError
-from cantilena.model import (
+from cantilena.models import (
     Network,
     NetworkOptions,
     Sequences,
@@ -24,15 +24,15 @@ from cantilena.model import (
     parameters,
     threads_worth_it,
 )
-from cantilena.runs import derived_seed, options_digest, options_record, say
-from cantilena.training.checkpoint import load_checkpoint, sweep
+from cantilena.runtime import derived_seed, options_digest, options_record, say
+from cantilena.training.checkpointing import load_checkpoint, sweep
 from cantilena.training.course import Course
+from cantilena.training.distributed import ALONE, Processes
 from cantilena.training.epochs import AfterEpoch, learn
 from cantilena.training.keeping import CHECKPOINT, digest_of, keep, take_up
-from cantilena.training.lessons import EveryStep, Lesson
+from cantilena.training.objectives import EveryStep, Lesson
 from cantilena.training.options import TrainingOptions
 from cantilena.training.paper_input import LastStep
-from cantilena.training.processes import ALONE, Processes
 from cantilena.training.trained import Trained
 
 

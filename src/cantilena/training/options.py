@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cantilena.errors import UsageError
-from cantilena.model import NetworkOptions, Precision
+from cantilena.models import NetworkOptions, Precision
 
 Schedule = Literal["cosine", "plateau", "constant"]
 Preset = Literal["quick", "paper"]

@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cantilena.model import Network, Sequences
-from cantilena.runs import generator
-from cantilena.training.lessons import Place, Precisely
-from cantilena.training.processes import ALONE, Processes
+from cantilena.models import Network, Sequences
+from cantilena.runtime import generator
+from cantilena.training.distributed import ALONE, Processes
+from cantilena.training.objectives import Place, Precisely
 
 
 class LastStep:

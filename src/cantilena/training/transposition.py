@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.encoding import Encoding
 from cantilena.errors import CantilenaError
+from cantilena.tokenizers import Encoding
 
 
 def transpositions(encoding: Encoding, semitones: int) -> NDArray[np.int64]:
@@ -21,7 +21,7 @@ def transpositions(encoding: Encoding, semitones: int) -> NDArray[np.int64]:
         is no shift.
 
     Example:
-        >>> from cantilena.encoding import GridEncoding
+        >>> from cantilena.tokenizers import GridEncoding
         >>> transpositions(GridEncoding(), 1)[:, [0, 1, 2, 14]].tolist()
         [[0, 1, -1, 13], [0, 1, 2, 14], [0, 1, 3, 15]]
     """

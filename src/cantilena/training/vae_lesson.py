@@ -11,10 +11,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cantilena.model import Bars, VaeNetwork, divergences, with_free_bits
-from cantilena.runs import generator
+from cantilena.models import Bars, VaeNetwork, divergences, with_free_bits
+from cantilena.runtime import generator
 from cantilena.training.batches import Batches
-from cantilena.training.lessons import NOTHING, Place, Precisely
+from cantilena.training.objectives import NOTHING, Place, Precisely
 from cantilena.training.vae_learning import VaeLearning
 
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from cantilena.formats import write
 from cantilena.generation import typed_notes
+from cantilena.io import write
 
 MIDI_KEYBOARD = """
 navigator.requestMIDIAccess = async () => {

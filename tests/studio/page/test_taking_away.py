@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from cantilena.corpus import read_melody
+from cantilena.data import read_melody
 from cantilena.music import Melody
 
 STATE = "#model=tunes%2Brl&primer=C4+D4+E4+F4&key=C+major&bars=4&count=2&seed=9&tempo=100"

@@ -1,0 +1,123 @@
+"""The corpus that ships with the package: public-domain music that `scripts/build_corpus.py` gathered."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from cantilena.data.columns import check_table
+from cantilena.data.folder import read_folder
+from cantilena.data.manifest import MANIFEST_KEY, Manifest
+from cantilena.data.options import ReadOptions
+from cantilena.data.store import Corpus
+from cantilena.errors import CorpusError, UsageError
+
+_WHOLE = "tunes"
+
+
+@dataclass(frozen=True, slots=True)
+class Builtin:
+    """A corpus that ships with the package.
+
+    Args:
+        name: how it is asked for.
+        description: what it is, one line.
+        folders: the folders of music21's scores that it comes from.
+    """
+
+    name: str
+    description: str
+    folders: tuple[str, ...]
+
+
+BUILTINS: tuple[Builtin, ...] = (
+    Builtin(
+        _WHOLE,
+        "all of the following together",
+        ("bach", "haydn", "mozart", "beethoven", "ryansMammoth", "oneills1850", "airdsAirs"),
+    ),
+    Builtin("chorales", "Johann Sebastian Bach's chorales, each voice a melody", ("bach",)),
+    Builtin(
+        "quartets",
+        "first violins of string quartets by Haydn, Mozart and Beethoven",
+        ("haydn", "mozart", "beethoven"),
+    ),
+    Builtin("ryan", "Ryan's Mammoth Collection, Boston 1883: reels, jigs, hornpipes", ("ryansMammoth",)),
+    Builtin("oneill", "O'Neill's Music of Ireland, Chicago 1903: airs and dances", ("oneills1850",)),
+    Builtin(
+        "aird",
+        "Aird's Selection of Scotch, English, Irish and Foreign Airs, Glasgow 1778-1801",
+        ("airdsAirs",),
+    ),
+)
+"""The corpora that ship with the package; the first holds all the others."""
+
+
+def load_builtin(name: str) -> Corpus:
+    """A corpus that ships with the package.
+
+    Args:
+        name: `tunes` for the whole, or one of its collections.
+
+    Raises:
+        CorpusError: there is none of that name.
+
+    Example:
+        >>> chorales = load_builtin("chorales")
+        >>> chorales.count("composer")  # doctest: +ELLIPSIS
+        {'Johann Sebastian Bach': ...}
+    """
+    builtin = next((each for each in BUILTINS if each.name == name), None)
+    if builtin is None:
+        known = ", ".join(each.name for each in BUILTINS)
+        raise CorpusError(f"no corpus '{name}' ships with Cantilena", f"choose one of {known}")
+    whole = _whole()
+    if name == _WHOLE:
+        return whole
+    part = whole.where(collection=name)
+    skipped = tuple(row for row in whole.manifest.skipped if row.file.partition("/")[0] in builtin.folders)
+    read = len({source.partition("#")[0] for source in part.column("source")})
+    manifest = replace(whole.manifest, name=name, description=builtin.description, read=read, skipped=skipped)
+    return Corpus(part.table, manifest)
+
+
+def open_corpus(name_or_path: str | Path, options: ReadOptions | None = None, *, quiet: bool = False) -> Corpus:
+    """A corpus by its name, from a corpus file, or read from a folder of scores.
+
+    Args:
+        name_or_path: a name in `BUILTINS`, a file that `Corpus.save` wrote, or a folder; a folder named like a
+            corpus is written `./tunes`.
+        options: how a folder is read.
+        quiet: show no progress.
+
+    Raises:
+        UsageError: the name is empty.
+        CorpusError: there is nothing of that name, or it cannot be used.
+    """
+    if not str(name_or_path).strip():  # as an unset shell variable gives it; it would mean the working folder
+        raise UsageError("the corpus has no name", "name a built-in corpus, a corpus file or a folder of scores")
+    if isinstance(name_or_path, str) and name_or_path in (builtin.name for builtin in BUILTINS):
+        return load_builtin(name_or_path)
+    path = Path(name_or_path)
+    if path.is_dir():
+        return read_folder(path, options, quiet=quiet)
+    if not path.exists():
+        names = ", ".join(builtin.name for builtin in BUILTINS)
+        raise CorpusError(f"there is no corpus '{name_or_path}'", f"name a folder, a corpus file, or one of {names}")
+    return Corpus.load(path)
+
+
+@lru_cache(maxsize=1)
+def _whole() -> Corpus:
+    with resources.as_file(resources.files("cantilena.data").joinpath("shipped/tunes.parquet")) as path:
+        try:
+            table = pq.read_table(path)
+        except (OSError, pa.ArrowException) as error:
+            raise CorpusError("the corpus of the package is missing or damaged", "install cantilena anew") from error
+    check_table(table)
+    return Corpus(table, Manifest.from_json((table.schema.metadata or {})[MANIFEST_KEY]))

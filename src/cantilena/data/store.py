@@ -1,0 +1,253 @@
+"""A corpus: many melodies in columns, memory-mapped, with a manifest that says where they come from."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+import stat
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Self, overload
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from cantilena.data.columns import SCHEMA, SPLITS, Entry, Split, check_table, flat, note_offsets, offsets, table_of
+from cantilena.data.expansion import would_expand
+from cantilena.data.manifest import MANIFEST_KEY, Manifest
+from cantilena.errors import CorpusError, UsageError
+from cantilena.music import Key, Melody, Meter, Note, Tempo
+from cantilena.runtime import whole_file
+
+_DIGEST = b"cantilena.sha256"
+_MAGIC = b"ARROW1"
+_LARGEST = 8 * 2**30
+
+
+class Corpus:
+    """Melodies with where they come from; they are built when they are asked for.
+
+    Args:
+        table: one row a melody, with the columns of `columns.SCHEMA`.
+        manifest: where it comes from.
+
+    Example:
+        >>> tunes = [Entry(Melody.of([(60 + k, 24), (62, 24)], title=f"Tune {k}"), piece=str(k)) for k in range(3)]
+        >>> corpus = Corpus.of(tunes, Manifest("three tunes"))
+        >>> len(corpus), corpus[1].title, corpus.notes
+        (3, 'Tune 1', 6)
+    """
+
+    def __init__(self, table: pa.Table, manifest: Manifest) -> None:
+        self.table = table.select(SCHEMA.names)
+        self.manifest = manifest
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry], manifest: Manifest) -> Self:
+        """A corpus of some entries, in their order."""
+        return cls(table_of(entries), manifest)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Map a corpus file into memory; nothing is copied, and every value is checked.
+
+        Args:
+            path: a file that `save` wrote.
+
+        Raises:
+            CorpusError: it is missing, not a corpus, damaged, or too large.
+        """
+        buffer = _mapped(path)
+        try:
+            if would_expand(memoryview(buffer)):
+                raise CorpusError(f"{path} is compressed", "make the corpus anew: cantilena corpus read DIR --out FILE")
+            table = pa.ipc.open_file(pa.BufferReader(buffer)).read_all()
+        except (pa.ArrowException, MemoryError, OSError, ValueError) as error:
+            raise CorpusError(f"{path} is a damaged corpus file", "read the folder of scores again") from error
+        metadata = table.schema.metadata or {}
+        if MANIFEST_KEY not in metadata:
+            raise CorpusError(f"{path} is no corpus of Cantilena", "make one: cantilena corpus read DIR --out FILE")
+        manifest = Manifest.from_json(metadata[MANIFEST_KEY])
+        check_table(table)
+        corpus = cls(table, manifest)
+        if metadata.get(_DIGEST) != corpus.sha256.encode():
+            raise CorpusError(f"{path} was changed after it was written", "read the folder of scores again")
+        return corpus
+
+    def save(self, path: Path, *, overwrite: bool = True) -> None:
+        """Write the corpus as an uncompressed Arrow file, which other programs read too.
+
+        Args:
+            path: where; pandas and polars know such files by the suffix `.arrow`.
+            overwrite: whether a file already there may be replaced.
+
+        Raises:
+            CorpusError: the corpus is empty.
+            RunError: something is there and `overwrite` is off.
+            InputError: the disk said no.
+        """
+        if not len(self):
+            raise CorpusError("there is no melody to save", "choose a larger part of the corpus")
+        with whole_file(path, overwrite=overwrite) as draft, pa.OSFile(str(draft), "wb") as sink:
+            table = self.described_table()
+            with pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table.combine_chunks())
+
+    def described_table(self) -> pa.Table:
+        """The table with the manifest and a digest of the content in its metadata."""
+        metadata = {MANIFEST_KEY: self.manifest.to_json().encode(), _DIGEST: self.sha256.encode()}
+        return self.table.replace_schema_metadata(metadata)
+
+    @cached_property
+    def sha256(self) -> str:
+        """A digest of all melodies and their splits, in order."""
+        digest = hashlib.sha256()
+        for content, split in zip(self.column("sha256"), self.column("split"), strict=True):
+            digest.update(f"{content} {split}\n".encode())
+        return digest.hexdigest()
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    def __iter__(self) -> Iterator[Melody]:
+        return iter(self.melodies())
+
+    def __getitem__(self, row: int) -> Melody:
+        return self.melodies()[row]
+
+    def __repr__(self) -> str:
+        return f"<Corpus '{self.manifest.name}': {len(self)} melodies>"
+
+    @property
+    def notes(self) -> int:
+        """How many notes all melodies have together, written rests aside."""
+        return int(np.count_nonzero(np.diff(note_offsets(self.table)))) if len(self) else 0
+
+    def column(self, name: str) -> list[Any]:
+        """The values of a column, one a melody: `title`, `composer`, `collection`, `source`, `piece`, `split`, ..."""
+        return self.table.column(name).to_pylist()  # type: ignore[no-any-return]
+
+    def count(self, name: str) -> dict[str, int]:
+        """How many melodies have each value of a column, in order of appearance."""
+        return dict(Counter(self.column(name)))
+
+    def melodies(self, split: Split | None = None, collection: str | None = None) -> Sequence[Melody]:
+        """The melodies of a split, of a collection, of both or of the whole, built when they are asked for."""
+        return _Melodies(self._columns, self._rows(split, collection))
+
+    def split(self, name: Split) -> Self:
+        """The melodies of one split as a corpus of its own."""
+        return self.where(split=name)
+
+    def where(self, split: Split | None = None, collection: str | None = None) -> Self:
+        """The melodies of a split and a collection as a corpus of its own.
+
+        Raises:
+            UsageError: no such split or collection.
+        """
+        return type(self)(self.table.take(pa.array(self._rows(split, collection))), self.manifest)
+
+    @cached_property
+    def _columns(self) -> _Columns:
+        return _Columns(self.table)
+
+    def _rows(self, split: Split | None, collection: str | None) -> NDArray[np.int64]:
+        chosen = np.ones(len(self), dtype=bool)
+        if split is not None:
+            if split not in SPLITS:
+                raise UsageError(f"there is no split '{split}'", f"choose one of {', '.join(SPLITS)}")
+            chosen &= np.array(self.column("split"), dtype=object) == split
+        if collection is not None:
+            names = np.array(self.column("collection"), dtype=object)
+            if collection not in names:
+                known = ", ".join(sorted(set(names))[:12])
+                raise UsageError(f"this corpus has no collection '{collection}'", f"choose one of {known}")
+            chosen &= names == collection
+        return np.flatnonzero(chosen)
+
+
+class _Columns:
+    """The columns as arrays and lists, made once and read by row."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+        self.onset, self.duration, self.pitch = flat(table, "onset"), flat(table, "duration"), flat(table, "pitches")
+        self.first_note, self.first_pitch = offsets(table, "onset"), note_offsets(table)
+        self.keys = [None if name is None else _key(name) for name in table.column("key").to_pylist()]
+        self.meters = [_meter(text) for text in table.column("meter").to_pylist()]
+        self.tempos = [
+            _tempo(tuple(zip(ticks, rates, strict=True)))
+            for ticks, rates in zip(
+                table.column("tempo_tick").to_pylist(), table.column("tempo_rate").to_pylist(), strict=True
+            )
+        ]
+        self.pickups, self.lengths, self.titles, self.sources = (
+            table.column(name).to_pylist() for name in ("pickup", "length", "title", "source")
+        )
+
+    def melody(self, row: int) -> Melody:
+        start, end = int(self.first_note[row]), int(self.first_note[row + 1])
+        bounds = self.first_pitch[start : end + 1].tolist()
+        pitches = self.pitch[bounds[0] : bounds[-1]].tolist()
+        if bounds[-1] - bounds[0] == end - start and bounds == list(range(bounds[0], bounds[-1] + 1)):
+            chords = [(pitch,) for pitch in pitches]
+        else:
+            base = bounds[0]
+            chords = [tuple(pitches[low - base : high - base]) for low, high in pairwise(bounds)]
+        notes = tuple(map(_note, chords, self.onset[start:end].tolist(), self.duration[start:end].tolist()))
+        return Melody(
+            notes,
+            key=self.keys[row],
+            meter=self.meters[row],
+            tempo=self.tempos[row],
+            pickup=self.pickups[row],
+            length=self.lengths[row],
+            title=self.titles[row],
+            source=self.sources[row],
+        )
+
+
+class _Melodies(Sequence[Melody]):
+    """Some rows of a corpus as melodies."""
+
+    def __init__(self, columns: _Columns, rows: NDArray[np.int64]) -> None:
+        self._columns, self._chosen = columns, rows
+
+    def __len__(self) -> int:
+        return len(self._chosen)
+
+    @overload
+    def __getitem__(self, row: int) -> Melody: ...
+    @overload
+    def __getitem__(self, row: slice) -> _Melodies: ...
+    def __getitem__(self, row: int | slice) -> Melody | _Melodies:
+        if isinstance(row, slice):
+            return _Melodies(self._columns, self._chosen[row])
+        return self._columns.melody(int(self._chosen[row]))
+
+
+# Notes, keys, meters and tempos never change, so that melodies share those that are equal: a tenth of the time.
+_note = lru_cache(maxsize=2**17)(Note)
+_key = lru_cache(maxsize=64)(Key.parse)
+_meter = lru_cache(maxsize=256)(Meter.parse)
+_tempo = lru_cache(maxsize=1024)(Tempo)
+
+
+def _mapped(path: Path) -> pa.Buffer:
+    hint = "name a corpus file, a folder of scores, or a corpus that ships with the package"
+    try:
+        kind = path.stat()
+        if not stat.S_ISREG(kind.st_mode):
+            raise CorpusError(f"{path} is not a corpus file", hint)
+        if kind.st_size > _LARGEST:
+            raise CorpusError(f"{path} is larger than {_LARGEST // 2**30} GB", "split it into smaller corpora")
+        with path.open("rb") as file:
+            if file.read(len(_MAGIC)) != _MAGIC:
+                raise CorpusError(f"{path} is not a corpus file", hint)
+            return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    except OSError as error:
+        raise CorpusError(f"cannot read {path}: {error.strerror or error}", hint) from error

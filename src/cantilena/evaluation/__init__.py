@@ -1,5 +1,0 @@
-"""Metrics, statistics, figures and the report: arrays in, numbers and pictures out; never a model."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,1 @@
+"""Engraved scores and piano rolls."""

@@ -1,0 +1,1 @@
+"""Notation formats: ABC, MusicXML and kern."""

@@ -1,0 +1,141 @@
+"""Melodies as ABC: a tune in a few lines of text, as folk musicians share them.
+
+`notation.py` says how a melody becomes bars, ties and triplets. A pickup is a first bar that is short. An accidental is
+written wherever programs might differ on whether an earlier one still holds: on the same pitch in another octave, and
+after a tie over a barline. What ABC is not told: written rests beyond silence, and changes of tempo after the start.
+Source: The ABC Music Standard 2.1, abcnotation.com.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import groupby
+
+from cantilena.io.engraving.notation import Bar, Chord, Symbol, notated, voice
+from cantilena.io.engraving.spelling import Spelling, altered_by_signature, spelled
+from cantilena.io.engraving.triplets import Triplet
+from cantilena.io.printable import printable
+from cantilena.music import Key, Melody, find_key
+
+_UNIT = 12
+"""Ticks of the unit note length, an eighth."""
+
+_BARS_A_LINE = 4
+_SIGNS = {-2: "__", -1: "_", 0: "=", 1: "^", 2: "^^"}
+_MODES = {
+    "major": "", "minor": "m", "dorian": "dor", "phrygian": "phr", "lydian": "lyd", "mixolydian": "mix",
+    "locrian": "loc",
+}  # fmt: skip
+
+
+def abc(melody: Melody) -> str:
+    """Write a melody as ABC.
+
+    Args:
+        melody: the melody. Overlapping notes are cut where the next begins.
+
+    Returns:
+        One tune, version 2.1 of the standard; the same for the same melody.
+
+    Raises:
+        UsageError: more bars than a score can hold.
+
+    Example:
+        >>> print(abc(Melody.of([(67, 24), (66, 12), (67, 12), (70, 48)], key=Key.parse("G minor"), title="Air")))
+        %abc-2.1
+        X:1
+        T:Air
+        M:4/4
+        L:1/8
+        Q:1/4=120
+        K:Gm
+        G2 ^FG B4 |]
+    """
+    chords = voice(melody)
+    writer = _Writer(melody, chords)
+    bars = [writer.bar(bar) for bar in notated(melody, chords)]
+    lines = [" | ".join(bars[first : first + _BARS_A_LINE]) for first in range(0, len(bars), _BARS_A_LINE)]
+    return "\n".join([*_head(melody), " |\n".join(lines) + " |]", ""]).rstrip("\n") + "\n"
+
+
+def _head(melody: Melody) -> Iterator[str]:
+    yield "%abc-2.1"
+    yield "X:1"
+    # A % would begin a comment, and a backslash an escape.
+    yield f"T:{printable(melody.title).replace(chr(92), '/').replace('%', chr(92) + '%')}"
+    yield f"M:{melody.meter}"
+    yield "L:1/8"
+    yield f"Q:1/4={max(round(melody.tempo.initial), 1)}"
+    key = melody.key
+    yield f"K:{key.name.split()[0]}{_MODES[key.mode]}" if key is not None else "K:C"
+
+
+class _Writer:
+    """Writes bars from left to right."""
+
+    def __init__(self, melody: Melody, chords: Sequence[Chord]) -> None:
+        self._chords = chords
+        self._key = melody.key or find_key(melody) or Key()  # for the spelling; an unknown key has no signature
+        self._signature = altered_by_signature(melody.key.fifths if melody.key else 0)
+        self._on_line: dict[tuple[str, int], int] = {}
+        self._of_letter: dict[str, int] = {}
+
+    def bar(self, bar: Bar) -> str:
+        """The notes of one bar; what is beamed stands together."""
+        self._on_line, self._of_letter = {}, {}
+        written: list[str] = []
+        for triplet, symbols in groupby(bar.symbols, key=lambda symbol: symbol.triplet):
+            group = list(symbols)
+            opening = "" if triplet is None else _tuplet(len(group))
+            for number, symbol in enumerate(group):
+                text = (opening if number == 0 else "") + self._symbol(symbol, triplet)
+                goes_on = bool(symbol.beams) and symbol.beams[0] in ("continue", "end")
+                if written and goes_on:
+                    written[-1] += text
+                else:
+                    written.append(text)
+        return " ".join(written)
+
+    def _symbol(self, symbol: Symbol, triplet: Triplet | None) -> str:
+        length = _length(Fraction(symbol.duration, _UNIT) * (Fraction(3, 2) if triplet else 1))
+        if symbol.is_rest:
+            return f"z{length}"
+        chord = self._chords[symbol.chord]
+        tie = "-" if symbol.tied[1] else ""
+        heads = [
+            self._head(spelled(pitch, self._key, self._resolution(symbol.chord, pitch))) for pitch in chord.pitches
+        ]
+        if len(heads) == 1:
+            return f"{heads[0]}{length}{tie}"
+        return f"[{''.join(heads)}]{length}{tie}"
+
+    def _head(self, note: Spelling) -> str:
+        place = note.step, note.octave
+        by_signature = self._signature[note.step]
+        on_line = self._on_line.get(place, by_signature)
+        of_letter = self._of_letter.get(note.step, by_signature)
+        sign = ""
+        if note.alter != on_line or note.alter != of_letter:
+            sign = _SIGNS[note.alter]
+            self._on_line[place] = self._of_letter[note.step] = note.alter
+        low = note.octave < 5
+        marks = "," * (4 - note.octave) if low else "'" * (note.octave - 5)
+        return f"{sign}{note.step if low else note.step.lower()}{marks}"
+
+    def _resolution(self, index: int, pitch: int) -> int | None:
+        """The pitch a semitone away that a pitch moves on to without a rest between."""
+        if index + 1 == len(self._chords) or self._chords[index + 1].start > self._chords[index].end:
+            return None
+        return next((other for other in self._chords[index + 1].pitches if abs(other - pitch) == 1), None)
+
+
+def _tuplet(count: int) -> str:
+    """Three in the time of two, over so many signs."""
+    return "(3" if count == 3 else f"(3:2:{count}"
+
+
+def _length(units: Fraction) -> str:
+    """A multiple of the unit note length: nothing, `2`, `3/2`, `/2`."""
+    whole = str(units.numerator) if units.numerator != 1 else ""
+    return whole if units.denominator == 1 else f"{whole}/{units.denominator}"

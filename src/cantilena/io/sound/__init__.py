@@ -1,0 +1,1 @@
+"""Sound: a modelled piano, expressive performance, WAV files."""

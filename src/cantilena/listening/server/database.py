@@ -1,0 +1,213 @@
+"""The book of answers: one SQLite file to which rows are added and in which none is ever changed.
+
+What was answered is on the disk before the listener is told so (WAL mode, `synchronous=FULL`); triggers refuse every
+update and delete, whoever asks. `listeners` and `answers` are the tables that the analysis reads. Of a listener nothing
+is kept but a random name; of their key only its hash, so that the file lets nobody sit in their place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+from cantilena.errors import InputError
+from cantilena.listening.analysis.answers import Given, Listener
+from cantilena.listening.server.book_file import opened_book
+from cantilena.listening.server.seats import Seat, free_session
+from cantilena.listening.server.session import Done
+from cantilena.server import CrowdedError, LateError, UnknownError
+
+_GIVEN = ", ".join(field.name for field in fields(Given))
+_LISTENER = ", ".join(field.name for field in fields(Listener))
+
+
+@dataclass(frozen=True)
+class Sitting:
+    """One listener, as the book has them.
+
+    Args:
+        listener: the random name.
+        done: what they did.
+    """
+
+    listener: str
+    done: Done
+
+
+class Book:
+    """The answers to one study.
+
+    Args:
+        path: of the file; it is made if it is not there.
+        digest: of the study.
+
+    Raises:
+        InputError: the file is another's, of another study, or cannot be used.
+    """
+
+    def __init__(self, path: Path, digest: str) -> None:
+        self.path, self.digest = path, digest
+        self._lock = threading.Lock()
+        try:
+            self._database = opened_book(path, digest)
+        except sqlite3.Error as error:
+            raise InputError(
+                f"{path} cannot be used for answers: {error}", "give another file with --answers"
+            ) from error
+        except OSError as error:
+            raise InputError(f"cannot open {path}: {error.strerror}", "give another file with --answers") from error
+
+    def begin(self, most: int) -> str:
+        """Begin a sitting of somebody who consented; gives the key that they come back with.
+
+        Args:
+            most: sittings that there may be.
+
+        Raises:
+            CrowdedError: there are as many.
+        """
+        key = secrets.token_urlsafe(24)
+        with self._adding() as database:
+            (count,) = database.execute("SELECT count(*) FROM sittings").fetchone()
+            if count >= most:
+                raise CrowdedError("too many have begun", "ask the people who run the study")
+            name = f"listener-{secrets.token_hex(6)}"
+            database.execute("INSERT INTO sittings VALUES (?, ?)", (_hashed(key), name))
+        return key
+
+    def sitting(self, key: str) -> Sitting:
+        """The sitting that a key opens.
+
+        Raises:
+            UnknownError: none.
+        """
+        with self._reading() as database:
+            row = database.execute("SELECT listener FROM sittings WHERE key_hash = ?", (_hashed(key),)).fetchone()
+        if row is None:
+            raise UnknownError("there is no such sitting", "open the study's link and begin")
+        return self.of_listener(str(row[0]))
+
+    def of_listener(self, listener: str) -> Sitting:
+        """The sitting of a listener, as it is written down now."""
+        of = (listener,)
+        with self._reading() as database:
+            steps = dict(database.execute("SELECT step, said FROM steps WHERE listener = ?", of).fetchall())
+            seat = database.execute("SELECT session FROM listeners WHERE listener = ?", of).fetchone()
+            (answered,) = database.execute("SELECT count(*) FROM answers WHERE listener = ?", of).fetchone()
+        return Sitting(listener, Done(steps, None if seat is None else int(seat[0]), int(answered)))
+
+    def write_step(self, listener: str, step: str, said: str) -> None:
+        """Write down that something was done; what was written first stands."""
+        with self._adding() as database:
+            database.execute("INSERT INTO steps VALUES (?, ?, ?) ON CONFLICT DO NOTHING", (listener, step, said))
+
+    def seat(self, listener: Listener, sessions: int, *, trials: list[int], every: bool, hour: int) -> bool:
+        """Give a listener the next free session, once; whether one was free.
+
+        Who failed the headphone check gets one too, and takes it from nobody (`sittings/seats.py`).
+
+        Args:
+            listener: what is written down of them; their `session` is not read.
+            sessions: how many the study has.
+            trials: of each session.
+            every: whether listeners count who failed the headphone check.
+            hour: of now, since 1970.
+        """
+        with self._adding() as database:
+            if database.execute("SELECT 1 FROM listeners WHERE listener = ?", (listener.listener,)).fetchone():
+                return True
+            rows = database.execute(
+                "SELECT session, headphones, (SELECT count(*) FROM answers a WHERE a.listener = l.listener),"
+                " (SELECT said FROM steps s WHERE s.listener = l.listener AND s.step = 'seated') FROM listeners l"
+            ).fetchall()
+            seats = [
+                Seat(session, bool(headphones or every), answered >= trials[session], int(seated))
+                for session, headphones, answered, seated in rows
+            ]
+            free = free_session(seats, sessions, hour)
+            if free is None:
+                return False
+            row = astuple(listener)
+            database.execute(f"INSERT INTO listeners ({_LISTENER}) VALUES (?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+                             (*row[:2], free, *row[3:]))  # fmt: skip
+            database.execute("INSERT INTO steps VALUES (?, 'seated', ?)", (listener.listener, str(hour)))
+        return True
+
+    def write_answer(self, given: Given) -> None:
+        """Write down an answer; the first to a trial stands."""
+        with self._adding() as database:
+            database.execute(f"INSERT INTO answers ({_GIVEN}) VALUES ({', '.join('?' * 10)}) ON CONFLICT DO NOTHING",  # noqa: S608
+                             astuple(given))  # fmt: skip
+
+    def listeners(self) -> list[Listener]:
+        """All who began the trials, in that order."""
+        with self._reading() as database:
+            rows = database.execute(f"SELECT {_LISTENER} FROM listeners ORDER BY rowid").fetchall()  # noqa: S608
+        return [Listener(a, b, c, bool(d), bool(e), f, bool(g)) for a, b, c, d, e, f, g in rows]
+
+    def answers(self, listener: str | None = None) -> list[Given]:
+        """All answers, or those of one listener."""
+        with self._reading() as database:
+            rows = database.execute(
+                f"SELECT {_GIVEN} FROM answers WHERE ? IS NULL OR listener = ? ORDER BY rowid",  # noqa: S608
+                (listener, listener),
+            ).fetchall()
+        return [Given(a, b, c, d, e, f, bool(g), h, i, j) for a, b, c, d, e, f, g, h, i, j in rows]
+
+    def sittings(self) -> int:
+        """How many consented."""
+        with self._reading() as database:
+            return int(database.execute("SELECT count(*) FROM sittings").fetchone()[0])
+
+    @property
+    def ticket_key(self) -> bytes:
+        """What tickets are signed with."""
+        with self._reading() as database:
+            return bytes(database.execute("SELECT ticket_key FROM study").fetchone()[0])
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._lock, suppress(sqlite3.Error):
+            self._database.close()
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock:
+            try:
+                yield self._database
+            except sqlite3.Error as error:
+                raise _sentence(error) from error
+
+    @contextmanager
+    def _adding(self) -> Iterator[sqlite3.Connection]:
+        """The file inside one transaction: when this is left without an error, what was added is on the disk."""
+        with self._lock:
+            if not self.path.exists():
+                raise LateError("the file of the answers was taken away", "tell the people who run the study")
+            try:
+                self._database.execute("BEGIN IMMEDIATE")
+                yield self._database
+                self._database.execute("COMMIT")
+            except sqlite3.Error as error:
+                raise _sentence(error) from error
+            finally:
+                if self._database.in_transaction:
+                    with suppress(sqlite3.Error):
+                        self._database.execute("ROLLBACK")
+
+
+def _hashed(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
+
+
+def _sentence(error: sqlite3.Error) -> LateError:
+    said = str(error)
+    if "full" in said:
+        return LateError("the disk is full", "tell the people who run the study; nothing that you said is lost")
+    return LateError("the answer could not be written down", "try again; nothing that you said before is lost")

@@ -1,0 +1,137 @@
+"""Differences between two sets of melodies in how different their melodies are, with p-values of a permutation test.
+
+The melodies of both are dealt out anew at random (`deals`), and a difference d is told where hardly any deal has one as
+large: p = (1 + number of deals with |d*| >= |d|) / (1 + number of deals). No melody is dealt twice, so that dealing
+makes no duplicates.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.metrics.alike import equal_numbers, equal_sets
+from cantilena.metrics.deals import DEALS, random_deals, too_few
+from cantilena.metrics.distinct_kernels import distinct_in_deals
+from cantilena.metrics.diversity import melody_numbers
+from cantilena.metrics.ngrams import note_ngrams
+from cantilena.metrics.permutation import UNDEFINED, Difference
+from cantilena.music import Line
+
+Labels = NDArray[np.generic]
+
+
+def set_differences(
+    names: tuple[str, str],
+    lines: tuple[Line, Line],
+    rng: np.random.Generator,
+    *,
+    pieces: tuple[Labels | None, Labels | None] = (None, None),
+    deals: int = DEALS,
+) -> list[Difference]:
+    """Test how different the melodies of two sets are: `different_melodies` and `distinct_4`.
+
+    Melodies of one piece resemble each other and are not independent: of each piece one melody is kept, drawn at
+    random. Then the sets are made equal, since both numbers fall as a set grows: in melodies for `different_melodies`,
+    in notes too for `distinct_4`. The values are those of the sets that are left.
+
+    Args:
+        names: of the two systems.
+        lines: their melodies.
+        rng: decides which melodies stay, and deals.
+        pieces: of each system, `(melodies,)` the piece of each melody, as any labels; None where each is its own.
+        deals: how many times.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> varied = GridEncoding().line(np.random.default_rng(1).integers(2, 20, (60, 16)))
+        >>> dull = varied[np.zeros(60, int)]
+        >>> found = set_differences(("dull", "varied"), (dull, varied), np.random.default_rng(1))
+        >>> [(one.metric, round(one.value, 3), one.p) for one in found]
+        [('different_melodies', 0.983, 0.0005), ('distinct_4', 0.981, 0.0005)]
+    """
+    first, second = (
+        line if labels is None else one_of_each(line, labels, rng) for line, labels in zip(lines, pieces, strict=True)
+    )
+    as_many, as_long = equal_numbers(first, second, rng=rng), equal_sets(first, second, rng=rng)
+    melodies = melody_numbers(joined_lines(*as_many))
+    ngrams = note_ngrams(joined_lines(*as_long), 4)
+    fours = np.unique(ngrams.number, return_inverse=True)[1].astype(np.int64)
+    return [
+        _tested(names, "different_melodies", melodies, np.arange(len(melodies)), as_many, rng, deals),
+        _tested(names, "distinct_4", fours, ngrams.melody, as_long, rng, deals),
+    ]
+
+
+def _tested(
+    names: tuple[str, str],
+    metric: str,
+    number: NDArray[np.int64],
+    melody: NDArray[np.int64],
+    lines: Sequence[Line],
+    rng: np.random.Generator,
+    deals: int,
+) -> Difference:
+    """The difference between the shares of different things that two sets say, as `distinct_in_deals` takes them."""
+    ours, melodies = lines[0].melodies, sum(line.melodies for line in lines)
+    shares = distinct_in_deals(number, melody, (np.arange(melodies) < ours)[None])[0]
+    value = float(shares[1] - shares[0])
+    known = math.isfinite(value)
+    reason = too_few(melodies, ours) or ("" if known else UNDEFINED)
+    if reason:
+        return Difference(*names, metric, value if known else None, reason=reason)
+    as_large = defined = 0
+    for dealt in random_deals(melodies, ours, deals, rng):
+        shares = distinct_in_deals(number, melody, dealt)
+        distance = np.abs(shares[:, 1] - shares[:, 0])
+        as_large += int((distance >= abs(value) - 1e-12).sum())
+        defined += int((~np.isnan(distance)).sum())
+    return Difference(*names, metric, value, (1 + as_large) / (1 + defined))
+
+
+def one_of_each(line: Line, pieces: Labels, rng: np.random.Generator) -> Line:
+    """One melody of each piece, drawn at random, in the order of the line.
+
+    Args:
+        line: the melodies.
+        pieces: `(melodies,)`: the piece of each, as any labels.
+        rng: draws.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> line = GridEncoding().line(np.array([[14], [16], [18]]))
+        >>> one_of_each(line, np.array(["a", "b", "b"]), np.random.default_rng(1)).melodies
+        2
+    """
+    order = rng.permutation(line.melodies)
+    return line[np.sort(order[np.unique(np.asarray(pieces)[order], return_index=True)[1]])]
+
+
+def joined_lines(first: Line, second: Line) -> Line:
+    """The melodies of two lines as one, the shorter one padded.
+
+    Args:
+        first: whose melodies come first.
+        second: whose come after.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> short, long = (GridEncoding().line(np.full((2, steps), 14)) for steps in (3, 5))
+        >>> joined_lines(short, long).length.tolist()
+        [3, 3, 5, 5]
+    """
+    steps = max(first.steps, second.steps)
+
+    def padded(values: NDArray[Any], filling: int) -> NDArray[Any]:
+        return np.pad(values, ((0, 0), (0, steps - values.shape[1])), constant_values=filling)
+
+    return Line.of(
+        np.concatenate([padded(line.event, 0) for line in (first, second)]),
+        np.concatenate([padded(line.pitch, -1) for line in (first, second)]),
+        np.concatenate([padded(line.pitch_classes, 0) for line in (first, second)]),
+        np.concatenate([first.length, second.length]),
+    )

@@ -1,0 +1,1 @@
+"""Metrics of styles: clusters of melodies, their names, classification accuracy."""

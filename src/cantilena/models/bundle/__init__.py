@@ -1,0 +1,1 @@
+"""Model bundles: one self-describing safetensors file."""

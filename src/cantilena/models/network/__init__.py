@@ -1,0 +1,1 @@
+"""Recurrent and Transformer networks, in torch and in numpy."""

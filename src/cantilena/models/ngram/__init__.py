@@ -1,0 +1,1 @@
+"""N-gram models, and their interpolation with a network."""

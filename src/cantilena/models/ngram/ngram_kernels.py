@@ -1,0 +1,189 @@
+"""The loops of the n-gram, compiled by numba when one is first asked.
+
+Whoever calls them has checked what they index: tokens lie in the vocabulary, edges are sorted and lead back to earlier
+nodes, and each node has followers (`ngram_bundle` checks those of a file).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.runtime import compiled
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+_LEAST = 1e-300
+"""Nothing is less probable: the product of very many distrusted contexts is no zero."""
+
+
+@compiled
+def find(keys: Ints, key: int) -> int:
+    """The first place in sorted `keys` whose key is not below `key` (numpy's own search takes seconds to compile)."""
+    low, high = 0, len(keys)
+    while low < high:
+        middle = (low + high) // 2
+        if keys[middle] < key:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled
+def long_term(
+    line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float, p: Floats
+) -> None:
+    """Probability of the token after `line` by the training pieces; written into `p`, `(vocabulary,)`.
+
+    From the empty context (on top of an even chance for all) to the longest that was counted, of k tokens:
+    p_k(w) = (c(w) + e T p_(k-1)(w)) / (c + e T), with c the context's count, T its number of different followers and
+    e = 1 + caution k. Without caution this is Witten-Bell.
+    """
+    p[:] = 1.0 / len(p)
+    start = len(p)  # the symbol before the first token
+    node = 0
+    for depth in range(order):
+        if depth > 0:
+            back = len(line) - depth
+            if back < -1:
+                return
+            key = node * (start + 1) + (line[back] if back >= 0 else start)
+            place = find(edges, key)
+            if place == len(edges) or edges[place] != key:
+                return
+            node = place + 1
+        total = 0
+        for entry in range(first[node], first[node + 1]):
+            total += counts[entry]
+        doubt = (1.0 + caution * depth) * (first[node + 1] - first[node])
+        for token in range(len(p)):
+            p[token] *= doubt / (total + doubt)
+        for entry in range(first[node], first[node + 1]):
+            p[followers[entry]] += counts[entry] / (total + doubt)
+
+
+@compiled
+def in_piece(line: Ints, matches: Ints, caution: float, p: Floats, seen: Ints) -> int:
+    """Probability of the token after `line` by the piece itself: `p` comes in as the long-term one, goes out as this.
+
+    As `long_term`, with the same e = caution for all lengths.
+
+    Args:
+        line: `(steps,)` the piece so far.
+        matches: `(steps,)`: for how many tokens the piece's end equals what ends at each earlier step.
+        caution: how late contexts are trusted; 1 is Witten-Bell.
+        p: `(vocabulary,)`.
+        seen: `(vocabulary,)` room to count in.
+
+    Returns:
+        The longest match.
+    """
+    steps = len(line)
+    longest = 0
+    for place in range(steps - 1):
+        longest = max(longest, matches[place])
+    seen[:] = 0
+    total, kinds = 0, 0
+    for place in range(-1, steps - 1):  # depth 0: every token so far, the first included
+        total += 1
+        if seen[line[place + 1]] == 0:
+            kinds += 1
+        seen[line[place + 1]] += 1
+    for depth in range(longest + 1):
+        if depth > 0:  # leave out what followed shorter matches
+            for place in range(-1, steps - 1):
+                if (place < 0 and depth == 1) or (place >= 0 and matches[place] == depth - 1):
+                    token = line[place + 1]
+                    seen[token] -= 1
+                    total -= 1
+                    if seen[token] == 0:
+                        kinds -= 1
+        if total == 0:
+            break
+        doubt = caution * kinds
+        for token in range(len(p)):
+            p[token] = (seen[token] + doubt * p[token]) / (total + doubt)
+    return longest
+
+
+@compiled
+def longer_matches(line: Ints, matches: Ints, most: int) -> None:
+    """Bring `matches` up to date after the last token of `line` was added, in place; its last entry is not read."""
+    last = len(line) - 1
+    if last < 0:
+        return
+    for place in range(last - 1, -1, -1):
+        if line[place] == line[last]:
+            matches[place] = min((matches[place - 1] if place > 0 else 0) + 1, most)
+        else:
+            matches[place] = 0
+    matches[last] = 0
+
+
+@compiled
+def mixed(
+    line: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
+    caution_in_piece: float, weights: Floats, p: Floats, copied: Floats, seen: Ints, log_p: Floats,
+) -> None:  # fmt: skip
+    """Log p of the token after `line` under both, into `log_p`, `(vocabulary,)`; `p`, `copied`, `seen` are room."""
+    long_term(line, edges, first, followers, counts, order, caution, p)
+    copied[:] = p
+    weight = weights[in_piece(line, matches, caution_in_piece, copied, seen)]
+    for token in range(len(p)):
+        log_p[token] = np.log(max((1.0 - weight) * p[token] + weight * copied[token], _LEAST))
+
+
+@compiled
+def predict(
+    lines: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
+    caution_in_piece: float, weights: Floats, log_p: Floats,
+) -> None:  # fmt: skip
+    """Log p of the next token of many pieces of equal length, `(melodies, vocabulary)`, into `log_p`."""
+    vocabulary = log_p.shape[1]
+    p, copied, seen = np.empty(vocabulary), np.empty(vocabulary), np.empty(vocabulary, np.int64)
+    for melody in range(lines.shape[0]):
+        mixed(
+            lines[melody], matches[melody], edges, first, followers, counts, order, caution, caution_in_piece, weights,
+            p, copied, seen, log_p[melody],
+        )  # fmt: skip
+
+
+@compiled
+def predict_all(
+    lines: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
+    caution_in_piece: float, weights: Floats, log_p: Floats,
+) -> None:  # fmt: skip
+    """Log p of every step of many pieces, `(melodies, steps, vocabulary)`, into `log_p`."""
+    vocabulary = log_p.shape[2]
+    p, copied, seen = np.empty(vocabulary), np.empty(vocabulary), np.empty(vocabulary, np.int64)
+    matches = np.zeros(lines.shape[1], np.int64)
+    for melody in range(lines.shape[0]):
+        line, out = lines[melody], log_p[melody]
+        for step in range(lines.shape[1]):
+            longer_matches(line[:step], matches[:step], len(weights) - 1)
+            mixed(
+                line[:step], matches[:step], edges, first, followers, counts, order, caution, caution_in_piece, weights,
+                p, copied, seen, out[step],
+            )  # fmt: skip
+
+
+@compiled
+def both(
+    line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
+    caution_in_piece: float, most: int, vocabulary: int,
+) -> tuple[Floats, Floats, Ints]:  # fmt: skip
+    """Of each step of one piece: its long-term p, its in-piece p, and the longest match; `(steps,)` each."""
+    steps = len(line)
+    by_training, by_piece, longest = np.empty(steps), np.empty(steps), np.empty(steps, np.int64)
+    matches = np.zeros(steps, np.int64)
+    p, seen = np.empty(vocabulary), np.empty(vocabulary, np.int64)
+    for step in range(steps):
+        heard = line[:step]
+        longer_matches(heard, matches[:step], most)
+        long_term(heard, edges, first, followers, counts, order, caution, p)
+        by_training[step] = p[line[step]]
+        longest[step] = in_piece(heard, matches[:step], caution_in_piece, p, seen)
+        by_piece[step] = p[line[step]]
+    return by_training, by_piece, longest

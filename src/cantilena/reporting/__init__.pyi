@@ -1,0 +1,14 @@
+from .csv_table import csv_table as csv_table
+from .data import NoteProbabilities as NoteProbabilities
+from .data import ReportData as ReportData
+from .data import Results as Results
+from .data import RewardHistory as RewardHistory
+from .data import SystemMelodies as SystemMelodies
+from .data import TrainingCurve as TrainingCurve
+from .html import write_report as write_report
+from .report_findings import CopiedPassage as CopiedPassage
+from .report_findings import Distribution as Distribution
+from .report_findings import Remark as Remark
+from .rule_page import rule_page as rule_page
+from .tables import table_markdown as table_markdown
+from .tables import table_text as table_text

@@ -1,0 +1,181 @@
+"""What a report is made of: plain data, handed over by whoever ran the experiment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.metrics import SelfSimilarity
+from cantilena.music import Melody
+from cantilena.reporting.report_findings import CopiedPassage, DifferenceTested, Distribution, Remark
+
+PEOPLE = "human"
+"""The name of people's melodies in every table."""
+
+Results = Mapping[str, Any]
+"""The object of results.json: `{"systems": {NAME: {"melodies": n, "metrics": {METRIC: {"value", "low", "high"}}}}}`.
+
+A value may be None, with a `reason` beside it.
+"""
+
+
+@dataclass(frozen=True)
+class SystemMelodies:
+    """The melodies of one system, to hear and to see.
+
+    Args:
+        name: as in the results: `human`, `lstm`, `lstm+rl`, ..
+        description: what the system is, a sentence.
+        melodies: in the order of their files.
+        folder: where the files lie, relative to the report: `melodies/lstm`; they are named 001.mid, 001.wav, ..
+    """
+
+    name: str
+    description: str
+    melodies: Sequence[Melody]
+    folder: str
+
+    def stem(self, index: int) -> str:
+        """A melody's file without its suffix, relative to the report.
+
+        Example:
+            >>> SystemMelodies("lstm", "", [], "melodies/lstm").stem(0)
+            'melodies/lstm/001'
+        """
+        digits = max(3, len(str(len(self.melodies))))
+        return f"{self.folder.rstrip('/')}/{index + 1:0{digits}}"
+
+
+@dataclass(frozen=True)
+class TrainingCurve:
+    """How a network learned.
+
+    Args:
+        name: whose curve.
+        train: nats a step on what it learned from, one number an epoch.
+        valid: nats a step on held-out pieces, one number an epoch.
+    """
+
+    name: str
+    train: Sequence[float]
+    valid: Sequence[float]
+
+
+@dataclass(frozen=True)
+class RewardHistory:
+    """What tuning was rewarded with, update by update: the paper's figure 10, split by rule.
+
+    Args:
+        name: whose tuning.
+        steps: environment steps done, ascending.
+        terms: mean reward a melody by rule, each as long as `steps`.
+        log_p: mean log-likelihood under the prior, nats a step.
+        kl: mean KL divergence from the prior, nats a step.
+        accuracy: of the discriminators of a critic, on melodies new to them; empty without one.
+    """
+
+    name: str
+    steps: Sequence[int]
+    terms: Mapping[str, Sequence[float]]
+    log_p: Sequence[float] = ()
+    kl: Sequence[float] = ()
+    accuracy: Sequence[float] = ()
+
+    @property
+    def total(self) -> NDArray[np.float64]:
+        """The sum of the rules' rewards, `(updates,)`."""
+        return np.asarray(np.sum([np.asarray(term) for term in self.terms.values()], axis=0), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class NoteProbabilities:
+    """What a model thought at each step of one melody: the paper's figures 8 and 9.
+
+    Args:
+        name: whose probabilities.
+        probabilities: `(steps, classes)`, rows that sum to 1.
+        classes: the tokens' names, in the order of the columns.
+        tokens: `(steps,)`, the token that was taken at each step.
+    """
+
+    name: str
+    probabilities: NDArray[np.floating[Any]]
+    classes: Sequence[str]
+    tokens: Sequence[int]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything that a report tells.
+
+    Args:
+        results: what was measured.
+        melodies: what can be heard, in the order in which it shall be shown.
+        curves: how the networks learned.
+        rewards: how tuning went.
+        probabilities: note probabilities of the LSTM and the tuned model.
+        corpus: facts of the corpus, as many as are known of those that `cantilena corpus read --json` answers.
+        options: what the run was asked; nested options as nested mappings.
+        seeds: seeds by their use.
+        versions: versions by library.
+        timings: seconds by stage.
+        intervals: how the intervals were made, a sentence.
+        tuned: pairs of systems, the untuned and the tuned one, the main pair first.
+        title: what the report is called.
+        published: whether what others published stands beside this run's numbers.
+        verdicts: what follows from the numbers, in sentences.
+        differences: pairs of systems, number by number, tested and corrected.
+        distributions: features of melodies, to be drawn over one another.
+        similarity: how the melodies of each system are like themselves.
+        copies: what melodies have in common with the corpus.
+        listener: by system, what the machine listener answered (`listener_rows`).
+        method: how the numbers were made, paragraphs.
+        hashes: sha256 by what it is of: corpus, bundles, folders.
+    """
+
+    results: Results
+    melodies: Sequence[SystemMelodies] = ()
+    curves: Sequence[TrainingCurve] = ()
+    rewards: Sequence[RewardHistory] = ()
+    probabilities: Sequence[NoteProbabilities] = ()
+    corpus: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    seeds: Mapping[str, int] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    intervals: str = (
+        "Intervals are 95 %. Numbers counted per melody: bootstrap by piece, 1,000 times. Numbers of a whole set "
+        "(different melodies, distinct-4): half the melodies drawn without replacement, 200 times, because drawing "
+        "with replacement would itself make duplicates."
+    )
+    tuned: Sequence[tuple[str, str]] = (("lstm", "lstm+rl"), ("lstm-events", "lstm-events+rl"))
+    title: str = "Melodies by the LSTM and by the LSTM tuned with reinforcement learning"
+    published: bool = True
+    verdicts: Sequence[Remark] = ()
+    differences: Sequence[DifferenceTested] = ()
+    distributions: Sequence[Distribution] = ()
+    similarity: Sequence[SelfSimilarity] = ()
+    copies: Sequence[CopiedPassage] = ()
+    listener: Mapping[str, Any] = field(default_factory=dict)
+    method: Sequence[str] = ()
+    hashes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def systems(self) -> Mapping[str, Any]:
+        """The systems of the results, by name, people first."""
+        systems = self.results.get("systems", {})
+        return people_first(systems) if isinstance(systems, Mapping) else {}
+
+
+def people_first(systems: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with people's entry at the beginning, where there is one.
+
+    Example:
+        >>> list(people_first({"lstm": 1, "human": 2}))
+        ['human', 'lstm']
+    """
+    return {name: systems[name] for name in sorted(systems, key=lambda name: name != PEOPLE)}

@@ -1,0 +1,137 @@
+"""What melodies have in common with the corpus, arranged for a report: the longest passages first, with both scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cantilena.io import NoteLook
+from cantilena.music import Melody
+from cantilena.reporting.data import ReportData, SystemMelodies
+from cantilena.reporting.report_findings import CopiedPassage
+from cantilena.reporting.scores import followed, packed
+from cantilena.reporting.text import counted
+
+MOST_DRAWN = 8
+"""Passages whose scores are drawn; the others are told in a table."""
+
+COPIED = "copied"
+"""The class of notes that are copied."""
+
+_WIDTH = 520
+
+
+@dataclass(frozen=True)
+class Staff:
+    """One of the two scores of a passage.
+
+    Args:
+        title: whose it is.
+        bars: which bars, in words.
+        seconds: how long it lasts.
+        payload: its score and notes, packed; nothing where it has no notes.
+    """
+
+    title: str
+    bars: str
+    seconds: float
+    payload: str
+
+
+@dataclass(frozen=True)
+class CopiedRow:
+    """A passage as the page shows it.
+
+    Args:
+        anchor: by which it is linked.
+        passage: the passage.
+        card: the anchor of its melody's card; nothing if the melody is not one of those that are shown.
+        staves: the melody's bars and the piece's; none where they are not drawn.
+    """
+
+    anchor: str
+    passage: CopiedPassage
+    card: str
+    staves: tuple[Staff, ...] = ()
+
+    @property
+    def brief(self) -> str:
+        """What a melody's card says of it."""
+        return f"{counted(self.passage.notes, 'note')} as in {self.passage.source_title or self.passage.source_file}"
+
+
+def copied_rows(data: ReportData) -> tuple[CopiedRow, ...]:
+    """The passages, the longest first; the first eight with their scores.
+
+    Args:
+        data: what the report is made of.
+    """
+    ordered = sorted(data.copies, key=lambda one: (-one.notes, one.system, one.label))
+    cards = {id(one): _card_of(one, data.melodies) for one in ordered}
+    return tuple(
+        CopiedRow(f"copy-{number}", one, cards[id(one)], _staves(one) if number <= MOST_DRAWN else ())
+        for number, one in enumerate(ordered, start=1)
+    )
+
+
+def by_card(rows: Sequence[CopiedRow]) -> dict[str, CopiedRow]:
+    """The longest passage of each melody that has a card, by the card's anchor."""
+    longest: dict[str, CopiedRow] = {}
+    for row in rows:
+        if row.card:
+            longest.setdefault(row.card, row)
+    return longest
+
+
+def card_anchor(system: int, melody: int) -> str:
+    """By what a melody's card is linked: the system's place among those that can be heard, and the melody's.
+
+    Example:
+        >>> card_anchor(0, 11)
+        'melody-1-12'
+    """
+    return f"melody-{system + 1}-{melody + 1}"
+
+
+def bars_in_words(bars: str) -> str:
+    """Which bars.
+
+    Example:
+        >>> bars_in_words("5-8"), bars_in_words("5")
+        ('bars 5–8', 'bar 5')
+    """
+    return f"bars {bars.replace('-', '–')}" if "-" in bars else f"bar {bars}"
+
+
+def heard(data: ReportData) -> list[SystemMelodies]:
+    """The systems whose melodies can be heard."""
+    return [system for system in data.melodies if system.melodies]
+
+
+def _card_of(passage: CopiedPassage, melodies: Sequence[SystemMelodies]) -> str:
+    there = [system for system in melodies if system.melodies]
+    for place, system in enumerate(there):
+        if system.name != passage.system:
+            continue
+        if passage.melody is not None:
+            return card_anchor(place, passage.melody) if 0 <= passage.melody < len(system.melodies) else ""
+        for index, melody in enumerate(system.melodies):
+            if passage.label in (system.stem(index).rsplit("/", 1)[-1], melody.source, melody.title):
+                return card_anchor(place, index)
+    return ""
+
+
+def _staves(passage: CopiedPassage) -> tuple[Staff, ...]:
+    whose = f"{passage.system}, {passage.label}"
+    return (
+        _staff(whose, passage.bars, passage.excerpt, passage.first, passage.notes),
+        _staff(passage.source, passage.source_bars, passage.source_excerpt, passage.source_first, passage.notes),
+    )
+
+
+def _staff(title: str, bars: str, melody: Melody, first: int, notes: int) -> Staff:
+    told = bars_in_words(bars)
+    if not melody.sounding:
+        return Staff(title, told, 0.0, "")
+    looks = {note: NoteLook(kind=COPIED) for note in range(first, min(first + notes, len(melody.sounding)))}
+    return Staff(title, told, melody.seconds, packed(followed(melody, width=_WIDTH, looks=looks, with_roll=False)))

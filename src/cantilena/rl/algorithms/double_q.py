@@ -1,0 +1,35 @@
+"""Double deep Q-learning on whole melodies: the learner chooses, the target network judges.
+
+The maximum of noisy values is too high on average, and Q-learning learns from it; so the action is chosen by one
+network and valued by the other (van Hasselt et al. 2016, arXiv 1509.06461; future work in the paper's section XII):
+
+    r_t = log p(a_t given s_t) + r_MT(t) / c
+    y_t = r_t + gamma Q'(s_{t+1}, argmax_a Q(s_{t+1}, a))          at the last step y = r
+    loss = mean (Q(s_t, a_t) - y_t)^2
+"""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from cantilena.rl.algorithms.targets import td_target
+from cantilena.rl.algorithms.value_learning import Batch, ValueLearner, in_next_state
+
+
+class DoubleQLearning(ValueLearner):
+    """The learner `double-q`: the model's scores are action values."""
+
+    policy = "softmax-q"
+
+    def targets(self, batch: Batch) -> Tensor:
+        """`(melodies, steps)`: reward and the discounted value of the learner's own next choice."""
+        target: Tensor = td_target(
+            "double-q",
+            batch.log_p + batch.music,
+            in_next_state(batch.target_values),
+            None,
+            self.options.value.gamma,
+            next_online_scores=in_next_state(batch.values),
+            terminal=batch.terminal,
+        )
+        return target

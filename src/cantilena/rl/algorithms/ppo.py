@@ -1,0 +1,114 @@
+"""Proximal policy optimisation, the field's habit, on whole melodies.
+
+The reward is that of `rloo`, r_t = r_MT(t) / c + log p(a_t) - log pi_old(a_t), so that c is again the weight of the
+KL divergence from the prior. A network of its own estimates the reward to go V_t before each step, and with it the
+advantage (generalised advantage estimation, Schulman et al. 2016, arXiv 1506.02438; no discount)
+
+    delta_t = r_t + V_{t+1} - V_t          A_t = delta_t + lambda A_{t+1}          V = A = 0 after the last step
+
+Several passes over the same melodies, in minibatches, maximise (Schulman et al. 2017, arXiv 1707.06347)
+
+    mean min( rho_t A_t, clip(rho_t, 1 - e, 1 + e) A_t ) + beta H(pi)          rho_t = pi(a_t) / pi_old(a_t)
+
+with the advantages of a minibatch brought to mean 0 and variance 1, and minimise (V_t - A_t - V_t,old)^2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from cantilena.rl.algorithms.step_values import StepValues
+from cantilena.rl.learner import Learner, TuningTask, account, chosen
+from cantilena.rl.rollout import Update, entropy
+from cantilena.training.checkpointing import load_optimizer, optimizer_tensors, under
+
+_VALUES = "values."
+_OPTIMIZER = "optimizer."
+
+
+class Ppo(Learner):
+    """The learner `ppo`: the model's scores are the policy's logits."""
+
+    policy = "likelihood"
+
+    def __init__(self, task: TuningTask) -> None:
+        super().__init__(task)
+        vocabulary = len(task.reward.encoding.vocabulary)
+        self.values = StepValues(vocabulary, task.options.steps, task.options.seed).to(task.generator.device)
+        self.value_optimizer = torch.optim.Adam(self.values.parameters(), lr=3e-3)
+
+    def update(self, progress: float) -> Update:
+        """Sample a batch of melodies, score it, and go over it several times; `progress` runs from 0 to 1."""
+        tokens = self.play()
+        terms = self.judge(tokens)
+        with torch.no_grad():
+            log_policy = self.log_probs(self.composer(), tokens)
+            log_prior = self.log_probs(self.prior, tokens)
+            log_old, log_p = chosen(log_policy, tokens), chosen(log_prior, tokens)
+            rewards = self.music(terms, tokens) + log_p - log_old
+            values = self.values(tokens)
+            advantages = advantage_estimates(rewards, values, self.options.policy.gae)
+            returns = advantages + values
+        for rows in self._minibatches(len(tokens)):
+            loss = self._learn(tokens[rows], log_old[rows], advantages[rows], returns[rows])
+        return account(terms, log_p, log_policy, log_prior, loss)
+
+    def _learn(self, tokens: Tensor, log_old: Tensor, advantages: Tensor, returns: Tensor) -> float:
+        """One step of the policy and one of the values, on one minibatch."""
+        edge = self.options.policy.ratio_clip
+        log_policy = self.log_probs(self.composer(), tokens)
+        ratio = (chosen(log_policy, tokens) - log_old).exp()
+        scaled = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        gain = torch.minimum(ratio * scaled, ratio.clamp(1.0 - edge, 1.0 + edge) * scaled)
+        loss = -(gain + self.options.policy.entropy_bonus * entropy(log_policy)).mean()
+        self.descend(loss)
+
+        error = (self.values(tokens) - returns).square().mean()
+        self.value_optimizer.zero_grad()
+        error.backward()
+        self.value_optimizer.step()
+        return float(loss.detach())
+
+    def _minibatches(self, melodies: int) -> list[Tensor]:
+        """The rows of each minibatch of each pass."""
+        number = max(min(self.options.policy.minibatches, melodies // 2), 1)  # one melody alone has no deviation
+        parts: list[Tensor] = []
+        for _ in range(self.options.policy.passes):
+            order = torch.randperm(melodies, generator=self.generator, device=self.generator.device)
+            parts.extend(order.tensor_split(number))
+        return parts
+
+    def state(self) -> dict[str, Tensor]:
+        """Tensors that a resumed run needs beside the model and its optimizer: the values and theirs."""
+        values = {f"{_VALUES}{name}": tensor for name, tensor in self.values.state_dict().items()}
+        return {**values, **{f"{_OPTIMIZER}{n}": t for n, t in optimizer_tensors(self.value_optimizer).items()}}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what `state` gave."""
+        self.values.load_state_dict(under(_VALUES, state))
+        load_optimizer(self.value_optimizer, under(_OPTIMIZER, state))
+
+
+def advantage_estimates(rewards: Tensor, values: Tensor, lam: float) -> Tensor:
+    """Generalised advantages `(melodies, steps)`, undiscounted, from rewards and values of the same shape.
+
+    Args:
+        rewards: at each step.
+        values: estimated reward to go before each step.
+        lam: lambda; 1 is the reward to go less its estimate, 0 looks one step ahead.
+
+    Example:
+        >>> advantage_estimates(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 0.5]]), lam=1.0).tolist()
+        [[2.5, 1.5]]
+    """
+    after = torch.cat([values[:, 1:], torch.zeros_like(values[:, :1])], dim=1)
+    delta = rewards + after - values
+    advantage = torch.zeros_like(delta)
+    ahead = torch.zeros_like(delta[:, 0])
+    for step in range(delta.shape[1] - 1, -1, -1):
+        ahead = delta[:, step] + lam * ahead
+        advantage[:, step] = ahead
+    return advantage

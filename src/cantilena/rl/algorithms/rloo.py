@@ -1,0 +1,61 @@
+"""Policy gradient on whole melodies with a leave-one-out baseline.
+
+What is maximised, with p the frozen prior and pi the policy:
+
+    J = E_pi [ sum_t  r_MT(t) / c + log p(a_t) - log pi(a_t) ]
+
+so c is the weight of the KL divergence from the prior, and there is no further KL term. The gradient (REINFORCE,
+Williams 1992) is E[ sum_t grad log pi(a_t) (G_t - b_t) ] with the reward to go G_t = sum_{t' >= t} of the bracket; the
+sampled log-ratio of the step itself stands in G_t, without which the KL of a step would give no gradient for that
+step. The baseline b_t of a melody is the mean of G_t over the other melodies of its group (Kool et al. 2019; Ahmadian
+et al. 2024, arXiv 2402.14740): it needs no value network and leaves the gradient unbiased. An entropy bonus beta adds
+beta H(pi(. given s_t)) at each step, differentiated exactly.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from cantilena.rl.learner import Learner, account, chosen
+from cantilena.rl.rollout import Update, entropy
+
+
+class Rloo(Learner):
+    """The learner `rloo`: the model's scores are the policy's logits."""
+
+    policy = "likelihood"
+
+    def update(self, progress: float) -> Update:
+        """Sample a batch of melodies, score it, and take one step; `progress` runs from 0 to 1."""
+        tokens = self.play()
+        terms = self.judge(tokens)
+        log_policy = self.log_probs(self.composer(), tokens)
+        with torch.no_grad():
+            log_prior = self.log_probs(self.prior, tokens)
+        log_pi, log_p = chosen(log_policy, tokens), chosen(log_prior, tokens)
+
+        to_go = sum_from_here(self.music(terms, tokens) + log_p - log_pi.detach())
+        advantage = to_go - mean_of_others(to_go, self.options.policy.group)
+        loss = -(log_pi * advantage).sum(1).mean()
+        if self.options.policy.entropy_bonus:
+            loss = loss - self.options.policy.entropy_bonus * entropy(log_policy).sum(1).mean()
+
+        self.descend(loss)
+        return account(terms, log_p, log_policy, log_prior, float(loss.detach()))
+
+
+def sum_from_here(values: Tensor) -> Tensor:
+    """`(melodies, steps)`: the sum of each row from each step to its end."""
+    return values.flip(1).cumsum(1).flip(1)
+
+
+def mean_of_others(values: Tensor, group: int = 0) -> Tensor:
+    """`(melodies, steps)`: at each step, the mean over the other melodies of the row's group; 0 is one group of all.
+
+    Example:
+        >>> mean_of_others(torch.tensor([[1.0], [2.0], [6.0]])).tolist()
+        [[4.0], [3.5], [1.5]]
+    """
+    rows = values.view(-1, group or len(values), values.shape[1])
+    return ((rows.sum(1, keepdim=True) - rows) / (rows.shape[1] - 1)).view_as(values)

@@ -1,0 +1,191 @@
+"""The loops behind the rules, compiled by numba when a rule first runs.
+
+Only walks through a melody that arrays say badly live here; what they find, the files of the rules turn into rewards
+and the statistics count. `codes` are those of `reading.codes`: 0 off, 1 hold, 2 + pitch.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.runtime import compiled
+
+
+@compiled
+def equal_events(
+    codes: NDArray[np.int16], length: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
+    """Walk back from each step over equal events, offs and holds, until another pitch.
+
+    Returns:
+        How many equal events were met, counted up to `most`; and whether an off or hold of another kind was passed.
+    """
+    equal = np.zeros(codes.shape, np.int16)
+    passed = np.zeros(codes.shape, np.bool_)
+    for melody in range(codes.shape[0]):
+        for step in range(length[melody]):
+            for back in range(step - 1, -1, -1):
+                if codes[melody, back] == codes[melody, step]:
+                    equal[melody, step] += 1
+                    if equal[melody, step] == most:
+                        break
+                elif codes[melody, back] < 2:
+                    passed[melody, step] = True
+                else:
+                    break
+    return equal, passed
+
+
+@compiled
+def leap_outcomes(codes: NDArray[np.int16], length: NDArray[np.int64], leap: int, patience: int) -> NDArray[np.int8]:
+    """What each step does to the leap that is pending: 1 resolves it, -1 doubles it, 0 neither."""
+    outcome = np.zeros(codes.shape, np.int8)
+    for melody in range(codes.shape[0]):
+        before = -1  # the tone before; none yet
+        direction = 0  # of the pending leap: 1 up, -1 down, 0 none pending
+        origin = 0  # the tone it left
+        since = 0  # steps since the last leap
+        for step in range(length[melody]):
+            tone = codes[melody, step]
+            if tone < 2:
+                since += 1
+                continue
+            if before >= 0 and abs(tone - before) >= leap:
+                towards = 1 if tone > before else -1
+                if direction == 0:
+                    direction, origin = towards, before
+                elif direction == towards:
+                    outcome[melody, step] = -1
+                else:
+                    outcome[melody, step] = 1 if since > patience else 0
+                    direction = 0
+                since = 0
+            else:
+                since += 1
+                if direction * (tone - origin) <= 0 and direction != 0:
+                    outcome[melody, step] = 1
+                    direction = 0
+            before = tone
+    return outcome
+
+
+@compiled
+def autocorrelations(
+    values: NDArray[np.float64], first: NDArray[np.int64], length: NDArray[np.int64], lags: int
+) -> NDArray[np.float64]:
+    """The autocorrelation of each melody up to each step from `first` on, `(lags, melodies, steps)`; else NaN.
+
+    Sums run in numpy's order (eight partial sums), so that a value on the threshold of a rule falls on the side on
+    which the reference has it.
+    """
+    melodies, steps = values.shape
+    rho = np.full((lags, melodies, steps), np.nan)
+    centred = np.empty(steps)
+    for melody in range(melodies):
+        total = 0.0
+        for step in range(length[melody]):
+            total += values[melody, step]
+            if step < first[melody]:
+                continue
+            n = step + 1
+            mean = total / n
+            for place in range(n):
+                centred[place] = values[melody, place] - mean
+            variance = _lagged_sum(centred, n, 0) / n
+            if variance > 0:
+                for lag in range(1, lags + 1):
+                    rho[lag - 1, melody, step] = _lagged_sum(centred, n, lag) / n / variance
+    return rho
+
+
+@compiled
+def _lagged_sum(x: NDArray[np.float64], n: int, lag: int) -> float:
+    """The sum of x[t] x[t + lag] over the first n entries, in the order in which numpy adds up to 128 numbers."""
+    terms = max(n - lag, 0)
+    eights = terms - terms % 8
+    a = b = c = d = e = f = g = h = 0.0
+    for t in range(0, eights, 8):
+        a += x[t] * x[t + lag]
+        b += x[t + 1] * x[t + 1 + lag]
+        c += x[t + 2] * x[t + 2 + lag]
+        d += x[t + 3] * x[t + 3 + lag]
+        e += x[t + 4] * x[t + 4 + lag]
+        f += x[t + 5] * x[t + 5 + lag]
+        g += x[t + 6] * x[t + 6 + lag]
+        h += x[t + 7] * x[t + 7 + lag]
+    total = ((a + b) + (c + d)) + ((e + f) + (g + h))
+    for t in range(eights, terms):
+        total += x[t] * x[t + lag]
+    return total
+
+
+@compiled
+def distinct_tones(codes: NDArray[np.int16], length: NDArray[np.int64], window: int) -> NDArray[np.int16]:
+    """How many distinct tones the last `window` events hold at each step; 0 before there are so many events."""
+    distinct = np.zeros(codes.shape, np.int16)
+    for melody in range(codes.shape[0]):
+        row = codes[melody]
+        heard = np.zeros(130, np.int64)  # how often each code occurs in the window
+        tones = 0
+        for step in range(length[melody]):
+            if row[step] >= 2:
+                heard[row[step]] += 1
+                tones += heard[row[step]] == 1
+            if step >= window and row[step - window] >= 2:
+                heard[row[step - window]] -= 1
+                tones -= heard[row[step - window]] == 0
+            if step >= window - 1:
+                distinct[melody, step] = tones
+    return distinct
+
+
+@compiled
+def returning_windows(
+    codes: NDArray[np.int16], length: NDArray[np.int64], asked: NDArray[np.bool_], window: int
+) -> NDArray[np.bool_]:
+    """Whether the last `window` events equal as many that ended before they began, where it is asked."""
+    returns = np.zeros(codes.shape, np.bool_)
+    for melody in range(codes.shape[0]):
+        row = codes[melody]
+        for step in range(2 * window - 1, length[melody]):
+            if not asked[melody, step]:
+                continue
+            start = step - window + 1
+            for other in range(start - window + 1):
+                same = 0
+                while same < window and row[other + same] == row[start + same]:
+                    same += 1
+                if same == window:
+                    returns[melody, step] = True
+                    break
+    return returns
+
+
+@compiled
+def notes_in_time(event: NDArray[np.int8], length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The notes of all melodies, one after the other, `(4, notes)`: melody, step, steps sounding, steps to the next."""
+    found = 0
+    for melody in range(event.shape[0]):
+        for step in range(length[melody]):
+            found += event[melody, step] == 2
+    notes = np.empty((4, found), np.int64)
+    note = -1
+    for melody in range(event.shape[0]):
+        first, sounds = note + 1, False
+        for step in range(length[melody]):
+            if event[melody, step] == 1:
+                continue
+            if sounds:
+                notes[2, note] = step - notes[1, note]
+            sounds = event[melody, step] == 2
+            if sounds:
+                if note >= first:
+                    notes[3, note] = step - notes[1, note]
+                note += 1
+                notes[0, note], notes[1, note] = melody, step
+        if sounds:
+            notes[2, note] = length[melody] - notes[1, note]
+        if note >= first:
+            notes[3, note] = length[melody] - notes[1, note]
+    return notes

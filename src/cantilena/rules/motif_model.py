@@ -1,0 +1,138 @@
+"""How surprising a few notes are: first-order statistics of intervals and proportions of durations.
+
+What everybody writes all the time, such as a few steps of a scale in equal notes, is no motif when it comes again.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from importlib import resources
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.music import Line
+from cantilena.rules.context import Context
+from cantilena.rules.notes import Notes
+from cantilena.rules.scale_degrees import scale_steps
+
+LEAST, MOST = 4, 8
+"""A motif has this many notes."""
+
+_WIDEST, _LONGEST = 8, 4  # scale steps; half doublings of the duration: a quarter to four times
+_UNIT = 100  # surprisals are whole hundredths of a bit, so that their sums do not depend on their order
+
+Bits = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class MotifModel:
+    """A first-order Markov model of (interval, proportion of durations), in hundredths of a bit.
+
+    Intervals are in steps of the scale, -8 to 8 (what is wider counts as 8); proportions in half doublings, from a
+    quarter to four times. The two are modelled apart.
+
+    Args:
+        interval: `(17,)`: the surprisal of each interval.
+        next_interval: `(17, 17)`: of each one after each.
+        proportion: `(9,)`: of each proportion of a duration to the one before.
+        next_proportion: `(9, 9)`: of each one after each.
+        medians: `(5,)`: the median surprisal of any 4, 5, 6, 7, 8 notes in a row of the corpus, not all of one pitch.
+    """
+
+    interval: Bits
+    next_interval: Bits
+    proportion: Bits
+    next_proportion: Bits
+    medians: Bits
+
+    def surprisals(self, notes: Notes, context: Context) -> Bits:
+        """How surprising the last k notes are, `(9, notes)` for k from 0 to 8; meaningless where there are not so many.
+
+        k notes have k - 1 intervals, and k - 1 times from one to the next with k - 2 proportions.
+        """
+        interval, proportion = _categories(notes, context)
+        follows, after = np.roll(interval, 1), np.roll(proportion, 1)
+        intervals = np.cumsum(self.next_interval[follows, interval])
+        proportions = np.cumsum(self.next_proportion[after, proportion])
+        # Sums over a window are differences of running sums; its first interval and proportion have none before them.
+        first_interval = self.interval[interval] - intervals
+        first_proportion = self.proportion[proportion] - proportions
+        bits = np.zeros((MOST + 1, len(notes)), dtype=np.int64)
+        for k in range(LEAST, MOST + 1):
+            bits[k] = np.roll(first_interval, k - 2) + np.roll(first_proportion, k - 3)
+        bits[LEAST:] += intervals + proportions
+        return bits
+
+    def rare(self, notes: Notes, context: Context) -> NDArray[np.bool_]:
+        """Whether the last k notes are rarer than the median of k in a row, and not of one pitch, `(9, notes)`."""
+        rare = _moves(notes)
+        rare[LEAST:] &= self.surprisals(notes, context)[LEAST:] > self.medians[:, None]
+        return rare
+
+    def to_toml(self) -> str:
+        """As text: a list a table."""
+        return "\n".join(f"{name} = {getattr(self, name).tolist()}" for name in self.__dataclass_fields__) + "\n"
+
+    @classmethod
+    def from_toml(cls, text: str) -> MotifModel:
+        """Read what `to_toml` wrote."""
+        read = tomllib.loads(text)
+        return cls(**{name: np.array(read[name], dtype=np.int64) for name in cls.__dataclass_fields__})
+
+    @classmethod
+    def measured(cls, melodies: Iterable[tuple[Line, Context]]) -> MotifModel:
+        """The statistics of melodies: each line with its key; Witten and Bell's smoothing.
+
+        I. H. Witten, T. C. Bell, The Zero-Frequency Problem, IEEE Transactions on Information Theory 37, 1991.
+        """
+        some = [(Notes.of(line), context) for line, context in melodies]
+        tables = []
+        for which, size in ((0, 2 * _WIDEST + 1), (1, 2 * _LONGEST + 1)):
+            counts, pairs = np.zeros(size), np.zeros((size, size))
+            for notes, context in some:
+                category, place = _categories(notes, context)[which], notes.place
+                np.add.at(counts, category[place > which], 1)
+                later = np.flatnonzero(place > which + 1)
+                np.add.at(pairs, (category[later - 1], category[later]), 1)
+            alone = (counts + 1) / (counts + 1).sum()
+            kinds = np.maximum((pairs > 0).sum(axis=1, keepdims=True), 1)
+            after = (pairs + kinds * alone) / (pairs.sum(axis=1, keepdims=True) + kinds)
+            tables += [np.rint(-_UNIT * np.log2(table)).astype(np.int64) for table in (alone, after)]
+        interval, next_interval, proportion, next_proportion = tables
+        nothing = np.zeros(MOST - LEAST + 1, dtype=np.int64)
+        model = cls(interval, next_interval, proportion, next_proportion, nothing)
+        found = [(model.surprisals(notes, c), _moves(notes), notes.place) for notes, c in some]
+        medians = np.zeros(MOST - LEAST + 1, dtype=np.int64)
+        for k in range(LEAST, MOST + 1):
+            together = np.concatenate([bits[k, moves[k] & (place >= k - 1)] for bits, moves, place in found])
+            medians[k - LEAST] = np.floor(np.median(together)) if len(together) else 0
+        return replace(model, medians=medians)
+
+
+def _categories(notes: Notes, context: Context) -> tuple[Bits, Bits]:
+    """Interval to each note, and proportion of the time before it to the one before that, as indices."""
+    steps = scale_steps(notes.pitch, context.key)
+    interval = np.clip(np.diff(steps, prepend=steps[:1]), -_WIDEST, _WIDEST) + _WIDEST
+    wait = np.maximum(np.roll(notes.gap, 1), 1)
+    doublings = np.rint(2 * np.log2(wait / np.roll(wait, 1)))
+    return interval, np.clip(doublings, -_LONGEST, _LONGEST).astype(np.int64) + _LONGEST
+
+
+def _moves(notes: Notes) -> NDArray[np.bool_]:
+    """Whether the last k notes, 4 or more, are not all of one pitch, `(9, notes)`."""
+    moved = np.cumsum(notes.interval != 0)
+    moves = np.zeros((MOST + 1, len(notes)), dtype=np.bool_)
+    for k in range(LEAST, MOST + 1):
+        moves[k] = moved != np.roll(moved, k - 1)
+    return moves
+
+
+@lru_cache(maxsize=1)
+def motif_model() -> MotifModel:
+    """The statistics of the built-in corpus, which `scripts/measure_bands.py` measured."""
+    text = resources.files("cantilena.rules").joinpath("motif_model.toml").read_text(encoding="utf-8")
+    return MotifModel.from_toml(text)

@@ -1,0 +1,161 @@
+"""Run folders: who works there, with which options, and whether it was finished.
+
+A run folder holds `run.json` (options, versions, state), the results, and `.lock` while somebody works in it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import hashlib
+import platform
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from cantilena.errors import CantilenaError, InputError, RunError, __version__
+from cantilena.runtime.files import json_text, read_json, write_json
+
+_RECORD = "run.json"
+_LIBRARIES = ("torch", "numpy", "numba", "symusic", "verovio", "safetensors", "pyarrow", "optuna")
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """A folder that one run owns.
+
+    Args:
+        path: the folder.
+        options: what the run was asked, as JSON values.
+        resumed: whether an unfinished run of the same options was found there.
+    """
+
+    path: Path
+    options: Mapping[str, Any]
+    resumed: bool
+
+    def finish(self, **facts: Any) -> None:  # noqa: ANN401
+        """Record that the run is complete, with what else is worth knowing."""
+        write_json(self.path / _RECORD, _record(self.options, "finished", facts))
+
+
+@contextmanager
+def run_folder(
+    path: Path, options: Mapping[str, Any], *, resume: bool = False, force: bool = False
+) -> Iterator[RunFolder]:
+    """Take a folder for one run: lock it, record the options, and let go at the end.
+
+    Args:
+        path: the folder; made if missing.
+        options: what the run was asked, as JSON values; a resumed run must ask the same.
+        resume: go on where an unfinished run of the same options stopped.
+        force: start anew in a folder that holds another run; its files are overwritten one by one.
+
+    Raises:
+        RunError: somebody else works there, it holds another run, or it is finished.
+        InputError: it cannot be made or written.
+
+    Example:
+        >>> import tempfile
+        >>> with run_folder(Path(tempfile.mkdtemp()) / "mine", {"seed": 1}) as run:
+        ...     run.finish(melodies=3)
+        >>> finished(run.path)
+        True
+    """
+    made_here = not path.exists()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = (path / ".lock").open("a")
+    except OSError as error:
+        raise InputError(f"cannot use {path}: {error.strerror or error}", "give a folder that you may write") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunError(f"another process works in {path}", "wait for it, or give another --out") from error
+        resumed = _may_start(path, options, resume=resume, force=force)
+        write_json(path / _RECORD, _record(options, "running", {}))
+        try:
+            yield RunFolder(path, options, resumed)
+        except CantilenaError:
+            _give_back(path, made_here=made_here)
+            raise
+
+
+def finished(path: Path) -> bool:
+    """Whether a folder holds a finished run."""
+    record = path / _RECORD
+    return record.is_file() and bool(read_json(record).get("state") == "finished")
+
+
+def options_record(options: object) -> dict[str, Any]:
+    """The JSON values of an options dataclass: paths as text, nested dataclasses as objects."""
+    return {field.name: _plain(getattr(options, field.name)) for field in dataclasses.fields(options)}  # type: ignore[arg-type]
+
+
+def options_digest(options: Mapping[str, Any]) -> str:
+    """A short hash that tells two sets of options apart."""
+    return hashlib.sha256(json_text(dict(options)).encode()).hexdigest()[:12]
+
+
+def versions() -> dict[str, str]:
+    """The versions of what computes: this package, Python and the libraries that decide results."""
+    found = {"cantilena": __version__, "python": platform.python_version()}
+    for library in _LIBRARIES:
+        try:
+            found[library] = metadata.version(library)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _may_start(path: Path, options: Mapping[str, Any], *, resume: bool, force: bool) -> bool:
+    record = path / _RECORD
+    if force or not record.exists():
+        others = [entry for entry in path.iterdir() if entry.name != ".lock"]
+        if others and not force and not record.exists():
+            raise RunError(f"{path} is not empty and holds no run", "give another --out, or --force to write into it")
+        return False
+    earlier = read_json(record)
+    if not isinstance(earlier, dict) or earlier.get("options") != dict(options):
+        raise RunError(f"{path} holds a run with other options", "give another --out, or --force to start anew there")
+    if earlier.get("state") == "finished":
+        raise RunError(f"{path} holds a finished run", "read its results, give another --out, or --force")
+    if not resume:
+        raise RunError(f"{path} holds an unfinished run", "add --resume to go on, or --force to start anew")
+    return True
+
+
+def _give_back(path: Path, *, made_here: bool) -> None:
+    """Leave no trace of a run that could not even begin, so that the corrected command may have the folder."""
+    if {entry.name for entry in path.iterdir()} <= {".lock", _RECORD}:
+        (path / _RECORD).unlink(missing_ok=True)
+        (path / ".lock").unlink(missing_ok=True)
+        if made_here:
+            path.rmdir()
+
+
+def _record(options: Mapping[str, Any], state: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "state": state,
+        "options": dict(options),
+        "command": sys.argv[1:],
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "machine": f"{platform.system()} {platform.machine()}",
+        "versions": versions(),
+        **facts,
+    }
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401
+    if dataclasses.is_dataclass(value):
+        return options_record(value)
+    if isinstance(value, tuple | list):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, Path):
+        return str(value)
+    return value

@@ -1,0 +1,1 @@
+"""Files to download: scores, sound, PDF."""

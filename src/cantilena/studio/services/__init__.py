@@ -1,0 +1,1 @@
+"""What routes call: composing, models, jobs, history."""

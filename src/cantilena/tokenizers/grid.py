@@ -1,0 +1,193 @@
+"""The grid encoding, the paper's section VIII: one token a sixteenth.
+
+0 = note off, 1 = no event (what sounds goes on, and so does silence), 2.. = a note of that pitch begins. With the
+default range 48..83 these are RL Tuner's 38 classes exactly: class = pitch - 46.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.errors import UsageError
+from cantilena.music import HOLD, OFF, ON, TICKS_PER_QUARTER, Key, Line, Melody, Meter, Note, Pitch, Tempo
+from cantilena.tokenizers.protocol import Fit, Tokens, checked
+
+
+@dataclass(frozen=True)
+class GridEncoding:
+    """One token a step of fixed length.
+
+    Args:
+        low: the lowest pitch, MIDI number.
+        high: the highest pitch, MIDI number; at least an octave above `low`, so that any note can be folded in.
+        steps_per_quarter: 4 for sixteenths; a divisor of 24.
+
+    Raises:
+        UsageError: a range under an octave, or steps that ticks cannot count.
+
+    Example:
+        >>> grid = GridEncoding()
+        >>> tune = Melody.of([(60, 12), (64, 6), (None, 6), (67, 24)])
+        >>> grid.encode(tune).tolist()
+        [14, 1, 18, 0, 21, 1, 1, 1]
+        >>> grid.decode(grid.encode(tune)) == tune
+        True
+    """
+
+    low: int = 48
+    high: int = 83
+    steps_per_quarter: int = 4
+    name: ClassVar[str] = "grid"
+    tells_time: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        if not (self.low >= 0 and self.low + 11 <= self.high <= 127):
+            raise UsageError(
+                f"a range from {self.low} to {self.high}",
+                "give an octave or more between MIDI pitches 0 and 127",
+            )
+        if self.steps_per_quarter < 1 or TICKS_PER_QUARTER % self.steps_per_quarter:
+            raise UsageError(f"{self.steps_per_quarter} steps a quarter note", "give 1, 2, 3, 4, 6, 8, 12 or 24")
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        """`off`, `hold`, and the pitches by name."""
+        return ("off", "hold", *(Pitch(pitch).name for pitch in range(self.low, self.high + 1)))
+
+    @property
+    def step_ticks(self) -> int:
+        """Ticks a step: 6 for sixteenths."""
+        return TICKS_PER_QUARTER // self.steps_per_quarter
+
+    def description(self) -> dict[str, Any]:
+        """What `encoding_from` needs to build this encoding again."""
+        return {
+            "name": self.name, "low": self.low, "high": self.high, "steps_per_quarter": self.steps_per_quarter,
+        }  # fmt: skip
+
+    def fit(self, melody: Melody) -> Fit:
+        """The top line of a melody, on the grid and in the range.
+
+        Onsets and ends move to the nearest step (a half upwards); a note that would vanish keeps one step. Where two
+        onsets meet, the higher note stays. A note ends at the latest where the next begins. A chord keeps its top
+        note. Notes outside the range are folded by octaves. Each of these is counted, once a note.
+        """
+        return Fit(melody) if self._fits(melody) else self._moved(melody)
+
+    def _fits(self, melody: Melody) -> bool:
+        """Whether nothing need be moved: one pitch after the other, in the range, all on the grid."""
+        step, end = self.step_ticks, 0
+        if melody.length % step or melody.pickup % step:
+            return False
+        for note in melody.notes:
+            onset, duration, pitches = note.onset, note.duration, note.pitches
+            if onset < end or onset % step or duration % step or len(pitches) > 1:
+                return False
+            if pitches and not self.low <= pitches[0] <= self.high:
+                return False
+            end = onset + duration
+        return True
+
+    def _moved(self, melody: Melody) -> Fit:
+        step, rounded, dropped, folded = self.step_ticks, 0, 0, 0
+        heads: dict[int, tuple[int, int]] = {}
+        rests: list[Note] = []
+        for note in melody.notes:
+            onset, end = _nearest(note.onset, step), _nearest(note.end, step)
+            rounded += (onset, end) != (note.onset, note.end)
+            if note.is_rest:
+                rests.append(Note((), onset, max(end - onset, step)))
+                continue
+            dropped += len(note.pitches) - 1
+            if onset in heads:
+                dropped += 1
+            if onset not in heads or note.top > heads[onset][0]:
+                heads[onset] = (note.top, max(end, onset + step))
+        onsets = sorted(heads)
+        notes = []
+        for onset, limit in pairwise([*onsets, 2**62]):
+            pitch, end = heads[onset]
+            inside = self.fold(pitch)
+            folded += inside != pitch
+            notes.append(Note((inside,), onset, min(end, limit) - onset))
+        length = _nearest(melody.length, step)
+        pickup = _nearest(melody.pickup, step)
+        kept = [rest for rest in rests if not any(note.onset <= rest.onset < note.end for note in notes)]
+        fitted = replace(melody, notes=(*notes, *_clipped(kept, onsets)), length=length, pickup=pickup)
+        return Fit(fitted, folded=folded, rounded=rounded, dropped=dropped)
+
+    def fold(self, pitch: int) -> int:
+        """A pitch moved by octaves into the range, as little as possible.
+
+        Example:
+            >>> GridEncoding().fold(40), GridEncoding().fold(90)
+            (52, 78)
+        """
+        if pitch < self.low:
+            return pitch + 12 * -((pitch - self.low) // 12)
+        if pitch > self.high:
+            return pitch - 12 * -((self.high - pitch) // 12)
+        return pitch
+
+    def encode(self, melody: Melody) -> Tokens:
+        """`(steps,)` tokens of the fitted melody, from its start to its length."""
+        fitted, step = self.fit(melody).melody, self.step_ticks
+        tokens = np.full(fitted.length // step, HOLD, dtype=np.int64)
+        for note in fitted.notes:
+            if note.end < fitted.length:
+                tokens[note.end // step] = OFF if note.pitches else tokens[note.end // step]
+        for note in fitted.notes:
+            tokens[note.onset // step] = note.top - self.low + 2 if note.pitches else OFF
+        return tokens
+
+    def decode(
+        self,
+        tokens: Sequence[int] | Tokens,
+        *,
+        key: Key | None = None,
+        meter: Meter | None = None,
+        tempo: Tempo | None = None,
+    ) -> Melody:
+        """The melody that `(steps,)` tokens say.
+
+        An off that ends a note is silence; an off while nothing sounds is a written rest, so that no token is lost.
+        """
+        classes = checked(tokens, len(self.vocabulary), 1)
+        step = self.step_ticks
+        notes: list[Note] = []
+        sounds = False
+        starts = [*np.flatnonzero(classes != HOLD).tolist(), len(classes)]
+        for start, end in pairwise(starts):
+            token = int(classes[start])
+            if token != OFF:
+                notes.append(Note((token - 2 + self.low,), start * step, (end - start) * step))
+            elif not sounds:
+                notes.append(Note((), start * step, (end - start) * step))
+            sounds = token != OFF
+        return Melody(tuple(notes), key=key, meter=meter or Meter(), tempo=tempo or Tempo(), length=len(classes) * step)
+
+    def line(self, tokens: NDArray[np.integer[Any]], length: NDArray[np.integer[Any]] | None = None) -> Line:
+        """What sounds at each step of `(melodies, steps)` tokens; `length` `(melodies,)` where rows are padded."""
+        classes = checked(tokens, len(self.vocabulary), 2)
+        event = np.minimum(classes, ON)
+        pitch = np.where(classes >= ON, classes - 2 + self.low, -1)
+        return Line.of(event, pitch, length=length)
+
+
+def _nearest(tick: int, step: int) -> int:
+    return (tick + step // 2) // step * step
+
+
+def _clipped(rests: list[Note], onsets: list[int]) -> list[Note]:
+    """Written rests, each ended by the next note at the latest."""
+    clipped = []
+    for rest in rests:
+        limit = min((onset for onset in onsets if onset > rest.onset), default=rest.end)
+        clipped.append(Note((), rest.onset, min(rest.end, limit) - rest.onset))
+    return clipped

@@ -1,0 +1,61 @@
+"""Encodings from their descriptions, as model bundles carry them: nothing in them is trusted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cantilena.errors import BundleError, UsageError
+from cantilena.tokenizers.events import EventsEncoding
+from cantilena.tokenizers.grid import GridEncoding
+from cantilena.tokenizers.protocol import Encoding
+
+_HINT = "the bundle is damaged or of another version: make it again, or update cantilena"
+_FIELDS = {
+    "grid": {"low", "high", "steps_per_quarter"},
+    "events": {"chords", "vocabulary"},
+}
+
+
+def encoding_from(description: Mapping[str, Any]) -> Encoding:
+    """Build the encoding that `Encoding.description` described.
+
+    Args:
+        description: its name and its fields, JSON values.
+
+    Raises:
+        BundleError: an unknown name, fields that are missing, too many or of the wrong kind, or values that the
+            encoding refuses.
+
+    Example:
+        >>> encoding_from({"name": "grid", "low": 48, "high": 83, "steps_per_quarter": 4})
+        GridEncoding(low=48, high=83, steps_per_quarter=4)
+    """
+    fields = dict(description) if isinstance(description, Mapping) else {}
+    name = fields.pop("name", None)
+    if not isinstance(name, str) or name not in _FIELDS:
+        raise BundleError(f"there is no encoding {name!r}", _HINT)
+    if set(fields) != _FIELDS[name]:
+        odd = sorted(map(str, set(fields) ^ _FIELDS[name]))
+        raise BundleError(f"the {name} encoding is described with missing or unknown fields: {', '.join(odd)}", _HINT)
+    try:
+        encoding: Encoding = _grid(fields) if name == "grid" else _events(fields)
+    except UsageError as error:
+        raise BundleError(f"the {name} encoding is not described well: {error.text}", _HINT) from error
+    return encoding
+
+
+def _grid(fields: dict[str, Any]) -> GridEncoding:
+    for field, value in fields.items():
+        if type(value) is not int:  # JSON's true is not 1
+            raise UsageError(f"{field} is {value!r}")
+    return GridEncoding(**fields)
+
+
+def _events(fields: dict[str, Any]) -> EventsEncoding:
+    vocabulary, chords = fields["vocabulary"], fields["chords"]
+    if not isinstance(vocabulary, list | tuple) or not all(isinstance(name, str) for name in vocabulary):
+        raise UsageError("its vocabulary is not a list of names")
+    if not isinstance(chords, str):
+        raise UsageError(f"chords is {chords!r}")
+    return EventsEncoding(tuple(vocabulary), chords)  # type: ignore[arg-type]

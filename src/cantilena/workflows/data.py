@@ -1,0 +1,192 @@
+"""What models learn from and are measured on: a corpus as tokens, split by piece."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.data import SPLITS, Corpus, Split, in_plain_key
+from cantilena.errors import CorpusError
+from cantilena.models import KINDS, UNTOLD, Bars, Sequences, told
+from cantilena.music import Key, Melody, find_key
+from cantilena.rules import Context
+from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
+from cantilena.workflows.style_labels import StyleLabels, usual_settings
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The melodies of one split, as they are and as tokens.
+
+    Args:
+        melodies: in the key in which they are learned.
+        sequences: their tokens and bars, in the same order.
+        timed: whether their steps are equal stretches of time.
+    """
+
+    melodies: tuple[Melody, ...]
+    sequences: Sequences
+    timed: bool = True
+
+    def __len__(self) -> int:
+        return len(self.melodies)
+
+
+@dataclass(frozen=True)
+class Material:
+    """A corpus, encoded.
+
+    Args:
+        encoding: what the tokens mean.
+        train: what models learn from.
+        valid: what stops their training.
+        test: what nobody has seen.
+        plain_keys: whether all was transposed to C major or A minor.
+        folded: notes moved by octaves into the range.
+        rounded: notes moved to the grid.
+        dropped: notes that the encoding cannot say.
+        styles: the usual meter and key of each style by its name (`usual_settings`); empty where none are told.
+        styles_by: what tells them, as `StyleLabels.by`.
+    """
+
+    encoding: Encoding
+    train: Pieces
+    valid: Pieces
+    test: Pieces
+    plain_keys: bool
+    folded: int
+    rounded: int
+    dropped: int
+    styles: Mapping[str, Any] = field(default_factory=dict)
+    styles_by: str = ""
+
+
+def grid_material(corpus: Corpus, styles: StyleLabels | None = None) -> Material:
+    """The melodies of a corpus on RL Tuner's grid, in C major or A minor.
+
+    Raises:
+        CorpusError: a split holds no melody.
+    """
+    return material_of({split: corpus.melodies(split) for split in SPLITS}, "grid", plain_keys=True, styles=styles)
+
+
+def events_material(corpus: Corpus) -> Material:
+    """The notes and chords of a corpus as the paper's section VII reads them: as they are, no key, no time."""
+    return material_of({split: corpus.melodies(split) for split in SPLITS}, "events", plain_keys=False)
+
+
+def material_of(
+    melodies: Mapping[Split, Sequence[Melody]],
+    encoding: str,
+    *,
+    plain_keys: bool,
+    grid: GridEncoding | None = None,
+    styles: StyleLabels | None = None,
+) -> Material:
+    """Melodies by split, encoded.
+
+    Args:
+        melodies: of each split.
+        encoding: `grid`, or `events`, whose vocabulary is that of all splits: were a chord that only a held-out piece
+            has left out of it, the rarest steps would go uncounted, and every likelihood would look better than it is.
+        plain_keys: transpose each melody to C major or A minor, in the octave that fits the grid's range.
+        grid: the grid; RL Tuner's where None.
+        styles: of the melodies, None where they are not known.
+
+    Raises:
+        CorpusError: a split holds no melody.
+    """
+    grid, styles = grid or GridEncoding(), styles or StyleLabels()
+    parts = {split: list(some) for split, some in melodies.items()}
+    if plain_keys:
+        parts = {split: [in_plain_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}
+    spoken: Encoding = grid
+    if encoding == "events":
+        spoken = EventsEncoding.learned_from([melody for some in parts.values() for melody in some])
+    fits = {split: [spoken.fit(melody) for melody in some] for split, some in parts.items()}
+    usual = usual_settings(styles, parts["train"])
+    pieces = {
+        split: encode_pieces(spoken, [fit.melody for fit in some], styles.of(split)) for split, some in fits.items()
+    }
+    for split, some in pieces.items():
+        if not len(some):
+            raise CorpusError(f"the corpus holds no melody to {_PURPOSE[split]}", "give a corpus of 10 pieces or more")
+    every = [fit for some in fits.values() for fit in some]
+    return Material(
+        encoding=spoken,
+        train=pieces["train"],
+        valid=pieces["valid"],
+        test=pieces["test"],
+        plain_keys=plain_keys,
+        folded=sum(fit.folded for fit in every),
+        rounded=sum(fit.rounded for fit in every),
+        dropped=sum(fit.dropped for fit in every),
+        styles=usual,
+        styles_by=styles.by,
+    )
+
+
+def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequence[int] | None = None) -> Pieces:
+    """Melodies as tokens, those without a token left out.
+
+    Args:
+        encoding: what the tokens mean.
+        melodies: on its grid and in its range.
+        styles: the number of the style of each, 0 for none; None where none is known.
+    """
+    numbers = [UNTOLD] * len(melodies) if styles is None else styles
+    encoded = [(melody, style, encoding.encode(melody)) for melody, style in zip(melodies, numbers, strict=True)]
+    kept = [(melody, style, tokens) for melody, style, tokens in encoded if len(tokens)]
+    step = encoding.step_ticks
+    known = [told(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
+    bars = Bars(
+        np.array([max(melody.meter.ticks_per_bar // step, 1) for melody, _, _ in kept], dtype=np.int64),
+        np.array([melody.pickup // step for melody, _, _ in kept], dtype=np.int64),
+        np.array(known, dtype=np.int64).reshape(len(kept), len(KINDS)),
+    )
+    sequences = Sequences(tuple(tokens for _, _, tokens in kept), bars)
+    return Pieces(tuple(melody for melody, _, _ in kept), sequences, encoding.tells_time)
+
+
+@dataclass(frozen=True)
+class Excerpts:
+    """Stretches of equal length out of pieces.
+
+    Args:
+        tokens: `(excerpts, steps)`.
+        piece: `(excerpts,)`, which piece each is from.
+        contexts: the key of each one's whole piece, and its meter.
+    """
+
+    tokens: NDArray[np.int64]
+    piece: NDArray[np.int64]
+    contexts: tuple[Context, ...]
+
+
+def excerpts(pieces: Pieces, steps: int) -> Excerpts:
+    """All stretches of so many steps that do not overlap, from each piece's first barline on.
+
+    An excerpt begins with what sounds: a hold at its start, which continues a note struck before, stays a hold.
+    """
+    rows, owners = [], []
+    for number, tokens in enumerate(pieces.sequences.tokens):
+        first = int(pieces.sequences.bars.pickup[number])
+        for start in range(first, len(tokens) - steps + 1, steps):
+            rows.append(tokens[start : start + steps])
+            owners.append(number)
+    stacked = np.stack(rows) if rows else np.zeros((0, steps), dtype=np.int64)
+    of_piece = {owner: _context(pieces, owner) for owner in set(owners)}
+    return Excerpts(stacked, np.array(owners, dtype=np.int64), tuple(of_piece[owner] for owner in owners))
+
+
+def _context(pieces: Pieces, number: int) -> Context:
+    melody = pieces.melodies[number]
+    steps = int(pieces.sequences.bars.steps_per_bar[number])
+    return Context(melody.key or Key(), melody.meter, steps, timed=pieces.timed)
+
+
+_PURPOSE = {"train": "learn from", "valid": "stop training by", "test": "measure on"}

@@ -1,0 +1,1 @@
+"""Measure melodies beside human ones, and report."""

@@ -1,0 +1,119 @@
+"""The systems of the paper's experiment, judged beside people: from what was drawn to the rows of results.json."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cantilena.data import Corpus
+from cantilena.errors import CorpusError
+from cantilena.generation import Composer
+from cantilena.music import Key, Melody, Meter
+from cantilena.runtime import generator
+from cantilena.tokenizers import GridEncoding
+from cantilena.workflows.data import Material, excerpts
+from cantilena.workflows.evaluate.compare import Judge, Judged
+from cantilena.workflows.evaluate.contestants import PEOPLE
+from cantilena.workflows.evaluate.copying import LearnedTunes
+from cantilena.workflows.evaluate.measure import Sample, measure
+from cantilena.workflows.evaluate.melodies import decoded, steps_of_melody
+from cantilena.workflows.evaluate.melody_sets import JudgedTune, MelodySet, on_judged_grid
+from cantilena.workflows.evaluate.model_distances import model_distances
+from cantilena.workflows.evaluate.reference import Reference
+from cantilena.workflows.evaluate.systems import System
+from cantilena.workflows.reproduce.models import MadeModel
+from cantilena.workflows.reproduce.options import ReproduceOptions
+from cantilena.workflows.reproduce.presets import STEPS
+
+
+@dataclass(frozen=True)
+class Counting:
+    """What the experiment's melodies are held beside.
+
+    Args:
+        learned: the corpus, where copies are looked for.
+        lstm: whose likelihood and distance are told.
+        options: seed, and how many melodies.
+    """
+
+    learned: LearnedTunes
+    lstm: MadeModel
+    options: ReproduceOptions
+
+    def judge(self, people: MelodySet, systems: Sequence[System]) -> Judged:
+        """All numbers of people's melodies and of the systems' that say pitches on the grid.
+
+        Args:
+            people: their held-out excerpts.
+            systems: each draws the melodies that are counted, apart from those that are heard.
+        """
+        reference = Reference("lstm", Composer.of(self.lstm.bundle))
+        judge = Judge(people, self.learned, reference, self.options.seed)
+        return judge.judge([self._drawn(system) for system in systems])
+
+    def _drawn(self, system: System) -> MelodySet:
+        tokens = system.draw(self.options.counted, STEPS, "count")
+        assert isinstance(system.encoding, GridEncoding)
+        digits = len(str(len(tokens)))
+        labels = [f"{number:0{digits}}" for number in range(1, len(tokens) + 1)]
+        grid = on_judged_grid(tokens, system.encoding)
+        tunes = [JudgedTune(row, Key(), Meter(), label, label) for row, label in zip(grid, labels, strict=True)]
+        one = MelodySet(system.name, system.description, tunes)
+        if system.model is None:
+            return one
+        told = model_distances(tokens, system.encoding, model=system.model, reference=self.lstm.bundle.model())
+        return replace(one, own=told.of_names(("kl_per_step", "entropy_per_step")))
+
+
+def people_of(material: Material, corpus: Corpus, steps: int) -> MelodySet:
+    """All held-out excerpts of so many steps, each in the mode of its piece.
+
+    Raises:
+        CorpusError: no piece is as long.
+    """
+    assert isinstance(material.encoding, GridEncoding)
+    parts = excerpts(material.test, steps)
+    if not len(parts.tokens):
+        raise CorpusError(f"no held-out melody is {steps} steps long", "give a corpus with longer melodies")
+    pieces = dict(zip(corpus.column("source"), corpus.column("piece"), strict=True))
+    tunes = []
+    rows = on_judged_grid(parts.tokens, material.encoding)
+    for row, owner, context in zip(rows, parts.piece.tolist(), parts.contexts, strict=True):
+        melody = material.test.melodies[owner]
+        piece = pieces.get(melody.source, melody.source)
+        tunes.append(JudgedTune(row, context.key, melody.meter, piece, melody.source, melody.title))
+    return MelodySet(PEOPLE, "held-out excerpts", tunes)
+
+
+def row(system: System, reference: MadeModel, options: ReproduceOptions, alike: int) -> dict[str, Any]:
+    """The numbers of a system that tells no time, which is judged note by note."""
+    tokens = system.draw(options.counted, STEPS, "count")
+    metrics = measure(
+        Sample(tokens),
+        system.encoding,
+        generator(options.seed, "intervals", system.name),
+        model=system.model,
+        reference=reference.bundle.model(),
+        alike=alike,
+    )
+    return {"melodies": len(tokens), "metrics": metrics}
+
+
+def heard_of(system: System, options: ReproduceOptions) -> list[Melody]:
+    """The melodies of a system that are written to listen to."""
+    tokens = system.draw(options.heard, steps_of_melody(system.encoding), "listen")
+    return decoded(tokens, system.encoding, system.name)
+
+
+def vocabulary_of(material: Material) -> int:
+    """How many different tokens the material holds."""
+    seen = {
+        int(token)
+        for pieces in (material.train, material.valid, material.test)
+        for tokens in pieces.sequences.tokens
+        for token in np.unique(tokens)
+    }
+    return len(seen)

@@ -1,0 +1,1 @@
+"""Explain rules and score melodies."""

@@ -1,0 +1,1 @@
+"""Find styles in a corpus, and probe what models know of them."""

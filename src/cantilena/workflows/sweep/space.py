@@ -1,0 +1,224 @@
+"""What a search may change: for each parameter of a network or its training a range or a few choices."""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from cantilena.errors import UsageError
+from cantilena.errors.near_names import near_names
+from cantilena.workflows.train.options import OF_A_NETWORK, TrainRequest
+
+Value = bool | int | float | str | tuple[int, ...]
+"""What a parameter can be."""
+
+_KEYS = ("type", "low", "high", "log", "step", "choices")
+_MOST_CHOICES = 64
+_MOST_PARAMETERS = 32
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter, named as the field of `NetworkOptions` or `TrainingOptions` that it is.
+
+    Args:
+        name: of the field, and but for the dashes of the flag of `cantilena train`.
+        choices: what it can be; empty for a range.
+        low: the least of a range.
+        high: the most.
+        log: whether orders of magnitude count.
+        step: whole numbers so far apart; 0 for a range of fractions.
+
+    Example:
+        >>> Parameter("width", low=64, high=128, step=32).holds(96), Parameter("echoes", choices=(0, 2)).holds(1)
+        (True, False)
+    """
+
+    name: str
+    choices: tuple[Value, ...] = ()
+    low: float = 0.0
+    high: float = 0.0
+    log: bool = False
+    step: int = 0
+
+    def holds(self, value: object) -> bool:
+        """Whether it can be that."""
+        if self.choices:
+            return any(
+                value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in self.choices
+            )
+        if isinstance(value, bool) or not isinstance(value, int | float) or not self.low <= value <= self.high:
+            return False
+        return not self.step or (isinstance(value, int) and (value - int(self.low)) % self.step == 0)
+
+    def ends(self) -> tuple[Value, ...]:
+        """The values between which all others lie."""
+        return self.choices or (self.low, self.high)
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values, in the words of the file."""
+        if self.choices:
+            return {"choices": [list(value) if isinstance(value, tuple) else value for value in self.choices]}
+        return {"low": self.low, "high": self.high, "log": self.log} | ({"step": self.step} if self.step else {})
+
+
+@dataclass(frozen=True)
+class SearchSpace:
+    """All parameters of a search.
+
+    Args:
+        name: of the space: a built-in one, or a file.
+        parameters: in their order.
+    """
+
+    name: str
+    parameters: tuple[Parameter, ...]
+
+    def record(self) -> dict[str, Any]:
+        """As JSON values."""
+        return {parameter.name: parameter.record() for parameter in self.parameters}
+
+    def without(self, names: Iterable[str]) -> SearchSpace:
+        """The same, some parameters left out.
+
+        Raises:
+            UsageError: nothing is left.
+        """
+        given = set(names)
+        left = tuple(parameter for parameter in self.parameters if parameter.name not in given)
+        if not left:
+            raise UsageError(f"every parameter of '{self.name}' is given by a flag", "leave out one of these flags")
+        return replace(self, parameters=left)
+
+
+def kind_of(name: str) -> type:
+    """The type that a parameter has: `int`, `float`, `bool`, `str`, or `tuple` for whole numbers in a row.
+
+    Example:
+        >>> kind_of("width"), kind_of("dropout"), kind_of("core"), kind_of("look_back")
+        (<class 'int'>, <class 'float'>, <class 'str'>, <class 'tuple'>)
+    """
+    hint = get_type_hints(TrainRequest)[name]
+    if get_origin(hint) is types.UnionType or type(None) in get_args(hint):
+        hint = next(part for part in get_args(hint) if part is not type(None))
+    if get_origin(hint) is Literal:
+        return str
+    kind: type = get_origin(hint) or hint
+    return kind
+
+
+def space_of(tables: Mapping[str, Any], name: str) -> SearchSpace:
+    """A space from the tables of a file.
+
+    Args:
+        tables: for each parameter `low`, `high`, `log`, `step`, or `choices`; `type` may be told, and must be right.
+        name: of the space.
+
+    Raises:
+        UsageError: a name that no parameter has, a wrong type, a range that is none; one line says which.
+
+    Example:
+        >>> space_of({"learning_rate": {"low": 1e-3, "high": 2e-2, "log": True}}, "mine").record()
+        {'learning_rate': {'low': 0.001, 'high': 0.02, 'log': True}}
+    """
+    if not tables:
+        raise UsageError("it names no parameter", "begin with [learning_rate] low = 1e-3 high = 2e-2 log = true")
+    if len(tables) > _MOST_PARAMETERS:
+        raise UsageError(f"it names {len(tables)} parameters", f"search {_MOST_PARAMETERS} at most")
+    return SearchSpace(name, tuple(_parameter(field, table) for field, table in tables.items()))
+
+
+def _parameter(name: str, table: object) -> Parameter:
+    if name not in OF_A_NETWORK:
+        raise UsageError(f"there is no parameter '{name}'", near_names(name, OF_A_NETWORK, "the parameters"))
+    if not isinstance(table, dict):
+        raise UsageError(f"'{name}' is no table", f"write [{name}] and below it low and high, or choices")
+    for key in table:
+        if key not in _KEYS:
+            raise UsageError(f"'{name}' has a key '{key}'", near_names(key, _KEYS, "the keys"))
+    kind = kind_of(name)
+    if "type" in table and table["type"] not in _names_of(kind):
+        raise UsageError(
+            f"the type of '{name}' is {table['type']!r}", f"it is {_names_of(kind)[0]}; type may be left out"
+        )
+    ranged = [key for key in ("low", "high", "log", "step") if key in table]
+    if "choices" in table and ranged:
+        raise UsageError(f"'{name}' has choices and {' and '.join(ranged)}", "give choices, or low and high")
+    if "choices" in table:
+        return Parameter(name, choices=_choices(name, kind, table["choices"]))
+    if kind not in (int, float):
+        raise UsageError(f"'{name}' has no choices, and is no number", f"write choices = [...] of {_WORDS[kind]}")
+    return _range(name, kind, table)
+
+
+def _range(name: str, kind: type, table: Mapping[str, Any]) -> Parameter:
+    for key in ("low", "high"):
+        if key not in table:
+            raise UsageError(f"'{name}' has no {key}", "give low and high, or choices")
+    low, high = (_value(f"the {key} of '{name}'", kind, table[key]) for key in ("low", "high"))
+    assert isinstance(low, int | float)
+    assert isinstance(high, int | float)
+    log, step = table.get("log", False), table.get("step", 1 if kind is int else 0)
+    if not isinstance(log, bool):
+        raise UsageError(f"the log of '{name}' is {log!r}", "write log = true or false")
+    if low >= high:
+        raise UsageError(
+            f"the low of '{name}' is {low:g}, the high {high:g}", "give the lower first; choices fix a value"
+        )
+    if log and low <= 0:
+        raise UsageError(f"the low of '{name}' is {low:g}, with log", "give a low over 0, or leave out log")
+    if "step" not in table:
+        return Parameter(name, low=low, high=high, log=log, step=step)
+    if kind is not int or log:
+        raise UsageError(f"'{name}' has a step", "steps are for whole numbers without log; give choices instead")
+    if not isinstance(step, int) or isinstance(step, bool) or not 1 <= step <= high - low or (high - low) % step:
+        raise UsageError(f"the step of '{name}' is {step!r}", "give a whole number that leads from low to high")
+    return Parameter(name, low=low, high=high, step=step)
+
+
+def _choices(name: str, kind: type, listed: object) -> tuple[Value, ...]:
+    if not isinstance(listed, list) or not 1 <= len(listed) <= _MOST_CHOICES:
+        raise UsageError(f"the choices of '{name}' are no list of 1 to {_MOST_CHOICES}", f"write {_EXAMPLES[kind]}")
+    values = tuple(_value(f"a choice of '{name}'", kind, entry) for entry in listed)
+    if len({json.dumps(value) for value in values}) < len(values):
+        raise UsageError(f"the choices of '{name}' hold one twice", "give each once")
+    return values
+
+
+def _value(what: str, kind: type, value: object) -> Value:
+    """A value of the right type; what that type cannot be is told in one line."""
+    shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:60]}…"
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if kind is float and number and abs(value) < 1e15 and math.isfinite(value):  # type: ignore[arg-type]
+        return float(value)  # type: ignore[arg-type]
+    if kind is int and number and isinstance(value, int) and abs(value) < 10**15:
+        return value
+    if kind in (bool, str) and isinstance(value, kind):
+        return value
+    if kind is tuple and isinstance(value, list):
+        return tuple(int(str(_value(what, int, entry))) for entry in value)
+    raise UsageError(f"{what} is {shown}", f"give {_WORDS[kind]}")
+
+
+def _names_of(kind: type) -> tuple[str, ...]:
+    return {int: ("int",), float: ("float",), bool: ("bool",), str: ("choice", "str"), tuple: ("list",)}[kind]
+
+
+_WORDS: Mapping[type, str] = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "a text",
+    tuple: "a list of whole numbers",
+}
+_EXAMPLES: Mapping[type, str] = {
+    int: "choices = [1, 2]",
+    float: "choices = [0.1, 0.2]",
+    bool: "choices = [false, true]",
+    str: 'choices = ["lstm", "gru"]',
+    tuple: "choices = [[1, 2], [1, 2, 4]]",
+}

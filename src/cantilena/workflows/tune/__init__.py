@@ -1,0 +1,1 @@
+"""Tune a model on rules of music theory."""

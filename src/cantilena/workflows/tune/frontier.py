@@ -1,0 +1,255 @@
+"""The frontier of tuning: how much of the rules can be had for how much distance from what was learned, and by what.
+
+A KL penalty acts much like stopping early, so one tuned model shows little. Here `rloo` is tuned at several c, every
+other algorithm at its own, rejection fine-tuning is followed on its way, critics teach the model alone and with the
+rules, the untuned model is asked for the best of n and for melodies under hard constraints, and a VAE of the same
+corpus for melodies of its own: all on the same axes of reward, KL divergence and diversity, with people's melodies
+beside them. Nothing is stopped or held back here: what collapses is to be seen collapsing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.errors import CorpusError, UsageError
+from cantilena.models import Bundle, SequenceModel
+from cantilena.reporting import table_markdown
+from cantilena.reporting.figures import frontier_panels, png_bytes
+from cantilena.rl import CriticPeople, MusicReward, TuningOptions, tune
+from cantilena.rl.critic_options import NO_RULES
+from cantilena.rules import Context
+from cantilena.runtime import generator, options_record, read_json, run_folder, say, write_bytes, write_json, write_text
+from cantilena.workflows.evaluate.measure import Sample, measure
+from cantilena.workflows.evaluate.systems import model_system
+from cantilena.workflows.runs import clear_earlier
+from cantilena.workflows.tune.critic_people import critic_people
+from cantilena.workflows.tune.inputs import Tunable, open_tunable
+from cantilena.workflows.tune.rivals import best_of_many, constrained, divergence_of_best, vae_beside
+
+COUNTED = 1000
+"""Melodies of each point."""
+STRENGTHS = (0.5, 1.0, 2.0, 4.0)
+"""The c of `rloo`, as multiples of the one that was asked for."""
+OTHERS = ("ppo", "q", "double-q", "psi", "g")
+GROUPS = (4, 16, 64, 256)
+"""The n of the best of n."""
+_POOL = COUNTED * max(GROUPS)
+"""Melodies that the best of n are chosen from: enough for as many of each n, since diversity falls as a set grows."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Frontier:
+    """A finished sweep.
+
+    Args:
+        folder: where it lies.
+        systems: `results.json`: each with `curve`, the line that it belongs to in the picture.
+    """
+
+    folder: Path
+    systems: Mapping[str, Row]
+
+    def text(self) -> str:
+        """What a terminal shows."""
+        width = max(map(len, self.systems)) + 2
+        rows = [" " * width + f"{'reward':>10}{'KL':>8}{'different':>11}{'distinct-4':>12}"]
+        for name, row in self.systems.items():
+            kl, different, distinct = (_shown(row["metrics"][metric]["value"]) for metric in _SHOWN)
+            rows.append(f"{name:<{width}}{row['reward']:>10.1f}{kl:>8}{different:>11}{distinct:>12}")
+        return "\n".join(
+            [*rows, f"All numbers: {self.folder / 'table.md'}; the picture: {self.folder / 'frontier.png'}"]
+        )
+
+
+_SHOWN = ("kl_per_step", "different_melodies", "distinct_4")
+
+
+def _shown(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+@dataclass(frozen=True)
+class _Sweep:
+    """What all points share."""
+
+    bundle: Bundle
+    options: TuningOptions
+    reward: MusicReward
+    folder: Path
+    critic_people: CriticPeople | None = None
+
+    def made(self, name: str, make: Callable[[], Row]) -> Row:
+        """A point, read where it was made already."""
+        path = self.folder / "points" / f"{name.replace(' ', '-')}.json"
+        if not path.exists():
+            say(name)
+            write_json(path, make())
+        row: Row = read_json(path)
+        return row
+
+    def row(self, sample: Sample, curve: str, model: SequenceModel | None, kl: Mapping[str, Any] | None = None) -> Row:
+        """The numbers of a point."""
+        metrics = measure(
+            sample,
+            self.bundle.encoding,
+            generator(self.options.seed, "intervals", curve),
+            model=model,
+            reference=self.bundle.prior(),
+            alike=COUNTED,
+            meter=self.reward.context.meter,
+            key=None if model is None else self.reward.context.key,
+            thorough=True,
+        )
+        if kl is not None:
+            metrics["kl_per_step"] = dict(kl)
+        return {
+            "melodies": len(sample.tokens),
+            "curve": curve,
+            "reward": round(float(self.earned(sample).mean()), 4),
+            "metrics": metrics,
+        }
+
+    def earned(self, sample: Sample) -> NDArray[np.float64]:
+        """`(melodies,)`: what the rules give each melody, as the learner counts it, in its own key and meter."""
+        given = sample.contexts
+        contexts = [given] * len(sample.tokens) if given is None or isinstance(given, Context) else given
+        earned = np.zeros(len(sample.tokens))
+        for context in dict.fromkeys(contexts):
+            rows = np.array([one == context for one in contexts])
+            reward = self.reward if context is None else replace(self.reward, context=context)
+            earned[rows] = reward.clipped(reward.terms(sample.tokens[rows])).sum(1)
+        return earned
+
+    def tuned(self, curve: str, options: TuningOptions) -> Row:
+        """The point that a tuning ends at."""
+        done = tune(self.bundle, options, critic_people=self.critic_people)
+        model = done.bundle.model()
+        where = self.reward.context
+        drawn = model_system("tuned", "", model, self.bundle.encoding, options.seed, meter=where.meter, key=where.key)
+        sample = Sample(drawn.draw(COUNTED, options.steps, "count"), contexts=self.reward.context)
+        row = self.row(sample, curve, model)
+        return {**row, "c": done.history.c[-1], "seconds": round(done.seconds, 1)}
+
+
+def run_frontier(
+    name: str, options: TuningOptions, folder: Path, *, against: str = "", resume: bool = False, force: bool = False
+) -> Frontier:
+    """Sweep c and the rivals, and draw reward against KL against diversity.
+
+    Args:
+        name: a bundle, by path or by the name of one that ships with the package.
+        options: how to tune; its c is the middle of the sweep, its algorithm is not read, no run is stopped early.
+        folder: of the sweep: `results.json`, `frontier.png`, `table.md`, a file a point; `run.json` has the seconds.
+        against: the corpus whose melodies stand beside; the one that the model learned where empty.
+        resume: go on with an interrupted sweep; the points that are there are kept.
+        force: start anew in a folder that holds another run.
+
+    Raises:
+        BundleError: there is no such model.
+        CorpusError: the corpus cannot be read.
+        UsageError: what cannot be tuned so.
+        RunError: the folder is taken.
+    """
+    if options.rules.strip() == NO_RULES:
+        raise UsageError("a frontier without rules", "name --rules: a critic alone is one of its rows")
+    silent = replace(options.critic, critic=False)
+    unwatched = replace(
+        options, watch=replace(options.watch, look=0), target_kl=None, reference_mode=False, critic=silent
+    )
+    tunable = open_tunable(name, replace(unwatched, algorithm="rloo"), against)
+    people = tunable.people
+    listened = _listened(tunable, options, against)
+    asked = {"frontier": name, **tunable.digests, "against": against, **options_record(options)}
+    with run_folder(folder, asked, resume=resume, force=force) as run:
+        clear_earlier(run, "points/*.json", "results.json", "table.md", "frontier.png")
+        sweep = _Sweep(tunable.bundle, unwatched, tunable.reward, folder, listened)
+        systems: dict[str, Row] = {}
+        if people is not None:
+            sample = Sample(people.tokens, people.piece, people.contexts)
+            systems["human"] = sweep.made("human", lambda: sweep.row(sample, "human", None))
+        systems |= _untuned(sweep) | _tuned(sweep)
+        # The same seed gives the same results; how long they took is a fact of the run.
+        seconds = {name: row.pop("seconds") for name, row in systems.items() if "seconds" in row}
+        write_json(folder / "results.json", {"systems": systems})
+        write_text(folder / "table.md", table_markdown({"systems": systems}))
+        write_bytes(folder / "frontier.png", png_bytes(frontier_panels(systems)))
+        run.finish(seconds=seconds)
+        return Frontier(folder, systems)
+
+
+def _listened(tunable: Tunable, options: TuningOptions, against: str) -> CriticPeople | None:
+    """People's melodies for critics; None where there are too few, which is an error if a critic was asked for."""
+    try:
+        return critic_people(tunable.bundle, tunable.reward.context, options.steps, against)
+    except (UsageError, CorpusError) as error:
+        if options.critic.critic:
+            raise
+        say(f"No critic is on this frontier: {error.text}")
+        return None
+
+
+def _untuned(sweep: _Sweep) -> dict[str, Row]:
+    """The model as it is, its best of n, and its melodies under constraints."""
+    options, bundle, context = sweep.options, sweep.bundle, sweep.reward.context
+    prior = bundle.prior()
+
+    def plain() -> Row:
+        system = model_system("lstm", "", prior, bundle.encoding, options.seed, meter=context.meter, key=context.key)
+        return sweep.row(Sample(system.draw(COUNTED, options.steps, "count"), contexts=context), "lstm", prior)
+
+    def under_constraints() -> Row:
+        tokens, kl = constrained(bundle, sweep.reward, options, COUNTED)
+        return sweep.row(Sample(tokens, contexts=context), "constrained", None, kl)
+
+    best: dict[int, NDArray[np.int64]] = {}
+
+    def best_of(n: int) -> Row:
+        if not best:  # drawn once, when the first of them is asked for
+            best.update(best_of_many(bundle, sweep.reward, options, pool=_POOL, sizes=GROUPS, most=COUNTED))
+        distance = divergence_of_best(n, options.steps)
+        kl = {"value": distance, "low": None, "high": None, "reason": "a bound, exact where no two rewards are equal"}
+        return sweep.row(Sample(best[n], contexts=context), "best of n", None, kl)
+
+    vae = vae_beside(bundle)
+
+    def of_codes(vae: Bundle) -> Row:
+        system = model_system("vae", "", vae.model(), vae.encoding, options.seed, meter=context.meter, key=context.key)
+        return sweep.row(Sample(system.draw(COUNTED, options.steps, "count"), contexts=context), "vae", None)
+
+    rows = {"lstm": sweep.made("lstm", plain)}
+    rows |= {} if vae is None else {"vae": sweep.made("vae", lambda: of_codes(vae))}
+    rows |= {f"best of {n}": sweep.made(f"best of {n}", lambda n=n: best_of(n)) for n in GROUPS}  # type: ignore[misc]
+    return rows | {"constrained": sweep.made("constrained", under_constraints)}
+
+
+def _tuned(sweep: _Sweep) -> dict[str, Row]:
+    """What learning reaches: `rloo` at several c, the other algorithms at their own, rejection on its way."""
+    options, rows = sweep.options, {}
+    middle = replace(options, algorithm="rloo").c_for(sweep.reward.rules.scale)
+    for strength in STRENGTHS:
+        name, c = f"rloo c {middle * strength:g}", middle * strength
+        asked = replace(options, algorithm="rloo", c=c)
+        rows[name] = sweep.made(name, lambda asked=asked: sweep.tuned("rloo", asked))  # type: ignore[misc]
+    for algorithm in OTHERS:
+        own = middle if algorithm == "ppo" else None
+        asked = replace(options, algorithm=algorithm, c=own)  # type: ignore[arg-type]
+        rows[algorithm] = sweep.made(algorithm, lambda name=algorithm, asked=asked: sweep.tuned(name, asked))  # type: ignore[misc]
+    if sweep.critic_people is not None:
+        hearing = replace(options.critic, critic=True)
+        for name, rules, weights in (("critic", NO_RULES, ()), ("rules + critic", options.rules, options.weights)):
+            asked = replace(options, algorithm="rloo", rules=rules, weights=weights, c=middle, critic=hearing)
+            rows[name] = sweep.made(name, lambda name=name, asked=asked: sweep.tuned(name, asked))  # type: ignore[misc]
+    for part in (0.25, 0.5, 1.0):
+        updates = max(round(options.updates * part), 1)
+        asked = replace(options, algorithm="rejection", updates=updates)
+        name = f"rejection {updates}"
+        rows[name] = sweep.made(name, lambda asked=asked: sweep.tuned("rejection", asked))  # type: ignore[misc]
+    return rows

@@ -1,0 +1,53 @@
+"""The report counts what is there, for programs and for people."""
+
+from __future__ import annotations
+
+import json
+
+from cantilena.data import Corpus, Entry, Manifest, Skipped, corpus_report
+from cantilena.music import Key, Melody, Meter
+
+
+def corpus() -> Corpus:
+    entries = [
+        Entry(
+            Melody.of([(60 + k, 24)] * (k + 1), key=Key(0), meter=Meter(3 + k % 2, 4)),
+            piece=str(k),
+            split=("train", "train", "test")[k],
+            folded=k,
+            rounded=10 * k,
+        )
+        for k in range(3)
+    ]
+    skipped = (
+        Skipped("a.mid", "near-duplicate of b.mid"),
+        Skipped("c.mid", "near-duplicate of d.mid"),
+        *(Skipped(f"e{number}.mid", "no notes") for number in range(5)),
+    )
+    return Corpus.of(entries, Manifest("mine", read=3, skipped=skipped, ignored={".txt": 1000}))
+
+
+def test_json_has_the_promised_keys() -> None:
+    found = corpus_report(corpus(), vocabulary=12, folded=1, rounded=2).to_json()
+    assert json.loads(json.dumps(found)) == found
+    expected = {"read": 3, "melodies": 3, "notes": 6, "vocabulary": 12, "folded": 4, "rounded": 32}
+    assert expected.items() <= found.items()
+    assert found["split"] == {"train": 2, "valid": 0, "test": 1}
+    assert found["skipped"][0] == {"file": "a.mid", "reason": "near-duplicate of b.mid"}
+    assert found["range"] == [60, 62]
+    assert found["meters"] == {"3/4": 2, "4/4": 1}
+
+
+def test_text_groups_the_reasons() -> None:
+    lines = corpus_report(corpus(), vocabulary=12).text().splitlines()
+    assert lines[0] == "read      3 files; 7 skipped; 1,000 files beside them are no scores"
+    assert lines[-2:] == [
+        "     5  no notes: e0.mid, e1.mid, e2.mid and 2 more",
+        "     2  near-duplicate of another: a.mid, c.mid",
+    ]
+
+
+def test_an_empty_part_is_counted_too() -> None:
+    found = corpus_report(corpus().split("valid"), vocabulary=0)
+    assert (found.melodies, found.notes, found.lowest) == (0, 0, None)
+    assert "range     -" in found.text()

@@ -1,0 +1,353 @@
+"""The environment: Gymnasium's own checks, the tuner's rewards step by step, many melodies as one by one."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env, data_equivalence
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import FlattenObservation
+from gymnasium.wrappers.vector import RecordEpisodeStatistics
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cantilena.envs import MelodyEnv, MelodyVectorEnv
+from cantilena.errors import BundleError, UsageError
+from cantilena.models import Bars, Bundle, Network, NetworkOptions
+from cantilena.rl import MusicReward
+from cantilena.rules import RULE_SETS, Context, Rule, RuleSet
+from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+MELODY = "cantilena/Melody-v0"
+GRID, EVENTS = GridEncoding(), EventsEncoding(("C4", "D4", "E4", "F#4", "G4", "B4", "0.4.7", "2.6.9"))
+
+
+@cache
+def bundle(encoding: Encoding = GRID) -> Bundle:
+    options = NetworkOptions(width=24, embedding=16)
+    network = Network(options, len(encoding.vocabulary), seed=3)
+    return Bundle(options, network.numpy_weights(), encoding.description())
+
+
+def reward(rules: str, encoding: Encoding = GRID, c: float = 0.5) -> MusicReward:
+    return MusicReward(encoding, RULE_SETS[rules], Context(timed=encoding.tells_time), c, clip=10.0)
+
+
+def played(env: MelodyEnv, tokens: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Rewards, terms by rule and log p of one melody, step by step."""
+    env.reset()
+    steps = [env.step(token) for token in tokens]
+    assert [terminated for _, _, terminated, _, _ in steps] == [False] * (len(tokens) - 1) + [True]
+    assert not any(truncated for *_, truncated, _ in steps)
+    infos = [info for *_, info in steps]
+    terms = {name: np.array([info["terms"][name] for info in infos]) for name in infos[0]["terms"]}
+    assert ["melody" in info for info in infos] == [False] * (len(tokens) - 1) + [True]
+    np.testing.assert_array_equal(infos[-1]["melody"], tokens)
+    return np.array([step[1] for step in steps]), terms, np.array([info["log_p"] for info in infos])
+
+
+@pytest.mark.parametrize("arguments", [{}, {"bundle": "tunes", "rules": "paper", "steps": 8, "meter": "3/4"}])
+def test_gymnasium_finds_nothing_to_complain_of(arguments: dict[str, Any]) -> None:
+    check_env(gymnasium.make(MELODY, **arguments).unwrapped)  # warnings are errors here
+
+
+@pytest.mark.skipif(find_spec("stable_baselines3") is None, reason="stable-baselines3 is not installed")
+@pytest.mark.parametrize("encoding", [GRID, EVENTS])
+def test_stable_baselines_takes_it_as_it_is(encoding: Encoding) -> None:
+    from stable_baselines3 import PPO
+    from stable_baselines3.common.env_checker import check_env as check_with_stable_baselines
+    from stable_baselines3.common.env_util import make_vec_env
+
+    env = MelodyEnv(bundle(encoding), "paper", steps=8)
+    check_with_stable_baselines(env)
+    agent = PPO("MultiInputPolicy", env, n_steps=16, batch_size=16, n_epochs=1, device="cpu").learn(16)
+    action, _ = agent.predict(env.reset()[0])
+    assert action in env.action_space
+    make_vec_env(MELODY, n_envs=2, env_kwargs={"steps": 4}).reset()
+
+
+@pytest.mark.parametrize("encoding", [GRID, EVENTS])
+@pytest.mark.parametrize("rules", ["rl-tuner", "paper", "cantilena"])
+@pytest.mark.parametrize("steps", [1, 4, 16, 40])
+def test_steps_earn_what_the_tuner_counts_for_the_whole_melody(encoding: Encoding, rules: str, steps: int) -> None:
+    tokens = np.random.default_rng(steps).integers(len(encoding.vocabulary), size=(6, steps))
+    whole = reward(rules, encoding)
+    terms = whole.terms(tokens)
+    log_probs = bundle(encoding).network().log_probs(tokens, bars=Bars.common_time(6)).detach().numpy()
+    log_p = np.take_along_axis(log_probs, tokens[..., None], axis=-1)[..., 0]
+    expected = whole.learned(terms).astype(np.float64)
+
+    env = MelodyEnv(bundle(encoding), rules, steps=steps)
+    for row, melody in enumerate(tokens):
+        rewards, terms_by_step, log_p_by_step = played(env, melody)
+        assert terms_by_step.keys() == terms.keys() == set(RULE_SETS[rules].names)
+        for name, values in terms_by_step.items():
+            np.testing.assert_array_equal(values, terms[name][row])
+            assert values.sum() == pytest.approx(terms[name][row].sum(), abs=1e-6)
+        np.testing.assert_allclose(log_p_by_step, log_p[row], atol=1e-5)
+        assert (rewards - log_p_by_step).sum() == pytest.approx(expected[row].sum(), abs=1e-6)
+
+    envs = MelodyVectorEnv(6, bundle(encoding), rules, steps=steps)
+    envs.reset()
+    for step in range(steps):
+        _, rewards, finished, _, infos = envs.step(tokens[:, step])
+        for name in terms:
+            np.testing.assert_array_equal(infos["terms"][name], terms[name][:, step])
+        np.testing.assert_allclose(rewards, expected[:, step] + log_p[:, step], atol=1e-5)
+        assert finished.tolist() == [step == steps - 1] * 6
+    np.testing.assert_array_equal(infos["melody"], tokens)
+
+
+@settings(deadline=None, max_examples=25)
+@given(tokens=st.lists(st.sampled_from([0, 1, 2, 14, 16, 18, 21, 26, 37]), min_size=1, max_size=36))
+def test_any_melody_is_judged_step_by_step_as_it_is_whole(tokens: list[int]) -> None:
+    melody = np.array(tokens)
+    terms = reward("rl-tuner").terms(melody[None])
+    _, by_step, _ = played(MelodyEnv(bundle(), steps=len(tokens)), melody)
+    assert {name: values.tolist() for name, values in by_step.items()} == {n: v[0].tolist() for n, v in terms.items()}
+
+
+def test_terms_are_those_of_the_reference(shared: Path) -> None:
+    names = {
+        "reward_key": "key",
+        "reward_tonic": "tonic",
+        "reward_penalize_repeating": "repetition",
+        "reward_penalize_autocorrelation": "autocorrelation",
+        "reward_motif": "motif",
+        "reward_repeated_motif": "repeated_motif",
+        "reward_preferred_intervals": "intervals",
+        "reward_leap_up_back": "leap",
+        "reward_high_low_unique": "extremes",
+    }
+    oracle = json.loads((shared / "oracle" / "rl_tuner_sample.json").read_text())["compositions"]
+    env = MelodyEnv(bundle(), "rl-tuner")
+    for composition in oracle:
+        _, terms, _ = played(env, np.array(composition["notes"]))
+        for name, rule in names.items():
+            np.testing.assert_allclose(terms[rule], composition["rewards"][name], atol=1e-6)
+
+
+def test_a_melody_worked_out_by_hand() -> None:
+    """C4 begins on the tonic, C#4 leaves the key and is not the tonic at the end; then a melody that is only C4."""
+    env = MelodyEnv(bundle(), "paper", steps=4, c=2.0)
+    rewards, terms, log_p = played(env, np.array([14, 15, 1, 1]))
+    assert {name: values.tolist() for name, values in terms.items()} == {
+        "key": [0, -1, 0, 0],
+        "tonic": [3, 0, 0, 0],
+        "repetition": [0, 0, 0, 0],
+    }
+    np.testing.assert_allclose(rewards - log_p, [1.5, -0.5, 0, 0])
+    rewards, terms, log_p = played(env, np.array([1, 14, 1, 1]))
+    assert terms["tonic"].tolist() == [0, 3, 0, 3]
+
+
+def test_each_rule_is_clipped_by_itself() -> None:
+    env = MelodyEnv(bundle(), "rl-tuner", steps=8, c=1.0, clip=2.0)
+    rewards, terms, log_p = played(env, np.zeros(8, dtype=np.int64))
+    assert terms["repetition"].tolist() == [0, 0, *[-100] * 6]
+    clipped = np.clip(np.stack(list(terms.values())), -2, 2).sum(axis=0)
+    np.testing.assert_allclose(rewards - log_p, clipped, atol=1e-6)
+
+
+def test_many_melodies_are_one_by_one_through_ends_and_resets() -> None:
+    arguments = {"bundle": bundle(), "rules": "rl-tuner", "steps": 6, "memory": 4}
+    ours = gymnasium.make_vec(MELODY, num_envs=3, **arguments)
+    theirs = gymnasium.make_vec(MELODY, num_envs=3, vectorization_mode="sync", **arguments)
+    assert isinstance(ours, MelodyVectorEnv)
+    assert isinstance(theirs, SyncVectorEnv)
+    assert ours.metadata["autoreset_mode"] == theirs.metadata["autoreset_mode"] == AutoresetMode.NEXT_STEP
+    assert ours.observation_space == theirs.observation_space
+    assert ours.action_space == theirs.action_space
+
+    theirs.action_space.seed(1)
+    our_observation, our_info = ours.reset(seed=1)
+    their_observation, their_info = theirs.reset(seed=1)
+    assert data_equivalence(our_observation, their_observation)
+    assert our_info == their_info == {}
+    for _ in range(2 * 7 + 3):  # two melodies, each with the step that begins anew, and the half of a third
+        actions = theirs.action_space.sample()
+        one, other = ours.step(actions), theirs.step(actions)
+        assert one[0] in ours.observation_space
+        assert data_equivalence(one, other)
+        assert one[4].keys() == other[4].keys()
+
+
+def test_the_same_actions_earn_the_same_again() -> None:
+    env, tokens = MelodyEnv(bundle()), np.random.default_rng(5).integers(38, size=32)
+    first, again = played(env, tokens), played(env, tokens)
+    other = played(MelodyEnv(bundle()), tokens)
+    for one in (again, other):
+        np.testing.assert_array_equal(first[0], one[0])
+        np.testing.assert_array_equal(first[2], one[2])
+
+
+def test_what_an_agent_is_shown() -> None:
+    env = MelodyEnv(bundle(), steps=14, memory=3, meter="3/4")
+    observation, _ = env.reset()
+    shown = [observation, *(env.step(token)[0] for token in range(2, 16))]
+    assert all(one in env.observation_space for one in shown)
+    assert [one["tokens"].tolist() for one in shown[:4]] == [[38, 38, 38], [38, 38, 2], [38, 2, 3], [2, 3, 4]]
+    assert [int(one["place"]) for one in shown] == [*range(12), 0, 1, 2]
+    assert [int(one["left"]) for one in shown] == list(range(14, -1, -1))
+    probabilities = np.exp([one["log_p"] for one in shown])
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, atol=1e-5)
+    assert "place" not in MelodyEnv(bundle(EVENTS), "paper").observation_space.spaces
+
+
+def test_memory_as_long_as_the_melody_tells_any_two_apart() -> None:
+    env = MelodyEnv(bundle(), steps=5)
+    env.reset()
+    for token in (3, 1, 4, 1):
+        observation = env.step(token)[0]
+    assert observation["tokens"].tolist() == [38, 3, 1, 4, 1]
+
+
+def test_wrappers_of_gymnasium_work() -> None:
+    flat = FlattenObservation(gymnasium.make(MELODY, bundle=bundle(), steps=4))
+    observation, _ = flat.reset()
+    assert observation.shape == flat.observation_space.shape == (4 * 39 + 5 + 38 + 16,)
+    envs = RecordEpisodeStatistics(MelodyVectorEnv(2, bundle(), "paper", steps=4))
+    envs.reset()
+    total = np.zeros(2)
+    for _ in range(4):
+        _, rewards, _, _, infos = envs.step(np.array([14, 15]))
+        total += rewards
+    np.testing.assert_allclose(infos["episode"]["r"], total, rtol=1e-6)
+
+
+def test_rendering() -> None:
+    env = MelodyEnv(bundle(), steps=18, render_mode="ansi")
+    env.reset()
+    assert env.render() == ""
+    for token in [14, *[1] * 15, 18, 0]:
+        env.step(token)
+    assert env.render() == "C4" + " hold" * 15 + "\nE4 off"
+    assert [note.name for note in env.melody.sounding] == ["C4", "E4"]
+
+    picture = MelodyEnv(bundle(), steps=4, render_mode="rgb_array")
+    picture.reset()
+    empty = picture.render()
+    picture.step(14)
+    picture.step(1)
+    one = picture.render()
+    assert empty.shape == one.shape == (36 * 8, 4 * 8, 3)
+    dark = np.argwhere((one < 100).all(axis=2))
+    assert dark.min(axis=0).tolist() == [(83 - 60) * 8, 0]
+    assert dark.max(axis=0).tolist() == [(84 - 60) * 8 - 1, 2 * 8 - 1]
+
+    both = MelodyVectorEnv(2, bundle(), steps=4, render_mode="svg")
+    both.reset()
+    both.step(np.array([14, 16]))
+    assert all(svg.startswith("<svg") for svg in both.render())
+    assert len(both.melodies) == 2
+    assert MelodyEnv(bundle()).render() is None
+
+
+def test_rules_of_ones_own() -> None:
+    def no_b(line, context, *, penalty=-2.0):
+        """The seventh degree of C major is avoided."""
+        return penalty * (line.pitch % 12 == 11) * (line.pitch >= 0)
+
+    env = MelodyEnv(bundle(), RuleSet("mine", (Rule.of(no_b),)), steps=3)
+    _, terms, _ = played(env, np.array([25, 1, 13]))
+    assert terms["no_b"].tolist() == [-2, 0, -2]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"rules": "jazz"}, "jazz"),
+        ({"steps": 0}, "steps is 0"),
+        ({"steps": 5000}, "steps is 5000"),
+        ({"memory": 0}, "memory is 0"),
+        ({"c": 0.0}, "c is 0"),
+        ({"c": float("nan")}, "c is nan"),
+        ({"clip": -1.0}, "clip is -1"),
+        ({"key": "H double flat"}, "H double flat"),
+        ({"meter": "0/4"}, "0/4"),
+        ({"render_mode": "human"}, "human"),
+    ],
+)
+def test_what_cannot_be_is_told(arguments: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words) as caught:
+        MelodyEnv(bundle(), **arguments)
+    assert caught.value.hint
+    with pytest.raises(UsageError, match=words):
+        MelodyVectorEnv(2, bundle(), **arguments)
+
+
+def test_other_mistakes_are_told() -> None:
+    with pytest.raises(BundleError, match="no bundle"):
+        MelodyEnv("nowhere")
+    with pytest.raises(UsageError, match="melodies is 0"):
+        MelodyVectorEnv(0, bundle())
+    env = MelodyEnv(bundle(), steps=2)
+    env.reset()
+    for action in (38, -1, 1.5, np.array([1, 2]), True):
+        with pytest.raises(UsageError, match="action"):
+            env.step(action)
+    env.step(14)
+    env.step(np.int64(1))
+    with pytest.raises(UsageError, match="finished"):
+        env.step(1)
+
+
+def test_what_commands_read_for_their_help_imports_no_library_for_the_environment() -> None:
+    code = "import sys, cantilena.rl.options; assert not sys.modules.keys() & {'gymnasium', 'numpy', 'torch'}"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.parametrize(
+    "imports",
+    [
+        "import gymnasium, cantilena.envs",
+        "import cantilena.envs, gymnasium",
+        "import cantilena.envs, importlib.util; importlib.util.find_spec('gymnasium'); import gymnasium",
+    ],
+)
+def test_the_id_is_known_in_whatever_order_libraries_are_imported(imports: str) -> None:
+    code = f"""
+{imports}
+env = gymnasium.make({MELODY!r}, bundle="tunes", rules="rl-tuner", steps=32)
+env.reset(seed=1)
+env.step(14)
+import sys
+assert "torch" not in sys.modules, "a small prior needs no torch"
+assert gymnasium.spec({MELODY!r}).vector_entry_point
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=120)
+
+
+@pytest.mark.skipif(find_spec("stable_baselines3") is None, reason="stable-baselines3 is not installed")
+def test_the_example_trains_an_agent_and_writes_its_melody(tmp_path: Path) -> None:
+    out = tmp_path / "agent.mid"
+    sizes = ["--updates", "2", "--melodies", "4", "--steps", "8", "--rules", "paper"]
+    command = [sys.executable, str(CHECKOUT / "examples" / "agent.py"), *sizes, "--out", str(out)]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=300)
+    lines = done.stdout.splitlines()
+    assert [line.partition(" reward")[0].strip() for line in lines[:3]] == [
+        "the trained model",
+        "the agent before",
+        "the agent after",
+    ]
+    assert out.read_bytes().startswith(b"MThd")
+
+
+def test_the_python_of_its_page_runs(tmp_path: Path) -> None:
+    page = (CHECKOUT / "docs" / "environment.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    blocks = [block for block in blocks if "stable_baselines3" not in block]
+    assert len(blocks) == 2
+    for block in blocks:
+        subprocess.run([sys.executable, "-W", "error", "-c", block], cwd=tmp_path, check=True, timeout=120)

@@ -1,0 +1,168 @@
+"""Engraved scores: self-contained, repeatable, and each note head in its place and time."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+
+from cantilena.errors import UsageError
+from cantilena.io.engraving.engraving import score_svg, score_with_timemap
+from cantilena.music import Key, Melody, Meter, Note, Tempo
+
+SVG = "{http://www.w3.org/2000/svg}"
+XLINK = "{http://www.w3.org/1999/xlink}"
+
+TUNE = Melody.of(
+    [(67, 24), (72, 8), (74, 8), (76, 8), ((60, 64, 67), 60), (None, 24), (66, 12), (61, 30), (72, 90)],
+    key=Key.parse("Bb major"),
+    meter=Meter(3, 4),
+    pickup=24,
+    tempo=Tempo(((0, 60.0), (96, 120.0))),
+    title="A tune & more",
+    source="Our own, no. 1",
+)
+
+
+def drawing(melody: Melody, **options: int | bool) -> ElementTree.Element:
+    return ElementTree.fromstring(score_svg(melody, **options))
+
+
+def heads(root: ElementTree.Element) -> dict[str, tuple[float, float]]:
+    """Where the head of each note is drawn, by its id; in the coordinates of its page."""
+    found = {}
+    for note in root.iter(f"{SVG}g"):
+        if note.get("class") == "note":
+            use = note.find(f"{SVG}g[@class='notehead']/{SVG}use")
+            assert use is not None
+            place = re.match(r"translate\(([\d.-]+), ([\d.-]+)\)", use.attrib["transform"])
+            assert place is not None
+            found[note.attrib["id"]] = float(place[1]), float(place[2])
+    return found
+
+
+def test_every_note_head_is_drawn_once_and_timed() -> None:
+    engraving = score_with_timemap(TUNE)
+    drawn = heads(ElementTree.fromstring(engraving.svg))
+    assert sorted(drawn) == sorted(head.id for head in engraving.timemap)
+    assert {head.note for head in engraving.timemap} == set(range(len(TUNE.sounding)))
+    for index, note in enumerate(TUNE.sounding):
+        own = [head for head in engraving.timemap if head.note == index]
+        assert own[0].onset == pytest.approx(TUNE.tempo.seconds(note.onset))
+        assert own[-1].end == pytest.approx(TUNE.tempo.seconds(note.end))
+    assert [head.onset for head in engraving.timemap] == sorted(head.onset for head in engraving.timemap)
+
+
+def test_time_runs_to_the_right_and_pitch_upwards() -> None:
+    scale = Melody.of([(pitch, 24) for pitch in (60, 62, 64, 65, 67, 69, 71, 72)])
+    engraving = score_with_timemap(scale)
+    places = heads(ElementTree.fromstring(engraving.svg))
+    xs, ys = zip(*(places[head.id] for head in engraving.timemap), strict=True)
+    assert list(xs) == sorted(xs)
+    # A staff position is half a space: neighbours in the scale lie equally far apart, higher notes higher up.
+    assert {round(low - high) for low, high in pairwise(ys)} == {90}
+
+
+def test_the_same_score_gives_the_same_svg_and_others_share_no_ids() -> None:
+    assert score_with_timemap(TUNE) == score_with_timemap(TUNE)
+    other = score_with_timemap(TUNE.transposed(2))
+    ids = [set(re.findall(r' id="([^"]*)"', svg)) for svg in (score_svg(TUNE), other.svg)]
+    assert all(ids)
+    assert not ids[0] & ids[1]
+
+
+def test_the_svg_stands_alone() -> None:
+    text = score_svg(TUNE)
+    root = ElementTree.fromstring(text)
+    assert not re.search(r"@font-face|url\(|<image|<script|foreignObject|https?://(?!www\.w3\.org/)", text)
+    defined = {element.get("id") for element in root.iter() if element.get("id")}
+    used = {element.attrib[f"{XLINK}href"].removeprefix("#") for element in root.iter(f"{SVG}use")}
+    assert used <= defined
+    assert "prefers-color-scheme: dark" in text
+    # No letters of a music font are left, which would show as empty boxes.
+    assert not [letter for letter in "".join(root.itertext()) if "\ue000" <= letter <= "\uf8ff"]
+
+
+def test_tempo_marks_are_drawn_with_their_number() -> None:
+    marks = [element for element in drawing(TUNE).iter(f"{SVG}g") if element.get("class") == "tempo"]
+    assert [mark.findtext(f"{SVG}text") for mark in marks] == ["= 60", "= 120"]
+    assert all(mark.find(f"{SVG}path") is not None for mark in marks)
+
+
+def test_a_tempo_mark_in_the_last_tick_of_a_piece_is_left_out() -> None:
+    long, short = {0: (50,), 24: (62, 69), 72: (62, 69)}, {6: 74, 12: 76, 18: 78, 66: 78, 114: 79, 186: 76, 282: 78}
+    notes = [Note(pitches, onset, 9) for onset, pitches in long.items()]
+    notes += [Note((pitch,), onset, 7) for onset, pitch in short.items()]
+    tempo = Tempo(((0, 139.0), (6, 144.0), (1704, 144.5), (1710, 143.5), (1734, 145.5)))
+    tune = Melody(tuple(sorted(notes, key=lambda note: note.onset)), key=Key.parse("D major"), length=1735, tempo=tempo)
+    assert "= 139" in "".join(drawing(tune).itertext())
+
+
+def test_heading_and_page() -> None:
+    root = drawing(TUNE, width=700)
+    assert root.get("width") == "700"
+    assert root.get("viewBox") == f"0 0 700 {root.get('height')}"
+    assert [line.text for line in root.findall(f"{SVG}text")] == ["A tune & more", "Our own, no. 1"]
+    plain = drawing(TUNE, heading=False)
+    assert plain.findall(f"{SVG}text") == []
+    assert float(plain.attrib["height"]) < float(root.attrib["height"])
+    long_title = drawing(replace(TUNE, title="word " * 100), width=300).findtext(f"{SVG}text")
+    assert long_title is not None
+    assert long_title.endswith("…")
+
+
+def test_long_scores_become_taller() -> None:
+    height = {}
+    for bars in (4, 16, 120):
+        tune = Melody.of([(60 + index % 12, 12) for index in range(8 * bars)])
+        root = drawing(tune)
+        height[bars] = float(root.attrib["height"])
+        assert len(heads(root)) == 8 * bars
+        pages = [page for page in root.findall(f"{SVG}g") if page.get("class") == "page-margin"]
+        tops = [float(page.attrib["transform"].split()[1].rstrip(")")) for page in pages]
+        assert tops == sorted(set(tops))
+    assert height[4] < height[16] < height[120]
+
+
+def test_eight_bars_make_two_lines_of_four() -> None:
+    tune = Melody.of([(60 + index % 12, 12) for index in range(64)])
+    systems = [element for element in drawing(tune).iter(f"{SVG}g") if element.get("class") == "system"]
+    bars = [[one for one in system if one.get("class") == "measure"] for system in systems]
+    assert [len(one) for one in bars] == [4, 4]
+
+
+@pytest.mark.parametrize(
+    "tune",
+    [
+        Melody(()),
+        Melody((), pickup=24, length=5),
+        Melody((Note((0, 127), 0, 1), Note((60,), 1, 500))),
+        Melody.of([(tuple(range(128)), 24)]),
+        Melody.of([(60, ticks) for ticks in range(1, 30)], key=Key.parse("F# minor")),
+        Melody.of([(60, 24)], title="</text><script>\x00\udc80&", source="<"),
+        Melody.of([(60, 12)] * 64, meter=Meter(64, 1)),
+        Melody.of([(60, 12)], meter=Meter(1, 32), tempo=Tempo.constant(2000)),
+    ],
+)
+def test_odd_melodies_are_drawn_too(tune: Melody, capfd: pytest.CaptureFixture[str]) -> None:
+    engraving = score_with_timemap(tune)
+    assert sorted(heads(ElementTree.fromstring(engraving.svg))) == sorted(head.id for head in engraving.timemap)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("width", [0, 199, 4001])
+def test_other_widths_are_refused(width: int) -> None:
+    with pytest.raises(UsageError, match="wide"):
+        score_svg(TUNE, width=width)
+
+
+def test_scores_are_the_same_from_any_thread() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    tunes = [Melody.of([(60 + (3 * number + step) % 20, 12) for step in range(24)]) for number in range(12)]
+    alone = [score_svg(tune) for tune in tunes]
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(score_svg, tunes)) == alone

@@ -1,0 +1,60 @@
+"""Temporal-difference targets: against the reference's own numbers, and against each other."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cantilena.errors import UsageError
+from cantilena.rl import td_target
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    return logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+def test_targets_of_the_reference(shared: Path, index: int) -> None:
+    record = json.loads((shared / "oracle" / "rl_tuner_sample.json").read_text())["targets"][index]
+    rewards = np.array(record["rewards"])
+    scores = np.array(record["next_target_scores"])
+    log_probs = _log_softmax(np.array(record["reward_rnn_logits"]))
+    ours = td_target(record["algorithm"], rewards, scores, log_probs, record["discount"])
+    np.testing.assert_allclose(ours, record["future_rewards"], atol=1e-5)
+    np.testing.assert_allclose((ours - rewards) / record["discount"], record["target_vals"], atol=1e-4)
+
+
+@pytest.mark.parametrize("algorithm", ["q", "double-q", "psi", "g"])
+def test_torch_and_numpy_agree_and_terminals_end(algorithm: str) -> None:
+    rng = np.random.default_rng(1)
+    rewards, scores, online = rng.normal(size=5), rng.normal(size=(5, 7)), rng.normal(size=(5, 7))
+    log_probs = _log_softmax(rng.normal(size=(5, 7)))
+    terminal = np.array([False, True, False, False, True])
+    in_numpy = td_target(algorithm, rewards, scores, log_probs, 0.9, next_online_scores=online, terminal=terminal)
+    tensors = [torch.from_numpy(array) for array in (rewards, scores, log_probs)]
+    in_torch = td_target(
+        algorithm, *tensors, 0.9, next_online_scores=torch.from_numpy(online), terminal=torch.from_numpy(terminal)
+    )
+    np.testing.assert_allclose(in_torch.numpy(), in_numpy)
+    np.testing.assert_allclose(in_numpy[terminal], rewards[terminal])
+
+
+def test_double_q_takes_the_learners_choice() -> None:
+    target = td_target("double-q", np.zeros(1), np.array([[5.0, 1.0]]), None, 1.0, next_online_scores=[[0.0, 9.0]])
+    assert target.tolist() == [1.0]
+
+
+def test_no_gradient_flows_into_the_prior() -> None:
+    log_probs = torch.randn(3, 4, requires_grad=True)
+    assert not td_target("g", torch.zeros(3), torch.randn(3, 4), log_probs.log_softmax(-1), 0.5).requires_grad
+
+
+def test_unknown_algorithms_and_missing_values_are_refused() -> None:
+    with pytest.raises(UsageError, match="no target for 'sarsa'"):
+        td_target("sarsa", np.zeros(1), np.zeros((1, 2)), None, 0.5)
+    with pytest.raises(UsageError, match="next_online_scores"):
+        td_target("double-q", np.zeros(1), np.zeros((1, 2)), None, 0.5)

@@ -1,0 +1,219 @@
+"""The bands of people's melodies: as a file, as the script measures them, and what judging by them tells apart."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+
+from cantilena.data import load_builtin
+from cantilena.errors import UsageError
+from cantilena.music import HOLD, ON, Key, Line, Meter
+from cantilena.rules import (
+    RULE_SETS,
+    Band,
+    Bands,
+    Context,
+    RuleSet,
+    features_of,
+    human_bands,
+    measure_bands,
+    two_sided,
+    with_bands,
+)
+from cantilena.rules.motif_model import motif_model
+from cantilena.tokenizers import GridEncoding
+
+RULES = RULE_SETS["cantilena"]
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+
+
+@pytest.fixture(scope="module")
+def script() -> ModuleType:
+    sys.path.insert(0, str(SCRIPTS))
+    try:
+        return import_module("measure_bands")
+    finally:
+        sys.path.remove(str(SCRIPTS))
+
+
+Excerpts = list[tuple[Line, Context]]
+
+
+@pytest.fixture(scope="module")
+def waltzes(script: ModuleType) -> Excerpts:
+    """All excerpts of eight bars of the corpus's melodies in 3/4."""
+    melodies = [melody for melody in load_builtin("tunes") if melody.meter == Meter(3, 4)]
+    return list(script.excerpts(script.corpus_rows(melodies), (8,)))
+
+
+@pytest.fixture(scope="module")
+def people(script: ModuleType) -> Excerpts:
+    """Excerpts of eight bars of held-out melodies in any meter."""
+    return list(script.excerpts(script.corpus_rows(list(load_builtin("tunes").melodies("test"))), (8,)))
+
+
+def test_the_file_holds_what_the_script_measures(waltzes: Excerpts) -> None:
+    assert sum(line.melodies for line, _ in waltzes) > 200
+    measured = Bands.from_toml(measure_bands(RULES, waltzes).to_toml())
+    for name in features_of(RULES):
+        if name != "phrase_8":  # eight bars have none eight bars before
+            assert measured.found[name]["3/4"][8] == human_bands().found[name]["3/4"][8], name
+
+
+def test_every_two_sided_rule_has_a_band_at_every_length() -> None:
+    bands = human_bands()
+    assert list(bands.found) == list(features_of(RULES))
+    for meter in ("4/4", "3/4", "6/8", "2/4", "2/2", "5/4", "7/8"):
+        bar = Meter.parse(meter).ticks_per_bar // 6
+        for bars in (1, 2, 3, 8, 16, 32, 200):
+            for name in bands.found:
+                band = bands.lookup(name, Context(meter=Meter.parse(meter), steps_per_bar=bar), bars * bar)
+                assert band is not None
+                assert 0 <= band.low <= band.high
+                assert band.spread > 0
+    assert (motif_model().medians[1:] > motif_model().medians[:-1]).all()
+
+
+def test_four_fifths_of_held_out_excerpts_lie_inside(people: Excerpts) -> None:
+    inside, all_of_them = dict.fromkeys(features_of(RULES), 0), 0
+    for line, context in people:
+        rewards = RULES.rewards(line, context)
+        all_of_them += line.melodies
+        for name in inside:
+            inside[name] += int((rewards[name].sum(axis=1) == 0).sum())
+    for name, count in inside.items():
+        assert 0.74 < count / all_of_them <= 1, name
+
+
+def test_bands_are_found_by_meter_and_nearest_length() -> None:
+    bands = Bands(
+        {
+            "range": {"any": {2: Band(1, 2, 1), 8: Band(3, 4, 1)}, "3/4": {8: Band(5, 6, 1)}},
+            "density": {"any": {8: Band(1.0, 3.0, 1)}},
+        }
+    )
+    waltz = Context(meter=Meter(3, 4), steps_per_bar=12)
+    assert bands.lookup("range", waltz, 96) == Band(5, 6, 1)
+    assert bands.lookup("range", waltz, 47) == Band(1, 2, 1)  # under four bars two are nearer than eight
+    assert bands.lookup("range", waltz, 49) == Band(5, 6, 1)
+    assert bands.lookup("range", Context(), 10_000) == Band(3, 4, 1)
+    assert bands.lookup("swing", Context(), 64) is None
+    # Two notes a quarter, eight a bar: 30 notes are nearer to two bars than to eight, 34 are not
+    untimed = Context(timed=False)
+    assert bands.lookup("range", untimed, 30) == Band(1, 2, 1)
+    assert bands.lookup("range", untimed, 34) == Band(3, 4, 1)
+
+
+def test_bands_are_the_percentiles_of_the_features() -> None:
+    rng = np.random.default_rng(4)
+    lines = [(GridEncoding().line(rng.integers(0, 38, (250, 64))), Context(Key.parse(key))) for key in ("C", "am")]
+    few = (GridEncoding().line(rng.integers(0, 38, (150, 48))), Context(meter=Meter(3, 4), steps_per_bar=12))
+    bands = measure_bands(RULES, [*lines, few])
+    spans = [
+        line.pitch.max(axis=1) - np.where(line.event == ON, line.pitch, 99).min(axis=1) for line, _ in [*lines, few]
+    ]
+    common = np.concatenate(spans[:2])
+    assert bands.found["range"]["4/4"] == {4: Band(*np.percentile(common, (10, 90)), common.std())}
+    assert "3/4" not in bands.found["range"]
+    assert bands.found["range"]["any"][4].spread == pytest.approx(np.concatenate(spans).std())
+    assert "3/4" in measure_bands(RULES, [few], least=150).found["range"]
+
+
+def test_bands_survive_being_written() -> None:
+    text = human_bands().to_toml()
+    assert Bands.from_toml(text) == human_bands()
+    assert len(text) < 10_000
+
+
+@pytest.mark.parametrize(
+    "text", ["range = 3", "[range]\nany = [[4, 7, 14]]", "[range]\nany = [[4, 9, 7, 1]]", "[range]\nany = 4", "[",
+             "[range]\nany = [[0, 1, 2, 3]]", "[range]\nany = [['4', 'x', 2, 3]]"],
+)  # fmt: skip
+def test_what_is_no_bands_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="not bands"):
+        Bands.from_toml(text)
+
+
+def test_rules_can_judge_by_bands_of_ones_own() -> None:
+    line = GridEncoding().line(np.array([[14, 1, 16, 1] * 8]))
+    wide = Bands({"range": {"any": {2: Band(20, 30, 9)}}})
+    judged = with_bands(RULES, wide, Context(), 32)
+    assert judged["range"].rewards(line)[0, -1] == -4
+    assert judged["range"].parameters["low"] == 20
+    assert judged["motion"] == RULES["motion"]
+    assert with_bands(RULE_SETS["paper"], wide, Context(), 32) == RULE_SETS["paper"]
+
+
+def test_a_feature_of_ones_own_becomes_a_rule() -> None:
+    def holds(line: Line, context: Context) -> np.ndarray:
+        return (line.event == HOLD).mean(axis=1)
+
+    lazy = two_sided("holds", holds, "Half of the time something is held.", source="here")
+    rules = RuleSet("mine", (lazy,))
+    line = GridEncoding().line(np.array([[14, 1, 1, 1], [14, 1, 16, 16]]))
+    assert not lazy.rewards(line).any()  # nobody measured it
+    bands = measure_bands(rules, [(line, Context(steps_per_bar=4))])
+    assert bands.found["holds"]["any"][1] == Band(pytest.approx(0.3), pytest.approx(0.7), pytest.approx(0.25))
+    judged = with_bands(rules, bands, Context(steps_per_bar=4), 4)["holds"].rewards(line)
+    np.testing.assert_allclose(judged[:, -1], [-0.4, -0.4])
+
+
+# What the whole set tells apart
+
+
+def shuffled(line: Line, rng: np.random.Generator) -> Line:
+    """The same pitches and the same lengths of notes and rests, each in another order."""
+    event, pitch = line.event.copy(), line.pitch.copy()
+    for number in range(line.melodies):
+        onsets = np.flatnonzero(event[number] == ON)
+        if not len(onsets):
+            continue
+        head, *stretches = np.split(event[number], onsets)
+        event[number] = np.concatenate([head, *(stretches[one] for one in rng.permutation(len(stretches)))])
+        tones = rng.permutation(pitch[number, onsets])
+        pitch[number] = -1
+        pitch[number, event[number] == ON] = tones
+    return Line.of(event, pitch)
+
+
+def walking(line: Line, key: Key, rng: np.random.Generator) -> Line:
+    """As many notes at random places, each up to two steps of the scale from the one before."""
+    scale = np.array([pitch for pitch in range(128) if pitch % 12 in key.pitch_classes])
+    event = np.where(rng.random(line.event.shape) < (line.event == ON).mean(axis=1, keepdims=True), ON, HOLD)
+    ladder = 43 + np.cumsum(rng.integers(-2, 3, event.shape) * (event == ON), axis=1)
+    return Line.of(event, np.where(event == ON, scale[np.clip(ladder, 0, len(scale) - 1)], -1))
+
+
+def test_people_earn_more_than_their_notes_at_random_and_than_a_walk(people: Excerpts) -> None:
+    rng = np.random.default_rng(5)
+    earned: dict[str, list[np.ndarray]] = {"people": [], "shuffled": [], "walk": []}
+    by_rule: dict[str, float] = dict.fromkeys(RULES.names, 0.0)
+    for line, context in people:
+        for name, some in (
+            ("people", line), ("shuffled", shuffled(line, rng)), ("walk", walking(line, context.key, rng)),
+        ):  # fmt: skip
+            rewards = RULES.rewards(some, context)
+            earned[name].append(sum(rewards.values()).sum(axis=1))
+            if name == "people":
+                for rule, terms in rewards.items():
+                    by_rule[rule] += float(np.abs(terms.sum(axis=1)).sum())
+    totals = {name: np.concatenate(parts) for name, parts in earned.items()}
+    human = totals["people"].mean()
+    for other in ("shuffled", "walk"):
+        apart = human - totals[other].mean()
+        assert apart > 10
+        assert apart > np.hypot(totals["people"].std(), totals[other].std())
+        assert (totals["people"][: len(totals[other])] > totals[other]).mean() > 0.85
+    # No rule dominates: none moves a human melody by more than three points on average
+    assert max(by_rule.values()) / len(totals["people"]) < 3.0
+
+
+def test_a_rule_can_be_copied_with_its_band() -> None:
+    assert replace(RULES["range"], weight=2.0).weight == 2.0
+    assert features_of(RULES.with_weights(range=3.0)) == features_of(RULES)

@@ -1,0 +1,163 @@
+"""The frontier in small: every kind of point, what a row says, and the same results after an interruption."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cantilena.cli import main
+from cantilena.errors import RunError, UsageError
+from cantilena.models import Bundle, Network, NetworkOptions, find_bundle
+from cantilena.music import Key, Meter
+from cantilena.rl import TuningOptions, music_reward
+from cantilena.rules import Context
+from cantilena.tokenizers import GridEncoding
+from cantilena.workflows import run_frontier
+from cantilena.workflows.evaluate.measure import Sample
+from cantilena.workflows.tune import frontier
+from cantilena.workflows.tune.frontier import _Sweep
+
+ASKED = TuningOptions(updates=4, melodies=8, steps=16, device="cpu")
+WORDS = ["--updates", "4", "--melodies", "8", "--steps", "16", "--device", "cpu"]
+TUNED = ["rloo c 3", "rloo c 6", "ppo", "g", "rejection 1", "rejection 2", "rejection 4"]
+POINTS = ["human", "lstm", "vae", "best of 2", "best of 4", "constrained", *TUNED]
+
+
+class HereError(Exception):
+    pass
+
+
+def shrink(patch: pytest.MonkeyPatch) -> None:
+    sizes = {"COUNTED": 12, "STRENGTHS": (1.0, 2.0), "OTHERS": ("ppo", "g"), "GROUPS": (2, 4), "_POOL": 48}
+    for name, size in sizes.items():
+        patch.setattr(frontier, name, size)
+    patch.setattr(frontier, "vae_beside", lambda _: Bundle.load(find_bundle("tunes-vae")))
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch: pytest.MonkeyPatch) -> None:
+    shrink(monkeypatch)
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    network = Network(NetworkOptions(width=8, embedding=8), 38, seed=3)
+    path = tmp_path_factory.mktemp("model") / "model.safetensors"
+    Bundle(network.options, network.numpy_weights(), GridEncoding().description()).save(path)
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def whole(model: str, corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep that nobody interrupted."""
+    out = tmp_path_factory.mktemp("frontier") / "whole"
+    with pytest.MonkeyPatch.context() as patch:
+        shrink(patch)
+        run_frontier(model, ASKED, out, against=str(corpus_file))
+    return out
+
+
+def results(folder: Path) -> dict[str, Any]:
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} in results.json")
+
+    systems: dict[str, Any] = json.loads((folder / "results.json").read_text(), parse_constant=refuse)["systems"]
+    return systems
+
+
+def test_every_kind_of_point_is_there_and_defined(whole: Path) -> None:
+    systems = results(whole)
+    assert list(systems) == POINTS
+    for name, row in systems.items():
+        assert row["melodies"] == 12 or name == "human", name
+        assert math.isfinite(row["reward"])
+        assert 0 < row["metrics"]["different_melodies"]["value"] <= 1
+        assert (row["metrics"]["kl_per_step"]["value"] is None) == (name in ("human", "vae"))
+    assert systems["lstm"]["metrics"]["kl_per_step"]["value"] == pytest.approx(0, abs=1e-6)
+    best = [systems[name]["reward"] for name in ("lstm", "best of 2", "best of 4")]
+    assert best == sorted(best)
+    assert [systems[name]["curve"] for name in TUNED] == ["rloo", "rloo", "ppo", "g", *["rejection"] * 3]
+    assert [systems[name]["c"] for name in TUNED[:4]] == [3.0, 6.0, 3.0, 0.5]
+    for name in ("frontier.png", "table.md"):
+        assert (whole / name).stat().st_size > 0
+
+
+def test_results_hold_no_time(whole: Path) -> None:
+    assert "seconds" not in (whole / "results.json").read_text()
+    assert set(json.loads((whole / "run.json").read_text())["seconds"]) == set(TUNED)
+
+
+def test_an_interrupted_sweep_ends_with_the_same_results(
+    model: str, whole: Path, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tune, calls = frontier.tune, []
+
+    def stop(*args: Any, **named: Any) -> Any:
+        if len(calls) == 3:
+            raise HereError
+        calls.append(args)
+        return tune(*args, **named)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(frontier, "tune", stop)
+        with pytest.raises(HereError):
+            run_frontier(model, ASKED, tmp_path, against=str(corpus_file))
+    assert not (tmp_path / "results.json").exists()
+    with pytest.raises(RunError, match="other options"):
+        run_frontier(model, replace(ASKED, seed=2), tmp_path, against=str(corpus_file), resume=True)
+    run_frontier(model, ASKED, tmp_path, against=str(corpus_file), resume=True)
+    assert (tmp_path / "results.json").read_bytes() == (whole / "results.json").read_bytes()
+    assert (tmp_path / "table.md").read_bytes() == (whole / "table.md").read_bytes()
+
+
+def test_a_forced_sweep_leaves_nothing_of_the_earlier_one(
+    model: str, whole: Path, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("results.json", "table.md", "frontier.png", "run.json", "points/lstm.json"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes((whole / name).read_bytes())
+    (tmp_path / "mine.png").write_bytes(b"mine")
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise HereError
+
+    monkeypatch.setattr(frontier, "measure", stop)
+    with pytest.raises(UsageError):
+        run_frontier(model, replace(ASKED, rules="jazz"), tmp_path, force=True)
+    assert (tmp_path / "results.json").exists()
+    with pytest.raises(HereError):
+        run_frontier(model, replace(ASKED, seed=2), tmp_path, against=str(corpus_file), force=True)
+    left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {".lock", "run.json", "mine.png"}
+
+
+def test_people_are_judged_in_their_own_key_and_meter(model: str, tmp_path: Path) -> None:
+    bundle = Bundle.load(Path(model))
+    sweep = _Sweep(bundle, ASKED, music_reward(bundle, ASKED), tmp_path)
+    tokens = np.random.default_rng(1).integers(0, 38, (6, 16))
+    minor = Context(Key.parse("A minor"), Meter(3, 4), 12)
+    contexts = [Context(), minor, minor, Context(), minor, Context()]
+    earned = sweep.earned(Sample(tokens, contexts=contexts))
+    for row, context in enumerate(contexts):
+        reward = replace(sweep.reward, context=context)
+        alone = reward.clipped(reward.terms(tokens[row : row + 1])).sum()
+        assert earned[row] == pytest.approx(alone, abs=1e-4)
+    assert not np.allclose(earned, sweep.earned(Sample(tokens, contexts=Context())))
+
+
+def test_the_command_sweeps_too(
+    model: str, whole: Path, corpus_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["tune", model, "--frontier", *WORDS, "--against", str(corpus_file), "--out", str(tmp_path / "run")]
+    assert main([*words, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["systems"] == results(whole)
+    assert main([*words, "--json"]) == 1
+    refused = json.loads(capsys.readouterr().out)
+    assert "finished" in refused["error"]
+    assert refused["hint"]
