@@ -23,7 +23,7 @@ from torch import Tensor
 
 from cantilena.models import Network, NetworkOptions, Sequences, autocast
 from cantilena.training import preset
-from cantilena.training.course import Course
+from cantilena.training.loop import Course
 from cantilena.training.objectives import EveryStep, Place
 
 Job = Callable[[], object]

@@ -16,8 +16,7 @@ import numpy as np
 
 from cantilena.data import load_builtin
 from cantilena.generation import BarRange, SamplingOptions, load
-from cantilena.generation.infilling import Gap, Surroundings
-from cantilena.generation.rewriting import CANDIDATES, candidates_for
+from cantilena.generation.infilling import CANDIDATES, Gap, Surroundings, candidates_for
 from cantilena.models import Bars, NGram, NGramOptions, log_probs_in_bars
 from cantilena.music import Melody
 from cantilena.runtime import generator

@@ -14,8 +14,7 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.io.sound.piano import RATE, render, sum_of
-from cantilena.io.sound.piano_string import Sines, string
+from cantilena.io.sound.piano import RATE, Sines, render, string, sum_of
 from cantilena.io.sound.wav_writer import wav_bytes
 from cantilena.music import Melody
 

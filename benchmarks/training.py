@@ -25,9 +25,8 @@ from torch import Tensor, nn
 from cantilena.data import ReadOptions, open_corpus, read_folder
 from cantilena.models import Network, NetworkOptions, Sequences, autocast, choose_precision, likelihood
 from cantilena.training import TrainingOptions, preset, train
-from cantilena.training.course import Course
-from cantilena.training.objectives import EveryStep, Lesson, Place
-from cantilena.training.paper_input import LastStep
+from cantilena.training.loop import Course
+from cantilena.training.objectives import EveryStep, LastStep, Lesson, Place
 from cantilena.workflows.data import Material, events_material, grid_material
 
 EVENTS, PIECES, VOCABULARY = 46_250, 307, 417

@@ -21,7 +21,7 @@ import numpy as np
 from cantilena.models import Likelihood
 from cantilena.runtime import read_json, say, write_json
 from cantilena.workflows import Material, TrainRequest, corpus_facts
-from cantilena.workflows.train.train_material import material_for, read_corpus_of
+from cantilena.workflows.train.config import material_for, read_corpus_of
 from compare_models import DOCUMENT, Row, measured, model_of, result, study_arguments, table, wanted_corpora, works_of
 from told_documents import between
 

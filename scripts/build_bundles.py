@@ -3,7 +3,7 @@
     python scripts/build_bundles.py [--piano-midi DIR] [--work FOLDER] [NAME ...]
 
 `tunes` and its sisters learn from the built-in corpus. `classical` and `piano` need the pieces of piano-midi.de, a
-folder a composer. What each learns and how it is tuned stands in `workflows/cards/recipes.py`. The work is kept in
+folder a composer. What each learns and how it is tuned stands in `workflows/cards/shipped.py`. The work is kept in
 FOLDER (`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats, the matrices of
 `piano` as whole numbers of 8 bits. Each bundle gets its card beside it, `<name>.md`, as measured on the
 file that ships.
@@ -29,8 +29,8 @@ from cantilena.workflows import (
     tunes_recipe,
     write_card,
 )
+from cantilena.workflows.train.config import read_material
 from cantilena.workflows.train.options import TrainRequest
-from cantilena.workflows.train.train_material import read_material
 from cantilena.workflows.train.vae import learn_vae
 
 VAE = "tunes-vae"

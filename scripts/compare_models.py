@@ -25,11 +25,9 @@ from cantilena.metrics import bootstrap_ratio
 from cantilena.models import Likelihood, SequenceModel
 from cantilena.runtime import generator, read_json, say, write_json
 from cantilena.workflows import Material, TrainRequest, corpus_facts
-from cantilena.workflows.train.blend import blending, counted
-from cantilena.workflows.train.config import fitted, shape_and_training
-from cantilena.workflows.train.held_out import likelihood_of
+from cantilena.workflows.train.blend import blending, counted, likelihood_of
+from cantilena.workflows.train.config import fitted, material_for, read_corpus_of, shape_and_training
 from cantilena.workflows.train.run import learn_network
-from cantilena.workflows.train.train_material import material_for, read_corpus_of
 from told_documents import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]

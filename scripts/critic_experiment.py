@@ -30,9 +30,9 @@ from cantilena.reporting.figures import png_bytes
 from cantilena.reporting.figures.style import CYCLE, INK, STYLE, Figure
 from cantilena.rl import CriticOptions, TuningOptions, WatchOptions, music_reward, tune
 from cantilena.runtime import generator, read_json, write_bytes, write_json, write_text
-from cantilena.workflows.evaluate.measure import Sample, measure
+from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import model_system
-from cantilena.workflows.tune.critic_people import critic_people, peoples_melodies
+from cantilena.workflows.tune.inputs import critic_people, peoples_melodies
 from told_documents import between
 
 COUNTED, SEEDS = 1000, (1, 2, 3)

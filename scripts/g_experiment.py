@@ -30,7 +30,7 @@ from cantilena.runtime import derived_seed, generator, read_json, write_bytes, w
 from cantilena.tokenizers import GridEncoding
 from cantilena.training import preset
 from cantilena.workflows import grid_material, trained_model
-from cantilena.workflows.evaluate.measure import Sample, measure
+from cantilena.workflows.evaluate.counts import Sample, measure
 
 STEPS, MELODIES, COUNTED, SEEDS = 32, 50, 1000, (1, 2, 3)
 UPDATES = 100

@@ -48,7 +48,7 @@ def started(line: list[str]) -> subprocess.Popen[str]:
     # A checkpoint after every batch here too, and batches slow enough to be interrupted.
     program = (
         "import sys, time, dataclasses\n"
-        "import cantilena.training.keeping as keeping, cantilena.workflows.train.run as run\n"
+        "import cantilena.training.loop as keeping, cantilena.workflows.train.run as run\n"
         "shape = run.shape_and_training\n"
         "def often(request):\n"
         "    network, training = shape(request)\n"

@@ -25,7 +25,7 @@ from cantilena.models import Bundle, find_bundle
 from cantilena.music import Melody
 from cantilena.workflows import TrainRequest
 from cantilena.workflows.train.blend import score
-from cantilena.workflows.train.train_material import read_material
+from cantilena.workflows.train.config import read_material
 
 SPACE = """
 [learning_rate]

@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from cantilena.discriminators import Discriminators, PeoplesMelodies, StoppingListener
-from cantilena.discriminators.heard_so_far import heard_so_far, kinds_heard
+from cantilena.discriminators.discriminator import heard_so_far, kinds_heard
 from cantilena.music import Line
 from cantilena.tokenizers import GridEncoding
 

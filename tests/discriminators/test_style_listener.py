@@ -7,8 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from cantilena.discriminators import StyleExamples, StyleListener, StyleLogistic, musical_features
-from cantilena.discriminators.style_classifier import FOLDS, parts_by_piece
-from cantilena.discriminators.style_hearing import OF_BARS
+from cantilena.discriminators.style_classifier import FOLDS, OF_BARS, parts_by_piece
 from cantilena.errors import UsageError
 from cantilena.music import Line
 from cantilena.tokenizers import GridEncoding

@@ -9,11 +9,9 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from cantilena.discriminators.examples import Examples, as_heard, common_steps, cut, transposed
-from cantilena.discriminators.features import musical_features, trivial_features
-from cantilena.discriminators.own_key import own_keys
+from cantilena.discriminators.comparison import Examples, as_heard, common_steps, cut, transposed
+from cantilena.discriminators.features import Vocabulary, musical_features, own_keys, said, trivial_features
 from cantilena.discriminators.recurrent import heard_steps
-from cantilena.discriminators.vocabulary import Vocabulary, said
 from cantilena.music import Line, find_key
 from cantilena.rules import Notes
 from cantilena.tokenizers import GridEncoding

@@ -22,7 +22,7 @@ from cantilena.generation import (
     load,
     read_melody_or_notes,
 )
-from cantilena.generation.latent_codes import key_between
+from cantilena.generation.latent import key_between
 from cantilena.io import write
 from cantilena.models import Bars, Bundle, MelodyVae, Sequences, VaeOptions, Windows, reconstruction, vae_shapes
 from cantilena.music import Key, Melody, Meter, Tempo

@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from cantilena.data import load_builtin
 from cantilena.errors import UsageError
 from cantilena.generation import BarRange, ComposeOptions, Composer, SamplingOptions, load
-from cantilena.generation.infilling import Gap, Surroundings
-from cantilena.generation.rewriting import Candidates, candidates_for
+from cantilena.generation.infilling import Candidates, Gap, Surroundings, candidates_for
 from cantilena.models import Bars
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 from cantilena.rules import load_rules

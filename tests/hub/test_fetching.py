@@ -15,7 +15,7 @@ from cantilena.generation import load
 from cantilena.models import Bundle, find_bundle
 from cantilena.models.bundle.hub import LARGEST, HubName, fetched
 from cantilena.rl import TuningOptions
-from cantilena.workflows.evaluate.contestants import contestants
+from cantilena.workflows.evaluate.systems import contestants
 from cantilena.workflows.tune.inputs import open_tunable
 
 TUNES = find_bundle("tunes").read_bytes()

@@ -7,10 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-from cantilena.io.engraving.clef import best_clef
-from cantilena.io.engraving.notation import Symbol, notated, voice
+from cantilena.io.engraving.engraving import line_breaks
+from cantilena.io.engraving.notation import Symbol, best_clef, notated, voice
 from cantilena.io.engraving.spelling import spelled
-from cantilena.io.engraving.systems import line_breaks
 from cantilena.music import Key, Melody, Meter, Note
 
 METERS = ["4/4", "3/4", "2/4", "2/2", "6/8", "9/8", "12/8", "3/8", "5/8", "7/8", "5/4", "6/4", "3/2", "5/16", "1/32"]

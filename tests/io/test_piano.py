@@ -11,9 +11,18 @@ import pytest
 import soundfile
 
 from cantilena.errors import UsageError
-from cantilena.io.sound.piano import RATE, TAIL_SECONDS, render, render_note, sum_of
-from cantilena.io.sound.piano_room import in_room, room_response
-from cantilena.io.sound.piano_string import fundamental, inharmonicity, string
+from cantilena.io.sound.piano import (
+    RATE,
+    TAIL_SECONDS,
+    fundamental,
+    in_room,
+    inharmonicity,
+    render,
+    render_note,
+    room_response,
+    string,
+    sum_of,
+)
 from cantilena.io.sound.wav_writer import sound_bytes, wav_bytes, write_wav
 from cantilena.music import Melody, Tempo
 

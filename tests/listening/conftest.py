@@ -23,7 +23,7 @@ from cantilena.io import sound_bytes
 from cantilena.listening import Answers, Clip, Habits, Study, Truth, digest_of, read_study, rehearse, write_study
 from cantilena.listening.server.app import make_app
 from cantilena.listening.server.state import ListeningRoom
-from cantilena.listening.study.orders import sessions
+from cantilena.listening.study.design import sessions
 from cantilena.listening.study.study import Role, Screening
 from cantilena.server import Address
 

@@ -13,7 +13,7 @@ import uvicorn
 from hypothesis import HealthCheck, Phase, given, settings, strategies
 
 from cantilena.listening.server.app import make_app
-from cantilena.listening.server.arrivals import Arrivals
+from cantilena.listening.server.auth import Arrivals
 from cantilena.listening.server.state import ListeningRoom
 from cantilena.server import Address
 

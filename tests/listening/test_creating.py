@@ -23,7 +23,7 @@ from cantilena.listening import (
     read_study,
     rehearse,
 )
-from cantilena.listening.study.sounds import RATE, TARGET, TOLERANCE, samples_of
+from cantilena.listening.study.clips import RATE, TARGET, TOLERANCE, samples_of
 from cantilena.music import Key, Melody
 
 OPTIONS = CreateOptions(clips=4, trials=6, listeners=4, shortest=4, longest=6)

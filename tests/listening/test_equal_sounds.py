@@ -10,8 +10,8 @@ import pytest
 
 from cantilena.errors import InputError
 from cantilena.listening.server.sounds import EqualSounds, padded
-from cantilena.listening.study.sounds import samples_of
-from cantilena.listening.study.study_file import clip_bytes
+from cantilena.listening.study.clips import samples_of
+from cantilena.listening.study.study import clip_bytes
 
 
 def test_all_sounds_have_one_size_and_sound_as_before(tmp_path: Path, make_study: Any) -> None:

@@ -14,7 +14,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.errors import InputError
-from cantilena.listening.server.arrivals import AT_ONCE, EVERY, Arrivals
+from cantilena.listening.server.auth import AT_ONCE, EVERY, Arrivals
 from cantilena.listening.server.database import Book
 from cantilena.listening.server.state import ListeningRoom
 from cantilena.server import CrowdedError

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from cantilena.errors import InputError
-from cantilena.listening.study.leaks import FEATURES, GROUPS, area, features, find_leaks, refuse_leaks
-from cantilena.listening.study.sounds import (
+from cantilena.listening.study.clips import (
     RATE,
     TARGET,
     TOLERANCE,
@@ -17,6 +16,7 @@ from cantilena.listening.study.sounds import (
     shuffled,
     sounded,
 )
+from cantilena.listening.study.leaks import FEATURES, GROUPS, area, features, find_leaks, refuse_leaks
 from cantilena.music import Melody, Tempo
 
 

@@ -11,8 +11,7 @@ from scipy.stats import norm
 
 from cantilena.errors import InputError
 from cantilena.listening import Trials, Truth, fit_mixed_model, simulated_trials
-from cantilena.listening.stats.crossed_effects import CrossedEffects
-from cantilena.listening.stats.probit_terms import probit_terms
+from cantilena.listening.stats.mixed_model import CrossedEffects, probit_terms
 
 ARMS = ("human", "lstm", "tuned")
 

@@ -8,8 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from cantilena.listening.study.allocation import allocate
-from cantilena.listening.study.orders import APART, sessions, williams
+from cantilena.listening.study.design import APART, allocate, sessions, williams
 from cantilena.listening.study.study import Slot
 
 ITEMS = [[f"{arm}{n}" for n in range(30)] for arm in "abcd"]

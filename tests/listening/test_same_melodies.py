@@ -13,8 +13,7 @@ from cantilena.data import open_corpus
 from cantilena.errors import InputError, UsageError
 from cantilena.io import write
 from cantilena.listening import CreateOptions, create_study, read_study
-from cantilena.listening.study.learned import learned_melodies
-from cantilena.listening.study.same_melodies import LeftOut, without_copies
+from cantilena.listening.study.matching import LeftOut, learned_melodies, without_copies
 from cantilena.listening.text import check_folders
 from cantilena.music import Key, Melody
 

@@ -18,8 +18,7 @@ import pytest
 from cantilena.data import load_builtin, read_melody
 from cantilena.io import write
 from cantilena.metrics import groove_consistency, melody_features, pitch_class_entropy, pitch_counts, scale_consistency
-from cantilena.metrics.metric_words import DISTANCE
-from cantilena.metrics.registry import METRICS
+from cantilena.metrics.registry import DISTANCE, METRICS
 from cantilena.music import Key, Line, Melody
 from cantilena.rules import Context, Notes
 from cantilena.tokenizers import EventsEncoding, GridEncoding

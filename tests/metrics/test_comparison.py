@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from cantilena.metrics import Difference, RuleCounts, Side, corrected, holm, rate_differences, set_differences
-from cantilena.metrics.diversity import different_melodies, distinct_n
+from cantilena.metrics.ngrams import different_melodies, distinct_n
 from cantilena.metrics.sets import joined_lines, one_of_each
 from cantilena.music import Line
 from cantilena.tokenizers import GridEncoding

@@ -24,8 +24,7 @@ from cantilena.metrics import (
     note_ngrams,
     originality_counts,
 )
-from cantilena.metrics.metric_words import ORIGINALITY
-from cantilena.metrics.registry import METRICS
+from cantilena.metrics.registry import METRICS, ORIGINALITY
 from cantilena.metrics.suffix_array import sorted_places
 from cantilena.music import HOLD, Line, Melody
 from cantilena.rules import Notes

@@ -20,8 +20,8 @@ from cantilena.metrics import (
     vendi_interval,
     vendi_score,
 )
-from cantilena.metrics.distinct_kernels import distinct_in_deals
 from cantilena.metrics.intervals import half_sets
+from cantilena.metrics.ngrams import distinct_in_deals
 from cantilena.music import Line
 from cantilena.tokenizers import GridEncoding
 

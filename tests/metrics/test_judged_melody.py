@@ -11,10 +11,9 @@ from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
 from cantilena.metrics import judge
-from cantilena.metrics.bar_hearing import hears_bars
-from cantilena.metrics.per_note import MOST_STEPS
+from cantilena.metrics.per_note import MOST_STEPS, hears_bars
 from cantilena.music import Key, Line, Melody, Meter, Note
-from cantilena.reporting.signed_numbers import plain, short, signed
+from cantilena.reporting.text import plain, short, signed
 from cantilena.rules import RULE_SETS, Context, Rule, RuleSet
 from cantilena.tokenizers import GridEncoding
 

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from cantilena.metrics import human_band, musical_counts, musical_statistics
-from cantilena.metrics.metric_words import INSIDE, MUSICAL_PREFIX, RULES_BY_US
-from cantilena.metrics.registry import METRICS, words_of
+from cantilena.metrics.registry import INSIDE, METRICS, MUSICAL_PREFIX, RULES_BY_US, words_of
 from cantilena.music import Key, Melody, Meter
 from cantilena.rules import RULE_SETS, Context, features_of, human_bands
 from cantilena.tokenizers import EventsEncoding, GridEncoding

@@ -18,9 +18,8 @@ from scipy.stats import gaussian_kde
 from cantilena.errors import UsageError
 from cantilena.metrics import FEATURES, Overlap, halves_by_piece, melody_features, overlaps
 from cantilena.metrics.features import LENGTHS
-from cantilena.metrics.metric_words import DISTANCE
-from cantilena.metrics.overlap_densities import BINS, binned, densities, divergence, overlapping_areas
-from cantilena.metrics.registry import METRICS
+from cantilena.metrics.overlap import BINS, binned, densities, divergence, overlapping_areas
+from cantilena.metrics.registry import DISTANCE, METRICS
 from cantilena.music import Key, Line, Note
 from cantilena.rules import Context
 from cantilena.tokenizers import EventsEncoding, GridEncoding

@@ -8,8 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cantilena.metrics.metric_words import RULES_BY_US
-from cantilena.metrics.registry import METRICS
+from cantilena.metrics.registry import METRICS, RULES_BY_US
 from cantilena.metrics.self_similarity import DISTANCES, MOST_BARS, bar_likeness, self_similarity, similarity_counts
 from cantilena.music import Line, Meter
 from cantilena.rules import Context, similarity_after

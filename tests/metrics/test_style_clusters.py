@@ -21,7 +21,7 @@ from cantilena.metrics import (
     style_features,
     style_words,
 )
-from cantilena.metrics.style_features import meter_class
+from cantilena.metrics.features import meter_class
 from cantilena.metrics.styles.clusters import standardised
 from cantilena.metrics.styles.names import StyleFeature, extremes_of
 from cantilena.music import Key, Meter
@@ -96,7 +96,7 @@ def test_silhouettes_are_those_of_scikit_learn() -> None:
 def test_silhouettes_of_many_portions_and_of_equal_points(monkeypatch: pytest.MonkeyPatch) -> None:
     points, labels = np.random.default_rng(4).normal(size=(50, 2)), np.arange(50) % 3
     whole = silhouettes(points, {3: labels})[3]
-    monkeypatch.setattr(import_module("cantilena.metrics.styles.silhouettes"), "_TOGETHER", 120)
+    monkeypatch.setattr(import_module("cantilena.metrics.styles.clusters"), "_TOGETHER", 120)
     np.testing.assert_allclose(silhouettes(points, {3: labels})[3], whole, atol=1e-9)
     assert silhouettes(np.ones((4, 2)), {2: np.array([0, 0, 1, 1])})[2].tolist() == [0.0] * 4
     with pytest.raises(ValueError, match="two clusters"):

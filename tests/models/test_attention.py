@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from cantilena.models import Network, NetworkOptions, NumpyNetwork, Sequences, likelihood
-from cantilena.models.network.attention import Attention, shares
-from cantilena.models.network.copying import by_token, with_copies
+from cantilena.models.network.attention import Attention, by_token, shares, with_copies
 from cantilena.training import TrainingOptions, train
 
 OPTIONS = NetworkOptions(width=12, embedding=10, copy_head=True, attention=6)

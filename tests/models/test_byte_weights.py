@@ -13,7 +13,7 @@ import safetensors.numpy
 from cantilena.errors import BundleError, UsageError
 from cantilena.models import Bundle, NGram, NGramOptions, find_bundle, likelihood, ngram_arrays
 from cantilena.models.bundle.quantization import as_bytes, from_bytes
-from cantilena.models.sequences import Sequences
+from cantilena.models.protocol import Sequences
 from cantilena.tokenizers import GridEncoding
 
 RNG = np.random.default_rng(4)

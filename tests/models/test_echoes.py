@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cantilena.models import Features, NetworkOptions
-from cantilena.models.network.echoes import DISTANCES, KINDS, LONGEST_MATCH, Heard, distance_kinds
+from cantilena.models.network.features import DISTANCES, KINDS, LONGEST_MATCH, Heard, distance_kinds
 
 
 def heard(tokens, reach=999):

@@ -12,7 +12,7 @@ from torch import nn
 from cantilena.errors import BundleError, UsageError
 from cantilena.generation import Composer
 from cantilena.models import Blend, Bundle, Network, NetworkOptions, NGram, NGramPart, NumpyNetwork, ngram_arrays
-from cantilena.models.network.keys_and_values import KeysAndValues
+from cantilena.models.network.kv_cache import KeysAndValues
 from cantilena.models.network.transformer import Transformer, slopes
 from cantilena.tokenizers import GridEncoding
 

@@ -10,8 +10,16 @@ import pytest
 from cantilena.metrics.permutation import Difference
 from cantilena.metrics.self_similarity import self_similarity
 from cantilena.music import Key, Melody
-from cantilena.reporting.data import NoteProbabilities, ReportData, RewardHistory, SystemMelodies, TrainingCurve
-from cantilena.reporting.report_findings import CopiedPassage, Distribution, Remark
+from cantilena.reporting.data import (
+    CopiedPassage,
+    Distribution,
+    NoteProbabilities,
+    Remark,
+    ReportData,
+    RewardHistory,
+    SystemMelodies,
+    TrainingCurve,
+)
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
 

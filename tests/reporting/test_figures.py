@@ -12,13 +12,12 @@ import pytest
 from cantilena.metrics.self_similarity import SelfSimilarity, self_similarity
 from cantilena.music import Melody
 from cantilena.reporting import figures
-from cantilena.reporting.data import NoteProbabilities, ReportData, RewardHistory, TrainingCurve
+from cantilena.reporting.data import Distribution, NoteProbabilities, ReportData, RewardHistory, TrainingCurve
 from cantilena.reporting.figures.distributions import spread_of
 from cantilena.reporting.figures.style import CYCLE, colours_of
 from cantilena.reporting.gallery import Drawing, drawings, listener_drawing
-from cantilena.reporting.listener_rows import listener_rows
-from cantilena.reporting.report_findings import Distribution
-from cantilena.reporting.shown_scores import longest_repetition, shown_scores
+from cantilena.reporting.scores import longest_repetition, shown_scores
+from cantilena.reporting.sections import listener_rows
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
 

@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 
 from cantilena.reporting.data import ReportData
-from cantilena.reporting.html import write_report
-from cantilena.reporting.report_files import COLUMNS, report_markdown, results_csv
+from cantilena.reporting.html import COLUMNS, report_markdown, results_csv, write_report
 
 
 def test_markdown_holds_summary_verdicts_and_all_numbers(report_data: ReportData) -> None:

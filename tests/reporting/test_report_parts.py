@@ -6,12 +6,10 @@ from dataclasses import replace
 
 from cantilena.metrics.permutation import Difference
 from cantilena.music import Melody
-from cantilena.reporting.data import ReportData
-from cantilena.reporting.difference_table import difference_table
-from cantilena.reporting.report_facts import run_facts
-from cantilena.reporting.report_findings import CopiedPassage
+from cantilena.reporting.data import CopiedPassage, ReportData
+from cantilena.reporting.html import run_facts
 from cantilena.reporting.sections import MOST_DRAWN, by_card, copied_rows
-from cantilena.reporting.tables import AGAINST_EACH_OTHER, table_of_systems
+from cantilena.reporting.tables import AGAINST_EACH_OTHER, difference_table, table_of_systems
 
 
 def a_passage(notes: int, label: str = "", melody: int | None = None, system: str = "lstm") -> CopiedPassage:

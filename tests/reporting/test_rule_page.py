@@ -13,7 +13,7 @@ import pytest
 from cantilena.metrics import JudgedMelody, judge
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting import rule_page
-from cantilena.reporting.signed_numbers import short
+from cantilena.reporting.text import short
 from cantilena.rules import RULE_SETS
 
 DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

@@ -12,8 +12,7 @@ import pytest
 
 from cantilena.errors import UsageError
 from cantilena.rules import RULE_SETS, Rule, check_rule, load_user_rules
-from cantilena.rules.checks import steps_per_second
-from cantilena.rules.rule_trials import trials
+from cantilena.rules.checks import steps_per_second, trials
 from cantilena.rules.user import file_of
 from cantilena.tokenizers import GridEncoding
 

@@ -14,8 +14,7 @@ from cantilena.io import score_svg, score_with_timemap
 from cantilena.music import Melody
 from cantilena.runtime import Failure
 from cantilena.server import LateError
-from cantilena.studio.export.engraving import Engraver
-from cantilena.studio.export.sheets import Sheet, engrave
+from cantilena.studio.export.engraving import Engraver, Sheet, engrave
 
 TUNE = Melody.of([(60, 24), (62, 24), (64, 48)])
 

@@ -10,8 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.server import LateError, RefusalError
-from cantilena.studio.services.history import History
-from cantilena.studio.services.history_rows import DEEPEST
+from cantilena.studio.services.history import DEEPEST, History
 
 MELODY = {"notes": [{"onset": 0, "duration": 24, "pitches": [60]}]}
 

@@ -17,14 +17,12 @@ from fastapi.testclient import TestClient
 from cantilena.errors import UsageError
 from cantilena.models import Bundle, find_bundle
 from cantilena.server import RefusalError, UnknownError
-from cantilena.studio.pages import Pages
 from cantilena.studio.schemas.requests import JobRequest
 from cantilena.studio.schemas.responses import Curves
-from cantilena.studio.services.jobs import Tunings, rules_in_words
-from cantilena.studio.services.made_models import MadeModels
-from cantilena.studio.services.models import Composers
-from cantilena.studio.services.tuning_job import Tuning
+from cantilena.studio.services.jobs import Tuning, Tunings, rules_in_words
+from cantilena.studio.services.models import Composers, MadeModels
 from cantilena.studio.services.tuning_worker import Order, options_of, untuned
+from cantilena.studio.state import Pages
 
 QUICK = {"model": "tunes", "updates": 1, "rules": {"set": "paper"}}
 

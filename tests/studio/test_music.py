@@ -21,9 +21,9 @@ from matplotlib.image import imread
 from cantilena.io import midi_bytes, score_with_timemap
 from cantilena.io.sound.piano import TAIL_SECONDS
 from cantilena.music import Melody
+from cantilena.studio.export.engraving import typed
 from cantilena.studio.export.pdf import _systems
 from cantilena.studio.export.pdf import slices as slices_of
-from cantilena.studio.export.spelled_notes import typed
 from cantilena.studio.schemas.melody import MelodyShape
 
 

@@ -10,17 +10,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.generation import BarRange, Gap, load
-from cantilena.generation.rewriting import fill
+from cantilena.generation.infilling import fill
 from cantilena.music import Melody
 from cantilena.studio.schemas.melody import MelodyShape
 from cantilena.studio.schemas.requests import RewriteRequest
 from cantilena.studio.schemas.responses import Candidate
-from cantilena.studio.services.compose import NewNotes
+from cantilena.studio.services.compose import NewNotes, rewrite
 from cantilena.studio.services.executor import Deadline
 from cantilena.studio.services.judge import RememberingJudge
-from cantilena.studio.services.made_models import MadeModels
-from cantilena.studio.services.models import Composers
-from cantilena.studio.services.rewriting import rewrite
+from cantilena.studio.services.models import Composers, MadeModels
 
 
 @pytest.fixture
@@ -95,7 +93,7 @@ def test_each_candidate_is_there_before_the_next_is_begun(sent: Any, monkeypatch
         begun.append(1)
         return fill(*words, **options)
 
-    monkeypatch.setattr(import_module("cantilena.generation.rewritings"), "fill", counted)
+    monkeypatch.setattr(import_module("cantilena.generation.infilling"), "fill", counted)
     asked = RewriteRequest(
         melody=MelodyShape.model_validate(sent(*[(60, 24), (64, 24), (67, 24), (64, 24)] * 4)), first=2, last=3, count=3
     )

@@ -19,8 +19,8 @@ from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, load
 from cantilena.server import CrowdedError, LateError
 from cantilena.studio import StudioOptions
-from cantilena.studio.home import usual_home
 from cantilena.studio.services.executor import Bench, Deadline
+from cantilena.studio.state import usual_home
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:

@@ -9,8 +9,7 @@ from cantilena.music import Key, Melody, Meter
 from cantilena.tokenizers import EventsEncoding, GridEncoding
 from cantilena.training import transpositions
 from cantilena.training.batches import Batches
-from cantilena.training.objectives import EveryStep, Place
-from cantilena.training.paper_input import LastStep
+from cantilena.training.objectives import EveryStep, LastStep, Place
 
 RNG = np.random.default_rng(0)
 PIECES = Sequences.of([RNG.integers(0, 38, length) for length in RNG.integers(1, 90, 150)])

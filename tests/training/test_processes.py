@@ -16,9 +16,9 @@ from cantilena.data import load_builtin
 from cantilena.models import Network, NetworkOptions, Sequences, computes_in_bfloat16
 from cantilena.models.network.recurrence import WIDE
 from cantilena.tokenizers import GridEncoding
-from cantilena.training import Processes, TrainingOptions, course, train, transpositions
-from cantilena.training.objectives import EveryStep, Place
-from cantilena.training.paper_input import LastStep
+from cantilena.training import Processes, TrainingOptions, train, transpositions
+from cantilena.training import loop as course
+from cantilena.training.objectives import EveryStep, LastStep, Place
 from cantilena.workflows.data import encode_pieces
 
 GRID = GridEncoding()

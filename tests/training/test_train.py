@@ -16,10 +16,10 @@ import torch
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.models import Network, NetworkOptions, NGram, NGramOptions, Sequences, computes_in_bfloat16, likelihood
 from cantilena.models.network.recurrence import WIDE
-from cantilena.training import TrainingOptions, keeping, loop, preset, train
+from cantilena.training import TrainingOptions, loop, preset, train
+from cantilena.training import loop as keeping
 from cantilena.training.checkpointing import save_checkpoint
-from cantilena.training.keeping import CHECKPOINT, METRICS
-from cantilena.training.schedule import learning_rate
+from cantilena.training.loop import CHECKPOINT, METRICS, learning_rate
 
 SHAPE = NetworkOptions(width=12, embedding=8, look_back=(1,), dropout=0.2)
 OPTIONS = TrainingOptions(epochs=3, batch=4, steps=16, checkpoint_seconds=0.0, learning_rate=0.02, warmup=2)

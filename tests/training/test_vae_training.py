@@ -11,8 +11,9 @@ import torch
 
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.models import MelodyVae, Sequences, VaeNetwork, VaeOptions, Windows, bound, reconstruction
-from cantilena.training import Trained, TrainingOptions, VaeLearning, keeping, train_vae
-from cantilena.training.keeping import CHECKPOINT, METRICS
+from cantilena.training import Trained, TrainingOptions, VaeLearning, train_vae
+from cantilena.training import loop as keeping
+from cantilena.training.loop import CHECKPOINT, METRICS
 
 SHAPE = VaeOptions(bars=1, latent=4, encoder=8, width=12, embedding=8, reading=4, plan=4, hidden=16)
 OPTIONS = TrainingOptions(

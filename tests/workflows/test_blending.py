@@ -12,8 +12,7 @@ from cantilena.models import Bundle, NGramOptions
 from cantilena.rl import TuningOptions
 from cantilena.workflows import TrainRequest, run_training, run_tuning
 from cantilena.workflows.train.blend import blending, score
-from cantilena.workflows.train.config import may_blend, shape_and_training
-from cantilena.workflows.train.train_material import read_material
+from cantilena.workflows.train.config import may_blend, read_material, shape_and_training
 
 TUNING = TuningOptions(updates=4, melodies=8, steps=16, device="cpu")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cantilena.errors import InputError, UsageError
-from cantilena.workflows.evaluate.contestants import Contestant, contestants
+from cantilena.workflows.evaluate.systems import Contestant, contestants
 
 
 @pytest.fixture

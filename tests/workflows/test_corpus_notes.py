@@ -9,8 +9,7 @@ from cantilena.data import Corpus, Entry, Manifest, load_builtin
 from cantilena.music import Melody, Note
 from cantilena.rules import Notes
 from cantilena.workflows.evaluate.copying import LearnedTunes
-from cantilena.workflows.evaluate.corpus_notes import corpus_notes
-from cantilena.workflows.evaluate.melody_sets import JudgedTune, MelodySet, line_of
+from cantilena.workflows.evaluate.melody_sets import JudgedTune, MelodySet, corpus_notes, line_of
 
 
 def assert_same(corpus: Corpus) -> None:

@@ -20,7 +20,7 @@ from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows import run_frontier
 from cantilena.workflows.tune import frontier
-from cantilena.workflows.tune.critic_people import critic_people, peoples_melodies
+from cantilena.workflows.tune.inputs import critic_people, peoples_melodies
 
 HEARING = CriticOptions(critic=True, critic_start=5, critic_lessons=2, critic_members=1, critic_replay=64)
 WORDS = [
@@ -40,7 +40,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture
 def _few_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LEAST_EXCERPTS", "LEAST_PIECES"):
-        monkeypatch.setattr(f"cantilena.workflows.tune.critic_people.{name}", 1)
+        monkeypatch.setattr(f"cantilena.workflows.tune.inputs.{name}", 1)
 
 
 def answered(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[str, Any]]:

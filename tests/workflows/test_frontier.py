@@ -19,7 +19,7 @@ from cantilena.rl import TuningOptions, music_reward
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows import run_frontier
-from cantilena.workflows.evaluate.measure import Sample
+from cantilena.workflows.evaluate.counts import Sample
 from cantilena.workflows.tune import frontier
 from cantilena.workflows.tune.frontier import _Sweep
 

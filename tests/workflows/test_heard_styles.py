@@ -18,7 +18,7 @@ from cantilena.models import Bundle, Network, NetworkOptions
 from cantilena.music import Key, Melody, Meter
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows import EvaluateOptions, HeardStylesOptions, TrainRequest, hear_styles, run_training
-from cantilena.workflows.style_labels import style_labels
+from cantilena.workflows.data import style_labels
 from cantilena.workflows.styles.probe_data import people_in_styles
 from cantilena.workflows.styles.probe_report import style_folders
 from cantilena.workflows.styles.probe_results import COLUMN_WORDS, HeardStyles

@@ -18,8 +18,8 @@ from cantilena.models import Bundle, Network, NetworkOptions, NGram, NGramOption
 from cantilena.music import Melody
 from cantilena.tokenizers import EventsEncoding, GridEncoding
 from cantilena.workflows import TrainRequest, measure_likelihoods, run_training
-from cantilena.workflows.evaluate.predictions import Margin
-from cantilena.workflows.train.held_out import HeldOut
+from cantilena.workflows.evaluate.likelihood import Margin
+from cantilena.workflows.train.blend import HeldOut
 
 GRID = GridEncoding()
 SHAPE = NetworkOptions(width=8, embedding=8)

@@ -10,14 +10,14 @@ from cantilena.music import Key, Melody
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.data import encode_pieces, excerpts
-from cantilena.workflows.evaluate.measure import Sample, measure
+from cantilena.workflows.evaluate.counts import Sample, measure
 
 GRID = GridEncoding()
 SHAPE = NetworkOptions(width=8, embedding=4)
 
 
 def test_distances_are_means_over_all_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cantilena.workflows.evaluate.model_distances._CHUNK", 4)
+    monkeypatch.setattr("cantilena.workflows.evaluate.counts._CHUNK", 4)
     model, reference = (Network(SHAPE, 38, seed=seed).eval() for seed in (1, 2))
     tokens = np.random.default_rng(1).integers(0, 38, (10, 16))
     metrics = measure(Sample(tokens), GRID, np.random.default_rng(2), model=model, reference=reference)

@@ -38,7 +38,7 @@ from cantilena.tokenizers import EventsEncoding, GridEncoding
 from cantilena.training import TrainingOptions
 from cantilena.workflows import card_markdown, licence_text, measure_for_card, shipped_models, tunes_recipe, write_card
 from cantilena.workflows.cards.card import held_out_nats
-from cantilena.workflows.cards.card_samples import abc_text, melody_text
+from cantilena.workflows.cards.numbers import abc_text, melody_text
 from cantilena.workflows.cards.recipe import made_again, made_in_words
 from cantilena.workflows.cards.sources import licence_tags, plain, sources_of
 from cantilena.workflows.train.bundling import corpus_facts

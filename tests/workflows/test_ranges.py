@@ -16,7 +16,7 @@ from cantilena.models import Bundle
 from cantilena.music import Key, Melody
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows import TrainRequest
-from cantilena.workflows.train.train_material import read_material
+from cantilena.workflows.train.config import read_material
 
 TINY = ["--width", "8", "--epochs", "2", "--batch", "8", "--device", "cpu", "--precision", "float32"]
 

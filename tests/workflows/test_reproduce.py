@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from cantilena.errors import RunError
-from cantilena.metrics.metric_words import PAPER_PREFIX
+from cantilena.metrics.registry import PAPER_PREFIX
 from cantilena.models import NetworkOptions
 from cantilena.reporting import html as report
 from cantilena.reporting.gallery import drawings
@@ -19,7 +19,7 @@ from cantilena.rl import TuningOptions
 from cantilena.training import TrainingOptions
 from cantilena.workflows import ReproduceOptions, reproduce
 from cantilena.workflows.reproduce import run as pipeline
-from cantilena.workflows.reproduce.presets import Plan, plan
+from cantilena.workflows.reproduce.options import Plan, plan
 
 SYSTEMS = {"human", "oracle", "random-top10", "rnn", "ngram", "lstm", "lstm+rl"}
 METRICS = [

@@ -13,8 +13,7 @@ from cantilena.models import NetworkOptions
 from cantilena.training import TrainingOptions
 from cantilena.workflows import TrainRequest
 from cantilena.workflows.sweep.run import _checked, _free
-from cantilena.workflows.sweep.search_files import load_space
-from cantilena.workflows.sweep.space import Parameter, SearchSpace, kind_of, space_of
+from cantilena.workflows.sweep.space import Parameter, SearchSpace, kind_of, load_space, space_of
 from cantilena.workflows.train.options import OF_A_NETWORK
 
 

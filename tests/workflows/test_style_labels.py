@@ -15,8 +15,7 @@ from cantilena.generation import load
 from cantilena.models import Bundle
 from cantilena.music import Key, Melody, Meter
 from cantilena.workflows import TrainRequest, run_training
-from cantilena.workflows.data import grid_material
-from cantilena.workflows.style_labels import LEAST, style_labels
+from cantilena.workflows.data import LEAST, grid_material, style_labels
 
 SPLITS = ("train",) * 8 + ("valid", "test")
 

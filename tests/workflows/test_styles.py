@@ -12,8 +12,7 @@ from cantilena.data import Corpus, Entry, Manifest
 from cantilena.errors import UsageError
 from cantilena.music import Melody, Meter, Tempo
 from cantilena.workflows import find_styles, write_styles
-from cantilena.workflows.styles.cluster import styles_of
-from cantilena.workflows.styles.style_material import style_material
+from cantilena.workflows.styles.cluster import style_material, styles_of
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "styles.md"
 
@@ -53,7 +52,7 @@ def test_long_and_short_melodies_of_odd_meters_are_measured_apart(monkeypatch: p
     ]
     mixed = Corpus.of(entries, Manifest("mixed"))
     whole = style_material(mixed).features
-    monkeypatch.setattr("cantilena.workflows.styles.style_material._TOGETHER", 1)  # each melody by itself
+    monkeypatch.setattr("cantilena.workflows.styles.cluster._TOGETHER", 1)  # each melody by itself
     np.testing.assert_allclose(style_material(mixed).features, whole)
 
 

@@ -10,8 +10,7 @@ import pytest
 from cantilena.errors import RunError
 from cantilena.workflows.sweep.options import SweepOptions
 from cantilena.workflows.sweep.space import Value, space_of
-from cantilena.workflows.sweep.study import SweepStudy
-from cantilena.workflows.sweep.sweep_trials import TrialRow
+from cantilena.workflows.sweep.study import SweepStudy, TrialRow
 
 SPACE = space_of(
     {

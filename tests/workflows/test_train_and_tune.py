@@ -23,8 +23,7 @@ from cantilena.training import TRANSFORMER_RATE
 from cantilena.workflows import ReproduceOptions, TrainRequest, run_training, run_tuning
 from cantilena.workflows.train import run as train_run
 from cantilena.workflows.train.blend import score
-from cantilena.workflows.train.config import shape_and_training
-from cantilena.workflows.train.train_material import read_material
+from cantilena.workflows.train.config import read_material, shape_and_training
 from cantilena.workflows.tune import run as tune_run
 
 TINY = {"width": 8, "epochs": 2, "batch": 8, "device": "cpu", "precision": "float32"}

@@ -8,20 +8,245 @@ their first 30 s):
    one chord: quick successive notes fuse. The chord lasts as long as its last note.
 3. Onsets move to the nearest sixteenth or triplet eighth, whichever is nearer; durations too, where a duration that
    reaches the next onset comes first.
-4. Bars are made, and what crosses a barline is struck again in the next bar (`cantilena.data.paper_bars`).
+4. Bars are made, and what crosses a barline is struck again in the next bar (`cantilena.data.paper_reading`).
+
+Bars as music21 10.5.1 makes them from MIDI, which decides what `flatten().notes` gives and when.
+
+A note or chord that crosses a barline is struck again in the next bar, as a tied one. Where notes overlap in a bar, the
+bar is split into voices, and what is tied into a bar with voices from another stands beside them and is not cut
+at its own end.
+
+Bars are then set one after another by their lengths, and music21 remembers some lengths from before the ties were
+made: a chord that overshot the end of its voice keeps that voice, and all later bars of the part, that much longer.
+This happens to 1 piece in 5 somewhere. Whether a length is remembered hangs on whether the elements had to be sorted,
+and that on the floating-point sums of their places; both are followed here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data.paper_bars import Struck, laid_out
 from cantilena.io import Part, Score
-from cantilena.music import TICKS_PER_QUARTER, Note
+from cantilena.music import TICKS_PER_QUARTER, Meter, Note
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """A note or chord of a track.
+
+    Args:
+        pitches: MIDI numbers in the order of the file, perhaps the same twice.
+        onset: ticks from the start of the track, or of the bar it was put in.
+        duration: ticks; 0 for a grace note.
+        is_chord: whether several notes were fused.
+    """
+
+    pitches: tuple[int, ...]
+    onset: int
+    duration: int
+    is_chord: bool
+
+    @property
+    def end(self) -> int:
+        """Where it stops."""
+        return self.onset + self.duration
+
+
+@dataclass(slots=True)
+class _Voice:
+    """A voice in a bar, or the bar itself where it has no voices.
+
+    Args:
+        notes: in order, onsets counted from the start of the bar.
+        remembered: its length before ties were made, if music21 remembers that; else None.
+    """
+
+    notes: list[Struck] = field(default_factory=list)
+    remembered: int | None = None
+
+    def length(self, bar: int, marks: Sequence[int] = ()) -> int:
+        """Ticks that it lasts: the bar, unless a longer length is remembered and no rest has to be put in."""
+        if self.remembered is None or self.remembered <= bar:
+            return bar
+        reached = 0
+        for onset, end in sorted([*((note.onset, note.end) for note in self.notes), *((mark, mark) for mark in marks)]):
+            if onset > reached:
+                return bar
+            reached = max(reached, end)
+        return self.remembered
+
+
+@dataclass(slots=True)
+class _Bar:
+    start: int
+    length: int
+    marks: list[int] = field(default_factory=list)
+    loose: _Voice = field(default_factory=_Voice)
+    voices: list[_Voice] = field(default_factory=list)
+
+
+def laid_out(
+    struck: Sequence[Struck],
+    meters: Sequence[tuple[int, Meter]],
+    marks: Sequence[int],
+    *,
+    has_voices: bool,
+    end: float = float("inf"),
+) -> Iterator[tuple[int, Struck]]:
+    """The notes and chords of a track where music21 puts them, tied ones struck again, each with its onset.
+
+    Args:
+        struck: in order of onset, ticks at 24 a quarter.
+        meters: (tick, meter), ascending.
+        marks: ticks of all tempos, meters and keys, ascending.
+        has_voices: whether notes of different lengths begin together anywhere in the track.
+        end: later bars are not needed.
+    """
+    bars, is_closed = _bars(struck, meters, marks, end)
+    for bar in bars:
+        # Lengths of bars are only asked for, and then remembered, where a mark closes the last bar.
+        if is_closed and _stays_sorted(bar):
+            bar.loose.remembered = max(note.end for note in bar.loose.notes)
+        if has_voices:
+            _split(bar)
+    _tie(bars)
+    start = 0
+    for bar in bars:
+        _join(bar)
+        length = max([voice.length(bar.length) for voice in bar.voices] or [bar.loose.length(bar.length, bar.marks)])
+        for voice in (*bar.voices, bar.loose):
+            for note in voice.notes:
+                yield start + note.onset, note
+        start += max([length, *(note.end for note in bar.loose.notes)])
+
+
+def _bars(
+    struck: Sequence[Struck], meters: Sequence[tuple[int, Meter]], marks: Sequence[int], end: float
+) -> tuple[list[_Bar], bool]:
+    """Bars with the notes that begin in them, and whether a mark stands where the last of all bars ends."""
+    changes = [(tick, meter.ticks_per_bar) for tick, meter in meters]
+    if not changes or changes[0][0] > 0:
+        changes.insert(0, (0, Meter().ticks_per_bar))
+    last = max([*(note.end for note in struck), *marks])
+    bars: list[_Bar] = []
+    start = 0
+    while start < last or not bars:
+        length = next(length for tick, length in reversed(changes) if tick <= start)
+        bars.append(_Bar(start, length))
+        start += length
+    is_closed = start == last and last in marks
+    starts = [bar.start for bar in bars]
+    if end < last:
+        # Two bars more than are asked for, since a bar looks at the next one.
+        bars = bars[: bisect_right(starts, end) + 2]
+        start = bars[-1].start + bars[-1].length
+    for note in struck:
+        if note.onset >= start:
+            break
+        bar = bars[bisect_right(starts, note.onset) - 1]
+        bar.loose.notes.append(Struck(note.pitches, note.onset - bar.start, note.duration, note.is_chord))
+    for mark in marks:
+        if mark < start:
+            bar = bars[bisect_right(starts, mark) - 1]
+            bar.marks.append(mark - bar.start)
+    return bars, is_closed
+
+
+def _stays_sorted(bar: _Bar) -> bool:
+    """Whether the last note of a bar follows all else in it, so that nothing has to be sorted after it."""
+    if not bar.loose.notes:
+        return False
+    *earlier, last = bar.loose.notes
+    return all(mark <= last.onset for mark in bar.marks) and all(
+        _follows(last.onset, note.end, bar.start) for note in earlier
+    )
+
+
+def _follows(onset: int, end: int, bar_start: int = 0) -> bool:
+    """Whether an onset counts as no earlier than an end: onsets are floats, ends are fractions."""
+    place = (bar_start + onset) / TICKS_PER_QUARTER - bar_start / TICKS_PER_QUARTER
+    return onset > end or (onset == end and place >= Fraction(end, TICKS_PER_QUARTER))
+
+
+def _split(bar: _Bar) -> None:
+    """Put overlapping notes into voices: each into the first that has ended."""
+    notes = bar.loose.notes
+    latest = 0
+    overlaps = False
+    for note in notes:
+        overlaps = overlaps or note.onset < latest
+        latest = max(latest, note.end)
+    if not overlaps:
+        return
+    asked: list[bool] = []
+    for note in notes:
+        for number, voice in enumerate(bar.voices):
+            # To look whether a voice has ended is to ask for its length, which is then remembered.
+            asked[number] = True
+            if voice.notes[-1].end <= note.onset:
+                voice.notes.append(note)
+                asked[number] = False
+                break
+        else:
+            bar.voices.append(_Voice([note]))
+            asked.append(False)
+    for voice, was_asked in zip(bar.voices, asked, strict=True):
+        pairs = zip(voice.notes, voice.notes[1:], strict=False)
+        # A voice that has to be sorted later forgets its length then.
+        if was_asked and all(_follows(after.onset, note.end) for note, after in pairs):
+            voice.remembered = max(note.end for note in voice.notes)
+    bar.loose = _Voice()
+
+
+def _tie(bars: list[_Bar]) -> None:
+    """Cut notes at the ends of their bars and strike the rest again in the next; a new last bar is made if needed."""
+    number = 0
+    while number < len(bars):
+        bar = bars[number]
+        after = bars[number + 1] if number + 1 < len(bars) else _Bar(bar.start + bar.length, bar.length)
+        after_has_voices = bool(after.voices)
+        for voice in bar.voices or [bar.loose]:
+            for place, note in enumerate(voice.notes):
+                if note.end <= bar.length or note.onset >= bar.length:
+                    continue
+                voice.notes[place] = Struck(note.pitches, note.onset, bar.length - note.onset, note.is_chord)
+                if not note.is_chord:
+                    voice.remembered = None  # a single note says that it was cut, a chord does not
+                rest = Struck(note.pitches, 0, note.end - bar.length, note.is_chord)
+                _strike_again(rest, after, from_voice=bool(bar.voices), had_voices=after_has_voices)
+                if after is not bars[-1] and number + 1 == len(bars):
+                    bars.append(after)
+        number += 1
+
+
+def _strike_again(rest: Struck, bar: _Bar, *, from_voice: bool, had_voices: bool) -> None:
+    if had_voices and from_voice:
+        # Beside the voices; putting it there asks for the lengths of all of them.
+        for voice in bar.voices:
+            voice.remembered = max(note.end for note in voice.notes)
+        bar.loose.notes.insert(0, rest)
+        return
+    if from_voice and (bar.loose.notes or not bar.voices):
+        bar.voices.append(_Voice(bar.loose.notes))
+        bar.loose = _Voice()
+    into = bar.voices[0] if bar.voices else bar.loose
+    into.notes.insert(0, rest)
+    into.remembered = None
+
+
+def _join(bar: _Bar) -> None:
+    """A bar with one voice that holds notes needs no voices."""
+    filled = [voice for voice in bar.voices if voice.notes]
+    if len(filled) == 1:
+        bar.loose, filled = _Voice([*bar.loose.notes, *filled[0].notes]), []
+    bar.voices = filled
+
 
 _DIVISORS = (4, 3)
 """A quarter note is divided into four (sixteenths) or three (triplet eighths)."""

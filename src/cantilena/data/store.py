@@ -16,8 +16,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from cantilena.data.columns import SCHEMA, SPLITS, Entry, Split, check_table, flat, note_offsets, offsets, table_of
-from cantilena.data.expansion import would_expand
+from cantilena.data.columns import (
+    SCHEMA,
+    SPLITS,
+    Entry,
+    Split,
+    check_table,
+    flat,
+    note_offsets,
+    offsets,
+    table_of,
+    would_expand,
+)
 from cantilena.data.manifest import MANIFEST_KEY, Manifest
 from cantilena.errors import CorpusError, UsageError
 from cantilena.music import Key, Melody, Meter, Note, Tempo

@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.discriminators.examples import cut
-from cantilena.discriminators.listened import interval_json
+from cantilena.discriminators.comparison import cut
 from cantilena.discriminators.options import ListenerOptions
-from cantilena.discriminators.two_sample_test import listen
+from cantilena.discriminators.two_sample_test import interval_json, listen
 from cantilena.errors import UsageError
 from cantilena.metrics import Interval
 from cantilena.music import Line

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cantilena.discriminators.discriminator import Discriminator
-from cantilena.discriminators.heard_so_far import heard_so_far, kinds_heard
+from cantilena.discriminators.discriminator import Discriminator, heard_so_far, kinds_heard
 from cantilena.music import Line
 from cantilena.runtime import derived_seed, generator
 

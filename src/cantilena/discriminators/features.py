@@ -1,16 +1,23 @@
 """What a melody is like in some hundred numbers: what the faster listeners hear.
 
 None of them changes when a melody is transposed; each is a number of the melody alone, and 0 where it cannot be told.
+
+The phrases that melodies say, as counts: n-grams of (interval, wait) pairs that are the same in any key.
+
+A pair is the steps from a note to the next and the interval between them, as in `evaluation.ngrams`; here its number is
+the same in every set of melodies, so that what was learned from one is found in another.
+
+The key that each melody itself is in, found by its notes: pitches are heard above its tonic.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.discriminators.own_key import own_keys
-from cantilena.discriminators.vocabulary import said
-from cantilena.music import Line
+from cantilena.music import KEY_PROFILES, Line
 from cantilena.rules import (
     Context,
     Notes,
@@ -26,6 +33,136 @@ from cantilena.rules import (
     syncopated_share,
     tones,
 )
+
+_WIDEST = 24
+_LONGEST = 63
+_PAIRS = (2 * _WIDEST + 1) * (_LONGEST + 1)
+"""Different pairs: intervals to two octaves, waits to 63 steps, those beyond counting as the last. Four fit 47 bits."""
+
+
+def said(notes: Notes, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Every n pairs in a row as one number, and the melody that says them: both `(n-grams,)`.
+
+    Args:
+        notes: of the melodies.
+        n: 1 to 5.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> number, melody = said(Notes.of(GridEncoding().line(np.array([[14, 16, 18, 20]]))), 2)
+        >>> melody.tolist(), len(set(number.tolist()))
+        ([0, 0], 1)
+    """
+    within = ~notes.opens[1:]
+    interval = np.clip(notes.interval[1:], -_WIDEST, _WIDEST) + _WIDEST
+    pair = (interval * (_LONGEST + 1) + np.minimum(notes.gap[:-1], _LONGEST))[within]
+    melody = notes.melody[1:][within]
+    number = pair
+    for ahead in range(1, n):
+        number = number[:-1] * _PAIRS + pair[ahead:]
+    inside = melody[: len(number)] == melody[n - 1 :]
+    return number[inside], melody[: len(number)][inside]
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """N-grams that are counted.
+
+    Args:
+        numbers: by n, `(n-grams,)`, ascending.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> notes = Notes.of(GridEncoding().line(np.array([[14, 16, 18, 20], [14, 16, 14, 16]])))
+        >>> Vocabulary.of(notes, {1: 2}).counts(notes).tolist()
+        [[0.0, 3.0], [1.0, 2.0]]
+    """
+
+    numbers: dict[int, NDArray[np.int64]]
+
+    @classmethod
+    def of(cls, notes: Notes, size: dict[int, int]) -> Vocabulary:
+        """The n-grams that most melodies say.
+
+        Args:
+            notes: of the melodies.
+            size: by n, how many at most.
+        """
+        numbers = {}
+        for n, most in size.items():
+            number, melody = said(notes, n)
+            kinds, kind = np.unique(number, return_inverse=True)
+            each = np.unique(melody * max(len(kinds), 1) + kind) % max(len(kinds), 1)
+            melodies = np.bincount(each, minlength=len(kinds))
+            by_use = np.lexsort((kinds, -melodies))[:most]
+            numbers[n] = np.sort(kinds[by_use])
+        return cls(numbers)
+
+    def counts(self, notes: Notes) -> NDArray[np.float32]:
+        """How often each melody says each, `(melodies, n-grams)`."""
+        columns = [self._counts(notes, n, known) for n, known in self.numbers.items()]
+        return np.concatenate([np.zeros((notes.shape[0], 0), np.float32), *columns], axis=1)
+
+    @staticmethod
+    def _counts(notes: Notes, n: int, known: NDArray[np.int64]) -> NDArray[np.float32]:
+        number, melody = said(notes, n)
+        size = len(known)
+        if not size:
+            return np.zeros((notes.shape[0], 0), np.float32)
+        place = np.minimum(np.searchsorted(known, number), size - 1)
+        found = known[place] == number
+        counts = np.bincount(melody[found] * size + place[found], minlength=notes.shape[0] * size)
+        return counts.reshape(notes.shape[0], size).astype(np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKeys:
+    """The keys of many melodies.
+
+    Args:
+        tonic: `(melodies,)`: pitch classes; 0 of silence.
+        minor: `(melodies,)`: whether the mode is minor.
+        fit: `(melodies,)`: Pearson's correlation with the key's profile; 0 of silence, and where all sounds equally.
+        shares: `(melodies, 12)`: of the sounding time, by semitones above the tonic; 0 of silence.
+    """
+
+    tonic: NDArray[np.int64]
+    minor: NDArray[np.bool_]
+    fit: NDArray[np.float64]
+    shares: NDArray[np.float64]
+
+
+def own_keys(notes: Notes, profile: str = "krumhansl-kessler") -> OwnKeys:
+    """Find the key of each melody, as `music.find_key` finds that of one (Krumhansl 1990, chapter 4).
+
+    Args:
+        notes: of the melodies; their top pitches are heard.
+        profile: a name in `music.KEY_PROFILES`.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> found = own_keys(Notes.of(GridEncoding().line(np.array([[16, 19, 23, 1, 27, 16, 1, 1]]))))  # D F A C# D
+        >>> found.tonic.tolist(), found.minor.tolist()
+        ([2], [True])
+    """
+    melodies = notes.shape[0]
+    cell = notes.melody * 12 + notes.pitch % 12
+    sounding = np.bincount(cell, weights=notes.sounding, minlength=12 * melodies).reshape(melodies, 12)
+    centred = sounding - sounding.mean(axis=1, keepdims=True)
+    keys = np.array([np.roll(mode, tonic) for mode in KEY_PROFILES[profile] for tonic in range(12)])
+    keys -= keys.mean(axis=1, keepdims=True)
+    keys /= np.linalg.norm(keys, axis=1, keepdims=True)
+    spread = np.linalg.norm(centred, axis=1)
+    told = spread > 1e-9
+    fits = centred @ keys.T
+    best = np.where(told, fits.argmax(axis=1), 0) if melodies else np.zeros(0, dtype=np.int64)
+    fit = np.zeros(melodies)
+    np.divide(fits[np.arange(melodies), best], spread, out=fit, where=told)
+    tonic = (best % 12).astype(np.int64)
+    total = np.maximum(sounding.sum(axis=1, keepdims=True), 1)
+    above = (np.arange(12) + tonic[:, None]) % 12
+    return OwnKeys(tonic, best >= 12, fit, np.take_along_axis(sounding / total, above, axis=1))
+
 
 _OCTAVE = 12
 _WAITS = np.array([1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 16, 17])

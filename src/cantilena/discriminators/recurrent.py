@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional as F
 
-from cantilena.discriminators.examples import Examples
-from cantilena.discriminators.features import chord_sizes
-from cantilena.discriminators.own_key import own_keys
+from cantilena.discriminators.comparison import Examples
+from cantilena.discriminators.features import chord_sizes, own_keys
 from cantilena.models import choose_device, threads_worth_it
 from cantilena.music import OFF
 

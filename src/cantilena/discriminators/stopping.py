@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.discriminators.answers import Answers
-from cantilena.discriminators.comparison import Comparison
+from cantilena.discriminators.comparison import Comparison, Examples
 from cantilena.discriminators.ensemble import PeoplesMelodies
-from cantilena.discriminators.examples import Examples
-from cantilena.discriminators.vocabulary import Vocabulary
+from cantilena.discriminators.features import Vocabulary
 from cantilena.metrics import Interval
 from cantilena.music import Line
 

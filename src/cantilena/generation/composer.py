@@ -11,15 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.generation.bar_range import BarRange
-from cantilena.generation.commission import Commission
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
+from cantilena.generation.infilling import rewritings
 from cantilena.generation.latent import interpolations, variations
-from cantilena.generation.options import ComposeOptions, SamplingOptions
-from cantilena.generation.placement import Placement, place, tuned_in
+from cantilena.generation.options import BarRange, ComposeOptions, SamplingOptions
+from cantilena.generation.placement import Commission, Placement, place, tuned_in
 from cantilena.generation.primer import read_primer
-from cantilena.generation.rewritings import rewritings
 from cantilena.generation.sampling import Samples, draw, log_likelihood, sample
 from cantilena.generation.streaming import Listener, Sketch, sketches
 from cantilena.generation.style import Style, styles_of

@@ -1,4 +1,7 @@
-"""Where a composition lies: key, range, meter, tempo, and the primer in the model's own key."""
+"""Where a composition lies: key, range, meter, tempo, and the primer in the model's own key.
+
+What was asked for, made ready to be drawn.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, UsageError
-from cantilena.generation.options import ComposeOptions
+from cantilena.generation.constraints import Constraints
+from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.style import Style
 from cantilena.models import Bars
 from cantilena.music import Key, Melody, Meter, Tempo, parse_pitch_range
@@ -218,3 +222,35 @@ def _spans(encoding: Encoding) -> list[tuple[int, int] | None]:
     """The lowest and highest pitch that each token strikes; None for tokens that strike none."""
     struck = [encoding.decode(np.array([token])).sounding for token in range(len(encoding.vocabulary))]
     return [(min(notes[0].pitches), max(notes[0].pitches)) if notes else None for notes in struck]
+
+
+@dataclass(frozen=True)
+class Commission:
+    """All that is fixed before the first token is drawn.
+
+    Args:
+        placement: key, range, meter, tempo and primer.
+        style: the number of the style that the model is told.
+        uniforms: `(melodies, steps)`: the randomness.
+        sampling: how tokens are drawn.
+        bars: where the first step lies in its bar.
+        constraints: rules to keep; None for none.
+    """
+
+    placement: Placement
+    style: int
+    uniforms: NDArray[np.float64]
+    sampling: SamplingOptions | None
+    bars: Bars
+    constraints: Constraints | None
+
+    def asked(self) -> dict[str, Any]:
+        """The arguments of `sample` and `draw`."""
+        return {
+            "uniforms": self.uniforms,
+            "options": self.sampling,
+            "primer": self.placement.primer,
+            "allowed": self.placement.allowed,
+            "bars": self.bars,
+            "constraints": self.constraints,
+        }

@@ -5,8 +5,8 @@ from .engraving.engraving import score_with_timemap as score_with_timemap
 from .engraving.piano_roll import piano_roll_svg as piano_roll_svg
 from .midi.writer import midi_bytes as midi_bytes
 from .notation.abc_writer import abc as abc
+from .notation.musicxml_writer import NoteLook as NoteLook
 from .notation.musicxml_writer import musicxml as musicxml
-from .notation.note_looks import NoteLook as NoteLook
 from .reader import MIDI as MIDI
 from .reader import READABLE as READABLE
 from .reader import read_safely as read_safely

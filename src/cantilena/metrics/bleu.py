@@ -12,6 +12,8 @@ says it most often does, and r is the number of pairs of the other melody neares
 BLEU was made for whole texts. A single melody is smoothed: where none of its k-grams is met, a tenth of one is counted
 (method 1 of B. Chen and C. Cherry, A Systematic Comparison of Smoothing Techniques for Sentence-Level BLEU, WMT 2014,
 with epsilon 0.1), and a melody of fewer than n pairs is judged by the lengths of n-grams that it has.
+
+How many n-grams of a melody are met in others: the loop of self-BLEU, compiled when it first runs.
 """
 
 from __future__ import annotations
@@ -22,10 +24,42 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.metrics.bleu_kernels import met_elsewhere
 from cantilena.metrics.intervals import Interval, half_sets, interval_of_halves
 from cantilena.metrics.ngrams import NgramCounts, ngram_counts
 from cantilena.music import Line
+from cantilena.runtime import compiled
+
+Numbers = NDArray[np.int64]
+
+
+@compiled
+def met_elsewhere(ngram: Numbers, melody: Numbers, count: Numbers, inside: NDArray[np.bool_]) -> Numbers:
+    """How many n-grams of each melody are met in another one of those inside, `(melodies,)`.
+
+    Each counts as often at most as the other melody that says it most often does. Only the melody that says an n-gram
+    most often can say it more often than the others do: there the second counts.
+
+    Args:
+        ngram: `(entries,)`, ascending.
+        melody: `(entries,)`: who says it.
+        count: `(entries,)`: how often, falling within an n-gram.
+        inside: `(melodies,)`: who is of the set.
+    """
+    met = np.zeros(len(inside), np.int64)
+    first = -1
+    waits = False  # whether the one who says it most often still waits for a second
+    for entry in range(len(ngram)):
+        if not inside[melody[entry]]:
+            continue
+        if first < 0 or ngram[entry] != ngram[first]:
+            first, waits = entry, True
+            continue
+        if waits:
+            met[melody[first]] += count[entry]
+            waits = False
+        met[melody[entry]] += count[entry]
+    return met
+
 
 _EPSILON = 0.1
 """What is counted where nothing is met."""

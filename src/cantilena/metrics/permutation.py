@@ -16,21 +16,75 @@ everything: a system that varies less than people would be told apart where its 
 thirty excerpts each would never be told from a thousand single melodies. With t it asks for the rate, exactly where
 the systems are one and nearly where only their rates are (E. Chung and J. P. Romano, Exact and Asymptotically Robust
 Permutation Tests, Annals of Statistics 41, 2013).
+
+What two systems made, dealt out anew at random: the draws of a permutation test.
+
+If two systems were one, it would not matter which of them a piece is from. So the pieces of both are dealt to two
+sides, as many to each as it has.
+
+Holm's correction: many numbers are tested, and chance alone makes one in twenty of them look different.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.metrics.deals import DEALS, random_deals, too_few
 from cantilena.metrics.intervals import by_piece
 from cantilena.metrics.rules import RuleCounts
+
+DEALS = 1999
+"""Random deals: enough that seventy tests can hold after correction, (1 / 2000) x 70 < .05."""
+
+FEWEST_WAYS = 40
+"""With fewer ways to deal, no two-sided p-value is below .05."""
+
+_CELLS = 1_000_000  # dealt at once: 8 MB
+
+
+def random_deals(pieces: int, ours: int, deals: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
+    """Which pieces fall to the first side in each deal, `(some deals, pieces)`, a part of the deals at a time.
+
+    Args:
+        pieces: how many both sides have together.
+        ours: how many of them the first side gets.
+        deals: how many times.
+        rng: deals.
+
+    Example:
+        >>> [dealt.sum(axis=1).tolist() for dealt in random_deals(5, 2, 3, np.random.default_rng(1))]
+        [[2, 2, 2]]
+    """
+    at_once = max(_CELLS // pieces, 1)
+    for begin in range(0, deals, at_once):
+        some = min(at_once, deals - begin)
+        chosen = np.argpartition(rng.random((some, pieces)), ours - 1, axis=1)[:, :ours]
+        dealt = np.zeros((some, pieces), np.bool_)
+        np.put_along_axis(dealt, chosen, values=True, axis=1)
+        yield dealt
+
+
+def too_few(pieces: int, ours: int) -> str:
+    """Why so many pieces cannot be tested; "" where they can.
+
+    Args:
+        pieces: how many both sides have together.
+        ours: how many of them the first side has.
+
+    Example:
+        >>> too_few(6, 3), too_few(60, 30)
+        ('6 pieces can be dealt in 20 ways only', '')
+    """
+    if ours in (0, pieces):
+        return "one of the two has no melody"
+    ways = math.comb(pieces, ours)
+    return f"{pieces} pieces can be dealt in {ways} ways only" if ways < FEWEST_WAYS else ""
+
 
 UNDEFINED = "one of the two is undefined"
 """Why a number that a system does not have is not tested."""
@@ -188,3 +242,41 @@ def _over(above: Sums, below: Sums) -> Sums:
 
 def _digits(value: float | None) -> float | None:
     return None if value is None else round(value, 6)
+
+
+def corrected(differences: Sequence[Difference]) -> list[Difference]:
+    """The same with Holm's correction: all of them together are one family.
+
+    Args:
+        differences: those that are told together, such as all numbers of a pair of systems.
+
+    Example:
+        >>> some = [Difference("a", "b", "x", 1.0, p) for p in (0.01, 0.04, None)]
+        >>> [one.adjusted for one in corrected(some)]
+        [0.02, 0.04, None]
+    """
+    adjusted = holm([one.p for one in differences])
+    return [replace(one, adjusted=p) for one, p in zip(differences, adjusted, strict=True)]
+
+
+def holm(p: Sequence[float | None]) -> list[float | None]:
+    """Adjusted p-values; those that are None stay so, and do not count.
+
+    S. Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6, 1979: of m
+    p-values in ascending order, the k-th becomes the largest of (m - j + 1) p_j for j = 1..k, 1 at most. To reject what
+    is not above .05 then errs anywhere in the family with a probability of .05 at most, however the tests depend.
+
+    Args:
+        p: of each test, 0 to 1; None where there was none.
+
+    Example:
+        >>> holm([0.03, 0.01, None, 0.04])
+        [0.06, 0.03, None, 0.06]
+    """
+    tested = sorted((value, place) for place, value in enumerate(p) if value is not None)
+    adjusted: list[float | None] = [None] * len(p)
+    highest = 0.0
+    for rank, (value, place) in enumerate(tested):
+        highest = max(highest, min((len(tested) - rank) * value, 1.0))
+        adjusted[place] = highest
+    return adjusted

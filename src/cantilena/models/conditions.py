@@ -3,6 +3,8 @@
 Each is a choice among a few values, told at every step as one more row of the table of features (`features.py`). What
 is not known is not told: there is a row for that too, which training shows now and then, so that a network composes and
 is measured with whatever is known, or with nothing (as classifier-free guidance trains: Ho and Salimans 2022).
+
+What is told of melodies beforehand, as numbers: a row of four for each.
 """
 
 from __future__ import annotations

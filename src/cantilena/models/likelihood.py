@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
-from cantilena.models.arrays import numpy_of
-from cantilena.models.protocol import SequenceModel, log_probs_in_bars, tells_a_bound
-from cantilena.models.sequences import Sequences
+from cantilena.models.policy import numpy_of
+from cantilena.models.protocol import SequenceModel, Sequences, log_probs_in_bars, tells_a_bound
 
 _ROOM = 2**22
 """Log probabilities held at once: this bounds the memory."""

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cantilena.io import score_with_timemap
-from cantilena.metrics.metric_words import DISTANCE, DIVERSITY, RULES
-from cantilena.metrics.registry import in_order, words_of
+from cantilena.metrics.registry import DISTANCE, DIVERSITY, RULES, in_order, words_of
 from cantilena.reporting import figures
 from cantilena.reporting.data import PEOPLE, ReportData
-from cantilena.reporting.listener_rows import listener_rows
-from cantilena.reporting.shown_scores import ShownScore
+from cantilena.reporting.scores import ShownScore
+from cantilena.reporting.sections import listener_rows
 from cantilena.runtime import write_bytes, write_text
 
 

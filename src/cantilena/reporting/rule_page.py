@@ -14,7 +14,7 @@ from markupsafe import Markup
 from cantilena.errors import __version__
 from cantilena.io import NoteLook, score_with_timemap
 from cantilena.metrics import JudgedMelody, JudgedNote
-from cantilena.reporting.signed_numbers import short, signed
+from cantilena.reporting.text import short, signed
 from cantilena.rules import Rule
 
 MOST_BARS = 200

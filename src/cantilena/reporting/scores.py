@@ -1,4 +1,7 @@
-"""What a page needs to show and play a melody: its score, its piano roll, its notes in seconds, and a piano."""
+"""What a page needs to show and play a melody: its score, its piano roll, its notes in seconds, and a piano.
+
+Which scores a report shows large: the paper's figures 4, 5 and 7.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 from cantilena.io import NoteLook, piano_roll_svg, render_note, score_with_timemap, sound_bytes
-from cantilena.io.sound.piano import release_seconds
-from cantilena.io.sound.piano_room import room_response
+from cantilena.io.sound.piano import release_seconds, room_response
 from cantilena.music import TICKS_PER_QUARTER, Melody
-from cantilena.reporting.data import SystemMelodies
+from cantilena.reporting.data import ReportData, SystemMelodies
 
 CLIP_RATE = 32_000
 """Samples a second of the notes in a page."""
@@ -141,3 +143,65 @@ def _roll_width(melody: Melody) -> int:
 
 def _letters(content: bytes) -> str:
     return base64.b64encode(content).decode()
+
+
+@dataclass(frozen=True)
+class ShownScore:
+    """A melody whose score a report shows large, as the paper does.
+
+    Args:
+        name: of its file, without suffix.
+        title: what it shows.
+        caption: how it was chosen.
+        melody: the melody.
+    """
+
+    name: str
+    title: str
+    caption: str
+    melody: Melody
+
+
+def shown_scores(data: ReportData) -> tuple[ShownScore, ...]:
+    """The paper's figures 4, 5 and 7: a melody by the LSTM, its most repetitive one, and one by the tuned model."""
+    by_name = {system.name: system.melodies for system in data.melodies if system.melodies}
+    shown = []
+    for before, after in data.tuned[:1]:
+        if before in by_name:
+            dull = max(by_name[before], key=longest_repetition)
+            shown.append(
+                ShownScore(
+                    "figure-4", f"Figure 4: a melody by {before}", "The first that it composed.", by_name[before][0]
+                )
+            )
+            shown.append(
+                ShownScore(
+                    "figure-5",
+                    f"Figure 5: the most repetitive melody by {before}",
+                    f"Of its {len(by_name[before])} melodies here, the one with the longest run of one note: "
+                    f"{longest_repetition(dull)} in a row.",
+                    dull,
+                )
+            )
+        if after in by_name:
+            shown.append(
+                ShownScore(
+                    "figure-7", f"Figure 7: a melody by {after}", "The first that it composed.", by_name[after][0]
+                )
+            )
+    return tuple(shown)
+
+
+def longest_repetition(melody: Melody) -> int:
+    """How often one note or chord is struck in a row at most.
+
+    Example:
+        >>> longest_repetition(Melody.of([(60, 6), (62, 6), (62, 6), (None, 6), (62, 6), (60, 6)]))
+        3
+    """
+    longest = row = 0
+    before: tuple[int, ...] = ()
+    for note in melody.sounding:
+        row = row + 1 if note.pitches == before else 1
+        before, longest = note.pitches, max(longest, row)
+    return longest

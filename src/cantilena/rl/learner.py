@@ -1,10 +1,14 @@
-"""What every algorithm shares: a model that learns, a prior that never changes, a reward, an optimizer."""
+"""What every algorithm shares: a model that learns, a prior that never changes, a reward, an optimizer.
+
+Gradients of recurrent layers on every device.
+"""
 
 from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,9 +19,9 @@ from torch import Tensor, nn
 
 from cantilena.errors import UsageError
 from cantilena.models import Bars, ScoreModel, SequenceModel, log_probs_in_bars, numpy_of
+from cantilena.rl.critic_reward import CRITIC, CriticReward
 from cantilena.rl.options import TuningOptions
-from cantilena.rl.reward import CRITIC, CriticReward
-from cantilena.rl.reward_part import MusicReward
+from cantilena.rl.reward import MusicReward
 from cantilena.rl.rollout import Update, divergence, entropy, sample_melodies
 
 
@@ -154,3 +158,32 @@ def needs_scores(model: object, algorithm: str) -> None:
             f"{algorithm} learns values, and this model has only probabilities",
             "give it scores, start_scores and step_scores, or choose rloo or ppo",
         )
+
+
+@contextmanager
+def recurrent_gradients(module: nn.Module) -> Iterator[None]:
+    """Let gradients through a module's recurrent layers while its dropout stays off.
+
+    A tuned model computes as it composes, without dropout. But cuDNN, which computes recurrent layers on CUDA cards,
+    gives gradients in training mode alone; so these layers are put into it, with a dropout of 0, and back at the end.
+
+    Args:
+        module: a torch module in evaluation mode.
+
+    Example:
+        >>> layer = nn.LSTM(2, 2, num_layers=2, dropout=0.5).eval()
+        >>> with recurrent_gradients(layer):
+        ...     print(layer.training, layer.dropout)
+        True 0.0
+        >>> layer.training, layer.dropout
+        (False, 0.5)
+    """
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.RNNBase)]
+    before = [(layer.dropout, layer.training) for layer in layers]
+    for layer in layers:
+        layer.dropout, layer.training = 0.0, True
+    try:
+        yield
+    finally:
+        for layer, (dropout, training) in zip(layers, before, strict=True):
+            layer.dropout, layer.training = dropout, training

@@ -1,29 +1,38 @@
-"""The course of a tuning: update after update, watched, checkpointed, the best inside the gate kept."""
+"""The course of a tuning: update after update, watched, checkpointed, the best inside the gate kept.
+
+Checkpoints of a tuning run: one safetensors file, replaced whole, so that a kill at any moment is harmless.
+"""
 
 from __future__ import annotations
 
 import copy
+import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from cantilena.discriminators import StoppingListener
 from cantilena.errors import RunError
 from cantilena.models import numpy_of
-from cantilena.rl.critic_people import CriticPeople
+from cantilena.rl.critic_reward import CriticPeople
 from cantilena.rl.history import TuningHistory
 from cantilena.rl.learner import Learner
 from cantilena.rl.options import TuningOptions
 from cantilena.rl.rollout import divergence, entropy, sample_melodies
 from cantilena.rl.watch import Look, Watch
 from cantilena.rules import lengths
-from cantilena.runtime import derived_seed, generator, progress, say
+from cantilena.runtime import derived_seed, generator, progress, say, whole_file
+from cantilena.training.checkpointing import load_optimizer, optimizer_tensors, sweep, under
 
 _LARGEST_C = 1e6
 """Where c ends that rises for ever, because its target cannot be held; the rules weigh nothing then."""
@@ -219,3 +228,74 @@ def _fresh(
         uncertainty += float(entropy(log_policy).mean(1).sum())
         drawn.append(numpy_of(tokens))
     return np.concatenate(drawn), kl / count, uncertainty / count
+
+
+class TuningCheckpoint:
+    """Where a run left off: networks, optimizer, randomness, replay memory, the best weights so far, history.
+
+    Args:
+        folder: the run's folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "checkpoint.safetensors"
+
+    def save(self, learner: Learner, course: Course) -> None:
+        """Write everything that the next update depends on."""
+        parts: dict[str, Mapping[str, Tensor]] = {
+            "network.": learner.model.state_dict(),
+            "learner.": learner.state(),
+            "optimizer.": optimizer_tensors(learner.optimizer),
+            "best.": course.best or {},
+            "critic.": learner.critic.state() if learner.critic is not None else {},
+            "generator": {"": learner.generator.get_state()},
+        }
+        tensors = {prefix + name: tensor for prefix, some in parts.items() for name, tensor in some.items()}
+        # safetensors refuses tensors that share memory, and a resumed run must not depend on the layout of another.
+        copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+        sweep(self.path)
+        with whole_file(self.path) as draft:
+            # Not save_file: on a full disk it raises an error of its own, which is no OSError.
+            draft.write_bytes(save(copies, metadata={"cantilena": json.dumps(_record(course))}))
+
+    def restore(self, learner: Learner) -> Course:
+        """Take everything back; gives the course so far, a new one where there is no checkpoint.
+
+        Raises:
+            RunError: the checkpoint is damaged or of another run.
+        """
+        sweep(self.path)
+        if not self.path.exists():
+            return Course()
+        try:
+            with safe_open(self.path, framework="pt") as file:
+                record = json.loads((file.metadata() or {})["cantilena"])
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+            learner.model.load_state_dict(under("network.", tensors))
+            learner.restore(under("learner.", tensors))
+            load_optimizer(learner.optimizer, under("optimizer.", tensors))
+            if learner.critic is not None:
+                learner.critic.restore(under("critic.", tensors))
+            learner.generator.set_state(tensors["generator"])
+            return Course(
+                history=TuningHistory(**record["history"]),
+                updates=int(record["updates"]),
+                looks=[Look.from_json(look) for look in record["looks"]],
+                best=under("best.", tensors) or None,
+                best_reward=float(record["best_reward"]),
+                best_update=int(record["best_update"]),
+                stopped=bool(record["stopped"]),
+            )
+        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
+            raise RunError(f"{self.path} is damaged or of another run", "start anew with --force") from error
+
+
+def _record(course: Course) -> dict[str, Any]:
+    return {
+        "updates": course.updates,
+        "history": course.history.as_json(),
+        "looks": [look.as_json() for look in course.looks],
+        "best_reward": course.best_reward if course.best is not None else "-inf",
+        "best_update": course.best_update,
+        "stopped": course.stopped,
+    }

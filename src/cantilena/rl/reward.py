@@ -1,139 +1,51 @@
-"""What a melody earns for sounding like people's: the log odds of discriminators that learn while the model does.
+"""What a melody earns: rules of music theory, scored whole and by rule.
 
-The idea is that of SeqGAN (L. Yu et al., AAAI 2017; a generator of text rewarded by a discriminator). With f the mean
-over the ensemble of log D - log(1 - D), clipped, and w the critic's weight, a melody s_1..T earns w f(s_1..T), in nats
-beside log p. It is paid as it is earned,
-
-    r_critic(t) = w ( f(s_1..t) - f(s_1..t-1) )          f of nothing is 0
-
-which sums to the same, so that nothing else is maximised; but what is still to be earned at a step is
-w (f(s_1..T) - f(s_1..t-1)): what was gained or lost before it is taken away, as by a baseline that knows the state, and
-credit goes to the step. Of a trained model's melodies of two bars this has 2.4 times less variance than w f(s_1..T).
-
-Discriminators that have learned all give f = log(h / pi), with h people's distribution. Then the best policy for
-
-    E_pi [ w f + log p - log pi ]          is          p^(1 / (1 + w)) h^(w / (1 + w)), normalised,
-
-between the trained model p and people, the nearer to people the larger w.
-
-As all rewards, it is told in points, which the learner divides by c: a nat is worth the c that was asked for. Where c
-rises to hold a target KL, the critic counts for less, as the rules do.
+The paper (section VIII.C): r(s, a) = log p(a given s) + r_MT(a, s) / c. This file is r_MT / c; the learner adds log p.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from cantilena.discriminators import Discriminators, PeoplesMelodies
-from cantilena.models import numpy_of
-from cantilena.rl.options import TuningOptions
-from cantilena.rl.reward_part import MusicReward
-from cantilena.runtime import generator
-
-CRITIC = "critic"
-"""What the critic's reward is called beside the rules'."""
-
-_FIRST = 1024
-"""Melodies of the untuned model that the discriminators begin with, or as many as they remember."""
-_REMEMBERED = 4
-"""One in so many of the newest melodies is remembered."""
+from cantilena.models import Bars, bars_in
+from cantilena.rules import Context, RuleSet
+from cantilena.tokenizers import Encoding
 
 
-class CriticReward:
-    """The reward of discriminators that go on learning.
+@dataclass(frozen=True)
+class MusicReward:
+    """A rule set, read as a reward.
 
     Args:
-        people: people's melodies that they learn from.
-        reward: the rules' reward beside it: its encoding, meter, key and c, before any update.
-        options: how.
-        device: where the discriminators learn.
+        encoding: what the tokens mean.
+        rules: the rules with their weights.
+        context: key and meter that the rules ask for.
+        c: the reward of the rules is divided by it.
+        clip: no rule gives or takes more than this at a step, so that one rule's -100 does not drown the rest.
     """
 
-    def __init__(
-        self, people: PeoplesMelodies, reward: MusicReward, options: TuningOptions, device: torch.device | str = "cpu"
-    ) -> None:
-        self.options, self.encoding, self.seed = options.critic, reward.encoding, options.seed
-        self.tonic = reward.context.key.tonic
-        self.points = reward.c * self.options.critic_weight
-        self.accuracy = 0.5
-        self.updates = 0
-        self.discriminators = Discriminators(
-            people,
-            members=self.options.critic_members,
-            steps_per_bar=reward.context.steps_per_bar,
-            seed=options.seed,
-            device=device,
-        )
-        self._older = torch.zeros((0, 0, 0), dtype=torch.int16)
+    encoding: Encoding
+    rules: RuleSet
+    context: Context
+    c: float
+    clip: float
 
-    def begin(self, draw: Callable[[int], Tensor]) -> None:
-        """Let the discriminators hear the model as it is before the first update.
+    def bars(self, melodies: int) -> Bars | None:
+        """The bars of melodies in the reward's meter and key, both told; None where tokens tell no time."""
+        return bars_in(self.context.meter, melodies, self.encoding, self.context.key)
 
-        Args:
-            draw: gives so many `(melodies, steps)` tokens.
-        """
-        heard = self._heard(draw(min(_FIRST, self.options.critic_replay)))
-        self.discriminators.learn(heard, lessons=self.options.critic_start, round_=0)
-        self._older = heard
+    def terms(self, tokens: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """What each rule says, whole: `(melodies, steps)` by rule, weights counted, neither clipped nor divided."""
+        return self.rules.rewards(self.encoding.line(tokens), self.context)
 
-    def judge(self, tokens: Tensor) -> NDArray[np.float64]:
-        """What each step of fresh melodies earns, `(melodies, steps)`, in points; then, if it is time, learn from them.
+    def clipped(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        """The rules together: `(melodies, steps)`, each clipped, then summed, not yet divided by c."""
+        return np.asarray(sum(np.clip(term, -self.clip, self.clip) for term in terms.values()), dtype=np.float32)
 
-        Args:
-            tokens: `(melodies, steps)`, which no discriminator has heard yet.
-        """
-        heard = self._heard(tokens)
-        earned = self._points(heard)
-        if self.updates % self.options.critic_every == 0:
-            number = 1 + self.updates // self.options.critic_every
-            self.accuracy = self.discriminators.accuracy(heard, number)
-            self.discriminators.learn(
-                heard,
-                lessons=self.options.critic_lessons,
-                round_=number,
-                older=self._older if len(self._older) else None,
-            )
-            self._remember(heard, number)
-        self.updates += 1
-        return earned
-
-    def points_of(self, tokens: Tensor) -> NDArray[np.float64]:
-        """What each step earns, `(melodies, steps)`, in points; nothing is learned."""
-        return self._points(self._heard(tokens))
-
-    def state(self) -> dict[str, Tensor]:
-        """All that the next update depends on, as tensors by name."""
-        numbers = torch.tensor([self.updates, self.accuracy], dtype=torch.float64)
-        return {"numbers": numbers, "older": self._older, **self.discriminators.state()}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave."""
-        self.updates, self.accuracy = int(state["numbers"][0]), float(state["numbers"][1])
-        self._older = state["older"]
-        self.discriminators.restore(state)
-
-    def _heard(self, tokens: Tensor) -> Tensor:
-        return self.discriminators.hear(self.encoding.line(numpy_of(tokens)), self.tonic)
-
-    def _points(self, heard: Tensor) -> NDArray[np.float64]:
-        edge = self.options.critic_clip
-        odds = numpy_of(self.discriminators.log_odds(heard)).astype(np.float64).clip(-edge, edge)
-        return self.points * np.diff(odds, axis=1, prepend=0.0)
-
-    def _remember(self, heard: Tensor, number: int) -> None:
-        """Keep some of the newest melodies, in the places of others at random once there is no room."""
-        kept = heard[: max(len(heard) // _REMEMBERED, 1)]
-        room = self.options.critic_replay - len(self._older)
-        if room > 0:
-            self._older = torch.cat([self._older, kept[:room]])
-            kept = kept[room:]
-        if len(kept):
-            rng = generator(self.seed, "critic", "remember", number)
-            places = rng.choice(len(self._older), min(len(kept), len(self._older)), replace=False)
-            self._older = self._older.clone()
-            self._older[torch.from_numpy(places)] = kept[: len(places)]
+    def learned(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        """What the learner is given, r_MT / c: `(melodies, steps)`, each rule clipped, summed, divided by c."""
+        return np.asarray(self.clipped(terms) / self.c, dtype=np.float32)

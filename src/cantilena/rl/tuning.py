@@ -25,16 +25,12 @@ from cantilena.rl.algorithms.q import QLearning
 from cantilena.rl.algorithms.reference_mode import ReferenceLearner, refuse_without_steps
 from cantilena.rl.algorithms.rejection import Rejection
 from cantilena.rl.algorithms.rloo import Rloo
-from cantilena.rl.checkpoint import TuningCheckpoint
-from cantilena.rl.critic_options import NO_RULES
-from cantilena.rl.critic_people import CriticPeople
+from cantilena.rl.critic_reward import CRITIC, CriticPeople, CriticReward
 from cantilena.rl.history import TuningHistory
-from cantilena.rl.learner import Learner, TuningTask
-from cantilena.rl.loop import Course, follow, next_c, watch_for
-from cantilena.rl.options import TuningOptions
-from cantilena.rl.recurrent_gradients import recurrent_gradients
-from cantilena.rl.reward import CRITIC, CriticReward
-from cantilena.rl.reward_part import MusicReward
+from cantilena.rl.learner import Learner, TuningTask, recurrent_gradients
+from cantilena.rl.loop import Course, TuningCheckpoint, follow, next_c, watch_for
+from cantilena.rl.options import NO_RULES, TuningOptions
+from cantilena.rl.reward import MusicReward
 from cantilena.rl.rollout import sample_melodies
 from cantilena.rl.watch import Look
 from cantilena.rules import Context, RuleSet, load_rules

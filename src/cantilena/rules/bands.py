@@ -1,11 +1,16 @@
-"""Bands: between which bounds people keep a feature of their melodies."""
+"""Bands: between which bounds people keep a feature of their melodies.
+
+Rules with two sides: a feature of the whole melody that people keep within a band, where more is not better.
+
+Measure between which bounds a set of melodies keeps its features.
+"""
 
 from __future__ import annotations
 
 import math
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from importlib import resources
 from typing import Any
@@ -14,7 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.rules.context import Context
+from cantilena.music import Line
+from cantilena.rules.notes import last_steps, lengths
+from cantilena.rules.rule import Context, Rewards, Rule, RuleSet
 
 PEOPLES_OWN = -1.0
 """In place of a number of a band, which is 0 or more: the one that was measured."""
@@ -153,3 +160,163 @@ def human_bands() -> Bands:
         True
     """
     return Bands.from_toml(resources.files("cantilena.rules").joinpath("bands.toml").read_text(encoding="utf-8"))
+
+
+Feature = Callable[[Line, Context], NDArray[np.float64]]
+"""`feature(line, context)`: one number for each melody, `(melodies,)`, 0 or more; NaN where it cannot be told."""
+
+PEOPLES_BAND = Band(PEOPLES_OWN, PEOPLES_OWN, PEOPLES_OWN)
+"""No numbers of one's own."""
+
+
+@dataclass(frozen=True)
+class TwoSidedRule(Rule):
+    """A rule that judges one feature of whole melodies by a band; made by `two_sided`.
+
+    Args:
+        feature: what is judged.
+    """
+
+    feature: Feature | None = None
+
+
+def two_sided(name: str, feature: Feature, description: str, *, source: str) -> TwoSidedRule:
+    """A rule that is silent while a feature lies within its band and penalises what lies outside, on the last step.
+
+    The penalty grows with the distance from the band, in standard deviations of people's melodies, down to `worst`.
+    `low`, `high` and `spread` (the deviation) are people's own, of excerpts of the same meter and of the nearest number
+    of bars, unless other numbers are given, 0 or more. Nothing is said where the feature is NaN.
+
+    Args:
+        name: of the rule, and of its band.
+        feature: what is judged.
+        description: one line.
+        source: where the idea is printed.
+    """
+
+    def judge(
+        line: Line,
+        context: Context,
+        *,
+        low: float = PEOPLES_OWN,
+        high: float = PEOPLES_OWN,
+        spread: float = PEOPLES_OWN,
+        penalty: float = -2.0,
+        worst: float = -4.0,
+    ) -> Rewards:
+        outside = deviations(name, feature(line, context), line, context, Band(low, high, spread))
+        earned = np.maximum(penalty * outside, worst)
+        return np.where(last_steps(line), earned[:, None], 0.0)
+
+    parameters = Rule.of(judge).parameters
+    return TwoSidedRule(name, description, source, judge, parameters, feature=feature)
+
+
+def deviations(
+    name: str,
+    values: NDArray[np.float64],
+    line: Line,
+    context: Context,
+    own: Band = PEOPLES_BAND,
+) -> NDArray[np.float64]:
+    """How far a feature lies outside its band, in standard deviations of people's melodies, `(melodies,)`.
+
+    Args:
+        name: of the rule that judges the feature.
+        values: `(melodies,)`, what the feature is; 0 is answered for NaN.
+        line: the melodies, whose lengths choose the band.
+        context: their meter chooses too.
+        own: what replaces people's bounds, where it is 0 or more.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> line = GridEncoding().line(np.array([[14, 1, 16, 1]]))
+        >>> deviations("range", np.array([2.0]), line, Context(), Band(5.0, 12.0, 1.5)).tolist()
+        [2.0]
+    """
+    length, outside = lengths(line), np.zeros(line.melodies)
+    for steps in np.unique(length):
+        rows = length == steps
+        band = own.completed(human_bands().lookup(name, context, int(steps)))
+        outside[rows] = band.deviations(values[rows])
+    return outside
+
+
+def features_of(rules: RuleSet) -> dict[str, Feature]:
+    """The features that the two-sided rules of a set judge, by the rule's name, in order.
+
+    Example:
+        >>> from cantilena.rules import RULE_SETS
+        >>> list(features_of(RULE_SETS["cantilena"]))[:2]
+        ['range', 'motion']
+    """
+    return {rule.name: rule.feature for rule in rules.rules if isinstance(rule, TwoSidedRule) and rule.feature}
+
+
+def only_where(defined: NDArray[np.bool_] | np.bool_, values: NDArray[np.generic]) -> NDArray[np.float64]:
+    """The values where they are defined, else NaN."""
+    return np.where(defined, values, np.nan).astype(np.float64)
+
+
+def with_bands(rules: RuleSet, bands: Bands, context: Context, steps: int) -> RuleSet:
+    """The same rules, the two-sided ones judging by other bands.
+
+    Args:
+        rules: any set; rules without a band stay as they are.
+        bands: such as `measure_bands` finds in a corpus of one's own.
+        context: of the melodies to be judged.
+        steps: how long they are.
+    """
+
+    def judging(rule: Rule) -> Rule:
+        band = bands.lookup(rule.name, context, steps) if isinstance(rule, TwoSidedRule) else None
+        return rule if band is None else rule.with_parameters(**_parameters(band))
+
+    return replace(rules, rules=tuple(judging(rule) for rule in rules.rules))
+
+
+def _parameters(band: Band) -> Mapping[str, float]:
+    return {"low": band.low, "high": band.high, "spread": band.spread}
+
+
+LOW, HIGH = 10, 90
+"""The percentiles that bound a band."""
+
+
+def measure_bands(rules: RuleSet, excerpts: Iterable[tuple[Line, Context]], *, least: int = 200) -> Bands:
+    """The bands of all features that the rules of a set judge two-sidedly, by meter and number of bars.
+
+    Args:
+        rules: the set.
+        excerpts: lines of whole bars; all melodies of one are of one length, meter and key.
+        least: how many excerpts of one meter and length it takes to give them bands of their own; all count in the
+            bands over all meters.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> tunes = GridEncoding().line(np.array([[14] + [1] * 7 + [21] + [1] * 7] * 2))
+        >>> from cantilena.rules import RULE_SETS
+        >>> measure_bands(RULE_SETS["cantilena"], [(tunes, Context())], least=3).found["range"]
+        {'any': {1: Band(low=7.0, high=7.0, spread=0.0)}}
+    """
+    features = features_of(rules)
+    values: dict[tuple[str, str, int], list[NDArray[np.float64]]] = {}
+    for line, context in excerpts:
+        if not line.melodies:
+            continue
+        bars = max(round(int(lengths(line).max()) / context.steps_per_bar), 1)
+        for name, feature in features.items():
+            found = feature(line, context)
+            for meter in (ANY_METER, str(context.meter)):
+                values.setdefault((name, meter, bars), []).append(found[~np.isnan(found)])
+    order = list(features)
+    bands: dict[str, dict[str, dict[int, Band]]] = {}
+    for (name, meter, bars), parts in sorted(
+        values.items(), key=lambda item: (order.index(item[0][0]), item[0][1] != ANY_METER, item[0][1:])
+    ):
+        together = np.concatenate(parts)
+        if len(together) and (meter == ANY_METER or len(together) >= least):
+            low, high = np.percentile(together, (LOW, HIGH))
+            band = Band(float(low), float(high), float(together.std()))
+            bands.setdefault(name, {}).setdefault(meter, {})[bars] = band
+    return Bands(bands)

@@ -2,26 +2,40 @@
 
 from __future__ import annotations
 
-from cantilena.rules.autocorrelation import rl_tuner_autocorrelation
-from cantilena.rules.cadence import cantilena_cadence
-from cantilena.rules.climax import cantilena_climax
-from cantilena.rules.contour import rl_tuner_leap
-from cantilena.rules.contour_part import cantilena_motion, cantilena_range
-from cantilena.rules.durations import cantilena_density, cantilena_rests, cantilena_rhythm
-from cantilena.rules.extremes import rl_tuner_extremes
-from cantilena.rules.intervals import rl_tuner_intervals
-from cantilena.rules.leap_recovery import cantilena_leap_recovery
-from cantilena.rules.motifs import rl_tuner_motif, rl_tuner_repeated_motif
-from cantilena.rules.opening import cantilena_opening
-from cantilena.rules.phrases import cantilena_breathing, cantilena_phrases
-from cantilena.rules.raised_degrees import cantilena_key
-from cantilena.rules.repeated_strikes import cantilena_repetition
-from cantilena.rules.repetition import paper_repetition, rl_tuner_repetition
-from cantilena.rules.returning_motifs import cantilena_motif, cantilena_motif_return, cantilena_motif_variety
-from cantilena.rules.rhythm import cantilena_meter, cantilena_syncopation
-from cantilena.rules.rule_set import RuleSet, RuleSets
-from cantilena.rules.tonality import paper_key, rl_tuner_key
-from cantilena.rules.tonic import paper_tonic, rl_tuner_tonic
+from cantilena.rules.contour import (
+    cantilena_climax,
+    cantilena_leap_recovery,
+    cantilena_motion,
+    cantilena_range,
+    rl_tuner_extremes,
+    rl_tuner_intervals,
+    rl_tuner_leap,
+)
+from cantilena.rules.grid import cantilena_density, cantilena_rests, cantilena_rhythm
+from cantilena.rules.motifs import (
+    cantilena_motif,
+    cantilena_motif_return,
+    cantilena_motif_variety,
+    rl_tuner_motif,
+    rl_tuner_repeated_motif,
+)
+from cantilena.rules.repetition import (
+    cantilena_repetition,
+    paper_repetition,
+    rl_tuner_autocorrelation,
+    rl_tuner_repetition,
+)
+from cantilena.rules.rhythm import cantilena_breathing, cantilena_meter, cantilena_phrases, cantilena_syncopation
+from cantilena.rules.rule import RuleSet, RuleSets
+from cantilena.rules.tonality import (
+    cantilena_cadence,
+    cantilena_key,
+    cantilena_opening,
+    paper_key,
+    paper_tonic,
+    rl_tuner_key,
+    rl_tuner_tonic,
+)
 
 RULE_SETS = RuleSets(
     RuleSet("paper", (paper_key, paper_tonic, paper_repetition)),

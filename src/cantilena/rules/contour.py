@@ -1,15 +1,25 @@
-"""A leap is followed by a return, not by another leap the same way."""
+"""A leap is followed by a return, not by another leap the same way.
+
+A leap is followed by a move back, best by step.
+
+The highest and the lowest note of a melody come once.
+
+The melody has one highest point, and it lies inside.
+
+How far a melody reaches, and whether it steps or leaps: features judged against what people write.
+
+Which melodic intervals are preferred, and where a hold or a rest sits well.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music import Line
-from cantilena.rules.context import Context
-from cantilena.rules.reading import codes, lengths
-from cantilena.rules.rule import Rewards, rule
-from cantilena.rules.sources import GAULDIN
+from cantilena.music import HOLD, OFF, Line
+from cantilena.rules.bands import only_where, two_sided
+from cantilena.rules.notes import FIRST_TONE, Notes, codes, last_steps, lengths, ratio, tone_before, tones
+from cantilena.rules.rule import COUNTERPOINT, GAULDIN, HURON, SIXTEENTH_CENTURY, Context, Rewards, rule
 
 LEAP, PATIENCE = 7, 6
 """A leap is this many semitones or more; a leap back counts only after more than so many steps."""
@@ -45,3 +55,210 @@ def rl_tuner_leap(
     """A leap of a fifth or more that is resolved is rewarded; one that is doubled is penalised."""
     outcome = leap_outcomes(line, leap=leap, patience=patience)
     return np.where(outcome > 0, resolved, np.where(outcome < 0, doubled, 0.0))
+
+
+FOURTH = 5
+"""Semitones from which on an interval is a leap."""
+
+RECOVERED, RETURNED, CONTINUED, DOUBLED = 1, 2, 3, 4
+"""What follows a leap: back by step, back by more, on the same way by less than a leap, on by another leap."""
+
+
+def leap_recoveries(line: Line, *, leap: int = FOURTH) -> NDArray[np.int8]:
+    """How the move that ends at each step follows a leap, `(melodies, steps)`; 0 where it follows none.
+
+    A repeated pitch keeps the leap waiting. Two leaps the same way that fill an octave with its fourth or fifth are
+    no doubled leap but one on the way (`CONTINUED`).
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> leap_recoveries(GridEncoding().line(np.array([[14, 21, 21, 19, 26, 33, 28]]))).tolist()
+        [[0, 0, 0, 1, 0, 4, 2]]
+    """
+    turns = Notes.of(line).turns()
+    move = turns.interval
+    before = np.where(turns.opens, 0, np.roll(move, 1))
+    leapt = np.abs(before) >= leap
+    back, again = before * move < 0, np.abs(move) >= leap
+    octave = np.abs(before + move) == 12
+    outcome = np.select(
+        [~leapt, back & (np.abs(move) <= 2), back, again & ~octave], [0, RECOVERED, RETURNED, DOUBLED], CONTINUED
+    )
+    return turns.at_steps(outcome).astype(np.int8)
+
+
+@rule("leap_recovery", source=SIXTEENTH_CENTURY)
+def cantilena_leap_recovery(
+    line: Line,
+    context: Context,
+    *,
+    returned: float = -0.2,
+    continued: float = -0.5,
+    doubled: float = -2.0,
+    leap: int = FOURTH,
+) -> Rewards:
+    """A leap of a fourth or more should turn back, best by step; to go on the same way costs more, to leap on most."""
+    worth = np.array([0.0, 0.0, returned, continued, doubled])
+    return worth[leap_recoveries(line, leap=leap)]
+
+
+_NEVER = 32767  # above every code
+
+
+def unique_extremes(line: Line) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether the highest event and the lowest tone of each melody come once, both `(melodies,)`.
+
+    As RL Tuner counts: where no tone is struck a single hold among offs is a unique highest event, and there is no
+    lowest tone.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> highest, lowest = unique_extremes(GridEncoding().line(np.array([[14, 16, 18, 14]])))
+        >>> highest.tolist(), lowest.tolist()
+        ([True], [False])
+    """
+    seen = np.where(line.valid, codes(line), -1)
+    highest = line.valid & (seen == seen.max(axis=1, keepdims=True, initial=-1))
+    struck = np.where(seen >= FIRST_TONE, seen, _NEVER)
+    lowest = (seen >= FIRST_TONE) & (seen == struck.min(axis=1, keepdims=True, initial=_NEVER))
+    return highest.sum(axis=1) == 1, lowest.sum(axis=1) == 1
+
+
+@rule("extremes", source=GAULDIN)
+def rl_tuner_extremes(
+    line: Line,
+    context: Context,
+    *,
+    highest: float = 3.0,
+    lowest: float = 3.0,
+) -> Rewards:
+    """On the last step, a highest and a lowest note that came once are rewarded."""
+    highest_once, lowest_once = unique_extremes(line)
+    earned = np.where(highest_once, highest, 0.0) + np.where(lowest_once, lowest, 0.0)
+    return np.where(last_steps(line), earned[:, None], 0.0)
+
+
+def climaxes(line: Line) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Whether each melody reaches its highest pitch once, and whether that is also inside, both `(melodies,)`.
+
+    Strokes of the pitch in a row are one climax. It is inside if it is neither the first nor the last pitch.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> once, inside = climaxes(GridEncoding().line(np.array([[14, 19, 19, 16], [19, 16, 14, 16]])))
+        >>> once.tolist(), inside.tolist()
+        ([True, True], [True, False])
+    """
+    turns = Notes.of(line).turns()
+    highest = np.full(line.melodies, -1)
+    np.maximum.at(highest, turns.melody, turns.pitch)
+    peak = turns.pitch == highest[turns.melody]
+    once = turns.sums(peak) == 1
+    return once, once & (turns.sums(peak & ~turns.opens & ~turns.closes) == 1)
+
+
+@rule("climax", source=COUNTERPOINT)
+def cantilena_climax(line: Line, context: Context, *, once: float = 1.5, inside: float = 1.5) -> Rewards:
+    """The melody should reach its highest pitch once, and neither begin nor end with it."""
+    single, within = climaxes(line)
+    return np.where(last_steps(line), (once * single + inside * within)[:, None], 0.0)
+
+
+def ambitus(line: Line, context: Context) -> NDArray[np.float64]:
+    """Semitones from the lowest to the highest note of each melody, `(melodies,)`; 0 without notes.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> ambitus(GridEncoding().line(np.array([[14, 21, 19], [0, 1, 1]])), Context()).tolist()
+        [7.0, 0.0]
+    """
+    notes = Notes.of(line)
+    lowest, highest = np.full(line.melodies, 127), np.full(line.melodies, -1)
+    np.minimum.at(lowest, notes.melody, notes.pitch)
+    np.maximum.at(highest, notes.melody, notes.pitch)
+    return only_where(lengths(line) > 0, np.maximum(highest - lowest, 0))
+
+
+def stepwise_share(line: Line, context: Context) -> NDArray[np.float64]:
+    """Of the moves to another pitch the share that are steps, a semitone or a whole tone, `(melodies,)`.
+
+    0 where nothing moves.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> stepwise_share(GridEncoding().line(np.array([[14, 16, 16, 21]])), Context()).tolist()
+        [0.5]
+    """
+    notes = Notes.of(line)
+    size = np.abs(notes.interval)
+    return only_where(lengths(line) > 0, ratio(notes.sums((size == 1) | (size == 2)), notes.sums(size > 0)))
+
+
+cantilena_range = two_sided(
+    "range", ambitus, "The melody should span neither too small nor too wide a range.", source=SIXTEENTH_CENTURY
+)
+cantilena_motion = two_sided(
+    "motion", stepwise_share, "The melody should move by step most of the time, but not always.", source=HURON
+)
+
+
+_WIDEST = 127  # semitones between the lowest and the highest MIDI pitch
+
+
+def melodic_intervals(line: Line) -> NDArray[np.int16]:
+    """Semitones from the last tone to the one that begins, up or down, `(melodies, steps)`; -1 where there is none.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> melodic_intervals(GridEncoding().line(np.array([[14, 1, 21, 19]])))
+        array([[-1, -1,  7,  2]], dtype=int16)
+    """
+    before = tone_before(line)
+    return np.where(tones(line) & (before >= 0), np.abs(line.pitch - before), -1).astype(np.int16)
+
+
+@rule("intervals", source=GAULDIN)
+def rl_tuner_intervals(
+    line: Line,
+    context: Context,
+    *,
+    off: float = 0.25,
+    hold: float = 0.375,
+    off_after_tonic_or_fifth: float = 0.75,
+    hold_after_tonic_or_fifth: float = 1.5,
+    whole_tone: float = 0.4,
+    third: float = 0.45,
+    third_in_key: float = 0.75,
+    fourth: float = 0.35,
+    fifth: float = 0.1,
+    fifth_in_key: float = 0.5,
+    sixth: float = 0.25,
+    seventh: float = -1.5,
+    beyond_octave: float = -5.0,
+) -> Rewards:
+    """Small steps and in-key thirds and fifths are preferred, wide leaps and major sevenths are not.
+
+    Each step is judged against the last tone before it; nothing is said before the second tone. In key are a major
+    third from the first or third degree and a fifth from the first or fifth, in either direction.
+    """
+    sizes = np.zeros(_WIDEST + 1)  # what each interval is worth, by its semitones
+    sizes[[2, 4, 5, 7, 9, 11]] = whole_tone, third, fourth, fifth, sixth, seventh
+    sizes[13:] = beyond_octave
+
+    before = tone_before(line)
+    interval = melodic_intervals(line)
+    origin = before % 12
+    tonic, mediant, dominant = (origin == degree for degree in (context.key.tonic, context.mediant, context.dominant))
+    stable = tonic | dominant
+
+    rewards = np.where(interval >= 0, sizes[interval], 0.0)
+    rewards[(interval == 4) & (tonic | mediant)] = third_in_key
+    rewards[(interval == 7) & stable] = fifth_in_key
+    for event, elsewhere, after_stable in (
+        (OFF, off, off_after_tonic_or_fifth),
+        (HOLD, hold, hold_after_tonic_or_fifth),
+    ):
+        rewards[line.event == event] = elsewhere
+        rewards[(line.event == event) & stable] = after_stable
+    rewards[before < 0] = 0.0
+    return rewards

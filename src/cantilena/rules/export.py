@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 
 from cantilena.rules.catalogue import RULE_SETS
-from cantilena.rules.rule import Rule
-from cantilena.rules.rule_set import RuleSet
+from cantilena.rules.rule import Rule, RuleSet
 from cantilena.rules.user import file_of
 
 

@@ -23,13 +23,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cantilena.errors import UsageError
-from cantilena.errors.near_names import near_names
+from cantilena.errors import UsageError, near_names
 from cantilena.rules.catalogue import RULE_SETS
-from cantilena.rules.rule import Rule
-from cantilena.rules.rule_set import RuleSet
+from cantilena.rules.rule import Rule, RuleSet
 from cantilena.rules.user import load_user_rules
-from cantilena.runtime.small_files import small_file
+from cantilena.runtime.files import small_file
 
 _KEYS = ("set", "rules", "name", "weights", "parameters")
 _HOW = "name a set, SET:RULE, FILE.toml or FILE.py:NAME; join several with +"

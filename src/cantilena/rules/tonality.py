@@ -1,15 +1,28 @@
-"""All notes belong to the key: the rule of `paper` and `rl-tuner`; `cantilena` has its own (raised_degrees.py)."""
+"""All notes belong to the key: the rule of `paper` and `rl-tuner`; `cantilena` has its own (raised_degrees.py).
+
+The melody begins and ends with the tonic: two sisters.
+
+All notes belong to the key, and in minor the raised sixth and seventh degrees go where melodic minor wants them.
+
+The melody begins with the tonic, or with another tone of its triad.
+
+The melody ends: on the tonic, on a strong beat, by step, and with time to hear that it ends.
+
+Pitches as places on the ladder of a scale: what a sequence within the key keeps.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music import Line
-from cantilena.rules.context import Context
-from cantilena.rules.reading import tones
-from cantilena.rules.rule import Rewards, rule
-from cantilena.rules.sources import PAPER, RL_TUNER
+from cantilena.music import HOLD, OFF, Key, Line
+from cantilena.rules.grid import steps_per_beat, strong_places
+from cantilena.rules.notes import Notes, last_steps, lengths, tone_before, tones
+from cantilena.rules.rule import COUNTERPOINT, FUX, PAPER, RL_TUNER, Context, Rewards, rule
 
 
 def out_of_key(line: Line, context: Context) -> NDArray[np.bool_]:
@@ -34,3 +47,227 @@ def rl_tuner_key(line: Line, context: Context, *, penalty: float = -1.0) -> Rewa
 def paper_key(line: Line, context: Context, *, penalty: float = -1.0) -> Rewards:
     """All notes should belong to the same key."""
     return np.where(out_of_key(line, context), penalty, 0.0)
+
+
+def tonic_struck(line: Line, context: Context) -> NDArray[np.bool_]:
+    """Where the tonic of the octave C4..B4 begins as the top note, `(melodies, steps)`."""
+    struck: NDArray[np.bool_] = tones(line) & (line.pitch == context.tonic_pitch)
+    return struck
+
+
+def starts_on_tonic(line: Line, context: Context) -> NDArray[np.bool_]:
+    """Whether the very first step strikes the tonic of the octave C4..B4, `(melodies,)`: RL Tuner's reading."""
+    starts: NDArray[np.bool_] = np.any(tonic_struck(line, context)[:, :1], axis=1)
+    return starts
+
+
+@rule("tonic", source=RL_TUNER)
+def rl_tuner_tonic(line: Line, context: Context, *, reward: float = 3.0, close: int = 4) -> Rewards:
+    """The tonic in octave 4 on the first step and again `close` steps before the end, held there, then at rest."""
+    left = lengths(line)[:, None] - np.arange(line.steps)[None, :]  # steps to the end, this one counted
+    first = np.arange(line.steps)[None, :] == 0
+    held = line.event == HOLD
+    quiet = held | (line.event == OFF)
+    struck = (first | (left == close)) & tonic_struck(line, context)
+    rests = ~first & (((left == close - 1) & held) | ((left < close - 1) & quiet))
+    return np.where(struck | rests, reward, 0.0)
+
+
+def first_tone_is_tonic(line: Line, context: Context) -> NDArray[np.bool_]:
+    """Where the melody's first note begins, if its pitch class is the tonic, `(melodies, steps)`."""
+    first: NDArray[np.bool_] = tones(line) & (tone_before(line) < 0) & (line.pitch % 12 == context.key.tonic)
+    return first
+
+
+def last_tone_is_tonic(line: Line, context: Context) -> NDArray[np.bool_]:
+    """The melody's last step, if the pitch class of the last note struck is the tonic, `(melodies, steps)`."""
+    last_tone = np.where(tones(line), line.pitch, tone_before(line))
+    ends: NDArray[np.bool_] = last_steps(line) & (last_tone >= 0) & (last_tone % 12 == context.key.tonic)
+    return ends
+
+
+@rule("tonic", source=PAPER)
+def paper_tonic(line: Line, context: Context, *, reward: float = 3.0) -> Rewards:
+    """The composition should begin and end with the tonic note of the key, in any octave."""
+    begins = first_tone_is_tonic(line, context).astype(np.float64)
+    ends = last_tone_is_tonic(line, context).astype(np.float64)
+    return reward * (begins + ends)
+
+
+_RAISED_SIXTH, _RAISED_SEVENTH = 9, 11  # semitones above the tonic
+
+
+def foreign_tones(line: Line, context: Context) -> NDArray[np.bool_]:
+    """Where a note begins of which a pitch class is foreign to the key, `(melodies, steps)`.
+
+    In minor the raised sixth and seventh degrees are not foreign: `unresolved_degrees` asks where they go.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> from cantilena.music import Key
+        >>> line = GridEncoding().line(np.array([[23, 22, 24, 23]]))  # A G# A# A
+        >>> foreign_tones(line, Context(Key.parse("A minor"))).tolist()
+        [[False, False, True, False]]
+    """
+    mask = context.key.mask
+    if context.key.mode == "minor":
+        for degree in (_RAISED_SIXTH, _RAISED_SEVENTH):
+            mask |= 1 << (context.key.tonic + degree) % 12
+    foreign: NDArray[np.bool_] = tones(line) & ((line.pitch_classes & ~np.int16(mask)) != 0)
+    return foreign
+
+
+def unresolved_degrees(line: Line, context: Context) -> NDArray[np.bool_]:
+    """Where it is heard that a raised degree of minor did not go on as it should, `(melodies, steps)`.
+
+    A raised seventh goes to the tonic, to the raised sixth, or to another tone of the dominant triad. A raised sixth
+    goes to the raised seventh, or, where it came down from it, to the fifth. Each is judged by the next other pitch,
+    at the step where that begins; one that ends the melody, on its last step. Nothing is said in major. Of chords
+    the top note is asked.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> from cantilena.music import Key
+        >>> line = GridEncoding().line(np.array([[22, 23, 22, 19, 20, 22, 23, 20]]))  # G# A G# F F# G# A F#
+        >>> np.argwhere(unresolved_degrees(line, Context(Key.parse("A minor")))).tolist()
+        [[0, 3], [0, 7]]
+    """
+    unresolved = np.zeros(line.event.shape, dtype=np.bool_)
+    if context.key.mode != "minor":
+        return unresolved
+    notes = Notes.of(line).turns()
+    degree = (notes.pitch - context.key.tonic) % 12
+    before = np.where(notes.opens, -1, np.roll(degree, 1))
+    earlier = np.where(notes.opens | np.roll(notes.opens, 1), -1, np.roll(degree, 2))
+    leading = (before == _RAISED_SEVENTH) & ~np.isin(degree, (0, 2, 7, _RAISED_SIXTH, _RAISED_SEVENTH))
+    descends = (earlier == _RAISED_SEVENTH) & (degree == 7)
+    sixth = (before == _RAISED_SIXTH) & ~np.isin(degree, (_RAISED_SIXTH, _RAISED_SEVENTH)) & ~descends
+    late = leading | sixth
+    unresolved[notes.melody[late], notes.step[late]] = True
+    left = notes.closes & np.isin(degree, (_RAISED_SIXTH, _RAISED_SEVENTH))
+    unresolved[notes.melody[left], lengths(line)[notes.melody[left]] - 1] = True
+    return unresolved
+
+
+@rule("key", source=COUNTERPOINT)
+def cantilena_key(line: Line, context: Context, *, foreign: float = -1.0, unresolved: float = -0.5) -> Rewards:
+    """A note foreign to the key is penalised, and so is a raised degree of minor that goes where it should not."""
+    return foreign * foreign_tones(line, context) + unresolved * unresolved_degrees(line, context)
+
+
+def opening_tones(line: Line, context: Context) -> NDArray[np.bool_]:
+    """Where the note begins that opens each melody, `(melodies, steps)`: one a melody at most.
+
+    It is the first note; but where that is the dominant and begins away from the downbeat it begins a pickup, and the
+    first note after the next barline opens the melody.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> line = GridEncoding().line(np.array([[0, 0, 21, 25, 26, 28, 1, 1]]))  # a rest, G4 B4 | C5 D5
+        >>> np.argwhere(opening_tones(line, Context(steps_per_bar=4))).tolist()
+        [[0, 4]]
+    """
+    notes = Notes.of(line)
+    bar, within = np.divmod(notes.step, context.steps_per_bar)
+    pickup = notes.opens & (notes.pitch % 12 == context.dominant) & (within > 0) & context.timed
+    of_melody = np.cumsum(notes.opens) - 1
+    first_bar = (bar + pickup)[notes.opens]  # the bar from which on the first note opens
+    late_enough = bar >= first_bar[of_melody]
+    place = np.cumsum(late_enough)
+    earlier = (place - late_enough)[notes.opens]
+    opens = late_enough & (place - earlier[of_melody] == 1)
+    placed = np.zeros(line.event.shape, dtype=np.bool_)
+    placed[notes.melody[opens], notes.step[opens]] = True
+    return placed
+
+
+def opens_on(line: Line, context: Context) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Where a melody opens on the tonic, and where on the third or fifth, both `(melodies, steps)`; in any octave."""
+    opening, pitch_class = opening_tones(line, context), line.pitch % 12
+    triad = (pitch_class == context.mediant) | (pitch_class == context.dominant)
+    return opening & (pitch_class == context.key.tonic), opening & triad
+
+
+@rule("opening", source=COUNTERPOINT)
+def cantilena_opening(line: Line, context: Context, *, tonic: float = 3.0, triad: float = 1.5) -> Rewards:
+    """The melody should open on the tonic, or on another tone of its triad; a pickup on the dominant may precede."""
+    on_tonic, on_triad = opens_on(line, context)
+    return tonic * on_tonic + triad * on_triad
+
+
+@dataclass(frozen=True, slots=True)
+class Cadences:
+    """How melodies end, each `(melodies,)`.
+
+    Args:
+        tonic: the last note is the tonic, in any octave.
+        strong: the last pitch began on a strong beat; where it is struck again to the end, its first stroke counts.
+        by_step: it was reached by a step.
+        lasting: the share of a felt beat that the last note sounds, 1 at most.
+    """
+
+    tonic: NDArray[np.bool_]
+    strong: NDArray[np.bool_]
+    by_step: NDArray[np.bool_]
+    lasting: NDArray[np.float64]
+
+
+def cadences(line: Line, context: Context) -> Cadences:
+    """How each melody ends; nothing holds for one without notes, and of time nothing where steps tell none.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> close = cadences(GridEncoding().line(np.array([[16, 1, 13, 1, 14, 1, 14, 1]])), Context(steps_per_bar=4))
+        >>> bool(close.tonic[0]), bool(close.strong[0]), bool(close.by_step[0]), float(close.lasting[0])
+        (True, True, True, 1.0)
+    """
+    notes = Notes.of(line)
+    final, arrivals = notes.kept(notes.closes), notes.turns()
+    arrival = arrivals.kept(arrivals.closes)
+    step = np.abs(arrivals.interval[arrivals.closes])
+    timed = context.timed
+
+    def in_each(values: NDArray[np.generic]) -> NDArray[np.float64]:
+        placed = np.zeros(line.melodies)
+        placed[final.melody] = values
+        return placed
+
+    return Cadences(
+        tonic=in_each(final.pitch % 12 == context.key.tonic) > 0,
+        strong=in_each(timed & strong_places(context)[arrival.step % context.steps_per_bar]) > 0,
+        by_step=in_each((step == 1) | (step == 2)) > 0,
+        lasting=in_each(timed * np.minimum(final.sounding / steps_per_beat(context), 1.0)),
+    )
+
+
+@rule("cadence", source=FUX)
+def cantilena_cadence(
+    line: Line,
+    context: Context,
+    *,
+    tonic: float = 3.0,
+    strong: float = 1.0,
+    by_step: float = 1.0,
+    lasting: float = 1.0,
+) -> Rewards:
+    """The melody should end on the tonic; better on a strong beat, reached by step, and held for a beat."""
+    close = cadences(line, context)
+    earned = close.tonic * (tonic + strong * close.strong + by_step * close.by_step + lasting * close.lasting)
+    return np.where(last_steps(line), earned[:, None], 0.0)
+
+
+_MAJOR = (0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6)
+_MINOR = (0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6)
+"""The degree of each pitch class above the tonic, altered ones as most often spelled: C C# D Eb E F F# G G# A Bb B."""
+
+
+def scale_steps(pitch: NDArray[np.integer[Any]], key: Key) -> NDArray[np.int64]:
+    """How many steps of the scale each pitch lies above the lowest tonic; chromatic tones count as what they alter.
+
+    Example:
+        >>> scale_steps(np.array([60, 62, 64, 66, 72]), Key()).tolist()
+        [35, 36, 37, 38, 42]
+    """
+    above = pitch.astype(np.int64) - key.tonic
+    steps: NDArray[np.int64] = 7 * (above // 12) + np.array(_MINOR if key.is_minor else _MAJOR)[above % 12]
+    return steps

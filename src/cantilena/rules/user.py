@@ -18,11 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from cantilena.errors import CantilenaError, UsageError
-from cantilena.errors.near_names import near_names
+from cantilena.errors import CantilenaError, UsageError, near_names
 from cantilena.rules.checks import check_rule
 from cantilena.rules.rule import Rule, RuleFunction
-from cantilena.runtime.small_files import small_file
+from cantilena.runtime.files import small_file
 
 _MODULES = "cantilena_user_rules_"
 """How the modules are named that hold users' files."""

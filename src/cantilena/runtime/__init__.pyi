@@ -6,10 +6,10 @@ from .files import whole_file as whole_file
 from .files import write_bytes as write_bytes
 from .files import write_json as write_json
 from .files import write_text as write_text
-from .process_end import end_in_words as end_in_words
-from .process_end import how_it_ended as how_it_ended
 from .processes import ONE_THREAD as ONE_THREAD
 from .processes import command_of as command_of
+from .processes import end_in_words as end_in_words
+from .processes import how_it_ended as how_it_ended
 from .progress import Progress as Progress
 from .progress import progress as progress
 from .progress import say as say
@@ -22,7 +22,7 @@ from .run_folder import run_folder as run_folder
 from .run_folder import versions as versions
 from .seeds import derived_seed as derived_seed
 from .seeds import generator as generator
-from .standing_worker import StandingWorker as StandingWorker
 from .worker_process import Failure as Failure
+from .workers import StandingWorker as StandingWorker
 from .workers import bounded_map as bounded_map
 from .workers import processors as processors

@@ -1,6 +1,5 @@
 from .app import Guarded as Guarded
 from .app import guarded as guarded
-from .connections import PatientConnection as PatientConnection
 from .error_responses import REFUSALS as REFUSALS
 from .error_responses import UNKNOWN as UNKNOWN
 from .error_responses import Answers as Answers
@@ -14,6 +13,7 @@ from .options import Address as Address
 from .origin_guard import Door as Door
 from .page_files import page_files as page_files
 from .request_lifecycle import Callers as Callers
+from .serving import PatientConnection as PatientConnection
 from .serving import address_of as address_of
 from .serving import can_show as can_show
 from .serving import listen as listen

@@ -1,4 +1,9 @@
-"""Running a server: the socket, the server itself, the browser, and a quick end."""
+"""Running a server: the socket, the server itself, the browser, and a quick end.
+
+Connections: a request must arrive whole in a while, or else its connection is closed.
+
+Without this, a few hundred callers who send half a request and wait would keep everybody else out.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +18,7 @@ from contextlib import suppress
 from types import FrameType
 
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from cantilena.errors import InputError
 from cantilena.server.options import Address
@@ -40,8 +46,6 @@ def run(
         most_connections: that may be open at once; a browser opens six.
     """
     import uvicorn
-
-    from cantilena.server.connections import PatientConnection
 
     loop: asyncio.AbstractEventLoop | None = None
 
@@ -135,3 +139,40 @@ def _allow_files(most: int) -> None:
 def can_show() -> bool:
     """Whether there is a screen that a browser could show a page on."""
     return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+ARRIVAL_SECONDS = 20.0
+"""How long a request may take to arrive, from its first byte or from when the connection was opened."""
+
+
+class PatientConnection(H11Protocol):
+    """A connection that waits for a request, and not for ever."""
+
+    patience = ARRIVAL_SECONDS
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def handle_events(self) -> None:
+        """Take what has arrived; when a request is whole, the waiting is over until it is answered."""
+        super().handle_events()
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._wait_no_more()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self.cycle is not None and not self.cycle.more_body and not self.cycle.response_complete:
+            self._wait_no_more()
+        elif self._late is None:
+            self._late = self.loop.call_later(self.patience, self.transport.close)
+
+    def _wait_no_more(self) -> None:
+        if self._late is not None:
+            self._late.cancel()
+            self._late = None

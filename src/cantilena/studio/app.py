@@ -1,35 +1,26 @@
-"""The studio as a web application."""
+"""The studio as a web application.
+
+Opening the studio.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from cantilena.server import guarded, page_files
-from cantilena.studio.home import Home, usual_home
+from cantilena.runtime import say
+from cantilena.server import address_of, guarded, listen, page_files, run
 from cantilena.studio.options import LIMITS, StudioOptions
-from cantilena.studio.routes import (
-    catalogue as catalogue_routes,
-)
-from cantilena.studio.routes import (
-    compose as compose_routes,
-)
-from cantilena.studio.routes import (
-    files as file_routes,
-)
-from cantilena.studio.routes import (
-    history as history_routes,
-)
-from cantilena.studio.routes import (
-    jobs as job_routes,
-)
-from cantilena.studio.routes import (
-    scores as score_routes,
-)
-from cantilena.studio.state import Studio
+from cantilena.studio.routes import catalogue as catalogue_routes
+from cantilena.studio.routes import compose as compose_routes
+from cantilena.studio.routes import files as file_routes
+from cantilena.studio.routes import history as history_routes
+from cantilena.studio.routes import jobs as job_routes
+from cantilena.studio.routes import scores as score_routes
+from cantilena.studio.state import Home, Studio, usual_home
 
 _ABOUT = """\
 The interface of `cantilena studio`. Times are in ticks, 24 a quarter note. The notes of a melody are numbered from 0 in
@@ -66,3 +57,29 @@ def make_app(options: StudioOptions | None = None) -> FastAPI:
         app.include_router(routes.ROUTES)
     app.include_router(page_files(_PAGE, {"": "index.html"}))
     return app
+
+
+def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browser: bool = False) -> None:
+    """Run the studio until it is interrupted.
+
+    Args:
+        options: where it listens and keeps its things.
+        opened: is told where, when the studio answers there.
+        browser: whether to show it in a browser.
+
+    Raises:
+        InputError: the port is taken, or the address is not this computer's.
+    """
+    listening = listen(options)
+
+    address = address_of(options, listening.getsockname()[1])
+    if not options.is_here_alone:
+        say("The studio is open to other computers: whoever reaches it can compose, tune and see its history")
+    app = make_app(options)
+    run(
+        app,
+        listening,
+        opened=lambda: opened(f"The studio is open: {address} (Ctrl-C ends it)"),
+        ending=app.state.studio.say_goodbye,
+        show=address if browser else "",
+    )

@@ -1,7 +1,7 @@
-from .chord_names import normal_order as normal_order
-from .chord_names import sounded as sounded
 from .events import Chords as Chords
 from .events import EventsEncoding as EventsEncoding
+from .events import normal_order as normal_order
+from .events import sounded as sounded
 from .grid import GridEncoding as GridEncoding
 from .protocol import Encoding as Encoding
 from .protocol import Fit as Fit

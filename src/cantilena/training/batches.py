@@ -1,6 +1,8 @@
 """Batches of pieces: about the same length together, in a new order each epoch, in a random key where asked for.
 
 What is told of a piece beforehand moves with its key, and is sometimes left out.
+
+Transposition as a table of tokens, for any encoding.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.errors import CantilenaError
 from cantilena.models import KINDS, UNTOLD, Bars, Sequences, transposed
 from cantilena.runtime import generator
+from cantilena.tokenizers import Encoding
 
 _POOL = 16
 """Batches whose pieces are sorted by length together: small enough to leave the order random."""
@@ -94,3 +98,34 @@ class Batches:
         chances = generator(self.seed, "train", "forget", epoch).random((len(self.pieces), len(KINDS) + 1))
         kept: NDArray[np.bool_] = (chances >= self.forget).astype(np.bool_)
         return kept[:, 1:] & kept[:, :1]
+
+
+def transpositions(encoding: Encoding, semitones: int) -> NDArray[np.int64]:
+    """What each token becomes when a piece is moved by so many semitones down to so many up.
+
+    Args:
+        encoding: what the tokens mean.
+        semitones: the furthest shift.
+
+    Returns:
+        `(2 semitones + 1, vocabulary)` tokens, -1 where the encoding cannot say the note in that key. Row `semitones`
+        is no shift.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> transpositions(GridEncoding(), 1)[:, [0, 1, 2, 14]].tolist()
+        [[0, 1, -1, 13], [0, 1, 2, 14], [0, 1, 3, 15]]
+    """
+    shifts = range(-semitones, semitones + 1)
+    size = len(encoding.vocabulary)
+    return np.array([[_moved(encoding, token, shift) for token in range(size)] for shift in shifts], dtype=np.int64)
+
+
+def _moved(encoding: Encoding, token: int, shift: int) -> int:
+    try:
+        melody = encoding.decode([token]).transposed(shift)
+        fit = encoding.fit(melody)
+        said = encoding.encode(melody)
+    except CantilenaError:  # beyond MIDI's range
+        return -1
+    return int(said[0]) if len(said) == 1 and not (fit.folded or fit.dropped) else -1

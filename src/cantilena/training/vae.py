@@ -1,19 +1,28 @@
-"""The training of a VAE: windows in, codes and melodies out."""
+"""The training of a VAE: windows in, codes and melodies out.
+
+What a batch of windows teaches a VAE.
+
+What of learning only a VAE knows.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
+from torch import Tensor
 
-from cantilena.errors import CorpusError
+from cantilena.errors import CorpusError, UsageError
 from cantilena.models import (
+    Bars,
     Sequences,
     VaeNetwork,
     VaeOptions,
@@ -21,19 +30,96 @@ from cantilena.models import (
     autocast,
     choose_device,
     choose_precision,
+    divergences,
     threads_worth_it,
     vae_parameters,
     with_free_bits,
 )
-from cantilena.runtime import derived_seed, options_digest, options_record, say
+from cantilena.runtime import derived_seed, generator, options_digest, options_record, say
+from cantilena.training.batches import Batches
 from cantilena.training.checkpointing import load_checkpoint, sweep
-from cantilena.training.course import Course
-from cantilena.training.epochs import learn
-from cantilena.training.keeping import CHECKPOINT, digest_of, keep, take_up
+from cantilena.training.loop import CHECKPOINT, Course, Trained, digest_of, keep, learn, take_up
+from cantilena.training.objectives import NOTHING, Place, Precisely
 from cantilena.training.options import TrainingOptions
-from cantilena.training.trained import Trained
-from cantilena.training.vae_learning import VaeLearning
-from cantilena.training.vae_lesson import CodedWindows, said_through_codes
+
+
+@dataclass(frozen=True)
+class VaeLearning:
+    """How a VAE is kept from writing without its code.
+
+    Raises:
+        UsageError: a value that makes no sense.
+
+    Example:
+        >>> VaeLearning().weight(0.0), VaeLearning(kl_warmup=0.5).weight(0.25)
+        (0.0, 0.5)
+    """
+
+    free_bits: float = 0.8
+    """Nats that each number of the code may say for nothing (`with_free_bits`)."""
+    kl_warmup: float = 0.2
+    """Share of the training through which the weight of the divergence rises from 0 to 1."""
+    word_dropout: float = 0.05
+    """Share of the steps before which the writer is not told the last token, so that it asks the code (Bowman et al.
+    2016, Generating sentences from a continuous space)."""
+
+    def weight(self, share: float) -> float:
+        """Of the divergence after a share of the training."""
+        return min(share / self.kl_warmup, 1.0) if self.kl_warmup else 1.0
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.free_bits <= 100.0:
+            raise UsageError(f"{self.free_bits:g} free bits", "give nats from 0 to 100 for each number of the code")
+        for name, value in (("KL warm-up", self.kl_warmup), ("word dropout", self.word_dropout)):
+            if not 0.0 <= value <= 1.0:
+                raise UsageError(f"a {name} of {value:g}", "give a share from 0 to 1")
+
+
+class CodedWindows(Batches):
+    """Each window is written from its code, drawn once: minus the bound with free bits is what is to fall.
+
+    The loss is minus ln p(x | z) plus w times the sum over the code's numbers of max(free bits, mean divergence), over
+    the steps; w rises from 0 to 1 as the training begins (`VaeLearning.weight`).
+
+    Args:
+        learning: free bits, warm-up, word dropout; the rest as for `Batches`.
+    """
+
+    def __init__(self, learning: VaeLearning, *batches: Any, **named: Any) -> None:  # noqa: ANN401  (those of Batches)
+        super().__init__(*batches, **named)
+        self.learning = learning
+
+    def losses(
+        self, network: VaeNetwork, batch: NDArray[Any], place: Place, precisely: Precisely
+    ) -> Iterator[tuple[Tensor, int]]:
+        """The loss of all windows together, nats a step, and the steps it is the mean of."""
+        learning = self.learning
+        tokens, lengths, bars = self.tokens(batch, place.epoch)
+        rng = generator(self.seed, "train", "words", place.epoch, place.batch)
+        forgotten = rng.random(tokens.shape) < learning.word_dropout
+        with precisely():
+            said, divergence = said_through_codes(network, tokens, lengths, bars, forgotten)
+        cost = learning.weight(place.share) * with_free_bits(divergence, learning.free_bits) * len(batch)
+        steps = int(lengths.sum())
+        yield (said + cost) / steps, steps
+
+
+def said_through_codes(
+    network: VaeNetwork,
+    tokens: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    bars: Bars,
+    forgotten: NDArray[np.bool_] | None,
+) -> tuple[Tensor, Tensor]:
+    """Minus ln p(x | z) of all windows together, z drawn once for each, and the `(windows, latent)` divergences."""
+    mean, log_variance = network.posterior(tokens, lengths, bars)
+    noise = torch.randn(mean.shape).to(mean.device)
+    scores = network.scores(mean + (0.5 * log_variance).exp() * noise, tokens, bars, forgotten)
+    counts = np.arange(tokens.shape[1])[None, :] < lengths[:, None]
+    targets = torch.from_numpy(np.where(counts, tokens, NOTHING)).to(mean.device)
+    said = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), ignore_index=NOTHING, reduction="sum")
+    return said, divergences(mean, log_variance)
+
 
 _AT_ONCE = 512
 """Windows that are measured at once."""

@@ -1,4 +1,4 @@
-"""Which corpus a bundle learned, where it ships with the package: people's melodies to hold the model's beside."""
+"""Which corpus a bundle was trained on."""
 
 from __future__ import annotations
 

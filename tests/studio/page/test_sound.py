@@ -107,7 +107,7 @@ def test_the_cursor_follows_an_expressive_performance(visit: Any) -> None:
     clock = answer.value.json()["clock"]
     found = desk.page.evaluate(
         """async (clock) => {
-          const { tickAt } = await import("/page/player.js");
+          const { tickAt } = await import("/page/music/player.js");
           return clock.map((point) => tickAt(clock, point.seconds));
         }""",
         clock,

@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from cantilena.errors import UsageError
 from cantilena.io.engraving.spelling import spelled
-from cantilena.io.midi.clock import clock
+from cantilena.io.midi.reader import clock
 from cantilena.io.printable import printable
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Note, Pitch, find_key
 

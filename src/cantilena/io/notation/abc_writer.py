@@ -13,8 +13,8 @@ from fractions import Fraction
 from itertools import groupby
 
 from cantilena.io.engraving.notation import Bar, Chord, Symbol, notated, voice
+from cantilena.io.engraving.note_values import Triplet
 from cantilena.io.engraving.spelling import Spelling, altered_by_signature, spelled
-from cantilena.io.engraving.triplets import Triplet
 from cantilena.io.printable import printable
 from cantilena.music import Key, Melody, find_key
 

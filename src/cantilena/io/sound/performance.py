@@ -20,7 +20,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cantilena.io.midi.clock import clock
+from cantilena.io.midi.reader import clock
 from cantilena.music import Melody, Note, Tempo
 
 VELOCITY = 80

@@ -15,8 +15,7 @@ from cantilena.listening.analysis.screening import Screened, screen
 from cantilena.listening.stats.bootstrap import DRAWS, Draws, draw
 from cantilena.listening.stats.hypothesis_tests import Claim, claims
 from cantilena.listening.stats.mixed_model import MixedModel, fit_mixed_model
-from cantilena.listening.stats.proportions import design_effect, wilson
-from cantilena.listening.stats.signal_detection import detect, independent_errors
+from cantilena.listening.stats.proportions import design_effect, detect, independent_errors, wilson
 from cantilena.listening.study.study import Study
 from cantilena.listening.trials import RATINGS, Trials
 from cantilena.metrics import Interval

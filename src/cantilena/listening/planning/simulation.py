@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from cantilena.errors import UsageError
-from cantilena.listening.study.allocation import allocate
+from cantilena.listening.study.design import allocate
 from cantilena.listening.trials import Trials
 
 SURENESS = (0.4, 0.9, 1.6)

@@ -1,16 +1,24 @@
-"""The listening test as a web application."""
+"""The listening test as a web application.
+
+Serving a study to listeners.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
 
-from cantilena.listening.server import listener_routes, routes
+from cantilena.errors import InputError
+from cantilena.listening.options import ServeOptions
+from cantilena.listening.server.routes import ADMIN_ROUTES as ADMIN_ROUTES
+from cantilena.listening.server.routes import LISTENER_ROUTES as LISTENER_ROUTES
 from cantilena.listening.server.state import ListeningRoom
-from cantilena.server import Address, guarded, page_files
+from cantilena.listening.study.study import read_study
+from cantilena.runtime import say
+from cantilena.server import Address, address_of, guarded, listen, page_files, run
 
 _ABOUT = """\
 The interface of `cantilena listen serve`. A sitting is opened by its key, `Authorization: Bearer KEY`. What is
@@ -38,7 +46,53 @@ def make_app(room: ListeningRoom, address: Address) -> FastAPI:
 
     app = guarded("Cantilena listening test", _ABOUT, address, most=_MOST_BYTES, lifespan=lifespan)
     app.state.room = room
-    app.include_router(listener_routes.ROUTES)
-    app.include_router(routes.ROUTES)
+    app.include_router(LISTENER_ROUTES)
+    app.include_router(ADMIN_ROUTES)
     app.include_router(page_files(_PAGE, {"": "index.html", "admin": "admin.html"}))
     return app
+
+
+_MOST_CONNECTIONS = 2000
+"""A class that opens the link at once: six connections a browser."""
+
+
+def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = say) -> Path:
+    """Serve a study until it is interrupted.
+
+    Args:
+        path: of the study file.
+        options: where it listens, and where the answers go.
+        opened: is told where, when the test can be taken there.
+
+    Returns:
+        The file of the answers.
+
+    Raises:
+        InputError: the study or the file of the answers cannot be used, or the port is taken.
+    """
+    from cantilena.listening.server.state import ListeningRoom
+
+    study = read_study(path)
+    if not study.sessions:
+        raise InputError(f"{path} has no sessions", "name a file that `cantilena listen create` wrote")
+    answers = options.answers or path.with_suffix(".answers.sqlite")
+    listening = listen(options)
+    try:
+        room = ListeningRoom(path, study, answers)
+    except BaseException:
+        listening.close()
+        raise
+    port = listening.getsockname()[1]
+    address = address_of(options, port)
+
+    def tell() -> None:
+        opened(f"The listening test is open: {address} (Ctrl-C ends it)")
+        for name in options.allow_host:
+            opened(f"Listeners at other computers: http://{name}:{port}/")
+        if not options.is_here_alone and not options.allow_host:
+            opened("Other computers must call this one by a name that you allow: --allow-host NAME")
+        opened(f"Progress and export, for you alone: {address}admin#{room.admin_key}")
+        opened(f"Answers go to {answers}")
+
+    run(make_app(room, options), listening, opened=tell, most_connections=_MOST_CONNECTIONS)
+    return answers

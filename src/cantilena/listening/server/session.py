@@ -1,15 +1,21 @@
 """The course of a sitting: what a listener does next follows from what is written down, and from nothing else.
 
 So a sitting goes on after a closed tab, on another device, or after the server was killed, exactly where it was.
+
+Which session the next listener gets: the first that is free, else the one that was left the longest ago.
+
+What a listener is told at the end: how often they were right.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from cantilena.listening.analysis.answers import Given
 from cantilena.listening.study.study import Clip, Study
+from cantilena.listening.trials import HUMAN
 
 Stage = Literal["training", "headphones", "volume", "practice", "ready", "trial", "pause", "end"]
 """What a listener is asked for; consent comes before there is a sitting."""
@@ -149,3 +155,84 @@ def _among_trials(study: Study, done: Done, session: int) -> Place:
     if done.answered in pauses(trials) and pause.name not in done.steps:
         return pause
     return Place("trial", done.answered, trials)
+
+
+A_DAY, LEFT_FOR_GOOD = 24, 2
+"""Hours of the clock after which a session that was left unfinished is free again: always, and where no other is."""
+
+
+@dataclass(frozen=True)
+class Seat:
+    """Who has a session, and how far they are.
+
+    Args:
+        session: from 0.
+        counts: whether their answers will.
+        is_finished: whether they answered all trials.
+        since: hour of the clock in which they began, since 1970.
+    """
+
+    session: int
+    counts: bool
+    is_finished: bool
+    since: int
+
+
+def free_session(seats: Iterable[Seat], sessions: int, hour: int) -> int | None:
+    """The session that is given to whoever comes now; None where none is free.
+
+    Args:
+        seats: of those who came before.
+        sessions: how many there are.
+        hour: of now.
+
+    Example:
+        >>> left = Seat(0, counts=True, is_finished=False, since=100)
+        >>> free_session([left], 2, 105), free_session([left], 1, 105), free_session([left], 1, 101)
+        (1, 0, None)
+    """
+    left: dict[int, int] = {}
+    for seat in seats:
+        if seat.counts:
+            hours = 0 if seat.is_finished else hour - seat.since
+            left[seat.session] = min(left.get(seat.session, hours), hours)
+    free = next((session for session in range(sessions) if left.get(session, A_DAY) >= A_DAY), None)
+    if free is not None or not left:
+        return free
+    longest = max(left, key=lambda session: left[session])
+    return longest if left[longest] >= LEFT_FOR_GOOD else None
+
+
+@dataclass(frozen=True)
+class Score:
+    """A listener's own score, over the clips of the arms; anchors, repeats and checks are not among them.
+
+    Args:
+        people: clips of people's that they heard.
+        people_right: how many of them they called human.
+        computers: clips of computers' that they heard.
+        computers_right: how many of them they called computer.
+    """
+
+    people: int
+    people_right: int
+    computers: int
+    computers_right: int
+
+
+def score_of(study: Study, given: Iterable[Given]) -> Score:
+    """The score of one listener.
+
+    Args:
+        study: the study.
+        given: their answers.
+    """
+    items = [one for one in given if one.kind == "item"]
+    people = [one for one in items if study.clip(one.clip).arm == HUMAN]
+    computers = [one for one in items if study.clip(one.clip).arm != HUMAN]
+    return Score(
+        len(people),
+        sum(one.answer == "human" for one in people),
+        len(computers),
+        sum(one.answer == "computer" for one in computers),
+    )

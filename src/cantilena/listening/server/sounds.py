@@ -11,8 +11,7 @@ from collections import OrderedDict
 from pathlib import Path
 
 from cantilena.errors import InputError
-from cantilena.listening.study.study import Study
-from cantilena.listening.study.study_file import clip_bytes
+from cantilena.listening.study.study import Study, clip_bytes
 
 _MARKER, _STREAM_INFO = b"fLaC", 34
 _PADDING, _LAST = 1, 0x80

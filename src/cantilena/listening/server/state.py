@@ -13,14 +13,12 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from cantilena.listening.analysis.answers import Given, Listener
-from cantilena.listening.server.arrivals import Arrivals
-from cantilena.listening.server.auth import given_out_at, ticket
+from cantilena.listening.server.auth import Arrivals, given_out_at, ticket
 from cantilena.listening.server.database import Book, Sitting
-from cantilena.listening.server.score import score_of
-from cantilena.listening.server.session import Place, passed_headphones, place_of, sound_of
+from cantilena.listening.server.session import Place, passed_headphones, place_of, score_of, sound_of
 from cantilena.listening.server.sounds import EqualSounds
 from cantilena.listening.study.study import Study
-from cantilena.listening.words import words_of
+from cantilena.listening.text import words_of
 from cantilena.server import RefusalError, UnknownError
 
 LEAST_HEARD = 0.5

@@ -89,7 +89,7 @@ def draw(trials: Trials, rng: np.random.Generator, draws: int = DRAWS) -> Draws:
         draws: how many of each.
 
     Example:
-        >>> from cantilena.listening.stats.signal_detection import detect
+        >>> from cantilena.listening.stats.proportions import detect
         >>> listener, clip = np.divmod(np.arange(200), 20)
         >>> said = np.random.default_rng(1).random(200) < np.where(clip < 10, 0.8, 0.3)
         >>> trials = Trials(listener, clip, said, np.full(200, 2), np.repeat([0, 1], 10), ("human", "lstm"), 10)

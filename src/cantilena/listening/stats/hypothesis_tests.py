@@ -23,7 +23,7 @@ from scipy.special import stdtr, stdtrit
 
 from cantilena.listening.stats.bootstrap import Draws
 from cantilena.listening.stats.mixed_model import MixedModel
-from cantilena.listening.stats.signal_detection import detect, independent_errors
+from cantilena.listening.stats.proportions import detect, independent_errors
 from cantilena.listening.trials import HUMAN, Trials
 from cantilena.metrics import Interval, holm
 

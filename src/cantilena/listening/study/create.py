@@ -11,17 +11,12 @@ from cantilena.data import Corpus, ReadOptions, read_folder
 from cantilena.errors import InputError, RunError
 from cantilena.listening.options import CreateOptions
 from cantilena.listening.study.clips import Made, even_sets, make_clips
-from cantilena.listening.study.design import Design, design
+from cantilena.listening.study.design import Design, design, sessions
 from cantilena.listening.study.excerpts import Excerpt, evenly, excerpts
 from cantilena.listening.study.leaks import Leak, find_leaks, leaks_record, refuse_leaks
-from cantilena.listening.study.learned import learned_melodies
-from cantilena.listening.study.matching import matched_sets
-from cantilena.listening.study.orders import sessions
-from cantilena.listening.study.same_melodies import LeftOut, without_copies
-from cantilena.listening.study.study import Study
-from cantilena.listening.study.study_file import digest_of, write_study
-from cantilena.listening.text import check_folders
-from cantilena.listening.words import WORDS
+from cantilena.listening.study.matching import LeftOut, learned_melodies, matched_sets, without_copies
+from cantilena.listening.study.study import Study, digest_of, write_study
+from cantilena.listening.text import WORDS, check_folders
 from cantilena.music import Melody
 from cantilena.reporting.text import counted, listed
 from cantilena.runtime import generator

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.metrics.style_features import STYLE_COLUMNS, STYLE_FEATURES
+from cantilena.metrics.features import STYLE_COLUMNS, STYLE_FEATURES
 
 MOST_WORDS = 5
 """Features that a description names."""

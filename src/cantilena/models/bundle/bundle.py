@@ -22,14 +22,12 @@ from cantilena.models.bundle.file import read_bundle, write_bundle
 from cantilena.models.network.inference import NumpyNetwork
 from cantilena.models.network.options import NetworkOptions, Precision
 from cantilena.models.network.weights import parameters, weight_shapes
-from cantilena.models.ngram.bundle import check_ngram, ngram_of
-from cantilena.models.ngram.ngram_options import NGramOptions
-from cantilena.models.ngram.ngram_part import NGramPart
+from cantilena.models.ngram.bundle import NGramPart, check_ngram, ngram_of
+from cantilena.models.ngram.options import NGramOptions
 from cantilena.models.policy import POLICIES, PolicyModel, ScoreModel
 from cantilena.models.protocol import SequenceModel
 from cantilena.models.vae.inference import MelodyVae
-from cantilena.models.vae.options import VaeOptions
-from cantilena.models.vae.vae_weights import vae_shapes
+from cantilena.models.vae.options import VaeOptions, vae_shapes
 from cantilena.tokenizers import Encoding, encoding_from
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from cantilena.errors import BundleError, UsageError
 from cantilena.models.bundle.quantization import as_bytes, from_bytes
 from cantilena.models.network.options import NetworkOptions
-from cantilena.models.ngram.ngram_options import NGramOptions
-from cantilena.models.ngram.ngram_part import NGramPart
+from cantilena.models.ngram.bundle import NGramPart
+from cantilena.models.ngram.options import NGramOptions
 from cantilena.models.vae.options import VaeOptions
 from cantilena.runtime import whole_file
 

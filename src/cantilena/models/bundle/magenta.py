@@ -10,21 +10,152 @@ adds none):
 torch has a matrix each for x and h, orders the gates i, f, g, o, and g is j. The input x is one-hot: so our table holds
 the unit vectors, and the start symbol, which we put before the first step, the unit vector of the note that RL Tuner
 feeds there.
+
+A Note RNN of Magenta's as a bundle of ours: which pitches its classes are, and which of the first two is the hold.
+
+Magenta's melody encoder writes 0 for "no event" and 1 for "note off"; RL Tuner's rules, and our grid, read 0 as off and
+1 as hold. A Note RNN that was trained on Magenta's melodies and is read the other way plays short notes between long
+rests. Which it is shows in what the model does: on a grid of sixteenths, holds come far more often than offs.
+
+Arrays in an .npz file, read as if an enemy had written it.
+
+A header's shape is believed only after it was held against the limits, no more bytes are read than it asks for, and
+Python objects are never loaded.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import re
-from collections.abc import Mapping, Sequence
+import tokenize
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from cantilena.errors import InputError
-from cantilena.models.bundle.array_archive import ArrayArchive
+from cantilena.errors import InputError, UsageError
+from cantilena.models.bundle.bundle import Bundle
+from cantilena.models.network.inference import NumpyNetwork
+from cantilena.models.network.options import NetworkOptions
+from cantilena.music import Pitch
+from cantilena.runtime import generator
+from cantilena.tokenizers import GridEncoding
+
+LARGEST = 512 * 2**20
+"""Bytes that all arrays together may hold, and that the file may have."""
+
+MOST = 10_000
+"""Arrays in a file."""
+
+_ARCHIVE_HINT = "write it again with numpy.savez, one array of floating point numbers for each variable"
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, TypeError, SyntaxError, tokenize.TokenError,
+    NotImplementedError, RuntimeError, MemoryError,
+)  # fmt: skip
+"""What zipfile and numpy raise at bytes that are not theirs; a KeyError is told apart."""
+
+
+class ArrayArchive:
+    """An .npz file: its arrays' names at once, the arrays when they are asked for.
+
+    Args:
+        path: the file.
+
+    Raises:
+        InputError: it is missing, too large, or no such file.
+
+    Example:
+        >>> import tempfile
+        >>> path = Path(tempfile.mkdtemp()) / "weights.npz"
+        >>> np.savez(path, **{"rnn/bias": np.zeros(3)})
+        >>> archive = ArrayArchive(path)
+        >>> archive.names, archive.read(["rnn/bias"])["rnn/bias"].dtype
+        (('rnn/bias',), dtype('float32'))
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        if not path.is_file():
+            raise InputError(f"{path} {'is not a file' if path.exists() else 'does not exist'}", "name an .npz file")
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{path} has more than {LARGEST >> 20} MB", "no Note RNN is as large; name another file")
+        try:
+            with zipfile.ZipFile(path) as file:
+                members = [member.filename for member in file.infolist()]
+        except _DAMAGED as error:
+            raise InputError(f"{path} is not an .npz file: {_said(error)}", _ARCHIVE_HINT) from error
+        if len(members) > MOST:
+            raise InputError(f"{path} holds {len(members)} arrays", _ARCHIVE_HINT)
+        self.names = tuple(member.removesuffix(".npy") for member in members)
+        if len(set(self.names)) < len(self.names):
+            raise InputError(f"{path} holds two arrays of one name", _ARCHIVE_HINT)
+
+    def read(self, names: Iterable[str]) -> Mapping[str, NDArray[np.float32]]:
+        """The arrays of those names, every number finite.
+
+        Raises:
+            InputError: one is damaged, too large, not of floating point numbers, or not all finite.
+        """
+        arrays: dict[str, NDArray[np.float32]] = {}
+        left = LARGEST
+        try:
+            with zipfile.ZipFile(self.path) as file:
+                for name in names:
+                    with file.open(f"{name}.npy") as member:
+                        arrays[name] = self._array(name, member, left)
+                    left -= arrays[name].nbytes
+        except KeyError as error:
+            raise InputError(f"{self.path} holds something that is no array: {_short(name)}", _ARCHIVE_HINT) from error
+        except _DAMAGED as error:
+            raise InputError(f"{self.path} is damaged at {_short(name)}: {_said(error)}", _ARCHIVE_HINT) from error
+        return arrays
+
+    def _array(self, name: str, member: IO[bytes], limit: int) -> NDArray[np.float32]:
+        version = npy.read_magic(member)
+        if version not in ((1, 0), (2, 0)):
+            raise ValueError(f"an array of version {version[0]}")
+        header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+        with warnings.catch_warnings(action="ignore"):  # of headers that Python 2 wrote
+            shape, by_columns, kind = header(member)
+        if kind.hasobject:
+            raise InputError(
+                f"{self.path} holds Python objects at {_short(name)}, which are never loaded", _ARCHIVE_HINT
+            )
+        if kind.kind != "f" or kind.itemsize not in (2, 4, 8):
+            raise InputError(f"{self.path} holds no floating point numbers at {_short(name)} but {kind}", _ARCHIVE_HINT)
+        size = math.prod(shape) * kind.itemsize
+        if min(shape, default=0) < 0 or max(size, math.prod(shape) * 4) > limit:
+            raise InputError(
+                f"{self.path} asks for too much memory at {_short(name)}: shape {shape}"[:200], _ARCHIVE_HINT
+            )
+        content = member.read(size)
+        if len(content) < size:
+            raise ValueError(f"{len(content)} bytes instead of {size}")
+        array = np.frombuffer(content, dtype=kind).reshape(shape, order="F" if by_columns else "C")
+        with np.errstate(over="ignore"):
+            single = array.astype(np.float32)
+        if not np.isfinite(single).all():
+            raise InputError(f"{self.path} holds numbers that are not finite at {_short(name)}", _ARCHIVE_HINT)
+        return single
+
+
+def _said(error: BaseException) -> str:
+    """What a library said, in a line that fits one."""
+    return " ".join(str(error).split())[:120] or type(error).__name__
+
+
+def _short(name: str) -> str:
+    return repr(name[:80])
+
 
 Floats = NDArray[np.float32]
 
@@ -224,3 +355,114 @@ def _in_order(path: Path, own: Mapping[str, re.Match[str]]) -> list[str]:
             state = "lacks" if part not in owned else "holds twice"
             raise InputError(f"{path} {state} {what}", f"TensorFlow names them {name}/{'bias' if bias else 'weights'}")
     return list(own)
+
+
+_MELODIES, _STEPS = 64, 64
+_OFTEN, _TIMES = 0.2, 4.0
+"""Class 0 is the hold if it comes in so many of the steps, and so many times as often as class 1."""
+
+
+def note_rnn_bundle(
+    file: NoteRnnFile,
+    *,
+    low: int = 48,
+    first: str = "C4",
+    hold_class: int | None = None,
+    licence: str = "",
+    name: str = "",
+) -> Bundle:
+    """The bundle that computes what a Note RNN computes.
+
+    Args:
+        file: the Note RNN.
+        low: MIDI pitch of class 2.
+        first: the token, by name, that the network is fed before the first step; RL Tuner feeds C4.
+        hold_class: which class is the hold, 0 or 1; where None, 1 unless the model plainly says 0.
+        licence: of the weights, for whoever passes the bundle on.
+        name: of the file, for the record.
+
+    Raises:
+        InputError: classes that make no grid.
+        UsageError: a first token that is none.
+    """
+    note_rnn = file.note_rnn
+    encoding = _encoding(note_rnn.classes, low)
+    start = _token(encoding, first)
+    options = _options(note_rnn)
+    if hold_class is None:
+        hold_class = likely_hold_class(note_rnn, options, start)
+    order = [1 - hold_class, hold_class, *range(2, note_rnn.classes)]
+    return Bundle(
+        options=options,
+        weights=torch_weights(note_rnn, start, order),
+        encoding_description=encoding.description(),
+        licence=licence,
+        provenance={
+            "plain_keys": True,
+            "imported": {
+                "from": "Magenta's Note RNN",
+                "file": name,
+                "sha256": file.sha256,
+                "scope": file.scope,
+                "first": encoding.vocabulary[start],
+                "hold_class": hold_class,
+            },
+        },
+    )
+
+
+def likely_hold_class(note_rnn: NoteRnn, options: NetworkOptions, start: int) -> int:
+    """Which class is the hold, as far as the model's own melodies tell; 1 where they do not.
+
+    Args:
+        note_rnn: the weights.
+        options: the network's shape.
+        start: the class that is fed before the first step.
+    """
+    model = NumpyNetwork(options, torch_weights(note_rnn, start, range(note_rnn.classes)))
+    rng = generator(0, "import")
+    counts = np.zeros(note_rnn.classes)
+    log_probs, state = model.start(_MELODIES)
+    for _ in range(_STEPS):
+        cumulated = np.cumsum(np.exp(log_probs.astype(np.float64)), axis=1)
+        drawn = (cumulated < rng.random((_MELODIES, 1)) * cumulated[:, -1:]).sum(axis=1)
+        counts += np.bincount(drawn, minlength=note_rnn.classes)
+        log_probs, state = model.step(drawn, state)
+    zero, one = counts[:2] / counts.sum()
+    return 0 if zero >= _OFTEN and zero >= _TIMES * one else 1
+
+
+def _encoding(classes: int, low: int) -> GridEncoding:
+    try:
+        return GridEncoding(low=low, high=low + classes - 3)
+    except UsageError as error:
+        raise InputError(
+            f"{classes} classes, off and hold among them, make {error.text}",
+            "class 2 is the pitch that --low names; there must be an octave or more, below MIDI pitch 128",
+        ) from error
+
+
+def _token(encoding: GridEncoding, name: str) -> int:
+    """The token of that name, a note spelled in any way."""
+    with suppress(UsageError):
+        name = Pitch.parse(name).name
+    if name in encoding.vocabulary:
+        return encoding.vocabulary.index(name)
+    raise UsageError(
+        f"'{name[:40]}' is not a token of this model",
+        f"--first is off, hold, or a note from {encoding.vocabulary[2]} to {encoding.vocabulary[-1]}",
+    )
+
+
+def _options(note_rnn: NoteRnn) -> NetworkOptions:
+    try:
+        return NetworkOptions(
+            layers=note_rnn.layers,
+            width=note_rnn.width,
+            embedding=note_rnn.classes,
+            dropout=0.0,
+            bar_position=False,
+            look_back=(),
+        )
+    except UsageError as error:
+        raise InputError(f"a network that is too large: {error.text}", error.hint) from error

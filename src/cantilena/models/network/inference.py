@@ -12,14 +12,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.models.arrays import log_softmax, numpy_of
-from cantilena.models.bars import Bars
 from cantilena.models.network.features import Features, Memory
-from cantilena.models.network.inference_attention import NumpyAttention, Recalled
+from cantilena.models.network.inference_attention import NumpyAttention, NumpyTransformer, Recalled
 from cantilena.models.network.options import NetworkOptions
-from cantilena.models.network.transformer_inference import NumpyTransformer
 from cantilena.models.network.weights import LAYER
 from cantilena.models.network.windows import WindowState, shifted, windows
+from cantilena.models.policy import log_softmax, numpy_of
+from cantilena.models.protocol import Bars
 
 Floats = NDArray[np.float32]
 Hidden = tuple[tuple[Floats, ...], ...]

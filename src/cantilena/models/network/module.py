@@ -1,8 +1,18 @@
-"""Networks in torch: a table of features, a core of recurrent cells or a transformer, a head."""
+"""Networks in torch: a table of features, a core of recurrent cells or a transformer, a head.
+
+The core of a network: recurrent cells, or a transformer.
+
+All cores are called alike: `hidden, state = core(vectors, state)` with `(melodies, steps, below)` vectors, `None` for
+the state at the start, `(melodies, steps, width)` out, and a state whose every part has its melodies along axis 1.
+
+The paper's input: the last tokens as a window, and nothing else.
+
+Where less than a window has been heard, the start symbol (the number after the last token) stands on the left.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,15 +21,37 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cantilena.models.arrays import numpy_of
-from cantilena.models.bars import Bars
 from cantilena.models.network.attention import Attention
-from cantilena.models.network.cores import core_of
 from cantilena.models.network.features import Features
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.network.recurrence import dropped, learns_here, lstm
 from cantilena.models.network.stepping import StepState, stepper_of
+from cantilena.models.network.transformer import Transformer
 from cantilena.models.network.windows import WindowState, shifted, windows
+from cantilena.models.policy import numpy_of
+from cantilena.models.protocol import Bars
+
+_CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+
+
+def core_of(options: NetworkOptions) -> nn.Module:
+    """The core of that shape, its first weights drawn from torch's global generator.
+
+    Example:
+        >>> core_of(NetworkOptions(core="gru", embedding=5, width=8))
+        GRU(5, 8, batch_first=True)
+    """
+    if options.core == "transformer":
+        return Transformer(options, options.embedding)
+    below = options.embedding if options.input == "features" else 1
+    between = options.dropout if options.layers > 1 else 0.0
+    core = _CELLS[options.core](below, options.width, options.layers, batch_first=True, dropout=between)
+    if options.core == "lstm":
+        with torch.no_grad():  # a cell remembers until it has learned to forget
+            for layer in range(options.layers):
+                getattr(core, f"bias_ih_l{layer}")[options.width : 2 * options.width] = 1.0
+    return core
+
 
 _WINDOWS_AT_ONCE = 1024
 

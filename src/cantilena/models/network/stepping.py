@@ -8,6 +8,8 @@ The cells, with sigma the logistic function and . the elementwise product:
 
 where x = W_ih x + b_ih comes from below, u = W_hh h + b_hh from the step before, and a = x + u. The products are of the
 network's type `stepping`; what is made of them is float32.
+
+One step of a Transformer in torch: keys and values of the steps before are kept, not computed again.
 """
 
 from __future__ import annotations
@@ -22,11 +24,54 @@ from torch import Tensor
 
 from cantilena.models.network.attention import Past
 from cantilena.models.network.features import Memory
-from cantilena.models.network.transformer_stepping import TransformerStepper
+from cantilena.models.network.kv_cache import KeysAndValues
+from cantilena.models.network.transformer import Transformer
 from cantilena.models.network.weights import LAYER
 
 if TYPE_CHECKING:
     from cantilena.models.network.module import Network
+
+
+TransformerState = tuple[KeysAndValues, ...]
+"""What each layer remembers."""
+
+
+class TransformerStepper:
+    """The weights of a network with the core `transformer`, laid out for stepping.
+
+    Args:
+        network: whose weights; they are copied, so that a later update does not change this stepper.
+    """
+
+    def __init__(self, network: Network) -> None:
+        core, self.reach = network.core, network.options.reach
+        assert isinstance(core, Transformer)
+        self.layers = copy.deepcopy(core.layers).eval()
+        self.norm, self.head = copy.deepcopy(core.norm), copy.deepcopy(network.head)
+        self.table = F.linear(network.table.weight, core.below.weight)
+        self.table[: network.features.start + 1] += core.below.bias  # each step has exactly one row of these
+        self.bias = core.slopes[:, None] * torch.arange(1 - self.reach, 1, device=network.device)
+        self.size = network.options.width // network.options.heads
+
+    def silence(self, melodies: int) -> TransformerState:
+        """The state before anything has sounded."""
+        like = self.table.new_empty(2, melodies, len(self.bias), 1, self.size)
+        return tuple(KeysAndValues.nothing(like) for _ in self.layers)
+
+    def __call__(self, rows: Tensor, before: TransformerState) -> tuple[Tensor, TransformerState]:
+        """`(melodies, vocabulary)` scores after one step with `(melodies, columns)` rows, and the new state."""
+        x = F.embedding_bag(rows, self.table, mode="sum")[:, None]
+        after = []
+        for layer, past in zip(self.layers, before, strict=True):
+            query, latest = layer.looks(x)  # type: ignore[operator]
+            past = past.after(latest, self.reach)
+            keys, values = past.last(self.reach)
+            bias = self.bias[None, :, None, -keys.shape[2] :]
+            x = layer.after(x, F.scaled_dot_product_attention(query, keys, values, attn_mask=bias))  # type: ignore[operator]
+            after.append(past)
+        scores: Tensor = self.head(self.norm(x[:, 0]))
+        return scores, tuple(after)
+
 
 Hidden = tuple[tuple[Tensor, ...], ...]
 """For each layer `(h, c)` for lstm, `(h,)` else, each `(melodies, width)`; h in the type that is multiplied."""

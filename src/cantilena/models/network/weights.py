@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-from cantilena.models.network.echoes import DISTANCES, KINDS
-from cantilena.models.network.features import Features
+from cantilena.models.network.features import DISTANCES, KINDS, Features
 from cantilena.models.network.options import NetworkOptions
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}

@@ -1,7 +1,4 @@
-"""The paper's input: the last tokens as a window, and nothing else.
-
-Where less than a window has been heard, the start symbol (the number after the last token) stands on the left.
-"""
+"""Windows of tokens: the literal input of the paper, shared by torch and numpy."""
 
 from __future__ import annotations
 

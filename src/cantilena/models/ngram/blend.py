@@ -18,11 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError, UsageError
-from cantilena.models.arrays import numpy_of
-from cantilena.models.bars import Bars
 from cantilena.models.ngram.model import NGram
-from cantilena.models.protocol import SequenceModel, log_probs_in_bars, start_in_bars
-from cantilena.models.sequences import Sequences
+from cantilena.models.policy import numpy_of
+from cantilena.models.protocol import Bars, SequenceModel, Sequences, log_probs_in_bars, start_in_bars
 
 Floats = NDArray[np.floating]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from cantilena.models.ngram.counts import LONGEST_MATCH, ContextTree
 
 if TYPE_CHECKING:
     from cantilena.models.ngram.model import NGram
-    from cantilena.models.ngram.ngram_options import NGramOptions
+    from cantilena.models.ngram.options import NGramOptions
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -22,6 +23,21 @@ _MOST = 2**53
 """Counts add up to less, so that sums are exact and far from overflow."""
 
 _HINT = "count it again with `cantilena train --model ngram`, or ask whoever gave it to you for a new file"
+
+
+@dataclass(frozen=True, eq=False)
+class NGramPart:
+    """The n-gram of a blend.
+
+    Args:
+        options: its shape.
+        arrays: what was counted (`ngram_arrays`).
+        share: how much of the blend it is, 0 to 1.
+    """
+
+    options: NGramOptions
+    arrays: Mapping[str, NDArray[Any]] = field(repr=False)
+    share: float
 
 
 def ngram_arrays(model: NGram) -> dict[str, NDArray[Any]]:

@@ -4,6 +4,10 @@ Long-term: an interpolated n-gram over the training pieces, smoothed by the numb
 Bell (1991, IEEE Transactions on Information Theory 37) do, with the caution of `NGramOptions`. In-piece: the same over
 the piece so far, resting on the long-term model. The two are mixed by a weight that depends on how long the longest
 match is of the piece's end with an earlier part of it, tuned on held-out pieces by expectation maximisation.
+
+What an n-gram is made of.
+
+The n-gram that a network is blended with, as a bundle holds it.
 """
 
 from __future__ import annotations
@@ -16,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError, UsageError
-from cantilena.models.arrays import numpy_of
-from cantilena.models.ngram import ngram_kernels as kernels
+from cantilena.models.ngram import kernels
 from cantilena.models.ngram.counts import LONGEST_MATCH, ContextTree
-from cantilena.models.ngram.ngram_options import NGramOptions
+from cantilena.models.ngram.options import NGramOptions
+from cantilena.models.policy import numpy_of
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

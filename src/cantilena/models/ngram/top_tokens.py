@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError, UsageError
-from cantilena.models.arrays import numpy_of
-from cantilena.models.policy import NEVER
+from cantilena.models.policy import NEVER, numpy_of
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from onnx import ValueInfoProto
 
-from cantilena.models.network.echoes import LONGEST_MATCH, Heard, distance_kinds
+from cantilena.models.network.features import LONGEST_MATCH, Heard, distance_kinds
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.onnx.graph import Nodes, Value, tensor
 

@@ -17,8 +17,8 @@ from cantilena.models.conditions import METERS, MODES
 from cantilena.models.network.features import Features
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.network.weights import parameters
-from cantilena.models.ngram.ngram_options import NGramOptions
-from cantilena.models.onnx.onnx_state import Port, asked, hidden, known_columns, memory
+from cantilena.models.ngram.options import NGramOptions
+from cantilena.models.onnx.graph import Port, asked, hidden, known_columns, memory
 from cantilena.models.vae.options import VaeOptions
 from cantilena.music import Key, Meter
 

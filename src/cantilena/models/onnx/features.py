@@ -9,8 +9,7 @@ import numpy as np
 
 from cantilena.models.network.features import LONGEST_RUN, Features
 from cantilena.models.onnx.attention import MatchLoop
-from cantilena.models.onnx.graph import Nodes, Value
-from cantilena.models.onnx.onnx_state import LONGEST_BAR, steps_kept
+from cantilena.models.onnx.graph import LONGEST_BAR, Nodes, Value, steps_kept
 
 _TO_THE_END = 2**31 - 1
 

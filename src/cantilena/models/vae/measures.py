@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
-from cantilena.models.bars import Bars
-from cantilena.models.sequences import Sequences
+from cantilena.models.protocol import Bars, Sequences
 from cantilena.models.vae.inference import Decoding, MelodyVae
 
 _AT_ONCE = 1024

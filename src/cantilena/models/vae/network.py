@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cantilena.models.arrays import numpy_of
-from cantilena.models.bars import Bars
 from cantilena.models.network.features import PLACES
+from cantilena.models.policy import numpy_of
+from cantilena.models.protocol import Bars
 from cantilena.models.vae.options import VaeOptions
 from cantilena.models.vae.windows import heard_before, told_of
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.models.bars import Bars
 from cantilena.models.network.features import PLACES
-from cantilena.models.sequences import Sequences
+from cantilena.models.protocol import Bars, Sequences
 
 Rows = NDArray[np.int64]
 

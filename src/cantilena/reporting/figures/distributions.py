@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from cantilena.reporting.data import PEOPLE
+from cantilena.reporting.data import PEOPLE, Distribution
 from cantilena.reporting.figures.style import (
     INK,
     PEOPLE_FILL,
@@ -23,7 +23,6 @@ from cantilena.reporting.figures.style import (
     panels,
     system_legend,
 )
-from cantilena.reporting.report_findings import Distribution
 
 TOGETHER = 5
 """Of more systems than this, each has a row of its own in a panel, over people's shape."""

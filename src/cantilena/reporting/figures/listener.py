@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter
 
 from cantilena.reporting.data import PEOPLE
 from cantilena.reporting.figures.style import INK, STYLE, Figure, colours_of, literal, panels
-from cantilena.reporting.listener_rows import LengthHeard
+from cantilena.reporting.sections import LengthHeard
 
 
 def accuracy_by_length(heard: Mapping[str, Sequence[LengthHeard]]) -> Figure:

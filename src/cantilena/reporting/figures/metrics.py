@@ -10,8 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from cantilena.metrics.metric_words import MetricWords
-from cantilena.metrics.registry import words_of
+from cantilena.metrics.registry import MetricWords, words_of
 from cantilena.reporting.data import PEOPLE
 from cantilena.reporting.figures.style import CYCLE, INK, STYLE, Figure, colours_of, literal
 

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from cantilena.rl.algorithms.targets import td_target
-from cantilena.rl.algorithms.value_learning import Batch, ValueLearner, in_next_state
+from cantilena.rl.algorithms.value_learning import Batch, ValueLearner, in_next_state, td_target
 
 
 class PsiLearning(ValueLearner):

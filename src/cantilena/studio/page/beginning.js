@@ -1,8 +1,8 @@
 // What stands on the sheet before anything was composed: the beginning, engraved while it is typed or played.
 
 import { byId, make, settled } from "/page/elements.js";
-import { primerMelody } from "/page/primer.js";
-import { ScoreView } from "/page/score.js";
+import { primerMelody } from "/page/music/primer.js";
+import { ScoreView } from "/page/music/score.js";
 import { on, state } from "/page/state.js";
 
 /** Show the beginning wherever there is no melody yet. */

@@ -1,10 +1,10 @@
 // The candidates of a column as cards, those that the rules like best first.
 
-import { signed } from "/page/colours.js";
+import { signed } from "/page/music/colours.js";
 import { byId, complain, make, say, sign } from "/page/elements.js";
-import { keep } from "/page/history.js";
-import { play, stop } from "/page/player.js";
-import { smallRoll } from "/page/roll.js";
+import { keep } from "/page/panels/history.js";
+import { play, stop } from "/page/music/player.js";
+import { smallRoll } from "/page/music/roll.js";
 import { activeColumn, choose, ranked, shownIn, state, tell } from "/page/state.js";
 
 /** The cards of a column: `{ element, show(), hear(number) }`. */

@@ -1,15 +1,15 @@
 // The columns of the music: a sheet each with score, roll and tools, and the cards of its candidates.
 
 import { isDropped } from "/page/api.js";
-import { signed } from "/page/colours.js";
+import { signed } from "/page/music/colours.js";
 import { cardsOf } from "/page/cards.js";
 import { continueFrom, rewrite } from "/page/compose.js";
 import { byId, complain, make, settled } from "/page/elements.js";
-import { keep } from "/page/history.js";
-import { noteAt, pitchName, placeOf, upTo } from "/page/music.js";
-import { play, stop } from "/page/player.js";
-import { RollView } from "/page/roll.js";
-import { ScoreView } from "/page/score.js";
+import { keep } from "/page/panels/history.js";
+import { noteAt, pitchName, placeOf, upTo } from "/page/music/music.js";
+import { play, stop } from "/page/music/player.js";
+import { RollView } from "/page/music/roll.js";
+import { ScoreView } from "/page/music/score.js";
 import { keyTitle, plainName } from "/page/settings.js";
 import { moveCursor, on, select, shownIn, state, tell } from "/page/state.js";
 import { takeaway } from "/page/takeaway.js";

@@ -1,14 +1,14 @@
 // Composing: from the settings to columns of candidates, streamed; and composing bars of one anew.
 
 import { composed, isDropped } from "/page/api.js";
-import { colourBy } from "/page/colours.js";
+import { colourBy } from "/page/music/colours.js";
 import { byId, complain, say } from "/page/elements.js";
-import { chancesIn } from "/page/expected.js";
-import { remember } from "/page/history.js";
+import { chancesIn } from "/page/panels/expected.js";
+import { remember } from "/page/panels/history.js";
 import { written } from "/page/link.js";
-import { meterTicks, typedMelody, upTo } from "/page/music.js";
-import { play, playUnasked, prepare, stop } from "/page/player.js";
-import { checkPrimer, primerMelody } from "/page/primer.js";
+import { meterTicks, typedMelody, upTo } from "/page/music/music.js";
+import { play, playUnasked, prepare, stop } from "/page/music/player.js";
+import { checkPrimer, primerMelody } from "/page/music/primer.js";
 import { modelTitle, plainName } from "/page/settings.js";
 import { activeColumn, candidateOf, choose, modelNamed, ranked, rulesAsked, set, shownIn, state, tell } from "/page/state.js";
 

@@ -1,6 +1,6 @@
 // The state of the page in its address, so that a link restores it.
 
-import { packed, readTyped, unpacked } from "/page/music.js";
+import { packed, readTyped, unpacked } from "/page/music/music.js";
 import { DEFAULTS, modelNamed, shown, state } from "/page/state.js";
 
 const TEXTS = ["model", "compare", "primer", "key", "meter", "range", "style", "constrain", "set"];

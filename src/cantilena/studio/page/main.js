@@ -2,25 +2,25 @@
 
 import { ask, stay } from "/page/api.js";
 import { listenToBeginning } from "/page/beginning.js";
-import { listenToBetween } from "/page/between.js";
+import { listenToBetween } from "/page/panels/between.js";
 import { listenToChrome } from "/page/chrome.js";
-import { colourBy, listenToColours } from "/page/colours.js";
+import { colourBy, listenToColours } from "/page/music/colours.js";
 import { listenToColumns } from "/page/columns.js";
 import { compose, open, playInTurn, pressCompose } from "/page/compose.js";
 import { byId, complain } from "/page/elements.js";
-import { connectMidi, listenToLetters } from "/page/hands.js";
-import { listenToHeat } from "/page/heat.js";
-import { listenToHistory } from "/page/history.js";
-import { listenToKeyboard } from "/page/keyboard.js";
+import { connectMidi, listenToLetters } from "/page/music/hands.js";
+import { listenToHeat } from "/page/panels/heat.js";
+import { listenToHistory } from "/page/panels/history.js";
+import { listenToKeyboard } from "/page/music/keyboard.js";
 import { read } from "/page/link.js";
-import { noteAt, pitchName, placeOf } from "/page/music.js";
-import { play, playUnasked, stop } from "/page/player.js";
-import { listenToPrimer } from "/page/primer.js";
-import { listenToRules } from "/page/rules.js";
+import { noteAt, pitchName, placeOf } from "/page/music/music.js";
+import { play, playUnasked, stop } from "/page/music/player.js";
+import { listenToPrimer } from "/page/music/primer.js";
+import { listenToRules } from "/page/panels/rules.js";
 import { listenToSettings } from "/page/settings.js";
 import { listenToShortcuts } from "/page/shortcuts.js";
 import { activeColumn, EXAMPLE, modelNamed, on, set, shown, state, tell } from "/page/state.js";
-import { listenToTuning, loadModels, watchJobs } from "/page/tuning.js";
+import { listenToTuning, loadModels, watchJobs } from "/page/panels/tuning.js";
 
 let loading = null, isLoaded = false;
 

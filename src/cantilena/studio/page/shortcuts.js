@@ -2,8 +2,8 @@
 
 import { pressCompose } from "/page/compose.js";
 import { byId, isTyping } from "/page/elements.js";
-import { barAt, barsOf, noteAt } from "/page/music.js";
-import { stop } from "/page/player.js";
+import { barAt, barsOf, noteAt } from "/page/music/music.js";
+import { stop } from "/page/music/player.js";
 import { activeColumn, choose, moveCursor, ranked, select, shownIn, state } from "/page/state.js";
 
 /** Listen to the shortcuts that the help lists. */

@@ -20,10 +20,8 @@ from cantilena.studio.schemas.requests import (
     VaryRequest,
 )
 from cantilena.studio.schemas.responses import Candidate, Candidates, MelodyVerdict, Verdicts
-from cantilena.studio.services.compose import NewNotes, compose
+from cantilena.studio.services.compose import NewNotes, compose, interpolate, rewrite, vary
 from cantilena.studio.services.executor import Deadline
-from cantilena.studio.services.latent import interpolate, vary
-from cantilena.studio.services.rewriting import rewrite
 from cantilena.studio.state import Here, Studio
 
 ROUTES = APIRouter(prefix="/api", tags=["composing"])

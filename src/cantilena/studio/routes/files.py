@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from cantilena.server import Answers
+from cantilena.studio.export.engraving import typed
 from cantilena.studio.export.files import EXPORTS, file_name
-from cantilena.studio.export.spelled_notes import typed
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.melody import MelodyShape
 from cantilena.studio.schemas.requests import ExportRequest

@@ -9,13 +9,11 @@ from fastapi import APIRouter, Path
 from fastapi.responses import StreamingResponse
 
 from cantilena.server import UNKNOWN, Answers
-from cantilena.studio.pages import Pages
 from cantilena.studio.routes.sse import EVENTS, event
 from cantilena.studio.schemas.requests import JobRequest
 from cantilena.studio.schemas.responses import JobAnswer, Jobs
-from cantilena.studio.services.jobs import Tunings
-from cantilena.studio.services.tuning_job import Tuning
-from cantilena.studio.state import Here
+from cantilena.studio.services.jobs import Tuning, Tunings
+from cantilena.studio.state import Here, Pages
 
 ROUTES = APIRouter(prefix="/api", tags=["tuning"])
 """The addresses of this file."""

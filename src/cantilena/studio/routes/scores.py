@@ -9,10 +9,8 @@ from fastapi.responses import Response
 
 from cantilena.generation import next_notes
 from cantilena.server import UNKNOWN, Answers
-from cantilena.studio.export.engraving_part import engraved
-from cantilena.studio.export.sounds import note_wav, played
-from cantilena.studio.export.spelled_notes import names_between, typed
-from cantilena.studio.export.timing import timing
+from cantilena.studio.export.engraving import engraved, names_between, typed
+from cantilena.studio.export.files import note_wav, played, timing
 from cantilena.studio.schemas.melody import MelodyShape
 from cantilena.studio.schemas.requests import NextNotesRequest, PrimerRequest, ScoreRequest, SoundRequest
 from cantilena.studio.schemas.responses import Checked, NextNotes, Score, Timing

@@ -1,6 +1,8 @@
 """Long work behind the page: tunings, one at a time in the order in which they were asked for.
 
 Each runs in a process of its own, which is killed when the job is cancelled, and ends by itself when the studio does.
+
+One tuning in the background, from when it is asked for to when it is over.
 """
 
 from __future__ import annotations
@@ -8,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
 from cantilena.errors import UsageError
 from cantilena.models import Bundle
@@ -20,10 +24,58 @@ from cantilena.runtime import command_of, end_in_words
 from cantilena.server import CrowdedError, UnknownError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.requests import JobRequest
-from cantilena.studio.schemas.responses import Job
+from cantilena.studio.schemas.responses import Curves, Job
 from cantilena.studio.services.models import Composers
-from cantilena.studio.services.tuning_job import Tuning
 from cantilena.studio.services.tuning_worker import Order
+
+State = Literal["waiting", "running", "done", "cancelled", "failed"]
+
+
+@dataclass(eq=False)
+class Tuning:
+    """One tuning, from when it is asked for to when it is over."""
+
+    order: Order
+    title: str
+    source: str
+    page: str
+    model: str
+    facts: dict[str, Any]
+    id: str = field(default_factory=lambda: secrets.token_hex(8))
+    state: State = "waiting"
+    error: str | None = None
+    updates: int = 0
+    learning: float = 0.0
+    curves: Curves = field(default_factory=lambda: Curves(update=[], reward=[], diversity=[], kl=[]))
+    process: asyncio.subprocess.Process | None = None
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in ("done", "cancelled", "failed")
+
+    @property
+    def progress(self) -> float:
+        """From 0 to 1."""
+        if self.state == "done":
+            return 1.0
+        return min(len(self.curves.update) / self.updates, 1.0) if self.updates else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """By the time that the updates took; None where that is not known yet."""
+        done = len(self.curves.update)
+        if self.state != "running" or not done:
+            return None
+        return round((time.monotonic() - self.learning) / done * (self.updates - done), 1)
+
+    def change(self, state: State | None = None) -> None:
+        """Tell whoever waits that something is new."""
+        if state is not None:
+            self.state = state
+        self.changed.set()
+
 
 _REMEMBERED = 100
 """Jobs that are remembered after they are over."""

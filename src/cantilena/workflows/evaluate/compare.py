@@ -1,6 +1,8 @@
 """Sets of melodies judged side by side: rules, diversity, distance to the data, originality; differences tested.
 
 Every number comes with its interval, and people's melodies go through the same counts as everybody's.
+
+Overlaps with people's melodies, and their ceiling: people's beside people's.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import numpy as np
 from cantilena.metrics import (
     Copies,
     Difference,
+    Overlap,
     RuleCounts,
     Side,
     bootstrap_ratios,
@@ -22,22 +25,77 @@ from cantilena.metrics import (
     corrected,
     equal_numbers,
     equal_sets,
+    halves_by_piece,
+    melody_features,
     melody_numbers,
     originality_counts,
+    overlaps,
     rate_differences,
     set_differences,
 )
 from cantilena.music import Line
 from cantilena.runtime import generator, progress
-from cantilena.workflows.evaluate.contestants import PEOPLE
 from cantilena.workflows.evaluate.copying import LearnedTunes
-from cantilena.workflows.evaluate.counts import EVERY_COUNTER, distinct_metrics, rule_counts
-from cantilena.workflows.evaluate.entries import Entry, rate_entries, undefined
+from cantilena.workflows.evaluate.counts import (
+    EVERY_COUNTER,
+    Entry,
+    distinct_metrics,
+    entry,
+    rate_entries,
+    rounded,
+    rule_counts,
+    set_numbers,
+    undefined,
+)
+from cantilena.workflows.evaluate.likelihood import Reference
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.overlaps import ceiling_entries, overlap_entries
-from cantilena.workflows.evaluate.reference import Reference
-from cantilena.workflows.evaluate.set_numbers import set_numbers
+from cantilena.workflows.evaluate.systems import PEOPLE
 from cantilena.workflows.evaluate.verdicts import FEW, Verdict, of_length, of_pair, verdicts
+
+MOST = 400
+"""Melodies of each set that are compared at most."""
+
+
+def overlap_entries(people: MelodySet, one: MelodySet, rng: np.random.Generator) -> dict[str, Entry]:
+    """How much a set's distances to people's melodies are like those among people's, feature by feature.
+
+    Overlaps rise with the number of melodies: as many are compared as the ceiling can have, half of people's.
+
+    Args:
+        people: people's melodies.
+        one: the set.
+        rng: which melodies are compared, and the intervals.
+    """
+    data, generated = (melody_features(each.line, each.contexts) for each in (people, one))
+    found = overlaps(data, generated, rng, pieces=people.pieces, generated_pieces=one.pieces, most=_compared(people))
+    return _entries(found)
+
+
+def ceiling_entries(people: MelodySet, rng: np.random.Generator) -> dict[str, Entry]:
+    """The same of one half of people's pieces beside the other: what a set of people's melodies reaches.
+
+    Args:
+        people: people's melodies.
+        rng: which pieces fall in which half, and the intervals.
+    """
+    features = melody_features(people.line, people.contexts)
+    halves = halves_by_piece(people.pieces, rng)
+    data, others = ({name: values[rows] for name, values in features.items()} for rows in halves)
+    ours, theirs = (people.pieces[rows] for rows in halves)
+    entries = _entries(overlaps(data, others, rng, pieces=ours, generated_pieces=theirs, most=_compared(people)))
+    return {name: one | {"ceiling": True} for name, one in entries.items()}
+
+
+def _compared(people: MelodySet) -> int:
+    return max(min(len(people) // 2, MOST), 1)
+
+
+def _entries(found: Mapping[str, Overlap]) -> dict[str, Entry]:
+    return {
+        name: entry(one.area, one.reason) | {"kl": rounded(one.kl), "melodies": one.melodies}
+        for name, one in found.items()
+    }
+
 
 _PAIRS = 4
 """Of more systems than this, each is tested against people only, not against every other."""

@@ -1,4 +1,7 @@
-"""`evaluate`: melodies from anywhere, judged beside people's; from what was named to the report."""
+"""`evaluate`: melodies from anywhere, judged beside people's; from what was named to the report.
+
+The machine listener, asked of each system: does it tell the system's melodies from people's?
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,19 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.data import Corpus, open_corpus
+from cantilena.discriminators import ListenerOptions, by_length, listen
 from cantilena.errors import UsageError
 from cantilena.models import Bundle
 from cantilena.reporting import table_text
 from cantilena.runtime import options_record, run_folder, say, write_json
 from cantilena.workflows.evaluate.compare import Judge, Judged
-from cantilena.workflows.evaluate.contestants import PEOPLE, Contestant, contestants
 from cantilena.workflows.evaluate.copying import LearnedTunes
+from cantilena.workflows.evaluate.likelihood import Reference
 from cantilena.workflows.evaluate.melody_sets import MelodySet
 from cantilena.workflows.evaluate.options import LONGEST, SHORTEST, EvaluateOptions
-from cantilena.workflows.evaluate.reference import Reference
 from cantilena.workflows.evaluate.report import write_evaluation
 from cantilena.workflows.evaluate.sources import baseline_set, bundle_set, folder_set, people_set
+from cantilena.workflows.evaluate.systems import PEOPLE, Contestant, contestants
 from cantilena.workflows.evaluate.verdicts import Verdict, of_listener
 from cantilena.workflows.learned_corpus import shipped_corpus
 from cantilena.workflows.runs import clear_earlier
@@ -156,10 +160,6 @@ def evaluate(found: Sequence[Contestant], options: EvaluateOptions) -> Evaluatio
     judged = Judge(cut[0], learned, reference, options.seed).judge(cut[1:])
     listened: Mapping[str, Mapping[str, Any]] = {}
     if options.listener:
-        from cantilena.workflows.evaluate.hearing import (
-            listen_to,
-        )
-
         listened = listen_to(cut[0], cut[1:], options)
     return Evaluation(options, corpus, learned, steps, cut, judged, listened)
 
@@ -186,3 +186,28 @@ def _reference(found: Sequence[Contestant], options: EvaluateOptions) -> Referen
         return Reference.open(options.reference)
     first = next((one.source for one in found if one.kind == "bundle"), None)
     return Reference.open(first) if first is not None else None
+
+
+_STEPS_PER_BAR = 16
+"""Excerpts are cut by bars of 4/4."""
+
+
+def listen_to(
+    people: MelodySet, systems: Sequence[MelodySet], options: EvaluateOptions
+) -> dict[str, Mapping[str, Any]]:
+    """What the machine listener found of each system, as JSON values; the controls are in it.
+
+    Args:
+        people: people's melodies, labelled by piece.
+        systems: the others.
+        options: seed and device.
+    """
+    asked = ListenerOptions(seed=options.seed, device=options.device)
+    found: dict[str, Mapping[str, Any]] = {}
+    for one in systems:
+        heard = listen(people.line, people.pieces, one.line, asked, generated_pieces=one.pieces)
+        rows = by_length(
+            people.line, people.pieces, one.line, _STEPS_PER_BAR, options=asked, generated_pieces=one.pieces
+        )
+        found[one.name] = {**heard.to_json(), "by_bars": [row.to_json() for row in rows]}
+    return found

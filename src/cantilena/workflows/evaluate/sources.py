@@ -19,12 +19,10 @@ from cantilena.reporting import NoteProbabilities
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding, GridEncoding
 from cantilena.workflows.data import grid_material
-from cantilena.workflows.evaluate.baselines import baseline_system
-from cantilena.workflows.evaluate.contestants import BASELINES, PEOPLE, Contestant
+from cantilena.workflows.evaluate.counts import model_distances
 from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune, MelodySet, on_judged_grid
-from cantilena.workflows.evaluate.model_distances import model_distances
 from cantilena.workflows.evaluate.options import EvaluateOptions
-from cantilena.workflows.evaluate.systems import System, model_system
+from cantilena.workflows.evaluate.systems import BASELINES, PEOPLE, Contestant, System, baseline_system, model_system
 
 _SHOWN = 32
 """Steps of a melody at which a report shows what the model thought."""

@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from cantilena.metrics import Difference
-from cantilena.metrics.metric_words import ORIGINALITY
-from cantilena.metrics.registry import words_of
-from cantilena.reporting.report_findings import HOLDS
+from cantilena.metrics.registry import ORIGINALITY, words_of
+from cantilena.reporting.data import HOLDS
 from cantilena.reporting.tables import number
-from cantilena.workflows.evaluate.contestants import PEOPLE
+from cantilena.workflows.evaluate.systems import PEOPLE
 
 Kind = Literal[
     "few",

@@ -1,8 +1,11 @@
-"""The systems of the paper's experiment, judged beside people: from what was drawn to the rows of results.json."""
+"""The systems of the paper's experiment, judged beside people: from what was drawn to the rows of results.json.
+
+What only longer melodies than those that are counted can show: how they come back, and what they copy.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,22 +14,21 @@ import numpy as np
 from cantilena.data import Corpus
 from cantilena.errors import CorpusError
 from cantilena.generation import Composer
+from cantilena.metrics import SelfSimilarity, borrowed_at_most, self_similarity
 from cantilena.music import Key, Melody, Meter
+from cantilena.reporting import CopiedPassage
 from cantilena.runtime import generator
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.data import Material, excerpts
 from cantilena.workflows.evaluate.compare import Judge, Judged
-from cantilena.workflows.evaluate.contestants import PEOPLE
-from cantilena.workflows.evaluate.copying import LearnedTunes
-from cantilena.workflows.evaluate.measure import Sample, measure
-from cantilena.workflows.evaluate.melodies import decoded, steps_of_melody
+from cantilena.workflows.evaluate.copying import LearnedTunes, copied_passages
+from cantilena.workflows.evaluate.counts import Sample, measure, model_distances
+from cantilena.workflows.evaluate.likelihood import Reference
 from cantilena.workflows.evaluate.melody_sets import JudgedTune, MelodySet, on_judged_grid
-from cantilena.workflows.evaluate.model_distances import model_distances
-from cantilena.workflows.evaluate.reference import Reference
-from cantilena.workflows.evaluate.systems import System
+from cantilena.workflows.evaluate.report import decoded, steps_of_melody
+from cantilena.workflows.evaluate.systems import PEOPLE, System
 from cantilena.workflows.reproduce.models import MadeModel
-from cantilena.workflows.reproduce.options import ReproduceOptions
-from cantilena.workflows.reproduce.presets import STEPS
+from cantilena.workflows.reproduce.options import STEPS, ReproduceOptions
 
 
 @dataclass(frozen=True)
@@ -117,3 +119,54 @@ def vocabulary_of(material: Material) -> int:
         for token in np.unique(tokens)
     }
     return len(seen)
+
+
+_DRAWN = 200
+"""Melodies of a system whose likeness to themselves is measured."""
+
+
+@dataclass(frozen=True)
+class LongMelodies:
+    """Melodies of thirty seconds, where there are some.
+
+    Args:
+        people: held-out excerpts as long; None where no piece is.
+        learned: the corpus, where copies are looked for.
+    """
+
+    people: MelodySet | None
+    learned: LearnedTunes
+
+    def similarity(self, systems: Sequence[System]) -> list[SelfSimilarity]:
+        """How people's melodies and those of some systems are like themselves."""
+        found = []
+        if self.people is not None:
+            found.append(self_similarity(PEOPLE, self.people.line, self.people.contexts))
+        for system in systems:
+            assert isinstance(system.encoding, GridEncoding)
+            tokens = system.draw(_DRAWN, steps_of_melody(system.encoding), "similarity")
+            tunes = [JudgedTune(row, Key(), Meter(), "", "") for row in on_judged_grid(tokens, system.encoding)]
+            one = MelodySet(system.name, system.description, tunes)
+            found.append(self_similarity(one.name, one.line, one.contexts))
+        return found
+
+    def passages(self, heard: Mapping[str, Sequence[Melody]]) -> list[CopiedPassage]:
+        """The longest copied runs of the melodies that can be heard; people's own pieces are no copies.
+
+        Args:
+            heard: by system, in the order of their files.
+        """
+        bound = None
+        if self.people is not None:
+            bound = borrowed_at_most(self.learned.copies(self.people, own_too=False))
+        pieces = dict(zip(self.learned.sources, self.learned.pieces, strict=True))
+        found = []
+        for name, melodies in heard.items():
+            tunes = [
+                JudgedTune.of(melody, piece=pieces.get(melody.source, melody.title), label=melody.title)
+                for melody in melodies
+            ]
+            one = MelodySet(name, "", tunes)
+            copies = self.learned.copies(one, own_too=name != PEOPLE)
+            found += copied_passages(one, range(len(one)), self.learned, copies, bound)
+        return found

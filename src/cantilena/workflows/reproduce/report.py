@@ -24,12 +24,10 @@ from cantilena.reporting import (
 from cantilena.runtime import generator, options_record, versions
 from cantilena.workflows.data import Material
 from cantilena.workflows.evaluate.compare import Judged
-from cantilena.workflows.evaluate.methods import METHOD
-from cantilena.workflows.evaluate.report import distributions
+from cantilena.workflows.evaluate.report import METHOD, distributions
 from cantilena.workflows.evaluate.verdicts import TONES
 from cantilena.workflows.reproduce.models import MadeModel, tuning_history
-from cantilena.workflows.reproduce.options import ReproduceOptions
-from cantilena.workflows.reproduce.presets import STEPS, Plan
+from cantilena.workflows.reproduce.options import STEPS, Plan, ReproduceOptions
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,13 @@ from cantilena.generation import SamplingOptions, take_away
 from cantilena.reporting import write_report
 from cantilena.runtime import RunFolder, generator, options_record, run_folder, say, write_json
 from cantilena.workflows.data import Material, events_material, excerpts, grid_material
-from cantilena.workflows.evaluate.baselines import baseline_system
 from cantilena.workflows.evaluate.copying import LearnedTunes
-from cantilena.workflows.evaluate.melodies import human_melodies, steps_of_melody, write_all
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.systems import System, model_system
-from cantilena.workflows.reproduce.counting import Counting, heard_of, people_of, row, vocabulary_of
-from cantilena.workflows.reproduce.long_melodies import LongMelodies
+from cantilena.workflows.evaluate.report import human_melodies, steps_of_melody, write_all
+from cantilena.workflows.evaluate.systems import System, baseline_system, model_system
+from cantilena.workflows.reproduce.counting import Counting, LongMelodies, heard_of, people_of, row, vocabulary_of
 from cantilena.workflows.reproduce.models import MadeModel, trained_model, tuned_model
-from cantilena.workflows.reproduce.options import ReproduceOptions
-from cantilena.workflows.reproduce.presets import STEPS, Plan, plan
+from cantilena.workflows.reproduce.options import STEPS, Plan, ReproduceOptions, plan
 from cantilena.workflows.reproduce.report import Findings, report_data
 from cantilena.workflows.runs import clear_earlier
 from cantilena.workflows.train.bundling import corpus_facts

@@ -10,7 +10,7 @@ from cantilena.generation import read_primer
 from cantilena.metrics import JudgedMelody, judge
 from cantilena.metrics.per_note import GRID
 from cantilena.music import Key, Melody, Meter
-from cantilena.reporting.signed_numbers import plain
+from cantilena.reporting.text import plain
 from cantilena.rules import Rule, RuleSet
 from cantilena.rules.export import place_of
 

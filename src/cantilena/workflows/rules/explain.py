@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cantilena.errors import UsageError
-from cantilena.errors.near_names import near_names
+from cantilena.errors import UsageError, near_names
 from cantilena.io import score_with_timemap
 from cantilena.reporting.rule_page import SCORE_STYLE, looks_of, says_of
 from cantilena.rules import RULE_SETS, Rule, load_rules

@@ -14,7 +14,7 @@ from cantilena.metrics.per_note import AS_IT_BEGINS
 from cantilena.music import Key
 from cantilena.reporting import rule_page
 from cantilena.reporting.rule_page import says_of
-from cantilena.reporting.signed_numbers import plain
+from cantilena.reporting.text import plain
 from cantilena.rules import RuleSet, load_rules, rules_toml
 from cantilena.runtime import write_json, write_text
 

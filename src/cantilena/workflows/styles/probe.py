@@ -24,8 +24,8 @@ from cantilena.generation import Composer
 from cantilena.metrics import StyleAnswers
 from cantilena.models import Bundle
 from cantilena.runtime import generator, say
-from cantilena.workflows.evaluate.contestants import contestants
-from cantilena.workflows.style_labels import style_labels
+from cantilena.workflows.data import style_labels
+from cantilena.workflows.evaluate.systems import contestants
 from cantilena.workflows.styles.probe_data import (
     COLUMNS_HEARD,
     PeopleInStyles,

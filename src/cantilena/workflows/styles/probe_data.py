@@ -17,9 +17,9 @@ from cantilena.models import UNTOLD, Bars, Bundle
 from cantilena.music import Key, Melody, Meter
 from cantilena.runtime import generator, tracked
 from cantilena.tokenizers import Encoding, GridEncoding
+from cantilena.workflows.data import COLUMNS, StyleLabels
 from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune, line_of, on_judged_grid
 from cantilena.workflows.learned_corpus import named_corpus, shipped_corpus
-from cantilena.workflows.style_labels import COLUMNS, StyleLabels
 from cantilena.workflows.styles.probe_options import HeardStylesOptions
 
 LEAST_LEARNED, LEAST_PIECES = 12, 3

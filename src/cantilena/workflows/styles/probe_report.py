@@ -14,7 +14,7 @@ from cantilena.music import Meter
 from cantilena.reporting import figures
 from cantilena.reporting.style_page import ShownStyle, style_page
 from cantilena.runtime import options_record, progress, run_folder, write_bytes, write_json, write_text
-from cantilena.workflows.evaluate.contestants import contestants
+from cantilena.workflows.evaluate.systems import contestants
 from cantilena.workflows.runs import clear_earlier
 from cantilena.workflows.styles.probe import hear_styles
 from cantilena.workflows.styles.probe_options import HeardStylesOptions

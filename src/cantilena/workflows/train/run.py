@@ -17,9 +17,8 @@ from cantilena.workflows.data import Material
 from cantilena.workflows.runs import clear_earlier
 from cantilena.workflows.train.blend import Blending, Scores, blending, counted, scores_of
 from cantilena.workflows.train.bundling import blended_bundle, counted_bundle, trained_bundle
-from cantilena.workflows.train.config import fitted, may_blend, shape_and_training
+from cantilena.workflows.train.config import fitted, may_blend, read_material, shape_and_training
 from cantilena.workflows.train.options import TrainRequest
-from cantilena.workflows.train.train_material import read_material
 from cantilena.workflows.train.vae import CodeNumbers, codes_of_parts, learn_vae, vae_shape
 
 MODEL = "model.safetensors"

@@ -1,0 +1,99 @@
+"""What can go wrong, as a small tree: each error says what is wrong and what to do.
+
+CantilenaError
+├── UsageError      the question was wrong: flags, names, values         (exit status 2)
+├── InputError      a file or folder cannot be used as it is             (exit status 1)
+│   ├── ScoreError      one score cannot be read
+│   ├── CorpusError     a corpus is missing, empty or damaged
+│   └── BundleError     a model bundle is missing, damaged or of another version
+├── RunError        a run folder is taken, unfinished or does not match  (exit status 1)
+└── MissingError    an optional library is not installed                 (exit status 1)
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection
+
+__version__ = "0.1.0"
+"""The version of the package."""
+
+_MOST_NAMES = 12
+
+
+class CantilenaError(Exception):
+    """Anything that Cantilena says no to, in one line and with one line of advice.
+
+    Args:
+        text: what is wrong, in the user's words, one line.
+        hint: what to do about it, one line.
+
+    Example:
+        >>> try:
+        ...     raise CantilenaError("no melody in scores/", "name a folder with .mid files")
+        ... except CantilenaError as error:
+        ...     print(error.text, "|", error.hint)
+        no melody in scores/ | name a folder with .mid files
+    """
+
+    exit_status = 1
+
+    def __init__(self, text: str, hint: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.hint = hint
+
+    def __reduce__(self) -> tuple[type[CantilenaError], tuple[str, str]]:
+        """Keep the hint when the error crosses from a worker process."""
+        return type(self), (self.text, self.hint)
+
+
+class UsageError(CantilenaError):
+    """The question was wrong: a flag, a name or a value."""
+
+    exit_status = 2
+
+
+class InputError(CantilenaError):
+    """A file or folder cannot be used as it is."""
+
+
+class ScoreError(InputError):
+    """One score cannot be read; in a folder it becomes a row in the report."""
+
+
+class CorpusError(InputError):
+    """A corpus is missing, empty or damaged."""
+
+
+class BundleError(InputError):
+    """A model bundle is missing, damaged or of another version."""
+
+
+class RunError(CantilenaError):
+    """A run folder is taken, unfinished, or belongs to other options."""
+
+
+class MissingError(CantilenaError):
+    """An optional library is not installed; the hint holds the command that installs it."""
+
+
+def near_names(asked: str, known: Collection[str], kind: str) -> str:
+    """A hint for a name that nobody knows.
+
+    Args:
+        asked: what the user wrote.
+        known: what there is.
+        kind: what these are, as "the rules".
+
+    Example:
+        >>> near_names("tonik", ["key", "tonic"], "the rules")
+        'did you mean tonic? the rules: key, tonic'
+        >>> near_names("tonik", [], "the rules")
+        'the rules: none'
+    """
+    listed = list(known)
+    near = difflib.get_close_matches(asked, listed, n=1, cutoff=0.5)
+    meant = f"did you mean {near[0]}? " if near else ""
+    more = f", and {len(listed) - _MOST_NAMES} more" if len(listed) > _MOST_NAMES else ""
+    return f"{meant}{kind}: {', '.join(listed[:_MOST_NAMES]) or 'none'}{more}"

@@ -1,0 +1,148 @@
+// The piano roll: time to the right, pitch upwards; the cursor is moved on it and bars are chosen on it.
+
+import { colourOf } from "/page/music/colours.js";
+import { draw } from "/page/elements.js";
+import { barAt, barsOf, noteAt, pitchName, placeOf } from "/page/music/music.js";
+
+const BLACK = new Set([1, 3, 6, 8, 10]);
+const ABOVE = 16, DRAG = 7;
+
+/** Lowest and highest pitch of notes, with some air. */
+function span(notes) {
+  const pitches = notes.flatMap((note) => note.pitches);
+  if (!pitches.length) return [60, 72];
+  const low = Math.min(...pitches) - 1, high = Math.max(...pitches) + 1, air = Math.max(0, 12 - (high - low)) / 2;
+  return [Math.floor(low - air), Math.ceil(high + air)];
+}
+
+/** A roll for a card: nothing but the notes. */
+export function smallRoll(candidate, length) {
+  const { notes } = candidate.melody, [low, high] = span(notes), height = high - low + 1;
+  const box = draw("svg", { class: "small", viewBox: `0 0 ${Math.max(length, 1)} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
+  notes.forEach((note, number) => {
+    for (const pitch of note.pitches) {
+      box.append(draw("rect", { x: note.onset, y: high - pitch, width: Math.max(note.duration - 1.5, 1), height: 1, class: number < candidate.primer_notes ? "primer" : null }));
+    }
+  });
+  return box;
+}
+
+/** The roll of a column; `onMove(tick)` and `onSelect({ first, last } or null)` hear of the hand. */
+export class RollView {
+  constructor({ label, onMove, onSelect }) {
+    this.element = draw("svg", { class: "roll", role: "slider", tabindex: 0, "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 0, "aria-valuenow": 0 });
+    this.onMove = onMove;
+    this.onSelect = onSelect;
+    this.candidate = null;
+    this.tick = 0;
+    this.selection = null;
+    this.element.addEventListener("pointerdown", (event) => this.#grasp(event));
+  }
+
+  /** Show a candidate; `length` leaves room for notes that are still to come. */
+  show(candidate, length = candidate?.melody.length ?? 0) {
+    this.candidate = candidate;
+    this.length = Math.max(length, candidate?.melody.length ?? 0, 1);
+    this.redraw();
+  }
+
+  /** Draw it anew: the room or the colours have changed. */
+  redraw() {
+    const { element, candidate } = this;
+    if (!candidate) {
+      element.replaceChildren();
+      return;
+    }
+    const { melody } = candidate;
+    [this.width, this.height] = [element.clientWidth || 600, element.clientHeight || 120];
+    element.setAttribute("viewBox", `0 0 ${this.width} ${this.height}`);
+    element.setAttribute("aria-valuemax", melody.length);
+    const [low, high] = span(melody.notes), row = (this.height - ABOVE) / (high - low + 1);
+    const y = (pitch) => ABOVE + (high - pitch) * row;
+    const ground = [];
+    for (let pitch = low; pitch <= high; pitch += 1) {
+      if (BLACK.has(((pitch % 12) + 12) % 12)) ground.push(draw("rect", { class: "black-row", x: 0, y: y(pitch), width: this.width, height: row }));
+    }
+    const bars = barsOf({ ...melody, length: this.length });
+    const every = bars.length * 26 > this.width ? 4 : 1;
+    for (const bar of bars) {
+      ground.push(draw("line", { class: "bar-line", x1: this.#x(bar.start), x2: this.#x(bar.start), y1: 0, y2: this.height }));
+      if (bar.number && (bar.number - 1) % every === 0) ground.push(draw("text", { class: "bar-number", x: this.#x(bar.start) + 4, y: 11 }, String(bar.number)));
+    }
+    this.band = draw("rect", { class: "chosen", y: 0, height: this.height, width: 0 });
+    this.notes = melody.notes.map((note, number) => this.#note(note, number, y, row));
+    this.line = draw("line", { class: "cursor-line", y1: 0, y2: this.height });
+    element.replaceChildren(...ground, this.band, ...this.notes, this.line);
+    this.select(this.selection);
+    this.moveTo(this.tick);
+  }
+
+  #note(note, number, y, row) {
+    const { kind, mark } = colourOf(this.candidate, number);
+    const group = draw("g", { class: `note ${kind || (number < this.candidate.primer_notes ? "primer" : "plain")}`, data: { note: number, onset: note.onset, pitches: note.pitches.join(" ") } });
+    for (const pitch of note.pitches) {
+      group.append(draw("rect", { x: this.#x(note.onset) + 0.5, y: y(pitch) + 0.5, width: Math.max(this.#x(note.onset + note.duration) - this.#x(note.onset) - 1.5, 1.5), height: Math.max(row - 1, 2), rx: Math.min(row / 3, 3), fill: "currentColor" }));
+    }
+    if (mark) group.append(draw("text", { class: "mark", x: this.#x(note.onset) + 5, y: Math.max(y(note.pitches.at(-1)) - 2, 10) }, mark));
+    return group;
+  }
+
+  #x(tick) {
+    return (tick / this.length) * this.width;
+  }
+
+  /** Move the cursor to a tick. */
+  moveTo(tick) {
+    this.tick = tick;
+    const { melody } = this.candidate ?? {};
+    if (!melody) return;
+    const x = Math.min(Math.max(this.#x(tick), 1), this.width - 1);
+    this.line.setAttribute("x1", x);
+    this.line.setAttribute("x2", x);
+    const number = noteAt(melody, tick), note = melody.notes[number];
+    if (this.sounding !== number) {
+      this.element.setAttribute("aria-valuenow", tick);
+      this.element.setAttribute("aria-valuetext", placeOf(melody, tick) + (note ? `, ${note.pitches.map((pitch) => pitchName(pitch, melody.key)).join(" ")}` : ""));
+    }
+    this.sounding = number;
+  }
+
+  /** Show which bars are chosen. */
+  select(selection) {
+    this.selection = selection;
+    if (!this.candidate) return;
+    const bars = selection ? barsOf(this.candidate.melody).filter((bar) => bar.number >= selection.first && bar.number <= selection.last) : [];
+    this.band.setAttribute("x", bars.length ? this.#x(bars[0].start) : 0);
+    this.band.setAttribute("width", bars.length ? this.#x(bars.at(-1).end) - this.#x(bars[0].start) : 0);
+  }
+
+  #grasp(event) {
+    if (!this.candidate || event.button) return;
+    const { melody } = this.candidate, box = this.element.getBoundingClientRect();
+    const tickAt = (x) => Math.min(Math.max(((x - box.left) / box.width) * this.length, 0), melody.length - 1);
+    const from = event.clientX, first = barAt(melody, tickAt(from)).number;
+    let isDrag = event.shiftKey;
+    const move = (moved) => {
+      isDrag ||= Math.abs(moved.clientX - from) > DRAG;
+      if (!isDrag) return;
+      const here = barAt(melody, tickAt(moved.clientX)).number;
+      this.onSelect({ first: Math.min(first, here), last: Math.max(first, here) });
+    };
+    const end = (ended) => {
+      this.element.removeEventListener("pointermove", move);
+      this.element.removeEventListener("pointerup", end);
+      this.element.removeEventListener("pointercancel", end);
+      if (ended.type === "pointercancel") return;
+      if (isDrag) {
+        move(ended);
+        return;
+      }
+      this.onSelect(null);
+      this.onMove(Math.floor(tickAt(ended.clientX) / 6) * 6);
+    };
+    this.element.setPointerCapture(event.pointerId);
+    this.element.addEventListener("pointermove", move);
+    this.element.addEventListener("pointerup", end);
+    this.element.addEventListener("pointercancel", end);
+  }
+}
