@@ -19,10 +19,10 @@ import music21
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cantilena.data import BUILTINS, SPLITS, Corpus, Entry, Manifest, Skipped, copies_and_relatives, split_by_piece
+from cantilena.data import BUILTINS, SPLITS, Corpus, Entry, Manifest, Skipped, duplicates_and_variants, split_by_piece
 from cantilena.data.manifest import NEAR_DUPLICATE
 from cantilena.data.split import FRACTIONS
-from cantilena.runtime import Failure, bounded_map, progress, whole_file, write_text
+from cantilena.runtime import Failure, atomic_file, bounded_map, progress, write_text
 from corpus_sources import BUNDLED, SOURCES, Gathered, gather, transcribers
 
 DATA = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "data" / "shipped"
@@ -34,7 +34,7 @@ def main() -> None:
     """Gather, choose, split, write."""
     entries, skipped = _gathered()
     entries, copies = _without_copies(entries)
-    corpus = Corpus.of(
+    corpus = Corpus.from_entries(
         entries,
         Manifest(
             name="tunes",
@@ -45,7 +45,7 @@ def main() -> None:
             versions={"music21": music21.__version__, "pyarrow": pa.__version__},
         ),
     )
-    with whole_file(DATA / "tunes.parquet") as draft:
+    with atomic_file(DATA / "tunes.parquet") as draft:
         pq.write_table(
             corpus.described_table(), draft, compression="zstd", compression_level=19, write_statistics=False
         )
@@ -77,7 +77,7 @@ def _gathered() -> Gathered:
 
 def _without_copies(entries: Sequence[Entry]) -> Gathered:
     """The entries that are no near-duplicates, in their splits; and those that are."""
-    copies, links = copies_and_relatives(entry.melody for entry in entries)
+    copies, links = duplicates_and_variants(entry.melody for entry in entries)
     pieces = [entry.piece for entry in entries]
     kept = [index for index in range(len(entries)) if index not in copies]
     for seed in range(1000):

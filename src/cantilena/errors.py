@@ -78,7 +78,7 @@ class MissingError(CantilenaError):
     """An optional library is not installed; the hint holds the command that installs it."""
 
 
-def near_names(asked: str, known: Collection[str], kind: str) -> str:
+def unknown_name_hint(asked: str, known: Collection[str], kind: str) -> str:
     """A hint for a name that nobody knows.
 
     Args:
@@ -87,9 +87,9 @@ def near_names(asked: str, known: Collection[str], kind: str) -> str:
         kind: what these are, as "the rules".
 
     Example:
-        >>> near_names("tonik", ["key", "tonic"], "the rules")
+        >>> unknown_name_hint("tonik", ["key", "tonic"], "the rules")
         'did you mean tonic? the rules: key, tonic'
-        >>> near_names("tonik", [], "the rules")
+        >>> unknown_name_hint("tonik", [], "the rules")
         'the rules: none'
     """
     listed = list(known)

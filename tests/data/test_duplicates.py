@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cantilena.data.duplicates import FEWEST, THRESHOLD, copies_and_relatives, fingerprints, near_duplicates
+from cantilena.data.duplicates import FEWEST, THRESHOLD, duplicates_and_variants, fingerprints, near_duplicates
 from cantilena.music import Melody
 
 
@@ -92,7 +92,7 @@ def test_relatives_are_kept_and_linked() -> None:
     rng = np.random.default_rng(6)
     tune, other = walk(rng, 80), walk(rng, 80)
     setting = tune.until(tune.length // 2).then(walk(rng, 45))
-    copies, links = copies_and_relatives([tune, other, setting, other.transposed(2)])
+    copies, links = duplicates_and_variants([tune, other, setting, other.transposed(2)])
     assert copies == {3: 1}
     assert links == [(3, 1), (2, 0)]
 

@@ -24,7 +24,7 @@ def corpus() -> Corpus:
         Skipped("c.mid", "near-duplicate of d.mid"),
         *(Skipped(f"e{number}.mid", "no notes") for number in range(5)),
     )
-    return Corpus.of(entries, Manifest("mine", read=3, skipped=skipped, ignored={".txt": 1000}))
+    return Corpus.from_entries(entries, Manifest("mine", read=3, skipped=skipped, ignored={".txt": 1000}))
 
 
 def test_json_has_the_promised_keys() -> None:

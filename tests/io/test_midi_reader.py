@@ -137,7 +137,7 @@ def test_tempo_meter_key_title_and_names():
     assert score.tempos == ((0, 120.0), (960, 60.0))
     assert score.meters == ((0, Meter(3, 8)),)
     assert score.keys == ((0, Key.parse("C minor")),)
-    assert not score.keys_are_meant
+    assert not score.keys_are_explicit
     assert [(part.name, part.is_drums, part.track) for part in score.parts] == [("kit", True, 1), ("Mélodie", False, 2)]
 
 

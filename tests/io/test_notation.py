@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cantilena.errors import UsageError
 from cantilena.io.engraving.engraving import line_breaks
 from cantilena.io.engraving.notation import Symbol, best_clef, notated, voice
-from cantilena.io.engraving.spelling import spelled
+from cantilena.io.engraving.spelling import spell_pitch
 from cantilena.music import Key, Melody, Meter, Note
 
 METERS = ["4/4", "3/4", "2/4", "2/2", "6/8", "9/8", "12/8", "3/8", "5/8", "7/8", "5/4", "6/4", "3/2", "5/16", "1/32"]
@@ -195,7 +195,7 @@ def test_beams_show_the_beat(meter: str, durations: list[int], expected: str) ->
 )
 def test_pitches_are_spelled_by_key(key: str, names: str) -> None:
     expected = [name.replace("𝄪", "♯♯") for name in names.split()]
-    assert [spelled(pitch, Key.parse(key)).name[:-1] for pitch in range(60, 72)] == expected
+    assert [spell_pitch(pitch, Key.parse(key)).name[:-1] for pitch in range(60, 72)] == expected
 
 
 @given(
@@ -204,7 +204,7 @@ def test_pitches_are_spelled_by_key(key: str, names: str) -> None:
     st.none() | st.integers(0, 127),
 )
 def test_every_spelling_sounds_as_the_pitch(pitch: int, key: Key, following: int | None) -> None:
-    spelling = spelled(pitch, key, following)
+    spelling = spell_pitch(pitch, key, following)
     naturals = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
     assert naturals[spelling.step] + spelling.alter + 12 * (spelling.octave + 1) == pitch
     assert abs(spelling.alter) <= 1 or (key.mode == "minor" and pitch % 12 == (key.tonic - 1) % 12)
@@ -212,10 +212,10 @@ def test_every_spelling_sounds_as_the_pitch(pitch: int, key: Key, following: int
 
 @given(st.builds(Key, st.integers(0, 11), st.sampled_from(["major", "minor"])))
 def test_a_scale_takes_seven_letters_and_no_accidentals(key: Key) -> None:
-    from cantilena.io.engraving.spelling import altered_by_signature
+    from cantilena.io.engraving.spelling import signature_alterations
 
-    spellings = [spelled(60 + pitch_class, key) for pitch_class in key.pitch_classes]
-    assert {one.step: one.alter for one in spellings} == altered_by_signature(key.fifths)
+    spellings = [spell_pitch(60 + pitch_class, key) for pitch_class in key.pitch_classes]
+    assert {one.step: one.alter for one in spellings} == signature_alterations(key.fifths)
 
 
 def test_clefs_follow_the_range() -> None:
@@ -258,6 +258,6 @@ def test_the_tones_of_any_mode_need_no_accidental(mode: str) -> None:
         key = Key(tonic, mode)  # type: ignore[arg-type]
         sharps, flats = "FCGDAEB"[: max(key.fifths, 0)], "BEADGCF"[: max(-key.fifths, 0)]
         for pitch_class in key.pitch_classes:
-            written = spelled(60 + pitch_class, key)
+            written = spell_pitch(60 + pitch_class, key)
             signed = 1 if written.step in sharps else -1 if written.step in flats else 0
             assert written.alter == signed, (key.name, written.name)

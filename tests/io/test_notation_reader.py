@@ -81,14 +81,14 @@ def test_musicxml(music21):
     assert (score.title, score.pickup, score.lost) == ("Piece", Q, 1)
     assert score.meters == ((0, Meter(3, 4)),)
     assert score.keys == ((0, Key.parse("E minor")),)
-    assert score.keys_are_meant
+    assert score.keys_are_explicit
     assert part.name == "Part 0"
 
 
 def test_a_key_without_mode_is_not_meant(music21):
     (score,) = read_notation(xml(MELODY, key="<key><fifths>-2</fifths></key>").encode(), ".xml")
     assert score.keys == ((0, Key.parse("Bb major")),)
-    assert not score.keys_are_meant
+    assert not score.keys_are_explicit
 
 
 def test_a_transposing_instrument_sounds_as_played(music21):

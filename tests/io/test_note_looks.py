@@ -5,13 +5,18 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree
 
-from cantilena.io import NoteLook, score_svg, score_with_timemap
+from cantilena.io import NoteAnnotation, score_svg, score_with_timemap
 from cantilena.music import Melody
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 TUNE = Melody.of([(60, 6), (62, 6), (64, 6), (65, 6), (67, 120), (None, 24), (72, 24)])
-LOOKS = {0: NoteLook("+12", "gain"), 1: NoteLook("−100", "loss"), 4: NoteLook("+3", "gain"), 5: NoteLook("0")}
+LOOKS = {
+    0: NoteAnnotation("+12", "gain"),
+    1: NoteAnnotation("−100", "loss"),
+    4: NoteAnnotation("+3", "gain"),
+    5: NoteAnnotation("0"),
+}
 
 
 def notes(svg: str) -> list[ElementTree.Element]:
@@ -23,12 +28,12 @@ def words(note: ElementTree.Element) -> ElementTree.Element | None:
 
 
 def test_each_note_gets_its_class_and_the_first_of_tied_heads_the_words() -> None:
-    engraving = score_with_timemap(TUNE, looks=LOOKS)
+    engraving = score_with_timemap(TUNE, annotations=LOOKS)
     drawn = {one.attrib["id"]: one for one in notes(engraving.svg)}
     assert len(drawn) == len(engraving.timemap) == 7  # the long note is written as two that are tied
     seen: set[int] = set()
     for head in engraving.timemap:
-        note, look = drawn[head.id], LOOKS.get(head.note, NoteLook())
+        note, look = drawn[head.id], LOOKS.get(head.note, NoteAnnotation())
         assert note.get("data-note") == (str(head.note) if head.note in LOOKS else None)
         assert note.get("class") == f"note {look.kind}".strip()
         text = words(note)
@@ -53,11 +58,11 @@ def test_words_stand_in_the_middle_under_their_heads_on_one_line() -> None:
 
 
 def score_svg_with_looks(**options: str) -> str:
-    return score_with_timemap(TUNE, looks=LOOKS, **options).svg  # type: ignore[arg-type]
+    return score_with_timemap(TUNE, annotations=LOOKS, **options).svg  # type: ignore[arg-type]
 
 
 def test_room_is_made_for_wide_words() -> None:
-    wide = {index: NoteLook("−100.25") for index in range(4)}
+    wide = {index: NoteAnnotation("−100.25") for index in range(4)}
 
     def distance(svg: str) -> float:
         xs = [
@@ -67,19 +72,23 @@ def test_room_is_made_for_wide_words() -> None:
         ]
         return xs[1] - xs[0]
 
-    assert distance(score_with_timemap(TUNE, looks=wide).svg) > distance(score_with_timemap(TUNE).svg) + 200
+    assert distance(score_with_timemap(TUNE, annotations=wide).svg) > distance(score_with_timemap(TUNE).svg) + 200
 
 
 def test_styles_are_added_and_nothing_changes_without_looks() -> None:
     assert ".gain { color: teal; }" in score_svg_with_looks(style=".gain { color: teal; }")
     assert score_with_timemap(TUNE).svg == score_svg(TUNE)
-    assert score_with_timemap(TUNE, looks={}).svg == score_svg(TUNE)
+    assert score_with_timemap(TUNE, annotations={}).svg == score_svg(TUNE)
     assert score_svg_with_looks() == score_svg_with_looks()
 
 
 def test_hostile_words_do_no_harm() -> None:
-    looks = {0: NoteLook("</text><script>\x00&", 'a" onclick="x'), 1: NoteLook("\x00"), 99: NoteLook("nobody")}
-    svg = score_with_timemap(TUNE, looks=looks).svg
+    annotations = {
+        0: NoteAnnotation("</text><script>\x00&", 'a" onclick="x'),
+        1: NoteAnnotation("\x00"),
+        99: NoteAnnotation("nobody"),
+    }
+    svg = score_with_timemap(TUNE, annotations=annotations).svg
     first, second, *_ = notes(svg)
     text = words(first)
     assert text is not None

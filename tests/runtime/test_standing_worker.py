@@ -12,23 +12,23 @@ from typing import Any
 
 import pytest
 
-from cantilena.runtime import Failure, StandingWorker
+from cantilena.runtime import Failure, Worker
 
-Asked = StandingWorker[Any, Any]
+Asked = Worker[Any, Any]
 
 
 @pytest.fixture
 def worker() -> Any:
-    worker: Asked = StandingWorker(operator.call, seconds=1.0, memory=2**28)
+    worker: Asked = Worker(operator.call, seconds=1.0, memory=2**28)
     yield worker
     worker.close()
 
 
 def test_one_process_answers_one_item_after_another(worker: Asked) -> None:
     worker.start()
-    assert len({worker.ask(os.getpid) for _ in range(5)}) == 1
-    assert worker.ask(partial(len, b"x" * 10**7)) == 10**7
-    assert len(worker.ask(partial(bytes, 10**7))) == 10**7
+    assert len({worker.run(os.getpid) for _ in range(5)}) == 1
+    assert worker.run(partial(len, b"x" * 10**7)) == 10**7
+    assert len(worker.run(partial(bytes, 10**7))) == 10**7
 
 
 @pytest.mark.parametrize(
@@ -43,33 +43,33 @@ def test_one_process_answers_one_item_after_another(worker: Asked) -> None:
 def test_what_costs_the_process_is_a_failure_and_the_next_one_is_answered(
     worker: Asked, costly: Any, word: str
 ) -> None:
-    first = worker.ask(os.getpid)
-    outcome = worker.ask(costly)
+    first = worker.run(os.getpid)
+    outcome = worker.run(costly)
     assert isinstance(outcome, Failure)
     assert word in outcome.reason
-    assert worker.ask(os.getpid) not in (first, os.getpid())
+    assert worker.run(os.getpid) not in (first, os.getpid())
 
 
 def test_a_process_that_died_while_nobody_asked_is_replaced(worker: Asked) -> None:
-    first = worker.ask(os.getpid)
+    first = worker.run(os.getpid)
     os.kill(first, signal.SIGKILL)
     time.sleep(0.2)
-    assert worker.ask(partial(len, "four")) == 4
+    assert worker.run(partial(len, "four")) == 4
 
 
 def test_what_is_no_longer_wanted_is_ended(worker: Asked) -> None:
-    worker.ask(os.getpid)
+    worker.run(os.getpid)
     began = time.monotonic()
-    outcome = worker.ask(partial(time.sleep, 60), lambda: time.monotonic() - began < 0.2)
+    outcome = worker.run(partial(time.sleep, 60), lambda: time.monotonic() - began < 0.2)
     assert isinstance(outcome, Failure)
     assert time.monotonic() - began < 0.9
-    assert worker.ask(partial(len, "four")) == 4
+    assert worker.run(partial(len, "four")) == 4
 
 
 def test_threads_wait_for_each_other(worker: Asked) -> None:
     answers: list[int] = []
     threads = [
-        threading.Thread(target=lambda n=n: answers.append(worker.ask(partial(len, b"x" * n)))) for n in range(20)
+        threading.Thread(target=lambda n=n: answers.append(worker.run(partial(len, b"x" * n)))) for n in range(20)
     ]
     for thread in threads:
         thread.start()
@@ -79,9 +79,9 @@ def test_threads_wait_for_each_other(worker: Asked) -> None:
 
 
 def test_closing_ends_the_process_and_whoever_waits_for_it(worker: Asked) -> None:
-    process = worker.ask(os.getpid)
+    process = worker.run(os.getpid)
     outcomes: list[Any] = []
-    thread = threading.Thread(target=lambda: outcomes.append(worker.ask(partial(time.sleep, 60))))
+    thread = threading.Thread(target=lambda: outcomes.append(worker.run(partial(time.sleep, 60))))
     thread.start()
     time.sleep(0.2)
     began = time.monotonic()
@@ -89,6 +89,6 @@ def test_closing_ends_the_process_and_whoever_waits_for_it(worker: Asked) -> Non
     thread.join(5)
     assert time.monotonic() - began < 0.9
     assert isinstance(outcomes[0], Failure)
-    assert isinstance(worker.ask(os.getpid), Failure)
+    assert isinstance(worker.run(os.getpid), Failure)
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)

@@ -94,7 +94,7 @@ def near_duplicates(melodies: Iterable[Melody], threshold: float = THRESHOLD) ->
     return _likeness(_rarest_first([fingerprints(melody) for melody in melodies]), threshold)
 
 
-def copies_and_relatives(melodies: Iterable[Melody]) -> tuple[dict[int, int], list[tuple[int, int]]]:
+def duplicates_and_variants(melodies: Iterable[Melody]) -> tuple[dict[int, int], list[tuple[int, int]]]:
     """Near-duplicates, and the pairs of melodies that must fall in one split.
 
     Args:

@@ -19,7 +19,7 @@ from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, Tempo, 
 
 
 @dataclass(frozen=True, slots=True)
-class Extracted:
+class ExtractedMelody:
     """A melody taken from a score, and what taking it cost.
 
     Args:
@@ -38,7 +38,7 @@ class Extracted:
     trouble: str = ""
 
 
-def extract(path: Path, options: ReadOptions) -> list[Extracted]:
+def extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
     """Read a file and take what the options ask from each score in it.
 
     To be called in a worker process: parsers of foreign files may crash. The melodies' source is the file's name.
@@ -54,7 +54,7 @@ def extract(path: Path, options: ReadOptions) -> list[Extracted]:
         ScoreError: nothing in it can be used, with the reason.
         MissingError: it needs an optional library.
     """
-    taken: list[Extracted] = []
+    taken: list[ExtractedMelody] = []
     scores = read_score(path)
     for score in scores:
         try:
@@ -62,7 +62,7 @@ def extract(path: Path, options: ReadOptions) -> list[Extracted]:
         except ScoreError as error:
             if len(scores) == 1:
                 raise
-            taken.append(Extracted(Melody((), title=score.title, source=path.name), trouble=error.text))
+            taken.append(ExtractedMelody(Melody((), title=score.title, source=path.name), trouble=error.text))
     if not any(extracted.melody.sounding for extracted in taken):
         raise ScoreError(f"none of its {len(taken)} tunes can be used: {taken[0].trouble}")
     return taken
@@ -94,7 +94,7 @@ read = read_melody
 """The name that this function has at the root: `cantilena.read`."""
 
 
-def melody_of(score: Score, options: ReadOptions) -> Extracted:
+def extract_melody(score: Score, options: ReadOptions) -> ExtractedMelody:
     """The melody line of a score: one note at a time.
 
     The parts that hold it are chosen (`melody_parts`), cut, and their top line is taken (`top_line`). The cut comes
@@ -115,14 +115,14 @@ def melody_of(score: Score, options: ReadOptions) -> Extracted:
     onsets, ends = (nearest_ticks(times, score.resolution) for times in (notes.onset, notes.end))
     spans = zip(onsets.tolist(), np.maximum(ends, onsets + 1).tolist(), notes.pitch.tolist(), strict=True)
     line = top_line(list(spans), meter.ticks_per_bar)
-    return Extracted(
+    return ExtractedMelody(
         _melody(score, (Note((pitch,), onset, end - onset) for onset, end, pitch in line), options),
         rounded=notes.off_ticks(score.resolution),
         dropped=len(everything.onset) - len(line) + score.lost,
     )
 
 
-def chords_of(score: Score, options: ReadOptions) -> Extracted:
+def extract_chords(score: Score, options: ReadOptions) -> ExtractedMelody:
     """All notes and chords of a score, percussion apart.
 
     Args:
@@ -138,19 +138,19 @@ def chords_of(score: Score, options: ReadOptions) -> Extracted:
     _check(score, notes)
     if options.reading == "paper":
         reading = paper_reading(score, cut / score.resolution * TICKS_PER_QUARTER)
-        return Extracted(_melody(score, reading.notes, options), rounded=reading.rounded, dropped=score.lost)
+        return ExtractedMelody(_melody(score, reading.notes, options), rounded=reading.rounded, dropped=score.lost)
     struck = chords(notes.spans(), score.resolution)
-    return Extracted(
+    return ExtractedMelody(
         _melody(score, struck, options),
         rounded=notes.off_ticks(score.resolution),
         dropped=len(notes.onset) - sum(len(chord.pitches) for chord in struck) + score.lost,
     )
 
 
-def _taken(score: Score, options: ReadOptions, source: str) -> Extracted:
+def _taken(score: Score, options: ReadOptions, source: str) -> ExtractedMelody:
     if score.trouble:
         raise ScoreError(score.trouble)
-    extracted = melody_of(score, options) if options.voice == "melody" else chords_of(score, options)
+    extracted = extract_melody(score, options) if options.voice == "melody" else extract_chords(score, options)
     return replace(extracted, melody=replace(extracted.melody, source=source))
 
 
@@ -250,7 +250,7 @@ def _key(score: Score, options: ReadOptions) -> Key | None:
     and C major says nothing.
     """
     first = score.keys[0][1] if score.keys else None
-    if first is not None and (score.keys_are_meant or first.mode == "minor"):
+    if first is not None and (score.keys_are_explicit or first.mode == "minor"):
         return first
     durations = np.zeros(12)
     for part in score.parts:

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from cantilena.data.columns import Entry
-from cantilena.data.duplicates import copies_and_relatives
-from cantilena.data.extraction import Extracted, extract
+from cantilena.data.duplicates import duplicates_and_variants
+from cantilena.data.extraction import ExtractedMelody, extract
 from cantilena.data.find_scores import Found, find_scores
 from cantilena.data.manifest import NEAR_DUPLICATE, Manifest, Skipped
 from cantilena.data.options import ReadOptions
@@ -20,7 +20,7 @@ from cantilena.data.split import split_by_piece, work_of
 from cantilena.data.store import Corpus
 from cantilena.errors import CorpusError
 from cantilena.io import READABLE
-from cantilena.runtime import Failure, bounded_map, generator, options_record, progress, say, versions
+from cantilena.runtime import Failure, bounded_map, generator, log, options_record, progress, versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class _Tune:
 
     source: str
     piece: str
-    extracted: Extracted
+    extracted: ExtractedMelody
 
 
 def read_folder(
@@ -68,7 +68,7 @@ def read_folder(
     if not tunes:
         raise _nothing(folder, found, skipped)
     melodies = [tune.extracted.melody for tune in tunes]
-    duplicates, links = ({}, []) if as_is else copies_and_relatives(melodies)
+    duplicates, links = ({}, []) if as_is else duplicates_and_variants(melodies)
     skipped += [Skipped(tunes[copy].source, NEAR_DUPLICATE + tunes[kept].source) for copy, kept in duplicates.items()]
     splits = split_by_piece([tune.piece for tune in tunes], seed=options.seed, links=links)
     kept = [index for index in range(len(tunes)) if index not in duplicates]
@@ -76,7 +76,7 @@ def read_folder(
     if not as_is:
         entries = [replace(entry, split=splits[index]) for entry, index in zip(entries, kept, strict=True)]
     asked = {name: value for name, value in options_record(options).items() if name != "jobs"}
-    return Corpus.of(
+    return Corpus.from_entries(
         entries,
         Manifest(
             name=folder.resolve().name,
@@ -93,7 +93,7 @@ def read_folder(
 def _drawn(files: Sequence[str], most: int | None, seed: int) -> Sequence[str]:
     if most is None or len(files) <= most:
         return files
-    say(f"{len(files):,} scores: {most:,} of them, drawn at random, are read")
+    log(f"{len(files):,} scores: {most:,} of them, drawn at random, are read")
     return [files[row] for row in np.sort(generator(seed, "files").permutation(len(files))[:most])]
 
 
@@ -101,7 +101,7 @@ def _read(
     folder: Path, files: Sequence[str], options: ReadOptions, *, quiet: bool
 ) -> tuple[list[_Tune], list[Skipped]]:
     """The melodies of all files in the order of the files, and the files without any."""
-    outcomes: list[list[Extracted] | Failure] = [Failure("it was not read")] * len(files)
+    outcomes: list[list[ExtractedMelody] | Failure] = [Failure("it was not read")] * len(files)
     with progress("Reading scores", total=len(files), unit="files", quiet=quiet) as bar:
         for index, outcome in bounded_map(
             partial(extract, options=options),

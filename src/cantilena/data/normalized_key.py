@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cantilena.music import Key, Melody, find_key
 
 
-def in_plain_key(melody: Melody, *, low: int, high: int) -> Melody:
+def normalize_key(melody: Melody, *, low: int, high: int) -> Melody:
     """The melody transposed to C major or A minor, in the octave that leaves the fewest notes outside a range.
 
     Args:
@@ -24,14 +24,14 @@ def in_plain_key(melody: Melody, *, low: int, high: int) -> Melody:
 
     Example:
         >>> tune = Melody.of([(67, 24), (71, 24), (74, 48)])
-        >>> [note.name for note in in_plain_key(tune, low=48, high=83).notes]
+        >>> [note.name for note in normalize_key(tune, low=48, high=83).notes]
         ['C5', 'E5', 'G5']
     """
     key = melody.key or find_key(melody)
     pitches = [pitch for note in melody.sounding for pitch in note.pitches]
     if not pitches:
         return melody
-    semitones = semitones_to_plain(pitches, key, low=low, high=high)
+    semitones = semitones_to_normalized(pitches, key, low=low, high=high)
     if min(pitches) + semitones >= 0 and max(pitches) + semitones <= 127:
         return melody.transposed(semitones)
     notes = [replace(note, pitches=tuple(_inside(p + semitones) for p in note.pitches)) for note in melody.notes]
@@ -43,7 +43,9 @@ def _inside(pitch: int) -> int:
     return pitch % 12 if pitch < 0 else pitch - 12 * -((127 - pitch) // 12) if pitch > 127 else pitch
 
 
-def semitones_to_plain(pitches: Sequence[int] | NDArray[np.integer], key: Key | None, *, low: int, high: int) -> int:
+def semitones_to_normalized(
+    pitches: Sequence[int] | NDArray[np.integer], key: Key | None, *, low: int, high: int
+) -> int:
     """How far to move pitches so that they stand in C major or A minor, in the octave that fits.
 
     Args:
@@ -54,7 +56,7 @@ def semitones_to_plain(pitches: Sequence[int] | NDArray[np.integer], key: Key | 
 
     Example:
         >>> from cantilena.music import Key
-        >>> semitones_to_plain([67, 71, 74], Key.parse("G major"), low=48, high=83)
+        >>> semitones_to_normalized([67, 71, 74], Key.parse("G major"), low=48, high=83)
         5
     """
     interval = key.interval_to(key.plain) if key else 0

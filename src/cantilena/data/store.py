@@ -31,7 +31,7 @@ from cantilena.data.columns import (
 from cantilena.data.manifest import MANIFEST_KEY, Manifest
 from cantilena.errors import CorpusError, UsageError
 from cantilena.music import Key, Melody, Meter, Note, Tempo
-from cantilena.runtime import whole_file
+from cantilena.runtime import atomic_file
 
 _DIGEST = b"cantilena.sha256"
 _MAGIC = b"ARROW1"
@@ -47,7 +47,7 @@ class Corpus:
 
     Example:
         >>> tunes = [Entry(Melody.of([(60 + k, 24), (62, 24)], title=f"Tune {k}"), piece=str(k)) for k in range(3)]
-        >>> corpus = Corpus.of(tunes, Manifest("three tunes"))
+        >>> corpus = Corpus.from_entries(tunes, Manifest("three tunes"))
         >>> len(corpus), corpus[1].title, corpus.notes
         (3, 'Tune 1', 6)
     """
@@ -57,7 +57,7 @@ class Corpus:
         self.manifest = manifest
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], manifest: Manifest) -> Self:
+    def from_entries(cls, entries: Sequence[Entry], manifest: Manifest) -> Self:
         """A corpus of some entries, in their order."""
         return cls(table_of(entries), manifest)
 
@@ -102,7 +102,7 @@ class Corpus:
         """
         if not len(self):
             raise CorpusError("there is no melody to save", "choose a larger part of the corpus")
-        with whole_file(path, overwrite=overwrite) as draft, pa.OSFile(str(draft), "wb") as sink:
+        with atomic_file(path, overwrite=overwrite) as draft, pa.OSFile(str(draft), "wb") as sink:
             table = self.described_table()
             with pa.ipc.new_file(sink, table.schema) as writer:
                 writer.write_table(table.combine_chunks())

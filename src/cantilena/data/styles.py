@@ -34,8 +34,8 @@ class Styles:
     Example:
         >>> from cantilena.data import Entry, Manifest
         >>> from cantilena.music import Melody
-        >>> corpus = Corpus.of([Entry(Melody.of([(60 + k, 24)]), piece=str(k)) for k in range(3)], Manifest("three"))
-        >>> styles = Styles.of(corpus, ["low", "high", ""], {"low": "deep", "high": "shrill"})
+        >>> corpus = Corpus.from_entries([Entry(Melody.of([(60 + k, 24)]), piece=str(k)) for k in range(3)], Manifest("three"))
+        >>> styles = Styles.from_names(corpus, ["low", "high", ""], {"low": "deep", "high": "shrill"})
         >>> styles.column(corpus), len(styles.where(corpus, "high"))
         (['low', 'high', ''], 1)
     """
@@ -45,7 +45,7 @@ class Styles:
     of_melody: Mapping[str, str]
 
     @classmethod
-    def of(cls, corpus: Corpus, names: list[str], words: Mapping[str, str]) -> Self:
+    def from_names(cls, corpus: Corpus, names: list[str], words: Mapping[str, str]) -> Self:
         """The styles of a corpus from the name of each melody's, "" where it has none."""
         of_melody = {content: name for content, name in zip(corpus.column("sha256"), names, strict=True) if name}
         return cls(corpus.manifest.name, dict(words), of_melody)

@@ -5,7 +5,7 @@ from .engraving.engraving import score_with_timemap as score_with_timemap
 from .engraving.piano_roll import piano_roll_svg as piano_roll_svg
 from .midi.writer import midi_bytes as midi_bytes
 from .notation.abc_writer import abc as abc
-from .notation.musicxml_writer import NoteLook as NoteLook
+from .notation.musicxml_writer import NoteAnnotation as NoteAnnotation
 from .notation.musicxml_writer import musicxml as musicxml
 from .reader import MIDI as MIDI
 from .reader import READABLE as READABLE
@@ -15,7 +15,7 @@ from .score import Part as Part
 from .score import Score as Score
 from .sheet import sheet_html as sheet_html
 from .sound.performance import Performance as Performance
-from .sound.performance import performed as performed
+from .sound.performance import perform as perform
 from .sound.piano import render as render
 from .sound.piano import render_note as render_note
 from .sound.wav_writer import sound_bytes as sound_bytes

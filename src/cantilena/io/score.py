@@ -61,7 +61,7 @@ class Score:
     tempos: tuple[tuple[int, float], ...] = ((0, 120.0),)
     meters: tuple[tuple[int, Meter], ...] = ()
     keys: tuple[tuple[int, Key], ...] = ()
-    keys_are_meant: bool = True
+    keys_are_explicit: bool = True
     pickup: int = 0
     title: str = ""
     lost: int = 0

@@ -62,7 +62,7 @@ def write(melody: Melody, path: str | Path, *, overwrite: bool = True, expressiv
         path: where to; its suffix (in any case) says the format: MIDI, MusicXML, an engraved score as SVG, piano sound,
             ABC.
         overwrite: whether a file already there may be replaced.
-        expressive: play it with expression (`performed`) where it is MIDI or sound; a score is the same.
+        expressive: play it with expression (`perform`) where it is MIDI or sound; a score is the same.
 
     Raises:
         UsageError: a suffix of no format that we write, or a melody that the format cannot hold.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from cantilena.io import NoteLook, piano_roll_svg, render_note, score_with_timemap, sound_bytes
+from cantilena.io import NoteAnnotation, piano_roll_svg, render_note, score_with_timemap, sound_bytes
 from cantilena.io.sound.piano import release_seconds, room_response
 from cantilena.music import TICKS_PER_QUARTER, Melody
 from cantilena.reporting.data import ReportData, SystemMelodies
@@ -67,7 +67,7 @@ def followed(
     melody: Melody,
     *,
     width: int = _SCORE_WIDTH,
-    looks: Mapping[int, NoteLook] | None = None,
+    annotations: Mapping[int, NoteAnnotation] | None = None,
     with_roll: bool = True,
 ) -> dict[str, Any]:
     """A melody's score and roll as SVG, and when its note heads and notes sound, in seconds.
@@ -78,7 +78,7 @@ def followed(
         looks: how its notes look, by their index in `sounding`.
         with_roll: whether the piano roll is wanted.
     """
-    engraving = score_with_timemap(melody, width=width, heading=False, looks=looks)
+    engraving = score_with_timemap(melody, width=width, heading=False, annotations=annotations)
     at = melody.tempo.seconds
     return {
         "seconds": round(melody.seconds, 4),

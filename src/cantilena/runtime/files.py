@@ -18,7 +18,7 @@ from cantilena.errors import InputError, RunError, UsageError
 
 
 @contextmanager
-def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+def atomic_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     """Give a temporary path beside `path`, and move it into place only when the block ends well.
 
     Args:
@@ -32,7 +32,7 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
     Example:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "song.txt"
-        >>> with whole_file(target) as draft:
+        >>> with atomic_file(target) as draft:
         ...     _ = draft.write_text("la")
         >>> target.read_text()
         'la'
@@ -69,7 +69,7 @@ def check_folder(out: Path, *, force: bool = False) -> None:
 
 def write_bytes(path: Path, content: bytes, *, overwrite: bool = True) -> None:
     """Write bytes whole or not at all."""
-    with whole_file(path, overwrite=overwrite) as draft:
+    with atomic_file(path, overwrite=overwrite) as draft:
         draft.write_bytes(content)
 
 
@@ -115,7 +115,7 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
 _MOST_BYTES = 2**20
 
 
-def small_file(path: Path) -> bytes:
+def read_small_file(path: Path) -> bytes:
     """The content of an ordinary file of at most 1 MB, opened so that neither a pipe nor a device makes us wait.
 
     Args:

@@ -13,7 +13,7 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 """What of its environment keeps a process on one thread: where several run, they are what runs in parallel."""
 
 
-def command_of(module: str, *words: str) -> list[str]:
+def python_command(module: str, *words: str) -> list[str]:
     """The command that calls `main` of a module, which finds the words in `sys.argv[1:]`, before other things.
 
     Args:
@@ -21,7 +21,7 @@ def command_of(module: str, *words: str) -> list[str]:
         words: what it is told.
 
     Example:
-        >>> command_of("cantilena.runtime.worker_process", "3", "4")[3:5]
+        >>> python_command("cantilena.runtime.worker_process", "3", "4")[3:5]
         ['3', '4']
     """
     program = f"import sys; sys.path[:] = sys.argv[{len(words) + 1}:]; from {module} import main; main()"

@@ -131,6 +131,6 @@ def tracked(things: Iterable[T], title: str, total: int | None = None, unit: str
             bar.advance()
 
 
-def say(text: str) -> None:
+def log(text: str) -> None:
     """One line to the person who waits, on stderr."""
     print(text, file=sys.stderr, flush=True)  # noqa: T201

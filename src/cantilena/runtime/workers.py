@@ -23,7 +23,7 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, Generic, TypeVar
 
 from cantilena.errors import RunError, UsageError
-from cantilena.runtime.processes import ONE_THREAD, command_of, how_it_ended
+from cantilena.runtime.processes import ONE_THREAD, how_it_ended, python_command
 from cantilena.runtime.worker_process import READY, Failure
 
 Item = TypeVar("Item")
@@ -75,13 +75,13 @@ def bounded_map(
             "give 0 jobs or more, some seconds and a megabyte or more",
         )
     waiting = deque((index, ForkingPickler.dumps(item)) for index, item in enumerate(items))
-    wanted = min(jobs or processors(), len(waiting))
+    wanted = min(jobs or cpu_count(), len(waiting))
     # Pickled here, in the caller's face, so that a lambda is an error at once and not in each worker.
     order = ForkingPickler.dumps((task, seconds, memory))
     return _outcomes(order, waiting, wanted, seconds)
 
 
-def processors() -> int:
+def cpu_count() -> int:
     """How many processors this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
@@ -203,7 +203,7 @@ def _started(items: Connection, results: Connection) -> subprocess.Popen[bytes]:
     pipes = (items.fileno(), results.fileno())
     try:
         return subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
-            command_of("cantilena.runtime.worker_process", *map(str, pipes)),
+            python_command("cantilena.runtime.worker_process", *map(str, pipes)),
             pass_fds=pipes,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # libraries print; the command's own output must stay clean
@@ -228,7 +228,7 @@ _LOOK = 0.1
 _UNWANTED = Failure("it is no longer wanted")
 
 
-class StandingWorker(Generic[Item, Result]):
+class Worker(Generic[Item, Result]):
     """A process that runs a task on one item after another.
 
     Threads may share it; they wait for each other.
@@ -241,8 +241,8 @@ class StandingWorker(Generic[Item, Result]):
 
     Example:
         >>> import math
-        >>> worker = StandingWorker(math.sqrt)
-        >>> worker.ask(4.0), worker.ask(-1.0).reason
+        >>> worker = Worker(math.sqrt)
+        >>> worker.run(4.0), worker.run(-1.0).reason
         (2.0, 'ValueError: math domain error')
         >>> worker.close()
     """
@@ -264,7 +264,7 @@ class StandingWorker(Generic[Item, Result]):
             if not self._is_closed:
                 self._begun()
 
-    def ask(self, item: Item, wanted: Callable[[], bool] = lambda: True) -> Result | Failure:
+    def run(self, item: Item, wanted: Callable[[], bool] = lambda: True) -> Result | Failure:
         """Run the task on an item, and wait for it.
 
         Args:

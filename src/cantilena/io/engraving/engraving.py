@@ -30,7 +30,7 @@ import verovio
 
 from cantilena.errors import UsageError
 from cantilena.io.midi.reader import clock
-from cantilena.io.notation.musicxml_writer import NoteLook, dress, musicxml_with_heads, room_for_words
+from cantilena.io.notation.musicxml_writer import NoteAnnotation, dress, musicxml_with_heads, room_for_words
 from cantilena.io.printable import printable
 from cantilena.music import Melody
 
@@ -348,7 +348,7 @@ def score_with_timemap(
     *,
     width: int = 800,
     heading: bool = True,
-    looks: Mapping[int, NoteLook] | None = None,
+    annotations: Mapping[int, NoteAnnotation] | None = None,
     style: str = "",
 ) -> Engraving:
     """Engrave a melody, and say when each note head sounds, so that a player's cursor can follow.
@@ -367,8 +367,8 @@ def score_with_timemap(
     """
     if not _NARROWEST <= width <= _WIDEST:
         raise UsageError(f"a score {width} pixels wide", f"give a width from {_NARROWEST} to {_WIDEST}")
-    looks = looks or {}
-    words = room_for_words(looks)
+    annotations = annotations or {}
+    words = room_for_words(annotations)
     document, heads = musicxml_with_heads(melody, words=words)
     # Ids carry a hash of the score: the same score gives the same SVG, and two scores can share a page.
     seed = zlib.crc32(f"{width} {heading} {document}".encode()) % 2**31 or 1
@@ -385,8 +385,8 @@ def score_with_timemap(
     document, heads = musicxml_with_heads(melody, prefix, breaks, words)
     layout = {"breaks": "line" if breaks else "auto", "adjustPageWidth": False, "pageWidth": room, "xmlIdSeed": seed}
     pages = _pages(toolkit, document, **layout)
-    for page in pages if looks else ():
-        dress(page.content, heads, looks)
+    for page in pages if annotations else ():
+        dress(page.content, heads, annotations)
     svg = svg_sheet(
         pages,
         width=width,

@@ -8,7 +8,7 @@ from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 from cantilena.errors import UsageError
-from cantilena.io.engraving.spelling import spelled
+from cantilena.io.engraving.spelling import spell_pitch
 from cantilena.io.midi.reader import clock
 from cantilena.io.printable import printable
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Note, Pitch, find_key
@@ -172,7 +172,7 @@ class _Roll:
         x = _KEYBOARD + (left - start) * self.per_tick
         width = max((right - left) * self.per_tick - 0.8, 1.2)
         for pitch in note.pitches:
-            name, y = spelled(pitch, self.key).name, self._y(pitch) + 0.5
+            name, y = spell_pitch(pitch, self.key).name, self._y(pitch) + 0.5
             yield (
                 f'<rect class="note" data-note="{index}" data-onset="{onset:.4f}" data-end="{stop:.4f}" x="{x:.1f}" '
                 f'y="{y:g}" width="{width:.1f}" height="{self.row - 1:g}" rx="2.5" fill="{_FILLS["note"][0]}">'

@@ -51,7 +51,7 @@ def _like(key: Key) -> str:
     return "minor" if key.is_minor else "major"
 
 
-def spelled(pitch: int, key: Key, following: int | None = None) -> Spelling:
+def spell_pitch(pitch: int, key: Key, following: int | None = None) -> Spelling:
     """Write a pitch in a key.
 
     Args:
@@ -60,9 +60,9 @@ def spelled(pitch: int, key: Key, following: int | None = None) -> Spelling:
         following: MIDI number of the note that it moves on to, if any.
 
     Example:
-        >>> spelled(66, Key.parse("C major")).name, spelled(66, Key.parse("C major"), following=65).name
+        >>> spell_pitch(66, Key.parse("C major")).name, spell_pitch(66, Key.parse("C major"), following=65).name
         ('F♯4', 'F♯4')
-        >>> spelled(61, Key.parse("C major")).name, spelled(61, Key.parse("C major"), following=60).name
+        >>> spell_pitch(61, Key.parse("C major")).name, spell_pitch(61, Key.parse("C major"), following=60).name
         ('C♯4', 'D♭4')
     """
     low = _WINDOW[_like(key)]
@@ -84,11 +84,11 @@ def spelled(pitch: int, key: Key, following: int | None = None) -> Spelling:
     return Spelling(step, alter, (pitch - alter - _NATURALS[step]) // 12 - 1)
 
 
-def altered_by_signature(fifths: int) -> dict[str, int]:
+def signature_alterations(fifths: int) -> dict[str, int]:
     """What a key signature does to each letter: 1 sharpens, -1 flattens.
 
     Example:
-        >>> altered_by_signature(-2)
+        >>> signature_alterations(-2)
         {'F': 0, 'C': 0, 'G': 0, 'D': 0, 'A': 0, 'E': -1, 'B': -1}
     """
     return {letter: (index < fifths) - (index >= 7 + fifths) for index, letter in enumerate(_LETTERS)}
@@ -116,7 +116,7 @@ class Accidentals:
     """
 
     def __init__(self, fifths: int) -> None:
-        self._signature = altered_by_signature(fifths)
+        self._signature = signature_alterations(fifths)
         self._in_bar: dict[tuple[str, int], int] = {}
         self._misleading: dict[tuple[str, int], int] = {}
 

@@ -50,7 +50,7 @@ def read_midi(content: bytes) -> Score:
         tempos=tuple(sorted(tempos.items())),
         meters=tuple(sorted(meters.items())),
         keys=tuple(sorted(keys.items())),
-        keys_are_meant=False,
+        keys_are_explicit=False,
         title=_title(outline),
         lost=sum(track.unended for track in outline.tracks),
     )

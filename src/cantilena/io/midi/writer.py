@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from cantilena.errors import UsageError
 from cantilena.io.printable import printable
-from cantilena.io.sound.performance import VELOCITY, performed
+from cantilena.io.sound.performance import VELOCITY, perform
 from cantilena.music import TICKS_PER_QUARTER, Melody, Meter
 
 MIDI_TICKS_PER_QUARTER = 480
@@ -40,7 +40,7 @@ def midi_bytes(melody: Melody, *, velocity: int | Sequence[int] = 80, expressive
     Args:
         melody: the melody; its title becomes the name of the track, its source a text.
         velocity: how hard the keys are struck, 1..127: one for all, or one for each note of `melody.sounding`.
-        expressive: play it as `performed` does: a tempo map, and velocities around the one that is given; velocities
+        expressive: play it as `perform` does: a tempo map, and velocities around the one that is given; velocities
             for each note stay as they are.
 
     Returns:
@@ -54,7 +54,7 @@ def midi_bytes(melody: Melody, *, velocity: int | Sequence[int] = 80, expressive
         '4d 54 68 64 00 00 00 06 00 00 00 01 01 e0'
     """
     if expressive:
-        played = performed(melody, velocity if isinstance(velocity, int) else VELOCITY)
+        played = perform(melody, velocity if isinstance(velocity, int) else VELOCITY)
         melody = replace(melody, tempo=played.tempo)
         velocity = played.velocities if isinstance(velocity, int) else velocity
     if melody.length > _LATEST:

@@ -14,7 +14,7 @@ from itertools import groupby
 
 from cantilena.io.engraving.notation import Bar, Chord, Symbol, notated, voice
 from cantilena.io.engraving.note_values import Triplet
-from cantilena.io.engraving.spelling import Spelling, altered_by_signature, spelled
+from cantilena.io.engraving.spelling import Spelling, signature_alterations, spell_pitch
 from cantilena.io.printable import printable
 from cantilena.music import Key, Melody, find_key
 
@@ -77,7 +77,7 @@ class _Writer:
     def __init__(self, melody: Melody, chords: Sequence[Chord]) -> None:
         self._chords = chords
         self._key = melody.key or find_key(melody) or Key()  # for the spelling; an unknown key has no signature
-        self._signature = altered_by_signature(melody.key.fifths if melody.key else 0)
+        self._signature = signature_alterations(melody.key.fifths if melody.key else 0)
         self._on_line: dict[tuple[str, int], int] = {}
         self._of_letter: dict[str, int] = {}
 
@@ -104,7 +104,7 @@ class _Writer:
         chord = self._chords[symbol.chord]
         tie = "-" if symbol.tied[1] else ""
         heads = [
-            self._head(spelled(pitch, self._key, self._resolution(symbol.chord, pitch))) for pitch in chord.pitches
+            self._head(spell_pitch(pitch, self._key, self._resolution(symbol.chord, pitch))) for pitch in chord.pitches
         ]
         if len(heads) == 1:
             return f"{heads[0]}{length}{tie}"

@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 from cantilena.errors import __version__
 from cantilena.io.engraving.notation import Bar, Chord, Symbol, best_clef, notated, voice
 from cantilena.io.engraving.note_values import Triplet, value_of
-from cantilena.io.engraving.spelling import Accidentals, Spelling, spelled
+from cantilena.io.engraving.spelling import Accidentals, Spelling, spell_pitch
 from cantilena.io.printable import printable
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, find_key
 
@@ -170,7 +170,7 @@ class _Writer:
         for index, (pitch, source) in enumerate(zip(chord.pitches, chord.sources, strict=True)):
             name = f"{self.prefix}{len(self.heads)}"
             self.heads.append(Head(name, source, symbol.start, symbol.start + symbol.duration))
-            spelling = spelled(pitch, self._key, self._resolution(symbol.chord, pitch))
+            spelling = spell_pitch(pitch, self._key, self._resolution(symbol.chord, pitch))
             sign = self._accidentals.sign(spelling, tied=symbol.tied[0])
             if not symbol.tied[0] and sign and spelling.alter == 0:
                 self._naturals.add((symbol.chord, pitch))
@@ -245,7 +245,7 @@ _LETTERS = 270  # how high they are, smaller than the room that verovio leaves f
 
 
 @dataclass(frozen=True, slots=True)
-class NoteLook:
+class NoteAnnotation:
     """What is added to one note of a score.
 
     Args:
@@ -259,13 +259,13 @@ class NoteLook:
     room: str = ""
 
 
-def room_for_words(looks: Mapping[int, NoteLook]) -> dict[int, str]:
+def room_for_words(annotations: Mapping[int, NoteAnnotation]) -> dict[int, str]:
     """Words a letter longer than those that may stand there, by note: room that an engraver leaves under each."""
-    widest = {note: max(printable(look.words), printable(look.room), key=len) for note, look in looks.items()}
+    widest = {note: max(printable(look.words), printable(look.room), key=len) for note, look in annotations.items()}
     return {note: f"{words}–" for note, words in widest.items() if words}
 
 
-def dress(drawing: ElementTree.Element, heads: Sequence[Head], looks: Mapping[int, NoteLook]) -> None:
+def dress(drawing: ElementTree.Element, heads: Sequence[Head], annotations: Mapping[int, NoteAnnotation]) -> None:
     """Give the notes of a drawing their looks: a class, the attribute `data-note`, and words centred under the head.
 
     Args:
@@ -273,16 +273,16 @@ def dress(drawing: ElementTree.Element, heads: Sequence[Head], looks: Mapping[in
         heads: which head shows which note.
         looks: by the index of the note.
     """
-    by_id = {head.id: head.note for head in heads if head.note in looks}
+    by_id = {head.id: head.note for head in heads if head.note in annotations}
     for group in drawing.iter("g"):
         note = by_id.get(group.get("id", ""))
         if note is None or group.get("class") != "note":
             continue
-        group.set("class", f"note {looks[note].kind}".rstrip())
+        group.set("class", f"note {annotations[note].kind}".rstrip())
         group.set("data-note", str(note))
         for verse in group.findall("g[@class='verse']"):
             group.remove(verse)
-            group.append(_centred(verse, group, printable(looks[note].words)))
+            group.append(_centred(verse, group, printable(annotations[note].words)))
 
 
 def _centred(verse: ElementTree.Element, note: ElementTree.Element, words: str) -> ElementTree.Element:

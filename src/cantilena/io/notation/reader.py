@@ -116,7 +116,7 @@ def _taken(stream: Any) -> Score:  # noqa: ANN401  (music21's streams carry no t
         tempos=tuple(sorted(({0: 120.0} | dict(_tempos(staves))).items())),
         meters=tuple(sorted(dict(_meters(first)).items())),
         keys=tuple(sorted((tick, key) for tick, (key, _) in keys.items())),
-        keys_are_meant=bool(keys) and all(is_meant for _, is_meant in keys.values()),
+        keys_are_explicit=bool(keys) and all(is_meant for _, is_meant in keys.values()),
         pickup=_pickup(first),
         title=_title(stream),
         lost=graces,

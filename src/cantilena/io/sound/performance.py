@@ -63,7 +63,7 @@ class Performance:
     seconds: float
 
 
-def performed(melody: Melody, velocity: int = VELOCITY) -> Performance:
+def perform(melody: Melody, velocity: int = VELOCITY) -> Performance:
     """Play a melody with expression.
 
     Args:
@@ -74,7 +74,7 @@ def performed(melody: Melody, velocity: int = VELOCITY) -> Performance:
         The same for the same melody.
 
     Example:
-        >>> played = performed(Melody.of([(60, 24), (62, 24), (64, 24), (65, 24), (67, 48), (60, 48)]))
+        >>> played = perform(Melody.of([(60, 24), (62, 24), (64, 24), (65, 24), (67, 48), (60, 48)]))
         >>> played.velocities
         (75, 79, 85, 87, 93, 71)
         >>> round(played.seconds, 2)  # 4.0 as written

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.io.sound.performance import performed
+from cantilena.io.sound.performance import perform
 from cantilena.io.sound.piano import RATE, VELOCITY, render
 from cantilena.music import Melody
 from cantilena.runtime import write_bytes
@@ -39,7 +39,7 @@ def wav_bytes(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY, exp
         melody: the notes.
         rate: samples a second.
         velocity: how hard the keys are struck, 1 to 127.
-        expressive: play it as `performed` does, with velocities around that one.
+        expressive: play it as `perform` does, with velocities around that one.
 
     Example:
         >>> wav_bytes(Melody.of([(60, 24)]), rate=8_000)[:4]
@@ -47,7 +47,7 @@ def wav_bytes(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY, exp
     """
     if not expressive:
         return sound_bytes(render(melody, rate=rate, velocity=velocity), rate)
-    played = performed(melody, velocity)
+    played = perform(melody, velocity)
     return sound_bytes(render(replace(melody, tempo=played.tempo), rate=rate, velocity=played.velocities), rate)
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cantilena.errors import UsageError
-from cantilena.io import abc, midi_bytes, musicxml, performed, render, render_note, sound_bytes
+from cantilena.io import abc, midi_bytes, musicxml, perform, render, render_note, sound_bytes
 from cantilena.io.midi.reader import clock
 from cantilena.io.sound.piano import RATE, VELOCITY
 from cantilena.music import Melody
@@ -31,7 +31,7 @@ def as_played(melody: Melody, *, expressive: bool) -> tuple[Melody, tuple[int, .
     """
     if not expressive:
         return melody, (VELOCITY,) * len(melody.sounding)
-    performance = performed(melody)
+    performance = perform(melody)
     return replace(melody, tempo=performance.tempo), performance.velocities
 
 
