@@ -3,12 +3,13 @@ from .files import atomic_file as atomic_file
 from .files import check_folder as check_folder
 from .files import json_text as json_text
 from .files import read_json as read_json
+from .files import read_regular_file as read_regular_file
+from .files import read_small_file as read_small_file
 from .files import write_bytes as write_bytes
 from .files import write_json as write_json
 from .files import write_text as write_text
 from .processes import ONE_THREAD as ONE_THREAD
-from .processes import end_in_words as end_in_words
-from .processes import how_it_ended as how_it_ended
+from .processes import describe_exit as describe_exit
 from .processes import python_command as python_command
 from .progress import Progress as Progress
 from .progress import log as log

@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from cantilena.errors import UsageError
 from cantilena.models import Bundle
-from cantilena.runtime import end_in_words, python_command
+from cantilena.runtime import describe_exit, python_command
 from cantilena.server import CrowdedError, UnknownError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.requests import JobRequest
@@ -235,7 +235,7 @@ class Tunings:
             if job.state == "cancelled":
                 return
             if not whole:
-                job.error = job.error or f"the process that tuned it {end_in_words(code)}: start it again"
+                job.error = job.error or f"the process that tuned it {describe_exit(code)}: start it again"
                 job.change("failed")
                 return
             made.finish(job.model, job.facts)

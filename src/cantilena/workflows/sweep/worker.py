@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from cantilena.errors import CantilenaError, RunError
-from cantilena.runtime import ONE_THREAD, how_it_ended, python_command
+from cantilena.runtime import ONE_THREAD, describe_exit, python_command
 from cantilena.workflows.data import Material
 from cantilena.workflows.train.blend import score
 from cantilena.workflows.train.config import fitted, read_material, shape_and_training
@@ -223,7 +223,7 @@ class Worker:
 
     def cause_of_death(self) -> str:
         """How it ended, in words."""
-        return f"its process {how_it_ended(self.process)}"
+        return f"its process {describe_exit(self.process)}"
 
     def _send(self, thing: object) -> None:
         try:
