@@ -14,8 +14,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.io.sound.piano import RATE, Sines, render, string, sum_of
-from cantilena.io.sound.wav_writer import wav_bytes
+from cantilena.io.sound.piano import RATE, Sines, render, string, synthesize
+from cantilena.io.sound.files import wav_bytes
 from cantilena.music import Melody
 
 PITCHES = range(48, 84, 5)
@@ -44,11 +44,11 @@ def seconds_of(work: Callable[[], object]) -> float:
 def main() -> None:
     """Measure and print."""
     notes, samples = [string(pitch, 80) for pitch in PITCHES], SECONDS * RATE
-    error = max(float(np.abs(naive_sum(note, samples, RATE) - sum_of(note, samples, RATE)).max()) for note in notes)
+    error = max(float(np.abs(naive_sum(note, samples, RATE) - synthesize(note, samples, RATE)).max()) for note in notes)
     naive, blocks = [], []
     for _ in range(REPEATS):
         naive.append(seconds_of(lambda: [naive_sum(note, samples, RATE) for note in notes]) / len(notes))
-        blocks.append(seconds_of(lambda: [sum_of(note, samples, RATE) for note in notes]) / len(notes))
+        blocks.append(seconds_of(lambda: [synthesize(note, samples, RATE) for note in notes]) / len(notes))
     print(f"a note of {SECONDS} s, {np.mean([len(note.decay) for note in notes]):.0f} waves:")
     print(f"  one wave after the other  {1e3 * median(naive):7.1f} ms")
     print(f"  by blocks                 {1e3 * median(blocks):7.1f} ms")

@@ -206,7 +206,7 @@ def test_tunes_of_a_book_keep_their_places(tmp_path):
     path.write_text("X:1\nT:A\nK:C\ncdec|\n\nX:2\nT:B\nK:C\nz8|\n\nX:3\nT:C\nK:G\ng4|\n")
     first, silent, last = extract(path, ReadOptions())
     assert [len(extracted.melody.notes) for extracted in (first, silent, last)] == [4, 0, 1]
-    assert silent.trouble == "it has no notes"
+    assert silent.error == "it has no notes"
     assert read_melody(path).title == "A"
     path.write_text("X:1\nT:A\nK:C\nz8|\n\nX:2\nT:B\nK:C\nz8|\n")
     with pytest.raises(ScoreError, match="none of its 2 tunes can be used: it has no notes"):
@@ -218,7 +218,7 @@ def test_a_broken_file_is_named(tmp_path):
     path.write_bytes(b"MThd")
     with pytest.raises(ScoreError) as caught:
         read_melody(path)
-    assert caught.value.text == f"cannot read {path}: it is cut short in its head"
+    assert caught.value.text == f"cannot read {path}: it is cut short in its header"
 
 
 def test_piano_pieces_give_lines(shared):

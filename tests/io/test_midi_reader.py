@@ -53,7 +53,7 @@ REFUSED = {
     "empty": (b"", "it is empty"),
     "text": (b"%PDF-1.7 once upon a time", "it is not a MIDI file"),
     "one byte": (b"M", "it is not a MIDI file"),
-    "head cut short": (GOOD[:11], "it is cut short in its head"),
+    "head cut short": (GOOD[:11], "it is cut short in its header"),
     "track cut short": (GOOD[:-6], "it is cut short in track 1"),
     "a length that lies": (GOOD[:14] + b"MTrk\xff\xff\xff\xff" + GOOD[22:], "it is cut short in track 1"),
     "tracks missing": (b"MThd" + struct.pack(">IHHH", 6, 1, 5, 480) + track(*TUNE), "it is cut short: 1 of its 5"),
@@ -227,10 +227,10 @@ def test_five_thousand_tracks():
 
 
 def test_too_many_tracks_and_notes_are_refused(monkeypatch):
-    monkeypatch.setattr("cantilena.io.midi.outline._MAX_TRACKS", 2)
+    monkeypatch.setattr("cantilena.io.midi.reader._MAX_TRACKS", 2)
     with pytest.raises(ScoreError, match="it has 3 tracks"):
         read_midi(midi(*[track(*TUNE)] * 3))
-    monkeypatch.setattr("cantilena.io.midi.outline._MAX_NOTES", 3)
+    monkeypatch.setattr("cantilena.io.midi.reader._MAX_NOTES", 3)
     with pytest.raises(ScoreError, match="it has 4 notes"):
         read_midi(midi(*[track(*TUNE)] * 2))
 
@@ -249,7 +249,7 @@ def test_files_that_are_no_files_are_refused_at_once(tmp_path):
         (loop, "cannot be opened"),
         (tmp_path / "missing.mid", "cannot be opened: No such file"),
         (tmp_path / "nul\0.mid", "cannot be opened"),
-        (tmp_path / "tune.pdf", "is not how a score's name ends"),
+        (tmp_path / "tune.pdf", "is not a suffix of scores"),
     ):
         with pytest.raises(ScoreError, match=reason):
             read_score(path)

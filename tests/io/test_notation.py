@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
+from cantilena.io.engraving.bars import Symbol, best_clef, notate, voice
 from cantilena.io.engraving.engraving import line_breaks
-from cantilena.io.engraving.notation import Symbol, best_clef, notated, voice
 from cantilena.io.engraving.spelling import spell_pitch
 from cantilena.music import Key, Melody, Meter, Note
 
@@ -16,18 +16,18 @@ METERS = ["4/4", "3/4", "2/4", "2/2", "6/8", "9/8", "12/8", "3/8", "5/8", "7/8",
 
 
 def symbols(melody: Melody) -> list[Symbol]:
-    return [symbol for bar in notated(melody, voice(melody)) for symbol in bar.symbols]
+    return [symbol for bar in notate(melody) for symbol in bar.symbols]
 
 
 def written(melody: Melody) -> str:
     """A score as text: the value with its dot, r for rests, ~ for ties, 3 for triplets, | for barlines."""
     letters = {"whole": "w", "half": "h", "quarter": "q", "eighth": "e", "16th": "s", "32nd": "t", "64th": "x"}
     bars = []
-    for bar in notated(melody, voice(melody)):
+    for bar in notate(melody):
         signs = []
         for symbol in bar.symbols:
             kind = "bar" if symbol.value is None else letters[symbol.value.kind] + "." * symbol.value.dots
-            rest, triplet, tie = "r" * symbol.is_rest, "3" * (symbol.triplet is not None), "~" * symbol.tied[1]
+            rest, triplet, tie = "r" * (symbol.chord is None), "3" * (symbol.triplet is not None), "~" * symbol.tied[1]
             signs.append(rest + kind + triplet + tie)
         bars.append(" ".join(signs))
     return " | ".join(bars)
@@ -120,18 +120,18 @@ def test_bars_are_gapless_and_hold_every_note_exactly(
 ) -> None:
     melody = Melody.of(pairs, meter=Meter.parse(meter_name), pickup=pickup)
     chords, tick, length = voice(melody), 0, {}
-    for bar in notated(melody, chords):
+    for bar in notate(melody):
         assert bar.start == tick
         open_triplet = None
         for symbol in bar.symbols:
             assert symbol.start == tick
             tick += symbol.duration
-            if not symbol.is_rest:
-                chord = chords[symbol.chord]
+            if symbol.chord is not None:
+                chord = symbol.chord
                 assert chord.start <= symbol.start
                 assert tick <= chord.end
                 assert symbol.tied == (symbol.start > chord.start, tick < chord.end)
-                length[symbol.chord] = length.get(symbol.chord, 0) + symbol.duration
+                length[chord] = length.get(chord, 0) + symbol.duration
             if symbol.triplet:
                 assert symbol.triplet_edges[0] == (open_triplet != symbol.triplet)
             assert open_triplet in (None, symbol.triplet)
@@ -139,13 +139,13 @@ def test_bars_are_gapless_and_hold_every_note_exactly(
         assert open_triplet is None
         assert bar.end == tick
     assert tick >= melody.length
-    assert length == {index: chord.end - chord.start for index, chord in enumerate(chords)}
+    assert length == {chord: chord.end - chord.start for chord in chords}
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.none() | st.just(60), st.integers(1, 50)), max_size=25), st.sampled_from(METERS))
 def test_beams_open_and_close_at_every_level(pairs: list[tuple[int | None, int]], meter_name: str) -> None:
-    for bar in notated(melody := Melody.of(pairs, meter=Meter.parse(meter_name)), voice(melody)):
+    for bar in notate(Melody.of(pairs, meter=Meter.parse(meter_name))):
         is_open = [False] * 4
         for symbol in bar.symbols:
             assert len(symbol.beams) in (0, symbol.value.flags if symbol.value else 0)

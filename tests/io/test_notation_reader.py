@@ -222,7 +222,7 @@ def test_a_book_of_tunes(music21):
     assert (first.title, first.pickup, first.tempos) == ("First", Q, ((0, 90.0),))
     assert first.keys == ((0, Key.parse("D minor")),)
     assert first.meters == ((0, Meter(3, 4)),)
-    assert (silent.parts, silent.trouble) == ((), "it has no notes")
+    assert (silent.parts, silent.error) == ((), "it has no notes")
     assert [part.pitch.tolist() for part in voices.parts] == [[81, 83, 84, 74, 76], [57, 59, 60, 62, 66]]
     assert voices.keys[0] == (0, Key.parse("D minor"))  # Dorian sounds minor
 

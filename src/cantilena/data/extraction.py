@@ -35,7 +35,7 @@ class ExtractedMelody:
     folded: int = 0
     rounded: int = 0
     dropped: int = 0
-    trouble: str = ""
+    error: str = ""
 
 
 def extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
@@ -48,7 +48,7 @@ def extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
         options: what to take.
 
     Returns:
-        One melody a score, in order; a tune of a book that could not be used has no notes and says its `trouble`.
+        One melody a score, in order; a tune of a book that could not be used has no notes and says its `error`.
 
     Raises:
         ScoreError: nothing in it can be used, with the reason.
@@ -62,9 +62,9 @@ def extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
         except ScoreError as error:
             if len(scores) == 1:
                 raise
-            taken.append(ExtractedMelody(Melody((), title=score.title, source=path.name), trouble=error.text))
+            taken.append(ExtractedMelody(Melody((), title=score.title, source=path.name), error=error.text))
     if not any(extracted.melody.sounding for extracted in taken):
-        raise ScoreError(f"none of its {len(taken)} tunes can be used: {taken[0].trouble}")
+        raise ScoreError(f"none of its {len(taken)} tunes can be used: {taken[0].error}")
     return taken
 
 
@@ -148,8 +148,8 @@ def extract_chords(score: Score, options: ReadOptions) -> ExtractedMelody:
 
 
 def _taken(score: Score, options: ReadOptions, source: str) -> ExtractedMelody:
-    if score.trouble:
-        raise ScoreError(score.trouble)
+    if score.error:
+        raise ScoreError(score.error)
     extracted = extract_melody(score, options) if options.voice == "melody" else extract_chords(score, options)
     return replace(extracted, melody=replace(extracted.melody, source=source))
 

@@ -123,7 +123,7 @@ def _read(
         for number, extracted in enumerate(outcome, 1):
             source = f"{file}#{number}" if several else file
             if not extracted.melody.sounding:
-                skipped.append(Skipped(source, extracted.trouble or "no notes"))
+                skipped.append(Skipped(source, extracted.error or "no notes"))
                 continue
             tunes.append(_Tune(source, _piece(source, extracted.melody.title), extracted))
         if not outcome:

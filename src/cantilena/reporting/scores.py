@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from cantilena.io import NoteAnnotation, piano_roll_svg, render_note, score_with_timemap, sound_bytes
-from cantilena.io.sound.piano import release_seconds, room_response
+from cantilena.io.sound.piano import release_seconds, reverb_response
 from cantilena.music import TICKS_PER_QUARTER, Melody
 from cantilena.reporting.data import ReportData, SystemMelodies
 
@@ -125,7 +125,7 @@ def piano_for(melodies: Iterable[Melody]) -> dict[str, Any]:
             seconds = melody.tempo.seconds(note.end) - melody.tempo.seconds(note.onset)
             for pitch in note.pitches:
                 held[pitch] = max(held.get(pitch, 0.0), min(seconds, _LONGEST_CLIP))
-    room = room_response(CLIP_RATE)
+    room = reverb_response(CLIP_RATE)
     gain = float(abs(room).max())
     clips = {pitch: render_note(pitch, seconds=held[pitch], rate=CLIP_RATE) for pitch in sorted(held)}
     return {

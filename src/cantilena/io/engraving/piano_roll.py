@@ -9,8 +9,8 @@ from xml.sax.saxutils import escape, quoteattr
 
 from cantilena.errors import UsageError
 from cantilena.io.engraving.spelling import spell_pitch
-from cantilena.io.midi.reader import clock
 from cantilena.io.printable import printable
+from cantilena.io.timing import tick_to_seconds
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Note, Pitch, find_key
 
 _KEYBOARD = 34.0  # pixels that the keyboard takes at the left
@@ -68,7 +68,7 @@ class _Roll:
 
     def __init__(self, melody: Melody, title: str, width: int) -> None:
         self.melody, self.title, self.width = melody, title, width
-        self.seconds = clock(melody.tempo)
+        self.seconds = tick_to_seconds(melody.tempo)
         self.key = melody.key or find_key(melody) or Key()
         pitches = [pitch for note in melody.sounding for pitch in note.pitches] or [60, 72]
         low, high = max(min(pitches) - 1, 0), min(max(pitches) + 1, 127)

@@ -49,7 +49,7 @@ def read_notation(content: bytes, suffix: str) -> list[Score]:
 
     Returns:
         One score; of a book of tunes in ABC one a tune, those that could not be read without parts and with their
-        `trouble`.
+        `error`.
 
     Raises:
         ScoreError: it cannot be read.
@@ -75,7 +75,7 @@ def _score_or_trouble(tune: str) -> Score:
     try:
         return _score(tune, "abc")
     except ScoreError as error:
-        return Score((), _RESOLUTION, trouble=error.text)
+        return Score((), _RESOLUTION, error=error.text)
 
 
 def _score(text: str, format_name: str) -> Score:

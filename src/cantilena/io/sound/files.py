@@ -1,4 +1,4 @@
-"""Melodies as WAV files: 16-bit PCM, the same bytes for the same melody."""
+"""Sound files: 16-bit PCM as WAV or FLAC."""
 
 from __future__ import annotations
 
@@ -13,16 +13,35 @@ from numpy.typing import NDArray
 from cantilena.io.sound.performance import perform
 from cantilena.io.sound.piano import RATE, VELOCITY, render
 from cantilena.music import Melody
-from cantilena.runtime import write_bytes
+
+
+def read_sound(file: bytes | Path) -> tuple[NDArray[np.float32], int]:
+    """Read a sound file in any format that libsndfile reads, such as WAV, FLAC or Ogg.
+
+    Args:
+        file: the content or the path of a trusted file.
+
+    Returns:
+        The samples, `(samples,)` or `(samples, channels)` between -1 and 1, and their rate in Hz.
+    """
+    import soundfile
+
+    samples, rate = soundfile.read(io.BytesIO(file) if isinstance(file, bytes) else file, dtype="float32")
+    return np.asarray(samples), int(rate)
 
 
 def sound_bytes(sound: NDArray[np.float32], rate: int, container: Literal["WAV", "FLAC"] = "WAV") -> bytes:
-    """Samples as a file's bytes: 16-bit PCM in a WAV container, or the same samples packed without loss as FLAC.
+    """Encode samples as a file of 16-bit PCM.
 
     Args:
-        sound: `(samples,)` between -1 and 1.
+        sound: `(samples,)` or `(samples, channels)` between -1 and 1.
         rate: samples a second.
-        container: `WAV`, which everything reads, or `FLAC`, about half the size, which browsers read too.
+        container: `WAV`, or `FLAC`, lossless and about half the size.
+
+    Example:
+        >>> sound, rate = read_sound(sound_bytes(np.zeros(10, np.float32), 8_000, "FLAC"))
+        >>> sound.shape, rate
+        ((10,), 8000)
     """
     import soundfile
 
@@ -33,12 +52,12 @@ def sound_bytes(sound: NDArray[np.float32], rate: int, container: Literal["WAV",
 
 
 def wav_bytes(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY, expressive: bool = False) -> bytes:
-    """A melody played on the piano, as the bytes of a mono WAV file.
+    """Render a melody on the piano as a mono WAV file; the same melody gives the same bytes.
 
     Args:
-        melody: the notes.
+        melody: the melody.
         rate: samples a second.
-        velocity: how hard the keys are struck, 1 to 127.
+        velocity: MIDI velocity of the notes, 1 to 127.
         expressive: play it as `perform` does, with velocities around that one.
 
     Example:
@@ -49,8 +68,3 @@ def wav_bytes(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY, exp
         return sound_bytes(render(melody, rate=rate, velocity=velocity), rate)
     played = perform(melody, velocity)
     return sound_bytes(render(replace(melody, tempo=played.tempo), rate=rate, velocity=played.velocities), rate)
-
-
-def write_wav(melody: Melody, path: Path, *, overwrite: bool = True) -> None:
-    """Write a melody as a WAV file, whole or not at all."""
-    write_bytes(path, wav_bytes(melody), overwrite=overwrite)
