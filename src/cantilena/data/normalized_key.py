@@ -1,4 +1,4 @@
-"""All melodies in one key: C major or A minor, in the octave that fits."""
+"""Melodies transposed to C major or A minor."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from cantilena.music import Key, Melody, find_key
 
 
 def normalize_key(melody: Melody, *, low: int, high: int) -> Melody:
-    """The melody transposed to C major or A minor, in the octave that leaves the fewest notes outside a range.
+    """Transpose a melody to C major or A minor, in the octave with the fewest notes outside a range.
 
     Args:
-        melody: its key is found where it has none; without any it stays where it is.
-        low: the lowest pitch wanted, MIDI number.
-        high: the highest pitch wanted.
+        melody: its key is found where it has none; without any it is moved by octaves alone.
+        low: lowest pitch of the range, MIDI number.
+        high: highest pitch of the range.
 
     Returns:
-        The melody, moved by the shorter way to the plain tonic and by whole octaves.
+        The melody, moved by the smaller interval to the new tonic and by whole octaves.
 
     Example:
         >>> tune = Melody.of([(67, 24), (71, 24), (74, 48)])
@@ -34,25 +34,20 @@ def normalize_key(melody: Melody, *, low: int, high: int) -> Melody:
     semitones = semitones_to_normalized(pitches, key, low=low, high=high)
     if min(pitches) + semitones >= 0 and max(pitches) + semitones <= 127:
         return melody.transposed(semitones)
-    notes = [replace(note, pitches=tuple(_inside(p + semitones) for p in note.pitches)) for note in melody.notes]
+    notes = [replace(note, pitches=tuple(_folded(p + semitones) for p in note.pitches)) for note in melody.notes]
     return replace(melody, notes=tuple(notes), key=key.transposed(semitones) if key else None)
-
-
-def _inside(pitch: int) -> int:
-    """A pitch beyond MIDI's, moved by octaves: from the lowest to the highest there are more than any shift leaves."""
-    return pitch % 12 if pitch < 0 else pitch - 12 * -((127 - pitch) // 12) if pitch > 127 else pitch
 
 
 def semitones_to_normalized(
     pitches: Sequence[int] | NDArray[np.integer], key: Key | None, *, low: int, high: int
 ) -> int:
-    """How far to move pitches so that they stand in C major or A minor, in the octave that fits.
+    """Return how far to move pitches to C major or A minor, in the octave with the fewest outside a range.
 
     Args:
         pitches: MIDI numbers, each as often as it counts.
-        key: in which they stand; only octaves are moved where None.
-        low: the lowest pitch wanted.
-        high: the highest pitch wanted.
+        key: their key; None moves them by octaves alone.
+        low: lowest pitch of the range.
+        high: highest pitch of the range.
 
     Example:
         >>> from cantilena.music import Key
@@ -69,3 +64,8 @@ def semitones_to_normalized(
         return (1000 * beyond + outside, abs(semitones))
 
     return min((interval + 12 * octaves for octaves in range(-5, 6)), key=cost)
+
+
+def _folded(pitch: int) -> int:
+    """Move a pitch outside MIDI's range into it by octaves."""
+    return pitch % 12 if pitch < 0 else pitch - 12 * -((127 - pitch) // 12) if pitch > 127 else pitch

@@ -1,25 +1,20 @@
-"""All notes and chords as the paper's tools read them from MIDI: `music21.converter.parse(file).flatten().notes`.
+"""Notes and chords as the paper's tools read them from MIDI: `music21.converter.parse(file).flatten().notes`.
 
-What music21 10.5.1 does, found by comparison on 307 piano pieces (306 of them equal to the last note, all 307 within
-their first 30 s):
+The behaviour of music21 10.5.1 is reproduced, as found by comparison on 307 piano pieces (306 of them equal to the last
+note, all 307 within their first 30 s):
 
-1. Within a track, a note ends at the first note-off of its pitch after its onset, also if an earlier note was meant.
+1. Within a track, a note ends at the first note-off of its pitch after its onset, even one of an earlier note.
 2. Notes that begin less than a quarter of a quarter note after a first one, and end within as much of its end, become
    one chord: quick successive notes fuse. The chord lasts as long as its last note.
-3. Onsets move to the nearest sixteenth or triplet eighth, whichever is nearer; durations too, where a duration that
-   reaches the next onset comes first.
-4. Bars are made, and what crosses a barline is struck again in the next bar (`cantilena.data.paper_reading`).
-
-Bars as music21 10.5.1 makes them from MIDI, which decides what `flatten().notes` gives and when.
-
-A note or chord that crosses a barline is struck again in the next bar, as a tied one. Where notes overlap in a bar, the
-bar is split into voices, and what is tied into a bar with voices from another stands beside them and is not cut
-at its own end.
-
-Bars are then set one after another by their lengths, and music21 remembers some lengths from before the ties were
-made: a chord that overshot the end of its voice keeps that voice, and all later bars of the part, that much longer.
-This happens to 1 piece in 5 somewhere. Whether a length is remembered hangs on whether the elements had to be sorted,
-and that on the floating-point sums of their places; both are followed here.
+3. Onsets and durations are quantised to the nearest sixteenth or triplet eighth; a duration that reaches the next onset
+   is preferred.
+4. What crosses a barline is struck again in the next bar, as a tied note or chord. Where notes overlap in a bar, the
+   bar is split into voices; what is tied from voices into a bar with voices stands beside these and is not cut at the
+   end of its own bar.
+5. Bars are placed one after another by their lengths, and music21 caches some lengths from before the ties were made: a
+   chord that overshot the end of its voice keeps that voice, and all later bars of the part, that much longer. This
+   happens in 1 piece of 5. Whether a length is cached depends on whether the elements had to be sorted, and that on
+   floating-point sums of their positions; both are reproduced.
 """
 
 from __future__ import annotations
@@ -54,7 +49,7 @@ class Struck:
 
     @property
     def end(self) -> int:
-        """Where it stops."""
+        """Ticks from the start to its end."""
         return self.onset + self.duration
 
 
@@ -63,23 +58,23 @@ class _Voice:
     """A voice in a bar, or the bar itself where it has no voices.
 
     Args:
-        notes: in order, onsets counted from the start of the bar.
-        remembered: its length before ties were made, if music21 remembers that; else None.
+        notes: in order, with onsets from the start of the bar.
+        cached: its length before ties were made, if music21 caches it; else None.
     """
 
     notes: list[Struck] = field(default_factory=list)
-    remembered: int | None = None
+    cached: int | None = None
 
     def length(self, bar: int, marks: Sequence[int] = ()) -> int:
-        """Ticks that it lasts: the bar, unless a longer length is remembered and no rest has to be put in."""
-        if self.remembered is None or self.remembered <= bar:
+        """Return its ticks: those of the bar, unless a longer length is cached and no rest has to be inserted."""
+        if self.cached is None or self.cached <= bar:
             return bar
         reached = 0
         for onset, end in sorted([*((note.onset, note.end) for note in self.notes), *((mark, mark) for mark in marks)]):
             if onset > reached:
                 return bar
             reached = max(reached, end)
-        return self.remembered
+        return self.cached
 
 
 @dataclass(slots=True)
@@ -99,20 +94,20 @@ def laid_out(
     has_voices: bool,
     end: float = float("inf"),
 ) -> Iterator[tuple[int, Struck]]:
-    """The notes and chords of a track where music21 puts them, tied ones struck again, each with its onset.
+    """Yield the notes and chords of a track where music21 places them, tied ones struck again, each with its onset.
 
     Args:
         struck: in order of onset, ticks at 24 a quarter.
         meters: (tick, meter), ascending.
         marks: ticks of all tempos, meters and keys, ascending.
         has_voices: whether notes of different lengths begin together anywhere in the track.
-        end: later bars are not needed.
+        end: bars from here on may be left out.
     """
     bars, is_closed = _bars(struck, meters, marks, end)
     for bar in bars:
-        # Lengths of bars are only asked for, and then remembered, where a mark closes the last bar.
+        # Lengths of bars are computed, and then cached, only where a mark closes the last bar.
         if is_closed and _stays_sorted(bar):
-            bar.loose.remembered = max(note.end for note in bar.loose.notes)
+            bar.loose.cached = max(note.end for note in bar.loose.notes)
         if has_voices:
             _split(bar)
     _tie(bars)
@@ -143,7 +138,7 @@ def _bars(
     is_closed = start == last and last in marks
     starts = [bar.start for bar in bars]
     if end < last:
-        # Two bars more than are asked for, since a bar looks at the next one.
+        # Two more bars, since a bar depends on the next one.
         bars = bars[: bisect_right(starts, end) + 2]
         start = bars[-1].start + bars[-1].length
     for note in struck:
@@ -159,7 +154,7 @@ def _bars(
 
 
 def _stays_sorted(bar: _Bar) -> bool:
-    """Whether the last note of a bar follows all else in it, so that nothing has to be sorted after it."""
+    """Whether the last note of a bar follows all else in it, so that nothing has to be sorted."""
     if not bar.loose.notes:
         return False
     *earlier, last = bar.loose.notes
@@ -184,23 +179,23 @@ def _split(bar: _Bar) -> None:
         latest = max(latest, note.end)
     if not overlaps:
         return
-    asked: list[bool] = []
+    is_cached: list[bool] = []
     for note in notes:
         for number, voice in enumerate(bar.voices):
-            # To look whether a voice has ended is to ask for its length, which is then remembered.
-            asked[number] = True
+            # Testing whether a voice has ended computes its length, which is then cached.
+            is_cached[number] = True
             if voice.notes[-1].end <= note.onset:
                 voice.notes.append(note)
-                asked[number] = False
+                is_cached[number] = False
                 break
         else:
             bar.voices.append(_Voice([note]))
-            asked.append(False)
-    for voice, was_asked in zip(bar.voices, asked, strict=True):
+            is_cached.append(False)
+    for voice, was_cached in zip(bar.voices, is_cached, strict=True):
         pairs = zip(voice.notes, voice.notes[1:], strict=False)
-        # A voice that has to be sorted later forgets its length then.
-        if was_asked and all(_follows(after.onset, note.end) for note, after in pairs):
-            voice.remembered = max(note.end for note in voice.notes)
+        # A voice that has to be sorted later loses its cached length.
+        if was_cached and all(_follows(after.onset, note.end) for note, after in pairs):
+            voice.cached = max(note.end for note in voice.notes)
     bar.loose = _Voice()
 
 
@@ -217,7 +212,7 @@ def _tie(bars: list[_Bar]) -> None:
                     continue
                 voice.notes[place] = Struck(note.pitches, note.onset, bar.length - note.onset, note.is_chord)
                 if not note.is_chord:
-                    voice.remembered = None  # a single note says that it was cut, a chord does not
+                    voice.cached = None  # cutting a single note clears the cache, cutting a chord does not
                 rest = Struck(note.pitches, 0, note.end - bar.length, note.is_chord)
                 _strike_again(rest, after, from_voice=bool(bar.voices), had_voices=after_has_voices)
                 if after is not bars[-1] and number + 1 == len(bars):
@@ -227,9 +222,9 @@ def _tie(bars: list[_Bar]) -> None:
 
 def _strike_again(rest: Struck, bar: _Bar, *, from_voice: bool, had_voices: bool) -> None:
     if had_voices and from_voice:
-        # Beside the voices; putting it there asks for the lengths of all of them.
+        # Beside the voices; inserting it caches the lengths of all of them.
         for voice in bar.voices:
-            voice.remembered = max(note.end for note in voice.notes)
+            voice.cached = max(note.end for note in voice.notes)
         bar.loose.notes.insert(0, rest)
         return
     if from_voice and (bar.loose.notes or not bar.voices):
@@ -237,19 +232,18 @@ def _strike_again(rest: Struck, bar: _Bar, *, from_voice: bool, had_voices: bool
         bar.loose = _Voice()
     into = bar.voices[0] if bar.voices else bar.loose
     into.notes.insert(0, rest)
-    into.remembered = None
+    into.cached = None
 
 
 def _join(bar: _Bar) -> None:
-    """A bar with one voice that holds notes needs no voices."""
+    """Dissolve the voices of a bar where only one holds notes."""
     filled = [voice for voice in bar.voices if voice.notes]
     if len(filled) == 1:
         bar.loose, filled = _Voice([*bar.loose.notes, *filled[0].notes]), []
     bar.voices = filled
 
 
-_DIVISORS = (4, 3)
-"""A quarter note is divided into four (sixteenths) or three (triplet eighths)."""
+_DIVISORS = (4, 3)  # of a quarter note: sixteenths, triplet eighths
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,7 +252,7 @@ class PaperReading:
 
     Args:
         notes: the notes and chords, at 24 ticks a quarter.
-        rounded: how many of them were moved to a sixteenth or triplet eighth.
+        rounded: number of them that were moved to a sixteenth or triplet eighth.
     """
 
     notes: list[Note]
@@ -266,13 +260,11 @@ class PaperReading:
 
 
 def paper_reading(score: Score, end: float = float("inf")) -> PaperReading:
-    """The notes and chords of a score as music21 gives them; percussion is left out.
-
-    Cutting comes after quantising: an event is kept if its quantised onset lies before the end.
+    """Return the notes and chords of a score from MIDI as music21 does, without percussion.
 
     Args:
         score: a score from MIDI.
-        end: where to cut, ticks at 24 a quarter.
+        end: where to cut, ticks at 24 a quarter; what begins before it after quantising is kept.
     """
     notes: list[Note] = []
     rounded = 0
@@ -303,7 +295,7 @@ def _fused(parts: Iterable[Part], resolution: int) -> tuple[list[_Raw], bool]:
     order = np.argsort(onsets, kind="stable")
     starts: list[int] = onsets[order].tolist()
     stops: list[int] = np.concatenate([_ends(part) for part in parts])[order].tolist()
-    heard: list[int] = np.concatenate([part.pitch for part in parts])[order].tolist()
+    sounding: list[int] = np.concatenate([part.pitch for part in parts])[order].tolist()
     tolerance = resolution / max(_DIVISORS)
     taken = [False] * len(starts)
     has_voices = False
@@ -311,31 +303,31 @@ def _fused(parts: Iterable[Part], resolution: int) -> tuple[list[_Raw], bool]:
     for first, onset in enumerate(starts):
         if taken[first]:
             continue
-        end, last, pitches = stops[first], first, [heard[first]]
+        end, last, pitches = stops[first], first, [sounding[first]]
         for other in range(first + 1, len(starts)):
             if starts[other] - onset >= tolerance:
                 break
             if abs(stops[other] - end) > tolerance:
                 has_voices = True
             else:
-                # Also one that another chord has: notes of an arpeggio can be in two.
+                # Even one that is in another chord: notes of an arpeggio can be in two.
                 taken[other] = True
-                pitches.append(heard[other])
+                pitches.append(sounding[other])
                 last = other
         raw.append((tuple(pitches), onset, stops[last] - starts[last]))
     return raw, has_voices
 
 
 def _ends(part: Part) -> NDArray[np.int64]:
-    """Where each note ends by the first note-off of its pitch after it."""
+    """The end of each note: the first note-off of its pitch after its onset."""
     ends = part.onset + part.duration
     by_pitch = np.sort(part.pitch << 40 | ends)
-    found = by_pitch[np.searchsorted(by_pitch, part.pitch << 40 | part.onset, side="right").clip(max=len(ends) - 1)]
-    return np.where(part.duration > 0, found & (2**40 - 1), ends)
+    first = by_pitch[np.searchsorted(by_pitch, part.pitch << 40 | part.onset, side="right").clip(max=len(ends) - 1)]
+    return np.where(part.duration > 0, first & (2**40 - 1), ends)
 
 
 def _quantised(raw: list[_Raw], resolution: int) -> tuple[list[Struck], list[int]]:
-    """The chords of a track on sixteenths and triplet eighths, ticks at 24 a quarter; the onsets of those moved."""
+    """The quantised chords of a track, ticks at 24 a quarter; the onsets of those that were moved."""
     quarters = np.array([onset for _, onset, _ in raw]) / resolution
     lengths = np.array([duration for _, _, duration in raw]) / resolution
     onsets = _snapped(quarters)
@@ -356,13 +348,13 @@ def _snapped(
     gaps: NDArray[np.int64] | None = None,
     may_vanish: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
-    """Times on the nearest multiple of a quarter of a quarter note or of a third of it; the former where both are.
+    """Quantise times to the nearest sixteenth or triplet eighth; of equally near ones the sixteenth is taken.
 
     Args:
         quarters: `(times,)` quarter notes.
-        gaps: `(times,)` ticks to the next onset, for durations: a division that fills the gap, or leaves less of it,
-            comes before one that is nearer. The sums are in floating point as in music21, since that decides ties.
-        may_vanish: `(times,)` which durations may become 0; onsets all may.
+        gaps: `(times,)` ticks to the next onset, for durations: a division that fills the gap, or leaves less of it, is
+            preferred to a nearer one. The sums are in floating point as in music21, since that decides ties.
+        may_vanish: `(times,)` which durations may become 0; onsets always may.
 
     Returns:
         `(times,)` ticks at 24 a quarter.

@@ -1,4 +1,4 @@
-"""What was read and what was not: the corpus report, for people and for programs."""
+"""The corpus report: what was read, what was skipped and why."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from cantilena.data.manifest import NEAR_DUPLICATE, Skipped
 from cantilena.data.store import Corpus
 from cantilena.music import Pitch
 
-_SHOWN = 3
-"""Files named beside each reason in the text."""
+_SHOWN = 3  # files named beside each reason in the text
 
 
 @dataclass(frozen=True)
@@ -23,20 +22,20 @@ class CorpusReport:
     """A corpus in numbers.
 
     Args:
-        name: what the corpus is called.
-        read: files that gave at least one melody.
+        name: name of the corpus.
+        read: number of files with at least one melody.
         skipped: files and melodies that are not in the corpus, with reasons.
-        ignored: how many files of each other suffix lay beside the scores.
-        melodies: how many melodies.
-        notes: how many notes and chords they have.
-        vocabulary: how many different tokens they make in the encoding asked for.
+        ignored: number of files of each other suffix.
+        melodies: number of melodies.
+        notes: number of notes and chords.
+        vocabulary: number of different tokens in the chosen encoding.
         folded: notes moved by octaves into the encoding's range.
         rounded: notes whose onset or end was moved to a tick or to the encoding's grid.
-        split: melodies of each split.
-        lowest: the lowest pitch, MIDI number; None where nothing sounds.
-        highest: the highest pitch.
-        keys: melodies in each key, most first; "unknown" where none was found.
-        meters: melodies in each meter, most first.
+        split: number of melodies in each split.
+        lowest: lowest pitch, MIDI number; None without notes.
+        highest: highest pitch.
+        keys: number of melodies in each key, most frequent first; "unknown" where none was found.
+        meters: number of melodies in each meter, most frequent first.
     """
 
     name: str
@@ -55,7 +54,7 @@ class CorpusReport:
     meters: Mapping[str, int]
 
     def to_json(self) -> dict[str, Any]:
-        """The report as JSON values."""
+        """Return the report as JSON values."""
         return {
             "read": self.read,
             "skipped": [{"file": row.file, "reason": row.reason} for row in self.skipped],
@@ -73,7 +72,7 @@ class CorpusReport:
         }
 
     def text(self) -> str:
-        """The report as lines for a terminal."""
+        """Return the report as lines for a terminal."""
         split = ", ".join(f"{count:,} {name}" for name, count in self.split.items())
         rows = [
             ("read", f"{self.read:,} files; {len(self.skipped):,} skipped" + self._beside()),
@@ -91,7 +90,7 @@ class CorpusReport:
         return "\n".join(lines)
 
     def reasons(self) -> dict[str, list[str]]:
-        """The files that were skipped for each reason, the commonest first."""
+        """Return the files that were skipped for each reason, the most frequent first."""
         groups: defaultdict[str, list[str]] = defaultdict(list)
         for row in self.skipped:
             is_copy = row.reason.startswith(NEAR_DUPLICATE)
@@ -107,15 +106,16 @@ def corpus_report(corpus: Corpus, *, vocabulary: int, folded: int = 0, rounded: 
     """Count what is in a corpus.
 
     Args:
-        corpus: what to count.
-        vocabulary: how many different tokens its melodies make; the encoding knows.
-        folded: notes that the encoding moved by octaves; added to those moved when the files were read.
-        rounded: notes that the encoding moved in time; added to those moved when the files were read.
+        corpus: the corpus.
+        vocabulary: number of different tokens of its melodies in the chosen encoding.
+        folded: notes that the encoding moved by octaves, added to those moved when the files were read.
+        rounded: notes that the encoding moved in time, added likewise.
 
     Example:
         >>> from cantilena.data import Entry, Manifest
         >>> from cantilena.music import Melody
-        >>> corpus = Corpus.from_entries([Entry(Melody.of([(60, 24), (67, 24)]), piece="one")], Manifest("mine", read=1))
+        >>> entries = [Entry(Melody.of([(60, 24), (67, 24)]), piece="one")]
+        >>> corpus = Corpus.from_entries(entries, Manifest("mine", read=1))
         >>> print(corpus_report(corpus, vocabulary=3).text())
         read      1 files; 0 skipped
         melodies  1 (1 train, 0 valid, 0 test)

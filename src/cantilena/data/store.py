@@ -131,7 +131,7 @@ class Corpus:
         return int(np.count_nonzero(np.diff(note_offsets(self.table)))) if len(self) else 0
 
     def column(self, name: str) -> list[Any]:
-        """Return the values of a column, one a melody: `title`, `composer`, `collection`, `source`, `piece`, `split`, ..."""
+        """Return the values of a column, one a melody: `title`, `composer`, `collection`, `source`, `piece`, .."""
         return self.table.column(name).to_pylist()  # type: ignore[no-any-return]
 
     def count(self, name: str) -> dict[str, int]:

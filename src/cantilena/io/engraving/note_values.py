@@ -1,8 +1,8 @@
 """Note values and triplets: how a span of ticks within a bar is written.
 
 A bar has metrical levels: 4/4 has the bar, its halves, quarters, eighths and so on; 6/8 has the bar, its two beats,
-then eighths. A span is written as one value where this hides at most one beat, of the next stronger level (E. Gould, Behind
-Bars, Faber 2011, "Grouping of note-values"); else it is cut at the strongest beat inside, and tied.
+then eighths. A span is written as one value where this hides at most one beat, of the next stronger level (E. Gould,
+Behind Bars, Faber 2011, "Grouping of note-values"); else it is cut at the strongest beat inside, and tied.
 
 Ticks are exact for 32nds (3 ticks) and for triplets (8, 4, 2, 1 ticks). A boundary between notes off the grid of 32nds
 needs a triplet around it; of the candidates the most legible is taken, best one that no note enters or leaves.
