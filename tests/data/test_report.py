@@ -49,5 +49,5 @@ def test_text_groups_the_reasons() -> None:
 
 def test_an_empty_part_is_counted_too() -> None:
     found = corpus_report(corpus().split("valid"), vocabulary=0)
-    assert (found.melodies, found.notes, found.lowest) == (0, 0, None)
+    assert (found.melodies, found.notes, found.range) == (0, 0, (None, None))
     assert "range     -" in found.text()

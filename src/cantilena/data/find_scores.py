@@ -35,10 +35,7 @@ class ScoreFiles:
     ignored: Mapping[str, int] = field(default_factory=dict)
 
     def once(self, suffixes: Sequence[str]) -> ScoreFiles:
-        """Return the same with one file of each name; those that differ only in their suffix are ignored.
-
-        Args:
-            suffixes: in order of preference.
+        """Keep one of the files that differ only in their suffix, by the order of `suffixes`, and ignore the others.
 
         Example:
             >>> scores = ScoreFiles(("a/1.abc", "a/1.mid", "b/1.abc")).once([".mid", ".abc"])
@@ -72,7 +69,13 @@ def find_scores(folder: Path, suffixes: Collection[str]) -> ScoreFiles:
     except OSError as error:
         raise CorpusError(f"cannot read {folder}: {error.strerror or error}", "name a folder of scores") from error
     while walk.links:
-        walk.follow(min(walk.links))
+        link = min(walk.links)
+        walk.links.remove(link)
+        try:
+            if not walk.walk(link):
+                walk.skip(link, "a link to a folder that is read already")
+        except OSError as error:
+            walk.skip(link, f"a broken link: {error.strerror or error}")
     return ScoreFiles(
         tuple(sorted(walk.files)),
         tuple(sorted(walk.skipped, key=lambda row: (row.file, row.reason))),
@@ -87,11 +90,12 @@ class _Walk:
         self.skipped: list[Skipped] = []
         self.ignored: Counter[str] = Counter()
         self.links: set[str] = set()
-        self.seen: set[tuple[int, int]] = set()
+        self._seen: set[tuple[int, int]] = set()
 
-    def walk(self, start: str) -> None:
-        """Sort the entries of a folder and its subfolders; links to folders are kept for `follow`."""
-        self._is_new((self.folder / start).stat())
+    def walk(self, start: str) -> bool:
+        """Sort the entries of a folder and its subfolders, unless it was seen; links to folders are kept for later."""
+        if not self._is_new((self.folder / start).stat()):
+            return False
         waiting = [start]
         while waiting:
             place = waiting.pop()
@@ -101,24 +105,16 @@ class _Walk:
             except OSError as error:
                 if not place:
                     raise
-                self._skip(place, f"a folder that cannot be read: {error.strerror or error}")
+                self.skip(place, f"a folder that cannot be read: {error.strerror or error}")
                 continue
             for entry in entries:
                 name = f"{place}/{entry.name}" if place else entry.name
                 if not entry.name.startswith(".") and self._is_new_folder(entry, name):
                     waiting.append(name)
+        return True
 
-    def follow(self, link: str) -> None:
-        """Walk the folder that a link leads to, unless it was seen."""
-        self.links.remove(link)
-        try:
-            where = (self.folder / link).stat()
-            if (where.st_dev, where.st_ino) in self.seen:
-                self._skip(link, "a link to a folder that is read already")
-            else:
-                self.walk(link)
-        except OSError as error:
-            self._skip(link, f"a broken link: {error.strerror or error}")
+    def skip(self, name: str, reason: str) -> None:
+        self.skipped.append(Skipped(_escaped(name), reason))
 
     def _is_new_folder(self, entry: os.DirEntry[str], name: str) -> bool:
         """Sort an entry; return whether it is a folder to walk now."""
@@ -128,11 +124,11 @@ class _Walk:
             what = entry.stat()
         except OSError as error:
             if is_named_score or entry.is_symlink():
-                self._skip(name, f"a broken link: {error.strerror or error}")
+                self.skip(name, f"a broken link: {error.strerror or error}")
             return False
         if stat.S_ISDIR(what.st_mode):
             if is_named_score:
-                self._skip(name, "a folder, not a file")
+                self.skip(name, "a folder, not a file")
             if entry.is_symlink():
                 self.links.add(name)
                 return False
@@ -140,21 +136,17 @@ class _Walk:
         if not is_named_score:
             self.ignored[_escaped(suffix) or "no suffix"] += 1
         elif not stat.S_ISREG(what.st_mode):
-            self._skip(name, _KINDS.get(stat.S_IFMT(what.st_mode), "not a file"))
+            self.skip(name, _KINDS.get(stat.S_IFMT(what.st_mode), "not a file"))
         elif name != _escaped(name):
-            self._skip(name, "its name is not UTF-8: rename it to read it")
+            self.skip(name, "its name is not UTF-8: rename it to read it")
         else:
             self.files.append(name)
         return False
 
     def _is_new(self, folder: os.stat_result) -> bool:
-        """Remember a folder; return whether it is new."""
-        before = len(self.seen)
-        self.seen.add((folder.st_dev, folder.st_ino))
-        return len(self.seen) > before
-
-    def _skip(self, name: str, reason: str) -> None:
-        self.skipped.append(Skipped(_escaped(name), reason))
+        before = len(self._seen)
+        self._seen.add((folder.st_dev, folder.st_ino))
+        return len(self._seen) > before
 
 
 def _escaped(name: str) -> str:

@@ -71,15 +71,10 @@ class Styles:
         return Corpus(corpus.table.take(pa.array(rows)), corpus.manifest)
 
     def save(self, path: Path, corpus: Corpus, *, overwrite: bool = True) -> None:
-        """Write `clusters.json`: the styles, and file, piece and style of each melody.
-
-        Args:
-            path: the file.
-            corpus: the clustered corpus, which gives source, piece and title of each melody.
-            overwrite: whether an existing file may be replaced.
+        """Write the styles, and source, piece, title and style of each melody of a corpus, as JSON.
 
         Raises:
-            RunError: it exists and `overwrite` is off.
+            RunError: the file exists and `overwrite` is off.
             InputError: it cannot be written.
         """
         names = ("source", "piece", "title", "sha256")
@@ -90,7 +85,7 @@ class Styles:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises:
             InputError: it cannot be read.

@@ -89,7 +89,7 @@ def _run(call: Callable[[Any], Any], item: Any, seconds: float | None, memory: i
     _limit_address_space(memory)
     # The parent kills a worker that is late. The alarm ends one whose parent is gone, even inside a C library that
     # holds the interpreter's lock.
-    signal.setitimer(signal.ITIMER_REAL, seconds * 1.5 + 5 if seconds else 0)
+    signal.setitimer(signal.ITIMER_REAL, min(seconds * 1.5 + 5, 1e8) if seconds else 0)
     try:
         return call(item), False
     except CantilenaError as error:
