@@ -131,8 +131,8 @@ def extract_chords(score: Score, options: ReadOptions) -> ExtractedMelody:
     notes = _notes(_pitched(score), cut)
     _check(score, notes)
     if options.reading == "paper":
-        reading = paper_reading(score, cut / score.resolution * TICKS_PER_QUARTER)
-        return ExtractedMelody(_melody(score, reading.notes, options), rounded=reading.rounded, dropped=score.lost)
+        chords, rounded = paper_reading(score, cut / score.resolution * TICKS_PER_QUARTER)
+        return ExtractedMelody(_melody(score, chords, options), rounded=rounded, dropped=score.lost)
     spans = zip(notes.onset.tolist(), notes.end.tolist(), notes.pitch.tolist(), strict=True)
     chords = group_chords(spans, score.resolution)
     return ExtractedMelody(
