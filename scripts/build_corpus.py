@@ -1,9 +1,9 @@
-"""Build the corpus that ships with the package, from the scores that music21 bundles.
+"""Build the corpus that ships with the package from the scores that music21 bundles.
 
     pip install -e '.[notation]'
     python scripts/build_corpus.py
 
-writes `src/cantilena/data/shipped/tunes.parquet` and `PROVENANCE.md` beside it: the same bytes each time, with the same
+writes `src/cantilena/data/shipped/tunes.parquet` and `PROVENANCE.md` beside it, the same bytes each time with the same
 versions of music21 and pyarrow. It takes about five minutes on two cores.
 """
 
@@ -31,7 +31,7 @@ LARGEST = 3 * 2**20
 
 
 def main() -> None:
-    """Gather, choose, split, write."""
+    """Read, drop near-duplicates, split and write."""
     entries, skipped = _gathered()
     entries, copies = _without_copies(entries)
     corpus = Corpus.from_entries(
@@ -76,7 +76,7 @@ def _gathered() -> Gathered:
 
 
 def _without_copies(entries: Sequence[Entry]) -> Gathered:
-    """The entries that are no near-duplicates, in their splits; and those that are."""
+    """The entries that are no near-duplicates, with their splits; and rows for those that are."""
     copies, links = duplicates_and_variants(entry.melody for entry in entries)
     pieces = [entry.piece for entry in entries]
     kept = [index for index in range(len(entries)) if index not in copies]
@@ -92,7 +92,7 @@ def _without_copies(entries: Sequence[Entry]) -> Gathered:
 
 
 def _is_even(entries: Sequence[Entry]) -> bool:
-    """Whether every collection has at least half of its due in each split, so that it can stand alone."""
+    """Whether every collection has at least half of its share in each split, so that it can be used alone."""
     sizes = Counter(entry.collection for entry in entries)
     parts = Counter((entry.collection, entry.split) for entry in entries)
     return all(

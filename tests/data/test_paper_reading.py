@@ -84,7 +84,7 @@ def test_a_prelude_note_for_note(shared):
     check_piece(shared / "data/piano-midi/Chopin/chpn-p7.mid")
 
 
-@pytest.mark.slow
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     "name",
     [
@@ -118,6 +118,7 @@ def check_piece(path):
     assert [tick for tick, _ in ours] == sorted(tick for tick, _ in cut)
 
 
+@pytest.mark.e2e
 def test_the_vocabulary_of_the_piano_pieces(shared):
     files = sorted((shared / "data/piano-midi").rglob("*.mid"))
     assert len(files) == 307

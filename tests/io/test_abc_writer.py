@@ -70,7 +70,7 @@ def tunes(draw: st.DrawFn) -> Melody:
 
 
 @given(tunes())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_music21_reads_the_same_notes(tune: Melody) -> None:
     found, _ = heard(abc(tune))
     assert found == [(note.top, note.onset, note.duration) for note in tune.sounding]

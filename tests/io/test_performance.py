@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
 from cantilena.io import midi_bytes, musicxml, perform, render, write
-from cantilena.io.sound.performance import phrases_of
 from cantilena.io.sound.files import wav_bytes
+from cantilena.io.sound.performance import phrases_of
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 
 SCALE = [(60 + step, 24) for step in (0, 2, 4, 5, 7, 5)]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import time
 from itertools import pairwise
 
 import numpy as np
@@ -225,12 +224,3 @@ def test_flac_holds_the_same_samples_in_less_room() -> None:
 def test_senseless_questions_are_refused(question) -> None:
     with pytest.raises(UsageError):
         question()
-
-
-def test_half_a_minute_of_music_takes_a_moment() -> None:
-    rng = np.random.default_rng(0)
-    melody = Melody.of([(int(pitch), 15) for pitch in rng.integers(55, 80, 96)])
-    render(melody)
-    started = time.process_time()
-    render(melody)
-    assert time.process_time() - started < 1.0  # about .05 on an idle machine
