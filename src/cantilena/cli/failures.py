@@ -112,10 +112,10 @@ def _how_to_resume(words: Sequence[str]) -> str:
     with suppress(CantilenaError, OSError, ValueError):
         if out and (Path(out) / "run.json").is_file() and not finished(Path(out)):
             if words[0] == "train" and os.environ.get("WORLD_SIZE", "1") != "1":
-                return "the same torchrun command with --resume continues it"
+                return "the same torchrun command with --resume goes on where it stopped"
             again = [word for word in words if word not in ("--resume", "--force")]
-            return f"`{shlex.join([_program(), *again, '--resume'])}` continues it"
-    return "no incomplete file is left; run the command again"
+            return f"`{shlex.join([_program(), *again, '--resume'])}` goes on where it stopped"
+    return "no incomplete file is left; run it again"
 
 
 def _program() -> str:

@@ -60,7 +60,7 @@ def piano_roll_svg(melody: Melody, *, title: str | None = None, width: int = 800
     """
     if not _NARROWEST <= width <= _WIDEST:
         raise UsageError(
-            f"a piano roll must be {_NARROWEST} to {_WIDEST} pixels wide, got {width}", "give another width"
+            f"a piano roll must be {_NARROWEST} to {_WIDEST} pixels wide, got {width} pixels", "give another width"
         )
     return _Roll(melody, printable(title or ""), width).svg()
 
