@@ -193,7 +193,7 @@ def draw_example(explained: Sequence[ExplainedRule], out: Path, *, force: bool =
         raise UsageError(f"no prepared example makes the rule '{one.name}' speak", "score a melody of your own")
     judged = one.example.judged
     melody = replace(judged.melody, title=f"{one.name}: {one.example.title}", source=says_of(one.rule))
-    svg = score_with_timemap(melody, looks=looks_of(judged.notes), style=SCORE_STYLE).svg
+    svg = score_with_timemap(melody, annotations=looks_of(judged.notes), style=SCORE_STYLE).svg
     write_text(out, svg, overwrite=force)
 
 
