@@ -75,7 +75,7 @@ def followed(
     Args:
         melody: the melody.
         width: pixels of the score before the page fits it to its place.
-        looks: how its notes look, by their index in `sounding`.
+        annotations: what is added to its notes, by their index in `sounding`.
         with_roll: whether the piano roll is wanted.
     """
     engraving = score_with_timemap(melody, width=width, heading=False, annotations=annotations)

@@ -161,7 +161,9 @@ def score_with_timemap(
         [(0, 0.0, 0.5), (1, 0.5, 2.0), (1, 2.0, 2.5)]
     """
     if not _NARROWEST <= width <= _WIDEST:
-        raise UsageError(f"a score must be {_NARROWEST} to {_WIDEST} pixels wide, got {width} pixels", "give another width")
+        raise UsageError(
+            f"a score must be {_NARROWEST} to {_WIDEST} pixels wide, got {width} pixels", "give another width"
+        )
     annotations = annotations or {}
     # Verovio leaves space for lyrics a letter longer than the widest text.
     widest = {note: max(printable(one.words), printable(one.room), key=len) for note, one in annotations.items()}

@@ -14,8 +14,8 @@ from functools import lru_cache
 
 from cantilena.errors import UsageError
 from cantilena.io import abc, midi_bytes, musicxml, perform, render, render_note, sound_bytes
-from cantilena.io.timing import tick_to_seconds
 from cantilena.io.sound.piano import RATE, VELOCITY
+from cantilena.io.timing import tick_to_seconds
 from cantilena.music import Melody
 from cantilena.studio.export.engraving import Engraver, Picture, Sheet
 from cantilena.studio.schemas.responses import ClockPoint, PlayedNote, Timing
