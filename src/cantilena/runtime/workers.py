@@ -24,6 +24,8 @@ from cantilena.runtime.worker_process import LAST, MESSAGE, READY, Failure
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Send = Callable[[Any], None]
+"""Sends a message from a task to the parent."""
 
 _AHEAD = 8
 """Items that wait in a worker's pipe, so that short tasks do not wait for the parent."""
@@ -108,7 +110,7 @@ class Worker(Generic[Item, Result]):
 
     def __init__(
         self,
-        task: Callable[..., Result],
+        task: Callable[[Item], Result] | Callable[[Item, Send], Result],
         *,
         streams: bool = False,
         seconds: float | None = 10.0,
