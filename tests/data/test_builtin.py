@@ -1,4 +1,4 @@
-"""The corpus that ships with the package: sound melodies, in their places, as its sources have them."""
+"""The built-in corpora: valid melodies with provenance, equal to their sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of scores becomes a corpus: every file is in it or in the report, whatever lies there."""
+"""A folder of scores becomes a corpus: every file is in it or in the report."""
 
 from __future__ import annotations
 

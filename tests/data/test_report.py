@@ -1,4 +1,4 @@
-"""The report counts what is there, for programs and for people."""
+"""The corpus report, as JSON and as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A corpus keeps every melody exactly, maps its file into memory, and refuses damaged files in one line."""
+"""A corpus keeps every melody exactly, maps its file into memory, and refuses damaged files."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_the_file_is_mapped_not_copied(tmp_path: Path) -> None:
     assert int(answer.stdout) < (tmp_path / "c.arrow").stat().st_size / 20
 
 
-def test_nothing_is_overwritten_unasked(corpus: Corpus, tmp_path: Path) -> None:
+def test_existing_files_are_kept_without_overwrite(corpus: Corpus, tmp_path: Path) -> None:
     corpus.save(tmp_path / "mine.arrow")
     with pytest.raises(RunError, match="exists already"):
         corpus.save(tmp_path / "mine.arrow", overwrite=False)

@@ -1,4 +1,4 @@
-"""Styles hold for every part of a corpus, in any order, and a file of them is read with care."""
+"""Styles apply to every part of a corpus, in any order; damaged files are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MIDI: what is refused and why, and the rest read as a second, independent reader reads it."""
+"""MIDI files: which are refused and why, and the others against an independent reader."""
 
 from __future__ import annotations
 
@@ -235,7 +235,7 @@ def test_too_many_tracks_and_notes_are_refused(monkeypatch):
         read_midi(midi(*[track(*TUNE)] * 2))
 
 
-def test_files_that_are_no_files_are_refused_at_once(tmp_path):
+def test_what_is_not_a_regular_file_is_refused(tmp_path):
     folder, pipe, large, loop = (tmp_path / name for name in ("x.mid", "pipe.mid", "large.mid", "loop.mid"))
     folder.mkdir()
     os.mkfifo(pipe)
@@ -255,7 +255,7 @@ def test_files_that_are_no_files_are_refused_at_once(tmp_path):
             read_score(path)
 
 
-def test_the_safe_door(tmp_path):
+def test_untrusted_files_are_read_in_a_worker(tmp_path):
     path = tmp_path / "tune.MID"
     path.write_bytes(GOOD)
     (score,) = read_safely(path)

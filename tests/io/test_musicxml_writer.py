@@ -1,4 +1,4 @@
-"""What we write as MusicXML, read back with music21."""
+"""MusicXML, read back with music21."""
 
 from __future__ import annotations
 

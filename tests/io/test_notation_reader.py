@@ -1,4 +1,4 @@
-"""MusicXML, ABC and kern: small scores by hand, and files that mean harm."""
+"""MusicXML, ABC and kern: small scores by hand, and malicious files."""
 
 from __future__ import annotations
 

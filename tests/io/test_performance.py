@@ -1,4 +1,4 @@
-"""Playing with expression: by rules, within bounds, and only when asked."""
+"""Expressive performance: by rules, within bounds, and optional."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The piano is in tune, fades as pianos do, never clips, and says the same thing twice."""
+"""The piano is in tune, fades as pianos do, never clips, and is deterministic."""
 
 from __future__ import annotations
 
@@ -221,6 +221,6 @@ def test_flac_holds_the_same_samples_in_less_room() -> None:
         lambda: render_note(60, velocity=200),
     ],
 )
-def test_senseless_questions_are_refused(question) -> None:
+def test_arguments_out_of_range_are_refused(question) -> None:
     with pytest.raises(UsageError):
         question()

@@ -47,7 +47,7 @@ def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
+def test_existing_files_are_kept_without_overwrite(tmp_path: Path) -> None:
     path = tmp_path / "tune.mid"
     path.write_text("precious")
     with pytest.raises(RunError, match="exists"):
