@@ -1,23 +1,25 @@
-"""How fast a folder of MIDI files is read, against the same files through music21.
+"""Speed of reading a folder of MIDI files, compared with music21, and of corpora.
 
 Run: python benchmarks/reading.py FOLDER [--sample 12] [--jobs 0]
 
-Prints seconds for all files with our worker processes, start-up included, for each way of reading; seconds through
-music21 on a sample of the files, one after the other in one process as it works, scaled to all files by their size;
-the ratio; and the peak memory of the parent and of its largest worker. Wall-clock time of one run on one machine:
-let nothing else run beside it.
+Prints seconds for all files with worker processes, start-up included, for each way of reading; seconds through music21
+on a sample of the files, one after the other in one process, scaled to all files by their size; the ratio; the peak
+memory of the parent and of its largest worker; and seconds to load a corpus, to build its melodies and to search it for
+near-duplicates. Wall-clock time of one run: let nothing else run on the machine.
 """
 
 from __future__ import annotations
 
 import argparse
 import resource
+import tempfile
 import time
 import warnings
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
-from cantilena.data import ReadOptions, extract
+from cantilena.data import Corpus, ReadOptions, extract, load_builtin, near_duplicates
 from cantilena.runtime import Failure, bounded_map
 
 WAYS = {
@@ -28,13 +30,31 @@ WAYS = {
 }
 
 
-def ours(files: list[Path], options: ReadOptions, jobs: int) -> tuple[float, int, int]:
+def cantilena_seconds(files: list[Path], options: ReadOptions, jobs: int) -> tuple[float, int, int]:
     """Seconds, files read and notes."""
     started = time.perf_counter()
     outcomes = [outcome for _, outcome in bounded_map(partial(extract, options=options), files, jobs=jobs)]
     seconds = time.perf_counter() - started
     read = [outcome for outcome in outcomes if not isinstance(outcome, Failure)]
-    return seconds, len(read), sum(len(extracted.melody.notes) for found in read for extracted in found)
+    return seconds, len(read), sum(len(extracted.melody.notes) for melodies in read for extracted in melodies)
+
+
+def corpus_seconds() -> None:
+    """Time loading, building and searching the built-in corpus."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "tunes.arrow"
+        load_builtin("tunes").save(path)
+        times = [time.perf_counter()]
+        corpus = Corpus.load(path)
+        times.append(time.perf_counter())
+        melodies = list(corpus)
+        times.append(time.perf_counter())
+        near_duplicates(melodies)
+        times.append(time.perf_counter())
+    load, build, search = (after - before for before, after in pairwise(times))
+    print(
+        f"{len(corpus):,} melodies: {load:.3f} s to load, {build:.2f} s to build, {search:.2f} s to search for copies"
+    )
 
 
 def music21_seconds(files: list[Path]) -> float:
@@ -50,7 +70,7 @@ def music21_seconds(files: list[Path]) -> float:
 
 
 def main() -> None:
-    """Read a folder both ways and print the ratio."""
+    """Run all measurements and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--sample", type=int, default=12)
@@ -61,20 +81,21 @@ def main() -> None:
 
     taken = {}
     for name, options in WAYS.items():
-        taken[name], read, notes = ours(files, options, arguments.jobs)
+        taken[name], read, notes = cantilena_seconds(files, options, arguments.jobs)
         print(f"{name}: {taken[name]:.2f} s for {read} of {len(files)} files, {notes} notes", flush=True)
     kilobyte = 1024
     for whose, who in (("parent", resource.RUSAGE_SELF), ("largest worker", resource.RUSAGE_CHILDREN)):
         print(f"peak memory of the {whose}: {resource.getrusage(who).ru_maxrss * kilobyte / 2**20:.0f} MB")
 
     sizes = {path: path.stat().st_size for path in files}
-    music21_seconds(sample[:1])  # imports, and whatever it keeps
+    music21_seconds(sample[:1])  # imports and caches
     share = sum(sizes[path] for path in sample) / sum(sizes.values())
     measured = music21_seconds(sample)
     scaled = measured / share
     print(f"music21: {measured:.1f} s for {len(sample)} files, scaled by size to {scaled:.0f} s for all")
     for name, seconds in taken.items():
         print(f"{name}: {scaled / seconds:.0f} times as fast")
+    corpus_seconds()
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""How much quicker a piano note is summed by blocks than one wave after the other, and how long a melody takes.
+"""Speed of synthesising a piano note by blocks, compared with one wave after the other, and of rendering a melody.
 
     python benchmarks/sound.py
 
-Both sides run in this process on the same notes, in turn, and their samples are compared.
+Both run in this process on the same notes, in turn, and their samples are compared.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from statistics import median
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.io.sound.piano import RATE, Sines, render, string, sum_of
-from cantilena.io.sound.wav_writer import wav_bytes
+from cantilena.io.sound.files import wav_bytes
+from cantilena.io.sound.piano import RATE, Sines, render, string, synthesize
 from cantilena.music import Melody
 
 PITCHES = range(48, 84, 5)
@@ -24,7 +24,7 @@ REPEATS = 5
 
 
 def naive_sum(sines: Sines, samples: int, rate: int) -> NDArray[np.float64]:
-    """Each wave at each sample: a sine and an exponential."""
+    """Compute a sine and an exponential for each wave at each sample."""
     t = np.arange(samples) / rate
     total = np.zeros(samples)
     for frequency, decay, amplitude, phase in zip(
@@ -35,20 +35,20 @@ def naive_sum(sines: Sines, samples: int, rate: int) -> NDArray[np.float64]:
 
 
 def seconds_of(work: Callable[[], object]) -> float:
-    """Wall time of one call."""
+    """Return the wall time of one call."""
     started = time.perf_counter()
     work()
     return time.perf_counter() - started
 
 
 def main() -> None:
-    """Measure and print."""
+    """Run all measurements and print them."""
     notes, samples = [string(pitch, 80) for pitch in PITCHES], SECONDS * RATE
-    error = max(float(np.abs(naive_sum(note, samples, RATE) - sum_of(note, samples, RATE)).max()) for note in notes)
+    error = max(float(np.abs(naive_sum(note, samples, RATE) - synthesize(note, samples, RATE)).max()) for note in notes)
     naive, blocks = [], []
     for _ in range(REPEATS):
         naive.append(seconds_of(lambda: [naive_sum(note, samples, RATE) for note in notes]) / len(notes))
-        blocks.append(seconds_of(lambda: [sum_of(note, samples, RATE) for note in notes]) / len(notes))
+        blocks.append(seconds_of(lambda: [synthesize(note, samples, RATE) for note in notes]) / len(notes))
     print(f"a note of {SECONDS} s, {np.mean([len(note.decay) for note in notes]):.0f} waves:")
     print(f"  one wave after the other  {1e3 * median(naive):7.1f} ms")
     print(f"  by blocks                 {1e3 * median(blocks):7.1f} ms")
@@ -62,7 +62,7 @@ def main() -> None:
     file = median(seconds_of(lambda: wav_bytes(melody)) for _ in range(REPEATS))
     print(f"a melody of {melody.seconds:.0f} s and {len(melody.notes)} notes:")
     print(f"  first                     {1e3 * first:7.1f} ms")
-    print(f"  with its notes at hand    {1e3 * again:7.1f} ms")
+    print(f"  with its notes cached     {1e3 * again:7.1f} ms")
     print(f"  as the bytes of a file    {1e3 * file:7.1f} ms")
 
 

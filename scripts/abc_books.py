@@ -1,4 +1,4 @@
-"""Tune books in ABC, one tune at a time: the music as the package reads it, and who wrote and typed it."""
+"""Tune books in ABC, one tune at a time: the music as the package reads it, its composer and its transcriber."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cantilena.io.notation.abc_book import plain_tunes
 
 _FIELD = re.compile(r"\s*([A-Za-z]):(?![|:])(.*)\Z")
 _INLINE = re.compile(r"\[([KLMV]):[^\]]*\]")
-_NOBODY = re.compile(r"\b(?:traditional|trad|irish|scotch|english|welsh|collected|unknown|anon)\b", re.IGNORECASE)
+_UNKNOWN = re.compile(r"\b(?:traditional|trad|irish|scotch|english|welsh|collected|unknown|anon)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -20,12 +20,12 @@ class AbcTune:
     """A tune of a book.
 
     Args:
-        number: its place in the file, from 1.
+        number: its number in the file, from 1.
         title: its first title.
-        composer: who is named as composer, or "".
-        transcriber: who typed it, as the file says.
+        composer: the composer that the file names, or "".
+        transcriber: the transcriber that the file names, or "".
         text: the notes alone, in ABC.
-        changes: names of fields that come again in the body, such as M where the meter changes.
+        changes: names of fields that are repeated in the body, such as M where the meter changes.
     """
 
     number: int
@@ -37,7 +37,7 @@ class AbcTune:
 
 
 def tunes_in(path: Path) -> Iterator[AbcTune]:
-    """The tunes of a book in order."""
+    """Yield the tunes of a book in order."""
     blocks: list[list[str]] = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         if re.match(r"\s*X:\s*\d", line):
@@ -75,17 +75,17 @@ def _tune(number: int, lines: list[str]) -> AbcTune:
 
 
 def _title(text: str) -> str:
-    """A title as one writes it: `Crossroads Dance, The` and `JIM'S -- JIG` put right."""
+    """A title in usual order and case: `Crossroads Dance, The` becomes `The Crossroads Dance`."""
     text = re.sub(r"\A(.*), (The|An?)\b(.*)\Z", r"\2 \1\3", text.rstrip(". "))
     return string.capwords(text) if text.isupper() else text
 
 
 def _composer(text: str) -> str:
-    return "" if _NOBODY.search(text) else string.capwords(text.rstrip(". ")) if text.isupper() else text.rstrip(" ")
+    return "" if _UNKNOWN.search(text) else string.capwords(text.rstrip(". ")) if text.isupper() else text.rstrip(" ")
 
 
 def _person(text: str) -> str:
-    """Who transcribed, without address and date."""
+    """The transcriber without address and date."""
     text = re.sub(r"<[^>]*>|\([^)]*@[^)]*\)|\S*@\S*|\S+:\S+\.\S+|https?://\S+|www\.\S+", " ", text)
     text = re.sub(
         r"(?i)\b(?:abc(?:mus)? ?\d\S*|(?:corrected|transcribed|contributed)(?: \d+)?(?: by)?|by)\b", " ", text

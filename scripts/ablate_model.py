@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from cantilena.models import Likelihood
-from cantilena.runtime import read_json, say, write_json
+from cantilena.runtime import log, read_json, write_json
 from cantilena.workflows import Material, TrainRequest, corpus_facts
 from cantilena.workflows.train.config import material_for, read_corpus_of
 from compare_models import DOCUMENT, Row, measured, model_of, result, study_arguments, table, wanted_corpora, works_of
@@ -53,7 +53,7 @@ def _try(
     material, facts = material_for(read, request), corpus_facts(read)
     works = works_of(read, material)
     for name, seed, change in changes:
-        say(f"{corpus}: {name}, seed {seed}")
+        log(f"{corpus}: {name}, seed {seed}")
         flags = {**reading, "blend": False, "seed": seed}
         base = unchanged(flags, material, facts, WORK / f"{corpus.replace(', ', '-').replace(' ', '-')}-{seed}.npz")
         if name == UNCHANGED:

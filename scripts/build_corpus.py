@@ -1,9 +1,9 @@
-"""Build the corpus that ships with the package, from the scores that music21 bundles.
+"""Build the corpus that ships with the package from the scores that music21 bundles.
 
     pip install -e '.[notation]'
     python scripts/build_corpus.py
 
-writes `src/cantilena/data/shipped/tunes.parquet` and `PROVENANCE.md` beside it: the same bytes each time, with the same
+writes `src/cantilena/data/shipped/tunes.parquet` and `PROVENANCE.md` beside it, the same bytes each time with the same
 versions of music21 and pyarrow. It takes about five minutes on two cores.
 """
 
@@ -19,10 +19,10 @@ import music21
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cantilena.data import BUILTINS, SPLITS, Corpus, Entry, Manifest, Skipped, copies_and_relatives, split_by_piece
+from cantilena.data import BUILTINS, SPLITS, Corpus, Entry, Manifest, Skipped, duplicates_and_variants, split_by_piece
 from cantilena.data.manifest import NEAR_DUPLICATE
 from cantilena.data.split import FRACTIONS
-from cantilena.runtime import Failure, bounded_map, progress, whole_file, write_text
+from cantilena.runtime import Failure, atomic_file, bounded_map, progress, write_text
 from corpus_sources import BUNDLED, SOURCES, Gathered, gather, transcribers
 
 DATA = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "data" / "shipped"
@@ -31,10 +31,10 @@ LARGEST = 3 * 2**20
 
 
 def main() -> None:
-    """Gather, choose, split, write."""
+    """Read, drop near-duplicates, split and write."""
     entries, skipped = _gathered()
     entries, copies = _without_copies(entries)
-    corpus = Corpus.of(
+    corpus = Corpus.from_entries(
         entries,
         Manifest(
             name="tunes",
@@ -45,7 +45,7 @@ def main() -> None:
             versions={"music21": music21.__version__, "pyarrow": pa.__version__},
         ),
     )
-    with whole_file(DATA / "tunes.parquet") as draft:
+    with atomic_file(DATA / "tunes.parquet") as draft:
         pq.write_table(
             corpus.described_table(), draft, compression="zstd", compression_level=19, write_statistics=False
         )
@@ -76,8 +76,8 @@ def _gathered() -> Gathered:
 
 
 def _without_copies(entries: Sequence[Entry]) -> Gathered:
-    """The entries that are no near-duplicates, in their splits; and those that are."""
-    copies, links = copies_and_relatives(entry.melody for entry in entries)
+    """The entries that are no near-duplicates, with their splits; and rows for those that are."""
+    copies, links = duplicates_and_variants(entry.melody for entry in entries)
     pieces = [entry.piece for entry in entries]
     kept = [index for index in range(len(entries)) if index not in copies]
     for seed in range(1000):
@@ -92,7 +92,7 @@ def _without_copies(entries: Sequence[Entry]) -> Gathered:
 
 
 def _is_even(entries: Sequence[Entry]) -> bool:
-    """Whether every collection has at least half of its due in each split, so that it can stand alone."""
+    """Whether every collection has at least half of its share in each split, so that it can be used alone."""
     sizes = Counter(entry.collection for entry in entries)
     parts = Counter((entry.collection, entry.split) for entry in entries)
     return all(

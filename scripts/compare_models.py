@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus
 from cantilena.metrics import bootstrap_ratio
 from cantilena.models import Likelihood, SequenceModel
-from cantilena.runtime import generator, read_json, say, write_json
+from cantilena.runtime import generator, log, read_json, write_json
 from cantilena.workflows import Material, TrainRequest, corpus_facts
 from cantilena.workflows.train.blend import blending, counted, likelihood_of
 from cantilena.workflows.train.config import fitted, material_for, read_corpus_of, shape_and_training
@@ -52,7 +52,7 @@ def main(words: Sequence[str] | None = None) -> None:
         material, facts = material_for(read, request), corpus_facts(read)
         rival, works = measured(counted(material), material, "test"), works_of(read, material)
         for model, seed in found:
-            say(f"{corpus}: {model}, seed {seed}")
+            log(f"{corpus}: {model}, seed {seed}")
             flags = {**reading, **configs["models"][model], "seed": seed}
             rows.append(
                 {"corpus": corpus, "model": model, "seed": seed, **result(flags, material, facts, rival, works)}

@@ -1,7 +1,7 @@
-"""What the built-in corpus is made of: which of music21's bundled scores, what they are, and how each is read.
+"""The sources of the built-in corpus: which of music21's bundled scores, their provenance, and how each is read.
 
-Only music whose composer or print is long in the public domain, and whose encoding names no restriction for the notes,
-is taken. Essen's folk songs (not for commercial use) and modern editions of early music are not.
+Only music whose composer or print is long in the public domain, and whose encoding states no restriction for the notes,
+is used. Essen's folk songs (not for commercial use) and modern editions of early music are left out.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from score_bars import UnfitError, bars_of, key_of, laid_out, melody_of, section
 
 BUNDLED = Path(music21.__file__).parent / "corpus"
 FEWEST_BARS = 16
-"""Bars of a quartet between two that cannot be used."""
+"""Least number of bars of a quartet between two that cannot be used."""
 
 Gathered = tuple[list[Entry], list[Skipped]]
 
@@ -82,9 +82,9 @@ class Source:
     Args:
         collection: its name.
         files: patterns of its files below music21's `corpus`.
-        origin: the print or manuscript that the music comes from, with its year.
-        encoding: what is known of who encoded it, and under which terms.
-        read: what makes melodies of one file.
+        origin: the print or manuscript of the music, with its year.
+        encoding: who encoded it, and under which terms, as far as is known.
+        read: the function that reads one file.
     """
 
     collection: str
@@ -94,20 +94,20 @@ class Source:
     read: Callable[[Path, Source], Gathered]
 
     def paths(self) -> list[Path]:
-        """Its files, in order."""
+        """Return its files, in order."""
         return sorted({path for pattern in self.files for path in BUNDLED.glob(pattern)})
 
     def licence(self, origin: str = "") -> str:
-        """What may be done with its melodies."""
+        """Return the licence of its melodies."""
         return f"public domain ({origin or self.origin})"
 
 
 def gather(item: tuple[str, str]) -> Gathered:
-    """All melodies of one file; the item is (collection, path below `BUNDLED`)."""
+    """Read all melodies of one file; the item is (collection, path below `BUNDLED`)."""
     collection, name = item
     source = next(source for source in SOURCES if source.collection == collection)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # music21 warns of oddities that the checks here judge anew
+        warnings.simplefilter("ignore")  # music21 warns of oddities that are checked here
         return source.read(BUNDLED / name, source)
 
 
@@ -133,9 +133,9 @@ def _read_chorale(path: Path, source: Source) -> Gathered:
     for voice, laid in found:
         for number, part_laid in enumerate(laid, 1):
             place = f"{name}#{voice}" + (f"-{number}" if len(laid) > 1 else "")
-            called = f"{title} ({voice})" + (f", part {number}" if len(laid) > 1 else "")
+            full_title = f"{title} ({voice})" + (f", part {number}" if len(laid) > 1 else "")
             try:
-                melody = melody_of(part_laid, key=key, tempo=_tempo(score), title=called, source=place)
+                melody = melody_of(part_laid, key=key, tempo=_tempo(score), title=full_title, source=place)
             except UnfitError as error:
                 skipped.append(Skipped(place, str(error)))
                 continue
@@ -150,16 +150,16 @@ def _voice(part_name: str) -> str:
 
 
 def _chorale_key(found: list[tuple[str, list[Any]]], notes: list[Any]) -> Key | None:
-    """The key that the score names, unless its tonic is not where the bass ends and the notes say so too.
+    """The key that the score names, unless the last bass note and the key profile agree on another tonic.
 
-    Bach's signatures are often those of the old modes (C minor with two flats), which software reads as G minor.
+    Bach's signatures are often those of the church modes (C minor with two flats), which software reads as G minor.
     """
     stated: Key | None = found[0][1][0].key
-    heard = find_key(Melody(tuple(notes)))
+    profiled = find_key(Melody(tuple(notes)))
     ends = [laid[-1].notes[-1].top % 12 for voice, laid in found if voice.startswith("bass") and laid[-1].notes]
-    if stated is None or not ends or ends[0] == stated.tonic or heard is None or heard.tonic != ends[0]:
-        return stated or heard
-    return heard
+    if stated is None or not ends or ends[0] == stated.tonic or profiled is None or profiled.tonic != ends[0]:
+        return stated or profiled
+    return profiled
 
 
 def _chorale_title(bwv: str) -> str:
@@ -229,7 +229,7 @@ def _tune_key(part: stream.Stream) -> Key | None:
 
 
 def _tempo(score: stream.Stream, until_bar: int | None = None) -> Tempo:
-    """The last tempo written up to a bar, or the first of all; the usual one where none is written."""
+    """The last tempo written up to a bar, or the first of all; the default where none is written."""
     rates: list[float] = []
     for mark in score.recurse().getElementsByClass("MetronomeMark"):
         rate, bar = mark.getQuarterBPM(), mark.measureNumber or 0
@@ -252,7 +252,7 @@ def _entry(melody: Melody, piece: str, source: Source, composer: str, rounded: i
 
 
 def transcribers(source: Source) -> Iterator[str]:
-    """Who typed the tunes of a tune book, one name a tune that names one."""
+    """Yield who typed the tunes of a tune book, one name for each tune that has one."""
     for path in source.paths():
         if path.suffix == ".abc":
             yield from (tune.transcriber for tune in tunes_in(path) if tune.transcriber)

@@ -69,14 +69,14 @@ def main(folder: Path) -> None:
     """Measure and write."""
     corpus = load_builtin("tunes")
     rows = corpus_rows([melody for split in ("train", "valid", "test") for melody in corpus.melodies(split)])
-    say = f"# Measured by scripts/measure_bands.py on {len(rows)} melodies of the built-in corpus.\n"
+    log = f"# Measured by scripts/measure_bands.py on {len(rows)} melodies of the built-in corpus.\n"
     model = MotifModel.measured(whole_lines(rows))
     (folder / "motif_model.toml").write_text(
-        say + "# Surprisals in hundredths of a bit: see MotifModel.\n" + model.to_toml(), encoding="utf-8"
+        log + "# Surprisals in hundredths of a bit: see MotifModel.\n" + model.to_toml(), encoding="utf-8"
     )
     bands: Bands = measure_bands(RULE_SETS["cantilena"], excerpts(rows))
     (folder / "bands.toml").write_text(
-        say + "# By meter: [bars, 10th percentile, 90th percentile, standard deviation].\n\n" + bands.to_toml(),
+        log + "# By meter: [bars, 10th percentile, 90th percentile, standard deviation].\n\n" + bands.to_toml(),
         encoding="utf-8",
     )
     for name in ("motif_model.toml", "bands.toml"):

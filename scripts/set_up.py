@@ -1,10 +1,10 @@
-"""Create `.venv` and install Cantilena into it, with the versions of `constraints.txt`: what `make` calls first.
+"""Create `.venv` and install Cantilena into it with the versions of `constraints.txt`; `make` calls it first.
 
     python scripts/set_up.py [EXTRA ...]
 
-It knows the standard library only. A second call finds that all is there and says nothing. An install that was
-interrupted is made anew; two calls at once wait for each other; a changed `pyproject.toml` or `constraints.txt`, a
-moved checkout or another Python is noticed.
+It uses the standard library only. If everything is installed it prints nothing. An interrupted installation is
+restarted; two calls at once wait for each other; a changed `pyproject.toml` or `constraints.txt`, a moved checkout or
+another Python is detected.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ LOG = VENV / "install.log"
 
 
 class SetUpError(Exception):
-    """What could not be set up, and what to do, one line each."""
+    """What is wrong and what to do, one line each."""
 
 
 def main(extras: list[str]) -> int:
-    """Set up, and give the exit status."""
+    """Set up, and return the exit status."""
     try:
         with one_at_a_time() as lock:
             set_up(set(extras), lock)
@@ -44,13 +44,13 @@ def main(extras: list[str]) -> int:
         print(f"error: {error}\nhint: check the free space and the rights of {CHECKOUT}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("error: interrupted\nhint: the same command sets up anew", file=sys.stderr)
+        print("error: interrupted\nhint: run the same command again", file=sys.stderr)
         return 130
     return 0
 
 
 def set_up(extras: set[str], lock: int) -> None:
-    """Bring `.venv` to where it should be; nothing to do if its stamp says that it is there."""
+    """Bring `.venv` up to date, unless its stamp says that it is."""
     if DISCARDED.exists():
         shutil.rmtree(DISCARDED)
     found = stamp()
@@ -58,7 +58,7 @@ def set_up(extras: set[str], lock: int) -> None:
     if not broken and found and found[1] == content() and extras <= set(found[2:]):
         return
     if broken:
-        say("Removing an environment that was left unfinished, was moved, or is of another Python")
+        log("Removing an environment that is incomplete, was moved, or is of another Python")
         VENV.rename(DISCARDED)
         shutil.rmtree(DISCARDED)
     if not (VENV / "bin" / "python").exists():
@@ -66,12 +66,12 @@ def set_up(extras: set[str], lock: int) -> None:
     UNFINISHED.touch()
     wanted = sorted(extras | set(found[2:]))
     named = f"Cantilena, with {' and '.join(wanted)}," if wanted else "Cantilena"
-    say(f"Installing {named} into .venv: one to five minutes the first time (log: .venv/install.log)")
+    log(f"Installing {named} into .venv: one to five minutes the first time (log: .venv/install.log)")
     try:
         pip(lock, "setuptools")
         pip(lock, "--no-build-isolation", "--editable", f".[{','.join(wanted)}]" if wanted else ".")
     except SetUpError:
-        UNFINISHED.unlink()  # pip ended in good order: what is there can be built upon
+        UNFINISHED.unlink()  # pip ended regularly: what it installed can be kept
         raise
     STAMP.write_text("\n".join([place(), content(), *wanted]) + "\n", encoding="utf-8")
     UNFINISHED.unlink()
@@ -79,46 +79,46 @@ def set_up(extras: set[str], lock: int) -> None:
 
 @contextmanager
 def one_at_a_time() -> Iterator[int]:
-    """Wait until no other set-up works in this checkout; the lock dies with its process.
+    """Hold a lock, so that one set-up runs in this checkout at a time, and yield its file descriptor.
 
-    What pip and venv run in inherits the lock: should this process be killed, they hold it until they end.
+    The processes of pip and venv inherit the lock: if this process is killed, they hold it until they end.
     """
     with (CHECKOUT / ".venv.lock").open("w", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            say("Another set-up works in this folder: waiting for it")
+            log("Another set-up is running in this folder: waiting for it")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield lock.fileno()
 
 
 def place() -> str:
-    """What an environment cannot outlive: its folder, whose path stands in its scripts, and its Python."""
+    """Return a hash of what an environment depends on: its folder, whose path is in its scripts, and its Python."""
     return digest(f"{CHECKOUT}\0{sys.version}".encode("utf-8", "surrogateescape"))
 
 
 def content() -> str:
-    """What decides which packages are installed."""
+    """Return a hash of the files that decide which packages are installed."""
     return digest(*((CHECKOUT / name).read_bytes() for name in ("pyproject.toml", "constraints.txt")))
 
 
 def digest(*parts: bytes) -> str:
-    """A short hash."""
+    """Return a short hash."""
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 def stamp() -> list[str]:
-    """Place, content and extras of the environment that is there; empty if it was never finished."""
+    """Return place, content and extras of the existing environment; empty if it was never completed."""
     python = VENV / "bin" / "python"
     return STAMP.read_text(encoding="utf-8").split() if STAMP.is_file() and python.exists() else []
 
 
 def create(lock: int) -> None:
-    """Make an empty environment."""
+    """Create an empty environment."""
     if importlib.util.find_spec("ensurepip") is None or importlib.util.find_spec("venv") is None:
         version = f"{sys.version_info[0]}.{sys.version_info[1]}"
         raise SetUpError(
-            f"the Python at {sys.executable} comes without venv",
+            f"the Python at {sys.executable} has no venv",
             f"on Debian or Ubuntu: apt install python{version}-venv; or name another one: make PYTHON=/path/to/python3",
         )
     VENV.mkdir(exist_ok=True)
@@ -131,7 +131,7 @@ def create(lock: int) -> None:
 
 
 def pip(lock: int, *what: str) -> None:
-    """Install with the pinned versions; what pip says goes to the log, the last of it to the user if it fails."""
+    """Install with the pinned versions; pip's output goes to the log, and its end to stderr if it fails."""
     command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     command += ["--progress-bar", "off", "--constraint", "constraints.txt", *what]
     environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
@@ -153,14 +153,14 @@ def pip(lock: int, *what: str) -> None:
 
 
 def show_passing(line: str) -> None:
-    """On a terminal, show what pip is at, each line in place of the one before."""
+    """On a terminal, show pip's progress, each line in place of the one before."""
     if sys.stderr.isatty():
         width = max(shutil.get_terminal_size().columns - 3, 10)
         print(f"\r\x1b[K{'  ' + line.strip()[:width] if line else ''}", end="", file=sys.stderr, flush=True)
 
 
-def say(text: str) -> None:
-    """One line to the person who waits."""
+def log(text: str) -> None:
+    """Print one line on stderr."""
     print(text, file=sys.stderr, flush=True)
 
 

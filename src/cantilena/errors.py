@@ -1,12 +1,12 @@
-"""What can go wrong, as a small tree: each error says what is wrong and what to do.
+"""The exceptions of the package; each has one line that says what is wrong and one that says what to do.
 
 CantilenaError
-├── UsageError      the question was wrong: flags, names, values         (exit status 2)
+├── UsageError      wrong usage: a flag, a name or a value               (exit status 2)
 ├── InputError      a file or folder cannot be used as it is             (exit status 1)
 │   ├── ScoreError      one score cannot be read
 │   ├── CorpusError     a corpus is missing, empty or damaged
 │   └── BundleError     a model bundle is missing, damaged or of another version
-├── RunError        a run folder is taken, unfinished or does not match  (exit status 1)
+├── RunError        a run folder is in use, unfinished or does not match (exit status 1)
 └── MissingError    an optional library is not installed                 (exit status 1)
 """
 
@@ -18,14 +18,14 @@ from collections.abc import Collection
 __version__ = "0.1.0"
 """The version of the package."""
 
-_MOST_NAMES = 12
+_MAX_NAMES = 12
 
 
 class CantilenaError(Exception):
-    """Anything that Cantilena says no to, in one line and with one line of advice.
+    """The base class of all errors that Cantilena raises on purpose.
 
     Args:
-        text: what is wrong, in the user's words, one line.
+        text: what is wrong, one line.
         hint: what to do about it, one line.
 
     Example:
@@ -44,12 +44,12 @@ class CantilenaError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[type[CantilenaError], tuple[str, str]]:
-        """Keep the hint when the error crosses from a worker process."""
+        """Keep the hint when the error is pickled, as between processes."""
         return type(self), (self.text, self.hint)
 
 
 class UsageError(CantilenaError):
-    """The question was wrong: a flag, a name or a value."""
+    """Wrong usage: a flag, a name or a value."""
 
     exit_status = 2
 
@@ -71,29 +71,29 @@ class BundleError(InputError):
 
 
 class RunError(CantilenaError):
-    """A run folder is taken, unfinished, or belongs to other options."""
+    """A run folder is in use, unfinished, or belongs to other options."""
 
 
 class MissingError(CantilenaError):
     """An optional library is not installed; the hint holds the command that installs it."""
 
 
-def near_names(asked: str, known: Collection[str], kind: str) -> str:
-    """A hint for a name that nobody knows.
+def unknown_name_hint(name: str, known: Collection[str], kind: str) -> str:
+    """Return a hint for an unknown name: the nearest known name, and the list of them.
 
     Args:
-        asked: what the user wrote.
-        known: what there is.
+        name: what the user wrote.
+        known: the known names.
         kind: what these are, as "the rules".
 
     Example:
-        >>> near_names("tonik", ["key", "tonic"], "the rules")
+        >>> unknown_name_hint("tonik", ["key", "tonic"], "the rules")
         'did you mean tonic? the rules: key, tonic'
-        >>> near_names("tonik", [], "the rules")
+        >>> unknown_name_hint("tonik", [], "the rules")
         'the rules: none'
     """
     listed = list(known)
-    near = difflib.get_close_matches(asked, listed, n=1, cutoff=0.5)
-    meant = f"did you mean {near[0]}? " if near else ""
-    more = f", and {len(listed) - _MOST_NAMES} more" if len(listed) > _MOST_NAMES else ""
-    return f"{meant}{kind}: {', '.join(listed[:_MOST_NAMES]) or 'none'}{more}"
+    near = difflib.get_close_matches(name, listed, n=1, cutoff=0.5)
+    suggestion = f"did you mean {near[0]}? " if near else ""
+    more = f", and {len(listed) - _MAX_NAMES} more" if len(listed) > _MAX_NAMES else ""
+    return f"{suggestion}{kind}: {', '.join(listed[:_MAX_NAMES]) or 'none'}{more}"

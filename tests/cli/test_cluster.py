@@ -37,7 +37,7 @@ def melodies(each: int = 12) -> list[Entry]:
 
 
 def save(path: Path, entries: list[Entry]) -> str:
-    Corpus.of(entries, Manifest("two kinds")).save(path)
+    Corpus.from_entries(entries, Manifest("two kinds")).save(path)
     return str(path)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cantilena
-from cantilena.data import ReadOptions, chords_of, extract, melody_of, read_melody
+from cantilena.data import ReadOptions, extract, extract_chords, extract_melody, read_melody
 from cantilena.data.melody_choice import melody_parts, top_line
 from cantilena.errors import ScoreError, UsageError
 from cantilena.io import Part, Score, write
@@ -90,7 +90,7 @@ def test_what_drops_out_of_the_line_is_accompaniment_unless_the_line_stays_there
 def test_a_melody_with_its_counts():
     right = part([(0, 20, 72), (20, 20, 74), (40, 20, 76)], "Right")
     left = part([(0, 60, 48), (60, 20, 36)], "Left")
-    extracted = melody_of(score(right, left, resolution=20, lost=1, title="Air"), ReadOptions())
+    extracted = extract_melody(score(right, left, resolution=20, lost=1, title="Air"), ReadOptions())
     assert heard(extracted.melody) == [(0, 24, (72,)), (24, 24, (74,)), (48, 24, (76,))]
     assert extracted.melody.is_monophonic
     assert (extracted.folded, extracted.rounded, extracted.dropped) == (0, 0, 3)
@@ -98,7 +98,7 @@ def test_a_melody_with_its_counts():
 
 
 def test_rounding_is_counted_and_no_note_vanishes():
-    extracted = melody_of(score(part([(0, 480, 60), (485, 5, 62), (720, 240, 64)]), resolution=480), ReadOptions())
+    extracted = extract_melody(score(part([(0, 480, 60), (485, 5, 62), (720, 240, 64)]), resolution=480), ReadOptions())
     assert heard(extracted.melody) == [(0, 24, (60,)), (24, 1, (62,)), (36, 12, (64,))]
     assert extracted.rounded == 1
 
@@ -106,7 +106,7 @@ def test_rounding_is_counted_and_no_note_vanishes():
 def test_chords_across_parts_and_no_false_ones():
     right = part([(0, 480, 72), (480, 30, 74), (510, 30, 76), (960, 480, 77)], track=1)
     left = part([(4, 960, 48), (960, 480, 77), (960, 480, 41)], track=2)
-    extracted = chords_of(score(right, left, resolution=480), ReadOptions(voice="all"))
+    extracted = extract_chords(score(right, left, resolution=480), ReadOptions(voice="all"))
     assert [note.name for note in extracted.melody.notes] == ["C3+C5", "D5", "E5", "F2+F5"]
     assert extracted.melody.notes[0].duration == 48  # as long as its longest note
     assert extracted.dropped == 1  # F5 in both hands
@@ -114,12 +114,12 @@ def test_chords_across_parts_and_no_false_ones():
 
 def test_notes_quicker_than_ticks_keep_their_order():
     quick = part([(11 * n, 11, 80 - n) for n in range(8)])
-    extracted = chords_of(score(quick, resolution=480), ReadOptions(voice="all"))
+    extracted = extract_chords(score(quick, resolution=480), ReadOptions(voice="all"))
     assert [note.top for note in extracted.melody.notes] == [80 - n for n in range(8)]
     assert len({note.onset for note in extracted.melody.notes}) == 8
 
 
-@pytest.mark.parametrize("take", [melody_of, chords_of])
+@pytest.mark.parametrize("take", [extract_melody, extract_chords])
 def test_the_cut_follows_the_tempo_map(take):
     notes = part([(24 * n, 24, 60 + n) for n in range(10)])
     slow_then_fast = score(notes, tempos=((0, 60.0), (48, 120.0)))
@@ -131,17 +131,17 @@ def test_the_cut_follows_the_tempo_map(take):
 
 def test_a_cut_before_the_first_note_says_so():
     with pytest.raises(ScoreError, match="no note begins"):
-        melody_of(score(part([(96, 24, 60)])), ReadOptions(seconds=1))
+        extract_melody(score(part([(96, 24, 60)])), ReadOptions(seconds=1))
 
 
 def test_drums_alone_say_so():
     with pytest.raises(ScoreError, match="only percussion"):
-        melody_of(score(part(HIGH, drums=True)), ReadOptions())
+        extract_melody(score(part(HIGH, drums=True)), ReadOptions())
 
 
 def test_the_meter_that_holds_longest_and_its_upbeat():
     meters = ((0, Meter(1, 4)), (24, Meter(3, 4)))
-    melody = melody_of(score(part([(0, 24, 60), (24, 72, 62), (96, 72, 64)]), meters=meters), ReadOptions()).melody
+    melody = extract_melody(score(part([(0, 24, 60), (24, 72, 62), (96, 72, 64)]), meters=meters), ReadOptions()).melody
     assert (melody.meter, melody.pickup) == (Meter(3, 4), 24)
     assert list(melody.bar_starts()) == [0, 24, 96]
 
@@ -163,14 +163,14 @@ D_MINOR = [(24 * n, 24, pitch) for n, pitch in enumerate((62, 65, 69, 62, 73, 64
 )
 def test_the_key(notes, keys, are_meant, name):
     written = tuple((0, Key.parse(key)) for key in keys)
-    melody = melody_of(score(part(notes), keys=written, keys_are_meant=are_meant), ReadOptions()).melody
+    melody = extract_melody(score(part(notes), keys=written, keys_are_explicit=are_meant), ReadOptions()).melody
     assert melody.key is not None
     assert melody.key.name == name
 
 
 def test_the_key_is_the_whole_piece_s_though_a_part_is_taken():
     notes = part([(0, 24, 61), *[(24 + onset, length, pitch) for onset, length, pitch in F_MAJOR]])
-    assert melody_of(score(notes), ReadOptions(seconds=0.4)).melody.key == Key.parse("F major")
+    assert extract_melody(score(notes), ReadOptions(seconds=0.4)).melody.key == Key.parse("F major")
 
 
 TUNE = Melody.of(
@@ -206,7 +206,7 @@ def test_tunes_of_a_book_keep_their_places(tmp_path):
     path.write_text("X:1\nT:A\nK:C\ncdec|\n\nX:2\nT:B\nK:C\nz8|\n\nX:3\nT:C\nK:G\ng4|\n")
     first, silent, last = extract(path, ReadOptions())
     assert [len(extracted.melody.notes) for extracted in (first, silent, last)] == [4, 0, 1]
-    assert silent.trouble == "it has no notes"
+    assert silent.error == "it has no notes"
     assert read_melody(path).title == "A"
     path.write_text("X:1\nT:A\nK:C\nz8|\n\nX:2\nT:B\nK:C\nz8|\n")
     with pytest.raises(ScoreError, match="none of its 2 tunes can be used: it has no notes"):
@@ -218,7 +218,7 @@ def test_a_broken_file_is_named(tmp_path):
     path.write_bytes(b"MThd")
     with pytest.raises(ScoreError) as caught:
         read_melody(path)
-    assert caught.value.text == f"cannot read {path}: it is cut short in its head"
+    assert caught.value.text == f"cannot read {path}: it is cut short in its header"
 
 
 def test_piano_pieces_give_lines(shared):

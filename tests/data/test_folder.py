@@ -1,4 +1,4 @@
-"""A folder of scores becomes a corpus: every file is in it or in the report, whatever lies there."""
+"""A folder of scores becomes a corpus: every file is in it or in the report."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import cantilena.data.folder as folder_module
-from cantilena.data import Extracted, ReadOptions, read_folder
+from cantilena.data import ExtractedMelody, ReadOptions, read_folder
 from cantilena.data.find_scores import find_scores
 from cantilena.errors import CantilenaError, CorpusError, ScoreError
 from cantilena.music import Melody, Note
@@ -25,16 +25,16 @@ def tune(seed: int, title: str = "") -> Melody:
     return Melody.of(list(zip(pitches.tolist(), rng.choice([6, 12, 24], 50).tolist(), strict=True)), title=title)
 
 
-def fake_extract(path: Path, options: ReadOptions) -> list[Extracted]:
+def fake_extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
     """A file that says `tune 3` holds tune 3; `crash` and `refuse` do what they say."""
     found = []
     for line in path.read_text().splitlines():
         word, _, rest = line.partition(" ")
         number, _, title = rest.partition(" ")
         if word == "tune":
-            found.append(Extracted(tune(int(number), title), rounded=2))
+            found.append(ExtractedMelody(tune(int(number), title), rounded=2))
         elif word == "silence":
-            found.append(Extracted(Melody((Note((), 0, 24),))))
+            found.append(ExtractedMelody(Melody((Note((), 0, 24),))))
         elif word == "refuse":
             raise ScoreError(f"{path} holds no notes", "name another file")
     return found
@@ -147,8 +147,8 @@ def test_strange_things_are_rows_and_stop_nothing(tmp_path: Path) -> None:
     corpus = read_folder(tmp_path, quiet=True)
     assert corpus.column("source") == ["again.mid", "deep/er/still.mid", "x.mid/inner.mid"]
     reasons = {row.file: row.reason for row in corpus.manifest.skipped}
-    assert reasons.pop("ring.mid").startswith("a link that leads nowhere")
-    assert reasons.pop("gone.mid").startswith("a link that leads nowhere")
+    assert reasons.pop("ring.mid").startswith("a broken link")
+    assert reasons.pop("gone.mid").startswith("a broken link")
     assert reasons.pop("two\\nlines\\x1b[31m.mid").endswith("holds no notes (name another file)")
     assert reasons == {
         "good.mid": "near-duplicate of again.mid",

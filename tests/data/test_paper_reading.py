@@ -76,7 +76,7 @@ def random_piece(seed):
 def test_random_pieces_note_for_note(seed):
     content = random_piece(seed)
     theirs = by_music21(stream=lambda: pytest.importorskip("music21").converter.parseData(content, format="midi"))
-    ours = paper_reading(read_midi(content)).notes
+    ours = paper_reading(read_midi(content))[0]
     assert as_counted(ours) == Counter((tick, pitches) for tick, pitches, _ in theirs)
 
 
@@ -84,7 +84,7 @@ def test_a_prelude_note_for_note(shared):
     check_piece(shared / "data/piano-midi/Chopin/chpn-p7.mid")
 
 
-@pytest.mark.slow
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     "name",
     [
@@ -105,7 +105,7 @@ def check_piece(path):
     """All of a piece, and its first 30 s as tokens: onset, then name, in order."""
     theirs = by_music21(path=path)
     (score,) = read_score(path)
-    assert as_counted(paper_reading(score).notes) == Counter((tick, pitches) for tick, pitches, _ in theirs)
+    assert as_counted(paper_reading(score)[0]) == Counter((tick, pitches) for tick, pitches, _ in theirs)
     (extracted,) = extract(path, PAPER)
     melody = extracted.melody
     assert melody.sounding[-1].onset < melody.tempo.ticks(30.0)
@@ -118,6 +118,7 @@ def check_piece(path):
     assert [tick for tick, _ in ours] == sorted(tick for tick, _ in cut)
 
 
+@pytest.mark.e2e
 def test_the_vocabulary_of_the_piano_pieces(shared):
     files = sorted((shared / "data/piano-midi").rglob("*.mid"))
     assert len(files) == 307
@@ -158,5 +159,5 @@ def test_cutting_comes_after_quantising():
     buffer = io.BytesIO()
     file.save(file=buffer)
     score = read_midi(buffer.getvalue())
-    assert [(note.onset, note.top) for note in paper_reading(score).notes] == [(0, 60), (96, 64)]
-    assert [(note.onset, note.top) for note in paper_reading(score, end=96).notes] == [(0, 60)]
+    assert [(note.onset, note.top) for note in paper_reading(score)[0]] == [(0, 60), (96, 64)]
+    assert [(note.onset, note.top) for note in paper_reading(score, end=96)[0]] == [(0, 60)]

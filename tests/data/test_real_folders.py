@@ -20,6 +20,7 @@ def tune(seed: int) -> Melody:
     return Melody.of(list(zip(pitches.tolist(), rng.choice([6, 12, 24], 50).tolist(), strict=True)))
 
 
+@pytest.mark.e2e
 def test_piano_midi_is_read_whole(shared: Path, tmp_path: Path) -> None:
     folder = shared / "data" / "piano-midi"
     corpus = read_folder(folder, ReadOptions(seconds=30, jobs=2), quiet=True)

@@ -1,4 +1,4 @@
-"""The report counts what is there, for programs and for people."""
+"""The corpus report, as JSON and as text."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def corpus() -> Corpus:
         Skipped("c.mid", "near-duplicate of d.mid"),
         *(Skipped(f"e{number}.mid", "no notes") for number in range(5)),
     )
-    return Corpus.of(entries, Manifest("mine", read=3, skipped=skipped, ignored={".txt": 1000}))
+    return Corpus.from_entries(entries, Manifest("mine", read=3, skipped=skipped, ignored={".txt": 1000}))
 
 
 def test_json_has_the_promised_keys() -> None:
@@ -49,5 +49,5 @@ def test_text_groups_the_reasons() -> None:
 
 def test_an_empty_part_is_counted_too() -> None:
     found = corpus_report(corpus().split("valid"), vocabulary=0)
-    assert (found.melodies, found.notes, found.lowest) == (0, 0, None)
+    assert (found.melodies, found.notes, found.range) == (0, 0, (None, None))
     assert "range     -" in found.text()

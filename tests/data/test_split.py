@@ -1,4 +1,4 @@
-"""Splits go by piece, stay when files are added, and are never empty where that can be helped."""
+"""Splits are by piece, do not change when files are added, and are not empty where possible."""
 
 from __future__ import annotations
 

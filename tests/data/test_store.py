@@ -1,10 +1,9 @@
-"""A corpus keeps every melody exactly, maps its file into memory, and refuses damaged files in one line."""
+"""A corpus keeps every melody exactly, maps its file into memory, and refuses damaged files."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +50,7 @@ def corpus() -> Corpus:
         for index in range(12)
     ]
     skipped = (Skipped("x.mid", "no notes"),)
-    return Corpus.of(entries, Manifest("mine", "CC0", read=12, skipped=skipped, options={"voice": "all"}))
+    return Corpus.from_entries(entries, Manifest("mine", "CC0", read=12, skipped=skipped, options={"voice": "all"}))
 
 
 def test_everything_comes_back(corpus: Corpus, tmp_path: Path) -> None:
@@ -100,7 +99,7 @@ def test_splits_and_collections(corpus: Corpus) -> None:
 
 def test_notes_counts_what_sounds() -> None:
     tune = Melody((Note((60,), 0, 12), Note((), 24, 12), Note((62, 66), 48, 12)))
-    assert Corpus.of([Entry(tune, "a")], Manifest("one")).notes == 2
+    assert Corpus.from_entries([Entry(tune, "a")], Manifest("one")).notes == 2
 
 
 def test_part_of_a_corpus_is_saved_alone(corpus: Corpus, tmp_path: Path) -> None:
@@ -110,7 +109,7 @@ def test_part_of_a_corpus_is_saved_alone(corpus: Corpus, tmp_path: Path) -> None
 
 def test_the_file_is_mapped_not_copied(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    Corpus.of([Entry(random_melody(rng, 500), "a")] * 400, Manifest("big")).save(tmp_path / "c.arrow")
+    Corpus.from_entries([Entry(random_melody(rng, 500), "a")] * 400, Manifest("big")).save(tmp_path / "c.arrow")
     program = (
         "import sys, pathlib, pyarrow; from cantilena.data import Corpus;"
         "c = Corpus.load(pathlib.Path(sys.argv[1])); len(c[7].notes); print(pyarrow.total_allocated_bytes())"
@@ -121,17 +120,7 @@ def test_the_file_is_mapped_not_copied(tmp_path: Path) -> None:
     assert int(answer.stdout) < (tmp_path / "c.arrow").stat().st_size / 20
 
 
-def test_ten_thousand_melodies_in_about_a_second(tmp_path: Path) -> None:
-    rng = np.random.default_rng(0)
-    entries = [Entry(random_melody(rng, 60), str(k)) for k in range(50)]
-    Corpus.of(entries * 200, Manifest("many")).save(tmp_path / "many.arrow")
-    corpus = Corpus.load(tmp_path / "many.arrow")
-    started = time.process_time()
-    assert sum(1 for _ in corpus) == 10_000
-    assert time.process_time() - started < 5  # about 1 s alone; the bound leaves room for slow machines
-
-
-def test_nothing_is_overwritten_unasked(corpus: Corpus, tmp_path: Path) -> None:
+def test_existing_files_are_kept_without_overwrite(corpus: Corpus, tmp_path: Path) -> None:
     corpus.save(tmp_path / "mine.arrow")
     with pytest.raises(RunError, match="exists already"):
         corpus.save(tmp_path / "mine.arrow", overwrite=False)
@@ -234,7 +223,7 @@ def with_column(corpus: Corpus, path: Path, name: str, values: object) -> Path:
 )
 def test_impossible_values_are_named(tmp_path: Path, name: str, value: object, what: str) -> None:
     two = Melody((Note((60,), 0, 12), Note((62,), 12, 12)), tempo=Tempo(((0, 120.0), (24, 60.0))))
-    corpus = Corpus.of([Entry(two, "a"), Entry(two, "b")], Manifest("two"))
+    corpus = Corpus.from_entries([Entry(two, "a"), Entry(two, "b")], Manifest("two"))
     good = corpus.column(name)[0]
     path = with_column(corpus, tmp_path / "forged.arrow", name, [good, value])
     with pytest.raises(CorpusError, match=what):
@@ -265,4 +254,4 @@ def test_missing_columns_and_versions(corpus: Corpus, tmp_path: Path) -> None:
 
 def test_a_melody_too_long_for_the_columns_is_an_error() -> None:
     with pytest.raises(CorpusError, match="longer than a corpus can hold"):
-        Corpus.of([Entry(Melody((Note((60,), 2**31, 1),)), "a")], Manifest("long"))
+        Corpus.from_entries([Entry(Melody((Note((60,), 2**31, 1),)), "a")], Manifest("long"))

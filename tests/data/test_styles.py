@@ -1,4 +1,4 @@
-"""Styles hold for every part of a corpus, in any order, and a file of them is read with care."""
+"""Styles apply to every part of a corpus, in any order; damaged files are refused."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def tunes(count: int = 5) -> Corpus:
         Entry(Melody.of([(60 + k, 24)], title=f"<Tune {k}>", source=f"f{k}.mid"), piece=f"p{k}", split="train")
         for k in range(count)
     ]
-    return Corpus.of(entries, Manifest("five"))
+    return Corpus.from_entries(entries, Manifest("five"))
 
 
-STYLES = Styles.of(tunes(), ["a", "b", "a", "", "b"], {"a": "slow", "b": "fast"})
+STYLES = Styles.from_names(tunes(), ["a", "b", "a", "", "b"], {"a": "slow", "b": "fast"})
 
 
 def test_what_is_saved_is_loaded_and_readable(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from cantilena.errors import UsageError
-from cantilena.io.engraving.engraving import score_svg, score_with_timemap
+from cantilena.io import NoteAnnotation, score_svg, score_with_timemap
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -166,3 +166,91 @@ def test_scores_are_the_same_from_any_thread() -> None:
     alone = [score_svg(tune) for tune in tunes]
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(score_svg, tunes)) == alone
+
+
+SHORT = Melody.of([(60, 6), (62, 6), (64, 6), (65, 6), (67, 120), (None, 24), (72, 24)])
+ANNOTATIONS = {
+    0: NoteAnnotation("+12", "gain"),
+    1: NoteAnnotation("−100", "loss"),
+    4: NoteAnnotation("+3", "gain"),
+    5: NoteAnnotation("0"),
+}
+
+
+def drawn_notes(svg: str) -> list[ElementTree.Element]:
+    return [one for one in ElementTree.fromstring(svg).iter(f"{SVG}g") if one.get("class", "").split()[:1] == ["note"]]
+
+
+def words_of(note: ElementTree.Element) -> ElementTree.Element | None:
+    return note.find(f"{SVG}text[@class='words']")
+
+
+def test_each_note_gets_its_class_and_the_first_of_tied_heads_the_words() -> None:
+    engraving = score_with_timemap(SHORT, annotations=ANNOTATIONS)
+    drawn = {one.attrib["id"]: one for one in drawn_notes(engraving.svg)}
+    assert len(drawn) == len(engraving.timemap) == 7  # the long note is written as two that are tied
+    seen: set[int] = set()
+    for head in engraving.timemap:
+        note, annotation = drawn[head.id], ANNOTATIONS.get(head.note, NoteAnnotation())
+        assert note.get("data-note") == (str(head.note) if head.note in ANNOTATIONS else None)
+        assert note.get("class") == f"note {annotation.kind}".strip()
+        text = words_of(note)
+        assert (text.text if text is not None else "") == ("" if head.note in seen else annotation.words)
+        seen.add(head.note)
+    assert seen == {0, 1, 2, 3, 4, 5}
+
+
+def test_words_stand_in_the_middle_under_their_heads_on_one_line() -> None:
+    lines = set()
+    for note in drawn_notes(annotated_svg()):
+        text = words_of(note)
+        head = note.find(f"{SVG}g[@class='notehead']/{SVG}use")
+        assert head is not None
+        if text is not None:
+            x, y = map(float, re.findall(r"translate\(([\d.-]+), ([\d.-]+)\)", head.attrib["transform"])[0])
+            assert 0 < float(text.attrib["x"]) - x < 212  # the width of a head
+            assert float(text.attrib["y"]) > y
+            assert text.get("text-anchor") == "middle"
+            lines.add(text.attrib["y"])
+    assert len(lines) == 1
+
+
+def annotated_svg(**options: str) -> str:
+    return score_with_timemap(SHORT, annotations=ANNOTATIONS, **options).svg  # type: ignore[arg-type]
+
+
+def test_room_is_made_for_wide_words() -> None:
+    wide = {index: NoteAnnotation("−100.25") for index in range(4)}
+
+    def distance(svg: str) -> float:
+        xs = [
+            float(re.findall(r"translate\(([\d.-]+)", head.attrib["transform"])[0])
+            for note in drawn_notes(svg)[:2]
+            if (head := note.find(f"{SVG}g[@class='notehead']/{SVG}use")) is not None
+        ]
+        return xs[1] - xs[0]
+
+    assert distance(score_with_timemap(SHORT, annotations=wide).svg) > distance(score_with_timemap(SHORT).svg) + 200
+
+
+def test_styles_are_added_and_nothing_changes_without_annotations() -> None:
+    assert ".gain { color: teal; }" in annotated_svg(style=".gain { color: teal; }")
+    assert score_with_timemap(SHORT).svg == score_svg(SHORT)
+    assert score_with_timemap(SHORT, annotations={}).svg == score_svg(SHORT)
+    assert annotated_svg() == annotated_svg()
+
+
+def test_hostile_words_do_no_harm() -> None:
+    annotations = {
+        0: NoteAnnotation("</text><script>\x00&", 'a" onclick="x'),
+        1: NoteAnnotation("\x00"),
+        99: NoteAnnotation("nobody"),
+    }
+    svg = score_with_timemap(SHORT, annotations=annotations).svg
+    first, second, *_ = drawn_notes(svg)
+    text = words_of(first)
+    assert text is not None
+    assert text.text is not None
+    assert text.text.startswith("</text><script>")
+    assert first.get("onclick") is None
+    assert words_of(second) is None

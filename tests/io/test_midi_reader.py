@@ -1,4 +1,4 @@
-"""MIDI: what is refused and why, and the rest read as a second, independent reader reads it."""
+"""MIDI files: which are refused and why, and the others against an independent reader."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ REFUSED = {
     "empty": (b"", "it is empty"),
     "text": (b"%PDF-1.7 once upon a time", "it is not a MIDI file"),
     "one byte": (b"M", "it is not a MIDI file"),
-    "head cut short": (GOOD[:11], "it is cut short in its head"),
+    "head cut short": (GOOD[:11], "it is cut short in its header"),
     "track cut short": (GOOD[:-6], "it is cut short in track 1"),
     "a length that lies": (GOOD[:14] + b"MTrk\xff\xff\xff\xff" + GOOD[22:], "it is cut short in track 1"),
     "tracks missing": (b"MThd" + struct.pack(">IHHH", 6, 1, 5, 480) + track(*TUNE), "it is cut short: 1 of its 5"),
@@ -137,7 +137,7 @@ def test_tempo_meter_key_title_and_names():
     assert score.tempos == ((0, 120.0), (960, 60.0))
     assert score.meters == ((0, Meter(3, 8)),)
     assert score.keys == ((0, Key.parse("C minor")),)
-    assert not score.keys_are_meant
+    assert not score.keys_are_explicit
     assert [(part.name, part.is_drums, part.track) for part in score.parts] == [("kit", True, 1), ("Mélodie", False, 2)]
 
 
@@ -227,15 +227,15 @@ def test_five_thousand_tracks():
 
 
 def test_too_many_tracks_and_notes_are_refused(monkeypatch):
-    monkeypatch.setattr("cantilena.io.midi.outline._MAX_TRACKS", 2)
+    monkeypatch.setattr("cantilena.io.midi.reader._MAX_TRACKS", 2)
     with pytest.raises(ScoreError, match="it has 3 tracks"):
         read_midi(midi(*[track(*TUNE)] * 3))
-    monkeypatch.setattr("cantilena.io.midi.outline._MAX_NOTES", 3)
+    monkeypatch.setattr("cantilena.io.midi.reader._MAX_NOTES", 3)
     with pytest.raises(ScoreError, match="it has 4 notes"):
         read_midi(midi(*[track(*TUNE)] * 2))
 
 
-def test_files_that_are_no_files_are_refused_at_once(tmp_path):
+def test_what_is_not_a_regular_file_is_refused(tmp_path):
     folder, pipe, large, loop = (tmp_path / name for name in ("x.mid", "pipe.mid", "large.mid", "loop.mid"))
     folder.mkdir()
     os.mkfifo(pipe)
@@ -249,13 +249,13 @@ def test_files_that_are_no_files_are_refused_at_once(tmp_path):
         (loop, "cannot be opened"),
         (tmp_path / "missing.mid", "cannot be opened: No such file"),
         (tmp_path / "nul\0.mid", "cannot be opened"),
-        (tmp_path / "tune.pdf", "is not how a score's name ends"),
+        (tmp_path / "tune.pdf", "is not a suffix of scores"),
     ):
         with pytest.raises(ScoreError, match=reason):
             read_score(path)
 
 
-def test_the_safe_door(tmp_path):
+def test_untrusted_files_are_read_in_a_worker(tmp_path):
     path = tmp_path / "tune.MID"
     path.write_bytes(GOOD)
     (score,) = read_safely(path)

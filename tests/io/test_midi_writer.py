@@ -1,4 +1,4 @@
-"""What we write as MIDI, read back with two readers that are not ours."""
+"""MIDI files, read back with two independent readers."""
 
 from __future__ import annotations
 

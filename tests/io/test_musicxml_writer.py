@@ -1,4 +1,4 @@
-"""What we write as MusicXML, read back with music21."""
+"""MusicXML, read back with music21."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-from cantilena.io.engraving.notation import voice
+from cantilena.io.engraving.bars import voice
 from cantilena.io.notation.musicxml_writer import musicxml, musicxml_with_heads
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 

@@ -1,4 +1,4 @@
-"""MusicXML, ABC and kern: small scores by hand, and files that mean harm."""
+"""MusicXML, ABC and kern: small scores by hand, and malicious files."""
 
 from __future__ import annotations
 
@@ -81,14 +81,14 @@ def test_musicxml(music21):
     assert (score.title, score.pickup, score.lost) == ("Piece", Q, 1)
     assert score.meters == ((0, Meter(3, 4)),)
     assert score.keys == ((0, Key.parse("E minor")),)
-    assert score.keys_are_meant
+    assert score.keys_are_explicit
     assert part.name == "Part 0"
 
 
 def test_a_key_without_mode_is_not_meant(music21):
     (score,) = read_notation(xml(MELODY, key="<key><fifths>-2</fifths></key>").encode(), ".xml")
     assert score.keys == ((0, Key.parse("Bb major")),)
-    assert not score.keys_are_meant
+    assert not score.keys_are_explicit
 
 
 def test_a_transposing_instrument_sounds_as_played(music21):
@@ -222,7 +222,7 @@ def test_a_book_of_tunes(music21):
     assert (first.title, first.pickup, first.tempos) == ("First", Q, ((0, 90.0),))
     assert first.keys == ((0, Key.parse("D minor")),)
     assert first.meters == ((0, Meter(3, 4)),)
-    assert (silent.parts, silent.trouble) == ((), "it has no notes")
+    assert (silent.parts, silent.error) == ((), "it has no notes")
     assert [part.pitch.tolist() for part in voices.parts] == [[81, 83, 84, 74, 76], [57, 59, 60, 62, 66]]
     assert voices.keys[0] == (0, Key.parse("D minor"))  # Dorian sounds minor
 

@@ -1,4 +1,4 @@
-"""Playing with expression: by rules, within bounds, and only when asked."""
+"""Expressive performance: by rules, within bounds, and optional."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-from cantilena.io import midi_bytes, musicxml, performed, render, write
+from cantilena.io import midi_bytes, musicxml, perform, render, write
+from cantilena.io.sound.files import wav_bytes
 from cantilena.io.sound.performance import phrases_of
-from cantilena.io.sound.wav_writer import wav_bytes
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 
 SCALE = [(60 + step, 24) for step in (0, 2, 4, 5, 7, 5)]
@@ -37,8 +37,8 @@ melodies = st.builds(
 @given(melodies, st.integers(1, 127))
 @settings(max_examples=200, deadline=None)
 def test_laws(melody: Melody, velocity: int) -> None:
-    played = performed(melody, velocity)
-    assert played == performed(melody, velocity)
+    played = perform(melody, velocity)
+    assert played == perform(melody, velocity)
     assert len(played.velocities) == len(played.onsets) == len(played.ends) == len(melody.sounding)
     assert all(1 <= one <= 127 for one in played.velocities)
     assert all(before < after for before, after in itertools.pairwise(played.onsets))
@@ -52,7 +52,7 @@ def test_laws(melody: Melody, velocity: int) -> None:
 
 def test_phrases_swell_ebb_and_slow_down() -> None:
     assert phrases_of(TWO_PHRASES) == [(0, 192), (192, 384)]
-    played = performed(TWO_PHRASES)
+    played = perform(TWO_PHRASES)
     first = played.velocities[:7]
     assert max(first) == first[4]  # the highest note, on a downbeat, after the middle
     assert first[6] == min(first)
@@ -66,10 +66,10 @@ def test_phrases_swell_ebb_and_slow_down() -> None:
 
 def test_strong_beats_and_high_notes_are_louder() -> None:
     same = Melody.of([(60, 12)] * 32)
-    velocities = performed(same).velocities
+    velocities = perform(same).velocities
     assert velocities[8] > velocities[10] > velocities[9]
     low_high = Melody.of([(60, 24), (60, 24), (72, 24), (60, 24)] * 4)
-    assert performed(low_high).velocities[6] > performed(low_high).velocities[5] + 5
+    assert perform(low_high).velocities[6] > perform(low_high).velocities[5] + 5
 
 
 def test_off_by_default(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_off_by_default(tmp_path: Path) -> None:
 
 
 def test_another_reader_hears_the_performance() -> None:
-    played = performed(TWO_PHRASES)
+    played = perform(TWO_PHRASES)
     file = mido.MidiFile(file=io.BytesIO(midi_bytes(TWO_PHRASES, expressive=True)))
     now, strokes = 0.0, []
     for message in file:
@@ -111,7 +111,7 @@ def test_sound_is_played_too() -> None:
     assert len(played) == pytest.approx(len(plain), rel=0.03)
     loud = [
         float(np.abs(played[int(start * 8000) : int(start * 8000) + 2400]).max())
-        for start in performed(TWO_PHRASES).onsets
+        for start in perform(TWO_PHRASES).onsets
     ]
     assert loud[4] > 1.3 * loud[0]
     for bad in ([80] * 3, [0] * 14):
@@ -120,9 +120,9 @@ def test_sound_is_played_too() -> None:
 
 
 def test_a_melody_with_nothing_to_shape() -> None:
-    assert performed(Melody(())).velocities == ()
-    assert performed(Melody((), length=96)).seconds == pytest.approx(2.0)
-    one = performed(Melody((Note((60,), 0, 24),)))
+    assert perform(Melody(())).velocities == ()
+    assert perform(Melody((), length=96)).seconds == pytest.approx(2.0)
+    one = perform(Melody((Note((60,), 0, 24),)))
     assert one.seconds == pytest.approx(0.5)
     assert 70 <= one.velocities[0] <= 95
 

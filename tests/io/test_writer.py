@@ -47,7 +47,7 @@ def test_an_unknown_suffix_names_the_known_ones(tmp_path: Path, name: str) -> No
     assert list(tmp_path.iterdir()) == []
 
 
-def test_nothing_is_replaced_unasked(tmp_path: Path) -> None:
+def test_existing_files_are_kept_without_overwrite(tmp_path: Path) -> None:
     path = tmp_path / "tune.mid"
     path.write_text("precious")
     with pytest.raises(RunError, match="exists"):
@@ -69,7 +69,7 @@ def test_midi_is_written_without_waiting_for_the_engraver(tmp_path: Path) -> Non
     code = (
         "import sys; from cantilena.io import write; from cantilena.music import Melody;"
         f"write(Melody.of([(60, 24)]), {str(tmp_path / 'a.mid')!r});"
-        "print([name for name in ('verovio', 'symusic', 'music21', 'torch', 'matplotlib') if name in sys.modules])"
+        "print([name for name in ('verovio', 'soundfile', 'music21', 'torch', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -52,7 +52,7 @@ def test_a_process_that_gives_out_is_told_of(monkeypatch: pytest.MonkeyPatch) ->
     async def scene() -> None:
         engraver = Engraver(at_once=1)
         monkeypatch.setattr(
-            engraver._workers[0], "ask", lambda *_: Failure("it took longer than 30 s", "allow it more")
+            engraver._workers[0], "run", lambda *_: Failure("it took longer than 30 s", "allow it more")
         )
         with pytest.raises(UsageError, match="longer than 30 s") as refused:
             await engraver.engrave(Sheet(TUNE, 500, heading=False))

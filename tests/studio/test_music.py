@@ -27,13 +27,13 @@ from cantilena.studio.export.pdf import slices as slices_of
 from cantilena.studio.schemas.melody import MelodyShape
 
 
-def melody_of(sent: dict[str, Any]) -> Melody:
+def extract_melody(sent: dict[str, Any]) -> Melody:
     return MelodyShape.model_validate(sent).melody()
 
 
 def test_the_score_is_the_engraver_s_with_every_note_in_it(client: TestClient, tune: Any) -> None:
     answer = client.post("/api/score", json={"melody": tune, "width": 700}).json()
-    ours = score_with_timemap(melody_of(tune), width=700, heading=False)
+    ours = score_with_timemap(extract_melody(tune), width=700, heading=False)
     assert answer["svg"] == ours.svg
     assert [head["note"] for head in answer["notes"]] == [0, 1, 2, 3, 4, 5, 6]
     assert all(f'id="{head["id"]}"' in answer["svg"] for head in answer["notes"])
@@ -103,7 +103,7 @@ def export(client: TestClient, ending: str, sent: dict[str, Any], **more: Any) -
 
 def test_midi_holds_the_notes_for_another_reader_too(client: TestClient, tune: Any) -> None:
     content = export(client, "mid", tune)
-    assert content == midi_bytes(melody_of(tune))
+    assert content == midi_bytes(extract_melody(tune))
     file = mido.MidiFile(file=io.BytesIO(content))
     struck = [
         message.note for track in file.tracks for message in track if message.type == "note_on" and message.velocity
@@ -192,7 +192,7 @@ def test_a_long_score_is_cut_into_pages_between_its_systems(client: TestClient, 
     long = sent(*[(60 + (number * 7) % 12, 12) for number in range(8 * 60)], title="A tune")
     document = pypdfium2.PdfDocument(export(client, "pdf", long))
     assert len(document) >= 2
-    svg = score_with_timemap(melody_of(long), width=900).svg
+    svg = score_with_timemap(extract_melody(long), width=900).svg
     root = ElementTree.fromstring(svg)
     height = float(root.attrib["height"])
     slices = slices_of(_systems(root).values(), height, 1300.0)
@@ -225,7 +225,7 @@ def test_typed_notes_are_checked_and_told_back(client: TestClient, tune: Any) ->
     wrong = client.post("/api/primer", json={"text": "C4 D4/7 E4"})
     assert wrong.status_code == 422
     assert "D4/7" in wrong.json()["error"]
-    again = client.post("/api/primer", json={"text": typed(melody_of(tune))}).json()
+    again = client.post("/api/primer", json={"text": typed(extract_melody(tune))}).json()
     assert again["melody"]["notes"] == tune["notes"]
 
 

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 
-from cantilena.io import performed, wav_bytes
+from cantilena.io import perform, wav_bytes
 from cantilena.io.sound.piano import TAIL_SECONDS
 from cantilena.studio.schemas.melody import MelodyShape
 
@@ -43,7 +43,7 @@ def test_a_plain_melody_sounds_as_it_is_written(client: TestClient, tune: Any) -
 @pytest.mark.parametrize("first", [0, 24, 4 * 96])
 def test_expressive_times_are_those_of_the_performance(client: TestClient, phrases: Any, first: int) -> None:
     told = timing(client, phrases, expressive=True, **{"from": first})
-    ours = performed(MelodyShape.model_validate(phrases).melody())
+    ours = perform(MelodyShape.model_validate(phrases).melody())
     numbers = [number for number, note in enumerate(phrases["notes"]) if note["onset"] >= first]
     begins = ours.tempo.seconds(first)
     assert [one["note"] for one in told["notes"]] == numbers

@@ -45,7 +45,7 @@ def corpus() -> Corpus:
         for number in range(60)
         for name, leaps in (("fan|fares", True), ("../scales", False))
     ]
-    return Corpus.of(entries, Manifest("two styles", licence="free"))
+    return Corpus.from_entries(entries, Manifest("two styles", licence="free"))
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +154,7 @@ def test_a_folder_lets_a_person_hear_each_style(
 def test_a_bundle_says_what_told_its_styles_and_no_place(corpus: Corpus, place: Path, tmp_path: Path) -> None:
     assert Bundle.load(place / "run" / "model.safetensors").provenance["styles_by"] == "collection"
     names = ["low" if name == "../scales" else "high" for name in corpus.column("collection")]
-    Styles.of(corpus, names, {"low": "", "high": ""}).save(tmp_path / "clusters.json", corpus)
+    Styles.from_names(corpus, names, {"low": "", "high": ""}).save(tmp_path / "clusters.json", corpus)
     request = TrainRequest(
         str(place / "two.arrow"), styles=str(tmp_path / "clusters.json"), width=4, epochs=1, budget=0
     )

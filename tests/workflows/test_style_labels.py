@@ -40,7 +40,7 @@ def corpus() -> Corpus:
         for name, make in (("marches", march), ("jigs", jig))
     ]
     entries += [Entry(march(0), piece=f"odd {n}", collection="oddities", split="train") for n in range(3)]
-    return Corpus.of(entries, Manifest("two styles", licence="free"))
+    return Corpus.from_entries(entries, Manifest("two styles", licence="free"))
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_one_style_is_none(corpus: Corpus) -> None:
 
 def test_clusters_of_a_file_are_styles_in_every_split(corpus: Corpus, tmp_path: Path) -> None:
     names = ["fast" if name == "jigs" else "slow" for name in corpus.column("collection")]
-    Styles.of(corpus, names, {"fast": "eighths", "slow": "quarters"}).save(tmp_path / "clusters.json", corpus)
+    Styles.from_names(corpus, names, {"fast": "eighths", "slow": "quarters"}).save(tmp_path / "clusters.json", corpus)
     labels = style_labels(corpus, str(tmp_path / "clusters.json"))
     assert labels.names == ("slow", "fast")
     assert set(labels.of("test") or ()) == {1, 2}

@@ -29,7 +29,7 @@ def corpus(*, slow: float = 20.0) -> Corpus:
         replace(tune(seed, ticks=24, title=""), tempo=Tempo.constant(slow), meter=Meter(3, 4)) for seed in range(20, 30)
     ]
     entries += [Entry(melody, piece=f"s{number // 5}") for number, melody in enumerate(quarters)]
-    return Corpus.of(entries, Manifest("slow and fast"))
+    return Corpus.from_entries(entries, Manifest("slow and fast"))
 
 
 def test_central_melodies_are_of_different_pieces_and_are_cut() -> None:
@@ -50,7 +50,7 @@ def test_long_and_short_melodies_of_odd_meters_are_measured_apart(monkeypatch: p
         Entry(replace(tune(seed, ticks=6 * (1 + seed % 9), title=""), meter=Meter(5 - seed % 3, 4)), piece=str(seed))
         for seed in range(24)
     ]
-    mixed = Corpus.of(entries, Manifest("mixed"))
+    mixed = Corpus.from_entries(entries, Manifest("mixed"))
     whole = style_material(mixed).features
     monkeypatch.setattr("cantilena.workflows.styles.cluster._TOGETHER", 1)  # each melody by itself
     np.testing.assert_allclose(style_material(mixed).features, whole)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from cantilena.cli.output import print_whole
+from cantilena.cli.output import print_flushed
 
 
 @dataclass(frozen=True)
@@ -37,5 +37,5 @@ def show(answer: Answer, *, as_json: bool) -> int:
         text = json_text(dict(answer.value))
     else:
         text = answer.text and answer.text.rstrip("\n") + "\n"
-    print_whole(text, sys.stdout)
+    print_flushed(text, sys.stdout)
     return answer.status

@@ -123,14 +123,14 @@ def _devices() -> str:
     import torch
 
     from cantilena.models import choose_device, choose_precision
-    from cantilena.runtime import processors
+    from cantilena.runtime import cpu_count
 
     device = choose_device("auto")
     others = [name for name, there in [("mps", torch.backends.mps.is_available())] if there]
     precision = str(choose_precision("auto", device)).removeprefix("torch.")
     slow, fast = (_seconds_of_products(torch.zeros(512, 512, dtype=kind)) for kind in (torch.float32, torch.bfloat16))
     also = f", also {' '.join(others)}" if others else ""
-    return f"{device}{also}, {processors()} processors, trains in {precision} (bfloat16 is {slow / fast:.1f}x as fast)"
+    return f"{device}{also}, {cpu_count()} processors, trains in {precision} (bfloat16 is {slow / fast:.1f}x as fast)"
 
 
 def _seconds_of_products(matrix: object) -> float:

@@ -24,7 +24,7 @@ def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags
     """
     from cantilena.errors import RunError, UsageError
     from cantilena.models import Bundle, find_bundle, onnx_bytes, onnx_facts
-    from cantilena.runtime import say, write_bytes
+    from cantilena.runtime import log, write_bytes
 
     source = find_bundle(bundle)
     if out.is_dir():
@@ -35,7 +35,7 @@ def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags
         raise RunError(f"{out} exists already", "give another --out, or --force to replace it")
     read = Bundle.load(source)
     if read.ngram is not None:
-        say("This model blends a network with an n-gram, which no graph holds: the network alone is exported")
+        log("This model blends a network with an n-gram, which no graph holds: the network alone is exported")
         read = read.unblended()
     content = onnx_bytes(read)
     write_bytes(out, content, overwrite=force)

@@ -1,4 +1,4 @@
-"""From what was raised to what the user reads: one line that says what is wrong, one that says what to do."""
+"""From an exception to two lines for the user: what is wrong, and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from cantilena.cli.output import print_whole, reader_left
+from cantilena.cli.output import print_flushed, reader_is_gone
 from cantilena.errors import CantilenaError
 
 INTERRUPTED = 130
-"""The exit status after Ctrl-C, as shells have it."""
+"""The exit status after Ctrl-C, as in shells (128 + SIGINT)."""
 
 _DISK_HINTS = {
     errno.ENOSPC: "free some space, or give an --out on another disk",
@@ -33,7 +33,7 @@ _DISK_HINTS = {
 
 @dataclass(frozen=True)
 class Failure:
-    """What to tell the user.
+    """An error as it is printed.
 
     Args:
         text: what is wrong; nothing is printed if empty.
@@ -46,15 +46,15 @@ class Failure:
     status: int = 1
 
 
-def failure_of(error: BaseException, words: Sequence[str]) -> Failure:
-    """What to tell the user about anything that was raised.
+def describe_error(error: BaseException, words: Sequence[str]) -> Failure:
+    """Return what to print about an exception.
 
     Args:
         error: what was raised.
         words: the command line after `cantilena`.
 
     Example:
-        >>> failure_of(MemoryError(), ["train"]).text
+        >>> describe_error(MemoryError(), ["train"]).text
         'not enough memory'
     """
     match error:
@@ -66,36 +66,36 @@ def failure_of(error: BaseException, words: Sequence[str]) -> Failure:
             return Failure("", "", error.code if isinstance(error.code, int) else int(error.code is not None))
         case MemoryError():
             return Failure("not enough memory", "give fewer --jobs, fewer melodies or a smaller model")
-        case BrokenPipeError() if reader_left():
+        case BrokenPipeError() if reader_is_gone():
             return Failure("", "")
         case OSError() if error.errno in _DISK_HINTS:
             where = f": {error.filename}" if error.filename is not None else ""
             return Failure(f"{error.strerror}{where}", _DISK_HINTS[error.errno])
         case _:
-            said = str(error)
+            text = str(error)
             return Failure(
-                f"unexpected {type(error).__name__}{': ' + said if said else ''}",
-                "this is a mistake of ours: run it again with --debug and report what it prints",
+                f"unexpected {type(error).__name__}{': ' + text if text else ''}",
+                "this is a bug in Cantilena: run the command again with --debug and report what it prints",
             )
 
 
-def show_failure(failure: Failure, *, as_json: bool, debug: BaseException | None) -> int:
-    """Tell of a failure on stderr, and as JSON on stdout where that was asked; gives the exit status."""
+def print_error(failure: Failure, *, as_json: bool, debug: BaseException | None) -> int:
+    """Print a failure on stderr, with `as_json` also on stdout as JSON; return the exit status."""
     text, hint = _one_line(failure.text), _one_line(failure.hint)
     with suppress(OSError):
         if debug is not None and failure.text:
-            print_whole("".join(traceback.format_exception(debug)), sys.stderr)
+            print_flushed("".join(traceback.format_exception(debug)), sys.stderr)
         if text:
-            print_whole(f"error: {text}\nhint: {hint}\n", sys.stderr)
+            print_flushed(f"error: {text}\nhint: {hint}\n", sys.stderr)
         if text and as_json:
             from cantilena.runtime import json_text
 
-            print_whole(json_text({"error": text, "hint": hint}), sys.stdout)
+            print_flushed(json_text({"error": text, "hint": hint}), sys.stdout)
     return failure.status
 
 
 def _one_line(text: str) -> str:
-    """No line breaks, and no control characters of a hostile file name, reach the terminal."""
+    """Escape line breaks and control characters, such as those of a hostile file name."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))
 
 
@@ -115,11 +115,11 @@ def _how_to_resume(words: Sequence[str]) -> str:
                 return "the same torchrun command with --resume goes on where it stopped"
             again = [word for word in words if word not in ("--resume", "--force")]
             return f"`{shlex.join([_program(), *again, '--resume'])}` goes on where it stopped"
-    return "nothing is left half-written; run it again when you like"
+    return "no incomplete file is left; run it again"
 
 
 def _program() -> str:
-    """What the user can type: `cantilena` where the shell finds it, else its path beside this Python."""
+    """Return what the user can type: `cantilena` where the shell finds it, else its path beside this Python."""
     beside = Path(sys.executable).with_name("cantilena")
     if shutil.which("cantilena") or not beside.exists():
         return "cantilena"

@@ -1,4 +1,4 @@
-"""Stdout is for the answer alone: what else is printed goes to stderr, and a reader may leave early."""
+"""Stdout and stderr: stdout is for the result alone, and a closed pipe (`| head`) is no error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TextIO
 
 @contextmanager
 def stdout_to_stderr(*, when: bool) -> Iterator[None]:
-    """Send to stderr what the block prints, from Python or from compiled libraries below it."""
+    """Redirect to stderr what the block prints, from Python or from compiled libraries."""
     if not when or sys.stderr is None:
         yield
         return
@@ -28,16 +28,16 @@ def stdout_to_stderr(*, when: bool) -> Iterator[None]:
             os.dup2(err, out)
             yield
         finally:
-            ctypes.CDLL(None).fflush(None)  # what compiled libraries hold back must not come out later
+            ctypes.CDLL(None).fflush(None)  # buffers of compiled libraries must not reach stdout later
             os.dup2(kept, out)
             os.close(kept)
 
 
-def print_whole(text: str, stream: TextIO | None) -> None:
-    """Print and flush; a reader that went away (`| head`) is no error.
+def print_flushed(text: str, stream: TextIO | None) -> None:
+    """Print and flush; a closed pipe is ignored.
 
     Raises:
-        OSError: the stream cannot take it, as on a full disk.
+        OSError: the stream cannot be written, as on a full disk.
     """
     if stream is None or not text:
         return
@@ -48,30 +48,28 @@ def print_whole(text: str, stream: TextIO | None) -> None:
         stream.write(text)
         stream.flush()
     except BrokenPipeError:
-        _forget(stream)
+        _discard(stream)
     except OSError:
-        _forget(stream)
+        _discard(stream)
         raise
 
 
-def be_silent(*streams: TextIO | None) -> None:
-    """Print nothing from here on, not even what compiled libraries say at the end."""
+def silence(*streams: TextIO | None) -> None:
+    """Discard all further output, that of compiled libraries at exit included."""
     for stream in streams:
         if stream is not None:
-            _forget(stream)
+            _discard(stream)
 
 
-def reader_left() -> bool:
-    """Whether whoever read stdout or stderr has gone, so that printing is the reason of a broken pipe."""
+def reader_is_gone() -> bool:
+    """Return whether the pipe at stdout or stderr is closed at its other end; if so, discard further output."""
     poll = select.poll()
     watched = [descriptor for stream in (sys.stdout, sys.stderr) if (descriptor := _descriptor(stream)) is not None]
     for descriptor in watched:
         poll.register(descriptor, select.POLLERR)
     left = any(event & select.POLLERR for _, event in poll.poll(0))
     if left:
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                _forget(stream)
+        silence(sys.stdout, sys.stderr)
     return left
 
 
@@ -81,11 +79,11 @@ def _descriptor(stream: TextIO | None) -> int | None:
     return None
 
 
-def _forget(stream: TextIO) -> None:
-    """Let the interpreter's last flush go nowhere instead of failing a second time."""
+def _discard(stream: TextIO) -> None:
+    """Redirect a stream to /dev/null, so that the interpreter's last flush does not fail again."""
     descriptor = _descriptor(stream)
     if descriptor is None:
         return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, descriptor)
-    os.close(nowhere)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)

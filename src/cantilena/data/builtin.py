@@ -1,4 +1,4 @@
-"""The corpus that ships with the package: public-domain music that `scripts/build_corpus.py` gathered."""
+"""The built-in corpora: public-domain music, built by `scripts/build_corpus.py`."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _WHOLE = "tunes"
 
 @dataclass(frozen=True, slots=True)
 class Builtin:
-    """A corpus that ships with the package.
+    """A built-in corpus.
 
     Args:
-        name: how it is asked for.
-        description: what it is, one line.
+        name: its name.
+        description: its content, one line.
         folders: the folders of music21's scores that it comes from.
     """
 
@@ -55,14 +55,11 @@ BUILTINS: tuple[Builtin, ...] = (
         ("airdsAirs",),
     ),
 )
-"""The corpora that ship with the package; the first holds all the others."""
+"""The built-in corpora; the first holds all the others."""
 
 
 def load_builtin(name: str) -> Corpus:
-    """A corpus that ships with the package.
-
-    Args:
-        name: `tunes` for the whole, or one of its collections.
+    """Load a built-in corpus: `tunes` for the whole, or one of its collections.
 
     Raises:
         CorpusError: there is none of that name.
@@ -87,11 +84,11 @@ def load_builtin(name: str) -> Corpus:
 
 
 def open_corpus(name_or_path: str | Path, options: ReadOptions | None = None, *, quiet: bool = False) -> Corpus:
-    """A corpus by its name, from a corpus file, or read from a folder of scores.
+    """Open a corpus by name, from a corpus file, or by reading a folder of scores.
 
     Args:
-        name_or_path: a name in `BUILTINS`, a file that `Corpus.save` wrote, or a folder; a folder named like a
-            corpus is written `./tunes`.
+        name_or_path: a name in `BUILTINS`, a file that `Corpus.save` wrote, or a folder; a folder with the name of a
+            built-in corpus is written `./tunes`.
         options: how a folder is read.
         quiet: show no progress.
 
@@ -99,7 +96,7 @@ def open_corpus(name_or_path: str | Path, options: ReadOptions | None = None, *,
         UsageError: the name is empty.
         CorpusError: there is nothing of that name, or it cannot be used.
     """
-    if not str(name_or_path).strip():  # as an unset shell variable gives it; it would mean the working folder
+    if not str(name_or_path).strip():  # as from an unset shell variable; it would mean the working folder
         raise UsageError("the corpus has no name", "name a built-in corpus, a corpus file or a folder of scores")
     if isinstance(name_or_path, str) and name_or_path in (builtin.name for builtin in BUILTINS):
         return load_builtin(name_or_path)
@@ -118,6 +115,6 @@ def _whole() -> Corpus:
         try:
             table = pq.read_table(path)
         except (OSError, pa.ArrowException) as error:
-            raise CorpusError("the corpus of the package is missing or damaged", "install cantilena anew") from error
+            raise CorpusError("the built-in corpus is missing or damaged", "install cantilena again") from error
     check_table(table)
     return Corpus(table, Manifest.from_json((table.schema.metadata or {})[MANIFEST_KEY]))

@@ -1,17 +1,10 @@
-"""The columns of a corpus: melodies to an Arrow table, and the checks that a foreign table must pass.
-
-Whether an Arrow file would grow when it is read: compressed buffers turn 64 KB into gigabytes.
-
-Corpus files are never compressed, or they could not be mapped. Arrow tells nobody whether a file is compressed before
-it has expanded it, so the few numbers that say so are read here from the file's own tables.
-Source: the Arrow columnar format, section IPC File Format, and its schemas File.fbs and Message.fbs.
-"""
+"""The columns of a corpus: melodies to an Arrow table, and the checks of tables from untrusted files."""
 
 from __future__ import annotations
 
 import hashlib
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -28,7 +21,6 @@ Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = ("train", "valid", "test")
 """The parts of a corpus, in order."""
 
-_TEXTS = ("title", "composer", "collection", "source", "licence", "piece", "split", "sha256", "meter")
 _COUNTS = ("length", "pickup", "folded", "rounded", "dropped")
 
 SCHEMA = pa.schema(
@@ -55,23 +47,23 @@ SCHEMA = pa.schema(
         ("dropped", pa.int32()),
     ]
 )
-"""One row a melody. Times are ticks, 24 a quarter note; `key` may be null, nothing else."""
+"""One row a melody. Times are ticks, 24 a quarter note; only `key` may be null."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A melody with where it comes from: one row of a corpus.
+    """A melody and its provenance: one row of a corpus.
 
     Args:
-        melody: the notes; its title and source are kept too.
+        melody: the melody, with its title and source.
         piece: the piece that it belongs to; all melodies of a piece fall in one split.
         collection: the part of the corpus that it belongs to.
-        composer: who wrote it, or "".
-        licence: what may be done with it, or "".
+        composer: the composer, or "".
+        licence: the licence, or "".
         split: `train`, `valid` or `test`.
-        folded: notes that were moved by octaves when it was read.
-        rounded: notes whose times were rounded when it was read.
-        dropped: notes that were left out when it was read.
+        folded: number of notes moved by octaves when it was read.
+        rounded: number of notes with rounded times.
+        dropped: number of notes left out.
     """
 
     melody: Melody
@@ -86,7 +78,7 @@ class Entry:
 
 
 def content_hash(melody: Melody) -> str:
-    """SHA-256 of the notes: the same for the same music, whatever its title.
+    """Return the SHA-256 of the notes, whatever the title.
 
     Example:
         >>> tune = Melody.of([(60, 24)])
@@ -99,11 +91,11 @@ def content_hash(melody: Melody) -> str:
     return digest.hexdigest()
 
 
-def table_of(entries: Sequence[Entry]) -> pa.Table:
-    """The table of some entries, in their order.
+def entries_table(entries: Sequence[Entry]) -> pa.Table:
+    """Return the table of some entries, in their order.
 
     Raises:
-        CorpusError: a melody is too long to be counted in 32 bits.
+        CorpusError: a melody has more than 2^31 ticks.
     """
     melodies = [entry.melody for entry in entries]
     columns: dict[str, Any] = {
@@ -130,11 +122,37 @@ def table_of(entries: Sequence[Entry]) -> pa.Table:
         raise CorpusError("a melody is longer than a corpus can hold", "keep its first part: --seconds 600") from error
 
 
-def check_table(table: pa.Table) -> None:
-    """Make sure that every row of a foreign table makes a melody.
+def read_table(buffer: pa.Buffer) -> pa.Table:
+    """Read an uncompressed Arrow file without copying it.
+
+    Compressed buffers, with which 64 KB become gigabytes, and dictionaries, which no corpus has, are refused before
+    pyarrow expands them. The messages are read in order and not through the file's footer, so that every batch that is
+    used has been checked. Source: the Arrow columnar format, section IPC File Format, and its schema Message.fbs.
 
     Raises:
-        CorpusError: a column is missing or has another type, or a value is impossible.
+        CorpusError: it is compressed.
+        ValueError, OSError, pa.ArrowException: it is damaged.
+    """
+    if bytes(buffer[-6:]) != b"ARROW1":
+        raise ValueError("the file is cut off")
+    source = pa.BufferReader(buffer)
+    source.seek(8)
+    schema = pa.ipc.read_schema(pa.ipc.read_message(source))
+    batches = []
+    while (message := _next_message(source)) is not None:
+        if message.type != "record batch" or _is_compressed(memoryview(message.metadata)):
+            raise CorpusError(
+                "the corpus file is compressed", "make the corpus anew: cantilena corpus read DIR --out FILE"
+            )
+        batches.append(pa.ipc.read_record_batch(message, schema))
+    return pa.Table.from_batches(batches, schema)
+
+
+def check_table(table: pa.Table) -> None:
+    """Check that every row of an untrusted table makes a melody.
+
+    Raises:
+        CorpusError: a column is missing or has another type, or a value is out of range.
     """
     for name in SCHEMA.names:
         if table.schema.get_field_index(name) < 0 or table.schema.field(name).type != SCHEMA.field(name).type:
@@ -152,26 +170,28 @@ def check_table(table: pa.Table) -> None:
         _require(np.min(flat(table, name)) >= 0, f"a negative {name}")
     _check_notes(table)
     _check_tempos(table)
-    for name in ("meter", "key", "split"):
-        _check_names(name, table.column(name).unique().to_pylist())
+    _check_names(table)
 
 
 def flat(table: pa.Table, name: str) -> NDArray[Any]:
-    """The values of a number column, or of all lists of a list column one after the other."""
-    return _leaves(one_array(table, name)).to_numpy(zero_copy_only=True)  # type: ignore[no-any-return]
+    """Return the values of a number column, or of all lists of a list column one after the other."""
+    array = _array(table, name)
+    while pa.types.is_list(array.type):
+        array = array.flatten()
+    return array.to_numpy(zero_copy_only=True)  # type: ignore[no-any-return]
 
 
 def offsets(table: pa.Table, name: str) -> NDArray[np.int64]:
-    """`(rows + 1,)`: where each row's list begins in the flat values (for `pitches`: in the list of notes)."""
-    return _starts(one_array(table, name))
+    """Return where each row's list begins in the flat values (for `pitches`: in the list of notes), `(rows + 1,)`."""
+    return _starts(_array(table, name))
 
 
 def note_offsets(table: pa.Table) -> NDArray[np.int64]:
-    """`(notes + 1,)`: where the pitches of each note begin in the flat pitches."""
-    return _starts(one_array(table, "pitches").flatten())
+    """Return where the pitches of each note begin in the flat pitches, `(notes + 1,)`."""
+    return _starts(_array(table, "pitches").flatten())
 
 
-def one_array(table: pa.Table, name: str) -> pa.Array:
+def _array(table: pa.Table, name: str) -> pa.Array:
     """A column as one array, without a copy where it is one already."""
     column = table.column(name)
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
@@ -185,15 +205,34 @@ def _starts(lists: pa.ListArray) -> NDArray[np.int64]:
     return starts
 
 
-def _leaves(array: pa.Array) -> pa.Array:
-    while pa.types.is_list(array.type):
-        array = array.flatten()
-    return array
+def _next_message(source: pa.BufferReader) -> pa.ipc.Message | None:
+    try:
+        return pa.ipc.read_message(source)
+    except EOFError:
+        return None
+
+
+def _is_compressed(metadata: memoryview) -> bool:
+    """Whether the message of a record batch, a FlatBuffer that pyarrow has verified, has the field `compression`."""
+
+    def field(table: int, index: int) -> int:
+        """Where a field of a table lies, 0 where it is left out."""
+        (back,) = struct.unpack_from("<i", metadata, table)
+        (size,) = struct.unpack_from("<H", metadata, table - back)
+        place = 4 + 2 * index
+        (offset,) = struct.unpack_from("<H", metadata, table - back + place) if place < size else (0,)
+        return table + offset if offset else 0
+
+    def target(place: int) -> int:
+        return place + int(struct.unpack_from("<I", metadata, place)[0])
+
+    header, compression = 2, 3  # of Message, of RecordBatch
+    return field(target(field(target(0), header)), compression) != 0
 
 
 def _check_notes(table: pa.Table) -> None:
     for name in ("onset", "duration", "pitches"):
-        values = one_array(table, name).flatten()
+        values = _array(table, name).flatten()
         nested = pa.types.is_list(values.type) and values.flatten().null_count
         _require(values.null_count == 0 and not nested, f"a value of '{name}' is missing")
     onset, duration, pitch = flat(table, "onset"), flat(table, "duration"), flat(table, "pitches")
@@ -211,7 +250,7 @@ def _check_notes(table: pa.Table) -> None:
 
 def _check_tempos(table: pa.Table) -> None:
     for name in ("tempo_tick", "tempo_rate"):
-        _require(one_array(table, name).flatten().null_count == 0, f"a value of '{name}' is missing")
+        _require(_array(table, name).flatten().null_count == 0, f"a value of '{name}' is missing")
     tick, rate, starts = flat(table, "tempo_tick"), flat(table, "tempo_rate"), offsets(table, "tempo_tick")
     _require(np.array_equal(offsets(table, "tempo_rate"), starts), "tempos without a tick or a rate")
     _require(np.diff(starts).min() >= 1 and not tick[starts[:-1]].any(), "a melody without a tempo at its start")
@@ -221,17 +260,17 @@ def _check_tempos(table: pa.Table) -> None:
     _require(bool(((rate >= 1) & (rate <= 2000)).all()), "a tempo outside 1..2000")
 
 
-def _check_names(column: str, names: list[str | None]) -> None:
+def _check_names(table: pa.Table) -> None:
+    splits, meters, keys = (table.column(name).unique().to_pylist() for name in ("split", "meter", "key"))
+    _require(set(splits) <= set(SPLITS), "a split that is not train, valid or test")
     try:
-        for name in names:
-            if column == "split":
-                _require(name in SPLITS, "a split that is not train, valid or test")
-            elif column == "meter":
-                Meter.parse(name or "")
-            elif name is not None:
-                Key.parse(name)
+        for meter in meters:
+            Meter.parse(meter)
+        for key in keys:
+            if key is not None:
+                Key.parse(key)
     except CantilenaError as error:
-        raise error if isinstance(error, CorpusError) else _damaged(error.text[:200]) from error
+        raise _damaged(error.text[:200]) from error
 
 
 def _require(holds: bool, what: str) -> None:
@@ -244,81 +283,5 @@ def _damaged(what: str) -> CorpusError:
 
 
 def _text(text: str) -> str:
-    """Text that UTF-8 can hold: bytes of a file name that it cannot are shown as escapes."""
+    """Text that UTF-8 can hold: other bytes of a file name become escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-_MAGIC = b"ARROW1"
-_CONTINUES = 0xFFFFFFFF
-_BLOCK = struct.Struct("<qi4xq")
-_DICTIONARIES, _RECORD_BATCHES = 2, 3  # fields of the footer
-_HEADER = 2  # field of a message
-_COMPRESSION = 3  # field of a record batch
-
-
-def would_expand(file: memoryview) -> bool:
-    """Whether a batch of an Arrow file is compressed, or has dictionaries, which no corpus has.
-
-    Args:
-        file: the whole file.
-
-    Raises:
-        ValueError: it is no Arrow file, or cut off.
-    """
-    try:
-        if bytes(file[-6:]) != _MAGIC:
-            raise ValueError("no Arrow file")
-        end = len(file) - 10
-        start = end - _int32(file, end)
-        if not 0 < start < end:
-            raise ValueError("no footer")
-        footer = file[start:end]
-        if any(_blocks(footer, _DICTIONARIES)):
-            return True
-        return any(_is_compressed(file[offset:]) for offset in _blocks(footer, _RECORD_BATCHES))
-    except (struct.error, IndexError) as error:
-        raise ValueError("a damaged footer") from error
-
-
-def _blocks(footer: memoryview, field: int) -> Iterator[int]:
-    """Where the batches of a kind begin."""
-    place = _field(footer, _uint32(footer, 0), field)
-    if place is None:
-        return
-    vector = place + _uint32(footer, place)
-    for number in range(_uint32(footer, vector)):
-        offset, _, _ = _BLOCK.unpack_from(footer, vector + 4 + number * _BLOCK.size)
-        if offset < 0:
-            raise ValueError("a batch before the file")
-        yield offset
-
-
-def _is_compressed(batch: memoryview) -> bool:
-    message = batch[8 if _uint32(batch, 0) == _CONTINUES else 4 :]
-    header = _field(message, _uint32(message, 0), _HEADER)
-    if header is None:
-        raise ValueError("a message without content")
-    return _field(message, header + _uint32(message, header), _COMPRESSION) is not None
-
-
-def _field(buffer: memoryview, table: int, field: int) -> int | None:
-    """Where a field of a FlatBuffers table lies, None where it is left out."""
-    columns = table - _int32(buffer, table)
-    if columns < 0:
-        raise ValueError("a table before the buffer")
-    (size,) = struct.unpack_from("<H", buffer, columns)
-    place = 4 + 2 * field
-    if place + 2 > size:
-        return None
-    (offset,) = struct.unpack_from("<H", buffer, columns + place)
-    return table + offset if offset else None
-
-
-def _int32(buffer: memoryview, place: int) -> int:
-    value: int = struct.unpack_from("<i", buffer, place)[0]
-    return value
-
-
-def _uint32(buffer: memoryview, place: int) -> int:
-    value: int = struct.unpack_from("<I", buffer, place)[0]
-    return value

@@ -1,19 +1,19 @@
-"""Near-duplicates: melodies that are almost the same, in whatever key and at whatever pace.
+"""Near-duplicates: melodies that are almost the same, in any key and at any tempo.
 
-The fingerprint of a melody is the set of its n-grams of (interval to the next note, ratio of the times from note to
-note): seven notes in a row, six intervals and five ratios. Neither changes when the melody is transposed, or
-written in notes twice as long. Two melodies are near-duplicates where they share at least `THRESHOLD` of the
-fingerprints of the one that has fewer, so that an excerpt is found in the whole too.
+The fingerprints of a melody are its n-grams of (interval to the next note, ratio of inter-onset intervals): seven notes
+in a row, six intervals and five ratios. They do not change when the melody is transposed or written in notes twice as
+long. Two melodies are near-duplicates if they share at least `THRESHOLD` of the fingerprints of the one that has fewer,
+so that an excerpt matches the whole.
 
-Both bounds were chosen on O'Neill's Music of Ireland as typed by volunteers, 1,845 tunes, 147 pairs of which are one
-number of the book typed twice: at .5, 145 of these are found (the other two bear a wrong number), and all 22 pairs of
-different numbers that are found as well are one tune under two names. Down to .3 what is found are settings of one
-tune (18 more pairs), below it also tunes that share a turn of phrase.
+Both thresholds were chosen on O'Neill's Music of Ireland as typed by volunteers, 1,845 tunes, 147 pairs of which are
+one number of the book typed twice: at .5, 145 of these are found (the other two bear a wrong number), and the 22 other
+pairs that are found are one tune under two names. Down to .3 the pairs are variants of one tune (18 more), below it
+also tunes that share a phrase.
 
-The search is exact and needs no comparison of all with all. A melody that shares a part t of its |A| fingerprints with
-another shares at least k of its rarest |A| - ceil(t |A|) + k (the prefix filter of R. J. Bayardo, Y. Ma and
-R. Srikant, Scaling up all pairs similarity search, WWW 2007, section 4, which has k = 1): those alone are looked up,
-and only melodies that share k of them are compared.
+The search is exact without comparing all pairs. A melody that shares a part t of its |A| fingerprints with another
+shares at least k of its rarest |A| - ceil(t |A|) + k (the prefix filter of R. J. Bayardo, Y. Ma and R. Srikant, Scaling
+up all pairs similarity search, WWW 2007, section 4, with k = 1): only those are looked up, and only melodies that share
+k of them are compared.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ THRESHOLD = 0.5
 """Two melodies that share this part of the smaller one's fingerprints are near-duplicates."""
 
 RELATED = 0.3
-"""Two melodies that share this part are settings of one tune: both are kept, in the same split."""
+"""Two melodies that share this part are variants of one tune: both are kept, in the same split."""
 
 FEWEST = 8
-"""Melodies with fewer different fingerprints are duplicates only where all of them, and their number, agree."""
+"""Melodies with fewer different fingerprints are duplicates only if all of them are equal."""
 
 _EVIDENCE = 4
 """k: how many rare fingerprints two melodies must share before all of them are compared."""
@@ -46,9 +46,9 @@ _MULTIPLIERS = np.random.default_rng(1812).integers(1, 2**63, size=2 * NOTES, dt
 
 
 def fingerprints(melody: Melody) -> NDArray[np.uint64]:
-    """The different fingerprints of a melody, ascending: `(fingerprints,)` uint64.
+    """Return the different fingerprints of a melody, ascending: `(fingerprints,)` uint64.
 
-    A chord counts with its top note. A melody of fewer than `NOTES` notes has one fingerprint of all of them.
+    Of a chord the top note counts. A melody of fewer than `NOTES` notes has one fingerprint of all of them.
 
     Example:
         >>> tune = Melody.of([(60 + k % 5, 24) for k in range(20)])
@@ -76,14 +76,14 @@ def fingerprints(melody: Melody) -> NDArray[np.uint64]:
 
 
 def near_duplicates(melodies: Iterable[Melody], threshold: float = THRESHOLD) -> dict[int, int]:
-    """Which melodies are almost the same as an earlier one that is kept.
+    """Find melodies that are almost the same as an earlier one.
 
     Args:
-        melodies: in the order of preference: the first of its like is kept.
+        melodies: in order of preference: the first of several is kept.
         threshold: the part of the smaller one's fingerprints that must be shared, over 0 up to 1.
 
     Returns:
-        The index of each melody that is one too many, and the index of the kept melody that it resembles.
+        The index of each near-duplicate, and the index of the kept melody that it resembles.
 
     Example:
         >>> tune = Melody.of([(60 + k * k % 11, 12 + 12 * (k % 3 == 0)) for k in range(30)])
@@ -91,40 +91,40 @@ def near_duplicates(melodies: Iterable[Melody], threshold: float = THRESHOLD) ->
         >>> near_duplicates([tune, other, tune.transposed(3)])
         {2: 0}
     """
-    return _likeness(_rarest_first([fingerprints(melody) for melody in melodies]), threshold)
+    return _matches(_rarest_first([fingerprints(melody) for melody in melodies]), threshold)
 
 
-def copies_and_relatives(melodies: Iterable[Melody]) -> tuple[dict[int, int], list[tuple[int, int]]]:
-    """Near-duplicates, and the pairs of melodies that must fall in one split.
+def duplicates_and_variants(melodies: Iterable[Melody]) -> tuple[dict[int, int], list[tuple[int, int]]]:
+    """Find near-duplicates, and the pairs of melodies that must fall in one split.
 
     Args:
-        melodies: in the order of preference: the first of its like is kept.
+        melodies: in order of preference: the first of several is kept.
 
     Returns:
-        The near-duplicates as `near_duplicates` gives them, and pairs of indices: the near-duplicates, and the kept
-        melodies that are settings of one tune.
+        The near-duplicates as from `near_duplicates`, and pairs of indices: the near-duplicates, and the kept melodies
+        that are variants of one tune.
     """
     ranked = _rarest_first([fingerprints(melody) for melody in melodies])
-    copies = _likeness(ranked, THRESHOLD)
+    copies = _matches(ranked, THRESHOLD)
     kept = [index for index in range(len(ranked)) if index not in copies]
-    related = _likeness([ranked[index] for index in kept], RELATED)
+    related = _matches([ranked[index] for index in kept], RELATED)
     return copies, [*copies.items(), *((kept[one], kept[other]) for one, other in related.items())]
 
 
-def _likeness(ranked: Iterable[NDArray[np.int64]], threshold: float) -> dict[int, int]:
+def _matches(ranked: Iterable[NDArray[np.int64]], threshold: float) -> dict[int, int]:
     kept = _Kept(threshold)
-    found: dict[int, int] = {}
+    matches: dict[int, int] = {}
     for index, ranks in enumerate(ranked):
-        resembled = kept.like(ranks)
-        if resembled is None:
+        match = kept.match(ranks)
+        if match is None:
             kept.add(index, ranks)
         else:
-            found[index] = resembled
-    return found
+            matches[index] = match
+    return matches
 
 
 class _Kept:
-    """The melodies kept so far, found by their fingerprints."""
+    """The melodies kept so far, indexed by their fingerprints."""
 
     def __init__(self, threshold: float) -> None:
         self.threshold = threshold
@@ -144,8 +144,8 @@ class _Kept:
             if place < prefix:
                 self.with_rare_rank[rank].append(index)
 
-    def like(self, ranks: NDArray[np.int64]) -> int | None:
-        """The first kept melody that shares enough, whichever of the two is longer."""
+    def match(self, ranks: NDArray[np.int64]) -> int | None:
+        """Return the first kept melody that shares enough, whichever of the two is longer."""
         same = self.whole.get(ranks.tobytes())
         if same is not None or len(ranks) < FEWEST:
             return same
@@ -184,7 +184,7 @@ def _rarest_first(prints: Sequence[NDArray[np.uint64]]) -> list[NDArray[np.int64
 
 
 def _mixed(values: NDArray[np.uint64], multiplier: np.uint64) -> NDArray[np.uint64]:
-    """Hash small numbers to 64 bits: multiply, fold, multiply (wrapping round is meant)."""
+    """Hash small numbers to 64 bits: multiply, fold, multiply (overflow is intended)."""
     mixed = (values + np.uint64(0x9E3779B97F4A7C15)) * multiplier
     mixed ^= mixed >> np.uint64(29)
     return mixed * multiplier

@@ -1,4 +1,4 @@
-"""One file of scores to the melodies in it: what a worker does for each file of a folder."""
+"""From a file of scores to melodies: what a worker does for each file of a folder."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data.chords import chords, nearest_ticks
 from cantilena.data.melody_choice import Span, melody_parts, top_line
 from cantilena.data.options import ReadOptions
 from cantilena.data.paper_reading import paper_reading
@@ -19,93 +18,88 @@ from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, Tempo, 
 
 
 @dataclass(frozen=True, slots=True)
-class Extracted:
-    """A melody taken from a score, and what taking it cost.
+class ExtractedMelody:
+    """A melody taken from a score, with the number of notes that were changed.
 
     Args:
-        melody: the notes, at 24 ticks a quarter; none where the score could not be used.
-        folded: notes moved by octaves (always 0 here: a score is taken at its own pitch).
-        rounded: notes whose onset or end was moved to a tick.
-        dropped: notes that were left out: what accompanies a melody, a pitch struck twice in one chord, grace notes
-            of notation, notes of MIDI that never end.
-        trouble: why this tune of a book of tunes could not be used, or "".
+        melody: the notes, at 24 ticks a quarter; empty where the score cannot be used.
+        folded: notes moved by octaves (always 0: a score keeps its pitches).
+        rounded: notes whose onset or end was rounded to a tick.
+        dropped: notes left out: the accompaniment of a melody, a pitch twice in one chord, grace notes of notation,
+            notes of MIDI that never end.
+        error: why this tune of a book of tunes cannot be used, or "".
     """
 
     melody: Melody
     folded: int = 0
     rounded: int = 0
     dropped: int = 0
-    trouble: str = ""
+    error: str = ""
 
 
-def extract(path: Path, options: ReadOptions) -> list[Extracted]:
-    """Read a file and take what the options ask from each score in it.
-
-    To be called in a worker process: parsers of foreign files may crash. The melodies' source is the file's name.
-
-    Args:
-        path: the file.
-        options: what to take.
+def extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
+    """Read a file and extract a melody from each score in it. Call it in a worker process: parsers may crash.
 
     Returns:
-        One melody a score, in order; a tune of a book that could not be used has no notes and says its `trouble`.
+        One melody per score, in order, with the file's name as source; a tune of a book that cannot be used has no
+        notes and an `error`.
 
     Raises:
-        ScoreError: nothing in it can be used, with the reason.
+        ScoreError: nothing in it can be used.
         MissingError: it needs an optional library.
     """
-    taken: list[Extracted] = []
+    extracted: list[ExtractedMelody] = []
     scores = read_score(path)
     for score in scores:
         try:
-            taken.append(_taken(score, options, path.name))
+            extracted.append(_extract(score, options, path.name))
         except ScoreError as error:
             if len(scores) == 1:
                 raise
-            taken.append(Extracted(Melody((), title=score.title, source=path.name), trouble=error.text))
-    if not any(extracted.melody.sounding for extracted in taken):
-        raise ScoreError(f"none of its {len(taken)} tunes can be used: {taken[0].trouble}")
-    return taken
+            extracted.append(ExtractedMelody(Melody((), title=score.title, source=path.name), error=error.text))
+    if not any(one.melody.sounding for one in extracted):
+        raise ScoreError(f"none of its {len(extracted)} tunes can be used: {extracted[0].error}")
+    return extracted
 
 
 def read_melody(path: Path | str, options: ReadOptions | None = None) -> Melody:
-    """Read the melody of one file; of a book of tunes, the first that can be used.
+    """Read the melody of one file; for a book of tunes, of the first tune that can be used.
 
-    The file is read in a process of its own, so that a broken one does no harm.
+    The file is parsed in a worker process, so that a broken one does no harm.
 
     Args:
         path: a file of MIDI, MusicXML, ABC or kern.
-        options: what to take; the melody line where left out.
+        options: what to extract; by default the melody line.
 
     Raises:
-        ScoreError: it cannot be used; the text says which file and why.
+        ScoreError: it cannot be used; the text names the file and the reason.
         MissingError: it is in notation and the extra `notation` is not installed.
     """
     options, path = options or ReadOptions(), Path(path)
     scores = read_safely(path, seconds=options.time_limit, memory=options.memory_limit * 2**20)
     score = next((score for score in scores if score.parts), scores[0])
     try:
-        return _taken(score, options, path.name).melody
+        return _extract(score, options, path.name).melody
     except ScoreError as error:
         raise ScoreError(f"cannot use {path}: {error.text}", error.hint) from error
 
 
 read = read_melody
-"""The name that this function has at the root: `cantilena.read`."""
+"""The name of this function in the root package: `cantilena.read`."""
 
 
-def melody_of(score: Score, options: ReadOptions) -> Extracted:
-    """The melody line of a score: one note at a time.
+def extract_melody(score: Score, options: ReadOptions) -> ExtractedMelody:
+    """Extract the melody line of a score, one note at a time.
 
     The parts that hold it are chosen (`melody_parts`), cut, and their top line is taken (`top_line`). The cut comes
-    before rounding to ticks: a note stays if it begins before the cut, and ends there at the latest.
+    before rounding to ticks: a note that begins before it is kept, and ends there at the latest.
 
     Args:
         score: a score.
         options: `seconds` and `profile` are used.
 
     Raises:
-        ScoreError: it has no notes with pitches in the time that is asked for.
+        ScoreError: it has no pitched notes before the cut.
     """
     cut = _cut(score, options)
     notes = _notes(melody_parts(score.parts), cut)
@@ -115,42 +109,80 @@ def melody_of(score: Score, options: ReadOptions) -> Extracted:
     onsets, ends = (nearest_ticks(times, score.resolution) for times in (notes.onset, notes.end))
     spans = zip(onsets.tolist(), np.maximum(ends, onsets + 1).tolist(), notes.pitch.tolist(), strict=True)
     line = top_line(list(spans), meter.ticks_per_bar)
-    return Extracted(
+    return ExtractedMelody(
         _melody(score, (Note((pitch,), onset, end - onset) for onset, end, pitch in line), options),
         rounded=notes.off_ticks(score.resolution),
         dropped=len(everything.onset) - len(line) + score.lost,
     )
 
 
-def chords_of(score: Score, options: ReadOptions) -> Extracted:
-    """All notes and chords of a score, percussion apart.
+def extract_chords(score: Score, options: ReadOptions) -> ExtractedMelody:
+    """Extract all notes and chords of a score, without percussion.
 
     Args:
         score: a score.
-        options: `reading` `exact` makes chords of notes that are struck together (`chords`); `paper` reads as the
+        options: with `reading` `exact` notes that begin together become chords (`group_chords`); `paper` reads as the
             paper's tools do (`paper_reading`), where cutting comes after quantising. `seconds` and `profile` are used.
 
     Raises:
-        ScoreError: it has no notes with pitches in the time that is asked for.
+        ScoreError: it has no pitched notes before the cut.
     """
     cut = _cut(score, options)
     notes = _notes(_pitched(score), cut)
     _check(score, notes)
     if options.reading == "paper":
-        reading = paper_reading(score, cut / score.resolution * TICKS_PER_QUARTER)
-        return Extracted(_melody(score, reading.notes, options), rounded=reading.rounded, dropped=score.lost)
-    struck = chords(notes.spans(), score.resolution)
-    return Extracted(
-        _melody(score, struck, options),
+        chords, rounded = paper_reading(score, cut / score.resolution * TICKS_PER_QUARTER)
+        return ExtractedMelody(_melody(score, chords, options), rounded=rounded, dropped=score.lost)
+    spans = zip(notes.onset.tolist(), notes.end.tolist(), notes.pitch.tolist(), strict=True)
+    chords = group_chords(spans, score.resolution)
+    return ExtractedMelody(
+        _melody(score, chords, options),
         rounded=notes.off_ticks(score.resolution),
-        dropped=len(notes.onset) - sum(len(chord.pitches) for chord in struck) + score.lost,
+        dropped=len(notes.onset) - sum(len(chord.pitches) for chord in chords) + score.lost,
     )
 
 
-def _taken(score: Score, options: ReadOptions, source: str) -> Extracted:
-    if score.trouble:
-        raise ScoreError(score.trouble)
-    extracted = melody_of(score, options) if options.voice == "melody" else chords_of(score, options)
+def group_chords(notes: Iterable[Span], resolution: int) -> list[Note]:
+    """Group notes into chords, at 24 ticks a quarter.
+
+    Notes form a chord if they begin within half a tick, a 48th of a quarter note, of the first of them: 10 ms at 120
+    quarters a minute. Quick successive notes, such as 64ths (a 16th of a quarter apart), are never fused. A chord
+    begins at its first note's nearest tick, at least a tick after the chord before, and lasts as long as its longest
+    note.
+
+    Args:
+        notes: in any order, in ticks of the score.
+        resolution: ticks a quarter note in the score.
+
+    Example:
+        >>> [note.name for note in group_chords([(0, 480, 60), (3, 480, 64), (120, 480, 67), (150, 480, 72)], 480)]
+        ['C4+E4', 'G4', 'C5']
+    """
+    groups: list[list[Span]] = []
+    for note in sorted(notes):
+        if groups and (note[0] - groups[-1][0][0]) * 2 * TICKS_PER_QUARTER <= resolution:
+            groups[-1].append(note)
+        else:
+            groups.append([note])
+    chords: list[Note] = []
+    previous = -1
+    for group in groups:
+        onset = max(int(nearest_ticks(group[0][0], resolution)), previous + 1)
+        end = int(nearest_ticks(max(note[1] for note in group), resolution))
+        chords.append(Note(tuple(note[2] for note in group), onset, max(end - onset, 1)))
+        previous = onset
+    return chords
+
+
+def nearest_ticks(times: NDArray[np.int64] | int, resolution: int) -> NDArray[np.int64]:
+    """Convert times in ticks of a score to 24 ticks a quarter; halves are rounded up."""
+    return np.asarray((2 * times * TICKS_PER_QUARTER + resolution) // (2 * resolution))
+
+
+def _extract(score: Score, options: ReadOptions, source: str) -> ExtractedMelody:
+    if score.error:
+        raise ScoreError(score.error)
+    extracted = extract_melody(score, options) if options.voice == "melody" else extract_chords(score, options)
     return replace(extracted, melody=replace(extracted.melody, source=source))
 
 
@@ -162,11 +194,8 @@ class _Notes:
     end: NDArray[np.int64]
     pitch: NDArray[np.int64]
 
-    def spans(self) -> list[Span]:
-        return list(zip(self.onset.tolist(), self.end.tolist(), self.pitch.tolist(), strict=True))
-
     def off_ticks(self, resolution: int) -> int:
-        """How many begin or end between ticks at 24 a quarter."""
+        """Count the notes that begin or end between ticks at 24 a quarter."""
         is_off = (self.onset * TICKS_PER_QUARTER % resolution != 0) | (self.end * TICKS_PER_QUARTER % resolution != 0)
         return int(np.count_nonzero(is_off))
 
@@ -192,7 +221,7 @@ def _check(score: Score, notes: _Notes) -> None:
     if not _pitched(score):
         raise ScoreError("it has only percussion", "name a file with pitches in it")
     if not len(notes.onset):
-        raise ScoreError("no note begins in the time that is asked for", "ask for more seconds")
+        raise ScoreError("no note begins before the cut", "ask for more seconds")
 
 
 def _melody(score: Score, notes: Iterable[Note], options: ReadOptions) -> Melody:
@@ -207,20 +236,20 @@ def _melody(score: Score, notes: Iterable[Note], options: ReadOptions) -> Melody
 
 
 def _cut(score: Score, options: ReadOptions) -> float:
-    """The time of the score, in its ticks, at which the asked seconds have passed by its own tempo map."""
+    """The tick of the score at `options.seconds` by its own tempo map."""
     if options.seconds is None:
         return float("inf")
     passed = 0.0
     for (start, rate), (end, _) in zip(score.tempos, [*score.tempos[1:], (2**62, 1.0)], strict=True):
-        seconds_a_tick = 60.0 / rate / score.resolution
-        if passed + (end - start) * seconds_a_tick >= options.seconds:
-            return start + (options.seconds - passed) / seconds_a_tick
-        passed += (end - start) * seconds_a_tick
+        seconds_per_tick = 60.0 / rate / score.resolution
+        if passed + (end - start) * seconds_per_tick >= options.seconds:
+            return start + (options.seconds - passed) / seconds_per_tick
+        passed += (end - start) * seconds_per_tick
     return float("inf")
 
 
 def _tempo(score: Score, end: int) -> Tempo:
-    """The tempo map at 24 ticks a quarter; of several changes at one tick the last counts."""
+    """The tempo map at 24 ticks a quarter; of several changes at one tick the last one counts."""
     ticks = nearest_ticks(np.array([tick for tick, _ in score.tempos]), score.resolution)
     rates = np.clip([rate for _, rate in score.tempos], 1.0, 2000.0)
     is_in = ticks <= end
@@ -228,14 +257,14 @@ def _tempo(score: Score, end: int) -> Tempo:
 
 
 def _meter(score: Score) -> tuple[Meter, int]:
-    """The meter that holds longest, and the ticks before its first barline (after a pickup or an introduction)."""
+    """The meter that lasts longest, and the ticks before its first barline (of a pickup or an introduction)."""
     if not score.meters:
         return Meter(), int(nearest_ticks(score.pickup, score.resolution))
     end = max((int((part.onset + part.duration).max()) for part in score.parts), default=0)
-    held: dict[Meter, int] = {}
+    lengths: dict[Meter, int] = {}
     for (start, meter), (after, _) in zip(score.meters, [*score.meters[1:], (end, Meter())], strict=True):
-        held[meter] = held.get(meter, 0) + max(after - start, 0)
-    main = max(held, key=lambda meter: held[meter])
+        lengths[meter] = lengths.get(meter, 0) + max(after - start, 0)
+    main = max(lengths, key=lambda meter: lengths[meter])
     if main == score.meters[0][1]:
         return main, int(nearest_ticks(score.pickup, score.resolution))
     begins = next(tick for tick, meter in score.meters if meter == main)
@@ -245,17 +274,15 @@ def _meter(score: Score) -> tuple[Meter, int]:
 def _key(score: Score, options: ReadOptions) -> Key | None:
     """The key of the whole piece, however much of it is taken.
 
-    A key that notation names is believed, and so is a minor key in MIDI. A major key in MIDI is often what a program
-    put there: with sharps or flats it leaves the choice between itself and its relative minor key to the profile,
-    and C major says nothing.
+    A key that notation states is taken, and so is a minor key in MIDI. A major key in MIDI is often a program's
+    default: with sharps or flats, the key profile chooses between it and its relative minor; C major is ignored.
     """
     first = score.keys[0][1] if score.keys else None
-    if first is not None and (score.keys_are_meant or first.mode == "minor"):
+    if first is not None and (score.keys_are_explicit or first.mode == "minor"):
         return first
     durations = np.zeros(12)
     for part in score.parts:
         if not part.is_drums:
             np.add.at(durations, part.pitch % 12, part.duration)
-    is_telling = first is not None and first.fifths != 0
-    among = (first, Key((first.tonic + 9) % 12, "minor")) if first is not None and is_telling else ()
+    among = (first, Key((first.tonic + 9) % 12, "minor")) if first is not None and first.fifths else ()
     return key_of_durations(durations, options.profile, among)

@@ -1,4 +1,4 @@
-"""A folder of scores to a corpus: find, read in parallel, drop near-duplicates, split by piece."""
+"""From a folder of scores to a corpus: find, read in parallel, drop near-duplicates, split by piece."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from pathlib import Path
 import numpy as np
 
 from cantilena.data.columns import Entry
-from cantilena.data.duplicates import copies_and_relatives
-from cantilena.data.extraction import Extracted, extract
-from cantilena.data.find_scores import Found, find_scores
+from cantilena.data.duplicates import duplicates_and_variants
+from cantilena.data.extraction import ExtractedMelody, extract
+from cantilena.data.find_scores import ScoreFiles, find_scores
 from cantilena.data.manifest import NEAR_DUPLICATE, Manifest, Skipped
 from cantilena.data.options import ReadOptions
 from cantilena.data.split import split_by_piece, work_of
 from cantilena.data.store import Corpus
 from cantilena.errors import CorpusError
 from cantilena.io import READABLE
-from cantilena.runtime import Failure, bounded_map, generator, options_record, progress, say, versions
+from cantilena.runtime import Failure, bounded_map, generator, log, options_record, progress, versions
 
 
 @dataclass(frozen=True, slots=True)
-class _Tune:
-    """A melody of a file, before it is known whether it stays."""
+class _FoundMelody:
+    """A melody of a file; it may still be dropped as a near-duplicate."""
 
     source: str
     piece: str
-    extracted: Extracted
+    extracted: ExtractedMelody
 
 
 def read_folder(
@@ -41,50 +41,50 @@ def read_folder(
     once: bool = False,
     quiet: bool = False,
 ) -> Corpus:
-    """Read every score in a folder and in the folders below it.
+    """Read every score in a folder and its subfolders.
 
-    Each file is read in a process of its own kind, with limits of time and memory. A file that cannot be used, or that
-    is a near-duplicate of another, becomes a row in the manifest with its reason. The result is the same for any
-    number of processes.
+    Files are read in worker processes with limits of time and memory. A file that cannot be used, and a melody that is
+    a near-duplicate of another, becomes a row in the manifest with the reason. The result does not depend on the number
+    of processes.
 
     Args:
         folder: the folder of scores.
-        options: how to read them; the defaults where left out.
-        as_is: keep near-duplicates and leave everything in one split, `train`: for folders that are a split.
-        most: of more files than this, so many are read, drawn by the options' seed; all if None.
-        once: of files whose names differ in their ending alone, such as `1.mid` and `1.musicxml` as composing writes
-            them, read the first kind and ignore the others: they are one melody.
+        options: how to read them.
+        as_is: keep near-duplicates and put everything in one split, `train`: for folders that are a split.
+        most: of more files than this, draw so many by the options' seed; None reads all.
+        once: of files whose names differ only in their suffix, such as `1.mid` and `1.musicxml` as written by
+            `compose`, read one.
         quiet: show no progress.
 
     Raises:
         CorpusError: there is no such folder, or nothing in it can be used.
     """
     options = options or ReadOptions()
-    found = find_scores(folder, READABLE)
+    scores = find_scores(folder, READABLE)
     if once:
-        found = found.once(READABLE)
-    tunes, failed = _read(folder, _drawn(found.files, most, options.seed), options, quiet=quiet)
-    skipped = [*found.skipped, *failed]
+        scores = scores.once(READABLE)
+    tunes, failed = _read(folder, _drawn(scores.files, most, options.seed), options, quiet=quiet)
+    skipped = [*scores.skipped, *failed]
     if not tunes:
-        raise _nothing(folder, found, skipped)
+        raise _nothing_read(folder, scores, skipped)
     melodies = [tune.extracted.melody for tune in tunes]
-    duplicates, links = ({}, []) if as_is else copies_and_relatives(melodies)
+    duplicates, links = ({}, []) if as_is else duplicates_and_variants(melodies)
     skipped += [Skipped(tunes[copy].source, NEAR_DUPLICATE + tunes[kept].source) for copy, kept in duplicates.items()]
     splits = split_by_piece([tune.piece for tune in tunes], seed=options.seed, links=links)
     kept = [index for index in range(len(tunes)) if index not in duplicates]
     entries = [_entry(tunes[index], folder) for index in kept]
     if not as_is:
         entries = [replace(entry, split=splits[index]) for entry, index in zip(entries, kept, strict=True)]
-    asked = {name: value for name, value in options_record(options).items() if name != "jobs"}
-    return Corpus.of(
+    recorded = {name: value for name, value in options_record(options).items() if name != "jobs"}
+    return Corpus.from_entries(
         entries,
         Manifest(
             name=folder.resolve().name,
             description="read from a folder of scores",
             read=len({tunes[index].source.partition("#")[0] for index in kept}),
             skipped=tuple(sorted(skipped, key=lambda row: (row.file, row.reason))),
-            ignored=found.ignored,
-            options={**asked, "as_is": as_is},
+            ignored=scores.ignored,
+            options={**recorded, "as_is": as_is},
             versions=versions(),
         ),
     )
@@ -93,15 +93,15 @@ def read_folder(
 def _drawn(files: Sequence[str], most: int | None, seed: int) -> Sequence[str]:
     if most is None or len(files) <= most:
         return files
-    say(f"{len(files):,} scores: {most:,} of them, drawn at random, are read")
+    log(f"reading {most:,} of {len(files):,} scores, drawn at random")
     return [files[row] for row in np.sort(generator(seed, "files").permutation(len(files))[:most])]
 
 
 def _read(
     folder: Path, files: Sequence[str], options: ReadOptions, *, quiet: bool
-) -> tuple[list[_Tune], list[Skipped]]:
-    """The melodies of all files in the order of the files, and the files without any."""
-    outcomes: list[list[Extracted] | Failure] = [Failure("it was not read")] * len(files)
+) -> tuple[list[_FoundMelody], list[Skipped]]:
+    """The melodies of all files in the order of the files, and the files without melodies."""
+    outcomes: list[list[ExtractedMelody] | Failure] = [Failure("it was not read")] * len(files)
     with progress("Reading scores", total=len(files), unit="files", quiet=quiet) as bar:
         for index, outcome in bounded_map(
             partial(extract, options=options),
@@ -112,7 +112,7 @@ def _read(
         ):
             outcomes[index] = outcome
             bar.advance()
-    tunes: list[_Tune] = []
+    tunes: list[_FoundMelody] = []
     skipped: list[Skipped] = []
     for file, outcome in zip(files, outcomes, strict=True):
         if isinstance(outcome, Failure):
@@ -123,22 +123,22 @@ def _read(
         for number, extracted in enumerate(outcome, 1):
             source = f"{file}#{number}" if several else file
             if not extracted.melody.sounding:
-                skipped.append(Skipped(source, extracted.trouble or "no notes"))
+                skipped.append(Skipped(source, extracted.error or "no notes"))
                 continue
-            tunes.append(_Tune(source, _piece(source, extracted.melody.title), extracted))
+            tunes.append(_FoundMelody(source, _piece(source, extracted.melody.title), extracted))
         if not outcome:
             skipped.append(Skipped(file, "no notes"))
     return tunes, skipped
 
 
 def _piece(source: str, title: str) -> str:
-    """Movements of one work in one folder are one piece, where their titles name the work."""
+    """The piece of a melody: movements of one work in one folder are one piece, where their titles name the work."""
     work = work_of(title)
     place = source.rpartition("/")[0]
     return f"{place}: {work}" if work else source
 
 
-def _entry(tune: _Tune, folder: Path) -> Entry:
+def _entry(tune: _FoundMelody, folder: Path) -> Entry:
     top, below, _ = tune.source.partition("/")
     return Entry(
         replace(tune.extracted.melody, source=tune.source),
@@ -151,18 +151,18 @@ def _entry(tune: _Tune, folder: Path) -> Entry:
 
 
 def _without_path(reason: str, folder: Path, file: str) -> str:
-    """A reason that says the same wherever the folder lies; the row names the file already."""
+    """A reason that does not depend on where the folder is; the row names the file already."""
     reason = reason.replace(str(folder / file), file).replace(str(folder), folder.name)
     return re.sub(r"\s+", " ", reason).strip() or "it cannot be read"
 
 
-def _nothing(folder: Path, found: Found, skipped: Sequence[Skipped]) -> CorpusError:
+def _nothing_read(folder: Path, scores: ScoreFiles, skipped: Sequence[Skipped]) -> CorpusError:
     if skipped:
         first = skipped[0]
         return CorpusError(
             f"none of the {len(skipped)} scores in {folder} can be used; {first.file}: {first.reason}",
             "name a folder with MIDI files that open in a music program",
         )
-    others = sum(found.ignored.values())
+    others = sum(scores.ignored.values())
     beside = f" among its {others} files" if others else ""
     return CorpusError(f"{folder} holds no score{beside}", f"scores end in {', '.join(READABLE)}")

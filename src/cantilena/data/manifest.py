@@ -1,4 +1,4 @@
-"""What a corpus says about itself: where it comes from, what was read and what was left out."""
+"""The manifest of a corpus: its provenance, what was read and what was skipped."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ FORMAT = 1
 """The version of the file format; a file of another version is refused."""
 
 MANIFEST_KEY = b"cantilena"
-"""Where the manifest stands in the metadata of a table."""
+"""The key of the manifest in the metadata of a table."""
 
 NEAR_DUPLICATE = "near-duplicate of "
-"""How the reason of a melody begins that was left out because another one is almost the same."""
+"""The beginning of the reason of a skipped near-duplicate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +36,23 @@ class Skipped:
     reason: str
 
     def __post_init__(self) -> None:
-        # Names and reasons come from strangers' files: no line break or escape sequence shall reach a terminal.
+        # Names and reasons come from untrusted files: line breaks and escape sequences must not reach a terminal.
         object.__setattr__(self, "file", _visible(self.file))
         object.__setattr__(self, "reason", _visible(self.reason))
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Where a corpus comes from.
+    """The provenance of a corpus.
 
     Args:
-        name: what it is called.
-        licence: what may be done with it, in one line; "" if nothing is known.
-        description: one line about its content.
-        read: how many files gave at least one melody.
+        name: its name.
+        licence: its licence, one line; "" if unknown.
+        description: its content, one line.
+        read: number of files with at least one melody.
         skipped: what was left out, with reasons.
-        ignored: how many files of each unknown suffix lay beside the scores.
-        options: what the reading was asked, as JSON values.
+        ignored: number of files of each other suffix.
+        options: the options of the reading, as JSON values.
         versions: versions of the software that read it.
 
     Example:
@@ -70,7 +70,7 @@ class Manifest:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> str:
-        """The manifest as one line of JSON."""
+        """Return the manifest as one line of JSON."""
         return json.dumps({"format": FORMAT, **asdict(self)}, ensure_ascii=False, allow_nan=False)
 
     @classmethod
@@ -78,7 +78,7 @@ class Manifest:
         """Read what `to_json` wrote.
 
         Raises:
-            CorpusError: it is something else, or of another version.
+            CorpusError: it is not a manifest, or of another version.
         """
         try:
             record = json.loads(text)

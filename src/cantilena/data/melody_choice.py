@@ -1,4 +1,4 @@
-"""Choosing the melody: which parts hold it, and which notes of theirs are the line."""
+"""Choosing the melody: the parts that hold it, and its line in their notes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MELODY_NAMES = (
     re.compile(r"right|\br\.? ?h\b|recht|droite|destra|derecha|direita|\bupper\b"),
     re.compile(r"\bvoice|singstimme|\bstimme|\bvoix\b|\bvoz\b|\bvoce\b|\bchant\b"),
 )
-"""What the name of a melody's track says, the plainest first."""
+"""Names of tracks that hold a melody, the clearest first."""
 
 _OTHER_NAMES = re.compile(
     r"left|\bl\. ?h\b|\blh\b|\blink|gauche|sinistra|izquierda|esquerda|\blower\b|bass|accomp|begleit|chord|akkord|"
@@ -26,45 +26,41 @@ _OTHER_NAMES = re.compile(
 )
 
 _OCTAVE = 12
-_REMEMBERED = 8
-"""Notes whose mean is the running line."""
+_RECENT = 8
+"""Number of notes whose mean is the running line."""
 
 
 def melody_parts(parts: Sequence[Part]) -> tuple[Part, ...]:
-    """The parts that hold the melody, drums apart.
+    """Return the parts of a score that hold the melody, without drums.
 
-    A part is taken by its name (melody, vocal, solo; soprano, treble; right hand; voice; in some languages), if the
-    parts of that name go through at least half of the piece. Otherwise all parts are taken, and the line is looked
-    for on top of them.
-
-    Args:
-        parts: the parts of a score.
+    Parts are chosen by name (melody, vocal, solo; soprano, treble; right hand; voice; in several languages), if those
+    of that name span at least half of the piece. Otherwise all parts are returned, and the melody is their top line.
     """
     sounding = tuple(part for part in parts if len(part) and not part.is_drums)
     if len(sounding) <= 1:
         return sounding
-    whole = _reach(sounding)
-    names = [_plain(part.name) for part in sounding]
+    whole = _extent(sounding)
+    names = [_normalized(part.name) for part in sounding]
     for pattern in _MELODY_NAMES:
         named = tuple(
             part
             for part, name in zip(sounding, names, strict=True)
             if pattern.search(name) and not _OTHER_NAMES.search(name)
         )
-        if named and 2 * _reach(named) >= whole:
+        if named and 2 * _extent(named) >= whole:
             return named
     return sounding
 
 
 def top_line(notes: Sequence[Span], bar: int) -> list[Span]:
-    """The melody in many notes: the top line, without what falls out of it into the accompaniment.
+    """Return the top line of many notes, without notes of the accompaniment in its rests.
 
-    Of notes struck together the highest stays. A lower note that begins under a sounding one is an inner voice if
-    half of it or more lies under that note; if less, the two are played legato, and the upper one ends there. Then, if
-    that left anything out, notes that lie more than an octave below the running line (the mean of the last eight
-    notes) are accompaniment heard while the melody rests, unless the line stays down there for a bar.
+    Of notes that begin together the highest is kept. A lower note that begins under a sounding one is an inner voice if
+    half of it or more lies under that note; if less, the two are legato, and the upper one ends there. If that left
+    anything out, notes more than an octave below the running line (the mean of the last eight notes) are taken for
+    accompaniment, unless the line stays there for a bar.
 
-    A line of one note at a time is returned as it is, whatever it leaps.
+    A line of one note at a time is returned unchanged.
 
     Args:
         notes: in any order.
@@ -96,13 +92,13 @@ def _skyline(ordered: Sequence[Span]) -> list[Span]:
 def _without_drops(line: Sequence[Span], bar: int) -> list[Span]:
     kept: list[Span] = []
     below: list[Span] = []
-    recent: deque[int] = deque(maxlen=_REMEMBERED)
+    recent: deque[int] = deque(maxlen=_RECENT)
     for note in line:
         if recent and sum(recent) > (note[2] + _OCTAVE) * len(recent):
             below.append(note)
             if note[1] - below[0][0] < bar:
                 continue
-            # Not a drop out of the line: the line has moved.
+            # The line has moved.
             kept += below
             recent.clear()
             recent.extend(low[2] for low in below)
@@ -113,12 +109,12 @@ def _without_drops(line: Sequence[Span], bar: int) -> list[Span]:
     return kept
 
 
-def _reach(parts: Sequence[Part]) -> int:
+def _extent(parts: Sequence[Part]) -> int:
     """Ticks from the first onset to the last."""
     return int(max(part.onset[-1] for part in parts)) - int(min(part.onset[0] for part in parts))
 
 
-def _plain(name: str) -> str:
-    """Small letters without accents."""
+def _normalized(name: str) -> str:
+    """Lower case without accents."""
     letters = unicodedata.normalize("NFKD", name.lower())
     return "".join(letter for letter in letters if not unicodedata.combining(letter))

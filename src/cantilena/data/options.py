@@ -1,4 +1,4 @@
-"""What a person may choose when a folder of scores is read."""
+"""Options of reading a folder of scores."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _PROFILES: tuple[Profile, ...] = ("krumhansl-kessler", "temperley", "aarden-esse
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """How scores are read and what is taken from them.
+    """How scores are read and what is extracted from them.
 
     Raises:
-        UsageError: a value that nothing can be done with.
+        UsageError: a value is out of range.
 
     Example:
         >>> ReadOptions(voice="all", reading="paper", seconds=30).seconds
@@ -59,13 +59,17 @@ class ReadOptions:
         if self.reading == "paper" and self.voice == "melody":
             raise UsageError("the paper's reading takes all notes and chords", "add --voice all, or leave --reading")
         if self.seconds is not None and not 0 < self.seconds < 1e6:
-            raise UsageError(f"the first {self.seconds:g} seconds", "give a number of seconds over 0")
+            raise UsageError(f"seconds must be above 0, got {self.seconds:g}", "give a number of seconds over 0")
         if not 0 <= self.jobs <= 1024:
-            raise UsageError(f"{self.jobs} worker processes", "give --jobs from 1 to 1024, or 0 for one a processor")
+            raise UsageError(f"jobs must be 0 to 1024, got {self.jobs}", "0 takes one worker process a processor")
         if not 0 < self.time_limit < 1e6:
-            raise UsageError(f"a time limit of {self.time_limit:g} seconds", "give a number of seconds over 0")
+            raise UsageError(
+                f"the time limit must be above 0 s, got {self.time_limit:g}", "give a number of seconds over 0"
+            )
         if not 64 <= self.memory_limit <= 2**20:
-            raise UsageError(f"a memory limit of {self.memory_limit} megabytes", "give 64 megabytes or more")
+            raise UsageError(
+                f"the memory limit must be at least 64 MB, got {self.memory_limit}", "give 64 megabytes or more"
+            )
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed} is out of range", "seeds run from 0 to 2^63 - 1")
 

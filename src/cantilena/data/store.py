@@ -1,10 +1,9 @@
-"""A corpus: many melodies in columns, memory-mapped, with a manifest that says where they come from."""
+"""A corpus: many melodies in memory-mapped columns, with a manifest of their provenance."""
 
 from __future__ import annotations
 
 import hashlib
 import mmap
-import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -22,16 +21,16 @@ from cantilena.data.columns import (
     Entry,
     Split,
     check_table,
+    entries_table,
     flat,
     note_offsets,
     offsets,
-    table_of,
-    would_expand,
+    read_table,
 )
 from cantilena.data.manifest import MANIFEST_KEY, Manifest
 from cantilena.errors import CorpusError, UsageError
 from cantilena.music import Key, Melody, Meter, Note, Tempo
-from cantilena.runtime import whole_file
+from cantilena.runtime import atomic_file, read_regular_file
 
 _DIGEST = b"cantilena.sha256"
 _MAGIC = b"ARROW1"
@@ -39,15 +38,15 @@ _LARGEST = 8 * 2**30
 
 
 class Corpus:
-    """Melodies with where they come from; they are built when they are asked for.
+    """Melodies with their provenance; a `Melody` is built when it is accessed.
 
     Args:
         table: one row a melody, with the columns of `columns.SCHEMA`.
-        manifest: where it comes from.
+        manifest: the provenance of the corpus.
 
     Example:
         >>> tunes = [Entry(Melody.of([(60 + k, 24), (62, 24)], title=f"Tune {k}"), piece=str(k)) for k in range(3)]
-        >>> corpus = Corpus.of(tunes, Manifest("three tunes"))
+        >>> corpus = Corpus.from_entries(tunes, Manifest("three tunes"))
         >>> len(corpus), corpus[1].title, corpus.notes
         (3, 'Tune 1', 6)
     """
@@ -57,25 +56,19 @@ class Corpus:
         self.manifest = manifest
 
     @classmethod
-    def of(cls, entries: Sequence[Entry], manifest: Manifest) -> Self:
-        """A corpus of some entries, in their order."""
-        return cls(table_of(entries), manifest)
+    def from_entries(cls, entries: Sequence[Entry], manifest: Manifest) -> Self:
+        """Make a corpus of some entries, in their order."""
+        return cls(entries_table(entries), manifest)
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Map a corpus file into memory; nothing is copied, and every value is checked.
-
-        Args:
-            path: a file that `save` wrote.
+        """Map a corpus file that `save` wrote into memory; nothing is copied, and every value is checked.
 
         Raises:
             CorpusError: it is missing, not a corpus, damaged, or too large.
         """
-        buffer = _mapped(path)
         try:
-            if would_expand(memoryview(buffer)):
-                raise CorpusError(f"{path} is compressed", "make the corpus anew: cantilena corpus read DIR --out FILE")
-            table = pa.ipc.open_file(pa.BufferReader(buffer)).read_all()
+            table = read_table(_mapped(path))
         except (pa.ArrowException, MemoryError, OSError, ValueError) as error:
             raise CorpusError(f"{path} is a damaged corpus file", "read the folder of scores again") from error
         metadata = table.schema.metadata or {}
@@ -89,26 +82,26 @@ class Corpus:
         return corpus
 
     def save(self, path: Path, *, overwrite: bool = True) -> None:
-        """Write the corpus as an uncompressed Arrow file, which other programs read too.
+        """Write the corpus as an uncompressed Arrow file, which pandas and polars read too.
 
         Args:
-            path: where; pandas and polars know such files by the suffix `.arrow`.
-            overwrite: whether a file already there may be replaced.
+            path: the file, usually with the suffix `.arrow`.
+            overwrite: whether an existing file may be replaced.
 
         Raises:
             CorpusError: the corpus is empty.
-            RunError: something is there and `overwrite` is off.
-            InputError: the disk said no.
+            RunError: the file exists and `overwrite` is off.
+            InputError: the file cannot be written.
         """
         if not len(self):
             raise CorpusError("there is no melody to save", "choose a larger part of the corpus")
-        with whole_file(path, overwrite=overwrite) as draft, pa.OSFile(str(draft), "wb") as sink:
+        with atomic_file(path, overwrite=overwrite) as draft, pa.OSFile(str(draft), "wb") as sink:
             table = self.described_table()
             with pa.ipc.new_file(sink, table.schema) as writer:
                 writer.write_table(table.combine_chunks())
 
     def described_table(self) -> pa.Table:
-        """The table with the manifest and a digest of the content in its metadata."""
+        """Return the table with the manifest and a digest of the content in its metadata."""
         metadata = {MANIFEST_KEY: self.manifest.to_json().encode(), _DIGEST: self.sha256.encode()}
         return self.table.replace_schema_metadata(metadata)
 
@@ -134,27 +127,27 @@ class Corpus:
 
     @property
     def notes(self) -> int:
-        """How many notes all melodies have together, written rests aside."""
+        """The number of notes of all melodies, without written rests."""
         return int(np.count_nonzero(np.diff(note_offsets(self.table)))) if len(self) else 0
 
     def column(self, name: str) -> list[Any]:
-        """The values of a column, one a melody: `title`, `composer`, `collection`, `source`, `piece`, `split`, ..."""
+        """Return the values of a column, one a melody: `title`, `composer`, `collection`, `source`, `piece`, .."""
         return self.table.column(name).to_pylist()  # type: ignore[no-any-return]
 
     def count(self, name: str) -> dict[str, int]:
-        """How many melodies have each value of a column, in order of appearance."""
+        """Return the number of melodies with each value of a column, in order of appearance."""
         return dict(Counter(self.column(name)))
 
     def melodies(self, split: Split | None = None, collection: str | None = None) -> Sequence[Melody]:
-        """The melodies of a split, of a collection, of both or of the whole, built when they are asked for."""
+        """Return the melodies of a split, of a collection, of both or of the whole, built when they are accessed."""
         return _Melodies(self._columns, self._rows(split, collection))
 
     def split(self, name: Split) -> Self:
-        """The melodies of one split as a corpus of its own."""
+        """Return the melodies of one split as a corpus."""
         return self.where(split=name)
 
     def where(self, split: Split | None = None, collection: str | None = None) -> Self:
-        """The melodies of a split and a collection as a corpus of its own.
+        """Return the melodies of a split and a collection as a corpus.
 
         Raises:
             UsageError: no such split or collection.
@@ -181,7 +174,7 @@ class Corpus:
 
 
 class _Columns:
-    """The columns as arrays and lists, made once and read by row."""
+    """The columns as arrays and lists, converted once and read by row."""
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
@@ -240,7 +233,7 @@ class _Melodies(Sequence[Melody]):
         return self._columns.melody(int(self._chosen[row]))
 
 
-# Notes, keys, meters and tempos never change, so that melodies share those that are equal: a tenth of the time.
+# Notes, keys, meters and tempos are immutable: sharing equal ones takes a tenth of the time.
 _note = lru_cache(maxsize=2**17)(Note)
 _key = lru_cache(maxsize=64)(Key.parse)
 _meter = lru_cache(maxsize=256)(Meter.parse)
@@ -250,14 +243,11 @@ _tempo = lru_cache(maxsize=1024)(Tempo)
 def _mapped(path: Path) -> pa.Buffer:
     hint = "name a corpus file, a folder of scores, or a corpus that ships with the package"
     try:
-        kind = path.stat()
-        if not stat.S_ISREG(kind.st_mode):
-            raise CorpusError(f"{path} is not a corpus file", hint)
-        if kind.st_size > _LARGEST:
+        if path.stat().st_size > _LARGEST:
             raise CorpusError(f"{path} is larger than {_LARGEST // 2**30} GB", "split it into smaller corpora")
+        if read_regular_file(path, len(_MAGIC)) != _MAGIC:
+            raise CorpusError(f"{path} is not a corpus file", hint)
         with path.open("rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise CorpusError(f"{path} is not a corpus file", hint)
             return pa.py_buffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except OSError as error:
         raise CorpusError(f"cannot read {path}: {error.strerror or error}", hint) from error

@@ -122,12 +122,12 @@ class CodedMelody:
 
 def _as_learned(encoding: Encoding, placement: Placement, idea: Melody, range_: str) -> Placement:
     """The same in the octave in which models of plain keys learn such a melody (`data/normalized_key.py`)."""
-    from cantilena.data import semitones_to_plain  # which brings the readers of files
+    from cantilena.data import semitones_to_normalized  # which brings the readers of files
 
     pitches = [pitch for note in idea.sounding for pitch in note.pitches]
     struck = encoding.line(np.arange(len(encoding.vocabulary))[None, :]).pitch[0]
     low, high = int(struck[struck >= 0].min()), int(struck.max())
-    moved = semitones_to_plain(pitches, idea.key, low=low, high=high)
+    moved = semitones_to_normalized(pitches, idea.key, low=low, high=high)
     if not (min(pitches) + moved >= 0 and max(pitches) + moved <= 127):
         return placement
     within = parse_pitch_range(range_) if range_.strip() else None

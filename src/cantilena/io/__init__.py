@@ -1,4 +1,4 @@
-"""The only door to files and outside music libraries: MIDI, MusicXML, ABC, kern, SVG, sound."""
+"""Readers and writers of music files: MIDI, MusicXML, ABC, kern, SVG, sound."""
 
 import lazy_loader
 

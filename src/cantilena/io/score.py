@@ -1,7 +1,4 @@
-"""A score as it stands in a file: parts of notes, at the file's own resolution.
-
-Readers make it, `corpus` chooses the melody in it. Nothing is rounded here.
-"""
+"""A score as a file holds it: parts of notes at the file's own resolution, with nothing rounded."""
 
 from __future__ import annotations
 
@@ -15,16 +12,16 @@ from cantilena.music import Key, Meter
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The notes of one voice, in order of onset; where onsets meet, in the order of the file.
+    """The notes of one voice, in order of onset; notes with equal onsets keep the order of the file.
 
     Args:
         name: the name of its track or staff, such as `Piano right`.
         onset: `(notes,)` int64, ticks of the score.
-        duration: `(notes,)` int64, ticks of the score; 0 where a file ends a note as it begins it.
+        duration: `(notes,)` int64, ticks of the score; may be 0.
         pitch: `(notes,)` int64, MIDI numbers.
         velocity: `(notes,)` int64, 1..127.
-        is_drums: whether it is percussion, whose "pitches" are instruments.
-        track: which track or staff of the file it stands in; several parts may share one.
+        is_drums: whether it is percussion, where a pitch names an instrument.
+        track: number of its track or staff in the file; several parts may share one.
     """
 
     name: str
@@ -41,19 +38,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """All parts of a piece with its tempo, meters and keys.
+    """The parts of a piece with its tempo, meters and keys.
 
     Args:
         parts: parts that hold notes.
-        resolution: ticks a quarter note, of this score.
+        resolution: ticks a quarter note in this score.
         tempos: (tick, quarters a minute), ascending, the first at tick 0.
         meters: (tick, meter), ascending; empty if the file names none.
         keys: (tick, key), ascending; empty if the file names none.
-        keys_are_meant: whether a key was surely written on purpose; in MIDI it often is what the program put there.
+        keys_are_explicit: whether the keys were surely written on purpose; in MIDI they are often a default of the
+            program that wrote the file.
         pickup: ticks before the first barline.
         title: the piece's name, or "".
-        lost: notes that are not here since the file does not say how long they sound.
-        trouble: why this tune of a book of tunes could not be read and has no parts, or "".
+        lost: number of notes left out because the file does not say how long they sound.
+        error: why this tune of a book of tunes cannot be read and has no parts, or "".
     """
 
     parts: tuple[Part, ...]
@@ -61,8 +59,8 @@ class Score:
     tempos: tuple[tuple[int, float], ...] = ((0, 120.0),)
     meters: tuple[tuple[int, Meter], ...] = ()
     keys: tuple[tuple[int, Key], ...] = ()
-    keys_are_meant: bool = True
+    keys_are_explicit: bool = True
     pickup: int = 0
     title: str = ""
     lost: int = 0
-    trouble: str = ""
+    error: str = ""

@@ -1,4 +1,4 @@
-"""A page of melodies to look at: score and piano roll of each, in one file that opens offline."""
+"""An HTML page with score and piano roll of several melodies, self-contained."""
 
 from __future__ import annotations
 
@@ -27,17 +27,14 @@ svg { display: block; max-width: 100%; height: auto; }
 
 
 def sheet_html(melodies: Sequence[Melody], title: str) -> str:
-    """Lay out melodies on a page of HTML, each with its score and its piano roll.
+    """Return a self-contained HTML page with score and piano roll of each melody.
 
     Args:
-        melodies: what to show, in order.
+        melodies: the melodies, in order.
         title: the heading of the page.
 
-    Returns:
-        A self-contained document, the same for the same melodies.
-
     Raises:
-        UsageError: a melody too long to draw.
+        UsageError: a melody is too long to draw.
 
     Example:
         >>> page = sheet_html([Melody.of([(60, 24), (62, 24), (64, 48)], title="Three notes")], "A first page")

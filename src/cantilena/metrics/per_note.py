@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.io.engraving.spelling import spelled
+from cantilena.io.engraving.spelling import spell_pitch
 from cantilena.music import HOLD, OFF, ON, Key, Line, Melody, Meter, find_key
 from cantilena.rules import Context, Rule, RuleSet
 from cantilena.runtime import generator
@@ -252,7 +252,7 @@ def _name(melody: Melody, note: int) -> str:
     if note < 0:
         return "rest"
     following = melody.sounding[note + 1].top if note + 1 < len(melody.sounding) else None
-    return spelled(melody.sounding[note].top, melody.key or Key(), following).name
+    return spell_pitch(melody.sounding[note].top, melody.key or Key(), following).name
 
 
 def _when(given: NDArray[np.float64], note: int, rest: int, *, is_last: bool) -> str:

@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from cantilena.errors import __version__
-from cantilena.io import NoteLook, score_with_timemap
+from cantilena.io import NoteAnnotation, score_with_timemap
 from cantilena.metrics import JudgedMelody, JudgedNote
 from cantilena.reporting.text import short, signed
 from cantilena.rules import Rule
@@ -69,22 +69,22 @@ def rule_page(judged: JudgedMelody, title: str) -> str:
     )
 
 
-def looks_of(notes: Sequence[JudgedNote], rule: str = "") -> dict[int, NoteLook]:
+def looks_of(notes: Sequence[JudgedNote], rule: str = "") -> dict[int, NoteAnnotation]:
     """How notes look where one rule is shown, or all together; room is left for the number of any of them.
 
     Args:
         notes: the judged notes.
         rule: the name of one rule; their sum if empty.
     """
-    looks = {}
+    annotations = {}
     for one in notes:
         if one.note < 0:
             continue
         speaks = rule in one.values if rule else bool(one.values)
         value = one.values.get(rule, 0.0) if rule else one.total
         widest = max((short(number) for number in (one.total, *one.values.values())), key=len) if one.values else ""
-        looks[one.note] = NoteLook(short(value) if speaks else "", kind_of(value), widest)
-    return looks
+        annotations[one.note] = NoteAnnotation(short(value) if speaks else "", kind_of(value), widest)
+    return annotations
 
 
 def kind_of(value: float) -> str:
@@ -180,7 +180,7 @@ def _score(judged: JudgedMelody, notes: Sequence[JudgedNote], width: int) -> str
     if melody.bars > MOST_BARS:
         starts = list(melody.bar_starts())
         melody = melody.until(starts[min(MOST_BARS + (notes[0].bar == 0), len(starts) - 1)])
-    return score_with_timemap(melody, width=width, heading=False, looks=looks_of(notes)).svg
+    return score_with_timemap(melody, width=width, heading=False, annotations=looks_of(notes)).svg
 
 
 def _row(note: JudgedNote, index: int) -> dict[str, Any]:

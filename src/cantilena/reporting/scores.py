@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from cantilena.io import NoteLook, piano_roll_svg, render_note, score_with_timemap, sound_bytes
-from cantilena.io.sound.piano import release_seconds, room_response
+from cantilena.io import NoteAnnotation, piano_roll_svg, render_note, score_with_timemap, sound_bytes
+from cantilena.io.sound.piano import release_seconds, reverb_response
 from cantilena.music import TICKS_PER_QUARTER, Melody
 from cantilena.reporting.data import ReportData, SystemMelodies
 
@@ -67,7 +67,7 @@ def followed(
     melody: Melody,
     *,
     width: int = _SCORE_WIDTH,
-    looks: Mapping[int, NoteLook] | None = None,
+    annotations: Mapping[int, NoteAnnotation] | None = None,
     with_roll: bool = True,
 ) -> dict[str, Any]:
     """A melody's score and roll as SVG, and when its note heads and notes sound, in seconds.
@@ -75,10 +75,10 @@ def followed(
     Args:
         melody: the melody.
         width: pixels of the score before the page fits it to its place.
-        looks: how its notes look, by their index in `sounding`.
+        annotations: what is added to its notes, by their index in `sounding`.
         with_roll: whether the piano roll is wanted.
     """
-    engraving = score_with_timemap(melody, width=width, heading=False, looks=looks)
+    engraving = score_with_timemap(melody, width=width, heading=False, annotations=annotations)
     at = melody.tempo.seconds
     return {
         "seconds": round(melody.seconds, 4),
@@ -125,7 +125,7 @@ def piano_for(melodies: Iterable[Melody]) -> dict[str, Any]:
             seconds = melody.tempo.seconds(note.end) - melody.tempo.seconds(note.onset)
             for pitch in note.pitches:
                 held[pitch] = max(held.get(pitch, 0.0), min(seconds, _LONGEST_CLIP))
-    room = room_response(CLIP_RATE)
+    room = reverb_response(CLIP_RATE)
     gain = float(abs(room).max())
     clips = {pitch: render_note(pitch, seconds=held[pitch], rate=CLIP_RATE) for pitch in sorted(held)}
     return {

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cantilena.io import NoteLook
+from cantilena.io import NoteAnnotation
 from cantilena.metrics import Interval
 from cantilena.music import Melody
 from cantilena.reporting.data import CopiedPassage, ReportData, SystemMelodies
@@ -138,8 +138,10 @@ def _staff(title: str, bars: str, melody: Melody, first: int, notes: int) -> Sta
     told = bars_in_words(bars)
     if not melody.sounding:
         return Staff(title, told, 0.0, "")
-    looks = {note: NoteLook(kind=COPIED) for note in range(first, min(first + notes, len(melody.sounding)))}
-    return Staff(title, told, melody.seconds, packed(followed(melody, width=_WIDTH, looks=looks, with_roll=False)))
+    annotations = {note: NoteAnnotation(kind=COPIED) for note in range(first, min(first + notes, len(melody.sounding)))}
+    return Staff(
+        title, told, melody.seconds, packed(followed(melody, width=_WIDTH, annotations=annotations, with_roll=False))
+    )
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from cantilena.rl.options import TuningOptions
 from cantilena.rl.rollout import divergence, entropy, sample_melodies
 from cantilena.rl.watch import Look, Watch
 from cantilena.rules import lengths
-from cantilena.runtime import derived_seed, generator, progress, say, whole_file
+from cantilena.runtime import atomic_file, derived_seed, generator, log, progress
 from cantilena.training.checkpointing import load_optimizer, optimizer_tensors, sweep, under
 
 _LARGEST_C = 1e6
@@ -186,7 +186,7 @@ def _look(course: Course, learner: Learner, options: TuningOptions, watch: Watch
     known = {alarm.partition(" ")[0] for earlier in course.looks for alarm in earlier.alarms}
     for alarm in look.alarms:
         if alarm.partition(" ")[0] not in known:
-            say(f"Update {look.update}: {alarm}")
+            log(f"Update {look.update}: {alarm}")
     course.looks.append(look)
     worth = reward if critic is None or look.told is None else reward + critic.points * look.told["log_odds"]
     if look.inside and worth > course.best_reward:
@@ -200,13 +200,13 @@ def _settle(course: Course, learner: Learner) -> None:
     """Give the model the best weights inside the gate, and say what was done."""
     if course.best is None:
         if course.looks:
-            say("No look found the melodies inside the gate: the last weights are kept; raise --c or lower the weights")
+            log("No look found the melodies inside the gate: the last weights are kept; raise --c or lower the weights")
         return
     if course.best_update != course.updates:
         learner.model.load_state_dict(course.best)
     if course.stopped or not course.looks[-1].inside:
         ended = "Tuning ended at" if course.stopped else "Melodies were outside the gate after"
-        say(f"{ended} update {course.updates}; the weights of update {course.best_update}, inside the gate, are kept")
+        log(f"{ended} update {course.updates}; the weights of update {course.best_update}, inside the gate, are kept")
 
 
 @torch.no_grad()
@@ -254,7 +254,7 @@ class TuningCheckpoint:
         # safetensors refuses tensors that share memory, and a resumed run must not depend on the layout of another.
         copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
         sweep(self.path)
-        with whole_file(self.path) as draft:
+        with atomic_file(self.path) as draft:
             # Not save_file: on a full disk it raises an error of its own, which is no OSError.
             draft.write_bytes(save(copies, metadata={"cantilena": json.dumps(_record(course))}))
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cantilena.errors import UsageError
 from cantilena.music import HOLD, OFF, ON, Key, Line, Meter
 from cantilena.rules.rule import Context, Rewards, Rule
-from cantilena.runtime import generator, say
+from cantilena.runtime import generator, log
 
 _MELODIES, _STEPS = 18, 24
 
@@ -267,7 +267,7 @@ def _check_future(rule: Rule, trial: Trial, answer: Rewards) -> None:
 def _tell_if_slow(rule: Rule) -> None:
     speed = steps_per_second(rule)
     if speed < SLOW:
-        say(
+        log(
             f"The rule '{rule.name}' is slow: it judges about {float(f'{speed:.1g}'):,.0f} steps a second, and tuning "
             "waits for it. Work on all melodies at once with numpy instead of loops."
         )

@@ -23,11 +23,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cantilena.errors import UsageError, near_names
+from cantilena.errors import UsageError, unknown_name_hint
 from cantilena.rules.catalogue import RULE_SETS
 from cantilena.rules.rule import Rule, RuleSet
 from cantilena.rules.user import load_user_rules
-from cantilena.runtime.files import small_file
+from cantilena.runtime.files import read_small_file
 
 _KEYS = ("set", "rules", "name", "weights", "parameters")
 _HOW = "name a set, SET:RULE, FILE.toml or FILE.py:NAME; join several with +"
@@ -87,12 +87,14 @@ def _piece(piece: str, folder: Path, *, allow_toml: bool) -> RuleSet:
         raise UsageError(f"'{piece}' is not a file of rules here", "rules are in FILE.py:NAME or in FILE.toml")
     set_name, colon, rule_name = piece.partition(":")
     if set_name not in RULE_SETS:
-        raise UsageError(f"there is no rule set '{set_name}'", f"{near_names(set_name, RULE_SETS, 'the sets')}; {_HOW}")
+        raise UsageError(
+            f"there is no rule set '{set_name}'", f"{unknown_name_hint(set_name, RULE_SETS, 'the sets')}; {_HOW}"
+        )
     rules = RULE_SETS[set_name]
     if not colon:
         return rules
     if rule_name not in rules.names:
-        hint = near_names(rule_name, rules.names, "its rules")
+        hint = unknown_name_hint(rule_name, rules.names, "its rules")
         raise UsageError(f"the rule set '{set_name}' has no rule '{rule_name}'", hint)
     return RuleSet(rule_name, (rules[rule_name],), rules.scale)
 
@@ -132,7 +134,7 @@ def read_rules(path: Path) -> RuleSet:
         ('mine', 2.0, 3)
     """
     try:
-        content = tomllib.loads(small_file(path).decode("utf-8"))
+        content = tomllib.loads(read_small_file(path).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8", "save it as UTF-8") from error
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
@@ -148,7 +150,7 @@ def read_rules(path: Path) -> RuleSet:
 def _from(content: Mapping[str, Any], path: Path) -> RuleSet:
     for key in content:
         if key not in _KEYS:
-            raise UsageError(f"there is no key '{key}' in a file of rules", near_names(key, _KEYS, "the keys"))
+            raise UsageError(f"there is no key '{key}' in a file of rules", unknown_name_hint(key, _KEYS, "the keys"))
     name = _typed(content, "name", str, path.stem)
     pieces = [_typed(content, "set", str, "")] if "set" in content else []
     pieces += _typed(content, "rules", list, [])
@@ -177,7 +179,7 @@ _KINDS: dict[type, str] = {str: "text", list: "list", dict: "table"}
 def _with_weights(rules: RuleSet, weights: Mapping[str, Any]) -> RuleSet:
     for name, weight in weights.items():
         if name not in rules.names:
-            raise UsageError(f"no rule '{name}' for the weight", near_names(name, rules.names, "its rules"))
+            raise UsageError(f"no rule '{name}' for the weight", unknown_name_hint(name, rules.names, "its rules"))
         if not _is_number(weight):
             raise UsageError(f"the weight of '{name}' is {weight!r}", "give a finite number; 1.0 is the value as it is")
     return rules.with_weights(**weights)
@@ -187,7 +189,7 @@ def _with_parameters(rules: RuleSet, parameters: Mapping[str, Any]) -> RuleSet:
     changed = {rule.name: rule for rule in rules.rules}
     for name, values in parameters.items():
         if name not in changed:
-            raise UsageError(f"no rule '{name}' for the parameters", near_names(name, rules.names, "its rules"))
+            raise UsageError(f"no rule '{name}' for the parameters", unknown_name_hint(name, rules.names, "its rules"))
         if not isinstance(values, dict):
             raise UsageError(f"the parameters of '{name}' are no table", f"write a table: [parameters.{name}]")
         for parameter, value in values.items():
@@ -198,7 +200,7 @@ def _with_parameters(rules: RuleSet, parameters: Mapping[str, Any]) -> RuleSet:
 
 def _check_parameter(rule: Rule, name: str, value: object) -> None:
     if name not in rule.parameters:
-        hint = near_names(name, rule.parameters, "its parameters")
+        hint = unknown_name_hint(name, rule.parameters, "its parameters")
         raise UsageError(f"the rule '{rule.name}' has no parameter '{name}'", hint)
     if not _is_number(value):
         raise UsageError(f"the parameter '{name}' of '{rule.name}' is {value!r}", "give a finite number")

@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from cantilena.errors import CantilenaError, UsageError, near_names
+from cantilena.errors import CantilenaError, UsageError, unknown_name_hint
 from cantilena.rules.checks import check_rule
 from cantilena.rules.rule import Rule, RuleFunction
-from cantilena.runtime.files import small_file
+from cantilena.runtime.files import read_small_file
 
 _MODULES = "cantilena_user_rules_"
 """How the modules are named that hold users' files."""
@@ -76,7 +76,7 @@ def _run(path: Path) -> ModuleType:
     """The file as a module, run once for each state that the user saves it in."""
     if path.suffix != ".py":
         raise UsageError(f"{path} is not a file of Python", "a user's rule is named FILE.py:NAME")
-    content, place = small_file(path), path.resolve()
+    content, place = read_small_file(path), path.resolve()
     digest = hashlib.sha256(os.fsencode(place) + b"\0" + content).hexdigest()
     module = ModuleType(f"{_MODULES}{digest[:16]}")
     if module.__name__ in sys.modules:
@@ -148,7 +148,7 @@ def _named(module: ModuleType, path: Path, name: str) -> Rule:
     if name in vars(module):
         kind = "a class" if inspect.isclass(thing) else f"of type {type(thing).__name__}"
         raise UsageError(f"{path}: '{name}' is {kind}, not a function or a rule", _CONTRACT.replace("NAME", name))
-    raise UsageError(f"{path} holds no '{name}'", near_names(name, _offered(module), "it holds"))
+    raise UsageError(f"{path} holds no '{name}'", unknown_name_hint(name, _offered(module), "it holds"))
 
 
 def _offered(module: ModuleType) -> list[str]:

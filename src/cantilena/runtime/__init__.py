@@ -1,4 +1,4 @@
-"""Run folders, files written whole, seeds and progress: nothing about music."""
+"""Run folders, atomic files, seeds, progress and worker processes."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""How loops that arrays say badly are compiled."""
+"""Compiling loops with numba."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 
 
 def compiled(function: Kernel) -> Kernel:
-    """A function compiled by numba when it first runs, and kept for the next time where there is a place.
+    """Compile a function when it is first called, and cache the result on disk where a folder can be written.
 
     Example:
         >>> @compiled
@@ -22,6 +22,6 @@ def compiled(function: Kernel) -> Kernel:
     """
     try:
         kernel: Kernel = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder to keep compiled code in: compile anew each time
+    except RuntimeError:  # no folder for the cache
         kernel = numba.njit(nogil=True)(function)
     return kernel

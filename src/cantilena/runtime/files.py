@@ -1,7 +1,4 @@
-"""Files written whole or not at all.
-
-Files that a user names on the command line: ordinary ones, and small.
-"""
+"""Reading small files, and writing files atomically: a file is complete or not there."""
 
 from __future__ import annotations
 
@@ -16,23 +13,25 @@ from typing import Any
 
 from cantilena.errors import InputError, RunError, UsageError
 
+_LARGEST_TEXT, _LARGEST_JSON = 2**20, 64 * 2**20
+
 
 @contextmanager
-def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
-    """Give a temporary path beside `path`, and move it into place only when the block ends well.
+def atomic_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
+    """Yield a temporary path beside `path`, and move it into place when the block ends without an error.
 
     Args:
-        path: where the file shall be; its folder is made.
-        overwrite: whether a file already there may be replaced.
+        path: the file to write; its folder is made.
+        overwrite: whether an existing file may be replaced.
 
     Raises:
-        RunError: something is there and `overwrite` is off.
-        InputError: the disk said no (full, read-only, no permission, not a folder).
+        RunError: it exists and `overwrite` is off.
+        InputError: it cannot be written (disk full, read-only, no permission, not a folder).
 
     Example:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "song.txt"
-        >>> with whole_file(target) as draft:
+        >>> with atomic_file(target) as draft:
         ...     _ = draft.write_text("la")
         >>> target.read_text()
         'la'
@@ -56,10 +55,10 @@ def whole_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
 
 
 def check_folder(out: Path, *, force: bool = False) -> None:
-    """Refuse a folder that nothing new may be written to, before work on it begins.
+    """Check that new files may be written to a folder, before work on them begins.
 
     Raises:
-        RunError: it is a file, or something is in it and `force` is off.
+        RunError: it is a file, or it is not empty and `force` is off.
     """
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file, not a folder", "give another --out")
@@ -68,18 +67,18 @@ def check_folder(out: Path, *, force: bool = False) -> None:
 
 
 def write_bytes(path: Path, content: bytes, *, overwrite: bool = True) -> None:
-    """Write bytes whole or not at all."""
-    with whole_file(path, overwrite=overwrite) as draft:
+    """Write bytes atomically, as `atomic_file` does."""
+    with atomic_file(path, overwrite=overwrite) as draft:
         draft.write_bytes(content)
 
 
 def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
-    """Write UTF-8 text whole or not at all."""
+    """Write UTF-8 text atomically."""
     write_bytes(path, text.encode("utf-8", "surrogateescape"), overwrite=overwrite)
 
 
 def json_text(value: Any) -> str:  # noqa: ANN401  (anything JSON can hold)
-    """JSON that is the same for the same value; NaN is refused, not written.
+    """Return JSON that is the same for the same value; NaN is an error.
 
     Example:
         >>> print(json_text({"b": 1, "a": 0.5}), end="")
@@ -92,7 +91,7 @@ def json_text(value: Any) -> str:  # noqa: ANN401  (anything JSON can hold)
 
 
 def write_json(path: Path, value: Any, *, overwrite: bool = True) -> None:  # noqa: ANN401
-    """Write a value as JSON whole or not at all."""
+    """Write a value as JSON atomically."""
     write_text(path, json_text(value), overwrite=overwrite)
 
 
@@ -103,8 +102,8 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
         InputError: it is missing, too large, or not JSON.
     """
     try:
-        if path.stat().st_size > 64 * 2**20:
-            raise InputError(f"{path} is too large for JSON of ours", "name a file that Cantilena wrote")
+        if path.stat().st_size > _LARGEST_JSON:
+            raise InputError(f"{path} is larger than {_LARGEST_JSON // 2**20} MB", "name a file that Cantilena wrote")
         return json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror or error}", "check the path") from error
@@ -112,32 +111,37 @@ def read_json(path: Path) -> Any:  # noqa: ANN401
         raise InputError(f"{path} is not JSON", "name a file that Cantilena wrote") from error
 
 
-_MOST_BYTES = 2**20
-
-
-def small_file(path: Path) -> bytes:
-    """The content of an ordinary file of at most 1 MB, opened so that neither a pipe nor a device makes us wait.
-
-    Args:
-        path: the file.
+def read_small_file(path: Path) -> bytes:
+    """Read an ordinary file of at most 1 MB that the user named.
 
     Raises:
         UsageError: it is missing, may not be read, is a folder or a device, or is larger.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise UsageError(f"{path} is not an ordinary file", "name a file, not a folder, a pipe or a device")
-            with os.fdopen(descriptor, "rb", closefd=False) as file:
-                content = file.read(_MOST_BYTES + 1)
-        finally:
-            os.close(descriptor)
+        content = read_regular_file(path, _LARGEST_TEXT + 1)
     except FileNotFoundError as error:
         raise UsageError(f"there is no file {path}", "check the path") from error
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise UsageError(f"{path} cannot be opened: {reason}", "check the path and your rights") from error
-    if len(content) > _MOST_BYTES:
+    if content is None:
+        raise UsageError(f"{path} is not an ordinary file", "name a file, not a folder, a pipe or a device")
+    if len(content) > _LARGEST_TEXT:
         raise UsageError(f"{path} is larger than 1 MB", "such files are short: name the right one")
     return content
+
+
+def read_regular_file(path: Path, most: int) -> bytes | None:
+    """Read up to `most` bytes of a file without blocking on a pipe or device; None if it is not a regular file.
+
+    Raises:
+        OSError, ValueError: it cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            return file.read(most)
+    finally:
+        os.close(descriptor)

@@ -1,7 +1,4 @@
-"""How a process of ours is started: another Python that finds modules where this one does.
-
-How a process ended, in words.
-"""
+"""Starting another Python process, and describing how one ended."""
 
 from __future__ import annotations
 
@@ -10,58 +7,45 @@ import subprocess
 import sys
 
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-"""What of its environment keeps a process on one thread: where several run, they are what runs in parallel."""
+"""Environment variables that keep a process on one thread, for processes that run in parallel."""
+
+_EXIT_SECONDS = 5.0
 
 
-def command_of(module: str, *words: str) -> list[str]:
-    """The command that calls `main` of a module, which finds the words in `sys.argv[1:]`, before other things.
+def python_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that calls `main` of a module in a new interpreter with this one's `sys.path`.
 
     Args:
         module: its full name.
-        words: what it is told.
+        arguments: what `main` finds in `sys.argv[1:]`, before the entries of the path.
 
     Example:
-        >>> command_of("cantilena.runtime.worker_process", "3", "4")[3:5]
+        >>> python_command("cantilena.runtime.worker_process", "3", "4")[3:5]
         ['3', '4']
     """
-    program = f"import sys; sys.path[:] = sys.argv[{len(words) + 1}:]; from {module} import main; main()"
-    return [sys.executable, "-c", program, *words, *sys.path]
+    program = f"import sys; sys.path[:] = sys.argv[{len(arguments) + 1}:]; from {module} import main; main()"
+    return [sys.executable, "-c", program, *arguments, *sys.path]
 
 
-_PATIENCE = 5.0
-"""Seconds until a process that no longer answers is said to have fallen silent."""
-
-
-def how_it_ended(process: subprocess.Popen[bytes], *, by_signal: str = "was killed") -> str:
-    """The end of a process as a sentence goes on: it `ended (exit status 3)`, `was killed (SIGKILL)`, `fell silent`.
+def describe_exit(process: subprocess.Popen[bytes] | int, *, by_signal: str = "was killed") -> str:
+    """Describe the end of a process: `ended (exit status 3)`, `was killed (SIGKILL)`, `stopped responding`.
 
     Args:
-        process: that answers no more.
-        by_signal: how to put it that a signal ended it.
+        process: the process, which is given 5 s to exit; or an exit status, negative for a signal.
+        by_signal: the verb for a process that a signal ended.
 
     Example:
-        >>> import sys
-        >>> how_it_ended(subprocess.Popen([sys.executable, "-c", "raise SystemExit(3)"]))
-        'ended (exit status 3)'
+        >>> describe_exit(1), describe_exit(-9), describe_exit(-11, by_signal="crashed")
+        ('ended (exit status 1)', 'was killed (SIGKILL)', 'crashed (SIGSEGV)')
     """
     try:
-        code = process.wait(timeout=_PATIENCE)
+        status = process if isinstance(process, int) else process.wait(timeout=_EXIT_SECONDS)
     except subprocess.TimeoutExpired:
-        return "fell silent"
-    return end_in_words(code, by_signal=by_signal)
-
-
-def end_in_words(code: int, *, by_signal: str = "was killed") -> str:
-    """The same of a process that has ended, by its exit status, which is below 0 where a signal ended it.
-
-    Example:
-        >>> end_in_words(-9), end_in_words(1)
-        ('was killed (SIGKILL)', 'ended (exit status 1)')
-    """
-    if code >= 0:
-        return f"ended (exit status {code})"
+        return "stopped responding"
+    if status >= 0:
+        return f"ended (exit status {status})"
     try:
-        name = signal.Signals(-code).name
+        name = signal.Signals(-status).name
     except ValueError:
-        name = f"signal {-code}"
+        name = f"signal {-status}"
     return f"{by_signal} ({name})"

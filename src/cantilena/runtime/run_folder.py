@@ -1,6 +1,6 @@
-"""Run folders: who works there, with which options, and whether it was finished.
+"""Run folders: one run at a time, its options and versions, and whether it was finished.
 
-A run folder holds `run.json` (options, versions, state), the results, and `.lock` while somebody works in it.
+A run folder holds `run.json` (options, versions, state), the results, and `.lock` while a process works in it.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from cantilena.errors import CantilenaError, InputError, RunError, __version__
 from cantilena.runtime.files import json_text, read_json, write_json
 
 _RECORD = "run.json"
-_LIBRARIES = ("torch", "numpy", "numba", "symusic", "verovio", "safetensors", "pyarrow", "optuna")
+_LIBRARIES = ("torch", "numpy", "numba", "verovio", "safetensors", "pyarrow", "optuna")
 
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """A folder that one run owns.
+    """A folder that belongs to one run.
 
     Args:
         path: the folder.
-        options: what the run was asked, as JSON values.
-        resumed: whether an unfinished run of the same options was found there.
+        options: the options of the run, as JSON values.
+        resumed: whether an unfinished run with the same options was found there.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class RunFolder:
     resumed: bool
 
     def finish(self, **facts: Any) -> None:  # noqa: ANN401
-        """Record that the run is complete, with what else is worth knowing."""
+        """Record that the run is complete, with further facts."""
         write_json(self.path / _RECORD, _record(self.options, "finished", facts))
 
 
@@ -47,16 +47,16 @@ class RunFolder:
 def run_folder(
     path: Path, options: Mapping[str, Any], *, resume: bool = False, force: bool = False
 ) -> Iterator[RunFolder]:
-    """Take a folder for one run: lock it, record the options, and let go at the end.
+    """Lock a folder for one run, record the options, and release it at the end.
 
     Args:
         path: the folder; made if missing.
-        options: what the run was asked, as JSON values; a resumed run must ask the same.
-        resume: go on where an unfinished run of the same options stopped.
+        options: the options of the run, as JSON values; a resumed run must have the same.
+        resume: continue an unfinished run with the same options.
         force: start anew in a folder that holds another run; its files are overwritten one by one.
 
     Raises:
-        RunError: somebody else works there, it holds another run, or it is finished.
+        RunError: another process works there, it holds another run, or it is finished.
         InputError: it cannot be made or written.
 
     Example:
@@ -77,33 +77,33 @@ def run_folder(
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise RunError(f"another process works in {path}", "wait for it, or give another --out") from error
-        resumed = _may_start(path, options, resume=resume, force=force)
+        resumed = _is_resumed(path, options, resume=resume, force=force)
         write_json(path / _RECORD, _record(options, "running", {}))
         try:
             yield RunFolder(path, options, resumed)
         except CantilenaError:
-            _give_back(path, made_here=made_here)
+            _remove_if_unused(path, made_here=made_here)
             raise
 
 
 def finished(path: Path) -> bool:
-    """Whether a folder holds a finished run."""
+    """Return whether a folder holds a finished run."""
     record = path / _RECORD
     return record.is_file() and bool(read_json(record).get("state") == "finished")
 
 
 def options_record(options: object) -> dict[str, Any]:
-    """The JSON values of an options dataclass: paths as text, nested dataclasses as objects."""
-    return {field.name: _plain(getattr(options, field.name)) for field in dataclasses.fields(options)}  # type: ignore[arg-type]
+    """Return the JSON values of an options dataclass: paths as text, nested dataclasses as objects."""
+    return {field.name: _json_value(getattr(options, field.name)) for field in dataclasses.fields(options)}  # type: ignore[arg-type]
 
 
 def options_digest(options: Mapping[str, Any]) -> str:
-    """A short hash that tells two sets of options apart."""
+    """Return a short hash that tells two sets of options apart."""
     return hashlib.sha256(json_text(dict(options)).encode()).hexdigest()[:12]
 
 
 def versions() -> dict[str, str]:
-    """The versions of what computes: this package, Python and the libraries that decide results."""
+    """Return the versions of this package, Python and the libraries that affect results."""
     found = {"cantilena": __version__, "python": platform.python_version()}
     for library in _LIBRARIES:
         try:
@@ -113,11 +113,11 @@ def versions() -> dict[str, str]:
     return found
 
 
-def _may_start(path: Path, options: Mapping[str, Any], *, resume: bool, force: bool) -> bool:
+def _is_resumed(path: Path, options: Mapping[str, Any], *, resume: bool, force: bool) -> bool:
+    """Check that a run may start in a folder; return whether it continues an earlier one."""
     record = path / _RECORD
     if force or not record.exists():
-        others = [entry for entry in path.iterdir() if entry.name != ".lock"]
-        if others and not force and not record.exists():
+        if not force and any(entry.name != ".lock" for entry in path.iterdir()):
             raise RunError(f"{path} is not empty and holds no run", "give another --out, or --force to write into it")
         return False
     earlier = read_json(record)
@@ -130,8 +130,8 @@ def _may_start(path: Path, options: Mapping[str, Any], *, resume: bool, force: b
     return True
 
 
-def _give_back(path: Path, *, made_here: bool) -> None:
-    """Leave no trace of a run that could not even begin, so that the corrected command may have the folder."""
+def _remove_if_unused(path: Path, *, made_here: bool) -> None:
+    """Remove the traces of a run that could not begin, so that the corrected command may use the folder."""
     if {entry.name for entry in path.iterdir()} <= {".lock", _RECORD}:
         (path / _RECORD).unlink(missing_ok=True)
         (path / ".lock").unlink(missing_ok=True)
@@ -151,11 +151,9 @@ def _record(options: Mapping[str, Any], state: str, facts: Mapping[str, Any]) ->
     }
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401
+def _json_value(value: object) -> Any:  # noqa: ANN401
     if dataclasses.is_dataclass(value):
         return options_record(value)
     if isinstance(value, tuple | list):
-        return [_plain(entry) for entry in value]
-    if isinstance(value, Path):
-        return str(value)
-    return value
+        return [_json_value(entry) for entry in value]
+    return str(value) if isinstance(value, Path) else value

@@ -1,14 +1,22 @@
-"""What a worker process does: take an item, run the task on it within limits, send back what came of it.
+"""The child's side of a worker process: run the task on one item after another, within limits.
 
-A worker is a fresh interpreter that shares nothing with its parent but two pipes. It ends when its parent does.
+A worker shares nothing with its parent but two pipes, and exits when its parent does. The protocol:
+
+- parent to worker: `(task, streams, seconds, memory)`, then the items;
+- worker to parent: `READY`, or the reason why the task cannot be loaded; then for each item any number of
+  `(MESSAGE, value)`, if the task streams, and one `(DONE, outcome)`. `(LAST, outcome)` in place of `(DONE, outcome)`
+  says that the worker exits: its memory use is too high to go on.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
 import resource
+import select
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,17 +27,17 @@ from typing import Any
 from cantilena.errors import CantilenaError
 
 READY = "ready"
-"""The first message of a worker that can start."""
+MESSAGE, DONE, LAST = range(3)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why an item has no result.
+    """The reason why an item has no result.
 
     Args:
         reason: what went wrong, one line.
         hint: what to do about it, one line, or "".
-        trace: the traceback of an error that nobody expected, for those who mend it, or "".
+        trace: the traceback of an unexpected error, for debugging, or "".
     """
 
     reason: str
@@ -37,63 +45,75 @@ class Failure:
     trace: str = ""
 
 
-def serve(items: Connection, results: Connection) -> None:
-    """Answer items until there are no more; each answer is (outcome, whether this worker goes on).
-
-    The first item is the task itself with its limits: (task, seconds, memory).
-    """
+def main() -> None:
+    """Serve on the two pipes whose descriptors are the first arguments."""
+    items, results = (int(argument) for argument in sys.argv[1:3])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
     try:
-        task, seconds, memory = items.recv()
+        _serve(Connection(items, writable=False), Connection(results, readable=False))
+    except (BrokenPipeError, ConnectionResetError):
+        sys.exit(1)
+
+
+def _serve(items: Connection, results: Connection) -> None:
+    try:
+        task, streams, seconds, memory = items.recv()
     except Exception as error:
         results.send(f"{type(error).__name__}: {error}")
         return
-    _forbid_core_files()
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))  # no core files
+    threading.Thread(target=_exit_with_parent, args=(items,), daemon=True).start()
     results.send(READY)
+    call = (lambda item: task(item, lambda value: results.send((MESSAGE, value)))) if streams else task
     at_start = _address_space()
-    while True:
+    kind = DONE
+    while kind == DONE:
         try:
             item = items.recv()
         except EOFError:
             return
-        outcome = _attempt(task, item, seconds, memory)
-        bloated = _address_space() - at_start > memory // 2
-        goes_on = not bloated and not isinstance(outcome, _OutOfMemory)
-        results.send_bytes(_packed(outcome, goes_on))
-        if not goes_on:
-            return
+        outcome, out_of_memory = _run(call, item, seconds, memory)
+        if out_of_memory or (memory is not None and _address_space() - at_start > memory // 2):
+            kind = LAST
+        try:
+            answer = pickle.dumps((kind, outcome), pickle.HIGHEST_PROTOCOL)
+        except Exception as error:
+            answer = pickle.dumps((kind, Failure(_one_line(f"its result cannot be sent: {error}"))))
+        results.send_bytes(answer)
 
 
-@dataclass(frozen=True, slots=True)
-class _OutOfMemory(Failure):
-    """The item wanted more memory than it may have; the interpreter is not trusted after that."""
-
-
-def _attempt(task: Callable[[Any], Any], item: Any, seconds: float, memory: int) -> Any:  # noqa: ANN401
+def _run(call: Callable[[Any], Any], item: Any, seconds: float | None, memory: int | None) -> tuple[Any, bool]:  # noqa: ANN401
+    """Return the result or a failure, and whether memory ran out."""
     _limit_address_space(memory)
-    # The parent ends a worker that is late. The alarm ends one whose parent is gone, even inside a C library.
-    signal.setitimer(signal.ITIMER_REAL, seconds * 1.5 + 5)
+    # The parent kills a worker that is late. The alarm ends one whose parent is gone, even inside a C library that
+    # holds the interpreter's lock.
+    signal.setitimer(signal.ITIMER_REAL, min(seconds * 1.5 + 5, 1e8) if seconds else 0)
     try:
-        return task(item)
+        return call(item), False
     except CantilenaError as error:
-        return Failure(_one_line(error.text), _one_line(error.hint))
+        return Failure(_one_line(error.text), _one_line(error.hint)), False
     except MemoryError:
         _limit_address_space(None)
-        return _OutOfMemory(f"it needs more than {memory // 2**20} MB of memory", "allow it more memory")
+        limit = f"more than {memory // 2**20} MB of" if memory else "more"
+        return Failure(f"it needs {limit} memory", "allow it more memory"), True
     except RecursionError:
-        return Failure("it is nested too deeply")
+        return Failure("it is nested too deeply"), False
     except Exception as error:
         _limit_address_space(None)
-        return Failure(_one_line(f"{type(error).__name__}: {error}"), trace=traceback.format_exc(limit=-20))
+        return Failure(_one_line(f"{type(error).__name__}: {error}"), trace=traceback.format_exc(limit=-20)), False
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         _limit_address_space(None)
 
 
-def _packed(outcome: Any, goes_on: bool) -> bytes:  # noqa: ANN401
-    try:
-        return pickle.dumps((outcome, goes_on), pickle.HIGHEST_PROTOCOL)
-    except Exception as error:
-        return pickle.dumps((Failure(_one_line(f"its result cannot be sent: {error}")), goes_on))
+def _exit_with_parent(items: Connection) -> None:
+    """Wait until the parent's end of the pipe is closed, without reading from it, and exit at once."""
+    poll = select.poll()
+    poll.register(items.fileno(), 0)
+    poll.poll()
+    os._exit(1)
 
 
 def _one_line(text: str) -> str:
@@ -101,40 +121,21 @@ def _one_line(text: str) -> str:
 
 
 def _limit_address_space(memory: int | None) -> None:
-    """Allow this process so many bytes more than it has now; None lifts the limit.
+    """Allow this process to map so many bytes more than it does now; None lifts the limit.
 
-    The limit is on the address space (RLIMIT_AS): it holds at once and for C libraries too, where watching the
-    resident size from outside would come too late. What the interpreter and its libraries map already is not
-    counted, hence the sum. Linux obeys; macOS accepts the limit and does not enforce it.
+    The limit is on the address space (RLIMIT_AS): it takes effect at once and in C libraries too, where polling the
+    resident size would be too late. Linux enforces it, macOS does not.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = resource.RLIM_INFINITY if memory is None else _address_space() + memory
-    if hard != resource.RLIM_INFINITY and (wanted == resource.RLIM_INFINITY or wanted > hard):
-        wanted = hard
-    resource.setrlimit(resource.RLIMIT_AS, (wanted, hard))
+    soft = resource.RLIM_INFINITY if memory is None else _address_space() + memory
+    if hard != resource.RLIM_INFINITY and (soft == resource.RLIM_INFINITY or soft > hard):
+        soft = hard
+    resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _address_space() -> int:
-    """Bytes of address space that this process maps; 0 where the system does not tell."""
+    """Return the bytes of address space that this process maps; 0 where the system does not say."""
     try:
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     except (OSError, ValueError):
         return 0
-    return pages * resource.getpagesize()
-
-
-def _forbid_core_files() -> None:
-    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
-
-
-def main() -> None:
-    """Serve on the two pipes whose numbers stand first among the arguments."""
-    items, results = (int(argument) for argument in sys.argv[1:3])
-    # Ctrl-C is the parent's to answer.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    try:
-        serve(Connection(items, writable=False), Connection(results, readable=False))
-    except (BrokenPipeError, ConnectionResetError):
-        sys.exit(1)

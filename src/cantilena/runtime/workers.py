@@ -1,13 +1,9 @@
-"""Running a task on many items, each in a process that may crash, hang or eat memory without harm to the others.
+"""Worker processes with limits of time and memory, for untrusted files and for long tasks.
 
-Pools of the standard library give up when a worker dies; here a death costs the item that caused it, and nothing
-else. Workers are fresh interpreters, not forks: they inherit no torch, no threads and no half-held lock, and the
-script that asks need not be importable.
-
-A worker process that stays: for tasks that are asked for one at a time, now and then, and whose start costs more.
-
-As in `workers.py` an item may crash, hang or eat memory without harm; it then costs the process, and the next item
-gets a fresh one.
+`bounded_map` runs a task on many items in several processes; a `Worker` runs it on one item at a time, and can stream
+messages while it runs. An item may crash, hang or exhaust memory: that costs this item alone, and the next one gets a
+new process (pools of the standard library break as a whole). Workers are fresh interpreters, not forks: they inherit
+no torch, no threads and no locks, and the calling script need not be importable. `worker_process.py` is their side.
 """
 
 from __future__ import annotations
@@ -17,26 +13,33 @@ import subprocess
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from multiprocessing.connection import Connection, Pipe, wait
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from multiprocessing.connection import Pipe, wait
 from multiprocessing.reduction import ForkingPickler
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from cantilena.errors import RunError, UsageError
-from cantilena.runtime.processes import ONE_THREAD, command_of, how_it_ended
-from cantilena.runtime.worker_process import READY, Failure
+from cantilena.runtime.processes import ONE_THREAD, describe_exit, python_command
+from cantilena.runtime.worker_process import LAST, MESSAGE, READY, Failure
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+Send = Callable[[Any], None]
+"""Sends a message from a task to the parent."""
 
 _AHEAD = 8
 """Items that wait in a worker's pipe, so that short tasks do not wait for the parent."""
 
 _SMALL = 1024
-"""Bytes of an item that may wait in a pipe: `_AHEAD` of them fit in any system's pipe, so nobody blocks."""
+"""Bytes of an item that may wait in a pipe: `_AHEAD` of them fit in any system's pipe, so that no write blocks."""
 
 _START_SECONDS = 120.0
 """How long a worker may take to start on a busy machine."""
+
+_POLL_SECONDS = 0.1
+"""How often a `Worker` checks whether its result is still wanted."""
+
+_CANCELLED = Failure("it was cancelled")
 
 
 def bounded_map(
@@ -47,21 +50,20 @@ def bounded_map(
     seconds: float = 10.0,
     memory: int = 2**30,
 ) -> Iterator[tuple[int, Result | Failure]]:
-    """Run a task on each item in worker processes; give the outcomes as they come, each with its item's index.
+    """Run a task on each item in worker processes, and yield outcomes as they come, with the index of the item.
 
-    A worker that crashes, is killed, exceeds a limit or raises costs only its own item, which becomes a `Failure`;
-    a fresh worker goes on. When the iterator is closed or interrupted, all workers are killed at once.
+    A worker that crashes, is killed, exceeds a limit or raises costs only its own item, which becomes a `Failure`.
+    When the iterator is closed or interrupted, all workers are killed.
 
     Args:
         task: a function that can be pickled by name: a top-level function of an importable module.
         items: what to run it on; each is pickled.
-        jobs: worker processes; 0 takes one a processor.
-        seconds: how long one item may take.
-        memory: bytes that one item may take above what the process has when the item begins (Linux; elsewhere
-            the system may not enforce it).
+        jobs: number of worker processes; 0 takes one a processor.
+        seconds: time limit of one item.
+        memory: bytes that one item may map above what the process has when the item begins (enforced on Linux).
 
     Raises:
-        UsageError: limits that allow nothing.
+        UsageError: a limit is out of range.
         RunError: workers cannot start at all.
 
     Example:
@@ -71,188 +73,61 @@ def bounded_map(
     """
     if jobs < 0 or not seconds > 0 or memory < 2**20:
         raise UsageError(
-            f"{jobs} jobs with {seconds:g} seconds and {memory} bytes each",
-            "give 0 jobs or more, some seconds and a megabyte or more",
+            f"cannot run {jobs} jobs with {seconds:g} s and {memory} bytes each",
+            "jobs must be at least 0, seconds above 0, memory at least 1048576 bytes",
         )
     waiting = deque((index, ForkingPickler.dumps(item)) for index, item in enumerate(items))
-    wanted = min(jobs or processors(), len(waiting))
-    # Pickled here, in the caller's face, so that a lambda is an error at once and not in each worker.
-    order = ForkingPickler.dumps((task, seconds, memory))
-    return _outcomes(order, waiting, wanted, seconds)
+    # Pickled here, so that a lambda is an error at the caller and not in each worker.
+    order = ForkingPickler.dumps((task, False, seconds, memory))
+    return _outcomes(order, waiting, min(jobs or cpu_count(), len(waiting)), seconds)
 
 
-def processors() -> int:
-    """How many processors this process may use."""
+def cpu_count() -> int:
+    """Return the number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def _outcomes(
-    order: memoryview, waiting: deque[tuple[int, Any]], wanted: int, seconds: float
-) -> Iterator[tuple[int, Any]]:
-    team: list[Worker] = []
-    try:
-        while waiting or any(worker.taken for worker in team):
-            while waiting and len(team) < wanted:
-                team.append(Worker(order, seconds))
-            depth = min(_AHEAD, 1 + len(waiting) // (4 * wanted))
-            for worker in team:
-                worker.fill(waiting, depth)
-            patience = min(worker.deadline for worker in team) - time.monotonic()
-            wait([worker.results for worker in team], timeout=min(max(patience, 0.0), 3600.0))
-            for worker in [*team]:
-                yield from worker.answers()
-                if worker.is_gone:
-                    team.remove(worker)
-                    waiting.extendleft(reversed(worker.taken))
-    finally:
-        for worker in team:
-            worker.kill()
-
-
-class Worker:
-    """A worker process as its parent sees it.
+class Worker(Generic[Item, Result]):
+    """A process that stays alive and runs a task on one item at a time; threads that share it take turns.
 
     Args:
-        order: the task and its limits, pickled.
-        seconds: how long one item may take.
-    """
-
-    def __init__(self, order: memoryview, seconds: float) -> None:
-        self.seconds = seconds
-        self.taken: deque[tuple[int, Any]] = deque()
-        self.is_ready = False
-        self.is_gone = False
-        self.deadline = time.monotonic() + _START_SECONDS
-        its_items, self.items = Pipe(duplex=False)
-        self.results, its_results = Pipe(duplex=False)
-        self.process = _started(its_items, its_results)
-        its_items.close()
-        its_results.close()
-        try:
-            self.items.send_bytes(order)
-        except OSError:
-            self.kill()
-            raise _cannot_start("it ended at once") from None
-
-    def fill(self, waiting: deque[tuple[int, Any]], depth: int) -> None:
-        """Hand over items until `depth` of them are taken; a large one only to a worker that waits for it."""
-        while self.is_ready and waiting and len(self.taken) < depth:
-            index, pickled = waiting[0]
-            if self.taken and len(pickled) > _SMALL:
-                return
-            if not self.taken:
-                self.deadline = time.monotonic() + self.seconds
-            self.taken.append((index, pickled))
-            waiting.popleft()
-            try:
-                self.items.send_bytes(pickled)
-            except OSError:
-                return  # it died; `answers` finds that out and says why
-
-    def answers(self) -> Iterator[tuple[int, Any]]:
-        """What it has to say by now; at last, why it says no more."""
-        try:
-            while self.results.poll():
-                message = self.results.recv()
-                self.deadline = time.monotonic() + self.seconds
-                if not self.is_ready:
-                    if message != READY:
-                        raise _cannot_start(message)
-                    self.is_ready = True
-                    if not self.taken:
-                        self.deadline = float("inf")
-                    continue
-                outcome, goes_on = message
-                index, _ = self.taken.popleft()
-                if not self.taken:
-                    self.deadline = float("inf")
-                if not goes_on:
-                    self.kill()
-                yield index, outcome
-                if not goes_on:
-                    return
-        except (EOFError, OSError):
-            yield from self._failed(self._cause_of_death())
-            return
-        if time.monotonic() > self.deadline:
-            yield from self._failed(f"it took longer than {self.seconds:g} s", "allow it more time")
-
-    def _failed(self, reason: str, hint: str = "") -> Iterator[tuple[int, Any]]:
-        self.kill()
-        if not self.is_ready:
-            raise _cannot_start(reason)
-        if self.taken:
-            index, _ = self.taken.popleft()
-            yield index, Failure(reason, hint)
-
-    def _cause_of_death(self) -> str:
-        return f"its worker process {how_it_ended(self.process, by_signal='crashed')}"
-
-    def kill(self) -> None:
-        """End the process now."""
-        self.is_gone = True
-        self.process.kill()
-        self.process.wait()
-        self.items.close()
-        self.results.close()
-
-
-def _started(items: Connection, results: Connection) -> subprocess.Popen[bytes]:
-    pipes = (items.fileno(), results.fileno())
-    try:
-        return subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
-            command_of("cantilena.runtime.worker_process", *map(str, pipes)),
-            pass_fds=pipes,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,  # libraries print; the command's own output must stay clean
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, **ONE_THREAD},
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise _cannot_start(error.strerror or str(error)) from error
-
-
-def _cannot_start(why: str) -> RunError:
-    return RunError(
-        f"worker processes cannot start: {why}",
-        "check that `python -c 'import cantilena.runtime'` works here, and the memory that is free",
-    )
-
-
-_LOOK = 0.1
-"""Seconds between two looks at whether the answer is still wanted."""
-
-_UNWANTED = Failure("it is no longer wanted")
-
-
-class StandingWorker(Generic[Item, Result]):
-    """A process that runs a task on one item after another.
-
-    Threads may share it; they wait for each other.
-
-    Args:
-        task: a function that can be pickled by name: a top-level function of an importable module.
-        seconds: how long one item may take.
-        memory: bytes that one item may take above what the process has when the item begins (Linux; elsewhere the
-            system may not enforce it).
+        task: a top-level function of an importable module, called with an item; if it streams, also with a function
+            that sends a message to the parent: `task(item, send)`.
+        streams: whether the task sends messages.
+        seconds: time limit of one item; None for no limit.
+        memory: bytes that one item may map above what the process has when the item begins (enforced on Linux); None
+            for no limit.
+        environment: environment variables to set in the process; by default those that keep it on one thread.
 
     Example:
         >>> import math
-        >>> worker = StandingWorker(math.sqrt)
-        >>> worker.ask(4.0), worker.ask(-1.0).reason
+        >>> with Worker(math.sqrt) as worker:
+        ...     worker.run(4.0), worker.run(-1.0).reason
         (2.0, 'ValueError: math domain error')
-        >>> worker.close()
     """
 
-    def __init__(self, task: Callable[[Item], Result], *, seconds: float = 10.0, memory: int = 2**30) -> None:
-        self.seconds = seconds
-        self._order = ForkingPickler.dumps((task, seconds, memory))
-        self._worker: Worker | None = None
+    def __init__(
+        self,
+        task: Callable[[Item], Result] | Callable[[Item, Send], Result],
+        *,
+        streams: bool = False,
+        seconds: float | None = 10.0,
+        memory: int | None = 2**30,
+        environment: Mapping[str, str] = ONE_THREAD,
+    ) -> None:
+        self._order = ForkingPickler.dumps((task, streams, seconds, memory))
+        self._seconds, self._environment = seconds, environment
+        self._process: _Process | None = None
         self._lock = threading.Lock()
         self._is_closed = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def start(self) -> None:
         """Begin to start the process, so that the first item need not wait for all of that.
@@ -262,60 +137,198 @@ class StandingWorker(Generic[Item, Result]):
         """
         with self._lock:
             if not self._is_closed:
-                self._begun()
+                self._started()
 
-    def ask(self, item: Item, wanted: Callable[[], bool] = lambda: True) -> Result | Failure:
-        """Run the task on an item, and wait for it.
+    def run(self, item: Item, wanted: Callable[[], bool] = lambda: True) -> Result | Failure:
+        """Run the task on an item and wait for the result.
 
         Args:
             item: what to run it on.
-            wanted: is asked now and then whether the answer is still wanted; if not, the process is ended.
+            wanted: polled while waiting; the process is killed as soon as it returns False.
 
         Returns:
-            What came of it; a `Failure` where it crashed, exceeded a limit, raised, or is no longer wanted.
+            The result; a `Failure` where the task crashed, exceeded a limit, raised, or is no longer wanted.
 
         Raises:
             RunError: the process cannot start at all.
         """
+        *_, outcome = self.stream(item, wanted)
+        return outcome  # type: ignore[no-any-return]
+
+    def stream(self, item: Item, wanted: Callable[[], bool] = lambda: True) -> Iterator[Any]:
+        """Run the task on an item; yield each message that it sends, and last what `run` returns.
+
+        The process is killed when the iterator is closed before its end.
+        """
         pickled = ForkingPickler.dumps(item)
         with self._lock:
-            if self._is_closed:
-                return _UNWANTED
+            process = None
             try:
-                outcome: Result | Failure = self._answer(self._begun(), pickled, wanted)
-                return outcome
+                while wanted() and not self._is_closed:
+                    if process is None or process.is_dead:  # not yet given, or the process died before it began
+                        process = self._started()
+                        waiting = deque([(0, pickled)])
+                    process.fill(waiting, 1)
+                    process.wait(_POLL_SECONDS)
+                    for _, value, is_outcome in process.received():
+                        if is_outcome:
+                            process = None
+                        yield value
+                        if is_outcome:
+                            return
+                yield _CANCELLED
             finally:
-                if self._worker is not None and self._worker.is_gone:
-                    self._worker = None
+                if process is not None:
+                    process.kill()
 
     def close(self) -> None:
-        """End the process; what it works on fails, and it is not started again."""
+        """Kill the process; an item that it works on fails, and so does every later one."""
         self._is_closed = True
-        worker = self._worker
-        if worker is None:
+        process = self._process
+        if process is None:
             return
-        worker.process.kill()
-        if self._lock.acquire(timeout=_LOOK * 5):  # whoever waits for it has seen its end
-            worker.kill()
-            self._worker = None
+        process.process.kill()
+        if self._lock.acquire(timeout=5 * _POLL_SECONDS):  # a thread that waits for it has noticed by then
+            process.kill()
+            self._process = None
             self._lock.release()
 
-    def _begun(self) -> Worker:
-        if self._worker is not None and self._worker.process.poll() is not None:  # it died while nobody asked
-            self._worker.kill()
-            self._worker = None
-        if self._worker is None:
-            self._worker = Worker(self._order, self.seconds)
-        return self._worker
+    def _started(self) -> _Process:
+        if self._process is not None and not self._process.is_dead and self._process.process.poll() is not None:
+            self._process.kill()  # it died between two items
+        if self._process is None or self._process.is_dead:
+            self._process = _Process(self._order, self._seconds, self._environment)
+        return self._process
 
-    def _answer(self, worker: Worker, pickled: Any, wanted: Callable[[], bool]) -> Any:  # noqa: ANN401
-        waiting = deque([(0, pickled)])
-        while wanted() and not self._is_closed:
-            worker.fill(waiting, 1)
-            wait([worker.results], timeout=min(max(worker.deadline - time.monotonic(), 0.0), _LOOK))
-            for _, outcome in worker.answers():
-                return outcome
-            if worker.is_gone:  # it died between two items: this one has not begun
-                self._worker = worker = Worker(self._order, self.seconds)
-        worker.kill()
-        return _UNWANTED
+
+def _outcomes(
+    order: memoryview, waiting: deque[tuple[int, Any]], jobs: int, seconds: float
+) -> Iterator[tuple[int, Any]]:
+    processes: list[_Process] = []
+    try:
+        while waiting or any(process.pending for process in processes):
+            while waiting and len(processes) < jobs:
+                processes.append(_Process(order, seconds, ONE_THREAD))
+            depth = min(_AHEAD, 1 + len(waiting) // (4 * jobs))
+            for process in processes:
+                process.fill(waiting, depth)
+            patience = min(process.deadline for process in processes) - time.monotonic()
+            wait([process.results for process in processes], timeout=min(max(patience, 0.0), 3600.0))
+            for process in [*processes]:
+                for index, outcome, _ in process.received():
+                    yield index, outcome
+                if process.is_dead:
+                    processes.remove(process)
+                    waiting.extendleft(reversed(process.pending))
+    finally:
+        for process in processes:
+            process.kill()
+
+
+class _Process:
+    """A worker process as its parent sees it.
+
+    Args:
+        order: the task and its limits, pickled.
+        seconds: time limit of one item; None for no limit.
+        environment: environment variables to set.
+    """
+
+    def __init__(self, order: memoryview, seconds: float | None, environment: Mapping[str, str]) -> None:
+        self.seconds = float("inf") if seconds is None else seconds
+        self.pending: deque[tuple[int, Any]] = deque()
+        """Items given to it, with their indices; it works on the first."""
+        self.is_ready = self.is_dead = False
+        self.deadline = time.monotonic() + _START_SECONDS
+        child_items, self.items = Pipe(duplex=False)
+        self.results, child_results = Pipe(duplex=False)
+        pipes = (child_items.fileno(), child_results.fileno())
+        try:
+            self.process = subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
+                python_command("cantilena.runtime.worker_process", *map(str, pipes)),
+                pass_fds=pipes,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # libraries print; the command's own output must stay clean
+                stderr=subprocess.DEVNULL,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise _cannot_start(error.strerror or str(error)) from error
+        finally:
+            child_items.close()
+            child_results.close()
+        try:
+            self.items.send_bytes(order)
+        except OSError:
+            self.kill()
+            raise _cannot_start("it ended at once") from None
+
+    def fill(self, waiting: deque[tuple[int, Any]], depth: int) -> None:
+        """Send items until `depth` of them are pending; a large one only to a worker that waits for it."""
+        while self.is_ready and waiting and len(self.pending) < depth:
+            index, pickled = waiting[0]
+            if self.pending and len(pickled) > _SMALL:
+                return
+            if not self.pending:
+                self.deadline = time.monotonic() + self.seconds
+            self.pending.append((index, pickled))
+            waiting.popleft()
+            try:
+                self.items.send_bytes(pickled)
+            except OSError:
+                return  # it died; `received` finds that out and reports why
+
+    def wait(self, most: float) -> None:
+        """Wait for a message, the deadline or so many seconds."""
+        wait([self.results], timeout=min(max(self.deadline - time.monotonic(), 0.0), most))
+
+    def received(self) -> Iterator[tuple[int, Any, bool]]:
+        """Yield what has arrived: the index of the item, a value, and whether it is the outcome or a message."""
+        try:
+            while self.results.poll():
+                answer = self.results.recv()
+                if not self.is_ready:
+                    if answer != READY:
+                        raise _cannot_start(answer)
+                    self.is_ready, self.deadline = True, float("inf")
+                    continue
+                (kind, value), (index, _) = answer, self.pending[0]
+                if kind == MESSAGE:
+                    yield index, value, False
+                    continue
+                self.pending.popleft()
+                self.deadline = time.monotonic() + self.seconds if self.pending else float("inf")
+                if kind == LAST:
+                    self.kill()
+                yield index, value, True
+                if kind == LAST:
+                    return
+        except (EOFError, OSError):
+            yield from self._failed(f"its worker process {describe_exit(self.process, by_signal='crashed')}")
+            return
+        if time.monotonic() > self.deadline:
+            yield from self._failed(f"it took longer than {self.seconds:g} s", "allow it more time")
+
+    def kill(self) -> None:
+        """End the process now."""
+        self.is_dead = True
+        self.process.kill()
+        self.process.wait()
+        self.items.close()
+        self.results.close()
+
+    def _failed(self, reason: str, hint: str = "") -> Iterator[tuple[int, Any, bool]]:
+        self.kill()
+        if not self.is_ready:
+            raise _cannot_start(reason)
+        if self.pending:
+            index, _ = self.pending.popleft()
+            yield index, Failure(reason, hint), True
+
+
+def _cannot_start(why: str) -> RunError:
+    return RunError(
+        f"worker processes cannot start: {why}",
+        "check that `python -c 'import cantilena.runtime'` works here, and the memory that is free",
+    )

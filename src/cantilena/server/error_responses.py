@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from cantilena.errors import BundleError, CantilenaError, InputError
-from cantilena.runtime import say
+from cantilena.runtime import log
 
 
 class RefusalError(CantilenaError):
@@ -98,7 +98,7 @@ def answer_refusals(app: FastAPI) -> None:
         return refused(status, text, hint, dict(error.headers or {}))
 
     async def of_nobody(request: Request, error: Exception) -> JSONResponse:
-        say(f"{request.method} {request.url.path}: unexpected {type(error).__name__}: {_one_line(str(error))}")
+        log(f"{request.method} {request.url.path}: unexpected {type(error).__name__}: {_one_line(str(error))}")
         return refused(500, "the server made a mistake", "try it again; if it stays, report what the terminal says")
 
     app.add_exception_handler(CantilenaError, of_ours)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.server import address_of, guarded, listen, page_files, run
 from cantilena.studio.options import LIMITS, StudioOptions
 from cantilena.studio.routes import catalogue as catalogue_routes
@@ -59,7 +59,7 @@ def make_app(options: StudioOptions | None = None) -> FastAPI:
     return app
 
 
-def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browser: bool = False) -> None:
+def serve(options: StudioOptions, *, opened: Callable[[str], None] = log, browser: bool = False) -> None:
     """Run the studio until it is interrupted.
 
     Args:
@@ -74,7 +74,7 @@ def serve(options: StudioOptions, *, opened: Callable[[str], None] = say, browse
 
     address = address_of(options, listening.getsockname()[1])
     if not options.is_here_alone:
-        say("The studio is open to other computers: whoever reaches it can compose, tune and see its history")
+        log("The studio is open to other computers: whoever reaches it can compose, tune and see its history")
     app = make_app(options)
     run(
         app,

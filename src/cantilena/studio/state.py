@@ -22,7 +22,7 @@ from fastapi import Depends, Request
 
 from cantilena.errors import InputError
 from cantilena.models.shipped import DEFAULT
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.studio.export.engraving import Engraver
 from cantilena.studio.options import LIMITS
 from cantilena.studio.services.executor import Bench
@@ -177,7 +177,7 @@ class Studio:
 
     def tell(self, trouble: str) -> None:
         """Say what a person should know, in the terminal and on the page."""
-        say(trouble)
+        log(trouble)
         self.trouble = trouble
 
     def say_goodbye(self) -> None:

@@ -16,7 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cantilena.errors import RunError
-from cantilena.runtime import whole_file
+from cantilena.runtime import atomic_file
 
 _ENTRY = "cantilena"
 
@@ -25,7 +25,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], record: Mapping[s
     """Write tensors and a record (JSON values), whole or not at all."""
     # safetensors refuses tensors that share memory.
     apart = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    with whole_file(path) as draft:
+    with atomic_file(path) as draft:
         draft.write_bytes(save(apart, metadata={_ENTRY: json.dumps(record, allow_nan=False)}))
 
 

@@ -41,7 +41,7 @@ from cantilena.models import (
     parameters,
     threads_worth_it,
 )
-from cantilena.runtime import derived_seed, options_digest, options_record, progress, say, write_text
+from cantilena.runtime import derived_seed, log, options_digest, options_record, progress, write_text
 from cantilena.training.checkpointing import (
     load_checkpoint,
     load_optimizer,
@@ -437,7 +437,7 @@ def train(
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):
         if not quiet:
-            say(_announcement(shape, vocabulary_size, device, precision, threads, processes))
+            log(_announcement(shape, vocabulary_size, device, precision, threads, processes))
         learn(
             course,
             lesson,

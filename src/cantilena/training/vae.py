@@ -35,7 +35,7 @@ from cantilena.models import (
     vae_parameters,
     with_free_bits,
 )
-from cantilena.runtime import derived_seed, generator, options_digest, options_record, say
+from cantilena.runtime import derived_seed, generator, log, options_digest, options_record
 from cantilena.training.batches import Batches
 from cantilena.training.checkpointing import load_checkpoint, sweep
 from cantilena.training.loop import CHECKPOINT, Course, Trained, digest_of, keep, learn, take_up
@@ -183,7 +183,7 @@ def train_vae(
     ):
         if not quiet:
             weights, how = vae_parameters(shape, vocabulary_size), str(precision).removeprefix("torch.")
-            say(
+            log(
                 f"A VAE of {shape.latent} numbers for {shape.bars} bars, {weights:,} weights, on {device}, "
                 f"{threads} thread{'s' if threads > 1 else ''}, {how}"
             )

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import SPLITS, Corpus, Split, Styles, in_plain_key, open_corpus
+from cantilena.data import SPLITS, Corpus, Split, Styles, normalize_key, open_corpus
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models import KINDS, UNTOLD, Bars, Bundle, Sequences, told
 from cantilena.music import Key, Melody, find_key
 from cantilena.rules import Context
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
 from cantilena.workflows.learned_corpus import shipped_corpus
 
@@ -81,7 +81,7 @@ def style_labels(corpus: Corpus, by: str) -> StyleLabels:
         )
     rare = sum(count for name, count in counts.items() if name not in names)
     if rare:
-        say(f"{len(names)} styles by {by}; {rare} melodies are of none, since fewer than {LEAST} are like them")
+        log(f"{len(names)} styles by {by}; {rare} melodies are of none, since fewer than {LEAST} are like them")
     numbers = {name: number for number, name in enumerate(names, 1)}
     of_split = {split: [numbers.get(name, 0) for name in some] for split, some in called.items()}
     return StyleLabels(names, of_split, by if by in COLUMNS else "clusters.json")
@@ -194,7 +194,7 @@ def material_of(
     grid, styles = grid or GridEncoding(), styles or StyleLabels()
     parts = {split: list(some) for split, some in melodies.items()}
     if plain_keys:
-        parts = {split: [in_plain_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}
+        parts = {split: [normalize_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}
     spoken: Encoding = grid
     if encoding == "events":
         spoken = EventsEncoding.learned_from([melody for some in parts.values() for melody in some])
@@ -300,14 +300,14 @@ def people_beside(bundle: Bundle, steps: int, against: str = "") -> Excerpts | N
     """
     name = against or shipped_corpus(bundle)
     if not name:
-        say("People's melodies are not at hand (--against CORPUS): diversity is held beside the untuned model's")
+        log("People's melodies are not at hand (--against CORPUS): diversity is held beside the untuned model's")
         return None
     plain_keys = bool(bundle.provenance.get("plain_keys"))
     found = corpus_excerpts(open_corpus(name), bundle.encoding, steps, plain_keys=plain_keys)
     if not len(found.tokens):
         if against:
             raise CorpusError(f"no melody of {name} is {steps} steps long", "give another corpus, or fewer --steps")
-        say(f"No melody of {name} is {steps} steps long: diversity is held beside the untuned model's")
+        log(f"No melody of {name} is {steps} steps long: diversity is held beside the untuned model's")
         return None
     return found
 
@@ -329,5 +329,5 @@ def corpus_excerpts(corpus: Corpus, encoding: Encoding, steps: int, *, plain_key
 
 def _excerpts(melodies: list[Melody], encoding: Encoding, steps: int, *, plain_keys: bool) -> Excerpts:
     if plain_keys and isinstance(encoding, GridEncoding):
-        melodies = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
+        melodies = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
     return excerpts(encode_pieces(encoding, melodies), steps)

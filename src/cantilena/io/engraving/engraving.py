@@ -1,17 +1,12 @@
-"""Engraved scores: SVG that any browser shows, through verovio.
+"""Engraved scores as SVG, through verovio.
 
-Verovio only ever sees MusicXML that `musicxml_writer` wrote: given files of strangers it leaks state from one tune to
-the next and can take the process down. Each call has a toolkit of its own (3 ms to make), so that calls never meet.
+Verovio reads only MusicXML from `musicxml_writer`: with foreign files it leaks state from one score to the next and can
+crash the process. Each call has a toolkit of its own (3 ms), so that calls are independent.
 
-One sheet of paper from the pages that verovio draws: a single self-contained SVG.
-
-What verovio writes needs care before it can be shown anywhere: its metronome marks ask for an embedded music font of
-60 KB (drawn as outlines here), its ids are random, its colour is fixed, and it breaks into pages.
-
-Where the lines of a score break.
-
-An engraver fills line after line and leaves what remains, so that eight bars become six and two. People read phrases:
-four or eight bars a line where they fit and leave no bar alone, else lines of about equal width.
+Verovio's drawing is post-processed into one self-contained sheet: its pages are joined; metronome marks, which need an
+embedded music font of 60 KB, become outlines; random ids and fixed colours are removed. Verovio also fills line after
+line, so that eight bars become six and two: here lines break at phrases of four or eight bars where these fit, else
+into lines of about equal width.
 """
 
 from __future__ import annotations
@@ -29,19 +24,47 @@ from xml.etree import ElementTree
 import verovio
 
 from cantilena.errors import UsageError
-from cantilena.io.midi.reader import clock
-from cantilena.io.notation.musicxml_writer import NoteLook, dress, musicxml_with_heads, room_for_words
+from cantilena.io.notation.musicxml_writer import Head, musicxml_with_heads
 from cantilena.io.printable import printable
+from cantilena.io.timing import tick_to_seconds
 from cantilena.music import Melody
 
-_MARGIN = 20.0
+verovio.enableLog(verovio.LOG_OFF)  # it warns on stderr of each crowded bar
+_RESOURCES = Path(verovio.__file__).parent / "data"  # its fonts
+_OPTIONS: dict[str, object] = {
+    "adjustPageHeight": True,
+    "footer": "none",
+    "header": "none",
+    "minLastJustification": 0.65,
+    "pageHeight": 5000,  # a dozen systems; layout time grows with the square of it, and the pages are joined anyway
+    "pageMarginBottom": 0,
+    "pageMarginLeft": 0,
+    "pageMarginRight": 0,
+    "pageMarginTop": 0,
+    "smuflTextFont": "none",
+    "svgFormatRaw": True,
+    "svgViewBox": True,
+}
+
+_NARROWEST, _WIDEST = 200, 4000  # pixels
+_MARGIN = 20.0  # pixels
 _TITLE_SIZE, _SOURCE_SIZE = 22.0, 12.0
-_SCALE = 10  # of the coordinates inside verovio's drawing to its page units
-_BELOW = 250  # how far signs may reach below the point where they are put, in the drawing's coordinates
+_UNITS_PER_PIXEL = 2.25  # verovio's page units; a staff is 32 pixels high
+_SCALE = 10  # coordinates inside verovio's drawing in a page unit
+_CLEF_AND_METER, _SHARP_OR_FLAT = 130, 18  # page units before the notes of a line
+
+# In the drawing's coordinates, where a staff space is 180: how far symbols reach below the point where they are placed,
+# half a note head, and the size of lyrics.
+_BELOW, _HALF_HEAD, _LYRIC_SIZE = 250, 106, 270
+
+_PHRASES = (8, 4)  # bars
+_TIGHTER = 1.12  # how far beyond its natural spacing a line may be filled to hold a phrase
+_MOST_PHRASED_BARS = 200  # longer scores break where verovio says, which takes half the time
+
 _NOT_DRAWN = {"placeholder", "pageMilestone", "systemMilestone", "pageMilestoneEnd", "systemMilestoneEnd"}
 _HEIGHTS = re.compile(r"-?\d+(?:\.\d+)?[ ,]+(-?\d+)")
 _LINE = re.compile(r"[ML](-?\d+) ")
-# Inks and papers of both colour schemes; renderers that know no media queries take the light one.
+# Colours of the light and the dark scheme; renderers without media queries take the light one.
 _INK, _PAPER = "#1b1a18", "#ffffff"
 _STYLE = (
     "@media (prefers-color-scheme: dark) {"
@@ -50,22 +73,178 @@ _STYLE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """One page as verovio drew it.
+class TimedHead:
+    """When one note head of a score sounds.
 
     Args:
-        content: the drawing.
-        glyphs: outlines of the music font that it uses.
-        height: in page units.
+        id: the `id` of its group in the SVG, whose class is `note`.
+        note: index in `melody.sounding` of the note that it shows; a tied note has several heads, one after another.
+        onset: seconds from the start of the melody.
+        end: seconds likewise, of this head alone.
     """
+
+    id: str
+    note: int
+    onset: float
+    end: float
+
+
+@dataclass(frozen=True, slots=True)
+class Engraving:
+    """An engraved score.
+
+    Args:
+        svg: the score as SVG text.
+        timemap: its note heads in order of time.
+    """
+
+    svg: str
+    timemap: tuple[TimedHead, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NoteAnnotation:
+    """What is added to one note of a score.
+
+    Args:
+        words: text under the note, or "".
+        kind: a CSS class for the note's heads, stems and words besides `note`, such as `gain`.
+        room: a wider text that a page may show there later; space is reserved for it.
+    """
+
+    words: str = ""
+    kind: str = ""
+    room: str = ""
+
+
+def score_svg(melody: Melody, *, width: int = 800, heading: bool = True) -> str:
+    """Engrave a melody as SVG.
+
+    Args:
+        melody: the melody.
+        width: pixels, 200 to 4,000; the height follows from the content.
+        heading: whether title and source stand above.
+
+    Returns:
+        A self-contained SVG, the same for the same melody; it follows the reader's light or dark colour scheme.
+
+    Raises:
+        UsageError: the width is out of range, or there are more than 50,000 bars.
+
+    Example:
+        >>> score_svg(Melody.of([(60, 24), (62, 24), (64, 48)])).count('class="note"')
+        3
+    """
+    return score_with_timemap(melody, width=width, heading=heading).svg
+
+
+def score_with_timemap(
+    melody: Melody,
+    *,
+    width: int = 800,
+    heading: bool = True,
+    annotations: Mapping[int, NoteAnnotation] | None = None,
+    style: str = "",
+) -> Engraving:
+    """Engrave a melody, and return when each note head sounds, so that a player's cursor can follow.
+
+    Args:
+        melody: the melody.
+        width: pixels, 200 to 4,000.
+        heading: whether title and source stand above.
+        annotations: what is added to notes, by index in `melody.sounding`; no two of these may begin together.
+        style: CSS rules for the classes of the annotations.
+
+    Example:
+        >>> engraving = score_with_timemap(Melody.of([(60, 24), (62, 96)]))
+        >>> [(head.note, head.onset, head.end) for head in engraving.timemap]
+        [(0, 0.0, 0.5), (1, 0.5, 2.0), (1, 2.0, 2.5)]
+    """
+    if not _NARROWEST <= width <= _WIDEST:
+        raise UsageError(
+            f"a score must be {_NARROWEST} to {_WIDEST} pixels wide, got {width} pixels", "give another width"
+        )
+    annotations = annotations or {}
+    # Verovio leaves space for lyrics a letter longer than the widest text.
+    widest = {note: max(printable(one.words), printable(one.room), key=len) for note, one in annotations.items()}
+    lyrics = {note: f"{text}–" for note, text in widest.items() if text}
+    document, _ = musicxml_with_heads(melody, lyrics=lyrics)
+    # Ids carry a hash of the score: the same score gives the same SVG, and two scores can share a page.
+    seed = zlib.crc32(f"{width} {heading} {document}".encode()) % 2**31 or 1
+    prefix = f"n{seed:08x}-"
+    room = round((width - 2 * _MARGIN) * _UNITS_PER_PIXEL)
+    verovio.setDefaultResourcePath(str(_RESOURCES))  # per thread; importing sets it for one thread alone
+    toolkit, breaks = verovio.toolkit(), []
+    if melody.bars <= _MOST_PHRASED_BARS:
+        signs = _CLEF_AND_METER + _SHARP_OR_FLAT * abs(melody.key.fifths if melody.key else 0)
+        line = _pages(toolkit, document, breaks="none", adjustPageWidth=True, xmlIdSeed=seed)
+        first, *others = (bar for page in line for bar in page.bar_widths())
+        has_pickup = melody.pickup % melody.meter.ticks_per_bar > 0
+        breaks = line_breaks([first - signs, *others], room - signs, has_pickup=has_pickup)
+    document, heads = musicxml_with_heads(melody, prefix, breaks, lyrics)
+    layout = {"breaks": "line" if breaks else "auto", "adjustPageWidth": False, "pageWidth": room, "xmlIdSeed": seed}
+    pages = _pages(toolkit, document, **layout)
+    for page in pages if annotations else ():
+        _annotate(page.content, heads, annotations)
+    title, source = (printable(melody.title), printable(melody.source)) if heading else ("", "")
+    svg = _sheet(pages, width, keep_ids=prefix, title=title, source=source, style=style)
+    seconds = tick_to_seconds(melody.tempo)
+    timemap = tuple(TimedHead(head.id, head.note, seconds(head.start), seconds(head.end)) for head in heads)
+    return Engraving(svg, timemap)
+
+
+def line_breaks(widths: Sequence[float], room: float, *, has_pickup: bool) -> list[int]:
+    """Choose the bars that begin a new line.
+
+    Args:
+        widths: width of each bar at its natural spacing.
+        room: the width of a line, in the same unit.
+        has_pickup: whether the first bar is a pickup, which joins the line of the bar after it.
+
+    Returns:
+        Indices of bars, ascending, without the first.
+
+    Example:
+        >>> line_breaks([2.0] * 8, room=13.0, has_pickup=False)
+        [4]
+        >>> line_breaks([3.0] * 7, room=10.0, has_pickup=False)
+        [3, 5]
+    """
+    bars = len(widths) - has_pickup
+    for phrase in _PHRASES:
+        breaks = list(range(phrase + has_pickup, len(widths), phrase))
+        fits = all(sum(widths[a:b]) <= _TIGHTER * room for a, b in pairwise((0, *breaks, len(widths))))
+        if fits and (bars % phrase == 0 or (phrase == 4 and bars % phrase > 1)):
+            return breaks
+    # As few lines as possible, and of those ways the one whose lines leave least room, squared and summed.
+    upto = [0.0, *accumulate(widths)]
+    best: list[tuple[int, float, int]] = [(0, 0.0, 0)]  # lines, badness, minus where the last line begins
+    for end in range(1, len(upto)):
+        choices = []
+        for start in range(end - 1, -1, -1):
+            width = upto[end] - upto[start]
+            if width > room and start < end - 1:
+                break
+            lines, badness, _ = best[start]
+            choices.append((lines + 1, badness + (room - width) ** 2, -start))
+        best.append(min(choices))
+    breaks, end = [], len(widths)
+    while (end := -best[end][2]) > 0:
+        breaks.append(end)
+    return breaks[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """One page as verovio drew it: the drawing, the glyphs of the music font that it uses, its height in page units."""
 
     content: ElementTree.Element
     glyphs: tuple[ElementTree.Element, ...]
     height: float
 
     @classmethod
-    def read(cls, svg: str) -> Self:
-        """Take apart what `renderToSVG` gave (with `svgViewBox` and `svgFormatRaw`, from a score of ours)."""
+    def parse(cls, svg: str) -> Self:
+        """Take apart the output of `renderToSVG` (with `svgViewBox` and `svgFormatRaw`)."""
         # Names without namespaces are easier to work with; the sheet declares them again.
         plain = re.sub(r' xmlns(:xlink)?="[^"]*"', "", svg).replace("xlink:href=", "href=")
         root = ElementTree.fromstring(plain)  # noqa: S314  (verovio's own output)
@@ -78,46 +257,37 @@ class Page:
         return cls(drawing, tuple(root.iterfind("defs/g")), (lowest + _BELOW) / _SCALE)
 
     def bar_widths(self) -> list[float]:
-        """How wide each bar is, in page units: the length of its first staff line."""
+        """Return the width of each bar in page units: the length of its first staff line."""
         lines = (bar.find(".//g[@class='staff']/path") for bar in self.content.iterfind(".//g[@class='measure']"))
         ends = ([float(x) for x in _LINE.findall(line.attrib["d"])] for line in lines if line is not None)
         return [(right - left) / _SCALE for left, right in ends]
 
 
-def margins() -> float:
-    """Pixels of the sheet's width that are not the score's."""
-    return 2 * _MARGIN
+def _pages(toolkit: verovio.toolkit, document: str, **options: object) -> list[_Page]:
+    toolkit.setOptions({**_OPTIONS, **options})
+    toolkit.setInputFrom("musicxml")
+    if not toolkit.loadData(document):
+        raise UsageError("this melody cannot be engraved", "write it as .musicxml and report it")
+    return [_Page.parse(toolkit.renderToSVG(number)) for number in range(1, toolkit.getPageCount() + 1)]
 
 
-def svg_sheet(
-    pages: Sequence[Page],
-    *,
-    width: int,
-    units_per_pixel: float,
-    keep_ids: str,
-    title: str,
-    source: str,
-    style: str = "",
-) -> str:
-    """Join pages under a heading into one tall sheet.
+def _geometry(element: ElementTree.Element) -> str:
+    """The coordinates of one element as they stand, x before y."""
+    transform = element.get("transform", "").partition(")")[0].removeprefix("translate(")
+    return " ".join((element.get("d", ""), element.get("points", ""), transform))
 
-    Args:
-        pages: what `Page.read` gave; their elements are changed.
-        width: of the sheet, in pixels.
-        units_per_pixel: page units a pixel.
-        keep_ids: how the ids begin that matter; all others are dropped.
-        title: the heading, or "".
-        source: where the music comes from, under the heading, or "".
-        style: further rules of CSS.
-    """
-    head, top = _heading(printable(title), printable(source), width)
+
+def _sheet(pages: Sequence[_Page], width: int, *, keep_ids: str, title: str, source: str, style: str) -> str:
+    """Join pages, whose elements are changed, under a heading; of the ids only those with a prefix are kept."""
+    head, top = _heading(title, source, width)
     glyphs, body = {}, []
     for page in pages:
         glyphs.update({glyph.attrib["id"]: glyph for glyph in page.glyphs})
         _clean(page.content, keep_ids)
-        page.content.set("transform", f"translate({_MARGIN:g} {top:.2f}) scale({1 / _SCALE / units_per_pixel:.6f})")
+        scale = 1 / _SCALE / _UNITS_PER_PIXEL
+        page.content.set("transform", f"translate({_MARGIN:g} {top:.2f}) scale({scale:.6f})")
         body.append(page.content)
-        top += page.height / units_per_pixel
+        top += page.height / _UNITS_PER_PIXEL
     height = round(top + _MARGIN)
     sheet = ElementTree.Element(
         "svg",
@@ -136,7 +306,7 @@ def svg_sheet(
             "font-family": "Times, 'Times New Roman', 'Liberation Serif', serif",
         },
     )
-    ElementTree.SubElement(sheet, "title").text = printable(title) or "Score"
+    ElementTree.SubElement(sheet, "title").text = title or "Score"
     ElementTree.SubElement(sheet, "style").text = f"{_STYLE} {style}".rstrip()
     ElementTree.SubElement(sheet, "defs").extend(glyphs.values())
     ElementTree.SubElement(sheet, "rect", {"class": "paper", "width": "100%", "height": "100%", "fill": _PAPER})
@@ -161,7 +331,7 @@ def _heading(title: str, source: str, width: int) -> tuple[list[ElementTree.Elem
 
 
 def _clean(element: ElementTree.Element, keep_ids: str) -> None:
-    """Drop ids and groups that nobody needs, and draw metronome marks, at all depths."""
+    """Drop other ids and empty groups, and draw metronome marks, at all depths."""
     if not element.get("id", keep_ids).startswith(keep_ids):
         del element.attrib["id"]
     if reference := element.attrib.pop("href", None):
@@ -176,12 +346,6 @@ def _clean(element: ElementTree.Element, keep_ids: str) -> None:
         _clean(child, keep_ids)
         if child.tag == "g" and len(child) == 0:
             element.remove(child)
-
-
-def _geometry(element: ElementTree.Element) -> str:
-    """The coordinates of one element as they stand, x before y."""
-    transform = element.get("transform", "").partition(")")[0].removeprefix("translate(")
-    return " ".join((element.get("d", ""), element.get("points", ""), transform))
 
 
 def _tempo_mark(mark: ElementTree.Element) -> list[ElementTree.Element]:
@@ -202,7 +366,7 @@ def _tempo_mark(mark: ElementTree.Element) -> list[ElementTree.Element]:
             place = f"translate({x:g} {y}) scale({scale:g} {-scale:g})"
             drawn.append(ElementTree.Element("path", {"d": outline, "transform": place}))
             x += advance * scale
-    x += 0.2 * float(size.removesuffix("px"))  # a space; those at the beginning of a text are not drawn
+    x += 0.2 * float(size.removesuffix("px"))  # a space; leading spaces of a text are not drawn
     label = ElementTree.Element("text", {"x": f"{x:g}", "y": y, "font-size": size, "font-weight": "bold"})
     label.text = " ".join(words.split())
     return [*drawn, label]
@@ -210,201 +374,37 @@ def _tempo_mark(mark: ElementTree.Element) -> list[ElementTree.Element]:
 
 @lru_cache
 def _glyph(code: str) -> tuple[str, float]:
-    """Outline and width of a sign of verovio's music font, from the file that verovio itself reads."""
-    folder = Path(verovio.__file__).parent / "data"
-    outline = re.search(r' d="([^"]*)"', (folder / "Leipzig" / f"{code}.xml").read_text(encoding="utf-8"))
-    width = re.search(rf'<g c="{code}"[^>]*h-a-x="([\d.]+)"', (folder / "Leipzig.xml").read_text(encoding="utf-8"))
+    """Outline and width of a glyph of verovio's music font, from the file that verovio itself reads."""
+    outline = re.search(r' d="([^"]*)"', (_RESOURCES / "Leipzig" / f"{code}.xml").read_text(encoding="utf-8"))
+    width = re.search(rf'<g c="{code}"[^>]*h-a-x="([\d.]+)"', (_RESOURCES / "Leipzig.xml").read_text(encoding="utf-8"))
     return outline[1] if outline else "", float(width[1]) if width else 0.0
 
 
-_PHRASES = (8, 4)
-_TIGHTER = 1.12  # how far beyond its natural spacing a line may be filled for the sake of a phrase
-
-
-def line_breaks(widths: Sequence[float], room: float, *, has_pickup: bool) -> list[int]:
-    """Choose the bars that begin a new line.
-
-    Args:
-        widths: of each bar at its natural spacing.
-        room: what a line holds, in the same unit.
-        has_pickup: whether the first bar is a pickup, which joins the line of the bar after it.
-
-    Returns:
-        Indices of bars, ascending, without the first.
-
-    Example:
-        >>> line_breaks([2.0] * 8, room=13.0, has_pickup=False)
-        [4]
-        >>> line_breaks([3.0] * 7, room=10.0, has_pickup=False)
-        [3, 5]
-    """
-    bars = len(widths) - has_pickup
-    for phrase in _PHRASES:
-        breaks = list(range(phrase + has_pickup, len(widths), phrase))
-        fits = all(sum(widths[a:b]) <= _TIGHTER * room for a, b in pairwise((0, *breaks, len(widths))))
-        if fits and (bars % phrase == 0 or (phrase == 4 and bars % phrase > 1)):
-            return breaks
-    return _balanced(widths, room)
-
-
-def _balanced(widths: Sequence[float], room: float) -> list[int]:
-    """As few lines as possible, and of those ways the one whose lines leave least room, squared and summed."""
-    upto = [0.0, *accumulate(widths)]
-    best: list[tuple[int, float, int]] = [(0, 0.0, 0)]  # lines, badness, minus where the last line begins
-    for end in range(1, len(upto)):
-        choices = []
-        for start in range(end - 1, -1, -1):
-            width = upto[end] - upto[start]
-            if width > room and start < end - 1:
-                break
-            lines, badness, _ = best[start]
-            choices.append((lines + 1, badness + (room - width) ** 2, -start))
-        best.append(min(choices))
-    breaks, end = [], len(widths)
-    while (end := -best[end][2]) > 0:
-        breaks.append(end)
-    return breaks[::-1]
-
-
-_UNITS_PER_PIXEL = 2.25  # verovio's units; a staff is 32 pixels high
-_NARROWEST, _WIDEST = 200, 4000
-_RESOURCES = str(Path(verovio.__file__).parent / "data")  # its fonts
-_MOST_PHRASED_BARS = 200  # longer scores break where verovio says, which takes half the time
-verovio.enableLog(verovio.LOG_OFF)  # it warns on stderr of each bar that is crowded
-
-# What stands before the notes of a line, in verovio's units.
-_CLEF_AND_METER, _SHARP_OR_FLAT = 130, 18
-
-_OPTIONS: dict[str, object] = {
-    "adjustPageHeight": True,
-    "footer": "none",
-    "header": "none",
-    "minLastJustification": 0.65,
-    "pageHeight": 5000,  # a dozen systems; layout takes time with the square of it, and we join the pages anyway
-    "pageMarginBottom": 0,
-    "pageMarginLeft": 0,
-    "pageMarginRight": 0,
-    "pageMarginTop": 0,
-    "smuflTextFont": "none",
-    "svgFormatRaw": True,
-    "svgViewBox": True,
-}
-
-
-@dataclass(frozen=True, slots=True)
-class TimedHead:
-    """When one note head of a score sounds.
-
-    Args:
-        id: the `id` of its group in the SVG, whose class is `note`.
-        note: index in `melody.sounding` of the note that it shows; a tied note has several heads, one after another.
-        onset: seconds from the start of the melody.
-        end: seconds likewise, of this head alone.
-    """
-
-    id: str
-    note: int
-    onset: float
-    end: float
-
-
-@dataclass(frozen=True, slots=True)
-class Engraving:
-    """A score and how to follow it.
-
-    Args:
-        svg: the score as SVG text.
-        timemap: its note heads in the order of time.
-    """
-
-    svg: str
-    timemap: tuple[TimedHead, ...]
-
-
-def score_svg(melody: Melody, *, width: int = 800, heading: bool = True) -> str:
-    """Engrave a melody.
-
-    Args:
-        melody: the melody.
-        width: pixels, 200 to 4,000; the height follows from the content, however long that is.
-        heading: whether title and source stand above.
-
-    Returns:
-        A self-contained SVG, the same for the same melody; dark on light, or light on dark where the reader's system
-        says so.
-
-    Raises:
-        UsageError: another width, or more bars than a score can hold.
-
-    Example:
-        >>> score_svg(Melody.of([(60, 24), (62, 24), (64, 48)])).count('class="note"')
-        3
-    """
-    return score_with_timemap(melody, width=width, heading=heading).svg
-
-
-def score_with_timemap(
-    melody: Melody,
-    *,
-    width: int = 800,
-    heading: bool = True,
-    looks: Mapping[int, NoteLook] | None = None,
-    style: str = "",
-) -> Engraving:
-    """Engrave a melody, and say when each note head sounds, so that a player's cursor can follow.
-
-    Args:
-        melody: the melody.
-        width: pixels, 200 to 4,000.
-        heading: whether title and source stand above.
-        looks: what is added to notes, by their index in `melody.sounding`; no two of these may begin together.
-        style: rules of CSS for the classes that the looks name.
-
-    Example:
-        >>> engraving = score_with_timemap(Melody.of([(60, 24), (62, 96)]))
-        >>> [(head.note, head.onset, head.end) for head in engraving.timemap]
-        [(0, 0.0, 0.5), (1, 0.5, 2.0), (1, 2.0, 2.5)]
-    """
-    if not _NARROWEST <= width <= _WIDEST:
-        raise UsageError(f"a score {width} pixels wide", f"give a width from {_NARROWEST} to {_WIDEST}")
-    looks = looks or {}
-    words = room_for_words(looks)
-    document, heads = musicxml_with_heads(melody, words=words)
-    # Ids carry a hash of the score: the same score gives the same SVG, and two scores can share a page.
-    seed = zlib.crc32(f"{width} {heading} {document}".encode()) % 2**31 or 1
-    prefix = f"n{seed:08x}-"
-    room = round((width - margins()) * _UNITS_PER_PIXEL)
-    verovio.setDefaultResourcePath(_RESOURCES)  # each thread has a path of its own, which importing sets for one alone
-    toolkit, breaks = verovio.toolkit(), []
-    if melody.bars <= _MOST_PHRASED_BARS:
-        signs = _CLEF_AND_METER + _SHARP_OR_FLAT * abs(melody.key.fifths if melody.key else 0)
-        line = _pages(toolkit, document, breaks="none", adjustPageWidth=True, xmlIdSeed=seed)
-        first, *others = (bar for page in line for bar in page.bar_widths())
-        has_pickup = melody.pickup % melody.meter.ticks_per_bar > 0
-        breaks = line_breaks([first - signs, *others], room - signs, has_pickup=has_pickup)
-    document, heads = musicxml_with_heads(melody, prefix, breaks, words)
-    layout = {"breaks": "line" if breaks else "auto", "adjustPageWidth": False, "pageWidth": room, "xmlIdSeed": seed}
-    pages = _pages(toolkit, document, **layout)
-    for page in pages if looks else ():
-        dress(page.content, heads, looks)
-    svg = svg_sheet(
-        pages,
-        width=width,
-        units_per_pixel=_UNITS_PER_PIXEL,
-        keep_ids=prefix,
-        title=melody.title if heading else "",
-        source=melody.source if heading else "",
-        style=style,
-    )
-    seconds = clock(melody.tempo)
-    timemap = tuple(TimedHead(head.id, head.note, seconds(head.start), seconds(head.end)) for head in heads)
-    return Engraving(svg, timemap)
-
-
-def _pages(toolkit: verovio.toolkit, document: str, **options: object) -> list[Page]:
-    """What verovio draws of MusicXML that we wrote."""
-    toolkit.setOptions({**_OPTIONS, **options})
-    toolkit.setInputFrom("musicxml")
-    if not toolkit.loadData(document):
-        raise UsageError("this melody cannot be engraved", "write it as .musicxml and report it")
-    return [Page.read(toolkit.renderToSVG(number)) for number in range(1, toolkit.getPageCount() + 1)]
+def _annotate(drawing: ElementTree.Element, heads: Sequence[Head], annotations: Mapping[int, NoteAnnotation]) -> None:
+    """Give the annotated notes of a drawing their class, `data-note`, and their words centred under the head."""
+    by_id = {head.id: head.note for head in heads if head.note in annotations}
+    for group in drawing.iter("g"):
+        note = by_id.get(group.get("id", ""))
+        if note is None or group.get("class") != "note":
+            continue
+        group.set("class", f"note {annotations[note].kind}".rstrip())
+        group.set("data-note", str(note))
+        for verse in group.findall("g[@class='verse']"):
+            placed, head = verse.find(".//text"), group.find("g[@class='notehead']/use")
+            assert placed is not None
+            assert head is not None
+            left = re.match(r"translate\((-?[\d.]+)", head.attrib["transform"])
+            assert left is not None
+            text = ElementTree.Element(
+                "text",
+                {
+                    "class": "words",
+                    "x": f"{float(left[1]) + _HALF_HEAD:g}",
+                    "y": placed.attrib["y"],
+                    "text-anchor": "middle",
+                    "font-size": f"{_LYRIC_SIZE}px",
+                },
+            )
+            text.text = printable(annotations[note].words)
+            group.remove(verse)
+            group.append(text)

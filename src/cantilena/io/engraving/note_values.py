@@ -1,14 +1,11 @@
-"""Note values: how a stretch of ticks within a bar is written.
+"""Note values and triplets: how a span of ticks within a bar is written.
 
-A bar has levels: 4/4 has the bar, its halves, quarters, eighths and so on; 6/8 has the bar, its two felt beats, then
-eighths. A stretch is written as one value where this hides no more than one beat, and only the next stronger one
-(E. Gould, Behind Bars, Faber 2011, "Grouping of note-values"); else it is cut at the strongest beat inside, and tied.
+A bar has metrical levels: 4/4 has the bar, its halves, quarters, eighths and so on; 6/8 has the bar, its two beats,
+then eighths. A span is written as one value where this hides at most one beat, of the next stronger level (E. Gould,
+Behind Bars, Faber 2011, "Grouping of note-values"); else it is cut at the strongest beat inside, and tied.
 
-Triplets: where three stand in the time of two.
-
-Ticks are exact for 32nds (3 ticks) and for triplets (8, 4, 2, 1 ticks). A boundary between notes that lies off the
-grid of 32nds asks for a triplet around it; which one is a question of legibility: best is one that no note enters or
-leaves, in plain thirds.
+Ticks are exact for 32nds (3 ticks) and for triplets (8, 4, 2, 1 ticks). A boundary between notes off the grid of 32nds
+needs a triplet around it; of the candidates the most legible is taken, best one that no note enters or leaves.
 """
 
 from __future__ import annotations
@@ -35,7 +32,7 @@ class Value:
     """A note value.
 
     Args:
-        kind: `whole`, `half`, `quarter`, `eighth`, `16th`, ... (the words of MusicXML).
+        kind: `whole`, `half`, `quarter`, `eighth`, `16th`, ... as in MusicXML.
         dots: 0 or 1.
     """
 
@@ -44,23 +41,23 @@ class Value:
 
     @property
     def flags(self) -> int:
-        """Flags or beams: 1 for an eighth, 2 for a 16th; 0 for a quarter and longer."""
+        """Number of flags or beams: 1 for an eighth, 2 for a 16th, 0 for a quarter and longer."""
         return _BEAMS.get(self.kind, 0)
 
 
 def value_of(ticks: int, *, triplet: bool = False) -> Value | None:
-    """The value that lasts so many ticks, alone or as part of a triplet; None if there is none.
+    """Return the value of a duration, alone or as part of a triplet; None if there is none.
 
     Example:
         >>> value_of(36), value_of(16, triplet=True), value_of(30)
         (Value(kind='quarter', dots=1), Value(kind='quarter', dots=0), None)
     """
-    found = _VALUES.get(ticks * 3 if triplet else ticks * 2)
-    return Value(*found) if found else None
+    value = _VALUES.get(ticks * 3 if triplet else ticks * 2)
+    return Value(*value) if value else None
 
 
 def meter_levels(meter: Meter) -> tuple[int, ...]:
-    """Lengths of a bar's levels in ticks, from the bar down to 32nds.
+    """Return the lengths of a bar's levels in ticks, from the bar down to 32nds.
 
     Example:
         >>> meter_levels(Meter(4, 4)), meter_levels(Meter(6, 8))
@@ -81,7 +78,7 @@ def meter_levels(meter: Meter) -> tuple[int, ...]:
 
 
 def triplet_levels(span: int) -> tuple[int, ...]:
-    """Levels of a triplet that fills `span` ticks: the whole, its thirds, and their halves."""
+    """Return the levels of a triplet that fills `span` ticks: the whole, its thirds, and their halves."""
     levels = [span, span // 3]
     while levels[-1] > 1:
         levels.append(levels[-1] // 2)
@@ -89,14 +86,14 @@ def triplet_levels(span: int) -> tuple[int, ...]:
 
 
 def cut_to_values(start: int, end: int, levels: Sequence[int], *, rest: bool, triplet: bool) -> Iterator[int]:
-    """Cut a stretch into notatable values.
+    """Cut a span into note values.
 
     Args:
         start: ticks from the start of the bar (or of the triplet whose levels are given).
         end: ticks likewise.
-        levels: what `meter_levels` or `triplet_levels` gave; both ends lie on the lowest.
-        rest: whether silence is written, which hides no beat at all.
-        triplet: whether three stand in the time of two.
+        levels: from `meter_levels` or `triplet_levels`; both ends lie on the lowest.
+        rest: whether it is silence, which hides no beat at all.
+        triplet: whether it is part of a triplet.
 
     Yields:
         The ends of the values, the last one `end`.
@@ -117,12 +114,12 @@ def cut_to_values(start: int, end: int, levels: Sequence[int], *, rest: bool, tr
 
 
 def _rank(position: int, levels: Sequence[int]) -> int:
-    """How weak a position is: 0 on a barline, 1 on the next level, and so on."""
+    """The level of a position: 0 on a barline, 1 on the next level, and so on."""
     return next((rank for rank, level in enumerate(levels) if position % level == 0), len(levels) - 1)
 
 
 def _strongest(start: int, end: int, levels: Sequence[int]) -> list[int]:
-    """The positions strictly inside a stretch that are of the strongest level found there."""
+    """The positions strictly inside a span on the strongest level found there."""
     for level in levels:
         inside = list(range(start - start % level + level, end, level))
         if inside:
@@ -140,7 +137,7 @@ def _hides_a_beat(start: int, end: int, levels: Sequence[int], *, rest: bool) ->
         return False
     in_threes = strongest > 0 and levels[strongest - 1] == 3 * levels[strongest]
     if strongest == weakest_end:
-        # Rests keep beats in groups of three visible, except the first two eighths of a felt beat.
+        # Rests keep beats in groups of three visible, except the first two eighths of a beat.
         return rest and in_threes and (strongest == 1 or start % levels[strongest - 1] != 0)
     next_stronger = levels[strongest] == 2 * levels[weakest_end]
     return rest or strongest != weakest_end - 1 or not next_stronger or len(inside) > 1
@@ -152,11 +149,11 @@ _SPANS = (24, 12, 48, 6, 96, 3)
 
 @dataclass(frozen=True, slots=True)
 class Triplet:
-    """A stretch of a bar that is divided by three.
+    """A span of a bar that is divided by three.
 
     Args:
         start: ticks from the bar's start.
-        span: ticks that it fills: 24 for three eighths in the time of a quarter.
+        span: its ticks: 24 for three eighths in the time of a quarter.
     """
 
     start: int
@@ -164,12 +161,12 @@ class Triplet:
 
     @property
     def end(self) -> int:
-        """Where it ends, ticks from the bar's start."""
+        """Ticks from the bar's start to its end."""
         return self.start + self.span
 
 
 def find_triplets(onsets_and_ends: Collection[int], sounding: Iterable[tuple[int, int]], meter: Meter) -> list[Triplet]:
-    """Choose triplets for every boundary that lies off the grid of 32nds.
+    """Choose triplets for every boundary off the grid of 32nds.
 
     Args:
         onsets_and_ends: boundaries of notes and rests, ticks from the bar's start.
@@ -185,18 +182,18 @@ def find_triplets(onsets_and_ends: Collection[int], sounding: Iterable[tuple[int
     """
     boundaries = sorted(set(onsets_and_ends))
     notes = list(sounding)
-    found: list[Triplet] = []
+    chosen: list[Triplet] = []
     for boundary in boundaries:
-        if boundary % SMALLEST == 0 or any(triplet.start < boundary < triplet.end for triplet in found):
+        if boundary % SMALLEST == 0 or any(triplet.start < boundary < triplet.end for triplet in chosen):
             continue
-        best = min(_around(boundary, meter, found), key=lambda triplet: _cost(triplet, boundaries, notes))
-        found = [triplet for triplet in found if not (best.start <= triplet.start and triplet.end <= best.end)]
-        found.append(best)
-    return found
+        best = min(_around(boundary, meter, chosen), key=lambda triplet: _cost(triplet, boundaries, notes))
+        chosen = [triplet for triplet in chosen if not (best.start <= triplet.start and triplet.end <= best.end)]
+        chosen.append(best)
+    return chosen
 
 
-def _around(boundary: int, meter: Meter, found: list[Triplet]) -> list[Triplet]:
-    """Triplets on a beat that hold a boundary inside, and do not cut into one that is there already."""
+def _around(boundary: int, meter: Meter, chosen: list[Triplet]) -> list[Triplet]:
+    """Triplets on a beat with a boundary inside that do not cut into one chosen before."""
     bar, compound = meter.ticks_per_bar, meter.ticks_per_beat % 9 == 0
     candidates = []
     for span in _SPANS:
@@ -205,7 +202,7 @@ def _around(boundary: int, meter: Meter, found: list[Triplet]) -> list[Triplet]:
         step = span // 2 if span == 48 and meter.numerator % 2 else span  # in 3/4 also over beats two and three
         for start in {boundary - boundary % span, boundary - boundary % step, boundary - boundary % step - span + step}:
             triplet = Triplet(start, span)
-            if start >= 0 and start < boundary < triplet.end <= bar and not any(_cuts(triplet, one) for one in found):
+            if start >= 0 and start < boundary < triplet.end <= bar and not any(_cuts(triplet, one) for one in chosen):
                 candidates.append(triplet)
     return candidates
 
@@ -217,7 +214,7 @@ def _cuts(one: Triplet, other: Triplet) -> bool:
 
 
 def _cost(triplet: Triplet, boundaries: list[int], notes: list[tuple[int, int]]) -> tuple[float, int]:
-    """How hard it is to read: ties over its edges, and how far its thirds must be divided."""
+    """How hard it is to read: ties over its edges, and divisions of its thirds."""
     ties = sum(start < edge < end for edge in (triplet.start, triplet.end) for start, end in notes)
     divisions, grid = 0, triplet.span // 3
     inside = [boundary - triplet.start for boundary in boundaries if triplet.start < boundary < triplet.end]

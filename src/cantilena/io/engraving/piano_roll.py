@@ -1,4 +1,4 @@
-"""Piano rolls: pitch against time as an SVG of our own, for people who do not read scores."""
+"""Piano rolls as SVG: pitch against time."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from itertools import pairwise
 from xml.sax.saxutils import escape, quoteattr
 
 from cantilena.errors import UsageError
-from cantilena.io.engraving.spelling import spelled
-from cantilena.io.midi.reader import clock
+from cantilena.io.engraving.spelling import spell_pitch
 from cantilena.io.printable import printable
+from cantilena.io.timing import tick_to_seconds
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Note, Pitch, find_key
 
 _KEYBOARD = 34.0  # pixels that the keyboard takes at the left
@@ -23,7 +23,7 @@ _BLACK = {1, 3, 6, 8, 10}
 _NARROWEST, _WIDEST = 200, 4000
 _MOST_SYSTEMS = 2_000
 
-# (class, light, dark): the light colour also stands in the drawing, for renderers that know no style sheets.
+# Light and dark colour by class; the light one is also an attribute, for renderers without style sheets.
 _FILLS = {
     "paper": ("#ffffff", "#1e1d1b"),
     "dark-row": ("#f1f0ed", "#272623"),
@@ -38,37 +38,39 @@ _CLASS = "cantilena-roll"
 
 
 def piano_roll_svg(melody: Melody, *, title: str | None = None, width: int = 800) -> str:
-    """Draw a melody as a piano roll: keyboard at the left, bars and beats, a bar for each note.
+    """Draw a melody as a piano roll, with a keyboard at the left and lines for bars and beats.
 
     Each pitch of each note is a `<rect class="note">` with `data-note` (its index in `melody.sounding`), `data-onset`
-    and `data-end` in seconds, in the order of time, so that a player's cursor can follow.
+    and `data-end` in seconds, in order of time, so that a player's cursor can follow.
 
     Args:
         melody: the melody.
         title: the heading; None for none.
-        width: pixels, 200 to 4,000; a long melody runs on in several systems, one below the other.
+        width: pixels, 200 to 4,000; a long melody is wrapped into several systems, one below the other.
 
     Returns:
-        A self-contained SVG, the same for the same melody, readable on light and dark.
+        A self-contained SVG, the same for the same melody; it follows the reader's light or dark colour scheme.
 
     Raises:
-        UsageError: another width, or a melody too long to draw.
+        UsageError: the width is out of range, or the melody too long to draw.
 
     Example:
         >>> piano_roll_svg(Melody.of([(60, 24), ((62, 65), 48)])).count('class="note"')
         3
     """
     if not _NARROWEST <= width <= _WIDEST:
-        raise UsageError(f"a piano roll {width} pixels wide", f"give a width from {_NARROWEST} to {_WIDEST}")
+        raise UsageError(
+            f"a piano roll must be {_NARROWEST} to {_WIDEST} pixels wide, got {width} pixels", "give another width"
+        )
     return _Roll(melody, printable(title or ""), width).svg()
 
 
 class _Roll:
-    """The measures of one drawing."""
+    """Layout and elements of one drawing."""
 
     def __init__(self, melody: Melody, title: str, width: int) -> None:
         self.melody, self.title, self.width = melody, title, width
-        self.seconds = clock(melody.tempo)
+        self.seconds = tick_to_seconds(melody.tempo)
         self.key = melody.key or find_key(melody) or Key()
         pitches = [pitch for note in melody.sounding for pitch in note.pitches] or [60, 72]
         low, high = max(min(pitches) - 1, 0), min(max(pitches) + 1, 127)
@@ -94,7 +96,7 @@ class _Roll:
         first = self.melody.pickup % bar
         bars = -(-(ticks - first) // bar)
         if most_bars := int(most - first) // bar:
-            # As few systems as can be, with about as many bars each.
+            # As few systems as possible, with about as many bars each.
             system = -(-bars // -(-bars // most_bars)) * bar
         else:
             first, system = 0, int(most)
@@ -103,7 +105,7 @@ class _Roll:
         return systems, room / max(end - start for start, end in systems)
 
     def svg(self) -> str:
-        """The drawing."""
+        """Return the drawing."""
         top = 26.0 if self.title else 4.0
         body = []
         for (start, end), notes in zip(self.systems, self._notes_by_system(), strict=True):
@@ -139,7 +141,7 @@ class _Roll:
                 yield _rect("dark-row", _KEYBOARD, self._y(pitch), ticks * self.per_tick, self.row)
 
     def _time(self, start: int, end: int) -> Iterator[str]:
-        """Lines of beats and bars, and the numbers of the bars."""
+        """Lines of beats and bars, and bar numbers."""
         meter, left = self.melody.meter, _KEYBOARD + 3
         first = self.melody.pickup % meter.ticks_per_bar
         if meter.ticks_per_beat * self.per_tick >= 4:
@@ -159,20 +161,20 @@ class _Roll:
     def _notes_by_system(self) -> list[list[tuple[int, Note]]]:
         """The notes that sound in each system, with their indices."""
         starts = [start for start, _ in self.systems]
-        found: list[list[tuple[int, Note]]] = [[] for _ in starts]
+        notes: list[list[tuple[int, Note]]] = [[] for _ in starts]
         for index, note in enumerate(self.melody.sounding):
             for system in range(bisect_right(starts, note.onset) - 1, bisect_left(starts, note.end)):
-                found[system].append((index, note))
-        return found
+                notes[system].append((index, note))
+        return notes
 
     def _note(self, index: int, note: Note, start: int, end: int) -> Iterator[str]:
-        """The bars of one note, as far as they lie in the system."""
+        """The rectangles of one note, as far as they lie in the system."""
         onset, stop = self.seconds(note.onset), self.seconds(note.end)
         left, right = max(note.onset, start), min(note.end, end)
         x = _KEYBOARD + (left - start) * self.per_tick
         width = max((right - left) * self.per_tick - 0.8, 1.2)
         for pitch in note.pitches:
-            name, y = spelled(pitch, self.key).name, self._y(pitch) + 0.5
+            name, y = spell_pitch(pitch, self.key).name, self._y(pitch) + 0.5
             yield (
                 f'<rect class="note" data-note="{index}" data-onset="{onset:.4f}" data-end="{stop:.4f}" x="{x:.1f}" '
                 f'y="{y:g}" width="{width:.1f}" height="{self.row - 1:g}" rx="2.5" fill="{_FILLS["note"][0]}">'

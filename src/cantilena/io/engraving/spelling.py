@@ -1,11 +1,9 @@
-"""How pitches are written: G sharp or A flat.
+"""Pitch spelling (G sharp or A flat), and the accidentals that a score shows.
 
 Note names stand on the line of fifths ... Bb F C G D A E B F# ...; a key takes twelve neighbours from it, so that every
-pitch class has one name (D. Temperley, The Cognition of Basic Musical Structures, MIT Press 2001,
-chapter 5). A note outside the scale that moves on by a semitone is written on the staff line that this motion asks
-for: up from a sharpened note, down from a flattened one.
-
-Accidentals: which sharps, flats and naturals must be written, and which remind.
+pitch class has one name (D. Temperley, The Cognition of Basic Musical Structures, MIT Press 2001, chapter 5). A note
+outside the scale that moves on by a semitone is spelled by that motion: up from a sharpened note, down from a flattened
+one.
 """
 
 from __future__ import annotations
@@ -16,13 +14,13 @@ from cantilena.music import Key
 
 _LETTERS = "FCGDAEB"  # the line of fifths, F at position -1
 _NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-# Fifths that the window reaches below and above the tonic of the key signature's major scale: C major has Eb .. G#,
-# A minor has Bb .. D#, the raised sixth and seventh and the leading tone of the dominant among them.
-_WINDOW = {"major": -3, "minor": -2}  # and eleven more
-# How far a semitone motion may reach outside it: D C# D but D Db C; never A# for Bb, nor Gb for F#, in C major, and
+# The lowest of the twelve fifths, from the tonic of the key signature's major scale: C major has Eb .. G#, A minor has
+# Bb .. D#, the raised sixth and seventh and the leading tone of the dominant among them.
+_WINDOW = {"major": -3, "minor": -2}
+# How far a semitone motion may go outside it: D C# D but D Db C; never A# for Bb, nor Gb for F#, in C major, and
 # the falling line A G# G F# F of A minor keeps its sharps.
 _PASSING = {"major": (-5, 9), "minor": (-3, 9)}
-_FLATTEST, _SHARPEST = -8, 12  # Fb .. B#: no double accidentals, save for the leading tone of a minor key
+_FLATTEST, _SHARPEST = -8, 12  # Fb .. B#: no double accidentals, except for the leading tone of a minor key
 _LEADING_TONE = 8  # fifths above the tonic of the key signature's major scale: G# in A minor, F## in G# minor
 
 
@@ -33,7 +31,7 @@ class Spelling:
     Args:
         step: the letter, C to B.
         alter: semitones from the natural note, -2 (double flat) to 2.
-        octave: the octave that is written: B#3 sounds as C4.
+        octave: the written octave: B#3 sounds as C4.
     """
 
     step: str
@@ -42,37 +40,33 @@ class Spelling:
 
     @property
     def name(self) -> str:
-        """The name as a person reads it: `C♯4`, `B♭3`."""
+        """The name with signs: `C♯4`, `B♭3`."""
         return f"{self.step}{'♭' * -self.alter}{'♯' * self.alter}{self.octave}"
 
 
-def _like(key: Key) -> str:
-    """Other modes are spelled as the major or minor key of their third."""
-    return "minor" if key.is_minor else "major"
-
-
-def spelled(pitch: int, key: Key, following: int | None = None) -> Spelling:
-    """Write a pitch in a key.
+def spell_pitch(pitch: int, key: Key, following: int | None = None) -> Spelling:
+    """Spell a pitch in a key.
 
     Args:
         pitch: MIDI number.
-        key: the key around it.
+        key: the key; other modes are spelled as the major or minor key of their third.
         following: MIDI number of the note that it moves on to, if any.
 
     Example:
-        >>> spelled(66, Key.parse("C major")).name, spelled(66, Key.parse("C major"), following=65).name
+        >>> spell_pitch(66, Key.parse("C major")).name, spell_pitch(66, Key.parse("C major"), following=65).name
         ('F♯4', 'F♯4')
-        >>> spelled(61, Key.parse("C major")).name, spelled(61, Key.parse("C major"), following=60).name
+        >>> spell_pitch(61, Key.parse("C major")).name, spell_pitch(61, Key.parse("C major"), following=60).name
         ('C♯4', 'D♭4')
     """
-    low = _WINDOW[_like(key)]
+    mode = "minor" if key.is_minor else "major"
+    low = _WINDOW[mode]
     # Positions of one pitch class lie twelve fifths apart (seven semitones each, so that 7 is its own inverse).
     position = low + (pitch * 7 - key.fifths - low) % 12 + key.fifths
     if pitch % 12 not in key.pitch_classes and following is not None and abs(following - pitch) == 1:
         neighbour = low + (following * 7 - key.fifths - low) % 12 + key.fifths
         # A diatonic semitone is five fifths down when it rises, five up when it falls.
         resolving = neighbour + (5 if following > pitch else -5)
-        flattest, sharpest = _PASSING[_like(key)]
+        flattest, sharpest = _PASSING[mode]
         if max(_FLATTEST, key.fifths + flattest) <= resolving <= min(_SHARPEST, key.fifths + sharpest):
             position = resolving
     if position < _FLATTEST:
@@ -84,11 +78,11 @@ def spelled(pitch: int, key: Key, following: int | None = None) -> Spelling:
     return Spelling(step, alter, (pitch - alter - _NATURALS[step]) // 12 - 1)
 
 
-def altered_by_signature(fifths: int) -> dict[str, int]:
-    """What a key signature does to each letter: 1 sharpens, -1 flattens.
+def signature_alterations(fifths: int) -> dict[str, int]:
+    """Return the alteration of each letter by a key signature: 1 for a sharp, -1 for a flat.
 
     Example:
-        >>> altered_by_signature(-2)
+        >>> signature_alterations(-2)
         {'F': 0, 'C': 0, 'G': 0, 'D': 0, 'A': 0, 'E': -1, 'B': -1}
     """
     return {letter: (index < fifths) - (index >= 7 + fifths) for index, letter in enumerate(_LETTERS)}
@@ -98,10 +92,10 @@ _SIGNS = {-2: "flat-flat", -1: "flat", 0: "natural", 1: "sharp", 2: "double-shar
 
 
 class Accidentals:
-    """What is in force on each line and space while a score is read from left to right.
+    """The accidentals in force on each line and space while a score is read from left to right.
 
     An accidental holds to the barline, on its own line or space. In the next bar the signature holds again: the first
-    note there that the old accidental might mislead gets a reminder, a cautionary accidental.
+    note there that might be misread gets a cautionary accidental.
 
     Args:
         fifths: the key signature.
@@ -116,7 +110,7 @@ class Accidentals:
     """
 
     def __init__(self, fifths: int) -> None:
-        self._signature = altered_by_signature(fifths)
+        self._signature = signature_alterations(fifths)
         self._in_bar: dict[tuple[str, int], int] = {}
         self._misleading: dict[tuple[str, int], int] = {}
 
@@ -125,14 +119,11 @@ class Accidentals:
         self._misleading, self._in_bar = self._in_bar, {}
 
     def sign(self, note: Spelling, *, tied: bool = False) -> tuple[str, bool] | None:
-        """The accidental to write before a note.
+        """Return the accidental to write before a note: its name in MusicXML and whether it is cautionary, or None.
 
         Args:
             note: the note as spelled.
-            tied: whether it goes on from before a barline, and so needs no sign.
-
-        Returns:
-            Its name in MusicXML and whether it only reminds; None for no accidental.
+            tied: whether it is tied from the note before, and so needs no sign.
         """
         if tied:
             return None

@@ -1,12 +1,10 @@
-"""Melodies as Standard MIDI Files (format 0).
+"""Writing melodies as Standard MIDI Files (format 0).
 
-The time of a file begins with the first tick of the melody: nothing is put before a pickup. A pickup is told as
-notation programs tell it: a first, short bar with a time signature of its own (1/4, say), and the melody's meter at
-the first barline. So a reader knows: where a second time signature stands less than one of its own bars after the
-start, the ticks before it are the pickup.
+Tick 0 of the file is tick 0 of the melody, also where it begins with a pickup. A pickup is a short first bar with a
+time signature of its own (1/4, say), followed by the melody's meter at the first barline, as in notation programs.
 
-What MIDI cannot say: written rests; two notes of the same pitch at once (the earlier one ends where the later one
-begins, as on a piano; of two that begin together the longer stays).
+MIDI cannot hold written rests, nor two notes of the same pitch at once: the earlier one ends where the later one
+begins, as on a piano; of two that begin together the longer stays.
 """
 
 from __future__ import annotations
@@ -18,50 +16,45 @@ from itertools import pairwise
 
 from cantilena.errors import UsageError
 from cantilena.io.printable import printable
-from cantilena.io.sound.performance import VELOCITY, performed
+from cantilena.io.sound.performance import VELOCITY, perform
 from cantilena.music import TICKS_PER_QUARTER, Melody, Meter
 
 MIDI_TICKS_PER_QUARTER = 480
-"""Resolution of the files: 20 MIDI ticks for each tick of ours, so that nothing is rounded."""
+"""Resolution of the files: 20 MIDI ticks for each tick of a `Melody`, so that nothing is rounded."""
 
 _SCALE = MIDI_TICKS_PER_QUARTER // TICKS_PER_QUARTER
 _PIANO = 0
-_LATEST = (2**28 - 1) // _SCALE  # the longest time that a delta of four bytes can hold
+_LONGEST = (2**28 - 1) // _SCALE  # ticks that a delta time of four bytes can hold
 _SLOWEST = 60e6 / (2**24 - 1)
-# Order of what happens at the same tick: the file's own facts, ends of notes, beginnings of notes.
-_FACT, _OFF, _ON = range(3)
+# The order of events at the same tick: meta events, ends of notes, beginnings of notes.
+_META, _OFF, _ON = range(3)
 
 _Event = tuple[int, int, bytes]
 
 
 def midi_bytes(melody: Melody, *, velocity: int | Sequence[int] = 80, expressive: bool = False) -> bytes:
-    """Write a melody as a MIDI file: one piano track, which ends at the melody's length.
+    """Encode a melody as a MIDI file with one piano track; the same melody gives the same bytes.
 
     Args:
-        melody: the melody; its title becomes the name of the track, its source a text.
-        velocity: how hard the keys are struck, 1..127: one for all, or one for each note of `melody.sounding`.
-        expressive: play it as `performed` does: a tempo map, and velocities around the one that is given; velocities
-            for each note stay as they are.
-
-    Returns:
-        The bytes of the file; the same for the same melody.
+        melody: the melody; its title becomes the name of the track, its source a text event.
+        velocity: MIDI velocity, 1..127: one for all notes, or one for each note of `melody.sounding`.
+        expressive: play it as `perform` does: a tempo map, and velocities around the given one; velocities for each
+            note stay as they are.
 
     Raises:
-        UsageError: a velocity that is not one, a tempo under 3.6 quarters a minute, or a length beyond MIDI's reach.
+        UsageError: a velocity out of range, a tempo under 3.6 quarters a minute, or a melody too long for MIDI.
 
     Example:
         >>> midi_bytes(Melody.of([(60, 24)]))[:14].hex(" ")
         '4d 54 68 64 00 00 00 06 00 00 00 01 01 e0'
     """
     if expressive:
-        played = performed(melody, velocity if isinstance(velocity, int) else VELOCITY)
+        played = perform(melody, velocity if isinstance(velocity, int) else VELOCITY)
         melody = replace(melody, tempo=played.tempo)
         velocity = played.velocities if isinstance(velocity, int) else velocity
-    if melody.length > _LATEST:
-        raise UsageError(
-            f"a melody of {melody.length} ticks is too long for MIDI", f"cut it: files hold up to {_LATEST} ticks"
-        )
-    events = sorted((*_facts(melody), *_strokes(melody, velocity)), key=lambda event: event[:2])
+    if melody.length > _LONGEST:
+        raise UsageError(f"a melody of {melody.length} ticks is too long for MIDI", f"cut it to {_LONGEST} ticks")
+    events = sorted((*_meta_events(melody), *_note_events(melody, velocity)), key=lambda event: event[:2])
     track = bytearray()
     now = 0
     for tick, _, message in (*events, (melody.length, _ON, b"\xff\x2f\x00")):
@@ -71,28 +64,28 @@ def midi_bytes(melody: Melody, *, velocity: int | Sequence[int] = 80, expressive
     return header + struct.pack(">4sI", b"MTrk", len(track)) + bytes(track)
 
 
-def _facts(melody: Melody) -> Iterator[_Event]:
+def _meta_events(melody: Melody) -> Iterator[_Event]:
     """Name, source, meters, key, tempo map and instrument."""
     if title := printable(melody.title):
-        yield 0, _FACT, _meta(0x03, title.encode())
+        yield 0, _META, _meta(0x03, title.encode())
     if source := printable(melody.source):
-        yield 0, _FACT, _meta(0x01, source.encode())
+        yield 0, _META, _meta(0x01, source.encode())
     first_barline = melody.pickup % melody.meter.ticks_per_bar
-    if 0 < first_barline <= melody.length:
-        yield 0, _FACT, _time_signature(*_short_bar(first_barline), melody.meter)
-        yield first_barline, _FACT, _time_signature(melody.meter.numerator, melody.meter.denominator, melody.meter)
-    else:
-        yield 0, _FACT, _time_signature(melody.meter.numerator, melody.meter.denominator, melody.meter)
+    has_pickup = 0 < first_barline <= melody.length
+    if has_pickup:
+        yield 0, _META, _time_signature(*_short_bar(first_barline), melody.meter)
+    meter = melody.meter
+    yield first_barline if has_pickup else 0, _META, _time_signature(meter.numerator, meter.denominator, meter)
     if melody.key is not None:
-        yield 0, _FACT, _meta(0x59, struct.pack("bB", melody.key.fifths, melody.key.is_minor))
+        yield 0, _META, _meta(0x59, struct.pack("bB", melody.key.fifths, melody.key.is_minor))
     for tick, rate in melody.tempo.changes:
         if tick <= melody.length:
-            yield tick, _FACT, _meta(0x51, _microseconds(rate).to_bytes(3, "big"))
-    yield 0, _FACT, bytes((0xC0, _PIANO))
+            yield tick, _META, _meta(0x51, _microseconds(rate).to_bytes(3, "big"))
+    yield 0, _META, bytes((0xC0, _PIANO))
 
 
 def _short_bar(ticks: int) -> tuple[int, int]:
-    """The time signature of a first bar of so many ticks; the nearest longer one where none is exact."""
+    """The time signature of a bar of so many ticks; the nearest longer one where none is exact."""
     whole = 4 * TICKS_PER_QUARTER
     for denominator in (4, 8, 16, 32):
         if ticks * denominator % whole == 0 and ticks * denominator // whole <= 64:
@@ -115,8 +108,8 @@ def _microseconds(rate: float) -> int:
     return round(60e6 / rate)
 
 
-def _strokes(melody: Melody, velocity: int | Sequence[int]) -> Iterator[_Event]:
-    """The beginnings and ends of all notes."""
+def _note_events(melody: Melody, velocity: int | Sequence[int]) -> Iterator[_Event]:
+    """Note-on and note-off of all notes."""
     sounding = melody.sounding
     velocities = [velocity] * len(sounding) if isinstance(velocity, int) else [int(value) for value in velocity]
     if len(velocities) != len(sounding) or not all(1 <= value <= 127 for value in velocities):
@@ -137,7 +130,7 @@ def _meta(kind: int, content: bytes) -> bytes:
 
 
 def _variable_length(value: int) -> bytes:
-    """A number in groups of seven bits, the first bit of a byte set where another follows."""
+    """Encode a number in groups of seven bits, the first bit of a byte set where another follows."""
     groups = [value & 0x7F]
     while value := value >> 7:
         groups.append(value & 0x7F | 0x80)

@@ -1,8 +1,8 @@
-"""Books of tunes in ABC: one tune at a time, reduced to what decides notes, so that no ornament costs one.
+"""Books of tunes in ABC, split into tunes and reduced to what affects the notes.
 
 music21 drops notes that carry some decorations (`HA2`), passes over fields within a line (`[K:G]`), and lets an
-accidental last for one note unless the file names version 2 of the standard. What is written here for each tune says
-the same notes plainly.
+accidental last for one note unless the file names version 2 of the standard. The output has the same notes without
+such constructs.
 Source: The ABC Music Standard 2.1, abcnotation.com.
 """
 
@@ -12,7 +12,7 @@ import re
 
 _FIELD = re.compile(r"([A-Za-z]):(?![|:])(.*)\Z")
 _MUSICAL_FIELDS = frozenset("MLQKV")
-_GONE = re.compile(
+_REMOVED = re.compile(
     r"""  "[^"]*"?                  # chord names and annotations
         | ![^!\s]{1,30}! | \+[a-z]+\+  # decorations by name
         | \{[^}]*\}?              # grace notes
@@ -25,9 +25,9 @@ _INLINE = re.compile(r"\[(?:([MLQKV]:[^\]]*)|[A-Za-z]:[^\]]*)\]")
 
 
 def plain_tunes(book: str) -> list[str]:
-    r"""The tunes of a book in order, each as a small ABC text of its own.
+    r"""Return the tunes of a book in order, each as an ABC text of its own.
 
-    Fields above the first tune hold for all of them. Chord names, words, decorations and grace notes are gone.
+    Fields above the first tune apply to all. Chord names, words, decorations and grace notes are removed.
 
     Args:
         book: the text of a file.
@@ -95,10 +95,10 @@ def _plain_music(line: str) -> str:
     kept: list[str] = []
     place = 0
     for inline in _INLINE.finditer(line):
-        # On a line of its own, where music21 heeds it.
-        kept += [_GONE.sub("", line[place : inline.start()]), f"\n{inline[1]}\n" if inline[1] else ""]
+        # On a line of its own, where music21 reads it.
+        kept += [_REMOVED.sub("", line[place : inline.start()]), f"\n{inline[1]}\n" if inline[1] else ""]
         place = inline.end()
-    kept.append(_GONE.sub("", line[place:]))
+    kept.append(_REMOVED.sub("", line[place:]))
     music = "".join(kept).rstrip("\\ ")
     return music.replace("[|]", " ").replace("|]", "||").replace("[|", "||").replace("::", ":|:")
 

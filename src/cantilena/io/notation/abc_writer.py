@@ -1,20 +1,20 @@
-"""Melodies as ABC: a tune in a few lines of text, as folk musicians share them.
+"""Writing melodies as ABC.
 
-`notation.py` says how a melody becomes bars, ties and triplets. A pickup is a first bar that is short. An accidental is
-written wherever programs might differ on whether an earlier one still holds: on the same pitch in another octave, and
-after a tie over a barline. What ABC is not told: written rests beyond silence, and changes of tempo after the start.
+A pickup is a short first bar. An accidental is written wherever programs differ on whether an earlier one still holds:
+on the same pitch in another octave, and after a tie over a barline. ABC does not get written rests beyond silence, nor
+tempo changes after the start.
 Source: The ABC Music Standard 2.1, abcnotation.com.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from fractions import Fraction
 from itertools import groupby
 
-from cantilena.io.engraving.notation import Bar, Chord, Symbol, notated, voice
+from cantilena.io.engraving.bars import Bar, Symbol, notate
 from cantilena.io.engraving.note_values import Triplet
-from cantilena.io.engraving.spelling import Spelling, altered_by_signature, spelled
+from cantilena.io.engraving.spelling import Spelling, signature_alterations, spell_pitch
 from cantilena.io.printable import printable
 from cantilena.music import Key, Melody, find_key
 
@@ -30,16 +30,10 @@ _MODES = {
 
 
 def abc(melody: Melody) -> str:
-    """Write a melody as ABC.
-
-    Args:
-        melody: the melody. Overlapping notes are cut where the next begins.
-
-    Returns:
-        One tune, version 2.1 of the standard; the same for the same melody.
+    """Return a melody as one tune in ABC 2.1; overlapping notes are cut where the next one begins.
 
     Raises:
-        UsageError: more bars than a score can hold.
+        UsageError: more than 50,000 bars.
 
     Example:
         >>> print(abc(Melody.of([(67, 24), (66, 12), (67, 12), (70, 48)], key=Key.parse("G minor"), title="Air")))
@@ -52,9 +46,8 @@ def abc(melody: Melody) -> str:
         K:Gm
         G2 ^FG B4 |]
     """
-    chords = voice(melody)
-    writer = _Writer(melody, chords)
-    bars = [writer.bar(bar) for bar in notated(melody, chords)]
+    writer = _Writer(melody)
+    bars = [writer.bar(bar) for bar in notate(melody)]
     lines = [" | ".join(bars[first : first + _BARS_A_LINE]) for first in range(0, len(bars), _BARS_A_LINE)]
     return "\n".join([*_head(melody), " |\n".join(lines) + " |]", ""]).rstrip("\n") + "\n"
 
@@ -62,7 +55,7 @@ def abc(melody: Melody) -> str:
 def _head(melody: Melody) -> Iterator[str]:
     yield "%abc-2.1"
     yield "X:1"
-    # A % would begin a comment, and a backslash an escape.
+    # % begins a comment, and a backslash an escape.
     yield f"T:{printable(melody.title).replace(chr(92), '/').replace('%', chr(92) + '%')}"
     yield f"M:{melody.meter}"
     yield "L:1/8"
@@ -74,15 +67,14 @@ def _head(melody: Melody) -> Iterator[str]:
 class _Writer:
     """Writes bars from left to right."""
 
-    def __init__(self, melody: Melody, chords: Sequence[Chord]) -> None:
-        self._chords = chords
+    def __init__(self, melody: Melody) -> None:
         self._key = melody.key or find_key(melody) or Key()  # for the spelling; an unknown key has no signature
-        self._signature = altered_by_signature(melody.key.fifths if melody.key else 0)
+        self._signature = signature_alterations(melody.key.fifths if melody.key else 0)
         self._on_line: dict[tuple[str, int], int] = {}
         self._of_letter: dict[str, int] = {}
 
     def bar(self, bar: Bar) -> str:
-        """The notes of one bar; what is beamed stands together."""
+        """Return the notes of one bar; beamed notes are not separated."""
         self._on_line, self._of_letter = {}, {}
         written: list[str] = []
         for triplet, symbols in groupby(bar.symbols, key=lambda symbol: symbol.triplet):
@@ -99,16 +91,12 @@ class _Writer:
 
     def _symbol(self, symbol: Symbol, triplet: Triplet | None) -> str:
         length = _length(Fraction(symbol.duration, _UNIT) * (Fraction(3, 2) if triplet else 1))
-        if symbol.is_rest:
+        chord = symbol.chord
+        if chord is None:
             return f"z{length}"
-        chord = self._chords[symbol.chord]
         tie = "-" if symbol.tied[1] else ""
-        heads = [
-            self._head(spelled(pitch, self._key, self._resolution(symbol.chord, pitch))) for pitch in chord.pitches
-        ]
-        if len(heads) == 1:
-            return f"{heads[0]}{length}{tie}"
-        return f"[{''.join(heads)}]{length}{tie}"
+        heads = [self._head(spell_pitch(pitch, self._key, chord.resolution(pitch))) for pitch in chord.pitches]
+        return f"{heads[0]}{length}{tie}" if len(heads) == 1 else f"[{''.join(heads)}]{length}{tie}"
 
     def _head(self, note: Spelling) -> str:
         place = note.step, note.octave
@@ -123,19 +111,13 @@ class _Writer:
         marks = "," * (4 - note.octave) if low else "'" * (note.octave - 5)
         return f"{sign}{note.step if low else note.step.lower()}{marks}"
 
-    def _resolution(self, index: int, pitch: int) -> int | None:
-        """The pitch a semitone away that a pitch moves on to without a rest between."""
-        if index + 1 == len(self._chords) or self._chords[index + 1].start > self._chords[index].end:
-            return None
-        return next((other for other in self._chords[index + 1].pitches if abs(other - pitch) == 1), None)
-
 
 def _tuplet(count: int) -> str:
-    """Three in the time of two, over so many signs."""
+    """Three in the time of two, over so many symbols."""
     return "(3" if count == 3 else f"(3:2:{count}"
 
 
 def _length(units: Fraction) -> str:
-    """A multiple of the unit note length: nothing, `2`, `3/2`, `/2`."""
+    """A multiple of the unit note length: "", `2`, `3/2`, `/2`."""
     whole = str(units.numerator) if units.numerator != 1 else ""
     return whole if units.denominator == 1 else f"{whole}/{units.denominator}"

@@ -1,33 +1,28 @@
-"""Melodies as MusicXML 4.0, partwise: what notation programs open.
+"""Writing melodies as MusicXML 4.0, partwise, with one staff and one voice.
 
-One staff, one voice; `notation.py` says how a melody becomes bars. A pickup is an implicit measure, numbered 0. The
-division is our tick, 24 a quarter note, so that no duration is rounded. Pitches below MIDI 12 get the octave -1, which
-programs read though the standard stops at 0.
-
-What a page adds to the notes of a score: words under them, and a class by which a style colours them.
+A pickup is an implicit measure, numbered 0. There are 24 divisions a quarter note, the ticks of a melody, so that no
+duration is rounded. Pitches below MIDI 12 get the octave -1, which programs read though the standard stops at 0.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
 from cantilena.errors import __version__
-from cantilena.io.engraving.notation import Bar, Chord, Symbol, best_clef, notated, voice
+from cantilena.io.engraving.bars import Bar, Symbol, best_clef, notate, voice
 from cantilena.io.engraving.note_values import Triplet, value_of
-from cantilena.io.engraving.spelling import Accidentals, Spelling, spelled
+from cantilena.io.engraving.spelling import Accidentals, Spelling, spell_pitch
 from cantilena.io.printable import printable
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, find_key
 
-_MOST_TEMPO_MARKS = 4  # a piece that was played has hundreds of changes: they sound, but nobody wants to read them
+_MOST_TEMPO_MARKS = 4  # of a performance with hundreds of changes only the first is printed, the others only sound
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """One written note head; a tied or struck-together note has several.
+    """One note head; tied notes and chords have several.
 
     Args:
         id: the `id` of its `<note>`.
@@ -43,16 +38,10 @@ class Head:
 
 
 def musicxml(melody: Melody) -> str:
-    """Write a melody as MusicXML.
-
-    Args:
-        melody: the melody. Overlapping notes are cut where the next begins; the rest is as it is.
-
-    Returns:
-        The document; the same for the same melody.
+    """Return a melody as a MusicXML document; overlapping notes are cut where the next one begins.
 
     Raises:
-        UsageError: more bars than a score can hold.
+        UsageError: more than 50,000 bars.
 
     Example:
         >>> text = musicxml(Melody.of([(60, 24), (62, 24), (64, 48)], title="Three notes"))
@@ -63,19 +52,18 @@ def musicxml(melody: Melody) -> str:
 
 
 def musicxml_with_heads(
-    melody: Melody, prefix: str = "", new_lines: Collection[int] = (), words: Mapping[int, str] | None = None
+    melody: Melody, prefix: str = "", new_lines: Collection[int] = (), lyrics: Mapping[int, str] | None = None
 ) -> tuple[str, tuple[Head, ...]]:
-    """Write a melody as MusicXML, and say which note head shows which note.
+    """Return a melody as MusicXML, and its note heads.
 
     Args:
         melody: the melody.
-        prefix: what the `id` of every note begins with; notes have none where it is empty.
+        prefix: the beginning of the `id` of every note; "" for no ids.
         new_lines: indices of the bars that begin a new line.
-        words: what stands under a note, where it begins, by its index in `melody.sounding`.
+        lyrics: text under notes, by index in `melody.sounding`.
     """
-    chords = voice(melody)
-    bars = notated(melody, chords)
-    writer = _Writer(melody, chords, prefix, words or {})
+    bars = notate(melody)
+    writer = _Writer(melody, prefix, lyrics or {})
     lines = [*_head(melody), '<part id="P1">']
     first_number = int(bars[0].is_whole)
     for index, bar in enumerate(bars):
@@ -107,19 +95,19 @@ def _head(melody: Melody) -> Iterator[str]:
 class _Writer:
     """Writes measures from left to right."""
 
-    def __init__(self, melody: Melody, chords: Sequence[Chord], prefix: str, words: Mapping[int, str]) -> None:
-        self.melody, self.chords, self.prefix, self.words = melody, chords, prefix, words
+    def __init__(self, melody: Melody, prefix: str, lyrics: Mapping[int, str]) -> None:
+        self.melody, self.prefix, self.lyrics = melody, prefix, lyrics
+        self._clef = best_clef([pitch for chord in voice(melody) for pitch in chord.pitches])
         self.heads: list[Head] = []
         self._key = melody.key or find_key(melody) or Key()  # for the spelling; an unknown key has no signature
-        self._signature = melody.key.fifths if melody.key else 0
-        self._accidentals = Accidentals(self._signature)
-        # Some readers join tied notes only where both or neither say that they are natural.
+        self._accidentals = Accidentals(melody.key.fifths if melody.key else 0)
+        # Some readers join tied notes only where both or neither state that they are natural.
         self._naturals: set[tuple[int, int]] = set()
         self._tempos = list(melody.tempo.changes)
         self._shows_tempos = len(self._tempos) <= _MOST_TEMPO_MARKS
 
     def measure(self, bar: Bar, number: int, *, is_last: bool, on_new_line: bool) -> Iterator[str]:
-        """One measure."""
+        """Yield the lines of one measure."""
         self._accidentals.barline()
         implicit = "" if bar.is_whole else ' implicit="yes"'
         yield f'<measure number="{number}"{implicit}>'
@@ -130,7 +118,7 @@ class _Writer:
         for symbol in bar.symbols:
             while self._tempos and self._tempos[0][0] < symbol.start + symbol.duration:
                 yield self._tempo(*self._tempos.pop(0), symbol.start)
-            yield from self._symbol(symbol, is_whole_bar=symbol.value is None)
+            yield from self._symbol(symbol)
         if is_last:
             yield '<barline location="right"><bar-style>light-heavy</bar-style></barline>'
         yield "</measure>"
@@ -141,7 +129,7 @@ class _Writer:
         if key is not None:
             yield f"<key><fifths>{key.fifths}</fifths><mode>{key.mode}</mode></key>"
         yield f"<time><beats>{meter.numerator}</beats><beat-type>{meter.denominator}</beat-type></time>"
-        clef = best_clef([pitch for chord in self.chords for pitch in chord.pitches])
+        clef = self._clef
         octaves = f"<clef-octave-change>{clef.octaves}</clef-octave-change>" if clef.octaves else ""
         yield f"<clef><sign>{clef.sign}</sign><line>{clef.line}</line>{octaves}</clef></attributes>"
 
@@ -161,47 +149,41 @@ class _Writer:
             f'</metronome></direction-type>{offset}<sound tempo="{quarters}"/></direction>'
         )
 
-    def _symbol(self, symbol: Symbol, *, is_whole_bar: bool) -> Iterator[str]:
-        if symbol.is_rest:
-            rest = '<rest measure="yes"/>' if is_whole_bar else "<rest/>"
-            yield f"<note>{rest}<duration>{symbol.duration}</duration><voice>1</voice>{_look(symbol, '')}</note>"
+    def _symbol(self, symbol: Symbol) -> Iterator[str]:
+        chord = symbol.chord
+        if chord is None:
+            rest = '<rest measure="yes"/>' if symbol.value is None else "<rest/>"
+            yield f"<note>{rest}<duration>{symbol.duration}</duration><voice>1</voice>{_appearance(symbol, '')}</note>"
             return
-        chord = self.chords[symbol.chord]
         for index, (pitch, source) in enumerate(zip(chord.pitches, chord.sources, strict=True)):
             name = f"{self.prefix}{len(self.heads)}"
             self.heads.append(Head(name, source, symbol.start, symbol.start + symbol.duration))
-            spelling = spelled(pitch, self._key, self._resolution(symbol.chord, pitch))
+            spelling = spell_pitch(pitch, self._key, chord.resolution(pitch))
             sign = self._accidentals.sign(spelling, tied=symbol.tied[0])
             if not symbol.tied[0] and sign and spelling.alter == 0:
-                self._naturals.add((symbol.chord, pitch))
-            says_natural = symbol.tied[0] and (symbol.chord, pitch) in self._naturals
+                self._naturals.add((chord.start, pitch))
+            states_natural = symbol.tied[0] and (chord.start, pitch) in self._naturals
             yield f'<note id="{name}">' if self.prefix else "<note>"
-            yield "<chord/>" * (index > 0) + _pitch(spelling, says_natural=says_natural)
+            yield "<chord/>" * (index > 0) + _pitch(spelling, states_natural=states_natural)
             yield f"<duration>{symbol.duration}</duration>{_ties('tie', symbol)}<voice>1</voice>"
-            yield _look(symbol, _accidental(sign), is_first=index == 0)
-            yield ("" if symbol.tied[0] else _lyric(self.words.get(source, ""))) + "</note>"
-
-    def _resolution(self, index: int, pitch: int) -> int | None:
-        """The pitch a semitone away that a pitch moves on to without a rest between."""
-        if index + 1 == len(self.chords) or self.chords[index + 1].start > self.chords[index].end:
-            return None
-        return next((other for other in self.chords[index + 1].pitches if abs(other - pitch) == 1), None)
+            yield _appearance(symbol, _accidental(sign), is_first=index == 0)
+            yield ("" if symbol.tied[0] else _lyric(self.lyrics.get(source, ""))) + "</note>"
 
 
-def _pitch(spelling: Spelling, *, says_natural: bool) -> str:
-    alter = f"<alter>{spelling.alter}</alter>" if spelling.alter or says_natural else ""
+def _pitch(spelling: Spelling, *, states_natural: bool) -> str:
+    alter = f"<alter>{spelling.alter}</alter>" if spelling.alter or states_natural else ""
     return f"<pitch><step>{spelling.step}</step>{alter}<octave>{spelling.octave}</octave></pitch>"
 
 
 def _accidental(sign: tuple[str, bool] | None) -> str:
     if sign is None:
         return ""
-    name, reminds = sign
-    return f'<accidental cautionary="yes">{name}</accidental>' if reminds else f"<accidental>{name}</accidental>"
+    name, is_cautionary = sign
+    return f'<accidental cautionary="yes">{name}</accidental>' if is_cautionary else f"<accidental>{name}</accidental>"
 
 
-def _lyric(words: str) -> str:
-    return f"<lyric><syllabic>single</syllabic><text>{escape(words)}</text></lyric>" if words else ""
+def _lyric(text: str) -> str:
+    return f"<lyric><syllabic>single</syllabic><text>{escape(text)}</text></lyric>" if text else ""
 
 
 def _ties(tag: str, symbol: Symbol) -> str:
@@ -209,8 +191,8 @@ def _ties(tag: str, symbol: Symbol) -> str:
     return (f'<{tag} type="stop"/>' if from_before else "") + (f'<{tag} type="start"/>' if to_after else "")
 
 
-def _look(symbol: Symbol, accidental: str, *, is_first: bool = True) -> str:
-    """What follows the voice: type, dots, accidental, triplet, beams, notations."""
+def _appearance(symbol: Symbol, accidental: str, *, is_first: bool = True) -> str:
+    """The elements after the voice: type, dots, accidental, triplet, beams, notations."""
     if symbol.value is None:
         return ""
     kind = f"<type>{symbol.value.kind}</type>{'<dot/>' * symbol.value.dots}"
@@ -238,69 +220,3 @@ def _bracket(symbol: Symbol) -> str:
     return ('<tuplet type="start" number="1"/>' if opens else "") + (
         '<tuplet type="stop" number="1"/>' if closes else ""
     )
-
-
-_HALF_A_HEAD = 106  # in the drawing's coordinates, where a staff space is 180
-_LETTERS = 270  # how high they are, smaller than the room that verovio leaves for them
-
-
-@dataclass(frozen=True, slots=True)
-class NoteLook:
-    """What is added to one note of a score.
-
-    Args:
-        words: stand under it; room is left for them. Nothing if empty.
-        kind: a class that the note's heads, stems and words get beside `note`, such as `gain`.
-        room: wider words that a page may put there later, for which room is left too.
-    """
-
-    words: str = ""
-    kind: str = ""
-    room: str = ""
-
-
-def room_for_words(looks: Mapping[int, NoteLook]) -> dict[int, str]:
-    """Words a letter longer than those that may stand there, by note: room that an engraver leaves under each."""
-    widest = {note: max(printable(look.words), printable(look.room), key=len) for note, look in looks.items()}
-    return {note: f"{words}–" for note, words in widest.items() if words}
-
-
-def dress(drawing: ElementTree.Element, heads: Sequence[Head], looks: Mapping[int, NoteLook]) -> None:
-    """Give the notes of a drawing their looks: a class, the attribute `data-note`, and words centred under the head.
-
-    Args:
-        drawing: what verovio drew; it is changed.
-        heads: which head shows which note.
-        looks: by the index of the note.
-    """
-    by_id = {head.id: head.note for head in heads if head.note in looks}
-    for group in drawing.iter("g"):
-        note = by_id.get(group.get("id", ""))
-        if note is None or group.get("class") != "note":
-            continue
-        group.set("class", f"note {looks[note].kind}".rstrip())
-        group.set("data-note", str(note))
-        for verse in group.findall("g[@class='verse']"):
-            group.remove(verse)
-            group.append(_centred(verse, group, printable(looks[note].words)))
-
-
-def _centred(verse: ElementTree.Element, note: ElementTree.Element, words: str) -> ElementTree.Element:
-    """The words as verovio placed them, but in the middle under the head."""
-    placed, head = verse.find(".//text"), note.find("g[@class='notehead']/use")
-    assert placed is not None
-    assert head is not None
-    left = re.match(r"translate\((-?[\d.]+)", head.attrib["transform"])
-    assert left is not None
-    text = ElementTree.Element(
-        "text",
-        {
-            "class": "words",
-            "x": f"{float(left[1]) + _HALF_A_HEAD:g}",
-            "y": placed.attrib["y"],
-            "text-anchor": "middle",
-            "font-size": f"{_LETTERS}px",
-        },
-    )
-    text.text = words
-    return text

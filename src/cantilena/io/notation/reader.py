@@ -17,7 +17,7 @@ from cantilena.io.score import Part, Score
 from cantilena.music import Key, Meter
 
 NOTATION = (".musicxml", ".mxl", ".xml", ".abc", ".krn")
-"""How the names of files in notation end."""
+"""The suffixes of files in notation."""
 
 _RESOLUTION = 10080
 """Ticks a quarter note: 2^5 x 3^2 x 5 x 7, exact for 128ths and for tuplets of 3, 5, 7 and 9."""
@@ -27,7 +27,7 @@ _MINOR_LIKE = ("minor", "aeolian", "dorian", "phrygian", "locrian")
 
 
 def require_notation() -> None:
-    """Check that music21 is there.
+    """Check that music21 is installed.
 
     Raises:
         MissingError: it is not; the hint is the command that installs it.
@@ -39,7 +39,7 @@ def require_notation() -> None:
 
 
 def read_notation(content: bytes, suffix: str) -> list[Score]:
-    """Read a file in notation as it is written: ties joined, repeats not played twice, grace notes left out.
+    """Read a file in notation: ties are joined, repeats are not played twice, grace notes are left out.
 
     Each voice of each staff is a part. Pitches sound as played, also of transposing instruments.
 
@@ -49,7 +49,7 @@ def read_notation(content: bytes, suffix: str) -> list[Score]:
 
     Returns:
         One score; of a book of tunes in ABC one a tune, those that could not be read without parts and with their
-        `trouble`.
+        `error`.
 
     Raises:
         ScoreError: it cannot be read.
@@ -59,10 +59,10 @@ def read_notation(content: bytes, suffix: str) -> list[Score]:
     if suffix == ".abc":
         tunes = plain_tunes(plain_text(content))
         if not tunes:
-            raise ScoreError("it holds no tune: no line says a key (K:)", "name a file of tunes in ABC")
+            raise ScoreError("it holds no tune: no line gives a key (K:)", "name a file of tunes in ABC")
         if len(tunes) == 1:
             return [_score(tunes[0], "abc")]
-        return [_score_or_trouble(tune) for tune in tunes]
+        return [_score_or_error(tune) for tune in tunes]
     if suffix == ".krn":
         text = plain_text(content)
         if "**kern" not in text:
@@ -71,11 +71,11 @@ def read_notation(content: bytes, suffix: str) -> list[Score]:
     return [_score(musicxml_text(content), "musicxml")]
 
 
-def _score_or_trouble(tune: str) -> Score:
+def _score_or_error(tune: str) -> Score:
     try:
         return _score(tune, "abc")
     except ScoreError as error:
-        return Score((), _RESOLUTION, trouble=error.text)
+        return Score((), _RESOLUTION, error=error.text)
 
 
 def _score(text: str, format_name: str) -> Score:
@@ -85,7 +85,7 @@ def _score(text: str, format_name: str) -> Score:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             stream = converter.parseData(text, format=format_name)
-            return _taken(stream)
+            return _converted(stream)
     except (CantilenaError, MemoryError):
         raise
     except RecursionError as error:
@@ -95,7 +95,7 @@ def _score(text: str, format_name: str) -> Score:
         raise ScoreError(f"music21 cannot read it: {first_line}", "export it from a notation program again") from error
 
 
-def _taken(stream: Any) -> Score:  # noqa: ANN401  (music21's streams carry no types that help here)
+def _converted(stream: Any) -> Score:  # noqa: ANN401  (music21's streams carry no types that help here)
     staves = list(stream.parts) or [stream]
     parts: list[Part] = []
     graces = 0
@@ -116,21 +116,21 @@ def _taken(stream: Any) -> Score:  # noqa: ANN401  (music21's streams carry no t
         tempos=tuple(sorted(({0: 120.0} | dict(_tempos(staves))).items())),
         meters=tuple(sorted(dict(_meters(first)).items())),
         keys=tuple(sorted((tick, key) for tick, (key, _) in keys.items())),
-        keys_are_meant=bool(keys) and all(is_meant for _, is_meant in keys.values()),
+        keys_are_explicit=bool(keys) and all(is_explicit for _, is_explicit in keys.values()),
         pickup=_pickup(first),
         title=_title(stream),
         lost=graces,
     )
 
 
-_Sounding = list[int]
-"""A note while it is read: onset, end, pitch, in ticks and MIDI numbers; a tie moves its end."""
+_OpenNote = list[int]
+"""A note while it is read: onset and end in ticks, MIDI pitch; a tie moves its end."""
 
 
-def _voices(staff: Any) -> tuple[list[list[_Sounding]], int]:  # noqa: ANN401
+def _voices(staff: Any) -> tuple[list[list[_OpenNote]], int]:  # noqa: ANN401
     """The notes of a staff by voice, tied ones joined, and how many grace notes were left out."""
-    voices: dict[int, list[_Sounding]] = {}
-    tied: dict[int, _Sounding] = {}
+    voices: dict[int, list[_OpenNote]] = {}
+    tied: dict[int, _OpenNote] = {}
     graces = 0
     for element in sorted(staff.recurse().notes, key=lambda element: element.getOffsetInHierarchy(staff)):
         if not element.isNote and not element.isChord:
@@ -165,7 +165,7 @@ def _voice_number(element: Any) -> int:  # noqa: ANN401
     return next((number for number, voice in enumerate(site.activeSite.voices) if voice is site), 0)
 
 
-def _part(notes: list[_Sounding], name: str, number: int) -> Part:
+def _part(notes: list[_OpenNote], name: str, number: int) -> Part:
     columns = np.array(sorted(notes, key=lambda note: note[0]), dtype=np.int64).T
     if columns[2].min() < 0 or columns[2].max() > 127:
         raise ScoreError("it has a pitch that no instrument plays", "look for a clef or an octave that is wrong")
@@ -186,11 +186,11 @@ def _meters(staff: Any) -> Iterator[tuple[int, Meter]]:  # noqa: ANN401
         try:
             yield _ticks(sign.getOffsetInHierarchy(staff)), Meter(int(sign.numerator), int(sign.denominator))
         except (UsageError, TypeError):
-            continue  # without a meter that we know
+            continue
 
 
 def _keys(staff: Any) -> Iterator[tuple[int, tuple[Key, bool]]]:  # noqa: ANN401
-    """The keys, and whether each says its mode; a bare signature stands for its major key."""
+    """The keys, and whether each states its mode; a signature alone stands for its major key."""
     for sign in staff.recurse().getElementsByClass("KeySignature"):
         tick = _ticks(sign.getOffsetInHierarchy(staff))
         mode = getattr(sign, "mode", None)

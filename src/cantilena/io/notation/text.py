@@ -1,4 +1,4 @@
-"""The text of a score in notation, taken from its file with care: archives that swell and entities that multiply."""
+"""The text of an untrusted score in notation: archives and XML entities are bounded."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ import zlib
 from cantilena.errors import ScoreError
 
 _MAX_TEXT = 32 * 2**20
-"""Bytes of an unpacked score; an archive that promises or holds more is not unpacked further."""
+"""Bytes of an unpacked score; a larger archive is not unpacked further."""
 
 _EXPORT = "export it from a notation program as uncompressed MusicXML"
 
 
 def musicxml_text(content: bytes) -> str:
-    """The text of a MusicXML file.
+    """Return the text of a MusicXML file.
 
     Args:
         content: the file, plain or as an archive (.mxl).
 
     Raises:
-        ScoreError: it is not MusicXML, damaged, larger than 32 MB, or declares entities of its own.
+        ScoreError: it is not MusicXML, damaged, larger than 32 MB, or declares entities.
     """
     if content[:4] == b"PK\x03\x04":
         content = _unpacked(content)
     text = _decoded(content)
-    # Before any parser sees it: entities of a document's own can multiply without end or name files.
+    # Checked before parsing: declared entities can expand without bound or name files.
     if "<!ENTITY" in text:
         raise ScoreError("it declares entities, which a score does not need", _EXPORT)
     if "<score-timewise" in text:
@@ -38,7 +38,7 @@ def musicxml_text(content: bytes) -> str:
 
 
 def plain_text(content: bytes) -> str:
-    """The text of an ABC or kern file, in UTF-8 or else in Latin-1.
+    """Return the text of an ABC or kern file, in UTF-8 or else in Latin-1.
 
     Raises:
         ScoreError: it is empty or no text.
@@ -54,7 +54,7 @@ def plain_text(content: bytes) -> str:
 
 
 def _unpacked(content: bytes) -> bytes:
-    """The score in an archive. Nothing is written to disk, so names that lead elsewhere lead nowhere."""
+    """The score in an archive; nothing is written to disk, so paths outside it are harmless."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             name = _score_name(archive)
@@ -68,7 +68,7 @@ def _unpacked(content: bytes) -> bytes:
 
 
 def _score_name(archive: zipfile.ZipFile) -> str:
-    """Which member is the score: the first that the container names, else the first that looks like one."""
+    """The member that is the score: the first that the container names, else the first with its suffix."""
     names = archive.namelist()
     if "META-INF/container.xml" in names:
         with archive.open("META-INF/container.xml") as member:

@@ -1,4 +1,4 @@
-"""How a player would play a melody: louder and softer, faster and slower, by rules and without chance.
+"""Expressive performance: dynamics and tempo by rules, without randomness.
 
 Every phrase is an arch (N. P. McAngus Todd, "The dynamics of dynamics: a model of musical expression", Journal of the
 Acoustical Society of America 91, 1992): it grows louder and faster to a turn a little after its middle, and ends softer
@@ -20,26 +20,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import pairwise
 
-from cantilena.io.midi.reader import clock
+from cantilena.io.timing import tick_to_seconds
 from cantilena.music import Melody, Note, Tempo
 
 VELOCITY = 80
-"""How hard keys are struck on the whole: mezzo-forte."""
+"""Default mean MIDI velocity: mezzo-forte."""
 
 SHORTEST, LONGEST = 2, 8
-"""Bars of a phrase, at least and at the most."""
+"""Bounds of a phrase's length in bars."""
 
 BEGIN, END, TURN = 0.04, 0.12, 0.6
-"""How much slower a phrase begins and ends than it turns, and where it turns."""
+"""How much slower a phrase begins and ends than at its turn, and the place of the turn."""
 
-_ARCH = 14
-"""Velocities between a phrase's ends and its turn."""
-
-_HIGH = 0.6
-"""Velocities a semitone above the phrase's mean pitch."""
-
+# In units of velocity: from a phrase's ends to its turn; a semitone above the phrase's mean pitch; and a note on the
+# downbeat, on another beat, and between beats.
+_ARCH, _HIGH = 14, 0.6
 _DOWNBEAT, _BEAT, _BETWEEN = 6, 2, -4
-"""Velocities of a note on the downbeat, on another felt beat, and between beats."""
 
 _SLOWEST, _FASTEST = 4.0, 2000.0
 
@@ -49,11 +45,11 @@ class Performance:
     """A melody as it is played.
 
     Args:
-        tempo: when its ticks sound: a tempo map with a change at every beat.
-        velocities: how hard each note of `melody.sounding` is struck, 1 to 127.
+        tempo: a tempo map with a change at every beat.
+        velocities: MIDI velocity of each note of `melody.sounding`, 1 to 127.
         onsets: when each of them begins, seconds from the start.
-        ends: when each ends.
-        seconds: how long the whole is.
+        ends: when each ends, likewise.
+        seconds: the total duration.
     """
 
     tempo: Tempo
@@ -63,26 +59,23 @@ class Performance:
     seconds: float
 
 
-def performed(melody: Melody, velocity: int = VELOCITY) -> Performance:
-    """Play a melody with expression.
+def perform(melody: Melody, velocity: int = VELOCITY) -> Performance:
+    """Play a melody expressively; the same melody gives the same performance.
 
     Args:
-        melody: the melody; its own tempo map is kept under the arches.
-        velocity: how hard keys are struck on the whole, 1 to 127.
-
-    Returns:
-        The same for the same melody.
+        melody: the melody; the arches modify its own tempo map.
+        velocity: mean MIDI velocity, 1 to 127.
 
     Example:
-        >>> played = performed(Melody.of([(60, 24), (62, 24), (64, 24), (65, 24), (67, 48), (60, 48)]))
+        >>> played = perform(Melody.of([(60, 24), (62, 24), (64, 24), (65, 24), (67, 48), (60, 48)]))
         >>> played.velocities
         (75, 79, 85, 87, 93, 71)
         >>> round(played.seconds, 2)  # 4.0 as written
         4.0
     """
     phrases = phrases_of(melody)
-    tempo = _arched(melody, phrases)
-    seconds = clock(tempo)
+    tempo = _arched_tempo(melody, phrases)
+    seconds = tick_to_seconds(tempo)
     notes = melody.sounding
     return Performance(
         tempo,
@@ -94,7 +87,7 @@ def performed(melody: Melody, velocity: int = VELOCITY) -> Performance:
 
 
 def phrases_of(melody: Melody) -> list[tuple[int, int]]:
-    """Start and end of each phrase in ticks, one after the other; they fill the melody.
+    """Return start and end of each phrase in ticks; they fill the melody without gaps.
 
     Example:
         >>> scale = [(60 + step, 24) for step in range(5)]
@@ -119,13 +112,13 @@ def phrases_of(melody: Melody) -> list[tuple[int, int]]:
 
 
 def _parts(start: int, end: int, longest: int) -> list[int]:
-    """The ends of equal parts of a stretch, none longer than a phrase may be."""
+    """The ends of equal parts of a span, none longer than a phrase may be."""
     count = -(-(end - start) // longest)
     return [start + (end - start) * part // count for part in range(1, count + 1)]
 
 
-def _arched(melody: Melody, phrases: list[tuple[int, int]]) -> Tempo:
-    """The melody's tempo map under the arches: a new tempo at each beat of a phrase."""
+def _arched_tempo(melody: Melody, phrases: list[tuple[int, int]]) -> Tempo:
+    """The melody's tempo map with the arches: a new tempo at each beat of a phrase."""
     beat = melody.meter.ticks_per_beat
     own = melody.tempo.changes
     changes: dict[int, float] = {}
@@ -143,7 +136,7 @@ def _arched(melody: Melody, phrases: list[tuple[int, int]]) -> Tempo:
 
 
 def _slower(tick: float, start: int, end: int) -> float:
-    """How much slower than at its turn a phrase is."""
+    """How much slower than at its turn a phrase is at a tick."""
     place = (tick - start) / (end - start)
     if place < TURN:
         return BEGIN * (1 - place / TURN) ** 2

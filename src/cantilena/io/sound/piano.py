@@ -1,27 +1,22 @@
-"""The piano: melodies and single notes as sound, computed here, without samples of anybody's instrument.
+"""A piano by additive synthesis: notes are sums of damped sine waves, without samples of an instrument.
 
-A note is a sum of damped sine waves (`piano_string`). Added up naively that is one sine and one exponential for every
-wave and every sample. By blocks it is one matrix product: with s = -decay + 2 pi i frequency and t = b B + w (block b
-of B samples, place w in it),
+One sine and one exponential for every wave and every sample would be slow. With s = -decay + 2 pi i frequency and
+t = b B + w (block b of B samples, place w in it),
 
     exp(s t) = exp(s b B) exp(s w),
 
-so that a table over the blocks and a table over the places in a block, multiplied as matrices, give every sample of all
-waves' sum at once. `benchmarks/sound.py` measures what that saves.
-
-What one struck piano string sounds like, as a sum of damped sine waves.
+so one matrix product of a table over the blocks and a table over the places gives the sum of all waves at once
+(`synthesize`; `benchmarks/sound.py` measures the gain).
 
 The numbers follow N. H. Fletcher and T. D. Rossing, The Physics of Musical Instruments, 2nd edition, Springer 1998,
 chapter 12 ("F & R" below), and the measurements named where they are used.
-
-The room around the piano: a short, soft reverberation, so that notes do not end in a vacuum.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 
 import numpy as np
@@ -31,15 +26,140 @@ from cantilena.errors import UsageError
 from cantilena.music import Melody
 
 Floats = NDArray[np.float64]
+Sound = NDArray[np.float32]
 
-_HIGHEST = 16_000.0
-"""Hz: partials above it are left out; few loudspeakers and fewer listeners would miss them."""
+RATE = 44_100
+"""Samples a second: that of a compact disc."""
 
-_FAINTEST = 10 ** (-70 / 20)
-"""Partials fainter than this beside the strongest are left out."""
+VELOCITY = 80
+"""Default MIDI velocity: mezzo-forte."""
 
-_GOLDEN = (5**0.5 - 1) / 2
-"""Multiples of the golden ratio, modulo 1, scatter evenly: chance without a random generator."""
+REVERB_SECONDS = 0.9
+"""Length of the reverberation."""
+
+TAIL_SECONDS = 1.0 + REVERB_SECONDS
+"""Sound after a melody's end: the release of the last string and the reverberation."""
+
+LONGEST_SECONDS = 3600
+"""A melody longer than an hour is refused: its samples would fill the memory."""
+
+_LONGEST_HELD = 24.0  # seconds; a string held longer is silent
+_VELOCITY_STEP = 8  # notes are cached by pitch and velocity in steps of this size
+_LEVEL = 0.1  # K-weighted loudness of the start of a note at velocity 80; full scale is 1
+_KNEE = 0.7  # where the limiter begins to bend peaks
+_REVERB_FADE = 0.6  # seconds in which the reverberation loses 60 dB: a living room
+_REVERB_LEVEL = 10 ** (-17 / 20)  # of the response to a click beside the click, as a root of energy
+_HIGHEST = 16_000.0  # Hz; partials above are inaudible on most loudspeakers
+_FAINTEST = 10 ** (-70 / 20)  # partials fainter than this beside the strongest are left out
+_GOLDEN = (5**0.5 - 1) / 2  # its multiples modulo 1 are evenly scattered, without a random generator
+
+
+def render(melody: Melody, *, rate: int = RATE, velocity: int | Sequence[int] = VELOCITY) -> Sound:
+    """Render a melody on the piano.
+
+    Args:
+        melody: the notes; its tempo map says when they sound.
+        rate: samples a second, 8,000 to 96,000.
+        velocity: MIDI velocity, 1 to 127: one for all notes, or one for each note of `melody.sounding`.
+
+    Returns:
+        `(samples,)` float32 between -1 and 1, as long as the melody and `TAIL_SECONDS`.
+
+    Raises:
+        UsageError: a rate or velocity out of range, or more than an hour of music.
+
+    Example:
+        >>> sound = render(Melody.of([(60, 24), (64, 24), (67, 48)]))
+        >>> sound.shape == (round((2.0 + TAIL_SECONDS) * RATE),), bool(abs(sound).max() < 1)
+        (True, True)
+    """
+    sounding = melody.sounding
+    velocities = [velocity] * len(sounding) if isinstance(velocity, int) else list(velocity)
+    for struck in {VELOCITY, *([velocity] if isinstance(velocity, int) else velocities)}:
+        _check(rate, struck)
+    if len(velocities) != len(sounding):
+        raise UsageError(f"{len(velocities)} velocities do not fit {len(sounding)} notes", "give one for each note")
+    if melody.seconds > LONGEST_SECONDS:
+        raise UsageError(f"{melody.seconds:,.0f} seconds of music are too long for sound", "cut it to an hour or less")
+    dry = np.zeros(round((melody.seconds + TAIL_SECONDS) * rate), dtype=np.float32)
+    for note, struck in zip(sounding, velocities, strict=True):
+        start, end = melody.tempo.seconds(note.onset), melody.tempo.seconds(note.end)
+        first = round(start * rate)
+        for pitch in note.pitches:
+            sound = _note(pitch, struck, end - start, rate)[: len(dry) - first]
+            dry[first : first + len(sound)] += sound
+    return limited(add_reverb(dry, rate))
+
+
+def render_note(pitch: int, velocity: int = VELOCITY, seconds: float = 2.0, *, rate: int = RATE) -> Sound:
+    """Render one note without reverberation: struck, held, and damped when the key is released.
+
+    Args:
+        pitch: MIDI number.
+        velocity: MIDI velocity, 1 to 127.
+        seconds: how long the key is held.
+        rate: samples a second, 8,000 to 96,000.
+
+    Returns:
+        `(samples,)` float32 between -1 and 1: the seconds asked for and the release.
+
+    Example:
+        >>> render_note(108, seconds=1.0).shape == (round((1.0 + release_seconds(108)) * RATE),)
+        True
+    """
+    _check(rate, velocity)
+    if not (0 <= pitch <= 127 and 0 < seconds <= LONGEST_SECONDS):
+        raise UsageError(
+            f"cannot play pitch {pitch} for {seconds:g} seconds", "give a pitch from 0 to 127 and up to an hour"
+        )
+    return limited(_note(pitch, velocity, seconds, rate))
+
+
+def limited(sound: Sound) -> Sound:
+    """Bend peaks above a knee k smoothly below full scale; the rest is unchanged.
+
+    |y| = k + (1 - k) tanh((|x| - k) / (1 - k)) where |x| > k: the slope is 1 at the knee.
+    """
+    size = np.abs(sound)
+    bent = _KNEE + (1 - _KNEE) * np.tanh((size - _KNEE) / (1 - _KNEE))
+    return np.where(size > _KNEE, np.copysign(bent, sound), sound).astype(np.float32)
+
+
+def release_seconds(pitch: int) -> float:
+    """Return how long a damper takes to quieten a string by 60 dB; heavy bass strings take longer."""
+    return float(np.interp(pitch, (21, 60, 108), (0.5, 0.25, 0.18)))
+
+
+def _note(pitch: int, velocity: int, held: float, rate: int) -> Sound:
+    """A string held for so many seconds, and its release."""
+    held = min(held, _LONGEST_HELD)
+    release = release_seconds(pitch)
+    samples, damped = round((held + release) * rate), round(held * rate)
+    # Cached by length in steps of 1/2, 1, 2, 4, .. seconds and by velocity in steps, so that similar notes share one.
+    length = 2.0 ** max(math.ceil(math.log2(held + release)), -1)
+    step = max(round(velocity / _VELOCITY_STEP), 1) * _VELOCITY_STEP
+    sound = _ringing_string(pitch, step, length, rate)[:samples].copy()
+    sound[damped:] *= np.exp(-6.91 / (release * rate) * np.arange(samples - damped, dtype=np.float32))
+    return sound
+
+
+@lru_cache(maxsize=160)
+def _ringing_string(pitch: int, velocity: int, seconds: float, rate: int) -> Sound:
+    """A string struck and left to ring, `(seconds * rate,)`."""
+    tone = string(pitch, velocity)
+    sines = ((tone * (1 / loudness(tone))) + hammer_noise(pitch, velocity)) * (_LEVEL * (velocity / 80) ** 1.7)
+    sound = synthesize(sines[sines.frequency < 0.45 * rate], math.ceil(seconds * rate) + 1, rate)
+    rise = max(round(contact_seconds(pitch, velocity) * rate), 2)
+    sound[:rise] *= (0.5 - 0.5 * np.cos(np.pi * np.arange(rise) / rise)).astype(np.float32)
+    sound.flags.writeable = False
+    return sound
+
+
+def _check(rate: int, velocity: int) -> None:
+    if not 8_000 <= rate <= 96_000:
+        raise UsageError(f"the rate must be 8000 to 96000 samples a second, got {rate}", "44100 is usual")
+    if not 1 <= velocity <= 127:
+        raise UsageError(f"the velocity must be 1 to 127, got {velocity}", "80 is mezzo-forte")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,65 +178,31 @@ class Sines:
     amplitude: Floats
     phase: Floats
 
-    def and_also(self, other: Sines) -> Sines:
-        """Both sounds together."""
-        pairs = zip(self._arrays(), other._arrays(), strict=True)
-        return Sines(*(np.concatenate(pair) for pair in pairs))
+    def __add__(self, other: Sines) -> Sines:
+        return Sines(*(np.concatenate([getattr(one, f.name) for one in (self, other)]) for f in fields(self)))
 
-    def louder(self, gain: float) -> Sines:
-        """The same sound, so many times as loud."""
+    def __mul__(self, gain: float) -> Sines:
         return Sines(self.frequency, self.decay, gain * self.amplitude, self.phase)
 
-    def _arrays(self) -> tuple[Floats, ...]:
-        return self.frequency, self.decay, self.amplitude, self.phase
+    def __getitem__(self, chosen: NDArray[np.bool_]) -> Sines:
+        return Sines(*(getattr(self, f.name)[chosen] for f in fields(self)))
 
 
-def fundamental(pitch: float) -> float:
-    """Hz of a MIDI pitch in equal temperament, A4 = 440 Hz.
-
-    Example:
-        >>> round(fundamental(60), 2)
-        261.63
-    """
-    return float(440.0 * 2 ** ((pitch - 69) / 12))
-
-
-def inharmonicity(pitch: float) -> float:
-    """How much a string's stiffness stretches its partials: B in f_n = n f_0 sqrt(1 + B n^2) (F & R, section 12.3).
-
-    Two straight lines on a logarithmic scale, one for the wound strings of the bass bridge and one for the plain ones:
-    B = exp(-.0847 m - 5.82) + exp(.0926 m - 13.64); F. Rigaud, B. David and L. Daudet, A parametric model and
-    estimation techniques for the inharmonicity and tuning of the piano, J. Acoust. Soc. Am. 133(5), 2013.
-
-    Example:
-        >>> f"{inharmonicity(21):.1e} {inharmonicity(60):.1e} {inharmonicity(108):.1e}"
-        '5.1e-04 3.3e-04 2.6e-02'
-    """
-    return float(np.exp(-0.0847 * pitch - 5.82) + np.exp(0.0926 * pitch - 13.64))
-
-
-def partials(pitch: int) -> tuple[Floats, Floats]:
-    """Numbers and frequencies of a string's partials up to 16 kHz, tuned so that the first is the pitch itself.
-
-    f_n = n f_1 sqrt((1 + B n^2) / (1 + B)).
-    """
-    number = np.arange(1.0, 401.0)
-    stiffness = inharmonicity(pitch)
-    frequency = fundamental(pitch) * number * np.sqrt((1 + stiffness * number**2) / (1 + stiffness))
-    audible = (frequency < _HIGHEST) | (number == 1)
-    return number[audible], frequency[audible]
-
-
-def contact_seconds(pitch: float, velocity: int) -> float:
-    """How long the hammer touches the string: 4 ms in the bass, under 1 ms in the treble, shorter when struck harder.
-
-    A. Askenfelt and E. V. Jansson, From touch to string vibrations II, J. Acoust. Soc. Am. 88(1), 1990.
-    """
-    return float(4.0e-3 * (0.5 / 4.0) ** ((pitch - 21) / 87) * (80 / velocity) ** 0.6)
+def synthesize(sines: Sines, samples: int, rate: int) -> Sound:
+    """Return the first samples of a sum of damped sine waves, `(samples,)` float32, by one matrix product."""
+    block = max(math.isqrt(samples), 1)
+    blocks = -(-samples // block)
+    s = (-sines.decay + 2j * np.pi * sines.frequency) / rate
+    starts = np.exp(np.outer(np.arange(blocks) * block, s)) * (sines.amplitude * np.exp(1j * sines.phase))
+    places = np.exp(np.outer(s, np.arange(block)))
+    # The imaginary part of a product of complex numbers is Im a Re b + Re a Im b: one real product of twice the width.
+    left = np.hstack([starts.imag, starts.real]).astype(np.float32)
+    right = np.vstack([places.real, places.imag]).astype(np.float32)
+    return np.asarray((left @ right).reshape(-1)[:samples])
 
 
 def string(pitch: int, velocity: int) -> Sines:
-    """A string's partials after the blow of a hammer, each as a prompt sound and an aftersound.
+    """Return a string's partials after the blow of a hammer, each as a prompt sound and an aftersound.
 
     The amplitude of partial n is the product of
     - where the hammer strikes: |sin(n pi / 8)| in the bass and the middle (an eighth of the length, so that partials 8,
@@ -142,11 +228,55 @@ def string(pitch: int, velocity: int) -> Sines:
     prompt = Sines(frequency, decay, amplitude, phase)
     apart = frequency + np.minimum(0.5, 6e-4 * frequency) * (0.3 + 0.7 * scatter)  # at most a cent: a slow beat
     after = Sines(apart, decay / 4, amplitude * (0.1 + 0.12 * scatter), phase)
-    return prompt.and_also(after)
+    return prompt + after
+
+
+def partials(pitch: int) -> tuple[Floats, Floats]:
+    """Return numbers and frequencies of a string's partials up to 16 kHz, the first in tune.
+
+    f_n = n f_1 sqrt((1 + B n^2) / (1 + B)).
+    """
+    number = np.arange(1.0, 401.0)
+    stiffness = inharmonicity(pitch)
+    frequency = fundamental(pitch) * number * np.sqrt((1 + stiffness * number**2) / (1 + stiffness))
+    audible = (frequency < _HIGHEST) | (number == 1)
+    return number[audible], frequency[audible]
+
+
+def fundamental(pitch: float) -> float:
+    """Return the frequency of a MIDI pitch in equal temperament, A4 = 440 Hz.
+
+    Example:
+        >>> round(fundamental(60), 2)
+        261.63
+    """
+    return float(440.0 * 2 ** ((pitch - 69) / 12))
+
+
+def inharmonicity(pitch: float) -> float:
+    """Return how much a string's stiffness stretches its partials: B in f_n = n f_0 sqrt(1 + B n^2) (F & R, 12.3).
+
+    Two straight lines on a logarithmic scale, one for the wound strings of the bass bridge and one for the plain ones:
+    B = exp(-.0847 m - 5.82) + exp(.0926 m - 13.64); F. Rigaud, B. David and L. Daudet, A parametric model and
+    estimation techniques for the inharmonicity and tuning of the piano, J. Acoust. Soc. Am. 133(5), 2013.
+
+    Example:
+        >>> f"{inharmonicity(21):.1e} {inharmonicity(60):.1e} {inharmonicity(108):.1e}"
+        '5.1e-04 3.3e-04 2.6e-02'
+    """
+    return float(np.exp(-0.0847 * pitch - 5.82) + np.exp(0.0926 * pitch - 13.64))
+
+
+def contact_seconds(pitch: float, velocity: int) -> float:
+    """Return how long the hammer touches the string: 4 ms in the bass, under 1 ms in the treble, less when loud.
+
+    A. Askenfelt and E. V. Jansson, From touch to string vibrations II, J. Acoust. Soc. Am. 88(1), 1990.
+    """
+    return float(4.0e-3 * (0.5 / 4.0) ** ((pitch - 21) / 87) * (80 / velocity) ** 0.6)
 
 
 def decay_rate(pitch: float, frequency: Floats) -> Floats:
-    """How quickly partials of a note fade at first, a second: s + b f^2.
+    """Return how quickly partials of a note fade at first, a second: s + b f^2.
 
     The form is that of J. Bensa et al., The simulation of piano string vibration, J. Acoust. Soc. Am. 114(2), 2003:
     losses that every partial shares, and losses that grow with the square of its frequency. s rises from .5 in the
@@ -158,7 +288,7 @@ def decay_rate(pitch: float, frequency: Floats) -> Floats:
 
 
 def soundboard(frequency: Floats) -> Floats:
-    """How well the soundboard turns motion into sound, by frequency in Hz.
+    """Return how well the soundboard radiates, by frequency in Hz.
 
     It is too small to radiate below its first resonances near 100 Hz and rolls off at the top (F & R, section 12.6);
     between them its many resonances make some partials up to 3 dB stronger or weaker than their neighbours.
@@ -170,10 +300,10 @@ def soundboard(frequency: Floats) -> Floats:
     return np.asarray(low * high * 10 ** (1.5 * uneven / 20))
 
 
-def knock(pitch: int, velocity: int) -> Sines:
-    """The thud of hammer and key beside a tone of loudness 1: short resonances of the wood, 80 Hz to 2.5 kHz.
+def hammer_noise(pitch: int, velocity: int) -> Sines:
+    """Return the thud of hammer and key beside a tone of loudness 1: short resonances of the wood, 80 Hz to 2.5 kHz.
 
-    It is felt more than heard in the middle, and plain in the treble, where strings are short and hammers still hard.
+    It is louder in the treble, where strings are short and hammers hard.
     """
     number = np.arange(1.0, 25.0)
     scatter = (number + pitch) * _GOLDEN % 1
@@ -186,7 +316,7 @@ def knock(pitch: int, velocity: int) -> Sines:
 
 
 def loudness(sines: Sines, seconds: float = 0.2) -> float:
-    """How loud a sound is at its start: the root of the mean K-weighted power of its waves.
+    """Return the loudness of the start of a sound: the root of the mean K-weighted power of its waves.
 
     The mean of a^2 exp(-2 d t) / 2 over the first T seconds is a^2 (1 - exp(-2 d T)) / (4 d T), for each wave alone.
     """
@@ -196,7 +326,7 @@ def loudness(sines: Sines, seconds: float = 0.2) -> float:
 
 
 def k_weighting(frequency: Floats) -> Floats:
-    """How sensitive a listener is, as a linear gain: the two filters of ITU-R BS.1770, near enough.
+    """Return the sensitivity of hearing as a linear gain: an approximation of the two filters of ITU-R BS.1770.
 
     A shelf of 4 dB above 1.7 kHz for the head, and little below 38 Hz.
 
@@ -208,41 +338,13 @@ def k_weighting(frequency: Floats) -> Floats:
     return np.asarray(shelf / (1 + (38 / frequency) ** 2))
 
 
-ROOM_SECONDS = 0.9
-"""How long the room answers; nothing is left after that."""
+def add_reverb(dry: Sound, rate: int) -> Sound:
+    """Add reverberation to a sound, which keeps its length: `(samples,)`.
 
-_FADE = 0.6
-"""Seconds in which the answer loses 60 dB: a living room, not a hall."""
-
-_ROOM_LEVEL = 10 ** (-17 / 20)
-"""How loud the room's answer to a click is beside the click, as a root of energy."""
-
-
-@lru_cache(maxsize=4)
-def room_response(rate: int) -> NDArray[np.float32]:
-    """The room's answer to a click, `(ROOM_SECONDS * rate,)`: noise that fades, and darkens as it does.
-
-    The noise is the same each time: it is a room, not chance.
-    """
-    samples = int(ROOM_SECONDS * rate)
-    time = np.arange(samples) / rate
-    noise = np.random.default_rng(1709).standard_normal(samples)  # Cristofori's first pianos are from about 1709
-    dark = np.convolve(noise, np.hanning(max(int(rate / 6000), 3)), mode="same")
-    answer = np.where(time < 0.006, 0.0, dark * np.exp(-6.91 * time / _FADE))
-    answer *= np.minimum(1.0, 10 * (ROOM_SECONDS - time) / ROOM_SECONDS)
-    answer *= _ROOM_LEVEL / np.sqrt(np.sum(answer**2))
-    response = answer.astype(np.float32)
-    response.flags.writeable = False
-    return response
-
-
-def in_room(dry: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
-    """A sound with the room's answer to it, `(samples,)` as long as it was.
-
-    The convolution is done in blocks by Fourier transforms, each block's answer running into the next ones
+    The convolution is done in blocks by Fourier transforms, each block's response running into the next ones
     (overlap-add).
     """
-    response = room_response(rate)
+    response = reverb_response(rate)
     size = 1 << 17
     step = size - len(response) + 1
     blocks = -(-len(dry) // step)
@@ -255,164 +357,16 @@ def in_room(dry: NDArray[np.float32], rate: int) -> NDArray[np.float32]:
     return np.asarray(dry + wet[: len(dry)])
 
 
-RATE = 44_100
-"""Samples a second: that of a compact disc."""
-
-VELOCITY = 80
-"""How hard keys are struck where nobody says: mezzo-forte."""
-
-TAIL_SECONDS = 1.0 + ROOM_SECONDS
-"""Sound after a melody's end: the last string is damped and the room falls silent."""
-
-LONGEST_SECONDS = 3600
-"""A melody longer than an hour is refused: its samples would fill the memory."""
-
-_RING_SECONDS = 24.0
-"""A key held longer than this has nothing left to say."""
-
-_VELOCITY_STEP = 8
-"""Notes are kept by pitch and by steps of so many velocities."""
-
-_LEVEL = 0.1
-"""K-weighted loudness of a note's first moments at velocity 80; full scale is 1."""
-
-_KNEE = 0.7
-"""Where the limiter begins to bend peaks."""
-
-Sound = NDArray[np.float32]
-
-
-def render(melody: Melody, *, rate: int = RATE, velocity: int | Sequence[int] = VELOCITY) -> Sound:
-    """A melody played on the piano, every key struck alike unless it is said how hard each is.
-
-    Args:
-        melody: the notes; its tempo map says when they sound.
-        rate: samples a second, 8,000 to 96,000.
-        velocity: how hard the keys are struck, 1 to 127: one for all, or one for each note of `melody.sounding`.
-
-    Returns:
-        `(samples,)` float32 between -1 and 1, the melody's length and `TAIL_SECONDS` long.
-
-    Raises:
-        UsageError: a rate or velocity out of range, or more than an hour of music.
-
-    Example:
-        >>> sound = render(Melody.of([(60, 24), (64, 24), (67, 48)]))
-        >>> sound.shape == (round((2.0 + TAIL_SECONDS) * RATE),), bool(abs(sound).max() < 1)
-        (True, True)
-    """
-    sounding = melody.sounding
-    velocities = [velocity] * len(sounding) if isinstance(velocity, int) else list(velocity)
-    for struck in {VELOCITY, *([velocity] if isinstance(velocity, int) else velocities)}:
-        _check(rate, struck)
-    if len(velocities) != len(sounding):
-        raise UsageError("the velocities do not fit the notes", "give one number from 1 to 127 for each note")
-    if melody.seconds > LONGEST_SECONDS:
-        raise UsageError(f"{melody.seconds:,.0f} seconds of music as sound", "cut the melody to an hour or less")
-    dry = np.zeros(round((melody.seconds + TAIL_SECONDS) * rate), dtype=np.float32)
-    for note, struck in zip(sounding, velocities, strict=True):
-        start, end = melody.tempo.seconds(note.onset), melody.tempo.seconds(note.end)
-        first = round(start * rate)
-        for pitch in note.pitches:
-            sound = _let_go(pitch, struck, end - start, rate)[: len(dry) - first]
-            dry[first : first + len(sound)] += sound
-    return limited(in_room(dry, rate))
-
-
-def render_note(pitch: int, velocity: int = VELOCITY, seconds: float = 2.0, *, rate: int = RATE) -> Sound:
-    """One note without the room: struck, held, and damped when the key is let go.
-
-    Args:
-        pitch: MIDI number.
-        velocity: how hard the key is struck, 1 to 127.
-        seconds: how long the key is held.
-        rate: samples a second, 8,000 to 96,000.
-
-    Returns:
-        `(samples,)` float32 between -1 and 1: the seconds asked for and a short release.
-
-    Example:
-        >>> render_note(108, seconds=1.0).shape == (round((1.0 + release_seconds(108)) * RATE),)
-        True
-    """
-    _check(rate, velocity)
-    if not (0 <= pitch <= 127 and 0 < seconds <= LONGEST_SECONDS):
-        raise UsageError(f"pitch {pitch} for {seconds:g} seconds", "give a pitch from 0 to 127 and up to an hour")
-    return limited(_let_go(pitch, velocity, seconds, rate))
-
-
-def limited(sound: Sound) -> Sound:
-    """Peaks above the knee bent smoothly below full scale, the rest untouched.
-
-    |y| = k + (1 - k) tanh((|x| - k) / (1 - k)) where |x| > k: the slope is 1 at the knee.
-    """
-    size = np.abs(sound)
-    bent = _KNEE + (1 - _KNEE) * np.tanh((size - _KNEE) / (1 - _KNEE))
-    return np.where(size > _KNEE, np.copysign(bent, sound), sound).astype(np.float32)
-
-
-def release_seconds(pitch: int) -> float:
-    """How long a damper takes to quieten a string by 60 dB: longer for the heavy strings of the bass."""
-    return float(np.interp(pitch, (21, 60, 108), (0.5, 0.25, 0.18)))
-
-
-def sum_of(sines: Sines, samples: int, rate: int) -> NDArray[np.float32]:
-    """The first samples of a sum of damped sine waves, by one matrix product.
-
-    Args:
-        sines: the waves.
-        samples: how many samples.
-        rate: samples a second.
-
-    Returns:
-        `(samples,)` float32.
-    """
-    block = max(math.isqrt(samples), 1)
-    blocks = -(-samples // block)
-    s = (-sines.decay + 2j * np.pi * sines.frequency) / rate
-    starts = np.exp(np.outer(np.arange(blocks) * block, s)) * (sines.amplitude * np.exp(1j * sines.phase))
-    places = np.exp(np.outer(s, np.arange(block)))
-    # The imaginary part of a product of complex numbers is Im a Re b + Re a Im b: one real product of twice the width.
-    left = np.hstack([starts.imag, starts.real]).astype(np.float32)
-    right = np.vstack([places.real, places.imag]).astype(np.float32)
-    return np.asarray((left @ right).reshape(-1)[:samples])
-
-
-def _let_go(pitch: int, velocity: int, held: float, rate: int) -> Sound:
-    """A note as long as its key is held, and its release."""
-    held = min(held, _RING_SECONDS)
-    release = release_seconds(pitch)
-    samples, damped = round((held + release) * rate), round(held * rate)
-    sound = _struck(pitch, _velocity_step(velocity), _roof(held + release), rate)[:samples].copy()
-    sound[damped:] *= np.exp(-6.91 / (release * rate) * np.arange(samples - damped, dtype=np.float32))
-    return sound
-
-
-@lru_cache(maxsize=160)
-def _struck(pitch: int, velocity: int, seconds: float, rate: int) -> Sound:
-    """A string struck and left to ring, `(seconds * rate,)`."""
-    tone = string(pitch, velocity)
-    sines = tone.louder(1 / loudness(tone)).and_also(knock(pitch, velocity)).louder(_LEVEL * (velocity / 80) ** 1.7)
-    below = sines.frequency < 0.45 * rate
-    heard = Sines(sines.frequency[below], sines.decay[below], sines.amplitude[below], sines.phase[below])
-    sound = sum_of(heard, math.ceil(seconds * rate) + 1, rate)
-    rise = max(round(contact_seconds(pitch, velocity) * rate), 2)
-    sound[:rise] *= (0.5 - 0.5 * np.cos(np.pi * np.arange(rise) / rise)).astype(np.float32)
-    sound.flags.writeable = False
-    return sound
-
-
-def _roof(seconds: float) -> float:
-    """The next of 1/2, 1, 2, 4, .. seconds, so that notes of similar length share one rendering."""
-    return 2.0 ** max(math.ceil(math.log2(seconds)), -1)
-
-
-def _velocity_step(velocity: int) -> int:
-    return max(round(velocity / _VELOCITY_STEP), 1) * _VELOCITY_STEP
-
-
-def _check(rate: int, velocity: int) -> None:
-    if not 8_000 <= rate <= 96_000:
-        raise UsageError(f"{rate} samples a second", "give a rate from 8000 to 96000; 44100 is usual")
-    if not 1 <= velocity <= 127:
-        raise UsageError(f"velocity {velocity}", "give 1 (barely touched) to 127 (as hard as can be)")
+@lru_cache(maxsize=4)
+def reverb_response(rate: int) -> Sound:
+    """Return the response to a click, `(REVERB_SECONDS * rate,)`: noise that fades and darkens, always the same."""
+    samples = int(REVERB_SECONDS * rate)
+    time = np.arange(samples) / rate
+    noise = np.random.default_rng(1709).standard_normal(samples)
+    dark = np.convolve(noise, np.hanning(max(int(rate / 6000), 3)), mode="same")
+    answer = np.where(time < 0.006, 0.0, dark * np.exp(-6.91 * time / _REVERB_FADE))
+    answer *= np.minimum(1.0, 10 * (REVERB_SECONDS - time) / REVERB_SECONDS)
+    answer *= _REVERB_LEVEL / np.sqrt(np.sum(answer**2))
+    response = answer.astype(np.float32)
+    response.flags.writeable = False
+    return response

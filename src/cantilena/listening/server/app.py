@@ -17,7 +17,7 @@ from cantilena.listening.server.routes import ADMIN_ROUTES as ADMIN_ROUTES
 from cantilena.listening.server.routes import LISTENER_ROUTES as LISTENER_ROUTES
 from cantilena.listening.server.state import ListeningRoom
 from cantilena.listening.study.study import read_study
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.server import Address, address_of, guarded, listen, page_files, run
 
 _ABOUT = """\
@@ -56,7 +56,7 @@ _MOST_CONNECTIONS = 2000
 """A class that opens the link at once: six connections a browser."""
 
 
-def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = say) -> Path:
+def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = log) -> Path:
     """Serve a study until it is interrupted.
 
     Args:

@@ -6,7 +6,6 @@ Clips as sound: the same piano, the same loudness, and the loudness measured aga
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import InputError
-from cantilena.io import render, sound_bytes
+from cantilena.io import read_sound, render, sound_bytes
 from cantilena.listening.study.design import Design
 from cantilena.listening.study.excerpts import Excerpt
 from cantilena.listening.study.leaks import features
@@ -82,10 +81,7 @@ def sounded(melody: Melody) -> Sounded:
 
 def samples_of(content: bytes) -> NDArray[np.float32]:
     """The samples of a FLAC file of ours, `(samples,)` or `(samples, channels)`."""
-    import soundfile
-
-    samples, _ = soundfile.read(io.BytesIO(content), dtype="float32")
-    return np.asarray(samples)
+    return read_sound(content)[0]
 
 
 def shuffled(melody: Melody, rng: np.random.Generator) -> Melody:

@@ -19,7 +19,7 @@ from cantilena.models.network.options import NetworkOptions
 from cantilena.models.ngram.bundle import NGramPart
 from cantilena.models.ngram.options import NGramOptions
 from cantilena.models.vae.options import VaeOptions
-from cantilena.runtime import whole_file
+from cantilena.runtime import atomic_file
 
 if TYPE_CHECKING:
     from cantilena.models.bundle.bundle import Bundle
@@ -107,7 +107,7 @@ def write_bundle(path: Path, bundle: Bundle, *, half: bool, whole: bool, overwri
         record["ngram"] = {"options": dataclasses.asdict(bundle.ngram.options), "share": bundle.ngram.share}
         tensors |= {f"ngram.{name}": _smallest(array) for name, array in bundle.ngram.arrays.items()}
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
-    with whole_file(path, overwrite=overwrite) as draft:
+    with atomic_file(path, overwrite=overwrite) as draft:
         draft.write_bytes(safetensors.numpy.save(tensors, metadata={_ENTRY: text}))
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.errors import BundleError, CantilenaError, InputError, MissingError, RunError, UsageError, __version__
-from cantilena.runtime import say
+from cantilena.runtime import log
 
 ADDRESS = "hf://"
 """How the name of a bundle on the hub begins."""
@@ -117,7 +117,7 @@ def fetched(address: str, *, endpoint: str | None = None) -> Path:
             return Path(cached)
         _check_size(str(name), about.size)
         if not isinstance(hub.try_to_load_from_cache(**asked | {"revision": about.commit_hash or "main"}), str):
-            say(f"Fetching {name} ({about.size / 1e6:.1f} MB)")
+            log(f"Fetching {name} ({about.size / 1e6:.1f} MB)")
         path = Path(hub.hf_hub_download(**asked, **origin))
         _check_size(str(name), path.stat().st_size)  # the branch may have moved on in between
     return path
@@ -159,7 +159,7 @@ def give(
             raise RunError(f"{name} is there already, and public", "make it private on its page, or give another name")
         if not force and any(file.rfilename == FILE for file in there.siblings or ()):
             raise RunError(f"{name} holds a model already", "give another name, or --force to add a commit to it")
-        say(f"Giving {bundle.name} to {name} ({bundle.stat().st_size / 1e6:.1f} MB)")
+        log(f"Giving {bundle.name} to {name} ({bundle.stat().st_size / 1e6:.1f} MB)")
         files: dict[str, Path | bytes] = {FILE: bundle, **{file: text.encode() for file, text in texts.items()}}
         added = [hub.CommitOperationAdd(path_in_repo=file, path_or_fileobj=what) for file, what in files.items()]
         done = api.create_commit(name.repository, added, commit_message=f"A bundle of Cantilena {__version__}")

@@ -11,7 +11,7 @@ import torch
 
 from cantilena.errors import UsageError
 from cantilena.models.network.recurrence import learns_here, lstm
-from cantilena.runtime import processors
+from cantilena.runtime import cpu_count
 
 _WORTH_SHARING = 2**22
 """Products and sums in a step of one layer from which on threads share it."""
@@ -96,7 +96,7 @@ def threads_worth_it(width: int, rows: int, processes: int = 1) -> Iterator[int]
         processes: how many compute at once on this machine, and share its processors.
     """
     before = torch.get_num_threads()
-    most = before if processes == 1 else max(min(before, processors() // processes), 1)
+    most = before if processes == 1 else max(min(before, cpu_count() // processes), 1)
     threads = most if rows * 4 * width * width >= _WORTH_SHARING else 1
     torch.set_num_threads(threads)
     try:

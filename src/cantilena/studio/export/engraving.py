@@ -19,10 +19,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cantilena.errors import UsageError
-from cantilena.io import Engraving, NoteLook, score_with_timemap
-from cantilena.io.engraving.spelling import spelled
+from cantilena.io import Engraving, NoteAnnotation, score_with_timemap
+from cantilena.io.engraving.spelling import spell_pitch
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Pitch
-from cantilena.runtime import Failure, StandingWorker
+from cantilena.runtime import Failure, Worker
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.requests import Colours
 from cantilena.studio.schemas.responses import Head, Score, TimedHead
@@ -47,7 +47,7 @@ class Sheet:
     melody: Melody
     width: int
     heading: bool
-    looks: Mapping[int, NoteLook] = field(default_factory=dict)
+    annotations: Mapping[int, NoteAnnotation] = field(default_factory=dict)
     picture: Picture | None = None
 
 
@@ -77,7 +77,7 @@ def engrave(sheet: Sheet) -> Engraved:
         >>> engrave(Sheet(Melody.of([(60, 24)]), 400, False)).score.svg[:4]
         '<svg'
     """
-    score = score_with_timemap(sheet.melody, width=sheet.width, heading=sheet.heading, looks=sheet.looks)
+    score = score_with_timemap(sheet.melody, width=sheet.width, heading=sheet.heading, annotations=sheet.annotations)
     if sheet.picture is None:
         return Engraved(score)
     from cantilena.studio.export.pdf import pdf_bytes, png_bytes
@@ -103,9 +103,9 @@ class Engraver:
     def __init__(self, at_once: int = LIMITS.at_once, waiting: int = LIMITS.waiting) -> None:
         self._bench = Bench(at_once, waiting)
         self._workers = [
-            StandingWorker(engrave, seconds=LIMITS.seconds, memory=LIMITS.engraving_memory) for _ in range(at_once)
+            Worker(engrave, seconds=LIMITS.seconds, memory=LIMITS.engraving_memory) for _ in range(at_once)
         ]
-        self._idle: queue.LifoQueue[StandingWorker[Sheet, Engraved]] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[Worker[Sheet, Engraved]] = queue.LifoQueue()
         for worker in self._workers:
             self._idle.put(worker)
 
@@ -135,7 +135,7 @@ class Engraver:
     def _engraved(self, sheet: Sheet, deadline: Deadline) -> Engraved:
         began, worker = time.monotonic(), self._idle.get()
         try:
-            outcome = worker.ask(sheet, lambda: deadline.left > 0 or time.monotonic() - began < _FINISHED_ANYWAY)
+            outcome = worker.run(sheet, lambda: deadline.left > 0 or time.monotonic() - began < _FINISHED_ANYWAY)
         finally:
             self._idle.put(worker)
         if not isinstance(outcome, Failure):
@@ -161,8 +161,8 @@ async def engraved(
     Raises:
         UsageError: it cannot be engraved.
     """
-    looks = looks_of(melody, colours) if colours is not None else {}
-    engraving = (await engraver.engrave(Sheet(melody, width, heading, looks))).score
+    annotations = looks_of(melody, colours) if colours is not None else {}
+    engraving = (await engraver.engrave(Sheet(melody, width, heading, annotations))).score
     assert engraving is not None
     timemap = [
         TimedHead(note=head.note, id=head.id, onset=round(head.onset, 6), end=round(head.end, 6))
@@ -171,17 +171,17 @@ async def engraved(
     return Score(svg=engraving.svg, notes=[Head(note=one.note, id=one.id) for one in timemap], timemap=timemap)
 
 
-def looks_of(melody: Melody, colours: Colours) -> dict[int, NoteLook]:
+def looks_of(melody: Melody, colours: Colours) -> dict[int, NoteAnnotation]:
     """The look of each note; of notes that begin together the first has one."""
     values = {one.note: one.values.get(colours.rule, 0.0) if colours.rule else one.total for one in colours.notes}
-    looks, onset = {}, -1
+    annotations, onset = {}, -1
     for number, note in enumerate(melody.sounding):
         if note.onset == onset:
             continue
         onset, value = note.onset, round(values.get(number, 0.0), 2)
         kind = "gain" if value > 0 else "loss" if value < 0 else "none"
-        looks[number] = NoteLook(words=f"{value:+.3g}".replace("-", "−") if value else "", kind=kind)
-    return looks
+        annotations[number] = NoteAnnotation(words=f"{value:+.3g}".replace("-", "−") if value else "", kind=kind)
+    return annotations
 
 
 _VALUES = {
@@ -200,7 +200,7 @@ def names_between(low: int, high: int, key: Key | None) -> list[str]:
         >>> names_between(60, 61, Key.parse("F minor"))
         ['C4', 'D♭4']
     """
-    return [spelled(pitch, key or Key()).name for pitch in range(low, high + 1)]
+    return [spell_pitch(pitch, key or Key()).name for pitch in range(low, high + 1)]
 
 
 def typed(melody: Melody) -> str:

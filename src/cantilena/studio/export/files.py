@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cantilena.errors import UsageError
-from cantilena.io import abc, midi_bytes, musicxml, performed, render, render_note, sound_bytes
-from cantilena.io.midi.reader import clock
+from cantilena.io import abc, midi_bytes, musicxml, perform, render, render_note, sound_bytes
 from cantilena.io.sound.piano import RATE, VELOCITY
+from cantilena.io.timing import tick_to_seconds
 from cantilena.music import Melody
 from cantilena.studio.export.engraving import Engraver, Picture, Sheet
 from cantilena.studio.schemas.responses import ClockPoint, PlayedNote, Timing
@@ -31,7 +31,7 @@ def as_played(melody: Melody, *, expressive: bool) -> tuple[Melody, tuple[int, .
     """
     if not expressive:
         return melody, (VELOCITY,) * len(melody.sounding)
-    performance = performed(melody)
+    performance = perform(melody)
     return replace(melody, tempo=performance.tempo), performance.velocities
 
 
@@ -60,7 +60,7 @@ def timing(melody: Melody, *, first: int = 0, expressive: bool = False) -> Timin
     """
     played, velocities = as_played(melody, expressive=expressive)
     first = min(first, played.length)
-    seconds = clock(played.tempo)
+    seconds = tick_to_seconds(played.tempo)
 
     def since(tick: int) -> float:
         return round(seconds(tick) - seconds(first), 6)

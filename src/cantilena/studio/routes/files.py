@@ -56,8 +56,8 @@ async def read(
     """Read a MIDI, MusicXML, ABC or kern file: the bytes are the body."""
     content = await request.body()
 
-    def melody_of(_: Deadline) -> Checked:
+    def extract_melody(_: Deadline) -> Checked:
         melody = read_upload(name, content)
         return Checked(melody=MelodyShape.of(melody), primer=typed(melody), notes=len(melody.sounding))
 
-    return await studio.reading.run(melody_of, 3 * LIMITS.read_seconds)
+    return await studio.reading.run(extract_melody, 3 * LIMITS.read_seconds)

@@ -10,7 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel
 
 from cantilena.errors import CantilenaError
-from cantilena.runtime import say
+from cantilena.runtime import log
 
 EVENTS: dict[str, Any] = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 """For the description of the API: it answers in events where they are asked for."""
@@ -36,5 +36,5 @@ def failure_event(error: Exception) -> bytes:
     """What is wrong, as an event."""
     if isinstance(error, CantilenaError):
         return event("error", {"error": error.text, "hint": error.hint})
-    say(f"unexpected {type(error).__name__}: {error}")
+    log(f"unexpected {type(error).__name__}: {error}")
     return event("error", {"error": "the server made a mistake", "hint": "report what the terminal says"})

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.errors import UsageError
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.server import LateError, RefusalError, UnknownError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.responses import Entry
@@ -119,7 +119,7 @@ class History:
         tell: is told where something happened that a person should know.
     """
 
-    def __init__(self, path: Path, tell: Callable[[str], None] = say) -> None:
+    def __init__(self, path: Path, tell: Callable[[str], None] = log) -> None:
         self.path = path
         self.tell = tell
         self._lock = threading.Lock()

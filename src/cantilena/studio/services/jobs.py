@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from cantilena.errors import UsageError
 from cantilena.models import Bundle
-from cantilena.runtime import command_of, end_in_words
+from cantilena.runtime import describe_exit, python_command
 from cantilena.server import CrowdedError, UnknownError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.requests import JobRequest
@@ -235,7 +235,7 @@ class Tunings:
             if job.state == "cancelled":
                 return
             if not whole:
-                job.error = job.error or f"the process that tuned it {end_in_words(code)}: start it again"
+                job.error = job.error or f"the process that tuned it {describe_exit(code)}: start it again"
                 job.change("failed")
                 return
             made.finish(job.model, job.facts)
@@ -271,7 +271,7 @@ class Tunings:
 async def _started() -> asyncio.subprocess.Process:
     threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return await asyncio.create_subprocess_exec(
-        *command_of("cantilena.studio.services.tuning_worker"),
+        *python_command("cantilena.studio.services.tuning_worker"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

@@ -19,7 +19,7 @@ from cantilena.errors import BundleError, CantilenaError
 from cantilena.generation import Composer
 from cantilena.models import Bundle, shipped_bundles
 from cantilena.models.shipped import DEFAULT
-from cantilena.runtime import read_json, say, write_json
+from cantilena.runtime import log, read_json, write_json
 from cantilena.server import LateError, RefusalError, UnknownError
 from cantilena.studio.options import LIMITS
 
@@ -212,7 +212,7 @@ class Composers:
             try:
                 found.append(self.shown(name))
             except CantilenaError as error:
-                say(f"the model {name} is left out: {error.text}")
+                log(f"the model {name} is left out: {error.text}")
         return found
 
     def forget(self, name: str) -> None:

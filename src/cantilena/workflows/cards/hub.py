@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.workflows.cards.card import card_markdown, licence_text
 from cantilena.workflows.cards.shipped import card_file, licence_of_weights, show_model
 from cantilena.workflows.cards.sources import shares_alike, sources_of
@@ -66,7 +66,7 @@ def push_bundle(name_or_path: str, repository: str, *, private: bool = False, fo
     address = str(HubName(repository.removeprefix("hf://")))
     shown = show_model(name_or_path)
     if not shown.bundle.licence:
-        say("Nothing is known about the licence of these weights, and their card says so")
+        log("Nothing is known about the licence of these weights, and their card says so")
     card = shown.card
     if card_file(shown.path) is None:
         name = address.rpartition("/")[2]

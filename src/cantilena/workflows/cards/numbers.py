@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from cantilena.data import SPLITS, Corpus, in_plain_key
+from cantilena.data import SPLITS, Corpus, normalize_key
 from cantilena.errors import CantilenaError, CorpusError, UsageError
 from cantilena.models import Bundle, NGram, NGramOptions, SequenceModel, tells_a_bound
 from cantilena.music import Key, Melody, Meter, Pitch
@@ -217,7 +217,7 @@ def _parts(corpus: Corpus, described: str, plain_keys: bool) -> Mapping[str, Pie
     for split in SPLITS:
         melodies = corpus.melodies(split)
         if plain_keys and isinstance(encoding, GridEncoding):
-            melodies = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
+            melodies = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
         parts[split] = encode_pieces(encoding, melodies)
         if not len(parts[split]):
             raise CorpusError(f"the corpus holds no melody of the part '{split}' for the model", "name what it learned")

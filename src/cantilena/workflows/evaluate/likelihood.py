@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Skipped, semitones_to_plain
+from cantilena.data import Skipped, semitones_to_normalized
 from cantilena.errors import UsageError
 from cantilena.generation import Composer
 from cantilena.metrics import Interval, RuleCounts, bootstrap_ratio, bootstrap_ratios
 from cantilena.models import Bars, Bundle, Likelihood, SequenceModel, Sequences, find_bundle, likelihood
 from cantilena.music import ON
 from cantilena.reporting.text import counted, listed
-from cantilena.runtime import generator, say
+from cantilena.runtime import generator, log
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.evaluate.counts import Entry, entry, undefined
 from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune
@@ -276,7 +276,7 @@ def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, devi
 
 
 def _predictions(name: str, bundle: Bundle, folder: HeldOut, device: str) -> list[Prediction]:
-    say(f"Predicting: {name}")
+    log(f"Predicting: {name}")
     pieces = folder.pieces(bundle.encoding)
     plain = folder.pieces(bundle.encoding, plain_keys=True) if bundle.provenance.get("plain_keys") else None
     models = {name: (bundle.model(), _ALL_OR_NOTHING if bundle.policy == "argmax-q" else "")}
@@ -349,7 +349,7 @@ class Reference:
         begins = tune.tokens >= ON
         pitches = tune.tokens[begins] - ON
         if self.composer.plain_keys and len(pitches):
-            pitches = pitches + semitones_to_plain(pitches, tune.key, low=encoding.low, high=encoding.high)
+            pitches = pitches + semitones_to_normalized(pitches, tune.key, low=encoding.low, high=encoding.high)
         tokens = tune.tokens.copy()
         tokens[begins] = [encoding.fold(int(pitch)) - encoding.low + ON for pitch in pitches]
         return tokens

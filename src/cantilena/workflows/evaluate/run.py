@@ -15,7 +15,7 @@ from cantilena.discriminators import ListenerOptions, by_length, listen
 from cantilena.errors import UsageError
 from cantilena.models import Bundle
 from cantilena.reporting import table_text
-from cantilena.runtime import options_record, run_folder, say, write_json
+from cantilena.runtime import log, options_record, run_folder, write_json
 from cantilena.workflows.evaluate.compare import Judge, Judged
 from cantilena.workflows.evaluate.copying import LearnedTunes
 from cantilena.workflows.evaluate.likelihood import Reference
@@ -149,7 +149,7 @@ def evaluate(found: Sequence[Contestant], options: EvaluateOptions) -> Evaluatio
         options: beside what, how many, how long.
     """
     reference = _reference(found, options)
-    say("Reading")
+    log("Reading")
     folders = {one.name: folder_set(one, options) for one in found if one.kind == "folder"}
     corpus = open_corpus(options.against or _corpus_of(found))
     steps = options.steps or max(min([LONGEST, *(one.typical_length for one in folders.values())]), SHORTEST)
@@ -165,7 +165,7 @@ def evaluate(found: Sequence[Contestant], options: EvaluateOptions) -> Evaluatio
 
 
 def _made(one: Contestant, corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
-    say(f"Composing: {one.name}")
+    log(f"Composing: {one.name}")
     if one.kind == "bundle":
         return bundle_set(one, steps, options)
     return baseline_set(one, corpus, steps, options)

@@ -15,7 +15,7 @@ from cantilena.data import Corpus, ReadOptions, corpus_report, open_corpus
 from cantilena.errors import CorpusError
 from cantilena.generation import SamplingOptions, take_away
 from cantilena.reporting import write_report
-from cantilena.runtime import RunFolder, generator, options_record, run_folder, say, write_json
+from cantilena.runtime import RunFolder, generator, log, options_record, run_folder, write_json
 from cantilena.workflows.data import Material, events_material, excerpts, grid_material
 from cantilena.workflows.evaluate.copying import LearnedTunes
 from cantilena.workflows.evaluate.melody_sets import MelodySet
@@ -64,7 +64,7 @@ class _Stages:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        say(name)
+        log(name)
         started = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - started

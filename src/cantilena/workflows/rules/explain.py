@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cantilena.errors import UsageError, near_names
+from cantilena.errors import UsageError, unknown_name_hint
 from cantilena.io import score_with_timemap
 from cantilena.reporting.rule_page import SCORE_STYLE, looks_of, says_of
 from cantilena.rules import RULE_SETS, Rule, load_rules
@@ -165,7 +165,7 @@ def explain_rules(name: str) -> list[ExplainedRule]:
     named = [rules[name] for rules in RULE_SETS.values() if name in rules.names]
     if not named and name not in RULE_SETS and re.fullmatch(r"[\w-]+", name):
         known = [*RULE_SETS, *dict.fromkeys(row.rule.name for row in list_rules())]
-        hint = near_names(name, known, "there are")
+        hint = unknown_name_hint(name, known, "there are")
         raise UsageError(f"there is no rule or set '{name}'", f"{hint}; a rule of your own is FILE.py:NAME")
     rules = named or load_rules(name).rules
     return [ExplainedRule(place_of(rule) or rule.name, rule, example_of(rule)) for rule in rules]
@@ -193,7 +193,7 @@ def draw_example(explained: Sequence[ExplainedRule], out: Path, *, force: bool =
         raise UsageError(f"no prepared example makes the rule '{one.name}' speak", "score a melody of your own")
     judged = one.example.judged
     melody = replace(judged.melody, title=f"{one.name}: {one.example.title}", source=says_of(one.rule))
-    svg = score_with_timemap(melody, looks=looks_of(judged.notes), style=SCORE_STYLE).svg
+    svg = score_with_timemap(melody, annotations=looks_of(judged.notes), style=SCORE_STYLE).svg
     write_text(out, svg, overwrite=force)
 
 

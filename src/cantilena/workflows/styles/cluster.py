@@ -154,7 +154,7 @@ class CorpusStyles:
     def assignment(self) -> Styles:
         """Which style each melody is of, to be kept."""
         names = [self.styles[cluster].name for cluster in self.clusters.labels.tolist()]
-        return Styles.of(self.corpus, names, {style.name: style.words for style in self.styles})
+        return Styles.from_names(self.corpus, names, {style.name: style.words for style in self.styles})
 
     def heard(self, style: Style) -> list[Melody]:
         """The first thirty seconds of the most central melodies of a style."""

@@ -23,7 +23,7 @@ from cantilena.errors import UsageError
 from cantilena.generation import Composer
 from cantilena.metrics import StyleAnswers
 from cantilena.models import Bundle
-from cantilena.runtime import generator, say
+from cantilena.runtime import generator, log
 from cantilena.workflows.data import style_labels
 from cantilena.workflows.evaluate.systems import contestants
 from cantilena.workflows.styles.probe_data import (
@@ -70,7 +70,7 @@ def hear_styles(words: Sequence[str], options: HeardStylesOptions) -> HeardStyle
     name, composer, bundle = _composer_of(words)
     by, corpus = told_by(bundle, options.styles_by), corpus_of(bundle, options)
     labels = style_labels(corpus, by)
-    say(f"Reading {corpus.manifest.name}, its styles by {by}")
+    log(f"Reading {corpus.manifest.name}, its styles by {by}")
     everybody = people_in_styles(corpus, "train", labels, composer, options.steps)
     kept, left_out = learnable(everybody, [style.name for style in composer.styles])
     learned = drawn_few(everybody.of_styles(kept), generator(options.seed, "styles learned"))
@@ -84,7 +84,7 @@ def hear_styles(words: Sequence[str], options: HeardStylesOptions) -> HeardStyle
     }
     columns = [heard_column(column, told, options) for column, told in answers.items()]
     for column, what in COLUMNS_HEARD.items():
-        say(f"Composing: {what.words}")
+        log(f"Composing: {what.words}")
         columns.append(_composed_column(composer, column, kept, ears[what.own].listener, options))
     return HeardStyles(
         system=name,
@@ -113,7 +113,7 @@ def _composer_of(words: Sequence[str]) -> tuple[str, Composer, Bundle]:
 
 
 def _ear(learned: PeopleInStyles, test: PeopleInStyles, options: HeardStylesOptions, *, with_bars: bool) -> _Ear:
-    say(
+    log(
         f"Learning styles {'with' if with_bars else 'without'} bars from {len(learned):,} excerpts of people's melodies"
     )
     rng = generator(options.seed, "style listener", str(with_bars))

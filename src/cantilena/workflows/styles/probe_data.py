@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Corpus, ReadOptions, Split, in_plain_key, open_corpus
+from cantilena.data import Corpus, ReadOptions, Split, normalize_key, open_corpus
 from cantilena.discriminators import StyleExamples
 from cantilena.errors import UsageError
 from cantilena.generation import Composer, SamplingOptions, sample
@@ -242,7 +242,7 @@ def _as_said(melody: Melody, piece: str, composer: Composer) -> JudgedTune:
     """A melody as the model would have to say it: in its keys, in its range, by its tokens."""
     encoding = composer.encoding
     if composer.plain_keys and isinstance(encoding, GridEncoding):
-        melody = in_plain_key(melody, low=encoding.low, high=encoding.high)
+        melody = normalize_key(melody, low=encoding.low, high=encoding.high)
     fitted = encoding.fit(melody).melody
     tokens = _on_grid(encoding.encode(fitted), encoding)
     pickup = fitted.pickup // GRID.step_ticks if encoding.tells_time else 0

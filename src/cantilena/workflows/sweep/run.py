@@ -16,11 +16,11 @@ from cantilena.models import Bundle
 from cantilena.reporting.figures import Figure, SearchedParameter, png_bytes, search_panels
 from cantilena.runtime import (
     Progress,
+    cpu_count,
+    log,
     options_record,
-    processors,
     progress,
     run_folder,
-    say,
     write_bytes,
     write_json,
     write_text,
@@ -159,7 +159,7 @@ def _free(space: SearchSpace, request: TrainRequest) -> SearchSpace:
     both = [parameter.name for parameter in space.parameters if parameter.name in given]
     left = space.without(both)
     if both:
-        say(f"{' and '.join(both)} {'is' if len(both) == 1 else 'are'} given, and not searched")
+        log(f"{' and '.join(both)} {'is' if len(both) == 1 else 'are'} given, and not searched")
     return left
 
 
@@ -247,7 +247,7 @@ class Search:
         Raises:
             RunError: workers cannot start, or the corpus is not what it was.
         """
-        size = self.options.processes or processors()
+        size = self.options.processes or cpu_count()
         left = self.left()
         with (
             progress("Searching", total=self.options.trials, unit="trials") as bar,

@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from cantilena.errors import UsageError, near_names
-from cantilena.runtime.files import small_file
+from cantilena.errors import UsageError, unknown_name_hint
+from cantilena.runtime.files import read_small_file
 from cantilena.workflows.train.options import OF_A_NETWORK, TrainRequest
 
 Value = bool | int | float | str | tuple[int, ...]
@@ -139,12 +139,12 @@ def space_of(tables: Mapping[str, Any], name: str) -> SearchSpace:
 
 def _parameter(name: str, table: object) -> Parameter:
     if name not in OF_A_NETWORK:
-        raise UsageError(f"there is no parameter '{name}'", near_names(name, OF_A_NETWORK, "the parameters"))
+        raise UsageError(f"there is no parameter '{name}'", unknown_name_hint(name, OF_A_NETWORK, "the parameters"))
     if not isinstance(table, dict):
         raise UsageError(f"'{name}' is no table", f"write [{name}] and below it low and high, or choices")
     for key in table:
         if key not in _KEYS:
-            raise UsageError(f"'{name}' has a key '{key}'", near_names(key, _KEYS, "the keys"))
+            raise UsageError(f"'{name}' has a key '{key}'", unknown_name_hint(key, _KEYS, "the keys"))
     kind = kind_of(name)
     if "type" in table and table["type"] not in _names_of(kind):
         raise UsageError(
@@ -252,14 +252,14 @@ def load_space(text: str) -> SearchSpace:
         return _read(Path(text), text)
     shipped = {path.stem: path for path in sorted(_SHIPPED.glob("*.toml"))}
     if text not in shipped:
-        hint = f"{near_names(text, shipped, 'those that ship')}; or name a file that ends in .toml"
+        hint = f"{unknown_name_hint(text, shipped, 'those that ship')}; or name a file that ends in .toml"
         raise UsageError(f"there is no search space '{text}'", hint)
     return _read(shipped[text], text)
 
 
 def _read(path: Path, name: str) -> SearchSpace:
     try:
-        tables = tomllib.loads(small_file(path).decode("utf-8"))
+        tables = tomllib.loads(read_small_file(path).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8", "save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # tomllib's own error is a ValueError

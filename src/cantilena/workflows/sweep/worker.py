@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 
 from cantilena.errors import CantilenaError, RunError
-from cantilena.runtime import ONE_THREAD, command_of, how_it_ended
+from cantilena.runtime import ONE_THREAD, describe_exit, python_command
 from cantilena.workflows.data import Material
 from cantilena.workflows.train.blend import score
 from cantilena.workflows.train.config import fitted, read_material, shape_and_training
@@ -223,7 +223,7 @@ class Worker:
 
     def cause_of_death(self) -> str:
         """How it ended, in words."""
-        return f"its process {how_it_ended(self.process)}"
+        return f"its process {describe_exit(self.process)}"
 
     def _send(self, thing: object) -> None:
         try:
@@ -290,7 +290,7 @@ def _started(orders: Connection, messages: Connection, *, alone: bool) -> subpro
     threads = {} if alone else ONE_THREAD
     try:
         return subprocess.Popen(  # noqa: S603  (our own interpreter, no shell)
-            command_of("cantilena.workflows.sweep.worker", *map(str, pipes), str(os.getpid())),
+            python_command("cantilena.workflows.sweep.worker", *map(str, pipes), str(os.getpid())),
             pass_fds=pipes,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,  # libraries print; the command's own output must stay clean

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Corpus, ReadOptions, Skipped, in_plain_key, read_folder
+from cantilena.data import Corpus, ReadOptions, Skipped, normalize_key, read_folder
 from cantilena.errors import CorpusError
 from cantilena.models import Blend, Likelihood, NGram, NGramOptions, SequenceModel, Sequences, likelihood
 from cantilena.music import Melody
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.tokenizers import Encoding, GridEncoding
 from cantilena.workflows.data import Material, Pieces, encode_pieces
 
@@ -90,7 +90,7 @@ class HeldOut:
         corpus = self.corpus(encoding)
         melodies: Sequence[Melody] = corpus.melodies()
         if plain_keys and isinstance(encoding, GridEncoding):
-            melodies = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
+            melodies = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
         fits = [encoding.fit(melody) for melody in melodies]
         kept = [number for number, fit in enumerate(fits) if len(encoding.encode(fit.melody))]
         if not kept:
@@ -192,7 +192,7 @@ def blending(network: SequenceModel, material: Material, options: NGramOptions, 
         options: of the n-gram.
         wanted: True or False decides; None leaves it to the validation pieces.
     """
-    say("Counting n-grams")
+    log("Counting n-grams")
     ngram = counted(material, options)
     scores = {"network": scores_of(network, material), "ngram": scores_of(ngram, material)}
     alone, rival = (scores[name]["valid"]["nats_per_step"] or 0.0 for name in ("network", "ngram"))
@@ -202,7 +202,7 @@ def blending(network: SequenceModel, material: Material, options: NGramOptions, 
     if not (wanted if wanted is not None else ahead < AHEAD):
         return Blending(network, scores, why)
     if wanted is None:
-        say(f"Blended with an n-gram: {why}")
+        log(f"Blended with an n-gram: {why}")
     blend = Blend.tuned(network, ngram, material.valid.sequences)
     return Blending(blend, scores | {"blend": scores_of(blend, material)}, why)
 

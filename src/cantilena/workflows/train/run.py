@@ -11,7 +11,7 @@ from typing import Any
 
 from cantilena.errors import UsageError
 from cantilena.models import Bundle, NetworkOptions, SequenceModel
-from cantilena.runtime import options_record, run_folder, say
+from cantilena.runtime import log, options_record, run_folder
 from cantilena.training import ALONE, Processes, TrainingOptions, placed, together
 from cantilena.workflows.data import Material
 from cantilena.workflows.runs import clear_earlier
@@ -225,7 +225,7 @@ def help_learn(processes: Processes) -> None:
 
 
 def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> Learned:
-    say("Counting n-grams")
+    log("Counting n-grams")
     started = perf_counter()
     ngram = counted(material, request.ngram)
     return Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)

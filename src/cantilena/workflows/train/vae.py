@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cantilena.models import Bundle, MelodyVae, VaeOptions, Windows, bound, reconstruction
-from cantilena.runtime import generator, say
+from cantilena.runtime import generator, log
 from cantilena.tokenizers import Encoding
 from cantilena.workflows.data import Material, Pieces
 from cantilena.workflows.train.bundling import vae_bundle
@@ -175,7 +175,7 @@ def codes_of_parts(vae: MelodyVae, material: Material, seed: int) -> dict[str, C
         material: what it learned from.
         seed: draws codes.
     """
-    say("Measuring codes")
+    log("Measuring codes")
     parts = {"valid": material.valid, "test": material.test}
     return {
         name: CodeNumbers.of(vae, pieces, material.encoding, CODES, generator(seed, "codes", name))

@@ -36,11 +36,11 @@ from cantilena.rl.options import NO_RULES
 from cantilena.rules import Context
 from cantilena.runtime import (
     generator,
+    log,
     options_record,
     progress,
     read_json,
     run_folder,
-    say,
     write_bytes,
     write_json,
     write_text,
@@ -206,7 +206,7 @@ class _Sweep:
         """A point, read where it was made already."""
         path = self.folder / "points" / f"{name.replace(' ', '-')}.json"
         if not path.exists():
-            say(name)
+            log(name)
             write_json(path, make())
         row: Row = read_json(path)
         return row
@@ -308,7 +308,7 @@ def _listened(tunable: Tunable, options: TuningOptions, against: str) -> CriticP
     except (UsageError, CorpusError) as error:
         if options.critic.critic:
             raise
-        say(f"No critic is on this frontier: {error.text}")
+        log(f"No critic is on this frontier: {error.text}")
         return None
 
 

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cantilena.data import Corpus, Split, in_plain_key, open_corpus
+from cantilena.data import Corpus, Split, normalize_key, open_corpus
 from cantilena.discriminators import PeoplesMelodies
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models import Bundle, find_bundle
 from cantilena.rl import CriticPeople, MusicReward, TuningOptions, check_tunable, music_reward
 from cantilena.rules import Context, RuleSet
 from cantilena.rules.user import file_of
-from cantilena.runtime import json_text, say
+from cantilena.runtime import json_text, log
 from cantilena.tokenizers import Encoding, GridEncoding
 from cantilena.workflows.data import Excerpts, encode_pieces, excerpts, people_beside
 from cantilena.workflows.learned_corpus import shipped_corpus
@@ -83,7 +83,7 @@ def peoples_melodies(
     chosen = [number for number, melody in enumerate(melodies) if melody.meter == context.meter]
     own = [melodies[number] for number in chosen]
     if plain_keys and isinstance(encoding, GridEncoding):
-        own = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in own]
+        own = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in own]
     said = [number for number, melody in enumerate(own) if len(encoding.encode(melody))]
     found = excerpts(encode_pieces(encoding, [own[number] for number in said]), steps)
     alike = np.array([one.key.mode == context.key.mode for one in found.contexts], dtype=np.bool_)
@@ -129,7 +129,7 @@ def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunabl
     path = find_bundle(name)
     bundle = Bundle.load(path)
     if bundle.ngram is not None:
-        say("This model blends a network with an n-gram, which learns nothing further: the network alone is tuned")
+        log("This model blends a network with an n-gram, which learns nothing further: the network alone is tuned")
         bundle = bundle.unblended()
     check_tunable(bundle, options)
     reward = music_reward(bundle, options)

@@ -7,27 +7,33 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
+<<<<<<<< HEAD:tests/io/test_notation.py
 from cantilena.io.engraving.engraving import line_breaks
 from cantilena.io.engraving.notation import Symbol, best_clef, notated, voice
 from cantilena.io.engraving.spelling import spelled
+========
+from cantilena.io.engraving.bars import Symbol, best_clef, notate, voice
+from cantilena.io.engraving.engraving import line_breaks
+from cantilena.io.engraving.spelling import spell_pitch
+>>>>>>>> h-io:tests/io/test_bars.py
 from cantilena.music import Key, Melody, Meter, Note
 
 METERS = ["4/4", "3/4", "2/4", "2/2", "6/8", "9/8", "12/8", "3/8", "5/8", "7/8", "5/4", "6/4", "3/2", "5/16", "1/32"]
 
 
 def symbols(melody: Melody) -> list[Symbol]:
-    return [symbol for bar in notated(melody, voice(melody)) for symbol in bar.symbols]
+    return [symbol for bar in notate(melody) for symbol in bar.symbols]
 
 
 def written(melody: Melody) -> str:
     """A score as text: the value with its dot, r for rests, ~ for ties, 3 for triplets, | for barlines."""
     letters = {"whole": "w", "half": "h", "quarter": "q", "eighth": "e", "16th": "s", "32nd": "t", "64th": "x"}
     bars = []
-    for bar in notated(melody, voice(melody)):
+    for bar in notate(melody):
         signs = []
         for symbol in bar.symbols:
             kind = "bar" if symbol.value is None else letters[symbol.value.kind] + "." * symbol.value.dots
-            rest, triplet, tie = "r" * symbol.is_rest, "3" * (symbol.triplet is not None), "~" * symbol.tied[1]
+            rest, triplet, tie = "r" * (symbol.chord is None), "3" * (symbol.triplet is not None), "~" * symbol.tied[1]
             signs.append(rest + kind + triplet + tie)
         bars.append(" ".join(signs))
     return " | ".join(bars)
@@ -120,18 +126,18 @@ def test_bars_are_gapless_and_hold_every_note_exactly(
 ) -> None:
     melody = Melody.of(pairs, meter=Meter.parse(meter_name), pickup=pickup)
     chords, tick, length = voice(melody), 0, {}
-    for bar in notated(melody, chords):
+    for bar in notate(melody):
         assert bar.start == tick
         open_triplet = None
         for symbol in bar.symbols:
             assert symbol.start == tick
             tick += symbol.duration
-            if not symbol.is_rest:
-                chord = chords[symbol.chord]
+            if symbol.chord is not None:
+                chord = symbol.chord
                 assert chord.start <= symbol.start
                 assert tick <= chord.end
                 assert symbol.tied == (symbol.start > chord.start, tick < chord.end)
-                length[symbol.chord] = length.get(symbol.chord, 0) + symbol.duration
+                length[chord] = length.get(chord, 0) + symbol.duration
             if symbol.triplet:
                 assert symbol.triplet_edges[0] == (open_triplet != symbol.triplet)
             assert open_triplet in (None, symbol.triplet)
@@ -139,13 +145,13 @@ def test_bars_are_gapless_and_hold_every_note_exactly(
         assert open_triplet is None
         assert bar.end == tick
     assert tick >= melody.length
-    assert length == {index: chord.end - chord.start for index, chord in enumerate(chords)}
+    assert length == {chord: chord.end - chord.start for chord in chords}
 
 
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.none() | st.just(60), st.integers(1, 50)), max_size=25), st.sampled_from(METERS))
 def test_beams_open_and_close_at_every_level(pairs: list[tuple[int | None, int]], meter_name: str) -> None:
-    for bar in notated(melody := Melody.of(pairs, meter=Meter.parse(meter_name)), voice(melody)):
+    for bar in notate(Melody.of(pairs, meter=Meter.parse(meter_name))):
         is_open = [False] * 4
         for symbol in bar.symbols:
             assert len(symbol.beams) in (0, symbol.value.flags if symbol.value else 0)
@@ -195,7 +201,7 @@ def test_beams_show_the_beat(meter: str, durations: list[int], expected: str) ->
 )
 def test_pitches_are_spelled_by_key(key: str, names: str) -> None:
     expected = [name.replace("𝄪", "♯♯") for name in names.split()]
-    assert [spelled(pitch, Key.parse(key)).name[:-1] for pitch in range(60, 72)] == expected
+    assert [spell_pitch(pitch, Key.parse(key)).name[:-1] for pitch in range(60, 72)] == expected
 
 
 @given(
@@ -204,7 +210,7 @@ def test_pitches_are_spelled_by_key(key: str, names: str) -> None:
     st.none() | st.integers(0, 127),
 )
 def test_every_spelling_sounds_as_the_pitch(pitch: int, key: Key, following: int | None) -> None:
-    spelling = spelled(pitch, key, following)
+    spelling = spell_pitch(pitch, key, following)
     naturals = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
     assert naturals[spelling.step] + spelling.alter + 12 * (spelling.octave + 1) == pitch
     assert abs(spelling.alter) <= 1 or (key.mode == "minor" and pitch % 12 == (key.tonic - 1) % 12)
@@ -212,10 +218,14 @@ def test_every_spelling_sounds_as_the_pitch(pitch: int, key: Key, following: int
 
 @given(st.builds(Key, st.integers(0, 11), st.sampled_from(["major", "minor"])))
 def test_a_scale_takes_seven_letters_and_no_accidentals(key: Key) -> None:
+<<<<<<<< HEAD:tests/io/test_notation.py
     from cantilena.io.engraving.spelling import altered_by_signature
+========
+    from cantilena.io.engraving.spelling import signature_alterations
+>>>>>>>> h-io:tests/io/test_bars.py
 
-    spellings = [spelled(60 + pitch_class, key) for pitch_class in key.pitch_classes]
-    assert {one.step: one.alter for one in spellings} == altered_by_signature(key.fifths)
+    spellings = [spell_pitch(60 + pitch_class, key) for pitch_class in key.pitch_classes]
+    assert {one.step: one.alter for one in spellings} == signature_alterations(key.fifths)
 
 
 def test_clefs_follow_the_range() -> None:
@@ -258,6 +268,6 @@ def test_the_tones_of_any_mode_need_no_accidental(mode: str) -> None:
         key = Key(tonic, mode)  # type: ignore[arg-type]
         sharps, flats = "FCGDAEB"[: max(key.fifths, 0)], "BEADGCF"[: max(-key.fifths, 0)]
         for pitch_class in key.pitch_classes:
-            written = spelled(60 + pitch_class, key)
+            written = spell_pitch(60 + pitch_class, key)
             signed = 1 if written.step in sharps else -1 if written.step in flats else 0
             assert written.alter == signed, (key.name, written.name)
