@@ -7,7 +7,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from cantilena.discriminators import Discriminators, PeoplesMelodies, StoppingListener
+from cantilena.discriminators import DiscriminatorEnsemble, HumanMelodies, StoppingClassifier
 from cantilena.discriminators.discriminator import heard_so_far, kinds_heard
 from cantilena.music import Line
 from cantilena.tokenizers import GridEncoding
@@ -26,8 +26,8 @@ def two_notes(melodies: int, chance: float, seed: int) -> NDArray[np.int64]:
     return np.where(np.random.default_rng(seed).random((melodies, STEPS)) < chance, 16, 14)
 
 
-def people_of(tokens: NDArray[np.int64]) -> PeoplesMelodies:
-    return PeoplesMelodies(GRID.line(tokens), np.arange(len(tokens)), np.zeros(len(tokens), dtype=np.int64))
+def people_of(tokens: NDArray[np.int64]) -> HumanMelodies:
+    return HumanMelodies(GRID.line(tokens), np.arange(len(tokens)), np.zeros(len(tokens), dtype=np.int64))
 
 
 def test_what_is_heard_so_far_says_nothing_of_what_comes() -> None:
@@ -56,7 +56,7 @@ def test_what_is_heard_fits_where_it_is_looked_up() -> None:
 def test_log_odds_approach_the_log_ratio() -> None:
     """People play D with .7 and the model with .4: a D is worth log(.7 / .4), a C log(.3 / .6), step after step."""
     people, generated = two_notes(4000, 0.7, 1), two_notes(4000, 0.4, 2)
-    ears = Discriminators(people_of(people), members=2, steps_per_bar=4)
+    ears = DiscriminatorEnsemble(people_of(people), members=2, steps_per_bar=4)
     ears.learn(ears.hear(GRID.line(generated), 0), lessons=250, round_=0)
     fresh = two_notes(400, 0.5, 3)
     truth = np.where(fresh == 16, np.log(0.7 / 0.4), np.log(0.3 / 0.6)).cumsum(axis=1)
@@ -68,7 +68,7 @@ def test_log_odds_approach_the_log_ratio() -> None:
 
 
 def test_where_both_sides_are_alike_nothing_is_earned() -> None:
-    ears = Discriminators(people_of(two_notes(4000, 0.5, 1)), members=3, steps_per_bar=4)
+    ears = DiscriminatorEnsemble(people_of(two_notes(4000, 0.5, 1)), members=3, steps_per_bar=4)
     ears.learn(ears.hear(GRID.line(two_notes(4000, 0.5, 2)), 0), lessons=150, round_=0)
     fresh = ears.hear(GRID.line(two_notes(500, 0.5, 3)), 0)
     assert abs(float(ears.log_odds(fresh)[:, -1].mean())) < 0.15
@@ -77,8 +77,8 @@ def test_where_both_sides_are_alike_nothing_is_earned() -> None:
 
 def test_each_is_examined_on_pieces_that_it_never_learned_from() -> None:
     tokens = np.repeat(two_notes(30, 0.5, 1), 4, axis=0)
-    people = PeoplesMelodies(GRID.line(tokens), np.repeat(np.arange(30), 4), np.zeros(120, dtype=np.int64))
-    ears = Discriminators(people, members=3, steps_per_bar=4)
+    people = HumanMelodies(GRID.line(tokens), np.repeat(np.arange(30), 4), np.zeros(120, dtype=np.int64))
+    ears = DiscriminatorEnsemble(people, members=3, steps_per_bar=4)
     for learned, examined in zip(ears.learned, ears.examined, strict=True):
         assert not set(people.piece[learned]) & set(people.piece[examined])
         assert len(learned) + len(examined) == 120
@@ -87,7 +87,7 @@ def test_each_is_examined_on_pieces_that_it_never_learned_from() -> None:
 
 def test_restored_discriminators_go_on_alike_and_disturb_nobody() -> None:
     people, heard = people_of(two_notes(200, 0.7, 1)), two_notes(200, 0.4, 2)
-    first, second = (Discriminators(people, members=2, steps_per_bar=4, seed=seed) for seed in (5, 5))
+    first, second = (DiscriminatorEnsemble(people, members=2, steps_per_bar=4, seed=seed) for seed in (5, 5))
     generated = first.hear(GRID.line(heard), 0)
     first.learn(generated, lessons=5, round_=0)
     second.restore({name: tensor.clone() for name, tensor in first.state().items()})
@@ -99,7 +99,7 @@ def test_restored_discriminators_go_on_alike_and_disturb_nobody() -> None:
 
 
 def test_the_listener_that_stops_tells_what_differs_and_not_what_is_alike() -> None:
-    listener = StoppingListener(people_of(two_notes(300, 0.7, 1)), 4)
+    listener = StoppingClassifier(people_of(two_notes(300, 0.7, 1)), 4)
     rng = np.random.default_rng(1)
     other, alike = (listener.listen(GRID.line(two_notes(300, chance, 2)), rng) for chance in (0.3, 0.7))
     assert other.auc.low > 0.8

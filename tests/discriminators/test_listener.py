@@ -10,17 +10,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from cantilena.discriminators import FAMILIES, Listened, ListenerOptions, by_length, listen
+from cantilena.discriminators import FAMILIES, TwoSampleResult, TwoSampleOptions, two_sample_tests_by_bars, classifier_two_sample_test
 from cantilena.errors import UsageError
 from cantilena.music import Line
 from cantilena.tokenizers import GridEncoding
 
 GRID = GridEncoding(0, 127)
-QUICK = ListenerOptions(families=("logistic",))
+QUICK = TwoSampleOptions(families=("logistic",))
 Walks = Callable[..., Line]
 
 
-def check_json(found: Listened) -> dict[str, Any]:
+def check_json(found: TwoSampleResult) -> dict[str, Any]:
     answer = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert (answer["headline"] is None) == bool(answer["refused"])
     assert isinstance(answer, dict)
@@ -29,7 +29,7 @@ def check_json(found: Listened) -> dict[str, Any]:
 
 def test_shuffled_notes_are_told_from_people(people: Callable[[int], Any]) -> None:
     some, others = people(128).in_part(0), people(128).in_part(1)
-    found = listen(some.line, some.pieces, others.shuffled(np.random.default_rng(1)), QUICK, quiet=True)
+    found = classifier_two_sample_test(some.line, some.pieces, others.shuffled(np.random.default_rng(1)), QUICK, quiet=True)
     assert found.refused == ""
     assert found.best is not None
     assert found.best.auc.low > 0.85
@@ -44,7 +44,7 @@ def test_shuffled_notes_are_told_from_people(people: Callable[[int], Any]) -> No
 
 def test_people_are_not_told_from_people(people: Callable[[int], Any]) -> None:
     one, other = people(128).in_part(0), people(128).in_part(1)
-    found = listen(one.line, one.pieces, other.line, QUICK, generated_pieces=other.pieces, quiet=True)
+    found = classifier_two_sample_test(one.line, one.pieces, other.line, QUICK, generated_pieces=other.pieces, quiet=True)
     assert found.refused == ""
     assert found.best is not None
     assert found.best.accuracy.low < 0.5 < found.best.accuracy.high
@@ -67,9 +67,9 @@ def test_excerpts_of_one_piece_do_not_leak() -> None:
     rng = np.random.default_rng(5)
     human, generated = signatures(rng, 24, 12), signatures(rng, 24, 12)
     labels = np.repeat(np.arange(24), 12)
-    kept = listen(human, labels, generated, QUICK, generated_pieces=labels, quiet=True)
+    kept = classifier_two_sample_test(human, labels, generated, QUICK, generated_pieces=labels, quiet=True)
     assert kept.best is None or kept.best.p > 0.05
-    leaking = listen(human, np.arange(288), generated, QUICK, quiet=True)
+    leaking = classifier_two_sample_test(human, np.arange(288), generated, QUICK, quiet=True)
     assert leaking.best is not None
     assert leaking.best.accuracy.low > 0.8
 
@@ -78,7 +78,7 @@ def test_excerpts_of_one_piece_do_not_leak() -> None:
 def test_what_range_or_number_of_notes_tells_is_refused(walks: Walks, other: dict[str, float]) -> None:
     rng = np.random.default_rng(6)
     # Only how far or how often notes go differs, so that a count of them says all there is to say.
-    found = listen(walks(rng, 150), np.arange(150), walks(rng, 150, **other), QUICK, quiet=True)
+    found = classifier_two_sample_test(walks(rng, 150), np.arange(150), walks(rng, 150, **other), QUICK, quiet=True)
     if "widest" in other:  # intervals tell more than the range: an honest answer or a refusal, never silence
         assert found.controls["trivial"].accuracy.low > 0.5
     else:
@@ -92,10 +92,10 @@ def test_what_range_or_number_of_notes_tells_is_refused(walks: Walks, other: dic
 def test_one_melody_again_and_again(walks: Walks) -> None:
     rng = np.random.default_rng(7)
     again = walks(rng, 1)[np.zeros(400, np.int64)]
-    found = listen(walks(rng, 200), np.arange(200), again, QUICK, quiet=True)
+    found = classifier_two_sample_test(walks(rng, 200), np.arange(200), again, QUICK, quiet=True)
     assert found.best is None or found.best.accuracy.value > 0.95
     assert found.best is not None or "alone tell" in found.refused
-    same = listen(again, np.arange(400), again, QUICK, quiet=True)
+    same = classifier_two_sample_test(again, np.arange(400), again, QUICK, quiet=True)
     assert same.best is not None
     assert (same.best.accuracy.value, same.p) == (0.5, 1.0)
 
@@ -109,7 +109,7 @@ def test_too_few_are_refused_with_their_numbers(walks: Walks) -> None:
         (many, np.arange(100), many[:0], "0 generated melodies"),
         (many, np.arange(100), many[:1], "1 generated melodies"),
     ):
-        found = listen(human, pieces, generated, QUICK, quiet=True)
+        found = classifier_two_sample_test(human, pieces, generated, QUICK, quiet=True)
         assert says in found.refused
         assert (found.headline, found.best, found.families, found.controls) == (None, None, {}, {})
         assert check_json(found)["accuracy"]["reason"] == found.refused
@@ -120,11 +120,11 @@ def test_too_few_are_refused_with_their_numbers(walks: Walks) -> None:
 )
 def test_silence_is_heard_and_not_stumbled_over(walks: Walks, family: str) -> None:
     silence = GRID.line(np.random.default_rng(1).integers(0, 2, (80, 16)))
-    options = ListenerOptions(families=(family,))
-    alike = listen(silence, np.arange(80), silence[::-1], options, quiet=True)
+    options = TwoSampleOptions(families=(family,))
+    alike = classifier_two_sample_test(silence, np.arange(80), silence[::-1], options, quiet=True)
     assert alike.best is not None
     assert alike.best.accuracy.value == 0.5
-    told = listen(walks(np.random.default_rng(2), 80, 16), np.arange(80), silence, options, quiet=True)
+    told = classifier_two_sample_test(walks(np.random.default_rng(2), 80, 16), np.arange(80), silence, options, quiet=True)
     assert "alone tell 100% right" in told.refused
     check_json(told)
 
@@ -134,7 +134,7 @@ def test_melodies_without_steps_are_refused() -> None:
         GRID.line(np.zeros((80, 0), np.int64)),
         GRID.line(np.zeros((80, 8), np.int64), np.zeros(80, np.int64)),
     ):
-        found = listen(nothing, np.arange(80), nothing, QUICK, quiet=True)
+        found = classifier_two_sample_test(nothing, np.arange(80), nothing, QUICK, quiet=True)
         assert found.refused == "the melodies have only 0 steps in common"
         check_json(found)
 
@@ -144,7 +144,7 @@ def test_the_same_seed_gives_the_same_numbers(walks: Walks, families: tuple[str,
     rng = np.random.default_rng(9)
     human, generated = walks(rng, 70, 16), walks(rng, 70, 16, struck=0.55)
     first, again, other = (
-        listen(human, np.arange(70), generated, ListenerOptions(families=families, seed=seed), quiet=True).to_json()
+        classifier_two_sample_test(human, np.arange(70), generated, TwoSampleOptions(families=families, seed=seed), quiet=True).to_json()
         for seed in (1, 1, 2)
     )
     assert first == again
@@ -153,7 +153,7 @@ def test_the_same_seed_gives_the_same_numbers(walks: Walks, families: tuple[str,
 
 def test_accuracy_by_length_says_why_where_there_is_none(people: Callable[[int], Any]) -> None:
     some = people(128).in_part(0)
-    rows = by_length(
+    rows = two_sample_tests_by_bars(
         some.line, some.pieces, some.shuffled(np.random.default_rng(1)), 16, (2, 8, 16), options=QUICK, quiet=True
     )
     assert [row.bars for row in rows] == [2, 8, 16]
@@ -175,20 +175,20 @@ def test_what_cannot_be_asked_is_refused_in_words() -> None:
         ({"seed": -1}, "seed is -1"),
     ):
         with pytest.raises(UsageError, match=says):
-            ListenerOptions(**wrong)
+            TwoSampleOptions(**wrong)
     line = GRID.line(np.full((4, 8), 62))
     with pytest.raises(UsageError, match="no steps"):
-        by_length(line, np.arange(4), line, 0)
+        two_sample_tests_by_bars(line, np.arange(4), line, 0)
     many = GRID.line(np.random.default_rng(1).integers(0, 99, (80, 8)))
-    abacus = ListenerOptions(families=("gru",), device="abacus")
+    abacus = TwoSampleOptions(families=("gru",), device="abacus")
     with pytest.raises(UsageError, match="there is no device"):
-        listen(many, np.arange(80), many, abacus, quiet=True)
+        classifier_two_sample_test(many, np.arange(80), many, abacus, quiet=True)
 
 
 @pytest.mark.slow
 def test_every_family_tells_shuffled_notes(people: Callable[[int], Any]) -> None:
     some, others = people(64).in_part(0), people(64).in_part(1)
-    found = listen(some.line, some.pieces, others.shuffled(np.random.default_rng(1)), quiet=True)
+    found = classifier_two_sample_test(some.line, some.pieces, others.shuffled(np.random.default_rng(1)), quiet=True)
     assert set(found.families) == set(FAMILIES)
     assert all(told.auc.low > 0.7 for told in found.families.values())
     assert not math.isnan(found.controls["real-against-real"].auc.low)
@@ -200,11 +200,11 @@ def test_people_against_people_are_seldom_told_or_refused(people: Callable[[int]
     refused = told = 0
     for seed in range(20):
         half = np.random.default_rng(seed).permutation(int(some.pieces.max()) + 1)[some.pieces] % 2 == 0
-        found = listen(
+        found = classifier_two_sample_test(
             some.line[half],
             some.pieces[half],
             some.line[~half],
-            ListenerOptions(families=("logistic",), seed=seed),
+            TwoSampleOptions(families=("logistic",), seed=seed),
             generated_pieces=some.pieces[~half],
             quiet=True,
         )

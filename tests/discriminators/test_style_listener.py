@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cantilena.discriminators import StyleExamples, StyleListener, StyleLogistic, musical_features
+from cantilena.discriminators import StyleExamples, StyleClassifier, StyleLogisticRegression, musical_features
 from cantilena.discriminators.style_classifier import FOLDS, OF_BARS, parts_by_piece
 from cantilena.errors import UsageError
 from cantilena.music import Line
 from cantilena.tokenizers import GridEncoding
 
-PLAIN = (StyleLogistic(0.01),)
+PLAIN = (StyleLogisticRegression(0.01),)
 
 
 def walks(melodies: int, *, widest: int = 3, seed: int = 1) -> Line:
@@ -21,20 +21,20 @@ def walks(melodies: int, *, widest: int = 3, seed: int = 1) -> Line:
     return GridEncoding().line(2 + (12 + moves.cumsum(axis=1)) % 24)
 
 
-def learned(line: Line, style: NDArray[np.int64], pieces: NDArray[np.int64] | None = None) -> StyleListener:
+def learned(line: Line, style: NDArray[np.int64], pieces: NDArray[np.int64] | None = None) -> StyleClassifier:
     own = np.arange(len(style)) if pieces is None else pieces
-    return StyleListener.learn(StyleExamples(line), style, own, np.random.default_rng(1), PLAIN, quiet=True)
+    return StyleClassifier.learn(StyleExamples(line), style, own, np.random.default_rng(1), PLAIN, quiet=True)
 
 
 def test_what_differs_is_told_of_melodies_that_were_not_heard() -> None:
     kinds = [walks(60, widest=wide, seed=wide) for wide in (1, 4, 11)]
     style = np.repeat([0, 1, 2], 60)
     listener = learned(GridEncoding().line(np.concatenate([tokens_of(line) for line in kinds])), style)
-    assert (listener.held_back.argmax(axis=1) == style).mean() > 0.95
+    assert (listener.out_of_fold.argmax(axis=1) == style).mean() > 0.95
     for number, wide in enumerate((1, 4, 11)):
-        chances = listener.scorer.chances(StyleExamples(walks(40, widest=wide, seed=90 + wide)))
-        assert chances.sum(axis=1) == pytest.approx(np.ones(40))
-        assert (chances.argmax(axis=1) == number).mean() > 0.9
+        predict_proba = listener.scorer.predict_proba(StyleExamples(walks(40, widest=wide, seed=90 + wide)))
+        assert predict_proba.sum(axis=1) == pytest.approx(np.ones(40))
+        assert (predict_proba.argmax(axis=1) == number).mean() > 0.9
 
 
 def tokens_of(line: Line) -> NDArray[np.int64]:
@@ -46,7 +46,7 @@ def test_labels_at_random_are_told_at_chance() -> None:
     for seed in range(4):
         style = np.random.default_rng(seed).permutation(np.repeat([0, 1, 2], 60))
         listener = learned(walks(180, seed=seed), style)
-        rights.append((listener.held_back.argmax(axis=1) == style).mean())
+        rights.append((listener.out_of_fold.argmax(axis=1) == style).mean())
     assert abs(np.mean(rights) - 1 / 3) < 0.06  # 720 melodies: 3.4 standard errors
 
 
@@ -55,7 +55,7 @@ def test_copies_of_a_piece_in_random_styles_cannot_be_learned_by_heart() -> None
     pieces = np.repeat(np.arange(60), 4)
     style = rng.integers(0, 2, 60)[pieces]
     listener = learned(walks(60, seed=5)[pieces], style, pieces)  # each piece four times: a leak would tell all
-    assert (listener.held_back.argmax(axis=1) == style).mean() < 0.65
+    assert (listener.out_of_fold.argmax(axis=1) == style).mean() < 0.65
 
 
 def test_parts_hold_whole_pieces_and_some_of_every_style() -> None:
@@ -91,11 +91,11 @@ def test_silence_and_one_note_and_nothing_can_be_heard() -> None:
     tokens = np.ones((60, 16), dtype=np.int64)
     tokens[30:, 3] = 14  # half of them a single note, half of them nothing
     listener = learned(GridEncoding().line(tokens), np.repeat([0, 1], 30))
-    assert np.isfinite(listener.held_back).all()
-    assert listener.scorer.chances(StyleExamples(walks(0))).shape == (0, 2)
+    assert np.isfinite(listener.out_of_fold).all()
+    assert listener.scorer.predict_proba(StyleExamples(walks(0))).shape == (0, 2)
     assert StyleExamples(walks(0), np.zeros(0, dtype=np.int64)).features.shape[0] == 0
     same = learned(GridEncoding().line(np.full((60, 16), 14)), np.repeat([0, 1], 30))  # all alike
-    assert same.held_back == pytest.approx(np.full((60, 2), 0.5))
+    assert same.out_of_fold == pytest.approx(np.full((60, 2), 0.5))
 
 
 @pytest.mark.parametrize(

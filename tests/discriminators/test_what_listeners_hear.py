@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import entropy
 
-from cantilena.discriminators.comparison import Examples, as_heard, common_steps, cut, transposed
-from cantilena.discriminators.features import Vocabulary, musical_features, own_keys, said, trivial_features
+from cantilena.discriminators.comparison import Examples, canonical_rests, common_steps, cut, transposed
+from cantilena.discriminators.features import Vocabulary, musical_features, find_keys, said, trivial_features
 from cantilena.discriminators.recurrent import heard_steps
 from cantilena.music import Line, find_key
 from cantilena.rules import Notes
@@ -29,7 +29,7 @@ def moved(line: Line, semitones: int) -> Line:
 def test_the_keys_of_many_melodies_are_those_of_each() -> None:
     rng = np.random.default_rng(1)
     tokens = np.where(rng.random((200, 24)) < 0.5, rng.integers(50, 80, (200, 24)), 1)
-    found = own_keys(Notes.of(GRID.line(tokens)))
+    found = find_keys(Notes.of(GRID.line(tokens)))
     for row, tonic, minor in zip(tokens, found.tonic, found.minor, strict=True):
         key = find_key(GRID.decode(row))
         assert key is not None
@@ -70,7 +70,7 @@ def test_silence_and_single_notes_give_numbers() -> None:
     rows = np.array([[1] * 16, [0] * 16, [62] + [1] * 15, [62] * 16, [1] * 15 + [62]])
     heard = Examples(GRID.line(rows))
     assert np.isfinite(heard.features).all()
-    assert heard.features[0].tolist() == Examples(as_heard(GRID.line(rows))).features[1].tolist()
+    assert heard.features[0].tolist() == Examples(canonical_rests(GRID.line(rows))).features[1].tolist()
     assert Examples(GRID.line(np.zeros((0, 16), np.int64))).features.shape == (0, heard.features.shape[1])
     assert heard_steps(heard).shape == (5, 16, 5)
 
@@ -105,7 +105,7 @@ def test_a_phrase_has_the_same_number_in_every_set() -> None:
 
 def test_silence_is_written_in_one_way() -> None:
     line = GRID.line(np.array([[0, 1, 62, 0, 0, 1, 0, 64], [1, 1, 62, 0, 1, 1, 1, 64]]))
-    heard = as_heard(line)
+    heard = canonical_rests(line)
     assert heard.event[0].tolist() == heard.event[1].tolist() == [1, 1, 2, 0, 1, 1, 1, 2]
 
 

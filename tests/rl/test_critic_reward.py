@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import torch
 
-from cantilena.discriminators import PeoplesMelodies
+from cantilena.discriminators import HumanMelodies
 from cantilena.errors import UsageError
 from cantilena.models import Bundle, Network, NetworkOptions
 from cantilena.rl import (
     CriticOptions,
-    CriticPeople,
+    CriticData,
     CriticReward,
     Rloo,
     TuningOptions,
@@ -52,24 +52,24 @@ def options(**changes: object) -> TuningOptions:
     return replace(asked, **changes)  # type: ignore[arg-type]
 
 
-def like_the_model_but_from_g(melodies: int, seed: int, first: str) -> PeoplesMelodies:
+def like_the_model_but_from_g(melodies: int, seed: int, first: str) -> HumanMelodies:
     """People who play as the untuned model does, except that they always begin on G."""
     tokens = sample_melodies(bundle().network(), melodies, STEPS, torch.Generator().manual_seed(seed)).numpy()
     tokens[:, 0] = G4
-    return PeoplesMelodies(
+    return HumanMelodies(
         GRID.line(tokens), np.char.add(first, np.arange(melodies).astype(str)), np.zeros(melodies, dtype=np.int64)
     )
 
 
-def people() -> CriticPeople:
-    return CriticPeople(like_the_model_but_from_g(400, 1, "a"), like_the_model_but_from_g(120, 2, "b"))
+def human() -> CriticData:
+    return CriticData(like_the_model_but_from_g(400, 1, "a"), like_the_model_but_from_g(120, 2, "b"))
 
 
 @pytest.mark.parametrize(("algorithm", "updates"), [("rloo", 60), ("ppo", 25)])  # which goes further in an update
 def test_the_model_learns_how_people_begin(algorithm: str, updates: int) -> None:
     hearing = replace(HEARING, critic_lessons=6)
     asked = options(algorithm=algorithm, updates=updates, melodies=96, learning_rate=0.01, critic=hearing)
-    tuned = tune(bundle(), asked, critic_people=people())
+    tuned = tune(bundle(), asked, critic_data=human())
     before, after = (
         float((sample_melodies(model, 400, STEPS, torch.Generator().manual_seed(7))[:, 0] == G4).double().mean())
         for model in (bundle().network(), tuned.bundle.network())
@@ -83,7 +83,7 @@ def test_the_model_learns_how_people_begin(algorithm: str, updates: int) -> None
 
 def test_what_is_paid_by_step_sums_to_the_clipped_log_odds() -> None:
     asked = options(critic=replace(HEARING, critic_clip=0.5, critic_weight=2.0), c=4.0)
-    critic = CriticReward(people().rewarding, music_reward(bundle(), asked), asked)
+    critic = CriticReward(human().rewarding, music_reward(bundle(), asked), asked)
     draw = lambda melodies: sample_melodies(bundle().network(), melodies, STEPS, torch.Generator().manual_seed(4))  # noqa: E731
     critic.begin(draw)
     tokens = draw(50)
@@ -97,7 +97,7 @@ def test_what_is_paid_by_step_sums_to_the_clipped_log_odds() -> None:
 
 def test_rules_and_critic_are_divided_by_c_together() -> None:
     asked = options(rules="rl-tuner", updates=1)
-    tuned = tune(bundle(), asked, critic_people=people())
+    tuned = tune(bundle(), asked, critic_data=human())
     assert {"critic", "key", "tonic"} <= set(tuned.history.terms)
     assert tuned.bundle.provenance["tuning"]["critic"]["critic"] is True
 
@@ -106,7 +106,7 @@ def test_rules_and_critic_are_divided_by_c_together() -> None:
 def test_a_resumed_run_is_the_uninterrupted_one(look: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cantilena.rl.tuning._CHECKPOINT_EVERY", 0.0)
     asked = options(rules="paper", watch=WatchOptions(look=look, watched=96))
-    whole = tune(bundle(), asked, critic_people=people())
+    whole = tune(bundle(), asked, critic_data=human())
 
     class InterruptedHereError(Exception):
         pass
@@ -121,29 +121,29 @@ def test_a_resumed_run_is_the_uninterrupted_one(look: int, tmp_path: Path, monke
 
     monkeypatch.setattr(Rloo, "update", stop_at_the_fifth)
     with pytest.raises(InterruptedHereError):
-        tune(bundle(), asked, critic_people=people(), folder=tmp_path)
+        tune(bundle(), asked, critic_data=human(), folder=tmp_path)
     monkeypatch.setattr(Rloo, "update", plain)
-    resumed = tune(bundle(), asked, critic_people=people(), folder=tmp_path, resume=True)
+    resumed = tune(bundle(), asked, critic_data=human(), folder=tmp_path, resume=True)
     for name, weight in whole.bundle.weights.items():
         np.testing.assert_array_equal(resumed.bundle.weights[name], weight)
     assert resumed.history == whole.history
-    assert resumed.looks == whole.looks
+    assert resumed.checks == whole.checks
 
 
 def test_the_watch_listens_with_ears_of_its_own() -> None:
-    tuned = tune(bundle(), options(watch=WatchOptions(look=3, watched=96)), critic_people=people())
-    for look in tuned.looks:
+    tuned = tune(bundle(), options(watch=WatchOptions(look=3, watched=96)), critic_data=human())
+    for look in tuned.checks:
         assert look.critic is not None
-        assert look.told is not None
-        assert 0.0 <= look.told["low"] <= look.told["auc"] <= look.told["high"] <= 1.0
+        assert look.classifier_score is not None
+        assert 0.0 <= look.classifier_score["low"] <= look.classifier_score["auc"] <= look.classifier_score["high"] <= 1.0
     alone = tune(bundle(), options(rules="paper", critic=CriticOptions(), watch=WatchOptions(look=3, watched=96)))
-    assert alone.looks[0].told is None
+    assert alone.checks[0].classifier_score is None
     assert alone.history.accuracy == []
 
 
 def test_a_piece_has_one_role() -> None:
     with pytest.raises(UsageError, match="piece a0"):
-        CriticPeople(like_the_model_but_from_g(30, 1, "a"), like_the_model_but_from_g(30, 2, "a"))
+        CriticData(like_the_model_but_from_g(30, 1, "a"), like_the_model_but_from_g(30, 2, "a"))
 
 
 def test_what_cannot_be_is_refused() -> None:

@@ -18,7 +18,7 @@ GRID = GridEncoding()
 SMALL = NetworkOptions(width=12, embedding=12, bar_position=False, look_back=())
 
 
-def learner(algorithm: str, *, stopped: bool = True, core: str = "lstm", melodies: int = 10) -> ReferenceLearner:
+def learner(algorithm: str, *, stop_gradient: bool = True, core: str = "lstm", melodies: int = 10) -> ReferenceLearner:
     options = TuningOptions(
         algorithm=algorithm,  # type: ignore[arg-type]
         reference_mode=True,
@@ -32,7 +32,7 @@ def learner(algorithm: str, *, stopped: bool = True, core: str = "lstm", melodie
     reward = MusicReward(GRID, RULE_SETS["rl-tuner"], Context(), options.c_for(), options.clip)
     prior = copy.deepcopy(network).requires_grad_(False)
     task = TuningTask(network, prior, reward, options, Bars.common_time(1), torch.Generator().manual_seed(2))
-    return ReferenceLearner(task, stopped=stopped)
+    return ReferenceLearner(task, stop_gradient=stop_gradient)
 
 
 def vars_of(options: NetworkOptions) -> dict[str, object]:
@@ -60,8 +60,8 @@ def test_transitions_hold_what_was_played(algorithm: str, core: str) -> None:
 
 
 @pytest.mark.parametrize(("stopped", "moves"), [(True, False), (False, True)])
-def test_the_reward_network_moves_only_where_the_gradient_is_let_through(stopped: bool, moves: bool) -> None:
-    one = learner("g", stopped=stopped)
+def test_the_reward_network_moves_only_where_the_gradient_is_let_through(stop_gradient: bool, moves: bool) -> None:
+    one = learner("g", stop_gradient=stop_gradient)
     before = one.reward_network.head.weight.detach().clone()
     for number in range(4):
         one.update(number / 4)

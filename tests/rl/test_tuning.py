@@ -114,7 +114,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(
     for name, weight in whole.bundle.weights.items():
         np.testing.assert_array_equal(resumed.bundle.weights[name], weight)
     assert resumed.history.terms == whole.history.terms
-    assert resumed.looks == whole.looks
+    assert resumed.checks == whole.checks
     assert len((tmp_path / "metrics.jsonl").read_text().splitlines()) == 8
 
 
@@ -199,15 +199,15 @@ def test_a_target_keeps_the_model_near_what_it_learned() -> None:
 def test_telling_how_far_a_tuning_has_come_changes_nothing() -> None:
     bundle = _bundle()
     options = replace(_options("rloo", updates=6), watch=WatchOptions(look=3, watched=16))
-    told: list[tuple[int, float, int]] = []
+    classifier_score: list[tuple[int, float, int]] = []
     quiet = tune(bundle, options)
     heard = tune(
         bundle,
         options,
-        after_update=lambda course: told.append((course.updates, course.history.kl[-1], len(course.looks))),
+        after_update=lambda course: classifier_score.append((course.updates, course.history.kl[-1], len(course.checks))),
     )
-    assert [updates for updates, _, _ in told] == [1, 2, 3, 4, 5, 6]
-    assert [looks for _, _, looks in told] == [0, 0, 1, 1, 1, 2]
-    assert [kl for _, kl, _ in told] == quiet.history.kl == heard.history.kl
+    assert [updates for updates, _, _ in classifier_score] == [1, 2, 3, 4, 5, 6]
+    assert [checks for _, _, checks in classifier_score] == [0, 0, 1, 1, 1, 2]
+    assert [kl for _, kl, _ in classifier_score] == quiet.history.kl == heard.history.kl
     for name, weight in quiet.bundle.weights.items():
         np.testing.assert_array_equal(heard.bundle.weights[name], weight)

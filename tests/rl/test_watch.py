@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cantilena.discriminators import PeoplesMelodies, StoppingListener
+from cantilena.discriminators import HumanMelodies, StoppingClassifier
 from cantilena.models import Bundle, Network, NetworkOptions
 from cantilena.music import Line
-from cantilena.rl import Look, PolicyOptions, TuningOptions, Watch, WatchOptions, tune
+from cantilena.rl import DiversityCheck, PolicyOptions, TuningOptions, DiversityMonitor, WatchOptions, tune
 from cantilena.rl.watch import holds, rests, sounding
 from cantilena.tokenizers import GridEncoding
 
@@ -29,14 +29,14 @@ def tunes(melodies: int, seed: int, steps: int = 32) -> NDArray[np.int64]:
     return np.where(rng.random(tokens.shape) < 0.05, 0, tokens)
 
 
-def looked(tokens: NDArray[np.int64], people: NDArray[np.int64] | None, entropy: float = 1.0) -> Look:
-    watch = Watch(None if people is None else GRID.line(people), GRID.line(tunes(200, 9)), entropy=1.0)
+def looked(tokens: NDArray[np.int64], human: NDArray[np.int64] | None, entropy: float = 1.0) -> DiversityCheck:
+    watch = DiversityMonitor(None if human is None else GRID.line(human), GRID.line(tunes(200, 9)), entropy=1.0)
     return watch.look(GRID.line(tokens), RNG, update=1, reward=0.0, kl=0.1, entropy=entropy)
 
 
 def test_melodies_like_peoples_are_inside() -> None:
     look = looked(tunes(200, 1), tunes(300, 2))
-    assert look.inside, look.alarms
+    assert look.passed, look.alarms
     assert look.distinct_4 == pytest.approx(look.reference["distinct_4"], abs=0.03)
     assert look.vendi == pytest.approx(look.reference["vendi"], rel=0.1)
 
@@ -68,9 +68,9 @@ def test_a_decided_policy_is_outside() -> None:
 
 def test_silence_and_few_notes_are_numbers_or_nothing() -> None:
     look = looked(np.zeros((50, 32), dtype=np.int64), tunes(300, 2))
-    assert not look.inside
+    assert not look.passed
     assert look.rests == 1.0
-    again = Look.from_json(look.as_json())
+    again = DiversityCheck.from_json(look.to_json())
     assert math.isnan(again.distinct_4) == math.isnan(look.distinct_4)
     assert again.alarms == look.alarms
 
@@ -103,37 +103,37 @@ _GREEDY = TuningOptions(
 
 
 def test_collapse_is_stopped_and_the_best_inside_is_kept() -> None:
-    tuned = tune(_bundle(), _GREEDY, people=tunes(300, 2, steps=16))
+    tuned = tune(_bundle(), _GREEDY, human=tunes(300, 2, steps=16))
     assert tuned.stopped
     assert tuned.steps < 80 * 64 * 16
-    assert [look.inside for look in tuned.looks[-2:]] == [False, False]
-    inside = [look for look in tuned.looks if look.inside]
-    if inside:
-        assert tuned.kept == max(inside, key=lambda look: look.reward).update
+    assert [look.passed for look in tuned.checks[-2:]] == [False, False]
+    passed = [look for look in tuned.checks if look.passed]
+    if passed:
+        assert tuned.kept == max(passed, key=lambda look: look.reward).update
 
 
 def test_a_watch_that_may_not_stop_only_speaks(capsys: pytest.CaptureFixture[str]) -> None:
     freely = replace(_GREEDY, watch=replace(_GREEDY.watch, stop=False))
-    tuned = tune(_bundle(), freely, people=tunes(300, 2, steps=16))
+    tuned = tune(_bundle(), freely, human=tunes(300, 2, steps=16))
     assert not tuned.stopped
     assert tuned.steps == 80 * 64 * 16
-    assert any(look.alarms for look in tuned.looks)
+    assert any(look.alarms for look in tuned.checks)
     assert "Update" in capsys.readouterr().err
 
 
 def test_the_kept_weights_are_those_of_the_look() -> None:
     """Stopping right at the look that was kept gives the same model."""
-    tuned = tune(_bundle(), replace(_GREEDY, algorithm="rloo", learning_rate=0.003, updates=40), people=None)
+    tuned = tune(_bundle(), replace(_GREEDY, algorithm="rloo", learning_rate=0.003, updates=40), human=None)
     assert tuned.kept > 0
     assert tuned.bundle.provenance["tuning"]["kept_update"] == tuned.kept
 
 
-def _listened(tokens: NDArray[np.int64], earlier: tuple[Look, ...], reward: float) -> Look:
-    people = PeoplesMelodies(GRID.line(tunes(240, 2)), np.arange(240), np.zeros(240, dtype=np.int64))
+def _listened(tokens: NDArray[np.int64], earlier: tuple[DiversityCheck, ...], reward: float) -> DiversityCheck:
+    human = HumanMelodies(GRID.line(tunes(240, 2)), np.arange(240), np.zeros(240, dtype=np.int64))
     untuned = GRID.line(tunes(240, 9))
-    listener = StoppingListener(people)
+    listener = StoppingClassifier(human)
     before = listener.listen(untuned, np.random.default_rng(1))
-    watch = Watch(people.line, untuned, 1.0, listener, before)
+    watch = DiversityMonitor(human.line, untuned, 1.0, listener, before)
     rng = np.random.default_rng(2)
     return watch.look(GRID.line(tokens), rng, update=1, reward=reward, kl=0.1, entropy=1.0, critic=0.0, earlier=earlier)
 
@@ -141,12 +141,12 @@ def _listened(tokens: NDArray[np.int64], earlier: tuple[Look, ...], reward: floa
 def test_melodies_that_please_those_who_reward_and_not_the_other_listener_are_outside() -> None:
     rising = np.sort(tunes(240, 1), axis=1)
     first = _listened(tunes(240, 1), (), reward=1.0)
-    assert first.told is not None
-    assert first.told["low"] < 0.5 < first.told["high"]
+    assert first.classifier_score is not None
+    assert first.classifier_score["low"] < 0.5 < first.classifier_score["high"]
     assert not any("separability" in alarm for alarm in first.alarms)
-    told = [any("separability rose" in alarm for alarm in look.alarms) for look in (
+    classifier_score = [any("separability rose" in alarm for alarm in look.alarms) for look in (
         _listened(rising, (first,), reward=2.0),  # told, while the reward rose
         _listened(tunes(240, 4), (first,), reward=2.0),  # not told
     )]  # fmt: skip
-    assert told == [True, False]
-    assert Look.from_json(first.as_json()) == first
+    assert classifier_score == [True, False]
+    assert DiversityCheck.from_json(first.to_json()) == first

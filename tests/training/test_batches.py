@@ -9,7 +9,7 @@ from cantilena.music import Key, Melody, Meter
 from cantilena.tokenizers import EventsEncoding, GridEncoding
 from cantilena.training import transpositions
 from cantilena.training.batches import Batches
-from cantilena.training.objectives import EveryStep, LastStep, Place
+from cantilena.training.objectives import TeacherForcing, LastStepPrediction, BatchPosition
 
 RNG = np.random.default_rng(0)
 PIECES = Sequences.of([RNG.integers(0, 38, length) for length in RNG.integers(1, 90, 150)])
@@ -37,9 +37,9 @@ def test_pieces_of_a_batch_are_about_equally_long():
 
 @pytest.mark.parametrize("steps", [8, 17, 1000])
 def test_every_step_is_predicted_once_whatever_the_parts(steps):
-    lesson, network = EveryStep(steps, PIECES, 4, 1), Network(NetworkOptions(width=8, embedding=8, dropout=0.0), 38)
+    lesson, network = TeacherForcing(steps, PIECES, 4, 1), Network(NetworkOptions(width=8, embedding=8, dropout=0.0), 38)
     batch = lesson.epoch(0)[3]
-    parts = list(lesson.losses(network, batch, Place(), plainly))
+    parts = list(lesson.losses(network, batch, BatchPosition(), plainly))
     assert sum(count for _, count in parts) == PIECES.lengths[batch].sum()
     nats = sum(float(loss.detach()) * count for loss, count in parts)
     tokens = PIECES.padded(batch)
@@ -89,7 +89,7 @@ def test_pieces_are_learned_in_keys_that_the_encoding_can_say():
 def test_a_key_that_is_told_moves_with_the_piece_and_is_sometimes_left_out():
     bars = Bars.of(Meter(6, 8), melodies=2, step_ticks=6, key=Key.parse("C major"), style=3)
     pieces = Sequences.of([[14, 1, 16, 18], [20, 1, 1, 0]], bars)
-    batches = Batches(pieces, batch=2, seed=1, transpositions=transpositions(GridEncoding(), 3), forget=0.3)
+    batches = Batches(pieces, batch=2, seed=1, transpositions=transpositions(GridEncoding(), 3), condition_dropout=0.3)
     untold = np.zeros(4)
     for epoch in range(400):
         rows, _, known = batches.tokens(np.array([1, 0]), epoch)
@@ -104,7 +104,7 @@ def test_a_key_that_is_told_moves_with_the_piece_and_is_sometimes_left_out():
 
 def test_the_papers_windows_predict_every_step_once_and_never_look_across_pieces():
     pieces = Sequences.of([[1, 2, 3], [4, 5]])
-    lesson = LastStep(pieces, window=2, batch=2, seed=1, vocabulary_size=9)
+    lesson = LastStepPrediction(pieces, window=2, batch=2, seed=1, vocabulary_size=9)
     assert lesson.each_epoch == 3
     numbers = np.concatenate(lesson.epoch(0))
     assert sorted(numbers.tolist()) == [0, 1, 2, 3, 4]
@@ -115,9 +115,9 @@ def test_the_papers_windows_predict_every_step_once_and_never_look_across_pieces
 
 def test_the_papers_loss_is_the_cross_entropy_of_the_last_step():
     network = Network(NetworkOptions(input="paper", window=5, width=8, dropout=0.0), 38)
-    lesson = LastStep(PIECES, window=5, batch=7, seed=1, vocabulary_size=38)
+    lesson = LastStepPrediction(PIECES, window=5, batch=7, seed=1, vocabulary_size=38)
     seen, following = lesson.windows(np.arange(7))
-    [(loss, count)] = lesson.losses(network, np.arange(7), Place(), plainly)
+    [(loss, count)] = lesson.losses(network, np.arange(7), BatchPosition(), plainly)
     # By hand: the window as numbers from 0 to 1 through torch's cells, the head on the last hidden state.
     hidden, _ = network.core(torch.from_numpy(seen / 38.0).float().unsqueeze(-1))
     log_p = log_softmax(numpy_of(network.head(hidden[:, -1])))

@@ -7,19 +7,19 @@ import torch
 
 from cantilena.errors import UsageError
 from cantilena.models import choose_device, threads_worth_it
-from cantilena.training import placed, speaks
+from cantilena.training import rank_from_env, is_main_process
 
 START = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
 
 
 def test_who_is_who() -> None:
-    assert not placed({}).several
-    assert not placed({"WORLD_SIZE": "1", "RANK": "0"}).several
-    assert not placed({"RANK": "7"}).several  # so general a name may mean something else
-    place = placed({**START, "LOCAL_WORLD_SIZE": "2"})
-    assert (place.rank, place.world, place.local_rank, place.local_world) == (1, 2, 1, 2)
-    assert not speaks(START)
-    assert speaks({**START, "RANK": "0"})
+    assert not rank_from_env({}).is_distributed
+    assert not rank_from_env({"WORLD_SIZE": "1", "RANK": "0"}).is_distributed
+    assert not rank_from_env({"RANK": "7"}).is_distributed  # so general a name may mean something else
+    place = rank_from_env({**START, "LOCAL_WORLD_SIZE": "2"})
+    assert (place.rank, place.world_size, place.local_rank, place.local_world) == (1, 2, 1, 2)
+    assert not is_main_process(START)
+    assert is_main_process({**START, "RANK": "0"})
 
 
 @pytest.mark.parametrize(
@@ -32,10 +32,10 @@ def test_who_is_who() -> None:
 def test_an_environment_without_sense_is_refused_aloud(name: str, value: str) -> None:
     wrong = {**START, name: value}
     with pytest.raises(UsageError, match=r"WORLD_SIZE|RANK|MASTER") as caught:
-        placed(wrong)
+        rank_from_env(wrong)
     assert "torchrun" in caught.value.hint
     assert "\n" not in caught.value.text
-    assert speaks(wrong)
+    assert is_main_process(wrong)
 
 
 def test_each_process_takes_its_own_card_and_its_share_of_the_processors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,9 +16,9 @@ from cantilena.data import load_builtin
 from cantilena.models import Network, NetworkOptions, Sequences, computes_in_bfloat16
 from cantilena.models.network.recurrence import WIDE
 from cantilena.tokenizers import GridEncoding
-from cantilena.training import Processes, TrainingOptions, train, transpositions
+from cantilena.training import ProcessGroup, TrainingOptions, train, transpositions
 from cantilena.training import loop as course
-from cantilena.training.objectives import EveryStep, LastStep, Place
+from cantilena.training.objectives import TeacherForcing, LastStepPrediction, BatchPosition
 from cantilena.workflows.data import encode_pieces
 
 GRID = GridEncoding()
@@ -35,12 +35,12 @@ TRAININGS = {
     "plain": (PLAIN, replace(OPTIONS, epochs=1)),
     "memory": (
         replace(PLAIN, echoes=1, copy_head=True, attention=4),
-        replace(OPTIONS, averaging=0.9, transpose=3, schedule="plateau", epochs=1),
+        replace(OPTIONS, ema_decay=0.9, transpose=3, schedule="plateau", epochs=1),
     ),
-    "told": (TOLD, replace(OPTIONS, transpose=6, forget=0.3, epochs=1)),
+    "told": (TOLD, replace(OPTIONS, transpose=6, condition_dropout=0.3, epochs=1)),
     "transformer": (
         replace(TOLD, core="transformer", heads=2),
-        replace(OPTIONS, transpose=6, forget=0.3, epochs=1, learning_rate=1e-3),
+        replace(OPTIONS, transpose=6, condition_dropout=0.3, epochs=1, learning_rate=1e-3),
     ),
     "paper": (NetworkOptions(input="paper", window=4, width=8, dropout=0.0), replace(OPTIONS, batch=400)),
     "wide": (replace(PLAIN, width=WIDE), replace(OPTIONS, precision="bfloat16", batch=30, epochs=1)),
@@ -55,20 +55,20 @@ if not computes_in_bfloat16(torch.device("cpu"), WIDE):
 def recorded(shape: NetworkOptions, options: TrainingOptions, **named):
     """A training, and the loss of each of its updates."""
     pieces = KNOWN if shape.conditions else PIECES if shape.width < WIDE else Sequences.of(PIECES.tokens[:20])
-    losses, update = [], course.Course.update
+    losses, update = [], course.TrainState.update
 
     def noted(self, loss, steps, share):
         before = self.standing.nats
         update(self, loss, steps, share)
         losses.append((self.standing.nats - before) / steps)
 
-    course.Course.update = noted
+    course.TrainState.update = noted
     try:
         table = transpositions(GRID, options.transpose) if options.transpose else None
         asked = {"vocabulary_size": 38, "network": shape, "training": options, "transpositions": table, "quiet": True}
         return train(pieces, VALID, **asked, **named), losses
     finally:
-        course.Course.update = update
+        course.TrainState.update = update
 
 
 TOGETHER = """
@@ -130,13 +130,13 @@ def test_two_processes_follow_one_with_the_double_batch(tmp_path: Path, torchrun
 
 
 @pytest.mark.parametrize("world", [2, 3, 8])
-def test_shares_add_up_to_the_batch_part_by_part(world: int) -> None:
+def test_shares_add_up_to_the_batch_part_by_part(world_size: int) -> None:
     pieces = Sequences.of([np.arange(length) % 38 for length in (90, 40, 33, 32, 17, 1, 1)])
     network, batch = Network(PLAIN, 38, seed=1), np.arange(7)
 
-    def parts(rank: int, world: int):
-        lesson = EveryStep(16, pieces, 7, 1, processes=Processes(rank=rank, world=world))
-        return list(lesson.losses(network, batch, Place(), lambda: torch.autocast("cpu", enabled=False)))
+    def parts(rank: int, world_size: int):
+        lesson = TeacherForcing(16, pieces, 7, 1, processes=ProcessGroup(rank=rank, world_size=world_size))
+        return list(lesson.losses(network, batch, BatchPosition(), lambda: torch.autocast("cpu", enabled=False)))
 
     def gradient(losses) -> torch.Tensor:
         network.zero_grad()
@@ -145,7 +145,7 @@ def test_shares_add_up_to_the_batch_part_by_part(world: int) -> None:
                 loss.backward()
         return torch.cat([weight.grad.flatten() for weight in network.parameters()])
 
-    whole, shares = parts(0, 1), [parts(rank, world) for rank in range(world)]
+    whole, shares = parts(0, 1), [parts(rank, world_size) for rank in range(world_size)]
     assert [count for _, count in whole] == [16 * 5 + 2, 16 * 4 + 1, 16 + 8 + 1, 16, 16, 10]
     for share in shares:
         assert [count for _, count in share] == [count for _, count in whole]
@@ -154,10 +154,10 @@ def test_shares_add_up_to_the_batch_part_by_part(world: int) -> None:
             float(loss.detach()), abs=1e-6
         )
     last = [share[-1][0].requires_grad for share in shares]
-    assert last == [True] + [False] * (world - 1)  # only the longest piece goes on to the end
+    assert last == [True] + [False] * (world_size - 1)  # only the longest piece goes on to the end
     expected = gradient(parts(0, 1))
     torch.testing.assert_close(
-        sum(gradient(parts(rank, world)) for rank in range(min(world, 7))), expected, atol=1e-6, rtol=1e-5
+        sum(gradient(parts(rank, world_size)) for rank in range(min(world_size, 7))), expected, atol=1e-6, rtol=1e-5
     )
 
 
@@ -165,7 +165,7 @@ def test_windows_are_shared_too_and_one_without_any_still_answers() -> None:
     pieces, network = Sequences.of([[1, 2, 3]]), Network(TRAININGS["paper"][0], 38)
     found = []
     for rank in range(4):
-        lesson = LastStep(pieces, 4, 8, 1, 38, Processes(rank=rank, world=4))
-        found += lesson.losses(network, lesson.epoch(0)[0], Place(), lambda: torch.autocast("cpu", enabled=False))
+        lesson = LastStepPrediction(pieces, 4, 8, 1, 38, ProcessGroup(rank=rank, world_size=4))
+        found += lesson.losses(network, lesson.epoch(0)[0], BatchPosition(), lambda: torch.autocast("cpu", enabled=False))
     assert [count for _, count in found] == [3] * 4
     assert [loss.requires_grad for loss, _ in found] == [True, True, True, False]

@@ -103,10 +103,10 @@ def test_whoever_is_told_of_each_epoch_may_end_it_there():
 
 
 def test_averaged_weights_are_what_is_measured_and_kept(tmp_path):
-    whole = trained(averaging=0.9, folder=tmp_path / "a")
+    whole = trained(ema_decay=0.9, folder=tmp_path / "a")
     assert likelihood(whole.network, VALID).nats_per_step == pytest.approx(whole.valid)
     assert not same(whole.network, trained().network)
-    assert same(whole.network, trained(averaging=0.9, folder=tmp_path / "a", resume=True).network)
+    assert same(whole.network, trained(ema_decay=0.9, folder=tmp_path / "a", resume=True).network)
 
 
 def test_a_wide_network_in_bfloat16_goes_on_to_the_identical_network(tmp_path, monkeypatch):
@@ -115,7 +115,7 @@ def test_a_wide_network_in_bfloat16_goes_on_to_the_identical_network(tmp_path, m
     wide = NetworkOptions(layers=2, width=WIDE, embedding=8, look_back=(1,), dropout=0.2)
     asked = {"network": wide, "epochs": 1, "precision": "bfloat16"}
     whole = trained(**asked)
-    updates, update = 0, loop.Course.update
+    updates, update = 0, loop.TrainState.update
 
     def stopped(course, loss, steps, share):
         nonlocal updates
@@ -124,7 +124,7 @@ def test_a_wide_network_in_bfloat16_goes_on_to_the_identical_network(tmp_path, m
             raise KeyboardInterrupt
         update(course, loss, steps, share)
 
-    monkeypatch.setattr(loop.Course, "update", stopped)
+    monkeypatch.setattr(loop.TrainState, "update", stopped)
     with pytest.raises(KeyboardInterrupt):
         trained(**asked, folder=tmp_path)
     monkeypatch.undo()
@@ -201,7 +201,7 @@ def test_an_interruption_after_any_batch_leaves_no_trace(tmp_path, monkeypatch, 
 
 def test_an_interrupted_transformer_goes_on_to_the_identical_network(tmp_path, monkeypatch):
     shape = NetworkOptions(core="transformer", layers=2, width=12, embedding=8, dropout=0.2, reach=20)
-    whole = trained(network=shape, averaging=0.5, folder=tmp_path / "whole")
+    whole = trained(network=shape, ema_decay=0.5, folder=tmp_path / "whole")
     done = 0
 
     def interrupted(*arguments):
@@ -213,9 +213,9 @@ def test_an_interrupted_transformer_goes_on_to_the_identical_network(tmp_path, m
 
     monkeypatch.setattr(keeping, "save_checkpoint", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        trained(network=shape, averaging=0.5, folder=tmp_path / "stopped")
+        trained(network=shape, ema_decay=0.5, folder=tmp_path / "stopped")
     monkeypatch.undo()
-    result = trained(network=shape, averaging=0.5, folder=tmp_path / "stopped", resume=True)
+    result = trained(network=shape, ema_decay=0.5, folder=tmp_path / "stopped", resume=True)
     assert same(result.network, whole.network)
     assert result.history == whole.history
 

@@ -11,7 +11,7 @@ import torch
 
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.models import MelodyVae, Sequences, VaeNetwork, VaeOptions, Windows, bound, reconstruction
-from cantilena.training import Trained, TrainingOptions, VaeLearning, train_vae
+from cantilena.training import TrainResult, TrainingOptions, VaeTrainingOptions, train_vae
 from cantilena.training import loop as keeping
 from cantilena.training.loop import CHECKPOINT, METRICS
 
@@ -19,7 +19,7 @@ SHAPE = VaeOptions(bars=1, latent=4, encoder=8, width=12, embedding=8, reading=4
 OPTIONS = TrainingOptions(
     epochs=3, budget=0, batch=8, checkpoint_seconds=0.0, learning_rate=0.02, warmup=2, precision="float32"
 )
-LEARNING = VaeLearning(free_bits=0.5)
+LEARNING = VaeTrainingOptions(free_bits=0.5)
 
 
 def bars_of_two(pieces: int, seed: int) -> Sequences:
@@ -31,7 +31,7 @@ def bars_of_two(pieces: int, seed: int) -> Sequences:
 TRAIN, VALID = bars_of_two(24, 1), bars_of_two(6, 2)
 
 
-def trained(**named: object) -> Trained[VaeNetwork]:
+def trained(**named: object) -> TrainResult[VaeNetwork]:
     options = replace(OPTIONS, **{name: value for name, value in named.items() if hasattr(OPTIONS, name)})
     rest = {name: value for name, value in named.items() if not hasattr(OPTIONS, name)}
     asked = {"shape": SHAPE, "learning": LEARNING, "quiet": True, **rest}
@@ -44,7 +44,7 @@ def same(one: VaeNetwork, other: VaeNetwork) -> bool:
 
 def test_it_learns_to_say_bars_back_and_its_codes_stay_alive() -> None:
     shape = replace(SHAPE, dropout=0.0, width=24, hidden=32, latent=6)
-    result = trained(shape=shape, epochs=60, patience=60, learning=VaeLearning(free_bits=1.0))
+    result = trained(shape=shape, epochs=60, patience=60, learning=VaeTrainingOptions(free_bits=1.0))
     vae = MelodyVae(shape, result.network.numpy_weights())
     windows = Windows.of(VALID, 1).sequences
     assert reconstruction(vae, windows).steps > 0.8
@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_and_leaves_the_global_generator_alone() ->
 def test_a_training_that_was_cut_off_goes_on_to_the_identical_vae(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
 ) -> None:
-    whole = trained(averaging=0.5)
+    whole = trained(ema_decay=0.5)
     real, done = keeping.save_checkpoint, []
 
     def cut_off(*args: object) -> None:
@@ -78,9 +78,9 @@ def test_a_training_that_was_cut_off_goes_on_to_the_identical_vae(
 
     monkeypatch.setattr(keeping, "save_checkpoint", cut_off)
     with pytest.raises(KeyboardInterrupt):
-        trained(averaging=0.5, folder=tmp_path)
+        trained(ema_decay=0.5, folder=tmp_path)
     monkeypatch.setattr(keeping, "save_checkpoint", real)
-    result = trained(averaging=0.5, folder=tmp_path, resume=True)
+    result = trained(ema_decay=0.5, folder=tmp_path, resume=True)
     assert same(whole.network, result.network)
     assert result.history == whole.history
     assert len((tmp_path / METRICS).read_text().splitlines()) == 3
@@ -90,7 +90,7 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
     trained(folder=tmp_path, epochs=1)
     assert (tmp_path / CHECKPOINT).exists()
     with pytest.raises(RunError, match="other options"):
-        trained(folder=tmp_path, epochs=1, learning=VaeLearning(free_bits=0.4), resume=True)
+        trained(folder=tmp_path, epochs=1, learning=VaeTrainingOptions(free_bits=0.4), resume=True)
 
 
 def test_what_makes_no_sense_is_refused() -> None:
@@ -102,4 +102,4 @@ def test_what_makes_no_sense_is_refused() -> None:
         ({"word_dropout": float("nan")}, "word dropout"),
     ):
         with pytest.raises(UsageError, match=words):
-            VaeLearning(**named)
+            VaeTrainingOptions(**named)

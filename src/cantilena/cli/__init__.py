@@ -80,10 +80,10 @@ def _let_one_speak(*, debug: bool) -> None:
     """Of several processes that train together only the first is heard; with --debug all show their tracebacks."""
     if "WORLD_SIZE" not in os.environ:
         return
-    from cantilena.training import speaks
+    from cantilena.training import is_main_process
 
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the sentence that ends a training says what matters
-    if not speaks(os.environ):
+    if not is_main_process(os.environ):
         be_silent(sys.stdout, *([] if debug else [sys.stderr]))
 
 

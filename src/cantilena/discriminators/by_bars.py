@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.discriminators.comparison import cut
-from cantilena.discriminators.options import ListenerOptions
-from cantilena.discriminators.two_sample_test import interval_json, listen
+from cantilena.discriminators.options import TwoSampleOptions
+from cantilena.discriminators.two_sample_test import interval_json, classifier_two_sample_test
 from cantilena.errors import UsageError
 from cantilena.metrics import Interval
 from cantilena.music import Line
@@ -23,7 +23,7 @@ FAST = ("logistic", "boosting")
 
 
 @dataclass(frozen=True)
-class HeardAtLength:
+class BarsResult:
     """What the listener told from the first bars.
 
     Args:
@@ -42,24 +42,24 @@ class HeardAtLength:
         """JSON values, None with a reason where there is no answer.
 
         Example:
-            >>> HeardAtLength(8, None, reason="no melody is as long").to_json()
+            >>> BarsResult(8, None, reason="no melody is as long").to_json()
             {'bars': 8, 'accuracy': None, 'headline': '', 'reason': 'no melody is as long'}
         """
         accuracy = None if self.accuracy is None else interval_json(self.accuracy)
         return {"bars": self.bars, "accuracy": accuracy, "headline": self.headline, "reason": self.reason}
 
 
-def by_length(
+def two_sample_tests_by_bars(
     human: Line,
     pieces: NDArray[np.generic],
     generated: Line,
     steps_per_bar: int,
     bars: Sequence[int] = (1, 2, 4, 8, 16),
     *,
-    options: ListenerOptions | None = None,
+    options: TwoSampleOptions | None = None,
     generated_pieces: NDArray[np.generic] | None = None,
     quiet: bool = False,
-) -> list[HeardAtLength]:
+) -> list[BarsResult]:
     """Listen to the first bars of both sides alone, with the faster families and all controls.
 
     Args:
@@ -79,13 +79,13 @@ def by_length(
         >>> from cantilena.tokenizers import GridEncoding
         >>> steps = np.random.default_rng(1).integers(0, 3, (60, 8)).cumsum(axis=1)
         >>> up, down = GridEncoding().line(20 + steps), GridEncoding().line(20 - steps)
-        >>> rows = by_length(up, np.arange(60), down, 8, bars=(1, 2), quiet=True)
+        >>> rows = two_sample_tests_by_bars(up, np.arange(60), down, 8, bars=(1, 2), quiet=True)
         >>> rows[0].accuracy.low > 0.8, rows[1].reason.partition(",")[0]
         (True, 'with 2 bars')
     """
     if steps_per_bar < 1 or any(size < 1 for size in bars):
         raise UsageError("an excerpt of no steps", "give 1 bar or more, and 1 step a bar or more")
-    asked = options or ListenerOptions()
+    asked = options or TwoSampleOptions()
     families = tuple(name for name in asked.families if name in FAST) or FAST
     asked = replace(asked, families=families, steps_per_bar=steps_per_bar)
     own = np.arange(generated.melodies) if generated_pieces is None else np.asarray(generated_pieces)
@@ -94,7 +94,7 @@ def by_length(
         for size in bars:
             steps = size * steps_per_bar
             long_enough, others = lengths(human) >= steps, lengths(generated) >= steps
-            heard = listen(
+            heard = classifier_two_sample_test(
                 _first(human, long_enough, steps),
                 np.asarray(pieces)[long_enough],
                 _first(generated, others, steps),
@@ -104,7 +104,7 @@ def by_length(
             )
             accuracy = heard.best.accuracy if heard.best else None
             reason = f"with {size} bars, {heard.refused}" if heard.refused else ""
-            rows.append(HeardAtLength(size, accuracy, heard.headline or "", reason))
+            rows.append(BarsResult(size, accuracy, heard.headline or "", reason))
             bar.advance(1, f"{size} bars")
     return rows
 

@@ -76,14 +76,14 @@ def cut(line: Line, steps: int) -> Line:
     return Line(line.event[:, :steps], line.pitch[:, :steps], line.pitch_classes[:, :steps], size)
 
 
-def as_heard(line: Line) -> Line:
+def canonical_rests(line: Line) -> Line:
     """The same melodies with one way to write each: sound that stops where there is none is no event.
 
     Without this a model would be found out by how it writes silence.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> as_heard(GridEncoding().line(np.array([[0, 14, 0, 0, 1, 0]]))).event.tolist()
+        >>> canonical_rests(GridEncoding().line(np.array([[0, 14, 0, 0, 1, 0]]))).event.tolist()
         [[1, 2, 0, 1, 1, 1]]
     """
     steps = np.arange(line.steps)
@@ -173,7 +173,7 @@ class Comparison:
                 raise UsageError(f"{line.melodies} melodies with {len(names)} labels", "give each melody its piece")
             kept = lengths(line) >= steps
             left_out += int((~kept).sum())
-            lines.append(as_heard(cut(line[kept], steps)))
+            lines.append(canonical_rests(cut(line[kept], steps)))
             labels.append(np.unique(np.asarray(names)[kept], return_inverse=True)[1].astype(np.int64))
         second = labels[1] + int(labels[0].max(initial=-1)) + 1
         sides = np.repeat([False, True], [lines[0].melodies, lines[1].melodies])

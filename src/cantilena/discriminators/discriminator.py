@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cantilena.discriminators.comparison import as_heard
+from cantilena.discriminators.comparison import canonical_rests
 from cantilena.music import OFF, Line
 
 _REACH = (1, 3, 9)
@@ -115,7 +115,7 @@ def heard_so_far(line: Line, tonic: NDArray[np.integer] | int, steps_per_bar: in
         >>> found[0, :, 0].tolist(), found[0, :, 2].tolist(), found[0, :, 6].tolist()
         ([2, 0, 17, 1], [1, 1, 3, 3], [0, 0, 2, 1])
     """
-    line = as_heard(line)
+    line = canonical_rests(line)
     clock = np.arange(line.steps)
     strikes = line.pitch >= 0
     last = np.maximum.accumulate(np.where(strikes, clock, -1), axis=1)

@@ -26,7 +26,7 @@ _EXAMINED = 256
 
 
 @dataclass(frozen=True)
-class PeoplesMelodies:
+class HumanMelodies:
     """People's melodies, with which generated ones are compared.
 
     Args:
@@ -48,7 +48,7 @@ class PeoplesMelodies:
         return len(np.unique(self.piece))
 
 
-class Discriminators:
+class DiscriminatorEnsemble:
     """An ensemble of discriminators that goes on learning while what they must tell changes.
 
     What answers are running means of their weights (B. Polyak and A. Juditsky 1992).
@@ -66,7 +66,7 @@ class Discriminators:
         >>> rng = np.random.default_rng(1)
         >>> up, down = (GridEncoding().line(20 + way * rng.integers(1, 3, (60, 8)).cumsum(axis=1)) for way in (1, -1))
         >>> zeros = np.zeros(60, dtype=np.int64)
-        >>> ears = Discriminators(PeoplesMelodies(up, np.arange(60), zeros), members=2, steps_per_bar=8)
+        >>> ears = DiscriminatorEnsemble(HumanMelodies(up, np.arange(60), zeros), members=2, steps_per_bar=8)
         >>> ears.learn(ears.hear(down, 0), lessons=40, round_=0)
         >>> human, generated = (float(ears.log_odds(ears.hear(line, 0))[:, -1].mean()) for line in (up, down))
         >>> human > 1, generated < -1
@@ -75,7 +75,7 @@ class Discriminators:
 
     def __init__(
         self,
-        people: PeoplesMelodies,
+        people: HumanMelodies,
         *,
         members: int = 3,
         steps_per_bar: int = 16,

@@ -116,7 +116,7 @@ class Vocabulary:
 
 
 @dataclass(frozen=True, slots=True)
-class OwnKeys:
+class MelodyKeys:
     """The keys of many melodies.
 
     Args:
@@ -132,7 +132,7 @@ class OwnKeys:
     shares: NDArray[np.float64]
 
 
-def own_keys(notes: Notes, profile: str = "krumhansl-kessler") -> OwnKeys:
+def find_keys(notes: Notes, profile: str = "krumhansl-kessler") -> MelodyKeys:
     """Find the key of each melody, as `music.find_key` finds that of one (Krumhansl 1990, chapter 4).
 
     Args:
@@ -141,7 +141,7 @@ def own_keys(notes: Notes, profile: str = "krumhansl-kessler") -> OwnKeys:
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> found = own_keys(Notes.of(GridEncoding().line(np.array([[16, 19, 23, 1, 27, 16, 1, 1]]))))  # D F A C# D
+        >>> found = find_keys(Notes.of(GridEncoding().line(np.array([[16, 19, 23, 1, 27, 16, 1, 1]]))))  # D F A C# D
         >>> found.tonic.tolist(), found.minor.tolist()
         ([2], [True])
     """
@@ -161,7 +161,7 @@ def own_keys(notes: Notes, profile: str = "krumhansl-kessler") -> OwnKeys:
     tonic = (best % 12).astype(np.int64)
     total = np.maximum(sounding.sum(axis=1, keepdims=True), 1)
     above = (np.arange(12) + tonic[:, None]) % 12
-    return OwnKeys(tonic, best >= 12, fit, np.take_along_axis(sounding / total, above, axis=1))
+    return MelodyKeys(tonic, best >= 12, fit, np.take_along_axis(sounding / total, above, axis=1))
 
 
 _OCTAVE = 12
@@ -197,7 +197,7 @@ def musical_features(line: Line, steps_per_bar: int = 16) -> dict[str, NDArray[n
         ([0.75, 3.0, 4.0, 0.5, 0.0], [0.33, 0.33, 0.33, 0.0])
     """
     notes, context = Notes.of(line), Context(steps_per_bar=steps_per_bar)
-    keys = own_keys(notes)
+    keys = find_keys(notes)
     found = {
         "size": _sizes(line, notes, context),
         "intervals": _shares(notes, np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE, 25, ~notes.opens),

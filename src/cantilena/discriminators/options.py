@@ -11,14 +11,14 @@ FAMILIES = ("logistic", "boosting", "gru")
 
 
 @dataclass(frozen=True)
-class ListenerOptions:
+class TwoSampleOptions:
     """How carefully the machine listens.
 
     Raises:
         UsageError: a value that makes no sense.
 
     Example:
-        >>> ListenerOptions(families=("logistic",)).seeds
+        >>> TwoSampleOptions(families=("logistic",)).seeds
         5
     """
 

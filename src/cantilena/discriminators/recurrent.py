@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cantilena.discriminators.comparison import Examples
-from cantilena.discriminators.features import chord_sizes, own_keys
+from cantilena.discriminators.features import chord_sizes, find_keys
 from cantilena.models import choose_device, threads_worth_it
 from cantilena.music import OFF
 
@@ -137,7 +137,7 @@ def heard_steps(examples: Examples) -> NDArray[np.int64]:
     mean = np.floor(notes.sums(notes.pitch) / np.maximum(notes.counts(), 1) + 0.5).astype(np.int64)
     steps[*at, 0] = np.where(notes.opens, _FIRST, interval)
     steps[*at, 1] = 1 + np.clip(notes.pitch - mean[notes.melody], -_WIDE, _WIDE) + _WIDE
-    steps[*at, 2] = 1 + (notes.pitch - own_keys(notes).tonic[notes.melody]) % 12
+    steps[*at, 2] = 1 + (notes.pitch - find_keys(notes).tonic[notes.melody]) % 12
     steps[*at, 3] = np.minimum(chord_sizes(line, notes), _CHORDS - 1)
     steps[:, :, 4] = np.arange(size) % examples.steps_per_bar
     return steps

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cantilena.discriminators.answers import Answers
 from cantilena.discriminators.comparison import Comparison, Examples
-from cantilena.discriminators.ensemble import PeoplesMelodies
+from cantilena.discriminators.ensemble import HumanMelodies
 from cantilena.discriminators.features import Vocabulary
 from cantilena.metrics import Interval
 from cantilena.music import Line
@@ -28,7 +28,7 @@ _RESAMPLES = 200
 
 
 @dataclass(frozen=True)
-class StoppingAnswer:
+class StoppingScore:
     """What the stopping listener told.
 
     Args:
@@ -42,7 +42,7 @@ class StoppingAnswer:
 
 
 @dataclass(frozen=True)
-class StoppingListener:
+class StoppingClassifier:
     """Tells fresh melodies from people's that nothing else of the tuning hears.
 
     Args:
@@ -53,15 +53,15 @@ class StoppingListener:
         >>> from cantilena.tokenizers import GridEncoding
         >>> rng = np.random.default_rng(1)
         >>> up, down = (GridEncoding().line(20 + way * rng.integers(1, 3, (60, 8)).cumsum(axis=1)) for way in (1, -1))
-        >>> people = PeoplesMelodies(up, np.arange(60), np.zeros(60, dtype=np.int64))
-        >>> StoppingListener(people, 8).listen(down, rng).auc.low > 0.9
+        >>> people = HumanMelodies(up, np.arange(60), np.zeros(60, dtype=np.int64))
+        >>> StoppingClassifier(people, 8).listen(down, rng).auc.low > 0.9
         True
     """
 
-    people: PeoplesMelodies
+    people: HumanMelodies
     steps_per_bar: int = 16
 
-    def listen(self, generated: Line, rng: np.random.Generator) -> StoppingAnswer:
+    def listen(self, generated: Line, rng: np.random.Generator) -> StoppingScore:
         """Tell generated melodies from people's.
 
         Args:
@@ -73,7 +73,7 @@ class StoppingListener:
         heard = comparison.examples(self.steps_per_bar, rng)[rows]
         sides, piece = comparison.generated[rows], comparison.piece[rows]
         if not len(rows):
-            return StoppingAnswer(Interval(0.5, 0.0, 1.0), 0.0)
+            return StoppingScore(Interval(0.5, 0.0, 1.0), 0.0)
         of_piece = np.unique(piece, return_inverse=True)[1]
         fold = (rng.permutation(of_piece.max() + 1) % _FOLDS)[of_piece]
         columns = _columns(heard)
@@ -84,7 +84,7 @@ class StoppingListener:
                 score[told] = _told(columns[learned], sides[learned], columns[told])
         auc = Answers(score, sides, piece, np.zeros(len(rows), dtype=np.int64)).auc(rng, resamples=_RESAMPLES)
         odds = np.clip(np.log1p(-score) - np.log(score), -_CERTAIN, _CERTAIN)
-        return StoppingAnswer(auc, float(odds[sides].mean()))
+        return StoppingScore(auc, float(odds[sides].mean()))
 
 
 def _columns(heard: Examples) -> NDArray[np.float64]:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
-from cantilena.discriminators.comparison import as_heard
+from cantilena.discriminators.comparison import canonical_rests
 from cantilena.discriminators.features import Vocabulary, musical_features
 from cantilena.errors import UsageError
 from cantilena.music import Line
@@ -70,7 +70,7 @@ class StyleExamples:
     @cached_property
     def features(self) -> NDArray[np.float64]:
         """Their musical features, `(melodies, numbers)`: each melody by its own bars, or without `OF_BARS`."""
-        heard = as_heard(self.line)
+        heard = canonical_rests(self.line)
         if self.steps_per_bar is None:
             return _joined({name: some for name, some in musical_features(heard).items() if name not in OF_BARS})
         bars, which = np.unique(self.steps_per_bar, return_inverse=True)
@@ -105,10 +105,10 @@ _WORDS = {1: 64, 2: 96, 3: 96, 4: 64}
 """By n, how many n-grams are counted."""
 
 
-class StyleScorer(Protocol):
+class FittedStyleClassifier(Protocol):
     """What has learned styles."""
 
-    def chances(self, examples: StyleExamples) -> NDArray[np.float64]:
+    def predict_proba(self, examples: StyleExamples) -> NDArray[np.float64]:
         """How probable each style is, `(melodies, styles)`; each row adds up to 1."""
 
 
@@ -119,12 +119,12 @@ class StyleSetting(Protocol):
     def name(self) -> str:
         """In words."""
 
-    def fit(self, examples: StyleExamples, style: NDArray[np.int64], rng: np.random.Generator) -> StyleScorer:
+    def fit(self, examples: StyleExamples, style: NDArray[np.int64], rng: np.random.Generator) -> FittedStyleClassifier:
         """Learn from melodies and their styles, `(melodies,)` from 0, each of which has a melody at least."""
 
 
 @dataclass(frozen=True)
-class StyleLogistic:
+class StyleLogisticRegression:
     """Logistic regression on musical features, their squares and counts of n-grams, all standardised.
 
         P(style k) = exp(w_k . x + b_k) / sum_j exp(w_j . x + b_j),  minimising loss + |w|^2 / (2 C)
@@ -137,8 +137,8 @@ class StyleLogistic:
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> heard = StyleExamples(GridEncoding().line(np.array([[14, 16, 18, 19]] * 8 + [[14, 14, 14, 14]] * 8)))
-        >>> scorer = StyleLogistic().fit(heard, np.repeat([0, 1], 8), np.random.default_rng(1))
-        >>> scorer.chances(heard).argmax(axis=1).tolist() == [0] * 8 + [1] * 8
+        >>> scorer = StyleLogisticRegression().fit(heard, np.repeat([0, 1], 8), np.random.default_rng(1))
+        >>> scorer.predict_proba(heard).argmax(axis=1).tolist() == [0] * 8 + [1] * 8
         True
     """
 
@@ -149,7 +149,7 @@ class StyleLogistic:
         """In words."""
         return f"logistic regression, C = {self.C:g}"
 
-    def fit(self, examples: StyleExamples, style: NDArray[np.int64], rng: np.random.Generator) -> StyleScorer:
+    def fit(self, examples: StyleExamples, style: NDArray[np.int64], rng: np.random.Generator) -> FittedStyleClassifier:
         """Learn from examples; nothing is drawn."""
         vocabulary = Vocabulary.of(examples.notes, _WORDS)
         numbers = _numbers(examples, vocabulary)
@@ -167,21 +167,21 @@ class _LogisticScorer:
     scale: NDArray[np.float64]
     regression: LogisticRegression
 
-    def chances(self, examples: StyleExamples) -> NDArray[np.float64]:
+    def predict_proba(self, examples: StyleExamples) -> NDArray[np.float64]:
         if not len(examples):
             return np.zeros((0, len(self.regression.classes_)))
         numbers = _standard(_numbers(examples, self.vocabulary), self.middle, self.scale)
-        chances: NDArray[np.float64] = self.regression.predict_proba(numbers)
-        return chances
+        predict_proba: NDArray[np.float64] = self.regression.predict_proba(numbers)
+        return predict_proba
 
 
-SETTINGS: tuple[StyleSetting, ...] = (StyleLogistic(0.001), StyleLogistic(0.01), StyleLogistic(0.1))
+SETTINGS: tuple[StyleSetting, ...] = (StyleLogisticRegression(0.001), StyleLogisticRegression(0.01), StyleLogisticRegression(0.1))
 """What is tried, the plainest first. Boosted trees took ten times as long, and on pieces of the built-in corpus
 that were held back they were no clear gain: .748 against .744."""
 
 
 @dataclass(frozen=True)
-class StyleListener:
+class StyleClassifier:
     """A listener that has learned styles.
 
     Args:
@@ -193,8 +193,8 @@ class StyleListener:
     """
 
     setting: str
-    scorer: StyleScorer
-    held_back: NDArray[np.float64]
+    scorer: FittedStyleClassifier
+    out_of_fold: NDArray[np.float64]
     tried: dict[str, float]
 
     @classmethod
@@ -207,7 +207,7 @@ class StyleListener:
         settings: Sequence[StyleSetting] = SETTINGS,
         *,
         quiet: bool = False,
-    ) -> StyleListener:
+    ) -> StyleClassifier:
         """Choose among settings by the parts of the melodies that each has not heard, then learn from all.
 
         Args:
@@ -225,8 +225,8 @@ class StyleListener:
             >>> from cantilena.tokenizers import GridEncoding
             >>> tokens = np.array([[14, 16, 18, 19]] * 30 + [[14, 14, 14, 14]] * 30)
             >>> heard, style = StyleExamples(GridEncoding().line(tokens)), np.repeat([0, 1], 30)
-            >>> known = StyleListener.learn(heard, style, np.arange(60), np.random.default_rng(1), quiet=True)
-            >>> known.setting, (known.held_back.argmax(axis=1) == style).mean()
+            >>> known = StyleClassifier.learn(heard, style, np.arange(60), np.random.default_rng(1), quiet=True)
+            >>> known.setting, (known.out_of_fold.argmax(axis=1) == style).mean()
             ('logistic regression, C = 0.001', np.float64(1.0))
         """
         styles = int(style.max(initial=-1)) + 1
@@ -243,7 +243,7 @@ class StyleListener:
                 for part in range(FOLDS):
                     learned = np.flatnonzero(fold != part)
                     scorer = setting.fit(examples[learned], style[learned], rng)
-                    answers[fold == part] = scorer.chances(examples[np.flatnonzero(fold == part)])
+                    answers[fold == part] = scorer.predict_proba(examples[np.flatnonzero(fold == part)])
                     bar.advance(1, setting.name)
                 answered[setting.name] = answers
             tried = {name: _balanced(answers, style) for name, answers in answered.items()}
@@ -276,8 +276,8 @@ def parts_by_piece(
     return part[piece]
 
 
-def _balanced(chances: NDArray[np.float64], style: NDArray[np.int64]) -> float:
-    right = chances.argmax(axis=1) == style
+def _balanced(predict_proba: NDArray[np.float64], style: NDArray[np.int64]) -> float:
+    right = predict_proba.argmax(axis=1) == style
     return float(np.mean([right[style == one].mean() for one in np.unique(style)]))
 
 

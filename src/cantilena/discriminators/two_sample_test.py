@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from cantilena.discriminators.answers import Answers
 from cantilena.discriminators.classifiers import family
 from cantilena.discriminators.comparison import Comparison
-from cantilena.discriminators.options import ListenerOptions
+from cantilena.discriminators.options import TwoSampleOptions
 from cantilena.metrics import Interval
 from cantilena.music import Line
 from cantilena.runtime import Progress, generator, progress
@@ -64,7 +64,7 @@ class Separability:
 
 
 @dataclass(frozen=True)
-class Listened:
+class TwoSampleResult:
     """How well a machine tells human melodies from generated ones: separability, not a Turing score.
 
     Args:
@@ -103,7 +103,7 @@ class Listened:
         """JSON values alone: None where there is no number, the reason under `refused`.
 
         Example:
-            >>> nothing = Listened(None, "there is no melody", {}, {}, {"human": 0}, {"human": 0}, 0, 5)
+            >>> nothing = TwoSampleResult(None, "there is no melody", {}, {}, {"human": 0}, {"human": 0}, 0, 5)
             >>> nothing.to_json()["accuracy"], nothing.to_json()["refused"]
             ({'value': None, 'low': None, 'high': None, 'reason': 'there is no melody'}, 'there is no melody')
         """
@@ -146,15 +146,15 @@ _LEAST_STEPS = 4
 _CHANCE, _LEVEL = 0.5, 0.05
 
 
-def listen(
+def classifier_two_sample_test(
     human: Line,
     pieces: NDArray[np.generic],
     generated: Line,
-    options: ListenerOptions | None = None,
+    options: TwoSampleOptions | None = None,
     *,
     generated_pieces: NDArray[np.generic] | None = None,
     quiet: bool = False,
-) -> Listened:
+) -> TwoSampleResult:
     """Measure how well human melodies can be told from generated ones.
 
     Args:
@@ -176,10 +176,10 @@ def listen(
         >>> from cantilena.tokenizers import GridEncoding
         >>> steps = np.random.default_rng(1).integers(0, 3, (60, 8)).cumsum(axis=1)
         >>> up, down = GridEncoding().line(20 + steps), GridEncoding().line(20 - steps)
-        >>> listen(up, np.arange(60), down, ListenerOptions(families=("logistic",)), quiet=True).best.accuracy.low > 0.8
+        >>> classifier_two_sample_test(up, np.arange(60), down, TwoSampleOptions(families=("logistic",)), quiet=True).best.accuracy.low > 0.8
         True
     """
-    asked = options or ListenerOptions()
+    asked = options or TwoSampleOptions()
     comparison = Comparison.of(human, pieces, generated, generated_pieces)
     reason = _too_few(comparison, asked)
     if reason:
@@ -194,7 +194,7 @@ def listen(
     return _result(comparison, asked, found, controls, strongest, _failed(found[strongest], controls, ahead.low))
 
 
-def _tell_apart(comparison: Comparison, asked: ListenerOptions, bar: Progress) -> tuple[dict[str, Answers], str]:
+def _tell_apart(comparison: Comparison, asked: TwoSampleOptions, bar: Progress) -> tuple[dict[str, Answers], str]:
     """What each family and the trivial control answered, and which family is the strongest on what was kept aside."""
     aside = comparison.aside(_rng(asked, "aside"))
     choosing = comparison.balanced(np.flatnonzero(aside), _rng(asked, "aside", "balance"))
@@ -215,7 +215,7 @@ def _tell_apart(comparison: Comparison, asked: ListenerOptions, bar: Progress) -
     return {name: Answers.joined(told) for name, told in judged.items()}, max(areas, key=lambda name: areas[name])
 
 
-def _real_against_real(comparison: Comparison, strongest: str, asked: ListenerOptions, bar: Progress) -> Answers:
+def _real_against_real(comparison: Comparison, strongest: str, asked: TwoSampleOptions, bar: Progress) -> Answers:
     """What the strongest answers where half of people's pieces, other ones with each seed, are taken for generated."""
     told = []
     for seed in range(asked.seeds):
@@ -233,7 +233,7 @@ def _answers(comparison: Comparison, rows: NDArray[np.int64], score: NDArray[np.
     return Answers(score, comparison.generated[rows], comparison.piece[rows], np.full(len(rows), seed))
 
 
-def _separability(name: str, told: Answers, asked: ListenerOptions, strongest: str) -> Separability:
+def _separability(name: str, told: Answers, asked: TwoSampleOptions, strongest: str) -> Separability:
     return Separability(
         told.accuracy(_rng(asked, name, "accuracy"), resamples=asked.resamples),
         told.auc(_rng(asked, name, "auc"), resamples=asked.resamples),
@@ -242,7 +242,7 @@ def _separability(name: str, told: Answers, asked: ListenerOptions, strongest: s
     )
 
 
-def _too_few(comparison: Comparison, asked: ListenerOptions) -> str:
+def _too_few(comparison: Comparison, asked: TwoSampleOptions) -> str:
     """Why there is too little to listen to, or nothing."""
     for side, whose in ((False, "human"), (True, "generated")):
         melodies, pieces = comparison.melodies(generated=side), comparison.pieces(generated=side)
@@ -274,14 +274,14 @@ def _failed(strongest: Separability, controls: dict[str, Separability], ahead: f
 
 def _result(
     comparison: Comparison,
-    asked: ListenerOptions,
+    asked: TwoSampleOptions,
     families: dict[str, Separability],
     controls: dict[str, Separability],
     strongest: str | None,
     refused: str,
-) -> Listened:
+) -> TwoSampleResult:
     sides = {"human": False, "generated": True}
-    return Listened(
+    return TwoSampleResult(
         headline=None if refused else strongest,
         refused=refused,
         families={} if refused else families,
@@ -294,5 +294,5 @@ def _result(
     )
 
 
-def _rng(asked: ListenerOptions, *purpose: str | int) -> np.random.Generator:
+def _rng(asked: TwoSampleOptions, *purpose: str | int) -> np.random.Generator:
     return generator(asked.seed, "listener", *purpose)

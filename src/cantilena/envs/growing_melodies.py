@@ -25,13 +25,13 @@ LEAST_LOG_P = -30.0
 
 
 @dataclass(frozen=True, slots=True)
-class Earned:
+class StepRewards:
     """What the newest token of each melody earned.
 
     Args:
         log_p: `(melodies,)` float64, nats: log p of the token under the prior.
         terms: `(melodies,)` float64 by rule: what each rule says, whole, weights counted, neither clipped nor divided.
-        reward: `(melodies,)` float64: log p + r_MT / c, the rules clipped as `MusicReward.learned` clips them.
+        reward: `(melodies,)` float64: log p + r_MT / c, the rules clipped as `MusicReward.scaled` clips them.
     """
 
     log_p: NDArray[np.float64]
@@ -39,7 +39,7 @@ class Earned:
     reward: NDArray[np.float64]
 
 
-class GrowingMelodies:
+class MelodyEpisodes:
     """Many melodies of one length that grow at the same pace.
 
     Args:
@@ -57,11 +57,11 @@ class GrowingMelodies:
         >>> from cantilena.rules import RULE_SETS, Context
         >>> bundle = Bundle.load(find_bundle("tunes"))
         >>> reward = MusicReward(bundle.encoding, RULE_SETS["paper"], Context(), c=0.5, clip=10.0)
-        >>> growing = GrowingMelodies(bundle, reward, melodies=2, steps=4, memory=3)
-        >>> earned = growing.append(np.array([14, 15]))  # C4 and C#4
+        >>> episodes = MelodyEpisodes(bundle, reward, melodies=2, steps=4, memory=3)
+        >>> earned = episodes.append(np.array([14, 15]))  # C4 and C#4
         >>> earned.terms["tonic"].tolist(), earned.terms["key"].tolist()
         ([3.0, 0.0], [0.0, -1.0])
-        >>> growing.observation()["tokens"].tolist()  # 38: nothing yet
+        >>> episodes.observation()["tokens"].tolist()  # 38: nothing yet
         [[38, 38, 14], [38, 38, 15]]
     """
 
@@ -136,7 +136,7 @@ class GrowingMelodies:
         """`(melodies, steps so far)`: a copy of what has sounded."""
         return self._heard[:, self.memory : self.memory + self.clock].copy()
 
-    def append(self, tokens: NDArray[np.int64]) -> Earned:
+    def append(self, tokens: NDArray[np.int64]) -> StepRewards:
         """Let every melody grow by a token.
 
         Args:
@@ -158,7 +158,7 @@ class GrowingMelodies:
         self.clock += 1
         self._log_p, self._state = self._prior.step(tokens, self._state)
         self._log_p = numpy_of(self._log_p)
-        return Earned(log_p, terms, log_p + self.reward.learned(terms))
+        return StepRewards(log_p, terms, log_p + self.reward.scaled(terms))
 
     def observation(self) -> dict[str, NDArray[np.generic]]:
         """What an agent is shown before the next token, in new arrays, one row a melody; `MelodyEnv` explains it."""

@@ -10,7 +10,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from cantilena.envs.growing_melodies import LEAST_LOG_P, GrowingMelodies
+from cantilena.envs.growing_melodies import LEAST_LOG_P, MelodyEpisodes
 from cantilena.envs.rendering import METADATA, Picture, checked_mode, render
 from cantilena.models import Bundle
 from cantilena.music import Melody
@@ -109,29 +109,29 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
         meter: str = "4/4",
         render_mode: str | None = None,
     ) -> None:
-        self.growing = GrowingMelodies.of(
+        self.episodes = MelodyEpisodes.of(
             bundle, rules, melodies=1, steps=steps, memory=memory, c=c, clip=clip, key=key, meter=meter
         )
-        self.action_space = spaces.Discrete(self.growing.vocabulary_size)
-        self.observation_space = observation_space(self.growing)
+        self.action_space = spaces.Discrete(self.episodes.vocabulary_size)
+        self.observation_space = observation_space(self.episodes)
         self.render_mode = checked_mode(render_mode)
 
     @property
     def encoding(self) -> Encoding:
         """What the tokens mean."""
-        return self.growing.encoding
+        return self.episodes.encoding
 
     @property
     def melody(self) -> Melody:
         """What has been composed so far; `cantilena.write` saves it as MIDI, score or sound."""
-        return self.growing.decoded()[0]
+        return self.episodes.decoded()[0]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin an empty melody; gives the first observation and an empty `info`. There are no options."""
         super().reset(seed=seed)
-        self.growing.start()
+        self.episodes.start()
         return self._observation(), {}
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
@@ -140,31 +140,31 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
         Raises:
             UsageError: there is no such token, or the melody is finished.
         """
-        earned = self.growing.append(np.atleast_1d(action))
+        earned = self.episodes.append(np.atleast_1d(action))
         info: dict[str, Any] = {
             "log_p": float(earned.log_p[0]),
             "terms": {name: float(term[0]) for name, term in earned.terms.items()},
         }
-        if self.growing.finished:
-            info["melody"] = self.growing.tokens[0]
-        return self._observation(), float(earned.reward[0]), self.growing.finished, False, info
+        if self.episodes.finished:
+            info["melody"] = self.episodes.tokens[0]
+        return self._observation(), float(earned.reward[0]), self.episodes.finished, False, info
 
     def render(self) -> str | Picture | None:
         """The melody so far, as `render_mode` asks; None where it asks nothing."""
-        return render(self.growing, self.render_mode)[0] if self.render_mode else None
+        return render(self.episodes, self.render_mode)[0] if self.render_mode else None
 
     def _observation(self) -> Observation:
-        return {name: values[0] for name, values in self.growing.observation().items()}
+        return {name: values[0] for name, values in self.episodes.observation().items()}
 
 
-def observation_space(growing: GrowingMelodies) -> spaces.Space[Observation]:
-    """What `growing.observation` can be, for one melody."""
-    vocabulary = growing.vocabulary_size
+def observation_space(episodes: MelodyEpisodes) -> spaces.Space[Observation]:
+    """What `episodes.observation` can be, for one melody."""
+    vocabulary = episodes.vocabulary_size
     shown: dict[str, spaces.Space[Any]] = {
-        "tokens": spaces.MultiDiscrete(np.full(growing.memory, vocabulary + 1)),
-        "left": spaces.Discrete(growing.steps + 1),
+        "tokens": spaces.MultiDiscrete(np.full(episodes.memory, vocabulary + 1)),
+        "left": spaces.Discrete(episodes.steps + 1),
         "log_p": spaces.Box(LEAST_LOG_P, 0.0, (vocabulary,), np.float32),
     }
-    if growing.steps_per_bar is not None:
-        shown["place"] = spaces.Discrete(growing.steps_per_bar)
+    if episodes.steps_per_bar is not None:
+        shown["place"] = spaces.Discrete(episodes.steps_per_bar)
     return cast("spaces.Space[Observation]", spaces.Dict(shown))

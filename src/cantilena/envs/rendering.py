@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.envs.growing_melodies import GrowingMelodies
+from cantilena.envs.growing_melodies import MelodyEpisodes
 from cantilena.errors import UsageError
 from cantilena.io import score_svg
 
@@ -18,7 +18,7 @@ _PIXELS = 8  # each step and each semitone is a square of so many
 _PAPER, _BARLINE, _INK = 250, 215, 40
 
 
-def render(growing: GrowingMelodies, mode: str) -> tuple[str | Picture, ...]:
+def render(episodes: MelodyEpisodes, mode: str) -> tuple[str | Picture, ...]:
     """Each melody so far.
 
     Args:
@@ -29,7 +29,7 @@ def render(growing: GrowingMelodies, mode: str) -> tuple[str | Picture, ...]:
     Raises:
         UsageError: a melody too long to engrave.
     """
-    return _MODES[mode](growing)
+    return _MODES[mode](episodes)
 
 
 def checked_mode(mode: str | None) -> str | None:
@@ -43,26 +43,26 @@ def checked_mode(mode: str | None) -> str | None:
     return mode
 
 
-def _names(growing: GrowingMelodies) -> tuple[str, ...]:
-    names, bar = growing.encoding.vocabulary, growing.steps_per_bar or 16
-    bars = range(0, growing.clock, bar)
+def _names(episodes: MelodyEpisodes) -> tuple[str, ...]:
+    names, bar = episodes.encoding.vocabulary, episodes.steps_per_bar or 16
+    bars = range(0, episodes.clock, bar)
     return tuple(
         "\n".join(" ".join(names[token] for token in row[first : first + bar]) for first in bars)
-        for row in growing.tokens
+        for row in episodes.tokens
     )
 
 
-def _scores(growing: GrowingMelodies) -> tuple[str, ...]:
-    return tuple(score_svg(melody, heading=False) for melody in growing.decoded())
+def _scores(episodes: MelodyEpisodes) -> tuple[str, ...]:
+    return tuple(score_svg(melody, heading=False) for melody in episodes.decoded())
 
 
-def _piano_rolls(growing: GrowingMelodies) -> tuple[Picture, ...]:
-    low, high = growing.compass
-    rolls = np.full((growing.melodies, high - low + 1, growing.steps), _PAPER, dtype=np.uint8)
-    rolls[:, :, :: growing.steps_per_bar or growing.steps] = _BARLINE
-    for roll, melody in zip(rolls, growing.decoded(), strict=True):
+def _piano_rolls(episodes: MelodyEpisodes) -> tuple[Picture, ...]:
+    low, high = episodes.compass
+    rolls = np.full((episodes.melodies, high - low + 1, episodes.steps), _PAPER, dtype=np.uint8)
+    rolls[:, :, :: episodes.steps_per_bar or episodes.steps] = _BARLINE
+    for roll, melody in zip(rolls, episodes.decoded(), strict=True):
         for note in melody.sounding:
-            first, last = note.onset // growing.encoding.step_ticks, note.end // growing.encoding.step_ticks
+            first, last = note.onset // episodes.encoding.step_ticks, note.end // episodes.encoding.step_ticks
             for pitch in note.pitches:
                 if low <= pitch <= high:
                     roll[high - pitch, first:last] = _INK
@@ -70,7 +70,7 @@ def _piano_rolls(growing: GrowingMelodies) -> tuple[Picture, ...]:
     return tuple(np.stack([large] * 3, axis=-1))
 
 
-_MODES: dict[str, Callable[[GrowingMelodies], tuple[Any, ...]]] = {
+_MODES: dict[str, Callable[[MelodyEpisodes], tuple[Any, ...]]] = {
     "ansi": _names,
     "rgb_array": _piano_rolls,
     "svg": _scores,

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from cantilena.envs.growing_melodies import GrowingMelodies
+from cantilena.envs.growing_melodies import MelodyEpisodes
 from cantilena.envs.melody_env import Observation, observation_space
 from cantilena.envs.rendering import METADATA, Picture, checked_mode, render
 from cantilena.models import Bundle
@@ -81,12 +81,12 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         meter: str = "4/4",
         render_mode: str | None = None,
     ) -> None:
-        self.growing = GrowingMelodies.of(
+        self.episodes = MelodyEpisodes.of(
             bundle, rules, melodies=num_envs, steps=steps, memory=memory, c=c, clip=clip, key=key, meter=meter
         )
         self.num_envs = num_envs
-        self.single_action_space = spaces.Discrete(self.growing.vocabulary_size)
-        self.single_observation_space = observation_space(self.growing)
+        self.single_action_space = spaces.Discrete(self.episodes.vocabulary_size)
+        self.single_observation_space = observation_space(self.episodes)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.render_mode = checked_mode(render_mode)
@@ -95,21 +95,21 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     @property
     def encoding(self) -> Encoding:
         """What the tokens mean."""
-        return self.growing.encoding
+        return self.episodes.encoding
 
     @property
     def melodies(self) -> list[Melody]:
         """What has been composed so far."""
-        return self.growing.decoded()
+        return self.episodes.decoded()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin empty melodies; gives the first observations and an empty `info`. There are no options."""
         super().reset(seed=seed)
-        self.growing.start()
+        self.episodes.start()
         self._begin_anew = False
-        return self.growing.observation(), {}
+        return self.episodes.observation(), {}
 
     def step(self, actions: NDArray[np.int64]) -> tuple[Observation, Floats, Flags, Flags, dict[str, Any]]:
         """Append a token to each melody, or begin new ones where they are finished.
@@ -117,21 +117,21 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         Raises:
             UsageError: there is no such token.
         """
-        growing, never = self.growing, np.zeros(self.num_envs, dtype=np.bool_)
+        episodes, never = self.episodes, np.zeros(self.num_envs, dtype=np.bool_)
         if self._begin_anew:
             observation, info = self.reset()
             return observation, np.zeros(self.num_envs), never, never.copy(), info
-        earned = growing.append(np.asarray(actions))
-        self._begin_anew = growing.finished
+        earned = episodes.append(np.asarray(actions))
+        self._begin_anew = episodes.finished
         info = {"log_p": earned.log_p, "terms": self._marked(earned.terms)}
-        if growing.finished:
-            info["melody"] = growing.tokens
-        finished = np.full(self.num_envs, growing.finished)
-        return growing.observation(), earned.reward, finished, never, self._marked(info)
+        if episodes.finished:
+            info["melody"] = episodes.tokens
+        finished = np.full(self.num_envs, episodes.finished)
+        return episodes.observation(), earned.reward, finished, never, self._marked(info)
 
     def render(self) -> tuple[str | Picture, ...] | None:
         """Each melody so far, as `render_mode` asks; None where it asks nothing."""
-        return render(self.growing, self.render_mode) if self.render_mode else None
+        return render(self.episodes, self.render_mode) if self.render_mode else None
 
     def _marked(self, info: dict[str, Any]) -> dict[str, Any]:
         """Beside each entry, which melodies it speaks of: all."""

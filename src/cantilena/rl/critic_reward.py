@@ -30,7 +30,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cantilena.discriminators import Discriminators, PeoplesMelodies
+from cantilena.discriminators import DiscriminatorEnsemble, HumanMelodies
 from cantilena.errors import UsageError
 from cantilena.models import numpy_of
 from cantilena.rl.options import TuningOptions
@@ -57,15 +57,15 @@ class CriticReward:
     """
 
     def __init__(
-        self, people: PeoplesMelodies, reward: MusicReward, options: TuningOptions, device: torch.device | str = "cpu"
+        self, human: HumanMelodies, reward: MusicReward, options: TuningOptions, device: torch.device | str = "cpu"
     ) -> None:
         self.options, self.encoding, self.seed = options.critic, reward.encoding, options.seed
         self.tonic = reward.context.key.tonic
         self.points = reward.c * self.options.critic_weight
         self.accuracy = 0.5
         self.updates = 0
-        self.discriminators = Discriminators(
-            people,
+        self.discriminators = DiscriminatorEnsemble(
+            human,
             members=self.options.critic_members,
             steps_per_bar=reward.context.steps_per_bar,
             seed=options.seed,
@@ -142,7 +142,7 @@ class CriticReward:
 
 
 @dataclass(frozen=True)
-class CriticPeople:
+class CriticData:
     """People's melodies by role.
 
     Args:
@@ -153,8 +153,8 @@ class CriticPeople:
         UsageError: a piece that is in both.
     """
 
-    rewarding: PeoplesMelodies
-    stopping: PeoplesMelodies
+    rewarding: HumanMelodies
+    stopping: HumanMelodies
 
     def __post_init__(self) -> None:
         both = np.intersect1d(self.rewarding.piece, self.stopping.piece)

@@ -64,7 +64,7 @@ class TuningHistory:
         ]
         write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
-    def as_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, object]:
         """All of it as JSON values."""
         return asdict(self)
 

@@ -71,7 +71,7 @@ class Learner(ABC):
         """The optimizer's step size: it falls to a tenth in a half cosine."""
         return self.options.step_size * (0.55 + 0.45 * math.cos(math.pi * progress))
 
-    def composer(self) -> SequenceModel:
+    def policy_model(self) -> SequenceModel:
         """The policy as a sequence model: what composes once the tuning is done."""
         return cast("SequenceModel", self.model)
 
@@ -86,7 +86,7 @@ class Learner(ABC):
         """`(melodies, steps)` tokens drawn from the policy."""
         melodies = self.options.melodies
         bars = self.bars_for(melodies)
-        return sample_melodies(self.composer(), melodies, self.options.steps, self.generator, bars=bars)
+        return sample_melodies(self.policy_model(), melodies, self.options.steps, self.generator, bars=bars)
 
     def judge(self, tokens: Tensor) -> dict[str, NDArray[np.float64]]:
         """What each rule says of fresh melodies (`MusicReward.terms`), and the critic, which then learns from them."""
@@ -96,8 +96,8 @@ class Learner(ABC):
     def music(self, terms: Mapping[str, NDArray[np.float64]], like: Tensor) -> Tensor:
         """`(melodies, steps)`: r_MT / c, with what the critic gives, on the device of `like`."""
         if self.critic is None:
-            return torch.from_numpy(self.reward.learned(terms)).to(like.device)
-        rules = self.reward.learned({name: term for name, term in terms.items() if name != CRITIC})
+            return torch.from_numpy(self.reward.scaled(terms)).to(like.device)
+        rules = self.reward.scaled({name: term for name, term in terms.items() if name != CRITIC})
         return torch.from_numpy((rules + terms[CRITIC] / self.reward.c).astype(np.float32)).to(like.device)
 
     def log_probs(self, model: SequenceModel, tokens: Tensor) -> Tensor:

@@ -21,15 +21,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from cantilena.discriminators import StoppingListener
+from cantilena.discriminators import StoppingClassifier
 from cantilena.errors import RunError
 from cantilena.models import numpy_of
-from cantilena.rl.critic_reward import CriticPeople
+from cantilena.rl.critic_reward import CriticData
 from cantilena.rl.history import TuningHistory
 from cantilena.rl.learner import Learner
 from cantilena.rl.options import TuningOptions
 from cantilena.rl.rollout import divergence, entropy, sample_melodies
-from cantilena.rl.watch import Look, Watch
+from cantilena.rl.watch import DiversityCheck, DiversityMonitor
 from cantilena.rules import lengths
 from cantilena.runtime import derived_seed, generator, progress, say, whole_file
 from cantilena.training.checkpointing import load_optimizer, optimizer_tensors, sweep, under
@@ -42,7 +42,7 @@ _AT_ONCE = 256
 
 
 @dataclass
-class Course:
+class TuningState:
     """How far a tuning has come.
 
     Args:
@@ -57,7 +57,7 @@ class Course:
 
     history: TuningHistory = field(default_factory=TuningHistory)
     updates: int = 0
-    looks: list[Look] = field(default_factory=list)
+    checks: list[DiversityCheck] = field(default_factory=list)
     best: dict[str, Tensor] | None = None
     best_reward: float = float("-inf")
     best_update: int = 0
@@ -65,10 +65,10 @@ class Course:
 
 
 def follow(
-    course: Course,
+    course: TuningState,
     learner: Learner,
     options: TuningOptions,
-    watch: Watch | None,
+    watch: DiversityMonitor | None,
     *,
     keep: Callable[[], None] = lambda: None,
 ) -> float:
@@ -134,30 +134,30 @@ def next_c(c: float, kl: float, options: TuningOptions) -> float:
     return min(max(c * (1.0 + 0.1 * error), options.c_for()), _LARGEST_C)
 
 
-def watch_for(
+def make_monitor(
     learner: Learner,
     options: TuningOptions,
-    people: NDArray[np.int64] | None,
-    critic_people: CriticPeople | None = None,
-) -> Watch:
+    human: NDArray[np.int64] | None,
+    critic_data: CriticData | None = None,
+) -> DiversityMonitor:
     """What a tuning is held beside: people's melodies where they are known, and the model as it is before tuning.
 
     Args:
         learner: before its first update.
         options: how to tune.
         people: `(excerpts, steps)` tokens of people's melodies, or None.
-        critic_people: whom the listener that stops a run hears, in place of `people`; not read without a critic.
+        critic_people: whom the listener that stops a run hears, in place of `human`; not read without a critic.
     """
     tokens, _, uncertain = _fresh(learner, options, update=0, prior_alone=True)
     line_of = learner.reward.encoding.line
-    held = people[:, : options.steps] if people is not None and people.shape[1] >= options.steps else None
+    held = human[:, : options.steps] if human is not None and human.shape[1] >= options.steps else None
     beside, untuned = line_of(held) if held is not None else None, line_of(tokens)
-    if learner.critic is None or critic_people is None:
-        return Watch(beside, untuned, uncertain)
+    if learner.critic is None or critic_data is None:
+        return DiversityMonitor(beside, untuned, uncertain)
     # Everything that stops the run, diversity too, is held beside pieces that judge nothing afterwards.
-    listener = StoppingListener(critic_people.stopping, learner.reward.context.steps_per_bar)
+    listener = StoppingClassifier(critic_data.stopping, learner.reward.context.steps_per_bar)
     before = listener.listen(untuned, generator(options.seed, "listen", 0))
-    return Watch(critic_people.stopping.line, untuned, uncertain, listener, before)
+    return DiversityMonitor(critic_data.stopping.line, untuned, uncertain, listener, before)
 
 
 def _is_time(updates: int, options: TuningOptions) -> bool:
@@ -165,7 +165,7 @@ def _is_time(updates: int, options: TuningOptions) -> bool:
     return look > 0 and (updates % look == 0 or updates == options.updates)
 
 
-def _look(course: Course, learner: Learner, options: TuningOptions, watch: Watch) -> None:
+def _look(course: TuningState, learner: Learner, options: TuningOptions, watch: DiversityMonitor) -> None:
     """Draw fresh melodies, hold them beside the others, keep the weights if they are the best so far."""
     tokens, distance, uncertain = _fresh(learner, options, update=course.updates)
     line = learner.reward.encoding.line(tokens)
@@ -181,30 +181,30 @@ def _look(course: Course, learner: Learner, options: TuningOptions, watch: Watch
         kl=distance,
         entropy=uncertain,
         critic=earned,
-        earlier=course.looks,
+        earlier=course.checks,
     )
-    known = {alarm.partition(" ")[0] for earlier in course.looks for alarm in earlier.alarms}
+    known = {alarm.partition(" ")[0] for earlier in course.checks for alarm in earlier.alarms}
     for alarm in look.alarms:
         if alarm.partition(" ")[0] not in known:
             say(f"Update {look.update}: {alarm}")
-    course.looks.append(look)
-    worth = reward if critic is None or look.told is None else reward + critic.points * look.told["log_odds"]
-    if look.inside and worth > course.best_reward:
+    course.checks.append(look)
+    worth = reward if critic is None or look.classifier_score is None else reward + critic.points * look.classifier_score["log_odds"]
+    if look.passed and worth > course.best_reward:
         course.best_reward, course.best_update = worth, look.update
         course.best = copy.deepcopy({name: tensor.detach() for name, tensor in learner.model.state_dict().items()})
-    if options.watch.stop and len(course.looks) > 1 and not any(look.inside for look in course.looks[-2:]):
+    if options.watch.stop and len(course.checks) > 1 and not any(look.passed for look in course.checks[-2:]):
         course.stopped = course.updates < options.updates
 
 
-def _settle(course: Course, learner: Learner) -> None:
+def _settle(course: TuningState, learner: Learner) -> None:
     """Give the model the best weights inside the gate, and say what was done."""
     if course.best is None:
-        if course.looks:
+        if course.checks:
             say("No look found the melodies inside the gate: the last weights are kept; raise --c or lower the weights")
         return
     if course.best_update != course.updates:
         learner.model.load_state_dict(course.best)
-    if course.stopped or not course.looks[-1].inside:
+    if course.stopped or not course.checks[-1].passed:
         ended = "Tuning ended at" if course.stopped else "Melodies were outside the gate after"
         say(f"{ended} update {course.updates}; the weights of update {course.best_update}, inside the gate, are kept")
 
@@ -217,7 +217,7 @@ def _fresh(
     count = options.watch.watched
     device = learner.generator.device
     own = torch.Generator(device).manual_seed(derived_seed(options.seed, "look", update))
-    model = learner.prior if prior_alone else learner.composer()
+    model = learner.prior if prior_alone else learner.policy_model()
     kl = uncertainty = 0.0
     drawn = []
     for first in range(0, count, _AT_ONCE):
@@ -240,7 +240,7 @@ class TuningCheckpoint:
     def __init__(self, folder: Path) -> None:
         self.path = folder / "checkpoint.safetensors"
 
-    def save(self, learner: Learner, course: Course) -> None:
+    def save(self, learner: Learner, course: TuningState) -> None:
         """Write everything that the next update depends on."""
         parts: dict[str, Mapping[str, Tensor]] = {
             "network.": learner.model.state_dict(),
@@ -258,7 +258,7 @@ class TuningCheckpoint:
             # Not save_file: on a full disk it raises an error of its own, which is no OSError.
             draft.write_bytes(save(copies, metadata={"cantilena": json.dumps(_record(course))}))
 
-    def restore(self, learner: Learner) -> Course:
+    def restore(self, learner: Learner) -> TuningState:
         """Take everything back; gives the course so far, a new one where there is no checkpoint.
 
         Raises:
@@ -266,7 +266,7 @@ class TuningCheckpoint:
         """
         sweep(self.path)
         if not self.path.exists():
-            return Course()
+            return TuningState()
         try:
             with safe_open(self.path, framework="pt") as file:
                 record = json.loads((file.metadata() or {})["cantilena"])
@@ -277,10 +277,10 @@ class TuningCheckpoint:
             if learner.critic is not None:
                 learner.critic.restore(under("critic.", tensors))
             learner.generator.set_state(tensors["generator"])
-            return Course(
+            return TuningState(
                 history=TuningHistory(**record["history"]),
                 updates=int(record["updates"]),
-                looks=[Look.from_json(look) for look in record["looks"]],
+                checks=[DiversityCheck.from_json(look) for look in record["looks"]],
                 best=under("best.", tensors) or None,
                 best_reward=float(record["best_reward"]),
                 best_update=int(record["best_update"]),
@@ -290,11 +290,11 @@ class TuningCheckpoint:
             raise RunError(f"{self.path} is damaged or of another run", "start anew with --force") from error
 
 
-def _record(course: Course) -> dict[str, Any]:
+def _record(course: TuningState) -> dict[str, Any]:
     return {
         "updates": course.updates,
-        "history": course.history.as_json(),
-        "looks": [look.as_json() for look in course.looks],
+        "history": course.history.to_json(),
+        "looks": [look.to_json() for look in course.checks],
         "best_reward": course.best_reward if course.best is not None else "-inf",
         "best_update": course.best_update,
         "stopped": course.stopped,

@@ -46,6 +46,6 @@ class MusicReward:
         """The rules together: `(melodies, steps)`, each clipped, then summed, not yet divided by c."""
         return np.asarray(sum(np.clip(term, -self.clip, self.clip) for term in terms.values()), dtype=np.float32)
 
-    def learned(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+    def scaled(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
         """What the learner is given, r_MT / c: `(melodies, steps)`, each rule clipped, summed, divided by c."""
         return np.asarray(self.clipped(terms) / self.c, dtype=np.float32)

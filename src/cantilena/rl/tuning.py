@@ -25,14 +25,14 @@ from cantilena.rl.algorithms.q import QLearning
 from cantilena.rl.algorithms.reference_mode import ReferenceLearner, refuse_without_steps
 from cantilena.rl.algorithms.rejection import Rejection
 from cantilena.rl.algorithms.rloo import Rloo
-from cantilena.rl.critic_reward import CRITIC, CriticPeople, CriticReward
+from cantilena.rl.critic_reward import CRITIC, CriticData, CriticReward
 from cantilena.rl.history import TuningHistory
 from cantilena.rl.learner import Learner, TuningTask, recurrent_gradients
-from cantilena.rl.loop import Course, TuningCheckpoint, follow, next_c, watch_for
+from cantilena.rl.loop import TuningState, TuningCheckpoint, follow, next_c, make_monitor
 from cantilena.rl.options import NO_RULES, TuningOptions
 from cantilena.rl.reward import MusicReward
 from cantilena.rl.rollout import sample_melodies
-from cantilena.rl.watch import Look
+from cantilena.rl.watch import DiversityCheck
 from cantilena.rules import Context, RuleSet, load_rules
 from cantilena.runtime import derived_seed, options_record
 from cantilena.tokenizers import Encoding
@@ -53,7 +53,7 @@ _CHECKPOINT_EVERY = 20.0
 
 
 @dataclass(frozen=True)
-class Tuning:
+class TuningResult:
     """How a tuning went.
 
     Args:
@@ -69,7 +69,7 @@ class Tuning:
 
     policy: str
     history: TuningHistory
-    looks: Sequence[Look]
+    checks: Sequence[DiversityCheck]
     kept: int
     stopped: bool
     steps: int
@@ -78,7 +78,7 @@ class Tuning:
 
 
 @dataclass(frozen=True)
-class Tuned(Tuning):
+class TunedModel(TuningResult):
     """A tuned bundle, and how the tuning went.
 
     Args:
@@ -92,12 +92,12 @@ def tune(
     bundle: Bundle,
     options: TuningOptions,
     *,
-    people: NDArray[np.int64] | None = None,
-    critic_people: CriticPeople | None = None,
+    human: NDArray[np.int64] | None = None,
+    critic_data: CriticData | None = None,
     folder: Path | None = None,
     resume: bool = False,
-    after_update: Callable[[Course], None] | None = None,
-) -> Tuned:
+    after_update: Callable[[TuningState], None] | None = None,
+) -> TunedModel:
     """Tune a trained model on rules of music theory.
 
     Args:
@@ -124,8 +124,8 @@ def tune(
         options,
         prior=None if bundle.prior_weights is None else replace(bundle, weights=bundle.prior_weights).network(),
         reward=reward,
-        people=people,
-        critic_people=critic_people,
+        human=human,
+        critic_data=critic_data,
         folder=folder,
         resume=resume,
         after_update=after_update,
@@ -138,7 +138,7 @@ def tune(
         policy=done.policy,
         provenance={**bundle.provenance, "tuning": record},
     )
-    return Tuned(**{name: getattr(done, name) for name in Tuning.__dataclass_fields__}, bundle=tuned)
+    return TunedModel(**{name: getattr(done, name) for name in TuningResult.__dataclass_fields__}, bundle=tuned)
 
 
 def tune_module(
@@ -148,12 +148,12 @@ def tune_module(
     *,
     prior: nn.Module | None = None,
     reward: MusicReward | None = None,
-    people: NDArray[np.int64] | None = None,
-    critic_people: CriticPeople | None = None,
+    human: NDArray[np.int64] | None = None,
+    critic_data: CriticData | None = None,
     folder: Path | None = None,
     resume: bool = False,
-    after_update: Callable[[Course], None] | None = None,
-) -> Tuning:
+    after_update: Callable[[TuningState], None] | None = None,
+) -> TuningResult:
     """Tune any torch module that is a `SequenceModel`, in place.
 
     Its `log_probs` must carry a gradient. Learners of values also ask for its raw scores (`ScoreModel`).
@@ -194,12 +194,12 @@ def tune_module(
         options,
         music.bars(melodies=1),
         torch.Generator(device).manual_seed(derived_seed(options.seed, "tune")),
-        _critic(music, options, critic_people, device),
+        _critic(music, options, critic_data, device),
     )
     learner = ReferenceLearner(task) if options.reference_mode else LEARNERS[options.algorithm](task)
-    watch = watch_for(learner, options, people, critic_people) if options.watch.look else None
+    watch = make_monitor(learner, options, human, critic_data) if options.watch.look else None
     checkpoint = TuningCheckpoint(folder) if folder is not None else None
-    course = checkpoint.restore(learner) if checkpoint is not None and resume else Course()
+    course = checkpoint.restore(learner) if checkpoint is not None and resume else TuningState()
     if learner.critic is not None and not course.updates:
         learner.critic.begin(lambda melodies: _untuned(learner, options, melodies))
     if course.history.c:
@@ -211,10 +211,10 @@ def tune_module(
     if folder is not None:
         course.history.write(folder / "metrics.jsonl")
     batch = options.melodies * options.steps
-    return Tuning(
+    return TuningResult(
         policy=learner.policy,
         history=course.history,
-        looks=course.looks,
+        checks=course.checks,
         kept=course.best_update or course.updates,
         stopped=course.stopped,
         steps=course.updates * batch,
@@ -269,13 +269,13 @@ def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicRew
 
 
 def _critic(
-    music: MusicReward, options: TuningOptions, people: CriticPeople | None, device: torch.device
+    music: MusicReward, options: TuningOptions, human: CriticData | None, device: torch.device
 ) -> CriticReward | None:
     if not options.critic.critic:
         return None
-    if people is None:
+    if human is None:
         raise UsageError("a critic needs people's melodies, and none are at hand", "name some with --against CORPUS")
-    return CriticReward(people.rewarding, music, options, device)
+    return CriticReward(human.rewarding, music, options, device)
 
 
 def _untuned(learner: Learner, options: TuningOptions, melodies: int) -> torch.Tensor:
@@ -287,8 +287,8 @@ def _untuned(learner: Learner, options: TuningOptions, melodies: int) -> torch.T
 def _keeper(
     checkpoint: TuningCheckpoint | None,
     learner: Learner,
-    course: Course,
-    after_update: Callable[[Course], None] | None,
+    course: TuningState,
+    after_update: Callable[[TuningState], None] | None,
 ) -> Callable[[], None]:
     """Writes a checkpoint when it is time to, and tells how far the tuning has come."""
     saved = time.perf_counter()

@@ -10,7 +10,7 @@ people's (or, where those are not at hand, beside the untuned model's), sets of 
     holds, rests    their share outside the 10th to 90th percentile of people's melodies, and further than it was
 
 Where a critic rewards, another listener, on other people's pieces, learns anew at every look to tell the melodies from
-people's (`critic.StoppingListener`). The look is alarming, too, where
+people's (`critic.StoppingClassifier`). The look is alarming, too, where
 
     it tells them clearly better than it once could, and their reward rose: they please those that reward, not people
 
@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.discriminators import StoppingAnswer, StoppingListener
+from cantilena.discriminators import StoppingScore, StoppingClassifier
 from cantilena.metrics import (
     Interval,
     different_melodies,
@@ -54,7 +54,7 @@ _FEWEST = 16
 
 
 @dataclass(frozen=True)
-class Look:
+class DiversityCheck:
     """What fresh melodies were like after some updates.
 
     Args:
@@ -88,20 +88,20 @@ class Look:
     reference: dict[str, float] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
     critic: float | None = None
-    told: dict[str, float] | None = None
+    classifier_score: dict[str, float] | None = None
 
     @property
-    def inside(self) -> bool:
+    def passed(self) -> bool:
         """Whether the melodies are inside the gate."""
         return not self.alarms
 
-    def as_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """All of it as JSON values; what is undefined is None."""
         return {name: _plain(value) for name, value in asdict(self).items()}
 
     @classmethod
-    def from_json(cls, values: dict[str, Any]) -> Look:
-        """Take back what `as_json` gave."""
+    def from_json(cls, values: dict[str, Any]) -> DiversityCheck:
+        """Take back what `to_json` gave."""
         may_be_none = ("critic", "told")
         known: dict[str, Any] = {
             name: math.nan if value is None and name not in may_be_none else value for name, value in values.items()
@@ -112,7 +112,7 @@ class Look:
 
 
 @dataclass(frozen=True)
-class Watch:
+class DiversityMonitor:
     """The melodies that a tuning is held beside.
 
     Args:
@@ -123,16 +123,16 @@ class Watch:
         before: what it told of the model before tuning.
     """
 
-    people: Line | None
+    human: Line | None
     untuned: Line
     entropy: float
-    listener: StoppingListener | None = None
-    before: StoppingAnswer | None = None
+    listener: StoppingClassifier | None = None
+    before: StoppingScore | None = None
 
     @property
     def knows_people(self) -> bool:
         """Whether people's melodies are at hand, enough of them."""
-        return self.people is not None and self.people.melodies >= _FEWEST
+        return self.human is not None and self.human.melodies >= _FEWEST
 
     def look(
         self,
@@ -144,8 +144,8 @@ class Watch:
         kl: float,
         entropy: float,
         critic: float | None = None,
-        earlier: Sequence[Look] = (),
-    ) -> Look:
+        earlier: Sequence[DiversityCheck] = (),
+    ) -> DiversityCheck:
         """Hold fresh melodies beside the others.
 
         Args:
@@ -158,7 +158,7 @@ class Watch:
             critic: mean reward of the critic a melody, in points.
             earlier: the looks before this one.
         """
-        others = self.people if self.people is not None and self.knows_people else self.untuned
+        others = self.human if self.human is not None and self.knows_people else self.untuned
         ours, theirs = equal_sets(line, others, rng=rng)
         numbers, reference = _diversity_of(ours), _diversity_of(theirs)
         usual = self_bleu_interval(theirs, rng, draws=_DRAWS)
@@ -167,10 +167,10 @@ class Watch:
             alarms.append(f"entropy fell to {entropy:.2f} nats a step, from {self.entropy:.2f}: little is left open")
         for name, share in (("holds", holds), ("rests", rests)):
             alarms.extend(self._outside(name, share(line), share(others), share(self.untuned)))
-        told = None if self.listener is None else self.listener.listen(line, rng)
-        if told is not None:
-            alarms.extend(self._told_better(told, reward + (critic or 0.0), earlier))
-        return Look(
+        classifier_score = None if self.listener is None else self.listener.listen(line, rng)
+        if classifier_score is not None:
+            alarms.extend(self._told_better(classifier_score, reward + (critic or 0.0), earlier))
+        return DiversityCheck(
             update=update,
             reward=reward,
             kl=kl,
@@ -184,22 +184,22 @@ class Watch:
             vendi=numbers["vendi"],
             self_bleu=numbers["self_bleu"],
             critic=critic,
-            told=None if told is None else _as_numbers(told),
+            classifier_score=None if classifier_score is None else _as_numbers(classifier_score),
         )
 
-    def _told_better(self, told: StoppingAnswer, reward: float, earlier: Sequence[Look]) -> list[str]:
+    def _told_better(self, classifier_score: StoppingScore, reward: float, earlier: Sequence[DiversityCheck]) -> list[str]:
         """An alarm where the listener tells better than once it did, while what the melodies earn rose."""
         known = [
-            (look.told["high"], look.told["auc"], look.reward + (look.critic or 0.0)) for look in earlier if look.told
+            (look.classifier_score["high"], look.classifier_score["auc"], look.reward + (look.critic or 0.0)) for look in earlier if look.classifier_score
         ]
         if self.before is not None:
             known.append((self.before.auc.high, self.before.auc.value, -math.inf))
         if not known:
             return []
         high, auc, before = min(known)
-        if told.auc.low <= high or reward <= before:
+        if classifier_score.auc.low <= high or reward <= before:
             return []
-        words = f"separability rose from {auc:.2f} to {told.auc.value:.2f} (AUC), and so did the reward"
+        words = f"separability rose from {auc:.2f} to {classifier_score.auc.value:.2f} (AUC), and so did the reward"
         return [f"{words}: a listener that does not reward tells these better from people's"]
 
     def _diversity(self, ours: dict[str, float], theirs: dict[str, float], usual: Interval) -> list[str]:
@@ -213,8 +213,8 @@ class Watch:
             if ours[name] < least * theirs[name]
         ]
         if self.knows_people and ours["self_bleu"] > usual.high:
-            told = f"{usual.low:.3g} to {usual.high:.3g} of people's: melodies quote each other"
-            alarms.append(f"self-BLEU rose to {ours['self_bleu']:.3g}, above the interval {told}")
+            classifier_score = f"{usual.low:.3g} to {usual.high:.3g} of people's: melodies quote each other"
+            alarms.append(f"self-BLEU rose to {ours['self_bleu']:.3g}, above the interval {classifier_score}")
         return alarms
 
     def _outside(
@@ -229,8 +229,8 @@ class Watch:
         return [f"{name} take {share:.0%} of the steps, outside the usual {low:.0%} to {high:.0%}"]
 
 
-def _as_numbers(told: StoppingAnswer) -> dict[str, float]:
-    return {"auc": told.auc.value, "low": told.auc.low, "high": told.auc.high, "log_odds": told.log_odds}
+def _as_numbers(classifier_score: StoppingScore) -> dict[str, float]:
+    return {"auc": classifier_score.auc.value, "low": classifier_score.auc.low, "high": classifier_score.auc.high, "log_odds": classifier_score.log_odds}
 
 
 def _diversity_of(line: Line) -> dict[str, float]:

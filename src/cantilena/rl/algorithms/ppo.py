@@ -82,7 +82,7 @@ class Ppo(Learner):
         tokens = self.play()
         terms = self.judge(tokens)
         with torch.no_grad():
-            log_policy = self.log_probs(self.composer(), tokens)
+            log_policy = self.log_probs(self.policy_model(), tokens)
             log_prior = self.log_probs(self.prior, tokens)
             log_old, log_p = chosen(log_policy, tokens), chosen(log_prior, tokens)
             rewards = self.music(terms, tokens) + log_p - log_old
@@ -96,7 +96,7 @@ class Ppo(Learner):
     def _learn(self, tokens: Tensor, log_old: Tensor, advantages: Tensor, returns: Tensor) -> float:
         """One step of the policy and one of the values, on one minibatch."""
         edge = self.options.policy.ratio_clip
-        log_policy = self.log_probs(self.composer(), tokens)
+        log_policy = self.log_probs(self.policy_model(), tokens)
         ratio = (chosen(log_policy, tokens) - log_old).exp()
         scaled = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
         gain = torch.minimum(ratio * scaled, ratio.clamp(1.0 - edge, 1.0 + edge) * scaled)

@@ -7,7 +7,7 @@ gradient cut to norm 5, a soft target of rate .01, and no end: the value of the 
 A transition keeps the recurrent states as they were when it was played, so that they grow stale, and its gradient runs
 through one step alone. Twenty-five melodies are played side by side, and learned from five times at each step.
 
-One thing that the published code did not mean to do can be asked for: `stopped=False` lets the gradient of
+One thing that the published code did not mean to do can be asked for: `stop_gradient=False` lets the gradient of
 G-learning's target flow into the reward network, whose log p stands in it.
 
 A memory of single transitions with the recurrent states of their time, for the reference mode.
@@ -153,17 +153,17 @@ class ReferenceLearner(Learner):
         UsageError: another model.
     """
 
-    def __init__(self, task: TuningTask, *, stopped: bool = True) -> None:
+    def __init__(self, task: TuningTask, *, stop_gradient: bool = True) -> None:
         refuse_without_steps(task.model.options if isinstance(task.model, Network) else None)
         super().__init__(task)
-        self.network, self.algorithm, self.stopped = cast("Network", task.model), task.options.algorithm, stopped
+        self.network, self.algorithm, self.stop_gradient = cast("Network", task.model), task.options.algorithm, stop_gradient
         self.policy = _POLICIES[self.algorithm]
         self.reward = replace(task.reward, clip=math.inf)
         self.target = copy.deepcopy(self.network).requires_grad_(False)
-        self.reward_network = copy.deepcopy(cast("Network", task.prior)).requires_grad_(not stopped)
+        self.reward_network = copy.deepcopy(cast("Network", task.prior)).requires_grad_(not stop_gradient)
         self.features: Features = self.network.features
-        learned = [*self.network.parameters(), *(() if stopped else self.reward_network.parameters())]
-        self.optimizer = torch.optim.Adam(learned, lr=task.options.step_size, fused=True)
+        scaled = [*self.network.parameters(), *(() if stop_gradient else self.reward_network.parameters())]
+        self.optimizer = torch.optim.Adam(scaled, lr=task.options.step_size, fused=True)
         total = task.options.updates * task.options.melodies * task.options.steps
         width = self._pack(self._silence(1)).shape[1]
         self.transitions = Transitions(min(REMEMBERED, total), self.features.columns, width)
@@ -172,7 +172,7 @@ class ReferenceLearner(Learner):
         """The optimizer's step size: constant."""
         return self.options.step_size
 
-    def composer(self) -> SequenceModel:
+    def policy_model(self) -> SequenceModel:
         """The policy as a sequence model; G-learning's holds the reward network as it is by now."""
         return PolicyModel(self.network, self.policy, self.reward_network)
 
@@ -187,7 +187,7 @@ class ReferenceLearner(Learner):
         terms = self.reward.terms(tokens.cpu().numpy())
         with torch.no_grad():
             log_prior = self.log_probs(self.prior, tokens)
-            log_policy = self.log_probs(self.composer(), tokens)
+            log_policy = self.log_probs(self.policy_model(), tokens)
         return account(terms, chosen(log_prior, tokens), log_policy, log_prior, loss)
 
     def _play(self, melodies: int, progress: float) -> tuple[Tensor, float]:
@@ -242,7 +242,7 @@ class ReferenceLearner(Learner):
         with torch.no_grad():
             following, _ = self._step(self.target, drawn.next_rows, drawn.next_state)
         if self.algorithm == "g":
-            with torch.set_grad_enabled(not self.stopped):
+            with torch.set_grad_enabled(not self.stop_gradient):
                 prior_scores, _ = self._step(self.reward_network, drawn.next_rows, drawn.next_prior_state)
                 log_p = prior_scores.log_softmax(-1)
             target = drawn.reward + GAMMA * (log_p + following).logsumexp(-1)

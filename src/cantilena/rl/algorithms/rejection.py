@@ -28,7 +28,7 @@ class Rejection(Learner):
         terms = self.judge(tokens)
         best = self.music(terms, tokens).sum(1).argsort(descending=True, stable=True)
         kept = best[: max(round(self.options.policy.keep * len(tokens)), 1)]
-        log_policy = self.log_probs(self.composer(), tokens)
+        log_policy = self.log_probs(self.policy_model(), tokens)
         with torch.no_grad():
             log_prior = self.log_probs(self.prior, tokens)
         loss = -chosen(log_policy[kept], tokens[kept]).sum(1).mean()

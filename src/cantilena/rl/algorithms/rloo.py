@@ -30,7 +30,7 @@ class Rloo(Learner):
         """Sample a batch of melodies, score it, and take one step; `progress` runs from 0 to 1."""
         tokens = self.play()
         terms = self.judge(tokens)
-        log_policy = self.log_probs(self.composer(), tokens)
+        log_policy = self.log_probs(self.policy_model(), tokens)
         with torch.no_grad():
             log_prior = self.log_probs(self.prior, tokens)
         log_pi, log_p = chosen(log_policy, tokens), chosen(log_prior, tokens)

@@ -114,7 +114,7 @@ class ValueLearner(Learner):
     def targets(self, batch: Batch) -> Tensor:
         """`(melodies, steps)`: what the value of each token taken should be."""
 
-    def composer(self) -> SequenceModel:
+    def policy_model(self) -> SequenceModel:
         """The policy as a sequence model."""
         return PolicyModel(cast("Any", self.model), self.policy, self.prior)
 
@@ -129,13 +129,13 @@ class ValueLearner(Learner):
         for _ in range(self.options.value.updates_per_batch):
             loss = self._learn(progress)
         with torch.no_grad():
-            log_policy = self.log_probs(self.composer(), tokens)
+            log_policy = self.log_probs(self.policy_model(), tokens)
         return account(terms, log_p, log_policy, log_prior, loss)
 
     def _explore(self, progress: float) -> Tensor:
         epsilon, temperature = exploration(self.options.value, progress)
         return sample_melodies(
-            self.composer(),
+            self.policy_model(),
             self.options.melodies,
             self.options.steps,
             self.generator,
