@@ -148,13 +148,14 @@ def train(
     }
     if processes.is_distributed:
         identity["processes"] = processes.world_size
+    weights = parameters(shape, vocabulary_size)
     return fit(
         Network(shape, vocabulary_size, seed=derived_seed(options.seed, "network")),
         objective,
         lambda best: _validation_loss(best, valid, processes),
         options,
         identity,
-        summary=f"A network of {shape.layers} x {shape.width} {shape.core}, {parameters(shape, vocabulary_size):,} weights",
+        summary=f"A network of {shape.layers} x {shape.width} {shape.core}, {weights:,} weights",
         width=shape.width,
         lstm_width=shape.width if shape.core == "lstm" else 8,
         rows=options.batch * options.steps if shape.core == "transformer" else options.batch,
