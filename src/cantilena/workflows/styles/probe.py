@@ -117,8 +117,8 @@ def _ear(learned: PeopleInStyles, test: PeopleInStyles, options: HeardStylesOpti
         f"Learning styles {'with' if with_bars else 'without'} bars from {len(learned):,} excerpts of people's melodies"
     )
     rng = generator(options.seed, "style listener", str(with_bars))
-    listener = StyleClassifier.learn(learned.examples(with_bars=with_bars), learned.style, learned.pieces, rng)
-    heard = listener.scorer.predict_proba(test.examples(with_bars=with_bars))
+    listener = StyleClassifier.fit(learned.examples(with_bars=with_bars), learned.style, learned.pieces, rng)
+    heard = listener.predict_proba(test.examples(with_bars=with_bars))
     return _Ear(
         listener,
         StyleAnswers(learned.style, listener.out_of_fold, learned.pieces),
@@ -130,7 +130,7 @@ def _composed_column(
     composer: Composer, column: str, kept: Sequence[int], listener: StyleClassifier, options: HeardStylesOptions
 ) -> HeardColumn:
     drawn = [composed(composer, column, kept, options, draw) for draw in range(options.draws)]
-    chances = [listener.scorer.predict_proba(examples) for examples, _ in drawn]
+    chances = [listener.predict_proba(examples) for examples, _ in drawn]
     styles = [style for _, style in drawn]
     whole = StyleAnswers(np.concatenate(styles), np.concatenate(chances), np.arange(sum(map(len, styles))))
     each = [StyleAnswers(style, one, np.arange(len(style))) for style, one in zip(styles, chances, strict=True)]
