@@ -24,7 +24,7 @@ from torch import Tensor
 from cantilena.models import Network, NetworkOptions, Sequences, autocast
 from cantilena.training import preset
 from cantilena.training.loop import TrainState
-from cantilena.training.objectives import TeacherForcing, BatchPosition
+from cantilena.training.objectives import BatchPosition, TeacherForcing
 
 Job = Callable[[], object]
 
@@ -45,7 +45,9 @@ def training_step(shape: NetworkOptions, precision: torch.dtype, batch: int, ste
     (chosen,) = lesson.epoch(0)
 
     def step() -> None:
-        for loss, predicted in lesson.losses(network, chosen, BatchPosition(), lambda: autocast(network.device, precision)):
+        for loss, predicted in lesson.losses(
+            network, chosen, BatchPosition(), lambda: autocast(network.device, precision)
+        ):
             course.update(loss, predicted, 0.0)
 
     return step

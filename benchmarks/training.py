@@ -26,7 +26,7 @@ from cantilena.data import ReadOptions, open_corpus, read_folder
 from cantilena.models import Network, NetworkOptions, Sequences, autocast, choose_precision, likelihood
 from cantilena.training import TrainingOptions, preset, train
 from cantilena.training.loop import TrainState
-from cantilena.training.objectives import TeacherForcing, LastStepPrediction, Objective, BatchPosition
+from cantilena.training.objectives import BatchPosition, LastStepPrediction, Objective, TeacherForcing
 from cantilena.workflows.data import Material, events_material, grid_material
 
 EVENTS, PIECES, VOCABULARY = 46_250, 307, 417
@@ -99,13 +99,13 @@ def time_epochs() -> None:
         ("cell by cell", cell_by_cell(last_step, LITERAL_BATCHES)),
         ("layer by layer", seconds(last_step, literal, torch.float32, LITERAL_BATCHES)),
     ):
-        wholes.append(part / LITERAL_BATCHES * last_step.each_epoch)
+        wholes.append(part / LITERAL_BATCHES * last_step.batches_per_epoch)
         print(
             f"the paper's way, {title:14s} {part / LITERAL_BATCHES:5.2f} s a batch of 64, {wholes[-1]:,.0f} s an epoch"
         )
     every_step = TeacherForcing(options.steps, pieces, options.batch, 1)
     for precision in (torch.bfloat16, torch.float32):
-        epoch = seconds(every_step, modern, precision, every_step.each_epoch)
+        epoch = seconds(every_step, modern, precision, every_step.batches_per_epoch)
         name = str(precision).removeprefix("torch.")
         cells, layers = (f"{whole / epoch:.0f}" for whole in wholes)
         print(f"every step, {name:8s} {epoch:6.1f} s an epoch of {EVENTS:,} events: {cells} and {layers} times faster")

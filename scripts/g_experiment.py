@@ -45,7 +45,7 @@ def main(folder: Path) -> None:
     material = grid_material(load_builtin("tunes"))
     training = replace(preset("quick")[1], seed=1)
     made = trained_model("note-rnn", folder, material, NOTE_RNN, training, corpus={"name": "tunes"})
-    jobs = [(folder, stop_gradient, seed) for stop_gradient in (True, False) for seed in SEEDS]
+    jobs = [(folder, stopped, seed) for stopped in (True, False) for seed in SEEDS]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         rows = dict(pool.map(_tuned, jobs))
     untuned = _counted(made.bundle, _drawn(made.bundle.network(), 1), made.bundle.model(), 1)
@@ -59,7 +59,7 @@ def main(folder: Path) -> None:
 
 def _tuned(job: tuple[Path, bool, int]) -> tuple[str, dict[str, Any]]:
     """The name and the row of one tuning; read where it was made already."""
-    folder, stop_gradient, seed = job
+    folder, stopped, seed = job
     name = f"G {'stopped' if stopped else 'as published'}, seed {seed}"
     row = folder / "rows" / f"{name}.json"
     if row.exists():
@@ -80,7 +80,9 @@ def _tuned(job: tuple[Path, bool, int]) -> tuple[str, dict[str, Any]]:
     reward = MusicReward(GridEncoding(), RULE_SETS["rl-tuner"], Context(), options.c_for(), options.clip)
     own = torch.Generator().manual_seed(derived_seed(seed, "tune"))
     prior = copy.deepcopy(network).requires_grad_(False)
-    learner = ReferenceLearner(TuningTask(network, prior, reward, options, Bars.common_time(1), own), stop_gradient=stop_gradient)
+    learner = ReferenceLearner(
+        TuningTask(network, prior, reward, options, Bars.common_time(1), own), stop_gradient=stopped
+    )
     for update in range(UPDATES):
         learner.update(update / UPDATES)
         if update % 25 == 24:

@@ -138,7 +138,7 @@ class DiscriminatorEnsemble:
         """Mean of log D - log(1 - D) over the members for each prefix, `(melodies, steps)`; above 0 means human."""
         parts = [
             torch.stack([member(part.to(self.device, torch.int64)) for member in self.averages]).mean(0)
-            for part in features.split(_SCORING_BATCH)
+            for part in (features[start : start + _SCORING_BATCH] for start in range(0, len(features), _SCORING_BATCH))
         ]
         return torch.cat(parts)
 

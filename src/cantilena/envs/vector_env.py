@@ -120,9 +120,9 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             return observation, np.zeros(self.num_envs), never, never.copy(), info
         rewards = episodes.append(np.asarray(actions))
         info = {"log_p": rewards.log_p, "terms": self._with_masks(rewards.terms)}
-        if episodes.finished:
-            info["melody"] = episodes.tokens
         finished = np.full(self.num_envs, episodes.finished)
+        if finished.all():
+            info["melody"] = episodes.tokens
         return episodes.observation(), rewards.reward, finished, never, self._with_masks(info)
 
     def render(self) -> tuple[str | Picture, ...] | None:

@@ -100,16 +100,17 @@ class DiversityCheck:
     @classmethod
     def from_json(cls, values: dict[str, Any]) -> DiversityCheck:
         """The check of which `to_json` returned the values."""
-        optional = ("critic", "told")
-        known = {name: math.nan if value is None and name not in optional else value for name, value in values.items()}
+        fields = {name: _KEYS.get(name, name) for name in cls.__dataclass_fields__}
+        known: dict[str, Any] = {name: values[key] for name, key in fields.items() if key in values}
+        for name, value in known.items():
+            if value is None and name not in ("critic", "classifier_score"):
+                known[name] = math.nan
         reference = {name: math.nan if value is None else value for name, value in values["reference"].items()}
-        known |= {"reference": reference, "alarms": tuple(values["alarms"])}
-        return cls(**{name: known[key] for name, key in _FIELD_KEYS.items() if key in known})
+        return cls(**{**known, "reference": reference, "alarms": tuple(values["alarms"])})
 
 
 _KEYS = {"classifier_score": "told"}
 """Fields whose JSON key differs."""
-_FIELD_KEYS = {name: _KEYS.get(name, name) for name in DiversityCheck.__dataclass_fields__}
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from cantilena.errors import CantilenaError
 
 if TYPE_CHECKING:
     from cantilena.models import Bundle
-    from cantilena.rl import TuningState, TuningOptions
+    from cantilena.rl import TuningOptions, TuningState
 
 _MELODIES, _STEPS = 96, 64
 """Melodies of an update, and their steps: four bars of 4/4, so that an update takes about a second."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.data import Corpus, open_corpus
-from cantilena.discriminators import TwoSampleOptions, two_sample_tests_by_bars, classifier_two_sample_test
+from cantilena.discriminators import TwoSampleOptions, classifier_two_sample_test, two_sample_tests_by_bars
 from cantilena.errors import UsageError
 from cantilena.models import Bundle
 from cantilena.reporting import table_text

@@ -119,7 +119,9 @@ class TuneRun:
             "reward": list(history.terms[CRITIC]),
             "rules_reward": [sum(values) for values in zip(*rules, strict=True)] if rules else [],
             "accuracy": list(history.accuracy),
-            "stopping_listener": [{"update": look.update, **look.classifier_score} for look in self.tuned.checks if look.classifier_score],
+            "stopping_listener": [
+                {"update": look.update, **look.classifier_score} for look in self.tuned.checks if look.classifier_score
+            ],
         }
 
     def answer(self) -> dict[str, Any]:
