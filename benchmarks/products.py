@@ -42,12 +42,10 @@ def training_step(shape: NetworkOptions, precision: torch.dtype, batch: int, ste
     _, options = preset("paper")
     network = Network(shape, VOCABULARY).train()
     course, lesson = TrainState(network, options), TeacherForcing(steps, pieces, batch, 1)
-    (chosen,) = lesson.epoch(0)
+    (chosen,), position = lesson.epoch(0), BatchPosition()
 
     def step() -> None:
-        for loss, predicted in lesson.losses(
-            network, chosen, BatchPosition(), lambda: autocast(network.device, precision)
-        ):
+        for loss, predicted in lesson.losses(network, chosen, position, lambda: autocast(network.device, precision)):
             course.update(loss, predicted, 0.0)
 
     return step

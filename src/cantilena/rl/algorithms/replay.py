@@ -26,7 +26,7 @@ class RingBuffer:
     Example:
         >>> buffer = RingBuffer({"token": torch.zeros(2, dtype=torch.int64)})
         >>> for token in (1, 2, 3):
-        ...     buffer.add_rows({"token": torch.tensor([token])})
+        ...     _ = buffer.add_rows({"token": torch.tensor([token])})
         >>> len(buffer), sorted(buffer.tensors["token"].tolist())
         (2, [2, 3])
     """

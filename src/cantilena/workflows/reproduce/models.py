@@ -85,7 +85,7 @@ def tuned_model(
         folder: of the run.
         untuned: the trained model.
         options: how to tune.
-        people: `(excerpts, steps)` tokens of people's melodies, to watch diversity by.
+        human: `(excerpts, steps)` tokens of human melodies for the diversity checks.
     """
     path, work = folder / "models" / f"{name}.safetensors", folder / "work" / name
     if path.exists() and (work / "facts.json").exists():
