@@ -28,11 +28,11 @@ def test_each_classifier_learns(walks: Walks, name: str) -> None:
         for _ in range(2)
     )
     classifier = QUICK.get(name) or make_classifier(name)
-    scores = [classifier.fit(examples, generated, np.random.default_rng(2)).score(others) for _ in range(2)]
+    scores = [classifier.fit(examples, generated, np.random.default_rng(2))(others) for _ in range(2)]
     assert np.array_equal(scores[0], scores[1])
     assert np.all((scores[0] >= 0) & (scores[0] <= 1))
     assert np.mean((scores[0] > 0.5) == generated) > 0.9
-    assert classifier.fit(examples, generated, rng).score(others[:0]).shape == (0,)
+    assert classifier.fit(examples, generated, rng)(others[:0]).shape == (0,)
 
 
 def test_training_does_not_change_the_global_generator(walks: Walks) -> None:
@@ -40,7 +40,7 @@ def test_training_does_not_change_the_global_generator(walks: Walks) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    Recurrent(updates=3).fit(examples, np.arange(20) >= 10, np.random.default_rng(1)).score(examples)
+    Recurrent(updates=3).fit(examples, np.arange(20) >= 10, np.random.default_rng(1))(examples)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -48,7 +48,7 @@ def test_training_does_not_change_the_global_generator(walks: Walks) -> None:
 def test_identical_melodies_get_identical_scores(name: str) -> None:
     examples = Examples(GRID.line(np.full((40, 16), 62)))
     classifier = QUICK.get(name) or make_classifier(name)
-    score = classifier.fit(examples, np.arange(40) >= 20, np.random.default_rng(1)).score(examples)
+    score = classifier.fit(examples, np.arange(40) >= 20, np.random.default_rng(1))(examples)
     assert len(set(score.tolist())) == 1
     assert score[0] == pytest.approx(0.5, abs=0.15)
 

@@ -1,5 +1,5 @@
 from .classifiers import Classifier as Classifier
-from .classifiers import FittedClassifier as FittedClassifier
+from .classifiers import Scores as Scores
 from .classifiers import make_classifier as make_classifier
 from .comparison import Comparison as Comparison
 from .comparison import Examples as Examples

@@ -18,6 +18,9 @@ from cantilena.errors import UsageError
 Features = Callable[[Examples], NDArray[Any]]
 """Computes the `(melodies, columns)` input of a classifier."""
 
+Scores = Callable[[Examples], NDArray[np.float64]]
+"""A trained classifier: computes the predicted probability that each melody is generated, `(melodies,)`."""
+
 _NGRAMS = {1: 64, 2: 96, 3: 96, 4: 64}
 """By n, the number of n-grams that are counted."""
 _C = 0.05
@@ -27,7 +30,7 @@ _C = 0.05
 class Classifier(Protocol):
     """A classifier that can be trained."""
 
-    def fit(self, examples: Examples, generated: NDArray[np.bool_], rng: np.random.Generator) -> FittedClassifier:
+    def fit(self, examples: Examples, generated: NDArray[np.bool_], rng: np.random.Generator) -> Scores:
         """Train on examples of human and generated melodies.
 
         Args:
@@ -37,19 +40,8 @@ class Classifier(Protocol):
         """
 
 
-class FittedClassifier(Protocol):
-    """A trained classifier."""
-
-    def score(self, examples: Examples) -> NDArray[np.float64]:
-        """Predicted probability that each melody is generated, `(melodies,)`."""
-
-
 def make_classifier(name: str, device: str = "auto") -> Classifier:
     """An untrained classifier by name: one of `options.FAMILIES`, or the control `trivial`.
-
-    Args:
-        name: of the classifier.
-        device: where a network is trained.
 
     Raises:
         UsageError: there is no such classifier.
@@ -59,8 +51,8 @@ def make_classifier(name: str, device: str = "auto") -> Classifier:
         >>> examples = Examples(GridEncoding().line(np.array([[14, 1, 18, 1]] * 40 + [[14, 14, 14, 14]] * 40)))
         >>> generated = np.arange(80) >= 40
         >>> for name in ("logistic", "boosting", "trivial"):
-        ...     fitted = make_classifier(name).fit(examples, generated, np.random.default_rng(1))
-        ...     assert np.all((fitted.score(examples) > 0.5) == generated)
+        ...     scores = make_classifier(name).fit(examples, generated, np.random.default_rng(1))
+        ...     assert np.all((scores(examples) > 0.5) == generated)
     """
     match name:
         case "logistic":
@@ -88,25 +80,11 @@ class FeatureClassifier:
     fit_features: Callable[[Examples], Features]
     make_estimator: Callable[[np.random.Generator], Any]
 
-    def fit(self, examples: Examples, generated: NDArray[np.bool_], rng: np.random.Generator) -> FittedFeatures:
+    def fit(self, examples: Examples, generated: NDArray[np.bool_], rng: np.random.Generator) -> Scores:
         """Train on examples."""
         features, estimator = self.fit_features(examples), self.make_estimator(rng)
-        return FittedFeatures(features, estimator.fit(features(examples), generated))
-
-
-@dataclass(frozen=True)
-class FittedFeatures:
-    """A trained classifier of scikit-learn on features."""
-
-    features: Features
-    estimator: Any
-
-    def score(self, examples: Examples) -> NDArray[np.float64]:
-        """Predicted probability that each melody is generated, `(melodies,)`."""
-        if not len(examples):
-            return np.zeros(0)
-        scores: NDArray[np.float64] = self.estimator.predict_proba(self.features(examples))[:, 1]
-        return scores
+        estimator.fit(features(examples), generated)
+        return lambda some: estimator.predict_proba(features(some))[:, 1] if len(some) else np.zeros(0)
 
 
 def _fit_logistic_features(examples: Examples) -> Features:

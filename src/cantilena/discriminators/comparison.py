@@ -142,12 +142,7 @@ class Comparison:
         return self._part(np.arange(len(self.piece)), _MODEL_SELECTION, rng)
 
     def split(self, rest: NDArray[np.bool_], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Balanced rows for training and for testing; a third of the pieces of each kind are tested.
-
-        Args:
-            rest: `(melodies,)`: which melodies to split.
-            rng: source of randomness.
-        """
+        """Balanced rows for training and for testing, of some `(melodies,)`; a third of each kind is tested."""
         test = self._part(np.flatnonzero(rest), _TEST, rng)
         train = rest & ~test
         return self.balance(np.flatnonzero(train), rng), self.balance(np.flatnonzero(test), rng)

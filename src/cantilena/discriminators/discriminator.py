@@ -33,10 +33,7 @@ _BARS_BACK = (1, 2)
 class Discriminator(nn.Module):
     """Embedded steps, causal convolutions (Y. Kim 2014, as in SeqGAN), and evidence by step.
 
-    Args:
-        sizes: number of values of each column of the input (`prefix_feature_sizes`).
-        width: of the layers.
-        dropout: of the embedded steps and of the input of the output layer.
+    `sizes` are the numbers of values of the columns of the input (`prefix_feature_sizes`).
 
     Example:
         >>> _ = torch.manual_seed(1)
@@ -97,10 +94,7 @@ def prefix_features(line: Line, tonic: NDArray[np.integer] | int, steps_per_bar:
     - number of the bar, at most 8
     - repetition of the step one bar and two bars before: 0 no such bar, 1 no, 2 the event with another pitch, 3 yes
 
-    Args:
-        line: melodies of one length.
-        tonic: pitch class of the tonic, of each melody `(melodies,)` or of all.
-        steps_per_bar: steps in a bar.
+    `tonic` is a pitch class, of each melody `(melodies,)` or of all.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding

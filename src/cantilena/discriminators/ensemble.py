@@ -103,13 +103,9 @@ class DiscriminatorEnsemble:
         return torch.from_numpy(prefix_features(line, tonic, self.steps_per_bar))
 
     def train(self, generated: Tensor, *, updates: int, round_: int, older: Tensor | None = None) -> None:
-        """Train all members to tell generated melodies from human ones.
+        """Train all members to tell generated melodies from human ones; `round_` determines the random numbers.
 
-        Args:
-            generated: features of the newest melodies.
-            updates: optimizer steps of each member.
-            round_: number of this call, which determines its random numbers.
-            older: features of melodies of earlier rounds, which make up a quarter of the generated ones.
+        A quarter of the generated melodies are those of earlier rounds, if there are any.
         """
         rng = generator(self.seed, "discriminators", "round", round_)
         old = _BATCH // 4 if older is not None and len(older) else 0
@@ -144,12 +140,7 @@ class DiscriminatorEnsemble:
 
     @torch.no_grad()
     def accuracy(self, generated: Tensor, round_: int) -> float:
-        """The accuracy on whole melodies, half of them held-out human ones.
-
-        Args:
-            generated: features of melodies that no member was trained on.
-            round_: determines the sample of human melodies.
-        """
+        """The accuracy on whole new melodies and held-out human ones; `round_` determines the sample of these."""
         rng = generator(self.seed, "discriminators", "examined", round_)
         human, ours = [], []
         for member, rows in zip(self.averages, self.held_out_rows, strict=True):

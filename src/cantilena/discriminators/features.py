@@ -128,17 +128,10 @@ class Standardizer:
         return np.clip((values - self.mean) * self.scale, -self.limit, self.limit)
 
 
-# ------------------------------------------------------------------------------------------------------- n-grams
-
-
 def ngram_ids(notes: Notes, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The n-grams of (interval, gap) pairs as integers, and the melody of each: both `(n-grams,)`.
 
-    As in `metrics.ngrams`, but with the same integer in every set of melodies.
-
-    Args:
-        notes: of the melodies.
-        n: 1 to 5.
+    As in `metrics.ngrams`, but with the same integer in every set of melodies. n is at most 5.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -175,12 +168,7 @@ class NgramVocabulary:
 
     @classmethod
     def fit(cls, notes: Notes, sizes: dict[int, int]) -> NgramVocabulary:
-        """The n-grams that occur in most melodies.
-
-        Args:
-            notes: of the melodies.
-            sizes: by n, the maximum number of n-grams.
-        """
+        """The n-grams that occur in most melodies; `sizes` limits their number by n."""
         vocabulary = {}
         for n, size in sizes.items():
             ids, melody = ngram_ids(notes, n)
@@ -204,9 +192,6 @@ class NgramVocabulary:
         return np.concatenate(columns, axis=1)
 
 
-# ---------------------------------------------------------------------------------------------------------- keys
-
-
 @dataclass(frozen=True, slots=True)
 class MelodyKeys:
     """The key of each of many melodies.
@@ -226,10 +211,6 @@ class MelodyKeys:
 
 def find_keys(notes: Notes, profile: str = "krumhansl-kessler") -> MelodyKeys:
     """Find the key of each melody from its top pitches, as `music.find_key` does (Krumhansl 1990, chapter 4).
-
-    Args:
-        notes: of the melodies.
-        profile: a name in `music.KEY_PROFILES`.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -254,9 +235,6 @@ def find_keys(notes: Notes, profile: str = "krumhansl-kessler") -> MelodyKeys:
     total = np.maximum(sounding.sum(axis=1, keepdims=True), 1)
     degree = (np.arange(12) + tonic[:, None]) % 12
     return MelodyKeys(tonic, best >= 12, fit, np.take_along_axis(sounding / total, degree, axis=1))
-
-
-# ------------------------------------------------------------------------------------------- groups of features
 
 
 def _size(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:

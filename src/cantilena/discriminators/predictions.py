@@ -161,9 +161,7 @@ def _interval(values: NDArray[np.float64]) -> Interval:
 def _studentized_differences(groups: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
     """`(permutations,)`: the difference of the means of two groups over its standard error.
 
-    Args:
-        groups: `(permutations, pieces)`: 1 for the members of the first group.
-        mean: `(pieces,)`.
+    `groups` is `(permutations, pieces)`, 1 for the members of the first group.
     """
     powers = np.stack([np.ones_like(mean), mean, mean**2], axis=1)
     inside = groups @ powers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -16,6 +16,9 @@ from cantilena.discriminators.comparison import Examples
 from cantilena.discriminators.features import chord_sizes, find_keys
 from cantilena.models import choose_device, threads_worth_it
 from cantilena.music import OFF
+
+if TYPE_CHECKING:
+    from cantilena.discriminators.classifiers import Scores
 
 _OCTAVE, _MAX_HEIGHT = 12, 24
 _OFF, _FIRST_NOTE, _INTERVAL = 1, 2, 3
@@ -47,8 +50,8 @@ class Recurrent:
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> examples = Examples(GridEncoding().line(np.array([[14, 16, 18, 19]] * 8 + [[14, 14, 14, 14]] * 8)))
-        >>> fitted = Recurrent(updates=40).fit(examples, np.arange(16) >= 8, np.random.default_rng(1))
-        >>> (fitted.score(examples) > 0.5).tolist() == [False] * 8 + [True] * 8
+        >>> scores = Recurrent(updates=40).fit(examples, np.arange(16) >= 8, np.random.default_rng(1))
+        >>> (scores(examples) > 0.5).tolist() == [False] * 8 + [True] * 8
         True
     """
 
@@ -60,7 +63,7 @@ class Recurrent:
     decay: float = 0.05
     device: str = "auto"
 
-    def fit(self, examples: Examples, generated: NDArray[np.bool_], rng: np.random.Generator) -> FittedRecurrent:
+    def fit(self, examples: Examples, generated: NDArray[np.bool_], rng: np.random.Generator) -> Scores:
         """Train on examples."""
         device = choose_device(self.device)
         steps = torch.from_numpy(step_features(examples)).to(device)
@@ -82,7 +85,7 @@ class Recurrent:
                 loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(network.parameters(), 1.0)
                 optimizer.step()
-        return FittedRecurrent(network.eval(), device)
+        return GruScores(network.eval(), device)
 
     def _batches(self, melodies: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
         """The rows of each batch: random permutations of all melodies, one after the other."""
@@ -93,18 +96,13 @@ class Recurrent:
 
 
 @dataclass(frozen=True)
-class FittedRecurrent:
-    """A trained GRU.
-
-    Args:
-        network: in evaluation mode.
-        device: of the network.
-    """
+class GruScores:
+    """A trained network as `Scores`."""
 
     network: GruClassifier
     device: torch.device
 
-    def score(self, examples: Examples) -> NDArray[np.float64]:
+    def __call__(self, examples: Examples) -> NDArray[np.float64]:
         """Predicted probability that each melody is generated, `(melodies,)`."""
         steps = step_features(examples)
         scores = [np.zeros(0)]
@@ -116,13 +114,7 @@ class FittedRecurrent:
 
 
 class GruClassifier(nn.Module):
-    """Embedded steps, four at a time, into a GRU.
-
-    Args:
-        width: of the GRU.
-        steps_per_bar: steps in a bar.
-        dropout: of the input of the GRU and of the output layer.
-    """
+    """Embedded steps, four at a time, into a GRU."""
 
     offset: torch.Tensor
 

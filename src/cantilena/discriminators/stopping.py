@@ -62,12 +62,7 @@ class StoppingClassifier:
     steps_per_bar: int = 16
 
     def evaluate(self, generated: Line, rng: np.random.Generator) -> StoppingScore:
-        """Train on human and generated melodies, and measure how well they are told apart.
-
-        Args:
-            generated: new melodies.
-            rng: source of randomness.
-        """
+        """Train on human and generated melodies, and measure how well they are told apart."""
         comparison = Comparison.from_samples(self.human.line, self.human.piece, generated)
         rows = comparison.balance(np.arange(comparison.line.melodies), rng)
         examples = comparison.examples(self.steps_per_bar, rng)[rows]

@@ -221,10 +221,7 @@ def folds_by_piece(
 ) -> NDArray[np.int64]:
     """The fold of each melody, `(melodies,)`: whole pieces, with the pieces of each style spread evenly.
 
-    Args:
-        style: `(melodies,)`: the style of each.
-        pieces: `(melodies,)`: the piece of each; one with several styles counts for that of its first melody.
-        rng: draws the folds.
+    A piece with several styles counts for that of its first melody.
 
     Example:
         >>> folds = folds_by_piece(np.repeat([0, 1], 6), np.repeat(np.arange(6), 2), np.random.default_rng(1))

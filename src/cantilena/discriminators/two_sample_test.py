@@ -209,10 +209,10 @@ def _train_all(comparison: Comparison, options: TwoSampleOptions, bar: Progress)
         parts = [examples[rows] for rows in (train, test, selection)]
         for name in tested:
             classifier = make_classifier(name, options.device)
-            fitted = classifier.fit(parts[0], comparison.generated[train], _rng(options, seed, name))
-            tested[name].append(_predictions(comparison, test, fitted.score(parts[1]), seed))
+            scores = classifier.fit(parts[0], comparison.generated[train], _rng(options, seed, name))
+            tested[name].append(_predictions(comparison, test, scores(parts[1]), seed))
             if name in selected:
-                selected[name].append(_predictions(comparison, selection, fitted.score(parts[2]), seed))
+                selected[name].append(_predictions(comparison, selection, scores(parts[2]), seed))
             bar.advance(1, f"{name}, seed {seed + 1} of {options.seeds}")
     aucs = {name: Predictions.concatenate(made).mean_auc() for name, made in selected.items()}
     return {name: Predictions.concatenate(made) for name, made in tested.items()}, max(
@@ -230,8 +230,8 @@ def _human_against_human(
         examples: Examples = halves.examples(options.steps_per_bar, _rng(options, seed, REAL, "keys"))
         train, test = halves.split(np.ones(len(examples), np.bool_), _rng(options, seed, REAL, "split"))
         classifier = make_classifier(strongest, options.device)
-        fitted = classifier.fit(examples[train], halves.generated[train], _rng(options, seed, REAL, strongest))
-        made.append(_predictions(halves, test, fitted.score(examples[test]), seed))
+        scores = classifier.fit(examples[train], halves.generated[train], _rng(options, seed, REAL, strongest))
+        made.append(_predictions(halves, test, scores(examples[test]), seed))
         bar.advance(1, f"human against human, seed {seed + 1} of {options.seeds}")
     return Predictions.concatenate(made)
 
@@ -337,17 +337,9 @@ def two_sample_tests_by_bars(
     generated_pieces: NDArray[np.generic] | None = None,
     quiet: bool = False,
 ) -> list[BarsResult]:
-    """Run the test on the first bars of the melodies, with the faster classifiers and all controls.
+    """Run `classifier_two_sample_test` on the first bars of the melodies, without those that are shorter.
 
-    Args:
-        human: human melodies.
-        pieces: `(melodies,)` the piece of each.
-        generated: generated melodies.
-        steps_per_bar: steps in a bar.
-        bars: the numbers of bars; shorter melodies are left out.
-        options: the options of the test; its classifiers are limited to `FAST`, or all of `FAST` if none remains.
-        generated_pieces: as in `classifier_two_sample_test`.
-        quiet: show no progress.
+    The classifiers of the options are limited to `FAST`; if none remains, all of `FAST` are used.
 
     Raises:
         UsageError: bars or steps are less than 1.

@@ -137,10 +137,7 @@ class MelodyEpisodes:
         return self._tokens[:, self.memory : self.memory + self.step].copy()
 
     def append(self, tokens: NDArray[np.int64]) -> StepRewards:
-        """Append a token to each melody.
-
-        Args:
-            tokens: `(melodies,)`.
+        """Append `(melodies,)` tokens, one to each melody.
 
         Raises:
             UsageError: the melodies are finished, or the tokens are invalid.

@@ -66,13 +66,9 @@ class CriticData:
 
 
 class CriticReward:
-    """The reward of discriminators that are trained further.
+    """The reward of discriminators that are trained further on human melodies and the model's.
 
-    Args:
-        human: human melodies to train them on.
-        reward: the reward of the rules before any update, with encoding, meter, key and c.
-        options: of the tuning.
-        device: where they are trained.
+    `reward` is that of the rules before any update: its encoding, meter, key and c are used.
     """
 
     def __init__(
@@ -93,21 +89,13 @@ class CriticReward:
         self._replay = torch.zeros((0, 0, 0), dtype=torch.int16)
 
     def pretrain(self, sample: Callable[[int], Tensor]) -> None:
-        """Train the discriminators on melodies of the untuned model.
-
-        Args:
-            sample: returns a number of `(melodies, steps)` tokens.
-        """
+        """Train the discriminators on melodies of the untuned model; `sample` returns a number of them."""
         features = self._encode(sample(min(_PRETRAINING_MELODIES, self.options.critic_replay)))
         self.ensemble.train(features, updates=self.options.critic_start, round_=0)
         self._replay = features
 
     def score_and_train(self, tokens: Tensor) -> NDArray[np.float64]:
-        """The reward of each step of new melodies in points, `(melodies, steps)`; then train on them if it is time.
-
-        Args:
-            tokens: `(melodies, steps)`, on which no discriminator was trained.
-        """
+        """The reward of each step of new melodies in points, `(melodies, steps)`; then train on them if it is time."""
         features = self._encode(tokens)
         points = self._points(features)
         if self.updates % self.options.critic_every == 0:

@@ -41,9 +41,9 @@ class TuningHistory:
     Args:
         environment_steps: number of tokens sampled so far.
         terms: as in `UpdateStats`, by rule.
-        log_p: as in `UpdateStats`.
-        kl: as in `UpdateStats`.
-        entropy: as in `UpdateStats`.
+        log_p: as in `UpdateStats`, like the next two.
+        kl: KL divergence.
+        entropy: entropy.
         c: the divisor of the rewards.
         accuracy: of the discriminators on melodies that they were not trained on; empty without a critic.
     """

@@ -127,15 +127,7 @@ class Learner(ABC):
 def update_stats(
     terms: Mapping[str, NDArray[np.float64]], log_p: Tensor, log_policy: Tensor, log_prior: Tensor, loss: float
 ) -> UpdateStats:
-    """The statistics of an update.
-
-    Args:
-        terms: `(melodies, steps)` by rule.
-        log_p: `(melodies, steps)`, of the tokens under the prior.
-        log_policy: `(melodies, steps, vocabulary)`.
-        log_prior: the same of the prior.
-        loss: the loss.
-    """
+    """The statistics of an update; the distributions of policy and prior are `(melodies, steps, vocabulary)`."""
     return UpdateStats(
         terms={name: float(term.sum(1).mean()) for name, term in terms.items()},
         log_p=float(log_p.mean()),
@@ -147,13 +139,10 @@ def update_stats(
 
 @contextmanager
 def recurrent_gradients(module: nn.Module) -> Iterator[None]:
-    """Allow gradients through recurrent layers with dropout off.
+    """Allow gradients through recurrent layers of a module in evaluation mode.
 
     A model is tuned without dropout, as it composes. But cuDNN computes gradients of recurrent layers in training mode
     only, so they are put into it with a dropout of 0, and reset at the end.
-
-    Args:
-        module: a torch module in evaluation mode.
 
     Example:
         >>> layer = nn.LSTM(2, 2, num_layers=2, dropout=0.5).eval()

@@ -74,14 +74,7 @@ def run_updates(
     *,
     after_update: Callable[[], None] = lambda: None,
 ) -> float:
-    """Run the remaining updates; return the seconds of learning, without the checks.
-
-    Args:
-        state: changed in place.
-        learner: its model gets the final weights.
-        options: of the tuning.
-        monitor: the melodies for comparison; None for no checks.
-        after_update: called after each update.
+    """Run the remaining updates, in place; return the seconds of learning, without the checks.
 
     Raises:
         RunError: the loss became NaN or infinite.
@@ -121,11 +114,6 @@ def next_c(c: float, kl: float, options: TuningOptions) -> float:
 
     The controller of Ziegler et al. 2019 (arXiv 1909.08593, section 2.2), one-sided, with the error clipped to 20 %.
 
-    Args:
-        c: of this update.
-        kl: of this update, nats a step.
-        options: with the target and the initial c.
-
     Example:
         >>> options = TuningOptions(c=3.0, target_kl=0.5)
         >>> round(next_c(3.0, 0.6, options), 3), next_c(3.0, 0.1, options)
@@ -143,13 +131,9 @@ def make_monitor(
     human: NDArray[np.int64] | None,
     critic_data: CriticData | None = None,
 ) -> DiversityMonitor:
-    """The melodies that those of a tuning are compared with: the untuned model's, and human ones if given.
+    """The melodies that those of a tuning are compared with, made before its first update.
 
-    Args:
-        learner: before its first update.
-        options: of the tuning.
-        human: `(excerpts, steps)` tokens of human melodies, or None.
-        critic_data: with a critic, the human melodies of the stopping classifier are used instead of `human`.
+    These are the untuned model's and `(excerpts, steps)` human ones, or with a critic those of its stopping classifier.
     """
     tokens, _, prior_entropy = _sample(learner, options, update=0, from_prior=True)
     line_of = learner.reward.encoding.line
@@ -231,11 +215,7 @@ def _sample(
 
 
 class TuningCheckpoint:
-    """The checkpoint of a run: networks, optimizer, random state, replay buffer, best weights and progress.
-
-    Args:
-        folder: of the run.
-    """
+    """The checkpoint of a run: networks, optimizer, random state, replay buffer, best weights and progress."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / CHECKPOINT

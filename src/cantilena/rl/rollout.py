@@ -23,14 +23,8 @@ def sample_melodies(
 
     A categorical sample is the argmax of p / E with E exponential (the Gumbel-max trick without its two logarithms).
 
-    Args:
-        model: on the device of the generator.
-        melodies: number of melodies.
-        steps: their length.
-        generator: source of randomness.
-        bars: of the melodies, for a model that uses them.
-        epsilon: share of tokens that are drawn uniformly from the vocabulary instead.
-        temperature: the others are sampled from probabilities proportional to pi^(1 / temperature).
+    A share `epsilon` of the tokens is drawn uniformly from the vocabulary, the others from probabilities proportional
+    to pi^(1 / temperature).
     """
     log_probs, state = start_in_bars(model, melodies, bars)
     vocabulary = log_probs.shape[-1]

@@ -158,17 +158,8 @@ def tune_module(
 
     Its `log_probs` must have a gradient. Value-based algorithms also need its raw scores (`ScoreModel`).
 
-    Args:
-        module: the model.
-        encoding: defines its tokens.
-        options: of the tuning.
-        prior: another such module that is not changed; None for the module as it is now.
-        reward: the reward; None for that of the options.
-        human: as for `tune`, as are the other arguments.
-        critic_data: see `tune`.
-        folder: see `tune`.
-        resume: see `tune`.
-        after_update: see `tune`.
+    `prior` is another such module, which is not changed, by default the module as it is now. `reward` is by default
+    that of the options. The other arguments are those of `tune`.
 
     Raises:
         UsageError: rules, weights or a key do not exist; the module is no `SequenceModel`.

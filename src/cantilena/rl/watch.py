@@ -148,18 +148,7 @@ class DiversityMonitor:
         critic: float | None = None,
         earlier: Sequence[DiversityCheck] = (),
     ) -> DiversityCheck:
-        """Compare new melodies with the others.
-
-        Args:
-            line: new melodies.
-            rng: for sets of equal size and intervals.
-            update: number of updates.
-            reward: mean reward of the rules a melody.
-            kl: nats a step.
-            entropy: nats a step.
-            critic: mean reward of the critic a melody, in points.
-            earlier: the earlier checks.
-        """
+        """Compare new melodies with the others; `DiversityCheck` describes the numbers."""
         others = self.human if self.human is not None and self.has_human else self.untuned
         ours, theirs = equal_sets(line, others, rng=rng)
         numbers, reference = _diversity(ours), _diversity(theirs)

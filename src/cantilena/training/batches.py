@@ -92,11 +92,7 @@ class Batches:
 
 
 def transpositions(encoding: Encoding, semitones: int) -> NDArray[np.int64]:
-    """The token that each token becomes when a piece is transposed.
-
-    Args:
-        encoding: defines the tokens.
-        semitones: the largest shift, down and up.
+    """The token that each token becomes when a piece is transposed by up to `semitones` down and up.
 
     Returns:
         `(2 semitones + 1, vocabulary)` tokens, -1 where the encoding has no token for the shifted note. Row `semitones`

@@ -33,14 +33,9 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], record: Mapping[s
 
 
 def load_checkpoint(path: Path, digest: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """Read the tensors and the record of a checkpoint.
+    """Read the tensors and the record of a checkpoint; None if there is no file.
 
-    Args:
-        path: of the file.
-        digest: required value of `digest` in the record, which identifies the training; None to skip this check.
-
-    Returns:
-        None if there is no file.
+    Unless `digest` is None, it must be that of the record, which identifies the training.
 
     Raises:
         RunError: the file is damaged or belongs to another training.

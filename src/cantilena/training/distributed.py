@@ -140,22 +140,18 @@ class ProcessGroup(ProcessRank):
         return rows[self.rank :: self.world_size]
 
     def all_reduce_gradients(self, weights: Iterable[Tensor], loss: Tensor) -> float:
-        """Replace each gradient by the sum over all processes, bit-identical in each; return the summed loss.
+        """Replace each gradient by its sum over all processes, bit-identical in each; return the summed loss.
 
-        Args:
-            weights: of the network, in the same order in all processes; a missing gradient counts as 0.
-            loss: `()`: this process's share of the loss.
+        A weight without gradient counts as 0; `loss` is this process's share of the loss.
         """
         if not self.is_distributed:
             return float(loss.detach())
         import torch
-        import torch.distributed
 
         parameters = list(weights)
         gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in parameters]
         flat = torch.cat([*(gradient.flatten() for gradient in gradients), loss.detach().reshape(1)])
-        with self._peer_failures():
-            torch.distributed.all_reduce(flat)
+        self._sum(flat)
         sums = torch.split(flat[:-1], [weight.numel() for weight in parameters])
         for weight, total in zip(parameters, sums, strict=True):
             weight.grad = total.view_as(weight)
@@ -166,21 +162,22 @@ class ProcessGroup(ProcessRank):
         if not self.is_distributed:
             return [*numbers]
         import torch
-        import torch.distributed
 
         sums = torch.tensor(numbers, dtype=torch.float64)
-        with self._peer_failures():
-            torch.distributed.all_reduce(sums)
+        self._sum(sums)
         return [float(total) for total in sums]
 
+    def _sum(self, tensor: Tensor) -> None:
+        import torch.distributed
+
+        with self._peer_failures():
+            torch.distributed.all_reduce(tensor)
+
     def broadcast(self, value: T | None) -> T:
-        """The value of process 0, in every process.
+        """The value of process 0, any picklable object, in every process.
 
         The others wait for it without a timeout, since process 0 may read or measure for long, but stop waiting when a
         process fails.
-
-        Args:
-            value: any picklable object; only that of process 0 is used.
         """
         if not self.is_distributed:
             return value  # type: ignore[return-value]

@@ -200,9 +200,6 @@ def _validation_loss(network: Network, valid: Sequences, processes: ProcessGroup
     return nats / steps
 
 
-# ---------------------------------------------------------------------------------------------------- the loop
-
-
 def fit(
     network: Model,
     objective: Objective[Model],
@@ -220,23 +217,12 @@ def fit(
     after_epoch: AfterEpoch | None = None,
     processes: ProcessGroup = SINGLE_PROCESS,
 ) -> TrainResult[Model]:
-    """Train a network on an objective, from its last checkpoint or from the start, to its end.
+    """Train a network on an objective, from its last checkpoint or from the start; see `train` for the rest.
 
-    Args:
-        network: with its initial weights; trained in place.
-        objective: the batches and their losses.
-        validate: returns the validation loss in nats a step, the same number in all processes.
-        options: the training options.
-        identity: JSON values that identify the training; a checkpoint of another one is refused.
-        summary: describes the network in the message at the start.
-        width: of the layers, and
-        rows: number of rows computed at once, which decide whether several threads pay off.
-        lstm_width: of LSTM layers, which decides the precision.
-        folder: as for `train`, as are the other arguments.
-        resume: see `train`.
-        quiet: see `train`.
-        after_epoch: see `train`.
-        processes: see `train`.
+    `validate` returns the validation loss in nats a step, the same in all processes. `identity` has the JSON values
+    that identify the training: a checkpoint of another one is refused. `summary` describes the network in the message
+    at the start. The width of the layers and the rows that are computed at once decide whether several threads pay off,
+    the width of LSTM layers decides the precision.
     """
     device = _shared_device(options.device, processes)
     precision = choose_precision(options.precision, device, lstm_width)
@@ -334,17 +320,8 @@ def _shared_device(name: str, processes: ProcessGroup) -> torch.device:
     return device
 
 
-# --------------------------------------------------------------------------------------- the state of a training
-
-
 def learning_rate(options: TrainingOptions, updates: int, fraction: float, halvings: int) -> float:
-    """The learning rate of an update.
-
-    Args:
-        options: maximum learning rate, schedule and warm-up.
-        updates: number of earlier updates.
-        fraction: of all batches that precede it, 0 to 1.
-        halvings: how often the plateau schedule has halved it.
+    """The learning rate after `updates` updates, a fraction of all batches, and halvings of the plateau schedule.
 
     Example:
         >>> learning_rate(TrainingOptions(learning_rate=1.0, warmup=0, schedule="cosine"), 500, 0.5, 0)
@@ -382,13 +359,7 @@ class TrainProgress:
 
 
 class TrainState(Generic[Model]):
-    """The network, its optimizer, moving average and best weights, and the progress of the training.
-
-    Args:
-        network: trained in place.
-        options: the training options.
-        processes: the processes that train together, each with the same network.
-    """
+    """The network, which is trained in place, its optimizer, moving average, best weights and progress."""
 
     def __init__(self, network: Model, options: TrainingOptions, processes: ProcessGroup = SINGLE_PROCESS) -> None:
         self.network, self.options, self.processes = network, options, processes
@@ -416,9 +387,6 @@ class TrainState(Generic[Model]):
             loss: mean nats a step, with its gradient; with several processes, this one's share of it.
             steps: number of steps in the mean.
             fraction: of all batches that are done.
-
-        Raises:
-            RunError: the loss is NaN or infinite.
         """
         now, options = self.progress, self.options
         self.optimizer.zero_grad(set_to_none=True)
@@ -476,11 +444,7 @@ class TrainState(Generic[Model]):
         return {**asdict(self.progress), "best": self.progress.best if self.best else None}
 
     def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
-        """Restore what `tensors` and `record` returned.
-
-        Raises:
-            RunError: they belong to a network of another shape.
-        """
+        """Restore what `tensors` and `record` returned."""
         try:
             self.network.load_state_dict(with_prefix("network.", tensors))
             if self.average is not None:

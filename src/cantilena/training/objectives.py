@@ -125,7 +125,7 @@ class LastStepPrediction:
         window: length of a window.
         batch: windows in a batch.
         seed: of the run.
-        vocabulary_size: number of tokens; this number is the start symbol.
+        vocabulary_size: the start symbol.
         processes: the processes that share each batch.
 
     Example:

@@ -164,12 +164,7 @@ def reconstruction_nats(
 ) -> tuple[Tensor, Tensor]:
     """Minus ln p(x | z) of all windows together, z sampled once for each, and `(windows, latent)` KL divergences.
 
-    Args:
-        network: the VAE.
-        tokens: `(windows, steps)`, padded.
-        lengths: `(windows,)`.
-        bars: of the windows.
-        hidden: `(windows, steps)`: whether the decoder does not see the token before a step; None for none.
+    `hidden` marks the `(windows, steps)` before which the decoder does not see the last token.
     """
     mean, log_variance = network.posterior(tokens, lengths, bars)
     noise = torch.randn(mean.shape).to(mean.device)

@@ -96,12 +96,6 @@ class Ppo(Learner):
 class ValueNetwork(nn.Module):
     """Estimates the reward to go before each step from the tokens before it, for any model.
 
-    Args:
-        vocabulary: number of tokens.
-        steps: length of the melodies.
-        seed: of the initial weights; torch's global generator is not changed.
-        width: of its recurrent layer.
-
     Example:
         >>> ValueNetwork(vocabulary=38, steps=4)(torch.zeros(2, 4, dtype=torch.int64)).shape
         torch.Size([2, 4])
@@ -127,12 +121,9 @@ class ValueNetwork(nn.Module):
 
 
 def advantage_estimates(rewards: Tensor, values: Tensor, lam: float) -> Tensor:
-    """Generalised advantage estimates, undiscounted, `(melodies, steps)`.
+    """Generalised advantage estimates, undiscounted, of `(melodies, steps)` rewards and values.
 
-    Args:
-        rewards: `(melodies, steps)`.
-        values: `(melodies, steps)`: estimated reward to go before each step.
-        lam: lambda; 1 is the reward to go minus its estimate, 0 looks one step ahead.
+    With lambda 1 it is the reward to go minus its estimate; 0 looks one step ahead.
 
     Example:
         >>> advantage_estimates(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 0.5]]), lam=1.0).tolist()

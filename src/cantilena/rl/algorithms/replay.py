@@ -18,10 +18,7 @@ _MIN_PRIORITY = 1e-3
 
 
 class RingBuffer:
-    """The latest rows of several tensors.
-
-    Args:
-        tensors: by name, with as many rows as are kept.
+    """The latest rows of several named tensors.
 
     Example:
         >>> buffer = RingBuffer({"token": torch.zeros(2, dtype=torch.int64)})
@@ -85,12 +82,7 @@ class ReplayBatch:
 
 
 class ReplayBuffer(RingBuffer):
-    """The latest melodies with their rewards.
-
-    Args:
-        capacity: number of melodies.
-        steps: their length.
-        priority: alpha; 0 samples uniformly.
+    """The latest melodies with their rewards; `priority` is alpha, where 0 samples uniformly.
 
     Example:
         >>> buffer = ReplayBuffer(capacity=2, steps=3)
@@ -116,13 +108,7 @@ class ReplayBuffer(RingBuffer):
         self.priority[indices] = max(float(self.priority.max()), _MIN_PRIORITY)
 
     def sample(self, melodies: int, generator: torch.Generator, correction: float = 1.0) -> ReplayBatch:
-        """Sample melodies with replacement.
-
-        Args:
-            melodies: number of melodies.
-            generator: source of randomness.
-            correction: beta, the exponent of the importance weights.
-        """
+        """Sample melodies with replacement; `correction` is beta, the exponent of the importance weights."""
         device = generator.device
         weight = torch.ones(melodies)
         if self.alpha == 0.0:

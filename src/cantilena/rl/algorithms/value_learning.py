@@ -149,10 +149,6 @@ def exploration(value: ValueOptions, progress: float) -> tuple[float, float]:
     probabilities proportional to pi^(1 / temperature). Both fall linearly over the first `exploration_share`. The
     learner learns from the sampled tokens in either case.
 
-    Args:
-        value: the options.
-        progress: from 0 to 1.
-
     Example:
         >>> exploration(ValueOptions(epsilon=1.0, epsilon_end=0.1, exploration_share=0.5), progress=0.25)
         (0.55, 1.0)
