@@ -22,7 +22,7 @@ from cantilena.envs import MelodyEnv, MelodyVectorEnv
 def one_by_one(rules: str, steps: int, seconds: float) -> float:
     """Steps a second of `MelodyEnv`."""
     env = MelodyEnv("tunes", rules, steps=steps)
-    actions = np.random.default_rng(1).integers(env.growing.vocabulary_size, size=steps)
+    actions = np.random.default_rng(1).integers(env.episodes.vocabulary_size, size=steps)
     best, until = 0.0, time.perf_counter() + seconds
     while time.perf_counter() < until:
         started = time.process_time()
@@ -36,7 +36,7 @@ def one_by_one(rules: str, steps: int, seconds: float) -> float:
 def at_once(rules: str, melodies: int, steps: int, seconds: float) -> float:
     """Steps a second of `MelodyVectorEnv`."""
     envs = MelodyVectorEnv(melodies, "tunes", rules, steps=steps)
-    actions = np.random.default_rng(1).integers(envs.growing.vocabulary_size, size=(steps, melodies))
+    actions = np.random.default_rng(1).integers(envs.episodes.vocabulary_size, size=(steps, melodies))
     best, until = 0.0, time.perf_counter() + seconds
     while time.perf_counter() < until:
         started = time.process_time()

@@ -23,8 +23,8 @@ from torch import Tensor
 
 from cantilena.models import Network, NetworkOptions, Sequences, autocast
 from cantilena.training import preset
-from cantilena.training.loop import Course
-from cantilena.training.objectives import EveryStep, Place
+from cantilena.training.loop import TrainState
+from cantilena.training.objectives import BatchPosition, TeacherForcing
 
 Job = Callable[[], object]
 
@@ -41,11 +41,11 @@ def training_step(shape: NetworkOptions, precision: torch.dtype, batch: int, ste
     pieces = Sequences.of([rng.integers(0, VOCABULARY, steps) for _ in range(batch)])
     _, options = preset("paper")
     network = Network(shape, VOCABULARY).train()
-    course, lesson = Course(network, options), EveryStep(steps, pieces, batch, 1)
-    (chosen,) = lesson.epoch(0)
+    course, lesson = TrainState(network, options), TeacherForcing(steps, pieces, batch, 1)
+    (chosen,), position = lesson.epoch(0), BatchPosition()
 
     def step() -> None:
-        for loss, predicted in lesson.losses(network, chosen, Place(), lambda: autocast(network.device, precision)):
+        for loss, predicted in lesson.losses(network, chosen, position, lambda: autocast(network.device, precision)):
             course.update(loss, predicted, 0.0)
 
     return step

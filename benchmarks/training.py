@@ -25,8 +25,8 @@ from torch import Tensor, nn
 from cantilena.data import ReadOptions, open_corpus, read_folder
 from cantilena.models import Network, NetworkOptions, Sequences, autocast, choose_precision, likelihood
 from cantilena.training import TrainingOptions, preset, train
-from cantilena.training.loop import Course
-from cantilena.training.objectives import EveryStep, LastStep, Lesson, Place
+from cantilena.training.loop import TrainState
+from cantilena.training.objectives import BatchPosition, LastStepPrediction, Objective, TeacherForcing
 from cantilena.workflows.data import Material, events_material, grid_material
 
 EVENTS, PIECES, VOCABULARY = 46_250, 307, 417
@@ -34,16 +34,16 @@ LITERAL_BATCHES = 20
 PROCESSOR = torch.device("cpu")
 
 
-def seconds(lesson: Lesson[Network], shape: NetworkOptions, precision: torch.dtype, batches: int) -> float:
+def seconds(lesson: Objective[Network], shape: NetworkOptions, precision: torch.dtype, batches: int) -> float:
     """How long so many batches take, after one that is not counted."""
     _, options = preset("paper")
     network = Network(shape, VOCABULARY).train()
-    course = Course(network, options)
+    course = TrainState(network, options)
     order = lesson.epoch(0)
     started = 0.0
     for number, batch in enumerate([order[0], *order[:batches]]):
         started = time.perf_counter() if number == 1 else started
-        for loss, steps in lesson.losses(network, batch, Place(), lambda: autocast(PROCESSOR, precision)):
+        for loss, steps in lesson.losses(network, batch, BatchPosition(), lambda: autocast(PROCESSOR, precision)):
             course.update(loss, steps, 0.0)
     return time.perf_counter() - started
 
@@ -68,7 +68,7 @@ class Cells(nn.Module):
         return scores
 
 
-def cell_by_cell(lesson: LastStep, batches: int) -> float:
+def cell_by_cell(lesson: LastStepPrediction, batches: int) -> float:
     """How long so many batches of windows take, after one that is not counted."""
     network = Cells()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
@@ -93,19 +93,19 @@ def time_epochs() -> None:
     literal = NetworkOptions(layers=3, width=1024, dropout=0.4, input="paper")
     _, options = preset("paper")
 
-    last_step = LastStep(pieces, literal.window, 64, 1, VOCABULARY)
+    last_step = LastStepPrediction(pieces, literal.window, 64, 1, VOCABULARY)
     wholes = []
     for title, part in (
         ("cell by cell", cell_by_cell(last_step, LITERAL_BATCHES)),
         ("layer by layer", seconds(last_step, literal, torch.float32, LITERAL_BATCHES)),
     ):
-        wholes.append(part / LITERAL_BATCHES * last_step.each_epoch)
+        wholes.append(part / LITERAL_BATCHES * last_step.batches_per_epoch)
         print(
             f"the paper's way, {title:14s} {part / LITERAL_BATCHES:5.2f} s a batch of 64, {wholes[-1]:,.0f} s an epoch"
         )
-    every_step = EveryStep(options.steps, pieces, options.batch, 1)
+    every_step = TeacherForcing(options.steps, pieces, options.batch, 1)
     for precision in (torch.bfloat16, torch.float32):
-        epoch = seconds(every_step, modern, precision, every_step.each_epoch)
+        epoch = seconds(every_step, modern, precision, every_step.batches_per_epoch)
         name = str(precision).removeprefix("torch.")
         cells, layers = (f"{whole / epoch:.0f}" for whole in wholes)
         print(f"every step, {name:8s} {epoch:6.1f} s an epoch of {EVENTS:,} events: {cells} and {layers} times faster")

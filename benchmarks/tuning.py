@@ -55,7 +55,7 @@ def one_melody_at_a_time() -> float:
             token = int(torch.multinomial(log_probs[0].exp(), 1, generator=generator))
             melody.append(token)
             said = reward.terms(np.array([melody]))
-            music = float(reward.learned(said)[0, -1])
+            music = float(reward.scaled(said)[0, -1])
             replay.append((tuple(melody), float(prior_log_probs[0, token]) + music))
             log_probs, state = network.step(np.array([token]), state)
             prior_log_probs, prior_state = prior.step(np.array([token]), prior_state)

@@ -80,12 +80,14 @@ def _tuned(job: tuple[Path, bool, int]) -> tuple[str, dict[str, Any]]:
     reward = MusicReward(GridEncoding(), RULE_SETS["rl-tuner"], Context(), options.c_for(), options.clip)
     own = torch.Generator().manual_seed(derived_seed(seed, "tune"))
     prior = copy.deepcopy(network).requires_grad_(False)
-    learner = ReferenceLearner(TuningTask(network, prior, reward, options, Bars.common_time(1), own), stopped=stopped)
+    learner = ReferenceLearner(
+        TuningTask(network, prior, reward, options, Bars.common_time(1), own), stop_gradient=stopped
+    )
     for update in range(UPDATES):
         learner.update(update / UPDATES)
         if update % 25 == 24:
             print(f"{name}: {update + 1} of {UPDATES}", file=sys.stderr, flush=True)
-    counted = _counted(bundle, _drawn(learner.composer(), seed), learner.composer(), seed)
+    counted = _counted(bundle, _drawn(learner.policy_model(), seed), learner.policy_model(), seed)
     write_json(row, counted)
     return name, counted
 

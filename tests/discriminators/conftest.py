@@ -1,4 +1,4 @@
-"""Melodies of people, and simple ones that are made up, as lines."""
+"""Human melodies and random walks as lines."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ GRID = GridEncoding(0, 127)
 
 
 @dataclass(frozen=True)
-class People:
+class HumanExcerpts:
     """Held-out excerpts of the built-in tunes."""
 
     tokens: NDArray[np.int64]
@@ -29,9 +29,9 @@ class People:
     def line(self) -> Line:
         return GRID.line(self.tokens)
 
-    def in_part(self, part: int, parts: int = 2) -> People:
+    def in_part(self, part: int, parts: int = 2) -> HumanExcerpts:
         rows = self.pieces % parts == part
-        return People(self.tokens[rows], self.pieces[rows])
+        return HumanExcerpts(self.tokens[rows], self.pieces[rows])
 
     def shuffled(self, rng: np.random.Generator) -> Line:
         """The same notes and rests of each melody, with the same lengths, in another order."""
@@ -43,13 +43,13 @@ class People:
 
 
 @pytest.fixture(scope="session")
-def people() -> Callable[[int], People]:
+def people() -> Callable[[int], HumanExcerpts]:
     pieces = encode_pieces(GRID, list(load_builtin("tunes").melodies("test")))
 
     @cache
-    def of_steps(steps: int) -> People:
-        found = excerpts(pieces, steps)
-        return People(found.tokens, found.piece)
+    def of_steps(steps: int) -> HumanExcerpts:
+        drawn = excerpts(pieces, steps)
+        return HumanExcerpts(drawn.tokens, drawn.piece)
 
     return of_steps
 

@@ -1,4 +1,4 @@
-"""Each algorithm ends where its mathematics says: at the best policy, or at the fixed point of its values."""
+"""Each algorithm converges to what its mathematics predicts: the optimal policy, or the fixed point of its values."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from cantilena.rl import (
     tune_module,
 )
 from cantilena.rl.algorithms.ppo import advantage_estimates
-from cantilena.rl.algorithms.rloo import mean_of_others, sum_from_here
+from cantilena.rl.algorithms.rloo import mean_of_others, reward_to_go
 from cantilena.rules import Context, Rule, RuleSet
 from cantilena.tokenizers import EventsEncoding, GridEncoding
 
 STEPS = 8
 FREE = 2
-"""Steps that differ in reward; the others are all alike."""
+"""Steps with different rewards; the others have none."""
 
 ENCODING = EventsEncoding(("C4", "D4", "E4"))
-EARNED = np.array([[0.0, 1.0, 2.5], [1.5, 0.0, -1.0], [0.5, 3.0, 0.0]])
-"""What the second note earns after the first."""
+REWARDS = np.array([[0.0, 1.0, 2.5], [1.5, 0.0, -1.0], [0.5, 3.0, 0.0]])
+"""The reward of the second note after the first."""
 
 
 def pair(line: Line, context: Context) -> np.ndarray:
-    """The second note earns by the first."""
+    """The reward of the second note depends on the first."""
     index = np.select([line.pitch == 60, line.pitch == 62], [0, 1], 2)
     values = np.zeros(line.event.shape)
     if line.steps > 1:
-        values[:, 1] = EARNED[index[:, 0], index[:, 1]]
+        values[:, 1] = REWARDS[index[:, 0], index[:, 1]]
     return values
 
 
@@ -54,7 +54,7 @@ def reward(c: float) -> MusicReward:
 
 
 class Table(nn.Module):
-    """Scores of the first note, and of each later one by the note before; those after the second are even and fixed."""
+    """Scores of the first note, and of the second by the first; those of later notes are uniform and fixed."""
 
     vocabulary_size = 3
 
@@ -100,10 +100,10 @@ def all_pairs() -> Tensor:
     return torch.tensor(rows)
 
 
-def best_policy(c: float) -> np.ndarray:
+def optimal_policy(c: float) -> np.ndarray:
     """`(9,)`: the pairs under the policy that maximises E[r / c + log p - log pi]: p exp(r / c), normalised."""
     prior = pairs(Table().log_probs(all_pairs()))
-    weight = prior * np.exp(EARNED.reshape(-1) / c)
+    weight = prior * np.exp(REWARDS.reshape(-1) / c)
     return weight / weight.sum()
 
 
@@ -129,37 +129,41 @@ def options(algorithm: str, **changes: Any) -> TuningOptions:
     [
         ("rloo", {}),
         ("rloo", {"policy": PolicyOptions(group=16)}),
-        ("ppo", {"learning_rate": 0.03, "policy": PolicyOptions(passes=2, minibatches=2)}),
+        pytest.param(
+            "ppo",
+            {"learning_rate": 0.03, "policy": PolicyOptions(passes=2, minibatches=2)},
+            marks=pytest.mark.e2e,
+        ),
         ("psi", {}),
         ("g", {}),
         ("psi", {"value": replace(options("psi").value, priority=0.6)}),
         ("psi", {"value": replace(options("psi").value, exploration="boltzmann")}),
     ],
 )
-def test_the_best_policy_is_found(algorithm: str, changes: dict[str, Any]) -> None:
+def test_the_optimal_policy_is_found(algorithm: str, changes: dict[str, Any]) -> None:
     model = Table()
     prior = copy.deepcopy(model)
     done = tune_module(model, ENCODING, options(algorithm, **changes), reward=reward(C))
     policy = PolicyModel(model, done.policy, prior) if done.policy != "likelihood" else model
     found = pairs(policy.log_probs(all_pairs()))
-    np.testing.assert_allclose(found, best_policy(C), atol=0.03)
-    assert abs(pairs(prior.log_probs(all_pairs())) - best_policy(C)).max() > 0.2
+    np.testing.assert_allclose(found, optimal_policy(C), atol=0.03)
+    assert abs(pairs(prior.log_probs(all_pairs())) - optimal_policy(C)).max() > 0.2
 
 
 @pytest.mark.parametrize("algorithm", ["q", "double-q"])
-def test_action_values_are_their_fixed_point(algorithm: str) -> None:
+def test_action_values_converge_to_their_fixed_point(algorithm: str) -> None:
     model = Table()
     log_p = model.log_probs(all_pairs()).detach()
     first, second = log_p[0, 0].numpy(), log_p[::3, 1].numpy()
     value = replace(options(algorithm).value, gamma=0.5, epsilon=1.0, epsilon_end=1.0, exploration="epsilon")
     tune_module(model, ENCODING, options(algorithm, value=value), reward=reward(C))
     # The third step's values are fixed at 0, so that it adds nothing but its maximum, 0.
-    last = second + EARNED / C
+    last = second + REWARDS / C
     np.testing.assert_allclose(model.second.detach().numpy(), last, atol=0.08)
     np.testing.assert_allclose(model.first.detach().numpy(), first + 0.5 * last.max(axis=1), atol=0.08)
 
 
-def test_g_learning_begins_at_the_prior() -> None:
+def test_g_learning_starts_from_the_prior() -> None:
     network = Network(NetworkOptions(width=8, embedding=8), 38, seed=2)
     bundle = Bundle(network.options, network.numpy_weights(), GridEncoding().description())
     tuned = tune(bundle, TuningOptions(algorithm="g", updates=1, melodies=8, steps=8, learning_rate=1e-9))
@@ -176,10 +180,10 @@ def test_the_gradient_of_rloo_is_that_of_the_objective() -> None:
             weight.add_(0.3 * torch.randn(weight.shape, generator=torch.Generator().manual_seed(1)))
     log_prior = torch.log(torch.tensor(pairs(task.prior.log_probs(all_pairs()))))
     log_pi = model.log_probs(all_pairs())[:, :2].gather(-1, all_pairs()[:, :2, None])[..., 0].sum(1)
-    earned = torch.tensor(EARNED.reshape(-1)) / C
-    objective = (log_pi.exp() * (earned + log_prior - log_pi)).sum()
+    rewards = torch.tensor(REWARDS.reshape(-1)) / C
+    objective = (log_pi.exp() * (rewards + log_prior - log_pi)).sum()
     exact = torch.autograd.grad(-objective, list(model.parameters()))
-    learner.descend = lambda loss: loss.backward()  # type: ignore[method-assign]
+    learner.gradient_step = lambda loss: loss.backward()  # type: ignore[method-assign]
     learner.update(0.0)
     for weight, wanted in zip(model.parameters(), exact, strict=True):
         np.testing.assert_allclose(weight.grad, wanted, atol=0.015)
@@ -187,7 +191,7 @@ def test_the_gradient_of_rloo_is_that_of_the_objective() -> None:
 
 def test_sums_baselines_and_advantages_by_hand() -> None:
     rewards = torch.tensor([[1.0, 2.0, 3.0]])
-    assert sum_from_here(rewards).tolist() == [[6.0, 5.0, 3.0]]
+    assert reward_to_go(rewards).tolist() == [[6.0, 5.0, 3.0]]
     groups = mean_of_others(torch.tensor([[1.0], [3.0], [10.0], [20.0]]), group=2)
     assert groups.tolist() == [[3.0], [1.0], [20.0], [10.0]]
     values = torch.tensor([[1.0, 1.0, 1.0]])
@@ -195,24 +199,26 @@ def test_sums_baselines_and_advantages_by_hand() -> None:
     assert advantage_estimates(rewards, values, lam=0.5).tolist() == [[2.5, 3.0, 2.0]]
 
 
-def test_an_entropy_bonus_leaves_more_open() -> None:
-    plain, open_minded = Table(), Table()
+def test_an_entropy_bonus_raises_the_entropy() -> None:
+    plain, exploring = Table(), Table()
     tune_module(plain, ENCODING, options("rloo", updates=60), reward=reward(0.3))
     bonus = options("rloo", updates=60, policy=PolicyOptions(entropy_bonus=2.0))
-    tune_module(open_minded, ENCODING, bonus, reward=reward(0.3))
+    tune_module(exploring, ENCODING, bonus, reward=reward(0.3))
 
     def entropy(model: Table) -> float:
         chances = pairs(model.log_probs(all_pairs()))
         return float(-(chances * np.log(chances)).sum())
 
-    assert entropy(open_minded) > entropy(plain) + 0.1
+    assert entropy(exploring) > entropy(plain) + 0.1
 
 
-def test_rejection_keeps_the_best_and_rests_at_its_target() -> None:
+def test_rejection_learns_from_the_best_and_skips_updates_above_the_target() -> None:
     model, held = Table(), Table()
     tune_module(model, ENCODING, options("rejection", updates=40), reward=reward(C))
     chances = pairs(model.log_probs(all_pairs()))
-    assert (chances * EARNED.reshape(-1)).sum() > (pairs(Table().log_probs(all_pairs())) * EARNED.reshape(-1)).sum() + 1
+    assert (chances * REWARDS.reshape(-1)).sum() > (
+        pairs(Table().log_probs(all_pairs())) * REWARDS.reshape(-1)
+    ).sum() + 1
     done = tune_module(held, ENCODING, options("rejection", updates=40, target_kl=0.02), reward=reward(C))
     assert max(done.history.kl) < 0.06
 
@@ -236,17 +242,17 @@ class OnlyProbabilities(nn.Module):
         return self.table.step(tokens, state)
 
 
-def test_values_are_not_learned_without_scores() -> None:
+def test_value_learning_needs_scores() -> None:
     with pytest.raises(UsageError, match="only probabilities"):
         tune_module(OnlyProbabilities(), ENCODING, options("q"), reward=reward(C))
     done = tune_module(OnlyProbabilities(), ENCODING, options("rloo", updates=5), reward=reward(C))
     assert done.policy == "likelihood"
 
 
-def test_what_is_no_model_is_refused() -> None:
-    with pytest.raises(UsageError, match="no SequenceModel"):
+def test_modules_that_do_not_fit_are_refused() -> None:
+    with pytest.raises(UsageError, match="is no SequenceModel"):
         tune_module(nn.Linear(3, 3), ENCODING, options("rloo"), reward=reward(C))
-    with pytest.raises(UsageError, match="3 tokens and the encoding 38"):
+    with pytest.raises(UsageError, match="3 tokens, but the encoding 38"):
         tune_module(Table(), GridEncoding(), options("rloo"))
 
 

@@ -1,4 +1,4 @@
-"""The published way: its schedule, its memory, and the gradient that ran where it should not."""
+"""The reference mode: its schedule, its transitions, and the published gradient into the reward network."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import torch
 from cantilena.errors import UsageError
 from cantilena.models import Bars, Bundle, Network, NetworkOptions
 from cantilena.rl import MusicReward, ReferenceLearner, TuningOptions, TuningTask, WatchOptions, tune
+from cantilena.rl.algorithms.reference_mode import Transitions
 from cantilena.rules import RULE_SETS, Context
 from cantilena.tokenizers import GridEncoding
 
@@ -18,7 +19,7 @@ GRID = GridEncoding()
 SMALL = NetworkOptions(width=12, embedding=12, bar_position=False, look_back=())
 
 
-def learner(algorithm: str, *, stopped: bool = True, core: str = "lstm", melodies: int = 10) -> ReferenceLearner:
+def learner(algorithm: str, *, stop_gradient: bool = True, core: str = "lstm", melodies: int = 10) -> ReferenceLearner:
     options = TuningOptions(
         algorithm=algorithm,  # type: ignore[arg-type]
         reference_mode=True,
@@ -32,7 +33,7 @@ def learner(algorithm: str, *, stopped: bool = True, core: str = "lstm", melodie
     reward = MusicReward(GRID, RULE_SETS["rl-tuner"], Context(), options.c_for(), options.clip)
     prior = copy.deepcopy(network).requires_grad_(False)
     task = TuningTask(network, prior, reward, options, Bars.common_time(1), torch.Generator().manual_seed(2))
-    return ReferenceLearner(task, stopped=stopped)
+    return ReferenceLearner(task, stop_gradient=stop_gradient)
 
 
 def vars_of(options: NetworkOptions) -> dict[str, object]:
@@ -41,11 +42,11 @@ def vars_of(options: NetworkOptions) -> dict[str, object]:
 
 @pytest.mark.parametrize("core", ["lstm", "gru", "rnn"])
 @pytest.mark.parametrize("algorithm", ["q", "psi", "g"])
-def test_transitions_hold_what_was_played(algorithm: str, core: str) -> None:
+def test_transitions_hold_what_was_sampled(algorithm: str, core: str) -> None:
     one = learner(algorithm, core=core, melodies=5)
     one._learn = lambda: 0.0  # type: ignore[method-assign]
     one.update(0.0)
-    kept = one.transitions.kept
+    kept = Transitions(**one.transitions.tensors)
     assert len(one.transitions) == 5 * 8
     # Rows of one melody lie five apart; the state after a step is that before the next.
     torch.testing.assert_close(kept.next_state[:35], kept.state[5:40])
@@ -59,9 +60,9 @@ def test_transitions_hold_what_was_played(algorithm: str, core: str) -> None:
     np.testing.assert_allclose(kept.reward[:40].view(8, 5).t(), music, atol=1e-4)
 
 
-@pytest.mark.parametrize(("stopped", "moves"), [(True, False), (False, True)])
-def test_the_reward_network_moves_only_where_the_gradient_is_let_through(stopped: bool, moves: bool) -> None:
-    one = learner("g", stopped=stopped)
+@pytest.mark.parametrize(("stop_gradient", "moves"), [(True, False), (False, True)])
+def test_the_reward_network_changes_only_without_stop_gradient(stop_gradient: bool, moves: bool) -> None:
+    one = learner("g", stop_gradient=stop_gradient)
     before = one.reward_network.head.weight.detach().clone()
     for number in range(4):
         one.update(number / 4)
@@ -69,15 +70,15 @@ def test_the_reward_network_moves_only_where_the_gradient_is_let_through(stopped
     assert torch.equal(one.prior.head.weight, before)  # type: ignore[attr-defined]
 
 
-def test_an_update_for_every_fifth_step_once_there_are_enough() -> None:
+def test_there_is_an_update_every_fifth_step() -> None:
     one = learner("q", melodies=20)
     calls = []
     one._learn = lambda: calls.append(1) or 0.0  # type: ignore[func-returns-value, method-assign]
     one.update(0.0)
-    assert len(calls) == 20 * 8 / 5 - 4  # after the first step of the twenty melodies there are too few to draw from
+    assert len(calls) == 20 * 8 / 5 - 4  # after the first step of the twenty melodies there are too few transitions
 
 
-def test_rewards_rise_the_published_way_too() -> None:
+def test_rewards_rise() -> None:
     network = Network(SMALL, 38, seed=3)
     bundle = Bundle(SMALL, network.numpy_weights(), GRID.description())
     options = TuningOptions(
@@ -89,6 +90,6 @@ def test_rewards_rise_the_published_way_too() -> None:
     assert set(history.c) == {0.5}
 
 
-def test_what_the_reference_has_not_is_refused() -> None:
-    with pytest.raises(UsageError, match="the reference has no rloo"):
+def test_other_algorithms_and_networks_are_refused() -> None:
+    with pytest.raises(UsageError, match="the reference mode has no rloo"):
         TuningOptions(algorithm="rloo", reference_mode=True)

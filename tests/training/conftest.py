@@ -1,4 +1,4 @@
-"""What the tests of several processes start them with."""
+"""How the tests of several processes start them."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Started = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def surroundings() -> dict[str, str]:
-    """The environment of a process that no group has claimed, on one thread."""
-    claimed = {"WORLD_SIZE", "RANK"}
-    return {**{name: value for name, value in os.environ.items() if name not in claimed}, "OMP_NUM_THREADS": "1"}
+    """The environment of a process that belongs to no group, on one thread."""
+    unset = {"WORLD_SIZE", "RANK"}
+    return {**{name: value for name, value in os.environ.items() if name not in unset}, "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture
 def torchrun(surroundings: dict[str, str]) -> Started:
-    """Starts a program in two processes, as torchrun does: `torchrun(folder, program, *words, VARIABLE=value)`."""
+    """Starts a program in two processes with torchrun: `torchrun(folder, program, *words, VARIABLE=value)`."""
 
     def started(folder: Path, program: str, *words: str, **variables: str) -> subprocess.Popen[str]:
         script = folder / "program.py"

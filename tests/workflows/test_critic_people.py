@@ -20,7 +20,7 @@ from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows import run_frontier
 from cantilena.workflows.tune import frontier
-from cantilena.workflows.tune.inputs import critic_people, peoples_melodies
+from cantilena.workflows.tune.inputs import critic_data, peoples_melodies
 
 HEARING = CriticOptions(critic=True, critic_start=5, critic_lessons=2, critic_members=1, critic_replay=64)
 WORDS = [
@@ -53,7 +53,7 @@ def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name() -> None:
     shipped = Bundle.load(find_bundle("tunes"))
     learned = {**dict(shipped.provenance["corpus"]), "name": "chorales"}
     with pytest.raises(UsageError, match="those that this model learned are not at hand"):
-        critic_people(replace(shipped, provenance={"corpus": learned}), Context(), 32)
+        critic_data(replace(shipped, provenance={"corpus": learned}), Context(), 32)
 
 
 def test_no_piece_is_heard_in_two_roles() -> None:

@@ -28,8 +28,8 @@ import sys
 from collections.abc import Sequence
 
 from cantilena.cli.answer import Answer, show
-from cantilena.cli.failures import describe_error, print_error
-from cantilena.cli.output import silence, stdout_to_stderr
+from cantilena.cli.failures import failure_of, show_failure
+from cantilena.cli.output import be_silent, stdout_to_stderr
 from cantilena.cli.table import find_command, overview
 from cantilena.errors import __version__
 
@@ -59,11 +59,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         with stdout_to_stderr(when=as_json):
             answer = _obey(words)
     except BaseException as error:  # whatever it is, the user gets one line, not a traceback
-        return print_error(describe_error(error, words), as_json=as_json, debug=error if debug else None)
+        return show_failure(failure_of(error, words), as_json=as_json, debug=error if debug else None)
     try:
         return show(answer, as_json=as_json)
     except BaseException as error:
-        return print_error(describe_error(error, words), as_json=False, debug=error if debug else None)
+        return show_failure(failure_of(error, words), as_json=False, debug=error if debug else None)
 
 
 def _share_the_processor() -> None:
@@ -80,11 +80,11 @@ def _let_one_speak(*, debug: bool) -> None:
     """Of several processes that train together only the first is heard; with --debug all show their tracebacks."""
     if "WORLD_SIZE" not in os.environ:
         return
-    from cantilena.training import speaks
+    from cantilena.training import is_main_process
 
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the sentence that ends a training says what matters
-    if not speaks(os.environ):
-        silence(sys.stdout, *([] if debug else [sys.stderr]))
+    if not is_main_process(os.environ):
+        be_silent(sys.stdout, *([] if debug else [sys.stderr]))
 
 
 def _obey(words: list[str]) -> Answer:

@@ -1,4 +1,4 @@
-"""The machine listener: how well human melodies can be told from generated ones."""
+"""Classifiers that tell human melodies from generated ones: two-sample tests, rewards, styles."""
 
 import lazy_loader
 

@@ -1,7 +1,4 @@
-"""Two sets of melodies made ready to be told apart: one length, one way to write, pieces that stay together.
-
-What a listener hears: melodies of one length, in whatever key, as they sound and not as they are written.
-"""
+"""The data of a two-sample test: human and generated melodies of one length, normalised, split by piece."""
 
 from __future__ import annotations
 
@@ -17,21 +14,25 @@ from cantilena.errors import UsageError
 from cantilena.music import HOLD, OFF, Line
 from cantilena.rules import Notes, lengths, tones
 
-_LEFT_OUT = 0.1
+_TOO_SHORT = 0.1
+"""Share of the melodies of a set that may be too short."""
+_MODEL_SELECTION, _TEST = 0.15, 1 / 3
+_PER_PIECE = 4
+"""Maximum number of melodies of one piece in a split, so that a long piece does not dominate."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """Melodies to be told apart; what the listeners hear in them is computed once.
+    """Melodies to classify, with cached features.
 
     Args:
-        line: all of one length.
-        steps_per_bar: where bars begin.
+        line: melodies of one length.
+        steps_per_bar: steps in a bar.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> heard = Examples(GridEncoding().line(np.array([[14, 16], [14, 1]])), steps_per_bar=2)
-        >>> len(heard), len(heard.notes), len(heard[[1]])
+        >>> examples = Examples(GridEncoding().line(np.array([[14, 16], [14, 1]])), steps_per_bar=2)
+        >>> len(examples), len(examples.notes), len(examples[[1]])
         (2, 3, 1)
     """
 
@@ -41,7 +42,7 @@ class Examples:
     def __len__(self) -> int:
         return self.line.melodies
 
-    def __getitem__(self, rows: Any) -> Examples:  # noqa: ANN401  (whatever numpy takes as an index)
+    def __getitem__(self, rows: Any) -> Examples:  # noqa: ANN401  (any index of numpy)
         """Some of the melodies."""
         return Examples(self.line[rows], self.steps_per_bar)
 
@@ -52,12 +53,123 @@ class Examples:
 
     @cached_property
     def features(self) -> NDArray[np.float64]:
-        """Their musical features, `(melodies, numbers)`."""
+        """Their musical features, `(melodies, features)`."""
         return np.concatenate(list(musical_features(self.line, self.steps_per_bar).values()), axis=1)
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """Human and generated melodies of one length.
+
+    Args:
+        line: all melodies.
+        generated: `(melodies,)`: which are generated.
+        piece: `(melodies,)`: equal for melodies of one piece, which always go into the same split.
+        left_out: number of melodies that were too short.
+    """
+
+    line: Line
+    generated: NDArray[np.bool_]
+    piece: NDArray[np.int64]
+    left_out: int = 0
+
+    @classmethod
+    def from_samples(
+        cls,
+        human: Line,
+        pieces: NDArray[np.generic],
+        generated: Line,
+        generated_pieces: NDArray[np.generic] | None = None,
+    ) -> Comparison:
+        """Cut both sides to the largest length that nine in ten melodies of each have; shorter ones are left out.
+
+        Args:
+            human: human melodies.
+            pieces: `(melodies,)` the piece of each, as any labels.
+            generated: generated melodies.
+            generated_pieces: the same for these; None if each is a piece.
+
+        Raises:
+            UsageError: the number of labels differs from that of melodies.
+
+        Example:
+            >>> from cantilena.tokenizers import GridEncoding
+            >>> line = GridEncoding().line(np.ones((4, 8), int))
+            >>> Comparison.from_samples(line, np.array([0, 0, 1, 1]), line).piece.tolist()
+            [0, 0, 1, 1, 2, 3, 4, 5]
+        """
+        own = np.arange(generated.melodies) if generated_pieces is None else generated_pieces
+        steps = common_steps(human, generated)
+        lines, labels, left_out = [], [], 0
+        for line, names in ((human, pieces), (generated, own)):
+            if len(names) != line.melodies:
+                raise UsageError(f"got {len(names)} labels for {line.melodies} melodies", "give each melody its piece")
+            kept = lengths(line) >= steps
+            left_out += int((~kept).sum())
+            lines.append(canonical_rests(cut(line[kept], steps)))
+            labels.append(np.unique(np.asarray(names)[kept], return_inverse=True)[1].astype(np.int64))
+        second = labels[1] + int(labels[0].max(initial=-1)) + 1
+        sides = np.repeat([False, True], [lines[0].melodies, lines[1].melodies])
+        whole = Line(
+            *(
+                np.concatenate([getattr(line, name) for line in lines])
+                for name in ("event", "pitch", "pitch_classes", "length")
+            )
+        )
+        return cls(whole, sides, np.concatenate([labels[0], second]), left_out)
+
+    @property
+    def steps(self) -> int:
+        """The length of the melodies."""
+        return self.line.steps
+
+    def melodies(self, *, generated: bool) -> int:
+        """Number of melodies of one kind."""
+        return int((self.generated == generated).sum())
+
+    def pieces(self, *, generated: bool) -> int:
+        """Number of pieces of one kind."""
+        return len(np.unique(self.piece[self.generated == generated]))
+
+    def human_halves(self, rng: np.random.Generator) -> Comparison:
+        """The human melodies only, with a random half of their pieces labelled as generated."""
+        rows = np.flatnonzero(~self.generated)
+        half = _random_pieces(self.piece[rows], 0.5, rng)
+        return Comparison(self.line[rows], half, self.piece[rows])
+
+    def model_selection_part(self, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """`(melodies,)`: the part for choosing the strongest classifier: whole pieces of both kinds."""
+        return self._part(np.arange(len(self.piece)), _MODEL_SELECTION, rng)
+
+    def split(self, rest: NDArray[np.bool_], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Balanced rows for training and for testing, of some `(melodies,)`; a third of each kind is tested."""
+        test = self._part(np.flatnonzero(rest), _TEST, rng)
+        train = rest & ~test
+        return self.balance(np.flatnonzero(train), rng), self.balance(np.flatnonzero(test), rng)
+
+    def balance(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """A random subset with as many rows of each kind and at most four of each piece."""
+        rows = rng.permutation(rows)
+        rows = rows[_occurrences(self.piece[rows]) < _PER_PIECE]
+        sides = [rows[self.generated[rows] == side] for side in (False, True)]
+        size = min(len(side) for side in sides)
+        return np.sort(np.concatenate([side[:size] for side in sides]))
+
+    def examples(self, steps_per_bar: int, rng: np.random.Generator) -> Examples:
+        """All melodies, each in a random key."""
+        return Examples(transpose_randomly(self.line, rng), steps_per_bar)
+
+    def _part(self, rows: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+        """`(melodies,)`: a share of the rows of each kind, in whole pieces."""
+        part = np.zeros(len(self.piece), np.bool_)
+        for side in (False, True):
+            of_kind = rows[self.generated[rows] == side]
+            part[of_kind[_random_pieces(self.piece[of_kind], share, rng)]] = True
+        return part
+
+
 def common_steps(*lines: Line) -> int:
-    """The length to which all sets are cut: the largest that nine in ten melodies of each have; 0 without melodies.
+    """The largest length that nine in ten melodies of each set have; 0 for an empty set.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -67,23 +179,23 @@ def common_steps(*lines: Line) -> int:
     """
     if not all(line.melodies for line in lines):
         return 0
-    return min(int(np.quantile(lengths(line), _LEFT_OUT, method="higher")) for line in lines)
+    return min(int(np.quantile(lengths(line), _TOO_SHORT, method="higher")) for line in lines)
 
 
 def cut(line: Line, steps: int) -> Line:
-    """The first steps of a set whose melodies are all as long: a note that is cut sounds to the end."""
+    """The first steps of melodies that are at least as long; a note that is cut sounds to the end."""
     size = np.full(line.melodies, steps, dtype=np.int64)
     return Line(line.event[:, :steps], line.pitch[:, :steps], line.pitch_classes[:, :steps], size)
 
 
-def as_heard(line: Line) -> Line:
-    """The same melodies with one way to write each: sound that stops where there is none is no event.
+def canonical_rests(line: Line) -> Line:
+    """The same melodies without redundant offs: an off during silence becomes a hold.
 
-    Without this a model would be found out by how it writes silence.
+    Without this a classifier could recognise a model by its spelling of rests.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> as_heard(GridEncoding().line(np.array([[0, 14, 0, 0, 1, 0]]))).event.tolist()
+        >>> canonical_rests(GridEncoding().line(np.array([[0, 14, 0, 0, 1, 0]]))).event.tolist()
         [[1, 2, 0, 1, 1, 1]]
     """
     steps = np.arange(line.steps)
@@ -94,17 +206,13 @@ def as_heard(line: Line) -> Line:
     return Line(event, line.pitch, line.pitch_classes, line.length)
 
 
-def transposed(line: Line, rng: np.random.Generator) -> Line:
-    """Each melody in a random key: up to six semitones down or five up, as far as MIDI's pitches go.
-
-    Args:
-        line: the melodies.
-        rng: draws the keys.
+def transpose_randomly(line: Line, rng: np.random.Generator) -> Line:
+    """Transpose each melody at random by -6 to 5 semitones, within MIDI's range.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.full((12, 2), 14))
-        >>> sorted(set((transposed(line, np.random.default_rng(1)).pitch[:, 0] - 60).tolist()))
+        >>> sorted(set((transpose_randomly(line, np.random.default_rng(1)).pitch[:, 0] - 60).tolist()))
         [-6, -5, -3, -2, -1, 0, 3, 5]
     """
     begins = tones(line)
@@ -118,148 +226,23 @@ def transposed(line: Line, rng: np.random.Generator) -> Line:
     return Line(line.event, pitch.astype(np.int16), rotated.astype(np.int16), line.length)
 
 
-_ASIDE = 0.15
-_TESTED = 1 / 3
-_OF_ONE_PIECE = 4
-"""Melodies of one piece that are heard with each seed at most: a long quartet shall not speak for all people."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Melodies of two kinds.
-
-    Args:
-        line: all of them, of one length.
-        generated: `(melodies,)`: which are generated.
-        piece: `(melodies,)`: equal numbers for melodies of one piece, which are never both learned from and judged.
-        left_out: how many were too short.
-    """
-
-    line: Line
-    generated: NDArray[np.bool_]
-    piece: NDArray[np.int64]
-    left_out: int = 0
-
-    @classmethod
-    def of(
-        cls,
-        human: Line,
-        pieces: NDArray[np.generic],
-        generated: Line,
-        generated_pieces: NDArray[np.generic] | None = None,
-    ) -> Comparison:
-        """Cut both sides to the largest length that nine in ten melodies of each have; shorter ones are left out.
-
-        Args:
-            human: melodies of people.
-            pieces: `(melodies,)` the piece of each, as any labels.
-            generated: the others.
-            generated_pieces: likewise; None where each is its own.
-
-        Raises:
-            UsageError: another number of labels than of melodies.
-
-        Example:
-            >>> from cantilena.tokenizers import GridEncoding
-            >>> line = GridEncoding().line(np.ones((4, 8), int))
-            >>> Comparison.of(line, np.array([0, 0, 1, 1]), line).piece.tolist()
-            [0, 0, 1, 1, 2, 3, 4, 5]
-        """
-        own = np.arange(generated.melodies) if generated_pieces is None else generated_pieces
-        steps = common_steps(human, generated)
-        lines, labels, left_out = [], [], 0
-        for line, names in ((human, pieces), (generated, own)):
-            if len(names) != line.melodies:
-                raise UsageError(f"{line.melodies} melodies with {len(names)} labels", "give each melody its piece")
-            kept = lengths(line) >= steps
-            left_out += int((~kept).sum())
-            lines.append(as_heard(cut(line[kept], steps)))
-            labels.append(np.unique(np.asarray(names)[kept], return_inverse=True)[1].astype(np.int64))
-        second = labels[1] + int(labels[0].max(initial=-1)) + 1
-        sides = np.repeat([False, True], [lines[0].melodies, lines[1].melodies])
-        return cls(_joined(*lines), sides, np.concatenate([labels[0], second]), left_out)
-
-    @property
-    def steps(self) -> int:
-        """The length of all."""
-        return self.line.steps
-
-    def melodies(self, *, generated: bool) -> int:
-        """How many of one kind."""
-        return int((self.generated == generated).sum())
-
-    def pieces(self, *, generated: bool) -> int:
-        """Of how many pieces."""
-        return len(np.unique(self.piece[self.generated == generated]))
-
-    def halves(self, rng: np.random.Generator) -> Comparison:
-        """People's melodies alone, half of their pieces at random taken for generated."""
-        rows = np.flatnonzero(~self.generated)
-        half = _part(self.piece[rows], 0.5, rng)
-        return Comparison(self.line[rows], half, self.piece[rows])
-
-    def aside(self, rng: np.random.Generator) -> NDArray[np.bool_]:
-        """`(melodies,)`: what is kept aside to choose the strongest listener by: whole pieces of either kind."""
-        return self._of_either(np.arange(len(self.piece)), _ASIDE, rng)
-
-    def deal(self, rest: NDArray[np.bool_], rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Rows to learn from and rows to be judged, in each as many of one kind as of the other.
-
-        Args:
-            rest: `(melodies,)`: what may be dealt. A third of either kind is judged, in whole pieces.
-            rng: deals.
-        """
-        rows = np.flatnonzero(rest)
-        judged = self._of_either(rows, _TESTED, rng)
-        learned = rest & ~judged
-        return self.balanced(np.flatnonzero(learned), rng), self.balanced(np.flatnonzero(judged), rng)
-
-    def balanced(self, rows: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """As many rows of one kind as of the other, and no more than four of one piece, left out at random."""
-        rows = rng.permutation(rows)
-        rows = rows[_places(self.piece[rows]) < _OF_ONE_PIECE]
-        sides = [rows[self.generated[rows] == side] for side in (False, True)]
-        size = min(len(side) for side in sides)
-        return np.sort(np.concatenate([side[:size] for side in sides]))
-
-    def examples(self, steps_per_bar: int, rng: np.random.Generator) -> Examples:
-        """All melodies, each in a random key."""
-        return Examples(transposed(self.line, rng), steps_per_bar)
-
-    def _of_either(self, rows: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-        chosen = np.zeros(len(self.piece), np.bool_)
-        for side in (False, True):
-            some = rows[self.generated[rows] == side]
-            chosen[some[_part(self.piece[some], share, rng)]] = True
-        return chosen
-
-
-def _part(piece: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """Whole pieces in random order until they hold that share of the melodies or more, but not all pieces."""
+def _random_pieces(piece: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """`(melodies,)`: whole pieces in random order until they have that share of the melodies, but not all pieces."""
     labels, member, size = np.unique(piece, return_inverse=True, return_counts=True)
     order = rng.permutation(len(labels))
     before = np.cumsum(size[order]) - size[order]
-    chosen = np.zeros(len(labels), np.bool_)
-    chosen[order] = before < share * len(piece)
+    drawn = np.zeros(len(labels), np.bool_)
+    drawn[order] = before < share * len(piece)
     if len(labels) > 1:
-        chosen[order[-1]] = False
-    part: NDArray[np.bool_] = chosen[member]
+        drawn[order[-1]] = False
+    part: NDArray[np.bool_] = drawn[member]
     return part
 
 
-def _places(label: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many times each label has come before."""
+def _occurrences(label: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each label, how often it occurred before."""
     order = np.argsort(label, kind="stable")
     ranked = label[order]
-    places = np.empty(len(label), dtype=np.int64)
-    places[order] = np.arange(len(label)) - np.searchsorted(ranked, ranked)
-    return places
-
-
-def _joined(first: Line, second: Line) -> Line:
-    return Line(
-        np.concatenate([first.event, second.event]),
-        np.concatenate([first.pitch, second.pitch]),
-        np.concatenate([first.pitch_classes, second.pitch_classes]),
-        np.concatenate([first.length, second.length]),
-    )
+    counts = np.empty(len(label), dtype=np.int64)
+    counts[order] = np.arange(len(label)) - np.searchsorted(ranked, ranked)
+    return counts

@@ -1,4 +1,4 @@
-"""Several discriminators that learn together, each without a part of people's pieces, on which it is examined."""
+"""An ensemble of discriminators, each of which holds out some of the human pieces."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from cantilena.discriminators.discriminator import Discriminator, heard_so_far, kinds_heard
+from cantilena.discriminators.discriminator import Discriminator, prefix_feature_sizes, prefix_features
 from cantilena.music import Line
 from cantilena.runtime import derived_seed, generator
+from cantilena.training.checkpointing import add_prefixes, load_optimizer, optimizer_tensors, with_prefix
 
 _BATCH = 64
-"""Melodies of either side in a lesson of one member."""
-_RATE, _DECAY = 8e-3, 0.05
-_FOLLOWS = 0.5
-"""How far what answers follows what learns, at each lesson: answers that jump make who learns from them jump."""
-_AT_ONCE = 512
-_EXAMINED = 256
+"""Melodies of each kind in a batch of one member."""
+_LEARNING_RATE, _WEIGHT_DECAY = 8e-3, 0.05
+_EMA_RATE = 0.5
+"""Weight of the newest parameters in the moving average; without it rewards would change abruptly."""
+_SCORING_BATCH, _ACCURACY_SAMPLE = 512, 256
 
 
 @dataclass(frozen=True)
-class PeoplesMelodies:
-    """People's melodies, with which generated ones are compared.
+class HumanMelodies:
+    """Human melodies that generated ones are compared with.
 
     Args:
-        line: excerpts, all of one length.
-        piece: `(excerpts,)`: the piece that each is from, as any labels.
-        tonic: `(excerpts,)`: pitch class of the tonic of each one's piece.
+        line: excerpts of one length.
+        piece: `(excerpts,)`: the piece of each, as any labels.
+        tonic: `(excerpts,)`: pitch class of the tonic of the piece.
     """
 
     line: Line
@@ -44,38 +44,38 @@ class PeoplesMelodies:
 
     @property
     def pieces(self) -> int:
-        """Of how many pieces they are."""
+        """Number of pieces."""
         return len(np.unique(self.piece))
 
 
-class Discriminators:
-    """An ensemble of discriminators that goes on learning while what they must tell changes.
+class DiscriminatorEnsemble:
+    """Discriminators that are trained further as the generator changes.
 
-    What answers are running means of their weights (B. Polyak and A. Juditsky 1992).
+    Their scores come from moving averages of their weights (B. Polyak and A. Juditsky 1992).
 
     Args:
-        people: people's melodies.
-        members: how many discriminators. Each learns from all pieces but its own share, one in so many (one in three
-            where there are fewer than three members).
-        steps_per_bar: where bars begin.
-        seed: of first weights, batches and shares.
-        device: where they learn.
+        human: human melodies.
+        members: number of discriminators. Each holds out its own share of the pieces, one in `members` (one in three
+            with fewer than three members).
+        steps_per_bar: steps in a bar.
+        seed: of initial weights, batches and held-out pieces.
+        device: where they are trained.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> rng = np.random.default_rng(1)
         >>> up, down = (GridEncoding().line(20 + way * rng.integers(1, 3, (60, 8)).cumsum(axis=1)) for way in (1, -1))
-        >>> zeros = np.zeros(60, dtype=np.int64)
-        >>> ears = Discriminators(PeoplesMelodies(up, np.arange(60), zeros), members=2, steps_per_bar=8)
-        >>> ears.learn(ears.hear(down, 0), lessons=40, round_=0)
-        >>> human, generated = (float(ears.log_odds(ears.hear(line, 0))[:, -1].mean()) for line in (up, down))
-        >>> human > 1, generated < -1
+        >>> human = HumanMelodies(up, np.arange(60), np.zeros(60, dtype=np.int64))
+        >>> ensemble = DiscriminatorEnsemble(human, members=2, steps_per_bar=8)
+        >>> ensemble.train(ensemble.encode(down, 0), updates=40, round_=0)
+        >>> odds = [float(ensemble.log_odds(ensemble.encode(line, 0))[:, -1].mean()) for line in (up, down)]
+        >>> odds[0] > 1, odds[1] < -1
         (True, True)
     """
 
     def __init__(
         self,
-        people: PeoplesMelodies,
+        human: HumanMelodies,
         *,
         members: int = 3,
         steps_per_bar: int = 16,
@@ -83,43 +83,40 @@ class Discriminators:
         device: torch.device | str = "cpu",
     ) -> None:
         self.steps_per_bar, self.seed, self.device = steps_per_bar, seed, torch.device(device)
-        self._people = torch.from_numpy(heard_so_far(people.line, people.tonic, steps_per_bar))
-        shares = max(members, 3)
-        share = generator(seed, "discriminators", "shares").permutation(people.pieces) % shares
-        left_out = share[np.unique(people.piece, return_inverse=True)[1]]
-        self.learned = [np.flatnonzero(left_out != member) for member in range(members)]
-        self.examined = [np.flatnonzero(left_out == member) for member in range(members)]
+        self._human = torch.from_numpy(prefix_features(human.line, human.tonic, steps_per_bar))
+        shares = generator(seed, "discriminators", "shares").permutation(human.pieces) % max(members, 3)
+        share = shares[np.unique(human.piece, return_inverse=True)[1]]
+        self.training_rows = [np.flatnonzero(share != member) for member in range(members)]
+        self.held_out_rows = [np.flatnonzero(share == member) for member in range(members)]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derived_seed(seed, "discriminators", "weights"))
-            kinds = kinds_heard(steps_per_bar)
-            self.members = nn.ModuleList(Discriminator(kinds) for _ in range(members)).to(self.device)
-        self.answering = copy.deepcopy(self.members).requires_grad_(False)
-        self.optimizers = [torch.optim.AdamW(m.parameters(), lr=_RATE, weight_decay=_DECAY) for m in self.members]
+            sizes = prefix_feature_sizes(steps_per_bar)
+            self.members = nn.ModuleList(Discriminator(sizes) for _ in range(members)).to(self.device)
+        self.averages = copy.deepcopy(self.members).requires_grad_(False).eval()
+        self.optimizers = [
+            torch.optim.AdamW(member.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+            for member in self.members
+        ]
 
-    def hear(self, line: Line, tonic: int) -> Tensor:
-        """What is heard of generated melodies, all with one tonic: `(melodies, steps, columns)` int16."""
-        return torch.from_numpy(heard_so_far(line, tonic, self.steps_per_bar))
+    def encode(self, line: Line, tonic: int) -> Tensor:
+        """The features of generated melodies in one key: `(melodies, steps, columns)` int16."""
+        return torch.from_numpy(prefix_features(line, tonic, self.steps_per_bar))
 
-    def learn(self, generated: Tensor, *, lessons: int, round_: int, older: Tensor | None = None) -> None:
-        """Learn to tell generated melodies from people's.
+    def train(self, generated: Tensor, *, updates: int, round_: int, older: Tensor | None = None) -> None:
+        """Train all members to tell generated melodies from human ones; `round_` determines the random numbers.
 
-        Args:
-            generated: what was heard of the newest ones.
-            lessons: steps of the optimizer that each member takes.
-            round_: the number of this call: the same randomness for the same number, whatever came before.
-            older: what was heard of melodies of earlier rounds; a quarter of those learned from.
+        A quarter of the generated melodies are those of earlier rounds, if there are any.
         """
         rng = generator(self.seed, "discriminators", "round", round_)
-        size = _BATCH
-        old = size // 4 if older is not None and len(older) else 0
-        target = torch.cat([torch.ones(size, 1), torch.zeros(size, 1)]).to(self.device)
+        old = _BATCH // 4 if older is not None and len(older) else 0
+        target = torch.cat([torch.ones(_BATCH, 1), torch.zeros(_BATCH, 1)]).to(self.device)
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
             torch.manual_seed(derived_seed(self.seed, "discriminators", "dropout", round_))
             self.members.train()
-            for _ in range(lessons):
-                for member, rows, optimizer in zip(self.members, self.learned, self.optimizers, strict=True):
-                    parts = [self._people[rng.choice(rows, size)]]
-                    parts.append(generated[rng.integers(len(generated), size=size - old)])
+            for _ in range(updates):
+                for member, rows, optimizer in zip(self.members, self.training_rows, self.optimizers, strict=True):
+                    parts = [self._human[rng.choice(rows, _BATCH)]]
+                    parts.append(generated[rng.integers(len(generated), size=_BATCH - old)])
                     if older is not None and old:
                         parts.append(older[rng.integers(len(older), size=old)])
                     odds = member(torch.cat(parts).to(self.device, torch.int64))
@@ -129,61 +126,47 @@ class Discriminators:
                     nn.utils.clip_grad_norm_(member.parameters(), 1.0)
                     optimizer.step()
                 with torch.no_grad():
-                    for slow, fast in zip(self.answering.parameters(), self.members.parameters(), strict=True):
-                        slow.lerp_(fast, _FOLLOWS)
+                    for slow, fast in zip(self.averages.parameters(), self.members.parameters(), strict=True):
+                        slow.lerp_(fast, _EMA_RATE)
 
     @torch.no_grad()
-    def log_odds(self, heard: Tensor) -> Tensor:
-        """The members' mean log D - log(1 - D) for each prefix, `(melodies, steps)`: above 0 sounds like people's."""
-        self.answering.eval()
+    def log_odds(self, features: Tensor) -> Tensor:
+        """Mean of log D - log(1 - D) over the members for each prefix, `(melodies, steps)`; above 0 means human."""
         parts = [
-            torch.stack([member(part.to(self.device, torch.int64)) for member in self.answering]).mean(0)
-            for part in (heard[first : first + _AT_ONCE] for first in range(0, len(heard), _AT_ONCE))
+            torch.stack([member(part.to(self.device, torch.int64)) for member in self.averages]).mean(0)
+            for part in (features[start : start + _SCORING_BATCH] for start in range(0, len(features), _SCORING_BATCH))
         ]
         return torch.cat(parts)
 
     @torch.no_grad()
     def accuracy(self, generated: Tensor, round_: int) -> float:
-        """The share of right answers on whole melodies, half people's: pieces that a member never learned from.
-
-        Args:
-            generated: what was heard of melodies that nobody has learned from yet.
-            round_: which of people's are asked about.
-        """
-        self.answering.eval()
+        """The accuracy on whole new melodies and held-out human ones; `round_` determines the sample of these."""
         rng = generator(self.seed, "discriminators", "examined", round_)
-        theirs, ours = [], []
-        for member, rows in zip(self.answering, self.examined, strict=True):
+        human, ours = [], []
+        for member, rows in zip(self.averages, self.held_out_rows, strict=True):
             if not len(rows):
                 continue
-            people = self._people[rng.choice(rows, min(_EXAMINED, len(rows)), replace=False)]
-            some = generated[:_EXAMINED]
-            theirs.append(float((member(people.to(self.device, torch.int64))[:, -1] > 0).double().mean()))
-            ours.append(float((member(some.to(self.device, torch.int64))[:, -1] <= 0).double().mean()))
-        return float((np.mean(theirs) + np.mean(ours)) / 2) if theirs else 0.5
+            sample = self._human[rng.choice(rows, min(_ACCURACY_SAMPLE, len(rows)), replace=False)]
+            human.append(float((member(sample.to(self.device, torch.int64))[:, -1] > 0).double().mean()))
+            some = generated[:_ACCURACY_SAMPLE].to(self.device, torch.int64)
+            ours.append(float((member(some)[:, -1] <= 0).double().mean()))
+        return float((np.mean(human) + np.mean(ours)) / 2) if human else 0.5
 
     def state(self) -> dict[str, Tensor]:
-        """All that was learned, as tensors by name: weights and what the optimizers remember."""
-        tensors = {f"members.{name}": tensor for name, tensor in self.members.state_dict().items()}
-        tensors |= {f"answering.{name}": tensor for name, tensor in self.answering.state_dict().items()}
-        for number, optimizer in enumerate(self.optimizers):
-            for index, entry in optimizer.state_dict()["state"].items():
-                tensors |= {f"optimizer.{number}.{index}.{name}": tensor for name, tensor in entry.items()}
-        return tensors
+        """Weights, moving averages and the state of the optimizers, as tensors by name."""
+        return add_prefixes({
+            "members.": self.members.state_dict(),
+            "answering.": self.averages.state_dict(),
+            **{f"optimizer.{number}.": optimizer_tensors(one) for number, one in enumerate(self.optimizers)},
+        })  # fmt: skip
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave.
+        """Restore what `state` returned.
 
         Raises:
-            KeyError: something is missing.
-            RuntimeError: it is of discriminators of another shape.
+            RuntimeError: the tensors belong to discriminators of another shape.
         """
-        for begin, part in (("members.", self.members), ("answering.", self.answering)):
-            part.load_state_dict({n[len(begin) :]: t for n, t in tensors.items() if n.startswith(begin)})
+        self.members.load_state_dict(with_prefix("members.", tensors))
+        self.averages.load_state_dict(with_prefix("answering.", tensors))
         for number, optimizer in enumerate(self.optimizers):
-            remembered: dict[int, dict[str, Tensor]] = {}
-            for name, tensor in tensors.items():
-                if name.startswith(f"optimizer.{number}."):
-                    index, entry = name.split(".")[2:]
-                    remembered.setdefault(int(index), {})[entry] = tensor
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": remembered})
+            load_optimizer(optimizer, with_prefix(f"optimizer.{number}.", tensors))

@@ -1,4 +1,4 @@
-"""What the machine listener can be asked for."""
+"""Options of the classifier two-sample test."""
 
 from __future__ import annotations
 
@@ -7,44 +7,44 @@ from dataclasses import dataclass
 from cantilena.errors import UsageError
 
 FAMILIES = ("logistic", "boosting", "gru")
-"""The kinds of classifier, from the fastest to the slowest."""
+"""The classifiers by name, from the fastest to the slowest."""
 
 
 @dataclass(frozen=True)
-class ListenerOptions:
-    """How carefully the machine listens.
+class TwoSampleOptions:
+    """Options of `classifier_two_sample_test`.
 
     Raises:
-        UsageError: a value that makes no sense.
+        UsageError: a value is out of range.
 
     Example:
-        >>> ListenerOptions(families=("logistic",)).seeds
+        >>> TwoSampleOptions(families=("logistic",)).seeds
         5
     """
 
     families: tuple[str, ...] = FAMILIES
-    """The kinds of classifier that try: logistic, boosting, gru. The strongest speaks for all."""
+    """The classifiers: logistic, boosting, gru. The strongest gives the result."""
     seeds: int = 5
-    """How often all is done anew, with other splits, transpositions and first weights; 5 at least."""
+    """Number of repetitions with other splits, transpositions and initial weights; at least 5."""
     permutations: int = 1000
-    """How often the answers of each seed are dealt anew to see what chance alone tells."""
+    """Permutations of the labels for the p-value of each seed."""
     resamples: int = 1000
-    """How often pieces are drawn anew for the intervals."""
+    """Bootstrap resamples for the intervals."""
     least_pieces: int = 20
-    """With fewer pieces on either side the listener refuses to answer."""
+    """Minimum number of pieces on each side."""
     least_melodies: int = 60
-    """With fewer melodies on either side the listener refuses to answer."""
+    """Minimum number of melodies on each side."""
     steps_per_bar: int = 16
-    """Steps of a bar, by which the place of a note is told: 16 for sixteenths in 4/4."""
+    """Steps in a bar, for metrical features: 16 for sixteenths in 4/4."""
     seed: int = 1
     """The same seed, machine and versions give the same numbers."""
     device: str = "auto"
-    """auto, cpu, cuda or mps: where the recurrent network learns."""
+    """auto, cpu, cuda or mps: where the recurrent network is trained."""
 
     def __post_init__(self) -> None:
         for name in self.families:
             if name not in FAMILIES:
-                raise UsageError(f"there is no classifier '{name}'", f"choose from {', '.join(FAMILIES)}")
+                raise UsageError(f"unknown classifier '{name}'", f"choose from {', '.join(FAMILIES)}")
         if not self.families or len(set(self.families)) < len(self.families):
             raise UsageError("no classifier, or one twice", f"choose one or more of {', '.join(FAMILIES)}")
         for name, value, least, most in (
@@ -57,4 +57,4 @@ class ListenerOptions:
             ("seed", self.seed, 0, 2**63 - 1),
         ):
             if not least <= value <= most:
-                raise UsageError(f"{name} is {value}", f"give a whole number from {least} to {most}")
+                raise UsageError(f"{name} is out of range: {value}", f"give an integer from {least} to {most}")

@@ -1,10 +1,10 @@
-"""The listener that hears melodies in time: a small recurrent network."""
+"""The recurrent classifier of the two-sample test: a small GRU over quarter notes."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -13,44 +13,45 @@ from torch import nn
 from torch.nn import functional as F
 
 from cantilena.discriminators.comparison import Examples
-from cantilena.discriminators.features import chord_sizes, own_keys
+from cantilena.discriminators.features import chord_sizes, find_keys
 from cantilena.models import choose_device, threads_worth_it
 from cantilena.music import OFF
 
-_OCTAVE, _WIDE = 12, 24
-_HOLD, _OFF, _FIRST, _INTERVAL = 0, 1, 2, 3
+if TYPE_CHECKING:
+    from cantilena.discriminators.classifiers import Scores
+
+_OCTAVE, _MAX_HEIGHT = 12, 24
+_OFF, _FIRST_NOTE, _INTERVAL = 1, 2, 3
 _EVENTS = _INTERVAL + 2 * _OCTAVE + 1
-_HEIGHTS = 2 + 2 * _WIDE
+_HEIGHTS = 2 + 2 * _MAX_HEIGHT
 _DEGREES = 13
 _CHORDS = 5
-_TOGETHER = 4
-"""Steps that are heard at once: sixteenths of a quarter note."""
-_AT_ONCE = 256
-_SEEDS = 2**63
+_STEPS_PER_BEAT = 4
+_SCORING_BATCH = 256
 
 
 @dataclass(frozen=True)
 class Recurrent:
-    """A GRU over quarter notes of embedded steps; the mean and maximum of its states and the mean of its input decide.
+    """A GRU over quarter notes of embedded steps, with mean and maximum pooling of its states.
 
-    K. Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014. A step is what begins there:
-    the interval from the note before, the height above the melody's mean, the degree of its own key, how many pitches,
-    and the place in the bar. None of them knows the key.
+    K. Cho et al., Learning Phrase Representations using RNN Encoder-Decoder, EMNLP 2014. The input of a step is the
+    interval from the previous note, the height above the melody's mean, the degree in its key, the number of pitches,
+    and the position in the bar: all invariant under transposition.
 
     Args:
         width: of the GRU.
-        updates: of the weights.
-        batch: melodies learned from at once.
-        rate: the highest learning rate of AdamW; it falls to 0 by a cosine.
-        dropout: of embedded steps and of what decides.
-        decay: pull of AdamW towards 0.
-        device: where it learns.
+        updates: number of optimizer steps.
+        batch: melodies in a batch.
+        rate: maximum learning rate of AdamW, which a cosine anneals to 0.
+        dropout: of the input of the GRU and of the output layer.
+        decay: weight decay of AdamW.
+        device: where it is trained.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> heard = Examples(GridEncoding().line(np.array([[14, 16, 18, 19]] * 8 + [[14, 14, 14, 14]] * 8)))
-        >>> scorer = Recurrent(updates=40).fit(heard, np.arange(16) >= 8, np.random.default_rng(1))
-        >>> (scorer.score(heard) > 0.5).tolist() == [False] * 8 + [True] * 8
+        >>> examples = Examples(GridEncoding().line(np.array([[14, 16, 18, 19]] * 8 + [[14, 14, 14, 14]] * 8)))
+        >>> scores = Recurrent(updates=40).fit(examples, np.arange(16) >= 8, np.random.default_rng(1))
+        >>> (scores(examples) > 0.5).tolist() == [False] * 8 + [True] * 8
         True
     """
 
@@ -62,32 +63,32 @@ class Recurrent:
     decay: float = 0.05
     device: str = "auto"
 
-    def fit(self, examples: Examples, generated: NDArray[np.bool_], rng: np.random.Generator) -> RecurrentScorer:
-        """Learn from examples."""
+    def fit(self, examples: Examples, generated: NDArray[np.bool_], rng: np.random.Generator) -> Scores:
+        """Train on examples."""
         device = choose_device(self.device)
-        steps = torch.from_numpy(heard_steps(examples)).to(device)
+        steps = torch.from_numpy(step_features(examples)).to(device)
         targets = torch.from_numpy(generated.astype(np.float32)).to(device)
         with (
             threads_worth_it(self.width, self.batch),
             torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         ):
-            torch.manual_seed(int(rng.integers(_SEEDS)))  # first weights and dropout
-            network = _Ear(self.width, examples.steps_per_bar, self.dropout).to(device)
-            learner = torch.optim.AdamW(network.parameters(), lr=self.rate, weight_decay=self.decay)
+            torch.manual_seed(int(rng.integers(2**63)))  # initial weights and dropout
+            network = GruClassifier(self.width, examples.steps_per_bar, self.dropout).to(device)
+            optimizer = torch.optim.AdamW(network.parameters(), lr=self.rate, weight_decay=self.decay)
             network.train()
-            for update, rows in enumerate(self._batches(len(examples), rng)):
-                share = update / self.updates
-                learner.param_groups[0]["lr"] = self.rate * min(10 * share + 0.1, (1 + math.cos(math.pi * share)) / 2)
-                chosen = torch.from_numpy(rows).to(device)
-                loss = F.binary_cross_entropy_with_logits(network(steps[chosen]), targets[chosen])
-                learner.zero_grad()
+            for update, indices in enumerate(self._batches(len(examples), rng)):
+                done = update / self.updates
+                optimizer.param_groups[0]["lr"] = self.rate * min(10 * done + 0.1, (1 + math.cos(math.pi * done)) / 2)
+                rows = torch.from_numpy(indices).to(device)
+                loss = F.binary_cross_entropy_with_logits(network(steps[rows]), targets[rows])
+                optimizer.zero_grad()
                 loss.backward()  # type: ignore[no-untyped-call]
                 nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-                learner.step()
-        return RecurrentScorer(network.eval(), device)
+                optimizer.step()
+        return GruScores(network.eval(), device)
 
     def _batches(self, melodies: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-        """Rows to learn from, update by update: all melodies in a random order, again and again."""
+        """The rows of each batch: random permutations of all melodies, one after the other."""
         size = min(self.batch, melodies)
         passes = -(-self.updates * size // melodies)
         order = np.concatenate([rng.permutation(melodies) for _ in range(passes)])
@@ -95,56 +96,25 @@ class Recurrent:
 
 
 @dataclass(frozen=True)
-class RecurrentScorer:
-    """A network that has learned.
+class GruScores:
+    """A trained network as `Scores`."""
 
-    Args:
-        network: in evaluation mode.
-        device: where it computes.
-    """
-
-    network: _Ear
+    network: GruClassifier
     device: torch.device
 
-    def score(self, examples: Examples) -> NDArray[np.float64]:
-        """How generated each melody sounds, `(melodies,)`, 0 to 1."""
-        steps = heard_steps(examples)
-        chances = [np.zeros(0)]
-        with torch.no_grad(), threads_worth_it(self.network.width, _AT_ONCE):
-            for begin in range(0, len(steps), _AT_ONCE):
-                part = torch.from_numpy(steps[begin : begin + _AT_ONCE]).to(self.device)
-                chances.append(torch.sigmoid(self.network(part)).double().cpu().numpy())
-        return np.concatenate(chances)
+    def __call__(self, examples: Examples) -> NDArray[np.float64]:
+        """Predicted probability that each melody is generated, `(melodies,)`."""
+        steps = step_features(examples)
+        scores = [np.zeros(0)]
+        with torch.no_grad(), threads_worth_it(self.network.width, _SCORING_BATCH):
+            for start in range(0, len(steps), _SCORING_BATCH):
+                part = torch.from_numpy(steps[start : start + _SCORING_BATCH]).to(self.device)
+                scores.append(torch.sigmoid(self.network(part)).double().cpu().numpy())
+        return np.concatenate(scores)
 
 
-def heard_steps(examples: Examples) -> NDArray[np.int64]:
-    """What the network hears at each step, `(melodies, steps, 5)`: event, height, degree, pitches, place in the bar.
-
-    Events are 0 nothing new, 1 sound stops, 2 a first note, 3 .. 27 a note an octave below the last one up to an octave
-    above. Steps are filled up to whole quarter notes with nothing new.
-
-    Example:
-        >>> from cantilena.tokenizers import GridEncoding
-        >>> heard_steps(Examples(GridEncoding().line(np.array([[14, 16, 0]]))))[0, :, 0].tolist()
-        [2, 17, 1, 0]
-    """
-    line, notes = examples.line, examples.notes
-    size = max(-(-line.steps // _TOGETHER), 1) * _TOGETHER
-    steps = np.zeros((line.melodies, size, 5), dtype=np.int64)
-    steps[:, : line.steps, 0][line.event == OFF] = _OFF
-    at = (notes.melody, notes.step)
-    interval = np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE + _INTERVAL
-    mean = np.floor(notes.sums(notes.pitch) / np.maximum(notes.counts(), 1) + 0.5).astype(np.int64)
-    steps[*at, 0] = np.where(notes.opens, _FIRST, interval)
-    steps[*at, 1] = 1 + np.clip(notes.pitch - mean[notes.melody], -_WIDE, _WIDE) + _WIDE
-    steps[*at, 2] = 1 + (notes.pitch - own_keys(notes).tonic[notes.melody]) % 12
-    steps[*at, 3] = np.minimum(chord_sizes(line, notes), _CHORDS - 1)
-    steps[:, :, 4] = np.arange(size) % examples.steps_per_bar
-    return steps
-
-
-class _Ear(nn.Module):
-    """The network: embedded steps, four at a time, into a GRU."""
+class GruClassifier(nn.Module):
+    """Embedded steps, four at a time, into a GRU."""
 
     offset: torch.Tensor
 
@@ -154,15 +124,41 @@ class _Ear(nn.Module):
         sizes = (_EVENTS, _HEIGHTS, _DEGREES, _CHORDS, steps_per_bar)
         self.register_buffer("offset", torch.tensor(np.cumsum([0, *sizes[:-1]])))
         self.embed = nn.EmbeddingBag(sum(sizes), width // 2, mode="sum")
-        self.beat = nn.Linear(_TOGETHER * (width // 2), width)
+        self.beat = nn.Linear(_STEPS_PER_BEAT * (width // 2), width)
         self.core = nn.GRU(width, width, batch_first=True)
         self.dropout = nn.Dropout(dropout)
-        self.decide = nn.Linear(3 * width, 1)
+        self.head = nn.Linear(3 * width, 1)
 
     def forward(self, steps: torch.Tensor) -> torch.Tensor:
-        """Log-odds that each melody is generated, `(melodies,)`."""
+        """Log-odds that each melody is generated, `(melodies,)`, for `(melodies, steps, 5)` features."""
         embedded = self.embed((steps + self.offset).flatten(0, 1))
-        beats = F.gelu(self.beat(embedded.reshape(len(steps), steps.shape[1] // _TOGETHER, -1)))
+        beats = F.gelu(self.beat(embedded.reshape(len(steps), steps.shape[1] // _STEPS_PER_BEAT, -1)))
         states, _ = self.core(self.dropout(beats))
-        heard = torch.cat([states.mean(dim=1), states.amax(dim=1), beats.mean(dim=1)], dim=1)
-        return cast("torch.Tensor", self.decide(self.dropout(heard)).squeeze(1))
+        pooled = torch.cat([states.mean(dim=1), states.amax(dim=1), beats.mean(dim=1)], dim=1)
+        return cast("torch.Tensor", self.head(self.dropout(pooled)).squeeze(1))
+
+
+def step_features(examples: Examples) -> NDArray[np.int64]:
+    """The input at each step, `(melodies, steps, 5)`: event, height, degree, number of pitches, position in the bar.
+
+    Events are 0 for a hold, 1 for an off, 2 for the first note, and 3 .. 27 for a note from an octave below the
+    previous one to an octave above. The steps are padded with holds to whole quarter notes.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> step_features(Examples(GridEncoding().line(np.array([[14, 16, 0]]))))[0, :, 0].tolist()
+        [2, 17, 1, 0]
+    """
+    line, notes = examples.line, examples.notes
+    size = max(-(-line.steps // _STEPS_PER_BEAT), 1) * _STEPS_PER_BEAT
+    steps = np.zeros((line.melodies, size, 5), dtype=np.int64)
+    steps[:, : line.steps, 0][line.event == OFF] = _OFF
+    at = (notes.melody, notes.step)
+    interval = np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE + _INTERVAL
+    mean = np.floor(notes.sums(notes.pitch) / np.maximum(notes.counts(), 1) + 0.5).astype(np.int64)
+    steps[*at, 0] = np.where(notes.opens, _FIRST_NOTE, interval)
+    steps[*at, 1] = 1 + np.clip(notes.pitch - mean[notes.melody], -_MAX_HEIGHT, _MAX_HEIGHT) + _MAX_HEIGHT
+    steps[*at, 2] = 1 + (notes.pitch - find_keys(notes).tonic[notes.melody]) % 12
+    steps[*at, 3] = np.minimum(chord_sizes(line, notes), _CHORDS - 1)
+    steps[:, :, 4] = np.arange(size) % examples.steps_per_bar
+    return steps

@@ -1,7 +1,7 @@
-"""The listener that stops a run: another kind, on other people's pieces, than those that reward and those that judge.
+"""The classifier that stops a tuning run: of another kind, and on other pieces, than the discriminators that reward.
 
-Logistic regression on musical features and on the phrases that melodies say most. At every look it learns anew, from
-all folds of the pieces but one, and answers on that one; so all that it answers on is new to it.
+Logistic regression on musical features and on counts of frequent n-grams, trained anew at every check on all folds of
+pieces but one, and evaluated on that one, so that all predictions are out of fold.
 """
 
 from __future__ import annotations
@@ -11,30 +11,30 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.discriminators.answers import Answers
-from cantilena.discriminators.comparison import Comparison, Examples
-from cantilena.discriminators.ensemble import PeoplesMelodies
-from cantilena.discriminators.features import Vocabulary
+from cantilena.discriminators.comparison import Comparison
+from cantilena.discriminators.ensemble import HumanMelodies
+from cantilena.discriminators.features import NgramVocabulary, Standardizer
+from cantilena.discriminators.predictions import Predictions
 from cantilena.metrics import Interval
 from cantilena.music import Line
 
 _FOLDS = 3
-_PHRASES = {1: 48, 2: 64, 3: 48}
+_NGRAMS = {1: 48, 2: 64, 3: 48}
 _C = 0.02
-_WIDEST = 4.0
-_CERTAIN = 5.0
-"""No single answer counts for more than odds of e^5."""
+_MAX_DEVIATION = 4.0
+_MAX_LOG_ODDS = 5.0
+"""Bound of the log odds of a single prediction."""
 _RESAMPLES = 200
 
 
 @dataclass(frozen=True)
-class StoppingAnswer:
-    """What the stopping listener told.
+class StoppingScore:
+    """How well the classifier tells generated melodies from human ones.
 
     Args:
-        auc: the chance that a generated melody sounds more generated than a person's; a half is chance.
-        log_odds: mean over generated melodies of the log odds, nats, that each is a person's: 0 where both sides are
-            alike, below it the better they are told.
+        auc: area under the ROC curve; 0.5 is chance.
+        log_odds: mean log odds over the generated melodies that each is human, in nats: 0 for chance, and the lower,
+            the better they are told.
     """
 
     auc: Interval
@@ -42,63 +42,55 @@ class StoppingAnswer:
 
 
 @dataclass(frozen=True)
-class StoppingListener:
-    """Tells fresh melodies from people's that nothing else of the tuning hears.
+class StoppingClassifier:
+    """Tells new melodies from human ones that no other part of the tuning uses.
 
     Args:
-        people: of other pieces than those that reward.
-        steps_per_bar: where bars begin.
+        human: of other pieces than those of the discriminators that reward.
+        steps_per_bar: steps in a bar.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> rng = np.random.default_rng(1)
         >>> up, down = (GridEncoding().line(20 + way * rng.integers(1, 3, (60, 8)).cumsum(axis=1)) for way in (1, -1))
-        >>> people = PeoplesMelodies(up, np.arange(60), np.zeros(60, dtype=np.int64))
-        >>> StoppingListener(people, 8).listen(down, rng).auc.low > 0.9
+        >>> human = HumanMelodies(up, np.arange(60), np.zeros(60, dtype=np.int64))
+        >>> StoppingClassifier(human, 8).evaluate(down, rng).auc.low > 0.9
         True
     """
 
-    people: PeoplesMelodies
+    human: HumanMelodies
     steps_per_bar: int = 16
 
-    def listen(self, generated: Line, rng: np.random.Generator) -> StoppingAnswer:
-        """Tell generated melodies from people's.
-
-        Args:
-            generated: fresh melodies.
-            rng: deals folds, keys and melodies.
-        """
-        comparison = Comparison.of(self.people.line, self.people.piece, generated)
-        rows = comparison.balanced(np.arange(comparison.line.melodies), rng)
-        heard = comparison.examples(self.steps_per_bar, rng)[rows]
-        sides, piece = comparison.generated[rows], comparison.piece[rows]
+    def evaluate(self, generated: Line, rng: np.random.Generator) -> StoppingScore:
+        """Train on human and generated melodies, and measure how well they are told apart."""
+        comparison = Comparison.from_samples(self.human.line, self.human.piece, generated)
+        rows = comparison.balance(np.arange(comparison.line.melodies), rng)
+        examples = comparison.examples(self.steps_per_bar, rng)[rows]
+        label, piece = comparison.generated[rows], comparison.piece[rows]
         if not len(rows):
-            return StoppingAnswer(Interval(0.5, 0.0, 1.0), 0.0)
+            return StoppingScore(Interval(0.5, 0.0, 1.0), 0.0)
         of_piece = np.unique(piece, return_inverse=True)[1]
         fold = (rng.permutation(of_piece.max() + 1) % _FOLDS)[of_piece]
-        columns = _columns(heard)
+        ngrams = NgramVocabulary.fit(examples.notes, _NGRAMS).counts(examples.notes)
+        columns = np.concatenate([examples.features, np.sqrt(ngrams)], axis=1)
         score = np.full(len(rows), 0.5)
-        for one in range(_FOLDS):
-            learned, told = fold != one, fold == one
-            if told.any() and len(np.unique(sides[learned])) == 2:
-                score[told] = _told(columns[learned], sides[learned], columns[told])
-        auc = Answers(score, sides, piece, np.zeros(len(rows), dtype=np.int64)).auc(rng, resamples=_RESAMPLES)
-        odds = np.clip(np.log1p(-score) - np.log(score), -_CERTAIN, _CERTAIN)
-        return StoppingAnswer(auc, float(odds[sides].mean()))
+        for number in range(_FOLDS):
+            train, test = fold != number, fold == number
+            if test.any() and len(np.unique(label[train])) == 2:
+                score[test] = _fit_and_score(columns[train], label[train], columns[test])
+        seeds = np.zeros(len(rows), dtype=np.int64)
+        auc = Predictions(score, label, piece, seeds).auc(rng, resamples=_RESAMPLES)
+        odds = np.clip(np.log1p(-score) - np.log(score), -_MAX_LOG_ODDS, _MAX_LOG_ODDS)
+        return StoppingScore(auc, float(odds[label].mean()))
 
 
-def _columns(heard: Examples) -> NDArray[np.float64]:
-    phrases = Vocabulary.of(heard.notes, _PHRASES).counts(heard.notes)
-    return np.concatenate([heard.features, np.sqrt(phrases)], axis=1)
+def _fit_and_score(
+    train: NDArray[np.float64], label: NDArray[np.bool_], test: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Predicted probability that each test row is generated, `(melodies,)`, inside (0, 1)."""
+    from sklearn.linear_model import LogisticRegression  # slow to import, and needed with a critic only
 
-
-def _told(learned: NDArray[np.float64], sides: NDArray[np.bool_], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How generated the others sound to a regression that learned, `(melodies,)`, above 0 and below 1."""
-    from sklearn.linear_model import LogisticRegression  # most tunings have no critic: only this one waits for it
-
-    middle, spread = learned.mean(axis=0), learned.std(axis=0)
-    scale = np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-9)
-    standard = [np.clip((some - middle) * scale, -_WIDEST, _WIDEST) for some in (learned, others)]
-    regression = LogisticRegression(C=_C, max_iter=2000).fit(standard[0], sides)
-    chances: NDArray[np.float64] = np.clip(regression.predict_proba(standard[1])[:, 1], 1e-9, 1 - 1e-9)
-    return chances
+    standardize = Standardizer.fit(train, _MAX_DEVIATION)
+    regression = LogisticRegression(C=_C, max_iter=2000).fit(standardize(train), label)
+    scores: NDArray[np.float64] = np.clip(regression.predict_proba(standardize(test))[:, 1], 1e-9, 1 - 1e-9)
+    return scores

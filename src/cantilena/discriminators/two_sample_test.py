@@ -1,51 +1,57 @@
-"""The machine listener: a classifier two-sample test of human against generated melodies.
+"""The classifier two-sample test of human against generated melodies.
 
-D. Lopez-Paz and M. Oquab, Revisiting Classifier Two-Sample Tests, ICLR 2017: where classifiers do no better than
-chance on melodies that they have not heard, the two sets cannot be told apart by them.
+D. Lopez-Paz and M. Oquab, Revisiting Classifier Two-Sample Tests, ICLR 2017: if classifiers are no better than chance
+on held-out melodies, they cannot tell the two sets apart.
 
-1. Both sides are cut to one length and written in one way (`Comparison`).
-2. A part of the pieces of either side is kept aside for good. With each seed the others are split anew, by piece, into
-   those learned from and those judged, in equal numbers of both kinds and no more than four of one piece, and each
-   melody is moved to a random key.
-3. All kinds of classifier learn and answer. The strongest is the one with the largest area under the curve on what was
-   kept aside, which is never judged: its numbers on what is judged are not those of the luckiest of three. The
-   intervals are bootstraps of pieces and seeds, the p-values twice the median of the seeds' (`Answers`).
-4. Two controls: the strongest on people's melodies against people's, and a classifier that sees length, range and the
-   number of notes alone. If either fails there is a reason and no answer.
-
-What the machine listener answers: numbers where its controls hold, a plain reason where they do not.
+1. Both sides are cut to one length and their rests normalised (`Comparison`).
+2. A part of the pieces of each side is reserved for model selection. With each seed the others are split by piece into
+   training and test melodies, balanced, with at most four of one piece, each melody in a random key.
+3. All classifiers are trained and tested. The strongest is the one with the largest AUC on the part for model
+   selection, so that the test melodies do not select it. Intervals are bootstraps over pieces and seeds, p-values twice
+   the median over seeds (`Predictions`).
+4. Two controls: the strongest classifier on human against human melodies, and a classifier of length, range and number
+   of notes alone. If either fails, the result is a reason instead of numbers.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.discriminators.answers import Answers
-from cantilena.discriminators.classifiers import family
-from cantilena.discriminators.comparison import Comparison
-from cantilena.discriminators.options import ListenerOptions
+from cantilena.discriminators.classifiers import make_classifier
+from cantilena.discriminators.comparison import Comparison, Examples, cut
+from cantilena.discriminators.options import TwoSampleOptions
+from cantilena.discriminators.predictions import Predictions
+from cantilena.errors import UsageError
 from cantilena.metrics import Interval
 from cantilena.music import Line
+from cantilena.rules import lengths
 from cantilena.runtime import Progress, generator, progress
 
+REAL, TRIVIAL = "real-against-real", "trivial"
+"""The names of the controls."""
+FAST = ("logistic", "boosting")
+"""The classifiers of `two_sample_tests_by_bars`."""
+
+_MIN_STEPS = 4
+_CHANCE, _LEVEL = 0.5, 0.05
 _DIGITS = 6
 
 
 @dataclass(frozen=True)
 class Separability:
-    """How well one kind of classifier tells two sets apart on melodies that it has not heard.
+    """How well a classifier tells two sets apart on held-out melodies.
 
     Args:
-        accuracy: the share of right answers; a half is chance.
-        auc: the chance that a generated melody sounds more generated than a human one; a half is chance.
-        p: of the permutation test: how often chance alone does as well.
-        family: the kind of classifier.
+        accuracy: the share of correct predictions; 0.5 is chance.
+        auc: the area under the ROC curve; 0.5 is chance.
+        p: p-value of the permutation test.
+        family: name of the classifier.
     """
 
     accuracy: Interval
@@ -54,7 +60,7 @@ class Separability:
     family: str
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values, an undefined number as None with a reason."""
+        """JSON values; an undefined number is None, with a reason."""
         return {
             "accuracy": interval_json(self.accuracy),
             "auc": interval_json(self.auc),
@@ -64,19 +70,19 @@ class Separability:
 
 
 @dataclass(frozen=True)
-class Listened:
-    """How well a machine tells human melodies from generated ones: separability, not a Turing score.
+class TwoSampleResult:
+    """The result of the test: separability, not a Turing score.
 
     Args:
-        headline: the strongest family, None where the answer is refused.
-        refused: why there is no answer, one sentence; empty where there is one.
-        families: by name, what each found; empty where the answer is refused.
-        controls: `real-against-real` and `trivial`, where they could be run.
-        melodies: how many, by `human` and `generated`.
-        pieces: of how many pieces, likewise.
-        steps: the length that all were cut to.
-        seeds: how often all was done.
-        left_out: melodies that were shorter.
+        headline: name of the strongest classifier; None if a control failed or there are too few melodies.
+        refused: the reason in that case, otherwise empty.
+        families: the result of each classifier by name; empty without a headline.
+        controls: `real-against-real` and `trivial`, if they were run.
+        melodies: number of melodies, by `human` and `generated`.
+        pieces: number of pieces, likewise.
+        steps: the length of the melodies.
+        seeds: number of seeds.
+        left_out: number of melodies that were too short.
     """
 
     headline: str | None
@@ -87,24 +93,24 @@ class Listened:
     pieces: Mapping[str, int]
     steps: int
     seeds: int
-    left_out: int = field(default=0)
+    left_out: int = 0
 
     @property
     def best(self) -> Separability | None:
-        """What the strongest family found; None where the answer is refused."""
+        """The result of the strongest classifier; None without a headline."""
         return self.families[self.headline] if self.headline is not None else None
 
     @property
     def p(self) -> float | None:
-        """How often chance alone does as well as the strongest; None where the answer is refused."""
+        """The p-value of the strongest classifier; None without a headline."""
         return self.best.p if self.best is not None else None
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values alone: None where there is no number, the reason under `refused`.
+        """JSON values; None where there is no number, with the reason under `refused`.
 
         Example:
-            >>> nothing = Listened(None, "there is no melody", {}, {}, {"human": 0}, {"human": 0}, 0, 5)
-            >>> nothing.to_json()["accuracy"], nothing.to_json()["refused"]
+            >>> empty = TwoSampleResult(None, "there is no melody", {}, {}, {"human": 0}, {"human": 0}, 0, 5)
+            >>> empty.to_json()["accuracy"], empty.to_json()["refused"]
             ({'value': None, 'low': None, 'high': None, 'reason': 'there is no melody'}, 'there is no melody')
         """
         best = self.best
@@ -115,8 +121,8 @@ class Listened:
             "accuracy": interval_json(best.accuracy) if best else dict(undefined),
             "auc": interval_json(best.auc) if best else dict(undefined),
             "p": round(best.p, _DIGITS) if best else None,
-            "families": {name: found.to_json() for name, found in self.families.items()},
-            "controls": {name: found.to_json() for name, found in self.controls.items()},
+            "families": {name: result.to_json() for name, result in self.families.items()},
+            "controls": {name: result.to_json() for name, result in self.controls.items()},
             "melodies": dict(self.melodies),
             "pieces": dict(self.pieces),
             "steps": self.steps,
@@ -126,162 +132,154 @@ class Listened:
 
 
 def interval_json(interval: Interval) -> dict[str, Any]:
-    """A number with its bounds as JSON values, rounded; None with a reason where it is undefined.
+    """A number with its bounds as JSON values, rounded; undefined ones are None, with a reason.
 
     Example:
         >>> interval_json(Interval(2 / 3, 0.5, float("nan")))
         {'value': 0.666667, 'low': 0.5, 'high': None, 'reason': 'too few pieces for bounds'}
     """
     numbers = {"value": interval.value, "low": interval.low, "high": interval.high}
-    found: dict[str, Any] = {
-        name: None if math.isnan(number) else round(number, _DIGITS) for name, number in numbers.items()
-    }
-    if any(math.isnan(number) for number in numbers.values()):
-        found["reason"] = "too few pieces for bounds"
-    return found
+    values: dict[str, Any] = {name: None if math.isnan(x) else round(x, _DIGITS) for name, x in numbers.items()}
+    return values | ({"reason": "too few pieces for bounds"} if None in values.values() else {})
 
 
-REAL, TRIVIAL = "real-against-real", "trivial"
-_LEAST_STEPS = 4
-_CHANCE, _LEVEL = 0.5, 0.05
-
-
-def listen(
+def classifier_two_sample_test(
     human: Line,
     pieces: NDArray[np.generic],
     generated: Line,
-    options: ListenerOptions | None = None,
+    options: TwoSampleOptions | None = None,
     *,
     generated_pieces: NDArray[np.generic] | None = None,
     quiet: bool = False,
-) -> Listened:
-    """Measure how well human melodies can be told from generated ones.
+) -> TwoSampleResult:
+    """Measure how well classifiers tell generated melodies from human ones.
 
     Args:
-        human: melodies of people that neither the generator nor its reward has seen.
-        pieces: `(melodies,)` the piece of each, as any labels: melodies of one piece are never split.
-        generated: the others.
-        options: how carefully.
-        generated_pieces: the same for generated ones; None where each was drawn by itself.
+        human: human melodies that neither the generator nor its reward has seen.
+        pieces: `(melodies,)` the piece of each, as any labels; melodies of one piece are never split.
+        generated: generated melodies.
+        options: the options of the test.
+        generated_pieces: the same for generated melodies; None if each is a piece.
         quiet: show no progress.
 
-    Returns:
-        For each family accuracy and area under the curve with 95 % intervals by piece, both controls, the strongest as
-        the headline; or why there is none.
-
     Raises:
-        UsageError: another number of labels than of melodies, or an unknown device.
+        UsageError: the number of labels differs from that of melodies, or the device is unknown.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> steps = np.random.default_rng(1).integers(0, 3, (60, 8)).cumsum(axis=1)
         >>> up, down = GridEncoding().line(20 + steps), GridEncoding().line(20 - steps)
-        >>> listen(up, np.arange(60), down, ListenerOptions(families=("logistic",)), quiet=True).best.accuracy.low > 0.8
+        >>> options = TwoSampleOptions(families=("logistic",))
+        >>> classifier_two_sample_test(up, np.arange(60), down, options, quiet=True).best.accuracy.low > 0.8
         True
     """
-    asked = options or ListenerOptions()
-    comparison = Comparison.of(human, pieces, generated, generated_pieces)
-    reason = _too_few(comparison, asked)
-    if reason:
-        return _result(comparison, asked, {}, {}, None, reason)
-    fits = asked.seeds * (len(asked.families) + 2)
-    with progress("Listening", total=fits, unit="classifiers", quiet=quiet) as bar:
-        answers, strongest = _tell_apart(comparison, asked, bar)
-        answers[REAL] = _real_against_real(comparison, strongest, asked, bar)
-    found = {name: _separability(name, told, asked, strongest) for name, told in answers.items()}
-    controls = {name: found.pop(name) for name in (REAL, TRIVIAL)}
-    ahead = answers[strongest].advantage(answers[TRIVIAL], _rng(asked, "ahead"), resamples=asked.resamples)
-    return _result(comparison, asked, found, controls, strongest, _failed(found[strongest], controls, ahead.low))
+    options = options or TwoSampleOptions()
+    comparison = Comparison.from_samples(human, pieces, generated, generated_pieces)
+    refused = _too_few(comparison, options)
+    if refused:
+        return _result(comparison, options, {}, {}, None, refused)
+    fits = options.seeds * (len(options.families) + 2)
+    with progress("Training classifiers", total=fits, unit="classifiers", quiet=quiet) as bar:
+        predictions, strongest = _train_all(comparison, options, bar)
+        predictions[REAL] = _human_against_human(comparison, strongest, options, bar)
+    results = {
+        name: Separability(
+            made.accuracy(_rng(options, name, "accuracy"), resamples=options.resamples),
+            made.auc(_rng(options, name, "auc"), resamples=options.resamples),
+            made.p_value(_rng(options, name, "p"), permutations=options.permutations),
+            strongest if name == REAL else name,
+        )
+        for name, made in predictions.items()
+    }
+    controls = {name: results.pop(name) for name in (REAL, TRIVIAL)}
+    ahead = predictions[strongest].advantage(predictions[TRIVIAL], _rng(options, "ahead"), resamples=options.resamples)
+    refused = _failed_control(results[strongest], controls, ahead.low)
+    return _result(comparison, options, results, controls, strongest, refused)
 
 
-def _tell_apart(comparison: Comparison, asked: ListenerOptions, bar: Progress) -> tuple[dict[str, Answers], str]:
-    """What each family and the trivial control answered, and which family is the strongest on what was kept aside."""
-    aside = comparison.aside(_rng(asked, "aside"))
-    choosing = comparison.balanced(np.flatnonzero(aside), _rng(asked, "aside", "balance"))
-    judged: dict[str, list[Answers]] = {name: [] for name in (*asked.families, TRIVIAL)}
-    chosen_by: dict[str, list[Answers]] = {name: [] for name in asked.families}
-    for seed in range(asked.seeds):
-        heard = comparison.examples(asked.steps_per_bar, _rng(asked, seed, "keys"))
-        learned, tested = comparison.deal(~aside, _rng(asked, seed, "split"))
-        parts = {rows: heard[chosen] for rows, chosen in (("learn", learned), ("test", tested), ("choose", choosing))}
-        for name in judged:
-            kind = family(name, asked.device)
-            scorer = kind.fit(parts["learn"], comparison.generated[learned], _rng(asked, seed, name))
-            judged[name].append(_answers(comparison, tested, scorer.score(parts["test"]), seed))
-            if name in chosen_by:
-                chosen_by[name].append(_answers(comparison, choosing, scorer.score(parts["choose"]), seed))
-            bar.advance(1, f"{name}, seed {seed + 1} of {asked.seeds}")
-    areas = {name: Answers.joined(told).auc_of_all() for name, told in chosen_by.items()}
-    return {name: Answers.joined(told) for name, told in judged.items()}, max(areas, key=lambda name: areas[name])
-
-
-def _real_against_real(comparison: Comparison, strongest: str, asked: ListenerOptions, bar: Progress) -> Answers:
-    """What the strongest answers where half of people's pieces, other ones with each seed, are taken for generated."""
-    told = []
-    for seed in range(asked.seeds):
-        halves = comparison.halves(_rng(asked, seed, REAL))
-        heard = halves.examples(asked.steps_per_bar, _rng(asked, seed, REAL, "keys"))
-        learned, tested = halves.deal(np.ones(len(heard), np.bool_), _rng(asked, seed, REAL, "split"))
-        kind = family(strongest, asked.device)
-        scorer = kind.fit(heard[learned], halves.generated[learned], _rng(asked, seed, REAL, strongest))
-        told.append(_answers(halves, tested, scorer.score(heard[tested]), seed))
-        bar.advance(1, f"people against people, seed {seed + 1} of {asked.seeds}")
-    return Answers.joined(told)
-
-
-def _answers(comparison: Comparison, rows: NDArray[np.int64], score: NDArray[np.float64], seed: int) -> Answers:
-    return Answers(score, comparison.generated[rows], comparison.piece[rows], np.full(len(rows), seed))
-
-
-def _separability(name: str, told: Answers, asked: ListenerOptions, strongest: str) -> Separability:
-    return Separability(
-        told.accuracy(_rng(asked, name, "accuracy"), resamples=asked.resamples),
-        told.auc(_rng(asked, name, "auc"), resamples=asked.resamples),
-        told.p_value(_rng(asked, name, "p"), permutations=asked.permutations),
-        strongest if name == REAL else name,
+def _train_all(comparison: Comparison, options: TwoSampleOptions, bar: Progress) -> tuple[dict[str, Predictions], str]:
+    """The predictions of each classifier and the trivial control, and the strongest on the part for model selection."""
+    reserved = comparison.model_selection_part(_rng(options, "aside"))
+    selection = comparison.balance(np.flatnonzero(reserved), _rng(options, "aside", "balance"))
+    tested: dict[str, list[Predictions]] = {name: [] for name in (*options.families, TRIVIAL)}
+    selected: dict[str, list[Predictions]] = {name: [] for name in options.families}
+    for seed in range(options.seeds):
+        examples = comparison.examples(options.steps_per_bar, _rng(options, seed, "keys"))
+        train, test = comparison.split(~reserved, _rng(options, seed, "split"))
+        parts = [examples[rows] for rows in (train, test, selection)]
+        for name in tested:
+            classifier = make_classifier(name, options.device)
+            scores = classifier.fit(parts[0], comparison.generated[train], _rng(options, seed, name))
+            tested[name].append(_predictions(comparison, test, scores(parts[1]), seed))
+            if name in selected:
+                selected[name].append(_predictions(comparison, selection, scores(parts[2]), seed))
+            bar.advance(1, f"{name}, seed {seed + 1} of {options.seeds}")
+    aucs = {name: Predictions.concatenate(made).mean_auc() for name, made in selected.items()}
+    return {name: Predictions.concatenate(made) for name, made in tested.items()}, max(
+        aucs, key=lambda name: aucs[name]
     )
 
 
-def _too_few(comparison: Comparison, asked: ListenerOptions) -> str:
-    """Why there is too little to listen to, or nothing."""
-    for side, whose in ((False, "human"), (True, "generated")):
+def _human_against_human(
+    comparison: Comparison, strongest: str, options: TwoSampleOptions, bar: Progress
+) -> Predictions:
+    """The predictions of the strongest classifier if a random half of the human pieces is labelled as generated."""
+    made = []
+    for seed in range(options.seeds):
+        halves = comparison.human_halves(_rng(options, seed, REAL))
+        examples: Examples = halves.examples(options.steps_per_bar, _rng(options, seed, REAL, "keys"))
+        train, test = halves.split(np.ones(len(examples), np.bool_), _rng(options, seed, REAL, "split"))
+        classifier = make_classifier(strongest, options.device)
+        scores = classifier.fit(examples[train], halves.generated[train], _rng(options, seed, REAL, strongest))
+        made.append(_predictions(halves, test, scores(examples[test]), seed))
+        bar.advance(1, f"human against human, seed {seed + 1} of {options.seeds}")
+    return Predictions.concatenate(made)
+
+
+def _predictions(comparison: Comparison, rows: NDArray[np.int64], score: NDArray[np.float64], seed: int) -> Predictions:
+    return Predictions(score, comparison.generated[rows], comparison.piece[rows], np.full(len(rows), seed))
+
+
+def _too_few(comparison: Comparison, options: TwoSampleOptions) -> str:
+    """Why there are too few melodies, or nothing."""
+    for side, kind in ((False, "human"), (True, "generated")):
         melodies, pieces = comparison.melodies(generated=side), comparison.pieces(generated=side)
-        if melodies < asked.least_melodies or pieces < asked.least_pieces:
+        if melodies < options.least_melodies or pieces < options.least_pieces:
             return (
-                f"there are {melodies} {whose} melodies of {pieces} pieces, and to tell anything takes "
-                f"{asked.least_melodies} of {asked.least_pieces} on either side"
+                f"there are {melodies} {kind} melodies of {pieces} pieces, but the test needs at least "
+                f"{options.least_melodies} of {options.least_pieces} on each side"
             )
-    if comparison.steps < _LEAST_STEPS:
+    if comparison.steps < _MIN_STEPS:
         return f"the melodies have only {comparison.steps} steps in common"
     return ""
 
 
-def _failed(strongest: Separability, controls: dict[str, Separability], ahead: float) -> str:
-    """Which control does not hold, or nothing."""
+def _failed_control(strongest: Separability, controls: dict[str, Separability], ahead: float) -> str:
+    """Which control failed, or nothing."""
     real, trivial = controls[REAL], controls[TRIVIAL]
     if real.p <= _LEVEL or not real.accuracy.low <= _CHANCE <= real.accuracy.high:
         return (
-            f"people's melodies are told from other people's in {real.accuracy.value:.0%} of cases, "
-            "where it should be about half: something leaks, or there are too few"
+            f"human melodies are told from other human melodies with an accuracy of {real.accuracy.value:.0%} instead "
+            "of about 50%: the split leaks, or there are too few melodies"
         )
     if trivial.p <= _LEVEL and not ahead > 0:
         return (
-            f"length, range and number of notes alone tell {trivial.accuracy.value:.0%} right, "
-            f"and the strongest listener, at {strongest.accuracy.value:.0%}, is not clearly better"
+            f"length, range and number of notes alone reach an accuracy of {trivial.accuracy.value:.0%}, "
+            f"and the strongest classifier, at {strongest.accuracy.value:.0%}, is not clearly better"
         )
     return ""
 
 
 def _result(
     comparison: Comparison,
-    asked: ListenerOptions,
+    options: TwoSampleOptions,
     families: dict[str, Separability],
     controls: dict[str, Separability],
     strongest: str | None,
     refused: str,
-) -> Listened:
+) -> TwoSampleResult:
     sides = {"human": False, "generated": True}
-    return Listened(
+    return TwoSampleResult(
         headline=None if refused else strongest,
         refused=refused,
         families={} if refused else families,
@@ -289,10 +287,91 @@ def _result(
         melodies={name: comparison.melodies(generated=side) for name, side in sides.items()},
         pieces={name: comparison.pieces(generated=side) for name, side in sides.items()},
         steps=comparison.steps,
-        seeds=asked.seeds,
+        seeds=options.seeds,
         left_out=comparison.left_out,
     )
 
 
-def _rng(asked: ListenerOptions, *purpose: str | int) -> np.random.Generator:
-    return generator(asked.seed, "listener", *purpose)
+def _rng(options: TwoSampleOptions, *purpose: str | int) -> np.random.Generator:
+    return generator(options.seed, "listener", *purpose)
+
+
+# --------------------------------------------------------------------------------------- by the length of excerpts
+
+
+@dataclass(frozen=True)
+class BarsResult:
+    """The result of the test on the first bars of the melodies.
+
+    Args:
+        bars: number of bars.
+        accuracy: of the strongest classifier; None without a result.
+        headline: name of that classifier, or empty.
+        reason: why there is no result, or empty.
+    """
+
+    bars: int
+    accuracy: Interval | None
+    headline: str = ""
+    reason: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; the accuracy is None, with a reason, without a result.
+
+        Example:
+            >>> BarsResult(8, None, reason="no melody is as long").to_json()
+            {'bars': 8, 'accuracy': None, 'headline': '', 'reason': 'no melody is as long'}
+        """
+        accuracy = None if self.accuracy is None else interval_json(self.accuracy)
+        return {"bars": self.bars, "accuracy": accuracy, "headline": self.headline, "reason": self.reason}
+
+
+def two_sample_tests_by_bars(
+    human: Line,
+    pieces: NDArray[np.generic],
+    generated: Line,
+    steps_per_bar: int,
+    bars: Sequence[int] = (1, 2, 4, 8, 16),
+    *,
+    options: TwoSampleOptions | None = None,
+    generated_pieces: NDArray[np.generic] | None = None,
+    quiet: bool = False,
+) -> list[BarsResult]:
+    """Run `classifier_two_sample_test` on the first bars of the melodies, without those that are shorter.
+
+    The classifiers of the options are limited to `FAST`; if none remains, all of `FAST` are used.
+
+    Raises:
+        UsageError: bars or steps are less than 1.
+
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> steps = np.random.default_rng(1).integers(0, 3, (60, 8)).cumsum(axis=1)
+        >>> up, down = GridEncoding().line(20 + steps), GridEncoding().line(20 - steps)
+        >>> rows = two_sample_tests_by_bars(up, np.arange(60), down, 8, bars=(1, 2), quiet=True)
+        >>> rows[0].accuracy.low > 0.8, rows[1].reason.partition(",")[0]
+        (True, 'with 2 bars')
+    """
+    if steps_per_bar < 1 or any(size < 1 for size in bars):
+        raise UsageError("an excerpt has no steps", "give at least 1 bar and 1 step a bar")
+    options = options or TwoSampleOptions()
+    families = tuple(name for name in options.families if name in FAST) or FAST
+    options = replace(options, families=families, steps_per_bar=steps_per_bar)
+    own = np.arange(generated.melodies) if generated_pieces is None else np.asarray(generated_pieces)
+    rows = []
+    with progress("Testing excerpts", total=len(bars), unit="lengths", quiet=quiet) as bar:
+        for size in bars:
+            steps = size * steps_per_bar
+            long_human, long_generated = lengths(human) >= steps, lengths(generated) >= steps
+            result = classifier_two_sample_test(
+                cut(human[long_human], min(steps, human.steps)),
+                np.asarray(pieces)[long_human],
+                cut(generated[long_generated], min(steps, generated.steps)),
+                options,
+                generated_pieces=own[long_generated],
+                quiet=True,
+            )
+            reason = f"with {size} bars, {result.refused}" if result.refused else ""
+            rows.append(BarsResult(size, result.best.accuracy if result.best else None, result.headline or "", reason))
+            bar.advance(1, f"{size} bars")
+    return rows

@@ -1,4 +1,4 @@
-"""The Gymnasium environment: one melody, one token a step, for agents of other libraries."""
+"""The Gymnasium environment: one melody, one token a step."""
 
 from __future__ import annotations
 
@@ -10,79 +10,79 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from cantilena.envs.growing_melodies import LEAST_LOG_P, GrowingMelodies
-from cantilena.envs.rendering import METADATA, Picture, checked_mode, render
+from cantilena.envs.episodes import MIN_LOG_P, MelodyEpisodes
+from cantilena.envs.rendering import METADATA, Picture, check_mode, render
 from cantilena.models import Bundle
 from cantilena.music import Melody
 from cantilena.rules import RuleSet
 from cantilena.tokenizers import Encoding
 
 Observation = dict[str, NDArray[np.generic]]
-"""What an agent is shown, by name; `MelodyEnv` says what there is."""
+"""The entries of an observation by name; see `MelodyEnv`."""
 
 
 class MelodyEnv(gymnasium.Env[Observation, np.int64]):
-    """Compose a melody that a trained model finds probable and that keeps rules of music theory.
+    """Compose a melody that a trained model finds probable and that follows rules of music theory.
 
     ## Description
-    The task of RL Tuner (Jaques et al., arXiv 1611.02796): a melody grows by one token a step, on the grid of
-    sixteenths by a note, a hold or an off. Each token is rewarded for its probability under a trained model, the prior,
-    which never changes, and for what rules of music theory say of it. Nothing is left to chance: the same actions
-    always give the same rewards.
+    The task of RL Tuner (Jaques et al., arXiv 1611.02796): a melody grows by one token a step; on the grid of
+    sixteenths a token is a note, a hold or an off. The reward of a token is its log probability under a trained model
+    (the prior, which never changes) plus the rewards of rules of music theory. The environment is deterministic: the
+    same actions always give the same rewards.
 
     ## Action Space
-    `Discrete(vocabulary)`: the token that comes next. The grid of the bundle `tunes` has 38: 0 is off, 1 is hold, and 2
-    to 37 begin the notes C3 to B5. `encoding.vocabulary` names them.
+    `Discrete(vocabulary)`: the next token. The grid of the bundle `tunes` has 38: 0 is off, 1 is hold, and 2 to 37
+    start the notes C3 to B5. `encoding.vocabulary` has their names.
 
     ## Observation Space
-    A `Dict`, what an agent knows before it chooses the next token:
+    A `Dict`:
 
-    - `tokens`, `MultiDiscrete([vocabulary + 1] * memory)`: the latest tokens, the newest last; `vocabulary` stands
-      where there is none yet.
-    - `left`, `Discrete(steps + 1)`: how many tokens are still to come.
-    - `log_p`, `Box(-30, 0, (vocabulary,), float32)`: the prior's log p of each token that may come next, in nats.
-    - `place`, `Discrete(steps in a bar)`: where in its bar the next token lies, 0 on the downbeat. Left out where
-      tokens tell no time (the encoding `events`).
+    - `tokens`, `MultiDiscrete([vocabulary + 1] * memory)`: the latest tokens, the newest last; `vocabulary` where there
+      is none yet.
+    - `left`, `Discrete(steps + 1)`: the number of remaining tokens.
+    - `log_p`, `Box(-30, 0, (vocabulary,), float32)`: the prior's log probability of each next token, in nats.
+    - `place`, `Discrete(steps in a bar)`: the position of the next token in its bar, 0 on the downbeat. Omitted if
+      tokens have no duration (the encoding `events`).
 
-    Where `memory` is as long as the melody, as it is by default up to 32 steps, this is the whole state: the
-    environment is a Markov decision process. A recurrent agent can do with `memory=1`, as in RL Tuner.
-    `gymnasium.wrappers.FlattenObservation` makes one `Box` of it, whole numbers one-hot.
+    If `memory` is at least `steps`, as it is by default up to 32 steps, the observation is the whole state, and the
+    environment is a Markov decision process. A recurrent agent can use `memory=1`, as in RL Tuner.
+    `gymnasium.wrappers.FlattenObservation` converts it to one `Box`, integers one-hot.
 
     ## Rewards
-    The paper's, at every step: r = log p(a given s) + r_MT / c, where r_MT is the sum of what the rules say, each rule
-    clipped to at most `clip` up or down. `info` has the parts:
+    The paper's, at every step: r = log p(a given s) + r_MT / c, where r_MT is the sum of the rules' rewards, each
+    clipped to at most `clip` in magnitude. `info` has the parts:
 
-    - `log_p`: log p of the token that was chosen, in nats.
-    - `terms`: what each rule says of this step, by name and whole: weights counted, neither clipped nor divided by c.
+    - `log_p`: log probability of the chosen token, in nats.
+    - `terms`: the weighted reward of each rule at this step, by name, neither clipped nor divided by c.
     - `melody`: the `(steps,)` tokens; at the end only.
 
-    Rules read what has sounded up to the step, and how long the melody will be. So the terms are exactly those that the
-    finished melody gets when it is judged whole.
+    Rules read what sounded up to the step and the length of the melody, so the terms equal those of the finished
+    melody.
 
     ## Starting State
-    An empty melody. `reset(seed=...)` seeds `np_random`, on which nothing here depends.
+    An empty melody. `reset(seed=...)` seeds `np_random`, which is not used.
 
     ## Episode End
-    Terminates after `steps` tokens, when the rules of the end have spoken. Nothing truncates.
+    Terminates after `steps` tokens. Never truncates.
 
     ## Arguments
-    - `bundle`: the trained model: a name, a path or a `Bundle`. Of a tuned one, the model before tuning is the prior.
-    - `rules`: a `RuleSet`, or what names one to `load_rules`, such as `rl-tuner`, `paper` or `my_rules.py:no_tritones`.
-    - `steps`: tokens of a melody, 1 to 4096.
-    - `c`: what the rules are divided by; 0.5 as in the published runs.
-    - `clip`: no rule gives or takes more than this at a step, so that one rule's -100 does not drown the rest.
-    - `memory`: how many of the latest tokens are shown, `steps` at the most.
-    - `key`: the key that the rules ask for, such as `D minor`; C major where none is given. For a model that knows C
-      major and A minor alone, as `tunes`, it is the one of these with the same mode.
+    - `bundle`: the trained model: a name, a path or a `Bundle`. Of a tuned bundle, the untuned model is the prior.
+    - `rules`: a `RuleSet`, or an argument of `load_rules` such as `rl-tuner`, `paper` or `my_rules.py:no_tritones`.
+    - `steps`: length of the melody, 1 to 4096.
+    - `c`: divisor of the rules' rewards; 0.5 as in the published runs.
+    - `clip`: maximum magnitude of a rule's reward at a step, so that a reward of -100 does not dominate.
+    - `memory`: number of latest tokens in an observation, at most `steps`.
+    - `key`: the key of the rules, such as `D minor`; C major by default. For a model that only knows C major and A
+      minor, such as `tunes`, the one of the same mode is used.
     - `meter`: the time signature.
-    - `render_mode`: `ansi` for the tokens by name, a bar a line; `svg` for the score as SVG text; `rgb_array` for a
-      piano roll.
+    - `render_mode`: `ansi` for the names of the tokens, a line for each bar; `svg` for the score as SVG text;
+      `rgb_array` for a piano roll.
 
     ## Version History
-    - v0: the first.
+    - v0: initial version.
 
     Raises:
-        UsageError: an argument that cannot be.
+        UsageError: an argument is invalid.
         BundleError: the bundle is missing or cannot be read.
 
     Example:
@@ -109,62 +109,62 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
         meter: str = "4/4",
         render_mode: str | None = None,
     ) -> None:
-        self.growing = GrowingMelodies.of(
+        self.episodes = MelodyEpisodes.from_names(
             bundle, rules, melodies=1, steps=steps, memory=memory, c=c, clip=clip, key=key, meter=meter
         )
-        self.action_space = spaces.Discrete(self.growing.vocabulary_size)
-        self.observation_space = observation_space(self.growing)
-        self.render_mode = checked_mode(render_mode)
+        self.action_space = spaces.Discrete(self.episodes.vocabulary_size)
+        self.observation_space = observation_space(self.episodes)
+        self.render_mode = check_mode(render_mode)
 
     @property
     def encoding(self) -> Encoding:
-        """What the tokens mean."""
-        return self.growing.encoding
+        """The encoding, which defines the tokens."""
+        return self.episodes.encoding
 
     @property
     def melody(self) -> Melody:
-        """What has been composed so far; `cantilena.write` saves it as MIDI, score or sound."""
-        return self.growing.decoded()[0]
+        """The melody so far; `cantilena.write` saves it as MIDI, score or audio."""
+        return self.episodes.decode()[0]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin an empty melody; gives the first observation and an empty `info`. There are no options."""
+        """Start an empty melody; return the first observation and an empty `info`. There are no options."""
         super().reset(seed=seed)
-        self.growing.start()
+        self.episodes.reset()
         return self._observation(), {}
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Append a token; gives the observation, the reward, whether the melody is finished, False, and `info`.
+        """Append a token; return observation, reward, terminated, truncated (always False) and `info`.
 
         Raises:
             UsageError: there is no such token, or the melody is finished.
         """
-        earned = self.growing.append(np.atleast_1d(action))
+        rewards = self.episodes.append(np.atleast_1d(action))
         info: dict[str, Any] = {
-            "log_p": float(earned.log_p[0]),
-            "terms": {name: float(term[0]) for name, term in earned.terms.items()},
+            "log_p": float(rewards.log_p[0]),
+            "terms": {name: float(term[0]) for name, term in rewards.terms.items()},
         }
-        if self.growing.finished:
-            info["melody"] = self.growing.tokens[0]
-        return self._observation(), float(earned.reward[0]), self.growing.finished, False, info
+        if self.episodes.finished:
+            info["melody"] = self.episodes.tokens[0]
+        return self._observation(), float(rewards.reward[0]), self.episodes.finished, False, info
 
     def render(self) -> str | Picture | None:
-        """The melody so far, as `render_mode` asks; None where it asks nothing."""
-        return render(self.growing, self.render_mode)[0] if self.render_mode else None
+        """The melody so far in the render mode; None without one."""
+        return render(self.episodes, self.render_mode)[0] if self.render_mode else None
 
     def _observation(self) -> Observation:
-        return {name: values[0] for name, values in self.growing.observation().items()}
+        return {name: values[0] for name, values in self.episodes.observation().items()}
 
 
-def observation_space(growing: GrowingMelodies) -> spaces.Space[Observation]:
-    """What `growing.observation` can be, for one melody."""
-    vocabulary = growing.vocabulary_size
-    shown: dict[str, spaces.Space[Any]] = {
-        "tokens": spaces.MultiDiscrete(np.full(growing.memory, vocabulary + 1)),
-        "left": spaces.Discrete(growing.steps + 1),
-        "log_p": spaces.Box(LEAST_LOG_P, 0.0, (vocabulary,), np.float32),
+def observation_space(episodes: MelodyEpisodes) -> spaces.Space[Observation]:
+    """The space of a row of `episodes.observation()`."""
+    vocabulary = episodes.vocabulary_size
+    entries: dict[str, spaces.Space[Any]] = {
+        "tokens": spaces.MultiDiscrete(np.full(episodes.memory, vocabulary + 1)),
+        "left": spaces.Discrete(episodes.steps + 1),
+        "log_p": spaces.Box(MIN_LOG_P, 0.0, (vocabulary,), np.float32),
     }
-    if growing.steps_per_bar is not None:
-        shown["place"] = spaces.Discrete(growing.steps_per_bar)
-    return cast("spaces.Space[Observation]", spaces.Dict(shown))
+    if episodes.steps_per_bar is not None:
+        entries["place"] = spaces.Discrete(episodes.steps_per_bar)
+    return cast("spaces.Space[Observation]", spaces.Dict(entries))

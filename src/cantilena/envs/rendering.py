@@ -1,4 +1,4 @@
-"""How growing melodies are shown: by name, as a score, as a picture."""
+"""Rendering of melodies: token names, score, piano roll."""
 
 from __future__ import annotations
 
@@ -8,69 +8,70 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.envs.growing_melodies import GrowingMelodies
+from cantilena.envs.episodes import MelodyEpisodes
 from cantilena.errors import UsageError
 from cantilena.io import score_svg
 
 Picture = NDArray[np.uint8]
 
-_PIXELS = 8  # each step and each semitone is a square of so many
-_PAPER, _BARLINE, _INK = 250, 215, 40
+_PIXELS = 8
+"""Width of a step and height of a semitone."""
+_BACKGROUND, _BAR_LINE, _NOTE = 250, 215, 40
 
 
-def render(growing: GrowingMelodies, mode: str) -> tuple[str | Picture, ...]:
-    """Each melody so far.
+def render(episodes: MelodyEpisodes, mode: str) -> tuple[str | Picture, ...]:
+    """Render each melody so far.
 
     Args:
-        growing: the melodies.
-        mode: `ansi` for the tokens by name, a bar a line; `svg` for the score as SVG text; `rgb_array` for the piano
-            roll, `(height, width, 3)` uint8 of the same size from the first token to the last.
+        episodes: the melodies.
+        mode: `ansi` for the names of the tokens, a line for each bar; `svg` for the score as SVG text; `rgb_array` for
+            a piano roll, `(height, width, 3)` uint8, of the same size at every step.
 
     Raises:
-        UsageError: a melody too long to engrave.
+        UsageError: a melody is too long to engrave.
     """
-    return _MODES[mode](growing)
+    return _MODES[mode](episodes)
 
 
-def checked_mode(mode: str | None) -> str | None:
-    """The mode, if it is one.
+def check_mode(mode: str | None) -> str | None:
+    """Return the mode if it is valid.
 
     Raises:
-        UsageError: it is none.
+        UsageError: there is no such mode.
     """
     if mode is not None and mode not in _MODES:
-        raise UsageError(f"there is no render mode '{mode}'", f"choose one of {', '.join(_MODES)}")
+        raise UsageError(f"unknown render mode '{mode}'", f"choose one of {', '.join(_MODES)}")
     return mode
 
 
-def _names(growing: GrowingMelodies) -> tuple[str, ...]:
-    names, bar = growing.encoding.vocabulary, growing.steps_per_bar or 16
-    bars = range(0, growing.clock, bar)
+def _names(episodes: MelodyEpisodes) -> tuple[str, ...]:
+    names, bar = episodes.encoding.vocabulary, episodes.steps_per_bar or 16
+    bars = range(0, episodes.step, bar)
     return tuple(
-        "\n".join(" ".join(names[token] for token in row[first : first + bar]) for first in bars)
-        for row in growing.tokens
+        "\n".join(" ".join(names[token] for token in row[start : start + bar]) for start in bars)
+        for row in episodes.tokens
     )
 
 
-def _scores(growing: GrowingMelodies) -> tuple[str, ...]:
-    return tuple(score_svg(melody, heading=False) for melody in growing.decoded())
+def _scores(episodes: MelodyEpisodes) -> tuple[str, ...]:
+    return tuple(score_svg(melody, heading=False) for melody in episodes.decode())
 
 
-def _piano_rolls(growing: GrowingMelodies) -> tuple[Picture, ...]:
-    low, high = growing.compass
-    rolls = np.full((growing.melodies, high - low + 1, growing.steps), _PAPER, dtype=np.uint8)
-    rolls[:, :, :: growing.steps_per_bar or growing.steps] = _BARLINE
-    for roll, melody in zip(rolls, growing.decoded(), strict=True):
+def _piano_rolls(episodes: MelodyEpisodes) -> tuple[Picture, ...]:
+    low, high = episodes.pitch_range
+    rolls = np.full((episodes.melodies, high - low + 1, episodes.steps), _BACKGROUND, dtype=np.uint8)
+    rolls[:, :, :: episodes.steps_per_bar or episodes.steps] = _BAR_LINE
+    ticks = episodes.encoding.step_ticks
+    for roll, melody in zip(rolls, episodes.decode(), strict=True):
         for note in melody.sounding:
-            first, last = note.onset // growing.encoding.step_ticks, note.end // growing.encoding.step_ticks
             for pitch in note.pitches:
                 if low <= pitch <= high:
-                    roll[high - pitch, first:last] = _INK
+                    roll[high - pitch, note.onset // ticks : note.end // ticks] = _NOTE
     large = rolls.repeat(_PIXELS, axis=1).repeat(_PIXELS, axis=2)
     return tuple(np.stack([large] * 3, axis=-1))
 
 
-_MODES: dict[str, Callable[[GrowingMelodies], tuple[Any, ...]]] = {
+_MODES: dict[str, Callable[[MelodyEpisodes], tuple[Any, ...]]] = {
     "ansi": _names,
     "rgb_array": _piano_rolls,
     "svg": _scores,
@@ -78,6 +79,6 @@ _MODES: dict[str, Callable[[GrowingMelodies], tuple[Any, ...]]] = {
 
 METADATA: dict[str, Any] = {
     "render_modes": list(_MODES),
-    "render_fps": 8,  # sixteenths a second, at 120 quarter notes a minute
+    "render_fps": 8,  # sixteenths a second at 120 quarter notes a minute
 }
-"""The ways of showing melodies, in the words of Gymnasium."""
+"""The render modes as Gymnasium's metadata."""

@@ -1,4 +1,4 @@
-"""The environment for many melodies at once: one call of the model and one of the rules for all of them."""
+"""The vectorised environment: one call of the model and one of the rules for all melodies."""
 
 from __future__ import annotations
 
@@ -11,23 +11,20 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from cantilena.envs.growing_melodies import GrowingMelodies
+from cantilena.envs.episodes import MelodyEpisodes
 from cantilena.envs.melody_env import Observation, observation_space
-from cantilena.envs.rendering import METADATA, Picture, checked_mode, render
+from cantilena.envs.rendering import METADATA, Picture, check_mode, render
 from cantilena.models import Bundle
 from cantilena.music import Melody
 from cantilena.rules import RuleSet
 from cantilena.tokenizers import Encoding
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     """Compose many melodies at once: `MelodyEnv`, vectorised.
 
     ## Description
-    `num_envs` melodies grow at the same pace, so all of them end together. Each is rewarded as in `MelodyEnv`.
+    `num_envs` melodies grow in step, so that all of them end together. Each is rewarded as in `MelodyEnv`.
 
     ## Action Space
     `MultiDiscrete([vocabulary] * num_envs)`: the next token of each melody.
@@ -36,25 +33,25 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     The `Dict` of `MelodyEnv`, each entry with one row a melody.
 
     ## Rewards
-    Those of `MelodyEnv`, `(num_envs,)` float64. `info` has arrays of the same parts, and beside each, under its name
-    with `_` before it, which melodies it speaks of: all of them, as they keep the same pace.
+    Those of `MelodyEnv`, `(num_envs,)` float64. `info` has arrays of the same parts, and for each a mask under its name
+    with a leading `_`, which is true for all melodies.
 
     ## Starting State
     Empty melodies.
 
     ## Episode End
-    Terminates after `steps` tokens. The melodies are reset by the step that follows, whatever its actions; it gives
-    rewards of 0 and an empty `info` (`AutoresetMode.NEXT_STEP`).
+    Terminates after `steps` tokens. The next step resets the melodies, whatever its actions, with rewards of 0 and an
+    empty `info` (`AutoresetMode.NEXT_STEP`).
 
     ## Arguments
-    - `num_envs`: how many melodies.
-    - The rest as in `MelodyEnv`.
+    - `num_envs`: number of melodies.
+    - The others are those of `MelodyEnv`.
 
     ## Version History
-    - v0: the first.
+    - v0: initial version.
 
     Raises:
-        UsageError: an argument that cannot be.
+        UsageError: an argument is invalid.
         BundleError: the bundle is missing or cannot be read.
 
     Example:
@@ -81,58 +78,57 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         meter: str = "4/4",
         render_mode: str | None = None,
     ) -> None:
-        self.growing = GrowingMelodies.of(
+        self.episodes = MelodyEpisodes.from_names(
             bundle, rules, melodies=num_envs, steps=steps, memory=memory, c=c, clip=clip, key=key, meter=meter
         )
         self.num_envs = num_envs
-        self.single_action_space = spaces.Discrete(self.growing.vocabulary_size)
-        self.single_observation_space = observation_space(self.growing)
+        self.single_action_space = spaces.Discrete(self.episodes.vocabulary_size)
+        self.single_observation_space = observation_space(self.episodes)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
-        self.render_mode = checked_mode(render_mode)
-        self._begin_anew = False
+        self.render_mode = check_mode(render_mode)
 
     @property
     def encoding(self) -> Encoding:
-        """What the tokens mean."""
-        return self.growing.encoding
+        """The encoding, which defines the tokens."""
+        return self.episodes.encoding
 
     @property
     def melodies(self) -> list[Melody]:
-        """What has been composed so far."""
-        return self.growing.decoded()
+        """The melodies so far."""
+        return self.episodes.decode()
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin empty melodies; gives the first observations and an empty `info`. There are no options."""
+        """Start empty melodies; return the first observations and an empty `info`. There are no options."""
         super().reset(seed=seed)
-        self.growing.start()
-        self._begin_anew = False
-        return self.growing.observation(), {}
+        self.episodes.reset()
+        return self.episodes.observation(), {}
 
-    def step(self, actions: NDArray[np.int64]) -> tuple[Observation, Floats, Flags, Flags, dict[str, Any]]:
-        """Append a token to each melody, or begin new ones where they are finished.
+    def step(
+        self, actions: NDArray[np.int64]
+    ) -> tuple[Observation, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Append a token to each melody, or start new ones if they are finished.
 
         Raises:
             UsageError: there is no such token.
         """
-        growing, never = self.growing, np.zeros(self.num_envs, dtype=np.bool_)
-        if self._begin_anew:
+        episodes, never = self.episodes, np.zeros(self.num_envs, dtype=np.bool_)
+        if episodes.finished:
             observation, info = self.reset()
             return observation, np.zeros(self.num_envs), never, never.copy(), info
-        earned = growing.append(np.asarray(actions))
-        self._begin_anew = growing.finished
-        info = {"log_p": earned.log_p, "terms": self._marked(earned.terms)}
-        if growing.finished:
-            info["melody"] = growing.tokens
-        finished = np.full(self.num_envs, growing.finished)
-        return growing.observation(), earned.reward, finished, never, self._marked(info)
+        rewards = episodes.append(np.asarray(actions))
+        info = {"log_p": rewards.log_p, "terms": self._with_masks(rewards.terms)}
+        finished = np.full(self.num_envs, episodes.finished)
+        if finished.all():
+            info["melody"] = episodes.tokens
+        return episodes.observation(), rewards.reward, finished, never, self._with_masks(info)
 
     def render(self) -> tuple[str | Picture, ...] | None:
-        """Each melody so far, as `render_mode` asks; None where it asks nothing."""
-        return render(self.growing, self.render_mode) if self.render_mode else None
+        """Each melody so far in the render mode; None without one."""
+        return render(self.episodes, self.render_mode) if self.render_mode else None
 
-    def _marked(self, info: dict[str, Any]) -> dict[str, Any]:
-        """Beside each entry, which melodies it speaks of: all."""
+    def _with_masks(self, info: dict[str, Any]) -> dict[str, Any]:
+        """The entries, and for each a mask of the melodies that it is about: all."""
         return info | {f"_{name}": np.ones(self.num_envs, dtype=np.bool_) for name in info}

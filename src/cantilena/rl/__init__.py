@@ -1,4 +1,4 @@
-"""Reinforcement learning on rules of music theory, whole melodies at once."""
+"""Reinforcement learning on rules of music theory."""
 
 import lazy_loader
 

@@ -1,23 +1,22 @@
-"""What a melody earns for sounding like people's: the log odds of discriminators that learn while the model does.
+"""The critic: a reward by the log odds of discriminators that are trained together with the model.
 
-The idea is that of SeqGAN (L. Yu et al., AAAI 2017; a generator of text rewarded by a discriminator). With f the mean
-over the ensemble of log D - log(1 - D), clipped, and w the critic's weight, a melody s_1..T earns w f(s_1..T), in nats
-beside log p. It is paid as it is earned,
+The idea is that of SeqGAN (L. Yu et al., AAAI 2017). With f the mean over the ensemble of log D - log(1 - D), clipped,
+and w the critic's weight, a melody s_1..T earns w f(s_1..T), in nats like log p. It is paid by step,
 
-    r_critic(t) = w ( f(s_1..t) - f(s_1..t-1) )          f of nothing is 0
+    r_critic(t) = w ( f(s_1..t) - f(s_1..t-1) )          f of the empty melody is 0
 
-which sums to the same, so that nothing else is maximised; but what is still to be earned at a step is
-w (f(s_1..T) - f(s_1..t-1)): what was gained or lost before it is taken away, as by a baseline that knows the state, and
-credit goes to the step. Of a trained model's melodies of two bars this has 2.4 times less variance than w f(s_1..T).
+which has the same sum and therefore the same optimum; but the reward to go of a step is w (f(s_1..T) - f(s_1..t-1)),
+as with a baseline that depends on the state. For a trained model's melodies of two bars this has 2.4 times less
+variance than w f(s_1..T).
 
-Discriminators that have learned all give f = log(h / pi), with h people's distribution. Then the best policy for
+Optimal discriminators give f = log(h / pi), with h the human distribution. Then the best policy for
 
     E_pi [ w f + log p - log pi ]          is          p^(1 / (1 + w)) h^(w / (1 + w)), normalised,
 
-between the trained model p and people, the nearer to people the larger w.
+between the trained model p and h, and the closer to h the larger w.
 
-As all rewards, it is told in points, which the learner divides by c: a nat is worth the c that was asked for. Where c
-rises to hold a target KL, the critic counts for less, as the rules do.
+The reward is stated in points, which the learner divides by c: a nat is worth the initial c. If c rises to hold a
+target KL, the critic counts for less, as the rules do.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cantilena.discriminators import Discriminators, PeoplesMelodies
+from cantilena.discriminators import DiscriminatorEnsemble, HumanMelodies
 from cantilena.errors import UsageError
 from cantilena.models import numpy_of
 from cantilena.rl.options import TuningOptions
@@ -38,127 +37,108 @@ from cantilena.rl.reward import MusicReward
 from cantilena.runtime import generator
 
 CRITIC = "critic"
-"""What the critic's reward is called beside the rules'."""
+"""The name of the critic's reward, beside those of the rules."""
 
-_FIRST = 1024
-"""Melodies of the untuned model that the discriminators begin with, or as many as they remember."""
-_REMEMBERED = 4
-"""One in so many of the newest melodies is remembered."""
+_PRETRAINING_MELODIES = 1024
+_KEEP_ONE_IN = 4
+"""The share of new melodies that go into the replay buffer."""
+
+
+@dataclass(frozen=True)
+class CriticData:
+    """Human melodies by role.
+
+    Args:
+        reward: for the training of the discriminators that reward.
+        stopping: for the classifier that stops a run.
+
+    Raises:
+        UsageError: a piece is in both.
+    """
+
+    reward: HumanMelodies
+    stopping: HumanMelodies
+
+    def __post_init__(self) -> None:
+        shared = np.intersect1d(self.reward.piece, self.stopping.piece)
+        if len(shared):
+            raise UsageError(f"piece {shared[0]} is used both to reward and to stop", "split the melodies by piece")
 
 
 class CriticReward:
-    """The reward of discriminators that go on learning.
+    """The reward of discriminators that are trained further on human melodies and the model's.
 
-    Args:
-        people: people's melodies that they learn from.
-        reward: the rules' reward beside it: its encoding, meter, key and c, before any update.
-        options: how.
-        device: where the discriminators learn.
+    `reward` is that of the rules before any update: its encoding, meter, key and c are used.
     """
 
     def __init__(
-        self, people: PeoplesMelodies, reward: MusicReward, options: TuningOptions, device: torch.device | str = "cpu"
+        self, human: HumanMelodies, reward: MusicReward, options: TuningOptions, device: torch.device | str = "cpu"
     ) -> None:
         self.options, self.encoding, self.seed = options.critic, reward.encoding, options.seed
         self.tonic = reward.context.key.tonic
-        self.points = reward.c * self.options.critic_weight
+        self.points_per_nat = reward.c * self.options.critic_weight
         self.accuracy = 0.5
         self.updates = 0
-        self.discriminators = Discriminators(
-            people,
+        self.ensemble = DiscriminatorEnsemble(
+            human,
             members=self.options.critic_members,
             steps_per_bar=reward.context.steps_per_bar,
             seed=options.seed,
             device=device,
         )
-        self._older = torch.zeros((0, 0, 0), dtype=torch.int16)
+        self._replay = torch.zeros((0, 0, 0), dtype=torch.int16)
 
-    def begin(self, draw: Callable[[int], Tensor]) -> None:
-        """Let the discriminators hear the model as it is before the first update.
+    def pretrain(self, sample: Callable[[int], Tensor]) -> None:
+        """Train the discriminators on melodies of the untuned model; `sample` returns a number of them."""
+        features = self._encode(sample(min(_PRETRAINING_MELODIES, self.options.critic_replay)))
+        self.ensemble.train(features, updates=self.options.critic_start, round_=0)
+        self._replay = features
 
-        Args:
-            draw: gives so many `(melodies, steps)` tokens.
-        """
-        heard = self._heard(draw(min(_FIRST, self.options.critic_replay)))
-        self.discriminators.learn(heard, lessons=self.options.critic_start, round_=0)
-        self._older = heard
-
-    def judge(self, tokens: Tensor) -> NDArray[np.float64]:
-        """What each step of fresh melodies earns, `(melodies, steps)`, in points; then, if it is time, learn from them.
-
-        Args:
-            tokens: `(melodies, steps)`, which no discriminator has heard yet.
-        """
-        heard = self._heard(tokens)
-        earned = self._points(heard)
+    def score_and_train(self, tokens: Tensor) -> NDArray[np.float64]:
+        """The reward of each step of new melodies in points, `(melodies, steps)`; then train on them if it is time."""
+        features = self._encode(tokens)
+        points = self._points(features)
         if self.updates % self.options.critic_every == 0:
             number = 1 + self.updates // self.options.critic_every
-            self.accuracy = self.discriminators.accuracy(heard, number)
-            self.discriminators.learn(
-                heard,
-                lessons=self.options.critic_lessons,
-                round_=number,
-                older=self._older if len(self._older) else None,
-            )
-            self._remember(heard, number)
+            self.accuracy = self.ensemble.accuracy(features, number)
+            older = self._replay if len(self._replay) else None
+            self.ensemble.train(features, updates=self.options.critic_lessons, round_=number, older=older)
+            self._add_to_replay(features, number)
         self.updates += 1
-        return earned
+        return points
 
-    def points_of(self, tokens: Tensor) -> NDArray[np.float64]:
-        """What each step earns, `(melodies, steps)`, in points; nothing is learned."""
-        return self._points(self._heard(tokens))
+    def score(self, tokens: Tensor) -> NDArray[np.float64]:
+        """The reward of each step in points, `(melodies, steps)`."""
+        return self._points(self._encode(tokens))
 
     def state(self) -> dict[str, Tensor]:
-        """All that the next update depends on, as tensors by name."""
+        """The state that the next update depends on, as tensors by name."""
         numbers = torch.tensor([self.updates, self.accuracy], dtype=torch.float64)
-        return {"numbers": numbers, "older": self._older, **self.discriminators.state()}
+        return {"numbers": numbers, "older": self._replay, **self.ensemble.state()}
 
     def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave."""
+        """Restore what `state` returned."""
         self.updates, self.accuracy = int(state["numbers"][0]), float(state["numbers"][1])
-        self._older = state["older"]
-        self.discriminators.restore(state)
+        self._replay = state["older"]
+        self.ensemble.restore(state)
 
-    def _heard(self, tokens: Tensor) -> Tensor:
-        return self.discriminators.hear(self.encoding.line(numpy_of(tokens)), self.tonic)
+    def _encode(self, tokens: Tensor) -> Tensor:
+        return self.ensemble.encode(self.encoding.line(numpy_of(tokens)), self.tonic)
 
-    def _points(self, heard: Tensor) -> NDArray[np.float64]:
-        edge = self.options.critic_clip
-        odds = numpy_of(self.discriminators.log_odds(heard)).astype(np.float64).clip(-edge, edge)
-        return self.points * np.diff(odds, axis=1, prepend=0.0)
+    def _points(self, features: Tensor) -> NDArray[np.float64]:
+        limit = self.options.critic_clip
+        odds = numpy_of(self.ensemble.log_odds(features)).astype(np.float64).clip(-limit, limit)
+        return self.points_per_nat * np.diff(odds, axis=1, prepend=0.0)
 
-    def _remember(self, heard: Tensor, number: int) -> None:
-        """Keep some of the newest melodies, in the places of others at random once there is no room."""
-        kept = heard[: max(len(heard) // _REMEMBERED, 1)]
-        room = self.options.critic_replay - len(self._older)
+    def _add_to_replay(self, features: Tensor, number: int) -> None:
+        """Keep some of the newest melodies, which replace random older ones once the buffer is full."""
+        new = features[: max(len(features) // _KEEP_ONE_IN, 1)]
+        room = self.options.critic_replay - len(self._replay)
         if room > 0:
-            self._older = torch.cat([self._older, kept[:room]])
-            kept = kept[room:]
-        if len(kept):
+            self._replay = torch.cat([self._replay, new[:room]])
+            new = new[room:]
+        if len(new):
             rng = generator(self.seed, "critic", "remember", number)
-            places = rng.choice(len(self._older), min(len(kept), len(self._older)), replace=False)
-            self._older = self._older.clone()
-            self._older[torch.from_numpy(places)] = kept[: len(places)]
-
-
-@dataclass(frozen=True)
-class CriticPeople:
-    """People's melodies by role.
-
-    Args:
-        rewarding: what the discriminators learn from.
-        stopping: what the listener that stops a run hears.
-
-    Raises:
-        UsageError: a piece that is in both.
-    """
-
-    rewarding: PeoplesMelodies
-    stopping: PeoplesMelodies
-
-    def __post_init__(self) -> None:
-        both = np.intersect1d(self.rewarding.piece, self.stopping.piece)
-        if len(both):
-            raise UsageError(
-                f"piece {both[0]} is heard both by those that reward and by the one that stops", "split them by piece"
-            )
+            rows = rng.choice(len(self._replay), min(len(new), len(self._replay)), replace=False)
+            self._replay = self._replay.clone()
+            self._replay[torch.from_numpy(rows)] = new[: len(rows)]

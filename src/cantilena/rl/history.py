@@ -1,4 +1,4 @@
-"""What tuning was like, update by update: the paper's figure 10, by rule."""
+"""The history of a tuning: rewards by rule and distances, update by update (the paper's figure 10)."""
 
 from __future__ import annotations
 
@@ -6,26 +6,46 @@ import json
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cantilena.runtime import write_text
 
-if TYPE_CHECKING:
-    from cantilena.rl.rollout import Update
+
+@dataclass(frozen=True, slots=True)
+class UpdateStats:
+    """Statistics of an update.
+
+    Args:
+        terms: mean reward a melody by rule, neither clipped nor divided by c.
+        log_p: mean log p of the tokens under the prior, nats a step.
+        kl: mean KL divergence of the policy from the prior, nats a step.
+        entropy: mean entropy of the policy, nats a step.
+        loss: the loss.
+    """
+
+    terms: dict[str, float]
+    log_p: float
+    kl: float
+    entropy: float
+    loss: float
+
+    @property
+    def reward(self) -> float:
+        """Mean reward of all rules a melody."""
+        return sum(self.terms.values())
 
 
 @dataclass
 class TuningHistory:
-    """Rewards and distances over the updates, as lists of equal length.
+    """Statistics of all updates, as lists of equal length.
 
     Args:
-        environment_steps: tokens sampled so far.
-        terms: mean reward a melody by rule, whole.
-        log_p: mean log p of the tokens under the prior, nats a step.
-        kl: mean KL divergence from the prior, nats a step.
-        entropy: mean entropy of the policy, nats a step.
-        c: what the rewards were divided by.
-        accuracy: the discriminators' share of right answers on melodies new to them; empty where there is no critic.
+        environment_steps: number of tokens sampled so far.
+        terms: as in `UpdateStats`, by rule.
+        log_p: as in `UpdateStats`, like the next two.
+        kl: KL divergence.
+        entropy: entropy.
+        c: the divisor of the rewards.
+        accuracy: of the discriminators on melodies that they were not trained on; empty without a critic.
     """
 
     environment_steps: list[int] = field(default_factory=list)
@@ -36,39 +56,39 @@ class TuningHistory:
     c: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
 
-    def add(self, steps: int, update: Update, c: float, accuracy: float | None = None) -> None:
-        """Keep one update, after so many environment steps, with this c and the discriminators' accuracy."""
+    def add(self, steps: int, stats: UpdateStats, c: float, accuracy: float | None = None) -> None:
+        """Append an update after a number of environment steps."""
         self.environment_steps.append(steps)
-        for name, value in update.terms.items():
+        for name, value in stats.terms.items():
             self.terms.setdefault(name, []).append(value)
-        self.log_p.append(update.log_p)
-        self.kl.append(update.kl)
-        self.entropy.append(update.entropy)
+        self.log_p.append(stats.log_p)
+        self.kl.append(stats.kl)
+        self.entropy.append(stats.entropy)
         self.c.append(c)
         if accuracy is not None:
             self.accuracy.append(accuracy)
 
     def write(self, path: Path) -> None:
-        """Write one JSON object an update."""
+        """Write a JSON object for each update; null for a number that is not finite."""
         rows = [
             {
                 "steps": steps,
-                "log_p": _plain(self.log_p[index]),
-                "kl": _plain(self.kl[index]),
-                "entropy": _plain(self.entropy[index]),
+                "log_p": _finite(self.log_p[index]),
+                "kl": _finite(self.kl[index]),
+                "entropy": _finite(self.entropy[index]),
                 "c": self.c[index],
-                "rewards": {name: _plain(values[index]) for name, values in self.terms.items()},
+                "rewards": {name: _finite(values[index]) for name, values in self.terms.items()},
                 **({"critic_accuracy": self.accuracy[index]} if self.accuracy else {}),
             }
             for index, steps in enumerate(self.environment_steps)
         ]
         write_text(path, "".join(json.dumps(row, allow_nan=False) + "\n" for row in rows))
 
-    def as_json(self) -> dict[str, object]:
-        """All of it as JSON values."""
+    def to_json(self) -> dict[str, object]:
+        """All fields as JSON values."""
         return asdict(self)
 
 
-def _plain(value: float) -> float | None:
-    """A number as JSON has it; None for what is none, as the KL of a model that rules tokens out altogether."""
+def _finite(value: float) -> float | None:
+    """None for NaN and infinity, such as the KL divergence of a model that excludes tokens."""
     return value if math.isfinite(value) else None

@@ -1,7 +1,4 @@
-"""What every algorithm shares: a model that learns, a prior that never changes, a reward, an optimizer.
-
-Gradients of recurrent layers on every device.
-"""
+"""What all algorithms share: a model that is tuned, a fixed prior, a reward and an optimizer."""
 
 from __future__ import annotations
 
@@ -17,26 +14,26 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cantilena.errors import UsageError
 from cantilena.models import Bars, ScoreModel, SequenceModel, log_probs_in_bars, numpy_of
 from cantilena.rl.critic_reward import CRITIC, CriticReward
+from cantilena.rl.history import UpdateStats
 from cantilena.rl.options import TuningOptions
 from cantilena.rl.reward import MusicReward
-from cantilena.rl.rollout import Update, divergence, entropy, sample_melodies
+from cantilena.rl.rollout import entropy, kl_divergence, sample_melodies
 
 
 @dataclass(frozen=True)
 class TuningTask:
-    """What is to be tuned, and by what.
+    """A model to tune and its reward.
 
     Args:
         model: a torch module that is a `SequenceModel`; tuned in place.
         prior: the model before tuning, never changed: the paper's reward network.
         reward: the rules of music theory.
-        options: how to tune.
-        bars: where the steps lie in their bars, one row for all melodies; None where tokens tell no time.
-        generator: the randomness, on the model's device.
-        critic: discriminators that reward too; None where the rules alone do.
+        options: of the tuning.
+        bars: of the melodies, one row for all of them; None if tokens have no duration.
+        generator: source of randomness, on the model's device.
+        critic: the reward of discriminators; None for the rules alone.
     """
 
     model: nn.Module
@@ -49,14 +46,14 @@ class TuningTask:
 
 
 class Learner(ABC):
-    """One algorithm of reinforcement learning on whole melodies.
+    """An algorithm of reinforcement learning on whole melodies.
 
     Args:
-        task: what is to be tuned.
+        task: the model to tune and its reward.
     """
 
     policy: str
-    """How the model's scores become probabilities once it is tuned."""
+    """How probabilities follow from the scores of the tuned model."""
 
     def __init__(self, task: TuningTask) -> None:
         self.model, self.prior, self.critic = task.model, task.prior, task.critic
@@ -64,111 +61,88 @@ class Learner(ABC):
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=task.options.step_size)
 
     @abstractmethod
-    def update(self, progress: float) -> Update:
-        """Sample a batch of melodies, score it, and learn from it; `progress` runs from 0 to 1."""
+    def update(self, progress: float) -> UpdateStats:
+        """Sample a batch of melodies, score it, and learn from it; `progress` rises from 0 to 1."""
 
     def learning_rate(self, progress: float) -> float:
-        """The optimizer's step size: it falls to a tenth in a half cosine."""
+        """The learning rate, which a cosine anneals to a tenth."""
         return self.options.step_size * (0.55 + 0.45 * math.cos(math.pi * progress))
 
-    def composer(self) -> SequenceModel:
-        """The policy as a sequence model: what composes once the tuning is done."""
+    def policy_model(self) -> SequenceModel:
+        """The policy as a sequence model, which composes after the tuning."""
         return cast("SequenceModel", self.model)
 
     def state(self) -> dict[str, Tensor]:
-        """Tensors that a resumed run needs beside the model, the optimizer and the generator."""
+        """Tensors of a checkpoint besides model, optimizer and generator."""
         return {}
 
-    def restore(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027  (most learners have nothing to take back)
-        """Take back what `state` gave."""
+    def restore(self, state: Mapping[str, Tensor]) -> None:  # noqa: B027  (most learners have no further state)
+        """Restore what `state` returned."""
 
-    def play(self) -> Tensor:
-        """`(melodies, steps)` tokens drawn from the policy."""
-        melodies = self.options.melodies
-        bars = self.bars_for(melodies)
-        return sample_melodies(self.composer(), melodies, self.options.steps, self.generator, bars=bars)
+    def sample(self, *, epsilon: float = 0.0, temperature: float = 1.0) -> Tensor:
+        """`(melodies, steps)` tokens from the policy; see `sample_melodies`."""
+        return sample_melodies(
+            self.policy_model(),
+            self.options.melodies,
+            self.options.steps,
+            self.generator,
+            bars=self.bars_for(self.options.melodies),
+            epsilon=epsilon,
+            temperature=temperature,
+        )
 
-    def judge(self, tokens: Tensor) -> dict[str, NDArray[np.float64]]:
-        """What each rule says of fresh melodies (`MusicReward.terms`), and the critic, which then learns from them."""
+    def score(self, tokens: Tensor) -> dict[str, NDArray[np.float64]]:
+        """The terms of the reward of new melodies (`MusicReward.terms`), with that of the critic, which then trains."""
         terms = self.reward.terms(numpy_of(tokens))
-        return terms if self.critic is None else {**terms, CRITIC: self.critic.judge(tokens)}
+        return terms if self.critic is None else {**terms, CRITIC: self.critic.score_and_train(tokens)}
 
-    def music(self, terms: Mapping[str, NDArray[np.float64]], like: Tensor) -> Tensor:
-        """`(melodies, steps)`: r_MT / c, with what the critic gives, on the device of `like`."""
+    def scaled_reward(self, terms: Mapping[str, NDArray[np.float64]], like: Tensor) -> Tensor:
+        """`(melodies, steps)`: r_MT / c, including the critic's reward, on the device of `like`."""
         if self.critic is None:
-            return torch.from_numpy(self.reward.learned(terms)).to(like.device)
-        rules = self.reward.learned({name: term for name, term in terms.items() if name != CRITIC})
+            return torch.from_numpy(self.reward.scaled(terms)).to(like.device)
+        rules = self.reward.scaled({name: term for name, term in terms.items() if name != CRITIC})
         return torch.from_numpy((rules + terms[CRITIC] / self.reward.c).astype(np.float32)).to(like.device)
 
     def log_probs(self, model: SequenceModel, tokens: Tensor) -> Tensor:
-        """`(melodies, steps, vocabulary)` log probabilities of a model, with gradient where it has one."""
+        """`(melodies, steps, vocabulary)` log probabilities of a model, with gradient if it has one."""
         return cast("Tensor", log_probs_in_bars(model, tokens, self.bars_for(len(tokens))))
 
-    def scores(self, model: Any, tokens: Tensor) -> Tensor:  # noqa: ANN401  (a model with a method more)
-        """`(melodies, steps, vocabulary)` raw scores of a model, with gradient where it has one."""
+    def scores(self, model: Any, tokens: Tensor) -> Tensor:  # noqa: ANN401  (a `ScoreModel` and a module)
+        """`(melodies, steps, vocabulary)` raw scores of a model, with gradient if it has one."""
         return cast("Tensor", cast("ScoreModel", model).scores(tokens, self.bars_for(len(tokens))))
 
-    def descend(self, loss: Tensor) -> None:
-        """Take one step of the optimizer down a loss, its gradient shortened to `options.max_norm`."""
+    def gradient_step(self, loss: Tensor) -> None:
+        """Take an optimizer step, with the gradient clipped to `options.max_norm`."""
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_norm)
         self.optimizer.step()
 
     def bars_for(self, melodies: int) -> Bars | None:
-        """The bars of so many melodies."""
+        """The bars of a number of melodies."""
         return self.bars[np.zeros(melodies, dtype=np.int64)] if self.bars is not None else None
 
 
-def chosen(values: Tensor, tokens: Tensor) -> Tensor:
-    """`(melodies, steps)`: of `(melodies, steps, vocabulary)` values, those of the tokens taken."""
-    return values.gather(-1, tokens.unsqueeze(-1)).squeeze(-1)
-
-
-def account(
+@torch.no_grad()
+def update_stats(
     terms: Mapping[str, NDArray[np.float64]], log_p: Tensor, log_policy: Tensor, log_prior: Tensor, loss: float
-) -> Update:
-    """What an update was like, for the log.
-
-    Args:
-        terms: `(melodies, steps)` by rule, whole.
-        log_p: `(melodies, steps)`, of the tokens under the prior.
-        log_policy: `(melodies, steps, vocabulary)`.
-        log_prior: the same of the prior.
-        loss: what was minimised.
-    """
-    with torch.no_grad():
-        return Update(
-            terms={name: float(term.sum(1).mean()) for name, term in terms.items()},
-            log_p=float(log_p.mean()),
-            kl=float(divergence(log_policy, log_prior).mean()),
-            entropy=float(entropy(log_policy).mean()),
-            loss=loss,
-        )
-
-
-def needs_scores(model: object, algorithm: str) -> None:
-    """Refuse a model without raw scores where an algorithm learns values.
-
-    Raises:
-        UsageError: it has none.
-    """
-    if not all(hasattr(model, name) for name in ("scores", "start_scores", "step_scores")):
-        raise UsageError(
-            f"{algorithm} learns values, and this model has only probabilities",
-            "give it scores, start_scores and step_scores, or choose rloo or ppo",
-        )
+) -> UpdateStats:
+    """The statistics of an update; the distributions of policy and prior are `(melodies, steps, vocabulary)`."""
+    return UpdateStats(
+        terms={name: float(term.sum(1).mean()) for name, term in terms.items()},
+        log_p=float(log_p.mean()),
+        kl=float(kl_divergence(log_policy, log_prior).mean()),
+        entropy=float(entropy(log_policy).mean()),
+        loss=loss,
+    )
 
 
 @contextmanager
 def recurrent_gradients(module: nn.Module) -> Iterator[None]:
-    """Let gradients through a module's recurrent layers while its dropout stays off.
+    """Allow gradients through recurrent layers of a module in evaluation mode.
 
-    A tuned model computes as it composes, without dropout. But cuDNN, which computes recurrent layers on CUDA cards,
-    gives gradients in training mode alone; so these layers are put into it, with a dropout of 0, and back at the end.
-
-    Args:
-        module: a torch module in evaluation mode.
+    A model is tuned without dropout, as it composes. But cuDNN computes gradients of recurrent layers in training mode
+    only, so they are put into it with a dropout of 0, and reset at the end.
 
     Example:
         >>> layer = nn.LSTM(2, 2, num_layers=2, dropout=0.5).eval()

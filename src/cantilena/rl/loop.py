@@ -1,127 +1,118 @@
-"""The course of a tuning: update after update, watched, checkpointed, the best inside the gate kept.
-
-Checkpoints of a tuning run: one safetensors file, replaced whole, so that a kill at any moment is harmless.
-"""
+"""The tuning loop: updates, adaptive c, diversity checks and checkpoints."""
 
 from __future__ import annotations
 
 import copy
-import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from cantilena.discriminators import StoppingListener
+from cantilena.discriminators import StoppingClassifier
 from cantilena.errors import RunError
 from cantilena.models import numpy_of
-from cantilena.rl.critic_reward import CriticPeople
+from cantilena.rl.critic_reward import CriticData
 from cantilena.rl.history import TuningHistory
 from cantilena.rl.learner import Learner
 from cantilena.rl.options import TuningOptions
-from cantilena.rl.rollout import divergence, entropy, sample_melodies
-from cantilena.rl.watch import Look, Watch
+from cantilena.rl.rollout import entropy, kl_divergence, sample_melodies
+from cantilena.rl.watch import DiversityCheck, DiversityMonitor
 from cantilena.rules import lengths
-from cantilena.runtime import atomic_file, derived_seed, generator, log, progress
-from cantilena.training.checkpointing import load_optimizer, optimizer_tensors, sweep, under
+from cantilena.runtime import derived_seed, generator, progress, say
+from cantilena.training.checkpointing import (
+    CHECKPOINT,
+    add_prefixes,
+    load_checkpoint,
+    load_optimizer,
+    optimizer_tensors,
+    remove_drafts,
+    save_checkpoint,
+    with_prefix,
+)
 
-_LARGEST_C = 1e6
-"""Where c ends that rises for ever, because its target cannot be held; the rules weigh nothing then."""
+_MAX_C = 1e6
+"""Upper bound of c if the target KL cannot be held; the rules have no weight then."""
 
-_AT_ONCE = 256
-"""Melodies that are judged at once in a look, to bound memory."""
+_BATCH = 256
+"""Melodies scored at once in a check, to limit memory."""
 
 
 @dataclass
-class Course:
-    """How far a tuning has come.
+class TuningState:
+    """The progress of a tuning.
 
     Args:
         history: rewards and distances, update by update.
-        updates: how many are done.
-        looks: what was seen, look by look.
-        best: the weights of the best look inside the gate, by name; None where there was none yet.
-        best_reward: the reward of that look; with a critic, with what the listener that stops a run would give it.
-        best_update: the update of that look.
-        stopped: whether the gate ended the tuning before its time.
+        updates: number of updates.
+        checks: the diversity checks.
+        best: the weights of the best check that passed, by name; None without one.
+        best_reward: the reward of that check; with a critic, including the stopping classifier's log odds.
+        best_update: the update of that check.
+        stopped: whether failed checks stopped the tuning early.
     """
 
     history: TuningHistory = field(default_factory=TuningHistory)
     updates: int = 0
-    looks: list[Look] = field(default_factory=list)
+    checks: list[DiversityCheck] = field(default_factory=list)
     best: dict[str, Tensor] | None = None
     best_reward: float = float("-inf")
     best_update: int = 0
     stopped: bool = False
 
 
-def follow(
-    course: Course,
+def run_updates(
+    state: TuningState,
     learner: Learner,
     options: TuningOptions,
-    watch: Watch | None,
+    monitor: DiversityMonitor | None,
     *,
-    keep: Callable[[], None] = lambda: None,
+    after_update: Callable[[], None] = lambda: None,
 ) -> float:
-    """Run the updates that are left; gives the seconds that learning took, looks not counted.
-
-    Args:
-        course: where the tuning stands; changed in place.
-        learner: what learns; its model holds the weights that tuning ends with.
-        options: how to tune.
-        watch: what the melodies are held beside; None to look at nothing.
-        keep: called after each update, where a checkpoint may be written.
+    """Run the remaining updates, in place; return the seconds of learning, without the checks.
 
     Raises:
-        RunError: the loss is no number any more.
+        RunError: the loss became NaN or infinite.
     """
-    started, looking = time.perf_counter(), 0.0
+    started, checking = time.perf_counter(), 0.0
     batch = options.melodies * options.steps
     with progress(f"Tuning ({options.algorithm})", total=options.updates, unit="updates") as bar:
-        bar.advance(course.updates)
-        while course.updates < options.updates and not course.stopped:
-            share = course.updates / options.updates
+        bar.advance(state.updates)
+        while state.updates < options.updates and not state.stopped:
+            fraction = state.updates / options.updates
             for group in learner.optimizer.param_groups:
-                group["lr"] = learner.learning_rate(share)
-            update = learner.update(share)
-            course.updates += 1
-            if not math.isfinite(update.loss):
+                group["lr"] = learner.learning_rate(fraction)
+            stats = learner.update(fraction)
+            state.updates += 1
+            if not math.isfinite(stats.loss):
                 raise RunError(
-                    f"the tuning came apart at update {course.updates}: its loss is {update.loss}",
+                    f"the loss became {stats.loss} at update {state.updates}",
                     "give a smaller --learning-rate, a larger --c, or smaller --weights",
                 )
             accuracy = learner.critic.accuracy if learner.critic is not None else None
-            course.history.add(course.updates * batch, update, learner.reward.c, accuracy)
-            learner.reward = replace(learner.reward, c=next_c(learner.reward.c, update.kl, options))
-            bar.advance(1, f"reward {update.reward:.1f} a melody, KL {update.kl:.2f} a step")
-            if watch is not None and _is_time(course.updates, options):
+            state.history.add(state.updates * batch, stats, learner.reward.c, accuracy)
+            learner.reward = replace(learner.reward, c=next_c(learner.reward.c, stats.kl, options))
+            bar.advance(1, f"reward {stats.reward:.1f} a melody, KL {stats.kl:.2f} a step")
+            every = options.watch.look
+            if monitor is not None and every and (state.updates % every == 0 or state.updates == options.updates):
                 began = time.perf_counter()
-                _look(course, learner, options, watch)
-                looking += time.perf_counter() - began
-            keep()
-    if watch is not None and options.watch.look:
-        _settle(course, learner)
-    return time.perf_counter() - started - looking
+                _check(state, learner, options, monitor)
+                checking += time.perf_counter() - began
+            after_update()
+    if monitor is not None and options.watch.look:
+        _restore_best(state, learner)
+    return time.perf_counter() - started - checking
 
 
 def next_c(c: float, kl: float, options: TuningOptions) -> float:
-    """What c is at the next update: a tenth of the KL's relative excess over the target higher, never below its start.
+    """The value of c for the next update: raised by a tenth of the relative excess of the KL, never below its start.
 
-    The controller of Ziegler et al. 2019 (arXiv 1909.08593, section 2.2), one-sided: the error is clipped to 20 %.
-
-    Args:
-        c: of this update.
-        kl: measured in this update, nats a step.
-        options: with the target, and the c to start from.
+    The controller of Ziegler et al. 2019 (arXiv 1909.08593, section 2.2), one-sided, with the error clipped to 20 %.
 
     Example:
         >>> options = TuningOptions(c=3.0, target_kl=0.5)
@@ -131,171 +122,151 @@ def next_c(c: float, kl: float, options: TuningOptions) -> float:
     if options.target_kl is None:
         return c
     error = min(max(kl / options.target_kl - 1.0, -0.2), 0.2)
-    return min(max(c * (1.0 + 0.1 * error), options.c_for()), _LARGEST_C)
+    return min(max(c * (1.0 + 0.1 * error), options.c_for()), _MAX_C)
 
 
-def watch_for(
+def make_monitor(
     learner: Learner,
     options: TuningOptions,
-    people: NDArray[np.int64] | None,
-    critic_people: CriticPeople | None = None,
-) -> Watch:
-    """What a tuning is held beside: people's melodies where they are known, and the model as it is before tuning.
+    human: NDArray[np.int64] | None,
+    critic_data: CriticData | None = None,
+) -> DiversityMonitor:
+    """The melodies that those of a tuning are compared with, made before its first update.
 
-    Args:
-        learner: before its first update.
-        options: how to tune.
-        people: `(excerpts, steps)` tokens of people's melodies, or None.
-        critic_people: whom the listener that stops a run hears, in place of `people`; not read without a critic.
+    These are the untuned model's and `(excerpts, steps)` human ones, or with a critic those of its stopping classifier.
     """
-    tokens, _, uncertain = _fresh(learner, options, update=0, prior_alone=True)
+    tokens, _, prior_entropy = _sample(learner, options, update=0, from_prior=True)
     line_of = learner.reward.encoding.line
-    held = people[:, : options.steps] if people is not None and people.shape[1] >= options.steps else None
-    beside, untuned = line_of(held) if held is not None else None, line_of(tokens)
-    if learner.critic is None or critic_people is None:
-        return Watch(beside, untuned, uncertain)
-    # Everything that stops the run, diversity too, is held beside pieces that judge nothing afterwards.
-    listener = StoppingListener(critic_people.stopping, learner.reward.context.steps_per_bar)
-    before = listener.listen(untuned, generator(options.seed, "listen", 0))
-    return Watch(critic_people.stopping.line, untuned, uncertain, listener, before)
+    human_line = None
+    if human is not None and human.shape[1] >= options.steps:
+        human_line = line_of(human[:, : options.steps])
+    untuned = line_of(tokens)
+    if learner.critic is None or critic_data is None:
+        return DiversityMonitor(human_line, untuned, prior_entropy)
+    # Everything that stops the run, diversity included, uses pieces that evaluate nothing afterwards.
+    classifier = StoppingClassifier(critic_data.stopping, learner.reward.context.steps_per_bar)
+    before = classifier.evaluate(untuned, generator(options.seed, "listen", 0))
+    return DiversityMonitor(critic_data.stopping.line, untuned, prior_entropy, classifier, before)
 
 
-def _is_time(updates: int, options: TuningOptions) -> bool:
-    look = options.watch.look
-    return look > 0 and (updates % look == 0 or updates == options.updates)
-
-
-def _look(course: Course, learner: Learner, options: TuningOptions, watch: Watch) -> None:
-    """Draw fresh melodies, hold them beside the others, keep the weights if they are the best so far."""
-    tokens, distance, uncertain = _fresh(learner, options, update=course.updates)
+def _check(state: TuningState, learner: Learner, options: TuningOptions, monitor: DiversityMonitor) -> None:
+    """Check new melodies, and keep the weights if they passed and are the best so far."""
+    tokens, kl, policy_entropy = _sample(learner, options, update=state.updates)
     line = learner.reward.encoding.line(tokens)
     terms = learner.reward.terms(tokens)
     reward = float(sum(term.sum() for term in terms.values())) / max(len(lengths(line)), 1)
     critic = learner.critic
-    earned = None if critic is None else float(critic.points_of(torch.from_numpy(tokens)).sum(1).mean())
-    look = watch.look(
+    check = monitor.check(
         line,
-        generator(options.seed, "look", course.updates),
-        update=course.updates,
+        generator(options.seed, "look", state.updates),
+        update=state.updates,
         reward=reward,
-        kl=distance,
-        entropy=uncertain,
-        critic=earned,
-        earlier=course.looks,
+        kl=kl,
+        entropy=policy_entropy,
+        critic=None if critic is None else float(critic.score(torch.from_numpy(tokens)).sum(1).mean()),
+        earlier=state.checks,
     )
-    known = {alarm.partition(" ")[0] for earlier in course.looks for alarm in earlier.alarms}
-    for alarm in look.alarms:
+    known = {alarm.partition(" ")[0] for earlier in state.checks for alarm in earlier.alarms}
+    for alarm in check.alarms:
         if alarm.partition(" ")[0] not in known:
-            log(f"Update {look.update}: {alarm}")
-    course.looks.append(look)
-    worth = reward if critic is None or look.told is None else reward + critic.points * look.told["log_odds"]
-    if look.inside and worth > course.best_reward:
-        course.best_reward, course.best_update = worth, look.update
-        course.best = copy.deepcopy({name: tensor.detach() for name, tensor in learner.model.state_dict().items()})
-    if options.watch.stop and len(course.looks) > 1 and not any(look.inside for look in course.looks[-2:]):
-        course.stopped = course.updates < options.updates
+            say(f"Update {check.update}: {alarm}")
+    state.checks.append(check)
+    score = check.classifier_score
+    value = reward if critic is None or score is None else reward + critic.points_per_nat * score["log_odds"]
+    if check.passed and value > state.best_reward:
+        state.best_reward, state.best_update = value, check.update
+        state.best = copy.deepcopy({name: tensor.detach() for name, tensor in learner.model.state_dict().items()})
+    if options.watch.stop and len(state.checks) > 1 and not any(last.passed for last in state.checks[-2:]):
+        state.stopped = state.updates < options.updates
 
 
-def _settle(course: Course, learner: Learner) -> None:
-    """Give the model the best weights inside the gate, and say what was done."""
-    if course.best is None:
-        if course.looks:
-            log("No look found the melodies inside the gate: the last weights are kept; raise --c or lower the weights")
+def _restore_best(state: TuningState, learner: Learner) -> None:
+    """Give the model the best weights that passed a check."""
+    if state.best is None:
+        if state.checks:
+            say("No diversity check passed: the last weights are kept; raise --c or lower the weights")
         return
-    if course.best_update != course.updates:
-        learner.model.load_state_dict(course.best)
-    if course.stopped or not course.looks[-1].inside:
-        ended = "Tuning ended at" if course.stopped else "Melodies were outside the gate after"
-        log(f"{ended} update {course.updates}; the weights of update {course.best_update}, inside the gate, are kept")
+    if state.best_update != state.updates:
+        learner.model.load_state_dict(state.best)
+    if state.stopped or not state.checks[-1].passed:
+        reason = "Stopped early at" if state.stopped else "The last diversity check failed at"
+        say(f"{reason} update {state.updates}; the weights of update {state.best_update}, which passed, are kept")
 
 
 @torch.no_grad()
-def _fresh(
-    learner: Learner, options: TuningOptions, *, update: int, prior_alone: bool = False
+def _sample(
+    learner: Learner, options: TuningOptions, *, update: int, from_prior: bool = False
 ) -> tuple[NDArray[np.int64], float, float]:
-    """`(melodies, steps)` tokens of the policy (or the prior), their KL from the prior, and their entropy, a step."""
+    """`(melodies, steps)` tokens of the policy (or the prior), their KL from the prior and their entropy, a step."""
     count = options.watch.watched
     device = learner.generator.device
-    own = torch.Generator(device).manual_seed(derived_seed(options.seed, "look", update))
-    model = learner.prior if prior_alone else learner.composer()
-    kl = uncertainty = 0.0
-    drawn = []
-    for first in range(0, count, _AT_ONCE):
-        bars = learner.bars_for(min(_AT_ONCE, count - first))
-        tokens = sample_melodies(model, min(_AT_ONCE, count - first), options.steps, own, bars=bars)
+    rng = torch.Generator(device).manual_seed(derived_seed(options.seed, "look", update))
+    model = learner.prior if from_prior else learner.policy_model()
+    kl = total_entropy = 0.0
+    samples = []
+    for start in range(0, count, _BATCH):
+        size = min(_BATCH, count - start)
+        tokens = sample_melodies(model, size, options.steps, rng, bars=learner.bars_for(size))
         log_policy, log_prior = learner.log_probs(model, tokens), learner.log_probs(learner.prior, tokens)
-        kl += float(divergence(log_policy, log_prior).mean(1).sum())
-        uncertainty += float(entropy(log_policy).mean(1).sum())
-        drawn.append(numpy_of(tokens))
-    return np.concatenate(drawn), kl / count, uncertainty / count
+        kl += float(kl_divergence(log_policy, log_prior).mean(1).sum())
+        total_entropy += float(entropy(log_policy).mean(1).sum())
+        samples.append(numpy_of(tokens))
+    return np.concatenate(samples), kl / count, total_entropy / count
 
 
 class TuningCheckpoint:
-    """Where a run left off: networks, optimizer, randomness, replay memory, the best weights so far, history.
-
-    Args:
-        folder: the run's folder.
-    """
+    """The checkpoint of a run: networks, optimizer, random state, replay buffer, best weights and progress."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / "checkpoint.safetensors"
+        self.path = folder / CHECKPOINT
 
-    def save(self, learner: Learner, course: Course) -> None:
+    def save(self, learner: Learner, state: TuningState) -> None:
         """Write everything that the next update depends on."""
-        parts: dict[str, Mapping[str, Tensor]] = {
+        tensors = add_prefixes({
             "network.": learner.model.state_dict(),
             "learner.": learner.state(),
             "optimizer.": optimizer_tensors(learner.optimizer),
-            "best.": course.best or {},
+            "best.": state.best or {},
             "critic.": learner.critic.state() if learner.critic is not None else {},
             "generator": {"": learner.generator.get_state()},
+        })  # fmt: skip
+        record = {
+            "updates": state.updates,
+            "history": state.history.to_json(),
+            "looks": [check.to_json() for check in state.checks],
+            "best_reward": state.best_reward if state.best is not None else "-inf",
+            "best_update": state.best_update,
+            "stopped": state.stopped,
         }
-        tensors = {prefix + name: tensor for prefix, some in parts.items() for name, tensor in some.items()}
-        # safetensors refuses tensors that share memory, and a resumed run must not depend on the layout of another.
-        copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-        sweep(self.path)
-        with atomic_file(self.path) as draft:
-            # Not save_file: on a full disk it raises an error of its own, which is no OSError.
-            draft.write_bytes(save(copies, metadata={"cantilena": json.dumps(_record(course))}))
+        remove_drafts(self.path)
+        save_checkpoint(self.path, tensors, record)
 
-    def restore(self, learner: Learner) -> Course:
-        """Take everything back; gives the course so far, a new one where there is no checkpoint.
+    def restore(self, learner: Learner) -> TuningState:
+        """Restore the learner and return the progress; that of a new run if there is no checkpoint.
 
         Raises:
             RunError: the checkpoint is damaged or of another run.
         """
-        sweep(self.path)
-        if not self.path.exists():
-            return Course()
+        remove_drafts(self.path)
+        checkpoint = load_checkpoint(self.path)
+        if checkpoint is None:
+            return TuningState()
+        tensors, record = checkpoint
         try:
-            with safe_open(self.path, framework="pt") as file:
-                record = json.loads((file.metadata() or {})["cantilena"])
-                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-            learner.model.load_state_dict(under("network.", tensors))
-            learner.restore(under("learner.", tensors))
-            load_optimizer(learner.optimizer, under("optimizer.", tensors))
+            learner.model.load_state_dict(with_prefix("network.", tensors))
+            learner.restore(with_prefix("learner.", tensors))
+            load_optimizer(learner.optimizer, with_prefix("optimizer.", tensors))
             if learner.critic is not None:
-                learner.critic.restore(under("critic.", tensors))
+                learner.critic.restore(with_prefix("critic.", tensors))
             learner.generator.set_state(tensors["generator"])
-            return Course(
+            return TuningState(
                 history=TuningHistory(**record["history"]),
                 updates=int(record["updates"]),
-                looks=[Look.from_json(look) for look in record["looks"]],
-                best=under("best.", tensors) or None,
+                checks=[DiversityCheck.from_json(check) for check in record["looks"]],
+                best=with_prefix("best.", tensors) or None,
                 best_reward=float(record["best_reward"]),
                 best_update=int(record["best_update"]),
                 stopped=bool(record["stopped"]),
             )
-        except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError, OSError) as error:
-            raise RunError(f"{self.path} is damaged or of another run", "start anew with --force") from error
-
-
-def _record(course: Course) -> dict[str, Any]:
-    return {
-        "updates": course.updates,
-        "history": course.history.as_json(),
-        "looks": [look.as_json() for look in course.looks],
-        "best_reward": course.best_reward if course.best is not None else "-inf",
-        "best_update": course.best_update,
-        "stopped": course.stopped,
-    }
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError(f"{self.path} belongs to another run", "start again with --force") from error

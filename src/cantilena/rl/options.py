@@ -1,9 +1,4 @@
-"""What tuning can be asked for.
-
-What only some algorithms can be asked for.
-
-What a critic that teaches can be asked for.
-"""
+"""Options of tuning."""
 
 from __future__ import annotations
 
@@ -12,30 +7,49 @@ from typing import Literal
 
 from cantilena.errors import UsageError
 
+Algorithm = Literal["rloo", "ppo", "q", "double-q", "psi", "g", "rejection"]
 Exploration = Literal["epsilon", "boltzmann", "none"]
+
+DEFAULT_C = {"rloo": 3.0, "ppo": 3.0, "q": 0.5, "double-q": 0.5, "psi": 0.5, "g": 0.5, "rejection": 3.0}
+"""The default of c for each algorithm; the weight of the rules' reward is 1 / c."""
+
+NO_RULES = "none"
+"""The value of `rules` if only the critic rewards."""
+
+LEARN_FROM_CRITICS = ("rloo", "ppo", "rejection")
+"""The on-policy algorithms, which allow a reward that changes."""
+
+_LARGE = 1e9
+"""Upper bound of numbers, since records are JSON, which has no infinity."""
+
+
+def _require(valid: bool, name: str, value: object, allowed: str) -> None:
+    if not valid:
+        raise UsageError(f"{name} is out of range: {value}", f"give {allowed}")
 
 
 @dataclass(frozen=True)
 class ValueOptions:
-    """What only learners of values (`q double-q psi g`) read."""
+    """Options of value-based algorithms (`q double-q psi g`)."""
 
     gamma: float = 0.5
-    """Discount of later rewards."""
+    """Discount factor of later rewards."""
 
     target_rate: float = 0.01
-    """How far the target network moves towards the learner at each gradient step."""
+    """Rate at which the target network follows the learner at each gradient step."""
 
     replay: int = 8192
-    """Whole melodies kept to learn from again."""
+    """Melodies in the replay buffer."""
 
     priority: float = 0.0
-    """How much oftener melodies with a large error are learned from again: 0 for all alike, 0.6 is usual."""
+    """Exponent of prioritised replay: 0 samples uniformly, 0.6 is usual."""
 
     priority_correction: float = 0.4
-    """How far their smaller weight makes up for that at the start; it rises to 1, all of it, at the end."""
+    """Exponent of the importance weights at the start; it rises to 1 at the end."""
 
     exploration: Exploration = "epsilon"
-    """`epsilon`: some tokens at random. `boltzmann`: all from the policy at a temperature that falls to 1. `none`."""
+    """`epsilon`: some tokens are uniformly random. `boltzmann`: all are sampled at a temperature that falls to 1.
+    `none`."""
 
     epsilon: float = 1.0
     """Share of random tokens at the start."""
@@ -44,187 +58,159 @@ class ValueOptions:
     """Share of random tokens at the end of the exploration."""
 
     exploration_temperature: float = 3.0
-    """Boltzmann exploration's temperature at the start."""
+    """Temperature of Boltzmann exploration at the start."""
 
     exploration_share: float = 0.5
-    """Share of the updates over which epsilon, or the temperature, falls in a straight line."""
+    """Share of the updates during which epsilon, or the temperature, falls linearly."""
 
     updates_per_batch: int = 1
-    """Gradient steps for every batch of new melodies."""
+    """Gradient steps for each batch of new melodies."""
 
     def __post_init__(self) -> None:
         if self.exploration not in ("epsilon", "boltzmann", "none"):
-            raise UsageError(f"there is no exploration '{self.exploration}'", "choose epsilon, boltzmann or none")
-        if not 0.0 <= self.gamma <= 1.0:
-            raise UsageError(f"gamma {self.gamma:g}", "give a discount from 0 to 1")
-        if not 0.0 < self.target_rate <= 1.0:
-            raise UsageError(f"target rate {self.target_rate:g}", "give a share above 0, up to 1")
-        if not (1 <= self.replay <= 10**7 and 1 <= self.updates_per_batch <= 1000):
-            raise UsageError("a replay memory or a number of gradient steps out of range", "give whole numbers from 1")
-        if not (0.0 <= self.priority <= 1.0 and 0.0 <= self.priority_correction <= 1.0):
-            raise UsageError("a priority out of range", "give --priority and its correction from 0 to 1")
+            raise UsageError(f"unknown exploration '{self.exploration}'", "choose epsilon, boltzmann or none")
+        _require(0.0 <= self.gamma <= 1.0, "gamma", self.gamma, "a discount from 0 to 1")
+        _require(0.0 < self.target_rate <= 1.0, "target rate", self.target_rate, "a rate above 0, up to 1")
+        _require(1 <= self.replay <= 10**7, "replay", self.replay, "1 to 10000000 melodies")
+        _require(1 <= self.updates_per_batch <= 1000, "updates per batch", self.updates_per_batch, "1 to 1000")
+        _require(0.0 <= self.priority <= 1.0, "priority", self.priority, "an exponent from 0 to 1")
+        correction = self.priority_correction
+        _require(0.0 <= correction <= 1.0, "priority correction", correction, "an exponent from 0 to 1")
         if not 0.0 <= self.epsilon_end <= self.epsilon <= 1.0:
-            raise UsageError("an exploration that rises", "give 1 >= epsilon >= epsilon-end >= 0")
-        if not 1.0 <= self.exploration_temperature <= 1000.0:
-            raise UsageError(f"exploration temperature {self.exploration_temperature:g}", "give 1 to 1000")
-        if not 0.0 < self.exploration_share <= 1.0:
-            raise UsageError(f"exploration share {self.exploration_share:g}", "give a share above 0, up to 1")
+            text = f"epsilon {self.epsilon} and epsilon-end {self.epsilon_end} are out of range"
+            raise UsageError(text, "give 1 >= epsilon >= epsilon-end >= 0")
+        temperature = self.exploration_temperature
+        _require(1.0 <= temperature <= 1000.0, "exploration temperature", temperature, "1 to 1000")
+        _require(0.0 < self.exploration_share <= 1.0, "exploration share", self.exploration_share, "above 0, up to 1")
 
 
 @dataclass(frozen=True)
 class PolicyOptions:
-    """What only learners of policies (`rloo ppo rejection`) read."""
+    """Options of policy-based algorithms (`rloo ppo rejection`)."""
 
     group: int = 0
-    """How many melodies share a baseline (`rloo`); 0 takes all of an update."""
+    """Melodies that share a baseline (`rloo`); 0 for all of an update."""
 
     entropy_bonus: float = 0.0
-    """Reward for each nat of entropy a step (`rloo ppo`), against melodies that grow alike."""
+    """Reward for each nat of entropy a step (`rloo ppo`), against melodies that become alike."""
 
     ratio_clip: float = 0.2
-    """How far a token's probability may move within an update before its gradient stops (`ppo`)."""
+    """Clipping of the probability ratio (`ppo`)."""
 
     passes: int = 4
-    """How often each update goes over its melodies (`ppo`)."""
+    """Passes over the melodies of an update (`ppo`)."""
 
     minibatches: int = 4
-    """Into how many parts a pass cuts them (`ppo`)."""
+    """Minibatches in a pass (`ppo`)."""
 
     gae: float = 0.95
-    """How much of the later rewards, rather than of their estimate, an advantage counts (lambda; `ppo`)."""
+    """Lambda of generalised advantage estimation (`ppo`)."""
 
     keep: float = 0.25
-    """Share of the melodies that are good enough to learn from (`rejection`)."""
+    """Share of the melodies that are learned from (`rejection`)."""
 
     def __post_init__(self) -> None:
-        if self.group == 1 or self.group < 0:
-            raise UsageError(f"groups of {self.group}", "give 2 melodies or more, or 0 for all")
-        if not 0.0 <= self.entropy_bonus <= 100.0:
-            raise UsageError(f"entropy bonus {self.entropy_bonus:g}", "give 0 or a little more, such as 0.05")
-        if not 0.0 < self.ratio_clip < 1.0:
-            raise UsageError(f"ratio clip {self.ratio_clip:g}", "give a share above 0, below 1; 0.2 is usual")
-        if not (1 <= self.passes <= 100 and 1 <= self.minibatches <= 1024):
-            raise UsageError("passes or minibatches out of range", "give 1 to 100 passes and 1 to 1024 minibatches")
-        if not 0.0 <= self.gae <= 1.0:
-            raise UsageError(f"gae {self.gae:g}", "give a share from 0 to 1")
-        if not 0.0 < self.keep < 1.0:
-            raise UsageError(f"keep {self.keep:g}", "give a share above 0, below 1")
+        _require(self.group == 0 or self.group >= 2, "group", self.group, "2 melodies or more, or 0 for all")
+        _require(0.0 <= self.entropy_bonus <= 100.0, "entropy bonus", self.entropy_bonus, "0 to 100, such as 0.05")
+        _require(0.0 < self.ratio_clip < 1.0, "ratio clip", self.ratio_clip, "a number between 0 and 1; 0.2 is usual")
+        _require(1 <= self.passes <= 100, "passes", self.passes, "1 to 100")
+        _require(1 <= self.minibatches <= 1024, "minibatches", self.minibatches, "1 to 1024")
+        _require(0.0 <= self.gae <= 1.0, "gae", self.gae, "a number from 0 to 1")
+        _require(0.0 < self.keep < 1.0, "keep", self.keep, "a share between 0 and 1")
 
 
 @dataclass(frozen=True)
 class WatchOptions:
-    """How tuning is watched, so that it does not end in one melody for ever."""
+    """Options of the diversity checks, which prevent a collapse to a few melodies."""
 
     look: int = 20
-    """Updates between two looks at fresh melodies; 0 never looks."""
+    """Updates between two checks of new melodies; 0 for none."""
 
     watched: int = 500
-    """Melodies drawn for a look."""
+    """Melodies that are sampled for a check."""
 
     stop: bool = True
-    """End the tuning where two looks in a row find the melodies outside the gate; without it, only say so."""
+    """Stop after two failed checks in a row; otherwise only report them."""
 
     def __post_init__(self) -> None:
-        if not 0 <= self.look <= 10**7:
-            raise UsageError(f"a look every {self.look} updates", "give 0 or more")
-        if not 16 <= self.watched <= 100_000:
-            raise UsageError(f"{self.watched} melodies watched", "give 16 to 100000")
-
-
-NO_RULES = "none"
-"""What `--rules` is called where the critic alone rewards."""
-
-LEARN_FROM_CRITICS = ("rloo", "ppo", "rejection")
-"""The algorithms that learn from the newest melodies alone, so that a reward may change under them."""
+        _require(0 <= self.look <= 10**7, "look", self.look, "0 or more updates")
+        _require(16 <= self.watched <= 100_000, "watched", self.watched, "16 to 100000 melodies")
 
 
 @dataclass(frozen=True)
 class CriticOptions:
-    """How discriminators reward what they take for people's (`rloo ppo rejection`)."""
+    """Options of the critic: discriminators that reward melodies which they take for human (`rloo ppo rejection`)."""
 
     critic: bool = False
-    """Reward melodies that sound like people's to discriminators, which learn while the model does."""
+    """Reward melodies that discriminators take for human; they are trained together with the model."""
 
     critic_weight: float = 5.0
-    """What a nat of their log odds is worth beside a nat of log p: with w and no rules the model ends w / (1 + w) of
-    the way from what it learned to what people write."""
+    """Weight w of a nat of log odds relative to a nat of log p: without rules the optimum is w / (1 + w) of the way
+    from the trained model to the human distribution."""
 
     critic_every: int = 2
-    """The discriminators learn again after so many updates."""
+    """Updates between two trainings of the discriminators."""
 
     critic_lessons: int = 8
-    """Steps of the optimizer that each takes then."""
+    """Optimizer steps of each discriminator in a training."""
 
     critic_start: int = 300
-    """Steps of the optimizer that each takes before the first update."""
+    """Optimizer steps of each discriminator before the first update."""
 
     critic_members: int = 2
-    """How many discriminators; the mean of their log odds counts."""
+    """Number of discriminators; the mean of their log odds counts."""
 
     critic_clip: float = 10.0
-    """No melody gains or loses more nats than this."""
+    """Maximum magnitude of the log odds of a melody, in nats."""
 
     critic_replay: int = 2048
-    """Older melodies that are kept, so that the discriminators do not forget what the model has left off."""
+    """Older melodies that are kept, so that the discriminators still recognise them."""
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.critic_weight <= 1000.0:
-            raise UsageError(f"critic weight {self.critic_weight:g}", "give a number above 0, up to 1000; 5 is a start")
-        if not 1 <= self.critic_every <= 10**7:
-            raise UsageError(f"a critic that learns every {self.critic_every} updates", "give 1 or more")
-        for name, value in (("lessons", self.critic_lessons), ("lessons at the start", self.critic_start)):
-            if not 1 <= value <= 100_000:
-                raise UsageError(f"{value} {name} of the critic", "give 1 to 100000")
-        if not 1 <= self.critic_members <= 32:
-            raise UsageError(f"{self.critic_members} discriminators", "give 1 to 32; 2 or 3 are usual")
-        if not 0.0 < self.critic_clip <= 1000.0:
-            raise UsageError(f"critic clip {self.critic_clip:g}", "give nats above 0, up to 1000")
-        if not 64 <= self.critic_replay <= 65536:
-            raise UsageError(f"a critic that remembers {self.critic_replay} melodies", "give 64 to 65536")
-
-
-Algorithm = Literal["rloo", "ppo", "q", "double-q", "psi", "g", "rejection"]
-
-DEFAULT_C = {"rloo": 3.0, "ppo": 3.0, "q": 0.5, "double-q": 0.5, "psi": 0.5, "g": 0.5, "rejection": 3.0}
-"""The weight of the music theory reward is 1 / c; what each algorithm takes where none is given."""
-
-_LARGE = 1e9
-"""No number is larger: records are JSON, which knows no infinity."""
+        _require(0.0 < self.critic_weight <= 1000.0, "critic weight", self.critic_weight, "above 0, up to 1000")
+        _require(1 <= self.critic_every <= 10**7, "critic every", self.critic_every, "1 or more updates")
+        _require(1 <= self.critic_lessons <= 100_000, "critic lessons", self.critic_lessons, "1 to 100000")
+        _require(1 <= self.critic_start <= 100_000, "critic start", self.critic_start, "1 to 100000")
+        _require(1 <= self.critic_members <= 32, "critic members", self.critic_members, "1 to 32; 2 or 3 are usual")
+        _require(0.0 < self.critic_clip <= 1000.0, "critic clip", self.critic_clip, "nats above 0, up to 1000")
+        _require(64 <= self.critic_replay <= 65536, "critic replay", self.critic_replay, "64 to 65536 melodies")
 
 
 @dataclass(frozen=True)
 class TuningOptions:
-    """How a trained model is tuned on rules of music theory."""
+    """Options of tuning a trained model on rules of music theory."""
 
     algorithm: Algorithm = "rloo"
-    """`rloo`: policy gradient on whole melodies. `ppo`: the same with clipped steps and learned values. `q`: the
-    paper's deep Q-learning; `double-q`, `psi`, `g` are its kin. `rejection`: learn again from the best of one's own."""
+    """`rloo`: policy gradient on whole melodies. `ppo`: the same with clipped steps and a value network. `q`: the
+    paper's deep Q-learning; `double-q`, `psi` and `g` are its variants. `rejection`: maximum likelihood on the best of
+    its own melodies."""
 
     rules: str = "rl-tuner"
     """A rule set (`cantilena`, `rl-tuner`, `paper`), a TOML file, a rule of your own `FILE.py:NAME`, or several joined
-    by +; `none` where the critic alone rewards."""
+    by +; `none` if only the critic rewards."""
 
     weights: tuple[str, ...] = ()
-    """Weights on single rules, such as `tonic=5 leap=1.5`; 1 is the published value."""
+    """Weights of single rules, such as `tonic=5 leap=1.5`; 1 is the published value."""
 
     key: str = ""
-    """The key that the rules ask for, such as "D minor"; C major where none is given."""
+    """The key of the rules, such as "D minor"; C major by default."""
 
     meter: str = "4/4"
-    """The time signature that the melodies are in."""
+    """The time signature of the melodies."""
 
     c: float | None = None
-    """The reward is log p + r / c: the larger, the closer to the trained model. 3 for `rloo` and `ppo`, 0.5 for the
-    learners of values; a fifth of that for the set `cantilena`, whose rewards are smaller."""
+    """The reward is log p + r / c: the larger c, the closer to the trained model. The default is 3 for `rloo`, `ppo`
+    and `rejection`, 0.5 for value-based algorithms; a fifth of that for the set `cantilena`, whose rewards are
+    smaller."""
 
     target_kl: float | None = None
-    """Nats a step from the trained model that shall not be passed: c rises while they are, and falls back after."""
+    """Target KL divergence from the trained model, nats a step: c rises while it is exceeded, and falls back after."""
 
     clip: float = 10.0
-    """No rule takes more than this from a step while learning (the metrics count the whole)."""
+    """Maximum magnitude of a rule's reward at a step while learning (metrics count the whole)."""
 
     updates: int = 200
-    """Gradient updates, each on fresh melodies."""
+    """Number of updates, each on new melodies."""
 
     melodies: int = 512
     """Melodies sampled for an update."""
@@ -233,14 +219,14 @@ class TuningOptions:
     """Steps of each melody, 8 to 512."""
 
     learning_rate: float | None = None
-    """Adam's step size, which falls to a tenth in a half cosine: 0.003 for `rloo`, 0.001 for the others and with
-    a critic, which must keep up."""
+    """Learning rate of Adam, annealed to a tenth by a cosine. The default is 0.003 for `rloo`, 0.001 for the others and
+    with a critic."""
 
     max_norm: float = 5.0
-    """Gradients longer than this are shortened to it."""
+    """Maximum norm of the gradient."""
 
     reference_mode: bool = False
-    """Learn as the published RL Tuner does: one transition at a time, with its settings (`q`, `psi`, `g`)."""
+    """Learn as the published RL Tuner does: from single transitions, with its settings (`q`, `psi`, `g`)."""
 
     seed: int = 1
     """The same seed gives the same model."""
@@ -249,63 +235,59 @@ class TuningOptions:
     """`cpu`, `cuda`, `mps`, or `auto`."""
 
     value: ValueOptions = field(default_factory=ValueOptions)
-    """What only learners of values read."""
+    """Options of value-based algorithms."""
 
     policy: PolicyOptions = field(default_factory=PolicyOptions)
-    """What only learners of policies read."""
+    """Options of policy-based algorithms."""
 
     watch: WatchOptions = field(default_factory=WatchOptions)
-    """How tuning is watched."""
+    """Options of the diversity checks."""
 
     critic: CriticOptions = field(default_factory=CriticOptions)
-    """How discriminators reward."""
+    """Options of the critic."""
 
     def __post_init__(self) -> None:
         if self.algorithm not in DEFAULT_C:
-            raise UsageError(f"there is no algorithm '{self.algorithm}'", f"choose one of {', '.join(DEFAULT_C)}")
+            raise UsageError(f"unknown algorithm '{self.algorithm}'", f"choose one of {', '.join(DEFAULT_C)}")
         if self.reference_mode and self.algorithm not in ("q", "psi", "g"):
-            raise UsageError(f"the reference has no {self.algorithm}", "choose --algorithm q, psi or g")
-        if self.c is not None and not 1e-6 <= self.c <= 1e6:
-            raise UsageError(f"c {self.c:g}", "give 0.000001 to 1000000; 3 is a good start for rloo, 0.5 for q")
-        if self.target_kl is not None and not 0.0 < self.target_kl <= 100.0:
-            raise UsageError(f"a target KL of {self.target_kl:g}", "give nats a step above 0, such as 0.5")
-        if not 0.0 < self.clip <= _LARGE:
-            raise UsageError(f"clip {self.clip:g}", "give a number above 0; 1e9 clips nothing")
-        if not (1 <= self.updates <= 10**7 and 2 <= self.melodies <= 65536):
-            raise UsageError("a number out of range", "give 1 update or more, and 2 to 65536 melodies")
-        if not 8 <= self.steps <= 512:
-            raise UsageError(f"melodies of {self.steps} steps", "give 8 to 512")
-        if self.learning_rate is not None and not 0.0 < self.learning_rate < 1.0:
-            raise UsageError(f"learning rate {self.learning_rate:g}", "give a number above 0, below 1")
-        if not 0.0 < self.max_norm <= _LARGE:
-            raise UsageError(f"max-norm {self.max_norm:g}", "give a number above 0; 1e9 shortens nothing")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"seed {self.seed} is out of range", "seeds run from 0 to 2^63 - 1")
+            raise UsageError(f"the reference mode has no {self.algorithm}", "choose --algorithm q, psi or g")
+        _require(self.c is None or 1e-6 <= self.c <= 1e6, "c", self.c, "0.000001 to 1000000, such as 3 for rloo")
+        kl = self.target_kl
+        _require(kl is None or 0.0 < kl <= 100.0, "target KL", kl, "nats a step above 0, up to 100, such as 0.5")
+        _require(0.0 < self.clip <= _LARGE, "clip", self.clip, "a number above 0; 1e9 clips nothing")
+        _require(1 <= self.updates <= 10**7, "updates", self.updates, "1 or more")
+        _require(2 <= self.melodies <= 65536, "melodies", self.melodies, "2 to 65536")
+        _require(8 <= self.steps <= 512, "steps", self.steps, "8 to 512")
+        rate = self.learning_rate
+        _require(rate is None or 0.0 < rate < 1.0, "learning rate", rate, "a number between 0 and 1")
+        _require(0.0 < self.max_norm <= _LARGE, "max-norm", self.max_norm, "a number above 0; 1e9 clips nothing")
+        _require(0 <= self.seed < 2**63, "seed", self.seed, "an integer from 0 to 2^63 - 1")
         if self.critic.critic and (self.algorithm not in LEARN_FROM_CRITICS or self.reference_mode):
             raise UsageError(
-                f"{self.algorithm} cannot learn from a critic that learns too",
+                f"{self.algorithm} cannot learn from a critic, whose reward changes",
                 f"choose --algorithm {', '.join(LEARN_FROM_CRITICS[:-1])} or {LEARN_FROM_CRITICS[-1]}",
             )
         if self.rules.strip() == NO_RULES and not self.critic.critic:
-            raise UsageError("neither rules nor a critic: nothing to learn from", "name --rules, or add --critic")
+            raise UsageError("there are neither rules nor a critic", "name --rules, or add --critic")
         if self.policy.group > self.melodies or (self.policy.group and self.melodies % self.policy.group):
             raise UsageError(
-                f"groups of {self.policy.group} out of {self.melodies} melodies", "give groups that divide the melodies"
+                f"{self.melodies} melodies cannot be divided into groups of {self.policy.group}",
+                "give a group size that divides the number of melodies",
             )
         for weight in self.weights:
             name, _, value = weight.partition("=")
             if not name or not _is_weight(value):
-                raise UsageError(f"weight '{weight}'", "write RULE=NUMBER, such as tonic=5")
+                raise UsageError(f"invalid weight '{weight}'", "write RULE=NUMBER, such as tonic=5")
 
     def c_for(self, scale: float = 1.0) -> float:
-        """C as given, or the algorithm's own times the scale of a rule set's rewards."""
+        """The value of c: as given, or the default of the algorithm times the scale of a rule set's rewards."""
         return DEFAULT_C[self.algorithm] * scale if self.c is None else self.c
 
     @property
     def step_size(self) -> float:
-        """The learning rate as given, or the algorithm's own."""
-        own = 3e-3 if self.algorithm == "rloo" and not self.critic.critic else 1e-3
-        return own if self.learning_rate is None else self.learning_rate
+        """The learning rate: as given, or the default of the algorithm."""
+        default = 3e-3 if self.algorithm == "rloo" and not self.critic.critic else 1e-3
+        return default if self.learning_rate is None else self.learning_rate
 
     @property
     def rule_weights(self) -> dict[str, float]:

@@ -1,6 +1,6 @@
-"""What a melody earns: rules of music theory, scored whole and by rule.
+"""The reward of the rules, r_MT / c.
 
-The paper (section VIII.C): r(s, a) = log p(a given s) + r_MT(a, s) / c. This file is r_MT / c; the learner adds log p.
+The paper (section VIII.C): r(s, a) = log p(a given s) + r_MT(a, s) / c. The learner adds log p.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from cantilena.tokenizers import Encoding
 
 @dataclass(frozen=True)
 class MusicReward:
-    """A rule set, read as a reward.
+    """A rule set as a reward.
 
     Args:
-        encoding: what the tokens mean.
+        encoding: defines the tokens.
         rules: the rules with their weights.
-        context: key and meter that the rules ask for.
-        c: the reward of the rules is divided by it.
-        clip: no rule gives or takes more than this at a step, so that one rule's -100 does not drown the rest.
+        context: key and meter of the rules.
+        c: divisor of the rules' rewards.
+        clip: maximum magnitude of a rule's reward at a step, so that a reward of -100 does not dominate.
     """
 
     encoding: Encoding
@@ -35,17 +35,17 @@ class MusicReward:
     clip: float
 
     def bars(self, melodies: int) -> Bars | None:
-        """The bars of melodies in the reward's meter and key, both told; None where tokens tell no time."""
+        """The bars of melodies in the meter and key of the reward; None if tokens have no duration."""
         return bars_in(self.context.meter, melodies, self.encoding, self.context.key)
 
     def terms(self, tokens: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """What each rule says, whole: `(melodies, steps)` by rule, weights counted, neither clipped nor divided."""
+        """The weighted reward of each rule, `(melodies, steps)` by rule, neither clipped nor divided by c."""
         return self.rules.rewards(self.encoding.line(tokens), self.context)
 
     def clipped(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        """The rules together: `(melodies, steps)`, each clipped, then summed, not yet divided by c."""
+        """The sum of the clipped terms, `(melodies, steps)`, not divided by c."""
         return np.asarray(sum(np.clip(term, -self.clip, self.clip) for term in terms.values()), dtype=np.float32)
 
-    def learned(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
-        """What the learner is given, r_MT / c: `(melodies, steps)`, each rule clipped, summed, divided by c."""
+    def scaled(self, terms: Mapping[str, NDArray[np.float64]]) -> NDArray[np.float32]:
+        """r_MT / c: the sum of the clipped terms divided by c, `(melodies, steps)`."""
         return np.asarray(self.clipped(terms) / self.c, dtype=np.float32)

@@ -22,17 +22,17 @@ from cantilena.rl.algorithms.g import GLearning
 from cantilena.rl.algorithms.ppo import Ppo
 from cantilena.rl.algorithms.psi import PsiLearning
 from cantilena.rl.algorithms.q import QLearning
-from cantilena.rl.algorithms.reference_mode import ReferenceLearner, refuse_without_steps
+from cantilena.rl.algorithms.reference_mode import ReferenceLearner, check_steppable
 from cantilena.rl.algorithms.rejection import Rejection
 from cantilena.rl.algorithms.rloo import Rloo
-from cantilena.rl.critic_reward import CRITIC, CriticPeople, CriticReward
+from cantilena.rl.critic_reward import CRITIC, CriticData, CriticReward
 from cantilena.rl.history import TuningHistory
 from cantilena.rl.learner import Learner, TuningTask, recurrent_gradients
-from cantilena.rl.loop import Course, TuningCheckpoint, follow, next_c, watch_for
+from cantilena.rl.loop import TuningCheckpoint, TuningState, make_monitor, next_c, run_updates
 from cantilena.rl.options import NO_RULES, TuningOptions
 from cantilena.rl.reward import MusicReward
 from cantilena.rl.rollout import sample_melodies
-from cantilena.rl.watch import Look
+from cantilena.rl.watch import DiversityCheck
 from cantilena.rules import Context, RuleSet, load_rules
 from cantilena.runtime import derived_seed, options_record
 from cantilena.tokenizers import Encoding
@@ -53,23 +53,23 @@ _CHECKPOINT_EVERY = 20.0
 
 
 @dataclass(frozen=True)
-class Tuning:
-    """How a tuning went.
+class TuningResult:
+    """The result of a tuning.
 
     Args:
-        policy: how the model's scores become probabilities now: `likelihood softmax-q psi g`.
+        policy: how probabilities follow from the model's scores: `likelihood softmax-q psi g`.
         history: rewards and distances, update by update.
-        looks: what the watch saw.
+        checks: the diversity checks.
         kept: the update whose weights were kept.
-        stopped: whether the gate ended it before its time.
-        steps: environment steps taken.
-        seconds: how long sampling, scoring and learning took, a resumed run's earlier part not counted.
-        steps_per_second: environment steps a second of this part.
+        stopped: whether failed checks stopped it early.
+        steps: number of environment steps.
+        seconds: duration of sampling, scoring and learning, without the earlier part of a resumed run.
+        steps_per_second: environment steps a second.
     """
 
     policy: str
     history: TuningHistory
-    looks: Sequence[Look]
+    checks: Sequence[DiversityCheck]
     kept: int
     stopped: bool
     steps: int
@@ -78,11 +78,11 @@ class Tuning:
 
 
 @dataclass(frozen=True)
-class Tuned(Tuning):
-    """A tuned bundle, and how the tuning went.
+class TunedModel(TuningResult):
+    """The result of tuning a bundle.
 
     Args:
-        bundle: the tuned model with its prior beside it.
+        bundle: the tuned model with its prior.
     """
 
     bundle: Bundle
@@ -92,53 +92,53 @@ def tune(
     bundle: Bundle,
     options: TuningOptions,
     *,
-    people: NDArray[np.int64] | None = None,
-    critic_people: CriticPeople | None = None,
+    human: NDArray[np.int64] | None = None,
+    critic_data: CriticData | None = None,
     folder: Path | None = None,
     resume: bool = False,
-    after_update: Callable[[Course], None] | None = None,
-) -> Tuned:
+    after_update: Callable[[TuningState], None] | None = None,
+) -> TunedModel:
     """Tune a trained model on rules of music theory.
 
     Args:
-        bundle: the trained model; where it was tuned before, its prior is what stays the yardstick.
-        options: how to tune.
-        people: `(excerpts, steps)` tokens of people's melodies, to watch diversity by; the untuned model's where None.
-        critic_people: people's melodies for the listeners that reward and that stop; needed with a critic alone.
-        folder: where checkpoints and `metrics.jsonl` go; nowhere if None.
-        resume: go on from the folder's checkpoint, to the identical result.
-        after_update: is told how far the tuning has come after each update, with what was looked at; it draws and
-            changes nothing.
+        bundle: the trained model; if it was tuned before, its prior remains the prior.
+        options: of the tuning.
+        human: `(excerpts, steps)` tokens of human melodies for the diversity checks; None compares with the untuned
+            model's.
+        critic_data: human melodies for the critic; needed with a critic only.
+        folder: for checkpoints and `metrics.jsonl`; None writes nothing.
+        resume: continue from the checkpoint in the folder, to the identical result.
+        after_update: called with the progress after each update; must not change it.
 
     Raises:
-        UsageError: rules, weights or a key that do not exist; a model or a device that cannot be tuned so; a critic
-            without people's melodies.
-        RunError: the tuning came apart.
+        UsageError: rules, weights or a key do not exist; the model or the device does not fit the options; a critic
+            without human melodies.
+        RunError: the loss became NaN or infinite.
     """
     check_tunable(bundle, options)
     network = bundle.network()
     reward = music_reward(bundle, options)
-    done = tune_module(
+    result = tune_module(
         network,
         bundle.encoding,
         options,
         prior=None if bundle.prior_weights is None else replace(bundle, weights=bundle.prior_weights).network(),
         reward=reward,
-        people=people,
-        critic_people=critic_people,
+        human=human,
+        critic_data=critic_data,
         folder=folder,
         resume=resume,
         after_update=after_update,
     )
-    record = {**options_record(options), "c": reward.c, "rules_used": reward.rules.names, "kept_update": done.kept}
+    record = {**options_record(options), "c": reward.c, "rules_used": reward.rules.names, "kept_update": result.kept}
     tuned = replace(
         bundle,
         weights=network.numpy_weights(),
         prior_weights=bundle.prior_weights if bundle.prior_weights is not None else bundle.weights,
-        policy=done.policy,
+        policy=result.policy,
         provenance={**bundle.provenance, "tuning": record},
     )
-    return Tuned(**{name: getattr(done, name) for name in Tuning.__dataclass_fields__}, bundle=tuned)
+    return TunedModel(**vars(result), bundle=tuned)
 
 
 def tune_module(
@@ -148,30 +148,21 @@ def tune_module(
     *,
     prior: nn.Module | None = None,
     reward: MusicReward | None = None,
-    people: NDArray[np.int64] | None = None,
-    critic_people: CriticPeople | None = None,
+    human: NDArray[np.int64] | None = None,
+    critic_data: CriticData | None = None,
     folder: Path | None = None,
     resume: bool = False,
-    after_update: Callable[[Course], None] | None = None,
-) -> Tuning:
+    after_update: Callable[[TuningState], None] | None = None,
+) -> TuningResult:
     """Tune any torch module that is a `SequenceModel`, in place.
 
-    Its `log_probs` must carry a gradient. Learners of values also ask for its raw scores (`ScoreModel`).
+    Its `log_probs` must have a gradient. Value-based algorithms also need its raw scores (`ScoreModel`).
 
-    Args:
-        module: what is tuned.
-        encoding: what its tokens mean.
-        options: how to tune.
-        prior: what it is to stay near: another such module, which is not changed; the module as it is now where None.
-        reward: what melodies earn; by the options' rules where None.
-        people: as for `tune`.
-        critic_people: as for `tune`.
-        folder: as for `tune`.
-        resume: as for `tune`.
-        after_update: as for `tune`.
+    `prior` is another such module, which is not changed, by default the module as it is now. `reward` is by default
+    that of the options. The other arguments are those of `tune`.
 
     Raises:
-        UsageError: rules, weights or a key that do not exist; a module that is no `SequenceModel`.
+        UsageError: rules, weights or a key do not exist; the module is no `SequenceModel`.
     """
     if not isinstance(module, SequenceModel):
         raise UsageError(
@@ -179,7 +170,7 @@ def tune_module(
         )
     if module.vocabulary_size != len(encoding.vocabulary):
         raise UsageError(
-            f"the model has {module.vocabulary_size} tokens and the encoding {len(encoding.vocabulary)}",
+            f"the model has {module.vocabulary_size} tokens, but the encoding {len(encoding.vocabulary)}",
             "give the encoding that the model was trained with",
         )
     device = choose_device(options.device)
@@ -187,6 +178,11 @@ def tune_module(
     frozen = nn.Module.eval(copy.deepcopy(module if prior is None else prior)).to(device).requires_grad_(False)
     music = reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key())
     options = replace(options, c=music.c)
+    critic = None
+    if options.critic.critic:
+        if critic_data is None:
+            raise UsageError("a critic needs human melodies, but none were given", "name some with --against CORPUS")
+        critic = CriticReward(critic_data.reward, music, options, device)
     task = TuningTask(
         module,
         cast("SequenceModel", frozen),
@@ -194,111 +190,83 @@ def tune_module(
         options,
         music.bars(melodies=1),
         torch.Generator(device).manual_seed(derived_seed(options.seed, "tune")),
-        _critic(music, options, critic_people, device),
+        critic,
     )
     learner = ReferenceLearner(task) if options.reference_mode else LEARNERS[options.algorithm](task)
-    watch = watch_for(learner, options, people, critic_people) if options.watch.look else None
+    monitor = make_monitor(learner, options, human, critic_data) if options.watch.look else None
     checkpoint = TuningCheckpoint(folder) if folder is not None else None
-    course = checkpoint.restore(learner) if checkpoint is not None and resume else Course()
-    if learner.critic is not None and not course.updates:
-        learner.critic.begin(lambda melodies: _untuned(learner, options, melodies))
-    if course.history.c:
-        last = course.history
-        learner.reward = replace(learner.reward, c=next_c(last.c[-1], last.kl[-1], options))
-    first = course.updates
+    state = checkpoint.restore(learner) if checkpoint is not None and resume else TuningState()
+    if critic is not None and not state.updates:
+        rng = torch.Generator(device).manual_seed(derived_seed(options.seed, "critic"))
+        critic.pretrain(
+            lambda count: sample_melodies(learner.prior, count, options.steps, rng, bars=learner.bars_for(count))
+        )
+    if state.history.c:
+        c = next_c(state.history.c[-1], state.history.kl[-1], options)
+        learner.reward = replace(learner.reward, c=c)
+    saved, first_update = time.perf_counter(), state.updates
+
+    def save_and_report() -> None:
+        nonlocal saved
+        if checkpoint is not None and time.perf_counter() - saved > _CHECKPOINT_EVERY:
+            checkpoint.save(learner, state)
+            saved = time.perf_counter()
+        if after_update is not None:
+            after_update(state)
+
     with recurrent_gradients(module):
-        seconds = follow(course, learner, options, watch, keep=_keeper(checkpoint, learner, course, after_update))
+        seconds = run_updates(state, learner, options, monitor, after_update=save_and_report)
     if folder is not None:
-        course.history.write(folder / "metrics.jsonl")
+        state.history.write(folder / "metrics.jsonl")
     batch = options.melodies * options.steps
-    return Tuning(
+    return TuningResult(
         policy=learner.policy,
-        history=course.history,
-        looks=course.looks,
-        kept=course.best_update or course.updates,
-        stopped=course.stopped,
-        steps=course.updates * batch,
+        history=state.history,
+        checks=state.checks,
+        kept=state.best_update or state.updates,
+        stopped=state.stopped,
+        steps=state.updates * batch,
         seconds=seconds,
-        steps_per_second=(course.updates - first) * batch / seconds if seconds > 0 else 0.0,
+        steps_per_second=(state.updates - first_update) * batch / seconds if seconds > 0 else 0.0,
     )
 
 
 def check_tunable(bundle: Bundle, options: TuningOptions) -> None:
-    """Refuse what cannot be tuned as asked, before anything is written or computed.
-
-    Args:
-        bundle: the trained model.
-        options: how it shall be tuned.
+    """Check that a model can be tuned with the options, before anything is written or computed.
 
     Raises:
-        UsageError: a model or a device that cannot be tuned so.
+        UsageError: the model or the device does not fit the options.
     """
     shape = bundle.network_options()
     choose_device(options.device)
     if options.reference_mode:
-        refuse_without_steps(shape)
+        check_steppable(shape)
     if bundle.policy == "g" and options.algorithm != "g":
         raise UsageError(
-            "this model was tuned by g: its network holds only what is added to the model before tuning",
-            "tune it with --algorithm g, or tune the model that it was made from",
+            "this model was tuned by g: its network has only what is added to the untuned model",
+            "tune it with --algorithm g, or tune the untuned model",
         )
 
 
 def music_reward(bundle: Bundle, options: TuningOptions) -> MusicReward:
-    """The reward that the options name, for the bundle's encoding and in the key that it thinks in.
+    """The reward of the options for a bundle's encoding, in the key of the options.
 
-    A model that knows C major and A minor alone is tuned there, whatever key is asked for.
+    For a model that only knows C major and A minor, the one of these with the same mode is used.
     """
     key = Key.parse(options.key) if options.key else Key()
     return reward_for(bundle.encoding, options, key.plain if bundle.provenance.get("plain_keys") else key)
 
 
 def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicReward:
-    """The reward that the options name, in a key.
+    """The reward of the options in a key.
 
     Raises:
-        UsageError: rules, weights or a meter that do not exist.
+        UsageError: rules, weights or a meter do not exist.
     """
     meter = Meter.parse(options.meter)
     named = RuleSet(NO_RULES, ()) if options.rules.strip() == NO_RULES else load_rules(options.rules)
     rules = named.with_weights(**options.rule_weights)
     if options.critic.critic and CRITIC in rules.names:
-        raise UsageError(f"a rule is called '{CRITIC}', as the critic is", "give the rule another name")
+        raise UsageError(f"a rule has the name '{CRITIC}', which is reserved for the critic", "rename the rule")
     context = Context(key, meter, max(meter.ticks_per_bar // encoding.step_ticks, 1), timed=encoding.tells_time)
     return MusicReward(encoding, rules, context, options.c_for(rules.scale), options.clip)
-
-
-def _critic(
-    music: MusicReward, options: TuningOptions, people: CriticPeople | None, device: torch.device
-) -> CriticReward | None:
-    if not options.critic.critic:
-        return None
-    if people is None:
-        raise UsageError("a critic needs people's melodies, and none are at hand", "name some with --against CORPUS")
-    return CriticReward(people.rewarding, music, options, device)
-
-
-def _untuned(learner: Learner, options: TuningOptions, melodies: int) -> torch.Tensor:
-    """`(melodies, steps)` tokens of the model before tuning, with randomness of their own."""
-    own = torch.Generator(learner.generator.device).manual_seed(derived_seed(options.seed, "critic"))
-    return sample_melodies(learner.prior, melodies, options.steps, own, bars=learner.bars_for(melodies))
-
-
-def _keeper(
-    checkpoint: TuningCheckpoint | None,
-    learner: Learner,
-    course: Course,
-    after_update: Callable[[Course], None] | None,
-) -> Callable[[], None]:
-    """Writes a checkpoint when it is time to, and tells how far the tuning has come."""
-    saved = time.perf_counter()
-
-    def keep() -> None:
-        nonlocal saved
-        if checkpoint is not None and time.perf_counter() - saved > _CHECKPOINT_EVERY:
-            checkpoint.save(learner, course)
-            saved = time.perf_counter()
-        if after_update is not None:
-            after_update(course)
-
-    return keep

@@ -1,9 +1,4 @@
-"""Batches of pieces: about the same length together, in a new order each epoch, in a random key where asked for.
-
-What is told of a piece beforehand moves with its key, and is sometimes left out.
-
-Transposition as a table of tokens, for any encoding.
-"""
+"""Batches of pieces of similar length, shuffled anew in each epoch, with random transposition and condition dropout."""
 
 from __future__ import annotations
 
@@ -18,22 +13,22 @@ from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding
 
 _POOL = 16
-"""Batches whose pieces are sorted by length together: small enough to leave the order random."""
+"""Number of batches whose pieces are sorted by length together: small enough to keep the order random."""
 
 
 class Batches:
-    """What each batch of each epoch holds, decided by the seed alone.
+    """The content of each batch of each epoch, determined by the seed alone.
 
     Args:
-        pieces: what is learned.
+        pieces: the training pieces.
         batch: pieces in a batch.
         seed: of the run.
-        transpositions: `(shifts, vocabulary)` what each token becomes, -1 where it cannot be said; None for no shift.
-        forget: share of the pieces of which nothing is told, and of the conditions left out of the others.
+        transpositions: `(shifts, vocabulary)` table of tokens from the function `transpositions`; None for none.
+        condition_dropout: probability of dropping all conditions of a piece, and each remaining one by itself.
 
     Example:
         >>> batches = Batches(Sequences.of([[1, 2, 3], [4], [5, 6]]), batch=2, seed=1)
-        >>> sorted(len(chosen) for chosen in batches.epoch(0))
+        >>> sorted(len(rows) for rows in batches.epoch(0))
         [1, 2]
     """
 
@@ -43,22 +38,22 @@ class Batches:
         batch: int,
         seed: int,
         transpositions: NDArray[np.int64] | None = None,
-        forget: float = 0.0,
+        condition_dropout: float = 0.0,
     ) -> None:
         self.pieces, self.batch, self.seed = pieces, batch, seed
-        self.transpositions, self.forget = transpositions, forget
-        self._possible: NDArray[np.bool_] | None = None
+        self.transpositions, self.condition_dropout = transpositions, condition_dropout
+        self._allowed_shifts: NDArray[np.bool_] | None = None
         if transpositions is not None:
-            sayable = [(transpositions[:, np.unique(piece)] >= 0).all(axis=1) for piece in pieces.tokens]
-            self._possible = np.array(sayable, dtype=bool).reshape(len(pieces), len(transpositions))
+            rows = [(transpositions[:, np.unique(piece)] >= 0).all(axis=1) for piece in pieces.tokens]
+            self._allowed_shifts = np.array(rows, dtype=bool).reshape(len(pieces), len(transpositions))
 
     @property
-    def each_epoch(self) -> int:
-        """Batches in an epoch."""
+    def batches_per_epoch(self) -> int:
+        """Number of batches in an epoch."""
         return -(-len(self.pieces) // self.batch)
 
     def epoch(self, number: int) -> list[NDArray[np.int64]]:
-        """The pieces of each batch of an epoch, the longest piece of a batch first."""
+        """The indices of the pieces of each batch of an epoch, the longest piece of a batch first."""
         rng = generator(self.seed, "train", "order", number)
         order = rng.permutation(len(self.pieces))
         lengths = self.pieces.lengths
@@ -66,49 +61,41 @@ class Batches:
         for start in range(0, len(order), self.batch * _POOL):
             pool = order[start : start + self.batch * _POOL]
             pool = pool[np.argsort(-lengths[pool], kind="stable")]
-            batches += [pool[first : first + self.batch] for first in range(0, len(pool), self.batch)]
-        return [batches[place] for place in rng.permutation(len(batches))]
+            batches += [pool[begin : begin + self.batch] for begin in range(0, len(pool), self.batch)]
+        return [batches[index] for index in rng.permutation(len(batches))]
 
-    def tokens(self, chosen: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Bars]:
-        """The batch's tokens, `(pieces, steps)`, padded with 0; the pieces' lengths; their bars."""
-        rows = self.pieces.padded(chosen)
-        moved = np.zeros(len(chosen), dtype=np.int64)
-        if self.transpositions is not None and self._possible is not None:
-            for number, (row, piece) in enumerate(zip(rows, chosen, strict=True)):
-                shifts = np.flatnonzero(self._possible[piece])
+    def tokens(self, indices: NDArray[np.int64], epoch: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Bars]:
+        """The `(pieces, steps)` tokens of a batch, padded with 0; the lengths of the pieces; their bars."""
+        rows = self.pieces.padded(indices)
+        semitones = np.zeros(len(indices), dtype=np.int64)
+        if self.transpositions is not None and self._allowed_shifts is not None:
+            for number, (row, piece) in enumerate(zip(rows, indices, strict=True)):
+                shifts = np.flatnonzero(self._allowed_shifts[piece])
                 if len(shifts):
                     shift = generator(self.seed, "train", "key", epoch, int(piece)).choice(shifts)
                     row[:] = self.transpositions[shift][row]
-                    moved[number] = shift - len(self.transpositions) // 2
-        # A pad may have been moved too, even to -1: what stands after the end is 0 and counts nowhere.
-        lengths = self.pieces.lengths[chosen]
+                    semitones[number] = shift - len(self.transpositions) // 2
+        # Transposition may have changed the padding, even to -1.
+        lengths = self.pieces.lengths[indices]
         rows[np.arange(rows.shape[1])[None, :] >= lengths[:, None]] = 0
-        return rows, lengths, self._told(chosen, moved, epoch)
+        bars = self.pieces.bars[indices]
+        if bars.told is not None:
+            kept = self._kept_conditions(epoch)[indices]
+            bars = replace(bars, told=np.where(kept, transposed(bars.told, semitones), UNTOLD))
+        return rows, lengths, bars
 
-    def _told(self, chosen: NDArray[np.int64], moved: NDArray[np.int64], epoch: int) -> Bars:
-        """The bars of a batch's pieces, and what is told of them in this epoch after so many semitones of shift."""
-        bars = self.pieces.bars[chosen]
-        if bars.told is None:
-            return bars
-        kept = self._kept(epoch)[chosen]
-        return replace(bars, told=np.where(kept, transposed(bars.told, moved), UNTOLD))
-
-    def _kept(self, epoch: int) -> NDArray[np.bool_]:
-        """`(pieces, 4)`: which conditions are told in an epoch."""
+    def _kept_conditions(self, epoch: int) -> NDArray[np.bool_]:
+        """`(pieces, 4)`: which conditions are not dropped in an epoch; independent of how pieces are batched."""
         chances = generator(self.seed, "train", "forget", epoch).random((len(self.pieces), len(KINDS) + 1))
-        kept: NDArray[np.bool_] = (chances >= self.forget).astype(np.bool_)
+        kept: NDArray[np.bool_] = (chances >= self.condition_dropout).astype(np.bool_)
         return kept[:, 1:] & kept[:, :1]
 
 
 def transpositions(encoding: Encoding, semitones: int) -> NDArray[np.int64]:
-    """What each token becomes when a piece is moved by so many semitones down to so many up.
-
-    Args:
-        encoding: what the tokens mean.
-        semitones: the furthest shift.
+    """The token that each token becomes when a piece is transposed by up to `semitones` down and up.
 
     Returns:
-        `(2 semitones + 1, vocabulary)` tokens, -1 where the encoding cannot say the note in that key. Row `semitones`
+        `(2 semitones + 1, vocabulary)` tokens, -1 where the encoding has no token for the shifted note. Row `semitones`
         is no shift.
 
     Example:
@@ -118,14 +105,14 @@ def transpositions(encoding: Encoding, semitones: int) -> NDArray[np.int64]:
     """
     shifts = range(-semitones, semitones + 1)
     size = len(encoding.vocabulary)
-    return np.array([[_moved(encoding, token, shift) for token in range(size)] for shift in shifts], dtype=np.int64)
+    return np.array([[_shift_token(encoding, token, by) for token in range(size)] for by in shifts], dtype=np.int64)
 
 
-def _moved(encoding: Encoding, token: int, shift: int) -> int:
+def _shift_token(encoding: Encoding, token: int, semitones: int) -> int:
     try:
-        melody = encoding.decode([token]).transposed(shift)
+        melody = encoding.decode([token]).transposed(semitones)
         fit = encoding.fit(melody)
-        said = encoding.encode(melody)
-    except CantilenaError:  # beyond MIDI's range
+        tokens = encoding.encode(melody)
+    except CantilenaError:  # out of MIDI's range
         return -1
-    return int(said[0]) if len(said) == 1 and not (fit.folded or fit.dropped) else -1
+    return int(tokens[0]) if len(tokens) == 1 and not (fit.folded or fit.dropped) else -1

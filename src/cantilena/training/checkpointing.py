@@ -1,6 +1,7 @@
-"""Checkpoints: everything that the next update depends on in one file, replaced whole, so that a kill is harmless.
+"""Checkpoints: all tensors and numbers that the next update depends on, in one file that is replaced atomically.
 
-Randomness needs no place here: each epoch's order and each update's dropout are drawn from the seed and their number.
+No random state is needed: the order of each epoch and the dropout of each update are derived from the seed and their
+number.
 """
 
 from __future__ import annotations
@@ -16,59 +17,59 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cantilena.errors import RunError
-from cantilena.runtime import atomic_file
+from cantilena.runtime import whole_file
 
-_ENTRY = "cantilena"
+CHECKPOINT = "checkpoint.safetensors"
+_RECORD = "cantilena"
 
 
 def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
-    """Write tensors and a record (JSON values), whole or not at all."""
+    """Write tensors and a record of JSON values to a file, atomically."""
     # safetensors refuses tensors that share memory.
-    apart = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    with atomic_file(path) as draft:
-        draft.write_bytes(save(apart, metadata={_ENTRY: json.dumps(record, allow_nan=False)}))
+    copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
+    with whole_file(path) as draft:
+        # Not save_file, whose error on a full disk is no OSError.
+        draft.write_bytes(save(copies, metadata={_RECORD: json.dumps(record)}))
 
 
-def sweep(path: Path) -> None:
-    """Remove what killed processes left of a checkpoint half written; the folder must be this run's alone."""
-    for draft in path.parent.glob(f".{path.name}.*.draft"):
-        draft.unlink(missing_ok=True)
+def load_checkpoint(path: Path, digest: str | None = None) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
+    """Read the tensors and the record of a checkpoint; None if there is no file.
 
-
-def load_checkpoint(path: Path, digest: str) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The tensors and the record of a checkpoint, None where there is none.
-
-    Args:
-        path: where it is.
-        digest: what its record must have under `digest`: that it belongs to this training.
+    Unless `digest` is None, it must be that of the record, which identifies the training.
 
     Raises:
-        RunError: it is damaged, or belongs to another training.
+        RunError: the file is damaged or belongs to another training.
     """
     if not path.exists():
         return None
     try:
         with safe_open(path, framework="pt") as file:
-            record = json.loads((file.metadata() or {})[_ENTRY])
+            record = json.loads((file.metadata() or {})[_RECORD])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
-        belongs = record["digest"] == digest
+        matches = digest is None or record["digest"] == digest
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise RunError(f"{path} is damaged", "start anew with --force") from error
-    if not belongs:
+        raise RunError(f"{path} is damaged", "start again with --force") from error
+    if not matches:
         raise RunError(
-            f"{path} belongs to a training with other options, pieces or processes", "start anew with --force"
+            f"{path} belongs to a training with other options, pieces or processes", "start again with --force"
         )
     return tensors, record
 
 
+def remove_drafts(path: Path) -> None:
+    """Remove half-written checkpoints of killed processes; the folder must belong to this run alone."""
+    for draft in path.parent.glob(f".{path.name}.*.draft"):
+        draft.unlink(missing_ok=True)
+
+
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """The optimizer's running means, by parameter number and name."""
+    """The state of an optimizer as tensors named `NUMBER.NAME`, by the number of the parameter."""
     state: dict[int, dict[str, Any]] = optimizer.state_dict()["state"]
     return {f"{number}.{name}": torch.as_tensor(value) for number, row in state.items() for name, value in row.items()}
 
 
 def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Take back what `optimizer_tensors` gave."""
+    """Restore the state that `optimizer_tensors` returned."""
     state: dict[int, dict[str, Tensor]] = {}
     for key, tensor in tensors.items():
         number, _, name = key.partition(".")
@@ -76,6 +77,11 @@ def load_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tenso
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
 
 
-def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin so, without that beginning."""
+def add_prefixes(parts: Mapping[str, Mapping[str, Tensor]]) -> dict[str, Tensor]:
+    """One mapping of all parts, each name with the prefix of its part."""
+    return {prefix + name: tensor for prefix, tensors in parts.items() for name, tensor in tensors.items()}
+
+
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names start with a prefix, without it."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

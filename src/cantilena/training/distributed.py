@@ -1,15 +1,12 @@
-"""The group of processes that train one network together: who is who, and what passes between them.
+"""Data-parallel training: the rank of this process, and communication with the others.
 
-Each process learns from its share of a batch, and the gradients are added up as one flat vector after every backward
-pass (data parallelism: Li et al., PyTorch Distributed, Proceedings of the VLDB Endowment 13, 2020). Torch's
-DistributedDataParallel does not fit here: it counts on every process to go forward and backward equally often, and
-takes the mean over processes. Ours carry a state from part to part, may have no piece left in the last parts, and
-divide by the tokens of all. One sum is exact whatever each process has, and a few lines. The price is that nothing is
-sent while the backward pass still runs.
+Each process learns from its share of a batch, and the gradients are summed as one flat vector after each backward pass
+(Li et al., PyTorch Distributed, Proceedings of the VLDB Endowment 13, 2020). `DistributedDataParallel` does not fit:
+it expects equally many forward and backward passes in all processes and averages over processes. Here, recurrent state
+is carried between parts of a batch, a process may have no pieces left in the last parts, and the loss is the mean over
+the tokens of all processes. The cost is that communication does not overlap with the backward pass.
 
-Alone is a group of one, which sends nothing and imports nothing.
-
-Which of several processes this one is, by what the starter of them says in the environment: torchrun, or another.
+A single process communicates with nobody and imports no torch.
 """
 
 from __future__ import annotations
@@ -23,324 +20,297 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import timedelta
-from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
-
-from numpy.typing import NDArray
 
 from cantilena.errors import CantilenaError, RunError, UsageError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from torch import Tensor
 
+T = TypeVar("T")
 
-START_WITH = "start with torchrun, which sets what is needed, or unset WORLD_SIZE to train in one process"
-"""What to do where the environment makes no sense."""
+_HINT = "start with torchrun, which sets the environment, or unset WORLD_SIZE to train in one process"
+_RESUME = "then run the same command with --resume, which continues from the last checkpoint"
+
+_TIMEOUT = timedelta(minutes=5)
+"""How long to wait for a process that is alive but does not respond; an exit is noticed at once."""
+
+_POLL_SECONDS = 0.01
+_FAILURE = "cantilena failure"
+"""Key in the store of the reason why the first failed process stopped."""
 
 
 @dataclass(frozen=True)
-class Place:
-    """The place of a process among those that were started together.
+class ProcessRank:
+    """The rank of a process, as torchrun defines it.
 
     Args:
-        rank: its number, from 0; process 0 speaks, reads and writes for all.
-        world: how many there are.
-        local_rank: its number on this machine, which is the number of its card too.
-        local_world: how many there are on this machine.
+        rank: from 0; process 0 is the main process, which alone reads, writes and prints.
+        world_size: number of processes.
+        local_rank: rank among the processes of this machine, which is also the number of its CUDA device.
+        local_world_size: number of processes on this machine.
 
     Example:
-        >>> Place().several, Place(rank=1, world=2, local_rank=1, local_world=2).first
-        (False, False)
+        >>> rank = ProcessRank(rank=1, world_size=2, local_rank=1, local_world_size=2)
+        >>> rank.is_distributed, rank.is_main
+        (True, False)
     """
 
     rank: int = 0
-    world: int = 1
+    world_size: int = 1
     local_rank: int = 0
-    local_world: int = 1
+    local_world_size: int = 1
 
     @property
-    def several(self) -> bool:
-        """Whether there are others."""
-        return self.world > 1
+    def is_distributed(self) -> bool:
+        """Whether there are several processes."""
+        return self.world_size > 1
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this is process 0."""
         return self.rank == 0
 
 
-def placed(environment: Mapping[str, str]) -> Place:
-    """The place that the environment gives this process; alone where it tells of no others.
-
-    Args:
-        environment: its variables, as torchrun sets them; a WORLD_SIZE above 1 is what tells of others.
+def rank_from_env(environment: Mapping[str, str]) -> ProcessRank:
+    """The rank of this process by the variables that torchrun sets; a single process unless WORLD_SIZE is above 1.
 
     Raises:
-        UsageError: variables that are missing or make no sense.
+        UsageError: a variable is missing or invalid.
 
     Example:
-        >>> placed({"PATH": "/bin"}).several
+        >>> rank_from_env({"PATH": "/bin"}).is_distributed
         False
-        >>> placed({"WORLD_SIZE": "4", "RANK": "3", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1",
-        ...         "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"})
-        Place(rank=3, world=4, local_rank=1, local_world=2)
+        >>> rank_from_env({"WORLD_SIZE": "4", "RANK": "3", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1",
+        ...                "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"})
+        ProcessRank(rank=3, world_size=4, local_rank=1, local_world_size=2)
     """
-    world = _number(environment, "WORLD_SIZE", 1, 65_536, missing=1)
-    if world == 1:
-        return Place()
-    local_world = _number(environment, "LOCAL_WORLD_SIZE", 1, world, missing=world)
-    rank = _number(environment, "RANK", 0, world - 1)
-    local_rank = _number(environment, "LOCAL_RANK", 0, local_world - 1)
-    if not environment.get("MASTER_ADDR", "").strip():
-        raise _missing(environment, "MASTER_ADDR")
-    _number(environment, "MASTER_PORT", 1, 65_535)
-    return Place(rank, world, local_rank, local_world)
+
+    def value(name: str, default: int | None = None) -> str:
+        text = environment.get(name, "").strip() or ("" if default is None else str(default))
+        if not text:
+            raise UsageError(f"WORLD_SIZE is {environment['WORLD_SIZE']}, but {name} is not set", _HINT)
+        return text
+
+    def number(name: str, least: int, most: int, default: int | None = None) -> int:
+        text = value(name, default)
+        if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
+            raise UsageError(f"{name} must be an integer from {least} to {most}, got '{text}'", _HINT)
+        return int(text)
+
+    world_size = number("WORLD_SIZE", 1, 65_536, default=1)
+    if world_size == 1:
+        return ProcessRank()
+    local_world_size = number("LOCAL_WORLD_SIZE", 1, world_size, default=world_size)
+    rank, local_rank = number("RANK", 0, world_size - 1), number("LOCAL_RANK", 0, local_world_size - 1)
+    value("MASTER_ADDR")
+    number("MASTER_PORT", 1, 65_535)
+    return ProcessRank(rank, world_size, local_rank, local_world_size)
 
 
-def speaks(environment: Mapping[str, str]) -> bool:
-    """Whether this process may print: process 0, and whoever does not know its place and must say so.
-
-    Args:
-        environment: as for `placed`.
+def is_main_process(environment: Mapping[str, str]) -> bool:
+    """Whether this process may print: process 0, or one whose environment is invalid and that must report it.
 
     Example:
-        >>> speaks({}), speaks({"WORLD_SIZE": "two"})
+        >>> is_main_process({}), is_main_process({"WORLD_SIZE": "two"})
         (True, True)
     """
     try:
-        return placed(environment).first
+        return rank_from_env(environment).is_main
     except UsageError:
         return True
 
 
-def _number(environment: Mapping[str, str], name: str, least: int, most: int, *, missing: int | None = None) -> int:
-    text = environment.get(name, "").strip()
-    if not text and missing is not None:
-        return missing
-    if not text:
-        raise _missing(environment, name)
-    if not (text.isascii() and text.isdecimal() and len(text) < 10 and least <= int(text) <= most):
-        raise UsageError(f"{name} is '{text}', not a whole number from {least} to {most}", START_WITH)
-    return int(text)
-
-
-def _missing(environment: Mapping[str, str], name: str) -> UsageError:
-    return UsageError(f"WORLD_SIZE is {environment['WORLD_SIZE']}, but {name} is not given", START_WITH)
-
-
-T = TypeVar("T")
-
-_PATIENCE = timedelta(minutes=5)
-"""How long a process waits for one that lives but does not answer; the end of one is noticed at once."""
-
-_LOOK_SECONDS = 0.01
-"""Between two looks whether process 0 has something to tell."""
-
-_FAILURE = "cantilena failure"
-"""Under this name the first process that fails says why."""
-
-
 @dataclass(frozen=True)
-class Processes(Place):
-    """This process with its way to the others; alone if nothing is given.
+class ProcessGroup(ProcessRank):
+    """The rank of this process, with collective operations; by default a single process.
 
     Example:
         >>> import numpy as np
-        >>> Processes(rank=1, world=2).share(np.array([7, 5, 4, 2, 1])).tolist()
+        >>> ProcessGroup(rank=1, world_size=2).shard(np.array([7, 5, 4, 2, 1])).tolist()
         [5, 2]
     """
 
     _store: Any = field(default=None, repr=False, compare=False)
-    _words: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
+    _broadcasts: Iterator[int] = field(default_factory=itertools.count, repr=False, compare=False)
 
-    def share(self, rows: NDArray[Any]) -> NDArray[Any]:
-        """This process's part of a batch: every `world`-th row, so that lengths balance where rows are sorted."""
-        return rows[self.rank :: self.world]
+    def shard(self, rows: NDArray[Any]) -> NDArray[Any]:
+        """Every `world_size`-th row: this process's share, balanced in length where rows are sorted by it."""
+        return rows[self.rank :: self.world_size]
 
-    def add_gradients(self, weights: Iterable[Tensor], loss: Tensor) -> float:
-        """Replace each weight's gradient by the sum over all processes, the same bits in each; give the summed loss.
+    def all_reduce_gradients(self, weights: Iterable[Tensor], loss: Tensor) -> float:
+        """Replace each gradient by its sum over all processes, bit-identical in each; return the summed loss.
 
-        Args:
-            weights: of the network, the same in all processes; a weight without gradient counts as 0.
-            loss: `()`: this process's part of the loss.
+        A weight without gradient counts as 0; `loss` is this process's share of the loss.
         """
-        if not self.several:
+        if not self.is_distributed:
             return float(loss.detach())
         import torch
-        import torch.distributed as group
 
-        learned = list(weights)
-        parts = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in learned]
-        flat = torch.cat([*(part.flatten() for part in parts), loss.detach().reshape(1)])
-        with self._heard():
-            group.all_reduce(flat)
-        sums = torch.split(flat[:-1], [weight.numel() for weight in learned])
-        for weight, total in zip(learned, sums, strict=True):
+        parameters = list(weights)
+        gradients = [torch.zeros_like(weight) if weight.grad is None else weight.grad for weight in parameters]
+        flat = torch.cat([*(gradient.flatten() for gradient in gradients), loss.detach().reshape(1)])
+        self._sum(flat)
+        sums = torch.split(flat[:-1], [weight.numel() for weight in parameters])
+        for weight, total in zip(parameters, sums, strict=True):
             weight.grad = total.view_as(weight)
         return float(flat[-1])
 
-    def add(self, numbers: Sequence[float]) -> list[float]:
-        """Sums over all processes, the same bits in each."""
-        if not self.several:
+    def all_reduce(self, numbers: Sequence[float]) -> list[float]:
+        """Sums over all processes, bit-identical in each."""
+        if not self.is_distributed:
             return [*numbers]
         import torch
-        import torch.distributed as group
 
         sums = torch.tensor(numbers, dtype=torch.float64)
-        with self._heard():
-            group.all_reduce(sums)
+        self._sum(sums)
         return [float(total) for total in sums]
 
-    def tell(self, value: T | None) -> T:
-        """What process 0 gives, in every process.
+    def _sum(self, tensor: Tensor) -> None:
+        import torch.distributed
 
-        The others wait for it however long it takes, and stop waiting when a process fails.
+        with self._peer_failures():
+            torch.distributed.all_reduce(tensor)
 
-        Args:
-            value: anything that can be pickled; looked at in process 0 alone.
+    def broadcast(self, value: T | None) -> T:
+        """The value of process 0, any picklable object, in every process.
+
+        The others wait for it without a timeout, since process 0 may read or measure for long, but stop waiting when a
+        process fails.
         """
-        if self.several:
-            import torch
-            import torch.distributed as group
+        if not self.is_distributed:
+            return value  # type: ignore[return-value]
+        import torch
+        import torch.distributed
 
-            word = f"cantilena word {next(self._words)}"
-            with self._heard():
-                if self.first:
-                    self._store.set(word, "")
-                while not self._store.check([word]):
-                    if self._store.check([_FAILURE]):
-                        raise self._lost()
-                    time.sleep(_LOOK_SECONDS)
-                box = [value if self.first else None]
-                group.broadcast_object_list(box, src=0, device=torch.device("cpu"))
-                value = box[0]
-        return value  # type: ignore[return-value]
+        key = f"cantilena word {next(self._broadcasts)}"
+        with self._peer_failures():
+            if self.is_main:
+                self._store.set(key, "")
+            while not self._store.check([key]):  # a wait that signals can interrupt
+                if self._store.check([_FAILURE]):
+                    raise self._peer_error()
+                time.sleep(_POLL_SECONDS)
+            box = [value if self.is_main else None]
+            torch.distributed.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+        return box[0]  # type: ignore[return-value]
 
     @contextmanager
-    def _heard(self) -> Iterator[None]:
-        """Where a process is not heard any more, that is said in one sentence."""
+    def _peer_failures(self) -> Iterator[None]:
+        """Turn whatever torch raises when another process exits or times out into one readable error."""
         try:
             yield
-        except RuntimeError as error:  # whatever torch raises when another process ends or is silent for too long
-            raise self._lost() from error
+        except RuntimeError as error:
+            raise self._peer_error() from error
 
-    def _lost(self) -> CantilenaError:
-        """Why this process cannot go on: what the one that failed has said, if it could say anything."""
+    def _peer_error(self) -> CantilenaError:
+        """The error of the process that failed first, if it could report one."""
         with suppress(RuntimeError, ValueError, KeyError):
             if self._store.check([_FAILURE]):
-                said = json.loads(self._store.get(_FAILURE))
-                failure = CantilenaError(said["text"], said["hint"])
-                failure.exit_status = said["status"]
-                return failure
-        return RunError(
-            "another process of this training has ended or is not heard any more",
-            "when the reason is gone, start the same command with --resume: it goes on from the last checkpoint",
-        )
+                report = json.loads(self._store.get(_FAILURE))
+                error = CantilenaError(report["text"], report["hint"])
+                error.exit_status = report["status"]
+                return error
+        return RunError("another process of this training exited or does not respond", f"fix the cause, {_RESUME}")
 
-    def _say_why(self, error: BaseException) -> None:
-        """Let the others know why this process ends; only the first reason counts."""
+    def _report(self, error: BaseException) -> None:
+        """Store why this process fails; only the first report counts."""
         match error:
             case CantilenaError():
                 text, hint, status = error.text, error.hint, error.exit_status
             case KeyboardInterrupt():
-                text, hint, status = "interrupted", "start the same command with --resume", 130
+                text, hint, status = "interrupted", _RESUME.removeprefix("then "), 130
             case _:
                 text, hint, status = f"unexpected {type(error).__name__}: {error}", "run it again with --debug", 1
-        whose = "" if self.first else f"process {self.rank}: "
+        text = text if self.is_main else f"process {self.rank}: {text}"
         with suppress(RuntimeError):
-            said = {"text": f"{whose}{text}", "hint": hint, "status": status}
-            self._store.compare_set(_FAILURE, "", json.dumps(said))
+            self._store.compare_set(_FAILURE, "", json.dumps({"text": text, "hint": hint, "status": status}))
 
 
-ALONE = Processes()
-"""The group of one."""
+SINGLE_PROCESS = ProcessGroup()
+"""The group of a single process."""
+
+
+class _Terminated(BaseException):
+    """SIGTERM, which torchrun sends to the others when a process has failed."""
 
 
 @contextmanager
-def together() -> Iterator[Processes]:
-    """Join the processes that were started with this one, and leave them at the end, together where all went well.
+def init_distributed() -> Iterator[ProcessGroup]:
+    """Join the processes that were started with this one; on success, all leave the context together.
 
     Raises:
-        UsageError: the environment makes no sense.
-        RunError: the others do not come, or one of them ends before the work is done.
+        UsageError: the environment is invalid.
+        RunError: the others do not connect, or one of them fails.
 
     Example:
-        >>> with together() as processes:
-        ...     processes.add([1.0, 2.0])
+        >>> with init_distributed() as processes:
+        ...     processes.all_reduce([1.0, 2.0])
         [1.0, 2.0]
     """
-    place = placed(os.environ)
-    if not place.several:
-        yield ALONE
+    rank = rank_from_env(os.environ)
+    if not rank.is_distributed:
+        yield SINGLE_PROCESS
         return
-    processes = _joined(place)
-    before = {sign: signal.getsignal(sign) for sign in (signal.SIGTERM, signal.SIGINT)}
-    _answer(signal.SIGTERM, _end)
+    processes = _connect(rank)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    _set_handler(signal.SIGTERM, _raise_terminated)
     try:
         yield processes
-        processes.tell(None)  # the others wait for the last work of process 0, so that all end with the same status
-        processes.add([0.0])  # and process 0 for the others to have heard it
+        processes.broadcast(None)  # wait for process 0 to finish, so that all exit with the same status,
+        processes.all_reduce([0.0])  # and for the others to know
     except BaseException as error:
-        # This process is about to end: a second Ctrl-C, or whoever ends the others, must not cut off its last words.
-        for sign in before:
-            _answer(sign, signal.SIG_IGN)
-        if isinstance(error, _Ended):
-            raise processes._lost() from None
-        processes._say_why(error)
+        for number in handlers:  # a second Ctrl-C or SIGTERM must not interrupt the report
+            _set_handler(number, signal.SIG_IGN)
+        if isinstance(error, _Terminated):
+            raise processes._peer_error() from None
+        processes._report(error)
         raise
     else:
-        for sign, answer in before.items():
-            _answer(sign, answer)
+        for number, handler in handlers.items():
+            _set_handler(number, handler)
     finally:
-        _leave()
+        import torch.distributed
+
+        with suppress(RuntimeError, AssertionError):
+            torch.distributed.destroy_process_group()
 
 
-class _Ended(BaseException):
-    """Whoever started the processes wants them to end, as torchrun does when one of them has ended."""
-
-
-def _end(sign: int, frame: FrameType | None) -> None:
-    _answer(signal.SIGTERM, signal.SIG_IGN)
-    raise _Ended
-
-
-def _answer(sign: signal.Signals, answer: Any) -> None:  # noqa: ANN401  (what `signal.signal` takes)
-    with suppress(ValueError, TypeError):  # not in the main thread, or an answer that Python did not give
-        signal.signal(sign, answer)
-
-
-def _joined(place: Place) -> Processes:
-    before = signal.getsignal(signal.SIGINT)
-    _answer(signal.SIGINT, signal.SIG_DFL)  # torch would not hear Ctrl-C while it waits, and nothing is begun yet
+def _connect(rank: ProcessRank) -> ProcessGroup:
+    handler = signal.getsignal(signal.SIGINT)
+    _set_handler(signal.SIGINT, signal.SIG_DFL)  # torch ignores Ctrl-C while it waits, and nothing has begun yet
     try:
-        # Functions of this module keep the group of the time of its import, which torch's optimizers bring about. That
-        # group would never be taken down, and its threads abort a process that ends before they do.
+        # Import this module before there is a group: it keeps the group of its import (torch's optimizers import it),
+        # which is then never destroyed, and whose threads abort a process at exit.
+        import torch
         import torch.distributed.nn.functional
         from torch.distributed.rendezvous import rendezvous
 
-        group = torch.distributed
-        store, rank, world = next(rendezvous("env://", timeout=_PATIENCE))
-        backend = "cpu:gloo,cuda:nccl" if _has_cards() else "gloo"
-        group.init_process_group(backend, store=store, rank=rank, world_size=world, timeout=_PATIENCE)
-        return Processes(**asdict(place), _store=store)
+        store, number, world_size = next(rendezvous("env://", timeout=_TIMEOUT))
+        has_nccl = torch.cuda.is_available() and torch.distributed.is_nccl_available()
+        torch.distributed.init_process_group(
+            "cpu:gloo,cuda:nccl" if has_nccl else "gloo",
+            store=store,
+            rank=number,
+            world_size=world_size,
+            timeout=_TIMEOUT,
+        )
+        return ProcessGroup(**asdict(rank), _store=store)
     except (RuntimeError, ValueError) as error:
-        minutes = _PATIENCE.total_seconds() / 60
+        minutes = _TIMEOUT.total_seconds() / 60
         raise RunError(
-            f"the {place.world} processes did not find each other within {minutes:.0f} minutes", START_WITH
+            f"the {rank.world_size} processes could not connect to each other within {minutes:.0f} minutes", _HINT
         ) from error
     finally:
-        _answer(signal.SIGINT, before)
+        _set_handler(signal.SIGINT, handler)
 
 
-def _has_cards() -> bool:
-    import torch
+def _raise_terminated(*_: object) -> None:
+    _set_handler(signal.SIGTERM, signal.SIG_IGN)
+    raise _Terminated
 
-    return torch.cuda.is_available() and torch.distributed.is_nccl_available()
 
-
-def _leave() -> None:
-    import torch.distributed as group
-
-    with suppress(RuntimeError, AssertionError):
-        if group.is_initialized():
-            group.destroy_process_group()
+def _set_handler(number: signal.Signals, handler: Any) -> None:  # noqa: ANN401  (what `signal.signal` takes)
+    with suppress(ValueError, TypeError):  # not in the main thread, or a handler that Python did not install
+        signal.signal(number, handler)

@@ -1,15 +1,4 @@
-"""The training loop: pieces in, a network out.
-
-A training under way: the network, its optimizer, and how far it has come.
-
-What a training leaves in its folder, so that it can go on, and what it says on the way.
-
-The loop that every training runs: epoch after epoch, batch after batch, and a look at what is held out.
-
-How the learning rate rises and falls.
-
-What a training gives.
-"""
+"""The training loop of networks and VAEs: epochs, validation, early stopping, checkpoints; `train` for networks."""
 
 from __future__ import annotations
 
@@ -18,9 +7,8 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -41,34 +29,299 @@ from cantilena.models import (
     parameters,
     threads_worth_it,
 )
-from cantilena.runtime import derived_seed, log, options_digest, options_record, progress, write_text
+from cantilena.runtime import derived_seed, options_digest, options_record, progress, say, write_text
 from cantilena.training.checkpointing import (
+    CHECKPOINT,
+    add_prefixes,
     load_checkpoint,
     load_optimizer,
     optimizer_tensors,
+    remove_drafts,
     save_checkpoint,
-    sweep,
-    under,
+    with_prefix,
 )
-from cantilena.training.distributed import ALONE, Processes
-from cantilena.training.objectives import EveryStep, LastStep, Lesson, Place, Precisely
+from cantilena.training.distributed import SINGLE_PROCESS, ProcessGroup
+from cantilena.training.objectives import BatchPosition, LastStepPrediction, Objective, TeacherForcing
 from cantilena.training.options import TrainingOptions
 
-_FLOOR = 0.01
-"""What is left of the learning rate at the end of the cosine."""
+METRICS = "metrics.jsonl"
 
 HALVE_AFTER = 2
-"""Epochs without a better held-out loss after which the plateau schedule halves the learning rate."""
+"""Epochs without a better validation loss after which the plateau schedule halves the learning rate."""
+
+_FINAL_RATE = 0.01
+"""What the cosine schedule leaves of the learning rate at the end."""
+
+Model = TypeVar("Model", bound=nn.Module)
+
+AfterEpoch = Callable[[int, float], bool]
+"""Called with each epoch, from 1, and its validation loss; True stops the training."""
 
 
-def learning_rate(options: TrainingOptions, updates: int, share: float, halvings: int) -> float:
-    """The learning rate of an update.
+@dataclass(frozen=True)
+class TrainResult(Generic[Model]):
+    """A trained model and its history.
 
     Args:
-        options: highest learning rate, schedule and warm-up.
-        updates: updates done so far.
-        share: of all epochs' batches done so far, 0 to 1.
-        halvings: how often the plateau schedule has halved it.
+        network: with the weights of the best epoch, in evaluation mode.
+        history: an entry for each epoch: `epoch updates train valid learning_rate`, losses in nats a step.
+        best_epoch: the epoch of the weights, from 1.
+        precision: `float32` or `bfloat16`.
+        seconds: duration, without the earlier part of a resumed training.
+        processes: number of processes that trained together.
+    """
+
+    network: Model
+    history: tuple[dict[str, float], ...]
+    best_epoch: int
+    precision: str
+    seconds: float
+    processes: int = 1
+
+    @property
+    def epochs(self) -> int:
+        """Number of epochs."""
+        return len(self.history)
+
+    @property
+    def valid(self) -> float:
+        """The validation loss of the best epoch, nats a step."""
+        return self.history[self.best_epoch - 1]["valid"]
+
+
+def train(
+    pieces: Sequences,
+    valid: Sequences,
+    *,
+    vocabulary_size: int,
+    network: NetworkOptions | None = None,
+    training: TrainingOptions | None = None,
+    folder: Path | None = None,
+    resume: bool = False,
+    transpositions: NDArray[np.int64] | None = None,
+    quiet: bool = False,
+    after_epoch: AfterEpoch | None = None,
+    processes: ProcessGroup = SINGLE_PROCESS,
+) -> TrainResult[Network]:
+    """Train a network by maximum likelihood.
+
+    Several processes that call this with the same arguments train one network, which each of them returns.
+
+    Args:
+        pieces: the training pieces.
+        valid: the validation pieces, which determine the best epoch.
+        vocabulary_size: number of tokens.
+        network: the shape of the network.
+        training: the training options.
+        folder: for checkpoints and `metrics.jsonl`; None writes nothing.
+        resume: continue from the checkpoint in the folder, if there is one, to the identical network.
+        transpositions: `(2 n + 1, vocabulary)` table from `training.transpositions`, to transpose pieces at random.
+        quiet: show no progress.
+        after_epoch: called after each epoch, in process 0 only; may stop the training.
+        processes: the processes that train together, from `init_distributed`; only process 0 uses the folder.
+
+    Raises:
+        CorpusError: there are no pieces.
+        RunError: the checkpoint is damaged or of another training, the loss became NaN or infinite, or another process
+            failed.
+    """
+    shape = network or NetworkOptions()
+    options = limit_epochs(training or TrainingOptions(), pieces, valid)
+    batch = options.batch * processes.world_size
+    objective: Objective[Network]
+    if shape.input == "paper":
+        objective = LastStepPrediction(pieces, shape.window, batch, options.seed, vocabulary_size, processes)
+    else:
+        objective = TeacherForcing(
+            options.steps,
+            pieces,
+            batch,
+            options.seed,
+            transpositions,
+            options.condition_dropout,
+            processes=processes,
+        )
+    identity: dict[str, Any] = {
+        "network": options_record(shape),
+        "training": options_record(options),
+        "pieces": pieces_digest((pieces, valid), transpositions),
+    }
+    if processes.is_distributed:
+        identity["processes"] = processes.world_size
+    weights = parameters(shape, vocabulary_size)
+    return fit(
+        Network(shape, vocabulary_size, seed=derived_seed(options.seed, "network")),
+        objective,
+        lambda best: _validation_loss(best, valid, processes),
+        options,
+        identity,
+        summary=f"A network of {shape.layers} x {shape.width} {shape.core}, {weights:,} weights",
+        width=shape.width,
+        lstm_width=shape.width if shape.core == "lstm" else 8,
+        rows=options.batch * options.steps if shape.core == "transformer" else options.batch,
+        folder=folder,
+        resume=resume,
+        quiet=quiet,
+        after_epoch=after_epoch,
+        processes=processes,
+    )
+
+
+def limit_epochs(options: TrainingOptions, pieces: Sequences, valid: Sequences) -> TrainingOptions:
+    """The options with the number of epochs that the budget allows.
+
+    Raises:
+        CorpusError: there are no pieces to train on or to validate with.
+    """
+    if not len(pieces) or not len(valid):
+        raise CorpusError("there are no training pieces or no validation pieces", "give a corpus of at least 10 pieces")
+    return replace(options, epochs=options.epochs_for(pieces.steps))
+
+
+def pieces_digest(parts: Iterable[Sequences], transpositions: NDArray[np.int64] | None) -> str:
+    """SHA-256 of pieces, their bars and the table of transpositions, in hex."""
+    content = hashlib.sha256()
+    for sequences in parts:
+        bars = sequences.bars
+        for array in (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.known):
+            content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
+    if transpositions is not None:
+        content.update(np.ascontiguousarray(transpositions, dtype=np.int64).tobytes())
+    return content.hexdigest()
+
+
+def _validation_loss(network: Network, valid: Sequences, processes: ProcessGroup) -> float:
+    """Nats a step on the validation pieces, shared among the processes; equal in all, so that all stop together."""
+    if not processes.is_distributed:
+        return likelihood(network, valid).nats_per_step
+    rows = processes.shard(np.arange(len(valid)))
+    shard = Sequences(tuple(valid.tokens[row] for row in rows), valid.bars[rows])
+    nats, steps = processes.all_reduce([likelihood(network, shard).nats.sum() if len(shard) else 0.0, shard.steps])
+    return nats / steps
+
+
+def fit(
+    network: Model,
+    objective: Objective[Model],
+    validate: Callable[[Model], float],
+    options: TrainingOptions,
+    identity: Mapping[str, Any],
+    *,
+    summary: str,
+    width: int,
+    lstm_width: int,
+    rows: int,
+    folder: Path | None,
+    resume: bool,
+    quiet: bool,
+    after_epoch: AfterEpoch | None = None,
+    processes: ProcessGroup = SINGLE_PROCESS,
+) -> TrainResult[Model]:
+    """Train a network on an objective, from its last checkpoint or from the start; see `train` for the rest.
+
+    `validate` returns the validation loss in nats a step, the same in all processes. `identity` has the JSON values
+    that identify the training: a checkpoint of another one is refused. `summary` describes the network in the message
+    at the start. The width of the layers and the rows that are computed at once decide whether several threads pay off,
+    the width of LSTM layers decides the precision.
+    """
+    device = _shared_device(options.device, processes)
+    precision = choose_precision(options.precision, device, lstm_width)
+    if processes.all_reduce([precision == torch.float32])[0]:  # all use float32 if one gains nothing from bfloat16
+        precision = torch.float32
+    state = TrainState(network.to(device), options, processes)
+    digest = options_digest(identity)
+    folder, quiet = (folder, quiet) if processes.is_main else (None, True)
+    checkpoint = None
+    if folder is not None:
+        remove_drafts(folder / CHECKPOINT)
+        checkpoint = load_checkpoint(folder / CHECKPOINT, digest) if resume else None
+    checkpoint = processes.broadcast(checkpoint)
+    if checkpoint is not None:
+        state.restore(*checkpoint)
+
+    def save() -> None:
+        if folder is not None:
+            record = state.record()
+            save_checkpoint(folder / CHECKPOINT, state.tensors(), {**record, "digest": digest})
+            write_text(folder / METRICS, "".join(json.dumps(entry) + "\n" for entry in record["history"]))
+
+    started = time.perf_counter()
+    with (
+        threads_worth_it(width, rows, processes.local_world_size) as threads,
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+    ):
+        if not quiet:
+            where = f"{device}, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else str(device)
+            where = f"{processes.world_size} processes, each on {where}" if processes.is_distributed else f"on {where}"
+            how = "products in bfloat16" if precision == torch.bfloat16 else "float32"
+            say(f"{summary}, {where}, {how}")
+        _run_epochs(state, objective, validate, lambda: autocast(device, precision), save, after_epoch, quiet=quiet)
+    save()
+    network.load_state_dict(state.best)
+    return TrainResult(
+        network=network.eval(),
+        history=tuple(state.progress.history),
+        best_epoch=state.progress.best_epoch + 1,
+        precision=str(precision).removeprefix("torch."),
+        seconds=time.perf_counter() - started,
+        processes=processes.world_size,
+    )
+
+
+def _run_epochs(
+    state: TrainState[Model],
+    objective: Objective[Model],
+    validate: Callable[[Model], float],
+    forward_context: Callable[[], Any],
+    save: Callable[[], None],
+    after_epoch: AfterEpoch | None,
+    *,
+    quiet: bool,
+) -> None:
+    """Run the remaining epochs. Dropout uses torch's global generator, which is seeded for each batch."""
+    now, options, processes = state.progress, state.options, state.processes
+    per_epoch = objective.batches_per_epoch
+    own_rank = (processes.rank,) if processes.rank else ()  # each process drops other cells
+    saved, total = time.monotonic(), options.epochs * per_epoch
+    with progress("Training", total=total, unit="batches", quiet=quiet) as bar:
+        bar.advance(now.epoch * per_epoch + now.batch)
+        while now.epoch < options.epochs and now.waited < options.patience:
+            state.network.train()
+            for batch in objective.epoch(now.epoch)[now.batch :]:
+                position = BatchPosition(now.epoch, now.batch, (now.epoch * per_epoch + now.batch) / total)
+                torch.manual_seed(derived_seed(options.seed, "dropout", position.epoch, position.batch, *own_rank))
+                for loss, steps in objective.losses(state.network, batch, position, forward_context):
+                    state.update(loss, steps, position.progress)
+                now.batch += 1
+                validation = f", validation {now.history[-1]['valid']:.3f}" if now.history else ""
+                bar.advance(1, f"epoch {now.epoch + 1}, {now.nats / max(now.steps, 1):.3f} nats a step{validation}")
+                if time.monotonic() - saved > options.checkpoint_seconds:
+                    save()
+                    saved = time.monotonic()
+            state.end_epoch(validate(state.evaluated.eval()))
+            stop = False
+            if after_epoch is not None and processes.is_main:
+                stop = after_epoch(now.epoch, now.history[-1]["valid"])
+            if processes.broadcast(stop):
+                return
+
+
+def _shared_device(name: str, processes: ProcessGroup) -> torch.device:
+    if not processes.is_distributed:
+        return choose_device(name)
+    device = choose_device(name, processes.local_rank)
+    main = processes.broadcast(device.type)
+    if device.type != main:
+        raise UsageError(
+            f"this process computes on {device.type}, but process 0 on {main}", "give --device cpu or cuda"
+        )
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    return device
+
+
+def learning_rate(options: TrainingOptions, updates: int, fraction: float, halvings: int) -> float:
+    """The learning rate after `updates` updates, a fraction of all batches, and halvings of the plateau schedule.
 
     Example:
         >>> learning_rate(TrainingOptions(learning_rate=1.0, warmup=0, schedule="cosine"), 500, 0.5, 0)
@@ -76,18 +329,15 @@ def learning_rate(options: TrainingOptions, updates: int, share: float, halvings
     """
     rate = options.learning_rate * min((updates + 1) / (options.warmup + 1), 1.0)
     if options.schedule == "cosine":
-        rate *= _FLOOR + (1.0 - _FLOOR) * 0.5 * (1.0 + math.cos(math.pi * share))
+        rate *= _FINAL_RATE + (1.0 - _FINAL_RATE) * 0.5 * (1.0 + math.cos(math.pi * fraction))
     elif options.schedule == "plateau":
         rate *= 0.5**halvings
     return rate
 
 
-Learner = TypeVar("Learner", bound=nn.Module)
-
-
 @dataclass
-class Standing:
-    """How far a training has come: numbers alone."""
+class TrainProgress:
+    """The numbers of a training's state, as checkpoints record them."""
 
     epoch: int = 0
     batch: int = 0
@@ -105,422 +355,104 @@ class Standing:
     rate: float = 0.0
     """Learning rate of the last update."""
     history: list[dict[str, float]] = field(default_factory=list)
-    """An entry an epoch: `epoch updates train valid learning_rate`."""
+    """As in `TrainResult`."""
 
 
-class Course(Generic[Learner]):
-    """What learns, and what is remembered of it.
+class TrainState(Generic[Model]):
+    """The network, which is trained in place, its optimizer, moving average, best weights and progress."""
 
-    Args:
-        network: trained in place.
-        options: how.
-        processes: those that learn together, each with the same network.
-    """
-
-    def __init__(self, network: Learner, options: TrainingOptions, processes: Processes = ALONE) -> None:
+    def __init__(self, network: Model, options: TrainingOptions, processes: ProcessGroup = SINGLE_PROCESS) -> None:
         self.network, self.options, self.processes = network, options, processes
+        self.device = next(network.parameters()).device
         matrices = [weight for weight in network.parameters() if weight.ndim > 1]
         biases = [weight for weight in network.parameters() if weight.ndim == 1]
         self.optimizer = torch.optim.AdamW(
             [{"params": matrices, "weight_decay": options.weight_decay}, {"params": biases, "weight_decay": 0.0}],
             lr=options.learning_rate,
-            fused=self._device.type in ("cpu", "cuda"),
+            fused=self.device.type in ("cpu", "cuda"),
         )
-        self.averaged = copy.deepcopy(network).requires_grad_(False) if options.averaging else None
+        self.average = copy.deepcopy(network).requires_grad_(False) if options.ema_decay else None
         self.best: dict[str, Tensor] = {}
-        self.standing = Standing()
+        self.progress = TrainProgress()
 
     @property
-    def _device(self) -> torch.device:
-        return next(self.network.parameters()).device
+    def evaluated(self) -> Model:
+        """The network that is evaluated and kept: the moving average if there is one."""
+        return self.network if self.average is None else self.average
 
-    @property
-    def measured(self) -> Learner:
-        """The network that is measured and kept: the average where there is one."""
-        return self.network if self.averaged is None else self.averaged
-
-    def update(self, loss: Tensor, steps: int, share: float) -> None:
-        """Take one step of the optimizer, the same in all processes.
+    def update(self, loss: Tensor, steps: int, fraction: float) -> None:
+        """Take an optimizer step, the same in all processes.
 
         Args:
-            loss: mean nats, with its gradient; of several processes, this one's part of it.
-            steps: of which it is the mean.
-            share: of all epochs' batches done so far.
-
-        Raises:
-            RunError: the loss is not a number.
+            loss: mean nats a step, with its gradient; with several processes, this one's share of it.
+            steps: number of steps in the mean.
+            fraction: of all batches that are done.
         """
-        standing, options = self.standing, self.options
+        now, options = self.progress, self.options
         self.optimizer.zero_grad(set_to_none=True)
         if loss.requires_grad:
             loss.backward()  # type: ignore[no-untyped-call]
-        nats = self.processes.add_gradients(self.network.parameters(), loss)
+        nats = self.processes.all_reduce_gradients(self.network.parameters(), loss)
         if not math.isfinite(nats):
             raise RunError(
-                f"training went astray at update {standing.updates}: the loss is not a number",
+                f"the loss became NaN or infinite at update {now.updates}",
                 "give a lower --learning-rate, or --precision float32",
             )
-        standing.rate = learning_rate(options, standing.updates, share, standing.halvings)
+        now.rate = learning_rate(options, now.updates, fraction, now.halvings)
         for group in self.optimizer.param_groups:
-            group["lr"] = standing.rate
+            group["lr"] = now.rate
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), options.clip)
         self.optimizer.step()
-        standing.updates += 1
-        standing.nats += nats * steps
-        standing.steps += steps
-        if self.averaged is not None:
-            past = min(options.averaging, standing.updates / (standing.updates + 10))  # a short past counts less
+        now.updates += 1
+        now.nats += nats * steps
+        now.steps += steps
+        if self.average is not None:
+            decay = min(options.ema_decay, now.updates / (now.updates + 10))  # lower at the start
             with torch.no_grad():
-                for slow, fast in zip(self.averaged.parameters(), self.network.parameters(), strict=True):
-                    slow.lerp_(fast, 1.0 - past)
+                for slow, fast in zip(self.average.parameters(), self.network.parameters(), strict=True):
+                    slow.lerp_(fast, 1.0 - decay)
 
     def end_epoch(self, valid: float) -> None:
-        """Record an epoch with its held-out loss, and keep the weights if they are the best so far."""
-        standing = self.standing
-        standing.history.append({
-            "epoch": standing.epoch + 1,
-            "updates": standing.updates,
-            "train": standing.nats / max(standing.steps, 1),
+        """Record an epoch with its validation loss, and keep the weights if they are the best so far."""
+        now = self.progress
+        now.history.append({
+            "epoch": now.epoch + 1,
+            "updates": now.updates,
+            "train": now.nats / max(now.steps, 1),
             "valid": valid,
-            "learning_rate": standing.rate,
+            "learning_rate": now.rate,
         })  # fmt: skip
-        if valid < standing.best:
-            standing.best, standing.best_epoch, standing.waited = valid, standing.epoch, 0
-            self.best = {name: weight.detach().clone() for name, weight in self.measured.state_dict().items()}
+        if valid < now.best:
+            now.best, now.best_epoch, now.waited = valid, now.epoch, 0
+            self.best = {name: weight.detach().clone() for name, weight in self.evaluated.state_dict().items()}
         else:
-            standing.waited += 1
-            if standing.waited % HALVE_AFTER == 0:
-                standing.halvings += 1
-        standing.epoch, standing.batch, standing.nats, standing.steps = standing.epoch + 1, 0, 0.0, 0
-
-    @property
-    def over(self) -> bool:
-        """Whether all epochs are done, or the held-out loss has not fallen for too long."""
-        return self.standing.epoch >= self.options.epochs or self.standing.waited >= self.options.patience
+            now.waited += 1
+            now.halvings += now.waited % HALVE_AFTER == 0
+        now.epoch, now.batch, now.nats, now.steps = now.epoch + 1, 0, 0.0, 0
 
     def tensors(self) -> dict[str, Tensor]:
-        """Everything that a checkpoint holds beside the standing."""
-        averaged = self.averaged.state_dict() if self.averaged is not None else {}
-        return {
-            **{f"network.{name}": tensor for name, tensor in self.network.state_dict().items()},
-            **{f"averaged.{name}": tensor for name, tensor in averaged.items()},
-            **{f"best.{name}": tensor for name, tensor in self.best.items()},
-            **{f"optimizer.{name}": tensor for name, tensor in optimizer_tensors(self.optimizer).items()},
-        }
+        """The tensors of a checkpoint."""
+        return add_prefixes({
+            "network.": self.network.state_dict(),
+            "averaged.": {} if self.average is None else self.average.state_dict(),
+            "best.": self.best,
+            "optimizer.": optimizer_tensors(self.optimizer),
+        })  # fmt: skip
 
     def record(self) -> dict[str, Any]:
-        """The standing as JSON values."""
-        return {**asdict(self.standing), "best": self.standing.best if self.best else None}
+        """The progress as JSON values."""
+        return {**asdict(self.progress), "best": self.progress.best if self.best else None}
 
-    def restore(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
-        """Take back what `tensors` and `record` gave."""
-        self.network.load_state_dict(under("network.", tensors))
-        if self.averaged is not None:
-            self.averaged.load_state_dict(under("averaged.", tensors))
-        self.best = {name: tensor.to(self._device) for name, tensor in under("best.", tensors).items()}
-        load_optimizer(self.optimizer, under("optimizer.", tensors))
-        fields = {name: record[name] for name in asdict(self.standing)}
-        self.standing = Standing(**{**fields, "best": math.inf if record["best"] is None else record["best"]})
-
-
-CHECKPOINT = "checkpoint.safetensors"
-METRICS = "metrics.jsonl"
-
-
-def keep(folder: Path | None, course: Course[Learner], digest: str) -> None:
-    """Write where a training stands, and its losses by epoch; nothing where there is no folder.
-
-    Args:
-        folder: of the run.
-        course: the training.
-        digest: what tells it from another.
-    """
-    if folder is None:
-        return
-    record = course.record()
-    save_checkpoint(folder / CHECKPOINT, course.tensors(), {**record, "digest": digest})
-    write_text(folder / METRICS, "".join(json.dumps(entry) + "\n" for entry in record["history"]))
-
-
-def take_up(course: Course[Learner], tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
-    """Go on from what was kept.
-
-    Raises:
-        RunError: it is of a network of another shape.
-    """
-    try:
-        course.restore(tensors, record)
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise RunError("the checkpoint does not fit this training", "start anew with --force") from error
-
-
-def digest_of(parts: Iterable[Sequences], transpositions: NDArray[np.int64] | None) -> str:
-    """What tells pieces, their bars and the keys that they are learned in from others: a SHA-256 in hex."""
-    content = hashlib.sha256()
-    for sequences in parts:
-        bars = sequences.bars
-        for array in (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.known):
-            content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
-    if transpositions is not None:
-        content.update(np.ascontiguousarray(transpositions, dtype=np.int64).tobytes())
-    return content.hexdigest()
-
-
-def note(course: Course[Learner]) -> str:
-    """Where a training stands, beside its bar of progress."""
-    standing = course.standing
-    held_out = f", held out {standing.history[-1]['valid']:.3f}" if standing.history else ""
-    return f"epoch {standing.epoch + 1}, {standing.nats / max(standing.steps, 1):.3f} nats a step{held_out}"
-
-
-AfterEpoch = Callable[[int, float], bool]
-"""Told each epoch and its held-out loss; True ends the training there."""
-
-
-def learn(
-    course: Course[Learner],
-    lesson: Lesson[Learner],
-    held_out: Callable[[Learner], float],
-    precisely: Precisely,
-    save: Callable[[], None],
-    *,
-    quiet: bool,
-    after_epoch: AfterEpoch | None = None,
-) -> None:
-    """Take a training from where it stands to its end.
-
-    Dropout draws from torch's global generator, which is seeded anew for every batch: whoever calls gives it back.
-
-    Args:
-        course: what learns.
-        lesson: what each batch teaches.
-        held_out: the loss by which the best epoch is kept, nats a step; the same number in all processes.
-        precisely: gives the context in which a forward pass computes.
-        save: keeps a checkpoint.
-        quiet: show no progress.
-        after_epoch: may end the training early.
-    """
-    standing, options, network = course.standing, course.options, course.network
-    whose = (course.processes.rank,) if course.processes.rank else ()  # each process leaves out other cells
-    saved, total = time.monotonic(), options.epochs * lesson.each_epoch
-    with progress("Training", total=total, unit="batches", quiet=quiet) as bar:
-        bar.advance(standing.epoch * lesson.each_epoch + standing.batch)
-        while not course.over:
-            network.train()
-            for batch in lesson.epoch(standing.epoch)[standing.batch :]:
-                share = (standing.epoch * lesson.each_epoch + standing.batch) / total
-                place = Place(standing.epoch, standing.batch, share)
-                torch.manual_seed(derived_seed(options.seed, "dropout", place.epoch, place.batch, *whose))
-                for loss, steps in lesson.losses(network, batch, place, precisely):
-                    course.update(loss, steps, share)
-                standing.batch += 1
-                bar.advance(1, note(course))
-                if time.monotonic() - saved > options.checkpoint_seconds:
-                    save()
-                    saved = time.monotonic()
-            course.end_epoch(held_out(course.measured.eval()))
-            if _ended(course, after_epoch):
-                return
-
-
-def _ended(course: Course[Learner], after_epoch: AfterEpoch | None) -> bool:
-    """Whether whoever is told of the epoch ends the training: one in process 0, for all."""
-    over = False
-    if after_epoch is not None and course.processes.first:
-        over = after_epoch(course.standing.epoch, course.standing.history[-1]["valid"])
-    return course.processes.tell(over)
-
-
-@dataclass(frozen=True)
-class Trained(Generic[Learner]):
-    """A network at its best, and how it came there.
-
-    Args:
-        network: with the weights of the best epoch, in evaluation mode.
-        history: an entry an epoch: `epoch updates train valid learning_rate`, losses in nats a step.
-        best_epoch: the epoch whose weights these are, from 1.
-        epochs: epochs done.
-        valid: the loss on what is held out, nats a step.
-        precision: `float32` or `bfloat16`.
-        seconds: how long it took, a resumed training's earlier part not counted.
-        processes: how many learned together.
-    """
-
-    network: Learner
-    history: tuple[dict[str, float], ...]
-    best_epoch: int
-    epochs: int
-    valid: float
-    precision: str
-    seconds: float
-    processes: int = 1
-
-    @classmethod
-    def of(cls, course: Course[Learner], precision: torch.dtype, seconds: float) -> Trained[Learner]:
-        """The end of a course: its network gets the best weights that were found."""
-        course.network.load_state_dict(course.best)
-        standing = course.standing
-        return cls(
-            network=course.network.eval(),
-            history=tuple(standing.history),
-            best_epoch=standing.best_epoch + 1,
-            epochs=standing.epoch,
-            valid=standing.best,
-            precision=str(precision).removeprefix("torch."),
-            seconds=seconds,
-            processes=course.processes.world,
-        )
-
-
-def train(
-    pieces: Sequences,
-    valid: Sequences,
-    *,
-    vocabulary_size: int,
-    network: NetworkOptions | None = None,
-    training: TrainingOptions | None = None,
-    folder: Path | None = None,
-    resume: bool = False,
-    transpositions: NDArray[np.int64] | None = None,
-    quiet: bool = False,
-    after_epoch: AfterEpoch | None = None,
-    processes: Processes = ALONE,
-) -> Trained[Network]:
-    """Train a network to predict pieces.
-
-    Several processes that all call this with the same arguments train one network, and each is given it.
-
-    Args:
-        pieces: to learn from.
-        valid: held out, to stop by; the best network by these is given.
-        vocabulary_size: how many tokens there are.
-        network: its shape.
-        training: how.
-        folder: where checkpoints and `metrics.jsonl` go; nowhere if None.
-        resume: go on from the folder's checkpoint, if there is one, to the identical network.
-        transpositions: `(2 n + 1, vocabulary)` tokens in other keys, from `training.transpositions`, to learn each
-            piece in a random one.
-        quiet: say nothing on the way.
-        after_epoch: told the number of each epoch, from 1, and its held-out loss; True ends the training there. Of
-            several processes only what process 0 gives is asked.
-        processes: those that learn together, from `together`; only process 0 speaks and uses the folder.
-
-    Raises:
-        CorpusError: nothing to learn from.
-        RunError: the checkpoint is damaged or of another training, the loss is no longer a number, or another process
-            has ended.
-    """
-    shape, options = network or NetworkOptions(), training or TrainingOptions()
-    if not len(pieces) or not len(valid):
-        raise CorpusError("there is no piece to learn from or none to stop by", "give a corpus of 10 pieces or more")
-    options = replace(options, epochs=options.passes(pieces.steps))
-    device = _device(options.device, processes)
-    precision = choose_precision(options.precision, device, shape.width if shape.core == "lstm" else 8)
-    if processes.add([precision == torch.float32])[0]:  # one that gains nothing by bfloat16 decides for all
-        precision = torch.float32
-    learner = Network(shape, vocabulary_size, seed=derived_seed(options.seed, "network")).to(device)
-    course = Course(learner, options, processes)
-    lesson = _lesson(pieces, shape, options, vocabulary_size, transpositions, processes)
-    digest = _digest(pieces, valid, shape, options, transpositions, processes)
-    folder, quiet = (folder, quiet) if processes.first else (None, True)
-    save = partial(keep, folder, course, digest)
-    found = None
-    if folder is not None:
-        sweep(folder / CHECKPOINT)
-        found = load_checkpoint(folder / CHECKPOINT, digest) if resume else None
-    found = processes.tell(found)
-    if found is not None:
-        take_up(course, *found)
-    started = time.perf_counter()
-    with (
-        threads_worth_it(shape.width, _at_once(shape, options), processes.local_world) as threads,
-        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
-    ):
-        if not quiet:
-            log(_announcement(shape, vocabulary_size, device, precision, threads, processes))
-        learn(
-            course,
-            lesson,
-            lambda best: _held_out(best, valid, processes),
-            lambda: autocast(device, precision),
-            save,
-            quiet=quiet,
-            after_epoch=after_epoch,
-        )
-    save()
-    return Trained.of(course, precision, time.perf_counter() - started)
-
-
-def _held_out(network: Network, valid: Sequences, processes: Processes) -> float:
-    """Nats a step on the held-out pieces, shared among the processes; equal in all, so that all stop together."""
-    if not processes.several:
-        return likelihood(network, valid).nats_per_step
-    mine = processes.share(np.arange(len(valid)))
-    share = Sequences(tuple(valid.tokens[piece] for piece in mine), valid.bars[mine])
-    nats, steps = processes.add([likelihood(network, share).nats.sum() if len(share) else 0.0, share.steps])
-    return nats / steps
-
-
-def _device(name: str, processes: Processes) -> torch.device:
-    if not processes.several:
-        return choose_device(name)
-    device = choose_device(name, processes.local_rank)
-    kind = processes.tell(device.type)
-    if device.type != kind:
-        raise UsageError(f"it computes on {device.type}, but process 0 on {kind}", "give --device cpu or cuda")
-    if device.type == "cuda":
-        torch.cuda.set_device(device)
-    return device
-
-
-def _lesson(
-    pieces: Sequences,
-    shape: NetworkOptions,
-    options: TrainingOptions,
-    vocabulary_size: int,
-    transpositions: NDArray[np.int64] | None,
-    processes: Processes,
-) -> Lesson[Network]:
-    batch = options.batch * processes.world
-    if shape.input == "paper":
-        return LastStep(pieces, shape.window, batch, options.seed, vocabulary_size, processes)
-    return EveryStep(options.steps, pieces, batch, options.seed, transpositions, options.forget, processes=processes)
-
-
-def _at_once(shape: NetworkOptions, options: TrainingOptions) -> int:
-    """Steps that are computed together: of every melody one by recurrent cells, all by a transformer."""
-    return options.batch * options.steps if shape.core == "transformer" else options.batch
-
-
-def _digest(
-    pieces: Sequences,
-    valid: Sequences,
-    shape: NetworkOptions,
-    options: TrainingOptions,
-    transpositions: NDArray[np.int64] | None,
-    processes: Processes,
-) -> str:
-    """What tells this training from another: options, pieces, keys, and how many processes share a batch."""
-    asked: dict[str, Any] = {
-        "network": options_record(shape),
-        "training": options_record(options),
-        "pieces": digest_of((pieces, valid), transpositions),
-    }
-    if processes.several:
-        asked["processes"] = processes.world
-    return options_digest(asked)
-
-
-def _announcement(
-    shape: NetworkOptions,
-    vocabulary_size: int,
-    device: torch.device,
-    precision: torch.dtype,
-    threads: int,
-    processes: Processes,
-) -> str:
-    weights = parameters(shape, vocabulary_size)
-    where = f"{device}, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else str(device)
-    where = f"{processes.world} processes, each on {where}" if processes.several else f"on {where}"
-    how = "bfloat16 products, which this hardware gains by" if precision == torch.bfloat16 else "float32"
-    return f"A network of {shape.layers} x {shape.width} {shape.core}, {weights:,} weights, {where}, {how}"
+    def restore(self, tensors: Mapping[str, Tensor], record: Mapping[str, Any]) -> None:
+        """Restore what `tensors` and `record` returned."""
+        try:
+            self.network.load_state_dict(with_prefix("network.", tensors))
+            if self.average is not None:
+                self.average.load_state_dict(with_prefix("averaged.", tensors))
+            self.best = {name: tensor.to(self.device) for name, tensor in with_prefix("best.", tensors).items()}
+            load_optimizer(self.optimizer, with_prefix("optimizer.", tensors))
+            values = {name: record[name] for name in asdict(self.progress)}
+            best = math.inf if record["best"] is None else record["best"]
+            self.progress = TrainProgress(**{**values, "best": best})
+        except (KeyError, TypeError, ValueError, RuntimeError) as error:
+            raise RunError("the checkpoint does not fit this network", "start again with --force") from error

@@ -1,8 +1,8 @@
-"""How a network is trained."""
+"""Options of training."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cantilena.errors import UsageError
@@ -12,15 +12,18 @@ Schedule = Literal["cosine", "plateau", "constant"]
 Preset = Literal["quick", "paper"]
 
 TRANSFORMER_RATE = 1e-3
-"""The highest learning rate of a transformer where none is asked for: it wants smaller steps than recurrent cells."""
+"""The default maximum learning rate of a transformer, which needs smaller steps than recurrent cells."""
 
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """How long, how fast, on what.
+    """Length of training, optimizer, augmentation and regularisation.
+
+    Two fields have other names in bundles, run records and flags (`metadata["record"]`): `ema_decay` is `averaging`
+    there, `condition_dropout` is `forget`.
 
     Raises:
-        UsageError: a value that makes no sense.
+        UsageError: a value is out of range.
 
     Example:
         >>> TrainingOptions(epochs=3).batch
@@ -28,55 +31,55 @@ class TrainingOptions:
     """
 
     epochs: int = 30
-    """Passes through the training pieces, at most."""
+    """Maximum number of passes through the training pieces."""
     budget: int = 4_000_000
-    """Steps to predict in all: a large corpus is passed through fewer times; 0 for as many as `epochs` says."""
+    """Maximum number of steps to predict, which limits the epochs on a large corpus; 0 for no limit."""
     batch: int = 8
-    """Pieces that are learned from at once; windows with the paper's input."""
+    """Pieces in a batch; windows with the paper's input."""
     steps: int = 256
-    """Longer pieces are cut into parts of so many steps, with the state carried from part to part."""
+    """Longer pieces are cut into parts of this many steps; the recurrent state is carried from part to part."""
     learning_rate: float = 6e-3
-    """The highest learning rate of AdamW."""
+    """Maximum learning rate of AdamW."""
     weight_decay: float = 1e-2
-    """Pull of AdamW on matrices towards 0."""
+    """Weight decay of AdamW, applied to matrices only."""
     clip: float = 1.0
-    """Gradients longer than this are shortened to it."""
+    """Maximum norm of the gradient."""
     schedule: Schedule = "cosine"
-    """cosine: down to a hundredth over the run. plateau: halved where the held-out loss stops falling. constant."""
+    """cosine: anneals to a hundredth over the run. plateau: halves when the validation loss stops falling. constant."""
     warmup: int = 50
-    """Updates until the learning rate is at its full height."""
+    """Updates of linear warm-up."""
     patience: int = 5
-    """Epochs without a better held-out loss until training stops; the best network is kept."""
-    averaging: float = 0.0
-    """Weight of the past in a running average of the weights, which is then what is measured and kept; 0 for none."""
+    """Stop after this many epochs without a better validation loss; the best weights are kept."""
+    ema_decay: float = field(default=0.0, metadata={"record": "averaging"})
+    """Decay of an exponential moving average of the weights, which is evaluated and kept instead; 0 for none."""
     transpose: int = 0
-    """Learn each piece in a random key up to so many semitones up or down, where the encoding can say it."""
-    forget: float = 0.2
-    """Share of the pieces of an epoch that a network with conditions is told nothing of; and of the rest each condition
-    is left out as often, so that it learns to do without."""
+    """Transpose each piece at random by up to this many semitones, as far as the encoding allows."""
+    condition_dropout: float = field(default=0.2, metadata={"record": "forget"})
+    """Probability of dropping all conditions of a piece in an epoch, and each remaining one by itself, so that the
+    network also works without them."""
     precision: Precision = "auto"
-    """auto multiplies in bfloat16 where the processor gains by it. Weights are float32 in any case."""
+    """auto multiplies in bfloat16 where the hardware is faster with it. Weights are float32 in any case."""
     checkpoint_seconds: float = 60.0
-    """At least so many seconds between two checkpoints."""
+    """Minimum number of seconds between two checkpoints."""
     seed: int = 1
     """The same seed, machine and versions give the same network, interrupted or not."""
     device: str = "auto"
     """auto, cpu, cuda or mps."""
 
-    def passes(self, steps: int) -> int:
-        """Epochs over a corpus of so many steps, at most.
+    def epochs_for(self, steps: int) -> int:
+        """Number of epochs over a corpus of `steps` steps within the budget.
 
         Example:
-            >>> TrainingOptions().passes(1_000_000), TrainingOptions(budget=0).passes(1_000_000)
+            >>> TrainingOptions().epochs_for(1_000_000), TrainingOptions(budget=0).epochs_for(1_000_000)
             (4, 30)
         """
         return min(self.epochs, max(round(self.budget / steps), 1)) if self.budget else self.epochs
 
     def __post_init__(self) -> None:
         if self.schedule not in ("cosine", "plateau", "constant"):
-            raise UsageError(f"there is no schedule '{self.schedule}'", "choose cosine, plateau or constant")
+            raise UsageError(f"unknown schedule '{self.schedule}'", "choose cosine, plateau or constant")
         if self.precision not in ("auto", "float32", "bfloat16"):
-            raise UsageError(f"there is no precision '{self.precision}'", "choose auto, float32 or bfloat16")
+            raise UsageError(f"unknown precision '{self.precision}'", "choose auto, float32 or bfloat16")
         for name, value, least, most in (
             ("epochs", self.epochs, 1, 100_000),
             ("budget", self.budget, 0, 10**15),
@@ -86,31 +89,27 @@ class TrainingOptions:
             ("patience", self.patience, 1, 100_000),
             ("transpose", self.transpose, 0, 24),
             ("seed", self.seed, 0, 2**63 - 1),
-        ):
-            if not least <= value <= most:
-                raise UsageError(f"{name} is {value}", f"give a whole number from {least} to {most}")
-        for name, number, low, high in (
             ("learning rate", self.learning_rate, 1e-8, 10.0),
             ("weight decay", self.weight_decay, 0.0, 10.0),
             ("clip", self.clip, 1e-6, 1e6),
-            ("averaging", self.averaging, 0.0, 0.99999),
-            ("share to forget", self.forget, 0.0, 1.0),
+            ("averaging", self.ema_decay, 0.0, 0.99999),
+            ("forget", self.condition_dropout, 0.0, 1.0),
             ("checkpoint seconds", self.checkpoint_seconds, 0.0, 1e6),
         ):
-            if not low <= number <= high:
-                raise UsageError(f"{name} is {number:g}", f"give a number from {low:g} to {high:g}")
+            if not least <= value <= most:
+                raise UsageError(f"{name} is out of range: {value}", f"give a number from {least} to {most}")
 
 
 def preset(name: str) -> tuple[NetworkOptions, TrainingOptions]:
-    """The network and its training by name.
+    """The options of the network and its training by name.
 
-    `quick`: about a minute on one core, whatever the corpus: 4 million steps. Its network of 128 cells hears what
-    followed earlier passages like its last one, which gains most of all that we tried. Small batches learned most in
-    that time, and so did a high learning rate that falls to nothing.
+    `quick`: about a minute on one core, since the budget of 4 million steps is independent of the corpus. A network of
+    128 cells with echo features, the largest gain of all that we tried; small batches and a high, annealed learning
+    rate learned most in that time.
 
-    `paper`: the paper's sizes, 3 x 1024 with 40 % dropout, 200 epochs at most with early stop; but every step of a
-    piece predicted, not the last of 40. The paper's batch of 64 predicts 64 steps: one of 16 pieces predicts 2,000, and
-    64 pieces would leave a corpus as small as the paper's four updates an epoch.
+    `paper`: the paper's sizes, 3 x 1024 with dropout 0.4, 200 epochs with early stopping; but every step of a piece is
+    predicted, not only the last of 40. The paper's batch of 64 predicts 64 steps, one of 16 pieces about 2,000; with 64
+    pieces a corpus as small as the paper's would have four updates an epoch.
 
     Raises:
         UsageError: there is no such preset.
@@ -128,4 +127,4 @@ def preset(name: str) -> tuple[NetworkOptions, TrainingOptions]:
             patience=10,
             warmup=100,
         )
-    raise UsageError(f"there is no preset '{name}'", "choose quick or paper")
+    raise UsageError(f"unknown preset '{name}'", "choose quick or paper")

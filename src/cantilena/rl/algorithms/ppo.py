@@ -1,8 +1,8 @@
-"""Proximal policy optimisation, the field's habit, on whole melodies.
+"""Proximal policy optimisation (PPO) on whole melodies.
 
-The reward is that of `rloo`, r_t = r_MT(t) / c + log p(a_t) - log pi_old(a_t), so that c is again the weight of the
-KL divergence from the prior. A network of its own estimates the reward to go V_t before each step, and with it the
-advantage (generalised advantage estimation, Schulman et al. 2016, arXiv 1506.02438; no discount)
+The reward is that of `rloo`, r_t = r_MT(t) / c + log p(a_t) - log pi_old(a_t), so c is again the weight of the KL
+divergence from the prior. A separate network estimates the reward to go V_t before each step, and with it the
+advantage (generalised advantage estimation, Schulman et al. 2016, arXiv 1506.02438; undiscounted)
 
     delta_t = r_t + V_{t+1} - V_t          A_t = delta_t + lambda A_{t+1}          V = A = 0 after the last step
 
@@ -10,9 +10,7 @@ Several passes over the same melodies, in minibatches, maximise (Schulman et al.
 
     mean min( rho_t A_t, clip(rho_t, 1 - e, 1 + e) A_t ) + beta H(pi)          rho_t = pi(a_t) / pi_old(a_t)
 
-with the advantages of a minibatch brought to mean 0 and variance 1, and minimise (V_t - A_t - V_t,old)^2.
-
-A small network that estimates how much reward is still to come: what `ppo` measures its luck by.
+with the advantages of a minibatch normalised to mean 0 and variance 1, and minimise (V_t - A_t - V_t,old)^2.
 """
 
 from __future__ import annotations
@@ -22,24 +20,84 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from cantilena.rl.learner import Learner, TuningTask, account, chosen
-from cantilena.rl.rollout import Update, entropy
-from cantilena.training.checkpointing import load_optimizer, optimizer_tensors, under
+from cantilena.rl.history import UpdateStats
+from cantilena.rl.learner import Learner, TuningTask, update_stats
+from cantilena.rl.rollout import entropy, gather_tokens
+from cantilena.training.checkpointing import add_prefixes, load_optimizer, optimizer_tensors, with_prefix
+
+_VALUE_LEARNING_RATE = 3e-3
 
 
-class StepValues(nn.Module):
-    """The reward to go before each step, from the tokens before it and the step's number.
+class Ppo(Learner):
+    """The algorithm `ppo`: the model's scores are the logits of the policy."""
 
-    It knows nothing of the model that is tuned, so that it serves any.
+    policy = "likelihood"
 
-    Args:
-        vocabulary: how many tokens there are.
-        steps: of the melodies.
-        seed: decides the initial weights; torch's global generator is left as it was.
-        width: cells of its recurrent layer.
+    def __init__(self, task: TuningTask) -> None:
+        super().__init__(task)
+        vocabulary = len(task.reward.encoding.vocabulary)
+        self.values = ValueNetwork(vocabulary, task.options.steps, task.options.seed).to(task.generator.device)
+        self.value_optimizer = torch.optim.Adam(self.values.parameters(), lr=_VALUE_LEARNING_RATE)
+
+    def update(self, progress: float) -> UpdateStats:
+        """Sample a batch of melodies, score it, and learn from it in several passes; `progress` rises from 0 to 1."""
+        tokens = self.sample()
+        terms = self.score(tokens)
+        with torch.no_grad():
+            log_policy = self.log_probs(self.policy_model(), tokens)
+            log_prior = self.log_probs(self.prior, tokens)
+            log_old, log_p = gather_tokens(log_policy, tokens), gather_tokens(log_prior, tokens)
+            rewards = self.scaled_reward(terms, tokens) + log_p - log_old
+            values = self.values(tokens)
+            advantages = advantage_estimates(rewards, values, self.options.policy.gae)
+            returns = advantages + values
+        for rows in self._minibatches(len(tokens)):
+            loss = self._step(tokens[rows], log_old[rows], advantages[rows], returns[rows])
+        return update_stats(terms, log_p, log_policy, log_prior, loss)
+
+    def _step(self, tokens: Tensor, log_old: Tensor, advantages: Tensor, returns: Tensor) -> float:
+        """Take one step of the policy and one of the values on a minibatch."""
+        limit = self.options.policy.ratio_clip
+        log_policy = self.log_probs(self.policy_model(), tokens)
+        ratio = (gather_tokens(log_policy, tokens) - log_old).exp()
+        normalized = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        gain = torch.minimum(ratio * normalized, ratio.clamp(1.0 - limit, 1.0 + limit) * normalized)
+        loss = -(gain + self.options.policy.entropy_bonus * entropy(log_policy)).mean()
+        self.gradient_step(loss)
+
+        error = (self.values(tokens) - returns).square().mean()
+        self.value_optimizer.zero_grad()
+        error.backward()
+        self.value_optimizer.step()
+        return float(loss.detach())
+
+    def _minibatches(self, melodies: int) -> list[Tensor]:
+        """The rows of each minibatch of each pass."""
+        number = max(min(self.options.policy.minibatches, melodies // 2), 1)  # one melody has no standard deviation
+        parts: list[Tensor] = []
+        for _ in range(self.options.policy.passes):
+            order = torch.randperm(melodies, generator=self.generator, device=self.generator.device)
+            parts.extend(order.tensor_split(number))
+        return parts
+
+    def state(self) -> dict[str, Tensor]:
+        """The value network and its optimizer."""
+        return add_prefixes({
+            "values.": self.values.state_dict(),
+            "optimizer.": optimizer_tensors(self.value_optimizer),
+        })  # fmt: skip
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Restore what `state` returned."""
+        self.values.load_state_dict(with_prefix("values.", state))
+        load_optimizer(self.value_optimizer, with_prefix("optimizer.", state))
+
+
+class ValueNetwork(nn.Module):
+    """Estimates the reward to go before each step from the tokens before it, for any model.
 
     Example:
-        >>> StepValues(vocabulary=38, steps=4)(torch.zeros(2, 4, dtype=torch.int64)).shape
+        >>> ValueNetwork(vocabulary=38, steps=4)(torch.zeros(2, 4, dtype=torch.int64)).shape
         torch.Size([2, 4])
     """
 
@@ -54,88 +112,18 @@ class StepValues(nn.Module):
             self.head = nn.Linear(width, 1)
 
     def forward(self, tokens: Tensor) -> Tensor:
-        """`(melodies, steps)` values for `(melodies, steps)` tokens: entry t is given the tokens before t."""
+        """`(melodies, steps)` values for `(melodies, steps)` tokens; entry t depends on the tokens before t."""
         before = torch.cat([torch.full_like(tokens[:, :1], self.start), tokens[:, :-1]], dim=1)
-        places = torch.arange(tokens.shape[1], device=tokens.device)
-        hidden, _ = self.core(self.tokens(before) + self.places(places))
+        steps = torch.arange(tokens.shape[1], device=tokens.device)
+        hidden, _ = self.core(self.tokens(before) + self.places(steps))
         values: Tensor = self.head(hidden).squeeze(-1)
         return values
 
 
-_VALUES = "values."
-_OPTIMIZER = "optimizer."
-
-
-class Ppo(Learner):
-    """The learner `ppo`: the model's scores are the policy's logits."""
-
-    policy = "likelihood"
-
-    def __init__(self, task: TuningTask) -> None:
-        super().__init__(task)
-        vocabulary = len(task.reward.encoding.vocabulary)
-        self.values = StepValues(vocabulary, task.options.steps, task.options.seed).to(task.generator.device)
-        self.value_optimizer = torch.optim.Adam(self.values.parameters(), lr=3e-3)
-
-    def update(self, progress: float) -> Update:
-        """Sample a batch of melodies, score it, and go over it several times; `progress` runs from 0 to 1."""
-        tokens = self.play()
-        terms = self.judge(tokens)
-        with torch.no_grad():
-            log_policy = self.log_probs(self.composer(), tokens)
-            log_prior = self.log_probs(self.prior, tokens)
-            log_old, log_p = chosen(log_policy, tokens), chosen(log_prior, tokens)
-            rewards = self.music(terms, tokens) + log_p - log_old
-            values = self.values(tokens)
-            advantages = advantage_estimates(rewards, values, self.options.policy.gae)
-            returns = advantages + values
-        for rows in self._minibatches(len(tokens)):
-            loss = self._learn(tokens[rows], log_old[rows], advantages[rows], returns[rows])
-        return account(terms, log_p, log_policy, log_prior, loss)
-
-    def _learn(self, tokens: Tensor, log_old: Tensor, advantages: Tensor, returns: Tensor) -> float:
-        """One step of the policy and one of the values, on one minibatch."""
-        edge = self.options.policy.ratio_clip
-        log_policy = self.log_probs(self.composer(), tokens)
-        ratio = (chosen(log_policy, tokens) - log_old).exp()
-        scaled = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
-        gain = torch.minimum(ratio * scaled, ratio.clamp(1.0 - edge, 1.0 + edge) * scaled)
-        loss = -(gain + self.options.policy.entropy_bonus * entropy(log_policy)).mean()
-        self.descend(loss)
-
-        error = (self.values(tokens) - returns).square().mean()
-        self.value_optimizer.zero_grad()
-        error.backward()
-        self.value_optimizer.step()
-        return float(loss.detach())
-
-    def _minibatches(self, melodies: int) -> list[Tensor]:
-        """The rows of each minibatch of each pass."""
-        number = max(min(self.options.policy.minibatches, melodies // 2), 1)  # one melody alone has no deviation
-        parts: list[Tensor] = []
-        for _ in range(self.options.policy.passes):
-            order = torch.randperm(melodies, generator=self.generator, device=self.generator.device)
-            parts.extend(order.tensor_split(number))
-        return parts
-
-    def state(self) -> dict[str, Tensor]:
-        """Tensors that a resumed run needs beside the model and its optimizer: the values and theirs."""
-        values = {f"{_VALUES}{name}": tensor for name, tensor in self.values.state_dict().items()}
-        return {**values, **{f"{_OPTIMIZER}{n}": t for n, t in optimizer_tensors(self.value_optimizer).items()}}
-
-    def restore(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` gave."""
-        self.values.load_state_dict(under(_VALUES, state))
-        load_optimizer(self.value_optimizer, under(_OPTIMIZER, state))
-
-
 def advantage_estimates(rewards: Tensor, values: Tensor, lam: float) -> Tensor:
-    """Generalised advantages `(melodies, steps)`, undiscounted, from rewards and values of the same shape.
+    """Generalised advantage estimates, undiscounted, of `(melodies, steps)` rewards and values.
 
-    Args:
-        rewards: at each step.
-        values: estimated reward to go before each step.
-        lam: lambda; 1 is the reward to go less its estimate, 0 looks one step ahead.
+    With lambda 1 it is the reward to go minus its estimate; 0 looks one step ahead.
 
     Example:
         >>> advantage_estimates(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 0.5]]), lam=1.0).tolist()

@@ -1,14 +1,14 @@
-"""Policy gradient on whole melodies with a leave-one-out baseline.
+"""Policy gradient on whole melodies with a leave-one-out baseline (RLOO).
 
-What is maximised, with p the frozen prior and pi the policy:
+With p the fixed prior and pi the policy, it maximises
 
     J = E_pi [ sum_t  r_MT(t) / c + log p(a_t) - log pi(a_t) ]
 
 so c is the weight of the KL divergence from the prior, and there is no further KL term. The gradient (REINFORCE,
-Williams 1992) is E[ sum_t grad log pi(a_t) (G_t - b_t) ] with the reward to go G_t = sum_{t' >= t} of the bracket; the
-sampled log-ratio of the step itself stands in G_t, without which the KL of a step would give no gradient for that
-step. The baseline b_t of a melody is the mean of G_t over the other melodies of its group (Kool et al. 2019; Ahmadian
-et al. 2024, arXiv 2402.14740): it needs no value network and leaves the gradient unbiased. An entropy bonus beta adds
+Williams 1992) is E[ sum_t grad log pi(a_t) (G_t - b_t) ] with the reward to go G_t = sum_{t' >= t} of the bracket; it
+includes the log ratio of the step itself, without which the KL of a step would have no gradient for that step. The
+baseline b_t of a melody is the mean of G_t over the other melodies of its group (Kool et al. 2019; Ahmadian et al.
+2024, arXiv 2402.14740): it needs no value network and leaves the gradient unbiased. An entropy bonus beta adds
 beta H(pi(. given s_t)) at each step, differentiated exactly.
 """
 
@@ -17,37 +17,38 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cantilena.rl.learner import Learner, account, chosen
-from cantilena.rl.rollout import Update, entropy
+from cantilena.rl.history import UpdateStats
+from cantilena.rl.learner import Learner, update_stats
+from cantilena.rl.rollout import entropy, gather_tokens
 
 
 class Rloo(Learner):
-    """The learner `rloo`: the model's scores are the policy's logits."""
+    """The algorithm `rloo`: the model's scores are the logits of the policy."""
 
     policy = "likelihood"
 
-    def update(self, progress: float) -> Update:
-        """Sample a batch of melodies, score it, and take one step; `progress` runs from 0 to 1."""
-        tokens = self.play()
-        terms = self.judge(tokens)
-        log_policy = self.log_probs(self.composer(), tokens)
+    def update(self, progress: float) -> UpdateStats:
+        """Sample a batch of melodies, score it, and take one step; `progress` rises from 0 to 1."""
+        tokens = self.sample()
+        terms = self.score(tokens)
+        log_policy = self.log_probs(self.policy_model(), tokens)
         with torch.no_grad():
             log_prior = self.log_probs(self.prior, tokens)
-        log_pi, log_p = chosen(log_policy, tokens), chosen(log_prior, tokens)
+        log_pi, log_p = gather_tokens(log_policy, tokens), gather_tokens(log_prior, tokens)
 
-        to_go = sum_from_here(self.music(terms, tokens) + log_p - log_pi.detach())
+        to_go = reward_to_go(self.scaled_reward(terms, tokens) + log_p - log_pi.detach())
         advantage = to_go - mean_of_others(to_go, self.options.policy.group)
         loss = -(log_pi * advantage).sum(1).mean()
         if self.options.policy.entropy_bonus:
             loss = loss - self.options.policy.entropy_bonus * entropy(log_policy).sum(1).mean()
 
-        self.descend(loss)
-        return account(terms, log_p, log_policy, log_prior, float(loss.detach()))
+        self.gradient_step(loss)
+        return update_stats(terms, log_p, log_policy, log_prior, float(loss.detach()))
 
 
-def sum_from_here(values: Tensor) -> Tensor:
+def reward_to_go(rewards: Tensor) -> Tensor:
     """`(melodies, steps)`: the sum of each row from each step to its end."""
-    return values.flip(1).cumsum(1).flip(1)
+    return rewards.flip(1).cumsum(1).flip(1)
 
 
 def mean_of_others(values: Tensor, group: int = 0) -> Tensor:

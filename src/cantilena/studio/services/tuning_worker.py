@@ -21,7 +21,7 @@ from cantilena.errors import CantilenaError
 
 if TYPE_CHECKING:
     from cantilena.models import Bundle
-    from cantilena.rl import Course, TuningOptions
+    from cantilena.rl import TuningOptions, TuningState
 
 _MELODIES, _STEPS = 96, 64
 """Melodies of an update, and their steps: four bars of 4/4, so that an update takes about a second."""
@@ -107,9 +107,9 @@ def obey(order: Order, tell: Callable[..., None]) -> None:
     options = replace(options, watch=replace(options.watch, look=every))
     tell(updates=options.updates)
 
-    def after_update(course: Course) -> None:
+    def after_update(course: TuningState) -> None:
         history = course.history
-        look = course.looks[-1] if course.looks else None
+        look = course.checks[-1] if course.checks else None
         tell(
             update=course.updates,
             reward=_finite(sum(values[-1] for values in history.terms.values())),
@@ -156,7 +156,7 @@ def _that_fit(bundle: Bundle, options: TuningOptions, seconds: float) -> int:
 
     ends: list[float] = []
 
-    def after_update(_: Course) -> None:
+    def after_update(_: TuningState) -> None:
         ends.append(time.perf_counter())
 
     tune(bundle, replace(options, updates=1 + _TRIED, watch=replace(options.watch, look=0)), after_update=after_update)

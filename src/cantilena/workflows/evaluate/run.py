@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.data import Corpus, open_corpus
-from cantilena.discriminators import ListenerOptions, by_length, listen
+from cantilena.discriminators import TwoSampleOptions, classifier_two_sample_test, two_sample_tests_by_bars
 from cantilena.errors import UsageError
 from cantilena.models import Bundle
 from cantilena.reporting import table_text
@@ -202,11 +202,11 @@ def listen_to(
         systems: the others.
         options: seed and device.
     """
-    asked = ListenerOptions(seed=options.seed, device=options.device)
+    asked = TwoSampleOptions(seed=options.seed, device=options.device)
     found: dict[str, Mapping[str, Any]] = {}
     for one in systems:
-        heard = listen(people.line, people.pieces, one.line, asked, generated_pieces=one.pieces)
-        rows = by_length(
+        heard = classifier_two_sample_test(people.line, people.pieces, one.line, asked, generated_pieces=one.pieces)
+        rows = two_sample_tests_by_bars(
             people.line, people.pieces, one.line, _STEPS_PER_BAR, options=asked, generated_pieces=one.pieces
         )
         found[one.name] = {**heard.to_json(), "by_bars": [row.to_json() for row in rows]}

@@ -134,7 +134,7 @@ def of_listener(name: str, answer: Mapping[str, Any]) -> Verdict:
 
     Args:
         name: of the system.
-        answer: the JSON of `critic.Listened`.
+        answer: the JSON of `critic.TwoSampleResult`.
     """
     if answer["refused"]:
         return Verdict(name, "not-heard", f"the machine listener does not answer: {answer['refused']}")

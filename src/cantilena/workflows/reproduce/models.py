@@ -76,7 +76,7 @@ def trained_model(
 
 
 def tuned_model(
-    name: str, folder: Path, untuned: Bundle, options: TuningOptions, people: NDArray[np.int64] | None = None
+    name: str, folder: Path, untuned: Bundle, options: TuningOptions, human: NDArray[np.int64] | None = None
 ) -> MadeModel:
     """Tune a model, or read it where it was tuned already.
 
@@ -85,19 +85,19 @@ def tuned_model(
         folder: of the run.
         untuned: the trained model.
         options: how to tune.
-        people: `(excerpts, steps)` tokens of people's melodies, to watch diversity by.
+        human: `(excerpts, steps)` tokens of human melodies for the diversity checks.
     """
     path, work = folder / "models" / f"{name}.safetensors", folder / "work" / name
     if path.exists() and (work / "facts.json").exists():
         return MadeModel(Bundle.load(path), read_json(work / "facts.json"))
     work.mkdir(parents=True, exist_ok=True)
-    tuned = tune(untuned, options, people=people, folder=work, resume=True)
+    tuned = tune(untuned, options, human=human, folder=work, resume=True)
     facts = {
         "seconds": tuned.seconds,
         "steps": tuned.steps,
         "steps_per_second": tuned.steps_per_second,
-        "history": json.loads(json.dumps(tuned.history.as_json())),
-        "looks": [look.as_json() for look in tuned.looks],
+        "history": json.loads(json.dumps(tuned.history.to_json())),
+        "looks": [look.to_json() for look in tuned.checks],
         "kept_update": tuned.kept,
     }
     write_json(work / "facts.json", facts)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cantilena.discriminators import StyleListener
+from cantilena.discriminators import StyleClassifier
 from cantilena.errors import UsageError
 from cantilena.generation import Composer
 from cantilena.metrics import StyleAnswers
@@ -50,8 +50,8 @@ class _Ear:
         tested: people's test part.
     """
 
-    listener: StyleListener
-    held_back: StyleAnswers
+    listener: StyleClassifier
+    out_of_fold: StyleAnswers
     tested: StyleAnswers
 
 
@@ -78,9 +78,9 @@ def hear_styles(words: Sequence[str], options: HeardStylesOptions) -> HeardStyle
     ears = {bars: _ear(learned, test, options, with_bars=bars) for bars in (True, False)}
     answers = {
         "people": ears[True].tested,
-        "people_held_back": ears[True].held_back,
+        "people_held_back": ears[True].out_of_fold,
         "people_without_bars": ears[False].tested,
-        "people_held_back_without_bars": ears[False].held_back,
+        "people_held_back_without_bars": ears[False].out_of_fold,
     }
     columns = [heard_column(column, told, options) for column, told in answers.items()]
     for column, what in COLUMNS_HEARD.items():
@@ -117,20 +117,20 @@ def _ear(learned: PeopleInStyles, test: PeopleInStyles, options: HeardStylesOpti
         f"Learning styles {'with' if with_bars else 'without'} bars from {len(learned):,} excerpts of people's melodies"
     )
     rng = generator(options.seed, "style listener", str(with_bars))
-    listener = StyleListener.learn(learned.examples(with_bars=with_bars), learned.style, learned.pieces, rng)
-    heard = listener.scorer.chances(test.examples(with_bars=with_bars))
+    listener = StyleClassifier.fit(learned.examples(with_bars=with_bars), learned.style, learned.pieces, rng)
+    heard = listener.predict_proba(test.examples(with_bars=with_bars))
     return _Ear(
         listener,
-        StyleAnswers(learned.style, listener.held_back, learned.pieces),
+        StyleAnswers(learned.style, listener.out_of_fold, learned.pieces),
         StyleAnswers(test.style, heard, test.pieces),
     )
 
 
 def _composed_column(
-    composer: Composer, column: str, kept: Sequence[int], listener: StyleListener, options: HeardStylesOptions
+    composer: Composer, column: str, kept: Sequence[int], listener: StyleClassifier, options: HeardStylesOptions
 ) -> HeardColumn:
     drawn = [composed(composer, column, kept, options, draw) for draw in range(options.draws)]
-    chances = [listener.scorer.chances(examples) for examples, _ in drawn]
+    chances = [listener.predict_proba(examples) for examples, _ in drawn]
     styles = [style for _, style in drawn]
     whole = StyleAnswers(np.concatenate(styles), np.concatenate(chances), np.arange(sum(map(len, styles))))
     each = [StyleAnswers(style, one, np.arange(len(style))) for style, one in zip(styles, chances, strict=True)]

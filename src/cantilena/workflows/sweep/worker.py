@@ -112,7 +112,7 @@ def _trained(
     order: TrialOrder, material: Material, corpus: dict[str, str], orders: Connection, messages: Connection
 ) -> dict[str, float | None] | None:
     network, training = fitted(order.request, *shape_and_training(order.request), material)
-    most = training.passes(material.train.sequences.steps)
+    most = training.epochs_for(material.train.sequences.steps)
     stopped = False
 
     def tell(epoch: int, loss: float) -> bool:

@@ -15,7 +15,7 @@ from cantilena.workflows.data import Material
 
 if TYPE_CHECKING:  # an n-gram needs no torch
     from cantilena.models import Network, VaeNetwork
-    from cantilena.training import Trained, TrainingOptions, VaeLearning
+    from cantilena.training import TrainingOptions, TrainResult, VaeTrainingOptions
 
 
 def corpus_facts(corpus: Corpus) -> dict[str, str]:
@@ -24,7 +24,7 @@ def corpus_facts(corpus: Corpus) -> dict[str, str]:
 
 
 def trained_bundle(
-    trained: Trained[Network],
+    trained: TrainResult[Network],
     material: Material,
     network: NetworkOptions,
     training: TrainingOptions,
@@ -53,11 +53,11 @@ def trained_bundle(
 
 
 def vae_bundle(
-    trained: Trained[VaeNetwork],
+    trained: TrainResult[VaeNetwork],
     material: Material,
     shape: VaeOptions,
     training: TrainingOptions,
-    learning: VaeLearning,
+    learning: VaeTrainingOptions,
     corpus: Mapping[str, Any],
 ) -> Bundle:
     """Put a trained VAE into a bundle; arguments as of `trained_bundle`, and what of learning only a VAE knows."""
@@ -99,7 +99,7 @@ def blended_bundle(trained: Bundle, blend: Blend) -> Bundle:
     )
 
 
-def _epochs(trained: Trained[Any]) -> dict[str, int]:
+def _epochs(trained: TrainResult[Any]) -> dict[str, int]:
     return {"epochs_done": trained.epochs, "best_epoch": trained.best_epoch}
 
 

@@ -13,6 +13,7 @@ from cantilena.data import SPLITS, Corpus, ReadOptions, Split, open_corpus, read
 from cantilena.errors import UsageError
 from cantilena.models import NetworkOptions
 from cantilena.music import Melody, parse_pitch_range
+from cantilena.runtime import record_name
 from cantilena.tokenizers import GridEncoding
 from cantilena.training import TRANSFORMER_RATE, TrainingOptions, preset
 from cantilena.workflows.data import Material, material_of, style_labels
@@ -24,7 +25,7 @@ PAPER_BATCH = 64
 
 _ASKED = (*OF_A_NETWORK, "seed", "device")
 _OF_NETWORK = tuple(field.name for field in fields(NetworkOptions) if field.name in _ASKED)
-_OF_TRAINING = tuple(field.name for field in fields(TrainingOptions) if field.name in _ASKED)
+_OF_TRAINING = {field.name: record_name(field) for field in fields(TrainingOptions) if record_name(field) in _ASKED}
 
 
 def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingOptions]:
@@ -36,7 +37,7 @@ def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingO
     network = replace(network, **{name: asked[name] for name in _OF_NETWORK if name in asked})
     if network.core == "transformer":
         training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
-    training = replace(training, **{name: asked[name] for name in _OF_TRAINING if name in asked})
+    training = replace(training, **{name: asked[flag] for name, flag in _OF_TRAINING.items() if flag in asked})
     if request.encoding == "grid" and not request.plain_keys and request.transpose is None:
         training = replace(training, transpose=6)
     return network, training

@@ -11,8 +11,8 @@ from typing import Any
 
 from cantilena.errors import UsageError
 from cantilena.models import Bundle, NetworkOptions, SequenceModel
-from cantilena.runtime import log, options_record, run_folder
-from cantilena.training import ALONE, Processes, TrainingOptions, placed, together
+from cantilena.runtime import options_record, run_folder, say
+from cantilena.training import SINGLE_PROCESS, ProcessGroup, TrainingOptions, init_distributed, rank_from_env
 from cantilena.workflows.data import Material
 from cantilena.workflows.runs import clear_earlier
 from cantilena.workflows.train.blend import Blending, Scores, blending, counted, scores_of
@@ -114,17 +114,17 @@ def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, f
         UsageError: what is asked cannot be, or the environment does not say which process this is.
     """
     if request.model != "network":
-        place = placed(os.environ)
-        if request.model == "vae" and place.several:
+        place = rank_from_env(os.environ)
+        if request.model == "vae" and place.is_distributed:
             raise UsageError("several processes for a VAE", "start it without torchrun: it learns in minutes")
-        if not place.first:
+        if not place.is_main:
             return None
         if request.model == "vae":
             vae_shape(request)  # refused before a folder is taken
-        return _run(request, None, folder, ALONE, resume=resume, force=force)
+        return _run(request, None, folder, SINGLE_PROCESS, resume=resume, force=force)
     shape = shape_and_training(request)  # refused before a folder is taken
-    with together() as processes:
-        if processes.first:
+    with init_distributed() as processes:
+        if processes.is_main:
             return _run(request, shape, folder, processes, resume=resume, force=force)
         help_learn(processes)
     return None
@@ -134,12 +134,12 @@ def _run(
     request: TrainRequest,
     shape: tuple[NetworkOptions, TrainingOptions] | None,
     folder: Path,
-    processes: Processes,
+    processes: ProcessGroup,
     *,
     resume: bool,
     force: bool,
 ) -> TrainRun:
-    asked = options_record(request) | ({"processes": processes.world} if processes.several else {})
+    asked = options_record(request) | ({"processes": processes.world_size} if processes.is_distributed else {})
     with run_folder(folder, asked, resume=resume, force=force) as run:
         clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
         material, corpus = read_material(request)
@@ -180,7 +180,7 @@ def learn_network(
     resume: bool = False,
     quiet: bool = False,
     after_epoch: Callable[[int, float], bool] | None = None,
-    processes: Processes = ALONE,
+    processes: ProcessGroup = SINGLE_PROCESS,
 ) -> Learned:
     """Train a network on the material and put it into a bundle.
 
@@ -208,12 +208,12 @@ def learn_network(
         "transpositions": transpositions(material.encoding, training.transpose) if training.transpose else None,
     }
     here: dict[str, Any] = {"folder": folder, "resume": resume, "quiet": quiet, "after_epoch": after_epoch}
-    trained = train(**processes.tell(asked), **here, processes=processes)
+    trained = train(**processes.broadcast(asked), **here, processes=processes)
     bundle = trained_bundle(trained, material, network, training, corpus)
     return Learned(bundle, trained.network, trained.epochs, trained.seconds)
 
 
-def help_learn(processes: Processes) -> None:
+def help_learn(processes: ProcessGroup) -> None:
     """Train what process 0 asks: another needs neither the corpus nor the folder, which may lie on one machine.
 
     Args:
@@ -221,11 +221,11 @@ def help_learn(processes: Processes) -> None:
     """
     from cantilena.training import train
 
-    train(**processes.tell(None), processes=processes)
+    train(**processes.broadcast(None), processes=processes)
 
 
 def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> Learned:
-    log("Counting n-grams")
+    say("Counting n-grams")
     started = perf_counter()
     ngram = counted(material, request.ngram)
     return Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)

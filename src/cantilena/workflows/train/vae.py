@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cantilena.models import Bundle, MelodyVae, VaeOptions, Windows, bound, reconstruction
-from cantilena.runtime import generator, log
+from cantilena.runtime import generator, record_name, say
 from cantilena.tokenizers import Encoding
 from cantilena.workflows.data import Material, Pieces
 from cantilena.workflows.train.bundling import vae_bundle
 from cantilena.workflows.train.options import ALSO_OF_A_VAE, TrainRequest
 
 if TYPE_CHECKING:  # torch takes seconds to import
-    from cantilena.training import TrainingOptions, VaeLearning
+    from cantilena.training import TrainingOptions, VaeTrainingOptions
 
 CODES = 16
 """Codes a window by which `train` measures its bounds."""
@@ -113,13 +113,13 @@ class CodeNumbers:
         )
 
 
-def vae_shape(request: TrainRequest) -> tuple[VaeOptions, TrainingOptions, VaeLearning]:
+def vae_shape(request: TrainRequest) -> tuple[VaeOptions, TrainingOptions, VaeTrainingOptions]:
     """The VAE and its training with what was asked otherwise.
 
     Raises:
         UsageError: what no VAE can have.
     """
-    from cantilena.training import TrainingOptions, VaeLearning
+    from cantilena.training import TrainingOptions, VaeTrainingOptions
 
     asked = {name: getattr(request, name) for name in (*ALSO_OF_A_VAE, "seed", "device")}
     asked = {name: value for name, value in asked.items() if value is not None}
@@ -131,10 +131,10 @@ def vae_shape(request: TrainRequest) -> tuple[VaeOptions, TrainingOptions, VaeLe
     training = TrainingOptions(budget=8_000_000, batch=64, learning_rate=4e-3, warmup=100)
     if not request.plain_keys and request.transpose is None:
         training = replace(training, transpose=6)
-    known = {field.name for field in fields(TrainingOptions)}
-    training = replace(training, **{name: value for name, value in asked.items() if name in known})
+    known = {record_name(field): field.name for field in fields(TrainingOptions)}
+    training = replace(training, **{known[name]: value for name, value in asked.items() if name in known})
     learned = {name: getattr(request, name) for name in ("free_bits", "kl_warmup", "word_dropout")}
-    return shape, training, VaeLearning(**{name: value for name, value in learned.items() if value is not None})
+    return shape, training, VaeTrainingOptions(**{name: value for name, value in learned.items() if value is not None})
 
 
 def learn_vae(
@@ -175,7 +175,7 @@ def codes_of_parts(vae: MelodyVae, material: Material, seed: int) -> dict[str, C
         material: what it learned from.
         seed: draws codes.
     """
-    log("Measuring codes")
+    say("Measuring codes")
     parts = {"valid": material.valid, "test": material.test}
     return {
         name: CodeNumbers.of(vae, pieces, material.encoding, CODES, generator(seed, "codes", name))

@@ -31,7 +31,7 @@ from cantilena.metrics import bootstrap_ratio
 from cantilena.models import Bundle, SequenceModel, VaeOptions, log_probs_in_bars, numpy_of, shipped_bundles
 from cantilena.reporting import table_markdown
 from cantilena.reporting.figures import frontier_panels, png_bytes
-from cantilena.rl import CriticPeople, MusicReward, TuningOptions, tune
+from cantilena.rl import CriticData, MusicReward, TuningOptions, tune
 from cantilena.rl.options import NO_RULES
 from cantilena.rules import Context
 from cantilena.runtime import (
@@ -49,7 +49,7 @@ from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import model_system
 from cantilena.workflows.learned_corpus import shipped_corpus
 from cantilena.workflows.runs import clear_earlier
-from cantilena.workflows.tune.inputs import Tunable, critic_people, open_tunable
+from cantilena.workflows.tune.inputs import Tunable, critic_data, open_tunable
 
 _AT_ONCE = 2048
 """Melodies drawn at once."""
@@ -73,7 +73,7 @@ def best_of_many(
         for first in range(0, pool, _AT_ONCE):
             tokens = _drawn(bundle, reward, options, min(_AT_ONCE, pool - first), f"pool {first}")
             drawn.append(tokens.astype(np.int32))  # there may be a quarter of a million
-            earned.append(reward.learned(reward.terms(tokens)).sum(1))
+            earned.append(reward.scaled(reward.terms(tokens)).sum(1))
             bar.advance(len(tokens))
     tokens, total = np.concatenate(drawn), np.concatenate(earned)
     best = {}
@@ -200,7 +200,7 @@ class _Sweep:
     options: TuningOptions
     reward: MusicReward
     folder: Path
-    critic_people: CriticPeople | None = None
+    critic_data: CriticData | None = None
 
     def made(self, name: str, make: Callable[[], Row]) -> Row:
         """A point, read where it was made already."""
@@ -246,7 +246,7 @@ class _Sweep:
 
     def tuned(self, curve: str, options: TuningOptions) -> Row:
         """The point that a tuning ends at."""
-        done = tune(self.bundle, options, critic_people=self.critic_people)
+        done = tune(self.bundle, options, critic_data=self.critic_data)
         model = done.bundle.model()
         where = self.reward.context
         drawn = model_system("tuned", "", model, self.bundle.encoding, options.seed, meter=where.meter, key=where.key)
@@ -281,15 +281,15 @@ def run_frontier(
         options, watch=replace(options.watch, look=0), target_kl=None, reference_mode=False, critic=silent
     )
     tunable = open_tunable(name, replace(unwatched, algorithm="rloo"), against)
-    people = tunable.people
+    human = tunable.human
     listened = _listened(tunable, options, against)
     asked = {"frontier": name, **tunable.digests, "against": against, **options_record(options)}
     with run_folder(folder, asked, resume=resume, force=force) as run:
         clear_earlier(run, "points/*.json", "results.json", "table.md", "frontier.png")
         sweep = _Sweep(tunable.bundle, unwatched, tunable.reward, folder, listened)
         systems: dict[str, Row] = {}
-        if people is not None:
-            sample = Sample(people.tokens, people.piece, people.contexts)
+        if human is not None:
+            sample = Sample(human.tokens, human.piece, human.contexts)
             systems["human"] = sweep.made("human", lambda: sweep.row(sample, "human", None))
         systems |= _untuned(sweep) | _tuned(sweep)
         # The same seed gives the same results; how long they took is a fact of the run.
@@ -301,10 +301,10 @@ def run_frontier(
         return Frontier(folder, systems)
 
 
-def _listened(tunable: Tunable, options: TuningOptions, against: str) -> CriticPeople | None:
+def _listened(tunable: Tunable, options: TuningOptions, against: str) -> CriticData | None:
     """People's melodies for critics; None where there are too few, which is an error if a critic was asked for."""
     try:
-        return critic_people(tunable.bundle, tunable.reward.context, options.steps, against)
+        return critic_data(tunable.bundle, tunable.reward.context, options.steps, against)
     except (UsageError, CorpusError) as error:
         if options.critic.critic:
             raise
@@ -358,7 +358,7 @@ def _tuned(sweep: _Sweep) -> dict[str, Row]:
         own = middle if algorithm == "ppo" else None
         asked = replace(options, algorithm=algorithm, c=own)  # type: ignore[arg-type]
         rows[algorithm] = sweep.made(algorithm, lambda name=algorithm, asked=asked: sweep.tuned(name, asked))  # type: ignore[misc]
-    if sweep.critic_people is not None:
+    if sweep.critic_data is not None:
         hearing = replace(options.critic, critic=True)
         for name, rules, weights in (("critic", NO_RULES, ()), ("rules + critic", options.rules, options.weights)):
             asked = replace(options, algorithm="rloo", rules=rules, weights=weights, c=middle, critic=hearing)

@@ -1,4 +1,4 @@
-"""Temporal-difference targets: against the reference's own numbers, and against each other."""
+"""Value learning: temporal-difference targets against the published code, and the size of the replay buffer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ import pytest
 import torch
 
 from cantilena.errors import UsageError
-from cantilena.rl import td_target
+from cantilena.models import Network, NetworkOptions
+from cantilena.rl import LEARNERS, MusicReward, TuningOptions, TuningTask, td_target
+from cantilena.rl.options import ValueOptions
+from cantilena.rules import RULE_SETS, Context
+from cantilena.tokenizers import GridEncoding
 
 
 def _log_softmax(logits: np.ndarray) -> np.ndarray:
@@ -29,7 +33,7 @@ def test_targets_of_the_reference(shared: Path, index: int) -> None:
 
 
 @pytest.mark.parametrize("algorithm", ["q", "double-q", "psi", "g"])
-def test_torch_and_numpy_agree_and_terminals_end(algorithm: str) -> None:
+def test_torch_and_numpy_agree_and_terminal_states_have_no_value(algorithm: str) -> None:
     rng = np.random.default_rng(1)
     rewards, scores, online = rng.normal(size=5), rng.normal(size=(5, 7)), rng.normal(size=(5, 7))
     log_probs = _log_softmax(rng.normal(size=(5, 7)))
@@ -43,7 +47,7 @@ def test_torch_and_numpy_agree_and_terminals_end(algorithm: str) -> None:
     np.testing.assert_allclose(in_numpy[terminal], rewards[terminal])
 
 
-def test_double_q_takes_the_learners_choice() -> None:
+def test_double_q_uses_the_choice_of_the_learner() -> None:
     target = td_target("double-q", np.zeros(1), np.array([[5.0, 1.0]]), None, 1.0, next_online_scores=[[0.0, 9.0]])
     assert target.tolist() == [1.0]
 
@@ -54,7 +58,17 @@ def test_no_gradient_flows_into_the_prior() -> None:
 
 
 def test_unknown_algorithms_and_missing_values_are_refused() -> None:
-    with pytest.raises(UsageError, match="no target for 'sarsa'"):
+    with pytest.raises(UsageError, match="unknown algorithm 'sarsa'"):
         td_target("sarsa", np.zeros(1), np.zeros((1, 2)), None, 0.5)
     with pytest.raises(UsageError, match="next_online_scores"):
         td_target("double-q", np.zeros(1), np.zeros((1, 2)), None, 0.5)
+
+
+def test_the_replay_buffer_is_no_larger_than_needed() -> None:
+    options = TuningOptions(algorithm="q", updates=3, melodies=8, steps=16, value=ValueOptions(replay=10**7))
+    networks = [Network(NetworkOptions(width=12, embedding=8), 38, seed=3) for _ in range(2)]
+    reward = MusicReward(GridEncoding(), RULE_SETS["paper"], Context(), c=0.5, clip=10.0)
+    task = TuningTask(networks[0], networks[1].requires_grad_(False), reward, options, None, torch.Generator())
+    learner = LEARNERS["q"](task)
+    assert learner.state()["replay.tokens"].shape == (0, 16)  # a checkpoint has only what is filled
+    assert len(learner.replay.tensors["tokens"]) == 3 * 8  # type: ignore[attr-defined]

@@ -1,0 +1,187 @@
+"""Episodes: melodies that grow by one token a step, and the reward of each token.
+
+Rules judge each step by what sounded up to it and by the length of the melody. An unfinished melody is therefore a line
+of its full length, filled with holds, of which only the newest step is read: the same rules give the same rewards as
+for the finished melody.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.errors import UsageError
+from cantilena.models import Bundle, find_bundle, numpy_of, start_in_bars
+from cantilena.music import HOLD, Key, Line, Melody, Meter
+from cantilena.rl import MusicReward
+from cantilena.rules import Context, RuleSet, load_rules
+
+MIN_LOG_P = -30.0
+"""Lower bound of log p in observations."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepRewards:
+    """The rewards of the newest token of each melody.
+
+    Args:
+        log_p: `(melodies,)` float64: log p of the token under the prior, in nats.
+        terms: `(melodies,)` float64 by rule: the weighted reward of each rule, neither clipped nor divided by c.
+        reward: `(melodies,)` float64: log p + r_MT / c, with the rules clipped as by `MusicReward.scaled`.
+    """
+
+    log_p: NDArray[np.float64]
+    terms: dict[str, NDArray[np.float64]]
+    reward: NDArray[np.float64]
+
+
+class MelodyEpisodes:
+    """Melodies of one length that grow in step.
+
+    Args:
+        bundle: its prior gives log p, its encoding defines the tokens.
+        reward: r_MT / c.
+        melodies: number of melodies.
+        steps: their length.
+        memory: number of latest tokens in an observation, at most `steps`.
+
+    Raises:
+        UsageError: a size is out of range.
+
+    Example:
+        >>> from cantilena.models import find_bundle
+        >>> from cantilena.rules import RULE_SETS, Context
+        >>> bundle = Bundle.load(find_bundle("tunes"))
+        >>> reward = MusicReward(bundle.encoding, RULE_SETS["paper"], Context(), c=0.5, clip=10.0)
+        >>> episodes = MelodyEpisodes(bundle, reward, melodies=2, steps=4, memory=3)
+        >>> rewards = episodes.append(np.array([14, 15]))  # C4 and C#4
+        >>> rewards.terms["tonic"].tolist(), rewards.terms["key"].tolist()
+        ([3.0, 0.0], [0.0, -1.0])
+        >>> episodes.observation()["tokens"].tolist()  # 38: no token yet
+        [[38, 38, 14], [38, 38, 15]]
+    """
+
+    def __init__(self, bundle: Bundle, reward: MusicReward, *, melodies: int, steps: int, memory: int) -> None:
+        for name, value, most in (("melodies", melodies, 65536), ("steps", steps, 4096), ("memory", memory, 4096)):
+            if not 1 <= value <= most:
+                raise UsageError(f"{name} is out of range: {value}", f"give an integer from 1 to {most}")
+        self.melodies, self.steps, self.memory = melodies, steps, min(memory, steps)
+        self.encoding, self.reward = bundle.encoding, reward
+        self.vocabulary_size = len(self.encoding.vocabulary)
+        self.steps_per_bar = reward.context.steps_per_bar if self.encoding.tells_time else None
+        self._prior = bundle.prior()
+        # Each token as a line of one step: in every encoding a token means the same at any step.
+        self._events = self.encoding.line(np.arange(self.vocabulary_size)[:, None])
+        self._rows = np.arange(melodies)
+        self.reset()
+
+    @classmethod
+    def from_names(
+        cls,
+        bundle: Bundle | str | Path,
+        rules: RuleSet | str,
+        *,
+        melodies: int,
+        steps: int,
+        memory: int,
+        c: float,
+        clip: float,
+        key: str,
+        meter: str,
+    ) -> Self:
+        """Create episodes from the arguments of `MelodyEnv`, which documents them.
+
+        Raises:
+            UsageError: an argument is invalid.
+            BundleError: the bundle is missing or cannot be read.
+        """
+        for name, value in (("c", c), ("clip", clip)):
+            if not 0.0 < value <= 1e6:
+                raise UsageError(f"{name} is out of range: {value:g}", "give a number above 0, up to 1000000")
+        bundle = bundle if isinstance(bundle, Bundle) else Bundle.load(find_bundle(bundle))
+        rules = rules if isinstance(rules, RuleSet) else load_rules(rules)
+        tonality, time = Key.parse(key) if key else Key(), Meter.parse(meter)
+        tonality = tonality.plain if bundle.provenance.get("plain_keys") else tonality
+        encoding = bundle.encoding
+        context = Context(tonality, time, max(time.ticks_per_bar // encoding.step_ticks, 1), timed=encoding.tells_time)
+        reward = MusicReward(encoding, rules, context, c, clip)
+        return cls(bundle, reward, melodies=melodies, steps=steps, memory=memory)
+
+    def reset(self) -> None:
+        """Start with empty melodies."""
+        shape = self.melodies, self.steps
+        self.step = 0
+        self._tokens = np.full((self.melodies, self.memory + self.steps), self.vocabulary_size, dtype=np.int64)
+        self._line = Line.of(np.full(shape, HOLD), np.full(shape, -1))
+        log_p, self._state = start_in_bars(self._prior, self.melodies, self.reward.bars(self.melodies))
+        self._log_p = numpy_of(log_p)
+
+    @property
+    def pitch_range(self) -> tuple[int, int]:
+        """The lowest and highest MIDI pitch of the top note of any token."""
+        pitches = self._events.pitch[self._events.pitch >= 0]
+        return (int(pitches.min()), int(pitches.max())) if pitches.size else (60, 60)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the melodies have their full length."""
+        return self.step == self.steps
+
+    @property
+    def tokens(self) -> NDArray[np.int64]:
+        """`(melodies, steps so far)`: a copy of the tokens."""
+        return self._tokens[:, self.memory : self.memory + self.step].copy()
+
+    def append(self, tokens: NDArray[np.int64]) -> StepRewards:
+        """Append `(melodies,)` tokens, one to each melody.
+
+        Raises:
+            UsageError: the melodies are finished, or the tokens are invalid.
+        """
+        self._check(tokens)
+        now, line, events = self.step, self._line, self._events
+        self._tokens[:, self.memory + now] = tokens
+        line.event[:, now] = events.event[tokens, 0]
+        line.pitch[:, now] = events.pitch[tokens, 0]
+        line.pitch_classes[:, now] = events.pitch_classes[tokens, 0]
+
+        rewards = self.reward.rules.rewards(line, self.reward.context)
+        terms = {name: values[:, now].copy() for name, values in rewards.items()}
+        log_p = self._log_p[self._rows, tokens].astype(np.float64)
+        self.step += 1
+        next_log_p, self._state = self._prior.step(tokens, self._state)
+        self._log_p = numpy_of(next_log_p)
+        return StepRewards(log_p, terms, log_p + self.reward.scaled(terms))
+
+    def observation(self) -> dict[str, NDArray[np.generic]]:
+        """The observation before the next token, in new arrays, one row a melody; see `MelodyEnv`."""
+        observation: dict[str, NDArray[np.generic]] = {
+            "tokens": self._tokens[:, self.step : self.step + self.memory].copy(),
+            "left": np.full(self.melodies, self.steps - self.step),
+            "log_p": np.maximum(self._log_p, MIN_LOG_P).astype(np.float32),
+        }
+        if self.steps_per_bar is not None:
+            observation["place"] = np.full(self.melodies, self.step % self.steps_per_bar)
+        return observation
+
+    def decode(self) -> list[Melody]:
+        """The tokens so far as melodies."""
+        context = self.reward.context
+        return [self.encoding.decode(row, key=context.key, meter=context.meter) for row in self.tokens]
+
+    def _check(self, tokens: NDArray[np.int64]) -> None:
+        if self.finished:
+            raise UsageError(f"the melody is finished after {self.steps} steps", "call reset() to start another")
+        if tokens.shape != (self.melodies,) or tokens.dtype.kind not in "iu":
+            raise UsageError(
+                f"invalid action of shape {tokens.shape} and type {tokens.dtype}", f"give {self.melodies} integers"
+            )
+        if not (int(tokens.min()) >= 0 and int(tokens.max()) < self.vocabulary_size):
+            raise UsageError(
+                f"an action is out of range: {int(tokens.min())} to {int(tokens.max())}",
+                f"give tokens from 0 to {self.vocabulary_size - 1}",
+            )
