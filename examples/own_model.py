@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from cantilena.data import load_builtin
 from cantilena.io import write
-from cantilena.models import numpy_of
+from cantilena.models import to_numpy
 from cantilena.rl import TuningOptions, sample_melodies, tune_module
 from cantilena.runtime import generator
 from cantilena.tokenizers import GridEncoding
@@ -103,7 +103,7 @@ def main() -> None:
 
 
 def _write(model: Convolution, encoding: GridEncoding, path: Path) -> None:
-    tokens = numpy_of(sample_melodies(model, 1, 64, torch.Generator().manual_seed(1)))
+    tokens = to_numpy(sample_melodies(model, 1, 64, torch.Generator().manual_seed(1)))
     write(encoding.decode(tokens[0]), path)
     print(path)
 

@@ -42,7 +42,7 @@ def test_what_is_heard_so_far_says_nothing_of_what_comes() -> None:
 
 def test_what_is_heard_is_the_same_in_every_key() -> None:
     line = drawn(50, 2)
-    higher = Line.of(line.event, np.where(line.pitch >= 0, line.pitch + 5, -1))
+    higher = Line.from_events(line.event, np.where(line.pitch >= 0, line.pitch + 5, -1))
     np.testing.assert_array_equal(heard_so_far(higher, 5, 16), heard_so_far(line, 0, 16))
 
 

@@ -23,7 +23,7 @@ Walks = Callable[..., Line]
 
 
 def moved(line: Line, semitones: int) -> Line:
-    return Line.of(line.event, np.where(line.pitch >= 0, line.pitch + semitones, -1), length=line.length)
+    return Line.from_events(line.event, np.where(line.pitch >= 0, line.pitch + semitones, -1), length=line.length)
 
 
 def test_the_keys_of_many_melodies_are_those_of_each() -> None:

@@ -111,7 +111,7 @@ def test_what_is_no_bundle_or_no_name_is_never_sent(
 
 def test_a_card_that_the_hub_does_not_take_is_told(hub: Any, token: str) -> None:
     with pytest.raises(InputError) as caught:
-        door.give(TUNES, "anna/waltzes", {"README.md": "---\ntags: []\n---\n# no licence"})
+        door.upload_bundle(TUNES, "anna/waltzes", {"README.md": "---\ntags: []\n---\n# no licence"})
     assert '"license" is missing' in caught.value.text
     assert hub.repositories["anna/waltzes"].commits == {}
 

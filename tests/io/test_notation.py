@@ -68,7 +68,7 @@ def written(melody: Melody) -> str:
     ],
 )
 def test_durations_are_written_as_a_musician_would(meter: str, durations: list[int], expected: str) -> None:
-    assert written(Melody.of([(60, ticks) for ticks in durations], meter=Meter.parse(meter))) == expected
+    assert written(Melody.from_pitches([(60, ticks) for ticks in durations], meter=Meter.parse(meter))) == expected
 
 
 @pytest.mark.parametrize(
@@ -87,14 +87,14 @@ def test_durations_are_written_as_a_musician_would(meter: str, durations: list[i
     ],
 )
 def test_rests_keep_the_beats_visible(meter: str, pairs: list[tuple[int | None, int]], expected: str) -> None:
-    assert written(Melody.of(pairs, meter=Meter.parse(meter))) == expected
+    assert written(Melody.from_pitches(pairs, meter=Meter.parse(meter))) == expected
 
 
 def test_a_pickup_bar_is_short_and_the_last_bar_completes_it() -> None:
-    tune = Melody.of([(67, 24), (72, 72), (67, 48)], meter=Meter(3, 4), pickup=24)
+    tune = Melody.from_pitches([(67, 24), (72, 72), (67, 48)], meter=Meter(3, 4), pickup=24)
     assert written(tune) == "q | h. | h"
-    assert written(Melody.of([(67, 24), (72, 72), (67, 24)], meter=Meter(3, 4), pickup=24)) == "q | h. | q rq rq"
-    assert written(Melody.of([(60, 8), (62, 96)], pickup=8)) == "e3 | w"
+    assert written(Melody.from_pitches([(67, 24), (72, 72), (67, 24)], meter=Meter(3, 4), pickup=24)) == "q | h. | q rq rq"
+    assert written(Melody.from_pitches([(60, 8), (62, 96)], pickup=8)) == "e3 | w"
 
 
 def test_overlaps_are_cut_and_what_begins_together_is_a_chord() -> None:
@@ -118,7 +118,7 @@ def test_overlaps_are_cut_and_what_begins_together_is_a_chord() -> None:
 def test_bars_are_gapless_and_hold_every_note_exactly(
     pairs: list[tuple[int | None, int]], meter_name: str, pickup: int
 ) -> None:
-    melody = Melody.of(pairs, meter=Meter.parse(meter_name), pickup=pickup)
+    melody = Melody.from_pitches(pairs, meter=Meter.parse(meter_name), pickup=pickup)
     chords, tick, length = voice(melody), 0, {}
     for bar in notated(melody, chords):
         assert bar.start == tick
@@ -145,7 +145,7 @@ def test_bars_are_gapless_and_hold_every_note_exactly(
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.none() | st.just(60), st.integers(1, 50)), max_size=25), st.sampled_from(METERS))
 def test_beams_open_and_close_at_every_level(pairs: list[tuple[int | None, int]], meter_name: str) -> None:
-    for bar in notated(melody := Melody.of(pairs, meter=Meter.parse(meter_name)), voice(melody)):
+    for bar in notated(melody := Melody.from_pitches(pairs, meter=Meter.parse(meter_name)), voice(melody)):
         is_open = [False] * 4
         for symbol in bar.symbols:
             assert len(symbol.beams) in (0, symbol.value.flags if symbol.value else 0)
@@ -159,7 +159,7 @@ def test_beams_open_and_close_at_every_level(pairs: list[tuple[int | None, int]]
 def first_beams(durations: list[int], meter: str) -> str:
     """The first beam as text: [ begins, - goes on, ] ends, . alone."""
     signs = {"begin": "[", "continue": "-", "end": "]"}
-    tune = Melody.of([(60, ticks) for ticks in durations], meter=Meter.parse(meter))
+    tune = Melody.from_pitches([(60, ticks) for ticks in durations], meter=Meter.parse(meter))
     return "".join(signs[symbol.beams[0]] if symbol.beams else "." for symbol in symbols(tune))
 
 

@@ -10,7 +10,7 @@ from cantilena.music import Melody
 
 SVG = "{http://www.w3.org/2000/svg}"
 
-TUNE = Melody.of([(60, 6), (62, 6), (64, 6), (65, 6), (67, 120), (None, 24), (72, 24)])
+TUNE = Melody.from_pitches([(60, 6), (62, 6), (64, 6), (65, 6), (67, 120), (None, 24), (72, 24)])
 LOOKS = {0: NoteLook("+12", "gain"), 1: NoteLook("−100", "loss"), 4: NoteLook("+3", "gain"), 5: NoteLook("0")}
 
 

@@ -53,7 +53,7 @@ def test_every_encoding_is_tuned_and_composes(algorithm: str, name: str, rules: 
     assert set(tuned.history.terms) == set(RULE_SETS[rules].names)
     for term in tuned.history.terms.values():
         assert np.isfinite(term).all()
-    composer = Composer.of(tuned.bundle)
+    composer = Composer.from_bundle(tuned.bundle)
     assert composer.encoding == encoding
     made = composer.compose_many(2, ComposeOptions(events=24, constrain=f"{rules}:key"))
     assert all(len(melody.tokens) == 24 for melody in made)
@@ -68,13 +68,13 @@ def tune_at_length(algorithm: str, encoding: Encoding, steps: int) -> None:
     tuned = tune(bundle(encoding), options(algorithm, steps=steps))
     assert tuned.steps == 2 * 8 * steps
     assert all(np.isfinite(term).all() for term in tuned.history.terms.values())
-    made = Composer.of(tuned.bundle).compose(events=steps)
+    made = Composer.from_bundle(tuned.bundle).compose(events=steps)
     assert len(made.tokens) == steps
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_transformer_is_tuned_and_composes_beyond_its_reach(algorithm: str) -> None:
-    shape = NetworkOptions(core="transformer", layers=2, width=16, embedding=8, reach=10)
+    shape = NetworkOptions(core="transformer", layers=2, width=16, embedding=8, max_context=10)
     before = bundle(GridEncoding(), shape)
     tuned = tune(before, options(algorithm))
     assert tuned.bundle.options == shape
@@ -83,7 +83,7 @@ def test_a_transformer_is_tuned_and_composes_beyond_its_reach(algorithm: str) ->
     look = "core.layers.1.look.weight"
     assert (tuned.bundle.weights[look] != before.weights[look]).any()
     np.testing.assert_array_equal(tuned.bundle.prior_weights[look], before.weights[look])
-    made = Composer.of(tuned.bundle).compose(events=40)
+    made = Composer.from_bundle(tuned.bundle).compose(events=40)
     assert len(made.tokens) == 40
 
 

@@ -80,7 +80,7 @@ def test_what_sounds_is_held_and_what_does_not_is_a_rest() -> None:
     assert sounding(line)[0].tolist() == [False, True, True, False, False, True, False, False]
     assert holds(line).tolist() == [1 / 8]
     assert rests(line).tolist() == [5 / 8]
-    padded = Line.of(line.event, line.pitch, length=np.array([3]))
+    padded = Line.from_events(line.event, line.pitch, length=np.array([3]))
     assert rests(padded).tolist() == [1 / 3]
 
 

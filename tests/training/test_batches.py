@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cantilena.models import Bars, Network, NetworkOptions, Sequences, log_softmax, numpy_of
+from cantilena.models import Bars, Network, NetworkOptions, Sequences, log_softmax, to_numpy
 from cantilena.music import Key, Melody, Meter
 from cantilena.tokenizers import EventsEncoding, GridEncoding
 from cantilena.training import transpositions
@@ -12,7 +12,7 @@ from cantilena.training.batches import Batches
 from cantilena.training.objectives import EveryStep, LastStep, Place
 
 RNG = np.random.default_rng(0)
-PIECES = Sequences.of([RNG.integers(0, 38, length) for length in RNG.integers(1, 90, 150)])
+PIECES = Sequences.from_tokens([RNG.integers(0, 38, length) for length in RNG.integers(1, 90, 150)])
 
 
 def plainly():
@@ -43,7 +43,7 @@ def test_every_step_is_predicted_once_whatever_the_parts(steps):
     assert sum(count for _, count in parts) == PIECES.lengths[batch].sum()
     nats = sum(float(loss.detach()) * count for loss, count in parts)
     tokens = PIECES.padded(batch)
-    log_p = numpy_of(network.log_probs(tokens, bars=PIECES.bars[batch]))
+    log_p = to_numpy(network.log_probs(tokens, bars=PIECES.bars[batch]))
     expected = -sum(
         log_p[row, step, tokens[row, step]] for row, piece in enumerate(batch) for step in range(PIECES.lengths[piece])
     )
@@ -60,7 +60,7 @@ def test_grid_transpositions_move_pitches_alone():
 
 
 def test_event_transpositions_move_notes_and_chords():
-    tune = Melody.of([(60, 24), ((64, 67, 72), 24), (62, 12), ((66, 69, 74), 12)])
+    tune = Melody.from_pitches([(60, 24), ((64, 67, 72), 24), (62, 12), ((66, 69, 74), 12)])
     events = EventsEncoding.learned_from([tune])
     index = {name: token for token, name in enumerate(events.vocabulary)}
     table = transpositions(events, 2)
@@ -72,7 +72,7 @@ def test_event_transpositions_move_notes_and_chords():
 
 def test_pieces_are_learned_in_keys_that_the_encoding_can_say():
     low, high = [2, 1, 14, 0], [37, 1, 1, 25]
-    pieces = Sequences.of([low, high, [0, 1, 0, 1]], Bars(np.array([16, 12, 16]), np.array([0, 4, 0])))
+    pieces = Sequences.from_tokens([low, high, [0, 1, 0, 1]], Bars(np.array([16, 12, 16]), np.array([0, 4, 0])))
     batches = Batches(pieces, batch=3, seed=1, transpositions=transpositions(GridEncoding(), 3))
     seen = {0: set(), 1: set(), 2: set()}
     for epoch in range(40):
@@ -87,23 +87,23 @@ def test_pieces_are_learned_in_keys_that_the_encoding_can_say():
 
 
 def test_a_key_that_is_told_moves_with_the_piece_and_is_sometimes_left_out():
-    bars = Bars.of(Meter(6, 8), melodies=2, step_ticks=6, key=Key.parse("C major"), style=3)
-    pieces = Sequences.of([[14, 1, 16, 18], [20, 1, 1, 0]], bars)
+    bars = Bars.from_meter(Meter(6, 8), melodies=2, ticks_per_step=6, key=Key.parse("C major"), style=3)
+    pieces = Sequences.from_tokens([[14, 1, 16, 18], [20, 1, 1, 0]], bars)
     batches = Batches(pieces, batch=2, seed=1, transpositions=transpositions(GridEncoding(), 3), forget=0.3)
     untold = np.zeros(4)
     for epoch in range(400):
-        rows, _, known = batches.tokens(np.array([1, 0]), epoch)
-        for row, first, (key, mode, meter, style) in zip(rows, (20, 14), known.known, strict=True):
+        rows, _, condition_ids = batches.tokens(np.array([1, 0]), epoch)
+        for row, first, (key, mode, meter, style) in zip(rows, (20, 14), condition_ids.condition_ids, strict=True):
             assert key in (0, 1 + (row[0] - first) % 12)
-            assert (mode, meter, style) == tuple(np.where([mode, meter, style], bars.known[0, 1:], 0))
-        untold += (known.known == 0).mean(axis=0) / 400
+            assert (mode, meter, style) == tuple(np.where([mode, meter, style], bars.condition_ids[0, 1:], 0))
+        untold += (condition_ids.condition_ids == 0).mean(axis=0) / 400
     np.testing.assert_allclose(untold, 1 - 0.7**2, atol=0.05)
-    again = batches.tokens(np.array([0]), 7)[2].known, batches.tokens(np.array([1, 0]), 7)[2].known[1:]
+    again = batches.tokens(np.array([0]), 7)[2].condition_ids, batches.tokens(np.array([1, 0]), 7)[2].condition_ids[1:]
     np.testing.assert_array_equal(*again)  # what is left out does not hang on the batch
 
 
 def test_the_papers_windows_predict_every_step_once_and_never_look_across_pieces():
-    pieces = Sequences.of([[1, 2, 3], [4, 5]])
+    pieces = Sequences.from_tokens([[1, 2, 3], [4, 5]])
     lesson = LastStep(pieces, window=2, batch=2, seed=1, vocabulary_size=9)
     assert lesson.each_epoch == 3
     numbers = np.concatenate(lesson.epoch(0))
@@ -120,6 +120,6 @@ def test_the_papers_loss_is_the_cross_entropy_of_the_last_step():
     [(loss, count)] = lesson.losses(network, np.arange(7), Place(), plainly)
     # By hand: the window as numbers from 0 to 1 through torch's cells, the head on the last hidden state.
     hidden, _ = network.core(torch.from_numpy(seen / 38.0).float().unsqueeze(-1))
-    log_p = log_softmax(numpy_of(network.head(hidden[:, -1])))
+    log_p = log_softmax(to_numpy(network.head(hidden[:, -1])))
     assert count == 7
     assert float(loss.detach()) == pytest.approx(-log_p[np.arange(7), following].mean(), rel=1e-5)

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cantilena.errors import UsageError
-from cantilena.models import choose_device, threads_worth_it
+from cantilena.models import choose_device, limit_threads
 from cantilena.training import placed, speaks
 
 START = {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1", "MASTER_ADDR": "localhost", "MASTER_PORT": "29500"}
@@ -53,6 +53,6 @@ def test_each_process_takes_its_own_card_and_its_share_of_the_processors(monkeyp
     chosen: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", chosen.append)
     for processes in (1, 2, 16):
-        with threads_worth_it(1024, 64, processes):
+        with limit_threads(1024, 64, processes):
             pass
     assert chosen == [6, 6, 4, 6, 1, 6]

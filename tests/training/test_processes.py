@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from cantilena.data import load_builtin
-from cantilena.models import Network, NetworkOptions, Sequences, computes_in_bfloat16
+from cantilena.models import Network, NetworkOptions, Sequences, supports_bfloat16
 from cantilena.models.network.recurrence import WIDE
 from cantilena.tokenizers import GridEncoding
 from cantilena.training import Processes, TrainingOptions, train, transpositions
@@ -27,14 +27,14 @@ OPTIONS = TrainingOptions(
     epochs=2, budget=0, batch=6, steps=32, warmup=2, learning_rate=6e-3, precision="float32", device="cpu"
 )
 MELODIES = load_builtin("tunes").melodies("train")[:500:8]
-TUNES = Sequences.of([GRID.encode(melody) for melody in MELODIES])
-PIECES, VALID = Sequences.of(TUNES.tokens[:61]), Sequences.of(TUNES.tokens[61:])  # the last batch holds one piece
+TUNES = Sequences.from_tokens([GRID.encode(melody) for melody in MELODIES])
+PIECES, VALID = Sequences.from_tokens(TUNES.tokens[:61]), Sequences.from_tokens(TUNES.tokens[61:])  # the last batch holds one piece
 KNOWN = encode_pieces(GRID, MELODIES[:61], [1 + number % 2 for number in range(61)]).sequences
 TOLD = replace(PLAIN, conditions=("key", "mode", "meter", "style"), styles=("odd", "even"))
 TRAININGS = {
     "plain": (PLAIN, replace(OPTIONS, epochs=1)),
     "memory": (
-        replace(PLAIN, echoes=1, copy_head=True, attention=4),
+        replace(PLAIN, repeat_features=1, copy_head=True, attention=4),
         replace(OPTIONS, averaging=0.9, transpose=3, schedule="plateau", epochs=1),
     ),
     "told": (TOLD, replace(OPTIONS, transpose=6, forget=0.3, epochs=1)),
@@ -48,13 +48,13 @@ TRAININGS = {
 }
 
 
-if not computes_in_bfloat16(torch.device("cpu"), WIDE):
+if not supports_bfloat16(torch.device("cpu"), WIDE):
     del TRAININGS["wide"]
 
 
 def recorded(shape: NetworkOptions, options: TrainingOptions, **named):
     """A training, and the loss of each of its updates."""
-    pieces = KNOWN if shape.conditions else PIECES if shape.width < WIDE else Sequences.of(PIECES.tokens[:20])
+    pieces = KNOWN if shape.conditions else PIECES if shape.width < WIDE else Sequences.from_tokens(PIECES.tokens[:20])
     losses, update = [], course.Course.update
 
     def noted(self, loss, steps, share):
@@ -131,7 +131,7 @@ def test_two_processes_follow_one_with_the_double_batch(tmp_path: Path, torchrun
 
 @pytest.mark.parametrize("world", [2, 3, 8])
 def test_shares_add_up_to_the_batch_part_by_part(world: int) -> None:
-    pieces = Sequences.of([np.arange(length) % 38 for length in (90, 40, 33, 32, 17, 1, 1)])
+    pieces = Sequences.from_tokens([np.arange(length) % 38 for length in (90, 40, 33, 32, 17, 1, 1)])
     network, batch = Network(PLAIN, 38, seed=1), np.arange(7)
 
     def parts(rank: int, world: int):
@@ -162,7 +162,7 @@ def test_shares_add_up_to_the_batch_part_by_part(world: int) -> None:
 
 
 def test_windows_are_shared_too_and_one_without_any_still_answers() -> None:
-    pieces, network = Sequences.of([[1, 2, 3]]), Network(TRAININGS["paper"][0], 38)
+    pieces, network = Sequences.from_tokens([[1, 2, 3]]), Network(TRAININGS["paper"][0], 38)
     found = []
     for rank in range(4):
         lesson = LastStep(pieces, 4, 8, 1, 38, Processes(rank=rank, world=4))

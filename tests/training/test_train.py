@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from cantilena.errors import CorpusError, RunError, UsageError
-from cantilena.models import Network, NetworkOptions, NGram, NGramOptions, Sequences, computes_in_bfloat16, likelihood
+from cantilena.models import Network, NetworkOptions, NGram, NGramOptions, Sequences, supports_bfloat16, likelihood
 from cantilena.models.network.recurrence import WIDE
 from cantilena.training import TrainingOptions, loop, preset, train
 from cantilena.training import loop as keeping
@@ -29,7 +29,7 @@ def scales(pieces, seed):
     """Pieces that go up and down a scale of six from a random place: easy to learn, hard to guess."""
     rng = np.random.default_rng(seed)
     wave = [0, 1, 2, 3, 4, 5, 4, 3, 2, 1]
-    return Sequences.of([np.roll(np.tile(wave, 6), rng.integers(10))[: rng.integers(20, 60)] for _ in range(pieces)])
+    return Sequences.from_tokens([np.roll(np.tile(wave, 6), rng.integers(10))[: rng.integers(20, 60)] for _ in range(pieces)])
 
 
 TRAIN, VALID = scales(24, 1), scales(6, 2)
@@ -48,7 +48,7 @@ def same(one: Network, other: Network) -> bool:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("core", ["lstm", "gru", "rnn", "transformer"])
 def test_it_learns_what_is_there_to_learn(core, precision):
-    if precision == "bfloat16" and not computes_in_bfloat16(torch.device("cpu")):
+    if precision == "bfloat16" and not supports_bfloat16(torch.device("cpu")):
         with pytest.raises(UsageError, match="bfloat16"):
             trained(epochs=1, precision=precision)
         pytest.skip("this processor has no recurrent kernel for bfloat16")
@@ -78,8 +78,8 @@ def test_the_seed_decides_and_the_global_generator_is_left_alone():
 
 
 def test_it_stops_when_the_held_out_loss_stops_falling_and_keeps_the_best():
-    noise = Sequences.of([np.random.default_rng(piece).integers(0, 6, 30) for piece in range(12)])
-    rest = Sequences.of([np.random.default_rng(piece).integers(0, 6, 30) for piece in range(50, 56)])
+    noise = Sequences.from_tokens([np.random.default_rng(piece).integers(0, 6, 30) for piece in range(12)])
+    rest = Sequences.from_tokens([np.random.default_rng(piece).integers(0, 6, 30) for piece in range(50, 56)])
     options = replace(OPTIONS, epochs=200, patience=3, schedule="plateau", learning_rate=0.05)
     result = train(noise, rest, vocabulary_size=6, network=SHAPE, training=options, quiet=True)
     assert result.epochs < 40
@@ -110,7 +110,7 @@ def test_averaged_weights_are_what_is_measured_and_kept(tmp_path):
 
 
 def test_a_wide_network_in_bfloat16_goes_on_to_the_identical_network(tmp_path, monkeypatch):
-    if not computes_in_bfloat16(torch.device("cpu")):
+    if not supports_bfloat16(torch.device("cpu")):
         pytest.skip("this processor has no recurrent kernel for bfloat16")
     wide = NetworkOptions(layers=2, width=WIDE, embedding=8, look_back=(1,), dropout=0.2)
     asked = {"network": wide, "epochs": 1, "precision": "bfloat16"}
@@ -200,7 +200,7 @@ def test_an_interruption_after_any_batch_leaves_no_trace(tmp_path, monkeypatch, 
 
 
 def test_an_interrupted_transformer_goes_on_to_the_identical_network(tmp_path, monkeypatch):
-    shape = NetworkOptions(core="transformer", layers=2, width=12, embedding=8, dropout=0.2, reach=20)
+    shape = NetworkOptions(core="transformer", layers=2, width=12, embedding=8, dropout=0.2, max_context=20)
     whole = trained(network=shape, averaging=0.5, folder=tmp_path / "whole")
     done = 0
 
@@ -239,7 +239,7 @@ def test_checkpoints_of_other_trainings_are_refused(tmp_path):
 
 def test_nothing_to_learn_and_a_loss_that_is_no_number_are_said_plainly():
     with pytest.raises(CorpusError):
-        train(Sequences.of([]), VALID, vocabulary_size=6, quiet=True)
+        train(Sequences.from_tokens([]), VALID, vocabulary_size=6, quiet=True)
     with pytest.raises(RunError, match="astray"):
         trained(learning_rate=10.0, clip=1e6, epochs=200, patience=1000, schedule="constant", weight_decay=10.0)
 
@@ -283,4 +283,4 @@ def test_likelihood_counts_every_step_and_every_onset():
     assert found.nats_per_step == pytest.approx(sum(by_hand) / sum(map(len, VALID.tokens)))
     assert found.nats_per_note == pytest.approx(sum(by_hand) / sum(int(piece.sum()) for piece in onsets))
     with pytest.raises(CorpusError):
-        likelihood(model, Sequences.of([]))
+        likelihood(model, Sequences.from_tokens([]))

@@ -23,13 +23,13 @@ SPLITS = ("train",) * 8 + ("valid", "test")
 def march(number: int) -> Melody:
     """Quarters up and down a triad, in 4/4."""
     pitches = [60, 64, 67, 64] * 4
-    return Melody.of([(p, 24) for p in np.roll(pitches, number)], key=Key.parse("C major"), meter=Meter(4, 4))
+    return Melody.from_pitches([(p, 24) for p in np.roll(pitches, number)], key=Key.parse("C major"), meter=Meter(4, 4))
 
 
 def jig(number: int) -> Melody:
     """Eighths up and down a minor scale, in 6/8."""
     pitches = [69, 71, 72, 74, 76, 74, 72, 71] * 6
-    return Melody.of([(p, 12) for p in np.roll(pitches, number)], key=Key.parse("A minor"), meter=Meter(6, 8))
+    return Melody.from_pitches([(p, 12) for p in np.roll(pitches, number)], key=Key.parse("A minor"), meter=Meter(6, 8))
 
 
 @pytest.fixture(scope="module")

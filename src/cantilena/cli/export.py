@@ -36,7 +36,7 @@ def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags
     read = Bundle.load(source)
     if read.ngram is not None:
         say("This model blends a network with an n-gram, which no graph holds: the network alone is exported")
-        read = read.unblended()
+        read = read.without_ngram()
     content = onnx_bytes(read)
     write_bytes(out, content, overwrite=force)
     facts = onnx_facts(read)

@@ -89,7 +89,7 @@ def content_hash(melody: Melody) -> str:
     """SHA-256 of the notes: the same for the same music, whatever its title.
 
     Example:
-        >>> tune = Melody.of([(60, 24)])
+        >>> tune = Melody.from_pitches([(60, 24)])
         >>> content_hash(tune) == content_hash(tune.transposed(1))
         False
     """

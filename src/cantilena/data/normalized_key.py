@@ -23,7 +23,7 @@ def in_plain_key(melody: Melody, *, low: int, high: int) -> Melody:
         The melody, moved by the shorter way to the plain tonic and by whole octaves.
 
     Example:
-        >>> tune = Melody.of([(67, 24), (71, 24), (74, 48)])
+        >>> tune = Melody.from_pitches([(67, 24), (71, 24), (74, 48)])
         >>> [note.name for note in in_plain_key(tune, low=48, high=83).notes]
         ['C5', 'E5', 'G5']
     """

@@ -115,7 +115,7 @@ def corpus_report(corpus: Corpus, *, vocabulary: int, folded: int = 0, rounded: 
     Example:
         >>> from cantilena.data import Entry, Manifest
         >>> from cantilena.music import Melody
-        >>> corpus = Corpus.of([Entry(Melody.of([(60, 24), (67, 24)]), piece="one")], Manifest("mine", read=1))
+        >>> corpus = Corpus.of([Entry(Melody.from_pitches([(60, 24), (67, 24)]), piece="one")], Manifest("mine", read=1))
         >>> print(corpus_report(corpus, vocabulary=3).text())
         read      1 files; 0 skipped
         melodies  1 (1 train, 0 valid, 0 test)

@@ -46,7 +46,7 @@ class Corpus:
         manifest: where it comes from.
 
     Example:
-        >>> tunes = [Entry(Melody.of([(60 + k, 24), (62, 24)], title=f"Tune {k}"), piece=str(k)) for k in range(3)]
+        >>> tunes = [Entry(Melody.from_pitches([(60 + k, 24), (62, 24)], title=f"Tune {k}"), piece=str(k)) for k in range(3)]
         >>> corpus = Corpus.of(tunes, Manifest("three tunes"))
         >>> len(corpus), corpus[1].title, corpus.notes
         (3, 'Tune 1', 6)

@@ -34,7 +34,7 @@ class Styles:
     Example:
         >>> from cantilena.data import Entry, Manifest
         >>> from cantilena.music import Melody
-        >>> corpus = Corpus.of([Entry(Melody.of([(60 + k, 24)]), piece=str(k)) for k in range(3)], Manifest("three"))
+        >>> corpus = Corpus.of([Entry(Melody.from_pitches([(60 + k, 24)]), piece=str(k)) for k in range(3)], Manifest("three"))
         >>> styles = Styles.of(corpus, ["low", "high", ""], {"low": "deep", "high": "shrill"})
         >>> styles.column(corpus), len(styles.where(corpus, "high"))
         (['low', 'high', ''], 1)

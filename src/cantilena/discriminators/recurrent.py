@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from cantilena.discriminators.comparison import Examples
 from cantilena.discriminators.features import chord_sizes, own_keys
-from cantilena.models import choose_device, threads_worth_it
+from cantilena.models import choose_device, limit_threads
 from cantilena.music import OFF
 
 _OCTAVE, _WIDE = 12, 24
@@ -68,7 +68,7 @@ class Recurrent:
         steps = torch.from_numpy(heard_steps(examples)).to(device)
         targets = torch.from_numpy(generated.astype(np.float32)).to(device)
         with (
-            threads_worth_it(self.width, self.batch),
+            limit_threads(self.width, self.batch),
             torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         ):
             torch.manual_seed(int(rng.integers(_SEEDS)))  # first weights and dropout
@@ -110,7 +110,7 @@ class RecurrentScorer:
         """How generated each melody sounds, `(melodies,)`, 0 to 1."""
         steps = heard_steps(examples)
         chances = [np.zeros(0)]
-        with torch.no_grad(), threads_worth_it(self.network.width, _AT_ONCE):
+        with torch.no_grad(), limit_threads(self.network.width, _AT_ONCE):
             for begin in range(0, len(steps), _AT_ONCE):
                 part = torch.from_numpy(steps[begin : begin + _AT_ONCE]).to(self.device)
                 chances.append(torch.sigmoid(self.network(part)).double().cpu().numpy())

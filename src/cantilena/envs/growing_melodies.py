@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.models import Bundle, find_bundle, numpy_of, start_in_bars
+from cantilena.models import Bundle, find_bundle, to_numpy, start_with_bars
 from cantilena.music import HOLD, Key, Line, Melody, Meter
 from cantilena.rl import MusicReward
 from cantilena.rules import Context, RuleSet, load_rules
@@ -72,7 +72,7 @@ class GrowingMelodies:
         self.melodies, self.steps, self.memory = melodies, steps, min(memory, steps)
         self.encoding, self.reward = bundle.encoding, reward
         self.vocabulary_size = len(self.encoding.vocabulary)
-        self.steps_per_bar = reward.context.steps_per_bar if self.encoding.tells_time else None
+        self.steps_per_bar = reward.context.steps_per_bar if self.encoding.is_timed else None
         self._prior = bundle.prior()
         # Each token by itself, read once: in every encoding it says the same wherever it stands.
         self._alone = self.encoding.line(np.arange(self.vocabulary_size)[:, None])
@@ -107,7 +107,7 @@ class GrowingMelodies:
         asked, beat = Key.parse(key) if key else Key(), Meter.parse(meter)
         home = asked.plain if loaded.provenance.get("plain_keys") else asked
         encoding = loaded.encoding
-        context = Context(home, beat, max(beat.ticks_per_bar // encoding.step_ticks, 1), timed=encoding.tells_time)
+        context = Context(home, beat, max(beat.ticks_per_bar // encoding.ticks_per_step, 1), timed=encoding.is_timed)
         reward = MusicReward(encoding, chosen, context, c, clip)
         return cls(loaded, reward, melodies=melodies, steps=steps, memory=memory)
 
@@ -116,9 +116,9 @@ class GrowingMelodies:
         shape = self.melodies, self.steps
         self.clock = 0
         self._heard = np.full((self.melodies, self.memory + self.steps), self.vocabulary_size, dtype=np.int64)
-        self._line = Line.of(np.full(shape, HOLD), np.full(shape, -1))
-        self._log_p, self._state = start_in_bars(self._prior, self.melodies, self.reward.bars(self.melodies))
-        self._log_p = numpy_of(self._log_p)
+        self._line = Line.from_events(np.full(shape, HOLD), np.full(shape, -1))
+        self._log_p, self._state = start_with_bars(self._prior, self.melodies, self.reward.bars(self.melodies))
+        self._log_p = to_numpy(self._log_p)
 
     @property
     def compass(self) -> tuple[int, int]:
@@ -157,7 +157,7 @@ class GrowingMelodies:
         log_p = self._log_p[self._rows, tokens].astype(np.float64)
         self.clock += 1
         self._log_p, self._state = self._prior.step(tokens, self._state)
-        self._log_p = numpy_of(self._log_p)
+        self._log_p = to_numpy(self._log_p)
         return Earned(log_p, terms, log_p + self.reward.learned(terms))
 
     def observation(self) -> dict[str, NDArray[np.generic]]:

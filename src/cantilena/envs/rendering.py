@@ -62,7 +62,7 @@ def _piano_rolls(growing: GrowingMelodies) -> tuple[Picture, ...]:
     rolls[:, :, :: growing.steps_per_bar or growing.steps] = _BARLINE
     for roll, melody in zip(rolls, growing.decoded(), strict=True):
         for note in melody.sounding:
-            first, last = note.onset // growing.encoding.step_ticks, note.end // growing.encoding.step_ticks
+            first, last = note.onset // growing.encoding.ticks_per_step, note.end // growing.encoding.ticks_per_step
             for pitch in note.pitches:
                 if low <= pitch <= high:
                     roll[high - pitch, first:last] = _INK

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from cantilena.discriminators import Discriminators, PeoplesMelodies
 from cantilena.errors import UsageError
-from cantilena.models import numpy_of
+from cantilena.models import to_numpy
 from cantilena.rl.options import TuningOptions
 from cantilena.rl.reward import MusicReward
 from cantilena.runtime import generator
@@ -120,11 +120,11 @@ class CriticReward:
         self.discriminators.restore(state)
 
     def _heard(self, tokens: Tensor) -> Tensor:
-        return self.discriminators.hear(self.encoding.line(numpy_of(tokens)), self.tonic)
+        return self.discriminators.hear(self.encoding.line(to_numpy(tokens)), self.tonic)
 
     def _points(self, heard: Tensor) -> NDArray[np.float64]:
         edge = self.options.critic_clip
-        odds = numpy_of(self.discriminators.log_odds(heard)).astype(np.float64).clip(-edge, edge)
+        odds = to_numpy(self.discriminators.log_odds(heard)).astype(np.float64).clip(-edge, edge)
         return self.points * np.diff(odds, axis=1, prepend=0.0)
 
     def _remember(self, heard: Tensor, number: int) -> None:

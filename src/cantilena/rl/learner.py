@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cantilena.errors import UsageError
-from cantilena.models import Bars, ScoreModel, SequenceModel, log_probs_in_bars, numpy_of
+from cantilena.models import Bars, ScoreModel, SequenceModel, log_probs_with_bars, to_numpy
 from cantilena.rl.critic_reward import CRITIC, CriticReward
 from cantilena.rl.options import TuningOptions
 from cantilena.rl.reward import MusicReward
@@ -90,7 +90,7 @@ class Learner(ABC):
 
     def judge(self, tokens: Tensor) -> dict[str, NDArray[np.float64]]:
         """What each rule says of fresh melodies (`MusicReward.terms`), and the critic, which then learns from them."""
-        terms = self.reward.terms(numpy_of(tokens))
+        terms = self.reward.terms(to_numpy(tokens))
         return terms if self.critic is None else {**terms, CRITIC: self.critic.judge(tokens)}
 
     def music(self, terms: Mapping[str, NDArray[np.float64]], like: Tensor) -> Tensor:
@@ -102,7 +102,7 @@ class Learner(ABC):
 
     def log_probs(self, model: SequenceModel, tokens: Tensor) -> Tensor:
         """`(melodies, steps, vocabulary)` log probabilities of a model, with gradient where it has one."""
-        return cast("Tensor", log_probs_in_bars(model, tokens, self.bars_for(len(tokens))))
+        return cast("Tensor", log_probs_with_bars(model, tokens, self.bars_for(len(tokens))))
 
     def scores(self, model: Any, tokens: Tensor) -> Tensor:  # noqa: ANN401  (a model with a method more)
         """`(melodies, steps, vocabulary)` raw scores of a model, with gradient where it has one."""

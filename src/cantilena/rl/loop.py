@@ -23,7 +23,7 @@ from torch import Tensor
 
 from cantilena.discriminators import StoppingListener
 from cantilena.errors import RunError
-from cantilena.models import numpy_of
+from cantilena.models import to_numpy
 from cantilena.rl.critic_reward import CriticPeople
 from cantilena.rl.history import TuningHistory
 from cantilena.rl.learner import Learner
@@ -226,7 +226,7 @@ def _fresh(
         log_policy, log_prior = learner.log_probs(model, tokens), learner.log_probs(learner.prior, tokens)
         kl += float(divergence(log_policy, log_prior).mean(1).sum())
         uncertainty += float(entropy(log_policy).mean(1).sum())
-        drawn.append(numpy_of(tokens))
+        drawn.append(to_numpy(tokens))
     return np.concatenate(drawn), kl / count, uncertainty / count
 
 

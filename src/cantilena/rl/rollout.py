@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from cantilena.models import Bars, SequenceModel, start_in_bars
+from cantilena.models import Bars, SequenceModel, start_with_bars
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ def sample_melodies(
         epsilon: the share of tokens drawn evenly from the vocabulary instead.
         temperature: the rest is drawn from probabilities proportional to pi^(1 / temperature).
     """
-    log_probs, state = start_in_bars(model, melodies, bars)
+    log_probs, state = start_with_bars(model, melodies, bars)
     vocabulary = log_probs.shape[-1]
     tokens = torch.empty(melodies, steps, dtype=torch.int64, device=log_probs.device)
     for step in range(steps):

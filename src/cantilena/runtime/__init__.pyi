@@ -18,6 +18,7 @@ from .run_folder import RunFolder as RunFolder
 from .run_folder import finished as finished
 from .run_folder import options_digest as options_digest
 from .run_folder import options_record as options_record
+from .run_folder import record_name as record_name
 from .run_folder import run_folder as run_folder
 from .run_folder import versions as versions
 from .seeds import derived_seed as derived_seed

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CantilenaError
-from cantilena.models import KINDS, UNTOLD, Bars, Sequences, transposed
+from cantilena.models import CONDITIONS, UNKNOWN, Bars, Sequences, transpose_condition_ids
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding
 
@@ -32,7 +32,7 @@ class Batches:
         forget: share of the pieces of which nothing is told, and of the conditions left out of the others.
 
     Example:
-        >>> batches = Batches(Sequences.of([[1, 2, 3], [4], [5, 6]]), batch=2, seed=1)
+        >>> batches = Batches(Sequences.from_tokens([[1, 2, 3], [4], [5, 6]]), batch=2, seed=1)
         >>> sorted(len(chosen) for chosen in batches.epoch(0))
         [1, 2]
     """
@@ -88,14 +88,12 @@ class Batches:
     def _told(self, chosen: NDArray[np.int64], moved: NDArray[np.int64], epoch: int) -> Bars:
         """The bars of a batch's pieces, and what is told of them in this epoch after so many semitones of shift."""
         bars = self.pieces.bars[chosen]
-        if bars.told is None:
-            return bars
         kept = self._kept(epoch)[chosen]
-        return replace(bars, told=np.where(kept, transposed(bars.told, moved), UNTOLD))
+        return replace(bars, condition_ids=np.where(kept, transpose_condition_ids(bars.condition_ids, moved), UNKNOWN))
 
     def _kept(self, epoch: int) -> NDArray[np.bool_]:
         """`(pieces, 4)`: which conditions are told in an epoch."""
-        chances = generator(self.seed, "train", "forget", epoch).random((len(self.pieces), len(KINDS) + 1))
+        chances = generator(self.seed, "train", "forget", epoch).random((len(self.pieces), len(CONDITIONS) + 1))
         kept: NDArray[np.bool_] = (chances >= self.forget).astype(np.bool_)
         return kept[:, 1:] & kept[:, :1]
 

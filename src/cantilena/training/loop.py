@@ -39,7 +39,7 @@ from cantilena.models import (
     choose_precision,
     likelihood,
     parameters,
-    threads_worth_it,
+    limit_threads,
 )
 from cantilena.runtime import derived_seed, options_digest, options_record, progress, say, write_text
 from cantilena.training.checkpointing import (
@@ -259,7 +259,7 @@ def digest_of(parts: Iterable[Sequences], transpositions: NDArray[np.int64] | No
     content = hashlib.sha256()
     for sequences in parts:
         bars = sequences.bars
-        for array in (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.known):
+        for array in (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.condition_ids):
             content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
     if transpositions is not None:
         content.update(np.ascontiguousarray(transpositions, dtype=np.int64).tobytes())
@@ -433,7 +433,7 @@ def train(
         take_up(course, *found)
     started = time.perf_counter()
     with (
-        threads_worth_it(shape.width, _at_once(shape, options), processes.local_world) as threads,
+        limit_threads(shape.width, _at_once(shape, options), processes.local_world) as threads,
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):
         if not quiet:

@@ -98,7 +98,7 @@ class EveryStep(Batches):
         """
         everyone = np.array([len(self.pieces.tokens[piece]) for piece in batch], dtype=np.int64)
         tokens, lengths, bars = self.tokens(self.processes.share(batch), place.epoch)
-        rows = torch.from_numpy(network.features.of(tokens, bars)).to(network.device)
+        rows = torch.from_numpy(network.features.encode(tokens, bars)).to(network.device)
         counts = torch.arange(tokens.shape[1])[None, :] < torch.from_numpy(lengths)[:, None]
         targets = torch.from_numpy(tokens).masked_fill(~counts, NOTHING).to(network.device)
         state = None
@@ -137,7 +137,7 @@ class LastStep:
         processes: those that share each batch.
 
     Example:
-        >>> lesson = LastStep(Sequences.of([[1, 2, 3]]), window=2, batch=2, seed=1, vocabulary_size=9)
+        >>> lesson = LastStep(Sequences.from_tokens([[1, 2, 3]]), window=2, batch=2, seed=1, vocabulary_size=9)
         >>> lesson.windows(np.array([0, 2]))[0].tolist()
         [[9, 9], [1, 2]]
     """

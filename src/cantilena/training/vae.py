@@ -30,10 +30,10 @@ from cantilena.models import (
     autocast,
     choose_device,
     choose_precision,
-    divergences,
-    threads_worth_it,
+    kl_divergences,
+    limit_threads,
     vae_parameters,
-    with_free_bits,
+    free_bits_penalty,
 )
 from cantilena.runtime import derived_seed, generator, options_digest, options_record, say
 from cantilena.training.batches import Batches
@@ -56,7 +56,7 @@ class VaeLearning:
     """
 
     free_bits: float = 0.8
-    """Nats that each number of the code may say for nothing (`with_free_bits`)."""
+    """Nats that each number of the code may say for nothing (`free_bits_penalty`)."""
     kl_warmup: float = 0.2
     """Share of the training through which the weight of the divergence rises from 0 to 1."""
     word_dropout: float = 0.05
@@ -99,7 +99,7 @@ class CodedWindows(Batches):
         forgotten = rng.random(tokens.shape) < learning.word_dropout
         with precisely():
             said, divergence = said_through_codes(network, tokens, lengths, bars, forgotten)
-        cost = learning.weight(place.share) * with_free_bits(divergence, learning.free_bits) * len(batch)
+        cost = learning.weight(place.share) * free_bits_penalty(divergence, learning.free_bits) * len(batch)
         steps = int(lengths.sum())
         yield (said + cost) / steps, steps
 
@@ -118,7 +118,7 @@ def said_through_codes(
     counts = np.arange(tokens.shape[1])[None, :] < lengths[:, None]
     targets = torch.from_numpy(np.where(counts, tokens, NOTHING)).to(mean.device)
     said = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), ignore_index=NOTHING, reduction="sum")
-    return said, divergences(mean, log_variance)
+    return said, kl_divergences(mean, log_variance)
 
 
 _AT_ONCE = 512
@@ -167,7 +167,7 @@ def train_vae(
     precision = choose_precision(options.precision, device, max(shape.width, shape.encoder))
     learner = VaeNetwork(shape, vocabulary_size, seed=derived_seed(options.seed, "network")).to(device)
     course = Course(learner, options)
-    windows, held_out = (Windows.of(some.untold(), shape.bars).sequences for some in (pieces, valid))
+    windows, held_out = (Windows.from_sequences(some.without_conditions(), shape.bars).sequences for some in (pieces, valid))
     lesson = CodedWindows(learning, windows, options.batch, options.seed, transpositions)
     digest = _digest(windows, held_out, shape, options, learning, transpositions)
     save = partial(keep, folder, course, digest)
@@ -178,7 +178,7 @@ def train_vae(
             take_up(course, *found)
     started = time.perf_counter()
     with (
-        threads_worth_it(shape.width, options.batch) as threads,
+        limit_threads(shape.width, options.batch) as threads,
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):
         if not quiet:
@@ -210,7 +210,7 @@ def _held_out(network: VaeNetwork, windows: Sequences, free: float, seed: int) -
         )
         said += float(found)
         divergence.append(of_windows)
-    return (said + len(windows) * float(with_free_bits(torch.cat(divergence), free))) / windows.steps
+    return (said + len(windows) * float(free_bits_penalty(torch.cat(divergence), free))) / windows.steps
 
 
 def _parts(lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int64]]:

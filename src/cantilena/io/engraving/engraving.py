@@ -337,7 +337,7 @@ def score_svg(melody: Melody, *, width: int = 800, heading: bool = True) -> str:
         UsageError: another width, or more bars than a score can hold.
 
     Example:
-        >>> score_svg(Melody.of([(60, 24), (62, 24), (64, 48)])).count('class="note"')
+        >>> score_svg(Melody.from_pitches([(60, 24), (62, 24), (64, 48)])).count('class="note"')
         3
     """
     return score_with_timemap(melody, width=width, heading=heading).svg
@@ -361,7 +361,7 @@ def score_with_timemap(
         style: rules of CSS for the classes that the looks name.
 
     Example:
-        >>> engraving = score_with_timemap(Melody.of([(60, 24), (62, 96)]))
+        >>> engraving = score_with_timemap(Melody.from_pitches([(60, 24), (62, 96)]))
         >>> [(head.note, head.onset, head.end) for head in engraving.timemap]
         [(0, 0.0, 0.5), (1, 0.5, 2.0), (1, 2.0, 2.5)]
     """

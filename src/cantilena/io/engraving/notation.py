@@ -231,7 +231,7 @@ def notated(melody: Melody, chords: Sequence[Chord]) -> tuple[Bar, ...]:
         UsageError: more than 50,000 bars.
 
     Example:
-        >>> tune = Melody.of([(60, 36), (62, 84)])
+        >>> tune = Melody.from_pitches([(60, 36), (62, 84)])
         >>> [[(sign.duration, sign.tied[1]) for sign in bar.symbols] for bar in notated(tune, voice(tune))]
         [[(36, False), (12, True), (48, True)], [(24, False), (24, False), (48, False)]]
     """

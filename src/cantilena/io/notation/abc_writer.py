@@ -42,7 +42,7 @@ def abc(melody: Melody) -> str:
         UsageError: more bars than a score can hold.
 
     Example:
-        >>> print(abc(Melody.of([(67, 24), (66, 12), (67, 12), (70, 48)], key=Key.parse("G minor"), title="Air")))
+        >>> print(abc(Melody.from_pitches([(67, 24), (66, 12), (67, 12), (70, 48)], key=Key.parse("G minor"), title="Air")))
         %abc-2.1
         X:1
         T:Air

@@ -297,7 +297,7 @@ def render(melody: Melody, *, rate: int = RATE, velocity: int | Sequence[int] = 
         UsageError: a rate or velocity out of range, or more than an hour of music.
 
     Example:
-        >>> sound = render(Melody.of([(60, 24), (64, 24), (67, 48)]))
+        >>> sound = render(Melody.from_pitches([(60, 24), (64, 24), (67, 48)]))
         >>> sound.shape == (round((2.0 + TAIL_SECONDS) * RATE),), bool(abs(sound).max() < 1)
         (True, True)
     """

@@ -42,7 +42,7 @@ def wav_bytes(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY, exp
         expressive: play it as `performed` does, with velocities around that one.
 
     Example:
-        >>> wav_bytes(Melody.of([(60, 24)]), rate=8_000)[:4]
+        >>> wav_bytes(Melody.from_pitches([(60, 24)]), rate=8_000)[:4]
         b'RIFF'
     """
     if not expressive:

@@ -15,12 +15,12 @@ from cantilena.errors import UsageError
 from cantilena.generation import (
     BarRange,
     Composition,
-    Gap,
-    Sketch,
-    drawn_notes,
+    InfillSpan,
+    StreamChunk,
+    note_probabilities,
     interpolations,
     next_notes,
-    rewritings,
+    iter_rewrites,
     typed_notes,
     variations,
 )
@@ -96,7 +96,7 @@ def compose(
         deadline.check()
         yield from _new_notes(sketch)
         composed = sketch.compositions
-    chances = drawn_notes(shown.composer, list(composed), options, idea)
+    chances = note_probabilities(shown.composer, list(composed), options, idea)
     for number, (one, probable) in enumerate(zip(composed, chances, strict=True), start=1):
         deadline.check()
         yield candidate(asked, shown, one, number, probable, rules, judge)
@@ -147,7 +147,7 @@ def candidate(
     )
 
 
-def _new_notes(sketch: Sketch) -> Iterator[NewNotes]:
+def _new_notes(sketch: StreamChunk) -> Iterator[NewNotes]:
     for number, notes in enumerate(sketch.notes, start=1):
         new = [NoteShape.of(note) for note in notes if note.pitches]
         if new:
@@ -175,8 +175,8 @@ def rewrite(
         LateError: the deadline has passed.
     """
     shown, melody, rules = composers.shown(asked.model), asked.melody.melody(), asked.rules.rules()
-    gap = Gap.of(melody, BarRange(asked.first, asked.last))
-    rewritten = rewritings(
+    gap = InfillSpan.from_bars(melody, BarRange(asked.first, asked.last))
+    rewritten = iter_rewrites(
         shown.composer,
         melody,
         asked.first,
@@ -194,7 +194,7 @@ def rewrite(
         yield candidate(asked, shown, one, number, _chances(shown, one, gap), rules, judge)
 
 
-def _chances(shown: ShownModel, one: Composition, gap: Gap) -> list[float | None]:
+def _chances(shown: ShownModel, one: Composition, gap: InfillSpan) -> list[float | None]:
     """How probable each new note is after those before it; None for those that stay."""
     chances = next_notes(shown.composer, one).of(one)
     notes = zip(one.sounding, chances, strict=True)

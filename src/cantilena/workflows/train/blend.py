@@ -68,7 +68,7 @@ class HeldOut:
         >>> import tempfile
         >>> from cantilena.io import write
         >>> place = Path(tempfile.mkdtemp())
-        >>> write(Melody.of([(60, 24), (96, 24)]), place / "two_notes.mid")
+        >>> write(Melody.from_pitches([(60, 24), (96, 24)]), place / "two_notes.mid")
         >>> pieces = HeldOut(place, jobs=1).pieces(GridEncoding())
         >>> pieces.sequences.tokens[0].tolist(), pieces.folded  # the C7 is read as a C5
         ([14, 1, 1, 1, 26, 1, 1, 1], 1)
@@ -77,7 +77,7 @@ class HeldOut:
     folder: Path
     jobs: int = 0
 
-    def pieces(self, encoding: Encoding, *, plain_keys: bool = False) -> HeldOutPieces:
+    def pieces(self, encoding: Encoding, *, normalized_key: bool = False) -> HeldOutPieces:
         """Its pieces for a model of some encoding.
 
         Args:
@@ -89,7 +89,7 @@ class HeldOut:
         """
         corpus = self.corpus(encoding)
         melodies: Sequence[Melody] = corpus.melodies()
-        if plain_keys and isinstance(encoding, GridEncoding):
+        if normalized_key and isinstance(encoding, GridEncoding):
             melodies = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
         fits = [encoding.fit(melody) for melody in melodies]
         kept = [number for number, fit in enumerate(fits) if len(encoding.encode(fit.melody))]
@@ -102,14 +102,14 @@ class HeldOut:
             encode_pieces(encoding, [fits[number].melody for number in kept]).sequences,
             np.array(corpus.column("piece"), dtype=np.str_)[kept],
             folded=sum(fit.folded for fit in fits),
-            rounded=sum(fit.rounded for fit in fits) if encoding.tells_time else 0,
+            rounded=sum(fit.rounded for fit in fits) if encoding.is_timed else 0,
             dropped=sum(fit.dropped for fit in fits),
             silent=len(fits) - len(kept),
         )
 
     def corpus(self, encoding: Encoding) -> Corpus:
         """The folder as it was read for an encoding."""
-        return self._melodies if encoding.tells_time else self._all_voices
+        return self._melodies if encoding.is_timed else self._all_voices
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -140,7 +140,7 @@ def likelihood_of(model: SequenceModel, pieces: Sequences, encoding: Encoding) -
     Example:
         >>> from cantilena.models import TopTokens
         >>> even = TopTokens(vocabulary_size=38, tokens=tuple(range(38)))
-        >>> round(likelihood_of(even, Sequences.of([[14, 1, 16, 1]]), GridEncoding()).nats_per_note, 3)  # 2 ln 38
+        >>> round(likelihood_of(even, Sequences.from_tokens([[14, 1, 16, 1]]), GridEncoding()).nats_per_note, 3)  # 2 ln 38
         7.275
     """
     return likelihood(model, pieces, [encoding.line(tokens[None, :]).pitch[0] >= 0 for tokens in pieces.tokens])
@@ -203,7 +203,7 @@ def blending(network: SequenceModel, material: Material, options: NGramOptions, 
         return Blending(network, scores, why)
     if wanted is None:
         say(f"Blended with an n-gram: {why}")
-    blend = Blend.tuned(network, ngram, material.valid.sequences)
+    blend = Blend.fit(network, ngram, material.valid.sequences)
     return Blending(blend, scores | {"blend": scores_of(blend, material)}, why)
 
 

@@ -50,9 +50,9 @@ def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "
             "name some with --against CORPUS",
         )
     corpus = open_corpus(name)
-    plain_keys = bool(bundle.provenance.get("plain_keys"))
+    normalized_key = bool(bundle.provenance.get("plain_keys"))
     train, valid = (
-        peoples_melodies(corpus, split, bundle.encoding, context, steps, plain_keys=plain_keys)
+        peoples_melodies(corpus, split, bundle.encoding, context, steps, normalized_key=normalized_key)
         for split in ("train", "valid")
     )
     for heard, purpose in ((train, "reward by"), (valid, "stop by")):
@@ -66,7 +66,7 @@ def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "
 
 
 def peoples_melodies(
-    corpus: Corpus, split: Split, encoding: Encoding, context: Context, steps: int, *, plain_keys: bool
+    corpus: Corpus, split: Split, encoding: Encoding, context: Context, steps: int, *, normalized_key: bool
 ) -> PeoplesMelodies:
     """The excerpts of a split that are in a meter and a mode.
 
@@ -82,7 +82,7 @@ def peoples_melodies(
     melodies, names = part.melodies(), part.column("piece")
     chosen = [number for number, melody in enumerate(melodies) if melody.meter == context.meter]
     own = [melodies[number] for number in chosen]
-    if plain_keys and isinstance(encoding, GridEncoding):
+    if normalized_key and isinstance(encoding, GridEncoding):
         own = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in own]
     said = [number for number, melody in enumerate(own) if len(encoding.encode(melody))]
     found = excerpts(encode_pieces(encoding, [own[number] for number in said]), steps)
@@ -130,7 +130,7 @@ def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunabl
     bundle = Bundle.load(path)
     if bundle.ngram is not None:
         say("This model blends a network with an n-gram, which learns nothing further: the network alone is tuned")
-        bundle = bundle.unblended()
+        bundle = bundle.without_ngram()
     check_tunable(bundle, options)
     reward = music_reward(bundle, options)
     listened = critic_people(bundle, reward.context, options.steps, against) if options.critic.critic else None
