@@ -34,7 +34,7 @@ def test_a_bundle_is_found_and_nothing_else_is_fetched(hub: Any) -> None:
     path = find_bundle("hf://anna/waltzes")
     assert path.read_bytes() == TUNES
     assert Bundle.load(path).licence == Bundle.load(find_bundle("tunes")).licence
-    assert [request.rpartition("/")[2] for request in hub.fetch_bundle()] == ["model.safetensors"]
+    assert [request.rpartition("/")[2] for request in hub.fetched()] == ["model.safetensors"]
 
 
 def test_what_was_fetched_is_not_fetched_again_and_serves_without_network(
@@ -43,7 +43,7 @@ def test_what_was_fetched_is_not_fetched_again_and_serves_without_network(
     shelf(hub)
     first = find_bundle("hf://anna/waltzes")
     assert find_bundle("hf://anna/waltzes") == first
-    assert len(hub.fetch_bundle()) == 1
+    assert len(hub.fetched()) == 1
     with monkeypatch.context() as patch:
         patch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
         asked = len(hub.asked)
@@ -89,7 +89,7 @@ def test_the_size_is_asked_before_anything_is_fetched(hub: Any) -> None:
     hub.sizes["anna/waltzes"] = None
     with pytest.raises(BundleError, match="does not say how large"):
         find_bundle("hf://anna/waltzes")
-    assert hub.fetch_bundle() == []
+    assert hub.fetched() == []
 
 
 def test_what_lies_there_is_checked_as_any_bundle(hub: Any) -> None:

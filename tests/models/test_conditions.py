@@ -126,9 +126,9 @@ def test_a_style_is_found_by_a_part_of_its_name_that_no_other_has() -> None:
     with pytest.raises(UsageError, match="is ambiguous") as several:
         style_id("jo", styles)
     assert several.value.hint == "choose one of Johann Sebastian Bach, Joseph Haydn"
-    with pytest.raises(UsageError, match="has no style 'Verdi'"):
+    with pytest.raises(UsageError, match="knows no style 'Verdi'"):
         style_id("Verdi", styles)
-    with pytest.raises(UsageError, match="has no style"):
+    with pytest.raises(UsageError, match="knows no style"):
         style_id("Verdi", [])
 
 

@@ -82,7 +82,7 @@ def test_the_material_knows_what_is_usual_in_each_style_and_tells_every_piece(co
     assert material.styles["jigs"] == {"melodies": 48, "meter": "6/8", "key": "A minor"}
     assert material.styles["marches"]["key"] == "C major"
     bars = material.test.sequences.bars
-    of_jigs = bars.known[bars.steps_per_bar == 12]
+    of_jigs = bars.condition_ids[bars.steps_per_bar == 12]
     assert {tuple(row) for row in of_jigs.tolist()} == {(10, 2, 8, 1 + list(material.styles).index("jigs"))}
 
 

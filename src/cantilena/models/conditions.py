@@ -59,7 +59,7 @@ def style_id(name: str, styles: Sequence[str]) -> int:
     if not wanted:
         return UNKNOWN
     if not styles:
-        raise UsageError(f"this model has no style '{name}'", "leave out the style, or train with --styles")
+        raise UsageError(f"this model knows no style '{name}'", "leave out the style, or train with --styles")
     exact = [number for number, style in enumerate(styles, 1) if style.casefold() == wanted]
     matches = exact or [number for number, style in enumerate(styles, 1) if wanted in style.casefold()]
     if len(matches) == 1:
@@ -67,7 +67,7 @@ def style_id(name: str, styles: Sequence[str]) -> int:
     if matches:
         names = ", ".join(styles[number - 1] for number in matches)
         raise UsageError(f"the style '{name}' is ambiguous", f"choose one of {names}")
-    raise UsageError(f"this model has no style '{name}'", f"choose one of {', '.join(styles)}")
+    raise UsageError(f"this model knows no style '{name}'", f"choose one of {', '.join(styles)}")
 
 
 def check_conditions(conditions: Sequence[str], styles: Sequence[str]) -> None:

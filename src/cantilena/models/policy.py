@@ -22,7 +22,9 @@ from cantilena.errors import UsageError
 from cantilena.models.protocol import Array, Bars, SequenceModel, State, log_probs_with_bars, start_with_bars
 
 Policy = Literal["likelihood", "softmax-q", "argmax-q", "psi", "g"]
+"""The name of a policy."""
 POLICIES: tuple[str, ...] = get_args(Policy)
+"""All policies."""
 
 LOG_ZERO = -1e4
 """Log probability of tokens that are never chosen: its exponential is 0, and 0 times it is 0, not NaN."""

@@ -17,12 +17,9 @@ from cantilena.generation import (
     Composition,
     InfillSpan,
     StreamChunk,
-    note_probabilities,
-    interpolations,
     next_notes,
-    iter_rewrites,
+    note_probabilities,
     typed_notes,
-    variations,
 )
 from cantilena.music import Key, Melody, Meter, find_key
 from cantilena.rules import RuleSet
@@ -85,18 +82,18 @@ def compose(
     idea = asked.idea.melody() if asked.idea is not None else primer_of(asked.primer, asked.key)
     if idea is not None and not idea.sounding:
         idea = None
-    options, rules = asked.options(), asked.rules.rules()
+    rules = asked.rules.rules()
     _check_length(asked, idea)
     composed: tuple[Composition, ...] = ()
-    constraints = constraining(asked.constrain)
-    sketches = shown.composer.stream(
-        asked.count, options, asked.sampling(), seed=asked.seed, idea=idea, rules=constraints, every=_EVERY
+    options = asked.options().replace(
+        primer=idea or "", constrain=constraining(asked.constrain) or "", sampling=asked.sampling()
     )
+    sketches = shown.composer.stream(asked.count, options, seed=asked.seed, every=_EVERY)
     for sketch in sketches:
         deadline.check()
         yield from _new_notes(sketch)
         composed = sketch.compositions
-    chances = note_probabilities(shown.composer, list(composed), options, idea)
+    chances = note_probabilities(shown.composer, list(composed), options)
     for number, (one, probable) in enumerate(zip(composed, chances, strict=True), start=1):
         deadline.check()
         yield candidate(asked, shown, one, number, probable, rules, judge)
@@ -176,8 +173,7 @@ def rewrite(
     """
     shown, melody, rules = composers.shown(asked.model), asked.melody.melody(), asked.rules.rules()
     gap = InfillSpan.from_bars(melody, BarRange(asked.first, asked.last))
-    rewritten = iter_rewrites(
-        shown.composer,
+    rewritten = shown.composer.iter_rewrites(
         melody,
         asked.first,
         asked.last,
@@ -219,8 +215,7 @@ def interpolate(
     """
     shown, first, last = composers.shown(asked.model), asked.first.melody(), asked.last.melody()
     _check_size([first, last], asked.steps)
-    made = interpolations(
-        shown.composer,
+    made = shown.composer.interpolate(
         first,
         last,
         steps=asked.steps,
@@ -238,8 +233,7 @@ def vary(
     """Vary a melody; arguments and errors as of `interpolate`."""
     shown, melody = composers.shown(asked.model), asked.melody.melody()
     _check_size([melody], asked.count)
-    made = variations(
-        shown.composer,
+    made = shown.composer.vary(
         melody,
         amount=asked.amount,
         melodies=asked.count,
