@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError
-from cantilena.models.policy import to_numpy
+from cantilena.models.policy import no_grad, to_numpy
 from cantilena.models.protocol import SequenceModel, Sequences, log_probs_with_bars, only_bounds_likelihood
 
 _MAX_CELLS = 2**22
@@ -79,7 +77,7 @@ def likelihood(
         return Likelihood(model.nll_bound(pieces), pieces.lengths, notes, is_bound=True)  # type: ignore[attr-defined]
     nats = np.zeros(len(pieces))
     bars = pieces.bars if conditioned else pieces.bars.without_conditions()
-    with _no_grad():
+    with no_grad():
         for chosen in pieces.batches(_MAX_CELLS // model.vocabulary_size):
             tokens = pieces.padded(chosen)
             log_p = to_numpy(log_probs_with_bars(model, tokens, bars[chosen]))
@@ -87,9 +85,3 @@ def likelihood(
             valid = np.arange(tokens.shape[1])[None, :] < pieces.lengths[chosen][:, None]
             nats[chosen] = -np.where(valid, of_tokens, 0.0).sum(axis=1)
     return Likelihood(nats, pieces.lengths, notes)
-
-
-def _no_grad() -> AbstractContextManager[object]:
-    """`torch.no_grad()` if torch is imported, as any model in torch has done; other models must not import it."""
-    torch = sys.modules.get("torch")
-    return nullcontext() if torch is None else torch.no_grad()

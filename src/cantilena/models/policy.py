@@ -13,6 +13,8 @@ Functions here take numpy arrays or torch tensors, and do not import torch.
 
 from __future__ import annotations
 
+import sys
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Literal, Protocol, get_args
 
 import numpy as np
@@ -38,6 +40,12 @@ def to_numpy(array: Any) -> NDArray[Any]:  # noqa: ANN401  (a numpy array or a t
         [0, 1, 2]
     """
     return np.asarray(array.detach().cpu().numpy() if hasattr(array, "detach") else array)
+
+
+def no_grad() -> AbstractContextManager[object]:
+    """`torch.no_grad()` if torch is imported, as any model in torch has done; other models must not import it."""
+    torch = sys.modules.get("torch")
+    return nullcontext() if torch is None else torch.no_grad()
 
 
 def log_softmax(scores: Any) -> Any:  # noqa: ANN401

@@ -106,9 +106,12 @@ class Bundle:
             raise UsageError(f"there is no precision '{precision}'", f"choose {', '.join(get_args(Precision))}")
         return self.kind.build(self, precision)
 
-    def prior(self) -> SequenceModel:
+    def prior(self, precision: Precision = "float32") -> SequenceModel:
         """The model before tuning; the model itself if it was not tuned."""
-        return self.kind.build_prior(self)
+        if not self.is_tuned:
+            return self.model(precision)
+        weights = self.weights if self.prior_weights is None else self.prior_weights
+        return replace(self, weights=weights, prior_weights=None, policy="likelihood").model(precision)
 
     def network(self) -> Network:
         """The network in torch, to train or tune it further.
@@ -117,11 +120,14 @@ class Bundle:
             UsageError: the bundle holds a VAE or an n-gram, alone or blended with a network.
         """
         self.network_options()
-        return torch_network(self, self.weights)
+        return torch_network(self)
 
     def network_options(self) -> NetworkOptions:
         """The options of the network; errors as of `network`."""
-        return self.kind.network_options(self)
+        if self.kind.untrainable is not None:
+            raise UsageError(*self.kind.untrainable)
+        assert isinstance(self.options, NetworkOptions)
+        return self.options
 
     def without_ngram(self) -> Bundle:
         """The network without the n-gram that it is blended with."""

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from cantilena.errors import BundleError, UsageError
 from cantilena.models.bundle.kinds import NETWORK, NGRAM, VAE, ModelKind, Options, kind_of
 from cantilena.models.bundle.quantization import dequantize, quantize
+from cantilena.models.network.options import NetworkOptions
 from cantilena.models.ngram.bundle import NGramPart
 from cantilena.models.ngram.options import NGramOptions
 from cantilena.runtime import record_name, whole_file
@@ -60,8 +62,7 @@ _HINT = "name a .safetensors file that `cantilena train` or `cantilena tune` wro
 
 def write_bundle(path: Path, bundle: Bundle, *, half: bool, int8: bool, overwrite: bool) -> None:
     """Write a bundle atomically; arguments and errors as of `Bundle.save`."""
-    kind = bundle.kind
-    if int8 and not kind.quantizable:
+    if int8 and not isinstance(bundle.options, NetworkOptions):
         raise UsageError("only a network's weights are stored as 8-bit integers", "store it as it is, or with half")
     number = max(_format_of(bundle.options), 1 if bundle.ngram is None else _BLEND, _INT8 if int8 else 1)
     record: dict[str, Any] = {
@@ -75,10 +76,15 @@ def write_bundle(path: Path, bundle: Bundle, *, half: bool, int8: bool, overwrit
     }
     named = {_WEIGHTS + name: weight for name, weight in bundle.weights.items()}
     named |= {_PRIOR + name: weight for name, weight in (bundle.prior_weights or {}).items()}
-    tensors = quantize(named) if int8 else {name: kind.stored(weight, half=half) for name, weight in named.items()}
+    if int8:
+        tensors = quantize(named)
+    elif bundle.kind is NGRAM:
+        tensors = {name: _smallest(array) for name, array in named.items()}
+    else:
+        tensors = {name: _floats(weight, half=half) for name, weight in named.items()}
     if bundle.ngram is not None:
         record["ngram"] = {"options": _options_record(bundle.ngram.options), "share": bundle.ngram.share}
-        tensors |= {_NGRAM + name: NGRAM.stored(array) for name, array in bundle.ngram.arrays.items()}
+        tensors |= {_NGRAM + name: _smallest(array) for name, array in bundle.ngram.arrays.items()}
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
     with whole_file(path, overwrite=overwrite) as draft:
         draft.write_bytes(safetensors.numpy.save(tensors, metadata={_ENTRY: text}))
@@ -122,6 +128,22 @@ def read_bundle(path: Path) -> dict[str, Any]:
         "provenance": record["provenance"],
         "ngram": _read_ngram(record["ngram"], counts) if counts else None,
     }
+
+
+def _floats(weight: NDArray[np.floating], *, half: bool) -> NDArray[np.floating]:
+    """Weights as float32 or float16; values beyond its range are clipped."""
+    dtype = np.float16 if half else np.float32
+    largest = float(np.finfo(dtype).max)
+    return np.ascontiguousarray(np.clip(weight, -largest, largest), dtype=dtype)
+
+
+def _smallest(array: NDArray[Any]) -> NDArray[Any]:
+    """Counts in the smallest unsigned integers that hold them; floats as float64."""
+    if array.dtype.kind == "f":
+        return np.ascontiguousarray(array, dtype=np.float64)
+    largest = int(array.max(initial=0))
+    dtype = next((short for short in (np.uint8, np.uint16, np.uint32) if largest <= np.iinfo(short).max), np.int64)
+    return np.ascontiguousarray(array, dtype=dtype)
 
 
 def _format_of(options: Options) -> int:

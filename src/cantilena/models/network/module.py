@@ -104,16 +104,6 @@ class Network(StepwiseNetwork, nn.Module):
         parts = torch.split(self._tensor(windows).reshape(-1, window), _MAX_WINDOWS)
         return torch.cat([self.forward_windows(part) for part in parts]).view(melodies, steps, -1)
 
-    @torch.no_grad()
-    def start_scores(self, melodies: int, bars: Bars | None = None) -> tuple[Tensor, State]:
-        """As the base class, without gradient."""
-        return super().start_scores(melodies, bars)
-
-    @torch.no_grad()
-    def step_scores(self, tokens: Any, state: Any) -> tuple[Tensor, State]:  # noqa: ANN401
-        """As the base class, without gradient."""
-        return super().step_scores(tokens, state)
-
     def stepper(self) -> Stepper:
         """A copy of the current weights laid out for stepping."""
         return TransformerStepper(self) if self.options.core == "transformer" else RecurrentStepper(self)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cantilena.models.network.features import Features, FeatureState
 from cantilena.models.network.options import NetworkOptions
-from cantilena.models.policy import log_softmax, to_numpy
+from cantilena.models.policy import log_softmax, no_grad, to_numpy
 from cantilena.models.protocol import Array, Bars, State
 
 Ints = NDArray[np.int64]
@@ -87,24 +87,26 @@ class StepwiseNetwork:
         return log_softmax(self.scores(tokens, bars))
 
     def start_scores(self, melodies: int, bars: Bars | None = None) -> tuple[Array, State]:
-        """As `start`, with scores. The weights are read here: later updates do not change the state."""
-        if self.options.input == "paper":
-            window = np.full((melodies, self.options.window), self.features.start)
-            return self.window_scores(window), WindowState(window)
-        rows, features = self.features.first(melodies, bars)
-        stepper = self.stepper()
-        scores, hidden = stepper(rows, stepper.initial_state(melodies))
-        return scores, StepState(stepper, hidden, features)
+        """As `start`, with scores and without gradient; later updates of the weights do not change the state."""
+        with no_grad():
+            if self.options.input == "paper":
+                window = np.full((melodies, self.options.window), self.features.start)
+                return self.window_scores(window), WindowState(window)
+            rows, features = self.features.first(melodies, bars)
+            stepper = self.stepper()
+            scores, hidden = stepper(rows, stepper.initial_state(melodies))
+            return scores, StepState(stepper, hidden, features)
 
     def step_scores(self, tokens: Array, state: Any) -> tuple[Array, State]:  # noqa: ANN401
-        """As `step`, with scores."""
+        """As `step`, with scores and without gradient."""
         known = to_numpy(tokens)
-        if isinstance(state, WindowState):
-            window = np.concatenate([state.window[:, 1:], known.astype(np.int64)[:, None]], axis=1)
-            return self.window_scores(window), WindowState(window)
-        rows, features = self.features.next(known, state.features)
-        scores, hidden = state.stepper(rows, state.hidden)
-        return scores, StepState(state.stepper, hidden, features)
+        with no_grad():
+            if isinstance(state, WindowState):
+                window = np.concatenate([state.window[:, 1:], known.astype(np.int64)[:, None]], axis=1)
+                return self.window_scores(window), WindowState(window)
+            rows, features = self.features.next(known, state.features)
+            scores, hidden = state.stepper(rows, state.hidden)
+            return scores, StepState(state.stepper, hidden, features)
 
 
 def token_windows(tokens: NDArray[np.integer], window: int, start: int) -> Ints:
