@@ -100,13 +100,11 @@ def run(
     ]
     if options.constrain:
         broken = sum(one.rules_broken or 0 for one in melodies)
-        lines.append(
-            f"rules were broken {broken} times, where no token kept them all" if broken else "every rule was kept"
-        )
+        lines.append(f"rules were broken {broken} times, where no token kept all" if broken else "all rules were kept")
     for name, counts in lost.items():
         changes = ", ".join(f"{count} {_LOSSES[kind]}" for kind, count in counts.items() if count)
-        lines += [f"notes of {name} that its codes lack or have otherwise: {changes}"] if changes else []
-    lines += [f"not looked for copies: {checked.reason}"] if checked.reason else []
+        lines += [f"notes of {name} that its codes change: {changes}"] if changes else []
+    lines += [f"copies were not checked: {checked.reason}"] if checked.reason else []
     facts = [one.facts() for one in written]
     if bars is not None:
         facts = [{**row, "of": str(of), "bars": [bars.first, bars.last]} for row in facts]
@@ -114,8 +112,8 @@ def run(
         facts[row]["copied"] = one.to_json()
         if one.is_copy and one.place is not None:
             number = written[row].files["mid"].stem
-            most = f"95 in 100 people's melodies borrow {one.bound} at most"
-            lines.append(f"warning: {number} copies: {one.place.text}; {most}")
+            usual = f"95 % of human melodies share {one.bound} at most"
+            lines.append(f"warning: {number} copies: {one.place.text}; {usual}")
     return Answer({"melodies": facts, **({"codes_lack": lost} if latent.flag else {})}, text="\n".join(lines))
 
 

@@ -60,12 +60,7 @@ class Composer:
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, name: str = "", precision: Precision = "float32") -> Composer:
-        """The composer of a bundle.
-
-        Args:
-            bundle: holds the model.
-            name: of the model.
-            precision: as for `Bundle.model`.
+        """The composer of a bundle; `load` has the other arguments.
 
         Raises:
             BundleError: the provenance names an invalid key or meter.
@@ -110,18 +105,9 @@ class Composer:
         every: int = 4,
         **changes: Any,  # noqa: ANN401
     ) -> Iterator[StreamChunk]:
-        """As `compose_many`, yielding notes while they are drawn.
+        """As `compose_many`, yielding the notes that were completed, every few steps while they are drawn.
 
-        Args:
-            melodies: as for `compose_many`, like the other arguments.
-            options: the same.
-            seed: the same.
-            every: steps between two chunks.
-            changes: the same.
-
-        Yields:
-            Chunks with the notes that were completed; the last one has the finished melodies, equal to those of
-            `compose_many`. Errors are raised by the call, before the first chunk.
+        The last chunk has the finished melodies, equal to those of `compose_many`. Errors are raised by the call.
 
         Example:
             >>> composer, options = load("tunes"), ComposeOptions(bars=2)

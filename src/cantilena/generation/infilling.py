@@ -77,18 +77,20 @@ def iter_rewrites(
 
     def rewrites() -> Iterator[Composition]:
         for number in range(melodies):
-            filling = fill(
+            rng = generator(seed, "rewrite", number)
+            candidates = draw_candidates(
+                composer.model,
                 context,
-                generator(seed, "rewrite", number),
-                model=composer.model,
+                rng,
                 encoding=encoding,
                 bars=bars,
                 sampling=options.sampling,
                 allowed=placement.allowed,
                 constraints=constraints,
             )
-            nats = log_likelihood(composer.prior, filling.tokens, primer=context.past, bars=bars[:1])
-            tokens = filling.tokens[0]
+            row = candidates.chosen(rng, greedy=options.sampling.greedy)
+            tokens = candidates.tokens[row]
+            nats = log_likelihood(composer.prior, tokens[None], primer=context.past, bars=bars[:1])
             yield Composition(
                 notes=span.filled(melody, context.notes(tokens, encoding), placement.semitones),
                 key=placement.key,
@@ -100,8 +102,8 @@ def iter_rewrites(
                 source=f"bars {span.bars} composed by Cantilena",
                 tokens=tuple(encoding.vocabulary[token] for token in tokens),
                 log_likelihood=float(nats[0]),
-                policy_log_likelihood=float(filling.log_likelihood[0]),
-                rules_broken=None if filling.broken is None else int(filling.broken[0]),
+                policy_log_likelihood=float(candidates.log_likelihood[row]),
+                rules_broken=None if candidates.broken is None else int(candidates.broken[row]),
             )
 
     return rewrites()
@@ -303,26 +305,6 @@ class Candidates:
         return int(np.argmax(np.nan_to_num(self.log_future + noise, neginf=-1e300)))
 
 
-def fill(
-    context: InfillContext,
-    rng: np.random.Generator,
-    *,
-    model: SequenceModel,
-    encoding: Encoding,
-    bars: Bars,
-    sampling: SamplingOptions,
-    allowed: NDArray[np.bool_] | None = None,
-    constraints: Constraints | None = None,
-) -> Candidates:
-    """Draw candidates and choose one, as the only row of the result; arguments as of `draw_candidates`."""
-    candidates = draw_candidates(
-        model, context, rng, encoding=encoding, bars=bars, sampling=sampling, allowed=allowed, constraints=constraints
-    )
-    row = [candidates.chosen(rng, greedy=sampling.greedy)]
-    broken = None if candidates.broken is None else candidates.broken[row]
-    return Candidates(candidates.tokens[row], candidates.log_likelihood[row], candidates.log_future[row], broken)
-
-
 def draw_candidates(
     model: SequenceModel,
     context: InfillContext,
@@ -336,15 +318,7 @@ def draw_candidates(
 ) -> Candidates:
     """Draw candidates after the past of a span, and compute the probability of the future after each.
 
-    Args:
-        model: the model.
-        context: of the span.
-        rng: the randomness.
-        encoding: of the tokens.
-        bars: one row a candidate, from the first token of the past on.
-        sampling: temperature and cut-offs; `greedy` has no effect here.
-        allowed: `(vocabulary,)`: which tokens may be drawn.
-        constraints: rules to keep.
+    There are as many as `bars` has rows; `sample` has the other arguments, of which `greedy` has no effect here.
     """
     if context.begins_anew:  # the first token must not hold the note before
         each = np.ones(len(encoding.vocabulary), dtype=bool) if allowed is None else allowed

@@ -122,12 +122,7 @@ class LatentMelody:
 
     @classmethod
     def encode(cls, composer: Composer, melody: Melody, range_: str = "") -> LatentMelody:
-        """Encode a melody.
-
-        Args:
-            composer: with a VAE.
-            melody: in any key and meter.
-            range_: the lowest and highest new note.
+        """Encode a melody in any key and meter; `range_` is the lowest and highest new note, as text.
 
         Raises:
             UsageError: the model is no VAE, or the melody is empty or too long.

@@ -85,12 +85,7 @@ def next_notes(composer: Composer, melody: Melody, *, style: str = "", temperatu
 def note_probabilities(
     composer: Composer, compositions: list[Composition], options: ComposeOptions
 ) -> list[list[float | None]]:
-    """The probability of each sounding note of some compositions under the model, None for those of the primer.
-
-    Args:
-        composer: what composed them.
-        compositions: from one call of `compose_many`.
-        options: of that call.
+    """The probability of each sounding note of the results of one call of `compose_many`; None for those of the primer.
 
     Example:
         >>> from cantilena.generation import load

@@ -23,6 +23,7 @@ import tokenize
 import warnings
 import zipfile
 import zlib
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -58,6 +59,7 @@ _CELL = re.compile(
     r"(?P<cell>basic_lstm_cell|lstm_cell|cudnn_compatible_lstm_cell|BasicLSTMCell|LSTMCell)/"
     r"(?:(?P<kernel>kernel|weights|W_0|Linear/Matrix)|bias|biases|B|Linear/Bias)(?::\d+)?"
 )
+_COMPATIBLE = "cudnn_compatible_lstm_cell"
 _HEAD = re.compile(rf"{_SCOPE}fully_connected/(?:(?P<kernel>weights|kernel)|bias|biases)(?::\d+)?")
 _OF_TRAINING = re.compile(
     r"(?:.+/)?(?:global_step|beta[12]_power|Adam(?:_\d+)?|Momentum|Adagrad|RMSProp(?:_\d+)?|ExponentialMovingAverage)(?::\d+)?"
@@ -158,19 +160,17 @@ def read_note_rnn(path: Path, *, scope: str | None = None) -> NoteRnnFile:
     own = {name: match for name, match in parts.items() if (match["scope"] or "") == scope}
     others = [name for name in archive.names if name not in own]
     _refuse_unknown(path, [name for name in others if not (name in parts or _OF_TRAINING.fullmatch(name))], scope)
-    _check_complete(path, own.values())
+    *layers, head = _names_by_layer(path, own)
     arrays = archive.read(own)
-    cells = [(name, match) for name, match in own.items() if match.re is _CELL]
-    kernels, biases = (sorted((_layer(m), n) for n, m in cells if bool(m["kernel"]) is kind) for kind in (True, False))
-    no_forget_bias = {_layer(match) for _, match in cells if match["cell"] == "cudnn_compatible_lstm_cell"}
-    head, head_bias = sorted((n for n, m in own.items() if m.re is _HEAD), key=lambda name: own[name]["kernel"] is None)
     try:
         note_rnn = NoteRnn(
-            kernels=[arrays[name] for _, name in kernels],
-            biases=[arrays[name] for _, name in biases],
-            forget_biases=[0.0 if layer in no_forget_bias else 1.0 for layer, _ in kernels],
-            head=arrays[head],
-            head_bias=arrays[head_bias],
+            kernels=[arrays[kernel] for kernel, _ in layers],
+            biases=[arrays[bias] for _, bias in layers],
+            forget_biases=[
+                0.0 if _COMPATIBLE in (own[kernel]["cell"], own[bias]["cell"]) else 1.0 for kernel, bias in layers
+            ],
+            head=arrays[head[0]],
+            head_bias=arrays[head[1]],
         )
     except InputError as error:
         raise InputError(f"{path}: {error.text}", error.hint) from error
@@ -303,10 +303,6 @@ def _token(encoding: GridEncoding, name: str) -> int:
     )
 
 
-def _layer(match: re.Match[str]) -> int:
-    return int(match["layer"] or 0)
-
-
 def _choose_scope(path: Path, scopes: set[str], wanted: str | None) -> str:
     if wanted is not None and wanted.strip("/") in scopes:
         return wanted.strip("/")
@@ -332,18 +328,22 @@ def _refuse_unknown(path: Path, names: Sequence[str], scope: str) -> None:
         raise InputError(f"{path} holds arrays that a Note RNN has not: {listed}{more}", _NETWORK_HINT)
 
 
-def _check_complete(path: Path, matches: Iterable[re.Match[str]]) -> None:
-    """Check that every layer from 0 on and the head have one kernel and one bias."""
-    found = [(m.re is _HEAD, _layer(m) if m.re is _CELL else 0, not m["kernel"]) for m in matches]
-    layers = 1 + max((layer for head, layer, _ in found if not head), default=-1)
-    wanted = [(False, layer, bias) for layer in range(max(layers, 1)) for bias in (False, True)]
-    for part in [*wanted, (True, 0, False), (True, 0, True)]:
-        head, layer, bias = part
-        what = f"the {'biases' if bias else 'weights'} of {'the last layer' if head else f'LSTM layer {layer}'}"
-        if found.count(part) != 1:
-            name = "fully_connected" if head else f"rnn/multi_rnn_cell/cell_{layer}/lstm_cell"
-            state = "lacks" if part not in found else "holds twice"
-            raise InputError(f"{path} {state} {what}", f"TensorFlow names them {name}/{'bias' if bias else 'weights'}")
+def _names_by_layer(path: Path, parts: Mapping[str, re.Match[str]]) -> list[tuple[str, str]]:
+    """The names of weights and biases of each LSTM layer and of the head; each must be there once."""
+    head = -1
+    named: dict[tuple[int, str], list[str]] = defaultdict(list)
+    for name, match in parts.items():
+        layer = head if match.re is _HEAD else int(match["layer"] or 0)
+        named[layer, "weights" if match["kernel"] else "biases"].append(name)
+    count = max(1 + max(layer for layer, _ in named), 1)
+    for layer in (*range(count), head):
+        for part, suffix in (("weights", "weights"), ("biases", "bias")):
+            if len(named[layer, part]) != 1:
+                state = "holds twice" if named[layer, part] else "lacks"
+                what = "the last layer" if layer == head else f"LSTM layer {layer}"
+                usual = "fully_connected" if layer == head else f"rnn/multi_rnn_cell/cell_{layer}/lstm_cell"
+                raise InputError(f"{path} {state} the {part} of {what}", f"TensorFlow names them {usual}/{suffix}")
+    return [(named[layer, "weights"][0], named[layer, "biases"][0]) for layer in (*range(count), head)]
 
 
 class ArrayArchive:

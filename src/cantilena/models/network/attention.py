@@ -111,11 +111,7 @@ class Attention(nn.Module):
     ) -> tuple[Tensor, Past]:
         """`(melodies, steps, vocabulary)` float32 scores after attention and copies, and the past.
 
-        Args:
-            head: gives scores for `(melodies, steps, width)` vectors.
-            hidden: as for `forward`, like the rest.
-            previous: the same.
-            past: the same.
+        `head` gives scores for `(melodies, steps, width)` vectors; other arguments as of `forward`.
         """
         parts = []
         for first in range(0, max(previous.shape[1], 1), _CHUNK):

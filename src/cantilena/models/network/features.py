@@ -92,14 +92,9 @@ class TokenHistory:
         return _MATCH_BIN[self.matches]
 
     def continuations(self, count: int, missing: int) -> tuple[Ints, Ints]:
-        """Different tokens that followed the longest matches, the longest first and of equals the latest.
+        """`(melodies, count)` different tokens that followed the longest matches, and the bins of these matches.
 
-        Args:
-            count: how many.
-            missing: fills up if there are fewer.
-
-        Returns:
-            `(melodies, count)` tokens, and the bins of their matches.
+        The longest match comes first, and of equals the latest; `missing` fills up if there are fewer.
 
         Example:
             >>> tokens, matches = np.array([[5, 7, 5, 9, 5]]), np.array([[0, 1, 0, 1, 0]], dtype=np.uint8)

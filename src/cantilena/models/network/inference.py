@@ -78,13 +78,7 @@ class NumpyNetwork(StepwiseNetwork):
 
 
 class NumpyCells:
-    """Recurrent cells and their head.
-
-    Args:
-        options: the shape of the network.
-        weights: every weight by name, float32.
-        features: of the network.
-    """
+    """Recurrent cells and their head, from all weights by name."""
 
     def __init__(self, options: NetworkOptions, weights: Mapping[str, Floats], features: Features) -> None:
         self.options = options

@@ -34,12 +34,7 @@ class AttentionState:
 
 
 class NumpyAttention:
-    """A head that attends or copies.
-
-    Args:
-        options: the shape of the network.
-        weights: every weight by name.
-        vocabulary_size: number of tokens.
+    """A head that attends or copies, from all weights of the network by name.
 
     Example:
         >>> from cantilena.models.network.weights import weight_shapes
@@ -119,12 +114,7 @@ def _attention_shares(c: Floats) -> Floats:
 
 
 class NumpyTransformer:
-    """A transformer and its head; the state is a cache for each layer.
-
-    Args:
-        options: the shape of the network.
-        weights: every weight by name, float32.
-        features: of the network.
+    """A transformer and its head, from all weights by name; the state is a cache for each layer.
 
     Example:
         >>> from cantilena.models.network.weights import weight_shapes

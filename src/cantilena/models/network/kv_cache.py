@@ -11,12 +11,7 @@ _INITIAL_CAPACITY = 32
 
 
 class _Buffer:
-    """A preallocated array, shared by caches.
-
-    Args:
-        array: `(2, melodies, heads, capacity, size)` keys and values.
-        filled: steps that are written.
-    """
+    """`(2, melodies, heads, capacity, size)` keys and values, `filled` steps of them written; shared by caches."""
 
     __slots__ = ("array", "filled")
 

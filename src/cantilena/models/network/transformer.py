@@ -32,11 +32,7 @@ _CHUNK = 256
 
 
 class Transformer(nn.Module):
-    """A core: vectors in, hidden vectors of each step out, and the state.
-
-    Args:
-        options: the shape: `layers`, `width`, `heads`, `dropout`, `max_context`.
-        inputs: size of the input vectors.
+    """A core: vectors of size `inputs` in, hidden vectors of each step out, and the state.
 
     Example:
         >>> core = Transformer(NetworkOptions(core="transformer", layers=2, width=8), inputs=5)
@@ -56,15 +52,7 @@ class Transformer(nn.Module):
         self.register_buffer("slopes", slopes(options.heads), persistent=False)
 
     def forward(self, vectors: Tensor, state: Past | None = None) -> tuple[Tensor, Past]:
-        """Run all steps.
-
-        Args:
-            vectors: `(melodies, steps, inputs)`.
-            state: of the steps before, None at the start.
-
-        Returns:
-            `(melodies, steps, width)`, and the keys and values of at most the last `max_context` steps.
-        """
+        """`(melodies, steps, width)` for `(melodies, steps, inputs)` vectors, and the state after the last step."""
         parts = []
         for chunk in torch.split(vectors, _CHUNK, dim=1):
             bias = self._bias(0 if state is None else state[0].shape[3], chunk.shape[1])

@@ -60,12 +60,7 @@ class Blend:
 
     @classmethod
     def fit(cls, network: SequenceModel, ngram: NGram, pieces: Sequences) -> Blend:
-        """Blend two models with the share that maximises the likelihood of held-out pieces.
-
-        Args:
-            network: in evaluation mode.
-            ngram: of the same vocabulary.
-            pieces: none of which either model has learned.
+        """Blend two models with the share that maximises the likelihood of pieces that neither has learned.
 
         Raises:
             CorpusError: there is no piece.

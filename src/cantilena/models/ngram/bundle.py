@@ -60,11 +60,7 @@ def ngram_from_arrays(options: NGramOptions, arrays: Arrays, vocabulary_size: in
 
 
 def check_ngram(arrays: Arrays, vocabulary_size: int) -> None:
-    """Check that arrays are an n-gram, and that a compiled loop stays inside them.
-
-    Args:
-        arrays: by name, as `ngram_arrays` returns them.
-        vocabulary_size: number of tokens.
+    """Check that arrays, by the names of `ngram_arrays`, are an n-gram, and that a compiled loop stays inside them.
 
     Raises:
         BundleError: an array is missing, of another type or shape, out of order or out of bounds.

@@ -63,12 +63,7 @@ class NGram:
     def fit(
         cls, sequences: Sequence[NDArray[np.integer]], vocabulary_size: int, options: NGramOptions | None = None
     ) -> NGram:
-        """Count training pieces; the in-piece model has no weight until `tune`.
-
-        Args:
-            sequences: `(steps,)` tokens of each piece.
-            vocabulary_size: number of tokens.
-            options: its shape.
+        """Count training pieces, `(steps,)` tokens each; the in-piece model has no weight until `tune`.
 
         Raises:
             CorpusError: there is no token.
@@ -85,10 +80,6 @@ class NGram:
 
     def tune(self, sequences: Sequence[NDArray[np.integer]], rounds: int = 30) -> NGram:
         """The same counts with the in-piece weights that maximise the likelihood of held-out pieces.
-
-        Args:
-            sequences: `(steps,)` tokens of pieces that were not counted.
-            rounds: of expectation maximisation.
 
         Raises:
             CorpusError: there is no token.

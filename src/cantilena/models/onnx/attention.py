@@ -41,11 +41,7 @@ class LoopValue:
 class MatchLoop:
     """Writes loops over the steps of one call, which begin with the state that the call was given.
 
-    Args:
-        nodes: the graph.
-        options: of the network.
-        given: `(steps, melodies)` tokens as they are kept.
-        prefix: of the names that belong to the weights.
+    `given` are `(steps, melodies)` tokens as they are kept; `prefix` begins the names that belong to the weights.
     """
 
     def __init__(self, nodes: Nodes, options: NetworkOptions, given: Value, prefix: str = "") -> None:

@@ -22,14 +22,7 @@ _MIN_WEIGHT = 1e-30
 
 
 class OnnxNetwork:
-    """Writes a recurrent network into a graph.
-
-    Args:
-        nodes: the graph.
-        options: the shape of the network.
-        weights: every weight by name.
-        prefix: of the names of its weights and state, if a graph holds two networks.
-    """
+    """Writes a recurrent network into a graph; `prefix` begins the names of its weights and state."""
 
     def __init__(self, nodes: Nodes, options: NetworkOptions, weights: Mapping[str, Floats], prefix: str = "") -> None:
         self._nodes, self._options, self._weights, self._prefix = nodes, options, weights, prefix

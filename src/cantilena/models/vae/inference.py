@@ -70,13 +70,7 @@ class MelodyVae:
         }
 
     def posterior(self, tokens: Ints, lengths: Ints, bars: Bars) -> tuple[Floats, Floats]:
-        """Mean and log variance of q(z | x), `(windows, latent)` each.
-
-        Args:
-            tokens: `(windows, steps)`, padded.
-            lengths: `(windows,)`.
-            bars: of the windows.
-        """
+        """Mean and log variance of q(z | x), `(windows, latent)` each, for padded `(windows, steps)` tokens."""
         steps = tokens.shape[1]
         vectors = self._table[table_rows(tokens, bars, self.vocabulary_size)].sum(axis=2)
         clock, long = np.arange(steps)[None, :], lengths[:, None]
@@ -113,10 +107,7 @@ class MelodyVae:
     def prior_decoder(self, uniforms: NDArray[np.float64], primer: Ints, bars: Bars | None) -> VaeDecoder:
         """The decoder of codes drawn from the prior, for each melody its own; the windows of a primer have its codes.
 
-        Args:
-            uniforms: `(melodies, new steps)`: the randomness; the first numbers of each row also seed its codes.
-            primer: `(primer steps,)` tokens that come before.
-            bars: of the melodies; 4/4 in sixteenths if None.
+        The first numbers of each row of `uniforms`, the randomness of `sample`, also seed its codes.
         """
         bars = Bars.common_time(len(uniforms)) if bars is None else bars
         steps = len(primer) + uniforms.shape[1]
@@ -314,13 +305,7 @@ class Bound:
 
 
 def bound(vae: MelodyVae, windows: Sequences, samples: int, rng: np.random.Generator) -> Bound:
-    """Compute the bounds of windows.
-
-    Args:
-        vae: the VAE.
-        windows: as `Windows.from_sequences` cuts them.
-        samples: codes drawn for each.
-        rng: draws them.
+    """Compute the bounds of windows, cut as by `Windows.from_sequences`.
 
     Raises:
         CorpusError: there is no window.

@@ -69,13 +69,7 @@ class VaeNetwork(nn.Module):
         return self.head.weight.device
 
     def posterior(self, tokens: NDArray[np.int64], lengths: NDArray[np.int64], bars: Bars) -> tuple[Tensor, Tensor]:
-        """Mean and log variance of q(z | x), `(windows, latent)` float32 each.
-
-        Args:
-            tokens: `(windows, steps)`, padded.
-            lengths: `(windows,)`.
-            bars: of the windows.
-        """
+        """Mean and log variance of q(z | x), `(windows, latent)` float32 each, for padded `(windows, steps)` tokens."""
         windows, steps = tokens.shape
         vectors = self._embed(tokens, bars)
         clock = torch.arange(steps, device=self.device)[None, :]

@@ -50,12 +50,7 @@ class Windows:
 
 
 def window_starts(steps: int, window: int, pickup: int = 0) -> list[int]:
-    """The steps at which the windows of a piece begin.
-
-    Args:
-        steps: of the piece.
-        window: steps of a whole window.
-        pickup: steps before the first barline, which belong to the first window.
+    """The steps at which windows of `window` steps begin in a piece; a pickup belongs to the first.
 
     Example:
         >>> window_starts(70, 32, pickup=4), window_starts(3, 32, pickup=4)
