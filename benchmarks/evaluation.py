@@ -39,7 +39,7 @@ from cantilena.metrics import (
     vendi_interval,
     vendi_score,
 )
-from cantilena.models import Bundle, bars_in, find_bundle
+from cantilena.models import Bundle, bars_for_encoding, find_bundle
 from cantilena.music import Line
 from cantilena.runtime import generator
 
@@ -75,7 +75,7 @@ def seconds(job: Callable[[], object]) -> float:
 def melodies_of(bundle: Bundle, melodies: int, steps: int, name: str) -> Line:
     """Melodies drawn from a bundle."""
     uniforms = generator(1, "benchmark", name).random((melodies, steps))
-    return bundle.encoding.line(sample(bundle.model(), uniforms, bars=bars_in(None, melodies, bundle.encoding)).tokens)
+    return bundle.encoding.line(sample(bundle.model(), uniforms, bars=bars_for_encoding(None, melodies, bundle.encoding)).tokens)
 
 
 def counts_of(melodies: int, metrics: int, name: str) -> RuleCounts:

@@ -38,7 +38,7 @@ SHAPES = (
 def training_step(shape: NetworkOptions, precision: torch.dtype, batch: int, steps: int) -> Callable[[], None]:
     """One update on a batch of pieces that have exactly so many steps."""
     rng = np.random.default_rng(1)
-    pieces = Sequences.of([rng.integers(0, VOCABULARY, steps) for _ in range(batch)])
+    pieces = Sequences.from_tokens([rng.integers(0, VOCABULARY, steps) for _ in range(batch)])
     _, options = preset("paper")
     network = Network(shape, VOCABULARY).train()
     course, lesson = TrainState(network, options), TeacherForcing(steps, pieces, batch, 1)

@@ -16,8 +16,8 @@ import numpy as np
 
 from cantilena.data import load_builtin
 from cantilena.generation import BarRange, SamplingOptions, load
-from cantilena.generation.infilling import CANDIDATES, Gap, Surroundings, candidates_for
-from cantilena.models import Bars, NGram, NGramOptions, log_probs_in_bars
+from cantilena.generation.infilling import CANDIDATES, InfillSpan, InfillContext, draw_candidates
+from cantilena.models import Bars, NGram, NGramOptions, log_probs_with_bars
 from cantilena.music import Melody
 from cantilena.runtime import generator
 
@@ -35,10 +35,10 @@ def main(name: str = "tunes") -> None:
     rows, seconds, effective = [], [], []
     for number, tune in enumerate(tunes):
         started = time.perf_counter()
-        around = Surroundings.of(tune, Gap.of(tune, BarRange(FIRST, LAST)), encoding)
-        bars = Bars.of(tune.meter, melodies=CANDIDATES, step_ticks=6, pickup=tune.pickup, key=tune.key)
+        around = InfillContext.from_melody(tune, InfillSpan.from_bars(tune, BarRange(FIRST, LAST)), encoding)
+        bars = Bars.from_meter(tune.meter, melodies=CANDIDATES, ticks_per_step=6, pickup=tune.pickup, key=tune.key)
         rng = generator(1, "rewrite", number)
-        drawn = candidates_for(composer.model, around, rng, encoding=encoding, bars=bars, sampling=SamplingOptions())
+        drawn = draw_candidates(composer.model, around, rng, encoding=encoding, bars=bars, sampling=SamplingOptions())
         chosen = drawn.chosen(rng)
         seconds.append(time.perf_counter() - started)
         weights = np.exp(drawn.log_future - drawn.log_future.max())
@@ -63,7 +63,7 @@ def _plain(tune: Melody) -> Melody:
 
 
 def _nats(model: object, whole: np.ndarray, bars: Bars, steps: int) -> np.ndarray:
-    log_probs = np.asarray(log_probs_in_bars(model, whole, bars), dtype=np.float64)  # type: ignore[arg-type]
+    log_probs = np.asarray(log_probs_with_bars(model, whole, bars), dtype=np.float64)  # type: ignore[arg-type]
     nats: np.ndarray = np.take_along_axis(log_probs, whole[..., None], axis=-1)[:, -steps:, 0].sum(axis=1)
     return nats
 

@@ -56,7 +56,7 @@ def main() -> None:
     print(f"  greatest difference       {error:.1e}")
 
     rng = np.random.default_rng(0)
-    melody = Melody.of([(int(pitch), 15) for pitch in rng.integers(55, 80, 96)])
+    melody = Melody.from_pitches([(int(pitch), 15) for pitch in rng.integers(55, 80, 96)])
     first = seconds_of(lambda: render(melody))
     again = median(seconds_of(lambda: render(melody)) for _ in range(REPEATS))
     file = median(seconds_of(lambda: wav_bytes(melody)) for _ in range(REPEATS))

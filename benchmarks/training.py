@@ -88,7 +88,7 @@ def time_epochs() -> None:
     """Print the seconds of an epoch at 3 x 1024, and the ratios."""
     rng = np.random.default_rng(1)
     lengths = rng.multinomial(EVENTS, np.full(PIECES, 1 / PIECES))
-    pieces = Sequences.of([rng.integers(0, VOCABULARY, length) for length in lengths])
+    pieces = Sequences.from_tokens([rng.integers(0, VOCABULARY, length) for length in lengths])
     modern = NetworkOptions(layers=3, width=1024, embedding=256, dropout=0.4, bar_position=False, look_back=())
     literal = NetworkOptions(layers=3, width=1024, dropout=0.4, input="paper")
     _, options = preset("paper")
@@ -118,7 +118,7 @@ def compare_losses(material: Material, name: str) -> None:
     pieces = material.train.sequences
     enough = int(np.searchsorted(np.cumsum(pieces.lengths), EVENTS)) + 1
     few = Sequences(pieces.tokens[:enough], pieces.bars[:enough])
-    held_out, size, bars = material.test.sequences, len(material.encoding.vocabulary), material.encoding.tells_time
+    held_out, size, bars = material.test.sequences, len(material.encoding.vocabulary), material.encoding.is_timed
     held_out = Sequences(held_out.tokens[:40], held_out.bars[:40])
     look_back = NetworkOptions().look_back if bars else ()
     modern = NetworkOptions(layers=3, width=128, dropout=0.4, bar_position=bars, look_back=look_back)

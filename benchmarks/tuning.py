@@ -15,7 +15,7 @@ import time
 import numpy as np
 import torch
 
-from cantilena.models import Bars, Network, NetworkOptions, threads_worth_it
+from cantilena.models import Bars, Network, NetworkOptions, limit_threads
 from cantilena.rl import LEARNERS, MusicReward, TuningOptions, TuningTask, td_target
 from cantilena.rules import RULE_SETS, Context
 from cantilena.tokenizers import GridEncoding
@@ -106,7 +106,7 @@ def _generator() -> torch.Generator:
 
 
 if __name__ == "__main__":
-    with threads_worth_it(NetworkOptions().width, rows=32):  # a second thread only slows one melody down
+    with limit_threads(NetworkOptions().width, rows=32):  # a second thread only slows one melody down
         alone = one_melody_at_a_time()
     print(f"one melody at a time, published schedule: {alone:9.0f} steps/s")
     for algorithm in ("rloo", "ppo", "q", "double-q", "psi", "g", "rejection"):

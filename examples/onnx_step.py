@@ -1,4 +1,4 @@
-"""Compose with an exported model and without Cantilena: numpy and ONNX Runtime are all that is needed.
+"""Compose with an exported model, by numpy and ONNX Runtime alone.
 
 cantilena export tunes+rl --out tunes.onnx
 python examples/onnx_step.py tunes.onnx

@@ -1,9 +1,9 @@
-"""Tune a torch module of your own: here a causal convolution, which Cantilena knows nothing of.
+"""Tune a torch module of your own: here a causal convolution.
 
     python examples/own_model.py [--batches 300] [--updates 100] [--melodies 128] [--out runs/own-model]
 
-All that is asked of a module is to be a `SequenceModel`: `vocabulary_size`; `log_probs` of whole melodies, with a
-gradient; and `start` and `step`, which draw a melody token by token. `rloo` and `ppo` tune it with no more.
+A module needs only the methods of a `SequenceModel`: `vocabulary_size`; `log_probs` of whole melodies, with gradients;
+and `start` and `step`, by which melodies are sampled token by token. `rloo` and `ppo` need no more to tune it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from cantilena.data import load_builtin
 from cantilena.io import write
-from cantilena.models import numpy_of
+from cantilena.models import to_numpy
 from cantilena.rl import TuningOptions, sample_melodies, tune_module
 from cantilena.runtime import generator
 from cantilena.tokenizers import GridEncoding
@@ -33,39 +33,39 @@ class Convolution(nn.Module):
     def __init__(self, vocabulary_size: int, width: int = 96) -> None:
         super().__init__()
         self.vocabulary_size = vocabulary_size
-        self.tokens = nn.Embedding(vocabulary_size + 1, width)  # the last row says "before the beginning"
+        self.tokens = nn.Embedding(vocabulary_size + 1, width)  # the last row is the start symbol
         self.layers = nn.ModuleList(nn.Conv1d(width, width, 2, dilation=2**depth) for depth in range(5))
         self.head = nn.Linear(width, vocabulary_size)
 
     def log_probs(self, tokens: Any) -> Tensor:
-        """`(melodies, steps, vocabulary)`: what each token of `(melodies, steps)` could have been."""
+        """`(melodies, steps, vocabulary)` log p of each of `(melodies, steps)` tokens given those before it."""
         known = torch.as_tensor(tokens, device=self.head.weight.device)
-        return self._after(known[:, :-1], known.shape[1])
+        return self._predict(known[:, :-1], known.shape[1])
 
     def start(self, melodies: int) -> tuple[Tensor, Any]:
-        """`(melodies, vocabulary)` log p of the first token, and what was heard so far: nothing."""
-        heard = torch.zeros(melodies, 0, dtype=torch.int64, device=self.head.weight.device)
-        return self._after(heard, 1)[:, -1], heard
+        """`(melodies, vocabulary)` log p of the first token, and the state: the tokens so far."""
+        state = torch.zeros(melodies, 0, dtype=torch.int64, device=self.head.weight.device)
+        return self._predict(state, 1)[:, -1], state
 
-    def step(self, tokens: Any, heard: Tensor) -> tuple[Tensor, Any]:
-        """The same after one more token of each melody."""
-        heard = torch.cat([heard, torch.as_tensor(tokens, device=heard.device)[:, None]], dim=1)[:, -STEPS:]
-        return self._after(heard, 1)[:, -1], heard
+    def step(self, tokens: Any, state: Tensor) -> tuple[Tensor, Any]:
+        """`(melodies, vocabulary)` log p of the next token after `(melodies,)` tokens, and the new state."""
+        state = torch.cat([state, torch.as_tensor(tokens, device=state.device)[:, None]], dim=1)[:, -STEPS:]
+        return self._predict(state, 1)[:, -1], state
 
-    def _after(self, heard: Tensor, steps: int) -> Tensor:
-        """Log p of the last `steps` tokens of melodies of which all but the last token are heard."""
-        before = torch.full((len(heard), STEPS), self.vocabulary_size, dtype=torch.int64, device=heard.device)
-        reached = torch.cat([before, heard], dim=1)[:, -(STEPS + steps - 1) :]
-        hidden = self.tokens(reached).transpose(1, 2)
+    def _predict(self, known: Tensor, steps: int) -> Tensor:
+        """Log p of the last `steps` tokens of melodies, from all tokens but the last one."""
+        padding = torch.full((len(known), STEPS), self.vocabulary_size, dtype=torch.int64, device=known.device)
+        context = torch.cat([padding, known], dim=1)[:, -(STEPS + steps - 1) :]
+        hidden = self.tokens(context).transpose(1, 2)
         for layer in self.layers:
-            made = layer(hidden).relu()
-            hidden = hidden[..., -made.shape[-1] :] + made
+            output = layer(hidden).relu()
+            hidden = hidden[..., -output.shape[-1] :] + output
         scores: Tensor = self.head(hidden.transpose(1, 2)[:, -steps:])
         return scores.log_softmax(-1)
 
 
 def learn(model: Convolution, pieces: list[np.ndarray], batches: int) -> float:
-    """Maximum likelihood on windows of the pieces; gives the last loss, nats a step."""
+    """Train on windows of the pieces; returns the last loss, nats a step."""
     rng, optimizer, loss = generator(1, "windows"), torch.optim.Adam(model.parameters(), lr=2e-3), torch.zeros(())
     long = [piece for piece in pieces if len(piece) > STEPS]
     for _ in range(batches):
@@ -86,24 +86,26 @@ def main() -> None:
     parser.add_argument("--updates", type=int, default=100)
     parser.add_argument("--melodies", type=int, default=128)
     parser.add_argument("--out", type=Path, default=Path("runs/own-model"))
-    asked = parser.parse_args()
+    options = parser.parse_args()
 
     encoding = GridEncoding()
     pieces = [*grid_material(load_builtin("ryan")).train.sequences.tokens]
     torch.manual_seed(1)
     model = Convolution(len(encoding.vocabulary))
-    print(f"trained: {learn(model, pieces, asked.batches):.2f} nats a step")
-    _write(model, encoding, asked.out / "before.mid")
+    print(f"trained: {learn(model, pieces, options.batches):.2f} nats a step")
+    _write(model, encoding, options.out / "before.mid")
 
-    options = TuningOptions(rules="cantilena", steps=64, updates=asked.updates, melodies=asked.melodies, target_kl=0.3)
-    done = tune_module(model, encoding, options)
+    tuning = TuningOptions(
+        rules="cantilena", steps=64, updates=options.updates, melodies=options.melodies, target_kl=0.3
+    )
+    done = tune_module(model, encoding, tuning)
     first, last = (sum(term[place] for term in done.history.terms.values()) for place in (0, -1))
     print(f"tuned: reward {first:.0f} before, {last:.0f} after, KL {done.history.kl[-1]:.2f} nats a step")
-    _write(model, encoding, asked.out / "after.mid")
+    _write(model, encoding, options.out / "after.mid")
 
 
 def _write(model: Convolution, encoding: GridEncoding, path: Path) -> None:
-    tokens = numpy_of(sample_melodies(model, 1, 64, torch.Generator().manual_seed(1)))
+    tokens = to_numpy(sample_melodies(model, 1, 64, torch.Generator().manual_seed(1)))
     write(encoding.decode(tokens[0]), path)
     print(path)
 

@@ -86,12 +86,12 @@ def main(folder: Path) -> None:
 
 
 def _bundle() -> Bundle:
-    return Bundle.load(find_bundle("tunes")).unblended()
+    return Bundle.load(find_bundle("tunes")).without_ngram()
 
 
 def _held_out(bundle: Bundle) -> HumanMelodies:
     context = music_reward(bundle, RULES).context
-    return peoples_melodies(load_builtin("tunes"), "test", bundle.encoding, context, RULES.steps, plain_keys=True)
+    return peoples_melodies(load_builtin("tunes"), "test", bundle.encoding, context, RULES.steps, normalized_key=True)
 
 
 def _row(job: tuple[Path, str, int]) -> tuple[tuple[str, int], dict[str, Any]]:

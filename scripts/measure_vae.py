@@ -46,10 +46,10 @@ VARIED = 40
 def bounds(vae: MelodyVae, material: Material, codes: int) -> list[str]:
     """The table of nats a step: rows of Markdown."""
     cut = {
-        name: Windows.of(getattr(material, name).sequences.untold(), vae.options.bars).sequences
+        name: Windows.from_sequences(getattr(material, name).sequences.without_conditions(), vae.options.bars).sequences
         for name in ("train", "valid", "test")
     }
-    whole = {name: getattr(material, name).sequences.untold() for name in ("train", "valid", "test")}
+    whole = {name: getattr(material, name).sequences.without_conditions() for name in ("train", "valid", "test")}
     found = bound(vae, cut["test"], codes, generator(1, "measure", "bound"))
     size = len(material.encoding.vocabulary)
     lstm = Bundle.load(find_bundle("tunes")).model()
@@ -81,7 +81,7 @@ def comes_back(vae: MelodyVae, material: Material) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for name, words in (("train", "2,000 windows that it learned"), ("valid", "validation"), ("test", "test")):
-        windows = Windows.of(getattr(material, name).sequences.untold(), vae.options.bars).sequences
+        windows = Windows.from_sequences(getattr(material, name).sequences.without_conditions(), vae.options.bars).sequences
         if name == "train":
             chosen = generator(1, "measure", "train").choice(len(windows), 2000, replace=False)
             windows = Sequences(tuple(windows.tokens[row] for row in chosen), windows.bars[chosen])

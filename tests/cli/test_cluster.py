@@ -23,11 +23,11 @@ def melodies(each: int = 12) -> list[Entry]:
     entries = []
     for number in range(each):
         height = 60 + np.cumsum(rng.choice([-2, -1, 1, 2], 16)).clip(-8, 8)
-        hymn = Melody.of(
+        hymn = Melody.from_pitches(
             [(int(pitch), 48 if rng.random() < 0.2 else 24) for pitch in height],
             key=Key(), meter=Meter(4, 4), title=f"{HYMN} {number}", source=f"hymns/{number}.mid",
         )  # fmt: skip
-        jig = Melody.of(
+        jig = Melody.from_pitches(
             [(int(pitch), 12) for pitch in rng.choice([57, 64, 69, 72, 76, 81], 48)],
             key=Key.parse("A minor"), meter=Meter(6, 8), title=f"{JIG} {number}", source=f"jigs/{number}.mid",
         )  # fmt: skip
@@ -120,8 +120,8 @@ def test_people_read_the_words_and_the_curve(corpus: str, capsys: pytest.Capture
     assert "hymns 100 %; A. Nonymous 100 %" in text
 
 
-ONE = Melody.of([(60, 24), (62, 24)])
-SILENT = Melody.of([(None, 96)])
+ONE = Melody.from_pitches([(60, 24), (62, 24)])
+SILENT = Melody.from_pitches([(None, 96)])
 
 
 def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:

@@ -33,7 +33,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
 def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, rng = tmp_path_factory.mktemp("scores"), np.random.default_rng(1)
     for number in range(16):
-        write(Melody.of([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
+        write(Melody.from_pitches([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
     (folder / "broken.mid").write_bytes(b"MThd\x00")
     (folder / "folder.mid").mkdir()
     return folder

@@ -17,7 +17,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, shift in (("a/same", 0), ("b/same", 2)):
         (tmp_path / name).mkdir(parents=True)
         for k in range(3):
-            tune = Melody.of([(60 + shift + (j * j + k) % 9, 12) for j in range(48)])
+            tune = Melody.from_pitches([(60 + shift + (j * j + k) % 9, 12) for j in range(48)])
             (tmp_path / name / f"{k}.mid").write_bytes(midi_bytes(tune))
     (tmp_path / "empty").mkdir()
     monkeypatch.chdir(tmp_path)

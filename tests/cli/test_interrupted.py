@@ -27,7 +27,7 @@ from cantilena.workflows.train.config import shape_and_training
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder, rng = tmp_path_factory.mktemp("scores"), np.random.default_rng(1)
     for number in range(16):
-        write(Melody.of([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
+        write(Melody.from_pitches([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
     path = folder.parent / "interrupted.arrow"
     assert main(["corpus", "read", str(folder), "--out", str(path), "--force", "--jobs", "1"]) == 0
     return str(path)

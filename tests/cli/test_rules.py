@@ -13,7 +13,7 @@ from cantilena.cli import main
 from cantilena.io import write
 from cantilena.music import Key, Melody
 
-TUNE = Melody.of(
+TUNE = Melody.from_pitches(
     [(62, 24), (64, 24), (65, 12), (67, 12), (69, 24), (73, 24), (74, 24), (69, 24), (62, 24)],
     key=Key.parse("D minor"),
     title="An idea",
@@ -159,7 +159,7 @@ def test_flags_that_cannot_be(here: Path, capsys: pytest.CaptureFixture[str], wo
 
 
 def test_a_melody_that_is_too_long(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write(Melody.of([(60 + index % 5, 96) for index in range(1300)]), "long.mid")
+    write(Melody.from_pitches([(60 + index % 5, 96) for index in range(1300)]), "long.mid")
     status, error, hint = refusal(capsys, "rules", "score", "long.mid")
     assert status == 2
     assert "20,800 sixteenths" in error

@@ -46,7 +46,7 @@ TINY = ["--embedding", "8", "--epochs", "3", "--batch", "8", "--device", "cpu", 
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder, rng = tmp_path_factory.mktemp("scores"), np.random.default_rng(1)
     for number in range(20):
-        write(Melody.of([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
+        write(Melody.from_pitches([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
     path = tmp_path_factory.mktemp("corpus") / "tunes.arrow"
     assert main(["corpus", "read", str(folder), "--out", str(path), "--jobs", "1"]) == 0
     return str(path)

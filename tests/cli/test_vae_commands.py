@@ -31,7 +31,7 @@ def vae(tmp_path_factory: pytest.TempPathFactory) -> str:
 def scores(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, rng = tmp_path_factory.mktemp("scores"), np.random.default_rng(1)
     for number in range(16):
-        write(Melody.of([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
+        write(Melody.from_pitches([(int(pitch), 12) for pitch in rng.integers(60, 73, 40)]), folder / f"{number}.mid")
     return folder
 
 
@@ -43,8 +43,8 @@ def answered(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, An
 
 def test_a_way_is_written_like_any_melodies(vae: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, last = tmp_path / "first.mid", tmp_path / "last.mid"
-    write(Melody.of([(60, 24), (64, 24), (67, 48), (100, 96)]), first)
-    write(Melody.of([(62, 24), (66, 24), (69, 48)]), last)
+    write(Melody.from_pitches([(60, 24), (64, 24), (67, 48), (100, 96)]), first)
+    write(Melody.from_pitches([(62, 24), (66, 24), (69, 48)]), last)
     words = ("compose", vae, "--interpolate", first, last, "--steps", 4, "--out", tmp_path / "way")
     answer = answered(capsys, *words)
     assert len(answer["melodies"]) == 4
@@ -59,7 +59,7 @@ def test_a_way_is_written_like_any_melodies(vae: str, tmp_path: Path, capsys: py
     again = answered(capsys, *words[:-1], tmp_path / "again")
     assert [Path(row["mid"]).read_bytes() for row in again["melodies"]] == before
     assert main([*map(str, words), "--force"]) == 0
-    assert "notes of the first that its codes lack or have otherwise: 1 moved by octaves" in capsys.readouterr().out
+    assert "notes of the first that its codes change: 1 moved by octaves" in capsys.readouterr().out
 
 
 def test_variations_are_written_and_the_amount_0_is_the_melody(
@@ -77,13 +77,13 @@ def test_variations_are_written_and_the_amount_0_is_the_melody(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--interpolate", "C4", "D4", "--steps", "1"], "a way of 1 steps"),
+        (["--interpolate", "C4", "D4", "--steps", "1"], "steps is 1"),
         (["--interpolate", "C4", "D4", "--vary", "C4"], "--interpolate and --vary together"),
         (["--interpolate", "C4", "D4", "--bars", "8"], "--bars and --interpolate together"),
         (["--interpolate", "C4", "D4", "--temperature", "0.5"], "--temperature"),
         (["--interpolate", "C4", "H4"], "'H4' is not a note"),
         (["--interpolate", "C4"], "interpolate"),
-        (["--vary", "C4", "--amount", "2"], "an amount of 2"),
+        (["--vary", "C4", "--amount", "2"], "amount is 2"),
         (["--vary", "C4", "--key", "D minor"], "--key and --vary together"),
         (["--vary", "none.mid"], "there is no file none.mid"),
         (["--vary", ""], "the melody holds no note"),
@@ -108,7 +108,7 @@ def test_a_network_has_no_codes(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
 
 def test_without_a_name_the_vae_that_ships_is_taken(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = answered(capsys, "compose", "--interpolate", "C4 E4 G4/2", "G4 E4 C4/2", "--out", tmp_path / "way")
+    made = answered(capsys, "compose", "--interpolate", "C4 E4", "E4 C4", "--no-copy-check", "--out", tmp_path / "way")
     assert len(made["melodies"]) == 5
     assert json.loads((tmp_path / "way" / "manifest.json").read_text())["model"] == "tunes-vae"
 

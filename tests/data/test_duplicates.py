@@ -14,7 +14,7 @@ from cantilena.music import Melody
 
 def walk(rng: np.random.Generator, notes: int = 60) -> Melody:
     pitches = 64 + np.cumsum(rng.choice([-4, -2, -1, 0, 1, 2, 3, 5], notes))
-    return Melody.of(
+    return Melody.from_pitches(
         list(zip(np.clip(pitches, 30, 100).tolist(), rng.choice([6, 12, 12, 24], notes).tolist(), strict=True))
     )
 
@@ -67,17 +67,17 @@ def test_the_first_stays() -> None:
 
 
 def test_short_and_empty_melodies_are_duplicates_only_when_equal() -> None:
-    short = Melody.of([(60, 12), (62, 12), (64, 24)])
-    longer = Melody.of([(60, 12), (62, 12), (64, 24), (65, 12)])
+    short = Melody.from_pitches([(60, 12), (62, 12), (64, 24)])
+    longer = Melody.from_pitches([(60, 12), (62, 12), (64, 24), (65, 12)])
     assert near_duplicates([short, longer, short.transposed(2)]) == {2: 0}
     assert near_duplicates([]) == {}
-    silence, one_note = Melody(()), Melody.of([(60, 24)])
+    silence, one_note = Melody(()), Melody.from_pitches([(60, 24)])
     assert near_duplicates([silence, one_note, silence]) == {2: 0}
 
 
 def test_repeated_notes_alone_are_no_likeness() -> None:
     """Twenty equal notes have one fingerprint; longer melodies that hold it are not its duplicates."""
-    drone = Melody.of([(60, 12)] * 20)
+    drone = Melody.from_pitches([(60, 12)] * 20)
     tune = walk(np.random.default_rng(4))
     assert near_duplicates([drone, drone.then(tune), tune]) == {2: 1}
 

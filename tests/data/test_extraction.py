@@ -173,7 +173,7 @@ def test_the_key_is_the_whole_piece_s_though_a_part_is_taken():
     assert extract_melody(score(notes), ReadOptions(seconds=0.4)).melody.key == Key.parse("F major")
 
 
-TUNE = Melody.of(
+TUNE = Melody.from_pitches(
     [(67, 12), (72, 24), (None, 12), (76, 36), (74, 12), (72, 48), (60, 24), (84, 24)],
     key=Key.parse("D minor"),
     meter=Meter(3, 4),

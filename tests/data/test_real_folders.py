@@ -17,7 +17,7 @@ from cantilena.music import Melody
 def tune(seed: int) -> Melody:
     rng = np.random.default_rng(seed)
     pitches = 60 + np.cumsum(rng.choice([-3, -2, -1, 1, 2, 4], 50)) % 24
-    return Melody.of(list(zip(pitches.tolist(), rng.choice([6, 12, 24], 50).tolist(), strict=True)))
+    return Melody.from_pitches(list(zip(pitches.tolist(), rng.choice([6, 12, 24], 50).tolist(), strict=True)))
 
 
 @pytest.mark.e2e

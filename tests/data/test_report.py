@@ -11,7 +11,7 @@ from cantilena.music import Key, Melody, Meter
 def corpus() -> Corpus:
     entries = [
         Entry(
-            Melody.of([(60 + k, 24)] * (k + 1), key=Key(0), meter=Meter(3 + k % 2, 4)),
+            Melody.from_pitches([(60 + k, 24)] * (k + 1), key=Key(0), meter=Meter(3 + k % 2, 4)),
             piece=str(k),
             split=("train", "train", "test")[k],
             folded=k,

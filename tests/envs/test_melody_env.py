@@ -42,7 +42,7 @@ def bundle(encoding: Encoding = GRID) -> Bundle:
 
 
 def reward(rules: str, encoding: Encoding = GRID, c: float = 0.5) -> MusicReward:
-    return MusicReward(encoding, RULE_SETS[rules], Context(timed=encoding.tells_time), c, clip=10.0)
+    return MusicReward(encoding, RULE_SETS[rules], Context(timed=encoding.is_timed), c, clip=10.0)
 
 
 def played(env: MelodyEnv, tokens: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:

@@ -12,7 +12,7 @@ from cantilena.tokenizers import EventsEncoding, GridEncoding
 SMALL = NetworkOptions(width=24, embedding=16)
 
 
-def bundle_of(encoding: GridEncoding | EventsEncoding, *, plain_keys: bool = True, tuned: bool = False) -> Bundle:
+def bundle_of(encoding: GridEncoding | EventsEncoding, *, normalized_key: bool = True, tuned: bool = False) -> Bundle:
     size = len(encoding.vocabulary)
     first, second = (Network(SMALL, size, seed=seed).numpy_weights() for seed in (3, 4))
     return Bundle(
@@ -21,7 +21,7 @@ def bundle_of(encoding: GridEncoding | EventsEncoding, *, plain_keys: bool = Tru
         encoding.description(),
         prior_weights=first if tuned else None,
         licence="public domain",
-        provenance={"plain_keys": plain_keys},
+        provenance={"plain_keys": normalized_key},
     )
 
 
@@ -33,13 +33,13 @@ def tuned() -> Bundle:
 
 @pytest.fixture(scope="session")
 def grid(tuned: Bundle) -> Composer:
-    return Composer.of(tuned, "grid")
+    return Composer.from_bundle(tuned, "grid")
 
 
 @pytest.fixture(scope="session")
 def events() -> Composer:
     encoding = EventsEncoding(("C4", "D4", "E4", "F#4", "A4", "C5", "0.4.7", "2.6.9"))
-    return Composer.of(bundle_of(encoding, plain_keys=False), "events")
+    return Composer.from_bundle(bundle_of(encoding, normalized_key=False), "events")
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ import pytest
 import symusic
 
 from cantilena.errors import UsageError
-from cantilena.generation import ComposeOptions, Composer, Composition, SamplingOptions, read_primer, write_melodies
+from cantilena.generation import ComposeOptions, Composer, Composition, read_primer, write_melodies
 from cantilena.io import write
-from cantilena.models import Bars, log_probs_in_bars
+from cantilena.models import Bars, log_probs_with_bars
 from cantilena.music import Key, Melody, Meter, Tempo
 
-IDEA = Melody.of(
+IDEA = Melody.from_pitches(
     [(62, 24), (64, 12), (None, 12), (69, 48), (65, 24), (64, 24), (62, 48)],
     key=Key.parse("D minor"),
     meter=Meter(3, 4),
@@ -82,7 +82,7 @@ def test_typed_notes_stay_where_they_are_whatever_the_key(grid: Composer, key: s
 @pytest.mark.parametrize("primer", ["", "C5 D5 E5"])
 def test_every_new_note_lies_in_the_range(grid: Composer, key: str, primer: str) -> None:
     options = ComposeOptions(bars=8, key=key, range="C4-A5", primer=primer, with_primer=False)
-    for made in grid.compose_many(8, options, SamplingOptions(temperature=3.0), seed=1):
+    for made in grid.compose_many(8, options, seed=1, temperature=3.0):
         assert made.sounding
         assert all(60 <= pitch <= 81 for note in made.sounding for pitch in note.pitches)
 
@@ -128,9 +128,9 @@ def test_likelihoods_are_sums_over_both_models(grid: Composer, primer: str) -> N
     # A typed primer in C major needs no transposition on its way to the model.
     before = grid.encoding.encode(replace(read_primer(primer), key=Key())).tolist() if primer else []
     tokens = np.array([[*before, *(number[name] for name in made.tokens)]])
-    bars = Bars.of(Meter(3, 4), melodies=1, step_ticks=6)
+    bars = Bars.from_meter(Meter(3, 4), melodies=1, ticks_per_step=6)
     for model, told in ((grid.prior, made.log_likelihood), (grid.model, made.policy_log_likelihood)):
-        log_probs = np.asarray(log_probs_in_bars(model, tokens, bars), dtype=np.float64)[0]
+        log_probs = np.asarray(log_probs_with_bars(model, tokens, bars), dtype=np.float64)[0]
         expected = sum(log_probs[step, tokens[0, step]] for step in range(len(before), tokens.shape[1]))
         assert told == pytest.approx(expected, abs=1e-3)
     assert made.log_likelihood != pytest.approx(made.policy_log_likelihood, abs=0.1)

@@ -11,7 +11,7 @@ from cantilena.generation import read_primer
 from cantilena.io import write
 from cantilena.music import Key, Melody, Meter, Tempo
 
-IDEA = Melody.of(
+IDEA = Melody.from_pitches(
     [(62, 24), (64, 12), (None, 12), (69, 48), (65, 24), (64, 24), (62, 48)],
     key=Key.parse("D minor"),
     meter=Meter(3, 4),

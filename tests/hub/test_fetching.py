@@ -13,7 +13,7 @@ import pytest
 from cantilena.errors import BundleError, CantilenaError, InputError, MissingError, UsageError
 from cantilena.generation import load
 from cantilena.models import Bundle, find_bundle
-from cantilena.models.bundle.hub import LARGEST, HubName, fetched
+from cantilena.models.bundle.hub import LARGEST, HubRepo, fetch_bundle
 from cantilena.rl import TuningOptions
 from cantilena.workflows.evaluate.systems import contestants
 from cantilena.workflows.tune.inputs import open_tunable
@@ -160,7 +160,7 @@ def test_names_that_lead_elsewhere_are_refused_unasked(hub: Any, address: str) -
 
 @pytest.mark.parametrize("address", ["hf://a/b", "hf://Anna-1/Wal.tzes_2@refs/pr/1", "hf://a/b@v1.0+rl"])
 def test_names_that_the_hub_has_are_read_and_written(address: str) -> None:
-    assert str(HubName.parse(address)) == address
+    assert str(HubRepo.parse(address)) == address
 
 
 def test_without_the_library_there_is_a_command_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +174,7 @@ def test_without_the_library_there_is_a_command_to_install_it(monkeypatch: pytes
 def test_progress_bars_are_as_they_were(hub: Any, capfd: pytest.CaptureFixture[str]) -> None:
     shelf(hub)
     before = huggingface_hub.utils.are_progress_bars_disabled()
-    fetched("hf://anna/waltzes", endpoint=hub.url + "/")
+    fetch_bundle("hf://anna/waltzes", endpoint=hub.url + "/")
     assert huggingface_hub.utils.are_progress_bars_disabled() == before
     said = capfd.readouterr()
     assert said.out == ""

@@ -111,7 +111,7 @@ def test_what_is_no_bundle_or_no_name_is_never_sent(
 
 def test_a_card_that_the_hub_does_not_take_is_told(hub: Any, token: str) -> None:
     with pytest.raises(InputError) as caught:
-        door.give(TUNES, "anna/waltzes", {"README.md": "---\ntags: []\n---\n# no licence"})
+        door.upload_bundle(TUNES, "anna/waltzes", {"README.md": "---\ntags: []\n---\n# no licence"})
     assert '"license" is missing' in caught.value.text
     assert hub.repositories["anna/waltzes"].commits == {}
 
@@ -139,7 +139,7 @@ def test_the_command_answers_in_json_and_says_the_rest_on_stderr(
     assert main(["hub", "push", "tunes", "anna/waltzes", "--json"]) == 0
     out, err = capfd.readouterr()
     assert json.loads(out)["address"] == "hf://anna/waltzes"
-    assert err.splitlines() == ["Giving tunes.safetensors to hf://anna/waltzes (0.4 MB)"]
+    assert err.splitlines() == ["Uploading tunes.safetensors to hf://anna/waltzes (0.4 MB)"]
     assert main(["hub", "push", "tunes", "anna/waltzes"]) == 1
     assert capfd.readouterr().err.splitlines()[-2:] == [
         "error: hf://anna/waltzes holds a model already",

@@ -67,7 +67,7 @@ def tunes(draw: st.DrawFn) -> Melody:
         pairs += block
         tick += sum(duration for _, duration in block)
     pickup = draw(st.sampled_from([0, 12, 24, 48]))
-    return Melody.of(pairs, key=draw(st.sampled_from(KEYS)), meter=meter, pickup=pickup)
+    return Melody.from_pitches(pairs, key=draw(st.sampled_from(KEYS)), meter=meter, pickup=pickup)
 
 
 @given(tunes())
@@ -80,7 +80,7 @@ def test_music21_reads_the_same_notes(tune: Melody) -> None:
 
 
 def test_a_tune_by_hand() -> None:
-    tune = Melody.of(
+    tune = Melody.from_pitches(
         [(62, 12), (67, 24), (66, 12), (67, 12), (69, 48), (70, 72), (None, 24), (63, 8), (62, 8), (61, 8), (62, 60)],
         key=Key.parse("G minor"),
         meter=Meter(3, 4),
@@ -95,7 +95,7 @@ def test_a_tune_by_hand() -> None:
 
 
 def test_accidentals_are_plain_whatever_a_program_thinks_of_octaves() -> None:
-    _, music = head_and_music(abc(Melody.of([(66, 24), (77, 24), (65, 24), (78, 24), (66, 24)], key=Key())))
+    _, music = head_and_music(abc(Melody.from_pitches([(66, 24), (77, 24), (65, 24), (78, 24), (66, 24)], key=Key())))
     assert music == "^F2 =f2 =F2 ^f2 | ^F2 z2 z4 |]"
 
 
@@ -104,7 +104,7 @@ def test_accidentals_are_plain_whatever_a_program_thinks_of_octaves() -> None:
     [("Bb major", "Bb"), ("F# minor", "F#m"), ("D dorian", "Ddor"), ("B locrian", "Bloc"), ("G mixolydian", "Gmix")],
 )
 def test_keys_as_abc_says_them(key: str, said: str) -> None:
-    tune = Melody.of([(60, 24)], key=Key.parse(key))
+    tune = Melody.from_pitches([(60, 24)], key=Key.parse(key))
     assert head_and_music(abc(tune))[0]["K"] == said
     if said == "Bloc":
         return  # music21 takes it for B major
@@ -113,7 +113,7 @@ def test_keys_as_abc_says_them(key: str, said: str) -> None:
 
 
 def test_chords_and_silence() -> None:
-    tune = Melody.of([((60, 64, 67), 48), ((60, 64), 144)], key=Key())
+    tune = Melody.from_pitches([((60, 64, 67), 48), ((60, 64), 144)], key=Key())
     text = abc(tune)
     assert "[CEG]4 [CE]4- | [CE]8" in text
     assert [(pitch, onset) for pitch, onset, _ in heard(text)[0]][:3] == [(60, 0), (64, 0), (67, 0)]
@@ -128,14 +128,14 @@ def test_a_natural_tied_over_a_barline_is_one_note() -> None:
 
 @pytest.mark.parametrize("title", ["50 % off\\", "K:G\nX:2", "\x00", "Ärger ♯", "[K:G]"])
 def test_titles_do_not_become_music(title: str) -> None:
-    text = abc(Melody.of([(60, 24), (62, 24)], key=Key(), title=title))
+    text = abc(Melody.from_pitches([(60, 24), (62, 24)], key=Key(), title=title))
     assert len(text.splitlines()) == 8
     assert [pitch for pitch, *_ in heard(text)[0]] == [60, 62]
 
 
 def test_our_own_reader_reads_it_back(tmp_path: Path) -> None:
     pytest.importorskip("music21")
-    tune = Melody.of([(62, 24), (67, 48), (69, 24), (70, 96), (67, 72)], key=Key.parse("G minor"), pickup=24)
+    tune = Melody.from_pitches([(62, 24), (67, 48), (69, 24), (70, 96), (67, 72)], key=Key.parse("G minor"), pickup=24)
     write(tune, tmp_path / "air.abc")
     back = read_melody(tmp_path / "air.abc")
     assert (back.notes, back.key, back.meter, back.pickup) == (tune.notes, tune.key, tune.meter, 24)

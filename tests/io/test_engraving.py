@@ -16,7 +16,7 @@ from cantilena.music import Key, Melody, Meter, Note, Tempo
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}"
 
-TUNE = Melody.of(
+TUNE = Melody.from_pitches(
     [(67, 24), (72, 8), (74, 8), (76, 8), ((60, 64, 67), 60), (None, 24), (66, 12), (61, 30), (72, 90)],
     key=Key.parse("Bb major"),
     meter=Meter(3, 4),
@@ -57,7 +57,7 @@ def test_every_note_head_is_drawn_once_and_timed() -> None:
 
 
 def test_time_runs_to_the_right_and_pitch_upwards() -> None:
-    scale = Melody.of([(pitch, 24) for pitch in (60, 62, 64, 65, 67, 69, 71, 72)])
+    scale = Melody.from_pitches([(pitch, 24) for pitch in (60, 62, 64, 65, 67, 69, 71, 72)])
     engraving = score_with_timemap(scale)
     places = heads(ElementTree.fromstring(engraving.svg))
     xs, ys = zip(*(places[head.id] for head in engraving.timemap), strict=True)
@@ -117,7 +117,7 @@ def test_heading_and_page() -> None:
 def test_long_scores_become_taller() -> None:
     height = {}
     for bars in (4, 16, 120):
-        tune = Melody.of([(60 + index % 12, 12) for index in range(8 * bars)])
+        tune = Melody.from_pitches([(60 + index % 12, 12) for index in range(8 * bars)])
         root = drawing(tune)
         height[bars] = float(root.attrib["height"])
         assert len(heads(root)) == 8 * bars
@@ -128,7 +128,7 @@ def test_long_scores_become_taller() -> None:
 
 
 def test_eight_bars_make_two_lines_of_four() -> None:
-    tune = Melody.of([(60 + index % 12, 12) for index in range(64)])
+    tune = Melody.from_pitches([(60 + index % 12, 12) for index in range(64)])
     systems = [element for element in drawing(tune).iter(f"{SVG}g") if element.get("class") == "system"]
     bars = [[one for one in system if one.get("class") == "measure"] for system in systems]
     assert [len(one) for one in bars] == [4, 4]
@@ -140,11 +140,11 @@ def test_eight_bars_make_two_lines_of_four() -> None:
         Melody(()),
         Melody((), pickup=24, length=5),
         Melody((Note((0, 127), 0, 1), Note((60,), 1, 500))),
-        Melody.of([(tuple(range(128)), 24)]),
-        Melody.of([(60, ticks) for ticks in range(1, 30)], key=Key.parse("F# minor")),
-        Melody.of([(60, 24)], title="</text><script>\x00\udc80&", source="<"),
-        Melody.of([(60, 12)] * 64, meter=Meter(64, 1)),
-        Melody.of([(60, 12)], meter=Meter(1, 32), tempo=Tempo.constant(2000)),
+        Melody.from_pitches([(tuple(range(128)), 24)]),
+        Melody.from_pitches([(60, ticks) for ticks in range(1, 30)], key=Key.parse("F# minor")),
+        Melody.from_pitches([(60, 24)], title="</text><script>\x00\udc80&", source="<"),
+        Melody.from_pitches([(60, 12)] * 64, meter=Meter(64, 1)),
+        Melody.from_pitches([(60, 12)], meter=Meter(1, 32), tempo=Tempo.constant(2000)),
     ],
 )
 def test_odd_melodies_are_drawn_too(tune: Melody, capfd: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +162,7 @@ def test_other_widths_are_refused(width: int) -> None:
 def test_scores_are_the_same_from_any_thread() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
-    tunes = [Melody.of([(60 + (3 * number + step) % 20, 12) for step in range(24)]) for number in range(12)]
+    tunes = [Melody.from_pitches([(60 + (3 * number + step) % 20, 12) for step in range(24)]) for number in range(12)]
     alone = [score_svg(tune) for tune in tunes]
     with ThreadPoolExecutor(4) as threads:
         assert list(threads.map(score_svg, tunes)) == alone

@@ -31,7 +31,7 @@ def melodies(draw: st.DrawFn) -> Melody:
     key = draw(st.none() | st.builds(Key, st.integers(0, 11), st.sampled_from(["major", "minor"])))
     title = draw(st.text(max_size=30))
     pickup = draw(st.integers(0, meter.ticks_per_bar - 1))
-    return Melody.of(pairs, key=key, meter=meter, tempo=draw(tempos), pickup=pickup, title=title)
+    return Melody.from_pitches(pairs, key=key, meter=meter, tempo=draw(tempos), pickup=pickup, title=title)
 
 
 def heard(melody: Melody) -> list[tuple[int, int, int]]:
@@ -96,7 +96,7 @@ def test_tempo_key_and_meters_come_back(melody: Melody) -> None:
     ("pickup", "short_bar"), [(24, (1, 4)), (12, (1, 8)), (36, (3, 8)), (6, (1, 16)), (3, (1, 32)), (8, (3, 32))]
 )
 def test_a_pickup_is_a_short_first_bar(pickup: int, short_bar: tuple[int, int]) -> None:
-    tune = Melody.of([(67, pickup), (72, 72)], meter=Meter(3, 4), pickup=pickup)
+    tune = Melody.from_pitches([(67, pickup), (72, 72)], meter=Meter(3, 4), pickup=pickup)
     score = symusic.Score.from_midi(midi_bytes(tune))
     meters = [(meter.time, meter.numerator, meter.denominator) for meter in score.time_signatures]
     assert meters == [(0, *short_bar), (pickup * SCALE, 3, 4)]
@@ -106,7 +106,7 @@ def test_a_pickup_is_a_short_first_bar(pickup: int, short_bar: tuple[int, int]) 
 @pytest.mark.parametrize("tonic", range(12))
 @pytest.mark.parametrize("mode", ["major", "minor"])
 def test_key_signatures_name_the_key(tonic: int, mode: str) -> None:
-    tune = Melody.of([(60, 24)], key=Key(tonic, mode))  # type: ignore[arg-type]
+    tune = Melody.from_pitches([(60, 24)], key=Key(tonic, mode))  # type: ignore[arg-type]
     _, metas = by_mido(midi_bytes(tune))
     (name,) = [message.key for _, message in metas if message.type == "key_signature"]
     assert Key.parse(name) == tune.key
@@ -114,7 +114,7 @@ def test_key_signatures_name_the_key(tonic: int, mode: str) -> None:
 
 def test_music21_hears_the_same() -> None:
     music21 = pytest.importorskip("music21")
-    tune = Melody.of(
+    tune = Melody.from_pitches(
         [(67, 24), ((60, 64, 67), 36), (62, 12), (None, 24), (59, 48)],
         meter=Meter(3, 4),
         pickup=24,
@@ -131,7 +131,7 @@ def test_music21_hears_the_same() -> None:
 
 
 def test_first_and_last_note_stay_where_silence_surrounds_them() -> None:
-    tune = replace(Melody.of([(None, 96), (60, 1), (None, 48), (127, 7)]), length=400)
+    tune = replace(Melody.from_pitches([(None, 96), (60, 1), (None, 48), (127, 7)]), length=400)
     assert by_mido(midi_bytes(tune))[0] == by_symusic(midi_bytes(tune)) == heard(tune)
 
 
@@ -143,7 +143,7 @@ def test_overlapping_notes_stay_whole_but_a_key_is_struck_once() -> None:
 
 
 def test_velocities_can_be_one_for_each_note() -> None:
-    tune = Melody.of([(60, 24), ((62, 65), 24)])
+    tune = Melody.from_pitches([(60, 24), ((62, 65), 24)])
     score = symusic.Score.from_midi(midi_bytes(tune, velocity=[33, 99]))
     assert [note.velocity for note in score.tracks[0].notes] == [33, 99, 99]
     assert [note.velocity for note in symusic.Score.from_midi(midi_bytes(tune)).tracks[0].notes] == [80, 80, 80]
@@ -157,7 +157,7 @@ def test_velocities_can_be_one_for_each_note() -> None:
     [("Für Élise ♪", "Für Élise ♪"), ("a\x00b\r\nc", "a b c"), ("\udcff.mid", ".mid"), ("x" * 300, "x" * 199 + "…")],
 )
 def test_the_title_is_the_name_of_the_track(title: str, name: str) -> None:
-    content = midi_bytes(Melody.of([(60, 24)], title=title))
+    content = midi_bytes(Melody.from_pitches([(60, 24)], title=title))
     assert symusic.Score.from_midi(content).tracks[0].name == name
     assert [message.name for _, message in by_mido(content)[1] if message.type == "track_name"] == [name]
 
@@ -173,9 +173,9 @@ def test_what_midi_cannot_say_is_refused() -> None:
     with pytest.raises(UsageError, match="too long"):
         midi_bytes(Melody((), length=2**28))
     with pytest.raises(UsageError, match="slow"):
-        midi_bytes(Melody.of([(60, 24)], tempo=Tempo.constant(2)))
+        midi_bytes(Melody.from_pitches([(60, 24)], tempo=Tempo.constant(2)))
 
 
 def test_ten_thousand_notes() -> None:
-    tune = Melody.of([(21 + 7 * index % 88, 6) for index in range(10_000)])
+    tune = Melody.from_pitches([(21 + 7 * index % 88, 6) for index in range(10_000)])
     assert by_symusic(midi_bytes(tune)) == heard(tune)

@@ -14,7 +14,7 @@ from cantilena.io.engraving.bars import voice
 from cantilena.io.notation.musicxml_writer import musicxml, musicxml_with_heads
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 
-MARY = Melody.of(
+MARY = Melody.from_pitches(
     [(64, 18), (62, 6), (60, 24), (62, 24), (64, 24), (64, 24), (64, 48), (None, 24), (62, 24), (66, 96)],
     key=Key.parse("G major"),
     title="A lamb",
@@ -54,13 +54,13 @@ def notes_as_notated(melody: Melody) -> list[tuple[float, float, tuple[int, ...]
 def test_music21_reads_the_same_pitches_onsets_and_durations(
     pairs: list[tuple[tuple[int, ...] | None, int]], meter: str, pickup: int, key: Key | None
 ) -> None:
-    melody = Melody.of(pairs, meter=Meter.parse(meter), pickup=pickup, key=key)
+    melody = Melody.from_pitches(pairs, meter=Meter.parse(meter), pickup=pickup, key=key)
     assert notes_by_music21(musicxml(melody)) == notes_as_notated(melody)
 
 
 @pytest.mark.parametrize("durations", [[8] * 12, [16] * 6, [4, 4, 4, 12] * 4, [18, 6] * 4, [96] * 2, [32] * 3, [1, 95]])
 def test_music21_reads_triplets_dots_and_ties(durations: list[int]) -> None:
-    melody = Melody.of([(60 + index, ticks) for index, ticks in enumerate(durations)], pickup=24)
+    melody = Melody.from_pitches([(60 + index, ticks) for index, ticks in enumerate(durations)], pickup=24)
     assert notes_by_music21(musicxml(melody)) == notes_as_notated(melody)
 
 
@@ -100,7 +100,7 @@ def test_every_measure_adds_up() -> None:
 def test_children_of_a_note_stand_in_the_order_of_the_standard() -> None:
     order = ["chord", "pitch", "rest", "duration", "tie", "voice", "type", "dot"]
     order += ["accidental", "time-modification", "beam", "notations"]
-    tune = Melody.of([((60, 66), 8), (61, 8), (None, 8), (63, 100), (64, 6)], key=Key.parse("C"))
+    tune = Melody.from_pitches([((60, 66), 8), (61, 8), (None, 8), (63, 100), (64, 6)], key=Key.parse("C"))
     for note in document(tune).iter("note"):
         places = [order.index(child.tag) for child in note]
         assert places == sorted(places)
@@ -118,14 +118,14 @@ def accidentals(melody: Melody) -> list[str]:
 
 
 def test_accidentals_hold_to_the_barline_and_ties_carry_them_over() -> None:
-    tune = Melody.of([(66, 24), (66, 24), (78, 24), (65, 24), (66, 48), (61, 72), (61, 24), (65, 48)], key=Key())
+    tune = Melody.from_pitches([(66, 24), (66, 24), (78, 24), (65, 24), (66, 48), (61, 72), (61, 24), (65, 48)], key=Key())
     assert accidentals(tune) == ["sharp", "", "sharp", "natural", "sharp", "sharp", "", "sharp", "(natural)"]
-    assert accidentals(Melody.of([(66, 24), (70, 24), (65, 48)], key=Key.parse("G major"))) == ["", "flat", "natural"]
+    assert accidentals(Melody.from_pitches([(66, 24), (70, 24), (65, 48)], key=Key.parse("G major"))) == ["", "flat", "natural"]
 
 
 def test_many_tempo_changes_sound_but_are_not_printed() -> None:
     tempo = Tempo(tuple((5 * index, 100.0 + index) for index in range(30)))
-    root = document(Melody.of([(60, 96)] * 2, tempo=tempo))
+    root = document(Melody.from_pitches([(60, 96)] * 2, tempo=tempo))
     assert len(list(root.iter("metronome"))) == 1
     times = [(sound.get("tempo"), sound.findtext("offset", "0")) for sound in root.iter("sound")]
     assert [rate for rate, _ in times] == [f"{rate:g}" for _, rate in tempo.changes]
@@ -133,7 +133,7 @@ def test_many_tempo_changes_sound_but_are_not_printed() -> None:
 
 
 def test_metronome_marks_count_the_felt_beat() -> None:
-    mark = document(Melody.of([(60, 72)], meter=Meter(6, 8), tempo=Tempo.constant(180))).find(".//metronome")
+    mark = document(Melody.from_pitches([(60, 72)], meter=Meter(6, 8), tempo=Tempo.constant(180))).find(".//metronome")
     assert mark is not None
     assert [(child.tag, child.text) for child in mark] == [
         ("beat-unit", "quarter"),
@@ -146,7 +146,7 @@ def test_metronome_marks_count_the_felt_beat() -> None:
     "title", ["<b>&amp;</b>", "]]>", "a\x00b\x1f", "\udc80", "\ufffe", "x" * 10_000, "\u2028", '"', "𝄞 Ünïcode"]
 )
 def test_any_title_and_source_give_well_formed_xml(title: str) -> None:
-    root = document(Melody.of([(60, 24)], title=title, source=title))
+    root = document(Melody.from_pitches([(60, 24)], title=title, source=title))
     found = root.findtext("work/work-title", "")
     assert len(found) <= 200
     assert found == root.findtext("identification/source", "")
@@ -169,7 +169,7 @@ def test_silence_is_a_bar_of_rest(tune: Melody) -> None:
 
 
 def test_the_ends_of_the_keyboard_and_beyond() -> None:
-    tune = Melody.of([(0, 24), (127, 24), (11, 24), (12, 24)])
+    tune = Melody.from_pitches([(0, 24), (127, 24), (11, 24), (12, 24)])
     assert notes_by_music21(musicxml(tune)) == notes_as_notated(tune)
 
 
@@ -178,6 +178,6 @@ def test_the_same_melody_gives_the_same_text() -> None:
 
 
 def test_ten_thousand_notes_and_endless_silence() -> None:
-    assert musicxml(Melody.of([(60 + index % 12, 24) for index in range(10_000)])).count("<measure") == 2500
+    assert musicxml(Melody.from_pitches([(60 + index % 12, 24) for index in range(10_000)])).count("<measure") == 2500
     with pytest.raises(UsageError, match="too long"):
         musicxml(Melody((), length=2**40))

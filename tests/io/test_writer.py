@@ -16,7 +16,7 @@ from cantilena.errors import InputError, RunError, UsageError
 from cantilena.io import WRITABLE, sheet_html, write
 from cantilena.music import Key, Melody
 
-TUNE = Melody.of([(60, 24), (62, 24), (64, 48)], title="Three notes", key=Key())
+TUNE = Melody.from_pitches([(60, 24), (62, 24), (64, 48)], title="Three notes", key=Key())
 
 
 @pytest.mark.parametrize("suffix", [*WRITABLE, ".MID", ".Svg"])
@@ -76,7 +76,7 @@ def test_midi_is_written_without_waiting_for_the_engraver(tmp_path: Path) -> Non
 
 
 def test_a_sheet_shows_each_melody_with_score_and_roll() -> None:
-    hostile = Melody.of([(60, 24)], title="<script>alert(1)</script>", source="a\x00<b>")
+    hostile = Melody.from_pitches([(60, 24)], title="<script>alert(1)</script>", source="a\x00<b>")
     page = sheet_html([TUNE, hostile, Melody(())], "Tunes & <more>")
     assert page.count("<article>") == 3
     assert page.count('class="cantilena-score"') == page.count('class="cantilena-roll"') == 3

@@ -33,7 +33,7 @@ def folder(path: Path, seeds: range, step: int = 24) -> Path:
     for seed in seeds:
         rng = np.random.default_rng(seed)
         pairs = [(60 + int(pitch), step) for pitch in rng.choice([0, 2, 4, 5, 7, 9, 12], 7 * 24 // step)]
-        melody = Melody.of([*pairs, (60, 72), (None, 24)] * 2, key=Key())
+        melody = Melody.from_pitches([*pairs, (60, 72), (None, 24)] * 2, key=Key())
         write(melody, path / f"{seed:03}.mid")
     return path
 

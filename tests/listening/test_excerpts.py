@@ -18,7 +18,7 @@ def tune(seed: int, tonic: int = 60, phrases: int = 3, step: int = 24, key: Key 
     for _ in range(phrases):
         pairs += [(tonic + int(pitch), step) for pitch in rng.choice([0, 2, 4, 5, 7, 9, 11, 12], 7)]
         pairs += [(tonic, 3 * 24 - (7 * step) % 24), (None, 24)]
-    return Melody.of(pairs, key=key or Key(tonic % 12), tempo=Tempo.constant(90), source=f"{seed}.mid")
+    return Melody.from_pitches(pairs, key=key or Key(tonic % 12), tempo=Tempo.constant(90), source=f"{seed}.mid")
 
 
 def found_in(melody: Melody, shortest: float = 4, longest: float = 12) -> list[Excerpt]:
@@ -46,13 +46,13 @@ def test_what_merely_breaks_off_is_no_end() -> None:
 
 
 def test_people_are_quantised_as_machines_are() -> None:
-    loose = Melody.of([(60, 23), (62, 25), (64, 22), (65, 26), (67, 24), (65, 24), (64, 23), (60, 73), (None, 24)] * 2)
+    loose = Melody.from_pitches([(60, 23), (62, 25), (64, 22), (65, 26), (67, 24), (65, 24), (64, 23), (60, 73), (None, 24)] * 2)
     for one in found_in(loose):
         assert all(note.onset % 6 == 0 and note.duration % 6 == 0 for note in one.melody.notes)
 
 
 def test_the_papers_clips_are_a_quarter_of_a_second_a_note() -> None:
-    one = evenly(Melody.of([((60, 64), 30), (None, 50), (62, 6)] * 70), 0, seconds=30)
+    one = evenly(Melody.from_pitches([((60, 64), 30), (None, 50), (62, 6)] * 70), 0, seconds=30)
     assert one is not None
     assert one.melody.seconds == pytest.approx(30.0)
     assert len(one.melody.sounding) == 120
@@ -91,7 +91,7 @@ def test_major_stands_beside_major_and_too_little_is_said() -> None:
 
 
 def test_extreme_pitches_stay_pitches() -> None:
-    wide = Melody.of([(1, 24), (126, 24), (60, 24), (61, 24), (62, 24), (63, 24), (64, 24), (65, 72)], key=Key(0))
+    wide = Melody.from_pitches([(1, 24), (126, 24), (60, 24), (61, 24), (62, 24), (63, 24), (64, 24), (65, 72)], key=Key(0))
     one = Excerpt.of(wide, 0, "", Key(0))
     with pytest.raises(InputError, match="too wide"):
         to_one_tonic(wide, one, 6)

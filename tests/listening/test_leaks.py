@@ -70,8 +70,8 @@ def test_the_area_counts_ties_half() -> None:
 
 def test_measured_features_are_what_was_played() -> None:
     tempo = Tempo.constant(120)
-    slow = sounded(Melody.of([(60, 24), (64, 24), (67, 24), (72, 24)] * 4, tempo=tempo))
-    fast = sounded(Melody.of([(60, 12), (64, 12), (67, 12), (72, 12)] * 8, tempo=tempo))
+    slow = sounded(Melody.from_pitches([(60, 24), (64, 24), (67, 24), (72, 24)] * 4, tempo=tempo))
+    fast = sounded(Melody.from_pitches([(60, 12), (64, 12), (67, 12), (72, 12)] * 8, tempo=tempo))
     one, two = (dict(zip(FEATURES, features(samples_of(clip.content), RATE), strict=True)) for clip in (slow, fast))
     assert one["seconds"] == pytest.approx(slow.seconds)
     assert one["loudness"] == pytest.approx(TARGET, abs=TOLERANCE)
@@ -80,7 +80,7 @@ def test_measured_features_are_what_was_played() -> None:
 
 
 def test_every_clip_is_equally_loud_and_the_same_again() -> None:
-    high, low = (Melody.of([(pitch, 24)] * 8) for pitch in (84, 48))
+    high, low = (Melody.from_pitches([(pitch, 24)] * 8) for pitch in (84, 48))
     for melody in (high, low, attention(120)):
         made = sounded(melody)
         assert abs(made.loudness - TARGET) <= TOLERANCE
@@ -88,7 +88,7 @@ def test_every_clip_is_equally_loud_and_the_same_again() -> None:
 
 
 def test_an_anchor_has_the_notes_and_the_length_of_its_melody_in_another_order() -> None:
-    tune = Melody.of([(60 + place, 6 * (1 + place % 4)) for place in range(20)])
+    tune = Melody.from_pitches([(60 + place, 6 * (1 + place % 4)) for place in range(20)])
     made = shuffled(tune, np.random.default_rng(1))
     assert made.length == tune.length
     assert sorted(note.pitches for note in made.notes) == sorted(note.pitches for note in tune.notes)

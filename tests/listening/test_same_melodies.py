@@ -24,7 +24,7 @@ def tune(seed: int) -> Melody:
     rng = np.random.default_rng(seed)
     pitches = [60 + int(pitch) for pitch in rng.choice([0, 2, 4, 5, 7, 9, 12], 14)]
     pairs = [*((pitch, 24) for pitch in pitches[:7]), (60, 72), *((pitch, 24) for pitch in pitches[7:]), (62, 72)]
-    return Melody.of([*pairs, (None, 24)], key=Key(), source=f"{seed}.mid")
+    return Melody.from_pitches([*pairs, (None, 24)], key=Key(), source=f"{seed}.mid")
 
 
 def test_what_stands_twice_in_an_arm_or_in_two_is_left_out_in_whatever_key() -> None:

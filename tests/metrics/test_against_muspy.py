@@ -36,7 +36,7 @@ def tunes() -> list[Melody]:
 
 
 def bar_of(tune: Melody) -> int:
-    return tune.meter.ticks_per_bar // GRID.step_ticks
+    return tune.meter.ticks_per_bar // GRID.ticks_per_step
 
 
 def on_grid(tune: Melody) -> Line:

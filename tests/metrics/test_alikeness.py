@@ -46,7 +46,7 @@ def line_of(*melodies: list[int]) -> Line:
 def pairs_of(melody: list[int]) -> list[Pair]:
     grid = GridEncoding()
     notes = grid.decode(melody).sounding
-    return [(after.top - before.top, before.duration // grid.step_ticks) for before, after in pairwise(notes)]
+    return [(after.top - before.top, before.duration // grid.ticks_per_step) for before, after in pairwise(notes)]
 
 
 def runs(pairs: list[Pair], n: int) -> Counter[tuple[Pair, ...]]:
@@ -149,7 +149,7 @@ def test_one_tune_for_ever_is_seen(melody: list[int]) -> None:
     line = line_of(*[melody] * 300)
     assert self_bleu(line) == 1.0
     assert vendi_score(line) == pytest.approx(1.0)
-    moved = Line.of(line.event, np.where(line.pitch >= 0, line.pitch + np.arange(300)[:, None] % 20, -1))
+    moved = Line.from_events(line.event, np.where(line.pitch >= 0, line.pitch + np.arange(300)[:, None] % 20, -1))
     assert self_bleu(moved) == 1.0
     assert vendi_score(moved) == pytest.approx(1.0)
 

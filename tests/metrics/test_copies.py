@@ -54,12 +54,12 @@ def line_of(*melodies: list[int] | NDArray[Any], grid: GridEncoding = GRID) -> L
 
 
 def onsets_of(melody: list[int]) -> list[int]:
-    return [note.onset // GRID.step_ticks for note in GRID.decode(melody).sounding] if melody else []
+    return [note.onset // GRID.ticks_per_step for note in GRID.decode(melody).sounding] if melody else []
 
 
 def pairs_of(melody: list[int]) -> list[Pair]:
     notes = GRID.decode(melody).sounding if melody else ()
-    return [(b.top - a.top, (b.onset - a.onset) // GRID.step_ticks) for a, b in pairwise(notes)]
+    return [(b.top - a.top, (b.onset - a.onset) // GRID.ticks_per_step) for a, b in pairwise(notes)]
 
 
 def plain_match(pairs: list[Pair], other: list[Pair], begin: int, place: int) -> int:
@@ -279,7 +279,7 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_tokens_without_time_are_read_by_intervals_alone() -> None:
-    melodies = [Melody.of([(60, 24), (62, 6), (64, 12), (65, 48)]), Melody.of([(48, 6), (50, 24), (52, 24), (50, 6)])]
+    melodies = [Melody.from_pitches([(60, 24), (62, 6), (64, 12), (65, 48)]), Melody.from_pitches([(48, 6), (50, 24), (52, 24), (50, 6)])]
     encoding = EventsEncoding.learned_from(melodies)
     line = encoding.line(np.stack([encoding.encode(melody) for melody in melodies]))
     notes = Notes.of(line)

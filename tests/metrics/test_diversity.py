@@ -26,7 +26,7 @@ def plain_ngrams(melody: list[int], n: int) -> list[tuple[tuple[int, int], ...]]
     """The same by the decoded notes of one melody."""
     grid = GridEncoding()
     notes = grid.decode(melody).sounding
-    pairs = [(after.top - before.top, before.duration // grid.step_ticks) for before, after in pairwise(notes)]
+    pairs = [(after.top - before.top, before.duration // grid.ticks_per_step) for before, after in pairwise(notes)]
     return [tuple(pairs[start : start + n]) for start in range(len(pairs) - n + 1)]
 
 
@@ -50,8 +50,8 @@ def test_distinct_n_equals_a_plain_count(melodies: list[list[int]], n: int) -> N
 @given(melodies=grids, n=st.integers(1, 4), semitones=st.integers(-12, 12))
 def test_distinct_n_does_not_hear_transposition(melodies: list[list[int]], n: int, semitones: int) -> None:
     line = GridEncoding().line(np.array(melodies))
-    moved = Line.of(line.event, np.where(line.pitch >= 0, line.pitch + semitones, -1))
-    both = Line.of(np.concatenate([line.event, line.event]), np.concatenate([line.pitch, moved.pitch]))
+    moved = Line.from_events(line.event, np.where(line.pitch >= 0, line.pitch + semitones, -1))
+    both = Line.from_events(np.concatenate([line.event, line.event]), np.concatenate([line.pitch, moved.pitch]))
     np.testing.assert_equal(distinct_n(moved, n), distinct_n(line, n))
     np.testing.assert_equal(distinct_n(both, n), distinct_n(line, n) / 2)
 
@@ -92,4 +92,4 @@ def test_wrong_questions_are_answered() -> None:
 def test_long_ngrams_of_long_melodies_do_not_overflow() -> None:
     rng = np.random.default_rng(1)
     event, pitch = np.full((3, 4000), 2), rng.integers(0, 128, (3, 4000))
-    assert distinct_n(Line.of(event, pitch), 8) == 1.0
+    assert distinct_n(Line.from_events(event, pitch), 8) == 1.0

@@ -18,7 +18,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 def pitches(values: np.ndarray) -> Line:
-    return Line.of(np.full((len(values), 1), 2), values[:, None])
+    return Line.from_events(np.full((len(values), 1), 2), values[:, None])
 
 
 def mean_pitch(line: Line) -> float:

@@ -95,7 +95,7 @@ def test_features_of_a_tune_worked_by_hand() -> None:
 def test_a_melody_and_its_key_moved_together_keep_their_features() -> None:
     tokens = rng(3).integers(0, 30, (20, 64))
     line = GridEncoding().line(tokens)
-    higher = Line.of(line.event, np.where(line.pitch >= 0, line.pitch + 5, -1))
+    higher = Line.from_events(line.event, np.where(line.pitch >= 0, line.pitch + 5, -1))
     one, other = melody_features(line, Context(Key(2))), melody_features(higher, Context(Key(7)))
     for name in FEATURES:
         np.testing.assert_array_equal(one[name], other[name])

@@ -19,44 +19,46 @@ from cantilena.models import (
     NGramPart,
     NumpyNetwork,
     Sequences,
+    condition_ids,
     likelihood,
     ngram_arrays,
-    style_number,
-    told,
-    transposed,
+    style_id,
+    transpose_condition_ids,
 )
-from cantilena.models.conditions import KINDS, METERS
+from cantilena.models.conditions import CONDITIONS, METERS
 from cantilena.music import Key, Meter
 from cantilena.tokenizers import GridEncoding
 
 OPTIONS = NetworkOptions(
-    width=12, embedding=12, echoes=1, conditions=("key", "mode", "meter", "style"), styles=("Jig", "Reel")
+    width=12, embedding=12, repeat_features=1, conditions=("key", "mode", "meter", "style"), styles=("Jig", "Reel")
 )
-WALTZ = Bars.of(Meter(3, 4), melodies=3, step_ticks=6, key=Key.parse("A minor"), style=2)
+WALTZ = Bars.from_meter(Meter(3, 4), melodies=3, ticks_per_step=6, key=Key.parse("A minor"), style=2)
 TOKENS = np.random.default_rng(3).integers(0, 38, (3, 20))
 
 
 def test_key_mode_meter_and_style_have_each_a_number_and_0_is_not_told() -> None:
-    assert told().tolist() == [0, 0, 0, 0]
-    assert told(Key.parse("C major"), Meter(4, 4), 7).tolist() == [1, 1, 1 + METERS.index("4/4"), 7]
-    assert told(meter=Meter(5, 4)).tolist() == [0, 0, 0, 0]  # a rare meter is told by its bars alone
-    assert len({tuple(told(Key(tonic, mode))) for tonic in range(12) for mode in ("major", "minor")}) == 24
+    assert condition_ids().tolist() == [0, 0, 0, 0]
+    assert condition_ids(Key.parse("C major"), Meter(4, 4), 7).tolist() == [1, 1, 1 + METERS.index("4/4"), 7]
+    assert condition_ids(meter=Meter(5, 4)).tolist() == [0, 0, 0, 0]  # a rare meter is told by its bars alone
+    assert len({tuple(condition_ids(Key(tonic, mode))) for tonic in range(12) for mode in ("major", "minor")}) == 24
 
 
 def test_a_transposed_key_is_told_transposed_and_an_unknown_one_stays_unknown() -> None:
-    some = np.array([told(Key.parse("B major")), told(), told(Key.parse("C minor"), style=1)])
-    moved = transposed(some, np.array([1, 5, -1]))
+    some = np.array(
+        [condition_ids(Key.parse("B major")), condition_ids(), condition_ids(Key.parse("C minor"), style=1)]
+    )
+    moved = transpose_condition_ids(some, np.array([1, 5, -1]))
     assert moved.tolist() == [[1, 1, 0, 0], [0, 0, 0, 0], [12, 2, 0, 1]]
     assert some[0, 0] == 12  # what was given is left alone
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", CONDITIONS)
 def test_each_condition_is_heard_by_the_network_that_has_it_and_by_no_other(kind: str) -> None:
     styles = ("Jig", "Reel") if kind == "style" else ()
     network = Network(NetworkOptions(width=12, embedding=12, conditions=(kind,), styles=styles), 38, seed=1)
-    plain = network.log_probs(TOKENS, bars=WALTZ.untold())
-    for other in KINDS:
-        known = np.where(np.array(KINDS) == other, WALTZ.known, 0)
+    plain = network.log_probs(TOKENS, bars=WALTZ.without_conditions())
+    for other in CONDITIONS:
+        known = np.where(np.array(CONDITIONS) == other, WALTZ.condition_ids, 0)
         given = network.log_probs(TOKENS, bars=Bars(WALTZ.steps_per_bar, WALTZ.pickup, known))
         assert bool((given - plain).abs().max() > 1e-4) == (other == kind)
 
@@ -78,18 +80,18 @@ def test_numpy_and_torch_and_step_by_step_agree_about_what_is_told() -> None:
 def test_a_style_that_the_network_does_not_know_is_refused() -> None:
     network = Network(OPTIONS, 38)
     for style in (3, -1):
-        bars = Bars.of(Meter(), melodies=1, step_ticks=6, style=style)
-        with pytest.raises(UsageError, match="style told"):
+        bars = Bars.from_meter(Meter(), melodies=1, ticks_per_step=6, style=style)
+        with pytest.raises(UsageError, match="no style with the id"):
             network.log_probs(np.array([[1, 2]]), bars=bars)
-        with pytest.raises(UsageError, match="style told"):
+        with pytest.raises(UsageError, match="no style with the id"):
             network.start(1, bars=bars)
 
 
 def test_held_out_pieces_are_predicted_without_being_told_their_key() -> None:
-    network, pieces = Network(OPTIONS, 38, seed=2), Sequences.of(TOKENS, WALTZ)
+    network, pieces = Network(OPTIONS, 38, seed=2), Sequences.from_tokens(TOKENS, WALTZ)
     untold = likelihood(network, pieces)
-    assert untold.nats_per_step == likelihood(network, pieces.untold()).nats_per_step
-    assert untold.nats_per_step != likelihood(network, pieces, told=True).nats_per_step
+    assert untold.nats_per_step == likelihood(network, pieces.without_conditions()).nats_per_step
+    assert untold.nats_per_step != likelihood(network, pieces, conditioned=True).nats_per_step
 
 
 @pytest.mark.parametrize(
@@ -98,10 +100,10 @@ def test_held_out_pieces_are_predicted_without_being_told_their_key() -> None:
         (("mood",), (), "no condition 'mood'"),
         (("mode", "key"), (), "out of order"),
         (("key", "key"), (), "out of order"),
-        (("style",), (), "without their names"),
-        ((), ("Jig", "Reel"), "without their names"),
+        (("style",), (), "do not fit"),
+        ((), ("Jig", "Reel"), "do not fit"),
         (("style",), ("Jig", "jig"), "2 styles"),
-        (("style",), ("Jig", "a\nb"), "printed"),
+        (("style",), ("Jig", "a\nb"), "printable"),
         (("style",), ("Jig", ""), "empty"),
         (("style",), tuple(map(str, range(513))), "513 styles"),
     ],
@@ -120,14 +122,14 @@ def test_the_papers_input_is_told_nothing() -> None:
 
 def test_a_style_is_found_by_a_part_of_its_name_that_no_other_has() -> None:
     styles = ["Johann Sebastian Bach", "Joseph Haydn", "Haydn"]
-    assert [style_number(name, styles) for name in ("bach", " Haydn ", "JOSEPH")] == [1, 3, 2]
-    with pytest.raises(UsageError, match="can be several") as several:
-        style_number("jo", styles)
+    assert [style_id(name, styles) for name in ("bach", " Haydn ", "JOSEPH")] == [1, 3, 2]
+    with pytest.raises(UsageError, match="is ambiguous") as several:
+        style_id("jo", styles)
     assert several.value.hint == "choose one of Johann Sebastian Bach, Joseph Haydn"
     with pytest.raises(UsageError, match="knows no style 'Verdi'"):
-        style_number("Verdi", styles)
+        style_id("Verdi", styles)
     with pytest.raises(UsageError, match="knows no style"):
-        style_number("Verdi", [])
+        style_id("Verdi", [])
 
 
 def test_a_bundle_remembers_what_can_be_told(tmp_path: Path) -> None:
@@ -143,7 +145,7 @@ def test_a_bundle_remembers_what_can_be_told(tmp_path: Path) -> None:
 
 
 def test_a_network_without_conditions_is_written_as_earlier_versions_read_it(tmp_path: Path) -> None:
-    for options, number in ((NetworkOptions(width=8, embedding=8), 1), (NetworkOptions(width=8, echoes=1), 3)):
+    for options, number in ((NetworkOptions(width=8, embedding=8), 1), (NetworkOptions(width=8, repeat_features=1), 3)):
         network = Network(options, 38)
         Bundle(options, network.numpy_weights(), GridEncoding().description()).save(tmp_path / f"{number}.safetensors")
         assert _format(tmp_path / f"{number}.safetensors") == number
@@ -178,4 +180,4 @@ def _format(path: Path) -> int:
 
 
 def test_of_other_modes_the_tonic_alone_is_told() -> None:
-    assert told(Key.parse("D dorian"), Meter(3, 4)).tolist() == [3, 0, 4, 0]
+    assert condition_ids(Key.parse("D dorian"), Meter(3, 4)).tolist() == [3, 0, 4, 0]

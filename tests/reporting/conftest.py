@@ -78,7 +78,7 @@ def heard() -> dict[str, Any]:
 
 def passage(title: str, notes: int, system: str = "lstm", melody: int | None = 0) -> CopiedPassage:
     """A run of notes that a melody and a piece have in common, from the second note on."""
-    tune = Melody.of([(60 + step % 5, 12) for step in range(notes + 2)], key=Key())
+    tune = Melody.from_pitches([(60 + step % 5, 12) for step in range(notes + 2)], key=Key())
     return CopiedPassage(
         system, f"m{notes}", notes, "5-8", title, f"{HOSTILE}.mid", "1-4", tune, tune.transposed(2), notes > 10, melody,
         first=1, source_first=1,
@@ -92,9 +92,9 @@ def report_data(results: dict[str, Any]) -> ReportData:
 
     def tune(title: str = "") -> Melody:
         pitches = rng.choice([60, 62, 64, 65, 67, 69, 71, 72], 14)
-        return Melody.of([(int(pitch), 12) for pitch in pitches], key=Key(), title=title)
+        return Melody.from_pitches([(int(pitch), 12) for pitch in pitches], key=Key(), title=title)
 
-    chords = Melody.of([((60, 64, 67), 48), (None, 24)])
+    chords = Melody.from_pitches([((60, 64, 67), 48), (None, 24)])
 
     def probabilities(name: str) -> NoteProbabilities:
         table = rng.dirichlet(np.full(38, 0.2), 16)

@@ -133,7 +133,7 @@ def test_a_history_without_rules_and_one_update_can_be_drawn() -> None:
 
 
 def test_the_papers_scores_are_chosen_by_rule(report_data: ReportData) -> None:
-    flat = Melody.of([(60, 12)] * 9)
+    flat = Melody.from_pitches([(60, 12)] * 9)
     lstm = replace(report_data.melodies[1], melodies=[report_data.melodies[1].melodies[0], flat])
     chosen = shown_scores(replace(report_data, melodies=[lstm, report_data.melodies[2]]))
     assert [score.name for score in chosen] == ["figure-4", "figure-5", "figure-7"]

@@ -13,7 +13,7 @@ from cantilena.reporting.tables import AGAINST_EACH_OTHER, difference_table, tab
 
 
 def a_passage(notes: int, label: str = "", melody: int | None = None, system: str = "lstm") -> CopiedPassage:
-    tune = Melody.of([(60, 12)] * 4)
+    tune = Melody.from_pitches([(60, 12)] * 4)
     return CopiedPassage(system, label, notes, "1", "T", "t.abc", "2", tune, tune, False, melody)
 
 

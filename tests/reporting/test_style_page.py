@@ -22,7 +22,7 @@ DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 def tune(title: str) -> Melody:
     pitches = np.random.default_rng(len(title)).choice([60, 62, 64, 67, 72], 24)
-    return Melody.of([(int(pitch), 12) for pitch in pitches], key=Key(), title=title, source=HOSTILE)
+    return Melody.from_pitches([(int(pitch), 12) for pitch in pitches], key=Key(), title=title, source=HOSTILE)
 
 
 def page_of(clusters: int = 3) -> str:

@@ -47,7 +47,7 @@ def tune(*melodies: str) -> Line:
         rows.append(events)
     longest = max(map(len, rows))
     padded = np.array([row + [(HOLD, -1)] * (longest - len(row)) for row in rows])
-    return Line.of(padded[..., 0], padded[..., 1], length=np.array([len(row) for row in rows]))
+    return Line.from_events(padded[..., 0], padded[..., 1], length=np.array([len(row) for row in rows]))
 
 
 def context(key: str = "C major", meter: str = "4/4", steps: int = 16) -> Context:
@@ -170,7 +170,7 @@ def test_a_raised_degree_is_judged_when_the_next_pitch_begins() -> None:
 
 
 def test_every_pitch_class_of_a_chord_is_asked() -> None:
-    chords = Line.of(np.full((1, 2), ON), np.array([[67, 67]]), np.array([[1 << 0 | 1 << 7, 1 << 1 | 1 << 7]]))
+    chords = Line.from_events(np.full((1, 2), ON), np.array([[67, 67]]), np.array([[1 << 0 | 1 << 7, 1 << 1 | 1 << 7]]))
     assert where(foreign_tones(chords, context())) == [[0, 1]]
 
 
@@ -343,7 +343,7 @@ def test_rhythm_rests_and_density() -> None:
 
 
 def test_a_hold_before_any_note_is_silence() -> None:
-    line = Line.of(np.array([[HOLD, HOLD, ON, HOLD]]), np.array([[-1, -1, 60, -1]]))
+    line = Line.from_events(np.array([[HOLD, HOLD, ON, HOLD]]), np.array([[-1, -1, 60, -1]]))
     assert silent_share(line, context()).tolist() == [0.5]
 
 
@@ -351,7 +351,7 @@ def test_a_hold_before_any_note_is_silence() -> None:
 
 
 def test_steps_that_tell_no_time_silence_the_rules_of_time() -> None:
-    events = Line.of(np.full((1, 125), ON), 60 + np.arange(125)[None] * 5 % 12)
+    events = Line.from_events(np.full((1, 125), ON), 60 + np.arange(125)[None] * 5 % 12)
     given = RULES.rewards(events, Context(timed=False))
     for name in ("meter", "syncopation", "phrase_2", "phrase_4", "phrase_8", "breathing", "rhythm", "rests", "density"):
         assert not given[name].any(), name
@@ -374,7 +374,7 @@ def test_two_good_tunes_earn_more_than_their_notes_at_random(rng: np.random.Gene
         for _ in range(50):
             pitch = line.pitch.copy()
             pitch[0, onsets] = rng.permutation(pitch[0, onsets])
-            worse.append(RULES.total(Line.of(line.event, pitch), ask).sum())
+            worse.append(RULES.total(Line.from_events(line.event, pitch), ask).sum())
         assert RULES.total(line, ask).sum() > np.mean(worse) + 5
 
 

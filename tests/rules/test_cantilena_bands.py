@@ -179,7 +179,7 @@ def shuffled(line: Line, rng: np.random.Generator) -> Line:
         tones = rng.permutation(pitch[number, onsets])
         pitch[number] = -1
         pitch[number, event[number] == ON] = tones
-    return Line.of(event, pitch)
+    return Line.from_events(event, pitch)
 
 
 def walking(line: Line, key: Key, rng: np.random.Generator) -> Line:
@@ -187,7 +187,7 @@ def walking(line: Line, key: Key, rng: np.random.Generator) -> Line:
     scale = np.array([pitch for pitch in range(128) if pitch % 12 in key.pitch_classes])
     event = np.where(rng.random(line.event.shape) < (line.event == ON).mean(axis=1, keepdims=True), ON, HOLD)
     ladder = 43 + np.cumsum(rng.integers(-2, 3, event.shape) * (event == ON), axis=1)
-    return Line.of(event, np.where(event == ON, scale[np.clip(ladder, 0, len(scale) - 1)], -1))
+    return Line.from_events(event, np.where(event == ON, scale[np.clip(ladder, 0, len(scale) - 1)], -1))
 
 
 def test_people_earn_more_than_their_notes_at_random_and_than_a_walk(people: Excerpts) -> None:

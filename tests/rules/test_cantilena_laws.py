@@ -60,7 +60,7 @@ classes = st.one_of(
 
 
 def cut(line: Line, steps: int) -> Line:
-    return Line.of(line.event[:, :steps], line.pitch[:, :steps], line.pitch_classes[:, :steps])
+    return Line.from_events(line.event[:, :steps], line.pitch[:, :steps], line.pitch_classes[:, :steps])
 
 
 @pytest.mark.parametrize(("name", "rule"), EVERY, ids=[name for name, _ in EVERY])
@@ -84,7 +84,7 @@ def test_a_melody_keeps_its_rewards_in_another_key(
     rule: Rule, melody: list[int], semitones: int, context: Context
 ) -> None:
     line = written([melody])
-    moved = Line.of(line.event, np.where(line.event == ON, line.pitch + semitones, -1))
+    moved = Line.from_events(line.event, np.where(line.event == ON, line.pitch + semitones, -1))
     there = Context(context.key.transposed(semitones), context.meter, context.steps_per_bar, context.timed)
     np.testing.assert_array_equal(rule.rewards(line, context), rule.rewards(moved, there))
 

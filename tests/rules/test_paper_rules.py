@@ -72,6 +72,6 @@ def test_the_tonic_follows_the_key_and_the_length() -> None:
 
 
 def test_key_asks_every_pitch_class_of_a_chord() -> None:
-    chords = Line.of(np.full((1, 2), 2), np.array([[67, 67]]), np.array([[1 << 0 | 1 << 7, 1 << 1 | 1 << 7]]))
+    chords = Line.from_events(np.full((1, 2), 2), np.array([[67, 67]]), np.array([[1 << 0 | 1 << 7, 1 << 1 | 1 << 7]]))
     assert RULES["key"].rewards(chords).tolist() == [[0, -1]]
     assert RULES["key"].rewards(chords, Context(Key.parse("Ab major"))).tolist() == [[0, 0]]

@@ -173,7 +173,7 @@ def test_no_rule_looks_ahead(melody: list[int], cut: int) -> None:
 
 @pytest.mark.parametrize("semitones", range(1, 12))
 def test_every_major_key_is_c_major_transposed(semitones: int, line: Line) -> None:
-    higher = Line.of(line.event, np.where(line.pitch >= 0, line.pitch + semitones, -1))
+    higher = Line.from_events(line.event, np.where(line.pitch >= 0, line.pitch + semitones, -1))
     in_c = RULES.rewards(line)
     in_key = RULES.rewards(higher, Context(Key(semitones)))
     for name in RULES.names:
@@ -192,8 +192,8 @@ def test_minor_keys_have_their_own_third_degree() -> None:
 
 def test_chords_are_asked_for_every_pitch_class_by_the_key_rule_alone() -> None:
     event, top = np.full((1, 2), 2), np.array([[67, 60]])
-    chord = Line.of(event, top, pitch_classes=np.array([[1 << 7 | 1 << 3, 1]]))  # E flat under G
-    alone = Line.of(event, top)
+    chord = Line.from_events(event, top, pitch_classes=np.array([[1 << 7 | 1 << 3, 1]]))  # E flat under G
+    alone = Line.from_events(event, top)
     with_chord, without = RULES.rewards(chord), RULES.rewards(alone)
     assert with_chord["key"].tolist() == [[-1, 0]]
     for name in set(RULES.names) - {"key"}:
@@ -201,14 +201,14 @@ def test_chords_are_asked_for_every_pitch_class_by_the_key_rule_alone() -> None:
 
 
 def test_pitches_below_the_grid_are_told_from_holds_and_offs() -> None:
-    line = Line.of(np.full((1, 6), 2), np.array([[46, 47, 46, 47, 46, 47]]))
+    line = Line.from_events(np.full((1, 6), 2), np.array([[46, 47, 46, 47, 46, 47]]))
     assert not rl_tuner_repeated(line).any()
     assert melodic_intervals(line)[0, 1:].tolist() == [1] * 5
 
 
 def test_lines_without_melodies_or_steps_are_answered_in_kind() -> None:
     for shape in ((0, 32), (3, 0)):
-        empty = Line.of(np.zeros(shape, dtype=int), np.full(shape, -1))
+        empty = Line.from_events(np.zeros(shape, dtype=int), np.full(shape, -1))
         for rewards in RULES.rewards(empty).values():
             assert rewards.shape == shape
     nothing = GridEncoding().line(np.array([[14, 14]]), length=np.array([0]))

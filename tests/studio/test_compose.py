@@ -248,5 +248,5 @@ def test_models_and_rules_are_told(client: TestClient) -> None:
 
 
 def test_melodies_survive_the_wire() -> None:
-    tune = Melody.of([(60, 24), (None, 12), ((60, 64, 67), 12)], key=Key.parse("Bb minor"), title="ÿ", pickup=24)
+    tune = Melody.from_pitches([(60, 24), (None, 12), ((60, 64, 67), 12)], key=Key.parse("Bb minor"), title="ÿ", pickup=24)
     assert MelodyShape.of(tune).melody() == tune

@@ -16,7 +16,7 @@ from cantilena.runtime import Failure
 from cantilena.server import LateError
 from cantilena.studio.export.engraving import Engraver, Sheet, engrave
 
-TUNE = Melody.of([(60, 24), (62, 24), (64, 48)])
+TUNE = Melody.from_pitches([(60, 24), (62, 24), (64, 48)])
 
 
 def long_melody(sent: Any, notes: int = 2000) -> dict[str, Any]:

@@ -301,7 +301,7 @@ def test_small_files_that_become_large_do_no_harm(client: TestClient, name: str,
 
 
 def test_a_long_file_is_cut_to_what_a_request_may_hold(client: TestClient) -> None:
-    tune = Melody.of([(60 + number % 12, 12) for number in range(5000)])
+    tune = Melody.from_pitches([(60 + number % 12, 12) for number in range(5000)])
     answer = client.post("/api/read", params={"name": "long.mid"}, content=midi_bytes(tune)).json()
     assert 0 < answer["notes"] <= 2000
     assert MelodyShape.model_validate(answer["melody"]).melody().bars <= 200

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cantilena.generation import BarRange, Gap, load
+from cantilena.generation import BarRange, InfillSpan, load
 from cantilena.generation.infilling import fill
 from cantilena.music import Melody
 from cantilena.studio.schemas.melody import MelodyShape
@@ -75,7 +75,7 @@ def test_an_empty_melody_has_nothing_to_rewrite(client: TestClient, sent: Any) -
 
 
 def bars_of(tune: Melody, first: int, last: int) -> tuple[int, int]:
-    gap = Gap.of(tune, BarRange(first, last))
+    gap = InfillSpan.from_bars(tune, BarRange(first, last))
     return gap.start, gap.end
 
 

@@ -1,7 +1,8 @@
-"""The laws of the events encoding, and the words it uses."""
+"""Properties of the events encoding, its names of tokens, and normal order against music21."""
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
 from cantilena.music import Key, Melody, Meter, Note, Tempo
-from cantilena.tokenizers import Encoding, EventsEncoding, normal_order
+from cantilena.tokenizers import Encoding, EventsEncoding, chord_pitches, normal_order
 
 chords = st.sampled_from(["normal-order", "full"])
 pitches = st.lists(st.integers(0, 127), min_size=1, max_size=5, unique=True).map(lambda some: tuple(sorted(some)))
@@ -35,7 +36,7 @@ def melodies(draw: st.DrawFn) -> Melody:
 @st.composite
 def encodings(draw: st.DrawFn) -> EventsEncoding:
     heard = draw(st.lists(pitches, min_size=1, max_size=12))
-    return EventsEncoding.learned_from([Melody.of([(struck, 12) for struck in heard])], draw(chords))
+    return EventsEncoding.learned_from([Melody.from_pitches([(struck, 12) for struck in heard])], draw(chords))
 
 
 @settings(deadline=None)
@@ -87,11 +88,13 @@ def test_the_line_says_what_decoding_sounds(data: st.DataObject, encoding: Event
 def test_it_is_an_encoding() -> None:
     encoding = EventsEncoding(("C4", "0.4.7"))
     assert isinstance(encoding, Encoding)
-    assert (encoding.name, encoding.tells_time, encoding.step_ticks) == ("events", False, 12)
+    assert (encoding.name, encoding.is_timed, encoding.ticks_per_step) == ("events", False, 12)
 
 
 def test_the_papers_words() -> None:
-    tune = Melody.of([(60, 24), ((55, 64, 72), 6), (61, 90), ((48, 60), 12), ((62, 70, 77), 12), (None, 5), (59, 12)])
+    tune = Melody.from_pitches(
+        [(60, 24), ((55, 64, 72), 6), (61, 90), ((48, 60), 12), ((62, 70, 77), 12), (None, 5), (59, 12)]
+    )
     encoding = EventsEncoding.learned_from([tune, tune.transposed(12)])
     assert encoding.vocabulary == ("B3", "C4", "C#4", "B4", "C5", "C#5", "0", "0.4.7", "10.2.5")
     decoded = encoding.decode(encoding.encode(tune))
@@ -102,7 +105,7 @@ def test_the_papers_words() -> None:
 
 
 def test_full_names_keep_the_voicing() -> None:
-    tune = Melody.of([((55, 64, 72), 12), ((48, 60), 12), (60, 12)])
+    tune = Melody.from_pitches([((55, 64, 72), 12), ((48, 60), 12), (60, 12)])
     encoding = EventsEncoding.learned_from([tune], "full")
     assert encoding.vocabulary == ("C4", "C3+C4", "G3+E4+C5")
     assert encoding.decode(encoding.encode(tune)) == tune
@@ -110,22 +113,24 @@ def test_full_names_keep_the_voicing() -> None:
 
 def test_notes_outside_the_vocabulary_are_folded_or_dropped_and_counted() -> None:
     encoding = EventsEncoding(("C4", "C6", "D4", "0.4.7"))
-    fit = encoding.fit(Melody.of([(72, 12), (84, 12), (61, 12), ((60, 64, 67), 12), ((60, 63, 67), 12), (38, 12)]))
+    fit = encoding.fit(
+        Melody.from_pitches([(72, 12), (84, 12), (61, 12), ((60, 64, 67), 12), ((60, 63, 67), 12), (38, 12)])
+    )
     assert [note.name for note in fit.melody.notes] == ["C4", "C6", "C4+E4+G4", "D4"]
     assert (fit.folded, fit.dropped) == (2, 4)
-    full = EventsEncoding(("C4+E4", "C4"), "full").fit(Melody.of([((48, 52), 12), ((48, 64), 12)]))
+    full = EventsEncoding(("C4+E4", "C4"), "full").fit(Melody.from_pitches([((48, 52), 12), ((48, 64), 12)]))
     assert (full.folded, full.dropped, [note.name for note in full.melody.notes]) == (2, 2, ["C4+E4"])
 
 
 def test_events_that_move_in_time_are_counted() -> None:
     encoding = EventsEncoding(("C4",))
-    assert encoding.fit(Melody.of([(60, 12), (60, 12), (60, 24), (60, 12)])).rounded == 2
-    assert encoding.fit(Melody.of([(None, 12), (60, 12)])).rounded == 1
+    assert encoding.fit(Melody.from_pitches([(60, 12), (60, 12), (60, 24), (60, 12)])).rounded == 2
+    assert encoding.fit(Melody.from_pitches([(None, 12), (60, 12)])).rounded == 1
 
 
 def test_nothing_to_learn_from_is_said() -> None:
-    with pytest.raises(UsageError, match="without tokens"):
-        EventsEncoding.learned_from([Melody(()), Melody.of([(None, 12)])])
+    with pytest.raises(UsageError, match="vocabulary is empty"):
+        EventsEncoding.learned_from([Melody(()), Melody.from_pitches([(None, 12)])])
 
 
 @pytest.mark.parametrize(
@@ -172,3 +177,43 @@ def test_every_normal_order_is_a_word() -> None:
     encoding = EventsEncoding(names)
     assert len(names) == 4095
     assert encoding.encode(encoding.decode(range(4095))).tolist() == list(range(4095))
+
+
+ALL_SETS = [tuple(pc for pc in range(12) if mask >> pc & 1) for mask in range(1, 4096)]
+
+
+@pytest.mark.parametrize(
+    "sets",
+    [
+        pytest.param(ALL_SETS[::61], id="some"),
+        pytest.param(ALL_SETS, id="all", marks=pytest.mark.e2e),  # music21 takes 10 ms a chord
+    ],
+)
+def test_pitch_class_sets_have_music21s_normal_order(sets: list[tuple[int, ...]]) -> None:
+    chord = pytest.importorskip("music21.chord", reason="the extra notation is not installed")
+    for classes in sets:
+        assert normal_order(classes) == tuple(chord.Chord(list(classes)).normalOrder), classes
+
+
+def test_chord_pitches_have_the_same_normal_order() -> None:
+    for classes in ALL_SETS:
+        order = normal_order(classes)
+        pitches = chord_pitches(order)
+        assert normal_order(pitches) == order
+        assert len(pitches) >= 2
+        assert all(low < high for low, high in pairwise(pitches))
+        if len(order) > 1:
+            assert pitches[0] == 60 + order[0]
+            assert all(high - low < 12 for low, high in pairwise(pitches))
+        else:
+            assert 60 <= pitches[-1] < 72
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 127), min_size=1, max_size=8), st.integers(-3, 3))
+def test_octaves_and_repeats_do_not_matter(pitches: list[int], octaves: int) -> None:
+    assert normal_order([*pitches, *(pitch + 12 * octaves for pitch in pitches)]) == normal_order(pitches)
+
+
+def test_no_pitches_have_an_empty_order() -> None:
+    assert normal_order(()) == ()

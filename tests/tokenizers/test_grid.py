@@ -35,7 +35,7 @@ def melodies_on_the_grid(draw: st.DrawFn, grid: GridEncoding) -> Melody:
     """One note at a time, on the grid and in range."""
     pitch = st.one_of(st.none(), st.integers(grid.low, grid.high))
     parts = draw(st.lists(st.tuples(pitch, st.integers(1, 6)), max_size=12))
-    return Melody.of([(pitch, steps * grid.step_ticks) for pitch, steps in parts])
+    return Melody.from_pitches([(pitch, steps * grid.ticks_per_step) for pitch, steps in parts])
 
 
 @settings(max_examples=300, deadline=None)
@@ -45,7 +45,7 @@ def test_encode_undoes_decode(data: st.DataObject, grid: GridEncoding) -> None:
     tokens = data.draw(st.lists(token, max_size=40))
     melody = grid.decode(tokens)
     assert grid.encode(melody).tolist() == tokens
-    assert melody.length == len(tokens) * grid.step_ticks
+    assert melody.length == len(tokens) * grid.ticks_per_step
 
 
 @settings(max_examples=200, deadline=None)
@@ -64,11 +64,13 @@ def test_fit_is_idempotent(melody: Melody, grid: GridEncoding) -> None:
     again = grid.fit(fit.melody)
     assert again.melody == fit.melody
     assert (again.folded, again.rounded, again.dropped) == (0, 0, 0)
-    assert grid._moved(fit.melody) == again  # what need not be moved is not
+    assert grid._fit_to_grid(fit.melody) == again  # what need not be moved is not
     assert fit.melody.is_monophonic
     assert all(grid.low <= note.top <= grid.high for note in fit.melody.sounding)
-    assert all(note.onset % grid.step_ticks == note.duration % grid.step_ticks == 0 for note in fit.melody.notes)
-    assert fit.melody.length % grid.step_ticks == 0
+    assert all(
+        note.onset % grid.ticks_per_step == note.duration % grid.ticks_per_step == 0 for note in fit.melody.notes
+    )
+    assert fit.melody.length % grid.ticks_per_step == 0
 
 
 @settings(max_examples=400, deadline=None)
@@ -77,7 +79,7 @@ def test_tokens_are_those_of_the_fitted_melody(melody: Melody, grid: GridEncodin
     fitted = grid.fit(melody).melody
     tokens = grid.encode(melody)
     np.testing.assert_array_equal(grid.encode(fitted), tokens)
-    assert len(tokens) == fitted.length // grid.step_ticks
+    assert len(tokens) == fitted.length // grid.ticks_per_step
     assert grid.decode(tokens).sounding == fitted.sounding
     np.testing.assert_array_equal(grid.encode(grid.decode(tokens)), tokens)
 
@@ -101,7 +103,7 @@ def test_folding_keeps_the_pitch_class_and_moves_as_little_as_possible(pitch: in
     assert (folded - pitch) % 12 == 0
     near = [other for other in range(grid.low, grid.high + 1) if (other - pitch) % 12 == 0]
     assert abs(folded - pitch) == min(abs(other - pitch) for other in near)
-    assert grid.fit(Melody.of([(pitch, 24)])).folded == (folded != pitch)
+    assert grid.fit(Melody.from_pitches([(pitch, 24)])).folded == (folded != pitch)
 
 
 @settings(deadline=None)

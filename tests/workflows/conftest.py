@@ -21,7 +21,7 @@ def write_tunes(folder: Path, count: int, *, seed: int = 1, bars: int = 4) -> Pa
         for _ in range(bars * 2):
             first, second = scale[rng.integers(8)], scale[rng.integers(8)]
             pairs += [(first, 24), (second, 12), (scale[rng.integers(8)], 12)]
-        write(Melody.of([*pairs, (60, 24)]), folder / f"tune{number:02}.mid")
+        write(Melody.from_pitches([*pairs, (60, 24)]), folder / f"tune{number:02}.mid")
     return folder
 
 

@@ -39,7 +39,7 @@ def test_a_learned_tune_in_another_key_is_a_copy_with_its_place(learned: Melody)
 
 
 def test_a_primer_is_not_held_against_a_melody(learned: Melody) -> None:
-    new = Melody.of([(60 + 7 * k % 13, 6 + 12 * (k % 3)) for k in range(16)])
+    new = Melody.from_pitches([(60 + 7 * k % 13, 6 + 12 * (k % 3)) for k in range(16)])
     both = as_composed(learned.until(24 * 32).then(new), new.length // 6)
     (checked,) = check_copies("tunes", [both]).melodies
     assert not checked.is_copy

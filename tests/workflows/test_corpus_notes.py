@@ -33,20 +33,18 @@ def test_of_the_whole_of_it() -> None:
 def test_of_melodies_that_are_awkward() -> None:
     melodies = [
         Melody((Note((60, 64), 0, 24), Note((), 24, 24), Note((67,), 50, 3), Note((62,), 52, 20))),
-        Melody.of([(60, 24), (62, 24)], pickup=96),
-        Melody.of([(60, 6), (62, 24), (64, 1), (65, 1), (67, 1)], pickup=6),
+        Melody.from_pitches([(60, 24), (62, 24)], pickup=96),
+        Melody.from_pitches([(60, 6), (62, 24), (64, 1), (65, 1), (67, 1)], pickup=6),
         Melody((Note((60,), 30, 6),), length=96),
     ]
-    assert_same(
-        Corpus.from_entries([Entry(melody, piece=str(k)) for k, melody in enumerate(melodies)], Manifest("awkward"))
-    )
+    assert_same(Corpus.of([Entry(melody, piece=str(k)) for k, melody in enumerate(melodies)], Manifest("awkward")))
 
 
 def test_a_copy_is_found_with_its_bars_and_not_in_what_is_held_out() -> None:
-    tune = Melody.of([(60 + 2 * (k * k % 7), 24) for k in range(24)], title="Mine", source="a.mid")
-    other = Melody.of([(70 - 3 * (k * k % 5), 12) for k in range(24)], source="b.mid")
+    tune = Melody.from_pitches([(60 + 2 * (k * k % 7), 24) for k in range(24)], title="Mine", source="a.mid")
+    other = Melody.from_pitches([(70 - 3 * (k * k % 5), 12) for k in range(24)], source="b.mid")
     entries = [Entry(tune, piece="a"), Entry(other, piece="b", split="test")]
-    learned = LearnedTunes.of(Corpus.from_entries(entries, Manifest("two")))
+    learned = LearnedTunes.of(Corpus.of(entries, Manifest("two")))
     part = JudgedTune.of(tune.between(96, 384).transposed(3), piece="x", label="x")
     one = MelodySet("mine", "", [part, JudgedTune.of(other, piece="b", label="b")])
     copies = learned.copies(one, own_too=True)
@@ -58,9 +56,7 @@ def test_a_copy_is_found_with_its_bars_and_not_in_what_is_held_out() -> None:
 
 @pytest.mark.parametrize("own_too", [True, False])
 def test_a_piece_is_no_copy_of_itself(own_too: bool) -> None:
-    tune = Melody.of([(60 + 2 * (k * k % 7), 24) for k in range(24)])
-    learned = LearnedTunes.of(
-        Corpus.from_entries([Entry(tune, piece="a"), Entry(tune, piece="b")][:1], Manifest("one"))
-    )
+    tune = Melody.from_pitches([(60 + 2 * (k * k % 7), 24) for k in range(24)])
+    learned = LearnedTunes.of(Corpus.of([Entry(tune, piece="a"), Entry(tune, piece="b")][:1], Manifest("one")))
     one = MelodySet("human", "", [JudgedTune.of(tune, piece="a", label="a")])
     assert learned.copies(one, own_too=own_too).notes[0] == (24 if own_too else 0)

@@ -59,7 +59,7 @@ def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name() -> None:
 def test_no_piece_is_heard_in_two_roles() -> None:
     corpus, context = load_builtin("chorales"), Context(Key(), Meter(4, 4), 16)
     heard = [
-        peoples_melodies(corpus, split, GridEncoding(), context, 32, plain_keys=True)
+        peoples_melodies(corpus, split, GridEncoding(), context, 32, normalized_key=True)
         for split in ("train", "valid", "test")
     ]
     pieces = [set(one.piece.tolist()) for one in heard]
@@ -74,10 +74,10 @@ def test_no_piece_is_heard_in_two_roles() -> None:
 
 def test_only_the_meter_and_mode_that_are_asked_for_are_heard() -> None:
     corpus, minor = load_builtin("chorales"), Context(Key.parse("A minor"), Meter(4, 4), 16)
-    heard = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, plain_keys=True)
+    heard = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, normalized_key=True)
     assert len(heard) > 10
     assert set(heard.tonic.tolist()) == {9}
-    own = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, plain_keys=False)
+    own = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, normalized_key=False)
     assert len(np.unique(own.tonic)) > 3
 
 

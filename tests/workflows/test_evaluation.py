@@ -33,7 +33,7 @@ def put(folder: Path, melodies: Sequence[Melody]) -> Path:
 
 def shuffled(melody: Melody, rng: np.random.Generator) -> Melody:
     notes = melody.sounding
-    return Melody.of([(notes[k].pitches, notes[k].duration) for k in rng.permutation(len(notes))], meter=melody.meter)
+    return Melody.from_pitches([(notes[k].pitches, notes[k].duration) for k in rng.permutation(len(notes))], meter=melody.meter)
 
 
 @pytest.fixture(scope="module")
@@ -144,7 +144,7 @@ def test_the_same_seed_gives_the_same_numbers_and_a_report_is_written(folders: P
 
 
 def test_one_melody_alone_has_numbers_and_says_that_it_is_one(tmp_path: Path) -> None:
-    put(tmp_path / "one", [Melody.of([(60 + k % 7, 12) for k in range(40)])])
+    put(tmp_path / "one", [Melody.from_pitches([(60 + k % 7, 12) for k in range(40)])])
     results = run_evaluation([str(tmp_path / "one")], SMALL).results
     entry = results["systems"]["one"]
     assert entry["melodies"] == 1
@@ -155,7 +155,7 @@ def test_one_melody_alone_has_numbers_and_says_that_it_is_one(tmp_path: Path) ->
 
 
 def test_silent_and_broken_files_are_rows_and_the_rest_is_judged(tmp_path: Path) -> None:
-    folder = put(tmp_path / "mixed", [Melody.of([(62 + k % 5, 24) for k in range(30)])] * 2 + [Melody.of([(None, 96)])])
+    folder = put(tmp_path / "mixed", [Melody.from_pitches([(62 + k % 5, 24) for k in range(30)])] * 2 + [Melody.from_pitches([(None, 96)])])
     (folder / "broken.mid").write_bytes(b"MThd nonsense")
     (folder / "empty.mid").write_bytes(b"")
     results = run_evaluation([str(folder)], SMALL).results
@@ -174,7 +174,7 @@ def test_of_other_programs_polyphony_the_melody_is_judged(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"readme.txt": b"no music"}, {"silent.mid": midi_bytes(Melody.of([(None, 96)]))}]
+    "content", [{}, {"readme.txt": b"no music"}, {"silent.mid": midi_bytes(Melody.from_pitches([(None, 96)]))}]
 )
 def test_a_folder_without_a_melody_is_refused_in_a_sentence(tmp_path: Path, content: dict[str, bytes]) -> None:
     folder = tmp_path / "nothing"

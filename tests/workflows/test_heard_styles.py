@@ -35,7 +35,7 @@ def tune(number: int, *, leaps: bool) -> Melody:
     else:
         degrees = np.abs(rng.choice([-1, 1], 32).cumsum() + 7) % 8
         pairs = [((60, 62, 64, 65, 67, 69, 71, 72)[degree], 12) for degree in degrees.tolist()]
-    return Melody.of(pairs, key=Key.parse("C major"), meter=Meter(4, 4))
+    return Melody.from_pitches(pairs, key=Key.parse("C major"), meter=Meter(4, 4))
 
 
 @pytest.fixture(scope="module")

@@ -42,9 +42,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Three tunes, two of them the same, one in a far key with a note beyond the grid's range, and a broken file."""
     place = tmp_path_factory.mktemp("held out")
     tune = [(60, 24), (62, 12), (64, 12), (67, 48)] * 3
-    write(Melody.of(tune), place / "a.mid")
-    write(Melody.of(tune), place / "b.mid")
-    write(Melody.of([*((pitch + 6, ticks) for pitch, ticks in tune), (96, 24)]), place / "c.mid")
+    write(Melody.from_pitches(tune), place / "a.mid")
+    write(Melody.from_pitches(tune), place / "b.mid")
+    write(Melody.from_pitches([*((pitch + 6, ticks) for pitch, ticks in tune), (96, 24)]), place / "c.mid")
     (place / "broken.mid").write_bytes(b"MThd nothing")
     return place
 
@@ -135,7 +135,7 @@ def test_a_clear_margin_is_two_hundredths_and_sure(interval: Interval, clear: bo
 
 
 def test_one_piece_has_numbers_without_bounds(ngram: Path, tmp_path: Path) -> None:
-    write(Melody.of([(60, 24), (62, 24)] * 4), tmp_path / "one" / "a.mid")
+    write(Melody.from_pitches([(60, 24), (62, 24)] * 4), tmp_path / "one" / "a.mid")
     told = measure_likelihoods([f"a={ngram}", f"b={ngram}"], tmp_path / "one")
     metrics = told.to_json()["systems"]["a"]["metrics"]
     assert metrics["nats_per_step"]["value"] > 0
@@ -171,7 +171,7 @@ def test_a_model_of_plain_keys_is_measured_as_they_are_and_moved(folder: Path, t
     measured = measure_likelihoods([f"plain={path}", f"any={network(tmp_path / 'any.safetensors', 2)}"], folder)
     told = measured.to_json()
     metrics = told["systems"]["plain"]["metrics"]
-    moved = HeldOut(folder, jobs=1).pieces(GRID, plain_keys=True)
+    moved = HeldOut(folder, jobs=1).pieces(GRID, normalized_key=True)
     found = moved.predicted_by(Bundle.load(path).model())
     assert metrics["nats_per_step_in_plain_keys"]["value"] == pytest.approx(found.nats_per_step, abs=2e-6)
     nats, steps, _ = by_hand(path, folder)
@@ -182,8 +182,8 @@ def test_a_model_of_plain_keys_is_measured_as_they_are_and_moved(folder: Path, t
 
 
 def test_what_events_cannot_say_is_counted(tmp_path: Path) -> None:
-    write(Melody.of([(60, 24), (62, 24), (60, 24), (61, 24), (72, 24)]), tmp_path / "test" / "a.mid")
-    write(Melody.of([(61, 24), (61, 24)]), tmp_path / "test" / "b.mid")
+    write(Melody.from_pitches([(60, 24), (62, 24), (60, 24), (61, 24), (72, 24)]), tmp_path / "test" / "a.mid")
+    write(Melody.from_pitches([(61, 24), (61, 24)]), tmp_path / "test" / "b.mid")
     events = EventsEncoding(("C4", "D4", "0.4.7"))
     model = NGram.fit([np.array([0, 1, 2])], 3, NGramOptions(order=2))
     bundle = Bundle(model.options, ngram_arrays(model), events.description())
@@ -219,6 +219,6 @@ def test_what_cannot_be_measured_is_refused(ngram: Path, folder: Path, tmp_path:
     events = EventsEncoding(("C9",))
     model = NGram.fit([np.array([0])], 1)
     Bundle(model.options, ngram_arrays(model), events.description()).save(tmp_path / "far.safetensors")
-    write(Melody.of([(61, 24), (63, 24)]), tmp_path / "test" / "a.mid")
+    write(Melody.from_pitches([(61, 24), (63, 24)]), tmp_path / "test" / "a.mid")
     with pytest.raises(CorpusError, match="no token for any note"):
         measure_likelihoods([str(tmp_path / "far.safetensors")], tmp_path / "test")

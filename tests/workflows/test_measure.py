@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cantilena.models import Bars, Network, NetworkOptions, log_probs_in_bars, numpy_of
+from cantilena.models import Bars, Network, NetworkOptions, log_probs_with_bars, to_numpy
 from cantilena.music import Key, Melody
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
@@ -22,7 +22,7 @@ def test_distances_are_means_over_all_steps(monkeypatch: pytest.MonkeyPatch) -> 
     tokens = np.random.default_rng(1).integers(0, 38, (10, 16))
     metrics = measure(Sample(tokens), GRID, np.random.default_rng(2), model=model, reference=reference)
     log_q, log_p = (
-        np.asarray(numpy_of(log_probs_in_bars(one, tokens, Bars.common_time(10))), dtype=np.float64)
+        np.asarray(to_numpy(log_probs_with_bars(one, tokens, Bars.common_time(10))), dtype=np.float64)
         for one in (model, reference)
     )
     likelihood = sum(log_p[row, step, tokens[row, step]] for row in range(10) for step in range(16)) / 160
@@ -51,8 +51,8 @@ def test_people_are_judged_in_the_mode_of_their_piece() -> None:
 
 
 def test_excerpts_begin_at_the_first_barline_and_do_not_overlap() -> None:
-    melody = Melody.of([(60, 24), *((pitch, 24) for pitch in range(60, 72))], pickup=24)
-    pieces = encode_pieces(GRID, [melody, Melody.of([(60, 24)])])
+    melody = Melody.from_pitches([(60, 24), *((pitch, 24) for pitch in range(60, 72))], pickup=24)
+    pieces = encode_pieces(GRID, [melody, Melody.from_pitches([(60, 24)])])
     parts = excerpts(pieces, 16)
     assert parts.tokens.shape == (3, 16)
     assert parts.piece.tolist() == [0, 0, 0]

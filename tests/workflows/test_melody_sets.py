@@ -10,7 +10,7 @@ from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune, MelodySet
 
 
 def tune(pitches: list[int | None], **fields: object) -> JudgedTune:
-    melody = Melody.of([(pitch, 6) for pitch in pitches], **fields)
+    melody = Melody.from_pitches([(pitch, 6) for pitch in pitches], **fields)
     return JudgedTune.of(melody, piece="p", label="001.mid")
 
 
@@ -27,9 +27,9 @@ def test_a_melody_that_is_all_pickup_is_kept_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("melody", "key"),
     [
-        (Melody.of([(60, 24)], key=Key.parse("E minor")), "E minor"),
-        (Melody.of([(62, 24), (65, 24), (69, 24), (73, 12), (62, 48)]), "D minor"),
-        (Melody.of([(None, 96)]), "C major"),
+        (Melody.from_pitches([(60, 24)], key=Key.parse("E minor")), "E minor"),
+        (Melody.from_pitches([(62, 24), (65, 24), (69, 24), (73, 12), (62, 48)]), "D minor"),
+        (Melody.from_pitches([(None, 96)]), "C major"),
     ],
 )
 def test_each_is_judged_in_its_own_key_or_in_the_one_that_its_notes_tell(melody: Melody, key: str) -> None:
@@ -43,7 +43,7 @@ def test_the_context_counts_the_steps_of_the_meter() -> None:
 
 
 def test_excerpts_do_not_overlap_and_a_note_that_began_before_goes_on() -> None:
-    melody = Melody.of([(60, 30), (62, 18)], tempo=Tempo.constant(90))
+    melody = Melody.from_pitches([(60, 30), (62, 18)], tempo=Tempo.constant(90))
     parts = JudgedTune.of(melody, piece="p", label="x").excerpts(4)
     assert [part.tokens.tolist() for part in parts] == [[62, 1, 1, 1], [1, 64, 1, 1]]
     assert {part.piece for part in parts} == {"p"}
@@ -62,7 +62,7 @@ def test_melodies_of_different_lengths_stand_in_one_line() -> None:
 
 
 def test_a_set_knows_its_pieces_and_can_be_cut_and_thinned() -> None:
-    tunes = [JudgedTune.of(Melody.of([(60, 6)] * 8), piece=piece, label=piece) for piece in "abca"]
+    tunes = [JudgedTune.of(Melody.from_pitches([(60, 6)] * 8), piece=piece, label=piece) for piece in "abca"]
     one = MelodySet("mine", "", tunes)
     assert one.pieces.tolist() == [0, 1, 2, 0]
     assert one.cut(3).line.steps == 3

@@ -28,7 +28,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scale = [48 + 12 * octave + step for octave in range(3) for step in (0, 2, 4, 5, 7, 9, 11)] + [84]
     for number in range(12):
         notes = [(scale[0], 24), (scale[-1], 24), *((scale[place], 12) for place in rng.integers(len(scale), size=30))]
-        write(Melody.of(notes, key=Key()), folder / f"{number}.mid")
+        write(Melody.from_pitches(notes, key=Key()), folder / f"{number}.mid")
     path = folder / "wide.arrow"
     read_folder(folder, quiet=True).save(path)
     return path

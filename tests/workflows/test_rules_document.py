@@ -86,7 +86,7 @@ def test_the_commands_answer(
         (folder / "no_tritones.py").write_text(EXAMPLE.read_text(encoding="utf-8"))
     (tmp_path / "my_rules.toml").write_text(blocks("toml")[0])
     monkeypatch.chdir(tmp_path)
-    write(Melody.of([(60, 24), (66, 24), (60, 48)]), "idea.mid")
+    write(Melody.from_pitches([(60, 24), (66, 24), (60, 48)]), "idea.mid")
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.startswith("cantilena rules")]
     assert len(lines) >= 5
     for line in lines:

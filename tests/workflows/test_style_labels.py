@@ -23,13 +23,13 @@ SPLITS = ("train",) * 8 + ("valid", "test")
 def march(number: int) -> Melody:
     """Quarters up and down a triad, in 4/4."""
     pitches = [60, 64, 67, 64] * 4
-    return Melody.of([(p, 24) for p in np.roll(pitches, number)], key=Key.parse("C major"), meter=Meter(4, 4))
+    return Melody.from_pitches([(p, 24) for p in np.roll(pitches, number)], key=Key.parse("C major"), meter=Meter(4, 4))
 
 
 def jig(number: int) -> Melody:
     """Eighths up and down a minor scale, in 6/8."""
     pitches = [69, 71, 72, 74, 76, 74, 72, 71] * 6
-    return Melody.of([(p, 12) for p in np.roll(pitches, number)], key=Key.parse("A minor"), meter=Meter(6, 8))
+    return Melody.from_pitches([(p, 12) for p in np.roll(pitches, number)], key=Key.parse("A minor"), meter=Meter(6, 8))
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_the_material_knows_what_is_usual_in_each_style_and_tells_every_piece(co
     assert material.styles["jigs"] == {"melodies": 48, "meter": "6/8", "key": "A minor"}
     assert material.styles["marches"]["key"] == "C major"
     bars = material.test.sequences.bars
-    of_jigs = bars.known[bars.steps_per_bar == 12]
+    of_jigs = bars.condition_ids[bars.steps_per_bar == 12]
     assert {tuple(row) for row in of_jigs.tolist()} == {(10, 2, 8, 1 + list(material.styles).index("jigs"))}
 
 

@@ -19,7 +19,7 @@ DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "styles.md"
 
 def tune(seed: int, *, ticks: int, title: str) -> Melody:
     pitches = np.random.default_rng(seed).choice([60, 62, 64, 65, 67, 69], 40)
-    return Melody.of([(int(pitch), ticks) for pitch in pitches], title=title, source=f"{seed}.mid")
+    return Melody.from_pitches([(int(pitch), ticks) for pitch in pitches], title=title, source=f"{seed}.mid")
 
 
 def corpus(*, slow: float = 20.0) -> Corpus:

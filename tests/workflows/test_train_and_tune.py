@@ -78,10 +78,10 @@ def test_a_transformer_learns_slower_unless_told_otherwise(tmp_path: Path, corpu
 def held_out(folder: Path) -> Path:
     """Two tunes that are the same, one of them far away in another key, and a long low one."""
     tune = [(60, 24), (62, 24), (66, 24), (67, 24)] * 4
-    write(Melody.of(tune), folder / "a.mid")
-    write(Melody.of(tune), folder / "b.mid")
-    write(Melody.of([(pitch + 6, ticks) for pitch, ticks in tune]), folder / "c.mid")
-    write(Melody.of([(50, 24), (53, 24)] * 200), folder / "d.mid")
+    write(Melody.from_pitches(tune), folder / "a.mid")
+    write(Melody.from_pitches(tune), folder / "b.mid")
+    write(Melody.from_pitches([(pitch + 6, ticks) for pitch, ticks in tune]), folder / "c.mid")
+    write(Melody.from_pitches([(50, 24), (53, 24)] * 200), folder / "d.mid")
     return folder
 
 
@@ -92,7 +92,7 @@ def test_held_out_folders_are_taken_as_they_are(tunes: Path, tmp_path: Path, enc
     material, _ = read_material(asked)
     assert len(material.valid) == len(material.test) == 4
     assert len(material.train) == len(read_folder(tunes, quiet=True))
-    assert not material.plain_keys
+    assert not material.normalized_key
     spoken = material.encoding
     for piece, tokens in zip(material.test.melodies, material.test.sequences.tokens, strict=True):
         np.testing.assert_array_equal(spoken.line(tokens[None]).pitch.max(), max(n.top for n in piece.sounding))
@@ -213,7 +213,7 @@ def test_an_n_gram_counts_what_is_held_out_as_it_is(tunes: Path, tmp_path: Path)
     bundle = Bundle.load(done.bundle)
     assert not bundle.provenance["plain_keys"]
     assert len(bundle.encoding.vocabulary) == 2 + 61
-    assert TrainRequest(corpus=str(tunes), model="ngram", keys="all").plain_keys is False
+    assert TrainRequest(corpus=str(tunes), model="ngram", keys="all").normalized_key is False
 
 
 def test_an_interrupted_n_gram_ends_the_same_and_leaves_nothing_half_written(
@@ -309,7 +309,7 @@ def test_flags_of_the_other_model_are_refused(silly: dict[str, object], said: st
 
 
 def test_too_small_a_corpus_is_one_sentence(tmp_path: Path) -> None:
-    write(Melody.of([(60, 24), (62, 24)] * 8), tmp_path / "scores" / "one.mid")
+    write(Melody.from_pitches([(60, 24), (62, 24)] * 8), tmp_path / "scores" / "one.mid")
     with pytest.raises(CorpusError) as refused:
         run_training(request(tmp_path / "scores"), tmp_path / "run")
     assert "hint" not in refused.value.text

@@ -205,7 +205,7 @@ def _write(melody: Melody, path: Path) -> None:
 def _three_notes() -> Melody:
     from cantilena.music import Melody
 
-    return Melody.of([(60, 24), (64, 24), (67, 48)])
+    return Melody.from_pitches([(60, 24), (64, 24), (67, 48)])
 
 
 def _corpus() -> str:

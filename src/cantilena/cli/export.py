@@ -11,20 +11,20 @@ from cantilena.cli.shared_flags import Flags, Positional
 def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags) -> Answer:
     """Write a model as ONNX, to run in a browser, on a phone or in C++ without Cantilena.
 
-    What each input and output means stands in the file; --json prints it, for runtimes that do not show it.
-    docs/models.md has ten lines that compose.
+    The file documents each input and output; --json prints the same, for runtimes that do not show it. docs/models.md
+    has ten lines that compose with it.
 
     Args:
         bundle: A model: a .safetensors file, or the name of one that ships with Cantilena.
         out: The .onnx file to write.
-        force: Replace a file that is there.
+        force: Replace an existing file.
 
     Example:
         cantilena export tunes+rl --out tunes.onnx
     """
     from cantilena.errors import RunError, UsageError
     from cantilena.models import Bundle, find_bundle, onnx_bytes, onnx_facts
-    from cantilena.runtime import log, write_bytes
+    from cantilena.runtime import say, write_bytes
 
     source = find_bundle(bundle)
     if out.is_dir():
@@ -33,13 +33,13 @@ def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags
         raise UsageError(f"{out} is the model itself", "name another file, such as model.onnx")
     if out.exists() and not force:
         raise RunError(f"{out} exists already", "give another --out, or --force to replace it")
-    read = Bundle.load(source)
-    if read.ngram is not None:
-        log("This model blends a network with an n-gram, which no graph holds: the network alone is exported")
-        read = read.unblended()
-    content = onnx_bytes(read)
+    model = Bundle.load(source)
+    if model.ngram is not None:
+        say("This model blends a network with an n-gram, which ONNX cannot represent: only the network is exported")
+        model = model.without_ngram()
+    content = onnx_bytes(model)
     write_bytes(out, content, overwrite=force)
-    facts = onnx_facts(read)
+    facts = onnx_facts(model)
     return Answer(
         {"model": str(out), "bytes": len(content), **facts},
         text=f"{len(facts['vocabulary'])} tokens, policy {facts['policy']}, {len(content):,} bytes: {out}\n"

@@ -29,12 +29,12 @@ def run(
         file: An .npz file with the network's variables by their TensorFlow names.
         out: The bundle to write, a .safetensors file.
         low: The pitch of class 2, the lowest: a name or a MIDI number.
-        first: What the network is fed before the first step: a note, hold or off.
-        hold_class: Which class holds a note: 0 as Magenta's melodies have it, 1 as RL Tuner's rules read it. auto looks
-            at what the model does.
-        scope: The prefix of the variables' names, where the file holds several networks.
+        first: The token that the network is given before the first step: a note, hold or off.
+        hold_class: Which class is the hold: 0 as in Magenta's melodies, 1 as in RL Tuner's rules. auto decides by
+            samples of the model.
+        scope: The prefix of the variables' names, if the file holds several networks.
         licence: The licence of the weights, for whoever passes the bundle on.
-        force: Replace a bundle that is there.
+        force: Replace an existing bundle.
 
     Example:
         cantilena import note_rnn.npz --licence "Apache 2.0" --out note_rnn.safetensors
@@ -48,9 +48,9 @@ def run(
     if out.exists() and not force:
         raise RunError(f"{out} exists already", "give another --out, or --force to replace it")
     lowest = int(low) if low.isdecimal() and len(low) < 4 else int(Pitch.parse(low))
-    read = read_note_rnn(file, scope=scope)
+    note_rnn = read_note_rnn(file, scope=scope)
     hold = None if hold_class == "auto" else int(hold_class)
-    bundle = note_rnn_bundle(read, low=lowest, first=first, hold_class=hold, licence=licence, name=file.name)
+    bundle = note_rnn_bundle(note_rnn, low=lowest, first=first, hold_class=hold, licence=licence, name=file.name)
     bundle.save(out, overwrite=force)
     encoding, options, imported = bundle.encoding, bundle.network_options(), bundle.provenance["imported"]
     size = parameters(options, len(encoding.vocabulary))
@@ -64,8 +64,8 @@ def run(
             "high": encoding.vocabulary[-1],
             "parameters": size,
             **{key: imported[key] for key in ("first", "hold_class", "scope", "sha256")},
-            "left_out": list(read.left_out),
+            "left_out": list(note_rnn.left_out),
         },
-        text=f"{options.layers} x {options.width} LSTM, {size:,} numbers, {encoding.vocabulary[2]} to "
-        f"{encoding.vocabulary[-1]}; class {imported['hold_class']} holds a note: {out}",
+        text=f"{options.layers} x {options.width} LSTM, {size:,} parameters, {encoding.vocabulary[2]} to "
+        f"{encoding.vocabulary[-1]}; class {imported['hold_class']} is the hold: {out}",
     )

@@ -7,7 +7,7 @@ from cantilena.cli.shared_flags import Flags, Positional
 
 
 def list_all(*, flags: Flags) -> Answer:
-    """List the models that ship with Cantilena: size, held-out likelihood, what they are, licence.
+    """List the models that ship with Cantilena: size, held-out likelihood, description, licence.
 
     Example:
         cantilena models list
@@ -19,10 +19,10 @@ def list_all(*, flags: Flags) -> Answer:
 
 
 def show(model: Positional[str], *, flags: Flags) -> Answer:
-    """Show the card of a model: what it is, what it learned from, how good it is, what it is not for.
+    """Show the card of a model: description, training data, quality, limits.
 
     Args:
-        model: The name of a model that ships with Cantilena, a .safetensors file, a run's folder, or hf://USER/NAME.
+        model: The name of a model that ships with Cantilena, a .safetensors file, a run folder, or hf://USER/NAME.
 
     Example:
         cantilena models show tunes+rl

@@ -1,4 +1,4 @@
-"""Composing: sampling, primers, baselines, and the Composer that ties them together."""
+"""Composing: sampling, constraints, primers, infilling, latent space of VAEs, and the Composer."""
 
 import lazy_loader
 

@@ -1,4 +1,4 @@
-"""A folder of melodies to hear, see and use: four files each, and a manifest."""
+"""A folder of melodies: four files each, and a manifest."""
 
 from __future__ import annotations
 
@@ -14,34 +14,29 @@ from cantilena.music import Melody
 from cantilena.runtime import progress, read_json, write_json
 
 SUFFIXES = (".mid", ".musicxml", ".svg", ".wav")
-"""What each melody is written as: to play, to edit, to see, to hear."""
+"""The files of each melody."""
 
 _MANIFEST = "manifest.json"
 
 
 @dataclass(frozen=True)
 class WrittenMelody:
-    """One melody and its files.
-
-    Args:
-        melody: what was written.
-        files: the path of each form, by suffix without the dot.
-    """
+    """A melody and its files, by suffix without the dot."""
 
     melody: Melody
     files: dict[str, Path]
 
     def facts(self) -> dict[str, Any]:
-        """What `compose --json` says of it."""
-        own = self.melody if isinstance(self.melody, Composition) else None
+        """The entry of the melody in the answer of `compose --json`."""
+        composed = self.melody if isinstance(self.melody, Composition) else None
         return {
-            **{kind: str(path) for kind, path in self.files.items()},
-            "tokens": list(own.tokens) if own is not None else None,
+            **{suffix: str(path) for suffix, path in self.files.items()},
+            "tokens": None if composed is None else list(composed.tokens),
             "seconds": round(self.melody.seconds, 6),
             "key": self.melody.key.name if self.melody.key else None,
-            "log_likelihood": own.log_likelihood if own is not None else None,
-            "policy_log_likelihood": own.policy_log_likelihood if own is not None else None,
-            "rules_broken": own.rules_broken if own is not None else None,
+            "log_likelihood": None if composed is None else composed.log_likelihood,
+            "policy_log_likelihood": None if composed is None else composed.policy_log_likelihood,
+            "rules_broken": None if composed is None else composed.rules_broken,
         }
 
 
@@ -56,22 +51,22 @@ def write_melodies(
 ) -> list[WrittenMelody]:
     """Write melodies as `001.mid`, `001.musicxml`, `001.svg`, `001.wav`, ... and `manifest.json`.
 
-    The manifest is written last: a folder that has one is complete.
+    The manifest is written last: a folder with a manifest is complete.
 
     Args:
         melodies: what to write.
-        folder: made if missing.
-        force: replace melodies that are there.
-        manifest: what else the manifest shall say: the bundle, the seed, the options.
+        folder: created if missing.
+        force: replace melodies in the folder.
+        manifest: further entries of the manifest: the model, the seed, the options.
         quiet: show no progress.
-        expressive: MIDI and sound are played with expression.
+        expressive: play MIDI and sound with expression.
 
     Raises:
-        RunError: there are melodies in the folder, and `force` is off.
-        InputError: the disk said no.
+        RunError: there are melodies in the folder, and `force` is False.
+        InputError: a file cannot be written.
     """
-    check_free(folder, len(melodies), force=force)
-    take_away(folder)
+    check_output_folder(folder, len(melodies), force=force)
+    remove_melodies(folder)
     digits = _digits(len(melodies))
     written = []
     with progress(f"Writing {folder.name}", total=len(melodies), unit="melodies", quiet=quiet) as bar:
@@ -81,21 +76,16 @@ def write_melodies(
                 write(melody, path, overwrite=force, expressive=expressive)
             written.append(WrittenMelody(melody, files))
             bar.advance()
-    rows = [{**one.facts(), **{kind: path.name for kind, path in one.files.items()}} for one in written]
+    rows = [{**one.facts(), **{suffix: path.name for suffix, path in one.files.items()}} for one in written]
     write_json(folder / _MANIFEST, {**(manifest or {}), "melodies": rows})
     return written
 
 
-def check_free(folder: Path, melodies: int, *, force: bool = False) -> None:
-    """Refuse a folder to which so many melodies could not be written, before they are composed.
-
-    Args:
-        folder: where they are to go; need not exist.
-        melodies: how many.
-        force: whether melodies that are there may be replaced.
+def check_output_folder(folder: Path, melodies: int, *, force: bool = False) -> None:
+    """Check before composing that a number of melodies can be written to a folder, which need not exist.
 
     Raises:
-        RunError: it is no folder, or there are melodies in it, and `force` is off.
+        RunError: it is not a folder, or there are melodies in it and `force` is False.
     """
     if folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file, not a folder", "give another --out")
@@ -110,8 +100,8 @@ def check_free(folder: Path, melodies: int, *, force: bool = False) -> None:
             raise RunError(f"{path} exists already", "give another --out, or --force to replace it")
 
 
-def take_away(folder: Path) -> None:
-    """Remove the melodies that a folder's manifest names, and the manifest first; other files stay."""
+def remove_melodies(folder: Path) -> None:
+    """Remove the manifest of a folder and the melodies that it names; other files stay."""
     if not is_complete(folder):
         return
     rows = read_json(folder / _MANIFEST).get("melodies")
@@ -119,16 +109,16 @@ def take_away(folder: Path) -> None:
     for row in rows if isinstance(rows, list) else []:
         names = [row.get(suffix[1:]) for suffix in SUFFIXES] if isinstance(row, dict) else []
         for name in names:
-            # A manifest that somebody wrote by hand must not reach beyond its folder.
+            # A manifest written by hand must not name files outside the folder.
             if isinstance(name, str) and Path(name).name == name and Path(name).suffix in SUFFIXES:
                 (folder / name).unlink(missing_ok=True)
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether a folder of melodies was written to its end."""
+    """Whether a folder of melodies is complete."""
     return (folder / _MANIFEST).is_file() and isinstance(read_json(folder / _MANIFEST), dict)
 
 
 def _digits(melodies: int) -> int:
-    """How many digits the names have: `001`."""
+    """Digits of the file names: 3 for `001`."""
     return max(3, len(str(melodies)))

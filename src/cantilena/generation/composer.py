@@ -1,46 +1,46 @@
-"""The composer: a bundle that writes melodies."""
+"""The composer: composes, rewrites, interpolates and varies melodies with the model of a bundle."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
-from cantilena.generation.infilling import rewritings
-from cantilena.generation.latent import interpolations, variations
-from cantilena.generation.options import BarRange, ComposeOptions, SamplingOptions
-from cantilena.generation.placement import Commission, Placement, place, tuned_in
-from cantilena.generation.primer import read_primer
+from cantilena.generation.infilling import iter_rewrites
+from cantilena.generation.latent import interpolate, vary
+from cantilena.generation.options import BarRange, ComposeOptions, check_count
+from cantilena.generation.placement import Placement, place
+from cantilena.generation.primer import primer_of
 from cantilena.generation.sampling import Samples, draw, log_likelihood, sample
-from cantilena.generation.streaming import Listener, Sketch, sketches
-from cantilena.generation.style import Style, styles_of
-from cantilena.models import Bundle, Precision, SequenceModel, find_bundle, style_number
+from cantilena.generation.streaming import NoteStream, StreamChunk, stream_chunks
+from cantilena.generation.style import Style, styles_of, tuned_key_and_meter
+from cantilena.models import Bundle, Precision, SequenceModel, find_bundle, style_id
 from cantilena.music import Key, Melody, Meter
-from cantilena.rules import RuleSet, load_rules
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding
 
 
 @dataclass(frozen=True)
 class Composer:
-    """What composes: a model, its encoding, and the untuned model beside it.
+    """A model that composes, its encoding, and the untuned model.
+
+    Each method takes `ComposeOptions` or its fields as keywords: `composer.compose(bars=8, temperature=1.2, seed=2)`.
 
     Args:
-        model: the policy that is drawn from.
-        prior: the model before tuning; the same where it was not tuned.
-        encoding: what the tokens mean.
-        plain_keys: whether the model thinks in C major and A minor only, so that other keys are transposed to.
-        name: what it is called.
-        key: the key that it was tuned in, None where it was not: what it composes in unless told otherwise.
+        model: the policy that is sampled.
+        prior: the model before tuning; the same if it was not tuned.
+        encoding: of the tokens.
+        normalized_key: whether the model knows C major and A minor only, so that results are transposed.
+        name: of the model.
+        key: the default key, in which the model was tuned.
         meter: the same of the time signature.
-        styles: those that it can be told to compose in.
+        styles: in which the model can compose.
 
     Example:
         >>> composer = load("tunes")
@@ -52,187 +52,107 @@ class Composer:
     model: SequenceModel
     prior: SequenceModel
     encoding: Encoding
-    plain_keys: bool = True
+    normalized_key: bool = True
     name: str = ""
     key: Key | None = None
     meter: Meter | None = None
     styles: tuple[Style, ...] = ()
 
     @classmethod
-    def of(cls, bundle: Bundle, name: str = "", precision: Precision = "float32") -> Composer:
-        """The composer that a bundle holds.
-
-        Args:
-            bundle: holds the model.
-            name: what it is called.
-            precision: as for `Bundle.model`.
+    def from_bundle(cls, bundle: Bundle, name: str = "", precision: Precision = "float32") -> Composer:
+        """The composer of a bundle; `load` has the other arguments.
 
         Raises:
-            BundleError: it says that it was tuned in a key or meter that is none.
+            BundleError: the provenance names an invalid key or meter.
         """
-        plain = bool(bundle.provenance.get("plain_keys", True))
-        key, meter = tuned_in(bundle.provenance)
+        normalized = bool(bundle.provenance.get("plain_keys", True))
+        key, meter = tuned_key_and_meter(bundle.provenance)
         model = bundle.model(precision)
-        return cls(model, bundle.prior(), bundle.encoding, plain, name, key, meter, styles_of(bundle))
+        return cls(model, bundle.prior(), bundle.encoding, normalized, name, key, meter, styles_of(bundle))
 
-    def compose(
-        self,
-        *,
-        seconds: float | None = None,
-        bars: int | None = None,
-        events: int | None = None,
-        style: str = "",
-        primer: str | Melody = "",
-        with_primer: bool = True,
-        key: str | Key = "",
-        range: str = "",  # noqa: A002  (the flag's name; the builtin is not needed here)
-        constrain: str | RuleSet = "",
-        meter: str = "",
-        tempo: float | None = None,
-        temperature: float = 1.0,
-        top_k: int = 0,
-        top_p: float = 1.0,
-        greedy: bool = False,
-        seed: int = 1,
-    ) -> Composition:
+    def compose(self, options: ComposeOptions | None = None, *, seed: int = 1, **changes: Any) -> Composition:  # noqa: ANN401
         """Compose one melody.
 
         Args:
-            seconds: length of the new music; 30 where no length is given.
-            bars: length of the new music in bars.
-            events: length of the new music in tokens.
-            style: one of `styles`, by its name or a part of it.
-            primer: what to continue: typed notes, a path, or a melody.
-            with_primer: whether the result begins with the primer.
-            key: such as `D minor`; the primer's or the model's own where none is given.
-            range: such as `C4-A5`.
-            constrain: rules that no note may break while another keeps them, by name such as `rl-tuner:key`, or a set.
-            meter: such as `3/4`.
-            tempo: quarter notes a minute.
-            temperature: above 1 more surprising, below 1 more cautious.
-            top_k: draw among the k most probable tokens; 0 means all.
-            top_p: draw among the most probable tokens that hold this share.
-            greedy: always the most probable token.
+            options: length, primer, key and so on; the defaults of `ComposeOptions` if None.
             seed: the same seed gives the same melody.
+            changes: fields of `ComposeOptions` or `SamplingOptions`.
 
         Raises:
-            UsageError: an argument that makes no sense.
-            InputError: a primer's file that cannot be read.
+            UsageError: an option is unknown or invalid.
+            InputError: the file of the primer cannot be read.
         """
-        text = primer if isinstance(primer, str) else ""
-        named, rules = (constrain, None) if isinstance(constrain, str) else ("", constrain)
-        asked = ComposeOptions(
-            seconds=seconds,
-            bars=bars,
-            events=events,
-            style=style,
-            primer=text,
-            with_primer=with_primer,
-            key=key if isinstance(key, str) else key.name,
-            range=range,
-            constrain=named,
-            meter=meter,
-            tempo=tempo,
-        )
-        sampling = SamplingOptions(temperature, top_k, top_p, greedy)
-        idea = primer if isinstance(primer, Melody) else None
-        return self.compose_many(1, asked, sampling, seed=seed, idea=idea, rules=rules)[0]
+        return self.compose_many(1, options, seed=seed, **changes)[0]
 
     def compose_many(
         self,
         melodies: int,
         options: ComposeOptions | None = None,
-        sampling: SamplingOptions | None = None,
         *,
         seed: int = 1,
-        idea: Melody | None = None,
-        rules: RuleSet | None = None,
+        **changes: Any,  # noqa: ANN401
     ) -> list[Composition]:
-        """Compose several melodies from the same idea; melody k is the same however many are asked for.
-
-        Args:
-            melodies: how many, 1..10000.
-            options: length, primer, key, range, rules.
-            sampling: how tokens are drawn.
-            seed: the same seed gives the same melodies.
-            idea: a primer as a melody, in place of `options.primer`.
-            rules: what constrains them, in place of `options.constrain`.
-        """
-        commission = self._commission(melodies, options, sampling, seed, idea, rules)
-        return self._finished(commission, sample(self.model, **commission.asked()))
+        """Compose 1 to 10000 melodies; melody k does not depend on their number. Other arguments as of `compose`."""
+        plan = self._plan(melodies, _changed(options, changes), seed)
+        return self._finish(plan, sample(self.model, **plan.arguments))
 
     def stream(
         self,
         melodies: int,
         options: ComposeOptions | None = None,
-        sampling: SamplingOptions | None = None,
         *,
         seed: int = 1,
-        idea: Melody | None = None,
-        rules: RuleSet | None = None,
         every: int = 4,
-    ) -> Iterator[Sketch]:
-        """Compose as `compose_many` does, and tell the notes while they are drawn.
+        **changes: Any,  # noqa: ANN401
+    ) -> Iterator[StreamChunk]:
+        """As `compose_many`, yielding the notes that were completed, every few steps while they are drawn.
 
-        Args:
-            melodies: as for `compose_many`, and so are the other arguments.
-            options: length, primer, key, range, rules.
-            sampling: how tokens are drawn.
-            seed: the same seed gives the same melodies.
-            idea: a primer as a melody, in place of `options.primer`.
-            rules: what constrains them, in place of `options.constrain`.
-            every: how many steps are drawn between one sketch and the next.
-
-        Yields:
-            The notes that are complete, each once; the last sketch brings the finished melodies, those of
-            `compose_many` to the last bit. What cannot be is refused at the call, before the first sketch.
+        The last chunk has the finished melodies, equal to those of `compose_many`. Errors are raised by the call.
 
         Example:
-            >>> composer = load("tunes")
-            >>> sketches = list(composer.stream(2, ComposeOptions(bars=2), seed=3))
-            >>> sketches[-1].compositions == tuple(composer.compose_many(2, ComposeOptions(bars=2), seed=3))
+            >>> composer, options = load("tunes"), ComposeOptions(bars=2)
+            >>> chunks = list(composer.stream(2, options, seed=3))
+            >>> chunks[-1].compositions == tuple(composer.compose_many(2, options, seed=3))
             True
         """
         if every < 1:
-            raise UsageError(f"a sketch every {every} steps", "give 1 or more")
-        commission = self._commission(melodies, options, sampling, seed, idea, rules)
-        before = commission.placement.primer if commission.placement.with_primer else commission.placement.primer[:0]
-        listeners = [Listener(self.encoding, commission.placement.semitones, before) for _ in commission.uniforms]
-        drawing, steps = draw(self.model, **commission.asked()), commission.uniforms.shape[1]
-        return sketches(drawing, listeners, every, steps, lambda drawn: self._finished(commission, drawn))
+            raise UsageError(f"every must be at least 1, got {every}", "give the steps between two chunks")
+        plan = self._plan(melodies, _changed(options, changes), seed)
+        placement = plan.placement
+        before = placement.primer if placement.with_primer else placement.primer[:0]
+        streams = [NoteStream(self.encoding, placement.semitones, before) for _ in range(melodies)]
+        steps = plan.arguments["uniforms"].shape[1]
+        drawing = draw(self.model, **plan.arguments)
+        return stream_chunks(drawing, streams, every, steps, lambda samples: self._finish(plan, samples))
 
     def rewrite(
         self,
         melody: Melody,
         first: int,
         last: int,
+        options: ComposeOptions | None = None,
         *,
         melodies: int = 1,
-        sampling: SamplingOptions | None = None,
         seed: int = 1,
-        range: str = "",  # noqa: A002  (the flag's name; the builtin is not needed here)
-        constrain: str | RuleSet = "",
-        style: str = "",
+        **changes: Any,  # noqa: ANN401
     ) -> list[Composition]:
-        """Write some bars of a melody anew, so that they fit what comes before and after (`rewriting.py`).
+        """Rewrite some bars of a melody so that they fit what comes before and after (`infilling.py`).
 
-        Notes that begin in other bars stay as they are. One that is held into these bars sounds to its end, and new
-        music begins after it; where one of these bars' notes was held beyond them, what now sounds last is held as
-        long. A model whose notes have no time keeps the rhythm, and gives it other notes.
+        Notes that begin in other bars do not change. One that is held into these bars sounds to its end, and new music
+        begins after it; if a note of these bars was held beyond them, the last new note is held as long. A model of
+        untimed tokens keeps the rhythm and changes the pitches.
 
         Args:
-            melody: what is to be rewritten, in any key and meter.
-            first: the first bar, counted from 1; a pickup is bar 0.
-            last: the last bar, itself included.
-            melodies: how many, 1..10000; melody k is the same however many are asked for.
-            sampling: how tokens are drawn; greedy takes the most probable of 64 candidates.
+            melody: in any key and meter.
+            first: the first bar to rewrite, counted from 1; a pickup is bar 0.
+            last: the last bar, inclusive.
+            options: `style`, `range`, `constrain` and `sampling`; greedy takes the most probable of 64 candidates.
+            melodies: how many, 1 to 10000; melody k does not depend on it.
             seed: the same seed gives the same melodies.
-            range: of the new notes, such as `C4-A5`.
-            constrain: rules that no new note may break while another keeps them.
-            style: one of `styles`, by its name or a part of it.
+            changes: fields of `ComposeOptions` or `SamplingOptions`.
 
         Raises:
-            UsageError: bars that the melody has not, or where no new note can begin.
+            UsageError: the melody does not have these bars, or no new note can begin in them.
 
         Example:
             >>> composer = load("tunes")
@@ -241,145 +161,158 @@ class Composer:
             >>> other.until(4 * 96).notes == tune.until(4 * 96).notes, other == tune
             (True, False)
         """
-        return list(
-            rewritings(
-                self,
-                melody,
-                first,
-                last,
-                melodies=melodies,
-                sampling=sampling,
-                seed=seed,
-                range=range,
-                constrain=constrain,
-                style=style,
-            )
-        )
+        return list(self.iter_rewrites(melody, first, last, options, melodies=melodies, seed=seed, **changes))
 
-    def interpolate(self, first: Melody, last: Melody, steps: int = 5, **asked: Any) -> list[Composition]:  # noqa: ANN401
-        """From one melody to another in steps, where the model is a VAE.
+    def iter_rewrites(
+        self,
+        melody: Melody,
+        first: int,
+        last: int,
+        options: ComposeOptions | None = None,
+        *,
+        melodies: int = 1,
+        seed: int = 1,
+        **changes: Any,  # noqa: ANN401
+    ) -> Iterator[Composition]:
+        """As `rewrite`, yielding each melody before the next is begun; errors are raised by the call."""
+        options = _changed(options, {**changes, "bars": BarRange(first, last)})
+        return iter_rewrites(self, melody, options, melodies=melodies, seed=seed)
 
-        Args:
-            first: where the way begins.
-            last: where it ends.
-            steps: melodies, both ends among them.
-            asked: `key`, `range`, `constrain`, as `interpolations` has them.
-        """
-        return interpolations(self, first, last, steps=steps, **asked)
+    def interpolate(
+        self,
+        first: Melody,
+        last: Melody,
+        steps: int = 5,
+        options: ComposeOptions | None = None,
+        **changes: Any,  # noqa: ANN401
+    ) -> list[Composition]:
+        """Interpolate between two melodies with a VAE.
 
-    def vary(self, melody: Melody, amount: float = 0.3, **asked: Any) -> list[Composition]:  # noqa: ANN401
-        """A melody varied, where the model is a VAE.
-
-        Args:
-            melody: what is varied.
-            amount: 0 for the melody itself to 1 for a free draw.
-            asked: `melodies`, `sampling`, `seed`, `range`, `constrain`, as `variations` has them.
-        """
-        return variations(self, melody, amount=amount, **asked)
-
-    def placed(self, options: ComposeOptions, idea: Melody | None) -> tuple[Placement, int]:
-        """Where new music lies after an idea: key, meter, tokens; and the number of its style.
+        Melodies longer than a window are interpolated window by window. The shorter one is repeated, and the number of
+        bars changes evenly from the one to the other.
 
         Args:
-            options: length, key, meter, range, style; the primer is the idea.
-            idea: what is gone on from.
+            first: the first of the result, unchanged.
+            last: the last of the result, unchanged.
+            steps: melodies, both ends among them, 2 to 1000.
+            options: `key` (by default along the circle of fifths), `range` and `constrain`.
+            changes: fields of `ComposeOptions`.
 
         Raises:
-            UsageError: a style that the model does not know, or a key or a range that is none.
+            UsageError: the model is no VAE, the melodies have different meters or no notes, or an option is invalid.
         """
-        style = style_number(options.style, [style.name for style in self.styles])
-        placement = place(
+        return interpolate(self, first, last, steps, _changed(options, changes))
+
+    def vary(
+        self,
+        melody: Melody,
+        amount: float = 0.3,
+        options: ComposeOptions | None = None,
+        *,
+        melodies: int = 1,
+        seed: int = 1,
+        **changes: Any,  # noqa: ANN401
+    ) -> list[Composition]:
+        """Vary a melody with a VAE; new notes lie in its key, or are of a pitch class that it has itself.
+
+        Args:
+            melody: in any key and meter.
+            amount: 0 for the melody itself to 1 for a free sample.
+            options: `range`, `constrain` and `sampling`, whose temperature is multiplied by the root of the amount.
+            melodies: how many, 1 to 10000; melody k does not depend on it.
+            seed: the same seed gives the same melodies.
+            changes: fields of `ComposeOptions` or `SamplingOptions`.
+
+        Raises:
+            UsageError: the model is no VAE, the melody has no notes, or an option is invalid.
+        """
+        return vary(self, melody, amount, _changed(options, changes), melodies=melodies, seed=seed)
+
+    def place(self, options: ComposeOptions, primer: Melody | None) -> Placement:
+        """Decide key, meter, range and style of music after a primer, and convert the primer to tokens.
+
+        Raises:
+            UsageError: the model does not have the style, or a key or a range is invalid.
+        """
+        number = style_id(options.style, [style.name for style in self.styles])
+        style = self.styles[number - 1] if number else Style("")
+        return place(
             self.encoding,
             options,
-            idea,
-            plain_keys=self.plain_keys,
+            primer,
+            normalized_key=self.normalized_key,
             tuned_key=self.key,
-            tuned_meter=self.meter,
-            style=self.styles[style - 1] if style else None,
+            default_key=style.key or self.key,
+            default_meter=style.meter or self.meter,
+            style=number,
         )
-        return placement, style
 
-    def _commission(
-        self,
-        melodies: int,
-        options: ComposeOptions | None,
-        sampling: SamplingOptions | None,
-        seed: int,
-        idea: Melody | None,
-        rules: RuleSet | None,
-    ) -> Commission:
-        """Decide all that is fixed before the first token is drawn."""
-        if not 1 <= melodies <= 10_000:
-            raise UsageError(f"{melodies} melodies", "give a number from 1 to 10000")
-        options = options or ComposeOptions()
+    def _plan(self, melodies: int, options: ComposeOptions, seed: int) -> GenerationPlan:
+        check_count(melodies)
         if isinstance(options.bars, BarRange):
-            raise UsageError(f"bars {options.bars} of no piece", "give the piece with --of FILE, or a number of bars")
-        if idea is None and options.primer.strip():
-            idea = read_primer(options.primer, Key.parse(options.key) if options.key else None)
-        if rules is None and options.constrain.strip():
-            rules = load_rules(options.constrain)
-        placement, style = self.placed(options, idea)
+            raise UsageError(
+                f"bars {options.bars} of no piece", "give the piece to rewrite with --of FILE, or a number of bars"
+            )
+        placement = self.place(options, primer_of(options))
         steps = placement.steps(options)
-        return Commission(
-            placement,
-            style,
-            np.stack([generator(seed, "compose", number).random(steps) for number in _numbers(melodies)]),
-            sampling,
-            placement.bars(self.encoding, melodies, style),
-            self._constraints(rules, placement, len(placement.primer) + steps) if rules is not None else None,
-        )
+        arguments = {
+            "uniforms": np.stack([generator(seed, "compose", number).random(steps) for number in range(melodies)]),
+            "options": options.sampling,
+            "primer": placement.primer,
+            "allowed": placement.allowed,
+            "bars": placement.bars(melodies),
+            "constraints": Constraints.from_rules(
+                options.constrain, self.encoding, placement.context(), len(placement.primer) + steps
+            ),
+        }
+        return GenerationPlan(placement, arguments)
 
-    def _finished(self, commission: Commission, samples: Samples) -> list[Composition]:
-        prior = log_likelihood(self.prior, samples.tokens, primer=commission.placement.primer, bars=commission.bars)
+    def _finish(self, plan: GenerationPlan, samples: Samples) -> list[Composition]:
+        placement = plan.placement
+        prior = log_likelihood(self.prior, samples.tokens, primer=placement.primer, bars=plan.arguments["bars"])
         broken = [None] * len(prior) if samples.broken is None else samples.broken.tolist()
         return [
-            replace(
-                self._composition(samples.tokens[number], commission.placement, number),
+            placement.composition(
+                tokens,
+                title=f"{self.name or 'Composition'} {number + 1}",
                 log_likelihood=float(prior[number]),
                 policy_log_likelihood=float(samples.log_likelihood[number]),
                 rules_broken=broken[number],
             )
-            for number in _numbers(len(prior))
+            for number, tokens in enumerate(samples.tokens)
         ]
 
-    def _constraints(self, rules: RuleSet, placement: Placement, steps: int) -> Constraints:
-        return Constraints(rules.rules, self.encoding, placement.context(), steps)
 
-    def _composition(self, row: NDArray[np.int64], placement: Placement, number: int) -> Composition:
-        names = self.encoding.vocabulary
-        tokens = np.concatenate([placement.primer, row]) if placement.with_primer else row
-        melody = self.encoding.decode(tokens, key=placement.home, meter=placement.meter)
-        moved = melody.transposed(placement.semitones)
-        return Composition(
-            notes=moved.notes,
-            key=placement.key,
-            meter=placement.meter,
-            tempo=placement.tempo,
-            pickup=placement.pickup if placement.with_primer else 0,
-            length=moved.length,
-            title=f"{self.name or 'Composition'} {number + 1}",
-            source="composed by Cantilena",
-            tokens=tuple(names[token] for token in row),
-        )
+@dataclass(frozen=True)
+class GenerationPlan:
+    """All that is fixed before the first token is drawn.
+
+    Args:
+        placement: key, range, meter, tempo and primer.
+        arguments: of `sample` and `draw`, the randomness among them.
+    """
+
+    placement: Placement
+    arguments: dict[str, Any]
 
 
 def load(name_or_path: str | Path, precision: Precision = "float32") -> Composer:
-    """The composer in a bundle, by path or by the name of one that ships with the package.
+    """Load a composer from a bundle.
 
     Args:
-        name_or_path: which.
-        precision: what a network of more than 5 million weights multiplies in: `auto` is bfloat16 where the processor
-            gains by it, which then draws other melodies from the same seed; smaller ones are float32.
+        name_or_path: the bundle, as for `find_bundle`.
+        precision: of the products of a network with more than 5 million parameters; `auto` is bfloat16 if the processor
+            supports it, which gives other melodies for the same seed. Smaller ones are float32.
 
     Raises:
-        BundleError: there is none, or it cannot be read.
+        BundleError: there is no such bundle, or it cannot be read.
 
     Example:
         >>> load("tunes").encoding.name
         'grid'
     """
-    return Composer.of(Bundle.load(find_bundle(name_or_path)), Path(str(name_or_path)).stem, precision)
+    return Composer.from_bundle(Bundle.load(find_bundle(name_or_path)), Path(str(name_or_path)).stem, precision)
 
 
-def _numbers(melodies: int) -> Sequence[int]:
-    return range(melodies)
+def _changed(options: ComposeOptions | None, changes: dict[str, Any]) -> ComposeOptions:
+    return (options or ComposeOptions()).replace(**changes)

@@ -1,4 +1,4 @@
-"""What a model composed: a melody, and how probable its new notes are."""
+"""A composed melody, and how probable its new notes are."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ class Composition(Melody):
     """A melody that a model composed.
 
     Args:
-        tokens: the new tokens by name, in the key that the model thinks in.
+        tokens: the names of the new tokens, in the key of the model.
         log_likelihood: nats of the new tokens under the untuned model.
-        policy_log_likelihood: nats of the new tokens under the model that composed; where rules constrained it, of its
-            probabilities over the tokens that the rules left.
-        rules_broken: how often a constraining rule was broken because no token kept them all; None without rules.
+        policy_log_likelihood: nats of the new tokens under the model that composed; with constraints, under its
+            probabilities normalised over the tokens that they leave.
+        rules_broken: how often a constraining rule was broken because no token kept all; None without constraints.
     """
 
     tokens: tuple[str, ...] = ()
@@ -27,5 +27,5 @@ class Composition(Melody):
     rules_broken: int | None = field(default=None, compare=False)
 
     def save(self, path: str | Path, *, expressive: bool = False) -> None:
-        """Write it as .mid, .musicxml, .svg, .wav or .abc, by the path's ending; played with expression if wanted."""
+        """Write a .mid, .musicxml, .svg, .wav or .abc file, played with expression if `expressive`."""
         write(self, Path(path), expressive=expressive)

@@ -1,32 +1,41 @@
-"""How tokens are drawn, and what is to be composed.
-
-What is asked of the space of codes: a way between two melodies, or a melody varied.
-
-Bars by number: `5-8`.
-"""
+"""Options of composing; their attribute docstrings are the help of `cantilena compose`."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields
-from typing import ClassVar
+from collections.abc import Collection
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cantilena.errors import UsageError
 
+if TYPE_CHECKING:
+    from cantilena.music import Key, Melody
+    from cantilena.rules import RuleSet
+
+    PrimerText = str | Melody
+    KeyName = str | Key
+    RulesName = str | RuleSet
+else:  # at run time the types of the flags are read, which are text
+    PrimerText = KeyName = RulesName = str
+
+MAX_MELODIES = 10_000
+
 
 class BarRange(int):
-    """Bars first to last of a melody, counted from 1; a pickup is bar 0. As a number it says how many they are.
+    """Bars first to last of a melody, counted from 1; a pickup is bar 0. As an int it is their number.
 
     Args:
         first: the first bar.
-        last: the last, itself included.
+        last: the last bar, inclusive.
 
     Raises:
-        UsageError: bars in the wrong order, or below 0.
+        UsageError: the range is reversed or negative.
 
     Example:
-        >>> asked = BarRange.parse("5-8")
-        >>> asked.first, asked.last, int(asked), str(asked)
+        >>> bars = BarRange.parse("5-8")
+        >>> bars.first, bars.last, int(bars), str(bars)
         (5, 8, 4, '5-8')
     """
 
@@ -35,9 +44,9 @@ class BarRange(int):
     last: int
 
     def __new__(cls, first: int, last: int) -> BarRange:
-        """A number of bars that knows which they are."""
+        """Check the range."""
         if not 0 <= first <= last <= 10**9:
-            raise UsageError(f"bars {first}-{last}", "give the first and the last, such as 5-8")
+            raise UsageError(f"bars {first}-{last} are not a range", "give the first and the last, such as 5-8")
         made = super().__new__(cls, last - first + 1)
         made.first, made.last = first, last
         return made
@@ -53,16 +62,20 @@ class BarRange(int):
 
     @classmethod
     def parse(cls, text: str) -> BarRange:
-        """Read `5-8`; `5-5` is bar 5 alone."""
-        found = re.fullmatch(r"\s*(\d{1,9})\s*-\s*(\d{1,9})\s*", text, re.ASCII)
-        if found is None:
-            raise UsageError(f"'{text}' is no range of bars", "write the first and the last, such as 5-8")
-        return cls(int(found[1]), int(found[2]))
+        """Parse `5-8`; `5-5` is bar 5 alone."""
+        match = re.fullmatch(r"\s*(\d{1,9})\s*-\s*(\d{1,9})\s*", text, re.ASCII)
+        if match is None:
+            raise UsageError(f"'{text}' is not a range of bars", "write the first and the last, such as 5-8")
+        return cls(int(match[1]), int(match[2]))
 
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How the next token is drawn from the model's probabilities."""
+    """How the next token is drawn from the probabilities of the model.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
 
     temperature: float = 1.0
     """Above 1 more surprising, below 1 more cautious."""
@@ -79,148 +92,169 @@ class SamplingOptions:
     def __post_init__(self) -> None:
         if not 0.0 < self.temperature <= 100.0:
             raise UsageError(
-                f"temperature {self.temperature:g}", "give a number above 0, up to 100; 1 is the model's own"
+                f"temperature is {self.temperature:g}", "give a number above 0, up to 100; 1 is the model's own"
             )
         if self.top_k < 0:
-            raise UsageError(f"top-k {self.top_k}", "give a whole number; 0 means all tokens")
+            raise UsageError(f"top-k is {self.top_k}", "give a whole number; 0 means all tokens")
         if not 0.0 < self.top_p <= 1.0:
-            raise UsageError(f"top-p {self.top_p:g}", "give a share above 0, up to 1")
+            raise UsageError(f"top-p is {self.top_p:g}", "give a share above 0, up to 1")
 
 
 @dataclass(frozen=True)
 class ComposeOptions:
-    """How much to compose, from what, and where on the keyboard."""
+    """What to compose: length, primer, key, range, rules, and how tokens are drawn.
+
+    From Python, `primer` may be a `Melody`, `key` a `Key` and `constrain` a `RuleSet`.
+
+    Raises:
+        UsageError: a value is out of range, or several lengths are given.
+    """
 
     seconds: float | None = None
-    """Length of the new music in seconds; 30 where no length is given."""
+    """Length of the new music in seconds; 30 if no length is given."""
 
     bars: int | BarRange | None = None
-    """Length of the new music in bars; with --of which bars of that piece are written anew, such as 5-8."""
+    """Length of the new music in bars; with --of the bars of that piece to rewrite, such as 5-8."""
 
     events: int | None = None
     """Length of the new music in tokens: sixteenths on the grid, notes and chords in the events encoding."""
 
     style: str = ""
-    """The style to compose in, of those that the model was told: a name or a part of it. Its usual key and meter are
-    taken where none are given."""
+    """The style to compose in, of those that the model has learned: a name or a part of it. Its usual key and meter are
+    the defaults of --key and --meter."""
 
-    primer: str = ""
+    primer: PrimerText = ""
     """What to continue: notes such as "C4 D4 E4/2 r/8 F#4/8", or a MIDI, MusicXML, ABC or kern file."""
 
     with_primer: bool = True
     """Whether the result begins with the primer."""
 
-    key: str = ""
-    """The key, such as "D minor"; the primer's, or the one that the model was tuned in, or C major, if left out. Typed
-    notes stay where they are and are heard in it; a primer from a file moves there."""
+    key: KeyName = ""
+    """The key, such as "D minor"; by default that of the primer, or the one in which the model was tuned, or C major.
+    Typed notes are read in this key; a primer from a file is transposed to it."""
 
     range: str = ""
     """The lowest and highest note, such as C4-A5."""
 
-    constrain: str = ""
+    constrain: RulesName = ""
     """Rules that no note may break while another keeps them: a set such as rl-tuner, one rule of it such as
     rl-tuner:key, a file FILE.toml, your own FILE.py:NAME, or several with commas between."""
 
     meter: str = ""
-    """The time signature; the primer's, or the one that the model was tuned in, or 4/4, if left out."""
+    """The time signature; by default that of the primer, or the one in which the model was tuned, or 4/4."""
 
     tempo: float | None = None
-    """Quarter notes a minute; the primer's, or 120, where none is given."""
+    """Quarter notes a minute; by default that of the primer, or 120."""
+
+    sampling: SamplingOptions = SamplingOptions()
+    """How tokens are drawn."""
 
     def __post_init__(self) -> None:
         lengths = [name for name in ("seconds", "bars", "events") if getattr(self, name) is not None]
         if len(lengths) > 1:
             raise UsageError(f"--{lengths[0]} and --{lengths[1]} together", "give one length")
         if self.seconds is not None and not 0.0 < self.seconds <= 3600.0:
-            raise UsageError(f"{self.seconds:g} seconds of music", "give a length above 0 and up to 3600 seconds")
+            raise UsageError(f"seconds is {self.seconds:g}", "give a length above 0 and up to 3600")
         for name in ("bars", "events"):
             count = getattr(self, name)
             if count is not None and not 1 <= count <= 100_000:
-                raise UsageError(f"{count} {name} of music", "give a number from 1 to 100000")
+                raise UsageError(f"{name} is {count}", "give a number from 1 to 100000")
         if self.tempo is not None and not 10.0 <= self.tempo <= 1000.0:
-            raise UsageError(f"a tempo of {self.tempo:g}", "give 10 to 1000 quarter notes a minute")
+            raise UsageError(f"tempo is {self.tempo:g}", "give 10 to 1000 quarter notes a minute")
 
-    def bars_to_rewrite(self) -> BarRange:
-        """Which bars of a piece are asked for; the piece itself has key, meter, tempo and length.
+    def replace(self, **changes: Any) -> ComposeOptions:  # noqa: ANN401  (the fields have many types)
+        """A copy with some fields changed, those of `SamplingOptions` among them.
 
         Raises:
-            UsageError: no bars, a mere number of them, or what the piece has already.
+            UsageError: there is no such field, or a value is invalid.
+
+        Example:
+            >>> ComposeOptions(bars=4).replace(temperature=1.2).sampling.temperature
+            1.2
+        """
+        own, drawing = ({field.name for field in fields(kind)} for kind in (ComposeOptions, SamplingOptions))
+        for name in changes:
+            if name not in own | drawing:
+                near = get_close_matches(name, own | drawing, 1, 0.5)
+                hint = f"did you mean {near[0]}?" if near else f"choose among {', '.join(sorted(own | drawing))}"
+                raise UsageError(f"there is no option '{name}' of composing", hint)
+        sampling = {name: changes.pop(name) for name in list(changes) if name in drawing}
+        made = replace(self, **changes)
+        return replace(made, sampling=replace(made.sampling, **sampling)) if sampling else made
+
+    def check_unused(self, used: Collection[str], beside: str) -> None:
+        """Refuse options that have no effect beside another one.
+
+        Args:
+            used: the names of fields that have an effect; `sampling` for those of `SamplingOptions`.
+            beside: the other option, as a flag.
+
+        Raises:
+            UsageError: a field that is not used has another value than its default.
+        """
+        given, default = ({**vars(options), **vars(options.sampling)} for options in (self, ComposeOptions()))
+        ignored = {"sampling", *used, *(vars(self.sampling) if "sampling" in used else ())}
+        for name, value in given.items():
+            if name not in ignored and value != default[name]:
+                flag = "--no-primer" if name == "with_primer" else f"--{name.replace('_', '-')}"
+                raise UsageError(f"{flag} and {beside} together", "the melodies given decide it: leave it out")
+
+    def bars_to_rewrite(self) -> BarRange:
+        """The bars of a piece to rewrite; the piece decides key, meter, tempo and length.
+
+        Raises:
+            UsageError: `bars` is not a range, or an option has no effect.
 
         Example:
             >>> ComposeOptions(bars=BarRange(5, 8)).bars_to_rewrite()
             BarRange(5, 8)
         """
         if not isinstance(self.bars, BarRange):
-            hint = "give the first and the last bar, such as --bars 5-8"
-            if self.bars is None:
-                raise UsageError("a piece to rewrite, and no bars of it", hint)
-            raise UsageError(f"{self.bars} bars of a piece to rewrite do not say which", hint)
-        for flag, given in (("primer", self.primer), ("key", self.key), ("meter", self.meter), ("tempo", self.tempo)):
-            if given:
-                raise UsageError(
-                    f"--{flag} and --of together", "the piece that is rewritten keeps its own: leave it out"
-                )
-        if not self.with_primer:
-            raise UsageError("--no-primer and --of together", "the piece stays around the bars that are rewritten")
+            wrong = "the bars to rewrite are not given" if self.bars is None else f"bars is {self.bars}, not a range"
+            raise UsageError(wrong, "give the first and the last bar of the piece, such as --bars 5-8")
+        self.check_unused(("bars", "style", "range", "constrain", "sampling"), "--of")
         return self.bars
 
 
 @dataclass(frozen=True)
 class LatentOptions:
-    """A way from one melody to another, or a melody varied, with a model that is a VAE."""
+    """Interpolating between two melodies, or varying one, with a VAE.
+
+    Raises:
+        UsageError: options that do not belong together.
+    """
 
     interpolate: tuple[str, str] | None = None
-    """Two melodies to go between, files or notes as for --primer: the first melody is the one, the last the other."""
+    """Two melodies to interpolate, files or notes as for --primer; they are the first and the last of the result."""
 
     steps: int | None = None
-    """Melodies on that way, both ends among them; 5 if left out."""
+    """Melodies of the interpolation, both ends among them; 5 by default."""
 
     vary: str | None = None
     """A melody to vary, a file or notes as for --primer."""
 
     amount: float | None = None
-    """How much it is varied: 0 for the melody itself, 1 for a free draw; 0.3 if left out."""
+    """How much it is varied: 0 for the melody itself, 1 for a free sample; 0.3 by default."""
 
     def __post_init__(self) -> None:
         if self.interpolate is not None and self.vary is not None:
             raise UsageError("--interpolate and --vary together", "give one of them")
         if self.steps is not None and self.interpolate is None:
-            raise UsageError("--steps without --interpolate", "give two melodies to go between, or leave it out")
+            raise UsageError("--steps without --interpolate", "give two melodies to interpolate, or leave it out")
         if self.amount is not None and self.vary is None:
             raise UsageError("--amount without --vary", "give a melody to vary, or leave it out")
-        if self.amount is not None and not 0.0 <= self.amount <= 1.0:
-            raise UsageError(f"an amount of {self.amount:g}", "give 0, the melody itself, to 1, a free draw")
-        if self.steps is not None and not 2 <= self.steps <= 1000:
-            raise UsageError(
-                f"a way of {self.steps} steps", "give 2 to 1000: the first is the one melody, the last the other"
-            )
 
     @property
     def flag(self) -> str:
-        """What is asked, as its flag; empty for nothing."""
+        """The flag that is given; empty if none is."""
         return "--interpolate" if self.interpolate is not None else "--vary" if self.vary is not None else ""
 
-    def check_beside(self, options: ComposeOptions, sampling: SamplingOptions) -> None:
-        """Refuse what the melodies themselves decide.
 
-        Args:
-            options: what else was asked.
-            sampling: how tokens are drawn.
+def check_count(melodies: int) -> None:
+    """Check a number of melodies to compose.
 
-        Raises:
-            UsageError: an option that has no place beside these.
-        """
-        usual, taken = ComposeOptions(), ("range", "constrain", *(["key"] if self.interpolate is not None else []))
-        given = [
-            field.name
-            for field in fields(options)
-            if field.name not in taken and getattr(options, field.name) != getattr(usual, field.name)
-        ]
-        if given:
-            name = {"with_primer": "no-primer"}.get(given[0], given[0])
-            raise UsageError(f"--{name} and {self.flag} together", "the melodies given decide it: leave it out")
-        if self.interpolate is not None and sampling != SamplingOptions():
-            raise UsageError(
-                "--temperature, --top-k, --top-p or --greedy and --interpolate together",
-                "the melodies between are always the most probable ones: leave it out",
-            )
+    Raises:
+        UsageError: it is not 1 to 10000.
+    """
+    if not 1 <= melodies <= MAX_MELODIES:
+        raise UsageError(f"{melodies} melodies cannot be composed at once", f"give 1 to {MAX_MELODIES}")

@@ -1,10 +1,9 @@
-"""Drawing whole melodies from a sequence model, many at once."""
+"""Sampling whole melodies from a sequence model, many at once."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +16,10 @@ from cantilena.models import (
     MelodyVae,
     SequenceModel,
     Sequences,
-    log_probs_in_bars,
+    log_probs_with_bars,
     log_softmax,
-    numpy_of,
-    start_in_bars,
+    start_with_bars,
+    to_numpy,
 )
 from cantilena.runtime import progress
 
@@ -29,13 +28,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Samples:
-    """Melodies as they were drawn.
+    """Sampled melodies.
 
     Args:
         tokens: `(melodies, steps)` int64, the new tokens alone.
         log_likelihood: `(melodies,)`, nats of the new tokens under the model itself (temperature 1, nothing cut off);
-            with constraints under the model's probabilities normalised over the tokens that they leave.
-        broken: `(melodies,)`, with constraints: how often a rule was broken because no token kept them all; else None.
+            with constraints, under its probabilities normalised over the tokens that they leave.
+        broken: `(melodies,)`: how often a constraint was broken because no token kept all; None without constraints.
     """
 
     tokens: NDArray[np.int64]
@@ -53,24 +52,24 @@ def sample(
     bars: Bars | None = None,
     constraints: Constraints | None = None,
 ) -> Samples:
-    """Draw melodies step by step.
+    """Sample melodies step by step.
 
     Args:
         model: any sequence model.
-        uniforms: `(melodies, steps)` numbers in [0, 1): the randomness, one number a token; the same numbers give
-            the same melody whatever else is in the batch.
-        options: temperature and cut-offs; the model's own probabilities if left out.
+        uniforms: `(melodies, steps)` numbers in [0, 1): the randomness, one number a token. Equal rows give equal
+            melodies, whatever else is in the batch.
+        options: temperature and cut-offs.
         primer: `(primer steps,)` tokens that come before, the same for all.
         allowed: `(vocabulary,)`: which tokens may be drawn; or `(steps, vocabulary)`: which at each new step.
-        bars: where the first step (the primer's, if there is one) lies in its bar.
-        constraints: rules to keep; their `steps` are the primer's and the new ones together.
+        bars: of the melodies, from the first step of the primer on.
+        constraints: rules to keep; their `steps` are those of primer and new tokens together.
 
     Raises:
-        UsageError: no token is allowed, or constraints for shorter melodies.
+        UsageError: no token is allowed, or the constraints are for shorter melodies.
     """
     drawing = draw(model, uniforms, options=options, primer=primer, allowed=allowed, bars=bars, constraints=constraints)
-    nothing = np.zeros(len(uniforms))
-    samples = Samples(uniforms[:, :0].astype(np.int64), nothing, None if constraints is None else nothing.astype(int))
+    zeros = np.zeros(len(uniforms))
+    samples = Samples(uniforms[:, :0].astype(np.int64), zeros, None if constraints is None else zeros.astype(int))
     with progress("Composing by rules", total=uniforms.shape[1], unit="steps", quiet=constraints is None) as bar:
         for drawn in drawing:
             samples = drawn
@@ -88,52 +87,48 @@ def draw(
     bars: Bars | None = None,
     constraints: Constraints | None = None,
 ) -> Iterator[Samples]:
-    """Draw melodies step by step, and look at them after each; arguments and errors as of `sample`.
-
-    Yields:
-        After each step what has been drawn so far: views of arrays that the next step writes on in.
-    """
+    """As `sample`, yielding what has been drawn after each step: views of arrays that the next step changes."""
     options = options or SamplingOptions()
     melodies, steps = uniforms.shape
     before = np.zeros(0, dtype=np.int64) if primer is None else primer
     if allowed is not None and not allowed.any(axis=-1).all():
         raise UsageError("no note of the model lies in that range", "give a wider --range")
     if isinstance(model, MelodyVae):
-        model = model.drawn(uniforms, before, bars)
-    scores, state = start_in_bars(model, melodies, bars)
+        model = model.prior_decoder(uniforms, before, bars)
+    scores, state = start_with_bars(model, melodies, bars)
     for token in before:
         scores, state = model.step(np.full(melodies, token, dtype=np.int64), state)
-    heard = np.concatenate([np.tile(before, (melodies, 1)), np.zeros((melodies, steps), dtype=np.int64)], axis=1)
+    tokens = np.concatenate([np.tile(before, (melodies, 1)), np.zeros((melodies, steps), dtype=np.int64)], axis=1)
     log_likelihood, broken = np.zeros(melodies), np.zeros(melodies, dtype=np.int64)
     rows = np.arange(melodies)
     for step in range(len(before), len(before) + steps):
-        log_probs = np.asarray(numpy_of(scores), dtype=np.float64)
-        may_come = among = allowed if allowed is None or allowed.ndim == 1 else allowed[step - len(before)]
+        log_probs = np.asarray(to_numpy(scores), dtype=np.float64)
+        candidates = among = allowed if allowed is None or allowed.ndim == 1 else allowed[step - len(before)]
         if constraints is not None:
-            counts = constraints.broken(heard[:, :step], among)
-            may_come = fewest(counts)
+            counts = constraints.broken(tokens[:, :step], among)
+            candidates = fewest(counts)
             broken += counts.min(axis=1)
-            log_probs = log_softmax(_only(log_probs, may_come))
-        heard[:, step] = choose(log_probs, uniforms[:, step - len(before)], options, may_come)
-        log_likelihood += log_probs[rows, heard[:, step]]
-        if step + 1 < heard.shape[1]:
-            scores, state = model.step(heard[:, step], state)
-        yield Samples(heard[:, len(before) : step + 1], log_likelihood, None if constraints is None else broken)
+            log_probs = log_softmax(_mask(log_probs, candidates))
+        tokens[:, step] = choose(log_probs, uniforms[:, step - len(before)], options, candidates)
+        log_likelihood += log_probs[rows, tokens[:, step]]
+        if step + 1 < tokens.shape[1]:
+            scores, state = model.step(tokens[:, step], state)
+        yield Samples(tokens[:, len(before) : step + 1], log_likelihood, None if constraints is None else broken)
 
 
 def log_likelihood(
     model: SequenceModel, tokens: NDArray[np.int64], *, primer: NDArray[np.int64], bars: Bars | None = None
 ) -> Floats:
-    """Nats of each row of `(melodies, steps)` new tokens after a primer, `(melodies,)`; arguments as of `sample`.
+    """`(melodies,)` nats of `(melodies, steps)` new tokens after a primer; arguments as of `sample`.
 
-    Of a VAE it is a bound on the whole, less that on the primer.
+    Of a VAE it is the bound on the whole, less that on the primer.
     """
     whole = np.concatenate([np.tile(primer, (len(tokens), 1)), tokens], axis=1)
     if isinstance(model, MelodyVae):
         bars = Bars.common_time(len(whole)) if bars is None else bars
-        nats = -model.nats_at_most(Sequences(tuple(whole), bars))
-        return nats + model.nats_at_most(Sequences((primer,), bars[:1])) if len(primer) else nats
-    log_probs = numpy_of(log_probs_in_bars(model, whole, bars))
+        nats = -model.nll_bound(Sequences(tuple(whole), bars))
+        return nats + model.nll_bound(Sequences((primer,), bars[:1])) if len(primer) else nats
+    log_probs = to_numpy(log_probs_with_bars(model, whole, bars))
     chosen = np.take_along_axis(log_probs, whole[..., None], axis=-1)[..., 0]
     return np.asarray(chosen[:, len(primer) :].sum(axis=1), dtype=np.float64)
 
@@ -141,7 +136,7 @@ def log_likelihood(
 def choose(
     log_probs: Floats, uniforms: Floats, options: SamplingOptions, allowed: NDArray[np.bool_] | None = None
 ) -> NDArray[np.int64]:
-    """One token a melody, by inversion of the cumulated probabilities.
+    """Draw one token a melody by inverting the cumulative distribution.
 
     Args:
         log_probs: `(melodies, vocabulary)`, nats.
@@ -154,7 +149,7 @@ def choose(
         >>> choose(half, np.array([0.7]), SamplingOptions()).tolist()
         [1]
     """
-    scores = _only(log_probs, allowed)
+    scores = _mask(log_probs, allowed)
     if options.greedy:
         return np.asarray(np.argmax(scores, axis=1), dtype=np.int64)
     probabilities = _cut(_softmax(scores / options.temperature), options)
@@ -163,15 +158,15 @@ def choose(
     return np.asarray(below.sum(axis=1), dtype=np.int64)
 
 
-def _only(log_probs: Floats, allowed: NDArray[np.bool_] | None) -> Floats:
-    """Log probabilities with those that are not allowed at minus infinity, not normalised."""
+def _mask(log_probs: Floats, allowed: NDArray[np.bool_] | None) -> Floats:
+    """Log probabilities, -inf for what is not allowed, not normalised."""
     scores: Floats = log_probs if allowed is None else np.where(allowed, log_probs, -np.inf)
-    # A policy may give every allowed token no chance at all; then any allowed token is as good as another.
-    hopeless = ~np.isfinite(scores).any(axis=1, keepdims=True)
-    if not hopeless.any():
+    # If the model gives all allowed tokens the probability 0, they become equally probable.
+    impossible = ~np.isfinite(scores).any(axis=1, keepdims=True)
+    if not impossible.any():
         return scores
     everything = np.ones((), dtype=np.bool_) if allowed is None else allowed
-    return np.where(hopeless & everything, 0.0, scores)
+    return np.where(impossible & everything, 0.0, scores)
 
 
 def _softmax(scores: Floats) -> Floats:
@@ -192,6 +187,6 @@ def _cut(probabilities: Floats, options: SamplingOptions) -> Floats:
         keep &= ranks < options.top_k
     if options.top_p < 1.0:
         ordered = np.take_along_axis(probabilities, order, axis=1)
-        held_before: Any = np.cumsum(ordered, axis=1) - ordered
-        keep &= np.take_along_axis(held_before < options.top_p, ranks, axis=1)
+        before = np.cumsum(ordered, axis=1) - ordered
+        keep &= np.take_along_axis(before < options.top_p, ranks, axis=1)
     return np.where(keep, probabilities, 0.0)

@@ -1,4 +1,4 @@
-"""The styles that a model was told while it learned, and what is usual in each."""
+"""What a bundle's provenance says about usual keys and meters: of tuning, and of the styles of a network."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from cantilena.errors import BundleError, UsageError
-from cantilena.models import Bundle, NetworkOptions
+from cantilena.models import Bundle
 from cantilena.music import Key, Meter
 
 
 @dataclass(frozen=True)
 class Style:
-    """A style that a model can compose in.
+    """A style in which a model can compose.
 
     Args:
         name: a composer, a collection or a cluster.
-        key: the usual one, in the keys that the model thinks in; None where it is not known.
-        meter: the usual one; None where it is not known.
-        melodies: how many of it the model learned from; 0 where that is not known.
+        key: the usual one, in the keys of the model; None if unknown.
+        meter: the usual one; None if unknown.
+        melodies: how many of them the model learned from; 0 if unknown.
     """
 
     name: str
@@ -29,36 +29,49 @@ class Style:
 
 
 def styles_of(bundle: Bundle) -> tuple[Style, ...]:
-    """The styles of a bundle's network, in the order of their numbers.
+    """The styles of a bundle's network in the order of their ids; none of other kinds of models.
 
     Raises:
-        BundleError: its provenance says that a usual key or meter is none.
+        BundleError: a usual key or meter is invalid.
 
     Example:
         >>> from cantilena.models import find_bundle
         >>> isinstance(styles_of(Bundle.load(find_bundle("tunes"))), tuple)
         True
     """
-    if not isinstance(bundle.options, NetworkOptions):
-        return ()
-    said = bundle.provenance.get("styles")
-    usual: Mapping[str, Any] = said if isinstance(said, dict) else {}
-    return tuple(_style(name, usual.get(name)) for name in bundle.options.styles)
+    usual, styles = _record(bundle.provenance, "styles"), []
+    for name in getattr(bundle.options, "styles", ()):
+        record = _record(usual, name)
+        key, meter = _key_and_meter(record, f"usual key or meter of {name}")
+        melodies = record.get("melodies")
+        styles.append(Style(name, key, meter, melodies if type(melodies) is int else 0))
+    return tuple(styles)
 
 
-def _style(name: str, said: object) -> Style:
-    if not isinstance(said, dict):
-        return Style(name)
-    key, meter, melodies = said.get("key"), said.get("meter"), said.get("melodies")
+def tuned_key_and_meter(provenance: Mapping[str, Any]) -> tuple[Key | None, Meter | None]:
+    """Key and meter in which a model was tuned, from the provenance of its bundle; None if it says nothing.
+
+    Raises:
+        BundleError: they are invalid.
+
+    Example:
+        >>> tuned_key_and_meter({"tuning": {"key": "A minor"}})
+        (Key(tonic=9, mode='minor'), None)
+    """
+    return _key_and_meter(_record(provenance, "tuning"), "key or meter of its tuning")
+
+
+def _record(record: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = record.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _key_and_meter(record: Mapping[str, Any], what: str) -> tuple[Key | None, Meter | None]:
+    key, meter = (str(record.get(name) or "") for name in ("key", "meter"))
     try:
-        return Style(
-            name,
-            Key.parse(key) if isinstance(key, str) else None,
-            Meter.parse(meter) if isinstance(meter, str) else None,
-            melodies if type(melodies) is int else 0,
-        )
+        return Key.parse(key) if key else None, Meter.parse(meter) if meter else None
     except UsageError as error:
         raise BundleError(
-            f"this bundle says that a usual key or meter of {name} is none: {error.text}",
-            "train it again with this version, or ask whoever gave it to you for a new file",
+            f"this bundle has an invalid {what}: {error.text}",
+            "make it again with this version, or ask whoever gave it to you for a new file",
         ) from error

@@ -30,7 +30,7 @@ def write(melody: Melody, path: str | Path, *, overwrite: bool = True, expressiv
     Example:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "idea.mid"
-        >>> write(Melody.of([(60, 24), (62, 24), (64, 48)]), target)
+        >>> write(Melody.from_pitches([(60, 24), (62, 24), (64, 48)]), target)
         >>> target.read_bytes()[:4]
         b'MThd'
     """

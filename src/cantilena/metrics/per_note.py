@@ -45,7 +45,7 @@ def _wandering() -> Line:
     degree = np.clip(35 + np.cumsum(rng.integers(-2, 3, shape), axis=1), 7, 63)
     degree[::2], event[::2] = np.tile(degree[::2, :32], 4), np.tile(event[::2, :32], 4)
     pitch = degree // 7 * 12 + np.array(Key().pitch_classes)[degree % 7]
-    return Line.of(event, np.where(event == ON, pitch, -1))
+    return Line.from_events(event, np.where(event == ON, pitch, -1))
 
 
 MOST_STEPS = 20_000
@@ -189,7 +189,7 @@ def judge(melody: Melody, rules: RuleSet, key: Key | None = None) -> JudgedMelod
 
     Example:
         >>> from cantilena.rules import RULE_SETS
-        >>> judged = judge(Melody.of([(60, 12), (61, 12), (60, 24)]), RULE_SETS["paper"], Key())
+        >>> judged = judge(Melody.from_pitches([(60, 12), (61, 12), (60, 24)]), RULE_SETS["paper"], Key())
         >>> [(note.place, note.name, dict(note.values)) for note in judged.notes]
         [('1.1', 'C4', {'tonic': 3.0}), ('1.1½', 'D♭4', {'key': -1.0}), ('1.2', 'C4', {'tonic': 3.0})]
         >>> judged.total
@@ -197,15 +197,15 @@ def judge(melody: Melody, rules: RuleSet, key: Key | None = None) -> JudgedMelod
     """
     if not melody.sounding:
         raise UsageError("this melody has no notes", "name a file with notes in it")
-    if melody.length > MOST_STEPS * GRID.step_ticks:
+    if melody.length > MOST_STEPS * GRID.ticks_per_step:
         raise UsageError(
-            f"this melody lasts {melody.length // GRID.step_ticks:,} sixteenths, more than {MOST_STEPS:,}",
+            f"this melody lasts {melody.length // GRID.ticks_per_step:,} sixteenths, more than {MOST_STEPS:,}",
             "judge its beginning: --seconds 120",
         )
     fit = GRID.fit(melody)
     fitted = replace(fit.melody, key=key or melody.key or find_key(fit.melody) or Key())
     assert fitted.key is not None
-    meter, step = fitted.meter, GRID.step_ticks
+    meter, step = fitted.meter, GRID.ticks_per_step
     context = Context(fitted.key, meter, max(meter.ticks_per_bar // step, 1))
     line = GRID.line(GRID.encode(fitted)[None, :])
     lead = (-(fitted.pickup // step)) % context.steps_per_bar
@@ -222,7 +222,7 @@ def _judged(rule: Rule, line: Line, context: Context, lead: int) -> NDArray[np.f
     if lead and hears_bars(rule):
         event = np.pad(line.event, ((0, 0), (lead, 0)), constant_values=HOLD)
         pitch = np.pad(line.pitch, ((0, 0), (lead, 0)), constant_values=-1)
-        given = rule.rewards(Line.of(event, pitch), context)
+        given = rule.rewards(Line.from_events(event, pitch), context)
     else:
         given = np.pad(rule.rewards(line, context), ((0, 0), (lead, 0)))
     (values,) = given
@@ -242,7 +242,7 @@ def _notes(melody: Melody, line: Line, rewards: Mapping[str, NDArray[np.float64]
         rest = next((step for step in range(first + 1, end) if event[step - lead] == OFF), end) if note >= 0 else first
         is_last = end == edges[-1]
         when = {name: _when(rewards[name][first:end], note, rest - first, is_last=is_last) for name in spoken}
-        bar, beat = _place(melody, (first - lead) * GRID.step_ticks)
+        bar, beat = _place(melody, (first - lead) * GRID.ticks_per_step)
         judged.append(JudgedNote(note, _name(melody, note), bar, beat, first, end - first, spoken, when))
     return judged
 

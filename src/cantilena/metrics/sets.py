@@ -180,7 +180,7 @@ def joined_lines(first: Line, second: Line) -> Line:
     def padded(values: NDArray[Any], filling: int) -> NDArray[Any]:
         return np.pad(values, ((0, 0), (0, steps - values.shape[1])), constant_values=filling)
 
-    return Line.of(
+    return Line.from_events(
         np.concatenate([padded(line.event, 0) for line in (first, second)]),
         np.concatenate([padded(line.pitch, -1) for line in (first, second)]),
         np.concatenate([padded(line.pitch_classes, 0) for line in (first, second)]),

@@ -1,4 +1,4 @@
-"""Sequence models: the protocol, networks, n-grams, torch-free inference, the bundle file."""
+"""Sequence models: the protocol, networks, n-grams, VAEs, inference without torch, bundles, ONNX export."""
 
 import lazy_loader
 

@@ -1,10 +1,8 @@
-"""What a network can be told of a melody before it begins: its key, its mode, its meter and its style.
+"""Conditions: key, mode, meter and style of a melody, which a network can be given before the melody begins.
 
-Each is a choice among a few values, told at every step as one more row of the table of features (`features.py`). What
-is not known is not told: there is a row for that too, which training shows now and then, so that a network composes and
-is measured with whatever is known, or with nothing (as classifier-free guidance trains: Ho and Salimans 2022).
-
-What is told of melodies beforehand, as numbers: a row of four for each.
+Each is one of a few values and one more row of the table of features at every step (`features.py`). `UNKNOWN` has a row
+of its own, which training shows to some pieces, so that a network works with any subset of the conditions (as in
+classifier-free guidance: Ho and Salimans 2022).
 """
 
 from __future__ import annotations
@@ -13,78 +11,79 @@ from collections.abc import Sequence
 
 from cantilena.errors import UsageError
 
-KINDS = ("key", "mode", "meter", "style")
-"""What can be told, in the order of the columns."""
+CONDITIONS = ("key", "mode", "meter", "style")
+"""All conditions, in the order of the columns of condition ids."""
 
 METERS = ("2/2", "3/2", "2/4", "3/4", "4/4", "6/4", "3/8", "6/8", "9/8", "12/8")
-"""The meters that are told apart; of another one nothing is told but how long its bars are."""
+"""The meters that have an id; others are unknown."""
 
 MODES = ("major", "minor")
 
-UNTOLD = 0
-"""The value of what is not told."""
+UNKNOWN = 0
+"""The id of an unknown value."""
 
-MOST_STYLES = 512
+MAX_STYLES = 512
 
 
-def sizes(conditions: Sequence[str], styles: Sequence[str]) -> list[int]:
-    """How many values each of the conditions has, `UNTOLD` among them, in the order of `KINDS`.
+def condition_sizes(conditions: Sequence[str], styles: Sequence[str]) -> list[int]:
+    """Number of ids of each condition, `UNKNOWN` included, in the order of `CONDITIONS`.
 
     Example:
-        >>> sizes(("mode", "style"), ("jig", "reel"))
+        >>> condition_sizes(("mode", "style"), ("jig", "reel"))
         [3, 3]
     """
     values = {"key": 12, "mode": len(MODES), "meter": len(METERS), "style": len(styles)}
-    return [values[kind] + 1 for kind in KINDS if kind in conditions]
+    return [values[kind] + 1 for kind in CONDITIONS if kind in conditions]
 
 
-def columns(conditions: Sequence[str]) -> list[int]:
-    """Which columns of what is told a network with these conditions reads."""
-    return [number for number, kind in enumerate(KINDS) if kind in conditions]
+def condition_columns(conditions: Sequence[str]) -> list[int]:
+    """The columns of condition ids that a network with these conditions reads."""
+    return [number for number, kind in enumerate(CONDITIONS) if kind in conditions]
 
 
-def style_number(name: str, styles: Sequence[str]) -> int:
-    """The number of a style, by its name or a part of it that no other has; case does not matter.
+def style_id(name: str, styles: Sequence[str]) -> int:
+    """The id of a style, by its name or an unambiguous part of it; case does not matter.
 
     Args:
-        name: such as `Bach`; empty for none.
-        styles: the names that a network knows.
+        name: such as `Bach`; empty means unknown.
+        styles: the styles of the network.
 
     Raises:
-        UsageError: no such style, or several.
+        UsageError: no style matches, or several do.
 
     Example:
-        >>> style_number("bach", ["Johann Sebastian Bach", "Joseph Haydn"]), style_number("", ["jig"])
+        >>> style_id("bach", ["Johann Sebastian Bach", "Joseph Haydn"]), style_id("", ["jig"])
         (1, 0)
     """
     wanted = name.strip().casefold()
     if not wanted:
-        return UNTOLD
+        return UNKNOWN
     if not styles:
         raise UsageError(f"this model knows no style '{name}'", "leave out the style, or train with --styles")
     exact = [number for number, style in enumerate(styles, 1) if style.casefold() == wanted]
-    found = exact or [number for number, style in enumerate(styles, 1) if wanted in style.casefold()]
-    if len(found) == 1:
-        return found[0]
-    near = ", ".join(styles[number - 1] for number in found) if found else ", ".join(styles)
-    trouble = f"the style '{name}' can be several" if found else f"this model knows no style '{name}'"
-    raise UsageError(trouble, f"choose one of {near}")
+    matches = exact or [number for number, style in enumerate(styles, 1) if wanted in style.casefold()]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        names = ", ".join(styles[number - 1] for number in matches)
+        raise UsageError(f"the style '{name}' is ambiguous", f"choose one of {names}")
+    raise UsageError(f"this model knows no style '{name}'", f"choose one of {', '.join(styles)}")
 
 
 def check_conditions(conditions: Sequence[str], styles: Sequence[str]) -> None:
-    """Refuse what no network can be told.
+    """Check the conditions and styles of a network.
 
     Raises:
-        UsageError: unknown or repeated conditions, styles without their condition, or silly names.
+        UsageError: a condition is unknown, repeated or out of order, or the styles are invalid.
     """
-    unknown = [kind for kind in conditions if kind not in KINDS]
+    unknown = [kind for kind in conditions if kind not in CONDITIONS]
     if unknown:
-        raise UsageError(f"there is no condition '{unknown[0]}'", f"choose among {', '.join(KINDS)}")
-    if list(conditions) != [kind for kind in KINDS if kind in conditions]:
-        raise UsageError("the conditions are out of order", f"give each once, in this order: {' '.join(KINDS)}")
+        raise UsageError(f"there is no condition '{unknown[0]}'", f"choose among {', '.join(CONDITIONS)}")
+    if list(conditions) != [kind for kind in CONDITIONS if kind in conditions]:
+        raise UsageError("the conditions are out of order", f"give each once, in this order: {' '.join(CONDITIONS)}")
     if ("style" in conditions) != bool(styles):
-        raise UsageError("styles without their names, or names without styles", "give both, or neither")
-    if len(styles) > MOST_STYLES or len(set(map(str.casefold, styles))) < len(styles):
-        raise UsageError(f"{len(styles)} styles", f"give up to {MOST_STYLES}, each with a name of its own")
+        raise UsageError("the condition style and the names of styles do not fit", "give both, or neither")
+    if len(styles) > MAX_STYLES or len(set(map(str.casefold, styles))) < len(styles):
+        raise UsageError(f"the names of {len(styles)} styles are too many or not unique", f"give up to {MAX_STYLES}")
     if any(not 1 <= len(style) <= 80 or not style.isprintable() for style in styles):
-        raise UsageError("a style's name is empty, long or cannot be printed", "give 1 to 80 printable characters")
+        raise UsageError("the name of a style is empty, too long or not printable", "give 1 to 80 printable characters")

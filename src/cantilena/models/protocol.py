@@ -1,13 +1,8 @@
-"""The one interface between models and everything that uses them.
-
-What is known of melodies before they begin: where their steps lie in their bars, and what else is told.
-
-Pieces as models learn from them and are measured on: tokens, and where their steps lie in their bars.
-"""
+"""The interface of sequence models, and the pieces that they learn from and predict."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -15,110 +10,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.models.condition_ids import Told, told
-from cantilena.models.conditions import KINDS, UNTOLD
+from cantilena.models.conditions import CONDITIONS, METERS, MODES, UNKNOWN
 from cantilena.music import Key, Meter
 from cantilena.tokenizers import Encoding
 
-
-@dataclass(frozen=True, slots=True)
-class Bars:
-    """Bar length and pickup of many melodies, and what else a network may be told of each.
-
-    Args:
-        steps_per_bar: `(melodies,)` int64, steps in a bar.
-        pickup: `(melodies,)` int64, steps before the first barline.
-        told: `(melodies, 4)` int64, key, mode, meter and style (`told_rows.py`); None where nothing is told.
-
-    Example:
-        >>> Bars.of(Meter(3, 4), melodies=1, step_ticks=6, pickup=24).positions(6).tolist()
-        [[8, 9, 10, 11, 0, 1]]
-    """
-
-    steps_per_bar: NDArray[np.int64]
-    pickup: NDArray[np.int64]
-    told: Told | None = None
-
-    @classmethod
-    def of(
-        cls,
-        meter: Meter,
-        *,
-        melodies: int,
-        step_ticks: int,
-        pickup: int = 0,
-        key: Key | None = None,
-        style: int = UNTOLD,
-    ) -> Bars:
-        """The same meter, pickup (in ticks), key and style for all melodies, and all of that told."""
-        steps = max(meter.ticks_per_bar // step_ticks, 1)
-        return cls(
-            np.full(melodies, steps, dtype=np.int64),
-            np.full(melodies, pickup // step_ticks, dtype=np.int64),
-            np.tile(told(key, meter, style), (melodies, 1)),
-        )
-
-    @classmethod
-    def common_time(cls, melodies: int) -> Bars:
-        """4/4 in sixteenths without a pickup: what RL Tuner assumes."""
-        return cls.of(Meter(), melodies=melodies, step_ticks=6)
-
-    def positions(self, steps: int, first: int = 0) -> NDArray[np.int64]:
-        """`(melodies, steps)`: the place in its bar of each step from `first` on, 0 on the downbeat."""
-        clock = np.arange(first, first + steps)[None, :]
-        return (clock - self.pickup[:, None]) % self.steps_per_bar[:, None]
-
-    @property
-    def known(self) -> Told:
-        """`(melodies, 4)`: what is told of each, `UNTOLD` where nothing is."""
-        nothing = np.full((len(self.steps_per_bar), len(KINDS)), UNTOLD, dtype=np.int64)
-        return nothing if self.told is None else self.told
-
-    def untold(self) -> Bars:
-        """The same bars, and nothing else known."""
-        return Bars(self.steps_per_bar, self.pickup)
-
-    def __getitem__(self, rows: Any) -> Bars:  # noqa: ANN401  (whatever numpy takes as an index)
-        return Bars(self.steps_per_bar[rows], self.pickup[rows], None if self.told is None else self.told[rows])
-
-
-def bars_in(meter: Meter | None, melodies: int, encoding: Encoding, key: Key | None = None) -> Bars | None:
-    """The bars of so many melodies in a meter, 4/4 if None, and a key to tell; None where tokens tell no time."""
-    if not encoding.tells_time:
-        return None
-    return Bars.of(meter or Meter(), melodies=melodies, step_ticks=encoding.step_ticks, key=key)
-
-
 Array = Any
-"""A numpy array, or a torch tensor where the model is a network: `arrays.numpy_of` turns either into numpy."""
+"""A numpy array, or a torch tensor if the model is a network; `to_numpy` converts either."""
 
 State = Any
-"""What a model remembers between steps: of its own kind, handed back untouched."""
+"""What a model carries from step to step; opaque to callers."""
+
+ConditionIds = NDArray[np.int64]
+"""`(melodies, 4)`: an id for each of `CONDITIONS`, `UNKNOWN` or 1 and up."""
 
 
 @runtime_checkable
 class SequenceModel(Protocol):
     """A distribution over the next token, given all tokens before it.
 
-    Networks, n-grams and a user's own module fulfil it; generation, tuning and likelihood know only this. Log
-    probabilities are natural logarithms, normalised over the last axis. A model that can be tuned returns torch
-    tensors from `log_probs` with their gradient; `start` and `step` need none.
+    Networks, n-grams and modules of users implement it; generation, tuning and likelihood rely on nothing else. Log
+    probabilities are natural logarithms, normalised over the last axis. A model that is to be tuned returns torch
+    tensors with gradients from `log_probs`; `start` and `step` need none.
 
-    A model that wants to know where in the bar a step lies says `uses_bars = True`; then `start` and `log_probs` are
-    called with `bars=Bars(...)` too.
+    A model that reads the position in the bar has `uses_bars = True`; its `start` and `log_probs` are called with
+    `bars=Bars(...)` too.
     """
 
     @property
     def vocabulary_size(self) -> int:
-        """How many tokens there are."""
+        """Number of tokens."""
         ...
 
     def start(self, melodies: int) -> tuple[Array, State]:
-        """Before anything has sounded: `(melodies, vocabulary)` log p of the first token, and the state."""
+        """`(melodies, vocabulary)` log p of the first token, and the state."""
         ...
 
     def step(self, tokens: Array, state: State) -> tuple[Array, State]:
-        """After one more token of each melody, `(melodies,)`: `(melodies, vocabulary)` log p of the next."""
+        """`(melodies, vocabulary)` log p of the next token after `(melodies,)` tokens, and the new state."""
         ...
 
     def log_probs(self, tokens: Array) -> Array:
@@ -126,45 +54,148 @@ class SequenceModel(Protocol):
         ...
 
 
-def tells_a_bound(model: object) -> bool:
-    """Whether a model tells only what a piece needs at most (`nats_at_most`): a VAE, whose chances nobody can sum up.
-
-    Example:
-        >>> from cantilena.models import TopTokens
-        >>> tells_a_bound(TopTokens(vocabulary_size=4, tokens=(0, 1)))
-        False
-    """
-    return hasattr(model, "nats_at_most")
-
-
-def start_in_bars(model: SequenceModel, melodies: int, bars: Bars | None) -> tuple[Array, State]:
-    """Start a model at a place in the bar, where it cares for one (`uses_bars`), or plainly."""
+def start_with_bars(model: SequenceModel, melodies: int, bars: Bars | None) -> tuple[Array, State]:
+    """Call `model.start`, with bars if the model uses them."""
     if bars is not None and getattr(model, "uses_bars", False):
         started: tuple[Array, State] = model.start(melodies, bars=bars)  # type: ignore[call-arg]
         return started
     return model.start(melodies)
 
 
-def log_probs_in_bars(model: SequenceModel, tokens: Array, bars: Bars | None) -> Array:
-    """`log_probs` at a place in the bar, where the model cares for one, or plainly."""
+def log_probs_with_bars(model: SequenceModel, tokens: Array, bars: Bars | None) -> Array:
+    """Call `model.log_probs`, with bars if the model uses them."""
     if bars is not None and getattr(model, "uses_bars", False):
         return model.log_probs(tokens, bars=bars)  # type: ignore[call-arg]
     return model.log_probs(tokens)
 
 
-@dataclass(frozen=True, eq=False)
-class Sequences:
-    """Whole pieces of different lengths.
-
-    Args:
-        tokens: `(steps,)` int64 of each.
-        bars: bar length and pickup, one row a piece; 4/4 in sixteenths where none are given.
-
-    Raises:
-        UsageError: another number of bars than of pieces.
+def only_bounds_likelihood(model: object) -> bool:
+    """Whether a model gives only an upper bound on the negative log-likelihood (`nll_bound`), as a VAE does.
 
     Example:
-        >>> pieces = Sequences.of([[14, 1, 16], [14]])
+        >>> from cantilena.models import TopTokens
+        >>> only_bounds_likelihood(TopTokens(vocabulary_size=4, tokens=(0, 1)))
+        False
+    """
+    return hasattr(model, "nll_bound")
+
+
+def condition_ids(key: Key | None = None, meter: Meter | None = None, style: int = UNKNOWN) -> ConditionIds:
+    """The condition ids of one melody: `(4,)`.
+
+    Args:
+        key: None if unknown; modes other than major and minor are unknown.
+        meter: None if unknown.
+        style: from `style_id`.
+
+    Example:
+        >>> condition_ids(Key.parse("A minor"), Meter(6, 8)).tolist()
+        [10, 2, 8, 0]
+    """
+    return np.array(
+        [
+            UNKNOWN if key is None else 1 + key.tonic,
+            1 + MODES.index(key.mode) if key is not None and key.mode in MODES else UNKNOWN,
+            1 + METERS.index(str(meter)) if str(meter) in METERS else UNKNOWN,
+            style,
+        ],
+        dtype=np.int64,
+    )
+
+
+def transpose_condition_ids(ids: ConditionIds, semitones: NDArray[np.integer]) -> ConditionIds:
+    """The condition ids of melodies transposed by `(melodies,)` semitones: known keys move.
+
+    Example:
+        >>> transpose_condition_ids(condition_ids(Key.parse("A minor"))[None, :], np.array([4])).tolist()  # C# minor
+        [[2, 2, 0, 0]]
+    """
+    moved = ids.copy()
+    known = ids[:, 0] != UNKNOWN
+    moved[known, 0] = 1 + (ids[known, 0] - 1 + semitones[known]) % 12
+    return moved
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bar length, pickup and conditions of many melodies.
+
+    Args:
+        steps_per_bar: `(melodies,)` int64.
+        pickup: `(melodies,)` int64, steps before the first barline.
+        condition_ids: `(melodies, 4)` int64; all unknown by default.
+
+    Example:
+        >>> Bars.from_meter(Meter(3, 4), melodies=1, ticks_per_step=6, pickup=24).positions(6).tolist()
+        [[8, 9, 10, 11, 0, 1]]
+    """
+
+    steps_per_bar: NDArray[np.int64]
+    pickup: NDArray[np.int64]
+    condition_ids: ConditionIds = None  # type: ignore[assignment]  # set below
+
+    def __post_init__(self) -> None:
+        if self.condition_ids is None:
+            unknown = np.full((len(self.steps_per_bar), len(CONDITIONS)), UNKNOWN, dtype=np.int64)  # type: ignore[unreachable]
+            object.__setattr__(self, "condition_ids", unknown)
+
+    @classmethod
+    def from_meter(
+        cls,
+        meter: Meter,
+        *,
+        melodies: int,
+        ticks_per_step: int,
+        pickup: int = 0,
+        key: Key | None = None,
+        style: int = UNKNOWN,
+    ) -> Bars:
+        """The same meter, pickup (in ticks), key and style for all melodies."""
+        steps = max(meter.ticks_per_bar // ticks_per_step, 1)
+        return cls(
+            np.full(melodies, steps, dtype=np.int64),
+            np.full(melodies, pickup // ticks_per_step, dtype=np.int64),
+            np.tile(condition_ids(key, meter, style), (melodies, 1)),
+        )
+
+    @classmethod
+    def common_time(cls, melodies: int) -> Bars:
+        """4/4 in sixteenths without a pickup, as RL Tuner assumes."""
+        return cls.from_meter(Meter(), melodies=melodies, ticks_per_step=6)
+
+    def positions(self, steps: int, first: int = 0) -> NDArray[np.int64]:
+        """`(melodies, steps)`: the position in the bar of each step from `first` on, 0 on the downbeat."""
+        clock = np.arange(first, first + steps)[None, :]
+        return (clock - self.pickup[:, None]) % self.steps_per_bar[:, None]
+
+    def without_conditions(self) -> Bars:
+        """The same bars with unknown conditions."""
+        return Bars(self.steps_per_bar, self.pickup)
+
+    def __getitem__(self, rows: Any) -> Bars:  # noqa: ANN401  (whatever numpy takes as an index)
+        return Bars(self.steps_per_bar[rows], self.pickup[rows], self.condition_ids[rows])
+
+
+def bars_for_encoding(meter: Meter | None, melodies: int, encoding: Encoding, key: Key | None = None) -> Bars | None:
+    """Bars of melodies in a meter (4/4 if None) and key; None if the encoding is not timed."""
+    if not encoding.is_timed:
+        return None
+    return Bars.from_meter(meter or Meter(), melodies=melodies, ticks_per_step=encoding.ticks_per_step, key=key)
+
+
+@dataclass(frozen=True, eq=False)
+class Sequences:
+    """Pieces of different lengths as tokens.
+
+    Args:
+        tokens: `(steps,)` int64 of each piece.
+        bars: one row a piece.
+
+    Raises:
+        UsageError: the numbers of pieces and bars differ.
+
+    Example:
+        >>> pieces = Sequences.from_tokens([[14, 1, 16], [14]])
         >>> len(pieces), pieces.steps, pieces.padded([0, 1]).tolist()
         (2, 4, [[14, 1, 16], [14, 0, 0]])
     """
@@ -175,12 +206,12 @@ class Sequences:
     def __post_init__(self) -> None:
         if len(self.bars.steps_per_bar) != len(self.tokens):
             raise UsageError(
-                f"{len(self.tokens)} pieces with bars for {len(self.bars.steps_per_bar)}", "give bars for every piece"
+                f"{len(self.tokens)} pieces have bars for {len(self.bars.steps_per_bar)}", "give bars for every piece"
             )
 
     @classmethod
-    def of(cls, tokens: Iterable[Iterable[int] | NDArray[np.integer]], bars: Bars | None = None) -> Sequences:
-        """From tokens of any integer kind; pieces without a token are left out."""
+    def from_tokens(cls, tokens: Iterable[Iterable[int] | NDArray[np.integer]], bars: Bars | None = None) -> Sequences:
+        """Build from tokens of any integer type; empty pieces are left out, bars default to 4/4 in sixteenths."""
         arrays = [np.asarray(piece, dtype=np.int64) for piece in tokens]
         bars = Bars.common_time(len(arrays)) if bars is None else bars
         kept = [number for number, piece in enumerate(arrays) if len(piece)]
@@ -191,7 +222,7 @@ class Sequences:
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """`(pieces,)`: steps of each."""
+        """`(pieces,)`: steps of each piece."""
         return np.array([len(piece) for piece in self.tokens], dtype=np.int64)
 
     @property
@@ -199,14 +230,26 @@ class Sequences:
         """Steps of all pieces together."""
         return int(self.lengths.sum())
 
-    def untold(self) -> Sequences:
-        """The same pieces with nothing known of them but their bars."""
-        return Sequences(self.tokens, self.bars.untold())
+    def without_conditions(self) -> Sequences:
+        """The same pieces with unknown conditions."""
+        return Sequences(self.tokens, self.bars.without_conditions())
 
     def padded(self, pieces: Iterable[int]) -> NDArray[np.int64]:
-        """`(pieces, steps of the longest)` tokens of some pieces, 0 after the end of each."""
+        """`(pieces, steps of the longest)` tokens of some pieces, padded with 0."""
         chosen = [self.tokens[piece] for piece in pieces]
         rows = np.zeros((len(chosen), max(map(len, chosen), default=0)), dtype=np.int64)
         for row, piece in zip(rows, chosen, strict=True):
             row[: len(piece)] = piece
         return rows
+
+    def batches(self, cells: int) -> Iterator[NDArray[np.int64]]:
+        """Numbers of pieces of similar length, at most `cells` padded steps a batch (but at least one piece)."""
+        order = np.argsort(self.lengths, kind="stable")
+        lengths = self.lengths[order]
+        first = 0
+        while first < len(order):
+            last = first + 1
+            while last < len(order) and (last + 1 - first) * lengths[last] <= cells:
+                last += 1
+            yield order[first:last]
+            first = last

@@ -1,4 +1,4 @@
-"""The words of the domain: Pitch, Key, Meter, Tempo, Note, Melody, Line.
+"""Musical values: Pitch, Key, Meter, Tempo, Note, Melody, Line.
 
 Time is counted in ticks, 24 a quarter note; only `Tempo` turns seconds into ticks.
 """

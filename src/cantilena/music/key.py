@@ -9,28 +9,28 @@ from cantilena.errors import UsageError
 from cantilena.music.pitch import parse_pitch_class
 
 Mode = Literal["major", "minor", "dorian", "phrygian", "lydian", "mixolydian", "locrian"]
-"""The modes of a key: major and minor, and the other modes of the same seven tones."""
+"""The diatonic modes; minor is natural minor."""
 
-_ABOVE: dict[str, int] = {
+_FIFTHS_ABOVE: dict[str, int] = {
     "lydian": -1, "major": 0, "mixolydian": 1, "dorian": 2, "minor": 3, "phrygian": 4, "locrian": 5,
 }  # fmt: skip
-"""How many fifths the tonic lies above that of the major key with the same signature: D dorian is two above C major."""
+"""Fifths from the tonic of the major key with the same signature up to this tonic: D dorian is two above C major."""
 
-_ALSO = {"ionian": "major", "aeolian": "minor"}
+_MODE_ALIASES = {"ionian": "major", "aeolian": "minor"}
 _MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 _LINE_OF_FIFTHS = "FCGDAEB"
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key: where the tonic lies and which mode.
+    """A tonic and a mode.
 
     Args:
         tonic: pitch class of the tonic, 0 (C) to 11 (B).
         mode: `major`, `minor` (natural), `dorian`, `phrygian`, `lydian`, `mixolydian` or `locrian`.
 
     Raises:
-        UsageError: another tonic or mode.
+        UsageError: the tonic or the mode is invalid.
 
     Example:
         >>> Key.parse("D minor").pitch_classes
@@ -41,22 +41,22 @@ class Key:
     mode: Mode = "major"
 
     def __post_init__(self) -> None:
-        if self.mode not in _ABOVE:
-            raise UsageError(f"'{self.mode}' is not a mode", f"modes are {', '.join(_ABOVE)}")
+        if self.mode not in _FIFTHS_ABOVE:
+            raise UsageError(f"'{self.mode}' is not a mode", f"modes are {', '.join(_FIFTHS_ABOVE)}")
         if not 0 <= self.tonic <= 11:
             raise UsageError(f"{self.tonic} is not a pitch class", "pitch classes run from 0 (C) to 11 (B)")
 
     @classmethod
     def parse(cls, text: str) -> Key:
-        """Read `D minor`, `Bb major`, `E dorian`, `F#` (major) or `am` (minor).
+        """Parse `D minor`, `Bb major`, `E dorian`, `F#` (major) or `am` (minor).
 
         Example:
             >>> Key.parse("am"), Key.parse("Eb")
             (Key(tonic=9, mode='minor'), Key(tonic=3, mode='major'))
         """
         words = text.strip().split()
-        mode = _ALSO.get(words[-1].lower(), words[-1].lower()) if words else ""
-        if len(words) == 2 and mode in _ABOVE:
+        mode = _MODE_ALIASES.get(words[-1].lower(), words[-1].lower()) if words else ""
+        if len(words) == 2 and mode in _FIFTHS_ABOVE:
             return cls(parse_pitch_class(words[0]), cast("Mode", mode))
         if len(words) == 1:
             name = words[0]
@@ -67,29 +67,29 @@ class Key:
 
     @property
     def pitch_classes(self) -> tuple[int, ...]:
-        """The seven pitch classes of the scale (natural minor), ascending from 0."""
+        """The seven pitch classes of the scale, ascending from 0."""
         return tuple(sorted((self._major_tonic + step) % 12 for step in _MAJOR_SCALE))
 
     @property
     def mask(self) -> int:
-        """The scale as 12 bits: bit k is set where pitch class k belongs to the key."""
+        """The scale as 12 bits: bit k is set if pitch class k belongs to the key."""
         return sum(1 << pitch_class for pitch_class in self.pitch_classes)
 
     @property
     def name(self) -> str:
-        """The name as a musician writes it: `Bb major`, `F# minor`."""
-        place = self.fifths + _ABOVE[self.mode] + 1  # on the line of fifths, F at 0
-        sign = place // 7
-        return f"{_LINE_OF_FIFTHS[place % 7]}{'#' * sign}{'b' * -sign} {self.mode}"
+        """The name, such as `Bb major` or `F# minor`."""
+        position = self.fifths + _FIFTHS_ABOVE[self.mode] + 1  # on the line of fifths, F at 0
+        accidentals = position // 7
+        return f"{_LINE_OF_FIFTHS[position % 7]}{'#' * accidentals}{'b' * -accidentals} {self.mode}"
 
     @property
     def is_minor(self) -> bool:
-        """Whether the third above the tonic is a minor one: minor, dorian, phrygian and locrian."""
-        return _ABOVE[self.mode] >= _ABOVE["dorian"]
+        """Whether the third above the tonic is minor: minor, dorian, phrygian and locrian."""
+        return _FIFTHS_ABOVE[self.mode] >= _FIFTHS_ABOVE["dorian"]
 
     @property
     def fifths(self) -> int:
-        """The key signature: sharps counted up, flats counted down, -6 (Gb major, Eb minor) to 5.
+        """The key signature: positive for sharps, negative for flats, -6 (Gb major, Eb minor) to 5.
 
         Example:
             >>> Key.parse("E major").fifths, Key.parse("Eb minor").fifths, Key.parse("E dorian").fifths
@@ -100,16 +100,16 @@ class Key:
 
     @property
     def plain(self) -> Key:
-        """The key without signature of the same mode: C major, A minor, D dorian."""
-        return Key(_ABOVE[self.mode] * 7 % 12, self.mode)
+        """The key of the same mode without accidentals: C major, A minor, D dorian."""
+        return Key(_FIFTHS_ABOVE[self.mode] * 7 % 12, self.mode)
 
     @property
     def _major_tonic(self) -> int:
         """The tonic of the major key with the same signature."""
-        return (self.tonic - 7 * _ABOVE[self.mode]) % 12
+        return (self.tonic - 7 * _FIFTHS_ABOVE[self.mode]) % 12
 
     def interval_to(self, other: Key) -> int:
-        """Semitones from this tonic to another's by the shorter way, -6..5.
+        """Semitones from this tonic to the nearest tonic of another key, -6 to 5.
 
         Example:
             >>> Key.parse("G major").interval_to(Key.parse("C major"))
@@ -118,5 +118,5 @@ class Key:
         return (other.tonic - self.tonic + 6) % 12 - 6
 
     def transposed(self, semitones: int) -> Key:
-        """The key that many semitones higher."""
+        """The key `semitones` higher."""
         return Key((self.tonic + semitones) % 12, self.mode)

@@ -1,8 +1,8 @@
-"""Finding the key of a melody by key profiles.
+"""Key finding by key profiles.
 
-A profile says how well each pitch class fits above the tonic. The key is the one whose rotated profile correlates
-best (Pearson) with how long each pitch class sounds: C. L. Krumhansl, Cognitive Foundations of Musical Pitch,
-Oxford 1990, chapter 4.
+A profile weights the twelve pitch classes above the tonic. The key found is the one whose rotated profile correlates
+best (Pearson) with the duration of each pitch class (C. L. Krumhansl, Cognitive Foundations of Musical Pitch, Oxford
+1990, chapter 4).
 """
 
 from __future__ import annotations
@@ -29,80 +29,44 @@ KEY_PROFILES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     ),
     # Aarden, Dynamic melodic expectancy, 2003: counted in folk songs of Essen.
     "aarden-essen": (
-        (
-            17.7661,
-            0.145624,
-            14.9265,
-            0.160186,
-            19.8049,
-            11.3587,
-            0.291248,
-            22.062,
-            0.145624,
-            8.15494,
-            0.232998,
-            4.95122,
-        ),
-        (
-            18.2648,
-            0.737619,
-            14.0499,
-            16.8599,
-            0.702494,
-            14.4362,
-            0.702494,
-            18.6161,
-            4.56621,
-            1.93186,
-            7.37619,
-            1.75623,
-        ),
+        (17.7661, 0.145624, 14.9265, 0.160186, 19.8049, 11.3587, 0.291248, 22.062, 0.145624, 8.15494, 0.232998,
+         4.95122),
+        (18.2648, 0.737619, 14.0499, 16.8599, 0.702494, 14.4362, 0.702494, 18.6161, 4.56621, 1.93186, 7.37619,
+         1.75623),
     ),
-}
+}  # fmt: skip
 """Profiles by name: weights of the twelve pitch classes above the tonic, (major, minor)."""
 
 
-def pitch_class_durations(melody: Melody) -> NDArray[np.float64]:
-    """How long each pitch class sounds: `(12,)`, in ticks."""
+def find_key(melody: Melody, profile: str = "krumhansl-kessler") -> Key | None:
+    """Find the key of a melody from the durations of its pitch classes; arguments and result as `key_of_durations`.
+
+    Example:
+        >>> find_key(Melody.from_pitches([(62, 24), (65, 24), (69, 24), (73, 12), (62, 48)])).name
+        'D minor'
+    """
     durations = np.zeros(12)
     for note in melody.sounding:
         for pitch in note.pitches:
             durations[pitch % 12] += note.duration
-    return durations
-
-
-def find_key(melody: Melody, profile: str = "krumhansl-kessler") -> Key | None:
-    """The key whose profile correlates best with the durations of the pitch classes.
-
-    Args:
-        melody: the notes to judge.
-        profile: a name in `KEY_PROFILES`.
-
-    Returns:
-        The key; None where nothing sounds or all pitch classes sound equally long.
-
-    Example:
-        >>> find_key(Melody.of([(62, 24), (65, 24), (69, 24), (73, 12), (62, 48)])).name
-        'D minor'
-    """
-    return key_of_durations(pitch_class_durations(melody), profile)
+    return key_of_durations(durations, profile)
 
 
 def key_of_durations(
     durations: NDArray[np.float64], profile: str = "krumhansl-kessler", among: Collection[Key] = ()
 ) -> Key | None:
-    """The key whose profile correlates best (Pearson) with durations.
+    """Find the key whose profile correlates best (Pearson) with the durations of the pitch classes.
 
     Args:
-        durations: `(12,)`, how long each pitch class sounds, in any unit.
+        durations: `(12,)`, in any unit.
         profile: a name in `KEY_PROFILES`.
-        among: the keys to choose from; all 24 where empty.
+        among: the keys to choose from; empty means all 24 major and minor keys.
 
     Returns:
-        The key; None where nothing sounds or all pitch classes sound equally long.
+        The key, or None if nothing sounds or all durations are equal.
 
     Raises:
-        UsageError: an unknown profile.
+        UsageError: the profile is unknown.
     """
     if profile not in KEY_PROFILES:
         raise UsageError(f"there is no key profile '{profile}'", f"choose one of {', '.join(KEY_PROFILES)}")
@@ -110,7 +74,7 @@ def key_of_durations(
         return None
     rotated = np.array([np.roll(mode, tonic) for mode in KEY_PROFILES[profile] for tonic in range(12)])
     rotated -= rotated.mean(axis=1, keepdims=True)
-    # Pearson's r but for the length of the durations, which is the same for all keys.
+    # Pearson's r without the norm of the durations, which is the same for all keys.
     correlations = rotated @ (durations - durations.mean()) / np.linalg.norm(rotated, axis=1)
     keys = [Key(index % 12, "major" if index < 12 else "minor") for index in range(24)]
     allowed = [index for index, key in enumerate(keys) if not among or key in among]

@@ -1,4 +1,4 @@
-"""Lines: many melodies as arrays, the form that rules and metrics read."""
+"""Many melodies as arrays, the form that rules and metrics read."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 OFF = 0
-"""The event: sound stops."""
+"""Event: the note that sounds ends."""
 HOLD = 1
-"""The event: nothing happens; sound or silence goes on."""
+"""Event: none; sound or silence continues."""
 ON = 2
-"""The event: a note begins."""
+"""Event: a note begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class Line:
     """What sounds at each step of many melodies.
 
     Args:
-        event: `(melodies, steps)` int8: `OFF`, `HOLD` or `ON`. "No event" continues what came before.
-        pitch: `(melodies, steps)` int16: MIDI number of the top note that begins, -1 where none does.
-        pitch_classes: `(melodies, steps)` int16: 12 bits, bit k set where pitch class k begins.
-        length: `(melodies,)` int64: how many steps of each row count; what follows is padding.
+        event: `(melodies, steps)` int8: `OFF`, `HOLD` or `ON`.
+        pitch: `(melodies, steps)` int16: MIDI number of the top note that begins, -1 if none does.
+        pitch_classes: `(melodies, steps)` int16: 12 bits, bit k is set if pitch class k begins.
+        length: `(melodies,)` int64: steps of each melody; the rest of its row is padding.
 
     Raises:
-        ValueError: arrays of different shapes.
+        ValueError: the shapes differ.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -44,19 +44,19 @@ class Line:
     def __post_init__(self) -> None:
         shape = self.event.shape
         if len(shape) != 2 or self.pitch.shape != shape or self.pitch_classes.shape != shape:
-            raise ValueError(f"a line needs (melodies, steps) arrays of one shape, got {shape}, {self.pitch.shape}")
+            raise ValueError(f"event and pitch must have one shape (melodies, steps), got {shape}, {self.pitch.shape}")
         if self.length.shape != shape[:1]:
-            raise ValueError(f"a line of {shape[0]} melodies needs as many lengths, got {self.length.shape}")
+            raise ValueError(f"length must have shape {shape[:1]}, got {self.length.shape}")
 
     @classmethod
-    def of(
+    def from_events(
         cls,
         event: NDArray[np.integer],
         pitch: NDArray[np.integer],
         pitch_classes: NDArray[np.integer] | None = None,
         length: NDArray[np.integer] | None = None,
     ) -> Line:
-        """Build a line, its pitch classes from the pitches and its lengths from the shape where not given."""
+        """Build a line; pitch classes default to those of `pitch`, lengths to the number of steps."""
         if pitch_classes is None:
             pitch_classes = np.where(pitch >= 0, 1 << (pitch.astype(np.int64) % 12), 0)
         if length is None:
@@ -70,19 +70,19 @@ class Line:
 
     @property
     def melodies(self) -> int:
-        """How many melodies."""
+        """Number of melodies."""
         return int(self.event.shape[0])
 
     @property
     def steps(self) -> int:
-        """How many steps the arrays hold."""
+        """Number of steps, padding included."""
         return int(self.event.shape[1])
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """`(melodies, steps)`: which steps count and are not padding."""
+        """`(melodies, steps)`: false for padding."""
         return np.arange(self.steps)[None, :] < self.length[:, None]
 
     def __getitem__(self, rows: Any) -> Line:  # noqa: ANN401  (whatever numpy takes as an index)
-        """The melodies of those rows."""
+        """The melodies of some rows."""
         return Line(self.event[rows], self.pitch[rows], self.pitch_classes[rows], self.length[rows])

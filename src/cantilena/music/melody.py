@@ -1,4 +1,4 @@
-"""Notes and melodies: the values that everything else passes around."""
+"""Notes and melodies."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cantilena.music.pitch import Pitch
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """One or several pitches struck together, or a written rest.
+    """A note, a chord, or a written rest.
 
     Args:
         pitches: MIDI numbers, ascending and distinct; several are a chord, none is a written rest.
-        onset: when it begins, ticks from the start of the melody.
-        duration: how long it sounds, ticks, at least 1.
+        onset: ticks from the start of the melody.
+        duration: ticks, at least 1.
 
     Raises:
-        UsageError: pitches out of range, a negative onset, or no duration.
+        UsageError: a value is out of range.
 
     Example:
         >>> Note((60, 64, 67), onset=0, duration=24).top
@@ -37,17 +37,17 @@ class Note:
         if self.onset < 0 or self.duration < 1:
             raise UsageError(
                 f"a note at tick {self.onset} for {self.duration} ticks",
-                "onsets start at 0, durations at 1 tick",
+                "the onset must be at least 0, the duration at least 1",
             )
-        given = self.pitches  # single notes are made by the million: they need no sorting
+        given = self.pitches  # single notes, of which there are millions, need no sorting
         ascending = tuple(sorted({int(pitch) for pitch in given})) if len(given) > 1 else tuple(map(int, given))
         if ascending and not (ascending[0] >= 0 and ascending[-1] <= 127):
-            raise UsageError(f"pitches {ascending} leave the MIDI range", "pitches run from 0 to 127")
+            raise UsageError(f"pitches {ascending} are outside the MIDI range", "give 0 to 127")
         object.__setattr__(self, "pitches", ascending)
 
     @property
     def end(self) -> int:
-        """The tick at which it stops."""
+        """The tick at which it ends."""
         return self.onset + self.duration
 
     @property
@@ -62,7 +62,7 @@ class Note:
 
     @property
     def is_chord(self) -> bool:
-        """Whether several pitches sound together."""
+        """Whether it has several pitches."""
         return len(self.pitches) > 1
 
     @property
@@ -73,24 +73,23 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Melody:
-    """An immutable run of notes with key, meter, tempo, title and source.
+    """An immutable sequence of notes with key, meter, tempo, title and source.
 
-    Silence between notes needs no word: it is where no note sounds. A written rest (a `Note` without pitches) is
-    kept only where it says more than that, so that equal music compares equal: one that begins where a note ends,
-    or while a note sounds, is dropped.
+    Silence is where no note sounds. A written rest (a `Note` without pitches) that begins where a note ends or while
+    one sounds is redundant and dropped, so that equal music compares equal.
 
     Args:
-        notes: in any order; kept sorted by onset, then by pitch.
-        key: the key, `None` while unknown.
+        notes: in any order; stored sorted by onset, then by pitch.
+        key: the key, None if unknown.
         meter: the time signature.
         tempo: the tempo map.
         pickup: ticks before the first barline.
-        length: ticks from the start to the end of the last bar's sound; at least the end of the last note.
-        title: what it is called.
+        length: ticks, at least the end of the last note.
+        title: the title.
         source: where it comes from (a file, a collection and number).
 
     Example:
-        >>> tune = Melody.of([(60, 24), (62, 24), (64, 48)])
+        >>> tune = Melody.from_pitches([(60, 24), (62, 24), (64, 48)])
         >>> tune.length, tune.transposed(2).notes[0].name, len(tune.until(48).notes)
         (96, 'D4', 2)
     """
@@ -106,17 +105,17 @@ class Melody:
 
     def __post_init__(self) -> None:
         ordered = sorted(self.notes, key=lambda note: (note.onset, note.pitches, note.duration))
-        object.__setattr__(self, "notes", tuple(_without_idle_rests(ordered)))
+        object.__setattr__(self, "notes", tuple(_without_redundant_rests(ordered)))
         last = max((note.end for note in ordered), default=0)
         object.__setattr__(self, "length", max(self.length, last))
 
     @classmethod
-    def of(cls, pairs: Iterable[tuple[int | tuple[int, ...] | None, int]], **fields: object) -> Melody:
-        """Build a melody from (pitch, duration in ticks) pairs, one after the other; `None` is silence.
+    def from_pitches(cls, pairs: Iterable[tuple[int | tuple[int, ...] | None, int]], **fields: object) -> Melody:
+        """Build a melody from consecutive (pitch, duration) pairs.
 
         Args:
-            pairs: a MIDI number, a tuple of them for a chord, or None; and a duration in ticks.
-            fields: any other field of `Melody`.
+            pairs: a MIDI number, a tuple of them for a chord, or None for silence; and a duration in ticks.
+            fields: other fields of `Melody`.
         """
         notes, tick = [], 0
         for pitch, duration in pairs:
@@ -127,12 +126,12 @@ class Melody:
 
     @property
     def sounding(self) -> tuple[Note, ...]:
-        """The notes that sound: all but the written rests."""
+        """All notes but the written rests."""
         return tuple(note for note in self.notes if note.pitches)
 
     @property
     def is_monophonic(self) -> bool:
-        """Whether never two notes sound at once."""
+        """Whether no two notes sound at once."""
         end = 0
         for note in self.sounding:
             if note.is_chord or note.onset < end:
@@ -147,7 +146,7 @@ class Melody:
 
     @property
     def bars(self) -> int:
-        """The number of bars, begun ones and a pickup included."""
+        """Number of bars, incomplete ones and a pickup included."""
         return sum(1 for _ in self.bar_starts())
 
     def bar_starts(self) -> Iterator[int]:
@@ -159,18 +158,18 @@ class Melody:
         yield from range(first, max(self.length, 1), bar)
 
     def transposed(self, semitones: int) -> Melody:
-        """The melody that many semitones higher, its key with it."""
+        """The melody and its key `semitones` higher."""
         notes = tuple(
             Note(tuple(pitch + semitones for pitch in note.pitches), note.onset, note.duration) for note in self.notes
         )
         return replace(self, notes=notes, key=self.key.transposed(semitones) if self.key else None)
 
     def until(self, tick: int) -> Self:
-        """What begins before a tick, cut off there."""
+        """The notes that begin before a tick, cut off there."""
         return self.between(0, tick)
 
     def between(self, start: int, end: int) -> Self:
-        """The notes that begin in [start, end), moved to the start and cut at the end, `end - start` ticks long."""
+        """The notes that begin in [start, end), moved by -start and cut off at the end."""
         notes = tuple(
             Note(note.pitches, note.onset - start, min(note.end, end) - note.onset)
             for note in self.notes
@@ -181,12 +180,12 @@ class Melody:
         return replace(self, notes=notes, pickup=pickup, tempo=_tempo_from(self.tempo, start), length=length)
 
     def then(self, other: Melody) -> Melody:
-        """This melody and another after it, in this one's key, meter and tempo."""
+        """This melody followed by another, in this one's key, meter and tempo."""
         moved = tuple(Note(note.pitches, note.onset + self.length, note.duration) for note in other.notes)
         return replace(self, notes=self.notes + moved, length=self.length + other.length)
 
 
-def _without_idle_rests(ordered: list[Note]) -> Iterator[Note]:
+def _without_redundant_rests(ordered: list[Note]) -> Iterator[Note]:
     sounds_until = -1
     for note in ordered:
         if note.pitches:

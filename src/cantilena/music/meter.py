@@ -1,4 +1,4 @@
-"""Meter and tempo: the tick, and how ticks become bars and seconds."""
+"""Meter and tempo: how ticks become bars and seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Meter:
         denominator: the note value of a beat: 1, 2, 4, 8, 16 or 32.
 
     Raises:
-        UsageError: another value.
+        UsageError: a value is out of range.
 
     Example:
         >>> Meter(6, 8).ticks_per_bar
@@ -37,7 +37,7 @@ class Meter:
 
     @classmethod
     def parse(cls, text: str) -> Meter:
-        """Read `3/4`."""
+        """Parse `3/4`."""
         numerator, _, denominator = text.strip().partition("/")
         if not (numerator.isdecimal() and denominator.isdecimal()):
             raise UsageError(f"'{text}' is not a meter", "write it like 4/4, 3/4 or 6/8")
@@ -50,7 +50,7 @@ class Meter:
 
     @property
     def ticks_per_beat(self) -> int:
-        """Length of a felt beat in ticks: three written beats in compound meters (6/8, 9/8, 12/8)."""
+        """Length of a beat in ticks: three written beats in compound meters (6/8, 9/8, 12/8)."""
         written = 4 * TICKS_PER_QUARTER // self.denominator
         compound = self.denominator >= 8 and self.numerator % 3 == 0 and self.numerator > 3
         return 3 * written if compound else written
@@ -61,13 +61,13 @@ class Meter:
 
 @dataclass(frozen=True, slots=True)
 class Tempo:
-    """A tempo map: the only place where ticks and seconds meet.
+    """A tempo map; nothing else converts between ticks and seconds.
 
     Args:
-        changes: pairs of (tick, quarters a minute), the first at tick 0, ascending.
+        changes: pairs of (tick, quarter notes a minute), the first at tick 0, ascending.
 
     Raises:
-        UsageError: no change at tick 0, ticks not ascending, or a rate outside 1..2000.
+        UsageError: there is no change at tick 0, the ticks do not ascend, or a rate is outside 1 to 2000.
 
     Example:
         >>> slow_then_fast = Tempo(((0, 60.0), (48, 120.0)))
@@ -79,12 +79,12 @@ class Tempo:
 
     def __post_init__(self) -> None:
         if not self.changes or self.changes[0][0] != 0:
-            raise UsageError("a tempo map has no tempo at its start", "give the first change at tick 0")
+            raise UsageError("the tempo map has no tempo at its start", "give the first change at tick 0")
         if any(later <= earlier for (earlier, _), (later, _) in pairwise(self.changes)):
-            raise UsageError("the changes of a tempo map are out of order", "sort them by tick, one a tick")
+            raise UsageError("the changes of the tempo map are out of order", "sort them by tick, one a tick")
         for _, rate in self.changes:
             if not 1 <= rate <= 2000:
-                raise UsageError(f"{rate:g} is not a tempo", "tempos run from 1 to 2000 quarters a minute")
+                raise UsageError(f"{rate:g} is not a tempo", "give 1 to 2000 quarter notes a minute")
 
     @classmethod
     def constant(cls, quarters_per_minute: float) -> Tempo:
@@ -93,7 +93,7 @@ class Tempo:
 
     @property
     def initial(self) -> float:
-        """Quarters a minute at the start."""
+        """Quarter notes a minute at the start."""
         return self.changes[0][1]
 
     def seconds(self, tick: float) -> float:
@@ -107,7 +107,7 @@ class Tempo:
         return total
 
     def ticks(self, seconds: float) -> int:
-        """The first tick at or after a time in seconds (a tick's rounding error aside)."""
+        """The first tick at or after a time in seconds, up to rounding errors of a millionth of a tick."""
         starts = [self.seconds(tick) for tick, _ in self.changes]
         index = max(bisect_right(starts, seconds) - 1, 0)
         start, rate = self.changes[index]

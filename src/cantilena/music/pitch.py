@@ -1,4 +1,4 @@
-"""Pitches: MIDI numbers that know their names."""
+"""Pitches as MIDI numbers, and their names."""
 
 from __future__ import annotations
 
@@ -9,19 +9,16 @@ from cantilena.errors import UsageError
 _LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _SHARP_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "##": 2, "b": -1, "♭": -1, "-": -1, "bb": -2, "--": -2}
-# The accidental is asked last, so that the dash of a final -1 is the octave's and not a flat.
+# The accidental is lazy, so that a final -1 is an octave and not a flat.
 _PITCH = re.compile(r"([A-Ga-g])(##|#|♯|bb|b|♭|-|--)??(-1|\d{1,2})\Z")
 _PITCH_CLASS = re.compile(r"([A-Ga-g])(##|#|♯|bb|b|♭|--|-)?\Z")
 
 
 class Pitch(int):
-    """A pitch as its MIDI number, 0..127; middle C is 60, named C4.
-
-    Args:
-        number: the MIDI number.
+    """A MIDI number, 0 to 127; middle C is 60, named C4.
 
     Raises:
-        UsageError: outside 0..127.
+        UsageError: the number is outside 0 to 127.
 
     Example:
         >>> Pitch.parse("Bb4"), Pitch(60).name, Pitch(60).octave
@@ -29,16 +26,16 @@ class Pitch(int):
     """
 
     def __new__(cls, number: int) -> Pitch:
-        """Check the range once, here."""
+        """Check the range."""
         if not 0 <= number <= 127:
-            raise UsageError(f"{number} is not a MIDI pitch", "pitches run from 0 to 127; middle C is 60, C4")
+            raise UsageError(f"{number} is not a MIDI pitch", "give 0 to 127; middle C is 60, C4")
         return super().__new__(cls, number)
 
     @classmethod
     def parse(cls, text: str) -> Pitch:
-        """Read a name such as `C4`, `F#5`, `Bb3` or `B-3` (a flat as music21 writes it).
+        """Parse a name such as `C4`, `F#5`, `Bb3` or `B-3` (a flat as music21 writes it).
 
-        A final `-1` is the octave, the only one below 0: `C-1` is MIDI 0, as its name says. So B flat 1 is `Bb1`.
+        A final `-1` is an octave, not a flat: `C-1` is MIDI 0. Write B flat 1 as `Bb1`.
 
         Example:
             >>> Pitch.parse("B-3"), Pitch.parse("C-1"), Pitch.parse("Bb-1"), Pitch.parse("Bb1")
@@ -63,7 +60,7 @@ class Pitch(int):
 
     @property
     def octave(self) -> int:
-        """4 for the octave that begins at middle C."""
+        """Octave number; 4 begins at middle C."""
         return int(self) // 12 - 1
 
     def __repr__(self) -> str:
@@ -71,29 +68,29 @@ class Pitch(int):
 
 
 def parse_pitch_range(text: str) -> tuple[Pitch, Pitch]:
-    """Read the lowest and the highest pitch of a range such as `C4-A5`.
+    """Parse a range such as `C4-A5` into its lowest and highest pitch.
 
     Raises:
-        UsageError: it names no two pitches, or runs downwards.
+        UsageError: it does not name two pitches, or the first is higher.
 
     Example:
         >>> parse_pitch_range("Bb3-B-4")
         (Pitch(58), Pitch(70))
     """
-    # The dash may be a flat sign too (B-3), so the split that gives two pitches is looked for.
+    # A dash may also be a flat (B-3): try each one as the separator.
     for dash in [index for index, sign in enumerate(text) if sign in "-–"]:
         try:
             low, high = Pitch.parse(text[:dash]), Pitch.parse(text[dash + 1 :])
         except UsageError:
             continue
         if low > high:
-            raise UsageError(f"the range {text} runs downwards", "name the lower note first: C4-A5")
+            raise UsageError(f"the range {text} is reversed", "name the lower note first: C4-A5")
         return low, high
     raise UsageError(f"'{text}' is not a range", "name the lowest and the highest note: C4-A5")
 
 
 def parse_pitch_class(text: str) -> int:
-    """Read a pitch class such as `F#` or `Bb`, 0..11.
+    """Parse a pitch class such as `F#` or `Bb`, 0 to 11.
 
     Example:
         >>> parse_pitch_class("Bb")

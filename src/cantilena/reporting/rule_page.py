@@ -104,7 +104,7 @@ def summary(judged: JudgedMelody) -> str:
         >>> from cantilena.metrics.per_note import judge
         >>> from cantilena.music import Key, Melody
         >>> from cantilena.rules import RULE_SETS
-        >>> tune = Melody.of([(60, 12), (61, 12), (60, 24)])
+        >>> tune = Melody.from_pitches([(60, 12), (61, 12), (60, 24)])
         >>> print(summary(judge(tune, RULE_SETS["paper"], Key())))
         The 3 rules of paper give this melody +5 together: +6 for what they like, −1 for what they do not. Most is
         earned by tonic (+6), most is lost by key (−1).

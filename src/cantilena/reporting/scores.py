@@ -93,7 +93,7 @@ def facts_of(melody: Melody) -> str:
     """Key, meter and length in words.
 
     Example:
-        >>> facts_of(Melody.of([(60, 24), (62, 72)]))
+        >>> facts_of(Melody.from_pitches([(60, 24), (62, 72)]))
         '4/4 · 2 notes · 2 s'
     """
     count = len(melody.sounding)
@@ -196,7 +196,7 @@ def longest_repetition(melody: Melody) -> int:
     """How often one note or chord is struck in a row at most.
 
     Example:
-        >>> longest_repetition(Melody.of([(60, 6), (62, 6), (62, 6), (None, 6), (62, 6), (60, 6)]))
+        >>> longest_repetition(Melody.from_pitches([(60, 6), (62, 6), (62, 6), (None, 6), (62, 6), (60, 6)]))
         3
     """
     longest = row = 0

@@ -61,7 +61,7 @@ def style_page(
         UsageError: a melody that cannot be engraved.
 
     Example:
-        >>> tune = Melody.of([(60, 24), (62, 72)], title="Two <notes>")
+        >>> tune = Melody.from_pitches([(60, 24), (62, 72)], title="Two <notes>")
         >>> shown = ShownStyle("style-1", "slow", [], "#000000", [], [(tune, {"wav": "style-1/001.wav"})])
         >>> page = style_page("A corpus", "One style.", [], [shown])
         >>> "Two &lt;notes&gt;" in page, page.count("<svg"), page.count("<audio")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cantilena.models import Bars, SequenceModel, start_in_bars
+from cantilena.models import Bars, SequenceModel, start_with_bars
 
 
 @torch.no_grad()
@@ -26,7 +26,7 @@ def sample_melodies(
     A share `epsilon` of the tokens is drawn uniformly from the vocabulary, the others from probabilities proportional
     to pi^(1 / temperature).
     """
-    log_probs, state = start_in_bars(model, melodies, bars)
+    log_probs, state = start_with_bars(model, melodies, bars)
     vocabulary = log_probs.shape[-1]
     tokens = torch.empty(melodies, steps, dtype=torch.int64, device=log_probs.device)
     for step in range(steps):

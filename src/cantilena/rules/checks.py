@@ -51,8 +51,8 @@ def trials() -> tuple[Trial, ...]:
     grid = _grid(rng)
     padded = replace(grid, length=rng.integers(1, _STEPS, _MELODIES))
     return (
-        Trial("a line of one step", Line.of(np.array([[OFF], [HOLD], [ON]]), np.array([[-1], [-1], [60]])), Context()),
-        Trial("a line without notes", Line.of(silent, np.full(silent.shape, -1)), Context()),
+        Trial("a line of one step", Line.from_events(np.array([[OFF], [HOLD], [ON]]), np.array([[-1], [-1], [60]])), Context()),
+        Trial("a line without notes", Line.from_events(silent, np.full(silent.shape, -1)), Context()),
         Trial("a line of notes and rests", grid, Context()),
         Trial("a line of melodies of different lengths", padded, waltz),
         Trial("a line of chords", _chords(rng), Context()),
@@ -69,7 +69,7 @@ def copied(line: Line, *, writeable: bool = True) -> Line:
 
 def rows(line: Line, which: NDArray[np.integer]) -> Line:
     """Some of its melodies, in that order."""
-    return Line.of(line.event[which], line.pitch[which], line.pitch_classes[which], line.length[which])
+    return Line.from_events(line.event[which], line.pitch[which], line.pitch_classes[which], line.length[which])
 
 
 def turned(line: Line) -> Line:
@@ -80,7 +80,7 @@ def turned(line: Line) -> Line:
 def with_other_future(line: Line, known: int) -> Line:
     """After so many steps each melody goes on as another; the lengths stay."""
     others = turned(line)
-    return Line.of(
+    return Line.from_events(
         np.concatenate([line.event[:, :known], others.event[:, known:]], axis=1),
         np.concatenate([line.pitch[:, :known], others.pitch[:, known:]], axis=1),
         np.concatenate([line.pitch_classes[:, :known], others.pitch_classes[:, known:]], axis=1),
@@ -96,7 +96,7 @@ def with_other_padding(line: Line) -> Line:
     def joined(own: NDArray[np.integer], other: NDArray[np.integer]) -> NDArray[np.integer]:
         return np.where(is_own, np.concatenate([own, other], axis=1), np.concatenate([other, other], axis=1))
 
-    return Line.of(
+    return Line.from_events(
         joined(line.event, others.event),
         joined(line.pitch, others.pitch),
         joined(line.pitch_classes, others.pitch_classes),
@@ -112,7 +112,7 @@ def _grid(rng: np.random.Generator) -> Line:
     sizes = np.repeat([0, 1, 3, 7, 14, 40], _MELODIES // 6)[:, None]
     walk = 64 + np.cumsum(np.rint(rng.normal(0, 1, shape) * sizes).astype(np.int64), axis=1)
     walk[-3:] = np.tile(walk[-3:, :8], _STEPS // 8)  # motifs that return
-    return Line.of(event, np.where(event == ON, np.clip(walk, 0, 127), -1))
+    return Line.from_events(event, np.where(event == ON, np.clip(walk, 0, 127), -1))
 
 
 def _chords(rng: np.random.Generator) -> Line:
@@ -120,7 +120,7 @@ def _chords(rng: np.random.Generator) -> Line:
     shape = (8, 24)
     pitch = rng.integers(36, 97, shape)
     more = (1 << rng.integers(0, 12, shape)) | (1 << rng.integers(0, 12, shape))
-    return Line.of(np.full(shape, ON), pitch, (1 << pitch % 12) | np.where(rng.random(shape) < 0.5, more, 0))
+    return Line.from_events(np.full(shape, ON), pitch, (1 << pitch % 12) | np.where(rng.random(shape) < 0.5, more, 0))
 
 
 SLOW = 20_000

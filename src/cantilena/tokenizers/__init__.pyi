@@ -1,10 +1,12 @@
 from .events import Chords as Chords
 from .events import EventsEncoding as EventsEncoding
+from .events import chord_pitches as chord_pitches
 from .events import normal_order as normal_order
-from .events import sounded as sounded
 from .grid import GridEncoding as GridEncoding
 from .protocol import Encoding as Encoding
 from .protocol import Fit as Fit
 from .protocol import Tokens as Tokens
+from .protocol import check_tokens as check_tokens
 from .protocol import parse_tokens as parse_tokens
+from .protocol import token_pitches as token_pitches
 from .registry import encoding_from as encoding_from

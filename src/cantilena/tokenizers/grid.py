@@ -1,7 +1,7 @@
 """The grid encoding, the paper's section VIII: one token a sixteenth.
 
-0 = note off, 1 = no event (what sounds goes on, and so does silence), 2.. = a note of that pitch begins. With the
-default range 48..83 these are RL Tuner's 38 classes exactly: class = pitch - 46.
+0 = note off, 1 = hold (sound or silence continues), 2.. = a note of that pitch begins. With the default range 48..83
+these are the 38 classes of RL Tuner: class = pitch - 46.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.music import HOLD, OFF, ON, TICKS_PER_QUARTER, Key, Line, Melody, Meter, Note, Pitch, Tempo
-from cantilena.tokenizers.protocol import Fit, Tokens, checked
+from cantilena.tokenizers.protocol import Fit, Tokens, check_tokens
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,15 @@ class GridEncoding:
 
     Args:
         low: the lowest pitch, MIDI number.
-        high: the highest pitch, MIDI number; at least an octave above `low`, so that any note can be folded in.
+        high: the highest pitch, MIDI number; the range must hold an octave, so that any note can be folded into it.
         steps_per_quarter: 4 for sixteenths; a divisor of 24.
 
     Raises:
-        UsageError: a range under an octave, or steps that ticks cannot count.
+        UsageError: the range or the number of steps is invalid.
 
     Example:
         >>> grid = GridEncoding()
-        >>> tune = Melody.of([(60, 12), (64, 6), (None, 6), (67, 24)])
+        >>> tune = Melody.from_pitches([(60, 12), (64, 6), (None, 6), (67, 24)])
         >>> grid.encode(tune).tolist()
         [14, 1, 18, 0, 21, 1, 1, 1]
         >>> grid.decode(grid.encode(tune)) == tune
@@ -44,29 +44,32 @@ class GridEncoding:
     high: int = 83
     steps_per_quarter: int = 4
     name: ClassVar[str] = "grid"
-    tells_time: ClassVar[bool] = True
+    is_timed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (self.low >= 0 and self.low + 11 <= self.high <= 127):
             raise UsageError(
-                f"a range from {self.low} to {self.high}",
-                "give an octave or more between MIDI pitches 0 and 127",
+                f"a range from {self.low} to {self.high} is not an octave of MIDI pitches",
+                "give an octave or more between 0 and 127",
             )
         if self.steps_per_quarter < 1 or TICKS_PER_QUARTER % self.steps_per_quarter:
-            raise UsageError(f"{self.steps_per_quarter} steps a quarter note", "give 1, 2, 3, 4, 6, 8, 12 or 24")
+            raise UsageError(
+                f"{self.steps_per_quarter} steps a quarter note is not a division of it",
+                "give 1, 2, 3, 4, 6, 8, 12 or 24",
+            )
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """`off`, `hold`, and the pitches by name."""
+        """`off`, `hold`, and the names of the pitches."""
         return ("off", "hold", *(Pitch(pitch).name for pitch in range(self.low, self.high + 1)))
 
     @property
-    def step_ticks(self) -> int:
+    def ticks_per_step(self) -> int:
         """Ticks a step: 6 for sixteenths."""
         return TICKS_PER_QUARTER // self.steps_per_quarter
 
     def description(self) -> dict[str, Any]:
-        """What `encoding_from` needs to build this encoding again."""
+        """The JSON values from which `encoding_from` builds this encoding again."""
         return {
             "name": self.name, "low": self.low, "high": self.high, "steps_per_quarter": self.steps_per_quarter,
         }  # fmt: skip
@@ -74,15 +77,15 @@ class GridEncoding:
     def fit(self, melody: Melody) -> Fit:
         """The top line of a melody, on the grid and in the range.
 
-        Onsets and ends move to the nearest step (a half upwards); a note that would vanish keeps one step. Where two
-        onsets meet, the higher note stays. A note ends at the latest where the next begins. A chord keeps its top
-        note. Notes outside the range are folded by octaves. Each of these is counted, once a note.
+        Onsets and ends move to the nearest step (halves upwards); a note keeps at least one step. Of two notes with one
+        onset, and of a chord, the highest stays. A note ends at the latest where the next begins. Notes outside the
+        range are folded by octaves. Each change counts once a note.
         """
-        return Fit(melody) if self._fits(melody) else self._moved(melody)
+        return Fit(melody) if self._fits(melody) else self._fit_to_grid(melody)
 
     def _fits(self, melody: Melody) -> bool:
-        """Whether nothing need be moved: one pitch after the other, in the range, all on the grid."""
-        step, end = self.step_ticks, 0
+        """Whether the melody is monophonic, in the range and on the grid."""
+        step, end = self.ticks_per_step, 0
         if melody.length % step or melody.pickup % step:
             return False
         for note in melody.notes:
@@ -94,8 +97,8 @@ class GridEncoding:
             end = onset + duration
         return True
 
-    def _moved(self, melody: Melody) -> Fit:
-        step, rounded, dropped, folded = self.step_ticks, 0, 0, 0
+    def _fit_to_grid(self, melody: Melody) -> Fit:
+        step, rounded, dropped, folded = self.ticks_per_step, 0, 0, 0
         heads: dict[int, tuple[int, int]] = {}
         rests: list[Note] = []
         for note in melody.notes:
@@ -118,12 +121,15 @@ class GridEncoding:
             notes.append(Note((inside,), onset, min(end, limit) - onset))
         length = _nearest(melody.length, step)
         pickup = _nearest(melody.pickup, step)
-        kept = [rest for rest in rests if not any(note.onset <= rest.onset < note.end for note in notes)]
-        fitted = replace(melody, notes=(*notes, *_clipped(kept, onsets)), length=length, pickup=pickup)
+        for rest in rests:  # a written rest stays where no note sounds, and ends at the latest where the next begins
+            if not any(note.onset <= rest.onset < note.end for note in notes[: len(onsets)]):
+                limit = min((onset for onset in onsets if onset > rest.onset), default=rest.end)
+                notes.append(Note((), rest.onset, min(rest.end, limit) - rest.onset))
+        fitted = replace(melody, notes=tuple(notes), length=length, pickup=pickup)
         return Fit(fitted, folded=folded, rounded=rounded, dropped=dropped)
 
     def fold(self, pitch: int) -> int:
-        """A pitch moved by octaves into the range, as little as possible.
+        """Move a pitch into the range by as few octaves as possible.
 
         Example:
             >>> GridEncoding().fold(40), GridEncoding().fold(90)
@@ -137,7 +143,7 @@ class GridEncoding:
 
     def encode(self, melody: Melody) -> Tokens:
         """`(steps,)` tokens of the fitted melody, from its start to its length."""
-        fitted, step = self.fit(melody).melody, self.step_ticks
+        fitted, step = self.fit(melody).melody, self.ticks_per_step
         tokens = np.full(fitted.length // step, HOLD, dtype=np.int64)
         for note in fitted.notes:
             if note.end < fitted.length:
@@ -154,12 +160,12 @@ class GridEncoding:
         meter: Meter | None = None,
         tempo: Tempo | None = None,
     ) -> Melody:
-        """The melody that `(steps,)` tokens say.
+        """The melody of `(steps,)` tokens.
 
-        An off that ends a note is silence; an off while nothing sounds is a written rest, so that no token is lost.
+        An off ends the note that sounds; an off in silence becomes a written rest, so that `encode` restores it.
         """
-        classes = checked(tokens, len(self.vocabulary), 1)
-        step = self.step_ticks
+        classes = check_tokens(tokens, len(self.vocabulary), 1)
+        step = self.ticks_per_step
         notes: list[Note] = []
         sounds = False
         starts = [*np.flatnonzero(classes != HOLD).tolist(), len(classes)]
@@ -173,21 +179,12 @@ class GridEncoding:
         return Melody(tuple(notes), key=key, meter=meter or Meter(), tempo=tempo or Tempo(), length=len(classes) * step)
 
     def line(self, tokens: NDArray[np.integer[Any]], length: NDArray[np.integer[Any]] | None = None) -> Line:
-        """What sounds at each step of `(melodies, steps)` tokens; `length` `(melodies,)` where rows are padded."""
-        classes = checked(tokens, len(self.vocabulary), 2)
+        """The line of `(melodies, steps)` tokens; `length` is `(melodies,)` if rows are padded."""
+        classes = check_tokens(tokens, len(self.vocabulary), 2)
         event = np.minimum(classes, ON)
         pitch = np.where(classes >= ON, classes - 2 + self.low, -1)
-        return Line.of(event, pitch, length=length)
+        return Line.from_events(event, pitch, length=length)
 
 
 def _nearest(tick: int, step: int) -> int:
     return (tick + step // 2) // step * step
-
-
-def _clipped(rests: list[Note], onsets: list[int]) -> list[Note]:
-    """Written rests, each ended by the next note at the latest."""
-    clipped = []
-    for rest in rests:
-        limit = min((onset for onset in onsets if onset > rest.onset), default=rest.end)
-        clipped.append(Note((), rest.onset, min(rest.end, limit) - rest.onset))
-    return clipped

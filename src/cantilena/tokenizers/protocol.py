@@ -1,13 +1,14 @@
-"""What every encoding does: melody to tokens and back, and tokens to the line that rules read.
+"""The interface of encodings: melody to tokens and back, and tokens to the line that rules read.
 
-The law, tested by properties: `encode(decode(tokens)) == tokens` for every sequence of tokens; and
-`decode(encode(melody)) == melody` for the grid, where the melody is monophonic, on the grid and in range.
+Property tests hold `encode(decode(tokens)) == tokens` for every sequence of tokens, and for the grid
+`decode(encode(melody)) == melody` if the melody is monophonic, on the grid and in range.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,13 +23,13 @@ Tokens = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """A melody as an encoding can say it, and what that cost.
+    """A melody as an encoding can represent it, and what was changed.
 
     Args:
         melody: the melody on the encoding's grid and in its range.
         folded: notes moved by octaves into the range.
         rounded: notes whose onset or end moved to the grid.
-        dropped: notes that could not be said (under a chord's top note, or crushed by rounding).
+        dropped: notes that have no token (below the top of a chord, or lost by rounding).
     """
 
     melody: Melody
@@ -39,7 +40,7 @@ class Fit:
 
 @runtime_checkable
 class Encoding(Protocol):
-    """Melodies as tokens that a model learns and a person can read."""
+    """Converts melodies to tokens with readable names, and back."""
 
     @property
     def name(self) -> str:
@@ -47,26 +48,26 @@ class Encoding(Protocol):
         ...
 
     def __hash__(self) -> int:
-        """Equal encodings say the same tokens: what is found out of one holds for the other."""
+        """Equal encodings have equal hashes, so that results can be cached by encoding."""
         ...
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
-        """The tokens' names in order: `C4`, `hold`, `off`, `0.4.7`."""
+        """The names of the tokens in order: `C4`, `hold`, `off`, `0.4.7`."""
         ...
 
     @property
-    def step_ticks(self) -> int:
+    def ticks_per_step(self) -> int:
         """Ticks that a step lasts when decoded: 6 for sixteenths."""
         ...
 
     @property
-    def tells_time(self) -> bool:
-        """Whether a step is a stretch of time, so that a step has its place in the bar."""
+    def is_timed(self) -> bool:
+        """Whether steps have a fixed length, and so a position in the bar."""
         ...
 
     def fit(self, melody: Melody) -> Fit:
-        """The melody as this encoding can say it, with counts of what was folded, rounded and dropped."""
+        """The melody as this encoding can represent it, with counts of the changes."""
         ...
 
     def encode(self, melody: Melody) -> Tokens:
@@ -81,52 +82,62 @@ class Encoding(Protocol):
         meter: Meter | None = None,
         tempo: Tempo | None = None,
     ) -> Melody:
-        """The melody that tokens say."""
+        """The melody of `(steps,)` tokens."""
         ...
 
     def line(self, tokens: NDArray[np.integer[Any]], length: NDArray[np.integer[Any]] | None = None) -> Line:
-        """What sounds at each step of `(melodies, steps)` tokens."""
+        """The line of `(melodies, steps)` tokens; `length` is `(melodies,)` if rows are padded."""
         ...
 
     def description(self) -> dict[str, Any]:
-        """Everything that builds the same encoding again (`encoding_from`), as JSON values."""
+        """The JSON values from which `encoding_from` builds the same encoding again."""
         ...
 
 
-def parse_tokens(encoding: Encoding, text: str) -> Tokens:
-    """Read tokens by name, as a person writes them.
+@lru_cache(maxsize=16)
+def token_pitches(encoding: Encoding) -> tuple[tuple[int, ...], ...]:
+    """The pitches of each token, ascending; none for a token that begins no note.
 
-    Args:
-        encoding: whose vocabulary.
-        text: names between spaces: `C4 hold D4 off`.
+    Example:
+        >>> from cantilena.tokenizers import EventsEncoding
+        >>> token_pitches(EventsEncoding(("C4", "0.4.7")))
+        ((60,), (60, 64, 67))
+    """
+    sounding = (encoding.decode([token]).sounding for token in range(len(encoding.vocabulary)))
+    return tuple(notes[0].pitches if notes else () for notes in sounding)
+
+
+def parse_tokens(encoding: Encoding, text: str) -> Tokens:
+    """Parse the names of tokens, separated by spaces: `C4 hold D4 off`.
 
     Raises:
-        UsageError: a name that is not in the vocabulary.
+        UsageError: a name is not in the vocabulary.
     """
     index = {name: token for token, name in enumerate(encoding.vocabulary)}
     names = text.split()
     unknown = next((name for name in names if name not in index), None)
     if unknown is not None:
         some = ", ".join(encoding.vocabulary[:6])
-        raise UsageError(f"'{unknown}' is not a token of this encoding", f"tokens are named like {some}")
+        raise UsageError(f"'{unknown}' is not a token of this encoding", f"tokens have names such as {some}")
     return np.array([index[name] for name in names], dtype=np.int64)
 
 
-def checked(tokens: Sequence[int] | NDArray[Any], vocabulary_size: int, dimensions: int) -> Tokens:
-    """Tokens as an int64 array, every one inside the vocabulary.
+def check_tokens(tokens: Sequence[int] | NDArray[Any], vocabulary_size: int, dimensions: int) -> Tokens:
+    """Convert tokens to an int64 array after checking that they are in the vocabulary.
 
     Raises:
-        UsageError: another number of dimensions, not whole numbers, or out of range.
+        UsageError: the shape, the type or a token is invalid.
     """
     array = np.asarray(tokens)
     if array.size == 0:
         array = array.astype(np.int64)
     if array.ndim != dimensions or not np.issubdtype(array.dtype, np.integer):
         shape = "(steps,)" if dimensions == 1 else "(melodies, steps)"
-        raise UsageError(f"tokens of shape {array.shape}, type {array.dtype}", f"give whole numbers of shape {shape}")
-    if array.size and (int(array.min()) < 0 or int(array.max()) >= vocabulary_size):
         raise UsageError(
-            f"tokens run from {int(array.min())} to {int(array.max())}",
-            f"the vocabulary has 0..{vocabulary_size - 1}",
+            f"tokens have shape {array.shape} and type {array.dtype}", f"give whole numbers of shape {shape}"
         )
-    return array.astype(np.int64)
+    if array.size and not (int(array.min()) >= 0 and int(array.max()) < vocabulary_size):
+        raise UsageError(
+            f"tokens range from {int(array.min())} to {int(array.max())}", f"give 0 to {vocabulary_size - 1}"
+        )
+    return array.astype(np.int64, copy=False)

@@ -1,4 +1,4 @@
-"""Encodings from their descriptions, as model bundles carry them: nothing in them is trusted."""
+"""Builds encodings from their descriptions in model bundles, which are untrusted input."""
 
 from __future__ import annotations
 
@@ -11,21 +11,14 @@ from cantilena.tokenizers.grid import GridEncoding
 from cantilena.tokenizers.protocol import Encoding
 
 _HINT = "the bundle is damaged or of another version: make it again, or update cantilena"
-_FIELDS = {
-    "grid": {"low", "high", "steps_per_quarter"},
-    "events": {"chords", "vocabulary"},
-}
+_FIELDS = {"grid": {"low", "high", "steps_per_quarter"}, "events": {"chords", "vocabulary"}}
 
 
 def encoding_from(description: Mapping[str, Any]) -> Encoding:
-    """Build the encoding that `Encoding.description` described.
-
-    Args:
-        description: its name and its fields, JSON values.
+    """Build an encoding from what `Encoding.description` returned.
 
     Raises:
-        BundleError: an unknown name, fields that are missing, too many or of the wrong kind, or values that the
-            encoding refuses.
+        BundleError: the name is unknown, or the fields are not those of the encoding or have invalid values.
 
     Example:
         >>> encoding_from({"name": "grid", "low": 48, "high": 83, "steps_per_quarter": 4})
@@ -37,12 +30,11 @@ def encoding_from(description: Mapping[str, Any]) -> Encoding:
         raise BundleError(f"there is no encoding {name!r}", _HINT)
     if set(fields) != _FIELDS[name]:
         odd = sorted(map(str, set(fields) ^ _FIELDS[name]))
-        raise BundleError(f"the {name} encoding is described with missing or unknown fields: {', '.join(odd)}", _HINT)
+        raise BundleError(f"the {name} encoding has missing or unknown fields: {', '.join(odd)}", _HINT)
     try:
-        encoding: Encoding = _grid(fields) if name == "grid" else _events(fields)
+        return _grid(fields) if name == "grid" else _events(fields)
     except UsageError as error:
-        raise BundleError(f"the {name} encoding is not described well: {error.text}", _HINT) from error
-    return encoding
+        raise BundleError(f"the {name} encoding has invalid values: {error.text}", _HINT) from error
 
 
 def _grid(fields: dict[str, Any]) -> GridEncoding:
@@ -55,7 +47,7 @@ def _grid(fields: dict[str, Any]) -> GridEncoding:
 def _events(fields: dict[str, Any]) -> EventsEncoding:
     vocabulary, chords = fields["vocabulary"], fields["chords"]
     if not isinstance(vocabulary, list | tuple) or not all(isinstance(name, str) for name in vocabulary):
-        raise UsageError("its vocabulary is not a list of names")
+        raise UsageError("vocabulary is not a list of names")
     if not isinstance(chords, str):
         raise UsageError(f"chords is {chords!r}")
     return EventsEncoding(tuple(vocabulary), chords)  # type: ignore[arg-type]

@@ -115,7 +115,7 @@ def preset(name: str) -> tuple[NetworkOptions, TrainingOptions]:
         UsageError: there is no such preset.
     """
     if name == "quick":
-        return NetworkOptions(echoes=2), TrainingOptions()
+        return NetworkOptions(repeat_features=2), TrainingOptions()
     if name == "paper":
         return NetworkOptions.paper(), TrainingOptions(
             epochs=200,

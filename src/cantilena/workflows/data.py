@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import SPLITS, Corpus, Split, Styles, normalize_key, open_corpus
+from cantilena.data import SPLITS, Corpus, Split, Styles, in_plain_key, open_corpus
 from cantilena.errors import CorpusError, UsageError
-from cantilena.models import KINDS, UNTOLD, Bars, Bundle, Sequences, told
+from cantilena.models import CONDITIONS, UNKNOWN, Bars, Bundle, Sequences, condition_ids
 from cantilena.music import Key, Melody, find_key
 from cantilena.rules import Context
-from cantilena.runtime import log
+from cantilena.runtime import say
 from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
 from cantilena.workflows.learned_corpus import shipped_corpus
 
@@ -81,7 +81,7 @@ def style_labels(corpus: Corpus, by: str) -> StyleLabels:
         )
     rare = sum(count for name, count in counts.items() if name not in names)
     if rare:
-        log(f"{len(names)} styles by {by}; {rare} melodies are of none, since fewer than {LEAST} are like them")
+        say(f"{len(names)} styles by {by}; {rare} melodies are of none, since fewer than {LEAST} are like them")
     numbers = {name: number for number, name in enumerate(names, 1)}
     of_split = {split: [numbers.get(name, 0) for name in some] for split, some in called.items()}
     return StyleLabels(names, of_split, by if by in COLUMNS else "clusters.json")
@@ -148,7 +148,7 @@ class Material:
     train: Pieces
     valid: Pieces
     test: Pieces
-    plain_keys: bool
+    normalized_key: bool
     folded: int
     rounded: int
     dropped: int
@@ -162,19 +162,19 @@ def grid_material(corpus: Corpus, styles: StyleLabels | None = None) -> Material
     Raises:
         CorpusError: a split holds no melody.
     """
-    return material_of({split: corpus.melodies(split) for split in SPLITS}, "grid", plain_keys=True, styles=styles)
+    return material_of({split: corpus.melodies(split) for split in SPLITS}, "grid", normalized_key=True, styles=styles)
 
 
 def events_material(corpus: Corpus) -> Material:
     """The notes and chords of a corpus as the paper's section VII reads them: as they are, no key, no time."""
-    return material_of({split: corpus.melodies(split) for split in SPLITS}, "events", plain_keys=False)
+    return material_of({split: corpus.melodies(split) for split in SPLITS}, "events", normalized_key=False)
 
 
 def material_of(
     melodies: Mapping[Split, Sequence[Melody]],
     encoding: str,
     *,
-    plain_keys: bool,
+    normalized_key: bool,
     grid: GridEncoding | None = None,
     styles: StyleLabels | None = None,
 ) -> Material:
@@ -193,8 +193,8 @@ def material_of(
     """
     grid, styles = grid or GridEncoding(), styles or StyleLabels()
     parts = {split: list(some) for split, some in melodies.items()}
-    if plain_keys:
-        parts = {split: [normalize_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}
+    if normalized_key:
+        parts = {split: [in_plain_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}
     spoken: Encoding = grid
     if encoding == "events":
         spoken = EventsEncoding.learned_from([melody for some in parts.values() for melody in some])
@@ -212,7 +212,7 @@ def material_of(
         train=pieces["train"],
         valid=pieces["valid"],
         test=pieces["test"],
-        plain_keys=plain_keys,
+        normalized_key=normalized_key,
         folded=sum(fit.folded for fit in every),
         rounded=sum(fit.rounded for fit in every),
         dropped=sum(fit.dropped for fit in every),
@@ -229,18 +229,18 @@ def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequen
         melodies: on its grid and in its range.
         styles: the number of the style of each, 0 for none; None where none is known.
     """
-    numbers = [UNTOLD] * len(melodies) if styles is None else styles
+    numbers = [UNKNOWN] * len(melodies) if styles is None else styles
     encoded = [(melody, style, encoding.encode(melody)) for melody, style in zip(melodies, numbers, strict=True)]
     kept = [(melody, style, tokens) for melody, style, tokens in encoded if len(tokens)]
-    step = encoding.step_ticks
-    known = [told(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
+    step = encoding.ticks_per_step
+    known = [condition_ids(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
     bars = Bars(
         np.array([max(melody.meter.ticks_per_bar // step, 1) for melody, _, _ in kept], dtype=np.int64),
         np.array([melody.pickup // step for melody, _, _ in kept], dtype=np.int64),
-        np.array(known, dtype=np.int64).reshape(len(kept), len(KINDS)),
+        np.array(known, dtype=np.int64).reshape(len(kept), len(CONDITIONS)),
     )
     sequences = Sequences(tuple(tokens for _, _, tokens in kept), bars)
-    return Pieces(tuple(melody for melody, _, _ in kept), sequences, encoding.tells_time)
+    return Pieces(tuple(melody for melody, _, _ in kept), sequences, encoding.is_timed)
 
 
 @dataclass(frozen=True)
@@ -300,19 +300,19 @@ def people_beside(bundle: Bundle, steps: int, against: str = "") -> Excerpts | N
     """
     name = against or shipped_corpus(bundle)
     if not name:
-        log("People's melodies are not at hand (--against CORPUS): diversity is held beside the untuned model's")
+        say("People's melodies are not at hand (--against CORPUS): diversity is held beside the untuned model's")
         return None
-    plain_keys = bool(bundle.provenance.get("plain_keys"))
-    found = corpus_excerpts(open_corpus(name), bundle.encoding, steps, plain_keys=plain_keys)
+    normalized_key = bool(bundle.provenance.get("plain_keys"))
+    found = corpus_excerpts(open_corpus(name), bundle.encoding, steps, normalized_key=normalized_key)
     if not len(found.tokens):
         if against:
             raise CorpusError(f"no melody of {name} is {steps} steps long", "give another corpus, or fewer --steps")
-        log(f"No melody of {name} is {steps} steps long: diversity is held beside the untuned model's")
+        say(f"No melody of {name} is {steps} steps long: diversity is held beside the untuned model's")
         return None
     return found
 
 
-def corpus_excerpts(corpus: Corpus, encoding: Encoding, steps: int, *, plain_keys: bool) -> Excerpts:
+def corpus_excerpts(corpus: Corpus, encoding: Encoding, steps: int, *, normalized_key: bool) -> Excerpts:
     """The held-out excerpts of a corpus; all of its excerpts where those are few.
 
     Args:
@@ -321,13 +321,13 @@ def corpus_excerpts(corpus: Corpus, encoding: Encoding, steps: int, *, plain_key
         steps: of each excerpt.
         plain_keys: move each to C major or A minor first.
     """
-    held_out = _excerpts(list(corpus.melodies("test")), encoding, steps, plain_keys=plain_keys)
+    held_out = _excerpts(list(corpus.melodies("test")), encoding, steps, normalized_key=normalized_key)
     if len(held_out.tokens) >= _ENOUGH:
         return held_out
-    return _excerpts(list(corpus), encoding, steps, plain_keys=plain_keys)
+    return _excerpts(list(corpus), encoding, steps, normalized_key=normalized_key)
 
 
-def _excerpts(melodies: list[Melody], encoding: Encoding, steps: int, *, plain_keys: bool) -> Excerpts:
-    if plain_keys and isinstance(encoding, GridEncoding):
-        melodies = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
+def _excerpts(melodies: list[Melody], encoding: Encoding, steps: int, *, normalized_key: bool) -> Excerpts:
+    if normalized_key and isinstance(encoding, GridEncoding):
+        melodies = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
     return excerpts(encode_pieces(encoding, melodies), steps)

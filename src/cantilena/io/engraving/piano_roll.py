@@ -55,7 +55,7 @@ def piano_roll_svg(melody: Melody, *, title: str | None = None, width: int = 800
         UsageError: the width is out of range, or the melody too long to draw.
 
     Example:
-        >>> piano_roll_svg(Melody.of([(60, 24), ((62, 65), 48)])).count('class="note"')
+        >>> piano_roll_svg(Melody.from_pitches([(60, 24), ((62, 65), 48)])).count('class="note"')
         3
     """
     if not _NARROWEST <= width <= _WIDEST:

@@ -36,7 +36,7 @@ def abc(melody: Melody) -> str:
         UsageError: more than 50,000 bars.
 
     Example:
-        >>> print(abc(Melody.of([(67, 24), (66, 12), (67, 12), (70, 48)], key=Key.parse("G minor"), title="Air")))
+        >>> print(abc(Melody.from_pitches([(67, 24), (66, 12), (67, 12), (70, 48)], key=Key.parse("G minor"), title="Air")))
         %abc-2.1
         X:1
         T:Air

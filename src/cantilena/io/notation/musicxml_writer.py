@@ -44,7 +44,7 @@ def musicxml(melody: Melody) -> str:
         UsageError: more than 50,000 bars.
 
     Example:
-        >>> text = musicxml(Melody.of([(60, 24), (62, 24), (64, 48)], title="Three notes"))
+        >>> text = musicxml(Melody.from_pitches([(60, 24), (62, 24), (64, 48)], title="Three notes"))
         >>> text.count("<note>"), "<work-title>Three notes</work-title>" in text
         (3, True)
     """

@@ -62,7 +62,7 @@ def sounded(melody: Melody) -> Sounded:
         InputError: it cannot be as loud as the others without being clipped.
 
     Example:
-        >>> made = sounded(Melody.of([(60, 24), (64, 24), (67, 48)]))
+        >>> made = sounded(Melody.from_pitches([(60, 24), (64, 24), (67, 48)]))
         >>> abs(made.loudness - TARGET) <= TOLERANCE
         True
     """
@@ -99,7 +99,7 @@ def shuffled(melody: Melody, rng: np.random.Generator) -> Melody:
 
 def attention(tempo: float, quarters: int = 24) -> Melody:
     """The attention check: one note again and again."""
-    return Melody.of([(67, 24)] * quarters, tempo=Tempo.constant(tempo), title="attention check")
+    return Melody.from_pitches([(67, 24)] * quarters, tempo=Tempo.constant(tempo), title="attention check")
 
 
 def headphone_trial(quietest: int) -> Sounded:

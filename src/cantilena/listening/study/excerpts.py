@@ -72,7 +72,7 @@ def excerpts(melody: Melody, piece: int, *, tempo: float, shortest: float, longe
 
     Example:
         >>> phrase = [*((pitch, 24) for pitch in (60, 62, 64, 65, 67, 65, 64, 62)), (60, 72), (None, 24)]
-        >>> tune = Melody.of([*phrase, *phrase])
+        >>> tune = Melody.from_pitches([*phrase, *phrase])
         >>> [found.quarters for found in excerpts(tune, 0, tempo=120, shortest=4, longest=6)]
         [11.0, 11.0]
     """

@@ -187,8 +187,8 @@ def without_copies(
         InputError: most of an arm's melodies are another arm's.
 
     Example:
-        >>> tune = Melody.of([(60 + k * k % 11, 12 + 12 * (k % 3 == 0)) for k in range(30)], source="a.mid")
-        >>> other = Melody.of([(60 + k * 5 % 13, 24) for k in range(30)], source="b.mid")
+        >>> tune = Melody.from_pitches([(60 + k * k % 11, 12 + 12 * (k % 3 == 0)) for k in range(30)], source="a.mid")
+        >>> other = Melody.from_pitches([(60 + k * 5 % 13, 24) for k in range(30)], source="b.mid")
         >>> kept, rows = without_copies({"human": [tune, other], "lstm": [tune.transposed(2)]}, {"reels": [tune]})
         >>> [melody.source for melody in kept["human"]]
         ['b.mid']

@@ -1,1 +1,1 @@
-"""Model bundles: one self-describing safetensors file."""
+"""Model bundles: self-describing safetensors files."""

@@ -1,6 +1,7 @@
-"""The Hugging Face hub: bundles fetched by `hf://USER/NAME[@REVISION]` and given to others; its only door.
+"""Bundles on the Hugging Face hub: downloads from `hf://USER/NAME[@REVISION]`, and uploads.
 
-One file is ever fetched, `model.safetensors`, and nothing in it is executed: `Bundle.load` checks it like any other.
+Only one file is ever downloaded, `model.safetensors`, and nothing in it is executed: `Bundle.load` checks it like any
+other.
 """
 
 from __future__ import annotations
@@ -15,37 +16,35 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.errors import BundleError, CantilenaError, InputError, MissingError, RunError, UsageError, __version__
-from cantilena.runtime import log
+from cantilena.runtime import say
 
 ADDRESS = "hf://"
-"""How the name of a bundle on the hub begins."""
 
 LARGEST = 500_000_000
-"""Bytes of the largest file that is fetched or given."""
+"""Bytes of the largest file that is downloaded or uploaded."""
 
 FILE = "model.safetensors"
-"""The only file of a repository that is read."""
 
 _NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+/-]*")
-_SHAPE = "write hf://USER/NAME, or hf://USER/NAME@REVISION for a branch, a tag or a commit"
+_SYNTAX = "write hf://USER/NAME, or hf://USER/NAME@REVISION for a branch, a tag or a commit"
 _LATER = "try again later; what was fetched once is found without the network (HF_HUB_OFFLINE=1)"
 
 
 @dataclass(frozen=True)
-class HubName:
-    """A repository on the hub, and which state of it.
+class HubRepo:
+    """A repository on the hub and its revision.
 
     Args:
         repository: `USER/NAME`.
         revision: a branch, a tag or a commit.
 
     Raises:
-        UsageError: a name or a revision that the hub does not have, or that leads out of a folder.
+        UsageError: the hub has no such names, or they lead out of a folder.
 
     Example:
-        >>> HubName.parse("hf://anna/waltzes@v2")
-        HubName(repository='anna/waltzes', revision='v2')
+        >>> HubRepo.parse("hf://anna/waltzes@v2")
+        HubRepo(repository='anna/waltzes', revision='v2')
     """
 
     repository: str
@@ -53,9 +52,9 @@ class HubName:
 
     def __post_init__(self) -> None:
         parts = self.repository.split("/")
-        named = len(parts) == 2 and all(_NAME.fullmatch(part) for part in parts)
-        if not named or len(self.repository) > 96 or re.search(r"--|\.\.|\.git\Z", self.repository):
-            raise UsageError(f"'{self.repository[:100]}' is not the name of a repository on the hub", _SHAPE)
+        valid = len(parts) == 2 and all(_NAME.fullmatch(part) for part in parts)
+        if not valid or len(self.repository) > 96 or re.search(r"--|\.\.|\.git\Z", self.repository):
+            raise UsageError(f"'{self.repository[:100]}' is not the name of a repository on the hub", _SYNTAX)
         steps = self.revision.split("/")
         if (
             not _REVISION.fullmatch(self.revision)
@@ -63,11 +62,11 @@ class HubName:
             or ".." in self.revision
             or any(not step or step.startswith(".") or step.endswith((".", ".lock")) for step in steps)
         ):
-            raise UsageError(f"'{self.revision[:100]}' is not a revision of a repository on the hub", _SHAPE)
+            raise UsageError(f"'{self.revision[:100]}' is not a revision of a repository on the hub", _SYNTAX)
 
     @classmethod
-    def parse(cls, address: str) -> HubName:
-        """Read `hf://USER/NAME` or `hf://USER/NAME@REVISION`."""
+    def parse(cls, address: str) -> HubRepo:
+        """Parse `hf://USER/NAME` or `hf://USER/NAME@REVISION`."""
         repository, at, revision = address.removeprefix(ADDRESS).partition("@")
         return cls(repository, revision) if at else cls(repository)
 
@@ -76,54 +75,53 @@ class HubName:
 
 
 @dataclass(frozen=True)
-class Given:
-    """A bundle that was given to the hub.
+class UploadedBundle:
+    """Where a bundle was uploaded.
 
     Args:
         url: the page of the repository.
-        commit: its new state, to be named after the `@` of an address.
+        commit: the commit, which may follow the `@` of an address.
     """
 
     url: str
     commit: str
 
 
-def fetched(address: str, *, endpoint: str | None = None) -> Path:
-    """The file of a bundle on the hub, from the hub's own cache where it is there already.
+def fetch_bundle(address: str, *, endpoint: str | None = None) -> Path:
+    """Download a bundle into the cache of the hub's library, unless it is there.
 
-    Its size is asked before it is fetched. Without network, or with `HF_HUB_OFFLINE=1`, the cached file is taken.
+    The size is checked first. Without network, or with `HF_HUB_OFFLINE=1`, the cached file is returned.
 
     Args:
         address: `hf://USER/NAME[@REVISION]`.
-        endpoint: the address of the hub; that of `HF_ENDPOINT` or huggingface.co where None.
+        endpoint: URL of the hub; None means `HF_ENDPOINT` or huggingface.co.
 
     Raises:
-        UsageError: it is no address.
+        UsageError: the address is invalid.
         MissingError: the extra `hub` is not installed.
         BundleError: the file is too large.
-        InputError: the hub does not give it, or cannot be reached.
+        InputError: the hub does not return it, or cannot be reached.
     """
-    name = HubName.parse(address)
-    with _library(name) as hub:
-        asked = {"repo_id": name.repository, "filename": FILE, "revision": name.revision}
-        origin = _origin(endpoint)
+    repo = HubRepo.parse(address)
+    with _hub_library(repo) as hub:
+        wanted = {"repo_id": repo.repository, "filename": FILE, "revision": repo.revision}
+        client = _client(endpoint)
         try:
-            url = hub.hf_hub_url(**asked, endpoint=origin["endpoint"])
-            about = hub.get_hf_file_metadata(url, **origin)
+            metadata = hub.get_hf_file_metadata(hub.hf_hub_url(**wanted, endpoint=client["endpoint"]), **client)
         except Exception as error:
-            cached = None if _said_no(error) else hub.try_to_load_from_cache(**asked)
+            cached = None if _refused(error) else hub.try_to_load_from_cache(**wanted)
             if not isinstance(cached, str):
                 raise
             return Path(cached)
-        _check_size(str(name), about.size)
-        if not isinstance(hub.try_to_load_from_cache(**asked | {"revision": about.commit_hash or "main"}), str):
-            log(f"Fetching {name} ({about.size / 1e6:.1f} MB)")
-        path = Path(hub.hf_hub_download(**asked, **origin))
-        _check_size(str(name), path.stat().st_size)  # the branch may have moved on in between
+        _check_size(str(repo), metadata.size)
+        if not isinstance(hub.try_to_load_from_cache(**wanted | {"revision": metadata.commit_hash or "main"}), str):
+            say(f"Fetching {repo} ({metadata.size / 1e6:.1f} MB)")
+        path = Path(hub.hf_hub_download(**wanted, **client))
+        _check_size(str(repo), path.stat().st_size)  # the branch may have moved since
     return path
 
 
-def give(
+def upload_bundle(
     bundle: Path,
     repository: str,
     texts: Mapping[str, str],
@@ -131,49 +129,53 @@ def give(
     private: bool = False,
     force: bool = False,
     endpoint: str | None = None,
-) -> Given:
-    """Put a bundle into a repository on the hub, which is made if it is not there; one commit.
+) -> UploadedBundle:
+    """Upload a bundle in one commit to a repository on the hub, which is created if necessary.
 
     Args:
         bundle: the file, which becomes `model.safetensors`.
         repository: `USER/NAME`.
         texts: further files by name: the card as `README.md`, the licence.
-        private: only those whom its owner lets may see it.
-        force: add a commit to a repository that holds a model already; the one before stays in its history.
-        endpoint: as for `fetched`.
+        private: make a new repository private.
+        force: commit to a repository that already holds a model.
+        endpoint: as for `fetch_bundle`.
 
     Raises:
-        UsageError: no such name can be.
+        UsageError: the name is invalid.
         MissingError: the extra `hub` is not installed.
-        BundleError: the file is too large to be fetched again.
-        RunError: a model is there and `force` is off, or it should be private and is public.
-        InputError: the hub does not take it, or cannot be reached.
+        BundleError: the file is too large to be downloaded again.
+        RunError: the repository holds a model and `force` is False, or it is public and `private` is True.
+        InputError: the hub does not accept it, or cannot be reached.
     """
-    name = HubName(repository.removeprefix(ADDRESS))
+    repo = HubRepo(repository.removeprefix(ADDRESS))
     _check_size(str(bundle), bundle.stat().st_size)
-    with _library(name) as hub:
-        api = hub.HfApi(**_origin(endpoint))
-        url = api.create_repo(name.repository, private=True if private else None, exist_ok=True)
-        there = api.model_info(name.repository)
-        if private and not there.private:
-            raise RunError(f"{name} is there already, and public", "make it private on its page, or give another name")
-        if not force and any(file.rfilename == FILE for file in there.siblings or ()):
-            raise RunError(f"{name} holds a model already", "give another name, or --force to add a commit to it")
-        log(f"Giving {bundle.name} to {name} ({bundle.stat().st_size / 1e6:.1f} MB)")
+    with _hub_library(repo) as hub:
+        api = hub.HfApi(**_client(endpoint))
+        url = api.create_repo(repo.repository, private=True if private else None, exist_ok=True)
+        existing = api.model_info(repo.repository)
+        if private and not existing.private:
+            raise RunError(f"{repo} is there already, and public", "make it private on its page, or give another name")
+        if not force and any(file.rfilename == FILE for file in existing.siblings or ()):
+            raise RunError(f"{repo} holds a model already", "give another name, or --force to add a commit to it")
+        say(f"Uploading {bundle.name} to {repo} ({bundle.stat().st_size / 1e6:.1f} MB)")
         files: dict[str, Path | bytes] = {FILE: bundle, **{file: text.encode() for file, text in texts.items()}}
         added = [hub.CommitOperationAdd(path_in_repo=file, path_or_fileobj=what) for file, what in files.items()]
-        done = api.create_commit(name.repository, added, commit_message=f"A bundle of Cantilena {__version__}")
-    return Given(str(url), str(done.oid))
+        done = api.create_commit(repo.repository, added, commit_message=f"A bundle of Cantilena {__version__}")
+    return UploadedBundle(str(url), str(done.oid))
 
 
-def _said_no(error: Exception) -> bool:
-    """Whether the hub itself refused, rather than being out of reach or out of order."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
+def _status(error: Exception) -> int | None:
+    return getattr(getattr(error, "response", None), "status_code", None)
+
+
+def _refused(error: Exception) -> bool:
+    """Whether the hub refused the request, rather than being unreachable or out of order."""
+    status = _status(error)
     return status is not None and status < 500 and status != 429
 
 
-def _origin(endpoint: str | None) -> dict[str, Any]:
-    """Where the hub is, and who asks; the environment is read now, not when the library was imported."""
+def _client(endpoint: str | None) -> dict[str, Any]:
+    """Arguments of the library's functions; the environment is read now, not when the library was imported."""
     return {
         "endpoint": (endpoint or os.environ.get("HF_ENDPOINT") or "").rstrip("/") or None,
         "library_name": "cantilena",
@@ -192,17 +194,17 @@ def _check_size(what: str, size: int | None) -> None:
 
 
 @contextmanager
-def _library(name: HubName) -> Iterator[Any]:
-    """The library without its bars and warnings; whatever it raises becomes one sentence."""
+def _hub_library(repo: HubRepo) -> Iterator[Any]:
+    """The library without progress bars and warnings; its exceptions become `InputError`."""
     if importlib.util.find_spec("huggingface_hub") is None:
         raise MissingError(
-            f"{name} is on the Hugging Face hub, whose library is not installed", "pip install 'cantilena[hub]'"
+            f"{repo} is on the Hugging Face hub, whose library is not installed", "pip install 'cantilena[hub]'"
         )
     import huggingface_hub
     import huggingface_hub.errors
     from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars, logging
 
-    shown, loudness = not are_progress_bars_disabled(), logging.get_verbosity()
+    shown, verbosity = not are_progress_bars_disabled(), logging.get_verbosity()
     logging.set_verbosity_error()
     if shown:
         disable_progress_bars()
@@ -210,42 +212,50 @@ def _library(name: HubName) -> Iterator[Any]:
         yield huggingface_hub
     except CantilenaError:
         raise
-    except Exception as error:  # it raises its own errors, its HTTP library's and the system's
-        raise _in_words(error, name, huggingface_hub) from error
+    except Exception as error:  # its own errors, those of its HTTP library and of the system
+        raise _input_error(error, repo, huggingface_hub) from error
     finally:
-        logging.set_verbosity(loudness)
+        logging.set_verbosity(verbosity)
         if shown:
             enable_progress_bars()
 
 
-def _in_words(error: Exception, name: HubName, hub: Any) -> InputError:  # noqa: ANN401  (an optional library)
-    """What a person can do about an error of the library."""
+def _input_error(error: Exception, repo: HubRepo, hub: Any) -> InputError:  # noqa: ANN401  (an optional library)
     known = hub.errors
     if type(error) is RuntimeError and isinstance(error.__cause__, Exception):
-        error = error.__cause__  # what went wrong with one file of several
-    status = getattr(getattr(error, "response", None), "status_code", None)
+        error = error.__cause__  # of one file of several
+    status, kind = _status(error), type(error).__name__
     signed_in = hub.get_token() is not None
     sign_in = "check your token: hf auth login" if signed_in else "sign in first: hf auth login, or set HF_TOKEN"
-    if isinstance(error, known.LocalTokenNotFoundError):
-        return InputError("there is no token for the hub", sign_in)
-    if isinstance(error, known.GatedRepoError):
-        return InputError(f"{name} is given only to those whom its owner lets", "ask for access on its page")
-    if isinstance(error, known.RepositoryNotFoundError):
-        return InputError(f"there is no {name}, or it is private", f"check the name; if it is private, {sign_in}")
-    if isinstance(error, known.RevisionNotFoundError):
-        return InputError(f"{name} has no such revision", "look at its page for branches and tags, or leave out the @")
-    if isinstance(error, known.OfflineModeIsEnabled):
-        return InputError(f"{name} was not fetched yet, and the hub may not be asked", "unset HF_HUB_OFFLINE once")
-    if isinstance(error, known.EntryNotFoundError):
-        return InputError(f"{name} holds no {FILE}", "name a repository that `cantilena hub push` made")
+    for types, text, hint in (
+        (known.LocalTokenNotFoundError, "there is no token for the hub", sign_in),
+        (known.GatedRepoError, f"{repo} is given only to those whom its owner lets", "ask for access on its page"),
+        (
+            known.RepositoryNotFoundError,
+            f"there is no {repo}, or it is private",
+            f"check the name; if it is private, {sign_in}",
+        ),
+        (
+            known.RevisionNotFoundError,
+            f"{repo} has no such revision",
+            "look at its page for branches and tags, or leave out the @",
+        ),
+        (
+            known.OfflineModeIsEnabled,
+            f"{repo} was not fetched yet, and the hub may not be asked",
+            "unset HF_HUB_OFFLINE once",
+        ),
+        (known.EntryNotFoundError, f"{repo} holds no {FILE}", "name a repository that `cantilena hub push` made"),
+    ):
+        if isinstance(error, types):
+            return InputError(text, hint)
     if status in (401, 403):
-        return InputError(f"the hub does not let you do that with {name}", f"{sign_in}; the token must allow writing")
+        return InputError(f"the hub does not let you do that with {repo}", f"{sign_in}; the token must allow writing")
     if status is not None:
-        return InputError(f"the hub answered {status} for {name}", _LATER)
+        return InputError(f"the hub answered {status} for {repo}", _LATER)
     if isinstance(error, OSError) and error.errno is not None and error.filename is not None:
-        return InputError(f"cannot keep {name}: {error.strerror} ({error.filename})", "set HF_HOME to another folder")
-    kind = type(error).__name__
+        return InputError(f"cannot keep {repo}: {error.strerror} ({error.filename})", "set HF_HOME to another folder")
     if isinstance(error, OSError) or type(error).__module__.startswith("httpx"):
-        return InputError(f"the hub cannot be reached for {name} ({kind})", f"check the network, or {_LATER}")
-    said = " ".join(str(error).split())[:200]
-    return InputError(f"the hub's library fails on {name} ({kind}: {said})", "pip install --upgrade huggingface_hub")
+        return InputError(f"the hub cannot be reached for {repo} ({kind})", f"check the network, or {_LATER}")
+    message = " ".join(str(error).split())[:200]
+    return InputError(f"the hub's library fails on {repo} ({kind}: {message})", "pip install --upgrade huggingface_hub")

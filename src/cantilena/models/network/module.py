@@ -1,13 +1,6 @@
 """Networks in torch: a table of features, a core of recurrent cells or a transformer, a head.
 
-The core of a network: recurrent cells, or a transformer.
-
-All cores are called alike: `hidden, state = core(vectors, state)` with `(melodies, steps, below)` vectors, `None` for
-the state at the start, `(melodies, steps, width)` out, and a state whose every part has its melodies along axis 1.
-
-The paper's input: the last tokens as a window, and nothing else.
-
-Where less than a window has been heard, the start symbol (the number after the last token) stands on the left.
+The names of submodules are those of the weights in bundles (`weights.py`).
 """
 
 from __future__ import annotations
@@ -17,54 +10,33 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cantilena.models.network.attention import Attention
 from cantilena.models.network.features import Features
 from cantilena.models.network.options import NetworkOptions
-from cantilena.models.network.recurrence import dropped, learns_here, lstm
-from cantilena.models.network.stepping import StepState, stepper_of
+from cantilena.models.network.recurrence import dropout, lstm, needs_own_gradient
+from cantilena.models.network.stepping import RecurrentStepper, TransformerStepper
+from cantilena.models.network.stepwise import Ints, Stepper, StepwiseNetwork, token_windows
 from cantilena.models.network.transformer import Transformer
-from cantilena.models.network.windows import WindowState, shifted, windows
-from cantilena.models.policy import numpy_of
-from cantilena.models.protocol import Bars
+from cantilena.models.policy import to_numpy
+from cantilena.models.protocol import Bars, State
 
 _CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
+_MAX_WINDOWS = 1024
+"""Windows computed at once: bounds the memory."""
 
 
-def core_of(options: NetworkOptions) -> nn.Module:
-    """The core of that shape, its first weights drawn from torch's global generator.
+class Network(StepwiseNetwork, nn.Module):
+    """A trainable sequence model.
 
-    Example:
-        >>> core_of(NetworkOptions(core="gru", embedding=5, width=8))
-        GRU(5, 8, batch_first=True)
-    """
-    if options.core == "transformer":
-        return Transformer(options, options.embedding)
-    below = options.embedding if options.input == "features" else 1
-    between = options.dropout if options.layers > 1 else 0.0
-    core = _CELLS[options.core](below, options.width, options.layers, batch_first=True, dropout=between)
-    if options.core == "lstm":
-        with torch.no_grad():  # a cell remembers until it has learned to forget
-            for layer in range(options.layers):
-                getattr(core, f"bias_ih_l{layer}")[options.width : 2 * options.width] = 1.0
-    return core
-
-
-_WINDOWS_AT_ONCE = 1024
-
-
-class Network(nn.Module):
-    """A sequence model that learns.
-
-    Its head gives scores: logits after training; Q, Psi or G values after tuning.
+    The scores of its head are logits after training, and Q, Psi or G values after tuning.
 
     Args:
         options: its shape.
-        vocabulary_size: how many tokens there are.
-        seed: decides the initial weights; torch's global generator is left as it was.
+        vocabulary_size: number of tokens.
+        seed: determines the initial weights; torch's global generator is left as it was.
 
     Example:
         >>> network = Network(NetworkOptions(width=16, embedding=16), vocabulary_size=38)
@@ -76,127 +48,110 @@ class Network(nn.Module):
         super().__init__()
         self.options = options
         self.features = Features(options, vocabulary_size)
-        self.stepping = torch.float32  # what `start` and `step` multiply in; `choose_precision` says what gains
+        self.stepping = torch.float32  # type of the products of `start` and `step` (see `choose_precision`)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             if options.input == "features":
                 self.table = nn.EmbeddingBag(self.features.rows, options.embedding, mode="sum")
-                nn.init.normal_(self.table.weight, std=self.features.columns**-0.5)  # so that the sum has variance 1
-            self.core = core_of(options)
+                nn.init.normal_(self.table.weight, std=self.features.columns**-0.5)  # the sum has variance 1
+            self.core = make_core(options)
             self.head = nn.Linear(options.width, vocabulary_size)
             if options.attends:
                 self.attention = Attention(options, vocabulary_size)
         self.eval()
 
     @property
-    def vocabulary_size(self) -> int:
-        """How many tokens there are."""
-        return self.features.vocabulary_size
-
-    @property
-    def uses_bars(self) -> bool:
-        """Whether it cares where in its bar a step lies, or what else is known of a melody."""
-        return self.options.uses_bars
-
-    @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         return self.head.weight.device
 
-    def forward(self, rows: Tensor, state: Any = None) -> tuple[Tensor, Any]:  # noqa: ANN401  (each core has its own)
-        """Scores after each step, the whole sequence in one call.
+    def forward(self, rows: Tensor, state: Any = None) -> tuple[Tensor, State]:  # noqa: ANN401  (each core has its own)
+        """Scores after each step, all steps at once.
 
         Args:
-            rows: `(melodies, steps, columns)` int64 rows of the table, from `features.of`.
-            state: what this gave after the steps before, None at the start.
+            rows: `(melodies, steps, columns)` int64 rows of the table, from `features.encode`.
+            state: of the steps before, None at the start.
 
         Returns:
-            `(melodies, steps, vocabulary)` float32 scores, and the state after the last step: the core's, with
-            attention's past beside it where there is one; melodies lie along the second axis of every part.
+            `(melodies, steps, vocabulary)` float32 scores, and the state after the last step.
         """
         melodies, steps, columns = rows.shape
         vectors = self.table(rows.reshape(-1, columns)).view(melodies, steps, self.options.embedding)
         if not self.options.attends:
-            hidden, state = self._after_core(vectors, state)
-            return self._head(hidden), state
-        before, past = state if state is not None else (None, None)
-        hidden, after = self._after_core(vectors, before)
-        scores, past = self.attention.scores(self._head, hidden, rows[:, :, 0], past)  # a row begins with its token
-        return scores, (after, past)
+            hidden, state = self._run_core(vectors, state)
+            return self._scores(hidden), state
+        core_state, past = state if state is not None else (None, None)
+        hidden, core_state = self._run_core(vectors, core_state)
+        scores, past = self.attention.scores(self._scores, hidden, rows[:, :, 0], past)  # column 0 is the token
+        return scores, (core_state, past)
 
-    def forward_windows(self, seen: Tensor) -> Tensor:
+    def forward_windows(self, windows: Tensor) -> Tensor:
         """`(windows, vocabulary)` scores of the token after each of `(windows, window)` windows: the paper's input."""
-        numbers = (seen / self.vocabulary_size).unsqueeze(-1)
-        hidden, _ = self._after_core(numbers)
-        return self._head(hidden[:, -1])
+        numbers = (windows / self.vocabulary_size).unsqueeze(-1)
+        hidden, _ = self._run_core(numbers)
+        return self._scores(hidden[:, -1])
 
     def scores(self, tokens: Any, bars: Bars | None = None) -> Tensor:  # noqa: ANN401  (numpy or torch)
         """`(melodies, steps, vocabulary)` scores for `(melodies, steps)` tokens: entry t is given the tokens before t.
 
         With gradient, unless it is switched off; in training mode with dropout.
         """
-        known = numpy_of(tokens)
+        known = to_numpy(tokens)
         if self.options.input == "features":
-            return self(self._tensor(self.features.of(known, bars)))[0]  # type: ignore[no-any-return]
-        seen = windows(known, self.options.window, self.features.start)
-        melodies, steps, window = seen.shape
-        parts = torch.split(self._tensor(seen).reshape(-1, window), _WINDOWS_AT_ONCE)
+            return self(self._tensor(self.features.encode(known, bars)))[0]  # type: ignore[no-any-return]
+        windows = token_windows(known, self.options.window, self.features.start)
+        melodies, steps, window = windows.shape
+        parts = torch.split(self._tensor(windows).reshape(-1, window), _MAX_WINDOWS)
         return torch.cat([self.forward_windows(part) for part in parts]).view(melodies, steps, -1)
 
-    def log_probs(self, tokens: Any, *, bars: Bars | None = None) -> Tensor:  # noqa: ANN401
-        """`(melodies, steps, vocabulary)` log p of each step given the tokens before it, with gradient."""
-        return F.log_softmax(self.scores(tokens, bars), dim=-1)
+    def stepper(self) -> Stepper:
+        """A copy of the current weights laid out for stepping."""
+        return TransformerStepper(self) if self.options.core == "transformer" else RecurrentStepper(self)
 
-    def start(self, melodies: int, *, bars: Bars | None = None) -> tuple[Tensor, Any]:
-        """`(melodies, vocabulary)` log p of the first token, and the state. Bars default to 4/4 in sixteenths."""
-        scores, state = self.start_scores(melodies, bars)
-        return F.log_softmax(scores, dim=-1), state
-
-    def step(self, tokens: Any, state: Any) -> tuple[Tensor, Any]:  # noqa: ANN401
-        """`(melodies, vocabulary)` log p of the next token after one more of each melody, and the state."""
-        scores, state = self.step_scores(tokens, state)
-        return F.log_softmax(scores, dim=-1), state
-
-    @torch.no_grad()
-    def start_scores(self, melodies: int, bars: Bars | None = None) -> tuple[Tensor, Any]:
-        """As `start`, with the head's raw scores. The weights are read here: a state outlives a later update."""
-        if self.options.input == "paper":
-            seen = np.full((melodies, self.options.window), self.features.start)
-            return self.forward_windows(self._tensor(seen)), WindowState(seen)
-        rows, memory = self.features.first(melodies, bars)
-        stepper = stepper_of(self)
-        scores, hidden = stepper(self._tensor(rows), stepper.silence(melodies))
-        return scores, StepState(stepper, hidden, memory)
-
-    @torch.no_grad()
-    def step_scores(self, tokens: Any, state: Any) -> tuple[Tensor, Any]:  # noqa: ANN401
-        """As `step`, with the head's raw scores."""
-        known = numpy_of(tokens)
-        if isinstance(state, WindowState):
-            seen = shifted(state.seen, known)
-            return self.forward_windows(self._tensor(seen)), WindowState(seen)
-        rows, memory = self.features.next(known, state.memory)
-        scores, hidden = state.stepper(self._tensor(rows), state.hidden)
-        return scores, StepState(state.stepper, hidden, memory)
+    def window_scores(self, windows: Ints) -> Tensor:
+        """As `forward_windows`, for numpy arrays."""
+        return self.forward_windows(self._tensor(windows))
 
     def numpy_weights(self) -> dict[str, NDArray[np.float32]]:
-        """A copy of every weight by name, as numpy arrays."""
-        return {name: numpy_of(weight).astype(np.float32).copy() for name, weight in self.state_dict().items()}
+        """Copies of all weights by name."""
+        return {name: to_numpy(weight).astype(np.float32).copy() for name, weight in self.state_dict().items()}
 
     def load_weights(self, weights: Mapping[str, NDArray[np.floating]]) -> Network:
-        """Take over weights by name; returns itself."""
+        """Load weights by name; returns itself."""
         self.load_state_dict({name: torch.from_numpy(np.array(w, dtype=np.float32)) for name, w in weights.items()})
         return self
 
-    def _after_core(self, told: Tensor, state: Any = None) -> tuple[Tensor, Any]:  # noqa: ANN401
-        if learns_here(self.core, told.device):
-            return lstm(self.core, told, state)  # type: ignore[arg-type]
-        hidden, state = self.core(told, state)
+    def _run_core(self, vectors: Tensor, state: Any = None) -> tuple[Tensor, State]:  # noqa: ANN401
+        if needs_own_gradient(self.core, vectors.device):
+            return lstm(self.core, vectors, state)  # type: ignore[arg-type]
+        hidden, state = self.core(vectors, state)
         return hidden, state
 
-    def _head(self, hidden: Tensor) -> Tensor:
-        scores: Tensor = self.head(dropped(hidden, self.options.dropout, self.training))
+    def _scores(self, hidden: Tensor) -> Tensor:
+        scores: Tensor = self.head(dropout(hidden, self.options.dropout, self.training))
         return scores.float()
 
-    def _tensor(self, values: NDArray[np.int64]) -> Tensor:
+    def _tensor(self, values: Ints) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(values)).to(self.device)
+
+
+def make_core(options: NetworkOptions) -> nn.Module:
+    """The core of a network, its weights initialised from torch's global generator.
+
+    It is called as `hidden, state = core(vectors, state)` with `(melodies, steps, embedding)` vectors, None as the
+    first state, `(melodies, steps, width)` out, and a state whose tensors have the melodies along axis 1.
+
+    Example:
+        >>> make_core(NetworkOptions(core="gru", embedding=5, width=8))
+        GRU(5, 8, batch_first=True)
+    """
+    if options.core == "transformer":
+        return Transformer(options, options.embedding)
+    inputs = options.embedding if options.input == "features" else 1
+    between = options.dropout if options.layers > 1 else 0.0
+    core = _CELLS[options.core](inputs, options.width, options.layers, batch_first=True, dropout=between)
+    if options.core == "lstm":
+        with torch.no_grad():  # a bias of 1: cells remember until training changes it
+            for layer in range(options.layers):
+                getattr(core, f"bias_ih_l{layer}")[options.width : 2 * options.width] = 1.0
+    return core

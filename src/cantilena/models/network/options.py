@@ -1,8 +1,8 @@
-"""What a network is made of."""
+"""The options of a network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from cantilena.errors import UsageError
@@ -11,15 +11,17 @@ from cantilena.models.conditions import check_conditions
 Core = Literal["lstm", "gru", "rnn", "transformer"]
 Input = Literal["features", "paper"]
 Precision = Literal["auto", "float32", "bfloat16"]
-"""What products are computed in: `choose_precision` says what auto is."""
+"""The type in which products are computed; `choose_precision` defines auto."""
 
 
 @dataclass(frozen=True)
 class NetworkOptions:
     """The shape of a network: input, core, head.
 
+    Two fields have other names in bundles, run records and flags, given by `metadata["record"]`.
+
     Raises:
-        UsageError: a value that no network can have.
+        UsageError: a value is invalid.
 
     Example:
         >>> NetworkOptions.paper().width
@@ -27,106 +29,95 @@ class NetworkOptions:
     """
 
     core: Core = "lstm"
-    """Recurrent cells, lstm, gru or the plain rnn of the paper's comparison; or a small transformer."""
+    """Recurrent cells (lstm, gru, rnn) or a small transformer."""
     layers: int = 1
-    """Layers, one upon the other."""
+    """Number of layers."""
     width: int = 128
-    """Cells in each layer; of a transformer, the size of what it says of a step."""
+    """Cells in each layer, or the size of a transformer's hidden vectors."""
     embedding: int = 128
-    """Size of the vector that describes a step to the first layer (not used by the paper's input)."""
+    """Size of the input vectors of the first layer (not used by the paper's input)."""
     dropout: float = 0.1
-    """Share of each layer's outputs that training leaves out."""
+    """Dropout rate of the output of each layer."""
     input: Input = "features"
-    """features: tokens, place in the bar and look-back, every step predicted. paper: a window of tokens as plain
-    numbers divided by the vocabulary's size, and only the step after the window predicted."""
+    """features: tokens, position in the bar, look-back and so on; every step is predicted. paper: a window of tokens,
+    each divided by the vocabulary size; only the step after the window is predicted."""
     bar_position: bool = True
-    """Tell the network where in the bar a step lies and how long the bar is."""
+    """Input features: the position in the bar and the length of the bar."""
     look_back: tuple[int, ...] = (1, 2, 4, 8)
-    """Tell the network what sounded this many bars before the step to predict, and for how long the melody has been
-    repeating it; empty for nothing."""
+    """Input features: the token this many bars ago, and for how many steps the melody has repeated it."""
     window: int = 40
-    """How many tokens the paper's input sees."""
-    echoes: int = 0
-    """Tell the network what followed the longest earlier passages of the melody that its end repeats, and how long they
-    are: so many different answers; 0 for none."""
+    """Tokens in a window of the paper's input."""
+    repeat_features: int = field(default=0, metadata={"record": "echoes"})
+    """Input features: this many different tokens that followed the longest earlier matches of the last tokens, and the
+    lengths of the matches."""
     attention: int = 0
-    """Let the head hear what was sounded at earlier steps like the one to predict: the size of the queries and keys
-    that tell which are; 0 for no attention."""
+    """Size of queries and keys of attention over earlier steps, which is added to the input of the head; 0 for none."""
     copy_head: bool = False
-    """Let each step be a copy of an earlier one, chosen by how long the passages before both match, how near it is, and
-    by attention where there is any."""
-    reach: int = 2048
-    """How many steps back echoes, attention, copies and a transformer reach; memory does not grow beyond it."""
+    """Mix the output with a distribution over copies of earlier tokens, weighted by length of match, distance and
+    attention."""
+    max_context: int = field(default=2048, metadata={"record": "reach"})
+    """How many steps back repeat features, attention, copies and a transformer look; bounds the memory."""
     heads: int = 4
-    """In how many ways each layer of a transformer attends at once; no other core has any."""
+    """Attention heads in each layer of a transformer."""
 
     conditions: tuple[str, ...] = ()
-    """Tell the network beforehand what is known of a melody: key, mode, meter, style; in this order."""
+    """The network is given these conditions of a melody: key, mode, meter, style; in this order."""
     styles: tuple[str, ...] = ()
-    """The names of the styles that it is told, where style is among the conditions."""
+    """The names of the styles, if style is among the conditions."""
 
     def __post_init__(self) -> None:
         if self.core not in ("lstm", "gru", "rnn", "transformer"):
             raise UsageError(f"there is no core '{self.core}'", "choose lstm, gru, rnn or transformer")
         if self.input not in ("features", "paper"):
             raise UsageError(f"there is no input '{self.input}'", "choose features or paper")
-        for name, value, most in (
-            ("layers", self.layers, 16),
-            ("width", self.width, 8192),
-            ("embedding", self.embedding, 8192),
-            ("window", self.window, 4096),
-            ("reach", self.reach, 8192),
+        for name, value, least, most in (
+            ("layers", self.layers, 1, 16),
+            ("width", self.width, 1, 8192),
+            ("embedding", self.embedding, 1, 8192),
+            ("window", self.window, 1, 4096),
+            ("reach", self.max_context, 1, 8192),
+            ("echoes", self.repeat_features, 0, 8),
+            ("attention", self.attention, 0, 1024),
         ):
-            if not 1 <= value <= most:
-                raise UsageError(f"{name} is {value}", f"give a whole number from 1 to {most}")
-        self._check_memory()
-        check_conditions(self.conditions, self.styles)
-        if self.input == "paper" and self.conditions:
-            raise UsageError("the paper's input with conditions", "choose the input features")
-        self._check_heads()
+            if not least <= value <= most:
+                raise UsageError(f"{name} is {value}", f"give a whole number from {least} to {most}")
         if not 0.0 <= self.dropout < 1.0:
-            raise UsageError(f"dropout is {self.dropout:g}", "give a share from 0 to below 1, such as 0.4")
+            raise UsageError(f"dropout is {self.dropout:g}", "give a rate from 0 to below 1, such as 0.4")
         if len(self.look_back) > 8 or any(not 1 <= bars <= 64 for bars in self.look_back):
-            raise UsageError(
-                f"look-back of {' '.join(map(str, self.look_back))} bars", "give up to 8 numbers from 1 to 64"
-            )
+            raise UsageError(f"look-back is {' '.join(map(str, self.look_back))}", "give up to 8 numbers from 1 to 64")
         if list(self.look_back) != sorted(set(self.look_back)):
-            raise UsageError("the bars to look back by are out of order", "give each once, the nearest first: 1 2")
-
-    def _check_memory(self) -> None:
-        for name, value, most in (("echoes", self.echoes, 8), ("attention", self.attention, 1024)):
-            if not 0 <= value <= most:
-                raise UsageError(f"{name} is {value}", f"give a whole number from 0, for none, to {most}")
-        if self.input == "paper" and (self.echoes or self.attends):
-            raise UsageError("the paper's input with echoes, attention or a copy head", "choose the input features")
-
-    def _check_heads(self) -> None:
+            raise UsageError("the numbers of bars to look back are out of order", "give each once, in order: 1 2")
+        check_conditions(self.conditions, self.styles)
+        if self.input == "paper" and (
+            self.repeat_features or self.attends or self.conditions or self.core == "transformer"
+        ):
+            raise UsageError(
+                "the paper's input with echoes, attention, a copy head, conditions or a transformer is not supported",
+                "choose the input features, or leave these out",
+            )
         if self.core != "transformer":
             if self.heads != NetworkOptions.heads:
                 raise UsageError(f"{self.heads} heads with the core {self.core}", "only a transformer has heads")
-            return
-        if not 1 <= self.heads <= 64 or self.width % self.heads:
+        elif not 1 <= self.heads <= 64 or self.width % self.heads:
             raise UsageError(
-                f"a width of {self.width} in {self.heads} heads", "give 1 to 64 heads, and a width that they divide"
+                f"width {self.width} and {self.heads} heads do not fit", "give 1 to 64 heads, and a multiple as width"
             )
-        if self.input == "paper":
-            raise UsageError("the paper's input with a transformer", "choose the input features, or the core lstm")
-        if self.attends:
+        elif self.attends:
             raise UsageError(
-                "a transformer with a head that attends or copies", "leave it out: each of its layers attends already"
+                "a transformer cannot have a head that attends or copies", "leave it out: its layers attend already"
             )
 
     @property
     def uses_bars(self) -> bool:
-        """Whether it cares where in its bar a step lies, or what else is known of a melody."""
+        """Whether its features need `Bars`."""
         return self.input == "features" and bool(self.bar_position or self.look_back or self.conditions)
 
     @property
     def attends(self) -> bool:
-        """Whether its head looks back over the melody."""
+        """Whether its head attends to earlier steps."""
         return self.copy_head or self.attention > 0
 
     @classmethod
     def paper(cls) -> NetworkOptions:
-        """The paper's network, 3 x 1024 with 40 % dropout, on the modern input."""
+        """The paper's network, 3 x 1024 with 40 % dropout, on the input features."""
         return cls(layers=3, width=1024, embedding=256, dropout=0.4)

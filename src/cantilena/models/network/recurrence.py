@@ -1,14 +1,14 @@
-"""An LSTM that learns in bfloat16 on a processor: forward and backward written out as products of whole batches.
+"""Training an LSTM in bfloat16 on a CPU: forward and backward passes written out as products of whole batches.
 
-The kernel that torch calls for a layer (oneDNN 3.12) says nothing and gives wrong gradients where a layer is wide and
-the processor has AMX: from width 1024 on they are at right angles to those in float32. These are right at every width,
-and as fast from `WIDE` on; below, where the kernel was right at every width tried, it is faster. With . the elementwise
+The kernel that torch calls for a layer (oneDNN 3.12) silently returns wrong gradients if the layer is wide and the
+processor has AMX: from width 1024 on they are orthogonal to those in float32. The passes here are right at every width,
+and as fast from `WIDE` on; below, the kernel was right at every width tried and is faster. With . the elementwise
 product, i, f and o logistic functions and g the tanh of their products (Hochreiter and Schmidhuber 1997, Long
 short-term memory, Neural Computation 9; the forget gate: Gers, Schmidhuber and Cummins 2000, the same journal 12)
 
     c(t) = f . c(t - 1) + i . g        h(t) = o . tanh c(t)
 
-and, for gradients dh and dc from above and from the step after, backwards through time
+and, for gradients dh and dc from the layer above and from the step after, backwards through time
 
     do = dh . tanh c . o (1 - o)       dc <- dc + dh . o . (1 - tanh^2 c)
     di = dc . g . i (1 - i)            df = dc . c(t - 1) . f (1 - f)         dg = dc . i . (1 - g^2)
@@ -26,33 +26,30 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 LOW = torch.bfloat16
-"""What is multiplied; a cell adds up in float32."""
+"""The type of products; cells accumulate in float32."""
 
 WIDE = 768
-"""From this width on torch's kernel is not called."""
+"""The width from which on torch's kernel is not called."""
 
 _LEVELS = 2**16
 _sigmoid_backward = torch.ops.aten.sigmoid_backward
 _tanh_backward = torch.ops.aten.tanh_backward
 
 
-def learns_here(core: nn.Module, device: torch.device) -> bool:
-    """Whether a wide LSTM is about to learn in bfloat16 on a processor: the case of this file.
-
-    Without gradients torch's kernel is called as ever: what it gives forwards is right.
-    """
+def needs_own_gradient(core: nn.Module, device: torch.device) -> bool:
+    """Whether `lstm` must replace a call of the core: a wide LSTM in bfloat16 on a CPU, with gradients."""
     if not isinstance(core, nn.LSTM) or device.type != "cpu" or core.hidden_size < WIDE:
         return False
     low = torch.is_autocast_enabled("cpu") and torch.get_autocast_dtype("cpu") == LOW
     return low and torch.is_grad_enabled()
 
 
-def lstm(core: nn.LSTM, told: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Any]:
-    """What `core(told, state)` gives under autocast, with gradients that are right.
+def lstm(core: nn.LSTM, vectors: Tensor, state: tuple[Tensor, Tensor] | None = None) -> tuple[Tensor, Any]:
+    """As `core(vectors, state)` under autocast, with right gradients.
 
     Args:
-        core: any number of layers, `batch_first`; its dropout lies between them while it trains.
-        told: `(melodies, steps, below)`.
+        core: `batch_first`, with any number of layers and dropout between them.
+        vectors: `(melodies, steps, inputs)`.
         state: h and c, `(layers, melodies, width)` each; None at the start.
 
     Returns:
@@ -65,64 +62,58 @@ def lstm(core: nn.LSTM, told: Tensor, state: tuple[Tensor, Tensor] | None = None
         (torch.Size([2, 3, 8]), True, torch.float32)
     """
     with torch.autocast("cpu", enabled=False):
-        below, last = told.transpose(0, 1).to(LOW), []
+        x, last = vectors.transpose(0, 1).to(LOW), []
         for layer in range(core.num_layers):
             if layer:
-                below = dropped(below, core.dropout, core.training)
+                x = dropout(x, core.dropout, core.training)
             w_ih, w_hh, b_ih, b_hh = core.all_weights[layer]
-            zeros = below.new_zeros(below.shape[1], core.hidden_size)
+            zeros = x.new_zeros(x.shape[1], core.hidden_size)
             h, c = (zeros, zeros) if state is None else (state[0][layer], state[1][layer])
-            below, c = _Layer.apply(below, w_ih, w_hh, b_ih + b_hh, h, c)  # type: ignore[no-untyped-call]
-            last.append((below[-1] if len(below) else h.to(LOW), c))
+            x, c = _Layer.apply(x, w_ih, w_hh, b_ih + b_hh, h, c)  # type: ignore[no-untyped-call]
+            last.append((x[-1] if len(x) else h.to(LOW), c))
         h, c = (torch.stack(parts) for parts in zip(*last, strict=True))
-    return below.transpose(0, 1), (h, c)
+    return x.transpose(0, 1), (h, c)
 
 
-def dropped(values: Tensor, share: float, training: bool) -> Tensor:
-    """Dropout (Srivastava et al. 2014, JMLR 15): a share of the values is 0, the rest so much greater.
+def dropout(values: Tensor, rate: float, training: bool) -> Tensor:
+    """Dropout (Srivastava et al. 2014, JMLR 15), faster than torch's on a CPU.
 
-    On a processor one random number of 64 bits decides of four values, which takes a third of the time; the share is
-    rounded to the nearest of 65,536 levels.
-
-    Args:
-        values: any shape.
-        share: 0 to below 1.
-        training: nothing is dropped where False.
+    There one random number of 64 bits serves four values, which takes a third of the time; the rate is rounded to the
+    nearest of 65,536 levels.
 
     Example:
-        >>> sorted({round(value, 3) for value in dropped(torch.ones(999), 0.2, training=True).tolist()})
+        >>> sorted({round(value, 3) for value in dropout(torch.ones(999), 0.2, training=True).tolist()})
         [0.0, 1.25]
     """
-    if not training or not share:
+    if not training or not rate:
         return values
     if values.device.type != "cpu":
-        return nn.functional.dropout(values, share)
-    level = min(round(share * _LEVELS), _LEVELS - 1)
+        return nn.functional.dropout(values, rate)
+    level = min(round(rate * _LEVELS), _LEVELS - 1)
     draws = torch.empty(-(-values.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
     kept = draws.view(torch.int16)[: values.numel()].view(values.shape) >= level - _LEVELS // 2
     return values * kept.to(values.dtype).mul_(_LEVELS / (_LEVELS - level))
 
 
 class _Layer(torch.autograd.Function):
-    """One layer, all steps: `(steps, melodies, below)` in, `(steps, melodies, width)` and the last cells out."""
+    """One layer, all steps: `(steps, melodies, inputs)` in, `(steps, melodies, width)` and the last cells out."""
 
     @staticmethod
     def forward(
         ctx: Any,  # noqa: ANN401  (torch's own)
-        told: Tensor,
+        x: Tensor,
         w_ih: Tensor,
         w_hh: Tensor,
         bias: Tensor,
         h: Tensor,
         c: Tensor,
     ) -> tuple[Tensor, Tensor]:
-        steps, melodies, _ = told.shape
+        steps, melodies, inputs = x.shape
         width = w_hh.shape[1]
         w_in, w_back = w_ih.to(LOW), w_hh.to(LOW)
-        gates = torch.addmm(bias.to(LOW), told.reshape(steps * melodies, told.shape[2]), w_in.t()).view(
-            steps, melodies, 4 * width
-        )
-        hidden = told.new_empty(steps + 1, melodies, width)  # entry t is h before step t
+        gates = torch.addmm(bias.to(LOW), x.reshape(steps * melodies, inputs), w_in.t())
+        gates = gates.view(steps, melodies, 4 * width)
+        hidden = x.new_empty(steps + 1, melodies, width)  # entry t is h before step t
         cells, cell_tanh = torch.empty_like(hidden), torch.empty_like(hidden[1:])
         hidden[0], cells[0] = h, c
         c = c.float().clone()
@@ -134,13 +125,13 @@ class _Layer(torch.autograd.Function):
             cells[step + 1] = c
             torch.tanh(cells[step + 1], out=cell_tanh[step])
             torch.mul(o.sigmoid_(), cell_tanh[step], out=hidden[step + 1])
-        ctx.save_for_backward(told, w_in, w_back, gates, hidden, cells, cell_tanh)
+        ctx.save_for_backward(x, w_in, w_back, gates, hidden, cells, cell_tanh)
         return hidden[1:], c
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, from_above: Tensor, from_cells: Tensor) -> tuple[Tensor, ...]:  # noqa: ANN401
-        told, w_in, w_back, gates, hidden, cells, cell_tanh = ctx.saved_tensors
+        x, w_in, w_back, gates, hidden, cells, cell_tanh = ctx.saved_tensors
         steps, melodies, width = cell_tanh.shape
         slopes, outer = torch.empty_like(gates), gates.new_empty(melodies, 4 * width)
         o_i, o_f, o_g, o_o = outer.chunk(4, dim=1)
@@ -162,7 +153,7 @@ class _Layer(torch.autograd.Function):
             dc.mul_(f)
             dh = slope @ w_back
         flat, before = slopes.view(steps * melodies, 4 * width), hidden[:-1].reshape(steps * melodies, width)
-        below = (flat @ w_in).view_as(told)
-        w_ih, w_hh = (flat.t() @ told.reshape(steps * melodies, told.shape[2])).float(), (flat.t() @ before).float()
-        bias = (flat.new_ones(1, len(flat)) @ flat).float()[0]  # a product adds up in float32 without a copy
-        return below, w_ih, w_hh, bias, dh, dc
+        dx = (flat @ w_in).view_as(x)
+        w_ih, w_hh = (flat.t() @ x.reshape(steps * melodies, x.shape[2])).float(), (flat.t() @ before).float()
+        bias = (flat.new_ones(1, len(flat)) @ flat).float()[0]  # a product sums in float32 without a copy
+        return dx, w_ih, w_hh, bias, dh, dc

@@ -1,51 +1,72 @@
-"""The names and shapes of a network's weights, known without building it."""
+"""Names and shapes of the weights of a network, without building it.
+
+The names are those of `Network.state_dict()`, and written into bundles.
+"""
 
 from __future__ import annotations
 
 import math
 
-from cantilena.models.network.features import DISTANCES, KINDS, Features
+from cantilena.models.network.features import DISTANCE_BINS, MATCH_BINS, Features
 from cantilena.models.network.options import NetworkOptions
 
+Shapes = dict[str, tuple[int, ...]]
+
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}
-"""Gates of each kind of cell: blocks of rows in its weights."""
+"""Number of gates of each kind of cell: blocks of rows in its weights."""
 
 LAYER = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
-"""The weights of a layer, by torch's names without the layer's number."""
+"""The weights of a recurrent layer, by torch's names without the number of the layer."""
 
 
-def weight_shapes(options: NetworkOptions, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+def weight_shapes(options: NetworkOptions, vocabulary_size: int) -> Shapes:
     """Name and shape of every weight, in the order of the network.
 
     Example:
         >>> weight_shapes(NetworkOptions(), 38)["head.weight"]
         (38, 128)
     """
-    shapes: dict[str, tuple[int, ...]] = {}
+    shapes: Shapes = {}
     if options.input == "features":
         shapes["table.weight"] = (Features(options, vocabulary_size).rows, options.embedding)
-    shapes |= _of_transformer(options) if options.core == "transformer" else _of_cells(options)
-    shapes["head.weight"] = (vocabulary_size, options.width)
-    shapes["head.bias"] = (vocabulary_size,)
-    return shapes | (_of_attention(options, vocabulary_size) if options.attends else {})
+    shapes |= _transformer_shapes(options) if options.core == "transformer" else _recurrent_shapes(options)
+    shapes |= linear_shapes("head", options.width, vocabulary_size)
+    return shapes | (_attention_shapes(options, vocabulary_size) if options.attends else {})
 
 
-def _of_cells(options: NetworkOptions) -> dict[str, tuple[int, ...]]:
-    gates, width = GATES[options.core] * options.width, options.width
-    shapes: dict[str, tuple[int, ...]] = {}
-    below = options.embedding if options.input == "features" else 1
+def parameters(options: NetworkOptions, vocabulary_size: int) -> int:
+    """Number of parameters.
+
+    Example:
+        >>> parameters(NetworkOptions(), 38) < 300_000
+        True
+    """
+    return sum(map(math.prod, weight_shapes(options, vocabulary_size).values()))
+
+
+def linear_shapes(name: str, inputs: int, outputs: int) -> Shapes:
+    """The shapes of a linear layer."""
+    return {f"{name}.weight": (outputs, inputs), f"{name}.bias": (outputs,)}
+
+
+def recurrent_shapes(name: str, inputs: int, width: int, gates: int = 4, layer: int = 0) -> Shapes:
+    """The shapes of a layer of `nn.LSTM`, or of another cell by its number of gates."""
+    sizes = ((gates * width, inputs), (gates * width, width), (gates * width,), (gates * width,))
+    return {f"{name}.{part}_l{layer}": size for part, size in zip(LAYER, sizes, strict=True)}
+
+
+def _recurrent_shapes(options: NetworkOptions) -> Shapes:
+    shapes: Shapes = {}
+    inputs = options.embedding if options.input == "features" else 1
     for layer in range(options.layers):
-        shapes[f"core.weight_ih_l{layer}"] = (gates, below)
-        shapes[f"core.weight_hh_l{layer}"] = (gates, width)
-        shapes[f"core.bias_ih_l{layer}"] = (gates,)
-        shapes[f"core.bias_hh_l{layer}"] = (gates,)
-        below = width
+        shapes |= recurrent_shapes("core", inputs, options.width, GATES[options.core], layer)
+        inputs = options.width
     return shapes
 
 
-def _of_transformer(options: NetworkOptions) -> dict[str, tuple[int, ...]]:
+def _transformer_shapes(options: NetworkOptions) -> Shapes:
     width = options.width
-    shapes: dict[str, tuple[int, ...]] = {"core.below.weight": (width, options.embedding), "core.below.bias": (width,)}
+    shapes = linear_shapes("core.below", options.embedding, width)
     for layer in range(options.layers):
         for name, size in (
             ("norm", (width,)),
@@ -60,22 +81,11 @@ def _of_transformer(options: NetworkOptions) -> dict[str, tuple[int, ...]]:
     return shapes | {"core.norm.weight": (width,), "core.norm.bias": (width,)}
 
 
-def _of_attention(options: NetworkOptions, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
-    shapes: dict[str, tuple[int, ...]] = {"attention.matches": (KINDS,), "attention.distances": (DISTANCES,)}
+def _attention_shapes(options: NetworkOptions, vocabulary_size: int) -> Shapes:
+    shapes: Shapes = {"attention.matches": (MATCH_BINS,), "attention.distances": (DISTANCE_BINS,)}
     if options.attention:
-        for name, size in (("query", options.attention), ("place", 2 * options.attention)):
-            shapes[f"attention.{name}.weight"] = (size, options.width)
-            shapes[f"attention.{name}.bias"] = (size,)
+        shapes |= linear_shapes("attention.query", options.width, options.attention)
+        shapes |= linear_shapes("attention.place", options.width, 2 * options.attention)
         shapes["attention.said.weight"] = (options.width, vocabulary_size)
         shapes["attention.told.weight"] = (options.width, options.attention)
     return shapes
-
-
-def parameters(options: NetworkOptions, vocabulary_size: int) -> int:
-    """How many numbers a network learns.
-
-    Example:
-        >>> parameters(NetworkOptions(), 38) < 300_000
-        True
-    """
-    return sum(math.prod(shape) for shape in weight_shapes(options, vocabulary_size).values())

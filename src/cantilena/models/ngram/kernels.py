@@ -1,7 +1,7 @@
-"""The loops of the n-gram, compiled by numba when one is first asked.
+"""The loops of the n-gram, compiled by numba on first use.
 
-Whoever calls them has checked what they index: tokens lie in the vocabulary, edges are sorted and lead back to earlier
-nodes, and each node has followers (`ngram_bundle` checks those of a file).
+Callers guarantee that indices are valid: tokens are in the vocabulary, edges are sorted and lead back to earlier nodes,
+and each node has followers (`ngram/bundle.py` checks those of a file).
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from cantilena.runtime import compiled
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-_LEAST = 1e-300
-"""Nothing is less probable: the product of very many distrusted contexts is no zero."""
+_MIN_PROBABILITY = 1e-300
+"""Keeps the logarithm finite if a product of many small factors underflows."""
 
 
 @compiled
-def find(keys: Ints, key: int) -> int:
-    """The first place in sorted `keys` whose key is not below `key` (numpy's own search takes seconds to compile)."""
+def search(keys: Ints, key: int) -> int:
+    """The first index in sorted `keys` whose key is at least `key` (`np.searchsorted` takes seconds to compile)."""
     low, high = 0, len(keys)
     while low < high:
         middle = (low + high) // 2
@@ -35,11 +35,11 @@ def find(keys: Ints, key: int) -> int:
 def long_term(
     line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float, p: Floats
 ) -> None:
-    """Probability of the token after `line` by the training pieces; written into `p`, `(vocabulary,)`.
+    """Probability of the token after `line` by the training pieces, written into `p`, `(vocabulary,)`.
 
-    From the empty context (on top of an even chance for all) to the longest that was counted, of k tokens:
-    p_k(w) = (c(w) + e T p_(k-1)(w)) / (c + e T), with c the context's count, T its number of different followers and
-    e = 1 + caution k. Without caution this is Witten-Bell.
+    From the empty context (which interpolates with the uniform distribution) to the longest that was counted, of k
+    tokens: p_k(w) = (c(w) + e T p_(k-1)(w)) / (c + e T), with c the count of the context, T its number of different
+    followers and e = 1 + caution k. Without caution this is Witten-Bell.
     """
     p[:] = 1.0 / len(p)
     start = len(p)  # the symbol before the first token
@@ -50,35 +50,35 @@ def long_term(
             if back < -1:
                 return
             key = node * (start + 1) + (line[back] if back >= 0 else start)
-            place = find(edges, key)
-            if place == len(edges) or edges[place] != key:
+            edge = search(edges, key)
+            if edge == len(edges) or edges[edge] != key:
                 return
-            node = place + 1
+            node = edge + 1
         total = 0
         for entry in range(first[node], first[node + 1]):
             total += counts[entry]
-        doubt = (1.0 + caution * depth) * (first[node + 1] - first[node])
+        backoff = (1.0 + caution * depth) * (first[node + 1] - first[node])
         for token in range(len(p)):
-            p[token] *= doubt / (total + doubt)
+            p[token] *= backoff / (total + backoff)
         for entry in range(first[node], first[node + 1]):
-            p[followers[entry]] += counts[entry] / (total + doubt)
+            p[followers[entry]] += counts[entry] / (total + backoff)
 
 
 @compiled
 def in_piece(line: Ints, matches: Ints, caution: float, p: Floats, seen: Ints) -> int:
-    """Probability of the token after `line` by the piece itself: `p` comes in as the long-term one, goes out as this.
+    """Probability of the token after `line` by the piece itself; replaces the long-term one in `p`.
 
-    As `long_term`, with the same e = caution for all lengths.
+    As `long_term`, with e = caution for all lengths.
 
     Args:
         line: `(steps,)` the piece so far.
-        matches: `(steps,)`: for how many tokens the piece's end equals what ends at each earlier step.
-        caution: how late contexts are trusted; 1 is Witten-Bell.
+        matches: `(steps,)`: for how many tokens the end of the piece equals what ends at each earlier step.
+        caution: factor of the backoff; 1 is Witten-Bell.
         p: `(vocabulary,)`.
-        seen: `(vocabulary,)` room to count in.
+        seen: `(vocabulary,)` scratch space.
 
     Returns:
-        The longest match.
+        The length of the longest match.
     """
     steps = len(line)
     longest = 0
@@ -102,15 +102,15 @@ def in_piece(line: Ints, matches: Ints, caution: float, p: Floats, seen: Ints) -
                         kinds -= 1
         if total == 0:
             break
-        doubt = caution * kinds
+        backoff = caution * kinds
         for token in range(len(p)):
-            p[token] = (seen[token] + doubt * p[token]) / (total + doubt)
+            p[token] = (seen[token] + backoff * p[token]) / (total + backoff)
     return longest
 
 
 @compiled
-def longer_matches(line: Ints, matches: Ints, most: int) -> None:
-    """Bring `matches` up to date after the last token of `line` was added, in place; its last entry is not read."""
+def update_matches(line: Ints, matches: Ints, most: int) -> None:
+    """Update `matches` in place after the last token of `line` was added; its last entry is not read."""
     last = len(line) - 1
     if last < 0:
         return
@@ -123,16 +123,16 @@ def longer_matches(line: Ints, matches: Ints, most: int) -> None:
 
 
 @compiled
-def mixed(
+def mix(
     line: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
     caution_in_piece: float, weights: Floats, p: Floats, copied: Floats, seen: Ints, log_p: Floats,
 ) -> None:  # fmt: skip
-    """Log p of the token after `line` under both, into `log_p`, `(vocabulary,)`; `p`, `copied`, `seen` are room."""
+    """Write log p of the token after `line` into `log_p`, `(vocabulary,)`; `p`, `copied`, `seen` are scratch space."""
     long_term(line, edges, first, followers, counts, order, caution, p)
     copied[:] = p
     weight = weights[in_piece(line, matches, caution_in_piece, copied, seen)]
     for token in range(len(p)):
-        log_p[token] = np.log(max((1.0 - weight) * p[token] + weight * copied[token], _LEAST))
+        log_p[token] = np.log(max((1.0 - weight) * p[token] + weight * copied[token], _MIN_PROBABILITY))
 
 
 @compiled
@@ -140,11 +140,11 @@ def predict(
     lines: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
     caution_in_piece: float, weights: Floats, log_p: Floats,
 ) -> None:  # fmt: skip
-    """Log p of the next token of many pieces of equal length, `(melodies, vocabulary)`, into `log_p`."""
+    """Write log p of the next token of pieces of equal length into `log_p`, `(melodies, vocabulary)`."""
     vocabulary = log_p.shape[1]
     p, copied, seen = np.empty(vocabulary), np.empty(vocabulary), np.empty(vocabulary, np.int64)
     for melody in range(lines.shape[0]):
-        mixed(
+        mix(
             lines[melody], matches[melody], edges, first, followers, counts, order, caution, caution_in_piece, weights,
             p, copied, seen, log_p[melody],
         )  # fmt: skip
@@ -155,35 +155,35 @@ def predict_all(
     lines: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
     caution_in_piece: float, weights: Floats, log_p: Floats,
 ) -> None:  # fmt: skip
-    """Log p of every step of many pieces, `(melodies, steps, vocabulary)`, into `log_p`."""
+    """Write log p of every step of pieces into `log_p`, `(melodies, steps, vocabulary)`."""
     vocabulary = log_p.shape[2]
     p, copied, seen = np.empty(vocabulary), np.empty(vocabulary), np.empty(vocabulary, np.int64)
     matches = np.zeros(lines.shape[1], np.int64)
     for melody in range(lines.shape[0]):
         line, out = lines[melody], log_p[melody]
         for step in range(lines.shape[1]):
-            longer_matches(line[:step], matches[:step], len(weights) - 1)
-            mixed(
+            update_matches(line[:step], matches[:step], len(weights) - 1)
+            mix(
                 line[:step], matches[:step], edges, first, followers, counts, order, caution, caution_in_piece, weights,
                 p, copied, seen, out[step],
             )  # fmt: skip
 
 
 @compiled
-def both(
+def step_probabilities(
     line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
     caution_in_piece: float, most: int, vocabulary: int,
 ) -> tuple[Floats, Floats, Ints]:  # fmt: skip
-    """Of each step of one piece: its long-term p, its in-piece p, and the longest match; `(steps,)` each."""
+    """Long-term p, in-piece p and longest match of each step of one piece, `(steps,)` each."""
     steps = len(line)
     by_training, by_piece, longest = np.empty(steps), np.empty(steps), np.empty(steps, np.int64)
     matches = np.zeros(steps, np.int64)
     p, seen = np.empty(vocabulary), np.empty(vocabulary, np.int64)
     for step in range(steps):
-        heard = line[:step]
-        longer_matches(heard, matches[:step], most)
-        long_term(heard, edges, first, followers, counts, order, caution, p)
+        before = line[:step]
+        update_matches(before, matches[:step], most)
+        long_term(before, edges, first, followers, counts, order, caution, p)
         by_training[step] = p[line[step]]
-        longest[step] = in_piece(heard, matches[:step], caution_in_piece, p, seen)
+        longest[step] = in_piece(before, matches[:step], caution_in_piece, p, seen)
         by_piece[step] = p[line[step]]
     return by_training, by_piece, longest

@@ -1,4 +1,4 @@
-"""A network's table, core and head as operations of an ONNX graph; what it computes is what `inference.py` does."""
+"""Table, core and head of a network as operations of an ONNX graph; they compute what `inference.py` does."""
 
 from __future__ import annotations
 
@@ -11,25 +11,18 @@ from cantilena.models.network.options import NetworkOptions
 from cantilena.models.network.weights import LAYER
 from cantilena.models.onnx.attention import MatchLoop
 from cantilena.models.onnx.graph import Nodes, Value
-from cantilena.models.policy import NEVER
+from cantilena.models.policy import LOG_ZERO
 
 Floats = NDArray[np.floating]
 
 _OPERATORS = {"lstm": "LSTM", "gru": "GRU", "rnn": "RNN"}
 _GATES = {"lstm": (0, 3, 1, 2), "gru": (1, 0, 2), "rnn": (0,)}
-"""Where the gates in ONNX's order (i o f c; z r h) lie in torch's (i f g o; r z n)."""
-_LEAST = 1e-30
+"""The gates in ONNX's order (i o f c; z r h) as indices of torch's (i f g o; r z n)."""
+_MIN_WEIGHT = 1e-30
 
 
 class OnnxNetwork:
-    """Writes a recurrent network into a graph.
-
-    Args:
-        nodes: the graph.
-        options: the network's shape.
-        weights: every weight by name.
-        prefix: told before the names of its weights and of its state, where a graph holds two networks.
-    """
+    """Writes a recurrent network into a graph; `prefix` begins the names of its weights and state."""
 
     def __init__(self, nodes: Nodes, options: NetworkOptions, weights: Mapping[str, Floats], prefix: str = "") -> None:
         self._nodes, self._options, self._weights, self._prefix = nodes, options, weights, prefix
@@ -44,55 +37,54 @@ class OnnxNetwork:
         """
         nodes = self._nodes
         vectors = nodes.add("Gather", self._weight("table.weight"), rows)
-        hidden, last = self._core(nodes.add("ReduceSum", vectors, nodes.number([2]), keepdims=0), stateful=True)
+        hidden, last = self._core(nodes.add("ReduceSum", vectors, nodes.constant([2]), keepdims=0), stateful=True)
         for name, parts in last.items():
-            together = nodes.add("Concat", *parts, axis=0)
-            nodes.named(nodes.add("Transpose", together, perm=[1, 0, 2]), f"next_{self._prefix}{name}")
+            nodes.output(nodes.transpose(nodes.add("Concat", *parts, axis=0), 1, 0, 2), f"next_{self._prefix}{name}")
         if not self._options.attends:
             return self._head(hidden)
-        loop = MatchLoop(nodes, self._options, nodes.add("Transpose", given, perm=[1, 0]), self._prefix)
+        loop = MatchLoop(nodes, self._options, nodes.transpose(given, 1, 0), self._prefix)
         hidden, copies = loop.attention(hidden, self._weights, self._vocabulary_size)
         scores = self._head(hidden)
-        return scores if copies is None else self._with_copies(scores, *copies)
+        return scores if copies is None else self._add_copies(scores, *copies)
 
     def window_scores(self, numbers: Value, tokens: Value) -> Value:
-        """`(melodies, steps, vocabulary)` scores after each window, of the paper's input.
+        """`(melodies, steps, vocabulary)` scores after each window of the paper's input.
 
         Args:
             numbers: `(window, melodies x steps, 1)`.
-            tokens: `(melodies, steps)`, whose shape the answer has.
+            tokens: `(melodies, steps)`.
         """
         nodes = self._nodes
         hidden, _ = self._core(numbers, stateful=False)
-        scores = self._head(nodes.add("Gather", hidden, nodes.number(self._options.window - 1)))
-        shape = nodes.add("Concat", nodes.add("Shape", tokens), nodes.number([self._vocabulary_size]), axis=0)
+        scores = self._head(nodes.add("Gather", hidden, nodes.constant(self._options.window - 1)))
+        shape = nodes.add("Concat", nodes.add("Shape", tokens), nodes.constant([self._vocabulary_size]), axis=0)
         return nodes.add("Reshape", scores, shape)
 
     def _core(self, x: Value, *, stateful: bool) -> tuple[Value, dict[str, list[Value]]]:
-        """`(steps, melodies, width)` what the last layer says, and each layer's state `(1, melodies, width)` after."""
+        """`(steps, melodies, width)` output of the last layer, and the `(1, melodies, width)` states of all layers."""
         nodes, options = self._nodes, self._options
         names = ("h", "c") if options.core == "lstm" else ("h",)
         before = {}
         if stateful:
             for name in names:
-                before[name] = nodes.add("Transpose", f"state_{self._prefix}{name}", perm=[1, 0, 2])
+                before[name] = nodes.transpose(f"state_{self._prefix}{name}", 1, 0, 2)
         last: dict[str, list[Value]] = {name: [] for name in names}
         extra = {"linear_before_reset": 1} if options.core == "gru" else {}
         for layer in range(options.layers):
-            inputs = [x, *self._cells(layer)]
+            inputs = [x, *self._cell_weights(layer)]
             if stateful:
-                inputs += ["", *(nodes.part(before[name], layer, layer + 1, axis=0) for name in names)]
-            said, *state = nodes.add_many(
+                inputs += ["", *(nodes.slice(before[name], layer, layer + 1, axis=0) for name in names)]
+            output, *state = nodes.add_many(
                 _OPERATORS[options.core], inputs, 1 + len(names), hidden_size=options.width, **extra
             )
-            x = nodes.add("Squeeze", said, nodes.number([1]))
+            x = nodes.add("Squeeze", output, nodes.constant([1]))
             for name, value in zip(names, state, strict=True):
                 last[name].append(value)
         return x, last
 
-    def _cells(self, layer: int) -> list[Value]:
-        """The weights of a layer as ONNX has them: W, R, and both biases in one row."""
-        w_ih, w_hh, b_ih, b_hh = (self._ordered(self._weights[f"core.{name}_l{layer}"]) for name in LAYER)
+    def _cell_weights(self, layer: int) -> list[Value]:
+        """The weights of a layer in ONNX's layout: W, R, and both biases in one row."""
+        w_ih, w_hh, b_ih, b_hh = (self._reorder(self._weights[f"core.{name}_l{layer}"]) for name in LAYER)
         nodes, name = self._nodes, f"{self._prefix}core.{{}}_l{layer}"
         return [
             nodes.weight(name.format("weight_ih"), w_ih[None]),
@@ -100,7 +92,7 @@ class OnnxNetwork:
             nodes.weight(name.format("bias"), np.concatenate([b_ih, b_hh])[None]),
         ]
 
-    def _ordered(self, weight: Floats) -> Floats:
+    def _reorder(self, weight: Floats) -> Floats:
         order = _GATES[self._options.core]
         gates = np.split(np.asarray(weight), len(order))
         return np.concatenate([gates[gate] for gate in order])
@@ -109,13 +101,13 @@ class OnnxNetwork:
         weight = self._nodes.weight(f"{self._prefix}head.weight", np.asarray(self._weights["head.weight"]).T)
         return self._nodes.add("Add", self._nodes.add("MatMul", hidden, weight), self._weight("head.bias"))
 
-    def _with_copies(self, scores: Value, greatest: Value, copied: Value) -> Value:
-        """`log [exp s(v) + sum exp c(j)]`, as `copying.with_copies`; the sums are of `exp(c - greatest)`."""
+    def _add_copies(self, scores: Value, greatest: Value, copied: Value) -> Value:
+        """`log [exp s(v) + sum exp c(j)]`, as `attention.add_copies`; the sums are of `exp(c - greatest)`."""
         nodes = self._nodes
         top = nodes.add("Max", nodes.add("ReduceMax", scores, axes=[2], keepdims=1), greatest)
-        said = nodes.add("Exp", nodes.add("Sub", scores, top))
-        again = nodes.add("Mul", copied, nodes.add("Exp", nodes.add("Sub", greatest, top)))
-        weights = nodes.add("Max", nodes.add("Add", said, again), nodes.number(_LEAST))
+        new = nodes.add("Exp", nodes.add("Sub", scores, top))
+        copies = nodes.add("Mul", copied, nodes.add("Exp", nodes.add("Sub", greatest, top)))
+        weights = nodes.add("Max", nodes.add("Add", new, copies), nodes.constant(_MIN_WEIGHT))
         return nodes.add("Add", top, nodes.add("Log", weights))
 
     def _weight(self, name: str) -> Value:
@@ -125,19 +117,11 @@ class OnnxNetwork:
 def policy_in_graph(
     nodes: Nodes, policy: str, scores: Value, prior_scores: Value | None, vocabulary_size: int
 ) -> Value:
-    """Scores as log probabilities over the last axis: `policy_log_probs` as operations.
-
-    Args:
-        nodes: the graph.
-        policy: its name.
-        scores: of three axes.
-        prior_scores: of the network before tuning, for `g`.
-        vocabulary_size: how many tokens there are.
-    """
+    """Scores of three axes as log probabilities over the last: `policy_log_probs` as operations."""
     if policy == "argmax-q":
         best = nodes.add("ArgMax", scores, axis=2, keepdims=1)
-        chosen = nodes.add("Equal", nodes.number(np.arange(vocabulary_size)), best)
-        return nodes.add("Where", chosen, nodes.number(0.0), nodes.number(NEVER))
+        chosen = nodes.add("Equal", nodes.constant(np.arange(vocabulary_size)), best)
+        return nodes.add("Where", chosen, nodes.constant(0.0), nodes.constant(LOG_ZERO))
     if policy == "g":
         assert prior_scores is not None
         scores = nodes.add("Add", scores, nodes.add("LogSoftmax", prior_scores, axis=2))

@@ -1,7 +1,7 @@
 """The bundles that ship with the package; `scripts/build_bundles.py` makes them."""
 
 DEFAULT = "tunes+rl"
-"""What composes where no model is named: tunes, tuned on our own rules over eight bars."""
+"""The default model: tunes, tuned on the rules `cantilena` over eight bars."""
 
 DEFAULT_VAE = "tunes-vae"
-"""What goes from one melody to another and varies them where no model is named."""
+"""The default model of interpolation and variation."""

@@ -1,7 +1,4 @@
-"""What a melody VAE is made of.
-
-The names and shapes of a VAE's weights, known without building it.
-"""
+"""The options of a melody VAE, and the names and shapes of its weights."""
 
 from __future__ import annotations
 
@@ -9,16 +6,16 @@ import math
 from dataclasses import dataclass
 
 from cantilena.errors import UsageError
-from cantilena.models.network.features import PLACES
-from cantilena.models.network.weights import LAYER
+from cantilena.models.network.features import BAR_POSITIONS
+from cantilena.models.network.weights import Shapes, linear_shapes, recurrent_shapes
 
 
 @dataclass(frozen=True)
 class VaeOptions:
-    """The shape of a variational autoencoder of melodies: window, code, encoder, decoder.
+    """The shape of a variational autoencoder of melodies.
 
     Raises:
-        UsageError: a value that no VAE can have.
+        UsageError: a value is invalid.
 
     Example:
         >>> VaeOptions(bars=4).latent
@@ -26,32 +23,27 @@ class VaeOptions:
     """
 
     bars: int = 2
-    """Bars in a window, each of which has a code of its own; a pickup belongs to the first."""
+    """Bars in a window, each of which has a code; a pickup belongs to the first."""
     latent: int = 48
-    """Numbers in a code."""
+    """Size of a code."""
     encoder: int = 64
-    """LSTM cells that read a window forwards, and as many that read it backwards."""
+    """LSTM cells of the encoder in each direction."""
     width: int = 128
-    """LSTM cells that write a window from its code."""
+    """LSTM cells of the decoder."""
     embedding: int = 48
-    """Size of the vector that describes a step to both."""
+    """Size of the input vectors of encoder and decoder."""
     reading: int = 8
-    """Numbers that the encoder keeps of each step."""
+    """Size of the vector that the encoder keeps of each step, beside its last states."""
     plan: int = 12
-    """Numbers that the code tells the decoder of each step."""
+    """Size of the vector that the code gives the decoder for each step."""
     hidden: int = 320
-    """Units between the readings and the code, and between the code and the plan."""
+    """Units of the layers before and after the code."""
     dropout: float = 0.0
-    """Share of the decoder's inputs and outputs that training leaves out."""
+    """Dropout rate of the inputs and outputs of the decoder."""
 
     @property
     def steps(self) -> int:
-        """Steps of a window that are told apart: of 24 a bar; later ones are planned as the last, and read by cells.
-
-        Example:
-            >>> VaeOptions().steps
-            48
-        """
+        """Steps of a window with a reading and a plan of their own, 24 a bar; later ones share the last plan."""
         return 24 * self.bars
 
     def __post_init__(self) -> None:
@@ -68,50 +60,41 @@ class VaeOptions:
             if not 1 <= value <= most:
                 raise UsageError(f"{name} of a VAE is {value}", f"give a whole number from 1 to {most}")
         if not 0.0 <= self.dropout < 1.0:
-            raise UsageError(f"dropout is {self.dropout:g}", "give a share from 0 to below 1, such as 0.1")
+            raise UsageError(f"dropout is {self.dropout:g}", "give a rate from 0 to below 1, such as 0.1")
 
 
-READERS = ("forwards", "backwards")
-"""The encoder's two LSTMs."""
+LOG_VARIANCE_RANGE = (-8.0, 4.0)
+"""Bounds of the log variance of a code."""
 
 
-def vae_shapes(options: VaeOptions, vocabulary_size: int) -> dict[str, tuple[int, ...]]:
+def vae_shapes(options: VaeOptions, vocabulary_size: int) -> Shapes:
     """Name and shape of every weight, in the order of the network.
 
     Example:
         >>> vae_shapes(VaeOptions(), 38)["head.weight"]
         (38, 140)
     """
-    shapes: dict[str, tuple[int, ...]] = {
-        "table.weight": (vocabulary_size + 1 + 2 * PLACES, options.embedding),
-    }
-    for name in READERS:
-        shapes |= _lstm(name, options.embedding, options.encoder)
     both = 2 * options.encoder
-    shapes |= _linear("reading", both + options.embedding, options.reading)
-    shapes |= _linear("gathered", both + options.steps * options.reading, options.hidden)
-    shapes |= _linear("posterior", options.hidden, 2 * options.latent)
-    shapes |= _linear("opening", options.latent, options.width)
-    shapes |= _linear("intent", options.latent, options.hidden)
-    shapes |= _linear("plan", options.hidden, options.steps * options.plan)
-    shapes |= _lstm("writer", options.embedding + options.plan, options.width)
-    return shapes | _linear("head", options.width + options.plan, vocabulary_size)
+    return (
+        {"table.weight": (vocabulary_size + 1 + 2 * BAR_POSITIONS, options.embedding)}
+        | recurrent_shapes("forwards", options.embedding, options.encoder)
+        | recurrent_shapes("backwards", options.embedding, options.encoder)
+        | linear_shapes("reading", both + options.embedding, options.reading)
+        | linear_shapes("gathered", both + options.steps * options.reading, options.hidden)
+        | linear_shapes("posterior", options.hidden, 2 * options.latent)
+        | linear_shapes("opening", options.latent, options.width)
+        | linear_shapes("intent", options.latent, options.hidden)
+        | linear_shapes("plan", options.hidden, options.steps * options.plan)
+        | recurrent_shapes("writer", options.embedding + options.plan, options.width)
+        | linear_shapes("head", options.width + options.plan, vocabulary_size)
+    )
 
 
 def vae_parameters(options: VaeOptions, vocabulary_size: int) -> int:
-    """How many numbers a VAE learns.
+    """Number of parameters.
 
     Example:
         >>> vae_parameters(VaeOptions(), 38) < 600_000
         True
     """
-    return sum(math.prod(shape) for shape in vae_shapes(options, vocabulary_size).values())
-
-
-def _linear(name: str, below: int, above: int) -> dict[str, tuple[int, ...]]:
-    return {f"{name}.weight": (above, below), f"{name}.bias": (above,)}
-
-
-def _lstm(name: str, below: int, width: int) -> dict[str, tuple[int, ...]]:
-    sizes = ((4 * width, below), (4 * width, width), (4 * width,), (4 * width,))
-    return {f"{name}.{part}_l0": size for part, size in zip(LAYER, sizes, strict=True)}
+    return sum(map(math.prod, vae_shapes(options, vocabulary_size).values()))

@@ -1,4 +1,4 @@
-"""Pieces cut into windows of a few bars, each of which has a code of its own."""
+"""Windows of a few bars, each of which has a code."""
 
 from __future__ import annotations
 
@@ -7,39 +7,32 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.models.network.features import PLACES
+from cantilena.models.network.features import BAR_POSITIONS
 from cantilena.models.protocol import Bars, Sequences
 
-Rows = NDArray[np.int64]
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows of pieces, cut at barlines.
-
-    A window holds as many bars as asked for, the first one the pickup too, the last one what is left.
+    """Pieces cut at barlines into windows.
 
     Args:
-        sequences: one entry a window; the pickup of all but first ones is 0.
-        piece: `(windows,)`: which piece each is from.
+        sequences: one entry a window; only first windows have a pickup.
+        piece: `(windows,)`: the number of the piece of each window.
 
     Example:
-        >>> cut = Windows.of(Sequences.of([[14] + [1] * 39]), bars=1)
+        >>> cut = Windows.from_sequences(Sequences.from_tokens([[14] + [1] * 39]), bars=1)
         >>> [len(tokens) for tokens in cut.sequences.tokens], cut.piece.tolist()
         ([16, 16, 8], [0, 0, 0])
     """
 
     sequences: Sequences
-    piece: Rows
+    piece: Ints
 
     @classmethod
-    def of(cls, pieces: Sequences, bars: int) -> Windows:
-        """All windows of all pieces.
-
-        Args:
-            pieces: what to cut.
-            bars: in a window.
-        """
+    def from_sequences(cls, pieces: Sequences, bars: int) -> Windows:
+        """Cut pieces into windows of `bars` bars; the first also holds the pickup, the last what is left."""
         tokens, owners, pickups = [], [], []
         for number, piece in enumerate(pieces.tokens):
             pickup = int(pieces.bars.pickup[number])
@@ -57,12 +50,7 @@ class Windows:
 
 
 def window_starts(steps: int, window: int, pickup: int = 0) -> list[int]:
-    """Where the windows of a piece begin.
-
-    Args:
-        steps: of the piece.
-        window: steps of a whole window.
-        pickup: steps before the first barline, which the first window holds beside its bars.
+    """The steps at which windows of `window` steps begin in a piece; a pickup belongs to the first.
 
     Example:
         >>> window_starts(70, 32, pickup=4), window_starts(3, 32, pickup=4)
@@ -72,33 +60,27 @@ def window_starts(steps: int, window: int, pickup: int = 0) -> list[int]:
 
 
 def begins_window(clock: int, bars: Bars, bars_in_window: int) -> NDArray[np.bool_]:
-    """`(melodies,)`: whether a step begins a window of its melody.
-
-    Args:
-        clock: the step, from 0.
-        bars: of the melodies.
-        bars_in_window: how many bars a window holds.
-    """
+    """`(melodies,)`: whether step `clock`, from 0, begins a window of each melody."""
     after = clock - bars.pickup
     begins: NDArray[np.bool_] = (after > 0) & (after % (bars_in_window * bars.steps_per_bar) == 0)
     return begins | (clock == 0)
 
 
-def told_of(tokens: Rows, bars: Bars, vocabulary_size: int, first: int = 0) -> Rows:
-    """`(windows, steps, 3)` rows of the table that describe steps: token, place in the bar, length of the bar.
+def table_rows(tokens: Ints, bars: Bars, vocabulary_size: int, first: int = 0) -> Ints:
+    """`(windows, steps, 3)` rows of the embedding table: token, position in the bar, length of the bar.
 
     Args:
-        tokens: `(windows, steps)`; `vocabulary_size` stands for the start symbol.
+        tokens: `(windows, steps)`; `vocabulary_size` is the start symbol.
         bars: of the windows.
-        vocabulary_size: how many tokens there are.
-        first: the step of its window, or of its melody, that the first column is.
+        vocabulary_size: number of tokens.
+        first: the number of the first column's step, in its window or melody.
     """
-    places = np.minimum(bars.positions(tokens.shape[1], first), PLACES - 1)
-    lengths = np.broadcast_to(np.minimum(bars.steps_per_bar, PLACES)[:, None] - 1, tokens.shape)
+    positions = np.minimum(bars.positions(tokens.shape[1], first), BAR_POSITIONS - 1)
+    lengths = np.broadcast_to(np.minimum(bars.steps_per_bar, BAR_POSITIONS)[:, None] - 1, tokens.shape)
     begin = vocabulary_size + 1
-    return np.stack([tokens, begin + places, begin + PLACES + lengths], axis=2)
+    return np.stack([tokens, begin + positions, begin + BAR_POSITIONS + lengths], axis=2)
 
 
-def heard_before(tokens: Rows, start: int) -> Rows:
+def shift_right(tokens: Ints, start: int) -> Ints:
     """`(windows, steps)`: the token before each, the start symbol before the first."""
     return np.concatenate([np.full((len(tokens), 1), start, dtype=np.int64), tokens[:, :-1]], axis=1)

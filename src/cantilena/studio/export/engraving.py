@@ -74,7 +74,7 @@ def engrave(sheet: Sheet) -> Engraved:
         UsageError: it cannot be engraved.
 
     Example:
-        >>> engrave(Sheet(Melody.of([(60, 24)]), 400, False)).score.svg[:4]
+        >>> engrave(Sheet(Melody.from_pitches([(60, 24)]), 400, False)).score.svg[:4]
         '<svg'
     """
     score = score_with_timemap(sheet.melody, width=sheet.width, heading=sheet.heading, annotations=sheet.annotations)
@@ -207,7 +207,7 @@ def typed(melody: Melody) -> str:
     """A melody as it would be typed; empty where it cannot be: notes that overlap, or durations without a note value.
 
     Example:
-        >>> typed(Melody.of([(60, 24), (None, 12), (66, 12), ((60, 64), 36)]))
+        >>> typed(Melody.from_pitches([(60, 24), (None, 12), (66, 12), ((60, 64), 36)]))
         'C4 r/8 F#4/8 C4+E4/4.'
     """
     words, tick = [], 0

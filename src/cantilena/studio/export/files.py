@@ -52,7 +52,7 @@ def timing(melody: Melody, *, first: int = 0, expressive: bool = False) -> Timin
         expressive: whether it is shaped as a pianist would.
 
     Example:
-        >>> told = timing(Melody.of([(60, 24), (62, 24), (64, 48)]), first=24)
+        >>> told = timing(Melody.from_pitches([(60, 24), (62, 24), (64, 48)]), first=24)
         >>> [(note.note, note.onset, note.end) for note in told.notes], told.seconds
         ([(1, 0.0, 0.5), (2, 0.5, 1.5)], 1.5)
         >>> [(point.tick, point.seconds) for point in told.clock]

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from cantilena.errors import __version__
-from cantilena.models import tells_a_bound
+from cantilena.models import only_bounds_likelihood
 from cantilena.models.shipped import DEFAULT
 from cantilena.rules import RULE_SETS
 from cantilena.server import UNKNOWN
@@ -101,7 +101,7 @@ def _shown(model: ShownModel) -> ModelShown:
         key=composer.key.name if composer.key else None,
         meter=str(composer.meter) if composer.meter else None,
         licence=model.licence,
-        has_codes=tells_a_bound(composer.model),
+        has_codes=only_bounds_likelihood(composer.model),
         says=model.says,
         default=model.name == DEFAULT,
         made_here=model.made_here,

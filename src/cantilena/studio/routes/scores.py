@@ -46,7 +46,7 @@ async def probabilities(asked: NextNotesRequest, studio: Here) -> NextNotes:
         return NextNotes(
             low=found.low,
             high=found.high,
-            step_ticks=found.step_ticks,
+            step_ticks=found.ticks_per_step,
             names=names_between(found.low, found.high, melody.key),
             off=found.off.round(6).tolist(),
             hold=found.hold.round(6).tolist(),

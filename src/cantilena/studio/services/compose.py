@@ -15,14 +15,11 @@ from cantilena.errors import UsageError
 from cantilena.generation import (
     BarRange,
     Composition,
-    Gap,
-    Sketch,
-    drawn_notes,
-    interpolations,
+    InfillSpan,
+    StreamChunk,
     next_notes,
-    rewritings,
+    note_probabilities,
     typed_notes,
-    variations,
 )
 from cantilena.music import Key, Melody, Meter, find_key
 from cantilena.rules import RuleSet
@@ -85,18 +82,18 @@ def compose(
     idea = asked.idea.melody() if asked.idea is not None else primer_of(asked.primer, asked.key)
     if idea is not None and not idea.sounding:
         idea = None
-    options, rules = asked.options(), asked.rules.rules()
+    rules = asked.rules.rules()
     _check_length(asked, idea)
     composed: tuple[Composition, ...] = ()
-    constraints = constraining(asked.constrain)
-    sketches = shown.composer.stream(
-        asked.count, options, asked.sampling(), seed=asked.seed, idea=idea, rules=constraints, every=_EVERY
+    options = asked.options().replace(
+        primer=idea or "", constrain=constraining(asked.constrain) or "", sampling=asked.sampling()
     )
+    sketches = shown.composer.stream(asked.count, options, seed=asked.seed, every=_EVERY)
     for sketch in sketches:
         deadline.check()
         yield from _new_notes(sketch)
         composed = sketch.compositions
-    chances = drawn_notes(shown.composer, list(composed), options, idea)
+    chances = note_probabilities(shown.composer, list(composed), options)
     for number, (one, probable) in enumerate(zip(composed, chances, strict=True), start=1):
         deadline.check()
         yield candidate(asked, shown, one, number, probable, rules, judge)
@@ -147,7 +144,7 @@ def candidate(
     )
 
 
-def _new_notes(sketch: Sketch) -> Iterator[NewNotes]:
+def _new_notes(sketch: StreamChunk) -> Iterator[NewNotes]:
     for number, notes in enumerate(sketch.notes, start=1):
         new = [NoteShape.of(note) for note in notes if note.pitches]
         if new:
@@ -175,9 +172,8 @@ def rewrite(
         LateError: the deadline has passed.
     """
     shown, melody, rules = composers.shown(asked.model), asked.melody.melody(), asked.rules.rules()
-    gap = Gap.of(melody, BarRange(asked.first, asked.last))
-    rewritten = rewritings(
-        shown.composer,
+    gap = InfillSpan.from_bars(melody, BarRange(asked.first, asked.last))
+    rewritten = shown.composer.iter_rewrites(
         melody,
         asked.first,
         asked.last,
@@ -194,7 +190,7 @@ def rewrite(
         yield candidate(asked, shown, one, number, _chances(shown, one, gap), rules, judge)
 
 
-def _chances(shown: ShownModel, one: Composition, gap: Gap) -> list[float | None]:
+def _chances(shown: ShownModel, one: Composition, gap: InfillSpan) -> list[float | None]:
     """How probable each new note is after those before it; None for those that stay."""
     chances = next_notes(shown.composer, one).of(one)
     notes = zip(one.sounding, chances, strict=True)
@@ -219,8 +215,7 @@ def interpolate(
     """
     shown, first, last = composers.shown(asked.model), asked.first.melody(), asked.last.melody()
     _check_size([first, last], asked.steps)
-    made = interpolations(
-        shown.composer,
+    made = shown.composer.interpolate(
         first,
         last,
         steps=asked.steps,
@@ -238,8 +233,7 @@ def vary(
     """Vary a melody; arguments and errors as of `interpolate`."""
     shown, melody = composers.shown(asked.model), asked.melody.melody()
     _check_size([melody], asked.count)
-    made = variations(
-        shown.composer,
+    made = shown.composer.vary(
         melody,
         amount=asked.amount,
         melodies=asked.count,

@@ -73,7 +73,7 @@ class RememberingJudge:
 
 def warm_up() -> None:
     """Let every rule speak once: they are compiled when they first do, or read from where that was kept."""
-    tune = Melody.of([(60, 12), (64, 12), (67, 24), (65, 24), (None, 24), (64, 12), (62, 12), (60, 48)])
+    tune = Melody.from_pitches([(60, 12), (64, 12), (67, 24), (65, 24), (None, 24), (64, 12), (62, 12), (60, 48)])
     for rules in RULE_SETS.values():
         judge_melody(tune, rules)
 

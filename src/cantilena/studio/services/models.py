@@ -230,7 +230,7 @@ class Composers:
         tuned = bundle.prior_weights is not None
         known = untuned != name and untuned in self.names()
         title = str(facts["title"]) if facts else name
-        composer = Composer.of(bundle, title)
+        composer = Composer.from_bundle(bundle, title)
         tokens = range(len(composer.encoding.vocabulary))
         pitches = [note.top for token in tokens for note in composer.encoding.decode([token]).sounding]
         return ShownModel(

@@ -61,9 +61,9 @@ def push_bundle(name_or_path: str, repository: str, *, private: bool = False, fo
         RunError: a model is there already, or a public repository that should be private.
         InputError: the hub does not take it.
     """
-    from cantilena.models.bundle.hub import HubName, give
+    from cantilena.models.bundle.hub import HubRepo, upload_bundle
 
-    address = str(HubName(repository.removeprefix("hf://")))
+    address = str(HubRepo(repository.removeprefix("hf://")))
     shown = show_model(name_or_path)
     if not shown.bundle.licence:
         log("Nothing is known about the licence of these weights, and their card says so")
@@ -74,5 +74,5 @@ def push_bundle(name_or_path: str, repository: str, *, private: bool = False, fo
     texts = {"README.md": card, "LICENSE": licence_text(shown.bundle, shown.name)}
     if shares_alike([shown.bundle.licence, *(source.licence for source in sources_of(shown.bundle))]):
         texts["LICENSE-weights"] = licence_of_weights()
-    given = give(shown.path, address, texts, private=private, force=force)
+    given = upload_bundle(shown.path, address, texts, private=private, force=force)
     return Pushed(shown.path, address, given.url, given.commit, shown.bundle.licence)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from cantilena.data import SPLITS, Corpus, normalize_key
+from cantilena.data import SPLITS, Corpus, in_plain_key
 from cantilena.errors import CantilenaError, CorpusError, UsageError
-from cantilena.models import Bundle, NGram, NGramOptions, SequenceModel, tells_a_bound
+from cantilena.models import Bundle, NGram, NGramOptions, SequenceModel, only_bounds_likelihood
 from cantilena.music import Key, Melody, Meter, Pitch
 from cantilena.rules import Context
 from cantilena.runtime import generator
@@ -172,15 +172,15 @@ def measure_for_card(
         CorpusError: a part of the corpus holds no melody that the model can say.
         UsageError: a sister speaks another encoding.
     """
-    encoding, plain_keys = bundle.encoding, bool(bundle.provenance.get("plain_keys"))
+    encoding, normalized_key = bundle.encoding, bool(bundle.provenance.get("plain_keys"))
     for other, sister in (sisters or {}).items():
         if sister.encoding.description() != encoding.description():
             raise UsageError(f"{other} reads other tokens than {name}", "name models of one encoding")
     described = json.dumps(encoding.description())
-    parts = _parts(corpus, described, plain_keys)
+    parts = _parts(corpus, described, normalized_key)
     steps, context, meter = _judged(bundle)
     systems = {}
-    people = corpus_excerpts(corpus, encoding, steps, plain_keys=plain_keys)
+    people = corpus_excerpts(corpus, encoding, steps, normalized_key=normalized_key)
     if len(people.tokens):
         sample = Sample(people.tokens, people.piece, people.contexts)
         systems[PEOPLE] = _counted(sample, bundle, None, seed, PEOPLE, meter)
@@ -189,7 +189,7 @@ def measure_for_card(
         sample = Sample(system.draw(MELODIES, steps, "card"), contexts=context)
         systems[system_name] = _counted(sample, one, system.model, seed, system_name, meter)
     shown = model_system(name, "", bundle.model(), encoding, seed, meter=meter)
-    rows = shown.draw(SAMPLES, _SHOWN[encoding.tells_time], "card samples")
+    rows = shown.draw(SAMPLES, _SHOWN[encoding.is_timed], "card samples")
     return CardNumbers(
         corpus={
             "melodies": len(corpus),
@@ -197,7 +197,7 @@ def measure_for_card(
             "notes": corpus.notes,
             **{split: len(pieces) for split, pieces in parts.items()},
         },
-        held_out=[*_own_rows(bundle, name, parts), *_rows_to_beat(corpus, described, plain_keys)],
+        held_out=[*_own_rows(bundle, name, parts), *_rows_to_beat(corpus, described, normalized_key)],
         systems=systems,
         steps=steps,
         samples=[melody_text(row, encoding, number) for number, row in enumerate(rows, start=1)],
@@ -205,7 +205,7 @@ def measure_for_card(
 
 
 @lru_cache(maxsize=1)
-def _parts(corpus: Corpus, described: str, plain_keys: bool) -> Mapping[str, Pieces]:
+def _parts(corpus: Corpus, described: str, normalized_key: bool) -> Mapping[str, Pieces]:
     """The splits of a corpus as tokens; the cards of sisters are written one after the other from the same.
 
     Args:
@@ -216,8 +216,8 @@ def _parts(corpus: Corpus, described: str, plain_keys: bool) -> Mapping[str, Pie
     encoding, parts = encoding_from(json.loads(described)), dict[str, Pieces]()
     for split in SPLITS:
         melodies = corpus.melodies(split)
-        if plain_keys and isinstance(encoding, GridEncoding):
-            melodies = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
+        if normalized_key and isinstance(encoding, GridEncoding):
+            melodies = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
         parts[split] = encode_pieces(encoding, melodies)
         if not len(parts[split]):
             raise CorpusError(f"the corpus holds no melody of the part '{split}' for the model", "name what it learned")
@@ -230,17 +230,17 @@ def _own_rows(bundle: Bundle, name: str, parts: Mapping[str, Pieces]) -> Iterato
         yield HeldOutRow(name, {}, "its policy plays one token and gives the others no probability")
     else:
         model = bundle.model()
-        label = f"{name} (at most: a bound)" if tells_a_bound(model) else name
+        label = f"{name} (at most: a bound)" if only_bounds_likelihood(model) else name
         yield _row(label, model, parts, bundle.encoding)
     if bundle.prior_weights is not None:
         yield _row(f"{name} before tuning", bundle.prior(), parts, bundle.encoding)
 
 
 @lru_cache(maxsize=1)
-def _rows_to_beat(corpus: Corpus, described: str, plain_keys: bool) -> tuple[HeldOutRow, ...]:
+def _rows_to_beat(corpus: Corpus, described: str, normalized_key: bool) -> tuple[HeldOutRow, ...]:
     """What was counted in the same pieces: an n-gram that copies from the piece so far, and frequencies alone."""
     encoding = encoding_from(json.loads(described))
-    parts, vocabulary = _parts(corpus, described, plain_keys), len(encoding.vocabulary)
+    parts, vocabulary = _parts(corpus, described, normalized_key), len(encoding.vocabulary)
     train, valid = (parts[split].sequences.tokens for split in ("train", "valid"))
     counted = NGram.fit(train, vocabulary).tune(valid), NGram.fit(train, vocabulary, NGramOptions(order=1)).plain()
     names = "n-gram with copies", "order 0 (frequencies)"
@@ -265,7 +265,7 @@ def _judged(bundle: Bundle) -> tuple[int, Context, Meter]:
     """How long the melodies are that are counted, and in which key and meter: as the model was tuned, if it was."""
     tuning = bundle.provenance.get("tuning")
     asked: Mapping[str, Any] = tuning if isinstance(tuning, Mapping) else {}
-    timed = bundle.encoding.tells_time
+    timed = bundle.encoding.is_timed
     key, meter, steps = Key(), Meter(), asked.get("steps")
     with suppress(CantilenaError, TypeError, AttributeError, ValueError):
         meter = Meter.parse(asked["meter"]) if asked.get("meter") else meter
@@ -273,7 +273,7 @@ def _judged(bundle: Bundle) -> tuple[int, Context, Meter]:
     if bundle.provenance.get("plain_keys"):
         key = key.plain
     steps = steps if type(steps) is int and 8 <= steps <= 512 else _STEPS
-    bar = max(meter.ticks_per_bar // bundle.encoding.step_ticks, 1)
+    bar = max(meter.ticks_per_bar // bundle.encoding.ticks_per_step, 1)
     return steps, Context(key, meter, bar, timed=timed) if timed else Context(key, timed=False), meter
 
 

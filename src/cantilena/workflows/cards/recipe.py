@@ -129,11 +129,11 @@ def _training_words(bundle: Bundle) -> str:
     if not sources or not (record or counted):
         return ""
     words = f"--corpus {shlex.quote(sources[0].name if len(sources) == 1 else 'all-of-them.arrow')} "
-    encoding, plain_keys = bundle.encoding, bool(bundle.provenance.get("plain_keys"))
+    encoding, normalized_key = bundle.encoding, bool(bundle.provenance.get("plain_keys"))
     if isinstance(encoding, GridEncoding):
         if (encoding.low, encoding.high) != (GridEncoding.low, GridEncoding.high):
             words += f"--range {Pitch(encoding.low).name}-{Pitch(encoding.high).name} "
-        words += "" if plain_keys else "--keys all "
+        words += "" if normalized_key else "--keys all "
     else:
         words += f"--encoding {encoding.name} "
     if isinstance(bundle.options, NGramOptions):
@@ -145,12 +145,12 @@ def _training_words(bundle: Bundle) -> str:
     nearest = min(presets, key=lambda name: _distance(made, presets[name]))
     expected = presets[nearest]
     words += "--preset paper " if nearest == "paper" else ""
-    if isinstance(encoding, GridEncoding) and not plain_keys:
+    if isinstance(encoding, GridEncoding) and not normalized_key:
         expected = {**expected, "transpose": 6}
-    if not encoding.tells_time:
+    if not encoding.is_timed:
         expected = {**expected, "bar_position": False, "look_back": ()}
     expected["dropout"] = None  # the preset's hangs on the corpus, so it is always said
-    words += _told_words(bundle, bundle.options, plain_keys=plain_keys)
+    words += _told_words(bundle, bundle.options, normalized_key=normalized_key)
     words += f"--blend --order {bundle.ngram.options.order} " if bundle.ngram is not None else "--no-blend "
     known = {key: value for key, value in made.items() if key in _TRAINED_FLAGS and key not in ("conditions", "styles")}
     return words + _flags(known, expected, skip=(*_FACTS, "seed")) + _flag("seed", record.get("seed", 1)).strip()
@@ -166,9 +166,9 @@ def _vae_words(options: VaeOptions, record: Options) -> str:
     return words + _flags(known, usual, skip=(*_FACTS, "seed")) + _flag("seed", record.get("seed", 1)).strip()
 
 
-def _told_words(bundle: Bundle, options: NetworkOptions, *, plain_keys: bool) -> str:
+def _told_words(bundle: Bundle, options: NetworkOptions, *, normalized_key: bool) -> str:
     """The flags of what the network is told beforehand, where that is not what training tells by itself."""
-    keys: Literal["plain", "all"] = "plain" if plain_keys else "all"
+    keys: Literal["plain", "all"] = "plain" if normalized_key else "all"
     grid = isinstance(bundle.encoding, GridEncoding)
     asked = TrainRequest("any", keys=keys) if grid else TrainRequest("any", encoding="events")
     known = tuple(kind for kind in options.conditions if kind != "style")
@@ -251,7 +251,7 @@ def network_in_words(bundle: Bundle) -> str:
 
 def _memory(options: NetworkOptions) -> str:
     parts = [
-        *([f"{options.echoes} echoes"] if options.echoes else []),
+        *([f"{options.repeat_features} echoes"] if options.repeat_features else []),
         *(["attention"] if options.attention else []),
         *(["a copy head"] if options.copy_head else []),
     ]

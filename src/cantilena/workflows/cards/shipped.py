@@ -265,7 +265,7 @@ def piano_recipe(piano_midi: Path) -> Recipe:
             dropout=0.2,
             bar_position=False,
             look_back=(),
-            echoes=0,
+            repeat_features=0,
             attention=32,
             copy_head=True,
         ),

@@ -73,7 +73,7 @@ def check_copies(bundle: str, melodies: Sequence[Composition], against: str = ""
     loaded = Bundle.load(find_bundle(bundle))
     if not melodies:
         return CopyCheck(())
-    if not loaded.encoding.tells_time:
+    if not loaded.encoding.is_timed:
         return CopyCheck((), "this model's notes have no time")
     name = against or shipped_corpus(loaded)
     if not name:
@@ -82,10 +82,10 @@ def check_copies(bundle: str, melodies: Sequence[Composition], against: str = ""
         return CopyCheck((), f"this model learned {which}, which does not ship: name it with --against")
     from cantilena.data import open_corpus  # not before it is known that a corpus is asked for
 
-    return CopyCheck(tuple(_beside(open_corpus(name), melodies, loaded.encoding.step_ticks)))
+    return CopyCheck(tuple(_beside(open_corpus(name), melodies, loaded.encoding.ticks_per_step)))
 
 
-def _beside(corpus: Corpus, melodies: Sequence[Composition], step_ticks: int) -> list[CheckedMelody]:
+def _beside(corpus: Corpus, melodies: Sequence[Composition], ticks_per_step: int) -> list[CheckedMelody]:
     """Composed melodies beside the pieces of a corpus that are not held out; people's excerpts set the bound."""
     from cantilena.metrics import borrowed_at_most
     from cantilena.workflows.evaluate.copying import LearnedTunes
@@ -96,7 +96,7 @@ def _beside(corpus: Corpus, melodies: Sequence[Composition], step_ticks: int) ->
     tunes = []
     for melody in melodies:
         tune = JudgedTune.of(melody, piece=melody.title, label=melody.title)
-        new = len(melody.tokens) * step_ticks // GRID.step_ticks  # what comes before is the primer
+        new = len(melody.tokens) * ticks_per_step // GRID.ticks_per_step  # what comes before is the primer
         tunes.append(tune.last(new))
     composed, learned = MelodySet("composed", "", tunes), LearnedTunes.of(corpus)
     copies = learned.copies(composed, own_too=True)

@@ -40,7 +40,7 @@ class Place:
 
         Example:
             >>> from cantilena.music import Melody
-            >>> tune = JudgedTune.of(Melody.of([(60, 24)], title="The Hag"), piece="p", label="reels/1.abc")
+            >>> tune = JudgedTune.of(Melody.from_pitches([(60, 24)], title="The Hag"), piece="p", label="reels/1.abc")
             >>> Place(9, (1, 2), tune, (5, 6)).text
             '9 notes of bars 1-2 as in "The Hag" (reels/1.abc), bars 5-6'
         """

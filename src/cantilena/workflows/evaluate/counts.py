@@ -35,7 +35,7 @@ from cantilena.metrics import (
     vendi_interval,
 )
 from cantilena.metrics.registry import MUSICAL_PREFIX, PAPER_PREFIX
-from cantilena.models import SequenceModel, bars_in, log_probs_in_bars, numpy_of, tells_a_bound
+from cantilena.models import SequenceModel, bars_for_encoding, log_probs_with_bars, to_numpy, only_bounds_likelihood
 from cantilena.music import Key, Line, Meter
 from cantilena.rules import Context, tones
 from cantilena.tokenizers import Encoding
@@ -236,11 +236,11 @@ def model_distances(
     likelihood, divergence, uncertain = [], [], []
     for start in range(0, len(tokens), _CHUNK):
         part = tokens[start : start + _CHUNK]
-        bars = bars_in(meter, len(part), encoding, key)
-        log_p = np.asarray(numpy_of(log_probs_in_bars(reference, part, bars)), dtype=np.float64)
+        bars = bars_for_encoding(meter, len(part), encoding, key)
+        log_p = np.asarray(to_numpy(log_probs_with_bars(reference, part, bars)), dtype=np.float64)
         likelihood.append(np.take_along_axis(log_p, part[..., None], axis=-1)[..., 0].sum(1))
         if model is not None:
-            log_q = np.asarray(numpy_of(log_probs_in_bars(model, part, bars)), dtype=np.float64)
+            log_q = np.asarray(to_numpy(log_probs_with_bars(model, part, bars)), dtype=np.float64)
             # What the model never does adds nothing, however unlikely the reference finds it.
             terms = np.where(log_q > -1e3, np.exp(log_q) * (log_q - log_p), 0.0)
             divergence.append(terms.sum(axis=(1, 2)))
@@ -297,14 +297,14 @@ def measure(
         `{METRIC: {"value", "low", "high"}}`, with a `reason` where a value is None, `melodies` where they are fewer.
     """
     line = encoding.line(sample.tokens)
-    contexts = sample.contexts or Context(timed=encoding.tells_time)
+    contexts = sample.contexts or Context(timed=encoding.is_timed)
     parts = [rule_counts(line, contexts, ALL_COUNTERS if thorough else PUBLISHED_COUNTERS)]
-    if not tells_a_bound(reference):
+    if not only_bounds_likelihood(reference):
         parts.append(model_distances(sample.tokens, encoding, model=model, reference=reference, meter=meter, key=key))
     counts = RuleCounts.joined(parts)
     piece = np.arange(line.melodies) if sample.piece is None else sample.piece
     metrics = rate_entries(bootstrap_ratios(counts.counted, counts.out_of, piece, rng))
-    if tells_a_bound(reference):
+    if only_bounds_likelihood(reference):
         unknown = ("log_likelihood_per_step", "kl_per_step", *(["entropy_per_step"] if model is not None else []))
         metrics |= {name: undefined("a VAE tells a bound and no probabilities") for name in unknown}
     elif model is None:

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Skipped, semitones_to_normalized
+from cantilena.data import Skipped, semitones_to_plain
 from cantilena.errors import UsageError
 from cantilena.generation import Composer
 from cantilena.metrics import Interval, RuleCounts, bootstrap_ratio, bootstrap_ratios
 from cantilena.models import Bars, Bundle, Likelihood, SequenceModel, Sequences, find_bundle, likelihood
 from cantilena.music import ON
 from cantilena.reporting.text import counted, listed
-from cantilena.runtime import generator, log
+from cantilena.runtime import generator, say
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.evaluate.counts import Entry, entry, undefined
 from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune
@@ -79,7 +79,7 @@ class Prediction:
         metrics, pieces = self.metrics(seed), self.pieces
         return {
             "melodies": len(pieces.sequences),
-            **({"bound": True} if self.found.at_most else {}),
+            **({"bound": True} if self.found.is_bound else {}),
             "metrics": metrics,
             "test": {name: metrics[name]["value"] for name in ("nats_per_step", "nats_per_note")},
             "steps": int(self.found.steps.sum()),
@@ -100,7 +100,7 @@ class Prediction:
         for ending in self.measured():
             step, note = (_number(metrics[f"nats_per_{what}{ending}"]) for what in ("step", "note"))
             place = "in plain keys" if ending else f"in {listed([counted(*size) for size in sizes])}"
-            most = "at most (a bound) " if found.at_most else ""
+            most = "at most (a bound) " if found.is_bound else ""
             rows.append(f"{self.name}: {most}{step} nats a step, {note} a note {place}")
         changed = (
             (pieces.folded, "note", "moved by octaves"),
@@ -184,7 +184,7 @@ def margins_between(first: Prediction, second: Prediction, seed: int) -> list[Ma
                 further = theirs[ending].nats - ours[ending].nats
                 draws = generator(seed, "likelihood")
                 interval = bootstrap_ratio(further, steps, first.pieces.labels, draws)
-            bounded = first.found.at_most or second.found.at_most
+            bounded = first.found.is_bound or second.found.is_bound
             margins.append(Margin(first.name, second.name, f"nats_per_step{ending}", interval, reason, bounded))
     return margins
 
@@ -257,7 +257,7 @@ def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, devi
         >>> from cantilena.io import write
         >>> from cantilena.music import Melody
         >>> place = Path(tempfile.mkdtemp())
-        >>> write(Melody.of([(60, 24), (62, 24), (64, 48)] * 4), place / "tune.mid")
+        >>> write(Melody.from_pitches([(60, 24), (62, 24), (64, 48)] * 4), place / "tune.mid")
         >>> told = measure_likelihoods(["tunes"], place).to_json()["systems"]
         >>> [(name, system["steps"], system["notes"]) for name, system in told.items()]
         [('tunes', 64, 12)]
@@ -276,9 +276,9 @@ def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, devi
 
 
 def _predictions(name: str, bundle: Bundle, folder: HeldOut, device: str) -> list[Prediction]:
-    log(f"Predicting: {name}")
+    say(f"Predicting: {name}")
     pieces = folder.pieces(bundle.encoding)
-    plain = folder.pieces(bundle.encoding, plain_keys=True) if bundle.provenance.get("plain_keys") else None
+    plain = folder.pieces(bundle.encoding, normalized_key=True) if bundle.provenance.get("plain_keys") else None
     models = {name: (bundle.model(), _ALL_OR_NOTHING if bundle.policy == "argmax-q" else "")}
     if bundle.prior_weights is not None:
         models[f"{name} before tuning"] = (bundle.prior(), "")
@@ -322,7 +322,7 @@ class Reference:
         Raises:
             BundleError: there is none, or it cannot be read.
         """
-        return cls(name_or_path, Composer.of(Bundle.load(find_bundle(name_or_path))))
+        return cls(name_or_path, Composer.from_bundle(Bundle.load(find_bundle(name_or_path))))
 
     def counts(self, tunes: Sequence[JudgedTune]) -> RuleCounts:
         """`log_likelihood_per_step` of each melody, nats over steps.
@@ -344,12 +344,12 @@ class Reference:
     def _tokens(self, tune: JudgedTune) -> NDArray[np.int64]:
         """What the model would have said to play a melody, in its own key."""
         encoding = self.composer.encoding
-        if not isinstance(encoding, GridEncoding) or encoding.step_ticks != GRID.step_ticks:
+        if not isinstance(encoding, GridEncoding) or encoding.ticks_per_step != GRID.ticks_per_step:
             return encoding.encode(tune.melody())
         begins = tune.tokens >= ON
         pitches = tune.tokens[begins] - ON
-        if self.composer.plain_keys and len(pitches):
-            pitches = pitches + semitones_to_normalized(pitches, tune.key, low=encoding.low, high=encoding.high)
+        if self.composer.normalized_key and len(pitches):
+            pitches = pitches + semitones_to_plain(pitches, tune.key, low=encoding.low, high=encoding.high)
         tokens = tune.tokens.copy()
         tokens[begins] = [encoding.fold(int(pitch)) - encoding.low + ON for pitch in pitches]
         return tokens

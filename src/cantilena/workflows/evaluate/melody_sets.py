@@ -58,7 +58,7 @@ class JudgedTune:
         """
         judged_in = key or melody.key or find_key(melody) or Key()
         fitted = GRID.fit(melody).melody
-        tokens, pickup = GRID.encode(fitted), fitted.pickup // GRID.step_ticks
+        tokens, pickup = GRID.encode(fitted), fitted.pickup // GRID.ticks_per_step
         begun = tokens[pickup:] if pickup < len(tokens) else tokens
         return cls(begun, judged_in, melody.meter, piece, label, melody.title, melody.tempo)
 
@@ -68,7 +68,7 @@ class JudgedTune:
     @property
     def context(self) -> Context:
         """In which rules judge it."""
-        steps = max(self.meter.ticks_per_bar // GRID.step_ticks, 1)
+        steps = max(self.meter.ticks_per_bar // GRID.ticks_per_step, 1)
         return Context(self.key, self.meter, steps)
 
     def pitch_class_durations(self) -> NDArray[np.float64]:
@@ -175,7 +175,7 @@ def on_judged_grid(tokens: NDArray[np.int64], encoding: GridEncoding) -> NDArray
     return np.where(tokens >= ON, tokens + encoding.low - GRID.low, tokens)
 
 
-_STEP = GRID.step_ticks
+_STEP = GRID.ticks_per_step
 
 
 def corpus_notes(corpus: Corpus) -> Notes:

@@ -91,9 +91,9 @@ def human_melodies(pieces: Pieces, encoding: Encoding, count: int, rng: np.rando
 
 def steps_of_melody(encoding: Encoding) -> int:
     """Tokens of a melody to listen to: thirty seconds on the grid, the paper's 125 notes and chords without time."""
-    if not encoding.tells_time:
+    if not encoding.is_timed:
         return 125
-    return Tempo.constant(120).ticks(SECONDS) // encoding.step_ticks
+    return Tempo.constant(120).ticks(SECONDS) // encoding.ticks_per_step
 
 
 def write_all(sets: Sequence[tuple[Path, Sequence[Melody]]]) -> None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus, ReadOptions, read_folder
 from cantilena.errors import CorpusError
 from cantilena.generation import Composer, SamplingOptions
-from cantilena.models import Bundle, bars_in, log_probs_in_bars, numpy_of, tells_a_bound
+from cantilena.models import Bundle, bars_for_encoding, log_probs_with_bars, to_numpy, only_bounds_likelihood
 from cantilena.music import Key, Meter, Tempo, key_of_durations
 from cantilena.reporting import NoteProbabilities
 from cantilena.runtime import generator
@@ -86,7 +86,7 @@ def bundle_set(contestant: Contestant, steps: int, options: EvaluateOptions) -> 
     """
     path = Path(contestant.source)
     bundle = Bundle.load(path)
-    composer = Composer.of(bundle, contestant.name)
+    composer = Composer.from_bundle(bundle, contestant.name)
     sampling = SamplingOptions(temperature=options.temperature)
     system = model_system(
         contestant.name,
@@ -99,9 +99,9 @@ def bundle_set(contestant: Contestant, steps: int, options: EvaluateOptions) -> 
         key=composer.key,
     )
     tokens = system.draw(options.melodies, _tokens_for(steps, system.encoding), "count")
-    drawn = _decoded(system, tokens, steps, composer.key, _PLAIN if composer.plain_keys else (), composer.meter)
+    drawn = _decoded(system, tokens, steps, composer.key, _PLAIN if composer.normalized_key else (), composer.meter)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if tells_a_bound(composer.model):  # it has no probabilities of single tokens to show
+    if only_bounds_likelihood(composer.model):  # it has no probabilities of single tokens to show
         return replace(drawn, sha256=digest)
     own = model_distances(
         tokens,
@@ -117,8 +117,8 @@ def bundle_set(contestant: Contestant, steps: int, options: EvaluateOptions) -> 
 
 def _thought(composer: Composer, tokens: NDArray[np.int64]) -> NoteProbabilities:
     """What a model thought at each step of a melody: the paper's figures 8 and 9."""
-    bars = bars_in(composer.meter, 1, composer.encoding, composer.key)
-    log_probs = np.asarray(numpy_of(log_probs_in_bars(composer.model, tokens, bars)), dtype=np.float64)[0]
+    bars = bars_for_encoding(composer.meter, 1, composer.encoding, composer.key)
+    log_probs = np.asarray(to_numpy(log_probs_with_bars(composer.model, tokens, bars)), dtype=np.float64)[0]
     return NoteProbabilities(composer.name, np.exp(log_probs), composer.encoding.vocabulary, tokens[0].tolist())
 
 
@@ -150,7 +150,7 @@ def _decoded(
     tunes = []
     for number, row in enumerate(tokens, start=1):
         label = f"{number:0{len(str(len(tokens)))}}"
-        if isinstance(system.encoding, GridEncoding) and system.encoding.step_ticks == GRID.step_ticks:
+        if isinstance(system.encoding, GridEncoding) and system.encoding.ticks_per_step == GRID.ticks_per_step:
             tune = JudgedTune(on_judged_grid(row, system.encoding), Key(), meter or Meter(), label, label)
         else:
             melody = system.encoding.decode(row, meter=meter, tempo=Tempo.constant(120))
@@ -162,7 +162,7 @@ def _decoded(
 
 def _tokens_for(steps: int, encoding: Encoding) -> int:
     """How many tokens of an encoding last so many sixteenths."""
-    return max(-(-steps * GRID.step_ticks // encoding.step_ticks), 1)
+    return max(-(-steps * GRID.ticks_per_step // encoding.ticks_per_step), 1)
 
 
 def _tunes_of(corpus: Corpus, key: Key | None = None) -> list[JudgedTune]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, InputError, UsageError
 from cantilena.generation import SamplingOptions, mix_snippets, sample
-from cantilena.models import SequenceModel, TopTokens, bars_in, find_bundle
+from cantilena.models import SequenceModel, TopTokens, bars_for_encoding, find_bundle
 from cantilena.music import Key, Meter
 from cantilena.reporting.data import PEOPLE as PEOPLE
 from cantilena.runtime import generator
@@ -75,7 +75,7 @@ def model_system(
     """
 
     def draw(melodies: int, steps: int, purpose: str) -> Tokens:
-        bars = bars_in(meter, melodies, encoding, key)
+        bars = bars_for_encoding(meter, melodies, encoding, key)
         uniforms = generator(seed, purpose, name).random((melodies, steps))
         if primers is None:
             return sample(model, uniforms, options=sampling, bars=bars).tokens

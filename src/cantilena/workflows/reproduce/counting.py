@@ -52,7 +52,7 @@ class Counting:
             people: their held-out excerpts.
             systems: each draws the melodies that are counted, apart from those that are heard.
         """
-        reference = Reference("lstm", Composer.of(self.lstm.bundle))
+        reference = Reference("lstm", Composer.from_bundle(self.lstm.bundle))
         judge = Judge(people, self.learned, reference, self.options.seed)
         return judge.judge([self._drawn(system) for system in systems])
 

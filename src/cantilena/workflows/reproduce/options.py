@@ -113,7 +113,7 @@ def musical_tuning(*, seed: int = 1, device: str = "auto") -> TuningOptions:
 def plan(options: ReproduceOptions) -> Plan:
     """The plan of a preset with the run's seed and device."""
     network, training = preset(options.preset)
-    network = replace(network, echoes=0)  # the paper's LSTM remembers what its cells hold, and nothing else
+    network = replace(network, repeat_features=0)  # the paper's LSTM remembers what its cells hold, and nothing else
     training = replace(training, seed=options.seed, device=options.device)
     tuning = TuningOptions(
         rules="rl-tuner+cantilena:density",

@@ -10,7 +10,7 @@ import numpy as np
 
 from cantilena.generation import sample
 from cantilena.metrics import SelfSimilarity
-from cantilena.models import Bars, log_probs_in_bars, numpy_of
+from cantilena.models import Bars, log_probs_with_bars, to_numpy
 from cantilena.music import Melody
 from cantilena.reporting import (
     CopiedPassage,
@@ -110,5 +110,5 @@ def _probabilities(name: str, model: MadeModel, material: Material, options: Rep
     sequence, bars = model.bundle.model(), Bars.common_time(1)
     uniforms = generator(options.seed, "figure", name).random((1, STEPS))
     tokens = sample(sequence, uniforms, bars=bars).tokens
-    log_probs = np.asarray(numpy_of(log_probs_in_bars(sequence, tokens, bars)), dtype=np.float64)[0]
+    log_probs = np.asarray(to_numpy(log_probs_with_bars(sequence, tokens, bars)), dtype=np.float64)[0]
     return NoteProbabilities(name, np.exp(log_probs), material.encoding.vocabulary, tokens[0].tolist())

@@ -13,7 +13,7 @@ import numpy as np
 
 from cantilena.data import Corpus, ReadOptions, corpus_report, open_corpus
 from cantilena.errors import CorpusError
-from cantilena.generation import SamplingOptions, take_away
+from cantilena.generation import SamplingOptions, remove_melodies
 from cantilena.reporting import write_report
 from cantilena.runtime import RunFolder, generator, log, options_record, run_folder, write_json
 from cantilena.workflows.data import Material, events_material, excerpts, grid_material
@@ -175,7 +175,7 @@ def _clear(run: RunFolder) -> None:
     clear_earlier(run, REPORT, RESULTS, *TABLES, *models, *work)
     if not run.resumed:
         for folder in run.path.glob("melodies/*"):
-            take_away(folder)
+            remove_melodies(folder)
 
 
 def _baselines(material: Material, rnn: MadeModel, seed: int) -> list[System]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cantilena.generation import WrittenMelody, take_away, write_melodies
+from cantilena.generation import WrittenMelody, remove_melodies, write_melodies
 from cantilena.metrics import STYLE_COLUMNS, components
 from cantilena.metrics.styles.names import extremes_of
 from cantilena.reporting import figures
@@ -37,7 +37,7 @@ def write_styles(found: CorpusStyles, out: Path, *, force: bool = False) -> dict
     check_folder(out, force=force)
     for older in out.glob("style-*"):
         if older.is_dir():
-            take_away(older)
+            remove_melodies(older)
             with suppress(OSError):  # something else is in it
                 older.rmdir()
     written = {}

@@ -106,7 +106,7 @@ def _composer_of(words: Sequence[str]) -> tuple[str, Composer, Bundle]:
         what = f"{len(found)} systems" if len(found) != 1 else f"a {found[0].kind}"
         raise UsageError(f"--styles of {what}", "name one bundle that was trained with --styles")
     bundle = Bundle.load(Path(found[0].source))
-    composer = Composer.of(bundle, found[0].name)
+    composer = Composer.from_bundle(bundle, found[0].name)
     if not composer.styles:
         raise UsageError(f"{found[0].name} knows no style", "train a model with --styles, and name that")
     return found[0].name, composer, bundle

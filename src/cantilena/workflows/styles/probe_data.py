@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Corpus, ReadOptions, Split, normalize_key, open_corpus
+from cantilena.data import Corpus, ReadOptions, Split, in_plain_key, open_corpus
 from cantilena.discriminators import StyleExamples
 from cantilena.errors import UsageError
 from cantilena.generation import Composer, SamplingOptions, sample
-from cantilena.models import UNTOLD, Bars, Bundle
+from cantilena.models import UNKNOWN, Bars, Bundle
 from cantilena.music import Key, Melody, Meter
 from cantilena.runtime import generator, tracked
 from cantilena.tokenizers import Encoding, GridEncoding
@@ -213,8 +213,8 @@ def composed(
     for number in kept:
         style = composer.styles[number]
         meter, key = (style.meter or _COMMON, style.key or _PLAIN) if what.own else (_COMMON, _PLAIN)
-        rows.append(_drawn(composer, meter, key, number + 1 if what.told else UNTOLD, each, options, rng))
-        bars.append(np.full(each, max(meter.ticks_per_bar // GRID.step_ticks, 1), dtype=np.int64))
+        rows.append(_drawn(composer, meter, key, number + 1 if what.told else UNKNOWN, each, options, rng))
+        bars.append(np.full(each, max(meter.ticks_per_bar // GRID.ticks_per_step, 1), dtype=np.int64))
     line = line_of(np.concatenate(rows))
     return StyleExamples(line, np.concatenate(bars) if what.own else None), np.repeat(np.arange(len(kept)), each)
 
@@ -230,9 +230,9 @@ def _drawn(
 ) -> NDArray[np.int64]:
     """`(melodies, steps)` of the judged grid."""
     encoding = composer.encoding
-    length = max(-(-options.steps * GRID.step_ticks // encoding.step_ticks), 1)
-    told_in = meter if encoding.tells_time else Meter()
-    bars = Bars.of(told_in, melodies=melodies, step_ticks=encoding.step_ticks, key=key, style=style)
+    length = max(-(-options.steps * GRID.ticks_per_step // encoding.ticks_per_step), 1)
+    told_in = meter if encoding.is_timed else Meter()
+    bars = Bars.from_meter(told_in, melodies=melodies, ticks_per_step=encoding.ticks_per_step, key=key, style=style)
     sampling = SamplingOptions(temperature=options.temperature)
     tokens = sample(composer.model, rng.random((melodies, length)), options=sampling, bars=bars).tokens
     return np.stack([_on_grid(row, encoding)[: options.steps] for row in tokens])
@@ -241,16 +241,16 @@ def _drawn(
 def _as_said(melody: Melody, piece: str, composer: Composer) -> JudgedTune:
     """A melody as the model would have to say it: in its keys, in its range, by its tokens."""
     encoding = composer.encoding
-    if composer.plain_keys and isinstance(encoding, GridEncoding):
-        melody = normalize_key(melody, low=encoding.low, high=encoding.high)
+    if composer.normalized_key and isinstance(encoding, GridEncoding):
+        melody = in_plain_key(melody, low=encoding.low, high=encoding.high)
     fitted = encoding.fit(melody).melody
     tokens = _on_grid(encoding.encode(fitted), encoding)
-    pickup = fitted.pickup // GRID.step_ticks if encoding.tells_time else 0
+    pickup = fitted.pickup // GRID.ticks_per_step if encoding.is_timed else 0
     return JudgedTune(tokens[pickup:], fitted.key or Key(), melody.meter, piece, piece)
 
 
 def _on_grid(tokens: NDArray[np.int64], encoding: Encoding) -> NDArray[np.int64]:
-    if isinstance(encoding, GridEncoding) and encoding.step_ticks == GRID.step_ticks:
+    if isinstance(encoding, GridEncoding) and encoding.ticks_per_step == GRID.ticks_per_step:
         return on_judged_grid(tokens, encoding)
     return GRID.encode(encoding.decode(tokens))
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from cantilena.generation import ComposeOptions, Composer, WrittenMelody, load, take_away, write_melodies
+from cantilena.generation import ComposeOptions, Composer, WrittenMelody, load, remove_melodies, write_melodies
 from cantilena.music import Meter
 from cantilena.reporting import figures
 from cantilena.reporting.style_page import ShownStyle, style_page
@@ -110,7 +110,7 @@ def _write_page(heard: HeardStyles, composer: Composer, options: HeardStylesOpti
     places = style_folders(heard.names)
     with progress("Writing melodies", total=len(places), unit="styles") as bar:
         for number, (name, place) in enumerate(zip(heard.names, places, strict=True)):
-            take_away(folder / place)
+            remove_melodies(folder / place)
             written = _written(composer, name, options, folder / place) if options.heard else []
             shown.append(_shown(heard, composer, number, written, folder))
             bar.advance(1, name)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from cantilena.runtime import (
     log,
     options_record,
     progress,
+    record_name,
     run_folder,
     write_bytes,
     write_json,
@@ -166,10 +167,11 @@ def _free(space: SearchSpace, request: TrainRequest) -> SearchSpace:
 def _checked(space: SearchSpace, request: TrainRequest) -> dict[str, Value]:
     """The preset's own values; each end of each parameter is refused here where no network can have it."""
     network, training = shape_and_training(request)
+    preset = {record_name(one): getattr(part, one.name) for part in (training, network) for one in fields(part)}
     first: dict[str, Value] = {}
     for parameter in space.parameters:
         name = parameter.name
-        first[name] = getattr(network if hasattr(network, name) else training, name)
+        first[name] = preset[name]
         for value in parameter.ends():
             values: dict[str, Any] = {name: value}
             try:

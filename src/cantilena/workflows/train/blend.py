@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Corpus, ReadOptions, Skipped, normalize_key, read_folder
+from cantilena.data import Corpus, ReadOptions, Skipped, in_plain_key, read_folder
 from cantilena.errors import CorpusError
 from cantilena.models import Blend, Likelihood, NGram, NGramOptions, SequenceModel, Sequences, likelihood
 from cantilena.music import Melody
-from cantilena.runtime import log
+from cantilena.runtime import say
 from cantilena.tokenizers import Encoding, GridEncoding
 from cantilena.workflows.data import Material, Pieces, encode_pieces
 
@@ -68,7 +68,7 @@ class HeldOut:
         >>> import tempfile
         >>> from cantilena.io import write
         >>> place = Path(tempfile.mkdtemp())
-        >>> write(Melody.of([(60, 24), (96, 24)]), place / "two_notes.mid")
+        >>> write(Melody.from_pitches([(60, 24), (96, 24)]), place / "two_notes.mid")
         >>> pieces = HeldOut(place, jobs=1).pieces(GridEncoding())
         >>> pieces.sequences.tokens[0].tolist(), pieces.folded  # the C7 is read as a C5
         ([14, 1, 1, 1, 26, 1, 1, 1], 1)
@@ -77,7 +77,7 @@ class HeldOut:
     folder: Path
     jobs: int = 0
 
-    def pieces(self, encoding: Encoding, *, plain_keys: bool = False) -> HeldOutPieces:
+    def pieces(self, encoding: Encoding, *, normalized_key: bool = False) -> HeldOutPieces:
         """Its pieces for a model of some encoding.
 
         Args:
@@ -89,8 +89,8 @@ class HeldOut:
         """
         corpus = self.corpus(encoding)
         melodies: Sequence[Melody] = corpus.melodies()
-        if plain_keys and isinstance(encoding, GridEncoding):
-            melodies = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
+        if normalized_key and isinstance(encoding, GridEncoding):
+            melodies = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
         fits = [encoding.fit(melody) for melody in melodies]
         kept = [number for number, fit in enumerate(fits) if len(encoding.encode(fit.melody))]
         if not kept:
@@ -102,14 +102,14 @@ class HeldOut:
             encode_pieces(encoding, [fits[number].melody for number in kept]).sequences,
             np.array(corpus.column("piece"), dtype=np.str_)[kept],
             folded=sum(fit.folded for fit in fits),
-            rounded=sum(fit.rounded for fit in fits) if encoding.tells_time else 0,
+            rounded=sum(fit.rounded for fit in fits) if encoding.is_timed else 0,
             dropped=sum(fit.dropped for fit in fits),
             silent=len(fits) - len(kept),
         )
 
     def corpus(self, encoding: Encoding) -> Corpus:
         """The folder as it was read for an encoding."""
-        return self._melodies if encoding.tells_time else self._all_voices
+        return self._melodies if encoding.is_timed else self._all_voices
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -140,7 +140,7 @@ def likelihood_of(model: SequenceModel, pieces: Sequences, encoding: Encoding) -
     Example:
         >>> from cantilena.models import TopTokens
         >>> even = TopTokens(vocabulary_size=38, tokens=tuple(range(38)))
-        >>> round(likelihood_of(even, Sequences.of([[14, 1, 16, 1]]), GridEncoding()).nats_per_note, 3)  # 2 ln 38
+        >>> round(likelihood_of(even, Sequences.from_tokens([[14, 1, 16, 1]]), GridEncoding()).nats_per_note, 3)  # 2 ln 38
         7.275
     """
     return likelihood(model, pieces, [encoding.line(tokens[None, :]).pitch[0] >= 0 for tokens in pieces.tokens])
@@ -192,7 +192,7 @@ def blending(network: SequenceModel, material: Material, options: NGramOptions, 
         options: of the n-gram.
         wanted: True or False decides; None leaves it to the validation pieces.
     """
-    log("Counting n-grams")
+    say("Counting n-grams")
     ngram = counted(material, options)
     scores = {"network": scores_of(network, material), "ngram": scores_of(ngram, material)}
     alone, rival = (scores[name]["valid"]["nats_per_step"] or 0.0 for name in ("network", "ngram"))
@@ -202,8 +202,8 @@ def blending(network: SequenceModel, material: Material, options: NGramOptions, 
     if not (wanted if wanted is not None else ahead < AHEAD):
         return Blending(network, scores, why)
     if wanted is None:
-        log(f"Blended with an n-gram: {why}")
-    blend = Blend.tuned(network, ngram, material.valid.sequences)
+        say(f"Blended with an n-gram: {why}")
+    blend = Blend.fit(network, ngram, material.valid.sequences)
     return Blending(blend, scores | {"blend": scores_of(blend, material)}, why)
 
 

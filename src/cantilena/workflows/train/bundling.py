@@ -116,5 +116,5 @@ def _learned(
         weights=weights,
         encoding_description=material.encoding.description(),
         licence=str(corpus.get("licence", "")),
-        provenance={"corpus": dict(corpus), "plain_keys": material.plain_keys, **provenance},
+        provenance={"corpus": dict(corpus), "plain_keys": material.normalized_key, **provenance},
     )

@@ -24,8 +24,8 @@ PAPER_BATCH = 64
 """Windows that the literal input learns from at once, as in the paper."""
 
 _ASKED = (*OF_A_NETWORK, "seed", "device")
-_OF_NETWORK = tuple(field.name for field in fields(NetworkOptions) if field.name in _ASKED)
-_OF_TRAINING = {field.name: record_name(field) for field in fields(TrainingOptions) if record_name(field) in _ASKED}
+_OF_NETWORK = {field.name: record_name(field) for field in fields(NetworkOptions) if record_name(field) in _ASKED}
+_OF_TRAINING = tuple(field.name for field in fields(TrainingOptions) if field.name in _ASKED)
 
 
 def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingOptions]:
@@ -33,12 +33,12 @@ def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingO
     network, training = preset(request.preset)
     asked = {name: getattr(request, name) for name in _ASKED if getattr(request, name) is not None}
     if request.input == "paper":  # which hears nothing but its window
-        network, training = replace(network, echoes=0), replace(training, batch=PAPER_BATCH)
-    network = replace(network, **{name: asked[name] for name in _OF_NETWORK if name in asked})
+        network, training = replace(network, repeat_features=0), replace(training, batch=PAPER_BATCH)
+    network = replace(network, **{name: asked[flag] for name, flag in _OF_NETWORK.items() if flag in asked})
     if network.core == "transformer":
         training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
-    training = replace(training, **{name: asked[flag] for name, flag in _OF_TRAINING.items() if flag in asked})
-    if request.encoding == "grid" and not request.plain_keys and request.transpose is None:
+    training = replace(training, **{name: asked[name] for name in _OF_TRAINING if name in asked})
+    if request.encoding == "grid" and not request.normalized_key and request.transpose is None:
         training = replace(training, transpose=6)
     return network, training
 
@@ -50,7 +50,7 @@ def fitted(
 
     Notes and chords without time lie in no bar, so nothing is told of bars there.
     """
-    if not material.encoding.tells_time:
+    if not material.encoding.is_timed:
         network = replace(
             network,
             bar_position=bool(request.bar_position),
@@ -117,4 +117,4 @@ def material_for(corpus: Corpus, request: TrainRequest) -> Material:
         if folder is not None:
             melodies[split] = read_folder(folder, replace(_reading(request), seconds=None), as_is=True).melodies()
     labels = style_labels(corpus, request.styles)
-    return material_of(melodies, request.encoding, plain_keys=request.plain_keys, grid=grid, styles=labels)
+    return material_of(melodies, request.encoding, normalized_key=request.normalized_key, grid=grid, styles=labels)

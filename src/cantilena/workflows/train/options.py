@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from cantilena.errors import UsageError
-from cantilena.models import KINDS, NGramOptions
+from cantilena.models import CONDITIONS, NGramOptions
 
 
 @dataclass(frozen=True)
@@ -238,16 +238,16 @@ class TrainRequest:
         """
         asked = [word.strip() for word in self.conditions.split(",")]
         if asked == ["auto"]:
-            asked = ["mode", "meter"] if self.plain_keys else ["key", "mode", "meter"]
+            asked = ["mode", "meter"] if self.normalized_key else ["key", "mode", "meter"]
             asked = asked if self.encoding == "grid" else []
         unknown = [word for word in asked if word not in ("none", "key", "mode", "meter")]
         if unknown or (len(asked) > 1 and "none" in asked):
             raise UsageError(f"the conditions {self.conditions}", "give auto, none, or of key,mode,meter what you want")
         styled = ["style"] if self.styles.strip() else []
-        return tuple(kind for kind in KINDS if kind in [*asked, *styled])
+        return tuple(kind for kind in CONDITIONS if kind in [*asked, *styled])
 
     @property
-    def plain_keys(self) -> bool:
+    def normalized_key(self) -> bool:
         """Whether everything is transposed to C major or A minor."""
         taken_as_they_are = bool(self.valid or self.test) or self.encoding == "events"
         return self.keys == "plain" or (self.keys == "auto" and not taken_as_they_are)

@@ -79,7 +79,7 @@ class CodeNumbers:
             samples: codes drawn for each window.
             rng: draws them.
         """
-        windows = Windows.of(pieces.sequences.untold(), vae.options.bars).sequences
+        windows = Windows.from_sequences(pieces.sequences.without_conditions(), vae.options.bars).sequences
         found, back = bound(vae, windows, samples, rng), reconstruction(vae, windows)
         elbo, weighted = found.per_step(found.elbo), found.per_step(found.weighted)
         kl = float(found.divergence.mean())
@@ -129,7 +129,7 @@ def vae_shape(request: TrainRequest) -> tuple[VaeOptions, TrainingOptions, VaeTr
         **{name: value for name, value in asked.items() if name in {field.name for field in fields(VaeOptions)}},
     )
     training = TrainingOptions(budget=8_000_000, batch=64, learning_rate=4e-3, warmup=100)
-    if not request.plain_keys and request.transpose is None:
+    if not request.normalized_key and request.transpose is None:
         training = replace(training, transpose=6)
     known = {record_name(field): field.name for field in fields(TrainingOptions)}
     training = replace(training, **{known[name]: value for name, value in asked.items() if name in known})

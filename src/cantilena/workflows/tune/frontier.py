@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from cantilena.errors import CorpusError, UsageError
 from cantilena.generation import Constraints, sample
 from cantilena.metrics import bootstrap_ratio
-from cantilena.models import Bundle, SequenceModel, VaeOptions, log_probs_in_bars, numpy_of, shipped_bundles
+from cantilena.models import Bundle, SequenceModel, VaeOptions, log_probs_with_bars, to_numpy, shipped_bundles
 from cantilena.reporting import table_markdown
 from cantilena.reporting.figures import frontier_panels, png_bytes
 from cantilena.rl import CriticData, MusicReward, TuningOptions, tune
@@ -113,7 +113,7 @@ def constrained(
     uniforms = generator(options.seed, "constrained").random((melodies, options.steps))
     bars = reward.bars(melodies)
     samples = sample(bundle.prior(), uniforms, bars=bars, constraints=masks)
-    log_p = np.asarray(numpy_of(log_probs_in_bars(bundle.prior(), samples.tokens, bars)), dtype=np.float64)
+    log_p = np.asarray(to_numpy(log_probs_with_bars(bundle.prior(), samples.tokens, bars)), dtype=np.float64)
     further = samples.log_likelihood - np.take_along_axis(log_p, samples.tokens[..., None], axis=-1).sum((1, 2))
     steps = np.full(melodies, float(options.steps))
     interval = bootstrap_ratio(further, steps, None, generator(options.seed, "constrained", "interval"))

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cantilena.data import Corpus, Split, in_plain_key, open_corpus
-from cantilena.discriminators import HumanMelodies
+from cantilena.discriminators import PeoplesMelodies
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models import Bundle, find_bundle
-from cantilena.rl import CriticData, MusicReward, TuningOptions, check_tunable, music_reward
+from cantilena.rl import CriticPeople, MusicReward, TuningOptions, check_tunable, music_reward
 from cantilena.rules import Context, RuleSet
 from cantilena.rules.user import file_of
 from cantilena.runtime import json_text, say
@@ -30,7 +30,7 @@ LEAST_EXCERPTS, LEAST_PIECES = 60, 20
 """With fewer than these of either role there is too little to tell anything from."""
 
 
-def critic_data(bundle: Bundle, context: Context, steps: int, against: str = "") -> CriticData:
+def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "") -> CriticPeople:
     """People's melodies in the meter and mode that the model is tuned in, for those that reward and the one that stops.
 
     Args:
@@ -50,9 +50,9 @@ def critic_data(bundle: Bundle, context: Context, steps: int, against: str = "")
             "name some with --against CORPUS",
         )
     corpus = open_corpus(name)
-    plain_keys = bool(bundle.provenance.get("plain_keys"))
+    normalized_key = bool(bundle.provenance.get("plain_keys"))
     train, valid = (
-        peoples_melodies(corpus, split, bundle.encoding, context, steps, plain_keys=plain_keys)
+        peoples_melodies(corpus, split, bundle.encoding, context, steps, normalized_key=normalized_key)
         for split in ("train", "valid")
     )
     for heard, purpose in ((train, "reward by"), (valid, "stop by")):
@@ -62,12 +62,12 @@ def critic_data(bundle: Bundle, context: Context, steps: int, against: str = "")
                 f"{name} has {len(heard)} melodies of {heard.pieces} pieces {where} to {purpose}",
                 f"it takes {LEAST_EXCERPTS} of {LEAST_PIECES}: give another --against or --meter, or fewer --steps",
             )
-    return CriticData(train, valid)
+    return CriticPeople(train, valid)
 
 
 def peoples_melodies(
-    corpus: Corpus, split: Split, encoding: Encoding, context: Context, steps: int, *, plain_keys: bool
-) -> HumanMelodies:
+    corpus: Corpus, split: Split, encoding: Encoding, context: Context, steps: int, *, normalized_key: bool
+) -> PeoplesMelodies:
     """The excerpts of a split that are in a meter and a mode.
 
     Args:
@@ -82,14 +82,14 @@ def peoples_melodies(
     melodies, names = part.melodies(), part.column("piece")
     chosen = [number for number, melody in enumerate(melodies) if melody.meter == context.meter]
     own = [melodies[number] for number in chosen]
-    if plain_keys and isinstance(encoding, GridEncoding):
+    if normalized_key and isinstance(encoding, GridEncoding):
         own = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in own]
     said = [number for number, melody in enumerate(own) if len(encoding.encode(melody))]
     found = excerpts(encode_pieces(encoding, [own[number] for number in said]), steps)
     alike = np.array([one.key.mode == context.key.mode for one in found.contexts], dtype=np.bool_)
     pieces = np.array([names[chosen[number]] for number in said], dtype=np.str_)[found.piece[alike]]
     tonics = np.array([one.key.tonic for one in found.contexts], dtype=np.int64)[alike]
-    return HumanMelodies(encoding.line(found.tokens[alike]), pieces, tonics)
+    return PeoplesMelodies(encoding.line(found.tokens[alike]), pieces, tonics)
 
 
 @dataclass(frozen=True)
@@ -108,8 +108,8 @@ class Tunable:
     bundle: Bundle
     digests: Mapping[str, str]
     reward: MusicReward
-    human: Excerpts | None
-    critic_data: CriticData | None = None
+    people: Excerpts | None
+    critic_people: CriticPeople | None = None
 
 
 def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunable:
@@ -130,15 +130,15 @@ def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunabl
     bundle = Bundle.load(path)
     if bundle.ngram is not None:
         say("This model blends a network with an n-gram, which learns nothing further: the network alone is tuned")
-        bundle = bundle.unblended()
+        bundle = bundle.without_ngram()
     check_tunable(bundle, options)
     reward = music_reward(bundle, options)
-    listened = critic_data(bundle, reward.context, options.steps, against) if options.critic.critic else None
-    human = people_beside(bundle, options.steps, against)
+    listened = critic_people(bundle, reward.context, options.steps, against) if options.critic.critic else None
+    people = people_beside(bundle, options.steps, against)
     digests = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
     if any(ending in options.rules for ending in (".py", ".toml")):
         digests["rules_sha256"] = _digest(reward.rules)
-    return Tunable(bundle, digests, reward, human, listened)
+    return Tunable(bundle, digests, reward, people, listened)
 
 
 def _digest(rules: RuleSet) -> str:

@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from cantilena.data import load_builtin
 from cantilena.errors import UsageError
 from cantilena.generation import BarRange, ComposeOptions, Composer, SamplingOptions, load
-from cantilena.generation.infilling import Candidates, Gap, Surroundings, candidates_for
+from cantilena.generation.infilling import Candidates, InfillContext, InfillSpan, draw_candidates
 from cantilena.models import Bars
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 from cantilena.rules import load_rules
 from cantilena.runtime import generator
 from cantilena.tokenizers import EventsEncoding, GridEncoding
 
-LONG = Melody.of([(60 + step % 7, 24) for step in range(32)], key=Key())
+LONG = Melody.from_pitches([(60 + step % 7, 24) for step in range(32)], key=Key())
 
 
 def outside(melody: Melody, start: int, end: int) -> list[Note]:
@@ -40,7 +40,7 @@ def tunes(draw: st.DrawFn) -> tuple[Melody, int, int]:
     )
     pickup = draw(st.sampled_from([0, 0, 6, 12, 8])) % meter.ticks_per_bar
     key = draw(st.sampled_from([None, Key(), Key(3, "minor"), Key(2, "dorian")]))
-    melody = Melody.of(pairs, key=key, meter=meter, pickup=pickup, tempo=Tempo.constant(90), title="Air")
+    melody = Melody.from_pitches(pairs, key=key, meter=meter, pickup=pickup, tempo=Tempo.constant(90), title="Air")
     count = melody.bars - bool(pickup)
     first = draw(st.integers(0 if pickup else 1, max(count, 1)))
     return melody, first, draw(st.integers(first, max(count, first)))
@@ -54,7 +54,7 @@ def test_notes_of_other_bars_stay(
     melody, first, last = asked
     composer = both[encoding]
     try:
-        gap = Gap.of(melody, BarRange(first, last))
+        gap = InfillSpan.from_bars(melody, BarRange(first, last))
         made = composer.rewrite(melody, first, last, melodies=2, sampling=SamplingOptions(greedy=greedy), seed=seed)
     except UsageError as refusal:
         assert any(words in refusal.text for words in ("no note", "held through", "ends before"))  # noqa: PT017
@@ -77,9 +77,11 @@ def test_notes_of_other_bars_stay(
 
 def test_notes_across_the_barlines() -> None:
     """A note held into the gap stays; one held out of it goes, and what sounds there now is held as long."""
-    melody = Melody.of([(60, 108), (62, 60), (64, 36), (65, 84)], key=Key())  # bars of 96 ticks: 108, 168, 204
-    gap = Gap.of(melody, BarRange(2, 2))
-    around = Surroundings.of(melody, gap, GridEncoding())
+    melody = Melody.from_pitches(
+        [(60, 108), (62, 60), (64, 36), (65, 84)], key=Key()
+    )  # bars of 96 ticks: 108, 168, 204
+    gap = InfillSpan.from_bars(melody, BarRange(2, 2))
+    around = InfillContext.from_melody(melody, gap, GridEncoding())
     assert (around.origin, around.steps, around.held_until, around.begins_anew) == (108, 14, 204, True)
     grid = GridEncoding()
     assert around.past.tolist() == [14, *[1] * 17]
@@ -89,8 +91,8 @@ def test_notes_across_the_barlines() -> None:
     silent = np.array([16, 0, *[1] * 12])
     assert around.whole(silent[None], grid)[0, -16:].tolist()[:3] == [1, 1, 19]
     # What is silent after the gap stays silent, whatever the new music ends with.
-    rested = Melody.of([(60, 96), (62, 48), (None, 96), (65, 48)], key=Key())
-    around = Surroundings.of(rested, Gap.of(rested, BarRange(2, 2)), grid)
+    rested = Melody.from_pitches([(60, 96), (62, 48), (None, 96), (65, 48)], key=Key())
+    around = InfillContext.from_melody(rested, InfillSpan.from_bars(rested, BarRange(2, 2)), grid)
     assert around.future_after_sound.tolist()[:2] == [0, 1]
     assert around.future.tolist()[:2] == [1, 1]
 
@@ -100,7 +102,7 @@ def test_the_future_decides_between_candidates() -> None:
     drawn = [weights.chosen(np.random.default_rng(seed)) for seed in range(4000)]
     np.testing.assert_allclose(np.bincount(drawn) / 4000, [0.5, 0.25, 0.25], atol=0.03)
     hopeless = replace(weights, log_future=np.full(3, -np.inf))
-    assert hopeless.chosen(np.random.default_rng(1)) in (0, 1, 2)
+    assert hopeless.choose(np.random.default_rng(1)) in (0, 1, 2)
 
 
 def test_resampling_draws_from_the_true_posterior() -> None:
@@ -124,11 +126,11 @@ def test_resampling_draws_from_the_true_posterior() -> None:
         step = transition ** (1 / temperature)
         step /= step.sum(axis=1, keepdims=True)
         exact = step[0] * step[:, 2] / (step[0] @ step[:, 2])
-        around = Surroundings(np.array([0]), 1, np.array([2]), np.array([2]), ((0, 1),), 0, 1, 1, begins_anew=False)
+        around = InfillContext(np.array([0]), 1, np.array([2]), np.array([2]), ((0, 1),), 0, 1, 1, begins_anew=False)
         found = []
         for seed in range(3000):
             rng = np.random.default_rng(seed)
-            drawn = candidates_for(
+            drawn = draw_candidates(
                 Chain(),
                 around,
                 rng,
@@ -146,11 +148,11 @@ def test_the_continuation_is_likelier_than_after_the_first_candidate() -> None:
     tunes = [one for one in load_builtin("tunes").melodies("test") if one.bars >= 8][:12]
     gained: dict[str, list[float]] = {"own": [], "other": []}
     for number, tune in enumerate(tunes):
-        gap = Gap.of(tune, BarRange(3, 4))
-        around = Surroundings.of(tune, gap, composer.encoding)
-        bars = Bars.of(tune.meter, melodies=64, step_ticks=6, pickup=tune.pickup, key=tune.key)
+        gap = InfillSpan.from_bars(tune, BarRange(3, 4))
+        around = InfillContext.from_melody(tune, gap, composer.encoding)
+        bars = Bars.from_meter(tune.meter, melodies=64, ticks_per_step=6, pickup=tune.pickup, key=tune.key)
         rng = generator(1, "rewrite", number)
-        drawn = candidates_for(
+        drawn = draw_candidates(
             composer.model, around, rng, encoding=composer.encoding, bars=bars, sampling=SamplingOptions()
         )
         chosen = drawn.chosen(rng)
@@ -188,15 +190,15 @@ def test_what_makes_no_sense(grid: Composer, events: Composer) -> None:
     with pytest.raises(UsageError, match="no note"):
         grid.rewrite(Melody((), length=960), 1, 2)
     with pytest.raises(UsageError, match="held through"):
-        grid.rewrite(Melody.of([(60, 300)]), 2, 2)
+        grid.rewrite(Melody.from_pitches([(60, 300)]), 2, 2)
     with pytest.raises(UsageError, match="no note begins"):
-        events.rewrite(Melody.of([(60, 96), (None, 96), (62, 96)]), 2, 2)
+        events.rewrite(Melody.from_pitches([(60, 96), (None, 96), (62, 96)]), 2, 2)
     for silly in (0, 10_001):
         with pytest.raises(UsageError):
             grid.rewrite(LONG, 1, 2, melodies=silly)
     with pytest.raises(UsageError, match="of no piece"):
         grid.compose_many(1, ComposeOptions(bars=BarRange(5, 8)))
-    pickup = Melody.of([(60, 24), (62, 96), (64, 72)], pickup=24, key=Key())
+    pickup = Melody.from_pitches([(60, 24), (62, 96), (64, 72)], pickup=24, key=Key())
     made = grid.rewrite(pickup, 2, 2)[0]
     assert made.length == 192  # the last bar completes the pickup
     assert outside(made, 120, 192) == list(pickup.notes[:2])
@@ -207,7 +209,7 @@ def test_what_makes_no_sense(grid: Composer, events: Composer) -> None:
 
 
 def test_a_model_without_time_keeps_the_rhythm(events: Composer) -> None:
-    tune = Melody.of([(60, 36), (62, 12), (64, 48), (60, 24), (66, 72), (69, 96)], key=Key())
+    tune = Melody.from_pitches([(60, 36), (62, 12), (64, 48), (60, 24), (66, 72), (69, 96)], key=Key())
     made = events.rewrite(tune, 2, 2, seed=5)[0]
     assert [(n.onset, n.duration) for n in made.notes] == [(n.onset, n.duration) for n in tune.notes]
     assert len(made.tokens) == 2

@@ -14,7 +14,7 @@ import pytest
 from cantilena.errors import MissingError, UsageError
 from cantilena.generation import SamplingOptions, sample
 from cantilena.models import (
-    KINDS,
+    CONDITIONS,
     METERS,
     Bars,
     Bundle,
@@ -37,17 +37,17 @@ BARS = Bars(np.array([16, 12, 5]), np.array([0, 4, 30]))
 TOKENS = np.random.default_rng(0).integers(0, 4, (3, 50))
 SMALL = NetworkOptions(width=12, embedding=10)
 SHAPES = [
-    replace(SMALL, core=core, layers=layers, look_back=(1, 2, 4, 8)[: layers - 1], echoes=echoes)
-    for core, echoes in (("lstm", 0), ("gru", 2), ("rnn", 0))
+    replace(SMALL, core=core, layers=layers, look_back=(1, 2, 4, 8)[: layers - 1], repeat_features=repeat_features)
+    for core, repeat_features in (("lstm", 0), ("gru", 2), ("rnn", 0))
     for layers in (1, 2, 3)
 ] + [
     replace(SMALL, bar_position=False),
     replace(SMALL, bar_position=False, look_back=()),
     replace(SMALL, input="paper", window=6, layers=2),
-    replace(SMALL, echoes=3, reach=11),
-    replace(SMALL, copy_head=True, reach=11),
-    replace(SMALL, attention=4, reach=11),
-    replace(SMALL, core="gru", layers=2, copy_head=True, attention=6, echoes=3, reach=20, look_back=()),
+    replace(SMALL, repeat_features=3, max_context=11),
+    replace(SMALL, copy_head=True, max_context=11),
+    replace(SMALL, attention=4, max_context=11),
+    replace(SMALL, core="gru", layers=2, copy_head=True, attention=6, repeat_features=3, max_context=20, look_back=()),
 ]
 
 
@@ -74,8 +74,8 @@ class Exported:
         self.vocabulary_size, self.uses_bars = len(json.loads(self.facts["vocabulary"])), True
 
     def silence(self, melodies, bars):
-        columns = [KINDS.index(kind) for kind in json.loads(self.facts["told"])]
-        given = {"steps_per_bar": bars.steps_per_bar, "pickup": bars.pickup, "told": bars.known[:, columns]}
+        columns = [CONDITIONS.index(kind) for kind in json.loads(self.facts["told"])]
+        given = {"steps_per_bar": bars.steps_per_bar, "pickup": bars.pickup, "told": bars.condition_ids[:, columns]}
         given = {name: value for name, value in given.items() if name in self.inputs}
         for port in self.session.get_inputs():
             if port.name.startswith("state_"):
@@ -115,7 +115,9 @@ def same(found, expected):
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
-@pytest.mark.parametrize("options", SHAPES, ids=lambda o: f"{o.core}-{o.layers}-{o.input}-{o.echoes}-{o.attention}")
+@pytest.mark.parametrize(
+    "options", SHAPES, ids=lambda o: f"{o.core}-{o.layers}-{o.input}-{o.repeat_features}-{o.attention}"
+)
 def test_every_network_gives_the_same_probabilities_in_one_call_or_many(options):
     bundle = bundle_of(options)
     content = onnx_bytes(bundle)
@@ -133,15 +135,22 @@ def test_what_a_network_is_told_is_told_to_the_graph_too():
     assert onnx_facts(bundle)["told_values"]["key"][:3] == ["C", "Db", "D"]
     assert onnx_facts(bundle)["told_values"]["meter"] == list(METERS)
     assert json.loads(exported.facts["told_values"])["style"] == ["Jig", "Reel"]
-    bars = Bars.of(Meter(6, 8), melodies=3, step_ticks=6, key=Key.parse("D minor"), style=2)
-    for known in (bars, bars.untold()):
+    bars = Bars.from_meter(Meter(6, 8), melodies=3, ticks_per_step=6, key=Key.parse("D minor"), style=2)
+    for known in (bars, bars.without_conditions()):
         same(exported.log_probs(TOKENS, bars=known), bundle.model().log_probs(TOKENS, bars=known))
-    assert np.abs(exported.log_probs(TOKENS, bars=bars) - exported.log_probs(TOKENS, bars=bars.untold())).max() > 0.1
+    assert (
+        np.abs(exported.log_probs(TOKENS, bars=bars) - exported.log_probs(TOKENS, bars=bars.without_conditions())).max()
+        > 0.1
+    )
 
 
 @pytest.mark.parametrize("policy", ["likelihood", "softmax-q", "argmax-q", "psi", "g"])
 def test_the_probabilities_are_the_policys(policy):
-    for options in (SMALL, replace(SMALL, input="paper", window=5), replace(SMALL, core="gru", attention=4, reach=9)):
+    for options in (
+        SMALL,
+        replace(SMALL, input="paper", window=5),
+        replace(SMALL, core="gru", attention=4, max_context=9),
+    ):
         bundle = tuned(policy, options)
         content = onnx_bytes(bundle)
         onnx.checker.check_model(content, full_check=True)
@@ -177,7 +186,7 @@ def test_the_longest_bars_and_the_longest_look_back():
 
 
 def test_melodies_longer_than_memory_and_matches():
-    options = NetworkOptions(width=4, embedding=4, echoes=2, copy_head=True, look_back=(), reach=150)
+    options = NetworkOptions(width=4, embedding=4, repeat_features=2, copy_head=True, look_back=(), max_context=150)
     tokens = np.stack([np.tile([14, 1, 16], 100), np.full(300, 14), np.random.default_rng(0).integers(0, 3, 300)])
     bundle = bundle_of(options)
     exported, expected = Exported(onnx_bytes(bundle)), bundle.model().log_probs(tokens)
@@ -186,7 +195,7 @@ def test_melodies_longer_than_memory_and_matches():
 
 
 def test_huge_scores_do_not_overflow():
-    for options in (SMALL, replace(SMALL, copy_head=True, attention=4, reach=9)):
+    for options in (SMALL, replace(SMALL, copy_head=True, attention=4, max_context=9)):
         for policy in ("likelihood", "argmax-q"):
             bundle = bundle_of(options, scale=1e4, policy=policy)
             assert np.isfinite(Exported(onnx_bytes(bundle)).log_probs(TOKENS)).all()
@@ -225,7 +234,7 @@ def test_chords_are_told_as_pitches():
 
 
 def test_the_same_bundle_gives_the_same_bytes_wherever_it_lies(tmp_path):
-    bundle = bundle_of(replace(SMALL, echoes=2, attention=4))
+    bundle = bundle_of(replace(SMALL, repeat_features=2, attention=4))
     contents = []
     for place in (tmp_path / "here" / "a.safetensors", tmp_path / "ça et là" / "b.safetensors"):
         bundle.save(place)
@@ -268,7 +277,7 @@ def test_wrong_tokens_and_bars_are_errors_and_not_melodies():
 def test_what_no_graph_holds_is_refused_in_a_sentence(monkeypatch):
     ngram = NGram.fit([np.array([0, 1, 2, 1])], vocabulary_size=38)
     counts, bundle = ngram_arrays(ngram), bundle_of()
-    monkeypatch.setattr(onnx_model_file, "MOST_BYTES", 10_000)
+    monkeypatch.setattr(onnx_model_file, "MAX_BYTES", 10_000)
     refused = [
         (Bundle(NGramOptions(), counts, GRID.description()), "is an n-gram"),
         (replace(bundle, ngram=NGramPart(NGramOptions(), counts, 0.5)), "blends a network with an n-gram"),

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-from cantilena.generation import ComposeOptions, Composer, Composition, SamplingOptions, Sketch, load
+from cantilena.generation import ComposeOptions, Composer, Composition, SamplingOptions, StreamChunk, load
 from cantilena.music import Melody, Note
 
 ASKED = st.builds(
@@ -43,8 +43,8 @@ def test_the_stream_ends_in_what_compose_many_gives(
     every: int,
 ) -> None:
     composer = both[encoding]
-    whole = composer.compose_many(melodies, asked, sampling, seed=seed)
-    sketches = list(composer.stream(melodies, asked, sampling, seed=seed, every=every))
+    whole = composer.compose_many(melodies, asked, sampling=sampling, seed=seed)
+    sketches = list(composer.stream(melodies, asked, sampling=sampling, seed=seed, every=every))
     assert [facts(one) for one in sketches[-1].compositions] == [facts(one) for one in whole]
     assert not any(sketch.compositions for sketch in sketches[:-1])
     for number, melody in enumerate(whole):
@@ -76,8 +76,8 @@ def test_notes_come_before_the_end(grid: Composer) -> None:
 def test_an_idea_and_rules_as_objects(grid: Composer) -> None:
     idea = Melody((Note((60,), 12, 12),), length=48)
     asked = ComposeOptions(bars=1)
-    last: Sketch = list(grid.stream(2, asked, idea=idea, seed=9))[-1]
-    assert list(last.compositions) == grid.compose_many(2, asked, idea=idea, seed=9)
+    last: StreamChunk = list(grid.stream(2, asked, primer=idea, seed=9))[-1]
+    assert list(last.compositions) == grid.compose_many(2, asked, primer=idea, seed=9)
 
 
 def test_what_cannot_be_is_refused_at_the_call(grid: Composer) -> None:

@@ -19,29 +19,29 @@ from cantilena.errors import BundleError, CorpusError, UsageError
 from cantilena.models import (
     Bars,
     Bundle,
-    Decoding,
     MelodyVae,
     Sequences,
+    VaeDecoder,
     VaeNetwork,
     VaeOptions,
     Windows,
     begins_window,
     bound,
-    divergences,
+    free_bits_penalty,
+    greedy_decode,
+    kl_divergences,
     likelihood,
     onnx_bytes,
     reconstruction,
-    said_back,
     vae_parameters,
     vae_shapes,
-    with_free_bits,
 )
 from cantilena.tokenizers import EventsEncoding, GridEncoding
 
 SHAPE = VaeOptions(latent=6, encoder=9, width=10, embedding=8, reading=3, plan=5, hidden=12, dropout=0.0)
 GRID = GridEncoding()
 RNG = np.random.default_rng(5)
-PIECES = Sequences.of(
+PIECES = Sequences.from_tokens(
     [RNG.integers(0, 38, steps) for steps in (70, 33, 5, 130)], Bars(np.array([16, 12, 16, 30]), np.array([4, 0, 2, 3]))
 )
 
@@ -65,7 +65,7 @@ def test_the_shapes_that_are_foretold_are_those_of_the_network() -> None:
 
 
 def test_numpy_says_what_torch_says() -> None:
-    windows = Windows.of(PIECES, SHAPE.bars).sequences
+    windows = Windows.from_sequences(PIECES, SHAPE.bars).sequences
     assert (windows.lengths > SHAPE.steps).any()  # steps beyond those told apart, too
     tokens = windows.padded(range(len(windows)))
     counts = np.arange(tokens.shape[1])[None, :] < windows.lengths[:, None]
@@ -75,7 +75,7 @@ def test_numpy_says_what_torch_says() -> None:
     own_mean, own_variance = VAE.posterior(tokens, windows.lengths, windows.bars)
     np.testing.assert_allclose(own_mean, mean.numpy(), atol=1e-5)
     np.testing.assert_allclose(own_variance, log_variance.numpy(), atol=1e-5)
-    ours = Decoding(VAE, own_mean[:, None]).log_probs(tokens, bars=windows.bars)
+    ours = VaeDecoder(VAE, own_mean[:, None]).log_probs(tokens, bars=windows.bars)
     np.testing.assert_allclose(ours[counts], theirs[counts], atol=1e-5)
 
 
@@ -94,16 +94,16 @@ def test_what_stands_after_a_window_does_not_change_its_code() -> None:
 
 
 def test_a_piece_is_its_windows_one_after_the_other() -> None:
-    windows = Windows.of(PIECES, SHAPE.bars)
+    windows = Windows.from_sequences(PIECES, SHAPE.bars)
     assert np.concatenate(windows.sequences.tokens).tolist() == np.concatenate(PIECES.tokens).tolist()
     for number in range(len(PIECES)):
         bars = PIECES.bars[number : number + 1]
         of_piece = windows.piece == number
-        codes = VAE.codes_of(PIECES.tokens[number], bars)
-        assert len(codes) == of_piece.sum() == VAE.windows(len(PIECES.tokens[number]), bars)
-        whole = Decoding(VAE, codes[None]).log_probs(PIECES.tokens[number][None], bars=bars)[0]
+        codes = VAE.encode(PIECES.tokens[number], bars)
+        assert len(codes) == of_piece.sum() == VAE.count_windows(len(PIECES.tokens[number]), bars)
+        whole = VaeDecoder(VAE, codes[None]).log_probs(PIECES.tokens[number][None], bars=bars)[0]
         parts = [
-            Decoding(VAE, code[None, None]).log_probs(
+            VaeDecoder(VAE, code[None, None]).log_probs(
                 windows.sequences.tokens[row][None], bars=windows.sequences.bars[row : row + 1]
             )[0]
             for code, row in zip(codes, np.flatnonzero(of_piece), strict=True)
@@ -120,7 +120,7 @@ def test_windows_begin_at_barlines_and_the_pickup_belongs_to_the_first() -> None
 
 def test_a_step_at_a_time_is_the_whole_sequence() -> None:
     tokens, codes = RNG.integers(0, 38, (3, 50)), RNG.normal(size=(3, 2, SHAPE.latent)).astype(np.float32)
-    decoding = Decoding(VAE, codes)
+    decoding = VaeDecoder(VAE, codes)
     log_p, state = decoding.start(3)
     rows = [log_p]
     for step in range(49):
@@ -134,17 +134,17 @@ def test_a_step_at_a_time_is_the_whole_sequence() -> None:
 def test_free_bits_by_hand() -> None:
     mean, log_variance = torch.tensor([[1.0, 0.0, 0.2]]), torch.tensor([[0.0, math.log(2.0), 0.0]])
     by_hand = [0.5, 0.5 * (2.0 - 1.0 - math.log(2.0)), 0.02]
-    found = divergences(mean, log_variance)
+    found = kl_divergences(mean, log_variance)
     assert found[0].tolist() == pytest.approx(by_hand)
     # max(0.1, 0.5) + max(0.1, 0.153) + max(0.1, 0.02)
-    assert with_free_bits(found, 0.1).item() == pytest.approx(by_hand[0] + by_hand[1] + 0.1)
+    assert free_bits_penalty(found, 0.1).item() == pytest.approx(by_hand[0] + by_hand[1] + 0.1)
     two = torch.tensor([[0.0, 1.0], [0.6, 0.0]])  # the mean over the batch is what is held to the free bits
-    assert with_free_bits(two, 0.4).item() == pytest.approx(0.4 + 0.5)
+    assert free_bits_penalty(two, 0.4).item() == pytest.approx(0.4 + 0.5)
 
 
 def test_numbers_under_their_free_bits_are_not_pulled_at() -> None:
     mean = torch.tensor([[0.1, 3.0]], requires_grad=True)
-    with_free_bits(divergences(mean, torch.zeros(1, 2)), 0.5).backward()
+    free_bits_penalty(kl_divergences(mean, torch.zeros(1, 2)), 0.5).backward()
     assert mean.grad is not None
     assert mean.grad[0].tolist() == [0.0, 3.0]
 
@@ -159,7 +159,7 @@ def exact(vae: MelodyVae, windows: np.ndarray) -> np.ndarray:
     values = []
     for tokens in windows:
         rows = np.tile(tokens, (len(grid), 1))
-        log_p = Decoding(vae, grid[:, None, None].astype(np.float32)).log_probs(rows)
+        log_p = VaeDecoder(vae, grid[:, None, None].astype(np.float32)).log_probs(rows)
         said = np.take_along_axis(log_p, rows[..., None], axis=-1)[..., 0].astype(np.float64).sum(axis=1)
         values.append(math.log(np.trapezoid(np.exp(said) * density, grid)))
     return np.array(values)
@@ -173,33 +173,35 @@ def test_bounds_lie_below_what_is_exact_where_all_windows_can_be_counted() -> No
     windows = np.array(list(product(range(3), repeat=3)))
     true = exact(vae, windows)
     assert np.exp(true).sum() == pytest.approx(1.0, abs=1e-4)  # it is a distribution over all 27
-    found = bound(vae, Sequences.of(windows), 2000, np.random.default_rng(1))
+    found = bound(vae, Sequences.from_tokens(windows), 2000, np.random.default_rng(1))
     assert (-found.elbo < true + 1e-3).all()
     assert (-found.weighted >= -found.elbo - 1e-9).all()
     assert (found.elbo + true > 0.01).any()  # not because they are all the same
     np.testing.assert_allclose(-found.weighted, true, atol=0.5)
     assert np.exp(-found.weighted).sum() == pytest.approx(1.0, abs=0.05)
-    few = [bound(vae, Sequences.of(windows), 2, np.random.default_rng(seed)).weighted.sum() for seed in range(40)]
+    few = [
+        bound(vae, Sequences.from_tokens(windows), 2, np.random.default_rng(seed)).weighted.sum() for seed in range(40)
+    ]
     assert np.mean(few) > -true.sum()
     assert np.mean(few) > found.weighted.sum()  # the tighter the more codes
 
 
 def test_the_bound_of_a_piece_is_that_of_its_windows_and_is_called_a_bound() -> None:
     found = likelihood(VAE, PIECES)
-    assert found.at_most
-    windows = Windows.of(PIECES, SHAPE.bars)
+    assert found.is_bound
+    windows = Windows.from_sequences(PIECES, SHAPE.bars)
     parts = bound(VAE, windows.sequences, 16, np.random.default_rng(0)).weighted
     np.testing.assert_allclose(found.nats, [parts[windows.piece == number].sum() for number in range(4)])
     np.testing.assert_array_equal(found.nats, likelihood(VAE, PIECES).nats)
     with pytest.raises(CorpusError, match="no piece"):
-        bound(VAE, Sequences.of([]), 4, np.random.default_rng(0))
+        bound(VAE, Sequences.from_tokens([]), 4, np.random.default_rng(0))
 
 
 def test_active_numbers_are_those_whose_mean_varies() -> None:
     weights = NETWORK.numpy_weights()
     weights["posterior.weight"][2] = 0.0  # the third number says the same of every window
     weights["posterior.weight"][0] *= 30.0
-    found = bound(MelodyVae(SHAPE, weights), Windows.of(PIECES, 2).sequences, 1, np.random.default_rng(0))
+    found = bound(MelodyVae(SHAPE, weights), Windows.from_sequences(PIECES, 2).sequences, 1, np.random.default_rng(0))
     varied = found.means.var(axis=0)
     assert varied[2] == pytest.approx(0.0, abs=1e-10)
     assert varied[0] > 0.01
@@ -207,9 +209,11 @@ def test_active_numbers_are_those_whose_mean_varies() -> None:
 
 
 def test_what_comes_back_is_counted_by_steps_bars_and_windows() -> None:
-    windows = Windows.of(Sequences.of([RNG.integers(0, 38, 40)], Bars(np.array([16]), np.array([4]))), 2).sequences
+    windows = Windows.from_sequences(
+        Sequences.from_tokens([RNG.integers(0, 38, 40)], Bars(np.array([16]), np.array([4]))), 2
+    ).sequences
     codes = VAE.posterior(windows.padded([0, 1]), windows.lengths, windows.bars)[0]
-    said = said_back(VAE, codes, 36, windows.bars)
+    said = greedy_decode(VAE, codes, 36, windows.bars)
     right = Sequences((said[0].copy(), said[1, :4]), windows.bars)
 
     class Knows(MelodyVae):
@@ -236,7 +240,7 @@ def test_everything_comes_back_from_the_file(tmp_path: Path, *, half: bool) -> N
     model = loaded.model()
     assert isinstance(model, MelodyVae)
     tokens = PIECES.tokens[0]
-    found, expected = (one.codes_of(tokens, PIECES.bars[:1]) for one in (model, VAE))
+    found, expected = (one.encode(tokens, PIECES.bars[:1]) for one in (model, VAE))
     np.testing.assert_allclose(found, expected, atol=2e-3 if half else 0)
     with safetensors.safe_open(tmp_path / "a.safetensors", framework="numpy") as file:
         assert json.loads(file.metadata()["cantilena"])["format"] == 7

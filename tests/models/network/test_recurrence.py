@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from cantilena.models import Network, NetworkOptions
-from cantilena.models.network.recurrence import WIDE, dropped, learns_here, lstm
+from cantilena.models.network.recurrence import WIDE, dropout, lstm, needs_own_gradient
 
 ROUNDING = 0.02
 """bfloat16 keeps 8 bits: a product is off by 0.4 %, a few on end by little more."""
@@ -69,14 +69,14 @@ def test_no_melody_and_no_step_give_nothing_and_leave_the_state():
 @pytest.mark.parametrize(("core", "width", "ours"), [("lstm", WIDE, True), ("lstm", 64, False), ("gru", WIDE, False)])
 def test_only_wide_lstms_in_bfloat16_on_a_processor_take_it(core, width, ours):
     network = Network(NetworkOptions(core=core, width=width, embedding=8), 9)
-    assert not learns_here(network.core, torch.device("cpu"))
+    assert not needs_own_gradient(network.core, torch.device("cpu"))
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert learns_here(network.core, torch.device("cpu")) is ours
-        assert not learns_here(network.core, torch.device("cuda"))
+        assert needs_own_gradient(network.core, torch.device("cpu")) is ours
+        assert not needs_own_gradient(network.core, torch.device("cuda"))
         with torch.no_grad():
-            assert not learns_here(network.core, torch.device("cpu"))
+            assert not needs_own_gradient(network.core, torch.device("cpu"))
     with torch.autocast("cpu", dtype=torch.float16):
-        assert not learns_here(network.core, torch.device("cpu"))
+        assert not needs_own_gradient(network.core, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("named", [{"embedding": 16, "look_back": ()}, {"input": "paper", "window": 6}])
@@ -97,7 +97,7 @@ def test_the_papers_width_learns_from_true_gradients(named):
 @pytest.mark.parametrize("values", [torch.ones(400, 500), torch.ones(200_001), torch.ones(300, 600).to(torch.bfloat16)])
 def test_dropout_drops_its_share_and_keeps_the_mean(values):
     torch.manual_seed(1)
-    kept = dropped(values, 0.4, training=True)
+    kept = dropout(values, 0.4, training=True)
     assert kept.dtype == values.dtype
     assert float((kept == 0).float().mean()) == pytest.approx(0.4, abs=0.006)  # five standard errors
     assert float(kept.float().mean()) == pytest.approx(1.0, abs=0.015)
@@ -106,9 +106,9 @@ def test_dropout_drops_its_share_and_keeps_the_mean(values):
 
 def test_dropout_asks_the_global_generator_and_each_value_by_itself():
     torch.manual_seed(1)
-    first, second = (dropped(torch.ones(100_000), 0.5, training=True) for _ in range(2))
+    first, second = (dropout(torch.ones(100_000), 0.5, training=True) for _ in range(2))
     torch.manual_seed(1)
-    assert torch.equal(dropped(torch.ones(100_000), 0.5, training=True), first)
+    assert torch.equal(dropout(torch.ones(100_000), 0.5, training=True), first)
     assert not torch.equal(first, second)
     lanes = (first == 0).double().view(-1, 4)  # the four that one random number decides are independent
     assert np.abs(np.corrcoef(lanes.numpy().T) - np.eye(4)).max() < 0.03
@@ -116,14 +116,14 @@ def test_dropout_asks_the_global_generator_and_each_value_by_itself():
 
 @pytest.mark.parametrize("share", [0.0, 1e-9, 0.999999])
 def test_dropout_at_its_limits_stays_a_number(share):
-    kept = dropped(torch.ones(1000), share, training=True)
+    kept = dropout(torch.ones(1000), share, training=True)
     assert torch.isfinite(kept).all()
-    assert dropped(kept, share, training=False) is kept
-    assert dropped(torch.ones(0, 4), share, training=True).shape == (0, 4)
+    assert dropout(kept, share, training=False) is kept
+    assert dropout(torch.ones(0, 4), share, training=True).shape == (0, 4)
 
 
 def test_gradients_flow_through_what_dropout_kept():
     values = torch.ones(1000, requires_grad=True)
-    kept = dropped(values, 0.3, training=True)
+    kept = dropout(values, 0.3, training=True)
     kept.sum().backward()
     assert torch.equal(values.grad, kept.detach())

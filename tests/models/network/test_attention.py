@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from cantilena.models import Network, NetworkOptions, NumpyNetwork, Sequences, likelihood
-from cantilena.models.network.attention import Attention, by_token, shares, with_copies
+from cantilena.models.network.attention import Attention, add_copies, attention_shares, sum_by_token
 from cantilena.training import TrainingOptions, train
 
 OPTIONS = NetworkOptions(width=12, embedding=10, copy_head=True, attention=6)
@@ -24,16 +24,16 @@ def lively(network):
 def test_scores_and_copies_share_one_softmax():
     # s = (0, ln 2), copies of token 1 with c = ln 3 and of token 0 with c = ln 4: weights 1 + 4 and 2 + 3.
     scores, fits = torch.tensor([[[1.0, 2.0]]]).log(), torch.tensor([[[0.0, 3.0, 4.0]]]).log()
-    mixed = with_copies(scores, fits, torch.tensor([[2, 1, 0]]))
+    mixed = add_copies(scores, fits, torch.tensor([[2, 1, 0]]))
     torch.testing.assert_close(mixed.exp(), torch.tensor([[[5.0, 5.0]]]))
 
 
 def test_attention_is_shared_among_the_steps_and_none_of_them():
     # exp c = 1 and 3 for token 1, 4 for token 0, 1 for none: 4/9, 4/9, and 1/9 for none.
     fits = torch.tensor([[[1.0, 3.0, 4.0]]]).log()
-    said = by_token(shares(fits), torch.tensor([[1, 1, 0]]), 2)
+    said = sum_by_token(attention_shares(fits), torch.tensor([[1, 1, 0]]), 2)
     torch.testing.assert_close(said, torch.tensor([[[4 / 9, 4 / 9]]]))
-    assert shares(torch.full((1, 1, 2), -torch.inf)).tolist() == [[[0.0, 0.0]]]
+    assert attention_shares(torch.full((1, 1, 2), -torch.inf)).tolist() == [[[0.0, 0.0]]]
 
 
 def test_the_formula_of_attention_written_out():
@@ -76,7 +76,7 @@ def test_log_probs_are_normalised_and_every_weight_gets_a_gradient():
 
 @pytest.mark.parametrize("memory", [{"attention": 6}, {"copy_head": True}, {"attention": 6, "copy_head": True}])
 def test_numpy_and_steps_hear_the_same(memory):
-    options = NetworkOptions(width=12, embedding=10, reach=20, **memory)
+    options = NetworkOptions(width=12, embedding=10, max_context=20, **memory)
     network = lively(Network(options, 38))
     plain, whole = NumpyNetwork(options, network.numpy_weights()), network.log_probs(TOKENS).detach().numpy()
     np.testing.assert_allclose(plain.log_probs(TOKENS), whole, atol=1e-5)
@@ -95,10 +95,12 @@ def test_the_future_is_not_heard():
     assert not torch.equal(before[:, 21], after[:, 21])
 
 
-@pytest.mark.parametrize("reach", [1, 7, 50])
-def test_parts_equal_the_whole_and_memory_is_bounded(reach):
-    network = lively(Network(NetworkOptions(width=12, embedding=10, copy_head=True, attention=6, reach=reach), 38))
-    rows = torch.from_numpy(network.features.of(TOKENS))
+@pytest.mark.parametrize("max_context", [1, 7, 50])
+def test_parts_equal_the_whole_and_memory_is_bounded(max_context):
+    network = lively(
+        Network(NetworkOptions(width=12, embedding=10, copy_head=True, attention=6, max_context=max_context), 38)
+    )
+    rows = torch.from_numpy(network.features.encode(TOKENS))
     whole, _ = network(rows)
     parts, state = [], None
     for first in range(0, 50, 9):
@@ -106,7 +108,7 @@ def test_parts_equal_the_whole_and_memory_is_bounded(reach):
         parts.append(scores)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
     keys, tokens, matches = state[1]
-    assert (len(keys), len(tokens), len(matches)) == (reach + 1, reach, reach)
+    assert (len(keys), len(tokens), len(matches)) == (max_context + 1, max_context, max_context)
 
 
 def test_a_state_outlives_an_update():
@@ -131,10 +133,10 @@ def test_one_melody_of_one_step_is_harmless():
 def phrases(pieces, seed):
     """Pieces that say a phrase of twelve random tokens four times."""
     rng = np.random.default_rng(seed)
-    return Sequences.of([np.tile(rng.integers(0, 20, 12), 4) for _ in range(pieces)])
+    return Sequences.from_tokens([np.tile(rng.integers(0, 20, 12), 4) for _ in range(pieces)])
 
 
-@pytest.mark.parametrize("memory", [{"copy_head": True}, {"attention": 8}, {"echoes": 1}])
+@pytest.mark.parametrize("memory", [{"copy_head": True}, {"attention": 8}, {"repeat_features": 1}])
 def test_who_remembers_predicts_what_repeats_itself(memory):
     training = TrainingOptions(epochs=25, batch=8, learning_rate=0.01, warmup=5, budget=0)
     nats = {}
@@ -148,7 +150,7 @@ def test_who_remembers_predicts_what_repeats_itself(memory):
 
 
 def test_a_long_piece_is_heard_in_stretches_and_costs_no_square_of_memory():
-    options = NetworkOptions(width=4, embedding=4, attention=2, copy_head=True, reach=40)
+    options = NetworkOptions(width=4, embedding=4, attention=2, copy_head=True, max_context=40)
     network, long = lively(Network(options, 6)), np.random.default_rng(2).integers(0, 6, (1, 700))
     whole = network.log_probs(long).detach().numpy()
     np.testing.assert_allclose(NumpyNetwork(options, network.numpy_weights()).log_probs(long), whole, atol=2e-5)

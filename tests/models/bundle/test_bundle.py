@@ -56,7 +56,7 @@ def test_everything_comes_back(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.safetensors", "b.safetensors"]
 
 
-REMEMBERING = NetworkOptions(width=8, embedding=8, echoes=2, copy_head=True, attention=4, reach=30)
+REMEMBERING = NetworkOptions(width=8, embedding=8, repeat_features=2, copy_head=True, attention=4, max_context=30)
 
 
 def described(path):
@@ -110,7 +110,7 @@ def test_a_memory_that_lies_is_refused(tmp_path, edit, said):
 @pytest.mark.parametrize("name", ["tunes", "tunes+rl", "tunes+rl-tuner"])
 def test_bundles_that_ship_are_read(name):
     bundle = Bundle.load(find_bundle(name))
-    assert (bundle.options.echoes, bundle.options.copy_head, bundle.ngram) == (2, False, None)
+    assert (bundle.options.repeat_features, bundle.options.copy_head, bundle.ngram) == (2, False, None)
     model = bundle.model()
     assert np.exp(model.log_probs(TOKENS)).sum(-1) == pytest.approx(np.ones((2, 20)), abs=1e-5)
 
@@ -144,8 +144,8 @@ def test_a_small_network_is_float32_whatever_is_asked_and_nonsense_is_refused():
 
 
 def test_a_large_tuned_network_and_its_prior_step_alike(monkeypatch):
-    monkeypatch.setattr("cantilena.models.bundle.bundle.SMALL", 0)
-    monkeypatch.setattr("cantilena.models.network.device.computes_in_bfloat16", lambda *_: True)
+    monkeypatch.setattr("cantilena.models.bundle.kinds.MAX_NUMPY_PARAMETERS", 0)
+    monkeypatch.setattr("cantilena.models.network.device.supports_bfloat16", lambda *_: True)
     model = some_bundle(policy="g").model("bfloat16")
     assert (model.network.stepping, model.prior.stepping) == (torch.bfloat16, torch.bfloat16)
     np.testing.assert_allclose(model.start(2)[0], some_bundle(policy="g").model().start(2)[0], atol=0.02)

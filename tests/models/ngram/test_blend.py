@@ -26,7 +26,7 @@ from cantilena.models import (
 )
 from cantilena.tokenizers import GridEncoding
 
-OPTIONS = NetworkOptions(width=8, embedding=8, echoes=1)
+OPTIONS = NetworkOptions(width=8, embedding=8, repeat_features=1)
 NETWORK = Network(OPTIONS, 38, seed=1)
 LINES = np.random.default_rng(0).integers(0, 5, (3, 40))
 NGRAM = NGram.fit(list(LINES), 38).tune(list(LINES))
@@ -54,8 +54,8 @@ def test_it_is_the_mixture_and_steps_as_it_reads():
 
 
 def test_the_share_is_the_likeliest_one():
-    pieces = Sequences.of(np.random.default_rng(1).integers(0, 7, (4, 40)))
-    blend = Blend.tuned(NETWORK, NGRAM, pieces)
+    pieces = Sequences.from_tokens(np.random.default_rng(1).integers(0, 7, (4, 40)))
+    blend = Blend.fit(NETWORK, NGRAM, pieces)
     nats = likelihood(blend, pieces).nats_per_step
     others = [likelihood(Blend(NETWORK, NGRAM, share), pieces).nats_per_step for share in np.linspace(0, 1, 21)]
     assert nats <= min(others) + 1e-5
@@ -75,7 +75,7 @@ def test_impossible_blends_are_refused(share):
     with pytest.raises(UsageError, match="2 tokens"):
         Blend(TopTokens(2, (0, 1)), NGRAM, 0.5)
     with pytest.raises(CorpusError):
-        Blend.tuned(NETWORK, NGRAM, Sequences.of([]))
+        Blend.fit(NETWORK, NGRAM, Sequences.from_tokens([]))
 
 
 def test_its_bundle_comes_back_and_composes_without_torch(tmp_path):

@@ -12,7 +12,7 @@ import safetensors.numpy
 
 from cantilena.errors import BundleError, UsageError
 from cantilena.models import Bundle, NGram, NGramOptions, find_bundle, likelihood, ngram_arrays
-from cantilena.models.bundle.quantization import as_bytes, from_bytes
+from cantilena.models.bundle.quantization import dequantize, quantize
 from cantilena.models.protocol import Sequences
 from cantilena.tokenizers import GridEncoding
 
@@ -22,11 +22,11 @@ RNG = np.random.default_rng(4)
 def test_each_weight_is_off_by_half_its_rows_scale_at_most() -> None:
     weight = (RNG.normal(size=(80, 64)) * np.exp(RNG.normal(size=(80, 1)))).astype(np.float32)
     weight[3] = 0.0
-    stored = as_bytes({"weights.a": weight, "weights.b": weight[0], "weights.c": weight[:2]})
+    stored = quantize({"weights.a": weight, "weights.b": weight[0], "weights.c": weight[:2]})
     assert {name: array.dtype.name for name, array in stored.items()} == {
         "weights.a": "int8", "scale.weights.a": "float32", "weights.b": "float16", "weights.c": "float16",
     }  # fmt: skip
-    back = from_bytes(stored)["weights.a"]
+    back = dequantize(stored)["weights.a"]
     scale = np.abs(weight).max(axis=1) / 127
     assert (np.abs(back - weight) <= scale[:, None] * 0.5001 + 1e-30).all()
     assert (back[3] == 0).all()
@@ -35,7 +35,7 @@ def test_each_weight_is_off_by_half_its_rows_scale_at_most() -> None:
 def test_a_bundle_of_bytes_is_half_as_long_and_predicts_the_same(tmp_path: Path) -> None:
     bundle = Bundle.load(find_bundle("tunes"))
     path, half = tmp_path / "bytes.safetensors", tmp_path / "half.safetensors"
-    bundle.save(path, whole=True)
+    bundle.save(path, int8=True)
     bundle.save(half, half=True)
     assert path.stat().st_size < 0.6 * half.stat().st_size
     with safetensors.safe_open(path, framework="numpy") as file:
@@ -45,7 +45,7 @@ def test_a_bundle_of_bytes_is_half_as_long_and_predicts_the_same(tmp_path: Path)
     loaded = Bundle.load(path)
     assert loaded.options == bundle.options
     scale = [60, 62, 64, 65, 67, 69, 71, 72]
-    pieces = Sequences.of([[pitch - 46 if step % 2 == 0 else 1 for pitch in scale for step in range(4)] * 4])
+    pieces = Sequences.from_tokens([[pitch - 46 if step % 2 == 0 else 1 for pitch in scale for step in range(4)] * 4])
     before, after = (likelihood(one.model(), pieces).nats_per_step for one in (bundle, loaded))
     assert after == pytest.approx(before, abs=0.01)
 
@@ -59,16 +59,19 @@ def test_what_is_no_network_is_not_stored_so(tmp_path: Path) -> None:
     ngram = NGram.fit([np.array([0, 1, 2])], 38, NGramOptions(order=2))
     counted = Bundle(ngram.options, ngram_arrays(ngram), GridEncoding().description())
     with pytest.raises(UsageError, match="only a network"):
-        counted.save(tmp_path / "a.safetensors", whole=True)
+        counted.save(tmp_path / "a.safetensors", int8=True)
 
 
 LIES = {
-    "no scale": (lambda record, arrays: arrays.pop("scale.weights.head.weight"), "bytes or their scales alone"),
-    "no bytes": (lambda record, arrays: arrays.update({"scale.weights.x": np.ones(3, np.float32)}), "scales alone"),
-    "short": (lambda record, arrays: arrays.update({"scale.weights.head.weight": np.ones(2, np.float32)}), "each row"),
+    "no scale": (lambda record, arrays: arrays.pop("scale.weights.head.weight"), "only the 8-bit integers"),
+    "no bytes": (lambda record, arrays: arrays.update({"scale.weights.x": np.ones(3, np.float32)}), "only the scales"),
+    "short": (
+        lambda record, arrays: arrays.update({"scale.weights.head.weight": np.ones(2, np.float32)}),
+        "for each row",
+    ),
     "square": (
         lambda record, arrays: arrays.update({"scale.weights.head.weight": np.ones((38, 1), np.float32)}),
-        "each row",
+        "for each row",
     ),
     "infinite": (lambda record, arrays: arrays["scale.weights.head.weight"].fill(np.inf), "not all finite"),
     "earlier": (lambda record, arrays: record.update(format=6), "type I8"),
@@ -82,7 +85,7 @@ LIES = {
 @pytest.mark.parametrize("lie", LIES)
 def test_files_that_lie_are_refused(tmp_path: Path, lie: str) -> None:
     path = tmp_path / "a.safetensors"
-    Bundle.load(find_bundle("tunes")).save(path, whole=True)
+    Bundle.load(find_bundle("tunes")).save(path, int8=True)
     arrays = safetensors.numpy.load_file(path)
     with safetensors.safe_open(path, framework="numpy") as file:
         record = json.loads(file.metadata()["cantilena"])

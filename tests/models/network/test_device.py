@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from cantilena.errors import UsageError
-from cantilena.models import Network, NetworkOptions, autocast, choose_precision, computes_in_bfloat16
+from cantilena.models import Network, NetworkOptions, autocast, choose_precision, supports_bfloat16
 from cantilena.models.network import device as device_file
 
 CPU = torch.device("cpu")
@@ -15,14 +15,14 @@ WIDTHS = (8, 128, 1024)
 
 @pytest.fixture(autouse=True)
 def tried_anew():
-    computes_in_bfloat16.cache_clear()
+    supports_bfloat16.cache_clear()
     yield
-    computes_in_bfloat16.cache_clear()
+    supports_bfloat16.cache_clear()
 
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_width_that_passes_the_trial_learns_from_nearly_the_gradients_of_float32(width: int) -> None:
-    if not computes_in_bfloat16(CPU, width):
+    if not supports_bfloat16(CPU, width):
         assert choose_precision("auto", CPU, width) is torch.float32
         with pytest.raises(UsageError, match=f"LSTM layers of {width} cells"):
             choose_precision("bfloat16", CPU, width)
@@ -47,8 +47,8 @@ def test_wrong_gradients_are_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
         return gradient.roll(1) if precision is torch.bfloat16 else gradient
 
     monkeypatch.setattr(device_file, "_gradient", wrong)
-    monkeypatch.setattr(device_file, "processor_has_bfloat16", lambda: True)
-    assert not computes_in_bfloat16(CPU, 8)
+    monkeypatch.setattr(device_file, "cpu_has_bfloat16", lambda: True)
+    assert not supports_bfloat16(CPU, 8)
     assert choose_precision("auto", CPU, 8) is torch.float32
 
 
@@ -57,10 +57,10 @@ def test_a_missing_kernel_means_float32(monkeypatch: pytest.MonkeyPatch) -> None
         raise RuntimeError("could not create a primitive")
 
     monkeypatch.setattr(device_file, "_gradient", missing)
-    assert not computes_in_bfloat16(CPU, 8)
+    assert not supports_bfloat16(CPU, 8)
 
 
 def test_the_trial_leaves_the_global_generator_alone() -> None:
     before = torch.random.get_rng_state()
-    assert computes_in_bfloat16(CPU, 16) == computes_in_bfloat16(CPU, 16)
+    assert supports_bfloat16(CPU, 16) == supports_bfloat16(CPU, 16)
     assert torch.equal(torch.random.get_rng_state(), before)

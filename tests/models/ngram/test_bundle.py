@@ -158,9 +158,9 @@ def turned(array: np.ndarray) -> np.ndarray:
 LIES = {
     "edges out of order": ("edges", turned, "out of order"),
     "an edge twice": ("edges", lambda a: np.sort(put(6, int(a[5]))(a)), "out of order"),  # type: ignore[operator]
-    "an edge from nowhere": ("edges", put(-1, 2**40), "longer than no other"),
-    "an edge below zero": ("edges", put(0, -1), "longer than no other"),
-    "an edge to itself": ("edges", lambda a: put(-1, 39 * len(a))(a), "longer than no other"),  # type: ignore[operator]
+    "an edge from nowhere": ("edges", put(-1, 2**40), "before its shorter context"),
+    "an edge below zero": ("edges", put(0, -1), "before its shorter context"),
+    "an edge to itself": ("edges", lambda a: put(-1, 39 * len(a))(a), "before its shorter context"),  # type: ignore[operator]
     "an edge too few": ("edges", lambda a: a[:-1], "'first' has"),
     "no edges": ("edges", lambda a: a[:0], "'first' has"),
     "first beyond": ("first", put(-1, 10**9), "begin and end"),
@@ -172,8 +172,8 @@ LIES = {
     "a follower below zero": ("followers", put(7, -1), "vocabulary"),
     "a follower twice": ("followers", lambda a: put(1, int(a[0]))(a), "out of order"),  # type: ignore[operator]
     "a follower too few": ("followers", lambda a: a[:-1], "counts for"),
-    "no count": ("counts", put(3, 0), "less than once"),
-    "a negative count": ("counts", put(3, -4), "less than once"),
+    "no count": ("counts", put(3, 0), "less than one"),
+    "a negative count": ("counts", put(3, -4), "less than one"),
     "a count too many": ("counts", lambda a: np.append(a, 1), "counts for"),
     "huge counts": ("counts", lambda a: np.full_like(a, 2**62), "too large"),
     "counts in parts": ("counts", lambda a: a.astype(np.float64), "whole numbers"),

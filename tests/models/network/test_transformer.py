@@ -12,7 +12,7 @@ from torch import nn
 from cantilena.errors import BundleError, UsageError
 from cantilena.generation import Composer
 from cantilena.models import Blend, Bundle, Network, NetworkOptions, NGram, NGramPart, NumpyNetwork, ngram_arrays
-from cantilena.models.network.kv_cache import KeysAndValues
+from cantilena.models.network.kv_cache import KVCache
 from cantilena.models.network.transformer import Transformer, slopes
 from cantilena.tokenizers import GridEncoding
 
@@ -39,13 +39,15 @@ def stepped(model, tokens):
     return np.stack(found, axis=1)
 
 
-@pytest.mark.parametrize("reach", [1, 7, 2048])
-def test_it_is_torchs_own_transformer_with_distances(reach):
-    core = lively(NetworkOptions(core="transformer", layers=2, width=8, heads=2, embedding=6, reach=reach)).core
+@pytest.mark.parametrize("max_context", [1, 7, 2048])
+def test_it_is_torchs_own_transformer_with_distances(max_context):
+    core = lively(
+        NetworkOptions(core="transformer", layers=2, width=8, heads=2, embedding=6, max_context=max_context)
+    ).core
     vectors = torch.randn(3, 20, 6, generator=torch.Generator().manual_seed(5))
     distance = torch.arange(20)[:, None] - torch.arange(20)[None, :]
     bias = torch.stack([-m * distance for m in (2.0**-4, 2.0**-8)])
-    bias = bias.masked_fill((distance < 0) | (distance >= reach), -torch.inf).repeat(3, 1, 1)
+    bias = bias.masked_fill((distance < 0) | (distance >= max_context), -torch.inf).repeat(3, 1, 1)
     x = core.below(vectors)
     for ours in core.layers:
         gelu = nn.GELU(approximate="tanh")
@@ -61,10 +63,18 @@ def test_slopes_are_those_that_were_published():
     assert slopes(8).tolist() == [2.0**-h for h in range(1, 9)]  # Press, Smith and Lewis 2022, section 3
 
 
-@pytest.mark.parametrize("reach", [1, 11, 2048])
-@pytest.mark.parametrize("echoes", [0, 2])
-def test_numpy_and_steps_say_the_same(reach, echoes):
-    options = NetworkOptions(core="transformer", layers=2, width=12, heads=3, embedding=10, reach=reach, echoes=echoes)
+@pytest.mark.parametrize("max_context", [1, 11, 2048])
+@pytest.mark.parametrize("repeat_features", [0, 2])
+def test_numpy_and_steps_say_the_same(max_context, repeat_features):
+    options = NetworkOptions(
+        core="transformer",
+        layers=2,
+        width=12,
+        heads=3,
+        embedding=10,
+        max_context=max_context,
+        repeat_features=repeat_features,
+    )
     network = lively(options)
     plain, whole = NumpyNetwork(options, network.numpy_weights()), network.log_probs(TOKENS).detach().numpy()
     np.testing.assert_allclose(plain.log_probs(TOKENS), whole, atol=1e-5)
@@ -74,24 +84,24 @@ def test_numpy_and_steps_say_the_same(reach, echoes):
 
 
 def test_far_longer_than_a_stretch_and_than_the_reach():
-    options = NetworkOptions(core="transformer", width=8, heads=2, embedding=6, reach=40)
+    options = NetworkOptions(core="transformer", width=8, heads=2, embedding=6, max_context=40)
     network, long = lively(options, 6), np.random.default_rng(2).integers(0, 6, (2, 700))
     whole = network.log_probs(long).detach().numpy()
     np.testing.assert_allclose(stepped(network, long), whole, atol=2e-5)
     np.testing.assert_allclose(NumpyNetwork(options, network.numpy_weights()).log_probs(long), whole, atol=2e-5)
 
 
-@pytest.mark.parametrize("reach", [1, 7, 50, 300])
-def test_parts_equal_the_whole_and_memory_is_bounded(reach):
-    network = lively(NetworkOptions(core="transformer", layers=2, width=12, embedding=10, reach=reach))
-    rows = torch.from_numpy(network.features.of(TOKENS))
+@pytest.mark.parametrize("max_context", [1, 7, 50, 300])
+def test_parts_equal_the_whole_and_memory_is_bounded(max_context):
+    network = lively(NetworkOptions(core="transformer", layers=2, width=12, embedding=10, max_context=max_context))
+    rows = torch.from_numpy(network.features.encode(TOKENS))
     whole, _ = network(rows)
     parts, state = [], None
     for first in range(0, 50, 9):
         scores, state = network(rows[:, first : first + 9], state)
         parts.append(scores)
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, atol=1e-5, rtol=1e-5)
-    assert [past.shape for past in state] == [(2, 3, 4, min(reach, 50), 3)] * 2
+    assert [past.shape for past in state] == [(2, 3, 4, min(max_context, 50), 3)] * 2
 
 
 def test_the_future_is_not_heard_and_the_past_is():
@@ -105,7 +115,7 @@ def test_the_future_is_not_heard_and_the_past_is():
 
 def test_nothing_beyond_the_reach_is_heard():
     # One layer that reaches 5 steps back: token 20 is told at step 21, and last heard at step 25.
-    network = lively(NetworkOptions(core="transformer", width=12, embedding=10, reach=5, look_back=()))
+    network = lively(NetworkOptions(core="transformer", width=12, embedding=10, max_context=5, look_back=()))
     changed = TOKENS.copy()
     changed[:, 20] = 7
     same = (network.log_probs(TOKENS) == network.log_probs(changed)).all(-1).all(0)
@@ -161,16 +171,16 @@ def test_a_torch_state_keeps_the_weights_of_its_start():
 
 @pytest.mark.parametrize("make", [np.zeros, torch.zeros])
 def test_kept_keys_are_the_last_ones_and_no_step_copies_all(make):
-    state, rooms = KeysAndValues.nothing(make((2, 1, 1, 1, 1))), set()
+    state, rooms = KVCache.empty(make((2, 1, 1, 1, 1))), set()
     kept = [state]
     for step in range(1000):
-        state = state.after(make((2, 1, 1, 1, 1)) + step, reach=60)
-        rooms.add(id(state.room))
+        state = state.append(make((2, 1, 1, 1, 1)) + step, max_context=60)
+        rooms.add(id(state.buffer))
         kept = [*kept[-5:], state]
         assert state.last(60)[0].ravel().tolist() == list(range(max(0, step - 59), step + 1))
     assert len(rooms) < 20
     assert [old.last(2)[1].ravel().tolist() for old in kept] == [[float(s - 1), float(s)] for s in range(994, 1000)]
-    assert state.room.array.shape[3] <= 120  # memory does not grow beyond twice the reach
+    assert state.buffer.array.shape[3] <= 120  # memory does not grow beyond twice the reach
 
 
 def test_no_melody_one_step_and_huge_weights_are_harmless():
@@ -190,9 +200,9 @@ def test_no_melody_one_step_and_huge_weights_are_harmless():
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"heads": 5}, "width of 12 in 5 heads"),
-        ({"heads": 0}, "in 0 heads"),
-        ({"heads": -1}, "in -1 heads"),
+        ({"heads": 5}, "width 12 and 5 heads"),
+        ({"heads": 0}, "0 heads do"),
+        ({"heads": -1}, "-1 heads do"),
         ({"heads": 10**6}, "heads"),
         ({"input": "paper"}, "paper's input"),
         ({"copy_head": True}, "attends or copies"),
@@ -235,7 +245,7 @@ def test_a_bundle_comes_back_and_no_earlier_cantilena_takes_it(tmp_path):
 
 
 def test_recurrent_networks_are_written_as_before(tmp_path):
-    for options, number in ((NetworkOptions(width=8), 1), (NetworkOptions(width=8, echoes=1), 3)):
+    for options, number in ((NetworkOptions(width=8), 1), (NetworkOptions(width=8, repeat_features=1), 3)):
         weights = Network(options, 38).numpy_weights()
         Bundle(options, weights, GridEncoding().description()).save(tmp_path / "a.safetensors")
         assert described(tmp_path / "a.safetensors")["format"] == number
@@ -303,10 +313,10 @@ def test_weights_that_do_not_fit_are_refused(tmp_path, spoil, said):
 
 
 def test_it_composes_the_same_again():
-    made = Composer.of(bundle()).compose(events=300, seed=4)
+    made = Composer.from_bundle(bundle()).compose(events=300, seed=4)
     assert len(made.tokens) == 300
     assert np.isfinite(made.log_likelihood)
-    assert made.tokens == Composer.of(bundle()).compose(events=300, seed=4).tokens
+    assert made.tokens == Composer.from_bundle(bundle()).compose(events=300, seed=4).tokens
 
 
 def test_it_can_be_copied_and_its_slopes_are_no_weights():

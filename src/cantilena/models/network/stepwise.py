@@ -1,0 +1,123 @@
+"""Stepping a network token by token: what the implementations in torch and numpy share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.models.network.features import Features, FeatureState
+from cantilena.models.network.options import NetworkOptions
+from cantilena.models.policy import log_softmax, no_grad, to_numpy
+from cantilena.models.protocol import Array, Bars, State
+
+Ints = NDArray[np.int64]
+
+
+class Stepper(Protocol):
+    """The weights of a network laid out for single steps."""
+
+    def initial_state(self, melodies: int) -> State:
+        """The state before the first step."""
+        ...
+
+    def __call__(self, rows: Ints, state: Any, /) -> tuple[Array, State]:  # noqa: ANN401
+        """`(melodies, vocabulary)` scores after a step with `(melodies, columns)` rows of features, and the state."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StepState:
+    """The state of a network with the input features; immutable."""
+
+    stepper: Stepper
+    hidden: State
+    features: FeatureState
+
+
+@dataclass(frozen=True, slots=True)
+class WindowState:
+    """The state of a network with the paper's input: the last `(melodies, window)` tokens."""
+
+    window: Ints
+
+
+class StepwiseNetwork:
+    """A score model (`ScoreModel`) by way of steppers, or of windows if the input is the paper's."""
+
+    options: NetworkOptions
+    features: Features
+
+    def stepper(self) -> Stepper:
+        """The current weights laid out for stepping."""
+        raise NotImplementedError
+
+    def window_scores(self, windows: Ints) -> Array:
+        """`(windows, vocabulary)` scores of the token after each of `(windows, window)` windows."""
+        raise NotImplementedError
+
+    def scores(self, tokens: Array, bars: Bars | None = None) -> Array:
+        """`(melodies, steps, vocabulary)` scores for `(melodies, steps)` tokens; entry t is given the tokens before."""
+        raise NotImplementedError
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of tokens."""
+        return self.features.vocabulary_size
+
+    @property
+    def uses_bars(self) -> bool:
+        """Whether it reads bars."""
+        return self.options.uses_bars
+
+    def start(self, melodies: int, *, bars: Bars | None = None) -> tuple[Array, State]:
+        """`(melodies, vocabulary)` log p of the first token, and the state; bars default to 4/4 in sixteenths."""
+        scores, state = self.start_scores(melodies, bars)
+        return log_softmax(scores), state
+
+    def step(self, tokens: Array, state: Any) -> tuple[Array, State]:  # noqa: ANN401
+        """`(melodies, vocabulary)` log p of the next token after `(melodies,)` tokens, and the new state."""
+        scores, state = self.step_scores(tokens, state)
+        return log_softmax(scores), state
+
+    def log_probs(self, tokens: Array, *, bars: Bars | None = None) -> Array:
+        """`(melodies, steps, vocabulary)` log p of each step given the tokens before it."""
+        return log_softmax(self.scores(tokens, bars))
+
+    def start_scores(self, melodies: int, bars: Bars | None = None) -> tuple[Array, State]:
+        """As `start`, with scores and without gradient; later updates of the weights do not change the state."""
+        with no_grad():
+            if self.options.input == "paper":
+                window = np.full((melodies, self.options.window), self.features.start)
+                return self.window_scores(window), WindowState(window)
+            rows, features = self.features.first(melodies, bars)
+            stepper = self.stepper()
+            scores, hidden = stepper(rows, stepper.initial_state(melodies))
+            return scores, StepState(stepper, hidden, features)
+
+    def step_scores(self, tokens: Array, state: Any) -> tuple[Array, State]:  # noqa: ANN401
+        """As `step`, with scores and without gradient."""
+        known = to_numpy(tokens)
+        with no_grad():
+            if isinstance(state, WindowState):
+                window = np.concatenate([state.window[:, 1:], known.astype(np.int64)[:, None]], axis=1)
+                return self.window_scores(window), WindowState(window)
+            rows, features = self.features.next(known, state.features)
+            scores, hidden = state.stepper(rows, state.hidden)
+            return scores, StepState(state.stepper, hidden, features)
+
+
+def token_windows(tokens: NDArray[np.integer], window: int, start: int) -> Ints:
+    """`(melodies, steps, window)`: the tokens before each step, the paper's input, padded with the start symbol.
+
+    Example:
+        >>> token_windows(np.array([[5, 6, 7]]), window=2, start=9).tolist()
+        [[[9, 9], [9, 5], [5, 6]]]
+    """
+    melodies, steps = tokens.shape
+    if steps == 0:
+        return np.zeros((melodies, 0, window), dtype=np.int64)
+    padded = np.concatenate([np.full((melodies, window), start), tokens[:, :-1]], axis=1).astype(np.int64)
+    return np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)
