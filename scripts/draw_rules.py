@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 from cantilena.data import load_builtin
-from cantilena.metrics import judge
+from cantilena.metrics import melody_rewards
 from cantilena.reporting import rule_page
 from cantilena.reporting.rule_page import says_of
 from cantilena.rules import RULE_SETS, load_rules
@@ -54,7 +54,7 @@ def draw() -> None:
     corpus = load_builtin("tunes")
     melody = next(corpus[row] for row in range(len(corpus)) if corpus[row].title == TUNE)
     rules = load_rules(f"cantilena+{CHECKOUT / 'examples' / 'no_tritones.py'}:no_tritones")
-    judged = judge(melody, rules)
+    judged = melody_rewards(melody, rules)
     tritone = next(note.note for note in judged.notes if "no_tritones" in note.values)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "score.html"

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cantilena.metrics.registry import words_of
+from cantilena.metrics.registry import get_metric
 from cantilena.reporting.published import JAQUES, PAPER, PUBLISHED
 from cantilena.reporting.tables import number
 from cantilena.runtime import read_json
@@ -59,7 +59,7 @@ def table(systems: Mapping[str, Any]) -> str:
     theirs = {f"{who}: {one.name}": one.values for who, one in _published()}
     lines = [f"| | {' | '.join([*SYSTEMS.values(), *theirs])} |", "|---" * (1 + len(SYSTEMS) + len(theirs)) + "|"]
     for metric in METRICS:
-        words = words_of(metric)
+        words = get_metric(metric)
         ours = [systems[name]["metrics"].get(metric, {}).get("value") for name in SYSTEMS]
         values = [*ours, *(published.get(metric) for published in theirs.values())]
         cells = ["" if value is None else number(value, words).replace("\u00a0", " ") for value in values]

@@ -29,7 +29,7 @@ def moved(line: Line, semitones: int) -> Line:
 def test_the_keys_of_many_melodies_are_those_of_each() -> None:
     rng = np.random.default_rng(1)
     tokens = np.where(rng.random((200, 24)) < 0.5, rng.integers(50, 80, (200, 24)), 1)
-    found = own_keys(Notes.of(GRID.line(tokens)))
+    found = own_keys(Notes.from_line(GRID.line(tokens)))
     for row, tonic, minor in zip(tokens, found.tonic, found.minor, strict=True):
         key = find_key(GRID.decode(row))
         assert key is not None
@@ -43,8 +43,8 @@ def test_nothing_that_is_heard_changes_with_the_key(semitones: int, walks: Walks
     for name, values in musical_features(line).items():
         np.testing.assert_allclose(musical_features(other)[name], values, atol=1e-9, err_msg=name)
     np.testing.assert_array_equal(trivial_features(other), trivial_features(line))
-    words = Vocabulary.of(Notes.of(line), {1: 20, 3: 20})
-    np.testing.assert_array_equal(words.counts(Notes.of(other)), words.counts(Notes.of(line)))
+    words = Vocabulary.of(Notes.from_line(line), {1: 20, 3: 20})
+    np.testing.assert_array_equal(words.counts(Notes.from_line(other)), words.counts(Notes.from_line(line)))
     np.testing.assert_array_equal(heard_steps(Examples(other)), heard_steps(Examples(line)))
 
 
@@ -77,7 +77,7 @@ def test_silence_and_single_notes_give_numbers() -> None:
 
 def test_phrases_are_counted_like_words_in_a_list(walks: Walks) -> None:
     line = walks(np.random.default_rng(3), 30)
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     for n in (1, 2, 4):
         slowly: list[Counter[tuple[tuple[int, int], ...]]] = []
         for row in range(line.melodies):
@@ -98,8 +98,8 @@ def test_phrases_are_counted_like_words_in_a_list(walks: Walks) -> None:
 def test_a_phrase_has_the_same_number_in_every_set() -> None:
     alone = GRID.line(np.array([[62, 64, 66, 1, 67]]))
     among = GRID.line(np.array([[90, 20, 60, 1, 20], [50, 52, 54, 1, 55]]))
-    number, _ = said(Notes.of(alone), 2)
-    others, melody = said(Notes.of(among), 2)
+    number, _ = said(Notes.from_line(alone), 2)
+    others, melody = said(Notes.from_line(among), 2)
     assert others[melody == 1].tolist() == number.tolist()
 
 

@@ -18,7 +18,7 @@ from cantilena.errors import UsageError
 from cantilena.metrics import (
     entropies,
     entropy_per_step,
-    equal_sets,
+    matched_notes,
     ngram_counts,
     ngram_likeness,
     self_bleu,
@@ -217,7 +217,7 @@ def test_intervals_are_as_wide_as_numbers_of_other_sets_differ() -> None:
 def test_equal_sets_are_compared() -> None:
     grid = GridEncoding()
     many, few = grid.line(walks(400, steps=24, seed=4)), grid.line(walks(100, steps=24, seed=5))
-    ours, theirs = equal_sets(many, few, rng=np.random.default_rng(6))
+    ours, theirs = matched_notes(many, few, rng=np.random.default_rng(6))
     assert vendi_score(ours) == pytest.approx(vendi_score(theirs), rel=0.15)
     assert self_bleu(ours) == pytest.approx(self_bleu(theirs), rel=0.15)
     assert vendi_score(many) > 1.5 * vendi_score(few)

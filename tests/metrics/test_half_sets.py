@@ -10,8 +10,8 @@ import pytest
 
 from cantilena.metrics import (
     Interval,
-    different_interval,
     different_melodies,
+    different_melodies_interval,
     distinct_interval,
     distinct_n,
     self_bleu,
@@ -28,7 +28,7 @@ from cantilena.tokenizers import GridEncoding
 Fast = Callable[[Line, np.random.Generator], Interval]
 
 WAYS: dict[str, tuple[Callable[[Line], float], Fast]] = {
-    "different": (different_melodies, lambda line, rng: different_interval(line, rng, draws=20)),
+    "different": (different_melodies, lambda line, rng: different_melodies_interval(line, rng, draws=20)),
     "distinct-2": (lambda line: distinct_n(line, 2), lambda line, rng: distinct_interval(line, 2, rng, draws=20)),
     "self-BLEU": (self_bleu, lambda line, rng: self_bleu_interval(line, rng, draws=20)),
 }

@@ -10,14 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-from cantilena.metrics import judge
+from cantilena.metrics import melody_rewards
 from cantilena.metrics.per_note import MOST_STEPS, hears_bars
 from cantilena.music import Key, Line, Melody, Meter, Note
 from cantilena.reporting.text import plain, short, signed
 from cantilena.rules import RULE_SETS, Context, Rule, RuleSet
 from cantilena.tokenizers import GridEncoding
 
-BARS = RuleSet("bars", (Rule.of(lambda line, context: _downbeats(line, context), name="bars"),))
+BARS = RuleSet("bars", (Rule.from_function(lambda line, context: _downbeats(line, context), name="bars"),))
 
 
 def _downbeats(line: Line, context: Context) -> np.ndarray:
@@ -29,7 +29,7 @@ def test_a_melody_by_hand() -> None:
     tune = Melody.of(
         [(60, 24), (66, 12), (None, 12), *[(64, 6)] * 6, (60, 12)], key=Key.parse("C major"), meter=Meter(2, 4)
     )
-    judged = judge(tune, RULE_SETS["paper"])
+    judged = melody_rewards(tune, RULE_SETS["paper"])
     assert [(one.place, one.name, dict(one.values)) for one in judged.notes] == [
         ("1.1", "C4", {"tonic": 3.0}),
         ("1.2", "F♯4", {"key": -1.0}),
@@ -48,7 +48,9 @@ def test_a_melody_by_hand() -> None:
 
 def test_values_go_to_the_note_before_and_say_when() -> None:
     tune = Melody.of([(None, 24), (60, 12), (None, 24), (60, 12)], key=Key())
-    judged = judge(tune, RuleSet("off", (Rule.of(lambda line, context: -1.0 * (line.event != 2), name="quiet"),)))
+    judged = melody_rewards(
+        tune, RuleSet("off", (Rule.from_function(lambda line, context: -1.0 * (line.event != 2), name="quiet"),))
+    )
     assert [(one.name, one.note, dict(one.values), dict(one.when)) for one in judged.notes] == [
         ("rest", -1, {"quiet": -4.0}, {"quiet": "before the first note"}),
         ("C4", 0, {"quiet": -5.0}, {"quiet": "while it is held and in the rest after it"}),
@@ -64,7 +66,7 @@ def test_sums_agree_with_the_rules_themselves(name: str, data: st.DataObject) ->
     meter = data.draw(st.sampled_from([Meter(), Meter(3, 4), Meter(6, 8), Meter(5, 8), Meter(1, 32)]))
     pickup = data.draw(st.integers(0, 96))
     tune = Melody.of([*pairs, (60, 6)], meter=meter, pickup=pickup, key=Key.parse("D minor"))
-    judged = judge(tune, RULE_SETS[name])
+    judged = melody_rewards(tune, RULE_SETS[name])
     assert sum(one.total for one in judged.notes) == pytest.approx(judged.total)
     assert sum(judged.given(rule) + judged.taken(rule) for rule in judged.rewards) == pytest.approx(judged.total)
     for rule in judged.rules.names:
@@ -82,18 +84,18 @@ def test_without_a_pickup_the_steps_are_those_of_the_line() -> None:
     tokens = np.random.default_rng(3).integers(0, 38, 64)
     tokens[0] = 14
     grid, rules = GridEncoding(), RULE_SETS["rl-tuner"]
-    judged = judge(grid.decode(tokens, key=Key()), rules)
+    judged = melody_rewards(grid.decode(tokens, key=Key()), rules)
     for name, values in rules.rewards(grid.line(tokens[None, :]), Context()).items():
         np.testing.assert_array_equal(judged.rewards[name], values[0])
 
 
 def test_a_pickup_is_the_end_of_a_whole_bar_for_rules_that_hear_bars() -> None:
     tune = Melody.of([(67, 24), *[(60, 24)] * 4, (62, 72)], pickup=24, key=Key())
-    judged = judge(tune, RuleSet("both", (*BARS.rules, *RULE_SETS["rl-tuner"].only("tonic").rules)))
+    judged = melody_rewards(tune, RuleSet("both", (*BARS.rules, *RULE_SETS["rl-tuner"].only("tonic").rules)))
     assert [one.place for one in judged.notes if "bars" in one.values] == ["1.1", "2.1"]
     assert judged.notes[0].place == "0.4"
     assert judged.notes[0].first == 12
-    tonic = judge(Melody.of([(60, 24), (62, 96)], pickup=24, key=Key()), RULE_SETS["rl-tuner"].only("tonic"))
+    tonic = melody_rewards(Melody.of([(60, 24), (62, 96)], pickup=24, key=Key()), RULE_SETS["rl-tuner"].only("tonic"))
     assert tonic.notes[0].values == {"tonic": 3.0}  # RL Tuner asks for the first step, wherever the barline is
 
 
@@ -106,15 +108,15 @@ def test_which_rules_hear_bars() -> None:
 
 def test_the_key_is_the_melodys_own_else_found_else_given() -> None:
     tune = Melody.of([(62, 24), (65, 24), (69, 24), (70, 24), (69, 24), (67, 24), (65, 24), (64, 24), (62, 48)])
-    assert judge(tune, RULE_SETS["paper"]).context.key == Key.parse("D minor")
-    assert judge(tune, RULE_SETS["paper"], Key.parse("C major")).taken("key") == -1.0
-    names = [one.name for one in judge(tune, RULE_SETS["paper"]).notes]
+    assert melody_rewards(tune, RULE_SETS["paper"]).context.key == Key.parse("D minor")
+    assert melody_rewards(tune, RULE_SETS["paper"], Key.parse("C major")).taken("key") == -1.0
+    names = [one.name for one in melody_rewards(tune, RULE_SETS["paper"]).notes]
     assert "B♭4" in names
 
 
 def test_nothing_is_folded_and_what_is_lost_is_counted() -> None:
     tune = Melody((Note((21,), 0, 24), Note((100, 104), 25, 24)), key=Key())
-    judged = judge(tune, RULE_SETS["paper"])
+    judged = melody_rewards(tune, RULE_SETS["paper"])
     assert [one.name for one in judged.notes] == ["A0", "G♯7"]
     assert (judged.rounded, judged.dropped) == (1, 1)
 
@@ -122,10 +124,10 @@ def test_nothing_is_folded_and_what_is_lost_is_counted() -> None:
 def test_melodies_that_cannot_be_judged() -> None:
     for tune in (Melody(()), Melody((Note((), 0, 24),))):
         with pytest.raises(UsageError, match="no notes"):
-            judge(tune, RULE_SETS["paper"])
+            melody_rewards(tune, RULE_SETS["paper"])
     with pytest.raises(UsageError, match="20,001 sixteenths"):
-        judge(Melody.of([(60, 6 * (MOST_STEPS + 1))]), RULE_SETS["paper"])
-    assert judge(Melody.of([(60, 1)]), RULE_SETS["rl-tuner"]).notes[0].name == "C4"
+        melody_rewards(Melody.of([(60, 6 * (MOST_STEPS + 1))]), RULE_SETS["paper"])
+    assert melody_rewards(Melody.of([(60, 1)]), RULE_SETS["rl-tuner"]).notes[0].name == "C4"
 
 
 @given(st.floats(-1e9, 1e9))

@@ -9,16 +9,16 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import balanced_accuracy_score, confusion_matrix, roc_auc_score
 
-from cantilena.metrics import Interval, StyleAnswers
+from cantilena.metrics import Interval, StylePredictions
 from cantilena.reporting import figures
 
 
-def answers(melodies: int = 120, styles: int = 3, *, lean: float = 0.0, seed: int = 1) -> StyleAnswers:
+def answers(melodies: int = 120, styles: int = 3, *, lean: float = 0.0, seed: int = 1) -> StylePredictions:
     """Random answers, two melodies a piece, that lean towards the truth."""
     rng = np.random.default_rng(seed)
     style = np.repeat(rng.integers(0, styles, melodies // 2), 2)
     chances = rng.random((melodies, styles)).round(1) + 0.01 + lean * np.eye(styles)[style]  # rounded: with ties
-    return StyleAnswers(style, chances / chances.sum(axis=1, keepdims=True), np.repeat(np.arange(melodies // 2), 2))
+    return StylePredictions(style, chances / chances.sum(axis=1, keepdims=True), np.repeat(np.arange(melodies // 2), 2))
 
 
 @pytest.mark.parametrize("lean", [0.0, 0.4, 5.0])
@@ -60,7 +60,7 @@ def test_right_answers_are_far_from_chance() -> None:
 
 def test_styles_that_are_not_there_are_undefined_and_say_why() -> None:
     chances = np.array([[0.8, 0.1, 0.1], [0.7, 0.2, 0.1], [0.3, 0.6, 0.1], [0.5, 0.4, 0.1]])
-    told = StyleAnswers(np.array([0, 0, 1, 1]), chances, np.array([0, 1, 2, 2]))
+    told = StylePredictions(np.array([0, 0, 1, 1]), chances, np.array([0, 1, 2, 2]))
     rng = np.random.default_rng(1)
     assert [told.reason(style) for style in range(3)] == ["", "all are of one piece", "there is no melody of it"]
     recalls = told.recalls(rng)
@@ -73,7 +73,7 @@ def test_styles_that_are_not_there_are_undefined_and_say_why() -> None:
 
 @pytest.mark.parametrize("melodies", [0, 1])
 def test_few_melodies_are_no_trouble(melodies: int) -> None:
-    told = StyleAnswers(np.zeros(melodies, dtype=np.int64), np.full((melodies, 2), 0.5), np.arange(melodies))
+    told = StylePredictions(np.zeros(melodies, dtype=np.int64), np.full((melodies, 2), 0.5), np.arange(melodies))
     rng = np.random.default_rng(1)
     assert told.p_value(rng) == 1.0
     assert np.isnan(told.auc(rng).value)
@@ -83,7 +83,7 @@ def test_few_melodies_are_no_trouble(melodies: int) -> None:
 
 def test_sizes_must_agree() -> None:
     with pytest.raises(ValueError, match="2 styles, 1 answers"):
-        StyleAnswers(np.zeros(2, dtype=np.int64), np.zeros((1, 2)), np.zeros(2, dtype=np.int64))
+        StylePredictions(np.zeros(2, dtype=np.int64), np.zeros((1, 2)), np.zeros(2, dtype=np.int64))
 
 
 @pytest.mark.parametrize("styles", [2, 5, 30])
@@ -93,7 +93,7 @@ def test_the_picture_takes_any_number_of_styles_and_any_name(styles: int) -> Non
     names = ["<b>$x$ &", *(f"style {number}" for number in range(1, styles))]
     nothing = Interval(float("nan"), float("nan"), float("nan"))
     right = {"people's": nothing, "told a style": Interval(0.5, 0.4, 0.6), "told none": Interval(0.1, 0.1, 0.1)}
-    figure = figures.heard_styles(names, {"People": shares, "A model": shares}, right, 1 / styles)
+    figure = figures.style_confusion(names, {"People": shares, "A model": shares}, right, 1 / styles)
     words = "".join(ElementTree.fromstring(figures.svg_text(figure, "heard")).itertext())
     assert "no melody of it" in words
     assert "<b>$x$ &" in words

@@ -13,17 +13,17 @@ from cantilena.errors import CorpusError, UsageError
 from cantilena.metrics import (
     STYLE_COLUMNS,
     STYLE_FEATURES,
-    apartness,
     cluster_features,
     components,
+    describe_cluster,
+    describe_silhouette,
     silhouettes,
     style_clusters,
     style_features,
-    style_words,
 )
 from cantilena.metrics.features import meter_class
 from cantilena.metrics.styles.clusters import standardised
-from cantilena.metrics.styles.names import StyleFeature, extremes_of
+from cantilena.metrics.styles.names import StyleFeature, describe_axis
 from cantilena.music import Key, Meter
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
@@ -203,13 +203,13 @@ def test_words_follow_from_the_features() -> None:
     )
     assert fast["notes_per_quarter"].mean == 5
     assert fast["notes_per_quarter"].difference == pytest.approx(4 / np.std([1, 1, 5]))
-    assert style_words(named(notes_per_quarter=1.0, range=-0.9, steps=0.8), []) == "fast, narrow, mostly steps"
-    assert style_words(named(notes_per_quarter=-1.0, eighths=0.9), []) == "slow"  # one speaks for both
-    assert style_words(named(notes_per_quarter=0.3, range=float("nan")), []) == "like the rest"
-    assert style_words(named(compound=2.0), ["6/8"] * 6 + ["9/8"] * 4) == "mostly 6/8"
-    assert style_words(named(compound=2.0), ["6/8", "9/8", "12/8"]) == "mostly compound"
-    assert style_words(named(compound=-2.0, minor=-0.5), ["4/4"]) == "often major"
-    assert style_words(dict.fromkeys(STYLE_COLUMNS, StyleFeature(1.0, 0.0, 1.0)), ["3/4"]).count(",") == 4
+    assert describe_cluster(named(notes_per_quarter=1.0, range=-0.9, steps=0.8), []) == "fast, narrow, mostly steps"
+    assert describe_cluster(named(notes_per_quarter=-1.0, eighths=0.9), []) == "slow"  # one speaks for both
+    assert describe_cluster(named(notes_per_quarter=0.3, range=float("nan")), []) == "like the rest"
+    assert describe_cluster(named(compound=2.0), ["6/8"] * 6 + ["9/8"] * 4) == "mostly 6/8"
+    assert describe_cluster(named(compound=2.0), ["6/8", "9/8", "12/8"]) == "mostly compound"
+    assert describe_cluster(named(compound=-2.0, minor=-0.5), ["4/4"]) == "often major"
+    assert describe_cluster(dict.fromkeys(STYLE_COLUMNS, StyleFeature(1.0, 0.0, 1.0)), ["3/4"]).count(",") == 4
 
 
 def test_a_number_that_cannot_be_told_has_a_reason() -> None:
@@ -221,5 +221,5 @@ def test_a_number_that_cannot_be_told_has_a_reason() -> None:
     assert StyleFeature(1.0, 2.0, -1.0).to_json() == {"mean": 1.0, "rest": 2.0, "difference": -1.0}
     for name in STYLE_COLUMNS:
         for sign in (-1.0, 1.0):
-            assert extremes_of({name: sign})
-    assert apartness(0.6) == "apart"
+            assert describe_axis({name: sign})
+    assert describe_silhouette(0.6) == "apart"

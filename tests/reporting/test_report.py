@@ -17,7 +17,7 @@ import pytest
 import soundfile
 
 from cantilena.io import render_note
-from cantilena.metrics.registry import METRICS, words_of
+from cantilena.metrics.registry import METRICS, get_metric
 from cantilena.music import Melody, Tempo
 from cantilena.reporting.data import ReportData, SystemMelodies
 from cantilena.reporting.html import write_report
@@ -68,7 +68,7 @@ def unpacked(letters: str) -> Any:
 def test_every_metric_of_the_contract_has_words() -> None:
     assert set(CONTRACT) <= set(METRICS)
     assert all(words.meaning.endswith(".") and words.label for words in METRICS.values())
-    assert words_of("paper.in_motif").group != words_of("in_motif").group
+    assert get_metric("paper.in_motif").group != get_metric("in_motif").group
 
 
 def test_the_published_figures_are_those_that_were_published() -> None:
@@ -144,7 +144,7 @@ def test_a_number_that_is_missing_says_why(results: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_numbers_are_readable(value: float, metric: str, text: str) -> None:
-    assert number(value, words_of(metric)).replace("\xa0", " ") == text
+    assert number(value, get_metric(metric)).replace("\xa0", " ") == text
 
 
 def test_words_from_outside_never_become_markup(page: Page) -> None:

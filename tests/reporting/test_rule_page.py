@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from cantilena.metrics import JudgedMelody, judge
+from cantilena.metrics import MelodyRewards, melody_rewards
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting import rule_page
 from cantilena.reporting.text import short
@@ -26,8 +26,8 @@ TUNE = Melody.of(
 )
 
 
-def judged(name: str = "rl-tuner") -> JudgedMelody:
-    return judge(TUNE, RULE_SETS[name])
+def judged(name: str = "rl-tuner") -> MelodyRewards:
+    return melody_rewards(TUNE, RULE_SETS[name])
 
 
 def payload(page: str) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def test_hostile_titles_and_names_are_text() -> None:
 
 
 def test_long_melodies_are_cut_in_the_score_and_counted_whole() -> None:
-    long = judge(Melody.of([(60 + index % 5, 24) for index in range(4 * 210)], key=Key()), RULE_SETS["paper"])
+    long = melody_rewards(Melody.of([(60 + index % 5, 24) for index in range(4 * 210)], key=Key()), RULE_SETS["paper"])
     page = rule_page(long, "long")
     assert "the first 200 bars" in page
     assert max(int(note) for note in re.findall(r'data-note="(\d+)"', page)) == 799
@@ -108,8 +108,8 @@ def test_long_melodies_are_cut_in_the_score_and_counted_whole() -> None:
 def test_silent_rules_and_odd_melodies() -> None:
     for tune in (Melody.of([(60, 1)]), Melody.of([(60, 24)] * 3, meter=Meter(1, 32)), Melody.of([(None, 9), (127, 3)])):
         for name in RULE_SETS:
-            assert "<svg" in rule_page(judge(tune, RULE_SETS[name]), "odd")
-    quiet = judge(Melody.of([(62, 24), (64, 24), (62, 24)], key=Key()), RULE_SETS["paper"])
+            assert "<svg" in rule_page(melody_rewards(tune, RULE_SETS[name]), "odd")
+    quiet = melody_rewards(Melody.of([(62, 24), (64, 24), (62, 24)], key=Key()), RULE_SETS["paper"])
     assert "Nothing to say had: key, tonic, repetition." in rule_page(quiet, "quiet")
 
 

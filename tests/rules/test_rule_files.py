@@ -215,7 +215,7 @@ def test_names_and_weights_survive_toml(name: str, weight: float) -> None:
 
 
 def test_a_rule_made_in_python_is_told(here: Path) -> None:
-    own = RuleSet("own", (Rule.of(lambda line, context: line.event, name="made"), *RULE_SETS["paper"].rules))
+    own = RuleSet("own", (Rule.from_function(lambda line, context: line.event, name="made"), *RULE_SETS["paper"].rules))
     text = rules_toml(own)
     assert '# "made" was made in Python' in text
     assert "no rule 'made'" in refused(toml(text))[0]

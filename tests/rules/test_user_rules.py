@@ -261,7 +261,7 @@ def test_a_slow_rule_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> 
     def slow(line, context):  # type: ignore[no-untyped-def]
         return np.array([[sum(range(20_000)) * 0.0 for _ in row] for row in line.event])
 
-    check_rule(Rule.of(slow))
+    check_rule(Rule.from_function(slow))
     assert "'slow' is slow: it judges about" in capsys.readouterr().err
 
 

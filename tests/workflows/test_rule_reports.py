@@ -57,12 +57,12 @@ def test_phrases_name_rules_that_are_there_and_fill_their_bars() -> None:
 
 
 def test_a_users_rule_gets_an_example_too() -> None:
-    high = Rule.of(lambda line, context, *, reward=2.0: reward * (line.pitch > 84), name="high")
+    high = Rule.from_function(lambda line, context, *, reward=2.0: reward * (line.pitch > 84), name="high")
     example = example_of(high)
     assert example is not None
     assert example.title == "over three octaves"
     assert example.judged.given("high") == 2.0
-    assert example_of(Rule.of(lambda line, context: 0.0 * line.pitch, name="never")) is None
+    assert example_of(Rule.from_function(lambda line, context: 0.0 * line.pitch, name="never")) is None
 
 
 def test_names_that_are_explained() -> None:

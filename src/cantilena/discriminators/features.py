@@ -49,7 +49,7 @@ def said(notes: Notes, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> number, melody = said(Notes.of(GridEncoding().line(np.array([[14, 16, 18, 20]]))), 2)
+        >>> number, melody = said(Notes.from_line(GridEncoding().line(np.array([[14, 16, 18, 20]]))), 2)
         >>> melody.tolist(), len(set(number.tolist()))
         ([0, 0], 1)
     """
@@ -73,7 +73,7 @@ class Vocabulary:
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> notes = Notes.of(GridEncoding().line(np.array([[14, 16, 18, 20], [14, 16, 14, 16]])))
+        >>> notes = Notes.from_line(GridEncoding().line(np.array([[14, 16, 18, 20], [14, 16, 14, 16]])))
         >>> Vocabulary.of(notes, {1: 2}).counts(notes).tolist()
         [[0.0, 3.0], [1.0, 2.0]]
     """
@@ -141,7 +141,7 @@ def own_keys(notes: Notes, profile: str = "krumhansl-kessler") -> OwnKeys:
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> found = own_keys(Notes.of(GridEncoding().line(np.array([[16, 19, 23, 1, 27, 16, 1, 1]]))))  # D F A C# D
+        >>> found = own_keys(Notes.from_line(GridEncoding().line(np.array([[16, 19, 23, 1, 27, 16, 1, 1]]))))  # D F A C# D
         >>> found.tonic.tolist(), found.minor.tolist()
         ([2], [True])
     """
@@ -196,7 +196,7 @@ def musical_features(line: Line, steps_per_bar: int = 16) -> dict[str, NDArray[n
         >>> found["size"][0].round(2).tolist(), found["places"][0].round(2).tolist()
         ([0.75, 3.0, 4.0, 0.5, 0.0], [0.33, 0.33, 0.33, 0.0])
     """
-    notes, context = Notes.of(line), Context(steps_per_bar=steps_per_bar)
+    notes, context = Notes.from_line(line), Context(steps_per_bar=steps_per_bar)
     keys = own_keys(notes)
     found = {
         "size": _sizes(line, notes, context),
@@ -224,7 +224,7 @@ def trivial_features(line: Line) -> NDArray[np.float64]:
         >>> trivial_features(GridEncoding().line(np.array([[1, 14, 21, 0], [1, 1, 1, 1]]))).tolist()
         [[2.0, 7.0, 2.0], [0.0, 0.0, 0.0]]
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     first, last = np.full(line.melodies, line.steps), np.zeros(line.melodies, dtype=np.int64)
     np.minimum.at(first, notes.melody, notes.step)
     np.maximum.at(last, notes.melody, notes.step + notes.sounding)

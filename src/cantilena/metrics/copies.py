@@ -63,7 +63,7 @@ class Copies:
 
         Example:
             >>> from cantilena.tokenizers import GridEncoding
-            >>> index = CopyIndex.of(GridEncoding().line(np.array([[14, 16, 18, 19]])))
+            >>> index = CopyIndex.from_lines(GridEncoding().line(np.array([[14, 16, 18, 19]])))
             >>> copies = index.copies(GridEncoding().line(np.array([[16, 18, 20, 21]])))  # whole tones, then a half
             >>> new, out_of = copies.novel_ngrams(2)
             >>> new.tolist(), out_of.tolist()
@@ -99,7 +99,7 @@ class CopyIndex:
     labels: NDArray[Any]
 
     @classmethod
-    def of(cls, lines: Line | Iterable[Line], pieces: NDArray[Any] | None = None) -> CopyIndex:
+    def from_lines(cls, lines: Line | Iterable[Line], pieces: NDArray[Any] | None = None) -> CopyIndex:
         """Index a corpus.
 
         Args:
@@ -113,15 +113,15 @@ class CopyIndex:
         Example:
             >>> from cantilena.tokenizers import GridEncoding
             >>> corpus = GridEncoding().line(np.array([[14, 16, 18, 1, 14], [14, 21, 1, 16, 23]]))
-            >>> copies = CopyIndex.of(corpus).copies(GridEncoding().line(np.array([[14, 14, 15, 22, 0, 17]])))
+            >>> copies = CopyIndex.from_lines(corpus).copies(GridEncoding().line(np.array([[14, 14, 15, 22, 0, 17]])))
             >>> copies.notes.tolist(), copies.step.tolist(), copies.melody.tolist(), copies.corpus_step.tolist()
             ([3], [2], [1], [0])
         """
         parts = [lines] if isinstance(lines, Line) else list(lines)
-        return cls.of_notes([Notes.of(part) for part in parts], pieces)
+        return cls.from_notes([Notes.from_line(part) for part in parts], pieces)
 
     @classmethod
-    def of_notes(cls, notes: Sequence[Notes], pieces: NDArray[Any] | None = None) -> CopyIndex:
+    def from_notes(cls, notes: Sequence[Notes], pieces: NDArray[Any] | None = None) -> CopyIndex:
         """Index a corpus whose notes are at hand, without the lines that they are of.
 
         Args:
@@ -169,7 +169,7 @@ class CopyIndex:
         Example:
             >>> from cantilena.tokenizers import GridEncoding
             >>> tunes = GridEncoding().line(np.array([[14, 16, 18, 19], [21, 23, 25, 0], [14, 14, 14, 14]]))
-            >>> index = CopyIndex.of(tunes, pieces=np.array(["reel", "jig", "air"]))
+            >>> index = CopyIndex.from_lines(tunes, pieces=np.array(["reel", "jig", "air"]))
             >>> index.copies(tunes).notes.tolist()
             [4, 3, 4]
             >>> others = index.copies(tunes, leave_out=np.array(["reel", "jig", "air"]))
@@ -178,7 +178,7 @@ class CopyIndex:
         """
         if leave_out is not None and len(leave_out) != line.melodies:
             raise UsageError(f"{len(leave_out)} pieces left out of {line.melodies} melodies", "name one for each")
-        notes = Notes.of(line)
+        notes = Notes.from_line(line)
         out_of = notes.counts()
         first = np.concatenate([[0], np.cumsum(out_of)])
         query = _numbered(_pairs(notes), notes.closes, self.pairs)
@@ -256,7 +256,7 @@ def originality_counts(
         line: the melodies.
         index: the corpus.
         copies: what `index.copies` found in these melodies; looked for where None.
-        bound: how many notes people seldom exceed (`borrowed_at_most`); None where nobody was asked.
+        bound: how many notes people seldom exceed (`copy_length_quantile`); None where nobody was asked.
         leave_out: `(melodies,)`: the piece that is no source of each, where copies are looked for; the n-grams of that
             piece do not count as the corpus's either.
 
@@ -265,7 +265,7 @@ def originality_counts(
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> index = CopyIndex.of(GridEncoding().line(np.array([[14, 16, 18, 19, 21]])))
+        >>> index = CopyIndex.from_lines(GridEncoding().line(np.array([[14, 16, 18, 19, 21]])))
         >>> line = GridEncoding().line(np.array([[14, 16, 18, 19, 21, 22, 22, 22]]))
         >>> counts = originality_counts(line, index, bound=4)
         >>> {name: round(value, 3) for name, value in counts.statistics().items()}
@@ -282,10 +282,10 @@ def originality_counts(
     }
     if bound is not None:
         counts["copied_beyond_people"] = found.notes > bound, judged
-    return RuleCounts.of(counts)
+    return RuleCounts.from_pairs(counts)
 
 
-def borrowed_at_most(copies: Copies, share: float = 0.95) -> int | None:
+def copy_length_quantile(copies: Copies, share: float = 0.95) -> int | None:
     """How many notes the longest copied runs of so large a share of melodies have at most.
 
     The least number of notes that is not exceeded by that share of the melodies of two notes or more: the quantile of
@@ -306,8 +306,8 @@ def borrowed_at_most(copies: Copies, share: float = 0.95) -> int | None:
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 14, 14], [14, 16, 14], [14, 16, 18], [14, 16, 21]]))
-        >>> copies = CopyIndex.of(line).copies(line, leave_out=np.arange(4))
-        >>> copies.notes.tolist(), borrowed_at_most(copies, 0.25), borrowed_at_most(copies, 0.95)
+        >>> copies = CopyIndex.from_lines(line).copies(line, leave_out=np.arange(4))
+        >>> copies.notes.tolist(), copy_length_quantile(copies, 0.25), copy_length_quantile(copies, 0.95)
         ([0, 2, 2, 2], 0, 2)
     """
     if not 0 < share <= 1:

@@ -87,7 +87,7 @@ def melody_features(line: Line, contexts: Context | Sequence[Context]) -> dict[s
         raise ValueError(f"{line.melodies} melodies need as many contexts, got {len(of_each)}")
     tonic = np.array([context.key.tonic for context in of_each], dtype=np.int64)
     timed = np.array([context.timed for context in of_each], dtype=np.bool_)
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     pitch_class = (notes.pitch - tonic[notes.melody]) % _CLASSES
     length = np.minimum(notes.sounding, LENGTHS) - 1
     found = {
@@ -210,7 +210,7 @@ def style_features(line: Line, contexts: Sequence[Context]) -> NDArray[np.float6
         rows = np.flatnonzero([(one.meter, one.steps_per_bar) == kind for one in contexts])
         found[rows] = _of_one_meter(line[rows], context)
     found[:, STYLE_COLUMNS.index("minor")] = [float(one.key.is_minor) for one in contexts]
-    found[Notes.of(line).counts() == 0] = np.nan
+    found[Notes.from_line(line).counts() == 0] = np.nan
     return found
 
 
@@ -228,7 +228,7 @@ def meter_class(meter: Meter) -> str:
 
 
 def _of_one_meter(line: Line, context: Context) -> NDArray[np.float64]:
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     some, moves = notes.counts(), notes.counts() - 1
     size = np.abs(notes.interval)
     length = np.searchsorted(_LONGER_THAN, notes.sounding, side="right") - 1

@@ -116,14 +116,14 @@ Numbers = NDArray[np.int64]
 
 
 def distinct_in_deals(number: Numbers, melody: Numbers, dealt: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The share of different ones among what the first set says, and the second, in each deal, `(deals, 2)`.
+    """The share of different ones among what the first set says, and the second, in each deal, `(permutations, 2)`.
 
     What one melody alone says is different wherever that melody falls: only what several say is looked at deal by deal.
 
     Args:
         number: `(things,)`: equal numbers from 0 for equal things.
         melody: `(things,)`: who says each.
-        dealt: `(deals, melodies)`: which melodies fall to the first set.
+        dealt: `(permutations, melodies)`: which melodies fall to the first set.
 
     Returns:
         NaN for a set that says nothing.
@@ -152,12 +152,12 @@ def distinct_in_deals(number: Numbers, melody: Numbers, dealt: NDArray[np.bool_]
 
 @compiled
 def _said_by_several(ends: Numbers, who: Numbers, dealt: NDArray[np.bool_]) -> Numbers:
-    """How many things each side says in each deal, `(deals, 2)`.
+    """How many things each side says in each deal, `(permutations, 2)`.
 
     Args:
         ends: `(things,)`: where the melodies that say each thing end in `who`.
         who: `(entries,)`: melodies, those of one thing together.
-        dealt: `(deals, melodies)`: which melodies fall to the first set.
+        dealt: `(permutations, melodies)`: which melodies fall to the first set.
     """
     different = np.zeros((dealt.shape[0], 2), np.int64)
     for deal in range(dealt.shape[0]):
@@ -222,13 +222,13 @@ def distinct_n(line: Line, n: int) -> float:
     return len(np.unique(numbers)) / len(numbers) if len(numbers) else float("nan")
 
 
-def different_interval(line: Line, rng: np.random.Generator, *, draws: int = 200) -> Interval:
+def different_melodies_interval(line: Line, rng: np.random.Generator, *, draws: int = 200) -> Interval:
     """`different_melodies` with its interval from half sets (`intervals.subsample_interval`).
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.random.default_rng(1).integers(0, 12, (100, 2)))
-        >>> different_interval(line, np.random.default_rng(1)).value
+        >>> different_melodies_interval(line, np.random.default_rng(1)).value
         0.75
     """
     return _interval(melody_numbers(line), np.arange(line.melodies), line.melodies, rng, draws)

@@ -59,7 +59,7 @@ AT_THE_END, BEFORE_ALL = "at the end of the melody", "before the first note"
 
 
 @dataclass(frozen=True)
-class JudgedNote:
+class NoteRewards:
     """A note, and what the rules say from its beginning to the next note's.
 
     Args:
@@ -98,7 +98,7 @@ _FRACTIONS = {0.0: "", 0.125: "⅛", 0.25: "¼", 0.375: "⅜", 0.5: "½", 0.625:
 
 
 @dataclass(frozen=True)
-class JudgedMelody:
+class MelodyRewards:
     """A melody on the grid, and what each rule says at each step.
 
     Args:
@@ -116,7 +116,7 @@ class JudgedMelody:
     rules: RuleSet
     context: Context
     rewards: Mapping[str, NDArray[np.float64]]
-    notes: tuple[JudgedNote, ...]
+    notes: tuple[NoteRewards, ...]
     rounded: int = 0
     dropped: int = 0
 
@@ -176,7 +176,7 @@ class JudgedMelody:
         }
 
 
-def judge(melody: Melody, rules: RuleSet, key: Key | None = None) -> JudgedMelody:
+def melody_rewards(melody: Melody, rules: RuleSet, key: Key | None = None) -> MelodyRewards:
     """Ask rules about a melody, in its own key and meter.
 
     Args:
@@ -189,7 +189,7 @@ def judge(melody: Melody, rules: RuleSet, key: Key | None = None) -> JudgedMelod
 
     Example:
         >>> from cantilena.rules import RULE_SETS
-        >>> judged = judge(Melody.of([(60, 12), (61, 12), (60, 24)]), RULE_SETS["paper"], Key())
+        >>> judged = melody_rewards(Melody.of([(60, 12), (61, 12), (60, 24)]), RULE_SETS["paper"], Key())
         >>> [(note.place, note.name, dict(note.values)) for note in judged.notes]
         [('1.1', 'C4', {'tonic': 3.0}), ('1.1½', 'D♭4', {'key': -1.0}), ('1.2', 'C4', {'tonic': 3.0})]
         >>> judged.total
@@ -211,7 +211,7 @@ def judge(melody: Melody, rules: RuleSet, key: Key | None = None) -> JudgedMelod
     lead = (-(fitted.pickup // step)) % context.steps_per_bar
     rewards = {rule.name: rule.weight * _judged(rule, line, context, lead) + 0.0 for rule in rules.rules}
     notes = tuple(_notes(fitted, line, rewards, lead))
-    return JudgedMelody(fitted, rules, context, rewards, notes, fit.rounded, fit.dropped)
+    return MelodyRewards(fitted, rules, context, rewards, notes, fit.rounded, fit.dropped)
 
 
 def _judged(rule: Rule, line: Line, context: Context, lead: int) -> NDArray[np.float64]:
@@ -229,7 +229,7 @@ def _judged(rule: Rule, line: Line, context: Context, lead: int) -> NDArray[np.f
     return np.asarray(values)
 
 
-def _notes(melody: Melody, line: Line, rewards: Mapping[str, NDArray[np.float64]], lead: int) -> list[JudgedNote]:
+def _notes(melody: Melody, line: Line, rewards: Mapping[str, NDArray[np.float64]], lead: int) -> list[NoteRewards]:
     event = line.event[0]
     begins = np.flatnonzero(event == ON) + lead
     edges = [0, *begins.tolist(), len(event) + lead]
@@ -243,7 +243,7 @@ def _notes(melody: Melody, line: Line, rewards: Mapping[str, NDArray[np.float64]
         is_last = end == edges[-1]
         when = {name: _when(rewards[name][first:end], note, rest - first, is_last=is_last) for name in spoken}
         bar, beat = _place(melody, (first - lead) * GRID.step_ticks)
-        judged.append(JudgedNote(note, _name(melody, note), bar, beat, first, end - first, spoken, when))
+        judged.append(NoteRewards(note, _name(melody, note), bar, beat, first, end - first, spoken, when))
     return judged
 
 

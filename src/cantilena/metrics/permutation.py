@@ -1,6 +1,6 @@
 """Differences between the rates of two systems, each with the p-value of a permutation test.
 
-Whole pieces are dealt out anew (`deals`), since melodies of one piece are not independent, and a difference is told
+Whole pieces are dealt out anew (`permutations`), since melodies of one piece are not independent, and a difference is told
 where hardly any deal has one as large:
 
     p = (1 + number of deals with |t*| >= |t|) / (1 + number of deals)
@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from cantilena.metrics.intervals import by_piece
 from cantilena.metrics.rules import RuleCounts
 
-DEALS = 1999
+PERMUTATIONS = 1999
 """Random deals: enough that seventy tests can hold after correction, (1 / 2000) x 70 < .05."""
 
 FEWEST_WAYS = 40
@@ -47,8 +47,10 @@ FEWEST_WAYS = 40
 _CELLS = 1_000_000  # dealt at once: 8 MB
 
 
-def random_deals(pieces: int, ours: int, deals: int, rng: np.random.Generator) -> Iterator[NDArray[np.bool_]]:
-    """Which pieces fall to the first side in each deal, `(some deals, pieces)`, a part of the deals at a time.
+def random_permutations(
+    pieces: int, ours: int, permutations: int, rng: np.random.Generator
+) -> Iterator[NDArray[np.bool_]]:
+    """Which pieces fall to the first side in each deal, `(some permutations, pieces)`, a part of the deals at a time.
 
     Args:
         pieces: how many both sides have together.
@@ -57,12 +59,12 @@ def random_deals(pieces: int, ours: int, deals: int, rng: np.random.Generator) -
         rng: deals.
 
     Example:
-        >>> [dealt.sum(axis=1).tolist() for dealt in random_deals(5, 2, 3, np.random.default_rng(1))]
+        >>> [dealt.sum(axis=1).tolist() for dealt in random_permutations(5, 2, 3, np.random.default_rng(1))]
         [[2, 2, 2]]
     """
     at_once = max(_CELLS // pieces, 1)
-    for begin in range(0, deals, at_once):
-        some = min(at_once, deals - begin)
+    for begin in range(0, permutations, at_once):
+        some = min(at_once, permutations - begin)
         chosen = np.argpartition(rng.random((some, pieces)), ours - 1, axis=1)[:, :ours]
         dealt = np.zeros((some, pieces), np.bool_)
         np.put_along_axis(dealt, chosen, values=True, axis=1)
@@ -141,7 +143,9 @@ class Side:
     pieces: NDArray[np.generic] | None = None
 
 
-def rate_differences(first: Side, second: Side, rng: np.random.Generator, *, deals: int = DEALS) -> list[Difference]:
+def rate_differences(
+    first: Side, second: Side, rng: np.random.Generator, *, permutations: int = PERMUTATIONS
+) -> list[Difference]:
     """Test every rate that both systems have: the sum of what was counted over the sum of what it is out of.
 
     All metrics share the deals: their sums are one product of matrices, `(deals, pieces) @ (pieces, metrics)`. Labels
@@ -156,7 +160,7 @@ def rate_differences(first: Side, second: Side, rng: np.random.Generator, *, dea
         deals: how many times.
 
     Example:
-        >>> low, high = (RuleCounts.of({"x": (np.full(30, k), np.full(30, 10))}) for k in (1, 4))
+        >>> low, high = (RuleCounts.from_pairs({"x": (np.full(30, k), np.full(30, 10))}) for k in (1, 4))
         >>> [round(one.p, 4) for one in rate_differences(Side("a", low), Side("b", high), np.random.default_rng(1))]
         [0.0005]
     """
@@ -168,7 +172,7 @@ def rate_differences(first: Side, second: Side, rng: np.random.Generator, *, dea
     ours, pieces = len(sides[0][0]), len(above)
     values = _over(sides[1][0].sum(0), sides[1][1].sum(0)) - _over(sides[0][0].sum(0), sides[0][1].sum(0))
     reason = too_few(pieces, ours)
-    chances = np.full(len(names), np.nan) if reason else _chances(above, below, ours, rng, deals)
+    chances = np.full(len(names), np.nan) if reason else _chances(above, below, ours, rng, permutations)
     found = []
     for name, value, p in zip(names, values.tolist(), chances.tolist(), strict=True):
         if math.isfinite(p):
@@ -180,7 +184,7 @@ def rate_differences(first: Side, second: Side, rng: np.random.Generator, *, dea
     return found
 
 
-def _chances(above: Sums, below: Sums, ours: int, rng: np.random.Generator, deals: int) -> Sums:
+def _chances(above: Sums, below: Sums, ours: int, rng: np.random.Generator, permutations: int) -> Sums:
     """`(metrics,)`: the p-value of each; NaN where the difference of the systems themselves has no standard error.
 
     Args:
@@ -197,7 +201,7 @@ def _chances(above: Sums, below: Sums, ours: int, rng: np.random.Generator, deal
     as_dealt = (np.arange(len(above)) < ours).astype(np.float64)[None]
     found = _distance(as_dealt @ stacked, total)[0]
     as_large, defined = np.zeros(above.shape[1]), np.zeros(above.shape[1])
-    for dealt in random_deals(len(above), ours, deals, rng):
+    for dealt in random_permutations(len(above), ours, permutations, rng):
         distance = _distance(dealt.astype(np.float64) @ stacked, total)
         as_large += (distance >= found * _AS_LARGE).sum(axis=0)
         defined += (~np.isnan(distance)).sum(axis=0)
@@ -205,10 +209,10 @@ def _chances(above: Sums, below: Sums, ours: int, rng: np.random.Generator, deal
 
 
 def _distance(sums: Sums, total: Sums) -> Sums:
-    """`(deals, metrics)`: |t| of each deal; infinite where neither side varies, NaN where one cannot be judged.
+    """`(permutations, metrics)`: |t| of each deal; infinite where neither side varies, NaN where one cannot be judged.
 
     Args:
-        sums: `(deals, 6 metrics)`: the sums of a first side's columns, as `_chances` stacks them.
+        sums: `(permutations, 6 metrics)`: the sums of a first side's columns, as `_chances` stacks them.
         total: `(6 metrics,)`: those of both.
     """
     squares = np.split(total, 6)[2]

@@ -116,7 +116,7 @@ def pitch_counts(line: Line, context: Context | None = None) -> RuleCounts:
         "scale_consistency": scale_consistency(line),
         "groove_consistency": groove_consistency(line, context or Context()),
     }
-    return RuleCounts.of({name: (np.nan_to_num(values), ~np.isnan(values)) for name, values in numbers.items()})
+    return RuleCounts.from_pairs({name: (np.nan_to_num(values), ~np.isnan(values)) for name, values in numbers.items()})
 
 
 def _pitch_class_counts(line: Line) -> NDArray[np.int64]:

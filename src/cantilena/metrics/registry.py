@@ -27,7 +27,7 @@ Unit = Literal["share", "correlation", "nats", "number"]
 PAPER_PREFIX = "paper."
 """Metrics by the paper's own wording of the rules carry it."""
 
-MUSICAL_PREFIX = "cantilena."
+CANTILENA_PREFIX = "cantilena."
 """Metrics by the rules of the set `cantilena` carry it."""
 
 INSIDE = "_inside"
@@ -35,7 +35,7 @@ INSIDE = "_inside"
 
 
 @dataclass(frozen=True)
-class MetricWords:
+class Metric:
     """A metric in words.
 
     Args:
@@ -67,7 +67,7 @@ DIVERSITY, DISTANCE, ORIGINALITY = "Diversity", "Distance to the data", "Origina
 
 
 RL_TUNER_WORDS = (
-    MetricWords(
+    Metric(
         "excessively_repeated",
         "Notes excessively repeated",
         "Share of steps that repeat an event too often: for the fifth time in a row, for the seventh where rests or "
@@ -76,7 +76,7 @@ RL_TUNER_WORDS = (
         "share",
         RULES,
     ),
-    MetricWords(
+    Metric(
         "not_in_key",
         "Notes not in key",
         "Share of steps that strike a pitch class outside the key's scale.",
@@ -84,7 +84,7 @@ RL_TUNER_WORDS = (
         "share",
         RULES,
     ),
-    MetricWords(
+    Metric(
         "starts_on_tonic",
         "Starts on the tonic",
         "Share of melodies whose very first step strikes the tonic in the octave of middle C.",
@@ -92,7 +92,7 @@ RL_TUNER_WORDS = (
         "share",
         RULES,
     ),
-    MetricWords(
+    Metric(
         "ends_on_tonic",
         "Ends on the tonic",
         "Share of melodies whose last note that sounds has the tonic's pitch class.",
@@ -100,7 +100,7 @@ RL_TUNER_WORDS = (
         "share",
         RULES,
     ),
-    MetricWords(
+    Metric(
         "leaps_resolved",
         "Leaps resolved",
         "Of the leaps of a fifth or more that were followed up, the share that turned back to or past the pitch leapt "
@@ -109,7 +109,7 @@ RL_TUNER_WORDS = (
         "share",
         RULES,
     ),
-    MetricWords(
+    Metric(
         "unique_max",
         "Unique highest note",
         "Share of melodies in which the highest note occurs once.",
@@ -117,7 +117,7 @@ RL_TUNER_WORDS = (
         "share",
         RULES,
     ),
-    MetricWords(
+    Metric(
         "unique_min",
         "Unique lowest note",
         "Share of melodies in which the lowest note occurs once.",
@@ -125,7 +125,7 @@ RL_TUNER_WORDS = (
         "share",
         RULES,
     ),
-    MetricWords(
+    Metric(
         "in_motif",
         "Notes in a motif",
         "Share of steps at which the last eight events hold three different pitches or more; with 32 steps it cannot "
@@ -134,7 +134,7 @@ RL_TUNER_WORDS = (
         "share",
         RULES,
     ),
-    MetricWords(
+    Metric(
         "in_repeated_motif",
         "Notes in a repeated motif",
         "Share of steps at which those eight events equal eight earlier ones exactly; with 32 steps it cannot exceed "
@@ -144,7 +144,7 @@ RL_TUNER_WORDS = (
         RULES,
     ),
     *(
-        MetricWords(
+        Metric(
             f"autocorrelation_{lag}",
             f"Autocorrelation, lag {lag}",
             f"Mean correlation of a melody with itself {lag} step{'s' if lag > 1 else ''} later, over the encoding's "
@@ -267,13 +267,13 @@ _FEATURES: tuple[tuple[str, str, str, Unit], ...] = (
 )
 
 
-def _by_us() -> Iterator[MetricWords]:
+def _by_us() -> Iterator[Metric]:
     for name, label, meaning, wish in _JUDGED:
-        yield MetricWords(MUSICAL_PREFIX + name, label, meaning, wish, "share", RULES_BY_US)
+        yield Metric(CANTILENA_PREFIX + name, label, meaning, wish, "share", RULES_BY_US)
     for name, label, meaning, unit in _FEATURES:
-        yield MetricWords(MUSICAL_PREFIX + name, label, meaning, "none", unit, RULES_BY_US)
-        yield MetricWords(
-            f"{MUSICAL_PREFIX}{name}{INSIDE}",
+        yield Metric(CANTILENA_PREFIX + name, label, meaning, "none", unit, RULES_BY_US)
+        yield Metric(
+            f"{CANTILENA_PREFIX}{name}{INSIDE}",
             f"{label.partition(',')[0]} like people's",
             "Share of melodies in which that number lies between the 10th and the 90th percentile of people's melodies "
             "of the same meter and about the same length.",
@@ -288,7 +288,7 @@ MUSICAL_WORDS = tuple(_by_us())
 
 
 ORIGINALITY_WORDS = (
-    MetricWords(
+    Metric(
         "copied_notes",
         "Longest copied run",
         "How many notes the longest run of a melody has that the corpus has too, in any key: the same intervals, the "
@@ -297,7 +297,7 @@ ORIGINALITY_WORDS = (
         "number",
         ORIGINALITY,
     ),
-    MetricWords(
+    Metric(
         "copied_share",
         "Covered by the longest copy",
         "Which share of a melody's notes the longest run covers that the corpus has too; 1 where all of it is copied.",
@@ -305,7 +305,7 @@ ORIGINALITY_WORDS = (
         "share",
         ORIGINALITY,
     ),
-    MetricWords(
+    Metric(
         "copied_beyond_people",
         "Copy more than people do",
         "How many melodies copy a longer run than 95 % of people's excerpts of equal length do; of people's own it is "
@@ -315,7 +315,7 @@ ORIGINALITY_WORDS = (
         ORIGINALITY,
     ),
     *(
-        MetricWords(
+        Metric(
             f"novel_{n}",
             f"New runs of {n + 1} notes",
             f"Of all runs of {n} (interval, time to the next note) pairs, the share that the corpus has nowhere.",
@@ -345,7 +345,7 @@ _OVERLAP_FEATURES: tuple[tuple[str, str, str], ...] = (
 )
 
 OVERLAP_WORDS = (
-    MetricWords(
+    Metric(
         OVERLAP,
         "Overlap with the data",
         "Mean of the nine overlaps that follow; compare it with people's melodies held beside people's, the ceiling.",
@@ -354,7 +354,7 @@ OVERLAP_WORDS = (
         DISTANCE,
     ),
     *(
-        MetricWords(
+        Metric(
             f"{OVERLAP}.{name}",
             f"Overlap, {label}",
             f"Of {meaning}: how far the distances from people's melodies to these are distributed like those among "
@@ -369,7 +369,7 @@ OVERLAP_WORDS = (
 """Overlapping areas (`overlap.overlaps`)."""
 
 PITCH_WORDS = (
-    MetricWords(
+    Metric(
         "pitch_class_entropy",
         "Pitch-class entropy, bits",
         "Mean entropy of the pitch classes of a melody's notes: 0 of one class, 3.58 of all twelve alike.",
@@ -377,7 +377,7 @@ PITCH_WORDS = (
         "number",
         DISTANCE,
     ),
-    MetricWords(
+    Metric(
         "scale_consistency",
         "Scale consistency",
         "Mean of the largest share of a melody's notes that lie in one major or natural minor scale.",
@@ -385,7 +385,7 @@ PITCH_WORDS = (
         "share",
         DISTANCE,
     ),
-    MetricWords(
+    Metric(
         "groove_consistency",
         "Groove consistency",
         "Mean likeness of neighbouring bars: the share of steps at which a note begins in both or in neither.",
@@ -398,7 +398,7 @@ PITCH_WORDS = (
 
 
 SET_WORDS = (
-    MetricWords(
+    Metric(
         "different_melodies",
         "Different melodies",
         "How many different melodies there are, as a share of all: next to nothing for a model that found one good "
@@ -408,7 +408,7 @@ SET_WORDS = (
         DIVERSITY,
     ),
     *(
-        MetricWords(
+        Metric(
             f"distinct_{n}",
             f"Distinct-{n}",
             f"Of all {'runs of ' + str(n) + ' ' if n > 1 else ''}(interval, duration) pairs, the share that are "
@@ -419,7 +419,7 @@ SET_WORDS = (
         )
         for n in (1, 2, 3, 4)
     ),
-    MetricWords(
+    Metric(
         "self_bleu_4",
         "Self-BLEU-4",
         "How much of a melody could be put together from the others: its mean BLEU against them, over runs of one to "
@@ -428,7 +428,7 @@ SET_WORDS = (
         "number",
         DIVERSITY,
     ),
-    MetricWords(
+    Metric(
         "vendi",
         "Vendi score",
         "How many melodies with nothing in common would be as diverse: 1 where all are the same; likeness is the "
@@ -437,7 +437,7 @@ SET_WORDS = (
         "number",
         DIVERSITY,
     ),
-    MetricWords(
+    Metric(
         "entropy_per_step",
         "Entropy of the next token",
         "How much the model leaves open at each step, in nats; 0 where the next token is certain.",
@@ -445,7 +445,7 @@ SET_WORDS = (
         "nats",
         DIVERSITY,
     ),
-    MetricWords(
+    Metric(
         "kl_per_step",
         "KL divergence from the LSTM",
         "How far the model's probabilities moved from those of the network before tuning, in nats a step.",
@@ -453,7 +453,7 @@ SET_WORDS = (
         "nats",
         DISTANCE,
     ),
-    MetricWords(
+    Metric(
         "log_likelihood_per_step",
         "Log-likelihood under the reference",
         "How probable the model before tuning, or another that was named, finds these melodies, in nats a step.",
@@ -466,7 +466,7 @@ SET_WORDS = (
 
 
 SIMILARITY_WORDS = tuple(
-    MetricWords(
+    Metric(
         f"similarity_{bars}",
         f"Comes back after {bars} bar{'' if bars == 1 else 's'}",
         f"Likeness of all bars to those {bars} before{' them' if bars > 1 else ''}: of the places where a note begins "
@@ -480,7 +480,7 @@ SIMILARITY_WORDS = tuple(
 """Likeness of the bars of melodies to those before them (`self_similarity.similarity_counts`)."""
 
 
-METRICS: dict[str, MetricWords] = {
+METRICS: dict[str, Metric] = {
     words.name: words
     for words in (
         *RL_TUNER_WORDS,
@@ -496,14 +496,14 @@ METRICS: dict[str, MetricWords] = {
 """All metrics of results.json by name, in the order of tables."""
 
 
-def words_of(name: str) -> MetricWords:
+def get_metric(name: str) -> Metric:
     """A metric's words; one that we do not know speaks for itself.
 
     Example:
-        >>> words_of("in_motif").label, words_of("swing").label
+        >>> get_metric("in_motif").label, get_metric("swing").label
         ('Notes in a motif', 'swing')
     """
-    plain = MetricWords(name, name.replace("_", " "), "A metric of this run's own.", "none", "share", "Other")
+    plain = Metric(name, name.replace("_", " "), "A metric of this run's own.", "none", "share", "Other")
     return METRICS.get(name, plain)
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.metrics.registry import INSIDE, MUSICAL_PREFIX
+from cantilena.metrics.registry import CANTILENA_PREFIX, INSIDE
 from cantilena.music import Line
 from cantilena.rules import (
     RULE_SETS,
@@ -87,7 +87,7 @@ class RuleCounts:
     out_of: Mapping[str, Counts]
 
     @classmethod
-    def of(cls, counts: Mapping[str, tuple[NDArray[np.generic], NDArray[np.generic]]]) -> RuleCounts:
+    def from_pairs(cls, counts: Mapping[str, tuple[NDArray[np.generic], NDArray[np.generic]]]) -> RuleCounts:
         """Build from pairs of numerators and denominators by metric."""
         return cls(
             {name: np.asarray(counted, dtype=np.float64) for name, (counted, _) in counts.items()},
@@ -95,7 +95,7 @@ class RuleCounts:
         )
 
     @classmethod
-    def joined(cls, several: Iterable[RuleCounts]) -> RuleCounts:
+    def merged(cls, several: Iterable[RuleCounts]) -> RuleCounts:
         """Counts of the same melodies as one; of metrics that several have, the last counts."""
         parts = list(several)
         return cls(
@@ -103,7 +103,7 @@ class RuleCounts:
             {name: values for part in parts for name, values in part.out_of.items()},
         )
 
-    def of_names(self, names: Iterable[str]) -> RuleCounts:
+    def select(self, names: Iterable[str]) -> RuleCounts:
         """Some of the metrics."""
         kept = list(names)
         return RuleCounts({name: self.counted[name] for name in kept}, {name: self.out_of[name] for name in kept})
@@ -130,7 +130,7 @@ def rl_tuner_counts(line: Line, context: Context | None = None) -> RuleCounts:
     outcome = leap_outcomes(line)
     highest, lowest = unique_extremes(line)
     rho = final_autocorrelations(line)
-    return RuleCounts.of(
+    return RuleCounts.from_pairs(
         {
             "excessively_repeated": (_in_each(rl_tuner_repeated(line)), steps),
             "not_in_key": (_in_each(out_of_key(line, where)), steps),
@@ -171,7 +171,7 @@ def paper_counts(line: Line, context: Context | None = None) -> RuleCounts:
     """
     where = context or Context()
     steps, some = lengths(line), lengths(line) > 0
-    return RuleCounts.of(
+    return RuleCounts.from_pairs(
         {
             "excessively_repeated": (_in_each(paper_repeated(line)), steps),
             "not_in_key": (_in_each(out_of_key(line, where)), steps),
@@ -205,7 +205,7 @@ def _ratio(counted: Counts, out_of: Counts) -> float:
     return float(counted.sum()) / total if total > 0 else float("nan")
 
 
-def musical_counts(line: Line, context: Context | None = None) -> RuleCounts:
+def cantilena_counts(line: Line, context: Context | None = None) -> RuleCounts:
     """The metrics of the set `cantilena` in each melody.
 
     Per note: `key` (foreign, or a raised degree of minor found to go wrong), `repetition`. Per melody: `opening` (on
@@ -230,20 +230,20 @@ def musical_counts(line: Line, context: Context | None = None) -> RuleCounts:
         defined = ~np.isnan(values)
         pairs[name] = np.nan_to_num(values), defined
         pairs[name + INSIDE] = defined & (deviations(name, values, line, where) == 0), defined
-    return RuleCounts.of(pairs)
+    return RuleCounts.from_pairs(pairs)
 
 
-def musical_statistics(line: Line, context: Context | None = None) -> dict[str, float]:
+def cantilena_statistics(line: Line, context: Context | None = None) -> dict[str, float]:
     """The metrics of the set `cantilena` of all melodies together, NaN where undefined.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 16, 1, 18, 1, 1, 1, 16, 1, 1, 1, 14, 1, 1, 1]]))
-        >>> statistics = musical_statistics(line)
+        >>> statistics = cantilena_statistics(line)
         >>> statistics["opening"], statistics["range"], statistics["motion"], statistics["phrase_8"]
         (1.0, 4.0, 1.0, nan)
     """
-    return musical_counts(line, context).statistics()
+    return cantilena_counts(line, context).statistics()
 
 
 def human_band(metric: str, context: Context, steps: int, bands: Bands | None = None) -> Band | None:
@@ -260,4 +260,4 @@ def human_band(metric: str, context: Context, steps: int, bands: Bands | None = 
         >>> band.low < 12 < band.high, human_band("cantilena.key", Context(), 128)
         (True, None)
     """
-    return (bands or human_bands()).lookup(metric.removeprefix(MUSICAL_PREFIX), context, steps)
+    return (bands or human_bands()).lookup(metric.removeprefix(CANTILENA_PREFIX), context, steps)

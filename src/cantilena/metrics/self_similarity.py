@@ -70,7 +70,7 @@ def similarity_counts(line: Line, context: Context | None = None) -> RuleCounts:
         ([2.0], [3.0])
     """
     pairs = _after(line, context or Context(), DISTANCES)
-    return RuleCounts.of({f"similarity_{bars}": pair for bars, pair in zip(DISTANCES, pairs, strict=True)})
+    return RuleCounts.from_pairs({f"similarity_{bars}": pair for bars, pair in zip(DISTANCES, pairs, strict=True)})
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Differences between two sets of melodies in how different their melodies are, with p-values of a permutation test.
 
-The melodies of both are dealt out anew at random (`deals`), and a difference d is told where hardly any deal has one as
+The melodies of both are dealt out anew at random (`permutations`), and a difference d is told where hardly any deal has one as
 large: p = (1 + number of deals with |d*| >= |d|) / (1 + number of deals). No melody is dealt twice, so that dealing
 makes no duplicates.
 
@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.metrics.ngrams import distinct_in_deals, melody_numbers, note_ngrams
-from cantilena.metrics.permutation import DEALS, UNDEFINED, Difference, random_deals, too_few
+from cantilena.metrics.permutation import PERMUTATIONS, UNDEFINED, Difference, random_permutations, too_few
 from cantilena.music import Line
 from cantilena.rules import tones
 
 
-def equal_sets(*lines: Line, rng: np.random.Generator) -> list[Line]:
+def matched_notes(*lines: Line, rng: np.random.Generator) -> list[Line]:
     """The larger part of each set, so that all have as many melodies and, within one melody, as many notes.
 
     Numbers of a set fall as it grows: a set of more notes repeats itself more. Melodies are left out at random.
@@ -35,10 +35,10 @@ def equal_sets(*lines: Line, rng: np.random.Generator) -> list[Line]:
         >>> from cantilena.tokenizers import GridEncoding
         >>> dense = GridEncoding().line(np.full((8, 4), 14))
         >>> sparse = GridEncoding().line(np.tile([14, 1, 16, 1], (6, 1)))
-        >>> [line.melodies for line in equal_sets(dense, sparse, rng=np.random.default_rng(1))]
+        >>> [line.melodies for line in matched_notes(dense, sparse, rng=np.random.default_rng(1))]
         [3, 6]
     """
-    parts = equal_numbers(*lines, rng=rng)
+    parts = matched_size(*lines, rng=rng)
     size = parts[0].melodies
     struck = [_notes(line) for line in parts]
     budget = min(int(notes.sum()) for notes in struck)
@@ -50,7 +50,7 @@ def equal_sets(*lines: Line, rng: np.random.Generator) -> list[Line]:
     return equal
 
 
-def equal_numbers(*lines: Line, rng: np.random.Generator) -> list[Line]:
+def matched_size(*lines: Line, rng: np.random.Generator) -> list[Line]:
     """As many melodies of each set, drawn at random.
 
     Args:
@@ -60,7 +60,7 @@ def equal_numbers(*lines: Line, rng: np.random.Generator) -> list[Line]:
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> sets = [GridEncoding().line(np.full((melodies, 4), 14)) for melodies in (8, 6)]
-        >>> [line.melodies for line in equal_numbers(*sets, rng=np.random.default_rng(1))]
+        >>> [line.melodies for line in matched_size(*sets, rng=np.random.default_rng(1))]
         [6, 6]
     """
     size = min(line.melodies for line in lines)
@@ -82,7 +82,7 @@ def set_differences(
     rng: np.random.Generator,
     *,
     pieces: tuple[Labels | None, Labels | None] = (None, None),
-    deals: int = DEALS,
+    permutations: int = PERMUTATIONS,
 ) -> list[Difference]:
     """Test how different the melodies of two sets are: `different_melodies` and `distinct_4`.
 
@@ -108,13 +108,13 @@ def set_differences(
     first, second = (
         line if labels is None else one_of_each(line, labels, rng) for line, labels in zip(lines, pieces, strict=True)
     )
-    as_many, as_long = equal_numbers(first, second, rng=rng), equal_sets(first, second, rng=rng)
+    as_many, as_long = matched_size(first, second, rng=rng), matched_notes(first, second, rng=rng)
     melodies = melody_numbers(joined_lines(*as_many))
     ngrams = note_ngrams(joined_lines(*as_long), 4)
     fours = np.unique(ngrams.number, return_inverse=True)[1].astype(np.int64)
     return [
-        _tested(names, "different_melodies", melodies, np.arange(len(melodies)), as_many, rng, deals),
-        _tested(names, "distinct_4", fours, ngrams.melody, as_long, rng, deals),
+        _tested(names, "different_melodies", melodies, np.arange(len(melodies)), as_many, rng, permutations),
+        _tested(names, "distinct_4", fours, ngrams.melody, as_long, rng, permutations),
     ]
 
 
@@ -125,7 +125,7 @@ def _tested(
     melody: NDArray[np.int64],
     lines: Sequence[Line],
     rng: np.random.Generator,
-    deals: int,
+    permutations: int,
 ) -> Difference:
     """The difference between the shares of different things that two sets say, as `distinct_in_deals` takes them."""
     ours, melodies = lines[0].melodies, sum(line.melodies for line in lines)
@@ -136,7 +136,7 @@ def _tested(
     if reason:
         return Difference(*names, metric, value if known else None, reason=reason)
     as_large = defined = 0
-    for dealt in random_deals(melodies, ours, deals, rng):
+    for dealt in random_permutations(melodies, ours, permutations, rng):
         shares = distinct_in_deals(number, melody, dealt)
         distance = np.abs(shares[:, 1] - shares[:, 0])
         as_large += int((distance >= abs(value) - 1e-12).sum())

@@ -18,7 +18,7 @@ from cantilena.music import Melody
 Tone = Literal["good", "bad", "note"]
 """Whether a verdict is welcome, a warning, or only to be known."""
 
-HOLDS = 0.05
+SIGNIFICANCE_LEVEL = 0.05
 """A difference is told where its corrected p-value is not above this."""
 
 
@@ -127,7 +127,7 @@ class CopiedPassage:
         return f"“{self.source_title}” ({self.source_file})" if self.source_title else self.source_file
 
 
-PEOPLE = "human"
+HUMAN = "human"
 """The name of people's melodies in every table."""
 
 Results = Mapping[str, Any]
@@ -292,4 +292,4 @@ def people_first(systems: Mapping[str, Any]) -> dict[str, Any]:
         >>> list(people_first({"lstm": 1, "human": 2}))
         ['human', 'lstm']
     """
-    return {name: systems[name] for name in sorted(systems, key=lambda name: name != PEOPLE)}
+    return {name: systems[name] for name in sorted(systems, key=lambda name: name != HUMAN)}

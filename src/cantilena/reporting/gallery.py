@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cantilena.io import score_with_timemap
-from cantilena.metrics.registry import DISTANCE, DIVERSITY, RULES, in_order, words_of
+from cantilena.metrics.registry import DISTANCE, DIVERSITY, RULES, get_metric, in_order
 from cantilena.reporting import figures
-from cantilena.reporting.data import PEOPLE, ReportData
+from cantilena.reporting.data import HUMAN, ReportData
 from cantilena.reporting.scores import ShownScore
 from cantilena.reporting.sections import listener_rows
 from cantilena.runtime import write_bytes, write_text
@@ -121,7 +121,7 @@ def _of_metrics(data: ReportData) -> Iterator[Drawing]:
         for metric, entry in system.get("metrics", {}).items()
         if entry.get("value") is not None
     }
-    shown = [name for name in in_order(measured) if words_of(name).group in (RULES, DIVERSITY, DISTANCE)]
+    shown = [name for name in in_order(measured) if get_metric(name).group in (RULES, DIVERSITY, DISTANCE)]
     if {"in_motif", "distinct_4"} <= measured:
         yield Drawing(
             "rules-and-diversity",
@@ -156,7 +156,7 @@ def _of_distributions(data: ReportData) -> Iterator[Drawing]:
     spread = [one for one in data.distributions if one.values]
     if spread:
         names = dict.fromkeys(name for one in spread for name in one.values)
-        colours = figures.colours_of(sorted(names, key=lambda name: name != PEOPLE))
+        colours = figures.colours_of(sorted(names, key=lambda name: name != HUMAN))
         yield Drawing(
             "distributions",
             "What melodies are made of",

@@ -21,7 +21,7 @@ from markupsafe import Markup
 
 from cantilena.errors import __version__
 from cantilena.io import score_with_timemap
-from cantilena.metrics.registry import in_order, words_of
+from cantilena.metrics.registry import get_metric, in_order
 from cantilena.music import Melody, Pitch
 from cantilena.reporting.data import ReportData, Results, people_first
 from cantilena.reporting.gallery import Drawing, drawings, listener_drawing, write_gallery
@@ -307,7 +307,7 @@ def _parts(data: ReportData, copies: Sequence[CopiedRow]) -> dict[str, Any]:
         "difference_rows": differences.rows,
         "originality": copies,
         "listener": listener_rows(data.listener),
-        "metrics": [words_of(name) for name in measured],
+        "metrics": [get_metric(name) for name in measured],
         "corpus": corpus,
         "skipped": skipped_by_reason(data.corpus),
         "method": True,

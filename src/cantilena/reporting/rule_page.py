@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from cantilena.errors import __version__
 from cantilena.io import NoteLook, score_with_timemap
-from cantilena.metrics import JudgedMelody, JudgedNote
+from cantilena.metrics import MelodyRewards, NoteRewards
 from cantilena.reporting.text import short, signed
 from cantilena.rules import Rule
 
@@ -32,7 +32,7 @@ SCORE_STYLE = (
 _WIDE, _NARROW = 860, 400
 
 
-def rule_page(judged: JudgedMelody, title: str) -> str:
+def rule_page(judged: MelodyRewards, title: str) -> str:
     """The page as HTML text.
 
     Args:
@@ -69,7 +69,7 @@ def rule_page(judged: JudgedMelody, title: str) -> str:
     )
 
 
-def looks_of(notes: Sequence[JudgedNote], rule: str = "") -> dict[int, NoteLook]:
+def looks_of(notes: Sequence[NoteRewards], rule: str = "") -> dict[int, NoteLook]:
     """How notes look where one rule is shown, or all together; room is left for the number of any of them.
 
     Args:
@@ -97,15 +97,15 @@ def kind_of(value: float) -> str:
     return GAIN if value > 0 else LOSS if value < 0 else ""
 
 
-def summary(judged: JudgedMelody) -> str:
+def summary(judged: MelodyRewards) -> str:
     """What came of it, in two sentences.
 
     Example:
-        >>> from cantilena.metrics.per_note import judge
+        >>> from cantilena.metrics.per_note import melody_rewards
         >>> from cantilena.music import Key, Melody
         >>> from cantilena.rules import RULE_SETS
         >>> tune = Melody.of([(60, 12), (61, 12), (60, 24)])
-        >>> print(summary(judge(tune, RULE_SETS["paper"], Key())))
+        >>> print(summary(melody_rewards(tune, RULE_SETS["paper"], Key())))
         The 3 rules of paper give this melody +5 together: +6 for what they like, −1 for what they do not. Most is
         earned by tonic (+6), most is lost by key (−1).
     """
@@ -143,7 +143,7 @@ def says_of(rule: Rule) -> str:
     return says.replace("`", "") or "A rule without words."
 
 
-def _facts(judged: JudgedMelody) -> str:
+def _facts(judged: MelodyRewards) -> str:
     bars = judged.melody.bars
     key = judged.context.key.name
     facts = [
@@ -155,7 +155,7 @@ def _facts(judged: JudgedMelody) -> str:
     return " · ".join([*facts, f"{count:,} {'note' if count == 1 else 'notes'}"])
 
 
-def _speaking(judged: JudgedMelody) -> list[dict[str, Any]]:
+def _speaking(judged: MelodyRewards) -> list[dict[str, Any]]:
     """The rules that say something, for the buttons and the table."""
     rows = []
     for rule in judged.rules.rules:
@@ -175,7 +175,7 @@ def _speaking(judged: JudgedMelody) -> list[dict[str, Any]]:
     return rows
 
 
-def _score(judged: JudgedMelody, notes: Sequence[JudgedNote], width: int) -> str:
+def _score(judged: MelodyRewards, notes: Sequence[NoteRewards], width: int) -> str:
     melody = judged.melody
     if melody.bars > MOST_BARS:
         starts = list(melody.bar_starts())
@@ -183,7 +183,7 @@ def _score(judged: JudgedMelody, notes: Sequence[JudgedNote], width: int) -> str
     return score_with_timemap(melody, width=width, heading=False, looks=looks_of(notes)).svg
 
 
-def _row(note: JudgedNote, index: int) -> dict[str, Any]:
+def _row(note: NoteRewards, index: int) -> dict[str, Any]:
     values = [
         {"rule": rule, "value": signed(value), "kind": kind_of(value), "when": note.when[rule]}
         for rule, value in note.values.items()
@@ -192,7 +192,7 @@ def _row(note: JudgedNote, index: int) -> dict[str, Any]:
     return {"index": index, "place": note.place, "name": note.name, "values": values, **total}
 
 
-def _payload(judged: JudgedMelody, notes: Sequence[JudgedNote]) -> dict[str, Any]:
+def _payload(judged: MelodyRewards, notes: Sequence[NoteRewards]) -> dict[str, Any]:
     """What the page's script needs: rules by number, and each note's values, shown short and whole."""
     speaking = [rule for rule in judged.rules.rules if judged.rewards[rule.name].any()]
     number = {rule.name: index for index, rule in enumerate(speaking)}

@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from cantilena.metrics.registry import ORIGINALITY, in_order, words_of
-from cantilena.reporting.data import HOLDS, PEOPLE, ReportData
+from cantilena.metrics.registry import ORIGINALITY, get_metric, in_order
+from cantilena.reporting.data import HUMAN, SIGNIFICANCE_LEVEL, ReportData
 from cantilena.reporting.tables import number
 from cantilena.reporting.text import counted, listed, sentence
 
@@ -41,7 +41,7 @@ def what_tuning_gained(data: ReportData, pair: tuple[str, str]) -> str:
         old, new = _entry_of(before, metric), _entry_of(after, metric)
         if old is None or new is None:
             continue
-        words = words_of(metric)
+        words = get_metric(metric)
         changes.append(f"{noun} went from {number(old['value'], words)} to {number(new['value'], words)}")
         clear += _is_clearly_better(old, new, less=words.wish == "less")
     if not changes:
@@ -64,11 +64,11 @@ def what_it_cost(data: ReportData, pair: tuple[str, str]) -> str:
     before, name = pair
     system = data.systems[name]
     different, distinct = _value_of(system, "different_melodies"), _value_of(system, "distinct_4")
-    other = PEOPLE if _value_of(data.systems.get(PEOPLE, {}), "distinct_4") else before
+    other = HUMAN if _value_of(data.systems.get(HUMAN, {}), "distinct_4") else before
     reference = _value_of(data.systems.get(other, {}), "distinct_4")
     facts, collapsed = [], False
     if different is not None:
-        facts.append(f"{number(different, words_of('different_melodies'))} of its melodies are different")
+        facts.append(f"{number(different, get_metric('different_melodies'))} of its melodies are different")
         collapsed |= different < ENOUGH_DIFFERENT
     if distinct is not None and reference:
         facts.append(f"its distinct-4 is {100 * distinct / reference:.0f}\u00a0% of the {other} value")
@@ -119,11 +119,11 @@ def how_alike(data: ReportData) -> str:
         >>> print(how_alike(ReportData({"systems": {"a": one(0.1, 0.3), "human": one(0.2, 0.4)}})))
         The intervals of a and of people's melodies touch in all of 1 number.
     """
-    systems = [name for name in data.systems if name != PEOPLE]
+    systems = [name for name in data.systems if name != HUMAN]
     if not systems:
         return "No system stands beside people's melodies, so nothing is compared."
-    if PEOPLE in data.systems:
-        return _beside(data, PEOPLE, "people's melodies", systems)
+    if HUMAN in data.systems:
+        return _beside(data, HUMAN, "people's melodies", systems)
     if len(systems) == 1:
         return (
             f"Nothing stands beside {systems[0]}, neither people's melodies nor another system: its numbers tell what "
@@ -139,10 +139,10 @@ def how_diverse(data: ReportData) -> str:
     Args:
         data: what the report is made of.
     """
-    systems = [name for name in data.systems if name != PEOPLE]
+    systems = [name for name in data.systems if name != HUMAN]
     if not systems:
         return "Nothing was composed, so nothing can be said of diversity."
-    people = _value(data, PEOPLE, "distinct_4")
+    people = _value(data, HUMAN, "distinct_4")
     facts, collapsed, unknown = [], [], []
     for name in systems:
         different, distinct = _value(data, name, "different_melodies"), _value(data, name, "distinct_4")
@@ -151,7 +151,7 @@ def how_diverse(data: ReportData) -> str:
             continue
         told = []
         if different is not None:
-            told.append(f"{number(different, words_of('different_melodies'))} different melodies")
+            told.append(f"{number(different, get_metric('different_melodies'))} different melodies")
         if distinct is not None and people:
             told.append(f"{100 * distinct / people:.0f}\u00a0% of the human distinct-4")
         facts.append(f"{listed(told)} in {name}")  # a sentence that began with a name would write it large
@@ -203,7 +203,7 @@ def _told(data: ReportData, reference: str, called: str, name: str, metrics: lis
     if not metrics:
         return text.replace("in any of", "in all of")
     most = max(metrics, key=lambda metric: _distance(data, reference, name, metric))
-    words = words_of(most)
+    words = get_metric(most)
     own, other = (number(float(_entry(data, one, most)["value"]), words) for one in (name, reference))
     return f"{text}, as in {words.label[:1].lower()}{words.label[1:]} ({own} beside {other})"
 
@@ -211,10 +211,10 @@ def _told(data: ReportData, reference: str, called: str, name: str, metrics: lis
 def _tested(data: ReportData, reference: str, name: str) -> tuple[int, int]:
     """How many differences between two systems hold, of how many that were tested."""
     pair = [one for one in data.differences if {one.first, one.second} == {reference, name}]
-    if reference == PEOPLE:  # what is copied is said on its own: pieces of people's that the corpus has are people's
-        pair = [one for one in pair if words_of(one.metric).group != ORIGINALITY]
+    if reference == HUMAN:  # what is copied is said on its own: pieces of people's that the corpus has are people's
+        pair = [one for one in pair if get_metric(one.metric).group != ORIGINALITY]
     adjusted = [one.adjusted for one in pair if one.adjusted is not None and not math.isnan(one.adjusted)]
-    return sum(p <= HOLDS for p in adjusted), len(adjusted)
+    return sum(p <= SIGNIFICANCE_LEVEL for p in adjusted), len(adjusted)
 
 
 def _apart(data: ReportData, reference: str, name: str) -> tuple[list[str], int]:
@@ -269,22 +269,22 @@ def _what_was_measured(data: ReportData, *, is_tuned: bool) -> str:
     counts = {name: int(system.get("melodies", 0)) for name, system in data.systems.items()}
     if not counts:
         return "Nothing was measured in this run."
-    sizes = sorted({count for name, count in counts.items() if name != PEOPLE})
-    several = sum(name != PEOPLE for name in counts)
+    sizes = sorted({count for name, count in counts.items() if name != HUMAN})
+    several = sum(name != HUMAN for name in counts)
     parts = []
     if sizes:
         each = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
         made = "composed" if is_tuned else "has" if several == 1 else "have"
         melodies = "melody" if sizes == [1] else "melodies"
         parts.append(f"{counted(several, 'system')} {made} {each} {melodies}{' each' if several > 1 else ''}")
-    if PEOPLE in counts:
-        excerpts = counted(counts[PEOPLE], "held-out human excerpt")
-        parts.append(f"{excerpts} stand{'s' if counts[PEOPLE] == 1 else ''} beside them" if parts else excerpts)
+    if HUMAN in counts:
+        excerpts = counted(counts[HUMAN], "held-out human excerpt")
+        parts.append(f"{excerpts} stand{'s' if counts[HUMAN] == 1 else ''} beside them" if parts else excerpts)
     learned, name = _learned(data), data.corpus.get("name")
     if learned is not None and (is_tuned or data.curves):
         of = f" of the corpus {name}" if name else ""
         parts.append(f"the models learned from {counted(learned, 'melody')}{of}")
-    elif name and PEOPLE in counts:
+    elif name and HUMAN in counts:
         parts.append(f"people's are of the corpus {name}")
     return sentence("; ".join(parts))
 

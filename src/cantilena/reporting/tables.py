@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from cantilena.metrics.registry import MetricWords, in_order, words_of
-from cantilena.reporting.data import HOLDS, DifferenceTested, ReportData, Results, people_first
+from cantilena.metrics.registry import Metric, get_metric, in_order
+from cantilena.reporting.data import SIGNIFICANCE_LEVEL, DifferenceTested, ReportData, Results, people_first
 from cantilena.reporting.published import PUBLISHED, PublishedSystem
 
 NOBODY_ASKED = "no one has been asked"
@@ -63,7 +63,7 @@ class Cell:
 class Row:
     """A metric and its number for each system."""
 
-    words: MetricWords
+    words: Metric
     cells: tuple[Cell, ...]
 
 
@@ -122,7 +122,7 @@ def table_of_systems(results: Results, *, published: bool = True) -> Table:
     columns = [replace(column, is_first=groups.index(column.group) == at) for at, column in enumerate(columns)]
     rows: dict[str, list[Row]] = {}
     measured = in_order(metric for system in systems.values() for metric in system.get("metrics", {}))
-    for words in map(words_of, measured):
+    for words in map(get_metric, measured):
         cells = (
             *(_cell(system.get("metrics", {}).get(words.name), words) for system in systems.values()),
             *(_published_cell(other, words) for other in others),
@@ -148,7 +148,7 @@ def table_text(results: Results) -> str:
     systems: Mapping[str, Any] = results.get("systems", {})
     width = max(8, *(len(name) + 2 for name in systems))
     rows, group = [" " * 30 + "".join(f"{name:>{width}}" for name in systems)], ""
-    for words in map(words_of, in_order(metric for system in systems.values() for metric in system["metrics"])):
+    for words in map(get_metric, in_order(metric for system in systems.values() for metric in system["metrics"])):
         if words.group != group:
             group = words.group
             rows.append(group)
@@ -173,7 +173,7 @@ def table_markdown(results: Results) -> str:
     """
     systems: Mapping[str, Any] = results.get("systems", {})
     metrics = [
-        words_of(name) for name in in_order(metric for system in systems.values() for metric in system["metrics"])
+        get_metric(name) for name in in_order(metric for system in systems.values() for metric in system["metrics"])
     ]
     rows = ["| | " + " | ".join(words.label for words in metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
     for name, system in systems.items():
@@ -183,13 +183,13 @@ def table_markdown(results: Results) -> str:
     return "\n".join(rows).replace("\u00a0", " ") + "\n"
 
 
-def number(value: float, words: MetricWords) -> str:
+def number(value: float, words: Metric) -> str:
     r"""A number as it is read: shares in per cent, small ones with their first digit.
 
     Example:
-        >>> number(0.633, words_of("in_motif")), number(0.00007, words_of("in_motif")), number(0, words_of("in_motif"))
+        >>> number(0.633, get_metric("in_motif")), number(0.00007, get_metric("in_motif")), number(0, get_metric("in_motif"))
         ('63.3\xa0%', '0.007\xa0%', '0.0\xa0%')
-        >>> number(-0.16, words_of("autocorrelation_1"))
+        >>> number(-0.16, get_metric("autocorrelation_1"))
         '−0.16'
     """
     if words.unit == "share":
@@ -198,7 +198,7 @@ def number(value: float, words: MetricWords) -> str:
     return f"{value:.{digits}f}".replace("-", "−")
 
 
-def _cell(entry: Mapping[str, Any] | None, words: MetricWords) -> Cell:
+def _cell(entry: Mapping[str, Any] | None, words: Metric) -> Cell:
     if not entry or entry.get("value") is None:
         return Cell(_MISSING, reason=str((entry or {}).get("reason") or "not measured for this system"))
     value, low, high = float(entry["value"]), entry.get("low"), entry.get("high")
@@ -209,14 +209,14 @@ def _cell(entry: Mapping[str, Any] | None, words: MetricWords) -> Cell:
     return Cell(number(value, words), interval, share=value if words.unit == "share" else None, note=note)
 
 
-def _published_cell(published: PublishedSystem, words: MetricWords) -> Cell:
+def _published_cell(published: PublishedSystem, words: Metric) -> Cell:
     value = published.values.get(words.name)
     if value is None:
         return Cell(_MISSING)
     return Cell(number(value, words), share=value if words.unit == "share" else None)
 
 
-def _bare(value: float, words: MetricWords) -> str:
+def _bare(value: float, words: Metric) -> str:
     return _percent(value) if words.unit == "share" else number(value, words)
 
 
@@ -274,7 +274,7 @@ class DifferenceTable:
     """
 
     pairs: tuple[PairDiffers, ...]
-    rows: tuple[tuple[MetricWords, tuple[Shift | None, ...]], ...]
+    rows: tuple[tuple[Metric, tuple[Shift | None, ...]], ...]
 
 
 def difference_table(data: ReportData) -> DifferenceTable:
@@ -289,7 +289,7 @@ def difference_table(data: ReportData) -> DifferenceTable:
     held = {pair: {metric: one for metric, one in found.items() if holds(one)} for pair, found in pairs.items()}
     metrics = in_order(metric for found in held.values() for metric in found)
     rows = tuple(
-        (words_of(metric), tuple(_shift(data, found[metric]) if metric in found else None for found in held.values()))
+        (get_metric(metric), tuple(_shift(data, found[metric]) if metric in found else None for found in held.values()))
         for metric in metrics
     )
     return DifferenceTable(tuple(_pair(*pair, found) for pair, found in pairs.items()), rows)
@@ -298,7 +298,7 @@ def difference_table(data: ReportData) -> DifferenceTable:
 def holds(one: DifferenceTested) -> bool:
     """Whether a difference holds after correction."""
     adjusted = _known(one.adjusted)
-    return adjusted is not None and adjusted <= HOLDS
+    return adjusted is not None and adjusted <= SIGNIFICANCE_LEVEL
 
 
 def in_words(p: float | None) -> str:
@@ -317,7 +317,7 @@ def in_words(p: float | None) -> str:
 def _pair(first: str, second: str, found: Mapping[str, DifferenceTested]) -> PairDiffers:
     tested = [one for one in found.values() if _known(one.adjusted) is not None]
     rest = tuple(
-        (words_of(metric).label, _why(found[metric])) for metric in in_order(found) if not holds(found[metric])
+        (get_metric(metric).label, _why(found[metric])) for metric in in_order(found) if not holds(found[metric])
     )
     return PairDiffers(first, second, sum(map(holds, tested)), len(tested), rest)
 
@@ -328,7 +328,7 @@ def _why(one: DifferenceTested) -> str:
 
 
 def _shift(data: ReportData, one: DifferenceTested) -> Shift:
-    words = words_of(one.metric)
+    words = get_metric(one.metric)
     entries = (_entry(data, name, one.metric) for name in (one.first, one.second))
     values = [_known(entry.get("value")) for entry in entries]
     known = [number(value, words) for value in values if value is not None]

@@ -32,7 +32,7 @@ from cantilena.metrics import (
     Interval,
     different_melodies,
     distinct_n,
-    equal_sets,
+    matched_notes,
     self_bleu,
     self_bleu_interval,
     vendi_score,
@@ -159,7 +159,7 @@ class Watch:
             earlier: the looks before this one.
         """
         others = self.people if self.people is not None and self.knows_people else self.untuned
-        ours, theirs = equal_sets(line, others, rng=rng)
+        ours, theirs = matched_notes(line, others, rng=rng)
         numbers, reference = _diversity_of(ours), _diversity_of(theirs)
         usual = self_bleu_interval(theirs, rng, draws=_DRAWS)
         alarms = self._diversity(numbers, reference, usual)

@@ -208,7 +208,7 @@ def two_sided(name: str, feature: Feature, description: str, *, source: str) -> 
         earned = np.maximum(penalty * outside, worst)
         return np.where(last_steps(line), earned[:, None], 0.0)
 
-    parameters = Rule.of(judge).parameters
+    parameters = Rule.from_function(judge).parameters
     return TwoSidedRule(name, description, source, judge, parameters, feature=feature)
 
 

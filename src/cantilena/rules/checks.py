@@ -139,7 +139,7 @@ def check_rule(rule: Rule) -> None:
     Example:
         >>> def next_is_a_note(line, context):
         ...     return np.roll(line.event, -1, axis=1) == 2
-        >>> check_rule(Rule.of(next_is_a_note))
+        >>> check_rule(Rule.from_function(next_is_a_note))
         Traceback (most recent call last):
         cantilena.errors.UsageError: the rule 'next_is_a_note' looks into the future: ...
     """

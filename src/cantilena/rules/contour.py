@@ -75,7 +75,7 @@ def leap_recoveries(line: Line, *, leap: int = FOURTH) -> NDArray[np.int8]:
         >>> leap_recoveries(GridEncoding().line(np.array([[14, 21, 21, 19, 26, 33, 28]]))).tolist()
         [[0, 0, 0, 1, 0, 4, 2]]
     """
-    turns = Notes.of(line).turns()
+    turns = Notes.from_line(line).turns()
     move = turns.interval
     before = np.where(turns.opens, 0, np.roll(move, 1))
     leapt = np.abs(before) >= leap
@@ -149,7 +149,7 @@ def climaxes(line: Line) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         >>> once.tolist(), inside.tolist()
         ([True, True], [True, False])
     """
-    turns = Notes.of(line).turns()
+    turns = Notes.from_line(line).turns()
     highest = np.full(line.melodies, -1)
     np.maximum.at(highest, turns.melody, turns.pitch)
     peak = turns.pitch == highest[turns.melody]
@@ -172,7 +172,7 @@ def ambitus(line: Line, context: Context) -> NDArray[np.float64]:
         >>> ambitus(GridEncoding().line(np.array([[14, 21, 19], [0, 1, 1]])), Context()).tolist()
         [7.0, 0.0]
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     lowest, highest = np.full(line.melodies, 127), np.full(line.melodies, -1)
     np.minimum.at(lowest, notes.melody, notes.pitch)
     np.maximum.at(highest, notes.melody, notes.pitch)
@@ -189,7 +189,7 @@ def stepwise_share(line: Line, context: Context) -> NDArray[np.float64]:
         >>> stepwise_share(GridEncoding().line(np.array([[14, 16, 16, 21]])), Context()).tolist()
         [0.5]
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     size = np.abs(notes.interval)
     return only_where(lengths(line) > 0, ratio(notes.sums((size == 1) | (size == 2)), notes.sums(size > 0)))
 

@@ -105,7 +105,7 @@ def rhythm_entropy(line: Line, context: Context) -> NDArray[np.float64]:
         >>> rhythm_entropy(GridEncoding().line(np.array([[14, 16, 1, 18, 19, 1, 21]])), Context()).tolist()
         [1.0]
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     within = notes.kept(~notes.closes)
     kinds, counts = np.unique(within.melody * (line.steps + 1) + within.gap, return_counts=True)
     melody = kinds // (line.steps + 1)
@@ -137,7 +137,7 @@ def notes_per_quarter(line: Line, context: Context) -> NDArray[np.float64]:
         [2.0]
     """
     steps_per_quarter = context.steps_per_bar * TICKS_PER_QUARTER / context.meter.ticks_per_bar
-    density = ratio(Notes.of(line).counts(), lengths(line)) * steps_per_quarter
+    density = ratio(Notes.from_line(line).counts(), lengths(line)) * steps_per_quarter
     return only_where(context.timed & (lengths(line) > 0), density)
 
 

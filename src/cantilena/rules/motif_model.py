@@ -95,7 +95,7 @@ class MotifModel:
 
         I. H. Witten, T. C. Bell, The Zero-Frequency Problem, IEEE Transactions on Information Theory 37, 1991.
         """
-        some = [(Notes.of(line), context) for line, context in melodies]
+        some = [(Notes.from_line(line), context) for line, context in melodies]
         tables = []
         for which, size in ((0, 2 * _WIDEST + 1), (1, 2 * _LONGEST + 1)):
             counts, pairs = np.zeros(size), np.zeros((size, size))

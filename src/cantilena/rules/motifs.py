@@ -119,7 +119,7 @@ def find_motifs(line: Line, context: Context) -> Motifs:
     """
     from cantilena.rules import motif_model as motif_kernels
 
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     pitch, degree = notes.pitch, scale_steps(notes.pitch, context.key)
     bounds = np.concatenate([[0], np.cumsum(notes.counts())]).astype(np.int64)
     rare = motif_model().rare(notes, context)

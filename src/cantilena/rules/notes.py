@@ -85,7 +85,7 @@ class Notes:
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> found = Notes.of(GridEncoding().line(np.array([[14, 1, 0, 16]])))
+        >>> found = Notes.from_line(GridEncoding().line(np.array([[14, 1, 0, 16]])))
         >>> found.step.tolist(), found.sounding.tolist(), found.gap.tolist()
         ([0, 3], [2, 1], [3, 1])
     """
@@ -98,7 +98,7 @@ class Notes:
     shape: tuple[int, int]
 
     @classmethod
-    def of(cls, line: Line) -> Notes:
+    def from_line(cls, line: Line) -> Notes:
         """The notes of a line."""
         from cantilena.rules import kernels
 

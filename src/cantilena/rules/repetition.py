@@ -108,7 +108,7 @@ def strikes_in_a_row(line: Line, context: Context) -> NDArray[np.int64]:
         >>> strikes_in_a_row(line, Context()).tolist()
         [[1, 2, 0, 3, 0, 4, 0, 0, 0, 0, 1, 1]]
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     silence = np.roll(notes.gap - notes.sounding, 1)
     breath = context.timed & (silence >= steps_per_beat(context))
     anew = notes.opens | (notes.interval != 0) | breath

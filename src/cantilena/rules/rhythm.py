@@ -41,7 +41,7 @@ def syncopations(line: Line, context: Context) -> NDArray[np.bool_]:
         >>> np.argwhere(syncopations(line, Context(steps_per_bar=8))).tolist()
         [[0, 2]]
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     held_across = notes.sounding > _steps_to_stronger(context)[notes.step % context.steps_per_bar]
     across = np.zeros(line.event.shape, dtype=np.bool_)
     across[notes.melody[held_across], notes.step[held_across]] = context.timed
@@ -50,7 +50,7 @@ def syncopations(line: Line, context: Context) -> NDArray[np.bool_]:
 
 def syncopated_share(line: Line, context: Context) -> NDArray[np.float64]:
     """The share of notes that still sound when a stronger beat comes, `(melodies,)`; NaN where steps tell no time."""
-    share = ratio(syncopations(line, context).sum(axis=1), Notes.of(line).counts())
+    share = ratio(syncopations(line, context).sum(axis=1), Notes.from_line(line).counts())
     return only_where(context.timed & (lengths(line) > 0), share)
 
 
@@ -127,7 +127,7 @@ def breathing(line: Line, context: Context) -> NDArray[np.float64]:
     whole = lengths(line) // context.steps_per_bar
     if not context.timed or not np.any(whole >= PHRASE):
         return np.full(line.melodies, np.nan)
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     bar = notes.step // context.steps_per_bar
     longest = np.zeros((line.melodies, int(bar.max(initial=0)) + 1))
     first = np.flatnonzero(notes.opens | (np.diff(bar, prepend=-1) != 0))  # note of each bar that has one

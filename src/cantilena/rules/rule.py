@@ -91,7 +91,7 @@ class Rule:
         >>> def no_b(line, context, *, penalty=-2.0):
         ...     "The seventh pitch class of C major is avoided."
         ...     return penalty * (line.pitch % 12 == 11) * (line.pitch >= 0)
-        >>> rule = Rule.of(no_b)
+        >>> rule = Rule.from_function(no_b)
         >>> rule.name, dict(rule.parameters)
         ('no_b', {'penalty': -2.0})
         >>> rule.rewards(GridEncoding().line(np.array([[14, 1, 13]])))
@@ -111,7 +111,7 @@ class Rule:
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
     @classmethod
-    def of(cls, judge: RuleFunction, *, name: str | None = None, source: str = "") -> Rule:
+    def from_function(cls, judge: RuleFunction, *, name: str | None = None, source: str = "") -> Rule:
         """Make a rule of a function: its docstring describes it, its keywords with a default are the parameters."""
         defaults = {
             keyword.name: keyword.default
@@ -161,7 +161,7 @@ def rule(name: str, *, source: str) -> Callable[[RuleFunction], Rule]:
     """
 
     def made(judge: RuleFunction) -> Rule:
-        return Rule.of(judge, name=name, source=source)
+        return Rule.from_function(judge, name=name, source=source)
 
     return made
 

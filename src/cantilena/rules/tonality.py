@@ -135,7 +135,7 @@ def unresolved_degrees(line: Line, context: Context) -> NDArray[np.bool_]:
     unresolved = np.zeros(line.event.shape, dtype=np.bool_)
     if context.key.mode != "minor":
         return unresolved
-    notes = Notes.of(line).turns()
+    notes = Notes.from_line(line).turns()
     degree = (notes.pitch - context.key.tonic) % 12
     before = np.where(notes.opens, -1, np.roll(degree, 1))
     earlier = np.where(notes.opens | np.roll(notes.opens, 1), -1, np.roll(degree, 2))
@@ -167,7 +167,7 @@ def opening_tones(line: Line, context: Context) -> NDArray[np.bool_]:
         >>> np.argwhere(opening_tones(line, Context(steps_per_bar=4))).tolist()
         [[0, 4]]
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     bar, within = np.divmod(notes.step, context.steps_per_bar)
     pickup = notes.opens & (notes.pitch % 12 == context.dominant) & (within > 0) & context.timed
     of_melody = np.cumsum(notes.opens) - 1
@@ -221,7 +221,7 @@ def cadences(line: Line, context: Context) -> Cadences:
         >>> bool(close.tonic[0]), bool(close.strong[0]), bool(close.by_step[0]), float(close.lasting[0])
         (True, True, True, 1.0)
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     final, arrivals = notes.kept(notes.closes), notes.turns()
     arrival = arrivals.kept(arrivals.closes)
     step = np.abs(arrivals.interval[arrivals.closes])

@@ -144,7 +144,7 @@ def _named(module: ModuleType, path: Path, name: str) -> Rule:
     if isinstance(thing, Rule):
         return thing
     if inspect.isfunction(thing):
-        return Rule.of(thing, name=name, source=_place(path, thing))
+        return Rule.from_function(thing, name=name, source=_place(path, thing))
     if name in vars(module):
         kind = "a class" if inspect.isclass(thing) else f"of type {type(thing).__name__}"
         raise UsageError(f"{path}: '{name}' is {kind}, not a function or a rule", _CONTRACT.replace("NAME", name))

@@ -20,7 +20,7 @@ _ONE_PIECE = "all are of one piece"
 
 
 @dataclass(frozen=True)
-class StyleAnswers:
+class StylePredictions:
     """One answer for each melody.
 
     Args:
@@ -29,7 +29,7 @@ class StyleAnswers:
         pieces: `(melodies,)`: the piece of each, 0 and up: melodies of one piece are not independent.
 
     Example:
-        >>> told = StyleAnswers(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]), np.arange(3))
+        >>> told = StylePredictions(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]), np.arange(3))
         >>> told.confusion.tolist(), told.balanced_accuracy_of_all
         ([[1.0, 0.0], [0.5, 0.5]], 0.75)
     """

@@ -76,11 +76,11 @@ def _of_sums(sums: NDArray[np.float64], own: NDArray[np.int64], sizes: NDArray[n
     return values
 
 
-def apartness(silhouette: float) -> str:
+def describe_silhouette(silhouette: float) -> str:
     """What a mean silhouette says, by the marks of L. Kaufman and P. J. Rousseeuw, Finding Groups in Data, 1990.
 
     Example:
-        >>> apartness(0.8), apartness(0.3), apartness(0.1)
+        >>> describe_silhouette(0.8), describe_silhouette(0.3), describe_silhouette(0.1)
         ('clearly apart', 'shading into each other', 'hardly apart')
     """
     return next((words for mark, words in _STRENGTHS if silhouette > mark), "hardly apart")

@@ -96,7 +96,7 @@ def cluster_features(features: NDArray[np.float64], inside: NDArray[np.bool_]) -
     return found
 
 
-def style_words(features: Mapping[str, StyleFeature], meters: Sequence[str]) -> str:
+def describe_cluster(features: Mapping[str, StyleFeature], meters: Sequence[str]) -> str:
     """What a cluster is like, the most telling first.
 
     Args:
@@ -108,7 +108,7 @@ def style_words(features: Mapping[str, StyleFeature], meters: Sequence[str]) -> 
 
     Example:
         >>> fast, compound = StyleFeature(3.0, 1.5, 1.4), StyleFeature(1.0, 0.1, 2.6)
-        >>> style_words({"notes_per_quarter": fast, "compound": compound}, ["6/8", "6/8"])
+        >>> describe_cluster({"notes_per_quarter": fast, "compound": compound}, ["6/8", "6/8"])
         '6/8, fast'
     """
     told = {name: one for name, one in features.items() if abs(one.difference) >= TELLING}  # NaN tells nothing
@@ -120,14 +120,14 @@ def style_words(features: Mapping[str, StyleFeature], meters: Sequence[str]) -> 
     return ", ".join(list(said.values())[:MOST_WORDS]) or "like the rest"
 
 
-def extremes_of(direction: Mapping[str, float]) -> str:
+def describe_axis(direction: Mapping[str, float]) -> str:
     """The two numbers that a direction among melodies changes most, in words: what its positive side is like.
 
     Args:
         direction: by number, how much of it the direction has.
 
     Example:
-        >>> extremes_of({"steps": -0.8, "range": 0.5, "minor": 0.1})
+        >>> describe_axis({"steps": -0.8, "range": 0.5, "minor": 0.1})
         'fewer steps, wide'
     """
     chosen = sorted(direction, key=lambda name: -abs(direction[name]))[:_AXIS]

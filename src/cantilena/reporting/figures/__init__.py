@@ -7,7 +7,7 @@ be had as PNG, to keep, and as SVG whose lines take the colours of the page that
 from cantilena.reporting.figures.distributions import distribution_panels as distribution_panels
 from cantilena.reporting.figures.learning import learning_curves as learning_curves
 from cantilena.reporting.figures.learning import reward_history as reward_history
-from cantilena.reporting.figures.learning import watched_looks as watched_looks
+from cantilena.reporting.figures.learning import watch_history as watch_history
 from cantilena.reporting.figures.listener import accuracy_by_length as accuracy_by_length
 from cantilena.reporting.figures.listening import by_clip as by_clip
 from cantilena.reporting.figures.listening import by_listener as by_listener
@@ -29,4 +29,4 @@ from cantilena.reporting.figures.style import colours_of as colours_of
 from cantilena.reporting.figures.styles import mark_of as mark_of
 from cantilena.reporting.figures.styles import silhouette_curve as silhouette_curve
 from cantilena.reporting.figures.styles import style_map as style_map
-from cantilena.reporting.figures.told_styles import heard_styles as heard_styles
+from cantilena.reporting.figures.told_styles import style_confusion as style_confusion

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from cantilena.reporting.data import PEOPLE, Distribution
+from cantilena.reporting.data import HUMAN, Distribution
 from cantilena.reporting.figures.style import (
     INK,
     PEOPLE_FILL,
@@ -55,8 +55,8 @@ def distribution_panels(
         1
     """
     names = dict.fromkeys(name for one in distributions for name in one.values)
-    colours = colours or colours_of(sorted(names, key=lambda name: name != PEOPLE))
-    systems = [name for name in colours if name != PEOPLE]
+    colours = colours or colours_of(sorted(names, key=lambda name: name != HUMAN))
+    systems = [name for name in colours if name != HUMAN]
     is_many = len(systems) > TOGETHER
     high = 0.24 * len(systems) + 0.3 if is_many else 1.35
     top = legend_room(len(colours)) if legend else 0.0
@@ -111,11 +111,11 @@ def _panel(axes: Axes, one: Distribution, colours: Mapping[str, str], rows: Sequ
     places, shares, is_counted = spread_of({name: one.values[name] for name in colours if name in one.values})
     peaks = {name: float(some.max(initial=0.0)) for name, some in shares.items()}
     highest = max(peaks.values(), default=0.0) or 1.0
-    if peaks.get(PEOPLE):  # one melody for ever is a needle that would make all others flat
-        highest = min(highest, _TALLEST * peaks[PEOPLE])
+    if peaks.get(HUMAN):  # one melody for ever is a needle that would make all others flat
+        highest = min(highest, _TALLEST * peaks[HUMAN])
     step: Literal["mid"] | None = "mid" if is_counted else None
     drawn: Literal["steps-mid", "default"] = "steps-mid" if is_counted else "default"
-    people = shares.get(PEOPLE)
+    people = shares.get(HUMAN)
     for number in range(max(len(rows), 1)):
         if people is not None and len(places):
             base = np.full(len(places), len(rows) - 1.0 - number if rows else 0.0)
@@ -123,7 +123,7 @@ def _panel(axes: Axes, one: Distribution, colours: Mapping[str, str], rows: Sequ
                 places, base, base + people / highest, step=step, color=INK, alpha=PEOPLE_FILL, linewidth=0
             )
     for name, some in shares.items():
-        if name != PEOPLE and len(places):
+        if name != HUMAN and len(places):
             over = len(rows) - 1.0 - rows.index(name) if rows else 0.0
             axes.plot(
                 places, over + np.minimum(some / highest, 1.0), color=colours[name], linewidth=1.4, drawstyle=drawn

@@ -62,7 +62,7 @@ def reward_history(history: RewardHistory) -> Figure:
     return figure
 
 
-def watched_looks(looks: Sequence[Mapping[str, Any]]) -> Figure:
+def watch_history(looks: Sequence[Mapping[str, Any]]) -> Figure:
     """What the watch saw while tuning: diversity, entropy and KL, holds and rests, beside people's; alarms marked.
 
     Args:

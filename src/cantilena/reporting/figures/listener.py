@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 from matplotlib.ticker import FuncFormatter
 
-from cantilena.reporting.data import PEOPLE
+from cantilena.reporting.data import HUMAN
 from cantilena.reporting.figures.style import INK, STYLE, Figure, colours_of, literal, panels
 from cantilena.reporting.sections import LengthHeard
 
@@ -23,7 +23,7 @@ def accuracy_by_length(heard: Mapping[str, Sequence[LengthHeard]]) -> Figure:
     with matplotlib.rc_context(STYLE):
         figure, (axes,) = panels(1, 1, (4.6, 2.4), left=0.6, right=1.5)
         axes.axhline(0.5, color=INK, linewidth=0.8, linestyle=":", label="chance")
-        colours = colours_of([PEOPLE, *heard])
+        colours = colours_of([HUMAN, *heard])
         for number, (name, rows) in enumerate(heard.items()):
             shown = [(row, row.accuracy) for row in rows if row.accuracy is not None]
             if not shown:

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from cantilena.metrics.registry import MetricWords, words_of
-from cantilena.reporting.data import PEOPLE
+from cantilena.metrics.registry import Metric, get_metric
+from cantilena.reporting.data import HUMAN
 from cantilena.reporting.figures.style import CYCLE, INK, STYLE, Figure, colours_of, literal
 
 
@@ -28,7 +28,7 @@ def metric_panels(systems: Mapping[str, Any], metrics: Sequence[str]) -> Figure:
         figure = Figure(figsize=(9.6, down * (0.65 + 0.2 * len(names))))
         panels = np.atleast_1d(figure.subplots(down, across, sharey=True)).reshape(-1)
         for axes, metric in zip(panels, metrics, strict=False):
-            _metric_panel(axes, systems, words_of(metric))
+            _metric_panel(axes, systems, get_metric(metric))
         for axes in panels[len(metrics) :]:
             axes.set_axis_off()
         panels[0].set_ylim(len(names) - 0.4, -0.6)
@@ -45,7 +45,7 @@ def rules_and_diversity(systems: Mapping[str, Any], rule: str = "in_motif", dive
         rule: the metric that goes up.
         diversity: the metric that goes right.
     """
-    up, right = words_of(rule), words_of(diversity)
+    up, right = get_metric(rule), get_metric(diversity)
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(7.0, 4.2))
         axes = figure.subplots()
@@ -58,7 +58,7 @@ def rules_and_diversity(systems: Mapping[str, Any], rule: str = "in_motif", dive
                 across[0], high[0], xerr=_arms(across), yerr=_arms(high), fmt="o", color=colours[name],
                 markersize=7, elinewidth=1.0, label=literal(name),
             )  # fmt: skip
-        human = _measured(systems.get(PEOPLE, {}), diversity)
+        human = _measured(systems.get(HUMAN, {}), diversity)
         if human is not None:
             axes.axvline(0.9 * human[0], color=INK, linewidth=0.8, linestyle=":")
             axes.annotate(
@@ -106,16 +106,16 @@ def frontier_panels(systems: Mapping[str, Any]) -> Figure:
         for name, system in systems.items():
             diversity = _measured(system, "distinct_4")
             if _measured(system, "kl_per_step") is None and diversity is not None:
-                style = ":" if name == PEOPLE else "-."
+                style = ":" if name == HUMAN else "-."
                 for axes, level in zip(panels, (system["reward"], diversity[0]), strict=True):
-                    label = "people" if name == PEOPLE else literal(name)
+                    label = "people" if name == HUMAN else literal(name)
                     axes.axhline(level, color=INK, linewidth=0.8, linestyle=style, label=label)
         panels[1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8.5)
     return figure
 
 
-def _metric_panel(axes: Axes, systems: Mapping[str, Any], words: MetricWords) -> None:
-    human = _measured(systems.get(PEOPLE, {}), words.name)
+def _metric_panel(axes: Axes, systems: Mapping[str, Any], words: Metric) -> None:
+    human = _measured(systems.get(HUMAN, {}), words.name)
     if human is not None:
         axes.axvline(human[0], color=INK, linewidth=0.8, linestyle=":")
     colours = colours_of(systems)
@@ -151,7 +151,7 @@ def _arms(measured: tuple[float, float, float]) -> list[list[float]]:
     return [[max(value - low, 0.0)], [max(high - value, 0.0)]]
 
 
-def _ticks(words: MetricWords) -> Any:  # noqa: ANN401  (what matplotlib asks for)
+def _ticks(words: Metric) -> Any:  # noqa: ANN401  (what matplotlib asks for)
     if words.unit == "share":
         return lambda value, _: f"{100 * value:.3g} %"
     return lambda value, _: f"{value:.3g}"

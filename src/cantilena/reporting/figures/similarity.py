@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from numpy.typing import NDArray
 
 from cantilena.metrics import SelfSimilarity
-from cantilena.reporting.data import PEOPLE
+from cantilena.reporting.data import HUMAN
 from cantilena.reporting.figures.style import INK, PEOPLE_FILL, STYLE, Figure, colours_of, literal, panels
 
 Scale = tuple[float, float]
@@ -67,7 +67,7 @@ def likeness_after(similarity: Sequence[SelfSimilarity]) -> Figure:
         )
         for one in similarity:
             bars = np.arange(1, len(one.after) + 1)
-            if one.system == PEOPLE:
+            if one.system == HUMAN:
                 axes.fill_between(bars, one.low, one.high, color=INK, alpha=PEOPLE_FILL, linewidth=0)
             axes.plot(
                 bars, one.after, "o-", color=colours[one.system], markersize=3.5, linewidth=1.4,

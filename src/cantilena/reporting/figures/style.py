@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from cantilena.reporting.data import PEOPLE
+from cantilena.reporting.data import HUMAN
 
 INK, LINE = "#1f2430", "#d4d7dd"
 """Text and axes; grid. In a page they become its own (`output.svg_text`)."""
@@ -47,7 +47,7 @@ PEOPLE_FILL = 0.16
 """How much of the ink people's shapes and bands show: they stand behind the systems."""
 
 _KNOWN: Mapping[str, str] = {
-    PEOPLE: INK,
+    HUMAN: INK,
     "oracle": "#7c8f2f",
     "random-top10": "#b39d82",
     "rnn": "#9079b8",
@@ -146,7 +146,7 @@ def system_legend(figure: Figure, colours: Mapping[str, str], top: float) -> Non
     """
     marks = [
         Patch(facecolor=colour, alpha=2 * PEOPLE_FILL, label=literal(name, 20))
-        if name == PEOPLE
+        if name == HUMAN
         else Line2D([], [], color=colour, linewidth=1.8, label=literal(name, 20))
         for name, colour in colours.items()
     ]

@@ -23,7 +23,7 @@ _TITLE, _UNDER, _TICKS, _ROW = 0.32, 1.05, 0.5, 0.32
 """Inches above a panel, below a matrix, below the bars, and of a bar."""
 
 
-def heard_styles(
+def style_confusion(
     names: Sequence[str],
     confusions: Mapping[str, NDArray[np.float64]],
     right: Mapping[str, Interval],
@@ -40,7 +40,7 @@ def heard_styles(
 
     Example:
         >>> known, sure = np.array([[0.9, 0.1], [np.nan, np.nan]]), Interval(0.9, 0.8, 0.95)
-        >>> len(heard_styles(["jig", "reel"], {"people": known}, {"people": sure, "a model": sure}, 0.5).axes)
+        >>> len(style_confusion(["jig", "reel"], {"people": known}, {"people": sure, "a model": sure}, 0.5).axes)
         2
     """
     with matplotlib.rc_context(STYLE):

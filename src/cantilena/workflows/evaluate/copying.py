@@ -94,7 +94,7 @@ class LearnedTunes:
     @cached_property
     def index(self) -> CopyIndex:
         """What finds copies; made when it is first asked for."""
-        return CopyIndex.of_notes([corpus_notes(self.corpus)], np.array(self.pieces))
+        return CopyIndex.from_notes([corpus_notes(self.corpus)], np.array(self.pieces))
 
     def copies(self, one: MelodySet, *, own_too: bool) -> Copies:
         """The longest copied run of each melody.

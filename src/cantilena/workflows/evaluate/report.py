@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cantilena.errors import CorpusError, InputError
 from cantilena.generation import is_complete, write_melodies
 from cantilena.metrics import RuleCounts, self_similarity
-from cantilena.metrics.registry import words_of
+from cantilena.metrics.registry import get_metric
 from cantilena.music import Melody, Tempo
 from cantilena.reporting import CopiedPassage, Distribution, Remark, ReportData, SystemMelodies, write_report
 from cantilena.reporting.text import listed
@@ -202,7 +202,7 @@ def distributions(counts: Mapping[str, RuleCounts]) -> list[Distribution]:
     return [
         Distribution(
             metric,
-            words_of(metric).label,
+            get_metric(metric).label,
             unit,
             {name: _each(some, metric) for name, some in counts.items() if metric in some.counted},
         )

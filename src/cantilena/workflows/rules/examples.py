@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cantilena.generation import read_primer
-from cantilena.metrics import JudgedMelody, judge
+from cantilena.metrics import MelodyRewards, melody_rewards
 from cantilena.metrics.per_note import GRID
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting.text import plain
@@ -114,7 +114,7 @@ class RuleExample:
     """
 
     title: str
-    judged: JudgedMelody
+    judged: MelodyRewards
 
     @property
     def tokens(self) -> list[str]:
@@ -164,7 +164,7 @@ def example_of(rule: Rule) -> RuleExample | None:
     best, most = None, 0.0
     for phrase in (*made_for_it, *PHRASES):
         melody = phrase.melody()
-        judged = judge(melody, rules)
+        judged = melody_rewards(melody, rules)
         spoken = np.unique(judged.rewards[rule.name])
         spoken = spoken[spoken != 0]
         if not len(spoken):

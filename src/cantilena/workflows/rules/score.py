@@ -9,7 +9,7 @@ from typing import Any
 from cantilena.data import ReadOptions, read_melody
 from cantilena.errors import RunError, ScoreError, UsageError
 from cantilena.io import READABLE
-from cantilena.metrics import JudgedMelody, judge
+from cantilena.metrics import MelodyRewards, melody_rewards
 from cantilena.metrics.per_note import AS_IT_BEGINS
 from cantilena.music import Key
 from cantilena.reporting import rule_page
@@ -32,7 +32,7 @@ class RuleScore:
     """
 
     path: Path
-    judged: JudgedMelody
+    judged: MelodyRewards
 
     @property
     def title(self) -> str:
@@ -93,7 +93,7 @@ def score_file(path: Path, rules: RuleSet | str, *, key: str = "", seconds: floa
     melody = read_melody(path, ReadOptions(seconds=seconds))
     if not melody.sounding:
         raise ScoreError(f"there are no notes in {path}", "name a file with notes in it")
-    return RuleScore(path, judge(replace(melody, source=path.name), asked, named))
+    return RuleScore(path, melody_rewards(replace(melody, source=path.name), asked, named))
 
 
 def _check_there(path: Path) -> None:

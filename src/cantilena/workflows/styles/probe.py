@@ -21,7 +21,7 @@ import numpy as np
 from cantilena.discriminators import StyleListener
 from cantilena.errors import UsageError
 from cantilena.generation import Composer
-from cantilena.metrics import StyleAnswers
+from cantilena.metrics import StylePredictions
 from cantilena.models import Bundle
 from cantilena.runtime import generator, say
 from cantilena.workflows.data import style_labels
@@ -51,8 +51,8 @@ class _Ear:
     """
 
     listener: StyleListener
-    held_back: StyleAnswers
-    tested: StyleAnswers
+    held_back: StylePredictions
+    tested: StylePredictions
 
 
 def hear_styles(words: Sequence[str], options: HeardStylesOptions) -> HeardStyles:
@@ -121,8 +121,8 @@ def _ear(learned: PeopleInStyles, test: PeopleInStyles, options: HeardStylesOpti
     heard = listener.scorer.chances(test.examples(with_bars=with_bars))
     return _Ear(
         listener,
-        StyleAnswers(learned.style, listener.held_back, learned.pieces),
-        StyleAnswers(test.style, heard, test.pieces),
+        StylePredictions(learned.style, listener.held_back, learned.pieces),
+        StylePredictions(test.style, heard, test.pieces),
     )
 
 
@@ -132,6 +132,6 @@ def _composed_column(
     drawn = [composed(composer, column, kept, options, draw) for draw in range(options.draws)]
     chances = [listener.scorer.chances(examples) for examples, _ in drawn]
     styles = [style for _, style in drawn]
-    whole = StyleAnswers(np.concatenate(styles), np.concatenate(chances), np.arange(sum(map(len, styles))))
-    each = [StyleAnswers(style, one, np.arange(len(style))) for style, one in zip(styles, chances, strict=True)]
+    whole = StylePredictions(np.concatenate(styles), np.concatenate(chances), np.arange(sum(map(len, styles))))
+    each = [StylePredictions(style, one, np.arange(len(style))) for style, one in zip(styles, chances, strict=True)]
     return heard_column(column, whole, options, [one.balanced_accuracy_of_all for one in each])

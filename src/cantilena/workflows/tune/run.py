@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.metrics import bootstrap_ratio, human_band
-from cantilena.metrics.registry import MUSICAL_PREFIX
+from cantilena.metrics.registry import CANTILENA_PREFIX
 from cantilena.models import Bundle, SequenceModel
 from cantilena.music import Key, Meter
 from cantilena.reporting import RewardHistory, table_text
-from cantilena.reporting.figures import png_bytes, reward_history, watched_looks
+from cantilena.reporting.figures import png_bytes, reward_history, watch_history
 from cantilena.reporting.text import signed
 from cantilena.rl import CRITIC, MusicReward, Tuned, TuningOptions, tune
 from cantilena.rules import Context
@@ -234,7 +234,7 @@ def _tell_bands(systems: Mapping[str, Mapping[str, Any]], context: Context, step
     """Put beside each metric that people keep within a band where that band lies, in melodies as long."""
     for system in systems.values():
         for name, entry in system["metrics"].items():
-            band = human_band(name, context, steps) if name.startswith(MUSICAL_PREFIX) else None
+            band = human_band(name, context, steps) if name.startswith(CANTILENA_PREFIX) else None
             if band is not None:
                 entry["band"] = [band.low, band.high]
 
@@ -247,4 +247,4 @@ def _draw(folder: Path, tuned: Tuned) -> None:
     )
     write_bytes(folder / _PICTURES[0], png_bytes(reward_history(rewards)))
     if tuned.looks:
-        write_bytes(folder / _PICTURES[1], png_bytes(watched_looks([look.as_json() for look in tuned.looks])))
+        write_bytes(folder / _PICTURES[1], png_bytes(watch_history([look.as_json() for look in tuned.looks])))
