@@ -14,6 +14,8 @@ from .intervals import Interval as Interval
 from .intervals import bootstrap_ratio as bootstrap_ratio
 from .intervals import bootstrap_ratios as bootstrap_ratios
 from .intervals import subsample_interval as subsample_interval
+from .likelihood import entropies as entropies
+from .likelihood import entropy_per_step as entropy_per_step
 from .ngrams import NgramCounts as NgramCounts
 from .ngrams import Ngrams as Ngrams
 from .ngrams import different_melodies as different_melodies
@@ -34,8 +36,6 @@ from .permutation import Side as Side
 from .permutation import corrected as corrected
 from .permutation import holm as holm
 from .permutation import rate_differences as rate_differences
-from .pitch import entropies as entropies
-from .pitch import entropy_per_step as entropy_per_step
 from .pitch import groove_consistency as groove_consistency
 from .pitch import pitch_class_entropy as pitch_class_entropy
 from .pitch import pitch_counts as pitch_counts
@@ -49,8 +49,9 @@ from .rules import paper_counts as paper_counts
 from .rules import paper_statistics as paper_statistics
 from .rules import rl_tuner_counts as rl_tuner_counts
 from .rules import rl_tuner_statistics as rl_tuner_statistics
+from .rules import rule_metrics as rule_metrics
 from .self_similarity import SelfSimilarity as SelfSimilarity
-from .self_similarity import bar_likeness as bar_likeness
+from .self_similarity import bar_similarity as bar_similarity
 from .self_similarity import self_similarity as self_similarity
 from .self_similarity import similarity_counts as similarity_counts
 from .sets import matched_notes as matched_notes
@@ -65,6 +66,6 @@ from .styles.clusters import style_clusters as style_clusters
 from .styles.names import StyleFeature as StyleFeature
 from .styles.names import cluster_features as cluster_features
 from .styles.names import describe_cluster as describe_cluster
-from .vendi import ngram_likeness as ngram_likeness
+from .vendi import ngram_similarity as ngram_similarity
 from .vendi import vendi_interval as vendi_interval
 from .vendi import vendi_score as vendi_score

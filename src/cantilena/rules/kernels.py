@@ -1,7 +1,6 @@
-"""The loops behind the rules, compiled by numba when a rule first runs.
+"""The loops behind the rules, compiled by numba on first use.
 
-Only walks through a melody that arrays say badly live here; what they find, the files of the rules turn into rewards
-and the statistics count. `codes` are those of `reading.codes`: 0 off, 1 hold, 2 + pitch.
+Only loops that numpy expresses badly are here. `codes` are those of `notes.codes`: 0 off, 1 hold, 2 + pitch.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from cantilena.runtime import compiled
 def equal_events(
     codes: NDArray[np.int16], length: NDArray[np.int64], most: int
 ) -> tuple[NDArray[np.int16], NDArray[np.bool_]]:
-    """Walk back from each step over equal events, offs and holds, until another pitch.
+    """Walk back from each step over equal events, offs and holds, up to another pitch.
 
     Returns:
-        How many equal events were met, counted up to `most`; and whether an off or hold of another kind was passed.
+        The number of equal events, at most `most`; and whether an off or hold of another kind was passed.
     """
     equal = np.zeros(codes.shape, np.int16)
     passed = np.zeros(codes.shape, np.bool_)
@@ -39,12 +38,12 @@ def equal_events(
 
 @compiled
 def leap_outcomes(codes: NDArray[np.int16], length: NDArray[np.int64], leap: int, patience: int) -> NDArray[np.int8]:
-    """What each step does to the leap that is pending: 1 resolves it, -1 doubles it, 0 neither."""
+    """What each step does to the pending leap: 1 resolves it, -1 doubles it, 0 neither."""
     outcome = np.zeros(codes.shape, np.int8)
     for melody in range(codes.shape[0]):
-        before = -1  # the tone before; none yet
-        direction = 0  # of the pending leap: 1 up, -1 down, 0 none pending
-        origin = 0  # the tone it left
+        before = -1  # the previous tone, -1 for none
+        direction = 0  # of the pending leap: 1 up, -1 down, 0 none
+        origin = 0  # the tone it started from
         since = 0  # steps since the last leap
         for step in range(length[melody]):
             tone = codes[melody, step]
@@ -74,10 +73,10 @@ def leap_outcomes(codes: NDArray[np.int16], length: NDArray[np.int64], leap: int
 def autocorrelations(
     values: NDArray[np.float64], first: NDArray[np.int64], length: NDArray[np.int64], lags: int
 ) -> NDArray[np.float64]:
-    """The autocorrelation of each melody up to each step from `first` on, `(lags, melodies, steps)`; else NaN.
+    """The autocorrelation of each melody up to each step from `first` on, `(lags, melodies, steps)`; NaN elsewhere.
 
-    Sums run in numpy's order (eight partial sums), so that a value on the threshold of a rule falls on the side on
-    which the reference has it.
+    Sums run in numpy's order (eight partial sums), so that values at the threshold of a rule fall on the same side as
+    in the reference implementation.
     """
     melodies, steps = values.shape
     rho = np.full((lags, melodies, steps), np.nan)
@@ -101,7 +100,7 @@ def autocorrelations(
 
 @compiled
 def _lagged_sum(x: NDArray[np.float64], n: int, lag: int) -> float:
-    """The sum of x[t] x[t + lag] over the first n entries, in the order in which numpy adds up to 128 numbers."""
+    """The sum of x[t] x[t + lag] over the first n entries, in the order in which numpy sums up to 128 numbers."""
     terms = max(n - lag, 0)
     eights = terms - terms % 8
     a = b = c = d = e = f = g = h = 0.0
@@ -122,19 +121,19 @@ def _lagged_sum(x: NDArray[np.float64], n: int, lag: int) -> float:
 
 @compiled
 def distinct_tones(codes: NDArray[np.int16], length: NDArray[np.int64], window: int) -> NDArray[np.int16]:
-    """How many distinct tones the last `window` events hold at each step; 0 before there are so many events."""
+    """The number of distinct tones in the last `window` events at each step; 0 before there are so many."""
     distinct = np.zeros(codes.shape, np.int16)
     for melody in range(codes.shape[0]):
         row = codes[melody]
-        heard = np.zeros(130, np.int64)  # how often each code occurs in the window
+        count = np.zeros(130, np.int64)  # of each code in the window
         tones = 0
         for step in range(length[melody]):
             if row[step] >= 2:
-                heard[row[step]] += 1
-                tones += heard[row[step]] == 1
+                count[row[step]] += 1
+                tones += count[row[step]] == 1
             if step >= window and row[step - window] >= 2:
-                heard[row[step - window]] -= 1
-                tones -= heard[row[step - window]] == 0
+                count[row[step - window]] -= 1
+                tones -= count[row[step - window]] == 0
             if step >= window - 1:
                 distinct[melody, step] = tones
     return distinct
@@ -142,14 +141,14 @@ def distinct_tones(codes: NDArray[np.int16], length: NDArray[np.int64], window: 
 
 @compiled
 def returning_windows(
-    codes: NDArray[np.int16], length: NDArray[np.int64], asked: NDArray[np.bool_], window: int
+    codes: NDArray[np.int16], length: NDArray[np.int64], where: NDArray[np.bool_], window: int
 ) -> NDArray[np.bool_]:
-    """Whether the last `window` events equal as many that ended before they began, where it is asked."""
+    """Whether the last `window` events repeat earlier ones that do not overlap them; computed at the steps `where`."""
     returns = np.zeros(codes.shape, np.bool_)
     for melody in range(codes.shape[0]):
         row = codes[melody]
         for step in range(2 * window - 1, length[melody]):
-            if not asked[melody, step]:
+            if not where[melody, step]:
                 continue
             start = step - window + 1
             for other in range(start - window + 1):
@@ -163,13 +162,13 @@ def returning_windows(
 
 
 @compiled
-def notes_in_time(event: NDArray[np.int8], length: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The notes of all melodies, one after the other, `(4, notes)`: melody, step, steps sounding, steps to the next."""
-    found = 0
+def collect_notes(event: NDArray[np.int8], length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The notes of all melodies in order, `(4, notes)`: melody, step, steps sounding, steps to the next."""
+    total = 0
     for melody in range(event.shape[0]):
         for step in range(length[melody]):
-            found += event[melody, step] == 2
-    notes = np.empty((4, found), np.int64)
+            total += event[melody, step] == 2
+    notes = np.empty((4, total), np.int64)
     note = -1
     for melody in range(event.shape[0]):
         first, sounds = note + 1, False

@@ -169,7 +169,7 @@ def _passage(
         source_bars=place.source_bars_text,
         excerpt=mine,
         source_excerpt=theirs,
-        more_than_people=beyond,
+        exceeds_human=beyond,
         melody=number,
         first=first,
         source_first=source_first,

@@ -182,7 +182,7 @@ def _report_data(
         distributions=distributions(judged.counts),
         similarity=[self_similarity(one.name, one.line, one.contexts) for one in done.sets],
         copies=[passage for one in done.sets for passage in _passages(one, done, rows[one.name])],
-        listener=done.listened,
+        two_sample=done.listened,
         method=METHOD,
         hashes=hashes,
     )
