@@ -12,6 +12,8 @@ from cantilena.reporting.html import write_report
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install cantilena[dev]")
 
+pytestmark = pytest.mark.e2e
+
 DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 

@@ -13,7 +13,7 @@ import pytest
 from cantilena.metrics import MelodyRewards, melody_rewards
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting import rule_page
-from cantilena.reporting.text import short
+from cantilena.reporting.text import signed_short
 from cantilena.rules import RULE_SETS
 
 DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -110,7 +110,7 @@ def test_silent_rules_and_odd_melodies() -> None:
         for name in RULE_SETS:
             assert "<svg" in rule_page(melody_rewards(tune, RULE_SETS[name]), "odd")
     quiet = melody_rewards(Melody.of([(62, 24), (64, 24), (62, 24)], key=Key()), RULE_SETS["paper"])
-    assert "Nothing to say had: key, tonic, repetition." in rule_page(quiet, "quiet")
+    assert "No rewards from: key, tonic, repetition." in rule_page(quiet, "quiet")
 
 
 @pytest.fixture(scope="module")
@@ -140,6 +140,7 @@ def opened(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterat
 LOOKS = [(viewport, scheme) for viewport in (DESK, TELEPHONE) for scheme in ("light", "dark")]
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("opened", LOOKS, indirect=True)
 def test_it_fits_and_shows_one_score(opened: Any) -> None:
     assert opened.evaluate("document.documentElement.scrollWidth") <= opened.viewport_size["width"]
@@ -149,11 +150,12 @@ def test_it_fits_and_shows_one_score(opened: Any) -> None:
     assert words.bounding_box()["height"] >= 8
 
 
+@pytest.mark.e2e
 def test_a_rule_is_shown_alone(opened: Any) -> None:
     what = judged()
     opened.locator(".choice button", has_text="repetition").click()
     says = next(rule.description for rule in what.rules.rules if rule.name == "repetition")
-    assert opened.locator(".says").inner_text() == says
+    assert opened.locator(".description").inner_text() == says
     marked = {
         int(one.get_attribute("data-note")) for one in opened.locator(".sheet:visible .note.loss[data-note]").all()
     }
@@ -161,12 +163,13 @@ def test_a_rule_is_shown_alone(opened: Any) -> None:
     assert opened.locator(".sheet:visible .note.gain").count() == 0
     texts = opened.locator(".sheet:visible .words").all_text_contents()
     assert sorted(text for text in texts if text) == sorted(
-        short(note.values["repetition"]) for note in what.notes if "repetition" in note.values and note.note >= 0
+        signed_short(note.values["repetition"]) for note in what.notes if "repetition" in note.values and note.note >= 0
     )
     opened.locator(".choice button", has_text="all rules").click()
     assert opened.locator(".sheet:visible .note.gain").count() > 0
 
 
+@pytest.mark.e2e
 def test_colours_differ_by_sign_and_by_scheme(browser: Any, address: str) -> None:
     seen = {}
     for scheme in ("light", "dark"):
@@ -185,6 +188,7 @@ def test_colours_differ_by_sign_and_by_scheme(browser: Any, address: str) -> Non
     assert sum(seen["dark", "gain"]) > sum(seen["light", "gain"])
 
 
+@pytest.mark.e2e
 def test_a_touch_near_a_note_opens_its_card(opened: Any) -> None:
     what = judged()
     box = opened.locator(".sheet:visible [data-note='3'] .notehead").first.bounding_box()
@@ -202,6 +206,7 @@ def test_a_touch_near_a_note_opens_its_card(opened: Any) -> None:
     assert opened.locator(".halo").count() == 0
 
 
+@pytest.mark.e2e
 def test_a_row_opens_the_card_and_a_tied_note_is_marked_whole(opened: Any) -> None:
     long = next(note for note in judged().notes if note.steps == 18)
     index = [note.note for note in judged().notes].index(long.note)

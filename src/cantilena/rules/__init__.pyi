@@ -69,3 +69,4 @@ from .tonality import out_of_key as out_of_key
 from .tonality import scale_steps as scale_steps
 from .tonality import starts_on_tonic as starts_on_tonic
 from .tonality import unresolved_degrees as unresolved_degrees
+from .user import load_user_rules as load_user_rules

@@ -188,7 +188,7 @@ def _check_independent(rule: Rule, trial: Trial, answer: Rewards) -> None:
     order = np.arange(trial.line.melodies)[::-2]
     if not _close(_evaluate(rule, replace(trial, line=_rows(trial.line, order))), answer[order]).all():
         raise UsageError(
-            f"the rewards of the rule '{rule.name}' for a melody depend on the other melodies of the line",
+            f"the rule '{rule.name}' makes the rewards of a melody depend on the other melodies",
             "evaluate each row by itself: take sums, means and maxima with axis=1",
         )
 

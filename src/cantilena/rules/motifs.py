@@ -151,7 +151,7 @@ def find_motifs(line: Line, context: Context) -> Motifs:
         >>> motifs.returns[0, 13], motifs.covered.sum(), motifs.different
         (np.int64(4), np.int64(8), array([1]))
     """
-    from cantilena.rules import motif_model as kernels
+    from cantilena.rules import kernels
 
     notes = Notes.from_line(line)
     pitch, degree = notes.pitch, scale_steps(notes.pitch, context.key)

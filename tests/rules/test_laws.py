@@ -27,7 +27,7 @@ from cantilena.rules import (
     strikes_in_a_row,
     syncopations,
 )
-from cantilena.rules.grid import steps_per_beat
+from cantilena.rules.meter import steps_per_beat
 from cantilena.tokenizers import GridEncoding
 
 RULES = RULE_SETS["cantilena"]

@@ -28,7 +28,7 @@ def welch(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.8])
-def test_all_deals_of_few_pieces_give_the_exact_p_of_scipy(shift: float) -> None:
+def test_all_permutations_of_few_pieces_give_the_exact_p_of_scipy(shift: float) -> None:
     rng = np.random.default_rng(4)
     a, b = rng.normal(0, 1, 8), rng.normal(shift, 2, 9)
     exact = stats.permutation_test((a, b), welch, n_resamples=np.inf, vectorized=True, alternative="greater")
@@ -169,7 +169,7 @@ def test_what_never_varies_is_no_difference_or_the_largest() -> None:
     assert other.p == 0.01
 
 
-def test_deals_that_leave_a_side_nothing_to_count_are_left_out() -> None:
+def test_permutations_that_leave_a_side_nothing_to_count_are_left_out() -> None:
     # Two pieces a side have it: most deals leave a side with one of them or none.
     a = side("a", [1.0, 3.0] + [0.0] * 8, [4.0, 4.0] + [0.0] * 8)
     b = side("b", [2.0, 4.0] + [0.0] * 8, [4.0, 4.0] + [0.0] * 8)

@@ -96,7 +96,7 @@ def test_silhouettes_are_those_of_scikit_learn() -> None:
 def test_silhouettes_of_many_portions_and_of_equal_points(monkeypatch: pytest.MonkeyPatch) -> None:
     points, labels = np.random.default_rng(4).normal(size=(50, 2)), np.arange(50) % 3
     whole = silhouettes(points, {3: labels})[3]
-    monkeypatch.setattr(import_module("cantilena.metrics.styles.clusters"), "_TOGETHER", 120)
+    monkeypatch.setattr(import_module("cantilena.metrics.styles.clusters"), "_CELLS", 120)
     np.testing.assert_allclose(silhouettes(points, {3: labels})[3], whole, atol=1e-9)
     assert silhouettes(np.ones((4, 2)), {2: np.array([0, 0, 1, 1])})[2].tolist() == [0.0] * 4
     with pytest.raises(ValueError, match="two clusters"):
@@ -163,18 +163,18 @@ def test_each_feature_weighs_alike() -> None:
 
 @pytest.mark.parametrize("clusters", [-3, 0, 1, 101, 10**9])
 def test_silly_numbers_of_clusters_are_refused(clusters: int) -> None:
-    with pytest.raises(UsageError, match="cannot be told apart"):
+    with pytest.raises(UsageError, match="the number of clusters is"):
         style_clusters(planted(2, 5)[0], np.random.default_rng(1), clusters)
 
 
 def test_too_few_or_equal_melodies_are_refused() -> None:
     rng, columns = np.random.default_rng(1), len(STYLE_COLUMNS)
     for melodies in (0, 1, 2):
-        with pytest.raises(CorpusError, match=f"^{melodies} melod(y|ies) cannot fall into 2 clusters$"):
+        with pytest.raises(CorpusError, match=f"^{melodies} melod(y|ies) cannot form 2 clusters$"):
             style_clusters(rng.normal(size=(melodies, columns)), rng)
-    with pytest.raises(CorpusError, match="9 melodies cannot fall into 9 clusters"):
+    with pytest.raises(CorpusError, match="9 melodies cannot form 9 clusters"):
         style_clusters(rng.normal(size=(9, columns)), rng, 9)
-    with pytest.raises(CorpusError, match="20 melodies are all alike"):
+    with pytest.raises(CorpusError, match="20 melodies are all the same"):
         style_clusters(np.ones((20, columns)), rng)
     two_kinds = np.repeat(rng.normal(size=(2, columns)), 10, axis=0)
     with pytest.raises(CorpusError, match="of only 2 kinds"):

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
 from cantilena.metrics import melody_rewards
-from cantilena.metrics.per_note import MOST_STEPS, hears_bars
+from cantilena.metrics.per_note import MOST_STEPS, depends_on_meter
 from cantilena.music import Key, Line, Melody, Meter, Note
-from cantilena.reporting.text import plain, short, signed
+from cantilena.reporting.text import signed, signed_ascii, signed_short
 from cantilena.rules import RULE_SETS, Context, Rule, RuleSet
 from cantilena.tokenizers import GridEncoding
 
@@ -100,9 +100,9 @@ def test_a_pickup_is_the_end_of_a_whole_bar_for_rules_that_hear_bars() -> None:
 
 
 def test_which_rules_hear_bars() -> None:
-    assert hears_bars(BARS["bars"])
-    assert not any(hears_bars(rule) for name in ("paper", "rl-tuner") for rule in RULE_SETS[name].rules)
-    heard = {rule.name for rule in RULE_SETS["cantilena"].rules if hears_bars(rule)}
+    assert depends_on_meter(BARS["bars"])
+    assert not any(depends_on_meter(rule) for name in ("paper", "rl-tuner") for rule in RULE_SETS[name].rules)
+    heard = {rule.name for rule in RULE_SETS["cantilena"].rules if depends_on_meter(rule)}
     assert {"opening", "cadence", "meter", "syncopation", "phrase_2", "phrase_4", "phrase_8", "breathing"} <= heard
 
 
@@ -133,8 +133,8 @@ def test_melodies_that_cannot_be_judged() -> None:
 @given(st.floats(-1e9, 1e9))
 def test_numbers_carry_their_sign(value: float) -> None:
     sign = "+" if value > 0 else "−" if value < 0 else "0"
-    assert signed(value)[0] == short(value)[0] == sign
-    assert plain(value) == signed(value).replace("−", "-")
-    assert "e+" not in signed(value) + short(value)
+    assert signed(value)[0] == signed_short(value)[0] == sign
+    assert signed_ascii(value) == signed(value).replace("−", "-")
+    assert "e+" not in signed(value) + signed_short(value)
     if abs(value) >= 0.01:
-        assert float(plain(value).replace(",", "")) == pytest.approx(value, abs=0.005001)
+        assert float(signed_ascii(value).replace(",", "")) == pytest.approx(value, abs=0.005001)

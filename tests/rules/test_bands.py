@@ -136,7 +136,7 @@ def test_bands_survive_being_written() -> None:
              "[range]\nany = [[0, 1, 2, 3]]", "[range]\nany = [['4', 'x', 2, 3]]"],
 )  # fmt: skip
 def test_what_is_no_bands_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="not bands"):
+    with pytest.raises(UsageError, match="not a table of bands"):
         Bands.from_toml(text)
 
 
