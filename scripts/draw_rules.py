@@ -54,11 +54,11 @@ def draw() -> None:
     corpus = load_builtin("tunes")
     melody = next(corpus[row] for row in range(len(corpus)) if corpus[row].title == TUNE)
     rules = load_rules(f"cantilena+{CHECKOUT / 'examples' / 'no_tritones.py'}:no_tritones")
-    judged = melody_rewards(melody, rules)
-    tritone = next(note.note for note in judged.notes if "no_tritones" in note.values)
+    scored = melody_rewards(melody, rules)
+    tritone = next(note.note for note in scored.notes if "no_tritones" in note.values)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "score.html"
-        path.write_text(rule_page(judged, melody.title), encoding="utf-8")
+        path.write_text(rule_page(scored, melody.title), encoding="utf-8")
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )

@@ -69,7 +69,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_explain(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "gives" in text(capsys, "rules", "explain", "rl-tuner:leap")
+    assert "reward" in text(capsys, "rules", "explain", "rl-tuner:leap")
     (own,) = answer(capsys, "rules", "explain", "my_rules.py:no_leaps")["rules"]
     assert own["name"] == "my_rules.py:no_leaps"
     assert own["source"] == "my_rules.py, line 2"

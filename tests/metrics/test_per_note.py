@@ -29,8 +29,8 @@ def test_a_melody_by_hand() -> None:
     tune = Melody.of(
         [(60, 24), (66, 12), (None, 12), *[(64, 6)] * 6, (60, 12)], key=Key.parse("C major"), meter=Meter(2, 4)
     )
-    judged = melody_rewards(tune, RULE_SETS["paper"])
-    assert [(one.place, one.name, dict(one.values)) for one in judged.notes] == [
+    scored = melody_rewards(tune, RULE_SETS["paper"])
+    assert [(one.place, one.name, dict(one.values)) for one in scored.notes] == [
         ("1.1", "C4", {"tonic": 3.0}),
         ("1.2", "F♯4", {"key": -1.0}),
         ("2.1", "E4", {}),
@@ -41,17 +41,17 @@ def test_a_melody_by_hand() -> None:
         ("2.2¼", "E4", {"repetition": -10.0}),
         ("2.2½", "C4", {"tonic": 3.0}),
     ]
-    assert [one.steps for one in judged.notes] == [4, 4, 1, 1, 1, 1, 1, 1, 2]
-    assert (judged.given("tonic"), judged.taken("tonic"), judged.total) == (6.0, 0.0, -5.0)
-    assert judged.notes[-1].when == {"tonic": "at the end of the melody"}
+    assert [one.steps for one in scored.notes] == [4, 4, 1, 1, 1, 1, 1, 1, 2]
+    assert (scored.given("tonic"), scored.taken("tonic"), scored.total) == (6.0, 0.0, -5.0)
+    assert scored.notes[-1].when == {"tonic": "at the end of the melody"}
 
 
 def test_values_go_to_the_note_before_and_say_when() -> None:
     tune = Melody.of([(None, 24), (60, 12), (None, 24), (60, 12)], key=Key())
-    judged = melody_rewards(
+    scored = melody_rewards(
         tune, RuleSet("off", (Rule.from_function(lambda line, context: -1.0 * (line.event != 2), name="quiet"),))
     )
-    assert [(one.name, one.note, dict(one.values), dict(one.when)) for one in judged.notes] == [
+    assert [(one.name, one.note, dict(one.values), dict(one.when)) for one in scored.notes] == [
         ("rest", -1, {"quiet": -4.0}, {"quiet": "before the first note"}),
         ("C4", 0, {"quiet": -5.0}, {"quiet": "while it is held and in the rest after it"}),
         ("C4", 1, {"quiet": -1.0}, {"quiet": "at the end of the melody"}),
@@ -66,35 +66,35 @@ def test_sums_agree_with_the_rules_themselves(name: str, data: st.DataObject) ->
     meter = data.draw(st.sampled_from([Meter(), Meter(3, 4), Meter(6, 8), Meter(5, 8), Meter(1, 32)]))
     pickup = data.draw(st.integers(0, 96))
     tune = Melody.of([*pairs, (60, 6)], meter=meter, pickup=pickup, key=Key.parse("D minor"))
-    judged = melody_rewards(tune, RULE_SETS[name])
-    assert sum(one.total for one in judged.notes) == pytest.approx(judged.total)
-    assert sum(judged.given(rule) + judged.taken(rule) for rule in judged.rewards) == pytest.approx(judged.total)
-    for rule in judged.rules.names:
-        assert sum(one.values.get(rule, 0.0) for one in judged.notes) == pytest.approx(judged.rewards[rule].sum())
-    assert [one.note for one in judged.notes if one.note >= 0] == list(range(len(judged.melody.sounding)))
-    steps = {len(values) for values in judged.rewards.values()}
+    scored = melody_rewards(tune, RULE_SETS[name])
+    assert sum(one.total for one in scored.notes) == pytest.approx(scored.total)
+    assert sum(scored.given(rule) + scored.taken(rule) for rule in scored.rewards) == pytest.approx(scored.total)
+    for rule in scored.rules.names:
+        assert sum(one.values.get(rule, 0.0) for one in scored.notes) == pytest.approx(scored.rewards[rule].sum())
+    assert [one.note for one in scored.notes if one.note >= 0] == list(range(len(scored.melody.sounding)))
+    steps = {len(values) for values in scored.rewards.values()}
     assert len(steps) == 1
-    assert judged.notes[-1].first + judged.notes[-1].steps == steps.pop()
-    written = json.loads(json.dumps(judged.to_json(), allow_nan=False))
-    assert sum(sum(rule["steps"]) for rule in written["rules"]) == pytest.approx(judged.total)
-    assert sum(note["sum"] for note in written["notes"]) == pytest.approx(judged.total)
+    assert scored.notes[-1].first + scored.notes[-1].steps == steps.pop()
+    written = json.loads(json.dumps(scored.to_json(), allow_nan=False))
+    assert sum(sum(rule["steps"]) for rule in written["rules"]) == pytest.approx(scored.total)
+    assert sum(note["sum"] for note in written["notes"]) == pytest.approx(scored.total)
 
 
 def test_without_a_pickup_the_steps_are_those_of_the_line() -> None:
     tokens = np.random.default_rng(3).integers(0, 38, 64)
     tokens[0] = 14
     grid, rules = GridEncoding(), RULE_SETS["rl-tuner"]
-    judged = melody_rewards(grid.decode(tokens, key=Key()), rules)
+    scored = melody_rewards(grid.decode(tokens, key=Key()), rules)
     for name, values in rules.rewards(grid.line(tokens[None, :]), Context()).items():
-        np.testing.assert_array_equal(judged.rewards[name], values[0])
+        np.testing.assert_array_equal(scored.rewards[name], values[0])
 
 
 def test_a_pickup_is_the_end_of_a_whole_bar_for_rules_that_hear_bars() -> None:
     tune = Melody.of([(67, 24), *[(60, 24)] * 4, (62, 72)], pickup=24, key=Key())
-    judged = melody_rewards(tune, RuleSet("both", (*BARS.rules, *RULE_SETS["rl-tuner"].only("tonic").rules)))
-    assert [one.place for one in judged.notes if "bars" in one.values] == ["1.1", "2.1"]
-    assert judged.notes[0].place == "0.4"
-    assert judged.notes[0].first == 12
+    scored = melody_rewards(tune, RuleSet("both", (*BARS.rules, *RULE_SETS["rl-tuner"].only("tonic").rules)))
+    assert [one.place for one in scored.notes if "bars" in one.values] == ["1.1", "2.1"]
+    assert scored.notes[0].place == "0.4"
+    assert scored.notes[0].first == 12
     tonic = melody_rewards(Melody.of([(60, 24), (62, 96)], pickup=24, key=Key()), RULE_SETS["rl-tuner"].only("tonic"))
     assert tonic.notes[0].values == {"tonic": 3.0}  # RL Tuner asks for the first step, wherever the barline is
 
@@ -116,9 +116,9 @@ def test_the_key_is_the_melodys_own_else_found_else_given() -> None:
 
 def test_nothing_is_folded_and_what_is_lost_is_counted() -> None:
     tune = Melody((Note((21,), 0, 24), Note((100, 104), 25, 24)), key=Key())
-    judged = melody_rewards(tune, RULE_SETS["paper"])
-    assert [one.name for one in judged.notes] == ["A0", "G♯7"]
-    assert (judged.rounded, judged.dropped) == (1, 1)
+    scored = melody_rewards(tune, RULE_SETS["paper"])
+    assert [one.name for one in scored.notes] == ["A0", "G♯7"]
+    assert (scored.rounded, scored.dropped) == (1, 1)
 
 
 def test_melodies_that_cannot_be_judged() -> None:

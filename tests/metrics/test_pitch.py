@@ -47,7 +47,7 @@ def on_grid(tune: Melody) -> Line:
 
 def in_muspy(line: Line) -> Any:
     notes = Notes.from_line(line)
-    end = notes.step + notes.sounding - notes.closes  # a step early at the end: see above
+    end = notes.step + notes.sounding - notes.is_last  # a step early at the end: see above
     theirs = [
         muspy.Note(time=int(step), pitch=int(pitch), duration=int(stop - step))
         for step, pitch, stop in zip(notes.step, notes.pitch, end, strict=True)

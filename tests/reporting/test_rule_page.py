@@ -26,19 +26,19 @@ TUNE = Melody.of(
 )
 
 
-def judged(name: str = "rl-tuner") -> MelodyRewards:
+def scored(name: str = "rl-tuner") -> MelodyRewards:
     return melody_rewards(TUNE, RULE_SETS[name])
 
 
 def payload(page: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="judged">(.*?)</script>', page, re.DOTALL)
+    found = re.search(r'<script type="application/json" id="scored">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     data: dict[str, Any] = json.loads(found[1])
     return data
 
 
 def test_the_page_says_everything_without_a_script() -> None:
-    what = judged()
+    what = scored()
     page = rule_page(what, TUNE.title)
     text = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     for rule in what.rules.rules:
@@ -52,7 +52,7 @@ def test_the_page_says_everything_without_a_script() -> None:
 
 
 def test_every_note_is_in_both_scores_with_its_number() -> None:
-    what = judged()
+    what = scored()
     page = rule_page(what, TUNE.title)
     wide, narrow = re.findall(r'<div class="sheet (?:wide|narrow)">(.*?)</div>', page, re.DOTALL)
     for sheet in (wide, narrow):
@@ -81,8 +81,8 @@ class Balance(HTMLParser):
 
 
 def test_the_page_is_whole_stands_alone_and_is_the_same_again() -> None:
-    page = rule_page(judged(), TUNE.title)
-    assert page == rule_page(judged(), TUNE.title)
+    page = rule_page(scored(), TUNE.title)
+    assert page == rule_page(scored(), TUNE.title)
     balance = Balance()
     balance.feed(page)
     assert balance.open == []
@@ -91,7 +91,7 @@ def test_the_page_is_whole_stands_alone_and_is_the_same_again() -> None:
 
 
 def test_hostile_titles_and_names_are_text() -> None:
-    page = rule_page(judged(), TUNE.title)
+    page = rule_page(scored(), TUNE.title)
     assert "<b>&" not in page
     assert "A tune &lt;/script&gt;&lt;b&gt;&amp;" in page
     assert payload(page)["notes"]
@@ -116,7 +116,7 @@ def test_silent_rules_and_odd_melodies() -> None:
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "score.html"
-    path.write_text(rule_page(judged(), TUNE.title), encoding="utf-8")
+    path.write_text(rule_page(scored(), TUNE.title), encoding="utf-8")
     return path.as_uri()
 
 
@@ -152,7 +152,7 @@ def test_it_fits_and_shows_one_score(opened: Any) -> None:
 
 @pytest.mark.e2e
 def test_a_rule_is_shown_alone(opened: Any) -> None:
-    what = judged()
+    what = scored()
     opened.locator(".choice button", has_text="repetition").click()
     says = next(rule.description for rule in what.rules.rules if rule.name == "repetition")
     assert opened.locator(".description").inner_text() == says
@@ -190,7 +190,7 @@ def test_colours_differ_by_sign_and_by_scheme(browser: Any, address: str) -> Non
 
 @pytest.mark.e2e
 def test_a_touch_near_a_note_opens_its_card(opened: Any) -> None:
-    what = judged()
+    what = scored()
     box = opened.locator(".sheet:visible [data-note='3'] .notehead").first.bounding_box()
     opened.mouse.click(box["x"] + box["width"] + 6, box["y"] + box["height"] + 6)
     card = opened.locator(".card-of-note")
@@ -208,8 +208,8 @@ def test_a_touch_near_a_note_opens_its_card(opened: Any) -> None:
 
 @pytest.mark.e2e
 def test_a_row_opens_the_card_and_a_tied_note_is_marked_whole(opened: Any) -> None:
-    long = next(note for note in judged().notes if note.steps == 18)
-    index = [note.note for note in judged().notes].index(long.note)
+    long = next(note for note in scored().notes if note.steps == 18)
+    index = [note.note for note in scored().notes].index(long.note)
     opened.locator(f".notes li[data-row='{index}']").click()
     assert opened.locator(".card-of-note").is_visible()
     assert (

@@ -40,11 +40,11 @@ def test_every_rule_gives_rewards_for_its_own_example(name: str, rule: Rule) -> 
     assert evaluated.tokens == [GRID.vocabulary[token] for token in tokens]
     context = Context(Key.parse(rule.example.key), melody.meter, melody.meter.ticks_per_bar // 6)
     (rewards,) = rule.rewards(GRID.line(tokens[None, :]), context)
-    np.testing.assert_allclose(evaluated.judged.rewards[rule.name], rule.weight * rewards)
+    np.testing.assert_allclose(evaluated.scored.rewards[rule.name], rule.weight * rewards)
     assert rewards.any()
     lines = evaluated.lines()
-    assert lines[0].startswith("notes  ")
-    assert sum(line.startswith("gives  ") for line in lines) > 0
+    assert lines[0].startswith("notes   ")
+    assert sum(line.startswith("reward  ") for line in lines) > 0
     assert max(map(len, lines)) <= 120
 
 
@@ -61,7 +61,7 @@ def test_a_users_rule_gets_an_example_too() -> None:
     example = example_of(high)
     assert example is not None
     assert example.example.title == "over three octaves"
-    assert example.judged.given("high") == 2.0
+    assert example.scored.given("high") == 2.0
     assert example_of(Rule.from_function(lambda line, context: 0.0 * line.pitch, name="never")) is None
 
 

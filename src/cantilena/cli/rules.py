@@ -65,7 +65,7 @@ def score(
         force: Replace existing files.
 
     Example:
-        cantilena rules score idea.mid --rules rl-tuner+my_rules.py:no_tritones --out judged
+        cantilena rules score idea.mid --rules rl-tuner+my_rules.py:no_tritones --out scored
     """
     from cantilena.workflows import score_file, write_score
 

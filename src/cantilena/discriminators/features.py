@@ -53,7 +53,7 @@ def said(notes: Notes, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         >>> melody.tolist(), len(set(number.tolist()))
         ([0, 0], 1)
     """
-    within = ~notes.opens[1:]
+    within = ~notes.is_first[1:]
     interval = np.clip(notes.interval[1:], -_WIDEST, _WIDEST) + _WIDEST
     pair = (interval * (_LONGEST + 1) + np.minimum(notes.gap[:-1], _LONGEST))[within]
     melody = notes.melody[1:][within]
@@ -200,8 +200,8 @@ def musical_features(line: Line, steps_per_bar: int = 16) -> dict[str, NDArray[n
     keys = own_keys(notes)
     found = {
         "size": _sizes(line, notes, context),
-        "intervals": _shares(notes, np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE, 25, ~notes.opens),
-        "waits": _shares(notes, np.searchsorted(_WAITS, notes.gap, side="right") - 1, len(_WAITS), ~notes.closes),
+        "intervals": _shares(notes, np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE, 25, ~notes.is_first),
+        "waits": _shares(notes, np.searchsorted(_WAITS, notes.gap, side="right") - 1, len(_WAITS), ~notes.is_last),
         "degrees": keys.shares,
         "places": _shares(notes, notes.step % steps_per_bar, steps_per_bar, np.ones(len(notes), np.bool_)),
         "motion": _motion(line, notes, context),
@@ -251,16 +251,16 @@ def _sizes(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:
 def _motion(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:
     moves = np.maximum(notes.counts() - 1, 0)
     size = np.abs(notes.interval).astype(np.float64)
-    turns = notes.turns()
-    turned = ~turns.opens & (turns.interval * np.roll(turns.interval, 1) < 0)
+    without_repeats = notes.without_repeats()
+    turned = ~without_repeats.is_first & (without_repeats.interval * np.roll(without_repeats.interval, 1) < 0)
     outcome = leap_recoveries(line)
     leapt = (outcome > 0).sum(axis=1)
     mean = _over(notes.sums(size), moves)
     spread = np.sqrt(np.maximum(_over(notes.sums(size**2), moves) - mean**2, 0.0))
     return np.stack(
         [
-            _over(notes.sums(~notes.opens & (notes.interval == 0)), moves),
-            _over(turns.sums(turned), turns.counts()),
+            _over(notes.sums(~notes.is_first & (notes.interval == 0)), moves),
+            _over(without_repeats.sums(turned), without_repeats.counts()),
             stepwise_share(line, context),
             _over(notes.sums(size >= _LEAP), moves),
             *(_over((outcome == which).sum(axis=1), leapt) for which in (1, 2, 3, 4)),
@@ -275,16 +275,16 @@ def _motion(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:
 def _same_in_a_row(notes: Notes) -> NDArray[np.int64]:
     """The longest run of one pitch in each melody, `(melodies,)`."""
     places = np.arange(len(notes))
-    begins = np.maximum.accumulate(np.where(notes.opens | (notes.interval != 0), places, 0))
+    begins = np.maximum.accumulate(np.where(notes.is_first | (notes.interval != 0), places, 0))
     longest = np.zeros(notes.shape[0], dtype=np.int64)
     np.maximum.at(longest, notes.melody, places - begins + 1)
     return longest
 
 
 def _entropies(line: Line, notes: Notes, context: Context) -> list[NDArray[np.float64]]:
-    inner = notes.kept(~notes.opens)
-    interval = (np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE)[~notes.opens]
-    wait = np.roll(notes.gap, 1)[~notes.opens]  # since the note before
+    inner = notes.select(~notes.is_first)
+    interval = (np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE)[~notes.is_first]
+    wait = np.roll(notes.gap, 1)[~notes.is_first]  # since the note before
     together = interval * (line.steps + 1) + wait
     return [_entropy(inner, interval), rhythm_entropy(line, context), _entropy(inner, together)]
 
@@ -326,7 +326,7 @@ def _returns(line: Line, context: Context) -> NDArray[np.float64]:
 
 
 def _meter(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:
-    cut_short = ~notes.closes & (notes.sounding < notes.gap)
+    cut_short = ~notes.is_last & (notes.sounding < notes.gap)
     return np.stack(
         [
             downbeat_share(line, context),

@@ -135,7 +135,7 @@ def heard_steps(examples: Examples) -> NDArray[np.int64]:
     at = (notes.melody, notes.step)
     interval = np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE + _INTERVAL
     mean = np.floor(notes.sums(notes.pitch) / np.maximum(notes.counts(), 1) + 0.5).astype(np.int64)
-    steps[*at, 0] = np.where(notes.opens, _FIRST, interval)
+    steps[*at, 0] = np.where(notes.is_first, _FIRST, interval)
     steps[*at, 1] = 1 + np.clip(notes.pitch - mean[notes.melody], -_WIDE, _WIDE) + _WIDE
     steps[*at, 2] = 1 + (notes.pitch - own_keys(notes).tonic[notes.melody]) % 12
     steps[*at, 3] = np.minimum(chord_sizes(line, notes), _CHORDS - 1)

@@ -11,7 +11,7 @@ with most of it, and r is the number of pairs of the other melody nearest in len
 
 BLEU was made for whole corpora; single melodies are smoothed: where none of its k-grams occurs elsewhere, a tenth of
 one is counted (method 1 of B. Chen and C. Cherry, A Systematic Comparison of Smoothing Techniques for Sentence-Level
-BLEU, WMT 2014, with epsilon 0.1), and a melody of fewer than n pairs is judged by the n-grams that it has.
+BLEU, WMT 2014, with epsilon 0.1), and a melody of fewer than n pairs is scored by the n-grams that it has.
 """
 
 from __future__ import annotations

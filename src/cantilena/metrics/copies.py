@@ -38,7 +38,7 @@ METRICS = (
     ),
     Metric(
         "copied_beyond_people",
-        "Copy more than people do",
+        "Copies beyond the human range",
         "The share of melodies with a longer copied run than 95 % of human excerpts of the same length; of human "
         "melodies it is at most 5 %.",
     ),
@@ -160,7 +160,7 @@ class CopyIndex:
             raise UsageError(f"{len(pieces)} pieces for {offsets[-1]} melodies", "give the piece of each melody")
         melody = _concatenated(part.melody + offset for part, offset in zip(notes, offsets, strict=False))
         pairs = _concatenated(_pairs(part) for part in notes)
-        last = _concatenated(part.closes for part in notes).astype(np.bool_)
+        last = _concatenated(part.is_last for part in notes).astype(np.bool_)
         known = np.unique(pairs[~last])
         labels, piece = np.unique(pieces, return_inverse=True)
         return cls(
@@ -202,7 +202,7 @@ class CopyIndex:
         notes = Notes.from_line(line)
         out_of = notes.counts()
         first = np.concatenate([[0], np.cumsum(out_of)])
-        query = _numbered(_pairs(notes), notes.closes, self.pairs)
+        query = _numbered(_pairs(notes), notes.is_last, self.pairs)
         left_out = np.full(line.melodies, NOWHERE, np.int32)
         if leave_out is not None:
             place, known = _lookup(leave_out, self.labels)

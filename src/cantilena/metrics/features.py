@@ -114,12 +114,12 @@ def _different_pitches(notes: Notes) -> Array:
 
 def _mean_between(notes: Notes, values: NDArray[np.int64]) -> Array:
     """The mean of a value of each note and the one before, `(melodies, 1)`."""
-    return ratios(notes.sums(np.where(notes.opens, 0, values))[:, None], notes.counts()[:, None] - 1)
+    return ratios(notes.sums(np.where(notes.is_first, 0, values))[:, None], notes.counts()[:, None] - 1)
 
 
 def _transitions(notes: Notes, kind: NDArray[np.int64], kinds: int) -> Array:
     """Shares of the moves from a note of one kind to a note of another, `(melodies, kinds x kinds)`."""
-    follows = ~notes.opens[1:]
+    follows = ~notes.is_first[1:]
     moves = (kind[:-1] * kinds + kind[1:])[follows]
     return _histogram(notes.melody[1:][follows], moves, (notes.shape[0], kinds * kinds))
 
@@ -226,7 +226,7 @@ def _style_in_meter(line: Line, context: Context) -> Array:
         "range": ambitus(line, context),
         "mean_interval": melody_features(line, context)["mean_interval"][:, 0],
         "pitch_class_entropy": pitch_class_entropy(line),
-        "repeated": ratios(notes.sums(~notes.opens & (size == 0)), moves),
+        "repeated": ratios(notes.sums(~notes.is_first & (size == 0)), moves),
         "steps": ratios(notes.sums((size == 1) | (size == 2)), moves),
         "leaps": ratios(notes.sums(size >= _LEAP), moves),
     }

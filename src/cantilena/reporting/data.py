@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.metrics import Difference, SelfSimilarity
+from cantilena.metrics import Difference, Interval, SelfSimilarity
 from cantilena.music import Melody
 
 HUMAN = "human"
@@ -261,3 +261,17 @@ def human_first(systems: Mapping[str, Any]) -> dict[str, Any]:
         ['human', 'lstm']
     """
     return {name: systems[name] for name in sorted(systems, key=lambda name: name != HUMAN)}
+
+
+def read_interval(entry: Any) -> Interval | None:  # noqa: ANN401  (anything JSON can hold)
+    """Read a number of results, `{"value", "low", "high"}`; without bounds they equal it, None where there is none.
+
+    Example:
+        >>> read_interval({"value": 0.5, "low": 0.4, "high": None}), read_interval({"value": None, "reason": "silence"})
+        (Interval(value=0.5, low=0.4, high=0.5), None)
+    """
+    entry = entry if isinstance(entry, Mapping) else {"value": entry}
+    value, low, high = (entry.get(name) for name in ("value", "low", "high"))
+    if not isinstance(value, int | float):
+        return None
+    return Interval(float(value), float(value if low is None else low), float(value if high is None else high))

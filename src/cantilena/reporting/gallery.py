@@ -121,7 +121,7 @@ def _distributions(data: ReportData) -> Iterator[Drawing]:
             "distributions",
             "Distributions of features",
             "The share of melodies by the value of each feature. The grey shape is that of human melodies; where a "
-            "line leaves it, a system composes what people do not.",
+            "line leaves it, a system composes what human composers do not.",
             figures.distribution_panels(known),
             tuple(figures.distribution_panels([one], legend=False, colours=colours) for one in known),
             colours,

@@ -28,11 +28,11 @@ SCORE_STYLE = (
 _WIDTHS = {"wide": 860, "narrow": 400}
 
 
-def rule_page(judged: MelodyRewards, title: str) -> str:
+def rule_page(scored: MelodyRewards, title: str) -> str:
     """Render the page as HTML.
 
     Args:
-        judged: the melody and the rewards.
+        scored: the melody and the rewards.
         title: the heading of the page.
 
     Returns:
@@ -41,20 +41,20 @@ def rule_page(judged: MelodyRewards, title: str) -> str:
     Raises:
         UsageError: the melody cannot be engraved.
     """
-    notes = [one for one in judged.notes if one.bar <= MOST_BARS]
-    active = [rule for rule in judged.rules.rules if judged.rewards[rule.name].any()]
+    notes = [one for one in scored.notes if one.bar <= MOST_BARS]
+    active = [rule for rule in scored.rules.rules if scored.rewards[rule.name].any()]
     return render(
         "rules.html",
         css=read_template("report.css") + SCORE_STYLE + read_template("rules.css"),
         script=read_template("rules.js"),
         title=title,
-        facts=_facts(judged),
-        summary=summary(judged),
-        total=signed(judged.total),
-        active=[_rule_row(judged, rule) for rule in active],
-        inactive=[rule.name for rule in judged.rules.rules if rule not in active],
-        scores=[(name, Markup(_score(judged, notes, width))) for name, width in _WIDTHS.items()],  # noqa: S704
-        is_cut=judged.melody.bars > MOST_BARS,
+        facts=_facts(scored),
+        summary=summary(scored),
+        total=signed(scored.total),
+        active=[_rule_row(scored, rule) for rule in active],
+        inactive=[rule.name for rule in scored.rules.rules if rule not in active],
+        scores=[(name, Markup(_score(scored, notes, width))) for name, width in _WIDTHS.items()],  # noqa: S704
+        is_cut=scored.melody.bars > MOST_BARS,
         most_bars=MOST_BARS,
         notes=[_note_row(one, index) for index, one in enumerate(notes)],
         payload=_payload(active, notes),
@@ -89,7 +89,7 @@ def kind_of(value: float) -> str:
     return GAIN if value > 0 else LOSS if value < 0 else ""
 
 
-def summary(judged: MelodyRewards) -> str:
+def summary(scored: MelodyRewards) -> str:
     """The total in a sentence or two.
 
     Example:
@@ -101,11 +101,11 @@ def summary(judged: MelodyRewards) -> str:
         The 3 rules of paper give this melody +5: +6 in rewards, −1 in penalties. The largest reward is from tonic (+6),
         the largest penalty from key (−1).
     """
-    names = list(judged.rewards)
-    given, taken = ({name: of(name) for name in names} for of in (judged.given, judged.taken))
-    who = f"The {len(names)} rules of {judged.rules.name} give" if len(names) > 1 else f"The rule {names[0]} gives"
+    names = list(scored.rewards)
+    given, taken = ({name: of(name) for name in names} for of in (scored.given, scored.taken))
+    who = f"The {len(names)} rules of {scored.rules.name} give" if len(names) > 1 else f"The rule {names[0]} gives"
     first = (
-        f"{who} this melody {signed(judged.total)}: {signed(sum(given.values()))} in rewards, "
+        f"{who} this melody {signed(scored.total)}: {signed(sum(given.values()))} in rewards, "
         f"{signed(sum(taken.values()))} in penalties."
     )
     best, worst = max(names, key=lambda name: given[name]), min(names, key=lambda name: taken[name])
@@ -131,16 +131,16 @@ def describe(rule: Rule) -> str:
     return description.replace("`", "") or "A rule without a description."
 
 
-def _facts(judged: MelodyRewards) -> str:
-    key = judged.context.key.name
+def _facts(scored: MelodyRewards) -> str:
+    key = scored.context.key.name
     name = key[0] + key[1:].replace("b ", "♭ ").replace("#", "♯")
-    bars, notes = counted(judged.melody.bars, "bar"), counted(len(judged.melody.sounding), "note")
-    return " · ".join([name, str(judged.context.meter), bars, notes])
+    bars, notes = counted(scored.melody.bars, "bar"), counted(len(scored.melody.sounding), "note")
+    return " · ".join([name, str(scored.context.meter), bars, notes])
 
 
-def _rule_row(judged: MelodyRewards, rule: Rule) -> dict[str, Any]:
+def _rule_row(scored: MelodyRewards, rule: Rule) -> dict[str, Any]:
     """A rule for the buttons and the table."""
-    given, taken, total = judged.given(rule.name), judged.taken(rule.name), float(judged.rewards[rule.name].sum())
+    given, taken, total = scored.given(rule.name), scored.taken(rule.name), float(scored.rewards[rule.name].sum())
     return {
         "name": rule.name,
         "description": describe(rule),
@@ -152,8 +152,8 @@ def _rule_row(judged: MelodyRewards, rule: Rule) -> dict[str, Any]:
     }
 
 
-def _score(judged: MelodyRewards, notes: Sequence[NoteRewards], width: int) -> str:
-    melody = judged.melody
+def _score(scored: MelodyRewards, notes: Sequence[NoteRewards], width: int) -> str:
+    melody = scored.melody
     if melody.bars > MOST_BARS:
         starts = list(melody.bar_starts())
         melody = melody.until(starts[min(MOST_BARS + (notes[0].bar == 0), len(starts) - 1)])

@@ -9,7 +9,7 @@ from typing import Any
 from cantilena.io import NoteLook
 from cantilena.metrics import Interval
 from cantilena.music import Melody
-from cantilena.reporting.data import CopiedPassage, ReportData, SystemMelodies
+from cantilena.reporting.data import CopiedPassage, ReportData, SystemMelodies, read_interval
 from cantilena.reporting.scores import packed, score_and_notes
 from cantilena.reporting.tables import p_text
 from cantilena.reporting.text import counted
@@ -215,7 +215,7 @@ def two_sample_rows(answers: Mapping[str, Any]) -> tuple[TwoSampleRow, ...]:
 def _row(system: str, answer: Mapping[str, Any]) -> TwoSampleRow:
     families, controls = (
         tuple(
-            ClassifierRow(str(name), _interval(one.get("accuracy")), _interval(one.get("auc")))
+            ClassifierRow(str(name), read_interval(one.get("accuracy")), read_interval(one.get("auc")))
             for name, one in (answer.get(part) or {}).items()
             if isinstance(one, Mapping)
         )
@@ -230,16 +230,7 @@ def _row(system: str, answer: Mapping[str, Any]) -> TwoSampleRow:
         float(p) if isinstance(p, int | float) else None,
         str(answer.get("refused") or ""),
         tuple(
-            LengthRow(float(row["bars"]), _interval(row.get("accuracy")), str(row.get("reason") or ""))
+            LengthRow(float(row["bars"]), read_interval(row.get("accuracy")), str(row.get("reason") or ""))
             for row in answer.get("by_bars") or ()
         ),
     )
-
-
-def _interval(number: Any) -> Interval | None:  # noqa: ANN401  (anything JSON can hold)
-    """A number with its bounds; without bounds they equal it."""
-    entry = number if isinstance(number, Mapping) else {"value": number}
-    value, low, high = (entry.get(name) for name in ("value", "low", "high"))
-    if not isinstance(value, int | float):
-        return None
-    return Interval(float(value), float(value if low is None else low), float(value if high is None else high))

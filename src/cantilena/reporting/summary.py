@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cantilena.metrics import Interval
 from cantilena.metrics.registry import ORIGINALITY, get_metric, in_order
-from cantilena.reporting.data import HUMAN, ReportData
+from cantilena.reporting.data import HUMAN, ReportData, read_interval
 from cantilena.reporting.tables import is_significant, number
 from cantilena.reporting.text import counted, listed, sentence
 
@@ -71,12 +72,12 @@ def _what_improved(data: ReportData, pair: tuple[str, str]) -> str:
     """How the goals of tuning changed, and whether the intervals are disjoint."""
     changes, clear = [], 0
     for name, noun in _GAINS.items():
-        old, new = (_entry(data, system, name) for system in pair)
-        if not old or not new:
+        old, new = (_interval(data, system, name) for system in pair)
+        if old is None or new is None:
             continue
         metric = get_metric(name)
-        changes.append(f"{noun} went from {number(old['value'], metric)} to {number(new['value'], metric)}")
-        clear += _is_clearly_better(old, new, less=metric.better == "less")
+        changes.append(f"{noun} went from {number(old.value, metric)} to {number(new.value, metric)}")
+        clear += new.high < old.low if metric.better == "less" else new.low > old.high
     if not changes:
         return f"Tuning was done ({pair[0]} to {pair[1]}), but none of its goals was measured."
     every = "" if len(changes) == 1 else "all "
@@ -85,12 +86,6 @@ def _what_improved(data: ReportData, pair: tuple[str, str]) -> str:
     )
     how = " (the intervals do not overlap)" if clear else ""
     return sentence(f"From {pair[0]} to {pair[1]}, {listed(changes)}: {verdict}{how}")
-
-
-def _is_clearly_better(old: Mapping[str, Any], new: Mapping[str, Any], *, less: bool) -> bool:
-    if less:
-        return bool((new.get("high") or new["value"]) < (old["value"] if old.get("low") is None else old["low"]))
-    return bool((new["value"] if new.get("low") is None else new["low"]) > (old.get("high") or old["value"]))
 
 
 def _what_it_cost(data: ReportData, pair: tuple[str, str]) -> str:
@@ -175,17 +170,18 @@ def _disjoint(data: ReportData, reference: str, name: str) -> tuple[list[str], i
     shared = [
         metric
         for metric in in_order(data.systems[name].get("metrics", {}))
-        if all(_entry(data, one, metric).get("low") is not None for one in (reference, name))
+        if all(_has_bounds(data, one, metric) for one in (reference, name))
     ]
     return [metric for metric in shared if _gap(data, reference, name, metric) > 0], len(shared)
 
 
 def _gap(data: ReportData, reference: str, name: str, metric: str) -> float:
     """The gap between two intervals, in widths of both together; 0 or less where they overlap."""
-    one, other = _entry(data, reference, metric), _entry(data, name, metric)
-    gap = max(float(one["low"]) - float(other["high"]), float(other["low"]) - float(one["high"]))
-    width = float(one["high"]) - float(one["low"]) + float(other["high"]) - float(other["low"])
-    return gap / max(width, 1e-9)
+    one, other = (_interval(data, system, metric) for system in (reference, name))
+    if one is None or other is None:
+        return 0.0
+    gap = max(one.low - other.high, other.low - one.high)
+    return gap / max(one.high - one.low + other.high - other.low, 1e-9)
 
 
 def _overlaps(data: ReportData, reference: str, label: str, name: str, metrics: list[str], count: int) -> str:
@@ -193,7 +189,7 @@ def _overlaps(data: ReportData, reference: str, label: str, name: str, metrics: 
         return f"The intervals of {name} and of {label} overlap in all of {counted(count, 'metric')}."
     widest = max(metrics, key=lambda metric: _gap(data, reference, name, metric))
     metric = get_metric(widest)
-    own, other = (number(float(_entry(data, one, widest)["value"]), metric) for one in (name, reference))
+    own, other = (number(_value(data, one, widest) or 0.0, metric) for one in (name, reference))
     return (
         f"The intervals of {name} and of {label} do not overlap in {len(metrics)} of {counted(count, 'metric')}, such "
         f"as {metric.label[:1].lower()}{metric.label[1:]} ({own} against {other})."
@@ -229,12 +225,19 @@ def _how_diverse(data: ReportData) -> str:
     return sentence(f"{'; '.join(facts)}: {verdict}")
 
 
-def _entry(data: ReportData, system: str, metric: str) -> Mapping[str, Any]:
-    """The entry of a metric that has a value, else an empty one."""
-    entry = data.systems.get(system, {}).get("metrics", {}).get(metric) or {}
-    return entry if entry.get("value") is not None else {}
+def _has_bounds(data: ReportData, system: str, metric: str) -> bool:
+    entry = _entry(data, system, metric)
+    return entry.get("value") is not None and entry.get("low") is not None
 
 
 def _value(data: ReportData, system: str, metric: str) -> float | None:
-    value = _entry(data, system, metric).get("value")
-    return None if value is None else float(value)
+    interval = _interval(data, system, metric)
+    return None if interval is None else interval.value
+
+
+def _interval(data: ReportData, system: str, metric: str) -> Interval | None:
+    return read_interval(_entry(data, system, metric))
+
+
+def _entry(data: ReportData, system: str, metric: str) -> Mapping[str, Any]:
+    return data.systems.get(system, {}).get("metrics", {}).get(metric) or {}

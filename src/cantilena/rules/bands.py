@@ -73,7 +73,7 @@ class Bands:
     """Bands by feature, meter and length.
 
     Args:
-        found: by feature, by meter (`4/4`, or `any` for all together), by number of bars.
+        table: by feature, by meter (`4/4`, or `any` for all together), by number of bars.
 
     Example:
         >>> bands = Bands({"range": {"any": {4: Band(7, 14, 3), 8: Band(9, 16, 3)}}})
@@ -81,7 +81,7 @@ class Bands:
         Band(low=9, high=16, spread=3)
     """
 
-    found: Mapping[str, Mapping[str, Mapping[int, Band]]]
+    table: Mapping[str, Mapping[str, Mapping[int, Band]]]
 
     def lookup(self, feature: str, context: Context, steps: int) -> Band | None:
         """Find the band of a feature for melodies of so many steps; None where it was not measured.
@@ -89,7 +89,7 @@ class Bands:
         Takes the number of bars with the nearest ratio, of the meter or, where that meter has none, of all meters. If
         steps are not timed, the number of bars is estimated from the density of notes.
         """
-        by_meter = self.found.get(feature, {})
+        by_meter = self.table.get(feature, {})
         known = sorted({bars for by_bars in by_meter.values() for bars in by_bars})
         if not known:
             return None
@@ -101,7 +101,7 @@ class Bands:
         return None
 
     def _steps_per_bar(self, context: Context) -> float:
-        density = self.found.get("density", {}).get(ANY_METER, {})
+        density = self.table.get("density", {}).get(ANY_METER, {})
         if context.timed or not density:
             return context.steps_per_bar
         notes = [(band.low + band.high) / 2 for band in density.values()]
@@ -110,7 +110,7 @@ class Bands:
     def to_toml(self) -> str:
         """Write a table for each feature with a row for each meter: `[bars, low, high, spread]`, three digits each."""
         lines = []
-        for feature, by_meter in self.found.items():
+        for feature, by_meter in self.table.items():
             lines.append(f"[{feature}]")
             for meter, by_bars in by_meter.items():
                 rows = ", ".join(
@@ -128,7 +128,7 @@ class Bands:
             UsageError: the text has another form.
 
         Example:
-            >>> Bands.from_toml('[range]\nany = [[4, 7, 14, 3.0]]').found["range"]["any"]
+            >>> Bands.from_toml('[range]\nany = [[4, 7, 14, 3.0]]').table["range"]["any"]
             {4: Band(low=7.0, high=14.0, spread=3.0)}
         """
         try:
@@ -312,7 +312,7 @@ def measure_bands(rules: RuleSet, excerpts: Iterable[tuple[Line, Context]], *, l
         >>> from cantilena.tokenizers import GridEncoding
         >>> tunes = GridEncoding().line(np.array([[14] + [1] * 7 + [21] + [1] * 7] * 2))
         >>> from cantilena.rules import RULE_SETS
-        >>> measure_bands(RULE_SETS["cantilena"], [(tunes, Context())], least=3).found["range"]
+        >>> measure_bands(RULE_SETS["cantilena"], [(tunes, Context())], least=3).table["range"]
         {'any': {1: Band(low=7.0, high=7.0, spread=0.0)}}
     """
     features = features_of(rules)

@@ -41,11 +41,11 @@ def check_rule(rule: Rule) -> None:
         Traceback (most recent call last):
         cantilena.errors.UsageError: the rule 'next_is_a_note' depends on later notes: ...
     """
-    answers = [_evaluate(rule, trial) for trial in trials()]
+    expected = [_evaluate(rule, trial) for trial in trials()]
     _warn_if_slow(rule)
     for check in (_check_deterministic, _check_independent, _check_causal, _check_padding):
-        for trial, answer in zip(trials(), answers, strict=True):
-            check(rule, trial, answer)
+        for trial, rewards in zip(trials(), expected, strict=True):
+            check(rule, trial, rewards)
 
 
 def steps_per_second(rule: Rule) -> float:
@@ -176,28 +176,28 @@ def _check_unchanged(rule: Rule, trial: Trial, used: Line) -> None:
         )
 
 
-def _check_deterministic(rule: Rule, trial: Trial, answer: Rewards) -> None:
-    if not _close(_evaluate(rule, trial), answer).all():
+def _check_deterministic(rule: Rule, trial: Trial, expected: Rewards) -> None:
+    if not _close(_evaluate(rule, trial), expected).all():
         raise UsageError(
             f"the rule '{rule.name}' returns other numbers for the same melodies when called again",
             "use no random numbers, and keep nothing between calls",
         )
 
 
-def _check_independent(rule: Rule, trial: Trial, answer: Rewards) -> None:
+def _check_independent(rule: Rule, trial: Trial, expected: Rewards) -> None:
     order = np.arange(trial.line.melodies)[::-2]
-    if not _close(_evaluate(rule, replace(trial, line=_rows(trial.line, order))), answer[order]).all():
+    if not _close(_evaluate(rule, replace(trial, line=_rows(trial.line, order))), expected[order]).all():
         raise UsageError(
             f"the rule '{rule.name}' makes the rewards of a melody depend on the other melodies",
             "evaluate each row by itself: take sums, means and maxima with axis=1",
         )
 
 
-def _check_causal(rule: Rule, trial: Trial, answer: Rewards) -> None:
+def _check_causal(rule: Rule, trial: Trial, expected: Rewards) -> None:
     steps = trial.line.steps
     for known in sorted({1, steps // 2, steps - 1} & set(range(1, steps))):
-        changed = replace(trial, line=_with_other_future(trial.line, known))
-        same = _close(_evaluate(rule, changed)[:, :known], answer[:, :known])
+        changed = replace(trial, line=_replaced_after(trial.line, known, steps))
+        same = _close(_evaluate(rule, changed)[:, :known], expected[:, :known])
         if not same.all():
             step = int(np.argwhere(~same)[0][1])
             raise UsageError(
@@ -207,9 +207,9 @@ def _check_causal(rule: Rule, trial: Trial, answer: Rewards) -> None:
             )
 
 
-def _check_padding(rule: Rule, trial: Trial, answer: Rewards) -> None:
-    changed = replace(trial, line=_with_other_padding(trial.line))
-    if not _close(_evaluate(rule, changed)[:, : trial.line.steps], answer).all():
+def _check_padding(rule: Rule, trial: Trial, expected: Rewards) -> None:
+    changed = replace(trial, line=_replaced_after(trial.line, trial.line.length[:, None], 2 * trial.line.steps))
+    if not _close(_evaluate(rule, changed)[:, : trial.line.steps], expected).all():
         raise UsageError(
             f"the rule '{rule.name}' depends on the padding after the end of a melody",
             "line.length is where each melody ends; line.valid is true up to there",
@@ -242,33 +242,18 @@ def _rows(line: Line, which: NDArray[np.integer]) -> Line:
     return Line.of(line.event[which], line.pitch[which], line.pitch_classes[which], line.length[which])
 
 
-def _shifted(line: Line) -> Line:
-    """The same melodies, each in the place of the next."""
-    return _rows(line, np.roll(np.arange(line.melodies), 1))
+def _replaced_after(line: Line, kept: NDArray[np.integer] | int, steps: int) -> Line:
+    """The same melodies, where after `kept` steps each continues as another one; the lengths stay.
 
+    Args:
+        line: the melodies.
+        kept: the number of unchanged steps, `(melodies, 1)`, or one for all.
+        steps: the number of steps of the new line, at most twice as many.
+    """
+    is_kept = np.arange(steps) < kept
 
-def _with_other_future(line: Line, known: int) -> Line:
-    """After so many steps each melody continues as another; the lengths stay."""
-    others = _shifted(line)
-    return Line.of(
-        np.concatenate([line.event[:, :known], others.event[:, known:]], axis=1),
-        np.concatenate([line.pitch[:, :known], others.pitch[:, known:]], axis=1),
-        np.concatenate([line.pitch_classes[:, :known], others.pitch_classes[:, known:]], axis=1),
-        line.length,
-    )
+    def replaced(values: NDArray[np.integer]) -> NDArray[np.integer]:
+        others = np.roll(values, 1, axis=0)
+        return np.where(is_kept, *(np.concatenate([part, others], axis=1)[:, :steps] for part in (values, others)))
 
-
-def _with_other_padding(line: Line) -> Line:
-    """The padding holds another melody, for twice as many steps; the lengths stay."""
-    others = _shifted(line)
-    is_own = np.arange(2 * line.steps) < line.length[:, None]
-
-    def merged(own: NDArray[np.integer], other: NDArray[np.integer]) -> NDArray[np.integer]:
-        return np.where(is_own, np.concatenate([own, other], axis=1), np.concatenate([other, other], axis=1))
-
-    return Line.of(
-        merged(line.event, others.event),
-        merged(line.pitch, others.pitch),
-        merged(line.pitch_classes, others.pitch_classes),
-        line.length,
-    )
+    return Line.of(replaced(line.event), replaced(line.pitch), replaced(line.pitch_classes), line.length)

@@ -173,16 +173,16 @@ def leap_recoveries(line: Line, *, leap: int = FOURTH) -> NDArray[np.int8]:
         >>> leap_recoveries(GridEncoding().line(np.array([[14, 21, 21, 19, 26, 33, 28]]))).tolist()
         [[0, 0, 0, 1, 0, 4, 2]]
     """
-    turns = Notes.from_line(line).turns()
-    move = turns.interval
-    before = np.where(turns.opens, 0, np.roll(move, 1))
+    notes = Notes.from_line(line).without_repeats()
+    move = notes.interval
+    before = np.where(notes.is_first, 0, np.roll(move, 1))
     leapt = np.abs(before) >= leap
     back, again = before * move < 0, np.abs(move) >= leap
     octave = np.abs(before + move) == 12
     outcome = np.select(
         [~leapt, back & (np.abs(move) <= 2), back, again & ~octave], [0, RECOVERED, RETURNED, DOUBLED], CONTINUED
     )
-    return turns.at_steps(outcome).astype(np.int8)
+    return notes.at_steps(outcome).astype(np.int8)
 
 
 def _recovered_leaps(line: Line, _: Context) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -278,12 +278,12 @@ def climaxes(line: Line) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         >>> once.tolist(), inside.tolist()
         ([True, True], [True, False])
     """
-    turns = Notes.from_line(line).turns()
+    notes = Notes.from_line(line).without_repeats()
     highest = np.full(line.melodies, -1)
-    np.maximum.at(highest, turns.melody, turns.pitch)
-    peak = turns.pitch == highest[turns.melody]
-    once = turns.sums(peak) == 1
-    return once, once & (turns.sums(peak & ~turns.opens & ~turns.closes) == 1)
+    np.maximum.at(highest, notes.melody, notes.pitch)
+    peak = notes.pitch == highest[notes.melody]
+    once = notes.sums(peak) == 1
+    return once, once & (notes.sums(peak & ~notes.is_first & ~notes.is_last) == 1)
 
 
 @rule(

@@ -106,14 +106,14 @@ class Notes:
         return len(self.melody)
 
     @property
-    def opens(self) -> NDArray[np.bool_]:
+    def is_first(self) -> NDArray[np.bool_]:
         """`(notes,)`: whether each is the first of its melody."""
         first = np.ones(len(self), dtype=np.bool_)
         first[1:] = self.melody[1:] != self.melody[:-1]
         return first
 
     @property
-    def closes(self) -> NDArray[np.bool_]:
+    def is_last(self) -> NDArray[np.bool_]:
         """`(notes,)`: whether each is the last of its melody."""
         last = np.ones(len(self), dtype=np.bool_)
         last[:-1] = self.melody[1:] != self.melody[:-1]
@@ -123,22 +123,22 @@ class Notes:
     def index(self) -> NDArray[np.int64]:
         """`(notes,)`: the index of each in its melody."""
         indices = np.arange(len(self))
-        return indices - np.maximum.accumulate(np.where(self.opens, indices, 0))
+        return indices - np.maximum.accumulate(np.where(self.is_first, indices, 0))
 
     @property
     def interval(self) -> NDArray[np.int64]:
         """`(notes,)`: semitones up from the note before; 0 for the first of a melody."""
-        return np.where(self.opens, 0, np.diff(self.pitch, prepend=self.pitch[:1]))
+        return np.where(self.is_first, 0, np.diff(self.pitch, prepend=self.pitch[:1]))
 
-    def kept(self, which: NDArray[np.bool_]) -> Notes:
+    def select(self, which: NDArray[np.bool_]) -> Notes:
         """Select some of the notes; `gap` and `sounding` keep their values."""
         return Notes(
             self.melody[which], self.step[which], self.pitch[which], self.sounding[which], self.gap[which], self.shape
         )
 
-    def turns(self) -> Notes:
+    def without_repeats(self) -> Notes:
         """Select the notes whose pitch differs from the note before: repeated notes count as one."""
-        return self.kept(self.opens | (self.interval != 0))
+        return self.select(self.is_first | (self.interval != 0))
 
     def sums(self, values: NDArray[np.generic]) -> NDArray[np.float64]:
         """Sum values of the notes over each melody, `(melodies,)`."""

@@ -96,7 +96,7 @@ def breathing(line: Line, context: Context) -> NDArray[np.float64]:
     notes = Notes.from_line(line)
     bar = notes.step // context.steps_per_bar
     longest = np.zeros((line.melodies, int(bar.max(initial=0)) + 1))
-    first = np.flatnonzero(notes.opens | (np.diff(bar, prepend=-1) != 0))  # the first note of each bar that has one
+    first = np.flatnonzero(notes.is_first | (np.diff(bar, prepend=-1) != 0))  # the first note of each bar that has one
     if len(first):
         longest[notes.melody[first], bar[first]] = np.maximum.reduceat(notes.gap, first)
     longest *= np.arange(longest.shape[1]) < whole[:, None]

@@ -129,7 +129,7 @@ def strikes_in_a_row(line: Line, context: Context) -> NDArray[np.int64]:
     notes = Notes.from_line(line)
     silence = np.roll(notes.gap - notes.sounding, 1)
     breath = context.timed & (silence >= steps_per_beat(context))
-    anew = notes.opens | (notes.interval != 0) | breath
+    anew = notes.is_first | (notes.interval != 0) | breath
     places = np.arange(len(notes))
     began = np.maximum.accumulate(np.where(anew, places, 0))
     return notes.at_steps(places - began + 1)

@@ -22,7 +22,7 @@ def rhythm_entropy(line: Line, context: Context) -> NDArray[np.float64]:
         [1.0]
     """
     notes = Notes.from_line(line)
-    within = notes.kept(~notes.closes)
+    within = notes.select(~notes.is_last)
     kinds, counts = np.unique(within.melody * (line.steps + 1) + within.gap, return_counts=True)
     melody = kinds // (line.steps + 1)
     share = counts / within.counts()[melody]

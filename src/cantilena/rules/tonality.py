@@ -161,7 +161,7 @@ def unresolved_degrees(line: Line, context: Context) -> NDArray[np.bool_]:
     """Where it becomes clear that a raised degree of minor did not resolve, `(melodies, steps)`; False in major.
 
     A raised seventh goes to the tonic, to the raised sixth, or to another tone of the dominant triad. A raised sixth
-    goes to the raised seventh or, if it came down from it, to the fifth. Each is judged by the next different pitch,
+    goes to the raised seventh or, if it came down from it, to the fifth. Each is evaluated at the next different pitch,
     at the step where that begins; one that ends the melody, on its last step. For chords the top note counts.
 
     Example:
@@ -174,16 +174,16 @@ def unresolved_degrees(line: Line, context: Context) -> NDArray[np.bool_]:
     unresolved = np.zeros(line.event.shape, dtype=np.bool_)
     if context.key.mode != "minor":
         return unresolved
-    notes = Notes.from_line(line).turns()
+    notes = Notes.from_line(line).without_repeats()
     degree = (notes.pitch - context.key.tonic) % 12
-    before = np.where(notes.opens, -1, np.roll(degree, 1))
-    earlier = np.where(notes.opens | np.roll(notes.opens, 1), -1, np.roll(degree, 2))
+    before = np.where(notes.is_first, -1, np.roll(degree, 1))
+    earlier = np.where(notes.is_first | np.roll(notes.is_first, 1), -1, np.roll(degree, 2))
     leading = (before == _RAISED_SEVENTH) & ~np.isin(degree, (0, 2, 7, _RAISED_SIXTH, _RAISED_SEVENTH))
     descends = (earlier == _RAISED_SEVENTH) & (degree == 7)
     sixth = (before == _RAISED_SIXTH) & ~np.isin(degree, (_RAISED_SIXTH, _RAISED_SEVENTH)) & ~descends
     late = leading | sixth
     unresolved[notes.melody[late], notes.step[late]] = True
-    left = notes.closes & np.isin(degree, (_RAISED_SIXTH, _RAISED_SEVENTH))
+    left = notes.is_last & np.isin(degree, (_RAISED_SIXTH, _RAISED_SEVENTH))
     unresolved[notes.melody[left], lengths(line)[notes.melody[left]] - 1] = True
     return unresolved
 
@@ -221,12 +221,12 @@ def opening_tones(line: Line, context: Context) -> NDArray[np.bool_]:
     """
     notes = Notes.from_line(line)
     bar, within = np.divmod(notes.step, context.steps_per_bar)
-    pickup = notes.opens & (notes.pitch % 12 == context.dominant) & (within > 0) & context.timed
-    of_melody = np.cumsum(notes.opens) - 1
-    first_bar = (bar + pickup)[notes.opens]  # the first bar in which a note can open the melody
+    pickup = notes.is_first & (notes.pitch % 12 == context.dominant) & (within > 0) & context.timed
+    of_melody = np.cumsum(notes.is_first) - 1
+    first_bar = (bar + pickup)[notes.is_first]  # the first bar in which a note can open the melody
     late_enough = bar >= first_bar[of_melody]
     count = np.cumsum(late_enough)
-    earlier = (count - late_enough)[notes.opens]
+    earlier = (count - late_enough)[notes.is_first]
     return notes.at_steps(late_enough & (count - earlier[of_melody] == 1))
 
 
@@ -283,9 +283,9 @@ def cadences(line: Line, context: Context) -> Cadences:
         (True, True, True, 1.0)
     """
     notes = Notes.from_line(line)
-    final, arrivals = notes.kept(notes.closes), notes.turns()
-    arrival = arrivals.kept(arrivals.closes)
-    step = np.abs(arrivals.interval[arrivals.closes])
+    final, arrivals = notes.select(notes.is_last), notes.without_repeats()
+    arrival = arrivals.select(arrivals.is_last)
+    step = np.abs(arrivals.interval[arrivals.is_last])
     timed = context.timed
 
     def by_melody(values: NDArray[np.generic]) -> NDArray[np.float64]:

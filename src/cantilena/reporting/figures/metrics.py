@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
+from cantilena.metrics import Interval
 from cantilena.metrics.registry import Metric, get_metric
-from cantilena.reporting.data import HUMAN
+from cantilena.reporting.data import HUMAN, read_interval
 from cantilena.reporting.figures.style import (
     CYCLE,
     INK,
@@ -48,13 +49,13 @@ def metric_panels(systems: Mapping[str, Any], metrics: Sequence[str]) -> Figure:
 def _metric_panel(axes: Axes, systems: Mapping[str, Any], metric: Metric) -> None:
     human = _measured(systems.get(HUMAN, {}), metric.name)
     if human is not None:
-        axes.axvline(human[0], color=INK, linewidth=0.8, linestyle=":")
+        axes.axvline(human.value, color=INK, linewidth=0.8, linestyle=":")
     colours = colours_of(systems)
     for number, (name, system) in enumerate(systems.items()):
         measured = _measured(system, metric.name)
         if measured is not None:
             axes.errorbar(
-                measured[0], number, xerr=_arms(measured), fmt="o", color=colours[name], markersize=5,
+                measured.value, number, xerr=_arms(measured), fmt="o", color=colours[name], markersize=5,
                 elinewidth=1.4,
             )  # fmt: skip
     axes.set_yticks(range(len(systems)), [literal(name) for name in systems], fontsize=8.5)
@@ -87,14 +88,14 @@ def rules_and_diversity(systems: Mapping[str, Any], rule: str = "in_motif", dive
         if across is None or high is None:
             continue
         axes.errorbar(
-            across[0], high[0], xerr=_arms(across), yerr=_arms(high), fmt="o", color=colours[name],
+            across.value, high.value, xerr=_arms(across), yerr=_arms(high), fmt="o", color=colours[name],
             markersize=7, elinewidth=1.0, label=literal(name),
         )  # fmt: skip
     human = _measured(systems.get(HUMAN, {}), diversity)
     if human is not None:
-        axes.axvline(0.9 * human[0], color=INK, linewidth=0.8, linestyle=":")
+        axes.axvline(0.9 * human.value, color=INK, linewidth=0.8, linestyle=":")
         axes.annotate(
-            "90 % of human diversity", (0.9 * human[0], 0.02), xycoords=("data", "axes fraction"), rotation=90,
+            "90 % of human diversity", (0.9 * human.value, 0.02), xycoords=("data", "axes fraction"), rotation=90,
             xytext=(-4, 0), textcoords="offset points", ha="right", va="bottom", fontsize=8,
         )  # fmt: skip
     axes.set(xlabel=right.label, ylabel=up.label, xlim=(0, None), ylim=(0, None))
@@ -117,7 +118,7 @@ def frontier_panels(systems: Mapping[str, Any]) -> Figure:
     for system in systems.values():
         kl, diversity = _measured(system, "kl_per_step"), _measured(system, "distinct_4")
         if kl is not None and diversity is not None:
-            curves.setdefault(system["curve"], []).append((kl[0], system["reward"], diversity[0]))
+            curves.setdefault(system["curve"], []).append((kl.value, system["reward"], diversity.value))
     figure = Figure(figsize=(9.6, 4.0))
     pair = figure.subplots(1, 2)
     for axes, column, label in ((pair[0], 1, "reward a melody"), (pair[1], 2, "distinct-4")):
@@ -134,7 +135,7 @@ def frontier_panels(systems: Mapping[str, Any]) -> Figure:
         diversity = _measured(system, "distinct_4")
         if _measured(system, "kl_per_step") is None and diversity is not None:
             style = ":" if name == HUMAN else "-."
-            for axes, level in zip(pair, (system["reward"], diversity[0]), strict=True):
+            for axes, level in zip(pair, (system["reward"], diversity.value), strict=True):
                 axes.axhline(level, color=INK, linewidth=0.8, linestyle=style, label=literal(name))
     legend_right(pair[1])
     return figure
@@ -157,7 +158,7 @@ def accuracy_by_length(lengths: Mapping[str, Sequence[LengthRow]]) -> Figure:
         if not shown:
             continue
         offset = 0.05 * (number - (len(lengths) - 1) / 2)  # so that equal values do not hide each other
-        arms = [_arms((one.value, one.low, one.high)) for _, one in shown]
+        arms = [_arms(one) for _, one in shown]
         axes.errorbar(
             [place[bars] + offset for bars, _ in shown], [one.value for _, one in shown],
             yerr=[[low for (low,), _ in arms], [high for _, (high,) in arms]],
@@ -171,18 +172,12 @@ def accuracy_by_length(lengths: Mapping[str, Sequence[LengthRow]]) -> Figure:
     return figure
 
 
-def _measured(system: Mapping[str, Any], metric: str) -> tuple[float, float, float] | None:
-    """The value, low and high of a metric; None where it is undefined."""
-    entry = system.get("metrics", {}).get(metric) or {}
-    value = entry.get("value")
-    if value is None:
-        return None
-    low, high = entry.get("low"), entry.get("high")
-    return float(value), float(value if low is None else low), float(value if high is None else high)
+def _measured(system: Mapping[str, Any], metric: str) -> Interval | None:
+    return read_interval(system.get("metrics", {}).get(metric))
 
 
-def _arms(measured: tuple[float, float, float]) -> list[list[float]]:
-    value, low, high = measured
+def _arms(measured: Interval) -> list[list[float]]:
+    value, low, high = measured.value, measured.low, measured.high
     return [[max(value - low, 0.0)], [max(high - value, 0.0)]]
 
 

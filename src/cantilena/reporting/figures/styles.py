@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from cantilena.metrics import Interval
+from cantilena.reporting.data import HUMAN
 from cantilena.reporting.figures.style import CYCLE, INK, PERCENT, Figure, literal, styled
 
 _DRAWN = 3000
@@ -111,12 +112,13 @@ def style_confusion(
         names: of the styles.
         confusions: by set of melodies, `(styles, styles)`: the share of each style predicted as each; a row of NaN
             where there is no melody of it.
-        right: by set of melodies, controls included, the balanced accuracy.
+        right: by set of melodies, controls included, the balanced accuracy; names that begin with `human` or with
+            `style given` have a colour of their own.
         chance: the accuracy of guessing.
 
     Example:
         >>> known, sure = np.array([[0.9, 0.1], [np.nan, np.nan]]), Interval(0.9, 0.8, 0.95)
-        >>> len(style_confusion(["jig", "reel"], {"people": known}, {"people": sure, "a model": sure}, 0.5).axes)
+        >>> len(style_confusion(["jig", "reel"], {"human": known}, {"human": sure, "a model": sure}, 0.5).axes)
         2
     """
     side = min(max(0.42 * len(names), 2.3), 5.0)
@@ -170,7 +172,7 @@ def _draw_bars(axes: Axes, right: Mapping[str, Interval], chance: float) -> None
     for place, (name, one) in zip(places.tolist(), right.items(), strict=True):
         if np.isnan(one.value):
             continue
-        colour = INK if name.startswith("people") else CYCLE[0] if "told a style" in name else "#9aa1ad"
+        colour = INK if name.startswith(HUMAN) else CYCLE[0] if name.startswith("style given") else "#9aa1ad"
         axes.barh(place, one.value, height=0.62, color=colour, alpha=0.85)
         end = one.value
         if not np.isnan(one.low):

@@ -229,7 +229,7 @@ function cursor() {
   return line;
 }
 
-const above = new Map([...document.querySelectorAll(".hear button")].map((button) => [button.dataset.card, button]));
+const above = new Map([...document.querySelectorAll(".samples button")].map((button) => [button.dataset.card, button]));
 const shows = new Map();
 for (const element of document.querySelectorAll(".card")) {
   const card = new Card(element);

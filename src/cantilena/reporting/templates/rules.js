@@ -1,11 +1,11 @@
 "use strict";
 
-const judged = JSON.parse(document.getElementById("judged").textContent);
+const scored = JSON.parse(document.getElementById("scored").textContent);
 const ALL = -1, SVG = "http://www.w3.org/2000/svg";
 const sheets = [...document.querySelectorAll(".sheet")];
 const description = document.querySelector(".description");
 const card = document.querySelector(".card-of-note");
-const rowOf = new Map(judged.notes.map((note, row) => [String(note.note), row]));
+const rowOf = new Map(scored.notes.map((note, row) => [String(note.note), row]));
 const introduction = description.textContent;
 let shown = ALL, chosen = null;
 
@@ -41,7 +41,7 @@ function paint() {
   for (const group of document.querySelectorAll(".sheet [data-note]")) {
     const row = rowOf.get(group.dataset.note);
     if (row === undefined) continue;
-    const note = judged.notes[row], [kind, short, whole] = verdict(note);
+    const note = scored.notes[row], [kind, short, whole] = verdict(note);
     group.setAttribute("class", kind ? `note ${kind}` : "note");
     halo(group, row === chosen);
     const words = group.querySelector(".words");
@@ -51,7 +51,7 @@ function paint() {
   for (const button of document.querySelectorAll(".choice button")) {
     button.setAttribute("aria-pressed", String(Number(button.dataset.rule) === shown));
   }
-  description.textContent = shown === ALL ? introduction : judged.rules[shown].description;
+  description.textContent = shown === ALL ? introduction : scored.rules[shown].description;
 }
 
 function element(tag, text, ...classes) {
@@ -68,14 +68,14 @@ function choose(row) {
   }
   card.hidden = row === null;
   if (row !== null) {
-    const note = judged.notes[row];
+    const note = scored.notes[row];
     const which = note.note < 0 ? "Before the first note" : `${note.name}, ${note.bar ? `bar ${note.bar}` : "pickup"}, beat ${note.place.split(".")[1]}`;
     const [kind, , whole] = note.values.length ? note.total : ["", "", ""];
     card.querySelector(".which").replaceChildren(which + (whole ? ": " : ": no rewards"), element("span", whole, kind));
     const lines = note.values.flatMap(([rule, kindOf, , value, when]) => [
-      element("dt", judged.rules[rule].name),
+      element("dt", scored.rules[rule].name),
       element("dd", value, "number", kindOf),
-      element("dd", judged.rules[rule].description + (when === "as it begins" ? "" : ` (${when})`), "why"),
+      element("dd", scored.rules[rule].description + (when === "as it begins" ? "" : ` (${when})`), "why"),
     ]);
     card.querySelector("dl").replaceChildren(...lines);
   }
@@ -95,14 +95,14 @@ function nearest(sheet, x, y) {
 }
 
 function bringIntoSight(row) {
-  const selector = `[data-note="${judged.notes[row].note}"]`;
+  const selector = `[data-note="${scored.notes[row].note}"]`;
   const group = sheets.map((sheet) => sheet.offsetParent && sheet.querySelector(selector)).find(Boolean);
   const box = group && group.getBoundingClientRect();
   if (box && (box.top < 0 || box.bottom > innerHeight - card.offsetHeight)) group.scrollIntoView({ block: "center" });
 }
 
 function walk(by) {
-  const row = Math.min(Math.max((chosen ?? -1) + by, 0), judged.notes.length - 1);
+  const row = Math.min(Math.max((chosen ?? -1) + by, 0), scored.notes.length - 1);
   choose(row);
   bringIntoSight(row);
 }

@@ -98,32 +98,32 @@ class EvaluatedExample:
 
     Args:
         example: the bars.
-        judged: the rewards.
+        scored: the rewards.
     """
 
     example: Example
-    judged: MelodyRewards
+    scored: MelodyRewards
 
     @property
     def tokens(self) -> list[str]:
         """The steps by name: `C4`, `hold`, `off`."""
-        return [GRID.vocabulary[token] for token in GRID.encode(self.judged.melody)]
+        return [GRID.vocabulary[token] for token in GRID.encode(self.scored.melody)]
 
     def lines(self) -> list[str]:
         """The steps of each bar above their rewards, for a terminal; bars without any are left out after the second."""
-        (values,) = self.judged.rewards.values()
+        (values,) = self.scored.rewards.values()
         cells = [{"hold": "-", "off": "r"}.get(name, name) for name in self.tokens]
         rewards = [signed_ascii(value) if value else "" for value in values.tolist()]
         width = 1 + max(map(len, (*cells, *rewards)))
-        bar, lines = self.judged.context.steps_per_bar, []
+        bar, lines = self.scored.context.steps_per_bar, []
         for start in range(0, len(cells), bar):
-            notes, gives = cells[start : start + bar], rewards[start : start + bar]
-            if start < 2 * bar or any(gives):
-                lines.append("notes  " + "".join(cell.ljust(width) for cell in notes).rstrip())
+            notes, given = cells[start : start + bar], rewards[start : start + bar]
+            if start < 2 * bar or any(given):
+                lines.append("notes   " + "".join(cell.ljust(width) for cell in notes).rstrip())
             elif lines[-1] != "...":
                 lines.append("...")
-            if any(gives):
-                lines.append("gives  " + "".join(cell.ljust(width) for cell in gives).rstrip())
+            if any(given):
+                lines.append("reward  " + "".join(cell.ljust(width) for cell in given).rstrip())
         return lines
 
 
@@ -143,22 +143,22 @@ def example_of(rule: Rule) -> EvaluatedExample | None:
         >>> example.example.title
         'a motif, and its return'
         >>> print("\n".join(example.lines()))
-        notes  C4 -  D4 -  E4 -  G4 -  C4 -  D4 -  E4 -  G4 -
-        gives                                               +5
+        notes   C4 -  D4 -  E4 -  G4 -  C4 -  D4 -  E4 -  G4 -
+        reward                                               +5
     """
     own = [rule.example] if rule.example else []
     best, best_score = None, 0.0
     for example in dict.fromkeys([*own, *_examples_of_rules(), *MORE_EXAMPLES]):
-        judged = melody_rewards(example_melody(example), RuleSet(rule.name, (rule,)))
-        values = np.unique(judged.rewards[rule.name])
+        scored = melody_rewards(example_melody(example), RuleSet(rule.name, (rule,)))
+        values = np.unique(scored.rewards[rule.name])
         values = values[values != 0]
         if not len(values):
             continue
         if example in own:
-            return EvaluatedExample(example, judged)
-        score = 10 + min(len(values), 3) + (values[0] < 0 < values[-1]) - judged.melody.bars
+            return EvaluatedExample(example, scored)
+        score = 10 + min(len(values), 3) + (values[0] < 0 < values[-1]) - scored.melody.bars
         if best is None or score > best_score:
-            best, best_score = EvaluatedExample(example, judged), score
+            best, best_score = EvaluatedExample(example, scored), score
     return best
 
 
@@ -199,10 +199,10 @@ class ExplainedRule:
         """As JSON values."""
         example = None
         if self.example is not None:
-            judged = self.example.judged.to_json()
-            steps = judged["rules"][0]["steps"]
+            scored = self.example.scored.to_json()
+            steps = scored["rules"][0]["steps"]
             example = {"title": self.example.example.title, "tokens": self.example.tokens, "steps": steps}
-            example |= {name: judged[name] for name in ("key", "meter", "steps_per_bar", "total")}
+            example |= {name: scored[name] for name in ("key", "meter", "steps_per_bar", "total")}
         return {
             "name": self.name,
             "description": self.rule.description,
@@ -226,7 +226,7 @@ class ExplainedRule:
         lines.append(f"  source      {self.rule.source or 'not given'}")
         if self.example is None:
             return "\n".join([*lines, "", "  Its rewards are 0 for all prepared examples."])
-        context, title = self.example.judged.context, self.example.example.title
+        context, title = self.example.scored.context, self.example.example.title
         lines += ["", f"  Example: {title} ({context.key.name}, {context.meter}; in sixteenths: - is a hold, r a rest)"]
         return "\n".join([*lines, *(f"    {line}" for line in self.example.lines())])
 
@@ -276,9 +276,9 @@ def draw_example(explained: Sequence[ExplainedRule], out: Path, *, force: bool =
     ((one),) = explained
     if one.example is None:
         raise UsageError(f"the rule '{one.name}' gives no rewards for any prepared example", "score a melody instead")
-    judged = one.example.judged
-    melody = replace(judged.melody, title=f"{one.name}: {one.example.example.title}", source=describe(one.rule))
-    svg = score_with_timemap(melody, looks=note_looks(judged.notes), style=SCORE_STYLE).svg
+    scored = one.example.scored
+    melody = replace(scored.melody, title=f"{one.name}: {one.example.example.title}", source=describe(one.rule))
+    svg = score_with_timemap(melody, looks=note_looks(scored.notes), style=SCORE_STYLE).svg
     write_text(out, svg, overwrite=force)
 
 

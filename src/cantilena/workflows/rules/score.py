@@ -25,29 +25,29 @@ class RuleScore:
 
     Args:
         path: the file.
-        judged: its melody, and the rewards.
+        scored: its melody, and the rewards.
     """
 
     path: Path
-    judged: MelodyRewards
+    scored: MelodyRewards
 
     @property
     def title(self) -> str:
         """The title of the melody, else the name of its file."""
-        return self.judged.melody.title.strip() or self.path.name
+        return self.scored.melody.title.strip() or self.path.name
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
-        return {"file": self.path.name} | self.judged.to_json()
+        return {"file": self.path.name} | self.scored.to_json()
 
     def text(self) -> str:
         """A table of the notes and one of the rules, for a terminal."""
-        judged = self.judged
-        facts = f"{judged.context.key.name}, {judged.context.meter}, {counted(len(judged.melody.sounding), 'note')}"
-        moved = f", {judged.rounded} moved to the grid of sixteenths" if judged.rounded else ""
-        moved += f", {judged.dropped} left out" if judged.dropped else ""
+        scored = self.scored
+        facts = f"{scored.context.key.name}, {scored.context.meter}, {counted(len(scored.melody.sounding), 'note')}"
+        moved = f", {scored.rounded} moved to the grid of sixteenths" if scored.rounded else ""
+        moved += f", {scored.dropped} left out" if scored.dropped else ""
         lines = [f"{self.title} ({facts}{moved})", "", "bar.beat  note       sum  rewards"]
-        for note in judged.notes:
+        for note in scored.notes:
             parts = ", ".join(
                 f"{name} {signed_ascii(value)}{'' if when.startswith(AS_IT_BEGINS) else f' ({when})'}"
                 for (name, value), when in zip(note.values.items(), note.when.values(), strict=True)
@@ -57,14 +57,14 @@ class RuleScore:
         return "\n".join([*lines, "", *self._table_of_rules()])
 
     def _table_of_rules(self) -> list[str]:
-        judged = self.judged
-        width = max(len(name) for name in (*judged.rewards, "all rules"))
-        lines = [f"{'rule':<{width}}  {'gave':>10} {'took':>10} {'sum':>10}  description"]
-        for rule in judged.rules.rules:
-            given, taken = judged.given(rule.name), judged.taken(rule.name)
+        scored = self.scored
+        width = max(len(name) for name in (*scored.rewards, "all rules"))
+        lines = [f"{'rule':<{width}}  {'rewards':>10} {'penalties':>10} {'sum':>10}  description"]
+        for rule in scored.rules.rules:
+            given, taken = scored.given(rule.name), scored.taken(rule.name)
             numbers = " ".join(f"{signed_ascii(value) if value else '':>10}" for value in (given, taken))
             lines.append(f"{rule.name:<{width}}  {numbers} {signed_ascii(given + taken):>10}  {describe(rule)}")
-        sums = (*(sum(of(name) for name in judged.rewards) for of in (judged.given, judged.taken)), judged.total)
+        sums = (*(sum(of(name) for name in scored.rewards) for of in (scored.given, scored.taken)), scored.total)
         return [*lines, f"{'all rules':<{width}}  " + " ".join(f"{signed_ascii(value):>10}" for value in sums)]
 
 
@@ -118,7 +118,7 @@ def write_score(score: RuleScore, out: Path, *, force: bool = False) -> dict[str
     for path in files.values():
         if path.exists() and not force:
             raise RunError(f"{path} exists already", "give another --out, or --force to replace it")
-    write_text(files["page"], rule_page(score.judged, score.title), overwrite=force)
+    write_text(files["page"], rule_page(score.scored, score.title), overwrite=force)
     write_json(files["record"], score.to_json(), overwrite=force)
-    write_text(files["rules_file"], rules_toml(score.judged.rules, out), overwrite=force)
+    write_text(files["rules_file"], rules_toml(score.scored.rules, out), overwrite=force)
     return files
