@@ -48,10 +48,6 @@ def self_bleu(line: Line, n: int = 4) -> float:
     A melody of fewer than two notes has no pair: it is neither scored nor a reference. It rises as a set grows: compare
     sets of equal size.
 
-    Args:
-        line: the melodies.
-        n: the largest number of consecutive pairs, 1 or more.
-
     Returns:
         0 to 1; NaN where fewer than two melodies have two notes.
 
@@ -68,12 +64,6 @@ def self_bleu(line: Line, n: int = 4) -> float:
 
 def self_bleu_interval(line: Line, rng: np.random.Generator, *, n: int = 4, draws: int = 200) -> Interval:
     """`self_bleu` with its interval from half sets (`intervals.subsample_interval`); n-grams are counted once.
-
-    Args:
-        line: the melodies.
-        rng: draws the half sets.
-        n: the largest number of consecutive pairs, 1 or more.
-        draws: the number of half sets.
 
     Raises:
         UsageError: n is below 1.

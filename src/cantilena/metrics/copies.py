@@ -83,10 +83,7 @@ class Copies:
     matches: NDArray[np.int32]
 
     def novel_ngrams(self, n: int) -> tuple[Numbers, Numbers]:
-        """The number of n-grams of each melody that the corpus does not have, and of all, both `(melodies,)`.
-
-        Args:
-            n: the number of consecutive pairs, 1 or more: n + 1 notes.
+        """The number of runs of n pairs in each melody that the corpus does not have, and of all, both `(melodies,)`.
 
         Raises:
             UsageError: n is below 1.

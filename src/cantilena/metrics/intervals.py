@@ -20,13 +20,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A value and its confidence bounds, NaN where they are undefined.
-
-    Args:
-        value: of all melodies.
-        low: the lower bound.
-        high: the upper bound.
-    """
+    """A value and its confidence bounds, NaN where they are undefined."""
 
     value: float
     low: float
@@ -84,18 +78,10 @@ def bootstrap_ratios(
     resamples: int = 1000,
     level: float = 0.95,
 ) -> dict[str, Interval]:
-    """Many ratios of the same melodies, each as in `bootstrap_ratio`, from one set of resamples.
+    """Many ratios of the same melodies, by metric, each as in `bootstrap_ratio`, from one set of resamples.
 
     The count of a piece in a resample is its weight; the sums of all metrics in all resamples are then one matrix
     product, `(resamples, pieces) @ (pieces, metrics)`.
-
-    Args:
-        counted: by metric, `(melodies,)` numerators.
-        out_of: by metric, `(melodies,)` denominators.
-        pieces: as in `bootstrap_ratio`.
-        rng: draws the resamples.
-        resamples: the number of resamples.
-        level: the coverage.
 
     Example:
         >>> hits, ones = np.repeat([0.0, 1.0], 50), np.ones(100)
@@ -155,13 +141,7 @@ def subsample_interval(
     Subsampling, Springer 1999, chapter 2. For a share near 1 the bounds are slightly too narrow, since half a set has a
     quarter of the pairs of duplicates: of 100 sets of 200 melodies, 82 to 86 covered the truth.
 
-    Args:
-        statistic: computes the value of a set of melodies.
-        line: the set.
-        rng: draws the half sets.
-        draws: the number of half sets.
-        level: the coverage.
-        within: the range of the statistic.
+    Bounds are clipped to the range of the statistic (`within`).
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -200,15 +180,7 @@ def interval_of_halves(
     level: float = 0.95,
     within: tuple[float, float] = (0.0, 1.0),
 ) -> Interval:
-    """The interval of a statistic from its values on half sets, as `subsample_interval` explains.
-
-    Args:
-        value: of the whole set.
-        statistics: the values of half sets.
-        melodies: the size of the whole set.
-        level: the coverage.
-        within: the range of the statistic.
-    """
+    """The interval of a statistic of a set of so many melodies from its values on half sets (`subsample_interval`)."""
     _check_level(level)
     values = np.asarray(statistics, dtype=np.float64)
     defined = values[~np.isnan(values)]

@@ -110,11 +110,7 @@ class NgramCounts:
 
 
 def ngram_counts(line: Line, n: int) -> NgramCounts:
-    """Count the n-grams of each melody.
-
-    Args:
-        line: the melodies.
-        n: the number of consecutive (interval, duration) pairs, 1 or more.
+    """Count the n-grams of consecutive (interval, duration) pairs in each melody.
 
     Raises:
         UsageError: n is below 1.
@@ -174,11 +170,7 @@ def distinct_n(line: Line, n: int) -> float:
     """The number of distinct n-grams of (interval, duration) pairs over that of all in the set; NaN without any.
 
     J. Li et al., A Diversity-Promoting Objective Function for Neural Conversation Models, NAACL 2016, over notes
-    instead of words. It falls as a set grows: compare sets of equal size.
-
-    Args:
-        line: the melodies.
-        n: the number of consecutive pairs, 1 or more; n-grams do not span melodies.
+    instead of words; n-grams do not span melodies. It falls as a set grows: compare sets of equal size.
 
     Raises:
         UsageError: n is below 1.

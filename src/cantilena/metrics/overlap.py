@@ -284,11 +284,7 @@ def _interval(value: float, parts: Array, root: float, level: float) -> Interval
 
 
 def binned(distances: Array, largest: float) -> NDArray[np.int16]:
-    """The bin of each distance, 0 to 1023, of the same shape.
-
-    Args:
-        distances: 0 to `largest`.
-        largest: the distance of the last bin; if it is 0, all are in the first.
+    """The bin of each distance, 0 to 1023, of the same shape; the last is that of the largest.
 
     Example:
         >>> binned(np.array([0.0, 1.0, 2.0]), 2.0).tolist()
@@ -346,11 +342,8 @@ def overlapping_areas(first: Array, second: Array) -> Array:
 def divergence(first: Array, second: Array) -> float:
     """The Kullback-Leibler divergence of a density from a second, nats: the sum of f log(f / g).
 
-    S. Kullback and R. A. Leibler, On Information and Sufficiency, Annals of Mathematical Statistics 22, 1951.
-
-    Args:
-        first: `(bins,)`, f.
-        second: `(bins,)`, g. Both are raised to at least 1e-12 of their peak.
+    S. Kullback and R. A. Leibler, On Information and Sufficiency, Annals of Mathematical Statistics 22, 1951. Both
+    densities, `(bins,)`, are raised to at least 1e-12 of their peak.
 
     Example:
         >>> round(divergence(np.array([0.5, 0.5]), np.array([0.25, 0.75])), 3)

@@ -105,12 +105,6 @@ def rate_differences(
     is then conservative, since the two parts differ less than two pieces do. Permutations in which a side has nothing
     to count are left out.
 
-    Args:
-        first: the first system.
-        second: the second system.
-        rng: draws the permutations.
-        permutations: their number.
-
     Example:
         >>> low, high = (RuleCounts.from_pairs({"x": (np.full(30, k), np.full(30, 10))}) for k in (1, 4))
         >>> [round(one.p, 4) for one in rate_differences(Side("a", low), Side("b", high), np.random.default_rng(1))]
@@ -139,13 +133,7 @@ def rate_differences(
 def random_permutations(
     pieces: int, ours: int, permutations: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.bool_]]:
-    """Which pieces are on the first side in each permutation, `(permutations, pieces)`, in parts that fit the memory.
-
-    Args:
-        pieces: of both sides together.
-        ours: of the first side.
-        permutations: their number.
-        rng: draws them.
+    """Draw which pieces are on the first side, `ours` of all: `(permutations, pieces)`, in parts that fit the memory.
 
     Example:
         >>> [first.sum(axis=1).tolist() for first in random_permutations(5, 2, 3, np.random.default_rng(1))]
@@ -157,11 +145,7 @@ def random_permutations(
 
 
 def untestable_reason(pieces: int, ours: int) -> str:
-    """Why so many pieces are too few for a test; "" where they are enough.
-
-    Args:
-        pieces: of both sides together.
-        ours: of the first side.
+    """Why so many pieces of both sides, `ours` of the first, are too few for a test; "" where they are enough.
 
     Example:
         >>> untestable_reason(6, 3), untestable_reason(60, 30)
@@ -234,10 +218,7 @@ def _rates(above: Sums, below: Sums) -> Sums:
 
 
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
-    """The same with Holm's correction, as one family.
-
-    Args:
-        differences: reported together, such as all metrics of a pair of systems.
+    """The same with Holm's correction, as one family, such as all metrics of a pair of systems.
 
     Example:
         >>> some = [Difference("a", "b", "x", 1.0, p) for p in (0.01, 0.04, None)]
@@ -254,9 +235,6 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
     S. Holm, A Simple Sequentially Rejective Multiple Test Procedure, Scandinavian Journal of Statistics 6, 1979: of m
     p-values in ascending order, the k-th becomes the maximum of (m - j + 1) p_j over j = 1..k, at most 1. Rejecting
     what is at most .05 keeps the family-wise error rate at .05 under any dependence.
-
-    Args:
-        p: of each test, 0 to 1; None where there was none.
 
     Example:
         >>> holm([0.03, 0.01, None, 0.04])

@@ -84,10 +84,6 @@ def groove_consistency(line: Line, context: Context) -> NDArray[np.float64]:
     et al., MusPy, ISMIR 2020. It depends on the number of steps in a bar. Only whole bars are compared; MusPy adds the
     last, incomplete one, and an empty one for music that ends at a barline.
 
-    Args:
-        line: the melodies.
-        context: the number of steps in a bar.
-
     Returns:
         0 to 1; NaN for fewer than two whole bars, and where steps are not timed.
 
@@ -110,9 +106,7 @@ def groove_consistency(line: Line, context: Context) -> NDArray[np.float64]:
 def pitch_counts(line: Line, context: Context | None = None) -> RuleCounts:
     """The three metrics as counts: the value of a set is the mean over the melodies for which it is defined.
 
-    Args:
-        line: the melodies.
-        context: the number of steps in a bar; 16 if not given.
+    Bars have 16 steps if no context is given.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding

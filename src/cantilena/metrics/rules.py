@@ -140,9 +140,7 @@ def rl_tuner_counts(line: Line, context: Context | None = None) -> RuleCounts:
 def rl_tuner_statistics(line: Line, context: Context | None = None) -> dict[str, float]:
     """Compute what RL Tuner prints of a set of compositions, by the same definitions; fractions, NaN where undefined.
 
-    Args:
-        line: the melodies.
-        context: their key; C major if not given.
+    The key is C major if no context is given.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -196,13 +194,9 @@ def cantilena_statistics(line: Line, context: Context | None = None) -> dict[str
 
 
 def human_band(metric: str, context: Context, steps: int, bands: Bands | None = None) -> Band | None:
-    """The range of a metric in human melodies; None for a metric that is not the mean of a feature with a band.
+    """The range of a metric in human melodies of so many steps, in the built-in corpus if no bands are given.
 
-    Args:
-        metric: its name, with or without the prefix.
-        context: the meter of the melodies.
-        steps: their length.
-        bands: those of the built-in corpus if None.
+    None for a metric that is not the mean of a feature with a band; its name may have the prefix.
 
     Example:
         >>> band = human_band("cantilena.range", Context(), 128)

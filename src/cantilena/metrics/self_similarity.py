@@ -47,10 +47,6 @@ def bar_similarity(line: Line, context: Context) -> Array:
     only, so that a phrase that returns on another degree is similar. After J. Foote, Visualizing Music and Audio using
     Self-Similarity, ACM Multimedia 1999, over bars instead of sound.
 
-    Args:
-        line: the melodies.
-        context: the number of steps in a bar.
-
     Returns:
         NaN where a melody has no such bar, where nothing begins in either, and where steps are not timed. An incomplete
         last bar is compared with as much of the others.
@@ -85,11 +81,8 @@ def similarity_counts(line: Line, context: Context | None = None) -> RuleCounts:
     """How much of each melody returns after 1, 2, 4 and 8 bars: `similarity_1`, `_2`, `_4` and `_8`.
 
     Counts the places of `bar_similarity`, so that the value of a set is the similarity of all its bars to those so many
-    bars before; 0 out of 0 for melodies without a whole bar to compare, and where steps are not timed.
-
-    Args:
-        line: the melodies.
-        context: the number of steps in a bar; 16 if not given.
+    bars before; 0 out of 0 for melodies without a whole bar to compare, and where steps are not timed. Bars have 16
+    steps if no context is given.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -126,12 +119,7 @@ class SelfSimilarity:
 
 
 def self_similarity(system: str, line: Line, contexts: Context | Sequence[Context]) -> SelfSimilarity:
-    """Measure the self-similarity of the melodies of a system within their first 16 bars.
-
-    Args:
-        system: its name.
-        line: its melodies; the first is the example.
-        contexts: the bars of each melody, or of all.
+    """Measure the self-similarity of the melodies of a system within their first 16 bars; the first is the example.
 
     Raises:
         ValueError: the numbers of contexts and melodies differ.

@@ -22,11 +22,7 @@ Labels = NDArray[np.generic]
 
 
 def matched_size(*lines: Line, rng: np.random.Generator) -> list[Line]:
-    """Draw as many melodies of each set at random.
-
-    Args:
-        lines: the sets, one or more.
-        rng: draws the melodies.
+    """Draw as many melodies of each set at random as the smallest has.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -42,10 +38,6 @@ def matched_notes(*lines: Line, rng: np.random.Generator) -> list[Line]:
     """Draw as many melodies of each set, then drop melodies until all sets have as many notes, up to one melody.
 
     Metrics of diversity fall as a set grows: a set of more notes repeats itself more.
-
-    Args:
-        lines: the sets, two or more.
-        rng: draws the melodies.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -136,11 +128,6 @@ def _tested(
 
 def one_of_each(line: Line, pieces: Labels, rng: np.random.Generator) -> Line:
     """Draw one melody of each piece at random, in the order of the line.
-
-    Args:
-        line: the melodies.
-        pieces: `(melodies,)`: the piece of each, as any labels.
-        rng: draws them.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding

@@ -76,9 +76,6 @@ def sorted_places(text: Numbers) -> Numbers:
     by the first 2h. Places with a unique prefix are done, as in N. J. Larsson and K. Sadakane, Faster Suffix Sorting,
     1999. The ends of all melodies differ, so that no comparison is longer than the longest melody.
 
-    Args:
-        text: `(notes,)`; every melody ends with 0.
-
     Example:
         >>> sorted_places(np.array([1, 1, 1, 0, 1, 1, 0], np.int32)).tolist()
         [3, 6, 2, 5, 1, 4, 0]

@@ -66,12 +66,6 @@ def vendi_interval(line: Line, rng: np.random.Generator, *, draws: int = 200, le
     Half a set has a much lower score with a smaller spread, so the interval is taken of its logarithm. The similarity
     matrix is computed once; the eigenvalues of the halves take most of the time, 2 s for 200 halves of 1,000 melodies.
 
-    Args:
-        line: the melodies.
-        rng: draws the half sets.
-        draws: the number of half sets.
-        level: the coverage.
-
     Raises:
         UsageError: there are more than 10,000 melodies.
 

@@ -74,13 +74,7 @@ def two_sample_drawing(data: ReportData) -> Drawing | None:
 
 
 def write_gallery(folder: Path, shown: tuple[Drawing, ...], scores: tuple[ShownScore, ...]) -> None:
-    """Write figures as PNG and scores as SVG.
-
-    Args:
-        folder: created if missing.
-        shown: the figures.
-        scores: the scores.
-    """
+    """Write figures as PNG and scores as SVG into a folder, which is created if missing."""
     for drawing in shown:
         write_bytes(folder / f"{drawing.name}.png", figures.png_bytes(drawing.figure))
     for score in scores:

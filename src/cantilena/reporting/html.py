@@ -53,11 +53,7 @@ _CONTENTS = {
 def write_report(path: Path, data: ReportData) -> None:
     """Write the report; beside it its figures into `figures`, the same in Markdown, and all metrics in results.csv.
 
-    The same data give the same bytes.
-
-    Args:
-        path: the HTML file; melodies are linked relative to it.
-        data: the contents.
+    Melodies are linked relative to the HTML file. The same data give the same bytes.
 
     Raises:
         InputError: a file could not be written.
@@ -72,14 +68,7 @@ def write_report(path: Path, data: ReportData) -> None:
 def page(
     data: ReportData, shown: Sequence[Drawing], scores: Sequence[ShownScore], two_sample: Drawing | None = None
 ) -> str:
-    """The report as HTML.
-
-    Args:
-        data: the contents.
-        shown: the figures (`gallery.drawings`).
-        scores: the large scores (`scores.shown_scores`).
-        two_sample: the figure of the classifier two-sample test.
-    """
+    """The report as HTML, with the figures of `drawings`, `shown_scores` and `two_sample_drawing`."""
     table = table_of_systems(data.results, published=data.published)
     differences = difference_table(data)
     copies = copied_rows(data)
@@ -267,9 +256,6 @@ def _escaped(text: str) -> str:
 
 def results_csv(results: Results) -> str:
     r"""All metrics as CSV, a row for each system and metric, harmless to spreadsheets (`csv_table`).
-
-    Args:
-        results: the object of results.json.
 
     Example:
         >>> lstm = {"melodies": 9, "metrics": {"autocorrelation_1": {"value": -0.5, "low": None, "high": None}}}

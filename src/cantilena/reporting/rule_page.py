@@ -29,14 +29,7 @@ _WIDTHS = {"wide": 860, "narrow": 400}
 
 
 def rule_page(scored: MelodyRewards, title: str) -> str:
-    """Render the page as HTML.
-
-    Args:
-        scored: the melody and the rewards.
-        title: the heading of the page.
-
-    Returns:
-        A self-contained document, the same for the same melody and rules.
+    """Render the page as a self-contained HTML document, the same for the same melody and rules.
 
     Raises:
         UsageError: the melody cannot be engraved.
@@ -62,12 +55,7 @@ def rule_page(scored: MelodyRewards, title: str) -> str:
 
 
 def note_looks(notes: Sequence[NoteRewards], rule: str = "") -> dict[int, NoteLook]:
-    """The appearance of notes for one rule, or for the sum of all; leaves room for the number of any of them.
-
-    Args:
-        notes: the notes.
-        rule: the name of one rule; their sum if empty.
-    """
+    """The appearance of notes for one rule, or for the sum of all if none is named; leaves room for any number."""
     looks = {}
     for one in notes:
         if one.note < 0:

@@ -99,10 +99,6 @@ class Table:
 def table_of_systems(results: Results, *, published: bool = True) -> Table:
     r"""Arrange the results, human melodies first, beside the published ones.
 
-    Args:
-        results: the object of results.json.
-        published: whether to include the published systems.
-
     Example:
         >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
         >>> table = table_of_systems({"systems": {"lstm": lstm}})

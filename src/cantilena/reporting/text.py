@@ -82,10 +82,6 @@ def csv_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers keep their sign. None and NaN
     are empty cells.
 
-    Args:
-        columns: their names.
-        rows: of as many cells.
-
     Example:
         >>> csv_table(("name", "value"), [("=1+1", -0.5), ("lstm", float("nan"))])
         "name,value\r\n'=1+1,-0.5\r\nlstm,\r\n"

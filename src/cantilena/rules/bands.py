@@ -283,14 +283,7 @@ def features_of(rules: RuleSet) -> dict[str, Feature]:
 
 
 def with_bands(rules: RuleSet, bands: Bands, context: Context, steps: int) -> RuleSet:
-    """Return the same rules, the two-sided ones with other bands.
-
-    Args:
-        rules: any set.
-        bands: such as `measure_bands` of one's own corpus.
-        context: of the melodies.
-        steps: their length.
-    """
+    """Return the same rules, the two-sided ones with the bands for melodies of so many steps."""
 
     def replaced(rule: Rule) -> Rule:
         band = bands.lookup(rule.name, context, steps) if isinstance(rule, TwoSidedRule) else None

@@ -28,9 +28,6 @@ _ARRAYS = ("event", "pitch", "pitch_classes", "length")
 def check_rule(rule: Rule) -> None:
     """Check a rule on small lines, and print a warning if it is slow.
 
-    Args:
-        rule: the rule.
-
     Raises:
         UsageError: it fails, returns no numbers, changes its line, is not deterministic, or is not causal.
 

@@ -62,10 +62,7 @@ def load_rules(text: str) -> RuleSet:
 
 
 def read_rules(path: Path) -> RuleSet:
-    r"""Read a file of rules, with its weights and parameters.
-
-    Args:
-        path: the file, TOML, under 1 MB.
+    r"""Read a file of rules, TOML under 1 MB, with its weights and parameters.
 
     Raises:
         UsageError: the file is invalid; the text says which file and what in it.

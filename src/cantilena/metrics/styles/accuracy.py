@@ -78,10 +78,6 @@ class StylePredictions:
 
         K. H. Brodersen et al., The Balanced Accuracy and Its Posterior Distribution, ICPR 2010: all styles have equal
         weight, and chance is 1 / styles whatever the predictions.
-
-        Args:
-            rng: draws the resamples.
-            resamples: their number.
         """
         drawn = [_mean_of_known(shares) for shares in self._recalls(rng, resamples)]
         return _interval(self.balanced_accuracy_of_all, drawn)
@@ -99,10 +95,6 @@ class StylePredictions:
         """The macro area under the ROC curve, one style against the rest, with its interval.
 
         T. Fawcett, An Introduction to ROC Analysis, Pattern Recognition Letters 27, 2006, section 9.
-
-        Args:
-            rng: draws the resamples.
-            resamples: their number.
         """
         value = float(_mean_of_known(self._areas(np.ones((1, self._count))))[0])
         return _interval(value, [_mean_of_known(self._areas(weights)) for weights in self._drawn(rng, resamples)])
@@ -112,10 +104,6 @@ class StylePredictions:
 
         Predictions stay as they are. The melodies of a piece keep one style; pieces with several styles are permuted by
         style.
-
-        Args:
-            rng: draws the permutations.
-            permutations: their number.
         """
         if not len(self.style) or len(np.unique(self.style)) < 2:
             return 1.0

@@ -138,9 +138,6 @@ def standardised(features: Array) -> Array:
     Undefined values count as the mean, those beyond four deviations as four. The n numbers of a feature are divided by
     the square root of n.
 
-    Args:
-        features: `(melodies, numbers)` of `style_features`.
-
     Example:
         >>> features = np.full((3, 23), np.nan)
         >>> features[:2, 0] = 1.0, 3.0
@@ -242,9 +239,6 @@ def describe_silhouette(silhouette: float) -> str:
 
 def components(points: Array) -> tuple[Array, Array, Array]:
     """The two principal components of points (K. Pearson 1901).
-
-    Args:
-        points: `(points, dimensions)`.
 
     Returns:
         `(points, 2)`: coordinates along them; `(2, dimensions)`: their directions, in which the largest number is

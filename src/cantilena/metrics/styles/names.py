@@ -122,9 +122,6 @@ def describe_cluster(features: Mapping[str, StyleFeature], meters: Sequence[str]
 def describe_axis(direction: Mapping[str, float]) -> str:
     """Describe the positive end of an axis by the two numbers with the largest loadings.
 
-    Args:
-        direction: the loading of each number.
-
     Example:
         >>> describe_axis({"steps": -0.8, "range": 0.5, "minor": 0.1})
         'fewer steps, wide'

@@ -17,10 +17,6 @@ from cantilena.reporting.figures.style import INK, PERCENT, Figure, colours_of, 
 def called_human(arms: Sequence[str], shares: Sequence[Interval]) -> Figure:
     """The share of each arm's trials called human, with intervals.
 
-    Args:
-        arms: names, human melodies first.
-        shares: of each.
-
     Example:
         >>> len(called_human(["human", "lstm"], [Interval(0.7, 0.6, 0.8), Interval(0.3, 0.2, 0.4)]).axes)
         1
@@ -65,10 +61,6 @@ def by_listener(arms: Sequence[str], shares: NDArray[np.float64]) -> Figure:
 @styled
 def by_clip(arms: Sequence[str], clips: Sequence[Sequence[Interval]]) -> Figure:
     """The share of listeners that called each clip human, with its interval, sorted within an arm.
-
-    Args:
-        arms: names, human melodies first.
-        clips: for each arm its clips.
 
     Example:
         >>> len(by_clip(["human", "lstm"], [[Interval(0.7, 0.6, 0.8)], []]).axes)

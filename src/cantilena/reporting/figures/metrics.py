@@ -28,12 +28,7 @@ from cantilena.reporting.sections import LengthRow
 
 @styled
 def metric_panels(systems: Mapping[str, Any], metrics: Sequence[str]) -> Figure:
-    """Each metric as a panel, each system as a point with its interval; a line marks the human value.
-
-    Args:
-        systems: as in results.json.
-        metrics: which, in order.
-    """
+    """Each metric as a panel, each system as a point with its interval; a line marks the human value."""
     names, across = list(systems), 3
     down = -(-len(metrics) // across)
     figure = Figure(figsize=(9.6, down * (0.65 + 0.2 * len(names))))
@@ -73,11 +68,6 @@ def rules_and_diversity(systems: Mapping[str, Any], rule: str = "in_motif", dive
     """A rule that collapse can satisfy against the diversity that collapse costs.
 
     A system that always plays one good melody is at the top left: only the right half is of use.
-
-    Args:
-        systems: as in results.json.
-        rule: the metric on the y axis.
-        diversity: the metric on the x axis.
     """
     up, right = get_metric(rule), get_metric(diversity)
     figure = Figure(figsize=(7.0, 4.2))

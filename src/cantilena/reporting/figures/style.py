@@ -164,13 +164,7 @@ def legend_right(axes: Axes) -> None:
 
 
 def system_legend(figure: Figure, colours: Mapping[str, str], top: float) -> None:
-    """Add the names of systems in their colours in a line at the top of a figure; human melodies as a shape.
-
-    Args:
-        figure: with room for it.
-        colours: by system.
-        top: the room in inches.
-    """
+    """Add the names of systems in their colours in the top inches of a figure; human melodies as a shape."""
     marks = [
         Patch(facecolor=colour, alpha=2 * HUMAN_FILL, label=literal(name, 20))
         if name == HUMAN
@@ -195,12 +189,7 @@ def png_bytes(figure: Figure) -> bytes:
 
 
 def svg_text(figure: Figure, name: str) -> str:
-    """A figure as an SVG element for a page: its ink is the page's, its ids are prefixed.
-
-    Args:
-        figure: to draw.
-        name: the prefix, unique in the page.
-    """
+    """A figure as an SVG element for a page: its ink is the page's, its ids begin with a name unique in the page."""
     file = io.StringIO()
     with _drawing(figure):
         figure.savefig(file, format="svg", dpi=150, transparent=True, metadata={"Date": None, "Creator": None})

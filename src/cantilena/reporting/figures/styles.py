@@ -80,10 +80,6 @@ def mark_of(cluster: int) -> tuple[str, str]:
 def silhouette_curve(curve: Mapping[int, float], chosen: int) -> Figure:
     """The mean silhouette by number of clusters, with the chosen one marked.
 
-    Args:
-        curve: by number of clusters.
-        chosen: one of them.
-
     Example:
         >>> len(silhouette_curve({2: 0.4, 3: 0.3}, 2).axes)
         1

@@ -130,13 +130,7 @@ class EvaluatedExample:
 def example_of(rule: Rule) -> EvaluatedExample | None:
     r"""The example of a rule; for a rule without one, the bars for which its rewards are most varied.
 
-    Most varied are many different numbers, rewards beside penalties, in few bars.
-
-    Args:
-        rule: any rule.
-
-    Returns:
-        The bars and the rewards; None if they are 0 for all bars.
+    Most varied are many different numbers, rewards beside penalties, in few bars. None if they are 0 for all bars.
 
     Example:
         >>> example = example_of(RULE_SETS["rl-tuner"]["repeated_motif"])
@@ -258,11 +252,6 @@ def explain_rules(name: str) -> list[ExplainedRule]:
 
 def draw_example(explained: Sequence[ExplainedRule], out: Path, *, force: bool = False) -> None:
     """Engrave the example of a rule, with the rewards under the notes.
-
-    Args:
-        explained: from `explain_rules`, one rule.
-        out: the SVG file to write.
-        force: replace an existing file.
 
     Raises:
         UsageError: there is not exactly one rule, it has no example, or the suffix is another.

@@ -99,15 +99,7 @@ def score_file(path: Path, rules: RuleSet | str, *, key: str = "", seconds: floa
 
 
 def write_score(score: RuleScore, out: Path, *, force: bool = False) -> dict[str, Path]:
-    """Write `score.html`, `score.json` and `rules.toml` into a folder.
-
-    Args:
-        score: from `score_file`.
-        out: the folder, created if missing.
-        force: replace existing files.
-
-    Returns:
-        The files, by kind.
+    """Write `score.html`, `score.json` and `rules.toml` into a folder, created if missing; return the files by kind.
 
     Raises:
         RunError: one of them exists, and `force` is off; or `out` is a file.
