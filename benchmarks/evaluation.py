@@ -27,8 +27,8 @@ from cantilena.metrics import (
     RuleCounts,
     Side,
     bootstrap_ratios,
-    different_interval,
     different_melodies,
+    different_melodies_interval,
     distinct_interval,
     distinct_n,
     rate_differences,
@@ -45,13 +45,13 @@ from cantilena.runtime import generator
 
 DRAWS = 200
 RESAMPLES = 1000
-DEALS = 1999
+PERMUTATIONS = 1999
 
 Fast = Callable[[Line, np.random.Generator, int], Interval]
 Plain = Callable[[Line], float]
 
 NUMBERS: dict[str, tuple[Fast, Plain]] = {
-    "different": (lambda line, rng, draws: different_interval(line, rng, draws=draws), different_melodies),
+    "different": (lambda line, rng, draws: different_melodies_interval(line, rng, draws=draws), different_melodies),
     "distinct-4": (
         lambda line, rng, draws: distinct_interval(line, 4, rng, draws=draws),
         lambda line: distinct_n(line, 4),
@@ -82,7 +82,9 @@ def counts_of(melodies: int, metrics: int, name: str) -> RuleCounts:
     """Events of many metrics, counted in each melody."""
     rng = generator(1, "benchmark counts", name)
     out_of = np.full(melodies, 240)
-    return RuleCounts.of({f"metric {k}": (rng.binomial(out_of, rng.random(melodies)), out_of) for k in range(metrics)})
+    return RuleCounts.from_pairs(
+        {f"metric {k}": (rng.binomial(out_of, rng.random(melodies)), out_of) for k in range(metrics)}
+    )
 
 
 def plain_bootstrap(counted: NDArray[np.float64], out_of: NDArray[np.float64], rng: np.random.Generator) -> list[float]:
@@ -97,7 +99,7 @@ def plain_bootstrap(counted: NDArray[np.float64], out_of: NDArray[np.float64], r
 def plain_deals(counted: NDArray[np.float64], out_of: NDArray[np.float64], rng: np.random.Generator) -> list[float]:
     """How far the rates of two halves are apart, in standard errors, in each deal."""
     distances = []
-    for _ in range(DEALS):
+    for _ in range(PERMUTATIONS):
         order = rng.permutation(len(counted))
         rates, variances = [], []
         for part in np.array_split(order, 2):
@@ -161,11 +163,11 @@ def main() -> None:
     counted = {name: np.concatenate([one.counted[name] for one in counts]) for name in some}
     out_of = {name: np.concatenate([one.out_of[name] for one in counts]) for name in some}
     plain = seconds(lambda: [plain_deals(counted[name], out_of[name], rng) for name in some])
-    fast = seconds(lambda: rate_differences(sides[0], sides[1], rng, deals=DEALS))
+    fast = seconds(lambda: rate_differences(sides[0], sides[1], rng, permutations=PERMUTATIONS))
     show(f"deals of {options.metrics} rates", fast, plain * options.metrics / len(some))
 
-    fast = seconds(lambda: set_differences(("a", "b"), (lines[0], lines[1]), rng, deals=DEALS))
-    print(f"{'deals of two sets':<24} {fast:9.3f} s")
+    fast = seconds(lambda: set_differences(("a", "b"), (lines[0], lines[1]), rng, permutations=PERMUTATIONS))
+    print(f"{'permutations of two sets':<24} {fast:9.3f} s")
     print(f"all numbers of a set     {together:9.3f} s (distinct-1 to 3 as long as distinct-4)")
 
 

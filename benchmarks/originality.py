@@ -116,13 +116,13 @@ def main() -> None:
     lines, queries = lines_of(corpus), lines_of(excerpts, len(excerpts))[0]
 
     began = time.perf_counter()
-    CopyIndex.of(lines[0]).copies(queries[:1])
+    CopyIndex.from_lines(lines[0]).copies(queries[:1])
     first = time.perf_counter() - began
 
     indexing, searching = [], []
     for _ in range(options.repeats):
         began = time.process_time()
-        index = CopyIndex.of(lines)
+        index = CopyIndex.from_lines(lines)
         indexing.append(time.process_time() - began)
         began = time.process_time()
         copies = index.copies(queries)

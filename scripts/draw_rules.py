@@ -1,8 +1,8 @@
-"""Bring docs/rules.md up to date: its table of rules, and its picture of a page of `cantilena rules score`.
+"""Update docs/rules.md: its table of rules, and its screenshot of a page of `cantilena rules score`.
 
     python scripts/draw_rules.py
 
-The picture needs playwright and a Chromium (Debian: apt install chromium); without them only the table is written.
+The screenshot needs playwright and a Chromium (Debian: apt install chromium); without them only the table is written.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 
 from cantilena.data import load_builtin
-from cantilena.metrics import judge
+from cantilena.metrics import melody_rewards
 from cantilena.reporting import rule_page
-from cantilena.reporting.rule_page import says_of
+from cantilena.reporting.rule_page import describe
 from cantilena.rules import RULE_SETS, load_rules
 from cantilena.workflows.rules.explain import short_source
 
@@ -26,39 +26,39 @@ TUNE = "La Nouvelle Angloise"
 
 
 def main() -> int:
-    """Write the table, and the picture where there is a browser."""
+    """Write the table, and the screenshot if there is a browser."""
     text = DOCUMENT.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     DOCUMENT.write_text(f"{before}{BEGIN}\n{table()}\n{END}{after}", encoding="utf-8")
     if shutil.which("chromium") is None:
-        print("no Chromium: the picture stays as it is", file=sys.stderr)
+        print("Chromium was not found: the screenshot is unchanged", file=sys.stderr)
         return 1
     draw()
     return 0
 
 
 def table() -> str:
-    """Every set with its rules in one line each, as Markdown."""
+    """Every set as Markdown, with one line for each rule."""
     lines = []
     for name, rules in RULE_SETS.items():
-        lines += ["", f"**`{name}`**", "", "| rule | what it says | after |", "|---|---|---|"]
-        lines += [f"| `{rule.name}` | {says_of(rule)} | {short_source(rule.source)} |" for rule in rules.rules]
+        lines += ["", f"**`{name}`**", "", "| rule | description | source |", "|---|---|---|"]
+        lines += [f"| `{rule.name}` | {describe(rule)} | {short_source(rule.source)} |" for rule in rules.rules]
     return "\n".join([*lines, ""])
 
 
 def draw() -> None:
-    """The page of an old tune, one of its notes chosen, as a picture."""
+    """Take the screenshot: the page of a tune with a selected note."""
     from playwright.sync_api import sync_playwright
 
     corpus = load_builtin("tunes")
     melody = next(corpus[row] for row in range(len(corpus)) if corpus[row].title == TUNE)
     rules = load_rules(f"cantilena+{CHECKOUT / 'examples' / 'no_tritones.py'}:no_tritones")
-    judged = judge(melody, rules)
-    tritone = next(note.note for note in judged.notes if "no_tritones" in note.values)
+    scored = melody_rewards(melody, rules)
+    tritone = next(note.note for note in scored.notes if "no_tritones" in note.values)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         path = Path(folder) / "score.html"
-        path.write_text(rule_page(judged, melody.title), encoding="utf-8")
+        path.write_text(rule_page(scored, melody.title), encoding="utf-8")
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )

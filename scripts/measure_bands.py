@@ -1,9 +1,10 @@
-"""Measure what people do, in the built-in corpus: the bands and the motif statistics that rules judge by.
+"""Measure the bands and the motif model of the rules in the built-in corpus.
 
     python scripts/measure_bands.py [FOLDER]
 
-Writes `motif_model.toml` and `bands.toml` into FOLDER (the package's own `theory` room). Every melody is moved to C
-major or A minor and cut into excerpts of 2, 4, 8, 16 and 32 bars from its first barline on that do not overlap.
+Writes `motif_model.toml` and `bands.toml` into FOLDER (by default that of `cantilena.rules`). Every melody is
+transposed to C major or A minor and cut from its first barline on into excerpts of 2, 4, 8, 16 and 32 bars that do
+not overlap.
 """
 
 from __future__ import annotations
@@ -32,31 +33,31 @@ def corpus_rows(melodies: Sequence[Melody]) -> list[tuple[Melody, np.ndarray]]:
         if key is None:
             continue
         moved = melody.transposed(key.interval_to(key.plain))
-        pickup = moved.pickup // GRID.ticks_per_step
+        pickup = moved.pickup // GRID.step_ticks
         rows.append((moved, GRID.encode(moved)[pickup:]))
     return rows
 
 
 def excerpts(rows: Sequence[tuple[Melody, np.ndarray]], bars: Sequence[int] = BARS) -> Iterator[tuple[Line, Context]]:
-    """Excerpts of so many bars that do not overlap, together where meter, mode and length agree."""
+    """Excerpts that do not overlap, grouped by meter, mode and number of bars."""
     for length in bars:
-        found: dict[tuple[Meter, Key], list[np.ndarray]] = {}
+        grouped: dict[tuple[Meter, Key], list[np.ndarray]] = {}
         for melody, tokens in rows:
-            steps_per_bar = melody.meter.ticks_per_bar // GRID.ticks_per_step
+            steps_per_bar = melody.meter.ticks_per_bar // GRID.step_ticks
             steps = length * steps_per_bar
             key = (melody.key or Key()).plain
             for start in range(0, len(tokens) - steps + 1, steps):
-                found.setdefault((melody.meter, key), []).append(tokens[start : start + steps])
-        for (meter, key), cut in found.items():
-            yield GRID.line(np.stack(cut)), Context(key, meter, meter.ticks_per_bar // GRID.ticks_per_step)
+                grouped.setdefault((melody.meter, key), []).append(tokens[start : start + steps])
+        for (meter, key), cut in grouped.items():
+            yield GRID.line(np.stack(cut)), Context(key, meter, meter.ticks_per_bar // GRID.step_ticks)
 
 
 def whole_lines(rows: Sequence[tuple[Melody, np.ndarray]]) -> Iterator[tuple[Line, Context]]:
-    """Whole melodies as lines, those of about one length together."""
-    longest_last = sorted(rows, key=lambda row: len(row[1]))
-    for first in range(0, len(longest_last), 64):
+    """Whole melodies as lines, grouped by mode and similar length."""
+    by_length = sorted(rows, key=lambda row: len(row[1]))
+    for first in range(0, len(by_length), 64):
         for key in (Key(0, "major"), Key(9, "minor")):
-            some = [tokens for melody, tokens in longest_last[first : first + 64] if (melody.key or Key()).plain == key]
+            some = [tokens for melody, tokens in by_length[first : first + 64] if (melody.key or Key()).plain == key]
             if some:
                 lengths = np.array([len(tokens) for tokens in some])
                 padded = np.ones((len(some), int(lengths.max())), dtype=np.int64)
@@ -66,17 +67,17 @@ def whole_lines(rows: Sequence[tuple[Melody, np.ndarray]]) -> Iterator[tuple[Lin
 
 
 def main(folder: Path) -> None:
-    """Measure and write."""
+    """Measure and write both files."""
     corpus = load_builtin("tunes")
     rows = corpus_rows([melody for split in ("train", "valid", "test") for melody in corpus.melodies(split)])
-    log = f"# Measured by scripts/measure_bands.py on {len(rows)} melodies of the built-in corpus.\n"
+    header = f"# Measured by scripts/measure_bands.py on {len(rows)} melodies of the built-in corpus.\n"
     model = MotifModel.measured(whole_lines(rows))
     (folder / "motif_model.toml").write_text(
-        log + "# Surprisals in hundredths of a bit: see MotifModel.\n" + model.to_toml(), encoding="utf-8"
+        header + "# Surprisals in hundredths of a bit: see MotifModel.\n" + model.to_toml(), encoding="utf-8"
     )
     bands: Bands = measure_bands(RULE_SETS["cantilena"], excerpts(rows))
     (folder / "bands.toml").write_text(
-        log + "# By meter: [bars, 10th percentile, 90th percentile, standard deviation].\n\n" + bands.to_toml(),
+        header + "# By meter: [bars, 10th percentile, 90th percentile, standard deviation].\n\n" + bands.to_toml(),
         encoding="utf-8",
     )
     for name in ("motif_model.toml", "bands.toml"):

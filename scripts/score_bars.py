@@ -1,7 +1,7 @@
-"""A part of a music21 score to melodies, bar by bar, with everything refused that would put a note in the wrong place.
+"""Converts a part of a music21 score to melodies, bar by bar, and refuses what would misplace a note.
 
-Repeats are not played twice; of alternative endings the last is taken. A short bar at the end of a section is filled
-up by the upbeat that follows it, or by silence, so that every bar line stays where the meter puts it.
+Repeats are not played; of alternative endings the last is used. A short bar at the end of a section is completed by the
+upbeat that follows it, or by silence, so that every barline stays where the meter puts it.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from music21 import key as m21_key
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, Tempo
 
 FEWEST_NOTES = 16
-"""What has fewer notes is no melody worth keeping."""
+"""The fewest notes of a melody."""
 
 _MINOR_MODES = ("minor", "dorian", "phrygian", "aeolian", "locrian")
 
 
 class UnfitError(Exception):
-    """A score that makes no melody, with the reason."""
+    """The score has no usable melody; the text is the reason."""
 
 
 @dataclass
@@ -32,11 +32,11 @@ class Bar:
 
     Args:
         number: its number in the score.
-        length: quarters that its notes and rests fill.
-        notes: (onset in the bar, duration in quarters, pitch, whether it goes on from a tie), one at a time.
-        meter: the meter in force.
-        fifths: the key signature in force, None where there is none.
-        key: the key in force, where the score names its mode.
+        length: of its notes and rests, in quarters.
+        notes: (onset in the bar, duration in quarters, pitch, whether it continues a tie), monophonic.
+        meter: its meter.
+        fifths: its key signature, None if there is none.
+        key: its key, if the score gives the mode.
         closes: whether a section ends with it.
         opens: whether a section begins with it.
     """
@@ -53,7 +53,7 @@ class Bar:
 
 @dataclass
 class Laid:
-    """Notes laid out in time, in ticks."""
+    """Notes in time, in ticks."""
 
     meter: Meter
     key: Key | None
@@ -64,10 +64,10 @@ class Laid:
 
 
 def bars_of(part: stream.Stream) -> list[Bar]:
-    """The measures of a part, first endings left out.
+    """The measures of a part without first endings.
 
     Raises:
-        UnfitError: there are none, or no meter.
+        UnfitError: there is no measure, or no meter.
     """
     measures = list(part.getElementsByClass(stream.Measure))
     left_out = _first_endings(part, measures)
@@ -110,7 +110,7 @@ def sections(bars: Sequence[Bar]) -> Iterator[list[Bar]]:
 
 
 def laid_out(bars: Sequence[Bar]) -> Laid:
-    """Put bars one after the other, each bar line where the meter puts it.
+    """Place bars one after the other, each barline where the meter puts it.
 
     Raises:
         UnfitError: a bar is too long, or too short within a section.
@@ -122,7 +122,7 @@ def laid_out(bars: Sequence[Bar]) -> Laid:
 
 
 def unbroken(bars: Sequence[Bar], fewest: int) -> Iterator[tuple[int, int, Laid]]:
-    """The runs of at least so many bars between bars of the wrong length: first bar, last bar, notes."""
+    """The runs of at least so many bars between bars of the wrong length: first and last bar, notes."""
     while bars:
         laid, broken = _laid_until_broken(bars)
         good = bars if broken is None else bars[:broken]
@@ -132,11 +132,11 @@ def unbroken(bars: Sequence[Bar], fewest: int) -> Iterator[tuple[int, int, Laid]
 
 
 def _laid_until_broken(bars: Sequence[Bar]) -> tuple[Laid, int | None]:
-    """The notes of all bars before one of the wrong length, and the index of that one."""
+    """The notes of all bars before the first one of the wrong length, and the index of that one."""
     meter = bars[0].meter
     full = Fraction(meter.numerator * 4, meter.denominator)
     laid = Laid(meter, bars[0].key)
-    position = phase = Fraction(0)  # where the next bar goes, and how much of a bar stands before it
+    position = phase = Fraction(0)  # of the next bar, and the part of a bar before it
     if len(bars) > 1 and bars[0].length < full:
         phase = full - bars[0].length
         laid.pickup = _ticks(bars[0].length)[0]
@@ -159,7 +159,7 @@ def _laid_until_broken(bars: Sequence[Bar]) -> tuple[Laid, int | None]:
 
 
 def melody_of(laid: Laid, *, key: Key | None = None, tempo: Tempo, title: str, source: str) -> Melody:
-    """The melody of notes laid out; its key is the score's own where none is given.
+    """Build a melody from notes in time; its key is the score's own if none is given.
 
     Raises:
         UnfitError: there are fewer than `FEWEST_NOTES` notes.
@@ -179,7 +179,7 @@ def melody_of(laid: Laid, *, key: Key | None = None, tempo: Tempo, title: str, s
 
 
 def key_of(signature: Any) -> Key | None:  # noqa: ANN401  (music21 is untyped)
-    """The key that a music21 key names: the church modes as major or minor by their third."""
+    """A music21 key as major or minor; church modes by their third."""
     if not isinstance(signature, m21_key.Key):
         return None
     return Key(signature.tonic.pitchClass, "minor" if signature.mode in _MINOR_MODES else "major")
@@ -190,7 +190,7 @@ def _ends_section(line: Any) -> bool:  # noqa: ANN401  (music21 is untyped)
 
 
 def _first_endings(part: stream.Stream, measures: Sequence[stream.Measure]) -> set[int]:
-    """Ids of the measures under a bracket that another bracket follows at once."""
+    """Ids of the measures under a bracket that another bracket follows immediately."""
     brackets = [list(each.getSpannedElements()) for each in part.recurse().getElementsByClass(spanner.RepeatBracket)]
     place = {id(measure): index for index, measure in enumerate(measures)}
     spans = [[place[id(measure)] for measure in bracket if id(measure) in place] for bracket in brackets]
@@ -199,7 +199,7 @@ def _first_endings(part: stream.Stream, measures: Sequence[stream.Measure]) -> s
         id(measures[index])
         for span in spans
         if span and max(span) + 1 in firsts
-        for index in range(min(span), max(span) + 1)  # a bracket may name its ends alone
+        for index in range(min(span), max(span) + 1)  # a bracket may name only its ends
     }
 
 
@@ -224,7 +224,7 @@ def _top_line(measure: stream.Measure) -> Iterator[tuple[Fraction, Fraction, int
         pitch, duration, goes_on = struck[onset]
         if line and onset < line[-1][0] + line[-1][1]:
             if pitch < line[-1][2]:
-                continue  # under a note that still sounds
+                continue  # below a note that still sounds
             line[-1] = (line[-1][0], onset - line[-1][0], *line[-1][2:])
         line.append((onset, duration, pitch, goes_on))
     yield from line

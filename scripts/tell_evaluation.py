@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cantilena.metrics.registry import words_of
+from cantilena.metrics.registry import get_metric
 from cantilena.workflows import EvaluateOptions, run_evaluation
 from told_documents import between, cell
 
@@ -68,7 +68,7 @@ def table(systems: Mapping[str, Any]) -> str:
     rows = ["| | " + " | ".join(systems) + " |", "|---" * (len(systems) + 1) + "|"]
     for metric in TOLD:
         cells = (cell(system["metrics"].get(metric), metric) for system in systems.values())
-        rows.append(f"| {words_of(metric).label} | " + " | ".join(cells) + " |")
+        rows.append(f"| {get_metric(metric).label} | " + " | ".join(cells) + " |")
     return "\n".join(rows).replace("\u00a0", " ")
 
 

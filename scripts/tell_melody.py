@@ -1,8 +1,8 @@
-"""Put the numbers of a run of `make melody` into the README, with a picture of the report's table.
+"""Write the results of a run of `make melody` into the README, with a screenshot of the report's table.
 
     python scripts/tell_melody.py RUN
 
-RUN is the folder of the finished run. The picture needs playwright and a Chromium (Debian: apt install chromium);
+RUN is the folder of the finished run. The screenshot needs playwright and a Chromium (Debian: apt install chromium);
 without them only the table is written.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cantilena.metrics.registry import words_of
+from cantilena.metrics.registry import get_metric
 from cantilena.reporting.published import JAQUES, PAPER, PUBLISHED
 from cantilena.reporting.tables import number
 from cantilena.runtime import read_json
@@ -39,27 +39,27 @@ METRICS = (
     "overlap",
     "copied_beyond_people",
 )
-"""What the README tells of the report's numbers."""
+"""The metrics in the README."""
 
 
 def main(run: Path) -> int:
-    """Write the table, and the picture where there is a browser."""
+    """Write the table, and the screenshot if there is a browser."""
     systems = read_json(run / "results.json")["systems"]
     text = DOCUMENT.read_text(encoding="utf-8")
     DOCUMENT.write_text(between(text, "reached", table(systems)), encoding="utf-8")
     if shutil.which("chromium") is None:
-        print("no Chromium: the picture stays as it is", file=sys.stderr)
+        print("Chromium was not found: the screenshot is unchanged", file=sys.stderr)
         return 1
     draw(run / "report.html")
     return 0
 
 
 def table(systems: Mapping[str, Any]) -> str:
-    """Metrics down; people, the two models and what was published across."""
+    """Metrics by row; human melodies, the two models and the published systems by column."""
     theirs = {f"{who}: {one.name}": one.values for who, one in _published()}
     lines = [f"| | {' | '.join([*SYSTEMS.values(), *theirs])} |", "|---" * (1 + len(SYSTEMS) + len(theirs)) + "|"]
     for metric in METRICS:
-        words = words_of(metric)
+        words = get_metric(metric)
         ours = [systems[name]["metrics"].get(metric, {}).get("value") for name in SYSTEMS]
         values = [*ours, *(published.get(metric) for published in theirs.values())]
         cells = ["" if value is None else number(value, words).replace("\u00a0", " ") for value in values]
@@ -68,22 +68,22 @@ def table(systems: Mapping[str, Any]) -> str:
 
 
 def _published() -> list[tuple[str, Any]]:
-    """The paper's two systems, and of the RL Tuner's the one that it calls Q."""
+    """The paper's two systems, and Q of the RL Tuner."""
     return [("paper", one) for one in PUBLISHED if one.authors == PAPER] + [
         ("Jaques et al.", one) for one in PUBLISHED if one.authors == JAQUES and one.name == "Q"
     ]
 
 
 def draw(report: Path) -> None:
-    """The report's table of numbers as a picture."""
+    """Take the screenshot of the report's table."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1180, "height": 860})
         page.goto(report.resolve().as_uri())
-        heading = page.get_by_role("heading", name="Numbers, beside the published ones")
-        for _ in range(3):  # scores above it are laid out when they come near, and push it down
+        heading = page.get_by_role("heading", name="Metrics, beside the published ones")
+        for _ in range(3):  # scores above it are laid out when they come near, and move it
             heading.evaluate("element => element.scrollIntoView()")
             page.wait_for_timeout(700)
         page.screenshot(path=str(PICTURE))

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cantilena.metrics.registry import words_of
+from cantilena.metrics.registry import get_metric
 from cantilena.runtime import read_json
 from told_documents import between, cell
 
@@ -63,7 +63,7 @@ def table(systems: Mapping[str, Any]) -> str:
     for metric in (*PUBLISHED, *BESIDE):
         cells = [cell(system["metrics"].get(metric), metric, "") for system in systems.values()]
         if any(cells):
-            label = words_of(metric).label
+            label = get_metric(metric).label
             lines.append(f"| {' | '.join([label, *cells, *PUBLISHED.get(metric, ('', ''))])} |")
     return "\n".join(lines)
 

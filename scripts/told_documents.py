@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from cantilena.metrics.registry import words_of
+from cantilena.metrics.registry import get_metric
 from cantilena.reporting.tables import number
 
 
@@ -22,7 +22,7 @@ def cell(entry: Mapping[str, Any] | None, metric: str, missing: str = "–") -> 
     """An entry of results.json as a cell of a Markdown table: the value, its 95 % interval below."""
     if not entry or entry["value"] is None:
         return missing
-    words = words_of(metric)
+    words = get_metric(metric)
     bounds = (entry["low"], entry["high"])
     bare = [number(bound, words).removesuffix("\u00a0%") for bound in bounds if bound is not None]
     interval = f"<br><small>{bare[0]} to {bare[1]}</small>" if len(bare) == 2 else ""

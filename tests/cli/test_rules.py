@@ -69,7 +69,7 @@ def test_list(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_explain(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "gives" in text(capsys, "rules", "explain", "rl-tuner:leap")
+    assert "reward" in text(capsys, "rules", "explain", "rl-tuner:leap")
     (own,) = answer(capsys, "rules", "explain", "my_rules.py:no_leaps")["rules"]
     assert own["name"] == "my_rules.py:no_leaps"
     assert own["source"] == "my_rules.py, line 2"
@@ -142,8 +142,8 @@ def test_files_that_cannot_be_scored(here: Path, capsys: pytest.CaptureFixture[s
     [
         (["--rules", "jazz"], "no rule set 'jazz'"),
         (["--rules", ""], "names no rules"),
-        (["--rules", "rl-tuner+paper"], "hold a rule 'key'"),
-        (["--rules", "my_rules.py:nothing"], "holds no 'nothing'"),
+        (["--rules", "rl-tuner+paper"], "have a rule 'key'"),
+        (["--rules", "my_rules.py:nothing"], "has no 'nothing'"),
         (["--rules", "my_rules.toml"], "no file my_rules.toml"),
         (["--key", "H dur"], "'H dur' is not a key"),
         (["--seconds", "0"], "0 seconds"),

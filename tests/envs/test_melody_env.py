@@ -260,7 +260,7 @@ def test_user_rules() -> None:
         """The seventh degree of C major is avoided."""
         return penalty * (line.pitch % 12 == 11) * (line.pitch >= 0)
 
-    env = MelodyEnv(bundle(), RuleSet("mine", (Rule.of(no_b),)), steps=3)
+    env = MelodyEnv(bundle(), RuleSet("mine", (Rule.from_function(no_b),)), steps=3)
     _, terms, _ = played(env, np.array([25, 1, 13]))
     assert terms["no_b"].tolist() == [-2, 0, -2]
 

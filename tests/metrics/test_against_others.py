@@ -20,7 +20,7 @@ from cantilena.metrics import (
     bootstrap_ratio,
     entropies,
     melody_features,
-    ngram_likeness,
+    ngram_similarity,
     pitch_class_entropy,
     subsample_interval,
     vendi_score,
@@ -76,7 +76,7 @@ def test_keys_are_those_of_music21(tunes: list[Melody], profile: str, analysis: 
     music21 = pytest.importorskip("music21", reason="music21 is not installed: pip install cantilena[notation]")
     theirs = getattr(music21.analysis.discrete, analysis)()
     assert KEY_PROFILES[profile] == tuple(tuple(theirs.getWeights(mode)) for mode in ("major", "minor"))
-    for same, lead in keys_of(tunes, profile, theirs, music21):
+    for same, lead in keys_of(tunes[::3], profile, theirs, music21):
         assert same or lead < 1e-9  # two keys that fit equally well
 
 
@@ -88,23 +88,23 @@ def test_keys_by_temperleys_weights(tunes: list[Melody]) -> None:
         def getWeights(self, weightType: str = "major") -> list[float]:  # noqa: N802
             return list({"major": major, "minor": minor}[weightType.lower()])
 
-    for same, lead in keys_of(tunes, "temperley", Temperley1999(), music21):
+    for same, lead in keys_of(tunes[::3], "temperley", Temperley1999(), music21):
         assert same or lead < 1e-9
-    kostka_payne = keys_of(tunes, "temperley", music21.analysis.discrete.TemperleyKostkaPayne(), music21)
+    kostka_payne = keys_of(tunes[::3], "temperley", music21.analysis.discrete.TemperleyKostkaPayne(), music21)
     assert np.mean([same for same, _ in kostka_payne]) > 0.75
 
 
 @pytest.mark.filterwarnings("ignore:Please import `csr_matrix`:DeprecationWarning")
 def test_the_vendi_score_is_that_of_its_authors(line: Line) -> None:
     vendi = pytest.importorskip("vendi_score.vendi", reason="vendi-score is not installed: pip install cantilena[dev]")
-    kernel = ngram_likeness(line)
+    kernel = ngram_similarity(line)
     assert vendi_score(line) == pytest.approx(vendi.score_K(kernel), rel=1e-9)
     share = linalg.eigvalsh(kernel / len(kernel))
     assert vendi_score(line) == pytest.approx(math.exp(stats.entropy(share[share > 1e-12])), rel=1e-6)
     for rows in (slice(0, 1), slice(0, 2), slice(0, 10)):
-        assert vendi_score(line[rows]) == pytest.approx(vendi.score_K(ngram_likeness(line[rows])), rel=1e-9)
+        assert vendi_score(line[rows]) == pytest.approx(vendi.score_K(ngram_similarity(line[rows])), rel=1e-9)
     same = line[[3] * 20]
-    assert vendi_score(same) == pytest.approx(1.0) == pytest.approx(vendi.score_K(ngram_likeness(same)))
+    assert vendi_score(same) == pytest.approx(1.0) == pytest.approx(vendi.score_K(ngram_similarity(same)))
 
 
 def test_the_bootstrap_is_that_of_scipy(line: Line) -> None:

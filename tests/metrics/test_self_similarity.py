@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from cantilena.metrics.registry import METRICS, RULES_BY_US
-from cantilena.metrics.self_similarity import DISTANCES, MOST_BARS, bar_likeness, self_similarity, similarity_counts
+from cantilena.metrics.self_similarity import DISTANCES, MOST_BARS, bar_similarity, self_similarity, similarity_counts
 from cantilena.music import Line, Meter
 from cantilena.rules import Context, similarity_after
 from cantilena.tokenizers import GridEncoding
@@ -25,14 +25,14 @@ def line_of(rows: list[list[int]], length: list[int] | None = None) -> Line:
 def test_two_bars_worked_by_hand() -> None:
     # C D E -, D E D -: three places in common, reached from: nowhere, below, below; above, below, above.
     # Alike at the second place alone: (3 + 1) / (2 * 3).
-    matrix = bar_likeness(line_of([[C, D, E, HOLD, D, E, D, HOLD]]), BAR)
+    matrix = bar_similarity(line_of([[C, D, E, HOLD, D, E, D, HOLD]]), BAR)
     assert matrix.shape == (1, 2, 2)
     assert matrix[0] == pytest.approx(np.array([[1, 2 / 3], [2 / 3, 1]]))
 
 
 def test_rhythm_alone_counts_half_and_transposition_is_no_difference() -> None:
     up, up_higher, down = [C, D, E, D], [D, E, 20, E], [E, D, C, D]
-    matrix = bar_likeness(line_of([[*up, *up_higher, *down, C, OFF, OFF, OFF]]), BAR)[0]
+    matrix = bar_similarity(line_of([[*up, *up_higher, *down, C, OFF, OFF, OFF]]), BAR)[0]
     # first notes: none, by repetition (D D), by repetition (E E)
     assert matrix[1, 0] == pytest.approx((4 + 3) / 8)
     assert matrix[2, 1] == pytest.approx((4 + 1) / 8)
@@ -47,7 +47,7 @@ def test_the_matrix_agrees_with_the_rules_likeness() -> None:
         pooled = counts.counted[f"similarity_{bars}"] / counts.out_of[f"similarity_{bars}"]
         assert pooled == pytest.approx(similarity_after(line, Context(), bars=bars))
     for bars in (2, 4, 8):
-        matrix = bar_likeness(line, Context())
+        matrix = bar_similarity(line, Context())
         # a mean over a diagonal, weighted by the places of each pair of bars, is the rule's ratio
         begins = ((line.event == 2) & line.valid).reshape(40, 12, 16)
         places = (begins[:, bars:] | begins[:, :-bars]).sum(axis=2)
@@ -69,7 +69,7 @@ def test_it_is_symmetric_bounded_and_agrees_for_any_melodies(
     lengths = data.draw(st.lists(st.integers(0, tokens.shape[1]), min_size=len(tokens), max_size=len(tokens)))
     line = GridEncoding().line(tokens, np.array(lengths))
     context = Context(steps_per_bar=steps)
-    matrix = bar_likeness(line, context)
+    matrix = bar_similarity(line, context)
     known = ~np.isnan(matrix)
     assert np.array_equal(known, known.swapaxes(1, 2))
     assert np.allclose(np.nan_to_num(matrix), np.nan_to_num(matrix).swapaxes(1, 2))
@@ -104,7 +104,7 @@ def test_nothing_to_compare_is_no_number(line: Line) -> None:
 
 def test_steps_that_tell_no_time_have_no_bars() -> None:
     line = line_of([[C, D, E, C] * 8])
-    assert np.isnan(bar_likeness(line, Context(steps_per_bar=4, timed=False))).all()
+    assert np.isnan(bar_similarity(line, Context(steps_per_bar=4, timed=False))).all()
     assert np.isnan(self_similarity("events", line, Context(timed=False)).after).all()
 
 
@@ -133,4 +133,4 @@ def test_melodies_in_other_meters_are_measured_in_their_own_bars() -> None:
 def test_the_numbers_have_words() -> None:
     for bars in DISTANCES:
         words = METRICS[f"similarity_{bars}"]
-        assert (words.group, words.wish, words.unit) == (RULES_BY_US, "none", "share")
+        assert (words.group, words.better, words.unit) == (RULES_BY_US, "none", "share")

@@ -58,18 +58,18 @@ def results() -> dict[str, Any]:
     }
 
 
-def told(accuracy: float) -> dict[str, Any]:
-    """What a family of the machine listener found."""
+def result(accuracy: float) -> dict[str, Any]:
+    """The result of a family of classifiers."""
     number = {"value": accuracy, "low": accuracy - 0.05, "high": accuracy + 0.05}
     return {"accuracy": number, "auc": number}
 
 
-def heard() -> dict[str, Any]:
-    """What the machine listener answers: of one system a number, of the other why there is none."""
-    controls = {"real-against-real": told(0.5), "trivial": told(0.55)}
-    rows = [{"bars": bars, "accuracy": told(0.5 + 0.04 * bars)["accuracy"]} for bars in (1, 2, 4)]
+def two_sample() -> dict[str, Any]:
+    """Answers of the classifier two-sample test: for one system a number, for the other why there is none."""
+    controls = {"real-against-real": result(0.5), "trivial": result(0.55)}
+    rows = [{"bars": bars, "accuracy": result(0.5 + 0.04 * bars)["accuracy"]} for bars in (1, 2, 4)]
     rows.append({"bars": 8, "accuracy": None, "reason": "too few melodies are as long"})
-    families = {"logistic": told(0.7), "boosting": told(0.81)}
+    families = {"logistic": result(0.7), "boosting": result(0.81)}
     return {
         "lstm": {"headline": "boosting", "families": families, "controls": controls, "p": 0.001, "by_bars": rows},
         "lstm+rl": {"headline": None, "families": families, "controls": controls, "refused": f"20 works {HOSTILE}"},
@@ -150,7 +150,7 @@ def report_data(results: dict[str, Any]) -> ReportData:
             for name in ("human", "lstm", "lstm+rl")
         ],
         copies=[passage("", 6, "lstm+rl", None), passage(HOSTILE, 12), passage("The Hag", 9, melody=1)],
-        listener=heard(),
+        two_sample=two_sample(),
         method=[f"Whole pieces are permuted. {HOSTILE}"],
         hashes={f"corpus {HOSTILE}": "9f" * 32},
     )  # fmt: skip

@@ -13,11 +13,12 @@ from cantilena.metrics.self_similarity import SelfSimilarity, self_similarity
 from cantilena.music import Melody
 from cantilena.reporting import figures
 from cantilena.reporting.data import Distribution, NoteProbabilities, ReportData, RewardHistory, TrainingCurve
-from cantilena.reporting.figures.distributions import spread_of
+from cantilena.reporting.figures import SearchedParameter, png_bytes, search_panels
+from cantilena.reporting.figures.distributions import shares_by_value
 from cantilena.reporting.figures.style import CYCLE, colours_of
-from cantilena.reporting.gallery import Drawing, drawings, listener_drawing
+from cantilena.reporting.gallery import Drawing, drawings, two_sample_drawing
 from cantilena.reporting.scores import longest_repetition, shown_scores
-from cantilena.reporting.sections import listener_rows
+from cantilena.reporting.sections import two_sample_rows
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
 
@@ -68,10 +69,10 @@ def test_words_from_outside_stay_words(svgs: dict[str, str]) -> None:
     assert "<img" not in svgs["figure-10"]
 
 
-def test_the_same_numbers_give_the_same_bytes(report_data: ReportData) -> None:
+def test_the_same_data_give_the_same_bytes(report_data: ReportData, svgs: dict[str, str]) -> None:
     first, second = drawings(report_data), drawings(report_data)
-    assert [one.svgs for one in first] == [one.svgs for one in second]
-    assert [figures.png_bytes(one.figure) for one in first[:2]] == [figures.png_bytes(one.figure) for one in second[:2]]
+    assert [svg for one in first for svg in one.svgs] == list(svgs.values())
+    assert figures.png_bytes(first[0].figure) == figures.png_bytes(second[0].figure)
     assert b"Software" not in figures.png_bytes(first[0].figure)
 
 
@@ -155,11 +156,11 @@ def test_every_system_of_a_page_has_a_colour_of_its_own() -> None:
 
 def test_counts_are_binned_and_shares_smoothed_and_both_sum_to_one() -> None:
     rng = np.random.default_rng(3)
-    places, shares, counted = spread_of({"human": rng.integers(0, 9, 500).astype(float), "x": np.array([4.0])})
+    places, shares, counted = shares_by_value({"human": rng.integers(0, 9, 500).astype(float), "x": np.array([4.0])})
     assert counted
     assert places.tolist() == list(range(9))
     assert shares["x"].tolist() == [0, 0, 0, 0, 1, 0, 0, 0, 0]
-    places, shares, counted = spread_of({"human": rng.normal(0.5, 0.1, 2000)})
+    places, shares, counted = shares_by_value({"human": rng.normal(0.5, 0.1, 2000)})
     assert not counted
     assert shares["human"].sum() == pytest.approx(1)
     assert places[shares["human"].argmax()] == pytest.approx(0.5, abs=0.05)
@@ -173,30 +174,30 @@ def test_any_values_can_be_drawn(values: list[float]) -> None:
     alone = Distribution("y", "Y", "notes", {"lstm": np.array(values)})
     figure = figures.distribution_panels([one, alone])
     assert figures.png_bytes(figure)
-    shares = spread_of(one.values)[1]
+    shares = shares_by_value(one.values)[1]
     assert shares["lstm"].sum() == pytest.approx(1)
 
 
-def test_many_systems_have_a_row_each_over_peoples_shape() -> None:
+def test_many_systems_have_a_row_each_over_the_human_shape() -> None:
     names = ["human", *(f"system {number}" for number in range(8))]
     rng = np.random.default_rng(5)
     one = Distribution("x", "X", "", {name: rng.random(50) for name in names})
     axes = figures.distribution_panels([one]).axes[0]
     assert [label.get_text() for label in axes.get_yticklabels()] == names[1:]
-    assert len(axes.collections) == 8  # people's shape, once a row
+    assert len(axes.collections) == 8  # the human shape, once a row
     few = figures.distribution_panels([replace(one, values={name: one.values[name] for name in names[:4]})]).axes[0]
     assert len(few.collections) == 1
     assert len(few.lines) == 3
 
 
-def test_the_echo_shows_peoples_band_and_each_system() -> None:
+def test_similarity_by_distance_shows_the_human_band_and_each_system() -> None:
     line = GridEncoding().line(np.random.default_rng(2).choice([0, 1, 14, 16], (30, 160)))
     people, lstm = self_similarity("human", line, Context()), self_similarity("lstm", line[:5], Context())
-    axes = figures.likeness_after([people, lstm]).axes[0]
+    axes = figures.similarity_by_distance([people, lstm]).axes[0]
     assert len(axes.collections) == 1
     assert [line.get_label() for line in axes.lines] == ["human", "lstm"]
     assert np.array_equal(axes.lines[0].get_ydata(), people.after, equal_nan=True)
-    mean, example = figures.likeness_maps([people]).axes[:2]
+    mean, example = figures.similarity_maps([people]).axes[:2]
     assert np.allclose(mean.images[0].get_array().filled(np.nan), people.matrix, equal_nan=True)
     assert np.allclose(example.images[0].get_array().filled(np.nan), people.example, equal_nan=True)
 
@@ -209,26 +210,86 @@ def test_melodies_with_nothing_to_compare_can_be_drawn() -> None:
     assert all("<svg" in svg for drawing in shown for svg in drawing.svgs)
 
 
-def test_the_listeners_accuracy_is_drawn_by_length(report_data: ReportData) -> None:
-    drawing = listener_drawing(report_data)
+def test_the_accuracy_of_the_classifier_test_is_drawn_by_length(report_data: ReportData) -> None:
+    drawing = two_sample_drawing(report_data)
     assert isinstance(drawing, Drawing)
     axes = drawing.figure.axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["1", "2", "4"]
     assert axes.containers[0].lines[0].get_ydata().tolist() == pytest.approx([0.54, 0.58, 0.66])
-    assert listener_drawing(ReportData(results={})) is None
+    assert two_sample_drawing(ReportData(results={})) is None
 
 
-def test_the_listeners_answer_is_read_however_little_it_is() -> None:
-    (refused,) = listener_rows({"lstm": {"headline": None, "refused": "too few works", "p": None}})
-    assert (refused.best, refused.refused, refused.chance, refused.lengths) == (None, "too few works", "not tested", ())
-    (bare,) = listener_rows({"lstm": {"headline": "gru", "families": {"gru": {"accuracy": 0.5, "auc": None}}}})
+def test_any_answer_of_the_classifier_test_is_read() -> None:
+    (refused,) = two_sample_rows({"lstm": {"headline": None, "refused": "too few works", "p": None}})
+    assert (refused.best, refused.refused, refused.p_value, refused.lengths) == (
+        None,
+        "too few works",
+        "not tested",
+        (),
+    )
+    (bare,) = two_sample_rows({"lstm": {"headline": "gru", "families": {"gru": {"accuracy": 0.5, "auc": None}}}})
     assert bare.best is not None
     assert bare.best.accuracy is not None
     assert (bare.best.accuracy.low, bare.best.auc) == (0.5, None)
-    assert listener_rows({"lstm": None}) == ()
+    assert two_sample_rows({"lstm": None}) == ()
 
 
 def test_letters_that_the_font_lacks_are_drawn_without_a_warning() -> None:
     curve = TrainingCurve("\u65cb\u5f8b", [2.0, 1.0], [2.0, 1.5])
     assert figures.png_bytes(figures.learning_curves([curve]))
     assert "\u65cb\u5f8b" in figures.svg_text(figures.learning_curves([curve]), "x")
+
+
+# The figure of a search
+
+WIDTH, RATE = [8, 16, 24, 32], [1e-3, 1e-2, 2e-2, 5e-2]
+
+
+@pytest.mark.parametrize(
+    ("losses", "finished"),
+    [
+        ([1.0, 1.2, 0.9, 40.0], [True, True, True, False]),
+        ([1.0, 1.0, 1.0, 1.0], [True] * 4),
+        ([2.0, 1.2, 0.9, 0.4], [False] * 4),
+        ([1.0, 1e9, 0.9, 0.4], [True, True, False, False]),
+    ],
+)
+def test_all_trials_are_shown(losses: list[float], finished: list[bool]) -> None:
+    parameters = [
+        SearchedParameter("width", WIDTH),
+        SearchedParameter("learning_rate", RATE, log=True),
+        SearchedParameter("look_back", ["none", "1 2", "none", "1 2"], choices=("none", "1 2")),
+        SearchedParameter("a$b_" * 20, [1, 1, 1, 1]),
+    ]
+    figure = search_panels([0, 1, 2, 5], losses, finished, parameters)
+    assert len(figure.axes) == 5
+    for axes in figure.axes:
+        dots = [line for line in axes.lines if line.get_marker() in ("o", "^", "*")]
+        assert sum(len(line.get_xdata()) for line in dots) == 4
+    assert png_bytes(figure) == png_bytes(search_panels([0, 1, 2, 5], losses, finished, parameters))
+
+
+def test_one_trial_or_none() -> None:
+    assert png_bytes(search_panels([0], [1.0], [True], [SearchedParameter("width", [8])]))
+    assert png_bytes(search_panels([], [], [], [SearchedParameter("width", [])]))
+
+
+def test_the_line_is_the_best_finished_so_far() -> None:
+    figure = search_panels([0, 1, 2, 3], [1.0, 0.2, 0.9, 1.5], [True, False, True, True], [])
+    line = next(line for line in figure.axes[0].lines if line.get_drawstyle() == "steps-post")
+    assert list(line.get_ydata()) == [1.0, 1.0, 0.9, 0.9]
+
+
+def test_nothing_is_drawn_lower_than_it_is() -> None:
+    losses, finished = [1.02, 0.96, 0.94, 0.94, 0.95, 7.0, 9.0], [True, True, True, True, True, True, False]
+    history = search_panels(list(range(7)), losses, finished, []).axes[0]
+    heights = {
+        int(x): float(y)
+        for line in history.lines
+        if line.get_marker() in ("o", "^", "*")
+        for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)
+    }
+    edge = heights[6]
+    assert heights[5] == edge < 7.0
+    for number, loss in enumerate(losses):
+        assert heights[number] == loss or heights[number] == edge > max(y for y in heights.values() if y != edge)

@@ -12,6 +12,8 @@ from cantilena.reporting.html import write_report
 
 pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install cantilena[dev]")
 
+pytestmark = pytest.mark.e2e
+
 DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
 
@@ -28,11 +30,11 @@ class Visit:
     def __init__(self, browser: Any, address: str, viewport: dict[str, int], scheme: str = "light") -> None:
         self.page = browser.new_page(viewport=viewport, color_scheme=scheme)
         self.said: list[str] = []
-        self.asked: list[str] = []
+        self.remark: list[str] = []
         self.page.on("console", lambda message: self.said.append(message.text))
         self.page.on("pageerror", lambda error: self.said.append(str(error)))
         self.page.on("dialog", lambda dialog: (self.said.append("a dialog"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("request", lambda request: self.remark.append(request.url))
         self.page.goto(address)
 
     def __enter__(self) -> Visit:
@@ -67,7 +69,7 @@ def test_the_page_opens_without_error_network_or_overflow(
     with Visit(browser, address, viewport, scheme) as visit:
         see_everything(visit.page)
         assert visit.said == []
-        assert visit.asked == [address]
+        assert visit.remark == [address]
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
 
 
@@ -119,7 +121,7 @@ def test_one_melody_plays_at_a_time_and_stops_at_its_end(browser: Any, address: 
 
 def test_a_play_button_is_seen_at_once_on_a_telephone(browser: Any, address: str) -> None:
     with Visit(browser, address, TELEPHONE) as visit:
-        buttons = visit.page.locator(".hear button")
+        buttons = visit.page.locator(".samples button")
         assert [name.strip() for name in buttons.all_inner_texts()] == ["human", "lstm", "lstm+rl"]
         for button in buttons.all():
             box = button.bounding_box()

@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from cantilena.metrics import JudgedMelody, judge
+from cantilena.metrics import MelodyRewards, melody_rewards
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting import rule_page
-from cantilena.reporting.text import short
+from cantilena.reporting.text import signed_short
 from cantilena.rules import RULE_SETS
 
 DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
-TUNE = Melody.from_pitches(
+TUNE = Melody.of(
     [(67, 24), (72, 12), (66, 12), (64, 24), (None, 24), *[(64, 6)] * 8, (60, 108), (71, 12), (72, 48)],
     key=Key.parse("C major"),
     pickup=24,
@@ -26,19 +26,19 @@ TUNE = Melody.from_pitches(
 )
 
 
-def judged(name: str = "rl-tuner") -> JudgedMelody:
-    return judge(TUNE, RULE_SETS[name])
+def scored(name: str = "rl-tuner") -> MelodyRewards:
+    return melody_rewards(TUNE, RULE_SETS[name])
 
 
 def payload(page: str) -> dict[str, Any]:
-    found = re.search(r'<script type="application/json" id="judged">(.*?)</script>', page, re.DOTALL)
+    found = re.search(r'<script type="application/json" id="scored">(.*?)</script>', page, re.DOTALL)
     assert found is not None
     data: dict[str, Any] = json.loads(found[1])
     return data
 
 
 def test_the_page_says_everything_without_a_script() -> None:
-    what = judged()
+    what = scored()
     page = rule_page(what, TUNE.title)
     text = re.sub(r"<script.*?</script>", "", page, flags=re.DOTALL)
     for rule in what.rules.rules:
@@ -52,7 +52,7 @@ def test_the_page_says_everything_without_a_script() -> None:
 
 
 def test_every_note_is_in_both_scores_with_its_number() -> None:
-    what = judged()
+    what = scored()
     page = rule_page(what, TUNE.title)
     wide, narrow = re.findall(r'<div class="sheet (?:wide|narrow)">(.*?)</div>', page, re.DOTALL)
     for sheet in (wide, narrow):
@@ -81,8 +81,8 @@ class Balance(HTMLParser):
 
 
 def test_the_page_is_whole_stands_alone_and_is_the_same_again() -> None:
-    page = rule_page(judged(), TUNE.title)
-    assert page == rule_page(judged(), TUNE.title)
+    page = rule_page(scored(), TUNE.title)
+    assert page == rule_page(scored(), TUNE.title)
     balance = Balance()
     balance.feed(page)
     assert balance.open == []
@@ -91,14 +91,14 @@ def test_the_page_is_whole_stands_alone_and_is_the_same_again() -> None:
 
 
 def test_hostile_titles_and_names_are_text() -> None:
-    page = rule_page(judged(), TUNE.title)
+    page = rule_page(scored(), TUNE.title)
     assert "<b>&" not in page
     assert "A tune &lt;/script&gt;&lt;b&gt;&amp;" in page
     assert payload(page)["notes"]
 
 
 def test_long_melodies_are_cut_in_the_score_and_counted_whole() -> None:
-    long = judge(Melody.from_pitches([(60 + index % 5, 24) for index in range(4 * 210)], key=Key()), RULE_SETS["paper"])
+    long = melody_rewards(Melody.of([(60 + index % 5, 24) for index in range(4 * 210)], key=Key()), RULE_SETS["paper"])
     page = rule_page(long, "long")
     assert "the first 200 bars" in page
     assert max(int(note) for note in re.findall(r'data-note="(\d+)"', page)) == 799
@@ -106,17 +106,17 @@ def test_long_melodies_are_cut_in_the_score_and_counted_whole() -> None:
 
 
 def test_silent_rules_and_odd_melodies() -> None:
-    for tune in (Melody.from_pitches([(60, 1)]), Melody.from_pitches([(60, 24)] * 3, meter=Meter(1, 32)), Melody.from_pitches([(None, 9), (127, 3)])):
+    for tune in (Melody.of([(60, 1)]), Melody.of([(60, 24)] * 3, meter=Meter(1, 32)), Melody.of([(None, 9), (127, 3)])):
         for name in RULE_SETS:
-            assert "<svg" in rule_page(judge(tune, RULE_SETS[name]), "odd")
-    quiet = judge(Melody.from_pitches([(62, 24), (64, 24), (62, 24)], key=Key()), RULE_SETS["paper"])
-    assert "Nothing to say had: key, tonic, repetition." in rule_page(quiet, "quiet")
+            assert "<svg" in rule_page(melody_rewards(tune, RULE_SETS[name]), "odd")
+    quiet = melody_rewards(Melody.of([(62, 24), (64, 24), (62, 24)], key=Key()), RULE_SETS["paper"])
+    assert "No rewards from: key, tonic, repetition." in rule_page(quiet, "quiet")
 
 
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     path = tmp_path_factory.mktemp("page") / "score.html"
-    path.write_text(rule_page(judged(), TUNE.title), encoding="utf-8")
+    path.write_text(rule_page(scored(), TUNE.title), encoding="utf-8")
     return path.as_uri()
 
 
@@ -140,6 +140,7 @@ def opened(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterat
 LOOKS = [(viewport, scheme) for viewport in (DESK, TELEPHONE) for scheme in ("light", "dark")]
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("opened", LOOKS, indirect=True)
 def test_it_fits_and_shows_one_score(opened: Any) -> None:
     assert opened.evaluate("document.documentElement.scrollWidth") <= opened.viewport_size["width"]
@@ -149,11 +150,12 @@ def test_it_fits_and_shows_one_score(opened: Any) -> None:
     assert words.bounding_box()["height"] >= 8
 
 
+@pytest.mark.e2e
 def test_a_rule_is_shown_alone(opened: Any) -> None:
-    what = judged()
+    what = scored()
     opened.locator(".choice button", has_text="repetition").click()
     says = next(rule.description for rule in what.rules.rules if rule.name == "repetition")
-    assert opened.locator(".says").inner_text() == says
+    assert opened.locator(".description").inner_text() == says
     marked = {
         int(one.get_attribute("data-note")) for one in opened.locator(".sheet:visible .note.loss[data-note]").all()
     }
@@ -161,12 +163,13 @@ def test_a_rule_is_shown_alone(opened: Any) -> None:
     assert opened.locator(".sheet:visible .note.gain").count() == 0
     texts = opened.locator(".sheet:visible .words").all_text_contents()
     assert sorted(text for text in texts if text) == sorted(
-        short(note.values["repetition"]) for note in what.notes if "repetition" in note.values and note.note >= 0
+        signed_short(note.values["repetition"]) for note in what.notes if "repetition" in note.values and note.note >= 0
     )
     opened.locator(".choice button", has_text="all rules").click()
     assert opened.locator(".sheet:visible .note.gain").count() > 0
 
 
+@pytest.mark.e2e
 def test_colours_differ_by_sign_and_by_scheme(browser: Any, address: str) -> None:
     seen = {}
     for scheme in ("light", "dark"):
@@ -185,8 +188,9 @@ def test_colours_differ_by_sign_and_by_scheme(browser: Any, address: str) -> Non
     assert sum(seen["dark", "gain"]) > sum(seen["light", "gain"])
 
 
+@pytest.mark.e2e
 def test_a_touch_near_a_note_opens_its_card(opened: Any) -> None:
-    what = judged()
+    what = scored()
     box = opened.locator(".sheet:visible [data-note='3'] .notehead").first.bounding_box()
     opened.mouse.click(box["x"] + box["width"] + 6, box["y"] + box["height"] + 6)
     card = opened.locator(".card-of-note")
@@ -202,9 +206,10 @@ def test_a_touch_near_a_note_opens_its_card(opened: Any) -> None:
     assert opened.locator(".halo").count() == 0
 
 
+@pytest.mark.e2e
 def test_a_row_opens_the_card_and_a_tied_note_is_marked_whole(opened: Any) -> None:
-    long = next(note for note in judged().notes if note.steps == 18)
-    index = [note.note for note in judged().notes].index(long.note)
+    long = next(note for note in scored().notes if note.steps == 18)
+    index = [note.note for note in scored().notes].index(long.note)
     opened.locator(f".notes li[data-row='{index}']").click()
     assert opened.locator(".card-of-note").is_visible()
     assert (

@@ -95,6 +95,7 @@ def opened(browser: Any, address: str, request: pytest.FixtureRequest) -> Iterat
 LOOKS = [(viewport, scheme) for viewport in (DESK, TELEPHONE) for scheme in ("light", "dark")]
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("opened", LOOKS, indirect=True)
 def test_it_fits_shows_and_sounds(opened: Any) -> None:
     width = opened.viewport_size["width"]

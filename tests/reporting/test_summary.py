@@ -1,4 +1,4 @@
-"""The three sentences follow from the numbers, for any set of systems."""
+"""The three sentences of the summary, for any set of systems."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from cantilena.reporting.summary import summary
 def test_the_summary_follows_from_the_numbers(report_data: ReportData) -> None:
     measured, gained, cost = (sentence.replace("\xa0", " ") for sentence in summary(report_data))
     assert "2 systems composed 1,000 melodies each; 412 held-out human excerpts" in measured
-    assert "learned from 900 melodies" in measured
+    assert "trained on 900 melodies" in measured
     assert "notes excessively repeated went from 13.6 % to 2.0 %" in gained
     assert "melodies that start on the tonic went from 8.5 % to 95.0 %" in gained
-    assert "all clearly for the better" in gained
+    assert "all clearly better (the intervals do not overlap)" in gained
     assert "100.0 % of its melodies are different" in cost
     assert "99 % of the human value" in cost
-    assert "0.55 nats" in cost
-    assert "not had by playing the same again" in cost
+    assert "0.55 nats a step from the untuned model" in cost
+    assert "the improvement is not due to repetition" in cost
 
 
 def changed(data: ReportData, system: str, **values: float) -> ReportData:
@@ -41,9 +41,9 @@ def test_the_summary_claims_no_gain_within_the_intervals(report_data: ReportData
     same = changed(
         report_data, "lstm+rl", excessively_repeated=0.13, not_in_key=0.06, starts_on_tonic=0.09, in_motif=0.18
     )
-    assert summary(same)[1].endswith("not clearly for the better.")
+    assert summary(same)[1].endswith("not clearly better.")
     one = changed(same, "lstm+rl", in_motif=0.4)
-    assert "1 of these 4 clearly for the better" in summary(one)[1]
+    assert "1 of these 4 clearly better" in summary(one)[1]
 
 
 def test_the_summary_of_little_says_little() -> None:
@@ -51,9 +51,8 @@ def test_the_summary_of_little_says_little() -> None:
     alone = ReportData(results={"systems": {"lstm": {"melodies": 5, "metrics": {}}}})
     assert summary(alone) == (
         "1 system has 5 melodies.",
-        "Nothing stands beside lstm, neither people's melodies nor another system: its numbers tell what it does, not "
-        "how well.",
-        "The diversity of lstm was not measured, so other numbers could be those of one melody for ever.",
+        "There are no human melodies and no other system to compare lstm with.",
+        "The diversity of lstm was not measured, so good values may be due to repetition.",
     )
 
 
@@ -70,7 +69,7 @@ def plain(sentences: tuple[str, ...]) -> list[str]:
     return [sentence.replace("\xa0", " ") for sentence in sentences]
 
 
-def test_folders_beside_people_are_told_by_what_differs_most() -> None:
+def test_systems_are_compared_with_human_melodies() -> None:
     data = of(
         mine={
             "in_motif": entry(0.5),
@@ -86,18 +85,17 @@ def test_folders_beside_people_are_told_by_what_differs_most() -> None:
             "leaps_resolved": entry(1),
         },
     )
-    measured, alike, diverse = plain(summary(data))
+    measured, different, diverse = plain(summary(data))
     assert measured == (
-        "2 systems have 50 melodies each; 50 held-out human excerpts stand beside them; people's are of the corpus "
-        "tunes."
+        "2 systems have 50 melodies each; 50 held-out human excerpts of the corpus tunes are the reference."
     )
-    assert alike == (
-        "The intervals of mine and of people's melodies do not touch in 2 of 3 numbers, as in notes in a motif (50.0 % "
-        "beside 30.0 %). The intervals of other and of people's melodies touch in all of 3 numbers."
+    assert different == (
+        "The intervals of mine and of human melodies do not overlap in 2 of 3 metrics, such as notes in a motif "
+        "(50.0 % against 30.0 %). The intervals of other and of human melodies overlap in all of 3 metrics."
     )
     assert diverse == (
         "100.0 % different melodies and 86 % of the human distinct-4 in mine; 99 % of the human distinct-4 in other: "
-        "mine lost diversity, so that its other numbers were had, at least in part, by repetition."
+        "mine lost diversity, so good values are at least partly due to repetition."
     )
 
 
@@ -110,52 +108,51 @@ def test_tested_differences_are_counted_after_correction() -> None:
             Difference("human", "a", "leaps_resolved", None),
         ],
     )
-    assert summary(data)[1] == "After correction for many tests, 1 of 2 numbers tell a from people's melodies."
+    assert summary(data)[1] == "After correction for multiple tests, a differs from human melodies in 1 of 2 metrics."
 
 
-def test_without_people_systems_are_held_beside_the_first() -> None:
+def test_without_human_melodies_systems_are_compared_with_the_first() -> None:
     data = of(a={"in_motif": entry(0.5)}, b={"in_motif": entry(0.3)})
-    measured, alike, diverse = plain(summary(data))
+    measured, different, diverse = plain(summary(data))
     assert measured == "2 systems have 50 melodies each."
-    assert alike == (
-        "The intervals of b and of a do not touch in 1 of 1 number, as in notes in a motif (30.0 % beside 50.0 %)."
+    assert different == (
+        "The intervals of b and of a do not overlap in 1 of 1 metric, such as notes in a motif (30.0 % against 50.0 %)."
     )
     assert diverse.startswith("The diversity of a and b was not measured")
 
 
-def test_people_alone_are_not_compared() -> None:
+def test_human_melodies_alone_are_not_compared() -> None:
     data = of(human={"distinct_4": entry(0.7)})
     assert plain(summary(data)) == [
-        "50 held-out human excerpts; people's are of the corpus tunes.",
-        "No system stands beside people's melodies, so nothing is compared.",
-        "Nothing was composed, so nothing can be said of diversity.",
+        "50 held-out human excerpts of the corpus tunes.",
+        "There is no system to compare with human melodies.",
+        "There are no composed melodies, so their diversity is unknown.",
     ]
 
 
 def test_a_single_system_that_repeats_itself_is_called_so() -> None:
     data = of(one={"different_melodies": entry(0.02)})
     assert plain(summary(data))[2] == (
-        "2.0 % different melodies in one: one lost diversity, so that its other numbers were had, at least in part, "
-        "by repetition."
+        "2.0 % different melodies in one: one lost diversity, so good values are at least partly due to repetition."
     )
     assert "it does not repeat itself" in summary(of(one={"different_melodies": entry(1.0)}))[2]
 
 
-def test_many_systems_are_told_by_the_nearest_and_the_furthest() -> None:
+def test_of_many_systems_the_nearest_and_the_furthest_are_named() -> None:
     people = {"in_motif": entry(0.3), "not_in_key": entry(0.02), "distinct_4": entry(0.7)}
     near, far = {**people, "in_motif": entry(0.305)}, {name: entry(0.9) for name in people}
     middle = {**people, "in_motif": entry(0.9)}
     data = of(human=people, far=far, near=near, **{f"m{number}": middle for number in range(6)})
-    _, alike, diverse = plain(summary(data))
-    assert alike == (
-        "Of 8 systems near is nearest to people's melodies and far furthest, by how many of their intervals do not "
-        "touch."
+    _, different, diverse = plain(summary(data))
+    assert different == (
+        "Of 8 systems, near is nearest to human melodies and far furthest, by the number of intervals that do not "
+        "overlap."
     )
     assert diverse == "The diversity of 8 systems was measured: none of them repeats itself."
 
 
 @pytest.mark.parametrize("value", [None, 0.5])
-def test_numbers_without_bounds_are_not_called_apart(value: float | None) -> None:
+def test_values_without_bounds_are_not_compared(value: float | None) -> None:
     bare = {"value": value, "low": None, "high": None}
     data = of(a={"in_motif": bare}, human={"in_motif": entry(0.1)})
-    assert summary(data)[1] == "No number was measured with its interval both for people's melodies and for a."
+    assert summary(data)[1] == "No metric has intervals both for human melodies and for a."

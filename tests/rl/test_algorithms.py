@@ -50,7 +50,7 @@ def pair(line: Line, context: Context) -> np.ndarray:
 
 
 def reward(c: float) -> MusicReward:
-    return MusicReward(ENCODING, RuleSet("pairs", (Rule.of(pair),)), Context(), c, clip=10.0)
+    return MusicReward(ENCODING, RuleSet("pairs", (Rule.from_function(pair),)), Context(), c, clip=10.0)
 
 
 class Table(nn.Module):

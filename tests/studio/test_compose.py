@@ -13,7 +13,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.generation import ComposeOptions, load
-from cantilena.metrics import judge as judge_melody
+from cantilena.metrics import melody_rewards as judge_melody
 from cantilena.music import Key, Melody
 from cantilena.rules import RULE_SETS
 from cantilena.studio import LIMITS

@@ -14,7 +14,7 @@ from cantilena.workflows.evaluate.melody_sets import JudgedTune, MelodySet, corp
 
 def assert_same(corpus: Corpus) -> None:
     tunes = [JudgedTune.of(melody, piece="", label="") for melody in corpus]
-    found, plain = corpus_notes(corpus), Notes.of(line_of(tune.tokens for tune in tunes))
+    found, plain = corpus_notes(corpus), Notes.from_line(line_of(tune.tokens for tune in tunes))
     for name in ("melody", "step", "pitch", "gap"):
         np.testing.assert_array_equal(getattr(found, name), getattr(plain, name), err_msg=name)
 

@@ -1,4 +1,4 @@
-"""Rules listed, explained and drawn; examples whose numbers are computed."""
+"""Rules listed, explained and drawn; examples with their rewards."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ import pytest
 from cantilena.errors import RunError, UsageError
 from cantilena.metrics.per_note import GRID
 from cantilena.music import Key
-from cantilena.rules import RULE_SETS, Context, Rule
+from cantilena.rules import MORE_EXAMPLES, RULE_SETS, Context, Rule
 from cantilena.workflows import draw_example, explain_rules, list_rules, listed_text
-from cantilena.workflows.rules.examples import PHRASES, example_of
-from cantilena.workflows.rules.explain import short_source
+from cantilena.workflows.rules.explain import example_melody, example_of, short_source
 
 EVERY = [(name, rule) for name, rules in RULE_SETS.items() for rule in rules.rules]
 
@@ -29,40 +28,41 @@ def test_the_list_has_one_line_for_each_rule() -> None:
 
 
 @pytest.mark.parametrize(("name", "rule"), EVERY, ids=[f"{name}:{rule.name}" for name, rule in EVERY])
-def test_every_rule_speaks_in_bars_that_were_written_for_it(name: str, rule: Rule) -> None:
-    example = example_of(rule)
-    assert example is not None
-    phrase = next(phrase for phrase in PHRASES if phrase.title == example.title)
-    assert f"{name}:{rule.name}" in phrase.shows.split()
-    tokens = GRID.encode(phrase.melody())
-    assert example.tokens == [GRID.vocabulary[token] for token in tokens]
-    context = Context(Key.parse(phrase.key), phrase.melody().meter, phrase.melody().meter.ticks_per_bar // 6)
-    (given,) = rule.rewards(GRID.line(tokens[None, :]), context)
-    np.testing.assert_allclose(example.judged.rewards[rule.name], rule.weight * given)
-    assert given.any()
-    lines = example.lines()
-    assert lines[0].startswith("notes  ")
-    assert sum(line.startswith("gives  ") for line in lines) > 0
+def test_every_rule_gives_rewards_for_its_own_example(name: str, rule: Rule) -> None:
+    assert rule.rule_set == name
+    assert rule.example is not None
+    evaluated = example_of(rule)
+    assert evaluated is not None
+    assert evaluated.example == rule.example
+    melody = example_melody(rule.example)
+    assert melody.length % melody.meter.ticks_per_bar == 0
+    tokens = GRID.encode(melody)
+    assert evaluated.tokens == [GRID.vocabulary[token] for token in tokens]
+    context = Context(Key.parse(rule.example.key), melody.meter, melody.meter.ticks_per_bar // 6)
+    (rewards,) = rule.rewards(GRID.line(tokens[None, :]), context)
+    np.testing.assert_allclose(evaluated.scored.rewards[rule.name], rule.weight * rewards)
+    assert rewards.any()
+    lines = evaluated.lines()
+    assert lines[0].startswith("notes   ")
+    assert sum(line.startswith("reward  ") for line in lines) > 0
     assert max(map(len, lines)) <= 120
 
 
-def test_phrases_name_rules_that_are_there_and_fill_their_bars() -> None:
-    known = {f"{name}:{rule.name}" for name, rule in EVERY}
-    shown = [place for phrase in PHRASES for place in phrase.shows.split()]
-    assert sorted(shown) == sorted(known)
-    assert len({phrase.title for phrase in PHRASES}) == len(PHRASES)
-    for phrase in PHRASES:
-        melody = phrase.melody()
-        assert melody.length % melody.meter.ticks_per_bar == 0, phrase.title
+def test_titles_of_examples_are_unique_and_their_bars_complete() -> None:
+    examples = {*(rule.example for _, rule in EVERY if rule.example), *MORE_EXAMPLES}
+    assert len({example.title for example in examples}) == len(examples)
+    for example in examples:
+        melody = example_melody(example)
+        assert melody.length % melody.meter.ticks_per_bar == 0, example.title
 
 
 def test_a_users_rule_gets_an_example_too() -> None:
-    high = Rule.of(lambda line, context, *, reward=2.0: reward * (line.pitch > 84), name="high")
+    high = Rule.from_function(lambda line, context, *, reward=2.0: reward * (line.pitch > 84), name="high")
     example = example_of(high)
     assert example is not None
-    assert example.title == "over three octaves"
-    assert example.judged.given("high") == 2.0
-    assert example_of(Rule.of(lambda line, context: 0.0 * line.pitch, name="never")) is None
+    assert example.example.title == "over three octaves"
+    assert example.scored.given("high") == 2.0
+    assert example_of(Rule.from_function(lambda line, context: 0.0 * line.pitch, name="never")) is None
 
 
 def test_names_that_are_explained() -> None:

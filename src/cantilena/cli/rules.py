@@ -9,7 +9,7 @@ from cantilena.cli.shared_flags import Flags, Positional
 
 
 def list_all(*, flags: Flags) -> Answer:
-    """List the sets of rules and their rules.
+    """List the rule sets and their rules.
 
     Example:
         cantilena rules list
@@ -21,12 +21,12 @@ def list_all(*, flags: Flags) -> Answer:
 
 
 def explain(name: Positional[str], *, out: Path | None = None, force: bool = False, flags: Flags) -> Answer:
-    """Explain a rule: what it says, its parameters, its source, and what it gives in a few bars.
+    """Explain a rule: its description, parameters and source, and its rewards for an example.
 
     Args:
         name: A rule such as leap, rl-tuner:leap or my_rules.py:no_tritones; or a set, or a file of rules.
         out: Engrave the example into this SVG file.
-        force: Replace the file if it is there.
+        force: Replace an existing file.
 
     Example:
         cantilena rules explain rl-tuner:leap --out leap.svg
@@ -52,20 +52,20 @@ def score(
     force: bool = False,
     flags: Flags,
 ) -> Answer:
-    """Show what rules say of a melody, note by note.
+    """Show the rewards of rules for a melody, note by note.
 
-    The melody is chosen as for a corpus and judged at its own pitch, in its own key and meter.
+    The melody is chosen as for a corpus and evaluated at its own pitch, in its own key and meter.
 
     Args:
         file: A score: MIDI, MusicXML, ABC or kern.
         rules: A set, SET:RULE, a file of weights FILE.toml, a rule of your own FILE.py:NAME; several joined by +.
-        key: The key to judge in, such as "D minor"; found where left out.
-        seconds: Judge only the first so many seconds.
+        key: The key of the melody, such as "D minor"; estimated if not given.
+        seconds: Score only the first so many seconds.
         out: Write a page with the coloured score into this folder.
-        force: Replace the page if it is there.
+        force: Replace existing files.
 
     Example:
-        cantilena rules score idea.mid --rules rl-tuner+my_rules.py:no_tritones --out judged
+        cantilena rules score idea.mid --rules rl-tuner+my_rules.py:no_tritones --out scored
     """
     from cantilena.workflows import score_file, write_score
 

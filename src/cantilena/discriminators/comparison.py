@@ -49,7 +49,7 @@ class Examples:
     @cached_property
     def notes(self) -> Notes:
         """Their notes."""
-        return Notes.of(self.line)
+        return Notes.from_line(self.line)
 
     @cached_property
     def features(self) -> NDArray[np.float64]:

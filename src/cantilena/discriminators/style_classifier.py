@@ -71,7 +71,7 @@ class StyleExamples:
     @cached_property
     def notes(self) -> Notes:
         """Their notes."""
-        return Notes.of(self.line)
+        return Notes.from_line(self.line)
 
     @cached_property
     def features(self) -> NDArray[np.float64]:

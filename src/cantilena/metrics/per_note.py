@@ -1,7 +1,4 @@
-"""What rules say of one melody, note by note: not how often it keeps them, but where.
-
-Does a rule hear bars? It is tried on melodies at random, in bars of four steps and of three.
-"""
+"""Rewards note by note: what each rule gives to each note of one melody."""
 
 from __future__ import annotations
 
@@ -15,62 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.io.engraving.spelling import spell_pitch
+from cantilena.io.engraving.spelling import spelled
 from cantilena.music import HOLD, OFF, ON, Key, Line, Melody, Meter, find_key
 from cantilena.rules import Context, Rule, RuleSet
 from cantilena.runtime import generator
 from cantilena.tokenizers import GridEncoding
 
-_BARS = (Meter(4, 4), Meter(3, 4))
-
-
-def hears_bars(rule: Rule) -> bool:
-    """Whether a rule says something else of the same notes in other bars.
-
-    Example:
-        >>> from cantilena.rules import RULE_SETS
-        >>> [rule.name for rule in RULE_SETS["rl-tuner"].rules if hears_bars(rule)]
-        []
-    """
-    line = _wandering()
-    one, other = (rule.rewards(line, Context(meter=meter, steps_per_bar=meter.numerator)) for meter in _BARS)
-    return not np.array_equal(one, other)
-
-
-@lru_cache
-def _wandering() -> Line:
-    """Melodies in steps of C major that begin anywhere, end anywhere, and often come back after 32 steps."""
-    rng, shape = generator(0, "bars"), (96, 128)
-    event = rng.choice([OFF, HOLD, ON], shape, p=[0.1, 0.3, 0.6])
-    degree = np.clip(35 + np.cumsum(rng.integers(-2, 3, shape), axis=1), 7, 63)
-    degree[::2], event[::2] = np.tile(degree[::2, :32], 4), np.tile(event[::2, :32], 4)
-    pitch = degree // 7 * 12 + np.array(Key().pitch_classes)[degree % 7]
-    return Line.from_events(event, np.where(event == ON, pitch, -1))
-
-
 MOST_STEPS = 20_000
-"""Sixteenths of the longest melody that is judged: some rules take time with the square of it."""
+"""The longest melody in sixteenths: some rules take quadratic time."""
 
 GRID = GridEncoding(low=0, high=127)
-"""Sixteenths at the melody's own pitch: nothing is folded."""
+"""Sixteenths over the whole range: nothing is folded."""
 
 AS_IT_BEGINS, WHILE_HELD, IN_THE_REST = "as it begins", "while it is held", "in the rest after it"
 AT_THE_END, BEFORE_ALL = "at the end of the melody", "before the first note"
 
+_FRACTIONS = {0.0: "", 0.125: "⅛", 0.25: "¼", 0.375: "⅜", 0.5: "½", 0.625: "⅝", 0.75: "¾", 0.875: "⅞"}
+
 
 @dataclass(frozen=True)
-class JudgedNote:
-    """A note, and what the rules say from its beginning to the next note's.
+class NoteRewards:
+    """A note, and the rewards from its beginning to the next note's.
 
     Args:
         note: its index in the melody's `sounding`; -1 for the silence before the first note.
         name: as it is spelled in the score, `F♯4`; or `rest`.
-        bar: number of the bar, 1 for the first whole one, 0 for a pickup.
+        bar: the number of the bar, 1 for the first whole one, 0 for a pickup.
         beat: written beats from the barline, 1 for the first.
-        first: the step at which it begins, counted from the start of its melody's first bar.
-        steps: how many steps until the next note begins or the melody ends.
-        values: weight times value by rule, summed over these steps; rules that say nothing are left out.
-        when: by rule, when it speaks.
+        first: the step at which it begins, counted from the start of the melody's first bar.
+        steps: the number of steps until the next note begins or the melody ends.
+        values: weighted rewards by rule, summed over these steps; rules without any are left out.
+        when: by rule, at which of these steps it rewards.
     """
 
     note: int
@@ -84,7 +56,7 @@ class JudgedNote:
 
     @property
     def total(self) -> float:
-        """What all rules give it together."""
+        """The sum over all rules."""
         return sum(self.values.values())
 
     @property
@@ -94,29 +66,26 @@ class JudgedNote:
         return f"{self.bar}.{int(whole)}{_FRACTIONS.get(round(part, 3), f'{part:.2f}'[1:])}"
 
 
-_FRACTIONS = {0.0: "", 0.125: "⅛", 0.25: "¼", 0.375: "⅜", 0.5: "½", 0.625: "⅝", 0.75: "¾", 0.875: "⅞"}
-
-
 @dataclass(frozen=True)
-class JudgedMelody:
-    """A melody on the grid, and what each rule says at each step.
+class MelodyRewards:
+    """A melody on the grid, and the rewards of each rule at each step.
 
     Args:
-        melody: the melody as it was judged.
-        rules: who judged.
+        melody: the melody as it was evaluated.
+        rules: the rules.
         context: its key and bars.
-        rewards: weight times value by rule, `(steps,)` each, from the start of the melody's first bar: a pickup is
-            the end of a whole bar.
+        rewards: weighted rewards by rule, `(steps,)` each, from the start of the melody's first bar: a pickup is the
+            end of a whole bar.
         notes: the same note by note.
-        rounded: notes that moved to the grid.
-        dropped: notes that the grid cannot say.
+        rounded: the number of notes that moved to the grid.
+        dropped: the number of notes that the grid cannot represent.
     """
 
     melody: Melody
     rules: RuleSet
     context: Context
     rewards: Mapping[str, NDArray[np.float64]]
-    notes: tuple[JudgedNote, ...]
+    notes: tuple[NoteRewards, ...]
     rounded: int = 0
     dropped: int = 0
 
@@ -126,15 +95,15 @@ class JudgedMelody:
         return float(sum(values.sum() for values in self.rewards.values()))
 
     def given(self, rule: str) -> float:
-        """What a rule gave, its penalties left out."""
+        """The sum of a rule's positive rewards."""
         return float(np.maximum(self.rewards[rule], 0.0).sum())
 
     def taken(self, rule: str) -> float:
-        """What a rule took, as a number of 0 or less."""
+        """The sum of a rule's penalties, 0 or less."""
         return float(np.minimum(self.rewards[rule], 0.0).sum())
 
     def to_json(self) -> dict[str, Any]:
-        """All of it as JSON values: rules, notes, and every step."""
+        """As JSON values: rules, notes, and every step."""
         return {
             "title": self.melody.title,
             "key": self.context.key.name,
@@ -144,7 +113,7 @@ class JudgedMelody:
             "rounded": self.rounded,
             "dropped": self.dropped,
             "set": self.rules.name,
-            "total": _rounded(self.total),
+            "total": _digits(self.total),
             "rules": [
                 {
                     "name": rule.name,
@@ -152,10 +121,10 @@ class JudgedMelody:
                     "source": rule.source,
                     "weight": rule.weight,
                     "parameters": dict(rule.parameters),
-                    "sum": _rounded(float(self.rewards[rule.name].sum())),
-                    "given": _rounded(self.given(rule.name)),
-                    "taken": _rounded(self.taken(rule.name)),
-                    "steps": [_rounded(value) for value in self.rewards[rule.name].tolist()],
+                    "sum": _digits(float(self.rewards[rule.name].sum())),
+                    "given": _digits(self.given(rule.name)),
+                    "taken": _digits(self.taken(rule.name)),
+                    "steps": [_digits(value) for value in self.rewards[rule.name].tolist()],
                 }
                 for rule in self.rules.rules
             ],
@@ -164,11 +133,11 @@ class JudgedMelody:
                     "note": one.name,
                     "pitch": self.melody.sounding[one.note].top if one.note >= 0 else None,
                     "bar": one.bar,
-                    "beat": _rounded(one.beat),
+                    "beat": _digits(one.beat),
                     "step": one.first,
                     "steps": one.steps,
-                    "sum": _rounded(one.total),
-                    "values": {name: _rounded(value) for name, value in one.values.items()},
+                    "sum": _digits(one.total),
+                    "values": {name: _digits(value) for name, value in one.values.items()},
                     "when": dict(one.when),
                 }
                 for one in self.notes
@@ -176,105 +145,128 @@ class JudgedMelody:
         }
 
 
-def judge(melody: Melody, rules: RuleSet, key: Key | None = None) -> JudgedMelody:
-    """Ask rules about a melody, in its own key and meter.
+def melody_rewards(melody: Melody, rules: RuleSet, key: Key | None = None) -> MelodyRewards:
+    """Evaluate rules on a melody, in its own key and meter.
 
     Args:
-        melody: the melody; chords give their top note, and time is rounded to sixteenths.
-        rules: the rules, each with its weight.
-        key: the key; the melody's own if None, else the one that is found, else C major.
+        melody: the melody; for chords the top note counts, and time is rounded to sixteenths.
+        rules: the rules with their weights.
+        key: the key; if None, the melody's own, else the one estimated from its notes, else C major.
 
     Raises:
-        UsageError: no notes, or longer than 20,000 sixteenths.
+        UsageError: the melody has no notes, or is longer than 20,000 sixteenths.
 
     Example:
         >>> from cantilena.rules import RULE_SETS
-        >>> judged = judge(Melody.from_pitches([(60, 12), (61, 12), (60, 24)]), RULE_SETS["paper"], Key())
-        >>> [(note.place, note.name, dict(note.values)) for note in judged.notes]
+        >>> rewards = melody_rewards(Melody.of([(60, 12), (61, 12), (60, 24)]), RULE_SETS["paper"], Key())
+        >>> [(note.place, note.name, dict(note.values)) for note in rewards.notes]
         [('1.1', 'C4', {'tonic': 3.0}), ('1.1½', 'D♭4', {'key': -1.0}), ('1.2', 'C4', {'tonic': 3.0})]
-        >>> judged.total
+        >>> rewards.total
         5.0
     """
     if not melody.sounding:
-        raise UsageError("this melody has no notes", "name a file with notes in it")
-    if melody.length > MOST_STEPS * GRID.ticks_per_step:
+        raise UsageError("the melody has no notes", "name a file with notes in it")
+    if melody.length > MOST_STEPS * GRID.step_ticks:
         raise UsageError(
-            f"this melody lasts {melody.length // GRID.ticks_per_step:,} sixteenths, more than {MOST_STEPS:,}",
-            "judge its beginning: --seconds 120",
+            f"the melody is {melody.length // GRID.step_ticks:,} sixteenths long, more than {MOST_STEPS:,}",
+            "score its beginning: --seconds 120",
         )
     fit = GRID.fit(melody)
     fitted = replace(fit.melody, key=key or melody.key or find_key(fit.melody) or Key())
     assert fitted.key is not None
-    meter, step = fitted.meter, GRID.ticks_per_step
+    meter, step = fitted.meter, GRID.step_ticks
     context = Context(fitted.key, meter, max(meter.ticks_per_bar // step, 1))
     line = GRID.line(GRID.encode(fitted)[None, :])
     lead = (-(fitted.pickup // step)) % context.steps_per_bar
-    rewards = {rule.name: rule.weight * _judged(rule, line, context, lead) + 0.0 for rule in rules.rules}
-    notes = tuple(_notes(fitted, line, rewards, lead))
-    return JudgedMelody(fitted, rules, context, rewards, notes, fit.rounded, fit.dropped)
+    rewards = {rule.name: rule.weight * _with_lead(rule, line, context, lead) + 0.0 for rule in rules.rules}
+    notes = tuple(_by_note(fitted, line, rewards, lead))
+    return MelodyRewards(fitted, rules, context, rewards, notes, fit.rounded, fit.dropped)
 
 
-def _judged(rule: Rule, line: Line, context: Context, lead: int) -> NDArray[np.float64]:
-    """What a rule gives at each step, `(lead + steps,)`.
+def _with_lead(rule: Rule, line: Line, context: Context, lead: int) -> NDArray[np.float64]:
+    """The rewards of a rule at each step, `(lead + steps,)`, where a pickup is preceded by `lead` steps of its bar.
 
-    A rule that hears bars hears a pickup as the end of a whole bar; for the others the first note is the beginning.
+    Rules that depend on the meter see the whole bar; for the others the melody begins with its first note.
     """
-    if lead and hears_bars(rule):
+    if lead and depends_on_meter(rule):
         event = np.pad(line.event, ((0, 0), (lead, 0)), constant_values=HOLD)
         pitch = np.pad(line.pitch, ((0, 0), (lead, 0)), constant_values=-1)
-        given = rule.rewards(Line.from_events(event, pitch), context)
+        rewards = rule.rewards(Line.of(event, pitch), context)
     else:
-        given = np.pad(rule.rewards(line, context), ((0, 0), (lead, 0)))
-    (values,) = given
+        rewards = np.pad(rule.rewards(line, context), ((0, 0), (lead, 0)))
+    (values,) = rewards
     return np.asarray(values)
 
 
-def _notes(melody: Melody, line: Line, rewards: Mapping[str, NDArray[np.float64]], lead: int) -> list[JudgedNote]:
+def depends_on_meter(rule: Rule) -> bool:
+    """Whether a rule gives other rewards to random melodies in bars of three steps than in bars of four.
+
+    Example:
+        >>> from cantilena.rules import RULE_SETS
+        >>> [rule.name for rule in RULE_SETS["rl-tuner"].rules if depends_on_meter(rule)]
+        []
+    """
+    line, meters = _random_melodies(), (Meter(4, 4), Meter(3, 4))
+    one, other = (rule.rewards(line, Context(meter=meter, steps_per_bar=meter.numerator)) for meter in meters)
+    return not np.array_equal(one, other)
+
+
+@lru_cache
+def _random_melodies() -> Line:
+    """Melodies in steps of C major with arbitrary beginnings and ends, half of which repeat every 32 steps."""
+    rng, shape = generator(0, "bars"), (96, 128)
+    event = rng.choice([OFF, HOLD, ON], shape, p=[0.1, 0.3, 0.6])
+    degree = np.clip(35 + np.cumsum(rng.integers(-2, 3, shape), axis=1), 7, 63)
+    degree[::2], event[::2] = np.tile(degree[::2, :32], 4), np.tile(event[::2, :32], 4)
+    pitch = degree // 7 * 12 + np.array(Key().pitch_classes)[degree % 7]
+    return Line.of(event, np.where(event == ON, pitch, -1))
+
+
+def _by_note(melody: Melody, line: Line, rewards: Mapping[str, NDArray[np.float64]], lead: int) -> list[NoteRewards]:
     event = line.event[0]
-    begins = np.flatnonzero(event == ON) + lead
-    edges = [0, *begins.tolist(), len(event) + lead]
-    judged = []
+    onsets = np.flatnonzero(event == ON) + lead
+    edges = [0, *onsets.tolist(), len(event) + lead]
+    notes = []
     for note, (first, end) in enumerate(pairwise(edges), start=-1):
-        values = {name: float(given[first:end].sum()) for name, given in rewards.items()}
-        spoken = {name: value for name, value in values.items() if np.any(rewards[name][first:end])}
-        if note < 0 and not spoken:
+        values = {name: float(steps[first:end].sum()) for name, steps in rewards.items() if np.any(steps[first:end])}
+        if note < 0 and not values:
             continue
         rest = next((step for step in range(first + 1, end) if event[step - lead] == OFF), end) if note >= 0 else first
         is_last = end == edges[-1]
-        when = {name: _when(rewards[name][first:end], note, rest - first, is_last=is_last) for name in spoken}
-        bar, beat = _place(melody, (first - lead) * GRID.ticks_per_step)
-        judged.append(JudgedNote(note, _name(melody, note), bar, beat, first, end - first, spoken, when))
-    return judged
+        when = {name: _when(rewards[name][first:end], note, rest - first, is_last=is_last) for name in values}
+        bar, beat = _bar_and_beat(melody, (first - lead) * GRID.step_ticks)
+        notes.append(NoteRewards(note, _name(melody, note), bar, beat, first, end - first, values, when))
+    return notes
 
 
 def _name(melody: Melody, note: int) -> str:
-    """A note as it is spelled in the score."""
+    """The name of a note as it is spelled in the score."""
     if note < 0:
         return "rest"
     following = melody.sounding[note + 1].top if note + 1 < len(melody.sounding) else None
-    return spell_pitch(melody.sounding[note].top, melody.key or Key(), following).name
+    return spelled(melody.sounding[note].top, melody.key or Key(), following).name
 
 
-def _when(given: NDArray[np.float64], note: int, rest: int, *, is_last: bool) -> str:
-    """When a rule speaks while a note lasts and the silence after it."""
+def _when(rewards: NDArray[np.float64], note: int, rest: int, *, is_last: bool) -> str:
+    """When a rule rewards, while a note lasts and in the silence after it."""
     if note < 0:
         return BEFORE_ALL
-    spoken = np.flatnonzero(given)
-    if is_last and spoken[0] == len(given) - 1:
+    steps = np.flatnonzero(rewards)
+    if is_last and steps[0] == len(rewards) - 1:
         return AT_THE_END
-    parts = [AS_IT_BEGINS] if (spoken == 0).any() else []
-    parts += [WHILE_HELD] if ((spoken > 0) & (spoken < rest)).any() else []
-    parts += [IN_THE_REST] if ((spoken > 0) & (spoken >= rest)).any() else []
+    parts = [AS_IT_BEGINS] if (steps == 0).any() else []
+    parts += [WHILE_HELD] if ((steps > 0) & (steps < rest)).any() else []
+    parts += [IN_THE_REST] if ((steps > 0) & (steps >= rest)).any() else []
     return " and ".join(parts)
 
 
-def _place(melody: Melody, tick: int) -> tuple[int, float]:
+def _bar_and_beat(melody: Melody, tick: int) -> tuple[int, float]:
     """Bar and written beat of a tick; a pickup is the end of bar 0."""
     bar = melody.meter.ticks_per_bar
     bars, within = divmod(tick - melody.pickup % bar, bar)
     return bars + 1, 1 + within / (bar / melody.meter.numerator)
 
 
-def _rounded(value: float) -> float:
-    """Ten digits: no noise of the last bits in a file."""
+def _digits(value: float) -> float:
+    """Ten digits, without the noise of the last bits."""
     return float(f"{value:.10g}")

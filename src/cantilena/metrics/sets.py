@@ -1,10 +1,7 @@
-"""Differences between two sets of melodies in how different their melodies are, with p-values of a permutation test.
+"""Sets of melodies of matched size, and permutation tests of the difference in diversity between two sets.
 
-The melodies of both are dealt out anew at random (`deals`), and a difference d is told where hardly any deal has one as
-large: p = (1 + number of deals with |d*| >= |d|) / (1 + number of deals). No melody is dealt twice, so that dealing
-makes no duplicates.
-
-Two sets of melodies made comparable: as many melodies, and as many notes.
+Melodies are assigned at random to two sides of the same sizes: p = (1 + number of permutations with |d*| >= |d|) /
+(1 + number of permutations), where d is the difference. No melody is drawn twice, so that no duplicates arise.
 """
 
 from __future__ import annotations
@@ -16,64 +13,49 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.metrics.ngrams import distinct_in_deals, melody_numbers, note_ngrams
-from cantilena.metrics.permutation import DEALS, UNDEFINED, Difference, random_deals, too_few
+from cantilena.metrics.ngrams import distinct_shares, melody_numbers, note_ngrams
+from cantilena.metrics.permutation import PERMUTATIONS, UNDEFINED, Difference, random_permutations, untestable_reason
 from cantilena.music import Line
 from cantilena.rules import tones
 
-
-def equal_sets(*lines: Line, rng: np.random.Generator) -> list[Line]:
-    """The larger part of each set, so that all have as many melodies and, within one melody, as many notes.
-
-    Numbers of a set fall as it grows: a set of more notes repeats itself more. Melodies are left out at random.
-
-    Args:
-        lines: the sets, two or more.
-        rng: decides which melodies stay.
-
-    Example:
-        >>> from cantilena.tokenizers import GridEncoding
-        >>> dense = GridEncoding().line(np.full((8, 4), 14))
-        >>> sparse = GridEncoding().line(np.tile([14, 1, 16, 1], (6, 1)))
-        >>> [line.melodies for line in equal_sets(dense, sparse, rng=np.random.default_rng(1))]
-        [3, 6]
-    """
-    parts = equal_numbers(*lines, rng=rng)
-    size = parts[0].melodies
-    struck = [_notes(line) for line in parts]
-    budget = min(int(notes.sum()) for notes in struck)
-    equal = []
-    for part, notes in zip(parts, struck, strict=True):
-        order = rng.permutation(size)
-        kept = order[np.cumsum(notes[order]) <= budget] if notes.sum() > budget else order
-        equal.append(part[np.sort(kept)])
-    return equal
+Labels = NDArray[np.generic]
 
 
-def equal_numbers(*lines: Line, rng: np.random.Generator) -> list[Line]:
-    """As many melodies of each set, drawn at random.
-
-    Args:
-        lines: the sets, one or more.
-        rng: decides which melodies stay.
+def matched_size(*lines: Line, rng: np.random.Generator) -> list[Line]:
+    """Draw as many melodies of each set at random as the smallest has.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> sets = [GridEncoding().line(np.full((melodies, 4), 14)) for melodies in (8, 6)]
-        >>> [line.melodies for line in equal_numbers(*sets, rng=np.random.default_rng(1))]
+        >>> [line.melodies for line in matched_size(*sets, rng=np.random.default_rng(1))]
         [6, 6]
     """
     size = min(line.melodies for line in lines)
     return [line[np.sort(rng.permutation(line.melodies)[:size])] for line in lines]
 
 
-def _notes(line: Line) -> NDArray[np.int64]:
-    """`(melodies,)`: how many notes begin in each."""
-    counts: NDArray[np.int64] = np.count_nonzero(tones(line), axis=1)
-    return counts
+def matched_notes(*lines: Line, rng: np.random.Generator) -> list[Line]:
+    """Draw as many melodies of each set, then drop melodies until all sets have as many notes, up to one melody.
 
+    Metrics of diversity fall as a set grows: a set of more notes repeats itself more.
 
-Labels = NDArray[np.generic]
+    Example:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> dense = GridEncoding().line(np.full((8, 4), 14))
+        >>> sparse = GridEncoding().line(np.tile([14, 1, 16, 1], (6, 1)))
+        >>> [line.melodies for line in matched_notes(dense, sparse, rng=np.random.default_rng(1))]
+        [3, 6]
+    """
+    parts = matched_size(*lines, rng=rng)
+    size = parts[0].melodies
+    counts = [np.count_nonzero(tones(line), axis=1) for line in parts]
+    budget = min(int(notes.sum()) for notes in counts)
+    matched = []
+    for part, notes in zip(parts, counts, strict=True):
+        order = rng.permutation(size)
+        kept = order[np.cumsum(notes[order]) <= budget] if notes.sum() > budget else order
+        matched.append(part[np.sort(kept)])
+    return matched
 
 
 def set_differences(
@@ -82,39 +64,39 @@ def set_differences(
     rng: np.random.Generator,
     *,
     pieces: tuple[Labels | None, Labels | None] = (None, None),
-    deals: int = DEALS,
+    permutations: int = PERMUTATIONS,
 ) -> list[Difference]:
-    """Test how different the melodies of two sets are: `different_melodies` and `distinct_4`.
+    """Test the difference of two sets in `different_melodies` and `distinct_4`.
 
-    Melodies of one piece resemble each other and are not independent: of each piece one melody is kept, drawn at
-    random. Then the sets are made equal, since both numbers fall as a set grows: in melodies for `different_melodies`,
-    in notes too for `distinct_4`. The values are those of the sets that are left.
+    Melodies of one piece resemble each other and are not independent: one melody of each piece is drawn at random. Then
+    the sets are matched, since both metrics fall as a set grows: in melodies for `different_melodies`, in notes too for
+    `distinct_4`. The values are those of the matched sets.
 
     Args:
         names: of the two systems.
         lines: their melodies.
-        rng: decides which melodies stay, and deals.
-        pieces: of each system, `(melodies,)` the piece of each melody, as any labels; None where each is its own.
-        deals: how many times.
+        rng: draws melodies and permutations.
+        pieces: for each system, `(melodies,)` the piece of each melody, as any labels; None where each is its own.
+        permutations: their number.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> varied = GridEncoding().line(np.random.default_rng(1).integers(2, 20, (60, 16)))
         >>> dull = varied[np.zeros(60, int)]
-        >>> found = set_differences(("dull", "varied"), (dull, varied), np.random.default_rng(1))
-        >>> [(one.metric, round(one.value, 3), one.p) for one in found]
+        >>> differences = set_differences(("dull", "varied"), (dull, varied), np.random.default_rng(1))
+        >>> [(one.metric, round(one.value, 3), one.p) for one in differences]
         [('different_melodies', 0.983, 0.0005), ('distinct_4', 0.981, 0.0005)]
     """
     first, second = (
         line if labels is None else one_of_each(line, labels, rng) for line, labels in zip(lines, pieces, strict=True)
     )
-    as_many, as_long = equal_numbers(first, second, rng=rng), equal_sets(first, second, rng=rng)
-    melodies = melody_numbers(joined_lines(*as_many))
-    ngrams = note_ngrams(joined_lines(*as_long), 4)
+    same_size, same_notes = matched_size(first, second, rng=rng), matched_notes(first, second, rng=rng)
+    melodies = melody_numbers(joined_lines(*same_size))
+    ngrams = note_ngrams(joined_lines(*same_notes), 4)
     fours = np.unique(ngrams.number, return_inverse=True)[1].astype(np.int64)
     return [
-        _tested(names, "different_melodies", melodies, np.arange(len(melodies)), as_many, rng, deals),
-        _tested(names, "distinct_4", fours, ngrams.melody, as_long, rng, deals),
+        _tested(names, "different_melodies", melodies, np.arange(len(melodies)), same_size, rng, permutations),
+        _tested(names, "distinct_4", fours, ngrams.melody, same_notes, rng, permutations),
     ]
 
 
@@ -125,19 +107,19 @@ def _tested(
     melody: NDArray[np.int64],
     lines: Sequence[Line],
     rng: np.random.Generator,
-    deals: int,
+    permutations: int,
 ) -> Difference:
-    """The difference between the shares of different things that two sets say, as `distinct_in_deals` takes them."""
+    """Test the difference between the shares of distinct items of two sets, as `distinct_shares` takes them."""
     ours, melodies = lines[0].melodies, sum(line.melodies for line in lines)
-    shares = distinct_in_deals(number, melody, (np.arange(melodies) < ours)[None])[0]
+    shares = distinct_shares(number, melody, (np.arange(melodies) < ours)[None])[0]
     value = float(shares[1] - shares[0])
     known = math.isfinite(value)
-    reason = too_few(melodies, ours) or ("" if known else UNDEFINED)
+    reason = untestable_reason(melodies, ours) or ("" if known else UNDEFINED)
     if reason:
         return Difference(*names, metric, value if known else None, reason=reason)
     as_large = defined = 0
-    for dealt in random_deals(melodies, ours, deals, rng):
-        shares = distinct_in_deals(number, melody, dealt)
+    for first in random_permutations(melodies, ours, permutations, rng):
+        shares = distinct_shares(number, melody, first)
         distance = np.abs(shares[:, 1] - shares[:, 0])
         as_large += int((distance >= abs(value) - 1e-12).sum())
         defined += int((~np.isnan(distance)).sum())
@@ -145,12 +127,7 @@ def _tested(
 
 
 def one_of_each(line: Line, pieces: Labels, rng: np.random.Generator) -> Line:
-    """One melody of each piece, drawn at random, in the order of the line.
-
-    Args:
-        line: the melodies.
-        pieces: `(melodies,)`: the piece of each, as any labels.
-        rng: draws.
+    """Draw one melody of each piece at random, in the order of the line.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -163,11 +140,7 @@ def one_of_each(line: Line, pieces: Labels, rng: np.random.Generator) -> Line:
 
 
 def joined_lines(first: Line, second: Line) -> Line:
-    """The melodies of two lines as one, the shorter one padded.
-
-    Args:
-        first: whose melodies come first.
-        second: whose come after.
+    """Concatenate two lines along the melodies; the shorter one is padded.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding

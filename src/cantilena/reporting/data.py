@@ -1,35 +1,41 @@
-"""What a report is made of: plain data, handed over by whoever ran the experiment.
-
-What an evaluation found out, as a report tells it: verdicts, differences, distributions, copies.
-"""
+"""The contents of a report, as plain data from the workflow that ran the experiment."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.metrics import SelfSimilarity
+from cantilena.metrics import Difference, Interval, SelfSimilarity
 from cantilena.music import Melody
 
-Tone = Literal["good", "bad", "note"]
-"""Whether a verdict is welcome, a warning, or only to be known."""
+HUMAN = "human"
+"""The name of the set of human melodies."""
 
-HOLDS = 0.05
-"""A difference is told where its corrected p-value is not above this."""
+SIGNIFICANCE_LEVEL = 0.05
+"""A difference is reported if its corrected p-value is at most this."""
+
+Results = Mapping[str, Any]
+"""The object of results.json: `{"systems": {NAME: {"melodies": n, "metrics": {METRIC: {"value", "low", "high"}}}}}`.
+
+A value may be None, with a `reason` beside it.
+"""
+
+Tone = Literal["good", "bad", "note"]
+"""Whether a verdict is good, a warning, or neutral."""
 
 
 @dataclass(frozen=True)
 class Remark:
-    """One sentence about a system that follows from its numbers.
+    """A verdict: one sentence that follows from the numbers of a system.
 
     Args:
-        system: whose; two names for a pair.
+        system: its name; two names for a pair.
         text: the sentence.
-        tone: whether it is welcome.
+        tone: whether it is good.
     """
 
     system: str
@@ -37,43 +43,15 @@ class Remark:
     tone: Tone = "note"
 
 
-class DifferenceTested(Protocol):
-    """A difference between two systems and how sure it is, as `comparison` finds it."""
-
-    @property
-    def first(self) -> str:
-        """The system that is held beside the other."""
-
-    @property
-    def second(self) -> str:
-        """The other system."""
-
-    @property
-    def metric(self) -> str:
-        """In which number they differ."""
-
-    @property
-    def value(self) -> float | None:
-        """By how much: the second system's number less the first's."""
-
-    @property
-    def p(self) -> float | None:
-        """How often labels drawn at random differ as much; None where they cannot tell."""
-
-    @property
-    def adjusted(self) -> float | None:
-        """The same after Holm's correction for all numbers of the pair; None where it was not tested."""
-
-
 @dataclass(frozen=True)
 class Distribution:
-    """How a feature of melodies is spread, in people's and in each system's.
+    """The distribution of a feature over melodies, for the reference and each system.
 
     Args:
-        metric: a word for it, unique in a report.
-        label: what it is called: "Range".
-        unit: in what it is counted: "semitones"; "" for shares.
-        values: by system, `(melodies,)`; NaN where a melody has none.
+        metric: a name that is unique in a report.
+        label: as shown: "Range".
+        unit: "semitones"; "" for shares.
+        values: by system, `(melodies,)`; NaN where it is undefined.
     """
 
     metric: str
@@ -84,22 +62,22 @@ class Distribution:
 
 @dataclass(frozen=True)
 class CopiedPassage:
-    """The longest run of notes of a melody that the corpus has too.
+    """The longest run of notes that a melody has in common with the corpus.
 
     Args:
-        system: whose melody.
+        system: of the melody.
         label: of the melody: its number, file or title.
-        notes: how many notes are the same, transposed or not.
+        notes: the number of common notes, transposed or not.
         bars: of the melody: `5-8`.
-        source_title: of the piece that has them, "" where it has no title.
+        source_title: of the piece that has them, "" where it has none.
         source_file: where the piece is from.
         source_bars: of the piece.
         excerpt: those bars of the melody.
         source_excerpt: those bars of the piece.
-        more_than_people: whether people's own melodies seldom borrow so much.
-        melody: its number, from 0, among the melodies that the report lets one hear; None if it is not one of them.
-        first: which note of the excerpt is the first that is copied, from 0.
-        source_first: which of the piece's.
+        exceeds_human: whether human melodies seldom have so long a copy.
+        melody: its index among the system's melodies in the report; None if it is not one of them.
+        first: the index of the first common note in the excerpt.
+        source_first: its index in the piece's excerpt.
     """
 
     system: str
@@ -111,14 +89,14 @@ class CopiedPassage:
     source_bars: str
     excerpt: Melody
     source_excerpt: Melody
-    more_than_people: bool
+    exceeds_human: bool
     melody: int | None = None
     first: int = 0
     source_first: int = 0
 
     @property
     def source(self) -> str:
-        """The piece as it is called: its title and its file.
+        """The title and the file of the piece.
 
         Example:
             >>> CopiedPassage("lstm", "001", 9, "1-2", "The Hag", "a.abc", "5-6", Melody(()), Melody(()), False).source
@@ -127,25 +105,15 @@ class CopiedPassage:
         return f"“{self.source_title}” ({self.source_file})" if self.source_title else self.source_file
 
 
-PEOPLE = "human"
-"""The name of people's melodies in every table."""
-
-Results = Mapping[str, Any]
-"""The object of results.json: `{"systems": {NAME: {"melodies": n, "metrics": {METRIC: {"value", "low", "high"}}}}}`.
-
-A value may be None, with a `reason` beside it.
-"""
-
-
 @dataclass(frozen=True)
 class SystemMelodies:
-    """The melodies of one system, to hear and to see.
+    """The melodies of one system to listen to.
 
     Args:
         name: as in the results: `human`, `lstm`, `lstm+rl`, ..
-        description: what the system is, a sentence.
+        description: of the system, a sentence.
         melodies: in the order of their files.
-        folder: where the files lie, relative to the report: `melodies/lstm`; they are named 001.mid, 001.wav, ..
+        folder: of the files, relative to the report: `melodies/lstm`; they are named 001.mid, 001.wav, ..
     """
 
     name: str
@@ -154,7 +122,7 @@ class SystemMelodies:
     folder: str
 
     def stem(self, index: int) -> str:
-        """A melody's file without its suffix, relative to the report.
+        """The file of a melody without its suffix, relative to the report.
 
         Example:
             >>> SystemMelodies("lstm", "", [], "melodies/lstm").stem(0)
@@ -166,12 +134,12 @@ class SystemMelodies:
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """How a network learned.
+    """The loss of a network by epoch, nats a step.
 
     Args:
-        name: whose curve.
-        train: nats a step on what it learned from, one number an epoch.
-        valid: nats a step on held-out pieces, one number an epoch.
+        name: of the network.
+        train: on the training pieces.
+        valid: on held-out pieces.
     """
 
     name: str
@@ -181,15 +149,15 @@ class TrainingCurve:
 
 @dataclass(frozen=True)
 class RewardHistory:
-    """What tuning was rewarded with, update by update: the paper's figure 10, split by rule.
+    """The rewards of a tuning by update: the paper's figure 10, split by rule.
 
     Args:
-        name: whose tuning.
-        steps: environment steps done, ascending.
+        name: of the tuned system.
+        steps: environment steps, ascending.
         terms: mean reward a melody by rule, each as long as `steps`.
         log_p: mean log-likelihood under the prior, nats a step.
         kl: mean KL divergence from the prior, nats a step.
-        accuracy: of the discriminators of a critic, on melodies new to them; empty without one.
+        accuracy: of the discriminators of a critic on new melodies; empty without one.
     """
 
     name: str
@@ -201,18 +169,18 @@ class RewardHistory:
 
     @property
     def total(self) -> NDArray[np.float64]:
-        """The sum of the rules' rewards, `(updates,)`."""
+        """The sum over the rules, `(updates,)`."""
         return np.asarray(np.sum([np.asarray(term) for term in self.terms.values()], axis=0), dtype=np.float64)
 
 
 @dataclass(frozen=True)
 class NoteProbabilities:
-    """What a model thought at each step of one melody: the paper's figures 8 and 9.
+    """The predictions of a model at each step of one melody: the paper's figures 8 and 9.
 
     Args:
-        name: whose probabilities.
+        name: of the model.
         probabilities: `(steps, classes)`, rows that sum to 1.
-        classes: the tokens' names, in the order of the columns.
+        classes: the names of the tokens, in the order of the columns.
         tokens: `(steps,)`, the token that was taken at each step.
     """
 
@@ -224,30 +192,30 @@ class NoteProbabilities:
 
 @dataclass(frozen=True)
 class ReportData:
-    """Everything that a report tells.
+    """The contents of a report.
 
     Args:
-        results: what was measured.
-        melodies: what can be heard, in the order in which it shall be shown.
-        curves: how the networks learned.
-        rewards: how tuning went.
-        probabilities: note probabilities of the LSTM and the tuned model.
-        corpus: facts of the corpus, as many as are known of those that `cantilena corpus read --json` answers.
-        options: what the run was asked; nested options as nested mappings.
-        seeds: seeds by their use.
-        versions: versions by library.
+        results: the metrics.
+        melodies: to listen to, in the order of the report.
+        curves: of the training.
+        rewards: of the tuning.
+        probabilities: of the LSTM and the tuned model.
+        corpus: any of the facts in the answer of `cantilena corpus read --json`.
+        options: of the run; nested options as nested mappings.
+        seeds: by their use.
+        versions: by library.
         timings: seconds by stage.
-        intervals: how the intervals were made, a sentence.
+        intervals: how the intervals were computed, a sentence.
         tuned: pairs of systems, the untuned and the tuned one, the main pair first.
-        title: what the report is called.
-        published: whether what others published stands beside this run's numbers.
-        verdicts: what follows from the numbers, in sentences.
-        differences: pairs of systems, number by number, tested and corrected.
-        distributions: features of melodies, to be drawn over one another.
-        similarity: how the melodies of each system are like themselves.
+        title: of the report.
+        published: whether to show the published results beside those of the run.
+        verdicts: conclusions, in sentences.
+        differences: of pairs of systems, tested and corrected.
+        distributions: of features of melodies.
+        similarity: self-similarity of the melodies of each system.
         copies: what melodies have in common with the corpus.
-        listener: by system, what the machine listener answered (`listener_rows`).
-        method: how the numbers were made, paragraphs.
+        two_sample: by system, the answer of the classifier two-sample test (`sections.two_sample_rows`).
+        method: how the metrics were computed, paragraphs.
         hashes: sha256 by what it is of: corpus, bundles, folders.
     """
 
@@ -262,34 +230,48 @@ class ReportData:
     versions: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     intervals: str = (
-        "Intervals are 95 %. Numbers counted per melody: bootstrap by piece, 1,000 times. Numbers of a whole set "
+        "Intervals are 95 %. Metrics counted per melody: bootstrap by piece, 1,000 resamples. Metrics of a whole set "
         "(different melodies, distinct-4): half the melodies drawn without replacement, 200 times, because drawing "
-        "with replacement would itself make duplicates."
+        "with replacement would itself create duplicates."
     )
     tuned: Sequence[tuple[str, str]] = (("lstm", "lstm+rl"), ("lstm-events", "lstm-events+rl"))
     title: str = "Melodies by the LSTM and by the LSTM tuned with reinforcement learning"
     published: bool = True
     verdicts: Sequence[Remark] = ()
-    differences: Sequence[DifferenceTested] = ()
+    differences: Sequence[Difference] = ()
     distributions: Sequence[Distribution] = ()
     similarity: Sequence[SelfSimilarity] = ()
     copies: Sequence[CopiedPassage] = ()
-    listener: Mapping[str, Any] = field(default_factory=dict)
+    two_sample: Mapping[str, Any] = field(default_factory=dict)
     method: Sequence[str] = ()
     hashes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def systems(self) -> Mapping[str, Any]:
-        """The systems of the results, by name, people first."""
+        """The systems of the results by name, the human melodies first."""
         systems = self.results.get("systems", {})
-        return people_first(systems) if isinstance(systems, Mapping) else {}
+        return human_first(systems) if isinstance(systems, Mapping) else {}
 
 
-def people_first(systems: Mapping[str, Any]) -> dict[str, Any]:
-    """The same with people's entry at the beginning, where there is one.
+def human_first(systems: Mapping[str, Any]) -> dict[str, Any]:
+    """The same with the human melodies at the beginning, if there are any.
 
     Example:
-        >>> list(people_first({"lstm": 1, "human": 2}))
+        >>> list(human_first({"lstm": 1, "human": 2}))
         ['human', 'lstm']
     """
-    return {name: systems[name] for name in sorted(systems, key=lambda name: name != PEOPLE)}
+    return {name: systems[name] for name in sorted(systems, key=lambda name: name != HUMAN)}
+
+
+def read_interval(entry: Any) -> Interval | None:  # noqa: ANN401  (anything JSON can hold)
+    """Read a number of results, `{"value", "low", "high"}`; without bounds they equal it, None where there is none.
+
+    Example:
+        >>> read_interval({"value": 0.5, "low": 0.4, "high": None}), read_interval({"value": None, "reason": "silence"})
+        (Interval(value=0.5, low=0.4, high=0.5), None)
+    """
+    entry = entry if isinstance(entry, Mapping) else {"value": entry}
+    value, low, high = (entry.get(name) for name in ("value", "low", "high"))
+    if not isinstance(value, int | float):
+        return None
+    return Interval(float(value), float(value if low is None else low), float(value if high is None else high))

@@ -1,4 +1,4 @@
-"""Which figures a report shows, and what stands under each."""
+"""The figures of a report, each with its title and caption."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cantilena.io import score_with_timemap
-from cantilena.metrics.registry import DISTANCE, DIVERSITY, RULES, in_order, words_of
+from cantilena.metrics.registry import DISTANCE, DIVERSITY, RULES, get_metric, in_order
 from cantilena.reporting import figures
-from cantilena.reporting.data import PEOPLE, ReportData
+from cantilena.reporting.data import HUMAN, ReportData
 from cantilena.reporting.scores import ShownScore
-from cantilena.reporting.sections import listener_rows
+from cantilena.reporting.sections import two_sample_rows
 from cantilena.runtime import write_bytes, write_text
 
 
@@ -21,11 +21,11 @@ class Drawing:
 
     Args:
         name: of its file, without suffix; unique in a report.
-        title: what it shows.
+        title: of the figure.
         caption: how to read it.
-        figure: the drawing itself.
-        panels: the same in parts, which a page can put one below the other where it is narrow.
-        colours: of the systems, to be told beside the panels.
+        figure: the figure.
+        panels: the same in parts, which a narrow page shows one below the other.
+        colours: of the systems, for the legend beside the panels.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Drawing:
 
     @property
     def svgs(self) -> tuple[str, ...]:
-        """The panels, or the drawing as a whole, as SVG elements for a page."""
+        """The panels, or the whole figure, as SVG elements for a page."""
         if not self.panels:
             return (figures.svg_text(self.figure, self.name),)
         return tuple(figures.svg_text(one, f"{self.name}-{at}") for at, one in enumerate(self.panels, start=1))
@@ -49,142 +49,134 @@ class Drawing:
 
 
 def drawings(data: ReportData) -> tuple[Drawing, ...]:
-    """The figures that the data allow: the paper's 8, 9 and 10, then what the paper does not show."""
+    """The figures for which there is data: the paper's 8, 9 and 10, then further ones."""
     return (
-        *_of_probabilities(data),
-        *_of_rewards(data),
-        *_of_distributions(data),
-        *_of_similarity(data),
-        *_of_metrics(data),
-        *_of_learning(data),
+        *_probabilities(data),
+        *_rewards(data),
+        *_distributions(data),
+        *_similarity(data),
+        *_metrics(data),
+        *_learning(data),
     )
 
 
-def listener_drawing(data: ReportData) -> Drawing | None:
-    """How well the machine listener tells systems from people by the length of what it hears; None if nobody asked."""
-    heard = {row.system: row.lengths for row in listener_rows(data.listener)}
-    if not any(one.accuracy is not None for rows in heard.values() for one in rows):
+def two_sample_drawing(data: ReportData) -> Drawing | None:
+    """The accuracy of the classifier two-sample test by the length of excerpts; None if it was not run."""
+    lengths = {row.system: row.lengths for row in two_sample_rows(data.two_sample)}
+    if not any(one.accuracy is not None for rows in lengths.values() for one in rows):
         return None
     return Drawing(
         "listener",
-        "How much it must hear",
-        "The share of answers that are right on excerpts that were kept back, with 95 % intervals. At the dotted line "
-        "nothing can be told.",
-        figures.accuracy_by_length(heard),
+        "Accuracy by length",
+        "The accuracy of the classifiers on held-out excerpts, with 95 % intervals. The dotted line is chance.",
+        figures.accuracy_by_length(lengths),
     )
 
 
 def write_gallery(folder: Path, shown: tuple[Drawing, ...], scores: tuple[ShownScore, ...]) -> None:
-    """Write the figures as PNG and the scores as SVG, to keep.
-
-    Args:
-        folder: made if missing.
-        shown: what `drawings` gave.
-        scores: what `shown_scores` gave.
-    """
+    """Write figures as PNG and scores as SVG into a folder, which is created if missing."""
     for drawing in shown:
         write_bytes(folder / f"{drawing.name}.png", figures.png_bytes(drawing.figure))
     for score in scores:
         write_text(folder / f"{score.name}.svg", score_with_timemap(score.melody).svg)
 
 
-def _of_probabilities(data: ReportData) -> Iterator[Drawing]:
+def _probabilities(data: ReportData) -> Iterator[Drawing]:
     numbers = {name: str(8 + index) for pair in data.tuned[:1] for index, name in enumerate(pair)}
-    for index, seen in enumerate(data.probabilities):
-        number = numbers.pop(seen.name, "")
+    for index, one in enumerate(data.probabilities):
+        number = numbers.pop(one.name, "")
         yield Drawing(
             f"figure-{number}" if number else f"probabilities-{index + 1}",
-            (f"Figure {number}: what" if number else "What") + f" {seen.name} thought at each step",
+            (f"Figure {number}: note" if number else "Note") + f" probabilities of {one.name}",
             "Each column is a step of one melody, each row a token; the brighter, the more probable. A circle marks "
             "the token that was taken.",
-            figures.note_probabilities(seen),
+            figures.note_probabilities(one),
         )
 
 
-def _of_rewards(data: ReportData) -> Iterator[Drawing]:
+def _rewards(data: ReportData) -> Iterator[Drawing]:
     for index, history in enumerate(data.rewards):
-        if not len(history.steps):
-            continue
-        yield Drawing(
-            "figure-10" if index == 0 else f"rewards-{index + 1}",
-            ("Figure 10: " if index == 0 else "") + f"rewards of {history.name} while tuning",
-            "Above, what each rule gave a melody, on a scale that is logarithmic beyond ten. Below, how probable the "
-            "untuned model finds the melodies (log p), and how far the tuned model has moved from it (KL).",
-            figures.reward_history(history),
-        )
+        if len(history.steps):
+            yield Drawing(
+                "figure-10" if index == 0 else f"rewards-{index + 1}",
+                ("Figure 10: " if index == 0 else "") + f"rewards of {history.name} during tuning",
+                "Above, the mean reward a melody by rule, on a scale that is logarithmic beyond ten. Below, the "
+                "log-likelihood under the untuned model (log p), and the KL divergence from it (KL).",
+                figures.reward_history(history),
+            )
 
 
-def _of_metrics(data: ReportData) -> Iterator[Drawing]:
-    measured = {
-        metric
-        for system in data.systems.values()
-        for metric, entry in system.get("metrics", {}).items()
-        if entry.get("value") is not None
-    }
-    shown = [name for name in in_order(measured) if words_of(name).group in (RULES, DIVERSITY, DISTANCE)]
-    if {"in_motif", "distinct_4"} <= measured:
-        yield Drawing(
-            "rules-and-diversity",
-            "Rules beside diversity",
-            "Notes in a motif can be had by playing one good melody for ever. Such a model stands high and far left; "
-            "up and to the right is where both hold.",
-            figures.rules_and_diversity(data.systems),
-        )
-    if shown:
-        yield Drawing(
-            "metrics",
-            "Every system on every metric",
-            "Dots are values, bars 95 % intervals, the dotted line the held-out human melodies. An arrow says which "
-            "way the rule asks; human melodies show how far music itself goes.",
-            figures.metric_panels(data.systems, shown),
-        )
-
-
-def _of_learning(data: ReportData) -> Iterator[Drawing]:
-    curves = [curve for curve in data.curves if len(curve.train) or len(curve.valid)]
-    if curves:
-        yield Drawing(
-            "learning",
-            "How the networks learned",
-            "Surprise at each step, in nats, after each epoch. Where the dashed line falls and the other rises, a "
-            "network learns its pieces by heart.",
-            figures.learning_curves(curves),
-        )
-
-
-def _of_distributions(data: ReportData) -> Iterator[Drawing]:
-    spread = [one for one in data.distributions if one.values]
-    if spread:
-        names = dict.fromkeys(name for one in spread for name in one.values)
-        colours = figures.colours_of(sorted(names, key=lambda name: name != PEOPLE))
+def _distributions(data: ReportData) -> Iterator[Drawing]:
+    known = [one for one in data.distributions if one.values]
+    if known:
+        names = dict.fromkeys(name for one in known for name in one.values)
+        colours = figures.colours_of(sorted(names, key=lambda name: name != HUMAN))
         yield Drawing(
             "distributions",
-            "What melodies are made of",
-            "How large a share of melodies has how much of each. People's are the grey shape; where a line leaves it, "
-            "a system composes what people do not.",
-            figures.distribution_panels(spread),
-            tuple(figures.distribution_panels([one], legend=False, colours=colours) for one in spread),
+            "Distributions of features",
+            "The share of melodies by the value of each feature. The grey shape is that of human melodies; where a "
+            "line leaves it, a system composes what human composers do not.",
+            figures.distribution_panels(known),
+            tuple(figures.distribution_panels([one], legend=False, colours=colours) for one in known),
             colours,
         )
 
 
-def _of_similarity(data: ReportData) -> Iterator[Drawing]:
+def _similarity(data: ReportData) -> Iterator[Drawing]:
     measured = [one for one in data.similarity if one.melodies]
     if measured:
         scale = figures.scale_of(measured)
         low, high = (f"{100 * bound:.0f}" for bound in scale)
         yield Drawing(
             "likeness-after",
-            "How soon a melody comes back",
-            "How like each bar is to the one so many bars before, in rhythm and in direction. The grey band holds "
-            "eight in ten of people's melodies. Phrases of four bars are peaks at 4, 8 and 12.",
-            figures.likeness_after(measured),
+            "Self-similarity by distance",
+            "The similarity of each bar to the one so many bars before, in rhythm and direction. The grey band has "
+            "eight in ten human melodies. Phrases of four bars are peaks at 4, 8 and 12.",
+            figures.similarity_by_distance(measured),
         )
         yield Drawing(
             "likeness-maps",
-            "Every bar beside every bar",
-            "Both ways run the bars of a melody; the brighter, the more alike two bars are. Left the mean of all "
-            f"melodies (from {low} % to {high} %), right one of them (from 0 to 100 %).",
-            figures.likeness_maps(measured),
-            tuple(figures.likeness_maps([one], scale) for one in measured),
+            "Self-similarity matrices",
+            "Rows and columns are the bars of a melody; the brighter, the more similar two bars are. Left the mean of "
+            f"all melodies (from {low} % to {high} %), right one of them (from 0 to 100 %).",
+            figures.similarity_maps(measured),
+            tuple(figures.similarity_maps([one], scale) for one in measured),
+        )
+
+
+def _metrics(data: ReportData) -> Iterator[Drawing]:
+    measured = {
+        metric
+        for system in data.systems.values()
+        for metric, entry in system.get("metrics", {}).items()
+        if entry.get("value") is not None
+    }
+    if {"in_motif", "distinct_4"} <= measured:
+        yield Drawing(
+            "rules-and-diversity",
+            "Rules and diversity",
+            "A model that always plays one good melody has many notes in a motif, but no diversity: it is at the top "
+            "left. At the top right both are high.",
+            figures.rules_and_diversity(data.systems),
+        )
+    shown = [name for name in in_order(measured) if get_metric(name).group in (RULES, DIVERSITY, DISTANCE)]
+    if shown:
+        yield Drawing(
+            "metrics",
+            "All systems by metric",
+            "Dots are values, bars 95 % intervals, the dotted line the held-out human melodies. An arrow is the "
+            "direction that the rule asks for; human melodies show how far music goes.",
+            figures.metric_panels(data.systems, shown),
+        )
+
+
+def _learning(data: ReportData) -> Iterator[Drawing]:
+    curves = [curve for curve in data.curves if len(curve.train) or len(curve.valid)]
+    if curves:
+        yield Drawing(
+            "learning",
+            "Learning curves",
+            "The loss in nats a step after each epoch. Where the training loss (dashed) falls and the validation loss "
+            "rises, a network overfits.",
+            figures.learning_curves(curves),
         )

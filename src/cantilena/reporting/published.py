@@ -1,8 +1,7 @@
-"""What others reported, typed once, to stand beside our own numbers.
+"""Published results, to show beside those of a run.
 
-Fractions, as everywhere; a metric that a column lacks was not reported. The definitions agree with ours by name (the
-set `rl-tuner`); corpora, networks and numbers of compositions do not: these are other people's experiments, not rivals
-in one race.
+Values are fractions; a missing metric was not reported. The definitions are those of our metrics of the same name (the
+set `rl-tuner`); corpora, networks and numbers of compositions differ, so that the values are not directly comparable.
 """
 
 from __future__ import annotations
@@ -11,10 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 PAPER = "Qiu and Wang"
-"""Who wrote the paper that this project implements."""
+"""The authors of the paper that this project implements."""
 
 JAQUES = "Jaques et al."
-"""Who wrote the RL Tuner, whose metrics the paper takes over."""
+"""The authors of the RL Tuner, whose metrics the paper uses."""
 
 
 @dataclass(frozen=True)
@@ -22,10 +21,10 @@ class PublishedSystem:
     """One column of a published table.
 
     Args:
-        name: what its authors call the system.
+        name: the authors' name of the system.
         authors: `PAPER` or `JAQUES`.
         values: by metric, fractions (autocorrelations: -1 to 1).
-        turing_score: the share of its melodies that listeners took for human; None if nobody was asked.
+        turing_score: the share of its melodies that listeners took for human; None if it was not tested.
     """
 
     name: str
@@ -45,7 +44,7 @@ SOURCES: Mapping[str, str] = {
         "arXiv:1611.02796, 2016, table 1: 100,000 compositions a model. Network trained on about 30,000 MIDI songs."
     ),
 }
-"""Where each set of figures was published, and over what it was counted."""
+"""Where each table was published, and over what it was computed."""
 
 _REPEATED, _KEY, _TONIC, _LEAPS = "excessively_repeated", "not_in_key", "starts_on_tonic", "leaps_resolved"
 _HIGHEST, _LOWEST, _MOTIF, _RETURNS = "unique_max", "unique_min", "in_motif", "in_repeated_motif"
@@ -54,7 +53,7 @@ _RL_TUNER = (_REPEATED, *_LAGS, _KEY, _TONIC, _LEAPS, _HIGHEST, _LOWEST, _MOTIF,
 
 
 def _row_by_row(*values: float) -> Mapping[str, float]:
-    """Figures in the order of Jaques et al.'s table."""
+    """Values in the order of Jaques et al.'s table."""
     return dict(zip(_RL_TUNER, values, strict=True))
 
 

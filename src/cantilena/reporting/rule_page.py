@@ -1,24 +1,20 @@
-"""A page that shows what rules say of a melody: the score with coloured notes, one file that opens offline."""
+"""A page with the rewards of rules for a melody: the score with coloured notes, one file that works offline."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cantilena.errors import __version__
-from cantilena.io import NoteAnnotation, score_with_timemap
-from cantilena.metrics import JudgedMelody, JudgedNote
-from cantilena.reporting.text import short, signed
+from cantilena.io import NoteLook, score_with_timemap
+from cantilena.metrics import MelodyRewards, NoteRewards
+from cantilena.reporting.templates import read_template, render
+from cantilena.reporting.text import counted, sentence, signed, signed_short
 from cantilena.rules import Rule
 
 MOST_BARS = 200
-"""Bars that a page draws; the table of what each rule gave counts the rest too."""
+"""The most bars of the score; the table of rules counts the rest too."""
 
 GAIN, LOSS = "gain", "loss"
 """The classes of notes that are rewarded and penalised."""
@@ -27,64 +23,48 @@ SCORE_STYLE = (
     ".gain { color: #00736a; } .loss { color: #c03000; } .words { font-family: sans-serif; }"
     " @media (prefers-color-scheme: dark) { .gain { color: #4fd1b5; } .loss { color: #ff9068; } }"
 )
-"""Blue-green and orange-red, which differ for the colour-blind too; the signs under the notes say the same."""
+"""Blue-green and orange-red, which differ for the colour-blind too; the signs under the notes are the same."""
 
-_WIDE, _NARROW = 860, 400
+_WIDTHS = {"wide": 860, "narrow": 400}
 
 
-def rule_page(judged: JudgedMelody, title: str) -> str:
-    """The page as HTML text.
-
-    Args:
-        judged: the melody and what the rules say of it.
-        title: the heading of the page.
-
-    Returns:
-        A self-contained document, the same for the same melody and rules.
+def rule_page(scored: MelodyRewards, title: str) -> str:
+    """Render the page as a self-contained HTML document, the same for the same melody and rules.
 
     Raises:
         UsageError: the melody cannot be engraved.
     """
-    notes = [one for one in judged.notes if one.bar <= MOST_BARS]
-    script = _template_text("rules.js")
-    environment = Environment(
-        loader=PackageLoader("cantilena.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("rules.html").render(
+    notes = [one for one in scored.notes if one.bar <= MOST_BARS]
+    active = [rule for rule in scored.rules.rules if scored.rewards[rule.name].any()]
+    return render(
+        "rules.html",
+        css=read_template("report.css") + SCORE_STYLE + read_template("rules.css"),
+        script=read_template("rules.js"),
         title=title,
-        version=__version__,
-        css=Markup(_template_text("report.css") + SCORE_STYLE + _template_text("rules.css")),  # noqa: S704  (our own)
-        script=Markup(script),  # noqa: S704  (our own file)
-        script_hash="sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        facts=_facts(judged),
-        summary=summary(judged),
-        total=signed(judged.total),
-        speaking=_speaking(judged),
-        silent=[rule.name for rule in judged.rules.rules if not judged.rewards[rule.name].any()],
-        scores=[(name, Markup(_score(judged, notes, width))) for name, width in (("wide", _WIDE), ("narrow", _NARROW))],  # noqa: S704
-        is_cut=judged.melody.bars > MOST_BARS,
+        facts=_facts(scored),
+        summary=summary(scored),
+        total=signed(scored.total),
+        active=[_rule_row(scored, rule) for rule in active],
+        inactive=[rule.name for rule in scored.rules.rules if rule not in active],
+        scores=[(name, Markup(_score(scored, notes, width))) for name, width in _WIDTHS.items()],  # noqa: S704
+        is_cut=scored.melody.bars > MOST_BARS,
         most_bars=MOST_BARS,
-        notes=[_row(one, index) for index, one in enumerate(notes)],
-        payload=_payload(judged, notes),
+        notes=[_note_row(one, index) for index, one in enumerate(notes)],
+        payload=_payload(active, notes),
     )
 
 
-def looks_of(notes: Sequence[JudgedNote], rule: str = "") -> dict[int, NoteAnnotation]:
-    """How notes look where one rule is shown, or all together; room is left for the number of any of them.
-
-    Args:
-        notes: the judged notes.
-        rule: the name of one rule; their sum if empty.
-    """
-    annotations = {}
+def note_looks(notes: Sequence[NoteRewards], rule: str = "") -> dict[int, NoteLook]:
+    """The appearance of notes for one rule, or for the sum of all if none is named; leaves room for any number."""
+    looks = {}
     for one in notes:
         if one.note < 0:
             continue
-        speaks = rule in one.values if rule else bool(one.values)
+        applies = rule in one.values if rule else bool(one.values)
         value = one.values.get(rule, 0.0) if rule else one.total
-        widest = max((short(number) for number in (one.total, *one.values.values())), key=len) if one.values else ""
-        annotations[one.note] = NoteAnnotation(short(value) if speaks else "", kind_of(value), widest)
-    return annotations
+        widest = max(map(signed_short, (one.total, *one.values.values())), key=len) if one.values else ""
+        looks[one.note] = NoteLook(signed_short(value) if applies else "", kind_of(value), widest)
+    return looks
 
 
 def kind_of(value: float) -> str:
@@ -97,93 +77,78 @@ def kind_of(value: float) -> str:
     return GAIN if value > 0 else LOSS if value < 0 else ""
 
 
-def summary(judged: JudgedMelody) -> str:
-    """What came of it, in two sentences.
+def summary(scored: MelodyRewards) -> str:
+    """The total in a sentence or two.
 
     Example:
-        >>> from cantilena.metrics.per_note import judge
+        >>> from cantilena.metrics.per_note import melody_rewards
         >>> from cantilena.music import Key, Melody
         >>> from cantilena.rules import RULE_SETS
-        >>> tune = Melody.from_pitches([(60, 12), (61, 12), (60, 24)])
-        >>> print(summary(judge(tune, RULE_SETS["paper"], Key())))
-        The 3 rules of paper give this melody +5 together: +6 for what they like, −1 for what they do not. Most is
-        earned by tonic (+6), most is lost by key (−1).
+        >>> tune = Melody.of([(60, 12), (61, 12), (60, 24)])
+        >>> print(summary(melody_rewards(tune, RULE_SETS["paper"], Key())))
+        The 3 rules of paper give this melody +5: +6 in rewards, −1 in penalties. The largest reward is from tonic (+6),
+        the largest penalty from key (−1).
     """
-    names = list(judged.rewards)
-    given, taken = ({name: of(name) for name in names} for of in (judged.given, judged.taken))
-    who = f"The {len(names)} rules of {judged.rules.name} give" if len(names) > 1 else f"The rule {names[0]} gives"
+    names = list(scored.rewards)
+    given, taken = ({name: of(name) for name in names} for of in (scored.given, scored.taken))
+    who = f"The {len(names)} rules of {scored.rules.name} give" if len(names) > 1 else f"The rule {names[0]} gives"
     first = (
-        f"{who} this melody {signed(judged.total)} together"
-        if len(names) > 1
-        else f"{who} this melody {signed(judged.total)}"
+        f"{who} this melody {signed(scored.total)}: {signed(sum(given.values()))} in rewards, "
+        f"{signed(sum(taken.values()))} in penalties."
     )
-    parts = [f"{signed(sum(given.values()))} for what they like", f"{signed(sum(taken.values()))} for what they do not"]
-    if len(names) == 1:
-        parts = [part.replace("they like", "it likes").replace("they do", "it does") for part in parts]
     best, worst = max(names, key=lambda name: given[name]), min(names, key=lambda name: taken[name])
-    most = [f"most is earned by {best} ({signed(given[best])})"] if given[best] > 0 else []
-    most += [f"most is lost by {worst} ({signed(taken[worst])})"] if taken[worst] < 0 else []
+    most = [f"the largest reward is from {best} ({signed(given[best])})"] if given[best] > 0 else []
+    if taken[worst] < 0:
+        most.append(f"the largest penalty {'' if most else 'is '}from {worst} ({signed(taken[worst])})")
     if len(names) == 1 or not most:
-        return f"{first}: {', '.join(parts)}."
-    last = ", ".join(most)
-    return f"{first}: {', '.join(parts)}. {last[0].upper()}{last[1:]}."
+        return first
+    return f"{first} {sentence(', '.join(most))}"
 
 
-def says_of(rule: Rule) -> str:
-    """What a rule says, with the value of each parameter that it names.
+def describe(rule: Rule) -> str:
+    """The description of a rule, with the value of each parameter that it names.
 
     Example:
         >>> from cantilena.rules import RULE_SETS
-        >>> says_of(RULE_SETS["rl-tuner"]["tonic"])
+        >>> describe(RULE_SETS["rl-tuner"]["tonic"])
         'The tonic in octave 4 on the first step and again 4 steps before the end, held there, then at rest.'
     """
-    says = rule.description
+    description = rule.description
     for name, value in rule.parameters.items():
-        says = says.replace(f"`{name}`", f"{value:g}")
-    return says.replace("`", "") or "A rule without words."
+        description = description.replace(f"`{name}`", f"{value:g}")
+    return description.replace("`", "") or "A rule without a description."
 
 
-def _facts(judged: JudgedMelody) -> str:
-    bars = judged.melody.bars
-    key = judged.context.key.name
-    facts = [
-        key[0] + key[1:].replace("b ", "♭ ").replace("#", "♯"),
-        str(judged.context.meter),
-        f"{bars:,} {'bar' if bars == 1 else 'bars'}",
-    ]
-    count = len(judged.melody.sounding)
-    return " · ".join([*facts, f"{count:,} {'note' if count == 1 else 'notes'}"])
+def _facts(scored: MelodyRewards) -> str:
+    key = scored.context.key.name
+    name = key[0] + key[1:].replace("b ", "♭ ").replace("#", "♯")
+    bars, notes = counted(scored.melody.bars, "bar"), counted(len(scored.melody.sounding), "note")
+    return " · ".join([name, str(scored.context.meter), bars, notes])
 
 
-def _speaking(judged: JudgedMelody) -> list[dict[str, Any]]:
-    """The rules that say something, for the buttons and the table."""
-    rows = []
-    for rule in judged.rules.rules:
-        values = judged.rewards[rule.name]
-        if values.any():
-            rows.append(
-                {
-                    "name": rule.name,
-                    "says": says_of(rule),
-                    "sum": signed(float(values.sum())),
-                    "kind": kind_of(float(values.sum())),
-                    "given": signed(judged.given(rule.name)) if judged.given(rule.name) else "",
-                    "taken": signed(judged.taken(rule.name)) if judged.taken(rule.name) else "",
-                    "weight": f"{rule.weight:g}",
-                }
-            )
-    return rows
+def _rule_row(scored: MelodyRewards, rule: Rule) -> dict[str, Any]:
+    """A rule for the buttons and the table."""
+    given, taken, total = scored.given(rule.name), scored.taken(rule.name), float(scored.rewards[rule.name].sum())
+    return {
+        "name": rule.name,
+        "description": describe(rule),
+        "sum": signed(total),
+        "kind": kind_of(total),
+        "given": signed(given) if given else "",
+        "taken": signed(taken) if taken else "",
+        "weight": f"{rule.weight:g}",
+    }
 
 
-def _score(judged: JudgedMelody, notes: Sequence[JudgedNote], width: int) -> str:
-    melody = judged.melody
+def _score(scored: MelodyRewards, notes: Sequence[NoteRewards], width: int) -> str:
+    melody = scored.melody
     if melody.bars > MOST_BARS:
         starts = list(melody.bar_starts())
         melody = melody.until(starts[min(MOST_BARS + (notes[0].bar == 0), len(starts) - 1)])
-    return score_with_timemap(melody, width=width, heading=False, annotations=looks_of(notes)).svg
+    return score_with_timemap(melody, width=width, heading=False, looks=note_looks(notes)).svg
 
 
-def _row(note: JudgedNote, index: int) -> dict[str, Any]:
+def _note_row(note: NoteRewards, index: int) -> dict[str, Any]:
     values = [
         {"rule": rule, "value": signed(value), "kind": kind_of(value), "when": note.when[rule]}
         for rule, value in note.values.items()
@@ -192,28 +157,23 @@ def _row(note: JudgedNote, index: int) -> dict[str, Any]:
     return {"index": index, "place": note.place, "name": note.name, "values": values, **total}
 
 
-def _payload(judged: JudgedMelody, notes: Sequence[JudgedNote]) -> dict[str, Any]:
-    """What the page's script needs: rules by number, and each note's values, shown short and whole."""
-    speaking = [rule for rule in judged.rules.rules if judged.rewards[rule.name].any()]
-    number = {rule.name: index for index, rule in enumerate(speaking)}
+def _payload(active: Sequence[Rule], notes: Sequence[NoteRewards]) -> dict[str, Any]:
+    """The data of the page's script: rules by number, and each note's values, short and in full."""
+    number = {rule.name: index for index, rule in enumerate(active)}
     return {
-        "rules": [{"name": rule.name, "says": says_of(rule)} for rule in speaking],
+        "rules": [{"name": rule.name, "description": describe(rule)} for rule in active],
         "notes": [
             {
                 "note": one.note,
                 "name": one.name,
                 "bar": one.bar,
                 "place": one.place,
-                "total": [kind_of(one.total), short(one.total), signed(one.total)],
+                "total": [kind_of(one.total), signed_short(one.total), signed(one.total)],
                 "values": [
-                    [number[rule], kind_of(value), short(value), signed(value), one.when[rule]]
+                    [number[rule], kind_of(value), signed_short(value), signed(value), one.when[rule]]
                     for rule, value in one.values.items()
                 ],
             }
             for one in notes
         ],
     }
-
-
-def _template_text(name: str) -> str:
-    return (resources.files("cantilena.reporting") / "templates" / name).read_text(encoding="utf-8")

@@ -1,17 +1,15 @@
-"""A page of styles: a map of the melodies, and each style in words, in numbers, and in its most central melodies."""
+"""A page of styles: figures, and each style with its description, its numbers and some of its melodies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import resources
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from cantilena.errors import __version__
 from cantilena.io import piano_roll_svg, score_svg
 from cantilena.music import Melody
+from cantilena.reporting.templates import read_template, render
 
 
 @dataclass(frozen=True)
@@ -20,11 +18,11 @@ class ShownStyle:
 
     Args:
         name: of the style.
-        words: what it is like.
-        facts: what else is told, a sentence or two.
+        words: its description.
+        facts: further sentences.
         colour: of its dots on the map.
-        rows: of its table: the number, its melodies' mean, the mean of the rest, the difference.
-        melodies: some of it, and where the files of each lie, by kind (`wav`, `mid`, ..), as links.
+        rows: of its table: the number, the mean of its melodies, the mean of the rest, the difference.
+        melodies: some of it, with links to the files of each by kind (`wav`, `mid`, ..).
     """
 
     name: str
@@ -44,21 +42,21 @@ def style_page(
     over_figures: str = "The map",
     over_melodies: str = "Its most central melodies",
 ) -> str:
-    """The page as HTML text, complete without a script.
+    """Render the page as HTML; it needs no script.
 
     Args:
         title: the heading.
-        summary: what was found, a few sentences.
-        drawn: figures as SVG elements of ours, each with what stands under it.
+        summary: a few sentences.
+        drawn: figures as trusted SVG elements, each with its caption.
         styles: in order.
         over_figures: the heading of the figures.
         over_melodies: the heading of each style's melodies.
 
     Returns:
-        A document that is the same for the same styles; the recordings lie beside it.
+        A document that is the same for the same styles, to be saved beside the recordings.
 
     Raises:
-        UsageError: a melody that cannot be engraved.
+        UsageError: a melody cannot be engraved.
 
     Example:
         >>> tune = Melody.from_pitches([(60, 24), (62, 72)], title="Two <notes>")
@@ -67,45 +65,24 @@ def style_page(
         >>> "Two &lt;notes&gt;" in page, page.count("<svg"), page.count("<audio")
         (True, 2, 1)
     """
-    environment = Environment(
-        loader=PackageLoader("cantilena.reporting"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
-    )
-    return environment.get_template("styles.html").render(
+    return render(
+        "styles.html",
+        css=read_template("report.css") + read_template("styles.css"),
         title=title,
-        version=__version__,
-        css=Markup(_template_text("report.css") + _template_text("styles.css")),  # noqa: S704  (our own)
         summary=summary,
-        figures=[{"svg": Markup(svg), "caption": caption} for svg, caption in drawn],  # noqa: S704  (drawn by us)
-        styles=[_shown(style) for style in styles],
+        figures=[{"svg": Markup(svg), "caption": caption} for svg, caption in drawn],  # noqa: S704  (trusted)
+        styles=[(style, [_melody(melody, files) for melody, files in style.melodies]) for style in styles],
         over_figures=over_figures,
         over_melodies=over_melodies,
     )
 
 
-def _shown(style: ShownStyle) -> dict[str, object]:
-    return {
-        "name": style.name,
-        "words": style.words,
-        "facts": style.facts,
-        "colour": style.colour,
-        "rows": style.rows,
-        "melodies": [
-            {
-                "title": melody.title or "Melody",
-                "facts": " · ".join(_facts(melody)),
-                "score": Markup(score_svg(melody, heading=False)),  # noqa: S704  (engraved by us)
-                "roll": Markup(piano_roll_svg(melody)),  # noqa: S704  (drawn by us)
-                "files": dict(files),
-            }
-            for melody, files in style.melodies
-        ],
-    }
-
-
-def _facts(melody: Melody) -> list[str]:
+def _melody(melody: Melody, files: Mapping[str, str]) -> dict[str, object]:
     facts = [melody.source, melody.key.name if melody.key else "", str(melody.meter), f"{melody.seconds:.0f} s"]
-    return [fact for fact in facts if fact]
-
-
-def _template_text(name: str) -> str:
-    return (resources.files("cantilena.reporting") / "templates" / name).read_text(encoding="utf-8")
+    return {
+        "title": melody.title or "Melody",
+        "facts": " · ".join(fact for fact in facts if fact),
+        "score": Markup(score_svg(melody, heading=False)),  # noqa: S704  (our own)
+        "roll": Markup(piano_roll_svg(melody)),  # noqa: S704  (our own)
+        "files": dict(files),
+    }

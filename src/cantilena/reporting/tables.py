@@ -1,24 +1,24 @@
-"""The table of systems: our numbers with their intervals, and beside them what others published.
-
-Which numbers tell which systems apart, arranged for a report: metrics down, pairs across.
-"""
+"""Tables of metrics: systems with their intervals beside the published ones, and significant differences of pairs."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from cantilena.metrics.registry import MetricWords, in_order, words_of
-from cantilena.reporting.data import HOLDS, DifferenceTested, ReportData, Results, people_first
+from cantilena.metrics import Difference
+from cantilena.metrics.registry import Metric, get_metric, in_order
+from cantilena.reporting.data import SIGNIFICANCE_LEVEL, ReportData, Results, human_first
 from cantilena.reporting.published import PUBLISHED, PublishedSystem
 
-NOBODY_ASKED = "no one has been asked"
-"""What stands in place of a listening score that was never taken."""
+OURS = "This run"
 
-AGAINST_EACH_OTHER = "people against people"
-"""What people's own number is where it is the most that any system can reach (`ceiling` in its entry)."""
+NO_LISTENERS = "not tested"
+"""In place of a Turing score: no listening test was run."""
+
+CEILING = "human against human"
+"""The note at a reference value that is the ceiling for all systems (`ceiling` in its entry)."""
 
 _MISSING = "–"
 
@@ -28,9 +28,9 @@ class Column:
     """A system of the table.
 
     Args:
-        name: as it calls itself.
-        group: whose it is: this run's, or the authors who published it.
-        count: how many melodies its numbers are over; None where the group says it.
+        name: of the system.
+        group: this run, or the authors who published it.
+        count: the number of melodies; None where the group says it.
         is_first: whether it is the first of its group.
     """
 
@@ -45,11 +45,11 @@ class Cell:
     """A number in the table.
 
     Args:
-        text: the number as it is read.
+        text: the formatted number.
         interval: its interval, or nothing.
         reason: why there is no number, or nothing.
         share: 0 to 1 where the number is a share, to be drawn as a bar.
-        note: what else the number is, or nothing.
+        note: a remark, or nothing.
     """
 
     text: str
@@ -63,19 +63,19 @@ class Cell:
 class Row:
     """A metric and its number for each system."""
 
-    words: MetricWords
+    metric: Metric
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Metrics down, systems across.
+    """Metrics by row, systems by column.
 
     Args:
-        columns: this run's systems, people's melodies first, then the published ones.
-        groups: rows by the part of the table they stand in, in order.
+        columns: the systems of this run, human melodies first, then the published ones.
+        groups: rows by section, in order.
         turing: for each column, the share of melodies that listeners took for human.
-        reasons: why numbers are missing, each once, in the order of their first cell.
+        reasons: why numbers are missing, without duplicates, in the order of their first cell.
     """
 
     columns: tuple[Column, ...]
@@ -85,83 +85,75 @@ class Table:
 
     @property
     def column_groups(self) -> tuple[tuple[str, int], ...]:
-        """Who the columns belong to, and how many each has."""
-        counted: dict[str, int] = {}
+        """The groups of columns, and the size of each."""
+        sizes: dict[str, int] = {}
         for column in self.columns:
-            counted[column.group] = counted.get(column.group, 0) + 1
-        return tuple(counted.items())
+            sizes[column.group] = sizes.get(column.group, 0) + 1
+        return tuple(sizes.items())
 
     def note(self, cell: Cell) -> int:
         """The number of a cell's reason in the notes, from 1."""
         return self.reasons.index(cell.reason) + 1
 
 
-OURS = "This run"
-
-
 def table_of_systems(results: Results, *, published: bool = True) -> Table:
-    r"""Arrange what was measured, people's melodies first, beside what was published.
-
-    Args:
-        results: the object of results.json.
-        published: whether the published systems stand beside them.
+    r"""Arrange the results, human melodies first, beside the published ones.
 
     Example:
         >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
         >>> table = table_of_systems({"systems": {"lstm": lstm}})
         >>> table.groups[0][1][0].cells[0].text, table.groups[0][1][0].cells[1].text, table.turing[0].text
-        ('1.1\xa0%', '5.0\xa0%', 'no one has been asked')
+        ('1.1\xa0%', '5.0\xa0%', 'not tested')
     """
-    systems = people_first(results.get("systems", {}))
+    systems = human_first(results.get("systems", {}))
     others = PUBLISHED if published else ()
-    columns = [
-        *(Column(name, OURS, _count(system)) for name, system in systems.items()),
-        *(Column(other.name, other.authors) for other in others),
+    named = [
+        *((name, OURS, _count(system)) for name, system in systems.items()),
+        *((other.name, other.authors, None) for other in others),
     ]
-    groups = [column.group for column in columns]
-    columns = [replace(column, is_first=groups.index(column.group) == at) for at, column in enumerate(columns)]
+    groups = [group for _, group, _ in named]
+    columns = tuple(Column(*column, groups.index(column[1]) == place) for place, column in enumerate(named))
     rows: dict[str, list[Row]] = {}
-    measured = in_order(metric for system in systems.values() for metric in system.get("metrics", {}))
-    for words in map(words_of, measured):
+    for metric in _metrics(systems):
         cells = (
-            *(_cell(system.get("metrics", {}).get(words.name), words) for system in systems.values()),
-            *(_published_cell(other, words) for other in others),
+            *(_cell(system.get("metrics", {}).get(metric.name), metric) for system in systems.values()),
+            *(_published_cell(other, metric) for other in others),
         )
-        rows.setdefault(words.group, []).append(Row(words, cells))
+        rows.setdefault(metric.group, []).append(Row(metric, cells))
     scores = ("" if other.turing_score is None else f"{other.turing_score:.1f}" for other in others)
-    turing = (*(Cell(NOBODY_ASKED) for _ in systems), *(Cell(score or _MISSING) for score in scores))
+    turing = (*(Cell(NO_LISTENERS) for _ in systems), *(Cell(score or _MISSING) for score in scores))
     every = (cell.reason for group in rows.values() for row in group for cell in row.cells)
     reasons = tuple(dict.fromkeys(reason for reason in every if reason))
-    return Table(tuple(columns), tuple((group, tuple(some)) for group, some in rows.items()), turing, reasons)
+    return Table(columns, tuple((group, tuple(some)) for group, some in rows.items()), turing, reasons)
 
 
 def table_text(results: Results) -> str:
-    """What was measured as plain text, for a terminal: a row a metric, a column a system, and people's band if told.
+    """The results as plain text for a terminal: metrics by row, systems by column, and the human range if known.
 
     Example:
         >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
         >>> print(table_text({"systems": {"lstm": lstm}}))
                                           lstm
-        Rules, as RL Tuner counts them
+        Rules of RL Tuner
           Notes not in key               1.1 %
     """
     systems: Mapping[str, Any] = results.get("systems", {})
     width = max(8, *(len(name) + 2 for name in systems))
     rows, group = [" " * 30 + "".join(f"{name:>{width}}" for name in systems)], ""
-    for words in map(words_of, in_order(metric for system in systems.values() for metric in system["metrics"])):
-        if words.group != group:
-            group = words.group
+    for metric in _metrics(systems):
+        if metric.group != group:
+            group = metric.group
             rows.append(group)
-        entries = [system["metrics"].get(words.name) for system in systems.values()]
+        entries = [system["metrics"].get(metric.name) for system in systems.values()]
         band = next((entry["band"] for entry in entries if entry and entry.get("band")), None)
-        told = f"   people: {number(band[0], words)} to {number(band[1], words)}" if band else ""
-        cells = (_cell(entry, words).text for entry in entries)
-        rows.append(f"  {words.label:<28}" + "".join(f"{cell:>{width}}" for cell in cells) + told)
+        human = f"   human: {number(band[0], metric)} to {number(band[1], metric)}" if band else ""
+        cells = (_cell(entry, metric).text for entry in entries)
+        rows.append(f"  {metric.label:<28}" + "".join(f"{cell:>{width}}" for cell in cells) + human)
     return "\n".join(rows).replace("\u00a0", " ")
 
 
 def table_markdown(results: Results) -> str:
-    """What was measured as a Markdown table: a row a system, a column a metric, 95 % intervals beside the values.
+    """The results as a Markdown table: systems by row, metrics by column, with 95 % intervals.
 
     Example:
         >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
@@ -172,52 +164,57 @@ def table_markdown(results: Results) -> str:
         <BLANKLINE>
     """
     systems: Mapping[str, Any] = results.get("systems", {})
-    metrics = [
-        words_of(name) for name in in_order(metric for system in systems.values() for metric in system["metrics"])
-    ]
-    rows = ["| | " + " | ".join(words.label for words in metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
+    metrics = _metrics(systems)
+    rows = ["| | " + " | ".join(metric.label for metric in metrics) + " |", "|---" * (len(metrics) + 1) + "|"]
     for name, system in systems.items():
-        cells = (_cell(system["metrics"].get(words.name), words) for words in metrics)
+        cells = (_cell(system["metrics"].get(metric.name), metric) for metric in metrics)
         shown = (f"{cell.text} ({cell.interval})" if cell.interval else cell.text for cell in cells)
         rows.append(f"| {name} | " + " | ".join(shown) + " |")
     return "\n".join(rows).replace("\u00a0", " ") + "\n"
 
 
-def number(value: float, words: MetricWords) -> str:
-    r"""A number as it is read: shares in per cent, small ones with their first digit.
+def number(value: float, metric: Metric) -> str:
+    r"""Format a value: shares in per cent, small ones with one significant digit.
 
     Example:
-        >>> number(0.633, words_of("in_motif")), number(0.00007, words_of("in_motif")), number(0, words_of("in_motif"))
+        >>> share = get_metric("in_motif")
+        >>> number(0.633, share), number(0.00007, share), number(0, share)
         ('63.3\xa0%', '0.007\xa0%', '0.0\xa0%')
-        >>> number(-0.16, words_of("autocorrelation_1"))
+        >>> number(-0.16, get_metric("autocorrelation_1"))
         '−0.16'
     """
-    if words.unit == "share":
+    if metric.unit == "share":
         return f"{_percent(value)}\u00a0%"
-    digits = 3 if words.unit == "nats" and 0 < abs(value) < 0.095 else 2
+    digits = 3 if metric.unit == "nats" and 0 < abs(value) < 0.095 else 2
     return f"{value:.{digits}f}".replace("-", "−")
 
 
-def _cell(entry: Mapping[str, Any] | None, words: MetricWords) -> Cell:
+def _metrics(systems: Mapping[str, Any]) -> list[Metric]:
+    """The metrics of any system, in order."""
+    names = in_order(name for system in systems.values() for name in system.get("metrics", {}))
+    return [get_metric(name) for name in names]
+
+
+def _cell(entry: Mapping[str, Any] | None, metric: Metric) -> Cell:
     if not entry or entry.get("value") is None:
         return Cell(_MISSING, reason=str((entry or {}).get("reason") or "not measured for this system"))
     value, low, high = float(entry["value"]), entry.get("low"), entry.get("high")
     interval = ""
     if low is not None and high is not None:
-        interval = f"{_bare(float(low), words)} to {_bare(float(high), words)}"
-    note = AGAINST_EACH_OTHER if entry.get("ceiling") else ""
-    return Cell(number(value, words), interval, share=value if words.unit == "share" else None, note=note)
+        interval = f"{_without_unit(float(low), metric)} to {_without_unit(float(high), metric)}"
+    share = value if metric.unit == "share" else None
+    return Cell(number(value, metric), interval, share=share, note=CEILING if entry.get("ceiling") else "")
 
 
-def _published_cell(published: PublishedSystem, words: MetricWords) -> Cell:
-    value = published.values.get(words.name)
+def _published_cell(published: PublishedSystem, metric: Metric) -> Cell:
+    value = published.values.get(metric.name)
     if value is None:
         return Cell(_MISSING)
-    return Cell(number(value, words), share=value if words.unit == "share" else None)
+    return Cell(number(value, metric), share=value if metric.unit == "share" else None)
 
 
-def _bare(value: float, words: MetricWords) -> str:
-    return _percent(value) if words.unit == "share" else number(value, words)
+def _without_unit(value: float, metric: Metric) -> str:
+    return _percent(value) if metric.unit == "share" else number(value, metric)
 
 
 def _percent(value: float) -> str:
@@ -233,31 +230,31 @@ def _count(system: Mapping[str, Any]) -> int | None:
 
 
 @dataclass(frozen=True)
-class PairDiffers:
-    """Two systems and how many of their numbers differ.
+class ComparedPair:
+    """Two systems and how many of their metrics differ significantly.
 
     Args:
-        first: the system that is held beside the other.
-        second: the other.
-        held: differences that hold after correction.
-        tested: differences that were tested.
-        rest: the others: what they are of, and their p-value or why there is none.
+        first: the first system.
+        second: the second system.
+        significant: the number of significant differences.
+        tested: the number of tested differences.
+        rest: the others: the label of the metric, and its p-value or why there is none.
     """
 
     first: str
     second: str
-    held: int
+    significant: int
     tested: int
     rest: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A difference that holds.
+    """A significant difference.
 
     Args:
-        text: from the first system's number to the second's.
-        p: its corrected p-value in words.
+        text: from the first system's value to the second's.
+        p: its corrected p-value, formatted.
     """
 
     text: str
@@ -270,78 +267,59 @@ class DifferenceTable:
 
     Args:
         pairs: of systems, in the order in which they were tested.
-        rows: metrics in which any pair differs, each with a cell a pair; None where it does not hold.
+        rows: metrics with a significant difference, each with a cell for each pair; None where it is not significant.
     """
 
-    pairs: tuple[PairDiffers, ...]
-    rows: tuple[tuple[MetricWords, tuple[Shift | None, ...]], ...]
+    pairs: tuple[ComparedPair, ...]
+    rows: tuple[tuple[Metric, tuple[Shift | None, ...]], ...]
 
 
 def difference_table(data: ReportData) -> DifferenceTable:
-    """Arrange the differences of a report.
-
-    Args:
-        data: what the report is made of.
-    """
-    pairs: dict[tuple[str, str], dict[str, DifferenceTested]] = {}
+    """Arrange the differences of a report."""
+    pairs: dict[tuple[str, str], dict[str, Difference]] = {}
     for one in data.differences:
         pairs.setdefault((one.first, one.second), {})[one.metric] = one
-    held = {pair: {metric: one for metric, one in found.items() if holds(one)} for pair, found in pairs.items()}
-    metrics = in_order(metric for found in held.values() for metric in found)
+    significant = [{name: one for name, one in tested.items() if is_significant(one)} for tested in pairs.values()]
     rows = tuple(
-        (words_of(metric), tuple(_shift(data, found[metric]) if metric in found else None for found in held.values()))
-        for metric in metrics
+        (get_metric(name), tuple(_shift(data, some[name]) if name in some else None for some in significant))
+        for name in in_order(name for some in significant for name in some)
     )
-    return DifferenceTable(tuple(_pair(*pair, found) for pair, found in pairs.items()), rows)
+    return DifferenceTable(tuple(_pair(*pair, tested) for pair, tested in pairs.items()), rows)
 
 
-def holds(one: DifferenceTested) -> bool:
-    """Whether a difference holds after correction."""
-    adjusted = _known(one.adjusted)
-    return adjusted is not None and adjusted <= HOLDS
+def is_significant(one: Difference) -> bool:
+    """Whether a difference is significant after correction."""
+    return one.adjusted is not None and one.adjusted <= SIGNIFICANCE_LEVEL
 
 
-def in_words(p: float | None) -> str:
-    """A p-value as it is read.
+def p_text(p: float | None) -> str:
+    """Format a p-value.
 
     Example:
-        >>> in_words(0.0002), in_words(0.034), in_words(1.0), in_words(None)
+        >>> p_text(0.0002), p_text(0.034), p_text(1.0), p_text(None)
         ('p < 0.001', 'p 0.034', 'p 1', 'not tested')
     """
-    known = _known(p)
-    if known is None:
+    if p is None or math.isnan(p):
         return "not tested"
-    return "p < 0.001" if known < 0.001 else f"p {known:.2g}"
+    return "p < 0.001" if p < 0.001 else f"p {p:.2g}"
 
 
-def _pair(first: str, second: str, found: Mapping[str, DifferenceTested]) -> PairDiffers:
-    tested = [one for one in found.values() if _known(one.adjusted) is not None]
+def _pair(first: str, second: str, tested: Mapping[str, Difference]) -> ComparedPair:
+    known = [one for one in tested.values() if one.adjusted is not None]
     rest = tuple(
-        (words_of(metric).label, _why(found[metric])) for metric in in_order(found) if not holds(found[metric])
+        (get_metric(name).label, tested[name].reason or p_text(tested[name].adjusted))
+        for name in in_order(tested)
+        if not is_significant(tested[name])
     )
-    return PairDiffers(first, second, sum(map(holds, tested)), len(tested), rest)
+    return ComparedPair(first, second, sum(map(is_significant, known)), len(known), rest)
 
 
-def _why(one: DifferenceTested) -> str:
-    reason = str(getattr(one, "reason", "") or "")
-    return in_words(one.adjusted) if _known(one.adjusted) is not None or not reason else reason
-
-
-def _shift(data: ReportData, one: DifferenceTested) -> Shift:
-    words = words_of(one.metric)
-    entries = (_entry(data, name, one.metric) for name in (one.first, one.second))
-    values = [_known(entry.get("value")) for entry in entries]
-    known = [number(value, words) for value in values if value is not None]
+def _shift(data: ReportData, one: Difference) -> Shift:
+    metric = get_metric(one.metric)
+    entries = (data.systems.get(name, {}).get("metrics", {}).get(one.metric) or {} for name in (one.first, one.second))
+    values = [entry.get("value") for entry in entries]
+    known = [number(value, metric) for value in values if value is not None]
     if len(known) == 2:
         before, after = known
-        return Shift(f"{before.removesuffix(chr(0xA0) + '%')} → {after}", in_words(one.adjusted))
-    value = _known(one.value)
-    return Shift("differs" if value is None else f"by {number(value, words)}", in_words(one.adjusted))
-
-
-def _entry(data: ReportData, system: str, metric: str) -> Mapping[str, Any]:
-    return data.systems.get(system, {}).get("metrics", {}).get(metric) or {}
-
-
-def _known(value: float | None) -> float | None:
-    return None if value is None or math.isnan(value) else float(value)
+        return Shift(f"{before.removesuffix(chr(0xA0) + '%')} → {after}", p_text(one.adjusted))
+    return Shift("differs" if one.value is None else f"by {number(one.value, metric)}", p_text(one.adjusted))

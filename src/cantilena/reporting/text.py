@@ -1,9 +1,4 @@
-"""Sentences made of numbers: counted nouns, lists, a capital and a full stop.
-
-Rewards and penalties as a person reads them: always with their sign.
-
-Tables as CSV that a spreadsheet opens and never runs.
-"""
+"""Text from numbers: counted nouns, lists, signed numbers, and CSV that spreadsheets do not run."""
 
 from __future__ import annotations
 
@@ -46,33 +41,32 @@ def sentence(text: str) -> str:
 
 
 def signed(value: float) -> str:
-    """To a hundredth, with a typographic minus.
+    """A number with its sign, to a hundredth, with a typographic minus.
 
     Example:
         >>> signed(3.0), signed(-0.375), signed(-1234.5), signed(0.0), signed(1e-4)
         ('+3', '−0.38', '−1,234.5', '0', '+0.0001')
     """
-    return _with_sign(
-        value, f"{abs(value):,.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.005 else f"{abs(value):.1g}"
-    )
+    size = abs(value)
+    return _with_sign(value, f"{size:,.2f}".rstrip("0").rstrip(".") if size >= 0.005 else f"{size:.1g}")
 
 
-def short(value: float) -> str:
-    """In as few letters as can stand under a note.
+def signed_short(value: float) -> str:
+    """The same in few characters, to fit under a note.
 
     Example:
-        >>> short(3.0), short(-0.375), short(-1234.5), short(12.25), short(0.001)
+        >>> signed_short(3.0), signed_short(-0.375), signed_short(-1234.5), signed_short(12.25), signed_short(0.001)
         ('+3', '−0.4', '−1234', '+12', '+0')
     """
     size = abs(value)
     return _with_sign(value, f"{size:.0f}" if size >= 9.95 else f"{size:.1f}".removesuffix(".0"))
 
 
-def plain(value: float) -> str:
-    """As `signed`, with the minus that terminals and other programs know.
+def signed_ascii(value: float) -> str:
+    """As `signed`, with an ASCII minus.
 
     Example:
-        >>> plain(-0.375)
+        >>> signed_ascii(-0.375)
         '-0.38'
     """
     return signed(value).replace("−", "-")
@@ -85,26 +79,21 @@ def _with_sign(value: float, size: str) -> str:
 def csv_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     r"""A table as CSV (RFC 4180).
 
-    Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers keep their sign. A cell is
-    empty where there is nothing or no number.
-
-    Args:
-        columns: their names.
-        rows: of as many cells.
+    Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers keep their sign. None and NaN
+    are empty cells.
 
     Example:
         >>> csv_table(("name", "value"), [("=1+1", -0.5), ("lstm", float("nan"))])
         "name,value\r\n'=1+1,-0.5\r\nlstm,\r\n"
     """
     file = io.StringIO()
-    writer = csv.writer(file)  # lines end as RFC 4180 wants them
+    writer = csv.writer(file)
     writer.writerow(columns)
-    writer.writerows(map(_harmless, row) for row in rows)
+    writer.writerows(map(_escaped, row) for row in rows)
     return file.getvalue()
 
 
-def _harmless(cell: Any) -> Any:  # noqa: ANN401  (anything that a cell can hold)
-    """A cell that no spreadsheet runs."""
+def _escaped(cell: Any) -> Any:  # noqa: ANN401  (anything that a cell can hold)
     if isinstance(cell, str) and cell[:1] in ("=", "+", "-", "@", "\t", "\r", "\n"):
         return f"'{cell}"
     return "" if cell is None or (isinstance(cell, float) and math.isnan(cell)) else cell

@@ -1,9 +1,4 @@
-"""Bands: between which bounds people keep a feature of their melodies.
-
-Rules with two sides: a feature of the whole melody that people keep within a band, where more is not better.
-
-Measure between which bounds a set of melodies keeps its features.
-"""
+"""Bands: rules that penalise a feature of the whole melody where it leaves the range measured in human melodies."""
 
 from __future__ import annotations
 
@@ -21,23 +16,29 @@ from numpy.typing import NDArray
 from cantilena.errors import UsageError
 from cantilena.music import Line
 from cantilena.rules.notes import last_steps, lengths
-from cantilena.rules.rule import Context, Rewards, Rule, RuleSet
+from cantilena.rules.rule import Context, Example, Metric, Rewards, Rule, RuleSet, Unit
 
-PEOPLES_OWN = -1.0
-"""In place of a number of a band, which is 0 or more: the one that was measured."""
+MEASURED = -1.0
+"""Stands for the measured value of a bound, which is 0 or more."""
 
 ANY_METER = "any"
-"""The name under which the bands over all meters are kept."""
+"""The name of the bands over all meters."""
+
+LOW, HIGH = 10, 90
+"""The percentiles that bound a band."""
+
+INSIDE = "_inside"
+"""Suffix of a feature's name: the metric for the share of melodies inside its band."""
 
 
 @dataclass(frozen=True, slots=True)
 class Band:
-    """Where people keep a feature.
+    """The range of a feature in human melodies.
 
     Args:
         low: its 10th percentile.
         high: its 90th percentile.
-        spread: its standard deviation: the unit in which distances from the band are told.
+        spread: its standard deviation, the unit of distances from the band.
 
     Example:
         >>> Band(7.0, 14.0, 3.5).deviations(np.array([3.5, 7.0, 21.0])).tolist()
@@ -49,30 +50,30 @@ class Band:
     spread: float
 
     def inside(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
-        """Which values lie within the bounds; NaN does not."""
+        """Whether each value lies within the bounds; NaN does not."""
         return (values >= self.low) & (values <= self.high)
 
     def deviations(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """How far outside each value lies, in spreads (in ones where that is 0); 0 inside, and where it is NaN."""
+        """The distance of each value from the band, in spreads (1 where that is 0); 0 inside, and for NaN."""
         unit = self.spread if self.spread > 0 else 1.0
         return np.nan_to_num(np.maximum(np.maximum(self.low - values, values - self.high), 0.0)) / unit
 
-    def completed(self, other: Band | None) -> Band:
-        """The same band with another's numbers where its own are below 0; with no bounds where there is none."""
-        theirs = other or Band(0.0, math.inf, 1.0)
+    def filled_from(self, other: Band | None) -> Band:
+        """Take the numbers that are below 0 from another band; without one, the band is unbounded."""
+        measured = other or Band(0.0, math.inf, 1.0)
         return Band(
-            self.low if self.low >= 0 else theirs.low,
-            self.high if self.high >= 0 else theirs.high,
-            self.spread if self.spread >= 0 else theirs.spread,
+            self.low if self.low >= 0 else measured.low,
+            self.high if self.high >= 0 else measured.high,
+            self.spread if self.spread >= 0 else measured.spread,
         )
 
 
 @dataclass(frozen=True)
 class Bands:
-    """The bands of features by meter and length.
+    """Bands by feature, meter and length.
 
     Args:
-        found: by feature, by meter as written (`4/4`, or `any` for all together), by number of bars.
+        table: by feature, by meter (`4/4`, or `any` for all together), by number of bars.
 
     Example:
         >>> bands = Bands({"range": {"any": {4: Band(7, 14, 3), 8: Band(9, 16, 3)}}})
@@ -80,36 +81,36 @@ class Bands:
         Band(low=9, high=16, spread=3)
     """
 
-    found: Mapping[str, Mapping[str, Mapping[int, Band]]]
+    table: Mapping[str, Mapping[str, Mapping[int, Band]]]
 
     def lookup(self, feature: str, context: Context, steps: int) -> Band | None:
-        """The band of a feature for melodies of so many steps; None where none was measured.
+        """Find the band of a feature for melodies of so many steps; None where it was not measured.
 
-        It is that of the nearest number of bars, as a ratio, of the meter, or of all meters where the meter's own were
-        too few at that length. Where steps tell no time, they are taken for bars by how many notes a bar has.
+        Takes the number of bars with the nearest ratio, of the meter or, where that meter has none, of all meters. If
+        steps are not timed, the number of bars is estimated from the density of notes.
         """
-        by_meter = self.found.get(feature, {})
-        lengths = sorted({bars for some in by_meter.values() for bars in some})
-        if not lengths:
+        by_meter = self.table.get(feature, {})
+        known = sorted({bars for by_bars in by_meter.values() for bars in by_bars})
+        if not known:
             return None
         wanted = max(steps / self._steps_per_bar(context), 1e-9)
-        bars = min(lengths, key=lambda each: abs(math.log(each / wanted)))
+        bars = min(known, key=lambda each: abs(math.log(each / wanted)))
         for meter in (str(context.meter), ANY_METER):
             if bars in by_meter.get(meter, {}):
                 return by_meter[meter][bars]
         return None
 
     def _steps_per_bar(self, context: Context) -> float:
-        density = self.found.get("density", {}).get(ANY_METER, {})
+        density = self.table.get("density", {}).get(ANY_METER, {})
         if context.timed or not density:
             return context.steps_per_bar
         notes = [(band.low + band.high) / 2 for band in density.values()]
         return max(float(np.mean(notes)), 1e-3) * context.meter.ticks_per_bar / 24
 
     def to_toml(self) -> str:
-        """As text: a table a feature, a row a meter: `[bars, low, high, spread]`, three digits each."""
+        """Write a table for each feature with a row for each meter: `[bars, low, high, spread]`, three digits each."""
         lines = []
-        for feature, by_meter in self.found.items():
+        for feature, by_meter in self.table.items():
             lines.append(f"[{feature}]")
             for meter, by_bars in by_meter.items():
                 rows = ", ".join(
@@ -124,36 +125,36 @@ class Bands:
         r"""Read what `to_toml` wrote.
 
         Raises:
-            UsageError: it is something else.
+            UsageError: the text has another form.
 
         Example:
-            >>> Bands.from_toml('[range]\nany = [[4, 7, 14, 3.0]]').found["range"]["any"]
+            >>> Bands.from_toml('[range]\nany = [[4, 7, 14, 3.0]]').table["range"]["any"]
             {4: Band(low=7.0, high=14.0, spread=3.0)}
         """
         try:
             return cls(
                 {
-                    str(feature): {str(meter): _by_bars(rows) for meter, rows in by_meter.items()}
+                    str(feature): {str(meter): _parse_rows(rows) for meter, rows in by_meter.items()}
                     for feature, by_meter in tomllib.loads(text).items()
                 }
             )
         except (ValueError, TypeError, AttributeError) as error:
-            hint = "write a table a feature with rows like any = [[8, 7.0, 16.0, 3.2]]: bars, low, high, spread"
-            raise UsageError("these are not bands of features", hint) from error
+            hint = "write a table for each feature with rows [bars, low, high, spread]: any = [[8, 7.0, 16.0, 3.2]]"
+            raise UsageError("the text is not a table of bands", hint) from error
 
 
-def _by_bars(rows: list[Any]) -> dict[int, Band]:
-    found = {}
+def _parse_rows(rows: list[Any]) -> dict[int, Band]:
+    bands = {}
     for bars, low, high, spread in rows:
         if int(bars) < 1 or not float(low) <= float(high) or not float(spread) >= 0:
             raise ValueError(rows)
-        found[int(bars)] = Band(float(low), float(high), float(spread))
-    return found
+        bands[int(bars)] = Band(float(low), float(high), float(spread))
+    return bands
 
 
 @lru_cache(maxsize=1)
 def human_bands() -> Bands:
-    """The bands of the built-in corpus, which `scripts/measure_bands.py` measured.
+    """The bands of the built-in corpus, as measured by `scripts/measure_bands.py`.
 
     Example:
         >>> human_bands().lookup("range", Context(), 128).low > 5
@@ -163,53 +164,81 @@ def human_bands() -> Bands:
 
 
 Feature = Callable[[Line, Context], NDArray[np.float64]]
-"""`feature(line, context)`: one number for each melody, `(melodies,)`, 0 or more; NaN where it cannot be told."""
-
-PEOPLES_BAND = Band(PEOPLES_OWN, PEOPLES_OWN, PEOPLES_OWN)
-"""No numbers of one's own."""
+"""`feature(line, context)`: one number for each melody, `(melodies,)`, 0 or more; NaN where it is undefined."""
 
 
 @dataclass(frozen=True)
 class TwoSidedRule(Rule):
-    """A rule that judges one feature of whole melodies by a band; made by `two_sided`.
+    """A rule on one feature of whole melodies, made by `two_sided`.
 
     Args:
-        feature: what is judged.
+        feature: computes the feature.
     """
 
     feature: Feature | None = None
 
 
-def two_sided(name: str, feature: Feature, description: str, *, source: str) -> TwoSidedRule:
-    """A rule that is silent while a feature lies within its band and penalises what lies outside, on the last step.
+def two_sided(
+    name: str,
+    feature: Feature,
+    description: str,
+    *,
+    source: str,
+    label: str = "",
+    definition: str = "",
+    unit: Unit = "share",
+    rule_set: str = "",
+    example: Example | None = None,
+) -> TwoSidedRule:
+    """Make a rule that is 0 while a feature lies within its band and negative outside, on the last step.
 
-    The penalty grows with the distance from the band, in standard deviations of people's melodies, down to `worst`.
-    `low`, `high` and `spread` (the deviation) are people's own, of excerpts of the same meter and of the nearest number
-    of bars, unless other numbers are given, 0 or more. Nothing is said where the feature is NaN.
+    The penalty is proportional to the distance from the band, in standard deviations of human melodies, limited to
+    `worst`. `low`, `high` and `spread` (the deviation) are measured, for the same meter and the nearest number of bars,
+    unless they are given as 0 or more. The reward is 0 where the feature is NaN.
 
     Args:
-        name: of the rule, and of its band.
-        feature: what is judged.
+        name: of the rule and of its band.
+        feature: computes the feature.
         description: one line.
-        source: where the idea is printed.
+        source: where the idea was published.
+        label: what tables call the feature.
+        definition: of its mean over melodies, one sentence.
+        unit: of the feature.
+        rule_set: as in `rule`.
+        example: as in `rule`.
     """
 
-    def judge(
+    def rewards(
         line: Line,
         context: Context,
         *,
-        low: float = PEOPLES_OWN,
-        high: float = PEOPLES_OWN,
-        spread: float = PEOPLES_OWN,
+        low: float = MEASURED,
+        high: float = MEASURED,
+        spread: float = MEASURED,
         penalty: float = -2.0,
         worst: float = -4.0,
     ) -> Rewards:
-        outside = deviations(name, feature(line, context), line, context, Band(low, high, spread))
-        earned = np.maximum(penalty * outside, worst)
-        return np.where(last_steps(line), earned[:, None], 0.0)
+        distance = deviations(name, feature(line, context), line, context, Band(low, high, spread))
+        return np.where(last_steps(line), np.maximum(penalty * distance, worst)[:, None], 0.0)
 
-    parameters = Rule.of(judge).parameters
-    return TwoSidedRule(name, description, source, judge, parameters, feature=feature)
+    metrics = (
+        Metric(name, label or name, definition, unit=unit),
+        Metric(
+            name + INSIDE,
+            f"{label.partition(',')[0] or name} in human band",
+            "Share of melodies in which that number lies between the 10th and the 90th percentile of human melodies of "
+            "the same meter and about the same length.",
+            better="more",
+        ),
+    )
+    parameters = Rule.from_function(rewards).parameters
+    return TwoSidedRule(
+        name, description, source, rewards, parameters,
+        rule_set=rule_set, metrics=metrics, example=example, feature=feature,
+    )  # fmt: skip
+
+
+_MEASURED_BAND = Band(MEASURED, MEASURED, MEASURED)
 
 
 def deviations(
@@ -217,16 +246,16 @@ def deviations(
     values: NDArray[np.float64],
     line: Line,
     context: Context,
-    own: Band = PEOPLES_BAND,
+    own: Band = _MEASURED_BAND,
 ) -> NDArray[np.float64]:
-    """How far a feature lies outside its band, in standard deviations of people's melodies, `(melodies,)`.
+    """Compute how far a feature lies outside its band, in standard deviations of human melodies, `(melodies,)`.
 
     Args:
-        name: of the rule that judges the feature.
-        values: `(melodies,)`, what the feature is; 0 is answered for NaN.
-        line: the melodies, whose lengths choose the band.
-        context: their meter chooses too.
-        own: what replaces people's bounds, where it is 0 or more.
+        name: of the rule on that feature.
+        values: `(melodies,)`, the feature; NaN gives 0.
+        line: the melodies; their lengths select the band.
+        context: its meter selects the band.
+        own: numbers that replace the measured ones, where they are 0 or more.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -237,13 +266,13 @@ def deviations(
     length, outside = lengths(line), np.zeros(line.melodies)
     for steps in np.unique(length):
         rows = length == steps
-        band = own.completed(human_bands().lookup(name, context, int(steps)))
+        band = own.filled_from(human_bands().lookup(name, context, int(steps)))
         outside[rows] = band.deviations(values[rows])
     return outside
 
 
 def features_of(rules: RuleSet) -> dict[str, Feature]:
-    """The features that the two-sided rules of a set judge, by the rule's name, in order.
+    """The features of the two-sided rules of a set, by the name of the rule, in order.
 
     Example:
         >>> from cantilena.rules import RULE_SETS
@@ -253,50 +282,30 @@ def features_of(rules: RuleSet) -> dict[str, Feature]:
     return {rule.name: rule.feature for rule in rules.rules if isinstance(rule, TwoSidedRule) and rule.feature}
 
 
-def only_where(defined: NDArray[np.bool_] | np.bool_, values: NDArray[np.generic]) -> NDArray[np.float64]:
-    """The values where they are defined, else NaN."""
-    return np.where(defined, values, np.nan).astype(np.float64)
-
-
 def with_bands(rules: RuleSet, bands: Bands, context: Context, steps: int) -> RuleSet:
-    """The same rules, the two-sided ones judging by other bands.
+    """Return the same rules, the two-sided ones with the bands for melodies of so many steps."""
 
-    Args:
-        rules: any set; rules without a band stay as they are.
-        bands: such as `measure_bands` finds in a corpus of one's own.
-        context: of the melodies to be judged.
-        steps: how long they are.
-    """
-
-    def judging(rule: Rule) -> Rule:
+    def replaced(rule: Rule) -> Rule:
         band = bands.lookup(rule.name, context, steps) if isinstance(rule, TwoSidedRule) else None
-        return rule if band is None else rule.with_parameters(**_parameters(band))
+        return rule if band is None else rule.with_parameters(low=band.low, high=band.high, spread=band.spread)
 
-    return replace(rules, rules=tuple(judging(rule) for rule in rules.rules))
-
-
-def _parameters(band: Band) -> Mapping[str, float]:
-    return {"low": band.low, "high": band.high, "spread": band.spread}
-
-
-LOW, HIGH = 10, 90
-"""The percentiles that bound a band."""
+    return replace(rules, rules=tuple(replaced(rule) for rule in rules.rules))
 
 
 def measure_bands(rules: RuleSet, excerpts: Iterable[tuple[Line, Context]], *, least: int = 200) -> Bands:
-    """The bands of all features that the rules of a set judge two-sidedly, by meter and number of bars.
+    """Measure the bands of the two-sided rules of a set, by meter and number of bars.
 
     Args:
         rules: the set.
-        excerpts: lines of whole bars; all melodies of one are of one length, meter and key.
-        least: how many excerpts of one meter and length it takes to give them bands of their own; all count in the
-            bands over all meters.
+        excerpts: lines of whole bars; all melodies of a line have the same length, meter and key.
+        least: how many excerpts of one meter and length give it a band of its own; all count in the bands over all
+            meters.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> tunes = GridEncoding().line(np.array([[14] + [1] * 7 + [21] + [1] * 7] * 2))
         >>> from cantilena.rules import RULE_SETS
-        >>> measure_bands(RULE_SETS["cantilena"], [(tunes, Context())], least=3).found["range"]
+        >>> measure_bands(RULE_SETS["cantilena"], [(tunes, Context())], least=3).table["range"]
         {'any': {1: Band(low=7.0, high=7.0, spread=0.0)}}
     """
     features = features_of(rules)
@@ -306,17 +315,17 @@ def measure_bands(rules: RuleSet, excerpts: Iterable[tuple[Line, Context]], *, l
             continue
         bars = max(round(int(lengths(line).max()) / context.steps_per_bar), 1)
         for name, feature in features.items():
-            found = feature(line, context)
+            numbers = feature(line, context)
             for meter in (ANY_METER, str(context.meter)):
-                values.setdefault((name, meter, bars), []).append(found[~np.isnan(found)])
+                values.setdefault((name, meter, bars), []).append(numbers[~np.isnan(numbers)])
     order = list(features)
     bands: dict[str, dict[str, dict[int, Band]]] = {}
     for (name, meter, bars), parts in sorted(
         values.items(), key=lambda item: (order.index(item[0][0]), item[0][1] != ANY_METER, item[0][1:])
     ):
-        together = np.concatenate(parts)
-        if len(together) and (meter == ANY_METER or len(together) >= least):
-            low, high = np.percentile(together, (LOW, HIGH))
-            band = Band(float(low), float(high), float(together.std()))
+        pooled = np.concatenate(parts)
+        if len(pooled) and (meter == ANY_METER or len(pooled) >= least):
+            low, high = np.percentile(pooled, (LOW, HIGH))
+            band = Band(float(low), float(high), float(pooled.std()))
             bands.setdefault(name, {}).setdefault(meter, {})[bars] = band
     return Bands(bands)

@@ -1,81 +1,45 @@
-"""The rule sets by name."""
+"""The built-in rule sets.
+
+A rule joins a set by `@rule(..., rule_set="cantilena")` in a file of its subject. To add a rule, write it there; a new
+file is added to the modules below. Rewards are summed in the order of the modules and, within each, of definition:
+sums of floats, and so results, depend on it.
+"""
 
 from __future__ import annotations
 
-from cantilena.rules.contour import (
-    cantilena_climax,
-    cantilena_leap_recovery,
-    cantilena_motion,
-    cantilena_range,
-    rl_tuner_extremes,
-    rl_tuner_intervals,
-    rl_tuner_leap,
-)
-from cantilena.rules.grid import cantilena_density, cantilena_rests, cantilena_rhythm
-from cantilena.rules.motifs import (
-    cantilena_motif,
-    cantilena_motif_return,
-    cantilena_motif_variety,
-    rl_tuner_motif,
-    rl_tuner_repeated_motif,
-)
-from cantilena.rules.repetition import (
-    cantilena_repetition,
-    paper_repetition,
-    rl_tuner_autocorrelation,
-    rl_tuner_repetition,
-)
-from cantilena.rules.rhythm import cantilena_breathing, cantilena_meter, cantilena_phrases, cantilena_syncopation
-from cantilena.rules.rule import RuleSet, RuleSets
-from cantilena.rules.tonality import (
-    cantilena_cadence,
-    cantilena_key,
-    cantilena_opening,
-    paper_key,
-    paper_tonic,
-    rl_tuner_key,
-    rl_tuner_tonic,
-)
+from types import ModuleType
+
+from cantilena.rules import contour, meter, motifs, phrases, repetition, rhythm, tonality
+from cantilena.rules.rule import Example, Rule, RuleSet, RuleSets
+
+
+def collect(rule_set: str, *modules: ModuleType) -> tuple[Rule, ...]:
+    """The rules of a set that modules define, in order.
+
+    Example:
+        >>> [rule.name for rule in collect("cantilena", tonality, repetition)]
+        ['key', 'opening', 'cadence', 'repetition']
+    """
+    defined = (value for module in modules for value in vars(module).values())
+    return tuple(value for value in defined if isinstance(value, Rule) and value.rule_set == rule_set)
+
+
+_ALL = (tonality, repetition, contour, meter, motifs, phrases, rhythm)
 
 RULE_SETS = RuleSets(
-    RuleSet("paper", (paper_key, paper_tonic, paper_repetition)),
-    RuleSet(
-        "rl-tuner",
-        (
-            rl_tuner_key,
-            rl_tuner_tonic,
-            rl_tuner_repetition,
-            rl_tuner_autocorrelation,
-            rl_tuner_motif,
-            rl_tuner_repeated_motif,
-            rl_tuner_intervals,
-            rl_tuner_leap,
-            rl_tuner_extremes,
-        ),
-    ),
-    RuleSet(
-        "cantilena",
-        (
-            cantilena_key,
-            cantilena_opening,
-            cantilena_cadence,
-            cantilena_repetition,
-            cantilena_leap_recovery,
-            cantilena_climax,
-            cantilena_range,
-            cantilena_motion,
-            cantilena_meter,
-            cantilena_syncopation,
-            cantilena_motif_return,
-            cantilena_motif,
-            cantilena_motif_variety,
-            *cantilena_phrases,
-            cantilena_breathing,
-            cantilena_rhythm,
-            cantilena_rests,
-            cantilena_density,
-        ),
-        scale=0.2,
-    ),
+    RuleSet("paper", collect("paper", *_ALL)),
+    RuleSet("rl-tuner", collect("rl-tuner", tonality, repetition, motifs, contour)),
+    RuleSet("cantilena", collect("cantilena", *_ALL), scale=0.2),
 )
 """`paper`: the paper's three rules. `rl-tuner`: the nine of Magenta's RL Tuner, exactly. `cantilena`: our own."""
+
+MORE_EXAMPLES = (
+    Example("a leap, and back to where it began", "C4 A4 G4/8 E4/8 C4"),
+    Example("a leap that nothing answers", "C4 E4 B4 C5 D5 E5 F5/2"),
+    Example("a melody that holds and rests", "C4 E4/2 r/4 G4/2 r/2"),
+    Example("a leading tone that does not lead", "A4 G#4 F4 E4 A4/1", key="A minor"),
+    Example("a waltz", "C4 E4 E4 D4 F4 F4 B3 D4 D4 C4/2.", meter="3/4"),
+    Example("a run of sixteenths", " ".join(["C4/16 D4/16 E4/16 F4/16 G4/16 F4/16 E4/16 D4/16"] * 8)),
+    Example("an old tune", phrases.OLD_TUNE),
+)
+"""Bars for users' rules, besides the examples of the rules above."""

@@ -1,11 +1,7 @@
-"""How surprising a few notes are: first-order statistics of intervals and proportions of durations.
+"""The surprisal of a few notes under a first-order model of intervals and durations.
 
-What everybody writes all the time, such as a few steps of a scale in equal notes, is no motif when it comes again.
-
-The loops that look for returning motifs, compiled when they first run.
-
-Notes lie one after the other, melody by melody; those of melody m are `bounds[m]` to `bounds[m + 1] - 1`. `gap` is the
-time from a note to the next.
+Common patterns, such as a few steps of a scale in equal notes, are not motifs when they return: only what is rarer
+than the median counts.
 """
 
 from __future__ import annotations
@@ -23,48 +19,46 @@ from cantilena.music import Line
 from cantilena.rules.notes import Notes
 from cantilena.rules.rule import Context
 from cantilena.rules.tonality import scale_steps
-from cantilena.runtime import compiled
 
 LEAST, MOST = 4, 8
-"""A motif has this many notes."""
+"""The number of notes of a motif."""
 
-_WIDEST, _LONGEST = 8, 4  # scale steps; half doublings of the duration: a quarter to four times
-_UNIT = 100  # surprisals are whole hundredths of a bit, so that their sums do not depend on their order
+_WIDEST, _LONGEST = 8, 4  # scale steps; powers of sqrt(2), a ratio of a quarter to four
+_UNIT = 100  # surprisals are integers in hundredths of a bit, so that sums do not depend on their order
 
-Bits = NDArray[np.int64]
+Numbers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class MotifModel:
-    """A first-order Markov model of (interval, proportion of durations), in hundredths of a bit.
+    """First-order Markov models of intervals and of duration ratios, as surprisals in hundredths of a bit.
 
-    Intervals are in steps of the scale, -8 to 8 (what is wider counts as 8); proportions in half doublings, from a
-    quarter to four times. The two are modelled apart.
+    Intervals are in steps of the scale, clipped to -8..8; duration ratios are rounded to powers of the square root of
+    two, from a quarter to four. The two are modelled independently.
 
     Args:
         interval: `(17,)`: the surprisal of each interval.
         next_interval: `(17, 17)`: of each one after each.
-        proportion: `(9,)`: of each proportion of a duration to the one before.
+        proportion: `(9,)`: of each ratio of a duration to the one before.
         next_proportion: `(9, 9)`: of each one after each.
-        medians: `(5,)`: the median surprisal of any 4, 5, 6, 7, 8 notes in a row of the corpus, not all of one pitch.
+        medians: `(5,)`: the median surprisal of 4, 5, 6, 7, 8 consecutive notes of the corpus, not all of one pitch.
     """
 
-    interval: Bits
-    next_interval: Bits
-    proportion: Bits
-    next_proportion: Bits
-    medians: Bits
+    interval: Numbers
+    next_interval: Numbers
+    proportion: Numbers
+    next_proportion: Numbers
+    medians: Numbers
 
-    def surprisals(self, notes: Notes, context: Context) -> Bits:
-        """How surprising the last k notes are, `(9, notes)` for k from 0 to 8; meaningless where there are not so many.
+    def surprisals(self, notes: Notes, context: Context) -> Numbers:
+        """The surprisal of the last k notes, `(9, notes)` for k from 0 to 8; undefined where there are not so many.
 
-        k notes have k - 1 intervals, and k - 1 times from one to the next with k - 2 proportions.
+        k notes have k - 1 intervals, and k - 1 times from one to the next with k - 2 ratios.
         """
         interval, proportion = _categories(notes, context)
-        follows, after = np.roll(interval, 1), np.roll(proportion, 1)
-        intervals = np.cumsum(self.next_interval[follows, interval])
-        proportions = np.cumsum(self.next_proportion[after, proportion])
-        # Sums over a window are differences of running sums; its first interval and proportion have none before them.
+        intervals = np.cumsum(self.next_interval[np.roll(interval, 1), interval])
+        proportions = np.cumsum(self.next_proportion[np.roll(proportion, 1), proportion])
+        # Sums over a window are differences of cumulative sums; its first interval and ratio have no predecessor.
         first_interval = self.interval[interval] - intervals
         first_proportion = self.proportion[proportion] - proportions
         bits = np.zeros((MOST + 1, len(notes)), dtype=np.int64)
@@ -74,13 +68,13 @@ class MotifModel:
         return bits
 
     def rare(self, notes: Notes, context: Context) -> NDArray[np.bool_]:
-        """Whether the last k notes are rarer than the median of k in a row, and not of one pitch, `(9, notes)`."""
+        """Whether the last k notes are rarer than the median of k notes, and not of one pitch, `(9, notes)`."""
         rare = _moves(notes)
         rare[LEAST:] &= self.surprisals(notes, context)[LEAST:] > self.medians[:, None]
         return rare
 
     def to_toml(self) -> str:
-        """As text: a list a table."""
+        """Write each table as a list."""
         return "\n".join(f"{name} = {getattr(self, name).tolist()}" for name in self.__dataclass_fields__) + "\n"
 
     @classmethod
@@ -91,18 +85,19 @@ class MotifModel:
 
     @classmethod
     def measured(cls, melodies: Iterable[tuple[Line, Context]]) -> MotifModel:
-        """The statistics of melodies: each line with its key; Witten and Bell's smoothing.
+        """Estimate the model from melodies, each line with its key.
 
-        I. H. Witten, T. C. Bell, The Zero-Frequency Problem, IEEE Transactions on Information Theory 37, 1991.
+        Smoothing: I. H. Witten, T. C. Bell, The Zero-Frequency Problem, IEEE Transactions on Information Theory 37,
+        1991.
         """
-        some = [(Notes.of(line), context) for line, context in melodies]
+        corpus = [(Notes.from_line(line), context) for line, context in melodies]
         tables = []
         for which, size in ((0, 2 * _WIDEST + 1), (1, 2 * _LONGEST + 1)):
             counts, pairs = np.zeros(size), np.zeros((size, size))
-            for notes, context in some:
-                category, place = _categories(notes, context)[which], notes.place
-                np.add.at(counts, category[place > which], 1)
-                later = np.flatnonzero(place > which + 1)
+            for notes, context in corpus:
+                category, index = _categories(notes, context)[which], notes.index
+                np.add.at(counts, category[index > which], 1)
+                later = np.flatnonzero(index > which + 1)
                 np.add.at(pairs, (category[later - 1], category[later]), 1)
             alone = (counts + 1) / (counts + 1).sum()
             kinds = np.maximum((pairs > 0).sum(axis=1, keepdims=True), 1)
@@ -111,16 +106,16 @@ class MotifModel:
         interval, next_interval, proportion, next_proportion = tables
         nothing = np.zeros(MOST - LEAST + 1, dtype=np.int64)
         model = cls(interval, next_interval, proportion, next_proportion, nothing)
-        found = [(model.surprisals(notes, c), _moves(notes), notes.place) for notes, c in some]
+        measured = [(model.surprisals(notes, c), _moves(notes), notes.index) for notes, c in corpus]
         medians = np.zeros(MOST - LEAST + 1, dtype=np.int64)
         for k in range(LEAST, MOST + 1):
-            together = np.concatenate([bits[k, moves[k] & (place >= k - 1)] for bits, moves, place in found])
-            medians[k - LEAST] = np.floor(np.median(together)) if len(together) else 0
+            pooled = np.concatenate([bits[k, moves[k] & (index >= k - 1)] for bits, moves, index in measured])
+            medians[k - LEAST] = np.floor(np.median(pooled)) if len(pooled) else 0
         return replace(model, medians=medians)
 
 
-def _categories(notes: Notes, context: Context) -> tuple[Bits, Bits]:
-    """Interval to each note, and proportion of the time before it to the one before that, as indices."""
+def _categories(notes: Notes, context: Context) -> tuple[Numbers, Numbers]:
+    """The interval to each note, and the ratio of the time before it to the one before that, as indices."""
     steps = scale_steps(notes.pitch, context.key)
     interval = np.clip(np.diff(steps, prepend=steps[:1]), -_WIDEST, _WIDEST) + _WIDEST
     wait = np.maximum(np.roll(notes.gap, 1), 1)
@@ -129,7 +124,7 @@ def _categories(notes: Notes, context: Context) -> tuple[Bits, Bits]:
 
 
 def _moves(notes: Notes) -> NDArray[np.bool_]:
-    """Whether the last k notes, 4 or more, are not all of one pitch, `(9, notes)`."""
+    """Whether the last k notes are not all of one pitch, `(9, notes)`; False below 4."""
     moved = np.cumsum(notes.interval != 0)
     moves = np.zeros((MOST + 1, len(notes)), dtype=np.bool_)
     for k in range(LEAST, MOST + 1):
@@ -139,103 +134,6 @@ def _moves(notes: Notes) -> NDArray[np.bool_]:
 
 @lru_cache(maxsize=1)
 def motif_model() -> MotifModel:
-    """The statistics of the built-in corpus, which `scripts/measure_bands.py` measured."""
+    """The model of the built-in corpus, as measured by `scripts/measure_bands.py`."""
     text = resources.files("cantilena.rules").joinpath("motif_model.toml").read_text(encoding="utf-8")
     return MotifModel.from_toml(text)
-
-
-Numbers = NDArray[np.int64]
-
-
-@compiled
-def alike(pitch: Numbers, degree: Numbers, gap: Numbers, one: int, other: int, most: int) -> int:
-    """How many notes up to `one` sound like those up to `other`, `most` at most; there must be so many.
-
-    They do while all intervals are the same, either in semitones or in steps of the scale, and all times from note to
-    note are in one proportion.
-    """
-    exact = within_scale = True
-    notes = 1
-    while notes < most:
-        a, b = one - notes, other - notes
-        exact &= pitch[a + 1] - pitch[a] == pitch[b + 1] - pitch[b]
-        within_scale &= degree[a + 1] - degree[a] == degree[b + 1] - degree[b]
-        if not (exact or within_scale) or gap[a] * gap[other - 1] != gap[b] * gap[one - 1]:
-            break
-        notes += 1
-    return notes
-
-
-@compiled
-def returns(
-    pitch: Numbers, degree: Numbers, gap: Numbers, rare: NDArray[np.bool_], bounds: Numbers, least: int, most: int
-) -> tuple[Numbers, Numbers]:
-    """The longest motif that ends at each note and was heard before, without a note in common.
-
-    `rare` `(most + 1, notes)` tells whether the last k notes could be a motif, which has `least` to `most` notes.
-
-    Returns:
-        How many notes it has, 0 for none; and the note at which it first ended, -1 for none. Both `(notes,)`.
-    """
-    promising = np.zeros(len(pitch), np.bool_)
-    for notes in range(least, most + 1):
-        promising |= rare[notes]
-    moved, climbed = np.zeros(len(pitch), np.int64), np.zeros(len(pitch), np.int64)
-    moved[1:], climbed[1:] = pitch[1:] - pitch[:-1], degree[1:] - degree[:-1]
-    size = np.zeros(len(pitch), np.int64)
-    origin = np.full(len(pitch), -1, np.int64)
-    for melody in range(len(bounds) - 1):
-        first = bounds[melody]
-        for note in range(first + 2 * least - 1, bounds[melody + 1]):
-            if not promising[note]:
-                continue
-            for before in range(first + least - 1, note - least + 1):
-                # Most places differ in the last interval already.
-                if moved[before] != moved[note] and climbed[before] != climbed[note]:
-                    continue
-                limit = min(most, note - before, before - first + 1)
-                if limit <= size[note] or gap[before - 1] * gap[note - 2] != gap[before - 2] * gap[note - 1]:
-                    continue
-                notes = alike(pitch, degree, gap, before, note, limit)
-                while notes > size[note] and notes >= least:
-                    if rare[notes, note]:
-                        size[note], origin[note] = notes, before
-                        break
-                    notes -= 1
-    return size, origin
-
-
-@compiled
-def survey(
-    pitch: Numbers, degree: Numbers, gap: Numbers, size: Numbers, origin: Numbers, bounds: Numbers, most: int
-) -> tuple[NDArray[np.bool_], Numbers]:
-    """Which notes belong to a motif that returns, `(notes,)`; and how many different ones there are, `(melodies,)`.
-
-    Counted are returns that do not grow with the next note and share no note with the one counted before. They are
-    different if they have other numbers of notes or do not sound alike.
-    """
-    covered = np.zeros(len(pitch), np.bool_)
-    different = np.zeros(len(bounds) - 1, np.int64)
-    counted = np.empty(len(pitch), np.int64)  # the notes at which the different motifs of a melody ended
-    for melody in range(len(bounds) - 1):
-        busy = -1
-        for note in range(bounds[melody], bounds[melody + 1]):
-            notes = size[note]
-            if notes == 0:
-                continue
-            covered[note - notes + 1 : note + 1] = True
-            covered[origin[note] - notes + 1 : origin[note] + 1] = True
-            grows = notes < most and note + 1 < bounds[melody + 1] and size[note + 1] == notes + 1
-            if grows or note - notes + 1 <= busy:
-                continue
-            busy = note
-            known = False
-            for place in range(different[melody]):
-                other = counted[place]
-                if size[other] == notes and alike(pitch, degree, gap, other, note, notes) == notes:
-                    known = True
-                    break
-            if not known:
-                counted[different[melody]] = note
-                different[melody] += 1
-    return covered, different

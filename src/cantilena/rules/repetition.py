@@ -1,11 +1,7 @@
-"""Nothing comes too often in a row: two sisters.
+"""Repetition: events and pitches repeated too often in a row, and the autocorrelation of the melody.
 
 RL Tuner counts a hold or an off like any other event: the sixth hold in a row is excessive, and a tone held between
-its repetitions may come seven times. The paper's sentence lets a held note be held and a tone return after a rest.
-
-No pitch is struck again and again.
-
-The melody does not resemble itself one, two or three steps later.
+its repetitions may come seven times. By the paper's wording a note may be held and a tone may return after a rest.
 """
 
 from __future__ import annotations
@@ -14,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music import OFF, Line
-from cantilena.rules.grid import steps_per_beat
+from cantilena.rules.meter import steps_per_beat
 from cantilena.rules.notes import Notes, class_numbers, codes, lengths, tones
-from cantilena.rules.rule import PAPER, RL_TUNER, SIXTEENTH_CENTURY, Context, Rewards, rule
+from cantilena.rules.rule import PAPER, RL_TUNER, SIXTEENTH_CENTURY, Context, Counter, Example, Metric, Rewards, rule
 
 IN_A_ROW, WITH_BREAKS, OFFS = 4, 6, 1
 """RL Tuner's limits on earlier equal events: nothing between, holds or offs between, and for an off."""
+
+_SIXTEENTHS = Example("one note in sixteenths", " ".join(["C4", *["E4/16"] * 8, "D4"]))
 
 
 def rl_tuner_repeated(
@@ -45,7 +43,20 @@ def rl_tuner_repeated(
     return repeated
 
 
-@rule("repetition", source=RL_TUNER)
+@rule(
+    "repetition",
+    source=RL_TUNER,
+    rule_set="rl-tuner",
+    metric=Metric(
+        "excessively_repeated",
+        "Notes excessively repeated",
+        "Share of steps that repeat an event too often: for the fifth time in a row, for the seventh with rests or "
+        "holds between, or a rest for the second; a hold counts as an event like any other.",
+        better="less",
+        count=lambda line, _: (rl_tuner_repeated(line), line.valid),
+    ),
+    example=_SIXTEENTHS,
+)
 def rl_tuner_repetition(
     line: Line,
     context: Context,
@@ -63,7 +74,7 @@ def rl_tuner_repetition(
 def paper_repeated(line: Line, *, in_a_row: int = IN_A_ROW) -> NDArray[np.bool_]:
     """Where a tone is repeated for more than the fourth time, step after step, `(melodies, steps)`.
 
-    A rest or a hold between ends the row: a tone that is held, or returns after silence, is not a repetition.
+    A rest or a hold ends the row: a tone that is held, or returns after silence, is not a repetition.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -71,23 +82,30 @@ def paper_repeated(line: Line, *, in_a_row: int = IN_A_ROW) -> NDArray[np.bool_]
         >>> np.argwhere(paper_repeated(line)).tolist()
         [[0, 5]]
     """
-    seen = codes(line)
+    events = codes(line)
     again = tones(line)
     again[:, :1] = False
-    again[:, 1:] &= seen[:, 1:] == seen[:, :-1]
+    again[:, 1:] &= events[:, 1:] == events[:, :-1]
     steps = np.arange(line.steps)
     row_began = np.maximum.accumulate(np.where(again, 0, steps), axis=1)
     return again & (steps - row_began > in_a_row)
 
 
-@rule("repetition", source=PAPER)
-def paper_repetition(
-    line: Line,
-    context: Context,
-    *,
-    penalty: float = -10.0,
-    in_a_row: int = IN_A_ROW,
-) -> Rewards:
+@rule(
+    "repetition",
+    source=PAPER,
+    rule_set="paper",
+    metric=Metric(
+        "excessively_repeated",
+        "Notes excessively repeated",
+        "Share of steps that repeat a tone for the fifth time in a row or more; a tone that is held, or returns "
+        "after a rest, is no repetition.",
+        better="less",
+        count=lambda line, _: (paper_repeated(line), line.valid),
+    ),
+    example=_SIXTEENTHS,
+)
+def paper_repetition(line: Line, context: Context, *, penalty: float = -10.0, in_a_row: int = IN_A_ROW) -> Rewards:
     """Unless a rest is introduced or a note is held, a tone should not be repeated more than four times in a row."""
     return np.where(paper_repeated(line, in_a_row=in_a_row), penalty, 0.0)
 
@@ -97,10 +115,10 @@ STRIKES = 4
 
 
 def strikes_in_a_row(line: Line, context: Context) -> NDArray[np.int64]:
-    """How often the pitch that begins has now been struck in a row, `(melodies, steps)`; 0 where none begins.
+    """How often the pitch that begins has been struck in a row, `(melodies, steps)`; 0 where none begins.
 
-    A note that is held is struck once. A silence shorter than a felt beat only parts the strokes; one of a beat or
-    more is a breath, after which the count begins anew.
+    A held note is struck once. A silence shorter than a felt beat only separates the strokes; after one of a beat or
+    more the count begins anew.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -108,30 +126,43 @@ def strikes_in_a_row(line: Line, context: Context) -> NDArray[np.int64]:
         >>> strikes_in_a_row(line, Context()).tolist()
         [[1, 2, 0, 3, 0, 4, 0, 0, 0, 0, 1, 1]]
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     silence = np.roll(notes.gap - notes.sounding, 1)
     breath = context.timed & (silence >= steps_per_beat(context))
-    anew = notes.opens | (notes.interval != 0) | breath
+    anew = notes.is_first | (notes.interval != 0) | breath
     places = np.arange(len(notes))
     began = np.maximum.accumulate(np.where(anew, places, 0))
     return notes.at_steps(places - began + 1)
 
 
-@rule("repetition", source=SIXTEENTH_CENTURY)
+@rule(
+    "repetition",
+    source=SIXTEENTH_CENTURY,
+    rule_set="cantilena",
+    metric=Metric(
+        "repetition",
+        "Notes struck too often",
+        "Share of notes that strike their pitch for the fifth time in a row or more; holding a note is no stroke, "
+        "and silence of a beat ends the row.",
+        better="less",
+        count=lambda line, context: (strikes_in_a_row(line, context) > STRIKES, tones(line)),
+    ),
+    example=Example("one note, again and again", " ".join(["G4/8"] * 8)),
+)
 def cantilena_repetition(line: Line, context: Context, *, penalty: float = -1.0, strikes: int = STRIKES) -> Rewards:
     """Each stroke of one pitch beyond the fourth in a row is penalised; holding it or pausing for a beat is not."""
     return np.where(strikes_in_a_row(line, context) > strikes, penalty, 0.0)
 
 
 LAGS = 3
-"""RL Tuner asks for the lags 1, 2 and 3."""
+"""RL Tuner uses the lags 1, 2 and 3."""
 
 
 def autocorrelations(line: Line, *, lags: int = LAGS) -> NDArray[np.float64]:
-    """How each melody so far correlates with itself some steps later, `(lags, melodies, steps)`.
+    """The autocorrelation of each melody up to each step, `(lags, melodies, steps)`.
 
-    With x the raw class numbers (0 off, 1 hold, pitch - 46), centred, n of them up to the step:
-    rho = sum over t of x[t] x[t + lag], / n, / var(x). NaN where x does not vary, and in the padding.
+    With x the class numbers (0 off, 1 hold, pitch - 46), centred, n of them up to the step:
+    rho = sum over t of x[t] x[t + lag], / n, / var(x). NaN where x is constant, and in the padding.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -139,34 +170,54 @@ def autocorrelations(line: Line, *, lags: int = LAGS) -> NDArray[np.float64]:
         >>> rho[:, 0, -1].round(6).tolist()
         [-0.105263, -0.394737, 0.0]
     """
-    return _up_to_steps_from(line, np.zeros(line.melodies, dtype=np.int64), lags)
+    return _autocorrelations_from(line, np.zeros(line.melodies, dtype=np.int64), lags)
 
 
 def final_autocorrelations(line: Line, *, lags: int = LAGS) -> NDArray[np.float64]:
-    """The same for whole melodies alone, `(lags, melodies)`."""
+    """The same for whole melodies only, `(lags, melodies)`."""
     last = np.maximum(lengths(line) - 1, 0)
     if line.steps == 0:
         return np.full((lags, line.melodies), np.nan)
-    rho: NDArray[np.float64] = _up_to_steps_from(line, last, lags)[:, np.arange(line.melodies), last]
+    rho: NDArray[np.float64] = _autocorrelations_from(line, last, lags)[:, np.arange(line.melodies), last]
     return rho
 
 
-def _up_to_steps_from(line: Line, first: NDArray[np.int64], lags: int) -> NDArray[np.float64]:
+def _autocorrelations_from(line: Line, first: NDArray[np.int64], lags: int) -> NDArray[np.float64]:
     from cantilena.rules import kernels
 
     rho: NDArray[np.float64] = kernels.autocorrelations(class_numbers(line), first, lengths(line), lags)
     return rho
 
 
-@rule("autocorrelation", source=RL_TUNER)
+def _count_autocorrelation(lag: int) -> Counter:
+    def count(line: Line, _: Context) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+        rho = final_autocorrelations(line)[lag - 1]
+        return np.nan_to_num(rho), ~np.isnan(rho)
+
+    return count
+
+
+@rule(
+    "autocorrelation",
+    source=RL_TUNER,
+    rule_set="rl-tuner",
+    metric=[
+        Metric(
+            f"autocorrelation_{lag}",
+            f"Autocorrelation, lag {lag}",
+            f"Mean correlation of a melody with itself {lag} step{'s' if lag > 1 else ''} later, over the class "
+            "numbers of the encoding, rests and holds included; undefined for melodies that never change.",
+            unit="correlation",
+            count=_count_autocorrelation(lag),
+        )
+        for lag in range(1, LAGS + 1)
+    ],
+    example=Example("down to the tonic by step", "E4/8 F4/8 D4 C4/2"),
+)
 def rl_tuner_autocorrelation(
-    line: Line,
-    context: Context,
-    *,
-    penalty: float = -3.0,
-    threshold: float = 0.15,
+    line: Line, context: Context, *, penalty: float = -3.0, threshold: float = 0.15
 ) -> Rewards:
-    """At each lag, more than a little correlation of the melody so far with itself is penalised by its size."""
+    """At each lag, an autocorrelation of the melody so far beyond the threshold is penalised by its size."""
     size = np.abs(autocorrelations(line))
     above: Rewards = np.where(size > threshold, size, 0.0).sum(axis=0)  # NaN is not above the threshold
     return penalty * above

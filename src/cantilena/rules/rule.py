@@ -1,20 +1,14 @@
-"""Rules: pure functions of a line and its context, with a name, a source and parameters.
-
-Sets of rules, and the catalogue in which they are found by name.
-
-What a rule must know besides the notes: the key and the bars.
-
-Where the rules are printed, and whose numbers they carry.
-"""
+"""Rules, sets of rules, and what belongs to a rule: its context, its metrics, its example and its source."""
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import reduce
 from types import MappingProxyType
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,17 +19,17 @@ from cantilena.music import Key, Line, Meter
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The key, the meter and the length of a bar that a line is judged in.
+    """The key, the meter and the bar length in which a line is evaluated.
 
     Args:
-        key: the key all melodies of the line are in.
+        key: the key of all melodies of the line.
         meter: the time signature.
-        steps_per_bar: steps of the line in one bar: 16 for sixteenths in 4/4.
-        timed: whether steps are equal stretches of time. In the events encoding they are not: a step is a note, and
-            rules of time have nothing to say.
+        steps_per_bar: steps of the line in one bar, 16 for sixteenths in 4/4.
+        timed: whether steps have equal duration. They have not in the events encoding, where a step is a note and
+            rules about time return 0.
 
     Raises:
-        UsageError: a bar without steps.
+        UsageError: `steps_per_bar` is below 1.
 
     Example:
         >>> Context(Key.parse("D minor")).tonic_pitch
@@ -49,7 +43,7 @@ class Context:
 
     def __post_init__(self) -> None:
         if self.steps_per_bar < 1:
-            raise UsageError(f"{self.steps_per_bar} steps a bar", "a bar has one step or more")
+            raise UsageError(f"{self.steps_per_bar} steps a bar", "a bar must have at least 1 step")
 
     @property
     def tonic_pitch(self) -> int:
@@ -58,20 +52,71 @@ class Context:
 
     @property
     def mediant(self) -> int:
-        """The pitch class of the key's third degree: E in C major, C in A minor."""
+        """The pitch class of the third degree: E in C major, C in A minor."""
         return (self.key.tonic + (3 if self.key.is_minor else 4)) % 12
 
     @property
     def dominant(self) -> int:
-        """The pitch class of the key's fifth degree: G in C major."""
+        """The pitch class of the fifth degree: G in C major."""
         return (self.key.tonic + 7) % 12
 
 
+Unit = Literal["share", "correlation", "nats", "number"]
+
+Counter = Callable[[Line, Context], tuple[NDArray[np.generic], NDArray[np.generic]]]
+"""`count(line, context)`: what is counted and out of what, each `(melodies,)`, or `(melodies, steps)` to be summed."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric as tables and reports show it and, where it is a ratio of counts per melody, how to count it.
+
+    Args:
+        name: its key in results.json. A rule gives it without the prefix of its set.
+        label: the heading of its row in tables.
+        definition: one sentence.
+        better: the direction that is wanted, `less` or `more`; `none` for a value to compare with the reference's.
+        unit: `share` of steps, notes or melodies, `correlation` from -1 to 1, `nats` a step, or a `number`.
+        group: the section of the table; that of its set for a rule.
+        count: numerators and denominators in each melody; None for metrics that are computed otherwise.
+    """
+
+    name: str
+    label: str
+    definition: str
+    better: Literal["less", "more", "none"] = "none"
+    unit: Unit = "share"
+    group: str = ""
+    count: Counter | None = None
+
+    @property
+    def sign(self) -> str:
+        """An arrow in the direction that is wanted, or nothing."""
+        return {"less": "↓", "more": "↑", "none": ""}[self.better]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A few bars that show what rules respond to.
+
+    Args:
+        title: what happens in them.
+        notes: as typed for a primer: `C4 E4/8 r/4`.
+        key: their key.
+        meter: their time signature.
+    """
+
+    title: str
+    notes: str
+    key: str = "C major"
+    meter: str = "4/4"
+
+
 Rewards = NDArray[np.float64]
-"""`(melodies, steps)`: what a rule gives at each step; 0 where it says nothing, and in the padding."""
+"""`(melodies, steps)`: the reward of each step, 0 where the rule does not apply, and in the padding."""
 
 RuleFunction = Callable[..., NDArray[np.generic]]
-"""`judge(line, context, **parameters)`: numbers or truth values `(melodies, steps)`, each from its step and earlier."""
+"""`function(line, context, **parameters)`: numbers or booleans `(melodies, steps)`, causal in the steps."""
 
 
 @dataclass(frozen=True)
@@ -79,19 +124,22 @@ class Rule:
     """One rule of music theory.
 
     Args:
-        name: what flags, tables and charts call it.
+        name: its name in flags, tables and figures.
         description: one line.
-        source: where it is printed.
-        judge: the function that is the rule.
-        parameters: the numbers that the function takes, frozen.
-        weight: what the user makes of it: multiplies the published value.
+        source: where it was published.
+        function: computes the rewards.
+        parameters: the keyword arguments of the function.
+        weight: multiplies the rewards.
+        rule_set: the built-in set that it belongs to; "" for a user's own.
+        metrics: how often melodies follow it.
+        example: bars to which it responds.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
         >>> def no_b(line, context, *, penalty=-2.0):
         ...     "The seventh pitch class of C major is avoided."
         ...     return penalty * (line.pitch % 12 == 11) * (line.pitch >= 0)
-        >>> rule = Rule.of(no_b)
+        >>> rule = Rule.from_function(no_b)
         >>> rule.name, dict(rule.parameters)
         ('no_b', {'penalty': -2.0})
         >>> rule.rewards(GridEncoding().line(np.array([[14, 1, 13]])))
@@ -101,45 +149,48 @@ class Rule:
     name: str
     description: str
     source: str
-    judge: RuleFunction
+    function: RuleFunction
     parameters: Mapping[str, float] = field(default_factory=dict)
     weight: float = 1.0
+    rule_set: str = ""
+    metrics: tuple[Metric, ...] = ()
+    example: Example | None = None
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight):
-            raise UsageError(f"weight {self.weight} for the rule '{self.name}'", "give a finite number")
+            raise UsageError(f"the weight of the rule '{self.name}' is {self.weight}", "give a finite number")
         object.__setattr__(self, "parameters", MappingProxyType(dict(self.parameters)))
 
     @classmethod
-    def of(cls, judge: RuleFunction, *, name: str | None = None, source: str = "") -> Rule:
-        """Make a rule of a function: its docstring describes it, its keywords with a default are the parameters."""
-        defaults = {
-            keyword.name: keyword.default
-            for keyword in inspect.signature(judge).parameters.values()
-            if keyword.kind is keyword.KEYWORD_ONLY
+    def from_function(cls, function: RuleFunction, *, name: str | None = None, source: str = "") -> Rule:
+        """Make a rule of a function; its docstring is the description, its keyword-only arguments the parameters."""
+        parameters = {
+            parameter.name: parameter.default
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.kind is parameter.KEYWORD_ONLY
         }
-        description = (inspect.getdoc(judge) or "").partition("\n")[0]
-        return cls(name or str(getattr(judge, "__name__", "rule")), description, source, judge, defaults)
+        description = (inspect.getdoc(function) or "").partition("\n")[0]
+        return cls(name or str(getattr(function, "__name__", "rule")), description, source, function, parameters)
 
     def rewards(self, line: Line, context: Context | None = None) -> Rewards:
-        """The published value at each step of a line, before the weight, `(melodies, steps)`.
+        """Compute the reward of each step, before the weight, `(melodies, steps)`.
 
         Raises:
-            UsageError: the rule's function gave numbers of another shape.
+            UsageError: the function returned another shape.
         """
-        given = np.asarray(self.judge(line, context or Context(), **self.parameters))
-        if given.shape != line.event.shape:
+        values = np.asarray(self.function(line, context or Context(), **self.parameters))
+        if values.shape != line.event.shape:
             raise UsageError(
-                f"the rule '{self.name}' gave numbers of shape {given.shape} for a line of shape {line.event.shape}",
+                f"the rule '{self.name}' returned shape {values.shape} for a line of shape {line.event.shape}",
                 "return one number for each melody and step",
             )
-        return np.where(line.valid, given, 0.0).astype(np.float64) + 0.0  # + 0.0: no negative zeros
+        return np.where(line.valid, values, 0.0).astype(np.float64) + 0.0  # + 0.0: no negative zeros
 
     def with_parameters(self, **parameters: float) -> Rule:
-        """The same rule with other parameters.
+        """Return the same rule with other parameters.
 
         Raises:
-            UsageError: the rule has no parameter of that name.
+            UsageError: the rule has no such parameter.
         """
         unknown = sorted(set(parameters) - set(self.parameters))
         if unknown:
@@ -148,8 +199,22 @@ class Rule:
         return replace(self, parameters={**self.parameters, **parameters})
 
 
-def rule(name: str, *, source: str) -> Callable[[RuleFunction], Rule]:
-    """Turn the function below into a rule of that name.
+def rule(
+    name: str,
+    *,
+    source: str,
+    rule_set: str = "",
+    metric: Metric | Sequence[Metric] = (),
+    example: Example | None = None,
+) -> Callable[[RuleFunction], Rule]:
+    """Turn the decorated function into a rule.
+
+    Args:
+        name: of the rule.
+        source: where it was published.
+        rule_set: the built-in set that it joins (`catalogue.py` collects them); "" for a user's own rule.
+        metric: one or several that count how often melodies follow it, for a rule of a built-in set.
+        example: bars to which it responds.
 
     Example:
         >>> @rule("silence", source="none; an example")
@@ -160,23 +225,25 @@ def rule(name: str, *, source: str) -> Callable[[RuleFunction], Rule]:
         'Silence is golden.'
     """
 
-    def made(judge: RuleFunction) -> Rule:
-        return Rule.of(judge, name=name, source=source)
+    def decorate(function: RuleFunction) -> Rule:
+        metrics = (metric,) if isinstance(metric, Metric) else tuple(metric)
+        plain = Rule.from_function(function, name=name, source=source)
+        return replace(plain, rule_set=rule_set, metrics=metrics, example=example)
 
-    return made
+    return decorate
 
 
 @dataclass(frozen=True)
 class RuleSet:
-    """Rules that judge together; their rewards are added.
+    """Rules whose rewards are added.
 
     Args:
-        name: what flags and tables call the set.
-        rules: the rules, each name once.
-        scale: how large its rewards are, beside RL Tuner's: a tuner's usual c is that many times its own.
+        name: its name in flags and tables.
+        rules: with distinct names.
+        scale: the size of its rewards relative to RL Tuner's; the default c of tuning is multiplied by it.
 
     Raises:
-        UsageError: two rules of one name.
+        UsageError: two rules have the same name.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -193,11 +260,11 @@ class RuleSet:
     def __post_init__(self) -> None:
         object.__setattr__(self, "rules", tuple(self.rules))
         if len(set(self.names)) < len(self.names):
-            raise UsageError(f"two rules of one name in the set '{self.name}'", "give each rule a name of its own")
+            raise UsageError(f"two rules of the set '{self.name}' have the same name", "give each rule its own name")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The rules' names, in order."""
+        """The names of the rules, in order."""
         return tuple(rule.name for rule in self.rules)
 
     def __getitem__(self, name: str) -> Rule:
@@ -206,28 +273,28 @@ class RuleSet:
         return self.rules[self.names.index(name)]
 
     def rewards(self, line: Line, context: Context | None = None) -> dict[str, Rewards]:
-        """What each rule gives at each step: weight x value, `(melodies, steps)` by rule name."""
+        """Compute the weighted rewards of each rule, `(melodies, steps)` by name."""
         return {rule.name: rule.weight * rule.rewards(line, context) + 0.0 for rule in self.rules}
 
     def total(self, line: Line, context: Context | None = None) -> Rewards:
-        """The sum over the rules, `(melodies, steps)`."""
+        """Compute the sum over the rules, `(melodies, steps)`."""
         return reduce(np.add, self.rewards(line, context).values(), np.zeros(line.event.shape))
 
     def with_weights(self, /, **weights: float) -> RuleSet:
-        """The same rules with other weights; a rule that is not named keeps its own.
+        """Return the same rules with other weights; a rule that is not named keeps its own.
 
         Raises:
-            UsageError: no rule of that name, or a weight that is not finite.
+            UsageError: there is no such rule, or a weight is not finite.
         """
         self._check(tuple(weights))
         rules = tuple(replace(rule, weight=float(weights.get(rule.name, rule.weight))) for rule in self.rules)
         return replace(self, rules=rules)
 
     def only(self, *names: str) -> RuleSet:
-        """The named rules alone, in the order of the set.
+        """Return the named rules, in the order of the set.
 
         Raises:
-            UsageError: no rule of that name.
+            UsageError: there is no such rule.
         """
         self._check(names)
         return replace(self, rules=tuple(rule for rule in self.rules if rule.name in names))
@@ -240,8 +307,8 @@ class RuleSet:
             )
 
 
-class RuleSets(Mapping[str, RuleSet]):
-    """Rule sets by name; a name that is not there is answered with those that are.
+class RuleSets(dict[str, RuleSet]):
+    """Rule sets by name; an unknown name raises a UsageError that lists the known ones.
 
     Example:
         >>> from cantilena.rules import RULE_SETS
@@ -250,7 +317,7 @@ class RuleSets(Mapping[str, RuleSet]):
     """
 
     def __init__(self, *sets: RuleSet) -> None:
-        self._sets: dict[str, RuleSet] = {}
+        super().__init__()
         for rules in sets:
             self.register(rules)
 
@@ -260,31 +327,16 @@ class RuleSets(Mapping[str, RuleSet]):
         Raises:
             UsageError: the name is taken.
         """
-        if rules.name in self._sets:
-            raise UsageError(f"there is a rule set '{rules.name}' already", "give the new one another name")
-        self._sets[rules.name] = rules
+        if rules.name in self:
+            raise UsageError(f"there is already a rule set '{rules.name}'", "choose another name")
+        self[rules.name] = rules
         return rules
 
-    def __getitem__(self, name: str) -> RuleSet:
-        """The set of that name; UsageError where there is none."""
-        if name not in self._sets:
-            raise UsageError(f"there is no rule set '{name}'", f"choose one of {', '.join(self._sets)}")
-        return self._sets[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._sets
-
-    def get(self, name: str, default: RuleSet | None = None) -> RuleSet | None:  # type: ignore[override]
-        """The set of that name, or the default."""
-        return self._sets.get(name, default)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._sets)
-
-    def __len__(self) -> int:
-        return len(self._sets)
+    def __missing__(self, name: str) -> RuleSet:
+        raise UsageError(f"there is no rule set '{name}'", f"choose one of {', '.join(self)}")
 
 
+# Sources: where rules were published.
 RL_TUNER = (
     "N. Jaques, S. Gu, R. E. Turner, D. Eck, Tuning Recurrent Neural Networks with Reinforcement Learning, "
     "arXiv:1611.02796, the music theory reward; values as in Magenta's RL Tuner at commit 526d3eb"
@@ -306,5 +358,5 @@ LONGUET_HIGGINS_LEE = (
     "H. C. Longuet-Higgins, C. S. Lee, The Rhythmic Interpretation of Monophonic Music, Music Perception 1, 1984"
     + _OURS
 )
-PRACTICE = "no theorist's number: what people write, measured in the built-in corpus (rules/bands.toml)"
 SHANNON = f"C. E. Shannon, A Mathematical Theory of Communication, 1948, the entropy of a source{_OURS}"
+PRACTICE = "the built-in corpus: no theorist gives a number, so it was measured (rules/bands.toml)"

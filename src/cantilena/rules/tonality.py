@@ -1,15 +1,4 @@
-"""All notes belong to the key: the rule of `paper` and `rl-tuner`; `cantilena` has its own (raised_degrees.py).
-
-The melody begins and ends with the tonic: two sisters.
-
-All notes belong to the key, and in minor the raised sixth and seventh degrees go where melodic minor wants them.
-
-The melody begins with the tonic, or with another tone of its triad.
-
-The melody ends: on the tonic, on a strong beat, by step, and with time to hear that it ends.
-
-Pitches as places on the ladder of a scale: what a sequence within the key keeps.
-"""
+"""Tonality: notes of the key, the opening on the tonic, and the cadence."""
 
 from __future__ import annotations
 
@@ -20,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music import HOLD, OFF, Key, Line
-from cantilena.rules.grid import steps_per_beat, strong_places
+from cantilena.rules.meter import steps_per_beat, strong_places
 from cantilena.rules.notes import Notes, last_steps, lengths, tone_before, tones
-from cantilena.rules.rule import COUNTERPOINT, FUX, PAPER, RL_TUNER, Context, Rewards, rule
+from cantilena.rules.rule import COUNTERPOINT, FUX, PAPER, RL_TUNER, Context, Example, Metric, Rewards, rule
+
+_OUT_OF_KEY = Example("a note outside the key", "C4 D4 E4 F#4 G4/2 C4/2")
+_ON_TONIC = Example("it begins and ends with the tonic", "C4 E4 D4 C4")
 
 
 def out_of_key(line: Line, context: Context) -> NDArray[np.bool_]:
@@ -37,13 +29,22 @@ def out_of_key(line: Line, context: Context) -> NDArray[np.bool_]:
     return outside
 
 
-@rule("key", source=RL_TUNER)
+_NOT_IN_KEY = Metric(
+    "not_in_key",
+    "Notes not in key",
+    "Share of steps that strike a pitch class outside the key's scale.",
+    better="less",
+    count=lambda line, context: (out_of_key(line, context), line.valid),
+)
+
+
+@rule("key", source=RL_TUNER, rule_set="rl-tuner", metric=_NOT_IN_KEY, example=_OUT_OF_KEY)
 def rl_tuner_key(line: Line, context: Context, *, penalty: float = -1.0) -> Rewards:
-    """A note outside the key is penalised; of a chord, every pitch class is asked."""
+    """A note outside the key is penalised; for a chord, every pitch class counts."""
     return np.where(out_of_key(line, context), penalty, 0.0)
 
 
-@rule("key", source=PAPER)
+@rule("key", source=PAPER, rule_set="paper", metric=_NOT_IN_KEY, example=_OUT_OF_KEY)
 def paper_key(line: Line, context: Context, *, penalty: float = -1.0) -> Rewards:
     """All notes should belong to the same key."""
     return np.where(out_of_key(line, context), penalty, 0.0)
@@ -56,15 +57,52 @@ def tonic_struck(line: Line, context: Context) -> NDArray[np.bool_]:
 
 
 def starts_on_tonic(line: Line, context: Context) -> NDArray[np.bool_]:
-    """Whether the very first step strikes the tonic of the octave C4..B4, `(melodies,)`: RL Tuner's reading."""
+    """Whether the very first step strikes the tonic of the octave C4..B4, as RL Tuner counts, `(melodies,)`."""
     starts: NDArray[np.bool_] = np.any(tonic_struck(line, context)[:, :1], axis=1)
     return starts
 
 
-@rule("tonic", source=RL_TUNER)
+def first_tone_is_tonic(line: Line, context: Context) -> NDArray[np.bool_]:
+    """Where the first note of the melody begins, if its pitch class is the tonic, `(melodies, steps)`."""
+    first: NDArray[np.bool_] = tones(line) & (tone_before(line) < 0) & (line.pitch % 12 == context.key.tonic)
+    return first
+
+
+def last_tone_is_tonic(line: Line, context: Context) -> NDArray[np.bool_]:
+    """The last step of the melody, if the pitch class of the last note is the tonic, `(melodies, steps)`."""
+    last_tone = np.where(tones(line), line.pitch, tone_before(line))
+    ends: NDArray[np.bool_] = last_steps(line) & (last_tone >= 0) & (last_tone % 12 == context.key.tonic)
+    return ends
+
+
+_ENDS_ON_TONIC = Metric(
+    "ends_on_tonic",
+    "Ends on the tonic",
+    "Share of melodies whose last note is the tonic, in any octave.",
+    better="more",
+    count=lambda line, context: (last_tone_is_tonic(line, context), lengths(line) > 0),
+)
+
+
+@rule(
+    "tonic",
+    source=RL_TUNER,
+    rule_set="rl-tuner",
+    metric=[
+        Metric(
+            "starts_on_tonic",
+            "Starts on the tonic",
+            "Share of melodies whose very first step strikes the tonic in the octave of middle C.",
+            better="more",
+            count=lambda line, context: (starts_on_tonic(line, context), lengths(line) > 0),
+        ),
+        _ENDS_ON_TONIC,
+    ],
+    example=_ON_TONIC,
+)
 def rl_tuner_tonic(line: Line, context: Context, *, reward: float = 3.0, close: int = 4) -> Rewards:
     """The tonic in octave 4 on the first step and again `close` steps before the end, held there, then at rest."""
-    left = lengths(line)[:, None] - np.arange(line.steps)[None, :]  # steps to the end, this one counted
+    left = lengths(line)[:, None] - np.arange(line.steps)[None, :]  # steps to the end, this one included
     first = np.arange(line.steps)[None, :] == 0
     held = line.event == HOLD
     quiet = held | (line.event == OFF)
@@ -73,20 +111,22 @@ def rl_tuner_tonic(line: Line, context: Context, *, reward: float = 3.0, close: 
     return np.where(struck | rests, reward, 0.0)
 
 
-def first_tone_is_tonic(line: Line, context: Context) -> NDArray[np.bool_]:
-    """Where the melody's first note begins, if its pitch class is the tonic, `(melodies, steps)`."""
-    first: NDArray[np.bool_] = tones(line) & (tone_before(line) < 0) & (line.pitch % 12 == context.key.tonic)
-    return first
-
-
-def last_tone_is_tonic(line: Line, context: Context) -> NDArray[np.bool_]:
-    """The melody's last step, if the pitch class of the last note struck is the tonic, `(melodies, steps)`."""
-    last_tone = np.where(tones(line), line.pitch, tone_before(line))
-    ends: NDArray[np.bool_] = last_steps(line) & (last_tone >= 0) & (last_tone % 12 == context.key.tonic)
-    return ends
-
-
-@rule("tonic", source=PAPER)
+@rule(
+    "tonic",
+    source=PAPER,
+    rule_set="paper",
+    metric=[
+        Metric(
+            "starts_on_tonic",
+            "Starts on the tonic",
+            "Share of melodies whose first note that sounds is the tonic, in any octave.",
+            better="more",
+            count=lambda line, context: (first_tone_is_tonic(line, context), lengths(line) > 0),
+        ),
+        _ENDS_ON_TONIC,
+    ],
+    example=_ON_TONIC,
+)
 def paper_tonic(line: Line, context: Context, *, reward: float = 3.0) -> Rewards:
     """The composition should begin and end with the tonic note of the key, in any octave."""
     begins = first_tone_is_tonic(line, context).astype(np.float64)
@@ -100,7 +140,7 @@ _RAISED_SIXTH, _RAISED_SEVENTH = 9, 11  # semitones above the tonic
 def foreign_tones(line: Line, context: Context) -> NDArray[np.bool_]:
     """Where a note begins of which a pitch class is foreign to the key, `(melodies, steps)`.
 
-    In minor the raised sixth and seventh degrees are not foreign: `unresolved_degrees` asks where they go.
+    In minor the raised sixth and seventh degrees are not foreign: `unresolved_degrees` checks their resolution.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -118,12 +158,11 @@ def foreign_tones(line: Line, context: Context) -> NDArray[np.bool_]:
 
 
 def unresolved_degrees(line: Line, context: Context) -> NDArray[np.bool_]:
-    """Where it is heard that a raised degree of minor did not go on as it should, `(melodies, steps)`.
+    """Where it becomes clear that a raised degree of minor did not resolve, `(melodies, steps)`; False in major.
 
     A raised seventh goes to the tonic, to the raised sixth, or to another tone of the dominant triad. A raised sixth
-    goes to the raised seventh, or, where it came down from it, to the fifth. Each is judged by the next other pitch,
-    at the step where that begins; one that ends the melody, on its last step. Nothing is said in major. Of chords
-    the top note is asked.
+    goes to the raised seventh or, if it came down from it, to the fifth. Each is evaluated at the next different pitch,
+    at the step where that begins; one that ends the melody, on its last step. For chords the top note counts.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -135,31 +174,44 @@ def unresolved_degrees(line: Line, context: Context) -> NDArray[np.bool_]:
     unresolved = np.zeros(line.event.shape, dtype=np.bool_)
     if context.key.mode != "minor":
         return unresolved
-    notes = Notes.of(line).turns()
+    notes = Notes.from_line(line).without_repeats()
     degree = (notes.pitch - context.key.tonic) % 12
-    before = np.where(notes.opens, -1, np.roll(degree, 1))
-    earlier = np.where(notes.opens | np.roll(notes.opens, 1), -1, np.roll(degree, 2))
+    before = np.where(notes.is_first, -1, np.roll(degree, 1))
+    earlier = np.where(notes.is_first | np.roll(notes.is_first, 1), -1, np.roll(degree, 2))
     leading = (before == _RAISED_SEVENTH) & ~np.isin(degree, (0, 2, 7, _RAISED_SIXTH, _RAISED_SEVENTH))
     descends = (earlier == _RAISED_SEVENTH) & (degree == 7)
     sixth = (before == _RAISED_SIXTH) & ~np.isin(degree, (_RAISED_SIXTH, _RAISED_SEVENTH)) & ~descends
     late = leading | sixth
     unresolved[notes.melody[late], notes.step[late]] = True
-    left = notes.closes & np.isin(degree, (_RAISED_SIXTH, _RAISED_SEVENTH))
+    left = notes.is_last & np.isin(degree, (_RAISED_SIXTH, _RAISED_SEVENTH))
     unresolved[notes.melody[left], lengths(line)[notes.melody[left]] - 1] = True
     return unresolved
 
 
-@rule("key", source=COUNTERPOINT)
+@rule(
+    "key",
+    source=COUNTERPOINT,
+    rule_set="cantilena",
+    metric=Metric(
+        "key",
+        "Notes outside the key",
+        "Share of notes that are foreign to the key or, in minor, reveal that a raised sixth or seventh degree was "
+        "not resolved.",
+        better="less",
+        count=lambda line, context: (foreign_tones(line, context) | unresolved_degrees(line, context), tones(line)),
+    ),
+    example=_OUT_OF_KEY,
+)
 def cantilena_key(line: Line, context: Context, *, foreign: float = -1.0, unresolved: float = -0.5) -> Rewards:
-    """A note foreign to the key is penalised, and so is a raised degree of minor that goes where it should not."""
+    """A note foreign to the key is penalised, and so is a raised degree of minor that is not resolved."""
     return foreign * foreign_tones(line, context) + unresolved * unresolved_degrees(line, context)
 
 
 def opening_tones(line: Line, context: Context) -> NDArray[np.bool_]:
-    """Where the note begins that opens each melody, `(melodies, steps)`: one a melody at most.
+    """Where the note begins that opens each melody, `(melodies, steps)`: at most one in each.
 
-    It is the first note; but where that is the dominant and begins away from the downbeat it begins a pickup, and the
-    first note after the next barline opens the melody.
+    It is the first note; but if that is the dominant and begins off the downbeat, it is a pickup, and the first note
+    after the next barline opens the melody.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -167,18 +219,15 @@ def opening_tones(line: Line, context: Context) -> NDArray[np.bool_]:
         >>> np.argwhere(opening_tones(line, Context(steps_per_bar=4))).tolist()
         [[0, 4]]
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     bar, within = np.divmod(notes.step, context.steps_per_bar)
-    pickup = notes.opens & (notes.pitch % 12 == context.dominant) & (within > 0) & context.timed
-    of_melody = np.cumsum(notes.opens) - 1
-    first_bar = (bar + pickup)[notes.opens]  # the bar from which on the first note opens
+    pickup = notes.is_first & (notes.pitch % 12 == context.dominant) & (within > 0) & context.timed
+    of_melody = np.cumsum(notes.is_first) - 1
+    first_bar = (bar + pickup)[notes.is_first]  # the first bar in which a note can open the melody
     late_enough = bar >= first_bar[of_melody]
-    place = np.cumsum(late_enough)
-    earlier = (place - late_enough)[notes.opens]
-    opens = late_enough & (place - earlier[of_melody] == 1)
-    placed = np.zeros(line.event.shape, dtype=np.bool_)
-    placed[notes.melody[opens], notes.step[opens]] = True
-    return placed
+    count = np.cumsum(late_enough)
+    earlier = (count - late_enough)[notes.is_first]
+    return notes.at_steps(late_enough & (count - earlier[of_melody] == 1))
 
 
 def opens_on(line: Line, context: Context) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -188,7 +237,19 @@ def opens_on(line: Line, context: Context) -> tuple[NDArray[np.bool_], NDArray[n
     return opening & (pitch_class == context.key.tonic), opening & triad
 
 
-@rule("opening", source=COUNTERPOINT)
+@rule(
+    "opening",
+    source=COUNTERPOINT,
+    rule_set="cantilena",
+    metric=Metric(
+        "opening",
+        "Opens on the tonic",
+        "Share of melodies whose first note, or the first downbeat after a pickup on the dominant, is the tonic.",
+        better="more",
+        count=lambda line, context: (opens_on(line, context)[0], lengths(line) > 0),
+    ),
+    example=_ON_TONIC,
+)
 def cantilena_opening(line: Line, context: Context, *, tonic: float = 3.0, triad: float = 1.5) -> Rewards:
     """The melody should open on the tonic, or on another tone of its triad; a pickup on the dominant may precede."""
     on_tonic, on_triad = opens_on(line, context)
@@ -200,10 +261,10 @@ class Cadences:
     """How melodies end, each `(melodies,)`.
 
     Args:
-        tonic: the last note is the tonic, in any octave.
-        strong: the last pitch began on a strong beat; where it is struck again to the end, its first stroke counts.
-        by_step: it was reached by a step.
-        lasting: the share of a felt beat that the last note sounds, 1 at most.
+        tonic: whether the last note is the tonic, in any octave.
+        strong: whether the last pitch began on a strong beat; repeated notes count from the first.
+        by_step: whether it was reached by a step.
+        lasting: the duration of the last note in felt beats, at most 1.
     """
 
     tonic: NDArray[np.bool_]
@@ -213,7 +274,7 @@ class Cadences:
 
 
 def cadences(line: Line, context: Context) -> Cadences:
-    """How each melody ends; nothing holds for one without notes, and of time nothing where steps tell none.
+    """Describe how each melody ends; all False without notes, and False for time where steps are not timed.
 
     Example:
         >>> from cantilena.tokenizers import GridEncoding
@@ -221,26 +282,43 @@ def cadences(line: Line, context: Context) -> Cadences:
         >>> bool(close.tonic[0]), bool(close.strong[0]), bool(close.by_step[0]), float(close.lasting[0])
         (True, True, True, 1.0)
     """
-    notes = Notes.of(line)
-    final, arrivals = notes.kept(notes.closes), notes.turns()
-    arrival = arrivals.kept(arrivals.closes)
-    step = np.abs(arrivals.interval[arrivals.closes])
+    notes = Notes.from_line(line)
+    final, arrivals = notes.select(notes.is_last), notes.without_repeats()
+    arrival = arrivals.select(arrivals.is_last)
+    step = np.abs(arrivals.interval[arrivals.is_last])
     timed = context.timed
 
-    def in_each(values: NDArray[np.generic]) -> NDArray[np.float64]:
+    def by_melody(values: NDArray[np.generic]) -> NDArray[np.float64]:
         placed = np.zeros(line.melodies)
         placed[final.melody] = values
         return placed
 
     return Cadences(
-        tonic=in_each(final.pitch % 12 == context.key.tonic) > 0,
-        strong=in_each(timed & strong_places(context)[arrival.step % context.steps_per_bar]) > 0,
-        by_step=in_each((step == 1) | (step == 2)) > 0,
-        lasting=in_each(timed * np.minimum(final.sounding / steps_per_beat(context), 1.0)),
+        tonic=by_melody(final.pitch % 12 == context.key.tonic) > 0,
+        strong=by_melody(timed & strong_places(context)[arrival.step % context.steps_per_bar]) > 0,
+        by_step=by_melody((step == 1) | (step == 2)) > 0,
+        lasting=by_melody(timed * np.minimum(final.sounding / steps_per_beat(context), 1.0)),
     )
 
 
-@rule("cadence", source=FUX)
+def _strong_tonic_cadences(line: Line, context: Context) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    close = cadences(line, context)
+    return close.tonic & close.strong, (lengths(line) > 0) & context.timed
+
+
+@rule(
+    "cadence",
+    source=FUX,
+    rule_set="cantilena",
+    metric=Metric(
+        "cadence",
+        "Closes on a strong tonic",
+        "Share of melodies that end with the tonic, first struck on a strong beat of the meter.",
+        better="more",
+        count=_strong_tonic_cadences,
+    ),
+    example=Example("down to the tonic by step", "E4/8 F4/8 D4 C4/2"),
+)
 def cantilena_cadence(
     line: Line,
     context: Context,
@@ -258,11 +336,11 @@ def cantilena_cadence(
 
 _MAJOR = (0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6)
 _MINOR = (0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6)
-"""The degree of each pitch class above the tonic, altered ones as most often spelled: C C# D Eb E F F# G G# A Bb B."""
+"""The degree of each pitch class above the tonic, in the usual spelling: C C# D Eb E F F# G G# A Bb B."""
 
 
 def scale_steps(pitch: NDArray[np.integer[Any]], key: Key) -> NDArray[np.int64]:
-    """How many steps of the scale each pitch lies above the lowest tonic; chromatic tones count as what they alter.
+    """The number of scale steps of each pitch above the lowest tonic; a chromatic tone counts as the tone it alters.
 
     Example:
         >>> scale_steps(np.array([60, 62, 64, 66, 72]), Key()).tolist()

@@ -1,4 +1,4 @@
-"""A cluster of melodies in plain words: those of the features in which it differs most from the rest."""
+"""Descriptions of clusters of melodies: the features in which they differ most from the rest, in words."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from cantilena.metrics.features import STYLE_COLUMNS, STYLE_FEATURES
 
 MOST_WORDS = 5
-"""Features that a description names."""
+"""The most features that a description names."""
 
 TELLING = 0.4
-"""Standard deviations by which a cluster must differ from the rest for a feature to be named."""
+"""The difference of a cluster from the rest, in standard deviations, from which a feature is named."""
 
 _WORDS: Mapping[str, tuple[str, str]] = {
     "notes_per_quarter": ("fast", "slow"),
@@ -32,7 +32,7 @@ _WORDS: Mapping[str, tuple[str, str]] = {
     "returns_2": ("returning after 2 bars", "seldom returning after 2 bars"),
     "returns_4": ("returning after 4 bars", "seldom returning after 4 bars"),
 }
-"""What is said where a cluster has more of a number than the rest, and where it has less."""
+"""The words for a higher and for a lower number than the rest's."""
 
 _SHARES = {name: name.replace("_", " ") for name in STYLE_FEATURES["lengths"]} | {
     "halves": "long notes",
@@ -40,12 +40,12 @@ _SHARES = {name: name.replace("_", " ") for name in STYLE_FEATURES["lengths"]} |
 }
 """Shares of notes or moves, of which a cluster can have mostly one."""
 
-_SAID_TOGETHER = {name: feature for feature, names in STYLE_FEATURES.items() for name in names} | {
+_TOPICS = {name: feature for feature, names in STYLE_FEATURES.items() for name in names} | {
     **dict.fromkeys(("notes_per_quarter", *STYLE_FEATURES["lengths"]), "speed"),
     **dict.fromkeys(("mean_interval", "steps", "leaps"), "motion"),
     "repeated": "repeated",
 }
-"""Numbers of which one says what the others would: the first that differs speaks for all."""
+"""Numbers of one topic are redundant: only the one that differs most is named."""
 
 _NEARLY_ALL, _MOST = 0.9, 0.5
 _AXIS = 2  # numbers that name an axis of a map
@@ -53,10 +53,10 @@ _AXIS = 2  # numbers that name an axis of a map
 
 @dataclass(frozen=True)
 class StyleFeature:
-    """One number of a cluster beside the rest.
+    """One number of a cluster compared with the rest.
 
     Args:
-        mean: over its melodies; NaN where none of them tells.
+        mean: over its melodies; NaN where it is undefined for all.
         rest: over all others.
         difference: of the two, in standard deviations of all melodies.
     """
@@ -66,16 +66,14 @@ class StyleFeature:
     difference: float
 
     def to_json(self) -> dict[str, Any]:
-        """The numbers as JSON values, undefined ones with a reason."""
+        """As JSON values, undefined ones with a reason."""
         numbers = {"mean": self.mean, "rest": self.rest, "difference": self.difference}
-        if not any(np.isnan(value) for value in numbers.values()):
-            return {name: round(value, 6) for name, value in numbers.items()}
-        told = {name: None if np.isnan(value) else round(value, 6) for name, value in numbers.items()}
-        return told | {"reason": "too few notes or bars to tell"}
+        known = {name: None if np.isnan(value) else round(value, 6) for name, value in numbers.items()}
+        return known | ({"reason": "too few notes or bars to tell"} if None in known.values() else {})
 
 
 def cluster_features(features: NDArray[np.float64], inside: NDArray[np.bool_]) -> dict[str, StyleFeature]:
-    """Every number of a cluster beside the rest, by name.
+    """Compare every number of a cluster with the rest, by name.
 
     Args:
         features: `(melodies, numbers)` of `style_features`, of all melodies.
@@ -87,47 +85,45 @@ def cluster_features(features: NDArray[np.float64], inside: NDArray[np.bool_]) -
         >>> cluster_features(features, np.array([False, False, True, True]))["notes_per_quarter"]
         StyleFeature(mean=3.0, rest=1.0, difference=2.0)
     """
-    found = {}
+    compared = {}
     for name, values in zip(STYLE_COLUMNS, features.T, strict=True):
-        spread = _spread(values)
+        known = values[~np.isnan(values)]
+        spread = float(known.std()) if len(known) else 0.0
         mean, rest = _mean(values[inside]), _mean(values[~inside])
-        apart = (mean - rest) / spread if spread > 1e-9 else 0.0 * (mean - rest)
-        found[name] = StyleFeature(mean, rest, apart)
-    return found
+        difference = (mean - rest) / spread if spread > 1e-9 else 0.0 * (mean - rest)
+        compared[name] = StyleFeature(mean, rest, difference)
+    return compared
 
 
-def style_words(features: Mapping[str, StyleFeature], meters: Sequence[str]) -> str:
-    """What a cluster is like, the most telling first.
+def describe_cluster(features: Mapping[str, StyleFeature], meters: Sequence[str]) -> str:
+    """Describe a cluster in words, the largest difference first.
 
     Args:
-        features: what `cluster_features` gave.
+        features: from `cluster_features`.
         meters: the meter of each melody of the cluster, such as `6/8`.
 
     Returns:
-        At most five words or so, with commas.
+        At most five phrases, separated by commas.
 
     Example:
         >>> fast, compound = StyleFeature(3.0, 1.5, 1.4), StyleFeature(1.0, 0.1, 2.6)
-        >>> style_words({"notes_per_quarter": fast, "compound": compound}, ["6/8", "6/8"])
+        >>> describe_cluster({"notes_per_quarter": fast, "compound": compound}, ["6/8", "6/8"])
         '6/8, fast'
     """
-    told = {name: one for name, one in features.items() if abs(one.difference) >= TELLING}  # NaN tells nothing
-    said: dict[str, str] = {}
-    for name, one in sorted(told.items(), key=lambda pair: -abs(pair[1].difference)):
+    telling = {name: one for name, one in features.items() if abs(one.difference) >= TELLING}  # NaN does not compare
+    by_topic: dict[str, str] = {}
+    for name, one in sorted(telling.items(), key=lambda pair: -abs(pair[1].difference)):
         words = _words(name, one, meters)
-        if words and words not in said.values():
-            said.setdefault(_SAID_TOGETHER[name], words)
-    return ", ".join(list(said.values())[:MOST_WORDS]) or "like the rest"
+        if words and words not in by_topic.values():
+            by_topic.setdefault(_TOPICS[name], words)
+    return ", ".join(list(by_topic.values())[:MOST_WORDS]) or "like the rest"
 
 
-def extremes_of(direction: Mapping[str, float]) -> str:
-    """The two numbers that a direction among melodies changes most, in words: what its positive side is like.
-
-    Args:
-        direction: by number, how much of it the direction has.
+def describe_axis(direction: Mapping[str, float]) -> str:
+    """Describe the positive end of an axis by the two numbers with the largest loadings.
 
     Example:
-        >>> extremes_of({"steps": -0.8, "range": 0.5, "minor": 0.1})
+        >>> describe_axis({"steps": -0.8, "range": 0.5, "minor": 0.1})
         'fewer steps, wide'
     """
     chosen = sorted(direction, key=lambda name: -abs(direction[name]))[:_AXIS]
@@ -151,7 +147,7 @@ def _words(name: str, one: StyleFeature, meters: Sequence[str]) -> str:
         return f"{'fewer' if not is_more else 'mostly' if one.mean >= _MOST else 'more'} {_SHARES[name]}"
     if name in STYLE_FEATURES["meter"]:
         if not is_more or not meters:
-            return ""  # what a meter is not says little
+            return ""  # the absence of a meter is not informative
         commonest, count = Counter(meters).most_common(1)[0]
         return _mostly(commonest, count / len(meters)) if count >= _MOST * len(meters) else _mostly(name, one.mean)
     return _WORDS[name][0 if is_more else 1]
@@ -164,8 +160,3 @@ def _mostly(words: str, share: float) -> str:
 def _mean(values: NDArray[np.float64]) -> float:
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else float("nan")
-
-
-def _spread(values: NDArray[np.float64]) -> float:
-    known = values[~np.isnan(values)]
-    return float(known.std()) if len(known) else 0.0

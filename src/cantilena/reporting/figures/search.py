@@ -1,34 +1,33 @@
-"""A search for the best training: the best so far, and what each parameter had to do with it."""
+"""A hyper-parameter search: the loss by trial, and against each parameter."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from cantilena.reporting.figures.style import CYCLE, INK, STYLE, Figure, literal, plain
+from cantilena.reporting.figures.style import CYCLE, INK, Figure, literal, spaced, styled
 
 _FINISHED, _PRUNED, _BEST = CYCLE[0], CYCLE[9], CYCLE[1]
 
 _ABOVE = 1.5
-"""How far above the third quartile of finished trials the axes reach at most, in distances between quartiles (Tukey's
-fence): trials that went astray do not press the others together."""
+"""The upper limit of the axes: so many interquartile ranges above the third quartile of finished trials (Tukey's
+fence), so that diverged trials do not compress the others."""
 
 
 @dataclass(frozen=True)
 class SearchedParameter:
-    """What one parameter was in each trial.
+    """The values of one parameter.
 
     Args:
         name: of the parameter.
-        values: of each trial: numbers, or where there are choices their words.
-        choices: what it could be, in order; empty for a range of numbers.
-        log: whether orders of magnitude count.
+        values: of each trial: numbers, or choices.
+        choices: in order; empty for a range of numbers.
+        log: whether its axis is logarithmic.
     """
 
     name: str
@@ -37,22 +36,23 @@ class SearchedParameter:
     log: bool = False
 
     def places(self) -> NDArray[np.float64]:
-        """Where each trial stands on the axis."""
+        """The position of each trial on the axis."""
         if self.choices:
             return np.array([self.choices.index(str(value)) for value in self.values], dtype=np.float64)
         return np.array(self.values, dtype=np.float64)
 
 
+@styled
 def search_panels(
     numbers: Sequence[int], losses: Sequence[float], finished: Sequence[bool], parameters: Sequence[SearchedParameter]
 ) -> Figure:
-    """The held-out loss of each trial, the best so far as a line, and below it trial by trial against each parameter.
+    """The validation loss by trial with the best so far as a line, and below it against each parameter.
 
     Args:
         numbers: of the trials.
-        losses: nats a step on the validation pieces; of a trial that was given up the best until then.
-        finished: which were not given up.
-        parameters: in order, each with a value a trial.
+        losses: nats a step on the validation pieces; for a pruned trial the best until then.
+        finished: which were not pruned.
+        parameters: in order, each with a value for each trial.
 
     Example:
         >>> width = SearchedParameter("width", [8, 16, 32])
@@ -62,31 +62,30 @@ def search_panels(
     at, loss, whole = np.array(numbers, float), np.array(losses, float), np.array(finished, bool)
     across = min(max(len(parameters), 1), 3)
     down = -(-len(parameters) // across)
-    with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(8.6, 2.9 + 2.3 * down))
-        grid = figure.add_gridspec(1 + down, across, height_ratios=[1.25] + [1.0] * down)
-        history = figure.add_subplot(grid[0, :])
-        top = _top(loss[whole])
-        _dots(history, at, loss, whole, top)
-        if whole.any():
-            best = np.minimum.accumulate(np.where(whole, loss, np.inf))
-            seen = best <= top  # before it, only what went astray had finished
-            history.step(at[seen], best[seen], where="post", color=INK, linewidth=1.4, label="best so far")
-        history.set(xlabel="trial", ylabel="nats a step", title="Held-out loss, by trial")
-        history.xaxis.set_major_locator(MaxNLocator(integer=True))
-        if len(loss):
-            history.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=6, fontsize=8, borderpad=0)
-        for number, parameter in enumerate(parameters):
-            axes = figure.add_subplot(grid[1 + number // across, number % across], sharey=history)
-            _dots(axes, parameter.places(), loss, whole, top)
-            _scale(axes, parameter)
-            axes.set_title(literal(plain(parameter.name), 30))
-            axes.tick_params(labelleft=number % across == 0)
+    figure = Figure(figsize=(8.6, 2.9 + 2.3 * down))
+    grid = figure.add_gridspec(1 + down, across, height_ratios=[1.25] + [1.0] * down)
+    history = figure.add_subplot(grid[0, :])
+    top = _top(loss[whole])
+    _dots(history, at, loss, whole, top)
+    if whole.any():
+        best = np.minimum.accumulate(np.where(whole, loss, np.inf))
+        seen = best <= top  # before it, only diverged trials had finished
+        history.step(at[seen], best[seen], where="post", color=INK, linewidth=1.4, label="best so far")
+    history.set(xlabel="trial", ylabel="nats a step", title="Validation loss by trial")
+    history.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(loss):
+        history.legend(loc="lower right", bbox_to_anchor=(1.0, 1.0), ncols=6, fontsize=8, borderpad=0)
+    for number, parameter in enumerate(parameters):
+        axes = figure.add_subplot(grid[1 + number // across, number % across], sharey=history)
+        _dots(axes, parameter.places(), loss, whole, top)
+        _scale(axes, parameter)
+        axes.set_title(literal(spaced(parameter.name), 30))
+        axes.tick_params(labelleft=number % across == 0)
     return figure
 
 
 def _top(loss: NDArray[np.float64]) -> float:
-    """The highest loss that is drawn where it is; what is higher is marked at the upper edge."""
+    """The highest loss that is drawn at its value; higher ones are marked at the upper edge."""
     if not len(loss):
         return np.inf
     first, third = np.percentile(loss, [25, 75])
@@ -97,15 +96,15 @@ def _top(loss: NDArray[np.float64]) -> float:
 def _dots(
     axes: Axes, places: NDArray[np.float64], loss: NDArray[np.float64], whole: NDArray[np.bool_], top: float
 ) -> None:
-    """A dot a trial, hollow where it was given up; at the upper edge what lies above it."""
+    """A dot for each trial, hollow if it was pruned; above the upper edge as a triangle there."""
     above = loss > top
     edge = top + 0.06 * (top - float(loss[~above].min())) if above.any() and not above.all() else top
     shown = np.where(above, edge, loss)
     best = int(np.where(whole, loss, np.inf).argmin()) if whole.any() else -1
     others = whole & (np.arange(len(loss)) != best)
     for those, mark, face, colour, label in (
-        (~whole & ~above, "o", "none", _PRUNED, "given up"),
-        (~whole & above, "^", "none", _PRUNED, "given up, above"),
+        (~whole & ~above, "o", "none", _PRUNED, "pruned"),
+        (~whole & above, "^", "none", _PRUNED, "pruned, above"),
         (others & ~above, "o", _FINISHED, _FINISHED, "finished"),
         (others & above, "^", _FINISHED, _FINISHED, "finished, above"),
     ):
@@ -115,7 +114,7 @@ def _dots(
                 alpha=0.85, label=label,
             )  # fmt: skip
     if best >= 0:
-        axes.plot(places[best], shown[best], "*", color=_BEST, markersize=12, label="the best", zorder=4)
+        axes.plot(places[best], shown[best], "*", color=_BEST, markersize=12, label="best", zorder=4)
 
 
 def _scale(axes: Axes, parameter: SearchedParameter) -> None:

@@ -1,19 +1,26 @@
-"""How all figures look: ink, grid, letters, and a colour of its own for each system."""
+"""The style of all figures, a colour for each system, and figures as PNG on white or as SVG for a page."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import functools
+import io
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, ParamSpec
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
+from matplotlib.ticker import FuncFormatter
 
-from cantilena.reporting.data import PEOPLE
+from cantilena.reporting.data import HUMAN
 
 INK, LINE = "#1f2430", "#d4d7dd"
-"""Text and axes; grid. In a page they become its own (`output.svg_text`)."""
+"""Text and axes; grid. In a page they become its own (`svg_text`)."""
 
 STYLE: dict[str, Any] = {
     "axes.axisbelow": True,
@@ -41,13 +48,13 @@ STYLE: dict[str, Any] = {
     "xtick.major.size": 0,
     "ytick.major.size": 0,
 }
-"""The settings of matplotlib in which every figure is drawn and written."""
+"""The matplotlib settings of every figure."""
 
-PEOPLE_FILL = 0.16
-"""How much of the ink people's shapes and bands show: they stand behind the systems."""
+HUMAN_FILL = 0.16
+"""The opacity of the shapes and bands of human melodies behind the systems."""
 
 _KNOWN: Mapping[str, str] = {
-    PEOPLE: INK,
+    HUMAN: INK,
     "oracle": "#7c8f2f",
     "random-top10": "#b39d82",
     "rnn": "#9079b8",
@@ -59,37 +66,52 @@ _KNOWN: Mapping[str, str] = {
     "lstm-events": "#2b9a9c",
     "lstm-events+rl": "#c58a1e",
 }
-"""Systems that keep their colour from report to report."""
+"""Systems with the same colour in every report."""
 
 CYCLE = ("#3a80c2", "#df5f35", "#4f9f76", "#9079b8", "#c58a1e", "#2b9a9c", "#c2577f", "#7c8f2f", "#5b6fd6", "#b39d82")
-"""Colours that can be told apart on white and on black, in the order in which they are taken."""
+"""Colours that are distinct on white and on black, in the order of use."""
+
+PERCENT = FuncFormatter(lambda value, _: f"{100 * value:.3g} %")
+"""Ticks of shares."""
+
+_SVG, _XLINK = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"
+
+Parameters = ParamSpec("Parameters")
+
+
+def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
+    """Let a function draw its figure in our style."""
+
+    @functools.wraps(draw)
+    def drawn(*args: Parameters.args, **kwargs: Parameters.kwargs) -> Figure:
+        with matplotlib.rc_context(STYLE):
+            return draw(*args, **kwargs)
+
+    return drawn
 
 
 def colours_of(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each system: its own where it has one, else the first that no other system here has.
-
-    Args:
-        names: of the systems, in their order.
+    """A colour for each system: its own if it has one, else the first that no other system here has.
 
     Example:
         >>> colours_of(["human", "mine", "lstm"])
         {'human': '#1f2430', 'mine': '#df5f35', 'lstm': '#3a80c2'}
     """
-    all_of_them = list(dict.fromkeys(names))
-    taken = {_KNOWN[name] for name in all_of_them if name in _KNOWN}
+    unique = list(dict.fromkeys(names))
+    taken = {_KNOWN[name] for name in unique if name in _KNOWN}
     free = [colour for colour in CYCLE if colour not in taken] or list(CYCLE)
-    others = (name for name in all_of_them if name not in _KNOWN)
+    others = (name for name in unique if name not in _KNOWN)
     chosen = {name: free[number % len(free)] for number, name in enumerate(others)}
-    return {name: _KNOWN.get(name) or chosen[name] for name in all_of_them}
+    return {name: _KNOWN.get(name) or chosen[name] for name in unique}
 
 
-def plain(name: str) -> str:
-    """A name of the program's as words."""
+def spaced(name: str) -> str:
+    """An identifier as words."""
     return name.replace("_", " ")
 
 
 def literal(text: str, longest: int = 60) -> str:
-    r"""Text that matplotlib takes literally, and not too long: a dollar sign would begin a formula.
+    r"""Text that matplotlib does not take for a formula, cut to a length.
 
     Example:
         >>> literal("a$b"), literal("melody", longest=5)
@@ -109,16 +131,16 @@ def panels(
     top: float = 0.0,
     between: float = 0.35,
 ) -> tuple[Figure, list[Axes]]:
-    """A figure of equal panels at fixed places: what needs no laying out, which takes longer than drawing.
+    """A figure of equal panels at fixed positions, which needs no layout engine: that takes longer than drawing.
 
     Args:
-        count: how many panels, one or more.
-        across: how many stand in a row.
-        size: width and height of a panel's axes, inches; titles and ticks have room around it.
-        left: room for labels left of the first panel of a row, inches.
-        right: room right of the last, inches.
-        top: room above all, inches, for a legend.
-        between: room between the panels of a row, inches.
+        count: the number of panels, one or more.
+        across: the most panels in a row.
+        size: width and height of a panel's axes in inches, without titles and ticks.
+        left: inches for labels left of the first panel of a row.
+        right: inches right of the last.
+        top: inches above all, for a legend.
+        between: inches between the panels of a row.
     """
     wide, high = size
     above, below = 0.28, 0.42
@@ -136,17 +158,16 @@ def panels(
     return figure, axes
 
 
-def system_legend(figure: Figure, colours: Mapping[str, str], top: float) -> None:
-    """Names of systems in their colours in a line at the top of a figure; people's as the shape that they are.
+def legend_right(axes: Axes) -> None:
+    """Add a legend at the right of the axes."""
+    axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), fontsize=8.5)
 
-    Args:
-        figure: that has the room.
-        colours: by system.
-        top: the room, inches.
-    """
+
+def system_legend(figure: Figure, colours: Mapping[str, str], top: float) -> None:
+    """Add the names of systems in their colours in the top inches of a figure; human melodies as a shape."""
     marks = [
-        Patch(facecolor=colour, alpha=2 * PEOPLE_FILL, label=literal(name, 20))
-        if name == PEOPLE
+        Patch(facecolor=colour, alpha=2 * HUMAN_FILL, label=literal(name, 20))
+        if name == HUMAN
         else Line2D([], [], color=colour, linewidth=1.8, label=literal(name, 20))
         for name, colour in colours.items()
     ]
@@ -155,5 +176,39 @@ def system_legend(figure: Figure, colours: Mapping[str, str], top: float) -> Non
 
 
 def legend_room(systems: int) -> float:
-    """Inches that the legend of so many systems takes at the top of a figure."""
+    """The inches that `system_legend` takes for so many systems."""
     return 0.15 + 0.2 * -(-systems // 5)
+
+
+def png_bytes(figure: Figure) -> bytes:
+    """A figure as PNG on white."""
+    file = io.BytesIO()
+    with _drawing(figure):
+        figure.savefig(file, format="png", dpi=150, facecolor="white", metadata={"Software": None})
+    return file.getvalue()
+
+
+def svg_text(figure: Figure, name: str) -> str:
+    """A figure as an SVG element for a page: its ink is the page's, its ids begin with a name unique in the page."""
+    file = io.StringIO()
+    with _drawing(figure):
+        figure.savefig(file, format="svg", dpi=150, transparent=True, metadata={"Date": None, "Creator": None})
+    svg = file.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor").replace(LINE, "var(--line, #d4d7dd)")
+    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
+    head = f'<svg xmlns="{_SVG}" xmlns:xlink="{_XLINK}" style="--width: {110 * figure.get_figwidth():.0f}px"'
+    svg = re.sub(r'<svg\b[^>]*?( viewBox="[^"]*")[^>]*>', rf"{head}\1>", svg, count=1)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    return re.sub(r'(url\(|href=")#', rf"\1#{name}-", svg)
+
+
+@contextmanager
+def _drawing(figure: Figure) -> Iterator[None]:
+    """Our style, without warnings about glyphs that the font lacks; runs the layout engine once."""
+    with matplotlib.rc_context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        layout = figure.get_layout_engine()
+        if layout is not None:
+            layout.execute(figure)
+            figure.set_layout_engine("none")
+        yield

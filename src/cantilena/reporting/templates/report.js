@@ -1,6 +1,6 @@
 "use strict";
 
-// Scores, rolls and notes stand in the page as compressed JSON, and are unpacked when they come into sight.
+// Scores, rolls and notes are compressed JSON, unpacked when they come into view.
 const bytesOf = (letters) => Uint8Array.from(atob(letters.trim()), (letter) => letter.charCodeAt(0));
 
 async function unpacked(element) {
@@ -13,7 +13,7 @@ function drawn(svg) {
   return document.importNode(new DOMParser().parseFromString(svg, "image/svg+xml").documentElement, true);
 }
 
-// The piano: one clip a pitch, let go like a key under its damper, in a small room.
+// The piano: one clip for each pitch, with a release when the key is let go, in a small room.
 class Piano {
   constructor(bank) {
     this.bank = bank;
@@ -33,7 +33,7 @@ class Piano {
       this.out.connect(this.context.destination);
       this.out.connect(room).connect(roomGain).connect(this.context.destination);
       room.buffer = await this.decoded(this.bank.room);
-      // A convolver's answer depends on the sampling rate: as many samples a second, as many times as loud.
+      // The gain of a convolver is proportional to the sampling rate.
       roomGain.gain.value *= 32000 / this.context.sampleRate;
     }
     await Promise.race([this.context.resume(), new Promise((done) => setTimeout(done, 1000))]);
@@ -79,7 +79,7 @@ class Piano {
 
 const piano = new Piano(JSON.parse(document.getElementById("piano").textContent));
 
-// A card: one melody, its score and roll, and where its cursor stands.
+// A card: one melody with its score, its roll and the position of its cursor.
 class Card {
   constructor(element) {
     this.element = element;
@@ -87,7 +87,7 @@ class Card {
     this.clock = element.querySelector(".clock");
     this.seconds = Number(element.dataset.seconds);
     this.at = 0;
-    this.roll = element.querySelector(".roll"); // excerpts have none
+    this.roll = element.querySelector(".roll"); // an excerpt has none
     this.button.addEventListener("click", () => this.toggle());
     this.roll?.addEventListener("click", (event) => this.seek(event));
   }
@@ -111,7 +111,7 @@ class Card {
     this.heads = melody.heads.map(([id, onset, end]) => ({ group: this.score.querySelector(`[id="${id}"]`), onset, end }));
     this.heads = this.heads.filter((head) => head.group);
     this.bars = this.roll ? barsOf(this.roll) : [];
-    this.tell();
+    this.showPosition();
   }
 
   async play() {
@@ -137,7 +137,7 @@ class Card {
     this.press(false);
   }
 
-  // The card's own button, and the one above that plays it too.
+  // The card's own button, and the one in the header.
   press(down) {
     for (const button of [this.button, above.get(this.element.id)]) button?.setAttribute("aria-pressed", String(down));
   }
@@ -146,15 +146,15 @@ class Card {
     this.at = Math.max(performance.now() / 1000 - this.origin, 0);
     if (this.at >= this.seconds) {
       this.at = this.seconds;
-      this.tell();
+      this.showPosition();
       this.ending = setTimeout(() => this.pause(), 1200); // the last note rings
       return;
     }
-    this.tell();
+    this.showPosition();
     this.frame = requestAnimationFrame(() => this.follow());
   }
 
-  // Begin where the roll was touched: at the place in time of the nearest bar of a note, or beside it.
+  // Start where the roll was clicked: at the time of the nearest bar of a note.
   async seek(event) {
     await this.show();
     const box = this.roll.getBoundingClientRect();
@@ -166,12 +166,12 @@ class Card {
     const at = nearest.onset + ((x - nearest.left) / nearest.width) * (nearest.end - nearest.onset);
     this.at = Math.min(Math.max(at, 0), this.seconds);
     this.element.classList.add("started");
-    this.tell();
+    this.showPosition();
     if (again) this.play();
   }
 
-  // Show where the melody is: the clock, the line in the roll, the notes that sound in both.
-  tell() {
+  // Show the position: the clock, the line in the roll, the notes that sound in both.
+  showPosition() {
     this.clock.textContent = `${minutes(this.at)} / ${minutes(this.seconds)}`;
     const started = this.element.classList.contains("started");
     const head = lit(this.heads, this.at, started), bar = lit(this.bars, this.at, started) || this.bars[0];
@@ -182,7 +182,7 @@ class Card {
     if (head !== this.latest) this.point(head);
   }
 
-  // The score's cursor: a stripe over the staff at the note that was struck last.
+  // The score's cursor: a stripe over the staff at the last note.
   point(head) {
     this.latest = head;
     const stripe = this.score.lastChild.style;
@@ -199,7 +199,7 @@ class Card {
 
 let playing = null;
 
-// The bars of notes in a roll, in the order of time, with their place across it from 0 to 1.
+// The bars of notes in a roll in time, with their position across it from 0 to 1.
 function barsOf(roll) {
   const box = roll.getBoundingClientRect();
   return [...roll.querySelectorAll(".note")].map((group) => {
@@ -211,7 +211,7 @@ function barsOf(roll) {
 
 const distance = (bar, x) => Math.max(bar.left - x, x - bar.left - bar.width, 0);
 
-// Light up what sounds at a time; the one that was struck last is returned.
+// Highlight what sounds at a time; returns the last that began.
 function lit(marks, at, started) {
   let latest = null;
   for (const mark of marks) {
@@ -229,7 +229,7 @@ function cursor() {
   return line;
 }
 
-const above = new Map([...document.querySelectorAll(".hear button")].map((button) => [button.dataset.card, button]));
+const above = new Map([...document.querySelectorAll(".samples button")].map((button) => [button.dataset.card, button]));
 const shows = new Map();
 for (const element of document.querySelectorAll(".card")) {
   const card = new Card(element);

@@ -1,15 +1,15 @@
 "use strict";
 
-const judged = JSON.parse(document.getElementById("judged").textContent);
+const scored = JSON.parse(document.getElementById("scored").textContent);
 const ALL = -1, SVG = "http://www.w3.org/2000/svg";
 const sheets = [...document.querySelectorAll(".sheet")];
-const says = document.querySelector(".says");
+const description = document.querySelector(".description");
 const card = document.querySelector(".card-of-note");
-const rowOf = new Map(judged.notes.map((note, row) => [String(note.note), row]));
-const introduction = says.textContent;
+const rowOf = new Map(scored.notes.map((note, row) => [String(note.note), row]));
+const introduction = description.textContent;
 let shown = ALL, chosen = null;
 
-// What the chosen rule, or all together, give to a note: class, short and whole number.
+// The reward of a note by the selected rule, or by all: class, short and full number.
 function verdict(note) {
   if (shown === ALL) return note.values.length ? note.total : ["", "", ""];
   const found = note.values.find(([rule]) => rule === shown);
@@ -25,7 +25,7 @@ function tooltip(group, text) {
   title.textContent = text;
 }
 
-// A light ground under each head of the chosen note.
+// A light background behind each head of the selected note.
 function halo(group, isChosen) {
   group.querySelector(":scope > .halo")?.remove();
   if (!isChosen) return;
@@ -41,7 +41,7 @@ function paint() {
   for (const group of document.querySelectorAll(".sheet [data-note]")) {
     const row = rowOf.get(group.dataset.note);
     if (row === undefined) continue;
-    const note = judged.notes[row], [kind, short, whole] = verdict(note);
+    const note = scored.notes[row], [kind, short, whole] = verdict(note);
     group.setAttribute("class", kind ? `note ${kind}` : "note");
     halo(group, row === chosen);
     const words = group.querySelector(".words");
@@ -51,7 +51,7 @@ function paint() {
   for (const button of document.querySelectorAll(".choice button")) {
     button.setAttribute("aria-pressed", String(Number(button.dataset.rule) === shown));
   }
-  says.textContent = shown === ALL ? introduction : judged.rules[shown].says;
+  description.textContent = shown === ALL ? introduction : scored.rules[shown].description;
 }
 
 function element(tag, text, ...classes) {
@@ -68,21 +68,21 @@ function choose(row) {
   }
   card.hidden = row === null;
   if (row !== null) {
-    const note = judged.notes[row];
+    const note = scored.notes[row];
     const which = note.note < 0 ? "Before the first note" : `${note.name}, ${note.bar ? `bar ${note.bar}` : "pickup"}, beat ${note.place.split(".")[1]}`;
     const [kind, , whole] = note.values.length ? note.total : ["", "", ""];
-    card.querySelector(".which").replaceChildren(which + (whole ? ": " : ": no rule speaks"), element("span", whole, kind));
+    card.querySelector(".which").replaceChildren(which + (whole ? ": " : ": no rewards"), element("span", whole, kind));
     const lines = note.values.flatMap(([rule, kindOf, , value, when]) => [
-      element("dt", judged.rules[rule].name),
+      element("dt", scored.rules[rule].name),
       element("dd", value, "number", kindOf),
-      element("dd", judged.rules[rule].says + (when === "as it begins" ? "" : ` (${when})`), "why"),
+      element("dd", scored.rules[rule].description + (when === "as it begins" ? "" : ` (${when})`), "why"),
     ]);
     card.querySelector("dl").replaceChildren(...lines);
   }
   paint();
 }
 
-// The nearest note to a touch: heads are small, fingers are not.
+// The nearest note to a click or touch, since note heads are small.
 function nearest(sheet, x, y) {
   let best = null, closest = 40;
   for (const group of sheet.querySelectorAll("[data-note]")) {
@@ -95,14 +95,14 @@ function nearest(sheet, x, y) {
 }
 
 function bringIntoSight(row) {
-  const selector = `[data-note="${judged.notes[row].note}"]`;
+  const selector = `[data-note="${scored.notes[row].note}"]`;
   const group = sheets.map((sheet) => sheet.offsetParent && sheet.querySelector(selector)).find(Boolean);
   const box = group && group.getBoundingClientRect();
   if (box && (box.top < 0 || box.bottom > innerHeight - card.offsetHeight)) group.scrollIntoView({ block: "center" });
 }
 
 function walk(by) {
-  const row = Math.min(Math.max((chosen ?? -1) + by, 0), judged.notes.length - 1);
+  const row = Math.min(Math.max((chosen ?? -1) + by, 0), scored.notes.length - 1);
   choose(row);
   bringIntoSight(row);
 }

@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from cantilena.metrics import JudgedMelody
-from cantilena.metrics import judge as judge_melody
+from cantilena.metrics import MelodyRewards
+from cantilena.metrics import melody_rewards as judge_melody
 from cantilena.music import Melody
 from cantilena.rules import RULE_SETS, RuleSet
 from cantilena.studio.schemas.responses import MelodyVerdict, NoteVerdict, RuleVerdict
@@ -23,7 +23,7 @@ class RememberingJudge:
     """Judges melodies, and remembers what was said."""
 
     def __init__(self) -> None:
-        self._said: OrderedDict[tuple[str, Melody], JudgedMelody] = OrderedDict()
+        self._said: OrderedDict[tuple[str, Melody], MelodyRewards] = OrderedDict()
         self._lock = threading.Lock()
 
     def verdict(self, melody: Melody, rules: RuleSet) -> MelodyVerdict | None:
@@ -57,7 +57,7 @@ class RememberingJudge:
         ]
         return MelodyVerdict(total=_digits(sum(one.total for one in of_rules)), rules=of_rules, notes=notes)
 
-    def _judged(self, melody: Melody, rules: RuleSet) -> JudgedMelody:
+    def _judged(self, melody: Melody, rules: RuleSet) -> MelodyRewards:
         key = (rules.name, melody)
         with self._lock:
             if key in self._said:

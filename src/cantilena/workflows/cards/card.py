@@ -13,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.data import Corpus
-from cantilena.metrics.registry import MUSICAL_PREFIX
+from cantilena.metrics.registry import CANTILENA_PREFIX
 from cantilena.models import Bundle, NGramOptions, VaeOptions
 from cantilena.music import Pitch
 from cantilena.reporting.tables import table_of_systems
 from cantilena.runtime import write_text
 from cantilena.tokenizers import GridEncoding
-from cantilena.workflows.cards.numbers import PEOPLE, CardNumbers, measure_for_card
+from cantilena.workflows.cards.numbers import HUMAN, CardNumbers, measure_for_card
 from cantilena.workflows.cards.recipe import made_again, made_in_words, network_in_words
 from cantilena.workflows.cards.sources import Source, licence_tags, plain, shares_alike, sources_of
 
@@ -77,7 +77,7 @@ def _of_its_tuning(bundle: Bundle, numbers: CardNumbers | None) -> Iterator[str]
 
 def _what_it_cost(numbers: CardNumbers) -> str:
     """How far it is from people, in the numbers that tell of collapse."""
-    people, name = numbers.systems.get(PEOPLE), next(name for name in numbers.systems if name != PEOPLE)
+    people, name = numbers.systems.get(HUMAN), next(name for name in numbers.systems if name != HUMAN)
     ours = numbers.systems[name]
     told = [(words, _value(people, key), _value(ours, key)) for key, words in _DIVERSITY.items()]
     parts = [
@@ -298,7 +298,7 @@ def _measured(numbers: CardNumbers | None) -> str:
 
 
 def _table(numbers: CardNumbers) -> Iterator[str]:
-    kept = [*_SHOWN, *(MUSICAL_PREFIX + metric for metric in _SHOWN_OF_OURS)]
+    kept = [*_SHOWN, *(CANTILENA_PREFIX + metric for metric in _SHOWN_OF_OURS)]
     systems = {
         _called(name): {"metrics": {metric: one for metric, one in system["metrics"].items() if metric in kept}}
         for name, system in numbers.systems.items()
@@ -314,7 +314,7 @@ def _table(numbers: CardNumbers) -> Iterator[str]:
 
 
 def _called(name: str) -> str:
-    return "people" if name == PEOPLE else name
+    return "people" if name == HUMAN else name
 
 
 def _nats(found: Mapping[str, Any]) -> str:

@@ -104,7 +104,7 @@ def _spelt(pitch: int, altered: dict[str, str]) -> str:
     return wanted + plain
 
 
-PEOPLE = "human"
+HUMAN = "human"
 """What people's melodies are called among systems."""
 
 MELODIES = 1000
@@ -183,7 +183,7 @@ def measure_for_card(
     people = corpus_excerpts(corpus, encoding, steps, normalized_key=normalized_key)
     if len(people.tokens):
         sample = Sample(people.tokens, people.piece, people.contexts)
-        systems[PEOPLE] = _counted(sample, bundle, None, seed, PEOPLE, meter)
+        systems[HUMAN] = _counted(sample, bundle, None, seed, HUMAN, meter)
     for system_name, one in {name: bundle, **(sisters or {})}.items():
         system = model_system(system_name, "", one.model(), encoding, seed, meter=meter)
         sample = Sample(system.draw(MELODIES, steps, "card"), contexts=context)

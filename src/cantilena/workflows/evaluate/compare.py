@@ -21,11 +21,11 @@ from cantilena.metrics import (
     RuleCounts,
     Side,
     bootstrap_ratios,
-    borrowed_at_most,
+    copy_length_quantile,
     corrected,
-    equal_numbers,
-    equal_sets,
     halves_by_piece,
+    matched_notes,
+    matched_size,
     melody_features,
     melody_numbers,
     originality_counts,
@@ -49,7 +49,7 @@ from cantilena.workflows.evaluate.counts import (
 )
 from cantilena.workflows.evaluate.likelihood import Reference
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.systems import PEOPLE
+from cantilena.workflows.evaluate.systems import HUMAN
 from cantilena.workflows.evaluate.verdicts import FEW, Verdict, of_length, of_pair, verdicts
 
 MOST = 400
@@ -147,7 +147,7 @@ class Judge:
         sets = [self.people, *systems]
         with progress("Judging", total=3 * len(sets), unit="steps") as bar:
             copies = {one.name: self.learned.copies(one, own_too=one is not self.people) for one in sets}
-            bound = borrowed_at_most(copies[PEOPLE]) if len(self.people) >= FEW else None
+            bound = copy_length_quantile(copies[HUMAN]) if len(self.people) >= FEW else None
             counts, metrics = {}, {}
             for one in sets:
                 counts[one.name] = self._counts(one, copies[one.name], bound)
@@ -173,7 +173,7 @@ class Judge:
         if self.reference is not None:
             parts.append(self.reference.counts(one.tunes))
         parts.append(originality_counts(one.line, self.learned.index, copies, bound))
-        return RuleCounts.joined(parts)
+        return RuleCounts.merged(parts)
 
     def _rates(self, one: MelodySet, counts: RuleCounts) -> dict[str, Entry]:
         rng = generator(self.seed, "intervals", one.name)
@@ -185,7 +185,7 @@ class Judge:
         lines = {one.name: one.line for one in sets}
         large = [one.name for one in sets if len(one) >= FEW] or list(lines)[:1]
         equal: list[dict[str, Line]] = []
-        for make in (equal_numbers, equal_sets):
+        for make in (matched_size, matched_notes):
             rng = generator(self.seed, "alike")
             equal.append(lines | dict(zip(large, make(*(lines[name] for name in large), rng=rng), strict=True)))
         as_many, as_long = equal
@@ -210,7 +210,7 @@ class Judge:
         """All numbers of a pair, each once, tested and corrected together."""
         rng = generator(self.seed, "differences", first.name, second.name)
         names = distinct_metrics(counts[first.name], counts[second.name])
-        sides = [Side(one.name, counts[one.name].of_names(names), one.pieces) for one in (first, second)]
+        sides = [Side(one.name, counts[one.name].select(names), one.pieces) for one in (first, second)]
         rates = rate_differences(sides[0], sides[1], rng)
         both, lines = (first.name, second.name), (first.line, second.line)
         sets = set_differences(both, lines, rng, pieces=(first.pieces, second.pieces))
@@ -227,8 +227,8 @@ class Judge:
         said = verdicts(
             one.name,
             rows[one.name],
-            rows[PEOPLE],
-            tested[PEOPLE, one.name],
+            rows[HUMAN],
+            tested[HUMAN, one.name],
             kinds=len(np.unique(melody_numbers(one.line))),
             longest_copy=place.text if place is not None else "",
         )

@@ -87,7 +87,7 @@ def check_copies(bundle: str, melodies: Sequence[Composition], against: str = ""
 
 def _beside(corpus: Corpus, melodies: Sequence[Composition], ticks_per_step: int) -> list[CheckedMelody]:
     """Composed melodies beside the pieces of a corpus that are not held out; people's excerpts set the bound."""
-    from cantilena.metrics import borrowed_at_most
+    from cantilena.metrics import copy_length_quantile
     from cantilena.workflows.evaluate.copying import LearnedTunes
     from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune, MelodySet
     from cantilena.workflows.evaluate.options import EvaluateOptions
@@ -101,5 +101,5 @@ def _beside(corpus: Corpus, melodies: Sequence[Composition], ticks_per_step: int
     composed, learned = MelodySet("composed", "", tunes), LearnedTunes.of(corpus)
     copies = learned.copies(composed, own_too=True)
     people = people_set(corpus, max(composed.typical_length, 1), EvaluateOptions())
-    bound = borrowed_at_most(learned.copies(people, own_too=False)) or 0
+    bound = copy_length_quantile(learned.copies(people, own_too=False)) or 0
     return [CheckedMelody(learned.place(composed, copies, row), bound) for row in range(len(composed))]

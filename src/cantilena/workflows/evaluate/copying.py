@@ -94,7 +94,7 @@ class LearnedTunes:
     @cached_property
     def index(self) -> CopyIndex:
         """What finds copies; made when it is first asked for."""
-        return CopyIndex.of_notes([corpus_notes(self.corpus)], np.array(self.pieces))
+        return CopyIndex.from_notes([corpus_notes(self.corpus)], np.array(self.pieces))
 
     def copies(self, one: MelodySet, *, own_too: bool) -> Copies:
         """The longest copied run of each melody.
@@ -169,7 +169,7 @@ def _passage(
         source_bars=place.source_bars_text,
         excerpt=mine,
         source_excerpt=theirs,
-        more_than_people=beyond,
+        exceeds_human=beyond,
         melody=number,
         first=first,
         source_first=source_first,

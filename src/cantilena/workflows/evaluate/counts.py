@@ -23,10 +23,10 @@ from cantilena.metrics import (
     Interval,
     RuleCounts,
     bootstrap_ratios,
-    different_interval,
+    cantilena_counts,
+    different_melodies_interval,
     distinct_interval,
     entropies,
-    musical_counts,
     paper_counts,
     pitch_counts,
     rl_tuner_counts,
@@ -34,8 +34,8 @@ from cantilena.metrics import (
     similarity_counts,
     vendi_interval,
 )
-from cantilena.metrics.registry import MUSICAL_PREFIX, PAPER_PREFIX
-from cantilena.models import SequenceModel, bars_for_encoding, log_probs_with_bars, to_numpy, only_bounds_likelihood
+from cantilena.metrics.registry import CANTILENA_PREFIX, PAPER_PREFIX
+from cantilena.models import SequenceModel, bars_in, log_probs_in_bars, numpy_of, tells_a_bound
 from cantilena.music import Key, Line, Meter
 from cantilena.rules import Context, tones
 from cantilena.tokenizers import Encoding
@@ -46,7 +46,7 @@ Counter = Callable[[Line, Context], RuleCounts]
 PUBLISHED_COUNTERS: tuple[tuple[str, Counter], ...] = (("", rl_tuner_counts), (PAPER_PREFIX, paper_counts))
 """RL Tuner's metrics and the paper's, with the prefix of their names."""
 
-ALL_COUNTERS = (*PUBLISHED_COUNTERS, (MUSICAL_PREFIX, musical_counts))
+ALL_COUNTERS = (*PUBLISHED_COUNTERS, (CANTILENA_PREFIX, cantilena_counts))
 """Those, and what the rules of the set `cantilena` hear: seconds rather than moments."""
 
 EVERY_COUNTER = (*ALL_COUNTERS, ("", pitch_counts), ("", similarity_counts))
@@ -74,7 +74,7 @@ def rule_counts(
         [1.0, 0.0]
     """
     counts = [_named(prefix, _counts(counter, line, contexts)) for prefix, counter in counters]
-    return RuleCounts.joined(counts)
+    return RuleCounts.merged(counts)
 
 
 def distinct_metrics(*several: RuleCounts) -> list[str]:
@@ -178,7 +178,7 @@ def set_numbers(
 ) -> dict[str, Entry]:
     """Diversity of a set, each number with its interval, and over how many melodies and notes it is.
 
-    They depend on the size of a set: compare sets of equal size (`evaluation.equal_sets`).
+    They depend on the size of a set: compare sets of equal size (`evaluation.matched_notes`).
 
     Args:
         line: the melodies, in sets of equal notes.
@@ -193,7 +193,7 @@ def set_numbers(
         numbers["self_bleu_4"] = entry(self_bleu_interval(line, rng), "fewer than two melodies have two notes")
         numbers["vendi"] = entry(vendi_interval(line, rng), "no melody has two notes")
     size = {"melodies": line.melodies, "notes": int(np.count_nonzero(tones(line)))}
-    different = entry(different_interval(several, rng), "there is no melody") | {"melodies": several.melodies}
+    different = entry(different_melodies_interval(several, rng), "there is no melody") | {"melodies": several.melodies}
     return {"different_melodies": different} | {name: number | size for name, number in numbers.items()}
 
 
@@ -236,11 +236,11 @@ def model_distances(
     likelihood, divergence, uncertain = [], [], []
     for start in range(0, len(tokens), _CHUNK):
         part = tokens[start : start + _CHUNK]
-        bars = bars_for_encoding(meter, len(part), encoding, key)
-        log_p = np.asarray(to_numpy(log_probs_with_bars(reference, part, bars)), dtype=np.float64)
+        bars = bars_in(meter, len(part), encoding, key)
+        log_p = np.asarray(numpy_of(log_probs_in_bars(reference, part, bars)), dtype=np.float64)
         likelihood.append(np.take_along_axis(log_p, part[..., None], axis=-1)[..., 0].sum(1))
         if model is not None:
-            log_q = np.asarray(to_numpy(log_probs_with_bars(model, part, bars)), dtype=np.float64)
+            log_q = np.asarray(numpy_of(log_probs_in_bars(model, part, bars)), dtype=np.float64)
             # What the model never does adds nothing, however unlikely the reference finds it.
             terms = np.where(log_q > -1e3, np.exp(log_q) * (log_q - log_p), 0.0)
             divergence.append(terms.sum(axis=(1, 2)))
@@ -249,7 +249,7 @@ def model_distances(
     sums = {"log_likelihood_per_step": np.concatenate(likelihood)}
     if model is not None:
         sums |= {"kl_per_step": np.concatenate(divergence), "entropy_per_step": np.concatenate(uncertain)}
-    return RuleCounts.of({name: (values, steps) for name, values in sums.items()})
+    return RuleCounts.from_pairs({name: (values, steps) for name, values in sums.items()})
 
 
 @dataclass(frozen=True)
@@ -297,14 +297,14 @@ def measure(
         `{METRIC: {"value", "low", "high"}}`, with a `reason` where a value is None, `melodies` where they are fewer.
     """
     line = encoding.line(sample.tokens)
-    contexts = sample.contexts or Context(timed=encoding.is_timed)
+    contexts = sample.contexts or Context(timed=encoding.tells_time)
     parts = [rule_counts(line, contexts, ALL_COUNTERS if thorough else PUBLISHED_COUNTERS)]
-    if not only_bounds_likelihood(reference):
+    if not tells_a_bound(reference):
         parts.append(model_distances(sample.tokens, encoding, model=model, reference=reference, meter=meter, key=key))
-    counts = RuleCounts.joined(parts)
+    counts = RuleCounts.merged(parts)
     piece = np.arange(line.melodies) if sample.piece is None else sample.piece
     metrics = rate_entries(bootstrap_ratios(counts.counted, counts.out_of, piece, rng))
-    if only_bounds_likelihood(reference):
+    if tells_a_bound(reference):
         unknown = ("log_likelihood_per_step", "kl_per_step", *(["entropy_per_step"] if model is not None else []))
         metrics |= {name: undefined("a VAE tells a bound and no probabilities") for name in unknown}
     elif model is None:

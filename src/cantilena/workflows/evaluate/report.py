@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cantilena.errors import CorpusError, InputError
 from cantilena.generation import is_complete, write_melodies
 from cantilena.metrics import RuleCounts, self_similarity
-from cantilena.metrics.registry import words_of
+from cantilena.metrics.registry import get_metric
 from cantilena.music import Melody, Tempo
 from cantilena.reporting import CopiedPassage, Distribution, Remark, ReportData, SystemMelodies, write_report
 from cantilena.reporting.text import listed
@@ -182,7 +182,7 @@ def _report_data(
         distributions=distributions(judged.counts),
         similarity=[self_similarity(one.name, one.line, one.contexts) for one in done.sets],
         copies=[passage for one in done.sets for passage in _passages(one, done, rows[one.name])],
-        listener=done.listened,
+        two_sample=done.listened,
         method=METHOD,
         hashes=hashes,
     )
@@ -202,7 +202,7 @@ def distributions(counts: Mapping[str, RuleCounts]) -> list[Distribution]:
     return [
         Distribution(
             metric,
-            words_of(metric).label,
+            get_metric(metric).label,
             unit,
             {name: _each(some, metric) for name, some in counts.items() if metric in some.counted},
         )

@@ -23,7 +23,7 @@ from cantilena.workflows.evaluate.melody_sets import MelodySet
 from cantilena.workflows.evaluate.options import LONGEST, SHORTEST, EvaluateOptions
 from cantilena.workflows.evaluate.report import write_evaluation
 from cantilena.workflows.evaluate.sources import baseline_set, bundle_set, folder_set, people_set
-from cantilena.workflows.evaluate.systems import PEOPLE, Contestant, contestants
+from cantilena.workflows.evaluate.systems import HUMAN, Contestant, contestants
 from cantilena.workflows.evaluate.verdicts import Verdict, of_listener
 from cantilena.workflows.learned_corpus import shipped_corpus
 from cantilena.workflows.runs import clear_earlier
@@ -127,8 +127,8 @@ def run_evaluation(
         RunError: the folder is taken.
     """
     found = contestants(words)
-    if all(one.name == PEOPLE for one in found):
-        raise UsageError(f"nothing to hold beside {PEOPLE}", "name a folder, a bundle or a baseline, too")
+    if all(one.name == HUMAN for one in found):
+        raise UsageError(f"nothing to hold beside {HUMAN}", "name a folder, a bundle or a baseline, too")
     if folder is None:
         return Evaluated(evaluate(found, options).results(), None)
     with run_folder(folder, {"systems": list(words), **options_record(options)}, resume=resume, force=force) as run:
@@ -154,7 +154,7 @@ def evaluate(found: Sequence[Contestant], options: EvaluateOptions) -> Evaluatio
     corpus = open_corpus(options.against or _corpus_of(found))
     steps = options.steps or max(min([LONGEST, *(one.typical_length for one in folders.values())]), SHORTEST)
     sets = {one.name: folders.get(one.name) or _made(one, corpus, steps, options) for one in found}
-    people = sets.pop(PEOPLE, None) or people_set(corpus, steps, options)
+    people = sets.pop(HUMAN, None) or people_set(corpus, steps, options)
     cut = [one.cut(steps) for one in (people, *sets.values())]
     learned = LearnedTunes.of(corpus)
     judged = Judge(cut[0], learned, reference, options.seed).judge(cut[1:])

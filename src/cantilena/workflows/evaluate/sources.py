@@ -22,7 +22,7 @@ from cantilena.workflows.data import grid_material
 from cantilena.workflows.evaluate.counts import model_distances
 from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune, MelodySet, on_judged_grid
 from cantilena.workflows.evaluate.options import EvaluateOptions
-from cantilena.workflows.evaluate.systems import BASELINES, PEOPLE, Contestant, System, baseline_system, model_system
+from cantilena.workflows.evaluate.systems import BASELINES, HUMAN, Contestant, System, baseline_system, model_system
 
 _SHOWN = 32
 """Steps of a melody at which a report shows what the model thought."""
@@ -50,7 +50,7 @@ def people_set(corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySe
             f"{corpus.manifest.name} holds no melody to compare with", "give a corpus of 10 pieces or more"
         )
     excerpts = [excerpt for tune in tunes for excerpt in _spread(tune.excerpts(steps))] or tunes
-    some = MelodySet(PEOPLE, f"held-out melodies of {corpus.manifest.name}", excerpts)
+    some = MelodySet(HUMAN, f"held-out melodies of {corpus.manifest.name}", excerpts)
     return some.some(options.melodies, generator(options.seed, "people"))
 
 
@@ -112,7 +112,7 @@ def bundle_set(contestant: Contestant, steps: int, options: EvaluateOptions) -> 
         key=composer.key,
     )
     kept = ("entropy_per_step",) if bundle.prior_weights is None else ("entropy_per_step", "kl_per_step")
-    return replace(drawn, sha256=digest, own=own.of_names(kept), thought=_thought(composer, tokens[:1, :_SHOWN]))
+    return replace(drawn, sha256=digest, own=own.select(kept), thought=_thought(composer, tokens[:1, :_SHOWN]))
 
 
 def _thought(composer: Composer, tokens: NDArray[np.int64]) -> NoteProbabilities:

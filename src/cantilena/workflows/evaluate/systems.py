@@ -19,7 +19,7 @@ from cantilena.errors import BundleError, InputError, UsageError
 from cantilena.generation import SamplingOptions, mix_snippets, sample
 from cantilena.models import SequenceModel, TopTokens, bars_for_encoding, find_bundle
 from cantilena.music import Key, Meter
-from cantilena.reporting.data import PEOPLE as PEOPLE
+from cantilena.reporting.data import HUMAN as HUMAN
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding
 from cantilena.workflows.data import Material, Pieces
@@ -160,7 +160,7 @@ def contestants(words: Sequence[str]) -> list[Contestant]:
     for one, word in zip(found, words, strict=True):
         if len(one.name.encode()) > _LONGEST_NAME or not one.name.isprintable() or set(one.name) <= {"."}:
             raise UsageError(f"'{word}' cannot be called {one.name[:_LONGEST_NAME]!r}", "name it in letters: mine=PATH")
-        if one.name == PEOPLE and one.kind != "folder":
+        if one.name == HUMAN and one.kind != "folder":
             raise UsageError(
                 f"'{word}' cannot stand in for people's melodies", "name a folder of scores, or call it otherwise"
             )

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 from cantilena.metrics import Difference
-from cantilena.metrics.registry import ORIGINALITY, words_of
-from cantilena.reporting.data import HOLDS
+from cantilena.metrics.registry import ORIGINALITY, get_metric
+from cantilena.reporting.data import SIGNIFICANCE_LEVEL
 from cantilena.reporting.tables import number
-from cantilena.workflows.evaluate.systems import PEOPLE
+from cantilena.workflows.evaluate.systems import HUMAN
 
 Kind = Literal[
     "few",
@@ -158,7 +158,7 @@ def _variety(name: str, metrics: Mapping[str, Any], people: Mapping[str, Any]) -
     lacking = {metric: share for metric, share in shares.items() if share is not None and share[1] < ENOUGH}
     if not lacking:
         return []
-    told = " and ".join(f"{100 * share:.0f} % by {words_of(metric).label}" for metric, (share, _) in lacking.items())
+    told = " and ".join(f"{100 * share:.0f} % by {get_metric(metric).label}" for metric, (share, _) in lacking.items())
     collapsed = lacking.get("vendi", (1.0, 1.0))[1] < COLLAPSED
     return [Verdict(name, "collapse" if collapsed else "less-varied", f"less varied than people's melodies: {told}")]
 
@@ -181,8 +181,8 @@ def _copying(name: str, metrics: Mapping[str, Any], longest_copy: str) -> list[V
     surely = beyond["low"] if beyond.get("low") is not None else beyond["value"]
     if surely <= 2 * BORROWED:
         return []
-    most = number(beyond["value"], words_of("copied_beyond_people"))
-    share = number(covered["value"], words_of("copied_share"))
+    most = number(beyond["value"], get_metric("copied_beyond_people"))
+    share = number(covered["value"], get_metric("copied_share"))
     where = f"; the longest copy: {longest_copy}" if longest_copy else ""
     return [
         Verdict(
@@ -198,7 +198,7 @@ def _likeness(
     name: str, system: Mapping[str, Any], people: Mapping[str, Any], differences: Sequence[Difference]
 ) -> list[Verdict]:
     # What a melody copies is said on its own: people's pieces that are in the corpus are not unlike people's.
-    tested, held = _tested_and_held([one for one in differences if words_of(one.metric).group != ORIGINALITY])
+    tested, held = _tested_and_held([one for one in differences if get_metric(one.metric).group != ORIGINALITY])
     if not tested:
         return []
     if not held:
@@ -206,7 +206,7 @@ def _likeness(
     # Some events are counted in two ways under one label, as RL Tuner and as the paper have them: the clearer is told.
     clearest: dict[str, str] = {}
     for one in sorted(held, key=lambda one: -_clearness(system, people, one.metric)):
-        clearest.setdefault(words_of(one.metric).label, one.metric)
+        clearest.setdefault(get_metric(one.metric).label, one.metric)
     told = "; ".join(_beside(system, people, metric) for metric in [*clearest.values()][:3])
     return [Verdict(name, "unlike", f"{len(held)} of {len(tested)} numbers differ from people's, most: {told}")]
 
@@ -214,7 +214,7 @@ def _likeness(
 def _tested_and_held(differences: Sequence[Difference]) -> tuple[list[Difference], list[Difference]]:
     """Those that were tested, and of them those that hold after correction."""
     tested = [one for one in differences if one.adjusted is not None]
-    return tested, [one for one in tested if one.adjusted is not None and one.adjusted <= HOLDS]
+    return tested, [one for one in tested if one.adjusted is not None and one.adjusted <= SIGNIFICANCE_LEVEL]
 
 
 def _clearness(system: Mapping[str, Any], people: Mapping[str, Any], metric: str) -> float:
@@ -225,6 +225,6 @@ def _clearness(system: Mapping[str, Any], people: Mapping[str, Any], metric: str
 
 
 def _beside(system: Mapping[str, Any], people: Mapping[str, Any], metric: str) -> str:
-    words = words_of(metric)
+    words = get_metric(metric)
     own, theirs = (number(one["metrics"][metric]["value"], words) for one in (system, people))
-    return f"{words.label[:1].lower()}{words.label[1:]} {own} ({PEOPLE}: {theirs})"
+    return f"{words.label[:1].lower()}{words.label[1:]} {own} ({HUMAN}: {theirs})"

@@ -14,7 +14,7 @@ import numpy as np
 from cantilena.data import Corpus
 from cantilena.errors import CorpusError
 from cantilena.generation import Composer
-from cantilena.metrics import SelfSimilarity, borrowed_at_most, self_similarity
+from cantilena.metrics import SelfSimilarity, copy_length_quantile, self_similarity
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting import CopiedPassage
 from cantilena.runtime import generator
@@ -26,7 +26,7 @@ from cantilena.workflows.evaluate.counts import Sample, measure, model_distances
 from cantilena.workflows.evaluate.likelihood import Reference
 from cantilena.workflows.evaluate.melody_sets import JudgedTune, MelodySet, on_judged_grid
 from cantilena.workflows.evaluate.report import decoded, steps_of_melody
-from cantilena.workflows.evaluate.systems import PEOPLE, System
+from cantilena.workflows.evaluate.systems import HUMAN, System
 from cantilena.workflows.reproduce.models import MadeModel
 from cantilena.workflows.reproduce.options import STEPS, ReproduceOptions
 
@@ -67,7 +67,7 @@ class Counting:
         if system.model is None:
             return one
         told = model_distances(tokens, system.encoding, model=system.model, reference=self.lstm.bundle.model())
-        return replace(one, own=told.of_names(("kl_per_step", "entropy_per_step")))
+        return replace(one, own=told.select(("kl_per_step", "entropy_per_step")))
 
 
 def people_of(material: Material, corpus: Corpus, steps: int) -> MelodySet:
@@ -87,7 +87,7 @@ def people_of(material: Material, corpus: Corpus, steps: int) -> MelodySet:
         melody = material.test.melodies[owner]
         piece = pieces.get(melody.source, melody.source)
         tunes.append(JudgedTune(row, context.key, melody.meter, piece, melody.source, melody.title))
-    return MelodySet(PEOPLE, "held-out excerpts", tunes)
+    return MelodySet(HUMAN, "held-out excerpts", tunes)
 
 
 def row(system: System, reference: MadeModel, options: ReproduceOptions, alike: int) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class LongMelodies:
         """How people's melodies and those of some systems are like themselves."""
         found = []
         if self.people is not None:
-            found.append(self_similarity(PEOPLE, self.people.line, self.people.contexts))
+            found.append(self_similarity(HUMAN, self.people.line, self.people.contexts))
         for system in systems:
             assert isinstance(system.encoding, GridEncoding)
             tokens = system.draw(_DRAWN, steps_of_melody(system.encoding), "similarity")
@@ -158,7 +158,7 @@ class LongMelodies:
         """
         bound = None
         if self.people is not None:
-            bound = borrowed_at_most(self.learned.copies(self.people, own_too=False))
+            bound = copy_length_quantile(self.learned.copies(self.people, own_too=False))
         pieces = dict(zip(self.learned.sources, self.learned.pieces, strict=True))
         found = []
         for name, melodies in heard.items():
@@ -167,6 +167,6 @@ class LongMelodies:
                 for melody in melodies
             ]
             one = MelodySet(name, "", tunes)
-            copies = self.learned.copies(one, own_too=name != PEOPLE)
+            copies = self.learned.copies(one, own_too=name != HUMAN)
             found += copied_passages(one, range(len(one)), self.learned, copies, bound)
         return found

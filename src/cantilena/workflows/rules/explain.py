@@ -1,4 +1,4 @@
-"""Which rules there are, and what each says: in words, in numbers, and in a few bars."""
+"""`rules list` and `rules explain`: the rules, each with its parameters, its source and an example."""
 
 from __future__ import annotations
 
@@ -9,13 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cantilena.errors import UsageError, unknown_name_hint
+import numpy as np
+
+from cantilena.errors import UsageError, near_names
+from cantilena.generation import read_primer
 from cantilena.io import score_with_timemap
-from cantilena.reporting.rule_page import SCORE_STYLE, looks_of, says_of
-from cantilena.rules import RULE_SETS, Rule, load_rules
-from cantilena.rules.export import place_of
+from cantilena.metrics import MelodyRewards, melody_rewards
+from cantilena.metrics.per_note import GRID
+from cantilena.music import Key, Melody, Meter
+from cantilena.reporting.rule_page import SCORE_STYLE, describe, note_looks
+from cantilena.reporting.text import signed_ascii
+from cantilena.rules import MORE_EXAMPLES, RULE_SETS, Example, Rule, RuleSet, load_rules, qualified_name
+from cantilena.rules.bands import MEASURED, TwoSidedRule
 from cantilena.runtime import write_text
-from cantilena.workflows.rules.examples import RuleExample, example_of
 
 
 @dataclass(frozen=True)
@@ -31,7 +37,7 @@ class ListedRule:
     rule: Rule
 
     def to_json(self) -> dict[str, Any]:
-        """The row as JSON values."""
+        """As JSON values."""
         return {
             "set": self.rules,
             "name": self.rule.name,
@@ -42,26 +48,29 @@ class ListedRule:
 
 
 def list_rules() -> list[ListedRule]:
-    """Every rule of every set of the catalogue, in order."""
+    """Every rule of every built-in set, in order."""
     return [ListedRule(name, rule) for name, rules in RULE_SETS.items() for rule in rules.rules]
 
 
 def listed_text(rows: Sequence[ListedRule]) -> str:
-    """The list for a terminal: each set above its rules."""
-    width = max(len(row.rule.name) for row in rows)
-    where = max(len(short_source(row.rule.source)) for row in rows)
+    """The list for a terminal, with a heading for each set."""
+    names, sources = (max(map(len, column)) for column in zip(*map(_columns, rows), strict=True))
     lines: list[str] = []
-    for row in rows:
-        if not lines or row.rules != rows[rows.index(row) - 1].rules:
+    for number, row in enumerate(rows):
+        if not number or row.rules != rows[number - 1].rules:
             count = sum(other.rules == row.rules for other in rows)
             lines += [""] * bool(lines) + [f"{row.rules}: {count} rules"]
-        source = short_source(row.rule.source)
-        lines.append(f"  {row.rule.name:<{width}}  x {row.rule.weight:<4g} {source:<{where}}  {says_of(row.rule)}")
-    return "\n".join([*lines, "", "`cantilena rules explain NAME` says more of one, with an example."])
+        name, source = _columns(row)
+        lines.append(f"  {name:<{names}}  x {row.rule.weight:<4g} {source:<{sources}}  {describe(row.rule)}")
+    return "\n".join([*lines, "", "`cantilena rules explain NAME` explains one, with an example."])
+
+
+def _columns(row: ListedRule) -> tuple[str, str]:
+    return row.rule.name, short_source(row.rule.source)
 
 
 def short_source(source: str) -> str:
-    """The authors of a source and the year where one is given, else its beginning.
+    """The authors and the year of a source, else its beginning.
 
     Example:
         >>> short_source("N. Jaques, S. Gu, R. E. Turner, D. Eck, Tuning Recurrent Neural Networks, 2017")
@@ -71,10 +80,10 @@ def short_source(source: str) -> str:
     """
     authors = []
     for part in source.split(", "):
-        found = re.fullmatch(r"(?:[A-Z]\. ?)+((?:van |von |de )?[A-Z][\w'’-]+)", part)
-        if found is None:
+        author = re.fullmatch(r"(?:[A-Z]\. ?)+((?:van |von |de )?[A-Z][\w'’-]+)", part)
+        if author is None:
             break
-        authors.append(found[1])
+        authors.append(author[1])
     if not authors:
         clause = re.split(r"[:;]", source)[0]
         return clause if len(clause) <= 28 else clause[:27].rstrip() + "…"
@@ -84,38 +93,110 @@ def short_source(source: str) -> str:
 
 
 @dataclass(frozen=True)
-class ExplainedRule:
-    """What a rule says.
+class EvaluatedExample:
+    """An example, and what a rule gives for it.
 
     Args:
-        name: how the user may name it: `rl-tuner:leap`, `my_rules.py:no_tritones`.
+        example: the bars.
+        scored: the rewards.
+    """
+
+    example: Example
+    scored: MelodyRewards
+
+    @property
+    def tokens(self) -> list[str]:
+        """The steps by name: `C4`, `hold`, `off`."""
+        return [GRID.vocabulary[token] for token in GRID.encode(self.scored.melody)]
+
+    def lines(self) -> list[str]:
+        """The steps of each bar above their rewards, for a terminal; bars without any are left out after the second."""
+        (values,) = self.scored.rewards.values()
+        cells = [{"hold": "-", "off": "r"}.get(name, name) for name in self.tokens]
+        rewards = [signed_ascii(value) if value else "" for value in values.tolist()]
+        width = 1 + max(map(len, (*cells, *rewards)))
+        bar, lines = self.scored.context.steps_per_bar, []
+        for start in range(0, len(cells), bar):
+            notes, given = cells[start : start + bar], rewards[start : start + bar]
+            if start < 2 * bar or any(given):
+                lines.append("notes   " + "".join(cell.ljust(width) for cell in notes).rstrip())
+            elif lines[-1] != "...":
+                lines.append("...")
+            if any(given):
+                lines.append("reward  " + "".join(cell.ljust(width) for cell in given).rstrip())
+        return lines
+
+
+def example_of(rule: Rule) -> EvaluatedExample | None:
+    r"""The example of a rule; for a rule without one, the bars for which its rewards are most varied.
+
+    Most varied are many different numbers, rewards beside penalties, in few bars. None if they are 0 for all bars.
+
+    Example:
+        >>> example = example_of(RULE_SETS["rl-tuner"]["repeated_motif"])
+        >>> example.example.title
+        'a motif, and its return'
+        >>> print("\n".join(example.lines()))
+        notes   C4 -  D4 -  E4 -  G4 -  C4 -  D4 -  E4 -  G4 -
+        reward                                               +5
+    """
+    own = [rule.example] if rule.example else []
+    best, best_score = None, 0.0
+    for example in dict.fromkeys([*own, *_examples_of_rules(), *MORE_EXAMPLES]):
+        scored = melody_rewards(example_melody(example), RuleSet(rule.name, (rule,)))
+        values = np.unique(scored.rewards[rule.name])
+        values = values[values != 0]
+        if not len(values):
+            continue
+        if example in own:
+            return EvaluatedExample(example, scored)
+        score = 10 + min(len(values), 3) + (values[0] < 0 < values[-1]) - scored.melody.bars
+        if best is None or score > best_score:
+            best, best_score = EvaluatedExample(example, scored), score
+    return best
+
+
+def _examples_of_rules() -> list[Example]:
+    return [row.rule.example for row in list_rules() if row.rule.example]
+
+
+def example_melody(example: Example) -> Melody:
+    """The bars of an example as a melody."""
+    key, meter = Key.parse(example.key), Meter.parse(example.meter)
+    return replace(read_primer(example.notes), key=key, meter=meter, title=example.title)
+
+
+@dataclass(frozen=True)
+class ExplainedRule:
+    """A rule and its explanation.
+
+    Args:
+        name: as it is loaded: `rl-tuner:leap`.
         rule: the rule.
-        example: a few bars in which it speaks, None where no prepared bars make it speak.
+        example: bars for which it gives rewards; None where none are known.
     """
 
     name: str
     rule: Rule
-    example: RuleExample | None
+    example: EvaluatedExample | None
 
     @property
     def details(self) -> list[str]:
-        """What its author says beyond the first line, in paragraphs."""
-        paragraphs = _paragraphs(self.rule.judge)[1:]
-        feature = getattr(self.rule, "feature", None)  # what a rule with a band measures
-        if feature is not None:
-            measured = _paragraphs(getattr(feature, "func", feature))
-            paragraphs += [f"It measures, and penalises on the last step where people do otherwise: {measured[0]}"]
-            paragraphs += measured[1:]
+        """The docstring after its first line, in paragraphs."""
+        paragraphs = _paragraphs(self.rule.function)[1:]
+        if isinstance(self.rule, TwoSidedRule):
+            feature = _paragraphs(getattr(self.rule.feature, "func", self.rule.feature))
+            paragraphs += [f"It penalises, on the last step, values outside the band of: {feature[0]}", *feature[1:]]
         return paragraphs
 
     def to_json(self) -> dict[str, Any]:
-        """The same as JSON values."""
+        """As JSON values."""
         example = None
         if self.example is not None:
-            judged = self.example.judged.to_json()
-            steps = judged["rules"][0]["steps"]
-            example = {"title": self.example.title, "tokens": self.example.tokens, "steps": steps}
-            example |= {name: judged[name] for name in ("key", "meter", "steps_per_bar", "total")}
+            scored = self.example.scored.to_json()
+            steps = scored["rules"][0]["steps"]
+            example = {"title": self.example.example.title, "tokens": self.example.tokens, "steps": steps}
+            example |= {name: scored[name] for name in ("key", "meter", "steps_per_bar", "total")}
         return {
             "name": self.name,
             "description": self.rule.description,
@@ -128,26 +209,24 @@ class ExplainedRule:
 
     def text(self) -> str:
         """The same for a terminal."""
-        lines = [self.name, "", f"  {says_of(self.rule)}"]
+        lines = [self.name, "", f"  {describe(self.rule)}"]
         for paragraph in self.details:
             lines += ["", f"  {paragraph}"]
         lines += ["", f"  weight      {self.rule.weight:g}"]
         for index, (name, value) in enumerate(self.rule.parameters.items()):
-            label = "parameters" if index == 0 else ""
-            lines.append(f"  {label:<11} {name} = {_parameter(self.rule, name, value)}")
-        lines.append(f"  source      {self.rule.source or 'none is given'}")
+            is_measured = isinstance(self.rule, TwoSidedRule) and value == MEASURED
+            shown = "measured in the built-in corpus" if is_measured else f"{value:g}"
+            lines.append(f"  {'' if index else 'parameters':<11} {name} = {shown}")
+        lines.append(f"  source      {self.rule.source or 'not given'}")
         if self.example is None:
-            lines += ["", "  None of the prepared examples makes it speak."]
-        else:
-            judged = self.example.judged
-            lines += ["", f"  Example: {self.example.title} ({judged.context.key.name}, {judged.context.meter}; in"]
-            lines[-1] += " sixteenths: - goes on, r rests)"
-            lines += [f"    {line}" for line in self.example.lines()]
-        return "\n".join(lines)
+            return "\n".join([*lines, "", "  Its rewards are 0 for all prepared examples."])
+        context, title = self.example.scored.context, self.example.example.title
+        lines += ["", f"  Example: {title} ({context.key.name}, {context.meter}; in sixteenths: - is a hold, r a rest)"]
+        return "\n".join([*lines, *(f"    {line}" for line in self.example.lines())])
 
 
 def explain_rules(name: str) -> list[ExplainedRule]:
-    """What is meant by a name: a rule of any set, `SET:RULE`, a set, a user's own, a file of rules.
+    """Explain a rule of any set, `SET:RULE`, a set, a user's own rule, or a file of rules.
 
     Args:
         name: as `load_rules` takes it, or the bare name of a rule.
@@ -156,7 +235,7 @@ def explain_rules(name: str) -> list[ExplainedRule]:
         The rules of that name; several where several sets have one.
 
     Raises:
-        UsageError: nothing is called so.
+        UsageError: there is no such rule or set.
 
     Example:
         >>> [explained.name for explained in explain_rules("leap")]
@@ -165,46 +244,35 @@ def explain_rules(name: str) -> list[ExplainedRule]:
     named = [rules[name] for rules in RULE_SETS.values() if name in rules.names]
     if not named and name not in RULE_SETS and re.fullmatch(r"[\w-]+", name):
         known = [*RULE_SETS, *dict.fromkeys(row.rule.name for row in list_rules())]
-        hint = unknown_name_hint(name, known, "there are")
+        hint = near_names(name, known, "there are")
         raise UsageError(f"there is no rule or set '{name}'", f"{hint}; a rule of your own is FILE.py:NAME")
     rules = named or load_rules(name).rules
-    return [ExplainedRule(place_of(rule) or rule.name, rule, example_of(rule)) for rule in rules]
+    return [ExplainedRule(qualified_name(rule) or rule.name, rule, example_of(rule)) for rule in rules]
 
 
 def draw_example(explained: Sequence[ExplainedRule], out: Path, *, force: bool = False) -> None:
-    """Engrave the example of a rule, with what it gives under the notes.
-
-    Args:
-        explained: what `explain_rules` gave, one rule.
-        out: the SVG to write.
-        force: replace a file that is there.
+    """Engrave the example of a rule, with the rewards under the notes.
 
     Raises:
-        UsageError: not one rule, no example, or another suffix.
-        RunError: the file is there, and `force` is off.
+        UsageError: there is not exactly one rule, it has no example, or the suffix is another.
+        RunError: the file exists, and `force` is off.
     """
     if out.suffix.lower() != ".svg":
-        raise UsageError(f"{out} is not the name of an SVG file", "name a file that ends in .svg")
+        raise UsageError(f"{out} is not an SVG file", "name a file that ends in .svg")
     if len(explained) != 1:
         names = ", ".join(one.name for one in explained)
-        raise UsageError(f"{len(explained)} rules are meant, but one example can be drawn", f"choose one of {names}")
+        raise UsageError(f"the name matches {len(explained)} rules, but one example can be drawn", f"choose {names}")
     ((one),) = explained
     if one.example is None:
-        raise UsageError(f"no prepared example makes the rule '{one.name}' speak", "score a melody of your own")
-    judged = one.example.judged
-    melody = replace(judged.melody, title=f"{one.name}: {one.example.title}", source=says_of(one.rule))
-    svg = score_with_timemap(melody, annotations=looks_of(judged.notes), style=SCORE_STYLE).svg
+        raise UsageError(f"the rule '{one.name}' gives no rewards for any prepared example", "score a melody instead")
+    scored = one.example.scored
+    melody = replace(scored.melody, title=f"{one.name}: {one.example.example.title}", source=describe(one.rule))
+    svg = score_with_timemap(melody, looks=note_looks(scored.notes), style=SCORE_STYLE).svg
     write_text(out, svg, overwrite=force)
 
 
-def _paragraphs(judge: object) -> list[str]:
-    """What a docstring says before its sections, unwrapped, without the shapes of arrays."""
-    text = re.sub(r",?\s`\([\w, ]*\)`", "", inspect.getdoc(judge) or "")
-    said = re.split(r"^(?:Args|Returns|Raises|Example|Examples|Note|Notes):\s*$", text, maxsplit=1, flags=re.MULTILINE)
-    return [" ".join(paragraph.split()) for paragraph in said[0].split("\n\n") if paragraph.strip()]
-
-
-def _parameter(rule: Rule, name: str, value: float) -> str:
-    """A parameter's value; of a band, whose bounds are people's own unless they are given, that."""
-    is_peoples_own = getattr(rule, "feature", None) is not None and name in ("low", "high", "spread") and value < 0
-    return "people's own" if is_peoples_own else f"{value:g}"
+def _paragraphs(function: object) -> list[str]:
+    """The paragraphs of a docstring before its sections, unwrapped, without the shapes of arrays."""
+    text = re.sub(r",?\s`\([\w, ]*\)`", "", inspect.getdoc(function) or "")
+    prose = re.split(r"^(?:Args|Returns|Raises|Example|Examples|Note|Notes):\s*$", text, maxsplit=1, flags=re.MULTILINE)
+    return [" ".join(paragraph.split()) for paragraph in prose[0].split("\n\n") if paragraph.strip()]

@@ -21,11 +21,11 @@ from cantilena.metrics import (
     STYLE_COLUMNS,
     StyleClusters,
     StyleFeature,
-    apartness,
     cluster_features,
+    describe_cluster,
+    describe_silhouette,
     style_clusters,
     style_features,
-    style_words,
 )
 from cantilena.metrics.styles.clusters import check_clusters
 from cantilena.music import Melody
@@ -166,7 +166,7 @@ class CorpusStyles:
         left = self.material.silent
         first = (
             f"{counted(len(self.corpus), 'melody')} fall into {self.clusters.k} styles, "
-            f"{apartness(self.clusters.silhouette)} (mean silhouette {self.clusters.silhouette:.2f})."
+            f"{describe_silhouette(self.clusters.silhouette)} (mean silhouette {self.clusters.silhouette:.2f})."
         )
         others = [str(k) for k, value in self.clusters.curve.items() if value >= self.clusters.silhouette - _AS_WELL]
         others.remove(str(self.clusters.k))
@@ -183,7 +183,7 @@ class CorpusStyles:
             "clusters": [self._style_json(style) for style in self.styles],
             "k": self.clusters.k,
             "silhouette": round(self.clusters.silhouette, 6),
-            "apart": apartness(self.clusters.silhouette),
+            "apart": describe_silhouette(self.clusters.silhouette),
             "curve": {str(k): round(value, 6) for k, value in self.clusters.curve.items()},
         }
 
@@ -268,7 +268,7 @@ def _described(material: StyleMaterial, found: StyleClusters, cluster: int) -> S
             seen |= {f"piece {pieces[row]}"} | ({f"title {titles[row]}"} if titles[row] else set())
     return Style(
         name=f"style-{cluster + 1}",
-        words=style_words(features, [meters[row] for row in rows.tolist()]),
+        words=describe_cluster(features, [meters[row] for row in rows.tolist()]),
         rows=rows,
         silhouette=found.silhouette_of(cluster),
         features=features,

@@ -9,7 +9,7 @@ import numpy as np
 
 from cantilena.generation import WrittenMelody, remove_melodies, write_melodies
 from cantilena.metrics import STYLE_COLUMNS, components
-from cantilena.metrics.styles.names import extremes_of
+from cantilena.metrics.styles.names import describe_axis
 from cantilena.reporting import figures
 from cantilena.reporting.style_page import ShownStyle, style_page
 from cantilena.reporting.text import counted
@@ -63,7 +63,7 @@ def write_styles(found: CorpusStyles, out: Path, *, force: bool = False) -> dict
 def style_map(found: CorpusStyles) -> figures.Figure:
     """The melodies by their two main components."""
     places, directions, shares = components(found.clusters.points)
-    words = [extremes_of(dict(zip(STYLE_COLUMNS, numbers, strict=True))) for numbers in directions.tolist()]
+    words = [describe_axis(dict(zip(STYLE_COLUMNS, numbers, strict=True))) for numbers in directions.tolist()]
     said = [f"{what} ({100 * share:.0f} % of the variance)" for what, share in zip(words, shares.tolist(), strict=True)]
     names = [f"{style.name} ({len(style.rows):,})" for style in found.styles]
     return figures.style_map(places, found.clusters.labels, names, (said[0], said[1]))

@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cantilena.discriminators import StyleClassifier
+from cantilena.discriminators import StyleListener
 from cantilena.errors import UsageError
 from cantilena.generation import Composer
-from cantilena.metrics import StyleAnswers
+from cantilena.metrics import StylePredictions
 from cantilena.models import Bundle
-from cantilena.runtime import generator, log
+from cantilena.runtime import generator, say
 from cantilena.workflows.data import style_labels
 from cantilena.workflows.evaluate.systems import contestants
 from cantilena.workflows.styles.probe_data import (
@@ -50,9 +50,9 @@ class _Ear:
         tested: people's test part.
     """
 
-    listener: StyleClassifier
-    out_of_fold: StyleAnswers
-    tested: StyleAnswers
+    listener: StyleListener
+    held_back: StylePredictions
+    tested: StylePredictions
 
 
 def hear_styles(words: Sequence[str], options: HeardStylesOptions) -> HeardStyles:
@@ -70,7 +70,7 @@ def hear_styles(words: Sequence[str], options: HeardStylesOptions) -> HeardStyle
     name, composer, bundle = _composer_of(words)
     by, corpus = told_by(bundle, options.styles_by), corpus_of(bundle, options)
     labels = style_labels(corpus, by)
-    log(f"Reading {corpus.manifest.name}, its styles by {by}")
+    say(f"Reading {corpus.manifest.name}, its styles by {by}")
     everybody = people_in_styles(corpus, "train", labels, composer, options.steps)
     kept, left_out = learnable(everybody, [style.name for style in composer.styles])
     learned = drawn_few(everybody.of_styles(kept), generator(options.seed, "styles learned"))
@@ -78,13 +78,13 @@ def hear_styles(words: Sequence[str], options: HeardStylesOptions) -> HeardStyle
     ears = {bars: _ear(learned, test, options, with_bars=bars) for bars in (True, False)}
     answers = {
         "people": ears[True].tested,
-        "people_held_back": ears[True].out_of_fold,
+        "people_held_back": ears[True].held_back,
         "people_without_bars": ears[False].tested,
-        "people_held_back_without_bars": ears[False].out_of_fold,
+        "people_held_back_without_bars": ears[False].held_back,
     }
     columns = [heard_column(column, told, options) for column, told in answers.items()]
     for column, what in COLUMNS_HEARD.items():
-        log(f"Composing: {what.words}")
+        say(f"Composing: {what.words}")
         columns.append(_composed_column(composer, column, kept, ears[what.own].listener, options))
     return HeardStyles(
         system=name,
@@ -106,32 +106,32 @@ def _composer_of(words: Sequence[str]) -> tuple[str, Composer, Bundle]:
         what = f"{len(found)} systems" if len(found) != 1 else f"a {found[0].kind}"
         raise UsageError(f"--styles of {what}", "name one bundle that was trained with --styles")
     bundle = Bundle.load(Path(found[0].source))
-    composer = Composer.from_bundle(bundle, found[0].name)
+    composer = Composer.of(bundle, found[0].name)
     if not composer.styles:
         raise UsageError(f"{found[0].name} knows no style", "train a model with --styles, and name that")
     return found[0].name, composer, bundle
 
 
 def _ear(learned: PeopleInStyles, test: PeopleInStyles, options: HeardStylesOptions, *, with_bars: bool) -> _Ear:
-    log(
+    say(
         f"Learning styles {'with' if with_bars else 'without'} bars from {len(learned):,} excerpts of people's melodies"
     )
     rng = generator(options.seed, "style listener", str(with_bars))
-    listener = StyleClassifier.fit(learned.examples(with_bars=with_bars), learned.style, learned.pieces, rng)
-    heard = listener.predict_proba(test.examples(with_bars=with_bars))
+    listener = StyleListener.learn(learned.examples(with_bars=with_bars), learned.style, learned.pieces, rng)
+    heard = listener.scorer.chances(test.examples(with_bars=with_bars))
     return _Ear(
         listener,
-        StyleAnswers(learned.style, listener.out_of_fold, learned.pieces),
-        StyleAnswers(test.style, heard, test.pieces),
+        StylePredictions(learned.style, listener.held_back, learned.pieces),
+        StylePredictions(test.style, heard, test.pieces),
     )
 
 
 def _composed_column(
-    composer: Composer, column: str, kept: Sequence[int], listener: StyleClassifier, options: HeardStylesOptions
+    composer: Composer, column: str, kept: Sequence[int], listener: StyleListener, options: HeardStylesOptions
 ) -> HeardColumn:
     drawn = [composed(composer, column, kept, options, draw) for draw in range(options.draws)]
-    chances = [listener.predict_proba(examples) for examples, _ in drawn]
+    chances = [listener.scorer.chances(examples) for examples, _ in drawn]
     styles = [style for _, style in drawn]
-    whole = StyleAnswers(np.concatenate(styles), np.concatenate(chances), np.arange(sum(map(len, styles))))
-    each = [StyleAnswers(style, one, np.arange(len(style))) for style, one in zip(styles, chances, strict=True)]
+    whole = StylePredictions(np.concatenate(styles), np.concatenate(chances), np.arange(sum(map(len, styles))))
+    each = [StylePredictions(style, one, np.arange(len(style))) for style, one in zip(styles, chances, strict=True)]
     return heard_column(column, whole, options, [one.balanced_accuracy_of_all for one in each])

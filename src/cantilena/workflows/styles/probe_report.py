@@ -88,7 +88,7 @@ def heard_picture(heard: HeardStyles) -> figures.Figure:
     matrices = {"people": "People", "told": "The model, own meters", "same_meter": "The model, all in 4/4"}
     shown = {title: heard.columns[name].confusion for name, title in matrices.items()}
     right = {COLUMN_WORDS[name]: column.balanced_accuracy for name, column in heard.columns.items()}
-    return figures.heard_styles(heard.names, shown, right, heard.chance)
+    return figures.style_confusion(heard.names, shown, right, heard.chance)
 
 
 def style_folders(names: Sequence[str]) -> list[str]:

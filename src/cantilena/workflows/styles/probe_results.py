@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.metrics import Interval, StyleAnswers, holm
+from cantilena.metrics import Interval, StylePredictions, holm
 from cantilena.reporting.text import counted, listed
 from cantilena.runtime import generator
 from cantilena.workflows.styles.probe_options import HeardStylesOptions
@@ -60,7 +60,7 @@ class HeardColumn:
 
 
 def heard_column(
-    name: str, answers: StyleAnswers, options: HeardStylesOptions, by_draw: Sequence[float] = ()
+    name: str, answers: StylePredictions, options: HeardStylesOptions, by_draw: Sequence[float] = ()
 ) -> HeardColumn:
     """The numbers of what a listener answered.
 
@@ -71,7 +71,7 @@ def heard_column(
         by_draw: the balanced accuracy of each draw.
 
     Example:
-        >>> answers = StyleAnswers(np.array([0, 1] * 20), np.eye(2)[[0, 1] * 20], np.arange(40))
+        >>> answers = StylePredictions(np.array([0, 1] * 20), np.eye(2)[[0, 1] * 20], np.arange(40))
         >>> column = heard_column("told", answers, HeardStylesOptions())
         >>> column.balanced_accuracy, column.p
         (Interval(value=1.0, low=1.0, high=1.0), 0.001)

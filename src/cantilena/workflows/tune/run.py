@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.metrics import bootstrap_ratio, human_band
-from cantilena.metrics.registry import MUSICAL_PREFIX
+from cantilena.metrics.registry import CANTILENA_PREFIX
 from cantilena.models import Bundle, SequenceModel
 from cantilena.music import Key, Meter
 from cantilena.reporting import RewardHistory, table_text
-from cantilena.reporting.figures import png_bytes, reward_history, watched_looks
+from cantilena.reporting.figures import png_bytes, reward_history, watch_history
 from cantilena.reporting.text import signed
-from cantilena.rl import CRITIC, MusicReward, TunedModel, TuningOptions, tune
+from cantilena.rl import CRITIC, MusicReward, Tuned, TuningOptions, tune
 from cantilena.rules import Context
 from cantilena.runtime import generator, options_record, run_folder, write_bytes, write_json
 from cantilena.workflows.evaluate.counts import Sample, measure
@@ -97,7 +97,7 @@ class TuneRun:
     """
 
     bundle: Path
-    tuned: TunedModel
+    tuned: Tuned
     c: float
     clip: float | None
     systems: Mapping[str, Mapping[str, Any]]
@@ -119,14 +119,12 @@ class TuneRun:
             "reward": list(history.terms[CRITIC]),
             "rules_reward": [sum(values) for values in zip(*rules, strict=True)] if rules else [],
             "accuracy": list(history.accuracy),
-            "stopping_listener": [
-                {"update": look.update, **look.classifier_score} for look in self.tuned.checks if look.classifier_score
-            ],
+            "stopping_listener": [{"update": look.update, **look.told} for look in self.tuned.looks if look.told],
         }
 
     def answer(self) -> dict[str, Any]:
         """What `tune --json` prints; `inside_the_gate` is null where nobody looked."""
-        kept = [look.passed for look in self.tuned.checks if look.update == self.tuned.kept]
+        kept = [look.inside for look in self.tuned.looks if look.update == self.tuned.kept]
         return {
             "bundle": str(self.bundle),
             "steps": self.tuned.steps,
@@ -139,7 +137,7 @@ class TuneRun:
             "kept_update": self.tuned.kept,
             "stopped": self.tuned.stopped,
             "inside_the_gate": all(kept) if kept else None,
-            "looks": [look.to_json() for look in self.tuned.checks],
+            "looks": [look.as_json() for look in self.tuned.looks],
             "critic": self.critic,
         }
 
@@ -171,22 +169,22 @@ def run_tuning(
         RunError: the folder is taken, or the tuning came apart.
     """
     tunable = open_tunable(name, options, against)
-    untuned, reward, human = tunable.bundle, tunable.reward, tunable.human
+    untuned, reward, people = tunable.bundle, tunable.reward, tunable.people
     asked = {"bundle": name, **tunable.digests, "against": against, **options_record(options)}
     with run_folder(folder, asked, resume=resume, force=force) as run:
         clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl", "results.json", *_PICTURES)
         tuned = tune(
             untuned,
             options,
-            human=human.tokens if human is not None else None,
-            critic_data=tunable.critic_data,
+            people=people.tokens if people is not None else None,
+            critic_people=tunable.critic_people,
             folder=folder,
             resume=run.resumed,
         )
         tuned.bundle.save(folder / MODEL)
         systems, meter, key = {}, reward.context.meter, reward.context.key
-        if human is not None:
-            sample = Sample(human.tokens, human.piece, human.contexts)
+        if people is not None:
+            sample = Sample(people.tokens, people.piece, people.contexts)
             systems["human"] = _counted(sample, untuned, None, options, "human", None)
         for side, model in (("untuned", tuned.bundle.prior()), ("tuned", tuned.bundle.model())):
             system = model_system(side, "", model, untuned.encoding, options.seed, meter=meter, key=key)
@@ -205,13 +203,13 @@ def run_tuning(
 
 def _critic_in_words(critic: Mapping[str, Any]) -> str:
     """How well the discriminators told at the start and at the end, and the listener that stops a run at last."""
-    accuracy, checks = critic["accuracy"], critic["stopping_listener"]
-    classifier_score = f"The discriminators told {accuracy[0]:.0%} right at first and {accuracy[-1]:.0%} at last"
-    if not checks:
-        return f"{classifier_score}."
-    last = checks[-1]
+    accuracy, looks = critic["accuracy"], critic["stopping_listener"]
+    told = f"The discriminators told {accuracy[0]:.0%} right at first and {accuracy[-1]:.0%} at last"
+    if not looks:
+        return f"{told}."
+    last = looks[-1]
     heard = f"AUC {last['auc']:.2f} ({last['low']:.2f} to {last['high']:.2f})"
-    return f"{classifier_score}; another listener, on other people's pieces: {heard} after update {last['update']}."
+    return f"{told}; another listener, on other people's pieces: {heard} after update {last['update']}."
 
 
 def _counted(
@@ -236,17 +234,17 @@ def _tell_bands(systems: Mapping[str, Mapping[str, Any]], context: Context, step
     """Put beside each metric that people keep within a band where that band lies, in melodies as long."""
     for system in systems.values():
         for name, entry in system["metrics"].items():
-            band = human_band(name, context, steps) if name.startswith(MUSICAL_PREFIX) else None
+            band = human_band(name, context, steps) if name.startswith(CANTILENA_PREFIX) else None
             if band is not None:
                 entry["band"] = [band.low, band.high]
 
 
-def _draw(folder: Path, tuned: TunedModel) -> None:
+def _draw(folder: Path, tuned: Tuned) -> None:
     """The course of the tuning as pictures."""
     history = tuned.history
     rewards = RewardHistory(
         "tuned", history.environment_steps, history.terms, history.log_p, history.kl, accuracy=history.accuracy
     )
     write_bytes(folder / _PICTURES[0], png_bytes(reward_history(rewards)))
-    if tuned.checks:
-        write_bytes(folder / _PICTURES[1], png_bytes(watched_looks([look.to_json() for look in tuned.checks])))
+    if tuned.looks:
+        write_bytes(folder / _PICTURES[1], png_bytes(watch_history([look.as_json() for look in tuned.looks])))

@@ -63,16 +63,16 @@ def test_the_file_holds_what_the_script_measures(waltzes: Excerpts) -> None:
     measured = Bands.from_toml(measure_bands(RULES, waltzes).to_toml())
     for name in features_of(RULES):
         if name != "phrase_8":  # eight bars have none eight bars before
-            assert measured.found[name]["3/4"][8] == human_bands().found[name]["3/4"][8], name
+            assert measured.table[name]["3/4"][8] == human_bands().table[name]["3/4"][8], name
 
 
 def test_every_two_sided_rule_has_a_band_at_every_length() -> None:
     bands = human_bands()
-    assert list(bands.found) == list(features_of(RULES))
+    assert list(bands.table) == list(features_of(RULES))
     for meter in ("4/4", "3/4", "6/8", "2/4", "2/2", "5/4", "7/8"):
         bar = Meter.parse(meter).ticks_per_bar // 6
         for bars in (1, 2, 3, 8, 16, 32, 200):
-            for name in bands.found:
+            for name in bands.table:
                 band = bands.lookup(name, Context(meter=Meter.parse(meter), steps_per_bar=bar), bars * bar)
                 assert band is not None
                 assert 0 <= band.low <= band.high
@@ -119,10 +119,10 @@ def test_bands_are_the_percentiles_of_the_features() -> None:
         line.pitch.max(axis=1) - np.where(line.event == ON, line.pitch, 99).min(axis=1) for line, _ in [*lines, few]
     ]
     common = np.concatenate(spans[:2])
-    assert bands.found["range"]["4/4"] == {4: Band(*np.percentile(common, (10, 90)), common.std())}
-    assert "3/4" not in bands.found["range"]
-    assert bands.found["range"]["any"][4].spread == pytest.approx(np.concatenate(spans).std())
-    assert "3/4" in measure_bands(RULES, [few], least=150).found["range"]
+    assert bands.table["range"]["4/4"] == {4: Band(*np.percentile(common, (10, 90)), common.std())}
+    assert "3/4" not in bands.table["range"]
+    assert bands.table["range"]["any"][4].spread == pytest.approx(np.concatenate(spans).std())
+    assert "3/4" in measure_bands(RULES, [few], least=150).table["range"]
 
 
 def test_bands_survive_being_written() -> None:
@@ -136,7 +136,7 @@ def test_bands_survive_being_written() -> None:
              "[range]\nany = [[0, 1, 2, 3]]", "[range]\nany = [['4', 'x', 2, 3]]"],
 )  # fmt: skip
 def test_what_is_no_bands_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="not bands"):
+    with pytest.raises(UsageError, match="not a table of bands"):
         Bands.from_toml(text)
 
 
@@ -159,7 +159,7 @@ def test_a_feature_of_ones_own_becomes_a_rule() -> None:
     line = GridEncoding().line(np.array([[14, 1, 1, 1], [14, 1, 16, 16]]))
     assert not lazy.rewards(line).any()  # nobody measured it
     bands = measure_bands(rules, [(line, Context(steps_per_bar=4))])
-    assert bands.found["holds"]["any"][1] == Band(pytest.approx(0.3), pytest.approx(0.7), pytest.approx(0.25))
+    assert bands.table["holds"]["any"][1] == Band(pytest.approx(0.3), pytest.approx(0.7), pytest.approx(0.25))
     judged = with_bands(rules, bands, Context(steps_per_bar=4), 4)["holds"].rewards(line)
     np.testing.assert_allclose(judged[:, -1], [-0.4, -0.4])
 

@@ -20,7 +20,7 @@ from cantilena.tokenizers import GridEncoding
 def side(name: str, counted: list[float], out_of: list[float] | None = None, pieces: object = None) -> Side:
     below = out_of or [1.0] * len(counted)
     labels = np.arange(len(counted)) if pieces is None else np.asarray(pieces)
-    return Side(name, RuleCounts.of({"x": (np.array(counted), np.array(below))}), labels)
+    return Side(name, RuleCounts.from_pairs({"x": (np.array(counted), np.array(below))}), labels)
 
 
 def welch(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
@@ -28,11 +28,11 @@ def welch(x: np.ndarray, y: np.ndarray, axis: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.8])
-def test_all_deals_of_few_pieces_give_the_exact_p_of_scipy(shift: float) -> None:
+def test_all_permutations_of_few_pieces_give_the_exact_p_of_scipy(shift: float) -> None:
     rng = np.random.default_rng(4)
     a, b = rng.normal(0, 1, 8), rng.normal(shift, 2, 9)
     exact = stats.permutation_test((a, b), welch, n_resamples=np.inf, vectorized=True, alternative="greater")
-    ours = rate_differences(side("a", list(a)), side("b", list(b)), np.random.default_rng(1), deals=20_000)[0]
+    ours = rate_differences(side("a", list(a)), side("b", list(b)), np.random.default_rng(1), permutations=20_000)[0]
     assert ours.value == pytest.approx(b.mean() - a.mean())
     assert ours.p == pytest.approx(exact.pvalue, abs=0.012)
 
@@ -56,13 +56,16 @@ def test_the_standard_error_is_that_of_a_rate_by_piece() -> None:
     a, b = (
         side(name, list(counted[part]), list(out_of[part])) for name, part in (("a", slice(6)), ("b", slice(6, 12)))
     )
-    found = rate_differences(a, b, np.random.default_rng(1), deals=20_000)[0]
+    found = rate_differences(a, b, np.random.default_rng(1), permutations=20_000)[0]
     assert found.p == pytest.approx(exact, abs=0.012)
 
 
 def test_a_rate_is_a_sum_over_a_sum_not_a_mean_of_rates() -> None:
     one = rate_differences(
-        side("a", [1, 1] * 10, [1, 9] * 10), side("b", [5, 0] * 10, [5, 5] * 10), np.random.default_rng(1), deals=99
+        side("a", [1, 1] * 10, [1, 9] * 10),
+        side("b", [5, 0] * 10, [5, 5] * 10),
+        np.random.default_rng(1),
+        permutations=99,
     )[0]
     assert one.value == pytest.approx(0.5 - 0.2)
 
@@ -78,8 +81,8 @@ def test_without_a_difference_hardly_any_is_told_though_melodies_of_a_piece_are_
     rng, wrong, wrong_alone = np.random.default_rng(5), 0, 0
     for _ in range(300):
         (a, of_a), (b, of_b) = clustered(rng, 12), clustered(rng, 12)
-        p = rate_differences(side("a", a, pieces=of_a), side("b", b, pieces=of_b), rng, deals=199)[0].p
-        alone = rate_differences(side("a", a), side("b", b), rng, deals=199)[0].p
+        p = rate_differences(side("a", a, pieces=of_a), side("b", b, pieces=of_b), rng, permutations=199)[0].p
+        alone = rate_differences(side("a", a), side("b", b), rng, permutations=199)[0].p
         assert p is not None
         assert alone is not None
         wrong, wrong_alone = wrong + (p <= 0.05), wrong_alone + (alone <= 0.05)
@@ -91,7 +94,7 @@ def test_systems_that_vary_more_or_less_are_not_told_apart_where_their_rate_is_t
     rng, wrong = np.random.default_rng(11), 0
     for _ in range(300):
         a, b = rng.normal(0, 1.0, 50), rng.normal(0, 0.2, 400)
-        p = rate_differences(side("a", list(a)), side("b", list(b)), rng, deals=199)[0].p
+        p = rate_differences(side("a", list(a)), side("b", list(b)), rng, permutations=199)[0].p
         wrong += p is not None and p <= 0.05
     assert wrong <= 27  # it was more than half of them where differences were not held beside their error
 
@@ -101,7 +104,7 @@ def test_few_pieces_of_many_excerpts_are_told_from_many_single_melodies() -> Non
     for _ in range(60):
         (a, of_a), b = clustered(rng, 30), rng.normal(0, 1, 600)
         for shift in (0.0, 1.5):
-            p = rate_differences(side("a", a, pieces=of_a), side("b", list(b + shift)), rng, deals=199)[0].p
+            p = rate_differences(side("a", a, pieces=of_a), side("b", list(b + shift)), rng, permutations=199)[0].p
             told = p is not None and p <= 0.05
             found, wrong = found + (shift > 0 and told), wrong + (shift == 0 and told)
     assert found >= 55
@@ -113,7 +116,7 @@ def test_pieces_that_both_systems_have_make_the_test_careful_not_careless() -> N
     for _ in range(300):
         own = rng.normal(0, 1, 25)
         a, b = (side(name, list(own + rng.normal(0, 0.5, 25))) for name in "ab")
-        p = rate_differences(a, b, rng, deals=199)[0].p
+        p = rate_differences(a, b, rng, permutations=199)[0].p
         wrong += p is not None and p <= 0.05
     assert wrong <= 15
 
@@ -122,7 +125,7 @@ def test_a_planted_difference_is_found() -> None:
     rng, found = np.random.default_rng(6), 0
     for _ in range(40):
         (a, of_a), (b, of_b) = clustered(rng, 30), clustered(rng, 30, shift=1.0)
-        p = rate_differences(side("a", a, pieces=of_a), side("b", b, pieces=of_b), rng, deals=199)[0].p
+        p = rate_differences(side("a", a, pieces=of_a), side("b", b, pieces=of_b), rng, permutations=199)[0].p
         found += p is not None and p <= 0.05
     assert found >= 34
 
@@ -130,9 +133,11 @@ def test_a_planted_difference_is_found() -> None:
 def test_a_family_of_null_hypotheses_errs_in_one_family_of_twenty() -> None:
     rng, wrong = np.random.default_rng(7), 0
     for _ in range(200):
-        counts = [RuleCounts.of({f"m{k}": (rng.normal(0, 1, 40), np.ones(40)) for k in range(20)}) for _ in range(2)]
+        counts = [
+            RuleCounts.from_pairs({f"m{k}": (rng.normal(0, 1, 40), np.ones(40)) for k in range(20)}) for _ in range(2)
+        ]
         a, b = (Side(name, part, np.arange(40)) for name, part in zip("ab", counts, strict=True))
-        family = corrected(rate_differences(a, b, rng, deals=999))
+        family = corrected(rate_differences(a, b, rng, permutations=999))
         wrong += any(one.adjusted is not None and one.adjusted <= 0.05 for one in family)
     assert wrong <= 20  # 5 % of 200 is 10
 
@@ -150,25 +155,25 @@ def test_too_few_pieces_have_no_p_but_a_reason() -> None:
 
 def test_one_piece_alone_has_no_spread_to_judge_by() -> None:
     lone = side("a", [4.0] + [0.0] * 30, [9.0] + [0.0] * 30)
-    one = rate_differences(lone, side("b", [1.0] * 30, [2.0] * 30), np.random.default_rng(1), deals=99)[0]
+    one = rate_differences(lone, side("b", [1.0] * 30, [2.0] * 30), np.random.default_rng(1), permutations=99)[0]
     assert one.value == pytest.approx(0.5 - 4 / 9)
     assert (one.p, one.reason) == (None, "one of the two has it in one piece only")
 
 
 def test_what_never_varies_is_no_difference_or_the_largest() -> None:
-    same = rate_differences(side("a", [0.3] * 30), side("b", [0.3] * 40), np.random.default_rng(1), deals=99)[0]
+    same = rate_differences(side("a", [0.3] * 30), side("b", [0.3] * 40), np.random.default_rng(1), permutations=99)[0]
     assert same.value == pytest.approx(0.0)
     assert same.p == 1.0
-    other = rate_differences(side("a", [0.3] * 30), side("b", [0.4] * 40), np.random.default_rng(1), deals=99)[0]
+    other = rate_differences(side("a", [0.3] * 30), side("b", [0.4] * 40), np.random.default_rng(1), permutations=99)[0]
     assert other.value == pytest.approx(0.1)
     assert other.p == 0.01
 
 
-def test_deals_that_leave_a_side_nothing_to_count_are_left_out() -> None:
+def test_permutations_that_leave_a_side_nothing_to_count_are_left_out() -> None:
     # Two pieces a side have it: most deals leave a side with one of them or none.
     a = side("a", [1.0, 3.0] + [0.0] * 8, [4.0, 4.0] + [0.0] * 8)
     b = side("b", [2.0, 4.0] + [0.0] * 8, [4.0, 4.0] + [0.0] * 8)
-    one = rate_differences(a, b, np.random.default_rng(1), deals=999)[0]
+    one = rate_differences(a, b, np.random.default_rng(1), permutations=999)[0]
     assert one.p is not None
     # Of the three ways to part four pieces into twos, 1 3 | 2 4 and 1 2 | 3 4 and 1 4 | 2 3, two are as far apart.
     assert one.p == pytest.approx(2 / 3, abs=0.08)
@@ -177,15 +182,15 @@ def test_deals_that_leave_a_side_nothing_to_count_are_left_out() -> None:
 @pytest.mark.parametrize("melodies", [0, 1])
 def test_no_melody_and_one_are_not_tested(melodies: int) -> None:
     few, many = side("a", [1.0] * melodies), side("b", [0.0] * 50)
-    one = rate_differences(few, many, np.random.default_rng(1), deals=99)[0]
+    one = rate_differences(few, many, np.random.default_rng(1), permutations=99)[0]
     assert one.p is None
     assert one.reason
     line = GridEncoding().line(np.random.default_rng(1).integers(2, 20, (50, 8)))
     for pair in ((line[:melodies], line), (line, line[:melodies])):
-        for told in set_differences(("a", "b"), pair, np.random.default_rng(1), deals=99):
+        for told in set_differences(("a", "b"), pair, np.random.default_rng(1), permutations=99):
             assert told.p is None
             assert told.reason
-    nothing = Side("c", RuleCounts.of({}), np.arange(3))
+    nothing = Side("c", RuleCounts.from_pairs({}), np.arange(3))
     assert rate_differences(nothing, many, np.random.default_rng(1)) == []
 
 
@@ -204,11 +209,11 @@ def test_sets_that_differ_in_diversity_are_told_apart() -> None:
     rng = np.random.default_rng(8)
     dull, varied = np.tile(rng.integers(2, 20, (5, 16)), (12, 1)), rng.integers(2, 20, (60, 16))
     lines = GridEncoding().line(dull), GridEncoding().line(varied)
-    found = {one.metric: one for one in set_differences(("dull", "varied"), lines, rng, deals=499)}
+    found = {one.metric: one for one in set_differences(("dull", "varied"), lines, rng, permutations=499)}
     assert found["different_melodies"].value == pytest.approx(1 - 5 / 60)
     assert found["distinct_4"].value == pytest.approx(distinct_n(lines[1], 4) - distinct_n(lines[0], 4))
     assert all(one.p is not None and one.p < 0.01 for one in found.values())
-    alike = set_differences(("a", "b"), (lines[1][:30], lines[1][30:]), rng, deals=499)
+    alike = set_differences(("a", "b"), (lines[1][:30], lines[1][30:]), rng, permutations=499)
     assert all(one.p is not None and one.p > 0.05 for one in alike)
 
 
@@ -224,8 +229,8 @@ def test_sets_alike_are_hardly_ever_told_apart_though_excerpts_quote_their_tune(
     rng, wrong, wrong_alone = np.random.default_rng(9), 0, 0
     for _ in range(150):
         (a, of_a), (b, of_b) = tunes(rng, 40, 4), tunes(rng, 40, 4)
-        by_piece = set_differences(("a", "b"), (a, b), rng, pieces=(of_a, of_b), deals=99)[1].p
-        alone = set_differences(("a", "b"), (a, b), rng, deals=99)[1].p
+        by_piece = set_differences(("a", "b"), (a, b), rng, pieces=(of_a, of_b), permutations=99)[1].p
+        alone = set_differences(("a", "b"), (a, b), rng, permutations=99)[1].p
         assert by_piece is not None
         assert alone is not None
         wrong, wrong_alone = wrong + (by_piece <= 0.05), wrong_alone + (alone <= 0.05)

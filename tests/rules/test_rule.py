@@ -72,7 +72,7 @@ def test_a_users_function_is_a_rule() -> None:
         "No augmented fourths."
         return np.full(line.event.shape, True)
 
-    own = RuleSet("own", (*RULE_SETS["paper"].rules, Rule.of(no_tritones)))
+    own = RuleSet("own", (*RULE_SETS["paper"].rules, Rule.from_function(no_tritones)))
     assert own.names[-1] == "no_tritones"
     assert own["no_tritones"].description == "No augmented fourths."
     assert own.rewards(LINE)["no_tritones"].dtype == np.float64
@@ -80,7 +80,7 @@ def test_a_users_function_is_a_rule() -> None:
 
 def test_a_rule_of_the_wrong_shape_is_refused() -> None:
     with pytest.raises(UsageError, match="shape"):
-        Rule.of(lambda line, context: np.zeros(3), name="short").rewards(LINE)
+        Rule.from_function(lambda line, context: np.zeros(3), name="short").rewards(LINE)
 
 
 def test_sets_are_registered_once() -> None:

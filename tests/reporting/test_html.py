@@ -1,8 +1,9 @@
-"""The report holds the numbers it was given, beside the published ones, and nothing that it was not given."""
+"""The report: its tables, its HTML, Markdown and CSV contain the given data and nothing else."""
 
 from __future__ import annotations
 
 import base64
+import csv
 import io
 import json
 import re
@@ -17,13 +18,13 @@ import pytest
 import soundfile
 
 from cantilena.io import render_note
-from cantilena.metrics.registry import METRICS, words_of
+from cantilena.metrics.registry import METRICS, get_metric
 from cantilena.music import Melody, Tempo
 from cantilena.reporting.data import ReportData, SystemMelodies
-from cantilena.reporting.html import write_report
+from cantilena.reporting.html import COLUMNS, report_markdown, results_csv, write_report
 from cantilena.reporting.published import JAQUES, PAPER, PUBLISHED, SOURCES
-from cantilena.reporting.scores import facts_of, followed, packed, piano_for, player
-from cantilena.reporting.tables import NOBODY_ASKED, number, table_of_systems
+from cantilena.reporting.scores import melody_facts, packed, piano_for, player, score_and_notes
+from cantilena.reporting.tables import NO_LISTENERS, number, table_of_systems
 
 CONTRACT = re.findall(
     r"\S+",
@@ -67,8 +68,8 @@ def unpacked(letters: str) -> Any:
 
 def test_every_metric_of_the_contract_has_words() -> None:
     assert set(CONTRACT) <= set(METRICS)
-    assert all(words.meaning.endswith(".") and words.label for words in METRICS.values())
-    assert words_of("paper.in_motif").group != words_of("in_motif").group
+    assert all(words.definition.endswith(".") and words.label for words in METRICS.values())
+    assert get_metric("paper.in_motif").group != get_metric("in_motif").group
 
 
 def test_the_published_figures_are_those_that_were_published() -> None:
@@ -115,7 +116,7 @@ def test_the_table_puts_our_numbers_beside_the_published(results: dict[str, Any]
     table = table_of_systems(results)
     assert [column.name for column in table.columns[:3]] == ["human", "lstm", "lstm+rl"]
     assert table.column_groups == (("This run", 3), (PAPER, 2), (JAQUES, 4))
-    row = next(row for _, rows in table.groups for row in rows if row.words.name == "in_motif")
+    row = next(row for _, rows in table.groups for row in rows if row.metric.name == "in_motif")
     shown = [cell.text.replace("\xa0", " ") for cell in row.cells]
     assert shown == ["28.0 %", "19.0 %", "65.0 %", "10.2 %", "69.5 %", "5.9 %", "75.7 %", "73.8 %", "69.3 %"]
     assert row.cells[2].interval == "64.0 to 66.0"
@@ -123,12 +124,12 @@ def test_the_table_puts_our_numbers_beside_the_published(results: dict[str, Any]
 
 def test_nobody_has_been_asked(results: dict[str, Any]) -> None:
     table = table_of_systems(results)
-    assert [cell.text for cell in table.turing] == [NOBODY_ASKED] * 3 + ["0.2", "0.4", "–", "–", "–", "–"]
+    assert [cell.text for cell in table.turing] == [NO_LISTENERS] * 3 + ["0.2", "0.4", "–", "–", "–", "–"]
 
 
 def test_a_number_that_is_missing_says_why(results: dict[str, Any]) -> None:
     table = table_of_systems(results)
-    row = next(row for _, rows in table.groups for row in rows if row.words.name == "leaps_resolved")
+    row = next(row for _, rows in table.groups for row in rows if row.metric.name == "leaps_resolved")
     assert row.cells[0].reason == "not measured for this system"
     assert row.cells[1].text == "–"
     assert row.cells[1].reason.startswith("nothing to count")
@@ -144,7 +145,7 @@ def test_a_number_that_is_missing_says_why(results: dict[str, Any]) -> None:
     ],
 )  # fmt: skip
 def test_numbers_are_readable(value: float, metric: str, text: str) -> None:
-    assert number(value, words_of(metric)).replace("\xa0", " ") == text
+    assert number(value, get_metric(metric)).replace("\xa0", " ") == text
 
 
 def test_words_from_outside_never_become_markup(page: Page) -> None:
@@ -194,7 +195,7 @@ def test_the_page_says_what_was_run_and_read(page: Page) -> None:
         "C3 to B5",
         "it is empty",
         "1.5 s",
-        NOBODY_ASKED,
+        NO_LISTENERS,
     ):
         assert words in text
 
@@ -210,30 +211,30 @@ def test_a_report_of_nothing_is_a_page_all_the_same(tmp_path: Path) -> None:
 
 
 def test_a_player_follows_its_melody() -> None:
-    melody = Melody.from_pitches([(60, 24), (None, 24), ((62, 65), 24)], tempo=Tempo(((0, 60.0), (48, 120.0))))
-    follows = followed(melody)
+    melody = Melody.of([(60, 24), (None, 24), ((62, 65), 24)], tempo=Tempo(((0, 60.0), (48, 120.0))))
+    follows = score_and_notes(melody)
     assert follows["notes"] == [[0.0, 1.0, 60], [2.0, 2.5, 62, 65]]
     assert follows["seconds"] == 2.5
     assert [(onset, end) for _, onset, end in follows["heads"]] == [(0.0, 1.0), (2.0, 2.5), (2.0, 2.5)]
     assert all(f'id="{identity}"' in follows["score"] for identity, _, _ in follows["heads"])
     assert follows["roll"].count('class="note"') == 3
     assert unpacked(packed(follows)) == follows
-    assert facts_of(Melody.from_pitches([(60, 24)])) == "4/4 · 1 note · 0 s"
+    assert melody_facts(Melody.of([(60, 24)])) == "4/4 · 1 note · 0 s"
 
 
 def test_a_roll_stays_in_one_line_however_long() -> None:
-    long = Melody.from_pitches([(60 + step % 12, 12) for step in range(400)])
-    assert followed(long)["roll"].count("<g transform") == 1
+    long = Melody.of([(60 + step % 12, 12) for step in range(400)])
+    assert score_and_notes(long)["roll"].count("<g transform") == 1
 
 
 def test_melodies_are_numbered_as_their_files() -> None:
-    system = SystemMelodies("lstm", "", [Melody.from_pitches([(60, 24)])] * 1200, "melodies/lstm/")
+    system = SystemMelodies("lstm", "", [Melody.of([(60, 24)])] * 1200, "melodies/lstm/")
     assert system.stem(0) == "melodies/lstm/0001"
     assert player(system, 11).links[0] == ("mid", "melodies/lstm/0012.mid")
 
 
 def test_the_piano_of_a_page_has_each_pitch_once_and_long_enough() -> None:
-    melodies = [Melody.from_pitches([(60, 12), (72, 96)]), Melody.from_pitches([((60, 64), 48), (60, 24 * 60)])]
+    melodies = [Melody.of([(60, 12), (72, 96)]), Melody.of([((60, 64), 48), (60, 24 * 60)])]
     bank = piano_for(melodies)
     assert list(bank["clips"]) == ["60", "64", "72"]
     lengths = {}
@@ -245,3 +246,72 @@ def test_the_piano_of_a_page_has_each_pitch_once_and_long_enough() -> None:
     clip, rate = soundfile.read(io.BytesIO(base64.b64decode(bank["clips"]["64"])))
     assert np.abs(clip - render_note(64, seconds=1.0, rate=rate)).max() < 1e-4
     json.dumps(bank)
+
+
+# Markdown and CSV beside the report
+
+
+def test_markdown_holds_summary_verdicts_and_all_numbers(report_data: ReportData) -> None:
+    text = report_markdown(report_data)
+    assert text.startswith("# Melodies by the LSTM")
+    assert "2 systems composed 1,000 melodies each" in text
+    assert "- ✓ **lstm+rl**: no number tells it from people's melodies" in text
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    assert rows[0] == "| | human (412) | lstm (1,000) | lstm+rl (1,000) |"
+    assert "| Notes in a motif ↑ | 28.0 % (27.0 to 29.0) | 19.0 % (18.0 to 20.0) | 65.0 % (64.0 to 66.0) |" in rows
+    assert len({row.count("|") for row in rows}) == 1
+    assert "| Leaps resolved ↑ | –[^1] |" in text or "–[^" in text
+    for note in range(1, text.count("\n[^") + 1):
+        assert f"[^{note}]:" in text
+
+
+def test_words_from_outside_are_no_markup_in_markdown(report_data: ReportData) -> None:
+    text = report_markdown(report_data)
+    assert not re.search(r"(?<!\\)[<>]", text)
+    assert "\\<script\\>" in text
+    hostile = {"systems": {"a|b\n# c*": {"melodies": 1, "metrics": {"in_motif": {"value": 0.5}}}}}
+    assert "| | a\\|b \\# c\\* (1) |" in report_markdown(ReportData(hostile))
+
+
+def test_csv_is_tidy_and_says_why_numbers_are_missing(results: dict[str, Any]) -> None:
+    text = results_csv(results)
+    assert text.count("\r\n") == text.count("\n")
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    assert tuple(header) == COLUMNS
+    assert len(rows) == sum(len(system["metrics"]) for system in results["systems"].values())
+    by_key = {(row[0], row[1]): row[2:] for row in rows}
+    assert by_key["lstm", "in_motif"] == ["0.19", "0.18", "0.2", "1000", ""]
+    assert float(by_key["lstm", "autocorrelation_1"][0]) == -0.16
+    value, low, high, _, reason = by_key["lstm", "leaps_resolved"]
+    assert (value, low, high) == ("", "", "")
+    assert reason == results["systems"]["lstm"]["metrics"]["leaps_resolved"]["reason"]
+
+
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "+1", "-1", "@SUM(1)", "\tx", "\r=1", "\n=1"])
+def test_no_name_becomes_a_formula(name: str) -> None:
+    metrics = {"in_motif": {"value": -0.5, "reason": name}, name: {"value": 1.0, "melodies": 7}}
+    text = results_csv({"systems": {name: {"melodies": 3, "metrics": metrics}}})
+    _, first, second = csv.reader(io.StringIO(text, newline=""))
+    assert first[0] == first[6] == second[1] == f"'{name}"
+    assert (first[2], first[5], second[5]) == ("-0.5", "3", "7")
+
+
+def test_quotes_commas_and_lines_come_back_from_csv() -> None:
+    name = 'a, "b"\r\nc'
+    text = results_csv({"systems": {name: {"melodies": 3, "metrics": {"in_motif": {"value": 0.5}}}}})
+    assert next(iter(list(csv.reader(io.StringIO(text, newline="")))[1:]))[0] == name
+
+
+def test_both_are_beside_the_report_and_name_no_path(report_data: ReportData, written: Path) -> None:
+    tmp_path = written.parent
+    assert {"report.md", "results.csv", "report.html"} <= {file.name for file in tmp_path.iterdir()}
+    for name in ("report.md", "results.csv", "report.html"):
+        assert str(tmp_path) not in (tmp_path / name).read_text(encoding="utf-8")
+    assert (tmp_path / "results.csv").read_bytes().decode() == results_csv(report_data.results)
+
+
+def test_nothing_measured_is_a_document_all_the_same() -> None:
+    assert "Nothing was measured in this run." in report_markdown(ReportData({}))
+    assert results_csv({}) == ",".join(COLUMNS) + "\r\n"
+    unnamed = replace(ReportData({"systems": {"a": {"metrics": {}}}}), title="")
+    assert "1 system has 0 melodies" in report_markdown(unnamed)

@@ -27,7 +27,7 @@ from cantilena.rules import (
     strikes_in_a_row,
     syncopations,
 )
-from cantilena.rules.grid import steps_per_beat
+from cantilena.rules.meter import steps_per_beat
 from cantilena.tokenizers import GridEncoding
 
 RULES = RULE_SETS["cantilena"]
@@ -216,7 +216,7 @@ def plain_entropy(row: list[int]) -> float:
 @given(rows=st.lists(classes, min_size=1, max_size=4), context=st.sampled_from(CONTEXTS))
 def test_walks_over_notes_equal_plain_python(rows: list[list[int]], context: Context) -> None:
     line = written(rows)
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     found = list(zip(notes.step, notes.pitch, notes.sounding, notes.gap, strict=True))
     assert found == [note for row in rows for note in plain_notes(row)]
     assert notes.melody.tolist() == [number for number, row in enumerate(rows) for _ in plain_notes(row)]

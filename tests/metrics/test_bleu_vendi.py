@@ -1,9 +1,8 @@
-"""Self-BLEU, the Vendi score and the entropy of a step, worked out once more in plain Python and by hand."""
+"""Self-BLEU and the Vendi score against plain Python and by hand."""
 
 from __future__ import annotations
 
 import math
-import time
 from collections import Counter
 from fractions import Fraction
 from itertools import pairwise
@@ -16,17 +15,14 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.metrics import (
-    entropies,
-    entropy_per_step,
-    equal_sets,
+    matched_notes,
     ngram_counts,
-    ngram_likeness,
+    ngram_similarity,
     self_bleu,
     subsample_interval,
     vendi_interval,
     vendi_score,
 )
-from cantilena.metrics.registry import METRICS
 from cantilena.metrics.vendi import LARGEST
 from cantilena.music import Line
 from cantilena.tokenizers import GridEncoding
@@ -122,18 +118,18 @@ def test_a_reference_lends_a_run_as_often_as_it_says_it() -> None:
 @given(melodies=grids)
 def test_the_vendi_score_equals_a_plain_count(melodies: list[list[int]]) -> None:
     line, plain = line_of(*melodies), np.array(plain_likeness(melodies))
-    assert ngram_likeness(line).shape == (len(plain), len(plain))
+    assert ngram_similarity(line).shape == (len(plain), len(plain))
     if not len(plain):
         assert math.isnan(vendi_score(line))
         return
-    np.testing.assert_allclose(ngram_likeness(line), plain, atol=1e-12)
+    np.testing.assert_allclose(ngram_similarity(line), plain, atol=1e-12)
     assert vendi_score(line) == pytest.approx(singular_vendi(plain))
     assert 1 - 1e-9 <= vendi_score(line) <= len(plain) + 1e-9
 
 
 def test_rare_and_frequent_ngrams_are_multiplied_alike() -> None:
     melodies = walks(100, steps=12, seed=1).tolist()
-    np.testing.assert_allclose(ngram_likeness(line_of(*melodies)), plain_likeness(melodies), atol=1e-12)
+    np.testing.assert_allclose(ngram_similarity(line_of(*melodies)), plain_likeness(melodies), atol=1e-12)
 
 
 def test_the_vendi_score_by_hand() -> None:
@@ -161,7 +157,7 @@ def test_melodies_without_notes_say_nothing() -> None:
     for line in (nothing, line_of(silence), line_of(silence, one_note), line_of(silence)[:0]):
         assert math.isnan(self_bleu(line))
         assert math.isnan(vendi_score(line))
-        assert ngram_likeness(line).shape == (0, 0)
+        assert ngram_similarity(line).shape == (0, 0)
         assert math.isnan(vendi_interval(line, np.random.default_rng(1)).value)
     assert math.isnan(self_bleu(GridEncoding().line(np.zeros((3, 0), dtype=int))))
     assert math.isnan(self_bleu(line_of(tune)))
@@ -192,15 +188,6 @@ def walks(melodies: int, *, steps: int, seed: int) -> NDArray[np.int64]:
     return np.where(rng.random((melodies, steps)) < 0.4, 1, np.clip(pitch, 2, 37)).astype(np.int64)
 
 
-def test_a_thousand_melodies_take_no_time() -> None:
-    line = GridEncoding().line(walks(1000, steps=32, seed=2))
-    began = time.process_time()
-    bleu, middle, vendi, end = self_bleu(line), time.process_time(), vendi_score(line), time.process_time()
-    assert 0 < bleu < 1 < vendi < 1000
-    assert middle - began < 1.0
-    assert end - middle < 3.0
-
-
 def test_intervals_are_as_wide_as_numbers_of_other_sets_differ() -> None:
     grid, size = GridEncoding(), 120
     sets = [grid.line(walks(size, steps=24, seed=100 + seed)) for seed in range(60)]
@@ -217,33 +204,8 @@ def test_intervals_are_as_wide_as_numbers_of_other_sets_differ() -> None:
 def test_equal_sets_are_compared() -> None:
     grid = GridEncoding()
     many, few = grid.line(walks(400, steps=24, seed=4)), grid.line(walks(100, steps=24, seed=5))
-    ours, theirs = equal_sets(many, few, rng=np.random.default_rng(6))
+    ours, theirs = matched_notes(many, few, rng=np.random.default_rng(6))
     assert vendi_score(ours) == pytest.approx(vendi_score(theirs), rel=0.15)
     assert self_bleu(ours) == pytest.approx(self_bleu(theirs), rel=0.15)
     assert vendi_score(many) > 1.5 * vendi_score(few)
     assert self_bleu(many) > self_bleu(few)
-
-
-def test_entropy_by_hand() -> None:
-    even, certain = [math.log(1 / 4)] * 4, [0.0, -math.inf, -math.inf, -math.inf]
-    half = [math.log(1 / 2), math.log(1 / 2), -math.inf, -math.inf]
-    log_p = np.array([[even, certain], [half, half]])
-    np.testing.assert_allclose(entropies(log_p), [[math.log(4), 0.0], [math.log(2), math.log(2)]])
-    assert entropy_per_step(log_p) == pytest.approx(math.log(2))
-    assert entropy_per_step(log_p, np.array([1, 0])) == pytest.approx(math.log(4))
-    assert entropy_per_step(log_p.astype(np.float32)) == pytest.approx(math.log(2))
-    assert math.isnan(entropy_per_step(np.zeros((0, 8, 4))))
-    assert math.isnan(entropy_per_step(log_p, np.array([0, 0])))
-    assert not np.signbit(entropies(log_p)).any()
-
-
-@pytest.mark.parametrize(
-    "wrong", [np.zeros((2, 4)), np.zeros((2, 3, 4)), np.full((1, 1, 4), np.nan), np.full((1, 1, 4), 1e6)]
-)
-def test_scores_are_not_taken_for_log_probabilities(wrong: NDArray[np.float64]) -> None:
-    with pytest.raises(UsageError):
-        entropies(wrong)
-
-
-def test_the_numbers_have_words() -> None:
-    assert {"self_bleu_4", "vendi", "entropy_per_step"} <= set(METRICS)

@@ -13,17 +13,17 @@ from cantilena.errors import CorpusError, UsageError
 from cantilena.metrics import (
     STYLE_COLUMNS,
     STYLE_FEATURES,
-    apartness,
     cluster_features,
     components,
+    describe_cluster,
+    describe_silhouette,
     silhouettes,
     style_clusters,
     style_features,
-    style_words,
 )
 from cantilena.metrics.features import meter_class
 from cantilena.metrics.styles.clusters import standardised
-from cantilena.metrics.styles.names import StyleFeature, extremes_of
+from cantilena.metrics.styles.names import StyleFeature, describe_axis
 from cantilena.music import Key, Meter
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
@@ -96,7 +96,7 @@ def test_silhouettes_are_those_of_scikit_learn() -> None:
 def test_silhouettes_of_many_portions_and_of_equal_points(monkeypatch: pytest.MonkeyPatch) -> None:
     points, labels = np.random.default_rng(4).normal(size=(50, 2)), np.arange(50) % 3
     whole = silhouettes(points, {3: labels})[3]
-    monkeypatch.setattr(import_module("cantilena.metrics.styles.clusters"), "_TOGETHER", 120)
+    monkeypatch.setattr(import_module("cantilena.metrics.styles.clusters"), "_CELLS", 120)
     np.testing.assert_allclose(silhouettes(points, {3: labels})[3], whole, atol=1e-9)
     assert silhouettes(np.ones((4, 2)), {2: np.array([0, 0, 1, 1])})[2].tolist() == [0.0] * 4
     with pytest.raises(ValueError, match="two clusters"):
@@ -163,18 +163,18 @@ def test_each_feature_weighs_alike() -> None:
 
 @pytest.mark.parametrize("clusters", [-3, 0, 1, 101, 10**9])
 def test_silly_numbers_of_clusters_are_refused(clusters: int) -> None:
-    with pytest.raises(UsageError, match="cannot be told apart"):
+    with pytest.raises(UsageError, match="the number of clusters is"):
         style_clusters(planted(2, 5)[0], np.random.default_rng(1), clusters)
 
 
 def test_too_few_or_equal_melodies_are_refused() -> None:
     rng, columns = np.random.default_rng(1), len(STYLE_COLUMNS)
     for melodies in (0, 1, 2):
-        with pytest.raises(CorpusError, match=f"^{melodies} melod(y|ies) cannot fall into 2 clusters$"):
+        with pytest.raises(CorpusError, match=f"^{melodies} melod(y|ies) cannot form 2 clusters$"):
             style_clusters(rng.normal(size=(melodies, columns)), rng)
-    with pytest.raises(CorpusError, match="9 melodies cannot fall into 9 clusters"):
+    with pytest.raises(CorpusError, match="9 melodies cannot form 9 clusters"):
         style_clusters(rng.normal(size=(9, columns)), rng, 9)
-    with pytest.raises(CorpusError, match="20 melodies are all alike"):
+    with pytest.raises(CorpusError, match="20 melodies are all the same"):
         style_clusters(np.ones((20, columns)), rng)
     two_kinds = np.repeat(rng.normal(size=(2, columns)), 10, axis=0)
     with pytest.raises(CorpusError, match="of only 2 kinds"):
@@ -203,13 +203,13 @@ def test_words_follow_from_the_features() -> None:
     )
     assert fast["notes_per_quarter"].mean == 5
     assert fast["notes_per_quarter"].difference == pytest.approx(4 / np.std([1, 1, 5]))
-    assert style_words(named(notes_per_quarter=1.0, range=-0.9, steps=0.8), []) == "fast, narrow, mostly steps"
-    assert style_words(named(notes_per_quarter=-1.0, eighths=0.9), []) == "slow"  # one speaks for both
-    assert style_words(named(notes_per_quarter=0.3, range=float("nan")), []) == "like the rest"
-    assert style_words(named(compound=2.0), ["6/8"] * 6 + ["9/8"] * 4) == "mostly 6/8"
-    assert style_words(named(compound=2.0), ["6/8", "9/8", "12/8"]) == "mostly compound"
-    assert style_words(named(compound=-2.0, minor=-0.5), ["4/4"]) == "often major"
-    assert style_words(dict.fromkeys(STYLE_COLUMNS, StyleFeature(1.0, 0.0, 1.0)), ["3/4"]).count(",") == 4
+    assert describe_cluster(named(notes_per_quarter=1.0, range=-0.9, steps=0.8), []) == "fast, narrow, mostly steps"
+    assert describe_cluster(named(notes_per_quarter=-1.0, eighths=0.9), []) == "slow"  # one speaks for both
+    assert describe_cluster(named(notes_per_quarter=0.3, range=float("nan")), []) == "like the rest"
+    assert describe_cluster(named(compound=2.0), ["6/8"] * 6 + ["9/8"] * 4) == "mostly 6/8"
+    assert describe_cluster(named(compound=2.0), ["6/8", "9/8", "12/8"]) == "mostly compound"
+    assert describe_cluster(named(compound=-2.0, minor=-0.5), ["4/4"]) == "often major"
+    assert describe_cluster(dict.fromkeys(STYLE_COLUMNS, StyleFeature(1.0, 0.0, 1.0)), ["3/4"]).count(",") == 4
 
 
 def test_a_number_that_cannot_be_told_has_a_reason() -> None:
@@ -221,5 +221,5 @@ def test_a_number_that_cannot_be_told_has_a_reason() -> None:
     assert StyleFeature(1.0, 2.0, -1.0).to_json() == {"mean": 1.0, "rest": 2.0, "difference": -1.0}
     for name in STYLE_COLUMNS:
         for sign in (-1.0, 1.0):
-            assert extremes_of({name: sign})
-    assert apartness(0.6) == "apart"
+            assert describe_axis({name: sign})
+    assert describe_silhouette(0.6) == "apart"

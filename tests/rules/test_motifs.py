@@ -130,7 +130,7 @@ def test_the_loops_find_what_the_definition_says(melody: list[int], context: Con
 
 def test_surprisals_are_those_of_the_windows() -> None:
     row = np.random.default_rng(2).integers(12, 28, 40).tolist()
-    plain, notes = PlainListener(row, Key()), Notes.of(written(row))
+    plain, notes = PlainListener(row, Key()), Notes.from_line(written(row))
     bits = motif_model().surprisals(notes, C_MAJOR)
     for end in range(7, 40):
         assert [int(bits[k, end]) for k in range(4, 9)] == [plain.bits(end, k) for k in range(4, 9)]

@@ -9,7 +9,7 @@ from cantilena.music import Melody
 from cantilena.reporting.data import CopiedPassage, ReportData
 from cantilena.reporting.html import run_facts
 from cantilena.reporting.sections import MOST_DRAWN, by_card, copied_rows
-from cantilena.reporting.tables import AGAINST_EACH_OTHER, difference_table, table_of_systems
+from cantilena.reporting.tables import CEILING, difference_table, table_of_systems
 
 
 def a_passage(notes: int, label: str = "", melody: int | None = None, system: str = "lstm") -> CopiedPassage:
@@ -42,7 +42,7 @@ def test_a_passage_without_notes_is_told_without_a_score(report_data: ReportData
 
 def test_only_differences_that_hold_have_a_cell(report_data: ReportData) -> None:
     table = difference_table(report_data)
-    assert [(pair.first, pair.second, pair.held, pair.tested) for pair in table.pairs] == [
+    assert [(pair.first, pair.second, pair.significant, pair.tested) for pair in table.pairs] == [
         ("human", "lstm", 1, 2), ("lstm", "lstm+rl", 1, 1),
     ]  # fmt: skip
     cells = {words.name: cells for words, cells in table.rows}
@@ -74,7 +74,7 @@ def test_people_stand_first_and_the_published_only_when_asked() -> None:
     assert [column.name for column in table.columns] == ["human", "lstm"]
     assert len(table.turing) == 2
     ((_, (row,)),) = table.groups
-    assert [cell.note for cell in row.cells] == [AGAINST_EACH_OTHER, ""]
+    assert [cell.note for cell in row.cells] == [CEILING, ""]
     assert len(table_of_systems(results).columns) == 8
 
 

@@ -77,20 +77,20 @@ def test_several_together(here: Path) -> None:
 
 
 def test_rules_of_one_name_clash(here: Path) -> None:
-    assert refused("rl-tuner+paper")[0] == "'rl-tuner' and 'paper' hold a rule 'key'"
-    assert refused("paper+my_rules.py")[0] == "'paper' and 'my_rules.py' hold a rule 'tonic'"
-    assert refused("paper:key+paper:key")[0] == "'paper:key', which is named twice, hold a rule 'key'"
+    assert refused("rl-tuner+paper")[0] == "'rl-tuner' and 'paper' have a rule 'key'"
+    assert refused("paper+my_rules.py")[0] == "'paper' and 'my_rules.py' have a rule 'tonic'"
+    assert refused("paper:key+paper:key")[0] == "'paper:key', which is named twice, have a rule 'key'"
 
 
 @pytest.mark.parametrize(
     ("text", "said", "advice"),
     [
         ("", "names no rules", "name a set"),
-        ("rl-tuner+", "has a gap", "join several"),
+        ("rl-tuner+", "has an empty part", "join several"),
         ("rltuner", "no rule set 'rltuner'", "did you mean rl-tuner?"),
         ("rl-tuner:leep", "no rule 'leep'", "did you mean leap?"),
         ("rl-tuner:", "no rule ''", "its rules"),
-        ("my_rules.py:lout", "holds no 'lout'", "did you mean loud?"),
+        ("my_rules.py:lout", "has no 'lout'", "did you mean loud?"),
         ("my_rules.py:", "names no rule", "FILE.py:NAME"),
         ("missing.py:loud", "no file missing.py", "path"),
         ("missing.toml", "no file missing.toml", "path"),
@@ -150,12 +150,12 @@ def test_a_file_of_rules(here: Path) -> None:
         ("rules = [3]", "3 in 'rules'", "rules = "),
         ("set = 3", "'set' is not a text", "set = "),
         ("set = 'papier'", "no rule set 'papier'", "did you mean paper?"),
-        ("rules = ['other.toml']", "not a file of rules here", "FILE.py:NAME"),
-        ("rules = ['my_rules.py:lout']", "holds no 'lout'", "did you mean loud?"),
-        ("rules = ['paper', 'my_rules.py']", "hold a rule 'tonic'", "SET:RULE"),
+        ("rules = ['other.toml']", "not a file of rules", "FILE.py:NAME"),
+        ("rules = ['my_rules.py:lout']", "has no 'lout'", "did you mean loud?"),
+        ("rules = ['paper', 'my_rules.py']", "have a rule 'tonic'", "SET:RULE"),
         ("set = 'paper'\nweight = 3", "no key 'weight'", "did you mean weights?"),
         ("set = 'paper'\nweights = 3", "'weights' is not a table", "[weights]"),
-        ("set = 'paper'\n[weights]\ntonik = 2", "no rule 'tonik'", "did you mean tonic?"),
+        ("set = 'paper'\n[weights]\ntonik = 2", "[weights] names 'tonik'", "did you mean tonic?"),
         ("set = 'paper'\n[weights]\ntonic = nan", "the weight of 'tonic' is nan", "finite"),
         ("set = 'paper'\n[weights]\ntonic = -inf", "the weight of 'tonic' is -inf", "finite"),
         ("set = 'paper'\n[weights]\ntonic = 1e999", "the weight of 'tonic' is inf", "finite"),
@@ -163,8 +163,8 @@ def test_a_file_of_rules(here: Path) -> None:
         ("set = 'paper'\n[weights]\ntonic = true", "the weight of 'tonic' is True", "finite"),
         ("set = 'paper'\n[weights]\ntonic = 1" + "0" * 400, "the weight of 'tonic' is 1", "finite"),
         ("set = 'paper'\n[weights.tonic]\na = 1", "the weight of 'tonic' is {'a': 1}", "finite"),
-        ("set = 'paper'\n[parameters]\ntonic = 2", "parameters of 'tonic' are no table", "[parameters.tonic]"),
-        ("set = 'paper'\n[parameters.tonik]", "no rule 'tonik'", "did you mean tonic?"),
+        ("set = 'paper'\n[parameters]\ntonic = 2", "parameters of 'tonic' are not a table", "[parameters.tonic]"),
+        ("set = 'paper'\n[parameters.tonik]", "[parameters] names 'tonik'", "did you mean tonic?"),
         ("set = 'paper'\n[parameters.tonic]\nrewards = 2", "no parameter 'rewards'", "did you mean reward?"),
         ("set = 'paper'\n[parameters.tonic]\nreward = nan", "'reward' of 'tonic' is nan", "finite"),
         ("set = 'paper'\n[parameters.repetition]\nin_a_row = 3.5", "'in_a_row' of 'repetition' is 3.5", "whole"),
@@ -187,8 +187,8 @@ def test_large_files_and_odd_files(here: Path) -> None:
 
 
 def same(one: RuleSet, other: RuleSet) -> bool:
-    return one.name == other.name and [(r.name, r.weight, dict(r.parameters), r.judge) for r in one.rules] == [
-        (r.name, r.weight, dict(r.parameters), r.judge) for r in other.rules
+    return one.name == other.name and [(r.name, r.weight, dict(r.parameters), r.function) for r in one.rules] == [
+        (r.name, r.weight, dict(r.parameters), r.function) for r in other.rules
     ]
 
 
@@ -215,7 +215,7 @@ def test_names_and_weights_survive_toml(name: str, weight: float) -> None:
 
 
 def test_a_rule_made_in_python_is_told(here: Path) -> None:
-    own = RuleSet("own", (Rule.of(lambda line, context: line.event, name="made"), *RULE_SETS["paper"].rules))
+    own = RuleSet("own", (Rule.from_function(lambda line, context: line.event, name="made"), *RULE_SETS["paper"].rules))
     text = rules_toml(own)
     assert '# "made" was made in Python' in text
-    assert "no rule 'made'" in refused(toml(text))[0]
+    assert "'made', which is no rule" in refused(toml(text))[0]
