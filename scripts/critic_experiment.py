@@ -145,7 +145,7 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
         generator(seed, "intervals", way),
         model=tuned.model(),
         reference=bundle.model(),
-        alike=COUNTED,
+        matched_size=COUNTED,
         meter=context.meter,
         key=context.key,
         thorough=True,
@@ -167,7 +167,7 @@ def _people(folder: Path) -> dict[str, Any]:
         sample = Sample(tokens, np.unique(people.piece, return_inverse=True)[1], context)
         rng = generator(1, "intervals", "people", len(corpus))
         counted = measure(
-            sample, bundle.encoding, rng, model=None, reference=bundle.model(), alike=COUNTED, thorough=True
+            sample, bundle.encoding, rng, model=None, reference=bundle.model(), matched_size=COUNTED, thorough=True
         )
         write_json(row, {"metrics": counted, "listener": {}, "course": {}})
     return dict(read_json(row))

@@ -8,12 +8,12 @@ import pytest
 from cantilena.data import Corpus, Entry, Manifest, load_builtin
 from cantilena.music import Melody, Note
 from cantilena.rules import Notes
-from cantilena.workflows.evaluate.copying import LearnedTunes
-from cantilena.workflows.evaluate.melody_sets import JudgedTune, MelodySet, corpus_notes, line_of
+from cantilena.workflows.evaluate.copying import TrainingMelodies
+from cantilena.workflows.evaluate.melody_sets import EvalMelody, MelodySet, corpus_notes, line_of
 
 
 def assert_same(corpus: Corpus) -> None:
-    tunes = [JudgedTune.of(melody, piece="", label="") for melody in corpus]
+    tunes = [EvalMelody.from_melody(melody, piece="", label="") for melody in corpus]
     found, plain = corpus_notes(corpus), Notes.of(line_of(tune.tokens for tune in tunes))
     for name in ("melody", "step", "pitch", "gap"):
         np.testing.assert_array_equal(getattr(found, name), getattr(plain, name), err_msg=name)
@@ -44,10 +44,10 @@ def test_a_copy_is_found_with_its_bars_and_not_in_what_is_held_out() -> None:
     tune = Melody.of([(60 + 2 * (k * k % 7), 24) for k in range(24)], title="Mine", source="a.mid")
     other = Melody.of([(70 - 3 * (k * k % 5), 12) for k in range(24)], source="b.mid")
     entries = [Entry(tune, piece="a"), Entry(other, piece="b", split="test")]
-    learned = LearnedTunes.of(Corpus.of(entries, Manifest("two")))
-    part = JudgedTune.of(tune.between(96, 384).transposed(3), piece="x", label="x")
-    one = MelodySet("mine", "", [part, JudgedTune.of(other, piece="b", label="b")])
-    copies = learned.copies(one, own_too=True)
+    learned = TrainingMelodies.from_corpus(Corpus.of(entries, Manifest("two")))
+    part = EvalMelody.from_melody(tune.between(96, 384).transposed(3), piece="x", label="x")
+    one = MelodySet("mine", "", [part, EvalMelody.from_melody(other, piece="b", label="b")])
+    copies = learned.copies(one, include_own_piece=True)
     place = learned.place(one, copies, 0)
     assert place is not None
     assert place.text == '12 notes of bars 1-3 as in "Mine" (a.mid), bars 2-4'
@@ -55,8 +55,8 @@ def test_a_copy_is_found_with_its_bars_and_not_in_what_is_held_out() -> None:
 
 
 @pytest.mark.parametrize("own_too", [True, False])
-def test_a_piece_is_no_copy_of_itself(own_too: bool) -> None:
+def test_a_piece_is_no_copy_of_itself(include_own_piece: bool) -> None:
     tune = Melody.of([(60 + 2 * (k * k % 7), 24) for k in range(24)])
-    learned = LearnedTunes.of(Corpus.of([Entry(tune, piece="a"), Entry(tune, piece="b")][:1], Manifest("one")))
-    one = MelodySet("human", "", [JudgedTune.of(tune, piece="a", label="a")])
-    assert learned.copies(one, own_too=own_too).notes[0] == (24 if own_too else 0)
+    learned = TrainingMelodies.from_corpus(Corpus.of([Entry(tune, piece="a"), Entry(tune, piece="b")][:1], Manifest("one")))
+    one = MelodySet("human", "", [EvalMelody.from_melody(tune, piece="a", label="a")])
+    assert learned.copies(one, include_own_piece=include_own_piece).notes[0] == (24 if include_own_piece else 0)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from cantilena.music import Key, Melody, Meter, Tempo
-from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune, MelodySet, line_of
+from cantilena.workflows.evaluate.melody_sets import GRID, EvalMelody, MelodySet, line_of
 
 
-def tune(pitches: list[int | None], **fields: object) -> JudgedTune:
+def tune(pitches: list[int | None], **fields: object) -> EvalMelody:
     melody = Melody.of([(pitch, 6) for pitch in pitches], **fields)
-    return JudgedTune.of(melody, piece="p", label="001.mid")
+    return EvalMelody.from_melody(melody, piece="p", label="001.mid")
 
 
 def test_what_stands_before_the_first_barline_is_left_out() -> None:
@@ -33,8 +33,8 @@ def test_a_melody_that_is_all_pickup_is_kept_as_it_is() -> None:
     ],
 )
 def test_each_is_judged_in_its_own_key_or_in_the_one_that_its_notes_tell(melody: Melody, key: str) -> None:
-    assert JudgedTune.of(melody, piece="p", label="x").key.name == key
-    assert JudgedTune.of(melody, piece="p", label="x", key=Key.parse("F major")).key.name == "F major"
+    assert EvalMelody.from_melody(melody, piece="p", label="x").key.name == key
+    assert EvalMelody.from_melody(melody, piece="p", label="x", key=Key.parse("F major")).key.name == "F major"
 
 
 def test_the_context_counts_the_steps_of_the_meter() -> None:
@@ -44,7 +44,7 @@ def test_the_context_counts_the_steps_of_the_meter() -> None:
 
 def test_excerpts_do_not_overlap_and_a_note_that_began_before_goes_on() -> None:
     melody = Melody.of([(60, 30), (62, 18)], tempo=Tempo.constant(90))
-    parts = JudgedTune.of(melody, piece="p", label="x").excerpts(4)
+    parts = EvalMelody.from_melody(melody, piece="p", label="x").excerpts(4)
     assert [part.tokens.tolist() for part in parts] == [[62, 1, 1, 1], [1, 64, 1, 1]]
     assert {part.piece for part in parts} == {"p"}
 
@@ -62,7 +62,7 @@ def test_melodies_of_different_lengths_stand_in_one_line() -> None:
 
 
 def test_a_set_knows_its_pieces_and_can_be_cut_and_thinned() -> None:
-    tunes = [JudgedTune.of(Melody.of([(60, 6)] * 8), piece=piece, label=piece) for piece in "abca"]
+    tunes = [EvalMelody.from_melody(Melody.of([(60, 6)] * 8), piece=piece, label=piece) for piece in "abca"]
     one = MelodySet("mine", "", tunes)
     assert one.pieces.tolist() == [0, 1, 2, 0]
     assert one.cut(3).line.steps == 3

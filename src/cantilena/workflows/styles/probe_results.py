@@ -1,4 +1,4 @@
-"""What `evaluate --styles` found: numbers, a table, and the verdict in words."""
+"""The results of the style probe: numbers, a table, and a verdict in words."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,100 +15,81 @@ from numpy.typing import NDArray
 from cantilena.metrics import Interval, StyleAnswers, holm
 from cantilena.reporting.text import counted, listed
 from cantilena.runtime import generator
-from cantilena.workflows.styles.probe_options import HeardStylesOptions
 
-COLUMN_WORDS: Mapping[str, str] = {
-    "people": "people's, not heard before",
-    "people_held_back": "people's, their piece held back",
-    "people_without_bars": "people's, not heard before, no bars heard",
-    "people_held_back_without_bars": "people's, their piece held back, no bars heard",
-    "told": "told a style, in its own meter and key",
-    "meter_alone": "told no style, in the meter and key of one",
-    "same_meter": "told a style, all in 4/4 and C major",
-    "untold": "told no style, all in 4/4 and C major",
+COLUMN_LABELS: Mapping[str, str] = {
+    "people": "human, test part",
+    "people_held_back": "human, cross-validated",
+    "people_without_bars": "human, test part, without bars",
+    "people_held_back_without_bars": "human, cross-validated, without bars",
+    "told": "style given, in its usual meter and key",
+    "meter_alone": "no style given, in the meter and key of one",
+    "same_meter": "style given, all in 4/4 and C major",
+    "untold": "no style given, all in 4/4 and C major",
 }
-"""What was heard, by the name of its column."""
+"""The melodies that were classified, by the name of their column."""
 
-_LEVEL = 0.05
+PAGE = "styles.html"
+
+_SIGNIFICANCE = 0.05
 _PERMUTATIONS, _RESAMPLES = 999, 1000
 
 
 @dataclass(frozen=True)
-class HeardColumn:
-    """What a listener answered on one set of melodies.
+class ProbeColumn:
+    """How well a classifier recognises the styles of one set of melodies.
 
     Args:
-        name: one of `COLUMN_WORDS`.
-        balanced_accuracy: the share that was right, the mean over styles.
-        auc: the macro area under the curve.
-        p: how often styles dealt at random are told as well.
-        recalls: of each style the share that was right; NaN where there is no melody of it.
-        reasons: of each style why its number or its bounds are undefined; "" where they are not.
-        confusion: `(styles, styles)`: of each style the share taken for each; NaN where there is no melody of it.
-        melodies: `(styles,)`: how many there are of each.
-        by_draw: the balanced accuracy of each draw; nothing of people's melodies.
+        answers: of the classifier.
+        accuracy: the balanced accuracy: the mean recall over styles.
+        auc: the macro area under the ROC curve.
+        p: the share of permutations of the styles with the same accuracy or more.
+        recalls: by style; NaN without melodies.
+        by_draw: the balanced accuracy of each draw; empty for human melodies.
     """
 
-    name: str
-    balanced_accuracy: Interval
+    answers: StyleAnswers
+    accuracy: Interval
     auc: Interval
     p: float
     recalls: Sequence[Interval]
-    reasons: Sequence[str]
-    confusion: NDArray[np.float64]
-    melodies: NDArray[np.int64]
     by_draw: Sequence[float] = ()
 
+    @classmethod
+    def from_answers(cls, name: str, answers: StyleAnswers, seed: int, by_draw: Sequence[float] = ()) -> ProbeColumn:
+        """Measure what a classifier answered; the name of the column and the seed give the random streams.
 
-def heard_column(
-    name: str, answers: StyleAnswers, options: HeardStylesOptions, by_draw: Sequence[float] = ()
-) -> HeardColumn:
-    """The numbers of what a listener answered.
-
-    Args:
-        name: of the column.
-        answers: on its melodies.
-        options: the seed of intervals and permutations.
-        by_draw: the balanced accuracy of each draw.
-
-    Example:
-        >>> answers = StyleAnswers(np.array([0, 1] * 20), np.eye(2)[[0, 1] * 20], np.arange(40))
-        >>> column = heard_column("told", answers, HeardStylesOptions())
-        >>> column.balanced_accuracy, column.p
-        (Interval(value=1.0, low=1.0, high=1.0), 0.001)
-    """
-
-    def rng(purpose: str) -> np.random.Generator:
-        return generator(options.seed, "heard styles", name, purpose)
-
-    return HeardColumn(
-        name,
-        answers.balanced_accuracy(rng("accuracy"), resamples=_RESAMPLES),
-        answers.auc(rng("auc"), resamples=_RESAMPLES),
-        answers.p_value(rng("p"), permutations=_PERMUTATIONS),
-        answers.recalls(rng("recalls"), resamples=_RESAMPLES),
-        [answers.reason(style) for style in range(answers.styles)],
-        answers.confusion,
-        answers.melodies,
-        by_draw,
-    )
+        Example:
+            >>> answers = StyleAnswers(np.array([0, 1] * 20), np.eye(2)[[0, 1] * 20], np.arange(40))
+            >>> column = ProbeColumn.from_answers("told", answers, seed=1)
+            >>> column.accuracy, column.p
+            (Interval(value=1.0, low=1.0, high=1.0), 0.001)
+        """
+        accuracy, auc, p, recalls = (
+            generator(seed, "heard styles", name, purpose) for purpose in ("accuracy", "auc", "p", "recalls")
+        )
+        return cls(
+            answers,
+            answers.balanced_accuracy(accuracy, resamples=_RESAMPLES),
+            answers.auc(auc, resamples=_RESAMPLES),
+            answers.p_value(p, permutations=_PERMUTATIONS),
+            answers.recalls(recalls, resamples=_RESAMPLES),
+            by_draw,
+        )
 
 
 @dataclass(frozen=True)
-class HeardStyles:
-    """How well a listener tells the styles of a model's melodies.
+class StyleProbe:
+    """The results of a style probe.
 
     Args:
-        system: the model.
-        names: of the styles that are heard.
-        left_out: those that are not, with the reason.
-        by: what told people's styles.
-        corpus: whose melodies they are.
-        sha256: of that corpus.
-        learned: `(styles,)`: people's excerpts of each that were learned from.
+        system: the name of the model.
+        names: of the styles; `left_out` are others with the reasons, `by` is the source of the labels.
+        corpus: of the human melodies, with its `sha256`.
+        learned: `(styles,)`: the human excerpts of each that the classifiers were trained on.
         steps: sixteenths of each melody.
-        listeners: with bars and without, the setting that was chosen, and how well each did on pieces held back.
-        columns: what was heard, by name.
+        classifiers: with and without bars, the chosen setting, and the cross-validated accuracy of each setting.
+        columns: by name.
+        folder: of the page; None if none was written.
     """
 
     system: str
@@ -118,64 +100,55 @@ class HeardStyles:
     sha256: str
     learned: NDArray[np.int64]
     steps: int
-    listeners: Mapping[bool, tuple[str, Mapping[str, float]]]
-    columns: Mapping[str, HeardColumn]
+    classifiers: Mapping[bool, tuple[str, Mapping[str, float]]]
+    columns: Mapping[str, ProbeColumn]
+    folder: Path | None = None
 
     @property
     def chance(self) -> float:
-        """What guessing gets right."""
+        """The expected accuracy of guessing."""
         return 1 / len(self.names)
 
     @cached_property
     def adjusted(self) -> Mapping[str, float]:
-        """The p-values after Holm's correction for all columns, by name."""
+        """The p-values by column, corrected by Holm's method."""
         corrected = holm([column.p for column in self.columns.values()])
         return {name: float(p or 0.0) for name, p in zip(self.columns, corrected, strict=True)}
 
-    def is_told(self, name: str) -> bool:
-        """Whether the styles of a column are told better than chance."""
-        low = self.columns[name].balanced_accuracy.low
-        return bool(self.adjusted[name] <= _LEVEL and low > self.chance)
+    def is_above_chance(self, name: str) -> bool:
+        """Whether the styles of a column are recognised better than by chance."""
+        return bool(self.adjusted[name] <= _SIGNIFICANCE and self.columns[name].accuracy.low > self.chance)
 
     def verdict(self) -> str:
-        """What follows, in sentences."""
-        share = {name: _percent(column.balanced_accuracy.value) for name, column in self.columns.items()}
-        people = share["people" if self._all_tested else "people_held_back"]
-        without = share["people_without_bars" if self._all_tested else "people_held_back_without_bars"]
-        styles = f"the {len(self.names)} styles"
-        if self.is_told("told"):
-            said = f"The listener tells {styles} apart in {share['told']} of the melodies that were told one"
-        else:
-            said = f"The listener does not tell {styles} apart better than chance: {share['told']} of the melodies"
-        said += f" (chance {100 * self.chance:.3g} %; people's {people}; {self._by_meter(share['meter_alone'])})."
-        better = "" if self.is_told("same_meter") else ", which is no better than chance"
-        said += f" All in 4/4 and C major it tells {share['same_meter']} (people's without bars {without}){better}."
-        if self.is_told("untold"):
-            return f"{said} But it also tells melodies that were told no style, {share['untold']}: something leaks."
-        return f"{said} Melodies that were told no style come out at {share['untold']}, as they must."
-
-    def _by_meter(self, share: str) -> str:
-        return f"the style's meter and key alone {share}"
-
-    @property
-    def _all_tested(self) -> bool:
-        """Whether people's test part has melodies of every style."""
-        return bool((self.columns["people"].melodies > 0).all())
+        """The conclusion, in three sentences."""
+        share = {name: percent(column.accuracy.value) for name, column in self.columns.items()}
+        tested = "people" if (self.columns["people"].answers.melodies > 0).all() else "people_held_back"
+        above = {name: "" if self.is_above_chance(name) else ", not above chance" for name in self.columns}
+        leak = ", above chance: something else reveals the style" if self.is_above_chance("untold") else ", as expected"
+        return (
+            f"Given one of {len(self.names)} styles, {share['told']} of the melodies are classified as that style"
+            f"{above['told']} (chance {100 * self.chance:.3g} %, human melodies {share[tested]}, meter and key alone "
+            f"{share['meter_alone']}). All in 4/4 and C major, it is {share['same_meter']}{above['same_meter']} (human "
+            f"melodies without bars {share[f'{tested}_without_bars']}). Given no style, it is {share['untold']}{leak}."
+        )
 
     def to_json(self) -> dict[str, Any]:
-        """What `--json` prints: fractions from 0 to 1, None with a reason where a number is undefined."""
+        """The answer of `evaluate --styles --json`: fractions from 0 to 1; None, with a reason, where undefined."""
+        confusions = {name: column.answers.confusion.tolist() for name, column in self.columns.items()}
         return {
             "styles": {
                 "names": list(self.names),
                 "chance": self.chance,
                 "verdict": self.verdict(),
-                **{name: self._column_json(column) for name, column in self.columns.items()},
-                "confusion": {name: _rows_json(column.confusion) for name, column in self.columns.items()},
+                **{name: self._column_json(name, column) for name, column in self.columns.items()},
+                "confusion": {
+                    name: [None if math.isnan(row[0]) else row for row in rows] for name, rows in confusions.items()
+                },
                 "left_out": dict(self.left_out),
                 "learned": dict(zip(self.names, self.learned.tolist(), strict=True)),
                 "listeners": {
                     "with_bars" if bars else "without_bars": {"setting": setting, "held_back": dict(tried)}
-                    for bars, (setting, tried) in self.listeners.items()
+                    for bars, (setting, tried) in self.classifiers.items()
                 },
                 "steps": self.steps,
                 "by": self.by,
@@ -184,92 +157,66 @@ class HeardStyles:
             "against": {"corpus": self.corpus, "sha256": self.sha256},
         }
 
-    def _column_json(self, column: HeardColumn) -> dict[str, Any]:
-        none = "" if column.melodies.any() else "there is no melody as long"
+    def _column_json(self, name: str, column: ProbeColumn) -> dict[str, Any]:
+        melodies = column.answers.melodies
+        none = "" if melodies.any() else "there is no melody as long"
         return {
-            "balanced_accuracy": _interval_json(column.balanced_accuracy, none),
+            "balanced_accuracy": _interval_json(column.accuracy, none),
             "auc": _interval_json(column.auc, none),
             "p": column.p,
-            "adjusted_p": self.adjusted[column.name],
-            "above_chance": self.is_told(column.name),
+            "adjusted_p": self.adjusted[name],
+            "above_chance": self.is_above_chance(name),
             "recall": {
-                name: _interval_json(one, reason)
-                for name, one, reason in zip(self.names, column.recalls, column.reasons, strict=True)
+                style: _interval_json(one, column.answers.reason(number))
+                for number, (style, one) in enumerate(zip(self.names, column.recalls, strict=True))
             },
-            "melodies": dict(zip(self.names, column.melodies.tolist(), strict=True)),
+            "melodies": dict(zip(self.names, melodies.tolist(), strict=True)),
             **({"by_draw": list(column.by_draw)} if column.by_draw else {}),
         }
 
-    def rows(self) -> list[tuple[str, ...]]:
-        """The table, its head first: a row for everything that was heard."""
-        head = ("heard", "melodies", "right", "95 %", "AUC", "p", *self.names)
-        rows = [head]
-        for name, column in self.columns.items():
-            right, auc = column.balanced_accuracy, column.auc
-            p = self.adjusted[name]
-            rows.append(
-                (
-                    COLUMN_WORDS[name],
-                    f"{int(column.melodies.sum()):,}",
-                    _percent(right.value),
-                    "–" if math.isnan(right.low) else f"{100 * right.low:.0f} to {100 * right.high:.0f}",
-                    "–" if math.isnan(auc.value) else f"{auc.value:.2f}",
-                    f"{p:.3f}",
-                    *(_percent(one.value) for one in column.recalls),
-                )
-            )
-        return rows
-
     def notes(self) -> list[str]:
-        """What a reader of the table must know."""
-        settings = {setting for setting, _ in self.listeners.values()}
-        pieces = [
-            f"{name}: {reason}"
-            for name, reason in zip(self.names, self.columns["people"].reasons, strict=True)
-            if reason
+        """What a reader of the table needs to know."""
+        settings = listed(sorted({setting for setting, _ in self.classifiers.values()}))
+        excerpts = f"{counted(int(self.learned.sum()), 'excerpt')} of {self.corpus}, {self.steps} sixteenths each"
+        left_out = [f"{name}: {reason}" for name, reason in self.left_out.items()]
+        return [
+            f"Chance is {100 * self.chance:.3g} %. Accuracy: the mean over styles. p after Holm's correction.",
+            f"The classifier ({settings}) was trained on {excerpts}.",
+            *([f"Left out: {'; '.join(left_out)}."] if left_out else []),
         ]
-        left = [f"{name}: {reason}" for name, reason in self.left_out.items()]
-        learned = f"{counted(int(self.learned.sum()), 'excerpt')} of {self.corpus}"
-        said = [
-            f"Chance is {100 * self.chance:.3g} %. Right: the mean over styles. p after Holm's correction.",
-            f"The listener ({listed(sorted(settings))}) learned from {learned}, {self.steps} sixteenths each.",
-        ]
-        said += [f"Of people's melodies not heard before, {'; '.join(pieces)}."] if pieces else []
-        return said + ([f"Not heard: {'; '.join(left)}."] if left else [])
 
     def markdown(self) -> str:
-        """The table for notes and documents."""
-        head, *rows = [tuple(_cell(cell) for cell in row) for row in self.rows()]
-        lines = [" | ".join(row) for row in (head, ("---", *["---:"] * (len(head) - 1)), *rows)]
-        table = "\n".join(f"| {line} |" for line in lines)
-        return "\n\n".join([self.verdict(), table, *self.notes()]) + "\n"
+        """The verdict, the table and its notes as Markdown."""
+        return "\n\n".join([self.verdict(), self._table(), *self.notes()]) + "\n"
 
     def text(self) -> str:
-        """The same for a terminal: the styles' own columns stand in the files."""
-        rows = [row[:6] for row in self.rows()]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        lines = [
-            "  ".join(cell.ljust(wide) if place == 0 else cell.rjust(wide) for place, (cell, wide) in enumerate(pairs))
-            for pairs in ([*zip(row, widths, strict=True)] for row in rows)
-        ]
-        return "\n".join([self.verdict(), "", *lines, "", *self.notes()])
+        """The same for a terminal, without the recall of each style."""
+        where = [f"Open {self.folder / PAGE} to hear each style."] if self.folder is not None else []
+        return "\n".join([self.verdict(), "", self._table(6), "", *self.notes(), *where])
+
+    def _table(self, columns: int | None = None) -> str:
+        """The first columns of the table: one row per set of melodies."""
+        rows = [("melodies", "number", "accuracy", "95 %", "AUC", "p", *self.names)]
+        for name, column in self.columns.items():
+            low, high, auc = column.accuracy.low, column.accuracy.high, column.auc.value
+            interval = "–" if math.isnan(low) else f"{100 * low:.0f} to {100 * high:.0f}"
+            numbers = (percent(column.accuracy.value), interval, "–" if math.isnan(auc) else f"{auc:.2f}")
+            recalls = (percent(one.value) for one in column.recalls)
+            count = f"{int(column.answers.melodies.sum()):,}"
+            rows.append((COLUMN_LABELS[name], count, *numbers, f"{self.adjusted[name]:.3f}", *recalls))
+        table = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row[:columns]] for row in rows]
+        widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+        table.insert(1, ["-" * widths[0], *("-" * (wide - 1) + ":" for wide in widths[1:])])
+        lines = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in table)
+        return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _interval_json(one: Interval, reason: str) -> dict[str, Any]:
     numbers = {"value": one.value, "low": one.low, "high": one.high}
-    told = {name: None if math.isnan(value) else value for name, value in numbers.items()}
-    return told | ({"reason": reason or "there are too few pieces"} if None in told.values() else {})
+    known = {name: None if math.isnan(value) else value for name, value in numbers.items()}
+    return known | ({"reason": reason or "there are too few pieces"} if None in known.values() else {})
 
 
-def _rows_json(shares: NDArray[np.float64]) -> list[list[float] | None]:
-    """A row a style; None of a style without melodies, as its recall says."""
-    return [None if math.isnan(row[0]) else row for row in shares.tolist()]
-
-
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share as it is read; a dash if it is undefined."""
     return "–" if math.isnan(share) else f"{100 * share:.0f} %"
-
-
-def _cell(text: str) -> str:
-    """A name as a cell of Markdown takes it."""
-    return text.replace("|", "\\|").replace("\n", " ")
