@@ -33,7 +33,7 @@ from cantilena.runtime import generator, read_json, write_bytes, write_json, wri
 from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import model_system
 from cantilena.workflows.tune.inputs import critic_people, peoples_melodies
-from told_documents import between
+from document_tables import between
 
 COUNTED, SEEDS = 1000, (1, 2, 3)
 RULES = TuningOptions(

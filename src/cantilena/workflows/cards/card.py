@@ -82,50 +82,24 @@ def card_markdown(
         >>> card.splitlines()[:3]
         ['---', 'license: other', 'license_name: public-domain-scores']
     """
-    name, encoding, ngram = plain(name, 80), bundle.encoding, bundle.ngram
-    training, tuning, stored = (record_of(bundle, part) for part in ("training", "tuning", "stored"))
-    costs = stored.get("costs_nats_per_step")
-    weights = [plain(weight) for weight in tuning.get("weights") or [] if isinstance(weight, str)]
+    name, encoding = plain(name, 80), bundle.encoding
     grid = None
     if isinstance(encoding, GridEncoding):
         step = {4: "sixteenth"}.get(encoding.steps_per_quarter, f"{encoding.steps_per_quarter}th of a quarter note")
         grid = {"step": step, "low": Pitch(encoding.low).name, "high": Pitch(encoding.high).name}
-    kind = model_kind(bundle)
-    return _template().render(
-        front_matter=_front_matter(bundle, name, numbers),
+    card: str = _template().render(
+        bundle=bundle,
         name=name,
         address=shlex.quote(plain(address or name).replace("'", "")),
-        architecture=describe_model(bundle),
-        parameters=sum(weight.size for weight in bundle.weights.values()),
-        vocabulary=len(encoding.vocabulary),
-        grid=grid,
-        normalized=bool(bundle.provenance.get("plain_keys")),
-        has_prior=bundle.prior_weights is not None,
-        tuned=_is_tuned(bundle),
-        sources=sources_of(bundle),
-        licence=bundle.licence,
-        share_alike=is_share_alike(bundle),
-        imported=record_of(bundle, "imported"),
-        training=training,
-        processes=process_count(training),
-        window_bars=getattr(bundle.options, "bars", None) if kind.only_bounds else None,
-        ngram=ngram.options if ngram is not None else None if kind.has_record else bundle.options,
-        ngram_share=ngram.share if ngram is not None else None,
-        stored=stored,
-        quantization_costs=", ".join(
-            f"{plain(part, 20)} {cost:+.5f}"
-            for part, cost in (costs.items() if isinstance(costs, Mapping) else ())
-            if isinstance(cost, float)
-        ),
-        tuning=tuning,
-        rewards=_rewards(tuning),
-        rule_weights=", ".join(weights),
-        commands=reproduction_commands(bundle, name),
-        digest=digest,
         numbers=numbers,
-        table=_table,
-        variety=_variety,
+        digest=digest,
+        grid=grid,
+        kind=model_kind(bundle),
+        tuned=_is_tuned(bundle),
+        front_matter=_front_matter(bundle, name, numbers),
+        **{part: record_of(bundle, part) for part in ("imported", "training", "stored", "tuning")},
     )
+    return card
 
 
 def licence_text(bundle: Bundle, name: str) -> str:
@@ -163,6 +137,17 @@ def _template() -> Any:  # noqa: ANN401  (jinja2.Template, which is untyped)
         keep_trailing_newline=True,
     )
     environment.filters |= {"plain": plain, "value": _value}
+    environment.globals |= {
+        "commands": reproduction_commands,
+        "costs": _costs,
+        "describe": describe_model,
+        "processes": process_count,
+        "rewards": _rewards,
+        "share_alike": is_share_alike,
+        "sources": sources_of,
+        "table": _table,
+        "variety": _variety,
+    }
     return environment.get_template("template.md")
 
 
@@ -199,16 +184,23 @@ def _is_tuned(bundle: Bundle) -> bool:
     return "tuning" in bundle.provenance or bundle.prior_weights is not None
 
 
+def _costs(stored: Record) -> str:
+    """What storing weights as integers costs on each split."""
+    costs = stored.get("costs_nats_per_step")
+    rows = costs.items() if isinstance(costs, Mapping) else ()
+    return ", ".join(f"{plain(split, 20)} {cost:+.5f}" for split, cost in rows if isinstance(cost, float))
+
+
 def _rewards(tuning: Record) -> str:
-    """The rules and discriminators that rewarded a tuning."""
-    rules, critic = f"the rules `{_value(tuning.get('rules'))}`", tuning.get("critic")
+    """The rules with their weights, and the discriminators, that rewarded a tuning."""
+    rules, weights, critic = f"the rules `{_value(tuning.get('rules'))}`", tuning.get("weights"), tuning.get("critic")
+    if isinstance(weights, list | tuple) and weights:
+        rules += f" with the weights {', '.join(filter(None, map(plain, weights)))}"
     if not isinstance(critic, Mapping) or critic.get("critic") is not True:
         return rules
     members, weight = (_value(critic.get(f"critic_{name}")) for name in ("members", "weight"))
-    discriminators = (
-        f"{members} discriminators trained along with it to tell its melodies from human ones (weight {weight})"
-    )
-    return discriminators if tuning.get("rules") == "none" else f"{rules} and {discriminators}"
+    trained = f"{members} discriminators trained along with it to tell its melodies from human ones (weight {weight})"
+    return trained if tuning.get("rules") == "none" else f"{rules} and {trained}"
 
 
 def _table(numbers: CardNumbers) -> str:

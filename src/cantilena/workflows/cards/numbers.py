@@ -100,8 +100,9 @@ def measure_for_card(
     steps, context, meter = _setting(bundle)
 
     def row(system: str, sample: Sample, one: Bundle, model: SequenceModel | None) -> dict[str, Any]:
-        rng, models = generator(seed, "card intervals", system), {"model": model, "reference": one.prior()}
-        metrics = measure(sample, encoding, rng, **models, matched_size=MELODIES, meter=meter, thorough=True)
+        rng, prior = generator(seed, "card intervals", system), one.prior()
+        size = {"matched_size": MELODIES}
+        metrics = measure(sample, encoding, rng, model=model, reference=prior, meter=meter, thorough=True, **size)
         return {"melodies": len(sample.tokens), "metrics": metrics}
 
     rows = {}

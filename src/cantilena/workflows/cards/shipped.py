@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from cantilena.training import TrainingOptions, preset
 from cantilena.workflows.cards.card import card_markdown, held_out_nats
 from cantilena.workflows.cards.recipe import describe_model, model_kind, record_of
 from cantilena.workflows.cards.sources import plain, sources_of
-from cantilena.workflows.data import Material, events_material, grid_material, style_labels
+from cantilena.workflows.data import Material, StyleLabels, events_material, grid_material, style_labels
 from cantilena.workflows.reproduce.options import ReproduceOptions, musical_tuning, plan
 
 _PIANO_LICENCE = "CC BY-SA 3.0 DE"
@@ -163,20 +164,25 @@ class Recipe:
     """How a shipped model and its tuned sisters are made.
 
     Args:
-        material: the corpus as tokens.
         tunings: tuning options by the name of the sister.
+        styles: labels of the melodies; None for a model of notes and chords without durations.
         attribution: that the licence of its corpus requires.
         small: whether its large matrices are stored as 8-bit integers (`models/bundle/quantization.py`).
     """
 
     name: str
     corpus: Corpus
-    material: Material
     network: NetworkOptions
     training: TrainingOptions
-    tunings: dict[str, TuningOptions] = field(default_factory=dict)
+    tunings: dict[str, TuningOptions]
+    styles: StyleLabels | None = None
     attribution: str = ""
     small: bool = False
+
+    @cached_property
+    def material(self) -> Material:
+        """The corpus as tokens."""
+        return events_material(self.corpus) if self.styles is None else grid_material(self.corpus, self.styles)
 
 
 def tunes_recipe() -> Recipe:
@@ -204,16 +210,15 @@ def piano_recipe(piano_midi: Path) -> Recipe:
     network = replace(network, embedding=64, dropout=0.2, bar_position=False, look_back=(), echoes=0)
     network = replace(network, attention=32, copy_head=True)
     tuning = replace(plan(ReproduceOptions(preset="quick")).events_tuning, target_kl=0.25, learning_rate=3e-4)
-    material = events_material(corpus)
-    return Recipe("piano", corpus, material, network, training, {"piano+rl": tuning}, _PIANO_ATTRIBUTION, small=True)
+    return Recipe("piano", corpus, network, training, {"piano+rl": tuning}, None, _PIANO_ATTRIBUTION, small=True)
 
 
 def _conditioned(name: str, corpus: Corpus, tunings: dict[str, TuningOptions]) -> Recipe:
     """A network on a grid with the conditions mode, meter and style; collections are the styles."""
-    material = grid_material(corpus, style_labels(corpus, "collection"))
+    styles = style_labels(corpus, "collection")
     network, training = preset("quick")
-    network = replace(network, conditions=("mode", "meter", "style"), styles=tuple(material.styles))
-    return Recipe(name, corpus, material, network, replace(training, budget=6_000_000), tunings)
+    network = replace(network, conditions=("mode", "meter", "style"), styles=styles.names)
+    return Recipe(name, corpus, network, replace(training, budget=6_000_000), tunings, styles)
 
 
 def _joined(corpora: Sequence[Corpus], name: str, licence: str) -> Corpus:

@@ -61,7 +61,10 @@ def _source(row: Mapping[str, Any] | str, whole: Mapping[str, Any]) -> Source:
     if isinstance(row, str):
         return Source(plain(row), plain(whole.get("licence")))
     counts = {name: row[name] for name in _COUNTS if type(row.get(name)) is int and 0 < row[name] < 10**15}
-    return Source(*(plain(row.get(key)) for key in ("name", "licence", "attribution", "description")), counts)
+    name, licence, attribution, description = map(
+        plain, map(row.get, ("name", "licence", "attribution", "description"))
+    )
+    return Source(name, licence, attribution, description, counts)
 
 
 def licence_tags(licences: Sequence[str]) -> dict[str, str]:

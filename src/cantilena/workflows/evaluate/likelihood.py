@@ -268,7 +268,7 @@ class Likelihoods:
 
     def text(self) -> str:
         """The same for a terminal."""
-        rows = [one.text() for one in (*self.predictions, *self.margins)]
+        rows = [*(one.text() for one in self.predictions), *(one.text() for one in self.margins)]
         if self.skipped:
             some = self.skipped[0]
             rows.append(f"{counted(len(self.skipped), 'file')} could not be used, such as {some.file}: {some.reason}")

@@ -20,7 +20,7 @@ from cantilena.reporting import CopiedPassage
 from cantilena.runtime import generator
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.data import Material, excerpts
-from cantilena.workflows.evaluate.compare import Evaluator, EvalResults
+from cantilena.workflows.evaluate.compare import EvalResults, Evaluator
 from cantilena.workflows.evaluate.copying import TrainingMelodies, copied_passages
 from cantilena.workflows.evaluate.counts import Sample, measure, model_distances
 from cantilena.workflows.evaluate.likelihood import ReferenceModel

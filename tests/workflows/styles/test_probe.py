@@ -1,4 +1,4 @@
-"""Styles of generated melodies, told by a listener that learned them from people's: surely, not at all, and refused."""
+"""The style probe: styles that are learned, styles that are not, and what is refused."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from cantilena.generation import load
 from cantilena.models import Bundle, Network, NetworkOptions
 from cantilena.music import Key, Melody, Meter
 from cantilena.tokenizers import GridEncoding
-from cantilena.workflows import EvaluateOptions, StyleProbeOptions, TrainRequest, probe_styles, run_training
+from cantilena.workflows import EvaluateOptions, StyleProbe, TrainRequest, probe_styles, run_style_probe, run_training
 from cantilena.workflows.data import style_labels
-from cantilena.workflows.styles.probe_data import people_in_styles
+from cantilena.workflows.styles.probe import human_excerpts
 from cantilena.workflows.styles.probe_report import style_folders
-from cantilena.workflows.styles.probe_results import COLUMN_WORDS, StyleProbe
+from cantilena.workflows.styles.probe_results import COLUMN_LABELS
 
 SPLITS: tuple[Split, ...] = ("train",) * 8 + ("valid", "test")
-FEW = StyleProbeOptions(styles_by="collection", steps=64, melodies=80, draws=3, heard=1)
+FEW = EvaluateOptions(steps=32, melodies=80, heard=1)
 
 
 def tune(number: int, *, leaps: bool) -> Melody:
@@ -71,32 +71,33 @@ def place(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def heard(place: Path) -> StyleProbe:
-    return probe_styles([str(place / "run")], replace(FEW, steps=32, against=str(place / "two.arrow")))
+def options(place: Path) -> EvaluateOptions:
+    return replace(FEW, against=str(place / "two.arrow"))
 
 
-def test_two_plain_styles_are_told_apart_and_untold_ones_are_not(heard: StyleProbe) -> None:
-    right = {name: column.balanced_accuracy.value for name, column in heard.columns.items()}
-    assert right["people"] == right["people_held_back"] == right["people_without_bars"] == 1.0
-    assert right["told"] > 0.9
-    assert right["same_meter"] > 0.9
-    assert abs(right["untold"] - 0.5) < 0.12
-    assert abs(right["meter_alone"] - 0.5) < 0.12  # both are in 4/4
-    assert [heard.is_told(name) for name in ("told", "same_meter", "untold", "meter_alone")] == [
-        True,
-        True,
-        False,
-        False,
-    ]
-    assert heard.verdict().startswith("The listener tells the 2 styles apart in ")
-    assert heard.verdict().endswith(f"come out at {100 * right['untold']:.0f} %, as they must.")
+@pytest.fixture(scope="module")
+def probe(place: Path, options: EvaluateOptions) -> StyleProbe:
+    return probe_styles([str(place / "run")], options, "collection")
 
 
-def test_the_numbers_hang_together(heard: StyleProbe) -> None:
-    answer = json.loads(json.dumps(heard.to_json(), allow_nan=False))["styles"]
-    assert answer["names"] == list(heard.names)
+def test_two_simple_styles_are_recognised_and_chance_is_chance(probe: StyleProbe) -> None:
+    accuracy = {name: column.accuracy.value for name, column in probe.columns.items()}
+    assert accuracy["people"] == accuracy["people_held_back"] == accuracy["people_without_bars"] == 1.0
+    assert accuracy["told"] > 0.9
+    assert accuracy["same_meter"] > 0.9
+    assert abs(accuracy["untold"] - 0.5) < 0.12
+    assert abs(accuracy["meter_alone"] - 0.5) < 0.12  # both are in 4/4
+    above = [probe.is_above_chance(name) for name in ("told", "same_meter", "untold", "meter_alone")]
+    assert above == [True, True, False, False]
+    assert probe.verdict().startswith("Given one of 2 styles, ")
+    assert probe.verdict().endswith(f"Given no style, it is {100 * accuracy['untold']:.0f} %, as expected.")
+
+
+def test_the_numbers_are_consistent(probe: StyleProbe) -> None:
+    answer = json.loads(json.dumps(probe.to_json(), allow_nan=False))["styles"]
+    assert answer["names"] == list(probe.names)
     assert answer["chance"] == 0.5
-    for name in COLUMN_WORDS:
+    for name in COLUMN_LABELS:
         column, confusion = answer[name], np.array(answer["confusion"][name])
         assert confusion.sum(axis=1) == pytest.approx([1.0, 1.0])
         assert column["balanced_accuracy"]["value"] == pytest.approx(np.trace(confusion) / 2)
@@ -104,37 +105,37 @@ def test_the_numbers_hang_together(heard: StyleProbe) -> None:
         for number in (column["balanced_accuracy"], column["auc"]):
             assert 0 <= number["low"] <= number["value"] <= number["high"] <= 1
     told = answer["told"]
-    assert sum(told["melodies"].values()) == FEW.melodies * FEW.draws
+    assert sum(told["melodies"].values()) == FEW.melodies * 3
     assert np.mean(told["by_draw"]) == pytest.approx(told["balanced_accuracy"]["value"])  # draws are equally large
     assert len(told["by_draw"]) == 3
 
 
-def test_the_same_seed_hears_the_same(heard: StyleProbe, place: Path) -> None:
-    asked = replace(FEW, steps=32, against=str(place / "two.arrow"))
-    assert probe_styles([str(place / "run")], asked).to_json() == heard.to_json()
-    assert probe_styles([str(place / "run")], replace(asked, seed=2)).to_json() != heard.to_json()
+def test_the_same_seed_gives_the_same(place: Path, options: EvaluateOptions) -> None:
+    few, words = replace(options, melodies=10), [str(place / "run")]
+    first, second = (probe_styles(words, few, "collection", draws=1).to_json() for _ in range(2))
+    assert first == second
+    assert probe_styles(words, replace(few, seed=2), "collection", draws=1).to_json() != first
 
 
-def test_styles_of_a_model_that_never_learned_them_are_not_heard(place: Path, tmp_path: Path) -> None:
+def test_styles_that_a_model_never_learned_are_not_recognised(
+    place: Path, options: EvaluateOptions, tmp_path: Path
+) -> None:
     bundle = Bundle.load(place / "run" / "model.safetensors")
     rng = np.random.default_rng(1)
-    # The same network with what it knows of styles and all else shuffled away: what it is told cannot matter.
-    forgotten = {
-        name: rng.normal(0, 0.01, values.shape).astype(values.dtype) for name, values in bundle.weights.items()
-    }
-    replace(bundle, weights=forgotten).save(tmp_path / "empty.safetensors")
-    asked = replace(FEW, steps=32, against=str(place / "two.arrow"))
-    found = probe_styles([str(tmp_path / "empty.safetensors")], asked)
-    assert not found.is_told("told")
-    assert "does not tell the 2 styles apart better than chance" in found.verdict()
+    # The same network with random weights: the given style cannot matter.
+    weights = {name: rng.normal(0, 0.01, values.shape).astype(values.dtype) for name, values in bundle.weights.items()}
+    replace(bundle, weights=weights).save(tmp_path / "empty.safetensors")
+    found = probe_styles([str(tmp_path / "empty.safetensors")], options, "collection")
+    assert not found.is_above_chance("told")
+    assert "classified as that style, not above chance" in found.verdict()
 
 
-def test_a_folder_lets_a_person_hear_each_style(
-    place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_a_folder_has_melodies_of_each_style(
+    place: Path, options: EvaluateOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["evaluate", str(place / "run"), "--styles", "--against", str(place / "two.arrow"), "--steps", "32"]
+    words = ["evaluate", str(place / "run"), "--styles", "--against", str(options.against), "--steps", "32"]
     words += ["--melodies", "20", "--heard", "1", "--out", str(tmp_path / "out"), "--json"]
-    assert main(words) == 0  # the bundle says how its styles were told
+    assert main(words) == 0  # the bundle records the source of its styles
     answer = json.loads(capsys.readouterr().out)
     assert answer == json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
     assert answer["styles"]["by"] == "collection"
@@ -146,12 +147,16 @@ def test_a_folder_lets_a_person_hear_each_style(
     assert (tmp_path / "out" / "heard-styles.png").read_bytes().startswith(b"\x89PNG")
     assert r"fan\|fares" in (tmp_path / "out" / "table.md").read_text(encoding="utf-8")
     assert main(words) == 1  # it is not overwritten
-    assert main([*words, "--force"]) == 0
+    assert main([*words, "--force", "--heard", "0"]) == 0
     capsys.readouterr()
     assert not (tmp_path / "scales").exists()
+    done = run_style_probe([str(place / "run")], replace(options, melodies=10, heard=0), tmp_path / "other")
+    assert done.text().endswith(f"Open {tmp_path / 'other' / 'styles.html'} to hear each style.")
 
 
-def test_a_bundle_says_what_told_its_styles_and_no_place(corpus: Corpus, place: Path, tmp_path: Path) -> None:
+def test_a_bundle_records_the_source_of_its_styles_without_a_path(
+    corpus: Corpus, place: Path, options: EvaluateOptions, tmp_path: Path
+) -> None:
     assert Bundle.load(place / "run" / "model.safetensors").provenance["styles_by"] == "collection"
     names = ["low" if name == "../scales" else "high" for name in corpus.column("collection")]
     Styles.of(corpus, names, {"low": "", "high": ""}).save(tmp_path / "clusters.json", corpus)
@@ -160,65 +165,61 @@ def test_a_bundle_says_what_told_its_styles_and_no_place(corpus: Corpus, place: 
     )
     run_training(request, tmp_path / "run")
     assert Bundle.load(tmp_path / "run" / "model.safetensors").provenance["styles_by"] == "clusters.json"
-    words, asked = [str(tmp_path / "run")], replace(FEW, steps=32, against=str(place / "two.arrow"), styles_by="")
-    with pytest.raises(UsageError, match=r"told by clusters\.json, which is not here"):
-        probe_styles(words, asked)
-    found = probe_styles(words, replace(asked, styles_by=str(tmp_path / "clusters.json")))
+    words, few = [str(tmp_path / "run")], replace(options, melodies=10)
+    with pytest.raises(UsageError, match=r"come from clusters\.json, which is not here"):
+        probe_styles(words, few)
+    found = probe_styles(words, few, str(tmp_path / "clusters.json"), draws=1)
     assert set(found.names) == {"low", "high"}
-    assert found.columns["people"].balanced_accuracy.value == 1.0
+    assert found.columns["people"].accuracy.value == 1.0
 
 
-def test_people_are_heard_as_the_model_would_say_them(corpus: Corpus, place: Path) -> None:
-    composer = load(place / "run" / "model.safetensors")
-    people = people_in_styles(corpus, "test", style_labels(corpus, "collection"), composer, 32)
-    assert people.examples(with_bars=True).line.length.tolist() == [32] * len(people)
-    assert len(np.unique(people.pieces)) == 12
-    assert people_in_styles(corpus, "test", style_labels(corpus, "collection"), composer, 4096).tunes == []
+def test_human_excerpts_are_in_the_tokens_of_the_model(corpus: Corpus, place: Path) -> None:
+    composer, labels = load(place / "run" / "model.safetensors"), style_labels(corpus, "collection")
+    human = human_excerpts(corpus, "test", labels, composer, 32)
+    assert human.examples.line.length.tolist() == [32] * len(human.style)
+    assert len(np.unique(human.pieces)) == 12
+    assert len(human_excerpts(corpus, "test", labels, composer, 4096).style) == 0
 
 
 def refusals(place: Path) -> list[tuple[list[str], str]]:
     run, two = str(place / "run"), str(place / "two.arrow")
     return [
-        ([str(place / "plain.safetensors")], "plain.safetensors knows no style"),
-        (["ngram"], "--styles of a baseline"),
-        ([run, "tunes"], "--styles of 2 systems"),
-        ([run, "--listener"], "--styles goes without --listener"),
-        ([run, "--reference", "tunes"], "--styles goes without --reference"),
-        ([run, "--likelihood"], "--styles with --likelihood"),
-        ([run, "--force"], "--resume and --force go with --out"),
-        ([run], "the corpus 'two styles', which does not ship"),
-        ([run, "--against", two, "--styles-by", "mood"], "told by mood, which is not here"),
+        ([str(place / "plain.safetensors")], "plain.safetensors has no styles"),
+        (["ngram"], "--styles takes one bundle, got a baseline"),
+        ([run, "tunes"], "--styles takes one bundle, got 2 systems"),
+        ([run, "--listener"], "--listener does not apply to --styles"),
+        ([run, "--reference", "tunes"], "--reference does not apply to --styles"),
+        ([run, "--likelihood"], "--styles cannot be combined with --likelihood"),
+        ([run, "--force"], "--resume and --force require --out"),
+        ([run], "the training corpus 'two styles' does not ship"),
+        ([run, "--against", two, "--styles-by", "mood"], "come from mood, which is not here"),
         ([run, "--against", two, "--styles-by", "composer"], "by composer the corpus has 0 styles"),
-        ([run, "--against", two, "--steps", "2048"], "only 0 of the 2 styles of this model can be learned"),
-        ([run, "--against", "tunes"], "only 0 of the 2 styles of this model can be learned"),
+        ([run, "--against", two, "--steps", "2048"], "human melodies of only 0 of the 2 styles"),
+        ([run, "--against", "tunes"], "human melodies of only 0 of the 2 styles"),
     ]
 
 
-def test_what_cannot_be_heard_is_said_in_a_line(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_probed_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, trouble in refusals(place):
         assert main(["evaluate", *words, "--styles", "--json"]) == 2, words
         answer: dict[str, Any] = json.loads(capsys.readouterr().out)
         assert trouble in answer["error"]
         assert answer["hint"]
     assert main(["evaluate", "tunes", "--styles-by", "composer"]) == 2
-    assert "--styles-by goes with --styles" in capsys.readouterr().err
+    assert "--styles-by requires --styles" in capsys.readouterr().err
 
 
-def test_a_bundle_that_says_nothing_of_its_styles_is_asked_for_them(place: Path, tmp_path: Path) -> None:
+def test_a_bundle_that_does_not_record_its_styles_is_refused(place: Path, tmp_path: Path) -> None:
     bundle = Bundle.load(place / "run" / "model.safetensors")
     said = {name: value for name, value in bundle.provenance.items() if name != "styles_by"}
     replace(bundle, provenance={**said, "corpus": "odd"}).save(tmp_path / "old.safetensors")
     words = [str(tmp_path / "old.safetensors")]
-    with pytest.raises(UsageError, match="does not say how its styles were told"):
-        probe_styles(words, replace(FEW, styles_by=""))
-    with pytest.raises(UsageError, match="the corpus '', which does not ship"):
+    with pytest.raises(UsageError, match="does not record the source of its styles"):
         probe_styles(words, FEW)
-
-
-def test_options_are_those_that_have_a_meaning_here() -> None:
-    assert StyleProbeOptions.from_evaluate(EvaluateOptions(steps=64, device="cpu"), "composer").steps == 64
-    with pytest.raises(UsageError, match="0 draws"):
-        StyleProbeOptions(draws=0)
+    with pytest.raises(UsageError, match="the training corpus '' does not ship"):
+        probe_styles(words, FEW, "collection")
+    with pytest.raises(UsageError, match="draws must be 1 to 100, got 0"):
+        probe_styles(words, FEW, draws=0)
 
 
 def test_folders_of_styles_are_safe_and_different() -> None:

@@ -12,9 +12,9 @@ from cantilena.data import Corpus, Entry, Manifest
 from cantilena.errors import UsageError
 from cantilena.music import Melody, Meter, Tempo
 from cantilena.workflows import find_styles, write_styles
-from cantilena.workflows.styles.cluster import style_material, styles_of
+from cantilena.workflows.styles.cluster import melody_style_features, styles_of
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "styles.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "styles.md"
 
 
 def tune(seed: int, *, ticks: int, title: str) -> Melody:
@@ -33,13 +33,13 @@ def corpus(*, slow: float = 20.0) -> Corpus:
 
 
 def test_central_melodies_are_of_different_pieces_and_are_cut() -> None:
-    found = styles_of(style_material(corpus()), np.random.default_rng(1), 2)
+    found = styles_of(corpus(), np.random.default_rng(1), 2)
     fast, slow = sorted(found.styles, key=lambda style: -style.features["notes_per_quarter"].mean)
     pieces, titles = found.corpus.column("piece"), found.corpus.column("title")
     assert {pieces[row] for row in slow.central} == {"s0", "s1"}
     assert len(slow.central) == 2
     assert len({titles[row] for row in fast.central}) == len(fast.central) == 3
-    heard = found.heard(slow)
+    heard = found.excerpts(slow)
     assert all(29 <= melody.seconds <= 31 for melody in heard)
     assert "fast" in fast.words
     assert fast.rows[0] == fast.central[0]
@@ -51,9 +51,9 @@ def test_long_and_short_melodies_of_odd_meters_are_measured_apart(monkeypatch: p
         for seed in range(24)
     ]
     mixed = Corpus.of(entries, Manifest("mixed"))
-    whole = style_material(mixed).features
-    monkeypatch.setattr("cantilena.workflows.styles.cluster._TOGETHER", 1)  # each melody by itself
-    np.testing.assert_allclose(style_material(mixed).features, whole)
+    whole = melody_style_features(mixed)
+    monkeypatch.setattr("cantilena.workflows.styles.cluster._BATCH_STEPS", 1)  # each melody by itself
+    np.testing.assert_allclose(melody_style_features(mixed), whole)
 
 
 def test_silly_numbers_and_seeds_are_refused_before_anything_is_read() -> None:
@@ -63,7 +63,7 @@ def test_silly_numbers_and_seeds_are_refused_before_anything_is_read() -> None:
         find_styles("nowhere", seed=-1)
 
 
-@pytest.mark.slow
+@pytest.mark.e2e
 def test_the_document_tells_what_the_built_in_corpus_falls_into(tmp_path: Path) -> None:
     found = find_styles("tunes")
     text = DOCUMENT.read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ def test_the_document_tells_what_the_built_in_corpus_falls_into(tmp_path: Path) 
     assert files["page"].stat().st_size < 6_000_000
 
 
-@pytest.mark.slow
+@pytest.mark.e2e
 def test_piano_music_falls_into_styles(shared: Path) -> None:
     found = find_styles(str(shared / "data" / "piano-midi"))
     assert found.clusters.k == len(found.styles) >= 2
