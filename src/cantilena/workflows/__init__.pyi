@@ -54,8 +54,8 @@ from .styles.cluster import CorpusStyles as CorpusStyles
 from .styles.cluster import find_styles as find_styles
 from .styles.files import write_styles as write_styles
 from .styles.probe import probe_styles as probe_styles
-from .styles.probe_report import run_style_probe as run_style_probe
-from .styles.probe_results import StyleProbe as StyleProbe
+from .styles.probe import run_style_probe as run_style_probe
+from .styles.probe_report import StyleProbe as StyleProbe
 from .sweep.options import SweepOptions as SweepOptions
 from .sweep.run import SweepRun as SweepRun
 from .sweep.run import run_sweep as run_sweep

@@ -20,8 +20,7 @@ from cantilena.tokenizers import GridEncoding
 from cantilena.workflows import EvaluateOptions, StyleProbe, TrainRequest, probe_styles, run_style_probe, run_training
 from cantilena.workflows.data import style_labels
 from cantilena.workflows.styles.probe import human_excerpts
-from cantilena.workflows.styles.probe_report import style_folders
-from cantilena.workflows.styles.probe_results import COLUMN_LABELS
+from cantilena.workflows.styles.probe_report import COLUMN_LABELS, style_folders
 
 SPLITS: tuple[Split, ...] = ("train",) * 8 + ("valid", "test")
 FEW = EvaluateOptions(steps=32, melodies=80, heard=1)

@@ -100,9 +100,10 @@ def measure_for_card(
     steps, context, meter = _setting(bundle)
 
     def row(system: str, sample: Sample, one: Bundle, model: SequenceModel | None) -> dict[str, Any]:
-        rng, prior = generator(seed, "card intervals", system), one.prior()
-        size = {"matched_size": MELODIES}
-        metrics = measure(sample, encoding, rng, model=model, reference=prior, meter=meter, thorough=True, **size)
+        rng = generator(seed, "card intervals", system)
+        metrics = measure(
+            sample, encoding, rng, model=model, reference=one.prior(), matched_size=MELODIES, meter=meter, thorough=True
+        )
         return {"melodies": len(sample.tokens), "metrics": metrics}
 
     rows = {}

@@ -33,6 +33,14 @@ CLEAR_MARGIN = 0.02
 _NORMALIZED = "_in_plain_keys"
 """Suffix of the metrics of pieces transposed to C major or A minor."""
 
+_CHANGES = (
+    ("folded", "note", "moved by octaves"),
+    ("rounded", "note", "moved in time"),
+    ("dropped", "note", "left out"),
+    ("silent", "piece", "left out whole"),
+)
+"""What tokens cannot represent, and what happens to it."""
+
 
 def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, device: str = "auto") -> Likelihoods:
     """Measure how well bundles predict a folder of held-out scores, taken as it is.
@@ -72,7 +80,8 @@ def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, devi
     bundles = {spec.name: spec.bundle for spec in specs}
     folder = HeldOut(test)
     predictions = [one for name, bundle in bundles.items() for one in _predictions(name, bundle, folder, seed, device)]
-    return Likelihoods(predictions, folder.skipped, seed)
+    margins = [one for pair in combinations(predictions, 2) for one in margins_between(*pair)]
+    return Likelihoods(predictions, margins, folder.skipped)
 
 
 def _predictions(name: str, bundle: Bundle, folder: HeldOut, seed: int, device: str) -> Iterator[Prediction]:
@@ -127,9 +136,9 @@ class Prediction:
         """Nats per step and note, with 95 % intervals by resampling works."""
         metrics = {}
         for suffix, one in self.measured.items():
-            nats = {f"nats_per_step{suffix}": one.nats, f"nats_per_note{suffix}": one.nats}
-            out_of = dict(zip(nats, (one.steps.astype(np.float64), one.notes.astype(np.float64)), strict=True))
-            rng = generator(self.seed, "likelihood")
+            names = [f"nats_per_step{suffix}", f"nats_per_note{suffix}"]
+            out_of = dict(zip(names, (one.steps.astype(np.float64), one.notes.astype(np.float64)), strict=True))
+            rng, nats = generator(self.seed, "likelihood"), dict.fromkeys(names, one.nats)
             for name, interval in bootstrap_ratios(nats, out_of, self.pieces.labels, rng).items():
                 known = entry(interval, "no note begins in these pieces")
                 metrics[name] = undefined(self.reason) if self.reason else known
@@ -145,31 +154,24 @@ class Prediction:
             "test": {name: metrics[name]["value"] for name in ("nats_per_step", "nats_per_note")},
             "steps": int(self.measured[""].steps.sum()),
             "notes": int(self.measured[""].notes.sum()),
-            "folded": pieces.folded,
-            "rounded": pieces.rounded,
-            "dropped": pieces.dropped,
-            "silent": pieces.silent,
+            **{name: getattr(pieces, name) for name, _, _ in _CHANGES},
         }
 
     def text(self) -> str:
         """A few lines for a terminal."""
         if self.reason:
             return f"{self.name}: {self.reason}"
-        whole, pieces = self.measured[""], self.pieces
-        sizes = ((len(pieces.sequences), "piece"), (int(whole.steps.sum()), "step"), (int(whole.notes.sum()), "note"))
-        where = {"": f"in {listed([counted(*size) for size in sizes])}", _NORMALIZED: "in C major or A minor"}
+        told = self.to_json()
+        sizes = [
+            counted(told[key], noun) for key, noun in (("melodies", "piece"), ("steps", "step"), ("notes", "note"))
+        ]
+        where = {"": f"in {listed(sizes)}", _NORMALIZED: "in C major or A minor"}
         bound = "at most (a bound) " if self.is_bound else ""
         rows = []
         for suffix in self.measured:
             step, note = (_number(self.metrics[f"nats_per_{unit}{suffix}"]) for unit in ("step", "note"))
             rows.append(f"{self.name}: {bound}{step} nats per step, {note} per note {where[suffix]}")
-        changes = (
-            (pieces.folded, "note", "moved by octaves"),
-            (pieces.rounded, "note", "moved in time"),
-            (pieces.dropped, "note", "left out"),
-            (pieces.silent, "piece", "left out whole"),
-        )
-        lost = [f"{counted(count, noun)} {change}" for count, noun, change in changes if count]
+        lost = [f"{counted(told[key], noun)} {change}" for key, noun, change in _CHANGES if told[key]]
         return "\n".join([*rows, f"  changed: {listed(lost)}"] if lost else rows)
 
 
@@ -205,8 +207,7 @@ class Margin:
     @property
     def clear(self) -> bool:
         """Whether the margin is 0.02 nats or more and its interval excludes 0."""
-        one_side = self.interval.low > 0 or self.interval.high < 0
-        return abs(self.interval.value) >= CLEAR_MARGIN and one_side
+        return abs(self.interval.value) >= CLEAR_MARGIN and (self.interval.low > 0 or self.interval.high < 0)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -221,15 +222,13 @@ class Margin:
         value, low, high = self.interval.value, self.interval.low, self.interval.high
         if value == low == high == 0:
             return f"{self.second} predicts each piece{where} as {self.first} does"
-        word = "less" if value < 0 else "more"
-        bounds = sorted((math.copysign(1.0, value) * low, math.copysign(1.0, value) * high))
-        sure = f" (95 %: {bounds[0]:.4f} to {bounds[1]:.4f})" if math.isfinite(low) else ""
-        margin = "a clear margin" if self.clear else "not a clear margin"
-        margin += ", as far as a bound shows" if self.bounded else ""
-        return f"{self.second} needs {abs(value):.4f} nats per step{where} {word} than {self.first}{sure}: {margin}"
+        word, low, high = ("less", -high, -low) if value < 0 else ("more", low, high)
+        bounds = f" (95 %: {low:.4f} to {high:.4f})" if math.isfinite(low) else ""
+        margin = f"{'' if self.clear else 'not '}a clear margin{', as far as a bound shows' if self.bounded else ''}"
+        return f"{self.second} needs {abs(value):.4f} nats per step{where} {word} than {self.first}{bounds}: {margin}"
 
 
-def margins_between(first: Prediction, second: Prediction, seed: int) -> Iterator[Margin]:
+def margins_between(first: Prediction, second: Prediction) -> Iterator[Margin]:
     """The margins of two models, with intervals by resampling works."""
     reason = first.reason or second.reason
     if not reason and first.pieces.encoding.description() != second.pieces.encoding.description():
@@ -239,7 +238,7 @@ def margins_between(first: Prediction, second: Prediction, seed: int) -> Iterato
             interval = Interval(math.nan, math.nan, math.nan)
             if not reason:
                 steps, more = own.steps.astype(np.float64), second.measured[suffix].nats - own.nats
-                interval = bootstrap_ratio(more, steps, first.pieces.labels, generator(seed, "likelihood"))
+                interval = bootstrap_ratio(more, steps, first.pieces.labels, generator(first.seed, "likelihood"))
             bounded = first.is_bound or second.is_bound
             yield Margin(first.name, second.name, f"nats_per_step{suffix}", interval, reason, bounded)
 
@@ -249,14 +248,8 @@ class Likelihoods:
     """The likelihoods of the same held-out pieces under several models; `skipped` files could not be used."""
 
     predictions: Sequence[Prediction]
+    margins: Sequence[Margin]
     skipped: Sequence[Skipped]
-    seed: int = 1
-
-    @cached_property
-    def margins(self) -> Sequence[Margin]:
-        """Between every two models."""
-        pairs = combinations(self.predictions, 2)
-        return [one for first, second in pairs for one in margins_between(first, second, self.seed)]
 
     def to_json(self) -> dict[str, Any]:
         """The answer of `evaluate --likelihood --json`."""

@@ -39,14 +39,12 @@ class Evaluation:
     """A finished evaluation.
 
     Args:
-        options: of the evaluation.
-        corpus: the source of the human melodies, in which copies are searched.
-        training: its training melodies.
+        corpus: the source of the human melodies, in whose `training` melodies copies are searched.
         steps: of each melody that were compared.
         sets: the human melodies, then those of the systems.
         results: metrics, differences and verdicts.
-        listener: by system, how well classifiers tell it from human melodies; empty if not asked for.
-        folder: of the report; None if none was written.
+        listener: by system, how well classifiers tell it from human melodies, if asked for.
+        folder: of the report, if one was written.
     """
 
     options: EvaluateOptions
@@ -143,14 +141,9 @@ def run_evaluation(
     resume: bool = False,
     force: bool = False,
 ) -> Evaluation:
-    """Evaluate folders, bundles and baselines that are named on the command line.
+    """Evaluate the systems `NAME=PATH` or `PATH` of the command line, and write a report to a folder if one is given.
 
-    Args:
-        words: `NAME=PATH` or `PATH` of each.
-        options: of the evaluation.
-        folder: for the report, results.json and the melodies; None for the answer alone.
-        resume: start an interrupted run again, with the same result.
-        force: replace another run in the folder.
+    `resume` starts an interrupted run again, with the same result; `force` replaces another run in the folder.
 
     Raises:
         UsageError: no systems, or two of one name.

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,11 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus, ReadOptions, Split, in_plain_key, open_corpus
 from cantilena.discriminators import StyleExamples, StyleListener
 from cantilena.errors import UsageError
-from cantilena.generation import Composer, SamplingOptions, sample
+from cantilena.generation import Composer, SamplingOptions, load, sample
 from cantilena.metrics import StyleAnswers
 from cantilena.models import UNTOLD, Bars, Bundle
 from cantilena.music import Key, Melody, Meter
-from cantilena.runtime import generator, say, tracked
+from cantilena.runtime import generator, options_record, run_folder, say, tracked
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.data import COLUMNS, StyleLabels, style_labels
 from cantilena.workflows.evaluate.melody_sets import (
@@ -39,13 +40,17 @@ from cantilena.workflows.evaluate.melody_sets import (
 from cantilena.workflows.evaluate.options import EvaluateOptions
 from cantilena.workflows.evaluate.systems import parse_systems
 from cantilena.workflows.learned_corpus import named_corpus, shipped_corpus
-from cantilena.workflows.styles.probe_results import COLUMN_LABELS, ProbeColumn, StyleProbe
+from cantilena.workflows.runs import clear_earlier
+from cantilena.workflows.styles.probe_report import COLUMN_LABELS, FILES, ProbeColumn, StyleProbe, write_probe
 
 _MIN_EXCERPTS, _MIN_PIECES, _MAX_EXCERPTS = 12, 3, 1000
 """Human excerpts of a style, and their pieces, that a classifier needs, and excerpts that it gets at most."""
 
 _COMPOSED = {"told": (True, True), "meter_alone": (False, True), "same_meter": (True, False), "untold": (False, False)}
 """Columns of melodies by the model: whether a style is given, and whether its usual meter and key are."""
+
+_APPLYING = ("against", "steps", "melodies", "temperature", "heard", "seed", "jobs")
+"""Options of `evaluate` that apply."""
 
 STEPS, DRAWS = 128, 3
 """Defaults: sixteenths of each melody, eight bars of 4/4, and the number of times that melodies are drawn."""
@@ -55,7 +60,7 @@ _COMMON_TIME, _C_MAJOR = Meter(), Key(0, "major")
 
 @dataclass(frozen=True)
 class StyledExcerpts:
-    """StyledExcerpts of human melodies, all of one length, with their styles.
+    """Excerpts of human melodies, all of one length, with their styles.
 
     Args:
         examples: on `GRID`, in the model's tokens, with their bars.
@@ -75,6 +80,39 @@ class StyledExcerpts:
         """Those of some styles, which are renumbered."""
         some = self.select(np.flatnonzero(np.isin(self.style, kept)))
         return replace(some, style=np.searchsorted(kept, some.style).astype(np.int64))
+
+
+def run_style_probe(
+    words: Sequence[str],
+    options: EvaluateOptions,
+    folder: Path | None = None,
+    *,
+    styles_by: str = "",
+    resume: bool = False,
+    force: bool = False,
+) -> StyleProbe:
+    """Probe the styles of a model as `probe_styles` does, and write the results to a folder if one is given.
+
+    It gets `results.json`, `table.md`, `heard-styles.png`, `styles.html` and melodies of each style. `resume` starts an
+    interrupted run again, `force` replaces another run.
+
+    Raises:
+        UsageError: as `probe_styles`; an option that does not apply is not at its default.
+        RunError: the folder holds another run.
+    """
+    for name, default in options_record(EvaluateOptions()).items():
+        if name not in (*_APPLYING, "device") and getattr(options, name) != default:  # small networks stay on the CPU
+            raise UsageError(f"--{name} does not apply to --styles", f"leave out --{name}")
+    if folder is None:
+        return probe_styles(words, options, styles_by)
+    record: dict[str, Any] = {"systems": list(words), "styles_by": styles_by, "draws": DRAWS}
+    record |= {name: getattr(options, name) for name in _APPLYING} | {"steps": options.steps or STEPS}
+    with run_folder(folder, record, resume=resume, force=force) as run:
+        clear_earlier(run, *FILES)
+        probe = replace(probe_styles(words, options, styles_by), folder=folder)
+        write_probe(probe, load(str(parse_systems(words)[0].source)), options, folder)
+        run.finish()
+    return probe
 
 
 def probe_styles(
@@ -169,7 +207,7 @@ def _open_corpus(bundle: Bundle, options: EvaluateOptions) -> Corpus:
 
 
 def human_excerpts(corpus: Corpus, split: Split, labels: StyleLabels, composer: Composer, steps: int) -> StyledExcerpts:
-    """StyledExcerpts of human melodies of the styles of a model, in its keys and tokens, at most four of a melody.
+    """Excerpts of human melodies of the styles of a model, in its keys and tokens, at most four of a melody.
 
     Args:
         corpus: the human melodies.
