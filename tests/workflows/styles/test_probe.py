@@ -80,21 +80,21 @@ def probe(place: Path, options: EvaluateOptions) -> StyleProbe:
 
 
 def test_two_simple_styles_are_recognised_and_chance_is_chance(probe: StyleProbe) -> None:
-    accuracy = {name: column.accuracy.value for name, column in probe.columns.items()}
+    accuracy = {name: probe.styles[name]["balanced_accuracy"]["value"] for name in COLUMN_LABELS}
     assert accuracy["people"] == accuracy["people_held_back"] == accuracy["people_without_bars"] == 1.0
     assert accuracy["told"] > 0.9
     assert accuracy["same_meter"] > 0.9
     assert abs(accuracy["untold"] - 0.5) < 0.12
     assert abs(accuracy["meter_alone"] - 0.5) < 0.12  # both are in 4/4
-    above = [probe.is_above_chance(name) for name in ("told", "same_meter", "untold", "meter_alone")]
+    above = [probe.styles[name]["above_chance"] for name in ("told", "same_meter", "untold", "meter_alone")]
     assert above == [True, True, False, False]
-    assert probe.verdict().startswith("Given one of 2 styles, ")
-    assert probe.verdict().endswith(f"Given no style, it is {100 * accuracy['untold']:.0f} %, as expected.")
+    assert probe.styles["verdict"].startswith("Given one of 2 styles, ")
+    assert probe.styles["verdict"].endswith(f"Given no style, it is {100 * accuracy['untold']:.0f} %, as expected.")
 
 
 def test_the_numbers_are_consistent(probe: StyleProbe) -> None:
     answer = json.loads(json.dumps(probe.to_json(), allow_nan=False))["styles"]
-    assert answer["names"] == list(probe.names)
+    assert set(answer["names"]) == {"fan|fares", "../scales"}
     assert answer["chance"] == 0.5
     for name in COLUMN_LABELS:
         column, confusion = answer[name], np.array(answer["confusion"][name])
@@ -125,8 +125,8 @@ def test_styles_that_a_model_never_learned_are_not_recognised(
     weights = {name: rng.normal(0, 0.01, values.shape).astype(values.dtype) for name, values in bundle.weights.items()}
     replace(bundle, weights=weights).save(tmp_path / "empty.safetensors")
     found = probe_styles([str(tmp_path / "empty.safetensors")], options, "collection")
-    assert not found.is_above_chance("told")
-    assert "classified as that style, not above chance" in found.verdict()
+    assert not found.styles["told"]["above_chance"]
+    assert "classified as that style, not above chance" in found.styles["verdict"]
 
 
 def test_a_folder_has_melodies_of_each_style(
@@ -168,8 +168,8 @@ def test_a_bundle_records_the_source_of_its_styles_without_a_path(
     with pytest.raises(UsageError, match=r"come from clusters\.json, which is not here"):
         probe_styles(words, few)
     found = probe_styles(words, few, str(tmp_path / "clusters.json"), draws=1)
-    assert set(found.names) == {"low", "high"}
-    assert found.columns["people"].accuracy.value == 1.0
+    assert set(found.styles["names"]) == {"low", "high"}
+    assert found.styles["people"]["balanced_accuracy"]["value"] == 1.0
 
 
 def test_human_excerpts_are_in_the_tokens_of_the_model(corpus: Corpus, place: Path) -> None:

@@ -41,13 +41,17 @@ from cantilena.workflows.evaluate.options import EvaluateOptions
 from cantilena.workflows.evaluate.systems import parse_systems
 from cantilena.workflows.learned_corpus import named_corpus, shipped_corpus
 from cantilena.workflows.runs import clear_earlier
-from cantilena.workflows.styles.probe_report import COLUMN_LABELS, FILES, ProbeColumn, StyleProbe, write_probe
+from cantilena.workflows.styles.probe_report import (
+    COLUMN_LABELS,
+    COMPOSED,
+    FILES,
+    StyleProbe,
+    probe_results,
+    write_probe,
+)
 
 _MIN_EXCERPTS, _MIN_PIECES, _MAX_EXCERPTS = 12, 3, 1000
 """Human excerpts of a style, and their pieces, that a classifier needs, and excerpts that it gets at most."""
-
-_COMPOSED = {"told": (True, True), "meter_alone": (False, True), "same_meter": (True, False), "untold": (False, False)}
-"""Columns of melodies by the model: whether a style is given, and whether its usual meter and key are."""
 
 _APPLYING = ("against", "steps", "melodies", "temperature", "heard", "seed", "jobs")
 """Options of `evaluate` that apply."""
@@ -149,42 +153,39 @@ def probe_styles(
     kept, left_out = _learnable(human, [style.name for style in composer.styles])
     train = _limited(human.of_styles(kept), generator(options.seed, "styles learned"))
     test = human_excerpts(corpus, "test", labels, composer, options.steps).of_styles(kept)
-    columns: dict[str, ProbeColumn] = {}
+    answers: dict[str, list[StyleAnswers]] = {}
     classifiers: dict[bool, StyleListener] = {}
-
-    def add(column: str, answers: StyleAnswers, by_draw: Sequence[float] = ()) -> None:
-        columns[column] = ProbeColumn.from_answers(column, answers, options.seed, by_draw)
-
     for bars, suffix in ((True, ""), (False, "_without_bars")):
         say(f"Learning styles {'with' if bars else 'without'} bars from {len(train.style):,} human excerpts")
         seen, unseen = (one.examples if bars else StyleExamples(one.examples.line) for one in (train, test))
         rng = generator(options.seed, "style listener", str(bars))
-        classifier = StyleListener.learn(seen, train.style, train.pieces, rng)
-        classifiers[bars] = classifier
-        add(f"people{suffix}", StyleAnswers(test.style, classifier.scorer.chances(unseen), test.pieces))
-        add(f"people_held_back{suffix}", StyleAnswers(train.style, classifier.held_back, train.pieces))
-    for column, (_, own_meter) in _COMPOSED.items():
+        classifier = classifiers[bars] = StyleListener.learn(seen, train.style, train.pieces, rng)
+        answers[f"people{suffix}"] = [StyleAnswers(test.style, classifier.scorer.chances(unseen), test.pieces)]
+        answers[f"people_held_back{suffix}"] = [StyleAnswers(train.style, classifier.held_back, train.pieces)]
+    for column, (_, own_meter) in COMPOSED.items():
         say(f"Composing: {COLUMN_LABELS[column]}")
-        answers = []
+        answers[column] = []
         for draw in range(draws):
             examples, style = _composed(composer, column, kept, options, draw)
             chances = classifiers[own_meter].scorer.chances(examples)
-            answers.append(StyleAnswers(style, chances, np.arange(len(style))))
-        styles, all_chances = (np.concatenate([getattr(one, part) for one in answers]) for part in ("style", "chances"))
-        whole = StyleAnswers(styles, all_chances, np.arange(len(styles)))
-        add(column, whole, [one.balanced_accuracy_of_all for one in answers])
-    return StyleProbe(
-        system=name,
-        names=tuple(composer.styles[number].name for number in kept),
+            answers[column].append(StyleAnswers(style, chances, np.arange(len(style))))
+    names = [composer.styles[number].name for number in kept]
+    settings = {
+        "with_bars" if bars else "without_bars": {"setting": one.setting, "held_back": one.tried}
+        for bars, one in classifiers.items()
+    }
+    styles = probe_results(
+        names,
+        answers,
+        options.seed,
         left_out=left_out,
-        by=by,
-        corpus=corpus.manifest.name,
-        sha256=corpus.sha256,
-        learned=np.bincount(train.style, minlength=len(kept)),
+        learned=dict(zip(names, np.bincount(train.style, minlength=len(kept)).tolist(), strict=True)),
+        listeners=settings,
         steps=options.steps,
-        classifiers={bars: (one.setting, one.tried) for bars, one in classifiers.items()},
-        columns=columns,
+        by=by,
     )
+    against = {"corpus": corpus.manifest.name, "sha256": corpus.sha256}
+    return StyleProbe({"styles": styles, "system": name, "against": against})
 
 
 def _label_source(bundle: Bundle, given: str) -> str:
@@ -273,7 +274,7 @@ def _composed(
     composer: Composer, column: str, kept: Sequence[int], options: EvaluateOptions, draw: int
 ) -> tuple[StyleExamples, NDArray[np.int64]]:
     """Melodies of the model, equally many for each style, and the style that each was given or is assigned to."""
-    (given, own_meter), encoding = _COMPOSED[column], composer.encoding
+    (given, own_meter), encoding = COMPOSED[column], composer.encoding
     count, length = max(options.melodies // len(kept), 2), token_count(options.steps, encoding)
     rng = generator(options.seed, "heard styles", column, draw)
     sampling = SamplingOptions(temperature=options.temperature)

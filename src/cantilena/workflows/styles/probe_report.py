@@ -6,12 +6,10 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cantilena.generation import ComposeOptions, Composer, WrittenMelody, take_away, write_melodies
 from cantilena.metrics import Interval, StyleAnswers, holm
@@ -22,6 +20,9 @@ from cantilena.reporting.text import counted, listed
 from cantilena.runtime import generator, progress, write_bytes, write_json, write_text
 from cantilena.workflows.evaluate.options import EvaluateOptions
 from cantilena.workflows.styles.files import linked_melodies
+
+COMPOSED = {"told": (True, True), "meter_alone": (False, True), "same_meter": (True, False), "untold": (False, False)}
+"""Columns of melodies by the model: whether a style is given, and whether its usual meter and key are."""
 
 COLUMN_LABELS: Mapping[str, str] = {
     "people": "human, test part",
@@ -46,180 +47,129 @@ _PERMUTATIONS, _RESAMPLES = 999, 1000
 
 
 @dataclass(frozen=True)
-class ProbeColumn:
-    """How well a classifier recognises the styles of one set of melodies.
-
-    Args:
-        answers: of the classifier.
-        accuracy: the balanced accuracy: the mean recall over styles.
-        auc: the macro area under the ROC curve.
-        p: the share of permutations of the styles with the same accuracy or more.
-        recalls: by style; NaN without melodies.
-        by_draw: the balanced accuracy of each draw; empty for human melodies.
-    """
-
-    answers: StyleAnswers
-    accuracy: Interval
-    auc: Interval
-    p: float
-    recalls: Sequence[Interval]
-    by_draw: Sequence[float] = ()
-
-    @classmethod
-    def from_answers(cls, name: str, answers: StyleAnswers, seed: int, by_draw: Sequence[float] = ()) -> ProbeColumn:
-        """Measure what a classifier answered; the name of the column and the seed give the random streams.
-
-        Example:
-            >>> answers = StyleAnswers(np.array([0, 1] * 20), np.eye(2)[[0, 1] * 20], np.arange(40))
-            >>> column = ProbeColumn.from_answers("told", answers, seed=1)
-            >>> column.accuracy, column.p
-            (Interval(value=1.0, low=1.0, high=1.0), 0.001)
-        """
-        accuracy, auc, p, recalls = (
-            generator(seed, "heard styles", name, purpose) for purpose in ("accuracy", "auc", "p", "recalls")
-        )
-        return cls(
-            answers,
-            answers.balanced_accuracy(accuracy, resamples=_RESAMPLES),
-            answers.auc(auc, resamples=_RESAMPLES),
-            answers.p_value(p, permutations=_PERMUTATIONS),
-            answers.recalls(recalls, resamples=_RESAMPLES),
-            by_draw,
-        )
-
-
-@dataclass(frozen=True)
 class StyleProbe:
     """The results of a style probe.
 
     Args:
-        system: the name of the model.
-        names: of the styles; `left_out` are others with the reasons, `by` is the source of the labels.
-        corpus: of the human melodies, with its `sha256`.
-        learned: `(styles,)`: the human excerpts of each that the classifiers were trained on.
-        steps: sixteenths of each melody.
-        classifiers: with and without bars, the chosen setting, and the cross-validated accuracy of each setting.
-        columns: by name.
-        folder: of the page; None if none was written.
+        results: as in results.json, from `probe_results`.
+        folder: of the page, if one was written.
     """
 
-    system: str
-    names: tuple[str, ...]
-    left_out: Mapping[str, str]
-    by: str
-    corpus: str
-    sha256: str
-    learned: NDArray[np.int64]
-    steps: int
-    classifiers: Mapping[bool, tuple[str, Mapping[str, float]]]
-    columns: Mapping[str, ProbeColumn]
+    results: Mapping[str, Any]
     folder: Path | None = None
 
     @property
-    def chance(self) -> float:
-        """The expected accuracy of guessing."""
-        return 1 / len(self.names)
-
-    @cached_property
-    def adjusted(self) -> Mapping[str, float]:
-        """The p-values by column, corrected by Holm's method."""
-        corrected = holm([column.p for column in self.columns.values()])
-        return {name: float(p or 0.0) for name, p in zip(self.columns, corrected, strict=True)}
-
-    def is_above_chance(self, name: str) -> bool:
-        """Whether the styles of a column are recognised better than by chance."""
-        return bool(self.adjusted[name] <= _SIGNIFICANCE and self.columns[name].accuracy.low > self.chance)
-
-    def verdict(self) -> str:
-        """The conclusion, in three sentences."""
-        share = {name: percent(column.accuracy.value) for name, column in self.columns.items()}
-        tested = "people" if (self.columns["people"].answers.melodies > 0).all() else "people_held_back"
-        above = {name: "" if self.is_above_chance(name) else ", not above chance" for name in self.columns}
-        leak = ", above chance: something else reveals the style" if self.is_above_chance("untold") else ", as expected"
-        return (
-            f"Given one of {len(self.names)} styles, {share['told']} of the melodies are classified as that style"
-            f"{above['told']} (chance {100 * self.chance:.3g} %, human melodies {share[tested]}, meter and key alone "
-            f"{share['meter_alone']}). All in 4/4 and C major, it is {share['same_meter']}{above['same_meter']} (human "
-            f"melodies without bars {share[f'{tested}_without_bars']}). Given no style, it is {share['untold']}{leak}."
-        )
+    def styles(self) -> Mapping[str, Any]:
+        """`names`, `chance`, `verdict`, the columns by name, `confusion`, and what the classifiers were trained on."""
+        styles: Mapping[str, Any] = self.results["styles"]
+        return styles
 
     def to_json(self) -> dict[str, Any]:
         """The answer of `evaluate --styles --json`: fractions from 0 to 1; None, with a reason, where undefined."""
-        confusions = {name: column.answers.confusion.tolist() for name, column in self.columns.items()}
-        return {
-            "styles": {
-                "names": list(self.names),
-                "chance": self.chance,
-                "verdict": self.verdict(),
-                **{name: self._column_json(name, column) for name, column in self.columns.items()},
-                "confusion": {
-                    name: [None if math.isnan(row[0]) else row for row in rows] for name, rows in confusions.items()
-                },
-                "left_out": dict(self.left_out),
-                "learned": dict(zip(self.names, self.learned.tolist(), strict=True)),
-                "listeners": {
-                    "with_bars" if bars else "without_bars": {"setting": setting, "held_back": dict(tried)}
-                    for bars, (setting, tried) in self.classifiers.items()
-                },
-                "steps": self.steps,
-                "by": self.by,
-            },
-            "system": self.system,
-            "against": {"corpus": self.corpus, "sha256": self.sha256},
-        }
-
-    def _column_json(self, name: str, column: ProbeColumn) -> dict[str, Any]:
-        melodies = column.answers.melodies
-        none = "" if melodies.any() else "there is no melody as long"
-        return {
-            "balanced_accuracy": _interval_json(column.accuracy, none),
-            "auc": _interval_json(column.auc, none),
-            "p": column.p,
-            "adjusted_p": self.adjusted[name],
-            "above_chance": self.is_above_chance(name),
-            "recall": {
-                style: _interval_json(one, column.answers.reason(number))
-                for number, (style, one) in enumerate(zip(self.names, column.recalls, strict=True))
-            },
-            "melodies": dict(zip(self.names, melodies.tolist(), strict=True)),
-            **({"by_draw": list(column.by_draw)} if column.by_draw else {}),
-        }
+        return dict(self.results)
 
     def notes(self) -> list[str]:
         """What a reader of the table needs to know."""
-        settings = listed(sorted({setting for setting, _ in self.classifiers.values()}))
-        excerpts = f"{counted(int(self.learned.sum()), 'excerpt')} of {self.corpus}, {self.steps} sixteenths each"
-        left_out = [f"{name}: {reason}" for name, reason in self.left_out.items()]
+        styles, corpus = self.styles, self.results["against"]["corpus"]
+        settings = listed(sorted({one["setting"] for one in styles["listeners"].values()}))
+        excerpts = (
+            f"{counted(sum(styles['learned'].values()), 'excerpt')} of {corpus}, {styles['steps']} sixteenths each"
+        )
+        left_out = [f"{name}: {reason}" for name, reason in styles["left_out"].items()]
         return [
-            f"Chance is {100 * self.chance:.3g} %. Accuracy: the mean over styles. p after Holm's correction.",
+            f"Chance is {100 * styles['chance']:.3g} %. Accuracy: the mean over styles. p after Holm's correction.",
             f"The classifier ({settings}) was trained on {excerpts}.",
             *([f"Left out: {'; '.join(left_out)}."] if left_out else []),
         ]
 
     def markdown(self) -> str:
         """The verdict, the table and its notes as Markdown."""
-        return "\n\n".join([self.verdict(), self._table(), *self.notes()]) + "\n"
+        return "\n\n".join([self.styles["verdict"], self._table(), *self.notes()]) + "\n"
 
     def text(self) -> str:
         """The same for a terminal, without the recall of each style."""
         where = [f"Open {self.folder / FILES[-1]} to hear each style."] if self.folder is not None else []
-        return "\n".join([self.verdict(), "", self._table(6), "", *self.notes(), *where])
+        return "\n".join([self.styles["verdict"], "", self._table(6), "", *self.notes(), *where])
 
     def _table(self, columns: int | None = None) -> str:
         """The first columns of the table: one row per set of melodies."""
-        rows = [("melodies", "number", "accuracy", "95 %", "AUC", "p", *self.names)]
-        for name, column in self.columns.items():
-            low, high, auc = column.accuracy.low, column.accuracy.high, column.auc.value
-            interval = "–" if math.isnan(low) else f"{100 * low:.0f} to {100 * high:.0f}"
-            numbers = (percent(column.accuracy.value), interval, "–" if math.isnan(auc) else f"{auc:.2f}")
-            recalls = (percent(one.value) for one in column.recalls)
-            count = f"{int(column.answers.melodies.sum()):,}"
-            rows.append((COLUMN_LABELS[name], count, *numbers, f"{self.adjusted[name]:.3f}", *recalls))
+        rows = [("melodies", "number", "accuracy", "95 %", "AUC", "p", *self.styles["names"])]
+        for name, label in COLUMN_LABELS.items():
+            column = self.styles[name]
+            accuracy, auc = column["balanced_accuracy"], column["auc"]["value"]
+            interval = (
+                "–" if accuracy["low"] is None else f"{100 * accuracy['low']:.0f} to {100 * accuracy['high']:.0f}"
+            )
+            numbers = (percent(accuracy["value"]), interval, "–" if auc is None else f"{auc:.2f}")
+            recalls = (percent(one["value"]) for one in column["recall"].values())
+            rows.append(
+                (label, f"{sum(column['melodies'].values()):,}", *numbers, f"{column['adjusted_p']:.3f}", *recalls)
+            )
         table = [[cell.replace("|", "\\|").replace("\n", " ") for cell in row[:columns]] for row in rows]
         widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
         table.insert(1, ["-" * widths[0], *("-" * (wide - 1) + ":" for wide in widths[1:])])
         lines = ([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])] for row in table)
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def probe_results(
+    names: Sequence[str], answers: Mapping[str, Sequence[StyleAnswers]], seed: int, **facts: object
+) -> dict[str, Any]:
+    """The `styles` of results.json.
+
+    Args:
+        names: of the styles.
+        answers: of the classifiers, by column; one for each draw of composed melodies.
+        seed: of intervals and permutations.
+        facts: what else is told, such as `learned`, the excerpts that the classifiers were trained on.
+
+    Example:
+        >>> answers = StyleAnswers(np.array([0, 1] * 20), np.eye(2)[[0, 1] * 20], np.arange(40))
+        >>> styles = probe_results(["a", "b"], dict.fromkeys(COLUMN_LABELS, [answers]), seed=1)
+        >>> styles["told"]["balanced_accuracy"], styles["told"]["p"]
+        ({'value': 1.0, 'low': 1.0, 'high': 1.0}, 0.001)
+    """
+    whole = {name: _joined(draws) for name, draws in answers.items()}
+    columns = {name: _column(name, one, names, seed) for name, one in whole.items()}
+    for (name, column), p in zip(columns.items(), holm([one["p"] for one in columns.values()]), strict=True):
+        column["adjusted_p"], low = float(p or 0.0), column["balanced_accuracy"]["low"]
+        column["above_chance"] = column["adjusted_p"] <= _SIGNIFICANCE and low is not None and low > 1 / len(names)
+        if name in COMPOSED:
+            column["by_draw"] = [one.balanced_accuracy_of_all for one in answers[name]]
+    confusion = {
+        name: [None if math.isnan(row[0]) else row for row in one.confusion.tolist()] for name, one in whole.items()
+    }
+    styles = {"names": list(names), "chance": 1 / len(names), "verdict": "", **columns, "confusion": confusion, **facts}
+    return styles | {"verdict": _verdict(styles)}
+
+
+def _joined(draws: Sequence[StyleAnswers]) -> StyleAnswers:
+    if len(draws) == 1:
+        return draws[0]
+    style, chances = np.concatenate([one.style for one in draws]), np.concatenate([one.chances for one in draws])
+    return StyleAnswers(style, chances, np.arange(len(style)))
+
+
+def _column(name: str, answers: StyleAnswers, names: Sequence[str], seed: int) -> dict[str, Any]:
+    """How well the styles of one set of melodies are recognised."""
+
+    def rng(purpose: str) -> np.random.Generator:
+        return generator(seed, "heard styles", name, purpose)
+
+    none = "" if answers.melodies.any() else "there is no melody as long"
+    accuracy = answers.balanced_accuracy(rng("accuracy"), resamples=_RESAMPLES)
+    recalls = answers.recalls(rng("recalls"), resamples=_RESAMPLES)
+    return {
+        "balanced_accuracy": _interval_json(accuracy, none),
+        "auc": _interval_json(answers.auc(rng("auc"), resamples=_RESAMPLES), none),
+        "p": answers.p_value(rng("p"), permutations=_PERMUTATIONS),
+        "adjusted_p": None,
+        "above_chance": None,
+        "recall": {
+            style: _interval_json(recalls[number], answers.reason(number)) for number, style in enumerate(names)
+        },
+        "melodies": dict(zip(names, answers.melodies.tolist(), strict=True)),
+    }
 
 
 def _interval_json(one: Interval, reason: str) -> dict[str, Any]:
@@ -228,9 +178,23 @@ def _interval_json(one: Interval, reason: str) -> dict[str, Any]:
     return known | ({"reason": reason or "there are too few pieces"} if None in known.values() else {})
 
 
-def percent(share: float) -> str:
+def _verdict(styles: Mapping[str, Any]) -> str:
+    """The conclusion, in three sentences."""
+    share = {name: percent(styles[name]["balanced_accuracy"]["value"]) for name in COLUMN_LABELS}
+    above = {name: "" if styles[name]["above_chance"] else ", not above chance" for name in COLUMN_LABELS}
+    tested = "people" if all(styles["people"]["melodies"].values()) else "people_held_back"
+    leak = "as expected" if above["untold"] else "above chance: something else reveals the style"
+    return (
+        f"Given one of {len(styles['names'])} styles, {share['told']} of the melodies are classified as that style"
+        f"{above['told']} (chance {100 * styles['chance']:.3g} %, human melodies {share[tested]}, meter and key alone "
+        f"{share['meter_alone']}). All in 4/4 and C major, it is {share['same_meter']}{above['same_meter']} (human "
+        f"melodies without bars {share[f'{tested}_without_bars']}). Given no style, it is {share['untold']}, {leak}."
+    )
+
+
+def percent(share: float | None) -> str:
     """A share as it is read; a dash if it is undefined."""
-    return "–" if math.isnan(share) else f"{100 * share:.0f} %"
+    return "–" if share is None else f"{100 * share:.0f} %"
 
 
 def write_probe(probe: StyleProbe, composer: Composer, options: EvaluateOptions, folder: Path) -> None:
@@ -248,10 +212,16 @@ def write_probe(probe: StyleProbe, composer: Composer, options: EvaluateOptions,
 
 def probe_figure(probe: StyleProbe) -> figures.Figure:
     """The confusion matrices of human and composed melodies, and the accuracies beside chance."""
-    titles = {"people": "Human", "told": "The model, usual meters", "same_meter": "The model, all in 4/4"}
-    confusions = {title: probe.columns[name].answers.confusion for name, title in titles.items()}
-    accuracies = {COLUMN_LABELS[name]: column.accuracy for name, column in probe.columns.items()}
-    return figures.heard_styles(probe.names, confusions, accuracies, probe.chance)
+    styles, titles = probe.styles, {"people": "Human", "told": "The model, usual meters"}
+    titles["same_meter"] = "The model, all in 4/4"
+    none = [math.nan] * len(styles["names"])
+    confusions = {title: np.array([row or none for row in styles["confusion"][name]]) for name, title in titles.items()}
+    intervals = {label: styles[name]["balanced_accuracy"] for name, label in COLUMN_LABELS.items()}
+    accuracies = {
+        label: Interval(*(math.nan if one[part] is None else one[part] for part in ("value", "low", "high")))
+        for label, one in intervals.items()
+    }
+    return figures.heard_styles(styles["names"], confusions, accuracies, styles["chance"])
 
 
 def style_folders(names: Sequence[str]) -> list[str]:
@@ -270,20 +240,21 @@ def style_folders(names: Sequence[str]) -> list[str]:
 
 def _page(probe: StyleProbe, composer: Composer, options: EvaluateOptions, folder: Path) -> str:
     """Compose melodies in each style, and show them with their numbers."""
-    shown, styles = [], {style.name: style for style in composer.styles}
-    with progress("Writing melodies", total=len(probe.names), unit="styles") as bar:
-        for number, (name, place) in enumerate(zip(probe.names, style_folders(probe.names), strict=True)):
+    results, shown, usual = probe.styles, [], {style.name: style for style in composer.styles}
+    names: list[str] = results["names"]
+    with progress("Writing melodies", total=len(names), unit="styles") as bar:
+        for number, (name, place) in enumerate(zip(names, style_folders(names), strict=True)):
             take_away(folder / place)
             written: Sequence[WrittenMelody] = ()
             if options.heard:
                 wanted, manifest = ComposeOptions(bars=_BARS, style=name), {"style": name, "seed": options.seed}
                 melodies = composer.compose_many(options.heard, wanted, seed=options.seed)
                 written = write_melodies(melodies, folder / place, force=True, manifest=manifest, quiet=True)
-            share = {key: percent(column.recalls[number].value) for key, column in probe.columns.items()}
-            meter, key = styles[name].meter or Meter(), styles[name].key
+            share = {column: percent(results[column]["recall"][name]["value"]) for column in COLUMN_LABELS}
+            meter, key = usual[name].meter or Meter(), usual[name].key
             facts = [
                 f"All in 4/4 and C major: {share['same_meter']}; human melodies: {share['people']}.",
-                f"Trained on {int(probe.learned[number]):,} excerpts of human melodies.",
+                f"Trained on {results['learned'][name]:,} excerpts of human melodies.",
                 f"Usually in {', '.join(filter(None, [str(meter), key.name if key else '']))}.",
             ]
             summary, (colour, _) = f"recognised in {share['told']} of its melodies", figures.mark_of(number)
@@ -291,8 +262,8 @@ def _page(probe: StyleProbe, composer: Composer, options: EvaluateOptions, folde
             bar.advance(1, name)
     caption = "Each row is a style: how its melodies were classified. Dotted: the accuracy of guessing."
     return style_page(
-        f"The styles of {probe.system}",
-        " ".join([probe.verdict(), *probe.notes()]),
+        f"The styles of {probe.results['system']}",
+        " ".join([results["verdict"], *probe.notes()]),
         [(figures.svg_text(probe_figure(probe), "heard"), caption)],
         shown,
         over_figures="Classified styles",
