@@ -35,9 +35,7 @@ _STEPS = 32
 _SHOWN_STEPS = {True: 64, False: 48}
 """Tokens of a melody that is shown: four bars of sixteenths; of notes without durations fewer."""
 
-_SIXTEENTH = 6
-"""Ticks."""
-
+_SIXTEENTH = 6  # ticks
 _LENGTHS = (16, 12, 8, 6, 4, 3, 2, 1)
 """Sixteenths of a single written note; other durations are tied."""
 
@@ -70,7 +68,6 @@ class CardNumbers:
         corpus: `melodies`, `pieces` and `notes`, and the melodies of each split under its name.
         held_out: the model, the model before tuning, and two baselines.
         systems: as in results.json: human melodies, the model, its sisters.
-        steps: of each melody that was measured.
         samples: melodies as text, the first that were drawn.
     """
 

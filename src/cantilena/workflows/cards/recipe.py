@@ -35,7 +35,7 @@ class ModelKind:
         train_flags: the flags of `cantilena train` from the options, the bundle and the record of the training.
         tag: on the hub; the core of a network if empty.
         only_bounds: whether it gives only a bound on the likelihood.
-        has_record: whether training leaves a record; counting n-grams does not.
+        has_record: whether training leaves a record, as counting n-grams does not.
     """
 
     describe: Callable[[Any, Bundle], str]

@@ -31,14 +31,7 @@ _PIANO_ATTRIBUTION = "Bernd Krueger, http://www.piano-midi.de"
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A shipped bundle in one line.
-
-    Args:
-        what: its architecture, training corpora and tuning rules.
-        size: of its file in bytes.
-        nats_per_step: on the test pieces of its corpus, from its card.
-        bound: whether that is an upper bound, as of a VAE.
-    """
+    """A shipped bundle in one line, with the nats per step of its card, which a `bound` makes an upper bound."""
 
     name: str
     what: str
@@ -49,14 +42,8 @@ class ShippedModel:
 
     def to_json(self) -> dict[str, Any]:
         """A row of `models list --json`."""
-        row: dict[str, Any] = {
-            "name": self.name,
-            "what": self.what,
-            "bytes": self.size,
-            "licence": self.licence,
-            "test_nats_per_step": self.nats_per_step,
-        }
-        row |= {"bound": True} if self.bound else {}
+        row: dict[str, Any] = {"name": self.name, "what": self.what, "bytes": self.size, "licence": self.licence}
+        row |= {"test_nats_per_step": self.nats_per_step} | ({"bound": True} if self.bound else {})
         return row if self.nats_per_step is not None else row | {"reason": "its card gives no likelihood"}
 
 
@@ -139,11 +126,7 @@ def card_file(path: Path) -> Path | None:
 
 
 def licence_of_weights() -> str:
-    """The file LICENSE-weights, with the licences of all shipped weights.
-
-    Raises:
-        BundleError: it is missing.
-    """
+    """The file LICENSE-weights, with the licences of all shipped weights."""
     path = next(iter(shipped_bundles().values()), Path()).with_name("LICENSE-weights")
     if not path.is_file():
         raise BundleError("LICENSE-weights is missing beside the bundles", "install cantilena again")
@@ -151,12 +134,10 @@ def licence_of_weights() -> str:
 
 
 def _summary(bundle: Bundle) -> str:
-    corpora, rules = (
-        " and ".join(source.name for source in sources_of(bundle)),
-        record_of(bundle, "tuning").get("rules"),
-    )
-    parts = [describe_model(bundle), corpora and f"trained on {corpora}"]
-    return ", ".join(filter(None, [*parts, plain(rules, 60) and f"tuned on {plain(rules, 60)}"]))
+    corpora = " and ".join(source.name for source in sources_of(bundle))
+    rules = plain(record_of(bundle, "tuning").get("rules"), 60)
+    parts = [describe_model(bundle), corpora and f"trained on {corpora}", rules and f"tuned on {rules}"]
+    return ", ".join(filter(None, parts))
 
 
 @dataclass(frozen=True)
@@ -167,7 +148,7 @@ class Recipe:
         tunings: tuning options by the name of the sister.
         styles: labels of the melodies; None for a model of notes and chords without durations.
         attribution: that the licence of its corpus requires.
-        small: whether its large matrices are stored as 8-bit integers (`models/bundle/quantization.py`).
+        small: whether its large matrices are stored as 8-bit integers.
     """
 
     name: str

@@ -68,10 +68,9 @@ class EvalResults:
     Args:
         systems: as in results.json, the reference first.
         differences: of pairs of systems, corrected within each pair.
-        verdicts: conclusions in sentences.
         counts: by system, what was counted in each melody.
         copies: by system, the longest copied run of each melody.
-        copy_limit: the longest run in notes that counts as borrowing, not as copying; None where it is unknown.
+        copy_limit: the longest run in notes that counts as borrowing, not as copying, if it is known.
     """
 
     systems: Mapping[str, Mapping[str, Any]]

@@ -20,13 +20,10 @@ _MIN_SHOWN = 6
 
 @dataclass(frozen=True)
 class PassageLocation:
-    """A run of notes that a melody and a piece of the corpus have in common.
+    """A run of notes that a melody and a piece of the corpus, the source, have in common.
 
     Args:
-        notes: the length of the run.
-        bars: its first and last bar in the melody, counted from 1.
-        source: the piece.
-        source_bars: its first and last bar in the piece.
+        bars: its first and last bar in the melody, counted from 1; `source_bars` those in the piece.
         steps: where it begins in the melody and in the piece.
     """
 
@@ -63,11 +60,7 @@ class PassageLocation:
 
 @dataclass(frozen=True)
 class TrainingMelodies:
-    """The melodies of a corpus that models may have been trained on, indexed to find copies.
-
-    Args:
-        corpus: all melodies but the test split.
-    """
+    """The melodies of a corpus that models may have been trained on, all but the test split, indexed to find copies."""
 
     corpus: Corpus
 

@@ -59,10 +59,9 @@ _UNDEFINED: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Sample:
-    """Melodies of one system.
+    """Melodies of one system: `(melodies, steps)` tokens.
 
     Args:
-        tokens: `(melodies, steps)`.
         piece: `(melodies,)`: the piece of each, by which the bootstrap resamples; each its own if None.
         contexts: key and meter of each melody, or of all; C major in 4/4 if None.
     """
@@ -86,17 +85,10 @@ def measure(
 ) -> dict[str, Entry]:
     """Measure melodies of any encoding: rules, distance from a reference model, diversity.
 
-    Args:
-        sample: the melodies.
-        encoding: of their tokens.
-        rng: resamples for the intervals.
-        model: the distribution that they were drawn from; None for human melodies, whose KL divergence is unknown.
-        reference: the model before tuning.
-        matched_size: diversity depends on the size of a set: measure it on so many of the melodies, drawn at random;
-            on all if None.
-        meter: the time signature given to the models; 4/4 if None.
-        key: the key given to models with key conditions.
-        thorough: also count the rules of the set `cantilena` and all measures of diversity, which takes seconds.
+    The model is the distribution that they were drawn from, None for human melodies, whose KL divergence is unknown;
+    the reference is the model before tuning. Both are given the meter, by default 4/4, and the key. Diversity, which
+    depends on the size of a set, is that of `matched_size` melodies, drawn at random. `thorough` adds the rules of the
+    set `cantilena` and all measures of diversity, which takes seconds.
 
     Returns:
         `{METRIC: {"value", "low", "high"}}`, with a `reason` where the value is None.
@@ -173,19 +165,12 @@ def distinct_metrics(*several: RuleCounts) -> list[str]:
 
     The paper and RL Tuner share some rules; testing both would count one difference twice.
     """
-    kept: list[str] = []
+    kept: dict[bytes, str] = {}
     for name in several[0].names:
-        if all(name in counts.counted for counts in several) and not any(
-            all(_equal(counts, name, other) for counts in several) for other in kept
-        ):
-            kept.append(name)
-    return kept
-
-
-def _equal(counts: RuleCounts, one: str, other: str) -> bool:
-    return np.array_equal(counts.counted[one], counts.counted[other]) and np.array_equal(
-        counts.out_of[one], counts.out_of[other]
-    )
+        if all(name in counts.counted for counts in several):
+            parts = (part[name] for counts in several for part in (counts.counted, counts.out_of))
+            kept.setdefault((np.concatenate(list(parts)) + 0.0).tobytes(), name)  # -0.0 becomes 0.0
+    return list(kept.values())
 
 
 def set_numbers(

@@ -49,12 +49,6 @@ def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, devi
     token, and divided by the steps or the note onsets. A tuned model is measured before tuning, too. A model of C major
     and A minor is measured on the pieces as they are and transposed to those keys.
 
-    Args:
-        words: `NAME=BUNDLE` or `BUNDLE` of each network, n-gram or VAE.
-        test: the folder.
-        seed: of the bootstrap.
-        device: where large networks compute.
-
     Raises:
         UsageError: a system is not a bundle, or two have one name.
         BundleError: a bundle cannot be read.
@@ -114,10 +108,8 @@ def _to_device(model: SequenceModel, device: str) -> None:
 class Prediction:
     """The likelihood of held-out pieces under one model.
 
-    Args:
-        measured: nats, steps and notes of each piece, by the suffix of the metrics: "" as they are, and
-            `_in_plain_keys` transposed to C major or A minor, where the model has these keys only.
-        reason: why the likelihood is undefined, if it is.
+    It is `measured` by the suffix of the metrics: "" for the pieces as they are, and `_in_plain_keys` transposed to C
+    major or A minor, where the model has these keys only. A `reason` says why it is undefined.
     """
 
     name: str
@@ -186,11 +178,8 @@ def _number(told: Entry) -> str:
 class Margin:
     """The difference of two models in nats per step on the same tokens, paired by piece.
 
-    Args:
-        metric: `nats_per_step` or `nats_per_step_in_plain_keys`.
-        interval: the second's nats minus the first's: negative where the second predicts better; NaN where undefined.
-        reason: why it is undefined, if it is.
-        bounded: whether one of the two gives only a bound.
+    The interval is of the second's nats minus the first's, negative where the second predicts better. It is NaN where
+    it is undefined for a `reason`, and `bounded` if one of the two gives only a bound.
 
     Example:
         >>> Margin("ngram", "lstm", "nats_per_step", Interval(-0.031, -0.041, -0.021)).text()
@@ -275,10 +264,7 @@ class ReferenceModel:
     composer: Composer
 
     def counts(self, melodies: Sequence[EvalMelody]) -> RuleCounts:
-        """`log_likelihood_per_step` of each melody: nats out of steps.
-
-        Melodies are transposed to the model's keys, notes outside its range by octaves.
-        """
+        """`log_likelihood_per_step` of each melody, transposed to the model's keys and range."""
         nats, steps = np.zeros(len(melodies)), np.zeros(len(melodies))
         tokens = [self._tokens(melody) for melody in melodies]
         kept = [row for row, some in enumerate(tokens) if len(some)]

@@ -30,12 +30,9 @@ class EvalMelody:
 
     Args:
         tokens: `(steps,)` tokens of `GRID`.
-        key: the key in which rules judge it.
-        meter: its time signature.
-        piece: the piece it belongs to; melodies of one piece are not independent.
+        key: the key for rules.
+        piece: the piece that it belongs to; melodies of one piece are not independent.
         label: its file or number.
-        title: its title, or "".
-        tempo: for playback.
     """
 
     tokens: NDArray[np.int64]
@@ -48,13 +45,9 @@ class EvalMelody:
 
     @classmethod
     def from_melody(cls, melody: Melody, *, piece: str, label: str, key: Key | None = None) -> EvalMelody:
-        """Put a melody on the grid and leave out its pickup.
+        """Put a melody on the grid and leave out its pickup, unless that is all of it.
 
-        Args:
-            melody: any melody; one that ends before its first barline is taken whole.
-            piece: the piece it belongs to.
-            label: its file or number.
-            key: the key; by default the melody's own, or the key found from its notes, or C major.
+        The key is by default the melody's own, else the one found from its notes, else C major.
         """
         fitted = GRID.fit(melody).melody
         tokens, pickup = GRID.encode(fitted), fitted.pickup // GRID.step_ticks
@@ -106,15 +99,12 @@ class EvalMelody:
 
 @dataclass(frozen=True)
 class MelodySet:
-    """The melodies of one system.
+    """The melodies of one system, one or more.
 
     Args:
-        name: of the system.
-        description: of the system, one phrase.
-        melodies: one or more.
         skipped: files that could not be used, with the reasons.
-        sha256: of the folder's melodies or the bundle's file; "" where there is neither.
-        model_counts: KL divergence and entropy of a model on the melodies that it drew; empty for other systems.
+        sha256: of the folder's melodies or the bundle's file, if there is one.
+        model_counts: KL divergence and entropy of a model on the melodies that it drew.
         probabilities: the probabilities at each step of a model's first melody.
     """
 
@@ -172,11 +162,7 @@ def line_of(tokens: Iterable[NDArray[np.int64]]) -> Line:
 
 
 def to_eval_grid(tokens: NDArray[np.int64], encoding: Encoding) -> NDArray[np.int64]:
-    """Convert tokens of another encoding to tokens of `GRID`.
-
-    Args:
-        tokens: of one melody; of several, `(melodies, steps)`, if they are on a grid of sixteenths.
-        encoding: their meaning.
+    """Convert the tokens of a melody, or of `(melodies, steps)` on a grid of sixteenths, to tokens of `GRID`.
 
     Example:
         >>> to_eval_grid(np.array([14, 1, 0]), GridEncoding()).tolist()  # C4, hold, off

@@ -51,10 +51,10 @@ METHOD = (
 
 _DRAWN_UNITS = {
     "cantilena.range": "semitones",
-    "cantilena.density": "notes a quarter",
+    "cantilena.density": "notes per quarter",
     "cantilena.motion": "",
     "cantilena.syncopation": "",
-    "cantilena.rhythm": "bits a note",
+    "cantilena.rhythm": "bits per note",
     "pitch_class_entropy": "bits",
     "cantilena.motif": "",
     "similarity_2": "",
@@ -62,19 +62,12 @@ _DRAWN_UNITS = {
 }
 """The metrics whose distributions are drawn, and their units."""
 
-_TIME_LIMIT = 3600.0
-"""Seconds for writing the melodies of one system."""
-
-_MEMORY_LIMIT = 4 * 2**30
-"""Bytes of memory for writing the melodies of one system."""
+_TIME_LIMIT, _MEMORY_LIMIT = 3600.0, 4 * 2**30
+"""Seconds and bytes of memory for writing the melodies of one system."""
 
 
 def write_evaluation(folder: Path, done: Evaluation) -> None:
-    """Write the melodies that the report plays, and the report.
-
-    Raises:
-        InputError: a file cannot be written.
-    """
+    """Write the melodies that the report plays, and the report."""
     rows = {one.name: _played(one, done) for one in done.sets}
     melodies = {one.name: [one.melodies[row].to_melody() for row in rows[one.name]] for one in done.sets}
     write_melody_sets([(folder / "melodies" / name, some) for name, some in melodies.items() if some])
@@ -111,11 +104,7 @@ def write_evaluation(folder: Path, done: Evaluation) -> None:
 
 
 def distributions(counts: Mapping[str, RuleCounts]) -> list[Distribution]:
-    """The values of some metrics in each melody, by system; NaN where a melody has none.
-
-    Args:
-        counts: by system.
-    """
+    """The values of some metrics in each melody, NaN where it has none, from the counts by system."""
     drawn = []
     for metric, unit in _DRAWN_UNITS.items():
         values = {}

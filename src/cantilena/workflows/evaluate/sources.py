@@ -73,11 +73,7 @@ def given_set(spec: SystemSpec, options: EvaluateOptions) -> MelodySet:
 
 
 def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> MelodySet:
-    """Melodies drawn from a model, in the key that it was tuned in, or each in the best fitting key that it knows.
-
-    Raises:
-        BundleError: the bundle cannot be read.
-    """
+    """Melodies drawn from a model, in the key that it was tuned in, or each in the best fitting key that it knows."""
     bundle = spec.bundle
     composer = Composer.of(bundle, spec.name)
     model, prior, encoding, meter, key = (
@@ -102,11 +98,7 @@ def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> Melody
 
 
 def baseline_set(spec: SystemSpec, corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
-    """Melodies of a baseline that is fitted to the corpus.
-
-    Raises:
-        CorpusError: the corpus is too small.
-    """
+    """Melodies of a baseline that is fitted to the corpus."""
     baseline = str(spec.source)
     if baseline == "shuffled":
         rng = generator(options.seed, "shuffled")

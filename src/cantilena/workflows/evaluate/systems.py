@@ -55,11 +55,7 @@ class SystemSpec:
 
     @cached_property
     def bundle(self) -> Bundle:
-        """The model of a system of kind `bundle`, loaded if it is given by path.
-
-        Raises:
-            BundleError: the file cannot be read.
-        """
+        """The model of a system of kind `bundle`, loaded if it is given by path."""
         return self.source if isinstance(self.source, Bundle) else Bundle.load(Path(str(self.source)))
 
 
@@ -91,10 +87,6 @@ def parse_systems(words: Sequence[str]) -> list[SystemSpec]:
 
 def named_systems(systems: Mapping[str, Source]) -> list[SystemSpec]:
     """The same from names and sources, which may be bundles and melodies in memory.
-
-    Raises:
-        UsageError: no systems, an invalid name, or a source of another type.
-        InputError: a path does not exist.
 
     Example:
         >>> [spec.kind for spec in named_systems({"baseline": "ngram", "mine": [Melody.of([(60, 24)])]})]
@@ -195,11 +187,7 @@ def model_system(
 
 
 def baseline_system(name: str, material: Material, seed: int) -> System:
-    """Fit the baseline `oracle`, `random-top10` or `ngram` to the training part of a corpus.
-
-    Raises:
-        UsageError: another name.
-    """
+    """Fit the baseline `oracle`, `random-top10` or `ngram` to the training part of a corpus."""
     encoding, sequences = material.encoding, material.train.sequences
     if name == "random-top10":
         model: SequenceModel = TopTokens.fit(sequences.tokens, len(encoding.vocabulary))

@@ -150,12 +150,7 @@ class CorpusStyles:
 
 
 def find_styles(name: str, *, clusters: int | None = None, seed: int = 1) -> CorpusStyles:
-    """Find the styles of a corpus.
-
-    Args:
-        name: a built-in corpus, a corpus file, or a folder of scores.
-        clusters: their number; chosen by the silhouette if None.
-        seed: of k-means.
+    """Find the styles of a corpus by name, file or folder; the silhouette chooses their number by default.
 
     Raises:
         UsageError: `clusters` is out of range, or the name is empty.

@@ -64,13 +64,7 @@ _COMMON_TIME, _C_MAJOR = Meter(), Key(0, "major")
 
 @dataclass(frozen=True)
 class StyledExcerpts:
-    """Excerpts of human melodies, all of one length, with their styles.
-
-    Args:
-        examples: on `GRID`, in the model's tokens, with their bars.
-        style: `(excerpts,)`: the number of each one's style.
-        pieces: `(excerpts,)`: equal numbers for excerpts of one piece.
-    """
+    """Excerpts of human melodies, all of one length, with their bars, the numbers of their styles, and their pieces."""
 
     examples: StyleExamples
     style: NDArray[np.int64]
@@ -208,15 +202,7 @@ def _open_corpus(bundle: Bundle, options: EvaluateOptions) -> Corpus:
 
 
 def human_excerpts(corpus: Corpus, split: Split, labels: StyleLabels, composer: Composer, steps: int) -> StyledExcerpts:
-    """Excerpts of human melodies of the styles of a model, in its keys and tokens, at most four of a melody.
-
-    Args:
-        corpus: the human melodies.
-        split: the part of the corpus.
-        labels: their styles.
-        composer: the model.
-        steps: of each excerpt; shorter melodies are left out.
-    """
+    """Excerpts of human melodies of the styles of a model, in its keys and tokens, at most four of a melody."""
     known = {style.name: number for number, style in enumerate(composer.styles)}
     number_of = [-1, *(known.get(name, -1) for name in labels.names)]
     part = corpus.split(split)

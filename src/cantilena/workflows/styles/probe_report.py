@@ -115,13 +115,7 @@ class StyleProbe:
 def probe_results(
     names: Sequence[str], answers: Mapping[str, Sequence[StyleAnswers]], seed: int, **facts: object
 ) -> dict[str, Any]:
-    """The `styles` of results.json.
-
-    Args:
-        names: of the styles.
-        answers: of the classifiers, by column; one for each draw of composed melodies.
-        seed: of intervals and permutations.
-        facts: what else is told, such as `learned`, the excerpts that the classifiers were trained on.
+    """The `styles` of results.json from what the classifiers answered, by column and draw, and further facts.
 
     Example:
         >>> answers = StyleAnswers(np.array([0, 1] * 20), np.eye(2)[[0, 1] * 20], np.arange(40))
@@ -198,11 +192,7 @@ def percent(share: float | None) -> str:
 
 
 def write_probe(probe: StyleProbe, composer: Composer, options: EvaluateOptions, folder: Path) -> None:
-    """Write the results, the table, the figure, and a page with melodies that are composed in each style.
-
-    Raises:
-        InputError: a file cannot be written.
-    """
+    """Write the results, the table, the figure, and a page with melodies that are composed in each style."""
     results, table, figure, page = (folder / name for name in FILES)
     write_json(results, probe.to_json())  # first: the numbers shall survive a disk that the sound fills
     write_text(table, probe.markdown())
