@@ -40,7 +40,7 @@ from cantilena.workflows import card_markdown, licence_text, measure_for_card, s
 from cantilena.workflows.cards.card import held_out_nats
 from cantilena.workflows.cards.numbers import abc_text, melody_text
 from cantilena.workflows.cards.recipe import reproduction_commands
-from cantilena.workflows.cards.sources import licence_tags, plain, sources_of
+from cantilena.workflows.cards.sources import licence_tags, sanitize, sources_of
 from cantilena.workflows.train.bundling import corpus_facts
 
 CHECKOUT = Path(__file__).resolve().parents[3]
@@ -292,7 +292,7 @@ def test_licences_become_the_hubs_words() -> None:
     assert licence_tags(["public domain", ""])["license"] == "unknown"
     assert licence_tags(["CC BY 4.0", "CC BY-SA 4.0"])["license"] == "other"
     assert licence_tags(["submitted, with permission"])["license"] == "other"
-    assert plain(3) == plain(None) == ""
+    assert sanitize(3) == sanitize(None) == ""
 
 
 def test_the_licence_of_the_weights_is_the_same_in_both_places() -> None:

@@ -1,6 +1,6 @@
 """The model card of a bundle: Markdown with the front matter that the Hugging Face hub reads.
 
-The text is `template.md`; what a bundle records may come from strangers and passes the filters `plain` and `value`.
+The text is `template.md`; what a bundle records may come from strangers and passes the filters `sanitize` and `value`.
 The front matter is written as JSON, which YAML contains, so that cards need no `huggingface_hub`.
 """
 
@@ -31,7 +31,7 @@ from cantilena.workflows.cards.recipe import (
     record_of,
     reproduction_commands,
 )
-from cantilena.workflows.cards.sources import is_share_alike, licence_tags, plain, sources_of
+from cantilena.workflows.cards.sources import is_share_alike, licence_tags, sanitize, sources_of
 
 _SHOWN = (
     "excessively_repeated", "not_in_key", "starts_on_tonic", "ends_on_tonic", "leaps_resolved", "unique_max",
@@ -82,7 +82,7 @@ def card_markdown(
         >>> card.splitlines()[:3]
         ['---', 'license: other', 'license_name: public-domain-scores']
     """
-    name, encoding = plain(name, 80), bundle.encoding
+    name, encoding = sanitize(name, 80), bundle.encoding
     grid = None
     if isinstance(encoding, GridEncoding):
         step = {4: "sixteenth"}.get(encoding.steps_per_quarter, f"{encoding.steps_per_quarter}th of a quarter note")
@@ -90,7 +90,7 @@ def card_markdown(
     card: str = _template().render(
         bundle=bundle,
         name=name,
-        address=shlex.quote(plain(address or name).replace("'", "")),
+        address=shlex.quote(sanitize(address or name).replace("'", "")),
         numbers=numbers,
         digest=digest,
         grid=grid,
@@ -105,9 +105,9 @@ def card_markdown(
 def licence_text(bundle: Bundle, name: str) -> str:
     """The licence of a model's weights, for a file beside them."""
     sources = "\n".join(source.text() for source in sources_of(bundle)) or "Unknown training data."
-    rows = [f"The weights of {plain(name, 80)}, a model of music made with Cantilena, were trained on:", sources]
+    rows = [f"The weights of {sanitize(name, 80)}, a model of music made with Cantilena, were trained on:", sources]
     if bundle.licence:
-        rows.append(f"Licence of the weights: {plain(bundle.licence)}.")
+        rows.append(f"Licence of the weights: {sanitize(bundle.licence)}.")
     if is_share_alike(bundle):
         rows.append("They may be distributed, changed or not, only under the same licence and with its attribution.")
     rows.append("Apache-2.0, the licence of Cantilena's code, does not cover these weights.")
@@ -129,14 +129,14 @@ def held_out_nats(card: str) -> float | None:
 
 
 def _template() -> Any:  # noqa: ANN401  (jinja2.Template, which is untyped)
-    # Markdown is not escaped: `plain` has taken from strangers' text what Markdown or HTML would read.
+    # Markdown is not escaped: `sanitize` has taken from strangers' text what Markdown or HTML would read.
     environment = Environment(  # noqa: S701
         loader=PackageLoader("cantilena.workflows.cards", "."),
         undefined=StrictUndefined,
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"plain": plain, "value": _value}
+    environment.filters |= {"sanitize": sanitize, "value": _value}
     environment.globals |= {
         "commands": reproduction_commands,
         "costs": _costs,
@@ -155,7 +155,7 @@ def _value(value: object) -> str:
     """A recorded value for a sentence; "?" if it is missing or neither a number nor text."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return f"{value:g}" if isinstance(value, float) else f"{value:,}"
-    return plain(value, 80) or "?"
+    return sanitize(value, 80) or "?"
 
 
 def _front_matter(bundle: Bundle, name: str, numbers: CardNumbers | None) -> dict[str, str]:
@@ -188,14 +188,14 @@ def _costs(stored: Record) -> str:
     """What storing weights as integers costs on each split."""
     costs = stored.get("costs_nats_per_step")
     rows = costs.items() if isinstance(costs, Mapping) else ()
-    return ", ".join(f"{plain(split, 20)} {cost:+.5f}" for split, cost in rows if isinstance(cost, float))
+    return ", ".join(f"{sanitize(split, 20)} {cost:+.5f}" for split, cost in rows if isinstance(cost, float))
 
 
 def _rewards(tuning: Record) -> str:
     """The rules with their weights, and the discriminators, that rewarded a tuning."""
     rules, weights, critic = f"the rules `{_value(tuning.get('rules'))}`", tuning.get("weights"), tuning.get("critic")
     if isinstance(weights, list | tuple) and weights:
-        rules += f" with the weights {', '.join(filter(None, map(plain, weights)))}"
+        rules += f" with the weights {', '.join(filter(None, map(sanitize, weights)))}"
     if not isinstance(critic, Mapping) or critic.get("critic") is not True:
         return rules
     members, weight = (_value(critic.get(f"critic_{name}")) for name in ("members", "weight"))

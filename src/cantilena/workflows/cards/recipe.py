@@ -14,7 +14,7 @@ from cantilena.rl import TuningOptions
 from cantilena.runtime import options_record
 from cantilena.tokenizers import GridEncoding
 from cantilena.training import TrainingOptions, VaeLearning, preset
-from cantilena.workflows.cards.sources import plain, sources_of
+from cantilena.workflows.cards.sources import sanitize, sources_of
 
 Record = Mapping[str, Any]
 """A part of a bundle's provenance. Bundles may come from strangers, so any value may be of any type."""
@@ -85,7 +85,7 @@ def reproduction_commands(bundle: Bundle, name: str) -> list[str]:
     training, tuning, sources = record_of(bundle, "training"), record_of(bundle, "tuning"), sources_of(bundle)
     if not sources or (model_kind(bundle).has_record and not training):
         return []
-    folder, processes = f"runs/{plain(name, 80)}", process_count(training)
+    folder, processes = f"runs/{sanitize(name, 80)}", process_count(training)
     program = f"torchrun --nproc-per-node {processes} -m cantilena" if processes > 1 else "cantilena"
     corpus = sources[0].name if len(sources) == 1 else "all-of-them.arrow"
     words = [program, "train", _flag("corpus", corpus), *_encoding_flags(bundle)]
@@ -182,7 +182,7 @@ def _flag(name: str, value: object) -> str:
     if isinstance(value, bool):
         return flag if value else f"--no-{flag[2:]}"
     several: Sequence[object] = value if isinstance(value, list | tuple) else [value]
-    words = [shlex.quote(f"{one:g}" if isinstance(one, float) else plain(str(one))) for one in several]
+    words = [shlex.quote(f"{one:g}" if isinstance(one, float) else sanitize(str(one))) for one in several]
     return " ".join([flag, *words])
 
 

@@ -18,7 +18,7 @@ from cantilena.rl import TuningOptions
 from cantilena.training import TrainingOptions, preset
 from cantilena.workflows.cards.card import card_markdown, held_out_nats
 from cantilena.workflows.cards.recipe import describe_model, model_kind, record_of
-from cantilena.workflows.cards.sources import plain, sources_of
+from cantilena.workflows.cards.sources import sanitize, sources_of
 from cantilena.workflows.data import Material, StyleLabels, events_material, grid_material, style_labels
 from cantilena.workflows.reproduce.options import ReproduceOptions, musical_tuning, plan
 
@@ -135,7 +135,7 @@ def licence_of_weights() -> str:
 
 def _summary(bundle: Bundle) -> str:
     corpora = " and ".join(source.name for source in sources_of(bundle))
-    rules = plain(record_of(bundle, "tuning").get("rules"), 60)
+    rules = sanitize(record_of(bundle, "tuning").get("rules"), 60)
     parts = [describe_model(bundle), corpora and f"trained on {corpora}", rules and f"tuned on {rules}"]
     return ", ".join(filter(None, parts))
 

@@ -59,11 +59,10 @@ def sources_of(bundle: Bundle) -> tuple[Source, ...]:
 
 def _source(row: Mapping[str, Any] | str, whole: Mapping[str, Any]) -> Source:
     if isinstance(row, str):
-        return Source(plain(row), plain(whole.get("licence")))
+        return Source(sanitize(row), sanitize(whole.get("licence")))
     counts = {name: row[name] for name in _COUNTS if type(row.get(name)) is int and 0 < row[name] < 10**15}
-    name, licence, attribution, description = map(
-        plain, map(row.get, ("name", "licence", "attribution", "description"))
-    )
+    keys = ("name", "licence", "attribution", "description")
+    name, licence, attribution, description = (sanitize(row.get(key)) for key in keys)
     return Source(name, licence, attribution, description, counts)
 
 
@@ -103,11 +102,11 @@ def is_share_alike(bundle: Bundle) -> bool:
     return any("-sa-" in _tag(licence) for licence in (bundle.licence, *(one.licence for one in sources_of(bundle))))
 
 
-def plain(text: object, most: int = 300) -> str:
+def sanitize(text: object, most: int = 300) -> str:
     r"""Untrusted text as one printable line without Markdown, of `most` characters; "" for anything but text.
 
     Example:
-        >>> print(plain("a | <b>`c`\x1b[2J [d](e)"))
+        >>> print(sanitize("a | <b>`c`\x1b[2J [d](e)"))
         a \| &lt;b>'c' \[2J \[d](e)
     """
     if not isinstance(text, str):

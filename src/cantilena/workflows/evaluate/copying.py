@@ -114,23 +114,23 @@ def copied_passages(
     """
     passages = []
     for number, row in enumerate(rows):
-        found, melody = training.locate(melodies, copies, row), melodies.melodies[row]
-        if found is None:
+        location, melody = training.locate(melodies, copies, row), melodies.melodies[row]
+        if location is None:
             continue
-        beyond = limit is not None and found.notes > limit
-        if not beyond and found.notes < _MIN_SHOWN:
+        beyond = limit is not None and location.notes > limit
+        if not beyond and location.notes < _MIN_SHOWN:
             continue
-        excerpt, first = _cut_bars(melody, found.bars, found.steps[0])
-        source_excerpt, source_first = _cut_bars(found.source, found.source_bars, found.steps[1])
+        excerpt, first = _cut_bars(melody, location.bars, location.steps[0])
+        source_excerpt, source_first = _cut_bars(location.source, location.source_bars, location.steps[1])
         passages.append(
             CopiedPassage(
                 system=melodies.name,
                 label=melody.title or melody.label,
-                notes=found.notes,
-                bars=found.bars_text,
-                source_title=found.source.title,
-                source_file=found.source.label,
-                source_bars=found.source_bars_text,
+                notes=location.notes,
+                bars=location.bars_text,
+                source_title=location.source.title,
+                source_file=location.source.label,
+                source_bars=location.source_bars_text,
                 excerpt=excerpt,
                 source_excerpt=source_excerpt,
                 more_than_people=beyond,

@@ -219,16 +219,16 @@ def model_distances(
         part = tokens[start : start + _CHUNK]
         bars = bars_in(meter, len(part), encoding, key)
         log_p = np.asarray(numpy_of(log_probs_in_bars(reference, part, bars)), dtype=np.float64)
-        found = {"log_likelihood_per_step": np.take_along_axis(log_p, part[..., None], axis=-1)[..., 0].sum(1)}
+        parts = {"log_likelihood_per_step": np.take_along_axis(log_p, part[..., None], axis=-1)[..., 0].sum(1)}
         if model is not None:
             log_q = np.asarray(numpy_of(log_probs_in_bars(model, part, bars)), dtype=np.float64)
             # A token of probability 0 under q adds nothing, however improbable it is under p.
-            found["kl_per_step"] = np.where(log_q > -1e3, np.exp(log_q) * (log_q - log_p), 0.0).sum(axis=(1, 2))
-            found["entropy_per_step"] = entropies(log_q).sum(1)
-        for name, values in found.items():
+            parts["kl_per_step"] = np.where(log_q > -1e3, np.exp(log_q) * (log_q - log_p), 0.0).sum(axis=(1, 2))
+            parts["entropy_per_step"] = entropies(log_q).sum(1)
+        for name, values in parts.items():
             sums.setdefault(name, []).append(values)
     steps = np.full(len(tokens), float(tokens.shape[1]))
-    return RuleCounts.of({name: (np.concatenate(parts), steps) for name, parts in sums.items()})
+    return RuleCounts.of({name: (np.concatenate(values), steps) for name, values in sums.items()})
 
 
 def entry(interval: Interval, reason: str) -> Entry:

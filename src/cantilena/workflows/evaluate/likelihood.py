@@ -153,25 +153,23 @@ class Prediction:
         """A few lines for a terminal."""
         if self.reason:
             return f"{self.name}: {self.reason}"
-        told = self.to_json()
-        sizes = [
-            counted(told[key], noun) for key, noun in (("melodies", "piece"), ("steps", "step"), ("notes", "note"))
-        ]
+        row = self.to_json()
+        sizes = [counted(row[key], noun) for key, noun in (("melodies", "piece"), ("steps", "step"), ("notes", "note"))]
         where = {"": f"in {listed(sizes)}", _NORMALIZED: "in C major or A minor"}
         bound = "at most (a bound) " if self.is_bound else ""
         rows = []
         for suffix in self.measured:
             step, note = (_number(self.metrics[f"nats_per_{unit}{suffix}"]) for unit in ("step", "note"))
             rows.append(f"{self.name}: {bound}{step} nats per step, {note} per note {where[suffix]}")
-        lost = [f"{counted(told[key], noun)} {change}" for key, noun, change in _CHANGES if told[key]]
+        lost = [f"{counted(row[key], noun)} {change}" for key, noun, change in _CHANGES if row[key]]
         return "\n".join([*rows, f"  changed: {listed(lost)}"] if lost else rows)
 
 
-def _number(told: Entry) -> str:
-    if told["value"] is None:
+def _number(row: Entry) -> str:
+    if row["value"] is None:
         return "no number of"
-    bounds = f" ({told['low']:.4f} to {told['high']:.4f})" if told["low"] is not None else ""
-    return f"{told['value']:.4f}{bounds}"
+    bounds = f" ({row['low']:.4f} to {row['high']:.4f})" if row["low"] is not None else ""
+    return f"{row['value']:.4f}{bounds}"
 
 
 @dataclass(frozen=True)
