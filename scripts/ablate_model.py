@@ -23,7 +23,7 @@ from cantilena.runtime import log, read_json, write_json
 from cantilena.workflows import Material, TrainRequest, corpus_facts
 from cantilena.workflows.train.config import material_for, read_corpus_of
 from compare_models import DOCUMENT, Row, measured, model_of, result, study_arguments, table, wanted_corpora, works_of
-from told_documents import between
+from document_tables import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CONFIGS, RESULTS = CHECKOUT / "experiments" / "ablations.toml", CHECKOUT / "experiments" / "ablations.json"

@@ -28,7 +28,7 @@ from cantilena.workflows import Material, TrainRequest, corpus_facts
 from cantilena.workflows.train.blend import blending, counted, likelihood_of
 from cantilena.workflows.train.config import fitted, material_for, read_corpus_of, shape_and_training
 from cantilena.workflows.train.run import learn_network
-from told_documents import between
+from document_tables import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CONFIGS, RESULTS = CHECKOUT / "experiments" / "models.toml", CHECKOUT / "experiments" / "models.json"

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from cantilena.data import load_builtin
-from cantilena.discriminators import HumanMelodies, StoppingClassifier, TwoSampleOptions, classifier_two_sample_test
+from cantilena.discriminators import ListenerOptions, PeoplesMelodies, StoppingListener, listen
 from cantilena.models import Bundle, find_bundle
 from cantilena.reporting.figures import png_bytes
 from cantilena.reporting.figures.style import CYCLE, INK, STYLE, Figure
@@ -32,8 +32,8 @@ from cantilena.rl import CriticOptions, TuningOptions, WatchOptions, music_rewar
 from cantilena.runtime import generator, read_json, write_bytes, write_json, write_text
 from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import model_system
-from cantilena.workflows.tune.inputs import critic_data, peoples_melodies
-from told_documents import between
+from cantilena.workflows.tune.inputs import critic_people, peoples_melodies
+from document_tables import between
 
 COUNTED, SEEDS = 1000, (1, 2, 3)
 RULES = TuningOptions(
@@ -86,12 +86,12 @@ def main(folder: Path) -> None:
 
 
 def _bundle() -> Bundle:
-    return Bundle.load(find_bundle("tunes")).without_ngram()
+    return Bundle.load(find_bundle("tunes")).unblended()
 
 
-def _held_out(bundle: Bundle) -> HumanMelodies:
+def _held_out(bundle: Bundle) -> PeoplesMelodies:
     context = music_reward(bundle, RULES).context
-    return peoples_melodies(load_builtin("tunes"), "test", bundle.encoding, context, RULES.steps, normalized_key=True)
+    return peoples_melodies(load_builtin("tunes"), "test", bundle.encoding, context, RULES.steps, plain_keys=True)
 
 
 def _row(job: tuple[Path, str, int]) -> tuple[tuple[str, int], dict[str, Any]]:
@@ -110,8 +110,8 @@ def _row(job: tuple[Path, str, int]) -> tuple[tuple[str, int], dict[str, Any]]:
 def _second(folder: Path, way: str, seed: int) -> dict[str, float]:
     """A second opinion, never withheld since it has no controls: the kind that stops runs, on the judge's pieces."""
     bundle = _bundle()
-    listener = StoppingClassifier(_held_out(bundle), music_reward(bundle, RULES).context.steps_per_bar)
-    heard = listener.evaluate(
+    listener = StoppingListener(_held_out(bundle), music_reward(bundle, RULES).context.steps_per_bar)
+    heard = listener.listen(
         bundle.encoding.line(_drawn(folder, way, seed, bundle)), generator(seed, "second opinion", way)
     )
     return {"value": heard.auc.value, "low": heard.auc.low, "high": heard.auc.high}
@@ -129,8 +129,8 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
     context = music_reward(bundle, RULES).context
     course: dict[str, Any] = {}
     if asked is not None and not path.exists():
-        heard = critic_data(bundle, context, asked.steps) if asked.critic.critic else None
-        done = tune(bundle, replace(asked, seed=seed), critic_data=heard)
+        heard = critic_people(bundle, context, asked.steps) if asked.critic.critic else None
+        done = tune(bundle, replace(asked, seed=seed), critic_people=heard)
         course = {"kl": done.history.kl, "accuracy": done.history.accuracy, "terms": done.history.terms}
         course |= {"c": done.history.c, "seconds": done.seconds}
         write_json(path.with_suffix(".json"), course)
@@ -145,16 +145,14 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
         generator(seed, "intervals", way),
         model=tuned.model(),
         reference=bundle.model(),
-        alike=COUNTED,
+        matched_size=COUNTED,
         meter=context.meter,
         key=context.key,
         thorough=True,
     )
     people = _held_out(bundle)
-    asked_of_judge = TwoSampleOptions(families=JUDGES, resamples=300, permutations=300, seed=seed)
-    judged = classifier_two_sample_test(
-        people.line, people.piece, bundle.encoding.line(tokens), asked_of_judge, quiet=True
-    )
+    asked_of_judge = ListenerOptions(families=JUDGES, resamples=300, permutations=300, seed=seed)
+    judged = listen(people.line, people.piece, bundle.encoding.line(tokens), asked_of_judge, quiet=True)
     return {"metrics": metrics, "listener": judged.to_json(), "course": course}
 
 
@@ -169,13 +167,13 @@ def _people(folder: Path) -> dict[str, Any]:
         sample = Sample(tokens, np.unique(people.piece, return_inverse=True)[1], context)
         rng = generator(1, "intervals", "people", len(corpus))
         counted = measure(
-            sample, bundle.encoding, rng, model=None, reference=bundle.model(), alike=COUNTED, thorough=True
+            sample, bundle.encoding, rng, model=None, reference=bundle.model(), matched_size=COUNTED, thorough=True
         )
         write_json(row, {"metrics": counted, "listener": {}, "course": {}})
     return dict(read_json(row))
 
 
-def peoples_tokens(people: HumanMelodies, bundle: Bundle) -> np.ndarray:
+def peoples_tokens(people: PeoplesMelodies, bundle: Bundle) -> np.ndarray:
     """Lines of the grid as tokens again: 0 a rest, 1 nothing new, then the pitches from the lowest on."""
     low = int(bundle.encoding.line(np.array([[2]])).pitch[0, 0])
     return np.where(people.line.pitch >= 0, people.line.pitch.astype(np.int64) - low + 2, people.line.event)

@@ -1,9 +1,9 @@
-"""Bring docs/evaluation.md up to date: the shipped models beside people, the machine listener's answers, a picture.
+"""Update docs/evaluation.md: the shipped models beside human melodies, the classifiers' answers, and a picture.
 
     python scripts/tell_evaluation.py [--out FOLDER]
 
-It evaluates the models that ship with the package: some minutes. The picture needs playwright and a Chromium
-(Debian: apt install chromium); without them only the tables are written.
+It evaluates the shipped models, which takes minutes. The picture requires playwright and Chromium (Debian: apt install
+chromium); without them only the tables are written.
 """
 
 from __future__ import annotations
@@ -17,84 +17,67 @@ from typing import Any
 
 from cantilena.metrics.registry import get_metric
 from cantilena.workflows import EvaluateOptions, run_evaluation
-from told_documents import between, cell
+from document_tables import between, cell
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCUMENT, PICTURE = CHECKOUT / "docs" / "evaluation.md", CHECKOUT / "docs" / "pictures" / "evaluation.png"
 SYSTEMS = ("tunes", "tunes+rl", "tunes+rl-tuner", "ngram", "shuffled")
-TOLD = (
-    "excessively_repeated",
-    "not_in_key",
-    "in_motif",
-    "cantilena.opening",
-    "cantilena.motion",
-    "cantilena.motif_return",
-    "cantilena.motif",
-    "similarity_2",
-    "similarity_4",
-    "distinct_4",
-    "self_bleu_4",
-    "vendi",
-    "kl_per_step",
-    "log_likelihood_per_step",
-    "overlap",
-    "pitch_class_entropy",
-    "copied_notes",
-    "copied_beyond_people",
-    "novel_8",
-)
-"""The metrics of the table."""
+METRICS = (
+    "excessively_repeated", "not_in_key", "in_motif", "cantilena.opening", "cantilena.motion", "cantilena.motif_return",
+    "cantilena.motif", "similarity_2", "similarity_4", "distinct_4", "self_bleu_4", "vendi", "kl_per_step",
+    "log_likelihood_per_step", "overlap", "pitch_class_entropy", "copied_notes", "copied_beyond_people", "novel_8",
+)  # fmt: skip
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Evaluate, write the tables, and the picture where there is a browser."""
+    """Evaluate, write the tables, and the picture if there is a browser."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=CHECKOUT / "runs" / "evaluation")
     folder = parser.parse_args(words).out
-    results = run_evaluation(SYSTEMS, EvaluateOptions(listener=True), folder, force=True).results
+    results = run_evaluation(SYSTEMS, EvaluateOptions(listener=True), folder, force=True).to_dict()
     text = DOCUMENT.read_text(encoding="utf-8")
     text = between(text, "measured", table(results["systems"]))
     text = between(text, "listener", listener_table(results["listener"]))
     DOCUMENT.write_text(text, encoding="utf-8")
     if shutil.which("chromium") is None:
-        print("no Chromium: the picture stays as it is", file=sys.stderr)
+        print("Chromium is missing: the picture was not updated", file=sys.stderr)
         return 1
     draw(folder / "report.html")
     return 0
 
 
 def table(systems: Mapping[str, Any]) -> str:
-    """Metrics down, systems across, each with its interval in small."""
+    """Metrics down, systems across."""
     rows = ["| | " + " | ".join(systems) + " |", "|---" * (len(systems) + 1) + "|"]
-    for metric in TOLD:
+    for metric in METRICS:
         cells = (cell(system["metrics"].get(metric), metric) for system in systems.values())
         rows.append(f"| {get_metric(metric).label} | " + " | ".join(cells) + " |")
     return "\n".join(rows).replace("\u00a0", " ")
 
 
 def listener_table(answers: Mapping[str, Any]) -> str:
-    """How well each family, and each control, tells systems from people: accuracy and AUC."""
+    """The accuracy and AUC of each classifier and control on each system."""
     columns = list(dict.fromkeys(name for one in answers.values() for name in (*one["families"], *one["controls"])))
     rows = ["| | " + " | ".join(columns) + " | verdict |", "|---" * (len(columns) + 2) + "|"]
     for system, one in answers.items():
-        told = {**one["families"], **one["controls"]}
-        cells = (heard(told.get(name)) for name in columns)
+        results = {**one["families"], **one["controls"]}
+        cells = (accuracy_cell(results.get(name)) for name in columns)
         verdict = one["refused"] or f"{one['headline']}, p {one['p']:.3f}"
         rows.append(f"| {system} | " + " | ".join(cells) + f" | {verdict} |")
     return "\n".join(rows)
 
 
-def heard(told: Mapping[str, Any] | None) -> str:
+def accuracy_cell(result: Mapping[str, Any] | None) -> str:
     """Accuracy with its interval, and AUC."""
-    if not told or not told.get("accuracy") or told["accuracy"]["value"] is None:
+    if not result or not result.get("accuracy") or result["accuracy"]["value"] is None:
         return "–"
-    accuracy, auc = told["accuracy"], told["auc"]
-    between_them = f"{100 * accuracy['low']:.0f} to {100 * accuracy['high']:.0f}" if accuracy["low"] is not None else ""
-    return f"{100 * accuracy['value']:.0f} %<br><small>{between_them}; AUC {auc['value']:.2f}</small>"
+    accuracy, auc = result["accuracy"], result["auc"]
+    interval = f"{100 * accuracy['low']:.0f} to {100 * accuracy['high']:.0f}" if accuracy["low"] is not None else ""
+    return f"{100 * accuracy['value']:.0f} %<br><small>{interval}; AUC {auc['value']:.2f}</small>"
 
 
 def draw(report: Path) -> None:
-    """The head of the report as a picture."""
+    """Take a picture of the head of the report."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -18,7 +18,7 @@ from cantilena.metrics.registry import get_metric
 from cantilena.reporting.published import JAQUES, PAPER, PUBLISHED
 from cantilena.reporting.tables import number
 from cantilena.runtime import read_json
-from told_documents import between
+from document_tables import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DOCUMENT, PICTURE = CHECKOUT / "README.md", CHECKOUT / "docs" / "pictures" / "table.png"

@@ -15,7 +15,7 @@ from typing import Any
 
 from cantilena.metrics.registry import get_metric
 from cantilena.runtime import read_json
-from told_documents import between, cell
+from document_tables import between, cell
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DOCUMENT = DOCS / "paper.md"

@@ -15,7 +15,7 @@ from cantilena.generation import load
 from cantilena.models import Bundle, find_bundle
 from cantilena.models.bundle.hub import LARGEST, HubRepo, fetch_bundle
 from cantilena.rl import TuningOptions
-from cantilena.workflows.evaluate.systems import contestants
+from cantilena.workflows.evaluate.systems import parse_systems
 from cantilena.workflows.tune.inputs import open_tunable
 
 TUNES = find_bundle("tunes").read_bytes()
@@ -71,14 +71,14 @@ def test_it_composes_under_its_name(hub: Any) -> None:
 
 def test_it_is_evaluated_and_tuned_under_its_address(hub: Any) -> None:
     shelf(hub)
-    unnamed, named = contestants(["hf://anna/waltzes", "mine=hf://anna/waltzes@main"])
+    unnamed, named = parse_systems(["hf://anna/waltzes", "mine=hf://anna/waltzes@main"])
     assert [(one.name, one.kind) for one in (unnamed, named)] == [("waltzes", "bundle"), ("mine", "bundle")]
     assert Bundle.load(Path(unnamed.source)).policy == "likelihood"
     assert (
         open_tunable("hf://anna/waltzes", TuningOptions()).bundle.options == Bundle.load(find_bundle("tunes")).options
     )
     with pytest.raises(InputError, match="there is no hf://anna/nothing"):
-        contestants(["hf://anna/nothing"])
+        parse_systems(["hf://anna/nothing"])
 
 
 def test_the_size_is_asked_before_anything_is_fetched(hub: Any) -> None:

@@ -17,35 +17,25 @@ def list_corpora(*, flags: Flags) -> Answer:
     """
     from cantilena.data import BUILTINS, load_builtin
 
-    rows = []
+    rows, lines = [], []
     for builtin in BUILTINS:
         corpus = load_builtin(builtin.name)
-        rows.append(
-            {
-                "name": builtin.name,
-                "description": builtin.description,
-                "melodies": len(corpus),
-                "notes": corpus.notes,
-                "licence": corpus.manifest.licence,
-            }
-        )
-    text = [
-        f"{row['name']:<10} {row['melodies']:>6,} melodies {row['notes']:>9,} notes  {row['description']}"
-        for row in rows
-    ]
-    return Answer({"corpora": rows}, text="\n".join(text))
+        row = {"name": builtin.name, "description": builtin.description, "melodies": len(corpus)}
+        rows.append(row | {"notes": corpus.notes, "licence": corpus.manifest.licence})
+        lines.append(f"{builtin.name:<10} {len(corpus):>6,} melodies {corpus.notes:>9,} notes  {builtin.description}")
+    return Answer({"corpora": rows}, text="\n".join(lines))
 
 
 def read(folder: Positional[Path], options: ReadOptions, *, out: Path, force: bool = False, flags: Flags) -> Answer:
     """Read a folder of scores into a corpus file: MIDI, MusicXML, ABC and kern.
 
-    Every file that cannot be used is named with its reason. Near-duplicates are left out, and the rest is split by
-    piece into training, validation and test parts.
+    Files that cannot be used are listed with the reasons. Near-duplicates are left out, and the rest is split by piece
+    into training, validation and test parts.
 
     Args:
-        folder: A folder of scores; folders in it are read too.
-        out: The corpus file to write, by custom ending in .arrow.
-        force: Replace the file if it is there.
+        folder: A folder of scores, with its sub-folders.
+        out: The corpus file to write, usually ending in .arrow.
+        force: Replace the file if it exists.
 
     Example:
         cantilena corpus read scores --out scores.arrow --voice all --seconds 30
@@ -66,23 +56,22 @@ def show(
     seed: Seed = 1,
     flags: Flags,
 ) -> Answer:
-    """Draw a page of a corpus: scores and piano rolls of some of its melodies, drawn at random.
+    """Write a page with scores and piano rolls of randomly drawn melodies of a corpus.
 
     Args:
         name: A corpus that ships with Cantilena, a corpus file, or a folder of scores.
         collection: Only melodies of this collection.
         out: The HTML page to write.
-        force: Replace the page if it is there.
+        force: Replace the page if it exists.
 
     Example:
         cantilena corpus show ryan -n 6 --out ryan.html
     """
     from cantilena.workflows import show_corpus
 
-    shown = show_corpus(name, out, melodies=n, collection=collection, seed=seed, force=force)
-    return Answer(
-        shown.to_json() | {"page": str(out)}, text=f"{shown.text()}\n\nOpen {out} to see {n} of its melodies."
-    )
+    report = show_corpus(name, out, melodies=n, collection=collection, seed=seed, force=force)
+    text = f"{report.text()}\n\nOpen {out} to see {n} of its melodies."
+    return Answer(report.to_json() | {"page": str(out)}, text=text)
 
 
 def cluster(
@@ -94,16 +83,16 @@ def cluster(
     seed: Seed = 1,
     flags: Flags,
 ) -> Answer:
-    """Find the styles that the melodies of a corpus fall into, and say in words what each is like.
+    """Cluster the melodies of a corpus into styles, and describe each style in words.
 
-    Melodies are near each other that are alike in speed, rhythm, range, intervals, mode, meter and in what comes back.
+    Melodies are compared by speed, rhythm, range, intervals, mode, meter and repetition.
 
     Args:
         name: A corpus that ships with Cantilena, a corpus file, or a folder of scores.
-        clusters: How many styles; from 2 to 12 those that are told apart best, where left out.
-        out: A folder for a page with a map, the most central melodies of each style, and clusters.json: which melody
-            is of which style.
-        force: Replace the styles that are there.
+        clusters: The number of styles. Default: the number from 2 to 12 that separates them best.
+        out: A folder for a page with a map, the most central melodies of each style, and clusters.json with the style
+            of each melody.
+        force: Replace the styles in the folder.
 
     Example:
         cantilena corpus cluster tunes --out styles
@@ -113,9 +102,9 @@ def cluster(
 
     if out is not None:
         check_folder(out, force=force)
-    found = find_styles(name, clusters=clusters, seed=seed)
+    styles = find_styles(name, clusters=clusters, seed=seed)
     if out is None:
-        return Answer(found.to_json(), text=found.text())
-    files = write_styles(found, out, force=force)
-    value = found.to_json() | {kind: str(path) for kind, path in files.items()}
-    return Answer(value, text=f"{found.text()}\n\nOpen {files['page']} to see and hear them.")
+        return Answer(styles.to_json(), text=styles.text())
+    files = write_styles(styles, out, force=force)
+    value = styles.to_json() | {kind: str(path) for kind, path in files.items()}
+    return Answer(value, text=f"{styles.text()}\n\nOpen {files['page']} to see and hear them.")

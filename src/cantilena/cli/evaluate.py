@@ -23,70 +23,48 @@ def run(
     force: StartAnew = False,
     flags: Flags,
 ) -> Answer:
-    """Measure melodies beside people's: rules, diversity, distance to the data, originality.
+    """Compare melodies with human ones: rules, diversity, distance to the data, originality.
 
-    Every number comes with its 95 % interval and beside people's; differences are tested, and what collapsed, copies or
-    is unlike people's melodies is said in a sentence.
+    Every metric has a 95 % interval. Differences are tested, and collapse, copying and differences from human melodies
+    are reported in sentences.
 
     Args:
         systems: Folders of MIDI files, also by other programs; bundles; baselines: oracle, random-top10, ngram,
-            shuffled. NAME=PATH names one; a folder named human stands in for people's melodies.
-        likelihood: Tell how well bundles predict the pieces of --test instead, in nats a step and a note.
-        test: A folder of held-out scores, taken as it is, for --likelihood.
-        styles: Tell how well a machine listener, which learned styles from people's melodies, hears the style that one
-            bundle was told, instead; beside chance, people's own melodies, and melodies that were told none.
-        styles_by: What told the styles, for --styles, where the bundle does not say or the file has moved: collection,
-            composer, or a clusters.json.
+            shuffled. NAME=PATH gives a name; a folder named human replaces the human melodies of the corpus.
+        likelihood: Instead, measure the likelihood of the pieces of --test under bundles, in nats per step and note.
+        test: A folder of held-out scores for --likelihood, taken as it is.
+        styles: Instead, measure how well a classifier trained on human melodies recognises the style that one bundle
+            was given, beside chance, human melodies, and melodies of no given style.
+        styles_by: The source of the styles for --styles, if the bundle does not record it or the file has moved:
+            collection, composer, or a clusters.json.
         out: A folder for report.html, report.md, results.csv, results.json and the melodies.
 
     Example:
         cantilena evaluate lstm=runs/lstm tuned=runs/tuned others/midi ngram --against tunes --out runs/compared
     """
-    if styles:
-        if likelihood or test is not None:
-            raise UsageError("--styles with --likelihood or --test", "ask for one at a time")
-        return _styles(systems, options, styles_by, out, resume=resume, force=force)
-    if styles_by.strip():
-        raise UsageError("--styles-by goes with --styles", "add --styles")
+    if styles and (likelihood or test is not None):
+        raise UsageError("--styles cannot be combined with --likelihood or --test", "give one of them at a time")
+    if styles_by.strip() and not styles:
+        raise UsageError("--styles-by requires --styles", "add --styles")
     if likelihood:
         if out is not None or resume or force or options != EvaluateOptions(seed=options.seed, device=options.device):
-            raise UsageError("--likelihood takes bundles and --test alone", "leave out the flags of the other numbers")
-        return _likelihood(systems, test, options)
+            raise UsageError("--likelihood takes bundles and --test alone", "leave out the other flags")
+        if test is None:
+            raise UsageError("--likelihood requires --test", "give a folder of held-out scores")
+        from cantilena.workflows import measure_likelihoods
+
+        measured = measure_likelihoods(systems, test, seed=options.seed, device=options.device)
+        return Answer(measured.to_json(), text=measured.text())
     if test is not None:
-        raise UsageError("--test goes with --likelihood", "add --likelihood, or name people's melodies with --against")
-    _check_folder(out, asked=resume or force)
+        raise UsageError("--test requires --likelihood", "add --likelihood, or give human melodies with --against")
+    if out is None and (resume or force):
+        raise UsageError("--resume and --force require --out", "give the folder of the report with --out")
+    if styles:
+        from cantilena.workflows import run_style_probe
+
+        probe = run_style_probe(systems, options, out, styles_by=styles_by, resume=resume, force=force)
+        return Answer(probe.to_json(), text=probe.text())
     from cantilena.workflows import run_evaluation
 
     done = run_evaluation(systems, options, out, resume=resume, force=force)
-    return Answer(dict(done.results), text=done.text())
-
-
-def _likelihood(bundles: tuple[str, ...], test: Path | None, options: EvaluateOptions) -> Answer:
-    if test is None:
-        raise UsageError("--test must be given with --likelihood", "name a folder of held-out scores")
-    from cantilena.workflows import measure_likelihoods
-
-    measured = measure_likelihoods(bundles, test, seed=options.seed, device=options.device)
-    return Answer(measured.to_json(), text=measured.text())
-
-
-def _styles(
-    bundles: tuple[str, ...],
-    options: EvaluateOptions,
-    styles_by: str,
-    out: Path | None,
-    *,
-    resume: bool,
-    force: bool,
-) -> Answer:
-    _check_folder(out, asked=resume or force)
-    from cantilena.workflows import HeardStylesOptions, run_heard_styles
-
-    asked = HeardStylesOptions.of(options, styles_by)
-    done = run_heard_styles(bundles, asked, out, resume=resume, force=force)
-    return Answer(done.to_json(), text=done.text())
-
-
-def _check_folder(out: Path | None, *, asked: bool) -> None:
-    if out is None and asked:
-        raise UsageError("--resume and --force go with --out", "name the folder of the report with --out")
+    return Answer(done.to_dict(), text=done.text())

@@ -14,15 +14,15 @@ def push(
     force: bool = False,
     flags: Flags,
 ) -> Answer:
-    """Put a model on the Hugging Face hub, with its card and its licence; `hf://USER/NAME` names it from then on.
+    """Upload a model with its card and its licence to the Hugging Face hub, where `hf://USER/NAME` names it.
 
-    It needs `pip install 'cantilena[hub]'` and a token that may write: `hf auth login`, or HF_TOKEN.
+    It requires `pip install 'cantilena[hub]'` and a token with write access: `hf auth login`, or HF_TOKEN.
 
     Args:
-        bundle: A model: a .safetensors file, a run's folder, or the name of one that ships with Cantilena.
-        repository: Where to: USER/NAME. It is made if it is not there.
-        private: Make a repository that only those see whom its owner lets.
-        force: Add a commit to a repository that holds a model already; the earlier one stays in its history.
+        bundle: A .safetensors file, the folder of a run, or the name of a model that ships with Cantilena.
+        repository: The repository, USER/NAME; created if it does not exist.
+        private: Create a private repository.
+        force: Add a commit to a repository that holds a model; the earlier one stays in its history.
 
     Example:
         cantilena hub push runs/tuned anna/waltzes --private

@@ -12,10 +12,10 @@ def list_all(*, flags: Flags) -> Answer:
     Example:
         cantilena models list
     """
-    from cantilena.workflows import listed_models, shipped_models
+    from cantilena.workflows import models_text, shipped_models
 
     models = shipped_models()
-    return Answer({"models": [model.to_json() for model in models]}, text=listed_models(models))
+    return Answer({"models": [model.to_json() for model in models]}, text=models_text(models))
 
 
 def show(model: Positional[str], *, flags: Flags) -> Answer:

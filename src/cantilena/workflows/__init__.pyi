@@ -1,7 +1,7 @@
 from .cards.card import card_markdown as card_markdown
 from .cards.card import licence_text as licence_text
 from .cards.card import write_card as write_card
-from .cards.hub import Pushed as Pushed
+from .cards.hub import PushedModel as PushedModel
 from .cards.hub import push_bundle as push_bundle
 from .cards.numbers import CardNumbers as CardNumbers
 from .cards.numbers import HeldOutRow as HeldOutRow
@@ -10,7 +10,7 @@ from .cards.shipped import Recipe as Recipe
 from .cards.shipped import ShippedModel as ShippedModel
 from .cards.shipped import ShownModel as ShownModel
 from .cards.shipped import classical_recipe as classical_recipe
-from .cards.shipped import listed_models as listed_models
+from .cards.shipped import models_text as models_text
 from .cards.shipped import piano_recipe as piano_recipe
 from .cards.shipped import shipped_models as shipped_models
 from .cards.shipped import show_model as show_model
@@ -29,7 +29,8 @@ from .evaluate.copy_check import check_copies as check_copies
 from .evaluate.likelihood import Likelihoods as Likelihoods
 from .evaluate.likelihood import measure_likelihoods as measure_likelihoods
 from .evaluate.options import EvaluateOptions as EvaluateOptions
-from .evaluate.run import Evaluated as Evaluated
+from .evaluate.run import Evaluation as Evaluation
+from .evaluate.run import evaluate_systems as evaluate_systems
 from .evaluate.run import run_evaluation as run_evaluation
 from .reproduce.models import MadeModel as MadeModel
 from .reproduce.models import trained_model as trained_model
@@ -52,11 +53,9 @@ from .rules.score import write_score as write_score
 from .styles.cluster import CorpusStyles as CorpusStyles
 from .styles.cluster import find_styles as find_styles
 from .styles.files import write_styles as write_styles
-from .styles.probe import hear_styles as hear_styles
-from .styles.probe_options import HeardStylesOptions as HeardStylesOptions
-from .styles.probe_report import WrittenStyles as WrittenStyles
-from .styles.probe_report import run_heard_styles as run_heard_styles
-from .styles.probe_results import HeardStyles as HeardStyles
+from .styles.probe import probe_styles as probe_styles
+from .styles.probe import run_style_probe as run_style_probe
+from .styles.probe_report import StyleProbe as StyleProbe
 from .sweep.options import SweepOptions as SweepOptions
 from .sweep.run import SweepRun as SweepRun
 from .sweep.run import run_sweep as run_sweep

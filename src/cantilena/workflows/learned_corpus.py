@@ -1,4 +1,4 @@
-"""Which corpus a bundle was trained on."""
+"""The training corpus of a bundle."""
 
 from __future__ import annotations
 
@@ -8,31 +8,30 @@ from cantilena.models import Bundle
 
 
 def named_corpus(bundle: Bundle) -> str:
-    """The name of the corpus that a bundle says it learned; empty where it names none."""
-    return str(_said(bundle).get("name") or "")
+    """The name of the training corpus; "" if the bundle does not record it."""
+    return str(_corpus_record(bundle).get("name") or "")
 
 
 def shipped_corpus(bundle: Bundle) -> str:
-    """The name of the corpus that a bundle learned, where that very corpus ships; empty elsewhere.
+    """The name of the training corpus if that very corpus ships with the package, else "".
 
-    A folder of one's own may be called `chorales` too: where the bundle tells the digest of what it learned, that
-    decides, not the name.
+    A user's folder may have the name of a built-in corpus: the digest decides, where the bundle records it.
 
     Example:
         >>> from cantilena.models import find_bundle
         >>> shipped_corpus(Bundle.load(find_bundle("tunes"))), shipped_corpus(Bundle.load(find_bundle("classical")))
         ('tunes', '')
     """
-    name, digest = named_corpus(bundle), _said(bundle).get("sha256")
+    name, digest = named_corpus(bundle), _corpus_record(bundle).get("sha256")
     if not name:
         return ""
-    from cantilena.data import BUILTINS, load_builtin  # composing waits for it only where a corpus is named
+    from cantilena.data import BUILTINS, load_builtin  # composing does not wait for it where no corpus is named
 
     if name not in {builtin.name for builtin in BUILTINS}:
         return ""
     return name if digest is None or digest == load_builtin(name).sha256 else ""
 
 
-def _said(bundle: Bundle) -> Mapping[str, object]:
-    said = bundle.provenance.get("corpus")
-    return said if isinstance(said, dict) else {}
+def _corpus_record(bundle: Bundle) -> Mapping[str, object]:
+    record = bundle.provenance.get("corpus")
+    return record if isinstance(record, dict) else {}

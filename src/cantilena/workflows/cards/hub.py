@@ -1,28 +1,20 @@
-"""`cantilena hub push`: a bundle with its card and its licence, put where others can fetch it."""
+"""Push a bundle with its card and its licence to the Hugging Face hub."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cantilena.runtime import log
+from cantilena.runtime import say
 from cantilena.workflows.cards.card import card_markdown, licence_text
 from cantilena.workflows.cards.shipped import card_file, licence_of_weights, show_model
-from cantilena.workflows.cards.sources import shares_alike, sources_of
+from cantilena.workflows.cards.sources import is_share_alike
 
 
 @dataclass(frozen=True)
-class Pushed:
-    """A bundle on the hub.
-
-    Args:
-        bundle: the file that was given.
-        address: what names it from now on.
-        url: its page.
-        commit: the state of the repository, to be named after an `@`.
-        licence: of the weights; "" where nothing is known.
-    """
+class PushedModel:
+    """A local file that was pushed to `hf://USER/NAME`; its address with `@` and the commit names this revision."""
 
     bundle: Path
     address: str
@@ -31,48 +23,37 @@ class Pushed:
     licence: str
 
     def to_json(self) -> dict[str, Any]:
-        """As `hub push --json` prints it."""
-        return {
-            "bundle": str(self.bundle),
-            "address": self.address,
-            "url": self.url,
-            "commit": self.commit,
-            "licence": self.licence,
-        }
+        """The answer of `hub push --json`."""
+        return asdict(self) | {"bundle": str(self.bundle)}
 
     def text(self) -> str:
         """The same for a terminal."""
         return f"{self.bundle.name} is at {self.url}\nTo compose with it: cantilena compose {self.address}"
 
 
-def push_bundle(name_or_path: str, repository: str, *, private: bool = False, force: bool = False) -> Pushed:
-    """Put a bundle, its card and its licence into a repository on the Hugging Face hub, in one commit.
+def push_bundle(name_or_path: str, repository: str, *, private: bool = False, force: bool = False) -> PushedModel:
+    """Upload a bundle, its card and its licence to a repository on the Hugging Face hub, in one commit.
 
-    Args:
-        name_or_path: a bundle, as it is named anywhere; it is checked before anything is sent.
-        repository: `USER/NAME`, made if it is not there.
-        private: only those whom its owner lets may see it.
-        force: add a commit where a model is already.
+    The bundle is checked before anything is sent. The repository, `USER/NAME`, is created if it does not exist.
 
     Raises:
         BundleError: there is no such bundle, or it is damaged or too large.
-        UsageError: no repository can have that name.
+        UsageError: the name of the repository is invalid.
         MissingError: the extra `hub` is not installed.
-        RunError: a model is there already, or a public repository that should be private.
-        InputError: the hub does not take it.
+        RunError: the repository holds a model, or is public although `private` is set.
+        InputError: the hub rejects the upload.
     """
-    from cantilena.models.bundle.hub import HubRepo, upload_bundle
+    from cantilena.models.bundle.hub import HubName, give
 
-    address = str(HubRepo(repository.removeprefix("hf://")))
+    address = str(HubName(repository.removeprefix("hf://")))
     shown = show_model(name_or_path)
     if not shown.bundle.licence:
-        log("Nothing is known about the licence of these weights, and their card says so")
+        say("The licence of these weights is unknown; their card says so")
     card = shown.card
     if card_file(shown.path) is None:
-        name = address.rpartition("/")[2]
-        card = card_markdown(shown.bundle, name, address=address)
+        card = card_markdown(shown.bundle, address.rpartition("/")[2], address=address)
     texts = {"README.md": card, "LICENSE": licence_text(shown.bundle, shown.name)}
-    if shares_alike([shown.bundle.licence, *(source.licence for source in sources_of(shown.bundle))]):
+    if is_share_alike(shown.bundle):
         texts["LICENSE-weights"] = licence_of_weights()
-    given = upload_bundle(shown.path, address, texts, private=private, force=force)
-    return Pushed(shown.path, address, given.url, given.commit, shown.bundle.licence)
+    given = give(shown.path, address, texts, private=private, force=force)
+    return PushedModel(shown.path, address, given.url, given.commit, shown.bundle.licence)

@@ -1,12 +1,10 @@
-"""`cantilena models`: the bundles that ship with the package, and the card of any bundle.
-
-The models that ship with the package: what each learns from, how, and how its sister is tuned.
-"""
+"""The models that ship with the package: listed, shown with their cards, and the recipes that train them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,28 +13,25 @@ import pyarrow as pa
 
 from cantilena.data import Corpus, Manifest, ReadOptions, load_builtin, read_folder
 from cantilena.errors import BundleError
-from cantilena.models import Bundle, NetworkOptions, VaeOptions, find_bundle, shipped_bundles
+from cantilena.models import Bundle, NetworkOptions, find_bundle, shipped_bundles
 from cantilena.rl import TuningOptions
 from cantilena.training import TrainingOptions, preset
 from cantilena.workflows.cards.card import card_markdown, held_out_nats
-from cantilena.workflows.cards.recipe import network_in_words
-from cantilena.workflows.cards.sources import plain, sources_of
-from cantilena.workflows.data import Material, events_material, grid_material, style_labels
+from cantilena.workflows.cards.recipe import describe_model, model_kind, record_of
+from cantilena.workflows.cards.sources import sanitize, sources_of
+from cantilena.workflows.data import Material, StyleLabels, events_material, grid_material, style_labels
 from cantilena.workflows.reproduce.options import ReproduceOptions, musical_tuning, plan
+
+_PIANO_LICENCE = "CC BY-SA 3.0 DE"
+"""The licence of piano-midi.de, and of weights that were trained on it."""
+
+_PIANO_ATTRIBUTION = "Bernd Krueger, http://www.piano-midi.de"
+"""The attribution that this licence requires, in the words of the files."""
 
 
 @dataclass(frozen=True)
 class ShippedModel:
-    """A bundle that ships with the package, in a line.
-
-    Args:
-        name: how it is asked for.
-        what: its network, what it learned, what it was tuned on.
-        size: bytes of its file.
-        licence: of its weights.
-        nats_per_step: on the held-out pieces of its corpus, as its card has it; None where it has no card.
-        bound: whether it needs so many at most: a VAE tells no more.
-    """
+    """A shipped bundle in one line, with the nats per step of its card, which a `bound` makes an upper bound."""
 
     name: str
     what: str
@@ -46,16 +41,10 @@ class ShippedModel:
     bound: bool = False
 
     def to_json(self) -> dict[str, Any]:
-        """As `models list --json` prints it."""
-        told: dict[str, Any] = {
-            "name": self.name,
-            "what": self.what,
-            "bytes": self.size,
-            "licence": self.licence,
-            "test_nats_per_step": self.nats_per_step,
-            **({"bound": True} if self.bound else {}),
-        }
-        return told if self.nats_per_step is not None else {**told, "reason": "its card tells no likelihood"}
+        """A row of `models list --json`."""
+        row: dict[str, Any] = {"name": self.name, "what": self.what, "bytes": self.size, "licence": self.licence}
+        row |= {"test_nats_per_step": self.nats_per_step} | ({"bound": True} if self.bound else {})
+        return row if self.nats_per_step is not None else row | {"reason": "its card gives no likelihood"}
 
 
 def shipped_models() -> list[ShippedModel]:
@@ -66,45 +55,31 @@ def shipped_models() -> list[ShippedModel]:
 
     Example:
         >>> next(model.what for model in shipped_models() if model.name == "tunes")
-        'an LSTM, 1 layer of 128 cells, with 2 echoes, learned tunes'
+        'an LSTM with 1 layer of 128 units and 2 repeat features, trained on tunes'
     """
     models = []
     for name, path in shipped_bundles().items():
         bundle, card = Bundle.load(path), card_file(path)
-        models.append(
-            ShippedModel(
-                name,
-                _in_a_line(bundle),
-                path.stat().st_size,
-                bundle.licence,
-                held_out_nats(card.read_text(encoding="utf-8")) if card is not None else None,
-                isinstance(bundle.options, VaeOptions),
-            )
-        )
+        nats = held_out_nats(card.read_text(encoding="utf-8")) if card is not None else None
+        size, bound = path.stat().st_size, model_kind(bundle).only_bounds
+        models.append(ShippedModel(name, _summary(bundle), size, bundle.licence, nats, bound))
     return models
 
 
-def listed_models(models: Sequence[ShippedModel]) -> str:
-    """The same for a terminal, a line each."""
+def models_text(models: Sequence[ShippedModel]) -> str:
+    """The same for a terminal, one line each."""
     width = max((len(model.name) for model in models), default=0)
     rows = []
     for one in models:
         most = "at most " if one.bound else ""
-        nats = f"{most}{one.nats_per_step:.3f} nats a step" if one.nats_per_step is not None else "not measured"
+        nats = f"{most}{one.nats_per_step:.3f} nats per step" if one.nats_per_step is not None else "not measured"
         rows.append(f"{one.name:<{width}}  {one.size / 1e6:5.1f} MB  {nats}  {one.what}; {one.licence or 'no licence'}")
     return "\n".join(rows)
 
 
 @dataclass(frozen=True)
 class ShownModel:
-    """A bundle with its card.
-
-    Args:
-        path: of its file.
-        bundle: what it holds.
-        name: of the model.
-        card: Markdown.
-    """
+    """A bundle with its card in Markdown."""
 
     path: Path
     bundle: Bundle
@@ -112,12 +87,12 @@ class ShownModel:
     card: str
 
     def to_json(self) -> dict[str, Any]:
-        """As `models show --json` prints it."""
+        """The answer of `models show --json`."""
         return {
             "name": self.name,
             "bundle": str(self.path),
             "bytes": self.path.stat().st_size,
-            "what": _in_a_line(self.bundle),
+            "what": _summary(self.bundle),
             "encoding": self.bundle.encoding.name,
             "vocabulary": len(self.bundle.encoding.vocabulary),
             "policy": self.bundle.policy,
@@ -128,13 +103,10 @@ class ShownModel:
 
 
 def show_model(name_or_path: str) -> ShownModel:
-    """A bundle with its card: as it ships, or made from what the file says of itself.
-
-    Args:
-        name_or_path: a name that ships, a file, a run's folder, or `hf://USER/NAME`.
+    """A bundle, as `find_bundle` finds it, with its shipped card or one that is made from what the file records.
 
     Raises:
-        BundleError: there is none, or it is damaged.
+        BundleError: there is no such bundle, or it is damaged.
     """
     path = find_bundle(name_or_path)
     bundle = Bundle.load(path)
@@ -148,149 +120,95 @@ def show_model(name_or_path: str) -> ShownModel:
 
 
 def card_file(path: Path) -> Path | None:
-    """The card that ships beside a bundle; None where it does not ship, or has none."""
+    """The card of a shipped bundle; None if the bundle does not ship or has no card."""
     card = path.with_name(f"{path.stem}.md")
     return card if path in shipped_bundles().values() and card.is_file() else None
 
 
 def licence_of_weights() -> str:
-    """The file LICENSE-weights, which tells which weights that ship are under which licence.
-
-    Raises:
-        BundleError: it is missing.
-    """
+    """The file LICENSE-weights, with the licences of all shipped weights."""
     path = next(iter(shipped_bundles().values()), Path()).with_name("LICENSE-weights")
     if not path.is_file():
-        raise BundleError("LICENSE-weights is missing beside the bundles", "install cantilena anew")
+        raise BundleError("LICENSE-weights is missing beside the bundles", "install cantilena again")
     return path.read_text(encoding="utf-8")
 
 
-def _in_a_line(bundle: Bundle) -> str:
-    learned = " and ".join(source.name for source in sources_of(bundle))
-    tuning = bundle.provenance.get("tuning")
-    rules = plain(tuning.get("rules"), 60) if isinstance(tuning, Mapping) else ""
-    parts = [network_in_words(bundle), *([f"learned {learned}"] if learned else [])]
-    return ", ".join([*parts, *([f"tuned on {rules}"] if rules else [])])
-
-
-PIANO_LICENCE = "CC BY-SA 3.0 DE"
-"""Of weights that learned from piano-midi.de."""
-
-PIANO_ATTRIBUTION = "Bernd Krueger, http://www.piano-midi.de"
-"""What that licence asks for, as the pieces themselves say it."""
-
-_TOLD = ("mode", "meter", "style")
+def _summary(bundle: Bundle) -> str:
+    corpora = " and ".join(source.name for source in sources_of(bundle))
+    rules = sanitize(record_of(bundle, "tuning").get("rules"), 60)
+    parts = [describe_model(bundle), corpora and f"trained on {corpora}", rules and f"tuned on {rules}"]
+    return ", ".join(filter(None, parts))
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a model that ships is made, and its tuned sisters.
+    """How a shipped model and its tuned sisters are made.
 
     Args:
-        name: how it is called.
-        corpus: what it learns from.
-        material: the same as tokens.
-        network: its shape.
-        training: how it is trained.
-        tunings: how each tuned sister is made, by its name.
-        attribution: whom the licence of its corpus asks to name; "" for nobody.
-        small: whether its large matrices are stored as whole numbers of 8 bits (`models/bundle/quantization.py`).
+        tunings: tuning options by the name of the sister.
+        styles: labels of the melodies; None for a model of notes and chords without durations.
+        attribution: that the licence of its corpus requires.
+        small: whether its large matrices are stored as 8-bit integers.
     """
 
     name: str
     corpus: Corpus
-    material: Material
     network: NetworkOptions
     training: TrainingOptions
-    tunings: dict[str, TuningOptions] = field(default_factory=dict)
+    tunings: dict[str, TuningOptions]
+    styles: StyleLabels | None = None
     attribution: str = ""
     small: bool = False
 
+    @cached_property
+    def material(self) -> Material:
+        """The corpus as tokens."""
+        return events_material(self.corpus) if self.styles is None else grid_material(self.corpus, self.styles)
+
 
 def tunes_recipe() -> Recipe:
-    """`tunes`: the built-in corpus, told of mode, meter and collection; tuned on our rules, and on RL Tuner's."""
-    corpus = load_builtin("tunes")
-    material = grid_material(corpus, style_labels(corpus, "collection"))
-    network, training = preset("quick")
-    return Recipe(
-        "tunes",
-        corpus,
-        material,
-        replace(network, conditions=_TOLD, styles=tuple(material.styles)),
-        replace(training, budget=6_000_000),
-        {"tunes+rl": musical_tuning(), "tunes+rl-tuner": replace(plan(ReproduceOptions(preset="quick")).tuning, c=5.0)},
-    )
+    """`tunes`: the built-in corpus; sisters are tuned on the rules of `cantilena` and of `rl-tuner`."""
+    rl_tuner = replace(plan(ReproduceOptions(preset="quick")).tuning, c=5.0)
+    return _conditioned("tunes", load_builtin("tunes"), {"tunes+rl": musical_tuning(), "tunes+rl-tuner": rl_tuner})
 
 
 def classical_recipe(piano_midi: Path) -> Recipe:
-    """`classical`: melodies of piano pieces, Bach's chorales, first violins of quartets; told of the composer's folder.
-
-    Args:
-        piano_midi: the folder of pieces from piano-midi.de, a folder a composer.
-    """
-    piano = read_folder(piano_midi, ReadOptions())
-    corpus = joined([load_builtin("chorales"), load_builtin("quartets"), piano], "classical", PIANO_LICENCE)
-    material = grid_material(corpus, style_labels(corpus, "collection"))
-    network, training = preset("quick")
-    return Recipe(
-        "classical",
-        corpus,
-        material,
-        replace(network, conditions=_TOLD, styles=tuple(material.styles), dropout=0.2),
-        replace(training, budget=6_000_000),
-        {"classical+rl": replace(musical_tuning(), c=1.5)},
-        PIANO_ATTRIBUTION,
-    )
+    """`classical`: melodies of the pieces of piano-midi.de, a folder per composer, of chorales and of quartets."""
+    parts = [load_builtin("chorales"), load_builtin("quartets"), read_folder(piano_midi, ReadOptions())]
+    corpus = _joined(parts, "classical", _PIANO_LICENCE)
+    recipe = _conditioned("classical", corpus, {"classical+rl": replace(musical_tuning(), c=1.5)})
+    return replace(recipe, network=replace(recipe.network, dropout=0.2), attribution=_PIANO_ATTRIBUTION)
 
 
 def piano_recipe(piano_midi: Path) -> Recipe:
-    """`piano`: notes and chords of whole piano pieces without time, as the paper's section VII reads them.
+    """`piano`: notes and chords of whole piano pieces without durations, as in the paper's section VII.
 
-    Without time its network looks back by attention and copies, which gains more there than echoes do (docs/models.md).
-    It is tuned in small steps: those of `rloo` led it .6 nats a step away within a dozen updates, for good.
-
-    Args:
-        piano_midi: the folder of pieces from piano-midi.de, a folder a composer.
+    Without time, attention and a copy head gain more than repeat features (docs/models.md). It is tuned with small
+    updates: `rloo` otherwise moves it 0.6 nats per step away within a dozen updates.
     """
-    piano = read_folder(piano_midi, ReadOptions(voice="all"))
-    corpus = joined([piano], "piano", PIANO_LICENCE)
+    corpus = _joined([read_folder(piano_midi, ReadOptions(voice="all"))], "piano", _PIANO_LICENCE)
     network, training = preset("quick")
-    return Recipe(
-        "piano",
-        corpus,
-        events_material(corpus),
-        replace(
-            network,
-            embedding=64,
-            dropout=0.2,
-            bar_position=False,
-            look_back=(),
-            repeat_features=0,
-            attention=32,
-            copy_head=True,
-        ),
-        training,
-        {"piano+rl": replace(plan(ReproduceOptions(preset="quick")).events_tuning, target_kl=0.25, learning_rate=3e-4)},
-        PIANO_ATTRIBUTION,
-        small=True,
-    )
+    network = replace(network, embedding=64, dropout=0.2, bar_position=False, look_back=(), echoes=0)
+    network = replace(network, attention=32, copy_head=True)
+    tuning = replace(plan(ReproduceOptions(preset="quick")).events_tuning, target_kl=0.25, learning_rate=3e-4)
+    return Recipe("piano", corpus, network, training, {"piano+rl": tuning}, None, _PIANO_ATTRIBUTION, small=True)
 
 
-def joined(corpora: Sequence[Corpus], name: str, licence: str) -> Corpus:
-    """Several corpora as one, each melody with its own source and licence.
+def _conditioned(name: str, corpus: Corpus, tunings: dict[str, TuningOptions]) -> Recipe:
+    """A network on a grid with the conditions mode, meter and style; collections are the styles."""
+    styles = style_labels(corpus, "collection")
+    network, training = preset("quick")
+    network = replace(network, conditions=("mode", "meter", "style"), styles=styles.names)
+    return Recipe(name, corpus, network, replace(training, budget=6_000_000), tunings, styles)
 
-    Args:
-        corpora: their pieces are others.
-        name: of the whole.
-        licence: of the whole: the strictest of the parts'.
-    """
-    tables = [corpus.table for corpus in corpora]
-    parts = ", ".join(f"{corpus.manifest.name} ({len(corpus):,} melodies)" for corpus in corpora)
+
+def _joined(corpora: Sequence[Corpus], name: str, licence: str) -> Corpus:
+    """Several corpora as one with the strictest of their licences; each melody keeps its source."""
     manifest = Manifest(
         name,
         licence=licence,
-        description=f"{parts}",
+        description=", ".join(f"{corpus.manifest.name} ({len(corpus):,} melodies)" for corpus in corpora),
         read=sum(corpus.manifest.read for corpus in corpora),
         skipped=tuple(row for corpus in corpora for row in corpus.manifest.skipped),
     )
-    return Corpus(pa.concat_tables(tables), manifest)
+    return Corpus(pa.concat_tables([corpus.table for corpus in corpora]), manifest)

@@ -1,14 +1,13 @@
-"""Sets of melodies judged side by side: rules, diversity, distance to the data, originality; differences tested.
+"""Compare sets of melodies: rules, diversity, distance to the data and originality, with tested differences.
 
-Every number comes with its interval, and people's melodies go through the same counts as everybody's.
-
-Overlaps with people's melodies, and their ceiling: people's beside people's.
+Every metric has an interval, and the reference, human melodies, is measured in the same way as the systems.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 from typing import Any
 
@@ -17,15 +16,14 @@ import numpy as np
 from cantilena.metrics import (
     Copies,
     Difference,
-    Overlap,
+    Features,
     RuleCounts,
     Side,
-    bootstrap_ratios,
-    copy_length_quantile,
+    borrowed_at_most,
     corrected,
+    equal_numbers,
+    equal_sets,
     halves_by_piece,
-    matched_notes,
-    matched_size,
     melody_features,
     melody_numbers,
     originality_counts,
@@ -33,85 +31,46 @@ from cantilena.metrics import (
     rate_differences,
     set_differences,
 )
-from cantilena.music import Line
 from cantilena.runtime import generator, progress
-from cantilena.workflows.evaluate.copying import LearnedTunes
+from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.counts import (
     EVERY_COUNTER,
     Entry,
     distinct_metrics,
     entry,
-    rate_entries,
+    rates,
     rounded,
-    rule_counts,
     set_numbers,
     undefined,
 )
-from cantilena.workflows.evaluate.likelihood import Reference
+from cantilena.workflows.evaluate.likelihood import ReferenceModel
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.systems import HUMAN
-from cantilena.workflows.evaluate.verdicts import FEW, Verdict, of_length, of_pair, verdicts
+from cantilena.workflows.evaluate.systems import PEOPLE
+from cantilena.workflows.evaluate.verdicts import (
+    MIN_MELODIES,
+    Verdict,
+    length_verdict,
+    pair_verdicts,
+    system_verdicts,
+)
 
-MOST = 400
-"""Melodies of each set that are compared at most."""
+_MAX_OVERLAP = 400
+"""Maximum number of melodies of each set whose features are compared."""
 
-
-def overlap_entries(people: MelodySet, one: MelodySet, rng: np.random.Generator) -> dict[str, Entry]:
-    """How much a set's distances to people's melodies are like those among people's, feature by feature.
-
-    Overlaps rise with the number of melodies: as many are compared as the ceiling can have, half of people's.
-
-    Args:
-        people: people's melodies.
-        one: the set.
-        rng: which melodies are compared, and the intervals.
-    """
-    data, generated = (melody_features(each.line, each.contexts) for each in (people, one))
-    found = overlaps(data, generated, rng, pieces=people.pieces, generated_pieces=one.pieces, most=_compared(people))
-    return _entries(found)
-
-
-def ceiling_entries(people: MelodySet, rng: np.random.Generator) -> dict[str, Entry]:
-    """The same of one half of people's pieces beside the other: what a set of people's melodies reaches.
-
-    Args:
-        people: people's melodies.
-        rng: which pieces fall in which half, and the intervals.
-    """
-    features = melody_features(people.line, people.contexts)
-    halves = halves_by_piece(people.pieces, rng)
-    data, others = ({name: values[rows] for name, values in features.items()} for rows in halves)
-    ours, theirs = (people.pieces[rows] for rows in halves)
-    entries = _entries(overlaps(data, others, rng, pieces=ours, generated_pieces=theirs, most=_compared(people)))
-    return {name: one | {"ceiling": True} for name, one in entries.items()}
-
-
-def _compared(people: MelodySet) -> int:
-    return max(min(len(people) // 2, MOST), 1)
-
-
-def _entries(found: Mapping[str, Overlap]) -> dict[str, Entry]:
-    return {
-        name: entry(one.area, one.reason) | {"kl": rounded(one.kl), "melodies": one.melodies}
-        for name, one in found.items()
-    }
-
-
-_PAIRS = 4
-"""Of more systems than this, each is tested against people only, not against every other."""
+_MAX_PAIRED = 4
+"""More systems than this are tested against the reference only, not against each other."""
 
 
 @dataclass(frozen=True)
-class Judged:
-    """What was found.
+class EvalResults:
+    """The results of a comparison.
 
     Args:
-        systems: as results.json has them.
+        systems: as in results.json, the reference first.
         differences: of pairs of systems, corrected within each pair.
-        verdicts: what follows, in sentences.
-        counts: of each system, what was counted in each of its melodies.
-        copies: of each system, the longest copied run of each melody.
-        bound: the longest run that is no more than people borrow, notes; None where nobody knows.
+        counts: by system, what was counted in each melody.
+        copies: by system, the longest copied run of each melody.
+        copy_limit: the longest run in notes that counts as borrowing, not as copying, if it is known.
     """
 
     systems: Mapping[str, Mapping[str, Any]]
@@ -119,39 +78,36 @@ class Judged:
     verdicts: Sequence[Verdict]
     counts: Mapping[str, RuleCounts]
     copies: Mapping[str, Copies]
-    bound: int | None
+    copy_limit: int | None
 
 
 @dataclass(frozen=True)
-class Judge:
-    """What all sets are held beside.
+class Evaluator:
+    """Measures systems beside a reference.
 
     Args:
-        people: people's melodies.
-        learned: the corpus that copies are looked for in.
-        reference: the model that tells likelihoods; None for none.
+        reference: human melodies.
+        training: the corpus in which copies are searched.
+        reference_model: the model whose log-likelihood of the melodies is measured, if any.
         seed: of all resampling.
     """
 
-    people: MelodySet
-    learned: LearnedTunes
-    reference: Reference | None
+    reference: MelodySet
+    training: TrainingMelodies
+    reference_model: ReferenceModel | None
     seed: int
 
-    def judge(self, systems: Sequence[MelodySet]) -> Judged:
-        """Judge systems, and people's melodies beside them.
-
-        Args:
-            systems: all but people's.
-        """
-        sets = [self.people, *systems]
-        with progress("Judging", total=3 * len(sets), unit="steps") as bar:
-            copies = {one.name: self.learned.copies(one, own_too=one is not self.people) for one in sets}
-            bound = copy_length_quantile(copies[HUMAN]) if len(self.people) >= FEW else None
-            counts, metrics = {}, {}
+    def evaluate(self, systems: Sequence[MelodySet]) -> EvalResults:
+        """Measure the reference and the systems, and test their differences."""
+        sets = [self.reference, *systems]
+        counts: dict[str, RuleCounts] = {}
+        metrics: dict[str, dict[str, Entry]] = {}
+        with progress("Measuring", total=3 * len(sets), unit="steps") as bar:
+            copies = {one.name: self.training.copies(one, include_own_piece=one is not self.reference) for one in sets}
+            enough = len(self.reference) >= MIN_MELODIES
+            limit = borrowed_at_most(copies[PEOPLE]) if enough else None
             for one in sets:
-                counts[one.name] = self._counts(one, copies[one.name], bound)
-                metrics[one.name] = self._rates(one, counts[one.name])
+                counts[one.name], metrics[one.name] = self._rates(one, copies[one.name], limit)
                 bar.advance(note=one.name)
             for name, numbers in self._diversity(sets).items():
                 metrics[name] |= numbers
@@ -160,90 +116,111 @@ class Judge:
                 metrics[one.name] |= self._overlaps(one)
                 bar.advance(note=one.name)
         rows = {one.name: {"melodies": len(one), "metrics": metrics[one.name]} for one in sets}
-        tested = self._tested(systems, counts)
-        said = [verdict for one in systems for verdict in self._said(one, rows, tested, copies[one.name])]
-        large = {one.name for one in systems if len(one) >= FEW}
+        pairs = [(self.reference, one) for one in systems]
+        pairs += combinations(systems, 2) if len(systems) <= _MAX_PAIRED else ()
+        tested = {(first.name, second.name): self._differences(first, second, counts) for first, second in pairs}
+        verdicts = [
+            verdict for one in systems for verdict in self._verdicts(one, rows, tested[PEOPLE, one.name], copies)
+        ]
+        large = {one.name for one in systems if len(one) >= MIN_MELODIES}
         for (first, second), differences in tested.items():
-            said += of_pair(first, second, differences) if {first, second} <= large else []
-        return Judged(rows, [one for some in tested.values() for one in some], said, counts, copies, bound)
+            verdicts += pair_verdicts(first, second, differences) if {first, second} <= large else []
+        return EvalResults(rows, [one for some in tested.values() for one in some], verdicts, counts, copies, limit)
 
-    def _counts(self, one: MelodySet, copies: Copies, bound: int | None) -> RuleCounts:
-        """All that is counted melody by melody."""
-        parts = [rule_counts(one.line, one.contexts, EVERY_COUNTER), one.own]
-        if self.reference is not None:
-            parts.append(self.reference.counts(one.tunes))
-        parts.append(originality_counts(one.line, self.learned.index, copies, bound))
-        return RuleCounts.merged(parts)
-
-    def _rates(self, one: MelodySet, counts: RuleCounts) -> dict[str, Entry]:
+    def _rates(self, one: MelodySet, copies: Copies, limit: int | None) -> tuple[RuleCounts, dict[str, Entry]]:
+        """Metrics that are counted melody by melody."""
+        others = [one.model_counts]
+        if self.reference_model is not None:
+            others.append(self.reference_model.counts(one.melodies))
+        others.append(originality_counts(one.line, self.training.index, copies, limit))
         rng = generator(self.seed, "intervals", one.name)
-        entries = rate_entries(bootstrap_ratios(counts.counted, counts.out_of, one.pieces, rng))
-        return _why_missing(one) | entries
+        counts, entries = rates(one.line, one.contexts, one.pieces, rng, EVERY_COUNTER, *others)
+        return counts, _missing(one) | entries
 
     def _diversity(self, sets: Sequence[MelodySet]) -> dict[str, dict[str, Entry]]:
-        """Numbers of sets, of as many melodies or notes of all that are large enough; of small ones as they are."""
+        """Metrics of whole sets, which depend on size: over equally many melodies or notes of all large sets."""
         lines = {one.name: one.line for one in sets}
-        large = [one.name for one in sets if len(one) >= FEW] or list(lines)[:1]
-        equal: list[dict[str, Line]] = []
-        for make in (matched_size, matched_notes):
-            rng = generator(self.seed, "alike")
-            equal.append(lines | dict(zip(large, make(*(lines[name] for name in large), rng=rng), strict=True)))
-        as_many, as_long = equal
+        large = [one.name for one in sets if len(one) >= MIN_MELODIES] or list(lines)[:1]
+        same_count, same_notes = (
+            lines | dict(zip(large, match(*(lines[name] for name in large), rng=self._rng("alike")), strict=True))
+            for match in (equal_numbers, equal_sets)
+        )
         return {
-            name: set_numbers(as_long[name], generator(self.seed, "diversity", name), as_many=as_many[name])
+            name: set_numbers(same_notes[name], self._rng("diversity", name), same_count=same_count[name])
             for name in lines
         }
 
     def _overlaps(self, one: MelodySet) -> dict[str, Entry]:
-        rng = generator(self.seed, "overlap", one.name)
-        return ceiling_entries(one, rng) if one is self.people else overlap_entries(self.people, one, rng)
+        """How much the feature distances to the reference overlap with those within the reference.
 
-    def _tested(
-        self, systems: Sequence[MelodySet], counts: Mapping[str, RuleCounts]
-    ) -> dict[tuple[str, str], list[Difference]]:
-        """The differences of each system from people, and of few systems from one another."""
-        pairs = [(self.people, one) for one in systems]
-        pairs += list(combinations(systems, 2)) if len(systems) <= _PAIRS else []
-        return {(first.name, second.name): self._differences(first, second, counts) for first, second in pairs}
+        Overlaps rise with the number of melodies, so every set is compared at half the size of the reference. The
+        reference itself is split into halves by piece: its overlap is the ceiling.
+        """
+        rng, reference = self._rng("overlap", one.name), self.reference
+        data, pieces = self._reference_features, reference.pieces
+        if one is reference:
+            rows, other_rows = halves_by_piece(pieces, rng)
+            generated, generated_pieces = _rows_of(data, other_rows), pieces[other_rows]
+            data, pieces = _rows_of(data, rows), pieces[rows]
+        else:
+            generated, generated_pieces = melody_features(one.line, one.contexts), one.pieces
+        most = max(min(len(reference) // 2, _MAX_OVERLAP), 1)
+        result = overlaps(data, generated, rng, pieces=pieces, generated_pieces=generated_pieces, most=most)
+        ceiling = {"ceiling": True} if one is reference else {}
+        return {
+            name: entry(overlap.area, overlap.reason)
+            | {"kl": rounded(overlap.kl), "melodies": overlap.melodies, **ceiling}
+            for name, overlap in result.items()
+        }
+
+    @cached_property
+    def _reference_features(self) -> Features:
+        return melody_features(self.reference.line, self.reference.contexts)
 
     def _differences(self, first: MelodySet, second: MelodySet, counts: Mapping[str, RuleCounts]) -> list[Difference]:
-        """All numbers of a pair, each once, tested and corrected together."""
-        rng = generator(self.seed, "differences", first.name, second.name)
+        """All metrics of a pair, each once, tested and corrected together."""
+        rng = self._rng("differences", first.name, second.name)
         names = distinct_metrics(counts[first.name], counts[second.name])
-        sides = [Side(one.name, counts[one.name].select(names), one.pieces) for one in (first, second)]
-        rates = rate_differences(sides[0], sides[1], rng)
+        sides = [Side(one.name, counts[one.name].of_names(names), one.pieces) for one in (first, second)]
+        rate_tests = rate_differences(sides[0], sides[1], rng)
         both, lines = (first.name, second.name), (first.line, second.line)
-        sets = set_differences(both, lines, rng, pieces=(first.pieces, second.pieces))
-        return corrected([*rates, *sets])
+        set_tests = set_differences(both, lines, rng, pieces=(first.pieces, second.pieces))
+        return corrected([*rate_tests, *set_tests])
 
-    def _said(
+    def _verdicts(
         self,
         one: MelodySet,
         rows: Mapping[str, Mapping[str, Any]],
-        tested: Mapping[tuple[str, str], list[Difference]],
-        copies: Copies,
+        differences: Sequence[Difference],
+        copies: Mapping[str, Copies],
     ) -> list[Verdict]:
-        place = self.learned.place(one, copies, int(np.argmax(copies.notes)))
-        said = verdicts(
+        own = copies[one.name]
+        longest = self.training.locate(one, own, int(np.argmax(own.notes)))
+        verdicts = system_verdicts(
             one.name,
             rows[one.name],
-            rows[HUMAN],
-            tested[HUMAN, one.name],
+            rows[PEOPLE],
+            differences,
             kinds=len(np.unique(melody_numbers(one.line))),
-            longest_copy=place.text if place is not None else "",
+            longest_copy=longest.text if longest is not None else "",
         )
-        shorter = of_length(one.name, one.typical_length, self.people.typical_length)
-        return [*said, shorter] if shorter is not None else said
+        return [*verdicts, *length_verdict(one.name, one.median_length, self.reference.median_length)]
+
+    def _rng(self, *labels: str) -> np.random.Generator:
+        return generator(self.seed, *labels)
 
 
-def _why_missing(one: MelodySet) -> dict[str, Entry]:
-    """Numbers that only models have, for those that are none."""
-    named = "no model was named to tell it: --reference BUNDLE"
+def _rows_of(features: Features, rows: Any) -> Features:  # noqa: ANN401  (whatever numpy takes as an index)
+    return {name: values[rows] for name, values in features.items()}
+
+
+def _missing(one: MelodySet) -> dict[str, Entry]:
+    """Metrics that some systems do not have, with the reasons."""
     drawn = "no distribution is known, only its melodies"
-    untuned = "it was not tuned" if "entropy_per_step" in one.own.names else drawn
+    untuned = "it was not tuned" if "entropy_per_step" in one.model_counts.names else drawn
     return {
         "kl_per_step": undefined(untuned),
         "entropy_per_step": undefined(drawn),
-        "log_likelihood_per_step": undefined(named),
+        "log_likelihood_per_step": undefined("no model was named to tell it: --reference BUNDLE"),
         "copied_beyond_people": undefined("too few of people's melodies are at hand to tell what they borrow"),
     }

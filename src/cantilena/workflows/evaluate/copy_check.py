@@ -1,4 +1,4 @@
-"""Is it copying? Composed melodies beside the corpus that their model learned, where that is at hand."""
+"""Check whether composed melodies copy the training corpus of their model."""
 
 from __future__ import annotations
 
@@ -10,96 +10,87 @@ from cantilena.models import Bundle, find_bundle
 from cantilena.workflows.learned_corpus import named_corpus, shipped_corpus
 
 if TYPE_CHECKING:
-    from cantilena.data import Corpus
     from cantilena.generation import Composition
-    from cantilena.workflows.evaluate.copying import Place
+    from cantilena.workflows.evaluate.copying import PassageLocation
 
 
 @dataclass(frozen=True)
 class CheckedMelody:
-    """The longest run of notes that a composed melody and the corpus of its model have in common.
+    """The longest run of notes that a composed melody shares with the corpus.
 
     Args:
-        place: which, and where; None where there is none.
-        bound: the run that only one in twenty of people's excerpts as long exceeds, notes.
+        place: where the run is; None if there is none.
+        bound: the length in notes that one in twenty human excerpts of the same length exceeds.
     """
 
-    place: Place | None
+    place: PassageLocation | None
     bound: int
 
     @property
     def is_copy(self) -> bool:
-        """Whether it is longer than what people borrow."""
+        """Whether the run is longer than what human melodies borrow."""
         return self.place is not None and self.place.notes > self.bound
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
         place = self.place
+        if place is None:
+            absent = dict.fromkeys(("bars", "source", "file", "source_bars"))
+            return {"notes": 0, "people": self.bound, **absent}
         return {
-            "notes": place.notes if place is not None else 0,
+            "notes": place.notes,
             "people": self.bound,
-            "bars": place.bars_text if place is not None else None,
-            "source": (place.source.title or place.source.label) if place is not None else None,
-            "file": place.source.label if place is not None else None,
-            "source_bars": place.source_bars_text if place is not None else None,
+            "bars": place.bars_text,
+            "source": place.source.title or place.source.label,
+            "file": place.source.label,
+            "source_bars": place.source_bars_text,
         }
 
 
 @dataclass(frozen=True)
 class CopyCheck:
-    """What was found of all that was composed, or why nobody can tell.
-
-    Args:
-        melodies: an answer for each; empty where there is none.
-        reason: why there is none, with what to do; empty where there is one.
-    """
+    """The results by melody, or the reason why a check is not possible, and what to do."""
 
     melodies: tuple[CheckedMelody, ...]
     reason: str = ""
 
 
 def check_copies(bundle: str, melodies: Sequence[Composition], against: str = "") -> CopyCheck:
-    """Look for what composed melodies copied; the primer is not counted.
+    """Search the training corpus of a model for the longest run of each composed melody, without its primer.
 
     Args:
-        bundle: the model, by path or by the name of one that ships with the package.
-        melodies: what it composed, of one length.
-        against: the corpus that may have been copied, by name, file or folder; where empty the one that the model
-            learned, if it ships.
+        bundle: path or name of the model.
+        melodies: its compositions, of one length.
+        against: the corpus by name, file or folder; by default the model's training corpus, if it ships.
 
     Raises:
-        CorpusError: the corpus that is named cannot be read.
+        CorpusError: the corpus cannot be read.
     """
     loaded = Bundle.load(find_bundle(bundle))
     if not melodies:
         return CopyCheck(())
-    if not loaded.encoding.is_timed:
-        return CopyCheck((), "this model's notes have no time")
+    if not loaded.encoding.tells_time:
+        return CopyCheck((), "notes without durations cannot be compared with a corpus")
     name = against or shipped_corpus(loaded)
     if not name:
-        learned = named_corpus(loaded)
-        which = f"the corpus '{learned}'" if learned else "a corpus"
-        return CopyCheck((), f"this model learned {which}, which does not ship: name it with --against")
-    from cantilena.data import open_corpus  # not before it is known that a corpus is asked for
-
-    return CopyCheck(tuple(_beside(open_corpus(name), melodies, loaded.encoding.ticks_per_step)))
-
-
-def _beside(corpus: Corpus, melodies: Sequence[Composition], ticks_per_step: int) -> list[CheckedMelody]:
-    """Composed melodies beside the pieces of a corpus that are not held out; people's excerpts set the bound."""
-    from cantilena.metrics import copy_length_quantile
-    from cantilena.workflows.evaluate.copying import LearnedTunes
-    from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune, MelodySet
+        named = f" '{named_corpus(loaded)}'" if named_corpus(loaded) else ""
+        return CopyCheck((), f"the training corpus{named} does not ship with Cantilena: give it with --against")
+    # Composing does not wait for these imports where there is nothing to check.
+    from cantilena.data import open_corpus
+    from cantilena.metrics import borrowed_at_most
+    from cantilena.workflows.evaluate.copying import TrainingMelodies
+    from cantilena.workflows.evaluate.melody_sets import GRID, EvalMelody, MelodySet
     from cantilena.workflows.evaluate.options import EvaluateOptions
-    from cantilena.workflows.evaluate.sources import people_set
+    from cantilena.workflows.evaluate.sources import reference_set
 
-    tunes = []
+    corpus = open_corpus(name)
+    composed = []
     for melody in melodies:
-        tune = JudgedTune.of(melody, piece=melody.title, label=melody.title)
-        new = len(melody.tokens) * ticks_per_step // GRID.ticks_per_step  # what comes before is the primer
-        tunes.append(tune.last(new))
-    composed, learned = MelodySet("composed", "", tunes), LearnedTunes.of(corpus)
-    copies = learned.copies(composed, own_too=True)
-    people = people_set(corpus, max(composed.typical_length, 1), EvaluateOptions())
-    bound = copy_length_quantile(learned.copies(people, own_too=False)) or 0
-    return [CheckedMelody(learned.place(composed, copies, row), bound) for row in range(len(composed))]
+        whole = EvalMelody.from_melody(melody, piece=melody.title, label=melody.title)
+        # The tokens are those of the new music; what comes before them is the primer.
+        composed.append(whole.last(len(melody.tokens) * loaded.encoding.step_ticks // GRID.step_ticks))
+    checked, training = MelodySet("composed", "", composed), TrainingMelodies.from_corpus(corpus)
+    copies = training.copies(checked, include_own_piece=True)
+    human = reference_set(corpus, max(checked.median_length, 1), EvaluateOptions())
+    bound = borrowed_at_most(training.copies(human, include_own_piece=False)) or 0
+    return CopyCheck(tuple(CheckedMelody(training.locate(checked, copies, row), bound) for row in range(len(checked))))

@@ -1,14 +1,9 @@
-"""`evaluate --likelihood`: how well models predict held-out pieces, and which of them by a clear margin.
-
-Models on held-out pieces: nats a step and a note with their intervals, and the margin between two of them.
-
-The model that says how probable melodies are, whoever made them.
-"""
+"""Likelihood of held-out pieces: nats per step and note of each model, and the margins between models."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -22,111 +17,171 @@ from cantilena.data import Skipped, semitones_to_plain
 from cantilena.errors import UsageError
 from cantilena.generation import Composer
 from cantilena.metrics import Interval, RuleCounts, bootstrap_ratio, bootstrap_ratios
-from cantilena.models import Bars, Bundle, Likelihood, SequenceModel, Sequences, find_bundle, likelihood
+from cantilena.models import Bars, Bundle, Likelihood, SequenceModel, Sequences, likelihood
 from cantilena.music import ON
 from cantilena.reporting.text import counted, listed
 from cantilena.runtime import generator, say
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.evaluate.counts import Entry, entry, undefined
-from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune
-from cantilena.workflows.evaluate.systems import contestants
+from cantilena.workflows.evaluate.melody_sets import GRID, EvalMelody
+from cantilena.workflows.evaluate.systems import parse_systems
 from cantilena.workflows.train.blend import HeldOut, HeldOutPieces
 
 CLEAR_MARGIN = 0.02
-"""Nats a step: a smaller difference is not called clear, however sure it is."""
+"""Nats per step: a smaller margin is not called clear, even if it is significant."""
 
-IN_PLAIN_KEYS = "_in_plain_keys"
-"""Ends the names of numbers on pieces moved to C major or A minor."""
+_NORMALIZED = "_in_plain_keys"
+"""Suffix of the metrics of pieces transposed to C major or A minor."""
+
+_CHANGES = (
+    ("folded", "note", "moved by octaves"),
+    ("rounded", "note", "moved in time"),
+    ("dropped", "note", "left out"),
+    ("silent", "piece", "left out whole"),
+)
+"""What tokens cannot represent, and what happens to it."""
+
+
+def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, device: str = "auto") -> Likelihoods:
+    """Measure how well bundles predict a folder of held-out scores, taken as it is.
+
+    The negative log-likelihood is summed over all steps of whole pieces, from the start symbol on, without an end
+    token, and divided by the steps or the note onsets. A tuned model is measured before tuning, too. A model of C major
+    and A minor is measured on the pieces as they are and transposed to those keys.
+
+    Raises:
+        UsageError: a system is not a bundle, or two have one name.
+        BundleError: a bundle cannot be read.
+        CorpusError: the folder is missing or has no usable score.
+
+    Example:
+        >>> import tempfile
+        >>> from cantilena.io import write
+        >>> from cantilena.music import Melody
+        >>> folder = Path(tempfile.mkdtemp())
+        >>> write(Melody.of([(60, 24), (62, 24), (64, 48)] * 4), folder / "tune.mid")
+        >>> systems = measure_likelihoods(["tunes"], folder).to_json()["systems"]
+        >>> [(name, system["steps"], system["notes"]) for name, system in systems.items()]
+        [('tunes', 64, 12)]
+    """
+    specs = parse_systems(words)
+    for spec in specs:
+        if spec.kind != "bundle":
+            raise UsageError(
+                f"'{spec.name}' is a {spec.kind}; only models have likelihoods",
+                "give bundles, which `cantilena train` makes, also of n-grams (--model ngram)",
+            )
+    bundles = {spec.name: spec.bundle for spec in specs}
+    folder = HeldOut(test)
+    predictions = [one for name, bundle in bundles.items() for one in _predictions(name, bundle, folder, seed, device)]
+    margins = [one for pair in combinations(predictions, 2) for one in margins_between(*pair)]
+    return Likelihoods(predictions, margins, folder.skipped)
+
+
+def _predictions(name: str, bundle: Bundle, folder: HeldOut, seed: int, device: str) -> Iterator[Prediction]:
+    say(f"Predicting: {name}")
+    pieces = folder.pieces(bundle.encoding)
+    moved = folder.pieces(bundle.encoding, plain_keys=True) if bundle.provenance.get("plain_keys") else None
+    greedy = "its policy argmax-q plays one token and gives the others no probability"
+    models = [(name, bundle.model(), greedy if bundle.policy == "argmax-q" else "")]
+    if bundle.prior_weights is not None:
+        models.append((f"{name} before tuning", bundle.prior(), ""))
+    for model_name, model, reason in models:
+        _to_device(model, device)
+        measured = {"": pieces.predicted_by(model)}
+        if moved is not None:
+            measured[_NORMALIZED] = moved.predicted_by(model)
+        yield Prediction(model_name, pieces, measured, seed, reason)
+
+
+def _to_device(model: SequenceModel, device: str) -> None:
+    """Move what computes in torch; small networks and n-grams compute in numpy."""
+    parts: tuple[Any, ...] = (model, getattr(model, "network", None), getattr(model, "prior", None))
+    for part in parts:
+        if hasattr(part, "to"):
+            from cantilena.models import choose_device  # torch takes seconds to import
+
+            part.to(choose_device(device))
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """One model on held-out pieces.
+    """The likelihood of held-out pieces under one model.
 
-    Args:
-        name: the bundle's; of a tuned one, that of the model before tuning says so.
-        pieces: as the model reads them.
-        found: nats, steps and notes of each.
-        in_plain_keys: the same of pieces moved to C major or A minor, where the model knows no other keys.
-        impossible: why it has no likelihood, if it has none.
+    It is `measured` by the suffix of the metrics: "" for the pieces as they are, and `_in_plain_keys` transposed to C
+    major or A minor, where the model has these keys only. A `reason` says why it is undefined.
     """
 
     name: str
     pieces: HeldOutPieces
-    found: Likelihood
-    in_plain_keys: Likelihood | None = None
-    impossible: str = ""
+    measured: Mapping[str, Likelihood]
+    seed: int
+    reason: str = ""
 
-    def measured(self) -> Mapping[str, Likelihood]:
-        """What was measured, by the ending of its numbers' names."""
-        moved = {} if self.in_plain_keys is None else {IN_PLAIN_KEYS: self.in_plain_keys}
-        return {"": self.found, **moved}
+    @property
+    def is_bound(self) -> bool:
+        """Whether the nats are an upper bound, as those of a VAE."""
+        return self.measured[""].at_most
 
-    def metrics(self, seed: int) -> dict[str, Entry]:
-        """Nats a step and a note, with 95 % intervals from drawing works with replacement."""
+    @cached_property
+    def metrics(self) -> dict[str, Entry]:
+        """Nats per step and note, with 95 % intervals by resampling works."""
         metrics = {}
-        for ending, found in self.measured().items():
-            nats = {f"nats_per_step{ending}": found.nats, f"nats_per_note{ending}": found.nats}
-            out_of = dict(zip(nats, (found.steps.astype(np.float64), found.notes.astype(np.float64)), strict=True))
-            draws = generator(seed, "likelihood")
-            for name, interval in bootstrap_ratios(nats, out_of, self.pieces.labels, draws).items():
-                told = entry(interval, "no note begins in these pieces")
-                metrics[name] = undefined(self.impossible) if self.impossible else told
+        for suffix, one in self.measured.items():
+            names = [f"nats_per_step{suffix}", f"nats_per_note{suffix}"]
+            out_of = dict(zip(names, (one.steps.astype(np.float64), one.notes.astype(np.float64)), strict=True))
+            rng, nats = generator(self.seed, "likelihood"), dict.fromkeys(names, one.nats)
+            for name, interval in bootstrap_ratios(nats, out_of, self.pieces.labels, rng).items():
+                known = entry(interval, "no note begins in these pieces")
+                metrics[name] = undefined(self.reason) if self.reason else known
         return metrics
 
-    def to_json(self, seed: int) -> dict[str, Any]:
-        """A system of results.json: its number of pieces, its metrics, and what its tokens could not say."""
-        metrics, pieces = self.metrics(seed), self.pieces
+    def to_json(self) -> dict[str, Any]:
+        """A system of results.json: pieces, metrics, and what the tokens cannot represent."""
+        metrics, pieces = self.metrics, self.pieces
         return {
             "melodies": len(pieces.sequences),
-            **({"bound": True} if self.found.is_bound else {}),
+            **({"bound": True} if self.is_bound else {}),
             "metrics": metrics,
             "test": {name: metrics[name]["value"] for name in ("nats_per_step", "nats_per_note")},
-            "steps": int(self.found.steps.sum()),
-            "notes": int(self.found.notes.sum()),
-            "folded": pieces.folded,
-            "rounded": pieces.rounded,
-            "dropped": pieces.dropped,
-            "silent": pieces.silent,
+            "steps": int(self.measured[""].steps.sum()),
+            "notes": int(self.measured[""].notes.sum()),
+            **{name: getattr(pieces, name) for name, _, _ in _CHANGES},
         }
 
-    def text(self, seed: int) -> str:
+    def text(self) -> str:
         """A few lines for a terminal."""
-        if self.impossible:
-            return f"{self.name}: {self.impossible}"
-        metrics, found, pieces = self.metrics(seed), self.found, self.pieces
-        sizes = (len(pieces.sequences), "piece"), (int(found.steps.sum()), "step"), (int(found.notes.sum()), "note")
+        if self.reason:
+            return f"{self.name}: {self.reason}"
+        row = self.to_json()
+        sizes = [counted(row[key], noun) for key, noun in (("melodies", "piece"), ("steps", "step"), ("notes", "note"))]
+        where = {"": f"in {listed(sizes)}", _NORMALIZED: "in C major or A minor"}
+        bound = "at most (a bound) " if self.is_bound else ""
         rows = []
-        for ending in self.measured():
-            step, note = (_number(metrics[f"nats_per_{what}{ending}"]) for what in ("step", "note"))
-            place = "in plain keys" if ending else f"in {listed([counted(*size) for size in sizes])}"
-            most = "at most (a bound) " if found.is_bound else ""
-            rows.append(f"{self.name}: {most}{step} nats a step, {note} a note {place}")
-        changed = (
-            (pieces.folded, "note", "moved by octaves"),
-            (pieces.rounded, "note", "moved in time"),
-            (pieces.dropped, "note", "left out"),
-            (pieces.silent, "piece", "left out whole"),
-        )
-        lost = [f"{counted(count, noun)} {what}" for count, noun, what in changed if count]
-        return "\n".join([*rows, f"  not as written: {listed(lost)}"] if lost else rows)
+        for suffix in self.measured:
+            step, note = (_number(self.metrics[f"nats_per_{unit}{suffix}"]) for unit in ("step", "note"))
+            rows.append(f"{self.name}: {bound}{step} nats per step, {note} per note {where[suffix]}")
+        lost = [f"{counted(row[key], noun)} {change}" for key, noun, change in _CHANGES if row[key]]
+        return "\n".join([*rows, f"  changed: {listed(lost)}"] if lost else rows)
+
+
+def _number(row: Entry) -> str:
+    if row["value"] is None:
+        return "no number of"
+    bounds = f" ({row['low']:.4f} to {row['high']:.4f})" if row["low"] is not None else ""
+    return f"{row['value']:.4f}{bounds}"
 
 
 @dataclass(frozen=True)
 class Margin:
-    """What one model needs more than another on the same tokens, nats a step, paired by piece.
+    """The difference of two models in nats per step on the same tokens, paired by piece.
 
-    Args:
-        first: the model that the other is held beside.
-        second: the other.
-        metric: `nats_per_step`, or the same in plain keys.
-        interval: the second's less the first's: below 0 where the second predicts better; NaN where undefined.
-        reason: why it is undefined, if it is.
-        bounded: whether one of the two tells no more than a bound.
+    The interval is of the second's nats minus the first's, negative where the second predicts better. It is NaN where
+    it is undefined for a `reason`, and `bounded` if one of the two gives only a bound.
 
     Example:
         >>> Margin("ngram", "lstm", "nats_per_step", Interval(-0.031, -0.041, -0.021)).text()
-        'lstm needs 0.0310 nats a step less than ngram (95 %: 0.0210 to 0.0410): a clear margin'
+        'lstm needs 0.0310 nats per step less than ngram (95 %: 0.0210 to 0.0410): a clear margin'
     """
 
     first: str
@@ -138,9 +193,8 @@ class Margin:
 
     @property
     def clear(self) -> bool:
-        """Whether it is .02 nats or more, and its interval does not hold 0."""
-        one_side = self.interval.low > 0 or self.interval.high < 0
-        return abs(self.interval.value) >= CLEAR_MARGIN and one_side
+        """Whether the margin is 0.02 nats or more and its interval excludes 0."""
+        return abs(self.interval.value) >= CLEAR_MARGIN and (self.interval.low > 0 or self.interval.high < 0)
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
@@ -149,207 +203,85 @@ class Margin:
 
     def text(self) -> str:
         """A sentence."""
-        place = " in plain keys" if self.metric.endswith(IN_PLAIN_KEYS) else ""
+        where = " in C major or A minor" if self.metric.endswith(_NORMALIZED) else ""
         if self.reason:
-            return f"{self.second} and {self.first}{place} cannot be compared: {self.reason}"
+            return f"{self.second} and {self.first}{where} cannot be compared: {self.reason}"
         value, low, high = self.interval.value, self.interval.low, self.interval.high
         if value == low == high == 0:
-            return f"{self.second} predicts each piece{place} as {self.first} does"
-        word = "less" if value < 0 else "more"
-        bounds = sorted((math.copysign(1.0, value) * low, math.copysign(1.0, value) * high))
-        sure = f" (95 %: {bounds[0]:.4f} to {bounds[1]:.4f})" if math.isfinite(low) else ""
-        margin = "a clear margin" if self.clear else "not a clear margin"
-        margin += ", as far as a bound tells" if self.bounded else ""
-        return f"{self.second} needs {abs(value):.4f} nats a step{place} {word} than {self.first}{sure}: {margin}"
+            return f"{self.second} predicts each piece{where} as {self.first} does"
+        word, low, high = ("less", -high, -low) if value < 0 else ("more", low, high)
+        bounds = f" (95 %: {low:.4f} to {high:.4f})" if math.isfinite(low) else ""
+        margin = f"{'' if self.clear else 'not '}a clear margin{', as far as a bound shows' if self.bounded else ''}"
+        return f"{self.second} needs {abs(value):.4f} nats per step{where} {word} than {self.first}{bounds}: {margin}"
 
 
-def margins_between(first: Prediction, second: Prediction, seed: int) -> list[Margin]:
-    """How much the second model needs more than the first; the interval is from drawing works with replacement.
-
-    Args:
-        first: the model that the other is held beside.
-        second: the other.
-        seed: of the draws.
-    """
-    reason = first.impossible or second.impossible
+def margins_between(first: Prediction, second: Prediction) -> Iterator[Margin]:
+    """The margins of two models, with intervals by resampling works."""
+    reason = first.reason or second.reason
     if not reason and first.pieces.encoding.description() != second.pieces.encoding.description():
         reason = "they read the pieces as different tokens"
-    ours, theirs = first.measured(), second.measured()
-    margins = []
-    for ending in ours:
-        if ending in theirs:
+    for suffix, own in first.measured.items():
+        if suffix in second.measured:
             interval = Interval(math.nan, math.nan, math.nan)
             if not reason:
-                steps = ours[ending].steps.astype(np.float64)
-                further = theirs[ending].nats - ours[ending].nats
-                draws = generator(seed, "likelihood")
-                interval = bootstrap_ratio(further, steps, first.pieces.labels, draws)
-            bounded = first.found.is_bound or second.found.is_bound
-            margins.append(Margin(first.name, second.name, f"nats_per_step{ending}", interval, reason, bounded))
-    return margins
-
-
-def _number(told: Entry) -> str:
-    if told["value"] is None:
-        return "no number of"
-    bounds = f" ({told['low']:.4f} to {told['high']:.4f})" if told["low"] is not None else ""
-    return f"{told['value']:.4f}{bounds}"
+                steps, more = own.steps.astype(np.float64), second.measured[suffix].nats - own.nats
+                interval = bootstrap_ratio(more, steps, first.pieces.labels, generator(first.seed, "likelihood"))
+            bounded = first.is_bound or second.is_bound
+            yield Margin(first.name, second.name, f"nats_per_step{suffix}", interval, reason, bounded)
 
 
 @dataclass(frozen=True)
 class Likelihoods:
-    """How well models predict the same held-out pieces.
-
-    Args:
-        predictions: one a model.
-        skipped: files of the folder that could not be used.
-        seed: of the intervals' draws.
-    """
+    """The likelihoods of the same held-out pieces under several models; `skipped` files could not be used."""
 
     predictions: Sequence[Prediction]
+    margins: Sequence[Margin]
     skipped: Sequence[Skipped]
-    seed: int = 1
-
-    @cached_property
-    def margins(self) -> Sequence[Margin]:
-        """Between every two models."""
-        pairs = combinations(self.predictions, 2)
-        return [one for first, second in pairs for one in margins_between(first, second, self.seed)]
 
     def to_json(self) -> dict[str, Any]:
-        """What `evaluate --likelihood --json` prints."""
+        """The answer of `evaluate --likelihood --json`."""
         return {
-            "systems": {one.name: one.to_json(self.seed) for one in self.predictions},
+            "systems": {one.name: one.to_json() for one in self.predictions},
             "differences": [one.to_json() for one in self.margins],
             "skipped": [{"file": row.file, "reason": row.reason} for row in self.skipped],
         }
 
     def text(self) -> str:
         """The same for a terminal."""
-        rows = [one.text(self.seed) for one in self.predictions] + [one.text() for one in self.margins]
+        rows = [*(one.text() for one in self.predictions), *(one.text() for one in self.margins)]
         if self.skipped:
             some = self.skipped[0]
             rows.append(f"{counted(len(self.skipped), 'file')} could not be used, such as {some.file}: {some.reason}")
         return "\n".join(rows)
 
 
-def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, device: str = "auto") -> Likelihoods:
-    """Measure how well bundles predict a folder of held-out scores, taken as it is.
-
-    Minus the sum of ln p over all steps of all pieces, over their number, or over that of note onsets: the first step
-    from the start symbol on, no end token, the state carried through the whole piece. Of a tuned model, the policy and
-    the model before tuning are both measured. A model that knows C major and A minor alone is measured on the pieces as
-    they are, and beside it on the pieces moved there.
-
-    Args:
-        words: `NAME=BUNDLE` or `BUNDLE` of each: a network or an n-gram.
-        test: the folder.
-        seed: of the intervals' draws.
-        device: where large networks compute.
-
-    Raises:
-        UsageError: what is no bundle, or two of one name.
-        BundleError: one cannot be read.
-        CorpusError: there is no such folder, or nothing in it can be used.
-
-    Example:
-        >>> import tempfile
-        >>> from cantilena.io import write
-        >>> from cantilena.music import Melody
-        >>> place = Path(tempfile.mkdtemp())
-        >>> write(Melody.from_pitches([(60, 24), (62, 24), (64, 48)] * 4), place / "tune.mid")
-        >>> told = measure_likelihoods(["tunes"], place).to_json()["systems"]
-        >>> [(name, system["steps"], system["notes"]) for name, system in told.items()]
-        [('tunes', 64, 12)]
-    """
-    found = contestants(words)
-    for one in found:
-        if one.kind != "bundle":
-            raise UsageError(
-                f"'{one.name}' is a {one.kind}, and only a model tells how likely a piece is",
-                "name bundles: `cantilena train` makes them, of n-grams too (--model ngram)",
-            )
-    bundles = {one.name: Bundle.load(Path(one.source)) for one in found}
-    folder = HeldOut(test)
-    predictions = [one for name, bundle in bundles.items() for one in _predictions(name, bundle, folder, device)]
-    return Likelihoods(predictions, folder.skipped, seed)
-
-
-def _predictions(name: str, bundle: Bundle, folder: HeldOut, device: str) -> list[Prediction]:
-    say(f"Predicting: {name}")
-    pieces = folder.pieces(bundle.encoding)
-    plain = folder.pieces(bundle.encoding, normalized_key=True) if bundle.provenance.get("plain_keys") else None
-    models = {name: (bundle.model(), _ALL_OR_NOTHING if bundle.policy == "argmax-q" else "")}
-    if bundle.prior_weights is not None:
-        models[f"{name} before tuning"] = (bundle.prior(), "")
-    predictions = []
-    for model_name, (model, impossible) in models.items():
-        _move(model, device)
-        moved = None if plain is None else plain.predicted_by(model)
-        predictions.append(Prediction(model_name, pieces, pieces.predicted_by(model), moved, impossible))
-    return predictions
-
-
-def _move(model: SequenceModel, device: str) -> None:
-    """Bring what computes in torch to where it shall compute; small networks and n-grams do not."""
-    parts: tuple[Any, ...] = (model, getattr(model, "network", None), getattr(model, "prior", None))
-    for part in parts:
-        if hasattr(part, "to"):
-            from cantilena.models import choose_device
-
-            part.to(choose_device(device))
-
-
-_ALL_OR_NOTHING = "its policy argmax-q plays one token and gives the others no probability"
-
-
 @dataclass(frozen=True)
-class Reference:
-    """A model before tuning.
+class ReferenceModel:
+    """A composer whose prior gives melodies of any system a likelihood."""
 
-    Args:
-        name: of its bundle.
-        composer: its prior and its encoding.
-    """
-
-    name: str
     composer: Composer
 
-    @classmethod
-    def open(cls, name_or_path: str) -> Reference:
-        """The prior of a bundle.
-
-        Raises:
-            BundleError: there is none, or it cannot be read.
-        """
-        return cls(name_or_path, Composer.from_bundle(Bundle.load(find_bundle(name_or_path))))
-
-    def counts(self, tunes: Sequence[JudgedTune]) -> RuleCounts:
-        """`log_likelihood_per_step` of each melody, nats over steps.
-
-        Each is moved to the key that the model thinks in, and notes outside its range by octaves.
-        """
-        nats, steps = np.zeros(len(tunes)), np.zeros(len(tunes))
-        tokens = [self._tokens(tune) for tune in tunes]
+    def counts(self, melodies: Sequence[EvalMelody]) -> RuleCounts:
+        """`log_likelihood_per_step` of each melody, transposed to the model's keys and range."""
+        nats, steps = np.zeros(len(melodies)), np.zeros(len(melodies))
+        tokens = [self._tokens(melody) for melody in melodies]
         kept = [row for row, some in enumerate(tokens) if len(some)]
         if kept:
-            bars = Bars(
-                np.array([tunes[row].context.steps_per_bar for row in kept], dtype=np.int64),
-                np.zeros(len(kept), dtype=np.int64),
-            )
-            found = likelihood(self.composer.prior, Sequences(tuple(tokens[row] for row in kept), bars))
-            nats[kept], steps[kept] = -found.nats, found.steps
+            steps_per_bar = np.array([melodies[row].context.steps_per_bar for row in kept], dtype=np.int64)
+            bars = Bars(steps_per_bar, np.zeros(len(kept), dtype=np.int64))
+            result = likelihood(self.composer.prior, Sequences(tuple(tokens[row] for row in kept), bars))
+            nats[kept], steps[kept] = -result.nats, result.steps
         return RuleCounts({"log_likelihood_per_step": nats}, {"log_likelihood_per_step": steps})
 
-    def _tokens(self, tune: JudgedTune) -> NDArray[np.int64]:
-        """What the model would have said to play a melody, in its own key."""
+    def _tokens(self, melody: EvalMelody) -> NDArray[np.int64]:
+        """A melody in the model's tokens and keys."""
         encoding = self.composer.encoding
-        if not isinstance(encoding, GridEncoding) or encoding.ticks_per_step != GRID.ticks_per_step:
-            return encoding.encode(tune.melody())
-        begins = tune.tokens >= ON
-        pitches = tune.tokens[begins] - ON
-        if self.composer.normalized_key and len(pitches):
-            pitches = pitches + semitones_to_plain(pitches, tune.key, low=encoding.low, high=encoding.high)
-        tokens = tune.tokens.copy()
-        tokens[begins] = [encoding.fold(int(pitch)) - encoding.low + ON for pitch in pitches]
+        if not isinstance(encoding, GridEncoding) or encoding.step_ticks != GRID.step_ticks:
+            return encoding.encode(melody.to_melody())
+        onsets = melody.tokens >= ON
+        pitches = melody.tokens[onsets] - ON
+        if self.composer.plain_keys and len(pitches):
+            pitches = pitches + semitones_to_plain(pitches, melody.key, low=encoding.low, high=encoding.high)
+        tokens = melody.tokens.copy()
+        tokens[onsets] = [encoding.fold(int(pitch)) - encoding.low + ON for pitch in pitches]
         return tokens

@@ -1,7 +1,4 @@
-"""Sets of melodies made comparable: on one grid, from the first barline on, no longer than the shortest set allows.
-
-All notes of a corpus on the grid of sixteenths at once, without building its melodies: where copies are found.
-"""
+"""Melodies on one grid of sixteenths, from the first barline on, so that systems can be compared."""
 
 from __future__ import annotations
 
@@ -18,24 +15,24 @@ from cantilena.metrics import RuleCounts
 from cantilena.music import HOLD, ON, Key, Line, Melody, Meter, Tempo, find_key
 from cantilena.reporting import NoteProbabilities
 from cantilena.rules import Context, Notes
-from cantilena.tokenizers import GridEncoding
+from cantilena.tokenizers import Encoding, GridEncoding
 
 GRID = GridEncoding(0, 127)
-"""On which all melodies are judged: sixteenths, at their own pitch."""
+"""The grid of every evaluation: sixteenths, all MIDI pitches."""
+
+EXCERPTS_PER_PIECE = 4
+"""Maximum number of excerpts of one piece: otherwise a long sonata would outweigh many songs."""
 
 
 @dataclass(frozen=True)
-class JudgedTune:
-    """A melody on the grid, from its first barline on.
+class EvalMelody:
+    """A melody on `GRID`, from its first barline on.
 
     Args:
-        tokens: `(steps,)` of `GRID`.
-        key: in which it is judged.
-        meter: its time signature.
-        piece: which piece it belongs to: what is of one piece is not independent.
-        label: what to call it: its file, or its number.
-        title: its title, where it has one.
-        tempo: how fast it is played.
+        tokens: `(steps,)` tokens of `GRID`.
+        key: the key for rules.
+        piece: the piece that it belongs to; melodies of one piece are not independent.
+        label: its file or number.
     """
 
     tokens: NDArray[np.int64]
@@ -47,116 +44,115 @@ class JudgedTune:
     tempo: Tempo = field(default_factory=Tempo)
 
     @classmethod
-    def of(cls, melody: Melody, *, piece: str, label: str, key: Key | None = None) -> JudgedTune:
-        """Put a melody on the grid.
+    def from_melody(cls, melody: Melody, *, piece: str, label: str, key: Key | None = None) -> EvalMelody:
+        """Put a melody on the grid and leave out its pickup, unless that is all of it.
 
-        Args:
-            melody: what before its first barline is left out.
-            piece: the piece it belongs to.
-            label: what to call it.
-            key: in which it is judged; its own where None, found by its notes where it has none, C major without notes.
+        The key is by default the melody's own, else the one found from its notes, else C major.
         """
-        judged_in = key or melody.key or find_key(melody) or Key()
         fitted = GRID.fit(melody).melody
-        tokens, pickup = GRID.encode(fitted), fitted.pickup // GRID.ticks_per_step
-        begun = tokens[pickup:] if pickup < len(tokens) else tokens
-        return cls(begun, judged_in, melody.meter, piece, label, melody.title, melody.tempo)
+        tokens, pickup = GRID.encode(fitted), fitted.pickup // GRID.step_ticks
+        if pickup < len(tokens):
+            tokens = tokens[pickup:]
+        key = key or melody.key or find_key(melody) or Key()
+        return cls(tokens, key, melody.meter, piece, label, melody.title, melody.tempo)
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
     def context(self) -> Context:
-        """In which rules judge it."""
-        steps = max(self.meter.ticks_per_bar // GRID.ticks_per_step, 1)
-        return Context(self.key, self.meter, steps)
+        """The key and meter for rules."""
+        return Context(self.key, self.meter, max(self.meter.ticks_per_bar // GRID.step_ticks, 1))
 
     def pitch_class_durations(self) -> NDArray[np.float64]:
-        """How long each pitch class sounds, `(12,)`, in steps."""
+        """The duration of each pitch class, `(12,)`, in steps."""
         changes = np.flatnonzero(self.tokens != HOLD)
-        lasts = np.diff(np.append(changes, len(self.tokens)))
+        durations = np.diff(np.append(changes, len(self.tokens)))
         token = self.tokens[changes]
         sounds = token >= ON
-        return np.bincount((token[sounds] - ON) % 12, weights=lasts[sounds], minlength=12).astype(np.float64)
+        return np.bincount((token[sounds] - ON) % 12, weights=durations[sounds], minlength=12).astype(np.float64)
 
-    def first(self, steps: int) -> JudgedTune:
-        """Its first so many steps."""
+    def first(self, steps: int) -> EvalMelody:
+        """The first steps."""
         return replace(self, tokens=self.tokens[:steps])
 
-    def last(self, steps: int) -> JudgedTune:
-        """Its last so many steps."""
+    def last(self, steps: int) -> EvalMelody:
+        """The last steps."""
         return replace(self, tokens=self.tokens[max(len(self.tokens) - steps, 0) :])
 
-    def excerpts(self, steps: int) -> list[JudgedTune]:
-        """All stretches of so many steps that do not overlap; a note that began before goes on."""
-        starts = range(0, len(self) - steps + 1, steps)
+    def excerpts(self, steps: int, most: int | None = None) -> list[EvalMelody]:
+        """All non-overlapping excerpts of so many steps, or at most `most` of them at even distances.
+
+        A note that begins before an excerpt continues in it as a hold.
+        """
+        starts = list(range(0, len(self) - steps + 1, steps))
+        if most is not None:
+            kept = min(len(starts), most)
+            starts = [starts[len(starts) * number // kept] for number in range(kept)]
         return [replace(self, tokens=self.tokens[start : start + steps]) for start in starts]
 
-    def melody(self) -> Melody:
-        """As it is judged, to hear and see."""
-        heard = GRID.decode(self.tokens, key=self.key, meter=self.meter, tempo=self.tempo)
-        return replace(heard, title=self.title or self.label, source=self.label)
+    def to_melody(self) -> Melody:
+        """The same as a melody, to play and engrave."""
+        melody = GRID.decode(self.tokens, key=self.key, meter=self.meter, tempo=self.tempo)
+        return replace(melody, title=self.title or self.label, source=self.label)
 
 
 @dataclass(frozen=True)
 class MelodySet:
-    """The melodies of one system, ready to be judged.
+    """The melodies of one system, one or more.
 
     Args:
-        name: of the system.
-        description: what it is, a sentence.
-        tunes: its melodies, one or more.
-        skipped: files that could not be used, with the reason.
-        sha256: of the folder's melodies or of the bundle's file, "" where there is neither.
-        own: what a model says of the melodies that it drew (`model_distances`); nothing for others.
-        thought: what a model thought at each step of its first melody; None for others.
+        skipped: files that could not be used, with the reasons.
+        sha256: of the folder's melodies or the bundle's file, if there is one.
+        model_counts: KL divergence and entropy of a model on the melodies that it drew.
+        probabilities: the probabilities at each step of a model's first melody.
     """
 
     name: str
     description: str
-    tunes: Sequence[JudgedTune]
+    melodies: Sequence[EvalMelody]
     skipped: Sequence[Skipped] = ()
     sha256: str = ""
-    own: RuleCounts = field(default_factory=lambda: RuleCounts({}, {}))
-    thought: NoteProbabilities | None = None
+    model_counts: RuleCounts = field(default_factory=lambda: RuleCounts({}, {}))
+    probabilities: NoteProbabilities | None = None
 
     def __len__(self) -> int:
-        return len(self.tunes)
+        return len(self.melodies)
 
     @cached_property
     def line(self) -> Line:
-        """What sounds at each step, `(melodies, steps of the longest)`."""
-        return line_of(tune.tokens for tune in self.tunes)
+        """All melodies, `(melodies, steps of the longest)`."""
+        return line_of(melody.tokens for melody in self.melodies)
 
     @cached_property
     def contexts(self) -> tuple[Context, ...]:
-        """Key and bars of each melody."""
-        return tuple(tune.context for tune in self.tunes)
+        """The key and meter of each melody."""
+        return tuple(melody.context for melody in self.melodies)
 
     @cached_property
     def pieces(self) -> NDArray[np.int64]:
         """`(melodies,)`: equal numbers for melodies of one piece."""
-        return np.unique([tune.piece for tune in self.tunes], return_inverse=True)[1].astype(np.int64)
+        return np.unique([melody.piece for melody in self.melodies], return_inverse=True)[1].astype(np.int64)
 
     @property
-    def typical_length(self) -> int:
-        """The median length, steps."""
-        return int(np.median([len(tune) for tune in self.tunes]))
+    def median_length(self) -> int:
+        """The median length in steps."""
+        return int(np.median([len(melody) for melody in self.melodies]))
 
-    def cut(self, steps: int) -> MelodySet:
-        """The same melodies, no longer than so many steps."""
-        return replace(self, tunes=[tune.first(steps) for tune in self.tunes])
+    def truncate(self, steps: int) -> MelodySet:
+        """The same melodies, at most so many steps long."""
+        return replace(self, melodies=[melody.first(steps) for melody in self.melodies])
 
-    def some(self, melodies: int, rng: np.random.Generator) -> MelodySet:
-        """So many of the melodies, drawn at random; all where there are no more."""
-        if len(self) <= melodies:
+    def sample(self, count: int, rng: np.random.Generator) -> MelodySet:
+        """At most `count` of the melodies, drawn at random without replacement, in their order."""
+        if len(self) <= count:
             return self
-        rows = np.sort(rng.permutation(len(self))[:melodies])
-        return replace(self, tunes=[self.tunes[row] for row in rows])
+        rows = np.sort(rng.permutation(len(self))[:count])
+        return replace(self, melodies=[self.melodies[row] for row in rows])
 
 
 def line_of(tokens: Iterable[NDArray[np.int64]]) -> Line:
-    """Rows of tokens of different lengths as one line."""
+    """Rows of `GRID` tokens of different lengths as one padded line."""
     rows = list(tokens)
     length = np.array([len(row) for row in rows], dtype=np.int64)
     padded = np.zeros((len(rows), int(length.max(initial=1))), dtype=np.int64)
@@ -165,30 +161,28 @@ def line_of(tokens: Iterable[NDArray[np.int64]]) -> Line:
     return GRID.line(padded, length)
 
 
-def on_judged_grid(tokens: NDArray[np.int64], encoding: GridEncoding) -> NDArray[np.int64]:
-    """Tokens of another grid of sixteenths as those of `GRID`.
+def to_eval_grid(tokens: NDArray[np.int64], encoding: Encoding) -> NDArray[np.int64]:
+    """Convert the tokens of a melody, or of `(melodies, steps)` on a grid of sixteenths, to tokens of `GRID`.
 
     Example:
-        >>> on_judged_grid(np.array([14, 1, 0]), GridEncoding()).tolist()  # C4, hold, off
+        >>> to_eval_grid(np.array([14, 1, 0]), GridEncoding()).tolist()  # C4, hold, off
         [62, 1, 0]
     """
-    return np.where(tokens >= ON, tokens + encoding.low - GRID.low, tokens)
+    if isinstance(encoding, GridEncoding) and encoding.step_ticks == GRID.step_ticks:
+        return np.where(tokens >= ON, tokens + encoding.low - GRID.low, tokens)
+    return GRID.encode(GRID.fit(encoding.decode(tokens)).melody)
 
 
-_STEP = GRID.ticks_per_step
+def token_count(steps: int, encoding: Encoding) -> int:
+    """The number of tokens of an encoding that last so many sixteenths, rounded up."""
+    return max(-(-steps * GRID.step_ticks // encoding.step_ticks), 1)
 
 
 def corpus_notes(corpus: Corpus) -> Notes:
-    """The top notes of a corpus, from each melody's first barline on: those of `JudgedTune.of` of every melody.
+    """The top notes of a corpus on `GRID`, without building its melodies; equal to those of `EvalMelody.from_melody`.
 
-    Onsets move to the nearest step, a half upwards; where two meet, the higher note stays. A melody that is all pickup
-    is taken whole.
-
-    Args:
-        corpus: some melodies.
-
-    Returns:
-        Notes that sound until the next one begins: rests between them are not told.
+    Onsets are rounded to the nearest step, halves up; of several notes on one step the highest stays. Rests are not
+    represented: each note lasts until the next one.
     """
     table = corpus.table
     starts, first_pitch = offsets(table, "onset"), note_offsets(table)
@@ -198,8 +192,10 @@ def corpus_notes(corpus: Corpus) -> Notes:
     top = np.full(len(melody), -1, dtype=np.int64)
     if sounds.any():
         top[sounds] = np.maximum.reduceat(pitch, first_pitch[:-1][sounds])
-    step = _nearest(flat(table, "onset").astype(np.int64))
-    length, pickup = (_nearest(flat(table, name).astype(np.int64)) for name in ("length", "pickup"))
+    step, length, pickup = (
+        (flat(table, name).astype(np.int64) + GRID.step_ticks // 2) // GRID.step_ticks
+        for name in ("onset", "length", "pickup")
+    )
     begins = np.where(pickup < length, pickup, 0)
     kept = np.flatnonzero(sounds & (step >= begins[melody]))
     kept = kept[np.lexsort((-top[kept], step[kept], melody[kept]))]
@@ -212,8 +208,3 @@ def corpus_notes(corpus: Corpus) -> Notes:
     gap = np.maximum(ends - step, 1)
     shape = (len(corpus), int((length - begins).max(initial=0)))
     return Notes(melody.astype(np.int64), step, top, gap, gap, shape)
-
-
-def _nearest(ticks: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Ticks as steps, a half upwards."""
-    return (ticks + _STEP // 2) // _STEP

@@ -1,78 +1,91 @@
-"""What an evaluation can be asked for."""
+"""Options of an evaluation: the flags of `cantilena evaluate` and the keywords of `evaluate_systems`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 from cantilena.errors import UsageError
 from cantilena.music import Key
 
-LONGEST = 256
-"""Steps of a melody that are judged at most, unless asked otherwise: sixteen bars of 4/4, some thirty seconds."""
+Device = Literal["auto", "cpu", "cuda", "mps"]
 
+MIN_STEPS, MAX_STEPS = 32, 256
+"""Bounds of the length that is chosen where none is given: two bars of 4/4, as RL Tuner composes, and sixteen."""
 
-SHORTEST = 32
-"""Steps at least: two bars of 4/4, as RL Tuner composes them; shorter melodies are judged as they are."""
+_RANGES: dict[str, tuple[float, float, str]] = {
+    "steps": (8, 4096, "give the sixteenths of each melody to compare, or 0 to choose by the shortest set"),
+    "melodies": (2, 10_000, "give the number of melodies drawn from each model"),
+    "most": (1, 100_000, "give the number of files read from each folder"),
+    "temperature": (0.01, 100.0, "1 samples from the model's own distribution"),
+    "heard": (0, 100, "give the number of melodies of each system in the report"),
+    "seed": (0, 2**63 - 1, "give a whole number that is not negative"),
+    "jobs": (0, 1024, "give the number of worker processes, or 0 for one per processor"),
+}
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
-    """What melodies are held beside, how many and how long."""
+    """The reference melodies, and how many melodies of which length are compared."""
 
     against: str = ""
-    """The corpus of people's melodies: a name, a corpus file or a folder of scores. Where left out, the one that the
-    first model learned, if it ships; else tunes."""
+    """The corpus of human melodies: a name, a corpus file or a folder of scores. Default: the training corpus of the
+    first model if that ships with Cantilena, else tunes."""
 
     reference: str = ""
-    """The model whose likelihood of the melodies is told; where left out, the first model that is evaluated, as it was
-    before tuning."""
+    """The model whose log-likelihood of the melodies is reported. Default: the first model evaluated, before tuning."""
 
     steps: int = 0
-    """Sixteenths of each melody that are judged, from its first barline on. 0: the median length of the set with the
-    shortest melodies, 32 at least and 256 at most."""
+    """Sixteenths of each melody to compare, from the first barline. 0: the median length of the set with the shortest
+    melodies, at least 32 and at most 256."""
 
     melodies: int = 1000
-    """Melodies that are drawn from a model or a baseline, and people's at most."""
+    """Number of melodies drawn from each model and baseline, and the maximum number of human melodies."""
 
     most: int = 10_000
-    """Files of a folder that are read; of more, so many are drawn."""
+    """Maximum number of files read from a folder; a larger folder is sampled at random."""
 
     temperature: float = 1.0
-    """At which models are drawn from."""
+    """Sampling temperature of the models."""
 
     key: str = ""
-    """Judge all melodies of folders in this key, such as "C major"; each in its own where left out."""
+    """The key of all melodies in folders, such as "C major". Default: the key of each melody."""
 
     listener: bool = False
-    """Also ask the machine listener how well it tells each system from people: minutes."""
+    """Also train classifiers to tell each system from human melodies. Takes minutes."""
 
     heard: int = 6
-    """Melodies of each system that the report lets one hear."""
+    """Number of melodies of each system in the report, with score and sound."""
 
     seed: int = 1
-    """The same seed, machine and versions give the same numbers."""
+    """Random seed. The same seed, machine and versions give the same results."""
 
-    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where networks compute; auto takes an accelerator that is there."""
+    device: Device = "auto"
+    """Device for networks; auto takes an accelerator if there is one."""
 
     jobs: int = 0
-    """Worker processes that read files; 0 takes one a processor."""
+    """Worker processes that read files; 0 starts one per processor."""
 
     def __post_init__(self) -> None:
         if self.key.strip():
             Key.parse(self.key)
-        if self.steps and not 8 <= self.steps <= 4096:
-            raise UsageError(f"{self.steps} steps of each melody", "give 8 to 4096 sixteenths, or 0")
-        if not 2 <= self.melodies <= 10_000:
-            raise UsageError(f"{self.melodies} melodies", "give 2 to 10000")
-        if not 1 <= self.most <= 100_000:
-            raise UsageError(f"{self.most} files of a folder", "give 1 to 100000")
-        if not 0.01 <= self.temperature <= 100.0:
-            raise UsageError(f"a temperature of {self.temperature:g}", "give 0.01 to 100")
-        if not 0 <= self.heard <= 100:
-            raise UsageError(f"{self.heard} melodies to hear", "give 0 to 100")
-        if not 0 <= self.seed < 2**63:
-            raise UsageError(f"seed {self.seed} is out of range", "seeds run from 0 to 2^63 - 1")
-        if not 0 <= self.jobs <= 1024:
-            raise UsageError(f"{self.jobs} worker processes", "give --jobs from 1 to 1024, or 0 for one a processor")
+        for name, (low, high, hint) in _RANGES.items():
+            value = getattr(self, name)
+            if not low <= value <= high and not (name == "steps" and value == 0):
+                raise UsageError(f"{name} must be {low} to {high}, got {value}", hint)
+
+
+class EvaluateKeywords(TypedDict, total=False):
+    """The fields of `EvaluateOptions` that `evaluate_systems` takes as keywords."""
+
+    reference: str
+    steps: int
+    melodies: int
+    most: int
+    temperature: float
+    key: str
+    listener: bool
+    heard: int
+    seed: int
+    device: Device
+    jobs: int

@@ -1,107 +1,136 @@
-"""`evaluate`: melodies from anywhere, judged beside people's; from what was named to the report.
-
-The machine listener, asked of each system: does it tell the system's melodies from people's?
-"""
+"""Evaluate melodies of any origin beside human melodies: `cantilena.evaluate` and `cantilena evaluate`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from cantilena.data import Corpus, open_corpus
-from cantilena.discriminators import TwoSampleOptions, classifier_two_sample_test, two_sample_tests_by_bars
-from cantilena.errors import UsageError
-from cantilena.models import Bundle
+from cantilena.discriminators import ListenerOptions, by_length, listen
+from cantilena.errors import UsageError, near_names
+from cantilena.generation import Composer
+from cantilena.models import Bundle, find_bundle
 from cantilena.reporting import table_text
-from cantilena.runtime import log, options_record, run_folder, write_json
-from cantilena.workflows.evaluate.compare import Judge, Judged
-from cantilena.workflows.evaluate.copying import LearnedTunes
-from cantilena.workflows.evaluate.likelihood import Reference
+from cantilena.runtime import options_record, run_folder, say, write_json
+from cantilena.workflows.evaluate.compare import EvalResults, Evaluator
+from cantilena.workflows.evaluate.copying import TrainingMelodies
+from cantilena.workflows.evaluate.likelihood import ReferenceModel
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.options import LONGEST, SHORTEST, EvaluateOptions
-from cantilena.workflows.evaluate.report import write_evaluation
-from cantilena.workflows.evaluate.sources import baseline_set, bundle_set, folder_set, people_set
-from cantilena.workflows.evaluate.systems import HUMAN, Contestant, contestants
-from cantilena.workflows.evaluate.verdicts import Verdict, of_listener
+from cantilena.workflows.evaluate.options import MAX_STEPS, MIN_STEPS, EvaluateKeywords, EvaluateOptions
+from cantilena.workflows.evaluate.report import REPORT, write_evaluation
+from cantilena.workflows.evaluate.sources import baseline_set, bundle_set, given_set, reference_set
+from cantilena.workflows.evaluate.systems import PEOPLE, Source, SystemSpec, named_systems, parse_systems
+from cantilena.workflows.evaluate.verdicts import Verdict, listener_verdict
 from cantilena.workflows.learned_corpus import shipped_corpus
 from cantilena.workflows.runs import clear_earlier
 
 RESULTS = "results.json"
-_FILES = (RESULTS, "report.html", "report.md", "results.csv")
+
 _DEFAULT_CORPUS = "tunes"
 
-
-@dataclass(frozen=True)
-class Evaluated:
-    """A finished evaluation.
-
-    Args:
-        results: what `results.json` holds: systems, differences, verdicts, what they were held beside.
-        folder: where the report lies; None where none was asked for.
-    """
-
-    results: Mapping[str, Any]
-    folder: Path | None
-
-    def text(self) -> str:
-        """The verdicts, then the table, for a terminal."""
-        said = [f"{one['system']}: {one['text']}" for one in self.results["verdicts"]]
-        skipped = [
-            f"{name}: {len(rows)} files could not be used, such as {rows[0]['file']}: {rows[0]['reason']}"
-            for name, rows in self.results["skipped"].items()
-            if rows
-        ]
-        where = [f"Open {self.folder / 'report.html'} to hear, see and compare."] if self.folder is not None else []
-        return "\n".join([*said, *skipped, "", table_text(self.results), *where])
+_STEPS_PER_BAR = 16
+"""Excerpts are cut by bars of 4/4 for the classifiers."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What was read and found, before it is told.
+    """A finished evaluation.
 
     Args:
-        options: what was asked.
-        corpus: what people's melodies come from, and where copies are looked for.
-        learned: its tunes.
-        steps: of each melody, judged.
-        sets: people's first, then the systems.
-        judged: all numbers.
-        listened: by system, what the machine listener found; empty where it was not asked.
+        corpus: the source of the human melodies, in whose `training` melodies copies are searched.
+        steps: of each melody that were compared.
+        sets: the human melodies, then those of the systems.
+        results: metrics, differences and verdicts.
+        listener: by system, how well classifiers tell it from human melodies, if asked for.
+        folder: of the report, if one was written.
     """
 
     options: EvaluateOptions
     corpus: Corpus
-    learned: LearnedTunes
+    training: TrainingMelodies
     steps: int
     sets: Sequence[MelodySet]
-    judged: Judged
-    listened: Mapping[str, Mapping[str, Any]]
+    results: EvalResults
+    listener: Mapping[str, Mapping[str, Any]]
+    folder: Path | None = None
 
     @property
     def verdicts(self) -> list[Verdict]:
-        """What follows from the numbers, and what the machine listener says."""
-        return [*self.judged.verdicts, *(of_listener(name, answer) for name, answer in self.listened.items())]
+        """The conclusions from the metrics and the classifiers."""
+        return [*self.results.verdicts, *(listener_verdict(name, answer) for name, answer in self.listener.items())]
 
-    def results(self) -> dict[str, Any]:
-        """What `results.json` holds: the same for the same seed."""
+    @property
+    def hashes(self) -> dict[str, str]:
+        """SHA-256 of folders and bundles, by system."""
+        return {one.name: one.sha256 for one in self.sets if one.sha256}
+
+    def to_dict(self) -> dict[str, Any]:
+        """The content of results.json, which is equal for equal seeds."""
         return {
-            "systems": dict(self.judged.systems),
-            "differences": [one.to_json() for one in self.judged.differences],
+            "systems": dict(self.results.systems),
+            "differences": [one.to_json() for one in self.results.differences],
             "verdicts": [one._asdict() for one in self.verdicts],
-            "listener": dict(self.listened),
+            "listener": dict(self.listener),
             "skipped": {
                 one.name: [{"file": row.file, "reason": row.reason} for row in one.skipped] for one in self.sets
             },
             "against": {
                 "corpus": self.corpus.manifest.name,
                 "sha256": self.corpus.sha256,
-                "pieces": len(set(self.learned.pieces)),
-                "melodies": len(self.learned),
+                "pieces": len(set(self.training.pieces)),
+                "melodies": len(self.training),
             },
             "steps": self.steps,
         }
+
+    def text(self) -> str:
+        """The verdicts, then the table, for a terminal."""
+        lines = [f"{one.system}: {one.text}" for one in self.verdicts]
+        for one in self.sets:
+            if one.skipped:
+                count, first = len(one.skipped), one.skipped[0]
+                lines.append(f"{one.name}: {count} files could not be used, such as {first.file}: {first.reason}")
+        where = [f"Open {self.folder / REPORT} to hear, see and compare."] if self.folder is not None else []
+        return "\n".join([*lines, "", table_text(self.to_dict()), *where])
+
+
+def evaluate_systems(
+    systems: Mapping[str, Source], *, against: str | Path | Corpus = "", **options: Unpack[EvaluateKeywords]
+) -> Evaluation:
+    """Evaluate systems beside human melodies: rules, diversity, distance to the data, originality.
+
+    Args:
+        systems: by name, a sequence of melodies, a `Bundle`, or a path: a folder of scores, a bundle (or its shipped
+            name), or a baseline. Melodies named `human` replace those of the corpus.
+        against: the corpus of human melodies: an object, a name, a corpus file or a folder of scores. By default the
+            training corpus of the first model if that ships, else `tunes`.
+        options: fields of `EvaluateOptions`, such as `melodies`, `steps` or `seed`.
+
+    Returns:
+        The metrics with 95 % intervals, tested differences and verdicts; `to_dict()` is the content of results.json.
+
+    Raises:
+        UsageError: an unknown option or an invalid value; no systems.
+        InputError: a path does not exist, or nothing in it can be used.
+
+    Example:
+        >>> from cantilena.music import Melody
+        >>> scale = Melody.of([(60 + step, 12) for step in (0, 2, 4, 5, 7, 9, 11, 12)] * 4)
+        >>> evaluation = evaluate_systems({"scales": [scale] * 20}, against="chorales", melodies=20)
+        >>> metrics = evaluation.to_dict()["systems"]["scales"]["metrics"]
+        >>> metrics["not_in_key"]["value"], metrics["different_melodies"]["value"]
+        (0.0, 0.05)
+    """
+    known = [field.name for field in fields(EvaluateOptions)]
+    for name in options:
+        if name not in known:
+            raise UsageError(f"evaluate has no option '{name}'", near_names(name, known, "the options"))
+    chosen = EvaluateOptions(**options)
+    if isinstance(against, Corpus):
+        return _evaluate(named_systems(systems), chosen, against)
+    return _evaluate(named_systems(systems), replace(chosen, against=str(against)))
 
 
 def run_evaluation(
@@ -111,103 +140,79 @@ def run_evaluation(
     *,
     resume: bool = False,
     force: bool = False,
-) -> Evaluated:
-    """Evaluate folders, bundles and baselines beside people's melodies.
+) -> Evaluation:
+    """Evaluate the systems `NAME=PATH` or `PATH` of the command line, and write a report to a folder if one is given.
 
-    Args:
-        words: `NAME=PATH` or `PATH` of each.
-        options: beside what, how many, how long.
-        folder: for the report, the numbers and the melodies; None to answer only.
-        resume: go on with an evaluation that was interrupted; it is begun again, to the identical result.
-        force: start anew in a folder that holds another run.
+    `resume` starts an interrupted run again, with the same result; `force` replaces another run in the folder.
 
     Raises:
-        UsageError: two of one name, or nothing named.
-        InputError: there is nothing at a path, or nothing in it can be used.
-        RunError: the folder is taken.
+        UsageError: no systems, or two of one name.
+        InputError: a path does not exist, or nothing in it can be used.
+        RunError: the folder holds another run.
     """
-    found = contestants(words)
-    if all(one.name == HUMAN for one in found):
-        raise UsageError(f"nothing to hold beside {HUMAN}", "name a folder, a bundle or a baseline, too")
+    specs = parse_systems(words)
     if folder is None:
-        return Evaluated(evaluate(found, options).results(), None)
+        return _evaluate(specs, options)
+    _check_systems(specs)
     with run_folder(folder, {"systems": list(words), **options_record(options)}, resume=resume, force=force) as run:
-        clear_earlier(run, *_FILES)
-        done = evaluate(found, options)
-        results = done.results()
-        write_json(folder / RESULTS, results)  # first: a full disk shall not take the numbers with the sound
-        write_evaluation(folder, done, results)
-        run.finish(hashes={one.name: one.sha256 for one in done.sets if one.sha256})
-        return Evaluated(results, folder)
+        clear_earlier(run, RESULTS, REPORT, "report.md", "results.csv")
+        done = replace(_evaluate(specs, options), folder=folder)
+        write_json(folder / RESULTS, done.to_dict())  # first: the numbers shall survive a disk that the sound fills
+        write_evaluation(folder, done)
+        run.finish(hashes=done.hashes)
+        return done
 
 
-def evaluate(found: Sequence[Contestant], options: EvaluateOptions) -> Evaluation:
-    """Read, draw and judge.
-
-    Args:
-        found: who is evaluated.
-        options: beside what, how many, how long.
-    """
-    reference = _reference(found, options)
-    log("Reading")
-    folders = {one.name: folder_set(one, options) for one in found if one.kind == "folder"}
-    corpus = open_corpus(options.against or _corpus_of(found))
-    steps = options.steps or max(min([LONGEST, *(one.typical_length for one in folders.values())]), SHORTEST)
-    sets = {one.name: folders.get(one.name) or _made(one, corpus, steps, options) for one in found}
-    people = sets.pop(HUMAN, None) or people_set(corpus, steps, options)
-    cut = [one.cut(steps) for one in (people, *sets.values())]
-    learned = LearnedTunes.of(corpus)
-    judged = Judge(cut[0], learned, reference, options.seed).judge(cut[1:])
-    listened: Mapping[str, Mapping[str, Any]] = {}
-    if options.listener:
-        listened = listen_to(cut[0], cut[1:], options)
-    return Evaluation(options, corpus, learned, steps, cut, judged, listened)
+def _check_systems(specs: Sequence[SystemSpec]) -> None:
+    if all(spec.name == PEOPLE for spec in specs):
+        raise UsageError(f"nothing to compare with {PEOPLE}", "give a folder, a bundle or a baseline, too")
 
 
-def _made(one: Contestant, corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
-    log(f"Composing: {one.name}")
-    if one.kind == "bundle":
-        return bundle_set(one, steps, options)
-    return baseline_set(one, corpus, steps, options)
+def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Corpus | None = None) -> Evaluation:
+    _check_systems(specs)
+    reference_model = _reference_model(specs, options)
+    say("Reading")
+    sets = {spec.name: given_set(spec, options) for spec in specs if spec.kind in ("folder", "melodies")}
+    corpus = corpus or open_corpus(options.against or _trained_corpus(specs))
+    steps = options.steps or max(min([MAX_STEPS, *(one.median_length for one in sets.values())]), MIN_STEPS)
+    for spec in specs:
+        if spec.name not in sets:
+            say(f"Composing: {spec.name}")
+            if spec.kind == "bundle":
+                sets[spec.name] = bundle_set(spec, steps, options)
+            else:
+                sets[spec.name] = baseline_set(spec, corpus, steps, options)
+    reference = sets[PEOPLE] if PEOPLE in sets else reference_set(corpus, steps, options)
+    systems = [sets[spec.name].truncate(steps) for spec in specs if spec.name != PEOPLE]
+    reference, training = reference.truncate(steps), TrainingMelodies.from_corpus(corpus)
+    results = Evaluator(reference, training, reference_model, options.seed).evaluate(systems)
+    listener = _listener_answers(reference, systems, options) if options.listener else {}
+    return Evaluation(options, corpus, training, steps, [reference, *systems], results, listener)
 
 
-def _corpus_of(found: Sequence[Contestant]) -> str:
-    """The corpus that the first bundle learned, where it ships with the package."""
-    for one in found:
-        if one.kind == "bundle":
-            name = shipped_corpus(Bundle.load(Path(one.source)))
-            if name:
-                return name
-    return _DEFAULT_CORPUS
-
-
-def _reference(found: Sequence[Contestant], options: EvaluateOptions) -> Reference | None:
+def _reference_model(specs: Sequence[SystemSpec], options: EvaluateOptions) -> ReferenceModel | None:
+    """The model that is named, or the first one that is evaluated."""
     if options.reference.strip():
-        return Reference.open(options.reference)
-    first = next((one.source for one in found if one.kind == "bundle"), None)
-    return Reference.open(first) if first is not None else None
+        return ReferenceModel(Composer.of(Bundle.load(find_bundle(options.reference))))
+    first = next((spec.bundle for spec in specs if spec.kind == "bundle"), None)
+    return ReferenceModel(Composer.of(first)) if first is not None else None
 
 
-_STEPS_PER_BAR = 16
-"""Excerpts are cut by bars of 4/4."""
+def _trained_corpus(specs: Sequence[SystemSpec]) -> str:
+    """The training corpus of the first bundle whose corpus ships with the package."""
+    names = (shipped_corpus(spec.bundle) for spec in specs if spec.kind == "bundle")
+    return next(filter(None, names), _DEFAULT_CORPUS)
 
 
-def listen_to(
-    people: MelodySet, systems: Sequence[MelodySet], options: EvaluateOptions
+def _listener_answers(
+    reference: MelodySet, systems: Sequence[MelodySet], options: EvaluateOptions
 ) -> dict[str, Mapping[str, Any]]:
-    """What the machine listener found of each system, as JSON values; the controls are in it.
-
-    Args:
-        people: people's melodies, labelled by piece.
-        systems: the others.
-        options: seed and device.
-    """
-    asked = TwoSampleOptions(seed=options.seed, device=options.device)
-    found: dict[str, Mapping[str, Any]] = {}
+    """How well classifiers tell each system from human melodies, whole and by their first bars."""
+    listening = ListenerOptions(seed=options.seed, device=options.device)
+    answers: dict[str, Mapping[str, Any]] = {}
     for one in systems:
-        heard = classifier_two_sample_test(people.line, people.pieces, one.line, asked, generated_pieces=one.pieces)
-        rows = two_sample_tests_by_bars(
-            people.line, people.pieces, one.line, _STEPS_PER_BAR, options=asked, generated_pieces=one.pieces
-        )
-        found[one.name] = {**heard.to_json(), "by_bars": [row.to_json() for row in rows]}
-    return found
+        sides = reference.line, reference.pieces, one.line
+        whole = listen(*sides, listening, generated_pieces=one.pieces)
+        rows = by_length(*sides, _STEPS_PER_BAR, options=listening, generated_pieces=one.pieces)
+        answers[one.name] = {**whole.to_json(), "by_bars": [row.to_json() for row in rows]}
+    return answers

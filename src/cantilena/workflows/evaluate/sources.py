@@ -1,9 +1,9 @@
-"""From what was named to the melodies of it: read from a folder, or drawn from a model or a baseline."""
+"""Read or draw the melodies of each system."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,132 +13,103 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus, ReadOptions, read_folder
 from cantilena.errors import CorpusError
 from cantilena.generation import Composer, SamplingOptions
-from cantilena.models import Bundle, bars_for_encoding, log_probs_with_bars, to_numpy, only_bounds_likelihood
-from cantilena.music import Key, Meter, Tempo, key_of_durations
+from cantilena.models import Bundle, bars_in, log_probs_in_bars, numpy_of, tells_a_bound
+from cantilena.music import Key, Melody, Meter, key_of_durations
 from cantilena.reporting import NoteProbabilities
 from cantilena.runtime import generator
-from cantilena.tokenizers import Encoding, GridEncoding
 from cantilena.workflows.data import grid_material
 from cantilena.workflows.evaluate.counts import model_distances
-from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune, MelodySet, on_judged_grid
+from cantilena.workflows.evaluate.melody_sets import (
+    EXCERPTS_PER_PIECE,
+    EvalMelody,
+    MelodySet,
+    to_eval_grid,
+    token_count,
+)
 from cantilena.workflows.evaluate.options import EvaluateOptions
-from cantilena.workflows.evaluate.systems import BASELINES, HUMAN, Contestant, System, baseline_system, model_system
+from cantilena.workflows.evaluate.systems import BASELINES, PEOPLE, System, SystemSpec, baseline_system, model_system
 
-_SHOWN = 32
-"""Steps of a melody at which a report shows what the model thought."""
+_SHOWN_STEPS = 32
+"""Steps of a melody whose probabilities a report shows."""
 
-_OF_A_PIECE = 4
-"""Excerpts of one piece at most."""
-
-_PLAIN = (Key(0, "major"), Key(9, "minor"))
-"""The keys in which models of plain keys think."""
+_NORMALIZED_KEYS = (Key(0, "major"), Key(9, "minor"))
+"""The keys of models whose training melodies were transposed to C major or A minor."""
 
 
-def people_set(corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
-    """People's melodies: held-out excerpts of so many steps that do not overlap, as many as are asked for at most.
+def reference_set(corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
+    """The human melodies: held-out excerpts of so many steps, at most four of a piece, each in the key of its piece.
 
-    Each is judged in the key of its whole piece. Of a long piece four excerpts are taken, spread over it: otherwise one
-    sonata of forty would speak for all of music. Where no held-out piece is as long, whole pieces stand in.
+    Where no held-out piece is as long, whole pieces are taken.
 
     Raises:
-        CorpusError: nothing is held out.
+        CorpusError: the corpus has no held-out melodies.
     """
-    held_out = corpus.split("test")
-    tunes = _tunes_of(held_out)
-    if not tunes:
-        raise CorpusError(
-            f"{corpus.manifest.name} holds no melody to compare with", "give a corpus of 10 pieces or more"
-        )
-    excerpts = [excerpt for tune in tunes for excerpt in _spread(tune.excerpts(steps))] or tunes
-    some = MelodySet(HUMAN, f"held-out melodies of {corpus.manifest.name}", excerpts)
-    return some.some(options.melodies, generator(options.seed, "people"))
+    melodies = _corpus_melodies(corpus.split("test"))
+    if not melodies:
+        hint = "give a corpus of 10 pieces or more"
+        raise CorpusError(f"{corpus.manifest.name} has no held-out melodies to compare with", hint)
+    excerpts = [part for melody in melodies for part in melody.excerpts(steps, EXCERPTS_PER_PIECE)]
+    human = MelodySet(PEOPLE, f"held-out melodies of {corpus.manifest.name}", excerpts or melodies)
+    return human.sample(options.melodies, generator(options.seed, "people"))
 
 
-def _spread(excerpts: Sequence[JudgedTune]) -> list[JudgedTune]:
-    """At most `_OF_A_PIECE` of the excerpts of a piece, at even distances."""
-    kept = min(len(excerpts), _OF_A_PIECE)
-    return [excerpts[len(excerpts) * number // kept] for number in range(kept)]
-
-
-def folder_set(contestant: Contestant, options: EvaluateOptions) -> MelodySet:
-    """The melodies in a folder of scores, as they are; of polyphonic files the melody line.
+def given_set(spec: SystemSpec, options: EvaluateOptions) -> MelodySet:
+    """The melodies of a folder of scores, or those in memory; of polyphonic files the melody line.
 
     Raises:
-        CorpusError: nothing in it can be used.
+        CorpusError: none of them can be used.
     """
-    reading = ReadOptions(jobs=options.jobs, seed=options.seed)
-    corpus = read_folder(Path(contestant.source), reading, as_is=True, most=options.most, once=True)
     key = Key.parse(options.key) if options.key.strip() else None
-    return MelodySet(
-        contestant.name,
-        f"{len(corpus):,} melodies read from a folder",
-        _tunes_of(corpus, key),
-        corpus.manifest.skipped,
-        corpus.sha256,
-    )
+    if spec.kind == "folder":
+        reading = ReadOptions(jobs=options.jobs, seed=options.seed)
+        corpus = read_folder(Path(str(spec.source)), reading, as_is=True, most=options.most, once=True)
+        melodies, description = _corpus_melodies(corpus, key), f"{len(corpus):,} melodies read from a folder"
+        return MelodySet(spec.name, description, melodies, corpus.manifest.skipped, corpus.sha256)
+    given = [melody for melody in spec.source if melody.sounding] if isinstance(spec.source, tuple) else []
+    if not given:
+        raise CorpusError(f"'{spec.name}' has no melody with notes", "give one melody or more")
+    rows = ((melody, str(row), melody.title or f"{row + 1}") for row, melody in enumerate(given))
+    return MelodySet(spec.name, f"{len(given):,} melodies", _eval_melodies(rows, key))
 
 
-def bundle_set(contestant: Contestant, steps: int, options: EvaluateOptions) -> MelodySet:
-    """Melodies drawn from a model, in the key that it was tuned in, or in whichever of those it knows fits each best.
-
-    Raises:
-        BundleError: it cannot be read.
-    """
-    path = Path(contestant.source)
-    bundle = Bundle.load(path)
-    composer = Composer.from_bundle(bundle, contestant.name)
+def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> MelodySet:
+    """Melodies drawn from a model, in the key that it was tuned in, or each in the best fitting key that it knows."""
+    bundle = spec.bundle
+    composer = Composer.of(bundle, spec.name)
+    model, prior, encoding, meter, key = (
+        composer.model, composer.prior, composer.encoding, composer.meter, composer.key,
+    )  # fmt: skip
     sampling = SamplingOptions(temperature=options.temperature)
     system = model_system(
-        contestant.name,
-        _told(bundle),
-        composer.model,
-        composer.encoding,
-        options.seed,
-        sampling=sampling,
-        meter=composer.meter,
-        key=composer.key,
+        spec.name, _description(bundle), model, encoding, options.seed, sampling=sampling, meter=meter, key=key
     )
-    tokens = system.draw(options.melodies, _tokens_for(steps, system.encoding), "count")
-    drawn = _decoded(system, tokens, steps, composer.key, _PLAIN if composer.normalized_key else (), composer.meter)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    if only_bounds_likelihood(composer.model):  # it has no probabilities of single tokens to show
-        return replace(drawn, sha256=digest)
-    own = model_distances(
-        tokens,
-        composer.encoding,
-        model=composer.model,
-        reference=composer.prior,
-        meter=composer.meter,
-        key=composer.key,
-    )
-    kept = ("entropy_per_step",) if bundle.prior_weights is None else ("entropy_per_step", "kl_per_step")
-    return replace(drawn, sha256=digest, own=own.select(kept), thought=_thought(composer, tokens[:1, :_SHOWN]))
+    tokens = system.draw(options.melodies, token_count(steps, encoding), "count")
+    drawn = _drawn_set(system, tokens, steps, key, _NORMALIZED_KEYS if composer.plain_keys else (), meter)
+    if not isinstance(spec.source, Bundle):
+        drawn = replace(drawn, sha256=hashlib.sha256(Path(str(spec.source)).read_bytes()).hexdigest())
+    if tells_a_bound(model):  # it has no token probabilities
+        return drawn
+    counts = model_distances(tokens, encoding, model=model, reference=prior, meter=meter, key=key)
+    names = ("entropy_per_step",) if bundle.prior_weights is None else ("entropy_per_step", "kl_per_step")
+    first = tokens[:1, :_SHOWN_STEPS]
+    log_probs = np.asarray(numpy_of(log_probs_in_bars(model, first, bars_in(meter, 1, encoding, key))))[0]
+    shown = NoteProbabilities(spec.name, np.exp(log_probs.astype(np.float64)), encoding.vocabulary, first[0].tolist())
+    return replace(drawn, model_counts=counts.of_names(names), probabilities=shown)
 
 
-def _thought(composer: Composer, tokens: NDArray[np.int64]) -> NoteProbabilities:
-    """What a model thought at each step of a melody: the paper's figures 8 and 9."""
-    bars = bars_for_encoding(composer.meter, 1, composer.encoding, composer.key)
-    log_probs = np.asarray(to_numpy(log_probs_with_bars(composer.model, tokens, bars)), dtype=np.float64)[0]
-    return NoteProbabilities(composer.name, np.exp(log_probs), composer.encoding.vocabulary, tokens[0].tolist())
-
-
-def baseline_set(contestant: Contestant, corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
-    """Melodies by a baseline that learns from the corpus in moments.
-
-    Raises:
-        CorpusError: the corpus is too small to learn from.
-    """
-    kind, name = contestant.source, contestant.name
-    if kind == "shuffled":
+def baseline_set(spec: SystemSpec, corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
+    """Melodies of a baseline that is fitted to the corpus."""
+    baseline = str(spec.source)
+    if baseline == "shuffled":
         rng = generator(options.seed, "shuffled")
-        tunes = [_shuffled(tune, rng) for tune in people_set(corpus, steps, options).tunes]
-        return MelodySet(name, BASELINES[kind], tunes)
-    system = replace(baseline_system(kind, grid_material(corpus), options.seed), name=name)
-    tokens = system.draw(options.melodies, _tokens_for(steps, system.encoding), "count")
-    return _decoded(system, tokens, steps, None, _PLAIN, None)
+        melodies = [_shuffled(melody, rng) for melody in reference_set(corpus, steps, options).melodies]
+        return MelodySet(spec.name, BASELINES[baseline], melodies)
+    system = replace(baseline_system(baseline, grid_material(corpus), options.seed), name=spec.name)
+    tokens = system.draw(options.melodies, token_count(steps, system.encoding), "count")
+    return _drawn_set(system, tokens, steps, None, _NORMALIZED_KEYS, None)
 
 
-def _decoded(
+def _drawn_set(
     system: System,
     tokens: NDArray[np.int64],
     steps: int,
@@ -146,41 +117,35 @@ def _decoded(
     choices: Sequence[Key],
     meter: Meter | None,
 ) -> MelodySet:
-    """What a system drew, each melody in the key that is given, or in the one of the choices that fits it best."""
-    tunes = []
+    """Drawn melodies, each in the given key, or in the one of the choices that fits it best."""
+    melodies = []
     for number, row in enumerate(tokens, start=1):
         label = f"{number:0{len(str(len(tokens)))}}"
-        if isinstance(system.encoding, GridEncoding) and system.encoding.ticks_per_step == GRID.ticks_per_step:
-            tune = JudgedTune(on_judged_grid(row, system.encoding), Key(), meter or Meter(), label, label)
-        else:
-            melody = system.encoding.decode(row, meter=meter, tempo=Tempo.constant(120))
-            tune = JudgedTune.of(melody, piece=label, label=label)
-        fitting = key or key_of_durations(tune.pitch_class_durations(), among=choices) or Key()
-        tunes.append(replace(tune.first(steps), key=fitting))
-    return MelodySet(system.name, system.description, tunes)
+        melody = EvalMelody(to_eval_grid(row, system.encoding), Key(), meter or Meter(), label, label)
+        fitting = key or key_of_durations(melody.pitch_class_durations(), among=choices) or Key()
+        melodies.append(replace(melody.first(steps), key=fitting))
+    return MelodySet(system.name, system.description, melodies)
 
 
-def _tokens_for(steps: int, encoding: Encoding) -> int:
-    """How many tokens of an encoding last so many sixteenths."""
-    return max(-(-steps * GRID.ticks_per_step // encoding.ticks_per_step), 1)
+def _corpus_melodies(corpus: Corpus, key: Key | None = None) -> list[EvalMelody]:
+    return _eval_melodies(zip(corpus.melodies(), corpus.column("piece"), corpus.column("source"), strict=True), key)
 
 
-def _tunes_of(corpus: Corpus, key: Key | None = None) -> list[JudgedTune]:
-    rows = zip(corpus.melodies(), corpus.column("piece"), corpus.column("source"), strict=True)
-    tunes = (JudgedTune.of(melody, piece=piece, label=source, key=key) for melody, piece, source in rows)
-    return [tune for tune in tunes if len(tune)]
+def _eval_melodies(rows: Iterable[tuple[Melody, str, str]], key: Key | None) -> list[EvalMelody]:
+    melodies = (EvalMelody.from_melody(melody, piece=piece, label=label, key=key) for melody, piece, label in rows)
+    return [melody for melody in melodies if len(melody)]
 
 
-def _told(bundle: Bundle) -> str:
+def _description(bundle: Bundle) -> str:
     tuning = bundle.provenance.get("tuning")
     if not isinstance(tuning, dict):
         return "a model as trained"
     return f"a model tuned on rules ({tuning.get('rules') or 'unnamed'}) with {tuning.get('algorithm') or 'learning'}"
 
 
-def _shuffled(tune: JudgedTune, rng: np.random.Generator) -> JudgedTune:
-    """The same notes with their lengths in random order, rests among them; what sounds at the start stays there."""
-    starts = np.flatnonzero(tune.tokens != 1)
-    parts = np.split(tune.tokens, starts)
+def _shuffled(melody: EvalMelody, rng: np.random.Generator) -> EvalMelody:
+    """The same notes and rests with their durations in random order; a hold at the start stays there."""
+    starts = np.flatnonzero(melody.tokens != 1)
+    parts = np.split(melody.tokens, starts)
     order = rng.permutation(len(starts))
-    return replace(tune, tokens=np.concatenate([parts[0], *(parts[1 + part] for part in order)]))
+    return replace(melody, tokens=np.concatenate([parts[0], *(parts[1 + part] for part in order)]))

@@ -1,14 +1,10 @@
-"""The systems that are compared: who makes the melodies, and out of what.
-
-The baselines that learn from a corpus in moments, as systems: what a model must beat.
-
-Who is evaluated: folders of melodies, models and baselines, each under a name of its own.
-"""
+"""The systems of an evaluation: how they are named, and how models and baselines draw melodies."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -17,28 +13,137 @@ from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, InputError, UsageError
 from cantilena.generation import SamplingOptions, mix_snippets, sample
-from cantilena.models import SequenceModel, TopTokens, bars_for_encoding, find_bundle
-from cantilena.music import Key, Meter
-from cantilena.reporting.data import HUMAN as HUMAN
+from cantilena.models import Bundle, SequenceModel, TopTokens, bars_in, find_bundle
+from cantilena.music import Key, Melody, Meter
+from cantilena.reporting.data import PEOPLE as PEOPLE
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding
-from cantilena.workflows.data import Material, Pieces
+from cantilena.workflows.data import Material
 from cantilena.workflows.train.blend import counted
 
 Tokens = NDArray[np.int64]
 
+Source = str | Path | Bundle | Sequence[Melody]
+"""A folder, bundle file or baseline by name, or a bundle or melodies in memory."""
+
+BASELINES = {
+    "oracle": "a mix of original snippets, a bar each",
+    "random-top10": "random choice among the ten most frequent tokens",
+    "ngram": "an n-gram that also copies from what it has composed so far",
+    "shuffled": "held-out human melodies, the notes of each in random order",
+}
+"""Baselines that are fitted to the corpus in moments, by name."""
+
+_SNIPPET = 16
+"""Steps of a snippet of the oracle."""
+
+_MAX_NAME = 80
+"""Bytes of a system's name, which names folders."""
+
+
+@dataclass(frozen=True)
+class SystemSpec:
+    """A system to evaluate.
+
+    Args:
+        source: the folder's path, the bundle or its path, the baseline's name, or melodies.
+    """
+
+    name: str
+    kind: Literal["folder", "bundle", "baseline", "melodies"]
+    source: str | Bundle | tuple[Melody, ...]
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The model of a system of kind `bundle`, loaded if it is given by path."""
+        return self.source if isinstance(self.source, Bundle) else Bundle.load(Path(str(self.source)))
+
+
+def parse_systems(words: Sequence[str]) -> list[SystemSpec]:
+    """Parse `NAME=PATH` or `PATH`.
+
+    A path is a folder of scores, a bundle, the name of a shipped bundle or of a baseline; `./ngram` is a folder with
+    the name of a baseline. A folder named `human` replaces the human melodies of the corpus.
+
+    Raises:
+        UsageError: no systems, an empty or invalid name, or a name used twice.
+        InputError: a path does not exist.
+
+    Example:
+        >>> parse_systems(["ngram", "mine=tunes"])
+        ... # doctest: +ELLIPSIS
+        [SystemSpec(name='ngram', kind='baseline', ...), SystemSpec(name='mine', kind='bundle', ...)]
+    """
+    specs = []
+    for word in words:
+        name, separator, source = word.partition("=")
+        if not separator or "/" in name:  # the sign belongs to the path
+            name, source = "", word
+        elif not name:
+            raise UsageError(f"'{word}' has no name before the sign =", "write NAME=PATH, or the path alone")
+        specs.append(_spec(name, source))
+    return _checked(specs, words)
+
+
+def named_systems(systems: Mapping[str, Source]) -> list[SystemSpec]:
+    """The same from names and sources, which may be bundles and melodies in memory.
+
+    Example:
+        >>> [spec.kind for spec in named_systems({"baseline": "ngram", "mine": [Melody.of([(60, 24)])]})]
+        ['baseline', 'melodies']
+    """
+    return _checked([_spec(name, source) for name, source in systems.items()], list(systems))
+
+
+def _spec(name: str, source: Source) -> SystemSpec:
+    if isinstance(source, Bundle):
+        return SystemSpec(name, "bundle", source)
+    if not isinstance(source, str | Path):
+        melodies = tuple(source)
+        if not all(isinstance(melody, Melody) for melody in melodies):
+            raise UsageError(f"'{name}' is not a sequence of melodies", "give melodies, a Bundle, or a path")
+        return SystemSpec(name, "melodies", melodies)
+    text, path = str(source), Path(source)
+    if not text.strip():
+        raise UsageError("a system has an empty path", "give a folder, a bundle or a baseline, or NAME=PATH")
+    if text in BASELINES:
+        return SystemSpec(name or text, "baseline", text)
+    if path.is_dir() and not any(path.glob("*.safetensors")):  # the folder of a run means the bundle in it
+        return SystemSpec(name or path.resolve().name, "folder", text)
+    if path.is_file() and path.suffix != ".safetensors":
+        raise InputError(f"{path} is one file", "give its folder, or a .safetensors bundle")
+    try:
+        return SystemSpec(name or path.name, "bundle", str(find_bundle(text)))
+    except BundleError as error:
+        known = ", ".join(BASELINES)
+        hint = f"give a folder of MIDI files, a bundle, or a baseline: {known}"
+        raise InputError(f"there is nothing to evaluate at '{text}'", hint) from error
+
+
+def _checked(specs: list[SystemSpec], words: Sequence[str]) -> list[SystemSpec]:
+    if not specs:
+        raise UsageError("nothing to evaluate", "give folders of MIDI files, bundles, or baselines")
+    seen: dict[str, str] = {}
+    for spec, word in zip(specs, words, strict=True):
+        name = spec.name
+        if len(name.encode()) > _MAX_NAME or not name.isprintable() or set(name) <= {"."} or "/" in name:
+            raise UsageError(f"{name[:_MAX_NAME]!r} cannot be the name of a system", "use letters: mine=PATH")
+        if name == PEOPLE and spec.kind not in ("folder", "melodies"):
+            raise UsageError(f"a {spec.kind} cannot replace the human melodies", "give a folder of scores as human=DIR")
+        if name in seen:
+            raise UsageError(f"'{seen[name]}' and '{word}' are both called {name}", "give names: NAME=PATH")
+        seen[name] = word
+    return specs
+
 
 @dataclass(frozen=True)
 class System:
-    """One maker of melodies.
+    """A source of melodies.
 
     Args:
-        name: as in results and folders: `human`, `oracle`, `lstm`, `lstm+rl`, ...
-        description: what it is, a sentence.
-        encoding: what its tokens mean.
-        draw: `draw(melodies, steps, purpose)` gives `(melodies, steps)` tokens; the purpose names the randomness, so
-            that the melodies to listen to are others than those that are counted.
-        model: the distribution it draws from, None where it has none.
+        draw: `draw(melodies, steps, purpose)` returns `(melodies, steps)` tokens; the purpose names the random stream,
+            so that the melodies that are played are not those that are counted.
+        model: the distribution that it samples, if any.
     """
 
     name: str
@@ -60,22 +165,14 @@ def model_system(
     meter: Meter | None = None,
     key: Key | None = None,
 ) -> System:
-    """A system that draws from a model.
+    """A system that samples a model, at temperature 1 in 4/4 by default.
 
-    Args:
-        name: of the system.
-        description: what it is.
-        model: drawn from at temperature 1, or as `sampling` says.
-        encoding: what its tokens mean.
-        seed: of the run.
-        sampling: how tokens are drawn.
-        primers: `(primers, steps)`: each melody continues one of these, which is not part of it; none if left out.
-        meter: the time signature; 4/4 if left out.
-        key: what a model that can be told keys is told; nothing if left out.
+    Each melody continues one of the `primers`, `(primers, steps)`, which is not part of it. The key is for models with
+    key conditions.
     """
 
     def draw(melodies: int, steps: int, purpose: str) -> Tokens:
-        bars = bars_for_encoding(meter, melodies, encoding, key)
+        bars = bars_in(meter, melodies, encoding, key)
         uniforms = generator(seed, purpose, name).random((melodies, steps))
         if primers is None:
             return sample(model, uniforms, options=sampling, bars=bars).tokens
@@ -89,130 +186,20 @@ def model_system(
     return System(name, description, encoding, draw, model)
 
 
-def oracle_system(pieces: Pieces, encoding: Encoding, seed: int, *, snippet: int) -> System:
-    """The paper's oracle: a mix of original snippets, so many steps each."""
-
-    def draw(melodies: int, steps: int, purpose: str) -> Tokens:
-        return mix_snippets(
-            pieces.sequences.tokens,
-            [int(first) for first in pieces.sequences.bars.pickup],
-            melodies=melodies,
-            steps=steps,
-            snippet=snippet,
-            rng=generator(seed, purpose, "oracle"),
-        )
-
-    return System("oracle", f"a mix of original snippets of {snippet} steps each", encoding, draw)
-
-
-Kind = Literal["folder", "bundle", "baseline"]
-
-BASELINES = {
-    "oracle": "a mix of original snippets, a bar each",
-    "random-top10": "random choice among the ten most frequent tokens",
-    "ngram": "an n-gram that also copies from what it has composed so far",
-    "shuffled": "people's held-out melodies, the notes of each in random order",
-}
-"""What can be evaluated by name alone, made of the corpus that the others are held beside."""
-
-
-_LONGEST_NAME = 80
-
-
-@dataclass(frozen=True)
-class Contestant:
-    """One of those that are evaluated.
-
-    Args:
-        name: in the table.
-        kind: what it is.
-        source: the folder, the bundle's file, or the baseline's name.
-    """
-
-    name: str
-    kind: Kind
-    source: str
-
-
-def contestants(words: Sequence[str]) -> list[Contestant]:
-    """Read `NAME=PATH` or `PATH` of each.
-
-    A path is a folder of scores or a bundle; a bundle that ships with the package and a baseline go by their names,
-    and a folder that has such a name is written `./ngram`. A folder called as people's melodies are stands in for those
-    of the corpus.
-
-    Args:
-        words: as they were typed.
-
-    Raises:
-        UsageError: none, an empty one, or a name given twice.
-        InputError: there is nothing of that name.
-
-    Example:
-        >>> contestants(["ngram", "mine=tunes"])
-        ... # doctest: +ELLIPSIS
-        [Contestant(name='ngram', kind='baseline', ...), Contestant(name='mine', kind='bundle', ...)]
-    """
-    if not words:
-        raise UsageError("nothing to evaluate", "name folders of MIDI files, bundles, or baselines")
-    found = [_contestant(word) for word in words]
-    seen: dict[str, str] = {}
-    for one, word in zip(found, words, strict=True):
-        if len(one.name.encode()) > _LONGEST_NAME or not one.name.isprintable() or set(one.name) <= {"."}:
-            raise UsageError(f"'{word}' cannot be called {one.name[:_LONGEST_NAME]!r}", "name it in letters: mine=PATH")
-        if one.name == HUMAN and one.kind != "folder":
-            raise UsageError(
-                f"'{word}' cannot stand in for people's melodies", "name a folder of scores, or call it otherwise"
-            )
-        if one.name in seen:
-            raise UsageError(f"'{seen[one.name]}' and '{word}' are both called {one.name}", "name them: NAME=PATH")
-        seen[one.name] = word
-    return found
-
-
-def _contestant(word: str) -> Contestant:
-    name, separator, place = word.partition("=")
-    if not separator or "/" in name:  # the sign may stand in a path
-        name, place = "", word
-    if not place.strip() or (separator and not name and place != word):
-        raise UsageError(f"'{word}' names nothing", "give a folder, a bundle or a baseline, or NAME=PATH")
-    if place in BASELINES:
-        return Contestant(name or place, "baseline", place)
-    path = Path(place)
-    if path.is_dir() and not any(path.glob("*.safetensors")):  # a run's folder is the bundle that it left
-        return Contestant(name or path.resolve().name, "folder", place)
-    if path.is_file() and path.suffix != ".safetensors":
-        raise InputError(f"{path} is one file", "name the folder that it is in, or a .safetensors bundle")
-    try:
-        return Contestant(name or path.name, "bundle", str(find_bundle(place)))
-    except BundleError as error:
-        raise InputError(
-            f"there is nothing to evaluate at '{place}'",
-            f"give a folder of MIDI files, a bundle, or a baseline: {', '.join(BASELINES)}",
-        ) from error
-
-
-_BAR = 16
-"""Steps of a snippet of the oracle."""
-
-
 def baseline_system(name: str, material: Material, seed: int) -> System:
-    """One of the baselines `oracle`, `random-top10` and `ngram`, made of the training part.
-
-    Args:
-        name: which.
-        material: what it is made of.
-        seed: of the run.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    encoding, tokens = material.encoding, material.train.sequences.tokens
-    if name == "oracle":
-        return oracle_system(material.train, encoding, seed, snippet=_BAR)
+    """Fit the baseline `oracle`, `random-top10` or `ngram` to the training part of a corpus."""
+    encoding, sequences = material.encoding, material.train.sequences
     if name == "random-top10":
-        frequent = TopTokens.fit(tokens, len(encoding.vocabulary))
-        return model_system(name, BASELINES[name], frequent, encoding, seed)
-    if name == "ngram":
-        return model_system(name, BASELINES[name], counted(material), encoding, seed)
-    raise UsageError(f"'{name}' is no baseline that draws", "choose oracle, random-top10 or ngram")
+        model: SequenceModel = TopTokens.fit(sequences.tokens, len(encoding.vocabulary))
+    elif name == "ngram":
+        model = counted(material)
+    elif name != "oracle":
+        raise UsageError(f"there is no baseline '{name}' to sample", "choose oracle, random-top10 or ngram")
+    else:
+
+        def draw(melodies: int, steps: int, purpose: str) -> Tokens:
+            rng, pickups = generator(seed, purpose, "oracle"), [int(first) for first in sequences.bars.pickup]
+            return mix_snippets(sequences.tokens, pickups, melodies=melodies, steps=steps, snippet=_SNIPPET, rng=rng)
+
+        return System(name, BASELINES[name], encoding, draw)
+    return model_system(name, BASELINES[name], model, encoding, seed)

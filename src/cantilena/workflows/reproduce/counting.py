@@ -14,19 +14,19 @@ import numpy as np
 from cantilena.data import Corpus
 from cantilena.errors import CorpusError
 from cantilena.generation import Composer
-from cantilena.metrics import SelfSimilarity, copy_length_quantile, self_similarity
+from cantilena.metrics import SelfSimilarity, borrowed_at_most, self_similarity
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting import CopiedPassage
 from cantilena.runtime import generator
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.data import Material, excerpts
-from cantilena.workflows.evaluate.compare import Judge, Judged
-from cantilena.workflows.evaluate.copying import LearnedTunes, copied_passages
+from cantilena.workflows.evaluate.compare import EvalResults, Evaluator
+from cantilena.workflows.evaluate.copying import TrainingMelodies, copied_passages
 from cantilena.workflows.evaluate.counts import Sample, measure, model_distances
-from cantilena.workflows.evaluate.likelihood import Reference
-from cantilena.workflows.evaluate.melody_sets import JudgedTune, MelodySet, on_judged_grid
-from cantilena.workflows.evaluate.report import decoded, steps_of_melody
-from cantilena.workflows.evaluate.systems import HUMAN, System
+from cantilena.workflows.evaluate.likelihood import ReferenceModel
+from cantilena.workflows.evaluate.melody_sets import EvalMelody, MelodySet, to_eval_grid
+from cantilena.workflows.evaluate.report import decode_all, listening_steps
+from cantilena.workflows.evaluate.systems import PEOPLE, System
 from cantilena.workflows.reproduce.models import MadeModel
 from cantilena.workflows.reproduce.options import STEPS, ReproduceOptions
 
@@ -41,33 +41,33 @@ class Counting:
         options: seed, and how many melodies.
     """
 
-    learned: LearnedTunes
+    learned: TrainingMelodies
     lstm: MadeModel
     options: ReproduceOptions
 
-    def judge(self, people: MelodySet, systems: Sequence[System]) -> Judged:
+    def evaluate(self, people: MelodySet, systems: Sequence[System]) -> EvalResults:
         """All numbers of people's melodies and of the systems' that say pitches on the grid.
 
         Args:
             people: their held-out excerpts.
             systems: each draws the melodies that are counted, apart from those that are heard.
         """
-        reference = Reference("lstm", Composer.from_bundle(self.lstm.bundle))
-        judge = Judge(people, self.learned, reference, self.options.seed)
-        return judge.judge([self._drawn(system) for system in systems])
+        reference = ReferenceModel(Composer.of(self.lstm.bundle))
+        evaluate = Evaluator(people, self.learned, reference, self.options.seed)
+        return evaluate.evaluate([self._drawn(system) for system in systems])
 
     def _drawn(self, system: System) -> MelodySet:
         tokens = system.draw(self.options.counted, STEPS, "count")
         assert isinstance(system.encoding, GridEncoding)
         digits = len(str(len(tokens)))
         labels = [f"{number:0{digits}}" for number in range(1, len(tokens) + 1)]
-        grid = on_judged_grid(tokens, system.encoding)
-        tunes = [JudgedTune(row, Key(), Meter(), label, label) for row, label in zip(grid, labels, strict=True)]
+        grid = to_eval_grid(tokens, system.encoding)
+        tunes = [EvalMelody(row, Key(), Meter(), label, label) for row, label in zip(grid, labels, strict=True)]
         one = MelodySet(system.name, system.description, tunes)
         if system.model is None:
             return one
         told = model_distances(tokens, system.encoding, model=system.model, reference=self.lstm.bundle.model())
-        return replace(one, own=told.select(("kl_per_step", "entropy_per_step")))
+        return replace(one, model_counts=told.of_names(("kl_per_step", "entropy_per_step")))
 
 
 def people_of(material: Material, corpus: Corpus, steps: int) -> MelodySet:
@@ -82,15 +82,15 @@ def people_of(material: Material, corpus: Corpus, steps: int) -> MelodySet:
         raise CorpusError(f"no held-out melody is {steps} steps long", "give a corpus with longer melodies")
     pieces = dict(zip(corpus.column("source"), corpus.column("piece"), strict=True))
     tunes = []
-    rows = on_judged_grid(parts.tokens, material.encoding)
+    rows = to_eval_grid(parts.tokens, material.encoding)
     for row, owner, context in zip(rows, parts.piece.tolist(), parts.contexts, strict=True):
         melody = material.test.melodies[owner]
         piece = pieces.get(melody.source, melody.source)
-        tunes.append(JudgedTune(row, context.key, melody.meter, piece, melody.source, melody.title))
-    return MelodySet(HUMAN, "held-out excerpts", tunes)
+        tunes.append(EvalMelody(row, context.key, melody.meter, piece, melody.source, melody.title))
+    return MelodySet(PEOPLE, "held-out excerpts", tunes)
 
 
-def row(system: System, reference: MadeModel, options: ReproduceOptions, alike: int) -> dict[str, Any]:
+def row(system: System, reference: MadeModel, options: ReproduceOptions, matched_size: int) -> dict[str, Any]:
     """The numbers of a system that tells no time, which is judged note by note."""
     tokens = system.draw(options.counted, STEPS, "count")
     metrics = measure(
@@ -99,15 +99,15 @@ def row(system: System, reference: MadeModel, options: ReproduceOptions, alike: 
         generator(options.seed, "intervals", system.name),
         model=system.model,
         reference=reference.bundle.model(),
-        alike=alike,
+        matched_size=matched_size,
     )
     return {"melodies": len(tokens), "metrics": metrics}
 
 
 def heard_of(system: System, options: ReproduceOptions) -> list[Melody]:
     """The melodies of a system that are written to listen to."""
-    tokens = system.draw(options.heard, steps_of_melody(system.encoding), "listen")
-    return decoded(tokens, system.encoding, system.name)
+    tokens = system.draw(options.heard, listening_steps(system.encoding), "listen")
+    return decode_all(tokens, system.encoding, system.name)
 
 
 def vocabulary_of(material: Material) -> int:
@@ -135,17 +135,17 @@ class LongMelodies:
     """
 
     people: MelodySet | None
-    learned: LearnedTunes
+    learned: TrainingMelodies
 
     def similarity(self, systems: Sequence[System]) -> list[SelfSimilarity]:
         """How people's melodies and those of some systems are like themselves."""
         found = []
         if self.people is not None:
-            found.append(self_similarity(HUMAN, self.people.line, self.people.contexts))
+            found.append(self_similarity(PEOPLE, self.people.line, self.people.contexts))
         for system in systems:
             assert isinstance(system.encoding, GridEncoding)
-            tokens = system.draw(_DRAWN, steps_of_melody(system.encoding), "similarity")
-            tunes = [JudgedTune(row, Key(), Meter(), "", "") for row in on_judged_grid(tokens, system.encoding)]
+            tokens = system.draw(_DRAWN, listening_steps(system.encoding), "similarity")
+            tunes = [EvalMelody(row, Key(), Meter(), "", "") for row in to_eval_grid(tokens, system.encoding)]
             one = MelodySet(system.name, system.description, tunes)
             found.append(self_similarity(one.name, one.line, one.contexts))
         return found
@@ -158,15 +158,15 @@ class LongMelodies:
         """
         bound = None
         if self.people is not None:
-            bound = copy_length_quantile(self.learned.copies(self.people, own_too=False))
+            bound = borrowed_at_most(self.learned.copies(self.people, include_own_piece=False))
         pieces = dict(zip(self.learned.sources, self.learned.pieces, strict=True))
         found = []
         for name, melodies in heard.items():
             tunes = [
-                JudgedTune.of(melody, piece=pieces.get(melody.source, melody.title), label=melody.title)
+                EvalMelody.from_melody(melody, piece=pieces.get(melody.source, melody.title), label=melody.title)
                 for melody in melodies
             ]
             one = MelodySet(name, "", tunes)
-            copies = self.learned.copies(one, own_too=name != HUMAN)
+            copies = self.learned.copies(one, include_own_piece=name != PEOPLE)
             found += copied_passages(one, range(len(one)), self.learned, copies, bound)
         return found

@@ -23,7 +23,7 @@ from cantilena.reporting import (
 )
 from cantilena.runtime import generator, options_record, versions
 from cantilena.workflows.data import Material
-from cantilena.workflows.evaluate.compare import Judged
+from cantilena.workflows.evaluate.compare import EvalResults
 from cantilena.workflows.evaluate.report import METHOD, distributions
 from cantilena.workflows.evaluate.verdicts import TONES
 from cantilena.workflows.reproduce.models import MadeModel, tuning_history
@@ -40,7 +40,7 @@ class Findings:
         copies: what those that can be heard have copied.
     """
 
-    judged: Judged
+    judged: EvalResults
     similarity: Sequence[SelfSimilarity]
     copies: Sequence[CopiedPassage]
 

@@ -17,9 +17,9 @@ from cantilena.generation import SamplingOptions, remove_melodies
 from cantilena.reporting import write_report
 from cantilena.runtime import RunFolder, generator, log, options_record, run_folder, write_json
 from cantilena.workflows.data import Material, events_material, excerpts, grid_material
-from cantilena.workflows.evaluate.copying import LearnedTunes
+from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.report import human_melodies, steps_of_melody, write_all
+from cantilena.workflows.evaluate.report import human_melodies, listening_steps, write_melody_sets
 from cantilena.workflows.evaluate.systems import System, baseline_system, model_system
 from cantilena.workflows.reproduce.counting import Counting, LongMelodies, heard_of, people_of, row, vocabulary_of
 from cantilena.workflows.reproduce.models import MadeModel, trained_model, tuned_model
@@ -105,12 +105,12 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
                 chord_systems, chord_models = _events(folder, options, what, about)
                 made.update(chord_models)
         with stages.stage("Counting"):
-            learned = LearnedTunes.of(corpus)
-            judged = Counting(learned, lstm, options).judge(people, systems)
+            learned = TrainingMelodies.from_corpus(corpus)
+            judged = Counting(learned, lstm, options).evaluate(people, systems)
             rows = dict(judged.systems)
             if what.with_events:
-                alike = min(options.counted, len(people))
-                rows.update({s.name: row(s, made["lstm-events"], options, alike) for s in chord_systems})
+                matched_size = min(options.counted, len(people))
+                rows.update({s.name: row(s, made["lstm-events"], options, matched_size) for s in chord_systems})
             results = {
                 "systems": rows,
                 "differences": [one.to_json() for one in judged.differences],
@@ -126,7 +126,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
             heard.update({system.name: heard_of(system, options) for system in systems})
             if what.with_events:
                 heard.update({system.name: heard_of(system, options) for system in chord_systems})
-            write_all([(folder / "melodies" / name, melodies) for name, melodies in heard.items()])
+            write_melody_sets([(folder / "melodies" / name, melodies) for name, melodies in heard.items()])
         with stages.stage("Writing the report"):
             descriptions = {"human": "held-out melodies, the first thirty seconds"} | {
                 system.name: system.description for system in (*systems, *(chord_systems if what.with_events else ()))
@@ -162,7 +162,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
 def _long_excerpts(material: Material, corpus: Corpus) -> MelodySet | None:
     """Held-out excerpts as long as what is heard; None where no piece is."""
     with suppress(CorpusError):
-        return people_of(material, corpus, steps_of_melody(material.encoding))
+        return people_of(material, corpus, listening_steps(material.encoding))
     return None
 
 

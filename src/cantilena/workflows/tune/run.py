@@ -222,7 +222,7 @@ def _counted(
         generator(options.seed, "intervals", side),
         model=model,
         reference=bundle.prior(),
-        alike=COUNTED,
+        matched_size=COUNTED,
         meter=Meter.parse(options.meter),
         key=key,
         thorough=True,

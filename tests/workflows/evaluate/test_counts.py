@@ -40,7 +40,7 @@ def test_people_are_judged_in_the_mode_of_their_piece() -> None:
     minor = np.array([[23, 1, 26, 1, 25, 1, 23, 1]])  # A4 C5 B4 A4
     reference = Network(SHAPE, 38, seed=1).eval()
     sample = Sample(np.concatenate([major, minor]), np.array([0, 1]), (Context(), Context(Key.parse("A minor"))))
-    metrics = measure(sample, GRID, np.random.default_rng(2), model=None, reference=reference, alike=1)
+    metrics = measure(sample, GRID, np.random.default_rng(2), model=None, reference=reference, matched_size=1)
     assert metrics["starts_on_tonic"]["value"] == metrics["ends_on_tonic"]["value"] == 1.0
     assert metrics["not_in_key"]["value"] == 0.0
     assert metrics["kl_per_step"]["value"] is None

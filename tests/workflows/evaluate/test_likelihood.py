@@ -116,12 +116,12 @@ def test_margins_are_paired_by_piece(ngram: Path, folder: Path, tmp_path: Path) 
         (
             Interval(-0.031, -0.041, -0.02),
             True,
-            "b needs 0.0310 nats a step less than a (95 %: 0.0200 to 0.0410): a cl",
+            "b needs 0.0310 nats per step less than a (95 %: 0.0200 to 0.0410): a cl",
         ),
         (
             Interval(0.031, 0.02, 0.041),
             True,
-            "b needs 0.0310 nats a step more than a (95 %: 0.0200 to 0.0410): a clear",
+            "b needs 0.0310 nats per step more than a (95 %: 0.0200 to 0.0410): a clear",
         ),
         (Interval(-0.031, -0.07, 0.01), False, "less than a (95 %: -0.0100 to 0.0700): not a clear margin"),
         (Interval(-0.019, -0.02, -0.018), False, "not a clear margin"),
@@ -178,7 +178,7 @@ def test_a_model_of_plain_keys_is_measured_as_they_are_and_moved(folder: Path, t
     assert metrics["nats_per_step"]["value"] == pytest.approx(nats / steps, abs=2e-6)
     assert metrics["nats_per_step"] != metrics["nats_per_step_in_plain_keys"]
     assert [row["metric"] for row in told["differences"]] == ["nats_per_step"]  # as they are, where both can be
-    assert "in plain keys" in measured.text()
+    assert "in C major or A minor" in measured.text()
 
 
 def test_what_events_cannot_say_is_counted(tmp_path: Path) -> None:
@@ -206,7 +206,7 @@ def test_what_events_cannot_say_is_counted(tmp_path: Path) -> None:
 
 def test_what_cannot_be_measured_is_refused(ngram: Path, folder: Path, tmp_path: Path) -> None:
     for word in ("ngram", str(folder)):
-        with pytest.raises(UsageError, match="only a model") as refused:
+        with pytest.raises(UsageError, match="only models have likelihoods") as refused:
             measure_likelihoods([word], folder)
         assert refused.value.hint
     with pytest.raises(UsageError):

@@ -7,7 +7,14 @@ from typing import Any, get_args
 import pytest
 
 from cantilena.metrics import Difference
-from cantilena.workflows.evaluate.verdicts import TONES, Kind, of_length, of_listener, of_pair, verdicts
+from cantilena.workflows.evaluate.verdicts import (
+    TONES,
+    Kind,
+    length_verdict,
+    listener_verdict,
+    pair_verdicts,
+    system_verdicts,
+)
 
 
 def entry(value: float | None, width: float = 0.02, **more: Any) -> dict[str, Any]:
@@ -23,7 +30,7 @@ PEOPLE = system(vendi=entry(50.0, 1.0, notes=1000), distinct_4=entry(0.6, notes=
 
 
 def kinds(one: dict[str, Any], *differences: Difference, different: int = 100, people: Any = PEOPLE) -> list[str]:
-    return [verdict.kind for verdict in verdicts("mine", one, people, differences, kinds=different)]
+    return [verdict.kind for verdict in system_verdicts("mine", one, people, differences, kinds=different)]
 
 
 def test_every_kind_has_a_tone() -> None:
@@ -31,21 +38,20 @@ def test_every_kind_has_a_tone() -> None:
 
 
 def test_the_same_melody_again_is_collapse() -> None:
-    (one,) = verdicts("mine", system(), PEOPLE, [], kinds=3)
+    (one,) = system_verdicts("mine", system(), PEOPLE, [], kinds=3)
     assert one.text == "it plays the same again: of 100 melodies only 3 are different"
 
 
 def test_beside_few_of_peoples_melodies_nothing_is_concluded() -> None:
     few = {**PEOPLE, "melodies": 1}
     one = system(vendi=entry(1.0, notes=1000), copied_beyond_people=entry(None), copied_share=entry(1.0))
-    (verdict,) = verdicts("mine", one, few, [Difference("human", "mine", "in_motif", 0.3, 0.5, 1.0)], kinds=100)
+    (verdict,) = system_verdicts("mine", one, few, [Difference("human", "mine", "in_motif", 0.3, 0.5, 1.0)], kinds=100)
     assert verdict.text == "people's: 1 melody: too few to conclude anything"
 
 
 def test_shorter_melodies_are_told_to_be_shorter() -> None:
-    assert of_length("mine", 60, 64) is None
-    told = of_length("mine", 4, 64)
-    assert told is not None
+    assert length_verdict("mine", 60, 64) == []
+    (told,) = length_verdict("mine", 4, 64)
     assert told.text.startswith("its melodies are shorter, 4 steps beside 64")
 
 
@@ -78,7 +84,7 @@ def test_what_differs_most_is_named_and_originality_is_not_counted() -> None:
         Difference("human", "mine", metric, 0.3, 0.0005, adjusted)
         for metric, adjusted in (("in_motif", 0.001), ("copied_notes", 0.001), ("not_in_key", 0.5))
     ]
-    (verdict,) = verdicts("mine", one, people, found, kinds=100)
+    (verdict,) = system_verdicts("mine", one, people, found, kinds=100)
     assert verdict.kind == "unlike"
     assert verdict.text.replace("\u00a0", " ") == (
         "1 of 2 numbers differ from people's, most: notes in a motif 70.0 % (human: 40.0 %)"
@@ -90,7 +96,7 @@ def test_of_two_numbers_with_one_label_the_clearer_is_told() -> None:
     one = system(**{"starts_on_tonic": entry(0.92), "paper.starts_on_tonic": entry(0.6)})
     people = system(**{"starts_on_tonic": entry(0.34), "paper.starts_on_tonic": entry(0.5)})
     found = [Difference("human", "mine", name, 0.3, 0.0005, 0.001) for name in sorted(one["metrics"])]
-    (verdict,) = verdicts("mine", one, people, found, kinds=100)
+    (verdict,) = system_verdicts("mine", one, people, found, kinds=100)
     assert verdict.text.replace("\u00a0", " ") == (
         "2 of 2 numbers differ from people's, most: starts on the tonic 92.0 % (human: 34.0 %)"
     )
@@ -98,8 +104,8 @@ def test_of_two_numbers_with_one_label_the_clearer_is_told() -> None:
 
 def test_a_pair_without_a_difference_is_the_same() -> None:
     some = [Difference("a", "b", "x", 0.1, 0.3, 0.9), Difference("a", "b", "y", None, reason="undefined")]
-    assert of_pair("a", "b", some)[0].text == "no difference: 0 of 1 numbers tell one from the other"
-    assert of_pair("a", "b", some[1:]) == []
+    assert pair_verdicts("a", "b", some)[0].text == "no difference: 0 of 1 numbers tell one from the other"
+    assert pair_verdicts("a", "b", some[1:]) == []
 
 
 def answer(accuracy: float, low: float, refused: str = "") -> dict[str, Any]:
@@ -111,10 +117,10 @@ def answer(accuracy: float, low: float, refused: str = "") -> dict[str, Any]:
 
 
 def test_the_machine_listener_is_told_with_its_interval_or_its_reason() -> None:
-    told = of_listener("mine", answer(0.92, 0.89))
+    told = listener_verdict("mine", answer(0.92, 0.89))
     assert told.kind == "told-apart"
     assert "92 % right (89 to 97)" in told.text
-    assert of_listener("mine", answer(0.52, 0.47)).kind == "not-told-apart"
-    refused = of_listener("mine", answer(0.9, 0.8, refused="there are 3 pieces"))
+    assert listener_verdict("mine", answer(0.52, 0.47)).kind == "not-told-apart"
+    refused = listener_verdict("mine", answer(0.9, 0.8, refused="there are 3 pieces"))
     assert refused.kind == "not-heard"
     assert refused.text.endswith("there are 3 pieces")

@@ -1,4 +1,4 @@
-"""Tables in documents: the marks between which a script writes, and a number with its interval."""
+"""Tables in documents: replace what stands between two marks, and format metrics."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cantilena.reporting.tables import number
 
 
 def between(text: str, name: str, content: str) -> str:
-    """The text of a document with other content between the marks `<!-- NAME -->` and `<!-- end -->`."""
+    """Replace what stands between the marks `<!-- NAME -->` and `<!-- end -->` of a document."""
     pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
     if not re.search(pattern, text, re.DOTALL):
         raise SystemExit(f"error: there is no mark <!-- {name} -->\nhint: put it back, and <!-- end --> after it")
@@ -19,7 +19,7 @@ def between(text: str, name: str, content: str) -> str:
 
 
 def cell(entry: Mapping[str, Any] | None, metric: str, missing: str = "–") -> str:
-    """An entry of results.json as a cell of a Markdown table: the value, its 95 % interval below."""
+    """An entry of results.json as a cell of a Markdown table, with the 95 % interval below the value."""
     if not entry or entry["value"] is None:
         return missing
     words = get_metric(metric)

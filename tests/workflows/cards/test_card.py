@@ -39,11 +39,11 @@ from cantilena.training import TrainingOptions
 from cantilena.workflows import card_markdown, licence_text, measure_for_card, shipped_models, tunes_recipe, write_card
 from cantilena.workflows.cards.card import held_out_nats
 from cantilena.workflows.cards.numbers import abc_text, melody_text
-from cantilena.workflows.cards.recipe import made_again, made_in_words
-from cantilena.workflows.cards.sources import licence_tags, plain, sources_of
+from cantilena.workflows.cards.recipe import reproduction_commands
+from cantilena.workflows.cards.sources import licence_tags, sanitize, sources_of
 from cantilena.workflows.train.bundling import corpus_facts
 
-CHECKOUT = Path(__file__).resolve().parents[2]
+CHECKOUT = Path(__file__).resolve().parents[3]
 KRUEGER = "CC BY-SA 3.0 DE"
 SMALL = NetworkOptions(width=8, embedding=8, look_back=(1,))
 
@@ -60,7 +60,7 @@ def small_corpus(chords: bool = False) -> Corpus:
         pitches = [int(pitch) for pitch in rng.choice([60, 62, 64, 65, 67, 69, 71, 72], 40)]
         pairs: list[Any] = [((pitch, pitch + 4) if chords and pitch % 3 == 0 else pitch, 12) for pitch in pitches]
         split = "train" if number < 30 else "valid" if number < 35 else "test"
-        entries.append(Entry(Melody.from_pitches(pairs, title=f"Tune {number}"), piece=str(number), split=split))
+        entries.append(Entry(Melody.of(pairs, title=f"Tune {number}"), piece=str(number), split=split))
     return Corpus.of(entries, Manifest("small", licence="public domain"))
 
 
@@ -128,12 +128,12 @@ def test_a_tuned_model_stands_beside_people_itself_before_and_its_sister(tmp_pat
     tuned, before = bundle_of(corpus, GridEncoding(), tuned=True), bundle_of(corpus, GridEncoding())
     path = write_card(tuned, "mine+rl", corpus, {"mine": before}, tmp_path / "mine+rl.md")
     card = path.read_text(encoding="utf-8")
-    assert "| | people | mine+rl | mine |" in card
+    assert "| | human | mine+rl | mine |" in card
     assert "| mine+rl before tuning |" in card
     assert "Melodies of 16 tokens" in card  # as it was tuned
     assert "SHA-256" not in card  # there is no file beside it
-    assert "## What it sounds like" in card
-    assert "which are not taste" in card
+    assert "## Samples" in card
+    assert "rules, which are not taste" in card
     assert write_card(tuned, "mine+rl", corpus, {"mine": before}, tmp_path / "b.md").read_text() == card
 
 
@@ -150,14 +150,14 @@ def test_notes_and_chords_of_several_sources_have_a_card_with_whom_to_name(tmp_p
     assert "Attribution: Bernd Krueger, http://www.piano-midi.de." in card
     assert "**piano** (307 pieces). Licence: CC BY-SA 3.0 DE." in card
     assert "Apache-2.0, the licence of the code, does not cover them" in card
-    assert "no time: rhythm" in card
+    assert "no time, rests" in card
     assert "no chords" not in card
     shown = card.split("by dots):\n\n```\n")[1].partition("\n```")[0]
     assert set(shown.split()) <= set(events.vocabulary)
     assert len(shown.split()) == 4 * 48
     text = licence_text(bundle, "piano")
     assert "Bernd Krueger, http://www.piano-midi.de" in text
-    assert "under the same licence alone" in text
+    assert "only under the same licence" in text
     assert len(card.encode()) < 12_000
 
 
@@ -185,16 +185,16 @@ def test_a_model_without_probabilities_says_why_it_has_no_likelihood(tmp_path: P
 def test_what_cannot_be_measured_is_refused() -> None:
     corpus = small_corpus()
     bundle = bundle_of(corpus, GridEncoding())
-    with pytest.raises(UsageError, match="wide reads other tokens than mine"):
+    with pytest.raises(UsageError, match="wide and mine have different encodings"):
         measure_for_card(bundle, "mine", corpus, {"wide": bundle_of(corpus, GridEncoding(36, 90))})
-    with pytest.raises(CorpusError, match="no melody of the part 'valid'"):
+    with pytest.raises(CorpusError, match="the part 'valid' of the corpus has no melody"):
         measure_for_card(bundle, "mine", Corpus.of([Entry(corpus[0], piece="1", split="train")], Manifest("one")))
 
 
 def test_the_commands_of_a_card_parse_to_what_was_done() -> None:
     for name, path in shipped_bundles().items():
         bundle = Bundle.load(path)
-        for line in made_again(bundle, name):
+        for line in reproduction_commands(bundle, name):
             words = shlex.split(line)
             command = find_command(words[1:])
             told = parse(command.load(), words[1 + len(command.name.split()) :], "x")
@@ -211,31 +211,31 @@ def test_the_commands_of_a_card_parse_to_what_was_done() -> None:
 def test_other_trainings_are_told_by_their_flags() -> None:
     corpus = small_corpus()
     training = options_record(TrainingOptions(batch=16, learning_rate=0.001, seed=7))
-    bundle = bundle_of(corpus, GridEncoding(36, 96), training={**training, "epochs_done": 3}, normalized_key=False)
-    (line,) = made_again(bundle, "my model")
+    bundle = bundle_of(corpus, GridEncoding(36, 96), training={**training, "epochs_done": 3}, plain_keys=False)
+    (line,) = reproduction_commands(bundle, "my model")
     assert line == (
         "cantilena train --corpus small --range C2-C7 --keys all --conditions none --no-blend --width 8 --embedding 8 "
         "--dropout 0.1 --look-back 1 --echoes 0 --batch 16 --learning-rate 0.001 --transpose 0 --seed 7 "
         "--out 'runs/my model'"
     )
-    assert made_again(replace(bundle, provenance={}), "x") == []
+    assert reproduction_commands(replace(bundle, provenance={}), "x") == []
 
 
 def test_a_training_in_several_processes_is_told_as_one() -> None:
     record = {**options_record(TrainingOptions(batch=16)), "epochs_done": 3, "processes": 4}
     bundle = bundle_of(small_corpus(), GridEncoding(), training=record)
-    assert "batches of 16 in each of 4 processes" in made_in_words(bundle)[0]
-    (line,) = made_again(bundle, "x")
+    assert "batches of 16 in each of 4 processes" in card_markdown(bundle, "x")
+    (line,) = reproduction_commands(bundle, "x")
     assert line.startswith("torchrun --nproc-per-node 4 -m cantilena train --corpus small ")
     for strange in (1, 0, -3, True, 2.5, "4; boom", 10**30, None):
         bundle = bundle_of(small_corpus(), GridEncoding(), training={**record, "processes": strange})
-        assert made_again(bundle, "x")[0].startswith("cantilena train ")
-        assert "processes" not in made_in_words(bundle)[0]
+        assert reproduction_commands(bundle, "x")[0].startswith("cantilena train ")
+        assert "processes" not in card_markdown(bundle, "x")
 
 
 def test_abc_is_read_by_another_program_as_it_was_meant() -> None:
     pytest.importorskip("music21")
-    tune = Melody.from_pitches(
+    tune = Melody.of(
         [(61, 30), (60, 6), (None, 12), (61, 6), (60, 42), (59, 96), (None, 6), (85, 90), (54, 6), (53, 6), (54, 84)]
     )
     (score,) = read_notation(abc_text(tune).encode(), ".abc")
@@ -275,7 +275,7 @@ def test_a_strangers_words_stay_words(provenance: dict[str, Any]) -> None:
     assert "\x1b" not in card
     assert "\n# heading" not in card
     assert card.count("\n# ") == 1
-    for line in made_again(bundle, HOSTILE):
+    for line in reproduction_commands(bundle, HOSTILE):
         assert "\n" not in line
         words = shlex.split(line)
         assert "rm" not in words
@@ -292,7 +292,7 @@ def test_licences_become_the_hubs_words() -> None:
     assert licence_tags(["public domain", ""])["license"] == "unknown"
     assert licence_tags(["CC BY 4.0", "CC BY-SA 4.0"])["license"] == "other"
     assert licence_tags(["submitted, with permission"])["license"] == "other"
-    assert plain(3) == plain(None) == ""
+    assert sanitize(3) == sanitize(None) == ""
 
 
 def test_the_licence_of_the_weights_is_the_same_in_both_places() -> None:
@@ -317,7 +317,9 @@ def test_models_are_listed_and_shown(capsys: pytest.CaptureFixture[str], tmp_pat
     assert [row["name"] for row in rows] == [model.name for model in shipped_models()] == list(shipped_bundles())
     told = {row["name"]: row for row in rows}
     assert told["tunes"]["test_nats_per_step"] == pytest.approx(0.8318, abs=1e-3)
-    assert told["tunes+rl"]["what"] == "an LSTM, 1 layer of 128 cells, with 2 echoes, learned tunes, tuned on cantilena"
+    assert told["tunes+rl"]["what"] == (
+        "an LSTM with 1 layer of 128 units and 2 repeat features, trained on tunes, tuned on cantilena"
+    )
     assert main(["models", "list"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(rows)
     assert main(["models", "show", "tunes"]) == 0
