@@ -27,7 +27,7 @@ from cantilena.models import Network, NetworkOptions, Sequences, autocast, choos
 from cantilena.training import TrainingOptions, preset, train
 from cantilena.training.loop import Course
 from cantilena.training.objectives import EveryStep, LastStep, Lesson, Place
-from cantilena.workflows.data import Material, events_material, grid_material
+from cantilena.workflows.data import EncodedCorpus, encode_as_events, encode_on_grid
 
 EVENTS, PIECES, VOCABULARY = 46_250, 307, 417
 LITERAL_BATCHES = 20
@@ -113,7 +113,7 @@ def time_epochs() -> None:
     print(f"this processor's own choice is {chosen}; {torch.get_num_threads()} threads")
 
 
-def compare_losses(material: Material, name: str) -> None:
+def compare_losses(material: EncodedCorpus, name: str) -> None:
     """Print the held-out loss of both ways at 3 x 128 after equal numbers of predicted tokens."""
     pieces = material.train.sequences
     enough = int(np.searchsorted(np.cumsum(pieces.lengths), EVENTS)) + 1
@@ -138,9 +138,9 @@ def main() -> None:
     time_epochs()
     if len(sys.argv) > 1:
         corpus = read_folder(Path(sys.argv[1]), ReadOptions(seconds=30.0, voice="all"))
-        compare_losses(events_material(corpus), Path(sys.argv[1]).name)
+        compare_losses(encode_as_events(corpus), Path(sys.argv[1]).name)
     else:
-        compare_losses(grid_material(open_corpus("tunes")), "the built-in corpus")
+        compare_losses(encode_on_grid(open_corpus("tunes")), "the built-in corpus")
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ from cantilena.models import (
 )
 from cantilena.music import Melody
 from cantilena.runtime import generator
-from cantilena.workflows.data import Material, grid_material
+from cantilena.workflows.data import EncodedCorpus, encode_on_grid
 from told_documents import between
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -43,7 +43,7 @@ AMOUNTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
 VARIED = 40
 
 
-def bounds(vae: MelodyVae, material: Material, codes: int) -> list[str]:
+def bounds(vae: MelodyVae, material: EncodedCorpus, codes: int) -> list[str]:
     """The table of nats a step: rows of Markdown."""
     cut = {
         name: Windows.of(getattr(material, name).sequences.untold(), vae.options.bars).sequences
@@ -74,7 +74,7 @@ def bounds(vae: MelodyVae, material: Material, codes: int) -> list[str]:
     return text
 
 
-def comes_back(vae: MelodyVae, material: Material) -> list[str]:
+def comes_back(vae: MelodyVae, material: EncodedCorpus) -> list[str]:
     """The table of what comes back from the codes, by the length of a window in bars."""
     rows = [
         "| comes back exactly | windows | steps | bars | windows whole |",
@@ -106,7 +106,7 @@ def comes_back(vae: MelodyVae, material: Material) -> list[str]:
     return rows
 
 
-def distances(composer: Composer, material: Material) -> list[str]:
+def distances(composer: Composer, material: EncodedCorpus) -> list[str]:
     """The table of how far variations are from their melody: edits of tokens over its steps."""
     rng = generator(1, "measure", "vary")
     melodies = [material.test.melodies[row] for row in rng.choice(len(material.test), VARIED, replace=False)]
@@ -176,7 +176,7 @@ def main() -> None:
         draw(composer, DOCS / "pictures" / "vae.png")
     if asked.only_draw:
         return
-    material = grid_material(load_builtin("tunes"))
+    material = encode_on_grid(load_builtin("tunes"))
     tables = [comes_back(vae, material), distances(composer, material), bounds(vae, material, asked.codes)]
     document = DOCS / "vae.md"
     text = document.read_text(encoding="utf-8")

@@ -23,9 +23,9 @@ from cantilena.cli import main
 from cantilena.io import write
 from cantilena.models import Bundle, find_bundle
 from cantilena.music import Melody
-from cantilena.workflows import TrainRequest
+from cantilena.workflows.train.options import NetworkTraining
 from cantilena.workflows.train.blend import score
-from cantilena.workflows.train.config import read_material
+from cantilena.workflows.train.config import load_encoded
 
 SPACE = """
 [learning_rate]
@@ -137,10 +137,10 @@ def test_the_best_model_is_what_the_table_says_and_what_the_command_trains(
     assert facts["trials"] == 6 == facts["finished"] + facts["pruned"] + facts["failed"]
     assert find_bundle(whole) == whole / "model.safetensors"
     bundle = Bundle.load(whole / "model.safetensors")
-    material, _ = read_material(TrainRequest(corpus))
-    for split, pieces in (("valid", material.valid), ("test", material.test)):
+    data, _ = load_encoded(NetworkTraining(corpus))
+    for split, pieces in (("valid", data.valid), ("test", data.test)):
         expected = facts["best"]["valid"] if split == "valid" else facts["test"]
-        assert score(bundle.model(), pieces, material) == pytest.approx(expected, abs=1e-5)
+        assert score(bundle.model(), pieces, data) == pytest.approx(expected, abs=1e-5)
     assert facts["best"]["valid"]["nats_per_step"] == best["valid"] == min(best["losses"])
     with (whole / "sweep.csv").open() as file:
         table = list(csv.DictReader(file))
@@ -213,7 +213,7 @@ def test_a_worker_that_is_killed_costs_its_trial_alone(corpus: str, space: str, 
     assert states.count("failed") == 1
     assert states.count("finished") == 5
     reason = next(row["reason"] for row in trials(out) if row["state"] == "failed")
-    assert reason == "its process was killed (SIGKILL)"
+    assert reason == "its worker process crashed (SIGKILL)"
     told = [line for line in err.splitlines() if line.startswith("Searching")]  # one every ten seconds
     assert all(
         re.search(r"^Searching: \d/6 trials, .*(best \d\.\d{4} in trial \d|none finished yet)", line) for line in told

@@ -10,16 +10,16 @@ import pytest
 from cantilena.generation import load
 from cantilena.models import Bundle, NGramOptions
 from cantilena.rl import TuningOptions
-from cantilena.workflows import TrainRequest, run_training, run_tuning
+from cantilena.workflows import TrainOptions, run_training, run_tuning
 from cantilena.workflows.train.blend import blending, score
 from cantilena.workflows.train.config import may_blend, read_material, shape_and_training
 
 TUNING = TuningOptions(updates=4, melodies=8, steps=16, device="cpu")
 
 
-def request(corpus: Path, **fields: object) -> TrainRequest:
+def request(corpus: Path, **fields: object) -> TrainOptions:
     """A network of eight cells, hardly trained."""
-    return TrainRequest(str(corpus), width=8, epochs=2, batch=8, device="cpu", precision="float32", **fields)  # type: ignore[arg-type]
+    return TrainOptions(str(corpus), width=8, epochs=2, batch=8, device="cpu", precision="float32", **fields)  # type: ignore[arg-type]
 
 
 def test_a_network_is_blended_with_an_n_gram(tunes: Path, tmp_path: Path) -> None:
@@ -70,8 +70,8 @@ def test_a_network_that_is_not_clearly_ahead_of_the_n_gram_is_blended_by_itself(
 
 def test_the_papers_network_is_never_blended_by_itself() -> None:
     for asked in ({"preset": "paper"}, {"input": "paper"}):
-        shape, _ = shape_and_training(TrainRequest("tunes", **asked))  # type: ignore[arg-type]
-        assert not may_blend(TrainRequest("tunes", **asked), shape)  # type: ignore[arg-type]
+        shape, _ = shape_and_training(TrainOptions("tunes", **asked))  # type: ignore[arg-type]
+        assert not may_blend(TrainOptions("tunes", **asked), shape)  # type: ignore[arg-type]
 
 
 class AlwaysRight:

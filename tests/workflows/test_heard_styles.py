@@ -17,7 +17,7 @@ from cantilena.generation import load
 from cantilena.models import Bundle, Network, NetworkOptions
 from cantilena.music import Key, Melody, Meter
 from cantilena.tokenizers import GridEncoding
-from cantilena.workflows import EvaluateOptions, HeardStylesOptions, TrainRequest, hear_styles, run_training
+from cantilena.workflows import EvaluateOptions, HeardStylesOptions, TrainOptions, hear_styles, run_training
 from cantilena.workflows.data import style_labels
 from cantilena.workflows.styles.probe_data import people_in_styles
 from cantilena.workflows.styles.probe_report import style_folders
@@ -53,7 +53,7 @@ def place(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the corpus, `two.arrow`, and a model that was told its styles, `run`."""
     folder = tmp_path_factory.mktemp("styled")
     corpus.save(folder / "two.arrow")
-    request = TrainRequest(
+    request = TrainOptions(
         str(folder / "two.arrow"),
         styles="collection",
         width=24,
@@ -155,7 +155,7 @@ def test_a_bundle_says_what_told_its_styles_and_no_place(corpus: Corpus, place: 
     assert Bundle.load(place / "run" / "model.safetensors").provenance["styles_by"] == "collection"
     names = ["low" if name == "../scales" else "high" for name in corpus.column("collection")]
     Styles.of(corpus, names, {"low": "", "high": ""}).save(tmp_path / "clusters.json", corpus)
-    request = TrainRequest(
+    request = TrainOptions(
         str(place / "two.arrow"), styles=str(tmp_path / "clusters.json"), width=4, epochs=1, budget=0
     )
     run_training(request, tmp_path / "run")

@@ -11,7 +11,7 @@ from cantilena.errors import CorpusError
 from cantilena.io import write
 from cantilena.models import Bundle, find_bundle
 from cantilena.music import Key, Melody
-from cantilena.workflows import people_beside
+from cantilena.workflows import reference_excerpts
 from cantilena.workflows.learned_corpus import named_corpus, shipped_corpus
 
 
@@ -21,7 +21,7 @@ def bundle() -> Bundle:
 
 
 def test_the_corpus_that_a_shipped_model_learned_is_found(bundle: Bundle) -> None:
-    people = people_beside(bundle, 128)
+    people = reference_excerpts(bundle, 128)
     assert people is not None
     assert people.tokens.shape[1] == 128
     assert len(people.tokens) == len(people.piece) == len(people.contexts) > 200
@@ -31,9 +31,9 @@ def test_the_corpus_that_a_shipped_model_learned_is_found(bundle: Bundle) -> Non
 
 def test_a_corpus_that_is_not_at_hand_is_said(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     stranger = replace(bundle, provenance={**bundle.provenance, "corpus": {"name": "my songs"}})
-    assert people_beside(stranger, 32) is None
+    assert reference_excerpts(stranger, 32) is None
     assert "--against" in capsys.readouterr().err
-    assert people_beside(replace(bundle, provenance={}), 32) is None
+    assert reference_excerpts(replace(bundle, provenance={}), 32) is None
 
 
 def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name(bundle: Bundle) -> None:
@@ -48,8 +48,8 @@ def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name(bundle: Bund
 def test_too_short_melodies_are_refused_where_they_were_asked_for(bundle: Bundle, tmp_path: Path) -> None:
     for number in range(3):
         write(Melody.of([(60 + number, 24), (62, 24), (64 + number, 24), (60, 24)] * 4), tmp_path / f"{number}.mid")
-    people = people_beside(bundle, 16, str(tmp_path))
+    people = reference_excerpts(bundle, 16, str(tmp_path))
     assert people is not None
     assert people.tokens.shape[1] == 16
     with pytest.raises(CorpusError, match="512 steps long"):
-        people_beside(bundle, 512, str(tmp_path))
+        reference_excerpts(bundle, 512, str(tmp_path))

@@ -15,7 +15,7 @@ from cantilena.io import write
 from cantilena.models import Bundle
 from cantilena.music import Key, Melody
 from cantilena.tokenizers import GridEncoding
-from cantilena.workflows import TrainRequest
+from cantilena.workflows import TrainOptions
 from cantilena.workflows.train.config import read_material
 
 TINY = ["--width", "8", "--epochs", "2", "--batch", "8", "--device", "cpu", "--precision", "float32"]
@@ -54,7 +54,7 @@ def test_a_range_goes_from_training_to_composing(corpus: Path, tmp_path: Path, t
 
 def test_a_note_within_the_range_is_not_moved(corpus: Path) -> None:
     def folded(text: str) -> int:
-        return read_material(TrainRequest(corpus=str(corpus), range=text))[0].folded
+        return read_material(TrainOptions(corpus=str(corpus), range=text))[0].folded
 
     assert folded("C3-C6") == 0
     assert folded("C3-B5") >= 12

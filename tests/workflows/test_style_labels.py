@@ -14,8 +14,8 @@ from cantilena.errors import BundleError, UsageError
 from cantilena.generation import load
 from cantilena.models import Bundle
 from cantilena.music import Key, Melody, Meter
-from cantilena.workflows import TrainRequest, run_training
-from cantilena.workflows.data import LEAST, grid_material, style_labels
+from cantilena.workflows import TrainOptions, run_training
+from cantilena.workflows.data import LEAST, encode_on_grid, style_labels
 
 SPLITS = ("train",) * 8 + ("valid", "test")
 
@@ -48,7 +48,7 @@ def styled(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("styled")
     corpus.save(folder / "two.arrow")
     quickly = {"width": 24, "echoes": 0, "epochs": 40, "budget": 0, "learning_rate": 0.02, "patience": 40}
-    request = TrainRequest(str(folder / "two.arrow"), styles="collection", dropout=0.0, blend=False, **quickly)  # type: ignore[arg-type]
+    request = TrainOptions(str(folder / "two.arrow"), styles="collection", dropout=0.0, blend=False, **quickly)  # type: ignore[arg-type]
     run_training(request, folder / "run")
     return folder / "run" / "model.safetensors"
 
@@ -78,7 +78,7 @@ def test_clusters_of_a_file_are_styles_in_every_split(corpus: Corpus, tmp_path: 
 
 
 def test_the_material_knows_what_is_usual_in_each_style_and_tells_every_piece(corpus: Corpus) -> None:
-    material = grid_material(corpus, style_labels(corpus, "collection"))
+    material = encode_on_grid(corpus, style_labels(corpus, "collection"))
     assert material.styles["jigs"] == {"melodies": 48, "meter": "6/8", "key": "A minor"}
     assert material.styles["marches"]["key"] == "C major"
     bars = material.test.sequences.bars
@@ -135,11 +135,11 @@ def test_a_bundle_whose_usual_key_is_none_is_refused(styled: Path, tmp_path: Pat
 )
 def test_what_cannot_be_told_is_refused(asked: dict[str, object], trouble: str) -> None:
     with pytest.raises(UsageError, match=trouble):
-        TrainRequest("tunes", **asked)  # type: ignore[arg-type]
+        TrainOptions("tunes", **asked)  # type: ignore[arg-type]
 
 
 def test_what_is_told_by_itself_hangs_on_the_keys() -> None:
-    assert TrainRequest("tunes").known == ("mode", "meter")
-    assert TrainRequest("tunes", keys="all").known == ("key", "mode", "meter")
-    assert TrainRequest("tunes", encoding="events").known == ()
-    assert TrainRequest("tunes", conditions="none", styles="collection").known == ("style",)
+    assert TrainOptions("tunes").known == ("mode", "meter")
+    assert TrainOptions("tunes", keys="all").known == ("key", "mode", "meter")
+    assert TrainOptions("tunes", encoding="events").known == ()
+    assert TrainOptions("tunes", conditions="none", styles="collection").known == ("style",)

@@ -20,7 +20,7 @@ from cantilena.music import Melody
 from cantilena.rl import TuningOptions
 from cantilena.rules import RULE_SETS
 from cantilena.training import TRANSFORMER_RATE
-from cantilena.workflows import ReproduceOptions, TrainRequest, run_training, run_tuning
+from cantilena.workflows import ReproduceOptions, TrainOptions, run_training, run_tuning
 from cantilena.workflows.train import run as train_run
 from cantilena.workflows.train.blend import score
 from cantilena.workflows.train.config import read_material, shape_and_training
@@ -34,8 +34,8 @@ class HereError(Exception):
     pass
 
 
-def request(corpus: Path | str, **fields: object) -> TrainRequest:
-    return TrainRequest(corpus=str(corpus), **{**TINY, **fields})  # type: ignore[arg-type]
+def request(corpus: Path | str, **fields: object) -> TrainOptions:
+    return TrainOptions(corpus=str(corpus), **{**TINY, **fields})  # type: ignore[arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -188,7 +188,7 @@ def test_chords_are_trained_and_tuned_too(tunes: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("encoding", ["grid", "events"])
 def test_an_n_gram_is_trained_like_a_network(tunes: Path, tmp_path: Path, encoding: str) -> None:
-    asked = TrainRequest(corpus=str(tunes), model="ngram", order=4, encoding=encoding)  # type: ignore[arg-type]
+    asked = TrainOptions(corpus=str(tunes), model="ngram", order=4, encoding=encoding)  # type: ignore[arg-type]
     done = run_training(asked, tmp_path / "run")
     answer = done.answer()
     assert list(answer) == ["bundle", "epochs", "seconds", "valid", "test", "blend"]
@@ -208,12 +208,12 @@ def test_an_n_gram_is_trained_like_a_network(tunes: Path, tmp_path: Path, encodi
 
 def test_an_n_gram_counts_what_is_held_out_as_it_is(tunes: Path, tmp_path: Path) -> None:
     valid, test = held_out(tmp_path / "valid"), held_out(tmp_path / "test")
-    asked = TrainRequest(corpus=str(tunes), valid=valid, test=test, model="ngram", range="C2-C7")
+    asked = TrainOptions(corpus=str(tunes), valid=valid, test=test, model="ngram", range="C2-C7")
     done = run_training(asked, tmp_path / "run")
     bundle = Bundle.load(done.bundle)
     assert not bundle.provenance["plain_keys"]
     assert len(bundle.encoding.vocabulary) == 2 + 61
-    assert TrainRequest(corpus=str(tunes), model="ngram", keys="all").plain_keys is False
+    assert TrainOptions(corpus=str(tunes), model="ngram", keys="all").plain_keys is False
 
 
 def test_an_interrupted_n_gram_ends_the_same_and_leaves_nothing_half_written(
@@ -222,7 +222,7 @@ def test_an_interrupted_n_gram_ends_the_same_and_leaves_nothing_half_written(
     def stop(*_: object, **__: object) -> None:
         raise HereError
 
-    asked = TrainRequest(corpus=str(corpus_file), model="ngram")
+    asked = TrainOptions(corpus=str(corpus_file), model="ngram")
     whole = run_training(asked, tmp_path / "whole").bundle.read_bytes()
     run = tmp_path / "run"
     with monkeypatch.context() as patched:
@@ -277,7 +277,7 @@ assert "torch" not in sys.modules, "torch was imported"
 
 
 def test_an_n_gram_is_not_tuned(corpus_file: Path, tmp_path: Path) -> None:
-    done = run_training(TrainRequest(corpus=str(corpus_file), model="ngram"), tmp_path / "run")
+    done = run_training(TrainOptions(corpus=str(corpus_file), model="ngram"), tmp_path / "run")
     with pytest.raises(UsageError, match="n-gram"):
         run_tuning(str(done.bundle), TUNING, tmp_path / "tuned")
     assert not (tmp_path / "tuned").exists()
@@ -303,7 +303,7 @@ def test_an_n_gram_is_not_tuned(corpus_file: Path, tmp_path: Path) -> None:
 )
 def test_flags_of_the_other_model_are_refused(silly: dict[str, object], said: str) -> None:
     with pytest.raises(UsageError) as refused:
-        TrainRequest(corpus="tunes", **silly)  # type: ignore[arg-type]
+        TrainOptions(corpus="tunes", **silly)  # type: ignore[arg-type]
     assert said in refused.value.text
     assert refused.value.hint
 
@@ -348,4 +348,4 @@ def test_silly_experiments_are_refused(silly: dict[str, object]) -> None:
 
 def test_an_empty_name_is_not_the_working_folder() -> None:
     with pytest.raises(UsageError, match="no name"):
-        TrainRequest(corpus="")
+        TrainOptions(corpus="")

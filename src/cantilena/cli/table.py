@@ -48,6 +48,9 @@ COMMANDS = (
     Command("corpus show", "draw a page of a corpus", "cantilena.cli.corpus:show"),
     Command("corpus cluster", "find the styles that a corpus falls into", "cantilena.cli.corpus:cluster"),
     Command("train", "train a model on a corpus", "cantilena.cli.train:run"),
+    Command("train network", "train a network", "cantilena.cli.train:network"),
+    Command("train ngram", "train an n-gram, the baseline of a network", "cantilena.cli.train:ngram"),
+    Command("train vae", "train a VAE, to interpolate and vary melodies", "cantilena.cli.train:vae"),
     Command("sweep", "search for the parameters that train the best model", "cantilena.cli.sweep:run"),
     Command("import", "import the weights of Magenta's Note RNN", "cantilena.cli.import_model:run"),
     Command("tune", "tune a trained model on rules of music theory", "cantilena.cli.tune:run"),
@@ -90,16 +93,15 @@ def find_command(words: Sequence[str]) -> Command:
     by_name = {command.name: command for command in COMMANDS}
     if words[0].startswith("-"):
         raise UsageError(f"{words[0]} stands before the command", "write `cantilena COMMAND [flags]`")
-    first = by_name.get(words[0])
+    first, second = by_name.get(words[0]), by_name.get(" ".join(words[:2]))
     if first is None:
         raise _unknown(words[0], [name for name in by_name if " " not in name], "cantilena --help")
-    if not first.is_group or words[1:2] in ([], ["-h"], ["--help"]):
-        return first
-    second = by_name.get(" ".join(words[:2]))
-    if second is None:
+    if second is not None:
+        return second
+    if first.is_group and words[1:2] not in ([], ["-h"], ["--help"]):
         known = [name.split()[1] for name in by_name if name.startswith(f"{first.name} ")]
         raise _unknown(words[1], known, f"cantilena {first.name} --help", prefix=f"{first.name} ")
-    return second
+    return first
 
 
 def overview(group: str = "") -> str:

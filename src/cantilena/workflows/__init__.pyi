@@ -18,11 +18,11 @@ from .cards.shipped import tunes_recipe as tunes_recipe
 from .corpora import read_corpus as read_corpus
 from .corpora import report_on as report_on
 from .corpora import show_corpus as show_corpus
-from .data import Material as Material
+from .data import EncodedCorpus as EncodedCorpus
 from .data import corpus_excerpts as corpus_excerpts
-from .data import events_material as events_material
-from .data import grid_material as grid_material
-from .data import people_beside as people_beside
+from .data import encode_as_events as encode_as_events
+from .data import encode_on_grid as encode_on_grid
+from .data import reference_excerpts as reference_excerpts
 from .evaluate.copy_check import CheckedMelody as CheckedMelody
 from .evaluate.copy_check import CopyCheck as CopyCheck
 from .evaluate.copy_check import check_copies as check_copies
@@ -31,7 +31,6 @@ from .evaluate.likelihood import measure_likelihoods as measure_likelihoods
 from .evaluate.options import EvaluateOptions as EvaluateOptions
 from .evaluate.run import Evaluated as Evaluated
 from .evaluate.run import run_evaluation as run_evaluation
-from .reproduce.models import MadeModel as MadeModel
 from .reproduce.models import trained_model as trained_model
 from .reproduce.models import tuned_model as tuned_model
 from .reproduce.options import Plan as Plan
@@ -49,6 +48,7 @@ from .rules.explain import listed_text as listed_text
 from .rules.score import RuleScore as RuleScore
 from .rules.score import score_file as score_file
 from .rules.score import write_score as write_score
+from .runs import TrainedModel as TrainedModel
 from .styles.cluster import CorpusStyles as CorpusStyles
 from .styles.cluster import find_styles as find_styles
 from .styles.files import write_styles as write_styles
@@ -61,10 +61,10 @@ from .sweep.options import SweepOptions as SweepOptions
 from .sweep.run import SweepRun as SweepRun
 from .sweep.run import run_sweep as run_sweep
 from .train.bundling import corpus_facts as corpus_facts
-from .train.options import TrainRequest as TrainRequest
-from .train.run import TrainRun as TrainRun
+from .train.options import TrainOptions as TrainOptions
 from .train.run import run_training as run_training
+from .train.run import train_model as train_model
 from .tune.frontier import Frontier as Frontier
 from .tune.frontier import run_frontier as run_frontier
-from .tune.run import TuneRun as TuneRun
 from .tune.run import run_tuning as run_tuning
+from .tune.run import tune_model as tune_model

@@ -1,17 +1,119 @@
-"""A run that starts anew in a folder of an earlier one: nothing of that may pass for its own."""
+"""What training, tuning and their relatives share: the result, options from keywords, and the folder of a run."""
 
 from __future__ import annotations
 
-from cantilena.runtime import RunFolder
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cantilena.errors import UsageError, near_names
+
+if TYPE_CHECKING:
+    from cantilena.models import Bundle
+    from cantilena.runtime import RunFolder
+
+Options = TypeVar("Options")
 
 
-def clear_earlier(run: RunFolder, *patterns: str) -> None:
-    """Take away an earlier run's checkpoints and results, unless this run goes on with them.
-
-    Without it a forced run that is killed before its first checkpoint would be resumed from the earlier run's.
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained or tuned model, and what its run reports.
 
     Args:
-        run: the folder and whether an unfinished run goes on there.
+        bundle: the model.
+        path: its file; None if it was not saved.
+        seconds: how long learning took.
+        report: what the run reports, as JSON values: what `--json` prints beside the path.
+        text: the same for a terminal.
+    """
+
+    bundle: Bundle
+    path: Path | None
+    seconds: float
+    report: Mapping[str, Any] = field(repr=False)
+    text: str = field(default="", repr=False)
+
+    @property
+    def epochs(self) -> int:
+        """Passes through the training pieces; 0 for a tuned model."""
+        return int(self.report.get("epochs", 0))
+
+    @property
+    def valid(self) -> Mapping[str, float | None]:
+        """`nats_per_step` and `nats_per_note` on the validation pieces; empty for a tuned model."""
+        return dict(self.report.get("valid", {}))
+
+    @property
+    def test(self) -> Mapping[str, float | None]:
+        """The same on the test pieces."""
+        return dict(self.report.get("test", {}))
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        """Each metric of a tuned model's melodies by its name; empty for a trained one."""
+        return dict(self.report.get("metrics", {}))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer of `train --json` or `tune --json`."""
+        return {"bundle": None if self.path is None else str(self.path), **self.report}
+
+
+def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
+    """Options from keywords; those of nested groups go by their own names, as the flags do.
+
+    Args:
+        kind: an options dataclass.
+        values: its fields and those of its groups.
+
+    Raises:
+        UsageError: an unknown name, or a value that makes no sense.
+
+    Example:
+        >>> from cantilena.rl import TuningOptions
+        >>> make_options(TuningOptions, {"steps": 64, "look": 5}).watch.look
+        5
+        >>> make_options(TuningOptions, {"step": 64})
+        Traceback (most recent call last):
+        cantilena.errors.UsageError: there is no option 'step'
+    """
+    own: dict[str, Any] = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
+    groups = {name: one.default_factory() for name, one in own.items() if one.default_factory is not MISSING}
+    group_of = {inner.name: name for name, group in groups.items() for inner in fields(group)}
+    given: dict[str, Any] = {}
+    nested: dict[str, dict[str, Any]] = {}
+    for name, value in values.items():
+        if name in group_of and not is_dataclass(value):
+            nested.setdefault(group_of[name], {})[name] = value
+        elif name in own:
+            as_path = isinstance(value, str) and "Path" in str(own[name].type)
+            given[name] = Path(value) if as_path else tuple(value) if isinstance(value, list) else value
+        else:
+            raise UsageError(f"there is no option '{name}'", near_names(name, [*own, *group_of], "the options"))
+    for name, inner in nested.items():
+        given[name] = replace(given.get(name, groups[name]), **inner)
+    return kind(**given)
+
+
+@contextmanager
+def folder_or_temporary(out: Path | str | None) -> Iterator[Path]:
+    """The folder that was asked for, or one that is removed at the end."""
+    if out is not None:
+        yield Path(out)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def clear_earlier_run(run: RunFolder, *patterns: str) -> None:
+    """Remove an earlier run's checkpoints and results, unless this run resumes it.
+
+    Without it, a forced run that is killed before its first checkpoint would resume from the earlier run's.
+
+    Args:
+        run: the folder, and whether an unfinished run is resumed there.
         patterns: which files, relative to the folder; others, which may be anybody's, stay.
     """
     if run.resumed:

@@ -19,10 +19,9 @@ from cantilena.music import Key, Melody, Meter, Pitch
 from cantilena.rules import Context
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding, GridEncoding, encoding_from
-from cantilena.workflows.data import Pieces, corpus_excerpts, encode_pieces
+from cantilena.workflows.data import EncodedPieces, corpus_excerpts, encode_pieces, likelihood_of
 from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import Tokens, model_system
-from cantilena.workflows.train.blend import likelihood_of
 
 _LENGTHS = (16, 12, 8, 6, 4, 3, 2, 1)
 """Sixteenths that a single note can be written as; others are tied."""
@@ -205,7 +204,7 @@ def measure_for_card(
 
 
 @lru_cache(maxsize=1)
-def _parts(corpus: Corpus, described: str, plain_keys: bool) -> Mapping[str, Pieces]:
+def _parts(corpus: Corpus, described: str, plain_keys: bool) -> Mapping[str, EncodedPieces]:
     """The splits of a corpus as tokens; the cards of sisters are written one after the other from the same.
 
     Args:
@@ -213,7 +212,7 @@ def _parts(corpus: Corpus, described: str, plain_keys: bool) -> Mapping[str, Pie
         described: the encoding's description, as JSON.
         plain_keys: whether the model knows C major and A minor alone.
     """
-    encoding, parts = encoding_from(json.loads(described)), dict[str, Pieces]()
+    encoding, parts = encoding_from(json.loads(described)), dict[str, EncodedPieces]()
     for split in SPLITS:
         melodies = corpus.melodies(split)
         if plain_keys and isinstance(encoding, GridEncoding):
@@ -224,7 +223,7 @@ def _parts(corpus: Corpus, described: str, plain_keys: bool) -> Mapping[str, Pie
     return parts
 
 
-def _own_rows(bundle: Bundle, name: str, parts: Mapping[str, Pieces]) -> Iterator[HeldOutRow]:
+def _own_rows(bundle: Bundle, name: str, parts: Mapping[str, EncodedPieces]) -> Iterator[HeldOutRow]:
     """The model, and itself before tuning."""
     if bundle.policy == "argmax-q":
         yield HeldOutRow(name, {}, "its policy plays one token and gives the others no probability")
@@ -247,7 +246,7 @@ def _rows_to_beat(corpus: Corpus, described: str, plain_keys: bool) -> tuple[Hel
     return tuple(_row(name, model, parts, encoding) for name, model in zip(names, counted, strict=True))
 
 
-def _row(name: str, model: SequenceModel, parts: Mapping[str, Pieces], encoding: Encoding) -> HeldOutRow:
+def _row(name: str, model: SequenceModel, parts: Mapping[str, EncodedPieces], encoding: Encoding) -> HeldOutRow:
     found = {split: likelihood_of(model, parts[split].sequences, encoding) for split in _HELD_OUT}
     return HeldOutRow(
         name,

@@ -13,12 +13,12 @@ from cantilena.runtime import options_record
 from cantilena.tokenizers import GridEncoding
 from cantilena.training import preset
 from cantilena.workflows.cards.sources import plain, sources_of
-from cantilena.workflows.train.options import TrainRequest
+from cantilena.workflows.train.options import TrainOptions
 from cantilena.workflows.train.vae import vae_shape
 
 Options = Mapping[str, Any]
 
-_TRAINED_FLAGS = tuple(TrainRequest.__dataclass_fields__)
+_TRAINED_FLAGS = tuple(TrainOptions.__dataclass_fields__)
 _FACTS = ("rules_used", "kept_update", "epochs_done", "best_epoch", "device")
 """What records hold beside options: what came of them, and where they computed."""
 
@@ -158,7 +158,7 @@ def _training_words(bundle: Bundle) -> str:
 
 def _vae_words(options: VaeOptions, record: Options) -> str:
     """The flags of a VAE that differ from what `cantilena train --model vae` takes by itself."""
-    shape, training, learning = vae_shape(TrainRequest("any", model="vae"))
+    shape, training, learning = vae_shape(TrainOptions("any", model="vae"))
     usual = options_record(shape) | options_record(training) | options_record(learning)
     made = options_record(options) | dict(record)
     words = "" if options.bars == shape.bars else _flag("code_bars", options.bars)
@@ -170,7 +170,7 @@ def _told_words(bundle: Bundle, options: NetworkOptions, *, plain_keys: bool) ->
     """The flags of what the network is told beforehand, where that is not what training tells by itself."""
     keys: Literal["plain", "all"] = "plain" if plain_keys else "all"
     grid = isinstance(bundle.encoding, GridEncoding)
-    asked = TrainRequest("any", keys=keys) if grid else TrainRequest("any", encoding="events")
+    asked = TrainOptions("any", keys=keys) if grid else TrainOptions("any", encoding="events")
     known = tuple(kind for kind in options.conditions if kind != "style")
     words = "" if known == asked.known or options.input == "paper" else f"--conditions {','.join(known) or 'none'} "
     styles = f"--styles {_word(bundle.provenance.get('styles_by', 'collection'))} " if options.styles else ""

@@ -21,7 +21,7 @@ from cantilena.training import TrainingOptions, preset
 from cantilena.workflows.cards.card import card_markdown, held_out_nats
 from cantilena.workflows.cards.recipe import network_in_words
 from cantilena.workflows.cards.sources import plain, sources_of
-from cantilena.workflows.data import Material, events_material, grid_material, style_labels
+from cantilena.workflows.data import EncodedCorpus, encode_as_events, encode_on_grid, style_labels
 from cantilena.workflows.reproduce.options import ReproduceOptions, musical_tuning, plan
 
 
@@ -199,7 +199,7 @@ class Recipe:
 
     name: str
     corpus: Corpus
-    material: Material
+    material: EncodedCorpus
     network: NetworkOptions
     training: TrainingOptions
     tunings: dict[str, TuningOptions] = field(default_factory=dict)
@@ -210,7 +210,7 @@ class Recipe:
 def tunes_recipe() -> Recipe:
     """`tunes`: the built-in corpus, told of mode, meter and collection; tuned on our rules, and on RL Tuner's."""
     corpus = load_builtin("tunes")
-    material = grid_material(corpus, style_labels(corpus, "collection"))
+    material = encode_on_grid(corpus, style_labels(corpus, "collection"))
     network, training = preset("quick")
     return Recipe(
         "tunes",
@@ -230,7 +230,7 @@ def classical_recipe(piano_midi: Path) -> Recipe:
     """
     piano = read_folder(piano_midi, ReadOptions())
     corpus = joined([load_builtin("chorales"), load_builtin("quartets"), piano], "classical", PIANO_LICENCE)
-    material = grid_material(corpus, style_labels(corpus, "collection"))
+    material = encode_on_grid(corpus, style_labels(corpus, "collection"))
     network, training = preset("quick")
     return Recipe(
         "classical",
@@ -258,7 +258,7 @@ def piano_recipe(piano_midi: Path) -> Recipe:
     return Recipe(
         "piano",
         corpus,
-        events_material(corpus),
+        encode_as_events(corpus),
         replace(
             network,
             embedding=64,

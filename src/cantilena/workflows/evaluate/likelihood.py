@@ -27,10 +27,10 @@ from cantilena.music import ON
 from cantilena.reporting.text import counted, listed
 from cantilena.runtime import generator, say
 from cantilena.tokenizers import GridEncoding
+from cantilena.workflows.data import HeldOut, HeldOutPieces
 from cantilena.workflows.evaluate.counts import Entry, entry, undefined
 from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune
 from cantilena.workflows.evaluate.systems import contestants
-from cantilena.workflows.train.blend import HeldOut, HeldOutPieces
 
 CLEAR_MARGIN = 0.02
 """Nats a step: a smaller difference is not called clear, however sure it is."""

@@ -24,7 +24,7 @@ from cantilena.reporting import CopiedPassage, Distribution, Remark, ReportData,
 from cantilena.reporting.text import listed
 from cantilena.runtime import Failure, bounded_map, generator, options_record, progress, versions
 from cantilena.tokenizers import Encoding
-from cantilena.workflows.data import Pieces
+from cantilena.workflows.data import EncodedPieces
 from cantilena.workflows.evaluate.copying import copied_passages
 from cantilena.workflows.evaluate.melody_sets import MelodySet
 from cantilena.workflows.evaluate.systems import Tokens
@@ -64,7 +64,7 @@ def decoded(tokens: Tokens, encoding: Encoding, title: str) -> list[Melody]:
     return [replace(melody, title=f"{title} {number}") for number, melody in enumerate(melodies, start=1)]
 
 
-def human_melodies(pieces: Pieces, encoding: Encoding, count: int, rng: np.random.Generator) -> list[Melody]:
+def human_melodies(pieces: EncodedPieces, encoding: Encoding, count: int, rng: np.random.Generator) -> list[Melody]:
     """Thirty seconds from the start of held-out pieces, each another, in the encoding as the models see them.
 
     Pieces that last as long come first; where there are too few, shorter ones follow, the longest first.

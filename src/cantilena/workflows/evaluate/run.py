@@ -26,7 +26,7 @@ from cantilena.workflows.evaluate.sources import baseline_set, bundle_set, folde
 from cantilena.workflows.evaluate.systems import PEOPLE, Contestant, contestants
 from cantilena.workflows.evaluate.verdicts import Verdict, of_listener
 from cantilena.workflows.learned_corpus import shipped_corpus
-from cantilena.workflows.runs import clear_earlier
+from cantilena.workflows.runs import clear_earlier_run
 
 RESULTS = "results.json"
 _FILES = (RESULTS, "report.html", "report.md", "results.csv")
@@ -132,7 +132,7 @@ def run_evaluation(
     if folder is None:
         return Evaluated(evaluate(found, options).results(), None)
     with run_folder(folder, {"systems": list(words), **options_record(options)}, resume=resume, force=force) as run:
-        clear_earlier(run, *_FILES)
+        clear_earlier_run(run, *_FILES)
         done = evaluate(found, options)
         results = done.results()
         write_json(folder / RESULTS, results)  # first: a full disk shall not take the numbers with the sound

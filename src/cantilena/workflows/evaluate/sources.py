@@ -18,7 +18,7 @@ from cantilena.music import Key, Meter, Tempo, key_of_durations
 from cantilena.reporting import NoteProbabilities
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding, GridEncoding
-from cantilena.workflows.data import grid_material
+from cantilena.workflows.data import encode_on_grid
 from cantilena.workflows.evaluate.counts import model_distances
 from cantilena.workflows.evaluate.melody_sets import GRID, JudgedTune, MelodySet, on_judged_grid
 from cantilena.workflows.evaluate.options import EvaluateOptions
@@ -133,7 +133,7 @@ def baseline_set(contestant: Contestant, corpus: Corpus, steps: int, options: Ev
         rng = generator(options.seed, "shuffled")
         tunes = [_shuffled(tune, rng) for tune in people_set(corpus, steps, options).tunes]
         return MelodySet(name, BASELINES[kind], tunes)
-    system = replace(baseline_system(kind, grid_material(corpus), options.seed), name=name)
+    system = replace(baseline_system(kind, encode_on_grid(corpus), options.seed), name=name)
     tokens = system.draw(options.melodies, _tokens_for(steps, system.encoding), "count")
     return _decoded(system, tokens, steps, None, _PLAIN, None)
 

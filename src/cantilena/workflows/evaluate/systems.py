@@ -22,8 +22,8 @@ from cantilena.music import Key, Meter
 from cantilena.reporting.data import PEOPLE as PEOPLE
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding
-from cantilena.workflows.data import Material, Pieces
-from cantilena.workflows.train.blend import counted
+from cantilena.workflows.data import EncodedCorpus, EncodedPieces
+from cantilena.workflows.train.blend import fit_ngram
 
 Tokens = NDArray[np.int64]
 
@@ -89,7 +89,7 @@ def model_system(
     return System(name, description, encoding, draw, model)
 
 
-def oracle_system(pieces: Pieces, encoding: Encoding, seed: int, *, snippet: int) -> System:
+def oracle_system(pieces: EncodedPieces, encoding: Encoding, seed: int, *, snippet: int) -> System:
     """The paper's oracle: a mix of original snippets, so many steps each."""
 
     def draw(melodies: int, steps: int, purpose: str) -> Tokens:
@@ -196,7 +196,7 @@ _BAR = 16
 """Steps of a snippet of the oracle."""
 
 
-def baseline_system(name: str, material: Material, seed: int) -> System:
+def baseline_system(name: str, material: EncodedCorpus, seed: int) -> System:
     """One of the baselines `oracle`, `random-top10` and `ngram`, made of the training part.
 
     Args:
@@ -214,5 +214,5 @@ def baseline_system(name: str, material: Material, seed: int) -> System:
         frequent = TopTokens.fit(tokens, len(encoding.vocabulary))
         return model_system(name, BASELINES[name], frequent, encoding, seed)
     if name == "ngram":
-        return model_system(name, BASELINES[name], counted(material), encoding, seed)
+        return model_system(name, BASELINES[name], fit_ngram(material), encoding, seed)
     raise UsageError(f"'{name}' is no baseline that draws", "choose oracle, random-top10 or ngram")

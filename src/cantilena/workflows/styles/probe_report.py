@@ -15,7 +15,7 @@ from cantilena.reporting import figures
 from cantilena.reporting.style_page import ShownStyle, style_page
 from cantilena.runtime import options_record, progress, run_folder, write_bytes, write_json, write_text
 from cantilena.workflows.evaluate.systems import contestants
-from cantilena.workflows.runs import clear_earlier
+from cantilena.workflows.runs import clear_earlier_run
 from cantilena.workflows.styles.probe import hear_styles
 from cantilena.workflows.styles.probe_options import HeardStylesOptions
 from cantilena.workflows.styles.probe_results import COLUMN_WORDS, HeardStyles
@@ -73,7 +73,7 @@ def run_heard_styles(
     if folder is None:
         return WrittenStyles(hear_styles(words, options), None)
     with run_folder(folder, {"systems": list(words), **options_record(options)}, resume=resume, force=force) as run:
-        clear_earlier(run, _RESULTS, _TABLE, _PICTURE, _PAGE)
+        clear_earlier_run(run, _RESULTS, _TABLE, _PICTURE, _PAGE)
         heard = hear_styles(words, options)
         write_json(folder / _RESULTS, heard.to_json())  # first: a full disk shall not take the numbers with the sound
         write_text(folder / _TABLE, heard.markdown())
