@@ -116,7 +116,7 @@ def test_a_traceback_is_shown_only_on_request(hum: Hum, capsys: pytest.CaptureFi
     [
         (["hm"], "there is no command 'hm'", "did you mean `cantilena hum`?"),
         (["zzzzzz"], "there is no command 'zzzzzz'", "`cantilena --help` lists the commands"),
-        (["--json", "hum"], "--json stands before the command", "cantilena COMMAND [flags]"),
+        (["--json", "hum"], "--json comes before the command", "cantilena COMMAND [flags]"),
         (["hum", "--tims", "3"], "unknown: --tims 3", "did you mean --times?"),
         (["hum", "--times", "many"], "--times: 'many' is not a whole number", "`cantilena hum --help`"),
         (["hum", "--times"], "--times needs a value", "`cantilena hum --help`"),

@@ -75,7 +75,8 @@ def test_it_is_evaluated_and_tuned_under_its_address(hub: Any) -> None:
     assert [(one.name, one.kind) for one in (unnamed, named)] == [("waltzes", "bundle"), ("mine", "bundle")]
     assert Bundle.load(Path(unnamed.source)).policy == "likelihood"
     assert (
-        load_tuning_inputs("hf://anna/waltzes", TuningOptions()).bundle.options == Bundle.load(find_bundle("tunes")).options
+        load_tuning_inputs("hf://anna/waltzes", TuningOptions()).bundle.options
+        == Bundle.load(find_bundle("tunes")).options
     )
     with pytest.raises(InputError, match="there is no hf://anna/nothing"):
         contestants(["hf://anna/nothing"])

@@ -28,7 +28,7 @@ SHAPE = NetworkOptions(width=8, embedding=8)
 @pytest.fixture(scope="module")
 def ngram(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     asked = TrainOptions(corpus=str(corpus_file), model="ngram", keys="all")
-    return run_training(asked, tmp_path_factory.mktemp("ngram") / "run").bundle
+    return run_training(asked, tmp_path_factory.mktemp("ngram") / "run").path
 
 
 def network(path: Path, seed: int = 1, **changes: object) -> Path:

@@ -1,4 +1,4 @@
-"""Flags that many commands share, each with one name, one meaning and one help text."""
+"""Flags that many commands share."""
 
 from __future__ import annotations
 
@@ -31,4 +31,4 @@ class _Flags:
 
 
 Flags = Annotated[_Flags, arg(name="")]
-"""`--json` and `--debug`, which the frame itself obeys; every command takes them as its last parameter `flags`."""
+"""`--json` and `--debug`, which `main` handles; every command has them as its last parameter `flags`."""

@@ -1,7 +1,4 @@
-"""Which commands there are, where each is written, and what each does in one line.
-
-A command's module is imported only when it runs, so that `cantilena --help` answers at once.
-"""
+"""The table of commands; the module of a command is imported when it runs, so that `--help` answers at once."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ class Command:
     """One row of the table.
 
     Args:
-        name: what the user types: `doctor`, or two words for a part of a group, `corpus list`.
+        name: what the user types: `doctor`, or two words such as `corpus list`.
         summary: what it does, in one line.
         target: `module:function`; empty for a group.
     """
@@ -74,11 +71,11 @@ COMMANDS = (
     Command("hub push", "put a model on the Hugging Face hub", "cantilena.cli.hub:push"),
     Command("doctor", "check that everything works on this machine", "cantilena.cli.doctor:run"),
 )
-"""All commands in the order that the help shows."""
+"""All commands, in the order of the help."""
 
 
 def find_command(words: Sequence[str]) -> Command:
-    """The command that the first one or two words name.
+    """Find the command that the first one or two words name.
 
     Args:
         words: the command line after `cantilena`.
@@ -92,7 +89,7 @@ def find_command(words: Sequence[str]) -> Command:
     """
     by_name = {command.name: command for command in COMMANDS}
     if words[0].startswith("-"):
-        raise UsageError(f"{words[0]} stands before the command", "write `cantilena COMMAND [flags]`")
+        raise UsageError(f"{words[0]} comes before the command", "write `cantilena COMMAND [flags]`")
     first, second = by_name.get(words[0]), by_name.get(" ".join(words[:2]))
     if first is None:
         raise _unknown(words[0], [name for name in by_name if " " not in name], "cantilena --help")
@@ -110,10 +107,8 @@ def overview(group: str = "") -> str:
     depth = len(prefix.split())
     rows = [c for c in COMMANDS if c.name.startswith(prefix) and len(c.name.split()) == depth + 1]
     width = max(len(command.name) for command in rows)
-    if group:
-        about = next(command.summary for command in COMMANDS if command.name == group)
-    else:
-        about = "Cantilena learns melodies, tunes them on rules of music theory, composes, and measures honestly."
+    about = "Cantilena learns melodies, tunes them on rules of music theory, composes, and measures honestly."
+    about = next((command.summary for command in COMMANDS if command.name == group), about)
     return "\n".join(
         [
             f"usage: cantilena {prefix}COMMAND [flags]",
