@@ -41,5 +41,5 @@ def run(
     """
     from cantilena.workflows import run_sweep
 
-    result = run_sweep(training, options, out, resume=resume, force=force)
-    return Answer(result.to_dict(), text=result.text())
+    best = run_sweep(training, options, out, resume=resume, force=force)
+    return Answer(best.to_dict(), text=best.text)

@@ -58,7 +58,6 @@ from .styles.probe_report import WrittenStyles as WrittenStyles
 from .styles.probe_report import run_heard_styles as run_heard_styles
 from .styles.probe_results import HeardStyles as HeardStyles
 from .sweep.options import SweepOptions as SweepOptions
-from .sweep.run import SweepRun as SweepRun
 from .sweep.run import run_sweep as run_sweep
 from .train.bundling import corpus_facts as corpus_facts
 from .train.options import TrainOptions as TrainOptions

@@ -48,21 +48,21 @@ _ENOUGH = 200
 
 @dataclass(frozen=True)
 class StyleLabels:
-    """The style of each melody of a corpus, as numbers.
+    """The style of each melody of a corpus, as a number from 1; 0 without one.
 
     Args:
         names: of the styles, the most frequent first.
-        of_split: for each melody of a split the number of its style, from 1; 0 without one.
+        of_split: the numbers of each split; empty without styles.
         by: where they come from: `collection`, `composer` or `clusters.json`; "" for none.
     """
 
     names: tuple[str, ...] = ()
-    of_split: Mapping[Split, Sequence[int]] | None = None
+    of_split: Mapping[Split, Sequence[int]] = field(default_factory=dict)
     by: str = ""
 
     def of(self, split: Split) -> Sequence[int] | None:
         """The numbers of the melodies of a split; None without styles."""
-        return self.of_split[split] if self.of_split is not None and split in self.of_split else None
+        return self.of_split.get(split)
 
 
 def style_labels(corpus: Corpus, by: str) -> StyleLabels:
@@ -100,12 +100,7 @@ def style_labels(corpus: Corpus, by: str) -> StyleLabels:
 
 
 def usual_settings(labels: StyleLabels, melodies: Sequence[Melody]) -> dict[str, Any]:
-    """The most frequent meter and key of each style, and its number of training melodies, as JSON values.
-
-    Args:
-        labels: the styles.
-        melodies: the training split, in its order.
-    """
+    """The most frequent meter and key of each style, and its number of training melodies, as JSON values."""
     numbers = labels.of("train")
     if numbers is None:
         return {}
@@ -123,13 +118,7 @@ def usual_settings(labels: StyleLabels, melodies: Sequence[Melody]) -> dict[str,
 
 @dataclass(frozen=True)
 class EncodedPieces:
-    """The melodies of one split, and their tokens.
-
-    Args:
-        melodies: in the key in which they are encoded.
-        sequences: their tokens and bars, in the same order.
-        timed: whether each step lasts equally long.
-    """
+    """The melodies of one split, and their tokens."""
 
     melodies: tuple[Melody, ...]
     sequences: Sequences
@@ -152,7 +141,7 @@ class EncodedCorpus:
         folded: notes moved by octaves into the range.
         rounded: notes moved to the grid.
         dropped: notes that the encoding cannot represent.
-        styles: `usual_settings` of each style by its name; empty without styles.
+        styles: `usual_settings`; empty without styles.
         styles_by: as `StyleLabels.by`.
     """
 
@@ -169,11 +158,7 @@ class EncodedCorpus:
 
 
 def encode_on_grid(corpus: Corpus, styles: StyleLabels | None = None) -> EncodedCorpus:
-    """Encode a corpus on RL Tuner's grid, in C major or A minor.
-
-    Raises:
-        CorpusError: a split holds no melody.
-    """
+    """Encode a corpus on RL Tuner's grid, in C major or A minor."""
     return encode_splits({split: corpus.melodies(split) for split in SPLITS}, "grid", plain_keys=True, styles=styles)
 
 
@@ -317,14 +302,7 @@ def reference_excerpts(bundle: Bundle, steps: int, against: str = "") -> Excerpt
 
 
 def corpus_excerpts(corpus: Corpus, encoding: Encoding, steps: int, *, plain_keys: bool) -> Excerpts:
-    """The held-out excerpts of a corpus; all of its excerpts if those are few.
-
-    Args:
-        corpus: the melodies.
-        encoding: of the tokens.
-        steps: of each excerpt.
-        plain_keys: transpose each melody to C major or A minor first.
-    """
+    """The held-out excerpts of a corpus; all of its excerpts if those are few."""
     held_out = _excerpts(list(corpus.melodies("test")), encoding, steps, plain_keys=plain_keys)
     if len(held_out.tokens) >= _ENOUGH:
         return held_out
@@ -344,16 +322,11 @@ def transposed(melodies: Sequence[Melody], encoding: Encoding, *, plain_keys: bo
 
 @dataclass(frozen=True)
 class HeldOutPieces:
-    """Held-out pieces as the tokens of one encoding, and what of them it could not represent.
+    """Held-out pieces as the tokens of one encoding.
 
-    Args:
-        encoding: what the tokens mean.
-        sequences: the tokens of each piece.
-        labels: `(pieces,)`: the work of each; pieces of one work are not independent of each other.
-        folded: notes moved by octaves, for want of a token.
-        rounded: notes moved in time to the grid.
-        dropped: notes left out: no token in any octave, or no room under others.
-        silent: pieces left out because no note is left.
+    `labels`, `(pieces,)`, names the work of each: pieces of one work are not independent of each other. `folded`,
+    `rounded` and `dropped` notes were moved by octaves, moved to the grid, or left out for want of a token or of room
+    under others; `silent` pieces had no note left.
     """
 
     encoding: Encoding
@@ -438,11 +411,6 @@ class HeldOut:
 
 def likelihood_of(model: SequenceModel, pieces: Sequences, encoding: Encoding) -> Likelihood:
     """The likelihood of whole pieces, with their note onsets counted.
-
-    Args:
-        model: any sequence model.
-        pieces: what to predict.
-        encoding: what their tokens mean: a note begins wherever its line strikes one.
 
     Raises:
         CorpusError: there is no piece.

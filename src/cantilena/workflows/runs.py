@@ -64,10 +64,6 @@ class TrainedModel:
 def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
     """Options from keywords; those of nested groups go by their own names, as the flags do.
 
-    Args:
-        kind: an options dataclass.
-        values: its fields and those of its groups.
-
     Raises:
         UsageError: an unknown name, or a value that makes no sense.
 
@@ -79,22 +75,26 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
         Traceback (most recent call last):
         cantilena.errors.UsageError: there is no option 'step'
     """
-    own: dict[str, Any] = {one.name: one for one in fields(kind)}  # type: ignore[arg-type]
-    groups = {name: one.default_factory() for name, one in own.items() if one.default_factory is not MISSING}
-    group_of = {inner.name: name for name, group in groups.items() for inner in fields(group)}
-    given: dict[str, Any] = {}
-    nested: dict[str, dict[str, Any]] = {}
+    own, given = option_fields(kind), {}
+    groups = {one.name: one.default_factory() for one in fields(kind) if one.default_factory is not MISSING}  # type: ignore[arg-type]
+    nested: dict[str, dict[str, Any]] = {name: {} for name in groups}
+    inner = {name: (group, field) for group in groups for name, field in option_fields(groups[group]).items()}
     for name, value in values.items():
-        if name in group_of and not is_dataclass(value):
-            nested.setdefault(group_of[name], {})[name] = value
+        if name in inner and not is_dataclass(value):
+            group, field = inner[name]
+            nested[group][field] = value
         elif name in own:
-            as_path = isinstance(value, str) and "Path" in str(own[name].type)
-            given[name] = Path(value) if as_path else tuple(value) if isinstance(value, list) else value
+            given[own[name]] = tuple(value) if isinstance(value, list) else value
         else:
-            raise UsageError(f"there is no option '{name}'", near_names(name, [*own, *group_of], "the options"))
-    for name, inner in nested.items():
-        given[name] = replace(given.get(name, groups[name]), **inner)
+            raise UsageError(f"there is no option '{name}'", near_names(name, [*own, *inner], "the options"))
+    for group, changes in nested.items():
+        given |= {group: replace(given.get(group, groups[group]), **changes)} if changes else {}
     return kind(**given)
+
+
+def option_fields(options: object) -> dict[str, str]:
+    """The fields of an options dataclass by their names as options, in records and as flags."""
+    return {one.metadata.get("record", one.name): one.name for one in fields(options)}  # type: ignore[arg-type]
 
 
 @contextmanager
@@ -111,10 +111,6 @@ def clear_earlier_run(run: RunFolder, *patterns: str) -> None:
     """Remove an earlier run's checkpoints and results, unless this run resumes it.
 
     Without it, a forced run that is killed before its first checkpoint would resume from the earlier run's.
-
-    Args:
-        run: the folder, and whether an unfinished run is resumed there.
-        patterns: which files, relative to the folder; others, which may be anybody's, stay.
     """
     if run.resumed:
         return

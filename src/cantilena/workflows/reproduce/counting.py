@@ -55,15 +55,7 @@ def held_out_set(data: EncodedCorpus, corpus: Corpus, steps: int) -> MelodySet:
 def measure_systems(
     people: MelodySet, systems: Sequence[System], learned: LearnedTunes, lstm: Bundle, options: ReproduceOptions
 ) -> Judged:
-    """All numbers of human excerpts, and of the systems on the grid.
-
-    Args:
-        people: the excerpts.
-        systems: each draws the melodies that are measured, apart from those to listen to.
-        learned: the corpus, in which copies are looked for.
-        lstm: the model whose likelihood and distance are reported.
-        options: seed, and how many melodies.
-    """
+    """All numbers of human excerpts, and of the systems on the grid."""
     model = lstm.model()
     drawn = []
     for system in systems:
@@ -78,14 +70,7 @@ def measure_systems(
 
 
 def measure_events(system: System, lstm: Bundle, options: ReproduceOptions, alike: int) -> dict[str, Any]:
-    """The numbers of a system without time, note by note.
-
-    Args:
-        system: draws notes and chords.
-        lstm: the untuned model.
-        options: seed, and how many melodies.
-        alike: size of the sets whose diversity is compared.
-    """
+    """The numbers of a system without time, note by note."""
     tokens = system.draw(options.counted, STEPS, "count")
     metrics = measure(
         Sample(tokens),
@@ -99,12 +84,7 @@ def measure_events(system: System, lstm: Bundle, options: ReproduceOptions, alik
 
 
 def similarity_of(people: MelodySet | None, systems: Sequence[System]) -> list[SelfSimilarity]:
-    """The self-similarity of melodies of thirty seconds.
-
-    Args:
-        people: human excerpts as long; None if no piece is.
-        systems: on the grid.
-    """
+    """The self-similarity of melodies of thirty seconds."""
     sets = [] if people is None else [people]
     for system in systems:
         tokens = system.draw(_DRAWN, steps_of_melody(system.encoding), "similarity")
@@ -115,13 +95,7 @@ def similarity_of(people: MelodySet | None, systems: Sequence[System]) -> list[S
 def passages_of(
     heard: Mapping[str, Sequence[Melody]], people: MelodySet | None, learned: LearnedTunes
 ) -> list[CopiedPassage]:
-    """The longest copied passages of the melodies to listen to; a human melody does not copy its own piece.
-
-    Args:
-        heard: by system, in the order of their files.
-        people: human excerpts as long; None if no piece is.
-        learned: the corpus, in which copies are looked for.
-    """
+    """The longest copied passages of the melodies to listen to; a human melody does not copy its own piece."""
     bound = None if people is None else borrowed_at_most(learned.copies(people, own_too=False))
     pieces = dict(zip(learned.sources, learned.pieces, strict=True))
     passages = []

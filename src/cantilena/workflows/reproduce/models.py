@@ -28,16 +28,7 @@ def trained_model(
     *,
     corpus: Mapping[str, Any],
 ) -> TrainedModel:
-    """Train a network, or read it if it was trained before.
-
-    Args:
-        name: of the model: the bundle is `folder/models/<name>.safetensors`.
-        folder: of the run.
-        data: what to learn from.
-        network: its shape.
-        training: how.
-        corpus: `corpus_facts`, for the bundle.
-    """
+    """Train a network, or read it from `folder/models/NAME.safetensors` if it was trained before."""
 
     def train_in(work: Path) -> tuple[Bundle, dict[str, Any]]:
         trained, bundle = learn_network(network, training, data, corpus, folder=work, resume=True)
@@ -55,15 +46,7 @@ def trained_model(
 def tuned_model(
     name: str, folder: Path, untuned: Bundle, options: TuningOptions, people: NDArray[np.int64] | None = None
 ) -> TrainedModel:
-    """Tune a model, or read it if it was tuned before.
-
-    Args:
-        name: of the tuned model: the bundle is `folder/models/<name>.safetensors`.
-        folder: of the run.
-        untuned: the trained model.
-        options: how to tune.
-        people: `(excerpts, steps)` tokens of human melodies, to compare diversity with.
-    """
+    """Tune a model, or read it if it was tuned before; `people` is as for `tune`."""
 
     def tune_in(work: Path) -> tuple[Bundle, dict[str, Any]]:
         tuned = tune(untuned, options, people=people, folder=work, resume=True)

@@ -50,13 +50,7 @@ Models = dict[str, TrainedModel]
 
 @dataclass(frozen=True)
 class Reproduced:
-    """A finished run.
-
-    Args:
-        folder: of the run.
-        results: as in `results.json`.
-        seconds: by stage.
-    """
+    """A finished run."""
 
     folder: Path
     results: Mapping[str, Any]

@@ -32,7 +32,7 @@ from cantilena.runtime import (
     write_text,
 )
 from cantilena.workflows.data import EncodedCorpus
-from cantilena.workflows.runs import clear_earlier_run
+from cantilena.workflows.runs import TrainedModel, clear_earlier_run
 from cantilena.workflows.sweep.options import SweepOptions
 from cantilena.workflows.sweep.space import SearchSpace, Value, load_space
 from cantilena.workflows.sweep.trials import TrialRow, best_of, counts_of, csv_text, value_text
@@ -51,49 +51,6 @@ _MEMORY = 2**45
 """Seconds and bytes that stand for no limit."""
 
 
-@dataclass(frozen=True)
-class SweepRun:
-    """A finished search.
-
-    Args:
-        path: the model of the best trial.
-        rows: all trials.
-        best: the best of them.
-        test: nats a step and a note of its model on the test pieces, which were not used before.
-        command: the command line that trains it again.
-    """
-
-    path: Path
-    rows: Sequence[TrialRow]
-    best: TrialRow
-    test: Mapping[str, float | None]
-    command: str
-
-    def to_dict(self) -> dict[str, Any]:
-        """The answer of `sweep --json`."""
-        parameters = self.best.record()["parameters"]
-        return {
-            "bundle": str(self.path),
-            **counts_of(self.rows),
-            "interrupted": sum(row.state == "interrupted" for row in self.rows),
-            "best": {"number": self.best.number, "parameters": parameters, "valid": dict(self.best.score)},
-            "test": dict(self.test),
-            "command": self.command,
-        }
-
-    def text(self) -> str:
-        """The same for a terminal."""
-        counts = counts_of(self.rows)
-        how = ", ".join(f"{number} {state}" for state, number in counts.items() if state != "trials")
-        tried = "  ".join(f"{name} {value_text(value)}" for name, value in self.best.parameters.items())
-        lines = [f"{counts['trials']} trials, {how}: {self.path}", f"best  trial {self.best.number}: {tried}"]
-        for name, result in (("valid", self.best.score), ("test", self.test)):
-            note = f", {result['nats_per_note']:.4f} a note" if result["nats_per_note"] is not None else ""
-            lines.append(f"{name:<5} {result['nats_per_step']:.4f} nats a step{note}")
-        lines.append("The test pieces were used once, for the best alone. To train it again:")
-        return "\n".join([*lines, self.command])
-
-
 def run_sweep(
     options: TrainOptions | NetworkTraining,
     sweep: SweepOptions,
@@ -101,7 +58,7 @@ def run_sweep(
     *,
     resume: bool = False,
     force: bool = False,
-) -> SweepRun:
+) -> TrainedModel:
     """Train networks that differ in some parameters, and keep the one that predicts the validation pieces best.
 
     Args:
@@ -133,15 +90,14 @@ def run_sweep(
     with run_folder(folder, record, resume=resume, force=force) as run:
         clear_earlier_run(run, MODEL, _JOURNAL, f"{_JOURNAL}.lock", f"{_MODELS}/trial-*.safetensors", *_TABLES)
         study = SweepStudy(folder / _JOURNAL, space, sweep, seed=training.seed, first=first)
-        models = folder / _MODELS
-        models.mkdir(exist_ok=True)
+        (folder / _MODELS).mkdir(exist_ok=True)
 
         def write_tables(rows: list[TrialRow]) -> None:
             write_json(folder / "sweep.json", {"space": space.record(), "trials": [row.record() for row in rows]})
             write_text(folder / "sweep.csv", csv_text(rows, space))
 
         task = TrialTask(_arrays_of(data), facts, folder / _JOURNAL, sweep.pruning, _threads(sweep), os.getpid())
-        search = Search(study, training, sweep, task, models, write_tables)
+        search = Search(study, training, sweep, task, folder / _MODELS, write_tables)
         search.run()
         rows = study.rows()
         write_tables(rows)
@@ -150,20 +106,28 @@ def run_sweep(
             reason = next((row.reason for row in rows if row.state == "failed"), "all were pruned")
             raise RunError(f"no trial of {len(rows)} finished: {reason}", "change --search and start anew with --force")
         if not search.model_of(best.number).exists():
-            raise RunError(f"the model of trial {best.number} is missing in {models}", "start anew with --force")
+            raise RunError(f"the model of trial {best.number} is missing in {folder}", "start anew with --force")
         write_bytes(folder / MODEL, search.model_of(best.number).read_bytes())
-        test = score(Bundle.load(folder / MODEL).network().eval(), data.test, data)
-        write_bytes(folder / "sweep.png", png_bytes(_picture(rows, space)))
+        bundle = Bundle.load(folder / MODEL)
         again = with_parameters(training, best.parameters)
-        result = SweepRun(
-            folder / MODEL, rows, best, test, train_command(again, folder.with_name(f"{folder.name}-best"))
-        )
-        run.finish(**result.to_dict() | {"bundle": MODEL})
-        for path in models.glob("*trial-*.safetensors*"):
+        report = {
+            **counts_of(rows),
+            "interrupted": sum(row.state == "interrupted" for row in rows),
+            "best": {
+                "number": best.number,
+                "parameters": best.record()["parameters"],
+                "valid": dict(best.score),
+            },
+            "test": score(bundle.network().eval(), data.test, data),  # not used before
+            "command": train_command(again, folder.with_name(f"{folder.name}-best")),
+        }
+        write_bytes(folder / "sweep.png", png_bytes(_picture(rows, space)))
+        run.finish(**report | {"bundle": MODEL})
+        for path in (folder / _MODELS).glob("*trial-*.safetensors*"):
             path.unlink(missing_ok=True)
-        if not any(models.iterdir()):
-            models.rmdir()
-        return result
+        if not any((folder / _MODELS).iterdir()):
+            (folder / _MODELS).rmdir()
+        return TrainedModel(bundle, folder / MODEL, best.seconds or 0.0, report, _text(folder / MODEL, report, best))
 
 
 def without_given(space: SearchSpace, training: NetworkTraining) -> SearchSpace:
@@ -212,10 +176,6 @@ def with_parameters(training: NetworkTraining, parameters: Mapping[str, Value]) 
 def train_command(options: CorpusOptions, out: Path) -> str:
     """The command line of a training.
 
-    Args:
-        options: of the training; defaults are left out.
-        out: the folder of the run.
-
     Example:
         >>> train_command(NetworkTraining("tunes", width=64, copy_head=False, look_back=(1, 2)), Path("best"))
         'cantilena train --corpus tunes --width 64 --look-back 1 2 --no-copy-head --out best'
@@ -235,16 +195,7 @@ def train_command(options: CorpusOptions, out: Path) -> str:
 
 @dataclass
 class Search:
-    """A search under way: a thread for each worker process gives it one trial after the other.
-
-    Args:
-        study: what to try next; the trials until now.
-        training: what the trials change.
-        options: how many trials, how many at once, how long each.
-        task: what workers do.
-        models: the folder for the model of the best trial.
-        after_trial: called with all trials after each.
-    """
+    """A search under way: a thread for each worker process gives it one trial after the other."""
 
     study: SweepStudy
     training: NetworkTraining
@@ -372,3 +323,16 @@ def _picture(rows: Sequence[TrialRow], space: SearchSpace) -> Figure:
     ]
     losses = [row.valid if row.state == "finished" else min(row.losses) for row in shown]
     return search_panels([row.number for row in shown], losses, [row.state == "finished" for row in shown], parameters)
+
+
+def _text(path: Path, report: Mapping[str, Any], best: TrialRow) -> str:
+    """The report for a terminal."""
+    how = ", ".join(f"{report[state]} {state}" for state in ("finished", "pruned", "failed"))
+    tried = "  ".join(f"{name} {value_text(value)}" for name, value in best.parameters.items())
+    lines = [f"{report['trials']} trials, {how}: {path}", f"best  trial {best.number}: {tried}"]
+    for name, nats in (("valid", best.score), ("test", report["test"])):
+        note = f", {nats['nats_per_note']:.4f} a note" if nats["nats_per_note"] is not None else ""
+        lines.append(f"{name:<5} {nats['nats_per_step']:.4f} nats a step{note}")
+    return "\n".join(
+        [*lines, "The test pieces were used once, for the best alone. To train it again:", report["command"]]
+    )

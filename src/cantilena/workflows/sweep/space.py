@@ -82,18 +82,18 @@ class Parameter:
     def record(self) -> dict[str, Any]:
         """As JSON values, with the keys of the file."""
         if self.choices:
-            return {"choices": [list(value) if isinstance(value, tuple) else value for value in self.choices]}
+            return {"choices": [json_value(value) for value in self.choices]}
         return {"low": self.low, "high": self.high, "log": self.log} | ({"step": self.step} if self.step else {})
+
+
+def json_value(value: Value) -> Any:  # noqa: ANN401
+    """A value as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """All parameters of a search.
-
-    Args:
-        name: of the space: a built-in one, or a file.
-        parameters: in their order.
-    """
+    """All parameters of a search."""
 
     name: str
     parameters: tuple[Parameter, ...]

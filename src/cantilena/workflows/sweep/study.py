@@ -149,13 +149,7 @@ class SweepStudy:
 
 
 class TrialReporter:
-    """Records the epochs of one trial, in the process that trains it.
-
-    Args:
-        journal: of the search.
-        number: of the trial.
-        pruning: as in `SweepOptions`.
-    """
+    """Records the epochs of one trial, in the process that trains it."""
 
     def __init__(self, journal: Path, number: int, pruning: str) -> None:
         study = optuna.load_study(storage=_storage(journal), study_name=_NAME, pruner=_pruner(pruning))

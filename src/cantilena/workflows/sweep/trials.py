@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from cantilena.workflows.sweep.space import SearchSpace, Value
+from cantilena.reporting.text import csv_table
+from cantilena.workflows.sweep.space import SearchSpace, Value, json_value
 
 State = Literal["finished", "pruned", "failed", "interrupted", "running"]
 
@@ -47,9 +46,7 @@ class TrialRow:
         return {
             "number": self.number,
             "state": self.state,
-            "parameters": {
-                name: list(value) if isinstance(value, tuple) else value for name, value in self.parameters.items()
-            },
+            "parameters": {name: json_value(value) for name, value in self.parameters.items()},
             "valid": None if math.isnan(self.valid) else self.valid,
             **({"reason": self.reason or self.state} if self.state != "finished" else {}),
             "epochs": len(self.losses),
@@ -92,15 +89,11 @@ def csv_text(rows: Sequence[TrialRow], space: SearchSpace) -> str:
         ['number,state,look_back,valid,epochs,seconds,reason', '0,finished,1 2,0.5,2,2.0,']
     """
     names = [parameter.name for parameter in space.parameters]
-    file = io.StringIO()
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["number", "state", *names, "valid", "epochs", "seconds", "reason"])
+    cells = []
     for row in rows:
-        values = [value_text(row.parameters[name]) if name in row.parameters else "" for name in names]
-        valid = "" if math.isnan(row.valid) else row.valid
-        seconds = "" if row.seconds is None else row.seconds
-        writer.writerow([row.number, row.state, *values, valid, len(row.losses), seconds, row.reason])
-    return file.getvalue()
+        values = [value_text(row.parameters[name]) if name in row.parameters else None for name in names]
+        cells.append([row.number, row.state, *values, row.valid, len(row.losses), row.seconds, row.reason])
+    return csv_table(["number", "state", *names, "valid", "epochs", "seconds", "reason"], cells)
 
 
 def value_text(value: Value) -> str:

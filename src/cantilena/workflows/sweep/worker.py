@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cantilena.errors import RunError
 from cantilena.models import use_threads
@@ -22,15 +22,8 @@ from cantilena.workflows.train.options import NetworkTraining
 from cantilena.workflows.train.run import learn_network
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A trial to train.
-
-    Args:
-        number: of the trial.
-        options: the training, with the parameters of the trial.
-        bundle: where the model goes, if the trial finishes.
-    """
+class Trial(NamedTuple):
+    """A trial to train; `bundle` is where the model goes if it finishes."""
 
     number: int
     options: NetworkTraining
@@ -39,16 +32,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class TrialTask:
-    """Trains trials; a worker process gets it once and calls it with one trial after the other.
-
-    Args:
-        data: what all trials learn from.
-        corpus: its `corpus_facts`.
-        journal: where epochs are recorded.
-        pruning: as in `SweepOptions`.
-        threads: processor threads of a training.
-        parent: the process of the search; the worker ends when it does.
-    """
+    """Trains trials; a worker process gets it once, calls it with each trial, and ends when process `parent` ends."""
 
     data: EncodedCorpus
     corpus: Mapping[str, Any]

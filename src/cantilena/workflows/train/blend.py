@@ -61,14 +61,7 @@ def may_blend(options: NetworkTraining, network: NetworkOptions) -> bool:
 def choose_blend(
     network: SequenceModel, data: EncodedCorpus, options: NGramOptions, *, wanted: bool | None
 ) -> BlendChoice:
-    """Mix a network with an n-gram if that is wanted, or unless the network alone is clearly better.
-
-    Args:
-        network: trained on the corpus, in evaluation mode.
-        data: the corpus; the share of the n-gram is tuned on its validation pieces.
-        options: of the n-gram.
-        wanted: True or False decides; None leaves it to the validation pieces.
-    """
+    """Mix a network with an n-gram if that is wanted, or unless the network alone is clearly better."""
     say("Counting n-grams")
     ngram = fit_ngram(data, options)
     scores = {"network": scores_of(network, data), "ngram": scores_of(ngram, data)}

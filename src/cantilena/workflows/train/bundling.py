@@ -29,15 +29,7 @@ def trained_bundle(
     *training: TrainingOptions | VaeLearning,
     corpus: Mapping[str, Any],
 ) -> Bundle:
-    """The bundle of a trained network or VAE.
-
-    Args:
-        trained: what training gave.
-        data: what it learned from.
-        shape: of the network or VAE.
-        training: how it was trained.
-        corpus: `corpus_facts`; the model gets the licence of the corpus.
-    """
+    """The bundle of a trained network or VAE."""
     record: dict[str, Any] = {}
     for options in training:
         record |= options_record(options)
@@ -56,12 +48,7 @@ def ngram_bundle(ngram: NGram, data: EncodedCorpus, *, corpus: Mapping[str, Any]
 
 
 def blended_bundle(trained: Bundle, blend: Blend) -> Bundle:
-    """The bundle of a network, with the n-gram that it was blended with.
-
-    Args:
-        trained: the network's bundle.
-        blend: the network with the n-gram.
-    """
+    """The bundle of a network, with the n-gram that it was blended with."""
     ngram = blend.ngram
     return replace(
         trained,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from cantilena.music import Melody, parse_pitch_range
 from cantilena.tokenizers import GridEncoding
 from cantilena.training import TRANSFORMER_RATE, TrainingOptions, preset
 from cantilena.workflows.data import EncodedCorpus, encode_splits, style_labels
+from cantilena.workflows.runs import option_fields
 from cantilena.workflows.train.bundling import corpus_facts
 from cantilena.workflows.train.options import OVERRIDES, CorpusOptions, NetworkTraining
 
@@ -22,32 +23,17 @@ PAPER_BATCH = 64
 
 Shape = TypeVar("Shape")
 
-_FIELDS = {
-    "averaging": "ema_decay",
-    "code_bars": "bars",
-    "echoes": "repeat_features",
-    "forget": "condition_dropout",
-    "reach": "max_context",
-}
-"""Options of `train` that the dataclasses of `models` and `training` may spell otherwise."""
-
 
 def value_of(shapes: Sequence[object], name: str) -> Any:  # noqa: ANN401  (the value of any option)
     """The value that an option of `train` has in the first of some dataclasses that know it."""
-    return next(getattr(shape, field) for shape in shapes if (field := _field_of(shape, name)))
-
-
-def _field_of(shape: object, name: str) -> str:
-    """The field of a dataclass for an option of `train`; "" if it has none."""
-    known = {field.name for field in fields(shape)}  # type: ignore[arg-type]
-    return next((field for field in (_FIELDS.get(name, name), name) if field in known), "")
+    return next(getattr(shape, known[name]) for shape in shapes if name in (known := option_fields(shape)))
 
 
 def with_given(shape: Shape, options: CorpusOptions, names: Collection[str]) -> Shape:
     """A shape with those options of some names that were given, that is, are not None."""
-    given = {_field_of(shape, name): value for name in names if (value := getattr(options, name)) is not None}
-    given.pop("", None)
-    return replace(shape, **given)  # type: ignore[type-var]
+    known = option_fields(shape)
+    given = {known[name]: getattr(options, name) for name in names if name in known}
+    return replace(shape, **{name: value for name, value in given.items() if value is not None})  # type: ignore[type-var]
 
 
 def shape_and_training(options: NetworkTraining) -> tuple[NetworkOptions, TrainingOptions]:
@@ -72,11 +58,6 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
     """The network for a corpus: its conditions, and more dropout the smaller the corpus is.
 
     Events have no time and no bars, so the network gets nothing of bars there by default.
-
-    Args:
-        network: as the options have it.
-        options: of the training.
-        data: what it learns from.
     """
     if not data.encoding.tells_time:
         network = replace(

@@ -21,26 +21,19 @@ class CorpusOptions:
 
     corpus: str
     """A corpus that ships with Cantilena, a corpus file, or a folder of scores."""
-
     valid: Path | None = None
     """A folder of validation scores, taken as they are; a part of the corpus if left out."""
-
     test: Path | None = None
     """A folder of test scores, taken as they are; a part of the corpus if left out."""
-
     encoding: Literal["grid", "events"] = "grid"
     """`grid`: one token a sixteenth. `events`: one token a note or chord, without time."""
-
     range: str = "C3-B5"
     """Lowest and highest pitch of the grid; notes outside are moved by octaves. The default is RL Tuner's."""
-
     keys: Literal["auto", "plain", "all"] = "auto"
     """`plain`: transpose everything to C major or A minor. `all`: keep each key; networks then learn in random keys.
     `auto`: plain, but all for events and with --valid or --test."""
-
     seconds: float | None = None
     """Use only the first seconds of each piece of a folder."""
-
     seed: int = 1
     """The same seed, machine and versions give the same model."""
 
@@ -77,60 +70,42 @@ class NGramOverrides:
 
     @property
     def ngram(self) -> NGramOptions:
-        """The options of the n-gram.
-
-        Raises:
-            UsageError: the order is out of range.
-        """
+        """The options of the n-gram."""
         return NGramOptions() if self.order is None else NGramOptions(order=self.order)
 
 
 @dataclass(frozen=True)
 class GradientOptions:
-    """What networks and VAEs share; None takes the default of the preset or of the VAE."""
+    """What networks and VAEs share; None is the default of the preset or of the VAE."""
 
     width: int | None = None
     """Cells in each layer."""
-
     embedding: int | None = None
     """Size of the vector that describes a step to the first layer."""
-
     dropout: float | None = None
     """Share of each layer's outputs that is dropped in training."""
-
     epochs: int | None = None
     """Passes through the training pieces, at most."""
-
     budget: int | None = None
     """Steps to predict in all, which bounds the passes; 0 for no bound but `--epochs`."""
-
     batch: int | None = None
     """Pieces in a batch (windows of a VAE); in each process, where torchrun starts several."""
-
     learning_rate: float | None = None
     """The peak learning rate."""
-
     schedule: Literal["cosine", "plateau", "constant"] | None = None
     """Learning rate decay: a half cosine, halved where the validation loss stands still, or none."""
-
     warmup: int | None = None
     """Updates until the learning rate reaches its peak."""
-
     weight_decay: float | None = None
     """AdamW's weight decay of matrices."""
-
     clip: float | None = None
     """Maximum norm of the gradient."""
-
     averaging: float | None = None
     """Decay of an exponential moving average of the weights, which is then what is kept, such as 0.99; 0 for none."""
-
     patience: int | None = None
     """Epochs without a better validation loss until training stops."""
-
     transpose: int | None = None
     """Transpose each piece at random by up to this many semitones."""
-
     precision: Literal["auto", "float32", "bfloat16"] | None = None
     """Precision of matrix products."""
 
@@ -141,42 +116,28 @@ class NetworkOverrides(GradientOptions):
 
     core: Literal["lstm", "gru", "rnn", "transformer"] | None = None
     """Recurrent cells, or a small transformer for comparison; the preset's if left out, as all of these."""
-
     layers: int | None = None
     """Number of layers."""
-
     heads: int | None = None
     """Attention heads in each layer of a transformer."""
-
     bar_position: bool | None = None
     """Give the network the position in the bar and the length of the bar."""
-
     look_back: tuple[int, ...] | None = None
     """Give the network what sounded this many bars before, such as 1 2 4 8; no number for nothing."""
-
     echoes: int | None = None
-    """Give the network what followed the longest earlier repeats of the melody's end: this many continuations, 0 to
-    8."""
-
+    """Give the network this many continuations, 0 to 8, of the longest earlier repeats of the melody's end."""
     copy_head: bool | None = None
     """Let each step be a copy of an earlier one."""
-
     attention: int | None = None
-    """Size of the queries and keys with which the copy head chooses; 0 uses the length of the match and the distance
-    alone."""
-
+    """Size of the queries and keys with which the copy head chooses; 0 for length and distance of matches alone."""
     reach: int | None = None
     """How many steps back echoes, copies, attention and a transformer see."""
-
     input: Literal["features", "paper"] | None = None
     """`paper`: a window of 40 numbers, and only the step after it predicted, as the paper has it."""
-
     window: int | None = None
     """Tokens in the window of the paper's input."""
-
     steps: int | None = None
     """Cut longer pieces into segments of this many steps; the state is carried from segment to segment."""
-
     forget: float | None = None
     """Dropout of the conditions: the share of pieces that get none, and of conditions left out of the others."""
 
@@ -187,20 +148,15 @@ class NetworkTraining(NetworkOverrides, NGramOverrides, CorpusOptions):
 
     preset: Literal["quick", "paper"] = "quick"
     """`quick`: minutes on two cores. `paper`: 3 x 1024, dropout 0.4, 200 epochs at most."""
-
     styles: str = ""
     """Condition the network on the style of each melody: `collection`, `composer`, or the clusters.json that
     `cantilena corpus cluster` wrote."""
-
     conditions: str = "auto"
     """What else to condition the network on: key, mode and meter, separated by commas, or `none`. `auto`: mode and
     meter in plain keys, key too in all; nothing for events."""
-
     blend: bool | None = None
     """Mix the network with an n-gram, in the proportion that predicts the validation pieces best. If left out, the
-    quick preset does so unless the network is clearly better than the n-gram. Tuning and export use the network
-    alone."""
-
+    quick preset does so unless the network is clearly better. Tuning and export use the network alone."""
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute; auto uses an accelerator if there is one."""
 
@@ -219,11 +175,7 @@ class NetworkTraining(NetworkOverrides, NGramOverrides, CorpusOptions):
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The conditions of the network, in their order.
-
-        Raises:
-            UsageError: an unknown condition.
-        """
+        """The conditions of the network, in their order."""
         names = [word.strip() for word in self.conditions.split(",")]
         if names == ["auto"]:
             names = ["mode", "meter"] if self.plain_keys else ["key", "mode", "meter"]
@@ -241,20 +193,14 @@ class VaeTraining(GradientOptions, CorpusOptions):
 
     latent: int | None = None
     """Size of a VAE's code; this and what follows to `--word-dropout` is for VAEs alone."""
-
     code_bars: int | None = None
     """Bars that one code of a VAE describes."""
-
     free_bits: float | None = None
-    """Nats of each latent dimension that cost nothing: more of them give better reconstructions, fewer a tighter
-    bound."""
-
+    """Nats of each latent dimension that cost nothing: more give better reconstructions, fewer a tighter bound."""
     kl_warmup: float | None = None
     """Share of the training in which the weight of the KL divergence rises from 0 to 1."""
-
     word_dropout: float | None = None
     """Share of the steps at which a VAE's decoder does not see the last token."""
-
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     """Where to compute; auto uses an accelerator if there is one."""
 
@@ -302,9 +248,9 @@ class TrainOptions(NetworkTraining, VaeTraining, NGramTraining):
         given = [field.name for field in other if not self._is_harmless(field.name, field.default)]
         if given:
             flags = " and ".join(f"--{name.replace('_', '-')}" for name in given)
-            of_a_vae = self.model != "vae" and {*given} <= {field.name for field in fields(VaeTraining)}
-            advice = f"add --model vae, or leave out {flags}" if of_a_vae else f"leave out {flags}"
-            raise UsageError(f"{flags} with --model {self.model} has no effect", advice)
+            raise UsageError(
+                f"{flags} with --model {self.model} has no effect", f"leave out {flags}, or change --model"
+            )
         return kind(**{name: getattr(self, name) for name in own})
 
     def _is_harmless(self, name: str, default: object) -> bool:

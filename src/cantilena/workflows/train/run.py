@@ -20,7 +20,7 @@ from cantilena.workflows.train.blend import Scores, choose_blend, fit_ngram, may
 from cantilena.workflows.train.bundling import blended_bundle, corpus_facts, ngram_bundle, trained_bundle
 from cantilena.workflows.train.config import encode_corpus, load_corpus, network_for, shape_and_training
 from cantilena.workflows.train.options import NetworkTraining, TrainingKind, TrainOptions, VaeTraining
-from cantilena.workflows.train.vae import VaeMetrics, learn_vae, measure_vae, vae_shape
+from cantilena.workflows.train.vae import learn_vae, measure_vae, vae_shape
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from cantilena.models import Network
@@ -65,7 +65,8 @@ def train_model(
     if placed(os.environ).several:
         raise UsageError("train_model runs in one process", "use `torchrun -m cantilena train` for several")
     name, loaded = (corpus.manifest.name, corpus) if isinstance(corpus, Corpus) else (str(corpus), None)
-    chosen = make_options(TrainOptions, {"corpus": name, "encoding": encoding, "seed": seed, **options})
+    folders = {part: Path(options[part]) for part in ("valid", "test") if options.get(part)}
+    chosen = make_options(TrainOptions, {"corpus": name, "encoding": encoding, "seed": seed, **options, **folders})
     with folder_or_temporary(out) as folder:
         result = run_training(chosen, folder, corpus=loaded, resume=resume, force=force)
     assert result is not None
@@ -155,19 +156,22 @@ def _run(
         learned.bundle.save(folder / MODEL)
         if isinstance(learned.model, MelodyVae):
             codes = measure_vae(learned.model, data, options.seed)
-            scores = {part: metrics.scores for part, metrics in codes.items()}
+            scores = {
+                part: {"nats_per_step": one["weighted"], "nats_per_note": one["weighted"] * one["steps_per_note"]}
+                for part, one in codes.items()
+            }
         else:
             scores = scores_of(learned.model, data) if choice is None else choice.chosen
-        report = {
-            "epochs": learned.epochs,
-            "seconds": learned.seconds,
-            **{part: dict(nats) for part, nats in scores.items()},
-            "blend": None if choice is None else choice.to_dict(),
-            **({} if codes is None else {"codes": {part: metrics.to_json() for part, metrics in codes.items()}}),
-        }
-        text = _text(folder / MODEL, report, codes)
+        report: dict[str, Any] = {"epochs": learned.epochs, "seconds": learned.seconds}
+        report |= {part: dict(nats) for part, nats in scores.items()}
+        report["blend"] = None if choice is None else choice.to_dict()
+        if codes is not None:
+            report["codes"] = {
+                part: {name: round(value, 6) for name, value in one.items()} for part, one in codes.items()
+            }
         run.finish(**report | {"bundle": MODEL})
-        return TrainedModel(learned.bundle, folder / MODEL, learned.seconds, report, text)
+        path = folder / MODEL
+        return TrainedModel(learned.bundle, path, learned.seconds, report, _text(path, report))
 
 
 def learn_network(
@@ -210,16 +214,20 @@ def learn_network(
     return trained, trained_bundle(trained, data, network, training, corpus=corpus)
 
 
-def _text(path: Path, report: Mapping[str, Any], codes: Mapping[str, VaeMetrics] | None) -> str:
+def _text(path: Path, report: Mapping[str, Any]) -> str:
     """The report for a terminal."""
-    epochs = report["epochs"]
+    epochs, codes = report["epochs"], report.get("codes", {})
     rows = [f"{epochs} epoch{'s' if epochs != 1 else ''} in {report['seconds']:.0f} s: {path}"]
     for part in ("valid", "test"):
         nats = report[part]
         note = f", {nats['nats_per_note']:.4f} a note" if nats["nats_per_note"] is not None else ""
-        most = "" if codes is None else "at most (a bound) "
+        most = "at most (a bound) " if codes else ""
         rows.append(f"{part:<5} {most}{nats['nats_per_step']:.4f} nats a step{note}{_alone(report['blend'], part)}")
-        rows += [] if codes is None else [f"      {codes[part].text()}"]
+        if codes:
+            rows.append(
+                "      ELBO {elbo:.4f}; {steps:.1%} of steps and {bars:.1%} of bars are reconstructed, {active:.0%} of "
+                "the latent dimensions are active, KL {kl:.1f} nats a window".format(**codes[part])
+            )
     return "\n".join(rows)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,11 +38,10 @@ def vae_shape(options: VaeTraining) -> tuple[VaeOptions, TrainingOptions, VaeLea
     if not options.plain_keys and options.transpose is None:
         training = replace(training, transpose=6)
     names = [field.name for field in fields(VaeTraining)]
-    return (
-        with_given(VaeOptions(), options, names),
-        with_given(training, options, names),
-        with_given(VaeLearning(), options, names),
-    )
+    shape = with_given(VaeOptions(), options, names)
+    if options.code_bars is not None:
+        shape = replace(shape, bars=options.code_bars)
+    return shape, with_given(training, options, names), with_given(VaeLearning(), options, names)
 
 
 def learn_vae(
@@ -66,56 +65,13 @@ def learn_vae(
     return trained, trained_bundle(trained, data, shape, training, learning, corpus=corpus)
 
 
-@dataclass(frozen=True)
-class VaeMetrics:
-    """Bounds on the likelihood of some pieces, and their reconstruction.
-
-    Args:
-        elbo: nats a step at most, by one code a window.
-        weighted: the same by the importance-weighted bound of `samples` codes.
-        samples: codes drawn for each window.
-        kl: KL divergence of the posterior from the prior, nats a window.
-        active: share of the latent dimensions that are active.
-        steps: share of the steps that are reconstructed exactly from the mean code.
-        bars: share of the bars.
-        windows: share of the windows.
-        steps_per_note: steps over note onsets.
-    """
-
-    elbo: float
-    weighted: float
-    samples: int
-    kl: float
-    active: float
-    steps: float
-    bars: float
-    windows: float
-    steps_per_note: float
-
-    @property
-    def scores(self) -> dict[str, float | None]:
-        """Nats a step and a note at most, as the scores of other models."""
-        return {"nats_per_step": self.weighted, "nats_per_note": self.weighted * self.steps_per_note}
-
-    def to_json(self) -> dict[str, Any]:
-        """As `train --json` prints it."""
-        return {name: round(value, 6) if isinstance(value, float) else value for name, value in asdict(self).items()}
-
-    def text(self) -> str:
-        """A line for a terminal."""
-        return (
-            f"ELBO {self.elbo:.4f}; {self.steps:.1%} of steps and {self.bars:.1%} of bars are reconstructed, "
-            f"{self.active:.0%} of the latent dimensions are active, KL {self.kl:.1f} nats a window"
-        )
-
-
-def measure_vae(vae: MelodyVae, data: EncodedCorpus, seed: int) -> dict[str, VaeMetrics]:
+def measure_vae(vae: MelodyVae, data: EncodedCorpus, seed: int) -> dict[str, dict[str, float]]:
     """Measure a VAE on the `valid` and `test` pieces.
 
-    Args:
-        vae: the model.
-        data: what it learned from.
-        seed: draws the codes.
+    Returns:
+        For both: `elbo` and `weighted`, upper bounds of nats a step by one code a window and by importance weighting of
+        `samples` codes; `kl`, the divergence from the prior, nats a window; the shares of `active` latent dimensions
+        and of `steps`, `bars` and `windows` that are reconstructed exactly from the mean code; `steps_per_note`.
     """
     say("Measuring codes")
     parts = {"valid": data.valid, "test": data.test}
@@ -124,18 +80,18 @@ def measure_vae(vae: MelodyVae, data: EncodedCorpus, seed: int) -> dict[str, Vae
     }
 
 
-def _measure(vae: MelodyVae, pieces: EncodedPieces, encoding: Encoding, rng: np.random.Generator) -> VaeMetrics:
+def _measure(vae: MelodyVae, pieces: EncodedPieces, encoding: Encoding, rng: np.random.Generator) -> dict[str, float]:
     windows = Windows.of(pieces.sequences.untold(), vae.options.bars).sequences
     result, back = bound(vae, windows, CODES, rng), reconstruction(vae, windows)
     notes = sum(int((encoding.line(tokens[None, :]).pitch >= 0).sum()) for tokens in windows.tokens)
-    return VaeMetrics(
-        elbo=result.per_step(result.elbo),
-        weighted=result.per_step(result.weighted),
-        samples=CODES,
-        kl=float(result.divergence.mean()),
-        active=result.active,
-        steps=back.steps,
-        bars=back.bars,
-        windows=back.windows,
-        steps_per_note=windows.steps / max(notes, 1),
-    )
+    return {
+        "elbo": result.per_step(result.elbo),
+        "weighted": result.per_step(result.weighted),
+        "samples": CODES,
+        "kl": float(result.divergence.mean()),
+        "active": result.active,
+        "steps": back.steps,
+        "bars": back.bars,
+        "windows": back.windows,
+        "steps_per_note": windows.steps / max(notes, 1),
+    }

@@ -272,16 +272,7 @@ class _Points:
 def best_of_n(
     bundle: Bundle, reward: MusicReward, options: TuningOptions, *, pool: int, sizes: tuple[int, ...], most: int
 ) -> dict[int, NDArray[np.int64]]:
-    """For each n, the best melodies of groups of n, drawn from the untuned model; `(melodies, steps)` tokens.
-
-    Args:
-        bundle: whose prior is sampled.
-        reward: what is best.
-        options: steps, meter and seed.
-        pool: how many melodies are drawn in all; each n divides the same pool into groups.
-        sizes: the n.
-        most: how many melodies of each n are kept at most.
-    """
+    """For each n, the best melodies of groups of n, drawn from the untuned model; `(melodies, steps)` tokens."""
     drawn, rewards = [], []
     with progress("Drawing melodies to choose from", total=pool, unit="melodies") as bar:
         for first in range(0, pool, _AT_ONCE):

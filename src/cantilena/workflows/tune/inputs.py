@@ -82,12 +82,6 @@ def load_tuning_inputs(model: Bundle | str, options: TuningOptions, against: str
 def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "") -> CriticPeople:
     """Human melodies in the meter and mode of a tuning, for the classifiers that reward and the one that stops.
 
-    Args:
-        bundle: whose encoding and keys are used.
-        context: key and meter of the tuning.
-        steps: of each excerpt.
-        against: a corpus by name, file or folder; if empty, the one that the bundle was trained on, if it ships.
-
     Raises:
         UsageError: there is no corpus.
         CorpusError: it cannot be read, or has too few melodies.
@@ -117,16 +111,7 @@ def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "
 def peoples_melodies(
     corpus: Corpus, split: Split, encoding: Encoding, context: Context, steps: int, *, plain_keys: bool
 ) -> PeoplesMelodies:
-    """The excerpts of a split that are in a meter and a mode.
-
-    Args:
-        corpus: the melodies.
-        split: whose pieces.
-        encoding: of the tokens.
-        context: its meter, and the mode of its key.
-        steps: of each excerpt.
-        plain_keys: transpose each melody to C major or A minor first.
-    """
+    """The excerpts of a split that are in a meter and a mode."""
     part = corpus.where(split=split)
     melodies, names = part.melodies(), part.column("piece")
     chosen = [number for number, melody in enumerate(melodies) if melody.meter == context.meter]

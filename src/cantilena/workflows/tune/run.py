@@ -126,11 +126,25 @@ def run_tuning(
         critic = _critic_report(tuned)
         write_json(folder / "results.json", {"systems": systems, **({"critic": critic} if critic is not None else {})})
         _draw(folder, tuned)
-        clip = None if options.reference_mode else options.clip  # which clips nothing
-        report = _report(tuned, reward.c, clip, systems, critic)
-        text = _text(folder / MODEL, report, systems)
+        metrics = systems["tuned"]["metrics"]
+        kept = [look.inside for look in tuned.looks if look.update == tuned.kept]
+        report = {
+            "steps": tuned.steps,
+            "steps_per_second": tuned.steps_per_second,
+            "c": reward.c,
+            "clip": None if options.reference_mode else options.clip,  # the reference clips nothing
+            "kl_per_step": metrics["kl_per_step"]["value"],
+            "metrics": dict(metrics),
+            "systems": systems,
+            "kept_update": tuned.kept,
+            "stopped": tuned.stopped,
+            "inside_the_gate": all(kept) if kept else None,  # None if diversity was not checked
+            "looks": [look.as_json() for look in tuned.looks],
+            "critic": critic,
+        }
         run.finish(**report | {"bundle": MODEL})
-        return TrainedModel(tuned.bundle, folder / MODEL, tuned.seconds, report, text)
+        path = folder / MODEL
+        return TrainedModel(tuned.bundle, path, tuned.seconds, report, _text(path, report))
 
 
 def rewards_by_rule(
@@ -139,11 +153,6 @@ def rewards_by_rule(
     """Mean reward of a melody by rule, neither clipped nor divided by c, with 95 % intervals by melody.
 
     It is the only number that a user's own rule has; metrics count the events of built-in rules alone.
-
-    Args:
-        tokens: `(melodies, steps)`.
-        reward: the rules, with key and meter.
-        rng: for the resampling of the intervals.
     """
     melodies = np.arange(len(tokens))
     means = {
@@ -158,10 +167,6 @@ def rewards_by_rule(
 
 def rewards_text(systems: Mapping[str, Mapping[str, Any]], sides: Sequence[str]) -> str:
     """The same for a terminal: a row a rule, a column a system; empty if there is no rule.
-
-    Args:
-        systems: as in `results.json`, each with `rewards`.
-        sides: the columns.
 
     Example:
         >>> row = {"rewards": {"key": {"value": -1.5, "low": -2.0, "high": -1.0}}}
@@ -222,34 +227,9 @@ def _critic_report(tuned: Tuned) -> dict[str, Any] | None:
     }
 
 
-def _report(
-    tuned: Tuned,
-    c: float,
-    clip: float | None,
-    systems: Mapping[str, Mapping[str, Any]],
-    critic: Mapping[str, Any] | None,
-) -> dict[str, Any]:
-    """What `tune --json` prints beside the path; `inside_the_gate` is null if diversity was not checked."""
-    metrics = systems["tuned"]["metrics"]
-    kept = [look.inside for look in tuned.looks if look.update == tuned.kept]
-    return {
-        "steps": tuned.steps,
-        "steps_per_second": tuned.steps_per_second,
-        "c": c,
-        "clip": clip,
-        "kl_per_step": metrics["kl_per_step"]["value"],
-        "metrics": dict(metrics),
-        "systems": dict(systems),
-        "kept_update": tuned.kept,
-        "stopped": tuned.stopped,
-        "inside_the_gate": all(kept) if kept else None,
-        "looks": [look.as_json() for look in tuned.looks],
-        "critic": critic,
-    }
-
-
-def _text(path: Path, report: Mapping[str, Any], systems: Mapping[str, Mapping[str, Any]]) -> str:
+def _text(path: Path, report: Mapping[str, Any]) -> str:
     """The report for a terminal."""
+    systems = report["systems"]
     head = f"{report['steps']:,} steps at {report['steps_per_second']:,.0f} a second: {path}"
     critic = _critic_text(report["critic"]) if report["critic"] is not None else ""
     parts = (head, table_text({"systems": systems}), rewards_text(systems, ("untuned", "tuned")), critic)
