@@ -66,6 +66,7 @@ def started(line: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", program, *line], **pipes)
 
 
+@pytest.mark.e2e
 def test_an_interrupted_and_killed_training_ends_with_the_same_model(
     corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
