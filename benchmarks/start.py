@@ -1,7 +1,7 @@
 """How long `cantilena --help` takes, which imports nothing heavy.
 
-    python benchmarks/start.py
-
+python benchmarks/start.py
+"""
 
 from __future__ import annotations
 

@@ -252,9 +252,9 @@ def test_what_cannot_be_asked_costs_no_earlier_run(
         (tmp_path / name).write_text("earlier")
     for more, said in (
         (["--search", "nowhere"], "no search space 'nowhere'"),
-        (["--trials", "0"], "0 trials"),
-        (["--processes", "-1"], "-1 processes"),
-        (["--seconds-a-trial", "nan"], "nan seconds"),
+        (["--trials", "0"], "--trials must be 1 to 10000, got 0"),
+        (["--processes", "-1"], "--processes must be 0 to 256, got -1"),
+        (["--seconds-a-trial", "nan"], "--seconds-a-trial must be over 0, got nan"),
         (["--corpus", "nowhere"], "no corpus 'nowhere'"),
         (["--model", "ngram"], "--model"),
         (["--width", "12", "--learning-rate", "0.01", "--look-back", "1"], "every parameter"),

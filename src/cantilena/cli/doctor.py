@@ -22,7 +22,7 @@ from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags
 from cantilena.errors import CantilenaError, CorpusError, MissingError, RunError
 
-REINSTALL = "install it anew: pip install --force-reinstall cantilena; in a checkout: make clean set-up"
+REINSTALL = "reinstall it: pip install --force-reinstall cantilena; in a checkout: make clean set-up"
 _MODULES = {"scikit-learn": "sklearn"}
 """Libraries that are imported under another name than they are installed by."""
 _EXTRAS = {"notation": "reads MusicXML, ABC and kern", "sweep": "searches for the best training"}

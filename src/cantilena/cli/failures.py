@@ -108,9 +108,9 @@ def _how_to_resume(words: Sequence[str]) -> str:
     with suppress(CantilenaError, OSError, ValueError):
         if out and (Path(out) / "run.json").is_file() and not finished(Path(out)):
             if words[0] == "train" and os.environ.get("WORLD_SIZE", "1") != "1":
-                return "the same torchrun command with --resume goes on where it stopped"
+                return "the same torchrun command with --resume goes on"
             again = [word for word in words if word not in ("--resume", "--force")]
-            return f"`{shlex.join([_program(), *again, '--resume'])}` goes on where it stopped"
+            return f"`{shlex.join([_program(), *again, '--resume'])}` goes on"
     return "nothing is left half-written; run it again when you like"
 
 

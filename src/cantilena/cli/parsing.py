@@ -199,7 +199,7 @@ _MESSAGES: tuple[tuple[str, str | Callable[[re.Match[str]], str]], ...] = (
     (rf"Error parsing (.*?): no type matching \{{(STR(?: STR)*)\}} {_FROM} \[(.*)\].*", _count_of_values),
     (r"Error parsing (.*?): (.*)", r"\1: \2"),
 )
-"""What tyro says, and how we say it."""
+"""Patterns of tyro's messages, and ours."""
 
 
 def _plainly(rows: Sequence[str]) -> str:

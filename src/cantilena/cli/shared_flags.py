@@ -15,10 +15,10 @@ Seed = Annotated[int, arg(help="The same seed, machine and versions give the sam
 Count = Annotated[int, arg(aliases=["-n"], help="How many melodies.")]
 """`-n`."""
 
-Resume = Annotated[bool, arg(help="Go on with an interrupted run, to the identical result.")]
+Resume = Annotated[bool, arg(help="Resume an interrupted run, to the identical result.")]
 """`--resume`."""
 
-StartAnew = Annotated[bool, arg(help="Start anew in a folder that holds another run.")]
+StartAnew = Annotated[bool, arg(help="Start over in a folder that holds another run.")]
 """`--force` of a command that fills a run folder."""
 
 

@@ -68,8 +68,8 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
     Args:
         options: corpus, preset, seed.
         folder: gets `melodies/`, `models/`, `figures/`, `results.json`, `report.html`, `run.json`.
-        resume: go on with an interrupted run.
-        force: start anew in a folder that holds another run.
+        resume: resume an interrupted run.
+        force: start over in a folder that holds another run.
 
     Raises:
         CorpusError: the corpus is too small or cannot be read.

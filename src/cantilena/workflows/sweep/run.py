@@ -65,8 +65,8 @@ def run_sweep(
         options: the training; what they give is not searched.
         sweep: what may change, how many trials, how many at once.
         folder: of the run.
-        resume: go on with an interrupted search: ended trials are kept, running ones are tried again.
-        force: start anew in a folder that holds another run.
+        resume: resume an interrupted search: ended trials are kept, running ones are tried again.
+        force: start over in a folder that holds another run.
 
     Raises:
         MissingError: Optuna is not installed.
@@ -104,9 +104,9 @@ def run_sweep(
         best = best_of(rows)
         if best is None:
             reason = next((row.reason for row in rows if row.state == "failed"), "all were pruned")
-            raise RunError(f"no trial of {len(rows)} finished: {reason}", "change --search and start anew with --force")
+            raise RunError(f"no trial of {len(rows)} finished: {reason}", "change --search and start over with --force")
         if not search.model_of(best.number).exists():
-            raise RunError(f"the model of trial {best.number} is missing in {folder}", "start anew with --force")
+            raise RunError(f"the model of trial {best.number} is missing in {folder}", "start over with --force")
         write_bytes(folder / MODEL, search.model_of(best.number).read_bytes())
         bundle = Bundle.load(folder / MODEL)
         again = with_parameters(training, best.parameters)
@@ -137,7 +137,9 @@ def without_given(space: SearchSpace, training: NetworkTraining) -> SearchSpace:
         UsageError: nothing is left.
     """
     given = [parameter.name for parameter in space.parameters if getattr(training, parameter.name) is not None]
-    left = space.without(given)
+    left = replace(space, parameters=tuple(one for one in space.parameters if one.name not in given))
+    if not left.parameters:
+        raise UsageError(f"every parameter of '{space.name}' is given by a flag", "leave out one of the flags")
     if given:
         say(f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} given, and not searched")
     return left

@@ -6,8 +6,8 @@ import json
 import math
 import tomllib
 import types
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
@@ -66,7 +66,7 @@ class Parameter:
     step: int = 0
 
     def holds(self, value: object) -> bool:
-        """Whether it can have a value."""
+        """Whether a value is allowed."""
         if self.choices:
             return any(
                 value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in self.choices
@@ -102,18 +102,6 @@ class SearchSpace:
         """As JSON values."""
         return {parameter.name: parameter.record() for parameter in self.parameters}
 
-    def without(self, names: Iterable[str]) -> SearchSpace:
-        """The same without some parameters.
-
-        Raises:
-            UsageError: nothing is left.
-        """
-        removed = set(names)
-        left = tuple(parameter for parameter in self.parameters if parameter.name not in removed)
-        if not left:
-            raise UsageError(f"every parameter of '{self.name}' is given by a flag", "leave out one of the flags")
-        return replace(self, parameters=left)
-
 
 def load_space(text: str) -> SearchSpace:
     """Load a search space.
@@ -128,7 +116,7 @@ def load_space(text: str) -> SearchSpace:
         >>> [parameter.name for parameter in load_space("default").parameters][:3]
         ['learning_rate', 'batch', 'width']
     """
-    if not text.strip():  # as an unset shell variable gives it
+    if not text.strip():  # an unset shell variable
         raise UsageError("the search space has no name", f"name one that ships or a file; {_HOW}")
     if text.endswith(".toml") or "/" in text or "\\" in text:
         return _read(Path(text), text)
@@ -145,7 +133,7 @@ def _read(path: Path, name: str) -> SearchSpace:
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8", "save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # tomllib's own error is a ValueError
-        raise UsageError(f"{path} is not TOML: {error}", f"mend that line; {_HOW}") from error
+        raise UsageError(f"{path} is not TOML: {error}", f"correct that line; {_HOW}") from error
     try:
         return space_of(tables, name)
     except UsageError as error:

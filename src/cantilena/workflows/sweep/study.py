@@ -1,7 +1,7 @@
 """The trials of a search as an Optuna study, in a journal that several processes share.
 
-The sampler is a tree-structured Parzen estimator (Bergstra et al. 2011). It is seeded anew for each trial, by the seed
-and the number of trials before, so that an interrupted search goes on to the same trials as one that was not.
+The sampler is a tree-structured Parzen estimator (Bergstra et al. 2011). Each trial seeds it by the seed of the search
+and the number of trials before, so that a resumed search tries the same as one that was not interrupted.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class SweepStudy:
             )
             self._take_up(first)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError, AssertionError, RuntimeError) as error:
-            raise RunError(f"{journal} is damaged", "start anew with --force") from error
+            raise RunError(f"{journal} is damaged", "start over with --force") from error
 
     def begin(self) -> tuple[int, dict[str, Value]]:
         """Begin a trial: its number and its parameters."""
@@ -105,10 +105,10 @@ class SweepStudy:
             return
         again = {trial.user_attrs.get("again") for trial in trials}
         for trial in trials:
-            self._row(trial)  # what cannot be read is found out here, before anything is trained
+            self._row(trial)  # raises here, before anything is trained, if it cannot be read
             if trial.state.name != "RUNNING":
                 continue
-            # First enqueued, then told: killed in between, it is found running once more and not enqueued again.
+            # First enqueued, then ended: after a kill in between it is still running, and not enqueued again.
             whole = set(trial.params) == set(self._distributions)
             if trial.number not in again:
                 self._study.enqueue_trial(dict(trial.params) if whole else {}, user_attrs={"again": trial.number})

@@ -46,8 +46,8 @@ def train_model(
         encoding: `grid`, one token a sixteenth, or `events`, one token a note or chord.
         seed: the same seed, machine and versions give the same model.
         out: the folder of the run; None saves nothing.
-        resume: go on with an interrupted run, to the identical model.
-        force: start anew in a folder that holds another run.
+        resume: resume an interrupted run, to the identical model.
+        force: start over in a folder that holds another run.
         **options: the flags of `cantilena train` (`TrainOptions`), such as `model="ngram"` or `width=256`.
 
     Raises:
@@ -90,8 +90,8 @@ def run_training(
         options: corpus, encoding, model, training.
         folder: of the run.
         corpus: in place of the one that the options name.
-        resume: go on with an interrupted run, to the identical model.
-        force: start anew in a folder that holds another run.
+        resume: resume an interrupted run, to the identical model.
+        force: start over in a folder that holds another run.
 
     Raises:
         CorpusError: the corpus is too small or cannot be read.
@@ -194,7 +194,7 @@ def learn_network(
         data: what it learns from.
         corpus: the facts of its corpus (`corpus_facts`).
         folder: for checkpoints; None for none.
-        resume: go on from the folder's checkpoint.
+        resume: resume from the folder's checkpoint.
         quiet: print nothing.
         after_epoch: called with each epoch and its validation loss; if it returns True, training ends.
         processes: those that train together; process 0 calls this.

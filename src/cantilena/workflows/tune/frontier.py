@@ -96,8 +96,8 @@ def run_frontier(
         options: of the tunings; c is the middle of the range, the algorithm is not used, and no run is stopped early.
         folder: gets `results.json`, `frontier.png`, `table.md` and a file for each point; `run.json` has the seconds.
         against: the corpus of human melodies; if empty, the one that the model was trained on.
-        resume: go on with an interrupted run; finished points are kept.
-        force: start anew in a folder that holds another run.
+        resume: resume an interrupted run; finished points are kept.
+        force: start over in a folder that holds another run.
 
     Raises:
         BundleError: there is no such model.

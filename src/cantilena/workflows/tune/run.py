@@ -50,8 +50,8 @@ def tune_model(
         seed: the same seed, machine and versions give the same model.
         out: the folder of the run; None saves nothing.
         against: a corpus of human melodies to compare with; if empty, the one that the model was trained on.
-        resume: go on with an interrupted run, to the identical model.
-        force: start anew in a folder that holds another run.
+        resume: resume an interrupted run, to the identical model.
+        force: start over in a folder that holds another run.
         **options: the flags of `cantilena tune` (`TuningOptions` and its groups), such as `updates=50` or `look=0`.
 
     Raises:
@@ -88,8 +88,8 @@ def run_tuning(
         options: of the tuning.
         folder: of the run.
         against: the corpus of human melodies; if empty, the one that the model was trained on.
-        resume: go on with an interrupted run, to the identical model.
-        force: start anew in a folder that holds another run.
+        resume: resume an interrupted run, to the identical model.
+        force: start over in a folder that holds another run.
 
     Raises:
         BundleError: there is no such model.
