@@ -185,7 +185,7 @@ def loss_of(parameters: dict[str, Value]) -> float:
 
 def step(searched: SweepStudy) -> None:
     number, parameters = searched.begin()
-    searched.finish(number, {"nats_per_step": loss_of(parameters)}, 1.0)
+    searched.end(number, 1.0, score={"nats_per_step": loss_of(parameters)})
 
 
 def tried(searched: SweepStudy) -> list[dict[str, Value]]:
@@ -263,13 +263,13 @@ def test_what_is_worse_than_the_median_is_pruned(tmp_path: Path) -> None:
             number, _ = searched.begin()
             reporter = TrialReporter(journal, number, pruning)
             assert not any(reporter.should_prune(epoch, loss) for epoch in (1, 2, 3))
-            searched.finish(number, {"nats_per_step": loss}, 1.0)
+            searched.end(number, 1.0, score={"nats_per_step": loss})
         number, _ = searched.begin()
         reporter = TrialReporter(journal, number, pruning)
         judged[pruning] = [reporter.should_prune(epoch, 9.0) for epoch in (1, 2)]
-        searched.prune(number, "worse", 1.0)
+        searched.end(number, 1.0, reason="worse", pruned=True)
         number, _ = searched.begin()
-        searched.prune(number, "late", 1.0)
+        searched.end(number, 1.0, reason="late", pruned=True)
         assert [row.state for row in searched.rows()][4:] == ["pruned", "failed"]
         assert searched.rows()[4].losses == (9.0, 9.0)
         assert searched.rows()[4].record()["valid"] is None
@@ -280,11 +280,11 @@ def test_rows_outlive_the_process(tmp_path: Path) -> None:
     searched = study(tmp_path / "journal")
     step(searched)
     number, _ = searched.begin()
-    searched.fail(number, "the loss is not a number", 2.5)
+    searched.end(number, 2.5, reason="the loss is NaN")
     again: list[TrialRow] = study(tmp_path / "journal").rows()
     assert again == searched.rows()
     assert [row.state for row in again] == ["finished", "failed"]
-    assert (again[1].reason, again[1].seconds) == ("the loss is not a number", 2.5)
+    assert (again[1].reason, again[1].seconds) == ("the loss is NaN", 2.5)
 
 
 def test_half_a_line_that_a_crash_left_does_not_spoil_the_next_one(tmp_path: Path) -> None:
@@ -332,7 +332,7 @@ def test_a_trial_reports_each_epoch_and_stops_if_it_is_pruned(
     assert Bundle.load(training.bundle).provenance["training"]["epochs_done"] == 3
     training.bundle.unlink()
     whole = training.losses
-    training.study.finish(training.number, score, 1.0)
+    training.study.end(training.number, 1.0, score=score)
     training.number, _ = training.study.begin()
     should_prune = TrialReporter.should_prune
     monkeypatch.setattr(

@@ -257,13 +257,12 @@ class Search:
 
     def _end(self, number: int, outcome: dict[str, float | None] | str | Failure, seconds: float) -> None:
         if isinstance(outcome, dict):
-            self.study.finish(number, outcome, seconds)
+            self.study.end(number, seconds, score=outcome)
         elif isinstance(outcome, str):
-            self.study.prune(number, outcome, seconds)
-        elif outcome.reason.startswith("it took longer"):
-            self.study.prune(number, outcome.reason, seconds)
+            self.study.end(number, seconds, reason=outcome, pruned=True)
         else:
-            self.study.fail(number, outcome.reason, seconds)
+            late = outcome.reason.startswith("it took longer")
+            self.study.end(number, seconds, reason=outcome.reason, pruned=late)
         rows = self.study.rows()
         best = best_of(rows)
         for row in rows:

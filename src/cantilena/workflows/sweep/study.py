@@ -51,7 +51,7 @@ class SweepStudy:
         >>> study = SweepStudy(journal, space, SweepOptions(), seed=1, first={"width": 16})
         >>> study.begin()
         (0, {'width': 16})
-        >>> study.finish(0, {"nats_per_step": 1.5}, 2.0)
+        >>> study.end(0, 2.0, score={"nats_per_step": 1.5})
         >>> [(row.state, row.valid) for row in study.rows()]
         [('finished', 1.5)]
     """
@@ -79,18 +79,25 @@ class SweepStudy:
         trial = self._study.ask(self._distributions)
         return trial.number, self._values(trial.params)
 
-    def finish(self, number: int, score: Mapping[str, float | None], seconds: float) -> None:
-        """End a trial that finished with this score on the validation pieces."""
-        self._end(number, "COMPLETE", seconds, score=dict(score))
+    def end(
+        self,
+        number: int,
+        seconds: float,
+        *,
+        score: Mapping[str, float | None] | None = None,
+        reason: str = "",
+        pruned: bool = False,
+    ) -> None:
+        """End a trial with its score on the validation pieces, or the reason why it has none.
 
-    def prune(self, number: int, reason: str, seconds: float) -> None:
-        """End a trial that was stopped early; it failed if it has no epoch to show."""
-        losses = self._trials()[number].intermediate_values
-        self._end(number, "PRUNED" if losses else "FAIL", seconds, reason=reason)
-
-    def fail(self, number: int, reason: str, seconds: float) -> None:
-        """End a trial that failed."""
-        self._end(number, "FAIL", seconds, reason=reason)
+        A pruned trial without an epoch has failed.
+        """
+        trial = self._trials()[number]
+        state = "COMPLETE" if score else "PRUNED" if pruned and trial.intermediate_values else "FAIL"
+        attributes = {"score": dict(score)} if score else {"reason": reason}
+        for name, value in {**attributes, "seconds": round(seconds, 3)}.items():
+            optuna.Trial(self._study, trial._trial_id).set_user_attr(name, value)
+        self._study.tell(number, score["nats_per_step"] if score else None, state=optuna.trial.TrialState[state])
 
     def rows(self) -> list[TrialRow]:
         """All trials that began, by number."""
@@ -114,13 +121,6 @@ class SweepStudy:
                 self._study.enqueue_trial(dict(trial.params) if whole else {}, user_attrs={"again": trial.number})
             optuna.Trial(self._study, trial._trial_id).set_user_attr("reason", _INTERRUPTED)
             self._study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
-
-    def _end(self, number: int, state: str, seconds: float, **facts: Any) -> None:  # noqa: ANN401
-        trial = optuna.Trial(self._study, self._trials()[number]._trial_id)
-        for name, value in {**facts, "seconds": round(seconds, 3)}.items():
-            trial.set_user_attr(name, value)
-        value = facts["score"]["nats_per_step"] if state == "COMPLETE" else None
-        self._study.tell(number, value, state=optuna.trial.TrialState[state])
 
     def _trials(self) -> Any:  # noqa: ANN401
         return self._study.get_trials(deepcopy=False)
@@ -152,7 +152,9 @@ class TrialReporter:
     """Records the epochs of one trial, in the process that trains it."""
 
     def __init__(self, journal: Path, number: int, pruning: str) -> None:
-        study = optuna.load_study(storage=_storage(journal), study_name=_NAME, pruner=_pruner(pruning))
+        median = optuna.pruners.MedianPruner(n_startup_trials=_COMPARED, n_warmup_steps=_NOT_BEFORE)
+        pruner = median if pruning == "median" else optuna.pruners.NopPruner()
+        study = optuna.load_study(storage=_storage(journal), study_name=_NAME, pruner=pruner)
         self._trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
 
     def should_prune(self, epoch: int, loss: float) -> bool:
@@ -165,12 +167,6 @@ def _storage(journal: Path) -> Any:  # noqa: ANN401  (Optuna is not there for ev
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     backend = optuna.storages.journal.JournalFileBackend(str(journal), lock_obj=_JournalLock(journal))
     return optuna.storages.JournalStorage(backend)
-
-
-def _pruner(pruning: str) -> Any:  # noqa: ANN401
-    if pruning == "median":
-        return optuna.pruners.MedianPruner(n_startup_trials=_COMPARED, n_warmup_steps=_NOT_BEFORE)
-    return optuna.pruners.NopPruner()
 
 
 class _JournalLock:
