@@ -66,7 +66,7 @@ def test_a_mistake_costs_no_earlier_run(
     assert status in (1, 2)
     assert said in answer["error"]
     assert answer["hint"]
-    assert "this is a bug" not in answer["hint"]
+    assert "mistake of ours" not in answer["hint"]
     assert {path.read_text() for path in tmp_path.iterdir()} == {"earlier"}
 
 

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 
 from cantilena.cli.answer import Answer, show
 from cantilena.cli.failures import failure_of, show_failure
-from cantilena.cli.output import silence, stdout_to_stderr
+from cantilena.cli.output import be_silent, stdout_to_stderr
 from cantilena.cli.table import find_command, overview
 from cantilena.errors import __version__
 
@@ -77,7 +77,7 @@ def _silence_all_but_one(*, debug: bool) -> None:
 
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the line that ends a training says what matters
     if not speaks(os.environ):
-        silence(sys.stdout, *([] if debug else [sys.stderr]))
+        be_silent(sys.stdout, *([] if debug else [sys.stderr]))
 
 
 def _run(words: list[str]) -> Answer:

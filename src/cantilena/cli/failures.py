@@ -1,4 +1,4 @@
-"""From what was raised to what the user reads: a line that says what is wrong, and one that says what to do."""
+"""From what was raised to what the user reads: one line that says what is wrong, one that says what to do."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cantilena.cli.output import print_whole, reader_left
 from cantilena.errors import CantilenaError
 
 INTERRUPTED = 130
-"""The exit status after Ctrl-C, as in shells."""
+"""The exit status after Ctrl-C, as shells have it."""
 
 _DISK_HINTS = {
     errno.ENOSPC: "free some space, or give an --out on another disk",
@@ -33,7 +33,7 @@ _DISK_HINTS = {
 
 @dataclass(frozen=True)
 class Failure:
-    """What the user reads.
+    """What to tell the user.
 
     Args:
         text: what is wrong; nothing is printed if empty.
@@ -47,7 +47,7 @@ class Failure:
 
 
 def failure_of(error: BaseException, words: Sequence[str]) -> Failure:
-    """What the user reads about anything that was raised.
+    """What to tell the user about anything that was raised.
 
     Args:
         error: what was raised.
@@ -59,9 +59,7 @@ def failure_of(error: BaseException, words: Sequence[str]) -> Failure:
     """
     match error:
         case CantilenaError():
-            command = [word for word in words[:1] if not word.startswith("-")]
-            help_line = f"`{' '.join(['cantilena', *command, '--help'])}` shows how"
-            return Failure(error.text, error.hint or help_line, error.exit_status)
+            return Failure(error.text, error.hint or f"{_help(words)} shows how", error.exit_status)
         case KeyboardInterrupt():
             return Failure("interrupted", _how_to_resume(words), INTERRUPTED)
         case SystemExit():
@@ -74,14 +72,15 @@ def failure_of(error: BaseException, words: Sequence[str]) -> Failure:
             where = f": {error.filename}" if error.filename is not None else ""
             return Failure(f"{error.strerror}{where}", _DISK_HINTS[error.errno])
         case _:
+            said = str(error)
             return Failure(
-                f"unexpected {type(error).__name__}{f': {error}' if str(error) else ''}",
-                "this is a bug: run it again with --debug and report what it prints",
+                f"unexpected {type(error).__name__}{': ' + said if said else ''}",
+                "this is a mistake of ours: run it again with --debug and report what it prints",
             )
 
 
 def show_failure(failure: Failure, *, as_json: bool, debug: BaseException | None) -> int:
-    """Print a failure on stderr, and as JSON on stdout if that was asked for; returns the exit status."""
+    """Tell of a failure on stderr, and as JSON on stdout where that was asked; gives the exit status."""
     text, hint = _one_line(failure.text), _one_line(failure.hint)
     with suppress(OSError):
         if debug is not None and failure.text:
@@ -96,8 +95,13 @@ def show_failure(failure: Failure, *, as_json: bool, debug: BaseException | None
 
 
 def _one_line(text: str) -> str:
-    """No line breaks, and no control characters of untrusted file names, reach the terminal."""
+    """No line breaks, and no control characters of a hostile file name, reach the terminal."""
     return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in " ".join(text.split()))
+
+
+def _help(words: Sequence[str]) -> str:
+    command = [word for word in words[:1] if not word.startswith("-")]
+    return f"`{' '.join(['cantilena', *command, '--help'])}`"
 
 
 def _how_to_resume(words: Sequence[str]) -> str:
@@ -108,14 +112,14 @@ def _how_to_resume(words: Sequence[str]) -> str:
     with suppress(CantilenaError, OSError, ValueError):
         if out and (Path(out) / "run.json").is_file() and not finished(Path(out)):
             if words[0] == "train" and os.environ.get("WORLD_SIZE", "1") != "1":
-                return "the same torchrun command with --resume goes on"
+                return "the same torchrun command with --resume goes on where it stopped"
             again = [word for word in words if word not in ("--resume", "--force")]
-            return f"`{shlex.join([_program(), *again, '--resume'])}` goes on"
+            return f"`{shlex.join([_program(), *again, '--resume'])}` goes on where it stopped"
     return "nothing is left half-written; run it again when you like"
 
 
 def _program() -> str:
-    """What the user can type: `cantilena` if it is on the path, else its path beside this Python."""
+    """What the user can type: `cantilena` where the shell finds it, else its path beside this Python."""
     beside = Path(sys.executable).with_name("cantilena")
     if shutil.which("cantilena") or not beside.exists():
         return "cantilena"

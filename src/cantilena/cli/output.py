@@ -1,4 +1,4 @@
-"""Stdout is for the answer alone: everything else goes to stderr, and a reader may leave early."""
+"""Stdout is for the answer alone: what else is printed goes to stderr, and a reader may leave early."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TextIO
 
 @contextmanager
 def stdout_to_stderr(*, when: bool) -> Iterator[None]:
-    """Redirect what the block prints to stderr, from Python or from compiled libraries."""
+    """Send to stderr what the block prints, from Python or from compiled libraries below it."""
     if not when or sys.stderr is None:
         yield
         return
@@ -28,16 +28,16 @@ def stdout_to_stderr(*, when: bool) -> Iterator[None]:
             os.dup2(err, out)
             yield
         finally:
-            ctypes.CDLL(None).fflush(None)  # what compiled libraries buffer must not come out later
+            ctypes.CDLL(None).fflush(None)  # what compiled libraries hold back must not come out later
             os.dup2(kept, out)
             os.close(kept)
 
 
 def print_whole(text: str, stream: TextIO | None) -> None:
-    """Print and flush; a reader that left early (`| head`) is no error.
+    """Print and flush; a reader that went away (`| head`) is no error.
 
     Raises:
-        OSError: the stream cannot be written, as on a full disk.
+        OSError: the stream cannot take it, as on a full disk.
     """
     if stream is None or not text:
         return
@@ -47,30 +47,31 @@ def print_whole(text: str, stream: TextIO | None) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except OSError as error:
-        silence(stream)  # the interpreter flushes once more at the end, and must not fail a second time
-        if not isinstance(error, BrokenPipeError):
-            raise
+    except BrokenPipeError:
+        _forget(stream)
+    except OSError:
+        _forget(stream)
+        raise
 
 
-def silence(*streams: TextIO | None) -> None:
-    """Discard what is printed from here on, by compiled libraries too."""
-    for descriptor in map(_descriptor, streams):
-        if descriptor is not None:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, descriptor)
-            os.close(nowhere)
+def be_silent(*streams: TextIO | None) -> None:
+    """Print nothing from here on, not even what compiled libraries say at the end."""
+    for stream in streams:
+        if stream is not None:
+            _forget(stream)
 
 
 def reader_left() -> bool:
-    """Whether the reader of stdout or stderr has left, so that printing is the reason of a broken pipe."""
+    """Whether whoever read stdout or stderr has gone, so that printing is the reason of a broken pipe."""
     poll = select.poll()
-    for stream in (sys.stdout, sys.stderr):
-        if (descriptor := _descriptor(stream)) is not None:
-            poll.register(descriptor, select.POLLERR)
+    watched = [descriptor for stream in (sys.stdout, sys.stderr) if (descriptor := _descriptor(stream)) is not None]
+    for descriptor in watched:
+        poll.register(descriptor, select.POLLERR)
     left = any(event & select.POLLERR for _, event in poll.poll(0))
     if left:
-        silence(sys.stdout, sys.stderr)
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                _forget(stream)
     return left
 
 
@@ -78,3 +79,13 @@ def _descriptor(stream: TextIO | None) -> int | None:
     with suppress(OSError, ValueError, AttributeError):
         return stream.fileno() if stream is not None else None
     return None
+
+
+def _forget(stream: TextIO) -> None:
+    """Let the interpreter's last flush go nowhere instead of failing a second time."""
+    descriptor = _descriptor(stream)
+    if descriptor is None:
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
