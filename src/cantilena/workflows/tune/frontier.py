@@ -341,11 +341,11 @@ def shipped_vae_of(bundle: Bundle) -> Bundle | None:
         >>> shipped_vae_of(tunes) is not None, shipped_vae_of(classical) is not None
         (True, False)
     """
-    learned = shipped_corpus(bundle)
-    for path in shipped_bundles().values() if learned else ():
+    corpus = shipped_corpus(bundle)
+    for path in shipped_bundles().values() if corpus else ():
         other = Bundle.load(path)
         alike = dict(other.encoding_description) == dict(bundle.encoding_description)
         alike &= other.provenance.get("plain_keys") == bundle.provenance.get("plain_keys")
-        if isinstance(other.options, VaeOptions) and alike and shipped_corpus(other) == learned:
+        if isinstance(other.options, VaeOptions) and alike and shipped_corpus(other) == corpus:
             return other
     return None
