@@ -2,9 +2,9 @@
 
     python examples/agent.py --out agent.mid
 
-It begins knowing nothing, is shown what the trained model would play, and is rewarded for what the model finds
-probable and for rules of music theory. 64 melodies grow at once: `MelodyVectorEnv` asks the model and the rules about
-all of them in one call, and `Melodies` below shows it to Stable-Baselines3 in the form that the library expects.
+The agent starts untrained, observes the log probabilities of the trained model, and is rewarded for notes that the
+model finds probable and for rules of music theory. `MelodyVectorEnv` runs 64 melodies at once, with one call of the
+model and the rules for all of them; `Melodies` below adapts it to the `VecEnv` of Stable-Baselines3.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ from cantilena import write
 from cantilena.envs import MelodyVectorEnv
 
 Choose = Callable[[dict[str, Any]], np.ndarray]
-"""From what is shown to the next tokens."""
+"""From an observation to the next tokens."""
 
 
 class Melodies(VecEnv):
-    """A `MelodyVectorEnv` as Stable-Baselines3 wants it: what is shown at a melody's end stands in `info`."""
+    """A `MelodyVectorEnv` as a `VecEnv`: the last observation of a melody is in `info`."""
 
     def __init__(self, envs: MelodyVectorEnv) -> None:
         self.envs = envs
@@ -42,7 +42,7 @@ class Melodies(VecEnv):
     def step_wait(self) -> Any:
         observation, rewards, finished, _, _ = self.envs.step(self.actions)
         infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        if finished.all():  # they keep the same pace
+        if finished.all():  # all episodes are equally long
             for number, info in enumerate(infos):
                 info["terminal_observation"] = {name: values[number] for name, values in observation.items()}
             observation = self.reset()
@@ -65,7 +65,7 @@ class Melodies(VecEnv):
 
 
 def compose(envs: MelodyVectorEnv, choose: Choose) -> dict[str, float]:
-    """Let every melody grow to its end; gives what a melody earned in the mean, whole and in its parts."""
+    """Play one episode of every melody; the mean reward of a melody, whole and in its parts."""
     observation, _ = envs.reset()
     sums = {"reward": 0.0, "log p": 0.0, "rules": 0.0}
     finished = np.zeros(envs.num_envs, dtype=np.bool_)
@@ -78,47 +78,47 @@ def compose(envs: MelodyVectorEnv, choose: Choose) -> dict[str, float]:
 
 
 def as_the_model(random: np.random.Generator) -> Choose:
-    """Choose as the trained model itself would, by its log p that an agent is shown."""
-    return lambda shown: (shown["log_p"] + random.gumbel(size=shown["log_p"].shape)).argmax(axis=1)
+    """Sample from the trained model, by the log p in the observation."""
+    return lambda observation: (observation["log_p"] + random.gumbel(size=observation["log_p"].shape)).argmax(axis=1)
 
 
 def main() -> None:
-    """Train, say what a melody earned before and after, and write one."""
+    """Train, print the reward of a melody before and after, and write one."""
     parser = argparse.ArgumentParser(description="Train PPO of Stable-Baselines3 to compose.")
     parser.add_argument("--bundle", default="tunes", help="the trained model (default: tunes)")
     parser.add_argument("--rules", default="rl-tuner", help="the rules of music theory (default: rl-tuner)")
     parser.add_argument("--steps", type=int, default=32, help="tokens of a melody (default: 32)")
-    parser.add_argument("--melodies", type=int, default=64, help="melodies that grow at once (default: 64)")
-    parser.add_argument("--updates", type=int, default=64, help="how often the agent learns (default: 64)")
+    parser.add_argument("--melodies", type=int, default=64, help="melodies at once (default: 64)")
+    parser.add_argument("--updates", type=int, default=64, help="updates of the agent (default: 64)")
     parser.add_argument("--seed", type=int, default=1, help="the same seed gives the same melody (default: 1)")
     parser.add_argument("--out", type=Path, default=Path("agent.mid"), help=".mid, .musicxml, .svg or .wav")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
 
-    torch.set_num_threads(1)  # the network is too small to share among cores
-    envs = MelodyVectorEnv(asked.melodies, asked.bundle, asked.rules, steps=asked.steps)
+    torch.set_num_threads(1)  # the network is too small for several threads
+    envs = MelodyVectorEnv(arguments.melodies, arguments.bundle, arguments.rules, steps=arguments.steps)
     agent = PPO(
         "MultiInputPolicy",
         Melodies(envs),
-        n_steps=asked.steps,
-        batch_size=min(512, asked.melodies * asked.steps),
+        n_steps=arguments.steps,
+        batch_size=min(512, arguments.melodies * arguments.steps),
         n_epochs=4,
         learning_rate=1e-3,
-        gamma=1.0,  # a note that ends the melody well is worth as much as one that begins it well
-        seed=asked.seed,
+        gamma=1.0,  # no discount: the last note counts as much as the first
+        seed=arguments.seed,
         device="cpu",
     )
 
-    def as_the_agent(shown: dict[str, Any]) -> np.ndarray:
-        return agent.predict(shown)[0]
+    def as_the_agent(observation: dict[str, Any]) -> np.ndarray:
+        return agent.predict(observation)[0]
 
-    earned = {"the trained model": compose(envs, as_the_model(np.random.default_rng(asked.seed)))}
-    earned["the agent before"] = compose(envs, as_the_agent)
-    agent.learn(asked.updates * asked.melodies * asked.steps)
-    earned["the agent after"] = compose(envs, as_the_agent)
-    for who, parts in earned.items():
+    rewards = {"the trained model": compose(envs, as_the_model(np.random.default_rng(arguments.seed)))}
+    rewards["the agent before"] = compose(envs, as_the_agent)
+    agent.learn(arguments.updates * arguments.melodies * arguments.steps)
+    rewards["the agent after"] = compose(envs, as_the_agent)
+    for who, parts in rewards.items():
         print(f"{who:18}" + "".join(f"{name:>9} {value:8.1f}" for name, value in parts.items()) + "  a melody")
-    write(envs.melodies[0], asked.out)
-    print(f"wrote {asked.out}")
+    write(envs.melodies[0], arguments.out)
+    print(f"wrote {arguments.out}")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from cantilena.models import to_numpy
 from cantilena.rl import TuningOptions, sample_melodies, tune_module
 from cantilena.runtime import generator
 from cantilena.tokenizers import GridEncoding
-from cantilena.workflows import grid_material
+from cantilena.workflows import encode_on_grid
 
 STEPS = 32
 
@@ -89,7 +89,7 @@ def main() -> None:
     options = parser.parse_args()
 
     encoding = GridEncoding()
-    pieces = [*grid_material(load_builtin("ryan")).train.sequences.tokens]
+    pieces = [*encode_on_grid(load_builtin("ryan")).train.sequences.tokens]
     torch.manual_seed(1)
     model = Convolution(len(encoding.vocabulary))
     print(f"trained: {learn(model, pieces, options.batches):.2f} nats a step")

@@ -1,12 +1,12 @@
-"""Change one thing of the network that `cantilena train` makes, and tell docs/models.md what it was worth.
+"""Change one thing of the default network at a time, and write what it was worth into docs/models.md.
 
     python scripts/ablate_model.py [--piano-midi DIR] [--only CHANGE ...] [--corpora CORPUS ...] [--seed N ...] [--tell]
 
-`experiments/ablations.toml` says what is changed. Each network is measured on the corpus's held-out part, untold, in
-nats a step, beside the unchanged network of the same seed: what it gains has a 95 % interval from drawing works with
-replacement. A result is kept in experiments/ablations.json as soon as it is there, and what the unchanged network
-needs for each piece in `runs/ablations`, so that an interrupted study goes on: both are to be removed where the preset
-changes. `--tell` only writes the table.
+`experiments/ablations.toml` lists the changes. Each network is measured on the corpus's held-out part, without
+conditions, in nats a step, beside the unchanged network of the same seed, with a 95 % interval from a bootstrap over
+works. Each result is written to experiments/ablations.json at once, and the likelihoods of the unchanged network to
+`runs/ablations`, so that an interrupted study can be resumed: remove both where the preset changes. `--tell` only
+writes the table.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from typing import Any
 import numpy as np
 
 from cantilena.models import Likelihood
-from cantilena.runtime import log, read_json, write_json
-from cantilena.workflows import Material, TrainRequest, corpus_facts
-from cantilena.workflows.train.config import material_for, read_corpus_of
+from cantilena.runtime import read_json, say, write_json
+from cantilena.workflows import EncodedCorpus, corpus_facts
+from cantilena.workflows.runs import make_options
+from cantilena.workflows.train.config import encode_corpus, load_corpus
+from cantilena.workflows.train.options import CorpusOptions
 from compare_models import DOCUMENT, Row, measured, model_of, result, study_arguments, table, wanted_corpora, works_of
-from document_tables import between
+from told_documents import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CONFIGS, RESULTS = CHECKOUT / "experiments" / "ablations.toml", CHECKOUT / "experiments" / "ablations.json"
@@ -33,44 +35,44 @@ UNCHANGED = "as it is"
 
 def main(words: Sequence[str] | None = None) -> None:
     """Train and measure what is missing, and write the table."""
-    asked = study_arguments(__doc__ or "", "changes", words)
+    arguments = study_arguments(__doc__ or "", "changes", words)
     configs = tomllib.loads(CONFIGS.read_text(encoding="utf-8"))
     rows: list[Row] = read_json(RESULTS)["rows"] if RESULTS.exists() else []
-    for corpus, reading in wanted_corpora(configs["corpora"], asked):
-        if missing := _missing(corpus, configs, rows, asked.only, asked.seed):
+    for corpus, reading in wanted_corpora(configs["corpora"], arguments):
+        if missing := _missing(corpus, configs, rows, arguments.only, arguments.seed):
             _try(corpus, reading, missing, rows)
     text = DOCUMENT.read_text(encoding="utf-8")
-    told = table(rows, "change", [UNCHANGED, *configs["changes"]], list(configs["corpora"]), _cell)
-    DOCUMENT.write_text(between(text, "ablations", told), encoding="utf-8")
+    written = table(rows, "change", [UNCHANGED, *configs["changes"]], list(configs["corpora"]), _cell)
+    DOCUMENT.write_text(between(text, "ablations", written), encoding="utf-8")
 
 
 def _try(
     corpus: str, reading: Mapping[str, Any], changes: Sequence[tuple[str, int, Mapping[str, Any]]], rows: list[Row]
 ) -> None:
-    """Train and measure each change on a corpus, and keep its row as soon as it is there."""
-    request = TrainRequest(**reading)
-    read = read_corpus_of(request)
-    material, facts = material_for(read, request), corpus_facts(read)
-    works = works_of(read, material)
+    """Train and measure each change on a corpus, and write its row at once."""
+    options = make_options(CorpusOptions, reading)
+    read = load_corpus(options)
+    data, facts = encode_corpus(read, options), corpus_facts(read)
+    works = works_of(read, data)
     for name, seed, change in changes:
-        log(f"{corpus}: {name}, seed {seed}")
+        say(f"{corpus}: {name}, seed {seed}")
         flags = {**reading, "blend": False, "seed": seed}
-        base = unchanged(flags, material, facts, WORK / f"{corpus.replace(', ', '-').replace(' ', '-')}-{seed}.npz")
+        base = unchanged(flags, data, facts, WORK / f"{corpus.replace(', ', '-').replace(' ', '-')}-{seed}.npz")
         if name == UNCHANGED:
-            found: Row = {"test": round(base.nats_per_step, 4), "gain": [0.0, 0.0, 0.0]}
+            row: Row = {"test": round(base.nats_per_step, 4), "gain": [0.0, 0.0, 0.0]}
         else:
-            found = result({**flags, **change}, material, facts, base, works)
-        rows.append({"corpus": corpus, "change": name, "seed": seed, **found})
+            row = result({**flags, **change}, data, facts, base, works)
+        rows.append({"corpus": corpus, "change": name, "seed": seed, **row})
         write_json(RESULTS, {"rows": rows})
 
 
-def unchanged(flags: Mapping[str, Any], material: Material, corpus: Mapping[str, str], path: Path) -> Likelihood:
-    """What the unchanged network needs for each test piece; kept in a file, so that it is trained once."""
+def unchanged(flags: Mapping[str, Any], data: EncodedCorpus, corpus: Mapping[str, str], path: Path) -> Likelihood:
+    """The likelihood of each test piece under the unchanged network; kept in a file, so that it is trained once."""
     if path.exists():
         with np.load(path, allow_pickle=False) as kept:
             return Likelihood(kept["nats"], kept["steps"], kept["notes"])
-    model, _ = model_of(flags, material, corpus)
-    test = measured(model, material, "test")
+    model, _ = model_of(flags, data, corpus)
+    test = measured(model, data, "test")
     path.parent.mkdir(parents=True, exist_ok=True)
     np.savez(path, nats=test.nats, steps=test.steps, notes=test.notes)
     return test

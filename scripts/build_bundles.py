@@ -2,11 +2,10 @@
 
     python scripts/build_bundles.py [--piano-midi DIR] [--work FOLDER] [NAME ...]
 
-`tunes` and its sisters learn from the built-in corpus. `classical` and `piano` need the pieces of piano-midi.de, a
-folder a composer. What each learns and how it is tuned stands in `workflows/cards/shipped.py`. The work is kept in
-FOLDER (`runs/bundles`), so that an interrupted run goes on. Weights are stored as 16-bit floats, the matrices of
-`piano` as whole numbers of 8 bits. Each bundle gets its card beside it, `<name>.md`, as measured on the
-file that ships.
+`tunes` and its tuned variants learn from the built-in corpus. `classical` and `piano` need the pieces of piano-midi.de,
+a folder a composer. `workflows/cards/shipped.py` says how each is trained and tuned. The work is kept in FOLDER
+(`runs/bundles`), so that an interrupted run can be resumed. Weights are stored as 16-bit floats, the matrices of
+`piano` as 8-bit integers. Each bundle gets its card beside it, `<name>.md`, as measured on the file that ships.
 """
 
 from __future__ import annotations
@@ -24,13 +23,12 @@ from cantilena.workflows import (
     corpus_excerpts,
     corpus_facts,
     piano_recipe,
-    trained_model,
-    tuned_model,
     tunes_recipe,
     write_card,
 )
-from cantilena.workflows.train.config import read_material
-from cantilena.workflows.train.options import TrainRequest
+from cantilena.workflows.reproduce.models import trained_model, tuned_model
+from cantilena.workflows.train.config import load_encoded
+from cantilena.workflows.train.options import VaeTraining
 from cantilena.workflows.train.vae import learn_vae
 
 VAE = "tunes-vae"
@@ -38,13 +36,13 @@ SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "models" /
 
 
 def build(recipe: Recipe, folder: Path) -> None:
-    """Train a model and tune its sisters, and write their bundles into the package."""
+    """Train a model and tune its variants, and write their bundles into the package."""
     facts = corpus_facts(recipe.corpus) | ({"attribution": recipe.attribution} if recipe.attribution else {})
     trained = trained_model(recipe.name, folder, recipe.material, recipe.network, recipe.training, corpus=facts)
     made = {recipe.name: trained.bundle}
-    encoding, normalized_key = trained.bundle.encoding, recipe.material.normalized_key
+    encoding, plain_keys = trained.bundle.encoding, recipe.material.plain_keys
     for name, tuning in recipe.tunings.items():
-        people = corpus_excerpts(recipe.corpus, encoding, tuning.steps, normalized_key=normalized_key)
+        people = corpus_excerpts(recipe.corpus, encoding, tuning.steps, plain_keys=plain_keys)
         made[name] = tuned_model(name, folder, trained.bundle, tuning, people.tokens).bundle
     for name, bundle in made.items():
         path = SHIPPED / f"{name}.safetensors"
@@ -57,57 +55,52 @@ def build(recipe: Recipe, folder: Path) -> None:
 
 
 def build_vae(folder: Path) -> None:
-    """Train the VAE of the tunes, and write its bundle into the package; its card stands beside that of `tunes`."""
-    request = TrainRequest("tunes", model="vae", budget=9_000_000)
-    material, facts = read_material(request)
+    """Train the VAE of the tunes, and write its bundle and card into the package."""
+    options = VaeTraining("tunes", budget=9_000_000)
+    data, facts = load_encoded(options)
     folder = folder / "work" / VAE
     folder.mkdir(parents=True, exist_ok=True)
     path = SHIPPED / f"{VAE}.safetensors"
-    learn_vae(request, material, facts, folder=folder, resume=True).bundle.save(path, half=True)
+    learn_vae(options, data, facts, folder=folder, resume=True)[1].save(path, half=True)
     print(f"{path.name}: {path.stat().st_size:,} bytes")
-    tell_vae(path)
-
-
-def tell_vae(path: Path) -> None:
-    """Write the card of the VAE."""
     beside = {"tunes": Bundle.load(SHIPPED / "tunes.safetensors")}
     print(write_card(Bundle.load(path), VAE, load_builtin("tunes"), beside, SHIPPED / f"{VAE}.md").name)
 
 
 def store(bundle: Bundle, path: Path, recipe: Recipe) -> None:
-    """Write a bundle small; where matrices become whole numbers it says itself what that costs."""
+    """Write a bundle in few bytes; one with 8-bit matrices records what that costs."""
     bundle.save(path, half=True)
     if not recipe.small:
         return
     parts = {"valid": recipe.material.valid.sequences, "test": recipe.material.test.sequences}
     exact = {name: likelihood(bundle.model(), pieces).nats_per_step for name, pieces in parts.items()}
-    bundle.save(path, int8=True)
+    bundle.save(path, whole=True)
     small = Bundle.load(path).model()
     costs = {name: round(likelihood(small, pieces).nats_per_step - exact[name], 6) for name, pieces in parts.items()}
-    told = {**bundle.provenance, "stored": {"matrices": "int8", "costs_nats_per_step": costs}}
-    replace(bundle, provenance=told).save(path, int8=True)
+    provenance = {**bundle.provenance, "stored": {"matrices": "int8", "costs_nats_per_step": costs}}
+    replace(bundle, provenance=provenance).save(path, whole=True)
 
 
 def main() -> None:
-    """Make the bundles that are named, or all for which the music is there."""
+    """Build the bundles that are named, or all for which there is a corpus."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help="tunes, classical, piano, tunes-vae; all if left out")
     parser.add_argument("--piano-midi", type=Path, help="the pieces of piano-midi.de, a folder a composer")
     parser.add_argument("--work", type=Path, default=Path("runs/bundles"), help="where the work is kept")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     recipes: dict[str, Callable[[], Recipe]] = {"tunes": tunes_recipe}
-    if asked.piano_midi is not None:
-        recipes["classical"] = lambda: classical_recipe(asked.piano_midi)
-        recipes["piano"] = lambda: piano_recipe(asked.piano_midi)
+    if arguments.piano_midi is not None:
+        recipes["classical"] = lambda: classical_recipe(arguments.piano_midi)
+        recipes["piano"] = lambda: piano_recipe(arguments.piano_midi)
     builders: dict[str, Callable[[], None]] = {
-        name: lambda made=made: build(made(), asked.work)  # type: ignore[misc]
-        for name, made in recipes.items()
+        name: lambda recipe=recipe: build(recipe(), arguments.work)  # type: ignore[misc]
+        for name, recipe in recipes.items()
     }
-    builders[VAE] = lambda: build_vae(asked.work)
-    unknown = [name for name in asked.names if name not in builders]
+    builders[VAE] = lambda: build_vae(arguments.work)
+    unknown = [name for name in arguments.names if name not in builders]
     if unknown:
         parser.error(f"{unknown[0]} is no model, or needs --piano-midi")
-    for name in asked.names or builders:
+    for name in arguments.names or builders:
         builders[name]()
 
 

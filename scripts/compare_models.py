@@ -1,11 +1,10 @@
-"""Train the models of experiments/models.toml on each of its corpora, and tell docs/models.md how well they predict.
+"""Train the models of experiments/models.toml on each of its corpora, and write the table of docs/models.md.
 
     python scripts/compare_models.py [--piano-midi DIR] [--only MODEL ...] [--seed N ...] [--tell]
 
-Each model is measured on the corpus's own held-out part, untold, in nats a step; beside it stands what it gains on the
-n-gram with copy, with the 95 % interval from drawing works with replacement. A result is kept in
-experiments/models.json as soon as it is there, so that an interrupted comparison goes on. `--tell` only writes the
-table.
+Each model is measured on the corpus's own held-out part, without conditions, in nats a step, and beside the n-gram with
+copy, with a 95 % interval from a bootstrap over works. Each result is written to experiments/models.json at once, so
+that an interrupted comparison can be resumed. `--tell` only writes the table.
 """
 
 from __future__ import annotations
@@ -23,12 +22,15 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus
 from cantilena.metrics import bootstrap_ratio
 from cantilena.models import Likelihood, SequenceModel
-from cantilena.runtime import generator, log, read_json, write_json
-from cantilena.workflows import Material, TrainRequest, corpus_facts
-from cantilena.workflows.train.blend import blending, counted, likelihood_of
-from cantilena.workflows.train.config import fitted, material_for, read_corpus_of, shape_and_training
+from cantilena.runtime import generator, read_json, say, write_json
+from cantilena.workflows import EncodedCorpus, corpus_facts
+from cantilena.workflows.data import likelihood_of
+from cantilena.workflows.runs import make_options
+from cantilena.workflows.train.blend import choose_blend, fit_ngram
+from cantilena.workflows.train.config import encode_corpus, load_corpus, network_for, shape_and_training
+from cantilena.workflows.train.options import CorpusOptions, NetworkTraining, NGramTraining
 from cantilena.workflows.train.run import learn_network
-from document_tables import between
+from told_documents import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CONFIGS, RESULTS = CHECKOUT / "experiments" / "models.toml", CHECKOUT / "experiments" / "models.json"
@@ -40,35 +42,33 @@ Row = dict[str, Any]
 
 def main(words: Sequence[str] | None = None) -> None:
     """Train and measure what is missing, and write the table."""
-    asked = study_arguments(__doc__ or "", "models", words)
+    arguments = study_arguments(__doc__ or "", "models", words)
     configs = tomllib.loads(CONFIGS.read_text(encoding="utf-8"))
     rows: list[Row] = read_json(RESULTS)["rows"] if RESULTS.exists() else []
-    for corpus, reading in wanted_corpora(configs["corpora"], asked):
-        found = _missing(corpus, configs, rows, asked.only, asked.seed)
-        if not found:
+    for corpus, reading in wanted_corpora(configs["corpora"], arguments):
+        missing = _missing(corpus, configs, rows, arguments.only, arguments.seed)
+        if not missing:
             continue
-        request = TrainRequest(**reading)
-        read = read_corpus_of(request)
-        material, facts = material_for(read, request), corpus_facts(read)
-        rival, works = measured(counted(material), material, "test"), works_of(read, material)
-        for model, seed in found:
-            log(f"{corpus}: {model}, seed {seed}")
+        options = make_options(CorpusOptions, reading)
+        read = load_corpus(options)
+        data, facts = encode_corpus(read, options), corpus_facts(read)
+        rival, works = measured(fit_ngram(data), data, "test"), works_of(read, data)
+        for model, seed in missing:
+            say(f"{corpus}: {model}, seed {seed}")
             flags = {**reading, **configs["models"][model], "seed": seed}
-            rows.append(
-                {"corpus": corpus, "model": model, "seed": seed, **result(flags, material, facts, rival, works)}
-            )
+            rows.append({"corpus": corpus, "model": model, "seed": seed, **result(flags, data, facts, rival, works)})
             write_json(RESULTS, {"rows": rows})
     text = DOCUMENT.read_text(encoding="utf-8")
-    told = table(rows, "model", list(configs["models"]), list(configs["corpora"]), _cell)
-    DOCUMENT.write_text(between(text, "models", told), encoding="utf-8")
+    written = table(rows, "model", list(configs["models"]), list(configs["corpora"]), _cell)
+    DOCUMENT.write_text(between(text, "models", written), encoding="utf-8")
 
 
 def study_arguments(doc: str, what: str, words: Sequence[str] | None) -> argparse.Namespace:
-    """What a study of trained models is asked for.
+    """The arguments of a study of trained models.
 
     Args:
-        doc: of the script.
-        what: it tries, such as `models`.
+        doc: docstring of the script.
+        what: the things that it varies, such as `models`.
         words: of the command line; those of the process if None.
     """
     parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
@@ -80,39 +80,39 @@ def study_arguments(doc: str, what: str, words: Sequence[str] | None) -> argpars
     return parser.parse_args(words)
 
 
-def wanted_corpora(corpora: Mapping[str, Row], asked: argparse.Namespace) -> Iterator[tuple[str, Row]]:
-    """The corpora that are there and asked for, and how they are read."""
-    for corpus, reading in corpora.items() if not asked.tell else ():
-        if asked.corpora and corpus not in asked.corpora:
+def wanted_corpora(corpora: Mapping[str, Row], arguments: argparse.Namespace) -> Iterator[tuple[str, Row]]:
+    """The corpora that are there and wanted, and how they are read."""
+    for corpus, reading in corpora.items() if not arguments.tell else ():
+        if arguments.corpora and corpus not in arguments.corpora:
             continue
         if reading["corpus"] != PIANO:
             yield corpus, reading
-        elif asked.piano_midi is not None:
-            yield corpus, {**reading, "corpus": str(asked.piano_midi)}
+        elif arguments.piano_midi is not None:
+            yield corpus, {**reading, "corpus": str(arguments.piano_midi)}
 
 
-def works_of(corpus: Corpus, material: Material) -> NDArray[np.str_]:
-    """The work that each piece of the test part is of: voices of a chorale are not independent of one another."""
+def works_of(corpus: Corpus, data: EncodedCorpus) -> NDArray[np.str_]:
+    """The work of each test piece: voices of one chorale are not independent of each other."""
     test = corpus.split("test")
     works = dict(zip((melody.source for melody in test.melodies()), test.column("piece"), strict=True))
-    return np.array([works[melody.source] for melody in material.test.melodies])
+    return np.array([works[melody.source] for melody in data.test.melodies])
 
 
 def result(
     flags: Mapping[str, Any],
-    material: Material,
+    data: EncodedCorpus,
     corpus: Mapping[str, str],
     rival: Likelihood,
     works: NDArray[np.str_],
 ) -> Row:
     """One model, trained and measured."""
     started = perf_counter()
-    model, about = model_of(flags, material, corpus)
+    model, about = model_of(flags, data, corpus)
     seconds = perf_counter() - started
-    test = measured(model, material, "test")
+    test = measured(model, data, "test")
     further = bootstrap_ratio(rival.nats - test.nats, test.steps.astype(np.float64), works, generator(1, "margin"))
     return {
-        "valid": round(measured(model, material, "valid").nats_per_step, 4),
+        "valid": round(measured(model, data, "valid").nats_per_step, 4),
         "test": round(test.nats_per_step, 4),
         "gain": [round(number, 4) for number in (further.value, further.low, further.high)],
         "seconds": round(seconds),
@@ -120,36 +120,34 @@ def result(
     }
 
 
-def model_of(flags: Mapping[str, Any], material: Material, corpus: Mapping[str, str]) -> tuple[SequenceModel, Row]:
-    """A model trained as the flags say, and what is told of it."""
+def model_of(flags: Mapping[str, Any], data: EncodedCorpus, corpus: Mapping[str, str]) -> tuple[SequenceModel, Row]:
+    """A model trained as the flags say, and facts about it."""
     flags = dict(flags)
     alone = flags.pop("alone", False)
-    if flags.get("model") != "ngram":
-        return _network(TrainRequest(conditions="none", **flags), material, corpus)
-    ngram = counted(material, TrainRequest(**flags).ngram)
-    return ngram.plain() if alone else ngram, {}
+    if flags.pop("model", "network") == "ngram":
+        ngram = fit_ngram(data, make_options(NGramTraining, flags).ngram)
+        return ngram.plain() if alone else ngram, {}
+    options = make_options(NetworkTraining, {"conditions": "none", **flags})
+    network, training = shape_and_training(options)
+    network = network_for(network, options, data)
+    trained, bundle = learn_network(network, training, data, corpus)
+    weights = sum(values.size for values in bundle.weights.values())
+    about: Row = {"epochs": trained.epochs, "weights": weights, "dropout": network.dropout}
+    if not options.blend:
+        return trained.network, about
+    choice = choose_blend(trained.network, data, options.ngram, wanted=True)
+    return choice.model, about | {"share": choice.to_dict()["share"]}
 
 
-def _network(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> tuple[SequenceModel, Row]:
-    network, training = fitted(request, *shape_and_training(request), material)
-    learned = learn_network(network, training, material, corpus)
-    weights = sum(values.size for values in learned.bundle.weights.values())
-    about: Row = {"epochs": learned.epochs, "weights": weights, "dropout": network.dropout}
-    if not request.blend:
-        return learned.model, about
-    mixed = blending(learned.model, material, request.ngram, wanted=True)
-    return mixed.model, about | {"share": mixed.answer()["share"]}
-
-
-def measured(model: SequenceModel, material: Material, part: str) -> Likelihood:
-    """How well a model predicts the held-out pieces of a part, untold."""
-    return likelihood_of(model, getattr(material, part).sequences, material.encoding)
+def measured(model: SequenceModel, data: EncodedCorpus, part: str) -> Likelihood:
+    """How well a model predicts the held-out pieces of a part, without conditions."""
+    return likelihood_of(model, getattr(data, part).sequences, data.encoding)
 
 
 def _missing(
     corpus: str, configs: Mapping[str, Any], rows: Sequence[Row], only: Sequence[str], seeds: Sequence[int] | None
 ) -> list[tuple[str, int]]:
-    """Models and seeds that have no result on a corpus; what is only counted has one seed."""
+    """Models and seeds that have no result on a corpus; n-grams have one seed."""
     done = {(row["corpus"], row["model"], row["seed"]) for row in rows}
     wanted = [
         (model, seed)
@@ -167,10 +165,10 @@ def table(
 
     Args:
         rows: what was measured.
-        kind: what the names are of: the key of a row that holds its name.
+        kind: the key of a row that holds its name.
         names: in order.
         corpora: in order.
-        cell: what the rows of one name on one corpus are told as, one of each seed.
+        cell: formats the rows of one name on one corpus, one of each seed.
     """
     corpora = [corpus for corpus in corpora if any(row["corpus"] == corpus for row in rows)]
     lines = [f"| | {' | '.join(corpora)} |", "|---" * (len(corpora) + 1) + "|"]

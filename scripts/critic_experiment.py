@@ -1,12 +1,12 @@
-"""Does a critic that teaches make melodies that a machine tells less well from people's? Three seeds.
+"""Do models that a critic teaches compose melodies that classifiers tell less well from human ones? Three seeds.
 
     python scripts/critic_experiment.py [FOLDER]
 
 The shipped `tunes` (its network alone) is tuned on the rules of RL Tuner, by a critic, and by both, at one target KL.
-Of each model 1,000 melodies are counted, and the machine listener, which has heard none of the pieces that rewarded,
-tells them from people's held-out ones in the same meter and mode. FOLDER (`runs/critic-experiment`) keeps a file a row,
-so that an interrupted run goes on, and `results.json`; the table goes into `docs/critic.md`, the figure into
-`docs/pictures/critic.png`. About forty minutes on two cores.
+1,000 melodies of each model are measured, and a classifier two-sample test, trained on none of the pieces that
+rewarded, compares them with held-out human melodies in the same meter and mode. FOLDER (`runs/critic-experiment`) keeps
+a file for each row, so that an interrupted run can be resumed, and `results.json`; the table goes into
+`docs/critic.md`, the figure into `docs/pictures/critic.png`. About forty minutes on two cores.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ WAYS: dict[str, TuningOptions | None] = {
     "rules + critic": replace(RULES, critic=HEARING),
     "rules + critic, further": replace(RULES, c=1.0, target_kl=0.2, critic=HEARING),
 }
-"""Those that are held nearer and further let rules with and without a critic be compared at about one KL."""
+"""Those nearer and further let rules with and without a critic be compared at about one KL."""
 JUDGES = ("logistic", "boosting")
-"""The kinds of classifier that judge: those that take seconds; the strongest speaks."""
+"""The families of classifiers that judge: those that take seconds; the strongest counts."""
 METRICS = {
     "kl_per_step": "KL, nats a step",
     "distinct_4": "distinct-4",
@@ -74,7 +74,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "critic.md"
 
 
 def main(folder: Path) -> None:
-    """Tune fifteen times, count and listen, write, draw."""
+    """Tune fifteen times, measure and judge, write, draw."""
     jobs = [(folder, way, seed) for seed in SEEDS for way in reversed(WAYS)]  # the slowest first
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         made = dict(pool.map(_row, jobs))
@@ -95,7 +95,7 @@ def _held_out(bundle: Bundle) -> PeoplesMelodies:
 
 
 def _row(job: tuple[Path, str, int]) -> tuple[tuple[str, int], dict[str, Any]]:
-    """One model, tuned, counted and listened to; read where it was made already."""
+    """One model, tuned, measured and judged; read if it was made before."""
     folder, way, seed = job
     row, second = (folder / kind / f"{way.replace(' ', '-')}-{seed}.json" for kind in ("rows", "second"))
     torch.set_num_threads(1)
@@ -108,13 +108,13 @@ def _row(job: tuple[Path, str, int]) -> tuple[tuple[str, int], dict[str, Any]]:
 
 
 def _second(folder: Path, way: str, seed: int) -> dict[str, float]:
-    """A second opinion, never withheld since it has no controls: the kind that stops runs, on the judge's pieces."""
+    """A second opinion, never withheld because it has no controls: the one that stops runs, on the judge's pieces."""
     bundle = _bundle()
     listener = StoppingListener(_held_out(bundle), music_reward(bundle, RULES).context.steps_per_bar)
-    heard = listener.listen(
+    score = listener.listen(
         bundle.encoding.line(_drawn(folder, way, seed, bundle)), generator(seed, "second opinion", way)
     )
-    return {"value": heard.auc.value, "low": heard.auc.low, "high": heard.auc.high}
+    return {"value": score.auc.value, "low": score.auc.low, "high": score.auc.high}
 
 
 def _drawn(folder: Path, way: str, seed: int, bundle: Bundle) -> np.ndarray:
@@ -125,19 +125,19 @@ def _drawn(folder: Path, way: str, seed: int, bundle: Bundle) -> np.ndarray:
 
 
 def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
-    bundle, asked, path = _bundle(), WAYS[way], folder / "models" / f"{way.replace(' ', '-')}-{seed}.safetensors"
+    bundle, options, path = _bundle(), WAYS[way], folder / "models" / f"{way.replace(' ', '-')}-{seed}.safetensors"
     context = music_reward(bundle, RULES).context
     course: dict[str, Any] = {}
-    if asked is not None and not path.exists():
-        heard = critic_people(bundle, context, asked.steps) if asked.critic.critic else None
-        done = tune(bundle, replace(asked, seed=seed), critic_people=heard)
+    if options is not None and not path.exists():
+        data = critic_people(bundle, context, options.steps) if options.critic.critic else None
+        done = tune(bundle, replace(options, seed=seed), critic_people=data)
         course = {"kl": done.history.kl, "accuracy": done.history.accuracy, "terms": done.history.terms}
         course |= {"c": done.history.c, "seconds": done.seconds}
         write_json(path.with_suffix(".json"), course)
         done.bundle.save(path)
-    elif asked is not None:
+    elif options is not None:
         course = read_json(path.with_suffix(".json"))
-    tuned = bundle if asked is None else Bundle.load(path)
+    tuned = bundle if options is None else Bundle.load(path)
     tokens = _drawn(folder, way, seed, bundle)
     metrics = measure(
         Sample(tokens, contexts=context),
@@ -151,13 +151,13 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
         thorough=True,
     )
     people = _held_out(bundle)
-    asked_of_judge = ListenerOptions(families=JUDGES, resamples=300, permutations=300, seed=seed)
-    judged = listen(people.line, people.piece, bundle.encoding.line(tokens), asked_of_judge, quiet=True)
+    test_options = ListenerOptions(families=JUDGES, resamples=300, permutations=300, seed=seed)
+    judged = listen(people.line, people.piece, bundle.encoding.line(tokens), test_options, quiet=True)
     return {"metrics": metrics, "listener": judged.to_json(), "course": course}
 
 
 def _people(folder: Path) -> dict[str, Any]:
-    """The same numbers of people's held-out melodies."""
+    """The same numbers of held-out human melodies."""
     row = folder / "rows" / "people.json"
     if not row.exists():
         bundle = _bundle()
@@ -174,13 +174,13 @@ def _people(folder: Path) -> dict[str, Any]:
 
 
 def peoples_tokens(people: PeoplesMelodies, bundle: Bundle) -> np.ndarray:
-    """Lines of the grid as tokens again: 0 a rest, 1 nothing new, then the pitches from the lowest on."""
+    """Lines of the grid as tokens again: 0 a rest, 1 a hold, then the pitches from the lowest on."""
     low = int(bundle.encoding.line(np.array([[2]])).pitch[0, 0])
     return np.where(people.line.pitch >= 0, people.line.pitch.astype(np.int64) - low + 2, people.line.event)
 
 
 def told(row: Mapping[str, Any]) -> dict[str, float] | None:
-    """The area under the curve of the strongest listener, with its interval; None where it gave no answer."""
+    """The AUC of the strongest classifier, with its interval; None if the test was refused."""
     headline = row["listener"].get("headline")
     return row["listener"]["families"][headline]["auc"] if headline else None
 
@@ -206,7 +206,7 @@ def _area(auc: Mapping[str, float] | None) -> str:
 
 
 def picture(rows: Mapping[str, Any]) -> Figure:
-    """What the judge tells, beside diversity and distance; and how well the discriminators told while they taught."""
+    """AUC of the judge against diversity and distance, and the accuracy of the discriminators during tuning."""
     with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(11.5, 3.6))
         beside, distance, course = figure.subplots(1, 3)

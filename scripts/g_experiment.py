@@ -2,9 +2,9 @@
 
     python scripts/g_experiment.py [FOLDER]
 
-A Note RNN (LSTM 100, told nothing but the last token, as published) learns the built-in corpus and is tuned by
+A Note RNN (LSTM 100, whose only input is the last token, as published) learns the built-in corpus and is tuned by
 G-learning in the reference mode, once with the gradient of the target stopped before the reward network and once
-without. 1,000 melodies of each policy are counted. FOLDER (`runs/g-experiment`) keeps the models and `results.json`;
+without. 1,000 melodies of each policy are measured. FOLDER (`runs/g-experiment`) keeps the models and `results.json`;
 the figure is `docs/pictures/g-learning.png`. About twenty minutes on two cores.
 """
 
@@ -29,8 +29,9 @@ from cantilena.rules import RULE_SETS, Context
 from cantilena.runtime import derived_seed, generator, read_json, write_bytes, write_json
 from cantilena.tokenizers import GridEncoding
 from cantilena.training import preset
-from cantilena.workflows import grid_material, trained_model
+from cantilena.workflows import encode_on_grid
 from cantilena.workflows.evaluate.counts import Sample, measure
+from cantilena.workflows.reproduce.models import trained_model
 
 STEPS, MELODIES, COUNTED, SEEDS = 32, 50, 1000, (1, 2, 3)
 UPDATES = 100
@@ -42,13 +43,13 @@ METRICS = ("not_in_key", "autocorrelation_1", "autocorrelation_2", "in_motif", "
 
 def main(folder: Path) -> None:
     """Train, tune six times, count, draw."""
-    material = grid_material(load_builtin("tunes"))
+    data = encode_on_grid(load_builtin("tunes"))
     training = replace(preset("quick")[1], seed=1)
-    made = trained_model("note-rnn", folder, material, NOTE_RNN, training, corpus={"name": "tunes"})
+    trained = trained_model("note-rnn", folder, data, NOTE_RNN, training, corpus={"name": "tunes"})
     jobs = [(folder, stopped, seed) for stopped in (True, False) for seed in SEEDS]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         rows = dict(pool.map(_tuned, jobs))
-    untuned = _counted(made.bundle, _drawn(made.bundle.network(), 1), made.bundle.model(), 1)
+    untuned = _counted(trained.bundle, _drawn(trained.bundle.network(), 1), trained.bundle.model(), 1)
     systems = {"note rnn": untuned, **rows}
     write_json(folder / "results.json", {"systems": systems})
     picture = Path(__file__).resolve().parents[1] / "docs" / "pictures" / "g-learning.png"
@@ -58,7 +59,7 @@ def main(folder: Path) -> None:
 
 
 def _tuned(job: tuple[Path, bool, int]) -> tuple[str, dict[str, Any]]:
-    """The name and the row of one tuning; read where it was made already."""
+    """The name and the row of one tuning; read if it was made before."""
     folder, stopped, seed = job
     name = f"G {'stopped' if stopped else 'as published'}, seed {seed}"
     row = folder / "rows" / f"{name}.json"

@@ -2,7 +2,7 @@
 
     python scripts/tell_frontier.py FRONTIER [G_EXPERIMENT]
 
-Each is the folder of a finished run; without the second its table stays as it is. The tables stand between the marks
+Each is the folder of a finished run; without the second its table stays as it is. Tables are between the marks
 `<!-- NAME -->` and `<!-- end -->` of the document.
 """
 
@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cantilena.metrics.registry import get_metric
+from cantilena.metrics.registry import words_of
 from cantilena.runtime import read_json
-from document_tables import between, cell
+from told_documents import between, cell
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DOCUMENT = DOCS / "tuning.md"
@@ -35,7 +35,7 @@ COLUMNS = {
     "distinct_4": "distinct-4",
     "kl_per_step": "KL",
 }
-"""What is told of the frontier, and what it is called there."""
+"""The columns of the frontier, and their labels."""
 
 G_COLUMNS = ("not_in_key", "autocorrelation_1", "autocorrelation_2", "autocorrelation_3", "in_motif", "kl_per_step")
 
@@ -43,12 +43,12 @@ G_COLUMNS = ("not_in_key", "autocorrelation_1", "autocorrelation_2", "autocorrel
 def main(frontier: Path, g_experiment: Path | None = None) -> None:
     """Write the tables and copy the picture of the frontier."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    swept = read_json(frontier / "results.json")["systems"]
-    text = between(text, "frontier", table(swept, COLUMNS, reward=True))
+    points = read_json(frontier / "results.json")["systems"]
+    text = between(text, "frontier", table(points, COLUMNS, reward=True))
     if g_experiment is not None:
-        found = read_json(g_experiment / "results.json")["systems"]
-        labels = {name: get_metric(name).label for name in G_COLUMNS}
-        text = between(text, "g-learning", table(found, labels, reward=False))
+        systems = read_json(g_experiment / "results.json")["systems"]
+        labels = {name: words_of(name).label for name in G_COLUMNS}
+        text = between(text, "g-learning", table(systems, labels, reward=False))
     DOCUMENT.write_text(text, encoding="utf-8")
     shutil.copy(frontier / "frontier.png", DOCS / "pictures" / "frontier.png")
 
@@ -59,8 +59,8 @@ def table(systems: Mapping[str, Any], columns: Mapping[str, str], *, reward: boo
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for name, system in systems.items():
         cells: Sequence[str] = [cell(system["metrics"].get(metric), metric) for metric in columns]
-        earned = [f"{system['reward']:.0f}"] if reward else []
-        rows.append(f"| {' | '.join([name, *earned, *cells])} |")
+        rewards = [f"{system['reward']:.0f}"] if reward else []
+        rows.append(f"| {' | '.join([name, *rewards, *cells])} |")
     return "\n".join(rows)
 
 

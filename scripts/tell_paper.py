@@ -2,7 +2,7 @@
 
     python scripts/tell_paper.py RUN
 
-RUN is the folder of a finished run. The tables stand between the marks `<!-- NAME -->` and `<!-- end -->`.
+RUN is the folder of a finished run. Tables are between the marks `<!-- NAME -->` and `<!-- end -->`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BESIDE = (
     "overlap",
     "copied_beyond_people",
 )
-"""What the paper does not tell, and no result of this kind should be without."""
+"""Metrics that the paper does not give, and no result of this kind should be without."""
 
 FIGURES = ("figure-8.png", "figure-9.png", "figure-10.png")
 
@@ -48,8 +48,8 @@ def main(run: Path) -> None:
     systems = read_json(run / "results.json")["systems"]
     text = DOCUMENT.read_text(encoding="utf-8")
     for name in ("grid", "events"):
-        told = {one: system for one, system in systems.items() if ("events" in one) == (name == "events")}
-        text = between(text, name, table(told))
+        part = {one: system for one, system in systems.items() if ("events" in one) == (name == "events")}
+        text = between(text, name, table(part))
     text = between(text, "training", training(run))
     DOCUMENT.write_text(text, encoding="utf-8")
     for figure in FIGURES:
@@ -69,12 +69,12 @@ def table(systems: Mapping[str, Any]) -> str:
 
 
 def training(run: Path) -> str:
-    """A Markdown table: how long each network learned, and how well it then predicted held-out pieces."""
+    """A Markdown table: epochs, losses and minutes of each network."""
     lines = ["| | epochs | best | nats a step, learned from | held out | minutes |", "|---|---|---|---|---|---|"]
     for facts in sorted((run / "work").glob("*/facts.json")):
         about: Mapping[str, Any] = read_json(facts)
         history: Sequence[Mapping[str, float]] | Mapping[str, Any] = about.get("history", ())
-        if isinstance(history, list):  # a tuning's is another: rewards by update
+        if isinstance(history, list):  # that of a tuning is another: rewards by update
             best = min(history, key=lambda epoch: epoch["valid"])
             numbers = (len(history), best["epoch"], f"{best['train']:.3f}", f"{best['valid']:.3f}")
             minutes = f"{about['seconds'] / 60:.0f}"

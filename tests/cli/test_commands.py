@@ -276,7 +276,8 @@ def test_what_is_no_bundle(said: Said, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_train_and_tune_answer(said: Said, corpus: str, tmp_path: Path) -> None:
+def test_train_and_tune_answer(said: Said, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cantilena.workflows.tune.run.COUNTED", 20)
     run = tmp_path / "run"
     words = ["train", "--corpus", corpus, "--out", str(run), *TINY]
     answer = said.obj(*words)
@@ -285,22 +286,28 @@ def test_train_and_tune_answer(said: Said, corpus: str, tmp_path: Path) -> None:
     assert "finished" in said.refusal(1, *words)[0]
     said.refusal(1, *words, "--resume")
     said.refusal(1, *words, "--seed", "5")
-    tuned = said.obj(
-        "tune",
-        answer["bundle"],
-        "--updates",
-        "2",
-        "--melodies",
-        "8",
-        "--device",
-        "cpu",
-        "--out",
-        str(tmp_path / "tuned"),
-    )
+    few = ["--updates", "2", "--melodies", "8", "--look", "0", "--device", "cpu"]
+    tuned = said.obj("tune", answer["bundle"], *few, "--out", str(tmp_path / "tuned"))
     assert {"bundle", "steps", "steps_per_second", "c", "clip", "kl_per_step", "metrics"} <= set(tuned)
     assert {"value", "low", "high"} <= set(tuned["metrics"]["not_in_key"])
     made = said.obj("compose", tuned["bundle"], "-n", "1", "--bars", "1", "--out", str(tmp_path / "made"))
     assert made["melodies"][0]["log_likelihood"] != made["melodies"][0]["policy_log_likelihood"]
+
+
+@pytest.mark.parametrize("kind", ["network", "ngram", "vae"])
+def test_each_kind_of_model_has_a_command_of_its_own(said: Said, corpus: str, tmp_path: Path, kind: str) -> None:
+    flags = {"network": TINY, "ngram": ["--order", "3"], "vae": [*TINY, "--latent", "4", "--code-bars", "1"]}[kind]
+    answers = [
+        said.obj(*words, "--corpus", corpus, *flags, "--out", str(tmp_path / name))
+        for name, words in (("short", ["train", kind]), ("long", ["train", "--model", kind]))
+    ]
+    assert answers[0]["test"] == answers[1]["test"]
+    records = [json.loads((tmp_path / name / "run.json").read_text())["options"] for name in ("short", "long")]
+    assert records[0] == records[1]
+    models = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("short", "long")]
+    assert models[0] == models[1]
+    other = {"network": ["--latent", "4"], "ngram": ["--width", "8"], "vae": ["--core", "gru"]}[kind]
+    assert "unknown: --" in said.refusal(2, "train", kind, "--corpus", corpus, *other, "--out", str(tmp_path / "x"))[0]
 
 
 @pytest.mark.parametrize(

@@ -9,18 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from cantilena.cli import doctor, doctor_checks, main
-from cantilena.cli.doctor_checks import Check
+from cantilena.cli import doctor, main
+from cantilena.cli.doctor import Check
 from cantilena.errors import CantilenaError, RunError
 from cantilena.runtime import Failure
 
 
 def test_the_table_is_complete_and_names_are_unique() -> None:
-    names = [check.name for check in doctor_checks.checks()]
+    names = [check.name for check in doctor.checks()]
     assert len(set(names)) == len(names)
     assert {"Python", "torch", "numpy", "verovio", "lazy-loader", "music21", "compiled rules", "sound"} <= set(names)
     assert not any(name in names for name in ("pytest", "ruff"))
-    assert all(check.advice for check in doctor_checks.checks())
+    assert all(check.advice for check in doctor.checks())
 
 
 def test_a_broken_requirement_fails_and_an_absent_extra_does_not(
@@ -55,14 +55,14 @@ def test_a_broken_requirement_fails_and_an_absent_extra_does_not(
 
 
 def test_an_absent_or_old_library_says_what_to_install() -> None:
-    absent = doctor_checks._library("not-a-library>=2", required=True)
+    absent = doctor._library("not-a-library>=2", required=True)
     with pytest.raises(ModuleNotFoundError):
         absent.attempt()
     assert absent.advice == "pip install 'not-a-library>=2'"
     with pytest.raises(CantilenaError, match="too old") as refusal:
-        doctor_checks._library("numpy>=999", required=True).attempt()
+        doctor._library("numpy>=999", required=True).attempt()
     assert refusal.value.hint == "pip install 'numpy>=999'"
-    assert doctor_checks._library("numpy>=1.26", required=True).attempt()[0].isdigit()
+    assert doctor._library("numpy>=1.26", required=True).attempt()[0].isdigit()
 
 
 def test_without_worker_processes_it_still_looks(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -98,7 +98,7 @@ def test_the_whole_table_on_this_machine(tmp_path: Path) -> None:
 def test_an_engraver_that_kills_its_process_is_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "verovio.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n")
     monkeypatch.syspath_prepend(str(tmp_path))
-    some = [check for check in doctor_checks.checks() if check.name in ("verovio", "numpy", "Python")]
+    some = [check for check in doctor.checks() if check.name in ("verovio", "numpy", "Python")]
     rows = {row.name: row for row in doctor.examine(some)}
     assert rows["verovio"].state == "broken"
     assert "crashed" in rows["verovio"].found

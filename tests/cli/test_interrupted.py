@@ -18,7 +18,7 @@ from cantilena.io import write
 from cantilena.models import NetworkOptions
 from cantilena.music import Melody
 from cantilena.training import TrainingOptions
-from cantilena.workflows import TrainRequest
+from cantilena.workflows import TrainOptions
 from cantilena.workflows.train import run as train_run
 from cantilena.workflows.train.config import shape_and_training
 
@@ -38,7 +38,7 @@ def words(corpus: str, out: Path, *more: str) -> list[str]:
     return ["train", "--corpus", corpus, *shape, "--out", str(out), *more]
 
 
-def often(request: TrainRequest) -> tuple[NetworkOptions, TrainingOptions]:
+def often(request: TrainOptions) -> tuple[NetworkOptions, TrainingOptions]:
     """A checkpoint after every batch, so that there is one to go on from."""
     network, training = shape_and_training(request)
     return network, replace(training, checkpoint_seconds=0.0)
@@ -66,6 +66,7 @@ def started(line: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", program, *line], **pipes)
 
 
+@pytest.mark.e2e
 def test_an_interrupted_and_killed_training_ends_with_the_same_model(
     corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""`cantilena sweep` end to end, in small: resumed after kills, in several processes, with trainings that go astray."""
+"""`cantilena sweep` in small: resumed after kills, in several processes, with trainings that fail."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from cantilena.cli import main
 from cantilena.io import write
 from cantilena.models import Bundle, find_bundle
 from cantilena.music import Melody
-from cantilena.workflows import TrainRequest
 from cantilena.workflows.train.blend import score
-from cantilena.workflows.train.config import read_material
+from cantilena.workflows.train.config import load_encoded
+from cantilena.workflows.train.options import NetworkTraining
 
 SPACE = """
 [learning_rate]
@@ -61,7 +61,7 @@ def space(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def whole(corpus: str, space: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A search that nobody disturbed, in one process."""
+    """A search that nobody interrupted, in one process."""
     out = tmp_path_factory.mktemp("whole") / "run"
     assert main(words(corpus, space, out)) == 0
     return out
@@ -84,7 +84,7 @@ def trials(out: Path) -> list[dict[str, Any]]:
 
 
 def told(out: Path) -> list[tuple[Any, ...]]:
-    """What trials tried and what came of it, but for the time that they took and those that were tried again."""
+    """Parameters and results of the trials, without their times, and without those that were tried again."""
     kept = ("parameters", "state", "valid", "losses")
     return [tuple(row[name] for name in kept) for row in trials(out) if row["state"] != "interrupted"]
 
@@ -96,7 +96,7 @@ def started(line: list[str]) -> subprocess.Popen[str]:
 
 
 def workers_of(parent: int) -> list[int]:
-    """The processes that a search has started: its children, by what the system says of them."""
+    """The child processes of a search."""
     found = []
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -137,10 +137,10 @@ def test_the_best_model_is_what_the_table_says_and_what_the_command_trains(
     assert facts["trials"] == 6 == facts["finished"] + facts["pruned"] + facts["failed"]
     assert find_bundle(whole) == whole / "model.safetensors"
     bundle = Bundle.load(whole / "model.safetensors")
-    material, _ = read_material(TrainRequest(corpus))
-    for split, pieces in (("valid", material.valid), ("test", material.test)):
+    data, _ = load_encoded(NetworkTraining(corpus))
+    for split, pieces in (("valid", data.valid), ("test", data.test)):
         expected = facts["best"]["valid"] if split == "valid" else facts["test"]
-        assert score(bundle.model(), pieces, material) == pytest.approx(expected, abs=1e-5)
+        assert score(bundle.model(), pieces, data) == pytest.approx(expected, abs=1e-5)
     assert facts["best"]["valid"]["nats_per_step"] == best["valid"] == min(best["losses"])
     with (whole / "sweep.csv").open() as file:
         table = list(csv.DictReader(file))
@@ -159,6 +159,7 @@ def test_the_best_model_is_what_the_table_says_and_what_the_command_trains(
     assert (tmp_path / "again" / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
+@pytest.mark.e2e
 def test_a_search_that_was_interrupted_and_killed_ends_with_the_same_trials(
     corpus: str, space: str, whole: Path, tmp_path: Path
 ) -> None:
@@ -168,34 +169,32 @@ def test_a_search_that_was_interrupted_and_killed_ends_with_the_same_trials(
         wait_for_trials(process, out, count)
         children = workers_of(process.pid)
         assert children
-        began = time.monotonic()
         process.send_signal(sign)
         _, err = process.communicate(timeout=30)
         if sign is signal.SIGINT:
-            assert time.monotonic() - began < 5
             assert process.returncode == 130, err
             assert "--resume" in err.splitlines()[-1]
         for _ in range(100):
             if all(gone(child) for child in children):
                 break
             time.sleep(0.1)
-        assert all(gone(child) for child in children)  # nobody trains for a search that is no more
+        assert all(gone(child) for child in children)  # no training goes on without its search
         assert not (out / "model.safetensors").exists()
         more = ["--resume"]
-    assert main(words(corpus, space, out)) == 1  # it is there, unfinished, and nobody said what to do with it
+    assert main(words(corpus, space, out)) == 1  # an unfinished run, neither --resume nor --force
     assert main(words(corpus, space, out, "--resume", "--seed", "2")) == 1
     assert main(words(corpus, space, out, "--resume")) == 0
     assert told(out) == told(whole)
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
-@pytest.mark.slow
+@pytest.mark.e2e
 def test_a_worker_that_is_killed_costs_its_trial_alone(corpus: str, space: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
     slow = words(corpus, space, out, "--processes", "2", "--epochs", "80", "--pruning", "none", "--patience", "80")
     process = started(slow)
     wait_for_trials(process, out, 1)
-    for _ in range(3000):  # until both train, as the journal tells: one is killed in the midst of it
+    for _ in range(3000):  # until both train: one is killed while it does
         begun = (out / "trials.journal").read_text().count('"op_code":4')
         if begun - sum(row["state"] != "running" for row in trials(out)) == 2:
             break
@@ -213,14 +212,15 @@ def test_a_worker_that_is_killed_costs_its_trial_alone(corpus: str, space: str, 
     assert states.count("failed") == 1
     assert states.count("finished") == 5
     reason = next(row["reason"] for row in trials(out) if row["state"] == "failed")
-    assert reason == "its process was killed (SIGKILL)"
+    assert reason == "its worker process crashed (SIGKILL)"
     told = [line for line in err.splitlines() if line.startswith("Searching")]  # one every ten seconds
     assert all(
         re.search(r"^Searching: \d/6 trials, .*(best \d\.\d{4} in trial \d|none finished yet)", line) for line in told
     )
 
 
-def test_trainings_that_go_astray_are_rows_with_a_reason(
+@pytest.mark.e2e
+def test_trainings_that_take_too_long_are_rows_with_a_reason(
     corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     late = ["sweep", "--corpus", corpus, *TINY, "--search", "memory", "--trials", "2", "--seconds-a-trial", "0.001"]
@@ -228,6 +228,11 @@ def test_trainings_that_go_astray_are_rows_with_a_reason(
     assert status == 1
     assert "no trial of 2 finished: it took longer than 0.001 s" in answer["error"]
     assert all(row["state"] == "failed" and row["valid"] is None for row in trials(tmp_path / "late"))
+
+
+def test_trainings_that_cannot_be_are_rows_with_a_reason(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     mixed = tmp_path / "mixed.toml"
     mixed.write_text("[input]\nchoices=['features','paper']\n[echoes]\nchoices=[1,2]\n")
     line = ["sweep", "--corpus", corpus, "--width", "8", *TINY, "--search", str(mixed), "--trials", "5"]
@@ -247,9 +252,9 @@ def test_what_cannot_be_asked_costs_no_earlier_run(
         (tmp_path / name).write_text("earlier")
     for more, said in (
         (["--search", "nowhere"], "no search space 'nowhere'"),
-        (["--trials", "0"], "0 trials"),
-        (["--processes", "-1"], "-1 processes"),
-        (["--seconds-a-trial", "nan"], "nan seconds"),
+        (["--trials", "0"], "--trials must be 1 to 10000, got 0"),
+        (["--processes", "-1"], "--processes must be 0 to 256, got -1"),
+        (["--seconds-a-trial", "nan"], "--seconds-a-trial must be over 0, got nan"),
         (["--corpus", "nowhere"], "no corpus 'nowhere'"),
         (["--model", "ngram"], "--model"),
         (["--width", "12", "--learning-rate", "0.01", "--look-back", "1"], "every parameter"),

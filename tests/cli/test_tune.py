@@ -150,6 +150,7 @@ def started(line: list[str]) -> subprocess.Popen[str]:
     return subprocess.Popen([sys.executable, "-c", program, *line], **pipes)
 
 
+@pytest.mark.e2e
 def test_an_interrupted_and_killed_tuning_ends_with_the_same_model(model: str, tmp_path: Path) -> None:
     halted, more = tmp_path / "halted", []
     for sign, status in ((signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)):

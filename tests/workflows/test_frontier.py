@@ -1,4 +1,4 @@
-"""The frontier in small: every kind of point, what a row says, and the same results after an interruption."""
+"""The frontier in small: every kind of point, and the same results after an interruption."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cantilena.tokenizers import GridEncoding
 from cantilena.workflows import run_frontier
 from cantilena.workflows.evaluate.counts import Sample
 from cantilena.workflows.tune import frontier
-from cantilena.workflows.tune.frontier import _Sweep
+from cantilena.workflows.tune.frontier import _Points
 
 ASKED = TuningOptions(updates=4, melodies=8, steps=16, device="cpu")
 WORDS = ["--updates", "4", "--melodies", "8", "--steps", "16", "--device", "cpu"]
@@ -29,7 +29,7 @@ TUNED = ["rloo c 3", "rloo c 6", "ppo", "g", "rejection 1", "rejection 2", "reje
 POINTS = ["human", "lstm", "vae", "best of 2", "best of 4", "constrained", *TUNED]
 
 
-class HereError(Exception):
+class StopError(Exception):
     pass
 
 
@@ -37,7 +37,7 @@ def shrink(patch: pytest.MonkeyPatch) -> None:
     sizes = {"COUNTED": 12, "STRENGTHS": (1.0, 2.0), "OTHERS": ("ppo", "g"), "GROUPS": (2, 4), "_POOL": 48}
     for name, size in sizes.items():
         patch.setattr(frontier, name, size)
-    patch.setattr(frontier, "vae_beside", lambda _: Bundle.load(find_bundle("tunes-vae")))
+    patch.setattr(frontier, "shipped_vae_of", lambda _: Bundle.load(find_bundle("tunes-vae")))
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def whole(model: str, corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A sweep that nobody interrupted."""
+    """A run that nobody interrupted."""
     out = tmp_path_factory.mktemp("frontier") / "whole"
     with pytest.MonkeyPatch.context() as patch:
         shrink(patch)
@@ -93,20 +93,20 @@ def test_results_hold_no_time(whole: Path) -> None:
     assert set(json.loads((whole / "run.json").read_text())["seconds"]) == set(TUNED)
 
 
-def test_an_interrupted_sweep_ends_with_the_same_results(
+def test_an_interrupted_run_ends_with_the_same_results(
     model: str, whole: Path, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tune, calls = frontier.tune, []
 
     def stop(*args: Any, **named: Any) -> Any:
         if len(calls) == 3:
-            raise HereError
+            raise StopError
         calls.append(args)
         return tune(*args, **named)
 
     with monkeypatch.context() as patched:
         patched.setattr(frontier, "tune", stop)
-        with pytest.raises(HereError):
+        with pytest.raises(StopError):
             run_frontier(model, ASKED, tmp_path, against=str(corpus_file))
     assert not (tmp_path / "results.json").exists()
     with pytest.raises(RunError, match="other options"):
@@ -116,7 +116,7 @@ def test_an_interrupted_sweep_ends_with_the_same_results(
     assert (tmp_path / "table.md").read_bytes() == (whole / "table.md").read_bytes()
 
 
-def test_a_forced_sweep_leaves_nothing_of_the_earlier_one(
+def test_a_forced_run_leaves_nothing_of_the_earlier_one(
     model: str, whole: Path, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("results.json", "table.md", "frontier.png", "run.json", "points/lstm.json"):
@@ -125,33 +125,33 @@ def test_a_forced_sweep_leaves_nothing_of_the_earlier_one(
     (tmp_path / "mine.png").write_bytes(b"mine")
 
     def stop(*_: Any, **__: Any) -> None:
-        raise HereError
+        raise StopError
 
     monkeypatch.setattr(frontier, "measure", stop)
     with pytest.raises(UsageError):
         run_frontier(model, replace(ASKED, rules="jazz"), tmp_path, force=True)
     assert (tmp_path / "results.json").exists()
-    with pytest.raises(HereError):
+    with pytest.raises(StopError):
         run_frontier(model, replace(ASKED, seed=2), tmp_path, against=str(corpus_file), force=True)
     left = {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {".lock", "run.json", "mine.png"}
 
 
-def test_people_are_judged_in_their_own_key_and_meter(model: str, tmp_path: Path) -> None:
+def test_human_melodies_are_rewarded_in_their_own_key_and_meter(model: str) -> None:
     bundle = Bundle.load(Path(model))
-    sweep = _Sweep(bundle, ASKED, music_reward(bundle, ASKED), tmp_path)
+    points = _Points(bundle, ASKED, music_reward(bundle, ASKED))
     tokens = np.random.default_rng(1).integers(0, 38, (6, 16))
     minor = Context(Key.parse("A minor"), Meter(3, 4), 12)
     contexts = [Context(), minor, minor, Context(), minor, Context()]
-    earned = sweep.earned(Sample(tokens, contexts=contexts))
+    rewards = points.rewards(Sample(tokens, contexts=contexts))
     for row, context in enumerate(contexts):
-        reward = replace(sweep.reward, context=context)
+        reward = replace(points.reward, context=context)
         alone = reward.clipped(reward.terms(tokens[row : row + 1])).sum()
-        assert earned[row] == pytest.approx(alone, abs=1e-4)
-    assert not np.allclose(earned, sweep.earned(Sample(tokens, contexts=Context())))
+        assert rewards[row] == pytest.approx(alone, abs=1e-4)
+    assert not np.allclose(rewards, points.rewards(Sample(tokens, contexts=Context())))
 
 
-def test_the_command_sweeps_too(
+def test_the_command_draws_a_frontier_too(
     model: str, whole: Path, corpus_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["tune", model, "--frontier", *WORDS, "--against", str(corpus_file), "--out", str(tmp_path / "run")]

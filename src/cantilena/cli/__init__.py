@@ -1,10 +1,10 @@
-"""The command line: a table of commands and one small file for each; it parses, calls and prints, and decides nothing.
+"""The command line: a table of commands, and one small file for each; it parses, calls and prints.
 
-How to add a command `hum`:
+To add a command `hum`:
 
-1. Write `cli/hum.py` with one typed function. Its parameters are the flags, its Google docstring is the help, its
-   section `Example:` closes the help. A room's options are a parameter without a default (`sampling: SamplingOptions`):
-   each field becomes a flag. What costs time to import is imported inside the function.
+1. Write `cli/hum.py` with a typed function. Its parameters are the flags, its Google docstring is the help, its section
+   `Example:` closes the help. An options dataclass is a parameter without a default (`sampling: SamplingOptions`): each
+   of its fields becomes a flag. Import what is slow to import inside the function.
 
        def run(bundle: Positional[str], sampling: SamplingOptions, *, out: Path, n: Count = 8, flags: Flags) -> Answer:
            '''Hum melodies. ...'''
@@ -12,13 +12,12 @@ How to add a command `hum`:
            ...
            return Answer({"melodies": 8}, text=f"8 melodies in {out}")
 
-2. Add one line to `COMMANDS` in `cli/table.py`; a command of a group, such as `corpus hum`, after the line of its
-   group, which has no function.
+2. Add a line to `COMMANDS` in `cli/table.py`; a command of two words, such as `corpus hum`, after that of `corpus`.
 3. Show it in README.md: a test looks for it there.
 
-`Flags` brings `--json` and `--debug`, `Count` is `-n`; `Seed`, `Resume` and others are in `cli/shared_flags.py` too.
-Raise a `CantilenaError` for everything that cannot be done: the frame prints it and finds the exit status. Progress
-goes through `cantilena.runtime`, to stderr; only the answer goes to stdout, and the frame writes it.
+`Flags` brings `--json` and `--debug`, `Count` is `-n`; `cli/shared_flags.py` has more. Raise a `CantilenaError` if
+something cannot be done: `main` prints it and returns the exit status. Progress goes to stderr through
+`cantilena.runtime`; only the answer goes to stdout, and `main` prints it.
 """
 
 from __future__ import annotations
@@ -43,21 +42,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the words after `cantilena`; those of the process if None.
 
     Returns:
-        The exit status: 0 done, 1 could not, 2 wrong usage, 130 interrupted.
+        The exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
     Example:
         >>> main(["--version"])
         cantilena 0.1.0
         0
     """
-    _share_the_processor()
+    # Threads that wait should sleep (set before a library starts them, unless the user did): OpenMP's spin by default,
+    # and one other busy process on two cores then makes training seven times slower. Numpy's products are too small
+    # here to gain by threads of their own.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     words = list(sys.argv[1:] if argv is None else argv)
     as_json, debug = "--json" in words, "--debug" in words
     if words[:1] == ["train"]:
-        _let_one_speak(debug=debug)
+        _silence_all_but_one(debug=debug)
     try:
         with stdout_to_stderr(when=as_json):
-            answer = _obey(words)
+            answer = _run(words)
     except BaseException as error:  # whatever it is, the user gets one line, not a traceback
         return show_failure(failure_of(error, words), as_json=as_json, debug=error if debug else None)
     try:
@@ -66,28 +69,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return show_failure(failure_of(error, words), as_json=False, debug=error if debug else None)
 
 
-def _share_the_processor() -> None:
-    """Let threads that wait sleep, before a library that starts them is imported; what the user has set stands.
-
-    By default OpenMP's threads spin while they wait for each other: one other busy process on two cores then makes
-    training seven times slower. Numpy's products here are too small to gain by threads of their own.
-    """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-
-
-def _let_one_speak(*, debug: bool) -> None:
-    """Of several processes that train together only the first is heard; with --debug all show their tracebacks."""
+def _silence_all_but_one(*, debug: bool) -> None:
+    """Of several processes that train together only the first prints; with --debug all print their tracebacks."""
     if "WORLD_SIZE" not in os.environ:
         return
-    from cantilena.training import is_main_process
+    from cantilena.training import speaks
 
-    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the sentence that ends a training says what matters
-    if not is_main_process(os.environ):
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the line that ends a training says what matters
+    if not speaks(os.environ):
         be_silent(sys.stdout, *([] if debug else [sys.stderr]))
 
 
-def _obey(words: list[str]) -> Answer:
+def _run(words: list[str]) -> Answer:
     if words[:1] == ["help"]:
         words = [*words[1:], "--help"]
     if not words:

@@ -1,4 +1,4 @@
-"""What a command answers: one object for machines, some lines for people."""
+"""The answer of a command: one object for machines, some lines for people."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from cantilena.cli.output import print_flushed
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a command; the frame prints it.
+    """The answer of a command.
 
     Args:
         value: what `--json` prints, as JSON values: an undefined number is None with a reason beside it, never NaN.
-        text: what a person reads instead; nothing if empty.
-        status: the exit status, 0 unless the answer itself says no.
+        text: what is printed otherwise; nothing if empty.
+        status: the exit status, 0 unless the answer itself is negative.
     """
 
     value: Mapping[str, Any]
@@ -26,10 +26,10 @@ class Answer:
 
 
 def show(answer: Answer, *, as_json: bool) -> int:
-    """Print an answer on stdout, whole, and give the exit status.
+    """Print an answer on stdout and return its exit status.
 
     Raises:
-        OSError: stdout cannot take it (a full disk); a reader that went away is no error.
+        OSError: stdout cannot be written, as on a full disk; a reader that left early is no error.
     """
     if as_json and (answer.value or not answer.text):
         from cantilena.runtime import json_text

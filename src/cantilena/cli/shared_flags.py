@@ -1,4 +1,4 @@
-"""Flags that many commands share, each with one name, one meaning and one help text."""
+"""Flags that many commands share."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Seed = Annotated[int, arg(help="The same seed, machine and versions give the sam
 Count = Annotated[int, arg(aliases=["-n"], help="How many melodies.")]
 """`-n`."""
 
-Resume = Annotated[bool, arg(help="Go on with an interrupted run, to the identical result.")]
+Resume = Annotated[bool, arg(help="Resume an interrupted run, to the identical result.")]
 """`--resume`."""
 
-StartAnew = Annotated[bool, arg(help="Start anew in a folder that holds another run.")]
+StartAnew = Annotated[bool, arg(help="Start over in a folder that holds another run.")]
 """`--force` of a command that fills a run folder."""
 
 
@@ -31,4 +31,4 @@ class _Flags:
 
 
 Flags = Annotated[_Flags, arg(name="")]
-"""`--json` and `--debug`, which the frame itself obeys; every command takes them as its last parameter `flags`."""
+"""`--json` and `--debug`, which `main` handles; every command has them as its last parameter `flags`."""

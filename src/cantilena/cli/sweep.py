@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -10,24 +10,20 @@ from tyro.conf import Fixed, Suppress
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags, Resume, StartAnew
-from cantilena.workflows import SweepOptions, TrainRequest
+from cantilena.workflows import SweepOptions, TrainOptions
 
 
 @dataclass(frozen=True)
-class SearchedTraining(TrainRequest):
+class SearchedTraining(TrainOptions):
     """The training that is searched; what a flag gives is not searched."""
 
-    model: Suppress[Fixed[Literal["network", "ngram"]]] = "network"
+    model: Suppress[Fixed[Literal["network", "ngram", "vae"]]] = "network"
     order: Suppress[Fixed[int | None]] = None
-    blend: Suppress[Fixed[bool]] = False
-
-    def plain(self) -> TrainRequest:
-        """The same, without the marks that hide flags."""
-        return TrainRequest(**{field.name: getattr(self, field.name) for field in fields(TrainRequest)})
+    blend: Suppress[Fixed[bool | None]] = False
 
 
 def run(
-    request: SearchedTraining,
+    training: SearchedTraining,
     options: SweepOptions,
     *,
     out: Path,
@@ -45,5 +41,5 @@ def run(
     """
     from cantilena.workflows import run_sweep
 
-    swept = run_sweep(request.plain(), options, out, resume=resume, force=force)
-    return Answer(swept.answer(), text=swept.text())
+    best = run_sweep(training, options, out, resume=resume, force=force)
+    return Answer(best.to_dict(), text=best.text)

@@ -1,7 +1,4 @@
-"""Which commands there are, where each is written, and what each does in one line.
-
-A command's module is imported only when it runs, so that `cantilena --help` answers at once.
-"""
+"""The table of commands; the module of a command is imported when it runs, so that `--help` answers at once."""
 
 from __future__ import annotations
 
@@ -19,7 +16,7 @@ class Command:
     """One row of the table.
 
     Args:
-        name: what the user types: `doctor`, or two words for a part of a group, `corpus list`.
+        name: what the user types: `doctor`, or two words such as `corpus list`.
         summary: what it does, in one line.
         target: `module:function`; empty for a group.
     """
@@ -48,6 +45,9 @@ COMMANDS = (
     Command("corpus show", "draw a page of a corpus", "cantilena.cli.corpus:show"),
     Command("corpus cluster", "find the styles that a corpus falls into", "cantilena.cli.corpus:cluster"),
     Command("train", "train a model on a corpus", "cantilena.cli.train:run"),
+    Command("train network", "train a network", "cantilena.cli.train:network"),
+    Command("train ngram", "train an n-gram, the baseline of a network", "cantilena.cli.train:ngram"),
+    Command("train vae", "train a VAE, to interpolate and vary melodies", "cantilena.cli.train:vae"),
     Command("sweep", "search for the parameters that train the best model", "cantilena.cli.sweep:run"),
     Command("import", "import the weights of Magenta's Note RNN", "cantilena.cli.import_model:run"),
     Command("tune", "tune a trained model on rules of music theory", "cantilena.cli.tune:run"),
@@ -71,11 +71,11 @@ COMMANDS = (
     Command("hub push", "put a model on the Hugging Face hub", "cantilena.cli.hub:push"),
     Command("doctor", "check that everything works on this machine", "cantilena.cli.doctor:run"),
 )
-"""All commands in the order that the help shows."""
+"""All commands, in the order of the help."""
 
 
 def find_command(words: Sequence[str]) -> Command:
-    """The command that the first one or two words name.
+    """Find the command that the first one or two words name.
 
     Args:
         words: the command line after `cantilena`.
@@ -89,17 +89,16 @@ def find_command(words: Sequence[str]) -> Command:
     """
     by_name = {command.name: command for command in COMMANDS}
     if words[0].startswith("-"):
-        raise UsageError(f"{words[0]} stands before the command", "write `cantilena COMMAND [flags]`")
-    first = by_name.get(words[0])
+        raise UsageError(f"{words[0]} comes before the command", "write `cantilena COMMAND [flags]`")
+    first, second = by_name.get(words[0]), by_name.get(" ".join(words[:2]))
     if first is None:
         raise _unknown(words[0], [name for name in by_name if " " not in name], "cantilena --help")
-    if not first.is_group or words[1:2] in ([], ["-h"], ["--help"]):
-        return first
-    second = by_name.get(" ".join(words[:2]))
-    if second is None:
+    if second is not None:
+        return second
+    if first.is_group and words[1:2] not in ([], ["-h"], ["--help"]):
         known = [name.split()[1] for name in by_name if name.startswith(f"{first.name} ")]
         raise _unknown(words[1], known, f"cantilena {first.name} --help", prefix=f"{first.name} ")
-    return second
+    return first
 
 
 def overview(group: str = "") -> str:
@@ -108,10 +107,8 @@ def overview(group: str = "") -> str:
     depth = len(prefix.split())
     rows = [c for c in COMMANDS if c.name.startswith(prefix) and len(c.name.split()) == depth + 1]
     width = max(len(command.name) for command in rows)
-    if group:
-        about = next(command.summary for command in COMMANDS if command.name == group)
-    else:
-        about = "Cantilena learns melodies, tunes them on rules of music theory, composes, and measures honestly."
+    about = "Cantilena learns melodies, tunes them on rules of music theory, composes, and measures honestly."
+    about = next((command.summary for command in COMMANDS if command.name == group), about)
     return "\n".join(
         [
             f"usage: cantilena {prefix}COMMAND [flags]",

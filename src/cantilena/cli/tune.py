@@ -20,15 +20,15 @@ def run(
     force: StartAnew = False,
     flags: Flags,
 ) -> Answer:
-    """Tune a trained model on rules of music theory, or on what discriminators hear, with reinforcement learning.
+    """Tune a trained model on rules of music theory, or on a critic's rewards, with reinforcement learning.
 
     Args:
         bundle: A trained model: a .safetensors file, or the name of one that ships with Cantilena, such as tunes.
         out: The folder of this run: the tuned model, its metrics and pictures, checkpoints.
-        against: The corpus whose melodies diversity is held beside and a critic listens to; the one that the model
-            learned, where it ships.
-        frontier: Sweep c and the rivals (every algorithm, critics, best of n, rejection, constraints) instead of one
-            tuning, and draw reward against KL divergence and diversity.
+        against: A corpus of human melodies to compare diversity with, and for a critic; the one that the model was
+            trained on, if it ships.
+        frontier: Instead of one tuning, tune at several c and by every algorithm, measure the alternatives (critics,
+            best of n, rejection, constraints), and draw reward against KL divergence and diversity.
 
     Example:
         cantilena tune tunes --rules rl-tuner --weights tonic=4 --c 3 --updates 200 --out runs/tuned
@@ -36,7 +36,7 @@ def run(
     from cantilena.workflows import run_frontier, run_tuning
 
     if frontier:
-        swept = run_frontier(bundle, options, out, against=against, resume=resume, force=force)
-        return Answer({"systems": dict(swept.systems)}, text=swept.text())
+        points = run_frontier(bundle, options, out, against=against, resume=resume, force=force)
+        return Answer({"systems": dict(points.systems)}, text=points.text())
     tuned = run_tuning(bundle, options, out, against=against, resume=resume, force=force)
-    return Answer(tuned.answer(), text=tuned.text())
+    return Answer(tuned.to_dict(), text=tuned.text)

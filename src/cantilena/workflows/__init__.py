@@ -1,4 +1,4 @@
-"""What joins rooms: the paper's whole experiment as one readable pipeline."""
+"""Pipelines that join the other packages: train, tune, sweep, evaluate, reproduce, cards, styles, rules."""
 
 import lazy_loader
 

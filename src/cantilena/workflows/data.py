@@ -1,10 +1,6 @@
-"""What models learn from and are measured on: a corpus as tokens, split by piece.
+"""Encoded corpora: what models learn from and are measured on, as tokens, split by piece.
 
-Which style each melody of a corpus is told to be of: its composer, its collection, or a cluster.
-
-People's melodies in the words of a model: what its own are held beside.
-
-Which corpus a bundle learned, where it ships with the package: people's melodies to hold the model's beside.
+Also the styles of a corpus, excerpts of human melodies to compare a model's with, and folders of held-out scores.
 """
 
 from __future__ import annotations
@@ -12,15 +8,26 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import SPLITS, Corpus, Split, Styles, in_plain_key, open_corpus
+from cantilena.data import (
+    SPLITS,
+    Corpus,
+    ReadOptions,
+    Skipped,
+    Split,
+    Styles,
+    in_plain_key,
+    open_corpus,
+    read_folder,
+)
 from cantilena.errors import CorpusError, UsageError
-from cantilena.models import CONDITIONS, UNKNOWN, Bars, Bundle, Sequences, condition_ids
+from cantilena.models import KINDS, UNTOLD, Bars, Bundle, Likelihood, SequenceModel, Sequences, likelihood, told
 from cantilena.music import Key, Melody, find_key
 from cantilena.rules import Context
 from cantilena.runtime import say
@@ -28,37 +35,42 @@ from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
 from cantilena.workflows.learned_corpus import shipped_corpus
 
 COLUMNS = ("collection", "composer")
-"""What a corpus says of each melody itself; anything else is the file of its clusters."""
+"""Columns of a corpus that can name styles; anything else is a file of clusters."""
 
 LEAST = 12
-"""Melodies to learn from that make a style; what fewer are of is told of none."""
+"""Training melodies that a style needs; melodies of rarer styles get none."""
+
+_PURPOSE = {"train": "learn from", "valid": "stop training by", "test": "measure on"}
+
+_ENOUGH = 200
+"""Held-out excerpts below which those of the training pieces are used too."""
 
 
 @dataclass(frozen=True)
 class StyleLabels:
-    """The styles of a corpus as a network is told them.
+    """The style of each melody of a corpus, as a number from 1; 0 without one.
 
     Args:
         names: of the styles, the most frequent first.
-        of_split: for each melody of a split the number of its style, from 1 on; 0 where it has none.
-        by: what tells them: `collection`, `composer` or `clusters.json`; "" for nothing.
+        of_split: the numbers of each split; empty without styles.
+        by: where they come from: `collection`, `composer` or `clusters.json`; "" for none.
     """
 
     names: tuple[str, ...] = ()
-    of_split: Mapping[Split, Sequence[int]] | None = None
+    of_split: Mapping[Split, Sequence[int]] = field(default_factory=dict)
     by: str = ""
 
     def of(self, split: Split) -> Sequence[int] | None:
-        """The numbers of the styles of a split's melodies; None where nothing is known."""
-        return self.of_split[split] if self.of_split is not None and split in self.of_split else None
+        """The numbers of the melodies of a split; None without styles."""
+        return self.of_split.get(split)
 
 
 def style_labels(corpus: Corpus, by: str) -> StyleLabels:
-    """The styles of a corpus by what tells them.
+    """Number the styles of a corpus.
 
     Args:
         corpus: with its splits.
-        by: `collection`, `composer`, or the `clusters.json` that `corpus cluster` wrote; nothing where empty.
+        by: `collection`, `composer`, or the `clusters.json` that `corpus cluster` wrote; "" for no styles.
 
     Raises:
         UsageError: fewer than two styles.
@@ -68,11 +80,11 @@ def style_labels(corpus: Corpus, by: str) -> StyleLabels:
         return StyleLabels()
     parts = {split: corpus.split(split) for split in SPLITS}
     if by in COLUMNS:
-        called = {split: list(part.column(by)) for split, part in parts.items()}
+        styles = {split: list(part.column(by)) for split, part in parts.items()}
     else:
-        styles = Styles.load(Path(by))
-        called = {split: styles.column(part) for split, part in parts.items()}
-    counts = Counter(name for name in called["train"] if name.strip())
+        clusters = Styles.load(Path(by))
+        styles = {split: clusters.column(part) for split, part in parts.items()}
+    counts = Counter(name for name in styles["train"] if name.strip())
     names = tuple(name for name, count in counts.most_common() if count >= LEAST)
     if len(names) < 2:
         raise UsageError(
@@ -81,19 +93,14 @@ def style_labels(corpus: Corpus, by: str) -> StyleLabels:
         )
     rare = sum(count for name, count in counts.items() if name not in names)
     if rare:
-        say(f"{len(names)} styles by {by}; {rare} melodies are of none, since fewer than {LEAST} are like them")
+        say(f"{len(names)} styles by {by}; {rare} melodies have none, because fewer than {LEAST} share theirs")
     numbers = {name: number for number, name in enumerate(names, 1)}
-    of_split = {split: [numbers.get(name, 0) for name in some] for split, some in called.items()}
+    of_split = {split: [numbers.get(name, 0) for name in some] for split, some in styles.items()}
     return StyleLabels(names, of_split, by if by in COLUMNS else "clusters.json")
 
 
 def usual_settings(labels: StyleLabels, melodies: Sequence[Melody]) -> dict[str, Any]:
-    """The usual meter and key of each style, and how many melodies it was learned from, as JSON values.
-
-    Args:
-        labels: the styles.
-        melodies: those of the training part, in its order.
-    """
+    """The most frequent meter and key of each style, and its number of training melodies, as JSON values."""
     numbers = labels.of("train")
     if numbers is None:
         return {}
@@ -110,14 +117,8 @@ def usual_settings(labels: StyleLabels, melodies: Sequence[Melody]) -> dict[str,
 
 
 @dataclass(frozen=True)
-class Pieces:
-    """The melodies of one split, as they are and as tokens.
-
-    Args:
-        melodies: in the key in which they are learned.
-        sequences: their tokens and bars, in the same order.
-        timed: whether their steps are equal stretches of time.
-    """
+class EncodedPieces:
+    """The melodies of one split, and their tokens."""
 
     melodies: tuple[Melody, ...]
     sequences: Sequences
@@ -128,27 +129,27 @@ class Pieces:
 
 
 @dataclass(frozen=True)
-class Material:
-    """A corpus, encoded.
+class EncodedCorpus:
+    """A corpus as tokens.
 
     Args:
         encoding: what the tokens mean.
-        train: what models learn from.
-        valid: what stops their training.
-        test: what nobody has seen.
-        plain_keys: whether all was transposed to C major or A minor.
+        train: training split.
+        valid: validation split, for early stopping.
+        test: test split.
+        plain_keys: whether everything was transposed to C major or A minor.
         folded: notes moved by octaves into the range.
         rounded: notes moved to the grid.
-        dropped: notes that the encoding cannot say.
-        styles: the usual meter and key of each style by its name (`usual_settings`); empty where none are told.
-        styles_by: what tells them, as `StyleLabels.by`.
+        dropped: notes that the encoding cannot represent.
+        styles: `usual_settings`; empty without styles.
+        styles_by: as `StyleLabels.by`.
     """
 
     encoding: Encoding
-    train: Pieces
-    valid: Pieces
-    test: Pieces
-    normalized_key: bool
+    train: EncodedPieces
+    valid: EncodedPieces
+    test: EncodedPieces
+    plain_keys: bool
     folded: int
     rounded: int
     dropped: int
@@ -156,100 +157,95 @@ class Material:
     styles_by: str = ""
 
 
-def grid_material(corpus: Corpus, styles: StyleLabels | None = None) -> Material:
-    """The melodies of a corpus on RL Tuner's grid, in C major or A minor.
-
-    Raises:
-        CorpusError: a split holds no melody.
-    """
-    return material_of({split: corpus.melodies(split) for split in SPLITS}, "grid", normalized_key=True, styles=styles)
+def encode_on_grid(corpus: Corpus, styles: StyleLabels | None = None) -> EncodedCorpus:
+    """Encode a corpus on RL Tuner's grid, in C major or A minor."""
+    return encode_splits({split: corpus.melodies(split) for split in SPLITS}, "grid", plain_keys=True, styles=styles)
 
 
-def events_material(corpus: Corpus) -> Material:
-    """The notes and chords of a corpus as the paper's section VII reads them: as they are, no key, no time."""
-    return material_of({split: corpus.melodies(split) for split in SPLITS}, "events", normalized_key=False)
+def encode_as_events(corpus: Corpus) -> EncodedCorpus:
+    """Encode the notes and chords of a corpus as in the paper's section VII: in their keys, without time."""
+    return encode_splits({split: corpus.melodies(split) for split in SPLITS}, "events", plain_keys=False)
 
 
-def material_of(
+def encode_splits(
     melodies: Mapping[Split, Sequence[Melody]],
     encoding: str,
     *,
-    normalized_key: bool,
+    plain_keys: bool,
     grid: GridEncoding | None = None,
     styles: StyleLabels | None = None,
-) -> Material:
-    """Melodies by split, encoded.
+) -> EncodedCorpus:
+    """Encode melodies by split.
 
     Args:
         melodies: of each split.
-        encoding: `grid`, or `events`, whose vocabulary is that of all splits: were a chord that only a held-out piece
-            has left out of it, the rarest steps would go uncounted, and every likelihood would look better than it is.
+        encoding: `grid`, or `events`, whose vocabulary is that of all splits: if it lacked chords of held-out pieces,
+            the rarest steps would not be counted, and every likelihood would look better than it is.
         plain_keys: transpose each melody to C major or A minor, in the octave that fits the grid's range.
-        grid: the grid; RL Tuner's where None.
-        styles: of the melodies, None where they are not known.
+        grid: the grid; RL Tuner's if None.
+        styles: of the melodies, None if unknown.
 
     Raises:
         CorpusError: a split holds no melody.
     """
     grid, styles = grid or GridEncoding(), styles or StyleLabels()
     parts = {split: list(some) for split, some in melodies.items()}
-    if normalized_key:
+    if plain_keys:
         parts = {split: [in_plain_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}
-    spoken: Encoding = grid
+    tokenizer: Encoding = grid
     if encoding == "events":
-        spoken = EventsEncoding.learned_from([melody for some in parts.values() for melody in some])
-    fits = {split: [spoken.fit(melody) for melody in some] for split, some in parts.items()}
-    usual = usual_settings(styles, parts["train"])
+        tokenizer = EventsEncoding.learned_from([melody for some in parts.values() for melody in some])
+    fits = {split: [tokenizer.fit(melody) for melody in some] for split, some in parts.items()}
     pieces = {
-        split: encode_pieces(spoken, [fit.melody for fit in some], styles.of(split)) for split, some in fits.items()
+        split: encode_pieces(tokenizer, [fit.melody for fit in some], styles.of(split)) for split, some in fits.items()
     }
     for split, some in pieces.items():
         if not len(some):
             raise CorpusError(f"the corpus holds no melody to {_PURPOSE[split]}", "give a corpus of 10 pieces or more")
     every = [fit for some in fits.values() for fit in some]
-    return Material(
-        encoding=spoken,
+    return EncodedCorpus(
+        encoding=tokenizer,
         train=pieces["train"],
         valid=pieces["valid"],
         test=pieces["test"],
-        normalized_key=normalized_key,
+        plain_keys=plain_keys,
         folded=sum(fit.folded for fit in every),
         rounded=sum(fit.rounded for fit in every),
         dropped=sum(fit.dropped for fit in every),
-        styles=usual,
+        styles=usual_settings(styles, parts["train"]),
         styles_by=styles.by,
     )
 
 
-def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequence[int] | None = None) -> Pieces:
-    """Melodies as tokens, those without a token left out.
+def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequence[int] | None = None) -> EncodedPieces:
+    """Encode melodies; those that give no token are left out.
 
     Args:
         encoding: what the tokens mean.
         melodies: on its grid and in its range.
-        styles: the number of the style of each, 0 for none; None where none is known.
+        styles: the number of the style of each, 0 for none; None if unknown.
     """
-    numbers = [UNKNOWN] * len(melodies) if styles is None else styles
+    numbers = [UNTOLD] * len(melodies) if styles is None else styles
     encoded = [(melody, style, encoding.encode(melody)) for melody, style in zip(melodies, numbers, strict=True)]
     kept = [(melody, style, tokens) for melody, style, tokens in encoded if len(tokens)]
-    step = encoding.ticks_per_step
-    known = [condition_ids(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
+    step = encoding.step_ticks
+    conditions = [told(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
     bars = Bars(
         np.array([max(melody.meter.ticks_per_bar // step, 1) for melody, _, _ in kept], dtype=np.int64),
         np.array([melody.pickup // step for melody, _, _ in kept], dtype=np.int64),
-        np.array(known, dtype=np.int64).reshape(len(kept), len(CONDITIONS)),
+        np.array(conditions, dtype=np.int64).reshape(len(kept), len(KINDS)),
     )
     sequences = Sequences(tuple(tokens for _, _, tokens in kept), bars)
-    return Pieces(tuple(melody for melody, _, _ in kept), sequences, encoding.is_timed)
+    return EncodedPieces(tuple(melody for melody, _, _ in kept), sequences, encoding.tells_time)
 
 
 @dataclass(frozen=True)
 class Excerpts:
-    """Stretches of equal length out of pieces.
+    """Equally long excerpts of pieces.
 
     Args:
         tokens: `(excerpts, steps)`.
-        piece: `(excerpts,)`, which piece each is from.
+        piece: `(excerpts,)`, the number of each one's piece.
         contexts: the key of each one's whole piece, and its meter.
     """
 
@@ -258,10 +254,10 @@ class Excerpts:
     contexts: tuple[Context, ...]
 
 
-def excerpts(pieces: Pieces, steps: int) -> Excerpts:
-    """All stretches of so many steps that do not overlap, from each piece's first barline on.
+def excerpts(pieces: EncodedPieces, steps: int) -> Excerpts:
+    """All excerpts of so many steps that do not overlap, from each piece's first barline on.
 
-    An excerpt begins with what sounds: a hold at its start, which continues a note struck before, stays a hold.
+    A hold at the start of an excerpt, which continues an earlier note, stays a hold.
     """
     rows, owners = [], []
     for number, tokens in enumerate(pieces.sequences.tokens):
@@ -274,60 +270,155 @@ def excerpts(pieces: Pieces, steps: int) -> Excerpts:
     return Excerpts(stacked, np.array(owners, dtype=np.int64), tuple(of_piece[owner] for owner in owners))
 
 
-def _context(pieces: Pieces, number: int) -> Context:
+def _context(pieces: EncodedPieces, number: int) -> Context:
     melody = pieces.melodies[number]
     steps = int(pieces.sequences.bars.steps_per_bar[number])
     return Context(melody.key or Key(), melody.meter, steps, timed=pieces.timed)
 
 
-_PURPOSE = {"train": "learn from", "valid": "stop training by", "test": "measure on"}
-
-
-_ENOUGH = 200
-"""With fewer held-out excerpts than this, those that the model learned from are taken too."""
-
-
-def people_beside(bundle: Bundle, steps: int, against: str = "") -> Excerpts | None:
-    """People's melodies, excerpts of so many steps, to hold a model's beside; None where none are at hand.
+def reference_excerpts(bundle: Bundle, steps: int, against: str = "") -> Excerpts | None:
+    """Excerpts of human melodies to compare a model's melodies with; None if there is no corpus.
 
     Args:
-        bundle: whose encoding and keys are taken.
+        bundle: whose encoding and keys are used.
         steps: of each excerpt.
-        against: a corpus by name, file or folder; the one that the bundle says it learned, if it ships, where empty.
+        against: a corpus by name, file or folder; if empty, the one that the bundle was trained on, if it ships.
 
     Raises:
         CorpusError: the corpus that was named cannot be read, or holds no melody as long.
     """
     name = against or shipped_corpus(bundle)
     if not name:
-        say("People's melodies are not at hand (--against CORPUS): diversity is held beside the untuned model's")
+        say("No corpus to compare with (--against CORPUS): diversity is compared with the untuned model's")
         return None
-    normalized_key = bool(bundle.provenance.get("plain_keys"))
-    found = corpus_excerpts(open_corpus(name), bundle.encoding, steps, normalized_key=normalized_key)
-    if not len(found.tokens):
+    plain_keys = bool(bundle.provenance.get("plain_keys"))
+    result = corpus_excerpts(open_corpus(name), bundle.encoding, steps, plain_keys=plain_keys)
+    if not len(result.tokens):
         if against:
             raise CorpusError(f"no melody of {name} is {steps} steps long", "give another corpus, or fewer --steps")
-        say(f"No melody of {name} is {steps} steps long: diversity is held beside the untuned model's")
+        say(f"No melody of {name} is {steps} steps long: diversity is compared with the untuned model's")
         return None
-    return found
+    return result
 
 
-def corpus_excerpts(corpus: Corpus, encoding: Encoding, steps: int, *, normalized_key: bool) -> Excerpts:
-    """The held-out excerpts of a corpus; all of its excerpts where those are few.
-
-    Args:
-        corpus: the melodies.
-        encoding: how they are said.
-        steps: of each excerpt.
-        plain_keys: move each to C major or A minor first.
-    """
-    held_out = _excerpts(list(corpus.melodies("test")), encoding, steps, normalized_key=normalized_key)
+def corpus_excerpts(corpus: Corpus, encoding: Encoding, steps: int, *, plain_keys: bool) -> Excerpts:
+    """The held-out excerpts of a corpus; all of its excerpts if those are few."""
+    held_out = _excerpts(list(corpus.melodies("test")), encoding, steps, plain_keys=plain_keys)
     if len(held_out.tokens) >= _ENOUGH:
         return held_out
-    return _excerpts(list(corpus), encoding, steps, normalized_key=normalized_key)
+    return _excerpts(list(corpus), encoding, steps, plain_keys=plain_keys)
 
 
-def _excerpts(melodies: list[Melody], encoding: Encoding, steps: int, *, normalized_key: bool) -> Excerpts:
-    if normalized_key and isinstance(encoding, GridEncoding):
-        melodies = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
-    return excerpts(encode_pieces(encoding, melodies), steps)
+def _excerpts(melodies: list[Melody], encoding: Encoding, steps: int, *, plain_keys: bool) -> Excerpts:
+    return excerpts(encode_pieces(encoding, transposed(melodies, encoding, plain_keys=plain_keys)), steps)
+
+
+def transposed(melodies: Sequence[Melody], encoding: Encoding, *, plain_keys: bool) -> Sequence[Melody]:
+    """Melodies in C major or A minor if that is wanted and the encoding is a grid, else as they are."""
+    if plain_keys and isinstance(encoding, GridEncoding):
+        return [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
+    return melodies
+
+
+@dataclass(frozen=True)
+class HeldOutPieces:
+    """Held-out pieces as the tokens of one encoding.
+
+    `labels`, `(pieces,)`, names the work of each: pieces of one work are not independent of each other. `folded`,
+    `rounded` and `dropped` notes were moved by octaves, moved to the grid, or left out for want of a token or of room
+    under others; `silent` pieces had no note left.
+    """
+
+    encoding: Encoding
+    sequences: Sequences
+    labels: NDArray[np.str_]
+    folded: int
+    rounded: int
+    dropped: int
+    silent: int
+
+    def predicted_by(self, model: SequenceModel) -> Likelihood:
+        """How well a model of this encoding predicts them.
+
+        Raises:
+            CorpusError: there is no piece.
+        """
+        return likelihood_of(model, self.sequences, self.encoding)
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """A folder of scores, taken as it is: no deduplication, cutting, transposition or key normalisation.
+
+    Args:
+        folder: the folder.
+        jobs: worker processes that read it; 0 uses one a processor.
+
+    Example:
+        >>> import tempfile
+        >>> from cantilena.io import write
+        >>> place = Path(tempfile.mkdtemp())
+        >>> write(Melody.of([(60, 24), (96, 24)]), place / "two_notes.mid")
+        >>> pieces = HeldOut(place, jobs=1).pieces(GridEncoding())
+        >>> pieces.sequences.tokens[0].tolist(), pieces.folded  # the C7 is read as a C5
+        ([14, 1, 1, 1, 26, 1, 1, 1], 1)
+    """
+
+    folder: Path
+    jobs: int = 0
+
+    def pieces(self, encoding: Encoding, *, plain_keys: bool = False) -> HeldOutPieces:
+        """Its pieces for a model of some encoding.
+
+        Args:
+            encoding: the melody line is read for the grid, notes and chords for events.
+            plain_keys: transpose each to C major or A minor, for a model of the grid that knows no other key.
+
+        Raises:
+            CorpusError: there is no such folder, or nothing in it can be used.
+        """
+        corpus = self._melodies if encoding.tells_time else self._all_voices
+        fits = [encoding.fit(one) for one in transposed(corpus.melodies(), encoding, plain_keys=plain_keys)]
+        kept = [number for number, fit in enumerate(fits) if len(encoding.encode(fit.melody))]
+        if not kept:
+            raise CorpusError(
+                f"the model has no token for any note in {self.folder}", "name scores like those that it learned from"
+            )
+        return HeldOutPieces(
+            encoding,
+            encode_pieces(encoding, [fits[number].melody for number in kept]).sequences,
+            np.array(corpus.column("piece"), dtype=np.str_)[kept],
+            folded=sum(fit.folded for fit in fits),
+            rounded=sum(fit.rounded for fit in fits) if encoding.tells_time else 0,
+            dropped=sum(fit.dropped for fit in fits),
+            silent=len(fits) - len(kept),
+        )
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """The files that could not be used, of all that was read so far."""
+        read = [corpus for corpus in (self.__dict__.get(name) for name in ("_melodies", "_all_voices")) if corpus]
+        return tuple(dict.fromkeys(row for corpus in read for row in corpus.manifest.skipped))
+
+    @cached_property
+    def _melodies(self) -> Corpus:
+        return read_folder(self.folder, ReadOptions(voice="melody", jobs=self.jobs), as_is=True)
+
+    @cached_property
+    def _all_voices(self) -> Corpus:
+        return read_folder(self.folder, ReadOptions(voice="all", jobs=self.jobs), as_is=True)
+
+
+def likelihood_of(model: SequenceModel, pieces: Sequences, encoding: Encoding) -> Likelihood:
+    """The likelihood of whole pieces, with their note onsets counted.
+
+    Raises:
+        CorpusError: there is no piece.
+
+    Example:
+        >>> from cantilena.models import TopTokens
+        >>> uniform = TopTokens(vocabulary_size=38, tokens=tuple(range(38)))
+        >>> round(likelihood_of(uniform, Sequences.of([[14, 1, 16, 1]]), GridEncoding()).nats_per_note, 3)  # 2 ln 38
+        7.275
+    """
+    return likelihood(model, pieces, [encoding.line(tokens[None, :]).pitch[0] >= 0 for tokens in pieces.tokens])

@@ -1,18 +1,116 @@
-"""A run that starts anew in a folder of an earlier one: nothing of that may pass for its own."""
+"""What training, tuning and their relatives share: the result, options from keywords, and the folder of a run."""
 
 from __future__ import annotations
 
-from cantilena.runtime import RunFolder
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from cantilena.errors import UsageError, near_names
+
+if TYPE_CHECKING:
+    from cantilena.models import Bundle
+    from cantilena.runtime import RunFolder
+
+Options = TypeVar("Options")
 
 
-def clear_earlier(run: RunFolder, *patterns: str) -> None:
-    """Take away an earlier run's checkpoints and results, unless this run goes on with them.
-
-    Without it a forced run that is killed before its first checkpoint would be resumed from the earlier run's.
+@dataclass(frozen=True)
+class TrainedModel:
+    """A trained or tuned model, and what its run reports.
 
     Args:
-        run: the folder and whether an unfinished run goes on there.
-        patterns: which files, relative to the folder; others, which may be anybody's, stay.
+        bundle: the model.
+        path: its file; None if it was not saved.
+        seconds: how long learning took.
+        report: what the run reports, as JSON values: what `--json` prints beside the path.
+        text: the same for a terminal.
+    """
+
+    bundle: Bundle
+    path: Path | None
+    seconds: float
+    report: Mapping[str, Any] = field(repr=False)
+    text: str = field(default="", repr=False)
+
+    @property
+    def epochs(self) -> int:
+        """Passes through the training pieces; 0 for a tuned model."""
+        return int(self.report.get("epochs", 0))
+
+    @property
+    def valid(self) -> Mapping[str, float | None]:
+        """`nats_per_step` and `nats_per_note` on the validation pieces; empty for a tuned model."""
+        return dict(self.report.get("valid", {}))
+
+    @property
+    def test(self) -> Mapping[str, float | None]:
+        """The same on the test pieces."""
+        return dict(self.report.get("test", {}))
+
+    @property
+    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
+        """Each metric of a tuned model's melodies by its name; empty for a trained one."""
+        return dict(self.report.get("metrics", {}))
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer of `train --json` or `tune --json`."""
+        return {"bundle": None if self.path is None else str(self.path), **self.report}
+
+
+def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
+    """Options from keywords; those of nested groups go by their own names, as the flags do.
+
+    Raises:
+        UsageError: an unknown name, or a value that makes no sense.
+
+    Example:
+        >>> from cantilena.rl import TuningOptions
+        >>> make_options(TuningOptions, {"steps": 64, "look": 5}).watch.look
+        5
+        >>> make_options(TuningOptions, {"step": 64})
+        Traceback (most recent call last):
+        cantilena.errors.UsageError: there is no option 'step'
+    """
+    own, given = option_fields(kind), {}
+    groups = {one.name: one.default_factory() for one in fields(kind) if one.default_factory is not MISSING}  # type: ignore[arg-type]
+    nested: dict[str, dict[str, Any]] = {name: {} for name in groups}
+    inner = {name: (group, field) for group in groups for name, field in option_fields(groups[group]).items()}
+    for name, value in values.items():
+        if name in inner and not is_dataclass(value):
+            group, field = inner[name]
+            nested[group][field] = value
+        elif name in own:
+            given[own[name]] = tuple(value) if isinstance(value, list) else value
+        else:
+            raise UsageError(f"there is no option '{name}'", near_names(name, [*own, *inner], "the options"))
+    for group, changes in nested.items():
+        given |= {group: replace(given.get(group, groups[group]), **changes)} if changes else {}
+    return kind(**given)
+
+
+def option_fields(options: object) -> dict[str, str]:
+    """The fields of an options dataclass by their names as options, in records and as flags."""
+    return {one.metadata.get("record", one.name): one.name for one in fields(options)}  # type: ignore[arg-type]
+
+
+@contextmanager
+def folder_or_temporary(out: Path | str | None) -> Iterator[Path]:
+    """The folder that was asked for, or one that is removed at the end."""
+    if out is not None:
+        yield Path(out)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def clear_earlier_run(run: RunFolder, *patterns: str) -> None:
+    """Remove an earlier run's checkpoints and results, unless this run resumes it.
+
+    Without it, a forced run that is killed before its first checkpoint would resume from the earlier run's.
     """
     if run.resumed:
         return

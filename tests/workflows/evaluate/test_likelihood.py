@@ -17,9 +17,9 @@ from cantilena.metrics import Interval
 from cantilena.models import Bundle, Network, NetworkOptions, NGram, NGramOptions, ngram_arrays
 from cantilena.music import Melody
 from cantilena.tokenizers import EventsEncoding, GridEncoding
-from cantilena.workflows import TrainRequest, measure_likelihoods, run_training
+from cantilena.workflows import TrainOptions, measure_likelihoods, run_training
+from cantilena.workflows.data import HeldOut
 from cantilena.workflows.evaluate.likelihood import Margin
-from cantilena.workflows.train.blend import HeldOut
 
 GRID = GridEncoding()
 SHAPE = NetworkOptions(width=8, embedding=8)
@@ -27,8 +27,8 @@ SHAPE = NetworkOptions(width=8, embedding=8)
 
 @pytest.fixture(scope="module")
 def ngram(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    asked = TrainRequest(corpus=str(corpus_file), model="ngram", keys="all")
-    return run_training(asked, tmp_path_factory.mktemp("ngram") / "run").bundle
+    asked = TrainOptions(corpus=str(corpus_file), model="ngram", keys="all")
+    return run_training(asked, tmp_path_factory.mktemp("ngram") / "run").path
 
 
 def network(path: Path, seed: int = 1, **changes: object) -> Path:

@@ -1,7 +1,4 @@
-"""What the paper's experiment can be asked for.
-
-The sizes of the experiment, and why.
-"""
+"""Options of the paper's experiment, and the sizes of its presets."""
 
 from __future__ import annotations
 
@@ -20,37 +17,32 @@ class ReproduceOptions:
 
     preset: Literal["quick", "paper"] = "quick"
     """`quick`: minutes on two cores. `paper`: the paper's sizes, 3 x 1024 and 200 epochs at most: hours."""
-
     corpus: str = "tunes"
     """A corpus that ships with Cantilena, a corpus file, or a folder of scores."""
-
     seed: int = 1
     """The same seed, machine and versions give the same results."""
-
     device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
-    """Where networks compute; auto takes an accelerator that is there."""
-
+    """Where to compute; auto uses an accelerator if there is one."""
     counted: int = 1000
-    """Melodies a system that are counted."""
-
+    """Melodies of each system that are measured."""
     heard: int = 10
-    """Melodies a system that are written to listen to, of 30 seconds each."""
+    """Melodies of each system that are written to listen to, of 30 seconds each."""
 
     def __post_init__(self) -> None:
-        if not self.corpus.strip():  # as an unset shell variable gives it; it would mean the working folder
+        if not self.corpus.strip():  # an unset shell variable; it would mean the working folder
             raise UsageError("the corpus has no name", "name a built-in corpus, a corpus file or a folder of scores")
         if self.preset not in ("quick", "paper"):
             raise UsageError(f"there is no preset '{self.preset}'", "choose quick or paper")
         if not 2 <= self.counted <= 1_000_000:
-            raise UsageError(f"{self.counted} melodies to count", "give 2 to 1000000")
+            raise UsageError(f"--counted must be 2 to 1000000, got {self.counted}", "1000 is the default")
         if not 1 <= self.heard <= 10_000:
-            raise UsageError(f"{self.heard} melodies to hear", "give 1 to 10000")
+            raise UsageError(f"--heard must be 1 to 10000, got {self.heard}", "10 is the default")
         if not 0 <= self.seed < 2**63:
-            raise UsageError(f"seed {self.seed} is out of range", "seeds run from 0 to 2^63 - 1")
+            raise UsageError(f"seed must be 0 to 2^63 - 1, got {self.seed}", "1 is the default")
 
 
 STEPS = 32
-"""Steps of a composition that is counted, as in RL Tuner: two bars of sixteenths."""
+"""Steps of a melody that is measured, as in RL Tuner: two bars of sixteenths."""
 
 
 @dataclass(frozen=True)
@@ -76,24 +68,24 @@ class Plan:
     events_tuning: TuningOptions
 
 
-# The published weights let a melody earn more by motifs than it loses by its start or by a note out of key, and more by
-# the intervals that the rules like best than by anything else, so that melodies grow alike. These make the start, the
-# key and the two extremes count, and the intervals less. From some networks they lead into running sixteenths all the
-# same, since eight events hold more distinct tones where none is held; our own rule of density says no to that. The
-# clip lets both extremes be earned on the last step. c = 3 keeps a model of tunes within half a nat a step of what it
-# learned; where a corpus lets it wander further, towards one melody that earns most, c rises until it is back. Keeping
-# all nine rules well costs variety, on the edge of the watch's gate: it goes on, and keeps the best look inside.
+# With the published weights a melody gains more by motifs than it loses by its start or by a note out of key, and more
+# by the preferred intervals than by anything else, so that melodies grow alike. These weights make the start, the key
+# and the two extremes count, and the intervals less. Some networks then still run in sixteenths, because eight events
+# hold more distinct tones if none is held; our own rule of density prevents that. The clip lets both extremes be earned
+# on the last step. c = 3 keeps a model of tunes within half a nat a step of what it learned; if a corpus lets it go
+# further, towards one melody that earns most, c rises until it is back. Keeping all nine rules costs variety, at the
+# edge of what the diversity check allows: it does not stop the run, and the best check inside is kept.
 _WEIGHTS = (
     "tonic=6", "key=10", "extremes=5", "leap=2", "motif=1.3", "intervals=0.7", "density=8",
 )  # fmt: skip
 
 
 def musical_tuning(*, seed: int = 1, device: str = "auto") -> TuningOptions:
-    """How the model that composes where none is named is tuned: on our own rules, over eight bars of 4/4.
+    """How the default model of `compose` is tuned: on our own rules, over eight bars of 4/4.
 
-    A motif that returns and a close on the tonic count more than they are: the untuned model brings a motif back in a
-    quarter of its melodies, people in two of three, and it does not know where its melodies end. Rhythm counts more,
-    for what the other rules like leads away from people's.
+    A motif that returns and a close on the tonic get more weight: the untuned model brings a motif back in a quarter of
+    its melodies, people in two of three, and it does not know where its melodies end. So does rhythm, because the other
+    rules lead away from human rhythms.
     """
     return TuningOptions(
         rules="cantilena",
@@ -111,9 +103,9 @@ def musical_tuning(*, seed: int = 1, device: str = "auto") -> TuningOptions:
 
 
 def plan(options: ReproduceOptions) -> Plan:
-    """The plan of a preset with the run's seed and device."""
+    """The settings of a preset, with the run's seed and device."""
     network, training = preset(options.preset)
-    network = replace(network, repeat_features=0)  # the paper's LSTM remembers what its cells hold, and nothing else
+    network = replace(network, echoes=0)  # the paper's LSTM has no memory but its cells
     training = replace(training, seed=options.seed, device=options.device)
     tuning = TuningOptions(
         rules="rl-tuner+cantilena:density",
@@ -129,7 +121,7 @@ def plan(options: ReproduceOptions) -> Plan:
     )
     events_tuning = replace(tuning, rules="paper", weights=(), c=0.5)
     if options.preset == "paper":
-        # Three layers of 1024 learn from fewer melodies at once, for longer, and in smaller steps.
+        # Three layers of 1024 learn from smaller batches, for longer, and in smaller steps.
         tuning = replace(tuning, melodies=256, updates=200, learning_rate=3e-4)
         events_tuning = replace(events_tuning, melodies=256, updates=120, learning_rate=3e-4)
     return Plan(

@@ -1,11 +1,12 @@
-"""The paper's experiment, end to end: from a corpus to two sets of melodies, their numbers and the report."""
+"""`reproduce`: the paper's experiment, from a corpus to two sets of melodies, their numbers and the report."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,61 +14,52 @@ import numpy as np
 
 from cantilena.data import Corpus, ReadOptions, corpus_report, open_corpus
 from cantilena.errors import CorpusError
-from cantilena.generation import SamplingOptions, remove_melodies
+from cantilena.generation import SamplingOptions, take_away
+from cantilena.music import Melody
 from cantilena.reporting import write_report
-from cantilena.runtime import RunFolder, generator, log, options_record, run_folder, write_json
-from cantilena.workflows.data import Material, events_material, excerpts, grid_material
-from cantilena.workflows.evaluate.copying import TrainingMelodies
+from cantilena.runtime import RunFolder, generator, options_record, run_folder, say, write_json
+from cantilena.workflows.data import EncodedCorpus, encode_as_events, encode_on_grid, excerpts
+from cantilena.workflows.evaluate.copying import LearnedTunes
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.report import human_melodies, listening_steps, write_melody_sets
+from cantilena.workflows.evaluate.report import decoded, human_melodies, steps_of_melody, write_all
 from cantilena.workflows.evaluate.systems import System, baseline_system, model_system
-from cantilena.workflows.reproduce.counting import Counting, LongMelodies, heard_of, people_of, row, vocabulary_of
-from cantilena.workflows.reproduce.models import MadeModel, trained_model, tuned_model
+from cantilena.workflows.reproduce.counting import (
+    held_out_set,
+    measure_events,
+    measure_systems,
+    passages_of,
+    similarity_of,
+)
+from cantilena.workflows.reproduce.models import trained_model, tuned_model
 from cantilena.workflows.reproduce.options import STEPS, Plan, ReproduceOptions, plan
 from cantilena.workflows.reproduce.report import Findings, report_data
-from cantilena.workflows.runs import clear_earlier
+from cantilena.workflows.runs import TrainedModel, clear_earlier_run
 from cantilena.workflows.train.bundling import corpus_facts
 
 REPORT, RESULTS = "report.html", "results.json"
 TABLES = ("report.md", "results.csv")
-_READING = {"quick": ReadOptions(), "paper": ReadOptions(seconds=30.0)}
-"""How a folder of scores is read: whole pieces, or as the paper has it the first thirty seconds of each."""
-
 MODELS = ("lstm", "rnn", "lstm+rl", "lstm-events", "lstm-events+rl")
+_READING = {"quick": ReadOptions(), "paper": ReadOptions(seconds=30.0)}
+"""How a folder of scores is read: whole pieces, or as in the paper the first thirty seconds of each."""
+_PRIMER = 8
+"""Steps of a held-out piece that the greedy LSTM continues."""
+
+Systems = dict[str, System]
+Models = dict[str, TrainedModel]
 
 
 @dataclass(frozen=True)
 class Reproduced:
-    """A finished run.
-
-    Args:
-        folder: where it lies.
-        results: what `results.json` holds.
-        seconds: by stage.
-    """
+    """A finished run."""
 
     folder: Path
     results: Mapping[str, Any]
     seconds: Mapping[str, float]
 
     def text(self) -> str:
-        """What to do now, for a terminal."""
-        took = sum(self.seconds.values())
-        return f"Done in {took:.0f} s. Open {self.folder / REPORT} to hear, see and compare the melodies."
-
-
-@dataclass
-class _Stages:
-    """The stages of a run with their seconds."""
-
-    seconds: dict[str, float] = field(default_factory=dict)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        log(name)
-        started = time.perf_counter()
-        yield
-        self.seconds[name] = time.perf_counter() - started
+        """The next step, for a terminal."""
+        total = sum(self.seconds.values())
+        return f"Done in {total:.0f} s. Open {self.folder / REPORT} to hear, see and compare the melodies."
 
 
 def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, force: bool = False) -> Reproduced:
@@ -76,164 +68,154 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
     Args:
         options: corpus, preset, seed.
         folder: gets `melodies/`, `models/`, `figures/`, `results.json`, `report.html`, `run.json`.
-        resume: go on with an interrupted run.
-        force: start anew in a folder that holds another run.
+        resume: resume an interrupted run.
+        force: start over in a folder that holds another run.
 
     Raises:
         CorpusError: the corpus is too small or cannot be read.
-        RunError: the folder is taken.
+        RunError: the folder holds another run.
     """
     with run_folder(folder, options_record(options), resume=resume, force=force) as run:
         _clear(run)
-        stages, what = _Stages(), plan(options)
-        with stages.stage("Reading the corpus"):
+        settings = plan(options)
+        seconds: dict[str, float] = {}
+        stage = partial(_stage, seconds)
+        with stage("Reading the corpus"):
             corpus = open_corpus(options.corpus, _READING[options.preset])
-            material = grid_material(corpus)
-        about = corpus_facts(corpus)
-        with stages.stage("Training the LSTM"):
-            lstm = trained_model("lstm", folder, material, what.network, what.training, corpus=about)
-        with stages.stage("Training the baselines"):
-            rnn = trained_model("rnn", folder, material, what.rnn, what.rnn_training, corpus=about)
-            systems = _baselines(material, rnn, options.seed)
-        with stages.stage("Tuning the LSTM on rules of music theory"):
-            people = people_of(material, corpus, STEPS)
-            tuned = tuned_model("lstm+rl", folder, lstm.bundle, what.tuning, excerpts(material.test, STEPS).tokens)
-        systems += _networks(material, lstm, tuned, options, what)
-        made = {"lstm": lstm, "lstm+rl": tuned, "rnn": rnn}
-        if what.with_events:
-            with stages.stage("Training and tuning on notes and chords"):
-                chord_systems, chord_models = _events(folder, options, what, about)
-                made.update(chord_models)
-        with stages.stage("Counting"):
-            learned = TrainingMelodies.from_corpus(corpus)
-            judged = Counting(learned, lstm, options).evaluate(people, systems)
+            data, facts = encode_on_grid(corpus), corpus_facts(corpus)
+            people = held_out_set(data, corpus, STEPS)
+        systems, models = _on_grid(folder, options, settings, data, facts, stage)
+        events: Systems = {}
+        if settings.with_events:
+            with stage("Training and tuning on notes and chords"):
+                events, event_models = _on_events(folder, options, settings, facts)
+                models |= event_models
+        with stage("Counting"):
+            learned = LearnedTunes.of(corpus)
+            judged = measure_systems(people, [*systems.values()], learned, models["lstm"].bundle, options)
             rows = dict(judged.systems)
-            if what.with_events:
-                matched_size = min(options.counted, len(people))
-                rows.update({s.name: row(s, made["lstm-events"], options, matched_size) for s in chord_systems})
+            for name, system in events.items():
+                alike = min(options.counted, len(people))
+                rows[name] = measure_events(system, models["lstm-events"].bundle, options, alike)
             results = {
                 "systems": rows,
                 "differences": [one.to_json() for one in judged.differences],
                 "verdicts": [one._asdict() for one in judged.verdicts],
             }
             write_json(folder / RESULTS, results)
-        with stages.stage("Writing melodies"):
-            heard = {
-                "human": human_melodies(
-                    material.test, material.encoding, options.heard, generator(options.seed, "human")
-                )
-            }
-            heard.update({system.name: heard_of(system, options) for system in systems})
-            if what.with_events:
-                heard.update({system.name: heard_of(system, options) for system in chord_systems})
-            write_melody_sets([(folder / "melodies" / name, melodies) for name, melodies in heard.items()])
-        with stages.stage("Writing the report"):
-            descriptions = {"human": "held-out melodies, the first thirty seconds"} | {
-                system.name: system.description for system in (*systems, *(chord_systems if what.with_events else ()))
-            }
-            report = corpus_report(
-                corpus, vocabulary=vocabulary_of(material), folded=material.folded, rounded=material.rounded
-            )
-            long = LongMelodies(_long_excerpts(material, corpus), learned)
+        with stage("Writing melodies"):
+            rng = generator(options.seed, "human")
+            heard = {"human": human_melodies(data.test, data.encoding, options.heard, rng)}
+            heard |= {name: _melodies_of(system, options.heard) for name, system in (systems | events).items()}
+            write_all([(folder / "melodies" / name, melodies) for name, melodies in heard.items()])
+        with stage("Writing the report"):
+            words = {"human": "held-out melodies, the first thirty seconds"}
+            words |= {name: system.description for name, system in (systems | events).items()}
+            long = _long_excerpts(data, corpus)
+            on_grid = {name: melodies for name, melodies in heard.items() if name not in events}
             findings = Findings(
-                judged,
-                long.similarity([system for system in systems if system.name in ("lstm", "lstm+rl")]),
-                long.passages(
-                    {name: melodies for name, melodies in heard.items() if not name.startswith("lstm-events")}
-                ),
+                results=results,
+                judged=judged,
+                heard=heard,
+                descriptions=words,
+                models=models,
+                similarity=similarity_of(long, [systems[name] for name in ("lstm", "lstm+rl")]),
+                copies=passages_of(on_grid, long, learned),
+                corpus=_about(corpus, data) | {"licence": facts["licence"], "sha256": facts["sha256"]},
             )
-            data = report_data(
-                results,
-                findings,
-                heard,
-                descriptions,
-                made,
-                material,
-                report.to_json() | {"licence": about["licence"], "sha256": about["sha256"]},
-                options,
-                what,
-                stages.seconds,
-            )
-            write_report(folder / REPORT, data)
-        run.finish(seconds=stages.seconds, corpus=about)
-        return Reproduced(folder, results, stages.seconds)
+            write_report(folder / REPORT, report_data(findings, options, settings, seconds))
+        run.finish(seconds=seconds, corpus=facts)
+        return Reproduced(folder, results, seconds)
 
 
-def _long_excerpts(material: Material, corpus: Corpus) -> MelodySet | None:
-    """Held-out excerpts as long as what is heard; None where no piece is."""
-    with suppress(CorpusError):
-        return people_of(material, corpus, listening_steps(material.encoding))
-    return None
+@contextmanager
+def _stage(seconds: dict[str, float], name: str) -> Iterator[None]:
+    """Announce a stage of the run, and note how long it takes."""
+    say(name)
+    started = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - started
 
 
 def _clear(run: RunFolder) -> None:
-    """Take away what an earlier run left, so that a forced run makes everything anew."""
+    """Remove what an earlier run left, so that a forced run makes everything anew."""
     models = [f"models/{name}.safetensors" for name in MODELS]
     work = [
         f"work/{name}/{file}" for name in MODELS for file in ("checkpoint.safetensors", "metrics.jsonl", "facts.json")
     ]
-    clear_earlier(run, REPORT, RESULTS, *TABLES, *models, *work)
+    clear_earlier_run(run, REPORT, RESULTS, *TABLES, *models, *work)
     if not run.resumed:
         for folder in run.path.glob("melodies/*"):
-            remove_melodies(folder)
+            take_away(folder)
 
 
-def _baselines(material: Material, rnn: MadeModel, seed: int) -> list[System]:
-    oracle, frequent, ngram = (baseline_system(name, material, seed) for name in ("oracle", "random-top10", "ngram"))
-    words = "a plain RNN without place in the bar or look-back"
-    return [oracle, frequent, model_system("rnn", words, rnn.bundle.model(), material.encoding, seed), ngram]
-
-
-def _networks(
-    material: Material, lstm: MadeModel, tuned: MadeModel, options: ReproduceOptions, what: Plan
-) -> list[System]:
-    encoding, seed = material.encoding, options.seed
+def _on_grid(
+    folder: Path,
+    options: ReproduceOptions,
+    settings: Plan,
+    data: EncodedCorpus,
+    facts: Mapping[str, Any],
+    stage: Callable[[str], AbstractContextManager[None]],
+) -> tuple[Systems, Models]:
+    """The paper's section VIII and its baselines: melodies on the grid, as trained and as tuned."""
+    seed, encoding = options.seed, data.encoding
+    with stage("Training the LSTM"):
+        lstm = trained_model("lstm", folder, data, settings.network, settings.training, corpus=facts)
+    with stage("Training the baselines"):
+        rnn = trained_model("rnn", folder, data, settings.rnn, settings.rnn_training, corpus=facts)
+        oracle, frequent, ngram = (baseline_system(name, data, seed) for name in ("oracle", "random-top10", "ngram"))
+        words = "a plain RNN without place in the bar or look-back"
+        systems = [oracle, frequent, model_system("rnn", words, rnn.bundle.model(), encoding, seed), ngram]
+    with stage("Tuning the LSTM on rules of music theory"):
+        people = excerpts(data.test, STEPS).tokens
+        tuned = tuned_model("lstm+rl", folder, lstm.bundle, settings.tuning, people)
     model = lstm.bundle.model()
-    systems = [model_system("lstm", "the LSTM as trained", model, encoding, seed)]
-    if what.with_events:
-        opening = 8
-        primers = np.stack([t[:opening] for t in material.test.sequences.tokens if len(t) >= opening])
-        systems.append(
-            model_system(
-                "lstm-greedy",
-                f"the LSTM, always its most probable token, after {opening} steps of a held-out piece",
-                model,
-                encoding,
-                seed,
-                sampling=SamplingOptions(greedy=True),
-                primers=primers,
-            )
-        )
-    description = f"the LSTM tuned with {what.tuning.algorithm} on the rules of {what.tuning.rules}"
-    return [*systems, model_system("lstm+rl", description, tuned.bundle.model(), encoding, seed)]
+    systems.append(model_system("lstm", "the LSTM as trained", model, encoding, seed))
+    if settings.with_events:
+        words = f"the LSTM, always its most probable token, after {_PRIMER} steps of a held-out piece"
+        primers = np.stack([t[:_PRIMER] for t in data.test.sequences.tokens if len(t) >= _PRIMER])
+        greedy = SamplingOptions(greedy=True)
+        systems.append(model_system("lstm-greedy", words, model, encoding, seed, sampling=greedy, primers=primers))
+    words = f"the LSTM tuned with {settings.tuning.algorithm} on the rules of {settings.tuning.rules}"
+    systems.append(model_system("lstm+rl", words, tuned.bundle.model(), encoding, seed))
+    return {system.name: system for system in systems}, {"lstm": lstm, "lstm+rl": tuned, "rnn": rnn}
 
 
-def _events(
-    folder: Path, options: ReproduceOptions, what: Plan, about: Mapping[str, Any]
-) -> tuple[list[System], dict[str, MadeModel]]:
+def _on_events(
+    folder: Path, options: ReproduceOptions, settings: Plan, facts: Mapping[str, Any]
+) -> tuple[Systems, Models]:
     """The paper's section VII: notes and chords without time, as trained and as tuned."""
-    corpus = _chords_of(options)
-    material = events_material(corpus)
-    lstm = trained_model("lstm-events", folder, material, what.network, what.training, corpus=about)
-    tuned = tuned_model("lstm-events+rl", folder, lstm.bundle, what.events_tuning)
-    seed, encoding = options.seed, material.encoding
-    systems = [
-        model_system(
-            "lstm-events", "the LSTM on notes and chords without time, as trained", lstm.bundle.model(), encoding, seed
-        ),
-        model_system(
-            "lstm-events+rl",
-            f"the same, tuned on the rules of {what.events_tuning.rules}",
-            tuned.bundle.model(),
-            encoding,
-            seed,
-        ),
-    ]
-    return systems, {"lstm-events": lstm, "lstm-events+rl": tuned}
+    reading = ReadOptions(voice="all", reading="paper", seconds=30.0)
+    corpus = open_corpus(options.corpus, reading) if Path(options.corpus).is_dir() else open_corpus(options.corpus)
+    data, tuning = encode_as_events(corpus), settings.events_tuning
+    trained = trained_model("lstm-events", folder, data, settings.network, settings.training, corpus=facts)
+    models = {"lstm-events": trained, "lstm-events+rl": tuned_model("lstm-events+rl", folder, trained.bundle, tuning)}
+    words = {
+        "lstm-events": "the LSTM on notes and chords without time, as trained",
+        "lstm-events+rl": f"the same, tuned on the rules of {tuning.rules}",
+    }
+    systems = {
+        name: model_system(name, words[name], model.bundle.model(), data.encoding, options.seed)
+        for name, model in models.items()
+    }
+    return systems, models
 
 
-def _chords_of(options: ReproduceOptions) -> Corpus:
-    """The corpus with all its notes and chords: a folder is read again, anything else is what it is."""
-    if Path(options.corpus).is_dir():
-        return open_corpus(options.corpus, ReadOptions(voice="all", reading="paper", seconds=30.0))
-    return open_corpus(options.corpus)
+def _melodies_of(system: System, count: int) -> list[Melody]:
+    """The melodies of a system to listen to."""
+    tokens = system.draw(count, steps_of_melody(system.encoding), "listen")
+    return decoded(tokens, system.encoding, system.name)
+
+
+def _long_excerpts(data: EncodedCorpus, corpus: Corpus) -> MelodySet | None:
+    """Held-out excerpts as long as the melodies to listen to; None if no piece is."""
+    with suppress(CorpusError):
+        return held_out_set(data, corpus, steps_of_melody(data.encoding))
+    return None
+
+
+def _about(corpus: Corpus, data: EncodedCorpus) -> dict[str, Any]:
+    """The report of the corpus, as JSON values."""
+    tokens = [row for part in (data.train, data.valid, data.test) for row in part.sequences.tokens]
+    vocabulary = len(np.unique(np.concatenate(tokens)))
+    return corpus_report(corpus, vocabulary=vocabulary, folded=data.folded, rounded=data.rounded).to_json()

@@ -1,7 +1,4 @@
-"""What a search may change: for each parameter of a network or its training a range or a few choices.
-
-Where a search space comes from: the name of one that ships, or a small file of TOML, which runs nothing.
-"""
+"""Search spaces: for each parameter of a network or its training a range or some choices, read from TOML."""
 
 from __future__ import annotations
 
@@ -9,34 +6,52 @@ import json
 import math
 import tomllib
 import types
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-from cantilena.errors import UsageError, unknown_name_hint
-from cantilena.runtime.files import read_small_file
-from cantilena.workflows.train.options import OF_A_NETWORK, TrainRequest
+from cantilena.errors import UsageError, near_names
+from cantilena.runtime.files import small_file
+from cantilena.workflows.train.options import OVERRIDES, NetworkOverrides
 
 Value = bool | int | float | str | tuple[int, ...]
-"""What a parameter can be."""
+"""A value of a parameter."""
 
+_SHIPPED = Path(__file__).with_name("spaces")
+_HOW = "docs/sweep.md shows such a file"
 _KEYS = ("type", "low", "high", "log", "step", "choices")
 _MOST_CHOICES = 64
 _MOST_PARAMETERS = 32
 
 
+class _Kind(NamedTuple):
+    names: tuple[str, ...]
+    words: str
+    example: str
+
+
+_KINDS: Mapping[type, _Kind] = {
+    int: _Kind(("int",), "a whole number", "choices = [1, 2]"),
+    float: _Kind(("float",), "a finite number", "choices = [0.1, 0.2]"),
+    bool: _Kind(("bool",), "true or false", "choices = [false, true]"),
+    str: _Kind(("choice", "str"), "a text", 'choices = ["lstm", "gru"]'),
+    tuple: _Kind(("list",), "a list of whole numbers", "choices = [[1, 2], [1, 2, 4]]"),
+}
+"""For each type of parameter its names in a file, and how messages describe its values."""
+
+
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter, named as the field of `NetworkOptions` or `TrainingOptions` that it is.
+    """One parameter of a search.
 
     Args:
-        name: of the field, and but for the dashes of the flag of `cantilena train`.
-        choices: what it can be; empty for a range.
-        low: the least of a range.
-        high: the most.
-        log: whether orders of magnitude count.
-        step: whole numbers so far apart; 0 for a range of fractions.
+        name: an option of `cantilena train`, with `_` for `-`.
+        choices: its values; empty for a range.
+        low: lowest value of a range.
+        high: highest value.
+        log: whether the range is sampled on a logarithmic scale.
+        step: distance of whole numbers; 0 for a range of real numbers.
 
     Example:
         >>> Parameter("width", low=64, high=128, step=32).holds(96), Parameter("echoes", choices=(0, 2)).holds(1)
@@ -51,7 +66,7 @@ class Parameter:
     step: int = 0
 
     def holds(self, value: object) -> bool:
-        """Whether it can be that."""
+        """Whether a value is allowed."""
         if self.choices:
             return any(
                 value == choice and isinstance(value, bool) == isinstance(choice, bool) for choice in self.choices
@@ -61,24 +76,24 @@ class Parameter:
         return not self.step or (isinstance(value, int) and (value - int(self.low)) % self.step == 0)
 
     def ends(self) -> tuple[Value, ...]:
-        """The values between which all others lie."""
+        """All choices, or the ends of the range."""
         return self.choices or (self.low, self.high)
 
     def record(self) -> dict[str, Any]:
-        """As JSON values, in the words of the file."""
+        """As JSON values, with the keys of the file."""
         if self.choices:
-            return {"choices": [list(value) if isinstance(value, tuple) else value for value in self.choices]}
+            return {"choices": [json_value(value) for value in self.choices]}
         return {"low": self.low, "high": self.high, "log": self.log} | ({"step": self.step} if self.step else {})
+
+
+def json_value(value: Value) -> Any:  # noqa: ANN401
+    """A value as JSON has it."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 @dataclass(frozen=True)
 class SearchSpace:
-    """All parameters of a search.
-
-    Args:
-        name: of the space: a built-in one, or a file.
-        parameters: in their order.
-    """
+    """All parameters of a search."""
 
     name: str
     parameters: tuple[Parameter, ...]
@@ -87,44 +102,66 @@ class SearchSpace:
         """As JSON values."""
         return {parameter.name: parameter.record() for parameter in self.parameters}
 
-    def without(self, names: Iterable[str]) -> SearchSpace:
-        """The same, some parameters left out.
 
-        Raises:
-            UsageError: nothing is left.
-        """
-        given = set(names)
-        left = tuple(parameter for parameter in self.parameters if parameter.name not in given)
-        if not left:
-            raise UsageError(f"every parameter of '{self.name}' is given by a flag", "leave out one of these flags")
-        return replace(self, parameters=left)
+def load_space(text: str) -> SearchSpace:
+    """Load a search space.
+
+    Args:
+        text: the name of a built-in space, or a file that ends in `.toml`.
+
+    Raises:
+        UsageError: there is no such space, or it is invalid; the text names the file and what is wrong in it.
+
+    Example:
+        >>> [parameter.name for parameter in load_space("default").parameters][:3]
+        ['learning_rate', 'batch', 'width']
+    """
+    if not text.strip():  # an unset shell variable
+        raise UsageError("the search space has no name", f"name one that ships or a file; {_HOW}")
+    if text.endswith(".toml") or "/" in text or "\\" in text:
+        return _read(Path(text), text)
+    shipped = {path.stem: path for path in sorted(_SHIPPED.glob("*.toml"))}
+    if text not in shipped:
+        hint = f"{near_names(text, shipped, 'those that ship')}; or name a file that ends in .toml"
+        raise UsageError(f"there is no search space '{text}'", hint)
+    return _read(shipped[text], text)
+
+
+def _read(path: Path, name: str) -> SearchSpace:
+    try:
+        tables = tomllib.loads(small_file(path).decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not text in UTF-8", "save it as UTF-8") from error
+    except (ValueError, RecursionError) as error:  # tomllib's own error is a ValueError
+        raise UsageError(f"{path} is not TOML: {error}", f"correct that line; {_HOW}") from error
+    try:
+        return space_of(tables, name)
+    except UsageError as error:
+        raise UsageError(f"{path}: {error.text}", error.hint) from error
 
 
 def kind_of(name: str) -> type:
-    """The type that a parameter has: `int`, `float`, `bool`, `str`, or `tuple` for whole numbers in a row.
+    """The type of a parameter: `int`, `float`, `bool`, `str`, or `tuple` for a list of whole numbers.
 
     Example:
         >>> kind_of("width"), kind_of("dropout"), kind_of("core"), kind_of("look_back")
         (<class 'int'>, <class 'float'>, <class 'str'>, <class 'tuple'>)
     """
-    hint = get_type_hints(TrainRequest)[name]
-    if get_origin(hint) is types.UnionType or type(None) in get_args(hint):
-        hint = next(part for part in get_args(hint) if part is not type(None))
-    if get_origin(hint) is Literal:
-        return str
-    kind: type = get_origin(hint) or hint
+    hint = next(part for part in get_args(get_type_hints(NetworkOverrides)[name]) if part is not types.NoneType)
+    origin = get_origin(hint)
+    kind: type = str if origin is Literal else origin or hint
     return kind
 
 
 def space_of(tables: Mapping[str, Any], name: str) -> SearchSpace:
-    """A space from the tables of a file.
+    """Check a space from the tables of a file.
 
     Args:
-        tables: for each parameter `low`, `high`, `log`, `step`, or `choices`; `type` may be told, and must be right.
+        tables: for each parameter `low`, `high`, `log`, `step`, or `choices`; a `type` is checked if it is given.
         name: of the space.
 
     Raises:
-        UsageError: a name that no parameter has, a wrong type, a range that is none; one line says which.
+        UsageError: an unknown parameter, a wrong type, or an invalid range.
 
     Example:
         >>> space_of({"learning_rate": {"low": 1e-3, "high": 2e-2, "log": True}}, "mine").record()
@@ -138,17 +175,17 @@ def space_of(tables: Mapping[str, Any], name: str) -> SearchSpace:
 
 
 def _parameter(name: str, table: object) -> Parameter:
-    if name not in OF_A_NETWORK:
-        raise UsageError(f"there is no parameter '{name}'", unknown_name_hint(name, OF_A_NETWORK, "the parameters"))
+    if name not in OVERRIDES:
+        raise UsageError(f"there is no parameter '{name}'", near_names(name, OVERRIDES, "the parameters"))
     if not isinstance(table, dict):
         raise UsageError(f"'{name}' is no table", f"write [{name}] and below it low and high, or choices")
     for key in table:
         if key not in _KEYS:
-            raise UsageError(f"'{name}' has a key '{key}'", unknown_name_hint(key, _KEYS, "the keys"))
+            raise UsageError(f"'{name}' has a key '{key}'", near_names(key, _KEYS, "the keys"))
     kind = kind_of(name)
-    if "type" in table and table["type"] not in _names_of(kind):
+    if "type" in table and table["type"] not in _KINDS[kind].names:
         raise UsageError(
-            f"the type of '{name}' is {table['type']!r}", f"it is {_names_of(kind)[0]}; type may be left out"
+            f"the type of '{name}' is {table['type']!r}", f"it is {_KINDS[kind].names[0]}; type may be left out"
         )
     ranged = [key for key in ("low", "high", "log", "step") if key in table]
     if "choices" in table and ranged:
@@ -156,7 +193,7 @@ def _parameter(name: str, table: object) -> Parameter:
     if "choices" in table:
         return Parameter(name, choices=_choices(name, kind, table["choices"]))
     if kind not in (int, float):
-        raise UsageError(f"'{name}' has no choices, and is no number", f"write choices = [...] of {_WORDS[kind]}")
+        raise UsageError(f"'{name}' has no choices, and is no number", f"write choices = [...] of {_KINDS[kind].words}")
     return _range(name, kind, table)
 
 
@@ -187,7 +224,9 @@ def _range(name: str, kind: type, table: Mapping[str, Any]) -> Parameter:
 
 def _choices(name: str, kind: type, listed: object) -> tuple[Value, ...]:
     if not isinstance(listed, list) or not 1 <= len(listed) <= _MOST_CHOICES:
-        raise UsageError(f"the choices of '{name}' are no list of 1 to {_MOST_CHOICES}", f"write {_EXAMPLES[kind]}")
+        raise UsageError(
+            f"the choices of '{name}' are no list of 1 to {_MOST_CHOICES}", f"write {_KINDS[kind].example}"
+        )
     values = tuple(_value(f"a choice of '{name}'", kind, entry) for entry in listed)
     if len({json.dumps(value) for value in values}) < len(values):
         raise UsageError(f"the choices of '{name}' hold one twice", "give each once")
@@ -195,7 +234,7 @@ def _choices(name: str, kind: type, listed: object) -> tuple[Value, ...]:
 
 
 def _value(what: str, kind: type, value: object) -> Value:
-    """A value of the right type; what that type cannot be is told in one line."""
+    """Check the type of a value."""
     shown = repr(value) if len(repr(value)) <= 60 else f"{repr(value)[:60]}…"
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind is float and number and abs(value) < 1e15 and math.isfinite(value):  # type: ignore[arg-type]
@@ -206,65 +245,4 @@ def _value(what: str, kind: type, value: object) -> Value:
         return value
     if kind is tuple and isinstance(value, list):
         return tuple(int(str(_value(what, int, entry))) for entry in value)
-    raise UsageError(f"{what} is {shown}", f"give {_WORDS[kind]}")
-
-
-def _names_of(kind: type) -> tuple[str, ...]:
-    return {int: ("int",), float: ("float",), bool: ("bool",), str: ("choice", "str"), tuple: ("list",)}[kind]
-
-
-_WORDS: Mapping[type, str] = {
-    int: "a whole number",
-    float: "a finite number",
-    bool: "true or false",
-    str: "a text",
-    tuple: "a list of whole numbers",
-}
-_EXAMPLES: Mapping[type, str] = {
-    int: "choices = [1, 2]",
-    float: "choices = [0.1, 0.2]",
-    bool: "choices = [false, true]",
-    str: 'choices = ["lstm", "gru"]',
-    tuple: "choices = [[1, 2], [1, 2, 4]]",
-}
-
-
-_SHIPPED = Path(__file__).with_name("spaces")
-_HOW = "docs/sweep.md shows such a file"
-
-
-def load_space(text: str) -> SearchSpace:
-    """The search space that a user names.
-
-    Args:
-        text: a built-in space by name, or a file that ends in `.toml`.
-
-    Raises:
-        UsageError: there is none, or it cannot be used; the text says which file and what in it.
-
-    Example:
-        >>> [parameter.name for parameter in load_space("default").parameters][:3]
-        ['learning_rate', 'batch', 'width']
-    """
-    if not text.strip():  # as an unset shell variable gives it
-        raise UsageError("the search space has no name", f"name one that ships or a file; {_HOW}")
-    if text.endswith(".toml") or "/" in text or "\\" in text:
-        return _read(Path(text), text)
-    shipped = {path.stem: path for path in sorted(_SHIPPED.glob("*.toml"))}
-    if text not in shipped:
-        hint = f"{unknown_name_hint(text, shipped, 'those that ship')}; or name a file that ends in .toml"
-        raise UsageError(f"there is no search space '{text}'", hint)
-    return _read(shipped[text], text)
-
-
-def _read(path: Path, name: str) -> SearchSpace:
-    try:
-        tables = tomllib.loads(read_small_file(path).decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not text in UTF-8", "save it as UTF-8") from error
-    except (ValueError, RecursionError) as error:  # tomllib's own error is a ValueError
-        raise UsageError(f"{path} is not TOML: {error}", f"mend that line; {_HOW}") from error
-    try:
-        return space_of(tables, name)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error.text}", error.hint) from error
+    raise UsageError(f"{what} is {shown}", f"give {_KINDS[kind].words}")

@@ -1,70 +1,79 @@
-"""What network `train` makes, and how it learns: the preset, what is asked otherwise, and what the corpus needs.
-
-What `train` learns from: the corpus that is asked for, as tokens, with held-out folders where they are given.
-"""
+"""From the options of `train` to the network, its training, and the encoded corpus."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import fields, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 from cantilena.data import SPLITS, Corpus, ReadOptions, Split, open_corpus, read_folder
 from cantilena.errors import UsageError
 from cantilena.models import NetworkOptions
 from cantilena.music import Melody, parse_pitch_range
-from cantilena.runtime import record_name
 from cantilena.tokenizers import GridEncoding
 from cantilena.training import TRANSFORMER_RATE, TrainingOptions, preset
-from cantilena.workflows.data import Material, material_of, style_labels
+from cantilena.workflows.data import EncodedCorpus, encode_splits, style_labels
+from cantilena.workflows.runs import option_fields
 from cantilena.workflows.train.bundling import corpus_facts
-from cantilena.workflows.train.options import OF_A_NETWORK, TrainRequest
+from cantilena.workflows.train.options import OVERRIDES, CorpusOptions, NetworkTraining
 
 PAPER_BATCH = 64
-"""Windows that the literal input learns from at once, as in the paper."""
+"""Windows in a batch with the paper's input, as in the paper."""
 
-_ASKED = (*OF_A_NETWORK, "seed", "device")
-_OF_NETWORK = {field.name: record_name(field) for field in fields(NetworkOptions) if record_name(field) in _ASKED}
-_OF_TRAINING = tuple(field.name for field in fields(TrainingOptions) if field.name in _ASKED)
+Shape = TypeVar("Shape")
 
 
-def shape_and_training(request: TrainRequest) -> tuple[NetworkOptions, TrainingOptions]:
-    """The preset's network and training with what was asked otherwise."""
-    network, training = preset(request.preset)
-    asked = {name: getattr(request, name) for name in _ASKED if getattr(request, name) is not None}
-    if request.input == "paper":  # which hears nothing but its window
-        network, training = replace(network, repeat_features=0), replace(training, batch=PAPER_BATCH)
-    network = replace(network, **{name: asked[flag] for name, flag in _OF_NETWORK.items() if flag in asked})
+def value_of(shapes: Sequence[object], name: str) -> Any:  # noqa: ANN401  (the value of any option)
+    """The value that an option of `train` has in the first of some dataclasses that know it."""
+    return next(getattr(shape, known[name]) for shape in shapes if name in (known := option_fields(shape)))
+
+
+def with_given(shape: Shape, options: CorpusOptions, names: Collection[str]) -> Shape:
+    """A shape with those options of some names that were given, that is, are not None."""
+    known = option_fields(shape)
+    given = {known[name]: getattr(options, name) for name in names if name in known}
+    return replace(shape, **{name: value for name, value in given.items() if value is not None})  # type: ignore[type-var]
+
+
+def shape_and_training(options: NetworkTraining) -> tuple[NetworkOptions, TrainingOptions]:
+    """The preset's network and training, with what differs from it.
+
+    Raises:
+        UsageError: a value that no network can have.
+    """
+    network, training = preset(options.preset)
+    if options.input == "paper":  # which sees nothing but its window
+        network, training = replace(network, echoes=0), replace(training, batch=PAPER_BATCH)
+    network = with_given(network, options, OVERRIDES)
     if network.core == "transformer":
         training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
-    training = replace(training, **{name: asked[name] for name in _OF_TRAINING if name in asked})
-    if request.encoding == "grid" and not request.normalized_key and request.transpose is None:
+    training = with_given(training, options, (*OVERRIDES, "seed", "device"))
+    if options.encoding == "grid" and not options.plain_keys and options.transpose is None:
         training = replace(training, transpose=6)
     return network, training
 
 
-def fitted(
-    request: TrainRequest, network: NetworkOptions, training: TrainingOptions, material: Material
-) -> tuple[NetworkOptions, TrainingOptions]:
-    """The network and its training once the corpus is known: what it can be told, and how much it needs to forget.
+def network_for(network: NetworkOptions, options: NetworkTraining, data: EncodedCorpus) -> NetworkOptions:
+    """The network for a corpus: its conditions, and more dropout the smaller the corpus is.
 
-    Notes and chords without time lie in no bar, so nothing is told of bars there.
+    Events have no time and no bars, so the network gets nothing of bars there by default.
     """
-    if not material.encoding.is_timed:
+    if not data.encoding.tells_time:
         network = replace(
             network,
-            bar_position=bool(request.bar_position),
-            look_back=() if request.look_back is None else network.look_back,
+            bar_position=bool(options.bar_position),
+            look_back=() if options.look_back is None else network.look_back,
         )
     if network.input == "features":
-        network = replace(network, conditions=request.known, styles=tuple(material.styles))
-    if request.dropout is None and request.preset == "quick":
-        network = replace(network, dropout=dropout_for(material.train.sequences.steps))
-    return network, training
+        network = replace(network, conditions=options.known, styles=tuple(data.styles))
+    if options.dropout is None and options.preset == "quick":
+        network = replace(network, dropout=dropout_for(data.train.sequences.steps))
+    return network
 
 
 def dropout_for(steps: int) -> float:
-    """How much the quick preset leaves out while it learns from so many steps: the fewer there are, the more.
+    """Dropout of the quick preset for a corpus of so many steps: the fewer there are, the more.
 
     Found on the validation parts of the built-in corpora and of piano pieces.
 
@@ -75,46 +84,45 @@ def dropout_for(steps: int) -> float:
     return next(share for most, share in ((100_000, 0.4), (600_000, 0.2), (steps, 0.1)) if steps <= most)
 
 
-def may_blend(request: TrainRequest, network: NetworkOptions) -> bool:
-    """Whether a network is to be held beside an n-gram: where it is asked for, and by itself in the quick preset.
+def load_encoded(options: CorpusOptions) -> tuple[EncodedCorpus, dict[str, str]]:
+    """The corpus as tokens, and its `corpus_facts`."""
+    corpus = load_corpus(options)
+    return encode_corpus(corpus, options), corpus_facts(corpus)
 
-    The paper's own network and its literal input stay what they are.
+
+def load_corpus(options: CorpusOptions) -> Corpus:
+    """Open or read the corpus.
+
+    Raises:
+        CorpusError: it cannot be read.
+        UsageError: --seconds of a corpus that was read before.
     """
-    if request.blend is not None:
-        return request.blend
-    return request.preset == "quick" and network.input == "features"
-
-
-def read_material(request: TrainRequest) -> tuple[Material, dict[str, str]]:
-    """The corpus as tokens, and whose it is; held-out folders, where they are given, stand in for its own parts."""
-    corpus = read_corpus_of(request)
-    return material_for(corpus, request), corpus_facts(corpus)
-
-
-def read_corpus_of(request: TrainRequest) -> Corpus:
-    """The corpus that is asked for."""
-    if request.seconds is not None and not Path(request.corpus).is_dir():
+    if options.seconds is not None and not Path(options.corpus).is_dir():
         raise UsageError(
-            f"--seconds with {request.corpus}, which was read already",
+            f"--seconds does not apply to {options.corpus}, which was read before",
             "give the folder of its scores, or read that with `cantilena corpus read --seconds`",
         )
-    return open_corpus(request.corpus, _reading(request))
+    return open_corpus(options.corpus, _reading(options))
 
 
-def _reading(request: TrainRequest) -> ReadOptions:
-    return ReadOptions(voice="melody" if request.encoding == "grid" else "all", seconds=request.seconds)
+def encode_corpus(corpus: Corpus, options: CorpusOptions) -> EncodedCorpus:
+    """A corpus as tokens; folders of held-out scores, if they are given, replace its own parts.
 
-
-def material_for(corpus: Corpus, request: TrainRequest) -> Material:
-    """A corpus as tokens; held-out folders, where they are given, stand in for its own parts."""
-    low, high = parse_pitch_range(request.range)
-    grid = GridEncoding(int(low), int(high))
+    Raises:
+        CorpusError: a split holds no melody.
+    """
+    low, high = parse_pitch_range(options.range)
     melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
-    if request.valid and request.test:
+    if options.valid and options.test:
         melodies["train"] = corpus.melodies()
-    held_out: dict[Split, Path | None] = {"valid": request.valid, "test": request.test}
+    held_out: Mapping[Split, Path | None] = {"valid": options.valid, "test": options.test}
     for split, folder in held_out.items():
         if folder is not None:
-            melodies[split] = read_folder(folder, replace(_reading(request), seconds=None), as_is=True).melodies()
-    labels = style_labels(corpus, request.styles)
-    return material_of(melodies, request.encoding, normalized_key=request.normalized_key, grid=grid, styles=labels)
+            melodies[split] = read_folder(folder, replace(_reading(options), seconds=None), as_is=True).melodies()
+    labels = style_labels(corpus, options.styles if isinstance(options, NetworkTraining) else "")
+    grid = GridEncoding(int(low), int(high))
+    return encode_splits(melodies, options.encoding, plain_keys=options.plain_keys, grid=grid, styles=labels)
+
+
+def _reading(options: CorpusOptions) -> ReadOptions:
+    return ReadOptions(voice="melody" if options.encoding == "grid" else "all", seconds=options.seconds)

@@ -1,231 +1,241 @@
-"""`train`: one model from one corpus, measured on pieces that it has not seen."""
+"""`train`: a model of a corpus, measured on pieces that it has not seen."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cantilena.data import Corpus
 from cantilena.errors import UsageError
-from cantilena.models import Bundle, NetworkOptions, SequenceModel
-from cantilena.runtime import options_record, run_folder, say
-from cantilena.training import SINGLE_PROCESS, ProcessGroup, TrainingOptions, init_distributed, rank_from_env
-from cantilena.workflows.data import Material
-from cantilena.workflows.runs import clear_earlier
-from cantilena.workflows.train.blend import Blending, Scores, blending, counted, scores_of
-from cantilena.workflows.train.bundling import blended_bundle, counted_bundle, trained_bundle
-from cantilena.workflows.train.config import fitted, may_blend, read_material, shape_and_training
-from cantilena.workflows.train.options import TrainRequest
-from cantilena.workflows.train.vae import CodeNumbers, codes_of_parts, learn_vae, vae_shape
+from cantilena.models import Bundle, MelodyVae, NetworkOptions, SequenceModel
+from cantilena.runtime import run_folder, say
+from cantilena.training import ALONE, Processes, TrainingOptions, placed, together
+from cantilena.workflows.data import EncodedCorpus
+from cantilena.workflows.runs import TrainedModel, clear_earlier_run, folder_or_temporary, make_options
+from cantilena.workflows.train.blend import Scores, choose_blend, fit_ngram, may_blend, scores_of
+from cantilena.workflows.train.bundling import blended_bundle, corpus_facts, ngram_bundle, trained_bundle
+from cantilena.workflows.train.config import encode_corpus, load_corpus, network_for, shape_and_training
+from cantilena.workflows.train.options import NetworkTraining, TrainingKind, TrainOptions, VaeTraining
+from cantilena.workflows.train.vae import learn_vae, measure_vae, vae_shape
+
+if TYPE_CHECKING:  # torch takes seconds to import
+    from cantilena.models import Network
+    from cantilena.training import Trained
 
 MODEL = "model.safetensors"
 
 
-@dataclass(frozen=True)
-class TrainRun:
-    """A finished training.
+def train_model(
+    corpus: Corpus | Path | str,
+    *,
+    encoding: str = "grid",
+    seed: int = 1,
+    out: Path | str | None = None,
+    resume: bool = False,
+    force: bool = False,
+    **options: Any,  # noqa: ANN401  (the fields of `TrainOptions`)
+) -> TrainedModel:
+    """Train a model on a corpus and measure it on held-out pieces.
 
     Args:
-        bundle: where the model lies.
-        epochs: passes through the training pieces; an n-gram counts them once.
-        seconds: how long it took.
-        valid: nats a step and a note on the validation pieces.
-        test: the same on the test pieces.
-        mixed: whether the network was mixed with an n-gram, and what each predicts alone; None where nobody asked.
-        codes: what a VAE's codes say of both parts: `valid` and `test` are bounds then; None for others.
+        corpus: a corpus, the name of a built-in one, a corpus file, or a folder of scores.
+        encoding: `grid`, one token a sixteenth, or `events`, one token a note or chord.
+        seed: the same seed, machine and versions give the same model.
+        out: the folder of the run; None saves nothing.
+        resume: resume an interrupted run, to the identical model.
+        force: start over in a folder that holds another run.
+        **options: the flags of `cantilena train` (`TrainOptions`), such as `model="ngram"` or `width=256`.
+
+    Raises:
+        CorpusError: the corpus is too small or cannot be read.
+        RunError: the folder holds another run.
+        UsageError: an unknown option, a value that makes no sense, or a process that torchrun started.
+
+    Example:
+        >>> from cantilena.data import load_builtin
+        >>> corpus = load_builtin("tunes").where(collection="ryan")
+        >>> trained = train_model(corpus, model="ngram", order=4)
+        >>> trained.bundle.options.order, sorted(trained.test)
+        (4, ['nats_per_note', 'nats_per_step'])
     """
-
-    bundle: Path
-    epochs: int
-    seconds: float
-    valid: Mapping[str, float | None]
-    test: Mapping[str, float | None]
-    mixed: Blending | None = None
-    codes: Mapping[str, CodeNumbers] | None = None
-
-    def answer(self) -> dict[str, Any]:
-        """What `train --json` prints."""
-        return {
-            "bundle": str(self.bundle),
-            "epochs": self.epochs,
-            "seconds": self.seconds,
-            "valid": dict(self.valid),
-            "test": dict(self.test),
-            "blend": None if self.mixed is None else self.mixed.answer(),
-            **({} if self.codes is None else {"codes": {name: one.to_json() for name, one in self.codes.items()}}),
-        }
-
-    def text(self) -> str:
-        """The same for a terminal."""
-        rows = [f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} in {self.seconds:.0f} s: {self.bundle}"]
-        for name, nats in (("valid", self.valid), ("test", self.test)):
-            note = f", {nats['nats_per_note']:.4f} a note" if nats["nats_per_note"] is not None else ""
-            most = "" if self.codes is None else "at most (a bound) "
-            rows.append(f"{name:<5} {most}{nats['nats_per_step']:.4f} nats a step{note}{self._beside(name)}")
-            rows += [] if self.codes is None else [f"      {self.codes[name].text()}"]
-        return "\n".join(rows)
-
-    def _beside(self, part: str) -> str:
-        """The same of the network and the n-gram alone."""
-        if self.mixed is None:
-            return ""
-        alone = {name: scores[part]["nats_per_step"] for name, scores in self.mixed.scores.items() if name != "blend"}
-        if self.mixed.blend is None:
-            alone.pop("network")
-        names = {"network": "the network alone", "ngram": "the n-gram alone"}
-        return "".join(f"; {names[name]} {nats:.4f}" for name, nats in alone.items())
+    if placed(os.environ).several:
+        raise UsageError("train_model runs in one process", "use `torchrun -m cantilena train` for several")
+    name, loaded = (corpus.manifest.name, corpus) if isinstance(corpus, Corpus) else (str(corpus), None)
+    folders = {part: Path(options[part]) for part in ("valid", "test") if options.get(part)}
+    chosen = make_options(TrainOptions, {"corpus": name, "encoding": encoding, "seed": seed, **options, **folders})
+    with folder_or_temporary(out) as folder:
+        result = run_training(chosen, folder, corpus=loaded, resume=resume, force=force)
+    assert result is not None
+    return result if out is not None else replace(result, path=None)
 
 
-@dataclass(frozen=True)
-class Learned:
-    """A model with its bundle, and what it took.
+def run_training(
+    options: TrainOptions | TrainingKind,
+    folder: Path,
+    *,
+    corpus: Corpus | None = None,
+    resume: bool = False,
+    force: bool = False,
+) -> TrainedModel | None:
+    """Train a model in a run folder.
+
+    Of several processes that torchrun started, process 0 reads, writes and measures; the others only help to train a
+    network, with what process 0 sends them, and get None. An n-gram needs process 0 alone.
 
     Args:
-        bundle: the model as it is kept.
-        model: the same, to measure.
-        epochs: passes through the training pieces.
-        seconds: how long it took.
-    """
+        options: corpus, encoding, model, training.
+        folder: of the run.
+        corpus: in place of the one that the options name.
+        resume: resume an interrupted run, to the identical model.
+        force: start over in a folder that holds another run.
 
+    Raises:
+        CorpusError: the corpus is too small or cannot be read.
+        RunError: the folder holds another run, or another process has ended.
+        UsageError: a value that makes no sense, or a process without rank.
+    """
+    kind = options.of_kind() if isinstance(options, TrainOptions) else options
+    # Options that no model can have are refused before the folder is used.
+    if isinstance(kind, NetworkTraining):
+        shape_and_training(kind)
+        with together() as processes:
+            if processes.first:
+                return _run(kind, folder, corpus, processes, resume=resume, force=force)
+            from cantilena.training import train  # torch takes seconds to import
+
+            train(**processes.tell(None), processes=processes)
+            return None
+    process = placed(os.environ)
+    if isinstance(kind, VaeTraining):
+        if process.several:
+            raise UsageError("a VAE is trained in one process", "start it without torchrun: it takes minutes")
+        vae_shape(kind)
+    return _run(kind, folder, corpus, ALONE, resume=resume, force=force) if process.first else None
+
+
+class _Learned(NamedTuple):
     bundle: Bundle
     model: SequenceModel
     epochs: int
     seconds: float
 
 
-def run_training(request: TrainRequest, folder: Path, *, resume: bool = False, force: bool = False) -> TrainRun | None:
-    """Train a model as asked and measure it.
-
-    Of several processes that torchrun started, process 0 reads, writes and measures; the others help it to train a
-    network, from what it tells them, and are given None. An n-gram it counts alone.
-
-    Args:
-        request: corpus, encoding, network, training.
-        folder: of the run.
-        resume: go on with an interrupted run, to the identical model.
-        force: start anew in a folder that holds another run.
-
-    Raises:
-        CorpusError: the corpus is too small or cannot be read.
-        RunError: the folder is taken, or another process has ended.
-        UsageError: what is asked cannot be, or the environment does not say which process this is.
-    """
-    if request.model != "network":
-        place = rank_from_env(os.environ)
-        if request.model == "vae" and place.is_distributed:
-            raise UsageError("several processes for a VAE", "start it without torchrun: it learns in minutes")
-        if not place.is_main:
-            return None
-        if request.model == "vae":
-            vae_shape(request)  # refused before a folder is taken
-        return _run(request, None, folder, SINGLE_PROCESS, resume=resume, force=force)
-    shape = shape_and_training(request)  # refused before a folder is taken
-    with init_distributed() as processes:
-        if processes.is_main:
-            return _run(request, shape, folder, processes, resume=resume, force=force)
-        help_learn(processes)
-    return None
-
-
 def _run(
-    request: TrainRequest,
-    shape: tuple[NetworkOptions, TrainingOptions] | None,
-    folder: Path,
-    processes: ProcessGroup,
-    *,
-    resume: bool,
-    force: bool,
-) -> TrainRun:
-    asked = options_record(request) | ({"processes": processes.world_size} if processes.is_distributed else {})
-    with run_folder(folder, asked, resume=resume, force=force) as run:
-        clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
-        material, corpus = read_material(request)
-        vae = None
-        if request.model == "vae":
-            vae = learn_vae(request, material, corpus, folder=run.path, resume=run.resumed)
-            learned = Learned(vae.bundle, vae.model, vae.epochs, vae.seconds)
-        elif shape is None:
-            learned = _counted(request, material, corpus)
-        else:
-            network, training = fitted(request, *shape, material)
-            learned = learn_network(
-                network, training, material, corpus, folder=run.path, resume=run.resumed, processes=processes
+    options: TrainingKind, folder: Path, corpus: Corpus | None, processes: Processes, *, resume: bool, force: bool
+) -> TrainedModel:
+    record = options.record() | ({"processes": processes.world} if processes.several else {})
+    with run_folder(folder, record, resume=resume, force=force) as run:
+        clear_earlier_run(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
+        corpus = load_corpus(options) if corpus is None else corpus
+        data, facts = encode_corpus(corpus, options), corpus_facts(corpus)
+        choice = codes = None
+        scores: Mapping[str, Scores]
+        if isinstance(options, NetworkTraining):
+            network, training = shape_and_training(options)
+            network = network_for(network, options, data)
+            trained, bundle = learn_network(
+                network, training, data, facts, folder=run.path, resume=run.resumed, processes=processes
             )
-        mixed = None
-        if shape is not None and may_blend(request, shape[0]):
-            mixed = blending(learned.model, material, request.ngram, wanted=request.blend)
-            if mixed.blend is not None:
-                learned = replace(learned, bundle=blended_bundle(learned.bundle, mixed.blend), model=mixed.blend)
-        learned.bundle.save(folder / MODEL)
-        codes = None if vae is None else codes_of_parts(vae.model, material, request.seed)
-        if codes is not None:
-            scores: Mapping[str, Scores] = {name: one.scores for name, one in codes.items()}
+            learned = _Learned(bundle, trained.network, trained.epochs, trained.seconds)
+            if may_blend(options, network):
+                choice = choose_blend(trained.network, data, options.ngram, wanted=options.blend)
+                if choice.blend is not None:
+                    learned = learned._replace(bundle=blended_bundle(bundle, choice.blend))
+        elif isinstance(options, VaeTraining):
+            vae, bundle = learn_vae(options, data, facts, folder=run.path, resume=run.resumed)
+            learned = _Learned(bundle, bundle.model(), vae.epochs, vae.seconds)
         else:
-            scores = scores_of(learned.model, material) if mixed is None else mixed.chosen
-        made = TrainRun(folder / MODEL, learned.epochs, learned.seconds, scores["valid"], scores["test"], mixed, codes)
-        run.finish(**made.answer() | {"bundle": MODEL})
-        return made
+            say("Counting n-grams")
+            started = perf_counter()
+            ngram = fit_ngram(data, options.ngram)
+            learned = _Learned(ngram_bundle(ngram, data, corpus=facts), ngram, 1, perf_counter() - started)
+        learned.bundle.save(folder / MODEL)
+        if isinstance(learned.model, MelodyVae):
+            codes = measure_vae(learned.model, data, options.seed)
+            scores = {
+                part: {"nats_per_step": one["weighted"], "nats_per_note": one["weighted"] * one["steps_per_note"]}
+                for part, one in codes.items()
+            }
+        else:
+            scores = scores_of(learned.model, data) if choice is None else choice.chosen
+        report: dict[str, Any] = {"epochs": learned.epochs, "seconds": learned.seconds}
+        report |= {part: dict(nats) for part, nats in scores.items()}
+        report["blend"] = None if choice is None else choice.to_dict()
+        if codes is not None:
+            report["codes"] = {
+                part: {name: round(value, 6) for name, value in one.items()} for part, one in codes.items()
+            }
+        run.finish(**report | {"bundle": MODEL})
+        path = folder / MODEL
+        return TrainedModel(learned.bundle, path, learned.seconds, report, _text(path, report))
 
 
 def learn_network(
     network: NetworkOptions,
     training: TrainingOptions,
-    material: Material,
-    corpus: Mapping[str, str],
+    data: EncodedCorpus,
+    corpus: Mapping[str, Any],
     *,
     folder: Path | None = None,
     resume: bool = False,
     quiet: bool = False,
     after_epoch: Callable[[int, float], bool] | None = None,
-    processes: ProcessGroup = SINGLE_PROCESS,
-) -> Learned:
-    """Train a network on the material and put it into a bundle.
-
-    Of several processes process 0 calls this, and the others `help_learn`.
+    processes: Processes = ALONE,
+) -> tuple[Trained[Network], Bundle]:
+    """Train a network on an encoded corpus, and put it into a bundle.
 
     Args:
         network: its shape.
         training: how.
-        material: what it learns from.
-        corpus: whose that is (`corpus_facts`).
-        folder: where checkpoints go; nowhere if None.
-        resume: go on from the folder's checkpoint.
-        quiet: say nothing on the way.
-        after_epoch: told each epoch and its held-out loss; True ends the training there.
-        processes: those that learn together.
+        data: what it learns from.
+        corpus: the facts of its corpus (`corpus_facts`).
+        folder: for checkpoints; None for none.
+        resume: resume from the folder's checkpoint.
+        quiet: print nothing.
+        after_epoch: called with each epoch and its validation loss; if it returns True, training ends.
+        processes: those that train together; process 0 calls this.
     """
     from cantilena.training import train, transpositions  # torch takes seconds to import
 
-    asked: dict[str, Any] = {
-        "pieces": material.train.sequences,
-        "valid": material.valid.sequences,
-        "vocabulary_size": len(material.encoding.vocabulary),
+    shared: dict[str, Any] = {
+        "pieces": data.train.sequences,
+        "valid": data.valid.sequences,
+        "vocabulary_size": len(data.encoding.vocabulary),
         "network": network,
         "training": training,
-        "transpositions": transpositions(material.encoding, training.transpose) if training.transpose else None,
+        "transpositions": transpositions(data.encoding, training.transpose) if training.transpose else None,
     }
-    here: dict[str, Any] = {"folder": folder, "resume": resume, "quiet": quiet, "after_epoch": after_epoch}
-    trained = train(**processes.broadcast(asked), **here, processes=processes)
-    bundle = trained_bundle(trained, material, network, training, corpus)
-    return Learned(bundle, trained.network, trained.epochs, trained.seconds)
+    own: dict[str, Any] = {"folder": folder, "resume": resume, "quiet": quiet, "after_epoch": after_epoch}
+    trained = train(**processes.tell(shared), **own, processes=processes)
+    return trained, trained_bundle(trained, data, network, training, corpus=corpus)
 
 
-def help_learn(processes: ProcessGroup) -> None:
-    """Train what process 0 asks: another needs neither the corpus nor the folder, which may lie on one machine.
+def _text(path: Path, report: Mapping[str, Any]) -> str:
+    """The report for a terminal."""
+    epochs, codes = report["epochs"], report.get("codes", {})
+    rows = [f"{epochs} epoch{'s' if epochs != 1 else ''} in {report['seconds']:.0f} s: {path}"]
+    for part in ("valid", "test"):
+        nats = report[part]
+        note = f", {nats['nats_per_note']:.4f} a note" if nats["nats_per_note"] is not None else ""
+        most = "at most (a bound) " if codes else ""
+        rows.append(f"{part:<5} {most}{nats['nats_per_step']:.4f} nats a step{note}{_alone(report['blend'], part)}")
+        if codes:
+            rows.append(
+                "      ELBO {elbo:.4f}; {steps:.1%} of steps and {bars:.1%} of bars are reconstructed, {active:.0%} of "
+                "the latent dimensions are active, KL {kl:.1f} nats a window".format(**codes[part])
+            )
+    return "\n".join(rows)
 
-    Args:
-        processes: those that learn together, seen from one that is not the first.
-    """
-    from cantilena.training import train
 
-    train(**processes.broadcast(None), processes=processes)
-
-
-def _counted(request: TrainRequest, material: Material, corpus: Mapping[str, str]) -> Learned:
-    say("Counting n-grams")
-    started = perf_counter()
-    ngram = counted(material, request.ngram)
-    return Learned(counted_bundle(ngram, material, corpus), ngram, 1, perf_counter() - started)
+def _alone(blend: Mapping[str, Any] | None, part: str) -> str:
+    """The same of the network and the n-gram alone."""
+    if blend is None:
+        return ""
+    names = {"network": "the network alone", "ngram": "the n-gram alone"}
+    if "blend" not in blend:
+        del names["network"]  # it is what was chosen
+    return "".join(f"; {words} {blend[name][part]['nats_per_step']:.4f}" for name, words in names.items())

@@ -1,9 +1,8 @@
-"""A model, the rules and people's melodies, read and checked before a folder is taken or an earlier run cleared.
+"""What a tuning starts with: the model, its reward and human melodies, checked before a folder is used.
 
-People's melodies for the three listeners of a tuning, three sets of pieces that have none in common.
-
-Those that reward hear the pieces that models learn from, the one that stops a run those that training is stopped by,
-and the one that judges afterwards (`critic.listen`) those that are held out: the splits of a corpus, by piece.
+The classifiers of a critic get human melodies of three sets of pieces that have none in common: those that reward learn
+from the training pieces, the one that stops a run from the validation pieces, and the one that judges afterwards
+(`critic.listen`) from the test pieces.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cantilena.data import Corpus, Split, in_plain_key, open_corpus
+from cantilena.data import Corpus, Split, open_corpus
 from cantilena.discriminators import PeoplesMelodies
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models import Bundle, find_bundle
@@ -22,87 +21,24 @@ from cantilena.rl import CriticPeople, MusicReward, TuningOptions, check_tunable
 from cantilena.rules import Context, RuleSet
 from cantilena.rules.user import file_of
 from cantilena.runtime import json_text, say
-from cantilena.tokenizers import Encoding, GridEncoding
-from cantilena.workflows.data import Excerpts, encode_pieces, excerpts, people_beside
+from cantilena.tokenizers import Encoding
+from cantilena.workflows.data import Excerpts, encode_pieces, excerpts, reference_excerpts, transposed
 from cantilena.workflows.learned_corpus import shipped_corpus
 
 LEAST_EXCERPTS, LEAST_PIECES = 60, 20
-"""With fewer than these of either role there is too little to tell anything from."""
-
-
-def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "") -> CriticPeople:
-    """People's melodies in the meter and mode that the model is tuned in, for those that reward and the one that stops.
-
-    Args:
-        bundle: whose encoding and keys are taken.
-        context: key and meter of the tuning.
-        steps: of each excerpt.
-        against: a corpus by name, file or folder; the one that the bundle says it learned, if it ships, where empty.
-
-    Raises:
-        UsageError: no corpus is at hand.
-        CorpusError: it cannot be read, or has too few melodies.
-    """
-    name = against or shipped_corpus(bundle)
-    if not name:
-        raise UsageError(
-            "a critic needs people's melodies, and those that this model learned are not at hand",
-            "name some with --against CORPUS",
-        )
-    corpus = open_corpus(name)
-    normalized_key = bool(bundle.provenance.get("plain_keys"))
-    train, valid = (
-        peoples_melodies(corpus, split, bundle.encoding, context, steps, normalized_key=normalized_key)
-        for split in ("train", "valid")
-    )
-    for heard, purpose in ((train, "reward by"), (valid, "stop by")):
-        if len(heard) < LEAST_EXCERPTS or heard.pieces < LEAST_PIECES:
-            where = f"in {context.meter}, {context.key.mode}, {steps} steps long"
-            raise CorpusError(
-                f"{name} has {len(heard)} melodies of {heard.pieces} pieces {where} to {purpose}",
-                f"it takes {LEAST_EXCERPTS} of {LEAST_PIECES}: give another --against or --meter, or fewer --steps",
-            )
-    return CriticPeople(train, valid)
-
-
-def peoples_melodies(
-    corpus: Corpus, split: Split, encoding: Encoding, context: Context, steps: int, *, normalized_key: bool
-) -> PeoplesMelodies:
-    """The excerpts of a split that are in a meter and a mode.
-
-    Args:
-        corpus: the melodies.
-        split: whose pieces.
-        encoding: how they are said.
-        context: its meter and the mode of its key are asked for.
-        steps: of each excerpt.
-        plain_keys: move each to C major or A minor first.
-    """
-    part = corpus.where(split=split)
-    melodies, names = part.melodies(), part.column("piece")
-    chosen = [number for number, melody in enumerate(melodies) if melody.meter == context.meter]
-    own = [melodies[number] for number in chosen]
-    if normalized_key and isinstance(encoding, GridEncoding):
-        own = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in own]
-    said = [number for number, melody in enumerate(own) if len(encoding.encode(melody))]
-    found = excerpts(encode_pieces(encoding, [own[number] for number in said]), steps)
-    alike = np.array([one.key.mode == context.key.mode for one in found.contexts], dtype=np.bool_)
-    pieces = np.array([names[chosen[number]] for number in said], dtype=np.str_)[found.piece[alike]]
-    tonics = np.array([one.key.tonic for one in found.contexts], dtype=np.int64)[alike]
-    return PeoplesMelodies(encoding.line(found.tokens[alike]), pieces, tonics)
+"""Excerpts and pieces that each set of human melodies needs for a critic."""
 
 
 @dataclass(frozen=True)
-class Tunable:
-    """What a tuning begins with.
+class TuningInputs:
+    """What a tuning starts with.
 
     Args:
         bundle: the trained model.
-        digests: of its file, and of the rules where they are in files: what has changed under its name is another, and
-            a run of the one is not gone on with as the other.
-        reward: the rules, in the key that the model thinks in.
-        people: people's melodies to hold its own beside; None where none are at hand.
-        critic_people: people's melodies for the listeners that reward and that stop; None without a critic.
+        digests: of its file, and of the rules if they are in files: a run is not resumed if either has changed.
+        reward: the rules, in the key of the model.
+        people: excerpts of human melodies to compare the model's with; None if there is no corpus.
+        critic_people: human melodies for the classifiers that reward and that stop; None without a critic.
     """
 
     bundle: Bundle
@@ -112,40 +48,87 @@ class Tunable:
     critic_people: CriticPeople | None = None
 
 
-def open_tunable(name: str, options: TuningOptions, against: str = "") -> Tunable:
-    """Read all that a tuning begins with, and refuse what cannot be.
+def load_tuning_inputs(model: Bundle | str, options: TuningOptions, against: str = "") -> TuningInputs:
+    """Read all that a tuning starts with.
 
     Args:
-        name: a bundle, by path or by the name of one that ships with the package.
-        options: how it shall be tuned.
-        against: the corpus of people's melodies; the one that the model learned where empty.
+        model: a bundle, its path, or the name of one that ships with the package.
+        options: of the tuning.
+        against: the corpus of human melodies; if empty, the one that the model was trained on.
 
     Raises:
         BundleError: there is no such model.
         CorpusError: the corpus cannot be read.
-        UsageError: no name, rules that do not exist, a model or a device that cannot be tuned so; a critic, and no
-            melodies of people.
+        UsageError: no name, unknown rules, a model or a device that cannot be tuned so, or a critic without a corpus.
     """
-    path = find_bundle(name)
-    bundle = Bundle.load(path)
+    if isinstance(model, Bundle):
+        bundle, content = model, b"".join(model.weights[name].tobytes() for name in sorted(model.weights))
+    else:
+        path = find_bundle(model)
+        bundle, content = Bundle.load(path), path.read_bytes()
     if bundle.ngram is not None:
-        say("This model blends a network with an n-gram, which learns nothing further: the network alone is tuned")
-        bundle = bundle.without_ngram()
+        say("This model blends a network with an n-gram, which cannot be tuned: the network alone is tuned")
+        bundle = bundle.unblended()
     check_tunable(bundle, options)
     reward = music_reward(bundle, options)
-    listened = critic_people(bundle, reward.context, options.steps, against) if options.critic.critic else None
-    people = people_beside(bundle, options.steps, against)
-    digests = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    data = critic_people(bundle, reward.context, options.steps, against) if options.critic.critic else None
+    people = reference_excerpts(bundle, options.steps, against)
+    digests = {"sha256": hashlib.sha256(content).hexdigest()}
     if any(ending in options.rules for ending in (".py", ".toml")):
         digests["rules_sha256"] = _digest(reward.rules)
-    return Tunable(bundle, digests, reward, people, listened)
+    return TuningInputs(bundle, digests, reward, people, data)
+
+
+def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "") -> CriticPeople:
+    """Human melodies in the meter and mode of a tuning, for the classifiers that reward and the one that stops.
+
+    Raises:
+        UsageError: there is no corpus.
+        CorpusError: it cannot be read, or has too few melodies.
+    """
+    name = against or shipped_corpus(bundle)
+    if not name:
+        raise UsageError(
+            "a critic needs human melodies, and the corpus of this model does not ship with Cantilena",
+            "name some with --against CORPUS",
+        )
+    corpus = open_corpus(name)
+    plain_keys = bool(bundle.provenance.get("plain_keys"))
+    train, valid = (
+        peoples_melodies(corpus, split, bundle.encoding, context, steps, plain_keys=plain_keys)
+        for split in ("train", "valid")
+    )
+    for melodies, purpose in ((train, "reward by"), (valid, "stop by")):
+        if len(melodies) < LEAST_EXCERPTS or melodies.pieces < LEAST_PIECES:
+            where = f"in {context.meter}, {context.key.mode}, {steps} steps long"
+            raise CorpusError(
+                f"{name} has {len(melodies)} melodies of {melodies.pieces} pieces {where} to {purpose}",
+                f"it takes {LEAST_EXCERPTS} of {LEAST_PIECES}: give another --against or --meter, or fewer --steps",
+            )
+    return CriticPeople(train, valid)
+
+
+def peoples_melodies(
+    corpus: Corpus, split: Split, encoding: Encoding, context: Context, steps: int, *, plain_keys: bool
+) -> PeoplesMelodies:
+    """The excerpts of a split that are in a meter and a mode."""
+    part = corpus.where(split=split)
+    melodies, names = part.melodies(), part.column("piece")
+    chosen = [number for number, melody in enumerate(melodies) if melody.meter == context.meter]
+    own = transposed([melodies[number] for number in chosen], encoding, plain_keys=plain_keys)
+    encodable = [number for number, melody in enumerate(own) if len(encoding.encode(melody))]
+    cut = excerpts(encode_pieces(encoding, [own[number] for number in encodable]), steps)
+    same_mode = np.array([one.key.mode == context.key.mode for one in cut.contexts], dtype=np.bool_)
+    pieces = np.array([names[chosen[number]] for number in encodable], dtype=np.str_)[cut.piece[same_mode]]
+    tonics = np.array([one.key.tonic for one in cut.contexts], dtype=np.int64)[same_mode]
+    return PeoplesMelodies(encoding.line(cut.tokens[same_mode]), pieces, tonics)
 
 
 def _digest(rules: RuleSet) -> str:
-    """Of the names, weights and parameters of rules, and of the files that hold them."""
-    said: list[object] = []
+    """A hash of the names, weights and parameters of rules, and of the files that define them."""
+    content: list[object] = []
     for rule in rules.rules:
         place = file_of(rule)
         code = hashlib.sha256(place[0].read_bytes()).hexdigest() if place is not None else ""
-        said.append([rule.name, rule.weight, dict(rule.parameters), code])
-    return hashlib.sha256(json_text(said).encode()).hexdigest()
+        content.append([rule.name, rule.weight, dict(rule.parameters), code])
+    return hashlib.sha256(json_text(content).encode()).hexdigest()

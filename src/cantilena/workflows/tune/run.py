@@ -1,15 +1,9 @@
-"""`tune`: one model tuned, and what that changed.
-
-What each rule gave the melodies of a model before and after tuning: the only number that a rule of one's own has.
-
-Metrics count the events of the rules that they know. A user's rule they do not know; what it gives a melody, whole and
-with its weight, tells whether tuning brought what was asked for.
-"""
+"""`tune`: a tuned model, and what tuning changed in its melodies."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +22,137 @@ from cantilena.rules import Context
 from cantilena.runtime import generator, options_record, run_folder, write_bytes, write_json
 from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import model_system
-from cantilena.workflows.runs import clear_earlier
-from cantilena.workflows.tune.inputs import open_tunable
+from cantilena.workflows.runs import TrainedModel, clear_earlier_run, folder_or_temporary, make_options
+from cantilena.workflows.tune.inputs import load_tuning_inputs
+
+MODEL = "model.safetensors"
+_PICTURES = ("rewards.png", "looks.png")
+COUNTED = 1000
+"""Melodies of each model that are measured."""
+
+
+def tune_model(
+    bundle: Bundle | Path | str,
+    *,
+    rules: str = "rl-tuner",
+    seed: int = 1,
+    out: Path | str | None = None,
+    against: str = "",
+    resume: bool = False,
+    force: bool = False,
+    **options: Any,  # noqa: ANN401  (the fields of `TuningOptions`)
+) -> TrainedModel:
+    """Tune a trained model on rules of music theory with reinforcement learning.
+
+    Args:
+        bundle: a trained model, its file or run folder, or the name of one that ships with the package.
+        rules: a rule set, a file of rules, or several joined by `+`.
+        seed: the same seed, machine and versions give the same model.
+        out: the folder of the run; None saves nothing.
+        against: a corpus of human melodies to compare with; if empty, the one that the model was trained on.
+        resume: resume an interrupted run, to the identical model.
+        force: start over in a folder that holds another run.
+        **options: the flags of `cantilena tune` (`TuningOptions` and its groups), such as `updates=50` or `look=0`.
+
+    Raises:
+        BundleError: there is no such model.
+        CorpusError: the corpus cannot be read.
+        RunError: the folder holds another run, or the tuning diverged.
+        UsageError: an unknown option, or a value that makes no sense.
+
+    Example:
+        >>> tuned = tune_model("tunes", updates=1, melodies=8, look=0)
+        >>> tuned.bundle.policy, sorted(tuned.report["systems"])
+        ('likelihood', ['human', 'tuned', 'untuned'])
+    """
+    chosen = make_options(TuningOptions, {"rules": rules, "seed": seed, **options})
+    model = bundle if isinstance(bundle, Bundle) else str(bundle)
+    with folder_or_temporary(out) as folder:
+        result = run_tuning(model, chosen, folder, against=against, resume=resume, force=force)
+    return result if out is not None else replace(result, path=None)
+
+
+def run_tuning(
+    model: Bundle | str,
+    options: TuningOptions,
+    folder: Path,
+    *,
+    against: str = "",
+    resume: bool = False,
+    force: bool = False,
+) -> TrainedModel:
+    """Tune a model in a run folder, and measure melodies of before and after.
+
+    Args:
+        model: a bundle, its path, or the name of one that ships with the package.
+        options: of the tuning.
+        folder: of the run.
+        against: the corpus of human melodies; if empty, the one that the model was trained on.
+        resume: resume an interrupted run, to the identical model.
+        force: start over in a folder that holds another run.
+
+    Raises:
+        BundleError: there is no such model.
+        CorpusError: the corpus cannot be read.
+        RunError: the folder holds another run, or the tuning diverged.
+        UsageError: what cannot be tuned so.
+    """
+    inputs = load_tuning_inputs(model, options, against)
+    untuned, reward, people = inputs.bundle, inputs.reward, inputs.people
+    name = "" if isinstance(model, Bundle) else model
+    record = {"bundle": name, **inputs.digests, "against": against, **options_record(options)}
+    with run_folder(folder, record, resume=resume, force=force) as run:
+        clear_earlier_run(run, MODEL, "checkpoint.safetensors", "metrics.jsonl", "results.json", *_PICTURES)
+        tuned = tune(
+            untuned,
+            options,
+            people=people.tokens if people is not None else None,
+            critic_people=inputs.critic_people,
+            folder=folder,
+            resume=run.resumed,
+        )
+        tuned.bundle.save(folder / MODEL)
+        systems, meter, key = {}, reward.context.meter, reward.context.key
+        if people is not None:
+            sample = Sample(people.tokens, people.piece, people.contexts)
+            systems["human"] = _measured(sample, untuned, None, options, "human", None)
+        for side, sampled in (("untuned", tuned.bundle.prior()), ("tuned", tuned.bundle.model())):
+            system = model_system(side, "", sampled, untuned.encoding, options.seed, meter=meter, key=key)
+            drawn = Sample(system.draw(COUNTED, options.steps, "count"), contexts=reward.context)
+            systems[side] = _measured(drawn, tuned.bundle, sampled, options, side, key)
+            rng = generator(options.seed, "rewards", side)
+            systems[side]["rewards"] = rewards_by_rule(drawn.tokens, reward, rng)
+        _add_bands(systems, reward.context, options.steps)
+        critic = _critic_report(tuned)
+        write_json(folder / "results.json", {"systems": systems, **({"critic": critic} if critic is not None else {})})
+        _draw(folder, tuned)
+        metrics = systems["tuned"]["metrics"]
+        kept = [look.inside for look in tuned.looks if look.update == tuned.kept]
+        report = {
+            "steps": tuned.steps,
+            "steps_per_second": tuned.steps_per_second,
+            "c": reward.c,
+            "clip": None if options.reference_mode else options.clip,  # the reference clips nothing
+            "kl_per_step": metrics["kl_per_step"]["value"],
+            "metrics": dict(metrics),
+            "systems": systems,
+            "kept_update": tuned.kept,
+            "stopped": tuned.stopped,
+            "inside_the_gate": all(kept) if kept else None,  # None if diversity was not checked
+            "looks": [look.as_json() for look in tuned.looks],
+            "critic": critic,
+        }
+        run.finish(**report | {"bundle": MODEL})
+        path = folder / MODEL
+        return TrainedModel(tuned.bundle, path, tuned.seconds, report, _text(path, report))
 
 
 def rewards_by_rule(
     tokens: NDArray[np.int64], reward: MusicReward, rng: np.random.Generator
 ) -> dict[str, dict[str, float]]:
-    """Mean reward a melody by rule, neither clipped nor divided by c, with 95 % intervals by melody.
+    """Mean reward of a melody by rule, neither clipped nor divided by c, with 95 % intervals by melody.
 
-    Args:
-        tokens: `(melodies, steps)`.
-        reward: the rules, and the key and meter that they ask for.
-        rng: for the resampling of the intervals.
+    It is the only number that a user's own rule has; metrics count the events of built-in rules alone.
     """
     melodies = np.arange(len(tokens))
     means = {
@@ -48,17 +160,13 @@ def rewards_by_rule(
         for name, term in reward.terms(tokens).items()
     }
     return {
-        name: {side: round(float(getattr(found, side)), 4) for side in ("value", "low", "high")}
-        for name, found in means.items()
+        name: {side: round(float(getattr(mean, side)), 4) for side in ("value", "low", "high")}
+        for name, mean in means.items()
     }
 
 
 def rewards_text(systems: Mapping[str, Mapping[str, Any]], sides: Sequence[str]) -> str:
-    """The same for a terminal: a row a rule, a column a system; empty where no rule rewards.
-
-    Args:
-        systems: as in `results.json`, each with `rewards`.
-        sides: the columns.
+    """The same for a terminal: a row a rule, a column a system; empty if there is no rule.
 
     Example:
         >>> row = {"rewards": {"key": {"value": -1.5, "low": -2.0, "high": -1.0}}}
@@ -78,141 +186,7 @@ def rewards_text(systems: Mapping[str, Mapping[str, Any]], sides: Sequence[str])
     return "\n".join([head, *rows])
 
 
-MODEL = "model.safetensors"
-_PICTURES = ("rewards.png", "looks.png")
-COUNTED = 1000
-"""Melodies of each side that are counted."""
-
-
-@dataclass(frozen=True)
-class TuneRun:
-    """A finished tuning.
-
-    Args:
-        bundle: where the tuned model lies.
-        tuned: how the tuning went.
-        c: the weight of the rules was 1 / c to begin with.
-        clip: no rule counted more than this at a step while learning; None where nothing was clipped.
-        systems: `results.json`: people's melodies where they are at hand, the untuned and the tuned model's.
-    """
-
-    bundle: Path
-    tuned: Tuned
-    c: float
-    clip: float | None
-    systems: Mapping[str, Mapping[str, Any]]
-
-    @property
-    def metrics(self) -> Mapping[str, Mapping[str, Any]]:
-        """Of 1,000 melodies by the tuned model."""
-        metrics: Mapping[str, Mapping[str, Any]] = self.systems["tuned"]["metrics"]
-        return metrics
-
-    @property
-    def critic(self) -> dict[str, Any] | None:
-        """What the critic gave and how well it told, update by update, beside the rules; None without one."""
-        history = self.tuned.history
-        if CRITIC not in history.terms:
-            return None
-        rules = [term for name, term in history.terms.items() if name != CRITIC]
-        return {
-            "reward": list(history.terms[CRITIC]),
-            "rules_reward": [sum(values) for values in zip(*rules, strict=True)] if rules else [],
-            "accuracy": list(history.accuracy),
-            "stopping_listener": [{"update": look.update, **look.told} for look in self.tuned.looks if look.told],
-        }
-
-    def answer(self) -> dict[str, Any]:
-        """What `tune --json` prints; `inside_the_gate` is null where nobody looked."""
-        kept = [look.inside for look in self.tuned.looks if look.update == self.tuned.kept]
-        return {
-            "bundle": str(self.bundle),
-            "steps": self.tuned.steps,
-            "steps_per_second": self.tuned.steps_per_second,
-            "c": self.c,
-            "clip": self.clip,
-            "kl_per_step": self.metrics["kl_per_step"]["value"],
-            "metrics": dict(self.metrics),
-            "systems": dict(self.systems),
-            "kept_update": self.tuned.kept,
-            "stopped": self.tuned.stopped,
-            "inside_the_gate": all(kept) if kept else None,
-            "looks": [look.as_json() for look in self.tuned.looks],
-            "critic": self.critic,
-        }
-
-    def text(self) -> str:
-        """The same for a terminal."""
-        head = f"{self.tuned.steps:,} steps at {self.tuned.steps_per_second:,.0f} a second: {self.bundle}"
-        critic = _critic_in_words(self.critic) if self.critic is not None else ""
-        parts = (head, table_text({"systems": self.systems}), rewards_text(self.systems, ("untuned", "tuned")), critic)
-        return "\n".join(part for part in parts if part)
-
-
-def run_tuning(
-    name: str, options: TuningOptions, folder: Path, *, against: str = "", resume: bool = False, force: bool = False
-) -> TuneRun:
-    """Tune a model as asked and count what it composes then.
-
-    Args:
-        name: a bundle, by path or by the name of one that ships with the package.
-        options: how to tune.
-        folder: of the run.
-        against: the corpus whose melodies diversity is held beside; the one that the model learned where empty.
-        resume: go on with an interrupted run, to the identical model.
-        force: start anew in a folder that holds another run.
-
-    Raises:
-        BundleError: there is no such model.
-        CorpusError: the corpus cannot be read.
-        UsageError: what cannot be tuned so.
-        RunError: the folder is taken, or the tuning came apart.
-    """
-    tunable = open_tunable(name, options, against)
-    untuned, reward, people = tunable.bundle, tunable.reward, tunable.people
-    asked = {"bundle": name, **tunable.digests, "against": against, **options_record(options)}
-    with run_folder(folder, asked, resume=resume, force=force) as run:
-        clear_earlier(run, MODEL, "checkpoint.safetensors", "metrics.jsonl", "results.json", *_PICTURES)
-        tuned = tune(
-            untuned,
-            options,
-            people=people.tokens if people is not None else None,
-            critic_people=tunable.critic_people,
-            folder=folder,
-            resume=run.resumed,
-        )
-        tuned.bundle.save(folder / MODEL)
-        systems, meter, key = {}, reward.context.meter, reward.context.key
-        if people is not None:
-            sample = Sample(people.tokens, people.piece, people.contexts)
-            systems["human"] = _counted(sample, untuned, None, options, "human", None)
-        for side, model in (("untuned", tuned.bundle.prior()), ("tuned", tuned.bundle.model())):
-            system = model_system(side, "", model, untuned.encoding, options.seed, meter=meter, key=key)
-            drawn = Sample(system.draw(COUNTED, options.steps, "count"), contexts=reward.context)
-            systems[side] = _counted(drawn, tuned.bundle, model, options, side, key)
-            rng = generator(options.seed, "rewards", side)
-            systems[side]["rewards"] = rewards_by_rule(drawn.tokens, reward, rng)
-        _tell_bands(systems, reward.context, options.steps)
-        done = TuneRun(folder / MODEL, tuned, reward.c, None if options.reference_mode else options.clip, systems)
-        critic = done.critic
-        write_json(folder / "results.json", {"systems": systems, **({"critic": critic} if critic is not None else {})})
-        _draw(folder, tuned)
-        run.finish(**done.answer() | {"bundle": MODEL})
-        return done
-
-
-def _critic_in_words(critic: Mapping[str, Any]) -> str:
-    """How well the discriminators told at the start and at the end, and the listener that stops a run at last."""
-    accuracy, looks = critic["accuracy"], critic["stopping_listener"]
-    told = f"The discriminators told {accuracy[0]:.0%} right at first and {accuracy[-1]:.0%} at last"
-    if not looks:
-        return f"{told}."
-    last = looks[-1]
-    heard = f"AUC {last['auc']:.2f} ({last['low']:.2f} to {last['high']:.2f})"
-    return f"{told}; another listener, on other people's pieces: {heard} after update {last['update']}."
-
-
-def _counted(
+def _measured(
     sample: Sample, bundle: Bundle, model: SequenceModel | None, options: TuningOptions, side: str, key: Key | None
 ) -> dict[str, Any]:
     """A row of results.json."""
@@ -230,8 +204,8 @@ def _counted(
     return {"melodies": len(sample.tokens), "metrics": metrics}
 
 
-def _tell_bands(systems: Mapping[str, Mapping[str, Any]], context: Context, steps: int) -> None:
-    """Put beside each metric that people keep within a band where that band lies, in melodies as long."""
+def _add_bands(systems: Mapping[str, Mapping[str, Any]], context: Context, steps: int) -> None:
+    """Add to each metric the band in which human melodies of that length keep it, if they do."""
     for system in systems.values():
         for name, entry in system["metrics"].items():
             band = human_band(name, context, steps) if name.startswith(CANTILENA_PREFIX) else None
@@ -239,8 +213,42 @@ def _tell_bands(systems: Mapping[str, Mapping[str, Any]], context: Context, step
                 entry["band"] = [band.low, band.high]
 
 
+def _critic_report(tuned: Tuned) -> dict[str, Any] | None:
+    """Reward and accuracy of the critic, update by update, beside the rules; None without one."""
+    history = tuned.history
+    if CRITIC not in history.terms:
+        return None
+    rules = [term for name, term in history.terms.items() if name != CRITIC]
+    return {
+        "reward": list(history.terms[CRITIC]),
+        "rules_reward": [sum(values) for values in zip(*rules, strict=True)] if rules else [],
+        "accuracy": list(history.accuracy),
+        "stopping_listener": [{"update": look.update, **look.told} for look in tuned.looks if look.told],
+    }
+
+
+def _text(path: Path, report: Mapping[str, Any]) -> str:
+    """The report for a terminal."""
+    systems = report["systems"]
+    head = f"{report['steps']:,} steps at {report['steps_per_second']:,.0f} a second: {path}"
+    critic = _critic_text(report["critic"]) if report["critic"] is not None else ""
+    parts = (head, table_text({"systems": systems}), rewards_text(systems, ("untuned", "tuned")), critic)
+    return "\n".join(part for part in parts if part)
+
+
+def _critic_text(critic: Mapping[str, Any]) -> str:
+    """The accuracy of the discriminators at the start and at the end, and the AUC of the classifier that stops runs."""
+    accuracy, checks = critic["accuracy"], critic["stopping_listener"]
+    text = f"Accuracy of the discriminators: {accuracy[0]:.0%} at first, {accuracy[-1]:.0%} at last"
+    if not checks:
+        return f"{text}."
+    last = checks[-1]
+    auc = f"AUC {last['auc']:.2f} ({last['low']:.2f} to {last['high']:.2f})"
+    return f"{text}; of another classifier, on other human pieces: {auc} after update {last['update']}."
+
+
 def _draw(folder: Path, tuned: Tuned) -> None:
-    """The course of the tuning as pictures."""
+    """Draw rewards and diversity over the updates."""
     history = tuned.history
     rewards = RewardHistory(
         "tuned", history.environment_steps, history.terms, history.log_p, history.kl, accuracy=history.accuracy

@@ -1,8 +1,9 @@
-"""Styles from a corpus to a composition: labelled, learned, told, and composed in."""
+"""Encoded corpora: styles from a corpus to a composition, and excerpts of human melodies."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,15 @@ import pytest
 
 from cantilena.cli import main
 from cantilena.data import Corpus, Entry, Manifest, Styles
-from cantilena.errors import BundleError, UsageError
+from cantilena.errors import BundleError, CorpusError, UsageError
 from cantilena.generation import load
-from cantilena.models import Bundle
+from cantilena.io import write
+from cantilena.models import Bundle, find_bundle
 from cantilena.music import Key, Melody, Meter
-from cantilena.workflows import TrainRequest, run_training
-from cantilena.workflows.data import LEAST, grid_material, style_labels
+from cantilena.workflows import TrainOptions, run_training
+from cantilena.workflows.data import LEAST, encode_on_grid, reference_excerpts, style_labels
+from cantilena.workflows.learned_corpus import named_corpus, shipped_corpus
+from cantilena.workflows.train.options import NetworkTraining
 
 SPLITS = ("train",) * 8 + ("valid", "test")
 
@@ -48,8 +52,8 @@ def styled(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("styled")
     corpus.save(folder / "two.arrow")
     quickly = {"width": 24, "echoes": 0, "epochs": 40, "budget": 0, "learning_rate": 0.02, "patience": 40}
-    request = TrainRequest(str(folder / "two.arrow"), styles="collection", dropout=0.0, blend=False, **quickly)  # type: ignore[arg-type]
-    run_training(request, folder / "run")
+    asked = NetworkTraining(str(folder / "two.arrow"), styles="collection", dropout=0.0, blend=False, **quickly)  # type: ignore[arg-type]
+    run_training(asked, folder / "run")
     return folder / "run" / "model.safetensors"
 
 
@@ -78,7 +82,7 @@ def test_clusters_of_a_file_are_styles_in_every_split(corpus: Corpus, tmp_path: 
 
 
 def test_the_material_knows_what_is_usual_in_each_style_and_tells_every_piece(corpus: Corpus) -> None:
-    material = grid_material(corpus, style_labels(corpus, "collection"))
+    material = encode_on_grid(corpus, style_labels(corpus, "collection"))
     assert material.styles["jigs"] == {"melodies": 48, "meter": "6/8", "key": "A minor"}
     assert material.styles["marches"]["key"] == "C major"
     bars = material.test.sequences.bars
@@ -126,20 +130,60 @@ def test_a_bundle_whose_usual_key_is_none_is_refused(styled: Path, tmp_path: Pat
 @pytest.mark.parametrize(
     ("asked", "trouble"),
     [
-        ({"conditions": "mood"}, "the conditions mood"),
-        ({"conditions": "none,key"}, "the conditions none,key"),
+        ({"conditions": "mood"}, "--conditions cannot be mood"),
+        ({"conditions": "none,key"}, "--conditions cannot be none,key"),
         ({"styles": "composer", "test": Path()}, "held-out folders"),
         ({"styles": "composer", "model": "ngram"}, "--styles with --model ngram"),
         ({"conditions": "key", "model": "ngram"}, "--conditions with --model ngram"),
     ],
 )
-def test_what_cannot_be_told_is_refused(asked: dict[str, object], trouble: str) -> None:
+def test_impossible_conditions_are_refused(asked: dict[str, object], trouble: str) -> None:
     with pytest.raises(UsageError, match=trouble):
-        TrainRequest("tunes", **asked)  # type: ignore[arg-type]
+        TrainOptions("tunes", **asked)  # type: ignore[arg-type]
 
 
-def test_what_is_told_by_itself_hangs_on_the_keys() -> None:
-    assert TrainRequest("tunes").known == ("mode", "meter")
-    assert TrainRequest("tunes", keys="all").known == ("key", "mode", "meter")
-    assert TrainRequest("tunes", encoding="events").known == ()
-    assert TrainRequest("tunes", conditions="none", styles="collection").known == ("style",)
+def test_the_default_conditions_depend_on_the_keys() -> None:
+    assert TrainOptions("tunes").known == ("mode", "meter")
+    assert TrainOptions("tunes", keys="all").known == ("key", "mode", "meter")
+    assert TrainOptions("tunes", encoding="events").known == ()
+    assert TrainOptions("tunes", conditions="none", styles="collection").known == ("style",)
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return Bundle.load(find_bundle("tunes"))
+
+
+def test_the_corpus_that_a_shipped_model_learned_is_found(bundle: Bundle) -> None:
+    people = reference_excerpts(bundle, 128)
+    assert people is not None
+    assert people.tokens.shape[1] == 128
+    assert len(people.tokens) == len(people.piece) == len(people.contexts) > 200
+    assert {context.key for context in people.contexts} <= {Key.parse("C major"), Key.parse("A minor")}
+    assert all(c.steps_per_bar == c.meter.ticks_per_bar // 6 for c in people.contexts)
+
+
+def test_a_missing_corpus_is_reported(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
+    stranger = replace(bundle, provenance={**bundle.provenance, "corpus": {"name": "my songs"}})
+    assert reference_excerpts(stranger, 32) is None
+    assert "--against" in capsys.readouterr().err
+    assert reference_excerpts(replace(bundle, provenance={}), 32) is None
+
+
+def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name(bundle: Bundle) -> None:
+    learned = dict(bundle.provenance["corpus"])
+    assert shipped_corpus(bundle) == learned["name"] == "tunes"
+    another = {**learned, "name": "chorales"}
+    assert shipped_corpus(replace(bundle, provenance={"corpus": another})) == ""
+    assert named_corpus(replace(bundle, provenance={"corpus": another})) == "chorales"
+    assert shipped_corpus(replace(bundle, provenance={"corpus": "tunes"})) == ""
+
+
+def test_too_short_melodies_are_refused_where_they_were_asked_for(bundle: Bundle, tmp_path: Path) -> None:
+    for number in range(3):
+        write(Melody.of([(60 + number, 24), (62, 24), (64 + number, 24), (60, 24)] * 4), tmp_path / f"{number}.mid")
+    people = reference_excerpts(bundle, 16, str(tmp_path))
+    assert people is not None
+    assert people.tokens.shape[1] == 16
+    with pytest.raises(CorpusError, match="512 steps long"):
+        reference_excerpts(bundle, 512, str(tmp_path))

@@ -1,4 +1,4 @@
-"""Three listeners, three sets of pieces; and `tune --critic` from the command line."""
+"""Tuning runs: resumed, forced, with a critic, from Python; which human melodies each classifier of a critic gets."""
 
 from __future__ import annotations
 
@@ -12,21 +12,35 @@ import pytest
 
 from cantilena.cli import main
 from cantilena.data import load_builtin
-from cantilena.errors import UsageError
+from cantilena.errors import RunError, UsageError
 from cantilena.models import Bundle, Network, NetworkOptions, find_bundle
 from cantilena.music import Key, Meter
 from cantilena.rl import CriticOptions, TuningOptions
-from cantilena.rules import Context
+from cantilena.rules import RULE_SETS, Context
 from cantilena.tokenizers import GridEncoding
-from cantilena.workflows import run_frontier
+from cantilena.workflows import run_frontier, run_tuning, train_model, tune_model
 from cantilena.workflows.tune import frontier
-from cantilena.workflows.tune.inputs import critic_data, peoples_melodies
+from cantilena.workflows.tune import run as tune_run
+from cantilena.workflows.tune.inputs import critic_people, peoples_melodies
 
 HEARING = CriticOptions(critic=True, critic_start=5, critic_lessons=2, critic_members=1, critic_replay=64)
 WORDS = [
     *("--updates", "4", "--melodies", "8", "--steps", "16", "--device", "cpu", "--look", "2", "--watched", "32"),
     *("--critic", "--critic-start", "5", "--critic-lessons", "2", "--critic-members", "1", "--critic-replay", "64"),
 ]
+TUNING = TuningOptions(updates=4, melodies=8, steps=16, device="cpu")
+
+
+class StopError(Exception):
+    pass
+
+
+def stop(*_: object, **__: object) -> None:
+    raise StopError
+
+
+def same(*files: Path) -> bool:
+    return len({file.read_bytes() for file in files}) == 1
 
 
 @pytest.fixture(scope="module")
@@ -49,17 +63,93 @@ def answered(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict
     return status, answer
 
 
+def test_a_forced_run_does_not_resume_the_earlier_one(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other, run, expected = replace(TUNING, seed=2), tmp_path / "run", tmp_path / "expected"
+    run_tuning(str(trained), other, expected)
+    monkeypatch.setattr("cantilena.rl.tuning._CHECKPOINT_EVERY", 0.0)
+    run_tuning(str(trained), TUNING, run)
+    assert (run / "checkpoint.safetensors").exists()
+    with monkeypatch.context() as patched:
+        patched.setattr(tune_run, "tune", stop)
+        with pytest.raises(StopError):
+            run_tuning(str(trained), other, run, force=True)
+    run_tuning(str(trained), other, run, resume=True)
+    assert same(run / "model.safetensors", expected / "model.safetensors")
+
+
+def test_an_interrupted_tuning_is_resumed_with_the_same_model_only(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, run = tmp_path / "model.safetensors", tmp_path / "run"
+    model.write_bytes(trained.read_bytes())
+    whole = run_tuning(str(model), TUNING, tmp_path / "whole")
+    with monkeypatch.context() as patched:
+        patched.setattr(tune_run, "measure", stop)
+        with pytest.raises(StopError):
+            run_tuning(str(model), TUNING, run)
+    Bundle.save(replace(Bundle.load(trained), licence="another"), model)
+    with pytest.raises(RunError, match="other options"):
+        run_tuning(str(model), TUNING, run, resume=True)
+    model.write_bytes(trained.read_bytes())
+    resumed = run_tuning(str(model), TUNING, run, resume=True)
+    assert same(run / "model.safetensors", tmp_path / "whole" / "model.safetensors")
+    assert resumed.metrics == whole.metrics
+    answer = resumed.to_dict()
+    assert list(answer)[:7] == ["bundle", "steps", "steps_per_second", "c", "clip", "kl_per_step", "metrics"]
+    assert set(answer["systems"]) == {"untuned", "tuned"}
+    for side in ("untuned", "tuned"):
+        rewards = answer["systems"][side]["rewards"]
+        assert list(rewards) == list(RULE_SETS[TUNING.rules].names)
+        assert all(one["low"] <= one["value"] <= one["high"] for one in rewards.values())
+    assert "Reward a melody, by rule" in resumed.text
+    assert answer["c"] == 3.0
+    assert answer["steps"] == 4 * 8 * 16
+
+
+def test_chords_are_trained_and_tuned_too(tunes: Path, tmp_path: Path) -> None:
+    tiny: dict[str, Any] = {"width": 8, "epochs": 2, "batch": 8, "device": "cpu"}
+    trained = train_model(tunes, encoding="events", **tiny)
+    assert trained.bundle.encoding.name == "events"
+    assert trained.test["nats_per_step"] == pytest.approx(trained.test["nats_per_note"])
+    tuned = tune_model(trained.bundle, rules="paper", algorithm="q", updates=2, melodies=8, steps=16, look=0)
+    assert (tuned.path, tuned.to_dict()["c"]) == (None, 0.5)
+
+
+def test_the_function_tunes_what_the_command_tunes(
+    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["--updates", "2", "--melodies", "8", "--steps", "16", "--look", "0", "--device", "cpu"]
+    status, answer = answered(capsys, str(trained), *words, "--out", str(tmp_path / "run"))
+    assert status == 0
+    tuned = tune_model(trained, updates=2, melodies=8, steps=16, look=0, device="cpu", out=tmp_path / "again")
+    assert tuned.path == tmp_path / "again" / "model.safetensors"
+    assert same(tuned.path, tmp_path / "run" / "model.safetensors")
+    assert tuned.to_dict()["metrics"] == answer["metrics"]
+    with pytest.raises(UsageError, match="there is no option 'update'") as refused:
+        tune_model(trained, update=2)
+    assert "did you mean updates?" in refused.value.hint
+
+
+def test_an_n_gram_is_not_tuned(corpus_file: Path, tmp_path: Path) -> None:
+    train_model(corpus_file, model="ngram", out=tmp_path / "run")
+    with pytest.raises(UsageError, match="n-gram"):
+        run_tuning(str(tmp_path / "run" / "model.safetensors"), TUNING, tmp_path / "tuned")
+    assert not (tmp_path / "tuned").exists()
+
+
 def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name() -> None:
     shipped = Bundle.load(find_bundle("tunes"))
     learned = {**dict(shipped.provenance["corpus"]), "name": "chorales"}
-    with pytest.raises(UsageError, match="those that this model learned are not at hand"):
-        critic_data(replace(shipped, provenance={"corpus": learned}), Context(), 32)
+    with pytest.raises(UsageError, match="does not ship with Cantilena"):
+        critic_people(replace(shipped, provenance={"corpus": learned}), Context(), 32)
 
 
 def test_no_piece_is_heard_in_two_roles() -> None:
     corpus, context = load_builtin("chorales"), Context(Key(), Meter(4, 4), 16)
     heard = [
-        peoples_melodies(corpus, split, GridEncoding(), context, 32, normalized_key=True)
+        peoples_melodies(corpus, split, GridEncoding(), context, 32, plain_keys=True)
         for split in ("train", "valid", "test")
     ]
     pieces = [set(one.piece.tolist()) for one in heard]
@@ -74,10 +164,10 @@ def test_no_piece_is_heard_in_two_roles() -> None:
 
 def test_only_the_meter_and_mode_that_are_asked_for_are_heard() -> None:
     corpus, minor = load_builtin("chorales"), Context(Key.parse("A minor"), Meter(4, 4), 16)
-    heard = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, normalized_key=True)
+    heard = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, plain_keys=True)
     assert len(heard) > 10
     assert set(heard.tonic.tolist()) == {9}
-    own = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, normalized_key=False)
+    own = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, plain_keys=False)
     assert len(np.unique(own.tonic)) > 3
 
 
@@ -127,7 +217,7 @@ def test_a_wrong_flag_is_one_sentence(
 
 
 @pytest.mark.usefixtures("_few_are_enough")
-@pytest.mark.slow
+@pytest.mark.e2e
 def test_critics_stand_on_the_frontier(
     model: str, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
