@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.generation import load
-from cantilena.studio.schemas.melody import MelodyShape
+from cantilena.studio.schemas.melody import MelodySchema
 
 
 @pytest.fixture
@@ -33,8 +33,8 @@ def test_a_way_begins_and_ends_with_what_was_sent(client: TestClient, melodies: 
         assert one["melody"]["key"] == "G major"
         assert all(0 <= chance <= 1 for chance in one["probabilities"])
         assert one["verdict"]["rules"]
-    ours = load("tunes-vae").interpolate(*(MelodyShape.model_validate(one).melody() for one in melodies), steps=4)
-    assert candidates[1]["melody"]["notes"] == MelodyShape.of(ours[1]).model_dump()["notes"]
+    ours = load("tunes-vae").interpolate(*(MelodySchema.model_validate(one).to_melody() for one in melodies), steps=4)
+    assert candidates[1]["melody"]["notes"] == MelodySchema.from_melody(ours[1]).model_dump()["notes"]
 
 
 def test_a_melody_is_varied_by_nothing_and_by_much(client: TestClient, melodies: list[dict[str, Any]]) -> None:

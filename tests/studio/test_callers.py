@@ -10,8 +10,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 
-from cantilena.server import Callers, PatientConnection
+from cantilena.server import CancelOnDisconnect, RequestTimeoutProtocol
 
 LONG = b'{"bars": 32, "count": 16, "model": "tunes"}'
 
@@ -55,7 +56,9 @@ async def answer(app: Any, messages: list[dict[str, Any]], headers: Any = ()) ->
     async def send(message: Any) -> None:
         sent.append(message)
 
-    await Callers(app, 10)({"type": "http", "method": "POST", "headers": list(headers)}, receive, send)
+    await RequestBodyLimitMiddleware(CancelOnDisconnect(app, 10), 10)(
+        {"type": "http", "method": "POST", "headers": list(headers)}, receive, send
+    )
     return sent
 
 
@@ -102,8 +105,8 @@ def test_who_goes_away_is_not_worked_for() -> None:
 def test_half_a_request_is_not_waited_for_for_ever() -> None:
     import uvicorn
 
-    class Hasty(PatientConnection):
-        patience = 0.3
+    class Hasty(RequestTimeoutProtocol):
+        timeout = 0.3
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         while (await receive()).get("more_body"):

@@ -17,7 +17,7 @@ from cantilena.metrics import judge as judge_melody
 from cantilena.music import Key, Melody
 from cantilena.rules import RULE_SETS
 from cantilena.studio import LIMITS
-from cantilena.studio.schemas.melody import MelodyShape
+from cantilena.studio.schemas.melody import MelodySchema
 
 EVENTS = {"Accept": "text/event-stream"}
 
@@ -82,7 +82,7 @@ def test_notes_of_the_primer_have_no_probability(client: TestClient) -> None:
 
 def test_the_verdict_is_the_rules_own(client: TestClient) -> None:
     (candidate,) = compose(client, bars=4, seed=4, rules={"weights": {"key": 2, "range": 0}})
-    tune = MelodyShape.model_validate(candidate["melody"]).melody()
+    tune = MelodySchema.model_validate(candidate["melody"]).to_melody()
     judged = judge_melody(tune, RULE_SETS["cantilena"].with_weights(key=2, range=0))
     assert candidate["verdict"]["total"] == pytest.approx(judged.total)
     by_name = {rule["name"]: rule for rule in candidate["verdict"]["rules"]}
@@ -218,7 +218,7 @@ def test_sliders_are_answered_with_the_same_numbers_as_the_rules_give(client: Te
     weights = {"key": -2.0, "cadence": 0.5, "motion": 0.0}
     answer = client.post("/api/judge", json={"melodies": [tune, sent()], "rules": {"weights": weights}}).json()
     first, nothing = answer["verdicts"]
-    judged = judge_melody(MelodyShape.model_validate(tune).melody(), RULE_SETS["cantilena"].with_weights(**weights))
+    judged = judge_melody(MelodySchema.model_validate(tune).to_melody(), RULE_SETS["cantilena"].with_weights(**weights))
     assert first["total"] == pytest.approx(judged.total, abs=1e-6)
     ours = {note.note: note for note in judged.notes}
     for note in first["notes"]:
@@ -249,4 +249,4 @@ def test_models_and_rules_are_told(client: TestClient) -> None:
 
 def test_melodies_survive_the_wire() -> None:
     tune = Melody.of([(60, 24), (None, 12), ((60, 64, 67), 12)], key=Key.parse("Bb minor"), title="ÿ", pickup=24)
-    assert MelodyShape.of(tune).melody() == tune
+    assert MelodySchema.from_melody(tune).to_melody() == tune

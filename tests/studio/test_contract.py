@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, settings, strategies
 
 from cantilena.studio import StudioOptions, make_app
-from cantilena.studio.services.jobs import Tunings
+from cantilena.studio.services.jobs import TuningQueue
 
 FEW, MANY = 15, 250
 """Requests to each address in the ordinary tests, and in the slow ones."""
@@ -34,11 +34,11 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
 def described(app: FastAPI) -> Iterator[Any]:
     """The interface as a studio describes it that answers over a socket."""
 
-    async def waits_for_ever(_: Tunings) -> None:
+    async def waits_for_ever(_: TuningQueue) -> None:
         return
 
     with pytest.MonkeyPatch.context() as patch, socket.socket() as listening:
-        patch.setattr(Tunings, "_run_all", waits_for_ever)  # jobs are taken into the queue, and no network is tuned
+        patch.setattr(TuningQueue, "_run_all", waits_for_ever)  # jobs are taken into the queue, and no network is tuned
         listening.bind(("127.0.0.1", 0))
         listening.listen()
         server = uvicorn.Server(uvicorn.Config(app, log_level="critical", ws="none"))

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.studio import LIMITS
-from cantilena.studio.services.judge import RememberingJudge
+from cantilena.studio.services.judge import VerdictCache
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8000", "localhost", "LOCALHOST:9", "[::1]:8000"])
@@ -122,7 +122,7 @@ def test_refusals_of_every_kind_say_what_a_page_may_do(client: TestClient, monke
         raise ZeroDivisionError
 
     large = client.post("/api/read", params={"name": "a.mid"}, content=b"x" * (LIMITS.body + 1))
-    monkeypatch.setattr(RememberingJudge, "verdict", broken)
+    monkeypatch.setattr(VerdictCache, "verdict", broken)
     mistake = client.post("/api/judge", json={"melodies": [{"notes": []}]})
     for answer, status in ((large, 413), (mistake, 500)):
         assert answer.status_code == status

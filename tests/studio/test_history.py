@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cantilena.server import LateError, RefusalError
+from cantilena.server import HTTPError, UnavailableError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.services import history as history_file
 from cantilena.studio.services.history import History
@@ -75,7 +75,7 @@ def test_of_too_many_the_oldest_that_is_not_kept_goes(history: History, monkeypa
     assert [entry.id for entry in history.entries(limit=9)[0]] == [*numbers[:1:-1], kept]
     for number in numbers[2:]:
         history.change(number, kept=True)
-    with pytest.raises(RefusalError, match="kept already"):
+    with pytest.raises(HTTPError, match="kept already"):
         add(history)
     assert history.entries(limit=9)[1] == 4
 
@@ -140,7 +140,7 @@ def test_a_file_that_is_damaged_while_it_is_open_does_not_end_the_studio(history
     history.close()
     content[4096:] = b"\xa5" * (len(content) - 4096)
     history.path.write_bytes(content)
-    with suppress(LateError):  # it may be noticed when it is opened, or not before it is read
+    with suppress(UnavailableError):  # it may be noticed when it is opened, or not before it is read
         history.entries(limit=5)
     assert history.entries(limit=5) == ([], 0)
     assert add(history) == 1
@@ -152,7 +152,7 @@ def test_a_newer_history_is_left_alone(history: History) -> None:
     with sqlite3.connect(history.path) as database:
         database.execute("PRAGMA user_version=99")
     database.close()
-    with pytest.raises(LateError, match="newer"):
+    with pytest.raises(UnavailableError, match="newer"):
         history.entries(limit=5)
     assert not list(history.path.parent.glob("*damaged*"))
 
@@ -184,5 +184,5 @@ print(history.entries(limit=1)[1] > 0)
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     history = History(tmp_path / "nowhere" / "history.sqlite3")
-    with pytest.raises(LateError, match="cannot be used"):
+    with pytest.raises(UnavailableError, match="cannot be used"):
         history.entries(limit=5)

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from cantilena.server import LateError, RefusalError
-from cantilena.studio.services.history import DEEPEST, History
+from cantilena.server import HTTPError, UnavailableError
+from cantilena.studio.services.history import MAX_DEPTH, History
 
 MELODY = {"notes": [{"onset": 0, "duration": 24, "pitches": [60]}]}
 
@@ -33,7 +33,7 @@ def history(tmp_path: Path, told: list[str]) -> History:
 
 
 def test_what_is_nested_too_deeply_is_refused_and_the_list_goes_on(client: TestClient) -> None:
-    for levels, status in ((DEEPEST - 1, 201), (DEEPEST, 422), (900, 422)):
+    for levels, status in ((MAX_DEPTH - 1, 201), (MAX_DEPTH, 422), (900, 422)):
         for asked in ({"candidate": {"melody": MELODY, "x": nested(levels)}}, {"settings": {"x": nested(levels)}}):
             answer = client.post("/api/history", json={"candidate": {"melody": MELODY}, **asked})
             assert answer.status_code == status, answer.text[:200]
@@ -52,7 +52,7 @@ def test_a_damaged_row_is_left_out_and_told_of_once(history: History, told: list
     for _ in range(2):
         assert [entry.id for entry in history.entries(limit=9)[0]] == [numbers[2], numbers[0]]
     assert told == [f"Entry {numbers[1]} of the history is damaged and left out"]
-    with pytest.raises(RefusalError, match="damaged"):
+    with pytest.raises(HTTPError, match="damaged"):
         history.change(numbers[1], kept=True)
     history.delete(numbers[1])
     assert history.entries(limit=9)[1] == 2
@@ -77,5 +77,5 @@ def test_nothing_is_said_to_be_kept_in_a_file_that_was_taken_away(history: Histo
     for path in history.path.parent.iterdir():
         path.unlink()
     history.path.parent.rmdir()
-    with pytest.raises(LateError):
+    with pytest.raises(UnavailableError):
         history.add({"melody": MELODY}, {}, kept=False, title="")

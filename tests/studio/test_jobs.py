@@ -1,4 +1,4 @@
-"""Tunings in the background: they wait their turn, can be ended, and leave nothing behind."""
+"""TuningQueue in the background: they wait their turn, can be ended, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from fastapi.testclient import TestClient
 
 from cantilena.errors import UsageError
 from cantilena.models import Bundle, find_bundle
-from cantilena.server import RefusalError, UnknownError
+from cantilena.server import HTTPError, NotFoundError
 from cantilena.studio.schemas.requests import JobRequest
 from cantilena.studio.schemas.responses import Curves
-from cantilena.studio.services.jobs import Tuning, Tunings, rules_in_words
-from cantilena.studio.services.models import Composers, MadeModels
-from cantilena.studio.services.tuning_worker import Order, options_of, untuned
-from cantilena.studio.state import Pages
+from cantilena.studio.services.jobs import TuningJob, TuningQueue, rule_selection
+from cantilena.studio.services.models import ModelRegistry, TunedModels
+from cantilena.studio.services.tuning_worker import TuningTask, tuning_options, untuned
+from cantilena.studio.state import OpenPages
 
 QUICK = {"model": "tunes", "updates": 1, "rules": {"set": "paper"}}
 
@@ -184,31 +184,31 @@ def test_what_cannot_be_tuned_is_refused(client: TestClient, asked: dict[str, An
 
 
 def test_the_queue_is_bounded(tmp_path: Path) -> None:
-    composers = Composers(MadeModels(tmp_path / "models"))
+    composers = ModelRegistry(TunedModels(tmp_path / "models"))
 
     async def fill() -> None:
-        tunings = Tunings(composers)
+        tunings = TuningQueue(composers)
         for _ in range(8):
             tunings.add(JobRequest(**QUICK))
-        with pytest.raises(RefusalError, match="wait already"):
+        with pytest.raises(HTTPError, match="wait already"):
             tunings.add(JobRequest(**QUICK))
         await tunings.close()
-        assert [job.state for job in tunings.all] == ["cancelled"] * 8
+        assert [job.state for job in tunings.jobs] == ["cancelled"] * 8
 
     asyncio.run(fill())
 
 
 def test_rules_are_told_to_the_tuner_by_name_and_weight() -> None:
     def words(**rules: Any) -> tuple[str, dict[str, float]]:
-        return rules_in_words(JobRequest.model_validate({"rules": rules}))
+        return rule_selection(JobRequest.model_validate({"rules": rules}))
 
     assert words(set="paper") == ("paper", {})
     assert words(set="paper", weights={"tonic": 2, "key": 0}) == ("paper:tonic+paper:repetition", {"tonic": 2.0})
     assert words(set="rl-tuner", only=["leap"]) == ("rl-tuner:leap", {})
     with pytest.raises(UsageError, match="no rule 'nothing'"):
         words(only=["nothing"])
-    order = Order("", "", "paper:tonic+paper:repetition", {"tonic": 2.0}, 30.0, 5, 1)
-    options = options_of(order)
+    order = TuningTask("", "", "paper:tonic+paper:repetition", {"tonic": 2.0}, 30.0, 5, 1)
+    options = tuning_options(order)
     assert (options.rules, options.rule_weights, options.updates) == (order.rules, {"tonic": 2.0}, 5)
 
 
@@ -223,7 +223,7 @@ def test_a_tuned_model_is_tuned_from_what_it_was_before() -> None:
 
 
 def test_names_of_models_lead_to_no_other_file(tmp_path: Path) -> None:
-    made = MadeModels(tmp_path)
+    made = TunedModels(tmp_path)
     (tmp_path / "secret.json").write_text("{}")
     (tmp_path / "secret.safetensors").write_text("")
     (tmp_path / "made-0123456789ab.json").write_text("[]")
@@ -231,7 +231,7 @@ def test_names_of_models_lead_to_no_other_file(tmp_path: Path) -> None:
     for name in ("secret", "../secret", "", "made-0123456789ab\n", "made-0123456789AB", "made-0123456789ab.json"):
         assert made.path(name) is None
         assert made.facts(name) is None
-        with pytest.raises(UnknownError):
+        with pytest.raises(NotFoundError):
             made.delete(name)
     assert made.names() == ["made-0123456789ab"]
     assert made.facts("made-0123456789ab") == {"title": "made-0123456789ab", "untuned": "", "rules": {}}
@@ -254,15 +254,15 @@ def test_a_damaged_model_is_left_out(tmp_path: Path, open_client: Any) -> None:
 def test_a_page_that_never_opens_its_stream_is_waited_for_and_given_up() -> None:
     async def scene() -> list[str]:
         closed: list[str] = []
-        pages = Pages(closed.append, patience=0.05)
+        pages = OpenPages(closed.append, timeout=0.05)
         pages.expect("a")
         pages.expect("")
-        stream = pages.hold("b")
+        stream = pages.stream("b")
         await anext(stream)
         pages.expect("b")
         await asyncio.sleep(0.2)
         assert closed == ["a"]
-        second = pages.hold("b")
+        second = pages.stream("b")
         await anext(second)
         await stream.aclose()
         await asyncio.sleep(0.1)
@@ -275,9 +275,9 @@ def test_a_page_that_never_opens_its_stream_is_waited_for_and_given_up() -> None
 
 
 def test_what_is_left_is_told_by_the_pace_so_far() -> None:
-    job = Tuning(Order("", "", "", {}, 1.0, 4, 1), "t", "tunes", "", "m", {}, updates=4)
+    job = TuningJob(TuningTask("", "", "", {}, 1.0, 4, 1), "t", "tunes", "", "m", {}, updates=4)
     assert job.seconds_left is None
-    job.state, job.learning = "running", time.monotonic() - 2.0
+    job.state, job.started = "running", time.monotonic() - 2.0
     job.curves = Curves(update=[1, 2], reward=[0.0, 0.0], diversity=[None, None], kl=[0.0, 0.0])
     assert job.progress == 0.5
     assert job.seconds_left == pytest.approx(2.0, abs=0.2)

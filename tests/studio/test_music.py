@@ -21,14 +21,14 @@ from matplotlib.image import imread
 from cantilena.io import midi_bytes, score_with_timemap
 from cantilena.io.sound.piano import TAIL_SECONDS
 from cantilena.music import Melody
-from cantilena.studio.export.engraving import typed
-from cantilena.studio.export.pdf import _systems
-from cantilena.studio.export.pdf import slices as slices_of
-from cantilena.studio.schemas.melody import MelodyShape
+from cantilena.studio.export.engraving import note_text
+from cantilena.studio.export.pdf import page_extents as slices_of
+from cantilena.studio.export.pdf import system_extents as _systems
+from cantilena.studio.schemas.melody import MelodySchema
 
 
 def melody_of(sent: dict[str, Any]) -> Melody:
-    return MelodyShape.model_validate(sent).melody()
+    return MelodySchema.model_validate(sent).to_melody()
 
 
 def test_the_score_is_the_engraver_s_with_every_note_in_it(client: TestClient, tune: Any) -> None:
@@ -225,7 +225,7 @@ def test_typed_notes_are_checked_and_told_back(client: TestClient, tune: Any) ->
     wrong = client.post("/api/primer", json={"text": "C4 D4/7 E4"})
     assert wrong.status_code == 422
     assert "D4/7" in wrong.json()["error"]
-    again = client.post("/api/primer", json={"text": typed(melody_of(tune))}).json()
+    again = client.post("/api/primer", json={"text": note_text(melody_of(tune))}).json()
     assert again["melody"]["notes"] == tune["notes"]
 
 
@@ -304,4 +304,4 @@ def test_a_long_file_is_cut_to_what_a_request_may_hold(client: TestClient) -> No
     tune = Melody.of([(60 + number % 12, 12) for number in range(5000)])
     answer = client.post("/api/read", params={"name": "long.mid"}, content=midi_bytes(tune)).json()
     assert 0 < answer["notes"] <= 2000
-    assert MelodyShape.model_validate(answer["melody"]).melody().bars <= 200
+    assert MelodySchema.model_validate(answer["melody"]).to_melody().bars <= 200

@@ -12,13 +12,13 @@ from fastapi.testclient import TestClient
 from cantilena.generation import BarRange, Gap, load
 from cantilena.generation.infilling import fill
 from cantilena.music import Melody
-from cantilena.studio.schemas.melody import MelodyShape
+from cantilena.studio.schemas.melody import MelodySchema
 from cantilena.studio.schemas.requests import RewriteRequest
 from cantilena.studio.schemas.responses import Candidate
-from cantilena.studio.services.compose import NewNotes, rewrite
+from cantilena.studio.services.compose import ComposeService, NewNotes
 from cantilena.studio.services.executor import Deadline
-from cantilena.studio.services.judge import RememberingJudge
-from cantilena.studio.services.models import Composers, MadeModels
+from cantilena.studio.services.judge import VerdictCache
+from cantilena.studio.services.models import ModelRegistry, TunedModels
 
 
 @pytest.fixture
@@ -48,8 +48,8 @@ def test_only_the_bars_that_were_asked_for_are_other(client: TestClient, compose
 def test_it_is_the_composer_s_own_rewriting(client: TestClient, composed: dict[str, Any]) -> None:
     asked = {"model": "tunes", "melody": composed, "first": 5, "last": 6, "seed": 9}
     (candidate,) = client.post("/api/rewrite", json=asked).json()["candidates"]
-    (ours,) = load("tunes").rewrite(MelodyShape.model_validate(composed).melody(), 5, 6, seed=9)
-    assert candidate["melody"]["notes"] == MelodyShape.of(ours).model_dump()["notes"]
+    (ours,) = load("tunes").rewrite(MelodySchema.model_validate(composed).to_melody(), 5, 6, seed=9)
+    assert candidate["melody"]["notes"] == MelodySchema.from_melody(ours).model_dump()["notes"]
 
 
 def test_a_stream_tells_the_new_notes_and_the_same_candidates(client: TestClient, composed: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def bars_of(tune: Melody, first: int, last: int) -> tuple[int, int]:
 
 
 def test_a_pickup_is_bar_nought(sent: Any) -> None:
-    tune = MelodyShape.model_validate(sent((67, 24), (60, 192), pickup=24)).melody()
+    tune = MelodySchema.model_validate(sent((67, 24), (60, 192), pickup=24)).to_melody()
     assert bars_of(tune, 0, 0) == (0, 24)
     assert bars_of(tune, 0, 1) == (0, 120)
     assert bars_of(tune, 1, 2) == (24, 216)
@@ -95,10 +95,13 @@ def test_each_candidate_is_there_before_the_next_is_begun(sent: Any, monkeypatch
 
     monkeypatch.setattr(import_module("cantilena.generation.infilling"), "fill", counted)
     asked = RewriteRequest(
-        melody=MelodyShape.model_validate(sent(*[(60, 24), (64, 24), (67, 24), (64, 24)] * 4)), first=2, last=3, count=3
+        melody=MelodySchema.model_validate(sent(*[(60, 24), (64, 24), (67, 24), (64, 24)] * 4)),
+        first=2,
+        last=3,
+        count=3,
     )
-    composers = Composers(MadeModels(Path("nowhere")))
+    service = ComposeService(ModelRegistry(TunedModels(Path("nowhere"))), VerdictCache())
     told = []
-    for one in rewrite(asked, composers, RememberingJudge(), Deadline(30)):
+    for one in service.rewrite(asked, Deadline(30)):
         told.append((type(one), len(begun)))
     assert told == [(kind, number) for number in (1, 2, 3) for kind in (NewNotes, Candidate)]

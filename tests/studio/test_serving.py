@@ -17,10 +17,10 @@ import pytest
 
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, load
-from cantilena.server import CrowdedError, LateError
+from cantilena.server import TooManyRequestsError, UnavailableError
 from cantilena.studio import StudioOptions
-from cantilena.studio.services.executor import Bench, Deadline
-from cantilena.studio.state import usual_home
+from cantilena.studio.services.executor import BoundedExecutor, Deadline
+from cantilena.studio.state import default_data_dir
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
@@ -138,7 +138,7 @@ def test_the_bench_bounds_how_many_wait_and_how_long() -> None:
     import asyncio
 
     async def scene() -> None:
-        bench, busy = Bench(1, 1), threading.Event()
+        bench, busy = BoundedExecutor(1, 1), threading.Event()
         began = threading.Event()
 
         def hold(_: Deadline) -> str:
@@ -150,7 +150,7 @@ def test_the_bench_bounds_how_many_wait_and_how_long() -> None:
         await asyncio.to_thread(began.wait, 5)
         second = asyncio.create_task(bench.run(lambda _: "next"))
         await asyncio.sleep(0)
-        with pytest.raises(CrowdedError):
+        with pytest.raises(TooManyRequestsError):
             await bench.run(lambda _: "too many")
         busy.set()
         assert await first == "held"
@@ -161,10 +161,10 @@ def test_the_bench_bounds_how_many_wait_and_how_long() -> None:
                 time.sleep(0.01)
                 deadline.check()
 
-        with pytest.raises(LateError):
+        with pytest.raises(UnavailableError):
             await bench.run(slow, 0.05)
         assert await bench.run(lambda _: "free again", 2.0) == "free again"
-        assert bench.taken == 0
+        assert bench.pending == 0
         bench.close()
 
     asyncio.run(scene())
@@ -179,6 +179,6 @@ def test_options_that_make_no_sense_are_refused() -> None:
 def test_its_usual_home_is_where_the_system_keeps_such_things(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    assert usual_home() == tmp_path / "cantilena" / "studio"
+    assert default_data_dir() == tmp_path / "cantilena" / "studio"
     monkeypatch.setenv("XDG_DATA_HOME", "relative")
-    assert usual_home() == Path.home() / ".local" / "share" / "cantilena" / "studio"
+    assert default_data_dir() == Path.home() / ".local" / "share" / "cantilena" / "studio"

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from cantilena.io import performed, wav_bytes
 from cantilena.io.sound.piano import TAIL_SECONDS
-from cantilena.studio.schemas.melody import MelodyShape
+from cantilena.studio.schemas.melody import MelodySchema
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_a_plain_melody_sounds_as_it_is_written(client: TestClient, tune: Any) -
 @pytest.mark.parametrize("first", [0, 24, 4 * 96])
 def test_expressive_times_are_those_of_the_performance(client: TestClient, phrases: Any, first: int) -> None:
     told = timing(client, phrases, expressive=True, **{"from": first})
-    ours = performed(MelodyShape.model_validate(phrases).melody())
+    ours = performed(MelodySchema.model_validate(phrases).to_melody())
     numbers = [number for number, note in enumerate(phrases["notes"]) if note["onset"] >= first]
     begins = ours.tempo.seconds(first)
     assert [one["note"] for one in told["notes"]] == numbers
@@ -80,7 +80,7 @@ def test_by_the_clock_every_note_is_found(client: TestClient, phrases: Any) -> N
 
 
 def test_sound_is_the_same_as_in_files(client: TestClient, phrases: Any) -> None:
-    melody = MelodyShape.model_validate(phrases).melody()
+    melody = MelodySchema.model_validate(phrases).to_melody()
     for expressive in (False, True):
         content = client.post("/api/sound", json={"melody": phrases, "expressive": expressive}).content
         assert content == wav_bytes(melody, expressive=expressive)
