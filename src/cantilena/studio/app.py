@@ -59,13 +59,13 @@ def serve(options: StudioOptions, *, on_start: Callable[[str], None] = say, brow
         browser: whether to open a browser.
 
     Raises:
-        InputError: the port is in use, or the address does not belong to this computer.
+        InputError: the data folder cannot be created, the port is in use, or the address is not this computer's.
     """
+    app = make_app(options)
     listening = listen(options)
     url = server_url(options, listening.getsockname()[1])
     if not options.is_local:
         say("Other computers can reach the studio: they can compose, tune, and see its history")
-    app = make_app(options)
     run(
         app,
         listening,
