@@ -66,7 +66,7 @@ def engrave(task: EngravingTask) -> EngravingResult:
     return EngravingResult(None, encoders[task.picture](score.svg))
 
 
-def note_looks(melody: Melody, colours: NoteColours) -> dict[int, NoteLook]:
+def note_annotations(melody: Melody, colours: NoteColours) -> dict[int, NoteLook]:
     """Return the class and the label of each note: `gain` with a +, `loss` with a -, or `none`.
 
     Of notes with the same onset, the first has a look.

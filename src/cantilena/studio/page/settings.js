@@ -40,8 +40,8 @@ export function initSettings() {
   });
   byId("compare").addEventListener("change", (event) => updateSettings({ compare: event.target.checked ? modelNamed(state.settings.model)?.untuned ?? "" : "" }));
   for (const name of ["bars", "count", "tempo", "seed", "top_k", "top_p"]) byId(name).addEventListener("change", show);
-  fillOptions("key", [["", "As the opening"], ...KEYS.map((key) => [key, keyTitle(key)])]);
-  fillOptions("meter", [["", "As the opening"], ...METERS.map((meter) => [meter, meter])]);
+  fillOptions("key", [["", "Auto"], ...KEYS.map((key) => [key, keyTitle(key)])]);
+  fillOptions("meter", [["", "Auto"], ...METERS.map((meter) => [meter, meter])]);
   on("settings models sets", show);
 }
 

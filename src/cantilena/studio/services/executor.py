@@ -15,7 +15,7 @@ from cantilena.errors import UsageError
 from cantilena.music import Melody
 from cantilena.runtime import Failure, StandingWorker
 from cantilena.server import TooManyRequestsError, UnavailableError
-from cantilena.studio.export.engraving import EngravingResult, EngravingTask, engrave, note_looks
+from cantilena.studio.export.engraving import EngravingResult, EngravingTask, engrave, note_annotations
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.requests import NoteColours
 from cantilena.studio.schemas.responses import NoteHead, Score, TimedNoteHead
@@ -197,7 +197,7 @@ class EngravingPool:
             heading: whether to print the title.
             colours: what marks the notes.
         """
-        looks = note_looks(melody, colours) if colours is not None else {}
+        looks = note_annotations(melody, colours) if colours is not None else {}
         engraving = (await self.engrave(EngravingTask(melody, width, heading, looks))).score
         assert engraving is not None
         return Score(
