@@ -1,4 +1,4 @@
-"""A page of ours that is served while a picture of it is drawn."""
+"""Serve a page of Cantilena while a screenshot of it is taken."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def served(*words: str) -> Iterator[str]:
-    """The address of what `cantilena WORDS --port 0` serves; it is ended with the block."""
+    """Run `cantilena WORDS --port 0` for the duration of the block, and return its URL."""
     command = [sys.executable, "-m", "cantilena", *words, "--port", "0"]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
         assert server.stderr is not None

@@ -25,7 +25,7 @@ from cantilena.listening.server.app import make_app
 from cantilena.listening.server.state import ListeningRoom
 from cantilena.listening.study.design import sessions
 from cantilena.listening.study.study import Role, Screening
-from cantilena.server import Address
+from cantilena.server import ServerOptions
 
 HERE = "http://127.0.0.1:8000"
 ARMS = ("human", "lstm", "tuned")
@@ -197,7 +197,7 @@ def room(tmp_path: Path, make_study: Any) -> ListeningRoom:
 
 @pytest.fixture
 def client(room: ListeningRoom) -> Iterator[TestClient]:
-    with TestClient(make_app(room, Address()), base_url=HERE, raise_server_exceptions=False) as client:
+    with TestClient(make_app(room, ServerOptions()), base_url=HERE, raise_server_exceptions=False) as client:
         yield client
 
 

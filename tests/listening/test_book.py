@@ -17,7 +17,7 @@ from cantilena.cli import main
 from cantilena.errors import InputError
 from cantilena.listening import Given, Listener, read_answers
 from cantilena.listening.server.database import Book
-from cantilena.server import CrowdedError, LateError, UnknownError
+from cantilena.server import NotFoundError, TooManyRequestsError, UnavailableError
 
 
 def given(listener: str, position: int = 0, answer: str = "human") -> Given:
@@ -70,9 +70,9 @@ def test_nothing_of_a_person_is_kept_and_no_key(book: Book) -> None:
 
 def test_sittings_are_bounded_and_unknown_keys_open_none(book: Book) -> None:
     book.begin(1)
-    with pytest.raises(CrowdedError):
+    with pytest.raises(TooManyRequestsError):
         book.begin(1)
-    with pytest.raises(UnknownError):
+    with pytest.raises(NotFoundError):
         book.sitting("\ud800")
 
 
@@ -92,13 +92,13 @@ def test_a_book_of_another_study_or_of_something_else_is_refused(book: Book, tmp
 
 def test_a_book_that_was_taken_away_takes_no_answer(book: Book) -> None:
     book.path.unlink()
-    with pytest.raises(LateError, match="taken away"):
+    with pytest.raises(UnavailableError, match="taken away"):
         book.write_answer(given("a"))
     book.close()
 
 
 def test_an_answer_that_cannot_be_is_not_passed_over(book: Book) -> None:
-    with pytest.raises(LateError):
+    with pytest.raises(UnavailableError):
         book.write_answer(given("a", answer="both"))
     book.write_answer(given("a"))
     assert len(book.answers()) == 1

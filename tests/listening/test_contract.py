@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies
 from cantilena.listening.server.app import make_app
 from cantilena.listening.server.auth import Arrivals
 from cantilena.listening.server.state import ListeningRoom
-from cantilena.server import Address
+from cantilena.server import ServerOptions
 
 FEW, MANY = 12, 250
 """Requests to each address in the ordinary tests, and in the slow ones."""
@@ -39,7 +39,7 @@ def described(served_room: ListeningRoom) -> Iterator[Any]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(make_app(served_room, Address()), log_level="critical", ws="none"))
+        server = uvicorn.Server(uvicorn.Config(make_app(served_room, ServerOptions()), log_level="critical", ws="none"))
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{listening.getsockname()[1]}/openapi.json")
@@ -114,7 +114,7 @@ def test_much_more_is_answered_as_described_too(described: Any, served_room: Lis
 
 
 def test_everything_is_described(served_room: ListeningRoom) -> None:
-    description = make_app(served_room, Address()).openapi()
+    description = make_app(served_room, ServerOptions()).openapi()
     for path, methods in description["paths"].items():
         for method, operation in methods.items():
             assert operation.get("description"), f"{method} {path}"

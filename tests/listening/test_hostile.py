@@ -17,7 +17,7 @@ from cantilena.errors import InputError
 from cantilena.listening.server.auth import AT_ONCE, EVERY, Arrivals
 from cantilena.listening.server.database import Book
 from cantilena.listening.server.state import ListeningRoom
-from cantilena.server import CrowdedError
+from cantilena.server import TooManyRequestsError
 
 
 def test_a_script_opens_no_thousand_sittings_and_keeps_nobody_else_out() -> None:
@@ -27,7 +27,7 @@ def test_a_script_opens_no_thousand_sittings_and_keeps_nobody_else_out() -> None
     def come(address: str) -> bool:
         try:
             arrivals.let_in(address)
-        except CrowdedError:
+        except TooManyRequestsError:
             return False
         return True
 

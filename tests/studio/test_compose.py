@@ -1,9 +1,9 @@
-"""Composing over the wire is composing: the same notes, the same numbers, streamed or not."""
+"""Composing over HTTP gives what the composer gives, in one piece or streamed."""
 
 from __future__ import annotations
 
-import json
 import math
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -13,77 +13,83 @@ import pytest
 from fastapi.testclient import TestClient
 
 from cantilena.generation import ComposeOptions, load
-from cantilena.metrics import melody_rewards as judge_melody
-from cantilena.music import Key, Melody
+from cantilena.generation.infilling import fill
+from cantilena.metrics import judge as judge_melody
+from cantilena.music import Key
 from cantilena.rules import RULE_SETS
 from cantilena.studio import LIMITS
-from cantilena.studio.schemas.melody import MelodyShape
+from cantilena.studio.schemas.melody import MelodySchema
+from cantilena.studio.schemas.requests import RewriteRequest
+from cantilena.studio.schemas.responses import Candidate
+from cantilena.studio.services.compose import ComposeService, NewNotes
+from cantilena.studio.services.executor import Deadline
+from cantilena.studio.services.judge import VerdictCache
+from cantilena.studio.services.models import ModelRegistry, TunedModels
 
-EVENTS = {"Accept": "text/event-stream"}
+from .conftest import Json, candidates, events, melody_json, notes_json, to_melody
 
 
-def compose(client: TestClient, **asked: Any) -> list[dict[str, Any]]:
-    answer = client.post("/api/compose", json=asked)
-    assert answer.status_code == 200, answer.text
-    found: list[dict[str, Any]] = answer.json()["candidates"]
-    return found
+@pytest.fixture(scope="module")
+def melodies(client: TestClient) -> list[Json]:
+    """Two melodies of eight bars in G major."""
+    found = candidates(client, "compose", model="tunes", bars=8, seed=3, key="G major", count=2)
+    return [candidate["melody"] for candidate in found]
 
 
-def events_of(text: str) -> list[tuple[str, Any]]:
-    found = []
-    for block in text.split("\n\n"):
-        if block.strip():
-            name, data = block.split("\n")
-            found.append((name.removeprefix("event: "), json.loads(data.removeprefix("data: "))))
-    return found
+@pytest.fixture(scope="module")
+def short(client: TestClient) -> list[Json]:
+    """Two melodies of four bars in G major."""
+    found = candidates(client, "compose", model="tunes", bars=4, seed=3, key="G major", count=2)
+    return [candidate["melody"] for candidate in found]
+
+
+# --- compose ---
 
 
 def test_it_composes_what_the_composer_composes(client: TestClient) -> None:
-    asked = {"primer": "D4 E4 F4/8 G4/8 A4/2", "bars": 4, "key": "D minor", "seed": 5, "count": 3, "model": "tunes"}
-    candidates = compose(client, **asked)
-    ours = load("tunes").compose_many(3, ComposeOptions(bars=4, primer=str(asked["primer"]), key="D minor"), seed=5)
-    for candidate, one in zip(candidates, ours, strict=True):
-        assert candidate["melody"]["notes"] == [
-            {"onset": note.onset, "duration": note.duration, "pitches": list(note.pitches)} for note in one.sounding
-        ]
-        assert candidate["tokens"] == list(one.tokens)
-        assert candidate["log_likelihood"] == pytest.approx(one.log_likelihood)
+    body = {"primer": "D4 E4 F4/8 G4/8 A4/2", "bars": 4, "key": "D minor", "seed": 5, "count": 3, "model": "tunes"}
+    found = candidates(client, "compose", **body)
+    ours = load("tunes").compose_many(3, ComposeOptions(bars=4, primer=str(body["primer"]), key="D minor"), seed=5)
+    for candidate, composition in zip(found, ours, strict=True):
+        assert candidate["melody"]["notes"] == notes_json(composition)
+        assert candidate["tokens"] == list(composition.tokens)
+        assert candidate["log_likelihood"] == pytest.approx(composition.log_likelihood)
         assert candidate["melody"]["key"] == "D minor"
         assert candidate["primer_notes"] == 5
-    assert [candidate["number"] for candidate in candidates] == [1, 2, 3]
+    assert [candidate["number"] for candidate in found] == [1, 2, 3]
 
 
-def test_the_probability_of_each_note_is_the_model_s(client: TestClient) -> None:
-    (candidate,) = compose(client, model="tunes", bars=2, seed=3)
+def test_probabilities_are_those_of_the_model(client: TestClient) -> None:
+    (candidate,) = candidates(client, "compose", model="tunes", bars=2, seed=3)
     composer = load("tunes")
-    (tune,) = composer.compose_many(1, ComposeOptions(bars=2), seed=3)
+    (composition,) = composer.compose_many(1, ComposeOptions(bars=2), seed=3)
     index = {name: token for token, name in enumerate(composer.encoding.vocabulary)}
-    tokens = np.array([index[name] for name in tune.tokens])
-    scores, state = composer.model.start(1)  # 4/4 from the first step: what the model takes where nothing is said
-    told = [float(np.exp(scores[0][tokens[0]]))]
+    tokens = np.array([index[name] for name in composition.tokens])
+    scores, state = composer.model.start(1)  # 4/4 from the first step: the model's default
+    by_step = [float(np.exp(scores[0][tokens[0]]))]
     for token, following in pairwise(tokens):
         scores, state = composer.model.step(np.array([token]), state)
-        told.append(float(np.exp(scores[0][following])))
-    struck = [told[note.onset // 6] for note in tune.sounding]
-    # The composer tells the model its key and meter too, which moves the numbers a little.
-    assert np.corrcoef(candidate["probabilities"], struck)[0, 1] > 0.8
-    product = sum(math.log(chance) for chance in candidate["probabilities"])
-    assert product > candidate["policy_log_likelihood"]  # rests and holds cost something too
+        by_step.append(float(np.exp(scores[0][following])))
+    by_note = [by_step[note.onset // 6] for note in composition.sounding]
+    # The composer conditions the model on key and meter too, which changes the numbers a little.
+    assert np.corrcoef(candidate["probabilities"], by_note)[0, 1] > 0.8
+    product = sum(math.log(probability) for probability in candidate["probabilities"])
+    assert product > candidate["policy_log_likelihood"]  # rests and holds have probabilities too
 
 
 def test_notes_of_the_primer_have_no_probability(client: TestClient) -> None:
-    (with_it,) = compose(client, primer="C4 E4 G4 E4", bars=1, seed=2)
-    assert with_it["probabilities"][:4] == [None] * 4
-    assert all(0 < chance <= 1 for chance in with_it["probabilities"][4:])
-    (without,) = compose(client, primer="C4 E4 G4 E4", bars=1, seed=2, with_primer=False)
+    body = {"primer": "C4 E4 G4 E4", "bars": 1, "seed": 2}
+    (with_primer,) = candidates(client, "compose", **body)
+    assert with_primer["probabilities"][:4] == [None] * 4
+    assert all(0 < probability <= 1 for probability in with_primer["probabilities"][4:])
+    (without,) = candidates(client, "compose", **body, with_primer=False)
     assert without["primer_notes"] == 0
-    assert without["probabilities"] == with_it["probabilities"][4:]
+    assert without["probabilities"] == with_primer["probabilities"][4:]
 
 
-def test_the_verdict_is_the_rules_own(client: TestClient) -> None:
-    (candidate,) = compose(client, bars=4, seed=4, rules={"weights": {"key": 2, "range": 0}})
-    tune = MelodyShape.model_validate(candidate["melody"]).melody()
-    judged = judge_melody(tune, RULE_SETS["cantilena"].with_weights(key=2, range=0))
+def test_the_verdict_is_that_of_the_rules(client: TestClient) -> None:
+    (candidate,) = candidates(client, "compose", bars=4, seed=4, rules={"weights": {"key": 2, "range": 0}})
+    judged = judge_melody(to_melody(candidate["melody"]), RULE_SETS["cantilena"].with_weights(key=2, range=0))
     assert candidate["verdict"]["total"] == pytest.approx(judged.total)
     by_name = {rule["name"]: rule for rule in candidate["verdict"]["rules"]}
     assert by_name["key"]["weight"] == 2
@@ -94,49 +100,54 @@ def test_the_verdict_is_the_rules_own(client: TestClient) -> None:
 
 
 @pytest.mark.parametrize("more", [{}, {"count": 4, "seed": 9}, {"primer": "C4 r/4 E4", "meter": "3/4", "count": 2}])
-def test_a_stream_tells_the_same_notes_and_the_same_candidates(client: TestClient, more: dict[str, Any]) -> None:
-    asked = {"bars": 4, "model": "tunes+rl", **more}
-    whole = compose(client, **asked)
-    answer = client.post("/api/compose", json=asked, headers=EVENTS)
-    assert answer.headers["content-type"].startswith("text/event-stream")
-    events = events_of(answer.text)
-    names = [name for name, _ in events]
+def test_a_stream_gives_the_same_notes_and_the_same_candidates(client: TestClient, more: Json) -> None:
+    body = {"bars": 4, "model": "tunes+rl", **more}
+    whole = candidates(client, "compose", **body)
+    found = events(client, "compose", **body)
+    names = [name for name, _ in found]
     assert names == sorted(names, key=["notes", "candidate", "done"].index)
     assert names.count("done") == 1
-    assert [event for name, event in events if name == "candidate"] == whole
+    assert [data for name, data in found if name == "candidate"] == whole
     assert names.count("notes") > len(whole)
     for candidate in whole:
-        told = [
-            note
-            for name, event in events
-            if name == "notes" and event["number"] == candidate["number"]
-            for note in event["notes"]
-        ]
-        assert told == candidate["melody"]["notes"]
+        parts = [data["notes"] for name, data in found if name == "notes" and data["number"] == candidate["number"]]
+        assert [note for part in parts for note in part] == candidate["melody"]["notes"]
 
 
 def test_a_failure_in_a_stream_is_an_event(client: TestClient) -> None:
-    answer = client.post("/api/compose", json={"primer": "C4 H9"}, headers=EVENTS)
-    ((name, told),) = events_of(answer.text)
+    ((name, data),) = events(client, "compose", primer="C4 H9")
     assert name == "error"
-    assert "H9" in told["error"]
+    assert "H9" in data["error"]
 
 
-def test_both_models_go_on_from_the_same_primer(client: TestClient) -> None:
-    plain, tuned = (compose(client, model=name, primer="C4 D4 E4", seed=7)[0] for name in ("tunes", "tunes+rl"))
-    begin_alike = [[(note["onset"], note["pitches"]) for note in one["melody"]["notes"][:3]] for one in (plain, tuned)]
-    assert begin_alike[0] == begin_alike[1] == [(0, [60]), (24, [62]), (48, [64])]
-    assert plain["melody"]["notes"] != tuned["melody"]["notes"]
+def test_both_models_continue_the_same_primer(client: TestClient) -> None:
+    plain, tuned = (
+        candidates(client, "compose", model=name, primer="C4 D4 E4", seed=7)[0]["melody"]["notes"]
+        for name in ("tunes", "tunes+rl")
+    )
+    openings = [[(note["onset"], note["pitches"]) for note in notes[:3]] for notes in (plain, tuned)]
+    assert openings[0] == openings[1] == [(0, [60]), (24, [62]), (48, [64])]
+    assert plain != tuned
 
 
-def test_an_idea_is_a_primer_as_a_melody(client: TestClient, sent: Any) -> None:
-    idea = sent((60, 24), (62, 24), (64, 48), key="E minor")
-    assert compose(client, idea=idea, bars=1) == compose(client, primer="C4 D4 E4/2", bars=1)
-    assert compose(client, idea=sent(), bars=1) == compose(client, bars=1)
+def test_an_idea_is_a_primer_as_a_melody(client: TestClient) -> None:
+    idea = melody_json((60, 24), (62, 24), (64, 48), key="E minor")
+    assert candidates(client, "compose", idea=idea, bars=1) == candidates(
+        client, "compose", primer="C4 D4 E4/2", bars=1
+    )
+    assert candidates(client, "compose", idea=melody_json(), bars=1) == candidates(client, "compose", bars=1)
+
+
+def test_constraints_hold_for_each_note(client: TestClient) -> None:
+    body = {"model": "tunes", "bars": 4, "seed": 1, "constrain": "rl-tuner:key", "temperature": 2.0}
+    (candidate,) = candidates(client, "compose", **body)
+    assert candidate["rules_broken"] == 0
+    scale = set(Key().pitch_classes)
+    assert all(note["pitches"][0] % 12 in scale for note in candidate["melody"]["notes"])
 
 
 @pytest.mark.parametrize(
-    ("asked", "status", "word"),
+    ("body", "status", "error"),
     [
         ({"model": "nobody"}, 404, "no such model"),
         ({"model": "/etc/passwd"}, 404, "no such model"),
@@ -153,10 +164,10 @@ def test_an_idea_is_a_primer_as_a_melody(client: TestClient, sent: Any) -> None:
         ({"count": 17}, 422, "count"),
         ({"temperature": 0}, 422, "temperature"),
         ({"temperature": 1e9}, 422, "temperature"),
-        ({"constrain": "/etc/passwd"}, 422, "no rule set"),
-        ({"constrain": "my_rules.py:mine"}, 422, "no rule set"),
+        ({"constrain": "/etc/passwd"}, 422, "rule set"),
+        ({"constrain": "my_rules.py:mine"}, 422, "rule set"),
         ({"constrain": "paper:key,paper:key"}, 422, "twice"),
-        ({"rules": {"weights": {"nothing": 1}}}, 422, "no rule 'nothing'"),
+        ({"rules": {"weights": {"nothing": 1}}}, 422, "'nothing'"),
         ({"rules": {"set": "/etc/passwd"}}, 422, "set"),
         ({"nonsense": 1}, 422, "nonsense"),
         ({"tempo": "fast"}, 422, "tempo"),
@@ -165,13 +176,11 @@ def test_an_idea_is_a_primer_as_a_melody(client: TestClient, sent: Any) -> None:
         ({"idea": {"notes": [{"onset": 0, "duration": 24 * 4 * 201, "pitches": [60]}]}}, 422, "longer than"),
     ],
 )
-def test_what_makes_no_sense_is_answered_with_a_sentence(
-    client: TestClient, asked: dict[str, Any], status: int, word: str
-) -> None:
-    answer = client.post("/api/compose", json=asked)
+def test_invalid_requests_are_rejected(client: TestClient, body: Json, status: int, error: str) -> None:
+    answer = client.post("/api/compose", json=body)
     assert answer.status_code == status, answer.text[:300]
     assert set(answer.json()) == {"error", "hint"}
-    assert word in answer.json()["error"]
+    assert error in answer.json()["error"]
 
 
 def test_a_primer_never_names_a_file(client: TestClient, tmp_path: Path) -> None:
@@ -182,71 +191,161 @@ def test_a_primer_never_names_a_file(client: TestClient, tmp_path: Path) -> None
     assert "not a note" in answer.json()["error"]
 
 
-def test_rules_constrain_each_note(client: TestClient) -> None:
-    (candidate,) = compose(client, model="tunes", bars=4, seed=1, constrain="rl-tuner:key", temperature=2.0)
-    assert candidate["rules_broken"] == 0
-    scale = set(Key().pitch_classes)
-    assert all(note["pitches"][0] % 12 in scale for note in candidate["melody"]["notes"])
+# --- rewrite ---
 
 
-def test_what_comes_next_is_told_step_by_step(client: TestClient, sent: Any, tune: Any) -> None:
-    asked = {"model": "tunes", "melody": tune}
-    told = client.post("/api/probabilities", json=asked).json()
-    steps = tune["length"] // told["step_ticks"]
-    assert len(told["pitches"]) == len(told["off"]) == len(told["hold"]) == steps + 1
-    assert len(told["names"]) == told["high"] - told["low"] + 1 == len(told["pitches"][0])
-    sums = np.array(told["off"]) + np.array(told["hold"]) + np.array(told["pitches"]).sum(axis=1)
-    assert np.allclose(sums, 1.0, atol=1e-4)
-    assert told["names"][60 - told["low"]] == "C4"
-    flat = client.post("/api/probabilities", json={**asked, "temperature": 50}).json()
-    assert max(flat["pitches"][-1]) < max(told["pitches"][-1])
-    empty = client.post("/api/probabilities", json={"melody": sent()}).json()
-    assert len(empty["pitches"]) == 1
+def test_only_the_given_bars_are_rewritten(client: TestClient, melodies: list[Json]) -> None:
+    body = {"model": "tunes", "melody": melodies[0], "first": 3, "last": 4, "seed": 1, "count": 3}
+    found = candidates(client, "rewrite", **body)
+    start, end = 2 * 96, 4 * 96
+    kept = [note for note in melodies[0]["notes"] if not start <= note["onset"] < end]
+    assert [candidate["number"] for candidate in found] == [1, 2, 3]
+    for candidate in found:
+        notes = candidate["melody"]["notes"]
+        assert [note for note in notes if not start <= note["onset"] < end] == kept
+        new = [start <= note["onset"] < end for note in notes]
+        assert [probability is not None for probability in candidate["probabilities"]] == new
+        assert candidate["primer_notes"] == sum(note["onset"] < start for note in notes)
+        assert candidate["melody"]["key"] == "G major"
+        assert candidate["verdict"]["rules"]
+    assert any(candidate["melody"]["notes"] != melodies[0]["notes"] for candidate in found)
 
 
-def test_probabilities_of_a_composition_agree_with_what_was_drawn(client: TestClient) -> None:
-    (candidate,) = compose(client, model="tunes", bars=4, seed=6, key="G major")
-    told = client.post("/api/probabilities", json={"model": "tunes", "melody": candidate["melody"]}).json()
-    again = [
-        told["pitches"][note["onset"] // told["step_ticks"]][note["pitches"][0] - told["low"]]
-        for note in candidate["melody"]["notes"]
-    ]
-    assert again == pytest.approx(candidate["probabilities"], abs=1e-4)
+def test_rewriting_is_that_of_the_composer(client: TestClient, melodies: list[Json]) -> None:
+    (candidate,) = candidates(client, "rewrite", model="tunes", melody=melodies[0], first=5, last=6, seed=9)
+    (ours,) = load("tunes").rewrite(to_melody(melodies[0]), 5, 6, seed=9)
+    assert candidate["melody"]["notes"] == notes_json(ours)
 
 
-def test_sliders_are_answered_with_the_same_numbers_as_the_rules_give(client: TestClient, sent: Any, tune: Any) -> None:
+@pytest.mark.parametrize(("first", "last"), [(9, 9), (4, 3), (1, 20), (0, 0)])
+def test_bars_that_do_not_exist_are_rejected(client: TestClient, melodies: list[Json], first: int, last: int) -> None:
+    answer = client.post("/api/rewrite", json={"melody": melodies[0], "first": first, "last": last})
+    assert answer.status_code == 422
+    assert answer.json()["error"]
+
+
+@pytest.mark.parametrize(("first", "last", "start", "end"), [(0, 0, 0, 24), (0, 1, 0, 120), (1, 2, 24, 216)])
+def test_a_pickup_is_bar_0(client: TestClient, first: int, last: int, start: int, end: int) -> None:
+    melody = melody_json((67, 24), (60, 96), (64, 96), pickup=24)
+    (candidate,) = candidates(client, "rewrite", melody=melody, first=first, last=last, seed=1)
+    new = [start <= note["onset"] < end for note in candidate["melody"]["notes"]]
+    assert [probability is not None for probability in candidate["probabilities"]] == new
+    kept = [note for note in melody["notes"] if not start <= note["onset"] < end]
+    assert [note for note in candidate["melody"]["notes"] if not start <= note["onset"] < end] == kept
+
+
+def test_an_empty_melody_cannot_be_rewritten(client: TestClient) -> None:
+    assert client.post("/api/rewrite", json={"melody": melody_json(), "first": 1, "last": 1}).status_code == 422
+
+
+def test_each_rewritten_candidate_is_sent_before_the_next_one_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        calls.append(1)
+        return fill(*arguments, **options)
+
+    monkeypatch.setattr(import_module("cantilena.generation.infilling"), "fill", counted)
+    melody = MelodySchema.model_validate(melody_json(*[(60, 24), (64, 24), (67, 24), (64, 24)] * 4))
+    service = ComposeService(ModelRegistry(TunedModels(Path("nowhere"))), VerdictCache())
+    request = RewriteRequest(melody=melody, first=2, last=3, count=3)
+    found = [(type(item), len(calls)) for item in service.rewrite(request, Deadline(30))]
+    assert found == [(kind, number) for number in (1, 2, 3) for kind in (NewNotes, Candidate)]
+
+
+# --- interpolate and vary ---
+
+
+def test_interpolation_begins_and_ends_with_the_given_melodies(client: TestClient, short: list[Json]) -> None:
+    found = candidates(client, "interpolate", first=short[0], last=short[1], steps=4)
+    assert [candidate["number"] for candidate in found] == [1, 2, 3, 4]
+    for place, melody in ((0, short[0]), (-1, short[1])):
+        assert found[place]["melody"]["notes"] == melody["notes"]
+        assert set(found[place]["probabilities"]) == {None}
+    for candidate in found[1:-1]:
+        assert candidate["melody"]["key"] == "G major"
+        assert all(0 <= probability <= 1 for probability in candidate["probabilities"])
+        assert candidate["verdict"]["rules"]
+    ours = load("tunes-vae").interpolate(*(to_melody(melody) for melody in short), steps=4)
+    assert found[1]["melody"]["notes"] == notes_json(ours[1])
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.6])
+def test_a_melody_is_varied_by_an_amount(client: TestClient, short: list[Json], amount: float) -> None:
+    body = {"melody": short[0], "amount": amount, "count": 3, "seed": 2}
+    found = candidates(client, "vary", **body)
+    same = [candidate["melody"]["notes"] == short[0]["notes"] for candidate in found]
+    assert same == [True] * 3 if amount == 0 else not any(same)
+    assert found == candidates(client, "vary", **body)
+
+
+@pytest.mark.parametrize("path", ["rewrite", "interpolate", "vary"])
+def test_a_stream_gives_notes_and_candidates_in_turn(client: TestClient, short: list[Json], path: str) -> None:
+    body: Json = {
+        "rewrite": {"model": "tunes", "melody": short[0], "first": 2, "last": 3, "count": 2},
+        "interpolate": {"first": short[0], "last": short[1], "steps": 3},
+        "vary": {"melody": short[0], "count": 2},
+    }[path]
+    whole, found = candidates(client, path, **body), events(client, path, **body)
+    assert [name for name, _ in found] == ["notes", "candidate"] * len(whole) + ["done"]
+    assert [data for name, data in found if name == "candidate"] == whole
+
+
+@pytest.mark.parametrize(
+    ("path", "change", "error"),
+    [
+        ("interpolate", {"model": "tunes"}, "VAE"),
+        ("interpolate", {"model": "../tunes-vae"}, "no such model"),
+        ("interpolate", {"steps": 1}, ""),
+        ("interpolate", {"steps": 17}, ""),
+        ("interpolate", {"key": "H major"}, ""),
+        ("interpolate", {"range": "C9-C10"}, ""),
+        ("interpolate", {"meter": "3/4"}, ""),
+        ("interpolate", {"last": melody_json((60, 24), meter="3/4")}, "3/4"),
+        ("vary", {"melody": melody_json()}, ""),
+        ("vary", {"amount": -0.1}, ""),
+        ("vary", {"amount": 1.1}, ""),
+        ("vary", {"amount": "NaN"}, ""),
+        ("vary", {"melody": melody_json((60, 24), length=96 * 200), "count": 16}, "512"),
+    ],
+)
+def test_invalid_interpolations_and_variations_are_rejected(
+    client: TestClient, short: list[Json], path: str, change: Json, error: str
+) -> None:
+    body: Json = {
+        "interpolate": {"first": short[0], "last": short[1], "steps": 3},
+        "vary": {"melody": short[0]},
+    }[path]
+    answer = client.post(f"/api/{path}", json=body | change)
+    assert 400 <= answer.status_code < 500
+    assert error in answer.json()["error"]
+
+
+def test_a_vae_composes_like_any_model(client: TestClient) -> None:
+    found = candidates(client, "compose", model="tunes-vae", bars=4, count=2, primer="C4 E4 G4")
+    for candidate in found:
+        assert len(candidate["probabilities"]) == len(candidate["melody"]["notes"])
+    melody = found[0]["melody"]
+    assert client.post("/api/probabilities", json={"model": "tunes-vae", "melody": melody}).status_code == 200
+    answer = client.post("/api/rewrite", json={"model": "tunes-vae", "melody": melody, "first": 1, "last": 2})
+    assert answer.status_code == 422
+    assert "VAE" in answer.json()["error"]
+
+
+# --- judge ---
+
+
+def test_verdicts_with_other_weights_are_those_of_the_rules(client: TestClient, tune: Json) -> None:
     weights = {"key": -2.0, "cadence": 0.5, "motion": 0.0}
-    answer = client.post("/api/judge", json={"melodies": [tune, sent()], "rules": {"weights": weights}}).json()
-    first, nothing = answer["verdicts"]
-    judged = judge_melody(MelodyShape.model_validate(tune).melody(), RULE_SETS["cantilena"].with_weights(**weights))
+    answer = client.post("/api/judge", json={"melodies": [tune, melody_json()], "rules": {"weights": weights}}).json()
+    first, empty = answer["verdicts"]
+    judged = judge_melody(to_melody(tune), RULE_SETS["cantilena"].with_weights(**weights))
     assert first["total"] == pytest.approx(judged.total, abs=1e-6)
     ours = {note.note: note for note in judged.notes}
     for note in first["notes"]:
         expected = {name: value for name, value in ours[note["note"]].values.items() if weights.get(name, 1)}
         assert note["values"] == pytest.approx(expected)
         assert note["place"] == ours[note["note"]].place
-    assert nothing == {"total": 0.0, "rules": [], "notes": []}
+    assert empty == {"total": 0.0, "rules": [], "notes": []}
     only = client.post("/api/judge", json={"melodies": [tune], "rules": {"only": ["key"]}}).json()["verdicts"][0]
     assert [rule["name"] for rule in only["rules"]] == ["key"]
-
-
-def test_models_and_rules_are_told(client: TestClient) -> None:
-    models = client.get("/api/models").json()["models"]
-    by_name = {model["name"]: model for model in models}
-    assert models[0]["name"] == "tunes+rl"
-    assert models[0]["default"]
-    assert by_name["tunes+rl"]["untuned"] == "tunes"
-    assert by_name["tunes+rl"]["tuned"]
-    assert not by_name["tunes"]["tuned"]
-    assert (by_name["tunes"]["low"], by_name["tunes"]["high"]) == (48, 83)
-    assert not any(model["made_here"] for model in models)
-    sets = {one["name"]: one for one in client.get("/api/rules").json()["sets"]}
-    assert {name: [rule["name"] for rule in one["rules"]] for name, one in sets.items()} == {
-        name: list(rules.names) for name, rules in RULE_SETS.items() if name in sets
-    }
-    assert client.get("/api/about").json()["limits"]["bars"] == LIMITS.bars
-
-
-def test_melodies_survive_the_wire() -> None:
-    tune = Melody.from_pitches([(60, 24), (None, 12), ((60, 64, 67), 12)], key=Key.parse("Bb minor"), title="ÿ", pickup=24)
-    assert MelodyShape.of(tune).melody() == tune

@@ -1,4 +1,4 @@
-"""Tunings in the background: they wait their turn, can be ended, and leave nothing behind."""
+"""Tunings run one after another in the background, can be cancelled, and leave nothing behind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import asyncio
 import json
 import os
 import signal
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,29 +16,180 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
+from cantilena import models
 from cantilena.errors import UsageError
 from cantilena.models import Bundle, find_bundle
-from cantilena.server import RefusalError, UnknownError
+from cantilena.server import TooManyRequestsError
 from cantilena.studio.schemas.requests import JobRequest
 from cantilena.studio.schemas.responses import Curves
-from cantilena.studio.services.jobs import Tuning, Tunings, rules_in_words
-from cantilena.studio.services.models import Composers, MadeModels
-from cantilena.studio.services.tuning_worker import Order, options_of, untuned
-from cantilena.studio.state import Pages
+from cantilena.studio.services import jobs, tuning_worker
+from cantilena.studio.services.jobs import TuningJob, TuningQueue, rule_selection
+from cantilena.studio.services.models import ModelRegistry, TunedModels
+from cantilena.studio.services.tuning_worker import TuningTask, run_task, tuning_options
 
-QUICK = {"model": "tunes", "updates": 1, "rules": {"set": "paper"}}
+from .conftest import Json, Running
+
+QUICK: Json = {"model": "tunes", "updates": 1, "rules": {"set": "paper"}}
+TASK = TuningTask("", "", "paper:tonic+paper:repetition", {"tonic": 2.0}, 30.0, 5, 1)
+
+Start = Callable[..., Running]
 
 
-def alive(number: int) -> bool:
+@pytest.mark.parametrize(
+    ("body", "status", "error"),
+    [
+        ({"model": "nobody"}, 404, "no such model"),
+        ({"kind": "train"}, 422, "kind"),
+        ({"seconds": 1}, 422, "seconds"),
+        ({"updates": 10**6}, 422, "updates"),
+        ({"rules": {"only": ["key"], "weights": {"key": 0}}}, 422, "weight 0"),
+        ({"page": "../.."}, 422, "page"),
+    ],
+)
+def test_invalid_jobs_are_rejected(client: TestClient, body: Json, status: int, error: str) -> None:
+    answer = client.post("/api/jobs", json={**QUICK, **body})
+    assert answer.status_code == status, answer.text
+    assert error in answer.json()["error"]
+    assert client.get("/api/jobs/none").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("rules", "expected"),
+    [
+        ({"set": "paper"}, ("paper", {})),
+        ({"set": "paper", "weights": {"tonic": 2, "key": 0}}, ("paper:tonic+paper:repetition", {"tonic": 2.0})),
+        ({"set": "rl-tuner", "only": ["leap"]}, ("rl-tuner:leap", {})),
+    ],
+)
+def test_rules_are_selected_by_name_and_weight(rules: Json, expected: tuple[str, dict[str, float]]) -> None:
+    assert rule_selection(JobRequest.model_validate({"rules": rules})) == expected
+
+
+def test_tuning_options_are_those_of_the_task() -> None:
+    options = tuning_options(TASK)
+    assert (options.rules, options.rule_weights, options.updates) == (TASK.rules, {"tonic": 2.0}, 5)
+    with pytest.raises(UsageError, match="'nothing'"):
+        rule_selection(JobRequest.model_validate({"rules": {"only": ["nothing"]}}))
+
+
+def test_the_remaining_time_follows_from_the_pace() -> None:
+    job = TuningJob(TASK, "t", "tunes", "", "m", {}, updates=4)
+    assert job.seconds_left is None
+    job.state, job.started = "running", time.monotonic() - 2.0
+    job.curves = Curves(update=[1, 2], reward=[0.0, 0.0], diversity=[None, None], kl=[0.0, 0.0])
+    assert job.progress == 0.5
+    assert job.seconds_left == pytest.approx(2.0, abs=0.5)
+
+
+def test_the_queue_is_bounded(tmp_path: Path) -> None:
+    async def fill() -> None:
+        queue = TuningQueue(ModelRegistry(TunedModels(tmp_path / "models")))
+        for _ in range(8):
+            queue.add(JobRequest(**QUICK))
+        with pytest.raises(TooManyRequestsError, match="waiting"):
+            queue.add(JobRequest(**QUICK))
+        await queue.close()
+        assert [job.state for job in queue.jobs] == ["cancelled"] * 8
+
+    asyncio.run(fill())
+
+
+# --- the queue with a worker that only pretends to tune ---
+
+WORKER = """
+import json, sys, time
+task = json.loads(sys.stdin.readline())
+def report(**values): print(json.dumps(values), flush=True)
+report(updates=task["updates"])
+for update in range(1, task["updates"] + 1):
+    report(update=update, reward=0.5 * update, kl=None, diversity=None)
+    time.sleep(0.01)
+if task["seed"] == 7: report(error="it failed", hint="try again"); sys.exit(1)
+if task["seed"] == 8: sys.exit(3)
+if task["seed"] == 9: time.sleep(60)
+open(task["out"], "wb").write(b"tuned")
+report(done=True)
+"""
+
+
+@pytest.fixture
+def fake_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def start() -> asyncio.subprocess.Process:
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, stdin=pipe, stdout=pipe)
+
+    monkeypatch.setattr(jobs, "_start_worker", start)
+
+
+@pytest.mark.usefixtures("fake_worker")
+def test_jobs_run_in_order_and_end_in_their_states(tmp_path: Path) -> None:
+    async def run() -> None:
+        tuned = TunedModels(tmp_path / "models")
+        queue = TuningQueue(ModelRegistry(tuned))
+        done, failed, crashed, cancelled, last = (
+            queue.add(JobRequest(**{**QUICK, "updates": 3, "seed": seed, "page": page, "name": "My  model"}))
+            for seed, page in ((1, ""), (7, ""), (8, ""), (9, "page"), (1, ""))
+        )
+        assert [queue.describe(job).place for job in queue.jobs] == [1, 2, 3, 4, 5]
+        states = [state async for state in queue.follow(done)]
+        assert [state.state for state in states] == sorted(
+            (state.state for state in states), key=["waiting", "running", "done"].index
+        )
+        assert states[-1].state == "done"
+        assert states[-1].curves == Curves(
+            update=[1, 2, 3], reward=[0.5, 1.0, 1.5], diversity=[None] * 3, kl=[None] * 3
+        )
+        assert states[-1].progress == 1.0
+        assert tuned.names() == [states[-1].model]
+        assert tuned.facts(str(states[-1].model)) == {
+            "title": "My model", "untuned": "tunes", "rules": {"set": "paper", "weights": {}, "only": []},
+        }  # fmt: skip
+        while cancelled.process is None or not cancelled.curves.update:
+            await asyncio.sleep(0.01)
+        queue.cancel_page("page")
+        assert (await cancelled.process.wait()) == -signal.SIGKILL
+        async for _ in queue.follow(last):
+            pass
+        assert [job.state for job in queue.jobs] == ["done", "failed", "failed", "cancelled", "done"]
+        assert failed.error == "it failed: try again"
+        assert crashed.error == "the worker process ended (exit status 3): start the tuning again"
+        queue.cancel(last)
+        assert last.state == "done"  # it has ended
+        await queue.close()
+        assert len(tuned.names()) == 2
+        assert len([*(tmp_path / "models").iterdir()]) == 4
+
+    asyncio.run(run())
+
+
+def test_a_task_tunes_and_writes_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "use_threads", lambda _: None)  # it is set for the whole process
+    monkeypatch.setattr(tuning_worker, "_MELODIES", 8)
+    monkeypatch.setattr(tuning_worker, "_STEPS", 16)
+    monkeypatch.setattr(tuning_worker, "_CHECKED_MELODIES", 16)
+    reports: list[Json] = []
+    task = TuningTask(str(find_bundle("tunes")), str(tmp_path / "tuned.safetensors"), "paper", {}, 30.0, 1, 1)
+    run_task(task, lambda **values: reports.append(values))
+    assert reports[0] == {"updates": 1}
+    assert [set(report) for report in reports[1:]] == [{"update", "reward", "kl", "diversity"}]
+    bundle = Bundle.load(Path(task.out))
+    assert bundle.prior_weights is not None
+    assert "tuning" in bundle.provenance
+
+
+# --- real workers ---
+
+
+def is_alive(pid: int) -> bool:
     try:
-        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except OSError:
         return False
     return state != "Z"
 
 
-def workers_of(number: int) -> list[int]:
-    """The processes that tune, which a process started and which still run."""
+def workers_of(pid: int) -> list[int]:
+    """The tuning processes that a process has started and that are still running."""
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
@@ -44,52 +197,52 @@ def workers_of(number: int) -> list[int]:
             command = path.with_name("cmdline").read_text()
         except OSError:
             continue
-        if int(parent) == number and state != "Z" and "tuning_worker" in command:
+        if int(parent) == pid and state != "Z" and "tuning_worker" in command:
             found.append(int(path.parent.name))
     return found
 
 
-def wait_until(true: Any, seconds: float = 30.0) -> None:
+def wait_until(condition: Callable[[], Any], seconds: float = 30.0) -> None:
     end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "it did not come about"
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
         time.sleep(0.05)
 
 
-def begin(client: httpx.Client, **asked: Any) -> dict[str, Any]:
-    answer = client.post("/api/jobs", json={**QUICK, **asked})
+def begin(client: httpx.Client, **body: Any) -> Json:
+    answer = client.post("/api/jobs", json={**QUICK, **body})
     assert answer.status_code == 202, answer.text
-    job: dict[str, Any] = answer.json()["job"]
+    job: Json = answer.json()["job"]
     return job
 
 
-def state_of(client: httpx.Client, job: dict[str, Any]) -> str:
+def state_of(client: httpx.Client, job: Json) -> str:
     return str(client.get(f"/api/jobs/{job['id']}").json()["job"]["state"])
 
 
-def test_two_tunings_wait_their_turn_and_their_models_can_be_used(start: Any) -> None:
+@pytest.mark.e2e
+def test_two_tunings_run_one_after_the_other_and_their_models_compose(start: Start) -> None:
     studio = start()
     with studio.client() as client:
         first, second = begin(client, name="My  first", updates=2), begin(client, model="tunes+rl")
         assert (first["state"], second["state"]) == ("waiting", "waiting")
         assert second["place"] > 0
-        told: list[dict[str, Any]] = []
-        with client.stream("GET", f"/api/jobs/{first['id']}/events") as events:
-            assert events.headers["content-type"].startswith("text/event-stream")
-            for line in events.iter_lines():
+        states: list[Json] = []
+        with client.stream("GET", f"/api/jobs/{first['id']}/events") as stream:
+            assert stream.headers["content-type"].startswith("text/event-stream")
+            for line in stream.iter_lines():
                 if line.startswith("data: "):
-                    told.append(json.loads(line.removeprefix("data: ")))
-                    others = client.get(f"/api/jobs/{second['id']}").json()["job"]
-                    assert others["state"] == "waiting" or told[-1]["state"] == "done"
-        states = [one["state"] for one in told]
-        assert states[-1] == "done"
-        assert states == sorted(states, key=["waiting", "running", "done"].index)
-        assert told[-1]["curves"]["update"] == [1, 2]
-        assert len(told[-1]["curves"]["reward"]) == len(told[-1]["curves"]["kl"]) == 2
-        assert [one["progress"] for one in told] == sorted(one["progress"] for one in told)
+                    states.append(json.loads(line.removeprefix("data: ")))
+                    assert state_of(client, second) == "waiting" or states[-1]["state"] == "done"
+        names = [state["state"] for state in states]
+        assert names[-1] == "done"
+        assert names == sorted(names, key=["waiting", "running", "done"].index)
+        assert states[-1]["curves"]["update"] == [1, 2]
+        assert len(states[-1]["curves"]["reward"]) == len(states[-1]["curves"]["kl"]) == 2
+        assert [state["progress"] for state in states] == sorted(state["progress"] for state in states)
         wait_until(lambda: state_of(client, second) == "done")
         models = {model["name"]: model for model in client.get("/api/models").json()["models"]}
-        made = models[told[-1]["model"]]
+        made = models[states[-1]["model"]]
         assert made["made_here"]
         assert made["tuned"]
         assert (made["title"], made["untuned"]) == ("My first", "tunes")
@@ -102,182 +255,63 @@ def test_two_tunings_wait_their_turn_and_their_models_can_be_used(start: Any) ->
         assert client.delete(f"/api/models/{made['name']}").json() == {"deleted": made["name"]}
         assert made["name"] not in [model["name"] for model in client.get("/api/models").json()["models"]]
         assert client.delete(f"/api/models/{made['name']}").status_code == 404
-        assert client.delete("/api/models/tunes").status_code == 404
         assert client.post("/api/compose", json={"model": made["name"]}).status_code == 404
 
 
-def test_a_job_can_be_cancelled_and_the_next_one_runs(start: Any) -> None:
+@pytest.mark.e2e
+def test_a_job_can_be_cancelled_and_the_next_one_runs(start: Start) -> None:
     studio = start()
     with studio.client() as client:
         long, waiting, last = begin(client, updates=1000), begin(client), begin(client, page="")
         wait_until(lambda: workers_of(studio.process.pid))
         (worker,) = workers_of(studio.process.pid)
-        assert client.delete(f"/api/jobs/{waiting['id']}").json()["job"]["state"] == "cancelled"
-        began = time.monotonic()
-        assert client.delete(f"/api/jobs/{long['id']}").json()["job"]["state"] == "cancelled"
-        wait_until(lambda: not alive(worker), 2.0)
-        assert time.monotonic() - began < 2.0
+        for job in (waiting, long):
+            assert client.delete(f"/api/jobs/{job['id']}").json()["job"]["state"] == "cancelled"
+        wait_until(lambda: not is_alive(worker), 10.0)
         wait_until(lambda: state_of(client, last) == "done")
         assert state_of(client, waiting) == "cancelled"
-        assert client.delete(f"/api/jobs/{last['id']}").json()["job"]["state"] == "done"  # it is over
-        assert client.get("/api/jobs/none").status_code == 404
-    files = {path.name for path in (studio.home / "models").iterdir()}
-    assert len(files) == 2  # of the last job alone
+        assert client.delete(f"/api/jobs/{last['id']}").json()["job"]["state"] == "done"
+    assert len([*(studio.home / "models").iterdir()]) == 2  # those of the last job
 
 
-def test_a_killed_studio_leaves_no_worker_and_no_half_model(start: Any) -> None:
+@pytest.mark.e2e
+def test_a_killed_studio_leaves_no_worker_and_no_incomplete_model(start: Start) -> None:
     studio = start()
     with studio.client() as client:
         begin(client, updates=1000)
         wait_until(lambda: workers_of(studio.process.pid))
     (worker,) = workers_of(studio.process.pid)
     studio.end(signal.SIGKILL)
-    wait_until(lambda: not alive(worker), 5.0)
-    half = studio.home / "models" / "made-0123456789ab.safetensors"
-    draft = half.with_name(f".{half.name}.abcd.draft")
-    for path in (half, draft):  # as they lie there when it is killed at the worst moment
-        path.write_bytes(b"half")
+    wait_until(lambda: not is_alive(worker), 10.0)
+    bundle = studio.home / "models" / "made-0123456789ab.safetensors"
+    for path in (bundle, bundle.with_name(f".{bundle.name}.abcd.draft")):  # as if killed while it wrote
+        path.write_bytes(b"incomplete")
     studio = start(home=studio.home)
     with studio.client() as client:
         assert not any(model["made_here"] for model in client.get("/api/models").json()["models"])
     assert list((studio.home / "models").iterdir()) == []
 
 
-def test_closing_the_page_ends_its_jobs(start: Any) -> None:
+@pytest.mark.e2e
+def test_closing_a_page_cancels_its_jobs(start: Start) -> None:
     studio = start()
     with studio.client() as client:
         with client.stream("GET", "/api/pages/p-1/events") as page:
-            lines = page.iter_lines()  # httpx closes a stream whose lines are let go
+            lines = page.iter_lines()  # httpx closes the stream when the iterator is dropped
             assert next(lines).startswith("retry")
             job, other = begin(client, updates=1000, page="p-1"), begin(client, updates=1000, page="")
             wait_until(lambda: state_of(client, job) == "running")
-        wait_until(lambda: state_of(client, job) == "cancelled", 8.0)
+        wait_until(lambda: state_of(client, job) == "cancelled", 15.0)
         assert state_of(client, other) in ("waiting", "running")
 
 
-def test_a_worker_that_dies_is_told_of(start: Any) -> None:
+@pytest.mark.e2e
+def test_a_worker_that_is_killed_is_an_error(start: Start) -> None:
     studio = start()
     with studio.client() as client:
         job = begin(client, updates=1000)
         wait_until(lambda: workers_of(studio.process.pid))
         os.kill(workers_of(studio.process.pid)[0], signal.SIGKILL)
-        wait_until(lambda: state_of(client, job) == "failed", 5.0)
-        said = client.get(f"/api/jobs/{job['id']}").json()["job"]["error"]
-    assert said == "the process that tuned it was killed (SIGKILL): start it again"
-
-
-@pytest.mark.parametrize(
-    ("asked", "status", "word"),
-    [
-        ({"model": "nobody"}, 404, "no such model"),
-        ({"kind": "train"}, 422, "kind"),
-        ({"seconds": 1}, 422, "seconds"),
-        ({"updates": 10**6}, 422, "updates"),
-        ({"rules": {"only": ["key"], "weights": {"key": 0}}}, 422, "no rule is left"),
-        ({"page": "../.."}, 422, "page"),
-    ],
-)
-def test_what_cannot_be_tuned_is_refused(client: TestClient, asked: dict[str, Any], status: int, word: str) -> None:
-    answer = client.post("/api/jobs", json={**QUICK, **asked})
-    assert answer.status_code == status, answer.text
-    assert word in answer.json()["error"]
-
-
-def test_the_queue_is_bounded(tmp_path: Path) -> None:
-    composers = Composers(MadeModels(tmp_path / "models"))
-
-    async def fill() -> None:
-        tunings = Tunings(composers)
-        for _ in range(8):
-            tunings.add(JobRequest(**QUICK))
-        with pytest.raises(RefusalError, match="wait already"):
-            tunings.add(JobRequest(**QUICK))
-        await tunings.close()
-        assert [job.state for job in tunings.all] == ["cancelled"] * 8
-
-    asyncio.run(fill())
-
-
-def test_rules_are_told_to_the_tuner_by_name_and_weight() -> None:
-    def words(**rules: Any) -> tuple[str, dict[str, float]]:
-        return rules_in_words(JobRequest.model_validate({"rules": rules}))
-
-    assert words(set="paper") == ("paper", {})
-    assert words(set="paper", weights={"tonic": 2, "key": 0}) == ("paper:tonic+paper:repetition", {"tonic": 2.0})
-    assert words(set="rl-tuner", only=["leap"]) == ("rl-tuner:leap", {})
-    with pytest.raises(UsageError, match="no rule 'nothing'"):
-        words(only=["nothing"])
-    order = Order("", "", "paper:tonic+paper:repetition", {"tonic": 2.0}, 30.0, 5, 1)
-    options = options_of(order)
-    assert (options.rules, options.rule_weights, options.updates) == (order.rules, {"tonic": 2.0}, 5)
-
-
-def test_a_tuned_model_is_tuned_from_what_it_was_before() -> None:
-    tuned, plain = (Bundle.load(find_bundle(name)) for name in ("tunes+rl", "tunes"))
-    before = untuned(tuned)
-    assert before.prior_weights is None
-    assert "tuning" not in before.provenance
-    assert before.policy == "likelihood"
-    assert set(before.weights) == set(plain.weights)
-    assert untuned(plain) is plain
-
-
-def test_names_of_models_lead_to_no_other_file(tmp_path: Path) -> None:
-    made = MadeModels(tmp_path)
-    (tmp_path / "secret.json").write_text("{}")
-    (tmp_path / "secret.safetensors").write_text("")
-    (tmp_path / "made-0123456789ab.json").write_text("[]")
-    (tmp_path / "made-0123456789ab.safetensors").write_text("")
-    for name in ("secret", "../secret", "", "made-0123456789ab\n", "made-0123456789AB", "made-0123456789ab.json"):
-        assert made.path(name) is None
-        assert made.facts(name) is None
-        with pytest.raises(UnknownError):
-            made.delete(name)
-    assert made.names() == ["made-0123456789ab"]
-    assert made.facts("made-0123456789ab") == {"title": "made-0123456789ab", "untuned": "", "rules": {}}
-    made.delete("made-0123456789ab")
-    assert (tmp_path / "secret.json").exists()
-
-
-def test_a_damaged_model_is_left_out(tmp_path: Path, open_client: Any) -> None:
-    folder = tmp_path / "models"
-    folder.mkdir()
-    (folder / "made-0123456789ab.safetensors").write_bytes(b"nonsense")
-    (folder / "made-0123456789ab.json").write_text("{}")
-    with open_client(tmp_path) as client:
-        assert not any(model["made_here"] for model in client.get("/api/models").json()["models"])
-        answer = client.post("/api/compose", json={"model": "made-0123456789ab"})
-        assert answer.status_code == 422
-        assert str(tmp_path) not in answer.text
-
-
-def test_a_page_that_never_opens_its_stream_is_waited_for_and_given_up() -> None:
-    async def scene() -> list[str]:
-        closed: list[str] = []
-        pages = Pages(closed.append, patience=0.05)
-        pages.expect("a")
-        pages.expect("")
-        stream = pages.hold("b")
-        await anext(stream)
-        pages.expect("b")
-        await asyncio.sleep(0.2)
-        assert closed == ["a"]
-        second = pages.hold("b")
-        await anext(second)
-        await stream.aclose()
-        await asyncio.sleep(0.1)
-        assert closed == ["a"]  # the same page is open in another tab
-        await second.aclose()
-        await asyncio.sleep(0.2)
-        return closed
-
-    assert asyncio.run(scene()) == ["a", "b"]
-
-
-def test_what_is_left_is_told_by_the_pace_so_far() -> None:
-    job = Tuning(Order("", "", "", {}, 1.0, 4, 1), "t", "tunes", "", "m", {}, updates=4)
-    assert job.seconds_left is None
-    job.state, job.learning = "running", time.monotonic() - 2.0
-    job.curves = Curves(update=[1, 2], reward=[0.0, 0.0], diversity=[None, None], kl=[0.0, 0.0])
-    assert job.progress == 0.5
-    assert job.seconds_left == pytest.approx(2.0, abs=0.2)
+        wait_until(lambda: state_of(client, job) == "failed", 10.0)
+        error = client.get(f"/api/jobs/{job['id']}").json()["job"]["error"]
+    assert error == "the worker process was killed (SIGKILL): start the tuning again"

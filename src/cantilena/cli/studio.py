@@ -14,15 +14,15 @@ from cantilena.studio import StudioOptions
 def run(
     options: StudioOptions,
     *,
-    browser: Annotated[bool, arg(name="open", help="Show the page in a browser, where there is a screen.")] = True,
+    browser: Annotated[bool, arg(name="open", help="Open the page in a browser, if there is a display.")] = True,
     flags: Flags,
 ) -> Answer:
-    """Open a page to compose, hear and understand melodies on.
+    """Open a web page to compose, hear and understand melodies.
 
     It runs on this computer, needs no network, and ends with Ctrl-C.
 
     Args:
-        browser: Show the page in a browser, where there is a screen.
+        browser: Open the page in a browser, if there is a display.
 
     Example:
         cantilena studio --port 8000

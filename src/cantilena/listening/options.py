@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cantilena.errors import UsageError
-from cantilena.server import Address
+from cantilena.server import ServerOptions
 
 Preset = Literal["full", "paper"]
 
@@ -162,7 +162,7 @@ class RehearseOptions:
 
 
 @dataclass(frozen=True)
-class ServeOptions(Address):
+class ServeOptions(ServerOptions):
     """Where listeners find the test, and where their answers go."""
 
     answers: Path | None = None

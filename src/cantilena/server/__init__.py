@@ -1,4 +1,4 @@
-"""What every page that we serve has in common: who may come in, how it is refused, its files, and the server's run."""
+"""What the studio and the listening test share: request checks, error responses, page files, running the server."""
 
 import lazy_loader
 

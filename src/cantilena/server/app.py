@@ -1,4 +1,4 @@
-"""A web application with a door in front of everything, which answers every failure with a sentence."""
+"""The FastAPI application that both servers build on: request checks in front, JSON errors for every failure."""
 
 from __future__ import annotations
 
@@ -10,59 +10,59 @@ from fastapi.telemetry import TelemetryConfig
 from starlette.types import ASGIApp
 
 from cantilena.errors import __version__
-from cantilena.server.error_responses import REFUSALS, answer_refusals
-from cantilena.server.options import Address
-from cantilena.server.origin_guard import Door
-from cantilena.server.request_lifecycle import Callers
+from cantilena.server.error_responses import ERROR_RESPONSES, add_error_handlers
+from cantilena.server.options import ServerOptions
+from cantilena.server.origin_guard import OriginGuard
+from cantilena.server.request_lifecycle import CancelOnDisconnect
 
-_SILENT: TelemetryConfig = {
+_NO_TELEMETRY: TelemetryConfig = {
     "tracing": False,
     "metrics": False,
     "logs": False,
     "operation_spans": False,
     "auto_configure": False,
 }
-"""Nothing that happens here is reported to anybody."""
 
 
-class Guarded(FastAPI):
-    """An application with a door in front of everything, what Starlette answers by itself included."""
+class SecuredApp(FastAPI):
+    """A FastAPI application whose checks also cover what Starlette answers by itself, such as a 500."""
 
-    names: tuple[str, ...] = ()
-    most: int = 0
+    host_names: tuple[str, ...] = ()
+    body_limit: int = 0
 
     def build_middleware_stack(self) -> ASGIApp:
-        """What a request goes through, from the outside: the door, then the wait until it is whole."""
-        return Door(Callers(super().build_middleware_stack(), self.most), self.names)
+        """Wrap the whole stack."""
+        app = CancelOnDisconnect(super().build_middleware_stack(), self.body_limit)
+        return OriginGuard(app, self.host_names)
 
 
-def guarded(
+def secured_app(
     title: str,
-    about: str,
-    address: Address,
+    description: str,
+    options: ServerOptions,
     *,
-    most: int,
+    max_body_size: int,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]],
-) -> Guarded:
-    """An application without routes.
+) -> SecuredApp:
+    """Create an application without routes.
 
     Args:
-        title: what it is called in its description.
-        about: what is said of it there.
-        address: where it is served.
-        most: bytes that a request may have.
-        lifespan: opens and closes what it works with.
+        title: title in the OpenAPI description.
+        description: text in the OpenAPI description.
+        options: the host names that it answers to.
+        max_body_size: bytes that a request body may have.
+        lifespan: opens and closes the resources of the application.
     """
-    app = Guarded(
+    app = SecuredApp(
         title=title,
         version=__version__,
-        description=about,
+        description=description,
         lifespan=lifespan,
-        docs_url=None,  # both pages would load scripts from elsewhere
+        docs_url=None,  # both documentation pages load scripts from a CDN
         redoc_url=None,
-        responses=REFUSALS,
-        telemetry=_SILENT,
+        responses=ERROR_RESPONSES,
+        telemetry=_NO_TELEMETRY,
     )
-    app.names, app.most = (address.host, *address.allow_host), most
-    answer_refusals(app)
+    app.host_names, app.body_limit = (options.host, *options.allow_host), max_body_size
+    add_error_handlers(app)
     return app

@@ -1,7 +1,9 @@
-"""The door of a server: who may come in, and what every answer says of itself.
+"""Protection against requests by other sites' pages, and the security headers of every response.
 
-A page of another site can send requests to this computer too. So the name that was called must be one of ours (DNS
-rebinding: a stranger's name that leads here), and whatever changes or computes something must come from our own page.
+A page of another site can send requests to this computer. So the host name of a request must be one of ours (against
+DNS rebinding: a foreign name that resolves to this computer), and requests that change or compute something must come
+from our own page. Starlette's `TrustedHostMiddleware` is not used: it answers 400 in plain text, looks only at the
+first Host header, and redirects to `www.` names.
 """
 
 from __future__ import annotations
@@ -12,25 +14,13 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from cantilena.server.error_responses import refused
+from cantilena.server.error_responses import error_response
 
-POLICY = "; ".join(
-    [
-        "default-src 'self'",
-        "img-src 'self' data: blob:",
-        "media-src 'self' blob:",
-        "style-src 'self'",
-        "connect-src 'self'",
-        "object-src 'none'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
-"""The content-security policy of every answer."""
-
-HEADERS = {
-    "Content-Security-Policy": POLICY,
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; media-src 'self' blob:; style-src 'self'; connect-src 'self'; "
+        "object-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",
@@ -38,79 +28,79 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), midi=(self), autoplay=(self)",
 }
-"""What every answer says of itself."""
+"""Headers of every response."""
 
-_HERE = ("127.0.0.1", "localhost", "[::1]")
-_SAFE = ("GET", "HEAD", "OPTIONS")
+_LOCAL_HOSTS = ("127.0.0.1", "localhost", "[::1]")
+_SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class Door:
-    """Middleware that lets in requests to one of our names, from our own page or from no page at all.
+class OriginGuard:
+    """ASGI middleware that accepts requests to known host names, from our own page or from no page at all.
 
     Args:
-        app: what is behind the door.
-        names: the names and addresses that the server may be called by, besides this computer's own.
+        app: the application.
+        host_names: names and addresses of the server besides those of the local host.
     """
 
-    def __init__(self, app: ASGIApp, names: Iterable[str] = ()) -> None:
+    def __init__(self, app: ASGIApp, host_names: Iterable[str] = ()) -> None:
         self.app = app
-        self.names = {*_HERE, *(_bracketed(name.lower()) for name in names)} - {"0.0.0.0", "[::]"}  # noqa: S104
+        names = (name.lower() for name in host_names)
+        bracketed = {f"[{name}]" if ":" in name and not name.startswith("[") else name for name in names}
+        self.host_names = {*_LOCAL_HOSTS, *bracketed} - {"0.0.0.0", "[::]"}  # noqa: S104
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or refuse it."""
+        """Handle or reject one request."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-
-        is_answered = False
+        is_complete = False
 
         async def send_with_headers(message: Message) -> None:
-            nonlocal is_answered
-            is_answered = message["type"] == "http.response.body" and not message.get("more_body", False)
+            nonlocal is_complete
+            is_complete = message["type"] == "http.response.body" and not message.get("more_body", False)
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                for name, value in HEADERS.items():
-                    headers[name] = value
+                headers.update(SECURITY_HEADERS)
                 headers.setdefault("Cache-Control", "no-store")
             await send(message)
 
-        trouble = self.trouble(scope["method"], Headers(scope=scope))
-        if trouble is not None:
-            await refused(403, *trouble)(scope, receive, send_with_headers)
+        rejection = self.rejection(scope["method"], Headers(scope=scope))
+        if rejection is not None:
+            await error_response(403, *rejection)(scope, receive, send_with_headers)
             return
         try:
             await self.app(scope, receive, send_with_headers)
         except Exception:
-            if not is_answered:  # that an answer breaks off must be seen; of a whole one the terminal has been told
+            if not is_complete:  # the client must see that a response breaks off; a complete one was already logged
                 raise
 
-    def trouble(self, method: str, headers: Headers) -> tuple[str, str] | None:
-        """Why a request is refused, and what to do; None where it may come in."""
+    def rejection(self, method: str, headers: Headers) -> tuple[str, str] | None:
+        """Return why a request is rejected and what to do; None if it is accepted."""
         hosts = headers.getlist("host")
         host = hosts[0].strip().lower() if len(hosts) == 1 else ""
-        if _name_of(host) not in self.names:
-            return "this server is not called by that name", "open it by the address that it printed, or --allow-host"
-        if method in _SAFE:
+        if _without_port(host) not in self.host_names:
+            return (
+                "this server does not answer to that host name",
+                "open the address that it printed, or start it with --allow-host",
+            )
+        if method in _SAFE_METHODS:
             return None
-        own = all(_is_origin(one) and urlsplit(one.lower()).netloc == host for one in headers.getlist("origin"))
-        if not own or not {*headers.getlist("sec-fetch-site")} <= {"same-origin", "none"}:
-            return "another site's page asked", "use the server's own page, or send no Origin"
+        is_own_origin = all(_netloc(origin) == host for origin in headers.getlist("origin"))
+        if not is_own_origin or not {*headers.getlist("sec-fetch-site")} <= {"same-origin", "none"}:
+            return "the request comes from another site's page", "use the server's own page, or send no Origin header"
         return None
 
 
-def _name_of(host: str) -> str:
-    """A host without its port."""
+def _without_port(host: str) -> str:
     name, colon, port = host.rpartition(":")
     return name if colon and port.isdecimal() and not host.endswith("]") else host
 
 
-def _is_origin(text: str) -> bool:
+def _netloc(origin: str) -> str | None:
+    """Return host and port of an Origin header; None if it is invalid."""
     try:
-        parts = urlsplit(text)
+        parts = urlsplit(origin.lower())
     except ValueError:
-        return False
-    return parts.scheme in ("http", "https") and bool(parts.netloc) and not parts.path and "@" not in parts.netloc
-
-
-def _bracketed(name: str) -> str:
-    return f"[{name}]" if ":" in name and not name.startswith("[") else name
+        return None
+    is_valid = parts.scheme in ("http", "https") and parts.netloc and not parts.path and "@" not in parts.netloc
+    return parts.netloc if is_valid else None

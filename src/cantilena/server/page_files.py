@@ -1,71 +1,53 @@
-"""Pages and their files, read from the package and from nowhere else."""
+"""Serve the static files of a page, and nothing outside their folders."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from hashlib import sha256
+import os
+import posixpath
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
+from fastapi.staticfiles import StaticFiles
+from starlette.types import Scope
 
-from cantilena.server.error_responses import UnknownError
-
-_LOOKED_AT = ["GET", "HEAD"]
-_OURS = Path(__file__).parent / "page"
-
-_TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".ico": "image/x-icon",
-    ".webmanifest": "application/manifest+json",
-}
+_METHODS = ["GET", "HEAD"]
 
 
 def page_files(folder: Path, pages: Mapping[str, str]) -> APIRouter:
-    """The addresses of pages and of their files, `/page/NAME`: those of a folder, and those that all pages share.
+    """Create the routes of pages and of their files: `/page/NAME`.
 
     Args:
-        folder: of the files.
-        pages: for each address, without its `/`, the file of the page there.
+        folder: the files of these pages; those in `server/page` are shared by all pages.
+        pages: for each address, without its leading slash, the name of an HTML file.
     """
-    routes, found = APIRouter(include_in_schema=False), _found(folder)
+    files = _PageFiles(directory=folder, packages=[("cantilena.server", "page")])
+    router = APIRouter(include_in_schema=False)
 
-    def add(address: str, name: str) -> None:
-        def page(request: Request) -> Response:
-            return _answer(found.get(name), request)
+    def serve(name: str) -> Callable[[Request], Awaitable[Response]]:
+        async def page(request: Request) -> Response:
+            return await files.get_response(name, request.scope)
 
-        routes.add_api_route(f"/{address}", page, methods=_LOOKED_AT)
+        return page
 
-    def file(name: str, request: Request) -> Response:
-        return _answer(found.get(name), request)
+    async def file(name: str, request: Request) -> Response:
+        return await files.get_response(name, request.scope)
 
     for address, name in {**pages, "favicon.ico": "icon.svg"}.items():
-        add(address, name)
-    routes.add_api_route("/page/{name:path}", file, methods=_LOOKED_AT)
-    return routes
+        router.add_api_route(f"/{address}", serve(name), methods=_METHODS)
+    router.add_api_route("/page/{name:path}", file, methods=_METHODS)
+    return router
 
 
-def _answer(path: Path | None, request: Request) -> Response:
-    if path is None:
-        raise UnknownError("there is no such page", "open /")
-    content = path.read_bytes()
-    tag = f'"{sha256(content).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache"}
-    if request.headers.get("if-none-match") == tag:
-        return Response(status_code=304, headers=headers)
-    return Response(content, media_type=_TYPES[path.suffix], headers=headers)
+class _PageFiles(StaticFiles):
+    def lookup_path(self, path: str) -> tuple[str, os.stat_result | None]:
+        """Find a file by its exact path: without `..`, doubled or trailing slashes."""
+        return super().lookup_path(path) if posixpath.normpath(path) == path else ("", None)
 
-
-def _found(folder: Path) -> dict[str, Path]:
-    """All files by their paths in the folders: what is not among them does not exist, however it is spelled."""
-    return {
-        path.relative_to(place).as_posix(): path
-        for place in (_OURS, folder)
-        for path in place.rglob("*")
-        if path.suffix in _TYPES and path.is_file()
-    }
+    def file_response(
+        self, full_path: str | os.PathLike[str], stat_result: os.stat_result, scope: Scope, status_code: int = 200
+    ) -> Response:
+        response = super().file_response(full_path, stat_result, scope, status_code)
+        response.headers["Cache-Control"] = "no-cache"
+        return response

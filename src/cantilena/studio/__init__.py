@@ -1,4 +1,4 @@
-"""The studio: a page to compose, hear and understand melodies on, and the API that it uses."""
+"""The studio: a web page to compose, hear and understand melodies, and its HTTP API."""
 
 import lazy_loader
 

@@ -1,7 +1,4 @@
-"""The studio as a web application.
-
-Opening the studio.
-"""
+"""The studio as a web application, and the function that serves it."""
 
 from __future__ import annotations
 
@@ -11,37 +8,31 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from cantilena.runtime import log
-from cantilena.server import address_of, guarded, listen, page_files, run
+from cantilena.runtime import say
+from cantilena.server import listen, page_files, run, secured_app, server_url
 from cantilena.studio.options import LIMITS, StudioOptions
-from cantilena.studio.routes import catalogue as catalogue_routes
-from cantilena.studio.routes import compose as compose_routes
-from cantilena.studio.routes import files as file_routes
-from cantilena.studio.routes import history as history_routes
-from cantilena.studio.routes import jobs as job_routes
-from cantilena.studio.routes import scores as score_routes
-from cantilena.studio.state import Home, Studio, usual_home
+from cantilena.studio.routes import catalogue, compose, files, history, jobs, scores
+from cantilena.studio.state import DataDir, Studio, default_data_dir
 
-_ABOUT = """\
-The interface of `cantilena studio`. Times are in ticks, 24 a quarter note. The notes of a melody are numbered from 0 in
-the order of their onsets. What is refused is answered with `{"error": ..., "hint": ...}`.
+_DESCRIPTION = """\
+The HTTP API of `cantilena studio`. Times are in ticks, 24 a quarter note. The notes of a melody are numbered from 0 by
+onset. Error responses are `{"error": ..., "hint": ...}`.
 """
 
-_ROUTES = (catalogue_routes, compose_routes, score_routes, file_routes, job_routes, history_routes)
 _PAGE = Path(__file__).parent / "page"
 
 
 def make_app(options: StudioOptions | None = None) -> FastAPI:
-    """The studio as an ASGI application; it opens and closes with the application's lifespan.
+    """Create the ASGI application; its lifespan opens and closes the studio.
 
     Args:
-        options: where it keeps its things, and by which names it may be called.
+        options: the data folder, and the host names that it answers to.
 
     Raises:
-        InputError: its folder cannot be made.
+        InputError: the data folder cannot be created.
     """
     options = options or StudioOptions()
-    studio = Studio(Home(options.home or usual_home()))
+    studio = Studio(DataDir(options.home or default_data_dir()))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -51,35 +42,34 @@ def make_app(options: StudioOptions | None = None) -> FastAPI:
         finally:
             await studio.close()
 
-    app = guarded("Cantilena studio", _ABOUT, options, most=LIMITS.body, lifespan=lifespan)
+    app = secured_app("Cantilena studio", _DESCRIPTION, options, max_body_size=LIMITS.body, lifespan=lifespan)
     app.state.studio = studio
-    for routes in _ROUTES:
-        app.include_router(routes.ROUTES)
+    for module in (catalogue, compose, scores, files, jobs, history):
+        app.include_router(module.router)
     app.include_router(page_files(_PAGE, {"": "index.html"}))
     return app
 
 
-def serve(options: StudioOptions, *, opened: Callable[[str], None] = log, browser: bool = False) -> None:
+def serve(options: StudioOptions, *, on_start: Callable[[str], None] = say, browser: bool = False) -> None:
     """Run the studio until it is interrupted.
 
     Args:
-        options: where it listens and keeps its things.
-        opened: is told where, when the studio answers there.
-        browser: whether to show it in a browser.
+        options: where it listens and stores its data.
+        on_start: called with a message that contains the URL when the studio accepts requests.
+        browser: whether to open a browser.
 
     Raises:
-        InputError: the port is taken, or the address is not this computer's.
+        InputError: the data folder cannot be created, the port is in use, or the address is not this computer's.
     """
-    listening = listen(options)
-
-    address = address_of(options, listening.getsockname()[1])
-    if not options.is_here_alone:
-        log("The studio is open to other computers: whoever reaches it can compose, tune and see its history")
     app = make_app(options)
+    listening = listen(options)
+    url = server_url(options, listening.getsockname()[1])
+    if not options.is_local:
+        say("Other computers can reach the studio: they can compose, tune, and see its history")
     run(
         app,
         listening,
-        opened=lambda: opened(f"The studio is open: {address} (Ctrl-C ends it)"),
-        ending=app.state.studio.say_goodbye,
-        show=address if browser else "",
+        on_start=lambda: on_start(f"The studio is open: {url} (Ctrl-C ends it)"),
+        on_shutdown=app.state.studio.begin_shutdown,
+        open_url=url if browser else "",
     )

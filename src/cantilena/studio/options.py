@@ -1,24 +1,24 @@
-"""What the studio can be asked for when it opens, and what it lets a request ask for."""
+"""Options of the studio, and the limits that it sets to requests."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-from cantilena.server import Address
+from cantilena.server import ServerOptions
 
 
 @dataclass(frozen=True)
-class StudioOptions(Address):
-    """Where the studio listens and keeps its things."""
+class StudioOptions(ServerOptions):
+    """Where the studio listens and stores its data."""
 
     home: Path | None = None
-    """The folder of its history and of the models tuned here; the system's usual place where none is given."""
+    """The folder of the history and of the models tuned here; by default the system's folder for application data."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The most that a request may ask for."""
+    """The limits of requests; `GET /api/about` returns them."""
 
     notes: int = 2000
     """Notes of a melody."""
@@ -36,35 +36,35 @@ class Limits:
     """Melodies judged in one request."""
 
     body: int = 2**20
-    """Bytes of a request."""
+    """Bytes of a request body."""
 
     seconds: float = 30.0
     """How long a request may take, waiting included."""
 
     read_seconds: float = 10.0
-    """How long an uploaded file may take to read."""
+    """How long reading an uploaded file may take."""
 
     read_memory: int = 2**29
-    """Bytes of memory that reading an uploaded file may take."""
+    """Bytes of memory for reading an uploaded file."""
 
     engraving_memory: int = 2**30
-    """Bytes of memory that engraving a score may take."""
+    """Bytes of memory for engraving a score."""
 
     at_once: int = 2
     """Requests that are computed at the same time."""
 
     waiting: int = 96
-    """Requests that may wait for their turn."""
+    """Requests that may wait in the queue."""
 
     jobs: int = 8
-    """Tunings that may wait for their turn."""
+    """Tunings that may wait in the queue."""
 
     models: int = 50
-    """Models that are kept of those tuned here."""
+    """Models tuned here that are kept."""
 
     history: int = 10_000
     """Entries of the history."""
 
 
 LIMITS = Limits()
-"""What the studio lets a request ask for."""
+"""The limits in force."""

@@ -100,7 +100,7 @@ def test_what_is_missing_is_said(visit: Any, serve: Any) -> None:
     page.click("main .big")
     assert page.inner_text("[role=alert]") == "Play the clip first."
     listener.hear()
-    assert page.locator("#said", has_text="You can answer now").count() == 1
+    assert page.locator("#announcement", has_text="You can answer now").count() == 1
     page.click("main .big")
     assert page.inner_text("[role=alert]") == "Say who composed it."
     listener.choose("answer", "human")

@@ -26,24 +26,24 @@ OPENING = {
 Taken = tuple[list[tuple[int, str]], dict[str, Path]]
 
 
-def download(desk: Any, kind: str, folder: Path) -> Path:
-    desk.page.get_by_role("button", name="Download").click()
-    with desk.page.expect_download(timeout=20_000) as found:
-        desk.page.click(f".menu-list [data-kind={kind}]")
+def download(app: Any, kind: str, folder: Path) -> Path:
+    app.page.get_by_role("button", name="Download").click()
+    with app.page.expect_download(timeout=20_000) as found:
+        app.page.click(f".menu-list [data-kind={kind}]")
     path = folder / found.value.suggested_filename
     found.value.save_as(path)
     return path
 
 
 @pytest.fixture(scope="module")
-def taken(browser: Any, live: Any, visitor: Any, tmp_path_factory: pytest.TempPathFactory) -> Taken:
+def taken(browser: Any, live: Any, studio_page: Any, tmp_path_factory: pytest.TempPathFactory) -> Taken:
     """A melody as the page shows it, and every kind of file that was downloaded of it."""
-    desk = visitor(browser, live.url, {"width": 1360, "height": 900}).open(STATE).ready()
+    app = studio_page(browser, live.url, {"width": 1360, "height": 900}).open(STATE).ready()
     folder = tmp_path_factory.mktemp("downloads")
-    files = {kind: download(desk, kind, folder) for kind in OPENING}
-    melody = desk.melody()
-    assert desk.wrong == []
-    desk.context.close()
+    files = {kind: download(app, kind, folder) for kind in OPENING}
+    melody = app.melody()
+    assert app.errors == []
+    app.context.close()
     return melody, files
 
 
@@ -90,61 +90,61 @@ def energy(sound: np.ndarray, rate: int, frequency: float) -> float:
 
 
 def test_expressive_files_differ_in_velocity_and_time(visit: Any, tmp_path: Path, taken: Taken) -> None:
-    desk = visit(STATE).ready()
-    desk.page.check("#expressive")
-    path = download(desk, "mid", tmp_path)
+    app = visit(STATE).ready()
+    app.page.check("#expressive")
+    path = download(app, "mid", tmp_path)
     assert path.read_bytes() != taken[1]["mid"].read_bytes()
     assert len(read_melody(path).sounding) == len(taken[0])
 
 
 def test_abc_is_copied(visit: Any) -> None:
-    desk = visit(STATE).ready()
-    desk.page.get_by_role("button", name="Download").click()
-    desk.page.click("[data-kind=copy]")
-    desk.see("#said").filter(has_text="Copied as ABC").wait_for()
-    assert desk.page.evaluate("navigator.clipboard.readText()").startswith("%abc-2.1\nX:1\n")
+    app = visit(STATE).ready()
+    app.page.get_by_role("button", name="Download").click()
+    app.page.click("[data-kind=copy]")
+    app.find("#announcement").filter(has_text="Copied as ABC").wait_for()
+    assert app.page.evaluate("navigator.clipboard.readText()").startswith("%abc-2.1\nX:1\n")
 
 
-def link_of(desk: Any) -> str:
-    desk.page.click("article.active .copy-link")
-    desk.see("#said").filter(has_text="The link is copied").wait_for()
-    return str(desk.page.evaluate("navigator.clipboard.readText()")).removeprefix(desk.url + "/")
+def link_of(app: Any) -> str:
+    app.page.click("article.active .copy-link")
+    app.find("#announcement").filter(has_text="Link copied").wait_for()
+    return str(app.page.evaluate("navigator.clipboard.readText()")).removeprefix(app.url + "/")
 
 
 def test_a_link_brings_back_the_same_melody_with_the_same_settings(visit: Any) -> None:
-    desk = visit(STATE + "&temperature=1.2&top_k=20&rules=key:3").ready()
-    desk.page.click(".card:nth-child(2) .card-show")
-    again = visit(link_of(desk)).ready()
-    assert again.melody() == desk.melody()
+    app = visit(STATE + "&temperature=1.2&top_k=20&rules=key:3").ready()
+    app.page.click(".card:nth-child(2) .card-show")
+    again = visit(link_of(app)).ready()
+    assert again.melody() == app.melody()
     for field in ("temperature", "top_k", "bars", "count", "seed", "tempo", "key", "weight-key"):
-        assert again.see(f"#{field}").input_value() == desk.see(f"#{field}").input_value()
+        assert again.find(f"#{field}").input_value() == app.find(f"#{field}").input_value()
 
 
 def test_a_link_brings_back_what_no_seed_gives(visit: Any) -> None:
-    desk = visit(STATE).ready()
-    desk.page.focus("svg.roll")
-    desk.page.keyboard.press("Shift+ArrowRight")
-    desk.page.get_by_role("button", name="Rewrite bar 1").click()
-    desk.see(".facts").filter(has_text="anew").wait_for()
-    link = link_of(desk)
+    app = visit(STATE).ready()
+    app.page.focus("svg.roll")
+    app.page.keyboard.press("Shift+ArrowRight")
+    app.page.get_by_role("button", name="Rewrite bar 1").click()
+    app.find(".facts").filter(has_text="rewritten").wait_for()
+    link = link_of(app)
     assert "notes=" in link
     again = visit(link)
-    again.see("article[data-ready]").wait_for()
-    assert again.melody() == desk.melody()
-    assert again.times("/api/compose") == 0
+    again.find("article[data-ready]").wait_for()
+    assert again.melody() == app.melody()
+    assert again.count_requests("/api/compose") == 0
 
 
 def test_going_back_goes_back_to_the_melody_before(visit: Any) -> None:
-    desk = visit("#primer=C4+D4&bars=2&count=1&seed=1").ready()
-    first = desk.melody()
-    desk.page.fill("#primer", "A4 G4")
-    second = desk.compose().melody()
+    app = visit("#primer=C4+D4&bars=2&count=1&seed=1").ready()
+    first = app.melody()
+    app.page.fill("#primer", "A4 G4")
+    second = app.compose().melody()
     assert second != first
-    desk.page.go_back()
-    desk.see("#primer").and_(desk.page.locator("textarea")).wait_for()
-    desk.page.wait_for_timeout(300)
-    assert desk.ready().melody() == first
-    assert desk.see("#primer").input_value() == "C4 D4"
+    app.page.go_back()
+    app.find("#primer").and_(app.page.locator("textarea")).wait_for()
+    app.page.wait_for_timeout(300)
+    assert app.ready().melody() == first
+    assert app.find("#primer").input_value() == "C4 D4"
 
 
 @pytest.mark.parametrize(
@@ -156,8 +156,8 @@ def test_going_back_goes_back_to_the_melody_before(visit: Any) -> None:
     ],
 )
 def test_a_link_of_nonsense_opens_a_page_that_works(visit: Any, state: str) -> None:
-    desk = visit(state)
-    desk.page.fill("#primer", "C4 D4")
-    desk.page.fill("#bars", "2")
-    desk.compose()
-    assert len(desk.melody()) > 2
+    app = visit(state)
+    app.page.fill("#primer", "C4 D4")
+    app.page.fill("#bars", "2")
+    app.compose()
+    assert len(app.melody()) > 2

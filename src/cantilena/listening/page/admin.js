@@ -2,7 +2,7 @@
 
 import { ask, useKey } from "/page/ask.js";
 import { byId, make } from "/page/elements.js";
-import { Refused } from "/page/refused.js";
+import { ApiError } from "/page/api-error.js";
 
 const OFTEN = 4000, KEY = "cantilena.admin";
 
@@ -14,7 +14,7 @@ async function look() {
     show(await ask("/api/admin/progress"));
     timer = setTimeout(look, OFTEN);
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof ApiError)) throw error;
     byId("progress").hidden = true;
     byId("door").hidden = false;
     byId("door-error").hidden = !byId("key").value;

@@ -1,7 +1,7 @@
 // Asking the server. Everything may be asked twice, so what is not answered is asked again until it is.
 
 import { byId } from "/page/elements.js";
-import { refusal, Refused } from "/page/refused.js";
+import { readError, ApiError } from "/page/api-error.js";
 
 const PATIENCE = 1500;
 
@@ -29,13 +29,13 @@ export async function ask(path, { method = "GET", body, as = "json" } = {}) {
 async function once(path, options, as) {
   const answer = await fetch(path, options);
   if (answer.status === 503 || answer.status === 429) return tellPatience(new TypeError());
-  if (!answer.ok) throw await refusal(answer, "the server");
+  if (!answer.ok) throw await readError(answer, "the server");
   return as === "json" ? answer.json() : { blob: await answer.blob(), ticket: answer.headers.get("X-Ticket") ?? "" };
 }
 
 // A lost connection, or an answer that broke off, is no refusal: nothing is lost, and it is asked again.
 function tellPatience(error) {
-  if (error instanceof Refused) throw error;
+  if (error instanceof ApiError) throw error;
   byId("banner").hidden = false;
   byId("banner").textContent = "The server does not answer. Nothing is lost; this page tries again …";
   return null;

@@ -4,7 +4,7 @@ import { endCard, pauseCard } from "/page/after.js";
 import { ask } from "/page/ask.js";
 import { consentCard, headphonesCard, readyCard, trainingCard, volumeCard } from "/page/before.js";
 import { byId } from "/page/elements.js";
-import { Refused } from "/page/refused.js";
+import { ApiError } from "/page/api-error.js";
 import { begin, keyInAddress, keyRemembered, leave, open } from "/page/sitting.js";
 import { trialCard } from "/page/trial.js";
 
@@ -23,7 +23,7 @@ async function send(path, body) {
   try {
     show(await ask(path, { method: "PUT", body }));
   } catch (error) {
-    if (!(error instanceof Refused) || error.status !== 409) throw error;
+    if (!(error instanceof ApiError) || error.status !== 409) throw error;
     const state = await ask("/api/sitting");
     if (state.place === document.querySelector("main > *").dataset.place) throw error;
     show(state);

@@ -2,7 +2,7 @@
 
 import { ask, useKey } from "/page/ask.js";
 import { byId } from "/page/elements.js";
-import { Refused } from "/page/refused.js";
+import { ApiError } from "/page/api-error.js";
 
 const NAME = "cantilena.sitting";
 
@@ -26,7 +26,7 @@ export async function open(key) {
     keep(key);
     return state;
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof ApiError)) throw error;
     leave();
     return null;
   }

@@ -1,6 +1,6 @@
 // One trial: hear a clip, say who composed it and how sure one is.
 
-import { isTyping, make, say } from "/page/elements.js";
+import { isTyping, make, announce } from "/page/elements.js";
 import { player } from "/page/player.js";
 import { card, chosen, rating, tiles } from "/page/questions.js";
 
@@ -36,7 +36,7 @@ export function trialCard({ study, state, put, onClose }) {
     onHeard: () => {
       answer.disabled = false;
       hint.hidden = true;
-      say("You can answer now");
+      announce("You can answer now");
     },
     onTrouble: form.complain,
   });

@@ -17,8 +17,8 @@ from cantilena.listening.server.routes import ADMIN_ROUTES as ADMIN_ROUTES
 from cantilena.listening.server.routes import LISTENER_ROUTES as LISTENER_ROUTES
 from cantilena.listening.server.state import ListeningRoom
 from cantilena.listening.study.study import read_study
-from cantilena.runtime import log
-from cantilena.server import Address, address_of, guarded, listen, page_files, run
+from cantilena.runtime import say
+from cantilena.server import ServerOptions, listen, page_files, run, secured_app, server_url
 
 _ABOUT = """\
 The interface of `cantilena listen serve`. A sitting is opened by its key, `Authorization: Bearer KEY`. What is
@@ -29,7 +29,7 @@ _PAGE = Path(__file__).parents[1] / "page"
 _MOST_BYTES = 2**14
 
 
-def make_app(room: ListeningRoom, address: Address) -> FastAPI:
+def make_app(room: ListeningRoom, address: ServerOptions) -> FastAPI:
     """The listening test as an ASGI application, which lets go of the answers when it ends.
 
     Args:
@@ -44,7 +44,7 @@ def make_app(room: ListeningRoom, address: Address) -> FastAPI:
         finally:
             room.book.close()
 
-    app = guarded("Cantilena listening test", _ABOUT, address, most=_MOST_BYTES, lifespan=lifespan)
+    app = secured_app("Cantilena listening test", _ABOUT, address, max_body_size=_MOST_BYTES, lifespan=lifespan)
     app.state.room = room
     app.include_router(LISTENER_ROUTES)
     app.include_router(ADMIN_ROUTES)
@@ -56,13 +56,13 @@ _MOST_CONNECTIONS = 2000
 """A class that opens the link at once: six connections a browser."""
 
 
-def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = log) -> Path:
+def serve(path: Path, options: ServeOptions, *, on_start: Callable[[str], None] = say) -> Path:
     """Serve a study until it is interrupted.
 
     Args:
         path: of the study file.
         options: where it listens, and where the answers go.
-        opened: is told where, when the test can be taken there.
+        on_start: is told where, when the test can be taken there.
 
     Returns:
         The file of the answers.
@@ -83,16 +83,16 @@ def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = 
         listening.close()
         raise
     port = listening.getsockname()[1]
-    address = address_of(options, port)
+    address = server_url(options, port)
 
     def tell() -> None:
-        opened(f"The listening test is open: {address} (Ctrl-C ends it)")
+        on_start(f"The listening test is open: {address} (Ctrl-C ends it)")
         for name in options.allow_host:
-            opened(f"Listeners at other computers: http://{name}:{port}/")
-        if not options.is_here_alone and not options.allow_host:
-            opened("Other computers must call this one by a name that you allow: --allow-host NAME")
-        opened(f"Progress and export, for you alone: {address}admin#{room.admin_key}")
-        opened(f"Answers go to {answers}")
+            on_start(f"Listeners at other computers: http://{name}:{port}/")
+        if not options.is_local and not options.allow_host:
+            on_start("Other computers must call this one by a name that you allow: --allow-host NAME")
+        on_start(f"Progress and export, for you alone: {address}admin#{room.admin_key}")
+        on_start(f"Answers go to {answers}")
 
-    run(make_app(room, options), listening, opened=tell, most_connections=_MOST_CONNECTIONS)
+    run(make_app(room, options), listening, on_start=tell, max_connections=_MOST_CONNECTIONS)
     return answers

@@ -17,7 +17,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from cantilena.server import CrowdedError
+from cantilena.server import TooManyRequestsError
 
 _FORM = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
 
@@ -78,7 +78,7 @@ class Arrivals:
         >>> arrivals.let_in("192.0.2.1")
         >>> arrivals.let_in("192.0.2.1")
         Traceback (most recent call last):
-        cantilena.server.error_responses.CrowdedError: many begin at once
+        cantilena.server.error_responses.TooManyRequestsError: many begin at once
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Arrivals:
             level = max(self._empty_at.pop(address, now), now) + self.every
             if level - now > self.at_once * self.every:
                 self._empty_at[address] = level - self.every
-                raise CrowdedError("many begin at once", "wait a moment")
+                raise TooManyRequestsError("many begin at once", "wait a moment")
             self._empty_at[address] = level
             while len(self._empty_at) > _ADDRESSES:
                 self._empty_at.popitem(last=False)

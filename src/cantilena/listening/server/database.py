@@ -21,7 +21,7 @@ from pathlib import Path
 from cantilena.errors import InputError
 from cantilena.listening.analysis.answers import SCHEMA, Given, Listener
 from cantilena.listening.server.session import Done, Seat, free_session
-from cantilena.server import CrowdedError, LateError, UnknownError
+from cantilena.server import NotFoundError, TooManyRequestsError, UnavailableError
 
 _OURS = 0x43414E54
 """SQLite's `application_id` of our files."""
@@ -154,7 +154,7 @@ class Book:
         with self._adding() as database:
             (count,) = database.execute("SELECT count(*) FROM sittings").fetchone()
             if count >= most:
-                raise CrowdedError("too many have begun", "ask the people who run the study")
+                raise TooManyRequestsError("too many have begun", "ask the people who run the study")
             name = f"listener-{secrets.token_hex(6)}"
             database.execute("INSERT INTO sittings VALUES (?, ?)", (_hashed(key), name))
         return key
@@ -168,7 +168,7 @@ class Book:
         with self._reading() as database:
             row = database.execute("SELECT listener FROM sittings WHERE key_hash = ?", (_hashed(key),)).fetchone()
         if row is None:
-            raise UnknownError("there is no such sitting", "open the study's link and begin")
+            raise NotFoundError("there is no such sitting", "open the study's link and begin")
         return self.of_listener(str(row[0]))
 
     def of_listener(self, listener: str) -> Sitting:
@@ -267,7 +267,7 @@ class Book:
         """The file inside one transaction: when this is left without an error, what was added is on the disk."""
         with self._lock:
             if not self.path.exists():
-                raise LateError("the file of the answers was taken away", "tell the people who run the study")
+                raise UnavailableError("the file of the answers was taken away", "tell the people who run the study")
             try:
                 self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
@@ -284,8 +284,8 @@ def _hashed(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
-def _sentence(error: sqlite3.Error) -> LateError:
+def _sentence(error: sqlite3.Error) -> UnavailableError:
     said = str(error)
     if "full" in said:
-        return LateError("the disk is full", "tell the people who run the study; nothing that you said is lost")
-    return LateError("the answer could not be written down", "try again; nothing that you said before is lost")
+        return UnavailableError("the disk is full", "tell the people who run the study; nothing that you said is lost")
+    return UnavailableError("the answer could not be written down", "try again; nothing that you said before is lost")

@@ -18,8 +18,8 @@ from cantilena.listening.server.database import Sitting
 from cantilena.listening.server.schemas import About, Begun, Consent, Progress, Quietest, State, Training, TrialAnswer
 from cantilena.listening.server.session import Place
 from cantilena.listening.server.state import ADMIN, MOST_SITTINGS, Here, ListeningRoom, Mine
-from cantilena.server import UNKNOWN, Answers
-from cantilena.server.error_responses import RefusalShape
+from cantilena.server import NOT_FOUND, Responses
+from cantilena.server.error_responses import ErrorBody
 
 ADMIN_ROUTES = APIRouter(prefix="/api/admin", tags=["admin"], dependencies=[ADMIN])
 """The addresses of this file."""
@@ -63,7 +63,7 @@ def answers_table(room: Here) -> Response:
     return Response(csv_text(Given, room.book.answers()), media_type="text/csv; charset=utf-8")
 
 
-_NOT_NOW: Answers = {409: {"model": RefusalShape, "description": "It is not the time for that."}, **UNKNOWN}
+_NOT_NOW: Responses = {409: {"model": ErrorBody, "description": "It is not the time for that."}, **NOT_FOUND}
 
 LISTENER_ROUTES = APIRouter(prefix="/api", tags=["listeners"], responses=_NOT_NOW)
 """The addresses of this file."""

@@ -19,7 +19,7 @@ from cantilena.listening.server.session import Place, passed_headphones, place_o
 from cantilena.listening.server.sounds import EqualSounds
 from cantilena.listening.study.study import Study
 from cantilena.listening.text import words_of
-from cantilena.server import RefusalError, UnknownError
+from cantilena.server import HTTPError, NotFoundError
 
 LEAST_HEARD = 0.5
 """The share of a clip that must be heard before an answer is taken, unless the study asks for more."""
@@ -28,13 +28,13 @@ MOST_SITTINGS = 200_000
 """Sittings that a book may hold: some 30 megabytes."""
 
 
-class NotNowError(RefusalError):
+class NotNowError(HTTPError):
     """It is not the time for that in this sitting."""
 
     status = 409
 
 
-class ForbiddenError(RefusalError):
+class ForbiddenError(HTTPError):
     """The key is not the right one."""
 
     status = 403
@@ -150,7 +150,7 @@ class ListeningRoom:
         slot = self.study.sessions[done.session][given.position]
         heard = 0.0 if at is None else min(given.seconds_heard, time.time() - at)
         if heard < self.least_heard * self.study.clip(slot.clip).seconds:
-            raise RefusalError("too little of the clip was heard", "play it again, and answer then")
+            raise HTTPError("too little of the clip was heard", "play it again, and answer then")
         record = {**asdict(given), "listener": sitting.listener, "kind": slot.kind, "clip": slot.clip}
         self.book.write_answer(Given(**{**record, "seconds_heard": round(heard, 2)}))
 
@@ -180,7 +180,7 @@ Shown = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
 def _sitting(room: Here, shown: Shown) -> Sitting:
     if shown is None:
-        raise UnknownError("there is no such sitting", "open the study's link and begin")
+        raise NotFoundError("there is no such sitting", "open the study's link and begin")
     return room.book.sitting(shown.credentials)
 
 

@@ -1,26 +1,26 @@
-// Making and finding elements; text from people goes in as text, never as markup.
+// Create and find elements. Text is always inserted as text, never as markup.
 
 const SVG = "http://www.w3.org/2000/svg";
 
-/** The element of an id. */
+/** Return the element with an id. */
 export const byId = (id) => document.getElementById(id);
 
-/** A new element: `make("button", { class: "x", onclick: f, data: { note: 1 } }, "text", child)`. */
+/** Create an element: `make("button", { class: "x", onclick: f, data: { note: 1 } }, "text", child)`. */
 export function make(tag, properties = {}, ...children) {
-  return filled(document.createElement(tag), properties, children);
+  return build(document.createElement(tag), properties, children);
 }
 
-/** The same in a drawing. */
+/** Create an SVG element; arguments as for `make`. */
 export function draw(tag, properties = {}, ...children) {
-  return filled(document.createElementNS(SVG, tag), properties, children);
+  return build(document.createElementNS(SVG, tag), properties, children);
 }
 
-/** One of the page's own signs, such as `sign("play")`. */
-export function sign(name) {
+/** Create one of the icons of the page, such as `icon("play")`. */
+export function icon(name) {
   return draw("svg", { "aria-hidden": "true" }, draw("use", { href: `#i-${name}` }));
 }
 
-function filled(element, properties, children) {
+function build(element, properties, children) {
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
@@ -31,35 +31,35 @@ function filled(element, properties, children) {
   return element;
 }
 
-/** The same function, but called once after calls have ceased for a while. */
-export function settled(call, milliseconds) {
+/** Return a function that calls `call` once, after it has not been called for a while. */
+export function debounced(call, milliseconds) {
   let timer = 0;
-  return (...given) => {
+  return (...parameters) => {
     clearTimeout(timer);
-    timer = setTimeout(() => call(...given), milliseconds);
+    timer = setTimeout(() => call(...parameters), milliseconds);
   };
 }
 
-/** Say something to those who listen to the page. */
-export function say(text) {
-  const place = byId("said");
-  place.textContent = "";
-  requestAnimationFrame(() => { place.textContent = text; });
+/** Announce a text to screen readers. */
+export function announce(text) {
+  const region = byId("announcement");
+  region.textContent = "";
+  requestAnimationFrame(() => { region.textContent = text; });
 }
 
-/** Show or hide a line that says what went wrong. */
-export function complain(id, error = null) {
-  const place = byId(id);
-  place.hidden = !error;
-  place.textContent = error ? sentence(error) : "";
+/** Show an error in an element; without an error, hide the element. */
+export function showError(id, error = null) {
+  const element = byId(id);
+  element.hidden = !error;
+  element.textContent = error ? errorText(error) : "";
 }
 
-function sentence(error) {
-  const text = [error.message, error.hint].filter(Boolean).map((part) => part[0].toUpperCase() + part.slice(1));
-  return text.map((part) => (/[.!?…]$/.test(part) ? part : `${part}.`)).join(" ");
+function errorText(error) {
+  const parts = [error.message, error.hint].filter(Boolean).map((part) => part[0].toUpperCase() + part.slice(1));
+  return parts.map((part) => (/[.!?…]$/.test(part) ? part : `${part}.`)).join(" ");
 }
 
-/** Whether somebody is typing, so that letters are not shortcuts. */
+/** Return whether the target of an event is a field for text, where letters are not shortcuts. */
 export function isTyping(target) {
   return target instanceof Element
     && target.closest("textarea, select, input:not([type=checkbox]):not([type=radio]):not([type=range])") !== null;

@@ -1,1 +1,1 @@
-"""Files to download: scores, sound, PDF."""
+"""Scores, sound, and files to download."""

@@ -1,21 +1,19 @@
-"""Scores as pictures: PNG to look at, PDF to print, both from the SVG that was engraved.
+"""Scores as PDF to print and as PNG to look at, both from the engraved SVG.
 
-A score's SVG drawn on a PDF: the few shapes of which our scores consist, as outlines and letters.
-
-General converters of SVG are ten times slower, and the one that needs no library of the system stops after ten
-thousand signs, which a long score has.
+The PDF is drawn from the few SVG elements that our scores contain. General converters are ten times slower, and the one
+that needs no system library fails after ten thousand elements, which a long score has.
 """
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from cantilena.errors import InputError
@@ -23,124 +21,214 @@ from cantilena.errors import InputError
 if TYPE_CHECKING:
     from reportlab.pdfgen.canvas import Canvas
 
-
-SVG = "{http://www.w3.org/2000/svg}"
-GROUP = f"{SVG}g"
 Extent = tuple[float, float]
-"""From where to where something reaches, pixels of the sheet."""
+"""Top and bottom in pixels of the SVG."""
 
-_HREF = "{http://www.w3.org/1999/xlink}href"
+_PNG_SCALE = 2.0
+"""Pixels of the PNG per pixel of the SVG, as for high-resolution screens."""
+
+_MAX_PNG_HEIGHT = 12_000
+_PAGE_SIZE = (595.28, 841.89)
+"""A4, in points."""
+
+_PAGE_MARGIN = 28.0
+_CLIP_MARGIN = 100.0
+"""Pixels by which text below a system may extend beyond its paths."""
+
 _INK = 0x1B1A18
+_DEJAVU = {"": "DejaVuSerif.ttf", "bold": "DejaVuSerif-Bold.ttf", "italic": "DejaVuSerif-Italic.ttf"}
+_TIMES = {"": "Times-Roman", "bold": "Times-Bold", "italic": "Times-Italic"}
+
+_SVG = "{http://www.w3.org/2000/svg}"
+_GROUP = f"{_SVG}g"
+_HREF = "{http://www.w3.org/1999/xlink}href"
+_TEXT_STYLE = ("font-size", "font-style", "font-weight", "text-anchor")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
-_STEP = re.compile(r"([MmLlHhVvCcSsQqTtZz])([^MmLlHhVvCcSsQqTtZz]*)")
-_MOVE = re.compile(r"(translate|scale)\(([^)]*)\)")
-_TAKES = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4, "Q": 4, "T": 2}
-_IS_STROKED = frozenset({"path", "polyline"})
+_COMMAND = re.compile(r"([MmLlHhVvCcSsZz])([^MmLlHhVvCcSsZz]*)")
+_COMMAND_LENGTHS = {"M": 2, "L": 2, "H": 1, "V": 1, "C": 6, "S": 4}
+_TRANSFORM = re.compile(r"(translate|scale)\(([^)]*)\)")
+_PAGE_TRANSFORM = re.compile(r"translate\([-\d.]+[ ,]+([-\d.]+)\) scale\(([\d.]+)")
 
 
-def numbers_in(text: str) -> list[float]:
-    """All numbers in a text.
+def png_bytes(svg: str) -> bytes:
+    """Draw a score as PNG, dark on white.
 
-    Example:
-        >>> numbers_in("M-1.5 2,3")
-        [-1.5, 2.0, 3.0]
-    """
-    return [float(number) for number in _NUMBER.findall(text)]
-
-
-class Drawing:
-    """A sheet that is drawn, a part a page.
+    The font is always DejaVu Serif, which comes with matplotlib: the picture is the same on every system.
 
     Args:
-        canvas: of the PDF, in the sheet's coordinates when something is drawn.
-        root: the sheet, as `formats.score_svg` makes it.
-        letters: names of fonts by style: "", `bold` and `italic`.
-        extents: where some of its groups lie, so that they are left out where nobody would see them.
+        svg: a score of `score_svg`.
+
+    Raises:
+        InputError: it cannot be drawn.
+    """
+    import resvg_py
+
+    height = float(ElementTree.fromstring(svg).attrib["height"])  # noqa: S314  (our own score)
+    try:
+        png = resvg_py.svg_to_bytes(
+            svg_string=svg,
+            zoom=min(_PNG_SCALE, _MAX_PNG_HEIGHT / height),
+            background="#ffffff",
+            skip_system_fonts=True,
+            font_files=[str(path) for path in _dejavu_files().values()],
+            font_family="DejaVu Serif",
+            serif_family="DejaVu Serif",
+        )
+    except ValueError as error:
+        raise InputError(f"this score cannot be drawn as PNG: {error}", "export it as SVG") from error
+    return bytes(png)
+
+
+def pdf_bytes(svg: str) -> bytes:
+    """Draw a score as a PDF of A4 pages, broken between systems; paths stay vectors.
+
+    Args:
+        svg: a score of `score_svg`.
+    """
+    from reportlab.pdfgen.canvas import Canvas
+
+    root = ElementTree.fromstring(svg)  # noqa: S314  (our own score)
+    width, height = float(root.attrib["width"]), float(root.attrib["height"])
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=_PAGE_SIZE, invariant=True)
+    canvas.setTitle(next((element.text or "" for element in root if element.tag.endswith("title")), ""))
+    systems = system_extents(root)
+    painter = _Painter(canvas, root, systems)
+    scale = (_PAGE_SIZE[0] - 2 * _PAGE_MARGIN) / width
+    for top, bottom in page_extents(systems.values(), height, (_PAGE_SIZE[1] - 2 * _PAGE_MARGIN) / scale):
+        canvas.saveState()
+        # Turn the y axis, which points down in SVG and up in PDF.
+        canvas.transform(scale, 0, 0, -scale, _PAGE_MARGIN, _PAGE_SIZE[1] - _PAGE_MARGIN + top * scale)
+        painter.paint(top, bottom)
+        canvas.restoreState()
+        canvas.showPage()
+    canvas.save()
+    return file.getvalue()
+
+
+def page_extents(systems: Iterable[Extent], height: float, page_height: float) -> list[Extent]:
+    """Divide a score into pages of as many whole systems as fit.
+
+    Args:
+        systems: the extent of each system.
+        height: height of the score in pixels.
+        page_height: height of a page in the same pixels.
+    """
+    breaks = [0.0, *((above + below) / 2 for (_, above), (below, _) in pairwise(sorted(systems))), height]
+    pages, top = [], 0.0
+    for previous, current in pairwise(breaks):
+        if current - top > page_height and previous > top:
+            pages.append((top, previous))
+            top = previous
+    return [*pages, (top, height)]
+
+
+def system_extents(root: ElementTree.Element) -> dict[ElementTree.Element, Extent]:
+    """Return the systems of a score with their extents."""
+    extents = {}
+    for page in root.iterfind(_GROUP):
+        transform = _PAGE_TRANSFORM.match(page.get("transform", ""))
+        if transform is None:
+            continue
+        offset, scale = float(transform[1]), float(transform[2])
+        for system in page.iter(_GROUP):
+            if system.get("class") == "system":
+                heights = [y for element in system.iter() for y in _heights(element)]
+                extents[system] = (offset + scale * min(heights), offset + scale * max(heights))
+    return extents
+
+
+def _heights(element: ElementTree.Element) -> list[float]:
+    """Return the y coordinates of an element; verovio's paths outside of glyphs are absolute."""
+    transform = element.get("transform", "").partition(")")[0]
+    texts = (element.get("d", ""), element.get("points", ""), transform)
+    return [y for text in texts for y in _numbers(text)[1::2]]
+
+
+class _Painter:
+    """Draws parts of an SVG on a PDF canvas.
+
+    Args:
+        canvas: the canvas; its coordinates are those of the SVG while something is drawn.
+        root: the SVG.
+        extents: the extents of some of its groups, which are skipped where they are not visible.
     """
 
     def __init__(
-        self,
-        canvas: Canvas,
-        root: ElementTree.Element,
-        letters: dict[str, str],
-        extents: Mapping[ElementTree.Element, Extent],
+        self, canvas: Canvas, root: ElementTree.Element, extents: Mapping[ElementTree.Element, Extent]
     ) -> None:
-        self.canvas = canvas
-        self.root = root
-        self.letters = letters
-        self.extents = extents
-        self._shown: Extent = (0.0, 0.0)
-        self._signs: set[str] = set()
-        self._width = float(root.attrib["width"])
-        for sign in root.iterfind(f"{SVG}defs/{GROUP}"):
-            self._keep(sign)
+        from reportlab.lib.colors import HexColor
 
-    def draw(self, top: float, bottom: float) -> None:
-        """Draw what lies between two heights of the sheet."""
-        self._shown = top, bottom
+        self.canvas, self.root, self.extents = canvas, root, extents
+        self.fonts = _register_fonts(root)
+        self.ink = HexColor(_INK)
+        self._visible: Extent = (0.0, 0.0)
+        self._glyphs = {glyph.attrib["id"] for glyph in root.iterfind(f"{_SVG}defs/{_GROUP}")}
+        for glyph in root.iterfind(f"{_SVG}defs/{_GROUP}"):
+            self._define_glyph(glyph)
+
+    def paint(self, top: float, bottom: float) -> None:
+        """Draw what lies between two heights."""
+        self._visible = top, bottom
         clip = self.canvas.beginPath()
-        clip.rect(0, top, self._width, bottom - top)
+        clip.rect(0, top, float(self.root.attrib["width"]), bottom - top)
         self.canvas.clipPath(clip, stroke=0, fill=0)
-        self.canvas.setFillColor(_colour())
-        self.canvas.setStrokeColor(_colour())
-        for part in self.root:
-            if part.get("class") != "paper":
-                self._part(part, 0.0, {})
+        self.canvas.setFillColor(self.ink)
+        self.canvas.setStrokeColor(self.ink)
+        for element in self.root:
+            if element.get("class") != "paper":
+                self._paint_element(element, 0.0, {})
 
-    def _keep(self, sign: ElementTree.Element) -> None:
-        """Write the outline of a sign once, to be shown wherever it stands."""
-        name = sign.attrib["id"]
-        self.canvas.beginForm(name, -10_000, -10_000, 10_000, 10_000)
-        for outline in sign:
+    def _define_glyph(self, glyph: ElementTree.Element) -> None:
+        """Write the outline of a glyph once, as a form that is drawn wherever the glyph occurs."""
+        self.canvas.beginForm(glyph.attrib["id"], -10_000, -10_000, 10_000, 10_000)
+        for outline in glyph:
             self.canvas.saveState()
-            self._move(outline)
-            self._outline(outline.get("d", ""), fill=True, stroke=False)
+            self._transform(outline)
+            self._paint_path(outline.get("d", ""), fill=True, stroke=False)
             self.canvas.restoreState()
         self.canvas.endForm()
-        self._signs.add(name)
 
-    def _part(self, part: ElementTree.Element, stroke: float, style: dict[str, str]) -> None:
-        """Draw an element and what is in it; stroke and the style of letters are handed down."""
-        kind = part.tag.removeprefix(SVG)
-        if (extent := self.extents.get(part)) and not self._is_seen(extent):
+    def _paint_element(self, element: ElementTree.Element, stroke: float, style: dict[str, str]) -> None:
+        """Draw an element with its children, which inherit stroke width and text style."""
+        kind = element.tag.removeprefix(_SVG)
+        if kind in ("defs", "style", "title", "desc") or not self._is_visible(element):
             return
-        if kind in ("defs", "style", "title", "desc"):
-            return
-        stroke = float(part.get("stroke-width", stroke))
-        style = style | {name: part.attrib[name] for name in _STYLE if name in part.attrib}
+        stroke = float(element.get("stroke-width", stroke))
+        style = style | {name: element.attrib[name] for name in _TEXT_STYLE if name in element.attrib}
         self.canvas.saveState()
-        self._move(part)
+        self._transform(element)
         if kind in ("g", "svg"):
-            for inner in part:
-                self._part(inner, stroke, style)
+            for child in element:
+                self._paint_element(child, stroke, style)
         elif kind == "use":
-            name = part.get(_HREF, part.get("href", "")).removeprefix("#")
-            if name in self._signs:
-                self.canvas.doForm(name)
+            glyph = element.get(_HREF, element.get("href", "")).removeprefix("#")
+            if glyph in self._glyphs:
+                self.canvas.doForm(glyph)
         elif kind == "text":
-            self._words(part, style)
+            self._paint_text(element, style)
         else:
-            is_line = part.get("fill") == "none" or (kind in _IS_STROKED and "fill" not in part.attrib and stroke > 0)
+            is_filled = element.get("fill") != "none"
             self.canvas.setLineWidth(stroke)
-            self._outline(_path_of(part, kind), fill=part.get("fill") != "none", stroke=is_line or stroke > 0)
+            self._paint_path(_path_data(element, kind), fill=is_filled, stroke=not is_filled or stroke > 0)
         self.canvas.restoreState()
 
-    def _is_seen(self, extent: Extent) -> bool:
-        margin = 100.0  # what stands beside a system, such as words under it, may reach beyond its points
-        return extent[1] + margin > self._shown[0] and extent[0] - margin < self._shown[1]
+    def _is_visible(self, element: ElementTree.Element) -> bool:
+        extent, (top, bottom) = self.extents.get(element), self._visible
+        return extent is None or (extent[1] + _CLIP_MARGIN > top and extent[0] - _CLIP_MARGIN < bottom)
 
-    def _move(self, part: ElementTree.Element) -> None:
-        for kind, text in _MOVE.findall(part.get("transform", "")):
-            x, y = [*numbers_in(text), *numbers_in(text)][:2]
+    def _transform(self, element: ElementTree.Element) -> None:
+        for kind, text in _TRANSFORM.findall(element.get("transform", "")):
+            x, y = [*_numbers(text), *_numbers(text)][:2]
             if kind == "translate":
                 self.canvas.translate(x, y)
             else:
                 self.canvas.scale(x, y)
 
-    def _outline(self, d: str, *, fill: bool, stroke: bool) -> None:
+    def _paint_path(self, data: str, *, fill: bool, stroke: bool) -> None:
         path = self.canvas.beginPath()
-        for step, points in _steps(d):
-            match step:
+        for command, points in _absolute_path(data):
+            match command:
                 case "M":
                     path.moveTo(*points)
                 case "L":
@@ -151,239 +239,110 @@ class Drawing:
                     path.close()
         self.canvas.drawPath(path, stroke=int(stroke), fill=int(fill))
 
-    def _words(self, text: ElementTree.Element, style: dict[str, str]) -> None:
-        words = "".join(text.itertext())
-        for span in text.iter(f"{SVG}tspan"):
-            style = style | {name: span.attrib[name] for name in _STYLE if name in span.attrib}
-        size = float(style.get("font-size", "16").removesuffix("px"))
-        look = "bold" if style.get("font-weight") == "bold" else style.get("font-style", "")
-        font = self.letters.get(look, self.letters[""])
-        x, y = float(text.get("x", "0")), float(text.get("y", "0"))
-        self.canvas.translate(x, y)
-        self.canvas.scale(1, -1)  # letters stand upright though y runs down
-        self.canvas.setFont(font, size)
-        match style.get("text-anchor"):
-            case "middle":
-                self.canvas.drawCentredString(0, 0, words)
-            case "end":
-                self.canvas.drawRightString(0, 0, words)
-            case _:
-                self.canvas.drawString(0, 0, words)
-
-
-_STYLE = ("font-size", "font-style", "font-weight", "text-anchor")
-
-
-def _colour() -> Any:  # noqa: ANN401  (a colour of reportlab's)
-    from reportlab.lib.colors import HexColor
-
-    return HexColor(_INK)
-
-
-def _path_of(part: ElementTree.Element, kind: str) -> str:
-    """A shape as a path."""
-    if kind in ("polygon", "polyline"):
-        points = numbers_in(part.get("points", ""))
-        return (
-            "M"
-            + " L".join(f"{x} {y}" for x, y in zip(points[::2], points[1::2], strict=True))
-            + ("Z" if kind == "polygon" else "")
+    def _paint_text(self, element: ElementTree.Element, style: dict[str, str]) -> None:
+        for span in element.iter(f"{_SVG}tspan"):
+            style = style | {name: span.attrib[name] for name in _TEXT_STYLE if name in span.attrib}
+        face = "bold" if style.get("font-weight") == "bold" else style.get("font-style", "")
+        self.canvas.translate(float(element.get("x", "0")), float(element.get("y", "0")))
+        self.canvas.scale(1, -1)  # text must stand upright although the y axis points down
+        self.canvas.setFont(
+            self.fonts.get(face, self.fonts[""]), float(style.get("font-size", "16").removesuffix("px"))
         )
+        draw = {"middle": self.canvas.drawCentredString, "end": self.canvas.drawRightString}.get(
+            style.get("text-anchor", ""), self.canvas.drawString
+        )
+        draw(0, 0, "".join(element.itertext()))
+
+
+def _path_data(element: ElementTree.Element, kind: str) -> str:
+    """Return a shape as the data of a path."""
+    if kind in ("polygon", "polyline"):
+        points = _numbers(element.get("points", ""))
+        pairs = " L".join(f"{x} {y}" for x, y in zip(points[::2], points[1::2], strict=True))
+        return f"M{pairs}{'Z' if kind == 'polygon' else ''}"
     if kind == "rect":
-        x, y, width, height = (float(part.get(name, "0")) for name in ("x", "y", "width", "height"))
+        x, y, width, height = (float(element.get(name, "0")) for name in ("x", "y", "width", "height"))
         return f"M{x} {y}H{x + width}V{y + height}H{x}Z"
     if kind in ("ellipse", "circle"):
-        cx, cy = float(part.get("cx", "0")), float(part.get("cy", "0"))
-        rx, ry = (float(part.get(name, part.get("r", "0"))) for name in ("rx", "ry"))
-        k = 0.5523  # a quarter of a circle as a cubic curve
+        cx, cy = float(element.get("cx", "0")), float(element.get("cy", "0"))
+        rx, ry = (float(element.get(name, element.get("r", "0"))) for name in ("rx", "ry"))
+        k = 0.5523  # a quarter of a circle as a cubic Bézier curve
         return (
             f"M{cx + rx} {cy}C{cx + rx} {cy + k * ry} {cx + k * rx} {cy + ry} {cx} {cy + ry}"
             f"S{cx - rx} {cy + k * ry} {cx - rx} {cy}S{cx - k * rx} {cy - ry} {cx} {cy - ry}"
             f"S{cx + rx} {cy - k * ry} {cx + rx} {cy}Z"
         )
-    return part.get("d", "")
+    return element.get("d", "")
 
 
-def _steps(d: str) -> Iterator[tuple[str, list[float]]]:
-    """A path in absolute coordinates: M, L, C and Z alone.
+def _absolute_path(data: str) -> Iterator[tuple[str, list[float]]]:
+    """Convert path data to absolute coordinates and to the commands M, L, C and Z.
 
     Example:
-        >>> list(_steps("m1 1h2z"))
+        >>> list(_absolute_path("m1 1h2z"))
         [('M', [1.0, 1.0]), ('L', [3.0, 1.0]), ('Z', [])]
     """
-    x = y = begin_x = begin_y = 0.0
-    control: tuple[float, float] | None = None  # the last control point, which smooth curves mirror
-    for letter, text in _STEP.findall(d):
-        kind, values = letter.upper(), numbers_in(text)
+    x = y = start_x = start_y = 0.0
+    control: Sequence[float] | None = None  # the last control point, which smooth curves mirror
+    for letter, text in _COMMAND.findall(data):
+        kind, values = letter.upper(), _numbers(text)
         if kind == "Z":
             yield "Z", []
-            x, y, control = begin_x, begin_y, None
+            x, y, control = start_x, start_y, None
             continue
-        takes = _TAKES[kind]
-        for first in range(0, len(values) - takes + 1, takes):
-            given = values[first : first + takes]
+        length = _COMMAND_LENGTHS[kind]
+        for first in range(0, len(values) - length + 1, length):
+            points = values[first : first + length]
             if letter.islower():
-                moves = (y,) if kind == "V" else (x, y) if takes > 1 else (x,)
-                given = [value + moves[place % len(moves)] for place, value in enumerate(given)]
-            end = [given[0], y] if kind == "H" else [x, given[0]] if kind == "V" else given[-2:]
+                origin = (y,) if kind == "V" else (x, y) if length > 1 else (x,)
+                points = [value + origin[index % len(origin)] for index, value in enumerate(points)]
+            end = [points[0], y] if kind == "H" else [x, points[0]] if kind == "V" else points[-2:]
             mirrored = [2 * x - control[0], 2 * y - control[1]] if control is not None else [x, y]
             match kind:
                 case "M" if first == 0:
                     yield "M", end
-                    begin_x, begin_y, control = *end, None
+                    start_x, start_y, control = *end, None
                 case "M" | "L" | "H" | "V":
                     yield "L", end
                     control = None
                 case "C":
-                    yield "C", given
-                    control = given[2], given[3]
-                case "S":
-                    yield "C", [*mirrored, *given]
-                    control = given[0], given[1]
+                    yield "C", points
+                    control = points[2:4]
                 case _:
-                    middle = given[:2] if kind == "Q" else mirrored
-                    yield "C", [*_between((x, y), middle), *_between(end, middle), *end]
-                    control = middle[0], middle[1]
+                    yield "C", [*mirrored, *points]
+                    control = points[:2]
             x, y = end
 
 
-def _between(end: Any, middle: Any) -> list[float]:  # noqa: ANN401  (two numbers each)
-    """The control point of a cubic curve for that of a quadratic one: two thirds of the way to it."""
-    return [end[0] + (middle[0] - end[0]) * 2 / 3, end[1] + (middle[1] - end[1]) * 2 / 3]
+def _numbers(text: str) -> list[float]:
+    """Return all numbers in a text.
 
-
-_SHARP = 2.0
-"""Pixels of a PNG for one of the SVG: as many as good screens have."""
-
-_MOST_PIXELS = 12_000
-"""Pixels that no PNG is higher than."""
-
-_PAPER = (595.28, 841.89)
-"""Points of a page of A4."""
-
-_MARGIN = 28.0
-_FACES = {"": "DejaVuSerif.ttf", "bold": "DejaVuSerif-Bold.ttf", "italic": "DejaVuSerif-Italic.ttf"}
-_TIMES = {"": "Times-Roman", "bold": "Times-Bold", "italic": "Times-Italic"}
-
-
-def png_bytes(svg: str) -> bytes:
-    """A score as a PNG, dark on white.
-
-    The letters are those of DejaVu, which every installation has: the same picture everywhere.
-
-    Args:
-        svg: what `score_svg` gave.
-
-    Raises:
-        InputError: it cannot be drawn.
+    Example:
+        >>> _numbers("M-1.5 2,3")
+        [-1.5, 2.0, 3.0]
     """
-    import resvg_py
-
-    height = float(ElementTree.fromstring(svg).attrib["height"])  # noqa: S314  (our own score)
-    try:
-        drawn = resvg_py.svg_to_bytes(
-            svg_string=svg,
-            zoom=min(_SHARP, _MOST_PIXELS / height),
-            background="#ffffff",
-            skip_system_fonts=True,
-            font_files=[str(path) for path in _faces().values()],
-            font_family="DejaVu Serif",
-            serif_family="DejaVu Serif",
-        )
-    except ValueError as error:
-        raise InputError(f"this score cannot be drawn: {error}", "take it as SVG") from error
-    return bytes(drawn)
+    return [float(number) for number in _NUMBER.findall(text)]
 
 
-def pdf_bytes(svg: str) -> bytes:
-    """A score as a PDF of pages of A4, cut between its systems; lines and signs stay outlines.
-
-    Args:
-        svg: what `score_svg` gave.
-    """
-    from reportlab.pdfgen.canvas import Canvas
-
-    root = ElementTree.fromstring(svg)  # noqa: S314  (our own score)
-    width, height = float(root.attrib["width"]), float(root.attrib["height"])
-    file = io.BytesIO()
-    canvas = Canvas(file, pagesize=_PAPER, invariant=True)
-    canvas.setTitle(next((text.text or "" for text in root if text.tag.endswith("title")), ""))
-    systems = _systems(root)
-    drawing = Drawing(canvas, root, _letters_for(root), systems)
-    scale = (_PAPER[0] - 2 * _MARGIN) / width
-    for top, bottom in slices(systems.values(), height, (_PAPER[1] - 2 * _MARGIN) / scale):
-        canvas.saveState()
-        # From the sheet's coordinates, whose y runs down, to the paper's.
-        canvas.transform(scale, 0, 0, -scale, _MARGIN, _PAPER[1] - _MARGIN + top * scale)
-        drawing.draw(top, bottom)
-        canvas.restoreState()
-        canvas.showPage()
-    canvas.save()
-    return file.getvalue()
-
-
-def slices(systems: Iterable[Extent], height: float, room: float) -> list[Extent]:
-    """From where to where each page shows a sheet: as many whole systems as there is room for.
-
-    Args:
-        systems: from where to where each line of staves reaches.
-        height: of the sheet, pixels.
-        room: pixels that a page shows.
-    """
-    cuts = [0.0, *((above + below) / 2 for (_, above), (below, _) in pairwise(sorted(systems))), height]
-    found, top = [], 0.0
-    for before, after in pairwise(cuts):
-        if after - top > room and before > top:
-            found.append((top, before))
-            top = before
-    return [*found, (top, height)]
-
-
-_PLACED = re.compile(r"translate\([-\d.]+[ ,]+([-\d.]+)\) scale\(([\d.]+)")
-
-
-def _systems(root: ElementTree.Element) -> dict[ElementTree.Element, Extent]:
-    """From where to where each line of staves reaches, pixels of the sheet."""
-    found = {}
-    for page in root.iterfind(GROUP):
-        placed = _PLACED.match(page.get("transform", ""))
-        if placed is None:
-            continue
-        shift, scale = float(placed[1]), float(placed[2])
-        for system in page.iter(GROUP):
-            if system.get("class") == "system":
-                heights = [y for part in system.iter() for y in _heights(part)]
-                found[system] = (shift + scale * min(heights), shift + scale * max(heights))
-    return found
-
-
-def _heights(element: ElementTree.Element) -> list[float]:
-    """The heights at which an element has points; all of verovio's paths are absolute outside of its signs."""
-    placed = element.get("transform", "").partition(")")[0]
-    texts = (element.get("d", ""), element.get("points", ""), placed)
-    return [y for text in texts for y in numbers_in(text)[1::2]]
-
-
-def _letters_for(root: ElementTree.Element) -> dict[str, str]:
-    """The names of fonts by style: Times, which every reader of PDF has, where it has all letters, else DejaVu."""
-    words = "".join(element.text or "" for element in root.iter() if element.tag.endswith(("text", "tspan")))
-    if all(ord(letter) < 256 for letter in words):
+def _register_fonts(root: ElementTree.Element) -> dict[str, str]:
+    """Return font names by style: Times, which needs no embedding, if it has all letters, else DejaVu."""
+    text = "".join(element.text or "" for element in root.iter() if element.tag.endswith(("text", "tspan")))
+    if all(ord(letter) < 256 for letter in text):
         return _TIMES
     from reportlab.pdfbase import pdfmetrics
     from reportlab.pdfbase.ttfonts import TTFont
 
-    names = {}
-    for style, path in _faces().items():
-        names[style] = f"DejaVuSerif-{style}"
+    names = {style: f"DejaVuSerif-{style}" for style in _DEJAVU}
+    for style, path in _dejavu_files().items():
         pdfmetrics.registerFont(TTFont(names[style], str(path)))
     return names
 
 
 @cache
-def _faces() -> dict[str, Path]:
-    """The files of the letters, which come with matplotlib; it is not imported for that."""
-    found = find_spec("matplotlib")
-    if found is None or found.origin is None:
-        raise InputError("the letters of matplotlib are missing", "install cantilena anew")
-    folder = Path(found.origin).parent / "mpl-data" / "fonts" / "ttf"
-    return {style: folder / name for style, name in _FACES.items()}
+def _dejavu_files() -> dict[str, Path]:
+    """Return the font files that come with matplotlib, without importing it."""
+    matplotlib = find_spec("matplotlib")
+    if matplotlib is None or matplotlib.origin is None:
+        raise InputError("the fonts of matplotlib are missing", "install cantilena again")
+    folder = Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf"
+    return {style: folder / name for style, name in _DEJAVU.items()}

@@ -1,45 +1,45 @@
-// Asking the server: answers, refusals in words, and streams.
+// Requests to the server: JSON, files, and streams of events.
 
-import { refusal, Refused } from "/page/refused.js";
-import { tell } from "/page/state.js";
+import { readError, ApiError } from "/page/api-error.js";
+import { emit } from "/page/state.js";
 
-/** Ask for something; the answer is read as JSON unless `as` says otherwise. */
-export async function ask(path, { body, method = body === undefined ? "GET" : "POST", as = "json", signal, accept } = {}) {
+/** Send a request; the response is read as JSON unless `as` says otherwise. */
+export async function request(path, { body, method = body === undefined ? "GET" : "POST", as = "json", signal, accept } = {}) {
   const isBytes = body instanceof Blob || body instanceof ArrayBuffer;
   const headers = body === undefined || isBytes ? {} : { "Content-Type": "application/json" };
   if (isBytes) headers["Content-Type"] = "application/octet-stream";
   if (accept) headers.Accept = accept;
-  let answer;
+  let response;
   try {
-    answer = await fetch(path, { method, headers, signal, body: body === undefined || isBytes ? body : JSON.stringify(body) });
+    response = await fetch(path, { method, headers, signal, body: body === undefined || isBytes ? body : JSON.stringify(body) });
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    tell("gone");
-    throw new Refused("the studio does not answer", "is it still running? This page tries again by itself");
+    emit("offline");
+    throw new ApiError("the studio is not responding", "check that it is still running; this page reconnects by itself");
   }
-  if (!answer.ok) throw await refusal(answer, "the studio");
-  return as === "answer" ? answer : answer[as]();
+  if (!response.ok) throw await readError(response, "the studio");
+  return as === "response" ? response : response[as]();
 }
 
-/** Compose or rewrite; `onNotes` hears of notes while they are drawn, `onCandidate` of each melody. Resolves to all of them. */
-export async function composed(path, body, { signal, onNotes = () => {}, onCandidate = () => {} } = {}) {
-  const answer = await ask(path, { body, signal, as: "answer", accept: "text/event-stream" });
-  if (!(answer.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) return (await answer.json()).candidates;
+/** Compose or rewrite; calls `onNotes` with new notes and `onCandidate` with each melody. Resolves to all melodies. */
+export async function streamCandidates(path, body, { signal, onNotes = () => {}, onCandidate = () => {} } = {}) {
+  const response = await request(path, { body, signal, as: "response", accept: "text/event-stream" });
+  if (!(response.headers.get("Content-Type") ?? "").startsWith("text/event-stream")) return (await response.json()).candidates;
   const candidates = [];
-  for await (const [name, sent] of messages(answer)) {
-    if (name === "notes") onNotes(sent);
+  for await (const [name, data] of readEvents(response)) {
+    if (name === "notes") onNotes(data);
     if (name === "candidate") {
-      candidates.push(sent);
-      onCandidate(sent);
+      candidates.push(data);
+      onCandidate(data);
     }
-    if (name === "error") throw new Refused(sent.error, sent.hint);
+    if (name === "error") throw new ApiError(data.error, data.hint);
     if (name === "done") return candidates;
   }
-  throw new Refused("the answer broke off", "try again");
+  throw new ApiError("the connection was interrupted", "try again");
 }
 
-async function* messages(answer) {
-  const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+async function* readEvents(response) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "";
   for (;;) {
     const { done, value } = await reader.read();
@@ -48,32 +48,32 @@ async function* messages(answer) {
     rest = blocks.pop();
     for (const block of blocks) {
       const lines = block.split("\n");
-      const of = (field) => lines.filter((line) => line.startsWith(`${field}:`)).map((line) => line.slice(field.length + 1).trimStart());
-      if (of("data").length) yield [of("event")[0] ?? "message", JSON.parse(of("data").join("\n"))];
+      const values = (field) => lines.filter((line) => line.startsWith(`${field}:`)).map((line) => line.slice(field.length + 1).trimStart());
+      if (values("data").length) yield [values("event")[0] ?? "message", JSON.parse(values("data").join("\n"))];
     }
   }
 }
 
-/** One asker whose older questions are dropped when a newer one comes. */
-export function latest() {
+/** Return a function like `request` that aborts its previous request. */
+export function latestOnly() {
   let controller = null;
   return async (path, options = {}) => {
     controller?.abort();
     controller = new AbortController();
-    return ask(path, { ...options, signal: controller.signal });
+    return request(path, { ...options, signal: controller.signal });
   };
 }
 
-/** Whether an error only says that a newer question came. */
-export const isDropped = (error) => error?.name === "AbortError";
+/** Return whether an error only means that a request was aborted. */
+export const isAborted = (error) => error?.name === "AbortError";
 
-/** The name by which the server knows this page: two tabs are two pages. */
-export const PAGE = crypto.randomUUID();
+/** The id by which the server knows this page; each tab has its own. */
+export const PAGE_ID = crypto.randomUUID();
 
-/** Hold a stream open, by which the server sees that this page is here, and say when it is gone and back. */
-export function stay() {
-  const stream = new EventSource(`/api/pages/${PAGE}/events`);
-  stream.addEventListener("open", () => tell("back"));
-  stream.addEventListener("error", () => tell("gone"));
+/** Hold a stream open: the server cancels the page's jobs when it closes, and the page notices a lost connection. */
+export function keepPageOpen() {
+  const stream = new EventSource(`/api/pages/${PAGE_ID}/events`);
+  stream.addEventListener("open", () => emit("online"));
+  stream.addEventListener("error", () => emit("offline"));
   addEventListener("pagehide", () => stream.close());
 }

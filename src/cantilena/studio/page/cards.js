@@ -1,98 +1,98 @@
-// The candidates of a column as cards, those that the rules like best first.
+// The candidates of a column as cards, the best by the rules first.
 
 import { signed } from "/page/music/colours.js";
-import { byId, complain, make, say, sign } from "/page/elements.js";
-import { keep } from "/page/panels/history.js";
+import { byId, showError, make, announce, icon } from "/page/elements.js";
+import { toggleKept } from "/page/panels/history.js";
 import { play, stop } from "/page/music/player.js";
 import { smallRoll } from "/page/music/roll.js";
-import { activeColumn, choose, ranked, shownIn, state, tell } from "/page/state.js";
+import { activeColumn, showCandidate, ranked, shownCandidate, state, emit } from "/page/state.js";
 
-/** The cards of a column: `{ element, show(), hear(number) }`. */
-export function cardsOf(column) {
+/** Create the cards of a column: `{ element, show(), showLive(number) }`. */
+export function candidateCards(column) {
   const head = make("p", { class: "cards-head" });
   const list = make("div", { class: "cards", role: "list" });
   const element = make("div", { class: "candidates", hidden: true }, head, list);
-  const made = new Map();
+  const cards = new Map();
 
   function show() {
     const order = ranked(column);
     element.hidden = order.length < 2;
-    head.textContent = `${order.length} melodies, those first that the rules like best`;
-    const wanted = order.map((candidate, place) => {
-      if (!made.has(candidate.id)) made.set(candidate.id, card(column, candidate));
-      refresh(made.get(candidate.id), column, candidate, place);
-      return made.get(candidate.id);
-    });
-    arrange(list, wanted);
+    head.textContent = `${order.length} melodies, the best by the rules first`;
+    arrange(list, order.map((candidate, place) => {
+      if (!cards.has(candidate.id)) cards.set(candidate.id, createCard(column, candidate));
+      refresh(cards.get(candidate.id), column, candidate, place);
+      return cards.get(candidate.id);
+    }));
   }
 
-  function hear(number) {
+  function showLive(number) {
     if (!column.live) return;
     element.hidden = column.live.size < 2;
-    head.textContent = "Being composed …";
+    head.textContent = "Composing …";
     const live = column.live.get(number);
     if (!live) return;
-    let place = list.querySelector(`[data-live="${number}"]`);
-    if (!place) {
-      place = make("div", { class: "card", role: "listitem", data: { live: number } });
-      list.append(place);
+    let card = list.querySelector(`[data-live="${number}"]`);
+    if (!card) {
+      card = make("div", { class: "card", role: "listitem", data: { live: number } });
+      list.append(card);
     }
-    place.replaceChildren(make("span", { class: "card-line" }, `Number ${number}`), smallRoll(live, column.expected));
+    card.replaceChildren(make("span", { class: "card-line" }, `Melody ${number}`), smallRoll(live, column.expected));
   }
 
-  return { element, show, hear };
+  return { element, show, showLive };
 }
 
-// Put cards in order without losing who has the focus.
-function arrange(list, wanted) {
-  if (wanted.length === list.children.length && wanted.every((one, at) => list.children[at] === one)) return;
+// Reorder the cards, and keep the focus.
+function arrange(list, cards) {
+  if (cards.length === list.children.length && cards.every((card, at) => list.children[at] === card)) return;
   const focused = list.contains(document.activeElement) ? document.activeElement : null;
-  list.replaceChildren(...wanted);
+  list.replaceChildren(...cards);
   focused?.focus({ preventScroll: true });
 }
 
-function card(column, candidate) {
-  const line = make("span", { class: "card-line" }, make("span", { class: "card-name" }), make("b", { class: "card-worth" }));
-  const open = make("button", { type: "button", class: "card-show", onclick: () => choose(column, candidate) }, line, smallRoll(candidate, candidate.melody.length));
+function createCard(column, candidate) {
+  const line = make("span", { class: "card-line" }, make("span", { class: "card-name" }), make("b", { class: "card-total" }));
+  const open = make("button", { type: "button", class: "card-show", onclick: () => showCandidate(column, candidate) }, line, smallRoll(candidate, candidate.melody.length));
   const sound = make("button", { type: "button", class: "icon card-play", onclick: () => toggle(column, candidate) });
-  const star = make("button", { type: "button", class: "icon keep", onclick: () => keep(column, candidate) }, sign("star"));
-  const away = make("button", { type: "button", class: "icon shut", onclick: () => discard(column, candidate) }, sign("shut"));
+  const star = make("button", { type: "button", class: "icon keep", onclick: () => toggleKept(column, candidate) }, icon("star"));
+  const close = make("button", { type: "button", class: "icon close", onclick: () => discard(column, candidate) }, icon("close"));
   return make("div", { class: "card", role: "listitem", data: { candidate: candidate.id, number: candidate.number } }, open,
-    make("div", { class: "card-tools" }, sound, star, make("span", { class: "spring" }), away));
+    make("div", { class: "card-tools" }, sound, star, make("span", { class: "spring" }), close));
 }
 
 function refresh(element, column, candidate, place) {
-  const name = candidate.way ? candidate.way : candidate.rewritten ? `Bars ${candidate.rewritten.first}–${candidate.rewritten.last} anew, ${candidate.number}` : candidate.number ? `Number ${candidate.number}` : "As it was";
+  const { way, rewritten, number } = candidate;
+  const name = way ?? (rewritten ? `Bars ${rewritten.first}–${rewritten.last} rewritten, ${number}` : number ? `Melody ${number}` : "Original");
   const isShown = column.chosen === candidate.id, isPlaying = isShown && state.playing && activeColumn() === column;
   element.classList.toggle("shown", isShown);
   element.querySelector(".card-name").textContent = name;
-  element.querySelector(".card-worth").textContent = candidate.verdict ? signed(candidate.verdict.total) : "";
+  element.querySelector(".card-total").textContent = candidate.verdict ? signed(candidate.verdict.total) : "";
   const open = element.querySelector(".card-show");
   open.setAttribute("aria-pressed", String(isShown));
   open.setAttribute("aria-label", `Show ${name.toLowerCase()}, place ${place + 1}${candidate.verdict ? `, rules ${signed(candidate.verdict.total)}` : ""}`);
-  const [sound, star, away] = element.querySelectorAll(".card-tools button");
+  const [sound, star, close] = element.querySelectorAll(".card-tools button");
   if (sound.dataset.playing !== String(isPlaying)) {
     sound.dataset.playing = String(isPlaying);
-    sound.replaceChildren(sign(isPlaying ? "stop" : "play"));
+    sound.replaceChildren(icon(isPlaying ? "stop" : "play"));
   }
   sound.setAttribute("aria-label", `${isPlaying ? "Stop" : "Play"} ${name.toLowerCase()}`);
   star.setAttribute("aria-label", `Keep ${name.toLowerCase()}`);
   star.setAttribute("aria-pressed", String(candidate.kept));
-  away.setAttribute("aria-label", `Discard ${name.toLowerCase()}`);
+  close.setAttribute("aria-label", `Discard ${name.toLowerCase()}`);
 }
 
 function toggle(column, candidate) {
   const isPlaying = state.playing && column.chosen === candidate.id && activeColumn() === column;
   stop();
   if (isPlaying) return;
-  choose(column, candidate);
-  play(column, { expressive: byId("expressive").checked }).catch((error) => complain("compose-error", error));
+  showCandidate(column, candidate);
+  play(column, { expressive: byId("expressive").checked }).catch((error) => showError("compose-error", error));
 }
 
 function discard(column, candidate) {
   if (column.chosen === candidate.id) stop();
   column.candidates = column.candidates.filter((one) => one !== candidate);
-  if (!shownIn(column)) choose(column, ranked(column)[0]);
-  tell("columns");
-  say("Discarded.");
+  if (!shownCandidate(column)) showCandidate(column, ranked(column)[0]);
+  emit("columns");
+  announce("Discarded.");
 }

@@ -1,4 +1,4 @@
-// What surrounds the music: tabs, colours of the page, size, dialogs, and whether the studio answers.
+// The frame of the page: tabs, theme, size, dialogs, and the connection to the server.
 
 import { byId } from "/page/elements.js";
 import { on } from "/page/state.js";
@@ -6,8 +6,8 @@ import { on } from "/page/state.js";
 const THEMES = { auto: ["Auto", "as the system"], light: ["Light", "light"], dark: ["Dark", "dark"] };
 const root = document.documentElement;
 
-/** Listen to the tabs, the head of the page and the dialogs. */
-export function listenToChrome() {
+/** Set up the tabs, the header and the dialogs. */
+export function initChrome() {
   const tabs = [...document.querySelectorAll("[role=tab]")];
   for (const tab of tabs) {
     tab.addEventListener("click", () => openTab(tabs, tab));
@@ -21,33 +21,33 @@ export function listenToChrome() {
       next.focus();
     });
   }
-  // The address holds the state of the page: a jump must not write over it.
+  // The URL fragment holds the state of the page: the link must not overwrite it.
   document.querySelector(".skip").addEventListener("click", (event) => {
     event.preventDefault();
     byId("music").focus();
   });
   byId("theme").addEventListener("click", () => {
     const names = Object.keys(THEMES);
-    put("theme", names[(names.indexOf(root.dataset.theme) + 1) % names.length]);
+    store("theme", names[(names.indexOf(root.dataset.theme) + 1) % names.length]);
   });
-  byId("large").addEventListener("click", () => put("large", root.dataset.large === "yes" ? "no" : "yes"));
+  byId("large").addEventListener("click", () => store("large", root.dataset.large === "yes" ? "no" : "yes"));
   byId("open-help").addEventListener("click", () => byId("help").showModal());
   for (const dialog of document.querySelectorAll("dialog")) {
-    dialog.querySelector(".shut").addEventListener("click", () => dialog.close());
+    dialog.querySelector(".close").addEventListener("click", () => dialog.close());
     dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
   }
-  byId("fold").addEventListener("click", (event) => {
+  byId("toggle-piano").addEventListener("click", (event) => {
     const isFolded = document.querySelector(".dock").classList.toggle("folded");
     event.target.setAttribute("aria-expanded", String(!isFolded));
-    event.target.textContent = isFolded ? "Show piano" : "Fold piano";
+    event.target.textContent = isFolded ? "Show piano" : "Hide piano";
   });
   new ResizeObserver(([dock]) => root.style.setProperty("--dock", `${dock.target.offsetHeight}px`)).observe(document.querySelector(".dock"));
-  on("gone", () => {
+  on("offline", () => {
     byId("banner").hidden = false;
-    byId("banner").textContent = "The studio does not answer. Trying again …";
+    byId("banner").textContent = "The studio is not responding. Reconnecting …";
   });
-  on("back", () => { byId("banner").hidden = true; });
-  name();
+  on("online", () => { byId("banner").hidden = true; });
+  updateLabels();
 }
 
 function openTab(tabs, chosen) {
@@ -58,17 +58,17 @@ function openTab(tabs, chosen) {
   }
 }
 
-function put(setting, value) {
+function store(setting, value) {
   root.dataset[setting] = value;
   try {
     localStorage.setItem(`cantilena.${setting}`, value);
-  } catch { /* a browser that keeps nothing: it holds until the page is closed */ }
-  name();
+  } catch { /* local storage may be blocked: the setting lasts until the page is closed */ }
+  updateLabels();
 }
 
-function name() {
-  const [label, words] = THEMES[root.dataset.theme] ?? THEMES.auto;
+function updateLabels() {
+  const [label, description] = THEMES[root.dataset.theme] ?? THEMES.auto;
   byId("theme").textContent = label;
-  byId("theme").setAttribute("aria-label", `Colours: ${words}`);
+  byId("theme").setAttribute("aria-label", `Theme: ${description}`);
   byId("large").setAttribute("aria-pressed", String(root.dataset.large === "yes"));
 }

@@ -1,42 +1,42 @@
-// Composing: from the settings to columns of candidates, streamed; and composing bars of one anew.
+// Compose from the settings into columns of candidates, and rewrite bars of a candidate.
 
-import { composed, isDropped } from "/page/api.js";
+import { streamCandidates, isAborted } from "/page/api.js";
 import { colourBy } from "/page/music/colours.js";
-import { byId, complain, say } from "/page/elements.js";
-import { chancesIn } from "/page/panels/expected.js";
-import { remember } from "/page/panels/history.js";
-import { written } from "/page/link.js";
-import { meterTicks, typedMelody, upTo } from "/page/music/music.js";
-import { play, playUnasked, prepare, stop } from "/page/music/player.js";
+import { byId, showError, announce } from "/page/elements.js";
+import { noteProbabilities } from "/page/panels/predictions.js";
+import { addToHistory } from "/page/panels/history.js";
+import { toHash } from "/page/link.js";
+import { meterTicks, melodyText, melodyUntil } from "/page/music/music.js";
+import { play, autoplay, preload, stop } from "/page/music/player.js";
 import { checkPrimer, primerMelody } from "/page/music/primer.js";
-import { modelTitle, plainName } from "/page/settings.js";
-import { activeColumn, candidateOf, choose, modelNamed, ranked, rulesAsked, set, shownIn, state, tell } from "/page/state.js";
+import { modelTitle, ruleTitle } from "/page/settings.js";
+import { activeColumn, newCandidate, showCandidate, modelNamed, ranked, rulesBody, updateSettings, shownCandidate, state, emit } from "/page/state.js";
 
-let controller = null, began = 0, lastSeed = null;
+let controller = null, startedAt = 0, lastSeed = null;
 
-/** What the server is asked for. */
-function request(settings, model, more = {}) {
+/** The body of a request for composing. */
+function composeBody(settings, model, more = {}) {
   const { primer, idea, bars, key, meter, tempo, range, style, temperature, top_k, top_p, greedy, constrain, seed, count, with_primer } = settings;
-  const styles = modelNamed(model)?.styles.map((one) => one.name) ?? [];
+  const styles = modelNamed(model)?.styles.map(({ name }) => name) ?? [];
   return {
     model, bars, key, meter, tempo: tempo === "" ? null : tempo, range: range.trim(), style: styles.includes(style) ? style : "", temperature, top_k, top_p, greedy,
-    constrain, seed, count, with_primer, rules: rulesAsked(), ...(idea ? { idea } : { primer }), ...more,
+    constrain, seed, count, with_primer, rules: rulesBody(), ...(idea ? { idea } : { primer }), ...more,
   };
 }
 
-/** The button: compose, or stop what is being composed. */
+/** Handle the button: compose, or stop composing. */
 export function pressCompose() {
   if (state.busy) {
-    if (performance.now() - began > 500) controller?.abort();
+    if (performance.now() - startedAt > 500) controller?.abort();
     return;
   }
   const { settings } = state;
-  if (byId("fresh").checked && lastSeed === settings.seed) set({ seed: (settings.seed + 1) % 2 ** 31 });
+  if (byId("new-seed").checked && lastSeed === settings.seed) updateSettings({ seed: (settings.seed + 1) % 2 ** 31 });
   compose();
 }
 
-/** Compose what the settings say; `show` is the number to show, `push` whether the address remembers it. */
-export async function compose({ show: number = 0, push = true, playIt = false } = {}) {
+/** Compose with the settings; `show` is the number of the candidate to show, `push` adds a browser history entry. */
+export async function compose({ show: number = 0, push = true, autoPlay = false } = {}) {
   if (!checkPrimer()) {
     byId("primer").focus();
     return;
@@ -44,134 +44,134 @@ export async function compose({ show: number = 0, push = true, playIt = false } 
   const settings = { ...state.settings };
   const names = [settings.compare, settings.model].filter(Boolean);
   lastSeed = settings.seed;
-  if (push) history.pushState(null, "", written(settings));
+  if (push) history.pushState(null, "", toHash(settings));
   const columns = names.map((name) => ({ title: modelTitle(name), model: name, note: "", settings }));
-  await fill(columns, settings, (column, onNotes, signal) => composed("/api/compose", request(settings, column.model), { onNotes, signal }));
+  await fillColumns(columns, settings, (column, onNotes, signal) => streamCandidates("/api/compose", composeBody(settings, column.model), { onNotes, signal }));
   if (!state.columns.length || state.columns[0].settings !== settings) return;
   const isCompared = columns.length > 1;
   for (const column of state.columns) {
-    const wanted = column.candidates.find((one) => one.number === (number || (isCompared ? 1 : 0)));
-    choose(column, wanted ?? ranked(column)[0]);
-    remember(column, settings, { isRestored: !push });
+    const requested = column.candidates.find((candidate) => candidate.number === (number || (isCompared ? 1 : 0)));
+    showCandidate(column, requested ?? ranked(column)[0]);
+    addToHistory(column, settings, { isRestored: !push });
   }
   state.active = state.columns.length - 1;
-  tell("active");
+  emit("active");
   const [first] = state.columns[0].candidates;
-  if (first) say(`${settings.bars} bars composed${isCompared ? " by both models" : settings.count > 1 ? `, ${settings.count} melodies` : ""}.`);
-  if (playIt) playUnasked(activeColumn());
+  if (first) announce(`${settings.bars} bars composed${isCompared ? " by both models" : settings.count > 1 ? `, ${settings.count} melodies` : ""}.`);
+  if (autoPlay) autoplay(activeColumn());
 }
 
-// One thing is composed at a time: what was begun before is dropped.
-function begin() {
+// Only one thing is composed at a time: abort the previous one.
+function start() {
   stop();
   controller?.abort();
   controller = new AbortController();
-  [state.busy, began] = [true, performance.now()];
-  complain("compose-error");
-  tell("busy");
+  [state.busy, startedAt] = [true, performance.now()];
+  showError("compose-error");
+  emit("busy");
   return controller;
 }
 
-function end(mine) {
-  if (controller === mine) state.busy = false;
-  tell("busy");
+function finish(own) {
+  if (controller === own) state.busy = false;
+  emit("busy");
 }
 
-// Ask for all columns at once, show notes while they come, and the candidates in the end.
-async function fill(columns, settings, asked) {
-  const mine = begin();
+// Generate all columns at once; show notes while they arrive, and the candidates at the end.
+async function fillColumns(columns, settings, generate) {
+  const own = start();
   const before = { columns: state.columns, active: state.active };
   const expected = expectedLength(settings);
   for (const column of columns) Object.assign(column, { candidates: [], chosen: null, tick: 0, selection: null, live: new Map(), expected });
   state.columns = columns;
   state.active = columns.length - 1;
-  tell("columns");
+  emit("columns");
   try {
-    const found = await Promise.all(columns.map((column) => asked(column, (sent) => hear(column, sent, settings), mine.signal)));
+    const found = await Promise.all(columns.map((column) => generate(column, (notes) => addNotes(column, notes, settings), own.signal)));
     columns.forEach((column, at) => {
       column.live = null;
-      column.candidates = found[at].map((sent) => candidateOf(sent, { settings }));
+      column.candidates = found[at].map((candidate) => newCandidate(candidate, { settings }));
       column.chosen = column.candidates[0]?.id ?? null;
     });
     state.composed = true;
   } catch (error) {
-    if (controller === mine || !isDropped(error)) Object.assign(state, before);
-    if (!isDropped(error)) complain("compose-error", error);
-    else if (controller === mine) say("Stopped.");
-    mine.abort();
-    tell("columns");
+    if (controller === own || !isAborted(error)) Object.assign(state, before);
+    if (!isAborted(error)) showError("compose-error", error);
+    else if (controller === own) announce("Stopped.");
+    own.abort();
+    emit("columns");
   } finally {
-    end(mine);
+    finish(own);
   }
   if (state.columns === columns) {
-    tell("columns");
-    const melody = shownIn(columns.at(-1))?.melody;
-    if (melody) prepare(melody).catch(() => {});
+    emit("columns");
+    const melody = shownCandidate(columns.at(-1))?.melody;
+    if (melody) preload(melody).catch(() => {});
   }
 }
 
-// New notes of a candidate that is still being composed.
-function hear(column, { number, notes, length }, settings) {
+// Add new notes to a candidate that is still being composed.
+function addNotes(column, { number, notes, length }, settings) {
   if (!column.live) return;
-  const idea = safePrimer();
+  const idea = primerOrNull();
   const live = column.live.get(number) ?? { melody: { notes: [], key: settings.key || idea?.key || "C major", meter: settings.meter || idea?.meter || "4/4", tempo: 120, pickup: idea?.pickup ?? 0, length: 0, title: "" }, primer_notes: 0, number };
   live.melody = { ...live.melody, notes: [...live.melody.notes, ...notes], length: Math.max(length, live.melody.length) };
   column.live.set(number, live);
-  tell("live", column, number);
+  emit("live", column, number);
 }
 
-const safePrimer = () => {
+const primerOrNull = () => {
   try { return primerMelody(); } catch { return null; }
 };
 
 function expectedLength(settings) {
-  const idea = safePrimer();
+  const idea = primerOrNull();
   const lead = settings.with_primer ? idea?.length ?? 0 : 0;
   return lead + settings.bars * meterTicks(settings.meter || idea?.meter || "4/4").bar;
 }
 
-/** Go on from the cursor of a column: what is before it becomes the beginning; from the end where the cursor is at the start. */
+/** Continue from the cursor of a column, or from the end if the cursor is at the start. */
 export function continueFrom(column) {
-  const candidate = shownIn(column);
+  const candidate = shownCandidate(column);
   if (!candidate || state.busy) return;
   const { melody } = candidate;
-  const idea = upTo(melody, column.tick || melody.length);
+  const idea = melodyUntil(melody, column.tick || melody.length);
   if (!idea.notes.length) return;
-  const text = melody.pickup || idea.notes.length > 64 ? "" : typedMelody(idea);
-  set({
+  const text = melody.pickup || idea.notes.length > 64 ? "" : melodyText(idea);
+  updateSettings({
     ...(text ? { primer: text, idea: null } : { idea: { ...idea, title: "The melody so far" } }),
     key: melody.key ?? "", meter: melody.meter, tempo: melody.tempo === 120 ? "" : melody.tempo, with_primer: true, model: candidate.model, compare: "",
   });
   compose();
 }
 
-/** Compose the chosen bars of a column anew; each melody stands among the cards as soon as it is there. */
+/** Rewrite the selected bars of a column; each melody is added as soon as it is complete. */
 export async function rewrite(column) {
-  const candidate = shownIn(column), { selection } = column;
+  const candidate = shownCandidate(column), { selection } = column;
   if (!candidate || !selection || state.busy) return;
-  const mine = begin();
-  const { settings } = state, seed = Math.floor(Math.random() * 2 ** 31), fresh = [];
-  const arrive = (sent) => {
-    fresh.push(candidateOf(sent, { rewritten: selection, settings: candidate.settings ?? { ...settings } }));
-    column.candidates = [fresh.at(-1), ...column.candidates].slice(0, 32);
-    tell("verdicts");
+  const own = start();
+  const { settings } = state, seed = Math.floor(Math.random() * 2 ** 31), rewritten = [];
+  const onCandidate = (sent) => {
+    rewritten.push(newCandidate(sent, { rewritten: selection, settings: candidate.settings ?? { ...settings } }));
+    column.candidates = [rewritten.at(-1), ...column.candidates].slice(0, 32);
+    emit("verdicts");
   };
   try {
-    await composed("/api/rewrite", {
+    await streamCandidates("/api/rewrite", {
       model: candidate.model, melody: candidate.melody, first: selection.first, last: selection.last, temperature: settings.temperature,
-      range: settings.range.trim(), seed, count: Math.max(settings.count, 2), rules: rulesAsked(),
-    }, { signal: mine.signal, onCandidate: arrive });
-    const best = ranked({ candidates: fresh })[0];
-    choose(column, best ?? candidate);
+      range: settings.range.trim(), seed, count: Math.max(settings.count, 2), rules: rulesBody(),
+    }, { signal: own.signal, onCandidate });
+    const best = ranked({ candidates: rewritten })[0];
+    showCandidate(column, best ?? candidate);
     column.tick = startOf(best ?? candidate, selection.first);
-    tell("tick", column);
-    remember(column, best?.settings ?? settings);
-    say(`Bars ${selection.first} to ${selection.last} composed anew.`);
+    emit("tick", column);
+    addToHistory(column, best?.settings ?? settings);
+    announce(`Bars ${selection.first} to ${selection.last} rewritten.`);
   } catch (error) {
-    if (isDropped(error)) say("Stopped.");
-    else complain("compose-error", error);
+    if (isAborted(error)) announce("Stopped.");
+    else showError("compose-error", error);
   } finally {
-    end(mine);
+    finish(own);
   }
 }
 
@@ -180,26 +180,26 @@ function startOf(candidate, bar) {
   return Math.max(0, (bar - 1) * whole + (melody.pickup % whole));
 }
 
-/** What one rule alone does: the first melody that came, and of many the one that it likes best. */
-export async function onlyThisRule(rule) {
+/** Show the effect of one rule: the first of many melodies, and the one that this rule rates best. */
+export async function compareRule(rule) {
   if (state.busy || !checkPrimer()) return;
   const { settings } = state;
   const model = modelNamed(settings.model)?.untuned ?? settings.model, count = Math.min(16, Math.floor(512 / settings.bars));
   const rules = { set: settings.set, weights: { [rule]: 1 }, only: [rule] };
-  const asked = composed("/api/compose", request(settings, model, { count, rules }));
-  asked.catch(() => {});
-  const plain = plainName(rule), columns = [
-    { title: "Before", model, note: `as it came from ${modelTitle(model)}`, settings },
-    { title: "After", model, note: `the best of ${count} for “${plain}” alone`, settings },
+  const candidates = streamCandidates("/api/compose", composeBody(settings, model, { count, rules }));
+  candidates.catch(() => {});
+  const columns = [
+    { title: "Before", model, note: `the first melody by ${modelTitle(model)}`, settings },
+    { title: "After", model, note: `the best of ${count} by the rule “${ruleTitle(rule)}” alone`, settings },
   ];
-  await fill(columns, settings, async (column) => {
-    const found = await asked;
+  await fillColumns(columns, settings, async (column) => {
+    const found = await candidates;
     const best = found.reduce((a, b) => ((b.verdict?.total ?? -Infinity) > (a.verdict?.total ?? -Infinity) ? b : a), found[0]);
     return [column === columns[0] ? found[0] : best].map((one) => ({ ...one, settings }));
   });
   if (state.columns !== columns) return;
   colourBy("rules", rule);
-  for (const column of columns) choose(column, column.candidates[0]);
+  for (const column of columns) showCandidate(column, column.candidates[0]);
   playInTurn();
 }
 
@@ -208,32 +208,32 @@ export async function playInTurn() {
   for (const column of state.columns) {
     column.tick = 0;
     state.active = state.columns.indexOf(column);
-    tell("active");
+    emit("active");
     if (!(await play(column, { expressive: byId("expressive").checked }).catch(() => false))) return;
   }
 }
 
-/** Ask for verdicts of everything that is shown, by the rules as they are now. */
-export async function judgeAll(asker) {
+/** Judge all candidates by the current rules. */
+export async function judgeAll(requestLatest) {
   const all = state.columns.flatMap((column) => column.candidates).slice(0, 32);
   if (!all.length) return;
-  const { verdicts } = await asker("/api/judge", { body: { melodies: all.map((one) => ({ ...one.melody, title: "" })), rules: rulesAsked() } });
+  const { verdicts } = await requestLatest("/api/judge", { body: { melodies: all.map((one) => ({ ...one.melody, title: "" })), rules: rulesBody() } });
   all.forEach((one, at) => { one.verdict = verdicts[at]; });
-  tell("verdicts");
+  emit("verdicts");
 }
 
-/** Open a melody that is not to be composed: of a link or of the history. */
-export function open(melody, { title = "A melody", model = state.settings.model, candidate = null } = {}) {
+/** Open a melody of a link or of the history. */
+export function openMelody(melody, { title = "A melody", model = state.settings.model, candidate = null } = {}) {
   stop();
   const settings = { ...state.settings };
-  const one = candidateOf({ melody, primer_notes: 0, model, seed: 0, number: 0, probabilities: [], verdict: null, foreign: true, settings, ...candidate });
+  const one = newCandidate({ melody, primer_notes: 0, model, seed: 0, number: 0, probabilities: [], verdict: null, foreign: true, settings, ...candidate });
   state.columns = [{ title, model, note: "", settings, candidates: [one], chosen: one.id, tick: 0, selection: null }];
   state.active = 0;
-  tell("columns");
-  choose(state.columns[0], one);
-  tell("opened");
+  emit("columns");
+  showCandidate(state.columns[0], one);
+  emit("opened");
   if (!one.probabilities.length && modelNamed(model)) {
-    chancesIn(one).then((chances) => { one.probabilities = chances; tell("verdicts"); }, () => {});
+    noteProbabilities(one).then((probabilities) => { one.probabilities = probabilities; emit("verdicts"); }, () => {});
   }
   return one;
 }

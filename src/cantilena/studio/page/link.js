@@ -1,14 +1,14 @@
-// The state of the page in its address, so that a link restores it.
+// The state of the page in its URL, so that a link restores it.
 
-import { packed, readTyped, unpacked } from "/page/music/music.js";
-import { DEFAULTS, modelNamed, shown, state } from "/page/state.js";
+import { encodeMelody, parseNotes, decodeMelody } from "/page/music/music.js";
+import { DEFAULTS, modelNamed, currentCandidate, state } from "/page/state.js";
 
 const TEXTS = ["model", "compare", "primer", "key", "meter", "range", "style", "constrain", "set"];
 const NUMBERS = { bars: [1, 64], temperature: [0.05, 10], top_k: [0, 200], top_p: [0.01, 1], seed: [0, Number.MAX_SAFE_INTEGER], count: [1, 16] };
-const COLOURS = ["none", "rules", "probability"], BESIDE = ["show", "notes", "melody", "colour", "rule", "tab"];
+const COLOURS = ["none", "rules", "probability"], EXTRA = ["show", "notes", "melody", "colour", "rule", "tab"];
 
-/** Settings as the part of an address after `#`; what is as usual is left out, but the seed and the model. */
-export function written(settings, more = {}) {
+/** Return settings as a URL fragment; defaults are left out, except the seed. */
+export function toHash(settings, more = {}) {
   const parts = new URLSearchParams();
   for (const name of TEXTS) if (settings[name] !== DEFAULTS[name]) parts.set(name, settings[name]);
   for (const name of Object.keys(NUMBERS)) {
@@ -17,7 +17,7 @@ export function written(settings, more = {}) {
   if (settings.tempo !== "") parts.set("tempo", settings.tempo);
   if (settings.greedy) parts.set("greedy", "1");
   if (!settings.with_primer) parts.set("with_primer", "0");
-  if (settings.idea) parts.set("idea", packed(settings.idea));
+  if (settings.idea) parts.set("idea", encodeMelody(settings.idea));
   const rules = Object.entries(settings.rules).map(([name, weight]) => `${name}:${weight}`);
   if (rules.length) parts.set("rules", rules.join(","));
   if (settings.only.length) parts.set("only", settings.only.join(","));
@@ -25,8 +25,8 @@ export function written(settings, more = {}) {
   return `#${parts}`;
 }
 
-/** Settings and the rest from such a part; what cannot be is left as usual. */
-export function read(hash) {
+/** Read settings and the rest from a URL fragment; invalid values are replaced by defaults. */
+export function fromHash(hash) {
   const parts = new URLSearchParams(hash.replace(/^#/, ""));
   const settings = { ...DEFAULTS, rules: {}, only: [] };
   for (const name of TEXTS) if (parts.has(name)) settings[name] = parts.get(name).slice(0, 20000);
@@ -38,7 +38,7 @@ export function read(hash) {
   if (tempo >= 10 && tempo <= 1000) settings.tempo = tempo;
   settings.greedy = parts.get("greedy") === "1";
   settings.with_primer = parts.get("with_primer") !== "0";
-  settings.idea = parts.has("idea") ? unpacked(parts.get("idea")) : null;
+  settings.idea = parts.has("idea") ? decodeMelody(parts.get("idea")) : null;
   for (const pair of (parts.get("rules") ?? "").split(",").filter(Boolean)) {
     const [name, weight] = pair.split(":");
     if (Number.isFinite(Number(weight))) settings.rules[name] = Number(weight);
@@ -48,7 +48,7 @@ export function read(hash) {
   return {
     settings,
     given: new Set(parts.keys()),
-    notes: parts.has("notes") ? unpacked(parts.get("notes")) : typed(parts.get("melody"), settings),
+    notes: parts.has("notes") ? decodeMelody(parts.get("notes")) : melodyParameter(parts.get("melody"), settings),
     show: Number(parts.get("show")) || 0,
     play: parts.get("play") === "1",
     colour: COLOURS.includes(parts.get("colour")) ? parts.get("colour") : "none",
@@ -57,32 +57,32 @@ export function read(hash) {
   };
 }
 
-// A melody that is to be looked at, not gone on from: `melody=C4+D4+E4/2`, in the key, meter and tempo of the link.
-function typed(text, { key, meter, tempo }) {
+// A melody to show, not to continue: `melody=C4+D4+E4/2`, in the key, meter and tempo of the link.
+function melodyParameter(text, { key, meter, tempo }) {
   try {
-    const melody = text ? readTyped(text) : null;
+    const melody = text ? parseNotes(text) : null;
     return melody?.notes.length ? { ...melody, key: key || null, meter: meter || melody.meter, tempo: tempo || melody.tempo } : null;
   } catch {
     return null;
   }
 }
 
-/** What the address holds beside the settings, so that it stays there when they change. */
-export function carried() {
+/** The parameters of the URL that are not settings; they stay when the settings change. */
+export function extraParameters() {
   const parts = new URLSearchParams(location.hash.slice(1));
-  return Object.fromEntries(BESIDE.map((name) => [name, parts.get(name)]));
+  return Object.fromEntries(EXTRA.map((name) => [name, parts.get(name)]));
 }
 
-/** The address that restores what is shown now. */
-export function address({ play = false } = {}) {
-  const candidate = shown();
+/** The URL that restores what is shown now. */
+export function shareUrl({ play = false } = {}) {
+  const candidate = currentCandidate();
   const base = `${location.origin}${location.pathname}`;
-  const seen = state.colour === "none" ? {} : { colour: state.colour, rule: state.rule };
-  if (!candidate) return base + written(state.settings);
+  const colours = state.colour === "none" ? {} : { colour: state.colour, rule: state.rule };
+  if (!candidate) return base + toHash(state.settings);
   const settings = candidate.settings ?? state.settings;
   const isOfSeed = candidate.number && !candidate.rewritten && !candidate.foreign;
-  const more = isOfSeed ? { show: candidate.number } : { notes: packed(candidate.melody) };
-  return base + written({ ...settings, model: modelNamed(candidate.model) ? candidate.model : settings.model, ...rulesNow(), compare: isOfSeed ? settings.compare : "" }, { ...more, ...seen, play: play ? "1" : "" });
+  const more = isOfSeed ? { show: candidate.number } : { notes: encodeMelody(candidate.melody) };
+  return base + toHash({ ...settings, model: modelNamed(candidate.model) ? candidate.model : settings.model, ...rulesNow(), compare: isOfSeed ? settings.compare : "" }, { ...more, ...colours, play: play ? "1" : "" });
 }
 
 const rulesNow = () => ({ set: state.settings.set, rules: state.settings.rules, only: state.settings.only });

@@ -1,35 +1,35 @@
-// The page begins here: every part listens, the server is asked what there is, and the address says what to show.
+// The entry point: set up all parts, load models and rules, and restore the state in the URL.
 
-import { ask, stay } from "/page/api.js";
-import { listenToBeginning } from "/page/beginning.js";
-import { listenToBetween } from "/page/panels/between.js";
-import { listenToChrome } from "/page/chrome.js";
-import { colourBy, listenToColours } from "/page/music/colours.js";
-import { listenToColumns } from "/page/columns.js";
-import { compose, open, playInTurn, pressCompose } from "/page/compose.js";
-import { byId, complain } from "/page/elements.js";
-import { connectMidi, listenToLetters } from "/page/music/hands.js";
-import { listenToHeat } from "/page/panels/heat.js";
-import { listenToHistory } from "/page/panels/history.js";
-import { listenToKeyboard } from "/page/music/keyboard.js";
-import { read } from "/page/link.js";
-import { noteAt, pitchName, placeOf } from "/page/music/music.js";
-import { play, playUnasked, stop } from "/page/music/player.js";
-import { listenToPrimer } from "/page/music/primer.js";
-import { listenToRules } from "/page/panels/rules.js";
-import { listenToSettings } from "/page/settings.js";
-import { listenToShortcuts } from "/page/shortcuts.js";
-import { activeColumn, EXAMPLE, modelNamed, on, set, shown, state, tell } from "/page/state.js";
-import { listenToTuning, loadModels, watchJobs } from "/page/panels/tuning.js";
+import { request, keepPageOpen } from "/page/api.js";
+import { initPreview } from "/page/preview.js";
+import { initBetween } from "/page/panels/between.js";
+import { initChrome } from "/page/chrome.js";
+import { colourBy, initColours } from "/page/music/colours.js";
+import { initColumns } from "/page/columns.js";
+import { compose, openMelody, playInTurn, pressCompose } from "/page/compose.js";
+import { byId, showError } from "/page/elements.js";
+import { connectMidi, initLetters } from "/page/music/input.js";
+import { initHeat } from "/page/panels/heat.js";
+import { initHistory } from "/page/panels/history.js";
+import { initKeyboard } from "/page/music/keyboard.js";
+import { fromHash } from "/page/link.js";
+import { noteAt, pitchName, positionText } from "/page/music/music.js";
+import { play, autoplay, stop } from "/page/music/player.js";
+import { initPrimer } from "/page/music/primer.js";
+import { initRules } from "/page/panels/rules.js";
+import { initSettings } from "/page/settings.js";
+import { initShortcuts } from "/page/shortcuts.js";
+import { activeColumn, EXAMPLE, modelNamed, on, updateSettings, currentCandidate, state, emit } from "/page/state.js";
+import { initTuning, loadModels, watchJobs } from "/page/panels/tuning.js";
 
 let loading = null, isLoaded = false;
 
-/** Show what the address says: compose it, open its notes, or begin. */
+/** Restore the state in the URL: compose, open a melody, or show the primer. */
 async function restore() {
   stop();
-  const { settings, given, notes, show, play: playIt, colour, rule, tab } = read(location.hash);
-  const usual = state.models.find((model) => model.default) ?? state.models[0];
-  if (!modelNamed(settings.model)) settings.model = usual?.name ?? "";
+  const { settings, given, notes, show, play: autoPlay, colour, rule, tab } = fromHash(location.hash);
+  const defaultModel = state.models.find((model) => model.default) ?? state.models[0];
+  if (!modelNamed(settings.model)) settings.model = defaultModel?.name ?? "";
   if (!modelNamed(settings.compare) || settings.compare === settings.model) settings.compare = "";
   if (!state.sets.some((one) => one.name === settings.set)) settings.set = state.sets[0]?.name ?? "cantilena";
   const rules = state.sets.find((one) => one.name === settings.set)?.rules.map((rule) => rule.name) ?? [];
@@ -37,81 +37,81 @@ async function restore() {
   settings.only = settings.only.filter((name) => rules.includes(name));
   const isEmpty = given.size === 0;
   if (isEmpty) settings.primer = EXAMPLE;
-  set(settings);
-  tell("rules");
-  tell("settings");
+  updateSettings(settings);
+  emit("rules");
+  emit("settings");
   document.querySelector(`[role=tab][aria-controls="pane-${CSS.escape(tab)}"]`)?.click();
   colourBy(colour, rules.includes(rule) ? rule : "");
   if (notes) {
-    open(notes, { title: "A melody from a link" });
-    if (playIt) playUnasked(activeColumn());
+    openMelody(notes, { title: "A melody from a link" });
+    if (autoPlay) autoplay(activeColumn());
   } else if (isEmpty) {
     state.columns = [];
-    tell("columns");
-    tell("shown");
-  } else await compose({ show, push: false, playIt });
+    emit("columns");
+    emit("shown");
+  } else await compose({ show, push: false, autoPlay });
 }
 
-// Once, however often the way to the studio opens while it is asked: a second time would compose twice.
+// Load once, even if the connection opens again meanwhile: otherwise the page would compose twice.
 function load() {
-  loading ??= begin().finally(() => { loading = null; });
+  loading ??= start().finally(() => { loading = null; });
   return loading;
 }
 
-async function begin() {
+async function start() {
   try {
-    const [, rules] = await Promise.all([loadModels(), ask("/api/rules")]);
+    const [, rules] = await Promise.all([loadModels(), request("/api/rules")]);
     state.sets = rules.sets;
     isLoaded = true;
   } catch (error) {
-    complain("compose-error", error);
+    showError("compose-error", error);
     return;
   }
-  complain("compose-error");
-  tell("sets");
+  showError("compose-error");
+  emit("sets");
   await restore();
   document.documentElement.dataset.loaded = "yes";
   watchJobs().catch(() => {});
-  const about = await ask("/api/about").catch(() => null);
+  const about = await request("/api/about").catch(() => null);
   if (about) byId("about").textContent = [`Cantilena ${about.version}.`, about.trouble].filter(Boolean).join(" ");
 }
 
-function listenToPlayer() {
+function initPlayer() {
   const button = byId("play");
   button.addEventListener("click", () => {
     if (state.playing) stop();
-    else if (activeColumn()) play(activeColumn(), { expressive: byId("expressive").checked }).catch((error) => complain("compose-error", error));
+    else if (activeColumn()) play(activeColumn(), { expressive: byId("expressive").checked }).catch((error) => showError("compose-error", error));
   });
   on("playing", () => {
     button.setAttribute("aria-label", state.playing ? "Stop" : "Play");
     button.querySelector("use").setAttribute("href", state.playing ? "#i-stop" : "#i-play");
   });
-  on("shown columns busy", () => { button.disabled = !shown(); });
+  on("shown columns busy", () => { button.disabled = !currentCandidate(); });
   on("tick shown active columns", () => {
-    const candidate = shown(), column = activeColumn();
+    const candidate = currentCandidate(), column = activeColumn();
     const note = candidate && candidate.melody.notes[noteAt(candidate.melody, column.tick)];
-    const place = candidate ? placeOf(candidate.melody, column.tick) : "";
+    const place = candidate ? positionText(candidate.melody, column.tick) : "";
     const text = candidate ? `${place[0].toUpperCase()}${place.slice(1)}${note ? ` · ${note.pitches.map((pitch) => pitchName(pitch, candidate.melody.key)).join(" ")}` : ""}` : "";
-    if (byId("where").textContent !== text) byId("where").textContent = text;
+    if (byId("position").textContent !== text) byId("position").textContent = text;
   });
 }
 
-function listenToButton() {
+function initComposeButton() {
   byId("panel").addEventListener("submit", (event) => {
     event.preventDefault();
     pressCompose();
-    // After a press by hand the keys belong to the music, so that Space plays it.
+    // After a click, move the focus to the music, so that Space plays it.
     if (document.activeElement === byId("compose") && byId("compose").matches(":not(:focus-visible)")) byId("music").focus({ preventScroll: true });
   });
   on("busy", () => { byId("compose").textContent = state.busy ? "Composing …" : "Compose"; });
-  byId("in-turn").addEventListener("click", () => (state.playing ? stop() : playInTurn()));
-  on("playing", () => { byId("in-turn").textContent = state.playing ? "Stop" : "Play both in turn"; });
-  on("beginning", () => byId("compose").focus());
+  byId("play-in-turn").addEventListener("click", () => (state.playing ? stop() : playInTurn()));
+  on("playing", () => { byId("play-in-turn").textContent = state.playing ? "Stop" : "Play both in turn"; });
+  on("primer-read", () => byId("compose").focus());
 }
 
-for (const listen of [listenToChrome, listenToSettings, listenToPrimer, listenToColours, listenToColumns, listenToBeginning, listenToRules, listenToBetween, listenToHeat, listenToTuning, listenToHistory, listenToKeyboard, listenToLetters, listenToShortcuts, listenToPlayer, listenToButton]) listen();
+for (const init of [initChrome, initSettings, initPrimer, initColours, initColumns, initPreview, initRules, initBetween, initHeat, initTuning, initHistory, initKeyboard, initLetters, initShortcuts, initPlayer, initComposeButton]) init();
 byId("midi").addEventListener("click", connectMidi);
 addEventListener("popstate", () => { if (isLoaded) restore(); });
-on("back", () => { if (!isLoaded) load(); });
+on("online", () => { if (!isLoaded) load(); });
 load();
-stay();
+keepPageOpen();

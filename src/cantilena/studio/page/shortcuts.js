@@ -1,13 +1,13 @@
-// Keys of the computer that are not the piano: play, cursor, bars, melodies.
+// Keyboard shortcuts, except those of the piano: play, cursor, bars, melodies.
 
 import { pressCompose } from "/page/compose.js";
 import { byId, isTyping } from "/page/elements.js";
 import { barAt, barsOf, noteAt } from "/page/music/music.js";
 import { stop } from "/page/music/player.js";
-import { activeColumn, choose, moveCursor, ranked, select, shownIn, state } from "/page/state.js";
+import { activeColumn, showCandidate, moveCursor, ranked, selectBars, shownCandidate, state } from "/page/state.js";
 
-/** Listen to the shortcuts that the help lists. */
-export function listenToShortcuts() {
+/** Set up the shortcuts that the help lists. */
+export function initShortcuts() {
   addEventListener("keydown", (event) => {
     if ((event.ctrlKey || event.metaKey) && event.key === "Enter") {
       event.preventDefault();
@@ -17,26 +17,26 @@ export function listenToShortcuts() {
     if (event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target) || document.querySelector("dialog[open]")) return;
     const target = event.target instanceof Element ? event.target : document.body;
     if (event.key === "?") byId("help").showModal();
-    else if (event.key === "Escape") letGo();
+    else if (event.key === "Escape") stopAndClear();
     else if (event.key === " ") {
       if (target.closest("button, input, summary, a")) return;
       byId("play").click();
-    } else if (target.closest("input, summary, [role=tab]") || !walk(event)) return;
+    } else if (target.closest("input, summary, [role=tab]") || !navigate(event)) return;
     event.preventDefault();
   });
 }
 
-function letGo() {
+function stopAndClear() {
   stop();
-  if (activeColumn()) select(activeColumn(), null);
+  if (activeColumn()) selectBars(activeColumn(), null);
 }
 
-function walk({ key, shiftKey }) {
-  const column = activeColumn(), candidate = shownIn(column);
+function navigate({ key, shiftKey }) {
+  const column = activeColumn(), candidate = shownCandidate(column);
   if (!candidate) return false;
   const { melody } = candidate;
   const step = { ArrowRight: 1, ArrowLeft: -1 }[key];
-  if (step && shiftKey) chooseBars(column, melody, step);
+  if (step && shiftKey) extendSelection(column, melody, step);
   else if (step) moveCursor(column, nextNote(melody, column.tick, step));
   else if (key === "Home") moveCursor(column, 0);
   else if (key === "End") moveCursor(column, melody.notes.at(-1)?.onset ?? 0);
@@ -44,24 +44,24 @@ function walk({ key, shiftKey }) {
     const order = ranked(column), at = order.indexOf(candidate) + (key === "ArrowDown" ? 1 : -1);
     if (!order[at]) return false;
     if (state.playing) stop();
-    choose(column, order[at]);
+    showCandidate(column, order[at]);
   } else return false;
   return true;
 }
 
 function nextNote(melody, tick, step) {
   const number = noteAt(melody, tick), note = melody.notes[number];
-  const wanted = step < 0 && note && tick > note.onset ? number : number + step;
-  return melody.notes[Math.min(Math.max(wanted, 0), melody.notes.length - 1)]?.onset ?? 0;
+  const target = step < 0 && note && tick > note.onset ? number : number + step;
+  return melody.notes[Math.min(Math.max(target, 0), melody.notes.length - 1)]?.onset ?? 0;
 }
 
-function chooseBars(column, melody, step) {
+function extendSelection(column, melody, step) {
   const here = barAt(melody, column.tick).number, { selection } = column;
   if (!selection) {
-    select(column, { first: here, last: here });
+    selectBars(column, { first: here, last: here });
     return;
   }
   const numbers = barsOf(melody).map((bar) => bar.number);
   const last = Math.min(Math.max(selection.last + step, numbers[0]), numbers.at(-1));
-  select(column, last < selection.first ? null : { first: selection.first, last });
+  selectBars(column, last < selection.first ? null : { first: selection.first, last });
 }

@@ -1,30 +1,30 @@
-// What the page knows, and who wants to hear of a change: `on("tick", redraw)`, `tell("tick")`.
+// The state of the page, and events when it changes: `on("tick", redraw)`, `emit("tick")`.
 
 const listeners = new Map();
 
-/** Call a function whenever one of these topics is told. */
-export function on(topics, listener) {
-  for (const topic of topics.split(" ")) listeners.set(topic, [...(listeners.get(topic) ?? []), listener]);
+/** Call a function at each of these events. */
+export function on(events, listener) {
+  for (const event of events.split(" ")) listeners.set(event, [...(listeners.get(event) ?? []), listener]);
 }
 
-/** Say that something has changed. */
-export function tell(topic, ...details) {
-  for (const listener of listeners.get(topic) ?? []) listener(...details);
+/** Call the listeners of an event. */
+export function emit(event, ...details) {
+  for (const listener of listeners.get(event) ?? []) listener(...details);
 }
 
-/** Settings as they are where nobody says otherwise; "" leaves a choice to the primer or the model. */
+/** The default settings; "" leaves a choice to the primer or the model. */
 export const DEFAULTS = Object.freeze({
   model: "", compare: "", primer: "", idea: null, key: "", meter: "", bars: 8, tempo: "", range: "", style: "",
   temperature: 1, top_k: 0, top_p: 1, greedy: false, constrain: "", with_primer: true, seed: 1, count: 4,
   set: "cantilena", rules: Object.freeze({}), only: Object.freeze([]),
 });
 
-/** A beginning for somebody who comes for the first time. */
+/** A primer for the first visit. */
 export const EXAMPLE = "E4 G4 A4/4. B4/8 A4 G4 E4/2";
 
 /**
- * A column of the page: `{ title, model, candidates, chosen, tick, selection }`.
- * There is one, or two that are compared. A candidate is the server's, and `id`, `kept`, `entry` beside.
+ * `columns` has one column, or two that are compared: `{ title, model, candidates, chosen, tick, selection }`.
+ * A candidate is that of the server, with `id`, `kept` and `entry` (its id in the history).
  */
 export const state = {
   settings: { ...DEFAULTS },
@@ -40,61 +40,61 @@ export const state = {
 };
 
 /** Change some settings. */
-export function set(changes) {
+export function updateSettings(changes) {
   Object.assign(state.settings, changes);
-  tell("settings", changes);
+  emit("settings", changes);
 }
 
-let last = 0;
+let lastId = 0;
 
-/** A candidate of the server as the page keeps it. */
-export function candidateOf(sent, more = {}) {
-  last += 1;
-  return { id: last, kept: false, entry: null, ...sent, ...more };
+/** Create a candidate of the page from one of the server. */
+export function newCandidate(candidate, more = {}) {
+  lastId += 1;
+  return { id: lastId, kept: false, entry: null, ...candidate, ...more };
 }
 
-/** The column that is being listened to. */
+/** The active column. */
 export const activeColumn = () => state.columns[state.active] ?? null;
 
 /** The candidate that a column shows. */
-export const shownIn = (column) => column?.candidates.find((one) => one.id === column.chosen) ?? null;
+export const shownCandidate = (column) => column?.candidates.find((one) => one.id === column.chosen) ?? null;
 
-/** The candidate that is being listened to. */
-export const shown = () => shownIn(activeColumn());
+/** The candidate that the active column shows. */
+export const currentCandidate = () => shownCandidate(activeColumn());
 
-/** The rules as requests name them. */
-export function rulesAsked() {
+/** The rules for a request. */
+export function rulesBody() {
   const { set: name, rules, only } = state.settings;
   return { set: name, weights: rules, ...(only.length ? { only } : {}) };
 }
 
-/** A model by name. */
+/** The model with a name; null if there is none. */
 export const modelNamed = (name) => state.models.find((model) => model.name === name) ?? null;
 
-/** Candidates of a column, those that the rules like best first. */
+/** The candidates of a column, the best by the rules first. */
 export function ranked(column) {
-  const worth = (one) => one.verdict?.total ?? -Infinity;
-  return [...column.candidates].sort((a, b) => worth(b) - worth(a) || a.id - b.id);
+  const total = (candidate) => candidate.verdict?.total ?? -Infinity;
+  return [...column.candidates].sort((a, b) => total(b) - total(a) || a.id - b.id);
 }
 
-/** Put the cursor of a column somewhere. */
+/** Move the cursor of a column. */
 export function moveCursor(column, tick, { quiet = false } = {}) {
-  const melody = shownIn(column)?.melody;
+  const melody = shownCandidate(column)?.melody;
   column.tick = Math.max(0, Math.min(tick, melody ? melody.length : 0));
-  tell("tick", column, quiet);
+  emit("tick", column, quiet);
 }
 
-/** Choose bars of a column; null lets go of them. */
-export function select(column, selection) {
+/** Select bars of a column; null clears the selection. */
+export function selectBars(column, selection) {
   column.selection = selection;
-  tell("selection", column);
+  emit("selection", column);
 }
 
 /** Show another candidate. */
-export function choose(column, candidate) {
+export function showCandidate(column, candidate) {
   column.chosen = candidate?.id ?? null;
   column.tick = 0;
   column.selection = null;
   state.active = Math.max(0, state.columns.indexOf(column));
-  tell("shown", column);
+  emit("shown", column);
 }

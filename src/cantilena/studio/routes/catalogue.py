@@ -1,4 +1,4 @@
-"""What there is: models, rules, and the studio itself."""
+"""Models, rules, and the studio itself."""
 
 from __future__ import annotations
 
@@ -7,102 +7,54 @@ from dataclasses import asdict
 from fastapi import APIRouter
 
 from cantilena.errors import __version__
-from cantilena.models import only_bounds_likelihood
-from cantilena.models.shipped import DEFAULT
 from cantilena.rules import RULE_SETS
-from cantilena.server import UNKNOWN
+from cantilena.server import NOT_FOUND
 from cantilena.studio.options import LIMITS
-from cantilena.studio.schemas.responses import (
-    About,
-    Gone,
-    Models,
-    ModelShown,
-    RuleSetShown,
-    RuleSetsShown,
-    RuleShown,
-    StyleShown,
-)
-from cantilena.studio.services.executor import Deadline
-from cantilena.studio.services.models import ShownModel
-from cantilena.studio.state import Here
+from cantilena.studio.schemas.responses import About, Deleted, Models, RuleInfo, RuleSetInfo, RuleSets
+from cantilena.studio.state import StudioDep
 
-ROUTES = APIRouter(prefix="/api", tags=["what there is"])
-"""The addresses of this file."""
+router = APIRouter(prefix="/api", tags=["catalogue"])
 
-_SETS = {
-    "cantilena": "Ours: what makes people's melodies sing, each held to what people do",
+_RULE_SETS = {
+    "cantilena": "Cantilena's own rules: what makes melodies sing, calibrated on human melodies",
     "rl-tuner": "The nine rules of Google's RL Tuner",
     "paper": "The three rules of the paper: key, tonic, repetition",
 }
 
 
-@ROUTES.get("/models")
-async def models(studio: Here) -> Models:
-    """The models that compose, the default first, those that were tuned here last."""
-
-    def found(_: Deadline) -> list[ShownModel]:
-        return studio.composers.all()
-
-    return Models(models=[_shown(model) for model in await studio.looking.run(found)])
+@router.get("/models")
+async def models(studio: StudioDep) -> Models:
+    """List the models that compose: the default first, those that were tuned here last."""
+    found = await studio.quick_executor.run(lambda _: studio.models.all())
+    return Models(models=[model.info for model in found])
 
 
-@ROUTES.delete("/models/{name}", responses=UNKNOWN)
-async def delete_model(name: str, studio: Here) -> Gone:
+@router.delete("/models/{name}", responses=NOT_FOUND)
+async def delete_model(name: str, studio: StudioDep) -> Deleted:
     """Delete a model that was tuned here."""
-    studio.made.delete(name)
-    studio.composers.forget(name)
-    return Gone(deleted=name)
+    studio.models.delete(name)
+    return Deleted(deleted=name)
 
 
-@ROUTES.get("/rules")
-async def rules() -> RuleSetsShown:
-    """The sets of rules, and every rule in one line."""
-    return RuleSetsShown(
-        default="cantilena",
-        sets=[
-            RuleSetShown(
-                name=name,
-                says=_SETS.get(name, ""),
-                rules=[
-                    RuleShown(name=rule.name, says=rule.description, weight=rule.weight, source=rule.source)
-                    for rule in RULE_SETS[name].rules
-                ],
-            )
-            for name in _SETS
-        ],
-    )
+@router.get("/rules")
+async def rules() -> RuleSets:
+    """List the rule sets, and every rule in one line."""
+    sets = [
+        RuleSetInfo(
+            name=name,
+            says=text,
+            rules=[
+                RuleInfo(name=rule.name, says=rule.description, weight=rule.weight, source=rule.source)
+                for rule in RULE_SETS[name].rules
+            ],
+        )
+        for name, text in _RULE_SETS.items()
+    ]
+    return RuleSets(default="cantilena", sets=sets)
 
 
-@ROUTES.get("/about")
-async def about(studio: Here) -> About:
-    """The version, the limits of requests, and what a person should know."""
+@router.get("/about")
+async def about(studio: StudioDep) -> About:
+    """Return the version, the limits of requests, and problems that the user should know about."""
     limits = {name: float(value) for name, value in asdict(LIMITS).items()}
     return About(version=__version__, device="cpu", limits=limits, trouble=studio.trouble)
-
-
-def _shown(model: ShownModel) -> ModelShown:
-    composer = model.composer
-    return ModelShown(
-        name=model.name,
-        title=model.title,
-        tuned=model.tuned,
-        untuned=model.untuned,
-        encoding=composer.encoding.name,
-        low=model.low,
-        high=model.high,
-        styles=[
-            StyleShown(
-                name=style.name,
-                key=style.key.name if style.key else None,
-                meter=str(style.meter) if style.meter else None,
-            )
-            for style in composer.styles
-        ],
-        key=composer.key.name if composer.key else None,
-        meter=str(composer.meter) if composer.meter else None,
-        licence=model.licence,
-        has_codes=only_bounds_likelihood(composer.model),
-        says=model.says,
-        default=model.name == DEFAULT,
-        made_here=model.made_here,
-    )

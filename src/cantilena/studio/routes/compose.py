@@ -1,17 +1,18 @@
-"""Composing, rewriting and judging."""
+"""Composing, rewriting, interpolating, varying and judging."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from fastapi import APIRouter, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
+from fastapi.sse import EventSourceResponse
 
-from cantilena.server import UNKNOWN
-from cantilena.studio.routes.sse import EVENTS, event, failure_event, wants_events
+from cantilena.server import NOT_FOUND, Responses
+from cantilena.studio.routes.sse import EVENT_STREAM, error_event, event, wants_events
 from cantilena.studio.schemas.requests import (
     ComposeRequest,
     InterpolateRequest,
@@ -20,107 +21,102 @@ from cantilena.studio.schemas.requests import (
     VaryRequest,
 )
 from cantilena.studio.schemas.responses import Candidate, Candidates, MelodyVerdict, Verdicts
-from cantilena.studio.services.compose import NewNotes, compose, interpolate, rewrite, vary
+from cantilena.studio.services.compose import Events, NewNotes
 from cantilena.studio.services.executor import Deadline
-from cantilena.studio.state import Here, Studio
+from cantilena.studio.state import Studio, StudioDep
 
-ROUTES = APIRouter(prefix="/api", tags=["composing"])
-"""The addresses of this file."""
+router = APIRouter(prefix="/api", tags=["composing"])
 
-Drawn = Callable[[Deadline], Iterator[NewNotes | Candidate]]
-"""Composes, and gives what there is as soon as it is there."""
+_RESPONSES: Responses = {**NOT_FOUND, 200: EVENT_STREAM}
 
 
-@ROUTES.post("/compose", response_model=Candidates, responses={**UNKNOWN, 200: EVENTS})
-async def compose_melodies(asked: ComposeRequest, request: Request, studio: Here) -> Any:  # noqa: ANN401
+@router.post("/compose", response_model=Candidates, responses=_RESPONSES)
+async def compose(body: ComposeRequest, request: Request, studio: StudioDep) -> Any:  # noqa: ANN401
     """Compose melodies from a primer.
 
-    With `Accept: text/event-stream` it answers in events: `notes` (`number`, `notes`, `length`) while notes are drawn,
-    `candidate` for each melody that is finished, `done` (`seconds`) at the end, or `error` (`error`, `hint`).
+    With `Accept: text/event-stream` the response is a stream of events: `notes` (`number`, `notes`, `length`) while
+    notes are sampled, `candidate` for each complete melody, and at the end `done` (`seconds`) or `error` (`error`,
+    `hint`).
     """
-    return await _answer(studio, request, lambda deadline: compose(asked, studio.composers, studio.judge, deadline))
+    return await _respond(studio, request, lambda deadline: studio.composing.compose(body, deadline))
 
 
-@ROUTES.post("/rewrite", response_model=Candidates, responses={**UNKNOWN, 200: EVENTS})
-async def rewrite_bars(asked: RewriteRequest, request: Request, studio: Here) -> Any:  # noqa: ANN401
-    """Compose some bars of a melody anew, so that they fit what comes before and after; answers as compose does.
+@router.post("/rewrite", response_model=Candidates, responses=_RESPONSES)
+async def rewrite(body: RewriteRequest, request: Request, studio: StudioDep) -> Any:  # noqa: ANN401
+    """Compose some bars of a melody anew, so that they fit what comes before and after; responds as compose does.
 
-    In events, each candidate's `notes` and `candidate` come before the next one is begun.
+    In events, the `notes` and `candidate` of each candidate come before the next one is begun.
     """
-    return await _answer(studio, request, lambda deadline: rewrite(asked, studio.composers, studio.judge, deadline))
+    return await _respond(studio, request, lambda deadline: studio.composing.rewrite(body, deadline))
 
 
-@ROUTES.post("/interpolate", response_model=Candidates, responses={**UNKNOWN, 200: EVENTS})
-async def interpolate_melodies(asked: InterpolateRequest, request: Request, studio: Here) -> Any:  # noqa: ANN401
-    """Go from one melody to another in steps, with a model that is a VAE; answers as compose does."""
-    return await _answer(studio, request, lambda deadline: interpolate(asked, studio.composers, studio.judge, deadline))
+@router.post("/interpolate", response_model=Candidates, responses=_RESPONSES)
+async def interpolate(body: InterpolateRequest, request: Request, studio: StudioDep) -> Any:  # noqa: ANN401
+    """Interpolate between two melodies with a VAE; responds as compose does."""
+    return await _respond(studio, request, lambda deadline: studio.composing.interpolate(body, deadline))
 
 
-@ROUTES.post("/vary", response_model=Candidates, responses={**UNKNOWN, 200: EVENTS})
-async def vary_melody(asked: VaryRequest, request: Request, studio: Here) -> Any:  # noqa: ANN401
-    """Vary a melody by more or less, with a model that is a VAE; answers as compose does."""
-    return await _answer(studio, request, lambda deadline: vary(asked, studio.composers, studio.judge, deadline))
+@router.post("/vary", response_model=Candidates, responses=_RESPONSES)
+async def vary(body: VaryRequest, request: Request, studio: StudioDep) -> Any:  # noqa: ANN401
+    """Vary a melody with a VAE; responds as compose does."""
+    return await _respond(studio, request, lambda deadline: studio.composing.vary(body, deadline))
 
 
-@ROUTES.post("/judge")
-async def judge(asked: JudgeRequest, studio: Here) -> Verdicts:
-    """What rules say of melodies, note by note; what was judged before is answered at once."""
-    rules = asked.rules.rules()
-    melodies = [melody.melody() for melody in asked.melodies]
+@router.post("/judge")
+async def judge(body: JudgeRequest, studio: StudioDep) -> Verdicts:
+    """Judge melodies by rules, note by note; melodies that were judged before are answered at once."""
+    rules = body.rules.to_rule_set()
+    melodies = [melody.to_melody() for melody in body.melodies]
 
-    def judged(deadline: Deadline) -> list[MelodyVerdict]:
-        verdicts = []
+    def verdicts(deadline: Deadline) -> list[MelodyVerdict]:
+        found = []
         for melody in melodies:
             deadline.check()
-            verdicts.append(studio.judge.verdict(melody, rules) or MelodyVerdict(total=0.0, rules=[], notes=[]))
-        return verdicts
+            found.append(studio.verdicts.verdict(melody, rules) or MelodyVerdict(total=0.0, rules=[], notes=[]))
+        return found
 
-    return Verdicts(verdicts=await studio.bench.run(judged))
+    return Verdicts(verdicts=await studio.executor.run(verdicts))
 
 
-async def _answer(studio: Studio, request: Request, drawn: Drawn) -> Candidates | Response:
+async def _respond(studio: Studio, request: Request, generate: Callable[[Deadline], Events]) -> Candidates | Response:
     if wants_events(request):
-        studio.bench.check_room()  # while it can still be said by a status
-        return StreamingResponse(_events(studio, drawn), media_type="text/event-stream")
-    began = time.monotonic()
+        studio.executor.check_capacity()  # now, while the error can still be a status
+        return EventSourceResponse(_stream(studio, generate))
+    started = time.monotonic()
 
-    def whole(deadline: Deadline) -> list[Candidate]:
-        return [one for one in drawn(deadline) if isinstance(one, Candidate)]
+    def candidates(deadline: Deadline) -> list[Candidate]:
+        return [item for item in generate(deadline) if isinstance(item, Candidate)]
 
-    candidates = await studio.bench.run(whole)
-    return Candidates(candidates=candidates, seconds=round(time.monotonic() - began, 4))
+    found = await studio.executor.run(candidates)
+    return Candidates(candidates=found, seconds=round(time.monotonic() - started, 4))
 
 
-async def _events(studio: Studio, drawn: Drawn) -> AsyncIterator[bytes]:
-    """What is drawn on the bench, sent while it is drawn; if nobody listens any more, the drawing ends."""
-    began, loop = time.monotonic(), asyncio.get_running_loop()
+async def _stream(studio: Studio, generate: Callable[[Deadline], Events]) -> AsyncIterator[bytes]:
+    """Send what a thread of the executor generates; if the client disconnects, the thread stops."""
+    started, loop = time.monotonic(), asyncio.get_running_loop()
     ready: asyncio.Queue[NewNotes | Candidate | None] = asyncio.Queue()
 
-    def put(one: NewNotes | Candidate | None) -> None:
-        loop.call_soon_threadsafe(ready.put_nowait, one)
-
-    def draw(deadline: Deadline) -> None:
-        for one in drawn(deadline):
+    def run(deadline: Deadline) -> None:
+        for item in generate(deadline):
             deadline.check()
-            put(one)
+            loop.call_soon_threadsafe(ready.put_nowait, item)
 
-    drawing = asyncio.ensure_future(studio.bench.run(draw))
-    drawing.add_done_callback(lambda _: ready.put_nowait(None))
+    work = asyncio.ensure_future(studio.executor.run(run))
+    work.add_done_callback(lambda _: ready.put_nowait(None))
     try:
-        while (one := await ready.get()) is not None:
-            yield _event_of(one)
-            await asyncio.sleep(0)  # what is ready need not wait, and that nobody listens any more must be seen
-        await drawing
-        yield event("done", {"seconds": round(time.monotonic() - began, 4)})
-    except Exception as error:  # the answer has begun: what is wrong is told in an event
-        yield failure_event(error)
+        while (item := await ready.get()) is not None:
+            yield _encode(item)
+            await asyncio.sleep(0)  # `get` does not suspend while items are ready, and then cancelling has no effect
+        await work
+        yield event("done", {"seconds": round(time.monotonic() - started, 4)})
+    except Exception as error:  # the response has begun: its status cannot change any more
+        yield error_event(error)
     finally:
-        drawing.cancel()
+        work.cancel()
 
 
-def _event_of(one: NewNotes | Candidate) -> bytes:
-    if isinstance(one, Candidate):
-        return event("candidate", one)
-    return event(
-        "notes", {"number": one.number, "notes": [note.model_dump() for note in one.notes], "length": one.length}
-    )
+def _encode(item: NewNotes | Candidate) -> bytes:
+    if isinstance(item, Candidate):
+        return event("candidate", item)
+    notes = [note.model_dump() for note in item.notes]
+    return event("notes", {"number": item.number, "notes": notes, "length": item.length})

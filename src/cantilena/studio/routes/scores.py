@@ -1,4 +1,4 @@
-"""Scores, sound, and what a model expects next."""
+"""Scores, sound, and the model's predictions."""
 
 from __future__ import annotations
 
@@ -8,83 +8,84 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
 from cantilena.generation import next_notes
-from cantilena.server import UNKNOWN, Answers
-from cantilena.studio.export.engraving import engraved, names_between, typed
-from cantilena.studio.export.files import note_wav, played, timing
-from cantilena.studio.schemas.melody import MelodyShape
+from cantilena.server import NOT_FOUND, Responses
+from cantilena.studio.export.engraving import note_text, pitch_names
+from cantilena.studio.export.files import melody_wav, note_wav, timing
+from cantilena.studio.schemas.melody import MelodySchema
 from cantilena.studio.schemas.requests import NextNotesRequest, PrimerRequest, ScoreRequest, SoundRequest
-from cantilena.studio.schemas.responses import Checked, NextNotes, Score, Timing
-from cantilena.studio.services.compose import primer_of
-from cantilena.studio.state import Here
+from cantilena.studio.schemas.responses import NextNotes, ParsedNotes, Score, Timing
+from cantilena.studio.services.compose import parse_primer
+from cantilena.studio.services.executor import Deadline
+from cantilena.studio.state import StudioDep
 
-ROUTES = APIRouter(prefix="/api", tags=["seeing and hearing"])
-"""The addresses of this file."""
+router = APIRouter(prefix="/api", tags=["scores and sound"])
 
-_SOUND = {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}
-_WAV: Answers = {200: {"content": _SOUND, "description": "The sound."}}
+_WAV: Responses = {
+    200: {"description": "The sound.", "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}}
+}
 
 
-@ROUTES.post("/primer")
-async def primer(asked: PrimerRequest) -> Checked:
-    """Check typed notes: the melody that they are, or which word is no note."""
-    melody = primer_of(asked.text)
+@router.post("/primer")
+async def primer(body: PrimerRequest) -> ParsedNotes:
+    """Parse notes as text; the error says which word is not a note."""
+    melody = parse_primer(body.text)
     if melody is None:
-        return Checked(melody=MelodyShape(notes=[]), primer="", notes=0)
-    shape = MelodyShape.of(melody)
-    MelodyShape.model_validate(shape.model_dump()).melody()
-    return Checked(melody=shape, primer=typed(melody), notes=len(melody.sounding))
+        return ParsedNotes(melody=MelodySchema(notes=[]), primer="", notes=0)
+    schema = MelodySchema.from_melody(melody)
+    MelodySchema.model_validate(schema.model_dump()).to_melody()  # within the limits of requests
+    return ParsedNotes(melody=schema, primer=note_text(melody), notes=len(melody.sounding))
 
 
-@ROUTES.post("/probabilities", responses=UNKNOWN)
-async def probabilities(asked: NextNotesRequest, studio: Here) -> NextNotes:
-    """How probable each pitch was at each step of a melody, and what may come after its end."""
-    melody = asked.melody.melody()
+@router.post("/probabilities", responses=NOT_FOUND)
+async def probabilities(body: NextNotesRequest, studio: StudioDep) -> NextNotes:
+    """Return the probability of each pitch at each step of a melody, and of what may follow its end."""
+    melody = body.melody.to_melody()
 
-    def expected(_: object) -> NextNotes:
-        composer = studio.composers.shown(asked.model).composer
-        found = next_notes(composer, melody, style=asked.style, temperature=asked.temperature)
+    def predict(_: Deadline) -> NextNotes:
+        composer = studio.models.get(body.model).composer
+        table = next_notes(composer, melody, style=body.style, temperature=body.temperature)
         return NextNotes(
-            low=found.low,
-            high=found.high,
-            step_ticks=found.ticks_per_step,
-            names=names_between(found.low, found.high, melody.key),
-            off=found.off.round(6).tolist(),
-            hold=found.hold.round(6).tolist(),
-            pitches=found.pitches.round(6).tolist(),
+            low=table.low,
+            high=table.high,
+            step_ticks=table.step_ticks,
+            names=pitch_names(table.low, table.high, melody.key),
+            off=table.off.round(6).tolist(),
+            hold=table.hold.round(6).tolist(),
+            pitches=table.pitches.round(6).tolist(),
         )
 
-    return await studio.bench.run(expected)
+    return await studio.executor.run(predict)
 
 
-@ROUTES.post("/score")
-async def score(asked: ScoreRequest, studio: Here) -> Score:
-    """Engrave a melody as SVG, and say when each note head sounds."""
-    melody = asked.melody.melody()
-    return await engraved(studio.engraver, melody, width=asked.width, heading=asked.heading, colours=asked.verdict)
+@router.post("/score")
+async def score(body: ScoreRequest, studio: StudioDep) -> Score:
+    """Engrave a melody as SVG, with the times of its note heads."""
+    melody = body.melody.to_melody()
+    return await studio.engraving.score(melody, width=body.width, heading=body.heading, colours=body.verdict)
 
 
-@ROUTES.post("/sound", response_class=Response, responses=_WAV)
-async def sound(asked: SoundRequest, studio: Here) -> Response:
-    """A melody on the piano, as a WAV file."""
-    melody = asked.melody.melody()
-    content = await studio.bench.run(lambda _: played(melody, first=asked.start, expressive=asked.expressive))
+@router.post("/sound", response_class=Response, responses=_WAV)
+async def sound(body: SoundRequest, studio: StudioDep) -> Response:
+    """Play a melody on the piano, as a WAV file."""
+    melody = body.melody.to_melody()
+    content = await studio.executor.run(lambda _: melody_wav(melody, start=body.start, expressive=body.expressive))
     return Response(content, media_type="audio/wav")
 
 
-@ROUTES.post("/timing")
-async def timing_of_notes(asked: SoundRequest, studio: Here) -> Timing:
-    """When each note sounds in the answer of `POST /api/sound` to the same request, so that a cursor can follow."""
-    melody = asked.melody.melody()
-    return await studio.looking.run(lambda _: timing(melody, first=asked.start, expressive=asked.expressive))
+@router.post("/timing")
+async def sound_timing(body: SoundRequest, studio: StudioDep) -> Timing:
+    """Return when each note sounds in the response of `POST /api/sound` to the same request."""
+    melody = body.melody.to_melody()
+    return await studio.quick_executor.run(lambda _: timing(melody, start=body.start, expressive=body.expressive))
 
 
-@ROUTES.get("/note/{pitch}.wav", response_class=Response, responses=_WAV)
+@router.get("/note/{pitch}.wav", response_class=Response, responses=_WAV)
 async def note(
     pitch: Annotated[int, Path(ge=0, le=127)],
-    studio: Here,
+    studio: StudioDep,
     velocity: Annotated[int, Query(ge=1, le=127)] = 80,
     seconds: Annotated[float, Query(gt=0, le=10)] = 2.0,
 ) -> Response:
-    """One note of the piano, without the room, as a WAV file that never changes."""
-    content = await studio.bench.run(lambda _: note_wav(pitch, velocity, seconds))
+    """Play one note on the piano, without reverberation, as a WAV file that never changes."""
+    content = await studio.executor.run(lambda _: note_wav(pitch, velocity, seconds))
     return Response(content, media_type="audio/wav", headers={"Cache-Control": "public, max-age=31536000, immutable"})

@@ -1,4 +1,4 @@
-"""Server-sent events: how answers are told while they come about."""
+"""Server-sent events: responses that are sent piece by piece."""
 
 from __future__ import annotations
 
@@ -7,34 +7,35 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import Request
+from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 
 from cantilena.errors import CantilenaError
-from cantilena.runtime import log
+from cantilena.runtime import say
 
-EVENTS: dict[str, Any] = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
-"""For the description of the API: it answers in events where they are asked for."""
+EVENT_STREAM: dict[str, Any] = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
+"""The OpenAPI description of a response in events."""
 
 
 def wants_events(request: Request) -> bool:
-    """Whether a request asks for an answer in events."""
+    """Return whether a request accepts a response in events."""
     return "text/event-stream" in request.headers.get("accept", "")
 
 
-def event(name: str, content: BaseModel | Mapping[str, Any]) -> bytes:
-    r"""One event as it is sent: JSON never holds a line break.
+def event(name: str, data: BaseModel | Mapping[str, Any]) -> bytes:
+    r"""Encode one event.
 
     Example:
         >>> event("done", {"seconds": 0.1})
         b'event: done\ndata: {"seconds": 0.1}\n\n'
     """
-    text = content.model_dump_json() if isinstance(content, BaseModel) else json.dumps(content, allow_nan=False)
-    return f"event: {name}\ndata: {text}\n\n".encode()
+    text = data.model_dump_json() if isinstance(data, BaseModel) else json.dumps(data, allow_nan=False)
+    return format_sse_event(event=name, data_str=text)
 
 
-def failure_event(error: Exception) -> bytes:
-    """What is wrong, as an event."""
+def error_event(error: Exception) -> bytes:
+    """Encode an exception as an event."""
     if isinstance(error, CantilenaError):
         return event("error", {"error": error.text, "hint": error.hint})
-    log(f"unexpected {type(error).__name__}: {error}")
-    return event("error", {"error": "the server made a mistake", "hint": "report what the terminal says"})
+    say(f"unexpected {type(error).__name__}: {error}")
+    return event("error", {"error": "internal server error", "hint": "report what the terminal says"})

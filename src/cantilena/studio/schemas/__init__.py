@@ -1,1 +1,1 @@
-"""Shapes of requests and responses."""
+"""Pydantic schemas of requests and responses."""

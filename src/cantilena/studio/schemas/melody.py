@@ -1,4 +1,4 @@
-"""The shapes of music in requests and answers: a melody, its notes, the rules that judge it."""
+"""Schemas of music in requests and responses: notes, melodies, and the rules that judge them."""
 
 from __future__ import annotations
 
@@ -13,73 +13,77 @@ from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, Tempo
 from cantilena.rules import RULE_SETS, RuleSet
 from cantilena.studio.options import LIMITS
 
-LONGEST = 64 * 4 * TICKS_PER_QUARTER * LIMITS.bars
-"""Ticks that no melody is longer than: as many bars as are allowed, of the longest meter."""
+MAX_TICKS = 64 * 4 * TICKS_PER_QUARTER * LIMITS.bars
+"""The longest time in ticks: as many bars as a melody may have, of the longest meter."""
 
-Ticks = Annotated[int, Field(ge=0, le=LONGEST)]
-"""A time in ticks, 24 a quarter."""
+Ticks = Annotated[int, Field(ge=0, le=MAX_TICKS)]
+"""A time in ticks, 24 a quarter note."""
 
 Pitch = Annotated[int, Field(ge=0, le=127)]
-"""A MIDI number."""
+"""A MIDI pitch."""
 
 Name = Annotated[str, StringConstraints(max_length=80)]
-"""A name of something that the studio knows."""
+"""The name of a rule, a style, a key .."""
+
+Title = Annotated[str, StringConstraints(max_length=200)]
+"""A title."""
+
+BeatsPerMinute = Annotated[float, Field(ge=10, le=1000, allow_inf_nan=False)]
+"""A tempo in quarter notes a minute."""
 
 Seed = Annotated[int, Field(ge=0, lt=2**53)]
-"""A seed; numbers of JavaScript are whole up to 2^53."""
+"""A seed; JavaScript represents integers exactly up to 2^53."""
 
 Weight = Annotated[float, Field(ge=-1000, le=1000, allow_inf_nan=False)]
 """The weight of a rule."""
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
-"""A number that JSON can hold."""
+"""A number that JSON can represent."""
 
 
-class Shape(BaseModel):
-    """What a request holds: nothing but the fields that are named, of their own types."""
+class Schema(BaseModel):
+    """Base of the request schemas: immutable, unknown fields are an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
 
 
-class NoteShape(Shape):
-    """One note, or several struck together."""
+class NoteSchema(Schema):
+    """A note, or several struck together as a chord."""
 
-    onset: Ticks = Field(description="When it begins, in ticks from the start; 24 ticks are a quarter.")
-    duration: Annotated[int, Field(ge=1, le=LONGEST)] = Field(description="How long it sounds, in ticks.")
+    onset: Ticks = Field(description="Onset in ticks from the start of the melody; 24 ticks are a quarter note.")
+    duration: Annotated[int, Field(ge=1, le=MAX_TICKS)] = Field(description="Duration in ticks.")
     pitches: Annotated[list[Pitch], Field(min_length=1, max_length=12)] = Field(
-        description="MIDI numbers; several are a chord."
+        description="MIDI pitches; several form a chord."
     )
 
     @classmethod
-    def of(cls, note: Note) -> NoteShape:
-        """How a note is sent."""
+    def from_note(cls, note: Note) -> NoteSchema:
+        """Convert a note."""
         return cls.model_construct(onset=note.onset, duration=note.duration, pitches=list(note.pitches))
 
 
-class MelodyShape(Shape):
-    """A melody: one line of notes and chords, numbered from 0 in the order of their onsets; silence needs no note.
+class MelodySchema(Schema):
+    """A melody: notes and chords one after another, numbered from 0 by onset. Rests are not written.
 
-    A note ends at the latest where the next begins. Notes that begin together are one chord.
+    A note ends at the latest where the next one begins.
     """
 
-    notes: Annotated[list[NoteShape], Field(max_length=LIMITS.notes)] = Field(description="Its notes.")
-    key: Name | None = Field(default="C major", description="Such as `D minor`; null while it is unknown.")
+    notes: Annotated[list[NoteSchema], Field(max_length=LIMITS.notes)] = Field(description="The notes.")
+    key: Name | None = Field(default="C major", description="The key, such as `D minor`; null if unknown.")
     meter: Name = Field(default="4/4", description="The time signature.")
-    tempo: Annotated[float, Field(ge=10, le=1000, allow_inf_nan=False)] = Field(
-        default=120.0, description="Quarters a minute."
-    )
+    tempo: BeatsPerMinute = Field(default=120.0, description="Quarter notes a minute.")
     pickup: Ticks = Field(default=0, description="Ticks before the first barline.")
     length: Ticks = Field(default=0, description="Ticks from start to end; at least the end of the last note.")
-    title: Annotated[str, StringConstraints(max_length=200)] = Field(default="", description="What it is called.")
+    title: Title = Field(default="", description="The title.")
 
-    def melody(self) -> Melody:
-        """The melody itself.
+    def to_melody(self) -> Melody:
+        """Convert to a melody.
 
         Raises:
-            UsageError: a key or a meter that is none, more bars than are allowed, two notes that begin together.
+            UsageError: an invalid key or meter, too many bars, two notes with the same onset.
         """
-        made = Melody(
-            tuple(_in_one_line(self.notes)),
+        melody = Melody(
+            tuple(_monophonic(self.notes)),
             key=Key.parse(self.key) if self.key else None,
             meter=Meter.parse(self.meter),
             tempo=Tempo.constant(self.tempo),
@@ -87,17 +91,16 @@ class MelodyShape(Shape):
             length=self.length,
             title=self.title,
         )
-        if made.length > LIMITS.bars * made.meter.ticks_per_bar + made.pickup % made.meter.ticks_per_bar:
-            raise UsageError(
-                f"this melody is longer than {LIMITS.bars} bars", f"send {LIMITS.bars} bars or fewer at a time"
-            )
-        return made
+        bar = melody.meter.ticks_per_bar
+        if melody.length > LIMITS.bars * bar + melody.pickup % bar:
+            raise UsageError(f"this melody is longer than {LIMITS.bars} bars", f"send at most {LIMITS.bars} bars")
+        return melody
 
     @classmethod
-    def of(cls, melody: Melody) -> MelodyShape:
-        """How a melody is sent."""
+    def from_melody(cls, melody: Melody) -> MelodySchema:
+        """Convert a melody."""
         return cls.model_construct(
-            notes=[NoteShape.of(note) for note in melody.sounding],
+            notes=[NoteSchema.from_note(note) for note in melody.sounding],
             key=melody.key.name if melody.key else None,
             meter=str(melody.meter),
             tempo=melody.tempo.initial,
@@ -107,33 +110,31 @@ class MelodyShape(Shape):
         )
 
 
-def _in_one_line(notes: Sequence[NoteShape]) -> Iterator[Note]:
-    """The notes one after another; many that overlap would take minutes to engrave."""
+def _monophonic(notes: Sequence[NoteSchema]) -> Iterator[Note]:
+    """Sort notes and end each where the next one begins; many overlapping notes would take minutes to engrave."""
     ordered = sorted(notes, key=lambda note: note.onset)
     for note, following in zip_longest(ordered, ordered[1:]):
         room = following.onset - note.onset if following is not None else note.duration
         if not room:
-            raise UsageError(
-                f"two notes begin at tick {note.onset}", "send them as one note with several pitches: a chord"
-            )
+            raise UsageError(f"two notes begin at tick {note.onset}", "send a chord as one note with several pitches")
         yield Note(tuple(note.pitches), note.onset, min(note.duration, room))
 
 
-class RulesShape(Shape):
-    """Which rules judge, and how much each weighs."""
+class RulesSchema(Schema):
+    """Which rules judge, and how much each counts."""
 
     set: Literal["cantilena", "rl-tuner", "paper"] = Field(
-        default="cantilena", description="A set of `GET /api/rules`."
+        default="cantilena", description="A rule set of `GET /api/rules`."
     )
     weights: Annotated[dict[Name, Weight], Field(max_length=64)] = Field(
         default_factory=dict, description="Weights by rule; 1 is the published value, 0 switches a rule off."
     )
     only: Annotated[list[Name], Field(max_length=64)] = Field(
-        default_factory=list, description="The rules that judge; all of the set where none is named."
+        default_factory=list, description="The rules that judge; all of the set if empty."
     )
 
-    def rules(self) -> RuleSet:
-        """The rules themselves, those that are switched off left out of the sum.
+    def to_rule_set(self) -> RuleSet:
+        """Convert to a rule set.
 
         Raises:
             UsageError: the set has no rule of that name.
@@ -142,27 +143,26 @@ class RulesShape(Shape):
         return rules.only(*self.only) if self.only else rules
 
 
-def constraining(text: str) -> RuleSet | None:
-    """Rules that no note may break, by name alone: `rl-tuner`, `rl-tuner:key`, or several joined by + or commas.
+def parse_constraints(text: str) -> RuleSet | None:
+    """Parse rules that constrain each note: `rl-tuner`, `rl-tuner:key`, or several joined by + or commas.
 
-    Files, which the command line takes too, are not looked for: no path from a request touches the disk.
+    Unlike the command line, this accepts names only: no text of a request is used as a path.
 
     Raises:
         UsageError: there is no such set or rule.
 
     Example:
-        >>> constraining("rl-tuner:key, paper:tonic").names
+        >>> parse_constraints("rl-tuner:key, paper:tonic").names
         ('key', 'tonic')
     """
-    pieces = [piece.strip() for piece in text.replace("+", ",").split(",")]
     if not text.strip():
         return None
     chosen = {}
-    for piece in pieces:
-        name, _, rule = piece.partition(":")
-        rules = RULE_SETS[name]
-        for one in (rules.only(rule) if rule else rules).rules:
-            if one.name in chosen:
-                raise UsageError(f"'{text}' names the rule '{one.name}' twice", "name rules of one set alone")
-            chosen[one.name] = one
+    for piece in text.replace("+", ",").split(","):
+        set_name, _, rule_name = piece.strip().partition(":")
+        rules = RULE_SETS[set_name]
+        for rule in (rules.only(rule_name) if rule_name else rules).rules:
+            if rule.name in chosen:
+                raise UsageError(f"'{text}' names the rule '{rule.name}' twice", "name rules of one set only")
+            chosen[rule.name] = rule
     return RuleSet(text, tuple(chosen.values()))

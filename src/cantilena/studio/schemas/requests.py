@@ -1,7 +1,8 @@
-"""The shapes of what the studio is asked."""
+"""Schemas of request bodies."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Annotated, Any
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
@@ -10,137 +11,145 @@ from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, SamplingOptions
 from cantilena.models.shipped import DEFAULT, DEFAULT_VAE
 from cantilena.studio.options import LIMITS
-from cantilena.studio.schemas.melody import Finite, MelodyShape, Name, RulesShape, Seed, Shape
+from cantilena.studio.schemas.melody import (
+    BeatsPerMinute,
+    Finite,
+    MelodySchema,
+    Name,
+    RulesSchema,
+    Schema,
+    Seed,
+    Title,
+)
 
-Text = Annotated[str, StringConstraints(max_length=20_000)]
-"""Typed notes."""
+NoteText = Annotated[str, StringConstraints(max_length=20_000)]
+"""Notes as text, such as `C4 D4 E4/2`."""
 
 Temperature = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
-"""How daring the drawing is; 1 is the model's own."""
-
-Bar = Annotated[int, Field(ge=1, le=LIMITS.bars)]
-"""A bar, or how many."""
-
-Tempo = Annotated[float, Field(ge=10, le=1000, allow_inf_nan=False)]
-"""Quarters a minute."""
+"""The temperature of sampling; 1 leaves the model's probabilities as they are."""
 
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=80)]
 """The name of a model of `GET /api/models`."""
 
+BarNumber = Annotated[int, Field(ge=0, le=LIMITS.bars)]
+"""The number of a bar, from 1; a pickup is bar 0."""
 
-class Drawing(Shape):
-    """How notes are drawn."""
+_SAMPLING_FIELDS = {field.name for field in fields(SamplingOptions)}
+# A primer and constraints are passed to the composer as objects: as text they could name files.
+_COMPOSE_FIELDS = {field.name for field in fields(ComposeOptions)} - {"primer", "constrain"}
 
-    model: ModelName = Field(default=DEFAULT, description="A name of `GET /api/models`.")
-    temperature: Temperature = Field(default=1.0, description="Above 1 more surprising, below 1 more cautious.")
-    top_k: Annotated[int, Field(ge=0, le=10_000)] = Field(default=0, description="Draw among so many; 0 means all.")
-    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
-        default=1.0, description="Draw among those that hold this share."
-    )
-    greedy: bool = Field(default=False, description="Always the most probable note.")
-    range: Name = Field(default="", description="The lowest and highest note, such as `C4-A5`.")
+
+class GenerationRequest(Schema):
+    """The model that generates, what limits it, and the rules that judge the result."""
+
+    model: ModelName = Field(default=DEFAULT, description="A model of `GET /api/models`.")
+    range: Name = Field(default="", description="The lowest and highest new note, such as `C4-A5`.")
     constrain: Annotated[str, StringConstraints(max_length=400)] = Field(
-        default="", description="Rules that no note may break while another keeps them, such as `rl-tuner:key`."
+        default="", description="Rules that no new note may break if another keeps them, such as `rl-tuner:key`."
     )
+    rules: RulesSchema = Field(default=RulesSchema(), description="The rules that judge the result.")
+
+    def compose_options(self) -> ComposeOptions:
+        """Return the fields of this request that are options of composing."""
+        return ComposeOptions(**self.model_dump(include=_COMPOSE_FIELDS))
+
+
+class SamplingRequest(GenerationRequest):
+    """How notes are sampled."""
+
+    temperature: Temperature = Field(default=1.0, description="Above 1 more surprising, below 1 more cautious.")
+    top_k: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        default=0, description="Sample among the k most probable tokens; 0 means all."
+    )
+    top_p: Annotated[float, Field(gt=0, le=1)] = Field(
+        default=1.0, description="Sample among the most probable tokens that together hold this probability."
+    )
+    greedy: bool = Field(default=False, description="Always take the most probable token.")
     seed: Seed = Field(default=1, description="The same seed gives the same melodies.")
     count: Annotated[int, Field(ge=1, le=LIMITS.candidates)] = Field(default=1, description="How many candidates.")
-    rules: RulesShape = Field(default=RulesShape(), description="The rules that judge what was composed.")
 
-    def sampling(self) -> SamplingOptions:
-        """The same for a composer."""
-        return SamplingOptions(self.temperature, self.top_k, self.top_p, self.greedy)
+    def sampling_options(self) -> SamplingOptions:
+        """Return the fields of this request that are options of sampling."""
+        return SamplingOptions(**self.model_dump(include=_SAMPLING_FIELDS))
 
 
-class ComposeRequest(Drawing):
+class ComposeRequest(SamplingRequest):
     """What to compose."""
 
-    primer: Text = Field(default="", description="What to go on from, typed: `C4 D4 E4/2 r/8`.")
-    idea: MelodyShape | None = Field(default=None, description="The same as a melody, in place of `primer`.")
-    bars: Bar = Field(default=8, description="Length of the new music.")
-    key: Name = Field(default="", description="Such as `D minor`; the primer's or the model's own where empty.")
-    meter: Name = Field(default="", description="Such as `3/4`; the primer's or the model's own where empty.")
-    tempo: Tempo | None = Field(default=None, description="Quarters a minute; the primer's, or 120, where null.")
+    primer: NoteText = Field(default="", description="Notes to continue, as text: `C4 D4 E4/2 r/8`.")
+    idea: MelodySchema | None = Field(default=None, description="A melody to continue, instead of `primer`.")
+    bars: Annotated[int, Field(ge=1, le=LIMITS.bars)] = Field(default=8, description="Bars of new music.")
+    key: Name = Field(default="", description="The key, such as `D minor`; if empty the primer's or the model's own.")
+    meter: Name = Field(default="", description="The meter, such as `3/4`; if empty the primer's or the model's own.")
+    tempo: BeatsPerMinute | None = Field(
+        default=None, description="Quarter notes a minute; if null the primer's, or 120."
+    )
     style: Name = Field(default="", description="One of the model's styles.")
     with_primer: bool = Field(default=True, description="Whether the melodies begin with the primer.")
 
     @model_validator(mode="after")
-    def _not_too_much(self) -> ComposeRequest:
+    def _check_size(self) -> ComposeRequest:
         if self.bars * self.count > LIMITS.drawn_bars:
             raise ValueError(f"{self.bars} bars times {self.count} candidates are more than {LIMITS.drawn_bars}")
         return self
 
-    def options(self) -> ComposeOptions:
-        """The same for a composer; the primer is given to it as a melody."""
-        return ComposeOptions(
-            bars=self.bars,
-            style=self.style,
-            with_primer=self.with_primer,
-            key=self.key,
-            range=self.range,
-            meter=self.meter,
-            tempo=self.tempo,
-        )
 
-
-class RewriteRequest(Drawing):
+class RewriteRequest(SamplingRequest):
     """Which bars of a melody to compose anew."""
 
-    melody: MelodyShape = Field(description="The melody; what is not rewritten stays as it is.")
-    first: Annotated[int, Field(ge=0, le=LIMITS.bars)] = Field(description="The first bar to rewrite, from 1.")
-    last: Annotated[int, Field(ge=0, le=LIMITS.bars)] = Field(description="The last one.")
+    melody: MelodySchema = Field(description="The melody; the other bars stay as they are.")
+    first: BarNumber = Field(description="The first bar to rewrite, from 1.")
+    last: BarNumber = Field(description="The last bar to rewrite.")
 
 
-class InterpolateRequest(Shape):
-    """Two melodies to go between."""
+class InterpolateRequest(GenerationRequest):
+    """Two melodies to interpolate between."""
 
     model: ModelName = Field(default=DEFAULT_VAE, description="A VAE of `GET /api/models`.")
-    first: MelodyShape = Field(description="Where the way begins; it is the first candidate, note for note.")
-    last: MelodyShape = Field(description="Where it ends; the last candidate.")
-    steps: Annotated[int, Field(ge=2, le=LIMITS.candidates)] = Field(default=5, description="Melodies, ends and all.")
-    key: Name = Field(default="", description="Of all between the ends; along the circle of fifths where empty.")
-    range: Name = Field(default="", description="The lowest and highest new note, such as `C4-A5`.")
-    constrain: Annotated[str, StringConstraints(max_length=400)] = Field(
-        default="", description="Rules that no new note may break while another keeps them, such as `rl-tuner:key`."
+    first: MelodySchema = Field(description="The first melody; it is the first candidate, note for note.")
+    last: MelodySchema = Field(description="The last melody; it is the last candidate.")
+    steps: Annotated[int, Field(ge=2, le=LIMITS.candidates)] = Field(
+        default=5, description="How many melodies, the first and the last included."
     )
-    rules: RulesShape = Field(default=RulesShape(), description="The rules that judge what was composed.")
+    key: Name = Field(default="", description="The key of the melodies between; if empty along the circle of fifths.")
 
 
-class VaryRequest(Drawing):
+class VaryRequest(SamplingRequest):
     """A melody to vary."""
 
     model: ModelName = Field(default=DEFAULT_VAE, description="A VAE of `GET /api/models`.")
-    melody: MelodyShape = Field(description="What is varied.")
+    melody: MelodySchema = Field(description="The melody.")
     amount: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
-        default=0.3, description="0 for the melody itself to 1 for a free draw."
+        default=0.3, description="0 for the melody itself to 1 for a free sample."
     )
 
 
-class JudgeRequest(Shape):
-    """Melodies to judge, and by which rules."""
+class JudgeRequest(Schema):
+    """Melodies to judge, and the rules that judge them."""
 
-    melodies: Annotated[list[MelodyShape], Field(min_length=1, max_length=LIMITS.judged)] = Field(
+    melodies: Annotated[list[MelodySchema], Field(min_length=1, max_length=LIMITS.judged)] = Field(
         description="The melodies."
     )
-    rules: RulesShape = Field(default=RulesShape(), description="Who judges.")
+    rules: RulesSchema = Field(default=RulesSchema(), description="The rules.")
 
     @model_validator(mode="after")
-    def _not_too_much(self) -> JudgeRequest:
+    def _check_size(self) -> JudgeRequest:
         if sum(len(melody.notes) for melody in self.melodies) > 4 * LIMITS.notes:
             raise ValueError(f"these melodies have more than {4 * LIMITS.notes} notes together")
         return self
 
 
-class NextNotesRequest(Shape):
-    """A melody, and the model that is asked what comes next."""
+class NextNotesRequest(Schema):
+    """A melody, and the model that predicts its notes."""
 
-    model: ModelName = Field(default=DEFAULT, description="A name of `GET /api/models`.")
-    melody: MelodyShape = Field(description="What has sounded.")
+    model: ModelName = Field(default=DEFAULT, description="A model of `GET /api/models`.")
+    melody: MelodySchema = Field(description="The melody so far.")
     temperature: Temperature = Field(default=1.0, description="As for composing.")
     style: Name = Field(default="", description="One of the model's styles.")
 
 
-class NoteValue(Shape):
-    """What rules said of a note; what else a verdict holds is not read."""
+class NoteValues(Schema):
+    """What each rule gave to a note; other fields of a verdict are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -149,98 +158,96 @@ class NoteValue(Shape):
     total: Finite = 0.0
 
 
-class Colours(Shape):
-    """A verdict as `POST /api/judge` gave it, and the rule to show; what else it holds is not read."""
+class NoteColours(Schema):
+    """A verdict of `POST /api/judge`, and the rule to show; other fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    rule: Name = Field(default="", description="A rule of the verdict; the sum of all where empty.")
-    notes: Annotated[list[NoteValue], Field(max_length=LIMITS.notes + 1)] = Field(
+    rule: Name = Field(default="", description="A rule of the verdict; if empty the sum of all.")
+    notes: Annotated[list[NoteValues], Field(max_length=LIMITS.notes + 1)] = Field(
         default_factory=list, description="The `notes` of a verdict."
     )
 
 
-class ScoreRequest(Shape):
+class ScoreRequest(Schema):
     """A melody to engrave."""
 
-    melody: MelodyShape = Field(description="The melody.")
-    width: Annotated[int, Field(ge=200, le=4000)] = Field(default=800, description="Pixels.")
-    heading: bool = Field(default=False, description="Whether the title stands above.")
-    verdict: Colours | None = Field(
-        default=None, description="Colours notes: classes `gain`, `loss` and `none` in the SVG, and + or - under them."
+    melody: MelodySchema = Field(description="The melody.")
+    width: Annotated[int, Field(ge=200, le=4000)] = Field(default=800, description="Width in pixels.")
+    heading: bool = Field(default=False, description="Whether to print the title.")
+    verdict: NoteColours | None = Field(
+        default=None, description="Marks the notes: classes `gain`, `loss` and `none` in the SVG, and + or - below."
     )
 
 
-class SoundRequest(Shape):
+class SoundRequest(Schema):
     """A melody to play."""
 
-    melody: MelodyShape = Field(description="The melody.")
-    expressive: bool = Field(
-        default=False, description="Whether it is shaped as a pianist would, or exactly as written."
-    )
-    start: Annotated[int, Field(ge=0)] = Field(default=0, alias="from", description="The tick to begin at.")
+    melody: MelodySchema = Field(description="The melody.")
+    expressive: bool = Field(default=False, description="Whether to shape it as a pianist would.")
+    start: Annotated[int, Field(ge=0)] = Field(default=0, alias="from", description="The tick to start at.")
 
 
-class ExportRequest(Shape):
-    """A melody to take away as a file."""
+class ExportRequest(Schema):
+    """A melody to export to a file."""
 
-    melody: MelodyShape = Field(description="The melody.")
-    expressive: bool = Field(default=False, description="As for sound; of MIDI and WAV.")
-
-
-class PrimerRequest(Shape):
-    """Typed notes to check."""
-
-    text: Text = Field(description="`C4 D4 E4/2 r/8 C4+E4+G4/4.`")
+    melody: MelodySchema = Field(description="The melody.")
+    expressive: bool = Field(default=False, description="As for sound; for MIDI and WAV.")
 
 
-class JobRequest(Shape):
-    """Long work to begin."""
+class PrimerRequest(Schema):
+    """Notes as text to check."""
+
+    text: NoteText = Field(description="Notes such as `C4 D4 E4/2 r/8 C4+E4+G4/4.`")
+
+
+class JobRequest(Schema):
+    """A job to start."""
 
     kind: Annotated[str, StringConstraints(pattern="^tune$")] = Field(default="tune", description="`tune`.")
-    model: ModelName = Field(default="tunes", description="The model to tune; of a tuned one its untuned model.")
-    rules: RulesShape = Field(default=RulesShape(), description="What the tuned model is rewarded for.")
+    model: ModelName = Field(
+        default="tunes", description="The model to tune; if it is tuned already, its untuned weights."
+    )
+    rules: RulesSchema = Field(default=RulesSchema(), description="The rules that give the reward.")
     name: Annotated[str, StringConstraints(max_length=60)] = Field(
-        default="", description="What to call the tuned model."
+        default="", description="The title of the tuned model."
     )
     seconds: Annotated[float, Field(ge=10, le=600, allow_inf_nan=False)] = Field(
-        default=45.0, description="About how long learning may take; more gives a stronger effect."
+        default=45.0, description="About how long to train; longer gives a stronger effect."
     )
     updates: Annotated[int, Field(ge=1, le=1000)] | None = Field(
-        default=None, description="So many updates in place of `seconds`: the same number gives the same model."
+        default=None, description="The number of updates, instead of `seconds`: the same number gives the same model."
     )
     seed: Seed = Field(default=1, description="The same seed and updates give the same model.")
     page: Annotated[str, StringConstraints(pattern="^[A-Za-z0-9_-]{0,64}$")] = Field(
-        default="", description="The page that waits for it: when that is closed the job is cancelled. Empty: nobody's."
+        default="", description="The page that the job belongs to: closing the page cancels it. Empty for none."
     )
 
 
-class EntryRequest(Shape):
-    """A melody to remember."""
+class EntryRequest(Schema):
+    """A melody to add to the history."""
 
-    candidate: dict[str, Any] = Field(description="A candidate as it was composed; `melody` must be in it.")
+    candidate: dict[str, Any] = Field(description="A candidate as it was composed; it must have a `melody`.")
     settings: dict[str, Any] = Field(default_factory=dict, description="What the page needs to restore its state.")
-    kept: bool = Field(default=False, description="Whether it is kept when old entries go.")
-    title: Annotated[str, StringConstraints(max_length=200)] = Field(default="", description="What to call it.")
+    kept: bool = Field(default=False, description="Whether to keep it when old entries are removed.")
+    title: Title = Field(default="", description="The title.")
 
-    def checked_melody(self) -> MelodyShape:
-        """The melody of the candidate.
+    def checked_melody(self) -> MelodySchema:
+        """Validate and return the melody of the candidate.
 
         Raises:
-            UsageError: there is none.
+            UsageError: the candidate has no valid melody.
         """
         try:
-            melody = MelodyShape.model_validate(self.candidate.get("melody"))
-            melody.melody()
+            melody = MelodySchema.model_validate(self.candidate.get("melody"))
+            melody.to_melody()
         except ValueError as error:
-            raise UsageError("the candidate holds no melody", "send it as it was composed") from error
+            raise UsageError("the candidate has no valid melody", "send it as it was composed") from error
         return melody
 
 
-class EntryChange(Shape):
-    """What to change of an entry."""
+class EntryChange(Schema):
+    """What to change in an entry of the history."""
 
-    kept: bool | None = Field(default=None, description="Whether it is kept when old entries go.")
-    title: Annotated[str, StringConstraints(max_length=200)] | None = Field(
-        default=None, description="What to call it."
-    )
+    kept: bool | None = Field(default=None, description="Whether to keep it when old entries are removed.")
+    title: Title | None = Field(default=None, description="The title.")

@@ -1,4 +1,4 @@
-"""The shapes of what the studio answers."""
+"""Schemas of responses."""
 
 from __future__ import annotations
 
@@ -6,32 +6,34 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from cantilena.studio.schemas.melody import MelodyShape
+from cantilena.studio.schemas.melody import MelodySchema
+
+JobState = Literal["waiting", "running", "done", "cancelled", "failed"]
 
 
 class RuleVerdict(BaseModel):
-    """What one rule says of a melody."""
+    """What one rule gave to a melody."""
 
     name: str
     weight: float
     says: str = Field(description="The rule in one line.")
-    given: float = Field(description="What it gave, its penalties left out.")
-    taken: float = Field(description="What it took, 0 or less.")
+    given: float = Field(description="The sum of its rewards.")
+    taken: float = Field(description="The sum of its penalties, 0 or less.")
     total: float
 
 
 class NoteVerdict(BaseModel):
-    """What the rules say from a note's beginning to the next one's."""
+    """What the rules gave from one note's onset to the next."""
 
-    note: int = Field(description="Which note of the melody; -1 for the silence before the first.")
+    note: int = Field(description="The number of the note; -1 for a rest before the first.")
     place: str = Field(description="Bar and beat, such as `3.2½`.")
-    values: dict[str, float] = Field(description="By rule; rules that say nothing are left out.")
-    when: dict[str, str] = Field(description="By rule, when it speaks.")
+    values: dict[str, float] = Field(description="By rule; rules that gave nothing are left out.")
+    when: dict[str, str] = Field(description="By rule, the condition under which it gives something.")
     total: float
 
 
 class MelodyVerdict(BaseModel):
-    """What the rules say of a melody, note by note."""
+    """What the rules gave to a melody, note by note."""
 
     total: float
     rules: list[RuleVerdict]
@@ -39,71 +41,71 @@ class MelodyVerdict(BaseModel):
 
 
 class Verdicts(BaseModel):
-    """One verdict a melody, in the order in which they were sent."""
+    """One verdict per melody, in the order of the request."""
 
     verdicts: list[MelodyVerdict]
 
 
 class Candidate(BaseModel):
-    """A melody that a model composed."""
+    """A composed melody."""
 
-    melody: MelodyShape
-    primer_notes: int = Field(description="So many notes at the beginning are the primer's.")
+    melody: MelodySchema
+    primer_notes: int = Field(description="How many notes at the beginning are the primer's.")
     model: str
     seed: int
-    number: int = Field(description="Which of the candidates of this seed, from 1.")
-    tokens: list[str] = Field(description="What was drawn, in the key that the model thinks in.")
-    log_likelihood: float | None = Field(description="Nats under the untuned model; null where it is ruled out.")
-    policy_log_likelihood: float | None = Field(description="Nats under the model that composed.")
-    rules_broken: int | None = Field(description="Of the constraining rules; null without them.")
+    number: int = Field(description="The number of this candidate for this seed, from 1.")
+    tokens: list[str] = Field(description="The sampled tokens, in the model's own key.")
+    log_likelihood: float | None = Field(description="In nats under the untuned model; null if that excludes it.")
+    policy_log_likelihood: float | None = Field(description="In nats under the model that composed it.")
+    rules_broken: int | None = Field(description="How often the constraints were broken; null without constraints.")
     probabilities: list[float | None] = Field(
-        description="How probable each note was under the model; null for those that were not drawn."
+        description="The model's probability of each note; null for notes that were not sampled."
     )
-    verdict: MelodyVerdict | None = Field(description="What the rules say; null for a melody without a note.")
+    verdict: MelodyVerdict | None = Field(description="What the rules gave; null for a melody without notes.")
 
 
 class Candidates(BaseModel):
-    """What was composed."""
+    """The composed melodies."""
 
     candidates: list[Candidate]
     seconds: float
 
 
-class StyleShown(BaseModel):
-    """A style that a model can be told to compose in."""
+class StyleInfo(BaseModel):
+    """A style that a model can compose in."""
 
     name: str
     key: str | None
     meter: str | None
 
 
-class ModelShown(BaseModel):
+class ModelInfo(BaseModel):
     """A model that composes."""
 
-    name: str = Field(description="How it is asked for.")
-    title: str = Field(description="What to call it.")
+    name: str = Field(description="The name to use in requests.")
+    title: str = Field(description="The title to show.")
     tuned: bool
-    untuned: str | None = Field(description="The model that it was tuned from, where that is here too.")
+    untuned: str | None = Field(description="The model that it was tuned from, if that is available too.")
     encoding: str
-    low: int = Field(description="The lowest pitch that it knows.")
+    low: int = Field(description="The lowest pitch that it can sample.")
     high: int
-    styles: list[StyleShown]
-    key: str | None = Field(description="What it composes in unless told otherwise; null for C major.")
+    styles: list[StyleInfo]
+    key: str | None = Field(description="The default key; null for C major.")
     meter: str | None
     licence: str
-    says: str = Field(description="What it is, in plain words.")
+    says: str = Field(description="A description in plain words.")
     default: bool
-    made_here: bool
-    has_codes: bool = Field(description="A VAE: it goes between melodies and varies them, and is not tuned.")
+    made_here: bool = Field(description="Whether it was tuned in this studio.")
+    has_codes: bool = Field(description="Whether it is a VAE, which can interpolate and vary, but not be tuned.")
 
 
 class Models(BaseModel):
-    """The models that can be asked for."""
+    """The available models."""
 
-    models: list[ModelShown]
+    models: list[ModelInfo]
 
 
-class RuleShown(BaseModel):
+class RuleInfo(BaseModel):
     """A rule of music theory."""
 
     name: str
@@ -112,108 +114,108 @@ class RuleShown(BaseModel):
     source: str
 
 
-class RuleSetShown(BaseModel):
-    """Rules that judge together."""
+class RuleSetInfo(BaseModel):
+    """A set of rules that judge together."""
 
     name: str
     says: str
-    rules: list[RuleShown]
+    rules: list[RuleInfo]
 
 
-class RuleSetsShown(BaseModel):
-    """The sets of rules."""
+class RuleSets(BaseModel):
+    """The available rule sets."""
 
-    sets: list[RuleSetShown]
+    sets: list[RuleSetInfo]
     default: str
 
 
-class Head(BaseModel):
-    """One note head of a score; a tied note has several."""
+class NoteHead(BaseModel):
+    """A note head of a score; a tied note has several."""
 
-    note: int = Field(description="Which note of the melody.")
+    note: int = Field(description="The number of the note.")
     id: str = Field(description="The id of its group in the SVG.")
 
 
-class TimedHead(Head):
-    """When a note head sounds."""
+class TimedNoteHead(NoteHead):
+    """A note head, and when it sounds as written."""
 
     onset: float = Field(description="Seconds from the start.")
     end: float
 
 
 class Score(BaseModel):
-    """An engraved score, and how to follow it."""
+    """An engraved score, and when its notes sound."""
 
     svg: str
-    notes: list[Head]
-    timemap: list[TimedHead]
+    notes: list[NoteHead]
+    timemap: list[TimedNoteHead]
 
 
 class PlayedNote(BaseModel):
-    """When a note sounds as it is played."""
+    """When and how hard a note is played."""
 
-    note: int = Field(description="Which note of the melody.")
-    onset: float = Field(description="Seconds from the beginning of the sound.")
+    note: int = Field(description="The number of the note.")
+    onset: float = Field(description="Seconds from the start of the sound.")
     end: float
-    velocity: int = Field(description="How hard it is struck, 1 to 127.")
+    velocity: int = Field(description="MIDI velocity, 1 to 127.")
 
 
 class ClockPoint(BaseModel):
     """When a tick is reached."""
 
     tick: int
-    seconds: float = Field(description="From the beginning of the sound.")
+    seconds: float = Field(description="Seconds from the start of the sound.")
 
 
 class Timing(BaseModel):
-    """When everything sounds in what `POST /api/sound` answers to the same request."""
+    """The timing of the sound that `POST /api/sound` returns for the same request."""
 
-    seconds: float = Field(description="From the beginning of the sound to the melody's end, before it dies away.")
-    notes: list[PlayedNote] = Field(description="The notes that sound, in their order.")
-    clock: list[ClockPoint] = Field(description="From the first tick to the last; between two, time runs evenly.")
+    seconds: float = Field(description="From the start of the sound to the end of the melody, before the decay.")
+    notes: list[PlayedNote] = Field(description="The notes that sound, in order.")
+    clock: list[ClockPoint] = Field(description="From the first tick to the last; linear between two points.")
 
 
 class NextNotes(BaseModel):
-    """How probable each next note was, step by step, and what may come after the last."""
+    """The probability of each next note, step by step, and of what may follow the last step."""
 
     low: int
     high: int
     step_ticks: int
-    names: list[str] = Field(description="The names of the pitches from low to high, as the melody's key spells them.")
-    off: list[float] = Field(description="That what sounds ends, by step.")
-    hold: list[float] = Field(description="That what is goes on, by step.")
-    pitches: list[list[float]] = Field(description="That each pitch is struck: a row a step, a number a pitch.")
+    names: list[str] = Field(description="The names of the pitches from low to high, spelled in the melody's key.")
+    off: list[float] = Field(description="By step, that the current note ends.")
+    hold: list[float] = Field(description="By step, that the current note or rest continues.")
+    pitches: list[list[float]] = Field(description="A row per step: for each pitch, that it is struck.")
 
 
-class Checked(BaseModel):
-    """Notes that could be read."""
+class ParsedNotes(BaseModel):
+    """A melody that was read from text or from a file."""
 
-    melody: MelodyShape
-    primer: str = Field(description="The same as typed notes, where they can be typed; else empty.")
+    melody: MelodySchema
+    primer: str = Field(description="The melody as text; empty if it cannot be written as text.")
     notes: int
 
 
 class Curves(BaseModel):
-    """The course of a tuning; lists of equal length."""
+    """The progress of a tuning, as lists of equal length."""
 
     update: list[int]
     reward: list[float]
-    diversity: list[float | None] = Field(description="Distinct four-note figures among all; null where nobody looked.")
-    kl: list[float | None] = Field(description="How far from the model before, nats a step.")
+    diversity: list[float | None] = Field(description="Distinct 4-grams of notes, as a share; null if not measured.")
+    kl: list[float | None] = Field(description="KL divergence from the untuned model, in nats per step.")
 
 
 class Job(BaseModel):
-    """Long work that runs behind the page."""
+    """A background job."""
 
     id: str
     kind: Literal["tune"]
-    state: Literal["waiting", "running", "done", "cancelled", "failed"]
-    place: int = Field(description="Its place in the queue: 0 runs or is over, 1 is next.")
+    state: JobState
+    place: int = Field(description="Its place in the queue: 1 is next, 0 if it is running or has ended.")
     progress: float = Field(description="0 to 1.")
     seconds_left: float | None
-    title: str = Field(description="What its model will be called.")
-    source: str = Field(description="The model that it tunes.")
-    model: str | None = Field(description="The name of the model that was made.")
+    title: str = Field(description="The title of the tuned model.")
+    source: str = Field(description="The model that is tuned.")
+    model: str | None = Field(description="The name of the tuned model, once it exists.")
     error: str | None
     curves: Curves
 
@@ -225,7 +227,7 @@ class JobAnswer(BaseModel):
 
 
 class Jobs(BaseModel):
-    """All jobs since the studio opened, the newest last."""
+    """All jobs since the studio was started, the newest last."""
 
     jobs: list[Job]
 
@@ -234,7 +236,7 @@ class Entry(BaseModel):
     """A melody in the history."""
 
     id: int
-    made: str = Field(description="When, ISO 8601 in UTC.")
+    made: str = Field(description="When it was added, ISO 8601 in UTC.")
     kept: bool
     title: str
     candidate: dict[str, Any]
@@ -248,22 +250,22 @@ class EntryAnswer(BaseModel):
 
 
 class Entries(BaseModel):
-    """A part of the history, the newest first."""
+    """A page of the history, the newest first."""
 
     entries: list[Entry]
     total: int
 
 
 class About(BaseModel):
-    """What this studio is."""
+    """Version, limits and state of the studio."""
 
     version: str
     device: str
     limits: dict[str, float]
-    trouble: str | None = Field(description="What a person should know, such as a history that could not be read.")
+    trouble: str | None = Field(description="A problem to tell the user about, such as a history that was damaged.")
 
 
-class Gone(BaseModel):
-    """It is taken away."""
+class Deleted(BaseModel):
+    """What was deleted."""
 
     deleted: str

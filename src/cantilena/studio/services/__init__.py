@@ -1,1 +1,1 @@
-"""What routes call: composing, models, jobs, history."""
+"""What the routes call: composing, models, verdicts, jobs, history."""

@@ -1,60 +1,65 @@
-"""Composing for the page: a request in, candidates out, each with its probabilities and its verdict.
-
-Rewriting for the page: some bars of a melody composed anew, the rest as it was.
-
-The space of codes for the page: ways between two melodies, and melodies varied.
-"""
+"""Composing, rewriting, interpolating and varying: a request in, candidates out, piece by piece."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from cantilena.errors import UsageError
 from cantilena.generation import (
     BarRange,
     Composition,
-    InfillSpan,
-    StreamChunk,
+    Gap,
+    Sketch,
+    drawn_notes,
+    interpolations,
     next_notes,
-    note_probabilities,
+    rewritings,
     typed_notes,
+    variations,
 )
 from cantilena.music import Key, Melody, Meter, find_key
 from cantilena.rules import RuleSet
 from cantilena.studio.options import LIMITS
-from cantilena.studio.schemas.melody import MelodyShape, NoteShape, constraining
-from cantilena.studio.schemas.requests import ComposeRequest, Drawing, InterpolateRequest, RewriteRequest, VaryRequest
+from cantilena.studio.schemas.melody import MelodySchema, NoteSchema, parse_constraints
+from cantilena.studio.schemas.requests import (
+    ComposeRequest,
+    GenerationRequest,
+    InterpolateRequest,
+    RewriteRequest,
+    VaryRequest,
+)
 from cantilena.studio.schemas.responses import Candidate
 from cantilena.studio.services.executor import Deadline
-from cantilena.studio.services.judge import RememberingJudge
-from cantilena.studio.services.models import Composers, ShownModel
+from cantilena.studio.services.judge import VerdictCache
+from cantilena.studio.services.models import ModelRegistry, StudioModel
 
-_EVERY = 4
-"""Steps between two looks at what is drawn: a quarter note of sixteenths."""
+_STEPS_PER_CHUNK = 4
+"""Steps that are sampled between two chunks of a stream: a quarter note of sixteenths."""
 
 
 @dataclass(frozen=True)
 class NewNotes:
-    """Notes of a candidate that have just been drawn.
-
-    Args:
-        number: of the candidate, from 1.
-        notes: those that are new.
-        length: ticks that the candidate lasts so far.
-    """
+    """Notes of a candidate that have just been sampled."""
 
     number: int
-    notes: list[NoteShape]
+    """The number of the candidate, from 1."""
+
+    notes: list[NoteSchema]
     length: int
+    """The length of the candidate so far, in ticks."""
 
 
-def primer_of(text: str, key: str = "") -> Melody | None:
-    """A typed primer as a melody, in the key that it is to be heard in or the one that is found; None without notes.
+Events = Iterator[NewNotes | Candidate]
+"""The new notes of candidates, and the candidates when they are complete."""
+
+
+def parse_primer(text: str, key: str = "") -> Melody | None:
+    """Parse a primer, in the given key or else an estimated one; None if it has no notes.
 
     Raises:
-        UsageError: a word that is no note.
+        UsageError: a word is not a note.
     """
     melody = typed_notes(text)
     if not melody.sounding:
@@ -62,211 +67,175 @@ def primer_of(text: str, key: str = "") -> Melody | None:
     return replace(melody, key=Key.parse(key) if key else find_key(melody))
 
 
-def compose(
-    asked: ComposeRequest, composers: Composers, judge: RememberingJudge, deadline: Deadline
-) -> Iterator[NewNotes | Candidate]:
-    """Compose what was asked: notes while they are drawn, then the candidates.
+class ComposeService:
+    """Generates candidates with the models of the studio.
+
+    Each method raises UsageError for values that do not fit together or not to the model, NotFoundError for an unknown
+    model, and UnavailableError when the deadline has passed.
 
     Args:
-        asked: the request.
-        composers: the models.
-        judge: who judges what was composed.
-        deadline: when it must be done.
-
-    Raises:
-        UsageError: something that makes no sense.
-        UnknownError: there is no such model.
-        LateError: the deadline has passed.
+        models: the models.
+        verdicts: judges the candidates.
     """
-    shown = composers.shown(asked.model)
-    idea = asked.idea.melody() if asked.idea is not None else primer_of(asked.primer, asked.key)
-    if idea is not None and not idea.sounding:
-        idea = None
-    rules = asked.rules.rules()
-    _check_length(asked, idea)
-    composed: tuple[Composition, ...] = ()
-    options = asked.options().replace(
-        primer=idea or "", constrain=constraining(asked.constrain) or "", sampling=asked.sampling()
-    )
-    sketches = shown.composer.stream(asked.count, options, seed=asked.seed, every=_EVERY)
-    for sketch in sketches:
-        deadline.check()
-        yield from _new_notes(sketch)
-        composed = sketch.compositions
-    chances = note_probabilities(shown.composer, list(composed), options)
-    for number, (one, probable) in enumerate(zip(composed, chances, strict=True), start=1):
-        deadline.check()
-        yield candidate(asked, shown, one, number, probable, rules, judge)
+
+    def __init__(self, models: ModelRegistry, verdicts: VerdictCache) -> None:
+        self.models = models
+        self.verdicts = verdicts
+
+    def compose(self, request: ComposeRequest, deadline: Deadline) -> Events:
+        """Compose all candidates at once: first the notes of all, then the candidates."""
+        run, options = self._run(request, deadline, request.seed), request.compose_options()
+        primer = request.idea.to_melody() if request.idea is not None else parse_primer(request.primer, request.key)
+        if primer is not None and not primer.sounding:
+            primer = None
+        _check_length(request, primer)
+        chunks = run.model.composer.stream(
+            request.count,
+            options,
+            request.sampling_options(),
+            seed=request.seed,
+            idea=primer,
+            rules=parse_constraints(request.constrain),
+            every=_STEPS_PER_CHUNK,
+        )
+        compositions: tuple[Composition, ...] = ()
+        for chunk in chunks:
+            deadline.check()
+            yield from _new_notes(chunk)
+            compositions = chunk.compositions
+        probabilities = drawn_notes(run.model.composer, list(compositions), options, primer)
+        for number, (composition, row) in enumerate(zip(compositions, probabilities, strict=True), start=1):
+            deadline.check()
+            yield run.candidate(number, composition, row)
+
+    def rewrite(self, request: RewriteRequest, deadline: Deadline) -> Events:
+        """Compose some bars anew; each candidate is complete before the next one is begun."""
+        run, melody = self._run(request, deadline, request.seed), request.melody.to_melody()
+        span = Gap.of(melody, BarRange(request.first, request.last))
+        compositions = rewritings(
+            run.model.composer,
+            melody,
+            request.first,
+            request.last,
+            melodies=request.count,
+            sampling=request.sampling_options(),
+            seed=request.seed,
+            range=request.range,
+            constrain=parse_constraints(request.constrain) or "",
+        )
+        yield from run.candidates(compositions, new=range(span.start, span.end))
+
+    def interpolate(self, request: InterpolateRequest, deadline: Deadline) -> Events:
+        """Interpolate between two melodies with a VAE."""
+        run = self._run(request, deadline, seed=1)
+        first, last = request.first.to_melody(), request.last.to_melody()
+        _check_size([first, last], request.steps)
+        compositions = interpolations(
+            run.model.composer,
+            first,
+            last,
+            steps=request.steps,
+            key=request.key,
+            range=request.range,
+            constrain=parse_constraints(request.constrain) or "",
+        )
+        yield from run.candidates(compositions, given={1, request.steps})
+
+    def vary(self, request: VaryRequest, deadline: Deadline) -> Events:
+        """Vary a melody with a VAE."""
+        run, melody = self._run(request, deadline, request.seed), request.melody.to_melody()
+        _check_size([melody], request.count)
+        compositions = variations(
+            run.model.composer,
+            melody,
+            amount=request.amount,
+            melodies=request.count,
+            sampling=request.sampling_options(),
+            seed=request.seed,
+            range=request.range,
+            constrain=parse_constraints(request.constrain) or "",
+        )
+        yield from run.candidates(compositions, given=range(1, request.count + 1) if request.amount == 0 else ())
+
+    def _run(self, request: GenerationRequest, deadline: Deadline, seed: int) -> _Run:
+        return _Run(self.models.get(request.model), request.rules.to_rule_set(), self.verdicts, deadline, seed)
 
 
-def _check_length(asked: ComposeRequest, idea: Melody | None) -> None:
-    """Refuse what would be longer than a melody that can be sent back."""
-    if idea is None:
-        return
-    bar = Meter.parse(asked.meter).ticks_per_bar if asked.meter else idea.meter.ticks_per_bar
-    if len(idea.sounding) > LIMITS.notes or idea.length + asked.bars * bar > LIMITS.bars * bar + idea.pickup % bar:
-        raise UsageError(f"primer and new music are longer than {LIMITS.bars} bars", "go on from a shorter primer")
+@dataclass(frozen=True)
+class _Run:
+    """What makes candidates of compositions."""
+
+    model: StudioModel
+    rules: RuleSet
+    verdicts: VerdictCache
+    deadline: Deadline
+    seed: int
+
+    def candidates(
+        self, compositions: Iterable[Composition], *, new: range | None = None, given: Container[int] = ()
+    ) -> Events:
+        """Yield the new notes of each composition, then the candidate.
+
+        Args:
+            compositions: the compositions.
+            new: onsets of the notes that were sampled; all if None.
+            given: numbers of the candidates that the request itself contains, from 1.
+        """
+        for number, composition in enumerate(compositions, start=1):
+            self.deadline.check()
+            notes = composition.sounding
+            is_new = [new is None or note.onset in new for note in notes]
+            sent = [NoteSchema.from_note(note) for note, is_sampled in zip(notes, is_new, strict=True) if is_sampled]
+            yield NewNotes(number, sent, composition.length)
+            probabilities: list[float | None] = [None] * len(notes)
+            if number not in given:
+                expected = next_notes(self.model.composer, composition).of(composition)
+                probabilities = [p if is_sampled else None for p, is_sampled in zip(expected, is_new, strict=True)]
+            yield self.candidate(number, composition, probabilities)
+
+    def candidate(self, number: int, composition: Composition, probabilities: Sequence[float | None]) -> Candidate:
+        """Return a composition with its probabilities, None for notes that were not sampled, and its verdict."""
+        sampled = [index for index, probability in enumerate(probabilities) if probability is not None]
+        return Candidate(
+            melody=MelodySchema.from_melody(composition),
+            primer_notes=sampled[0] if sampled else len(probabilities),
+            model=self.model.info.name,
+            seed=self.seed,
+            number=number,
+            tokens=list(composition.tokens),
+            log_likelihood=_finite(composition.log_likelihood),
+            policy_log_likelihood=_finite(composition.policy_log_likelihood),
+            rules_broken=composition.rules_broken,
+            probabilities=[None if probability is None else round(probability, 6) for probability in probabilities],
+            verdict=self.verdicts.verdict(composition, self.rules),
+        )
 
 
-def candidate(
-    asked: Drawing,
-    shown: ShownModel,
-    one: Composition,
-    number: int,
-    chances: Sequence[float | None],
-    rules: RuleSet,
-    judge: RememberingJudge,
-) -> Candidate:
-    """What was composed as the page shows it.
-
-    Args:
-        asked: the request.
-        shown: the model.
-        one: what it composed.
-        number: which of the candidates it is, from 1.
-        chances: how probable each sounding note was; None for those that were not drawn.
-        rules: who judges.
-        judge: remembers what was judged.
-    """
-    drawn = [place for place, chance in enumerate(chances) if chance is not None]
-    return Candidate(
-        melody=MelodyShape.of(one),
-        primer_notes=drawn[0] if drawn else len(chances),
-        model=shown.name,
-        seed=asked.seed,
-        number=number,
-        tokens=list(one.tokens),
-        log_likelihood=_finite(one.log_likelihood),
-        policy_log_likelihood=_finite(one.policy_log_likelihood),
-        rules_broken=one.rules_broken,
-        probabilities=[None if chance is None else round(chance, 6) for chance in chances],
-        verdict=judge.verdict(one, rules),
-    )
-
-
-def _new_notes(sketch: StreamChunk) -> Iterator[NewNotes]:
-    for number, notes in enumerate(sketch.notes, start=1):
-        new = [NoteShape.of(note) for note in notes if note.pitches]
+def _new_notes(chunk: Sketch) -> Iterator[NewNotes]:
+    for number, notes in enumerate(chunk.notes, start=1):
+        new = [NoteSchema.from_note(note) for note in notes if note.pitches]
         if new:
-            yield NewNotes(number, new, sketch.length)
+            yield NewNotes(number, new, chunk.length)
+
+
+def _check_length(request: ComposeRequest, primer: Melody | None) -> None:
+    """Reject a composition that would be too long to be sent in another request."""
+    if primer is None:
+        return
+    bar = Meter.parse(request.meter).ticks_per_bar if request.meter else primer.meter.ticks_per_bar
+    is_too_long = primer.length + request.bars * bar > LIMITS.bars * bar + primer.pickup % bar
+    if is_too_long or len(primer.sounding) > LIMITS.notes:
+        raise UsageError(f"primer and new music are longer than {LIMITS.bars} bars", "give a shorter primer")
+
+
+def _check_size(melodies: Sequence[Melody], count: int) -> None:
+    """Reject a request that would take too long."""
+    bars = max(melody.bars for melody in melodies)
+    if bars * count > LIMITS.drawn_bars:
+        raise UsageError(
+            f"{bars} bars times {count} melodies are more than {LIMITS.drawn_bars}", "ask for fewer or shorter ones"
+        )
 
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
-
-
-def rewrite(
-    asked: RewriteRequest, composers: Composers, judge: RememberingJudge, deadline: Deadline
-) -> Iterator[NewNotes | Candidate]:
-    """Compose bars anew: of each candidate first its new notes, then all of it, before the next one is begun.
-
-    Args:
-        asked: the request.
-        composers: the models.
-        judge: who judges what was composed.
-        deadline: when it must be done.
-
-    Raises:
-        UsageError: bars that the melody has not, or something else that makes no sense.
-        UnknownError: there is no such model.
-        LateError: the deadline has passed.
-    """
-    shown, melody, rules = composers.shown(asked.model), asked.melody.melody(), asked.rules.rules()
-    gap = InfillSpan.from_bars(melody, BarRange(asked.first, asked.last))
-    rewritten = shown.composer.iter_rewrites(
-        melody,
-        asked.first,
-        asked.last,
-        melodies=asked.count,
-        sampling=asked.sampling(),
-        seed=asked.seed,
-        range=asked.range,
-        constrain=constraining(asked.constrain) or "",
-    )
-    for number, one in enumerate(rewritten, start=1):
-        deadline.check()
-        new = [note for note in MelodyShape.of(one).notes if gap.start <= note.onset < gap.end]
-        yield NewNotes(number, new, one.length)
-        yield candidate(asked, shown, one, number, _chances(shown, one, gap), rules, judge)
-
-
-def _chances(shown: ShownModel, one: Composition, gap: InfillSpan) -> list[float | None]:
-    """How probable each new note is after those before it; None for those that stay."""
-    chances = next_notes(shown.composer, one).of(one)
-    notes = zip(one.sounding, chances, strict=True)
-    return [chance if gap.start <= note.onset < gap.end else None for note, chance in notes]
-
-
-def interpolate(
-    asked: InterpolateRequest, composers: Composers, judge: RememberingJudge, deadline: Deadline
-) -> Iterator[NewNotes | Candidate]:
-    """Go from one melody to another: of each candidate first its notes, then all of it.
-
-    Args:
-        asked: the request.
-        composers: the models.
-        judge: who judges what was composed.
-        deadline: when it must be done.
-
-    Raises:
-        UsageError: a model that is no VAE, melodies of two meters, or something else that makes no sense.
-        UnknownError: there is no such model.
-        LateError: the deadline has passed.
-    """
-    shown, first, last = composers.shown(asked.model), asked.first.melody(), asked.last.melody()
-    _check_size([first, last], asked.steps)
-    made = shown.composer.interpolate(
-        first,
-        last,
-        steps=asked.steps,
-        key=asked.key,
-        range=asked.range,
-        constrain=constraining(asked.constrain) or "",
-    )
-    drawing = Drawing(model=asked.model, rules=asked.rules)
-    yield from _told(drawing, shown, made, {0, asked.steps - 1}, judge, deadline)
-
-
-def vary(
-    asked: VaryRequest, composers: Composers, judge: RememberingJudge, deadline: Deadline
-) -> Iterator[NewNotes | Candidate]:
-    """Vary a melody; arguments and errors as of `interpolate`."""
-    shown, melody = composers.shown(asked.model), asked.melody.melody()
-    _check_size([melody], asked.count)
-    made = shown.composer.vary(
-        melody,
-        amount=asked.amount,
-        melodies=asked.count,
-        sampling=asked.sampling(),
-        seed=asked.seed,
-        range=asked.range,
-        constrain=constraining(asked.constrain) or "",
-    )
-    given = set(range(asked.count)) if asked.amount == 0 else set()
-    yield from _told(asked, shown, made, given, judge, deadline)
-
-
-def _told(
-    asked: Drawing,
-    shown: ShownModel,
-    made: Sequence[Composition],
-    given: set[int],
-    judge: RememberingJudge,
-    deadline: Deadline,
-) -> Iterator[NewNotes | Candidate]:
-    rules = asked.rules.rules()
-    for place, one in enumerate(made):
-        deadline.check()
-        own: list[float | None] = [None] * len(one.sounding)
-        chances = own if place in given else [*next_notes(shown.composer, one).of(one)]
-        yield NewNotes(place + 1, MelodyShape.of(one).notes, one.length)
-        yield candidate(asked, shown, one, place + 1, chances, rules, judge)
-
-
-def _check_size(melodies: Sequence[Melody], count: int) -> None:
-    """Refuse what takes longer than a request may."""
-    bars = max(melody.bars for melody in melodies)
-    if bars * count > LIMITS.drawn_bars:
-        raise UsageError(
-            f"{bars} bars times {count} melodies are more than {LIMITS.drawn_bars}", "ask for fewer, or shorter ones"
-        )

@@ -1,9 +1,4 @@
-"""Long work behind the page: tunings, one at a time in the order in which they were asked for.
-
-Each runs in a process of its own, which is killed when the job is cancelled, and ends by itself when the studio does.
-
-One tuning in the background, from when it is asked for to when it is over.
-"""
+"""Background tunings: one at a time, in the order of the requests, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -15,143 +10,160 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from cantilena.errors import UsageError
 from cantilena.models import Bundle
-from cantilena.runtime import describe_exit, python_command
-from cantilena.server import CrowdedError, UnknownError
+from cantilena.runtime import command_of, end_in_words
+from cantilena.server import NotFoundError, TooManyRequestsError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.requests import JobRequest
-from cantilena.studio.schemas.responses import Curves, Job
-from cantilena.studio.services.models import Composers
-from cantilena.studio.services.tuning_worker import Order
+from cantilena.studio.schemas.responses import Curves, Job, JobState
+from cantilena.studio.services.models import ModelRegistry
+from cantilena.studio.services.tuning_worker import TuningTask
 
-State = Literal["waiting", "running", "done", "cancelled", "failed"]
+_MAX_JOBS = 100
+"""Jobs that are listed; of more, the oldest that have ended are dropped."""
+
+_MAX_LINE = 2**16
+_EVENT_INTERVAL = 0.25
+"""Seconds between two events of a job."""
 
 
 @dataclass(eq=False)
-class Tuning:
-    """One tuning, from when it is asked for to when it is over."""
+class TuningJob:
+    """A tuning, from the request to its end."""
 
-    order: Order
+    task: TuningTask
     title: str
     source: str
+    """The model that is tuned."""
+
     page: str
+    """The page that it belongs to; empty for none."""
+
     model: str
+    """The name of the tuned model."""
+
     facts: dict[str, Any]
+    """What `TunedModels` stores about the tuned model."""
+
     id: str = field(default_factory=lambda: secrets.token_hex(8))
-    state: State = "waiting"
+    state: JobState = "waiting"
     error: str | None = None
     updates: int = 0
-    learning: float = 0.0
+    """The number of updates; 0 until it is known."""
+
+    started: float = 0.0
+    """When training started, by the monotonic clock."""
+
     curves: Curves = field(default_factory=lambda: Curves(update=[], reward=[], diversity=[], kl=[]))
     process: asyncio.subprocess.Process | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
-    def is_over(self) -> bool:
-        """Whether nothing more will happen."""
+    def has_ended(self) -> bool:
+        """Whether it is done, cancelled or failed."""
         return self.state in ("done", "cancelled", "failed")
 
     @property
     def progress(self) -> float:
-        """From 0 to 1."""
+        """Progress from 0 to 1."""
         if self.state == "done":
             return 1.0
         return min(len(self.curves.update) / self.updates, 1.0) if self.updates else 0.0
 
     @property
     def seconds_left(self) -> float | None:
-        """By the time that the updates took; None where that is not known yet."""
+        """An estimate from the pace of the updates; None before the first."""
         done = len(self.curves.update)
         if self.state != "running" or not done:
             return None
-        return round((time.monotonic() - self.learning) / done * (self.updates - done), 1)
+        return round((time.monotonic() - self.started) / done * (self.updates - done), 1)
 
-    def change(self, state: State | None = None) -> None:
-        """Tell whoever waits that something is new."""
-        if state is not None:
-            self.state = state
+    def set_state(self, state: JobState) -> None:
+        """Change the state, and wake up whoever follows the job."""
+        self.state = state
+        self.changed.set()
+
+    def update(self, report: dict[str, Any]) -> None:
+        """Apply a report of the worker."""
+        if "error" in report:
+            self.error = f"{report['error']}: {report['hint']}" if report.get("hint") else str(report["error"])
+        elif "updates" in report:
+            self.updates, self.started = int(report["updates"]), time.monotonic()
+        elif "update" in report:
+            self.curves.update.append(report["update"])
+            self.curves.reward.append(report["reward"] or 0.0)
+            self.curves.diversity.append(report["diversity"])
+            self.curves.kl.append(report["kl"])
         self.changed.set()
 
 
-_REMEMBERED = 100
-"""Jobs that are remembered after they are over."""
-
-_LONGEST_LINE = 2**16
-_BETWEEN = 0.25
-"""Seconds between two events of a job: four a second at the most."""
-
-
-class Tunings:
-    """The queue of tunings.
+class TuningQueue:
+    """The tunings that wait, run or have ended.
 
     Args:
-        composers: where models are found, and where tuned ones appear.
+        models: the models that can be tuned; tuned ones are added.
     """
 
-    def __init__(self, composers: Composers) -> None:
-        self.composers = composers
-        self.all: list[Tuning] = []
-        self.is_closing = False
+    def __init__(self, models: ModelRegistry) -> None:
+        self.models = models
+        self.jobs: list[TuningJob] = []
         self._closing = asyncio.Event()
-        self._running: asyncio.Task[None] | None = None
+        self._runner: asyncio.Task[None] | None = None
 
-    def add(self, asked: JobRequest) -> Tuning:
-        """Put a tuning in the queue.
+    def add(self, request: JobRequest) -> TuningJob:
+        """Add a tuning to the queue.
 
         Raises:
-            UnknownError: there is no such model.
-            UsageError: it cannot be tuned, or not on such rules.
-            CrowdedError: too many wait already.
+            NotFoundError: there is no such model.
+            UsageError: the model cannot be tuned, or not on these rules.
+            TooManyRequestsError: the queue is full.
         """
-        if sum(job.state == "waiting" for job in self.all) >= LIMITS.jobs:
-            raise CrowdedError(f"{LIMITS.jobs} tunings wait already", "cancel one, or wait for one to end")
-        shown = self.composers.shown(asked.model)
-        check_network(self.composers.path(asked.model))
-        rules, weights = rules_in_words(asked)
-        made = self.composers.made
-        model = made.new_name()
-        order = Order(
-            bundle=str(self.composers.path(asked.model)),
-            out=str(made.draft(model)),
+        if sum(job.state == "waiting" for job in self.jobs) >= LIMITS.jobs:
+            raise TooManyRequestsError(f"{LIMITS.jobs} tunings are waiting", "cancel one, or wait until one has ended")
+        source, path = self.models.get(request.model).info, self.models.path(request.model)
+        Bundle.load(path).network_options()  # raises for n-grams and blends, which cannot be tuned
+        rules, weights = rule_selection(request)
+        model = self.models.tuned.new_name()
+        task = TuningTask(
+            bundle=str(path),
+            out=str(self.models.tuned.new_file(model)),
             rules=rules,
             weights=weights,
-            seconds=asked.seconds,
-            updates=asked.updates or 0,
-            seed=asked.seed,
+            seconds=request.seconds,
+            updates=request.updates or 0,
+            seed=request.seed,
         )
-        title = " ".join(asked.name.split()) or f"{shown.title} tuned"
+        title = " ".join(request.name.split()) or f"{source.title} tuned"
         facts = {
             "title": title,
-            "untuned": shown.untuned or (asked.model if not shown.tuned else ""),
-            "rules": asked.rules.model_dump(),
+            "untuned": source.untuned or (request.model if not source.tuned else ""),
+            "rules": request.rules.model_dump(),
         }
-        job = Tuning(order, title, asked.model, asked.page, model, facts)
-        self.all.append(job)
-        over = [one for one in self.all if one.is_over]
-        for one in over[: max(len(self.all) - _REMEMBERED, 0)]:
-            self.all.remove(one)
-        if self._running is None or self._running.done():
-            self._running = asyncio.create_task(self._run_all())
+        job = TuningJob(task, title, request.model, request.page, model, facts)
+        self.jobs.append(job)
+        for old in [old for old in self.jobs if old.has_ended][: max(len(self.jobs) - _MAX_JOBS, 0)]:
+            self.jobs.remove(old)
+        if self._runner is None or self._runner.done():
+            self._runner = asyncio.create_task(self._run_all())
         return job
 
-    def find(self, number: str) -> Tuning:
-        """The job of that id.
+    def find(self, id_: str) -> TuningJob:
+        """Return the job with that id.
 
         Raises:
-            UnknownError: there is none.
+            NotFoundError: there is none.
         """
-        found = next((job for job in self.all if job.id == number), None)
-        if found is None:
-            raise UnknownError("there is no such job", "GET /api/jobs lists them")
-        return found
+        job = next((job for job in self.jobs if job.id == id_), None)
+        if job is None:
+            raise NotFoundError("there is no such job", "GET /api/jobs lists them")
+        return job
 
-    def told(self, job: Tuning) -> Job:
-        """A job as the page sees it."""
-        waiting = [one for one in self.all if one.state == "waiting"]
+    def describe(self, job: TuningJob) -> Job:
+        """Return a job as the API shows it."""
+        waiting = [other for other in self.jobs if other.state == "waiting"]
         return Job(
             id=job.id,
             kind="tune",
@@ -166,141 +178,116 @@ class Tunings:
             curves=job.curves,
         )
 
-    def cancel(self, job: Tuning) -> None:
-        """End a job now; one that is over stays as it is."""
-        if job.is_over:
+    def cancel(self, job: TuningJob) -> None:
+        """Cancel a job at once; one that has ended stays as it is."""
+        if job.has_ended:
             return
-        job.change("cancelled")
+        job.set_state("cancelled")
         if job.process is not None:
             with suppress(ProcessLookupError):
                 job.process.kill()
-        for other in self.all:
-            other.changed.set()  # their places in the queue may be others now
+        self._notify_all()  # the places in the queue may have changed
 
-    def cancel_of(self, page: str) -> None:
-        """End the jobs that a page waited for, which was closed."""
-        for job in self.all:
+    def cancel_page(self, page: str) -> None:
+        """Cancel the jobs of a page that was closed."""
+        for job in self.jobs:
             if job.page == page:
                 self.cancel(job)
 
-    async def follow(self, job: Tuning) -> AsyncIterator[Job]:
-        """A job at every change, four times a second at the most, until it is over."""
-        while not self.is_closing:
+    async def follow(self, job: TuningJob) -> AsyncIterator[Job]:
+        """Yield a job at each change, at most four times a second, until it has ended."""
+        while not self._closing.is_set():
             job.changed.clear()
-            yield self.told(job)
-            if job.is_over:
+            yield self.describe(job)
+            if job.has_ended:
                 return
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._closing.wait(), _BETWEEN)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(job.changed.wait(), _BETWEEN)
+            for event in (self._closing, job.changed):
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(event.wait(), _EVENT_INTERVAL)
 
-    def end(self) -> None:
-        """Cancel everything, and end every stream that tells of it."""
-        self.is_closing = True
+    def stop(self) -> None:
+        """Cancel all jobs, and end every `follow`."""
         self._closing.set()
-        for job in self.all:
+        for job in self.jobs:
             self.cancel(job)
 
     async def close(self) -> None:
-        """Cancel everything, and wait until no process is left."""
-        self.end()
-        if self._running is not None:
+        """Cancel all jobs, and wait until their processes have ended."""
+        self.stop()
+        if self._runner is not None:
             with suppress(asyncio.CancelledError, TimeoutError):
-                await asyncio.wait_for(self._running, 2.0)
+                await asyncio.wait_for(self._runner, 2.0)
 
     async def _run_all(self) -> None:
-        while (job := next((one for one in self.all if one.state == "waiting"), None)) is not None:
+        while (job := next((job for job in self.jobs if job.state == "waiting"), None)) is not None:
             try:
                 await self._run(job)
-            except Exception as error:  # the next in the queue shall run whatever happened to this one
+            except Exception as error:  # the next job must run whatever happened to this one
                 job.error = f"unexpected {type(error).__name__}: {error}"
-                job.change("failed")
-            for other in self.all:
-                other.changed.set()
+                job.set_state("failed")
+            self._notify_all()
 
-    async def _run(self, job: Tuning) -> None:
-        job.change("running")
-        made, whole = self.composers.made, False
+    async def _run(self, job: TuningJob) -> None:
+        job.set_state("running")
         try:
-            job.process = await _started()
-            if job.is_over:  # cancelled while it started
+            job.process = await _start_worker()
+            if job.has_ended:  # cancelled while it started
                 job.process.kill()
             assert job.process.stdin is not None
             with suppress(BrokenPipeError, ConnectionResetError):
-                job.process.stdin.write(json.dumps(asdict(job.order)).encode() + b"\n")
+                job.process.stdin.write(json.dumps(asdict(job.task)).encode() + b"\n")
                 await job.process.stdin.drain()
-            whole = await self._listen(job)
-            code = await job.process.wait()
+            assert job.process.stdout is not None
+            is_complete = False
+            async for line in job.process.stdout:
+                report = json.loads(line)
+                job.update(report)
+                is_complete = is_complete or "done" in report
+            status = await job.process.wait()
             if job.state == "cancelled":
                 return
-            if not whole:
-                job.error = job.error or f"the process that tuned it {describe_exit(code)}: start it again"
-                job.change("failed")
-                return
-            made.finish(job.model, job.facts)
-            job.change("done")
+            if is_complete:
+                self.models.tuned.finish(job.model, job.facts)
+                job.set_state("done")
+            else:
+                job.error = job.error or f"the worker process {end_in_words(status)}: start the tuning again"
+                job.set_state("failed")
         finally:
             if job.process is not None and job.process.returncode is None:
                 job.process.kill()
                 await job.process.wait()
             if job.state != "done":
-                made.discard(job.model)
+                self.models.tuned.discard(job.model)
 
-    async def _listen(self, job: Tuning) -> bool:
-        """Take what the process tells until it ends; whether it said that all is done."""
-        assert job.process is not None
-        assert job.process.stdout is not None
-        whole = False
-        async for line in job.process.stdout:
-            told = json.loads(line)
-            if "error" in told:
-                job.error = f"{told['error']}: {told['hint']}" if told.get("hint") else str(told["error"])
-            elif "updates" in told:
-                job.updates, job.learning = int(told["updates"]), time.monotonic()
-            elif "update" in told:
-                job.curves.update.append(told["update"])
-                job.curves.reward.append(told["reward"] or 0.0)
-                job.curves.diversity.append(told["diversity"])
-                job.curves.kl.append(told["kl"])
-            whole = whole or "done" in told
-            job.change()
-        return whole
+    def _notify_all(self) -> None:
+        for job in self.jobs:
+            job.changed.set()
 
 
-async def _started() -> asyncio.subprocess.Process:
+async def _start_worker() -> asyncio.subprocess.Process:
     threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return await asyncio.create_subprocess_exec(
-        *python_command("cantilena.studio.services.tuning_worker"),
+        *command_of("cantilena.studio.services.tuning_worker"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={**os.environ, **threads, "OMP_WAIT_POLICY": "PASSIVE"},
         start_new_session=True,
-        limit=_LONGEST_LINE,
+        limit=_MAX_LINE,
     )
 
 
-def check_network(path: Path) -> None:
-    """Refuse a model that cannot be tuned.
+def rule_selection(request: JobRequest) -> tuple[str, dict[str, float]]:
+    """Return the rules that have a weight as `TuningOptions.rules`, and the weights that are not 1.
 
     Raises:
-        UsageError: it is an n-gram, or blended with one.
+        UsageError: no rule has a weight, or there is none of that name.
     """
-    Bundle.load(path).network_options()
-
-
-def rules_in_words(asked: JobRequest) -> tuple[str, dict[str, float]]:
-    """Rules as a tuner is told them, those that are switched off left out, and the weights that are not 1.
-
-    Raises:
-        UsageError: no rule is left, or there is none of that name.
-    """
-    rules = asked.rules.rules()
-    speaking = [rule for rule in rules.rules if rule.weight]
-    if not speaking:
-        raise UsageError("no rule is left to tune on", "give one of them a weight")
-    weights = {rule.name: rule.weight for rule in speaking if rule.weight != 1.0}
-    if len(speaking) == len(rules.rules) and not asked.rules.only:
-        return asked.rules.set, weights
-    return "+".join(f"{asked.rules.set}:{rule.name}" for rule in speaking), weights
+    rules = request.rules.to_rule_set()
+    active = [rule for rule in rules.rules if rule.weight]
+    if not active:
+        raise UsageError("all rules have weight 0", "give at least one rule a weight")
+    weights = {rule.name: rule.weight for rule in active if rule.weight != 1.0}
+    if len(active) == len(rules.rules) and not request.rules.only:
+        return request.rules.set, weights
+    return "+".join(f"{request.rules.set}:{rule.name}" for rule in active), weights

@@ -1,7 +1,7 @@
-"""Verdicts for the page, remembered, so that a slider which changes a weight is answered at once.
+"""Verdicts of the rules on melodies, cached so that changing a weight is answered at once.
 
-A weight only multiplies what a rule says. So each melody is judged once by the rules of the catalogue, whose
-weights are 1, and what was said is multiplied by the weights that are asked for.
+A weight only multiplies what a rule gives. So each melody is judged once, by the rules of the catalogue, whose weights
+are 1, and the values are multiplied by the weights of the request.
 """
 
 from __future__ import annotations
@@ -9,89 +9,83 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from cantilena.metrics import MelodyRewards
-from cantilena.metrics import melody_rewards as judge_melody
+from cantilena.metrics import JudgedMelody
+from cantilena.metrics import judge as judge_melody
 from cantilena.music import Melody
-from cantilena.rules import RULE_SETS, RuleSet
+from cantilena.rules import RULE_SETS, Rule, RuleSet
 from cantilena.studio.schemas.responses import MelodyVerdict, NoteVerdict, RuleVerdict
 
-_REMEMBERED = 512
-"""Melodies whose verdicts are kept; one of 8 bars takes about 50 kB."""
+_CACHE_SIZE = 512
+"""Melodies whose verdicts are cached; one of 8 bars takes about 50 kB."""
 
 
-class RememberingJudge:
-    """Judges melodies, and remembers what was said."""
+class VerdictCache:
+    """Judges melodies, each of them once."""
 
     def __init__(self) -> None:
-        self._said: OrderedDict[tuple[str, Melody], MelodyRewards] = OrderedDict()
+        self._judged: OrderedDict[tuple[str, Melody], JudgedMelody] = OrderedDict()
         self._lock = threading.Lock()
 
     def verdict(self, melody: Melody, rules: RuleSet) -> MelodyVerdict | None:
-        """What rules say of a melody; None where it has no note.
+        """Return what rules give to a melody; None if it has no notes.
 
         Args:
             melody: the melody.
-            rules: of one of the sets, with weights, perhaps fewer.
+            rules: rules of one of the catalogue's sets, with weights of their own.
 
         Raises:
-            UsageError: it is too long.
+            UsageError: the melody is too long.
         """
         if not melody.sounding:
             return None
-        judged = self._judged(_plain(melody), RULE_SETS[rules.name])
+        judged = self._judge(melody, RULE_SETS[rules.name])
         weights = {rule.name: rule.weight for rule in rules.rules}
         notes = []
         for note in judged.notes:
-            values = {name: _digits(value * weights[name]) for name, value in note.values.items() if weights.get(name)}
-            if note.note < 0 and not values:
-                continue
-            when = {name: note.when[name] for name in values}
-            notes.append(
-                NoteVerdict(
-                    note=note.note, place=note.place, values=values, when=when, total=_digits(sum(values.values()))
-                )
-            )
-        of_rules = [
-            _of_rule(rule.name, rule.weight, rule.description, judged.given(rule.name), judged.taken(rule.name))
-            for rule in rules.rules
-        ]
-        return MelodyVerdict(total=_digits(sum(one.total for one in of_rules)), rules=of_rules, notes=notes)
+            values = {name: _rounded(value * weights[name]) for name, value in note.values.items() if weights.get(name)}
+            if note.note >= 0 or values:
+                when = {name: note.when[name] for name in values}
+                total = _rounded(sum(values.values()))
+                notes.append(NoteVerdict(note=note.note, place=note.place, values=values, when=when, total=total))
+        by_rule = [_rule_verdict(rule, judged) for rule in rules.rules]
+        return MelodyVerdict(total=_rounded(sum(rule.total for rule in by_rule)), rules=by_rule, notes=notes)
 
-    def _judged(self, melody: Melody, rules: RuleSet) -> MelodyRewards:
-        key = (rules.name, melody)
+    def _judge(self, melody: Melody, rules: RuleSet) -> JudgedMelody:
+        # Rules ignore title and tempo: melodies that differ in nothing else share a verdict.
+        bare = Melody(melody.notes, key=melody.key, meter=melody.meter, pickup=melody.pickup, length=melody.length)
+        key = (rules.name, bare)
         with self._lock:
-            if key in self._said:
-                self._said.move_to_end(key)
-                return self._said[key]
-        judged = judge_melody(melody, rules)
+            if key in self._judged:
+                self._judged.move_to_end(key)
+                return self._judged[key]
+        judged = judge_melody(bare, rules)
         with self._lock:
-            self._said[key] = judged
-            while len(self._said) > _REMEMBERED:
-                self._said.popitem(last=False)
+            self._judged[key] = judged
+            while len(self._judged) > _CACHE_SIZE:
+                self._judged.popitem(last=False)
         return judged
 
 
 def warm_up() -> None:
-    """Let every rule speak once: they are compiled when they first do, or read from where that was kept."""
-    tune = Melody.from_pitches([(60, 12), (64, 12), (67, 24), (65, 24), (None, 24), (64, 12), (62, 12), (60, 48)])
+    """Compile every rule, or load it from the compiler's cache."""
+    melody = Melody.of([(60, 12), (64, 12), (67, 24), (65, 24), (None, 24), (64, 12), (62, 12), (60, 48)])
     for rules in RULE_SETS.values():
-        judge_melody(tune, rules)
+        judge_melody(melody, rules)
 
 
-def _plain(melody: Melody) -> Melody:
-    """What rules hear of a melody: two that differ in title or tempo alone are judged once."""
-    return Melody(melody.notes, key=melody.key, meter=melody.meter, pickup=melody.pickup, length=melody.length)
-
-
-def _of_rule(name: str, weight: float, says: str, given: float, taken: float) -> RuleVerdict:
-    given, taken = given * weight, taken * weight
-    if weight < 0:
+def _rule_verdict(rule: Rule, judged: JudgedMelody) -> RuleVerdict:
+    given, taken = judged.given(rule.name) * rule.weight, judged.taken(rule.name) * rule.weight
+    if rule.weight < 0:
         given, taken = taken, given
     return RuleVerdict(
-        name=name, weight=weight, says=says, given=_digits(given), taken=_digits(taken), total=_digits(given + taken)
+        name=rule.name,
+        weight=rule.weight,
+        says=rule.description,
+        given=_rounded(given),
+        taken=_rounded(taken),
+        total=_rounded(given + taken),
     )
 
 
-def _digits(value: float) -> float:
-    """Eight digits: no noise of the last bits."""
-    return float(f"{value:.8g}") + 0.0
+def _rounded(value: float) -> float:
+    return float(f"{value:.8g}") + 0.0  # turns -0.0 into 0.0

@@ -1,7 +1,4 @@
-"""The models of the studio: those that ship, and those that were tuned here; a few are kept in memory.
-
-The models that were tuned in this studio: a folder of bundles, each with a line of facts beside it.
-"""
+"""The models of the studio: those that ship with Cantilena, and those that were tuned here."""
 
 from __future__ import annotations
 
@@ -17,252 +14,247 @@ from typing import Any
 
 from cantilena.errors import BundleError, CantilenaError
 from cantilena.generation import Composer
-from cantilena.models import Bundle, shipped_bundles
+from cantilena.models import Bundle, shipped_bundles, tells_a_bound
 from cantilena.models.shipped import DEFAULT
-from cantilena.runtime import log, read_json, write_json
-from cantilena.server import LateError, RefusalError, UnknownError
+from cantilena.music import Key, Meter
+from cantilena.runtime import read_json, say, write_json
+from cantilena.server import HTTPError, NotFoundError, UnavailableError
 from cantilena.studio.options import LIMITS
+from cantilena.studio.schemas.responses import ModelInfo, StyleInfo
 
-_NAME = re.compile(r"made-[0-9a-f]{12}")
+_TUNED_NAME = re.compile(r"made-[0-9a-f]{12}")
+_CACHE_SIZE = 64
+"""Composers in memory, of 1 to 3 MB each: enough for all models, so that listing them reads no file again."""
+
+_SOURCES = {
+    "tunes": "Learned from folk tunes and dances",
+    "classical": "Learned from classical melodies",
+    "piano": "Learned from piano pieces, notes and chords",
+}
 
 
-class MadeModels:
-    """A folder of models; their names are made here, and no other name leads to a file.
+@dataclass(frozen=True)
+class StudioModel:
+    """A model that can compose, and what the API shows of it."""
 
-    A model is there when its facts are, which are written last: a studio that is killed leaves no half model.
+    composer: Composer
+    info: ModelInfo
+
+
+class ModelRegistry:
+    """All models by name. Names are looked up, never used as paths.
 
     Args:
-        folder: where they lie; it is made when the first one comes.
+        tuned: the models that were tuned here.
+    """
+
+    def __init__(self, tuned: TunedModels) -> None:
+        self.tuned = tuned
+        self._cache: OrderedDict[str, StudioModel] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def names(self) -> list[str]:
+        """Return all names, the default first."""
+        return [*sorted(shipped_bundles(), key=lambda name: name != DEFAULT), *self.tuned.names()]
+
+    def path(self, name: str) -> Path:
+        """Return the file of a model.
+
+        Raises:
+            NotFoundError: no model has this name.
+        """
+        path = shipped_bundles().get(name) or self.tuned.path(name)
+        if path is None:
+            raise NotFoundError("there is no such model", f"choose one of {', '.join(self.names()[:8])}")
+        return path
+
+    def get(self, name: str) -> StudioModel:
+        """Return a model.
+
+        Raises:
+            NotFoundError: no model has this name.
+            BundleError: its file is damaged.
+        """
+        path = self.path(name)  # before the cache: another studio in the same folder may have deleted the file
+        with self._lock:
+            if name in self._cache:
+                self._cache.move_to_end(name)
+                return self._cache[name]
+        model = self._load(name, path)
+        with self._lock:
+            self._cache[name] = model
+            while len(self._cache) > _CACHE_SIZE:
+                self._cache.popitem(last=False)
+        return model
+
+    def all(self) -> list[StudioModel]:
+        """Return all models; damaged ones are reported in the terminal and left out."""
+        models = []
+        for name in self.names():
+            try:
+                models.append(self.get(name))
+            except CantilenaError as error:
+                say(f"the model {name} is left out: {error.text}")
+        return models
+
+    def delete(self, name: str) -> None:
+        """Delete a model that was tuned here; errors as of `TunedModels.delete`."""
+        self.tuned.delete(name)
+        with self._lock:
+            self._cache.pop(name, None)
+
+    def _load(self, name: str, path: Path) -> StudioModel:
+        try:
+            bundle = Bundle.load(path)
+        except BundleError as error:  # the response must not reveal the path
+            raise BundleError(error.text.replace(str(path), "this model"), "delete it, or tune it again") from error
+        facts = self.tuned.facts(name)
+        untuned = str(facts["untuned"]) if facts else name.partition("+")[0]
+        title = str(facts["title"]) if facts else name
+        is_tuned = bundle.prior_weights is not None
+        composer = Composer.of(bundle, title)
+        decoded = [composer.encoding.decode([token]) for token in range(len(composer.encoding.vocabulary))]
+        pitches = [note.top for melody in decoded for note in melody.sounding]
+        info = ModelInfo(
+            name=name,
+            title=title,
+            tuned=is_tuned,
+            untuned=untuned if is_tuned and untuned != name and untuned in self.names() else None,
+            encoding=composer.encoding.name,
+            low=min(pitches, default=0),
+            high=max(pitches, default=127),
+            styles=[
+                StyleInfo(name=style.name, key=_key_name(style.key), meter=_meter_name(style.meter))
+                for style in composer.styles
+            ],
+            key=_key_name(composer.key),
+            meter=_meter_name(composer.meter),
+            licence=bundle.licence,
+            says=_description(bundle, name, made_here=bool(facts)),
+            default=name == DEFAULT,
+            made_here=bool(facts),
+            has_codes=tells_a_bound(composer.model),
+        )
+        return StudioModel(composer, info)
+
+
+class TunedModels:
+    """The folder of the models that were tuned here; only names that were generated here lead to a file.
+
+    Each bundle has a JSON file of facts beside it. That is written last: without it, a model does not exist, so a
+    studio that is killed leaves no incomplete model.
+
+    Args:
+        folder: the folder; it is created for the first model.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def names(self) -> list[str]:
-        """All names, the oldest model first."""
+        """Return all names, the oldest model first."""
         with suppress(OSError):
-            found = [path for path in self.folder.glob("made-*.json") if _NAME.fullmatch(path.stem)]
-            whole = [path for path in found if path.with_suffix(".safetensors").is_file()]
-            return [path.stem for path in sorted(whole, key=lambda path: (path.stat().st_mtime, path.stem))]
+            facts = [path for path in self.folder.glob("made-*.json") if _TUNED_NAME.fullmatch(path.stem)]
+            complete = [path for path in facts if path.with_suffix(".safetensors").is_file()]
+            return [path.stem for path in sorted(complete, key=lambda path: (path.stat().st_mtime, path.stem))]
         return []
 
     def path(self, name: str) -> Path | None:
-        """The file of a model; None where there is none of that name."""
+        """Return the file of a model; None if there is none of that name."""
         return self._file(name, ".safetensors") if name in self.names() else None
 
     def facts(self, name: str) -> Mapping[str, Any] | None:
-        """What was written down of it: `title`, `untuned`, `rules`; None where there is none of that name."""
+        """Return `title`, `untuned` and `rules` of a model; None if there is none of that name."""
         if name not in self.names():
             return None
         facts: dict[str, Any] = {"title": name, "untuned": "", "rules": {}}
-        with suppress(CantilenaError):  # without its facts it can still compose
-            told = read_json(self._file(name, ".json"))
-            if isinstance(told, dict):
-                facts |= {key: told[key] for key in facts if isinstance(told.get(key), type(facts[key]))}
+        with suppress(CantilenaError):  # a model can compose without its facts
+            stored = read_json(self._file(name, ".json"))
+            if isinstance(stored, dict):
+                facts |= {key: stored[key] for key in facts if isinstance(stored.get(key), type(facts[key]))}
         return facts
 
     def new_name(self) -> str:
-        """A name that no model has.
+        """Generate a name for a new model.
 
         Raises:
-            RefusalError: there are as many as may be.
+            HTTPError: the limit of models is reached.
         """
         if len(self.names()) >= LIMITS.models:
-            raise RefusalError(f"{LIMITS.models} models were tuned here already", "delete some that you no longer need")
+            raise HTTPError(f"{LIMITS.models} models were tuned here already", "delete some that you no longer need")
         return f"made-{secrets.token_hex(6)}"
 
-    def draft(self, name: str) -> Path:
-        """Where the bundle of a new model is to be written.
+    def new_file(self, name: str) -> Path:
+        """Return where to write the bundle of a new model.
 
         Raises:
-            LateError: the folder cannot be made.
+            UnavailableError: the folder cannot be created.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LateError(
+            raise UnavailableError(
                 f"the studio's folder cannot be written: {error.strerror or error}",
-                "check its rights and the free space, or give another --home",
+                "check its permissions and the free space, or give another --home",
             ) from error
         return self._file(name, ".safetensors")
 
     def finish(self, name: str, facts: Mapping[str, Any]) -> None:
-        """Write a model's facts, by which it is there from now on."""
+        """Write the facts of a model; from now on it exists."""
         write_json(self._file(name, ".json"), dict(facts))
 
     def discard(self, name: str) -> None:
-        """Take away what there is of a model that was not finished."""
+        """Remove the files of a model that was not finished."""
         for path in [self._file(name, ".safetensors"), *self.folder.glob(f".{name}.*.draft")]:
             path.unlink(missing_ok=True)
 
     def delete(self, name: str) -> None:
-        """Take a model away.
+        """Delete a model.
 
         Raises:
-            UnknownError: there is none of that name that was made here.
-            LateError: the disk says no.
+            NotFoundError: no model of that name was tuned here.
+            UnavailableError: the file cannot be deleted.
         """
         if name not in self.names():
-            raise UnknownError("no model of that name was tuned here", "models that ship with Cantilena stay")
+            raise NotFoundError(
+                "no model of that name was tuned here", "models that ship with Cantilena cannot be deleted"
+            )
         try:
-            for ending in (".json", ".safetensors"):
-                self._file(name, ending).unlink(missing_ok=True)
+            for suffix in (".json", ".safetensors"):
+                self._file(name, suffix).unlink(missing_ok=True)
         except OSError as error:
-            raise LateError(
-                f"it cannot be deleted: {error.strerror or error}", "check the rights of its file"
+            raise UnavailableError(
+                f"the model cannot be deleted: {error.strerror or error}", "check the permissions of its file"
             ) from error
 
-    def sweep(self) -> None:
-        """Take away what a killed studio left: bundles without facts, and drafts."""
+    def clean_up(self) -> None:
+        """Remove what a killed studio left: bundles without facts, and temporary files."""
         with suppress(OSError):
             for path in [*self.folder.glob("made-*.safetensors"), *self.folder.glob(".made-*.draft")]:
                 if path.stem not in self.names():
                     path.unlink(missing_ok=True)
 
-    def _file(self, name: str, ending: str) -> Path:
-        assert _NAME.fullmatch(name)
-        return self.folder / f"{name}{ending}"
+    def _file(self, name: str, suffix: str) -> Path:
+        assert _TUNED_NAME.fullmatch(name)
+        return self.folder / f"{name}{suffix}"
 
 
-_KEPT = 64
-"""Composers in memory, of 1 to 3 MB each: all that ship or may be made, so that to list them reads no file again."""
+def _key_name(key: Key | None) -> str | None:
+    return key.name if key else None
 
 
-@dataclass(frozen=True)
-class ShownModel:
-    """A model as the page shows it.
-
-    Args:
-        name: how it is asked for.
-        composer: what composes.
-        licence: of its weights.
-        tuned: whether it was tuned.
-        untuned: the name of the model that it was tuned from, where that is here too.
-        says: what it is, in plain words.
-        made_here: whether it was tuned in this studio.
-        title: what to call it.
-        low: the lowest pitch that it knows.
-        high: the highest.
-    """
-
-    name: str
-    composer: Composer
-    licence: str
-    tuned: bool
-    untuned: str | None
-    says: str
-    made_here: bool
-    title: str
-    low: int
-    high: int
+def _meter_name(meter: Meter | None) -> str | None:
+    return str(meter) if meter else None
 
 
-class Composers:
-    """Models by name; only names that the studio itself made are looked up, never a path.
-
-    Args:
-        made: the models that were tuned here.
-    """
-
-    def __init__(self, made: MadeModels) -> None:
-        self.made = made
-        self._shown: OrderedDict[str, ShownModel] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def names(self) -> list[str]:
-        """All that can be asked for, the default first."""
-        shipped = list(shipped_bundles())
-        first = [DEFAULT] if DEFAULT in shipped else []
-        return [*first, *(name for name in shipped if name not in first), *self.made.names()]
-
-    def shown(self, name: str) -> ShownModel:
-        """One model.
-
-        Raises:
-            UnknownError: there is none of that name.
-            BundleError: it is damaged.
-        """
-        path = self.path(name)  # first of all: another studio in the same folder may have deleted it
-        with self._lock:
-            if name in self._shown:
-                self._shown.move_to_end(name)
-                return self._shown[name]
-        shown = self._read(name, path)
-        with self._lock:
-            self._shown[name] = shown
-            while len(self._shown) > _KEPT:
-                self._shown.popitem(last=False)
-        return shown
-
-    def path(self, name: str) -> Path:
-        """The file of a model.
-
-        Raises:
-            UnknownError: there is none of that name.
-        """
-        path = shipped_bundles().get(name) or self.made.path(name)
-        if path is None:
-            raise UnknownError("there is no such model", f"choose one of {', '.join(self.names()[:8])}")
-        return path
-
-    def all(self) -> list[ShownModel]:
-        """All models that can be read; a damaged one is told of in the terminal and left out."""
-        found = []
-        for name in self.names():
-            try:
-                found.append(self.shown(name))
-            except CantilenaError as error:
-                log(f"the model {name} is left out: {error.text}")
-        return found
-
-    def forget(self, name: str) -> None:
-        """Let go of a model that was deleted."""
-        with self._lock:
-            self._shown.pop(name, None)
-
-    def _read(self, name: str, path: Path) -> ShownModel:
-        try:
-            bundle = Bundle.load(path)
-        except BundleError as error:  # where it lies is nobody's business
-            raise BundleError(error.text.replace(str(path), "this model"), "delete it, or tune it again") from error
-        facts = self.made.facts(name)
-        untuned = str(facts["untuned"]) if facts else name.partition("+")[0]
-        tuned = bundle.prior_weights is not None
-        known = untuned != name and untuned in self.names()
-        title = str(facts["title"]) if facts else name
-        composer = Composer.from_bundle(bundle, title)
-        tokens = range(len(composer.encoding.vocabulary))
-        pitches = [note.top for token in tokens for note in composer.encoding.decode([token]).sounding]
-        return ShownModel(
-            name=name,
-            composer=composer,
-            licence=bundle.licence,
-            tuned=tuned,
-            untuned=untuned if tuned and known else None,
-            says=_in_plain_words(bundle, name, made_here=bool(facts)),
-            made_here=bool(facts),
-            title=title,
-            low=min(pitches, default=0),
-            high=max(pitches, default=127),
-        )
-
-
-def _in_plain_words(bundle: Bundle, name: str, *, made_here: bool) -> str:
-    """What a model is, for somebody who has never heard of one."""
-    corpus = bundle.provenance.get("corpus")
-    learned = str(corpus.get("name", "")) if isinstance(corpus, dict) else ""
-    source = _LEARNED.get(name.partition("+")[0]) or _LEARNED.get(learned) or "Learned from melodies by people"
-    tuning = bundle.provenance.get("tuning")
+def _description(bundle: Bundle, name: str, *, made_here: bool) -> str:
+    """Describe a model to somebody who has never heard of one."""
+    corpus, tuning = bundle.provenance.get("corpus"), bundle.provenance.get("tuning")
+    corpus_name = str(corpus.get("name", "")) if isinstance(corpus, dict) else ""
+    source = _SOURCES.get(name.partition("+")[0]) or _SOURCES.get(corpus_name) or "Learned from human melodies"
     if made_here:
         return f"{source}; tuned here on the rules that you chose"
     if isinstance(tuning, dict) or bundle.prior_weights is not None:
         rules = str(tuning.get("rules", "")) if isinstance(tuning, dict) else ""
         return f"{source}, then tuned on rules of music theory{f' ({rules})' if rules else ''}"
     return f"{source}, and nothing else"
-
-
-_LEARNED = {
-    "tunes": "Learned from folk tunes and dances",
-    "classical": "Learned from classical melodies",
-    "piano": "Learned from piano pieces, notes and chords",
-}

@@ -1,7 +1,7 @@
-"""What the process does that tunes a model: one order in, lines of progress out, a bundle at the end.
+"""Tune a model in a process of its own: one JSON task on stdin, lines of JSON progress on stdout, a bundle at the end.
 
-It is a process of its own: torch and its threads stay out of the studio, and it can be ended at any moment. It ends by
-itself when the studio does, whose end of the pipe then closes.
+So PyTorch and its threads stay out of the server, and the process can be killed at any time. It ends by itself when the
+server does, whose end of the pipe then closes.
 """
 
 from __future__ import annotations
@@ -21,155 +21,156 @@ from cantilena.errors import CantilenaError
 
 if TYPE_CHECKING:
     from cantilena.models import Bundle
-    from cantilena.rl import TuningOptions, TuningState
+    from cantilena.rl import Course, TuningOptions
 
 _MELODIES, _STEPS = 96, 64
-"""Melodies of an update, and their steps: four bars of 4/4, so that an update takes about a second."""
+"""Melodies per update, and steps of each: four bars of 4/4, so that an update takes about a second."""
 
 _C = 1.5
-"""Half of what `rloo` takes by itself: in a minute the rules shall be heard, and the melodies stay varied."""
+"""Half of the default for `rloo`: a minute of tuning must be audible, and the melodies must stay varied."""
 
-_LEAST, _MOST = 8, 300
-"""Updates of a tuning: fewer change nothing that can be heard, more gain little."""
+_MIN_UPDATES, _MAX_UPDATES = 8, 300
+"""Fewer updates change nothing audible, more gain little."""
 
-_TRIED = 2
-"""Updates that are timed to find how many fit into the time."""
+_TIMED_UPDATES = 2
+"""Updates that are timed to find how many fit into the given time."""
 
-_LOOKS = 12
-"""How often a tuning is looked at."""
+_CHECKS = 12
+"""How often the diversity of the melodies is measured."""
 
-_MELODIES_LOOKED_AT = 64
+_CHECKED_MELODIES = 64
 
 
 @dataclass(frozen=True)
-class Order:
-    """What is to be tuned, and how.
-
-    Args:
-        bundle: the file of the model.
-        out: the file of the tuned one.
-        rules: what `TuningOptions.rules` takes.
-        weights: by rule.
-        seconds: about how long learning may take.
-        updates: so many in place of that; 0 for none.
-        seed: of the tuning.
-    """
+class TuningTask:
+    """Which model to tune, and how."""
 
     bundle: str
+    """The file of the model."""
+
     out: str
+    """The file of the tuned model."""
+
     rules: str
+    """As for `TuningOptions.rules`."""
+
     weights: Mapping[str, float]
+    """Weights by rule; the others keep their own."""
+
     seconds: float
+    """About how long to train."""
+
     updates: int
+    """The number of updates, instead of `seconds`; 0 if not given."""
+
     seed: int
 
 
 def main() -> None:
-    """Read an order from stdin, tell on stdout, end when stdin closes."""
-    told = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print must not mix with what is told
-    order = Order(**json.loads(sys.stdin.readline()))
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.nice(10)  # the page comes first
+    """Read a task from stdin, report on stdout, and end when stdin closes."""
+    reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)  # what libraries print must not mix with the reports
+    task = TuningTask(**json.loads(sys.stdin.readline()))
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    os.nice(10)  # requests of the page come first
 
-    def tell(**facts: Any) -> None:  # noqa: ANN401  (JSON values)
-        told.write(json.dumps(facts) + "\n")
-        told.flush()
+    def report(**values: Any) -> None:  # noqa: ANN401  (JSON values)
+        reports.write(json.dumps(values) + "\n")
+        reports.flush()
 
     try:
-        obey(order, tell)
-        tell(done=True)
+        run_task(task, report)
+        report(done=True)
     except CantilenaError as error:
-        tell(error=error.text, hint=error.hint)
+        report(error=error.text, hint=error.hint)
     except MemoryError:
-        tell(error="there is not enough memory to tune this model", hint="close other programs, and try again")
+        report(error="there is not enough memory to tune this model", hint="close other programs, and try again")
 
 
-def obey(order: Order, tell: Callable[..., None]) -> None:
-    """Tune a model as ordered, and write it.
+def run_task(task: TuningTask, report: Callable[..., None]) -> None:
+    """Tune a model, and write its bundle.
 
     Args:
-        order: what to do.
-        tell: is told `updates` (how many there will be), and after each `update`, `reward`, `kl` and `diversity`.
+        task: what to do.
+        report: called with `updates`, the total number, and then with `update`, `reward`, `kl` and `diversity` after
+            each update.
 
     Raises:
-        CantilenaError: it cannot be tuned so.
+        CantilenaError: the model cannot be tuned like this.
     """
     from cantilena.models import Bundle, use_threads
     from cantilena.rl import tune
 
     use_threads(max((os.cpu_count() or 2) - 1, 1))
-    bundle = untuned(Bundle.load(Path(order.bundle)))
-    options = options_of(order)
-    if not order.updates:
-        options = replace(options, updates=_that_fit(bundle, options, order.seconds))
-    every = max(options.updates // _LOOKS, 1)
-    options = replace(options, watch=replace(options.watch, look=every))
-    tell(updates=options.updates)
+    bundle = untuned(Bundle.load(Path(task.bundle)))
+    options = tuning_options(task)
+    if not task.updates:
+        options = replace(options, updates=_updates_in(task.seconds, bundle, options))
+    options = replace(options, watch=replace(options.watch, look=max(options.updates // _CHECKS, 1)))
+    report(updates=options.updates)
 
-    def after_update(course: TuningState) -> None:
+    def after_update(course: Course) -> None:
         history = course.history
-        look = course.checks[-1] if course.checks else None
-        tell(
+        check = course.looks[-1] if course.looks else None
+        report(
             update=course.updates,
             reward=_finite(sum(values[-1] for values in history.terms.values())),
             kl=_finite(history.kl[-1]),
-            diversity=_finite(look.distinct_4) if look is not None else None,
+            diversity=_finite(check.distinct_4) if check is not None else None,
         )
 
-    tuned = tune(bundle, options, after_update=after_update)
-    tuned.bundle.save(Path(order.out))
+    tune(bundle, options, after_update=after_update).bundle.save(Path(task.out))
 
 
 def untuned(bundle: Bundle) -> Bundle:
-    """The model as it was before it was tuned; itself where it was not."""
+    """Return the model as it was before tuning; itself if it was not tuned."""
     if bundle.prior_weights is None:
         return bundle
     provenance = {name: value for name, value in bundle.provenance.items() if name != "tuning"}
     return replace(bundle, weights=bundle.prior_weights, prior_weights=None, policy="likelihood", provenance=provenance)
 
 
-def options_of(order: Order) -> TuningOptions:
-    """How an order is tuned: quickly, not far from the model, and watched."""
+def tuning_options(task: TuningTask) -> TuningOptions:
+    """Return the options of a short tuning that stays near the model and measures diversity."""
     from cantilena.rl import TuningOptions, WatchOptions
     from cantilena.rules import load_rules
 
     return TuningOptions(
         algorithm="rloo",
-        rules=order.rules,
-        weights=tuple(f"{name}={value:g}" for name, value in order.weights.items()),
-        c=_C * load_rules(order.rules).scale,
+        rules=task.rules,
+        weights=tuple(f"{name}={value:g}" for name, value in task.weights.items()),
+        c=_C * load_rules(task.rules).scale,
         target_kl=0.3,
         clip=40.0,
-        updates=order.updates or _MOST,
+        updates=task.updates or _MAX_UPDATES,
         melodies=_MELODIES,
         steps=_STEPS,
-        seed=order.seed,
+        seed=task.seed,
         device="cpu",
-        watch=WatchOptions(watched=_MELODIES_LOOKED_AT),
+        watch=WatchOptions(watched=_CHECKED_MELODIES),
     )
 
 
-def _that_fit(bundle: Bundle, options: TuningOptions, seconds: float) -> int:
-    """How many updates take about so many seconds here, by the time of a few."""
+def _updates_in(seconds: float, bundle: Bundle, options: TuningOptions) -> int:
+    """Return how many updates take about that many seconds here, by timing a few."""
     from cantilena.rl import tune
 
     ends: list[float] = []
 
-    def after_update(_: TuningState) -> None:
+    def after_update(_: Course) -> None:
         ends.append(time.perf_counter())
 
-    tune(bundle, replace(options, updates=1 + _TRIED, watch=replace(options.watch, look=0)), after_update=after_update)
-    an_update = (ends[-1] - ends[0]) / _TRIED  # the first compiles
-    return min(max(int(seconds / an_update), _LEAST), _MOST)
+    options = replace(options, updates=1 + _TIMED_UPDATES, watch=replace(options.watch, look=0))
+    tune(bundle, options, after_update=after_update)
+    seconds_per_update = (ends[-1] - ends[0]) / _TIMED_UPDATES  # the first update compiles the rules
+    return min(max(int(seconds / seconds_per_update), _MIN_UPDATES), _MAX_UPDATES)
 
 
 def _finite(value: float) -> float | None:
     return round(float(value), 6) if math.isfinite(value) else None
 
 
-def _end_with_parent() -> None:
-    """End at once when the studio's end of the pipe closes, however the studio ended."""
+def _exit_with_parent() -> None:
     sys.stdin.read()
     os._exit(1)
 

@@ -1,22 +1,22 @@
-// The piano on the page: by mouse, by touch, and key by key.
+// The piano keyboard of the page, played by mouse, touch or keyboard.
 
 import { byId, make } from "/page/elements.js";
 import { pitchName } from "/page/music/music.js";
-import { sounding, strike } from "/page/music/player.js";
-import { activeColumn, modelNamed, on, state, tell } from "/page/state.js";
+import { soundingPitches, playNote } from "/page/music/player.js";
+import { activeColumn, modelNamed, on, state, emit } from "/page/state.js";
 
 const BLACK = new Set([1, 3, 6, 8, 10]);
 const keys = new Map();
 const held = new Map();
-// Three octaves are always there: the keys that the computer's letters play, with a hand's breadth around.
-const LEAST = [48, 83];
+// At least three octaves are shown: those that the letters of the computer keyboard play, and some more.
+const MIN_RANGE = [48, 83];
 let low = 0, high = -1;
-let heard = [], wasActive = null;
+let soundingNow = [], lastColumn = null;
 
-// Draw the keys that the chosen model can play.
-function fit() {
+// Draw the keys that the selected model can use.
+function updateRange() {
   const model = modelNamed(state.settings.model);
-  const from = Math.min(model?.low ?? LEAST[0], LEAST[0]), to = Math.max(model?.high ?? LEAST[1], LEAST[1]);
+  const from = Math.min(model?.low ?? MIN_RANGE[0], MIN_RANGE[0]), to = Math.max(model?.high ?? MIN_RANGE[1], MIN_RANGE[1]);
   const ends = [Math.max(from - (BLACK.has(from % 12) ? 1 : 0), 0), Math.min(to + (BLACK.has(to % 12) ? 1 : 0), 127)];
   if (ends.join() === [low, high].join()) return;
   [low, high] = ends;
@@ -47,15 +47,15 @@ function drawKeys() {
   byId("keys").replaceChildren(...made);
   (keys.get(60) ?? made[0]).tabIndex = 0;
   const frame = byId("keys").parentElement;
-  // Where not all keys fit, middle C lies under the left hand's thumb.
+  // If not all keys fit, scroll to middle C.
   byId("keys").style.setProperty("--whites", whites.length);
   frame.scrollLeft = (keys.get(60)?.offsetLeft ?? 0) - 0.15 * frame.clientWidth;
-  heard = [];
+  soundingNow = [];
   showSounding();
 }
 
-/** Draw the piano, and listen to it. */
-export function listenToKeyboard() {
+/** Draw the keyboard, and set it up. */
+export function initKeyboard() {
   const place = byId("keys");
   const pitchAt = (target) => Number(target.closest?.(".key")?.dataset.pitch ?? NaN);
   place.addEventListener("pointerdown", (event) => {
@@ -65,7 +65,7 @@ export function listenToKeyboard() {
     event.target.closest(".key").focus({ preventScroll: true });
   });
   addEventListener("pointerup", (event) => release(`pointer ${event.pointerId}`));
-  addEventListener("pointercancel", (event) => release(`pointer ${event.pointerId}`, { isMeant: false }));
+  addEventListener("pointercancel", (event) => release(`pointer ${event.pointerId}`, { isNote: false }));
   place.addEventListener("keydown", (event) => {
     const pitch = pitchAt(event.target), step = { ArrowRight: 1, ArrowLeft: -1, ArrowUp: 12, ArrowDown: -12 }[event.key];
     if (step) {
@@ -83,51 +83,50 @@ export function listenToKeyboard() {
     if (event.key === "Enter" || event.key === " ") release("own key");
   });
   on("tick playing shown", showSounding);
-  on("settings models", fit);
-  fit();
+  on("settings models", updateRange);
+  updateRange();
 }
 
-/** Press a key, and remember by what it is held. */
-export function press(pitch, by) {
-  if (held.has(by) || pitch < 0 || pitch > 127) return;
-  held.set(by, { pitch, letGo: strike(pitch), since: performance.now() });
-  mark();
-  tell("pressed", pitch, held.get(by).since);
+/** Press a key; `source` names what holds it. */
+export function press(pitch, source) {
+  if (held.has(source) || pitch < 0 || pitch > 127) return;
+  held.set(source, { pitch, stop: playNote(pitch), since: performance.now() });
+  highlight();
 }
 
-/** Let go of what something holds; a touch that became a scroll was not meant as a note. */
-export function release(by, { isMeant = true } = {}) {
-  const key = held.get(by);
+/** Release what a source holds; a touch that became a scroll is not a note. */
+export function release(source, { isNote = true } = {}) {
+  const key = held.get(source);
   if (!key) return;
-  held.delete(by);
-  key.letGo();
-  mark();
-  if (isMeant) tell("played", key.pitch, key.since, performance.now());
+  held.delete(source);
+  key.stop();
+  highlight();
+  if (isNote) emit("played", key.pitch, key.since, performance.now());
 }
 
-/** Let go of everything: the page was left. */
+/** Release all keys, when the page loses the focus. */
 export function releaseAll() {
-  for (const by of [...held.keys()]) release(by, { isMeant: false });
+  for (const source of [...held.keys()]) release(source, { isNote: false });
 }
 
 function showSounding() {
-  const now = activeColumn() ? sounding(activeColumn()) : [];
-  if (now.join() === heard.join() && wasActive === activeColumn()) return;
-  [heard, wasActive] = [now, activeColumn()];
-  mark();
+  const now = activeColumn() ? soundingPitches(activeColumn()) : [];
+  if (now.join() === soundingNow.join() && lastColumn === activeColumn()) return;
+  [soundingNow, lastColumn] = [now, activeColumn()];
+  highlight();
 }
 
-function mark() {
-  const down = new Set([...heard, ...[...held.values()].map((key) => key.pitch)]);
+function highlight() {
+  const down = new Set([...soundingNow, ...[...held.values()].map((key) => key.pitch)]);
   for (const [pitch, key] of keys) key.classList.toggle("down", down.has(pitch));
 }
 
-/** Tint the keys: a number from 0 to 1 each, by pitch; null takes all tints away. */
-export function tint(chances) {
+/** Tint the keys by probability, a map by pitch; null removes all tints. */
+export function tint(probabilities) {
   for (const [pitch, key] of keys) {
-    const chance = chances?.get(pitch) ?? 0;
-    key.querySelector(".fill").style.opacity = chance < 0.004 ? "0" : (0.06 + 0.8 * Math.sqrt(chance)).toFixed(3);
-    key.querySelector(".chance").textContent = chance >= 0.03 ? String(Math.round(100 * chance)) : "";
-    key.setAttribute("aria-label", pitchName(pitch) + (chance >= 0.01 ? `, ${Math.round(100 * chance)} percent` : ""));
+    const probability = probabilities?.get(pitch) ?? 0;
+    key.querySelector(".fill").style.opacity = probability < 0.004 ? "0" : (0.06 + 0.8 * Math.sqrt(probability)).toFixed(3);
+    key.querySelector(".chance").textContent = probability >= 0.03 ? String(Math.round(100 * probability)) : "";
+    key.setAttribute("aria-label", pitchName(pitch) + (probability >= 0.01 ? `, ${Math.round(100 * probability)} percent` : ""));
   }
 }

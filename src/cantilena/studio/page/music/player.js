@@ -1,13 +1,13 @@
-// Sound: one buffer a note from the server's piano, struck on the audio clock.
+// Sound: each note of the server's piano is an audio buffer, scheduled on the audio clock.
 
-import { ask } from "/page/api.js";
-import { byId, say } from "/page/elements.js";
+import { request } from "/page/api.js";
+import { byId, announce } from "/page/elements.js";
 import { noteAt, secondsOf } from "/page/music/music.js";
-import { moveCursor, shownIn, state, tell } from "/page/state.js";
+import { moveCursor, shownCandidate, state, emit } from "/page/state.js";
 
-const AHEAD = 0.6, EVERY = 150, RELEASE = 0.12, LEAD = 0.08, SHORTEST = 0.1;
+const AHEAD = 0.6, INTERVAL = 150, RELEASE = 0.12, LEAD = 0.08, SHORTEST = 0.1;
 const buffers = new Map();
-// Sounds are read before anybody has pressed a key, when a browser lets nothing play yet.
+// Buffers are decoded before the first user gesture, when an AudioContext may not start yet.
 const decoder = new OfflineAudioContext(1, 1, 44_100);
 let context = null, out = null, running = null;
 
@@ -22,26 +22,26 @@ function audio() {
   return context;
 }
 
-/** The sound of a pitch; asked for once. */
+/** The sound of a pitch; requested once. */
 function buffer(pitch) {
   if (!buffers.has(pitch)) {
-    const made = ask(`/api/note/${pitch}.wav?velocity=80`, { as: "arrayBuffer" }).then((bytes) => decoder.decodeAudioData(bytes));
-    made.catch(() => buffers.delete(pitch));
-    buffers.set(pitch, made);
+    const sound = request(`/api/note/${pitch}.wav?velocity=80`, { as: "arrayBuffer" }).then((bytes) => decoder.decodeAudioData(bytes));
+    sound.catch(() => buffers.delete(pitch));
+    buffers.set(pitch, sound);
   }
   return buffers.get(pitch);
 }
 
-/** Sound a pitch now; the answer lets go of it. A key that was let go before its sound had come is heard all the same. */
-export function strike(pitch) {
+/** Play a note now; call the result to release it. A key that is released before its sound has loaded still sounds. */
+export function playNote(pitch) {
   audio();
-  let source = null, isLetGo = false;
+  let source = null, isReleased = false;
   buffer(pitch).then((sound) => {
     const now = context.currentTime;
-    source = start(sound, now, isLetGo ? now + SHORTEST : null);
+    source = start(sound, now, isReleased ? now + SHORTEST : null);
   }).catch(() => {});
   return () => {
-    isLetGo = true;
+    isReleased = true;
     source?.release(context.currentTime);
   };
 }
@@ -59,25 +59,25 @@ function start(sound, when, end) {
   return { source, release };
 }
 
-/** Fetch the notes of a melody before they are needed. */
-export async function prepare(melody) {
+/** Load the notes of a melody. */
+export async function preload(melody) {
   const pitches = [...new Set(melody.notes.flatMap((note) => note.pitches))];
   await Promise.all(pitches.map(buffer));
 }
 
-/** Play what a column shows from its cursor on; resolves to whether the end was reached. */
+/** Play what a column shows from its cursor; resolves to whether the end was reached. */
 export async function play(column, { expressive = false } = {}) {
   stop();
-  const melody = shownIn(column)?.melody;
+  const melody = shownCandidate(column)?.melody;
   if (!melody?.notes.length) return false;
   audio();
   if (column.tick >= melody.length) column.tick = 0;
   const run = { column, melody, from: column.tick, sources: [], next: 0, ended: null, start: 0, clock: [], timer: 0 };
   running = run;
   state.playing = true;
-  tell("playing");
+  emit("playing");
   try {
-    if (expressive) await beginWhole(run);
+    if (expressive) await beginPerformance(run);
     else await beginNotes(run);
   } catch (error) {
     if (running === run) stop();
@@ -85,24 +85,24 @@ export async function play(column, { expressive = false } = {}) {
   }
   if (running !== run) return false;
   const end = new Promise((resolve) => { run.ended = resolve; });
-  requestAnimationFrame(() => follow(run));
+  requestAnimationFrame(() => updateCursor(run));
   return end;
 }
 
 async function beginNotes(run) {
-  await prepare(run.melody);
+  await preload(run.melody);
   if (running !== run) return;
   const { melody, from } = run;
   run.start = context.currentTime + LEAD;
   run.clock = [{ tick: from, seconds: 0 }, { tick: melody.length, seconds: secondsOf(melody, melody.length - from) }];
   run.next = run.melody.notes.findIndex((note) => note.onset >= run.from);
   if (run.next < 0) run.next = run.melody.notes.length;
-  await hand(run);
-  run.timer = setInterval(() => hand(run), EVERY);
+  await scheduleNotes(run);
+  run.timer = setInterval(() => scheduleNotes(run), INTERVAL);
 }
 
-// Hand the notes of the next moments to the audio clock.
-async function hand(run) {
+// Schedule the notes of the next moments.
+async function scheduleNotes(run) {
   while (running === run && run.next < run.melody.notes.length) {
     const note = run.melody.notes[run.next], when = run.start + secondsOf(run.melody, note.onset - run.from);
     if (when > context.currentTime + AHEAD) return;
@@ -113,10 +113,10 @@ async function hand(run) {
   }
 }
 
-// A performance is one sound, and a clock that tells where in the melody it is: a pianist does not keep time.
-async function beginWhole(run) {
-  const asked = { melody: run.melody, expressive: true, from: run.from };
-  const [bytes, { clock }] = await Promise.all([ask("/api/sound", { body: asked, as: "arrayBuffer" }), ask("/api/timing", { body: asked })]);
+// An expressive performance is one sound, with a clock that maps its seconds to ticks.
+async function beginPerformance(run) {
+  const body = { melody: run.melody, expressive: true, from: run.from };
+  const [bytes, { clock }] = await Promise.all([request("/api/sound", { body, as: "arrayBuffer" }), request("/api/timing", { body })]);
   const sound = await decoder.decodeAudioData(bytes);
   if (running !== run) return;
   run.start = context.currentTime + LEAD;
@@ -124,7 +124,7 @@ async function beginWhole(run) {
   run.sources.push(start(sound, run.start, null));
 }
 
-/** The tick that sounds so many seconds after the beginning, between the points of a clock; null when all is over. */
+/** The tick at a time, interpolated between the points of a clock; null after the end. */
 export function tickAt(clock, seconds) {
   const after = clock.findIndex((point) => point.seconds > seconds);
   if (after < 0) return null;
@@ -132,7 +132,7 @@ export function tickAt(clock, seconds) {
   return b.seconds > a.seconds ? a.tick + ((b.tick - a.tick) * Math.max(seconds - a.seconds, 0)) / (b.seconds - a.seconds) : b.tick;
 }
 
-function follow(run) {
+function updateCursor(run) {
   if (running !== run) return;
   const tick = tickAt(run.clock, context.currentTime - run.start);
   if (tick === null) {
@@ -140,37 +140,37 @@ function follow(run) {
     return;
   }
   moveCursor(run.column, Math.max(Math.round(tick), run.from));
-  requestAnimationFrame(() => follow(run));
+  requestAnimationFrame(() => updateCursor(run));
 }
 
-function finish(run, isWhole) {
+function finish(run, isComplete) {
   running = null;
   clearInterval(run.timer);
   state.playing = false;
-  if (isWhole) moveCursor(run.column, 0);
+  if (isComplete) moveCursor(run.column, 0);
   else for (const source of run.sources) source.release(context.currentTime);
-  tell("playing");
-  run.ended?.(isWhole);
+  emit("playing");
+  run.ended?.(isComplete);
 }
 
-/** Play because a link says so; where the browser wants a press first, the button waits for it under the hand. */
-export async function playUnasked(column) {
+/** Play as a link asks; if the browser requires a user gesture first, focus the play button. */
+export async function autoplay(column) {
   if (navigator.userActivation?.hasBeenActive ?? true) {
     await play(column).catch(() => {});
     return;
   }
   byId("play").focus();
-  say("Press Enter to hear it.");
+  announce("Press Enter to play.");
 }
 
-/** Stop what plays. */
+/** Stop playing. */
 export function stop() {
   if (running) finish(running, false);
 }
 
-/** The pitches that sound in a column now. */
-export function sounding(column) {
-  const melody = shownIn(column)?.melody;
+/** The pitches that sound in a column at its cursor. */
+export function soundingPitches(column) {
+  const melody = shownCandidate(column)?.melody;
   if (!melody) return [];
   const note = melody.notes[noteAt(melody, column.tick)];
   return note && column.tick < note.onset + note.duration ? note.pitches : [];

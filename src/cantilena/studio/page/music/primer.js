@@ -1,23 +1,23 @@
-// The beginning: typed, played on the piano, or read from a file that is opened or dropped.
+// The primer: typed, played on the piano, or read from a file.
 
-import { ask } from "/page/api.js";
-import { byId, complain, say } from "/page/elements.js";
-import { QUARTER, readTyped, typedMelody, typedWord } from "/page/music/music.js";
+import { request } from "/page/api.js";
+import { byId, showError, announce } from "/page/elements.js";
+import { QUARTER, parseNotes, melodyText, noteWord } from "/page/music/music.js";
 import { play, stop } from "/page/music/player.js";
-import { on, set, state, tell } from "/page/state.js";
+import { on, updateSettings, state, emit } from "/page/state.js";
 
 const SIXTEENTH = 6;
-let lastEnd = null;
+let lastRelease = null;
 
-/** Listen to the field, its buttons, the piano and files. */
-export function listenToPrimer() {
+/** Set up the field, its buttons, the piano and files. */
+export function initPrimer() {
   const field = byId("primer");
-  field.addEventListener("input", () => set({ primer: field.value, idea: null }));
-  byId("primer-clear").addEventListener("click", () => { put(""); field.focus(); });
-  byId("primer-undo").addEventListener("click", () => put(field.value.trim().split(/\s+/).slice(0, -1).join(" ")));
-  byId("primer-hear").addEventListener("click", hearIt);
-  byId("rest").addEventListener("click", () => add([], Number(byId("value").value) > 0 ? Number(byId("value").value) : QUARTER));
-  byId("drop-idea").addEventListener("click", () => { set({ idea: null }); field.focus(); });
+  field.addEventListener("input", () => updateSettings({ primer: field.value, idea: null }));
+  byId("primer-clear").addEventListener("click", () => { setPrimer(""); field.focus(); });
+  byId("primer-undo").addEventListener("click", () => setPrimer(field.value.trim().split(/\s+/).slice(0, -1).join(" ")));
+  byId("primer-play").addEventListener("click", playPrimer);
+  byId("rest").addEventListener("click", () => append([], Number(byId("note-length").value) > 0 ? Number(byId("note-length").value) : QUARTER));
+  byId("clear-idea").addEventListener("click", () => { updateSettings({ idea: null }); field.focus(); });
   byId("primer-open").addEventListener("click", () => byId("primer-file").click());
   byId("primer-file").addEventListener("change", (event) => {
     const [file] = event.target.files;
@@ -25,16 +25,16 @@ export function listenToPrimer() {
     event.target.value = "";
   });
   on("settings", show);
-  on("played", playedNote);
-  listenToDrops();
+  on("played", appendPlayed);
+  initDrops();
 }
 
-/** The beginning as a melody; an error says which word is no note. */
+/** The primer as a melody; an error says which word is not a note. */
 export function primerMelody() {
-  return state.settings.idea ?? readTyped(state.settings.primer);
+  return state.settings.idea ?? parseNotes(state.settings.primer);
 }
 
-/** Whether what is typed can be read; what cannot is said beside the field. */
+/** Check the primer, and show an error beside the field. */
 export function checkPrimer() {
   let error = null;
   try {
@@ -42,7 +42,7 @@ export function checkPrimer() {
   } catch (found) {
     error = found;
   }
-  complain("primer-error", error);
+  showError("primer-error", error);
   byId("primer").setAttribute("aria-invalid", String(Boolean(error)));
   return !error;
 }
@@ -55,30 +55,30 @@ function show() {
   byId("primer-hint").hidden = Boolean(idea);
   if (idea) byId("primer-idea").querySelector("span").textContent = `${idea.title || "A melody"}: ${idea.notes.length} notes.`;
   const isEmpty = !idea && !primer.trim();
-  for (const id of ["primer-clear", "primer-undo", "primer-hear"]) byId(id).disabled = isEmpty || (Boolean(idea) && id === "primer-undo");
+  for (const id of ["primer-clear", "primer-undo", "primer-play"]) byId(id).disabled = isEmpty || (Boolean(idea) && id === "primer-undo");
   checkPrimer();
 }
 
-function put(text) {
-  set({ primer: text, idea: null });
-  lastEnd = null;
+function setPrimer(text) {
+  updateSettings({ primer: text, idea: null });
+  lastRelease = null;
 }
 
-function add(pitches, ticks) {
-  const word = typedWord(pitches, ticks, state.settings.key);
-  if (word) set({ primer: `${state.settings.primer.trimEnd()} ${word}`.trim(), idea: null });
+function append(pitches, ticks) {
+  const word = noteWord(pitches, ticks, state.settings.key);
+  if (word) updateSettings({ primer: `${state.settings.primer.trimEnd()} ${word}`.trim(), idea: null });
 }
 
-// A note of the piano: of the length that was chosen, or of its own, counted in sixteenths.
-function playedNote(pitch, since, until) {
-  const value = Number(byId("value").value);
-  if (value > 0) add([pitch], value);
-  if (value >= 0) return;
+// Append a note of the piano, with the selected length or with its own, quantised to sixteenths.
+function appendPlayed(pitch, since, until) {
+  const length = Number(byId("note-length").value);
+  if (length > 0) append([pitch], length);
+  if (length >= 0) return;
   const ticks = (milliseconds) => (milliseconds / 1000) * ((Number(state.settings.tempo) || 120) / 60) * QUARTER;
-  const silence = lastEnd === null ? 0 : Math.round(ticks(since - lastEnd) / SIXTEENTH) * SIXTEENTH;
-  if (silence > SIXTEENTH && silence <= 4 * QUARTER) add([], nearestValue(silence));
-  add([pitch], nearestValue(Math.max(ticks(until - since), SIXTEENTH)));
-  lastEnd = until;
+  const silence = lastRelease === null ? 0 : Math.round(ticks(since - lastRelease) / SIXTEENTH) * SIXTEENTH;
+  if (silence > SIXTEENTH && silence <= 4 * QUARTER) append([], nearestValue(silence));
+  append([pitch], nearestValue(Math.max(ticks(until - since), SIXTEENTH)));
+  lastRelease = until;
 }
 
 function nearestValue(ticks) {
@@ -86,43 +86,43 @@ function nearestValue(ticks) {
   return [6, 12, 18, 24, 36, 48, 72, 96].reduce((best, value) => (distance(value) < distance(best) ? value : best));
 }
 
-async function hearIt() {
+async function playPrimer() {
   if (!checkPrimer()) return;
   if (state.playing) { stop(); return; }
   const melody = { ...primerMelody(), tempo: Number(state.settings.tempo) || 120 };
-  await play({ candidates: [{ id: 0, melody }], chosen: 0, tick: 0, selection: null }).catch((error) => complain("primer-error", error));
+  await play({ candidates: [{ id: 0, melody }], chosen: 0, tick: 0, selection: null }).catch((error) => showError("primer-error", error));
 }
 
 async function readFile(file) {
-  complain("primer-error");
+  showError("primer-error");
   if (file.size > 2 ** 20) {
-    complain("primer-error", { message: `“${file.name.slice(0, 60)}” is larger than 1 MB`, hint: "choose a file with one melody" });
+    showError("primer-error", { message: `“${file.name.slice(0, 60)}” is larger than 1 MB`, hint: "choose a file with one melody" });
     return;
   }
   try {
-    const { melody, notes } = await ask(`/api/read?name=${encodeURIComponent(file.name.slice(-80))}`, { body: file });
-    const text = typedMelody(melody);
+    const { melody, notes } = await request(`/api/read?name=${encodeURIComponent(file.name.slice(-80))}`, { body: file });
+    const text = melodyText(melody);
     const title = melody.title || file.name.replace(/\.[^.]*$/, "").slice(0, 80);
     const known = { key: melody.key ?? "", meter: melody.meter, tempo: melody.tempo === 120 ? "" : melody.tempo };
-    set(text && text.length < 400 && !melody.pickup ? { ...known, primer: text, idea: null } : { ...known, idea: { ...melody, title } });
-    say(`${notes} notes read from ${file.name}`);
-    tell("beginning");
+    updateSettings(text && text.length < 400 && !melody.pickup ? { ...known, primer: text, idea: null } : { ...known, idea: { ...melody, title } });
+    announce(`${notes} notes read from ${file.name}`);
+    emit("primer-read");
   } catch (error) {
-    complain("primer-error", error);
+    showError("primer-error", error);
   }
 }
 
-function listenToDrops() {
-  const place = byId("drop");
+function initDrops() {
+  const overlay = byId("drop");
   const holdsFile = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
   addEventListener("dragover", (event) => {
     if (!holdsFile(event)) return;
     event.preventDefault();
-    place.hidden = false;
+    overlay.hidden = false;
   });
-  addEventListener("dragleave", (event) => { if (!event.relatedTarget) place.hidden = true; });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) overlay.hidden = true; });
   addEventListener("drop", (event) => {
-    place.hidden = true;
+    overlay.hidden = true;
     if (!holdsFile(event)) return;
     event.preventDefault();
     readFile(event.dataTransfer.files[0]);

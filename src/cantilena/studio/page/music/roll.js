@@ -1,21 +1,21 @@
-// The piano roll: time to the right, pitch upwards; the cursor is moved on it and bars are chosen on it.
+// The piano roll, with a cursor to move and bars to select.
 
 import { colourOf } from "/page/music/colours.js";
 import { draw } from "/page/elements.js";
-import { barAt, barsOf, noteAt, pitchName, placeOf } from "/page/music/music.js";
+import { barAt, barsOf, noteAt, pitchName, positionText } from "/page/music/music.js";
 
 const BLACK = new Set([1, 3, 6, 8, 10]);
 const ABOVE = 16, DRAG = 7;
 
-/** Lowest and highest pitch of notes, with some air. */
+/** The lowest and highest pitch to show, with some margin. */
 function span(notes) {
   const pitches = notes.flatMap((note) => note.pitches);
   if (!pitches.length) return [60, 72];
-  const low = Math.min(...pitches) - 1, high = Math.max(...pitches) + 1, air = Math.max(0, 12 - (high - low)) / 2;
-  return [Math.floor(low - air), Math.ceil(high + air)];
+  const low = Math.min(...pitches) - 1, high = Math.max(...pitches) + 1, margin = Math.max(0, 12 - (high - low)) / 2;
+  return [Math.floor(low - margin), Math.ceil(high + margin)];
 }
 
-/** A roll for a card: nothing but the notes. */
+/** Create a piano roll for a card: only the notes. */
 export function smallRoll(candidate, length) {
   const { notes } = candidate.melody, [low, high] = span(notes), height = high - low + 1;
   const box = draw("svg", { class: "small", viewBox: `0 0 ${Math.max(length, 1)} ${height}`, preserveAspectRatio: "none", "aria-hidden": "true" });
@@ -27,7 +27,7 @@ export function smallRoll(candidate, length) {
   return box;
 }
 
-/** The roll of a column; `onMove(tick)` and `onSelect({ first, last } or null)` hear of the hand. */
+/** The piano roll of a column; calls `onMove(tick)` and `onSelect({ first, last } or null)`. */
 export class RollView {
   constructor({ label, onMove, onSelect }) {
     this.element = draw("svg", { class: "roll", role: "slider", tabindex: 0, "aria-label": label, "aria-valuemin": 0, "aria-valuemax": 0, "aria-valuenow": 0 });
@@ -36,17 +36,17 @@ export class RollView {
     this.candidate = null;
     this.tick = 0;
     this.selection = null;
-    this.element.addEventListener("pointerdown", (event) => this.#grasp(event));
+    this.element.addEventListener("pointerdown", (event) => this.#startDrag(event));
   }
 
-  /** Show a candidate; `length` leaves room for notes that are still to come. */
+  /** Show a candidate; `length` leaves room for notes that are not composed yet. */
   show(candidate, length = candidate?.melody.length ?? 0) {
     this.candidate = candidate;
     this.length = Math.max(length, candidate?.melody.length ?? 0, 1);
     this.redraw();
   }
 
-  /** Draw it anew: the room or the colours have changed. */
+  /** Draw it again after the size or the colours have changed. */
   redraw() {
     const { element, candidate } = this;
     if (!candidate) {
@@ -59,21 +59,21 @@ export class RollView {
     element.setAttribute("aria-valuemax", melody.length);
     const [low, high] = span(melody.notes), row = (this.height - ABOVE) / (high - low + 1);
     const y = (pitch) => ABOVE + (high - pitch) * row;
-    const ground = [];
+    const background = [];
     for (let pitch = low; pitch <= high; pitch += 1) {
-      if (BLACK.has(((pitch % 12) + 12) % 12)) ground.push(draw("rect", { class: "black-row", x: 0, y: y(pitch), width: this.width, height: row }));
+      if (BLACK.has(((pitch % 12) + 12) % 12)) background.push(draw("rect", { class: "black-row", x: 0, y: y(pitch), width: this.width, height: row }));
     }
     const bars = barsOf({ ...melody, length: this.length });
     const every = bars.length * 26 > this.width ? 4 : 1;
     for (const bar of bars) {
-      ground.push(draw("line", { class: "bar-line", x1: this.#x(bar.start), x2: this.#x(bar.start), y1: 0, y2: this.height }));
-      if (bar.number && (bar.number - 1) % every === 0) ground.push(draw("text", { class: "bar-number", x: this.#x(bar.start) + 4, y: 11 }, String(bar.number)));
+      background.push(draw("line", { class: "bar-line", x1: this.#x(bar.start), x2: this.#x(bar.start), y1: 0, y2: this.height }));
+      if (bar.number && (bar.number - 1) % every === 0) background.push(draw("text", { class: "bar-number", x: this.#x(bar.start) + 4, y: 11 }, String(bar.number)));
     }
-    this.band = draw("rect", { class: "chosen", y: 0, height: this.height, width: 0 });
+    this.band = draw("rect", { class: "selected", y: 0, height: this.height, width: 0 });
     this.notes = melody.notes.map((note, number) => this.#note(note, number, y, row));
     this.line = draw("line", { class: "cursor-line", y1: 0, y2: this.height });
-    element.replaceChildren(...ground, this.band, ...this.notes, this.line);
-    this.select(this.selection);
+    element.replaceChildren(...background, this.band, ...this.notes, this.line);
+    this.showSelection(this.selection);
     this.moveTo(this.tick);
   }
 
@@ -102,13 +102,13 @@ export class RollView {
     const number = noteAt(melody, tick), note = melody.notes[number];
     if (this.sounding !== number) {
       this.element.setAttribute("aria-valuenow", tick);
-      this.element.setAttribute("aria-valuetext", placeOf(melody, tick) + (note ? `, ${note.pitches.map((pitch) => pitchName(pitch, melody.key)).join(" ")}` : ""));
+      this.element.setAttribute("aria-valuetext", positionText(melody, tick) + (note ? `, ${note.pitches.map((pitch) => pitchName(pitch, melody.key)).join(" ")}` : ""));
     }
     this.sounding = number;
   }
 
-  /** Show which bars are chosen. */
-  select(selection) {
+  /** Show which bars are selected. */
+  showSelection(selection) {
     this.selection = selection;
     if (!this.candidate) return;
     const bars = selection ? barsOf(this.candidate.melody).filter((bar) => bar.number >= selection.first && bar.number <= selection.last) : [];
@@ -116,7 +116,7 @@ export class RollView {
     this.band.setAttribute("width", bars.length ? this.#x(bars.at(-1).end) - this.#x(bars[0].start) : 0);
   }
 
-  #grasp(event) {
+  #startDrag(event) {
     if (!this.candidate || event.button) return;
     const { melody } = this.candidate, box = this.element.getBoundingClientRect();
     const tickAt = (x) => Math.min(Math.max(((x - box.left) / box.width) * this.length, 0), melody.length - 1);

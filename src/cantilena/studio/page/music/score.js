@@ -1,20 +1,20 @@
-// The engraved score of a column: asked for, adopted safely, coloured, and followed by the cursor.
+// The engraved score of a column: requested, sanitised, coloured, with a cursor.
 
-import { isDropped, latest } from "/page/api.js";
+import { isAborted, latestOnly } from "/page/api.js";
 import { colourOf } from "/page/music/colours.js";
 import { draw, make } from "/page/elements.js";
 import { barAt, barsOf } from "/page/music/music.js";
 
-const WHOLE = { script: 1, style: 1, foreignObject: 1, a: 1, image: 1, animate: 1, set: 1, iframe: 1 };
+const FORBIDDEN = { script: 1, style: 1, foreignObject: 1, a: 1, image: 1, animate: 1, set: 1, iframe: 1 };
 
-/** An SVG of the server as an element of this page: only drawing, no script, style or link outside. */
-export function adopted(text) {
-  // The page has its own rules of style, and its policy allows no others: not even while a drawing is read.
+/** Parse an SVG of the server, without scripts, styles and external links. */
+export function sanitise(text) {
+  // The content security policy forbids inline styles, even while an SVG is parsed.
   const bare = text.replace(/<style[^>]*>[^]*?<\/style>/g, "");
   const parsed = new DOMParser().parseFromString(bare, "image/svg+xml").documentElement;
-  if (parsed.tagName !== "svg") throw new Error("no drawing came");
+  if (parsed.tagName !== "svg") throw new Error("the server sent no score");
   for (const element of [parsed, ...parsed.querySelectorAll("*")]) {
-    if (WHOLE[element.localName]) {
+    if (FORBIDDEN[element.localName]) {
       element.remove();
       continue;
     }
@@ -26,10 +26,10 @@ export function adopted(text) {
   return document.importNode(parsed, true);
 }
 
-/** One score; `onPick(tick, event)` hears where it was pressed, `onBar(number)` of Shift. */
+/** A score; calls `onPick(tick)` at a click, and `onBar(number)` at a click with Shift. */
 export class ScoreView {
   constructor({ onPick, onBar }) {
-    this.ask = latest();
+    this.request = latestOnly();
     this.cursor = make("div", { class: "cursor", hidden: true });
     this.element = make("div", { class: "score" });
     this.heads = [];
@@ -42,34 +42,34 @@ export class ScoreView {
     });
   }
 
-  /** Engrave a melody; resolves when it is there, or when a newer one was asked for. */
+  /** Engrave a melody; resolves when it is shown, or when a newer one was requested. */
   async show(melody, primerNotes = 0) {
     const scale = this.#scale();
     const width = Math.round(Math.min(Math.max(this.element.clientWidth / scale, 220), 2400));
     let sent;
     try {
-      sent = await this.ask("/api/score", { body: { melody: { ...melody, title: "" }, width } });
+      sent = await this.request("/api/score", { body: { melody: { ...melody, title: "" }, width } });
     } catch (error) {
-      if (!isDropped(error)) throw error;
+      if (!isAborted(error)) throw error;
       return;
     }
-    const drawing = adopted(sent.svg);
+    const drawing = sanitise(sent.svg);
     drawing.setAttribute("aria-label", `Score of ${melody.notes.length} notes`);
     drawing.querySelector("title")?.remove();
     this.element.replaceChildren(drawing, this.cursor);
     [this.melody, this.primerNotes] = [melody, primerNotes];
-    this.#find(drawing, sent.notes);
+    this.#measure(drawing, sent.notes);
     this.width = this.element.clientWidth;
   }
 
-  /** Take the score away. */
+  /** Remove the score. */
   clear() {
     this.melody = null;
     this.heads = [];
     this.element.replaceChildren();
   }
 
-  /** Whether the room has changed since it was engraved. */
+  /** Whether the width has changed since it was engraved. */
   get isStale() {
     return Boolean(this.melody) && Math.abs(this.element.clientWidth - this.width) > 8;
   }
@@ -79,8 +79,8 @@ export class ScoreView {
     return (this.element.clientWidth < 420 ? 0.85 : 1) * size;
   }
 
-  // Where the heads, bars and lines lie, as parts of the drawing's own size.
-  #find(drawing, notes) {
+  // Measure where note heads, bars and systems are, relative to the size of the score.
+  #measure(drawing, notes) {
     const all = drawing.getBoundingClientRect();
     const part = (box) => ({ x: (box.left - all.left) / all.width, right: (box.right - all.left) / all.width, y: (box.top - all.top) / all.height, bottom: (box.bottom - all.top) / all.height });
     const systems = [...drawing.querySelectorAll(".system")].map((system) => ({ system, ...part(staffBox(system)) }));
@@ -104,7 +104,7 @@ export class ScoreView {
     });
   }
 
-  /** Colour the notes as the page is set. */
+  /** Colour the notes. */
   colour(candidate) {
     for (const { note, group, isFirst } of this.heads) {
       const { kind, mark } = colourOf(candidate, note);
@@ -116,7 +116,7 @@ export class ScoreView {
     }
   }
 
-  /** Where a tick lies: the line, and how far to the right. */
+  /** The position of a tick: its system and x coordinate. */
   #place(tick) {
     const measure = this.measures.find((one) => tick < one.end) ?? this.measures.at(-1);
     if (!measure) return null;
@@ -137,18 +137,18 @@ export class ScoreView {
     const place = this.melody && this.heads.length ? this.#place(tick) : null;
     this.cursor.hidden = !place;
     if (!place) return;
-    const room = 0.2 * (place.line.bottom - place.line.y);
-    Object.assign(this.cursor.style, { left: `${100 * place.x}%`, top: `${100 * (place.line.y - room)}%`, height: `${100 * (place.line.bottom - place.line.y + 2 * room)}%` });
+    const margin = 0.2 * (place.line.bottom - place.line.y);
+    Object.assign(this.cursor.style, { left: `${100 * place.x}%`, top: `${100 * (place.line.y - margin)}%`, height: `${100 * (place.line.bottom - place.line.y + 2 * margin)}%` });
   }
 
-  /** Show which bars are chosen. */
-  select(selection) {
+  /** Show which bars are selected. */
+  showSelection(selection) {
     for (const band of this.bands) band.remove();
-    const chosen = selection && this.melody ? this.measures.filter((one) => one.number >= selection.first && one.number <= selection.last) : [];
-    this.bands = chosen.map((one) => {
-      const band = make("div", { class: "chosen-bars" });
-      const room = 0.3 * (one.bottom - one.y);
-      Object.assign(band.style, { left: `${100 * one.x}%`, width: `${100 * (one.right - one.x)}%`, top: `${100 * (one.y - room)}%`, height: `${100 * (one.bottom - one.y + 2 * room)}%` });
+    const selected = selection && this.melody ? this.measures.filter((one) => one.number >= selection.first && one.number <= selection.last) : [];
+    this.bands = selected.map((one) => {
+      const band = make("div", { class: "selected-bars" });
+      const margin = 0.3 * (one.bottom - one.y);
+      Object.assign(band.style, { left: `${100 * one.x}%`, width: `${100 * (one.right - one.x)}%`, top: `${100 * (one.y - margin)}%`, height: `${100 * (one.bottom - one.y + 2 * margin)}%` });
       return band;
     });
     this.element.append(...this.bands);
@@ -157,8 +157,8 @@ export class ScoreView {
   #tickAt(event) {
     const all = this.element.querySelector("svg").getBoundingClientRect();
     const x = (event.clientX - all.left) / all.width, y = (event.clientY - all.top) / all.height;
-    const away = (line) => Math.max(line.y - y, 0, y - line.bottom);
-    const line = this.lines.reduce((best, one, number) => (away(one) < away(this.lines[best]) ? number : best), 0);
+    const distance = (line) => Math.max(line.y - y, 0, y - line.bottom);
+    const line = this.lines.reduce((best, one, number) => (distance(one) < distance(this.lines[best]) ? number : best), 0);
     const inBar = this.measures.find((one) => one.line === line && x <= one.right) ?? this.measures.findLast((one) => one.line === line);
     const heads = this.heads.filter((head) => head.line === line && head.isFirst && (!event.shiftKey || !inBar));
     if (event.shiftKey && inBar) return inBar.start;
@@ -168,10 +168,10 @@ export class ScoreView {
   }
 }
 
-// The lines of a staff alone: stems and signs reach beyond.
+// The box of the staff lines; stems and symbols extend beyond.
 function staffBox(group) {
   const boxes = [...group.querySelectorAll(".staff > path")].map((path) => path.getBoundingClientRect());
   if (!boxes.length) return group.getBoundingClientRect();
-  const most = (name, choose) => choose(...boxes.map((box) => box[name]));
-  return { left: most("left", Math.min), right: most("right", Math.max), top: most("top", Math.min), bottom: most("bottom", Math.max) };
+  const extreme = (name, choose) => choose(...boxes.map((box) => box[name]));
+  return { left: extreme("left", Math.min), right: extreme("right", Math.max), top: extreme("top", Math.min), bottom: extreme("bottom", Math.max) };
 }

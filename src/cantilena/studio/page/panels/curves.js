@@ -1,10 +1,10 @@
-// Small curves that grow while a model practises.
+// Small curves of a tuning.
 
 import { draw, make } from "/page/elements.js";
 
 const WIDE = 100, HIGH = 40;
 
-/** One curve with its name and newest value; nothing to see where there are no numbers. */
+/** Create a curve with its name and its last value; empty without numbers. */
 export function curve(name, numbers, digits = 2) {
   const known = numbers.map((value, at) => [at, value]).filter(([, value]) => typeof value === "number");
   const newest = known.at(-1)?.[1];

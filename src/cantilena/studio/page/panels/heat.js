@@ -1,58 +1,58 @@
-// What the model expects next, as tints of the keys: at the cursor, or after the beginning while that is played in.
+// The model's predictions as tints of the piano keys: at the cursor, or after the primer while that is entered.
 
-import { ask } from "/page/api.js";
-import { byId, settled } from "/page/elements.js";
-import { expectedIn } from "/page/panels/expected.js";
+import { request } from "/page/api.js";
+import { byId, debounced } from "/page/elements.js";
+import { predictionsFor } from "/page/panels/predictions.js";
 import { tint } from "/page/music/keyboard.js";
 import { primerMelody } from "/page/music/primer.js";
-import { activeColumn, on, shown, state } from "/page/state.js";
+import { activeColumn, on, currentCandidate, state } from "/page/state.js";
 
-let last = null, isOfPrimer = true, asked = 0;
+let last = null, isAfterPrimer = true, requests = 0;
 
-/** Follow the cursor and the beginning. */
-export function listenToHeat() {
-  const ofPrimer = settled(() => { if (isOfPrimer) afterPrimer(); }, 250);
+/** Follow the cursor and the primer. */
+export function initHeat() {
+  const updateAfterPrimer = debounced(() => { if (isAfterPrimer) afterPrimer(); }, 250);
   on("settings", (changes) => {
     if (changes && !("primer" in changes || "idea" in changes || "model" in changes)) return;
-    isOfPrimer = true;
-    ofPrimer();
+    isAfterPrimer = true;
+    updateAfterPrimer();
   });
-  on("tick shown active", () => { isOfPrimer = !shown(); atCursor(); });
-  byId("heat").addEventListener("change", () => { last = null; if (isOfPrimer) afterPrimer(); else atCursor(); });
+  on("tick shown active", () => { isAfterPrimer = !currentCandidate(); atCursor(); });
+  byId("predictions").addEventListener("change", () => { last = null; if (isAfterPrimer) afterPrimer(); else atCursor(); });
 }
 
 async function afterPrimer() {
   let melody;
-  asked += 1;
-  const mine = asked;
+  requests += 1;
+  const number = requests;
   try {
     melody = primerMelody();
   } catch {
     return;
   }
-  if (!byId("heat").checked || !state.settings.model || !melody.notes.length) {
+  if (!byId("predictions").checked || !state.settings.model || !melody.notes.length) {
     tint(null);
     return;
   }
   const key = state.settings.key || melody.key || null;
-  const table = await ask("/api/probabilities", { body: { model: state.settings.model, melody: { ...melody, key, title: "" }, temperature: state.settings.temperature } }).catch(() => null);
-  if (table && isOfPrimer && mine === asked) paint(table, table.pitches.length - 1);
+  const table = await request("/api/probabilities", { body: { model: state.settings.model, melody: { ...melody, key, title: "" }, temperature: state.settings.temperature } }).catch(() => null);
+  if (table && isAfterPrimer && number === requests) paint(table, table.pitches.length - 1);
 }
 
 async function atCursor() {
-  const candidate = shown(), column = activeColumn();
-  if (!byId("heat").checked || !candidate?.melody.notes.length) {
+  const candidate = currentCandidate(), column = activeColumn();
+  if (!byId("predictions").checked || !candidate?.melody.notes.length) {
     tint(null);
     return;
   }
-  const table = await expectedIn(candidate).catch(() => null);
-  if (!table || candidate !== shown()) return;
+  const table = await predictionsFor(candidate).catch(() => null);
+  if (!table || candidate !== currentCandidate()) return;
   const row = Math.min(Math.floor(column.tick / table.step_ticks), table.pitches.length - 1);
   if (last?.table === table && last.row === row) return;
   last = { table, row };
-  if (!isOfPrimer) paint(table, row);
+  if (!isAfterPrimer) paint(table, row);
 }
 
 function paint(table, row) {
-  tint(new Map(table.pitches[row].map((chance, at) => [table.low + at, chance])));
+  tint(new Map(table.pitches[row].map((probability, index) => [table.low + index, probability])));
 }

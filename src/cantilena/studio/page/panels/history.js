@@ -1,52 +1,52 @@
-// What was composed on this computer: the server keeps it, the drawer shows it.
+// The history of melodies: stored by the server, shown in a drawer.
 
-import { ask } from "/page/api.js";
-import { open } from "/page/compose.js";
-import { byId, complain, make, sign } from "/page/elements.js";
-import { written } from "/page/link.js";
+import { request } from "/page/api.js";
+import { openMelody } from "/page/compose.js";
+import { byId, showError, make, icon } from "/page/elements.js";
+import { toHash } from "/page/link.js";
 import { keyTitle, modelTitle } from "/page/settings.js";
-import { DEFAULTS, set, shownIn, state, tell } from "/page/state.js";
+import { DEFAULTS, updateSettings, shownCandidate, state, emit } from "/page/state.js";
 
-const PART = 50;
+const PAGE_SIZE = 50;
 let entries = [], total = 0;
 
-const bare = ({ id, kept, entry, settings, ...candidate }) => candidate;
+const withoutPageFields = ({ id, kept, entry, settings, ...candidate }) => candidate;
 
-/** Write down what a column shows. */
-export async function remember(column, settings, { isRestored = false } = {}) {
-  const candidate = shownIn(column);
+/** Add what a column shows to the history. */
+export async function addToHistory(column, settings, { isRestored = false } = {}) {
+  const candidate = shownCandidate(column);
   if (!candidate || candidate.entry || isRestored) return;
-  await write(candidate, settings, false);
+  await add(candidate, settings, false);
 }
 
-async function write(candidate, settings, kept) {
+async function add(candidate, settings, kept) {
   try {
-    const { entry } = await ask("/api/history", { body: { candidate: bare(candidate), settings: settings ?? {}, kept, title: candidate.melody.title ?? "" } });
+    const { entry } = await request("/api/history", { body: { candidate: withoutPageFields(candidate), settings: settings ?? {}, kept, title: candidate.melody.title ?? "" } });
     candidate.entry = entry.id;
   } catch (error) {
-    complain("compose-error", error);
+    showError("compose-error", error);
   }
 }
 
-/** Keep a candidate, or no longer. */
-export async function keep(column, candidate) {
+/** Keep a candidate, or stop keeping it. */
+export async function toggleKept(column, candidate) {
   if (!candidate) return;
   candidate.kept = !candidate.kept;
-  tell("kept");
+  emit("kept");
   if (candidate.entry) await change(candidate.entry, { kept: candidate.kept });
-  else await write(candidate, candidate.settings ?? column.settings, candidate.kept);
+  else await add(candidate, candidate.settings ?? column.settings, candidate.kept);
 }
 
 async function change(id, changes) {
   try {
-    await ask(`/api/history/${id}`, { method: "PATCH", body: changes });
+    await request(`/api/history/${id}`, { method: "PATCH", body: changes });
   } catch (error) {
-    complain("compose-error", error);
+    showError("compose-error", error);
   }
 }
 
-/** Listen to the drawer. */
-export function listenToHistory() {
+/** Set up the drawer. */
+export function initHistory() {
   byId("open-history").addEventListener("click", async () => {
     byId("history").showModal();
     await load();
@@ -57,10 +57,10 @@ export function listenToHistory() {
 async function load({ isMore = false } = {}) {
   const before = isMore && entries.length ? `&before=${Math.min(...entries.map((entry) => entry.id))}` : "";
   try {
-    const answer = await ask(`/api/history?limit=${PART}${before}`);
+    const answer = await request(`/api/history?limit=${PAGE_SIZE}${before}`);
     entries = isMore ? [...entries, ...answer.entries] : answer.entries;
     total = answer.total ?? entries.length;
-    byId("older").hidden = answer.entries.length < PART || entries.length >= total;
+    byId("older").hidden = answer.entries.length < PAGE_SIZE || entries.length >= total;
     show();
   } catch (error) {
     byId("no-entries").hidden = false;
@@ -84,24 +84,24 @@ function row(entry) {
     show();
     await change(entry.id, { kept: entry.kept });
     for (const column of state.columns) for (const one of column.candidates) if (one.entry === entry.id) one.kept = entry.kept;
-    tell("kept");
-  } }, sign("star"));
-  const away = make("button", { type: "button", class: "icon shut", "aria-label": `Delete ${name}`, onclick: async () => {
-    await ask(`/api/history/${entry.id}`, { method: "DELETE" }).catch((error) => complain("compose-error", error));
+    emit("kept");
+  } }, icon("star"));
+  const close = make("button", { type: "button", class: "icon close", "aria-label": `Delete ${name}`, onclick: async () => {
+    await request(`/api/history/${entry.id}`, { method: "DELETE" }).catch((error) => showError("compose-error", error));
     entries = entries.filter((one) => one !== entry);
     show();
-  } }, sign("shut"));
+  } }, icon("close"));
   const opened = make("button", { type: "button", class: "open", onclick: () => restore(entry, name) }, make("b", {}, name), make("span", {}, facts));
-  return make("li", {}, star, opened, away);
+  return make("li", {}, star, opened, close);
 }
 
 function restore(entry, name) {
   byId("history").close();
   const { candidate, settings } = entry;
-  set({ ...DEFAULTS, rules: {}, only: [], model: state.settings.model, ...settings });
-  tell("rules");
-  history.pushState(null, "", written(state.settings, candidate.number ? { show: candidate.number } : {}));
-  const one = open(candidate.melody, { title: candidate.model ? modelTitle(candidate.model) : name, model: candidate.model ?? state.settings.model, candidate: { ...candidate, foreign: candidate.foreign ?? false } });
+  updateSettings({ ...DEFAULTS, rules: {}, only: [], model: state.settings.model, ...settings });
+  emit("rules");
+  history.pushState(null, "", toHash(state.settings, candidate.number ? { show: candidate.number } : {}));
+  const one = openMelody(candidate.melody, { title: candidate.model ? modelTitle(candidate.model) : name, model: candidate.model ?? state.settings.model, candidate: { ...candidate, foreign: candidate.foreign ?? false } });
   Object.assign(one, { kept: entry.kept, entry: entry.id, settings: { ...DEFAULTS, ...settings } });
-  tell("kept");
+  emit("kept");
 }

@@ -1,20 +1,20 @@
-// One tuning in the list: how far it is, its curves, and what can be done with it.
+// A tuning in the list: its progress, curves and buttons.
 
 import { curve } from "/page/panels/curves.js";
 import { make } from "/page/elements.js";
 
-const WORDS = { waiting: "waits its turn", running: "practises", done: "is ready", cancelled: "was cancelled", failed: "failed" };
-const MEANING = "Reward: how well the rules like it. Diversity: how different its figures are. Distance: how far it has gone from the plain model.";
+const STATES = { waiting: "is waiting", running: "is being trained", done: "is ready", cancelled: "was cancelled", failed: "failed" };
+const MEANING = "Reward: how well it follows the rules. Diversity: how varied its melodies are. Distance: how far it has moved away from the plain model.";
 
-/** Whether a job has not come to its end. */
+/** Whether a job has not ended. */
 export const isOpen = (job) => ["waiting", "running"].includes(job.state);
 
-/** A row; its buttons stay the same elements while the job goes on, so that a press that has begun is not lost. */
+/** A row; its buttons are never replaced, so that a click in progress is not lost. */
 export class JobRow {
   constructor({ onCancel, onUse, onDelete }) {
-    const button = (words, act) => make("button", { type: "button", hidden: true, onclick: () => act(this.job) }, words);
+    const button = (label, action) => make("button", { type: "button", hidden: true, onclick: () => action(this.job) }, label);
     this.job = null;
-    this.words = make("span");
+    this.text = make("span");
     this.cancel = button("Cancel", onCancel);
     this.use = button("Compose with it", onUse);
     this.remove = button("Delete", onDelete);
@@ -22,22 +22,22 @@ export class JobRow {
     this.error = make("p", { class: "error" });
     this.curves = make("div", { class: "curves" });
     this.meaning = make("p", { class: "hint" }, MEANING);
-    this.element = make("li", {}, make("div", { class: "job-head" }, this.words, this.cancel, this.use, this.remove), this.progress, this.error, this.curves, this.meaning);
+    this.element = make("li", {}, make("div", { class: "job-head" }, this.text, this.cancel, this.use, this.remove), this.progress, this.error, this.curves, this.meaning);
   }
 
-  /** Show a job as it is now; `isThere` says whether its model can be used. */
-  show(job, { isThere }) {
+  /** Show the state of a job; `isAvailable` says whether its model can be used. */
+  show(job, { isAvailable }) {
     this.job = job;
     const title = job.title || "A tuning", { curves } = job, hasCurves = curves?.update?.length > 0;
     Object.assign(this.element.dataset, { job: job.id, state: job.state });
-    this.words.replaceChildren(make("b", {}, title), ` ${WORDS[job.state] ?? job.state}${detail(job)}`);
+    this.text.replaceChildren(make("b", {}, title), ` ${STATES[job.state] ?? job.state}${detail(job)}`);
     this.cancel.setAttribute("aria-label", `Cancel ${title}`);
     this.use.setAttribute("aria-label", `Compose with ${title}`);
     this.remove.setAttribute("aria-label", `Delete ${title}`);
     this.progress.setAttribute("aria-label", `Progress of ${title}`);
     this.progress.value = job.progress ?? 0;
     this.progress.hidden = this.cancel.hidden = !isOpen(job);
-    this.use.hidden = this.remove.hidden = !isThere;
+    this.use.hidden = this.remove.hidden = !isAvailable;
     this.error.hidden = !job.error;
     this.error.textContent = job.error ?? "";
     this.curves.hidden = this.meaning.hidden = !hasCurves;

@@ -1,17 +1,17 @@
-// What stands on the sheet before anything was composed: the beginning, engraved while it is typed or played.
+// Before anything was composed: the primer, engraved while it is entered.
 
-import { byId, make, settled } from "/page/elements.js";
+import { byId, make, debounced } from "/page/elements.js";
 import { primerMelody } from "/page/music/primer.js";
 import { ScoreView } from "/page/music/score.js";
 import { on, state } from "/page/state.js";
 
-/** Show the beginning wherever there is no melody yet. */
-export function listenToBeginning() {
+/** Show the primer as long as there is no melody. */
+export function initPreview() {
   const score = new ScoreView({ onPick: () => {}, onBar: () => {} });
-  const words = make("p", { class: "soft" });
-  const sheet = make("div", { class: "column" }, make("div", { class: "paper-sheet beginning" },
-    make("div", { class: "column-head" }, make("h2", {}, "Your beginning")), score.element, words));
-  const redraw = settled(async () => {
+  const hint = make("p", { class: "soft" });
+  const sheet = make("div", { class: "column" }, make("div", { class: "paper-sheet preview" },
+    make("div", { class: "column-head" }, make("h2", {}, "Your opening")), score.element, hint));
+  const redraw = debounced(async () => {
     if (state.columns.length) return;
     let melody = null;
     try {
@@ -20,7 +20,7 @@ export function listenToBeginning() {
       return;
     }
     const hasNotes = melody.notes.length > 0;
-    words.textContent = hasNotes ? "Press Compose, and a melody grows from it." : "Play a few notes on the piano, type them, or just press Compose.";
+    hint.textContent = hasNotes ? "Press Compose to continue it." : "Play a few notes on the piano, type them, or just press Compose.";
     const { key, meter, tempo } = state.settings;
     if (!hasNotes) score.clear();
     else await score.show({ ...melody, key: key || melody.key || "C major", meter: meter || melody.meter, tempo: tempo || melody.tempo }).catch(() => {});
@@ -30,9 +30,9 @@ export function listenToBeginning() {
     if (!sheet.isConnected) {
       byId("columns").replaceChildren(sheet);
       byId("columns").classList.remove("two");
-      byId("in-turn").hidden = true;
+      byId("play-in-turn").hidden = true;
     }
     redraw();
   });
-  new ResizeObserver(settled(() => { if (sheet.isConnected && score.isStale) redraw(); }, 180)).observe(byId("columns"));
+  new ResizeObserver(debounced(() => { if (sheet.isConnected && score.isStale) redraw(); }, 180)).observe(byId("columns"));
 }

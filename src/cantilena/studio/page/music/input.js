@@ -1,4 +1,4 @@
-// Letters of the computer's keyboard and MIDI keyboards as hands on the piano.
+// Play the piano with the letters of the computer keyboard, or with a MIDI keyboard.
 
 import { byId, isTyping } from "/page/elements.js";
 import { press, release, releaseAll } from "/page/music/keyboard.js";
@@ -6,8 +6,8 @@ import { press, release, releaseAll } from "/page/music/keyboard.js";
 const KEYS = ["KeyA", "KeyW", "KeyS", "KeyE", "KeyD", "KeyF", "KeyT", "KeyG", "KeyY", "KeyH", "KeyU", "KeyJ", "KeyK", "KeyO", "KeyL", "KeyP", "Semicolon"];
 let octave = 60;
 
-/** Let letters play: A is C, W is C sharp, and so on, as they lie under the hand. */
-export function listenToLetters() {
+/** Let letters play: A is C, W is C sharp, and so on, laid out like piano keys. */
+export function initLetters() {
   addEventListener("keydown", (event) => {
     if (!byId("letters").checked || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
     if (document.querySelector("dialog[open]")) return;
@@ -24,28 +24,28 @@ export function listenToLetters() {
   addEventListener("blur", releaseAll);
 }
 
-/** Connect MIDI keyboards, where the browser can and the person allows it. */
+/** Connect MIDI keyboards, if the browser supports it and the user allows it. */
 export async function connectMidi() {
-  const says = byId("midi-says");
+  const status = byId("midi-status");
   if (!navigator.requestMIDIAccess) {
-    says.textContent = "This browser knows no MIDI keyboards.";
+    status.textContent = "This browser does not support MIDI keyboards.";
     return;
   }
   try {
     const access = await navigator.requestMIDIAccess();
-    const listen = () => {
+    const connect = () => {
       const inputs = [...access.inputs.values()];
-      for (const input of inputs) input.onmidimessage = hear;
-      says.textContent = inputs.length ? `Connected: ${inputs.map((input) => input.name).join(", ")}.` : "None is plugged in; one will work as soon as it is.";
+      for (const input of inputs) input.onmidimessage = onMidiMessage;
+      status.textContent = inputs.length ? `Connected: ${inputs.map((input) => input.name).join(", ")}.` : "No keyboard is connected; it will work as soon as you plug one in.";
     };
-    access.onstatechange = listen;
-    listen();
+    access.onstatechange = connect;
+    connect();
   } catch {
-    says.textContent = "The browser did not allow it.";
+    status.textContent = "The browser did not allow access.";
   }
 }
 
-function hear({ data: [status, pitch, velocity] }) {
+function onMidiMessage({ data: [status, pitch, velocity] }) {
   const kind = status & 0xf0;
   if (kind === 0x90 && velocity > 0) press(pitch, `midi ${pitch}`);
   else if (kind === 0x80 || kind === 0x90) release(`midi ${pitch}`);
