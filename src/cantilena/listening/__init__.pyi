@@ -16,14 +16,14 @@ from .options import PowerOptions as PowerOptions
 from .options import RehearseOptions as RehearseOptions
 from .options import ServeOptions as ServeOptions
 from .planning.power import PlannedTest as PlannedTest
+from .planning.power import PowerTable as PowerTable
 from .planning.power import RequiredListeners as RequiredListeners
 from .planning.power import estimate_power as estimate_power
 from .planning.power import planned_tests as planned_tests
+from .planning.power import power_table as power_table
 from .planning.power import required_listeners as required_listeners
-from .planning.power_table import PowerTable as PowerTable
-from .planning.power_table import power_table as power_table
-from .planning.rehearsal import rehearse as rehearse
 from .planning.simulation import ListenerModel as ListenerModel
+from .planning.simulation import rehearse as rehearse
 from .planning.simulation import simulate_trials as simulate_trials
 from .server.app import serve as serve
 from .stats.bootstrap import Bootstrap as Bootstrap

@@ -93,18 +93,7 @@ class ClipResult:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The analysis of a study.
-
-    Args:
-        study: the study.
-        simulated: whether the listeners are simulated.
-        screened: the answers that remain after screening.
-        model: the mixed model.
-        arms: results of each arm, `human` first.
-        tests: the hypothesis tests.
-        listeners: results of each listener.
-        clips: results of each clip that was heard.
-    """
+    """The analysis of a study: its arms, `human` first, the tests, and the listeners and clips that remain."""
 
     study: Study
     simulated: bool
@@ -125,11 +114,6 @@ class Analysis:
 
 def analyse(study: Study, tables: AnswerTables, seed: int = 1) -> Analysis:
     """Analyse the answers to a study; the same answers and seed give the same values.
-
-    Args:
-        study: the study.
-        tables: the answers of human or of simulated listeners.
-        seed: random seed of the bootstrap.
 
     Raises:
         InputError: the answers do not belong to this study, or too few remain.

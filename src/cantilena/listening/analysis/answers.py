@@ -180,7 +180,7 @@ def _validate(rows: Sequence[Mapping[str, Any]], kind: type[T], table: str) -> t
     names = [field.name for field in fields(kind)]
     cells = [{name: _stripped(row.get(name)) for name in names} for row in rows]
     try:
-        return TypeAdapter(tuple[kind, ...]).validate_python(cells)
+        return TypeAdapter(tuple[kind, ...]).validate_python(cells)  # type: ignore[valid-type]
     except ValidationError as error:
         first = error.errors()[0]
         row, column = first["loc"][:2]

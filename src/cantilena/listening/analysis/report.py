@@ -43,15 +43,7 @@ CAPTIONS = {
 
 
 def write_report(analysis: Analysis, out: Path, *, force: bool = False) -> dict[str, Path]:
-    """Write `report.html`, `results.json`, four CSV tables and four figures.
-
-    Args:
-        analysis: the analysis.
-        out: the folder; created if missing.
-        force: replace an existing report.
-
-    Returns:
-        The path of each file, by name.
+    """Write `report.html`, `results.json`, four CSV tables and four figures, and return their paths by name.
 
     Raises:
         RunError: the report exists and `force` is off.

@@ -1,4 +1,4 @@
-"""Power analysis: how many listeners a hypothesis test needs, by simulating and analysing whole studies.
+"""Power analysis: how many listeners each hypothesis test needs, by simulating and analysing whole studies.
 
 A formula for independent trials gives the starting point. Only a simulation accounts for the number of clips: more
 listeners give more trials, but not more clips.
@@ -7,11 +7,14 @@ listeners give more trials, but not more clips.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
+from cantilena.listening.analysis.text import percent
+from cantilena.listening.options import PowerOptions
 from cantilena.listening.planning.simulation import ListenerModel, simulate_trials
 from cantilena.listening.stats.bootstrap import bootstrap
 from cantilena.listening.stats.hypothesis_tests import MARGIN, Kind, hypothesis_tests
@@ -24,6 +27,7 @@ from cantilena.listening.stats.proportions import (
 )
 from cantilena.listening.study.design import Design
 from cantilena.metrics import Interval
+from cantilena.runtime import generator, progress
 
 MAX_LISTENERS = 2000
 """Upper limit of the search."""
@@ -37,7 +41,7 @@ class PlannedTest:
 
     Args:
         kind: the hypothesis, about the first generated arm (and the second, for `differ`).
-        model: the listeners for whom it should be significant, with a share for each arm.
+        model: the listeners for whom it should be significant.
         independent_trials: number of trials that it would need if all were independent, by formula.
     """
 
@@ -61,6 +65,76 @@ class RequiredListeners:
     listeners: int | None
     power: Interval
     design_effect: float | None
+
+
+@dataclass(frozen=True)
+class PowerTable:
+    """The required number of listeners of each test of a study, with the assumptions."""
+
+    design: Design
+    options: PowerOptions
+    rows: Sequence[RequiredListeners]
+    margin: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the answer of `--json`."""
+        return {
+            "arms": list(self.design.arms),
+            "clips_of_an_arm": self.design.clips,
+            "trials_of_an_arm": self.design.clips_per_listener,
+            "claims": [
+                {
+                    "claim": row.test.kind,
+                    "shares": list(row.test.model.shares),
+                    "independent_trials": row.test.independent_trials,
+                    "listeners": row.listeners,
+                    **({} if row.listeners else {"reason": f"more than {MAX_LISTENERS}: give more clips"}),
+                    "design_effect": row.design_effect,
+                    "power": {"value": row.power.value, "low": row.power.low, "high": row.power.high},
+                }
+                for row in self.rows
+            ],
+        }
+
+    def text(self) -> str:
+        """Return the answer for a terminal."""
+        arms, options = self.design.arms, self.options
+        purposes = {
+            "told": f"to distinguish {arms[1]} from human at {100 * options.right:g} % correct answers",
+            "equal": f"to show that {arms[1]} is equivalent to human within {100 * self.margin:g} points",
+            "differ": f"to distinguish {arms[1]} ({options.lower:g}) from {''.join(arms[2:3])} ({options.higher:g})",
+        }
+        lines = [
+            f"{self.design.clips} clips per arm, {self.design.clips_per_listener} of each arm per listener; "
+            f"{options.studies} simulated studies for each number of listeners:",
+        ]
+        for row in self.rows:
+            needed = f"more than {MAX_LISTENERS:,} listeners; give more --clips"
+            if row.listeners is not None:
+                needed = (
+                    f"{row.listeners} listeners, with a power of {percent(row.power)} "
+                    f"({row.test.independent_trials} independent trials, design effect {row.design_effect:.1f})"
+                )
+            lines.append(f"  {purposes[row.test.kind]}: {needed}")
+        return "\n".join(lines)
+
+
+def power_table(design: Design, options: PowerOptions, *, margin: float, seed: int) -> PowerTable:
+    """Find the required number of listeners of each test of a study by simulation."""
+    model = ListenerModel((0.5,), sd_listener=options.spread_of_listeners, sd_clip=options.spread_of_clips)
+    tests = planned_tests(
+        len(design.arms), human=options.people, correct=options.right, lower=options.lower, higher=options.higher,
+        model=model, margin=margin,
+    )  # fmt: skip
+    with progress("Simulating studies", unit="studies") as bar:
+        rows = [
+            required_listeners(
+                test, design, generator(seed, "power", number), power=options.promise, studies=options.studies,
+                margin=margin, on_study=bar.advance,
+            )
+            for number, test in enumerate(tests)
+        ]  # fmt: skip
+    return PowerTable(design, options, rows, margin)
 
 
 def planned_tests(
@@ -100,44 +174,6 @@ def planned_tests(
         trials = sample_size_two_proportions(lower, higher)
         tests.append(PlannedTest("differ", replace(model, shares=shares), trials))
     return tests
-
-
-def estimate_power(
-    planned: PlannedTest,
-    design: Design,
-    listeners: int,
-    studies: int,
-    rng: np.random.Generator,
-    *,
-    margin: float = MARGIN,
-    on_study: Callable[[], None] = lambda: None,
-) -> Interval:
-    """Estimate the power of a test with so many listeners by simulation, with Wilson's interval.
-
-    Args:
-        planned: the test.
-        design: arms and clips of each study.
-        listeners: number of listeners.
-        studies: number of simulated studies.
-        rng: random generator.
-        margin: margin of `equal`.
-        on_study: called after each study.
-    """
-    arms = design.arms
-    compared = {arms[1], arms[2] if planned.kind == "differ" else arms[0]}
-    significant = 0
-    for _ in range(studies):
-        trials = simulate_trials(
-            planned.model, arms, listeners=listeners, clips=design.clips,
-            clips_per_listener=design.clips_per_listener, rng=rng,
-        )  # fmt: skip
-        model = fit_mixed_model(trials)
-        tests = hypothesis_tests(trials, model, bootstrap(trials, rng, _REPLICATES), margin=margin)
-        significant += any(
-            test.significant for test in tests if test.kind == planned.kind and {test.arm, test.other} == compared
-        )
-        on_study()
-    return wilson(significant, studies)
 
 
 def required_listeners(
@@ -186,3 +222,31 @@ def required_listeners(
         estimate = power_with(high, 2)
     trials = high * 2 * design.clips_per_listener
     return RequiredListeners(planned, high, estimate, trials / planned.independent_trials)
+
+
+def estimate_power(
+    planned: PlannedTest,
+    design: Design,
+    listeners: int,
+    studies: int,
+    rng: np.random.Generator,
+    *,
+    margin: float = MARGIN,
+    on_study: Callable[[], None] = lambda: None,
+) -> Interval:
+    """Estimate the power of a test in simulated studies with so many listeners, with Wilson's interval."""
+    arms = design.arms
+    compared = {arms[1], arms[2] if planned.kind == "differ" else arms[0]}
+    significant = 0
+    for _ in range(studies):
+        trials = simulate_trials(
+            planned.model, arms, listeners=listeners, clips=design.clips,
+            clips_per_listener=design.clips_per_listener, rng=rng,
+        )  # fmt: skip
+        model = fit_mixed_model(trials)
+        tests = hypothesis_tests(trials, model, bootstrap(trials, rng, _REPLICATES), margin=margin)
+        significant += any(
+            test.significant for test in tests if test.kind == planned.kind and {test.arm, test.other} == compared
+        )
+        on_study()
+    return wilson(significant, studies)

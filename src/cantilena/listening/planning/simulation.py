@@ -3,6 +3,9 @@
 For a listener, a clip sounds as human as x = beta of its arm + u of the listener + v of the listener and the arm + w of
 the clip + noise of the trial. All are normal; the noise has variance 1. The clip is called human if x is above 0, and
 the confidence increases with the distance from 0.
+
+Answers of a rehearsal are marked as simulated in every row, and are never analysed together with those of human
+listeners.
 """
 
 from __future__ import annotations
@@ -15,11 +18,17 @@ from numpy.typing import NDArray
 from scipy.special import ndtri
 
 from cantilena.errors import UsageError
+from cantilena.listening.analysis.answers import Answer, AnswerTables, Listener
 from cantilena.listening.study.design import allocate_clips
+from cantilena.listening.study.study import Study
 from cantilena.listening.trials import Trials
+from cantilena.runtime import generator
 
 CONFIDENCE_THRESHOLDS = (0.4, 0.9, 1.6)
 """Distances of x from 0 at which the confidence increases to 2, 3 and 4."""
+
+_MEAN_YEARS = 4.0
+"""Mean years of musical training."""
 
 
 @dataclass(frozen=True)
@@ -74,14 +83,7 @@ def simulate_answers(
     arm_of_clip: NDArray[np.int64],
     rng: np.random.Generator,
 ) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
-    """Simulate the answers to trials.
-
-    Args:
-        model: parameters of the listeners.
-        listener: `(trials,)` index of the listener.
-        clip: `(trials,)` index of the clip.
-        arm_of_clip: `(clips,)` index of the arm of each clip.
-        rng: random generator.
+    """Simulate the answers to trials, of which `listener` and `clip`, `(trials,)`, are indices.
 
     Returns:
         `(trials,)` whether the clip is called human, and `(trials,)` the confidence, 1 to 4.
@@ -105,15 +107,7 @@ def simulate_trials(
     clips_per_listener: int,
     rng: np.random.Generator,
 ) -> Trials:
-    """Simulate the trials of a whole study.
-
-    Args:
-        model: parameters of the listeners.
-        arms: names of the arms, `human` first.
-        listeners: number of listeners.
-        clips: clips per arm.
-        clips_per_listener: clips of each arm that one listener hears.
-        rng: random generator.
+    """Simulate the trials of a study with so many listeners, clips per arm, and clips of each arm per listener.
 
     Example:
         >>> model, rng = ListenerModel((0.7, 0.3)), np.random.default_rng(1)
@@ -126,3 +120,70 @@ def simulate_trials(
     arm_of_clip = np.repeat(np.arange(len(arms)), clips)
     said_human, confidence = simulate_answers(model, listener, clip, arm_of_clip, rng)
     return Trials(listener, clip, said_human, confidence, arm_of_clip, arms, listeners)
+
+
+def rehearse(
+    study: Study, model: ListenerModel, listeners: int, seed: int, *, careless: float = 0.05, known: float = 0.02
+) -> AnswerTables:
+    """Simulate answers to a study.
+
+    Args:
+        study: the study.
+        model: parameters of the listeners.
+        listeners: number of listeners, at most the number of sessions.
+        seed: random seed.
+        careless: share of listeners who answer at random and fail checks.
+        known: share of human clips whose piece a listener knows.
+
+    Raises:
+        UsageError: there are more listeners than sessions, or not one share per arm.
+    """
+    if len(model.shares) != len(study.arms):
+        raise UsageError(
+            f"{len(model.shares)} shares for {len(study.arms)} arms", f"give one for each of {', '.join(study.arms)}"
+        )
+    if not 1 <= listeners <= len(study.sessions):
+        raise UsageError(
+            f"{listeners} listeners for {len(study.sessions)} sessions", f"give 1 to {len(study.sessions)} listeners"
+        )
+    index_of = {clip.id: index for index, clip in enumerate(study.items)}
+    trials = [
+        (listener, position, trial)
+        for listener in range(listeners)
+        for position, trial in enumerate(study.sessions[listener])
+    ]
+    items = [(listener, index_of[trial.clip]) for listener, _, trial in trials if trial.clip in index_of]
+    said_human, confidence = simulate_answers(
+        model,
+        np.array([listener for listener, _ in items]),
+        np.array([clip for _, clip in items]),
+        np.array([study.arms.index(clip.arm) for clip in study.items]),
+        generator(seed, "rehearsal"),
+    )
+    perceived = iter(zip(said_human.tolist(), confidence.tolist(), strict=True))
+    rng = generator(seed, "habits")
+    is_careless = rng.random(listeners) < careless
+    names = [f"simulated-{listener + 1:03}" for listener in range(listeners)]
+    answers = []
+    for listener, position, trial in trials:
+        clip, at_random = study.clip(trial.clip), is_careless[listener]
+        # Anchors and the attention check are recognised with certainty.
+        human, level = next(perceived) if trial.clip in index_of else (False, 4)
+        random_answer = bool(rng.random() < 0.5), int(rng.integers(1, 5))
+        if at_random:
+            human, level = random_answer
+        seconds = clip.seconds * (rng.uniform(0.2, 1.0) if at_random else rng.uniform(0.8, 1.3))
+        knows_piece = clip.arm == study.arms[0] and trial.kind == "item" and rng.random() < known
+        mean_rating = 4.7 if human else 3.3
+        liking, classical = (int(np.clip(round(mean_rating + rng.normal(0, 1.3)), 1, 7)) for _ in range(2))
+        answers.append(
+            Answer(names[listener], position, trial.kind, trial.clip, "human" if human else "computer", level,
+                   bool(knows_piece), round(float(seconds), 2), liking, classical)
+        )  # fmt: skip
+    rows = tuple(
+        Listener(study.digest, names[listener], listener, simulated=True, consent=True,
+                 years_of_training=round(float(rng.exponential(_MEAN_YEARS)), 1),
+                 headphones=bool(not is_careless[listener] or rng.random() < 0.5))
+        for listener in range(listeners)
+    )  # fmt: skip
+    return AnswerTables(rows, tuple(answers))

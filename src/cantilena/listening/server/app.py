@@ -46,15 +46,9 @@ def make_app(served: ServedStudy, address: Address) -> FastAPI:
 
 
 def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = say) -> Path:
-    """Serve a study until the process is interrupted.
+    """Serve a study file until the process is interrupted, and return the file of the answers.
 
-    Args:
-        path: the study file.
-        options: the address, and the file of the answers.
-        opened: called with each line about the server when it accepts requests.
-
-    Returns:
-        The file of the answers.
+    `opened` is called with each line about the server as soon as it accepts requests.
 
     Raises:
         InputError: the study or the file of the answers cannot be used, or the port is taken.

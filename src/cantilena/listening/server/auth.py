@@ -27,14 +27,7 @@ _TOKEN = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
 
 
 def sign_token(key: bytes, listener: str, step: str, sent_at: float) -> str:
-    """Make the token of a sound.
-
-    Args:
-        key: signing key.
-        listener: name of the listener.
-        step: name of the step, unique for the listener.
-        sent_at: time at which the sound is sent, seconds.
-    """
+    """Make the token of a sound that is sent to a listener for a step, at a time in seconds."""
     milliseconds = round(sent_at * 1000)
     return f"{milliseconds}.{_signature(key, listener, step, milliseconds)}"
 
@@ -61,12 +54,7 @@ def _signature(key: bytes, listener: str, step: str, milliseconds: int) -> str:
 
 
 class RateLimit:
-    """A leaky bucket for each address.
-
-    Args:
-        burst: requests at once.
-        interval: seconds until one more is allowed.
-        clock: returns the time in seconds.
+    """A leaky bucket for each address: `burst` requests at once, and one more every `interval` seconds.
 
     Example:
         >>> limit = RateLimit(burst=1)

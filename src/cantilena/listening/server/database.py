@@ -13,12 +13,12 @@ import sqlite3
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import astuple, dataclass, fields, replace
+from dataclasses import astuple, fields, replace
 from pathlib import Path
 
 from cantilena.errors import InputError
 from cantilena.listening.analysis.answers import SCHEMA, Answer, Listener
-from cantilena.listening.server.session import Assignment, Completed, free_session
+from cantilena.listening.server.session import Assignment, Participant, free_session
 from cantilena.server import CrowdedError, LateError, UnknownError
 
 _APPLICATION_ID = 0x43414E54
@@ -37,20 +37,8 @@ _ANSWER = ", ".join(field.name for field in fields(Answer))
 _LISTENER = ", ".join(field.name for field in fields(Listener))
 
 
-@dataclass(frozen=True)
-class Participant:
-    """A participant: the random name of the listener, and what they have completed."""
-
-    listener: str
-    completed: Completed
-
-
 class AnswerStore:
-    """The answers to one study.
-
-    Args:
-        path: the file, created if missing.
-        digest: digest of the study.
+    """The answers to one study; the file is created if it is missing.
 
     Raises:
         InputError: the file has other contents, belongs to another study, or cannot be used.
@@ -101,7 +89,7 @@ class AnswerStore:
             steps = dict(database.execute("SELECT step, said FROM steps WHERE listener = ?", name).fetchall())
             session = database.execute("SELECT session FROM listeners WHERE listener = ?", name).fetchone()
             (answered,) = database.execute("SELECT count(*) FROM answers WHERE listener = ?", name).fetchone()
-        return Participant(listener, Completed(steps, None if session is None else int(session[0]), int(answered)))
+        return Participant(listener, steps, None if session is None else int(session[0]), int(answered))
 
     def add_step(self, listener: str, step: str, value: str) -> None:
         """Store a completed step; the first value is kept."""
@@ -155,7 +143,7 @@ class AnswerStore:
                 f"SELECT {_ANSWER} FROM answers WHERE ? IS NULL OR listener = ? ORDER BY rowid",  # noqa: S608
                 (listener, listener),
             ).fetchall()
-        return [Answer(*row[:6], bool(row[6]), *row[7:]) for row in rows]
+        return [Answer(a, b, c, d, e, f, bool(g), h, i, j) for a, b, c, d, e, f, g, h, i, j in rows]
 
     def count_participants(self) -> int:
         """Return how many consented."""
@@ -235,22 +223,11 @@ def _create_tables(database: sqlite3.Connection, path: Path, digest: str) -> Non
     triggers = [_TRIGGER.format(table=table, what=what) for table in _TABLES for what in ("UPDATE", "DELETE")]
     database.execute("BEGIN IMMEDIATE")
     if not _has_tables(database, path):
-        for statement in _statements(f"{SCHEMA} {_SERVER_SCHEMA} {''.join(triggers)}"):
+        for statement in (*f"{SCHEMA}{_SERVER_SCHEMA}".split(";"), *triggers):
             database.execute(statement)
         database.execute("INSERT INTO study VALUES (?, ?)", (digest, secrets.token_bytes(32)))
         database.execute(f"PRAGMA application_id={_APPLICATION_ID}")
     database.execute("COMMIT")
-
-
-def _statements(script: str) -> Iterator[str]:
-    """Split a script: `executescript` would commit the transaction before the first statement."""
-    statement = ""
-    for part in script.split(";"):
-        statement += f"{part};"
-        if sqlite3.complete_statement(statement):
-            if statement.strip(" \n;"):
-                yield statement
-            statement = ""
 
 
 def _insert(database: sqlite3.Connection, table: str, columns: str, row: Listener | Answer) -> None:

@@ -13,17 +13,7 @@ from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
 from cantilena.listening.analysis.answers import Answer, Listener, csv_text
-from cantilena.listening.server.schemas import (
-    About,
-    Begun,
-    Consent,
-    ListenerRow,
-    Progress,
-    Quietest,
-    State,
-    Training,
-    TrialAnswer,
-)
+from cantilena.listening.server import schemas
 from cantilena.listening.server.session import Step
 from cantilena.listening.server.state import ADMIN, MAX_PARTICIPANTS, CurrentParticipant, Served
 from cantilena.server import UNKNOWN, Answers
@@ -37,12 +27,12 @@ _CSV_TYPE = "text/csv; charset=utf-8"
 
 
 @ADMIN_ROUTES.get("/progress")
-def progress(served: Served) -> Progress:
+def progress(served: Served) -> schemas.Progress:
     """How far the study has come."""
-    study, participants = served.study, served.store.count_participants()
+    study = served.study
     answered = Counter(answer.listener for answer in served.store.answers())
     rows = [
-        ListenerRow(
+        schemas.ListenerRow(
             listener=row.listener,
             session=row.session,
             answered=answered[row.listener],
@@ -53,9 +43,9 @@ def progress(served: Served) -> Progress:
     ]
     finished = [row for row in rows if row.answered == row.of]
     complete = {row.session for row in finished if row.headphones or not study.screening.headphones}
-    return Progress(
-        title=study.title, digest=study.digest, sessions=len(study.sessions), consented=participants, began=len(rows),
-        finished=len(finished), complete=len(complete), answers=answered.total(), listeners=rows,
+    return schemas.Progress(
+        title=study.title, digest=study.digest, sessions=len(study.sessions), consented=served.store.count_participants(),
+        began=len(rows), finished=len(finished), complete=len(complete), answers=answered.total(), listeners=rows,
     )  # fmt: skip
 
 
@@ -80,21 +70,21 @@ Number = Annotated[int, Path(ge=0, le=10_000)]
 
 
 @LISTENER_ROUTES.get("/study")
-def about(served: Served) -> About:
+def about(served: Served) -> schemas.About:
     """What anybody may know before they begin."""
     return served.about()
 
 
 @LISTENER_ROUTES.post("/sittings", status_code=201)
-def begin(_: Consent, served: Served, request: Request) -> Begun:
+def begin(_: schemas.Consent, served: Served, request: Request) -> schemas.Begun:
     """Begin a sitting."""
     served.rate_limit.count(request.client.host if request.client else "")
     key = served.store.add_participant(MAX_PARTICIPANTS)
-    return Begun(key=key, state=served.state_of(served.store.participant(key)))
+    return schemas.Begun(key=key, state=served.state_of(served.store.participant(key)))
 
 
 @LISTENER_ROUTES.get("/sitting")
-def where(served: Served, participant: CurrentParticipant) -> State:
+def where(served: Served, participant: CurrentParticipant) -> schemas.State:
     """Where a listener is."""
     return served.state_of(participant)
 
@@ -111,49 +101,53 @@ def sound(served: Served, participant: CurrentParticipant) -> Response:
 
 
 @LISTENER_ROUTES.put("/sitting/training")
-def training(sent: Training, served: Served, participant: CurrentParticipant) -> State:
+def training(sent: schemas.Training, served: Served, participant: CurrentParticipant) -> schemas.State:
     """Say for how many years one has had lessons."""
     served.complete(participant, Step("training"), "" if sent.years is None else str(sent.years))
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/headphones/{turn}/{number}")
-def headphones(turn: Number, number: Number, sent: Quietest, served: Served, participant: CurrentParticipant) -> State:
+def headphones(
+    turn: Number, number: Number, sent: schemas.Quietest, served: Served, participant: CurrentParticipant
+) -> schemas.State:
     """Say which of three tones was the quietest."""
     served.complete(participant, Step("headphones", number, attempt=turn), str(sent.quietest))
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/volume")
-def volume(served: Served, participant: CurrentParticipant) -> State:
+def volume(served: Served, participant: CurrentParticipant) -> schemas.State:
     """Say that the volume is set."""
     served.complete(participant, Step("volume"))
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/practice/{number}")
-def practice(number: Number, served: Served, participant: CurrentParticipant) -> State:
+def practice(number: Number, served: Served, participant: CurrentParticipant) -> schemas.State:
     """Go on after a trial for practice; what was answered is not kept."""
     served.complete(participant, Step("practice", number))
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/ready")
-def ready(served: Served, participant: CurrentParticipant) -> State:
+def ready(served: Served, participant: CurrentParticipant) -> schemas.State:
     """Begin the trials."""
     served.begin_trials(participant)
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/pause/{number}")
-def pause(number: Number, served: Served, participant: CurrentParticipant) -> State:
+def pause(number: Number, served: Served, participant: CurrentParticipant) -> schemas.State:
     """Go on after a pause."""
     served.complete(participant, Step("pause", number))
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/answers/{position}")
-def answer(position: Number, sent: TrialAnswer, served: Served, participant: CurrentParticipant) -> State:
+def answer(
+    position: Number, sent: schemas.TrialAnswer, served: Served, participant: CurrentParticipant
+) -> schemas.State:
     """Answer a trial; the answer is on the disk before this answers."""
     given = Answer(
         participant.listener, position, "item", "", sent.answer, sent.confidence, sent.knows_piece, sent.seconds_heard,

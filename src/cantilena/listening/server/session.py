@@ -26,15 +26,17 @@ _MAX_TRIALS_BETWEEN_PAUSES = 14
 
 
 @dataclass(frozen=True)
-class Completed:
+class Participant:
     """What is stored of a participant.
 
     Args:
+        listener: random name.
         steps: completed steps by name, with the answer.
         session: index of their session of the study; None before the trials.
         answered: number of answered trials.
     """
 
+    listener: str
     steps: Mapping[str, str] = field(default_factory=dict)
     session: int | None = None
     answered: int = 0
@@ -71,37 +73,37 @@ class Step:
         )
 
 
-def next_step(study: Study, completed: Completed) -> Step:
+def next_step(study: Study, participant: Participant) -> Step:
     """Return the next step of a participant.
 
     Example:
-        >>> next_step(Study("Ours", ("human", "lstm"), (), ()), Completed()).stage
+        >>> next_step(Study("Ours", ("human", "lstm"), (), ()), Participant("listener-1")).stage
         'training'
     """
-    if completed.session is not None:
-        trials = len(study.sessions[completed.session])
-        if completed.answered >= trials:
+    if participant.session is not None:
+        trials = len(study.sessions[participant.session])
+        if participant.answered >= trials:
             return Step("end")
-        pause = Step("pause", completed.answered, trials)
-        is_due = completed.answered in pauses(trials) and pause.name not in completed.steps
-        return pause if is_due else Step("trial", completed.answered, trials)
+        pause = Step("pause", participant.answered, trials)
+        is_due = participant.answered in pauses(trials) and pause.name not in participant.steps
+        return pause if is_due else Step("trial", participant.answered, trials)
     checks, practice = (len(clips_with_role(study, role)) for role in ("headphones", "practice"))
     steps = [Step("training")]
     for attempt in range(HEADPHONE_ATTEMPTS):
-        if attempt == 0 or not passed_headphones(study, completed):
+        if attempt == 0 or not passed_headphones(study, participant):
             steps += [Step("headphones", number, checks, attempt) for number in range(checks)]
     if checks or practice:
         steps.append(Step("volume"))
     steps += [Step("practice", number, practice) for number in range(practice)]
-    return next((step for step in steps if step.name not in completed.steps), Step("ready"))
+    return next((step for step in steps if step.name not in participant.steps), Step("ready"))
 
 
-def passed_headphones(study: Study, completed: Completed) -> bool:
+def passed_headphones(study: Study, participant: Participant) -> bool:
     """Return whether one attempt at the headphone check had five of six trials correct (Woods et al. 2017)."""
     clips = clips_with_role(study, "headphones")
     for attempt in range(HEADPHONE_ATTEMPTS if clips else 0):
         correct = [
-            completed.steps.get(Step("headphones", number, attempt=attempt).name) == str(clip.about.get("quietest"))
+            participant.steps.get(Step("headphones", number, attempt=attempt).name) == str(clip.about.get("quietest"))
             for number, clip in enumerate(clips)
         ]
         if sum(correct) >= _MIN_CORRECT * len(clips):
@@ -109,10 +111,10 @@ def passed_headphones(study: Study, completed: Completed) -> bool:
     return False
 
 
-def clip_of_step(study: Study, completed: Completed, step: Step) -> Clip | None:
+def clip_of_step(study: Study, participant: Participant, step: Step) -> Clip | None:
     """Return the clip that a step plays; None if it plays none."""
-    if step.stage == "trial" and completed.session is not None:
-        return study.clip(study.sessions[completed.session][step.number].clip)
+    if step.stage == "trial" and participant.session is not None:
+        return study.clip(study.sessions[participant.session][step.number].clip)
     if step.stage == "volume":
         return next(iter([*clips_with_role(study, "practice"), *clips_with_role(study, "headphones")]), None)
     if step.stage == "headphones" or step.stage == "practice":
@@ -156,13 +158,7 @@ class Assignment:
 def free_session(assignments: Iterable[Assignment], sessions: int, hour: int) -> int | None:
     """Return the session for the next participant: the first that is free, else the one abandoned longest ago.
 
-    Args:
-        assignments: those of previous participants.
-        sessions: number of sessions.
-        hour: the current hour.
-
-    Returns:
-        Its index; None if there is none.
+    The result is None if every session is finished or in use. `hour` is the current hour since 1970.
 
     Example:
         >>> unfinished = Assignment(0, counts=True, is_finished=False, hour=100)

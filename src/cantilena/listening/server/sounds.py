@@ -21,10 +21,6 @@ _CACHED_CLIPS = 64
 class EqualSounds:
     """The sounds of a study file, all of one size; the hash of each is checked when it is read.
 
-    Args:
-        path: the study file.
-        study: the study as it was read from there.
-
     Raises:
         InputError: a clip cannot be read, was changed, or is not a FLAC file.
     """
@@ -51,11 +47,7 @@ class EqualSounds:
 
 
 def padded(content: bytes, size: int) -> bytes:
-    """Insert a padding block into a FLAC file.
-
-    Args:
-        content: the file.
-        size: size of the result in bytes, at least four more than that of the file.
+    """Insert a padding block into a FLAC file, so that it has `size` bytes: at least four more than before.
 
     Raises:
         ValueError: this is not a FLAC file, or the size is not possible.

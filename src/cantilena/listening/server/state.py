@@ -14,9 +14,9 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from cantilena.listening.analysis.answers import Answer, Listener
 from cantilena.listening.server.auth import RateLimit, sign_token, token_time
-from cantilena.listening.server.database import AnswerStore, Participant
+from cantilena.listening.server.database import AnswerStore
 from cantilena.listening.server.schemas import About, OwnScore, State
-from cantilena.listening.server.session import Step, clip_of_step, next_step, passed_headphones
+from cantilena.listening.server.session import Participant, Step, clip_of_step, next_step, passed_headphones
 from cantilena.listening.server.sounds import EqualSounds
 from cantilena.listening.study.study import Study
 from cantilena.listening.text import study_texts
@@ -45,12 +45,7 @@ class ForbiddenError(RefusalError):
 
 
 class ServedStudy:
-    """A study, its sounds, and its answers.
-
-    Args:
-        path: the study file.
-        study: the study as it was read from there.
-        answers: the file of the answers.
+    """A study, its sounds, and the file of its answers.
 
     Raises:
         InputError: a clip or the file of the answers cannot be used.
@@ -82,16 +77,15 @@ class ServedStudy:
 
     def state_of(self, participant: Participant) -> State:
         """Return the next step of a participant; nothing in it depends on the arm of a clip."""
-        completed = participant.completed
-        step = next_step(self.study, completed)
+        step = next_step(self.study, participant)
         return State(
             place=step.name,
             stage=step.stage,
             number=step.number,
             of=step.total,
             turn=step.attempt,
-            answered=completed.answered,
-            trials=len(self.study.sessions[completed.session or 0]) if self.study.sessions else 0,
+            answered=participant.answered,
+            trials=len(self.study.sessions[participant.session or 0]) if self.study.sessions else 0,
             score=self._score(participant) if step.stage == "end" else None,
         )
 
@@ -101,8 +95,8 @@ class ServedStudy:
         Raises:
             ConflictError: the next step plays nothing.
         """
-        step = next_step(self.study, participant.completed)
-        clip = clip_of_step(self.study, participant.completed, step)
+        step = next_step(self.study, participant)
+        clip = clip_of_step(self.study, participant, step)
         if clip is None:
             raise ConflictError("this step has no sound", "continue with the test")
         return self.sounds[clip.id], sign_token(self.signing_key, participant.listener, step.name, time.time())
@@ -113,7 +107,7 @@ class ServedStudy:
         Raises:
             ConflictError: the participant has not reached this step.
         """
-        if step.name not in participant.completed.steps:
+        if step.name not in participant.steps:
             self._require(participant, step)
             self.store.add_step(participant.listener, step.name, value)
 
@@ -123,15 +117,14 @@ class ServedStudy:
         Raises:
             ConflictError: a step comes before, or no session is free.
         """
-        completed = participant.completed
-        if completed.session is not None:
+        if participant.session is not None:
             return
         self._require(participant, Step("ready"))
-        years = completed.steps[Step("training").name]
+        years = participant.steps[Step("training").name]
         listener = Listener(
             self.study.digest, participant.listener, 0, simulated=False, consent=True,
             years_of_training=float(years) if years else None,
-            headphones=passed_headphones(self.study, completed),
+            headphones=passed_headphones(self.study, participant),
         )  # fmt: skip
         trials = [len(session) for session in self.study.sessions]
         all_count = not self.study.screening.headphones
@@ -139,24 +132,18 @@ class ServedStudy:
             raise ConflictError("the study has enough participants", "thank you for your interest")
 
     def answer(self, participant: Participant, answer: Answer, token: str) -> None:
-        """Store an answer; the first answer to a trial is kept, and it is no error to send it again.
-
-        Args:
-            participant: the participant.
-            answer: the answer; its listener, kind and clip are ignored.
-            token: the token of the sound.
+        """Store an answer, whose listener, kind and clip are filled in; the first answer to a trial is kept.
 
         Raises:
             ConflictError: the participant has not reached this trial.
             RefusalError: too little of the clip was heard.
         """
-        completed = participant.completed
-        if completed.session is not None and answer.position < completed.answered:
+        if participant.session is not None and answer.position < participant.answered:
             return
         step = Step("trial", answer.position)
         self._require(participant, step)
-        assert completed.session is not None
-        trial = self.study.sessions[completed.session][answer.position]
+        assert participant.session is not None
+        trial = self.study.sessions[participant.session][answer.position]
         sent_at = token_time(self.signing_key, participant.listener, step.name, token)
         heard = 0.0 if sent_at is None else min(answer.seconds_heard, time.time() - sent_at)
         if heard < self.min_heard * self.study.clip(trial.clip).seconds:
@@ -172,7 +159,7 @@ class ServedStudy:
         )
 
     def _require(self, participant: Participant, step: Step) -> None:
-        if next_step(self.study, participant.completed).name != step.name:
+        if next_step(self.study, participant).name != step.name:
             raise ConflictError("this is not the next step", "reload the page")
 
     def _score(self, participant: Participant) -> OwnScore:

@@ -52,14 +52,7 @@ class Bootstrap:
         return max(min(self.n_listeners, self.n_clips) - 1, 1)
 
     def standard_errors(self, statistic: Callable[[Array], Array]) -> Array:
-        """Compute the standard errors of a statistic.
-
-        Args:
-            statistic: maps counts of shape `(..., arms, 8)` to `(..., values)`.
-
-        Returns:
-            `(values,)`.
-        """
+        """Return the standard errors `(values,)` of a statistic of counts `(..., arms, 8)` -> `(..., values)`."""
         listeners, clips, answers = (
             np.nanvar(statistic(counts), axis=0) for counts in (self.by_listener, self.by_clip, self.by_answer)
         )
@@ -80,12 +73,7 @@ class Bootstrap:
 
 
 def bootstrap(trials: Trials, rng: np.random.Generator, replicates: int = REPLICATES) -> Bootstrap:
-    """Resample listeners, clips and answers.
-
-    Args:
-        trials: the answers.
-        rng: random generator.
-        replicates: number of replicates of each kind.
+    """Resample listeners, clips and answers, `replicates` times each.
 
     Example:
         >>> from cantilena.listening.stats.proportions import signal_detection

@@ -6,7 +6,7 @@ Holm's method.
 
 How well an arm is distinguished is the share of correct answers of an unbiased listener, (1 + H - F) / 2, where H and F
 are the shares of human clips and of the arm's clips that are called human; 1/2 is chance. Equivalence to human melodies
-means that this share lies within a margin of 1/2, by two one-sided tests (Schuirmann 1987). Where human clips are called
+means that this share lies within a margin of 1/2, by two one-sided tests (Schuirmann 1987). If human clips are called
 human so rarely or so often that an arm that is never or always called human would lie within the margin too, the data
 cannot show equivalence, and p is 1.
 """
@@ -14,6 +14,7 @@ cannot show equivalence, and p is 1.
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -47,20 +48,23 @@ class HypothesisTest:
         other: the arm that it is compared with.
         effect: share of correct answers of an unbiased listener (`told`, `equal`), or difference of the shares called
             human (`differ`), with the wider of the two intervals: 95 %, or 90 % for `equal`, as its tests imply.
-        p: the larger of the two p-values.
-        p_holm: the same after Holm's correction.
         p_model: p-value by the mixed model.
         p_bootstrap: p-value by resampling listeners and clips.
+        p_holm: the larger of both, corrected by Holm's method.
     """
 
     kind: Kind
     arm: str
     other: str
     effect: Interval
-    p: float
-    p_holm: float
     p_model: float
     p_bootstrap: float
+    p_holm: float = math.nan
+
+    @property
+    def p(self) -> float:
+        """The larger of the two p-values."""
+        return max(self.p_model, self.p_bootstrap)
 
     @property
     def significant(self) -> bool:
@@ -72,12 +76,6 @@ def hypothesis_tests(
     trials: Trials, model: MixedModel, resampled: Bootstrap, *, margin: float = MARGIN
 ) -> list[HypothesisTest]:
     """Test every hypothesis of a study: `told` and `differ` form one family, `equal` another.
-
-    Args:
-        trials: the answers.
-        model: the mixed model fitted to them.
-        resampled: their bootstrap.
-        margin: equivalence margin.
 
     Example:
         >>> from cantilena.listening.stats.bootstrap import bootstrap
@@ -99,17 +97,18 @@ def hypothesis_tests(
         p_bootstrap = 2 * float(stdtr(by_bootstrap.df, -abs(by_bootstrap.value) / by_bootstrap.error))
         effect = _wider_interval(by_model, by_bootstrap, 0.95)
         if first > 0:  # two generated arms
-            differences.append(_test("differ", arms[first], arms[second], effect, p_model, p_bootstrap))
+            differences.append(HypothesisTest("differ", arms[first], arms[second], effect, p_model, p_bootstrap))
             continue
-        differences.append(_test("told", arms[second], HUMAN, _share_correct(effect), p_model, p_bootstrap))
+        correct = _share_correct(effect)
+        differences.append(HypothesisTest("told", arms[second], HUMAN, correct, p_model, p_bootstrap))
         p_values = [1.0, 1.0]
         if 2 * margin < human_share < 1 - 2 * margin:
             p_values = [
                 float(stdtr(estimate.df, (abs(estimate.value) - 2 * margin) / max(estimate.error, 1e-9)))
                 for estimate in (by_model, by_bootstrap)
             ]
-        effect = _wider_interval(by_model, by_bootstrap, 0.90)
-        equivalences.append(_test("equal", arms[second], HUMAN, _share_correct(effect), *p_values))
+        correct = _share_correct(_wider_interval(by_model, by_bootstrap, 0.90))
+        equivalences.append(HypothesisTest("equal", arms[second], HUMAN, correct, *p_values))
     return [*_holm_corrected(differences), *_holm_corrected(equivalences)]
 
 
@@ -152,11 +151,6 @@ def _wider_interval(by_model: _Estimate, by_bootstrap: _Estimate, level: float) 
 def _share_correct(difference: Interval) -> Interval:
     """(1 + H - F) / 2 from H - F."""
     return Interval((1 + difference.value) / 2, (1 + difference.low) / 2, (1 + difference.high) / 2)
-
-
-def _test(kind: Kind, arm: str, other: str, effect: Interval, p_model: float, p_bootstrap: float) -> HypothesisTest:
-    p = max(p_model, p_bootstrap)
-    return HypothesisTest(kind, arm, other, effect, p, p, p_model, p_bootstrap)
 
 
 def _holm_corrected(family: list[HypothesisTest]) -> list[HypothesisTest]:

@@ -102,9 +102,6 @@ class MixedModel:
 def fit_mixed_model(trials: Trials) -> MixedModel:
     """Fit the model to the answers of a study by maximum likelihood.
 
-    Args:
-        trials: the answers of at least two listeners.
-
     Raises:
         InputError: there are too few listeners or clips.
 
@@ -170,9 +167,6 @@ class CrossedProbitLikelihood:
 
     The last mode b^ is kept as the starting point of the next search. The group with fewer members is `kept`, the other
     one `eliminated`.
-
-    Args:
-        trials: the answers.
     """
 
     def __init__(self, trials: Trials) -> None:
@@ -188,16 +182,7 @@ class CrossedProbitLikelihood:
         self.mode = np.zeros(self.n_kept + self.n_eliminated)
 
     def __call__(self, beta: Array, sd_listener: float, sd_clip: float) -> tuple[float, Array]:
-        """Compute the log likelihood and its gradient.
-
-        Args:
-            beta: `(arms,)`.
-            sd_listener: s_u, above 0.
-            sd_clip: s_w, above 0.
-
-        Returns:
-            The value, and `(arms + 2,)` derivatives by beta, log s_u and log s_w.
-        """
+        """Return the log likelihood, and its `(arms + 2,)` derivatives by beta, log s_u and log s_w."""
         sds = (sd_listener, sd_clip) if self.keeps_listeners else (sd_clip, sd_listener)
         precision = np.repeat([sds[0] ** -2.0, sds[1] ** -2.0], [self.n_kept, self.n_eliminated])
         mode, terms = self._find_mode(beta[self.arm], precision)
@@ -297,13 +282,9 @@ class ProbitTerms:
 
 
 def probit_terms(eta: Array, sign: Array) -> ProbitTerms:
-    """Compute the terms of the probit likelihood, stable far in the tails.
+    """Compute the terms from the linear predictors eta and the signs s, `(trials,)`; stable far in the tails.
 
     With z = s eta and r = phi(z) / Phi(z): slope s r, weight r (z + r), its derivative s (r - weight (z + 2 r)).
-
-    Args:
-        eta: `(trials,)` linear predictor.
-        sign: `(trials,)` 1 if the answer was yes, -1 if it was no.
 
     Example:
         >>> terms = probit_terms(np.zeros(1), np.ones(1))

@@ -33,11 +33,8 @@ def wilson(successes: float, trials: float, *, level: float = 0.95, df: float = 
     (p + z^2/2n ± z sqrt(p(1-p)/n + z^2/4n^2)) / (1 + z^2/n): E. B. Wilson, Probable inference, the law of succession,
     and statistical inference, Journal of the American Statistical Association 22, 1927.
 
-    Args:
-        successes: number of successes; need not be whole, so that an effective number can be used.
-        trials: number of trials, above 0.
-        level: confidence level.
-        df: degrees of freedom of an estimated effective number of trials; z becomes a quantile of Student's t.
+    The numbers need not be whole: for an estimated effective number of trials, give its degrees of freedom `df`, with
+    which z becomes a quantile of Student's t.
 
     Raises:
         UsageError: there are no trials, or more successes than trials.
@@ -66,11 +63,6 @@ def design_effect(said_human: NDArray[np.bool_], listener: NDArray[np.int64], cl
     The two-way clustered variance of the mean, V(listeners) + V(clips) - V(trials), over that of independent trials:
     A. C. Cameron, J. B. Gelbach and D. L. Miller, Robust inference with multiway clustering, Journal of Business and
     Economic Statistics 29, 2011. Each part carries the factor G/(G - 1) of its G clusters.
-
-    Args:
-        said_human: `(trials,)` the answers.
-        listener: `(trials,)` index of the listener.
-        clip: `(trials,)` index of the clip.
 
     Example:
         >>> said_human = np.repeat([True, False], 10)  # two listeners who always give the same answer
@@ -194,13 +186,10 @@ def signal_detection(counts: Array) -> SignalDetection:
 def independent_errors(counts: Array) -> SignalDetection:
     """Compute the standard errors of the same values for independent trials: a lower bound of the real ones.
 
-    The variance of a rate p is p(1-p)/n, with half a trial added on either side; of z, that over phi(z)^2 (V. Gourevitch
-    and E. Galanter, A significance test for one parameter isosensitivity functions, Psychometrika 32, 1967); of d', the
-    sum of both; of c, a quarter of that; of the area A, A(1-A) over the trials of both arms. All are above 0 even if
-    every answer is the same.
-
-    Args:
-        counts: `(arms, 8)` as in `signal_detection`.
+    The variance of a rate p is p(1-p)/n, with half a trial added on either side; that of z is p(1-p)/n / phi(z)^2
+    (V. Gourevitch and E. Galanter, A significance test for one parameter isosensitivity functions, Psychometrika 32,
+    1967); of d', the sum of both; of c, a quarter of that; of the area A, A(1-A) over the trials of both arms. All are
+    above 0 even if every answer is the same.
 
     Example:
         >>> errors = independent_errors(np.array([[0.0] * 7 + [50], [50] + [0.0] * 7]))

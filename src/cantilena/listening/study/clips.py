@@ -74,7 +74,7 @@ def make_clips(
         design: design of the study.
         sets: matched sets, each with an excerpt of every arm.
         practice: arms and excerpts for practice.
-        tempo: quarter notes per minute.
+        tempo: quarter notes per minute of the attention check.
         rng: random generator of tonics, IDs and anchors.
 
     Raises:
@@ -130,13 +130,7 @@ def make_clips(
 
 
 def random_sets(arms: Mapping[str, Sequence[Excerpt]], sets: int, rng: np.random.Generator) -> list[dict[str, Excerpt]]:
-    """Draw the sets of the paper's design at random; the clips of a set are cut to the length of its shortest.
-
-    Args:
-        arms: excerpts of each arm, one per melody; at least as many as there are sets.
-        sets: number of sets.
-        rng: random generator.
-    """
+    """Draw the sets of the paper's design at random; the clips of a set are cut to the length of its shortest."""
     rows = {arm: rng.permutation(len(excerpts))[:sets].tolist() for arm, excerpts in arms.items()}
     drawn = []
     for number in range(sets):

@@ -92,13 +92,7 @@ class CreatedStudy:
 def create_study(
     folders: Mapping[str, Path], options: CreateOptions, out: Path, *, force: bool = False
 ) -> CreatedStudy:
-    """Create a study from folders of melodies.
-
-    Args:
-        folders: a folder of scores for each arm, one of which is `human`.
-        options: the design.
-        out: the study file.
-        force: replace an existing file.
+    """Create a study from a folder of scores for each arm, one of which is `human`, and write it to `out`.
 
     Raises:
         UsageError: the design is not balanced, or two arms have the same folder.

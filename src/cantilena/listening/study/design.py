@@ -62,11 +62,7 @@ class Design:
 
 
 def make_design(arms: Sequence[str], options: CreateOptions) -> Design:
-    """Make the design of a study.
-
-    Args:
-        arms: names of the arms, in any order.
-        options: numbers of clips, trials and listeners.
+    """Make the design of a study with arms in any order.
 
     Raises:
         UsageError: the arms are invalid, or the numbers cannot be balanced; the hint gives the nearest that can.
@@ -181,14 +177,8 @@ def allocate_clips(
 ) -> NDArray[np.int64]:
     """Distribute the clips of each arm to listeners in turn, in a random order for each arm.
 
-    After any number of listeners the clips of an arm were heard equally often, or once more, and nobody hears one twice.
-
-    Args:
-        listeners: number of listeners.
-        arms: number of arms.
-        clips: clips per arm.
-        clips_per_listener: clips of each arm that one listener hears, at most `clips`.
-        rng: random generator.
+    After any number of listeners all clips of an arm were heard equally often, give or take one, and no listener hears
+    a clip twice. `clips` and `clips_per_listener` are numbers for each arm.
 
     Returns:
         `(listeners, arms, clips_per_listener)` indices of clips; those of arm a start at a * clips.

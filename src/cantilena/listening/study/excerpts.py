@@ -67,9 +67,9 @@ def phrase_excerpts(melody: Melody, piece: int, *, tempo: float, shortest: float
     Args:
         melody: the melody.
         piece: its index in its arm.
-        tempo: quarter notes per minute of all clips.
-        shortest: minimum duration in seconds.
-        longest: maximum duration in seconds.
+        tempo: quarter notes per minute.
+        shortest: seconds.
+        longest: seconds.
 
     Example:
         >>> phrase = [*((pitch, 24) for pitch in (60, 62, 64, 65, 67, 65, 64, 62)), (60, 72), (None, 24)]
@@ -101,10 +101,7 @@ def phrase_excerpts(melody: Melody, piece: int, *, tempo: float, shortest: float
 def isochronous_excerpt(melody: Melody, piece: int, *, seconds: float) -> Excerpt | None:
     """Return the start of a melody as the paper plays it: notes and chords in turn, a quarter of a second each.
 
-    Args:
-        melody: the melody.
-        piece: its index in its arm.
-        seconds: maximum duration; a melody that fills less than half of it gives None.
+    The result is None if it would fill less than half of `seconds`.
     """
     step = TICKS_PER_QUARTER // 2
     events = melody.sounding[: math.floor(seconds / _PAPER_SECONDS_PER_NOTE)]

@@ -75,14 +75,7 @@ class Leak:
 
 
 def features(sound: NDArray[np.float32], rate: int) -> Array:
-    """Measure the features of one file.
-
-    Args:
-        sound: `(samples,)`.
-        rate: samples per second.
-
-    Returns:
-        `(8,)`, in the order of `FEATURES`.
+    """Measure the features `(8,)` of a sound `(samples,)`, in the order of `FEATURES`.
 
     Example:
         >>> measured = features(np.zeros(44_100, np.float32), 44_100)
@@ -139,10 +132,10 @@ def find_leaks(
 
 
 def refuse_leaks(leaks: Sequence[Leak], accepted: Collection[str]) -> None:
-    """Refuse a study in which an arm can be told by a property that was not accepted.
+    """Raise an error that names the leaks, if there are any that were not accepted.
 
     Raises:
-        InputError: there is such a leak; the text names its properties.
+        InputError: an arm can be told by a property that was not accepted.
     """
     refused = [leak for leak in leaks if leak.is_leak and leak.by not in accepted]
     if not refused:

@@ -21,14 +21,9 @@ _SILENCE, _BELOW_MEAN = -70.0, -10.0
 
 
 def loudness(sound: NDArray[np.floating], rate: int) -> float:
-    """Compute the integrated loudness.
+    """Compute the integrated loudness of a sound `(samples,)` or `(samples, 2)` with full scale 1.
 
-    Args:
-        sound: `(samples,)` or `(samples, 2)`, with full scale 1; the channels are summed with equal weights.
-        rate: samples per second.
-
-    Returns:
-        LUFS; minus infinity for silence and for less than 400 ms.
+    The power of both channels is summed. The result is minus infinity for silence and for less than 400 ms.
 
     Example:
         >>> time = np.arange(48_000) / 48_000

@@ -44,12 +44,7 @@ def matched_sets(
 
     The human melodies are taken in random order. For each, the excerpt and the unused excerpts of the other arms with
     the smallest cost are chosen. All are major or all minor. The clips of a set are transposed to one tonic later, so
-    their mean pitch is compared relative to the tonic.
-
-    Args:
-        arms: the excerpts of each arm, `human` first.
-        sets: number of sets.
-        rng: random generator.
+    their mean pitch is compared relative to the tonic. The arm `human` comes first.
 
     Raises:
         InputError: there are not enough; the text says which arm has too few melodies.
@@ -154,11 +149,8 @@ def remove_duplicates(
 ) -> tuple[dict[str, list[Melody]], list[Exclusion]]:
     """Remove melodies that are near-duplicates of another one in the study or in a training corpus, in any key.
 
-    Of near-duplicates the first is kept: arms come in order, `human` first.
-
-    Args:
-        arms: the melodies of each arm.
-        training: training melodies of the models, by name of the corpus.
+    Of near-duplicates the first is kept, in the order of the arms. `training` has the training melodies of the models
+    by name of the corpus.
 
     Raises:
         InputError: most melodies of an arm occur in another arm.
@@ -203,11 +195,7 @@ def training_melodies(folders: Iterable[Path], against: Sequence[str]) -> dict[s
     """Return the training melodies of the models, by name of the corpus; the test split is not included.
 
     `cantilena compose` records the model in its folder, and a bundle its corpus. Corpora that do not ship with the
-    package have to be named.
-
-    Args:
-        folders: the folders of the arms.
-        against: further corpora: names of built-in ones, corpus files or folders of scores.
+    package have to be named in `against`: built-in corpora, corpus files or folders of scores.
 
     Raises:
         CorpusError: there is no such corpus.

@@ -205,16 +205,7 @@ def _digest(value: Any) -> str:  # noqa: ANN401  (JSON)
 
 
 def write_study(study: Study, sounds: Mapping[str, bytes], path: Path, *, overwrite: bool = False) -> str:
-    """Write a study and its clips, completely or not at all.
-
-    Args:
-        study: the study.
-        sounds: the FLAC file of each clip, by ID.
-        path: the file to write.
-        overwrite: replace an existing file.
-
-    Returns:
-        The digest.
+    """Write a study and the FLAC file of each clip (by ID), completely or not at all, and return the digest.
 
     Raises:
         RunError: the file exists and `overwrite` is off.
@@ -254,12 +245,7 @@ def read_study(path: Path) -> Study:
 
 
 def clip_bytes(path: Path, study: Study, clip_id: str) -> bytes:
-    """Read the FLAC file of a clip, and check its hash.
-
-    Args:
-        path: the study file.
-        study: the study as it was read from there.
-        clip_id: ID of the clip.
+    """Read the FLAC file of a clip from a study file, and check its hash.
 
     Raises:
         InputError: there is no such clip, or it was changed.
