@@ -33,7 +33,7 @@ from cantilena.listening import (
 from cantilena.listening.server.app import make_app
 from cantilena.listening.server.state import ServedStudy
 from cantilena.listening.study.design import make_sessions
-from cantilena.listening.study.study import Role, Screening
+from cantilena.listening.study.study import ClipRole, Screening
 from cantilena.server import Address
 
 BASE_URL = "http://127.0.0.1:8000"
@@ -64,7 +64,7 @@ def write_tone_study(path: Path, *, listeners: int = 6, clips_per_listener: int 
     """Write a study of two arms whose clips are short tones, with all checks."""
     rng, files, clips = np.random.default_rng(1), {}, []
 
-    def add(role: Role, arm: str = "", **about: Any) -> str:
+    def add(role: ClipRole, arm: str = "", **about: Any) -> str:
         name = rng.bytes(8).hex()
         time = np.arange(round((seconds + rng.uniform(0, 0.1)) * 8000)) / 8000
         noise = rng.normal(0, 0.02 if arm == "human" else 0.0005, len(time))  # cannot be compressed

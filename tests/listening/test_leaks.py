@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cantilena.errors import InputError
-from cantilena.listening.study.clips import RATE, TARGET, TOLERANCE, decode_flac, play
+from cantilena.listening.study.clips import RATE, TARGET, TOLERANCE, decode_flac, render_clip
 from cantilena.listening.study.leaks import FEATURES, GROUPS, area_under_roc, features, find_leaks, refuse_leaks
 from cantilena.music import Melody, Tempo
 
@@ -61,7 +61,7 @@ def test_the_area_counts_ties_half() -> None:
 
 def test_features_are_those_of_the_sound() -> None:
     slow, fast = (
-        play(Melody.of([(pitch, ticks) for pitch in (60, 64, 67, 72)] * repeats, tempo=Tempo.constant(120)))
+        render_clip(Melody.of([(pitch, ticks) for pitch in (60, 64, 67, 72)] * repeats, tempo=Tempo.constant(120)))
         for ticks, repeats in ((24, 2), (12, 4))
     )
     one, two = (dict(zip(FEATURES, features(decode_flac(clip.content), RATE), strict=True)) for clip in (slow, fast))

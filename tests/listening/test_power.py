@@ -7,8 +7,8 @@ import pytest
 
 from cantilena.listening import (
     CreateOptions,
-    ListenerModel,
     PlannedTest,
+    PowerOptions,
     estimate_power,
     make_design,
     planned_tests,
@@ -19,12 +19,11 @@ DESIGN = make_design(["human", "lstm"], CreateOptions(clips=30, trials=20))
 
 
 def planned(kind: str) -> PlannedTest:
-    tests = planned_tests(2, human=0.7, correct=0.65, lower=0.2, higher=0.4, model=ListenerModel((0.5,)))
-    return next(test for test in tests if test.kind == kind)
+    return next(test for test in planned_tests(2, PowerOptions()) if test.kind == kind)
 
 
 def test_a_test_needs_more_than_independent_trials_and_reaches_the_power() -> None:
-    needed = required_listeners(planned("told"), DESIGN, np.random.default_rng(1), studies=20)
+    needed = required_listeners(planned("told"), DESIGN, PowerOptions(studies=20), np.random.default_rng(1))
     assert needed.listeners is not None
     assert needed.listeners * 20 > 92
     assert needed.design_effect is not None
@@ -37,7 +36,7 @@ def test_a_test_needs_more_than_independent_trials_and_reaches_the_power() -> No
 def test_clips_can_be_too_few_for_any_number_of_listeners(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cantilena.listening.planning.power.MAX_LISTENERS", 60)
     design = make_design(["human", "lstm"], CreateOptions(clips=4, trials=8))
-    needed = required_listeners(planned("equal"), design, np.random.default_rng(1), studies=10)
+    needed = required_listeners(planned("equal"), design, PowerOptions(studies=10), np.random.default_rng(1))
     assert needed.listeners is None
     assert needed.power.value < 0.8
 
@@ -45,7 +44,7 @@ def test_clips_can_be_too_few_for_any_number_of_listeners(monkeypatch: pytest.Mo
 @pytest.mark.e2e
 @pytest.mark.parametrize("kind", ["told", "equal"])
 def test_new_studies_have_the_required_power(kind: str) -> None:
-    needed = required_listeners(planned(kind), DESIGN, np.random.default_rng(3), studies=300)
+    needed = required_listeners(planned(kind), DESIGN, PowerOptions(studies=300), np.random.default_rng(3))
     assert needed.listeners is not None
     again = estimate_power(planned(kind), DESIGN, needed.listeners, 500, np.random.default_rng(4))
     assert again.high >= 0.8

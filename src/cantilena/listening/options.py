@@ -17,11 +17,7 @@ ACCEPTABLE = ("length", "loudness", "silence", "pace", "register")
 
 @dataclass(frozen=True)
 class CreateOptions:
-    """The design of a study.
-
-    Raises:
-        UsageError: a value is out of range.
-    """
+    """The design of a study."""
 
     preset: Preset = "full"
     """full: matched clips with anchors, a repeat and checks; paper: the paper's design, in which 10 raters each hear
@@ -94,11 +90,7 @@ class CreateOptions:
 
 @dataclass(frozen=True)
 class PowerOptions:
-    """Assumptions of the power analysis (with --power).
-
-    Raises:
-        UsageError: a value is out of range.
-    """
+    """Assumptions of the power analysis (with --power)."""
 
     people: float = 0.7
     """Share of human clips that are called human."""
@@ -144,11 +136,7 @@ class PowerOptions:
 
 @dataclass(frozen=True)
 class RehearseOptions:
-    """Simulated listeners.
-
-    Raises:
-        UsageError: a value is out of range.
-    """
+    """Simulated listeners."""
 
     listeners: int | None = None
     """Number of listeners (default: one for each session of the study)."""

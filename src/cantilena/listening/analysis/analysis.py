@@ -123,12 +123,12 @@ def analyse(study: Study, tables: AnswerTables, seed: int = 1) -> Analysis:
     model = fit_mixed_model(trials)
     resampled = bootstrap(trials, generator(seed, "bootstrap"))
     minimum = independent_errors(resampled.counts)
-    auc = resampled.intervals(lambda counts: signal_detection(counts).auc, minimum_error=minimum.auc)
     detection = {
-        "d_prime": resampled.intervals(lambda n: signal_detection(n).d_prime, minimum_error=minimum.d_prime),
-        "criterion": resampled.intervals(lambda n: signal_detection(n).criterion, minimum_error=minimum.criterion),
-        "auc": [Interval(area.value, max(area.low, 0.0), min(area.high, 1.0)) for area in auc],
+        name: resampled.intervals(lambda counts: getattr(signal_detection(counts), name), minimum_error=minimum_error)  # noqa: B023
+        for name, minimum_error in vars(minimum).items()
+        if name != "shares"
     }
+    detection["auc"] = [Interval(auc.value, max(auc.low, 0.0), min(auc.high, 1.0)) for auc in detection["auc"]]
     clips = _clip_results(study, screened)
     years = {listener.listener: listener.years_of_training for listener in tables.listeners}
     return Analysis(

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BeforeValidator, Field, TypeAdapter, ValidationError
 
 from cantilena.errors import InputError
-from cantilena.listening.study.study import Kind
+from cantilena.listening.study.study import TrialKind
 from cantilena.runtime import write_text
 
 SCHEMA = """
@@ -61,7 +61,7 @@ class Answer:
 
     listener: _Text
     position: Annotated[int, Field(ge=0, le=10**4)]
-    kind: Kind
+    kind: TrialKind
     clip: _Text
     answer: Literal["human", "computer"]
     confidence: Annotated[int, Field(ge=1, le=4)]

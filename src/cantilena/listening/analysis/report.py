@@ -183,8 +183,8 @@ def report_figures(analysis: Analysis) -> dict[str, figures.Figure]:
 def report_html(analysis: Analysis, drawings: dict[str, figures.Figure]) -> str:
     """Return the page, which needs no script and no other file."""
     environment = Environment(
-        loader=PackageLoader("cantilena.listening"), autoescape=True, undefined=StrictUndefined, trim_blocks=True,
-        lstrip_blocks=True,
+        loader=PackageLoader("cantilena.listening"), autoescape=True, undefined=StrictUndefined,
+        trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
     environment.filters |= {"percent": percent, "number": number, "decimal": decimal, "p_text": p_text}
     css = "".join(
@@ -192,9 +192,8 @@ def report_html(analysis: Analysis, drawings: dict[str, figures.Figure]) -> str:
         for package, name in (("cantilena.reporting", "report.css"), ("cantilena.listening", "listening.css"))
     )
     lines = headline(analysis)
-    return environment.get_template(
-        "listening.html"
-    ).render(
+    template = environment.get_template("listening.html")
+    return template.render(
         analysis=analysis,
         version=__version__,
         css=Markup(css),  # noqa: S704  (from the package)

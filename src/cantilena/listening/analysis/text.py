@@ -29,18 +29,18 @@ def analysis_text(analysis: Analysis) -> str:
 def headline(analysis: Analysis) -> list[str]:
     """Return the main results, the most important first."""
     listeners = counted(len(analysis.listeners), "simulated listener" if analysis.simulated else "listener")
-    size = f"{listeners} gave {counted(len(analysis.screened.trials), 'valid answer')}"
-    size += f" to {counted(len(analysis.clips), 'clip')}."
-    return [*([SIMULATED] if analysis.simulated else []), size, *map(describe_test, analysis.tests)]
+    answers, clips = counted(len(analysis.screened.trials), "valid answer"), counted(len(analysis.clips), "clip")
+    warning = [SIMULATED] if analysis.simulated else []
+    return [*warning, f"{listeners} gave {answers} to {clips}.", *map(describe_test, analysis.tests)]
 
 
 def describe_test(test: HypothesisTest) -> str:
     """Describe the result of a hypothesis test.
 
     Example:
-        >>> describe_test(HypothesisTest("told", "lstm", "human", Interval(0.68, 0.61, 0.75), 0.001, 0.002, 0, 0))
+        >>> describe_test(HypothesisTest("told", "lstm", "human", Interval(0.68, 0.61, 0.75), 0.001, 0.002, 0.002))
         'lstm can be distinguished from human clips: correct answers 68 % (61 to 75 %), p = 0.002.'
-        >>> describe_test(HypothesisTest("differ", "lstm", "tuned", Interval(-0.2, -0.3, -0.1), 0.001, 0.002, 0, 0))
+        >>> describe_test(HypothesisTest("differ", "lstm", "tuned", Interval(-0.2, -0.3, -0.1), 0.001, 0.002, 0.002))
         'tuned is called human more often than lstm: by 20 % (10 to 30 %), p = 0.002.'
     """
     effect, p = percent(test.effect), p_text(test.p_holm)
@@ -64,8 +64,8 @@ def describe_paper_score(arm: ArmResult) -> str:
     """Describe the result of an arm in the paper's terms."""
     return (
         f"{arm.name}: Turing score {arm.passed_of_ten / 10:.1f}, passed {arm.passed_of_ten} of 10 "
-        f"(called human in {arm.called_human:,} of {arm.trials:,} trials; most listeners called {arm.passed} of "
-        f"{arm.clips} clips human)"
+        f"(called human in {arm.called_human:,} of {arm.trials:,} trials; {arm.passed} of {arm.clips} clips were "
+        "called human by most of their listeners)"
     )
 
 

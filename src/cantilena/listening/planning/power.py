@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from cantilena.listening.analysis.text import percent
 from cantilena.listening.options import PowerOptions
 from cantilena.listening.planning.simulation import ListenerModel, simulate_trials
 from cantilena.listening.stats.bootstrap import bootstrap
-from cantilena.listening.stats.hypothesis_tests import MARGIN, Kind, hypothesis_tests
+from cantilena.listening.stats.hypothesis_tests import MARGIN, Hypothesis, hypothesis_tests
 from cantilena.listening.stats.mixed_model import fit_mixed_model
 from cantilena.listening.stats.proportions import (
     sample_size_equivalence,
@@ -45,7 +45,7 @@ class PlannedTest:
         independent_trials: number of trials that it would need if all were independent, by formula.
     """
 
-    kind: Kind
+    kind: Hypothesis
     model: ListenerModel
     independent_trials: int
 
@@ -121,68 +121,46 @@ class PowerTable:
 
 def power_table(design: Design, options: PowerOptions, *, margin: float, seed: int) -> PowerTable:
     """Find the required number of listeners of each test of a study by simulation."""
-    model = ListenerModel((0.5,), sd_listener=options.spread_of_listeners, sd_clip=options.spread_of_clips)
-    tests = planned_tests(
-        len(design.arms), human=options.people, correct=options.right, lower=options.lower, higher=options.higher,
-        model=model, margin=margin,
-    )  # fmt: skip
     with progress("Simulating studies", unit="studies") as bar:
         rows = [
             required_listeners(
-                test, design, generator(seed, "power", number), power=options.promise, studies=options.studies,
-                margin=margin, on_study=bar.advance,
+                test, design, options, generator(seed, "power", number), margin=margin, on_study=bar.advance
             )
-            for number, test in enumerate(tests)
-        ]  # fmt: skip
+            for number, test in enumerate(planned_tests(len(design.arms), options, margin=margin))
+        ]
     return PowerTable(design, options, rows, margin)
 
 
-def planned_tests(
-    n_arms: int,
-    *,
-    human: float,
-    correct: float,
-    lower: float,
-    higher: float,
-    model: ListenerModel,
-    margin: float = MARGIN,
-) -> list[PlannedTest]:
+def planned_tests(n_arms: int, options: PowerOptions, *, margin: float = MARGIN) -> list[PlannedTest]:
     """Return the tests for which a study with so many arms can be planned.
 
-    Args:
-        n_arms: number of arms.
-        human: share of human clips that are called human.
-        correct: share of correct answers for `told`.
-        lower: share called human of the first generated arm for `differ`.
-        higher: the same of the second.
-        model: provides the standard deviations.
-        margin: margin of `equal`.
-
     Example:
-        >>> model = ListenerModel((0.5,))
-        >>> tests = planned_tests(3, human=0.7, correct=0.65, lower=0.2, higher=0.4, model=model)
-        >>> [(test.kind, test.independent_trials) for test in tests]
+        >>> [(test.kind, test.independent_trials) for test in planned_tests(3, PowerOptions())]
         [('told', 92), ('equal', 215), ('differ', 182)]
     """
-    told = (human, *[human - 2 * (correct - 0.5)] * (n_arms - 1))
+
+    def model(*generated: float) -> ListenerModel:
+        shares = (options.people, *generated)
+        return ListenerModel(shares, sd_listener=options.spread_of_listeners, sd_clip=options.spread_of_clips)
+
+    distinguished = options.people - 2 * (options.right - 0.5)
     tests = [
-        PlannedTest("told", replace(model, shares=told), sample_size_one_proportion(correct)),
-        PlannedTest("equal", replace(model, shares=(human,) * n_arms), sample_size_equivalence(margin)),
+        PlannedTest("told", model(*[distinguished] * (n_arms - 1)), sample_size_one_proportion(options.right)),
+        PlannedTest("equal", model(*[options.people] * (n_arms - 1)), sample_size_equivalence(margin)),
     ]
     if n_arms > 2:
-        shares = (human, lower, higher, *[lower] * (n_arms - 3))
-        trials = sample_size_two_proportions(lower, higher)
-        tests.append(PlannedTest("differ", replace(model, shares=shares), trials))
+        trials = sample_size_two_proportions(options.lower, options.higher)
+        shares = (options.lower, options.higher, *[options.lower] * (n_arms - 3))
+        tests.append(PlannedTest("differ", model(*shares), trials))
     return tests
 
 
 def required_listeners(
     planned: PlannedTest,
     design: Design,
+    options: PowerOptions,
     rng: np.random.Generator,
     *,
-    power: float = 0.8,
-    studies: int = 200,
     margin: float = MARGIN,
     on_study: Callable[[], None] = lambda: None,
 ) -> RequiredListeners:
@@ -190,32 +168,25 @@ def required_listeners(
 
     The number is doubled until the power is reached, then found by bisection to a tenth. The result of a search is
     biased towards lucky draws, so it is checked with twice as many new studies, and increased until it passes.
-
-    Args:
-        planned: the test.
-        design: arms and clips of the study.
-        rng: random generator.
-        power: required power.
-        studies: simulated studies for each number of listeners.
-        margin: margin of `equal`.
-        on_study: called after each simulated study.
+    `on_study` is called after each simulated study.
     """
 
     def power_with(listeners: int, times: int = 1) -> Interval:
-        return estimate_power(planned, design, listeners, times * studies, rng, margin=margin, on_study=on_study)
+        studies = times * options.studies
+        return estimate_power(planned, design, listeners, studies, rng, margin=margin, on_study=on_study)
 
     low, high = 3, max(math.ceil(planned.independent_trials / (2 * design.clips_per_listener)), 4)
     estimate = power_with(high)
-    while estimate.value < power:
+    while estimate.value < options.promise:
         if high >= MAX_LISTENERS:
             return RequiredListeners(planned, None, estimate, None)
         low, high = high, min(2 * high, MAX_LISTENERS)
         estimate = power_with(high)
     while high - low > max(0.1 * high, 1):
         middle = (low + high) // 2
-        low, high = (low, middle) if power_with(middle).value >= power else (middle, high)
+        low, high = (low, middle) if power_with(middle).value >= options.promise else (middle, high)
     estimate = power_with(high, 2)
-    while estimate.value < power:
+    while estimate.value < options.promise:
         high += max(high // 12, 1)
         if high > MAX_LISTENERS:
             return RequiredListeners(planned, None, estimate, None)

@@ -72,11 +72,7 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def count(self, address: str) -> None:
-        """Count a request.
-
-        Raises:
-            CrowdedError: there were too many from this address.
-        """
+        """Count a request."""
         with self._lock:
             now = self.clock()
             empty_at = max(self._empty_at.pop(address, now), now) + self.interval

@@ -38,11 +38,7 @@ _LISTENER = ", ".join(field.name for field in fields(Listener))
 
 
 class AnswerStore:
-    """The answers to one study; the file is created if it is missing.
-
-    Raises:
-        InputError: the file has other contents, belongs to another study, or cannot be used.
-    """
+    """The answers to one study; the file is created if it is missing."""
 
     def __init__(self, path: Path, digest: str) -> None:
         self.path = path
@@ -53,29 +49,19 @@ class AnswerStore:
             raise InputError(
                 f"{path} cannot be used for answers: {error}", "give another file with --answers"
             ) from error
-        except OSError as error:
-            raise InputError(f"cannot open {path}: {error.strerror}", "give another file with --answers") from error
 
     def add_participant(self, limit: int) -> str:
-        """Add a participant who consented, and return the key with which they return.
-
-        Raises:
-            CrowdedError: there are `limit` participants already.
-        """
+        """Add a participant who consented, and return the key with which they return."""
         key = secrets.token_urlsafe(24)
         with self._transaction() as database:
             if _count(database, "sittings") >= limit:
-                raise CrowdedError("too many participants have begun", "ask the people who run the study")
+                raise CrowdedError("too many participants have begun", "contact the organisers of the study")
             name = f"listener-{secrets.token_hex(6)}"
             database.execute("INSERT INTO sittings VALUES (?, ?)", (_hashed(key), name))
         return key
 
     def participant(self, key: str) -> Participant:
-        """Return the participant with a key.
-
-        Raises:
-            UnknownError: there is none.
-        """
+        """Return the participant with a key."""
         with self._reading() as database:
             row = database.execute("SELECT listener FROM sittings WHERE key_hash = ?", (_hashed(key),)).fetchone()
         if row is None:
@@ -99,13 +85,8 @@ class AnswerStore:
     def assign_session(self, listener: Listener, trials: list[int], *, all_count: bool, hour: int) -> bool:
         """Give a listener the next free session, once; return whether there was one.
 
-        A listener who failed the headphone check gets one too, but does not occupy it.
-
-        Args:
-            listener: the row to store; its `session` is ignored.
-            trials: number of trials of each session.
-            all_count: whether listeners who failed the headphone check count.
-            hour: the current hour, since 1970.
+        A listener who failed the headphone check gets one too, but does not occupy it unless `all_count`. `trials` has
+        the number of trials of each session; `hour` is the current hour since 1970.
         """
         with self._transaction() as database:
             if database.execute("SELECT 1 FROM listeners WHERE listener = ?", (listener.listener,)).fetchone():
@@ -174,7 +155,7 @@ class AnswerStore:
         """A transaction: when it ends without an error, what was added is on disk."""
         with self._lock:
             if not self.path.exists():
-                raise LateError("the file of the answers was removed", "tell the people who run the study")
+                raise LateError("the file of the answers was removed", "contact the organisers of the study")
             try:
                 self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
@@ -246,5 +227,5 @@ def _hashed(key: str) -> str:
 
 def _storage_error(error: sqlite3.Error) -> LateError:
     if "full" in str(error):
-        return LateError("the disk is full", "tell the people who run the study; no previous answer is lost")
+        return LateError("the disk is full", "contact the organisers of the study; no previous answer is lost")
     return LateError("the answer could not be stored", "try again; no previous answer is lost")

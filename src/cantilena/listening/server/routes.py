@@ -1,4 +1,4 @@
-"""Routes of the page for listeners and of the page for the people who run the study.
+"""Routes of the page for listeners and of the admin page.
 
 Every request of a listener may be repeated: the first one counts. The admin page shows the progress but no results, so
 that a study is not stopped when they look favourable.
@@ -44,9 +44,16 @@ def progress(served: Served) -> schemas.Progress:
     finished = [row for row in rows if row.answered == row.of]
     complete = {row.session for row in finished if row.headphones or not study.screening.headphones}
     return schemas.Progress(
-        title=study.title, digest=study.digest, sessions=len(study.sessions), consented=served.store.count_participants(),
-        began=len(rows), finished=len(finished), complete=len(complete), answers=answered.total(), listeners=rows,
-    )  # fmt: skip
+        title=study.title,
+        digest=study.digest,
+        sessions=len(study.sessions),
+        consented=served.store.count_participants(),
+        began=len(rows),
+        finished=len(finished),
+        complete=len(complete),
+        answers=answered.total(),
+        listeners=rows,
+    )
 
 
 @ADMIN_ROUTES.get("/listeners.csv", response_class=Response, responses=_CSV)
@@ -149,9 +156,5 @@ def answer(
     position: Number, sent: schemas.TrialAnswer, served: Served, participant: CurrentParticipant
 ) -> schemas.State:
     """Answer a trial; the answer is on the disk before this answers."""
-    given = Answer(
-        participant.listener, position, "item", "", sent.answer, sent.confidence, sent.knows_piece, sent.seconds_heard,
-        sent.liking, sent.classical,
-    )  # fmt: skip
-    served.answer(participant, given, sent.ticket)
+    served.answer(participant, position, sent)
     return served.state_of(served.store.reload(participant.listener))

@@ -66,11 +66,8 @@ class Step:
             >>> Step("headphones", 3, 6, attempt=1).name
             'headphones-1-3'
         """
-        return (
-            f"{self.stage}-{self.attempt}-{self.number}"
-            if self.stage == "headphones"
-            else f"{self.stage}-{self.number}"
-        )
+        attempt = f"{self.attempt}-" if self.stage == "headphones" else ""
+        return f"{self.stage}-{attempt}{self.number}"
 
 
 def next_step(study: Study, participant: Participant) -> Step:

@@ -19,11 +19,7 @@ _CACHED_CLIPS = 64
 
 
 class EqualSounds:
-    """The sounds of a study file, all of one size; the hash of each is checked when it is read.
-
-    Raises:
-        InputError: a clip cannot be read, was changed, or is not a FLAC file.
-    """
+    """The sounds of a study file, all of one size; the hash of each is checked when it is read."""
 
     def __init__(self, path: Path, study: Study) -> None:
         self.path, self.study = path, study
@@ -47,11 +43,7 @@ class EqualSounds:
 
 
 def padded(content: bytes, size: int) -> bytes:
-    """Insert a padding block into a FLAC file, so that it has `size` bytes: at least four more than before.
-
-    Raises:
-        ValueError: this is not a FLAC file, or the size is not possible.
-    """
+    """Insert a padding block into a FLAC file, so that it has `size` bytes: at least four more than before."""
     start = len(_MARKER) + _BLOCK_HEADER
     end = start + _STREAM_INFO
     header = content[len(_MARKER) : start]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hmac
 import secrets
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from cantilena.listening.analysis.answers import Answer, Listener
 from cantilena.listening.server.auth import RateLimit, sign_token, token_time
 from cantilena.listening.server.database import AnswerStore
-from cantilena.listening.server.schemas import About, OwnScore, State
+from cantilena.listening.server.schemas import About, OwnScore, State, TrialAnswer
 from cantilena.listening.server.session import Participant, Step, clip_of_step, next_step, passed_headphones
 from cantilena.listening.server.sounds import EqualSounds
 from cantilena.listening.study.study import Study
@@ -45,11 +44,7 @@ class ForbiddenError(RefusalError):
 
 
 class ServedStudy:
-    """A study, its sounds, and the file of its answers.
-
-    Raises:
-        InputError: a clip or the file of the answers cannot be used.
-    """
+    """A study, its sounds, and the file of its answers."""
 
     def __init__(self, path: Path, study: Study, answers: Path) -> None:
         self.study = study
@@ -90,11 +85,7 @@ class ServedStudy:
         )
 
     def sound(self, participant: Participant) -> tuple[bytes, str]:
-        """Return the sound of the next step, and its token.
-
-        Raises:
-            ConflictError: the next step plays nothing.
-        """
+        """Return the sound of the next step, and its token."""
         step = next_step(self.study, participant)
         clip = clip_of_step(self.study, participant, step)
         if clip is None:
@@ -102,21 +93,13 @@ class ServedStudy:
         return self.sounds[clip.id], sign_token(self.signing_key, participant.listener, step.name, time.time())
 
     def complete(self, participant: Participant, step: Step, value: str = "") -> None:
-        """Store a step; a step that is complete already is not changed.
-
-        Raises:
-            ConflictError: the participant has not reached this step.
-        """
+        """Store a step; a step that is complete already is not changed."""
         if step.name not in participant.steps:
             self._require(participant, step)
             self.store.add_step(participant.listener, step.name, value)
 
     def begin_trials(self, participant: Participant) -> None:
-        """Give a participant a session of the study.
-
-        Raises:
-            ConflictError: a step comes before, or no session is free.
-        """
+        """Give a participant a session of the study."""
         if participant.session is not None:
             return
         self._require(participant, Step("ready"))
@@ -131,32 +114,22 @@ class ServedStudy:
         if not self.store.assign_session(listener, trials, all_count=all_count, hour=int(time.time() // 3600)):
             raise ConflictError("the study has enough participants", "thank you for your interest")
 
-    def answer(self, participant: Participant, answer: Answer, token: str) -> None:
-        """Store an answer, whose listener, kind and clip are filled in; the first answer to a trial is kept.
-
-        Raises:
-            ConflictError: the participant has not reached this trial.
-            RefusalError: too little of the clip was heard.
-        """
-        if participant.session is not None and answer.position < participant.answered:
+    def answer(self, participant: Participant, position: int, sent: TrialAnswer) -> None:
+        """Store an answer; the first answer to a trial is kept."""
+        if participant.session is not None and position < participant.answered:
             return
-        step = Step("trial", answer.position)
+        step = Step("trial", position)
         self._require(participant, step)
         assert participant.session is not None
-        trial = self.study.sessions[participant.session][answer.position]
-        sent_at = token_time(self.signing_key, participant.listener, step.name, token)
-        heard = 0.0 if sent_at is None else min(answer.seconds_heard, time.time() - sent_at)
+        trial = self.study.sessions[participant.session][position]
+        sent_at = token_time(self.signing_key, participant.listener, step.name, sent.ticket)
+        heard = 0.0 if sent_at is None else min(sent.seconds_heard, time.time() - sent_at)
         if heard < self.min_heard * self.study.clip(trial.clip).seconds:
             raise RefusalError("too little of the clip was heard", "play it again before you answer")
         self.store.add_answer(
-            replace(
-                answer,
-                listener=participant.listener,
-                kind=trial.kind,
-                clip=trial.clip,
-                seconds_heard=round(heard, 2),
-            )
-        )
+            Answer(participant.listener, position, trial.kind, trial.clip, sent.answer, sent.confidence,
+                   sent.knows_piece, round(heard, 2), sent.liking, sent.classical)
+        )  # fmt: skip
 
     def _require(self, participant: Participant, step: Step) -> None:
         if next_step(self.study, participant).name != step.name:
@@ -208,11 +181,11 @@ def _current_participant(served: Served, credentials: Credentials) -> Participan
 def _require_admin(served: Served, credentials: Credentials) -> None:
     key = "" if credentials is None else credentials.credentials
     if not hmac.compare_digest(key.encode("utf-8", "replace"), served.admin_key.encode()):
-        raise ForbiddenError("this page needs the key of the people who run the study", "open the link in the terminal")
+        raise ForbiddenError("this page needs the key of the organisers", "open the link in the terminal")
 
 
 CurrentParticipant = Annotated[Participant, Depends(_current_participant)]
 """A parameter of a route: the participant whose key was sent."""
 
 ADMIN = Depends(_require_admin)
-"""A dependency of a route: the request has the key of the people who run the study."""
+"""A dependency of a route: the request has the key of the organisers."""

@@ -28,7 +28,7 @@ from cantilena.listening.stats.proportions import independent_errors, signal_det
 from cantilena.listening.trials import HUMAN, Trials
 from cantilena.metrics import Interval, holm
 
-Kind = Literal["told", "differ", "equal"]
+Hypothesis = Literal["told", "differ", "equal"]
 
 MARGIN = 0.10
 """Default equivalence margin: how far from chance the share of correct answers may be."""
@@ -53,7 +53,7 @@ class HypothesisTest:
         p_holm: the larger of both, corrected by Holm's method.
     """
 
-    kind: Kind
+    kind: Hypothesis
     arm: str
     other: str
     effect: Interval

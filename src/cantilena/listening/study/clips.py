@@ -22,7 +22,7 @@ from cantilena.listening.study.excerpts import Excerpt
 from cantilena.listening.study.leaks import features
 from cantilena.listening.study.loudness import loudness
 from cantilena.listening.study.matching import transpose_to_tonic
-from cantilena.listening.study.study import Clip, Role
+from cantilena.listening.study.study import Clip, ClipRole
 from cantilena.music import Melody, Tempo
 from cantilena.runtime import progress
 
@@ -76,14 +76,11 @@ def make_clips(
         practice: arms and excerpts for practice.
         tempo: quarter notes per minute of the attention check.
         rng: random generator of tonics, IDs and anchors.
-
-    Raises:
-        InputError: a clip cannot be brought to the target loudness.
     """
     clips: list[Clip] = []
     files: dict[str, bytes] = {}
 
-    def add(sound: Sound, role: Role, arm: str = "", source: str = "", **about: Any) -> str:  # noqa: ANN401
+    def add(sound: Sound, role: ClipRole, arm: str = "", source: str = "", **about: Any) -> str:  # noqa: ANN401
         clip_id = rng.bytes(8).hex()
         sha256 = hashlib.sha256(sound.content).hexdigest()
         clips.append(Clip(clip_id, role, arm, round(sound.seconds, 4), sound.loudness, sha256, source, about))
@@ -93,13 +90,13 @@ def make_clips(
     items: dict[str, list[str]] = {arm: [] for arm in design.arms}
     rows: dict[str, list[NDArray[np.float64]]] = {arm: [] for arm in design.arms}
     human: list[Melody] = []
-    with progress("Playing clips", total=len(sets) * len(design.arms), unit="clips") as bar:
+    with progress("Rendering clips", total=len(sets) * len(design.arms), unit="clips") as bar:
         for number, one_set in enumerate(sets):
             tonic = int(rng.integers(12))
             for arm in design.arms:
                 excerpt = one_set[arm]
                 melody = excerpt.melody if design.isochronous else transpose_to_tonic(excerpt, tonic)
-                sound = play(melody)
+                sound = render_clip(melody)
                 about = {
                     "set": number,
                     "key": (melody.key or excerpt.key).name,
@@ -110,15 +107,17 @@ def make_clips(
                 rows[arm].append(features(decode_flac(sound.content), RATE))
                 human += [melody] if arm == design.arms[0] else []
                 bar.advance()
-    anchors = [add(play(shuffled(melody, rng)), "anchor") for melody in human[: _ANCHORS if design.anchors else 0]]
+    n_anchors = _ANCHORS if design.anchors else 0
+    anchors = [add(render_clip(shuffled(melody, rng)), "anchor") for melody in human[:n_anchors]]
     attention = ""
     if design.checks:
-        attention = add(play(attention_melody(tempo)), "attention", answer="computer", confidence=4)
+        one_note = Melody.of([(67, 24)] * 24, tempo=Tempo.constant(tempo), title="attention check")
+        attention = add(render_clip(one_note), "attention", answer="computer", confidence=4)
         for quietest in rng.permutation(np.arange(_HEADPHONE_TRIALS) % 3).tolist():
             add(headphone_trial(quietest), "headphones", quietest=quietest)
     for arm, excerpt in practice:
         melody = excerpt.melody if design.isochronous else transpose_to_tonic(excerpt, int(rng.integers(12)))
-        add(play(melody), "practice", arm, excerpt.source)
+        add(render_clip(melody), "practice", arm, excerpt.source)
     return Clips(
         tuple(clips),
         files,
@@ -154,14 +153,11 @@ class Sound:
     loudness: float
 
 
-def play(melody: Melody) -> Sound:
-    """Play a melody on the piano at the target loudness.
-
-    Raises:
-        InputError: it cannot be as loud as that without clipping.
+def render_clip(melody: Melody) -> Sound:
+    """Render a melody with the piano at the target loudness.
 
     Example:
-        >>> sound = play(Melody.of([(60, 24), (64, 24), (67, 48)]))
+        >>> sound = render_clip(Melody.of([(60, 24), (64, 24), (67, 48)]))
         >>> abs(sound.loudness - TARGET) <= TOLERANCE
         True
     """
@@ -197,11 +193,6 @@ def shuffled(melody: Melody, rng: np.random.Generator) -> Melody:
         made.append(replace(notes[pitch], onset=tick, duration=min(notes[time].duration, intervals[time])))
         tick += intervals[time]
     return replace(melody, notes=tuple(made), length=tick)
-
-
-def attention_melody(tempo: float, quarters: int = 24) -> Melody:
-    """Return the melody of the attention check: one repeated note."""
-    return Melody.of([(67, 24)] * quarters, tempo=Tempo.constant(tempo), title="attention check")
 
 
 def headphone_trial(quietest: int) -> Sound:

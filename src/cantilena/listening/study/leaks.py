@@ -132,11 +132,7 @@ def find_leaks(
 
 
 def refuse_leaks(leaks: Sequence[Leak], accepted: Collection[str]) -> None:
-    """Raise an error that names the leaks, if there are any that were not accepted.
-
-    Raises:
-        InputError: an arm can be told by a property that was not accepted.
-    """
+    """Raise an error that names the leaks, if there are any that were not accepted."""
     refused = [leak for leak in leaks if leak.is_leak and leak.by not in accepted]
     if not refused:
         return

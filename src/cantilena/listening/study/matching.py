@@ -45,9 +45,6 @@ def matched_sets(
     The human melodies are taken in random order. For each, the excerpt and the unused excerpts of the other arms with
     the smallest cost are chosen. All are major or all minor. The clips of a set are transposed to one tonic later, so
     their mean pitch is compared relative to the tonic. The arm `human` comes first.
-
-    Raises:
-        InputError: there are not enough; the text says which arm has too few melodies.
     """
     human, *others = arms
     columns = {name: _Columns(excerpts) for name, excerpts in arms.items()}
@@ -78,7 +75,15 @@ def matched_sets(
             used[name].add(excerpt.piece)
         if len(matched) == sets:
             return matched
-    raise _too_few(arms, sets, len(matched), unmatched)
+    pieces = {name: len({excerpt.piece for excerpt in excerpts}) for name, excerpts in arms.items()}
+    worst = max(unmatched, key=lambda name: unmatched[name])
+    why = f"there are {counted(min(pieces.values()), 'human melody')} to match"
+    if pieces[worst] < sets or unmatched[worst]:
+        why = f"{worst} has {counted(pieces[worst], 'melody')} with phrases of matching length and mode"
+    raise InputError(
+        f"only {len(matched)} of {sets} sets of clips can be matched: {why}",
+        "give more melodies, fewer --clips, or a wider range from --shortest to --longest",
+    )
 
 
 class _Columns:
@@ -108,25 +113,8 @@ def _costs(human: _Columns, row: int, other: _Columns, used: set[int]) -> NDArra
     return np.where(allowed, cost, _NOT_ALLOWED)
 
 
-def _too_few(arms: Mapping[str, Sequence[Excerpt]], sets: int, found: int, unmatched: Mapping[str, int]) -> InputError:
-    pieces = {name: len({excerpt.piece for excerpt in excerpts}) for name, excerpts in arms.items()}
-    worst = max(unmatched, key=lambda name: unmatched[name])
-    if pieces[worst] < sets or unmatched[worst]:
-        why = f"{worst} has {counted(pieces[worst], 'melody')} with phrases of matching length and mode"
-    else:
-        why = f"there are {counted(min(pieces.values()), 'human melody')} to match"
-    return InputError(
-        f"only {found} of {sets} sets of clips can be matched: {why}",
-        "give more melodies, fewer --clips, or a wider range from --shortest to --longest",
-    )
-
-
 def transpose_to_tonic(excerpt: Excerpt, tonic: int) -> Melody:
-    """Transpose an excerpt to a tonic (pitch class), in the octave nearest to the central pitch.
-
-    Raises:
-        InputError: it would exceed the range of MIDI pitches.
-    """
+    """Transpose an excerpt to a tonic (pitch class), in the octave nearest to the central pitch."""
     up = (tonic - excerpt.key.tonic) % 12
     shift = up + 12 * round((CENTRAL_PITCH - excerpt.mean_pitch - up) / 12)
     pitches = [pitch for note in excerpt.melody.sounding for pitch in note.pitches]
@@ -151,9 +139,6 @@ def remove_duplicates(
 
     Of near-duplicates the first is kept, in the order of the arms. `training` has the training melodies of the models
     by name of the corpus.
-
-    Raises:
-        InputError: most melodies of an arm occur in another arm.
 
     Example:
         >>> one = Melody.of([(60 + k * k % 11, 12 + 12 * (k % 3 == 0)) for k in range(30)], source="a.mid")

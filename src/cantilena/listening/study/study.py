@@ -25,12 +25,12 @@ from cantilena.listening.stats.hypothesis_tests import MARGIN
 from cantilena.listening.trials import HUMAN
 from cantilena.runtime import json_text, write_bytes
 
-Role = Literal["item", "anchor", "attention", "practice", "headphones"]
+ClipRole = Literal["item", "anchor", "attention", "practice", "headphones"]
 """The purpose of a clip: `item` belongs to an arm; `anchor` has shuffled notes, which nobody should call human;
 `attention` repeats one note, and listeners are told the answer to give; `practice` and `headphones` (a check that
 listeners wear them) come before the trials."""
 
-Kind = Literal["item", "anchor", "repeat", "attention"]
+TrialKind = Literal["item", "anchor", "repeat", "attention"]
 """The purpose of a trial: a repeat plays an item again."""
 
 FORMAT = "cantilena listening study 1"
@@ -61,7 +61,7 @@ class Clip:
     """
 
     id: str
-    role: Role
+    role: ClipRole
     arm: str
     seconds: float
     loudness: float
@@ -75,7 +75,7 @@ class Clip:
 class Trial:
     """One trial of a session: its purpose and the ID of its clip."""
 
-    kind: Kind
+    kind: TrialKind
     clip: str
 
 
