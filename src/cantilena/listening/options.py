@@ -48,7 +48,7 @@ class CreateOptions:
     """Equivalence margin: how far from chance the share of correct answers may be."""
 
     accept: tuple[str, ...] = ()
-    """Properties in which arms may differ although a classifier can tell them apart by it: length, loudness, silence,
+    """Properties in which arms may differ although a classifier can tell them apart by these: length, loudness, silence,
     pace, register."""
 
     against: tuple[str, ...] = ()
