@@ -126,8 +126,8 @@ def analyse(
 def serve(study: Positional[Path], options: ServeOptions, *, flags: Flags) -> Answer:
     """Serve a study to listeners in a browser.
 
-    Every answer is on disk before the page continues, so listeners can close the page and the server can be restarted at
-    any time. Other computers can reach the page only with --host and --allow-host. Press Ctrl-C to stop.
+    Every answer is on disk before the page continues, so listeners can close the page and the server can be restarted
+    at any time. Other computers can reach the page only with --host and --allow-host. Press Ctrl-C to stop.
 
     Args:
         study: The study file.

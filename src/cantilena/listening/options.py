@@ -48,8 +48,8 @@ class CreateOptions:
     """Equivalence margin: how far from chance the share of correct answers may be."""
 
     accept: tuple[str, ...] = ()
-    """Properties in which arms may differ although a classifier can tell them apart by these: length, loudness, silence,
-    pace, register."""
+    """Properties in which arms may differ although a classifier can tell them apart: length, loudness, silence, pace,
+    register."""
 
     against: tuple[str, ...] = ()
     """Training corpora of the models, whose melodies are excluded: names, corpus files or folders. The corpora of the

@@ -9,7 +9,7 @@ from cantilena.listening.stats.hypothesis_tests import HypothesisTest
 from cantilena.metrics import Interval
 from cantilena.reporting.text import counted
 
-SIMULATED = "Simulated listeners: nobody was asked. These numbers rehearse the study and say nothing about people."
+SIMULATED = "Simulated listeners: nobody was asked. These results test the procedure and say nothing about people."
 """The warning above all results of simulated listeners."""
 
 

@@ -138,9 +138,9 @@ def refuse_leaks(leaks: Sequence[Leak], accepted: Collection[str]) -> None:
         return
     worst = max(refused, key=lambda leak: (leak.by != ALL_TOGETHER, leak.auc))
     by = sorted({leak.by for leak in refused if leak.arm == worst.arm and leak.by != ALL_TOGETHER})
+    what = f"{listed(by)} alone" if by else "all non-musical properties together"
     raise InputError(
-        f"{worst.arm} can be told from human clips by {listed(by) if by else 'the non-musical properties together'} "
-        f"alone (area under the ROC {worst.auc:.2f}, p = {worst.p:.2g})",
+        f"{worst.arm} can be told from human clips by {what} (area under the ROC {worst.auc:.2f}, p = {worst.p:.2g})",
         f"give melodies that are more alike, or allow the difference: --accept {' '.join(by) if by else 'PROPERTY'}",
     )
 
