@@ -1,9 +1,8 @@
-"""How fast the environment steps: one melody, and many at once.
+"""Speed of the environments: one melody, and many in parallel.
 
-Run: python benchmarks/environment.py [--steps 32] [--seconds 2]
+    python benchmarks/environment.py [--steps 32] [--seconds 2]
 
-Prints steps a second of processor time on one thread, with random actions and resets, for each rule set: what an agent
-waits for, beside its own thinking.
+Prints steps per second of CPU time on one thread, with random actions and resets included, for each rule set.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ import numpy as np
 from cantilena.envs import MelodyEnv, MelodyVectorEnv
 
 
-def one_by_one(rules: str, steps: int, seconds: float) -> float:
-    """Steps a second of `MelodyEnv`."""
+def single(rules: str, steps: int, seconds: float) -> float:
+    """Return steps per second of `MelodyEnv`."""
     env = MelodyEnv("tunes", rules, steps=steps)
     actions = np.random.default_rng(1).integers(env.episodes.vocabulary_size, size=steps)
     best, until = 0.0, time.perf_counter() + seconds
@@ -33,8 +32,8 @@ def one_by_one(rules: str, steps: int, seconds: float) -> float:
     return best
 
 
-def at_once(rules: str, melodies: int, steps: int, seconds: float) -> float:
-    """Steps a second of `MelodyVectorEnv`."""
+def vectorised(rules: str, melodies: int, steps: int, seconds: float) -> float:
+    """Return steps per second of `MelodyVectorEnv`."""
     envs = MelodyVectorEnv(melodies, "tunes", rules, steps=steps)
     actions = np.random.default_rng(1).integers(envs.episodes.vocabulary_size, size=(steps, melodies))
     best, until = 0.0, time.perf_counter() + seconds
@@ -54,10 +53,10 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=2.0)
     options = parser.parse_args()
     for rules in ("rl-tuner", "paper"):
-        print(f"{rules:9} one melody    {one_by_one(rules, options.steps, options.seconds):9,.0f} steps a second")
+        print(f"{rules:9} one melody    {single(rules, options.steps, options.seconds):9,.0f} steps per second")
         for melodies in (8, 64, 512):
-            speed = at_once(rules, melodies, options.steps, options.seconds)
-            print(f"{rules:9} {melodies:3} melodies  {speed:9,.0f} steps a second")
+            speed = vectorised(rules, melodies, options.steps, options.seconds)
+            print(f"{rules:9} {melodies:3} melodies  {speed:9,.0f} steps per second")
 
 
 if __name__ == "__main__":

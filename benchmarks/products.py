@@ -1,13 +1,13 @@
-"""How much of a training step is multiplying: the step against its matrix products run alone.
+"""Share of matrix products in a training step: the time of the products alone against that of the step.
 
     python benchmarks/products.py [--rounds 5] [--threads 1] [--steps 128] [--batch 64]
 
-The step is the product's own: lesson, forward, backward, clipping, optimizer, dropout of 40 %. The products alone are
-those of the recurrent layers in the same type: for each layer one input product over all steps and one recurrent
-product a step, and in the backward pass the same again twice, for what lies below and for the weights (of the weights'
-two ways, a product a step or one over all steps, the faster is counted). The head's products, which the step does too,
-are left out. Both sides run in turn in this process; the least time of each is compared: processor time on one thread,
-which other processes disturb little, or time on the clock with more threads.
+The step is that of `cantilena train`: objective, forward pass, backward pass, clipping, optimizer, dropout of 40 %. The
+products are those of the recurrent layers in the same precision: for each layer one input product over all steps and
+one recurrent product per step, and twice as many in the backward pass, for the inputs and for the weights (of the
+weights' products, one per step or one over all steps, the faster is counted). The products of the head are not counted.
+Both run in turns in this process, and the minimum of each is compared: CPU time on one thread, which other processes
+hardly affect, or wall-clock time with more threads.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SHAPES = (
 
 
 def training_step(shape: NetworkOptions, precision: torch.dtype, batch: int, steps: int) -> Callable[[], None]:
-    """One update on a batch of pieces that have exactly so many steps."""
+    """Return a function that makes one update on a batch of pieces with so many steps."""
     rng = np.random.default_rng(1)
     pieces = Sequences.from_tokens([rng.integers(0, VOCABULARY, steps) for _ in range(batch)])
     _, options = preset("paper")
@@ -54,20 +54,20 @@ def training_step(shape: NetworkOptions, precision: torch.dtype, batch: int, ste
 def products(
     below: int, width: int, precision: torch.dtype, batch: int, steps: int
 ) -> list[list[Callable[[], object]]]:
-    """The products of one layer, alternatives of one another in a row."""
+    """Return the products of one layer; each row has alternatives."""
 
     def random(*shape: int) -> Tensor:
         return torch.randn(shape).to(precision) * 0.01
 
-    w_in, w_back, told = random(4 * width, below), random(4 * width, width), random(steps * batch, below)
+    w_input, w_recurrent, inputs = random(4 * width, below), random(4 * width, width), random(steps * batch, below)
     hidden, slopes = random(steps, batch, width), random(steps, batch, 4 * width)
     flat, before = slopes.view(-1, 4 * width), hidden.view(-1, width)
     return [
-        [lambda: told @ w_in.t()],
-        [lambda: [h @ w_back.t() for h in hidden]],
-        [lambda: flat @ w_in],
-        [lambda: [slope @ w_back for slope in slopes]],
-        [lambda: flat.t() @ told],
+        [lambda: inputs @ w_input.t()],
+        [lambda: [h @ w_recurrent.t() for h in hidden]],
+        [lambda: flat @ w_input],
+        [lambda: [slope @ w_recurrent for slope in slopes]],
+        [lambda: flat.t() @ inputs],
         [lambda: flat.t() @ before, lambda: [slope.t() @ h for slope, h in zip(slopes, hidden, strict=True)]],
     ]
 
@@ -81,7 +81,7 @@ def compare(
     rounds: int,
     clock: Callable[[], float],
 ) -> dict[str, object]:
-    """Seconds of both sides, and the share."""
+    """Return the seconds of both, and the share."""
 
     def seconds(job: Job) -> float:
         began = clock()
@@ -93,9 +93,9 @@ def compare(
     rows = [row for size in below for row in products(size, shape.width, precision, batch, steps)]
     step_times: list[float] = []
     row_times: list[list[float]] = [[] for _ in rows]
-    for round_ in range(rounds + 1):  # the first is not counted
+    for round_ in range(rounds + 1):  # the first round warms up
         step_time = seconds(step)
-        least = [min(seconds(way) for way in row) for row in rows]
+        least = [min(seconds(product) for product in row) for row in rows]
         if round_:
             step_times.append(step_time)
             for times, time_ in zip(row_times, least, strict=True):

@@ -1,10 +1,10 @@
-"""How much better new bars fit what follows them when the future chooses among candidates; and how long it takes.
+"""Quality and speed of infilling: how much better the chosen candidate fits the following bars than the first one.
 
-    .venv/bin/python benchmarks/rewriting.py [MODEL]
+    python benchmarks/rewriting.py [MODEL]
 
-Of each held-out tune of the built-in corpus two bars are written anew. The nats of what follows (people's own bars) are
-compared after the first candidate, after the chosen one and after people's own two bars, under the model that composed
-and under a model of another kind, an n-gram, which had no part in choosing.
+Two bars of each held-out tune of the built-in corpus are rewritten. The nats of the following bars (the original ones)
+are compared after the first candidate, after the chosen one and after the two original bars, under the model that
+composed and under an n-gram, which took no part in the choice.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ def main(name: str = "tunes") -> None:
     """Measure and print."""
     composer = load(name)
     corpus, encoding = load_builtin("tunes"), composer.encoding
-    learned = [encoding.encode(_plain(tune)) for tune in corpus.melodies("train")]
-    judge = NGram.fit(learned, len(encoding.vocabulary), NGramOptions())
-    tunes = [_plain(tune) for tune in corpus.melodies("test") if 8 <= tune.bars <= 40][:TUNES]
+    training = [encoding.encode(_normalised(tune)) for tune in corpus.melodies("train")]
+    ngram = NGram.fit(training, len(encoding.vocabulary), NGramOptions())
+    tunes = [_normalised(tune) for tune in corpus.melodies("test") if 8 <= tune.bars <= 40][:TUNES]
     rows, seconds, effective = [], [], []
     for number, tune in enumerate(tunes):
         started = time.perf_counter()
@@ -45,20 +45,20 @@ def main(name: str = "tunes") -> None:
         effective.append(weights.sum() ** 2 / (weights**2).sum())
         whole = encoding.encode(tune)[None, : len(around.past) + around.steps + len(around.future)]
         three = np.concatenate([around.whole(drawn.tokens[[0, chosen]], encoding), whole])
-        rows.append([_nats(model, three, bars[:3], len(around.future)) for model in (composer.model, judge)])
-    nats = np.array(rows)  # (tunes, judges, first | chosen | people's)
-    for index, who in enumerate((name, "n-gram")):
-        first, chosen_nats, people = nats[:, index].mean(axis=0)
+        rows.append([_nats(model, three, bars[:3], len(around.future)) for model in (composer.model, ngram)])
+    nats = np.array(rows)  # (tunes, models, first | chosen | original)
+    for index, model_name in enumerate((name, "n-gram")):
+        first, chosen_nats, original = nats[:, index].mean(axis=0)
         gain = nats[:, index, 1] - nats[:, index, 0]
         error = gain.std(ddof=1) / np.sqrt(len(gain))
-        print(f"{who}: first {first:.2f}, chosen {chosen_nats:.2f}, people's {people:.2f} nats; "
+        print(f"{model_name}: first {first:.2f}, chosen {chosen_nats:.2f}, original {original:.2f} nats; "
               f"gain {gain.mean():.2f} +- {error:.2f}")  # fmt: skip
-    many = f"{np.median(effective):.1f} of {CANDIDATES}"
-    print(f"{len(nats)} tunes; {np.median(seconds):.3f} s each; {many} candidates count")
+    size = f"{np.median(effective):.1f} of {CANDIDATES}"
+    print(f"{len(nats)} tunes; {np.median(seconds):.3f} s each; effective sample size {size} candidates")
 
 
-def _plain(tune: Melody) -> Melody:
-    """A tune in the key that models think in."""
+def _normalised(tune: Melody) -> Melody:
+    """Transpose a tune to the key that models are trained in."""
     return tune.transposed(tune.key.interval_to(tune.key.plain)) if tune.key else tune
 
 

@@ -1,10 +1,10 @@
-"""How fast the nine rules of `rl-tuner` judge, against the same rules read aloud in plain Python; and the other sets.
+"""Speed of the rule sets: the nine rules of `rl-tuner` against plain Python, and the other sets.
 
-Run: python benchmarks/rules.py [--melodies 512] [--steps 32] [--repeats 30]
+    python benchmarks/rules.py [--melodies 512] [--steps 32] [--repeats 30]
 
-Prints steps a second of processor time of both, on one thread in one process, and their ratio; and how long the first
-call took, which compiles the loops where no compiled ones are kept yet. The plain reading is also a check: the tests
-compare the two. The other sets judge lines of 128 steps, eight bars of sixteenths in 4/4.
+Prints steps per second of CPU time on one thread for both and their ratio, and the time of the first call, which
+compiles the loops unless they are cached. Tests compare the results of both. The other rule sets are measured with
+lines of 128 steps, eight bars of sixteenths in 4/4.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ TONIC = 14
 
 
 class PlainJudge:
-    """Composes one melody of classes step by step and judges each step as it comes, in C major."""
+    """Computes the rewards of one melody in C major, step by step."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps
@@ -34,7 +34,7 @@ class PlainJudge:
         self.since_leap = 0
 
     def judge(self, event: int) -> dict[str, float]:
-        """The nine rewards of one more event."""
+        """Add an event, and return its nine rewards."""
         rewards = {
             "key": -1.0 if event not in IN_KEY else 0.0,
             "tonic": self.tonic(event),
@@ -50,11 +50,11 @@ class PlainJudge:
         return rewards
 
     def last_tone(self) -> int | None:
-        """The last class that is a pitch."""
+        """Return the last class that is a pitch."""
         return next((event for event in reversed(self.past) if event > 1), None)
 
     def tonic(self, event: int) -> float:
-        """Tonic first and four steps before the end, then hold, then hold or off."""
+        """Reward the tonic at the first step and four steps before the end, followed by holds or rests."""
         step, final = len(self.past), self.steps - 4
         if step in (0, final):
             return 3.0 if event == TONIC else 0.0
@@ -63,7 +63,7 @@ class PlainJudge:
         return 3.0 if step > final + 1 and event in (0, 1) else 0.0
 
     def repeats(self, event: int) -> bool:
-        """Too many equal events before another pitch."""
+        """Return whether there are too many equal events before another pitch."""
         same, special = 0, False
         for other in reversed(self.past):
             if other == event:
@@ -75,7 +75,7 @@ class PlainJudge:
         return (event == 0 and same > 1) or same > (6 if special else 4)
 
     def autocorrelation(self, event: int) -> float:
-        """Penalty for correlation with itself at lags 1, 2, 3."""
+        """Penalise autocorrelation at lags 1, 2 and 3."""
         signal = np.array([*self.past, event], dtype=float)
         variance = signal.var()
         if variance == 0:
@@ -88,24 +88,24 @@ class PlainJudge:
         return -penalty
 
     def window(self, event: int) -> tuple[list[int], int]:
-        """The last eight events and how many pitches they hold."""
+        """Return the last eight events and the number of their pitches."""
         events = [*self.past[-7:], event]
         return events, len({other for other in events if other > 1}) if len(events) == 8 else 0
 
     def motif(self, event: int) -> float:
-        """Eight events with three pitches or more."""
+        """Reward eight events with at least three pitches."""
         _, tones = self.window(event)
         return 3.0 + 0.3 * (tones - 3) if tones >= 3 else 0.0
 
     def repeated_motif(self, event: int) -> float:
-        """The same eight events earlier, without overlap."""
+        """Reward eight events that occurred before, without overlap."""
         events, tones = self.window(event)
         earlier = self.past[: len(self.past) - 7]
-        heard = any(earlier[i : i + 8] == events for i in range(len(earlier) - 7))
-        return 4.0 + (tones - 3) if heard and tones >= 3 else 0.0
+        occurred = any(earlier[i : i + 8] == events for i in range(len(earlier) - 7))
+        return 4.0 + (tones - 3) if occurred and tones >= 3 else 0.0
 
     def interval(self, event: int) -> float:
-        """Which interval, from which tone."""
+        """Reward or penalise the interval from the last tone."""
         before = self.last_tone()
         if before is None:
             return 0.0
@@ -122,7 +122,7 @@ class PlainJudge:
         return -5.0 if size > 12 else {2: 0.4, 5: 0.35, 9: 0.25, 11: -1.5}.get(size, 0.0)
 
     def leap(self, event: int) -> float:
-        """A pending leap resolved or doubled."""
+        """Reward a leap that is resolved, and penalise one that is doubled."""
         before = self.last_tone()
         if event < 2 or before is None or abs(event - before) < 7:
             self.since_leap += 1
@@ -142,7 +142,7 @@ class PlainJudge:
         return 0.0
 
     def extremes(self, event: int) -> float:
-        """On the last step: highest and lowest once."""
+        """At the last step, reward a unique highest and a unique lowest tone."""
         if len(self.past) + 1 != self.steps:
             return 0.0
         events = [*self.past, event]
@@ -153,22 +153,22 @@ class PlainJudge:
 
 
 def plain_rewards(classes: list[int]) -> dict[str, list[float]]:
-    """The nine rewards of one melody of RL Tuner's classes, by rule name."""
+    """Return the nine rewards of a melody in RL Tuner's classes, by name of the rule."""
     judge = PlainJudge(len(classes))
     judged = [judge.judge(event) for event in classes]
     return {name: [step[name] for step in judged] for name in judged[0]}
 
 
-def wandering(melodies: int, steps: int) -> NDArray[np.int64]:
-    """Classes of melodies that wander up and down, with holds and rests."""
+def random_walks(melodies: int, steps: int) -> NDArray[np.int64]:
+    """Return classes of random walks with holds and rests."""
     rng = np.random.default_rng(0)
-    wander = np.clip(rng.integers(-4, 5, (melodies, steps)).cumsum(axis=1) + 20, 2, 37)
-    classes: NDArray[np.int64] = np.where(rng.random(wander.shape) < 0.4, rng.integers(0, 2, wander.shape), wander)
+    walk = np.clip(rng.integers(-4, 5, (melodies, steps)).cumsum(axis=1) + 20, 2, 37)
+    classes: NDArray[np.int64] = np.where(rng.random(walk.shape) < 0.4, rng.integers(0, 2, walk.shape), walk)
     return classes
 
 
-def steps_a_second(rules: RuleSet, line: Line, repeats: int) -> float:
-    """Steps that a set judges in a second of processor time, the median over repeats."""
+def steps_per_second(rules: RuleSet, line: Line, repeats: int) -> float:
+    """Return the steps per second of CPU time of a rule set, the median over repeats."""
     seconds = []
     for _ in range(repeats):
         began = time.process_time()
@@ -185,14 +185,14 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=30)
     options = parser.parse_args()
 
-    classes = wandering(options.melodies, options.steps)
+    classes = random_walks(options.melodies, options.steps)
     line, rules = GridEncoding().line(classes), RULE_SETS["rl-tuner"]
 
     began = time.perf_counter()
     rules.rewards(line)
     first = time.perf_counter() - began
 
-    compiled = steps_a_second(rules, line, options.repeats)
+    compiled = steps_per_second(rules, line, options.repeats)
 
     some = classes[: max(1, 4096 // options.steps)].tolist()
     began = time.process_time()
@@ -205,11 +205,11 @@ def main() -> None:
     print(f"plain Python         {plain:10,.0f} steps/s ({len(some)} melodies)")
     print(f"ratio                {compiled / plain:10,.1f}")
 
-    line = GridEncoding().line(wandering(options.melodies, 128))
+    line = GridEncoding().line(random_walks(options.melodies, 128))
     for name, other in RULE_SETS.items():
         if other is not rules:
             other.total(line)
-            speed = steps_a_second(other, line, options.repeats)
+            speed = steps_per_second(other, line, options.repeats)
             print(f"{name:<20} {speed:10,.0f} steps/s (lines of {line.event.shape})")
 
 

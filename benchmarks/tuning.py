@@ -1,10 +1,10 @@
-"""Environment steps a second while tuning: whole melodies at once against one melody at a time.
+"""Environment steps per second of tuning: batches of whole melodies against one melody at a time.
 
     python benchmarks/tuning.py
 
-Both sides use the same network (LSTM 128 on the grid), the same rules, and count sampling, scoring and update. The
-other side is our own loop on the schedule of the published tuner: one melody, one step at a time; each step's reward
-from the melody so far; every 5 steps one update on 32 transitions drawn from the replay memory, with the soft target.
+Both use the same network (LSTM 128 on the grid) and rules; sampling, scoring and updates are included. The baseline
+follows the schedule of the published RL Tuner: one melody, one step at a time, each reward computed from the melody so
+far, and every 5 steps an update on 32 transitions from the replay buffer, with a soft target.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import time
 import numpy as np
 import torch
 
-from cantilena.models import Bars, Network, NetworkOptions, limit_threads
+from cantilena.models import Bars, Network, NetworkOptions, threads_worth_it
 from cantilena.rl import LEARNERS, MusicReward, TuningOptions, TuningTask, td_target
 from cantilena.rules import RULE_SETS, Context
 from cantilena.tokenizers import GridEncoding
@@ -24,7 +24,7 @@ STEPS, SECONDS = 32, 20.0
 
 
 def whole_melodies(options: TuningOptions) -> float:
-    """Steps a second of one of our learners."""
+    """Return steps per second of one of our learners."""
     network, prior = _networks()
     learner = LEARNERS[options.algorithm](
         TuningTask(network, prior, _reward(options), options, Bars.common_time(1), _generator())
@@ -38,7 +38,7 @@ def whole_melodies(options: TuningOptions) -> float:
 
 
 def one_melody_at_a_time() -> float:
-    """Steps a second of the published schedule."""
+    """Return steps per second of the published schedule."""
     options = TuningOptions(algorithm="q")
     network, prior = _networks()
     target, reward, generator = copy.deepcopy(network), _reward(options), _generator()
@@ -54,30 +54,30 @@ def one_melody_at_a_time() -> float:
         for _ in range(STEPS):
             token = int(torch.multinomial(log_probs[0].exp(), 1, generator=generator))
             melody.append(token)
-            said = reward.terms(np.array([melody]))
-            music = float(reward.scaled(said)[0, -1])
+            terms = reward.terms(np.array([melody]))
+            music = float(reward.learned(terms)[0, -1])
             replay.append((tuple(melody), float(prior_log_probs[0, token]) + music))
             log_probs, state = network.step(np.array([token]), state)
             prior_log_probs, prior_state = prior.step(np.array([token]), prior_state)
             done += 1
             if done % 5 == 0 and len(replay) >= 32:
-                _learn(network, target, optimizer, replay, generator)
+                _update(network, target, optimizer, replay, generator)
     return done / (time.perf_counter() - started)
 
 
-def _learn(
+def _update(
     network: Network,
     target: Network,
     optimizer: torch.optim.Optimizer,
     replay: list[tuple[tuple[int, ...], float]],
     generator: torch.Generator,
 ) -> None:
-    drawn = [replay[i] for i in torch.randint(len(replay), (32,), generator=generator).tolist()]
+    batch = [replay[i] for i in torch.randint(len(replay), (32,), generator=generator).tolist()]
     tokens = torch.zeros(32, STEPS + 1, dtype=torch.int64)
-    last = torch.tensor([len(melody) - 1 for melody, _ in drawn])
-    for row, (melody, _) in enumerate(drawn):
+    last = torch.tensor([len(melody) - 1 for melody, _ in batch])
+    for row, (melody, _) in enumerate(batch):
         tokens[row, : len(melody)] = torch.tensor(melody)
-    rewards = torch.tensor([value for _, value in drawn])
+    rewards = torch.tensor([value for _, value in batch])
     rows = torch.arange(32)
     values = network.scores(tokens, bars=Bars.common_time(32))
     with torch.no_grad():
@@ -106,9 +106,9 @@ def _generator() -> torch.Generator:
 
 
 if __name__ == "__main__":
-    with limit_threads(NetworkOptions().width, rows=32):  # a second thread only slows one melody down
-        alone = one_melody_at_a_time()
-    print(f"one melody at a time, published schedule: {alone:9.0f} steps/s")
+    with threads_worth_it(NetworkOptions().width, rows=32):  # a second thread would slow down a single melody
+        baseline = one_melody_at_a_time()
+    print(f"one melody at a time, published schedule: {baseline:9.0f} steps/s")
     for algorithm in ("rloo", "ppo", "q", "double-q", "psi", "g", "rejection"):
-        together = whole_melodies(TuningOptions(algorithm=algorithm))
-        print(f"{algorithm:41} {together:9.0f} steps/s, {together / alone:.0f} times")
+        speed = whole_melodies(TuningOptions(algorithm=algorithm))
+        print(f"{algorithm:41} {speed:9.0f} steps/s, {speed / baseline:.0f} times")

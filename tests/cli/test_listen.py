@@ -1,4 +1,4 @@
-"""`cantilena listen`: a whole rehearsal from the command line, and flags that are refused in a line."""
+"""`cantilena listen`: a study from its creation to a report, power analysis, and wrong usage."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cantilena.io import write
 from cantilena.music import Key, Melody
 
 
-def folder(path: Path, first: int) -> str:
+def write_melodies(path: Path, first: int) -> str:
     for seed in range(first, first + 5):
         pitches = np.random.default_rng(seed).choice([60, 62, 64, 65, 67, 69, 72], 8)
         write(Melody.from_pitches([*((int(p), 24) for p in pitches), (60, 72), (None, 24)] * 2, key=Key()), path / f"{seed}.mid")
     return str(path)
 
 
-def test_a_study_is_made_rehearsed_and_analysed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arms = [f"--arm=human={folder(tmp_path / 'a', 0)}", f"--arm=lstm={folder(tmp_path / 'b', 10)}"]
-    design = "--clips 4 --trials 8 --listeners 6 --shortest 4 --longest 6".split()
+def test_a_study_is_created_rehearsed_and_analysed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arms = [f"--arm=human={write_melodies(tmp_path / 'a', 0)}", f"--arm=lstm={write_melodies(tmp_path / 'b', 10)}"]
+    design = "--clips 4 --trials 8 --listeners 6 --shortest 2 --longest 3 --tempo 240".split()
     study, answers, report = (str(tmp_path / name) for name in ("study.zip", "answers", "report"))
     assert main(["listen", "create", *arms, *design, "--out", study, "--json"]) == 0
     digest = json.loads(capsys.readouterr().out)["digest"]
@@ -30,39 +30,39 @@ def test_a_study_is_made_rehearsed_and_analysed(tmp_path: Path, capsys: pytest.C
     assert main(["listen", "rehearse", study, *shares, "--out", answers, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["simulated"] is True
     assert main(["listen", "analyse", study, answers, "--out", report, "--json"]) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert (said["study"], said["simulated"]) == (digest, True)
-    assert set(said["arms"]) == {"human", "lstm"}
+    results = json.loads(capsys.readouterr().out)
+    assert (results["study"], results["simulated"]) == (digest, True)
+    assert set(results["arms"]) == {"human", "lstm"}
     assert {path.name for path in Path(report).iterdir()} >= {"report.html", "results.json", "arms.csv", "clips.png"}
     assert main(["listen", "analyse", study, answers, "--out", report]) == 1
     assert "exists already" in capsys.readouterr().err
 
 
-def test_power_makes_nothing_and_needs_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_power_analysis_creates_nothing_and_needs_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["listen", "create", "--arm", "human=x", "--arm", "lstm=y", "--power", "--studies", "10", "--json"]
     assert main(words) == 0
-    said = json.loads(capsys.readouterr().out)
-    assert [claim["independent_trials"] for claim in said["claims"]] == [92, 215]
-    assert all(claim["listeners"] * 20 >= 60 for claim in said["claims"])
+    results = json.loads(capsys.readouterr().out)
+    assert [claim["independent_trials"] for claim in results["claims"]] == [92, 215]
+    assert all(claim["listeners"] * 20 >= 60 for claim in results["claims"])
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (["create", "--arm", "human", "--out", "x"], "is not NAME=DIR"),
         (["create", "--arm", "human=a", "--arm", "human=b", "--out", "x"], "given twice"),
-        (["create", "--arm", "human=a", "--arm", "<b>=b", "--out", "x"], "cannot be called"),
-        (["create", "--arm", "human=a", "--arm", "b=b"], "--out must be given"),
-        (["create", "--arm", "human=a", "--arm", "b=b", "--out", "x", "--right", "0.6"], "goes with --power"),
+        (["create", "--arm", "human=a", "--arm", "<b>=b", "--out", "x"], "is not a valid name of an arm"),
+        (["create", "--arm", "human=a", "--arm", "b=b"], "--out is missing"),
+        (["create", "--arm", "human=a", "--arm", "b=b", "--out", "x", "--right", "0.6"], "without --power"),
         (["create", "--arm", "human=a", "--arm", "b=b", "--out", "x", "--accept", "taste"], "arms may differ in"),
         (["create", "--arm", "human=a", "--arm", "b=b", "--out", "x", "--trials", "7"], "cannot be balanced"),
     ],
 )
-def test_wrong_usage_is_said_in_a_line(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_usage_gives_a_message(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["listen", *words]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
-def test_what_is_no_study_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_study_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["listen", "analyse", str(tmp_path / "no.zip"), str(tmp_path), "--debug"]) == 1
     assert "there is no study" in capsys.readouterr().err

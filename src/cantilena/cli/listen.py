@@ -23,30 +23,31 @@ def create(
     force: bool = False,
     flags: Flags,
 ) -> Answer:
-    """Make a listening test: draw clips, match them, look for leaks, freeze all in one file.
+    """Create a listening test from folders of melodies, and write it to one file.
 
-    The arms are matched in length, key, tempo, pace and register, cut where phrases end, and played by one piano at one
-    loudness. A design in which a machine tells an arm by what is no music is refused.
+    The clips of the arms are matched in length, key, tempo, pace and register, cut at phrase boundaries, and played by
+    the same piano at the same loudness. The command fails if a classifier can tell an arm from human clips by
+    properties that are not musical.
 
     Args:
-        arm: A folder of melodies under a name; once for each arm, one of them human=DIR.
+        arm: A name and a folder of melodies; once for each arm, one of them human=DIR.
         out: The study file.
-        power: Say how many listeners each claim needs, by simulation, and make nothing.
-        force: Replace the study that is there.
+        power: Find the required number of listeners by simulation, and create nothing.
+        force: Replace an existing study.
 
     Example:
         cantilena listen create --arm human=scores --arm lstm=runs/lstm/midi --arm tuned=runs/tuned/midi --out study.zip
     """
-    from cantilena.listening import arm_folders, create_study, design, power_table
+    from cantilena.listening import arm_folders, create_study, make_design, power_table
 
     folders = arm_folders(arm)
     if power:
-        table = power_table(design(tuple(folders), options), assumed, margin=options.margin, seed=options.seed)
+        table = power_table(make_design(tuple(folders), options), assumed, margin=options.margin, seed=options.seed)
         return Answer(table.to_json(), text=table.text())
     if assumed != PowerOptions():
-        raise UsageError("what is assumed of listeners goes with --power", "add --power")
+        raise UsageError("assumptions of a power analysis are given without --power", "add --power, or omit them")
     if out is None:
-        raise UsageError("--out must be given", "name the study file: --out study.zip")
+        raise UsageError("--out is missing", "give the study file: --out study.zip")
     created = create_study(folders, options, out, force=force)
     return Answer(created.to_json(), text=created.text())
 
@@ -60,31 +61,31 @@ def rehearse(
     force: bool = False,
     flags: Flags,
 ) -> Answer:
-    """Let simulated listeners answer a study, to see its whole analysis before anybody is asked.
+    """Simulate the answers to a study, to check its analysis before the first listener.
 
-    Their answers say in every row that nobody was asked, and are never counted together with people's.
+    The answers are marked as simulated in every row, and are never analysed together with those of human listeners.
 
     Args:
         study: The study file.
-        share: How often an arm is called human; once for each arm.
+        share: The share of an arm's clips that are called human; once for each arm.
         out: A folder for listeners.csv and answers.csv.
-        force: Replace the answers that are there.
+        force: Replace existing answers.
 
     Example:
         cantilena listen rehearse study.zip --share human=0.7 --share lstm=0.2 --share tuned=0.4 --out rehearsal
     """
-    from cantilena.listening import Habits, Truth, arm_shares, read_study, rehearse, write_answers
+    from cantilena.listening import ListenerModel, arm_shares, read_study, rehearse, write_answers
 
-    made = read_study(study)
-    truth = Truth(
-        arm_shares(share, made.arms), sd_listener=options.spread_of_listeners, sd_clip=options.spread_of_clips
+    read = read_study(study)
+    model = ListenerModel(
+        arm_shares(share, read.arms), sd_listener=options.spread_of_listeners, sd_clip=options.spread_of_clips
     )
-    listeners = len(made.sessions) if options.listeners is None else options.listeners
-    answers = rehearse(made, truth, listeners, options.seed, Habits(careless=options.careless))
-    write_answers(answers, out, overwrite=force)
+    listeners = len(read.sessions) if options.listeners is None else options.listeners
+    tables = rehearse(read, model, listeners, options.seed, careless=options.careless)
+    write_answers(tables, out, overwrite=force)
     return Answer(
-        {"simulated": True, "listeners": listeners, "answers": len(answers.given), "folder": str(out)},
-        text=f"{listeners} simulated listeners gave {len(answers.given):,} answers in {out}; nobody was asked",
+        {"simulated": True, "listeners": listeners, "answers": len(tables.answers), "folder": str(out)},
+        text=f"{listeners} simulated listeners gave {len(tables.answers):,} answers, in {out}; nobody was asked",
     )
 
 
@@ -97,36 +98,36 @@ def analyse(
     force: bool = False,
     flags: Flags,
 ) -> Answer:
-    """Say what listeners' answers allow to claim.
+    """Analyse the answers to a study.
 
     Args:
         study: The study file.
         answers: A folder with listeners.csv and answers.csv, or an SQLite file with tables of these names.
         out: A folder for the report as HTML, CSV and JSON, with figures.
-        seed: Of the resampling.
-        force: Replace the report that is there.
+        seed: Random seed of the bootstrap.
+        force: Replace an existing report.
 
     Example:
         cantilena listen analyse study.zip answers.sqlite --out report
     """
-    from cantilena.listening import analyse, analysis_text, analysis_values, read_answers, read_study, write_report
+    from cantilena.listening import analyse, analysis_json, analysis_text, read_answers, read_study, write_report
     from cantilena.runtime import check_folder
 
     if out is not None:
         check_folder(out, force=force)
-    done = analyse(read_study(study), read_answers(answers), seed)
-    value, text = analysis_values(done), analysis_text(done)
+    analysis = analyse(read_study(study), read_answers(answers), seed)
+    value, text = analysis_json(analysis), analysis_text(analysis)
     if out is None:
         return Answer(value, text=text)
-    files = write_report(done, out, force=force)
-    return Answer({**value, "report": str(files["report.html"])}, text=f"{text}\n\nOpen {files['report.html']}")
+    report = write_report(analysis, out, force=force)["report.html"]
+    return Answer({**value, "report": str(report)}, text=f"{text}\n\nOpen {report}")
 
 
 def serve(study: Positional[Path], options: ServeOptions, *, flags: Flags) -> Answer:
-    """Open the page on which people take a listening test.
+    """Serve a study to listeners in a browser.
 
-    Every answer is on the disk before the page moves on. Who closed the page goes on where they were, and so does all
-    after the server was killed. It runs on this computer alone unless --host says otherwise, and ends with Ctrl-C.
+    Every answer is on disk before the page continues, so listeners can close the page and the server can be restarted
+    at any time. Other computers can reach the page only with --host and --allow-host. Press Ctrl-C to stop.
 
     Args:
         study: The study file.

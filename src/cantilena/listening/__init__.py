@@ -1,4 +1,4 @@
-"""The listening test: clips drawn, matched and frozen, answers counted, and claims that the answers can carry."""
+"""Listening tests: create a study, serve it to listeners, and analyse their answers."""
 
 import lazy_loader
 

@@ -1,7 +1,4 @@
-"""`NAME=VALUE` as it is typed: arms and their folders, arms and how human they shall sound.
-
-What listeners read; it is frozen with the study.
-"""
+"""Arguments of the form NAME=VALUE, and the texts that listeners read."""
 
 from __future__ import annotations
 
@@ -11,44 +8,45 @@ from typing import Any
 
 from cantilena.errors import InputError, UsageError
 
-_LONGEST = 40
+_MAX_NAME_LENGTH = 40
+_MAX_TEXT_LENGTH = 4000
 
 
-def arm_folders(words: Sequence[str]) -> dict[str, Path]:
-    """Read `NAME=DIR` of each.
+def arm_folders(arguments: Sequence[str]) -> dict[str, Path]:
+    """Parse arguments `NAME=DIR`.
 
     Raises:
-        UsageError: a word that is none, a strange name, or a name given twice.
+        UsageError: an argument has another form, or a name is invalid or given twice.
 
     Example:
         >>> arm_folders(["human=scores", "lstm=a=b"])["lstm"].name
         'a=b'
     """
-    return {name: Path(place) for name, place in _pairs(words, "--arm", "DIR").items()}
+    return {name: Path(folder) for name, folder in _parse_pairs(arguments, "--arm", "DIR").items()}
 
 
 def check_folders(folders: Mapping[str, Path]) -> None:
-    """Refuse what is no folder, and a folder that is given for two arms.
+    """Check that each arm has a folder of its own.
 
     Raises:
-        InputError: one is not there, or cannot be read.
-        UsageError: one is given twice.
+        InputError: a folder does not exist or cannot be read.
+        UsageError: two arms have the same folder.
     """
-    seen: dict[Path, str] = {}
+    arms: dict[Path, str] = {}
     for arm, folder in folders.items():
         try:
-            is_folder, place = folder.is_dir(), folder.resolve()
+            is_folder, resolved = folder.is_dir(), folder.resolve()
         except OSError as error:
             raise InputError(f"cannot read {folder}: {error.strerror}", "check the path") from error
         if not is_folder:
             raise InputError(f"{folder} is not a folder", "give a folder of MIDI files: --arm NAME=DIR")
-        if place in seen:
-            raise UsageError(f"{seen[place]} and {arm} are the same folder", "give each arm melodies of its own")
-        seen[place] = arm
+        if resolved in arms:
+            raise UsageError(f"{arms[resolved]} and {arm} are the same folder", "give each arm its own melodies")
+        arms[resolved] = arm
 
 
-def arm_shares(words: Sequence[str], arms: Sequence[str]) -> tuple[float, ...]:
-    """Read `NAME=SHARE`, one for each arm, in the order of the arms.
+def arm_shares(arguments: Sequence[str], arms: Sequence[str]) -> tuple[float, ...]:
+    """Parse arguments `NAME=SHARE`, one for each arm; the result is in the order of `arms`.
 
     Raises:
         UsageError: an arm is missing or unknown, or a share is not between 0 and 1.
@@ -57,11 +55,11 @@ def arm_shares(words: Sequence[str], arms: Sequence[str]) -> tuple[float, ...]:
         >>> arm_shares(["lstm=0.2", "human=0.7"], ["human", "lstm"])
         (0.7, 0.2)
     """
-    pairs = _pairs(words, "--share", "SHARE")
+    pairs = _parse_pairs(arguments, "--share", "SHARE")
     if set(pairs) != set(arms):
         raise UsageError(
-            "not a share for each arm",
-            "give " + " ".join(f"--share {arm}=0.5" for arm in arms) + ", with other numbers",
+            f"shares are given for {', '.join(pairs) or 'no arm'}",
+            f"give one for each arm, such as {' '.join(f'--share {arm}=0.5' for arm in arms)}",
         )
     shares = []
     for arm in arms:
@@ -70,28 +68,28 @@ def arm_shares(words: Sequence[str], arms: Sequence[str]) -> tuple[float, ...]:
         except ValueError:
             share = -1.0
         if not 0 < share < 1:
-            raise UsageError(
-                f"{arm}={pairs[arm][:20]} is not a share", "give how often it is called human, such as 0.4"
-            )
+            raise UsageError(f"--share {arm}={pairs[arm][:20]} is not a share", "give a number between 0 and 1")
         shares.append(share)
     return tuple(shares)
 
 
-def _pairs(words: Sequence[str], flag: str, what: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for word in words:
-        name, separator, value = word.partition("=")
+def _parse_pairs(arguments: Sequence[str], flag: str, value_name: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for argument in arguments:
+        name, separator, value = argument.partition("=")
         if not separator or not value.strip() or not name.strip():
-            raise UsageError(f"{flag} {word[:40]!r} is not NAME={what}", f"write {flag} human={what}")
-        if len(name) > _LONGEST or not name.isprintable() or set(name) & set("/\\\"'<>,"):
-            raise UsageError(f"an arm cannot be called {name[:_LONGEST]!r}", "name it in up to 40 letters and digits")
-        if name in found:
-            raise UsageError(f"{name} is given twice", f"give each arm one {flag}")
-        found[name] = value
-    return found
+            raise UsageError(f"{flag} {argument[:40]!r} is not NAME={value_name}", f"write {flag} human={value_name}")
+        if len(name) > _MAX_NAME_LENGTH or not name.isprintable() or set(name) & set("/\\\"'<>,"):
+            raise UsageError(
+                f"{name[:_MAX_NAME_LENGTH]!r} is not a valid name of an arm", "use up to 40 letters and digits"
+            )
+        if name in pairs:
+            raise UsageError(f"{flag} is given twice for {name}", f"give each arm one {flag}")
+        pairs[name] = value
+    return pairs
 
 
-WORDS: Mapping[str, Any] = {
+DEFAULT_TEXTS: Mapping[str, Any] = {
     "consent": "You will hear short clips of piano music and say of each whether a person or a computer composed it. "
     "Your answers are kept without your name. You may stop at any time.",
     "question": "Who composed this: a human or a computer?",
@@ -101,36 +99,30 @@ WORDS: Mapping[str, Any] = {
     "attention": "If you hear one single note again and again, answer: computer, certain.",
     "ratings": {"liking": "How much do you like it?", "classical": "How classical does it sound?"},
 }
-"""The usual words."""
-
-_LONGEST_ANSWER = 4000
+"""The texts that listeners read. They are part of the study file and of its digest: another wording changes both."""
 
 
-def words_of(words: Mapping[str, Any]) -> dict[str, Any]:
-    """The words of a study file, the usual ones where it has none that can be shown.
-
-    Args:
-        words: as the study holds them.
+def study_texts(texts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the texts of a study file, with the default for each that is missing or invalid.
 
     Example:
-        >>> words_of({"known": "Heard before", "question": 7})["known"]
+        >>> study_texts({"known": "Heard before", "question": 7})["known"]
         'Heard before'
-        >>> words_of({"known": "Heard before", "question": 7})["question"]
+        >>> study_texts({"known": "Heard before", "question": 7})["question"]
         'Who composed this: a human or a computer?'
     """
-    found = dict(WORDS)
-    for name, usual in WORDS.items():
-        given = words.get(name)
-        if isinstance(usual, str):
-            is_good = _is_text(given)
-        elif isinstance(usual, list):
-            is_good = isinstance(given, list) and len(given) == len(usual) and all(map(_is_text, given))
-        else:
-            is_good = isinstance(given, dict) and set(given) <= set(usual) and all(map(_is_text, given.values()))
-        if is_good:
-            found[name] = given
-    return found
+    return {
+        name: texts[name] if _is_like(texts.get(name), default) else default for name, default in DEFAULT_TEXTS.items()
+    }
 
 
-def _is_text(given: Any) -> bool:  # noqa: ANN401  (JSON)
-    return isinstance(given, str) and 0 < len(given.strip()) <= len(given) <= _LONGEST_ANSWER
+def _is_like(value: Any, default: Any) -> bool:  # noqa: ANN401  (JSON)
+    if isinstance(default, list):
+        return isinstance(value, list) and len(value) == len(default) and all(map(_is_text, value))
+    if isinstance(default, dict):
+        return isinstance(value, dict) and set(value) <= set(default) and all(map(_is_text, value.values()))
+    return _is_text(value)
+
+
+def _is_text(value: Any) -> bool:  # noqa: ANN401  (JSON)
+    return isinstance(value, str) and 0 < len(value.strip()) <= len(value) <= _MAX_TEXT_LENGTH

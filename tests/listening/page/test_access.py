@@ -1,4 +1,4 @@
-"""The test for everybody: by keyboard alone, for ears, on a telephone, in the dark, safe and offline."""
+"""Accessibility of the page: keyboard, names, contrast, small screens; and messages, shortcuts and keys."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = pytest.mark.e2e
 
-TELEPHONE = {"width": 360, "height": 740}
+PHONE = {"width": 360, "height": 740}
 
-SMALL = """
+SMALL_TARGETS = """
 () => [...document.querySelectorAll("button, .tiles label, .check, summary")].filter((one) => one.checkVisibility())
   .map((one) => [one.innerText.slice(0, 30), one.getBoundingClientRect()])
   .filter(([, box]) => box.height < 44).map(([text]) => text)
 """
 
 
-def test_the_whole_test_is_taken_by_keyboard_alone(visit: Any, serve: Any) -> None:
-    listener = visit(serve(heard=2).url)
+def test_the_whole_test_can_be_taken_by_keyboard(visit: Any, serve: Any) -> None:
+    listener = visit(serve(clips_per_listener=2).url)
     page, keys = listener.page, listener.page.keyboard
 
     def reach(selector: str) -> None:
@@ -61,11 +61,11 @@ def test_the_whole_test_is_taken_by_keyboard_alone(visit: Any, serve: Any) -> No
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_on_a_telephone_everything_fits_has_a_name_and_stands_out(
+def test_everything_fits_on_a_phone_and_has_a_name_and_contrast(
     visit: Any, serve: Any, page_checks: dict[str, str], scheme: str
 ) -> None:
     served = serve()
-    listener = visit(served.url, TELEPHONE, color_scheme=scheme, has_touch=True)
+    listener = visit(served.url, PHONE, color_scheme=scheme, has_touch=True)
     seen = set()
     while listener.place != "end-0":
         stage = listener.place.partition("-")[0]
@@ -73,28 +73,28 @@ def test_on_a_telephone_everything_fits_has_a_name_and_stands_out(
             listener.hear()
             listener.page.click("summary")
         if stage not in seen:
-            look(listener, page_checks)
+            check_page(listener, page_checks)
         seen.add(stage)
         listener.do()
-    look(listener, page_checks)
+    check_page(listener, page_checks)
     assert seen == {"consent", "training", "headphones", "volume", "practice", "ready", "trial"}
-    admin = visit(served.url, TELEPHONE, color_scheme=scheme).open(served.admin)
+    admin = visit(served.url, PHONE, color_scheme=scheme).open(served.admin)
     admin.page.wait_for_selector("#rows tr")
-    look(admin, page_checks)
+    check_page(admin, page_checks)
 
 
-def look(visitor: Any, page_checks: dict[str, str]) -> None:
-    """What is on the page can be named, read, touched, and needs no scrolling sideways."""
+def check_page(visitor: Any, page_checks: dict[str, str]) -> None:
+    """Controls have names and are large enough, text has contrast, and nothing overflows."""
     page = visitor.page
     assert page.evaluate(page_checks["nameless"]) == []
-    found = page.evaluate(page_checks["faint"])
-    assert found["looked"] > 3
-    assert found["faint"] == []
+    contrast = page.evaluate(page_checks["faint"])
+    assert contrast["looked"] > 3
+    assert contrast["faint"] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    assert page.evaluate(SMALL) == []
+    assert page.evaluate(SMALL_TARGETS) == []
 
 
-def test_what_is_missing_is_said(visit: Any, serve: Any) -> None:
+def test_missing_answers_are_named(visit: Any, serve: Any) -> None:
     listener = visit(serve().url).until("trial-0")
     page = listener.page
     page.click("main .big")
@@ -102,33 +102,33 @@ def test_what_is_missing_is_said(visit: Any, serve: Any) -> None:
     listener.hear()
     assert page.locator("#announcement", has_text="You can answer now").count() == 1
     page.click("main .big")
-    assert page.inner_text("[role=alert]") == "Say who composed it."
+    assert page.inner_text("[role=alert]") == "Choose human or computer."
     listener.choose("answer", "human")
     page.click("main .big")
-    assert page.inner_text("[role=alert]") == "Say how sure you are."
+    assert page.inner_text("[role=alert]") == "Choose how sure you are."
     assert listener.place == "trial-0"
 
 
-def test_nothing_is_asked_of_anybody_else_and_a_double_press_sends_one_answer(visit: Any, serve: Any) -> None:
+def test_requests_go_to_the_server_only_and_a_double_click_sends_one_answer(visit: Any, serve: Any) -> None:
     listener = visit(serve().url).until("trial-0")
     listener.hear()
     listener.choose("answer", "human")
     listener.choose("confidence", 2)
     listener.page.locator("main .big").dblclick()
     listener.page.wait_for_selector("form[data-place=trial-1]")
-    assert all(asked.startswith(("/", "blob:")) for asked in listener.asked)
-    assert listener.asked.count("/api/sitting/answers/0") == 1
+    assert all(request.startswith(("/", "blob:")) for request in listener.requests)
+    assert listener.requests.count("/api/sitting/answers/0") == 1
 
 
-def test_a_wrong_key_opens_nothing(visit: Any, serve: Any) -> None:
+def test_a_wrong_key_shows_nothing(visit: Any, serve: Any) -> None:
     admin = visit(serve().url).open("/admin#wrong")
-    admin.page.wait_for_selector("#door:not([hidden])")
+    admin.page.wait_for_selector("#login:not([hidden])")
     assert admin.page.locator("#progress").is_hidden()
-    assert all("status of 403" in line for line in admin.wrong)
-    admin.wrong.clear()
+    assert all("status of 403" in line for line in admin.errors)
+    admin.errors.clear()
 
 
-def test_letters_are_keys_only_where_one_wants_them(visit: Any, serve: Any) -> None:
+def test_shortcuts_can_be_switched_off(visit: Any, serve: Any) -> None:
     listener = visit(serve().url).until("trial-0")
     page, keys = listener.page, listener.page.keyboard
     listener.hear()

@@ -1,1 +1,1 @@
-"""Analyse answers, and report."""
+"""Analyse the answers to a study."""

@@ -1,4 +1,4 @@
-"""What a study's answers say: every arm in numbers with intervals, every claim, every listener and every clip."""
+"""The analysis of a study: every arm with confidence intervals, every hypothesis test, every listener and clip."""
 
 from __future__ import annotations
 
@@ -10,42 +10,42 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, stdtrit
 
-from cantilena.listening.analysis.answers import Answers
+from cantilena.listening.analysis.answers import AnswerTables
 from cantilena.listening.analysis.screening import Screened, screen
-from cantilena.listening.stats.bootstrap import DRAWS, Draws, draw
-from cantilena.listening.stats.hypothesis_tests import Claim, claims
+from cantilena.listening.stats.bootstrap import Bootstrap, bootstrap
+from cantilena.listening.stats.hypothesis_tests import HypothesisTest, hypothesis_tests
 from cantilena.listening.stats.mixed_model import MixedModel, fit_mixed_model
-from cantilena.listening.stats.proportions import design_effect, detect, independent_errors, wilson
+from cantilena.listening.stats.proportions import design_effect, independent_errors, signal_detection, wilson
 from cantilena.listening.study.study import Study
-from cantilena.listening.trials import RATINGS, Trials
+from cantilena.listening.trials import RATING_LEVELS, Trials
 from cantilena.metrics import Interval
 from cantilena.runtime import generator
 
-NOTHING = Interval(math.nan, math.nan, math.nan)
-"""Where there is no number."""
+UNDEFINED = Interval(math.nan, math.nan, math.nan)
+"""A value that does not exist."""
 
-RATED = ("liking", "classical")
-"""Optional ratings, 1 to 7."""
+OPTIONAL_RATINGS = ("liking", "classical")
+"""Ratings from 1 to 7 that listeners may give."""
 
 
 @dataclass(frozen=True)
-class ArmNumbers:
-    """One arm.
+class ArmResult:
+    """Results of one arm.
 
     Args:
-        name: of the arm.
-        trials: how many count.
-        called_human: how many of them were called human.
-        wilson: the share with Wilson's interval, as if trials were independent: too narrow.
-        share: the share with Wilson's interval at what the trials are worth.
-        design_effect: how many trials are worth one.
-        model_share: the share over all listeners and clips by the mixed model.
-        d_prime: of people's clips from this arm's; nothing for people's own.
-        criterion: likewise.
-        area: likewise, under the ROC of the ratings.
-        clips: clips that were heard.
-        passed: clips that more than half of their listeners called human.
-        ratings: the mean of each optional rating over listeners; nothing where nobody rated.
+        name: name of the arm.
+        trials: number of trials.
+        called_human: in how many of them the clip was called human.
+        wilson: share called human with Wilson's interval for independent trials, which is too narrow.
+        share: share called human with Wilson's interval for the effective number of trials.
+        design_effect: by how much shared listeners and clips increase the variance of the share.
+        model_share: share called human by the mixed model.
+        d_prime: d' of human clips and the arm's; undefined for the arm `human`.
+        criterion: c, likewise.
+        auc: area under the ROC of the ratings, likewise.
+        clips: number of clips that were heard.
+        passed: number of clips that more than half of their listeners called human.
+        ratings: mean of each optional rating over listeners; undefined if nobody gave it.
     """
 
     name: str
@@ -57,20 +57,20 @@ class ArmNumbers:
     model_share: Interval
     d_prime: Interval
     criterion: Interval
-    area: Interval
+    auc: Interval
     clips: int
     passed: int
     ratings: dict[str, Interval]
 
     @property
-    def of_ten(self) -> int:
-        """Times in ten that the arm was called human: the paper's "passed 4 of 10"."""
+    def passed_of_ten(self) -> int:
+        """The share in tenths, rounded: the paper's "passed 4 of 10"."""
         return math.floor(10 * self.share.value + 0.5)
 
 
 @dataclass(frozen=True)
-class ListenerNumbers:
-    """One listener: trials and how many were called human by arm, and d' of people's clips from all others."""
+class ListenerResult:
+    """Results of one listener: trials and those called human for each arm, and d' of human clips and all others."""
 
     name: str
     years_of_training: float | None
@@ -80,8 +80,8 @@ class ListenerNumbers:
 
 
 @dataclass(frozen=True)
-class ClipNumbers:
-    """One clip and the share that called it human."""
+class ClipResult:
+    """Results of one clip: its trials, those in which it was called human, and their share."""
 
     clip: str
     arm: str
@@ -93,142 +93,117 @@ class ClipNumbers:
 
 @dataclass(frozen=True)
 class Analysis:
-    """Everything that the report tells.
-
-    Args:
-        study: the study.
-        simulated: whether nobody was asked.
-        screened: what counts and what does not.
-        model: the mixed model.
-        arms: numbers of each arm, people's first.
-        claims: what may be claimed and what not.
-        listeners: numbers of each listener.
-        clips: numbers of each clip that was heard.
-    """
+    """The analysis of a study: its arms, `human` first, the tests, and the listeners and clips that remain."""
 
     study: Study
     simulated: bool
     screened: Screened
     model: MixedModel
-    arms: tuple[ArmNumbers, ...]
-    claims: tuple[Claim, ...]
-    listeners: tuple[ListenerNumbers, ...]
-    clips: tuple[ClipNumbers, ...]
+    arms: tuple[ArmResult, ...]
+    tests: tuple[HypothesisTest, ...]
+    listeners: tuple[ListenerResult, ...]
+    clips: tuple[ClipResult, ...]
 
     @property
     def ratings(self) -> NDArray[np.int64]:
-        """`(arms, 8)` how often each answer was given to each arm, "computer, certain" to "human, certain"."""
+        """`(arms, 8)`: counts of each rating, from "computer, certain" to "human, certain"."""
         trials = self.screened.trials
-        cells = np.bincount(trials.arm * RATINGS + trials.rating, minlength=len(trials.arms) * RATINGS)
-        return cells.reshape(len(trials.arms), RATINGS)
+        cells = np.bincount(trials.arm * RATING_LEVELS + trials.rating, minlength=len(trials.arms) * RATING_LEVELS)
+        return cells.reshape(len(trials.arms), RATING_LEVELS)
 
 
-def analyse(study: Study, answers: Answers, seed: int = 1) -> Analysis:
-    """Analyse a study's answers; the same answers and seed give the same numbers.
-
-    Args:
-        study: the study.
-        answers: to it, people's or simulated listeners'.
-        seed: of the bootstrap.
+def analyse(study: Study, tables: AnswerTables, seed: int = 1) -> Analysis:
+    """Analyse the answers to a study; the same answers and seed give the same values.
 
     Raises:
-        InputError: the answers are not to this study, or too few are left.
+        InputError: the answers do not belong to this study, or too few remain.
     """
-    screened = screen(study, answers)
+    screened = screen(study, tables)
     trials = screened.trials
     model = fit_mixed_model(trials)
-    draws = draw(trials, generator(seed, "bootstrap"), DRAWS)
-    least = independent_errors(draws.counts)
-    areas = draws.intervals(lambda counts: detect(counts).area, least=least.area)
-    intervals = {
-        "d_prime": draws.intervals(lambda counts: detect(counts).d_prime, least=least.d_prime),
-        "criterion": draws.intervals(lambda counts: detect(counts).criterion, least=least.criterion),
-        "area": [_within_one(one) for one in areas],
+    resampled = bootstrap(trials, generator(seed, "bootstrap"))
+    minimum = independent_errors(resampled.counts)
+    detection = {
+        name: resampled.intervals(lambda counts: getattr(signal_detection(counts), name), minimum_error=minimum_error)  # noqa: B023
+        for name, minimum_error in vars(minimum).items()
+        if name != "shares"
     }
-    clips = _clips(study, screened)
-    arms = [_arm(number, screened, model, draws, intervals, clips) for number in range(len(study.arms))]
-    years = {one.listener: one.years_of_training for one in answers.listeners}
+    detection["auc"] = [Interval(auc.value, max(auc.low, 0.0), min(auc.high, 1.0)) for auc in detection["auc"]]
+    clips = _clip_results(study, screened)
+    years = {listener.listener: listener.years_of_training for listener in tables.listeners}
     return Analysis(
         study,
-        answers.simulated,
+        tables.simulated,
         screened,
         model,
-        tuple(arms),
-        tuple(claims(trials, model, draws, margin=study.margin)),
-        tuple(_listener(number, name, trials, years[name]) for number, name in enumerate(screened.listeners)),
+        tuple(_arm_result(arm, screened, model, resampled, detection, clips) for arm in range(len(study.arms))),
+        tuple(hypothesis_tests(trials, model, resampled, margin=study.margin)),
+        tuple(_listener_result(index, name, trials, years[name]) for index, name in enumerate(screened.listeners)),
         tuple(clips),
     )
 
 
-def _arm(
-    number: int,
+def _arm_result(
+    arm: int,
     screened: Screened,
     model: MixedModel,
-    draws: Draws,
-    intervals: dict[str, list[Interval]],
-    clips: Sequence[ClipNumbers],
-) -> ArmNumbers:
-    trials, name = screened.trials, screened.trials.arms[number]
-    count, human = int(trials.counts[number]), int(trials.human_counts[number])
-    mine = trials.arm == number
-    effect = design_effect(trials.said_human[mine], trials.listener[mine], trials.clip[mine])
-    reach = float(stdtrit(draws.freedom, 0.975)) * model.share_error(number)
-    scaled = float(model.beta[number]) / model.spread
+    resampled: Bootstrap,
+    detection: dict[str, list[Interval]],
+    clips: Sequence[ClipResult],
+) -> ArmResult:
+    trials, name = screened.trials, screened.trials.arms[arm]
+    count, human = int(trials.counts[arm]), int(trials.human_counts[arm])
+    of_arm = trials.arm == arm
+    effect = design_effect(trials.said_human[of_arm], trials.listener[of_arm], trials.clip[of_arm])
+    half_width = float(stdtrit(resampled.df, 0.975)) * model.scaled_error(arm)
+    scaled = float(model.beta[arm]) / model.total_sd
     heard = [clip for clip in clips if clip.arm == name]
-    return ArmNumbers(
+    return ArmResult(
         name=name,
         trials=count,
         called_human=human,
         wilson=wilson(human, count),
-        share=wilson(human / effect, count / effect, freedom=draws.freedom),
+        share=wilson(human / effect, count / effect, df=resampled.df),
         design_effect=effect,
-        model_share=Interval(*(float(ndtr(scaled + side * reach)) for side in (0, -1, 1))),
+        model_share=Interval(*(float(ndtr(scaled + side * half_width)) for side in (0, -1, 1))),
         clips=len(heard),
         passed=sum(2 * clip.called_human > clip.trials for clip in heard),
-        ratings={rating: _rated(screened, name, rating) for rating in RATED},
-        **{key: found[number] if number else NOTHING for key, found in intervals.items()},
+        ratings={rating: _mean_rating(screened, arm, rating) for rating in OPTIONAL_RATINGS},
+        **{name: intervals[arm] if arm > 0 else UNDEFINED for name, intervals in detection.items()},
     )
 
 
-def _rated(screened: Screened, arm: str, rating: str) -> Interval:
-    """The mean over listeners of each one's mean, with Student's interval."""
-    names = {clip: screened.trials.arms[screened.trials.arm_of_clip[n]] for n, clip in enumerate(screened.clips)}
+def _mean_rating(screened: Screened, arm: int, rating: str) -> Interval:
+    """The mean over listeners of their mean rating, with Student's t interval."""
     by_listener: dict[str, list[float]] = {}
-    for one in screened.kept:
-        value = getattr(one, rating)
-        if value is not None and names[one.clip] == arm:
-            by_listener.setdefault(one.listener, []).append(value)
+    for answer, of_arm in zip(screened.answers, (screened.trials.arm == arm).tolist(), strict=True):
+        value = getattr(answer, rating)
+        if of_arm and value is not None:
+            by_listener.setdefault(answer.listener, []).append(value)
     means = np.array([np.mean(values) for values in by_listener.values()])
     if len(means) < 2:
-        return NOTHING
-    middle, reach = means.mean(), stdtrit(len(means) - 1, 0.975) * means.std(ddof=1) / math.sqrt(len(means))
-    return Interval(float(middle), max(float(middle - reach), 1.0), min(float(middle + reach), 7.0))
+        return UNDEFINED
+    mean, half_width = means.mean(), stdtrit(len(means) - 1, 0.975) * means.std(ddof=1) / math.sqrt(len(means))
+    return Interval(float(mean), max(float(mean - half_width), 1.0), min(float(mean + half_width), 7.0))
 
 
-def _listener(number: int, name: str, trials: Trials, years: float | None) -> ListenerNumbers:
-    mine = trials.listener == number
-    arms = len(trials.arms)
-    heard = np.bincount(trials.arm[mine], minlength=arms)
-    human = np.bincount(trials.arm[mine & trials.said_human], minlength=arms)
-    counts = np.zeros((2, RATINGS))
-    for row, (yes, all_of_them) in enumerate(((human[0], heard[0]), (human[1:].sum(), heard[1:].sum()))):
-        counts[row, [0, -1]] = all_of_them - yes, yes
-    d_prime = float(detect(counts).d_prime[1]) if counts.sum(axis=1).all() else math.nan
-    return ListenerNumbers(name, years, tuple(heard.tolist()), tuple(human.tolist()), d_prime)
+def _listener_result(index: int, name: str, trials: Trials, years: float | None) -> ListenerResult:
+    of_listener = trials.listener == index
+    heard = np.bincount(trials.arm[of_listener], minlength=len(trials.arms))
+    human = np.bincount(trials.arm[of_listener & trials.said_human], minlength=len(trials.arms))
+    counts = np.zeros((2, RATING_LEVELS))
+    for row, (yes, total) in enumerate(((human[0], heard[0]), (human[1:].sum(), heard[1:].sum()))):
+        counts[row, [0, -1]] = total - yes, yes
+    d_prime = float(signal_detection(counts).d_prime[1]) if counts.sum(axis=1).all() else math.nan
+    return ListenerResult(name, years, tuple(heard.tolist()), tuple(human.tolist()), d_prime)
 
 
-def _clips(study: Study, screened: Screened) -> list[ClipNumbers]:
+def _clip_results(study: Study, screened: Screened) -> list[ClipResult]:
     trials = screened.trials
-    heard = np.bincount(trials.clip, minlength=trials.clips)
-    human = np.bincount(trials.clip[trials.said_human], minlength=trials.clips)
-    rows = []
-    for number, name in enumerate(screened.clips):
-        if heard[number]:
-            clip = study.clip(name)
-            share = wilson(int(human[number]), int(heard[number]))
-            rows.append(ClipNumbers(name, clip.arm, clip.source, int(heard[number]), int(human[number]), share))
-    return rows
-
-
-def _within_one(interval: Interval) -> Interval:
-    return Interval(interval.value, max(interval.low, 0.0), min(interval.high, 1.0))
+    heard = np.bincount(trials.clip, minlength=trials.n_clips).tolist()
+    human = np.bincount(trials.clip[trials.said_human], minlength=trials.n_clips).tolist()
+    return [
+        ClipResult(clip_id, study.clip(clip_id).arm, study.clip(clip_id).source, count, yes, wilson(yes, count))
+        for clip_id, count, yes in zip(screened.clips, heard, human, strict=True)
+        if count
+    ]

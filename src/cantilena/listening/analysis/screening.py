@@ -1,4 +1,4 @@
-"""From answers to trials that count: the rules of the study file, each with how many it left out."""
+"""Screening: exclude listeners and trials by the rules of the study, and count how many each rule excludes."""
 
 from __future__ import annotations
 
@@ -9,144 +9,133 @@ from dataclasses import dataclass
 import numpy as np
 
 from cantilena.errors import InputError
-from cantilena.listening.analysis.answers import Answers, Given, Listener
+from cantilena.listening.analysis.answers import Answer, AnswerTables, Listener
 from cantilena.listening.study.study import Study
 from cantilena.listening.trials import Trials
 
 
 @dataclass(frozen=True)
 class Screened:
-    """What counts.
+    """The answers that remain.
 
     Args:
-        trials: the answers to items by listeners who count.
-        listeners: names of those listeners, in the order of their numbers.
-        clips: ids of the items, in the order of their numbers.
-        left_out: why each listener who does not count does not.
-        dropped: how many trials of the others were left out, by reason.
-        kept: their answers that count, for ratings.
-        anchors: how often negative anchors were called human by those who count, and of how many.
-        repeats: how often a repeat was answered as before, and of how many.
+        trials: the remaining answers to items.
+        listeners: names of the remaining listeners, by their index.
+        clips: IDs of the items, by their index.
+        excluded_listeners: the reason for each excluded listener.
+        excluded_trials: number of excluded trials of the remaining listeners, by reason.
+        answers: the remaining answers to items as rows, with their ratings.
+        anchors: how often the remaining listeners called anchors human, and the number of these trials.
+        repeats: how often they answered a repeat as before, and the number of these trials.
     """
 
     trials: Trials
     listeners: tuple[str, ...]
     clips: tuple[str, ...]
-    left_out: dict[str, str]
-    dropped: dict[str, int]
-    kept: tuple[Given, ...]
+    excluded_listeners: dict[str, str]
+    excluded_trials: dict[str, int]
+    answers: tuple[Answer, ...]
     anchors: tuple[int, int]
     repeats: tuple[int, int]
 
 
-def screen(study: Study, answers: Answers) -> Screened:
-    """Apply the rules that the study fixed.
-
-    Args:
-        study: the study.
-        answers: to it.
+def screen(study: Study, tables: AnswerTables) -> Screened:
+    """Apply the rules of a study to the answers.
 
     Raises:
-        InputError: answers to another study, to clips or sessions that it has not, or nothing is left.
+        InputError: the answers belong to another study or do not fit its sessions, or none remain.
     """
-    by_listener = _checked(study, answers)
-    left_out: dict[str, str] = {}
-    dropped: Counter[str] = Counter()
-    kept: list[Given] = []
-    names: list[str] = []
-    for listener in answers.listeners:
+    by_listener = _answers_by_listener(study, tables)
+    excluded_listeners: dict[str, str] = {}
+    excluded_trials: Counter[str] = Counter()
+    included: list[str] = []
+    answers: list[Answer] = []
+    anchors: list[bool] = []
+    repeats: list[bool] = []
+    for listener in tables.listeners:
         given = by_listener[listener.listener]
-        reason = _why_not(study, listener, given)
-        if reason:
-            left_out[listener.listener] = reason
+        if reason := _reason_to_exclude_listener(study, listener, given):
+            excluded_listeners[listener.listener] = reason
             continue
-        names.append(listener.listener)
-        for one in given:
-            if one.kind == "item":
-                trouble = _what_is_wrong(study, one)
-                dropped[trouble] += bool(trouble)
-                kept += [] if trouble else [one]
-    if not kept:
-        raise _nothing_left([*left_out.values(), *dropped.elements()])
-    del dropped[""]
-    items = [clip for clip in study.items if clip.arm in study.arms]
-    number = {clip.id: place for place, clip in enumerate(items)}
-    who = {name: place for place, name in enumerate(names)}
+        included.append(listener.listener)
+        for answer in given:
+            if answer.kind == "item":
+                if reason := _reason_to_exclude_trial(study, answer):
+                    excluded_trials[reason] += 1
+                else:
+                    answers.append(answer)
+        first = {answer.clip: answer.answer for answer in given if answer.kind == "item"}
+        anchors += [answer.answer == "human" for answer in given if answer.kind == "anchor"]
+        repeats += [
+            answer.answer == first[answer.clip] for answer in given if answer.kind == "repeat" and answer.clip in first
+        ]
+    if not answers:
+        reasons = Counter([*excluded_listeners.values(), *excluded_trials.elements()]).most_common(3)
+        why = "; ".join(f"{count} {reason}" for reason, count in reasons)
+        raise InputError(f"no answers remain after screening{f': {why}' if why else ''}", "collect more answers")
+    clip_index = {clip.id: index for index, clip in enumerate(study.items)}
+    listener_index = {name: index for index, name in enumerate(included)}
     trials = Trials(
-        listener=np.array([who[one.listener] for one in kept], np.int64),
-        clip=np.array([number[one.clip] for one in kept], np.int64),
-        said_human=np.array([one.answer == "human" for one in kept], np.bool_),
-        confidence=np.array([one.confidence for one in kept], np.int64),
-        arm_of_clip=np.array([study.arms.index(clip.arm) for clip in items], np.int64),
+        listener=np.array([listener_index[answer.listener] for answer in answers], np.int64),
+        clip=np.array([clip_index[answer.clip] for answer in answers], np.int64),
+        said_human=np.array([answer.answer == "human" for answer in answers], np.bool_),
+        confidence=np.array([answer.confidence for answer in answers], np.int64),
+        arm_of_clip=np.array([study.arms.index(clip.arm) for clip in study.items], np.int64),
         arms=study.arms,
-        listeners=len(names),
+        n_listeners=len(included),
     )
-    counted = {name: by_listener[name] for name in names}
-    anchors = [one.answer == "human" for given in counted.values() for one in given if one.kind == "anchor"]
-    again = [same for given in counted.values() for same in _repeats(given)]
     return Screened(
-        trials, tuple(names), tuple(number), left_out, dict(dropped), tuple(kept),
-        (sum(anchors), len(anchors)), (sum(again), len(again)),
+        trials, tuple(included), tuple(clip_index), excluded_listeners, dict(excluded_trials), tuple(answers),
+        (sum(anchors), len(anchors)), (sum(repeats), len(repeats)),
     )  # fmt: skip
 
 
-def _checked(study: Study, answers: Answers) -> dict[str, list[Given]]:
-    """Answers by listener in the order of trials, all of which the study asked."""
+def _answers_by_listener(study: Study, tables: AnswerTables) -> dict[str, list[Answer]]:
+    """Group the answers in the order of trials, and check that they fit the sessions of the study."""
     sessions: dict[str, int] = {}
-    for listener in answers.listeners:
+    for listener in tables.listeners:
         if listener.study != study.digest:
             raise InputError(
                 f"{listener.listener[:40]!r} answered another study ({listener.study[:12]})",
-                f"name the study file whose digest that is; this one's is {study.digest[:12]}",
+                f"give the study file with that digest; this one has {study.digest[:12]}",
             )
         if listener.session >= len(study.sessions):
             raise InputError(f"the study has no session {listener.session}", "check the column `session`")
         sessions[listener.listener] = listener.session
-    found: dict[str, list[Given]] = defaultdict(list)
-    for one in sorted(answers.given, key=lambda one: one.position):
-        session = study.sessions[sessions[one.listener]]
-        asked = session[one.position] if one.position < len(session) else None
-        if asked is None or (asked.kind, asked.clip) != (one.kind, one.clip):
+    grouped: dict[str, list[Answer]] = defaultdict(list)
+    for answer in sorted(tables.answers, key=lambda answer: answer.position):
+        session = study.sessions[sessions[answer.listener]]
+        trial = session[answer.position] if answer.position < len(session) else None
+        if trial is None or (trial.kind, trial.clip) != (answer.kind, answer.clip):
             raise InputError(
-                f"trial {one.position} of {one.listener[:40]!r} is not what the study played there",
+                f"trial {answer.position} of {answer.listener[:40]!r} differs from the session of the study",
                 "check the columns `position`, `kind` and `clip`",
             )
-        found[one.listener].append(one)
-    return found
+        grouped[answer.listener].append(answer)
+    return grouped
 
 
-def _nothing_left(reasons: Sequence[str]) -> InputError:
-    counts = Counter(filter(None, reasons)).most_common(3)
-    why = "; ".join(f"{count} {reason}" for reason, count in counts)
-    return InputError(f"no answer is left after screening{f': {why}' if why else ''}", "ask more listeners")
-
-
-def _why_not(study: Study, listener: Listener, given: list[Given]) -> str:
-    """Why a listener does not count; nothing where they do."""
-    rules, session = study.screening, study.sessions[listener.session]
-    items = {(one.answer, one.confidence) for one in given if one.kind == "item"}
-    anchors = sum(one.answer == "human" for one in given if one.kind == "anchor")
-    inattentive = any((one.answer, one.confidence) != ("computer", 4) for one in given if one.kind == "attention")
+def _reason_to_exclude_listener(study: Study, listener: Listener, answers: Sequence[Answer]) -> str:
+    rules, n_trials = study.screening, len(study.sessions[listener.session])
+    items = {(answer.answer, answer.confidence) for answer in answers if answer.kind == "item"}
+    anchors = sum(answer.answer == "human" for answer in answers if answer.kind == "anchor")
+    inattentive = any(
+        (answer.answer, answer.confidence) != ("computer", 4) for answer in answers if answer.kind == "attention"
+    )
     reasons = (
         (not listener.consent, "did not consent"),
         (rules.headphones and not listener.headphones, "did not pass the headphone check"),
-        (len(given) < rules.least_answered * len(session), f"answered {len(given)} of {len(session)} trials"),
-        (rules.attention and inattentive, "missed the attention check"),
+        (len(answers) < rules.least_answered * n_trials, f"answered {len(answers)} of {n_trials} trials"),
+        (rules.attention and inattentive, "failed the attention check"),
         (anchors > rules.most_anchors, f"called {anchors} negative anchors human"),
-        (rules.one_answer and len(items) <= 1, "gave one answer to everything"),
+        (rules.one_answer and len(items) <= 1, "gave the same answer to everything"),
     )
-    return next((reason for holds, reason in reasons if holds), "")
+    return next((reason for applies, reason in reasons if applies), "")
 
 
-def _what_is_wrong(study: Study, one: Given) -> str:
-    if study.screening.known and one.knows_piece:
+def _reason_to_exclude_trial(study: Study, answer: Answer) -> str:
+    if study.screening.known and answer.knows_piece:
         return "the piece is known"
-    if one.seconds_heard < study.screening.least_heard * study.clip(one.clip).seconds:
+    if answer.seconds_heard < study.screening.least_heard * study.clip(answer.clip).seconds:
         return "too little was heard"
     return ""
-
-
-def _repeats(given: list[Given]) -> list[bool]:
-    """For each repeat, whether the answer is that of the first time."""
-    first = {one.clip: one.answer for one in given if one.kind == "item"}
-    return [first[one.clip] == one.answer for one in given if one.kind == "repeat" and one.clip in first]

@@ -1,55 +1,54 @@
-// The page begins here: the server says where the listener is, and the card for it is shown.
+// The page for listeners: the server returns the state of the participant, and the card of that step is shown.
 
-import { endCard, pauseCard } from "/page/after.js";
-import { ask } from "/page/ask.js";
-import { consentCard, headphonesCard, readyCard, trainingCard, volumeCard } from "/page/before.js";
+import { request } from "/page/api.js";
 import { byId } from "/page/elements.js";
-import { ApiError } from "/page/api-error.js";
-import { begin, keyInAddress, keyRemembered, leave, open } from "/page/sitting.js";
+import { Refused } from "/page/refused.js";
+import { begin, forget, keyInAddress, resume, storedKey } from "/page/session.js";
+import { consentCard, endCard, headphonesCard, pauseCard, readyCard, trainingCard, volumeCard } from "/page/steps.js";
 import { trialCard } from "/page/trial.js";
 
 const CARDS = { training: trainingCard, headphones: headphonesCard, volume: volumeCard, practice: trialCard, ready: readyCard, trial: trialCard, pause: pauseCard, end: endCard };
 
 let study = null, closing = [];
 
-function show(state) {
-  clear();
+function showStep(state) {
+  closeCard();
   const onClose = (call) => closing.push(call);
-  put(CARDS[state.stage]({ study, state, put: send, next: nextListener, onClose }), state);
+  showCard(CARDS[state.stage]({ study, state, put, next: nextListener, onClose }), state);
 }
 
-// What was said is written down before the server says where it goes on; a place that has passed is passed over.
-async function send(path, body) {
+// Store a step and show the next one. If the step was completed elsewhere, for example in another tab, show the current one.
+async function put(path, body) {
   try {
-    show(await ask(path, { method: "PUT", body }));
+    showStep(await request(path, { method: "PUT", body }));
   } catch (error) {
-    if (!(error instanceof ApiError) || error.status !== 409) throw error;
-    const state = await ask("/api/sitting");
+    if (!(error instanceof Refused) || error.status !== 409) throw error;
+    const state = await request("/api/sitting");
     if (state.place === document.querySelector("main > *").dataset.place) throw error;
-    show(state);
+    showStep(state);
   }
 }
 
-function welcome(remembered = "") {
-  clear();
-  const goOn = remembered ? async () => { const state = await open(remembered); if (state) show(state); else welcome(); } : null;
-  put(consentCard({ study, begin: async () => show(await begin()), goOn }));
+function showConsent(key = "") {
+  closeCard();
+  const onResume = key ? async () => { const state = await resume(key); if (state) showStep(state); else showConsent(); } : null;
+  showCard(consentCard({ study, begin: async () => showStep(await begin()), resume: onResume }));
 }
 
 function nextListener() {
-  leave();
-  welcome();
+  forget();
+  showConsent();
 }
 
-function clear() {
+function closeCard() {
   for (const close of closing) close();
   closing = [];
 }
 
-function put(card, state = null) {
-  const isCounted = state !== null && ["trial", "pause", "end"].includes(state.stage);
-  byId("course").hidden = byId("count").hidden = !isCounted;
-  if (isCounted) {
+function showCard(card, state = null) {
+  const hasProgress = state !== null && ["trial", "pause", "end"].includes(state.stage);
+  byId("course").hidden = byId("count").hidden = !hasProgress;
+  if (hasProgress) {
     byId("course").value = state.answered / state.trials;
     byId("count").textContent = `${state.answered} of ${state.trials}`;
   }
@@ -61,12 +60,12 @@ function put(card, state = null) {
 }
 
 async function start() {
-  study ??= await ask("/api/study");
+  study ??= await request("/api/study");
   byId("title").textContent = study.title;
   const key = keyInAddress();
-  const state = key ? await open(key) : null;
-  if (state) show(state);
-  else welcome(key ? "" : keyRemembered());
+  const state = key ? await resume(key) : null;
+  if (state) showStep(state);
+  else showConsent(key ? "" : storedKey());
   document.documentElement.dataset.loaded = "yes";
 }
 

@@ -1,31 +1,31 @@
-// One clip: it is fetched whole, played when asked, and how long it was heard is counted.
+// The player of one clip, which measures how long the clip was heard.
 
-import { ask } from "/page/ask.js";
+import { request } from "/page/api.js";
 import { make } from "/page/elements.js";
 
 let playing = null;
 
-/** A player of what sounds here; `onHeard` is called once, when the share `least` of it was heard. */
-export function player({ least, onHeard, onTrouble }) {
+/** A player of the current sound; `onHeard` is called once, after the share `minHeard` of it was heard. */
+export function player({ minHeard, onHeard, onError }) {
   const audio = new Audio();
   const button = make("button", { type: "button", class: "play", disabled: true, onclick: toggle }, "Loading …");
-  const bar = make("progress", { max: 1, value: 0, "aria-label": "How far the clip has played" });
-  const self = { element: make("div", { class: "player" }, button, bar), seconds: 0, ticket: "", toggle, close };
-  let at = 0, isHeard = false, address = "";
+  const bar = make("progress", { max: 1, value: 0, "aria-label": "Progress of the clip" });
+  const self = { element: make("div", { class: "player" }, button, bar), seconds: 0, token: "", toggle, close };
+  let lastTime = 0, isHeard = false, address = "";
 
   function toggle() {
     if (button.disabled) return;
     if (!audio.paused) audio.pause();
-    else audio.play().catch((error) => onTrouble({ message: "the clip cannot be played", hint: error.message }));
+    else audio.play().catch((error) => onError({ message: "the clip cannot be played", hint: error.message }));
   }
 
-  // What was played since it was looked at last; a jump back to the beginning counts nothing.
+  // Add the time since the last event; a jump back to the beginning adds nothing.
   function count() {
-    const passed = audio.currentTime - at;
-    at = audio.currentTime;
+    const passed = audio.currentTime - lastTime;
+    lastTime = audio.currentTime;
     if (passed > 0) self.seconds += passed;
-    bar.value = audio.duration ? Math.min(at / audio.duration, 1) : 0;
-    if (!isHeard && audio.duration && self.seconds >= least * audio.duration) {
+    bar.value = audio.duration ? Math.min(lastTime / audio.duration, 1) : 0;
+    if (!isHeard && audio.duration && self.seconds >= minHeard * audio.duration) {
       isHeard = true;
       onHeard();
     }
@@ -35,13 +35,13 @@ export function player({ least, onHeard, onTrouble }) {
   audio.addEventListener("play", () => {
     if (playing && playing !== audio) playing.pause();
     playing = audio;
-    at = audio.currentTime;
+    lastTime = audio.currentTime;
     button.textContent = "Stop";
   });
   audio.addEventListener("pause", () => {
     count();
     button.textContent = self.seconds ? "Play again" : "Play";
-    audio.currentTime = at = 0;
+    audio.currentTime = lastTime = 0;
   });
   audio.addEventListener("canplaythrough", () => {
     if (!button.disabled) return;
@@ -49,13 +49,13 @@ export function player({ least, onHeard, onTrouble }) {
     button.textContent = "Play";
     self.element.dataset.ready = "yes";
   });
-  audio.addEventListener("error", () => onTrouble({ message: "the clip cannot be played here", hint: "try another browser" }));
+  audio.addEventListener("error", () => onError({ message: "this browser cannot play the clip", hint: "try another browser" }));
 
-  ask("/api/sitting/sound", { as: "sound" }).then(({ blob, ticket }) => {
-    self.ticket = ticket;
+  request("/api/sitting/sound", { as: "file" }).then(({ blob, token }) => {
+    self.token = token;
     address = URL.createObjectURL(blob);
     audio.src = address;
-  }).catch(onTrouble);
+  }).catch(onError);
 
   function close() {
     audio.pause();

@@ -1,1 +1,1 @@
-"""Plan a study: power and rehearsal."""
+"""Plan a study: power analysis and rehearsal with simulated listeners."""

@@ -1,1 +1,1 @@
-"""Sittings: the listening test as people take it in a browser, one listener a sitting."""
+"""The server of the listening test."""

@@ -1,7 +1,4 @@
-"""The listening test as a web application.
-
-Serving a study to listeners.
-"""
+"""The listening test as a web application, and the server that runs it."""
 
 from __future__ import annotations
 
@@ -13,12 +10,11 @@ from fastapi import FastAPI
 
 from cantilena.errors import InputError
 from cantilena.listening.options import ServeOptions
-from cantilena.listening.server.routes import ADMIN_ROUTES as ADMIN_ROUTES
-from cantilena.listening.server.routes import LISTENER_ROUTES as LISTENER_ROUTES
-from cantilena.listening.server.state import ListeningRoom
+from cantilena.listening.server.routes import ADMIN_ROUTES, LISTENER_ROUTES
+from cantilena.listening.server.state import ServedStudy
 from cantilena.listening.study.study import read_study
 from cantilena.runtime import say
-from cantilena.server import ServerOptions, listen, page_files, run, secured_app, server_url
+from cantilena.server import Address, address_of, guarded, listen, page_files, run
 
 _ABOUT = """\
 The interface of `cantilena listen serve`. A sitting is opened by its key, `Authorization: Bearer KEY`. What is
@@ -26,73 +22,58 @@ refused is answered with `{"error": ..., "hint": ...}`.
 """
 
 _PAGE = Path(__file__).parents[1] / "page"
-_MOST_BYTES = 2**14
+_MAX_REQUEST_BYTES = 2**14
+_MAX_CONNECTIONS = 2000
+"""A whole class may open the link at once, and a browser opens six connections."""
 
 
-def make_app(room: ListeningRoom, address: ServerOptions) -> FastAPI:
-    """The listening test as an ASGI application, which lets go of the answers when it ends.
-
-    Args:
-        room: the study and the book of its answers.
-        address: where it is served.
-    """
+def make_app(served: ServedStudy, address: Address) -> FastAPI:
+    """Return the ASGI application of a study; it closes the file of the answers when it shuts down."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            room.book.close()
+            served.store.close()
 
-    app = secured_app("Cantilena listening test", _ABOUT, address, max_body_size=_MOST_BYTES, lifespan=lifespan)
-    app.state.room = room
+    app = guarded("Cantilena listening test", _ABOUT, address, most=_MAX_REQUEST_BYTES, lifespan=lifespan)
+    app.state.served = served
     app.include_router(LISTENER_ROUTES)
     app.include_router(ADMIN_ROUTES)
     app.include_router(page_files(_PAGE, {"": "index.html", "admin": "admin.html"}))
     return app
 
 
-_MOST_CONNECTIONS = 2000
-"""A class that opens the link at once: six connections a browser."""
+def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = say) -> Path:
+    """Serve a study file until the process is interrupted, and return the file of the answers.
 
-
-def serve(path: Path, options: ServeOptions, *, on_start: Callable[[str], None] = say) -> Path:
-    """Serve a study until it is interrupted.
-
-    Args:
-        path: of the study file.
-        options: where it listens, and where the answers go.
-        on_start: is told where, when the test can be taken there.
-
-    Returns:
-        The file of the answers.
+    `opened` is called with each line about the server as soon as it accepts requests.
 
     Raises:
         InputError: the study or the file of the answers cannot be used, or the port is taken.
     """
-    from cantilena.listening.server.state import ListeningRoom
-
     study = read_study(path)
     if not study.sessions:
-        raise InputError(f"{path} has no sessions", "name a file that `cantilena listen create` wrote")
+        raise InputError(f"{path} has no sessions", "give a file written by `cantilena listen create`")
     answers = options.answers or path.with_suffix(".answers.sqlite")
-    listening = listen(options)
+    socket = listen(options)
     try:
-        room = ListeningRoom(path, study, answers)
+        served = ServedStudy(path, study, answers)
     except BaseException:
-        listening.close()
+        socket.close()
         raise
-    port = listening.getsockname()[1]
-    address = server_url(options, port)
+    port = socket.getsockname()[1]
+    address = address_of(options, port)
 
-    def tell() -> None:
-        on_start(f"The listening test is open: {address} (Ctrl-C ends it)")
+    def announce() -> None:
+        opened(f"The listening test is open: {address} (press Ctrl-C to stop)")
         for name in options.allow_host:
-            on_start(f"Listeners at other computers: http://{name}:{port}/")
-        if not options.is_local and not options.allow_host:
-            on_start("Other computers must call this one by a name that you allow: --allow-host NAME")
-        on_start(f"Progress and export, for you alone: {address}admin#{room.admin_key}")
-        on_start(f"Answers go to {answers}")
+            opened(f"For listeners on other computers: http://{name}:{port}/")
+        if not options.is_here_alone and not options.allow_host:
+            opened("Other computers need a name for this one, which you allow with --allow-host NAME")
+        opened(f"Progress and export, only for you: {address}admin#{served.admin_key}")
+        opened(f"Answers are written to {answers}")
 
-    run(make_app(room, options), listening, on_start=tell, max_connections=_MOST_CONNECTIONS)
+    run(make_app(served, options), socket, opened=announce, most_connections=_MAX_CONNECTIONS)
     return answers

@@ -1,11 +1,8 @@
-"""Tickets: the server's own word of when it gave out a sound, which the page hands back with the answer.
+"""Signed tokens that prove when a sound was sent, and the rate limit for new participants.
 
-A ticket says nothing of the clip. It stands for nothing but one place of one sitting, and holds after the server was
-killed, since the key lies with the answers: nothing needs to be written down when a sound is given out.
-
-How fast sittings may be begun from one address, so that a script does not fill the book.
-
-Addresses are counted in memory alone and are written nowhere. A class behind one address may come all at once.
+A token is bound to one step of one participant and contains nothing about the clip. It needs no storage and stays valid
+when the server is restarted, because the signing key is stored with the answers. The rate limit keeps addresses in
+memory only.
 """
 
 from __future__ import annotations
@@ -17,89 +14,71 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from cantilena.server import TooManyRequestsError
+from cantilena.server import CrowdedError
 
-_FORM = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
+BURST = 150
+"""New participants from one address at once: a whole class may share an address."""
 
+INTERVAL = 2.0
+"""Seconds until one more is allowed."""
 
-def ticket(key: bytes, listener: str, place: str, at: float) -> str:
-    """A ticket for a sound that is given out.
-
-    Args:
-        key: of the server.
-        listener: to whom.
-        place: the name of the place in the sitting.
-        at: when, seconds.
-    """
-    milliseconds = round(at * 1000)
-    return f"{milliseconds}.{_sign(key, listener, place, milliseconds)}"
+_MAX_ADDRESSES = 10_000
+_TOKEN = re.compile(r"([0-9]{1,16})\.([0-9a-f]{64})")
 
 
-def given_out_at(key: bytes, listener: str, place: str, shown: str) -> float | None:
-    """When the sound was given out, seconds; None where the ticket is not ours, or of another place.
+def sign_token(key: bytes, listener: str, step: str, sent_at: float) -> str:
+    """Make the token of a sound that is sent to a listener for a step, at a time in seconds."""
+    milliseconds = round(sent_at * 1000)
+    return f"{milliseconds}.{_signature(key, listener, step, milliseconds)}"
+
+
+def token_time(key: bytes, listener: str, step: str, token: str) -> float | None:
+    """Return the time at which a sound was sent, in seconds; None if the token is invalid or of another step.
 
     Example:
-        >>> shown = ticket(b"key", "listener-1", "trial-0", 12.5)
-        >>> given_out_at(b"key", "listener-1", "trial-0", shown), given_out_at(b"key", "listener-1", "trial-1", shown)
+        >>> token = sign_token(b"key", "listener-1", "trial-0", 12.5)
+        >>> token_time(b"key", "listener-1", "trial-0", token), token_time(b"key", "listener-1", "trial-1", token)
         (12.5, None)
     """
-    found = _FORM.fullmatch(shown)
-    if found is None or not found[1].isascii():
+    match = _TOKEN.fullmatch(token)
+    if match is None:
         return None
-    milliseconds = int(found[1])
-    if not hmac.compare_digest(found[2], _sign(key, listener, place, milliseconds)):
+    milliseconds = int(match[1])
+    if not hmac.compare_digest(match[2], _signature(key, listener, step, milliseconds)):
         return None
     return milliseconds / 1000
 
 
-def _sign(key: bytes, listener: str, place: str, milliseconds: int) -> str:
-    return hmac.digest(key, f"{listener} {place} {milliseconds}".encode(), "sha256").hex()
+def _signature(key: bytes, listener: str, step: str, milliseconds: int) -> str:
+    return hmac.digest(key, f"{listener} {step} {milliseconds}".encode(), "sha256").hex()
 
 
-AT_ONCE = 150
-"""Sittings that may be begun from one address at once."""
-
-EVERY = 2.0
-"""Seconds after which one more may be."""
-
-_ADDRESSES = 10_000
-
-
-class Arrivals:
-    """Lets people in (a leaky bucket for every address).
-
-    Args:
-        at_once: how many at once.
-        every: seconds for one more.
-        clock: the time, seconds.
+class RateLimit:
+    """A leaky bucket for each address: `burst` requests at once, and one more every `interval` seconds.
 
     Example:
-        >>> arrivals = Arrivals(at_once=1)
-        >>> arrivals.let_in("192.0.2.1")
-        >>> arrivals.let_in("192.0.2.1")
+        >>> limit = RateLimit(burst=1)
+        >>> limit.count("192.0.2.1")
+        >>> limit.count("192.0.2.1")
         Traceback (most recent call last):
-        cantilena.server.error_responses.TooManyRequestsError: many begin at once
+        cantilena.server.error_responses.CrowdedError: too many participants begin from this address
     """
 
     def __init__(
-        self, at_once: int = AT_ONCE, every: float = EVERY, clock: Callable[[], float] = time.monotonic
+        self, burst: int = BURST, interval: float = INTERVAL, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.at_once, self.every, self.clock = at_once, every, clock
+        self.burst, self.interval, self.clock = burst, interval, clock
         self._empty_at: OrderedDict[str, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def let_in(self, address: str) -> None:
-        """Count one more.
-
-        Raises:
-            CrowdedError: too many came from there just now.
-        """
+    def count(self, address: str) -> None:
+        """Count a request."""
         with self._lock:
             now = self.clock()
-            level = max(self._empty_at.pop(address, now), now) + self.every
-            if level - now > self.at_once * self.every:
-                self._empty_at[address] = level - self.every
-                raise TooManyRequestsError("many begin at once", "wait a moment")
-            self._empty_at[address] = level
-            while len(self._empty_at) > _ADDRESSES:
+            empty_at = max(self._empty_at.pop(address, now), now) + self.interval
+            is_allowed = empty_at - now <= self.burst * self.interval
+            self._empty_at[address] = empty_at if is_allowed else empty_at - self.interval
+            if not is_allowed:
+                raise CrowdedError("too many participants begin from this address", "wait a moment")
+            while len(self._empty_at) > _MAX_ADDRESSES:
                 self._empty_at.popitem(last=False)

@@ -1,8 +1,7 @@
-"""What the page of the people who run the study asks: how far it has come, and the answers as tables.
+"""Routes of the page for listeners and of the admin page.
 
-Nothing here tells what was answered so far: a study that is looked into may be stopped when it looks well.
-
-What a listener's page asks. Everything that is sent may be sent again: the first time counts.
+Every request of a listener may be repeated: the first one counts. The admin page shows the progress but no results, so
+that a study is not stopped when they look favourable.
 """
 
 from __future__ import annotations
@@ -13,82 +12,88 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import Response
 
-from cantilena.listening.analysis.answers import Given, Listener, csv_text
-from cantilena.listening.server.database import Sitting
-from cantilena.listening.server.schemas import About, Begun, Consent, Progress, Quietest, State, Training, TrialAnswer
-from cantilena.listening.server.session import Place
-from cantilena.listening.server.state import ADMIN, MOST_SITTINGS, Here, ListeningRoom, Mine
-from cantilena.server import NOT_FOUND, Responses
-from cantilena.server.error_responses import ErrorBody
+from cantilena.listening.analysis.answers import Answer, Listener, csv_text
+from cantilena.listening.server import schemas
+from cantilena.listening.server.session import Step
+from cantilena.listening.server.state import ADMIN, MAX_PARTICIPANTS, CurrentParticipant, Served
+from cantilena.server import UNKNOWN, Answers
+from cantilena.server.error_responses import RefusalShape
 
 ADMIN_ROUTES = APIRouter(prefix="/api/admin", tags=["admin"], dependencies=[ADMIN])
-"""The addresses of this file."""
+"""Routes of the admin page."""
 
-_TABLE: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+_CSV_TYPE = "text/csv; charset=utf-8"
 
 
-@ADMIN_ROUTES.get("/progress", response_model=Progress)
-def progress(room: Here) -> dict[str, Any]:
+@ADMIN_ROUTES.get("/progress")
+def progress(served: Served) -> schemas.Progress:
     """How far the study has come."""
-    study, listeners = room.study, room.book.listeners()
-    answered = Counter(one.listener for one in room.book.answers())
+    study = served.study
+    answered = Counter(answer.listener for answer in served.store.answers())
     rows = [
-        {
-            "listener": one.listener,
-            "session": one.session,
-            "answered": answered[one.listener],
-            "of": len(study.sessions[one.session]),
-            "headphones": one.headphones,
-        }
-        for one in listeners
+        schemas.ListenerRow(
+            listener=row.listener,
+            session=row.session,
+            answered=answered[row.listener],
+            of=len(study.sessions[row.session]),
+            headphones=row.headphones,
+        )
+        for row in served.store.listeners()
     ]
-    finished = [row for row in rows if row["answered"] == row["of"]]
-    counted = {row["session"] for row in finished if row["headphones"] or not study.screening.headphones}
-    return {
-        "title": study.title, "digest": study.digest, "sessions": len(study.sessions),
-        "consented": room.book.sittings(), "began": len(rows), "finished": len(finished), "complete": len(counted),
-        "answers": answered.total(), "listeners": rows,
-    }  # fmt: skip
+    finished = [row for row in rows if row.answered == row.of]
+    complete = {row.session for row in finished if row.headphones or not study.screening.headphones}
+    return schemas.Progress(
+        title=study.title,
+        digest=study.digest,
+        sessions=len(study.sessions),
+        consented=served.store.count_participants(),
+        began=len(rows),
+        finished=len(finished),
+        complete=len(complete),
+        answers=answered.total(),
+        listeners=rows,
+    )
 
 
-@ADMIN_ROUTES.get("/listeners.csv", response_class=Response, responses=_TABLE)
-def listeners_table(room: Here) -> Response:
+@ADMIN_ROUTES.get("/listeners.csv", response_class=Response, responses=_CSV)
+def listeners_table(served: Served) -> Response:
     """The table of the listeners, as `cantilena listen analyse` reads it."""
-    return Response(csv_text(Listener, room.book.listeners()), media_type="text/csv; charset=utf-8")
+    return Response(csv_text(Listener, served.store.listeners()), media_type=_CSV_TYPE)
 
 
-@ADMIN_ROUTES.get("/answers.csv", response_class=Response, responses=_TABLE)
-def answers_table(room: Here) -> Response:
+@ADMIN_ROUTES.get("/answers.csv", response_class=Response, responses=_CSV)
+def answers_table(served: Served) -> Response:
     """The table of the answers, as `cantilena listen analyse` reads it."""
-    return Response(csv_text(Given, room.book.answers()), media_type="text/csv; charset=utf-8")
+    return Response(csv_text(Answer, served.store.answers()), media_type=_CSV_TYPE)
 
 
-_NOT_NOW: Responses = {409: {"model": ErrorBody, "description": "It is not the time for that."}, **NOT_FOUND}
+_CONFLICT: Answers = {409: {"model": RefusalShape, "description": "It is not the time for that."}, **UNKNOWN}
 
-LISTENER_ROUTES = APIRouter(prefix="/api", tags=["listeners"], responses=_NOT_NOW)
-"""The addresses of this file."""
+LISTENER_ROUTES = APIRouter(prefix="/api", tags=["listeners"], responses=_CONFLICT)
+"""Routes of the page for listeners."""
 
 Number = Annotated[int, Path(ge=0, le=10_000)]
 
 
-@LISTENER_ROUTES.get("/study", response_model=About)
-def about(room: Here) -> dict[str, Any]:
+@LISTENER_ROUTES.get("/study")
+def about(served: Served) -> schemas.About:
     """What anybody may know before they begin."""
-    return room.about()
+    return served.about()
 
 
-@LISTENER_ROUTES.post("/sittings", status_code=201, response_model=Begun)
-def begin(_: Consent, room: Here, request: Request) -> dict[str, Any]:
+@LISTENER_ROUTES.post("/sittings", status_code=201)
+def begin(_: schemas.Consent, served: Served, request: Request) -> schemas.Begun:
     """Begin a sitting."""
-    room.arrivals.let_in(request.client.host if request.client else "")
-    key = room.book.begin(MOST_SITTINGS)
-    return {"key": key, "state": room.state(room.book.sitting(key))}
+    served.rate_limit.count(request.client.host if request.client else "")
+    key = served.store.add_participant(MAX_PARTICIPANTS)
+    return schemas.Begun(key=key, state=served.state_of(served.store.participant(key)))
 
 
-@LISTENER_ROUTES.get("/sitting", response_model=State)
-def where(room: Here, mine: Mine) -> dict[str, Any]:
+@LISTENER_ROUTES.get("/sitting")
+def where(served: Served, participant: CurrentParticipant) -> schemas.State:
     """Where a listener is."""
-    return room.state(mine)
+    return served.state_of(participant)
 
 
 @LISTENER_ROUTES.get(
@@ -96,65 +101,60 @@ def where(room: Here, mine: Mine) -> dict[str, Any]:
     response_class=Response,
     responses={200: {"content": {"audio/flac": {"schema": {"type": "string", "format": "binary"}}}}},
 )
-def sound(room: Here, mine: Mine) -> Response:
+def sound(served: Served, participant: CurrentParticipant) -> Response:
     """What sounds where the listener is: as many bytes for every clip, under no name."""
-    content, ticket = room.sound(mine)
-    return Response(content, media_type="audio/flac", headers={"X-Ticket": ticket})
+    content, token = served.sound(participant)
+    return Response(content, media_type="audio/flac", headers={"X-Ticket": token})
 
 
-@LISTENER_ROUTES.put("/sitting/training", response_model=State)
-def training(sent: Training, room: Here, mine: Mine) -> dict[str, Any]:
+@LISTENER_ROUTES.put("/sitting/training")
+def training(sent: schemas.Training, served: Served, participant: CurrentParticipant) -> schemas.State:
     """Say for how many years one has had lessons."""
-    room.step(mine, Place("training"), "" if sent.years is None else str(sent.years))
-    return _now(room, mine)
+    served.complete(participant, Step("training"), "" if sent.years is None else str(sent.years))
+    return served.state_of(served.store.reload(participant.listener))
 
 
-@LISTENER_ROUTES.put("/sitting/headphones/{turn}/{number}", response_model=State)
-def headphones(turn: Number, number: Number, sent: Quietest, room: Here, mine: Mine) -> dict[str, Any]:
+@LISTENER_ROUTES.put("/sitting/headphones/{turn}/{number}")
+def headphones(
+    turn: Number, number: Number, sent: schemas.Quietest, served: Served, participant: CurrentParticipant
+) -> schemas.State:
     """Say which of three tones was the quietest."""
-    room.step(mine, Place("headphones", number, turn=turn), str(sent.quietest))
-    return _now(room, mine)
+    served.complete(participant, Step("headphones", number, attempt=turn), str(sent.quietest))
+    return served.state_of(served.store.reload(participant.listener))
 
 
-@LISTENER_ROUTES.put("/sitting/volume", response_model=State)
-def volume(room: Here, mine: Mine) -> dict[str, Any]:
+@LISTENER_ROUTES.put("/sitting/volume")
+def volume(served: Served, participant: CurrentParticipant) -> schemas.State:
     """Say that the volume is set."""
-    room.step(mine, Place("volume"))
-    return _now(room, mine)
+    served.complete(participant, Step("volume"))
+    return served.state_of(served.store.reload(participant.listener))
 
 
-@LISTENER_ROUTES.put("/sitting/practice/{number}", response_model=State)
-def practice(number: Number, room: Here, mine: Mine) -> dict[str, Any]:
+@LISTENER_ROUTES.put("/sitting/practice/{number}")
+def practice(number: Number, served: Served, participant: CurrentParticipant) -> schemas.State:
     """Go on after a trial for practice; what was answered is not kept."""
-    room.step(mine, Place("practice", number))
-    return _now(room, mine)
+    served.complete(participant, Step("practice", number))
+    return served.state_of(served.store.reload(participant.listener))
 
 
-@LISTENER_ROUTES.put("/sitting/ready", response_model=State)
-def ready(room: Here, mine: Mine) -> dict[str, Any]:
+@LISTENER_ROUTES.put("/sitting/ready")
+def ready(served: Served, participant: CurrentParticipant) -> schemas.State:
     """Begin the trials."""
-    room.seat(mine)
-    return _now(room, mine)
+    served.begin_trials(participant)
+    return served.state_of(served.store.reload(participant.listener))
 
 
-@LISTENER_ROUTES.put("/sitting/pause/{number}", response_model=State)
-def pause(number: Number, room: Here, mine: Mine) -> dict[str, Any]:
+@LISTENER_ROUTES.put("/sitting/pause/{number}")
+def pause(number: Number, served: Served, participant: CurrentParticipant) -> schemas.State:
     """Go on after a pause."""
-    room.step(mine, Place("pause", number))
-    return _now(room, mine)
+    served.complete(participant, Step("pause", number))
+    return served.state_of(served.store.reload(participant.listener))
 
 
-@LISTENER_ROUTES.put("/sitting/answers/{position}", response_model=State)
-def answer(position: Number, sent: TrialAnswer, room: Here, mine: Mine) -> dict[str, Any]:
+@LISTENER_ROUTES.put("/sitting/answers/{position}")
+def answer(
+    position: Number, sent: schemas.TrialAnswer, served: Served, participant: CurrentParticipant
+) -> schemas.State:
     """Answer a trial; the answer is on the disk before this answers."""
-    given = Given(
-        mine.listener, position, "item", "", sent.answer, sent.confidence, sent.knows_piece, sent.seconds_heard,
-        sent.liking, sent.classical,
-    )  # fmt: skip
-    room.answer(mine, given, sent.ticket)
-    return _now(room, mine)
-
-
-def _now(room: ListeningRoom, mine: Sitting) -> dict[str, Any]:
-    """Where the listener is after what was written down."""
-    return room.state(room.book.of_listener(mine.listener))
+    served.answer(participant, position, sent)
+    return served.state_of(served.store.reload(participant.listener))

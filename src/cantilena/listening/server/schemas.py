@@ -1,4 +1,4 @@
-"""The shapes of what listeners send and are told."""
+"""Schemas of requests and responses."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from pydantic import BaseModel, ConfigDict, Field
 from cantilena.listening.server.session import Stage
 
 
-class _Sent(BaseModel):
+class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class Consent(_Sent):
+class Consent(_Request):
     """That somebody agrees to take part."""
 
     consent: Literal[True] = Field(description="True: nothing is kept of who does not agree.")
 
 
-class Training(_Sent):
+class Training(_Request):
     """Years of lessons in music."""
 
     years: float | None = Field(None, ge=0, le=120, allow_inf_nan=False, description="Years, or null to say nothing.")
 
 
-class Quietest(_Sent):
+class Quietest(_Request):
     """An answer of the headphone check."""
 
     quietest: int = Field(ge=0, le=2, strict=True, description="Which of the three tones was the quietest, from 0.")
 
 
-class TrialAnswer(_Sent):
+class TrialAnswer(_Request):
     """An answer to a trial."""
 
     answer: Literal["human", "computer"] = Field(description="Who composed it.")

@@ -1,10 +1,7 @@
-"""The course of a sitting: what a listener does next follows from what is written down, and from nothing else.
+"""The procedure of the test: which step comes next for a participant, and which session of the study they get.
 
-So a sitting goes on after a closed tab, on another device, or after the server was killed, exactly where it was.
-
-Which session the next listener gets: the first that is free, else the one that was left the longest ago.
-
-What a listener is told at the end: how often they were right.
+The next step follows from the stored steps and answers alone. So a participant continues at the same step after closing
+the tab, on another device, or after a restart of the server.
 """
 
 from __future__ import annotations
@@ -13,226 +10,165 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from cantilena.listening.analysis.answers import Given
 from cantilena.listening.study.study import Clip, Study
-from cantilena.listening.trials import HUMAN
 
 Stage = Literal["training", "headphones", "volume", "practice", "ready", "trial", "pause", "end"]
-"""What a listener is asked for; consent comes before there is a sitting."""
+"""The kind of a step; consent comes before, when a participant is created."""
 
-TURNS = 2
+HEADPHONE_ATTEMPTS = 2
 """How often the headphone check may be taken."""
 
-_RIGHT_AT_LEAST = 5 / 6
-_BETWEEN_PAUSES = 14
+EXPIRY_HOURS, REUSE_HOURS = 24, 2
+"""Age from which an unfinished session is given to another participant: always, and if no other session is free."""
+
+_MIN_CORRECT = 5 / 6
+_MAX_TRIALS_BETWEEN_PAUSES = 14
 
 
 @dataclass(frozen=True)
-class Done:
-    """What is written down of a sitting.
+class Participant:
+    """What is stored of a participant.
 
     Args:
-        steps: what was done, by name, with what was said.
-        session: which session of the study; None before the trials begin.
-        answered: how many trials were answered.
+        listener: random name.
+        steps: completed steps by name, with the answer.
+        session: index of their session of the study; None before the trials.
+        answered: number of answered trials.
     """
 
+    listener: str
     steps: Mapping[str, str] = field(default_factory=dict)
     session: int | None = None
     answered: int = 0
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a listener is.
+class Step:
+    """A step of the procedure.
 
     Args:
-        stage: what they are asked for.
-        number: which of them, from 0.
-        of: how many there are.
-        turn: which turn of the headphone check, from 0.
+        stage: its kind.
+        number: its index among the steps of this stage.
+        total: number of these steps.
+        attempt: index of the attempt at the headphone check.
     """
 
     stage: Stage
     number: int = 0
-    of: int = 1
-    turn: int = 0
+    total: int = 1
+    attempt: int = 0
 
     @property
     def name(self) -> str:
-        """A name for it that is unique in the sitting: of the step that is written down when it is done.
+        """The name under which the step is stored, unique for a participant.
 
         Example:
-            >>> Place("headphones", 3, 6, turn=1).name
+            >>> Step("headphones", 3, 6, attempt=1).name
             'headphones-1-3'
         """
-        parts = [self.stage, *([self.turn] if self.stage == "headphones" else []), self.number]
-        return "-".join(map(str, parts))
+        attempt = f"{self.attempt}-" if self.stage == "headphones" else ""
+        return f"{self.stage}-{attempt}{self.number}"
 
 
-def place_of(study: Study, done: Done) -> Place:
-    """Where a listener is who has done so much.
-
-    Args:
-        study: the study.
-        done: what is written down.
+def next_step(study: Study, participant: Participant) -> Step:
+    """Return the next step of a participant.
 
     Example:
-        >>> place_of(Study("Ours", ("human", "lstm"), (), ()), Done()).stage
+        >>> next_step(Study("Ours", ("human", "lstm"), (), ()), Participant("listener-1")).stage
         'training'
     """
-    if done.session is not None:
-        return _among_trials(study, done, done.session)
-    if Place("training").name not in done.steps:
-        return Place("training")
-    checks = len(clips_for(study, "headphones"))
-    for turn in range(TURNS if checks else 0):
-        if turn and passed_headphones(study, done):
-            break
-        for number in range(checks):
-            place = Place("headphones", number, checks, turn)
-            if place.name not in done.steps:
-                return place
-    if Place("volume").name not in done.steps and sound_of(study, done, Place("volume")) is not None:
-        return Place("volume")
-    practice = len(clips_for(study, "practice"))
-    for number in range(practice):
-        if Place("practice", number).name not in done.steps:
-            return Place("practice", number, practice)
-    return Place("ready")
+    if participant.session is not None:
+        trials = len(study.sessions[participant.session])
+        if participant.answered >= trials:
+            return Step("end")
+        pause = Step("pause", participant.answered, trials)
+        is_due = participant.answered in pauses(trials) and pause.name not in participant.steps
+        return pause if is_due else Step("trial", participant.answered, trials)
+    checks, practice = (len(clips_with_role(study, role)) for role in ("headphones", "practice"))
+    steps = [Step("training")]
+    for attempt in range(HEADPHONE_ATTEMPTS):
+        if attempt == 0 or not passed_headphones(study, participant):
+            steps += [Step("headphones", number, checks, attempt) for number in range(checks)]
+    if checks or practice:
+        steps.append(Step("volume"))
+    steps += [Step("practice", number, practice) for number in range(practice)]
+    return next((step for step in steps if step.name not in participant.steps), Step("ready"))
 
 
-def passed_headphones(study: Study, done: Done) -> bool:
-    """Whether one of the turns of the headphone check was right in five of six trials (Woods et al. 2017).
-
-    Args:
-        study: the study.
-        done: what is written down.
-    """
-    clips = clips_for(study, "headphones")
-    for turn in range(TURNS if clips else 0):
-        right = [
-            done.steps.get(Place("headphones", number, turn=turn).name) == str(clip.about.get("quietest"))
+def passed_headphones(study: Study, participant: Participant) -> bool:
+    """Return whether one attempt at the headphone check had five of six trials correct (Woods et al. 2017)."""
+    clips = clips_with_role(study, "headphones")
+    for attempt in range(HEADPHONE_ATTEMPTS if clips else 0):
+        correct = [
+            participant.steps.get(Step("headphones", number, attempt=attempt).name) == str(clip.about.get("quietest"))
             for number, clip in enumerate(clips)
         ]
-        if sum(right) >= _RIGHT_AT_LEAST * len(clips):
+        if sum(correct) >= _MIN_CORRECT * len(clips):
             return True
     return False
 
 
-def sound_of(study: Study, done: Done, place: Place) -> Clip | None:
-    """What sounds at a place; None where nothing does."""
-    if place.stage == "trial" and done.session is not None:
-        return study.clip(study.sessions[done.session][place.number].clip)
-    if place.stage == "volume":
-        return next(iter([*clips_for(study, "practice"), *clips_for(study, "headphones")]), None)
-    if place.stage == "headphones" or place.stage == "practice":
-        return clips_for(study, place.stage)[place.number]
+def clip_of_step(study: Study, participant: Participant, step: Step) -> Clip | None:
+    """Return the clip that a step plays; None if it plays none."""
+    if step.stage == "trial" and participant.session is not None:
+        return study.clip(study.sessions[participant.session][step.number].clip)
+    if step.stage == "volume":
+        return next(iter([*clips_with_role(study, "practice"), *clips_with_role(study, "headphones")]), None)
+    if step.stage == "headphones" or step.stage == "practice":
+        return clips_with_role(study, step.stage)[step.number]
     return None
 
 
-def clips_for(study: Study, role: Literal["headphones", "practice"]) -> list[Clip]:
-    """The clips that every listener hears before the trials."""
+def clips_with_role(study: Study, role: str) -> list[Clip]:
+    """Return the clips that every participant hears before the trials."""
     return [clip for clip in study.clips if clip.role == role]
 
 
 def pauses(trials: int) -> list[int]:
-    """Before which trials there is a pause: a sitting in equal parts of up to 14.
+    """Return the trials before which there is a pause: equal parts of at most 14.
 
     Example:
         >>> pauses(24), pauses(12)
         ([12], [])
     """
-    parts = -(-trials // _BETWEEN_PAUSES)
+    parts = -(-trials // _MAX_TRIALS_BETWEEN_PAUSES)
     return [trials * part // parts for part in range(1, parts)]
 
 
-def _among_trials(study: Study, done: Done, session: int) -> Place:
-    trials = len(study.sessions[session])
-    if done.answered >= trials:
-        return Place("end")
-    pause = Place("pause", done.answered, trials)
-    if done.answered in pauses(trials) and pause.name not in done.steps:
-        return pause
-    return Place("trial", done.answered, trials)
-
-
-A_DAY, LEFT_FOR_GOOD = 24, 2
-"""Hours of the clock after which a session that was left unfinished is free again: always, and where no other is."""
-
-
 @dataclass(frozen=True)
-class Seat:
-    """Who has a session, and how far they are.
+class Assignment:
+    """A session of the study that a participant got.
 
     Args:
-        session: from 0.
-        counts: whether their answers will.
+        session: index of the session.
+        counts: whether the answers of the participant will count.
         is_finished: whether they answered all trials.
-        since: hour of the clock in which they began, since 1970.
+        hour: hour in which they got it, since 1970.
     """
 
     session: int
     counts: bool
     is_finished: bool
-    since: int
+    hour: int
 
 
-def free_session(seats: Iterable[Seat], sessions: int, hour: int) -> int | None:
-    """The session that is given to whoever comes now; None where none is free.
+def free_session(assignments: Iterable[Assignment], sessions: int, hour: int) -> int | None:
+    """Return the session for the next participant: the first that is free, else the one abandoned longest ago.
 
-    Args:
-        seats: of those who came before.
-        sessions: how many there are.
-        hour: of now.
+    The result is None if every session is finished or in use. `hour` is the current hour since 1970.
 
     Example:
-        >>> left = Seat(0, counts=True, is_finished=False, since=100)
-        >>> free_session([left], 2, 105), free_session([left], 1, 105), free_session([left], 1, 101)
-        (1, 0, None)
+        >>> unfinished = Assignment(0, counts=True, is_finished=False, hour=100)
+        >>> [free_session([unfinished], sessions, hour) for sessions, hour in ((2, 105), (1, 105), (1, 101))]
+        [1, 0, None]
     """
-    left: dict[int, int] = {}
-    for seat in seats:
-        if seat.counts:
-            hours = 0 if seat.is_finished else hour - seat.since
-            left[seat.session] = min(left.get(seat.session, hours), hours)
-    free = next((session for session in range(sessions) if left.get(session, A_DAY) >= A_DAY), None)
-    if free is not None or not left:
-        return free
-    longest = max(left, key=lambda session: left[session])
-    return longest if left[longest] >= LEFT_FOR_GOOD else None
-
-
-@dataclass(frozen=True)
-class Score:
-    """A listener's own score, over the clips of the arms; anchors, repeats and checks are not among them.
-
-    Args:
-        people: clips of people's that they heard.
-        people_right: how many of them they called human.
-        computers: clips of computers' that they heard.
-        computers_right: how many of them they called computer.
-    """
-
-    people: int
-    people_right: int
-    computers: int
-    computers_right: int
-
-
-def score_of(study: Study, given: Iterable[Given]) -> Score:
-    """The score of one listener.
-
-    Args:
-        study: the study.
-        given: their answers.
-    """
-    items = [one for one in given if one.kind == "item"]
-    people = [one for one in items if study.clip(one.clip).arm == HUMAN]
-    computers = [one for one in items if study.clip(one.clip).arm != HUMAN]
-    return Score(
-        len(people),
-        sum(one.answer == "human" for one in people),
-        len(computers),
-        sum(one.answer == "computer" for one in computers),
-    )
+    age: dict[int, int] = {}
+    for one in assignments:
+        if one.counts:
+            hours = 0 if one.is_finished else hour - one.hour
+            age[one.session] = min(age.get(one.session, hours), hours)
+    for session in range(sessions):
+        if age.get(session, EXPIRY_HOURS) >= EXPIRY_HOURS:
+            return session
+    oldest = max(age, key=lambda session: age[session], default=None)
+    return oldest if oldest is not None and age[oldest] >= REUSE_HOURS else None

@@ -1,197 +1,191 @@
-"""All that a listening test has while it is served; one object that every route is given."""
+"""A study while it is served: what routes need, and the dependencies that give it to them."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
 import time
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from cantilena.listening.analysis.answers import Given, Listener
-from cantilena.listening.server.auth import Arrivals, given_out_at, ticket
-from cantilena.listening.server.database import Book, Sitting
-from cantilena.listening.server.session import Place, passed_headphones, place_of, score_of, sound_of
+from cantilena.listening.analysis.answers import Answer, Listener
+from cantilena.listening.server.auth import RateLimit, sign_token, token_time
+from cantilena.listening.server.database import AnswerStore
+from cantilena.listening.server.schemas import About, OwnScore, State, TrialAnswer
+from cantilena.listening.server.session import Participant, Step, clip_of_step, next_step, passed_headphones
 from cantilena.listening.server.sounds import EqualSounds
 from cantilena.listening.study.study import Study
-from cantilena.listening.text import words_of
-from cantilena.server import HTTPError, NotFoundError
+from cantilena.listening.text import study_texts
+from cantilena.listening.trials import HUMAN
+from cantilena.server import RefusalError, UnknownError
 
-LEAST_HEARD = 0.5
-"""The share of a clip that must be heard before an answer is taken, unless the study asks for more."""
+MIN_HEARD = 0.5
+"""Share of a clip that must be heard before an answer is accepted, unless the study requires more."""
 
-MOST_SITTINGS = 200_000
-"""Sittings that a book may hold: some 30 megabytes."""
+MAX_PARTICIPANTS = 200_000
+"""Participants that a database may have: about 30 megabytes."""
+
+_SECONDS_TO_ANSWER, _SECONDS_PER_CHECK, _SECONDS_TO_READ = 6, 4, 60
 
 
-class NotNowError(HTTPError):
-    """It is not the time for that in this sitting."""
+class ConflictError(RefusalError):
+    """The request does not fit the current step of the participant."""
 
     status = 409
 
 
-class ForbiddenError(HTTPError):
-    """The key is not the right one."""
+class ForbiddenError(RefusalError):
+    """The key is invalid."""
 
     status = 403
 
 
-class ListeningRoom:
-    """A study, its sounds, and the book of its answers.
-
-    Args:
-        path: of the study file.
-        study: as it was read.
-        answers: the file of the answers.
-
-    Raises:
-        InputError: a clip or the file of the answers cannot be used.
-    """
+class ServedStudy:
+    """A study, its sounds, and the file of its answers."""
 
     def __init__(self, path: Path, study: Study, answers: Path) -> None:
         self.study = study
-        self.words = words_of(study.words)
+        self.texts = study_texts(study.words)
         self.sounds = EqualSounds(path, study)
-        self.book = Book(answers, study.digest)
-        self.key = self.book.ticket_key
+        self.store = AnswerStore(answers, study.digest)
+        self.signing_key = self.store.signing_key
         self.admin_key = secrets.token_urlsafe(24)
-        self.least_heard = max(LEAST_HEARD, study.screening.least_heard)
-        self.arrivals = Arrivals()
+        self.min_heard = max(MIN_HEARD, study.screening.least_heard)
+        self.rate_limit = RateLimit()
 
-    def about(self) -> dict[str, Any]:
-        """What anybody may know before they begin."""
-        trials = len(self.study.sessions[0]) if self.study.sessions else 0
+    def about(self) -> About:
+        """Return what is public before consent."""
         roles = {clip.role for clip in self.study.clips}
-        return {
-            "title": self.study.title,
-            "words": self.words,
-            "trials": trials,
-            "minutes": self._minutes(trials),
-            "headphones": "headphones" in roles,
-            "attention": "attention" in roles,
-            "least_heard": self.least_heard,
-        }
+        trials = len(self.study.sessions[0]) if self.study.sessions else 0
+        return About(
+            title=self.study.title,
+            words=self.texts,
+            trials=trials,
+            minutes=self._minutes(trials),
+            headphones="headphones" in roles,
+            attention="attention" in roles,
+            least_heard=self.min_heard,
+        )
 
-    def state(self, sitting: Sitting) -> dict[str, Any]:
-        """Where a listener is; it is the same for every clip, whatever its arm."""
-        place = place_of(self.study, sitting.done)
-        of = len(self.study.sessions[sitting.done.session or 0]) if self.study.sessions else 0
-        score = asdict(score_of(self.study, self.book.answers(sitting.listener))) if place.stage == "end" else None
-        return {
-            "place": place.name, "stage": place.stage, "number": place.number, "of": place.of, "turn": place.turn,
-            "answered": sitting.done.answered, "trials": of, "score": score,
-        }  # fmt: skip
+    def state_of(self, participant: Participant) -> State:
+        """Return the next step of a participant; nothing in it depends on the arm of a clip."""
+        step = next_step(self.study, participant)
+        return State(
+            place=step.name,
+            stage=step.stage,
+            number=step.number,
+            of=step.total,
+            turn=step.attempt,
+            answered=participant.answered,
+            trials=len(self.study.sessions[participant.session or 0]) if self.study.sessions else 0,
+            score=self._score(participant) if step.stage == "end" else None,
+        )
 
-    def sound(self, sitting: Sitting) -> tuple[bytes, str]:
-        """What sounds where a listener is, and the ticket that goes with it."""
-        place = place_of(self.study, sitting.done)
-        clip = sound_of(self.study, sitting.done, place)
+    def sound(self, participant: Participant) -> tuple[bytes, str]:
+        """Return the sound of the next step, and its token."""
+        step = next_step(self.study, participant)
+        clip = clip_of_step(self.study, participant, step)
         if clip is None:
-            raise NotNowError("nothing sounds here", "go on with the test")
-        return self.sounds[clip.id], ticket(self.key, sitting.listener, place.name, time.time())
+            raise ConflictError("this step has no sound", "continue with the test")
+        return self.sounds[clip.id], sign_token(self.signing_key, participant.listener, step.name, time.time())
 
-    def step(self, sitting: Sitting, place: Place, said: str = "") -> None:
-        """Write down what was done at a place, if the listener is there or was.
+    def complete(self, participant: Participant, step: Step, value: str = "") -> None:
+        """Store a step; a step that is complete already is not changed."""
+        if step.name not in participant.steps:
+            self._require(participant, step)
+            self.store.add_step(participant.listener, step.name, value)
 
-        Raises:
-            NotNowError: the listener has not come so far.
-        """
-        if place.name in sitting.done.steps:
+    def begin_trials(self, participant: Participant) -> None:
+        """Give a participant a session of the study."""
+        if participant.session is not None:
             return
-        if place_of(self.study, sitting.done).name != place.name:
-            raise NotNowError("that is not what comes now", "load the page again")
-        self.book.write_step(sitting.listener, place.name, said)
-
-    def seat(self, sitting: Sitting) -> None:
-        """Begin the trials: give a listener their session.
-
-        Raises:
-            NotNowError: something comes before, or everybody who is needed has taken part.
-        """
-        if sitting.done.session is not None:
-            return
-        if place_of(self.study, sitting.done).stage != "ready":
-            raise NotNowError("that is not what comes now", "load the page again")
-        years = sitting.done.steps[Place("training").name]
+        self._require(participant, Step("ready"))
+        years = participant.steps[Step("training").name]
         listener = Listener(
-            self.study.digest, sitting.listener, 0, simulated=False, consent=True,
+            self.study.digest, participant.listener, 0, simulated=False, consent=True,
             years_of_training=float(years) if years else None,
-            headphones=passed_headphones(self.study, sitting.done),
+            headphones=passed_headphones(self.study, participant),
         )  # fmt: skip
-        sessions = self.study.sessions
-        every = not self.study.screening.headphones
-        trials = [len(session) for session in sessions]
-        if not self.book.seat(listener, len(sessions), trials=trials, every=every, hour=int(time.time() // 3600)):
-            raise NotNowError("everybody who is needed has taken part", "thank you for coming")
+        trials = [len(session) for session in self.study.sessions]
+        all_count = not self.study.screening.headphones
+        if not self.store.assign_session(listener, trials, all_count=all_count, hour=int(time.time() // 3600)):
+            raise ConflictError("the study has enough participants", "thank you for your interest")
 
-    def answer(self, sitting: Sitting, given: Given, shown: str) -> None:
-        """Write down an answer; the first to a trial stands, and it is no error to send it again.
-
-        Args:
-            sitting: of the listener.
-            given: the answer; its listener, kind and clip are not read.
-            shown: the ticket of the sound that was answered.
-
-        Raises:
-            NotNowError: the trial has not come yet.
-            RefusalError: too little of the clip was heard.
-        """
-        done = sitting.done
-        if done.session is not None and given.position < done.answered:
+    def answer(self, participant: Participant, position: int, sent: TrialAnswer) -> None:
+        """Store an answer; the first answer to a trial is kept."""
+        if participant.session is not None and position < participant.answered:
             return
-        place = Place("trial", given.position)
-        if done.session is None or place_of(self.study, done).name != place.name:
-            raise NotNowError("that trial has not come yet", "load the page again")
-        at = given_out_at(self.key, sitting.listener, place.name, shown)
-        slot = self.study.sessions[done.session][given.position]
-        heard = 0.0 if at is None else min(given.seconds_heard, time.time() - at)
-        if heard < self.least_heard * self.study.clip(slot.clip).seconds:
-            raise HTTPError("too little of the clip was heard", "play it again, and answer then")
-        record = {**asdict(given), "listener": sitting.listener, "kind": slot.kind, "clip": slot.clip}
-        self.book.write_answer(Given(**{**record, "seconds_heard": round(heard, 2)}))
+        step = Step("trial", position)
+        self._require(participant, step)
+        assert participant.session is not None
+        trial = self.study.sessions[participant.session][position]
+        sent_at = token_time(self.signing_key, participant.listener, step.name, sent.ticket)
+        heard = 0.0 if sent_at is None else min(sent.seconds_heard, time.time() - sent_at)
+        if heard < self.min_heard * self.study.clip(trial.clip).seconds:
+            raise RefusalError("too little of the clip was heard", "play it again before you answer")
+        self.store.add_answer(
+            Answer(participant.listener, position, trial.kind, trial.clip, sent.answer, sent.confidence,
+                   sent.knows_piece, round(heard, 2), sent.liking, sent.classical)
+        )  # fmt: skip
+
+    def _require(self, participant: Participant, step: Step) -> None:
+        if next_step(self.study, participant).name != step.name:
+            raise ConflictError("this is not the next step", "reload the page")
+
+    def _score(self, participant: Participant) -> OwnScore:
+        """The participant's correct answers to items."""
+        items = [answer for answer in self.store.answers(participant.listener) if answer.kind == "item"]
+        human = [answer.answer for answer in items if self.study.clip(answer.clip).arm == HUMAN]
+        generated = [answer.answer for answer in items if self.study.clip(answer.clip).arm != HUMAN]
+        return OwnScore(
+            people=len(human),
+            people_right=human.count("human"),
+            computers=len(generated),
+            computers_right=generated.count("computer"),
+        )
 
     def _minutes(self, trials: int) -> int:
-        """About how long it takes: each clip once, six seconds for an answer, and the checks."""
+        """The expected duration: every clip once, the answers, the checks, and reading."""
         seconds = [clip.seconds for clip in self.study.items]
         mean = sum(seconds) / len(seconds) if seconds else 0.0
-        before = sum(clip.seconds + 4 for clip in self.study.clips if clip.role in ("headphones", "practice"))
-        return round((trials * (mean + 6) + before + 60) / 60)
+        checks = [clip.seconds for clip in self.study.clips if clip.role in ("headphones", "practice")]
+        before = sum(duration + _SECONDS_PER_CHECK for duration in checks)
+        return round((trials * (mean + _SECONDS_TO_ANSWER) + before + _SECONDS_TO_READ) / 60)
 
 
 _BEARER = HTTPBearer(auto_error=False, description="The key of a sitting, or that of the people who run the study.")
 
 
-def _room(request: Request) -> ListeningRoom:
-    room = request.app.state.room
-    assert isinstance(room, ListeningRoom)
-    return room
+def _served_study(request: Request) -> ServedStudy:
+    served = request.app.state.served
+    assert isinstance(served, ServedStudy)
+    return served
 
 
-Here = Annotated[ListeningRoom, Depends(_room)]
-"""A route's parameter: the room that it belongs to."""
+Served = Annotated[ServedStudy, Depends(_served_study)]
+"""A parameter of a route: the study of the application."""
 
-Shown = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
-"""A route's parameter: the key that was shown."""
-
-
-def _sitting(room: Here, shown: Shown) -> Sitting:
-    if shown is None:
-        raise NotFoundError("there is no such sitting", "open the study's link and begin")
-    return room.book.sitting(shown.credentials)
+Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
+"""A parameter of a route: the key of the request."""
 
 
-def _admin(room: Here, shown: Shown) -> None:
-    key = "" if shown is None else shown.credentials
-    if not hmac.compare_digest(key.encode("utf-8", "replace"), room.admin_key.encode()):
-        raise ForbiddenError("this page is for the people who run the study", "open the link that the terminal shows")
+def _current_participant(served: Served, credentials: Credentials) -> Participant:
+    if credentials is None:
+        raise UnknownError("the key of the session is missing or invalid", "open the link of the study and begin")
+    return served.store.participant(credentials.credentials)
 
 
-Mine = Annotated[Sitting, Depends(_sitting)]
-"""A route's parameter: the sitting whose key was shown."""
+def _require_admin(served: Served, credentials: Credentials) -> None:
+    key = "" if credentials is None else credentials.credentials
+    if not hmac.compare_digest(key.encode("utf-8", "replace"), served.admin_key.encode()):
+        raise ForbiddenError("this page needs the key of the organisers", "open the link in the terminal")
 
-ADMIN = Depends(_admin)
-"""A route's dependency: the key of the people who run the study was shown."""
+
+CurrentParticipant = Annotated[Participant, Depends(_current_participant)]
+"""A parameter of a route: the participant whose key was sent."""
+
+ADMIN = Depends(_require_admin)
+"""A dependency of a route: the request has the key of the organisers."""

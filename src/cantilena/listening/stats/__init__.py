@@ -1,1 +1,1 @@
-"""Statistics of listening tests: mixed model, bootstrap, proportions."""
+"""Statistics of listening tests."""

@@ -1,163 +1,158 @@
-"""What answers let us claim: that an arm is told from people's clips, that two arms differ, that one cannot be told.
+"""Hypothesis tests of a study: which arms can be distinguished from human melodies, and which cannot.
 
-Each claim is tested twice, by the mixed model, which knows that listeners and clips differ, and by resampling both,
-which assumes no model. It stands only where both say so: its p-value is the larger one. What is claimed together is one
-family, corrected by Holm.
+Every hypothesis is tested twice: by the mixed model, which accounts for differences among listeners and clips, and by
+a bootstrap of both, which assumes no model. The larger of the two p-values counts. Tests of one family are corrected by
+Holm's method.
 
-How well an arm is told is the share of right answers that a listener without leaning would give, (1 + H - F) / 2, with
-H and F the shares of people's clips and of the arm's that are called human; 1/2 is chance. An arm cannot be told where
-that share lies surely within a margin of 1/2: two one-sided tests (Schuirmann 1987). Where people's own clips are
-called human so seldom, or so often, that an arm that never is, or always, would be within the margin too, the answers
-cannot show it: p is 1.
+How well an arm is distinguished is the share of correct answers of an unbiased listener, (1 + H - F) / 2, where H and F
+are the shares of human clips and of the arm's clips that are called human; 1/2 is chance. Equivalence to human melodies
+means that this share lies within a margin of 1/2, by two one-sided tests (Schuirmann 1987). If human clips are called
+human so rarely or so often that an arm that is never or always called human would lie within the margin too, the data
+cannot show equivalence, and p is 1.
 """
 
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtr, stdtrit
 
-from cantilena.listening.stats.bootstrap import Draws
+from cantilena.listening.stats.bootstrap import Bootstrap
 from cantilena.listening.stats.mixed_model import MixedModel
-from cantilena.listening.stats.proportions import detect, independent_errors
+from cantilena.listening.stats.proportions import independent_errors, signal_detection
 from cantilena.listening.trials import HUMAN, Trials
 from cantilena.metrics import Interval, holm
 
-Kind = Literal["told", "differ", "equal"]
+Hypothesis = Literal["told", "differ", "equal"]
 
 MARGIN = 0.10
-"""How far from chance right answers may be where an arm counts as not to be told."""
+"""Default equivalence margin: how far from chance the share of correct answers may be."""
 
 ALPHA = 0.05
-"""How often a family of claims may err."""
+"""Error rate of a family of tests."""
 
 
 @dataclass(frozen=True)
-class Claim:
-    """One claim and what speaks for it.
+class HypothesisTest:
+    """One hypothesis and its test.
 
     Args:
-        kind: `told`: an arm is told from people's clips; `differ`: two arms are called human unequally often;
-            `equal`: an arm cannot be told from people's clips, within the margin.
-        one: the arm.
-        other: what it is held beside.
-        size: right answers of a listener without leaning (`told`, `equal`), or the difference of shares called human
-            (`differ`), with the wider of the two intervals: 95 %, or 90 % for `equal`, which is what its tests look at.
-        p: the larger of the two p-values.
-        adjusted: the same after Holm's correction.
-        p_model: by the mixed model.
-        p_resampled: by resampling listeners and clips.
+        kind: `told`: the arm is distinguished from human clips; `differ`: two arms are called human at different rates;
+            `equal`: the arm is equivalent to human clips, within the margin.
+        arm: the arm.
+        other: the arm that it is compared with.
+        effect: share of correct answers of an unbiased listener (`told`, `equal`), or difference of the shares called
+            human (`differ`), with the wider of the two intervals: 95 %, or 90 % for `equal`, as its tests imply.
+        p_model: p-value by the mixed model.
+        p_bootstrap: p-value by resampling listeners and clips.
+        p_holm: the larger of both, corrected by Holm's method.
     """
 
-    kind: Kind
-    one: str
+    kind: Hypothesis
+    arm: str
     other: str
-    size: Interval
-    p: float
-    adjusted: float
+    effect: Interval
     p_model: float
-    p_resampled: float
+    p_bootstrap: float
+    p_holm: float = math.nan
 
     @property
-    def stands(self) -> bool:
-        """Whether it may be claimed."""
-        return self.adjusted < ALPHA
+    def p(self) -> float:
+        """The larger of the two p-values."""
+        return max(self.p_model, self.p_bootstrap)
+
+    @property
+    def significant(self) -> bool:
+        """Whether the hypothesis is supported at the error rate of its family."""
+        return self.p_holm < ALPHA
 
 
-def claims(trials: Trials, model: MixedModel, draws: Draws, *, margin: float = MARGIN) -> list[Claim]:
-    """Every claim of a study: `told` and `differ` are one family, `equal` another.
-
-    Args:
-        trials: the answers.
-        model: fitted to them.
-        draws: of them.
-        margin: of `equal`.
+def hypothesis_tests(
+    trials: Trials, model: MixedModel, resampled: Bootstrap, *, margin: float = MARGIN
+) -> list[HypothesisTest]:
+    """Test every hypothesis of a study: `told` and `differ` form one family, `equal` another.
 
     Example:
-        >>> from cantilena.listening.stats.bootstrap import draw
+        >>> from cantilena.listening.stats.bootstrap import bootstrap
         >>> from cantilena.listening.stats.mixed_model import fit_mixed_model
-        >>> from cantilena.listening.planning.simulation import Truth, simulated_trials
+        >>> from cantilena.listening.planning.simulation import ListenerModel, simulate_trials
         >>> rng = np.random.default_rng(1)
-        >>> trials = simulated_trials(Truth((0.7, 0.3)), ("human", "lstm"), listeners=40, clips=30, heard=10, rng=rng)
-        >>> found = claims(trials, fit_mixed_model(trials), draw(trials, rng))
-        >>> [(claim.kind, claim.stands) for claim in found]
+        >>> truth, arms = ListenerModel((0.7, 0.3)), ("human", "lstm")
+        >>> trials = simulate_trials(truth, arms, listeners=40, clips=30, clips_per_listener=10, rng=rng)
+        >>> tests = hypothesis_tests(trials, fit_mixed_model(trials), bootstrap(trials, rng))
+        >>> [(test.kind, test.significant) for test in tests]
         [('told', True), ('equal', False)]
     """
-    pairs = list(itertools.combinations(range(len(trials.arms)), 2))
-    differences = [_difference(one, other, trials, model, draws) for one, other in pairs]
-    first = [found.unequal(trials.arms) for found in differences]
-    second = [found.equal(trials.arms, margin) for found in differences if found.beside_people]
-    return [*_corrected(first), *_corrected(second)]
+    arms, human_share = trials.arms, float(trials.shares[0])
+    differences, equivalences = [], []
+    for first, second in itertools.combinations(range(len(arms)), 2):
+        by_model, by_bootstrap = _share_differences(first, second, trials, model, resampled)
+        beta, beta_error = model.difference(first, second)
+        p_model = 2 * float(stdtr(by_model.df, -abs(beta / beta_error)))
+        p_bootstrap = 2 * float(stdtr(by_bootstrap.df, -abs(by_bootstrap.value) / by_bootstrap.error))
+        effect = _wider_interval(by_model, by_bootstrap, 0.95)
+        if first > 0:  # two generated arms
+            differences.append(HypothesisTest("differ", arms[first], arms[second], effect, p_model, p_bootstrap))
+            continue
+        correct = _share_correct(effect)
+        differences.append(HypothesisTest("told", arms[second], HUMAN, correct, p_model, p_bootstrap))
+        p_values = [1.0, 1.0]
+        if 2 * margin < human_share < 1 - 2 * margin:
+            p_values = [
+                float(stdtr(estimate.df, (abs(estimate.value) - 2 * margin) / max(estimate.error, 1e-9)))
+                for estimate in (by_model, by_bootstrap)
+            ]
+        correct = _share_correct(_wider_interval(by_model, by_bootstrap, 0.90))
+        equivalences.append(HypothesisTest("equal", arms[second], HUMAN, correct, *p_values))
+    return [*_holm_corrected(differences), *_holm_corrected(equivalences)]
 
 
-def _corrected(family: list[Claim]) -> list[Claim]:
-    adjusted = holm([claim.p for claim in family])
-    return [replace(claim, adjusted=float(p or 0.0)) for claim, p in zip(family, adjusted, strict=True)]
+class _Estimate(NamedTuple):
+    """The difference of the shares of two arms that are called human."""
+
+    value: float
+    error: float
+    df: int
 
 
-@dataclass(frozen=True)
-class _Difference:
-    """The difference of two arms' shares called human, by the model and by resampling: values, errors, freedoms."""
+def _share_differences(
+    first: int, second: int, trials: Trials, model: MixedModel, resampled: Bootstrap
+) -> tuple[_Estimate, _Estimate]:
+    """Estimate the difference by the model and by the bootstrap."""
 
-    one: int
-    other: int
-    people: float
-    t_model: float
-    by_model: tuple[float, float, int]
-    by_draws: tuple[float, float, int]
-
-    @property
-    def beside_people(self) -> bool:
-        return self.one == 0
-
-    def unequal(self, arms: tuple[str, ...]) -> Claim:
-        value, error, freedom = self.by_draws
-        p_model = 2 * float(stdtr(self.by_model[2], -abs(self.t_model)))
-        p_draws = 2 * float(stdtr(freedom, -abs(value) / error))
-        name, other = (arms[self.other], HUMAN) if self.beside_people else (arms[self.one], arms[self.other])
-        kind: Kind = "told" if self.beside_people else "differ"
-        return _claim(kind, name, other, self._size(0.95), p_model, p_draws)
-
-    def equal(self, arms: tuple[str, ...], margin: float) -> Claim:
-        ps = []
-        if not 2 * margin < self.people < 1 - 2 * margin:
-            return _claim("equal", arms[self.other], HUMAN, self._size(0.90), 1.0, 1.0)
-        for value, error, freedom in (self.by_model, self.by_draws):
-            ps.append(float(stdtr(freedom, (abs(value) - 2 * margin) / max(error, 1e-9))))
-        return _claim("equal", arms[self.other], HUMAN, self._size(0.90), *ps)
-
-    def _size(self, level: float) -> Interval:
-        """The value as counted, and the wider of the two intervals around its own centre."""
-        low, high = np.inf, -np.inf
-        for value, error, freedom in (self.by_model, self.by_draws):
-            reach = float(stdtrit(freedom, (1 + level) / 2)) * error
-            low, high = min(low, value - reach), max(high, value + reach)
-        low, high = max(low, -1.0), min(high, 1.0)
-        value = self.by_draws[0]
-        if self.beside_people:
-            return Interval((1 + value) / 2, (1 + low) / 2, (1 + high) / 2)
-        return Interval(value, low, high)
-
-
-def _difference(one: int, other: int, trials: Trials, model: MixedModel, draws: Draws) -> _Difference:
     def statistic(counts: NDArray[np.float64]) -> NDArray[np.float64]:
-        shares = detect(counts).shares
-        return np.asarray(shares[..., [one]] - shares[..., [other]])
+        shares = signal_detection(counts).shares
+        return np.asarray(shares[..., [first]] - shares[..., [second]])
 
-    clips = trials.clips_of(one, other) - 2
-    on_scale, scale_error = model.difference(one, other)
-    by_model = (*model.share_difference(one, other), max(clips, 1))
-    least = float(np.hypot(*independent_errors(draws.counts).shares[[one, other]]))
-    error = max(float(draws.errors(statistic)[0]), least)
-    by_draws = (float(statistic(draws.counts)[0]), error, min(draws.listeners - 1, clips))
-    people = float(trials.shares[0])
-    return _Difference(one, other, people, on_scale / scale_error, by_model, by_draws)
+    df = trials.n_clips_heard(first, second) - 2
+    minimum_error = float(np.hypot(*independent_errors(resampled.counts).shares[[first, second]]))
+    error = max(float(resampled.standard_errors(statistic)[0]), minimum_error)
+    value = float(statistic(resampled.counts)[0])
+    return (
+        _Estimate(*model.share_difference(first, second), max(df, 1)),
+        _Estimate(value, error, min(resampled.n_listeners - 1, df)),
+    )
 
 
-def _claim(kind: Kind, one: str, other: str, size: Interval, p_model: float, p_draws: float) -> Claim:
-    p = max(p_model, p_draws)
-    return Claim(kind, one, other, size, p, p, p_model, p_draws)
+def _wider_interval(by_model: _Estimate, by_bootstrap: _Estimate, level: float) -> Interval:
+    """The observed difference, with bounds that include both intervals."""
+    low, high = np.inf, -np.inf
+    for estimate in (by_model, by_bootstrap):
+        half_width = float(stdtrit(estimate.df, (1 + level) / 2)) * estimate.error
+        low, high = min(low, estimate.value - half_width), max(high, estimate.value + half_width)
+    return Interval(by_bootstrap.value, max(low, -1.0), min(high, 1.0))
+
+
+def _share_correct(difference: Interval) -> Interval:
+    """(1 + H - F) / 2 from H - F."""
+    return Interval((1 + difference.value) / 2, (1 + difference.low) / 2, (1 + difference.high) / 2)
+
+
+def _holm_corrected(family: list[HypothesisTest]) -> list[HypothesisTest]:
+    p_holm = holm([test.p for test in family])
+    return [replace(test, p_holm=float(p or 0.0)) for test, p in zip(family, p_holm, strict=True)]

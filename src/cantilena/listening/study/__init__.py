@@ -1,1 +1,1 @@
-"""Create a listening study."""
+"""Create listening studies and read their files."""

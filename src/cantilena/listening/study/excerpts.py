@@ -1,4 +1,4 @@
-"""What a clip may be cut from: stretches of a melody between phrase ends, on one grid, at one tempo."""
+"""Excerpts of melodies that can become clips: between ends of phrases, on one metrical grid, at one tempo."""
 
 from __future__ import annotations
 
@@ -12,26 +12,27 @@ from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Note, Tempo, find_ke
 from cantilena.tokenizers import GridEncoding
 
 GRID = GridEncoding(0, 127)
-"""Sixteenths at their own pitch: people's clips are quantised as generated ones are."""
+"""Sixteenths, without folding of octaves: human melodies are quantised like generated ones."""
 
-_FEWEST_NOTES = 8
-_MOST_STRETCHES = 60
-"""Of a melody: a sonata has thousands, and one clip at the most is cut from it."""
+_MIN_NOTES = 8
+_MAX_CANDIDATES = 60
+"""Candidates per melody: a sonata has thousands, and at most one clip is cut from it."""
+_PAPER_SECONDS_PER_NOTE = 0.25
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A stretch that could be a clip.
+    """An excerpt that can become a clip.
 
     Args:
-        melody: from its first note to the end of its last, quantised, at the study's tempo, in its own key.
-        piece: number of the melody it is cut from, in its arm.
-        source: the file.
-        key: of the whole melody.
-        quarters: its length.
-        height: mean pitch, by duration, MIDI number.
-        pace: notes a quarter.
-        silence: share of it in which nothing sounds.
+        melody: from its first note to the end of its last, quantised, at the study's tempo, in its original key.
+        piece: index of the melody in its arm.
+        source: file of the melody.
+        key: key of the whole melody.
+        quarters: duration in quarter notes.
+        mean_pitch: mean MIDI number, weighted by duration.
+        density: notes per quarter note.
+        silence: share of the duration without sound.
     """
 
     melody: Melody
@@ -39,104 +40,100 @@ class Excerpt:
     source: str
     key: Key
     quarters: float
-    height: float
-    pace: float
+    mean_pitch: float
+    density: float
     silence: float
 
     @classmethod
-    def of(cls, melody: Melody, piece: int, source: str, key: Key) -> Excerpt:
-        """Describe a stretch whose first note is at 0 and which ends with its last."""
+    def from_melody(cls, melody: Melody, piece: int, source: str, key: Key) -> Excerpt:
+        """Compute the properties of an excerpt that starts with its first note and ends with its last."""
         notes = melody.sounding
-        sounds = sum(note.duration for note in notes)
+        sounding = sum(note.duration for note in notes)
         return cls(
             melody, piece, source, key,
             quarters=melody.length / TICKS_PER_QUARTER,
-            height=sum(note.top * note.duration for note in notes) / sounds,
-            pace=len(notes) / (melody.length / TICKS_PER_QUARTER),
-            silence=1 - min(sounds / melody.length, 1.0),
+            mean_pitch=sum(note.top * note.duration for note in notes) / sounding,
+            density=len(notes) / (melody.length / TICKS_PER_QUARTER),
+            silence=1 - min(sounding / melody.length, 1.0),
         )  # fmt: skip
 
 
-def excerpts(melody: Melody, piece: int, *, tempo: float, shortest: float, longest: float) -> list[Excerpt]:
-    """Stretches of a melody that begin and end where phrases do: all, or 60 from its beginning to its end.
+def phrase_excerpts(melody: Melody, piece: int, *, tempo: float, shortest: float, longest: float) -> list[Excerpt]:
+    """Find the excerpts that begin and end at phrase boundaries; of more than 60, a regular selection.
 
-    A phrase ends with a rest of half a beat, or with a note that is held for a beat and twice as long as is usual;
-    where a file merely breaks off is no end.
+    A phrase ends with a rest of half a beat, or with a note that is held for at least a beat and twice the median
+    duration. The place where a file breaks off is not a boundary.
 
     Args:
         melody: the melody.
-        piece: its number in its arm.
-        tempo: quarters a minute of every clip.
+        piece: its index in its arm.
+        tempo: quarter notes per minute.
         shortest: seconds.
         longest: seconds.
 
     Example:
         >>> phrase = [*((pitch, 24) for pitch in (60, 62, 64, 65, 67, 65, 64, 62)), (60, 72), (None, 24)]
-        >>> tune = Melody.from_pitches([*phrase, *phrase])
-        >>> [found.quarters for found in excerpts(tune, 0, tempo=120, shortest=4, longest=6)]
+        >>> melody = Melody.of([*phrase, *phrase])
+        >>> [excerpt.quarters for excerpt in phrase_excerpts(melody, 0, tempo=120, shortest=4, longest=6)]
         [11.0, 11.0]
     """
-    fitted = GRID.fit(melody).melody
-    if len(fitted.sounding) < _FEWEST_NOTES:
+    quantised = GRID.fit(melody).melody
+    if len(quantised.sounding) < _MIN_NOTES:
         return []
-    key = melody.key or find_key(fitted) or Key()
-    edges = _edges(fitted)
+    key = melody.key or find_key(quantised) or Key()
+    boundaries = _phrase_boundaries(quantised)
     low, high = (seconds * tempo / 60 * TICKS_PER_QUARTER for seconds in (shortest, longest))
-    between = [
+    spans = [
         (start, end)
-        for place, start in enumerate(edges)
-        for end in edges[place + 1 :]
-        if low <= end - start <= high + fitted.meter.ticks_per_bar
+        for index, start in enumerate(boundaries)
+        for end in boundaries[index + 1 :]
+        if low <= end - start <= high + quantised.meter.ticks_per_bar
     ]
-    evenly_chosen = np.linspace(0, len(between) - 1, min(len(between), _MOST_STRETCHES)).round().astype(int).tolist()
-    found = []
-    for start, end in (between[row] for row in evenly_chosen):
-        cut = trimmed(fitted.between(start, end), tempo)
-        if low <= cut.length <= high and len(cut.sounding) >= _FEWEST_NOTES:
-            found.append(Excerpt.of(cut, piece, melody.source, key))
-    return found
+    selected = np.linspace(0, len(spans) - 1, min(len(spans), _MAX_CANDIDATES)).round().astype(int).tolist()
+    excerpts = []
+    for start, end in (spans[index] for index in selected):
+        cut = _trimmed(quantised.between(start, end), tempo)
+        if low <= cut.length <= high and len(cut.sounding) >= _MIN_NOTES:
+            excerpts.append(Excerpt.from_melody(cut, piece, melody.source, key))
+    return excerpts
 
 
-def evenly(melody: Melody, piece: int, *, seconds: float) -> Excerpt | None:
-    """A melody as the paper plays it: one note or chord after the other, a quarter of a second each, from its start.
+def isochronous_excerpt(melody: Melody, piece: int, *, seconds: float) -> Excerpt | None:
+    """Return the start of a melody as the paper plays it: notes and chords in turn, a quarter of a second each.
 
-    Args:
-        melody: the melody.
-        piece: its number in its arm.
-        seconds: the longest; None is given where there are not half as many notes.
+    The result is None if it would fill less than half of `seconds`.
     """
     step = TICKS_PER_QUARTER // 2
-    events = melody.sounding[: math.floor(seconds / 0.25)]
-    if len(events) < seconds / 0.5:
+    events = melody.sounding[: math.floor(seconds / _PAPER_SECONDS_PER_NOTE)]
+    if len(events) < seconds / (2 * _PAPER_SECONDS_PER_NOTE):
         return None
-    notes = tuple(Note(note.pitches, place * step, step) for place, note in enumerate(events))
+    notes = tuple(Note(note.pitches, index * step, step) for index, note in enumerate(events))
     even = replace(melody, notes=notes, length=len(notes) * step, tempo=Tempo.constant(120), pickup=0)
-    return Excerpt.of(even, piece, melody.source, melody.key or find_key(melody) or Key())
+    return Excerpt.from_melody(even, piece, melody.source, melody.key or find_key(melody) or Key())
 
 
-def trimmed(melody: Melody, tempo: float) -> Melody:
+def _phrase_boundaries(melody: Melody) -> list[int]:
+    """The start, and every tick at which a phrase ends and no note sounds on."""
+    beat, notes = melody.meter.ticks_per_beat, melody.sounding
+    onsets = [note.onset for note in notes]
+    intervals = [after - before for before, after in pairwise([*onsets, melody.length])]
+    long = max(2 * sorted(intervals)[len(intervals) // 2], beat)
+    boundaries, silent_from = [0], 0
+    for note, interval, tick in zip(notes, intervals, [*onsets[1:], melody.length], strict=True):
+        silent_from = max(silent_from, note.end)
+        if silent_from <= tick and (tick - silent_from >= beat / 2 or interval >= long):
+            boundaries.append(tick)
+    return boundaries
+
+
+def _trimmed(melody: Melody, tempo: float) -> Melody:
     """A melody from its first note to the end of its last, at one tempo."""
     notes = melody.sounding
     if not notes:
         return replace(melody, notes=(), length=0)
     first = notes[0].onset
     kept = tuple(replace(note, onset=note.onset - first) for note in notes)
-    # `length` never shrinks below the last note's end, and nothing is heard after it.
     return replace(
         melody, notes=kept, length=kept[-1].end, tempo=Tempo.constant(tempo),
         pickup=(melody.pickup - first) % melody.meter.ticks_per_bar,
     )  # fmt: skip
-
-
-def _edges(melody: Melody) -> list[int]:
-    """The start, and every tick at which a phrase ends and across which nothing sounds."""
-    beat, notes = melody.meter.ticks_per_beat, melody.sounding
-    onsets = [note.onset for note in notes]
-    waits = [after - before for before, after in pairwise([*onsets, melody.length])]
-    held = max(2 * sorted(waits)[len(waits) // 2], beat)
-    edges, silent_from = [0], 0
-    for note, wait, tick in zip(notes, waits, [*onsets[1:], melody.length], strict=True):
-        silent_from = max(silent_from, note.end)
-        if silent_from <= tick and (tick - silent_from >= beat / 2 or wait >= held):
-            edges.append(tick)
-    return edges

@@ -1,12 +1,8 @@
-"""Sets of clips that are alike in everything but who made them: one of each arm, of one length, mode and pace.
+"""Matched sets: one excerpt of each arm, alike in length, mode, density, register and silence.
 
-No melody stands twice in a study, in whatever key: what is one too many is left out, with a row that says why.
-
-A melody that two arms have is of neither for certain, and one that a listener hears twice is known the second time.
-People's melodies that a model learned from are left out as well: where the model has them by heart, nothing is told.
-What is the same is said in `data/duplicates.py`.
-
-What the models of the arms learned from, as far as anybody knows.
+A melody that occurs in two arms does not belong to either with certainty, a listener who hears a melody twice knows it
+the second time, and a model may have memorised its training data. So near-duplicates (see `data/duplicates.py`) within
+the study and in the training corpora, as far as these are known, are excluded.
 """
 
 from __future__ import annotations
@@ -27,59 +23,43 @@ from cantilena.music import Melody
 from cantilena.reporting.text import counted
 from cantilena.runtime import read_json
 
-MIDDLE = 70.0
-"""Mean pitch that clips are moved to by octaves: a little below the middle of the treble staff."""
+CENTRAL_PITCH = 70.0
+"""The mean pitch towards which clips are moved by octaves: slightly below the middle of the treble staff."""
 
-_LENGTH = 1.0
-"""Quarters by which the clips of a set may differ."""
+_MAX_LENGTH_DIFFERENCE = 1.0
+"""In quarter notes, between the clips of a set."""
 
-_FAR = 1e9
+# Costs of a difference of a quarter note, a semitone, an octave of density, and all or nothing silent.
+_LENGTH_COST, _PITCH_COST, _DENSITY_COST, _SILENCE_COST = 1.0, 0.25, 4.0, 8.0
+_NOT_ALLOWED = 1e9
 
-
-@dataclass(frozen=True)
-class Weights:
-    """What a difference costs: a quarter note of length, a semitone of height, an octave of pace, all of it silent."""
-
-    length: float = 1.0
-    height: float = 0.25
-    pace: float = 4.0
-    silence: float = 8.0
+_MAX_SHARED = 0.5
+"""Share of an arm's melodies; arms that share more are taken for the same folder given twice."""
 
 
 def matched_sets(
-    arms: Mapping[str, Sequence[Excerpt]], sets: int, rng: np.random.Generator, *, weights: Weights | None = None
+    arms: Mapping[str, Sequence[Excerpt]], sets: int, rng: np.random.Generator
 ) -> list[dict[str, Excerpt]]:
-    """Draw sets of one excerpt of each arm that are as alike as can be; no melody is in two.
+    """Draw sets of one excerpt of each arm that differ as little as possible; each melody is used once at most.
 
-    People's melodies are drawn in random order; each takes, of its own stretches and of what the other arms still have,
-    those that differ least. Major stands beside major; in each set all are moved to one tonic later, so height is
-    compared after that.
-
-    Args:
-        arms: the excerpts of each arm, people's first.
-        sets: how many sets.
-        rng: the randomness.
-        weights: what differences cost.
-
-    Raises:
-        InputError: there are not as many; the text says which arm has too little.
+    The human melodies are taken in random order. For each, the excerpt and the unused excerpts of the other arms with
+    the smallest cost are chosen. All are major or all minor. The clips of a set are transposed to one tonic later, so
+    their mean pitch is compared relative to the tonic. The arm `human` comes first.
     """
-    weights = weights or Weights()
-    people, *others = arms
-    tables = {name: _Table(found) for name, found in arms.items()}
+    human, *others = arms
+    columns = {name: _Columns(excerpts) for name, excerpts in arms.items()}
     used: dict[str, set[int]] = {name: set() for name in arms}
-    missed = dict.fromkeys(others, 0)
-    found: list[dict[str, Excerpt]] = []
-    for piece in rng.permutation(np.unique(tables[people].piece)):
-        rows = np.flatnonzero(tables[people].piece == piece)
+    unmatched = dict.fromkeys(others, 0)
+    matched: list[dict[str, Excerpt]] = []
+    for piece in rng.permutation(np.unique(columns[human].piece)):
         best: tuple[float, dict[str, Excerpt]] | None = None
-        lacking: set[str] = set(others)
-        for row in rows.tolist():
-            chosen, cost = {people: arms[people][row]}, 0.0
+        lacking = set(others)
+        for row in np.flatnonzero(columns[human].piece == piece).tolist():
+            chosen, cost = {human: arms[human][row]}, 0.0
             for name in others:
-                costs = _costs(tables[people], row, tables[name], used[name], weights)
+                costs = _costs(columns[human], row, columns[name], used[name])
                 nearest = int(np.argmin(costs)) if len(costs) else -1
-                if nearest < 0 or costs[nearest] >= _FAR:
+                if nearest < 0 or costs[nearest] >= _NOT_ALLOWED:
                     break
                 lacking.discard(name)
                 cost += float(costs[nearest])
@@ -88,181 +68,143 @@ def matched_sets(
                 best = cost, chosen
         if best is None:
             for name in lacking:
-                missed[name] += 1
+                unmatched[name] += 1
             continue
-        found.append(best[1])
-        for name, one in best[1].items():
-            used[name].add(one.piece)
-        if len(found) == sets:
-            return found
-    raise _too_few(arms, sets, len(found), missed)
+        matched.append(best[1])
+        for name, excerpt in best[1].items():
+            used[name].add(excerpt.piece)
+        if len(matched) == sets:
+            return matched
+    pieces = {name: len({excerpt.piece for excerpt in excerpts}) for name, excerpts in arms.items()}
+    worst = max(unmatched, key=lambda name: unmatched[name])
+    why = f"there are {counted(min(pieces.values()), 'human melody')} to match"
+    if pieces[worst] < sets or unmatched[worst]:
+        why = f"{worst} has {counted(pieces[worst], 'melody')} with phrases of matching length and mode"
+    raise InputError(
+        f"only {len(matched)} of {sets} sets of clips can be matched: {why}",
+        "give more melodies, fewer --clips, or a wider range from --shortest to --longest",
+    )
 
 
-def to_one_tonic(melody: Melody, excerpt: Excerpt, tonic: int) -> Melody:
-    """A clip moved to a tonic, in the octave whose mean pitch is nearest to the middle.
-
-    Raises:
-        InputError: it would leave the pitches that there are.
-    """
-    up = (tonic - excerpt.key.tonic) % 12
-    octave = round((MIDDLE - excerpt.height - up) / 12)
-    shift = up + 12 * octave
-    pitches = [pitch for note in melody.sounding for pitch in note.pitches]
-    if min(pitches) + shift < 0 or max(pitches) + shift > 127:
-        raise InputError(f"{excerpt.source or 'a melody'} is too wide to be moved to one key", "leave this melody out")
-    return melody.transposed(shift)
-
-
-class _Table:
-    """Excerpts as columns."""
+class _Columns:
+    """The properties of excerpts as arrays."""
 
     def __init__(self, excerpts: Sequence[Excerpt]) -> None:
-        self.piece = np.array([one.piece for one in excerpts], np.int64)
-        self.minor = np.array([one.key.is_minor for one in excerpts], np.bool_)
-        self.quarters = np.array([one.quarters for one in excerpts])
-        # The height above the tonic, which is what is left when all stand on one tonic in the nearest octave.
-        self.height = np.array([(one.height - one.key.tonic) % 12 for one in excerpts])
-        self.pace = np.log2([one.pace for one in excerpts])
-        self.silence = np.array([one.silence for one in excerpts])
+        self.piece = np.array([excerpt.piece for excerpt in excerpts], np.int64)
+        self.minor = np.array([excerpt.key.is_minor for excerpt in excerpts], np.bool_)
+        self.quarters = np.array([excerpt.quarters for excerpt in excerpts])
+        self.pitch = np.array([(excerpt.mean_pitch - excerpt.key.tonic) % 12 for excerpt in excerpts])
+        self.density = np.log2([excerpt.density for excerpt in excerpts])
+        self.silence = np.array([excerpt.silence for excerpt in excerpts])
 
 
-def _costs(people: _Table, row: int, other: _Table, used: set[int], weights: Weights) -> NDArray[np.float64]:
-    """What each excerpt of another arm would cost beside one of people's; `_FAR` where it may not stand there."""
-    longer = np.abs(other.quarters - people.quarters[row])
-    around = np.abs(other.height - people.height[row])
+def _costs(human: _Columns, row: int, other: _Columns, used: set[int]) -> NDArray[np.float64]:
+    """The cost of each excerpt of another arm beside one human excerpt."""
+    length = np.abs(other.quarters - human.quarters[row])
+    pitch = np.abs(other.pitch - human.pitch[row])
     cost = (
-        weights.length * longer
-        + weights.height * np.minimum(around, 12 - around)
-        + weights.pace * np.abs(other.pace - people.pace[row])
-        + weights.silence * np.abs(other.silence - people.silence[row])
+        _LENGTH_COST * length
+        + _PITCH_COST * np.minimum(pitch, 12 - pitch)
+        + _DENSITY_COST * np.abs(other.density - human.density[row])
+        + _SILENCE_COST * np.abs(other.silence - human.silence[row])
     )
-    may = (longer <= _LENGTH) & (other.minor == people.minor[row]) & ~np.isin(other.piece, list(used))
-    return np.where(may, cost, _FAR)
+    same_mode = other.minor == human.minor[row]
+    allowed = (length <= _MAX_LENGTH_DIFFERENCE) & same_mode & ~np.isin(other.piece, list(used))
+    return np.where(allowed, cost, _NOT_ALLOWED)
 
 
-def _too_few(arms: Mapping[str, Sequence[Excerpt]], sets: int, found: int, missed: Mapping[str, int]) -> InputError:
-    pieces = {name: len({one.piece for one in some}) for name, some in arms.items()}
-    worst = max(missed, key=lambda name: missed[name])
-    if pieces[worst] < sets or missed[worst]:
-        why = f"{worst} has {counted(pieces[worst], 'melody')} with phrases of that length, major beside major"
-    else:
-        why = f"there are {counted(min(pieces.values()), 'human melody')} to match"
-    return InputError(
-        f"only {found} of {sets} sets of clips can be matched: {why}",
-        "give more melodies, fewer --clips, or let --shortest and --longest lie further apart",
-    )
-
-
-_MOST_IN_COMMON = 0.5
-"""Of an arm's melodies: arms that have more in common are one folder, given twice."""
+def transpose_to_tonic(excerpt: Excerpt, tonic: int) -> Melody:
+    """Transpose an excerpt to a tonic (pitch class), in the octave nearest to the central pitch."""
+    up = (tonic - excerpt.key.tonic) % 12
+    shift = up + 12 * round((CENTRAL_PITCH - excerpt.mean_pitch - up) / 12)
+    pitches = [pitch for note in excerpt.melody.sounding for pitch in note.pitches]
+    if min(pitches) + shift < 0 or max(pitches) + shift > 127:
+        raise InputError(f"{excerpt.source or 'a melody'} has too wide a range to be transposed", "remove this melody")
+    return excerpt.melody.transposed(shift)
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """A file, or a melody of it, that is not in the study.
-
-    Args:
-        arm: whose it is.
-        file: its path in the arm's folder.
-        reason: why, in one line.
-    """
+class Exclusion:
+    """A file or melody that is not used: its arm, its path in the arm's folder, and the reason."""
 
     arm: str
     file: str
     reason: str
 
 
-def without_copies(
-    arms: Mapping[str, Sequence[Melody]], learned: Mapping[str, Sequence[Melody]]
-) -> tuple[dict[str, list[Melody]], list[LeftOut]]:
-    """Leave out melodies that another of the study, or of what models learned, is almost the same as.
+def remove_duplicates(
+    arms: Mapping[str, Sequence[Melody]], training: Mapping[str, Sequence[Melody]]
+) -> tuple[dict[str, list[Melody]], list[Exclusion]]:
+    """Remove melodies that are near-duplicates of another one in the study or in a training corpus, in any key.
 
-    Of two in one arm the first stays; of two in two arms, that of the first arm.
-
-    Args:
-        arms: melodies by arm, people's first.
-        learned: what models learned, by the name of the corpus.
-
-    Raises:
-        InputError: most of an arm's melodies are another arm's.
+    Of near-duplicates the first is kept, in the order of the arms. `training` has the training melodies of the models
+    by name of the corpus.
 
     Example:
-        >>> tune = Melody.from_pitches([(60 + k * k % 11, 12 + 12 * (k % 3 == 0)) for k in range(30)], source="a.mid")
-        >>> other = Melody.from_pitches([(60 + k * 5 % 13, 24) for k in range(30)], source="b.mid")
-        >>> kept, rows = without_copies({"human": [tune, other], "lstm": [tune.transposed(2)]}, {"reels": [tune]})
+        >>> one = Melody.of([(60 + k * k % 11, 12 + 12 * (k % 3 == 0)) for k in range(30)], source="a.mid")
+        >>> two = Melody.of([(60 + k * 5 % 13, 24) for k in range(30)], source="b.mid")
+        >>> kept, exclusions = remove_duplicates({"human": [one, two], "lstm": [one.transposed(2)]}, {"reels": [one]})
         >>> [melody.source for melody in kept["human"]]
         ['b.mid']
-        >>> rows[0].reason
+        >>> exclusions[0].reason
         'models may have learned from it: almost the same as a.mid of reels'
     """
-    owners = [(name, True, melody) for name, melodies in learned.items() for melody in melodies]
-    owners += [(name, False, melody) for name, melodies in arms.items() for melody in melodies]
+    melodies = [(name, True, melody) for name, some in training.items() for melody in some]
+    n_training = len(melodies)
+    melodies += [(name, False, melody) for name, some in arms.items() for melody in some]
+    duplicates = near_duplicates(melody for _, _, melody in melodies)
     kept: dict[str, list[Melody]] = {name: [] for name in arms}
     shared: dict[str, Counter[str]] = {name: Counter() for name in arms}
-    rows: list[LeftOut] = []
-    likeness = near_duplicates(melody for _, _, melody in owners)
-    for index, (name, is_learned, melody) in enumerate(owners):
-        if is_learned:
+    exclusions: list[Exclusion] = []
+    for index, (arm, _, melody) in enumerate(melodies[n_training:], n_training):
+        if index not in duplicates:
+            kept[arm].append(melody)
             continue
-        if index not in likeness:
-            kept[name].append(melody)
-            continue
-        like, of_corpus, first = owners[likeness[index]]
-        if of_corpus:
-            reason = f"models may have learned from it: almost the same as {first.source} of {like}"
-        elif like == name:
-            reason = f"almost the same as {first.source}"
-        else:
-            reason = f"almost the same as {first.source} of {like}"
-            shared[name][like] += 1
-        rows.append(LeftOut(name, melody.source, reason))
-    for name, counts in shared.items():
-        for other, count in counts.items():
-            if count > _MOST_IN_COMMON * (len(kept[name]) + counts.total()):
-                raise InputError(
-                    f"{count} of {name}'s melodies are {other}'s too, in whatever key",
-                    "give each arm melodies of its own",
-                )
-    return kept, rows
+        owner, is_training, original = melodies[duplicates[index]]
+        # These texts are part of the study file and of its digest.
+        reason = f"almost the same as {original.source}"
+        if is_training:
+            reason = f"models may have learned from it: {reason} of {owner}"
+        elif owner != arm:
+            reason = f"{reason} of {owner}"
+            shared[arm][owner] += 1
+        exclusions.append(Exclusion(arm, melody.source, reason))
+    for arm, counts in shared.items():
+        for owner, count in counts.items():
+            if count > _MAX_SHARED * (len(kept[arm]) + counts.total()):
+                raise InputError(f"{count} melodies of {arm} are also in {owner}", "give each arm its own melodies")
+    return kept, exclusions
 
 
-_MANIFEST = "manifest.json"
+def training_melodies(folders: Iterable[Path], against: Sequence[str]) -> dict[str, Sequence[Melody]]:
+    """Return the training melodies of the models, by name of the corpus; the test split is not included.
 
-
-def learned_melodies(folders: Iterable[Path], against: Sequence[str]) -> dict[str, Sequence[Melody]]:
-    """The melodies that models may have learned, by the name of the corpus: all but what it holds out.
-
-    `cantilena compose` notes in a folder which model it asked, and a model which corpus it learned; corpora that do not
-    ship with the package must be named.
-
-    Args:
-        folders: of the arms.
-        against: corpora that were named: built-in ones, corpus files or folders of scores.
+    `cantilena compose` records the model in its folder, and a bundle its corpus. Corpora that do not ship with the
+    package have to be named in `against`: built-in corpora, corpus files or folders of scores.
 
     Raises:
         CorpusError: there is no such corpus.
-        UsageError: an empty name.
+        UsageError: a name is empty.
     """
     corpora: dict[str, Corpus] = {name: open_corpus(name) for name in against}
-    for name in map(_corpus_of, folders):
+    for name in map(_training_corpus, folders):
         if name and name not in corpora:
             corpora[name] = load_builtin(name)
-    return {name: _learned(corpus) for name, corpus in corpora.items()}
+    return {
+        name: [melody for melody, split in zip(corpus, corpus.column("split"), strict=True) if split != "test"]
+        for name, corpus in corpora.items()
+    }
 
 
-def _learned(corpus: Corpus) -> list[Melody]:
-    return [melody for melody, split in zip(corpus, corpus.column("split"), strict=True) if split != "test"]
-
-
-def _corpus_of(folder: Path) -> str:
-    """The built-in corpus that the model of a folder learned; "" where nobody can tell."""
+def _training_corpus(folder: Path) -> str:
+    """The built-in corpus of the model that composed a folder; "" if unknown."""
     try:
-        told = read_json(folder / _MANIFEST)
-        name = told.get("model") if isinstance(told, Mapping) else None
-        # The file is a stranger's: it may name a model that ships with the package, and no path.
-        path = shipped_bundles().get(name) if isinstance(name, str) else None
+        manifest = read_json(folder / "manifest.json")
+        model = manifest.get("model") if isinstance(manifest, Mapping) else None
+        # The file is untrusted: it may name a model that ships with the package, but no path.
+        path = shipped_bundles().get(model) if isinstance(model, str) else None
         corpus = {} if path is None else dict(Bundle.load(path).provenance.get("corpus") or {})
     except (CantilenaError, RecursionError):
         return ""
-    found = str(corpus.get("name", ""))
-    return found if found in {builtin.name for builtin in BUILTINS} else ""
+    name = str(corpus.get("name", ""))
+    return name if name in {builtin.name for builtin in BUILTINS} else ""

@@ -1,9 +1,8 @@
-"""A study: its arms and clips, who hears what in which order, and the rules that were fixed before anybody listened.
+"""A study, everything that is fixed before the first listener, and its file.
 
-A study as one file: a ZIP of `study.json` and the clips, named so that they tell nothing, each with its hash.
-
-The digest is the SHA-256 of the study as canonical JSON, which holds the hash of every clip: whoever has the digest can
-show that neither a clip nor a rule was changed after the first listener. The same study gives the same bytes.
+The file is a ZIP archive of `study.json` and the clips, whose names do not reveal their arms. The digest is the SHA-256
+of the study as canonical JSON, which contains the hash of every clip: it proves that no clip and no rule was changed
+later. The same study gives the same bytes.
 """
 
 from __future__ import annotations
@@ -11,45 +10,58 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import math
 import re
 import zipfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
 from cantilena.errors import InputError
 from cantilena.listening.stats.hypothesis_tests import MARGIN
 from cantilena.listening.trials import HUMAN
 from cantilena.runtime import json_text, write_bytes
 
-Role = Literal["item", "anchor", "attention", "practice", "headphones"]
-"""What a clip is for: `item` is of an arm; `anchor` is shuffled notes, which nobody should call human; `attention` is
-one note again and again, to which the answer was told; `practice` comes before; `headphones` tells loudspeakers."""
+ClipRole = Literal["item", "anchor", "attention", "practice", "headphones"]
+"""The purpose of a clip: `item` belongs to an arm; `anchor` has shuffled notes, which nobody should call human;
+`attention` repeats one note, and listeners are told the answer to give; `practice` and `headphones` (a check that
+listeners wear them) come before the trials."""
 
-Kind = Literal["item", "anchor", "repeat", "attention"]
-"""What a trial is: a repeat is an item that the listener heard before."""
+TrialKind = Literal["item", "anchor", "repeat", "attention"]
+"""The purpose of a trial: a repeat plays an item again."""
+
+FORMAT = "cantilena listening study 1"
+"""The value of `format` in `study.json`."""
+
+_MAX_BYTES = 2 * 2**30
+_MAX_MEMBER_BYTES = 64 * 2**20
+_ZIP_TIME = (1980, 1, 1, 0, 0, 0)
+_ID = re.compile(r"[0-9a-f]{16}")
+_HINT = "give a file written by `cantilena listen create`"
+_EXACT = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+@with_config(_EXACT)
 @dataclass(frozen=True)
 class Clip:
-    """A clip of the study.
+    """A clip of a study.
 
     Args:
-        id: 16 hexadecimal digits that tell nothing of the arm; the clip's file is named so.
-        role: what it is for.
-        arm: whose it is; "" where it is of no arm.
-        seconds: how long the sound is.
+        id: 16 random hexadecimal digits, the name of the clip's file.
+        role: its purpose.
+        arm: its arm; "" if it belongs to none.
+        seconds: duration of the sound.
         loudness: LUFS, measured in the file (ITU-R BS.1770).
-        sha256: of the file.
-        source: which melody it was cut from.
-        about: what else is known: key, bars, mean pitch, ..
+        sha256: hash of the file.
+        source: the melody from which it was cut.
+        about: further properties, such as key and number of notes.
     """
 
     id: str
-    role: Role
+    role: ClipRole
     arm: str
     seconds: float
     loudness: float
@@ -58,26 +70,28 @@ class Clip:
     about: Mapping[str, Any] = field(default_factory=dict)
 
 
+@with_config(_EXACT)
 @dataclass(frozen=True)
-class Slot:
-    """One trial of a session: which clip, and what it is there for."""
+class Trial:
+    """One trial of a session: its purpose and the ID of its clip."""
 
-    kind: Kind
+    kind: TrialKind
     clip: str
 
 
+@with_config(_EXACT)
 @dataclass(frozen=True)
 class Screening:
-    """Whose answers, and which, do not count; fixed in the study file before the first listener.
+    """Rules by which listeners and trials are excluded, fixed before the first listener.
 
     Args:
-        headphones: leave out who did not pass the headphone check.
-        attention: leave out who answered the attention check otherwise than told.
-        most_anchors: leave out who called more negative anchors human than this.
-        least_answered: leave out who answered a smaller share of the trials than this.
-        one_answer: leave out who gave the same answer with the same confidence to every item.
-        least_heard: leave out a trial in which a smaller share of the clip was heard than this.
-        known: leave out a trial whose piece the listener knows.
+        headphones: exclude listeners who failed the headphone check.
+        attention: exclude listeners who failed the attention check.
+        most_anchors: exclude listeners who called more anchors human than this.
+        least_answered: exclude listeners who answered a smaller share of the trials than this.
+        one_answer: exclude listeners who gave the same answer with the same confidence to every item.
+        least_heard: exclude trials in which a smaller share of the clip was heard than this.
+        known: exclude trials of pieces that the listener knows.
     """
 
     headphones: bool = True
@@ -89,31 +103,32 @@ class Screening:
     known: bool = True
 
 
+@with_config(_EXACT)
 @dataclass(frozen=True)
 class Study:
     """Everything that is fixed before the first listener.
 
     Args:
-        title: what listeners are told it is called.
-        arms: names, `human` first.
-        clips: all of them.
-        sessions: for each listener, the trials in order.
-        screening: whose answers do not count.
-        margin: how far from chance right answers may be where an arm counts as not to be told.
-        preset: the design it was made by: `full` or `paper`.
-        seed: of every draw.
-        checks: what the check for leaks found, by arm.
-        words: what listeners read: consent, the question, ratings.
-        digest: SHA-256 of all of this; "" while it is made.
+        title: title that listeners see.
+        arms: names of the arms, `human` first.
+        clips: all clips.
+        sessions: the trials of each session in order; each listener hears one session.
+        screening: rules for exclusion.
+        margin: equivalence margin of the share of correct answers.
+        preset: the design: `full` or `paper`.
+        seed: random seed of the study.
+        checks: result of the check for leaks, by arm.
+        words: texts that listeners read.
+        digest: SHA-256 of all of the above; "" if not yet computed.
 
     Raises:
-        InputError: the parts do not fit each other.
+        InputError: the parts are inconsistent.
     """
 
     title: str
     arms: tuple[str, ...]
     clips: tuple[Clip, ...]
-    sessions: tuple[tuple[Slot, ...], ...]
+    sessions: tuple[tuple[Trial, ...], ...]
     screening: Screening = Screening()
     margin: float = MARGIN
     preset: str = "full"
@@ -123,206 +138,146 @@ class Study:
     digest: str = ""
 
     def __post_init__(self) -> None:
-        known = {clip.id: clip for clip in self.clips}
         if self.arms[:1] != (HUMAN,) or len(self.arms) < 2 or len(set(self.arms)) < len(self.arms):
-            raise InputError("a study needs the arm `human` and another", "make the study anew")
-        if len(known) < len(self.clips):
-            raise InputError("two clips of the study have one name", "make the study anew")
-        if strange := {clip.arm for clip in self.clips if clip.role == "item"} - set(self.arms):
-            raise InputError(f"clips of an arm that the study does not have: {min(strange)}", "make the study anew")
-        for slot in (slot for session in self.sessions for slot in session):
-            if slot.clip not in known:
-                raise InputError(f"a session plays clip {slot.clip}, which there is not", "make the study anew")
+            raise InputError(
+                f"the study's arms are {', '.join(self.arms) or 'missing'}",
+                "a study needs the arm `human`, which comes first, and other arms; create the study again",
+            )
+        if len(self.by_id) < len(self.clips):
+            raise InputError("two clips of the study have the same ID", "create the study again")
+        if unknown := {clip.arm for clip in self.clips if clip.role == "item"} - set(self.arms):
+            raise InputError(
+                f"the study has clips of {min(unknown)[:40]!r}, which is not one of its arms", "create the study again"
+            )
+        if unknown := {trial.clip for session in self.sessions for trial in session} - self.by_id.keys():
+            raise InputError(
+                f"a session plays clip {min(unknown)[:40]}, which does not exist", "create the study again"
+            )
 
-    def clip(self, name: str) -> Clip:
-        """A clip by its id."""
-        return self.by_id[name]
+    def clip(self, clip_id: str) -> Clip:
+        """Return a clip by its ID."""
+        return self.by_id[clip_id]
 
     @cached_property
     def by_id(self) -> dict[str, Clip]:
-        """All clips by their ids."""
+        """All clips by their IDs."""
         return {clip.id: clip for clip in self.clips}
 
     @property
     def items(self) -> tuple[Clip, ...]:
         """The clips of the arms, in the order of the arms."""
-        items = (clip for clip in self.clips if clip.role == "item")
-        return tuple(sorted(items, key=lambda clip: self.arms.index(clip.arm)))
+        return tuple(clip for arm in self.arms for clip in self.clips if clip.role == "item" and clip.arm == arm)
 
     def to_json(self) -> dict[str, Any]:
-        """As JSON values, without the digest."""
+        """Return the study without its digest as JSON values."""
         value = asdict(self)
         del value["digest"]
         return value
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any], digest: str) -> Study:
-        """From JSON values.
+        """Make a study from JSON values.
 
         Raises:
-            InputError: they are not those of a study.
+            InputError: the values are not those of a study.
         """
         try:
-            return cls(
-                title=str(value["title"]),
-                arms=tuple(map(str, value["arms"])),
-                clips=tuple(_of(Clip, clip) for clip in value["clips"]),
-                sessions=tuple(tuple(_of(Slot, slot) for slot in session) for session in value["sessions"]),
-                screening=_of(Screening, value["screening"]),
-                margin=float(value["margin"]),
-                preset=str(value["preset"]),
-                seed=int(value["seed"]),
-                checks=dict(value["checks"]),
-                words=dict(value["words"]),
-                digest=digest,
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InputError(
-                "this is not a study of ours", "name a file that `cantilena listen create` wrote"
-            ) from error
+            return replace(TypeAdapter(Study).validate_python(value), digest=digest)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))[:60]
+            raise InputError(f"the study file is invalid at {where!r}: {first['msg']}", _HINT) from error
 
 
-T = TypeVar("T", Clip, Slot, Screening)
-
-_KINDS: Mapping[str, type | tuple[type, ...]] = {
-    "str": str, "float": (int, float), "int": int, "bool": bool, "Mapping[str, Any]": dict, "Role": str, "Kind": str,
-}  # fmt: skip
-_ROLES, _TRIALS = get_args(Role), get_args(Kind)
-
-
-def _of(kind: type[T], value: Mapping[str, Any]) -> T:
-    """A record from JSON values, each of which is what it should be.
-
-    Raises:
-        TypeError: one is not, or is missing or unknown.
-        ValueError: a role or a kind that there is not, or a number that is none.
-    """
-    for field_of in fields(kind):
-        cell = value.get(field_of.name)
-        if field_of.name in value and not isinstance(cell, _KINDS[str(field_of.type)]):
-            raise TypeError(f"{field_of.name} is {type(cell).__name__}")
-        if isinstance(cell, float) and not math.isfinite(cell):
-            raise ValueError(f"{field_of.name} is {cell}")
-    if value.get("role", _ROLES[0]) not in _ROLES or value.get("kind", _TRIALS[0]) not in _TRIALS:
-        raise ValueError("a clip or a trial of a kind that there is not")
-    return kind(**value)
-
-
-FORMAT = "cantilena listening study 1"
-"""What `study.json` says it is."""
-
-_MOST_BYTES = 2 * 2**30
-_MOST_JSON = 64 * 2**20
-_MOST_CLIP = 64 * 2**20
-_LONG_AGO = (1980, 1, 1, 0, 0, 0)
-_ID = re.compile(r"[0-9a-f]{16}")
-_HINT = "name a file that `cantilena listen create` wrote"
-
-
-def digest_of(study: Study) -> str:
-    """The SHA-256 of a study.
+def study_digest(study: Study) -> str:
+    """Compute the SHA-256 of a study.
 
     Example:
-        >>> len(digest_of(Study("Ours", ("human", "lstm"), (), ())))
+        >>> len(study_digest(Study("Ours", ("human", "lstm"), (), ())))
         64
     """
     return _digest(study.to_json())
 
 
+def _digest(value: Any) -> str:  # noqa: ANN401  (JSON)
+    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
 def write_study(study: Study, sounds: Mapping[str, bytes], path: Path, *, overwrite: bool = False) -> str:
-    """Write a study and its clips, whole or not at all.
-
-    Args:
-        study: the study.
-        sounds: the file of each clip, by its id.
-        path: where to.
-        overwrite: whether a file that is there may be replaced.
-
-    Returns:
-        The digest.
+    """Write a study and the FLAC file of each clip (by ID), completely or not at all, and return the digest.
 
     Raises:
-        RunError: something is there and `overwrite` is off.
-        InputError: the disk said no.
+        RunError: the file exists and `overwrite` is off.
+        InputError: the file cannot be written.
     """
     value = study.to_json()
     digest = _digest(value)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_STORED) as archive:
-        whole = {"format": FORMAT, "digest": digest, "study": value}
-        archive.writestr(zipfile.ZipInfo("study.json", _LONG_AGO), json_text(whole))
-        for clip in sorted(study.clips, key=lambda clip: clip.id):
-            archive.writestr(zipfile.ZipInfo(f"clips/{clip.id}.flac", _LONG_AGO), sounds[clip.id])
+        record = {"format": FORMAT, "digest": digest, "study": value}
+        archive.writestr(zipfile.ZipInfo("study.json", _ZIP_TIME), json_text(record))
+        for clip_id in sorted(study.by_id):
+            archive.writestr(zipfile.ZipInfo(f"clips/{clip_id}.flac", _ZIP_TIME), sounds[clip_id])
     write_bytes(path, content.getvalue(), overwrite=overwrite)
     return digest
 
 
 def read_study(path: Path) -> Study:
-    """Read a study without its clips, and check that nothing in it was changed.
+    """Read a study without its clips, and check its digest.
 
     Raises:
-        InputError: it cannot be read, is no study, or was changed.
+        InputError: the file cannot be read, is not a study, or was changed.
     """
-    with _opened(path) as archive:
+    with _open_archive(path) as archive:
         try:
-            whole = json.loads(_member(archive, "study.json", _MOST_JSON))
+            record = json.loads(_read_member(archive, "study.json"))
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path} is not a study", _HINT) from error
-    if not isinstance(whole, dict) or whole.get("format") != FORMAT or not isinstance(whole.get("study"), dict):
+    if not isinstance(record, dict) or record.get("format") != FORMAT or not isinstance(record.get("study"), dict):
         raise InputError(f"{path} is not a study", _HINT)
-    if _digest(whole["study"]) != whole.get("digest"):
-        raise InputError(f"{path} was changed after it was made", "use the file as it was made, or make another")
-    study = Study.from_json(whole["study"], str(whole["digest"]))
-    for clip in study.clips:
-        if not isinstance(clip.id, str) or not _ID.fullmatch(clip.id):
-            raise InputError(f"{path} names a clip as we do not", _HINT)
+    if _digest(record["study"]) != record.get("digest"):
+        raise InputError(f"{path} was changed after it was created", "use the original file, or create another study")
+    study = Study.from_json(record["study"], str(record["digest"]))
+    if not all(_ID.fullmatch(clip_id) for clip_id in study.by_id):
+        raise InputError(f"{path} has a clip whose ID is not 16 hexadecimal digits", _HINT)
     return study
 
 
-def clip_bytes(path: Path, study: Study, name: str) -> bytes:
-    """The FLAC file of one clip, checked by its hash.
-
-    Args:
-        path: of the study.
-        study: as it was read.
-        name: the clip's id.
+def clip_bytes(path: Path, study: Study, clip_id: str) -> bytes:
+    """Read the FLAC file of a clip from a study file, and check its hash.
 
     Raises:
         InputError: there is no such clip, or it was changed.
     """
-    clip = study.by_id.get(name)
+    clip = study.by_id.get(clip_id)
     if clip is None:
-        raise InputError(f"the study has no clip {name[:20]!r}", "name one of its clips")
-    with _opened(path) as archive:
-        content = _member(archive, f"clips/{clip.id}.flac", _MOST_CLIP)
+        raise InputError(f"the study has no clip {clip_id[:20]!r}", "give the ID of one of its clips")
+    with _open_archive(path) as archive:
+        content = _read_member(archive, f"clips/{clip.id}.flac")
     if hashlib.sha256(content).hexdigest() != clip.sha256:
-        raise InputError(f"clip {clip.id} of {path} was changed after it was made", "use the file as it was made")
+        raise InputError(f"clip {clip.id} of {path} was changed after it was created", "use the original file")
     return content
 
 
-def _opened(path: Path) -> zipfile.ZipFile:
+def _open_archive(path: Path) -> zipfile.ZipFile:
     try:
         if not path.is_file():
             raise InputError(f"there is no study at {path}", _HINT)
-        if path.stat().st_size > _MOST_BYTES:
+        if path.stat().st_size > _MAX_BYTES:
             raise InputError(f"{path} is too large for a study", _HINT)
         return zipfile.ZipFile(path)
     except (OSError, zipfile.BadZipFile) as error:
         raise InputError(f"{path} cannot be read as a study", _HINT) from error
 
 
-def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
-    """A file of the archive, which is never unpacked to disk; one that says it is too large is not read."""
+def _read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """Read a member into memory, up to the size limit, whatever size its header claims."""
     try:
         with archive.open(name) as file:
-            content = file.read(most + 1)
+            content = file.read(_MAX_MEMBER_BYTES + 1)
     except (KeyError, OSError, RuntimeError, NotImplementedError, zipfile.BadZipFile, EOFError) as error:
-        raise InputError(f"{archive.filename} holds no {name} that can be read", _HINT) from error
-    if len(content) > most:
+        raise InputError(f"{archive.filename} has no readable {name}", _HINT) from error
+    if len(content) > _MAX_MEMBER_BYTES:
         raise InputError(f"{name} in {archive.filename} is too large", _HINT)
     return content
-
-
-def _digest(value: Any) -> str:  # noqa: ANN401  (JSON)
-    canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(canonical.encode()).hexdigest()

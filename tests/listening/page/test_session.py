@@ -1,4 +1,4 @@
-"""The whole test in a browser: from consent to the analysis, two at once, a closed tab, a killed server."""
+"""Sessions in a browser: from consent to the export, in parallel, after a closed tab, after a killed server."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cantilena.listening import analyse, read_answers, read_study
 
+pytestmark = pytest.mark.e2e
+
 SHORT = 0.1
-"""Seconds of a clip at least: each is heard to its end, and there are dozens."""
+"""Seconds of the shortest clip: there are dozens, and each is played to its end."""
 
 
-def test_from_consent_to_the_analysis_by_two_listeners_at_once(visit: Any, serve: Any, tmp_path: Path) -> None:
-    served = serve(heard=6, seconds=SHORT)
+def test_two_listeners_take_the_whole_test_in_parallel(visit: Any, serve: Any, tmp_path: Path) -> None:
+    served = serve(clips_per_listener=6, seconds=SHORT)
     first, second = visit(served.url), visit(served.url)
     for one in (first, second):
         one.until("training")
@@ -26,7 +30,7 @@ def test_from_consent_to_the_analysis_by_two_listeners_at_once(visit: Any, serve
     admin.page.wait_for_selector("#rows tr:nth-child(2)")
     assert "2 finished; 32 answers" in admin.page.inner_text("#sum")
     assert admin.page.url.endswith("/admin")
-    admin.page.reload()  # the key is no longer in the address, and is still known to the tab
+    admin.page.reload()  # the key is no longer in the address, but the tab has it
     admin.page.wait_for_selector("#rows tr:nth-child(2)")
     (tmp_path / "saved").mkdir()
     for table in ("listeners", "answers"):
@@ -37,23 +41,24 @@ def test_from_consent_to_the_analysis_by_two_listeners_at_once(visit: Any, serve
     assert saved == read_answers(served.answers)
     assert [one.session for one in saved.listeners] == [0, 1]
     assert all(one.headphones and one.consent and one.years_of_training == 3 for one in saved.listeners)
-    for one in saved.given:
-        slot = study.sessions[saved.listeners[[x.listener for x in saved.listeners].index(one.listener)].session]
-        assert (slot[one.position].clip, slot[one.position].kind) == (one.clip, one.kind)
+    sessions = {row.listener: row.session for row in saved.listeners}
+    for one in saved.answers:
+        session = study.sessions[sessions[one.listener]]
+        assert (session[one.position].clip, session[one.position].kind) == (one.clip, one.kind)
         assert one.answer == ("human" if one.position % 2 else "computer")
         assert one.confidence == one.position % 4 + 1
         assert 0.5 * study.clip(one.clip).seconds <= one.seconds_heard < 60
     score = sum(
         (one.answer == "human") == (study.clip(one.clip).arm == "human")
-        for one in saved.given
+        for one in saved.answers
         if one.kind == "item" and one.listener == saved.listeners[0].listener
     )
     assert first.page.inner_text("#score") == f"{score} of 12"
-    assert analyse(study, saved, seed=1).screened.left_out == {}
-    assert not any(clip.id in asked for one in (first, second) for clip in study.clips for asked in one.asked)
+    assert analyse(study, saved, seed=1).screened.excluded_listeners == {}
+    assert not any(clip.id in request for one in (first, second) for clip in study.clips for request in one.requests)
 
 
-def test_a_reloaded_a_closed_and_a_shared_tab_go_on_where_they_were(visit: Any, serve: Any) -> None:
+def test_the_test_continues_after_a_reload_in_a_new_tab_and_on_another_device(visit: Any, serve: Any) -> None:
     served = serve(seconds=SHORT)
     listener = visit(served.url).until("trial-2")
     address = listener.page.url
@@ -62,50 +67,50 @@ def test_a_reloaded_a_closed_and_a_shared_tab_go_on_where_they_were(visit: Any, 
     listener.page.close()
     listener.open()
     assert listener.place == "consent"
-    listener.page.click("text=Go on where it stopped")
+    listener.page.click("text=Continue that test")
     listener.page.wait_for_selector("form[data-place=trial-2]")
     elsewhere = visit(served.url).open(address.removeprefix(served.url))
     assert elsewhere.place == "trial-2"
     elsewhere.do()
-    listener.do()  # the other device answered first: that answer stands
+    listener.do()  # the other device answered first, and that answer is kept
     assert listener.place == "trial-3"
-    assert [one.position for one in read_answers(served.answers).given] == [0, 1, 2]
+    assert [one.position for one in read_answers(served.answers).answers] == [0, 1, 2]
 
 
-def test_a_killed_server_loses_no_answer_and_the_page_goes_on_by_itself(visit: Any, serve: Any) -> None:
+def test_a_killed_server_loses_no_answer_and_the_page_continues_after_its_restart(visit: Any, serve: Any) -> None:
     served = serve(seconds=SHORT)
     listener = visit(served.url).until("trial-2")
     listener.hear()
     listener.choose("answer", "human")
     listener.choose("confidence", 4)
     served.end(signal.SIGKILL)
-    assert len(read_answers(served.answers).given) == 2
+    assert len(read_answers(served.answers).answers) == 2
     listener.page.click("main .big")
     listener.page.wait_for_selector("#banner:not([hidden])")
     again = serve(served.study, port=served.url.rpartition(":")[2])
     listener.page.wait_for_selector("form[data-place=trial-3]")
     assert listener.page.locator("#banner").is_hidden()
-    given = read_answers(again.answers).given
+    given = read_answers(again.answers).answers
     assert [(one.position, one.answer, one.confidence) for one in given][2] == (2, "human", 4)
-    listener.refused_connections()
+    listener.clear_connection_errors()
     listener.do()
 
 
-def test_the_next_listener_begins_anew_on_the_same_machine(visit: Any, serve: Any) -> None:
+def test_the_next_listener_starts_on_the_same_device(visit: Any, serve: Any) -> None:
     served = serve(seconds=SHORT)
     listener = visit(served.url).until("end")
-    listener.page.click("text=The next listener")
+    listener.page.click("text=Start for the next listener")
     listener.page.wait_for_selector("form[data-place=consent]")
     assert listener.page.url == f"{served.url}/"
     listener.page.reload()
     listener.page.wait_for_selector("form[data-place=consent]")
-    assert listener.page.locator("text=Go on where it stopped").count() == 0
+    assert listener.page.locator("text=Continue that test").count() == 0
     listener.until("trial-0")
     listener.do()
     assert [one.session for one in read_answers(served.answers).listeners] == [0, 1]
 
 
-def test_who_fails_the_headphone_check_may_try_once_more(visit: Any, serve: Any) -> None:
+def test_the_headphone_check_can_be_taken_twice(visit: Any, serve: Any) -> None:
     served = serve(seconds=SHORT)
     listener = visit(served.url).until("headphones-0-0")
     for number in range(3):

@@ -1,4 +1,4 @@
-"""All of it: melodies in folders, a study, listeners in a browser, the export, the analysis."""
+"""From melodies in folders to a report of the answers that listeners gave in a browser."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from cantilena.listening import read_study
 DESIGN = "--clips 4 --trials 8 --listeners 2 --shortest 2 --longest 4 --tempo 240 --accept pace".split()
 
 
-@pytest.mark.slow
-def test_folders_of_midi_become_a_report_of_what_people_said(
+@pytest.mark.e2e
+def test_a_study_is_created_taken_exported_and_analysed(
     visit: Any, serve: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     arms = []
@@ -31,12 +31,12 @@ def test_folders_of_midi_become_a_report_of_what_people_said(
         listener = visit(served.url)
         while listener.place != "end-0":
             stage, _, number = listener.place.partition("-")
-            slot = session[int(number)] if stage == "trial" else None
-            said = None
-            if slot is not None:
-                is_human = slot.kind in ("item", "repeat") and study.clip(slot.clip).arm == "human"
-                said = ("human", 3) if is_human else ("computer", 4)
-            listener.do(quietest=quietest, answer=said)
+            trial = session[int(number)] if stage == "trial" else None
+            answer = None
+            if trial is not None:
+                is_human = trial.kind in ("item", "repeat") and study.clip(trial.clip).arm == "human"
+                answer = ("human", 3) if is_human else ("computer", 4)
+            listener.do(quietest=quietest, answer=answer)
         assert listener.page.inner_text("#score") == "8 of 8"
     admin = visit(served.url).open(served.admin)
     admin.page.wait_for_selector("#progress:not([hidden])")
@@ -47,7 +47,7 @@ def test_folders_of_midi_become_a_report_of_what_people_said(
     capsys.readouterr()
     report = tmp_path / "report"
     assert main(["listen", "analyse", str(path), str(tmp_path / "saved"), "--out", str(report), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert found["simulated"] is False
-    assert (found["arms"]["human"]["trials"], found["arms"]["tuned"]["trials"]) == (8, 8)
+    results = json.loads(capsys.readouterr().out)
+    assert results["simulated"] is False
+    assert (results["arms"]["human"]["trials"], results["arms"]["tuned"]["trials"]) == (8, 8)
     assert (report / "report.html").is_file()
