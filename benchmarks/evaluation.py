@@ -27,8 +27,8 @@ from cantilena.metrics import (
     RuleCounts,
     Side,
     bootstrap_ratios,
-    different_interval,
     different_melodies,
+    different_melodies_interval,
     distinct_interval,
     distinct_n,
     rate_differences,
@@ -39,7 +39,7 @@ from cantilena.metrics import (
     vendi_interval,
     vendi_score,
 )
-from cantilena.models import Bundle, bars_in, find_bundle
+from cantilena.models import Bundle, bars_for_encoding, find_bundle
 from cantilena.music import Line
 from cantilena.runtime import generator
 
@@ -51,7 +51,7 @@ Fast = Callable[[Line, np.random.Generator, int], Interval]
 Plain = Callable[[Line], float]
 
 NUMBERS: dict[str, tuple[Fast, Plain]] = {
-    "different": (lambda line, rng, draws: different_interval(line, rng, draws=draws), different_melodies),
+    "different": (lambda line, rng, draws: different_melodies_interval(line, rng, draws=draws), different_melodies),
     "distinct-4": (
         lambda line, rng, draws: distinct_interval(line, 4, rng, draws=draws),
         lambda line: distinct_n(line, 4),
@@ -75,14 +75,18 @@ def seconds(job: Callable[[], object]) -> float:
 def sample_melodies(bundle: Bundle, melodies: int, steps: int, name: str) -> Line:
     """Sample melodies from a bundle."""
     uniforms = generator(1, "benchmark", name).random((melodies, steps))
-    return bundle.encoding.line(sample(bundle.model(), uniforms, bars=bars_in(None, melodies, bundle.encoding)).tokens)
+    return bundle.encoding.line(
+        sample(bundle.model(), uniforms, bars=bars_for_encoding(None, melodies, bundle.encoding)).tokens
+    )
 
 
 def random_counts(melodies: int, metrics: int, name: str) -> RuleCounts:
     """Return random counts of events of many metrics in each melody."""
     rng = generator(1, "benchmark counts", name)
     out_of = np.full(melodies, 240)
-    return RuleCounts.of({f"metric {k}": (rng.binomial(out_of, rng.random(melodies)), out_of) for k in range(metrics)})
+    return RuleCounts.from_pairs(
+        {f"metric {k}": (rng.binomial(out_of, rng.random(melodies)), out_of) for k in range(metrics)}
+    )
 
 
 def plain_bootstrap(counted: NDArray[np.float64], out_of: NDArray[np.float64], rng: np.random.Generator) -> list[float]:
@@ -163,10 +167,10 @@ def main() -> None:
     counted = {name: np.concatenate([one.counted[name] for one in counts]) for name in some}
     out_of = {name: np.concatenate([one.out_of[name] for one in counts]) for name in some}
     plain = seconds(lambda: [plain_permutations(counted[name], out_of[name], rng) for name in some])
-    fast = seconds(lambda: rate_differences(sides[0], sides[1], rng, deals=PERMUTATIONS))
+    fast = seconds(lambda: rate_differences(sides[0], sides[1], rng, permutations=PERMUTATIONS))
     print_row(f"permutations of {options.metrics} rates", fast, plain * options.metrics / len(some))
 
-    fast = seconds(lambda: set_differences(("a", "b"), (lines[0], lines[1]), rng, deals=PERMUTATIONS))
+    fast = seconds(lambda: set_differences(("a", "b"), (lines[0], lines[1]), rng, permutations=PERMUTATIONS))
     print(f"{'permutations of two sets':<24} {fast:9.3f} s")
     print(f"all metrics of a set     {total:9.3f} s (distinct-1 to 3 counted like distinct-4)")
 

@@ -25,25 +25,25 @@ from torch import Tensor, nn
 from cantilena.data import ReadOptions, open_corpus, read_folder
 from cantilena.models import Network, NetworkOptions, Sequences, autocast, choose_precision, likelihood
 from cantilena.training import TrainingOptions, preset, train
-from cantilena.training.loop import Course
-from cantilena.training.objectives import EveryStep, LastStep, Lesson, Place
-from cantilena.workflows.data import Material, events_material, grid_material
+from cantilena.training.loop import TrainState
+from cantilena.training.objectives import BatchPosition, LastStepPrediction, Objective, TeacherForcing
+from cantilena.workflows.data import EncodedCorpus, encode_as_events, encode_on_grid
 
 EVENTS, PIECES, VOCABULARY = 46_250, 307, 417
 LITERAL_BATCHES = 20
 PROCESSOR = torch.device("cpu")
 
 
-def seconds(lesson: Lesson[Network], shape: NetworkOptions, precision: torch.dtype, batches: int) -> float:
+def seconds(lesson: Objective[Network], shape: NetworkOptions, precision: torch.dtype, batches: int) -> float:
     """Return the seconds of so many batches, after a warm-up batch."""
     _, options = preset("paper")
     network = Network(shape, VOCABULARY).train()
-    course = Course(network, options)
+    course = TrainState(network, options)
     order = lesson.epoch(0)
     started = 0.0
     for number, batch in enumerate([order[0], *order[:batches]]):
         started = time.perf_counter() if number == 1 else started
-        for loss, steps in lesson.losses(network, batch, Place(), lambda: autocast(PROCESSOR, precision)):
+        for loss, steps in lesson.losses(network, batch, BatchPosition(), lambda: autocast(PROCESSOR, precision)):
             course.update(loss, steps, 0.0)
     return time.perf_counter() - started
 
@@ -68,7 +68,7 @@ class Cells(nn.Module):
         return scores
 
 
-def cell_by_cell(lesson: LastStep, batches: int) -> float:
+def cell_by_cell(lesson: LastStepPrediction, batches: int) -> float:
     """Return the seconds of so many batches of windows, after a warm-up batch."""
     network = Cells()
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-3, fused=True)
@@ -88,25 +88,25 @@ def time_epochs() -> None:
     """Print the seconds of an epoch of the 3 x 1024 network, and the ratios."""
     rng = np.random.default_rng(1)
     lengths = rng.multinomial(EVENTS, np.full(PIECES, 1 / PIECES))
-    pieces = Sequences.of([rng.integers(0, VOCABULARY, length) for length in lengths])
+    pieces = Sequences.from_tokens([rng.integers(0, VOCABULARY, length) for length in lengths])
     modern = NetworkOptions(layers=3, width=1024, embedding=256, dropout=0.4, bar_position=False, look_back=())
     literal = NetworkOptions(layers=3, width=1024, dropout=0.4, input="paper")
     _, options = preset("paper")
 
-    last_step = LastStep(pieces, literal.window, 64, 1, VOCABULARY)
+    last_step = LastStepPrediction(pieces, literal.window, 64, 1, VOCABULARY)
     paper_epochs = []
     for title, part in (
         ("cell by cell", cell_by_cell(last_step, LITERAL_BATCHES)),
         ("layer by layer", seconds(last_step, literal, torch.float32, LITERAL_BATCHES)),
     ):
-        paper_epochs.append(part / LITERAL_BATCHES * last_step.each_epoch)
+        paper_epochs.append(part / LITERAL_BATCHES * last_step.batches_per_epoch)
         print(
             f"the paper's method, {title:14s} {part / LITERAL_BATCHES:5.2f} s per batch of 64, "
             f"{paper_epochs[-1]:,.0f} s per epoch"
         )
-    every_step = EveryStep(options.steps, pieces, options.batch, 1)
+    every_step = TeacherForcing(options.steps, pieces, options.batch, 1)
     for precision in (torch.bfloat16, torch.float32):
-        epoch = seconds(every_step, modern, precision, every_step.each_epoch)
+        epoch = seconds(every_step, modern, precision, every_step.batches_per_epoch)
         name = str(precision).removeprefix("torch.")
         cells, layers = (f"{whole / epoch:.0f}" for whole in paper_epochs)
         speed = f"{epoch:6.1f} s per epoch of {EVENTS:,} events: {cells} and {layers} times faster"
@@ -115,12 +115,12 @@ def time_epochs() -> None:
     print(f"the default on this CPU is {chosen}; {torch.get_num_threads()} threads")
 
 
-def compare_losses(material: Material, name: str) -> None:
+def compare_losses(material: EncodedCorpus, name: str) -> None:
     """Print held-out losses of both methods, for a 3 x 128 network and the same number of predicted tokens."""
     pieces = material.train.sequences
     count = int(np.searchsorted(np.cumsum(pieces.lengths), EVENTS)) + 1
     few = Sequences(pieces.tokens[:count], pieces.bars[:count])
-    held_out, size, bars = material.test.sequences, len(material.encoding.vocabulary), material.encoding.tells_time
+    held_out, size, bars = material.test.sequences, len(material.encoding.vocabulary), material.encoding.is_timed
     held_out = Sequences(held_out.tokens[:40], held_out.bars[:40])
     look_back = NetworkOptions().look_back if bars else ()
     modern = NetworkOptions(layers=3, width=128, dropout=0.4, bar_position=bars, look_back=look_back)
@@ -142,9 +142,9 @@ def main() -> None:
     time_epochs()
     if len(sys.argv) > 1:
         corpus = read_folder(Path(sys.argv[1]), ReadOptions(seconds=30.0, voice="all"))
-        compare_losses(events_material(corpus), Path(sys.argv[1]).name)
+        compare_losses(encode_as_events(corpus), Path(sys.argv[1]).name)
     else:
-        compare_losses(grid_material(open_corpus("tunes")), "the built-in corpus")
+        compare_losses(encode_on_grid(open_corpus("tunes")), "the built-in corpus")
 
 
 if __name__ == "__main__":

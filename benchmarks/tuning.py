@@ -15,7 +15,7 @@ import time
 import numpy as np
 import torch
 
-from cantilena.models import Bars, Network, NetworkOptions, threads_worth_it
+from cantilena.models import Bars, Network, NetworkOptions, limit_threads
 from cantilena.rl import LEARNERS, MusicReward, TuningOptions, TuningTask, td_target
 from cantilena.rules import RULE_SETS, Context
 from cantilena.tokenizers import GridEncoding
@@ -55,7 +55,7 @@ def one_melody_at_a_time() -> float:
             token = int(torch.multinomial(log_probs[0].exp(), 1, generator=generator))
             melody.append(token)
             terms = reward.terms(np.array([melody]))
-            music = float(reward.learned(terms)[0, -1])
+            music = float(reward.scaled(terms)[0, -1])
             replay.append((tuple(melody), float(prior_log_probs[0, token]) + music))
             log_probs, state = network.step(np.array([token]), state)
             prior_log_probs, prior_state = prior.step(np.array([token]), prior_state)
@@ -106,7 +106,7 @@ def _generator() -> torch.Generator:
 
 
 if __name__ == "__main__":
-    with threads_worth_it(NetworkOptions().width, rows=32):  # a second thread would slow down a single melody
+    with limit_threads(NetworkOptions().width, rows=32):  # a second thread would slow down a single melody
         baseline = one_melody_at_a_time()
     print(f"one melody at a time, published schedule: {baseline:9.0f} steps/s")
     for algorithm in ("rloo", "ppo", "q", "double-q", "psi", "g", "rejection"):

@@ -19,13 +19,13 @@ from typing import Any
 import numpy as np
 
 from cantilena.models import Likelihood
-from cantilena.runtime import read_json, say, write_json
+from cantilena.runtime import log, read_json, write_json
 from cantilena.workflows import EncodedCorpus, corpus_facts
 from cantilena.workflows.runs import make_options
 from cantilena.workflows.train.config import encode_corpus, load_corpus
 from cantilena.workflows.train.options import CorpusOptions
 from compare_models import DOCUMENT, Row, measured, model_of, result, study_arguments, table, wanted_corpora, works_of
-from told_documents import between
+from document_tables import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CONFIGS, RESULTS = CHECKOUT / "experiments" / "ablations.toml", CHECKOUT / "experiments" / "ablations.json"
@@ -55,7 +55,7 @@ def _try(
     data, facts = encode_corpus(read, options), corpus_facts(read)
     works = works_of(read, data)
     for name, seed, change in changes:
-        say(f"{corpus}: {name}, seed {seed}")
+        log(f"{corpus}: {name}, seed {seed}")
         flags = {**reading, "blend": False, "seed": seed}
         base = unchanged(flags, data, facts, WORK / f"{corpus.replace(', ', '-').replace(' ', '-')}-{seed}.npz")
         if name == UNCHANGED:

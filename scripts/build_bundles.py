@@ -40,9 +40,9 @@ def build(recipe: Recipe, folder: Path) -> None:
     facts = corpus_facts(recipe.corpus) | ({"attribution": recipe.attribution} if recipe.attribution else {})
     trained = trained_model(recipe.name, folder, recipe.material, recipe.network, recipe.training, corpus=facts)
     made = {recipe.name: trained.bundle}
-    encoding, plain_keys = trained.bundle.encoding, recipe.material.plain_keys
+    encoding, normalized_key = trained.bundle.encoding, recipe.material.normalized_key
     for name, tuning in recipe.tunings.items():
-        people = corpus_excerpts(recipe.corpus, encoding, tuning.steps, plain_keys=plain_keys)
+        people = corpus_excerpts(recipe.corpus, encoding, tuning.steps, normalized_key=normalized_key)
         made[name] = tuned_model(name, folder, trained.bundle, tuning, people.tokens).bundle
     for name, bundle in made.items():
         path = SHIPPED / f"{name}.safetensors"
@@ -74,11 +74,11 @@ def store(bundle: Bundle, path: Path, recipe: Recipe) -> None:
         return
     parts = {"valid": recipe.material.valid.sequences, "test": recipe.material.test.sequences}
     exact = {name: likelihood(bundle.model(), pieces).nats_per_step for name, pieces in parts.items()}
-    bundle.save(path, whole=True)
+    bundle.save(path, int8=True)
     small = Bundle.load(path).model()
     costs = {name: round(likelihood(small, pieces).nats_per_step - exact[name], 6) for name, pieces in parts.items()}
     provenance = {**bundle.provenance, "stored": {"matrices": "int8", "costs_nats_per_step": costs}}
-    replace(bundle, provenance=provenance).save(path, whole=True)
+    replace(bundle, provenance=provenance).save(path, int8=True)
 
 
 def main() -> None:

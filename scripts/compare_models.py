@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus
 from cantilena.metrics import bootstrap_ratio
 from cantilena.models import Likelihood, SequenceModel
-from cantilena.runtime import generator, read_json, say, write_json
+from cantilena.runtime import generator, log, read_json, write_json
 from cantilena.workflows import EncodedCorpus, corpus_facts
 from cantilena.workflows.data import likelihood_of
 from cantilena.workflows.runs import make_options
@@ -30,7 +30,7 @@ from cantilena.workflows.train.blend import choose_blend, fit_ngram
 from cantilena.workflows.train.config import encode_corpus, load_corpus, network_for, shape_and_training
 from cantilena.workflows.train.options import CorpusOptions, NetworkTraining, NGramTraining
 from cantilena.workflows.train.run import learn_network
-from told_documents import between
+from document_tables import between
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 CONFIGS, RESULTS = CHECKOUT / "experiments" / "models.toml", CHECKOUT / "experiments" / "models.json"
@@ -54,7 +54,7 @@ def main(words: Sequence[str] | None = None) -> None:
         data, facts = encode_corpus(read, options), corpus_facts(read)
         rival, works = measured(fit_ngram(data), data, "test"), works_of(read, data)
         for model, seed in missing:
-            say(f"{corpus}: {model}, seed {seed}")
+            log(f"{corpus}: {model}, seed {seed}")
             flags = {**reading, **configs["models"][model], "seed": seed}
             rows.append({"corpus": corpus, "model": model, "seed": seed, **result(flags, data, facts, rival, works)})
             write_json(RESULTS, {"rows": rows})

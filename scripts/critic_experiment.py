@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from cantilena.data import load_builtin
-from cantilena.discriminators import ListenerOptions, PeoplesMelodies, StoppingListener, listen
+from cantilena.discriminators import HumanMelodies, StoppingClassifier, TwoSampleOptions, listen
 from cantilena.models import Bundle, find_bundle
 from cantilena.reporting.figures import png_bytes
 from cantilena.reporting.figures.style import CYCLE, INK, STYLE, Figure
@@ -32,7 +32,7 @@ from cantilena.rl import CriticOptions, TuningOptions, WatchOptions, music_rewar
 from cantilena.runtime import generator, read_json, write_bytes, write_json, write_text
 from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import model_system
-from cantilena.workflows.tune.inputs import critic_people, peoples_melodies
+from cantilena.workflows.tune.inputs import critic_data, peoples_melodies
 from document_tables import between
 
 COUNTED, SEEDS = 1000, (1, 2, 3)
@@ -86,12 +86,12 @@ def main(folder: Path) -> None:
 
 
 def _bundle() -> Bundle:
-    return Bundle.load(find_bundle("tunes")).unblended()
+    return Bundle.load(find_bundle("tunes")).without_ngram()
 
 
-def _held_out(bundle: Bundle) -> PeoplesMelodies:
+def _held_out(bundle: Bundle) -> HumanMelodies:
     context = music_reward(bundle, RULES).context
-    return peoples_melodies(load_builtin("tunes"), "test", bundle.encoding, context, RULES.steps, plain_keys=True)
+    return peoples_melodies(load_builtin("tunes"), "test", bundle.encoding, context, RULES.steps, normalized_key=True)
 
 
 def _row(job: tuple[Path, str, int]) -> tuple[tuple[str, int], dict[str, Any]]:
@@ -110,7 +110,7 @@ def _row(job: tuple[Path, str, int]) -> tuple[tuple[str, int], dict[str, Any]]:
 def _second(folder: Path, way: str, seed: int) -> dict[str, float]:
     """A second opinion, never withheld because it has no controls: the one that stops runs, on the judge's pieces."""
     bundle = _bundle()
-    listener = StoppingListener(_held_out(bundle), music_reward(bundle, RULES).context.steps_per_bar)
+    listener = StoppingClassifier(_held_out(bundle), music_reward(bundle, RULES).context.steps_per_bar)
     score = listener.listen(
         bundle.encoding.line(_drawn(folder, way, seed, bundle)), generator(seed, "second opinion", way)
     )
@@ -129,8 +129,8 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
     context = music_reward(bundle, RULES).context
     course: dict[str, Any] = {}
     if options is not None and not path.exists():
-        data = critic_people(bundle, context, options.steps) if options.critic.critic else None
-        done = tune(bundle, replace(options, seed=seed), critic_people=data)
+        data = critic_data(bundle, context, options.steps) if options.critic.critic else None
+        done = tune(bundle, replace(options, seed=seed), critic_data=data)
         course = {"kl": done.history.kl, "accuracy": done.history.accuracy, "terms": done.history.terms}
         course |= {"c": done.history.c, "seconds": done.seconds}
         write_json(path.with_suffix(".json"), course)
@@ -151,7 +151,7 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
         thorough=True,
     )
     people = _held_out(bundle)
-    test_options = ListenerOptions(families=JUDGES, resamples=300, permutations=300, seed=seed)
+    test_options = TwoSampleOptions(families=JUDGES, resamples=300, permutations=300, seed=seed)
     judged = listen(people.line, people.piece, bundle.encoding.line(tokens), test_options, quiet=True)
     return {"metrics": metrics, "listener": judged.to_json(), "course": course}
 
@@ -173,7 +173,7 @@ def _people(folder: Path) -> dict[str, Any]:
     return dict(read_json(row))
 
 
-def peoples_tokens(people: PeoplesMelodies, bundle: Bundle) -> np.ndarray:
+def peoples_tokens(people: HumanMelodies, bundle: Bundle) -> np.ndarray:
     """Lines of the grid as tokens again: 0 a rest, 1 a hold, then the pitches from the lowest on."""
     low = int(bundle.encoding.line(np.array([[2]])).pitch[0, 0])
     return np.where(people.line.pitch >= 0, people.line.pitch.astype(np.int64) - low + 2, people.line.event)

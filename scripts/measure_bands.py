@@ -33,7 +33,7 @@ def corpus_rows(melodies: Sequence[Melody]) -> list[tuple[Melody, np.ndarray]]:
         if key is None:
             continue
         moved = melody.transposed(key.interval_to(key.plain))
-        pickup = moved.pickup // GRID.step_ticks
+        pickup = moved.pickup // GRID.ticks_per_step
         rows.append((moved, GRID.encode(moved)[pickup:]))
     return rows
 
@@ -43,13 +43,13 @@ def excerpts(rows: Sequence[tuple[Melody, np.ndarray]], bars: Sequence[int] = BA
     for length in bars:
         grouped: dict[tuple[Meter, Key], list[np.ndarray]] = {}
         for melody, tokens in rows:
-            steps_per_bar = melody.meter.ticks_per_bar // GRID.step_ticks
+            steps_per_bar = melody.meter.ticks_per_bar // GRID.ticks_per_step
             steps = length * steps_per_bar
             key = (melody.key or Key()).plain
             for start in range(0, len(tokens) - steps + 1, steps):
                 grouped.setdefault((melody.meter, key), []).append(tokens[start : start + steps])
         for (meter, key), cut in grouped.items():
-            yield GRID.line(np.stack(cut)), Context(key, meter, meter.ticks_per_bar // GRID.step_ticks)
+            yield GRID.line(np.stack(cut)), Context(key, meter, meter.ticks_per_bar // GRID.ticks_per_step)
 
 
 def whole_lines(rows: Sequence[tuple[Melody, np.ndarray]]) -> Iterator[tuple[Line, Context]]:

@@ -32,7 +32,7 @@ from cantilena.models import (
     reconstruction,
 )
 from cantilena.runtime import generator
-from cantilena.workflows.data import Material, grid_material
+from cantilena.workflows.data import EncodedCorpus, encode_on_grid
 from document_tables import between
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -42,10 +42,10 @@ AMOUNTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9, 1.0)
 VARIED = 40
 
 
-def bounds(vae: MelodyVae, material: Material, codes: int) -> list[str]:
+def bounds(vae: MelodyVae, material: EncodedCorpus, codes: int) -> list[str]:
     """The table of nats per step: rows of Markdown."""
-    whole = {name: getattr(material, name).sequences.untold() for name in ("train", "valid", "test")}
-    cut = {name: Windows.of(pieces, vae.options.bars).sequences for name, pieces in whole.items()}
+    whole = {name: getattr(material, name).sequences.without_conditions() for name in ("train", "valid", "test")}
+    cut = {name: Windows.from_sequences(pieces, vae.options.bars).sequences for name, pieces in whole.items()}
     result, size = bound(vae, cut["test"], codes, generator(1, "measure", "bound")), len(material.encoding.vocabulary)
     lstm = Bundle.load(find_bundle("tunes")).model()
     ngrams = [NGram.fit(some["train"].tokens, size).tune(some["valid"].tokens) for some in (cut, whole)]
@@ -73,11 +73,13 @@ def some_of(windows: Sequences, rows: NDArray[np.int64]) -> Sequences:
     return Sequences(tuple(windows.tokens[row] for row in rows), windows.bars[rows])
 
 
-def reconstructions(vae: MelodyVae, material: Material) -> list[str]:
+def reconstructions(vae: MelodyVae, material: EncodedCorpus) -> list[str]:
     """The table of exact reconstructions, by the length of a window in bars."""
     parts = {}
     for name, words in (("train", "2,000 training windows"), ("valid", "validation"), ("test", "test")):
-        windows = Windows.of(getattr(material, name).sequences.untold(), vae.options.bars).sequences
+        windows = Windows.from_sequences(
+            getattr(material, name).sequences.without_conditions(), vae.options.bars
+        ).sequences
         rows = np.arange(len(windows))
         if name == "train":
             rows = generator(1, "measure", "train").choice(len(windows), 2000, replace=False)
@@ -97,7 +99,7 @@ def reconstructions(vae: MelodyVae, material: Material) -> list[str]:
     return lines
 
 
-def distances(composer: Composer, material: Material) -> list[str]:
+def distances(composer: Composer, material: EncodedCorpus) -> list[str]:
     """The table of the edit distance of variations from their melody, per step."""
     rng = generator(1, "measure", "vary")
     melodies = [material.test.melodies[row] for row in rng.choice(len(material.test), VARIED, replace=False)]
@@ -162,7 +164,7 @@ def main() -> None:
         draw(composer, DOCS / "pictures" / "vae.png")
     if options.only_draw:
         return
-    material = grid_material(load_builtin("tunes"))
+    material = encode_on_grid(load_builtin("tunes"))
     tables = {
         "back": reconstructions(vae, material),
         "amounts": distances(composer, material),

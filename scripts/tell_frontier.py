@@ -14,9 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cantilena.metrics.registry import words_of
+from cantilena.metrics.registry import get_metric
 from cantilena.runtime import read_json
-from told_documents import between, cell
+from document_tables import between, cell
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 DOCUMENT = DOCS / "tuning.md"
@@ -47,7 +47,7 @@ def main(frontier: Path, g_experiment: Path | None = None) -> None:
     text = between(text, "frontier", table(points, COLUMNS, reward=True))
     if g_experiment is not None:
         systems = read_json(g_experiment / "results.json")["systems"]
-        labels = {name: words_of(name).label for name in G_COLUMNS}
+        labels = {name: get_metric(name).label for name in G_COLUMNS}
         text = between(text, "g-learning", table(systems, labels, reward=False))
     DOCUMENT.write_text(text, encoding="utf-8")
     shutil.copy(frontier / "frontier.png", DOCS / "pictures" / "frontier.png")

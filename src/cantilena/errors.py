@@ -28,7 +28,7 @@ class CantilenaError(Exception):
         text: what is wrong, one line.
         hint: what to do about it, one line.
 
-    Example:
+    Examples:
         >>> try:
         ...     raise CantilenaError("no melody in scores/", "name a folder with .mid files")
         ... except CantilenaError as error:
@@ -86,7 +86,7 @@ def unknown_name_hint(name: str, known: Collection[str], kind: str) -> str:
         known: the known names.
         kind: what these are, as "the rules".
 
-    Example:
+    Examples:
         >>> unknown_name_hint("tonik", ["key", "tonic"], "the rules")
         'did you mean tonic? the rules: key, tonic'
         >>> unknown_name_hint("tonik", [], "the rules")

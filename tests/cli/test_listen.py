@@ -16,7 +16,10 @@ from cantilena.music import Key, Melody
 def write_melodies(path: Path, first: int) -> str:
     for seed in range(first, first + 5):
         pitches = np.random.default_rng(seed).choice([60, 62, 64, 65, 67, 69, 72], 8)
-        write(Melody.from_pitches([*((int(p), 24) for p in pitches), (60, 72), (None, 24)] * 2, key=Key()), path / f"{seed}.mid")
+        write(
+            Melody.from_pitches([*((int(p), 24) for p in pitches), (60, 72), (None, 24)] * 2, key=Key()),
+            path / f"{seed}.mid",
+        )
     return str(path)
 
 

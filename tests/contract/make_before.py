@@ -137,11 +137,10 @@ def history() -> None:
 
 def listening_test() -> None:
     """A study of short tones, and three listeners who took it."""
-    from fastapi.testclient import TestClient
-
     from cantilena.listening.sittings.app import make_app
     from cantilena.listening.sittings.room import ListeningRoom
     from cantilena.web import Address
+    from fastapi.testclient import TestClient
 
     spec = importlib.util.spec_from_file_location("listening", Path(__file__).parents[1] / "listening" / "conftest.py")
     assert spec is not None

@@ -22,7 +22,9 @@ from cantilena.runtime import Failure
 def tune(seed: int, title: str = "") -> Melody:
     rng = np.random.default_rng(seed)
     pitches = 60 + np.cumsum(rng.choice([-3, -2, -1, 1, 2, 4], 50)) % 24
-    return Melody.from_pitches(list(zip(pitches.tolist(), rng.choice([6, 12, 24], 50).tolist(), strict=True)), title=title)
+    return Melody.from_pitches(
+        list(zip(pitches.tolist(), rng.choice([6, 12, 24], 50).tolist(), strict=True)), title=title
+    )
 
 
 def fake_extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:

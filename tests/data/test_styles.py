@@ -15,7 +15,9 @@ from cantilena.music import Melody
 
 def tunes(count: int = 5) -> Corpus:
     entries = [
-        Entry(Melody.from_pitches([(60 + k, 24)], title=f"<Tune {k}>", source=f"f{k}.mid"), piece=f"p{k}", split="train")
+        Entry(
+            Melody.from_pitches([(60 + k, 24)], title=f"<Tune {k}>", source=f"f{k}.mid"), piece=f"p{k}", split="train"
+        )
         for k in range(count)
     ]
     return Corpus.from_entries(entries, Manifest("five"))

@@ -42,7 +42,7 @@ def test_features_of_a_prefix_do_not_depend_on_later_steps() -> None:
 
 def test_features_are_invariant_under_transposition() -> None:
     line = drawn(50, 2)
-    higher = Line.of(line.event, np.where(line.pitch >= 0, line.pitch + 5, -1))
+    higher = Line.from_events(line.event, np.where(line.pitch >= 0, line.pitch + 5, -1))
     np.testing.assert_array_equal(prefix_features(higher, 5, 16), prefix_features(line, 0, 16))
 
 

@@ -23,13 +23,13 @@ Walks = Callable[..., Line]
 
 
 def transposed(line: Line, semitones: int) -> Line:
-    return Line.of(line.event, np.where(line.pitch >= 0, line.pitch + semitones, -1), length=line.length)
+    return Line.from_events(line.event, np.where(line.pitch >= 0, line.pitch + semitones, -1), length=line.length)
 
 
 def test_the_keys_of_many_melodies_equal_those_of_each() -> None:
     rng = np.random.default_rng(1)
     tokens = np.where(rng.random((200, 24)) < 0.5, rng.integers(50, 80, (200, 24)), 1)
-    found = find_keys(Notes.of(GRID.line(tokens)))
+    found = find_keys(Notes.from_line(GRID.line(tokens)))
     for row, tonic, minor in zip(tokens, found.tonic, found.minor, strict=True):
         key = find_key(GRID.decode(row))
         assert key is not None
@@ -43,8 +43,8 @@ def test_features_are_invariant_under_transposition(semitones: int, walks: Walks
     for name, values in musical_features(line).items():
         np.testing.assert_allclose(musical_features(other)[name], values, atol=1e-9, err_msg=name)
     np.testing.assert_array_equal(trivial_features(other), trivial_features(line))
-    words = NgramVocabulary.fit(Notes.of(line), {1: 20, 3: 20})
-    np.testing.assert_array_equal(words.counts(Notes.of(other)), words.counts(Notes.of(line)))
+    words = NgramVocabulary.fit(Notes.from_line(line), {1: 20, 3: 20})
+    np.testing.assert_array_equal(words.counts(Notes.from_line(other)), words.counts(Notes.from_line(line)))
     np.testing.assert_array_equal(step_features(Examples(other)), step_features(Examples(line)))
 
 
@@ -77,7 +77,7 @@ def test_silence_and_single_notes_have_finite_features() -> None:
 
 def test_ngram_counts_equal_a_slow_count(walks: Walks) -> None:
     line = walks(np.random.default_rng(3), 30)
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     for n in (1, 2, 4):
         slowly: list[Counter[tuple[tuple[int, int], ...]]] = []
         for row in range(line.melodies):
@@ -98,6 +98,6 @@ def test_ngram_counts_equal_a_slow_count(walks: Walks) -> None:
 def test_an_ngram_has_the_same_id_in_every_set() -> None:
     alone = GRID.line(np.array([[62, 64, 66, 1, 67]]))
     among = GRID.line(np.array([[90, 20, 60, 1, 20], [50, 52, 54, 1, 55]]))
-    number, _ = ngram_ids(Notes.of(alone), 2)
-    others, melody = ngram_ids(Notes.of(among), 2)
+    number, _ = ngram_ids(Notes.from_line(alone), 2)
+    others, melody = ngram_ids(Notes.from_line(among), 2)
     assert others[melody == 1].tolist() == number.tolist()

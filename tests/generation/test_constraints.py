@@ -157,7 +157,7 @@ def only_rest(line: Line, context: Context) -> np.ndarray:
 def test_rules_that_nothing_keeps_leave_all_tokens(grid: Composer) -> None:
     options = ComposeOptions(bars=1)
     free = grid.compose_many(5, options)
-    bound = grid.compose_many(5, options, constrain=RuleSet("none", (Rule.of(never),)))
+    bound = grid.compose_many(5, options, constrain=RuleSet("none", (Rule.from_function(never),)))
     assert [tune.tokens for tune in bound] == [tune.tokens for tune in free]
     assert [tune.rules_broken for tune in bound] == [16] * 5
     assert [tune.rules_broken for tune in free] == [None] * 5
@@ -165,7 +165,7 @@ def test_rules_that_nothing_keeps_leave_all_tokens(grid: Composer) -> None:
 
 
 def test_rules_at_odds_break_as_few_as_can_be(grid: Composer) -> None:
-    at_odds = (Rule.of(no_rest), Rule.of(only_rest), RL_TUNER["key"])
+    at_odds = (Rule.from_function(no_rest), Rule.from_function(only_rest), RL_TUNER["key"])
     tune = grid.compose(events=64, constrain=RuleSet("odd", at_odds))
     assert tune.rules_broken == 64  # one a step, and the key is kept
     assert all(note.top % 12 in Key().pitch_classes for note in tune.sounding)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cantilena.data import in_plain_key
+from cantilena.data import normalize_key
 from cantilena.errors import UsageError
 from cantilena.generation import (
     ComposeOptions,
@@ -225,7 +225,7 @@ def test_what_cannot_be_is_said_in_a_sentence(grid: Composer) -> None:
 def test_a_melody_has_its_code_in_the_octave_in_which_such_are_learned() -> None:
     tune = read_melody_or_notes("G4 B4 D5 G5 F#5 D5 B4 G4")
     coded = LatentMelody.encode(VAE, tune)
-    learned = in_plain_key(tune, low=GRID.low, high=GRID.high)
+    learned = normalize_key(tune, low=GRID.low, high=GRID.high)
     assert coded.placement.primer.tolist() == GRID.encode(learned).tolist()
     assert VAE.interpolate(tune, FIRST, 2)[0].notes == tune.notes
     assert GRID.decode(coded.placement.primer).transposed(coded.placement.semitones).notes == tune.notes

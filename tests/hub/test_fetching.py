@@ -16,7 +16,7 @@ from cantilena.models import Bundle, find_bundle
 from cantilena.models.bundle.hub import LARGEST, HubRepo, fetch_bundle
 from cantilena.rl import TuningOptions
 from cantilena.workflows.evaluate.systems import parse_systems
-from cantilena.workflows.tune.inputs import open_tunable
+from cantilena.workflows.tune.inputs import load_tuning_inputs
 
 TUNES = find_bundle("tunes").read_bytes()
 
@@ -75,7 +75,8 @@ def test_it_is_evaluated_and_tuned_under_its_address(hub: Any) -> None:
     assert [(one.name, one.kind) for one in (unnamed, named)] == [("waltzes", "bundle"), ("mine", "bundle")]
     assert Bundle.load(Path(unnamed.source)).policy == "likelihood"
     assert (
-        open_tunable("hf://anna/waltzes", TuningOptions()).bundle.options == Bundle.load(find_bundle("tunes")).options
+        load_tuning_inputs("hf://anna/waltzes", TuningOptions()).bundle.options
+        == Bundle.load(find_bundle("tunes")).options
     )
     with pytest.raises(InputError, match="there is no hf://anna/nothing"):
         parse_systems(["hf://anna/nothing"])

@@ -7,15 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-<<<<<<<< HEAD:tests/io/test_notation.py
-from cantilena.io.engraving.engraving import line_breaks
-from cantilena.io.engraving.notation import Symbol, best_clef, notated, voice
-from cantilena.io.engraving.spelling import spelled
-========
 from cantilena.io.engraving.bars import Symbol, best_clef, notate, voice
 from cantilena.io.engraving.engraving import line_breaks
 from cantilena.io.engraving.spelling import spell_pitch
->>>>>>>> h-io:tests/io/test_bars.py
 from cantilena.music import Key, Melody, Meter, Note
 
 METERS = ["4/4", "3/4", "2/4", "2/2", "6/8", "9/8", "12/8", "3/8", "5/8", "7/8", "5/4", "6/4", "3/2", "5/16", "1/32"]
@@ -74,7 +68,7 @@ def written(melody: Melody) -> str:
     ],
 )
 def test_durations_are_written_as_a_musician_would(meter: str, durations: list[int], expected: str) -> None:
-    assert written(Melody.of([(60, ticks) for ticks in durations], meter=Meter.parse(meter))) == expected
+    assert written(Melody.from_pitches([(60, ticks) for ticks in durations], meter=Meter.parse(meter))) == expected
 
 
 @pytest.mark.parametrize(
@@ -93,14 +87,16 @@ def test_durations_are_written_as_a_musician_would(meter: str, durations: list[i
     ],
 )
 def test_rests_keep_the_beats_visible(meter: str, pairs: list[tuple[int | None, int]], expected: str) -> None:
-    assert written(Melody.of(pairs, meter=Meter.parse(meter))) == expected
+    assert written(Melody.from_pitches(pairs, meter=Meter.parse(meter))) == expected
 
 
 def test_a_pickup_bar_is_short_and_the_last_bar_completes_it() -> None:
-    tune = Melody.of([(67, 24), (72, 72), (67, 48)], meter=Meter(3, 4), pickup=24)
+    tune = Melody.from_pitches([(67, 24), (72, 72), (67, 48)], meter=Meter(3, 4), pickup=24)
     assert written(tune) == "q | h. | h"
-    assert written(Melody.of([(67, 24), (72, 72), (67, 24)], meter=Meter(3, 4), pickup=24)) == "q | h. | q rq rq"
-    assert written(Melody.of([(60, 8), (62, 96)], pickup=8)) == "e3 | w"
+    assert (
+        written(Melody.from_pitches([(67, 24), (72, 72), (67, 24)], meter=Meter(3, 4), pickup=24)) == "q | h. | q rq rq"
+    )
+    assert written(Melody.from_pitches([(60, 8), (62, 96)], pickup=8)) == "e3 | w"
 
 
 def test_overlaps_are_cut_and_what_begins_together_is_a_chord() -> None:
@@ -124,7 +120,7 @@ def test_overlaps_are_cut_and_what_begins_together_is_a_chord() -> None:
 def test_bars_are_gapless_and_hold_every_note_exactly(
     pairs: list[tuple[int | None, int]], meter_name: str, pickup: int
 ) -> None:
-    melody = Melody.of(pairs, meter=Meter.parse(meter_name), pickup=pickup)
+    melody = Melody.from_pitches(pairs, meter=Meter.parse(meter_name), pickup=pickup)
     chords, tick, length = voice(melody), 0, {}
     for bar in notate(melody):
         assert bar.start == tick
@@ -151,7 +147,7 @@ def test_bars_are_gapless_and_hold_every_note_exactly(
 @settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(st.none() | st.just(60), st.integers(1, 50)), max_size=25), st.sampled_from(METERS))
 def test_beams_open_and_close_at_every_level(pairs: list[tuple[int | None, int]], meter_name: str) -> None:
-    for bar in notate(Melody.of(pairs, meter=Meter.parse(meter_name))):
+    for bar in notate(Melody.from_pitches(pairs, meter=Meter.parse(meter_name))):
         is_open = [False] * 4
         for symbol in bar.symbols:
             assert len(symbol.beams) in (0, symbol.value.flags if symbol.value else 0)
@@ -165,7 +161,7 @@ def test_beams_open_and_close_at_every_level(pairs: list[tuple[int | None, int]]
 def first_beams(durations: list[int], meter: str) -> str:
     """The first beam as text: [ begins, - goes on, ] ends, . alone."""
     signs = {"begin": "[", "continue": "-", "end": "]"}
-    tune = Melody.of([(60, ticks) for ticks in durations], meter=Meter.parse(meter))
+    tune = Melody.from_pitches([(60, ticks) for ticks in durations], meter=Meter.parse(meter))
     return "".join(signs[symbol.beams[0]] if symbol.beams else "." for symbol in symbols(tune))
 
 
@@ -218,11 +214,7 @@ def test_every_spelling_sounds_as_the_pitch(pitch: int, key: Key, following: int
 
 @given(st.builds(Key, st.integers(0, 11), st.sampled_from(["major", "minor"])))
 def test_a_scale_takes_seven_letters_and_no_accidentals(key: Key) -> None:
-<<<<<<<< HEAD:tests/io/test_notation.py
-    from cantilena.io.engraving.spelling import altered_by_signature
-========
     from cantilena.io.engraving.spelling import signature_alterations
->>>>>>>> h-io:tests/io/test_bars.py
 
     spellings = [spell_pitch(60 + pitch_class, key) for pitch_class in key.pitch_classes]
     assert {one.step: one.alter for one in spellings} == signature_alterations(key.fifths)

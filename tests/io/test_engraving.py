@@ -168,7 +168,7 @@ def test_scores_are_the_same_from_any_thread() -> None:
         assert list(threads.map(score_svg, tunes)) == alone
 
 
-SHORT = Melody.of([(60, 6), (62, 6), (64, 6), (65, 6), (67, 120), (None, 24), (72, 24)])
+SHORT = Melody.from_pitches([(60, 6), (62, 6), (64, 6), (65, 6), (67, 120), (None, 24), (72, 24)])
 ANNOTATIONS = {
     0: NoteAnnotation("+12", "gain"),
     1: NoteAnnotation("−100", "loss"),
@@ -177,7 +177,7 @@ ANNOTATIONS = {
 }
 
 
-def drawn_notes(svg: str) -> list[ElementTree.Element]:
+def note_probabilities(svg: str) -> list[ElementTree.Element]:
     return [one for one in ElementTree.fromstring(svg).iter(f"{SVG}g") if one.get("class", "").split()[:1] == ["note"]]
 
 
@@ -187,7 +187,7 @@ def words_of(note: ElementTree.Element) -> ElementTree.Element | None:
 
 def test_each_note_gets_its_class_and_the_first_of_tied_heads_the_words() -> None:
     engraving = score_with_timemap(SHORT, annotations=ANNOTATIONS)
-    drawn = {one.attrib["id"]: one for one in drawn_notes(engraving.svg)}
+    drawn = {one.attrib["id"]: one for one in note_probabilities(engraving.svg)}
     assert len(drawn) == len(engraving.timemap) == 7  # the long note is written as two that are tied
     seen: set[int] = set()
     for head in engraving.timemap:
@@ -202,7 +202,7 @@ def test_each_note_gets_its_class_and_the_first_of_tied_heads_the_words() -> Non
 
 def test_words_stand_in_the_middle_under_their_heads_on_one_line() -> None:
     lines = set()
-    for note in drawn_notes(annotated_svg()):
+    for note in note_probabilities(annotated_svg()):
         text = words_of(note)
         head = note.find(f"{SVG}g[@class='notehead']/{SVG}use")
         assert head is not None
@@ -225,7 +225,7 @@ def test_room_is_made_for_wide_words() -> None:
     def distance(svg: str) -> float:
         xs = [
             float(re.findall(r"translate\(([\d.-]+)", head.attrib["transform"])[0])
-            for note in drawn_notes(svg)[:2]
+            for note in note_probabilities(svg)[:2]
             if (head := note.find(f"{SVG}g[@class='notehead']/{SVG}use")) is not None
         ]
         return xs[1] - xs[0]
@@ -247,7 +247,7 @@ def test_hostile_words_do_no_harm() -> None:
         99: NoteAnnotation("nobody"),
     }
     svg = score_with_timemap(SHORT, annotations=annotations).svg
-    first, second, *_ = drawn_notes(svg)
+    first, second, *_ = note_probabilities(svg)
     text = words_of(first)
     assert text is not None
     assert text.text is not None

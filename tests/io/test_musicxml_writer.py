@@ -118,9 +118,15 @@ def accidentals(melody: Melody) -> list[str]:
 
 
 def test_accidentals_hold_to_the_barline_and_ties_carry_them_over() -> None:
-    tune = Melody.from_pitches([(66, 24), (66, 24), (78, 24), (65, 24), (66, 48), (61, 72), (61, 24), (65, 48)], key=Key())
+    tune = Melody.from_pitches(
+        [(66, 24), (66, 24), (78, 24), (65, 24), (66, 48), (61, 72), (61, 24), (65, 48)], key=Key()
+    )
     assert accidentals(tune) == ["sharp", "", "sharp", "natural", "sharp", "sharp", "", "sharp", "(natural)"]
-    assert accidentals(Melody.from_pitches([(66, 24), (70, 24), (65, 48)], key=Key.parse("G major"))) == ["", "flat", "natural"]
+    assert accidentals(Melody.from_pitches([(66, 24), (70, 24), (65, 48)], key=Key.parse("G major"))) == [
+        "",
+        "flat",
+        "natural",
+    ]
 
 
 def test_many_tempo_changes_sound_but_are_not_printed() -> None:

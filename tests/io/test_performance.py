@@ -21,10 +21,10 @@ from cantilena.io.sound.performance import phrases_of
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 
 SCALE = [(60 + step, 24) for step in (0, 2, 4, 5, 7, 5)]
-TWO_PHRASES = Melody.of([*SCALE, (64, 48), *SCALE, (60, 48)], key=Key())
+TWO_PHRASES = Melody.from_pitches([*SCALE, (64, 48), *SCALE, (60, 48)], key=Key())
 
 melodies = st.builds(
-    lambda pairs, meter, pickup, tempo: Melody.of(pairs, meter=meter, pickup=pickup, tempo=tempo),
+    lambda pairs, meter, pickup, tempo: Melody.from_pitches(pairs, meter=meter, pickup=pickup, tempo=tempo),
     st.lists(
         st.tuples(st.one_of(st.none(), st.integers(0, 127), st.just((60, 64, 67))), st.integers(1, 200)), max_size=60
     ),
@@ -65,10 +65,10 @@ def test_phrases_swell_ebb_and_slow_down() -> None:
 
 
 def test_strong_beats_and_high_notes_are_louder() -> None:
-    same = Melody.of([(60, 12)] * 32)
+    same = Melody.from_pitches([(60, 12)] * 32)
     velocities = perform(same).velocities
     assert velocities[8] > velocities[10] > velocities[9]
-    low_high = Melody.of([(60, 24), (60, 24), (72, 24), (60, 24)] * 4)
+    low_high = Melody.from_pitches([(60, 24), (60, 24), (72, 24), (60, 24)] * 4)
     assert perform(low_high).velocities[6] > perform(low_high).velocities[5] + 5
 
 

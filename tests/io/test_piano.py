@@ -120,7 +120,7 @@ def test_the_block_sum_equals_the_naive_sum() -> None:
 
 
 def test_a_melody_has_its_length_a_tail_and_silent_rests() -> None:
-    melody = Melody.of([(60, 24), (None, 96), (64, 24)], tempo=Tempo.constant(60))
+    melody = Melody.from_pitches([(60, 24), (None, 96), (64, 24)], tempo=Tempo.constant(60))
     sound = render(melody)
     assert sound.dtype == np.float32
     assert sound.shape == (round((6.0 + TAIL_SECONDS) * RATE),)
@@ -130,7 +130,7 @@ def test_a_melody_has_its_length_a_tail_and_silent_rests() -> None:
 
 
 def test_notes_sound_when_the_tempo_map_says() -> None:
-    melody = Melody.of([(None, 24), (72, 24), (None, 24), (72, 24)], tempo=Tempo(((0, 60.0), (48, 120.0))))
+    melody = Melody.from_pitches([(None, 24), (72, 24), (None, 24), (72, 24)], tempo=Tempo(((0, 60.0), (48, 120.0))))
     sound = np.abs(render(melody))
     loud = np.flatnonzero(sound > 0.05) / RATE
     assert 1.0 <= loud[0] < 1.01
@@ -139,12 +139,12 @@ def test_notes_sound_when_the_tempo_map_says() -> None:
 
 
 def test_a_melody_of_rests_is_silence() -> None:
-    assert not render(Melody.of([(None, 96)])).any()
+    assert not render(Melody.from_pitches([(None, 96)])).any()
     assert not render(Melody(())).any()
 
 
 def test_a_hundred_loud_notes_at_once_do_not_clip() -> None:
-    cluster = Melody.of([(tuple(range(20, 120)), 24)])
+    cluster = Melody.from_pitches([(tuple(range(20, 120)), 24)])
     sound = render(cluster, velocity=127)
     assert np.abs(sound).max() <= 1.0
     assert np.isfinite(sound).all()
@@ -179,7 +179,7 @@ def test_the_room_answers_softly_and_only_after() -> None:
 def test_the_same_melody_gives_the_same_bytes_whatever_was_played_before(tmp_path) -> None:
     from cantilena.io.sound import piano
 
-    melody = Melody.of([(60, 12), (64, 12), ((60, 64, 67), 48)], title="again")
+    melody = Melody.from_pitches([(60, 12), (64, 12), ((60, 64, 67), 48)], title="again")
     piano._ringing_string.cache_clear()
     first = wav_bytes(melody)
     render_note(60, seconds=9.0)
@@ -192,7 +192,7 @@ def test_the_same_melody_gives_the_same_bytes_whatever_was_played_before(tmp_pat
 def test_a_wav_file_is_read_by_others_as_it_was_meant() -> None:
     import wave
 
-    melody = Melody.of([(67, 24), (72, 24)])
+    melody = Melody.from_pitches([(67, 24), (72, 24)])
     content = wav_bytes(melody)
     with wave.open(io.BytesIO(content)) as file:
         assert (file.getnchannels(), file.getsampwidth(), file.getframerate()) == (1, 2, RATE)
@@ -213,9 +213,9 @@ def test_flac_holds_the_same_samples_in_less_room() -> None:
 @pytest.mark.parametrize(
     "question",
     [
-        lambda: render(Melody.of([(60, 24)]), rate=100),
-        lambda: render(Melody.of([(60, 24)]), velocity=0),
-        lambda: render(Melody.of([(60, 24)], length=10**9)),
+        lambda: render(Melody.from_pitches([(60, 24)]), rate=100),
+        lambda: render(Melody.from_pitches([(60, 24)]), velocity=0),
+        lambda: render(Melody.from_pitches([(60, 24)], length=10**9)),
         lambda: render_note(128),
         lambda: render_note(60, seconds=0.0),
         lambda: render_note(60, velocity=200),

@@ -12,7 +12,7 @@ from cantilena.io.engraving.piano_roll import piano_roll_svg
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 
 SVG = "{http://www.w3.org/2000/svg}"
-TUNE = Melody.of(
+TUNE = Melody.from_pitches(
     [(67, 24), ((60, 64, 67), 48), (None, 24), (70, 12), (61, 36)],
     key=Key.parse("F major"),
     meter=Meter(3, 4),
@@ -63,7 +63,7 @@ def test_bars_and_names() -> None:
 
 
 def test_long_melodies_run_on_in_systems() -> None:
-    tune = Melody.of([(60 + index % 12, 24) for index in range(400)])
+    tune = Melody.from_pitches([(60 + index % 12, 24) for index in range(400)])
     root = ElementTree.fromstring(piano_roll_svg(tune))
     systems = root.findall(f"{SVG}g")
     assert len(systems) > 5
@@ -86,11 +86,11 @@ def test_a_note_over_the_end_of_a_system_goes_on_in_the_next() -> None:
     [
         Melody(()),
         Melody((), pickup=30, length=10),
-        Melody.of([(0, 24), (127, 24)]),
-        Melody.of([(127, 24)]),
-        Melody.of([(0, 24)]),
-        Melody.of([(60, 24)], meter=Meter(64, 1)),
-        Melody.of([(60, 24)], meter=Meter(1, 32)),
+        Melody.from_pitches([(0, 24), (127, 24)]),
+        Melody.from_pitches([(127, 24)]),
+        Melody.from_pitches([(0, 24)]),
+        Melody.from_pitches([(60, 24)], meter=Meter(64, 1)),
+        Melody.from_pitches([(60, 24)], meter=Meter(1, 32)),
         Melody((Note((60,), 0, 100), Note((60,), 50, 100), Note((), 170, 3))),
         replace(TUNE, title="<&\x00\udc80>", key=None),
     ],
@@ -114,7 +114,7 @@ def test_the_svg_stands_alone_and_repeats() -> None:
 
 def test_thousands_of_notes_and_tempo_changes() -> None:
     tempo = Tempo(tuple((7 * index, 60.0 + index % 50) for index in range(2_000)))
-    tune = Melody.of([(60 + index % 12, 24) for index in range(2_000)], tempo=tempo)
+    tune = Melody.from_pitches([(60 + index % 12, 24) for index in range(2_000)], tempo=tempo)
     assert piano_roll_svg(tune).count('class="note"') == 2_000
 
 

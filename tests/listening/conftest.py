@@ -34,7 +34,7 @@ from cantilena.listening.server.app import make_app
 from cantilena.listening.server.state import ServedStudy
 from cantilena.listening.study.design import make_sessions
 from cantilena.listening.study.study import ClipRole, Screening
-from cantilena.server import Address
+from cantilena.server import ServerOptions
 
 BASE_URL = "http://127.0.0.1:8000"
 ARMS = ("human", "lstm", "tuned")
@@ -125,7 +125,7 @@ def served(tmp_path: Path, tone_study_file: Path, clock: Clock) -> Iterator[Serv
 
 @pytest.fixture
 def client(served: ServedStudy) -> Iterator[TestClient]:
-    with TestClient(make_app(served, Address()), base_url=BASE_URL, raise_server_exceptions=False) as client:
+    with TestClient(make_app(served, ServerOptions()), base_url=BASE_URL, raise_server_exceptions=False) as client:
         yield client
 
 

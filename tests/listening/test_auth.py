@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from cantilena.listening.server.auth import BURST, INTERVAL, RateLimit
 from cantilena.listening.server.state import ServedStudy
-from cantilena.server import CrowdedError
+from cantilena.server import TooManyRequestsError
 
 
 def test_the_rate_of_one_address_is_limited_and_others_are_not_affected() -> None:
@@ -19,7 +19,7 @@ def test_the_rate_of_one_address_is_limited_and_others_are_not_affected() -> Non
     def is_allowed(address: str) -> bool:
         try:
             limit.count(address)
-        except CrowdedError:
+        except TooManyRequestsError:
             return False
         return True
 

@@ -17,14 +17,14 @@ from cantilena.music import Melody
 
 
 def test_every_clip_has_the_target_loudness_and_is_reproducible() -> None:
-    for melody in (Melody.of([(pitch, 12)] * 4) for pitch in (84, 67, 48)):
+    for melody in (Melody.from_pitches([(pitch, 12)] * 4) for pitch in (84, 67, 48)):
         sound = render_clip(melody)
         assert abs(sound.loudness - TARGET) <= TOLERANCE
         assert sound.content == render_clip(melody).content
 
 
 def test_an_anchor_has_the_notes_and_the_length_of_its_melody_in_another_order() -> None:
-    melody = Melody.of([(60 + index, 6 * (1 + index % 4)) for index in range(20)])
+    melody = Melody.from_pitches([(60 + index, 6 * (1 + index % 4)) for index in range(20)])
     anchor = shuffled(melody, np.random.default_rng(1))
     assert anchor.length == melody.length
     assert sorted(note.pitches for note in anchor.notes) == sorted(note.pitches for note in melody.notes)

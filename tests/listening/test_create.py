@@ -34,7 +34,7 @@ def write_melodies(folder: Path, seeds: range, step: int = 24) -> Path:
     for seed in seeds:
         rng = np.random.default_rng(seed)
         notes = [(60 + int(pitch), step) for pitch in rng.choice([0, 2, 4, 5, 7, 9, 12], 7 * 24 // step)]
-        write(Melody.of([*notes, (60, 72), (None, 24)] * 2, key=Key()), folder / f"{seed:03}.mid")
+        write(Melody.from_pitches([*notes, (60, 72), (None, 24)] * 2, key=Key()), folder / f"{seed:03}.mid")
     return folder
 
 

@@ -18,7 +18,7 @@ from cantilena.cli import main
 from cantilena.errors import InputError
 from cantilena.listening import Answer, Listener, read_answers
 from cantilena.listening.server.database import AnswerStore
-from cantilena.server import CrowdedError, LateError, UnknownError
+from cantilena.server import NotFoundError, TooManyRequestsError, UnavailableError
 
 DIGEST = "0" * 64
 
@@ -74,9 +74,9 @@ def test_no_key_and_no_personal_data_are_stored(store: AnswerStore) -> None:
 
 def test_participants_are_limited_and_unknown_keys_are_refused(store: AnswerStore) -> None:
     store.add_participant(1)
-    with pytest.raises(CrowdedError):
+    with pytest.raises(TooManyRequestsError):
         store.add_participant(1)
-    with pytest.raises(UnknownError):
+    with pytest.raises(NotFoundError):
         store.participant("\ud800")
 
 
@@ -104,12 +104,12 @@ def test_listeners_who_begin_at_once_get_different_sessions(store: AnswerStore) 
 
 def test_a_removed_file_accepts_no_answer(store: AnswerStore) -> None:
     store.path.unlink()
-    with pytest.raises(LateError, match="was removed"):
+    with pytest.raises(UnavailableError, match="was removed"):
         store.add_answer(answer("a"))
 
 
 def test_an_invalid_answer_is_an_error(store: AnswerStore) -> None:
-    with pytest.raises(LateError):
+    with pytest.raises(UnavailableError):
         store.add_answer(answer("a", choice="both"))
     store.add_answer(answer("a"))
     assert len(store.answers()) == 1

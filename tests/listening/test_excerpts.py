@@ -16,7 +16,7 @@ def phrases(count: int = 3) -> Melody:
     for _ in range(count):
         pairs += [(60 + int(pitch), 24) for pitch in rng.choice([0, 2, 4, 5, 7, 9, 11, 12], 7)]
         pairs += [(60, 72), (None, 24)]
-    return Melody.of(pairs, key=Key(), tempo=Tempo.constant(90))
+    return Melody.from_pitches(pairs, key=Key(), tempo=Tempo.constant(90))
 
 
 def excerpts(melody: Melody) -> list[Excerpt]:
@@ -43,14 +43,16 @@ def test_the_end_of_a_truncated_melody_is_not_a_boundary() -> None:
 
 
 def test_human_melodies_are_quantised() -> None:
-    loose = Melody.of([(60, 23), (62, 25), (64, 22), (65, 26), (67, 24), (65, 24), (64, 23), (60, 73), (None, 24)] * 2)
+    loose = Melody.from_pitches(
+        [(60, 23), (62, 25), (64, 22), (65, 26), (67, 24), (65, 24), (64, 23), (60, 73), (None, 24)] * 2
+    )
     found = excerpts(loose)
     assert found
     assert all(note.onset % 6 == 0 and note.duration % 6 == 0 for excerpt in found for note in excerpt.melody.notes)
 
 
 def test_isochronous_excerpts_have_a_quarter_of_a_second_per_note() -> None:
-    excerpt = isochronous_excerpt(Melody.of([((60, 64), 30), (None, 50), (62, 6)] * 70), 0, seconds=30)
+    excerpt = isochronous_excerpt(Melody.from_pitches([((60, 64), 30), (None, 50), (62, 6)] * 70), 0, seconds=30)
     assert excerpt is not None
     assert excerpt.melody.seconds == pytest.approx(30.0)
     assert len(excerpt.melody.sounding) == 120

@@ -61,7 +61,9 @@ def test_the_area_counts_ties_half() -> None:
 
 def test_features_are_those_of_the_sound() -> None:
     slow, fast = (
-        render_clip(Melody.of([(pitch, ticks) for pitch in (60, 64, 67, 72)] * repeats, tempo=Tempo.constant(120)))
+        render_clip(
+            Melody.from_pitches([(pitch, ticks) for pitch in (60, 64, 67, 72)] * repeats, tempo=Tempo.constant(120))
+        )
         for ticks, repeats in ((24, 2), (12, 4))
     )
     one, two = (dict(zip(FEATURES, features(decode_flac(clip.content), RATE), strict=True)) for clip in (slow, fast))

@@ -29,7 +29,7 @@ def melody(seed: int, tonic: int = 60, key: Key | None = None) -> Melody:
     rng = np.random.default_rng(seed)
     pitches = [tonic + int(pitch) for pitch in rng.choice([0, 2, 4, 5, 7, 9, 12], 14)]
     pairs = [*((pitch, 24) for pitch in pitches[:7]), (tonic, 72), *((pitch, 24) for pitch in pitches[7:])]
-    return Melody.of([*pairs, (tonic + 2, 72), (None, 24)], key=key or Key(tonic % 12), source=f"{seed}.mid")
+    return Melody.from_pitches([*pairs, (tonic + 2, 72), (None, 24)], key=key or Key(tonic % 12), source=f"{seed}.mid")
 
 
 def arm(seeds: range, tonic: int = 60, key: Key | None = None) -> list[Excerpt]:
@@ -63,7 +63,9 @@ def test_sets_have_one_mode_and_too_few_melodies_are_reported() -> None:
 
 
 def test_transposition_stays_in_the_range_of_pitches() -> None:
-    wide = Melody.of([(1, 24), (126, 24), (60, 24), (61, 24), (62, 24), (63, 24), (64, 24), (65, 72)], key=Key(0))
+    wide = Melody.from_pitches(
+        [(1, 24), (126, 24), (60, 24), (61, 24), (62, 24), (63, 24), (64, 24), (65, 72)], key=Key(0)
+    )
     with pytest.raises(InputError, match="too wide"):
         transpose_to_tonic(Excerpt.from_melody(wide, 0, "", Key(0)), 6)
 

@@ -15,14 +15,14 @@ from cantilena.listening import read_study
 from cantilena.listening.server.app import make_app
 from cantilena.listening.server.auth import RateLimit
 from cantilena.listening.server.state import ServedStudy
-from cantilena.server import Address
+from cantilena.server import ServerOptions
 
 SOME, MANY = 12, 250
 """Requests to each operation."""
 
 
 def test_the_interface_is_unchanged(served: ServedStudy) -> None:
-    document = make_app(served, Address()).openapi()
+    document = make_app(served, ServerOptions()).openapi()
     operations = {
         (method, path): operation
         for path, methods in document["paths"].items()
@@ -70,7 +70,9 @@ def document(served_study: ServedStudy) -> Iterator[Any]:
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
-        server = uvicorn.Server(uvicorn.Config(make_app(served_study, Address()), log_level="critical", ws="none"))
+        server = uvicorn.Server(
+            uvicorn.Config(make_app(served_study, ServerOptions()), log_level="critical", ws="none")
+        )
         thread = threading.Thread(target=server.run, args=([listening],))
         thread.start()
         yield schemathesis.openapi.from_url(f"http://127.0.0.1:{listening.getsockname()[1]}/openapi.json")

@@ -278,7 +278,10 @@ def test_what_does_not_fit_is_refused() -> None:
 
 
 def test_tokens_without_time_are_read_by_intervals_alone() -> None:
-    melodies = [Melody.from_pitches([(60, 24), (62, 6), (64, 12), (65, 48)]), Melody.from_pitches([(48, 6), (50, 24), (52, 24), (50, 6)])]
+    melodies = [
+        Melody.from_pitches([(60, 24), (62, 6), (64, 12), (65, 48)]),
+        Melody.from_pitches([(48, 6), (50, 24), (52, 24), (50, 6)]),
+    ]
     encoding = EventsEncoding.learned_from(melodies)
     line = encoding.line(np.stack([encoding.encode(melody) for melody in melodies]))
     notes = Notes.from_line(line)

@@ -26,7 +26,7 @@ def _downbeats(line: Line, context: Context) -> np.ndarray:
 
 def test_a_melody_by_hand() -> None:
     """The three rules of the paper: -1 out of key, 3 for the tonic at either end, -10 for the sixth stroke."""
-    tune = Melody.of(
+    tune = Melody.from_pitches(
         [(60, 24), (66, 12), (None, 12), *[(64, 6)] * 6, (60, 12)], key=Key.parse("C major"), meter=Meter(2, 4)
     )
     scored = melody_rewards(tune, RULE_SETS["paper"])
@@ -47,7 +47,7 @@ def test_a_melody_by_hand() -> None:
 
 
 def test_values_go_to_the_note_before_and_say_when() -> None:
-    tune = Melody.of([(None, 24), (60, 12), (None, 24), (60, 12)], key=Key())
+    tune = Melody.from_pitches([(None, 24), (60, 12), (None, 24), (60, 12)], key=Key())
     scored = melody_rewards(
         tune, RuleSet("off", (Rule.from_function(lambda line, context: -1.0 * (line.event != 2), name="quiet"),))
     )
@@ -65,7 +65,7 @@ def test_sums_agree_with_the_rules_themselves(name: str, data: st.DataObject) ->
     pairs = data.draw(st.lists(st.tuples(st.one_of(st.none(), st.integers(0, 127)), st.integers(1, 60)), min_size=1))
     meter = data.draw(st.sampled_from([Meter(), Meter(3, 4), Meter(6, 8), Meter(5, 8), Meter(1, 32)]))
     pickup = data.draw(st.integers(0, 96))
-    tune = Melody.of([*pairs, (60, 6)], meter=meter, pickup=pickup, key=Key.parse("D minor"))
+    tune = Melody.from_pitches([*pairs, (60, 6)], meter=meter, pickup=pickup, key=Key.parse("D minor"))
     scored = melody_rewards(tune, RULE_SETS[name])
     assert sum(one.total for one in scored.notes) == pytest.approx(scored.total)
     assert sum(scored.given(rule) + scored.taken(rule) for rule in scored.rewards) == pytest.approx(scored.total)
@@ -90,12 +90,14 @@ def test_without_a_pickup_the_steps_are_those_of_the_line() -> None:
 
 
 def test_a_pickup_is_the_end_of_a_whole_bar_for_rules_that_hear_bars() -> None:
-    tune = Melody.of([(67, 24), *[(60, 24)] * 4, (62, 72)], pickup=24, key=Key())
+    tune = Melody.from_pitches([(67, 24), *[(60, 24)] * 4, (62, 72)], pickup=24, key=Key())
     scored = melody_rewards(tune, RuleSet("both", (*BARS.rules, *RULE_SETS["rl-tuner"].only("tonic").rules)))
     assert [one.place for one in scored.notes if "bars" in one.values] == ["1.1", "2.1"]
     assert scored.notes[0].place == "0.4"
     assert scored.notes[0].first == 12
-    tonic = melody_rewards(Melody.of([(60, 24), (62, 96)], pickup=24, key=Key()), RULE_SETS["rl-tuner"].only("tonic"))
+    tonic = melody_rewards(
+        Melody.from_pitches([(60, 24), (62, 96)], pickup=24, key=Key()), RULE_SETS["rl-tuner"].only("tonic")
+    )
     assert tonic.notes[0].values == {"tonic": 3.0}  # RL Tuner asks for the first step, wherever the barline is
 
 
@@ -107,7 +109,9 @@ def test_which_rules_hear_bars() -> None:
 
 
 def test_the_key_is_the_melodys_own_else_found_else_given() -> None:
-    tune = Melody.of([(62, 24), (65, 24), (69, 24), (70, 24), (69, 24), (67, 24), (65, 24), (64, 24), (62, 48)])
+    tune = Melody.from_pitches(
+        [(62, 24), (65, 24), (69, 24), (70, 24), (69, 24), (67, 24), (65, 24), (64, 24), (62, 48)]
+    )
     assert melody_rewards(tune, RULE_SETS["paper"]).context.key == Key.parse("D minor")
     assert melody_rewards(tune, RULE_SETS["paper"], Key.parse("C major")).taken("key") == -1.0
     names = [one.name for one in melody_rewards(tune, RULE_SETS["paper"]).notes]
@@ -126,8 +130,8 @@ def test_melodies_that_cannot_be_judged() -> None:
         with pytest.raises(UsageError, match="no notes"):
             melody_rewards(tune, RULE_SETS["paper"])
     with pytest.raises(UsageError, match="20,001 sixteenths"):
-        melody_rewards(Melody.of([(60, 6 * (MOST_STEPS + 1))]), RULE_SETS["paper"])
-    assert melody_rewards(Melody.of([(60, 1)]), RULE_SETS["rl-tuner"]).notes[0].name == "C4"
+        melody_rewards(Melody.from_pitches([(60, 6 * (MOST_STEPS + 1))]), RULE_SETS["paper"])
+    assert melody_rewards(Melody.from_pitches([(60, 1)]), RULE_SETS["rl-tuner"]).notes[0].name == "C4"
 
 
 @given(st.floats(-1e9, 1e9))

@@ -226,7 +226,7 @@ def test_what_is_undefined_is_nan_and_nothing_warns() -> None:
 
 
 def test_events_have_no_metrics_of_time() -> None:
-    scale = Melody.of([(60 + 2 * step, 12) for step in range(8)])
+    scale = Melody.from_pitches([(60 + 2 * step, 12) for step in range(8)])
     encoding = EventsEncoding.learned_from([scale])
     line = encoding.line(encoding.encode(scale)[None])
     statistics = cantilena_statistics(line, Context(timed=False))

@@ -211,7 +211,7 @@ def test_a_report_of_nothing_is_a_page_all_the_same(tmp_path: Path) -> None:
 
 
 def test_a_player_follows_its_melody() -> None:
-    melody = Melody.of([(60, 24), (None, 24), ((62, 65), 24)], tempo=Tempo(((0, 60.0), (48, 120.0))))
+    melody = Melody.from_pitches([(60, 24), (None, 24), ((62, 65), 24)], tempo=Tempo(((0, 60.0), (48, 120.0))))
     follows = score_and_notes(melody)
     assert follows["notes"] == [[0.0, 1.0, 60], [2.0, 2.5, 62, 65]]
     assert follows["seconds"] == 2.5
@@ -219,22 +219,22 @@ def test_a_player_follows_its_melody() -> None:
     assert all(f'id="{identity}"' in follows["score"] for identity, _, _ in follows["heads"])
     assert follows["roll"].count('class="note"') == 3
     assert unpacked(packed(follows)) == follows
-    assert melody_facts(Melody.of([(60, 24)])) == "4/4 · 1 note · 0 s"
+    assert melody_facts(Melody.from_pitches([(60, 24)])) == "4/4 · 1 note · 0 s"
 
 
 def test_a_roll_stays_in_one_line_however_long() -> None:
-    long = Melody.of([(60 + step % 12, 12) for step in range(400)])
+    long = Melody.from_pitches([(60 + step % 12, 12) for step in range(400)])
     assert score_and_notes(long)["roll"].count("<g transform") == 1
 
 
 def test_melodies_are_numbered_as_their_files() -> None:
-    system = SystemMelodies("lstm", "", [Melody.of([(60, 24)])] * 1200, "melodies/lstm/")
+    system = SystemMelodies("lstm", "", [Melody.from_pitches([(60, 24)])] * 1200, "melodies/lstm/")
     assert system.stem(0) == "melodies/lstm/0001"
     assert player(system, 11).links[0] == ("mid", "melodies/lstm/0012.mid")
 
 
 def test_the_piano_of_a_page_has_each_pitch_once_and_long_enough() -> None:
-    melodies = [Melody.of([(60, 12), (72, 96)]), Melody.of([((60, 64), 48), (60, 24 * 60)])]
+    melodies = [Melody.from_pitches([(60, 12), (72, 96)]), Melody.from_pitches([((60, 64), 48), (60, 24 * 60)])]
     bank = piano_for(melodies)
     assert list(bank["clips"]) == ["60", "64", "72"]
     lengths = {}

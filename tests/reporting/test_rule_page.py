@@ -18,7 +18,7 @@ from cantilena.rules import RULE_SETS
 
 DESK, TELEPHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 
-TUNE = Melody.of(
+TUNE = Melody.from_pitches(
     [(67, 24), (72, 12), (66, 12), (64, 24), (None, 24), *[(64, 6)] * 8, (60, 108), (71, 12), (72, 48)],
     key=Key.parse("C major"),
     pickup=24,
@@ -98,7 +98,9 @@ def test_hostile_titles_and_names_are_text() -> None:
 
 
 def test_long_melodies_are_cut_in_the_score_and_counted_whole() -> None:
-    long = melody_rewards(Melody.of([(60 + index % 5, 24) for index in range(4 * 210)], key=Key()), RULE_SETS["paper"])
+    long = melody_rewards(
+        Melody.from_pitches([(60 + index % 5, 24) for index in range(4 * 210)], key=Key()), RULE_SETS["paper"]
+    )
     page = rule_page(long, "long")
     assert "the first 200 bars" in page
     assert max(int(note) for note in re.findall(r'data-note="(\d+)"', page)) == 799
@@ -106,10 +108,14 @@ def test_long_melodies_are_cut_in_the_score_and_counted_whole() -> None:
 
 
 def test_silent_rules_and_odd_melodies() -> None:
-    for tune in (Melody.of([(60, 1)]), Melody.of([(60, 24)] * 3, meter=Meter(1, 32)), Melody.of([(None, 9), (127, 3)])):
+    for tune in (
+        Melody.from_pitches([(60, 1)]),
+        Melody.from_pitches([(60, 24)] * 3, meter=Meter(1, 32)),
+        Melody.from_pitches([(None, 9), (127, 3)]),
+    ):
         for name in RULE_SETS:
             assert "<svg" in rule_page(melody_rewards(tune, RULE_SETS[name]), "odd")
-    quiet = melody_rewards(Melody.of([(62, 24), (64, 24), (62, 24)], key=Key()), RULE_SETS["paper"])
+    quiet = melody_rewards(Melody.from_pitches([(62, 24), (64, 24), (62, 24)], key=Key()), RULE_SETS["paper"])
     assert "No rewards from: key, tonic, repetition." in rule_page(quiet, "quiet")
 
 

@@ -152,7 +152,7 @@ def test_every_encoding_is_tuned_and_composes(algorithm: str, name: str, rules: 
     assert set(tuned.history.terms) == set(RULE_SETS[rules].names)
     for term in tuned.history.terms.values():
         assert np.isfinite(term).all()
-    composer = Composer.of(tuned.bundle)
+    composer = Composer.from_bundle(tuned.bundle)
     assert composer.encoding == encoding
     made = composer.compose_many(2, ComposeOptions(events=24, constrain=f"{rules}:key"))
     assert all(len(melody.tokens) == 24 for melody in made)
@@ -170,7 +170,7 @@ def test_a_transformer_is_tuned_and_composes_beyond_its_context(algorithm: str) 
     name = next(name for name, weight in before.weights.items() if "core.layers.1" in name and weight.ndim == 2)
     assert (tuned.bundle.weights[name] != before.weights[name]).any()
     np.testing.assert_array_equal(tuned.bundle.prior_weights[name], before.weights[name])
-    made = Composer.of(tuned.bundle).compose(events=40)
+    made = Composer.from_bundle(tuned.bundle).compose(events=40)
     assert len(made.tokens) == 40
 
 
@@ -181,7 +181,7 @@ def test_the_shortest_and_longest_melodies(algorithm: str, encoding: Encoding, s
     tuned = tune(bundle(encoding), options(algorithm, steps=steps))
     assert tuned.steps == 2 * 8 * steps
     assert all(np.isfinite(term).all() for term in tuned.history.terms.values())
-    made = Composer.of(tuned.bundle).compose(events=steps)
+    made = Composer.from_bundle(tuned.bundle).compose(events=steps)
     assert len(made.tokens) == steps
 
 

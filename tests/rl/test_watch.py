@@ -80,7 +80,7 @@ def test_steps_are_onsets_holds_or_rests() -> None:
     assert sounding(line)[0].tolist() == [False, True, True, False, False, True, False, False]
     assert hold_shares(line).tolist() == [1 / 8]
     assert rest_shares(line).tolist() == [5 / 8]
-    padded = Line.of(line.event, line.pitch, length=np.array([3]))
+    padded = Line.from_events(line.event, line.pitch, length=np.array([3]))
     assert rest_shares(padded).tolist() == [1 / 3]
 
 

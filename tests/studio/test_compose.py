@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cantilena.studio.services.melody_rewards import VerdictCache
 from fastapi.testclient import TestClient
 
 from cantilena.generation import ComposeOptions, load
 from cantilena.generation.infilling import fill
-from cantilena.metrics import judge as judge_melody
+from cantilena.metrics import melody_rewards as judge_melody
 from cantilena.music import Key
 from cantilena.rules import RULE_SETS
 from cantilena.studio import LIMITS
@@ -23,7 +24,6 @@ from cantilena.studio.schemas.requests import RewriteRequest
 from cantilena.studio.schemas.responses import Candidate
 from cantilena.studio.services.compose import ComposeService, NewNotes
 from cantilena.studio.services.executor import Deadline
-from cantilena.studio.services.judge import VerdictCache
 from cantilena.studio.services.models import ModelRegistry, TunedModels
 
 from .conftest import Json, candidates, events, melody_json, notes_json, to_melody

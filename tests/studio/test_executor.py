@@ -16,7 +16,7 @@ from cantilena.server import TooManyRequestsError, UnavailableError
 from cantilena.studio.export.engraving import EngravingTask, engrave
 from cantilena.studio.services.executor import BoundedExecutor, Deadline, EngravingPool
 
-MELODY = Melody.of([(60, 24), (62, 24), (64, 48)])
+MELODY = Melody.from_pitches([(60, 24), (62, 24), (64, 48)])
 
 
 def loop_until_late(deadline: Deadline) -> None:

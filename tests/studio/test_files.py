@@ -213,7 +213,7 @@ def test_without_space_for_temporary_files_reading_is_unavailable(
 
 
 def test_a_long_file_is_cut_to_the_limits_of_requests(client: TestClient) -> None:
-    melody = Melody.of([(60 + number % 12, 12) for number in range(5000)])
+    melody = Melody.from_pitches([(60 + number % 12, 12) for number in range(5000)])
     answer = client.post("/api/read", params={"name": "long.mid"}, content=midi_bytes(melody)).json()
     assert 0 < answer["notes"] <= 2000
     assert to_melody(answer["melody"]).bars <= 200

@@ -11,7 +11,7 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 
-from cantilena.io import performed, score_with_timemap, wav_bytes
+from cantilena.io import perform, score_with_timemap, wav_bytes
 from cantilena.io.sound.piano import TAIL_SECONDS
 from cantilena.music import Key, Melody
 from cantilena.studio.export.engraving import note_text
@@ -28,7 +28,9 @@ def phrases() -> Json:
 
 
 def test_melodies_survive_the_conversion_to_json() -> None:
-    melody = Melody.of([(60, 24), (None, 12), ((60, 64, 67), 12)], key=Key.parse("Bb minor"), title="ÿ", pickup=24)
+    melody = Melody.from_pitches(
+        [(60, 24), (None, 12), ((60, 64, 67), 12)], key=Key.parse("Bb minor"), title="ÿ", pickup=24
+    )
     assert MelodySchema.from_melody(melody).to_melody() == melody
 
 
@@ -128,7 +130,7 @@ def test_a_plain_melody_sounds_as_written(client: TestClient, tune: Json) -> Non
 @pytest.mark.parametrize("first", [0, 24, 4 * 96])
 def test_expressive_times_are_those_of_the_performance(client: TestClient, phrases: Json, first: int) -> None:
     found = timing(client, phrases, expressive=True, **{"from": first})
-    ours = performed(to_melody(phrases))
+    ours = perform(to_melody(phrases))
     numbers = [number for number, note in enumerate(phrases["notes"]) if note["onset"] >= first]
     start = ours.tempo.seconds(first)
     assert [note["note"] for note in found["notes"]] == numbers

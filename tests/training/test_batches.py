@@ -9,7 +9,7 @@ from cantilena.training import transpositions
 from cantilena.training.batches import Batches
 
 RNG = np.random.default_rng(0)
-PIECES = Sequences.of([RNG.integers(0, 38, length) for length in RNG.integers(1, 90, 150)])
+PIECES = Sequences.from_tokens([RNG.integers(0, 38, length) for length in RNG.integers(1, 90, 150)])
 
 
 def test_each_epoch_has_every_piece_once_in_another_order():
@@ -38,7 +38,7 @@ def test_grid_transpositions_change_only_pitches():
 
 
 def test_event_transpositions_change_notes_and_chords():
-    tune = Melody.of([(60, 24), ((64, 67, 72), 24), (62, 12), ((66, 69, 74), 12)])
+    tune = Melody.from_pitches([(60, 24), ((64, 67, 72), 24), (62, 12), ((66, 69, 74), 12)])
     events = EventsEncoding.learned_from([tune])
     index = {name: token for token, name in enumerate(events.vocabulary)}
     table = transpositions(events, 2)
@@ -50,7 +50,7 @@ def test_event_transpositions_change_notes_and_chords():
 
 def test_pieces_are_transposed_only_as_far_as_the_encoding_allows():
     low, high = [2, 1, 14, 0], [37, 1, 1, 25]
-    pieces = Sequences.of([low, high, [0, 1, 0, 1]], Bars(np.array([16, 12, 16]), np.array([0, 4, 0])))
+    pieces = Sequences.from_tokens([low, high, [0, 1, 0, 1]], Bars(np.array([16, 12, 16]), np.array([0, 4, 0])))
     batches = Batches(pieces, batch=3, seed=1, transpositions=transpositions(GridEncoding(), 3))
     seen = {0: set(), 1: set(), 2: set()}
     for epoch in range(40):
@@ -65,16 +65,16 @@ def test_pieces_are_transposed_only_as_far_as_the_encoding_allows():
 
 
 def test_conditions_are_transposed_with_the_piece_and_sometimes_dropped():
-    bars = Bars.of(Meter(6, 8), melodies=2, step_ticks=6, key=Key.parse("C major"), style=3)
-    pieces = Sequences.of([[14, 1, 16, 18], [20, 1, 1, 0]], bars)
+    bars = Bars.from_meter(Meter(6, 8), melodies=2, ticks_per_step=6, key=Key.parse("C major"), style=3)
+    pieces = Sequences.from_tokens([[14, 1, 16, 18], [20, 1, 1, 0]], bars)
     batches = Batches(pieces, batch=2, seed=1, transpositions=transpositions(GridEncoding(), 3), condition_dropout=0.3)
     dropped = np.zeros(4)
     for epoch in range(400):
-        rows, _, known = batches.tokens(np.array([1, 0]), epoch)
-        for row, first, (key, mode, meter, style) in zip(rows, (20, 14), known.known, strict=True):
+        rows, _, condition_ids = batches.tokens(np.array([1, 0]), epoch)
+        for row, first, (key, mode, meter, style) in zip(rows, (20, 14), condition_ids.condition_ids, strict=True):
             assert key in (0, 1 + (row[0] - first) % 12)
-            assert (mode, meter, style) == tuple(np.where([mode, meter, style], bars.known[0, 1:], 0))
-        dropped += (known.known == 0).mean(axis=0) / 400
+            assert (mode, meter, style) == tuple(np.where([mode, meter, style], bars.condition_ids[0, 1:], 0))
+        dropped += (condition_ids.condition_ids == 0).mean(axis=0) / 400
     np.testing.assert_allclose(dropped, 1 - 0.7**2, atol=0.05)
-    again = batches.tokens(np.array([0]), 7)[2].known, batches.tokens(np.array([1, 0]), 7)[2].known[1:]
+    again = batches.tokens(np.array([0]), 7)[2].condition_ids, batches.tokens(np.array([1, 0]), 7)[2].condition_ids[1:]
     np.testing.assert_array_equal(*again)  # independent of the batch

@@ -21,7 +21,7 @@ from safetensors.torch import load_file
 
 from cantilena.data import load_builtin
 from cantilena.errors import CantilenaError, RunError, UsageError
-from cantilena.models import NetworkOptions, Sequences, choose_device, computes_in_bfloat16, threads_worth_it
+from cantilena.models import NetworkOptions, Sequences, choose_device, limit_threads, supports_bfloat16
 from cantilena.models.network.recurrence import WIDE
 from cantilena.tokenizers import GridEncoding
 from cantilena.training import (
@@ -81,7 +81,7 @@ def test_each_process_takes_its_own_cuda_device_and_share_of_processors(
     chosen: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", chosen.append)
     for processes in (1, 2, 16):
-        with threads_worth_it(1024, 64, processes):
+        with limit_threads(1024, 64, processes):
             pass
     assert chosen == [6, 6, 4, 6, 1, 6]
 
@@ -145,8 +145,11 @@ OPTIONS = TrainingOptions(
     epochs=2, budget=0, batch=6, steps=32, warmup=2, learning_rate=6e-3, precision="float32", device="cpu"
 )
 MELODIES = load_builtin("tunes").melodies("train")[:500:8]
-TUNES = Sequences.of([GRID.encode(melody) for melody in MELODIES])
-PIECES, VALID = Sequences.of(TUNES.tokens[:61]), Sequences.of(TUNES.tokens[61:])  # the last batch holds one piece
+TUNES = Sequences.from_tokens([GRID.encode(melody) for melody in MELODIES])
+PIECES, VALID = (
+    Sequences.from_tokens(TUNES.tokens[:61]),
+    Sequences.from_tokens(TUNES.tokens[61:]),
+)  # the last batch holds one piece
 KNOWN = encode_pieces(GRID, MELODIES[:61], [1 + number % 2 for number in range(61)]).sequences
 TOLD = replace(PLAIN, conditions=("key", "mode", "meter", "style"), styles=("odd", "even"))
 TRAININGS = {
@@ -166,13 +169,13 @@ TRAININGS = {
 }
 
 
-if not computes_in_bfloat16(torch.device("cpu"), WIDE):
+if not supports_bfloat16(torch.device("cpu"), WIDE):
     del TRAININGS["wide"]
 
 
 def recorded(shape: NetworkOptions, options: TrainingOptions, **named):
     """A training, and the loss of each of its updates."""
-    pieces = KNOWN if shape.conditions else PIECES if shape.width < WIDE else Sequences.of(PIECES.tokens[:20])
+    pieces = KNOWN if shape.conditions else PIECES if shape.width < WIDE else Sequences.from_tokens(PIECES.tokens[:20])
     losses, update = [], loop.TrainState.update
 
     def recording(self, loss, steps, fraction):

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from cantilena.errors import CorpusError, RunError, UsageError
-from cantilena.models import Network, NetworkOptions, Sequences, computes_in_bfloat16, likelihood, numpy_of
+from cantilena.models import Network, NetworkOptions, Sequences, likelihood, supports_bfloat16, to_numpy
 from cantilena.models.network.recurrence import WIDE
 from cantilena.training import TrainingOptions, loop, train
 from cantilena.training.checkpointing import save_checkpoint
@@ -28,7 +28,9 @@ def scales(pieces, seed):
     """Pieces that go up and down a scale of six from a random step: easy to learn, hard to guess."""
     rng = np.random.default_rng(seed)
     wave = [0, 1, 2, 3, 4, 5, 4, 3, 2, 1]
-    return Sequences.of([np.roll(np.tile(wave, 6), rng.integers(10))[: rng.integers(20, 60)] for _ in range(pieces)])
+    return Sequences.from_tokens(
+        [np.roll(np.tile(wave, 6), rng.integers(10))[: rng.integers(20, 60)] for _ in range(pieces)]
+    )
 
 
 TRAIN, VALID = scales(24, 1), scales(6, 2)
@@ -76,7 +78,7 @@ def same(one: Network, other: Network) -> bool:
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("core", ["lstm", "gru", "rnn", "transformer"])
 def test_every_core_learns(core, precision):
-    if precision == "bfloat16" and not computes_in_bfloat16(torch.device("cpu")):
+    if precision == "bfloat16" and not supports_bfloat16(torch.device("cpu")):
         with pytest.raises(UsageError, match="bfloat16"):
             trained(epochs=1, precision=precision)
         pytest.skip("this processor has no recurrent kernel for bfloat16")
@@ -106,8 +108,8 @@ def test_the_seed_determines_the_result_and_the_global_generator_is_unchanged(wh
 
 
 def test_early_stopping_keeps_the_best_weights():
-    noise = Sequences.of([np.random.default_rng(piece).integers(0, 6, 30) for piece in range(12)])
-    rest = Sequences.of([np.random.default_rng(piece).integers(0, 6, 30) for piece in range(50, 56)])
+    noise = Sequences.from_tokens([np.random.default_rng(piece).integers(0, 6, 30) for piece in range(12)])
+    rest = Sequences.from_tokens([np.random.default_rng(piece).integers(0, 6, 30) for piece in range(50, 56)])
     options = replace(OPTIONS, epochs=200, patience=3, schedule="plateau", learning_rate=0.05)
     result = train(noise, rest, vocabulary_size=6, network=SHAPE, training=options, quiet=True)
     assert result.epochs < 40
@@ -171,7 +173,7 @@ def test_a_transformer_resumes(tmp_path, interrupt):
 
 @pytest.mark.e2e
 def test_a_wide_network_in_bfloat16_resumes(tmp_path, interrupt):
-    if not computes_in_bfloat16(torch.device("cpu")):
+    if not supports_bfloat16(torch.device("cpu")):
         pytest.skip("this processor has no recurrent kernel for bfloat16")
     wide = NetworkOptions(layers=2, width=WIDE, embedding=8, look_back=(1,), dropout=0.2)
     options = {"network": wide, "epochs": 1, "precision": "bfloat16"}
@@ -237,7 +239,7 @@ def test_checkpoints_of_other_trainings_are_refused(tmp_path):
 
 def test_an_empty_corpus_and_an_infinite_loss_are_reported():
     with pytest.raises(CorpusError, match="no training pieces"):
-        train(Sequences.of([]), VALID, vocabulary_size=6, quiet=True)
+        train(Sequences.from_tokens([]), VALID, vocabulary_size=6, quiet=True)
     with pytest.raises(RunError, match="NaN or infinite"):
         trained(learning_rate=10.0, clip=1e6, epochs=200, patience=1000, schedule="constant", weight_decay=10.0)
 
@@ -255,7 +257,7 @@ def test_likelihood_counts_every_step_and_every_onset():
     onsets = [piece % 2 == 0 for piece in pieces]
     result = likelihood(model, VALID, onsets)
     log_p = [
-        numpy_of(model.log_probs(piece[None], bars=VALID.bars[[row]]))[0] for row, piece in enumerate(VALID.tokens)
+        to_numpy(model.log_probs(piece[None], bars=VALID.bars[[row]]))[0] for row, piece in enumerate(VALID.tokens)
     ]
     by_hand = [
         -sum(float(rows[step, token]) for step, token in enumerate(piece))
@@ -265,4 +267,4 @@ def test_likelihood_counts_every_step_and_every_onset():
     assert result.nats_per_step == pytest.approx(sum(by_hand) / sum(map(len, pieces)), rel=1e-4)
     assert result.nats_per_note == pytest.approx(sum(by_hand) / sum(int(piece.sum()) for piece in onsets), rel=1e-4)
     with pytest.raises(CorpusError):
-        likelihood(model, Sequences.of([]))
+        likelihood(model, Sequences.from_tokens([]))

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 import torch
 
-from cantilena.models import Network, NetworkOptions, Sequences, log_softmax, numpy_of
+from cantilena.models import Network, NetworkOptions, Sequences, log_softmax, to_numpy
 from cantilena.training import ProcessGroup
 from cantilena.training.objectives import BatchPosition, LastStepPrediction, TeacherForcing
 
 RNG = np.random.default_rng(0)
-PIECES = Sequences.of([RNG.integers(0, 38, length) for length in RNG.integers(1, 90, 150)])
+PIECES = Sequences.from_tokens([RNG.integers(0, 38, length) for length in RNG.integers(1, 90, 150)])
 SHAPE = NetworkOptions(width=8, embedding=8, dropout=0.0)
 WINDOWED = NetworkOptions(input="paper", window=5, width=8, dropout=0.0)
 
@@ -26,7 +26,7 @@ def test_every_step_is_predicted_once_whatever_the_parts(steps):
     assert sum(count for _, count in parts) == PIECES.lengths[batch].sum()
     nats = sum(float(loss.detach()) * count for loss, count in parts)
     tokens = PIECES.padded(batch)
-    log_p = numpy_of(network.log_probs(tokens, bars=PIECES.bars[batch]))
+    log_p = to_numpy(network.log_probs(tokens, bars=PIECES.bars[batch]))
     expected = -sum(
         log_p[row, step, tokens[row, step]] for row, piece in enumerate(batch) for step in range(PIECES.lengths[piece])
     )
@@ -34,7 +34,7 @@ def test_every_step_is_predicted_once_whatever_the_parts(steps):
 
 
 def test_windows_predict_every_step_once_and_never_span_two_pieces():
-    pieces = Sequences.of([[1, 2, 3], [4, 5]])
+    pieces = Sequences.from_tokens([[1, 2, 3], [4, 5]])
     objective = LastStepPrediction(pieces, window=2, batch=2, seed=1, vocabulary_size=9)
     assert objective.batches_per_epoch == 3
     numbers = np.concatenate(objective.epoch(0))
@@ -51,14 +51,14 @@ def test_the_loss_of_windows_is_the_cross_entropy_of_the_last_step():
     [(loss, count)] = losses(objective, network, np.arange(7))
     # By hand: the window as numbers from 0 to 1 through torch's cells, the head on the last hidden state.
     hidden, _ = network.core(torch.from_numpy(inputs / 38.0).float().unsqueeze(-1))
-    log_p = log_softmax(numpy_of(network.head(hidden[:, -1])))
+    log_p = log_softmax(to_numpy(network.head(hidden[:, -1])))
     assert count == 7
     assert float(loss.detach()) == pytest.approx(-log_p[np.arange(7), targets].mean(), rel=1e-5)
 
 
 @pytest.mark.parametrize("world_size", [2, 3, 8])
 def test_shards_sum_to_the_batch_part_by_part(world_size):
-    pieces = Sequences.of([np.arange(length) % 38 for length in (90, 40, 33, 32, 17, 1, 1)])
+    pieces = Sequences.from_tokens([np.arange(length) % 38 for length in (90, 40, 33, 32, 17, 1, 1)])
     network = Network(SHAPE, 38, seed=1)
 
     def parts(rank, world_size):
@@ -86,7 +86,7 @@ def test_shards_sum_to_the_batch_part_by_part(world_size):
 
 
 def test_windows_are_sharded_and_a_process_without_any_still_yields():
-    pieces, network = Sequences.of([[1, 2, 3]]), Network(WINDOWED, 38)
+    pieces, network = Sequences.from_tokens([[1, 2, 3]]), Network(WINDOWED, 38)
     parts = []
     for rank in range(4):
         objective = LastStepPrediction(pieces, 5, 8, 1, 38, ProcessGroup(rank=rank, world_size=4))

@@ -25,7 +25,7 @@ LEARNING = VaeTrainingOptions(free_bits=0.5)
 def bars_of_two(pieces: int, seed: int) -> Sequences:
     """Bars of sixteen steps that hold one of six tokens, then another: a code can represent which."""
     rng = np.random.default_rng(seed)
-    return Sequences.of([np.repeat(rng.integers(0, 6, 6), 8) for _ in range(pieces)])
+    return Sequences.from_tokens([np.repeat(rng.integers(0, 6, 6), 8) for _ in range(pieces)])
 
 
 TRAIN, VALID = bars_of_two(24, 1), bars_of_two(6, 2)
@@ -58,7 +58,7 @@ def test_it_reconstructs_bars_and_its_latent_dimensions_stay_active() -> None:
     shape = replace(SHAPE, dropout=0.0, width=24, hidden=32, latent=6)
     result = trained(shape=shape, epochs=60, patience=60, learning=VaeTrainingOptions(free_bits=1.0))
     vae = MelodyVae(shape, result.network.numpy_weights())
-    windows = Windows.of(VALID, 1).sequences
+    windows = Windows.from_sequences(VALID, 1).sequences
     assert reconstruction(vae, windows).steps > 0.8
     measured = bound(vae, windows, 8, np.random.default_rng(1))
     assert measured.active >= 0.5
@@ -106,4 +106,4 @@ def test_a_checkpoint_of_another_training_is_refused(tmp_path: Path) -> None:
 
 def test_an_empty_corpus_is_refused() -> None:
     with pytest.raises(CorpusError, match="no training pieces"):
-        train_vae(Sequences.of([]), VALID, vocabulary_size=6)
+        train_vae(Sequences.from_tokens([]), VALID, vocabulary_size=6)

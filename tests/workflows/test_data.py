@@ -181,7 +181,10 @@ def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name(bundle: Bund
 
 def test_too_short_melodies_are_refused_where_they_were_asked_for(bundle: Bundle, tmp_path: Path) -> None:
     for number in range(3):
-        write(Melody.of([(60 + number, 24), (62, 24), (64 + number, 24), (60, 24)] * 4), tmp_path / f"{number}.mid")
+        write(
+            Melody.from_pitches([(60 + number, 24), (62, 24), (64 + number, 24), (60, 24)] * 4),
+            tmp_path / f"{number}.mid",
+        )
     people = reference_excerpts(bundle, 16, str(tmp_path))
     assert people is not None
     assert people.tokens.shape[1] == 16

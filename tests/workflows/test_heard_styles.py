@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cantilena.workflows.styles.probe_data import people_in_styles
+from cantilena.workflows.styles.probe_results import COLUMN_WORDS, StyleProbe
 
 from cantilena.cli import main
 from cantilena.data import Corpus, Entry, Manifest, Split, Styles
@@ -17,14 +19,12 @@ from cantilena.generation import load
 from cantilena.models import Bundle, Network, NetworkOptions
 from cantilena.music import Key, Melody, Meter
 from cantilena.tokenizers import GridEncoding
-from cantilena.workflows import EvaluateOptions, HeardStylesOptions, TrainOptions, hear_styles, run_training
+from cantilena.workflows import EvaluateOptions, StyleProbeOptions, TrainOptions, probe_styles, run_training
 from cantilena.workflows.data import style_labels
-from cantilena.workflows.styles.probe_data import people_in_styles
 from cantilena.workflows.styles.probe_report import style_folders
-from cantilena.workflows.styles.probe_results import COLUMN_WORDS, HeardStyles
 
 SPLITS: tuple[Split, ...] = ("train",) * 8 + ("valid", "test")
-FEW = HeardStylesOptions(styles_by="collection", steps=64, melodies=80, draws=3, heard=1)
+FEW = StyleProbeOptions(styles_by="collection", steps=64, melodies=80, draws=3, heard=1)
 
 
 def tune(number: int, *, leaps: bool) -> Melody:
@@ -35,7 +35,7 @@ def tune(number: int, *, leaps: bool) -> Melody:
     else:
         degrees = np.abs(rng.choice([-1, 1], 32).cumsum() + 7) % 8
         pairs = [((60, 62, 64, 65, 67, 69, 71, 72)[degree], 12) for degree in degrees.tolist()]
-    return Melody.of(pairs, key=Key.parse("C major"), meter=Meter(4, 4))
+    return Melody.from_pitches(pairs, key=Key.parse("C major"), meter=Meter(4, 4))
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +45,7 @@ def corpus() -> Corpus:
         for number in range(60)
         for name, leaps in (("fan|fares", True), ("../scales", False))
     ]
-    return Corpus.of(entries, Manifest("two styles", licence="free"))
+    return Corpus.from_entries(entries, Manifest("two styles", licence="free"))
 
 
 @pytest.fixture(scope="module")
@@ -71,11 +71,11 @@ def place(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def heard(place: Path) -> HeardStyles:
-    return hear_styles([str(place / "run")], replace(FEW, steps=32, against=str(place / "two.arrow")))
+def heard(place: Path) -> StyleProbe:
+    return probe_styles([str(place / "run")], replace(FEW, steps=32, against=str(place / "two.arrow")))
 
 
-def test_two_plain_styles_are_told_apart_and_untold_ones_are_not(heard: HeardStyles) -> None:
+def test_two_plain_styles_are_told_apart_and_untold_ones_are_not(heard: StyleProbe) -> None:
     right = {name: column.balanced_accuracy.value for name, column in heard.columns.items()}
     assert right["people"] == right["people_held_back"] == right["people_without_bars"] == 1.0
     assert right["told"] > 0.9
@@ -92,7 +92,7 @@ def test_two_plain_styles_are_told_apart_and_untold_ones_are_not(heard: HeardSty
     assert heard.verdict().endswith(f"come out at {100 * right['untold']:.0f} %, as they must.")
 
 
-def test_the_numbers_hang_together(heard: HeardStyles) -> None:
+def test_the_numbers_hang_together(heard: StyleProbe) -> None:
     answer = json.loads(json.dumps(heard.to_json(), allow_nan=False))["styles"]
     assert answer["names"] == list(heard.names)
     assert answer["chance"] == 0.5
@@ -109,10 +109,10 @@ def test_the_numbers_hang_together(heard: HeardStyles) -> None:
     assert len(told["by_draw"]) == 3
 
 
-def test_the_same_seed_hears_the_same(heard: HeardStyles, place: Path) -> None:
+def test_the_same_seed_hears_the_same(heard: StyleProbe, place: Path) -> None:
     asked = replace(FEW, steps=32, against=str(place / "two.arrow"))
-    assert hear_styles([str(place / "run")], asked).to_json() == heard.to_json()
-    assert hear_styles([str(place / "run")], replace(asked, seed=2)).to_json() != heard.to_json()
+    assert probe_styles([str(place / "run")], asked).to_json() == heard.to_json()
+    assert probe_styles([str(place / "run")], replace(asked, seed=2)).to_json() != heard.to_json()
 
 
 def test_styles_of_a_model_that_never_learned_them_are_not_heard(place: Path, tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_styles_of_a_model_that_never_learned_them_are_not_heard(place: Path, tm
     }
     replace(bundle, weights=forgotten).save(tmp_path / "empty.safetensors")
     asked = replace(FEW, steps=32, against=str(place / "two.arrow"))
-    found = hear_styles([str(tmp_path / "empty.safetensors")], asked)
+    found = probe_styles([str(tmp_path / "empty.safetensors")], asked)
     assert not found.is_told("told")
     assert "does not tell the 2 styles apart better than chance" in found.verdict()
 
@@ -154,7 +154,7 @@ def test_a_folder_lets_a_person_hear_each_style(
 def test_a_bundle_says_what_told_its_styles_and_no_place(corpus: Corpus, place: Path, tmp_path: Path) -> None:
     assert Bundle.load(place / "run" / "model.safetensors").provenance["styles_by"] == "collection"
     names = ["low" if name == "../scales" else "high" for name in corpus.column("collection")]
-    Styles.of(corpus, names, {"low": "", "high": ""}).save(tmp_path / "clusters.json", corpus)
+    Styles.from_names(corpus, names, {"low": "", "high": ""}).save(tmp_path / "clusters.json", corpus)
     request = TrainOptions(
         str(place / "two.arrow"), styles=str(tmp_path / "clusters.json"), width=4, epochs=1, budget=0
     )
@@ -162,8 +162,8 @@ def test_a_bundle_says_what_told_its_styles_and_no_place(corpus: Corpus, place: 
     assert Bundle.load(tmp_path / "run" / "model.safetensors").provenance["styles_by"] == "clusters.json"
     words, asked = [str(tmp_path / "run")], replace(FEW, steps=32, against=str(place / "two.arrow"), styles_by="")
     with pytest.raises(UsageError, match=r"told by clusters\.json, which is not here"):
-        hear_styles(words, asked)
-    found = hear_styles(words, replace(asked, styles_by=str(tmp_path / "clusters.json")))
+        probe_styles(words, asked)
+    found = probe_styles(words, replace(asked, styles_by=str(tmp_path / "clusters.json")))
     assert set(found.names) == {"low", "high"}
     assert found.columns["people"].balanced_accuracy.value == 1.0
 
@@ -210,15 +210,15 @@ def test_a_bundle_that_says_nothing_of_its_styles_is_asked_for_them(place: Path,
     replace(bundle, provenance={**said, "corpus": "odd"}).save(tmp_path / "old.safetensors")
     words = [str(tmp_path / "old.safetensors")]
     with pytest.raises(UsageError, match="does not say how its styles were told"):
-        hear_styles(words, replace(FEW, styles_by=""))
+        probe_styles(words, replace(FEW, styles_by=""))
     with pytest.raises(UsageError, match="the corpus '', which does not ship"):
-        hear_styles(words, FEW)
+        probe_styles(words, FEW)
 
 
 def test_options_are_those_that_have_a_meaning_here() -> None:
-    assert HeardStylesOptions.of(EvaluateOptions(steps=64, device="cpu"), "composer").steps == 64
+    assert StyleProbeOptions.from_evaluate(EvaluateOptions(steps=64, device="cpu"), "composer").steps == 64
     with pytest.raises(UsageError, match="0 draws"):
-        HeardStylesOptions(draws=0)
+        StyleProbeOptions(draws=0)
 
 
 def test_folders_of_styles_are_safe_and_different() -> None:

@@ -110,10 +110,10 @@ def test_a_transformer_gets_a_lower_learning_rate_by_default(tmp_path: Path, cor
 def held_out(folder: Path) -> Path:
     """Two tunes that are the same, one of them far away in another key, and a long low one."""
     tune = [(60, 24), (62, 24), (66, 24), (67, 24)] * 4
-    write(Melody.of(tune), folder / "a.mid")
-    write(Melody.of(tune), folder / "b.mid")
-    write(Melody.of([(pitch + 6, ticks) for pitch, ticks in tune]), folder / "c.mid")
-    write(Melody.of([(50, 24), (53, 24)] * 200), folder / "d.mid")
+    write(Melody.from_pitches(tune), folder / "a.mid")
+    write(Melody.from_pitches(tune), folder / "b.mid")
+    write(Melody.from_pitches([(pitch + 6, ticks) for pitch, ticks in tune]), folder / "c.mid")
+    write(Melody.from_pitches([(50, 24), (53, 24)] * 200), folder / "d.mid")
     return folder
 
 
@@ -124,7 +124,7 @@ def test_held_out_folders_are_taken_as_they_are(tunes: Path, tmp_path: Path, enc
     data, _ = load_encoded(asked)
     assert len(data.valid) == len(data.test) == 4
     assert len(data.train) == len(read_folder(tunes, quiet=True))
-    assert not data.plain_keys
+    assert not data.normalized_key
     spoken = data.encoding
     for piece, tokens in zip(data.test.melodies, data.test.sequences.tokens, strict=True):
         np.testing.assert_array_equal(spoken.line(tokens[None]).pitch.max(), max(n.top for n in piece.sounding))
@@ -180,7 +180,7 @@ def test_an_n_gram_counts_what_is_held_out_as_it_is(corpus_file: Path, tmp_path:
     bundle = train_model(corpus_file, valid=str(valid), test=test, model="ngram", range="C2-C7").bundle
     assert not bundle.provenance["plain_keys"]
     assert len(bundle.encoding.vocabulary) == 2 + 61
-    assert NGramTraining("tunes", keys="all").plain_keys is False
+    assert NGramTraining("tunes", keys="all").normalized_key is False
 
 
 def test_an_interrupted_n_gram_ends_the_same_and_leaves_nothing_half_written(
@@ -262,7 +262,7 @@ def test_flags_of_the_other_model_are_refused(silly: dict[str, object], said: st
 
 
 def test_too_small_a_corpus_is_one_sentence(tmp_path: Path) -> None:
-    write(Melody.of([(60, 24), (62, 24)] * 8), tmp_path / "scores" / "one.mid")
+    write(Melody.from_pitches([(60, 24), (62, 24)] * 8), tmp_path / "scores" / "one.mid")
     with pytest.raises(CorpusError) as refused:
         run_training(options(tmp_path / "scores"), tmp_path / "run")
     assert "hint" not in refused.value.text
@@ -376,7 +376,7 @@ def wide_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     scale = [48 + 12 * octave + step for octave in range(3) for step in (0, 2, 4, 5, 7, 9, 11)] + [84]
     for number in range(12):
         notes = [(scale[0], 24), (scale[-1], 24), *((scale[place], 12) for place in rng.integers(len(scale), size=30))]
-        write(Melody.of(notes, key=Key()), folder / f"{number}.mid")
+        write(Melody.from_pitches(notes, key=Key()), folder / f"{number}.mid")
     path = folder / "wide.arrow"
     read_folder(folder, quiet=True).save(path)
     return path

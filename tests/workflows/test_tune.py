@@ -21,7 +21,7 @@ from cantilena.tokenizers import GridEncoding
 from cantilena.workflows import run_frontier, run_tuning, train_model, tune_model
 from cantilena.workflows.tune import frontier
 from cantilena.workflows.tune import run as tune_run
-from cantilena.workflows.tune.inputs import critic_people, peoples_melodies
+from cantilena.workflows.tune.inputs import critic_data, peoples_melodies
 
 HEARING = CriticOptions(critic=True, critic_start=5, critic_lessons=2, critic_members=1, critic_replay=64)
 WORDS = [
@@ -143,13 +143,13 @@ def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name() -> None:
     shipped = Bundle.load(find_bundle("tunes"))
     learned = {**dict(shipped.provenance["corpus"]), "name": "chorales"}
     with pytest.raises(UsageError, match="does not ship with Cantilena"):
-        critic_people(replace(shipped, provenance={"corpus": learned}), Context(), 32)
+        critic_data(replace(shipped, provenance={"corpus": learned}), Context(), 32)
 
 
 def test_no_piece_is_heard_in_two_roles() -> None:
     corpus, context = load_builtin("chorales"), Context(Key(), Meter(4, 4), 16)
     heard = [
-        peoples_melodies(corpus, split, GridEncoding(), context, 32, plain_keys=True)
+        peoples_melodies(corpus, split, GridEncoding(), context, 32, normalized_key=True)
         for split in ("train", "valid", "test")
     ]
     pieces = [set(one.piece.tolist()) for one in heard]
@@ -164,10 +164,10 @@ def test_no_piece_is_heard_in_two_roles() -> None:
 
 def test_only_the_meter_and_mode_that_are_asked_for_are_heard() -> None:
     corpus, minor = load_builtin("chorales"), Context(Key.parse("A minor"), Meter(4, 4), 16)
-    heard = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, plain_keys=True)
+    heard = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, normalized_key=True)
     assert len(heard) > 10
     assert set(heard.tonic.tolist()) == {9}
-    own = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, plain_keys=False)
+    own = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, normalized_key=False)
     assert len(np.unique(own.tonic)) > 3
 
 

@@ -27,8 +27,8 @@ import sys
 from collections.abc import Sequence
 
 from cantilena.cli.answer import Answer, show
-from cantilena.cli.failures import failure_of, show_failure
-from cantilena.cli.output import be_silent, stdout_to_stderr
+from cantilena.cli.failures import describe_error, print_error
+from cantilena.cli.output import silence, stdout_to_stderr
 from cantilena.cli.table import find_command, overview
 from cantilena.errors import __version__
 
@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
-    Example:
+    Examples:
         >>> main(["--version"])
         cantilena 0.1.0
         0
@@ -62,22 +62,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         with stdout_to_stderr(when=as_json):
             answer = _run(words)
     except BaseException as error:  # whatever it is, the user gets one line, not a traceback
-        return show_failure(failure_of(error, words), as_json=as_json, debug=error if debug else None)
+        return print_error(describe_error(error, words), as_json=as_json, debug=error if debug else None)
     try:
         return show(answer, as_json=as_json)
     except BaseException as error:
-        return show_failure(failure_of(error, words), as_json=False, debug=error if debug else None)
+        return print_error(describe_error(error, words), as_json=False, debug=error if debug else None)
 
 
 def _silence_all_but_one(*, debug: bool) -> None:
     """Of several processes that train together only the first prints; with --debug all print their tracebacks."""
     if "WORLD_SIZE" not in os.environ:
         return
-    from cantilena.training import speaks
+    from cantilena.training import is_main_process
 
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")  # the line that ends a training says what matters
-    if not speaks(os.environ):
-        be_silent(sys.stdout, *([] if debug else [sys.stderr]))
+    if not is_main_process(os.environ):
+        silence(sys.stdout, *([] if debug else [sys.stderr]))
 
 
 def _run(words: list[str]) -> Answer:

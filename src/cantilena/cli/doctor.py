@@ -74,7 +74,7 @@ def run(*, flags: Flags) -> Answer:
 
     The exit status is 0 if all that is required works; what is optional may be missing.
 
-    Example:
+    Examples:
         cantilena doctor
     """
     findings = examine(list(checks()))
@@ -108,7 +108,7 @@ def examine(all_checks: Sequence[Check]) -> list[Finding]:
 def attempt(name: str) -> str:
     """Run the check of that name; it raises whatever a broken library raises.
 
-    Example:
+    Examples:
         >>> attempt("Python").startswith("3.")
         True
     """
@@ -201,7 +201,7 @@ def _devices() -> str:
     import torch
 
     from cantilena.models import choose_device, choose_precision
-    from cantilena.runtime import processors
+    from cantilena.runtime import cpu_count
 
     def seconds(kind: torch.dtype) -> float:
         matrix, best = torch.zeros(512, 512, dtype=kind), 9.0
@@ -215,7 +215,7 @@ def _devices() -> str:
     also = ", also mps" if torch.backends.mps.is_available() else ""
     precision = str(choose_precision("auto", device)).removeprefix("torch.")
     gain = seconds(torch.float32) / seconds(torch.bfloat16)
-    return f"{device}{also}, {processors()} processors, trains in {precision} (bfloat16 is {gain:.1f}x as fast)"
+    return f"{device}{also}, {cpu_count()} processors, trains in {precision} (bfloat16 is {gain:.1f}x as fast)"
 
 
 def _rules() -> str:
@@ -242,7 +242,7 @@ def _midi() -> str:
     from cantilena.io import write
     from cantilena.music import Melody
 
-    melody = Melody.of([(60, 24), (64, 24), (67, 48)])
+    melody = Melody.from_pitches([(60, 24), (64, 24), (67, 48)])
     with tempfile.TemporaryDirectory() as folder:
         write(melody, Path(folder) / "doctor.mid")
         again = read_melody(Path(folder) / "doctor.mid")
@@ -271,7 +271,7 @@ def _file_of_three_notes(ending: str) -> bytes:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"doctor{ending}"
-        write(Melody.of([(60, 24), (64, 24), (67, 48)]), path)
+        write(Melody.from_pitches([(60, 24), (64, 24), (67, 48)]), path)
         return path.read_bytes()
 
 

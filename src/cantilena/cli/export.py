@@ -19,12 +19,12 @@ def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags
         out: The .onnx file to write.
         force: Replace an existing file.
 
-    Example:
+    Examples:
         cantilena export tunes+rl --out tunes.onnx
     """
     from cantilena.errors import RunError, UsageError
     from cantilena.models import Bundle, find_bundle, onnx_bytes, onnx_facts
-    from cantilena.runtime import say, write_bytes
+    from cantilena.runtime import log, write_bytes
 
     source = find_bundle(bundle)
     if out.is_dir():
@@ -35,7 +35,7 @@ def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags
         raise RunError(f"{out} exists already", "give another --out, or --force to replace it")
     model = Bundle.load(source)
     if model.ngram is not None:
-        say("This model blends a network with an n-gram, which ONNX cannot represent: only the network is exported")
+        log("This model blends a network with an n-gram, which ONNX cannot represent: only the network is exported")
         model = model.without_ngram()
     content = onnx_bytes(model)
     write_bytes(out, content, overwrite=force)

@@ -22,7 +22,7 @@ def run(
     Args:
         out: The folder of this run: melodies, models, results.json, figures, report.html.
 
-    Example:
+    Examples:
         cantilena reproduce --preset quick --out runs/melody
     """
     from cantilena.workflows import reproduce

@@ -64,7 +64,7 @@ def load_builtin(name: str) -> Corpus:
     Raises:
         CorpusError: there is none of that name.
 
-    Example:
+    Examples:
         >>> chorales = load_builtin("chorales")
         >>> chorales.count("composer")  # doctest: +ELLIPSIS
         {'Johann Sebastian Bach': ...}

@@ -80,7 +80,7 @@ class Entry:
 def content_hash(melody: Melody) -> str:
     """Return the SHA-256 of the notes, whatever the title.
 
-    Example:
+    Examples:
         >>> tune = Melody.from_pitches([(60, 24)])
         >>> content_hash(tune) == content_hash(tune.transposed(1))
         False

@@ -50,7 +50,7 @@ def fingerprints(melody: Melody) -> NDArray[np.uint64]:
 
     Of a chord the top note counts. A melody of fewer than `NOTES` notes has one fingerprint of all of them.
 
-    Example:
+    Examples:
         >>> tune = Melody.from_pitches([(60 + k % 5, 24) for k in range(20)])
         >>> np.array_equal(fingerprints(tune), fingerprints(tune.transposed(-7)))
         True
@@ -85,7 +85,7 @@ def near_duplicates(melodies: Iterable[Melody], threshold: float = THRESHOLD) ->
     Returns:
         The index of each near-duplicate, and the index of the kept melody that it resembles.
 
-    Example:
+    Examples:
         >>> tune = Melody.from_pitches([(60 + k * k % 11, 12 + 12 * (k % 3 == 0)) for k in range(30)])
         >>> other = Melody.from_pitches([(60 + k * 5 % 13, 24) for k in range(30)])
         >>> near_duplicates([tune, other, tune.transposed(3)])

@@ -154,7 +154,7 @@ def group_chords(notes: Iterable[Span], resolution: int) -> list[Note]:
         notes: in any order, in ticks of the score.
         resolution: ticks a quarter note in the score.
 
-    Example:
+    Examples:
         >>> [note.name for note in group_chords([(0, 480, 60), (3, 480, 64), (120, 480, 67), (150, 480, 72)], 480)]
         ['C4+E4', 'G4', 'C5']
     """

@@ -37,7 +37,7 @@ class ScoreFiles:
     def once(self, suffixes: Sequence[str]) -> ScoreFiles:
         """Keep one of the files that differ only in their suffix, by the order of `suffixes`, and ignore the others.
 
-        Example:
+        Examples:
             >>> scores = ScoreFiles(("a/1.abc", "a/1.mid", "b/1.abc")).once([".mid", ".abc"])
             >>> scores.files, scores.ignored
             (('a/1.mid', 'b/1.abc'), {'.abc': 1})

@@ -27,7 +27,7 @@ class Skipped:
         file: its path below the folder that was read; `book.abc#3` is the third melody of a file.
         reason: why, in one line.
 
-    Example:
+    Examples:
         >>> Skipped("two\nlines.mid", "no notes").file
         'two\\nlines.mid'
     """
@@ -55,7 +55,7 @@ class Manifest:
         options: the options of the reading, as JSON values.
         versions: versions of the software that read it.
 
-    Example:
+    Examples:
         >>> Manifest.from_json(Manifest("mine", read=2).to_json()).read
         2
     """

@@ -66,7 +66,7 @@ def top_line(notes: Sequence[Span], bar: int) -> list[Span]:
         notes: in any order.
         bar: ticks a bar.
 
-    Example:
+    Examples:
         >>> top_line([(0, 48, 72), (0, 12, 48), (12, 24, 55), (24, 36, 52), (48, 96, 74)], bar=96)
         [(0, 48, 72), (48, 96, 74)]
     """

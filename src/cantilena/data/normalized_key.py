@@ -22,8 +22,8 @@ def normalize_key(melody: Melody, *, low: int, high: int) -> Melody:
     Returns:
         The melody, moved by the smaller interval to the new tonic and by whole octaves.
 
-    Example:
-        >>> tune = Melody.of([(67, 24), (71, 24), (74, 48)])
+    Examples:
+        >>> tune = Melody.from_pitches([(67, 24), (71, 24), (74, 48)])
         >>> [note.name for note in normalize_key(tune, low=48, high=83).notes]
         ['C5', 'E5', 'G5']
     """
@@ -49,7 +49,7 @@ def semitones_to_normalized(
         low: lowest pitch of the range.
         high: highest pitch of the range.
 
-    Example:
+    Examples:
         >>> from cantilena.music import Key
         >>> semitones_to_normalized([67, 71, 74], Key.parse("G major"), low=48, high=83)
         5

@@ -23,7 +23,7 @@ class ReadOptions:
     Raises:
         UsageError: a value is out of range.
 
-    Example:
+    Examples:
         >>> ReadOptions(voice="all", reading="paper", seconds=30).seconds
         30
     """

@@ -95,10 +95,10 @@ def corpus_report(corpus: Corpus, *, vocabulary: int, folded: int = 0, rounded: 
         folded: notes that the encoding moved by octaves, added to those moved when the files were read.
         rounded: notes that the encoding moved in time, added likewise.
 
-    Example:
+    Examples:
         >>> from cantilena.data import Entry, Manifest
         >>> from cantilena.music import Melody
-        >>> entries = [Entry(Melody.of([(60, 24), (67, 24)]), piece="one")]
+        >>> entries = [Entry(Melody.from_pitches([(60, 24), (67, 24)]), piece="one")]
         >>> corpus = Corpus.from_entries(entries, Manifest("mine", read=1))
         >>> print(corpus_report(corpus, vocabulary=3).text())
         read      1 files; 0 skipped

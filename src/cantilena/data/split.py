@@ -36,7 +36,7 @@ def work_of(title: str) -> str:
     A title names a work if it has the number of a movement or of a catalogue. Other titles ("Untitled", "Piano") do not
     tell which melodies belong together.
 
-    Example:
+    Examples:
         >>> work_of("Sonate Nr. 14, Op. 27/2 - 3. Satz"), work_of("Grande Sonata Opus 22 3. movement")
         ('sonate nr. 14, op. 27/2', 'grande sonata opus 22')
         >>> work_of("Untitled")
@@ -57,7 +57,7 @@ def linked_pieces(pieces: Sequence[str], links: Iterable[tuple[int, int]] = ()) 
     Returns:
         For each melody the name of one of the pieces that are linked with its own, the same in any order.
 
-    Example:
+    Examples:
         >>> linked_pieces(["a", "a", "b", "c"], links=[(1, 2)])[0] == linked_pieces(["b", "a"], links=[(0, 1)])[0]
         True
     """
@@ -87,7 +87,7 @@ def split_by_piece(pieces: Sequence[str], *, seed: int = 0, links: Iterable[tupl
         seed: varies the split.
         links: pairs of melodies whose pieces must fall in one split.
 
-    Example:
+    Examples:
         >>> split_by_piece(["sonata", "sonata", "waltz", "march"])
         ['train', 'train', 'valid', 'test']
     """

@@ -44,8 +44,8 @@ class Corpus:
         table: one row a melody, with the columns of `columns.SCHEMA`.
         manifest: the provenance of the corpus.
 
-    Example:
-        >>> tunes = [Entry(Melody.of([(60 + k, 24), (62, 24)], title=f"Tune {k}"), piece=str(k)) for k in range(3)]
+    Examples:
+        >>> tunes = [Entry(Melody.from_pitches([(60 + k, 24), (62, 24)], title=f"Tune {k}"), piece=str(k)) for k in range(3)]
         >>> corpus = Corpus.from_entries(tunes, Manifest("three tunes"))
         >>> len(corpus), corpus[1].title, corpus.notes
         (3, 'Tune 1', 6)

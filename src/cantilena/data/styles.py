@@ -31,10 +31,10 @@ class Styles:
         words: description of each style, by its name.
         of_melody: name of the style of each melody, by the SHA-256 of its notes (the column `sha256`).
 
-    Example:
+    Examples:
         >>> from cantilena.data import Entry, Manifest
         >>> from cantilena.music import Melody
-        >>> entries = [Entry(Melody.of([(60 + k, 24)]), piece=str(k)) for k in range(3)]
+        >>> entries = [Entry(Melody.from_pitches([(60 + k, 24)]), piece=str(k)) for k in range(3)]
         >>> corpus = Corpus.from_entries(entries, Manifest("three"))
         >>> styles = Styles.from_names(corpus, ["low", "high", ""], {"low": "deep", "high": "shrill"})
         >>> styles.column(corpus), len(styles.where(corpus, "high"))

@@ -46,7 +46,7 @@ def make_classifier(name: str, device: str = "auto") -> Classifier:
     Raises:
         UsageError: there is no such classifier.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> examples = Examples(GridEncoding().line(np.array([[14, 1, 18, 1]] * 40 + [[14, 14, 14, 14]] * 40)))
         >>> generated = np.arange(80) >= 40

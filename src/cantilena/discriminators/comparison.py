@@ -29,7 +29,7 @@ class Examples:
         line: melodies of one length.
         steps_per_bar: steps in a bar.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> examples = Examples(GridEncoding().line(np.array([[14, 16], [14, 1]])), steps_per_bar=2)
         >>> len(examples), len(examples.notes), len(examples[[1]])
@@ -92,7 +92,7 @@ class Comparison:
         Raises:
             UsageError: the number of labels differs from that of melodies.
 
-        Example:
+        Examples:
             >>> from cantilena.tokenizers import GridEncoding
             >>> line = GridEncoding().line(np.ones((4, 8), int))
             >>> Comparison.from_samples(line, np.array([0, 0, 1, 1]), line).piece.tolist()
@@ -171,7 +171,7 @@ class Comparison:
 def common_steps(*lines: Line) -> int:
     """The largest length that nine in ten melodies of each set have; 0 for an empty set.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> short = GridEncoding().line(np.ones((10, 6), int), np.array([1] + [4] * 9))
         >>> common_steps(short, GridEncoding().line(np.ones((3, 5), int)))
@@ -193,7 +193,7 @@ def canonical_rests(line: Line) -> Line:
 
     Without this a classifier could recognise a model by its spelling of rests.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> canonical_rests(GridEncoding().line(np.array([[0, 14, 0, 0, 1, 0]]))).event.tolist()
         [[1, 2, 0, 1, 1, 1]]
@@ -209,7 +209,7 @@ def canonical_rests(line: Line) -> Line:
 def transpose_randomly(line: Line, rng: np.random.Generator) -> Line:
     """Transpose each melody at random by -6 to 5 semitones, within MIDI's range.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.full((12, 2), 14))
         >>> sorted(set((transpose_randomly(line, np.random.default_rng(1)).pitch[:, 0] - 60).tolist()))

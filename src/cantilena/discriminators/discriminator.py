@@ -35,7 +35,7 @@ class Discriminator(nn.Module):
 
     `sizes` are the numbers of values of the columns of the input (`prefix_feature_sizes`).
 
-    Example:
+    Examples:
         >>> _ = torch.manual_seed(1)
         >>> discriminator = Discriminator((3, 2), width=8).eval()
         >>> features = torch.tensor([[[0, 1], [2, 0], [1, 1]]])
@@ -73,7 +73,7 @@ class Discriminator(nn.Module):
 def prefix_feature_sizes(steps_per_bar: int) -> tuple[int, ...]:
     """The number of values of each column of `prefix_features`.
 
-    Example:
+    Examples:
         >>> prefix_feature_sizes(16)
         (28, 33, 13, 34, 16, 9, 4, 4)
     """
@@ -96,7 +96,7 @@ def prefix_features(line: Line, tonic: NDArray[np.integer] | int, steps_per_bar:
 
     `tonic` is a pitch class, of each melody `(melodies,)` or of all.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> features = prefix_features(GridEncoding().line(np.array([[14, 1, 16, 0]])), 0, steps_per_bar=2)
         >>> features[0, :, 0].tolist(), features[0, :, 2].tolist(), features[0, :, 6].tolist()

@@ -61,7 +61,7 @@ class DiscriminatorEnsemble:
         seed: of initial weights, batches and held-out pieces.
         device: where they are trained.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> rng = np.random.default_rng(1)
         >>> up, down = (GridEncoding().line(20 + way * rng.integers(1, 3, (60, 8)).cumsum(axis=1)) for way in (1, -1))

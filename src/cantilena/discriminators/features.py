@@ -53,19 +53,19 @@ def musical_features(line: Line, steps_per_bar: int = 16) -> dict[str, NDArray[n
         line: the melodies.
         steps_per_bar: steps in a bar.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> features = musical_features(GridEncoding().line(np.array([[14, 16, 18, 1]])), steps_per_bar=4)
         >>> features["size"][0].round(2).tolist(), features["places"][0].round(2).tolist()
         ([0.75, 3.0, 4.0, 0.5, 0.0], [0.33, 0.33, 0.33, 0.0])
     """
-    notes, context = Notes.of(line), Context(steps_per_bar=steps_per_bar)
+    notes, context = Notes.from_line(line), Context(steps_per_bar=steps_per_bar)
     keys = find_keys(notes)
     groups = {
         "size": _size(line, notes, context),
-        "intervals": _distribution(notes, np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE, 25, ~notes.opens),
+        "intervals": _distribution(notes, np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE, 25, ~notes.is_first),
         "waits": _distribution(
-            notes, np.searchsorted(_GAP_BINS, notes.gap, side="right") - 1, len(_GAP_BINS), ~notes.closes
+            notes, np.searchsorted(_GAP_BINS, notes.gap, side="right") - 1, len(_GAP_BINS), ~notes.is_last
         ),
         "degrees": keys.degrees,
         "places": _distribution(notes, notes.step % steps_per_bar, steps_per_bar, np.ones(len(notes), np.bool_)),
@@ -84,12 +84,12 @@ def trivial_features(line: Line) -> NDArray[np.float64]:
 
     The length is that from the first onset to the end of the last note.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> trivial_features(GridEncoding().line(np.array([[1, 14, 21, 0], [1, 1, 1, 1]]))).tolist()
         [[2.0, 7.0, 2.0], [0.0, 0.0, 0.0]]
     """
-    notes = Notes.of(line)
+    notes = Notes.from_line(line)
     start, end = np.full(line.melodies, line.steps), np.zeros(line.melodies, dtype=np.int64)
     np.minimum.at(start, notes.melody, notes.step)
     np.maximum.at(end, notes.melody, notes.step + notes.sounding)
@@ -133,13 +133,13 @@ def ngram_ids(notes: Notes, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64
 
     As in `metrics.ngrams`, but with the same integer in every set of melodies. n is at most 5.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> ids, melody = ngram_ids(Notes.of(GridEncoding().line(np.array([[14, 16, 18, 20]]))), 2)
+        >>> ids, melody = ngram_ids(Notes.from_line(GridEncoding().line(np.array([[14, 16, 18, 20]]))), 2)
         >>> melody.tolist(), len(set(ids.tolist()))
         ([0, 0], 1)
     """
-    within = ~notes.opens[1:]
+    within = ~notes.is_first[1:]
     interval = np.clip(notes.interval[1:], -_MAX_INTERVAL, _MAX_INTERVAL) + _MAX_INTERVAL
     pair = (interval * (_MAX_GAP + 1) + np.minimum(notes.gap[:-1], _MAX_GAP))[within]
     melody = notes.melody[1:][within]
@@ -157,9 +157,9 @@ class NgramVocabulary:
     Args:
         ids: by n, `(n-grams,)`, ascending.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> notes = Notes.of(GridEncoding().line(np.array([[14, 16, 18, 20], [14, 16, 14, 16]])))
+        >>> notes = Notes.from_line(GridEncoding().line(np.array([[14, 16, 18, 20], [14, 16, 14, 16]])))
         >>> NgramVocabulary.fit(notes, {1: 2}).counts(notes).tolist()
         [[0.0, 3.0], [1.0, 2.0]]
     """
@@ -212,9 +212,9 @@ class MelodyKeys:
 def find_keys(notes: Notes, profile: str = "krumhansl-kessler") -> MelodyKeys:
     """Find the key of each melody from its top pitches, as `music.find_key` does (Krumhansl 1990, chapter 4).
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> keys = find_keys(Notes.of(GridEncoding().line(np.array([[16, 19, 23, 1, 27, 16, 1, 1]]))))  # D F A C# D
+        >>> keys = find_keys(Notes.from_line(GridEncoding().line(np.array([[16, 19, 23, 1, 27, 16, 1, 1]]))))  # D F A C# D
         >>> keys.tonic.tolist(), keys.minor.tolist()
         ([2], [True])
     """
@@ -250,16 +250,16 @@ def _size(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:
 def _motion(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:
     moves = np.maximum(notes.counts() - 1, 0)
     size = np.abs(notes.interval).astype(np.float64)
-    turns = notes.turns()
-    turned = ~turns.opens & (turns.interval * np.roll(turns.interval, 1) < 0)
+    without_repeats = notes.without_repeats()
+    turned = ~without_repeats.is_first & (without_repeats.interval * np.roll(without_repeats.interval, 1) < 0)
     outcome = leap_recoveries(line)
     leaps = (outcome > 0).sum(axis=1)
     mean = _ratio(notes.sums(size), moves)
     deviation = np.sqrt(np.maximum(_ratio(notes.sums(size**2), moves) - mean**2, 0.0))
     return np.stack(
         [
-            _ratio(notes.sums(~notes.opens & (notes.interval == 0)), moves),
-            _ratio(turns.sums(turned), turns.counts()),
+            _ratio(notes.sums(~notes.is_first & (notes.interval == 0)), moves),
+            _ratio(without_repeats.sums(turned), without_repeats.counts()),
             stepwise_share(line, context),
             _ratio(notes.sums(size >= _LEAP), moves),
             *(_ratio((outcome == which).sum(axis=1), leaps) for which in (1, 2, 3, 4)),
@@ -274,16 +274,16 @@ def _motion(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:
 def _longest_repetition(notes: Notes) -> NDArray[np.int64]:
     """The longest run of one pitch in each melody, `(melodies,)`."""
     index = np.arange(len(notes))
-    begins = np.maximum.accumulate(np.where(notes.opens | (notes.interval != 0), index, 0))
+    begins = np.maximum.accumulate(np.where(notes.is_first | (notes.interval != 0), index, 0))
     longest = np.zeros(notes.shape[0], dtype=np.int64)
     np.maximum.at(longest, notes.melody, index - begins + 1)
     return longest
 
 
 def _entropies(line: Line, notes: Notes, context: Context) -> list[NDArray[np.float64]]:
-    inner = notes.kept(~notes.opens)
-    interval = (np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE)[~notes.opens]
-    gap = np.roll(notes.gap, 1)[~notes.opens]  # since the note before
+    inner = notes.select(~notes.is_first)
+    interval = (np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE)[~notes.is_first]
+    gap = np.roll(notes.gap, 1)[~notes.is_first]  # since the note before
     return [
         _entropy(inner, interval),
         rhythm_entropy(line, context),
@@ -328,7 +328,7 @@ def _returns(line: Line, context: Context) -> NDArray[np.float64]:
 
 
 def _meter(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:
-    cut_short = ~notes.closes & (notes.sounding < notes.gap)
+    cut_short = ~notes.is_last & (notes.sounding < notes.gap)
     return np.stack(
         [
             downbeat_share(line, context),

@@ -17,7 +17,7 @@ class TwoSampleOptions:
     Raises:
         UsageError: a value is out of range.
 
-    Example:
+    Examples:
         >>> TwoSampleOptions(families=("logistic",)).seeds
         5
     """

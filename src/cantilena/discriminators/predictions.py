@@ -23,7 +23,7 @@ class Predictions:
         piece: `(predictions,)`: its piece.
         seed: `(predictions,)`: the seed of the classifier.
 
-    Example:
+    Examples:
         >>> predictions = Predictions(np.array([0.2, 0.9]), np.array([False, True]), np.arange(2), np.zeros(2, int))
         >>> predictions.correct.tolist(), predictions.mean_auc()
         ([1.0, 1.0], 1.0)

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from cantilena.discriminators.comparison import Examples
 from cantilena.discriminators.features import chord_sizes, find_keys
-from cantilena.models import choose_device, threads_worth_it
+from cantilena.models import choose_device, limit_threads
 from cantilena.music import OFF
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Recurrent:
         decay: weight decay of AdamW.
         device: where it is trained.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> examples = Examples(GridEncoding().line(np.array([[14, 16, 18, 19]] * 8 + [[14, 14, 14, 14]] * 8)))
         >>> scores = Recurrent(updates=40).fit(examples, np.arange(16) >= 8, np.random.default_rng(1))
@@ -69,7 +69,7 @@ class Recurrent:
         steps = torch.from_numpy(step_features(examples)).to(device)
         targets = torch.from_numpy(generated.astype(np.float32)).to(device)
         with (
-            threads_worth_it(self.width, self.batch),
+            limit_threads(self.width, self.batch),
             torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
         ):
             torch.manual_seed(int(rng.integers(2**63)))  # initial weights and dropout
@@ -106,7 +106,7 @@ class GruScores:
         """Predicted probability that each melody is generated, `(melodies,)`."""
         steps = step_features(examples)
         scores = [np.zeros(0)]
-        with torch.no_grad(), threads_worth_it(self.network.width, _SCORING_BATCH):
+        with torch.no_grad(), limit_threads(self.network.width, _SCORING_BATCH):
             for start in range(0, len(steps), _SCORING_BATCH):
                 part = torch.from_numpy(steps[start : start + _SCORING_BATCH]).to(self.device)
                 scores.append(torch.sigmoid(self.network(part)).double().cpu().numpy())
@@ -144,7 +144,7 @@ def step_features(examples: Examples) -> NDArray[np.int64]:
     Events are 0 for a hold, 1 for an off, 2 for the first note, and 3 .. 27 for a note from an octave below the
     previous one to an octave above. The steps are padded with holds to whole quarter notes.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> step_features(Examples(GridEncoding().line(np.array([[14, 16, 0]]))))[0, :, 0].tolist()
         [2, 17, 1, 0]
@@ -156,7 +156,7 @@ def step_features(examples: Examples) -> NDArray[np.int64]:
     at = (notes.melody, notes.step)
     interval = np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE + _INTERVAL
     mean = np.floor(notes.sums(notes.pitch) / np.maximum(notes.counts(), 1) + 0.5).astype(np.int64)
-    steps[*at, 0] = np.where(notes.opens, _FIRST_NOTE, interval)
+    steps[*at, 0] = np.where(notes.is_first, _FIRST_NOTE, interval)
     steps[*at, 1] = 1 + np.clip(notes.pitch - mean[notes.melody], -_MAX_HEIGHT, _MAX_HEIGHT) + _MAX_HEIGHT
     steps[*at, 2] = 1 + (notes.pitch - find_keys(notes).tonic[notes.melody]) % 12
     steps[*at, 3] = np.minimum(chord_sizes(line, notes), _CHORDS - 1)

@@ -49,7 +49,7 @@ class StoppingClassifier:
         human: of other pieces than those of the discriminators that reward.
         steps_per_bar: steps in a bar.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> rng = np.random.default_rng(1)
         >>> up, down = (GridEncoding().line(20 + way * rng.integers(1, 3, (60, 8)).cumsum(axis=1)) for way in (1, -1))

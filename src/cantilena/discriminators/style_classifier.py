@@ -47,7 +47,7 @@ class StyleExamples:
         line: melodies of one length.
         steps_per_bar: `(melodies,)`: steps in a bar of each; None to ignore bars, so that the meter reveals nothing.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 16, 1, 18], [14, 1, 1, 1]]))
         >>> with_bars, without = StyleExamples(line, np.array([4, 3])), StyleExamples(line)
@@ -105,7 +105,7 @@ class StyleLogisticRegression:
 
     Each style has the same weight in the loss, whatever its number of melodies.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> examples = StyleExamples(GridEncoding().line(np.array([[14, 16, 18, 19]] * 8 + [[14, 14, 14, 14]] * 8)))
         >>> fitted = StyleLogisticRegression.fit(examples, np.repeat([0, 1], 8), C=0.01)
@@ -181,7 +181,7 @@ class StyleClassifier:
         Raises:
             UsageError: there are fewer than two styles, or a style has fewer pieces than there are folds.
 
-        Example:
+        Examples:
             >>> from cantilena.tokenizers import GridEncoding
             >>> tokens = np.array([[14, 16, 18, 19]] * 30 + [[14, 14, 14, 14]] * 30)
             >>> examples, style = StyleExamples(GridEncoding().line(tokens)), np.repeat([0, 1], 30)
@@ -223,7 +223,7 @@ def folds_by_piece(
 
     A piece with several styles counts for that of its first melody.
 
-    Example:
+    Examples:
         >>> folds = folds_by_piece(np.repeat([0, 1], 6), np.repeat(np.arange(6), 2), np.random.default_rng(1))
         >>> [sorted(folds[:6].tolist()), sorted(folds[6:].tolist())], bool((folds[::2] == folds[1::2]).all())
         ([[0, 0, 1, 1, 2, 2], [0, 0, 1, 1, 2, 2]], True)

@@ -108,7 +108,7 @@ class TwoSampleResult:
     def to_json(self) -> dict[str, Any]:
         """JSON values; None where there is no number, with the reason under `refused`.
 
-        Example:
+        Examples:
             >>> empty = TwoSampleResult(None, "there is no melody", {}, {}, {"human": 0}, {"human": 0}, 0, 5)
             >>> empty.to_json()["accuracy"], empty.to_json()["refused"]
             ({'value': None, 'low': None, 'high': None, 'reason': 'there is no melody'}, 'there is no melody')
@@ -134,7 +134,7 @@ class TwoSampleResult:
 def interval_json(interval: Interval) -> dict[str, Any]:
     """A number with its bounds as JSON values, rounded; undefined ones are None, with a reason.
 
-    Example:
+    Examples:
         >>> interval_json(Interval(2 / 3, 0.5, float("nan")))
         {'value': 0.666667, 'low': 0.5, 'high': None, 'reason': 'too few pieces for bounds'}
     """
@@ -165,7 +165,7 @@ def classifier_two_sample_test(
     Raises:
         UsageError: the number of labels differs from that of melodies, or the device is unknown.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> steps = np.random.default_rng(1).integers(0, 3, (60, 8)).cumsum(axis=1)
         >>> up, down = GridEncoding().line(20 + steps), GridEncoding().line(20 - steps)
@@ -318,7 +318,7 @@ class BarsResult:
     def to_json(self) -> dict[str, Any]:
         """JSON values; the accuracy is None, with a reason, without a result.
 
-        Example:
+        Examples:
             >>> BarsResult(8, None, reason="no melody is as long").to_json()
             {'bars': 8, 'accuracy': None, 'headline': '', 'reason': 'no melody is as long'}
         """
@@ -344,7 +344,7 @@ def two_sample_tests_by_bars(
     Raises:
         UsageError: bars or steps are less than 1.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> steps = np.random.default_rng(1).integers(0, 3, (60, 8)).cumsum(axis=1)
         >>> up, down = GridEncoding().line(20 + steps), GridEncoding().line(20 - steps)

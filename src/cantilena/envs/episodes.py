@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.models import Bundle, find_bundle, numpy_of, start_in_bars
+from cantilena.models import Bundle, find_bundle, start_with_bars, to_numpy
 from cantilena.music import HOLD, Key, Line, Melody, Meter
 from cantilena.rl import MusicReward
 from cantilena.rules import Context, RuleSet, load_rules
@@ -52,7 +52,7 @@ class MelodyEpisodes:
     Raises:
         UsageError: a size is out of range.
 
-    Example:
+    Examples:
         >>> from cantilena.models import find_bundle
         >>> from cantilena.rules import RULE_SETS, Context
         >>> bundle = Bundle.load(find_bundle("tunes"))
@@ -72,7 +72,7 @@ class MelodyEpisodes:
         self.melodies, self.steps, self.memory = melodies, steps, min(memory, steps)
         self.encoding, self.reward = bundle.encoding, reward
         self.vocabulary_size = len(self.encoding.vocabulary)
-        self.steps_per_bar = reward.context.steps_per_bar if self.encoding.tells_time else None
+        self.steps_per_bar = reward.context.steps_per_bar if self.encoding.is_timed else None
         self._prior = bundle.prior()
         # Each token as a line of one step: in every encoding a token means the same at any step.
         self._events = self.encoding.line(np.arange(self.vocabulary_size)[:, None])
@@ -107,7 +107,9 @@ class MelodyEpisodes:
         tonality, time = Key.parse(key) if key else Key(), Meter.parse(meter)
         tonality = tonality.plain if bundle.provenance.get("plain_keys") else tonality
         encoding = bundle.encoding
-        context = Context(tonality, time, max(time.ticks_per_bar // encoding.step_ticks, 1), timed=encoding.tells_time)
+        context = Context(
+            tonality, time, max(time.ticks_per_bar // encoding.ticks_per_step, 1), timed=encoding.is_timed
+        )
         reward = MusicReward(encoding, rules, context, c, clip)
         return cls(bundle, reward, melodies=melodies, steps=steps, memory=memory)
 
@@ -116,9 +118,9 @@ class MelodyEpisodes:
         shape = self.melodies, self.steps
         self.step = 0
         self._tokens = np.full((self.melodies, self.memory + self.steps), self.vocabulary_size, dtype=np.int64)
-        self._line = Line.of(np.full(shape, HOLD), np.full(shape, -1))
-        log_p, self._state = start_in_bars(self._prior, self.melodies, self.reward.bars(self.melodies))
-        self._log_p = numpy_of(log_p)
+        self._line = Line.from_events(np.full(shape, HOLD), np.full(shape, -1))
+        log_p, self._state = start_with_bars(self._prior, self.melodies, self.reward.bars(self.melodies))
+        self._log_p = to_numpy(log_p)
 
     @property
     def pitch_range(self) -> tuple[int, int]:
@@ -154,7 +156,7 @@ class MelodyEpisodes:
         log_p = self._log_p[self._rows, tokens].astype(np.float64)
         self.step += 1
         next_log_p, self._state = self._prior.step(tokens, self._state)
-        self._log_p = numpy_of(next_log_p)
+        self._log_p = to_numpy(next_log_p)
         return StepRewards(log_p, terms, log_p + self.reward.scaled(terms))
 
     def observation(self) -> dict[str, NDArray[np.generic]]:

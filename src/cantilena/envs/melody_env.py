@@ -85,7 +85,7 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
         UsageError: an argument is invalid.
         BundleError: the bundle is missing or cannot be read.
 
-    Example:
+    Examples:
         >>> env = MelodyEnv("tunes", rules="rl-tuner", steps=32)
         >>> observation, _ = env.reset()
         >>> c4 = env.encoding.vocabulary.index("C4")

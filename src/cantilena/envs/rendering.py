@@ -61,7 +61,7 @@ def _piano_rolls(episodes: MelodyEpisodes) -> tuple[Picture, ...]:
     low, high = episodes.pitch_range
     rolls = np.full((episodes.melodies, high - low + 1, episodes.steps), _BACKGROUND, dtype=np.uint8)
     rolls[:, :, :: episodes.steps_per_bar or episodes.steps] = _BAR_LINE
-    ticks = episodes.encoding.step_ticks
+    ticks = episodes.encoding.ticks_per_step
     for roll, melody in zip(rolls, episodes.decode(), strict=True):
         for note in melody.sounding:
             for pitch in note.pitches:

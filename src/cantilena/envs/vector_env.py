@@ -54,7 +54,7 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         UsageError: an argument is invalid.
         BundleError: the bundle is missing or cannot be read.
 
-    Example:
+    Examples:
         >>> envs = MelodyVectorEnv(num_envs=3, bundle="tunes", rules="paper", steps=16)
         >>> observations, _ = envs.reset()
         >>> observations, rewards, *_, infos = envs.step(np.array([14, 14, 15]))

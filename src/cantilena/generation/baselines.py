@@ -38,7 +38,7 @@ def mix_snippets(
     Raises:
         CorpusError: no original has the length of a snippet.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(1)
         >>> mix_snippets([np.arange(8)], [0], melodies=1, steps=6, snippet=4, rng=rng).shape
         (1, 6)

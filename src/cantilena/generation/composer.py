@@ -42,7 +42,7 @@ class Composer:
         meter: the same of the time signature.
         styles: in which the model can compose.
 
-    Example:
+    Examples:
         >>> composer = load("tunes")
         >>> tune = composer.compose(bars=4, primer="C4 E4 G4", key="A minor", seed=1)
         >>> tune.notes[0].name, tune.key.name
@@ -109,7 +109,7 @@ class Composer:
 
         The last chunk has the finished melodies, equal to those of `compose_many`. Errors are raised by the call.
 
-        Example:
+        Examples:
             >>> composer, options = load("tunes"), ComposeOptions(bars=2)
             >>> chunks = list(composer.stream(2, options, seed=3))
             >>> chunks[-1].compositions == tuple(composer.compose_many(2, options, seed=3))
@@ -154,7 +154,7 @@ class Composer:
         Raises:
             UsageError: the melody does not have these bars, or no new note can begin in them.
 
-        Example:
+        Examples:
             >>> composer = load("tunes")
             >>> tune = composer.compose(bars=8, seed=1)
             >>> other = composer.rewrite(tune, 5, 8, seed=2)[0]
@@ -307,7 +307,7 @@ def load(name_or_path: str | Path, precision: Precision = "float32") -> Composer
     Raises:
         BundleError: there is no such bundle, or it cannot be read.
 
-    Example:
+    Examples:
         >>> load("tunes").encoding.name
         'grid'
     """

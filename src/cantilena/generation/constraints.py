@@ -50,7 +50,7 @@ class Constraints:
     Raises:
         UsageError: the melody is too long.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> from cantilena.rules import RULE_SETS
         >>> grid = GridEncoding()
@@ -155,7 +155,7 @@ def fewest(broken: NDArray[np.int64]) -> NDArray[np.bool_]:
 def only_rewards(rule: Rule) -> bool:
     """Whether a rule has no penalty, so that as a constraint it asks for what it rewards.
 
-    Example:
+    Examples:
         >>> from cantilena.rules import RULE_SETS
         >>> rules = RULE_SETS["rl-tuner"]
         >>> [rule.name for rule in rules.rules if only_rewards(rule)]

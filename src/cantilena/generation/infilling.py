@@ -130,7 +130,7 @@ class InfillSpan:
         Raises:
             UsageError: the melody does not have these bars, or no note.
 
-        Example:
+        Examples:
             >>> tune = Melody.from_pitches([(60, 96), (62, 96), (64, 96)])
             >>> span = InfillSpan.from_bars(tune, BarRange(2, 3))
             >>> span.start, span.end
@@ -251,7 +251,7 @@ class InfillContext:
 def ends_sounding(tokens: NDArray[np.int64], encoding: Encoding) -> NDArray[np.bool_]:
     """`(melodies,)`: whether a note sounds at the end of `(melodies, steps)` tokens.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> ends_sounding(np.array([[14, 1, 1], [14, 0, 1], [1, 1, 1]]), GridEncoding()).tolist()
         [True, False, False]
@@ -296,7 +296,7 @@ class Candidates:
     def chosen(self, rng: np.random.Generator, *, greedy: bool = False) -> int:
         """Draw one by the probability of the future, or take the most probable whole if greedy.
 
-        Example:
+        Examples:
             >>> two = Candidates(np.zeros((2, 1), dtype=int), np.zeros(2), np.array([-90.0, -1.0]), None)
             >>> two.chosen(np.random.default_rng(1))
             1

@@ -190,7 +190,7 @@ def between(first: Floats, last: Floats, share: float) -> Floats:
         last: the same, at 1.
         share: 0 to 1.
 
-    Example:
+    Examples:
         >>> halfway = between(np.array([[2.0, 0.0]]), np.array([[0.0, 2.0]]), 0.5)
         >>> halfway.round(3).tolist()
         [[1.414, 1.414]]
@@ -211,7 +211,7 @@ def between(first: Floats, last: Floats, share: float) -> Floats:
 def key_between(first: Key, last: Key, share: float) -> Key:
     """The key at a share, 0 to 1, of the way along the circle of fifths, in the mode of the nearer end.
 
-    Example:
+    Examples:
         >>> [key_between(Key.parse("C major"), Key.parse("A major"), share / 3).name for share in range(4)]
         ['C major', 'G major', 'D major', 'A major']
     """
@@ -314,11 +314,11 @@ def _bound(composer: Composer, tokens: NDArray[np.int64], bars: Bars) -> float:
 
 def _in_training_octave(encoding: Encoding, placement: Placement, melody: Melody, range_: str) -> Placement:
     """The same in the octave in which models of normalised keys learn the melody (`data/normalized_key.py`)."""
-    from cantilena.data import semitones_to_plain  # imports the readers of files
+    from cantilena.data import semitones_to_normalized  # imports the readers of files
 
     pitches = [pitch for note in melody.sounding for pitch in note.pitches]
     known = [pitch for one in token_pitches(encoding) for pitch in one]
-    moved = semitones_to_plain(pitches, melody.key, low=min(known), high=max(known))
+    moved = semitones_to_normalized(pitches, melody.key, low=min(known), high=max(known))
     if not (min(pitches) + moved >= 0 and max(pitches) + moved <= 127):
         return placement
     within = parse_pitch_range(range_) if range_.strip() else None

@@ -69,7 +69,7 @@ def next_notes(composer: Composer, melody: Melody, *, style: str = "", temperatu
     Raises:
         UsageError: the temperature or the style is invalid.
 
-    Example:
+    Examples:
         >>> from cantilena.generation import load
         >>> expected = next_notes(load("tunes"), Melody.from_pitches([(60, 12), (62, 12), (64, 24)]))
         >>> expected.pitches.shape[0], bool(expected.off[-1] + expected.hold[-1] + expected.pitches[-1].sum() > 0.999)
@@ -87,7 +87,7 @@ def note_probabilities(
 ) -> list[list[float | None]]:
     """The probability of each sounding note of the results of one call of `compose_many`; None for those of the primer.
 
-    Example:
+    Examples:
         >>> from cantilena.generation import load
         >>> composer, options = load("tunes"), ComposeOptions(bars=2)
         >>> tunes = composer.compose_many(2, options, seed=1)

@@ -33,7 +33,7 @@ class BarRange(int):
     Raises:
         UsageError: the range is reversed or negative.
 
-    Example:
+    Examples:
         >>> bars = BarRange.parse("5-8")
         >>> bars.first, bars.last, int(bars), str(bars)
         (5, 8, 4, '5-8')
@@ -168,7 +168,7 @@ class ComposeOptions:
         Raises:
             UsageError: there is no such field, or a value is invalid.
 
-        Example:
+        Examples:
             >>> ComposeOptions(bars=4).replace(temperature=1.2).sampling.temperature
             1.2
         """
@@ -205,7 +205,7 @@ class ComposeOptions:
         Raises:
             UsageError: `bars` is not a range, or an option has no effect.
 
-        Example:
+        Examples:
             >>> ComposeOptions(bars=BarRange(5, 8)).bars_to_rewrite()
             BarRange(5, 8)
         """

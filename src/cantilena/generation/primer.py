@@ -45,7 +45,7 @@ def read_primer(text: str, key: Key | None = None, *, name: str = "primer") -> M
         UsageError: the text is neither notes nor a file.
         InputError: the file cannot be read.
 
-    Example:
+    Examples:
         >>> [(note.name, note.duration) for note in read_primer("C4 E4/8 r/8 G4/2.").notes]
         [('C4', 24), ('E4', 12), ('G4', 72)]
     """
@@ -58,7 +58,7 @@ def read_primer(text: str, key: Key | None = None, *, name: str = "primer") -> M
 def read_melody_or_notes(text: str) -> Melody:
     """As `read_primer`, for a melody that is varied or interpolated.
 
-    Example:
+    Examples:
         >>> read_melody_or_notes("C4 E4 G4/2").key.name
         'C major'
     """
@@ -71,7 +71,7 @@ def typed_notes(text: str, *, name: str = "primer") -> Melody:
     Raises:
         UsageError: a word is not a note.
 
-    Example:
+    Examples:
         >>> typed_notes("C4 E4/8").length
         36
     """

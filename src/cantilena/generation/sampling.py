@@ -144,7 +144,7 @@ def choose(
         options: temperature and cut-offs.
         allowed: `(vocabulary,)`, or `(melodies, vocabulary)`.
 
-    Example:
+    Examples:
         >>> half = np.log([[0.5, 0.5]])
         >>> choose(half, np.array([0.7]), SamplingOptions()).tolist()
         [1]

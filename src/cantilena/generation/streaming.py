@@ -41,7 +41,7 @@ class NoteStream:
         semitones: from the pitches of the tokens to those of the result.
         before: `(primer steps,)` tokens that the result begins with.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> tokens = np.array([14, 1, 16, 1])
         >>> stream = NoteStream(GridEncoding(), semitones=2, before=tokens[:0])

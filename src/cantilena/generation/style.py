@@ -34,7 +34,7 @@ def styles_of(bundle: Bundle) -> tuple[Style, ...]:
     Raises:
         BundleError: a usual key or meter is invalid.
 
-    Example:
+    Examples:
         >>> from cantilena.models import find_bundle
         >>> isinstance(styles_of(Bundle.load(find_bundle("tunes"))), tuple)
         True
@@ -54,7 +54,7 @@ def tuned_key_and_meter(provenance: Mapping[str, Any]) -> tuple[Key | None, Mete
     Raises:
         BundleError: they are invalid.
 
-    Example:
+    Examples:
         >>> tuned_key_and_meter({"tuning": {"key": "A minor"}})
         (Key(tonic=9, mode='minor'), None)
     """

@@ -15,7 +15,7 @@ def printable(text: str) -> str:
     Titles come from untrusted files: line breaks, NUL bytes, lone surrogates (names that are not UTF-8) and code points
     that XML forbids would each break some format. All become spaces, and runs of spaces one.
 
-    Example:
+    Examples:
         >>> printable("A\tjig \x00 in G\n")
         'A jig in G'
     """

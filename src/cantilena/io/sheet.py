@@ -36,7 +36,7 @@ def sheet_html(melodies: Sequence[Melody], title: str) -> str:
     Raises:
         UsageError: a melody is too long to draw.
 
-    Example:
+    Examples:
         >>> page = sheet_html([Melody.from_pitches([(60, 24), (62, 24), (64, 48)], title="Three notes")], "A first page")
         >>> page.count("<svg"), "<h2>1. Three notes</h2>" in page
         (2, True)

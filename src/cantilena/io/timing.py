@@ -14,7 +14,7 @@ def tick_to_seconds(tempo: Tempo) -> Callable[[int], float]:
 
     Performances have thousands of tempo changes.
 
-    Example:
+    Examples:
         >>> seconds = tick_to_seconds(Tempo(((0, 60.0), (48, 120.0))))
         >>> seconds(24), seconds(72)
         (1.0, 2.5)

@@ -27,7 +27,7 @@ def write(melody: Melody, path: str | Path, *, overwrite: bool = True, expressiv
         RunError: the file exists and `overwrite` is off.
         InputError: the file cannot be written.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "idea.mid"
         >>> write(Melody.from_pitches([(60, 24), (62, 24), (64, 48)]), target)

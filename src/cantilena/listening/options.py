@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from cantilena.errors import UsageError
-from cantilena.server import Address
+from cantilena.server import ServerOptions
 
 Preset = Literal["full", "paper"]
 
@@ -166,7 +166,7 @@ def _check_spreads(listeners: float, clips: float) -> None:
 
 
 @dataclass(frozen=True)
-class ServeOptions(Address):
+class ServeOptions(ServerOptions):
     """Address of the server and file of the answers."""
 
     answers: Path | None = None

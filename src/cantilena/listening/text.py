@@ -18,7 +18,7 @@ def arm_folders(arguments: Sequence[str]) -> dict[str, Path]:
     Raises:
         UsageError: an argument has another form, or a name is invalid or given twice.
 
-    Example:
+    Examples:
         >>> arm_folders(["human=scores", "lstm=a=b"])["lstm"].name
         'a=b'
     """
@@ -51,7 +51,7 @@ def arm_shares(arguments: Sequence[str], arms: Sequence[str]) -> tuple[float, ..
     Raises:
         UsageError: an arm is missing or unknown, or a share is not between 0 and 1.
 
-    Example:
+    Examples:
         >>> arm_shares(["lstm=0.2", "human=0.7"], ["human", "lstm"])
         (0.7, 0.2)
     """
@@ -105,7 +105,7 @@ DEFAULT_TEXTS: Mapping[str, Any] = {
 def study_texts(texts: Mapping[str, Any]) -> dict[str, Any]:
     """Return the texts of a study file, with the default for each that is missing or invalid.
 
-    Example:
+    Examples:
         >>> study_texts({"known": "Heard before", "question": 7})["known"]
         'Heard before'
         >>> study_texts({"known": "Heard before", "question": 7})["question"]

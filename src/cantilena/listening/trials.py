@@ -35,7 +35,7 @@ class Trials:
     Raises:
         InputError: there are fewer than two arms, the first is not `human`, or an arm has no answers.
 
-    Example:
+    Examples:
         >>> listener, clip = np.array([[0, 0, 1, 1], [0, 1, 0, 1]])
         >>> said_human = np.array([True, False, True, False])
         >>> trials = Trials(listener, clip, said_human, np.full(4, 2), np.array([0, 1]), ("human", "lstm"), 2)

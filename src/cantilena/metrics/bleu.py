@@ -54,7 +54,7 @@ def self_bleu(line: Line, n: int = 4) -> float:
     Raises:
         UsageError: n is below 1.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> round(self_bleu(GridEncoding().line(np.random.default_rng(1).integers(1, 18, (100, 16)))), 3)
         0.129
@@ -68,7 +68,7 @@ def self_bleu_interval(line: Line, rng: np.random.Generator, *, n: int = 4, draw
     Raises:
         UsageError: n is below 1.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.random.default_rng(1).integers(1, 18, (100, 16)))
         >>> interval = self_bleu_interval(line, np.random.default_rng(1))

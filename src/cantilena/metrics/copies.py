@@ -88,7 +88,7 @@ class Copies:
         Raises:
             UsageError: n is below 1.
 
-        Example:
+        Examples:
             >>> from cantilena.tokenizers import GridEncoding
             >>> index = CopyIndex.from_lines(GridEncoding().line(np.array([[14, 16, 18, 19]])))
             >>> copies = index.copies(GridEncoding().line(np.array([[16, 18, 20, 21]])))  # whole tones, then a half
@@ -137,7 +137,7 @@ class CopyIndex:
         Raises:
             UsageError: the numbers of pieces and melodies differ.
 
-        Example:
+        Examples:
             >>> from cantilena.tokenizers import GridEncoding
             >>> corpus = GridEncoding().line(np.array([[14, 16, 18, 1, 14], [14, 21, 1, 16, 23]]))
             >>> copies = CopyIndex.from_lines(corpus).copies(GridEncoding().line(np.array([[14, 14, 15, 22, 0, 17]])))
@@ -184,7 +184,7 @@ class CopyIndex:
         Raises:
             UsageError: the numbers of labels and melodies differ.
 
-        Example:
+        Examples:
             >>> from cantilena.tokenizers import GridEncoding
             >>> tunes = GridEncoding().line(np.array([[14, 16, 18, 19], [21, 23, 25, 0], [14, 14, 14, 14]]))
             >>> index = CopyIndex.from_lines(tunes, pieces=np.array(["reel", "jig", "air"]))
@@ -243,7 +243,7 @@ def originality_counts(
     Raises:
         UsageError: the numbers of copies, labels and melodies differ.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> index = CopyIndex.from_lines(GridEncoding().line(np.array([[14, 16, 18, 19, 21]])))
         >>> line = GridEncoding().line(np.array([[14, 16, 18, 19, 21, 22, 22, 22]]))
@@ -282,7 +282,7 @@ def copy_length_quantile(copies: Copies, share: float = 0.95) -> int | None:
     Raises:
         UsageError: the share is not above 0 and at most 1.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 14, 14], [14, 16, 14], [14, 16, 18], [14, 16, 21]]))
         >>> copies = CopyIndex.from_lines(line).copies(line, leave_out=np.arange(4))

@@ -75,7 +75,7 @@ def melody_features(line: Line, contexts: Context | Sequence[Context]) -> dict[s
     Raises:
         ValueError: the numbers of contexts and melodies differ.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> features = melody_features(GridEncoding().line(np.array([[14, 1, 18, 21]])), Context())  # C - E G
         >>> features["range"].tolist(), features["inter_onset"].tolist()
@@ -181,7 +181,7 @@ def style_features(line: Line, contexts: Sequence[Context]) -> Array:
     Raises:
         ValueError: the numbers of contexts and melodies differ.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 16, 18, 25, 1, 25, 1]]))  # C - D E B - B -
         >>> style = dict(zip(STYLE_COLUMNS, style_features(line, [Context()])[0].round(2).tolist()))
@@ -203,7 +203,7 @@ def style_features(line: Line, contexts: Sequence[Context]) -> Array:
 def meter_class(meter: Meter) -> str:
     """`duple`, `triple` or `compound`; "" for other bars, such as 5/4.
 
-    Example:
+    Examples:
         >>> [meter_class(Meter.parse(text)) for text in ("2/2", "3/8", "9/8", "5/4")]
         ['duple', 'triple', 'compound', '']
     """

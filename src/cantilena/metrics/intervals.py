@@ -30,7 +30,7 @@ class Interval:
 def ratios(counted: NDArray[Any], out_of: NDArray[Any]) -> Array:
     """Divide elementwise with broadcasting; NaN where the denominator is 0.
 
-    Example:
+    Examples:
         >>> ratios(np.array([1, 0]), np.array([2, 0])).tolist()
         [0.5, nan]
     """
@@ -61,7 +61,7 @@ def bootstrap_ratio(
         resamples: the number of resamples.
         level: the coverage.
 
-    Example:
+    Examples:
         >>> hits = np.repeat([0.0, 1.0], 50)
         >>> bootstrap_ratio(hits, np.ones(100), None, np.random.default_rng(1))
         Interval(value=0.5, low=0.4, high=0.6)
@@ -83,7 +83,7 @@ def bootstrap_ratios(
     The count of a piece in a resample is its weight; the sums of all metrics in all resamples are then one matrix
     product, `(resamples, pieces) @ (pieces, metrics)`.
 
-    Example:
+    Examples:
         >>> hits, ones = np.repeat([0.0, 1.0], 50), np.ones(100)
         >>> counted, out_of = {"a": hits, "b": 1 - hits}, {"a": ones, "b": ones}
         >>> intervals = bootstrap_ratios(counted, out_of, None, np.random.default_rng(1))
@@ -143,7 +143,7 @@ def subsample_interval(
 
     Bounds are clipped to the range of the statistic (`within`).
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> from cantilena.metrics import different_melodies
         >>> line = GridEncoding().line(np.random.default_rng(1).integers(0, 12, (100, 2)))

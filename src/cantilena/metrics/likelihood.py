@@ -52,7 +52,7 @@ def entropies(log_probs: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
     Raises:
         UsageError: another shape, or numbers that are not log-probabilities.
 
-    Example:
+    Examples:
         >>> open_and_certain = np.log(np.array([[[0.5, 0.5], [0.999, 0.001]]]))
         >>> entropies(open_and_certain).round(3).tolist()
         [[0.693, 0.008]]
@@ -83,7 +83,7 @@ def entropy_per_step(log_probs: NDArray[np.floating[Any]], length: NDArray[np.in
     Raises:
         UsageError: another shape, or numbers that are not log-probabilities.
 
-    Example:
+    Examples:
         >>> from cantilena.metrics import bootstrap_ratio
         >>> log_p = np.log(np.array([[[0.5, 0.5]] * 4, [[0.25, 0.75]] * 4]))
         >>> round(entropy_per_step(log_p), 3)

@@ -115,7 +115,7 @@ def ngram_counts(line: Line, n: int) -> NgramCounts:
     Raises:
         UsageError: n is below 1.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> counts = ngram_counts(GridEncoding().line(np.array([[14, 16, 18, 1], [14, 19, 21, 23]])), 1)
         >>> counts.ngram.tolist(), counts.melody.tolist(), counts.count.tolist()
@@ -135,7 +135,7 @@ def different_melodies(melodies: Line | NDArray[np.integer[Any]]) -> float:
     Args:
         melodies: a line, without its padding, or tokens `(melodies, steps)`.
 
-    Example:
+    Examples:
         >>> different_melodies(np.array([[14, 1], [14, 1], [16, 1], [0, 1]]))
         0.75
     """
@@ -146,7 +146,7 @@ def different_melodies(melodies: Line | NDArray[np.integer[Any]]) -> float:
 def melody_numbers(melodies: Line | NDArray[np.integer[Any]]) -> Numbers:
     """`(melodies,)`: equal numbers from 0 for equal melodies, in order of appearance.
 
-    Example:
+    Examples:
         >>> melody_numbers(np.array([[14, 1], [16, 1], [14, 1]])).tolist()
         [0, 1, 0]
     """
@@ -175,7 +175,7 @@ def distinct_n(line: Line, n: int) -> float:
     Raises:
         UsageError: n is below 1.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> up_twice = GridEncoding().line(np.array([[14, 16, 18, 1], [19, 21, 23, 0]]))
         >>> distinct_n(up_twice, 1), distinct_n(up_twice, 2)
@@ -188,7 +188,7 @@ def distinct_n(line: Line, n: int) -> float:
 def different_melodies_interval(line: Line, rng: np.random.Generator, *, draws: int = 200) -> Interval:
     """`different_melodies` with its interval from half sets (`intervals.subsample_interval`).
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.random.default_rng(1).integers(0, 12, (100, 2)))
         >>> different_melodies_interval(line, np.random.default_rng(1)).value
@@ -200,7 +200,7 @@ def different_melodies_interval(line: Line, rng: np.random.Generator, *, draws: 
 def distinct_interval(line: Line, n: int, rng: np.random.Generator, *, draws: int = 200) -> Interval:
     """`distinct_n` with its interval from half sets; the n-grams are counted once.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.random.default_rng(1).integers(1, 18, (100, 16)))
         >>> interval = distinct_interval(line, 1, np.random.default_rng(1))
@@ -234,7 +234,7 @@ def distinct_shares(number: Numbers, melody: Numbers, first: NDArray[np.bool_]) 
     Returns:
         NaN for a set without items.
 
-    Example:
+    Examples:
         >>> item, melody = np.array([0, 0, 1, 2]), np.array([0, 1, 1, 2])
         >>> distinct_shares(item, melody, np.array([[True, True, False], [True, False, False]])).tolist()
         [[0.6666666666666666, 1.0], [1.0, 1.0]]

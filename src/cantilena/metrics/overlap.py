@@ -133,7 +133,7 @@ def overlaps(
         UsageError: the level is not between 0 and 1.
         ValueError: the features differ in names or dimensions, or the pieces in number.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> from cantilena.metrics import melody_features
         >>> from cantilena.rules import Context
@@ -173,7 +173,7 @@ def halves_by_piece(pieces: NDArray[np.generic], rng: np.random.Generator) -> tu
     Returns:
         The rows of the two halves, ascending; the second is empty if there is only one piece.
 
-    Example:
+    Examples:
         >>> first, second = halves_by_piece(np.array(["a", "a", "b", "c", "c", "d"]), np.random.default_rng(1))
         >>> sorted([*first.tolist(), *second.tolist()]), len(first), len(second)
         ([0, 1, 2, 3, 4, 5], 3, 3)
@@ -286,7 +286,7 @@ def _interval(value: float, parts: Array, root: float, level: float) -> Interval
 def binned(distances: Array, largest: float) -> NDArray[np.int16]:
     """The bin of each distance, 0 to 1023, of the same shape; the last is that of the largest.
 
-    Example:
+    Examples:
         >>> binned(np.array([0.0, 1.0, 2.0]), 2.0).tolist()
         [0, 512, 1023]
     """
@@ -309,7 +309,7 @@ def densities(counts: NDArray[np.integer]) -> Array:
         `(sets, 4096)`: the share in each bin, with sum 1; bins continue beyond the samples' and wrap around to below 0.
         NaN where a set has fewer than two samples, or all in one bin.
 
-    Example:
+    Examples:
         >>> counts = np.zeros((2, 1024), dtype=np.int64)
         >>> counts[0, [100, 200]] = 1
         >>> one, none = densities(counts)
@@ -332,7 +332,7 @@ def densities(counts: NDArray[np.integer]) -> Array:
 def overlapping_areas(first: Array, second: Array) -> Array:
     """The overlapping area of pairs of densities `(sets, bins)`, 0 to 1, `(sets,)`: the sum of the lesser.
 
-    Example:
+    Examples:
         >>> overlapping_areas(np.array([[0.5, 0.5, 0.0]]), np.array([[0.0, 0.5, 0.5]])).tolist()
         [0.5]
     """
@@ -345,7 +345,7 @@ def divergence(first: Array, second: Array) -> float:
     S. Kullback and R. A. Leibler, On Information and Sufficiency, Annals of Mathematical Statistics 22, 1951. Both
     densities, `(bins,)`, are raised to at least 1e-12 of their peak.
 
-    Example:
+    Examples:
         >>> round(divergence(np.array([0.5, 0.5]), np.array([0.25, 0.75])), 3)
         0.144
     """

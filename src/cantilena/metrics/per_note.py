@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.io.engraving.spelling import spelled
+from cantilena.io.engraving.spelling import spell_pitch
 from cantilena.music import HOLD, OFF, ON, Key, Line, Melody, Meter, find_key
 from cantilena.rules import Context, Rule, RuleSet
 from cantilena.runtime import generator
@@ -156,9 +156,9 @@ def melody_rewards(melody: Melody, rules: RuleSet, key: Key | None = None) -> Me
     Raises:
         UsageError: the melody has no notes, or is longer than 20,000 sixteenths.
 
-    Example:
+    Examples:
         >>> from cantilena.rules import RULE_SETS
-        >>> rewards = melody_rewards(Melody.of([(60, 12), (61, 12), (60, 24)]), RULE_SETS["paper"], Key())
+        >>> rewards = melody_rewards(Melody.from_pitches([(60, 12), (61, 12), (60, 24)]), RULE_SETS["paper"], Key())
         >>> [(note.place, note.name, dict(note.values)) for note in rewards.notes]
         [('1.1', 'C4', {'tonic': 3.0}), ('1.1½', 'D♭4', {'key': -1.0}), ('1.2', 'C4', {'tonic': 3.0})]
         >>> rewards.total
@@ -166,15 +166,15 @@ def melody_rewards(melody: Melody, rules: RuleSet, key: Key | None = None) -> Me
     """
     if not melody.sounding:
         raise UsageError("the melody has no notes", "name a file with notes in it")
-    if melody.length > MOST_STEPS * GRID.step_ticks:
+    if melody.length > MOST_STEPS * GRID.ticks_per_step:
         raise UsageError(
-            f"the melody is {melody.length // GRID.step_ticks:,} sixteenths long, more than {MOST_STEPS:,}",
+            f"the melody is {melody.length // GRID.ticks_per_step:,} sixteenths long, more than {MOST_STEPS:,}",
             "score its beginning: --seconds 120",
         )
     fit = GRID.fit(melody)
     fitted = replace(fit.melody, key=key or melody.key or find_key(fit.melody) or Key())
     assert fitted.key is not None
-    meter, step = fitted.meter, GRID.step_ticks
+    meter, step = fitted.meter, GRID.ticks_per_step
     context = Context(fitted.key, meter, max(meter.ticks_per_bar // step, 1))
     line = GRID.line(GRID.encode(fitted)[None, :])
     lead = (-(fitted.pickup // step)) % context.steps_per_bar
@@ -191,7 +191,7 @@ def _with_lead(rule: Rule, line: Line, context: Context, lead: int) -> NDArray[n
     if lead and depends_on_meter(rule):
         event = np.pad(line.event, ((0, 0), (lead, 0)), constant_values=HOLD)
         pitch = np.pad(line.pitch, ((0, 0), (lead, 0)), constant_values=-1)
-        rewards = rule.rewards(Line.of(event, pitch), context)
+        rewards = rule.rewards(Line.from_events(event, pitch), context)
     else:
         rewards = np.pad(rule.rewards(line, context), ((0, 0), (lead, 0)))
     (values,) = rewards
@@ -201,7 +201,7 @@ def _with_lead(rule: Rule, line: Line, context: Context, lead: int) -> NDArray[n
 def depends_on_meter(rule: Rule) -> bool:
     """Whether a rule gives other rewards to random melodies in bars of three steps than in bars of four.
 
-    Example:
+    Examples:
         >>> from cantilena.rules import RULE_SETS
         >>> [rule.name for rule in RULE_SETS["rl-tuner"].rules if depends_on_meter(rule)]
         []
@@ -219,7 +219,7 @@ def _random_melodies() -> Line:
     degree = np.clip(35 + np.cumsum(rng.integers(-2, 3, shape), axis=1), 7, 63)
     degree[::2], event[::2] = np.tile(degree[::2, :32], 4), np.tile(event[::2, :32], 4)
     pitch = degree // 7 * 12 + np.array(Key().pitch_classes)[degree % 7]
-    return Line.of(event, np.where(event == ON, pitch, -1))
+    return Line.from_events(event, np.where(event == ON, pitch, -1))
 
 
 def _by_note(melody: Melody, line: Line, rewards: Mapping[str, NDArray[np.float64]], lead: int) -> list[NoteRewards]:
@@ -234,7 +234,7 @@ def _by_note(melody: Melody, line: Line, rewards: Mapping[str, NDArray[np.float6
         rest = next((step for step in range(first + 1, end) if event[step - lead] == OFF), end) if note >= 0 else first
         is_last = end == edges[-1]
         when = {name: _when(rewards[name][first:end], note, rest - first, is_last=is_last) for name in values}
-        bar, beat = _bar_and_beat(melody, (first - lead) * GRID.step_ticks)
+        bar, beat = _bar_and_beat(melody, (first - lead) * GRID.ticks_per_step)
         notes.append(NoteRewards(note, _name(melody, note), bar, beat, first, end - first, values, when))
     return notes
 
@@ -244,7 +244,7 @@ def _name(melody: Melody, note: int) -> str:
     if note < 0:
         return "rest"
     following = melody.sounding[note + 1].top if note + 1 < len(melody.sounding) else None
-    return spelled(melody.sounding[note].top, melody.key or Key(), following).name
+    return spell_pitch(melody.sounding[note].top, melody.key or Key(), following).name
 
 
 def _when(rewards: NDArray[np.float64], note: int, rest: int, *, is_last: bool) -> str:

@@ -105,7 +105,7 @@ def rate_differences(
     is then conservative, since the two parts differ less than two pieces do. Permutations in which a side has nothing
     to count are left out.
 
-    Example:
+    Examples:
         >>> low, high = (RuleCounts.from_pairs({"x": (np.full(30, k), np.full(30, 10))}) for k in (1, 4))
         >>> [round(one.p, 4) for one in rate_differences(Side("a", low), Side("b", high), np.random.default_rng(1))]
         [0.0005]
@@ -135,7 +135,7 @@ def random_permutations(
 ) -> Iterator[NDArray[np.bool_]]:
     """Draw which pieces are on the first side, `ours` of all: `(permutations, pieces)`, in parts that fit the memory.
 
-    Example:
+    Examples:
         >>> [first.sum(axis=1).tolist() for first in random_permutations(5, 2, 3, np.random.default_rng(1))]
         [[2, 2, 2]]
     """
@@ -147,7 +147,7 @@ def random_permutations(
 def untestable_reason(pieces: int, ours: int) -> str:
     """Why so many pieces of both sides, `ours` of the first, are too few for a test; "" where they are enough.
 
-    Example:
+    Examples:
         >>> untestable_reason(6, 3), untestable_reason(60, 30)
         ('6 pieces can be dealt in 20 ways only', '')
     """
@@ -220,7 +220,7 @@ def _rates(above: Sums, below: Sums) -> Sums:
 def corrected(differences: Sequence[Difference]) -> list[Difference]:
     """The same with Holm's correction, as one family, such as all metrics of a pair of systems.
 
-    Example:
+    Examples:
         >>> some = [Difference("a", "b", "x", 1.0, p) for p in (0.01, 0.04, None)]
         >>> [one.adjusted for one in corrected(some)]
         [0.02, 0.04, None]
@@ -236,7 +236,7 @@ def holm(p: Sequence[float | None]) -> list[float | None]:
     p-values in ascending order, the k-th becomes the maximum of (m - j + 1) p_j over j = 1..k, at most 1. Rejecting
     what is at most .05 keeps the family-wise error rate at .05 under any dependence.
 
-    Example:
+    Examples:
         >>> holm([0.03, 0.01, None, 0.04])
         [0.06, 0.03, None, 0.06]
     """

@@ -46,7 +46,7 @@ def pitch_class_entropy(line: Line) -> NDArray[np.float64]:
     Returns:
         0 for one pitch class to 3.58 for all twelve equally; NaN without notes.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> pitch_class_entropy(GridEncoding().line(np.array([[14, 16, 14, 16], [14, 26, 1, 1]]))).tolist()
         [1.0, 0.0]
@@ -66,7 +66,7 @@ def scale_consistency(line: Line) -> NDArray[np.float64]:
     Returns:
         7/12 for all classes equally, to 1; NaN without notes.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> scale_consistency(GridEncoding().line(np.array([[14, 15, 16, 17], [14, 16, 18, 19]]))).tolist()
         [0.75, 1.0]
@@ -87,7 +87,7 @@ def groove_consistency(line: Line, context: Context) -> NDArray[np.float64]:
     Returns:
         0 to 1; NaN for fewer than two whole bars, and where steps are not timed.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 16, 1, 18, 1, 1, 1], [14, 1, 16, 1, 14, 1, 16, 1]]))
         >>> groove_consistency(line, Context(steps_per_bar=4)).tolist()
@@ -108,7 +108,7 @@ def pitch_counts(line: Line, context: Context | None = None) -> RuleCounts:
 
     Bars have 16 steps if no context is given.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> pitch_counts(GridEncoding().line(np.array([[14, 16, 14, 16], [14, 26, 1, 1], [0, 1, 1, 1]]))).statistics()
         {'pitch_class_entropy': 0.5, 'scale_consistency': 1.0, 'groove_consistency': nan}

@@ -46,7 +46,7 @@ METRICS: dict[str, Metric] = {
 def get_metric(name: str) -> Metric:
     """The metric of that name; for an unknown one, a metric with its name as label.
 
-    Example:
+    Examples:
         >>> get_metric("in_motif").label, get_metric("swing").label
         ('Notes in a motif', 'swing')
     """
@@ -57,7 +57,7 @@ def get_metric(name: str) -> Metric:
 def in_order(names: Iterable[str]) -> list[str]:
     """Metrics in the order of tables, unknown ones last.
 
-    Example:
+    Examples:
         >>> in_order({"swing", "distinct_4", "not_in_key"})
         ['not_in_key', 'distinct_4', 'swing']
     """

@@ -48,7 +48,7 @@ class RuleCounts:
         counted: by metric, `(melodies,)`: the numerators.
         out_of: by metric, `(melodies,)`: the denominators; 0 where a metric does not apply.
 
-    Example:
+    Examples:
         >>> counts = RuleCounts({"x": np.array([1.0, 0.0])}, {"x": np.array([2.0, 2.0])})
         >>> counts.statistics()
         {'x': 0.25}
@@ -99,7 +99,7 @@ def rule_metrics(rule_set: str) -> tuple[Metric, ...]:
     Those of RL Tuner come in its own order; of other sets, the rules on bands come last. The paper's motif metrics, for
     which it has no rule, are RL Tuner's.
 
-    Example:
+    Examples:
         >>> [metric.name for metric in rule_metrics("paper")][-3:]
         ['ends_on_tonic', 'in_motif', 'in_repeated_motif']
     """
@@ -142,7 +142,7 @@ def rl_tuner_statistics(line: Line, context: Context | None = None) -> dict[str,
 
     The key is C major if no context is given.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> statistics = rl_tuner_statistics(GridEncoding().line(np.array([[14, 16, 1, 15], [16, 14, 0, 0]])))
         >>> statistics["starts_on_tonic"], statistics["not_in_key"], statistics["leaps_resolved"]
@@ -163,7 +163,7 @@ def paper_counts(line: Line, context: Context | None = None) -> RuleCounts:
 def paper_statistics(line: Line, context: Context | None = None) -> dict[str, float]:
     """Compute the metrics of the paper's section IX.C and of its tonic rule, by `paper_counts`.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> paper_statistics(GridEncoding().line(np.array([[26] + [1] * 31])))["excessively_repeated"]
         0.0
@@ -183,7 +183,7 @@ def cantilena_counts(line: Line, context: Context | None = None) -> RuleCounts:
 def cantilena_statistics(line: Line, context: Context | None = None) -> dict[str, float]:
     """Compute the metrics of the set `cantilena` over all melodies, NaN where undefined.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 16, 1, 18, 1, 1, 1, 16, 1, 1, 1, 14, 1, 1, 1]]))
         >>> statistics = cantilena_statistics(line)
@@ -198,7 +198,7 @@ def human_band(metric: str, context: Context, steps: int, bands: Bands | None = 
 
     None for a metric that is not the mean of a feature with a band; its name may have the prefix.
 
-    Example:
+    Examples:
         >>> band = human_band("cantilena.range", Context(), 128)
         >>> band.low < 12 < band.high, human_band("cantilena.key", Context(), 128)
         (True, None)

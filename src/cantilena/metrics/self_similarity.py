@@ -51,7 +51,7 @@ def bar_similarity(line: Line, context: Context) -> Array:
         NaN where a melody has no such bar, where nothing begins in either, and where steps are not timed. An incomplete
         last bar is compared with as much of the others.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 16, 18, 1, 16, 18, 16, 1]]))  # C D E, D E D
         >>> bar_similarity(line, Context(steps_per_bar=4))[0].round(2).tolist()
@@ -84,7 +84,7 @@ def similarity_counts(line: Line, context: Context | None = None) -> RuleCounts:
     bars before; 0 out of 0 for melodies without a whole bar to compare, and where steps are not timed. Bars have 16
     steps if no context is given.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 16, 18, 1, 16, 18, 16, 1]]))
         >>> counts = similarity_counts(line, Context(steps_per_bar=4))
@@ -124,7 +124,7 @@ def self_similarity(system: str, line: Line, contexts: Context | Sequence[Contex
     Raises:
         ValueError: the numbers of contexts and melodies differ.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 16, 18, 1, 16, 18, 16, 1]]))
         >>> self_similarity("lstm", line, Context(steps_per_bar=4)).after[:2].round(2).tolist()

@@ -24,7 +24,7 @@ Labels = NDArray[np.generic]
 def matched_size(*lines: Line, rng: np.random.Generator) -> list[Line]:
     """Draw as many melodies of each set at random as the smallest has.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> sets = [GridEncoding().line(np.full((melodies, 4), 14)) for melodies in (8, 6)]
         >>> [line.melodies for line in matched_size(*sets, rng=np.random.default_rng(1))]
@@ -39,7 +39,7 @@ def matched_notes(*lines: Line, rng: np.random.Generator) -> list[Line]:
 
     Metrics of diversity fall as a set grows: a set of more notes repeats itself more.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> dense = GridEncoding().line(np.full((8, 4), 14))
         >>> sparse = GridEncoding().line(np.tile([14, 1, 16, 1], (6, 1)))
@@ -79,7 +79,7 @@ def set_differences(
         pieces: for each system, `(melodies,)` the piece of each melody, as any labels; None where each is its own.
         permutations: their number.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> varied = GridEncoding().line(np.random.default_rng(1).integers(2, 20, (60, 16)))
         >>> dull = varied[np.zeros(60, int)]
@@ -129,7 +129,7 @@ def _tested(
 def one_of_each(line: Line, pieces: Labels, rng: np.random.Generator) -> Line:
     """Draw one melody of each piece at random, in the order of the line.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14], [16], [18]]))
         >>> one_of_each(line, np.array(["a", "b", "b"]), np.random.default_rng(1)).melodies
@@ -142,7 +142,7 @@ def one_of_each(line: Line, pieces: Labels, rng: np.random.Generator) -> Line:
 def joined_lines(first: Line, second: Line) -> Line:
     """Concatenate two lines along the melodies; the shorter one is padded.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> short, long = (GridEncoding().line(np.full((2, steps), 14)) for steps in (3, 5))
         >>> joined_lines(short, long).length.tolist()

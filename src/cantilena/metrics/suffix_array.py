@@ -53,7 +53,7 @@ class Suffixes(NamedTuple):
             piece: `(notes,)`: the piece, from 0, of each note.
             numbers: the greatest number that the text may have.
 
-        Example:
+        Examples:
             >>> text = np.array([2, 1, 0, 1, 0], np.int32)
             >>> Suffixes.from_text(text, np.zeros(5, np.int32), 2).order.tolist()
             [2, 4, 1, 3, 0]
@@ -76,7 +76,7 @@ def sorted_places(text: Numbers) -> Numbers:
     by the first 2h. Places with a unique prefix are done, as in N. J. Larsson and K. Sadakane, Faster Suffix Sorting,
     1999. The ends of all melodies differ, so that no comparison is longer than the longest melody.
 
-    Example:
+    Examples:
         >>> sorted_places(np.array([1, 1, 1, 0, 1, 1, 0], np.int32)).tolist()
         [3, 6, 2, 5, 1, 4, 0]
     """

@@ -51,7 +51,7 @@ def vendi_score(line: Line) -> float:
     Raises:
         UsageError: there are more than 10,000 melodies.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> up, up_again, down = [14, 16, 18, 1], [19, 21, 23, 1], [23, 21, 19, 1]
         >>> round(vendi_score(GridEncoding().line(np.array([up, up_again, down, down]))), 9)
@@ -69,7 +69,7 @@ def vendi_interval(line: Line, rng: np.random.Generator, *, draws: int = 200, le
     Raises:
         UsageError: there are more than 10,000 melodies.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.random.default_rng(1).integers(1, 18, (100, 16)))
         >>> interval = vendi_interval(line, np.random.default_rng(1))
@@ -106,7 +106,7 @@ def ngram_similarity(line: Line) -> NDArray[np.float64]:
     Raises:
         UsageError: there are more than 10,000 melodies.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> ngram_similarity(GridEncoding().line(np.array([[14, 16, 18, 1], [14, 16, 13, 1]]))).round(2).tolist()
         [[1.0, 0.52], [0.52, 1.0]]

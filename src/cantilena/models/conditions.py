@@ -28,7 +28,7 @@ MAX_STYLES = 512
 def condition_sizes(conditions: Sequence[str], styles: Sequence[str]) -> list[int]:
     """Number of ids of each condition, `UNKNOWN` included, in the order of `CONDITIONS`.
 
-    Example:
+    Examples:
         >>> condition_sizes(("mode", "style"), ("jig", "reel"))
         [3, 3]
     """
@@ -51,7 +51,7 @@ def style_id(name: str, styles: Sequence[str]) -> int:
     Raises:
         UsageError: no style matches, or several do.
 
-    Example:
+    Examples:
         >>> style_id("bach", ["Johann Sebastian Bach", "Joseph Haydn"]), style_id("", ["jig"])
         (1, 0)
     """

@@ -64,7 +64,7 @@ def likelihood(
     Raises:
         CorpusError: there is no piece.
 
-    Example:
+    Examples:
         >>> from cantilena.models import TopTokens
         >>> uniform = TopTokens(vocabulary_size=4, tokens=(0, 1, 2, 3))
         >>> round(likelihood(uniform, Sequences.from_tokens([[0, 1, 2], [3]])).nats_per_step, 4)  # ln 4

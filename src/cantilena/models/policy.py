@@ -35,7 +35,7 @@ LOG_ZERO = -1e4
 def to_numpy(array: Any) -> NDArray[Any]:  # noqa: ANN401  (a numpy array or a torch tensor)
     """Convert a torch tensor (detached) or a numpy array to a numpy array.
 
-    Example:
+    Examples:
         >>> to_numpy(np.arange(3)).tolist()
         [0, 1, 2]
     """
@@ -51,7 +51,7 @@ def no_grad() -> AbstractContextManager[object]:
 def log_softmax(scores: Any) -> Any:  # noqa: ANN401
     """Natural log probabilities, normalised over the last axis, of a numpy array or a torch tensor.
 
-    Example:
+    Examples:
         >>> bool(np.allclose(np.exp(log_softmax(np.array([[1.0, 2.0, 3.0]]))).sum(), 1.0))
         True
     """
@@ -88,7 +88,7 @@ def policy_log_probs(policy: str, scores: Array, prior_log_probs: Array | None =
     Raises:
         UsageError: the policy is unknown, or `g` without a prior.
 
-    Example:
+    Examples:
         >>> policy_log_probs("argmax-q", np.array([[1.0, 3.0]])).tolist()
         [[-10000.0, 0.0]]
     """

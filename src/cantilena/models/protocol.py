@@ -72,7 +72,7 @@ def log_probs_with_bars(model: SequenceModel, tokens: Array, bars: Bars | None) 
 def only_bounds_likelihood(model: object) -> bool:
     """Whether a model gives only an upper bound on the negative log-likelihood (`nll_bound`), as a VAE does.
 
-    Example:
+    Examples:
         >>> from cantilena.models import TopTokens
         >>> only_bounds_likelihood(TopTokens(vocabulary_size=4, tokens=(0, 1)))
         False
@@ -88,7 +88,7 @@ def condition_ids(key: Key | None = None, meter: Meter | None = None, style: int
         meter: None if unknown.
         style: from `style_id`.
 
-    Example:
+    Examples:
         >>> condition_ids(Key.parse("A minor"), Meter(6, 8)).tolist()
         [10, 2, 8, 0]
     """
@@ -106,7 +106,7 @@ def condition_ids(key: Key | None = None, meter: Meter | None = None, style: int
 def transpose_condition_ids(ids: ConditionIds, semitones: NDArray[np.integer]) -> ConditionIds:
     """The condition ids of melodies transposed by `(melodies,)` semitones: known keys move.
 
-    Example:
+    Examples:
         >>> transpose_condition_ids(condition_ids(Key.parse("A minor"))[None, :], np.array([4])).tolist()  # C# minor
         [[2, 2, 0, 0]]
     """
@@ -125,7 +125,7 @@ class Bars:
         pickup: `(melodies,)` int64, steps before the first barline.
         condition_ids: `(melodies, 4)` int64; all unknown by default.
 
-    Example:
+    Examples:
         >>> Bars.from_meter(Meter(3, 4), melodies=1, ticks_per_step=6, pickup=24).positions(6).tolist()
         [[8, 9, 10, 11, 0, 1]]
     """
@@ -194,7 +194,7 @@ class Sequences:
     Raises:
         UsageError: the numbers of pieces and bars differ.
 
-    Example:
+    Examples:
         >>> pieces = Sequences.from_tokens([[14, 1, 16], [14]])
         >>> len(pieces), pieces.steps, pieces.padded([0, 1]).tolist()
         (2, 4, [[14, 1, 16], [14, 0, 0]])

@@ -32,7 +32,7 @@ class Key:
     Raises:
         UsageError: the tonic or the mode is invalid.
 
-    Example:
+    Examples:
         >>> Key.parse("D minor").pitch_classes
         (0, 2, 4, 5, 7, 9, 10)
     """
@@ -50,7 +50,7 @@ class Key:
     def parse(cls, text: str) -> Key:
         """Parse `D minor`, `Bb major`, `E dorian`, `F#` (major) or `am` (minor).
 
-        Example:
+        Examples:
             >>> Key.parse("am"), Key.parse("Eb")
             (Key(tonic=9, mode='minor'), Key(tonic=3, mode='major'))
         """
@@ -91,7 +91,7 @@ class Key:
     def fifths(self) -> int:
         """The key signature: positive for sharps, negative for flats, -6 (Gb major, Eb minor) to 5.
 
-        Example:
+        Examples:
             >>> Key.parse("E major").fifths, Key.parse("Eb minor").fifths, Key.parse("E dorian").fifths
             (4, -6, 2)
         """
@@ -111,7 +111,7 @@ class Key:
     def interval_to(self, other: Key) -> int:
         """Semitones from this tonic to the nearest tonic of another key, -6 to 5.
 
-        Example:
+        Examples:
             >>> Key.parse("G major").interval_to(Key.parse("C major"))
             5
         """

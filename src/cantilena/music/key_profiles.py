@@ -41,7 +41,7 @@ KEY_PROFILES: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 def find_key(melody: Melody, profile: str = "krumhansl-kessler") -> Key | None:
     """Find the key of a melody from the durations of its pitch classes; arguments and result as `key_of_durations`.
 
-    Example:
+    Examples:
         >>> find_key(Melody.from_pitches([(62, 24), (65, 24), (69, 24), (73, 12), (62, 48)])).name
         'D minor'
     """

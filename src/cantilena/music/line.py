@@ -29,7 +29,7 @@ class Line:
     Raises:
         ValueError: the shapes differ.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 16, 0]]))
         >>> line.event.tolist(), line.pitch.tolist()

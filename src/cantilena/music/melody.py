@@ -24,7 +24,7 @@ class Note:
     Raises:
         UsageError: a value is out of range.
 
-    Example:
+    Examples:
         >>> Note((60, 64, 67), onset=0, duration=24).top
         67
     """
@@ -88,7 +88,7 @@ class Melody:
         title: the title.
         source: where it comes from (a file, a collection and number).
 
-    Example:
+    Examples:
         >>> tune = Melody.from_pitches([(60, 24), (62, 24), (64, 48)])
         >>> tune.length, tune.transposed(2).notes[0].name, len(tune.until(48).notes)
         (96, 'D4', 2)

@@ -23,7 +23,7 @@ class Meter:
     Raises:
         UsageError: a value is out of range.
 
-    Example:
+    Examples:
         >>> Meter(6, 8).ticks_per_bar
         72
     """
@@ -69,7 +69,7 @@ class Tempo:
     Raises:
         UsageError: there is no change at tick 0, the ticks do not ascend, or a rate is outside 1 to 2000.
 
-    Example:
+    Examples:
         >>> slow_then_fast = Tempo(((0, 60.0), (48, 120.0)))
         >>> slow_then_fast.seconds(72), slow_then_fast.ticks(2.5)
         (2.5, 72)

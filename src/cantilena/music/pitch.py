@@ -20,7 +20,7 @@ class Pitch(int):
     Raises:
         UsageError: the number is outside 0 to 127.
 
-    Example:
+    Examples:
         >>> Pitch.parse("Bb4"), Pitch(60).name, Pitch(60).octave
         (Pitch(70), 'C4', 4)
     """
@@ -37,7 +37,7 @@ class Pitch(int):
 
         A final `-1` is an octave, not a flat: `C-1` is MIDI 0. Write B flat 1 as `Bb1`.
 
-        Example:
+        Examples:
             >>> Pitch.parse("B-3"), Pitch.parse("C-1"), Pitch.parse("Bb-1"), Pitch.parse("Bb1")
             (Pitch(58), Pitch(0), Pitch(10), Pitch(34))
         """
@@ -73,7 +73,7 @@ def parse_pitch_range(text: str) -> tuple[Pitch, Pitch]:
     Raises:
         UsageError: it does not name two pitches, or the first is higher.
 
-    Example:
+    Examples:
         >>> parse_pitch_range("Bb3-B-4")
         (Pitch(58), Pitch(70))
     """
@@ -92,7 +92,7 @@ def parse_pitch_range(text: str) -> tuple[Pitch, Pitch]:
 def parse_pitch_class(text: str) -> int:
     """Parse a pitch class such as `F#` or `Bb`, 0 to 11.
 
-    Example:
+    Examples:
         >>> parse_pitch_class("Bb")
         10
     """

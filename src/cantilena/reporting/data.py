@@ -98,7 +98,7 @@ class CopiedPassage:
     def source(self) -> str:
         """The title and the file of the piece.
 
-        Example:
+        Examples:
             >>> CopiedPassage("lstm", "001", 9, "1-2", "The Hag", "a.abc", "5-6", Melody(()), Melody(()), False).source
             '“The Hag” (a.abc)'
         """
@@ -124,7 +124,7 @@ class SystemMelodies:
     def stem(self, index: int) -> str:
         """The file of a melody without its suffix, relative to the report.
 
-        Example:
+        Examples:
             >>> SystemMelodies("lstm", "", [], "melodies/lstm").stem(0)
             'melodies/lstm/001'
         """
@@ -256,7 +256,7 @@ class ReportData:
 def human_first(systems: Mapping[str, Any]) -> dict[str, Any]:
     """The same with the human melodies at the beginning, if there are any.
 
-    Example:
+    Examples:
         >>> list(human_first({"lstm": 1, "human": 2}))
         ['human', 'lstm']
     """
@@ -266,7 +266,7 @@ def human_first(systems: Mapping[str, Any]) -> dict[str, Any]:
 def read_interval(entry: Any) -> Interval | None:  # noqa: ANN401  (anything JSON can hold)
     """Read a number of results, `{"value", "low", "high"}`; without bounds they equal it, None where there is none.
 
-    Example:
+    Examples:
         >>> read_interval({"value": 0.5, "low": 0.4, "high": None}), read_interval({"value": None, "reason": "silence"})
         (Interval(value=0.5, low=0.4, high=0.5), None)
     """

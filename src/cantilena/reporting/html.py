@@ -126,7 +126,7 @@ def _cards(data: ReportData, copies: Mapping[str, CopiedRow]) -> list[tuple[Any,
 def corpus_facts(corpus: Mapping[str, Any]) -> Facts:
     """The facts of the corpus: what was read, its contents, its split.
 
-    Example:
+    Examples:
         >>> corpus_facts({"read": 9, "melodies": 1200, "split": {"train": 1000, "test": 200}})
         [('Files read', '9'), ('Melodies', '1,200'), ('Split by piece', '1,000 train, 200 test')]
     """
@@ -169,7 +169,7 @@ def _corpus_value(name: str, value: Any) -> str:  # noqa: ANN401  (anything JSON
 def skipped_by_reason(corpus: Mapping[str, Any]) -> list[tuple[str, list[str]]]:
     """The files that were skipped for each reason, the most frequent first.
 
-    Example:
+    Examples:
         >>> skipped_by_reason({"skipped": [{"file": "a.mid", "reason": "it is empty"}]})
         [('it is empty', ['a.mid'])]
     """
@@ -212,7 +212,7 @@ _SIGNS = {"good": "✓ ", "bad": "⚠ ", "note": ""}
 def report_markdown(data: ReportData) -> str:
     """The report as Markdown: summary, verdicts, and all metrics of this run by row, systems by column.
 
-    Example:
+    Examples:
         >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
         >>> print("".join(report_markdown(ReportData({"systems": {"lstm": lstm}})).splitlines(True)[-5:]))
         | | lstm (9) |
@@ -257,7 +257,7 @@ def _escaped(text: str) -> str:
 def results_csv(results: Results) -> str:
     r"""All metrics as CSV, a row for each system and metric, harmless to spreadsheets (`csv_table`).
 
-    Example:
+    Examples:
         >>> lstm = {"melodies": 9, "metrics": {"autocorrelation_1": {"value": -0.5, "low": None, "high": None}}}
         >>> print(results_csv({"systems": {"=lstm": lstm}}).replace("\r", ""))
         system,metric,value,low,high,melodies,reason

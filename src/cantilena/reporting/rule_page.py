@@ -7,7 +7,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from cantilena.io import NoteLook, score_with_timemap
+from cantilena.io import NoteAnnotation, score_with_timemap
 from cantilena.metrics import MelodyRewards, NoteRewards
 from cantilena.reporting.templates import read_template, render
 from cantilena.reporting.text import counted, sentence, signed, signed_short
@@ -54,23 +54,23 @@ def rule_page(scored: MelodyRewards, title: str) -> str:
     )
 
 
-def note_looks(notes: Sequence[NoteRewards], rule: str = "") -> dict[int, NoteLook]:
+def note_looks(notes: Sequence[NoteRewards], rule: str = "") -> dict[int, NoteAnnotation]:
     """The appearance of notes for one rule, or for the sum of all if none is named; leaves room for any number."""
-    looks = {}
+    annotations = {}
     for one in notes:
         if one.note < 0:
             continue
         applies = rule in one.values if rule else bool(one.values)
         value = one.values.get(rule, 0.0) if rule else one.total
         widest = max(map(signed_short, (one.total, *one.values.values())), key=len) if one.values else ""
-        looks[one.note] = NoteLook(signed_short(value) if applies else "", kind_of(value), widest)
-    return looks
+        annotations[one.note] = NoteAnnotation(signed_short(value) if applies else "", kind_of(value), widest)
+    return annotations
 
 
 def kind_of(value: float) -> str:
     """The class of a note with that value.
 
-    Example:
+    Examples:
         >>> kind_of(3.0), kind_of(-0.5), kind_of(0.0)
         ('gain', 'loss', '')
     """
@@ -80,11 +80,11 @@ def kind_of(value: float) -> str:
 def summary(scored: MelodyRewards) -> str:
     """The total in a sentence or two.
 
-    Example:
+    Examples:
         >>> from cantilena.metrics.per_note import melody_rewards
         >>> from cantilena.music import Key, Melody
         >>> from cantilena.rules import RULE_SETS
-        >>> tune = Melody.of([(60, 12), (61, 12), (60, 24)])
+        >>> tune = Melody.from_pitches([(60, 12), (61, 12), (60, 24)])
         >>> print(summary(melody_rewards(tune, RULE_SETS["paper"], Key())))
         The 3 rules of paper give this melody +5: +6 in rewards, −1 in penalties. The largest reward is from tonic (+6),
         the largest penalty from key (−1).
@@ -108,7 +108,7 @@ def summary(scored: MelodyRewards) -> str:
 def describe(rule: Rule) -> str:
     """The description of a rule, with the value of each parameter that it names.
 
-    Example:
+    Examples:
         >>> from cantilena.rules import RULE_SETS
         >>> describe(RULE_SETS["rl-tuner"]["tonic"])
         'The tonic in octave 4 on the first step and again 4 steps before the end, held there, then at rest.'
@@ -145,7 +145,7 @@ def _score(scored: MelodyRewards, notes: Sequence[NoteRewards], width: int) -> s
     if melody.bars > MOST_BARS:
         starts = list(melody.bar_starts())
         melody = melody.until(starts[min(MOST_BARS + (notes[0].bar == 0), len(starts) - 1)])
-    return score_with_timemap(melody, width=width, heading=False, looks=note_looks(notes)).svg
+    return score_with_timemap(melody, width=width, heading=False, annotations=note_looks(notes)).svg
 
 
 def _note_row(note: NoteRewards, index: int) -> dict[str, Any]:

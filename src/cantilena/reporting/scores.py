@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from cantilena.io import NoteLook, piano_roll_svg, render_note, score_with_timemap, sound_bytes
-from cantilena.io.sound.piano import release_seconds, room_response
+from cantilena.io import NoteAnnotation, piano_roll_svg, render_note, score_with_timemap, sound_bytes
+from cantilena.io.sound.piano import release_seconds, reverb_response
 from cantilena.music import TICKS_PER_QUARTER, Melody
 from cantilena.reporting.data import ReportData, SystemMelodies
 from cantilena.reporting.text import counted
@@ -57,7 +57,7 @@ def score_and_notes(
     melody: Melody,
     *,
     width: int = _SCORE_WIDTH,
-    looks: Mapping[int, NoteLook] | None = None,
+    annotations: Mapping[int, NoteAnnotation] | None = None,
     with_roll: bool = True,
 ) -> dict[str, Any]:
     """The score and the piano roll of a melody as SVG, and the times of its note heads and notes in seconds.
@@ -68,7 +68,7 @@ def score_and_notes(
         looks: the appearance of notes, by their index in `sounding`.
         with_roll: whether to draw the piano roll.
     """
-    engraving = score_with_timemap(melody, width=width, heading=False, looks=looks)
+    engraving = score_with_timemap(melody, width=width, heading=False, annotations=annotations)
     at = melody.tempo.seconds
     roll_width = min(max(40 + 15 * melody.length // TICKS_PER_QUARTER, 640), 4000)  # in one line, 15 a quarter note
     return {
@@ -83,8 +83,8 @@ def score_and_notes(
 def melody_facts(melody: Melody) -> str:
     """Key, meter and length in words.
 
-    Example:
-        >>> melody_facts(Melody.of([(60, 24), (62, 72)]))
+    Examples:
+        >>> melody_facts(Melody.from_pitches([(60, 24), (62, 72)]))
         '4/4 · 2 notes · 2 s'
     """
     count = counted(len(melody.sounding), "note")
@@ -95,7 +95,7 @@ def melody_facts(melody: Melody) -> str:
 def packed(value: Any) -> str:  # noqa: ANN401  (anything JSON can hold)
     """A value as compressed JSON for a page (zlib, base 64), which unpacks it when it comes into view.
 
-    Example:
+    Examples:
         >>> json.loads(zlib.decompress(base64.b64decode(packed({"notes": [[0.0, 0.5, 60]]}))))
         {'notes': [[0.0, 0.5, 60]]}
     """
@@ -116,7 +116,7 @@ def piano_for(melodies: Iterable[Melody]) -> dict[str, Any]:
             seconds = melody.tempo.seconds(note.end) - melody.tempo.seconds(note.onset)
             for pitch in note.pitches:
                 held[pitch] = max(held.get(pitch, 0.0), min(seconds, _LONGEST_CLIP))
-    room = room_response(CLIP_RATE)
+    room = reverb_response(CLIP_RATE)
     gain = float(abs(room).max())
     clips = {pitch: render_note(pitch, seconds=held[pitch], rate=CLIP_RATE) for pitch in sorted(held)}
     return {
@@ -171,8 +171,8 @@ def shown_scores(data: ReportData) -> tuple[ShownScore, ...]:
 def longest_repetition(melody: Melody) -> int:
     """How often one note or chord is struck in a row at most.
 
-    Example:
-        >>> longest_repetition(Melody.of([(60, 6), (62, 6), (62, 6), (None, 6), (62, 6), (60, 6)]))
+    Examples:
+        >>> longest_repetition(Melody.from_pitches([(60, 6), (62, 6), (62, 6), (None, 6), (62, 6), (60, 6)]))
         3
     """
     longest = row = 0

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cantilena.io import NoteLook
+from cantilena.io import NoteAnnotation
 from cantilena.metrics import Interval
 from cantilena.music import Melody
 from cantilena.reporting.data import CopiedPassage, ReportData, SystemMelodies, read_interval
@@ -83,7 +83,7 @@ def by_card(rows: Sequence[CopiedRow]) -> dict[str, CopiedRow]:
 def card_anchor(system: int, melody: int) -> str:
     """The id of a melody's card, from the index of the system among those with melodies and of the melody.
 
-    Example:
+    Examples:
         >>> card_anchor(0, 11)
         'melody-1-12'
     """
@@ -93,7 +93,7 @@ def card_anchor(system: int, melody: int) -> str:
 def bars_text(bars: str) -> str:
     """Bars in words.
 
-    Example:
+    Examples:
         >>> bars_text("5-8"), bars_text("5")
         ('bars 5–8', 'bar 5')
     """
@@ -128,8 +128,8 @@ def _staves(passage: CopiedPassage) -> tuple[Staff, ...]:
 def _staff(title: str, bars: str, melody: Melody, first: int, notes: int) -> Staff:
     if not melody.sounding:
         return Staff(title, bars_text(bars), 0.0, "")
-    looks = {note: NoteLook(kind=COPIED) for note in range(first, min(first + notes, len(melody.sounding)))}
-    payload = packed(score_and_notes(melody, width=_WIDTH, looks=looks, with_roll=False))
+    annotations = {note: NoteAnnotation(kind=COPIED) for note in range(first, min(first + notes, len(melody.sounding)))}
+    payload = packed(score_and_notes(melody, width=_WIDTH, annotations=annotations, with_roll=False))
     return Staff(title, bars_text(bars), melody.seconds, payload)
 
 
@@ -203,7 +203,7 @@ def two_sample_rows(answers: Mapping[str, Any]) -> tuple[TwoSampleRow, ...]:
         answers: by system, `{"headline", "families": {NAME: {"accuracy", "auc"}}, "controls", "p", "refused",
             "by_bars": [{"bars", "accuracy", "reason"}]}`; numbers as `{"value", "low", "high"}`.
 
-    Example:
+    Examples:
         >>> result = {"accuracy": {"value": 0.8, "low": 0.7, "high": 0.9}}
         >>> (row,) = two_sample_rows({"lstm": {"headline": "boosting", "families": {"boosting": result}}})
         >>> row.best.accuracy

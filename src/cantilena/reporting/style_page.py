@@ -58,7 +58,7 @@ def style_page(
     Raises:
         UsageError: a melody cannot be engraved.
 
-    Example:
+    Examples:
         >>> tune = Melody.from_pitches([(60, 24), (62, 72)], title="Two <notes>")
         >>> shown = ShownStyle("style-1", "slow", [], "#000000", [], [(tune, {"wav": "style-1/001.wav"})])
         >>> page = style_page("A corpus", "One style.", [], [shown])

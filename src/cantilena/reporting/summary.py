@@ -32,7 +32,7 @@ def summary(data: ReportData) -> tuple[str, str, str]:
     If a model was tuned: what was measured, what improved, what it cost. For any other set of systems: what was
     measured, how they differ from human melodies or from each other, how diverse they are.
 
-    Example:
+    Examples:
         >>> print(summary(ReportData({"systems": {"mine": {"melodies": 5, "metrics": {}}}}))[0])
         1 system has 5 melodies.
     """

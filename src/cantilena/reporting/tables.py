@@ -99,7 +99,7 @@ class Table:
 def table_of_systems(results: Results, *, published: bool = True) -> Table:
     r"""Arrange the results, human melodies first, beside the published ones.
 
-    Example:
+    Examples:
         >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
         >>> table = table_of_systems({"systems": {"lstm": lstm}})
         >>> table.groups[0][1][0].cells[0].text, table.groups[0][1][0].cells[1].text, table.turing[0].text
@@ -130,7 +130,7 @@ def table_of_systems(results: Results, *, published: bool = True) -> Table:
 def table_text(results: Results) -> str:
     """The results as plain text for a terminal: metrics by row, systems by column, and the human range if known.
 
-    Example:
+    Examples:
         >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
         >>> print(table_text({"systems": {"lstm": lstm}}))
                                           lstm
@@ -155,7 +155,7 @@ def table_text(results: Results) -> str:
 def table_markdown(results: Results) -> str:
     """The results as a Markdown table: systems by row, metrics by column, with 95 % intervals.
 
-    Example:
+    Examples:
         >>> lstm = {"melodies": 9, "metrics": {"not_in_key": {"value": 0.011, "low": 0.01, "high": 0.012}}}
         >>> print(table_markdown({"systems": {"lstm": lstm}}))
         | | Notes not in key |
@@ -176,7 +176,7 @@ def table_markdown(results: Results) -> str:
 def number(value: float, metric: Metric) -> str:
     r"""Format a value: shares in per cent, small ones with one significant digit.
 
-    Example:
+    Examples:
         >>> share = get_metric("in_motif")
         >>> number(0.633, share), number(0.00007, share), number(0, share)
         ('63.3\xa0%', '0.007\xa0%', '0.0\xa0%')
@@ -295,7 +295,7 @@ def is_significant(one: Difference) -> bool:
 def p_text(p: float | None) -> str:
     """Format a p-value.
 
-    Example:
+    Examples:
         >>> p_text(0.0002), p_text(0.034), p_text(1.0), p_text(None)
         ('p < 0.001', 'p 0.034', 'p 1', 'not tested')
     """

@@ -12,7 +12,7 @@ from typing import Any
 def counted(count: int, noun: str) -> str:
     """A number and its noun.
 
-    Example:
+    Examples:
         >>> counted(1, "system"), counted(1200, "melody")
         ('1 system', '1,200 melodies')
     """
@@ -23,7 +23,7 @@ def counted(count: int, noun: str) -> str:
 def listed(parts: Sequence[str]) -> str:
     """Parts with commas, and `and` before the last.
 
-    Example:
+    Examples:
         >>> listed(["a", "b", "c"]), listed(["a"]), listed([])
         ('a, b and c', 'a', '')
     """
@@ -33,7 +33,7 @@ def listed(parts: Sequence[str]) -> str:
 def sentence(text: str) -> str:
     """Text with a capital and a full stop.
 
-    Example:
+    Examples:
         >>> sentence("nothing was lost")
         'Nothing was lost.'
     """
@@ -43,7 +43,7 @@ def sentence(text: str) -> str:
 def signed(value: float) -> str:
     """A number with its sign, to a hundredth, with a typographic minus.
 
-    Example:
+    Examples:
         >>> signed(3.0), signed(-0.375), signed(-1234.5), signed(0.0), signed(1e-4)
         ('+3', '−0.38', '−1,234.5', '0', '+0.0001')
     """
@@ -54,7 +54,7 @@ def signed(value: float) -> str:
 def signed_short(value: float) -> str:
     """The same in few characters, to fit under a note.
 
-    Example:
+    Examples:
         >>> signed_short(3.0), signed_short(-0.375), signed_short(-1234.5), signed_short(12.25), signed_short(0.001)
         ('+3', '−0.4', '−1234', '+12', '+0')
     """
@@ -65,7 +65,7 @@ def signed_short(value: float) -> str:
 def signed_ascii(value: float) -> str:
     """As `signed`, with an ASCII minus.
 
-    Example:
+    Examples:
         >>> signed_ascii(-0.375)
         '-0.38'
     """
@@ -82,7 +82,7 @@ def csv_table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     Text that a spreadsheet would take for a formula gets an apostrophe before it; numbers keep their sign. None and NaN
     are empty cells.
 
-    Example:
+    Examples:
         >>> csv_table(("name", "value"), [("=1+1", -0.5), ("lstm", float("nan"))])
         "name,value\r\n'=1+1,-0.5\r\nlstm,\r\n"
     """

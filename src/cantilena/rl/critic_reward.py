@@ -31,7 +31,7 @@ from torch import Tensor
 
 from cantilena.discriminators import DiscriminatorEnsemble, HumanMelodies
 from cantilena.errors import UsageError
-from cantilena.models import numpy_of
+from cantilena.models import to_numpy
 from cantilena.rl.options import TuningOptions
 from cantilena.rl.reward import MusicReward
 from cantilena.runtime import generator
@@ -123,11 +123,11 @@ class CriticReward:
         self.ensemble.restore(state)
 
     def _encode(self, tokens: Tensor) -> Tensor:
-        return self.ensemble.encode(self.encoding.line(numpy_of(tokens)), self.tonic)
+        return self.ensemble.encode(self.encoding.line(to_numpy(tokens)), self.tonic)
 
     def _points(self, features: Tensor) -> NDArray[np.float64]:
         limit = self.options.critic_clip
-        odds = numpy_of(self.ensemble.log_odds(features)).astype(np.float64).clip(-limit, limit)
+        odds = to_numpy(self.ensemble.log_odds(features)).astype(np.float64).clip(-limit, limit)
         return self.points_per_nat * np.diff(odds, axis=1, prepend=0.0)
 
     def _add_to_replay(self, features: Tensor, number: int) -> None:

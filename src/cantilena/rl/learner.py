@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cantilena.models import Bars, ScoreModel, SequenceModel, log_probs_in_bars, numpy_of
+from cantilena.models import Bars, ScoreModel, SequenceModel, log_probs_with_bars, to_numpy
 from cantilena.rl.critic_reward import CRITIC, CriticReward
 from cantilena.rl.history import UpdateStats
 from cantilena.rl.options import TuningOptions
@@ -93,7 +93,7 @@ class Learner(ABC):
 
     def score(self, tokens: Tensor) -> dict[str, NDArray[np.float64]]:
         """The terms of the reward of new melodies (`MusicReward.terms`), with that of the critic, which then trains."""
-        terms = self.reward.terms(numpy_of(tokens))
+        terms = self.reward.terms(to_numpy(tokens))
         return terms if self.critic is None else {**terms, CRITIC: self.critic.score_and_train(tokens)}
 
     def scaled_reward(self, terms: Mapping[str, NDArray[np.float64]], like: Tensor) -> Tensor:
@@ -105,7 +105,7 @@ class Learner(ABC):
 
     def log_probs(self, model: SequenceModel, tokens: Tensor) -> Tensor:
         """`(melodies, steps, vocabulary)` log probabilities of a model, with gradient if it has one."""
-        return cast("Tensor", log_probs_in_bars(model, tokens, self.bars_for(len(tokens))))
+        return cast("Tensor", log_probs_with_bars(model, tokens, self.bars_for(len(tokens))))
 
     def scores(self, model: Any, tokens: Tensor) -> Tensor:  # noqa: ANN401  (a `ScoreModel` and a module)
         """`(melodies, steps, vocabulary)` raw scores of a model, with gradient if it has one."""
@@ -144,7 +144,7 @@ def recurrent_gradients(module: nn.Module) -> Iterator[None]:
     A model is tuned without dropout, as it composes. But cuDNN computes gradients of recurrent layers in training mode
     only, so they are put into it with a dropout of 0, and reset at the end.
 
-    Example:
+    Examples:
         >>> layer = nn.LSTM(2, 2, num_layers=2, dropout=0.5).eval()
         >>> with recurrent_gradients(layer):
         ...     print(layer.training, layer.dropout)

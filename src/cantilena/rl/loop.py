@@ -16,7 +16,7 @@ from torch import Tensor
 
 from cantilena.discriminators import StoppingClassifier
 from cantilena.errors import RunError
-from cantilena.models import numpy_of
+from cantilena.models import to_numpy
 from cantilena.rl.critic_reward import CriticData
 from cantilena.rl.history import TuningHistory
 from cantilena.rl.learner import Learner
@@ -24,7 +24,7 @@ from cantilena.rl.options import TuningOptions
 from cantilena.rl.rollout import entropy, kl_divergence, sample_melodies
 from cantilena.rl.watch import DiversityCheck, DiversityMonitor
 from cantilena.rules import lengths
-from cantilena.runtime import derived_seed, generator, progress, say
+from cantilena.runtime import derived_seed, generator, log, progress
 from cantilena.training.checkpointing import (
     CHECKPOINT,
     add_prefixes,
@@ -114,7 +114,7 @@ def next_c(c: float, kl: float, options: TuningOptions) -> float:
 
     The controller of Ziegler et al. 2019 (arXiv 1909.08593, section 2.2), one-sided, with the error clipped to 20 %.
 
-    Example:
+    Examples:
         >>> options = TuningOptions(c=3.0, target_kl=0.5)
         >>> round(next_c(3.0, 0.6, options), 3), next_c(3.0, 0.1, options)
         (3.06, 3.0)
@@ -169,7 +169,7 @@ def _check(state: TuningState, learner: Learner, options: TuningOptions, monitor
     known = {alarm.partition(" ")[0] for earlier in state.checks for alarm in earlier.alarms}
     for alarm in check.alarms:
         if alarm.partition(" ")[0] not in known:
-            say(f"Update {check.update}: {alarm}")
+            log(f"Update {check.update}: {alarm}")
     state.checks.append(check)
     score = check.classifier_score
     value = reward if critic is None or score is None else reward + critic.points_per_nat * score["log_odds"]
@@ -184,13 +184,13 @@ def _restore_best(state: TuningState, learner: Learner) -> None:
     """Give the model the best weights that passed a check."""
     if state.best is None:
         if state.checks:
-            say("No diversity check passed: the last weights are kept; raise --c or lower the weights")
+            log("No diversity check passed: the last weights are kept; raise --c or lower the weights")
         return
     if state.best_update != state.updates:
         learner.model.load_state_dict(state.best)
     if state.stopped or not state.checks[-1].passed:
         reason = "Stopped early at" if state.stopped else "The last diversity check failed at"
-        say(f"{reason} update {state.updates}; the weights of update {state.best_update}, which passed, are kept")
+        log(f"{reason} update {state.updates}; the weights of update {state.best_update}, which passed, are kept")
 
 
 @torch.no_grad()
@@ -210,7 +210,7 @@ def _sample(
         log_policy, log_prior = learner.log_probs(model, tokens), learner.log_probs(learner.prior, tokens)
         kl += float(kl_divergence(log_policy, log_prior).mean(1).sum())
         total_entropy += float(entropy(log_policy).mean(1).sum())
-        samples.append(numpy_of(tokens))
+        samples.append(to_numpy(tokens))
     return np.concatenate(samples), kl / count, total_entropy / count
 
 

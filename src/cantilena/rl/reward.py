@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.models import Bars, bars_in
+from cantilena.models import Bars, bars_for_encoding
 from cantilena.rules import Context, RuleSet
 from cantilena.tokenizers import Encoding
 
@@ -36,7 +36,7 @@ class MusicReward:
 
     def bars(self, melodies: int) -> Bars | None:
         """The bars of melodies in the meter and key of the reward; None if tokens have no duration."""
-        return bars_in(self.context.meter, melodies, self.encoding, self.context.key)
+        return bars_for_encoding(self.context.meter, melodies, self.encoding, self.context.key)
 
     def terms(self, tokens: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         """The weighted reward of each rule, `(melodies, steps)` by rule, neither clipped nor divided by c."""

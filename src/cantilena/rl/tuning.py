@@ -268,5 +268,5 @@ def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicRew
     rules = named.with_weights(**options.rule_weights)
     if options.critic.critic and CRITIC in rules.names:
         raise UsageError(f"a rule has the name '{CRITIC}', which is reserved for the critic", "rename the rule")
-    context = Context(key, meter, max(meter.ticks_per_bar // encoding.step_ticks, 1), timed=encoding.tells_time)
+    context = Context(key, meter, max(meter.ticks_per_bar // encoding.ticks_per_step, 1), timed=encoding.is_timed)
     return MusicReward(encoding, rules, context, options.c_for(rules.scale), options.clip)

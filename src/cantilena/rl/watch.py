@@ -30,7 +30,7 @@ from cantilena.metrics import (
     Interval,
     different_melodies,
     distinct_n,
-    equal_sets,
+    matched_notes,
     self_bleu,
     self_bleu_interval,
     vendi_score,
@@ -70,7 +70,7 @@ class DiversityCheck:
         alarms: what failed, in words; empty if the check passed.
         critic: mean reward of the critic a melody, in points; None without a critic.
         classifier_score: of the stopping classifier: `auc`, `low`, `high` (0.5 is chance) and `log_odds` (nats a
-            melody, the lower, the better it tells them from human ones); None without a critic. It is `told` in JSON.
+            melody, the lower, the better it tells them from human ones); None without a critic. It is `classifier_score` in JSON.
     """
 
     update: int
@@ -150,7 +150,7 @@ class DiversityMonitor:
     ) -> DiversityCheck:
         """Compare new melodies with the others; `DiversityCheck` describes the numbers."""
         others = self.human if self.human is not None and self.has_human else self.untuned
-        ours, theirs = equal_sets(line, others, rng=rng)
+        ours, theirs = matched_notes(line, others, rng=rng)
         numbers, reference = _diversity(ours), _diversity(theirs)
         usual = self_bleu_interval(theirs, rng, draws=_RESAMPLES)
         alarms = self._diversity_alarms(numbers, reference, usual)
@@ -230,7 +230,7 @@ def _diversity(line: Line) -> dict[str, float]:
 def hold_shares(line: Line) -> NDArray[np.float64]:
     """The share of each melody's steps on which a note is held, `(melodies,)`.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> hold_shares(GridEncoding().line(np.array([[14, 1, 0, 1]]))).tolist()
         [0.25]
@@ -241,7 +241,7 @@ def hold_shares(line: Line) -> NDArray[np.float64]:
 def rest_shares(line: Line) -> NDArray[np.float64]:
     """The share of each melody's steps that are silent, `(melodies,)`.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> rest_shares(GridEncoding().line(np.array([[14, 1, 0, 1]]))).tolist()
         [0.5]

@@ -40,7 +40,7 @@ class Band:
         high: its 90th percentile.
         spread: its standard deviation, the unit of distances from the band.
 
-    Example:
+    Examples:
         >>> Band(7.0, 14.0, 3.5).deviations(np.array([3.5, 7.0, 21.0])).tolist()
         [1.0, 0.0, 2.0]
     """
@@ -75,7 +75,7 @@ class Bands:
     Args:
         table: by feature, by meter (`4/4`, or `any` for all together), by number of bars.
 
-    Example:
+    Examples:
         >>> bands = Bands({"range": {"any": {4: Band(7, 14, 3), 8: Band(9, 16, 3)}}})
         >>> bands.lookup("range", Context(), 96)
         Band(low=9, high=16, spread=3)
@@ -127,7 +127,7 @@ class Bands:
         Raises:
             UsageError: the text has another form.
 
-        Example:
+        Examples:
             >>> Bands.from_toml('[range]\nany = [[4, 7, 14, 3.0]]').table["range"]["any"]
             {4: Band(low=7.0, high=14.0, spread=3.0)}
         """
@@ -156,7 +156,7 @@ def _parse_rows(rows: list[Any]) -> dict[int, Band]:
 def human_bands() -> Bands:
     """The bands of the built-in corpus, as measured by `scripts/measure_bands.py`.
 
-    Example:
+    Examples:
         >>> human_bands().lookup("range", Context(), 128).low > 5
         True
     """
@@ -257,7 +257,7 @@ def deviations(
         context: its meter selects the band.
         own: numbers that replace the measured ones, where they are 0 or more.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 16, 1]]))
         >>> deviations("range", np.array([2.0]), line, Context(), Band(5.0, 12.0, 1.5)).tolist()
@@ -274,7 +274,7 @@ def deviations(
 def features_of(rules: RuleSet) -> dict[str, Feature]:
     """The features of the two-sided rules of a set, by the name of the rule, in order.
 
-    Example:
+    Examples:
         >>> from cantilena.rules import RULE_SETS
         >>> list(features_of(RULE_SETS["cantilena"]))[:2]
         ['range', 'motion']
@@ -301,7 +301,7 @@ def measure_bands(rules: RuleSet, excerpts: Iterable[tuple[Line, Context]], *, l
         least: how many excerpts of one meter and length give it a band of its own; all count in the bands over all
             meters.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> tunes = GridEncoding().line(np.array([[14] + [1] * 7 + [21] + [1] * 7] * 2))
         >>> from cantilena.rules import RULE_SETS

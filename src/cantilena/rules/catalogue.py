@@ -16,7 +16,7 @@ from cantilena.rules.rule import Example, Rule, RuleSet, RuleSets
 def collect(rule_set: str, *modules: ModuleType) -> tuple[Rule, ...]:
     """The rules of a set that modules define, in order.
 
-    Example:
+    Examples:
         >>> [rule.name for rule in collect("cantilena", tonality, repetition)]
         ['key', 'opening', 'cadence', 'repetition']
     """

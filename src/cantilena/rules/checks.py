@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from cantilena.errors import UsageError
 from cantilena.music import HOLD, OFF, ON, Key, Line, Meter
 from cantilena.rules.rule import Context, Rewards, Rule
-from cantilena.runtime import generator, say
+from cantilena.runtime import generator, log
 
 SLOW = 20_000
 """Steps a second; a warning is printed for a rule that evaluates fewer."""
@@ -31,7 +31,7 @@ def check_rule(rule: Rule) -> None:
     Raises:
         UsageError: it fails, returns no numbers, changes its line, is not deterministic, or is not causal.
 
-    Example:
+    Examples:
         >>> def next_is_a_note(line, context):
         ...     return np.roll(line.event, -1, axis=1) == 2
         >>> check_rule(Rule.from_function(next_is_a_note))
@@ -74,7 +74,7 @@ class Trial:
 def trials() -> tuple[Trial, ...]:
     """Small lines of every kind, the shortest first; always the same.
 
-    Example:
+    Examples:
         >>> [(trial.what, trial.line.event.shape) for trial in trials()][:2]
         [('a line of one step', (3, 1)), ('a line without notes', (4, 16))]
     """
@@ -84,8 +84,12 @@ def trials() -> tuple[Trial, ...]:
     grid = _random_melodies(rng)
     padded = replace(grid, length=rng.integers(1, _STEPS, _MELODIES))
     return (
-        Trial("a line of one step", Line.of(np.array([[OFF], [HOLD], [ON]]), np.array([[-1], [-1], [60]])), Context()),
-        Trial("a line without notes", Line.of(silent, np.full(silent.shape, -1)), Context()),
+        Trial(
+            "a line of one step",
+            Line.from_events(np.array([[OFF], [HOLD], [ON]]), np.array([[-1], [-1], [60]])),
+            Context(),
+        ),
+        Trial("a line without notes", Line.from_events(silent, np.full(silent.shape, -1)), Context()),
         Trial("a line of notes and rests", grid, Context()),
         Trial("a line of melodies of different lengths", padded, waltz),
         Trial("a line of chords", _random_chords(rng), Context()),
@@ -100,7 +104,7 @@ def _random_melodies(rng: np.random.Generator) -> Line:
     sizes = np.repeat([0, 1, 3, 7, 14, 40], _MELODIES // 6)[:, None]
     walk = 64 + np.cumsum(np.rint(rng.normal(0, 1, shape) * sizes).astype(np.int64), axis=1)
     walk[-3:] = np.tile(walk[-3:, :8], _STEPS // 8)  # motifs that return
-    return Line.of(event, np.where(event == ON, np.clip(walk, 0, 127), -1))
+    return Line.from_events(event, np.where(event == ON, np.clip(walk, 0, 127), -1))
 
 
 def _random_chords(rng: np.random.Generator) -> Line:
@@ -108,7 +112,7 @@ def _random_chords(rng: np.random.Generator) -> Line:
     shape = (8, 24)
     pitch = rng.integers(36, 97, shape)
     more = (1 << rng.integers(0, 12, shape)) | (1 << rng.integers(0, 12, shape))
-    return Line.of(np.full(shape, ON), pitch, (1 << pitch % 12) | np.where(rng.random(shape) < 0.5, more, 0))
+    return Line.from_events(np.full(shape, ON), pitch, (1 << pitch % 12) | np.where(rng.random(shape) < 0.5, more, 0))
 
 
 def _evaluate(rule: Rule, trial: Trial) -> Rewards:
@@ -216,7 +220,7 @@ def _check_padding(rule: Rule, trial: Trial, expected: Rewards) -> None:
 def _warn_if_slow(rule: Rule) -> None:
     speed = steps_per_second(rule)
     if speed < SLOW:
-        say(
+        log(
             f"The rule '{rule.name}' is slow: about {float(f'{speed:.1g}'):,.0f} steps a second, and tuning waits for "
             "it. Work on all melodies at once with numpy instead of loops."
         )
@@ -236,7 +240,7 @@ def _copied(line: Line, *, writeable: bool = True) -> Line:
 
 
 def _rows(line: Line, which: NDArray[np.integer]) -> Line:
-    return Line.of(line.event[which], line.pitch[which], line.pitch_classes[which], line.length[which])
+    return Line.from_events(line.event[which], line.pitch[which], line.pitch_classes[which], line.length[which])
 
 
 def _replaced_after(line: Line, kept: NDArray[np.integer] | int, steps: int) -> Line:
@@ -253,4 +257,4 @@ def _replaced_after(line: Line, kept: NDArray[np.integer] | int, steps: int) -> 
         others = np.roll(values, 1, axis=0)
         return np.where(is_kept, *(np.concatenate([part, others], axis=1)[:, :steps] for part in (values, others)))
 
-    return Line.of(replaced(line.event), replaced(line.pitch), replaced(line.pitch_classes), line.length)
+    return Line.from_events(replaced(line.event), replaced(line.pitch), replaced(line.pitch_classes), line.length)

@@ -40,7 +40,7 @@ _WIDEST = 127  # semitones between the lowest and the highest MIDI pitch
 def melodic_intervals(line: Line) -> NDArray[np.int16]:
     """Semitones from the last tone to the one that begins, up or down, `(melodies, steps)`; -1 where there is none.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> melodic_intervals(GridEncoding().line(np.array([[14, 1, 21, 19]])))
         array([[-1, -1,  7,  2]], dtype=int16)
@@ -112,7 +112,7 @@ def leap_outcomes(line: Line, *, leap: int = LEAP, patience: int = PATIENCE) -> 
     clears it: resolved if more than `patience` steps have passed since the last leap; it does not become pending
     itself. A smaller move that reaches or passes the tone that the leap started from resolves it.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> leap_outcomes(GridEncoding().line(np.array([[14, 21, 33, 32, 26, 20, 16, 14]])))
         array([[ 0,  0, -1,  0,  0,  0,  0,  1]], dtype=int8)
@@ -168,7 +168,7 @@ def leap_recoveries(line: Line, *, leap: int = FOURTH) -> NDArray[np.int8]:
     A repeated pitch keeps the leap pending. Two leaps the same way that fill an octave with its fourth or fifth are
     not a doubled leap (`CONTINUED`).
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> leap_recoveries(GridEncoding().line(np.array([[14, 21, 21, 19, 26, 33, 28]]))).tolist()
         [[0, 0, 0, 1, 0, 4, 2]]
@@ -225,7 +225,7 @@ def unique_extremes(line: Line) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
     As RL Tuner counts: without any tone, a single hold among offs is a unique highest event, and there is no lowest.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> highest, lowest = unique_extremes(GridEncoding().line(np.array([[14, 16, 18, 14]])))
         >>> highest.tolist(), lowest.tolist()
@@ -272,7 +272,7 @@ def climaxes(line: Line) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
 
     Repeated strokes of the pitch are one climax. It is inside if it is neither the first nor the last pitch.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> once, inside = climaxes(GridEncoding().line(np.array([[14, 19, 19, 16], [19, 16, 14, 16]])))
         >>> once.tolist(), inside.tolist()
@@ -308,7 +308,7 @@ def cantilena_climax(line: Line, context: Context, *, once: float = 1.5, inside:
 def ambitus(line: Line, context: Context) -> NDArray[np.float64]:
     """Semitones from the lowest to the highest note of each melody, `(melodies,)`; 0 without notes.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> ambitus(GridEncoding().line(np.array([[14, 21, 19], [0, 1, 1]])), Context()).tolist()
         [7.0, 0.0]
@@ -338,7 +338,7 @@ def stepwise_share(line: Line, context: Context) -> NDArray[np.float64]:
 
     0 where nothing moves.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> stepwise_share(GridEncoding().line(np.array([[14, 16, 16, 21]])), Context()).tolist()
         [0.5]

@@ -25,11 +25,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cantilena.errors import UsageError, near_names
+from cantilena.errors import UsageError, unknown_name_hint
 from cantilena.rules.catalogue import RULE_SETS
 from cantilena.rules.rule import Rule, RuleSet
 from cantilena.rules.user import file_of, load_user_rules
-from cantilena.runtime.files import small_file
+from cantilena.runtime.files import read_small_file
 
 _KEYS = ("set", "rules", "name", "weights", "parameters")
 _TYPES: dict[type, str] = {str: "text", list: "list", dict: "table"}
@@ -49,7 +49,7 @@ def load_rules(text: str) -> RuleSet:
     Raises:
         UsageError: a name or file does not exist, a file cannot be used, or two rules have the same name.
 
-    Example:
+    Examples:
         >>> load_rules("rl-tuner").names[:2]
         ('key', 'tonic')
         >>> load_rules("paper:tonic + rl-tuner:leap").names
@@ -67,7 +67,7 @@ def read_rules(path: Path) -> RuleSet:
     Raises:
         UsageError: the file is invalid; the text says which file and what in it.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "mine.toml"
         >>> _ = path.write_text('set = "paper"\n[weights]\ntonic = 2\n[parameters.repetition]\nin_a_row = 3')
@@ -76,7 +76,7 @@ def read_rules(path: Path) -> RuleSet:
         ('mine', 2.0, 3)
     """
     try:
-        content = tomllib.loads(small_file(path).decode("utf-8"))
+        content = tomllib.loads(read_small_file(path).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8", "save it as UTF-8") from error
     except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
@@ -99,7 +99,7 @@ def rules_toml(rules: RuleSet, folder: Path | None = None) -> str:
     Returns:
         TOML for `load_rules`. A rule that was made in Python and is in no file becomes a comment.
 
-    Example:
+    Examples:
         >>> print(rules_toml(RULE_SETS["paper"].only("tonic").with_weights(tonic=2)), end="")
         name = "paper"
         rules = [
@@ -131,7 +131,7 @@ def rules_toml(rules: RuleSet, folder: Path | None = None) -> str:
 def qualified_name(rule: Rule, folder: Path | None = None) -> str:
     """The name of a rule in a file in a folder: `rl-tuner:leap`, `my_rules.py:no_tritones`, or "".
 
-    Example:
+    Examples:
         >>> qualified_name(RULE_SETS["rl-tuner"]["leap"])
         'rl-tuner:leap'
     """
@@ -172,12 +172,14 @@ def _load_part(part: str, folder: Path, *, allow_toml: bool) -> RuleSet:
         raise UsageError(f"'{part}' is not a file of rules", "name FILE.py:NAME or, but for a file of rules, FILE.toml")
     set_name, colon, rule_name = part.partition(":")
     if set_name not in RULE_SETS:
-        raise UsageError(f"there is no rule set '{set_name}'", f"{near_names(set_name, RULE_SETS, 'the sets')}; {_HOW}")
+        raise UsageError(
+            f"there is no rule set '{set_name}'", f"{unknown_name_hint(set_name, RULE_SETS, 'the sets')}; {_HOW}"
+        )
     rules = RULE_SETS[set_name]
     if not colon:
         return rules
     if rule_name not in rules.names:
-        hint = near_names(rule_name, rules.names, "its rules")
+        hint = unknown_name_hint(rule_name, rules.names, "its rules")
         raise UsageError(f"the rule set '{set_name}' has no rule '{rule_name}'", hint)
     return RuleSet(rule_name, (rules[rule_name],), rules.scale)
 
@@ -202,7 +204,7 @@ def _merge(sets: Sequence[RuleSet], parts: Sequence[str], name: str = "") -> Rul
 def _from_table(content: Mapping[str, Any], path: Path) -> RuleSet:
     for key in content:
         if key not in _KEYS:
-            raise UsageError(f"there is no key '{key}' in a file of rules", near_names(key, _KEYS, "the keys"))
+            raise UsageError(f"there is no key '{key}' in a file of rules", unknown_name_hint(key, _KEYS, "the keys"))
     name = _value(content, "name", str, path.stem)
     parts = [_value(content, "set", str, "")] if "set" in content else []
     parts += _value(content, "rules", list, [])
@@ -228,7 +230,9 @@ def _value(content: Mapping[str, Any], key: str, kind: type, default: Any) -> An
 def _with_weights(rules: RuleSet, weights: Mapping[str, Any]) -> RuleSet:
     for name, weight in weights.items():
         if name not in rules.names:
-            raise UsageError(f"[weights] names '{name}', which is no rule", near_names(name, rules.names, "its rules"))
+            raise UsageError(
+                f"[weights] names '{name}', which is no rule", unknown_name_hint(name, rules.names, "its rules")
+            )
         if not _is_number(weight):
             raise UsageError(f"the weight of '{name}' is {weight!r}", "give a finite number; 1.0 changes nothing")
     return rules.with_weights(**weights)
@@ -238,7 +242,7 @@ def _with_parameters(rules: RuleSet, parameters: Mapping[str, Any]) -> RuleSet:
     changed = {rule.name: rule for rule in rules.rules}
     for name, values in parameters.items():
         if name not in changed:
-            hint = near_names(name, rules.names, "its rules")
+            hint = unknown_name_hint(name, rules.names, "its rules")
             raise UsageError(f"[parameters] names '{name}', which is no rule", hint)
         if not isinstance(values, dict):
             raise UsageError(f"the parameters of '{name}' are not a table", f"write a table: [parameters.{name}]")
@@ -250,7 +254,7 @@ def _with_parameters(rules: RuleSet, parameters: Mapping[str, Any]) -> RuleSet:
 
 def _check_parameter(rule: Rule, name: str, value: object) -> None:
     if name not in rule.parameters:
-        hint = near_names(name, rule.parameters, "its parameters")
+        hint = unknown_name_hint(name, rule.parameters, "its parameters")
         raise UsageError(f"the rule '{rule.name}' has no parameter '{name}'", hint)
     if not _is_number(value):
         raise UsageError(f"the parameter '{name}' of '{rule.name}' is {value!r}", "give a finite number")

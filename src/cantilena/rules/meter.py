@@ -24,7 +24,7 @@ def metrical_strengths(context: Context) -> NDArray[np.int64]:
     divides into halves, else thirds, down to the felt beat (a prime number of beats, five or seven, at once); a beat of
     three written ones divides into them; everything below divides into halves.
 
-    Example:
+    Examples:
         >>> metrical_strengths(Context(meter=Meter(4, 4), steps_per_bar=8)).tolist()
         [4, 1, 2, 1, 3, 1, 2, 1]
         >>> metrical_strengths(Context(meter=Meter(6, 8), steps_per_bar=6)).tolist()
@@ -43,7 +43,7 @@ def metrical_strengths(context: Context) -> NDArray[np.int64]:
 def beat_periods(meter: Meter) -> list[int]:
     """The period of each metrical level in ticks, from the bar down.
 
-    Example:
+    Examples:
         >>> beat_periods(Meter(3, 4)), beat_periods(Meter(6, 8))
         ([72, 24, 12, 6, 3], [72, 36, 12, 6, 3])
     """
@@ -65,7 +65,7 @@ def beat_periods(meter: Meter) -> list[int]:
 def steps_per_beat(context: Context) -> float:
     """The number of steps in a felt beat: 4 sixteenths in 4/4, 6 in 6/8.
 
-    Example:
+    Examples:
         >>> steps_per_beat(Context(meter=Meter(6, 8), steps_per_bar=12))
         6.0
     """
@@ -77,7 +77,7 @@ def strong_places(context: Context) -> NDArray[np.bool_]:
 
     In 4/4 the first and the third beat, in 2/4 and 3/4 the first, in 6/8 both.
 
-    Example:
+    Examples:
         >>> np.flatnonzero(strong_places(Context(meter=Meter(4, 4), steps_per_bar=16))).tolist()
         [0, 8]
     """
@@ -99,7 +99,7 @@ def downbeat_share(line: Line, context: Context) -> NDArray[np.float64]:
 
     NaN where steps are not timed.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> downbeat_share(GridEncoding().line(np.array([[14, 1, 16, 1, 1, 1]])), Context(steps_per_bar=4)).tolist()
         [0.5]
@@ -124,7 +124,7 @@ cantilena_meter = two_sided(
 def syncopations(line: Line, context: Context) -> NDArray[np.bool_]:
     """Where a note begins that still sounds when a stronger beat comes, `(melodies, steps)`.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 16, 1, 1, 1, 18, 1]]))  # quarter, half, quarter
         >>> np.argwhere(syncopations(line, Context(steps_per_bar=8))).tolist()

@@ -39,7 +39,7 @@ def motif_tones(line: Line, *, window: int = WINDOW, distinct: int = DISTINCT) -
 
     Counts the last `window` events; 0 where they have fewer than `distinct` (no motif), or are not that many yet.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> motif_tones(GridEncoding().line(np.array([[14, 1, 16, 1, 18, 1, 0, 1, 19, 19]])))
         array([[0, 0, 0, 0, 0, 0, 0, 3, 3, 3]], dtype=int16)
@@ -83,7 +83,7 @@ def motif_returns(line: Line, *, window: int = WINDOW, distinct: int = DISTINCT)
 
     The two occurrences do not overlap.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 16, 1, 18, 1, 0, 1] * 2]))
         >>> np.argwhere(motif_returns(line)).tolist()
@@ -144,7 +144,7 @@ class Motifs:
 def find_motifs(line: Line, context: Context) -> Motifs:
     """Find the motifs that return in each melody.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 1, 1, 21, 18, 19, 1, 0, 16, 1, 1, 23, 19, 21, 1, 1]]))
         >>> motifs = find_motifs(line, Context())  # C G E F, then D A F G

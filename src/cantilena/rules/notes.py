@@ -21,7 +21,7 @@ def codes(line: Line) -> NDArray[np.int16]:
 
     The order and the equalities are those of RL Tuner's classes, for any pitch.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> codes(GridEncoding().line(np.array([[14, 1, 0, 16]])))
         array([[62,  1,  0, 64]], dtype=int16)
@@ -49,7 +49,7 @@ def tones(line: Line) -> NDArray[np.bool_]:
 def tone_before(line: Line) -> NDArray[np.int16]:
     """The top pitch of the last note that began before each step, `(melodies, steps)`; -1 where there is none.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> tone_before(GridEncoding().line(np.array([[0, 14, 1, 16]])))
         array([[-1, -1, 60, 60]], dtype=int16)
@@ -79,7 +79,7 @@ class Notes:
         gap: `(notes,)`: steps until the next note begins, or the melody ends.
         shape: of the line.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> notes = Notes.from_line(GridEncoding().line(np.array([[14, 1, 0, 16]])))
         >>> notes.step.tolist(), notes.sounding.tolist(), notes.gap.tolist()
@@ -159,7 +159,7 @@ class Notes:
 def ratio(counted: NDArray[np.generic], out_of: NDArray[np.generic]) -> NDArray[np.float64]:
     """Divide elementwise; 0 where the denominator is 0.
 
-    Example:
+    Examples:
         >>> ratio(np.array([1, 0]), np.array([2, 0])).tolist()
         [0.5, 0.0]
     """

@@ -28,7 +28,7 @@ def similarity_after(line: Line, context: Context, *, bars: int) -> NDArray[np.f
     were reached from the same direction: from above, from below, or by repetition. NaN for melodies without a bar to
     compare, and where steps are not timed.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 16, 18, 1, 16, 18, 16, 1]]))  # C D E, D E D
         >>> similarity_after(line, Context(steps_per_bar=4), bars=1).tolist()
@@ -84,7 +84,7 @@ def breathing(line: Line, context: Context) -> NDArray[np.float64]:
     mean over the fourth, eighth ... bars is divided by its mean over all bars: 1 where the fourth bars are like the
     others, 0 without notes; NaN for melodies under four bars, and where steps are not timed.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 16, 14, 16, 14, 16, 14, 1]]))
         >>> breathing(line, Context(steps_per_bar=2)).tolist()

@@ -28,7 +28,7 @@ def rl_tuner_repeated(
     Earlier events equal to this one are counted back to the nearest other pitch. Too many are: more than `offs` for
     an off; else more than `in_a_row`, or more than `with_breaks` where offs or holds (other than it) lie between.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 14, 14, 14, 14, 14], [0, 1, 0, 1, 0, 1]]))
         >>> np.argwhere(rl_tuner_repeated(line)).tolist()
@@ -76,7 +76,7 @@ def paper_repeated(line: Line, *, in_a_row: int = IN_A_ROW) -> NDArray[np.bool_]
 
     A rest or a hold ends the row: a tone that is held, or returns after silence, is not a repetition.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 14, 14, 14, 14, 14], [14, 1, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0]]))
         >>> np.argwhere(paper_repeated(line)).tolist()
@@ -120,7 +120,7 @@ def strikes_in_a_row(line: Line, context: Context) -> NDArray[np.int64]:
     A held note is struck once. A silence shorter than a felt beat only separates the strokes; after one of a beat or
     more the count begins anew.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[14, 14, 1, 14, 0, 14, 0, 1, 1, 1, 14, 16]]))
         >>> strikes_in_a_row(line, Context()).tolist()
@@ -164,7 +164,7 @@ def autocorrelations(line: Line, *, lags: int = LAGS) -> NDArray[np.float64]:
     With x the class numbers (0 off, 1 hold, pitch - 46), centred, n of them up to the step:
     rho = sum over t of x[t] x[t + lag], / n, / var(x). NaN where x is constant, and in the padding.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> rho = autocorrelations(GridEncoding().line(np.array([[16, 9, 8]])))
         >>> rho[:, 0, -1].round(6).tolist()

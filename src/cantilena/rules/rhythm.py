@@ -16,7 +16,7 @@ def rhythm_entropy(line: Line, context: Context) -> NDArray[np.float64]:
 
     0 where all are equal or there are fewer than two notes; NaN where steps are not timed.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> rhythm_entropy(GridEncoding().line(np.array([[14, 16, 1, 18, 19, 1, 21]])), Context()).tolist()
         [1.0]
@@ -46,7 +46,7 @@ cantilena_rhythm = two_sided(
 def silent_share(line: Line, context: Context) -> NDArray[np.float64]:
     """The share of steps in which nothing sounds, `(melodies,)`; NaN where steps are not timed.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> silent_share(GridEncoding().line(np.array([[14, 1, 0, 1]])), Context()).tolist()
         [0.5]
@@ -72,7 +72,7 @@ cantilena_rests = two_sided(
 def notes_per_quarter(line: Line, context: Context) -> NDArray[np.float64]:
     """The number of notes that begin in a quarter note's time, `(melodies,)`; NaN where steps are not timed.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> notes_per_quarter(GridEncoding().line(np.array([[14, 1, 16, 1]])), Context()).tolist()
         [2.0]

@@ -31,7 +31,7 @@ class Context:
     Raises:
         UsageError: `steps_per_bar` is below 1.
 
-    Example:
+    Examples:
         >>> Context(Key.parse("D minor")).tonic_pitch
         62
     """
@@ -134,7 +134,7 @@ class Rule:
         metrics: how often melodies follow it.
         example: bars to which it responds.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> def no_b(line, context, *, penalty=-2.0):
         ...     "The seventh pitch class of C major is avoided."
@@ -216,7 +216,7 @@ def rule(
         metric: one or several that count how often melodies follow it, for a rule of a built-in set.
         example: bars to which it responds.
 
-    Example:
+    Examples:
         >>> @rule("silence", source="none; an example")
         ... def silence(line, context, *, reward=1.0):
         ...     "Silence is golden."
@@ -245,7 +245,7 @@ class RuleSet:
     Raises:
         UsageError: two rules have the same name.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> from cantilena.rules import RULE_SETS
         >>> rules = RULE_SETS["rl-tuner"].only("key", "tonic").with_weights(tonic=2.0)
@@ -310,7 +310,7 @@ class RuleSet:
 class RuleSets(dict[str, RuleSet]):
     """Rule sets by name; an unknown name raises a UsageError that lists the known ones.
 
-    Example:
+    Examples:
         >>> from cantilena.rules import RULE_SETS
         >>> list(RULE_SETS)
         ['paper', 'rl-tuner', 'cantilena']

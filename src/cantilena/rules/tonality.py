@@ -20,7 +20,7 @@ _ON_TONIC = Example("it begins and ends with the tonic", "C4 E4 D4 C4")
 def out_of_key(line: Line, context: Context) -> NDArray[np.bool_]:
     """Where a note begins of which any pitch class lies outside the key, `(melodies, steps)`.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> out_of_key(GridEncoding().line(np.array([[14, 15, 1, 0]])), Context())
         array([[False,  True, False, False]])
@@ -142,7 +142,7 @@ def foreign_tones(line: Line, context: Context) -> NDArray[np.bool_]:
 
     In minor the raised sixth and seventh degrees are not foreign: `unresolved_degrees` checks their resolution.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> from cantilena.music import Key
         >>> line = GridEncoding().line(np.array([[23, 22, 24, 23]]))  # A G# A# A
@@ -164,7 +164,7 @@ def unresolved_degrees(line: Line, context: Context) -> NDArray[np.bool_]:
     goes to the raised seventh or, if it came down from it, to the fifth. Each is evaluated at the next different pitch,
     at the step where that begins; one that ends the melody, on its last step. For chords the top note counts.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> from cantilena.music import Key
         >>> line = GridEncoding().line(np.array([[22, 23, 22, 19, 20, 22, 23, 20]]))  # G# A G# F F# G# A F#
@@ -213,7 +213,7 @@ def opening_tones(line: Line, context: Context) -> NDArray[np.bool_]:
     It is the first note; but if that is the dominant and begins off the downbeat, it is a pickup, and the first note
     after the next barline opens the melody.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> line = GridEncoding().line(np.array([[0, 0, 21, 25, 26, 28, 1, 1]]))  # a rest, G4 B4 | C5 D5
         >>> np.argwhere(opening_tones(line, Context(steps_per_bar=4))).tolist()
@@ -276,7 +276,7 @@ class Cadences:
 def cadences(line: Line, context: Context) -> Cadences:
     """Describe how each melody ends; all False without notes, and False for time where steps are not timed.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> close = cadences(GridEncoding().line(np.array([[16, 1, 13, 1, 14, 1, 14, 1]])), Context(steps_per_bar=4))
         >>> bool(close.tonic[0]), bool(close.strong[0]), bool(close.by_step[0]), float(close.lasting[0])
@@ -342,7 +342,7 @@ _MINOR = (0, 1, 1, 2, 2, 3, 3, 4, 5, 5, 6, 6)
 def scale_steps(pitch: NDArray[np.integer[Any]], key: Key) -> NDArray[np.int64]:
     """The number of scale steps of each pitch above the lowest tonic; a chromatic tone counts as the tone it alters.
 
-    Example:
+    Examples:
         >>> scale_steps(np.array([60, 62, 64, 66, 72]), Key()).tolist()
         [35, 36, 37, 38, 42]
     """

@@ -18,10 +18,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
-from cantilena.errors import CantilenaError, UsageError, near_names
+from cantilena.errors import CantilenaError, UsageError, unknown_name_hint
 from cantilena.rules.checks import check_rule
 from cantilena.rules.rule import Rule, RuleFunction
-from cantilena.runtime.files import small_file
+from cantilena.runtime.files import read_small_file
 
 _MODULES = "cantilena_user_rules_"
 """Prefix of the names of modules made from users' files."""
@@ -40,7 +40,7 @@ def load_user_rules(path: Path, name: str = "") -> tuple[Rule, ...]:
     Raises:
         UsageError: the file cannot be read or run, has no such rule, or the rule breaks the contract.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "my_rules.py"
         >>> _ = path.write_text("def loud(line, context, *, reward=1.0): return reward * (line.event == 2)")
@@ -74,7 +74,7 @@ def _run(path: Path) -> ModuleType:
     """Run the file as a module, once for each content."""
     if path.suffix != ".py":
         raise UsageError(f"{path} is not a Python file", "name a rule as FILE.py:NAME")
-    content, place = small_file(path), path.resolve()
+    content, place = read_small_file(path), path.resolve()
     digest = hashlib.sha256(os.fsencode(place) + b"\0" + content).hexdigest()
     module = ModuleType(f"{_MODULES}{digest[:16]}")
     if module.__name__ in sys.modules:
@@ -144,7 +144,7 @@ def _named_rule(module: ModuleType, path: Path, name: str) -> Rule:
     if name in vars(module):
         kind = "a class" if inspect.isclass(value) else f"of type {type(value).__name__}"
         raise UsageError(f"{path}: '{name}' is {kind}, not a function or a rule", _expected(name))
-    raise UsageError(f"{path} has no '{name}'", near_names(name, _available(module), "it has"))
+    raise UsageError(f"{path} has no '{name}'", unknown_name_hint(name, _available(module), "it has"))
 
 
 def _available(module: ModuleType) -> list[str]:

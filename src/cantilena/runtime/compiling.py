@@ -13,7 +13,7 @@ Kernel = TypeVar("Kernel", bound=Callable[..., object])
 def compiled(function: Kernel) -> Kernel:
     """Compile a function when it is first called, and cache the result on disk where a folder can be written.
 
-    Example:
+    Examples:
         >>> @compiled
         ... def sum_to(n):
         ...     return n * (n + 1) // 2

@@ -28,7 +28,7 @@ def atomic_file(path: Path, *, overwrite: bool = True) -> Iterator[Path]:
         RunError: it exists and `overwrite` is off.
         InputError: it cannot be written (disk full, read-only, no permission, not a folder).
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> target = Path(tempfile.mkdtemp()) / "song.txt"
         >>> with atomic_file(target) as draft:
@@ -80,7 +80,7 @@ def write_text(path: Path, text: str, *, overwrite: bool = True) -> None:
 def json_text(value: Any) -> str:  # noqa: ANN401  (anything JSON can hold)
     """Return JSON that is the same for the same value; NaN is an error.
 
-    Example:
+    Examples:
         >>> print(json_text({"b": 1, "a": 0.5}), end="")
         {
           "b": 1,

@@ -19,7 +19,7 @@ def python_command(module: str, *arguments: str) -> list[str]:
         module: its full name.
         arguments: what `main` finds in `sys.argv[1:]`, before the entries of the path.
 
-    Example:
+    Examples:
         >>> python_command("cantilena.runtime.worker_process", "3", "4")[3:5]
         ['3', '4']
     """
@@ -34,7 +34,7 @@ def describe_exit(process: subprocess.Popen[bytes] | int, *, by_signal: str = "w
         process: the process, which is given 5 s to exit; or an exit status, negative for a signal.
         by_signal: the verb for a process that a signal ended.
 
-    Example:
+    Examples:
         >>> describe_exit(1), describe_exit(-9), describe_exit(-11, by_signal="crashed")
         ('ended (exit status 1)', 'was killed (SIGKILL)', 'crashed (SIGSEGV)')
     """

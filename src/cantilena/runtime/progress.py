@@ -19,7 +19,7 @@ class Progress:
         total: number of units of work, None if unknown.
         unit: what is counted: `files`, `epochs`, `updates`.
 
-    Example:
+    Examples:
         >>> with progress("Counting", total=2, unit="beans", quiet=True) as bar:
         ...     bar.advance(2, "all counted")
         >>> bar.done
@@ -65,7 +65,7 @@ def progress(title: str, total: int | None = None, unit: str = "", *, quiet: boo
 def tracked(things: Iterable[T], title: str, total: int | None = None, unit: str = "") -> Iterator[T]:
     """Iterate, showing progress.
 
-    Example:
+    Examples:
         >>> list(tracked([1, 2], "Counting", unit="beans"))
         [1, 2]
     """

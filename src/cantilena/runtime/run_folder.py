@@ -59,7 +59,7 @@ def run_folder(
         RunError: another process works there, it holds another run, or it is finished.
         InputError: it cannot be made or written.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> with run_folder(Path(tempfile.mkdtemp()) / "mine", {"seed": 1}) as run:
         ...     run.finish(melodies=3)

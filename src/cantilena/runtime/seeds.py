@@ -16,7 +16,7 @@ def generator(seed: int, *names: str | int) -> np.random.Generator:
         seed: the run's seed, 0 to 2^63 - 1.
         names: what it is for, such as `"sample", "lstm", 3`.
 
-    Example:
+    Examples:
         >>> generator(1, "sample").integers(100) == generator(1, "sample").integers(100)
         np.True_
         >>> generator(1, "sample").random() == generator(1, "split").random()

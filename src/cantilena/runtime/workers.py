@@ -66,7 +66,7 @@ def bounded_map(
         UsageError: a limit is out of range.
         RunError: workers cannot start at all.
 
-    Example:
+    Examples:
         >>> import math
         >>> sorted(bounded_map(math.sqrt, [4.0, 9.0, -1.0], jobs=1))[:2]
         [(0, 2.0), (1, 3.0)]
@@ -101,7 +101,7 @@ class Worker(Generic[Item, Result]):
             for no limit.
         environment: environment variables to set in the process; by default those that keep it on one thread.
 
-    Example:
+    Examples:
         >>> import math
         >>> with Worker(math.sqrt) as worker:
         ...     worker.run(4.0), worker.run(-1.0).reason

@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from cantilena.errors import BundleError, CantilenaError, InputError
-from cantilena.runtime import say
+from cantilena.runtime import log
 
 
 class HTTPError(CantilenaError):
@@ -104,7 +104,7 @@ async def _handle_starlette_error(_: Request, error: Exception) -> JSONResponse:
 
 
 async def _handle_unexpected_error(request: Request, error: Exception) -> JSONResponse:
-    say(f"{request.method} {request.url.path}: unexpected {type(error).__name__}: {_single_line(str(error))}")
+    log(f"{request.method} {request.url.path}: unexpected {type(error).__name__}: {_single_line(str(error))}")
     return error_response(500, "internal server error", "try again; if it persists, report what the terminal says")
 
 

@@ -107,7 +107,7 @@ def listen(options: ServerOptions) -> socket.socket:
 def server_url(options: ServerOptions, port: int) -> str:
     """Return the URL to open in a browser.
 
-    Example:
+    Examples:
         >>> server_url(ServerOptions(host="0.0.0.0"), 8000)
         'http://127.0.0.1:8000/'
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fastapi import FastAPI
 
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.server import listen, page_files, run, secured_app, server_url
 from cantilena.studio.options import LIMITS, StudioOptions
 from cantilena.studio.routes import catalogue, compose, files, history, jobs, scores
@@ -50,7 +50,7 @@ def make_app(options: StudioOptions | None = None) -> FastAPI:
     return app
 
 
-def serve(options: StudioOptions, *, on_start: Callable[[str], None] = say, browser: bool = False) -> None:
+def serve(options: StudioOptions, *, on_start: Callable[[str], None] = log, browser: bool = False) -> None:
     """Run the studio until it is interrupted.
 
     Args:
@@ -65,7 +65,7 @@ def serve(options: StudioOptions, *, on_start: Callable[[str], None] = say, brow
     listening = listen(options)
     url = server_url(options, listening.getsockname()[1])
     if not options.is_local:
-        say("Other computers can reach the studio: they can compose, tune, and see its history")
+        log("Other computers can reach the studio: they can compose, tune, and see its history")
     run(
         app,
         listening,

@@ -17,7 +17,7 @@ from fastapi import Depends, Request
 
 from cantilena.errors import InputError
 from cantilena.models.shipped import DEFAULT
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.studio.options import LIMITS
 from cantilena.studio.services.compose import ComposeService
 from cantilena.studio.services.executor import BoundedExecutor, EngravingPool
@@ -63,7 +63,7 @@ class Studio:
 
     def warn(self, trouble: str) -> None:
         """Show a problem in the terminal and on the page."""
-        say(trouble)
+        log(trouble)
         self.trouble = trouble
 
     def begin_shutdown(self) -> None:

@@ -35,7 +35,7 @@ class EventsEncoding:
     Raises:
         UsageError: the vocabulary is empty, holds a name twice, or a name that this encoding would write otherwise.
 
-    Example:
+    Examples:
         >>> tune = Melody.from_pitches([(60, 24), ((64, 67, 72), 24), (62, 12)])
         >>> events = EventsEncoding.learned_from([tune])
         >>> events.vocabulary, events.encode(tune).tolist()
@@ -158,7 +158,7 @@ def normal_order(pitches: Iterable[int]) -> tuple[int, ...]:
     Args:
         pitches: MIDI numbers or pitch classes, any order, repeats allowed.
 
-    Example:
+    Examples:
         >>> normal_order((67, 52, 60)), normal_order((62, 70, 77))
         ((0, 4, 7), (10, 2, 5))
     """
@@ -180,7 +180,7 @@ def chord_pitches(order: tuple[int, ...]) -> tuple[int, ...]:
 
     A chord of one pitch class is an octave whose top note is in octave 4.
 
-    Example:
+    Examples:
         >>> chord_pitches((10, 2, 5)), chord_pitches((0,))
         ((70, 74, 77), (48, 60))
     """

@@ -31,7 +31,7 @@ class GridEncoding:
     Raises:
         UsageError: the range or the number of steps is invalid.
 
-    Example:
+    Examples:
         >>> grid = GridEncoding()
         >>> tune = Melody.from_pitches([(60, 12), (64, 6), (None, 6), (67, 24)])
         >>> grid.encode(tune).tolist()
@@ -131,7 +131,7 @@ class GridEncoding:
     def fold(self, pitch: int) -> int:
         """Move a pitch into the range by as few octaves as possible.
 
-        Example:
+        Examples:
             >>> GridEncoding().fold(40), GridEncoding().fold(90)
             (52, 78)
         """

@@ -98,7 +98,7 @@ class Encoding(Protocol):
 def token_pitches(encoding: Encoding) -> tuple[tuple[int, ...], ...]:
     """The pitches of each token, ascending; none for a token that begins no note.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import EventsEncoding
         >>> token_pitches(EventsEncoding(("C4", "0.4.7")))
         ((60,), (60, 64, 67))

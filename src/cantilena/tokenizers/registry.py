@@ -20,7 +20,7 @@ def encoding_from(description: Mapping[str, Any]) -> Encoding:
     Raises:
         BundleError: the name is unknown, or the fields are not those of the encoding or have invalid values.
 
-    Example:
+    Examples:
         >>> encoding_from({"name": "grid", "low": 48, "high": 83, "steps_per_quarter": 4})
         GridEncoding(low=48, high=83, steps_per_quarter=4)
     """

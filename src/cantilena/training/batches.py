@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CantilenaError
-from cantilena.models import KINDS, UNTOLD, Bars, Sequences, transposed
+from cantilena.models import CONDITIONS, UNKNOWN, Bars, Sequences, transposed
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding
 
@@ -26,8 +26,8 @@ class Batches:
         transpositions: `(shifts, vocabulary)` table of tokens from the function `transpositions`; None for none.
         condition_dropout: probability of dropping all conditions of a piece, and each remaining one by itself.
 
-    Example:
-        >>> batches = Batches(Sequences.of([[1, 2, 3], [4], [5, 6]]), batch=2, seed=1)
+    Examples:
+        >>> batches = Batches(Sequences.from_tokens([[1, 2, 3], [4], [5, 6]]), batch=2, seed=1)
         >>> sorted(len(rows) for rows in batches.epoch(0))
         [1, 2]
     """
@@ -79,14 +79,14 @@ class Batches:
         lengths = self.pieces.lengths[indices]
         rows[np.arange(rows.shape[1])[None, :] >= lengths[:, None]] = 0
         bars = self.pieces.bars[indices]
-        if bars.told is not None:
+        if bars.condition_ids is not None:
             kept = self._kept_conditions(epoch)[indices]
-            bars = replace(bars, told=np.where(kept, transposed(bars.told, semitones), UNTOLD))
+            bars = replace(bars, condition_ids=np.where(kept, transposed(bars.condition_ids, semitones), UNKNOWN))
         return rows, lengths, bars
 
     def _kept_conditions(self, epoch: int) -> NDArray[np.bool_]:
         """`(pieces, 4)`: which conditions are not dropped in an epoch; independent of how pieces are batched."""
-        chances = generator(self.seed, "train", "forget", epoch).random((len(self.pieces), len(KINDS) + 1))
+        chances = generator(self.seed, "train", "forget", epoch).random((len(self.pieces), len(CONDITIONS) + 1))
         kept: NDArray[np.bool_] = (chances >= self.condition_dropout).astype(np.bool_)
         return kept[:, 1:] & kept[:, :1]
 
@@ -98,7 +98,7 @@ def transpositions(encoding: Encoding, semitones: int) -> NDArray[np.int64]:
         `(2 semitones + 1, vocabulary)` tokens, -1 where the encoding has no token for the shifted note. Row `semitones`
         is no shift.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> transpositions(GridEncoding(), 1)[:, [0, 1, 2, 14]].tolist()
         [[0, 1, -1, 13], [0, 1, 2, 14], [0, 1, 3, 15]]

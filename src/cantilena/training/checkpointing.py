@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from cantilena.errors import RunError
-from cantilena.runtime import whole_file
+from cantilena.runtime import atomic_file
 
 CHECKPOINT = "checkpoint.safetensors"
 _RECORD = "cantilena"
@@ -27,7 +27,7 @@ def save_checkpoint(path: Path, tensors: Mapping[str, Tensor], record: Mapping[s
     """Write tensors and a record of JSON values to a file, atomically."""
     # safetensors refuses tensors that share memory.
     copies = {name: tensor.detach().cpu().clone().contiguous() for name, tensor in tensors.items()}
-    with whole_file(path) as draft:
+    with atomic_file(path) as draft:
         # Not save_file, whose error on a full disk is no OSError.
         draft.write_bytes(save(copies, metadata={_RECORD: json.dumps(record)}))
 

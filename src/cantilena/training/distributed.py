@@ -51,7 +51,7 @@ class ProcessRank:
         local_rank: rank among the processes of this machine, which is also the number of its CUDA device.
         local_world_size: number of processes on this machine.
 
-    Example:
+    Examples:
         >>> rank = ProcessRank(rank=1, world_size=2, local_rank=1, local_world_size=2)
         >>> rank.is_distributed, rank.is_main
         (True, False)
@@ -79,7 +79,7 @@ def rank_from_env(environment: Mapping[str, str]) -> ProcessRank:
     Raises:
         UsageError: a variable is missing or invalid.
 
-    Example:
+    Examples:
         >>> rank_from_env({"PATH": "/bin"}).is_distributed
         False
         >>> rank_from_env({"WORLD_SIZE": "4", "RANK": "3", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1",
@@ -112,7 +112,7 @@ def rank_from_env(environment: Mapping[str, str]) -> ProcessRank:
 def is_main_process(environment: Mapping[str, str]) -> bool:
     """Whether this process may print: process 0, or one whose environment is invalid and that must report it.
 
-    Example:
+    Examples:
         >>> is_main_process({}), is_main_process({"WORLD_SIZE": "two"})
         (True, True)
     """
@@ -126,7 +126,7 @@ def is_main_process(environment: Mapping[str, str]) -> bool:
 class ProcessGroup(ProcessRank):
     """The rank of this process, with collective operations; by default a single process.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> ProcessGroup(rank=1, world_size=2).shard(np.array([7, 5, 4, 2, 1])).tolist()
         [5, 2]
@@ -244,7 +244,7 @@ def init_distributed() -> Iterator[ProcessGroup]:
         UsageError: the environment is invalid.
         RunError: the others do not connect, or one of them fails.
 
-    Example:
+    Examples:
         >>> with init_distributed() as processes:
         ...     processes.all_reduce([1.0, 2.0])
         [1.0, 2.0]

@@ -26,10 +26,10 @@ from cantilena.models import (
     choose_device,
     choose_precision,
     likelihood,
+    limit_threads,
     parameters,
-    threads_worth_it,
 )
-from cantilena.runtime import derived_seed, options_digest, options_record, progress, say, write_text
+from cantilena.runtime import derived_seed, log, options_digest, options_record, progress, write_text
 from cantilena.training.checkpointing import (
     CHECKPOINT,
     add_prefixes,
@@ -183,7 +183,7 @@ def pieces_digest(parts: Iterable[Sequences], transpositions: NDArray[np.int64] 
     content = hashlib.sha256()
     for sequences in parts:
         bars = sequences.bars
-        for array in (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.known):
+        for array in (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.condition_ids):
             content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
     if transpositions is not None:
         content.update(np.ascontiguousarray(transpositions, dtype=np.int64).tobytes())
@@ -247,14 +247,14 @@ def fit(
 
     started = time.perf_counter()
     with (
-        threads_worth_it(width, rows, processes.local_world_size) as threads,
+        limit_threads(width, rows, processes.local_world_size) as threads,
         torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
     ):
         if not quiet:
             where = f"{device}, {threads} thread{'s' if threads > 1 else ''}" if device.type == "cpu" else str(device)
             where = f"{processes.world_size} processes, each on {where}" if processes.is_distributed else f"on {where}"
             how = "products in bfloat16" if precision == torch.bfloat16 else "float32"
-            say(f"{summary}, {where}, {how}")
+            log(f"{summary}, {where}, {how}")
         _run_epochs(state, objective, validate, lambda: autocast(device, precision), save, after_epoch, quiet=quiet)
     save()
     network.load_state_dict(state.best)
@@ -323,7 +323,7 @@ def _shared_device(name: str, processes: ProcessGroup) -> torch.device:
 def learning_rate(options: TrainingOptions, updates: int, fraction: float, halvings: int) -> float:
     """The learning rate after `updates` updates, a fraction of all batches, and halvings of the plateau schedule.
 
-    Example:
+    Examples:
         >>> learning_rate(TrainingOptions(learning_rate=1.0, warmup=0, schedule="cosine"), 500, 0.5, 0)
         0.505
     """

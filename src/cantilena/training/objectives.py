@@ -86,7 +86,7 @@ class TeacherForcing(Batches):
         """Yield the loss of each part of the batch and its steps; 0 without gradient once the own pieces have ended."""
         all_lengths = np.array([len(self.pieces.tokens[piece]) for piece in batch], dtype=np.int64)
         tokens, lengths, bars = self.tokens(self.processes.shard(batch), position.epoch)
-        rows = torch.from_numpy(network.features.of(tokens, bars)).to(network.device)
+        rows = torch.from_numpy(network.features.encode(tokens, bars)).to(network.device)
         valid = torch.arange(tokens.shape[1])[None, :] < torch.from_numpy(lengths)[:, None]
         targets = torch.from_numpy(tokens).masked_fill(~valid, IGNORED).to(network.device)
         state = None
@@ -128,7 +128,7 @@ class LastStepPrediction:
         vocabulary_size: the start symbol.
         processes: the processes that share each batch.
 
-    Example:
+    Examples:
         >>> from cantilena.models import Bars
         >>> pieces = Sequences((np.array([1, 2, 3]),), Bars.common_time(1))
         >>> objective = LastStepPrediction(pieces, window=2, batch=2, seed=1, vocabulary_size=9)

@@ -19,13 +19,13 @@ TRANSFORMER_RATE = 1e-3
 class TrainingOptions:
     """Length of training, optimizer, augmentation and regularisation.
 
-    Two fields have other names in bundles, run records and flags (`metadata["record"]`): `ema_decay` is `averaging`
-    there, `condition_dropout` is `forget`.
+    Two fields have other names in bundles, run records and flags (`metadata["record"]`): `ema_decay` is `ema_decay`
+    there, `condition_dropout` is `condition_dropout`.
 
     Raises:
         UsageError: a value is out of range.
 
-    Example:
+    Examples:
         >>> TrainingOptions(epochs=3).batch
         8
     """
@@ -69,7 +69,7 @@ class TrainingOptions:
     def epochs_for(self, steps: int) -> int:
         """Number of epochs over a corpus of `steps` steps within the budget.
 
-        Example:
+        Examples:
             >>> TrainingOptions().epochs_for(1_000_000), TrainingOptions(budget=0).epochs_for(1_000_000)
             (4, 30)
         """

@@ -20,9 +20,9 @@ from cantilena.models import (
     VaeNetwork,
     VaeOptions,
     Windows,
-    divergences,
+    free_bits_penalty,
+    kl_divergences,
     vae_parameters,
-    with_free_bits,
 )
 from cantilena.runtime import derived_seed, generator, options_record
 from cantilena.training.batches import Batches
@@ -40,13 +40,13 @@ class VaeTrainingOptions:
     Raises:
         UsageError: a value is out of range.
 
-    Example:
+    Examples:
         >>> VaeTrainingOptions().kl_weight(0.0), VaeTrainingOptions(kl_warmup=0.5).kl_weight(0.25)
         (0.0, 0.5)
     """
 
     free_bits: float = 0.8
-    """KL divergence of each latent dimension that costs nothing, in nats (`with_free_bits`)."""
+    """KL divergence of each latent dimension that costs nothing, in nats (`free_bits_penalty`)."""
     kl_warmup: float = 0.2
     """Fraction of the training during which the weight of the KL divergence rises from 0 to 1."""
     word_dropout: float = 0.05
@@ -103,7 +103,9 @@ def train_vae(
     """
     shape, learning = shape or VaeOptions(), learning or VaeTrainingOptions()
     options = limit_epochs(training or TrainingOptions(), pieces, valid)
-    windows, held_out = (Windows.of(part.untold(), shape.bars).sequences for part in (pieces, valid))
+    windows, held_out = (
+        Windows.from_sequences(part.without_conditions(), shape.bars).sequences for part in (pieces, valid)
+    )
     weights = vae_parameters(shape, vocabulary_size)
     return fit(
         VaeNetwork(shape, vocabulary_size, seed=derived_seed(options.seed, "network")),
@@ -150,7 +152,7 @@ class NegativeElbo(Batches):
         hidden = rng.random(tokens.shape) < learning.word_dropout
         with autocast():
             nats, divergence = reconstruction_nats(network, tokens, lengths, bars, hidden)
-        penalty = learning.kl_weight(position.progress) * with_free_bits(divergence, learning.free_bits) * len(batch)
+        penalty = learning.kl_weight(position.progress) * free_bits_penalty(divergence, learning.free_bits) * len(batch)
         steps = int(lengths.sum())
         yield (nats + penalty) / steps, steps
 
@@ -172,7 +174,7 @@ def reconstruction_nats(
     valid = np.arange(tokens.shape[1])[None, :] < lengths[:, None]
     targets = torch.from_numpy(np.where(valid, tokens, IGNORED)).to(mean.device)
     nats = F.cross_entropy(scores.flatten(0, 1), targets.flatten(), ignore_index=IGNORED, reduction="sum")
-    return nats, divergences(mean, log_variance)
+    return nats, kl_divergences(mean, log_variance)
 
 
 @torch.no_grad()
@@ -188,4 +190,4 @@ def _validation_loss(network: VaeNetwork, windows: Sequences, free_bits: float, 
         )
         total += float(nats)
         divergence.append(of_windows)
-    return (total + len(windows) * float(with_free_bits(torch.cat(divergence), free_bits))) / windows.steps
+    return (total + len(windows) * float(free_bits_penalty(torch.cat(divergence), free_bits))) / windows.steps

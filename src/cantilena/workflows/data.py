@@ -22,15 +22,25 @@ from cantilena.data import (
     Skipped,
     Split,
     Styles,
-    in_plain_key,
+    normalize_key,
     open_corpus,
     read_folder,
 )
 from cantilena.errors import CorpusError, UsageError
-from cantilena.models import KINDS, UNTOLD, Bars, Bundle, Likelihood, SequenceModel, Sequences, likelihood, told
+from cantilena.models import (
+    CONDITIONS,
+    UNKNOWN,
+    Bars,
+    Bundle,
+    Likelihood,
+    SequenceModel,
+    Sequences,
+    condition_ids,
+    likelihood,
+)
 from cantilena.music import Key, Melody, find_key
 from cantilena.rules import Context
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
 from cantilena.workflows.learned_corpus import shipped_corpus
 
@@ -93,7 +103,7 @@ def style_labels(corpus: Corpus, by: str) -> StyleLabels:
         )
     rare = sum(count for name, count in counts.items() if name not in names)
     if rare:
-        say(f"{len(names)} styles by {by}; {rare} melodies have none, because fewer than {LEAST} share theirs")
+        log(f"{len(names)} styles by {by}; {rare} melodies have none, because fewer than {LEAST} share theirs")
     numbers = {name: number for number, name in enumerate(names, 1)}
     of_split = {split: [numbers.get(name, 0) for name in some] for split, some in styles.items()}
     return StyleLabels(names, of_split, by if by in COLUMNS else "clusters.json")
@@ -149,7 +159,7 @@ class EncodedCorpus:
     train: EncodedPieces
     valid: EncodedPieces
     test: EncodedPieces
-    plain_keys: bool
+    normalized_key: bool
     folded: int
     rounded: int
     dropped: int
@@ -159,19 +169,21 @@ class EncodedCorpus:
 
 def encode_on_grid(corpus: Corpus, styles: StyleLabels | None = None) -> EncodedCorpus:
     """Encode a corpus on RL Tuner's grid, in C major or A minor."""
-    return encode_splits({split: corpus.melodies(split) for split in SPLITS}, "grid", plain_keys=True, styles=styles)
+    return encode_splits(
+        {split: corpus.melodies(split) for split in SPLITS}, "grid", normalized_key=True, styles=styles
+    )
 
 
 def encode_as_events(corpus: Corpus) -> EncodedCorpus:
     """Encode the notes and chords of a corpus as in the paper's section VII: in their keys, without time."""
-    return encode_splits({split: corpus.melodies(split) for split in SPLITS}, "events", plain_keys=False)
+    return encode_splits({split: corpus.melodies(split) for split in SPLITS}, "events", normalized_key=False)
 
 
 def encode_splits(
     melodies: Mapping[Split, Sequence[Melody]],
     encoding: str,
     *,
-    plain_keys: bool,
+    normalized_key: bool,
     grid: GridEncoding | None = None,
     styles: StyleLabels | None = None,
 ) -> EncodedCorpus:
@@ -190,8 +202,8 @@ def encode_splits(
     """
     grid, styles = grid or GridEncoding(), styles or StyleLabels()
     parts = {split: list(some) for split, some in melodies.items()}
-    if plain_keys:
-        parts = {split: [in_plain_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}
+    if normalized_key:
+        parts = {split: [normalize_key(m, low=grid.low, high=grid.high) for m in some] for split, some in parts.items()}
     tokenizer: Encoding = grid
     if encoding == "events":
         tokenizer = EventsEncoding.learned_from([melody for some in parts.values() for melody in some])
@@ -208,7 +220,7 @@ def encode_splits(
         train=pieces["train"],
         valid=pieces["valid"],
         test=pieces["test"],
-        plain_keys=plain_keys,
+        normalized_key=normalized_key,
         folded=sum(fit.folded for fit in every),
         rounded=sum(fit.rounded for fit in every),
         dropped=sum(fit.dropped for fit in every),
@@ -225,18 +237,18 @@ def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequen
         melodies: on its grid and in its range.
         styles: the number of the style of each, 0 for none; None if unknown.
     """
-    numbers = [UNTOLD] * len(melodies) if styles is None else styles
+    numbers = [UNKNOWN] * len(melodies) if styles is None else styles
     encoded = [(melody, style, encoding.encode(melody)) for melody, style in zip(melodies, numbers, strict=True)]
     kept = [(melody, style, tokens) for melody, style, tokens in encoded if len(tokens)]
-    step = encoding.step_ticks
-    conditions = [told(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
+    step = encoding.ticks_per_step
+    conditions = [condition_ids(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
     bars = Bars(
         np.array([max(melody.meter.ticks_per_bar // step, 1) for melody, _, _ in kept], dtype=np.int64),
         np.array([melody.pickup // step for melody, _, _ in kept], dtype=np.int64),
-        np.array(conditions, dtype=np.int64).reshape(len(kept), len(KINDS)),
+        np.array(conditions, dtype=np.int64).reshape(len(kept), len(CONDITIONS)),
     )
     sequences = Sequences(tuple(tokens for _, _, tokens in kept), bars)
-    return EncodedPieces(tuple(melody for melody, _, _ in kept), sequences, encoding.tells_time)
+    return EncodedPieces(tuple(melody for melody, _, _ in kept), sequences, encoding.is_timed)
 
 
 @dataclass(frozen=True)
@@ -289,34 +301,34 @@ def reference_excerpts(bundle: Bundle, steps: int, against: str = "") -> Excerpt
     """
     name = against or shipped_corpus(bundle)
     if not name:
-        say("No corpus to compare with (--against CORPUS): diversity is compared with the untuned model's")
+        log("No corpus to compare with (--against CORPUS): diversity is compared with the untuned model's")
         return None
-    plain_keys = bool(bundle.provenance.get("plain_keys"))
-    result = corpus_excerpts(open_corpus(name), bundle.encoding, steps, plain_keys=plain_keys)
+    normalized_key = bool(bundle.provenance.get("plain_keys"))
+    result = corpus_excerpts(open_corpus(name), bundle.encoding, steps, normalized_key=normalized_key)
     if not len(result.tokens):
         if against:
             raise CorpusError(f"no melody of {name} is {steps} steps long", "give another corpus, or fewer --steps")
-        say(f"No melody of {name} is {steps} steps long: diversity is compared with the untuned model's")
+        log(f"No melody of {name} is {steps} steps long: diversity is compared with the untuned model's")
         return None
     return result
 
 
-def corpus_excerpts(corpus: Corpus, encoding: Encoding, steps: int, *, plain_keys: bool) -> Excerpts:
+def corpus_excerpts(corpus: Corpus, encoding: Encoding, steps: int, *, normalized_key: bool) -> Excerpts:
     """The held-out excerpts of a corpus; all of its excerpts if those are few."""
-    held_out = _excerpts(list(corpus.melodies("test")), encoding, steps, plain_keys=plain_keys)
+    held_out = _excerpts(list(corpus.melodies("test")), encoding, steps, normalized_key=normalized_key)
     if len(held_out.tokens) >= _ENOUGH:
         return held_out
-    return _excerpts(list(corpus), encoding, steps, plain_keys=plain_keys)
+    return _excerpts(list(corpus), encoding, steps, normalized_key=normalized_key)
 
 
-def _excerpts(melodies: list[Melody], encoding: Encoding, steps: int, *, plain_keys: bool) -> Excerpts:
-    return excerpts(encode_pieces(encoding, transposed(melodies, encoding, plain_keys=plain_keys)), steps)
+def _excerpts(melodies: list[Melody], encoding: Encoding, steps: int, *, normalized_key: bool) -> Excerpts:
+    return excerpts(encode_pieces(encoding, transposed(melodies, encoding, normalized_key=normalized_key)), steps)
 
 
-def transposed(melodies: Sequence[Melody], encoding: Encoding, *, plain_keys: bool) -> Sequence[Melody]:
+def transposed(melodies: Sequence[Melody], encoding: Encoding, *, normalized_key: bool) -> Sequence[Melody]:
     """Melodies in C major or A minor if that is wanted and the encoding is a grid, else as they are."""
-    if plain_keys and isinstance(encoding, GridEncoding):
-        return [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
+    if normalized_key and isinstance(encoding, GridEncoding):
+        return [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
     return melodies
 
 
@@ -354,11 +366,11 @@ class HeldOut:
         folder: the folder.
         jobs: worker processes that read it; 0 uses one a processor.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from cantilena.io import write
         >>> place = Path(tempfile.mkdtemp())
-        >>> write(Melody.of([(60, 24), (96, 24)]), place / "two_notes.mid")
+        >>> write(Melody.from_pitches([(60, 24), (96, 24)]), place / "two_notes.mid")
         >>> pieces = HeldOut(place, jobs=1).pieces(GridEncoding())
         >>> pieces.sequences.tokens[0].tolist(), pieces.folded  # the C7 is read as a C5
         ([14, 1, 1, 1, 26, 1, 1, 1], 1)
@@ -367,7 +379,7 @@ class HeldOut:
     folder: Path
     jobs: int = 0
 
-    def pieces(self, encoding: Encoding, *, plain_keys: bool = False) -> HeldOutPieces:
+    def pieces(self, encoding: Encoding, *, normalized_key: bool = False) -> HeldOutPieces:
         """Its pieces for a model of some encoding.
 
         Args:
@@ -377,8 +389,8 @@ class HeldOut:
         Raises:
             CorpusError: there is no such folder, or nothing in it can be used.
         """
-        corpus = self._melodies if encoding.tells_time else self._all_voices
-        fits = [encoding.fit(one) for one in transposed(corpus.melodies(), encoding, plain_keys=plain_keys)]
+        corpus = self._melodies if encoding.is_timed else self._all_voices
+        fits = [encoding.fit(one) for one in transposed(corpus.melodies(), encoding, normalized_key=normalized_key)]
         kept = [number for number, fit in enumerate(fits) if len(encoding.encode(fit.melody))]
         if not kept:
             raise CorpusError(
@@ -389,7 +401,7 @@ class HeldOut:
             encode_pieces(encoding, [fits[number].melody for number in kept]).sequences,
             np.array(corpus.column("piece"), dtype=np.str_)[kept],
             folded=sum(fit.folded for fit in fits),
-            rounded=sum(fit.rounded for fit in fits) if encoding.tells_time else 0,
+            rounded=sum(fit.rounded for fit in fits) if encoding.is_timed else 0,
             dropped=sum(fit.dropped for fit in fits),
             silent=len(fits) - len(kept),
         )
@@ -415,10 +427,10 @@ def likelihood_of(model: SequenceModel, pieces: Sequences, encoding: Encoding) -
     Raises:
         CorpusError: there is no piece.
 
-    Example:
+    Examples:
         >>> from cantilena.models import TopTokens
         >>> uniform = TopTokens(vocabulary_size=38, tokens=tuple(range(38)))
-        >>> round(likelihood_of(uniform, Sequences.of([[14, 1, 16, 1]]), GridEncoding()).nats_per_note, 3)  # 2 ln 38
+        >>> round(likelihood_of(uniform, Sequences.from_tokens([[14, 1, 16, 1]]), GridEncoding()).nats_per_note, 3)  # 2 ln 38
         7.275
     """
     return likelihood(model, pieces, [encoding.line(tokens[None, :]).pitch[0] >= 0 for tokens in pieces.tokens])

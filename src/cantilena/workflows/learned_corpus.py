@@ -17,7 +17,7 @@ def shipped_corpus(bundle: Bundle) -> str:
 
     A user's folder may have the name of a built-in corpus: the digest decides, where the bundle records it.
 
-    Example:
+    Examples:
         >>> from cantilena.models import find_bundle
         >>> shipped_corpus(Bundle.load(find_bundle("tunes"))), shipped_corpus(Bundle.load(find_bundle("classical")))
         ('tunes', '')

@@ -9,7 +9,7 @@ from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cantilena.errors import UsageError, near_names
+from cantilena.errors import UsageError, unknown_name_hint
 
 if TYPE_CHECKING:
     from cantilena.models import Bundle
@@ -67,7 +67,7 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
     Raises:
         UsageError: an unknown name, or a value that makes no sense.
 
-    Example:
+    Examples:
         >>> from cantilena.rl import TuningOptions
         >>> make_options(TuningOptions, {"steps": 64, "look": 5}).watch.look
         5
@@ -86,7 +86,7 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
         elif name in own:
             given[own[name]] = tuple(value) if isinstance(value, list) else value
         else:
-            raise UsageError(f"there is no option '{name}'", near_names(name, [*own, *inner], "the options"))
+            raise UsageError(f"there is no option '{name}'", unknown_name_hint(name, [*own, *inner], "the options"))
     for group, changes in nested.items():
         given |= {group: replace(given.get(group, groups[group]), **changes)} if changes else {}
     return kind(**given)

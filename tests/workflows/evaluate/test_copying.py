@@ -17,13 +17,13 @@ from cantilena.workflows import CopyCheck, check_copies
 from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.melody_sets import EvalMelody, MelodySet
 
-TUNE = Melody.of([(60 + 2 * (k * k % 7), 24) for k in range(24)], title="Mine", source="a.mid")
+TUNE = Melody.from_pitches([(60 + 2 * (k * k % 7), 24) for k in range(24)], title="Mine", source="a.mid")
 
 
 def test_a_copy_is_found_with_its_bars_and_not_in_the_test_split() -> None:
-    other = Melody.of([(70 - 3 * (k * k % 5), 12) for k in range(24)], source="b.mid")
+    other = Melody.from_pitches([(70 - 3 * (k * k % 5), 12) for k in range(24)], source="b.mid")
     entries = [Entry(TUNE, piece="a"), Entry(other, piece="b", split="test")]
-    training = TrainingMelodies.from_corpus(Corpus.of(entries, Manifest("two")))
+    training = TrainingMelodies.from_corpus(Corpus.from_entries(entries, Manifest("two")))
     part = EvalMelody.from_melody(TUNE.between(96, 384).transposed(3), piece="x", label="x")
     one = MelodySet("mine", "", [part, EvalMelody.from_melody(other, piece="b", label="b")])
     copies = training.copies(one, include_own_piece=True)
@@ -35,7 +35,7 @@ def test_a_copy_is_found_with_its_bars_and_not_in_the_test_split() -> None:
 
 @pytest.mark.parametrize("own", [True, False])
 def test_a_piece_is_no_copy_of_itself(own: bool) -> None:
-    training = TrainingMelodies.from_corpus(Corpus.of([Entry(TUNE, piece="a")], Manifest("one")))
+    training = TrainingMelodies.from_corpus(Corpus.from_entries([Entry(TUNE, piece="a")], Manifest("one")))
     one = MelodySet("human", "", [EvalMelody.from_melody(TUNE, piece="a", label="a")])
     assert training.copies(one, include_own_piece=own).notes[0] == (24 if own else 0)
 
@@ -76,7 +76,7 @@ def test_a_training_melody_in_another_key_is_a_copy_with_its_place(trained_on: M
 
 
 def test_a_primer_is_not_held_against_a_melody(trained_on: Melody, mine: Path) -> None:
-    new = Melody.of([(60 + 7 * k % 13, 6 + 12 * (k % 3)) for k in range(16)])
+    new = Melody.from_pitches([(60 + 7 * k % 13, 6 + 12 * (k % 3)) for k in range(16)])
     both = as_composed(trained_on.until(24 * 32).then(new), new.length // 6)
     (checked,) = check_copies(str(mine / "mine.safetensors"), [both], "ryan").melodies
     assert not checked.is_copy

@@ -21,7 +21,7 @@ from cantilena.workflows.evaluate.melody_sets import (
 
 
 def sixteenths(pitches: list[int | None], **fields: object) -> EvalMelody:
-    melody = Melody.of([(pitch, 6) for pitch in pitches], **fields)
+    melody = Melody.from_pitches([(pitch, 6) for pitch in pitches], **fields)
     return EvalMelody.from_melody(melody, piece="p", label="001.mid")
 
 
@@ -35,9 +35,9 @@ def test_the_pickup_is_left_out_unless_the_melody_is_all_pickup() -> None:
 @pytest.mark.parametrize(
     ("melody", "key"),
     [
-        (Melody.of([(60, 24)], key=Key.parse("E minor")), "E minor"),
-        (Melody.of([(62, 24), (65, 24), (69, 24), (73, 12), (62, 48)]), "D minor"),
-        (Melody.of([(None, 96)]), "C major"),
+        (Melody.from_pitches([(60, 24)], key=Key.parse("E minor")), "E minor"),
+        (Melody.from_pitches([(62, 24), (65, 24), (69, 24), (73, 12), (62, 48)]), "D minor"),
+        (Melody.from_pitches([(None, 96)]), "C major"),
     ],
 )
 def test_the_key_is_that_of_the_melody_or_found_from_its_notes(melody: Melody, key: str) -> None:
@@ -50,7 +50,7 @@ def test_the_context_counts_the_steps_of_the_meter() -> None:
 
 
 def test_excerpts_do_not_overlap_and_a_note_that_began_before_goes_on() -> None:
-    melody = Melody.of([(60, 30), (62, 18)], tempo=Tempo.constant(90))
+    melody = Melody.from_pitches([(60, 30), (62, 18)], tempo=Tempo.constant(90))
     parts = EvalMelody.from_melody(melody, piece="p", label="x").excerpts(4)
     assert [part.tokens.tolist() for part in parts] == [[62, 1, 1, 1], [1, 64, 1, 1]]
     assert {part.piece for part in parts} == {"p"}
@@ -78,7 +78,9 @@ def test_tokens_of_other_encodings_come_to_the_grid() -> None:
 
 
 def test_a_set_knows_its_pieces_and_can_be_cut_and_sampled() -> None:
-    melodies = [EvalMelody.from_melody(Melody.of([(60, 6)] * 8), piece=piece, label=piece) for piece in "abca"]
+    melodies = [
+        EvalMelody.from_melody(Melody.from_pitches([(60, 6)] * 8), piece=piece, label=piece) for piece in "abca"
+    ]
     one = MelodySet("mine", "", melodies)
     assert one.pieces.tolist() == [0, 1, 2, 0]
     assert one.truncate(3).line.steps == 3
@@ -90,7 +92,7 @@ def test_a_set_knows_its_pieces_and_can_be_cut_and_sampled() -> None:
 
 def assert_same_notes(corpus: Corpus) -> None:
     melodies = [EvalMelody.from_melody(melody, piece="", label="") for melody in corpus]
-    at_once, one_by_one = corpus_notes(corpus), Notes.of(line_of(melody.tokens for melody in melodies))
+    at_once, one_by_one = corpus_notes(corpus), Notes.from_line(line_of(melody.tokens for melody in melodies))
     for name in ("melody", "step", "pitch", "gap"):
         np.testing.assert_array_equal(getattr(at_once, name), getattr(one_by_one, name), err_msg=name)
 
@@ -101,11 +103,13 @@ def test_the_notes_of_a_corpus_at_once_are_those_of_its_melodies() -> None:
     assert_same_notes(held_out)
     awkward = [
         Melody((Note((60, 64), 0, 24), Note((), 24, 24), Note((67,), 50, 3), Note((62,), 52, 20))),
-        Melody.of([(60, 24), (62, 24)], pickup=96),
-        Melody.of([(60, 6), (62, 24), (64, 1), (65, 1), (67, 1)], pickup=6),
+        Melody.from_pitches([(60, 24), (62, 24)], pickup=96),
+        Melody.from_pitches([(60, 6), (62, 24), (64, 1), (65, 1), (67, 1)], pickup=6),
         Melody((Note((60,), 30, 6),), length=96),
     ]
-    assert_same_notes(Corpus.of([Entry(one, piece=str(k)) for k, one in enumerate(awkward)], Manifest("awkward")))
+    assert_same_notes(
+        Corpus.from_entries([Entry(one, piece=str(k)) for k, one in enumerate(awkward)], Manifest("awkward"))
+    )
 
 
 @pytest.mark.e2e

@@ -22,7 +22,7 @@ from cantilena.workflows import EvaluateOptions, evaluate_systems, run_evaluatio
 from cantilena.workflows.evaluate.options import EvaluateKeywords
 
 SMALL = EvaluateOptions(melodies=60, jobs=1, against="chorales")
-SCALE = Melody.of([(60 + step, 12) for step in (0, 2, 4, 5, 7, 9, 11, 12)] * 4)
+SCALE = Melody.from_pitches([(60 + step, 12) for step in (0, 2, 4, 5, 7, 9, 11, 12)] * 4)
 
 
 def put(folder: Path, melodies: Sequence[Melody]) -> Path:
@@ -34,7 +34,9 @@ def put(folder: Path, melodies: Sequence[Melody]) -> Path:
 
 def shuffled(melody: Melody, rng: np.random.Generator) -> Melody:
     notes = melody.sounding
-    return Melody.of([(notes[k].pitches, notes[k].duration) for k in rng.permutation(len(notes))], meter=melody.meter)
+    return Melody.from_pitches(
+        [(notes[k].pitches, notes[k].duration) for k in rng.permutation(len(notes))], meter=melody.meter
+    )
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +157,7 @@ def test_one_melody_alone_has_numbers_and_says_that_it_is_one() -> None:
 
 
 def test_silent_and_broken_files_are_rows_and_the_rest_is_compared(tmp_path: Path) -> None:
-    folder = put(tmp_path / "mixed", [SCALE, SCALE, Melody.of([(None, 96)])])
+    folder = put(tmp_path / "mixed", [SCALE, SCALE, Melody.from_pitches([(None, 96)])])
     (folder / "broken.mid").write_bytes(b"MThd nonsense")
     (folder / "empty.mid").write_bytes(b"")
     done = run_evaluation([str(folder)], SMALL)
@@ -175,7 +177,7 @@ def test_of_other_programs_polyphony_the_melody_is_measured(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    "content", [{}, {"readme.txt": b"no music"}, {"silent.mid": midi_bytes(Melody.of([(None, 96)]))}]
+    "content", [{}, {"readme.txt": b"no music"}, {"silent.mid": midi_bytes(Melody.from_pitches([(None, 96)]))}]
 )
 def test_a_folder_without_a_melody_is_refused(tmp_path: Path, content: dict[str, bytes]) -> None:
     folder = tmp_path / "nothing"
@@ -239,7 +241,7 @@ def test_an_unknown_option_is_refused_with_the_nearest_one() -> None:
     [
         ({}, UsageError, "nothing to evaluate"),
         ({"one": []}, CorpusError, "has no melody with notes"),
-        ({"one": [Melody.of([(None, 96)])]}, CorpusError, "has no melody with notes"),
+        ({"one": [Melody.from_pitches([(None, 96)])]}, CorpusError, "has no melody with notes"),
         ({"one": ["C4 D4"]}, UsageError, "not a sequence of melodies"),
         ({"a/b": [SCALE]}, UsageError, "cannot be the name"),
         ({"..": [SCALE]}, UsageError, "cannot be the name"),

@@ -19,7 +19,7 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "styles.md"
 
 def tune(seed: int, *, ticks: int, title: str) -> Melody:
     pitches = np.random.default_rng(seed).choice([60, 62, 64, 65, 67, 69], 40)
-    return Melody.of([(int(pitch), ticks) for pitch in pitches], title=title, source=f"{seed}.mid")
+    return Melody.from_pitches([(int(pitch), ticks) for pitch in pitches], title=title, source=f"{seed}.mid")
 
 
 def corpus(*, slow: float = 20.0) -> Corpus:
@@ -29,7 +29,7 @@ def corpus(*, slow: float = 20.0) -> Corpus:
         replace(tune(seed, ticks=24, title=""), tempo=Tempo.constant(slow), meter=Meter(3, 4)) for seed in range(20, 30)
     ]
     entries += [Entry(melody, piece=f"s{number // 5}") for number, melody in enumerate(quarters)]
-    return Corpus.of(entries, Manifest("slow and fast"))
+    return Corpus.from_entries(entries, Manifest("slow and fast"))
 
 
 def test_central_melodies_are_of_different_pieces_and_are_cut() -> None:
@@ -50,7 +50,7 @@ def test_long_and_short_melodies_of_odd_meters_are_measured_apart(monkeypatch: p
         Entry(replace(tune(seed, ticks=6 * (1 + seed % 9), title=""), meter=Meter(5 - seed % 3, 4)), piece=str(seed))
         for seed in range(24)
     ]
-    mixed = Corpus.of(entries, Manifest("mixed"))
+    mixed = Corpus.from_entries(entries, Manifest("mixed"))
     whole = melody_style_features(mixed)
     monkeypatch.setattr("cantilena.workflows.styles.cluster._BATCH_STEPS", 1)  # each melody by itself
     np.testing.assert_allclose(melody_style_features(mixed), whole)

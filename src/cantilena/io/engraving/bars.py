@@ -101,8 +101,8 @@ def notate(melody: Melody) -> tuple[Bar, ...]:
     Raises:
         UsageError: more than 50,000 bars.
 
-    Example:
-        >>> tune = Melody.of([(60, 36), (62, 84)])
+    Examples:
+        >>> tune = Melody.from_pitches([(60, 36), (62, 84)])
         >>> [[(symbol.duration, symbol.tied[1]) for symbol in bar.symbols] for bar in notate(tune)]
         [[(36, False), (12, True), (48, True)], [(24, False), (24, False), (48, False)]]
     """
@@ -122,7 +122,7 @@ def notate(melody: Melody) -> tuple[Bar, ...]:
 def voice(melody: Melody) -> tuple[Chord, ...]:
     """Return what a single voice plays of a melody.
 
-    Example:
+    Examples:
         >>> from cantilena.music import Note
         >>> overlapping = Melody((Note((60,), 0, 96), Note((64,), 24, 24)))
         >>> [(chord.pitches, chord.start, chord.end) for chord in voice(overlapping)]
@@ -156,7 +156,7 @@ def beam_states(
     Returns:
         For each the states of its beams as in `Symbol.beams`; none for a note that stays alone.
 
-    Example:
+    Examples:
         >>> beam_states([(0, 18), (18, 6), (24, 24)], [1, 2, 0], [-1, -1, -1], Meter(2, 4))
         [('begin',), ('end', 'backward hook'), ()]
     """
@@ -327,7 +327,7 @@ _CLEFS = (
 def best_clef(pitches: Sequence[int]) -> Clef:
     """Return the clef with the fewest ledger lines for some MIDI pitches; the treble clef where several are equal.
 
-    Example:
+    Examples:
         >>> best_clef([60, 67, 72]).sign, best_clef([36, 48, 55]).sign, best_clef([96, 100]).octaves
         ('G', 'F', 1)
     """

@@ -131,8 +131,8 @@ def score_svg(melody: Melody, *, width: int = 800, heading: bool = True) -> str:
     Raises:
         UsageError: the width is out of range, or there are more than 50,000 bars.
 
-    Example:
-        >>> score_svg(Melody.of([(60, 24), (62, 24), (64, 48)])).count('class="note"')
+    Examples:
+        >>> score_svg(Melody.from_pitches([(60, 24), (62, 24), (64, 48)])).count('class="note"')
         3
     """
     return score_with_timemap(melody, width=width, heading=heading).svg
@@ -155,8 +155,8 @@ def score_with_timemap(
         annotations: what is added to notes, by index in `melody.sounding`; no two of these may begin together.
         style: CSS rules for the classes of the annotations.
 
-    Example:
-        >>> engraving = score_with_timemap(Melody.of([(60, 24), (62, 96)]))
+    Examples:
+        >>> engraving = score_with_timemap(Melody.from_pitches([(60, 24), (62, 96)]))
         >>> [(head.note, head.onset, head.end) for head in engraving.timemap]
         [(0, 0.0, 0.5), (1, 0.5, 2.0), (1, 2.0, 2.5)]
     """
@@ -204,7 +204,7 @@ def line_breaks(widths: Sequence[float], room: float, *, has_pickup: bool) -> li
     Returns:
         Indices of bars, ascending, without the first.
 
-    Example:
+    Examples:
         >>> line_breaks([2.0] * 8, room=13.0, has_pickup=False)
         [4]
         >>> line_breaks([3.0] * 7, room=10.0, has_pickup=False)

@@ -48,7 +48,7 @@ class Value:
 def value_of(ticks: int, *, triplet: bool = False) -> Value | None:
     """Return the value of a duration, alone or as part of a triplet; None if there is none.
 
-    Example:
+    Examples:
         >>> value_of(36), value_of(16, triplet=True), value_of(30)
         (Value(kind='quarter', dots=1), Value(kind='quarter', dots=0), None)
     """
@@ -59,7 +59,7 @@ def value_of(ticks: int, *, triplet: bool = False) -> Value | None:
 def meter_levels(meter: Meter) -> tuple[int, ...]:
     """Return the lengths of a bar's levels in ticks, from the bar down to 32nds.
 
-    Example:
+    Examples:
         >>> meter_levels(Meter(4, 4)), meter_levels(Meter(6, 8))
         ((96, 48, 24, 12, 6, 3), (72, 36, 12, 6, 3))
     """
@@ -98,7 +98,7 @@ def cut_to_values(start: int, end: int, levels: Sequence[int], *, rest: bool, tr
     Yields:
         The ends of the values, the last one `end`.
 
-    Example:
+    Examples:
         >>> list(cut_to_values(36, 72, (96, 48, 24, 12, 6, 3), rest=False, triplet=False))
         [48, 72]
     """
@@ -176,7 +176,7 @@ def find_triplets(onsets_and_ends: Collection[int], sounding: Iterable[tuple[int
     Returns:
         Triplets that do not overlap, ascending.
 
-    Example:
+    Examples:
         >>> find_triplets([0, 8, 16, 24], [(0, 8), (8, 16), (16, 24)], Meter(2, 4))
         [Triplet(start=0, span=24)]
     """

@@ -54,7 +54,7 @@ def piano_roll_svg(melody: Melody, *, title: str | None = None, width: int = 800
     Raises:
         UsageError: the width is out of range, or the melody too long to draw.
 
-    Example:
+    Examples:
         >>> piano_roll_svg(Melody.from_pitches([(60, 24), ((62, 65), 48)])).count('class="note"')
         3
     """

@@ -52,7 +52,7 @@ def spell_pitch(pitch: int, key: Key, following: int | None = None) -> Spelling:
         key: the key; other modes are spelled as the major or minor key of their third.
         following: MIDI number of the note that it moves on to, if any.
 
-    Example:
+    Examples:
         >>> spell_pitch(66, Key.parse("C major")).name, spell_pitch(66, Key.parse("C major"), following=65).name
         ('F♯4', 'F♯4')
         >>> spell_pitch(61, Key.parse("C major")).name, spell_pitch(61, Key.parse("C major"), following=60).name
@@ -81,7 +81,7 @@ def spell_pitch(pitch: int, key: Key, following: int | None = None) -> Spelling:
 def signature_alterations(fifths: int) -> dict[str, int]:
     """Return the alteration of each letter by a key signature: 1 for a sharp, -1 for a flat.
 
-    Example:
+    Examples:
         >>> signature_alterations(-2)
         {'F': 0, 'C': 0, 'G': 0, 'D': 0, 'A': 0, 'E': -1, 'B': -1}
     """
@@ -100,7 +100,7 @@ class Accidentals:
     Args:
         fifths: the key signature.
 
-    Example:
+    Examples:
         >>> signs = Accidentals(fifths=1)
         >>> signs.sign(Spelling("F", 1, 4)), signs.sign(Spelling("F", 0, 4)), signs.sign(Spelling("F", 0, 4))
         (None, ('natural', False), None)

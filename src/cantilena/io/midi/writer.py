@@ -44,7 +44,7 @@ def midi_bytes(melody: Melody, *, velocity: int | Sequence[int] = 80, expressive
     Raises:
         UsageError: a velocity out of range, a tempo under 3.6 quarters a minute, or a melody too long for MIDI.
 
-    Example:
+    Examples:
         >>> midi_bytes(Melody.from_pitches([(60, 24)]))[:14].hex(" ")
         '4d 54 68 64 00 00 00 06 00 00 00 01 01 e0'
     """

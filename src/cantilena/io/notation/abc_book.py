@@ -35,7 +35,7 @@ def plain_tunes(book: str) -> list[str]:
     Returns:
         One text a tune that has a key (the field K ends a tune's head; without it there is no tune).
 
-    Example:
+    Examples:
         >>> print(plain_tunes('X:1\nT:Jig\nM:6/8\nK:G\n"G"~G2G {a}B2d|HG6|]')[0])
         %abc-2.1
         X:1

@@ -35,7 +35,7 @@ def abc(melody: Melody) -> str:
     Raises:
         UsageError: more than 50,000 bars.
 
-    Example:
+    Examples:
         >>> print(abc(Melody.from_pitches([(67, 24), (66, 12), (67, 12), (70, 48)], key=Key.parse("G minor"), title="Air")))
         %abc-2.1
         X:1

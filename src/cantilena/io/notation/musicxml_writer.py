@@ -43,7 +43,7 @@ def musicxml(melody: Melody) -> str:
     Raises:
         UsageError: more than 50,000 bars.
 
-    Example:
+    Examples:
         >>> text = musicxml(Melody.from_pitches([(60, 24), (62, 24), (64, 48)], title="Three notes"))
         >>> text.count("<note>"), "<work-title>Three notes</work-title>" in text
         (3, True)

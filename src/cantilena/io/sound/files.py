@@ -38,7 +38,7 @@ def sound_bytes(sound: NDArray[np.float32], rate: int, container: Literal["WAV",
         rate: samples a second.
         container: `WAV`, or `FLAC`, lossless and about half the size.
 
-    Example:
+    Examples:
         >>> sound, rate = read_sound(sound_bytes(np.zeros(10, np.float32), 8_000, "FLAC"))
         >>> sound.shape, rate
         ((10,), 8000)
@@ -60,8 +60,8 @@ def wav_bytes(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY, exp
         velocity: MIDI velocity of the notes, 1 to 127.
         expressive: play it as `perform` does, with velocities around that one.
 
-    Example:
-        >>> wav_bytes(Melody.of([(60, 24)]), rate=8_000)[:4]
+    Examples:
+        >>> wav_bytes(Melody.from_pitches([(60, 24)]), rate=8_000)[:4]
         b'RIFF'
     """
     if not expressive:

@@ -66,8 +66,8 @@ def perform(melody: Melody, velocity: int = VELOCITY) -> Performance:
         melody: the melody; the arches modify its own tempo map.
         velocity: mean MIDI velocity, 1 to 127.
 
-    Example:
-        >>> played = perform(Melody.of([(60, 24), (62, 24), (64, 24), (65, 24), (67, 48), (60, 48)]))
+    Examples:
+        >>> played = perform(Melody.from_pitches([(60, 24), (62, 24), (64, 24), (65, 24), (67, 48), (60, 48)]))
         >>> played.velocities
         (75, 79, 85, 87, 93, 71)
         >>> round(played.seconds, 2)  # 4.0 as written
@@ -89,9 +89,9 @@ def perform(melody: Melody, velocity: int = VELOCITY) -> Performance:
 def phrases_of(melody: Melody) -> list[tuple[int, int]]:
     """Return start and end of each phrase in ticks; they fill the melody without gaps.
 
-    Example:
+    Examples:
         >>> scale = [(60 + step, 24) for step in range(5)]
-        >>> phrases_of(Melody.of([*scale, (65, 48), (None, 24), *scale, (60, 72)]))
+        >>> phrases_of(Melody.from_pitches([*scale, (65, 48), (None, 24), *scale, (60, 72)]))
         [(0, 192), (192, 384)]
     """
     beat, bar, notes = melody.meter.ticks_per_beat, melody.meter.ticks_per_bar, melody.sounding

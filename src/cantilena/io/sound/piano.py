@@ -68,8 +68,8 @@ def render(melody: Melody, *, rate: int = RATE, velocity: int | Sequence[int] = 
     Raises:
         UsageError: a rate or velocity out of range, or more than an hour of music.
 
-    Example:
-        >>> sound = render(Melody.of([(60, 24), (64, 24), (67, 48)]))
+    Examples:
+        >>> sound = render(Melody.from_pitches([(60, 24), (64, 24), (67, 48)]))
         >>> sound.shape == (round((2.0 + TAIL_SECONDS) * RATE),), bool(abs(sound).max() < 1)
         (True, True)
     """
@@ -103,7 +103,7 @@ def render_note(pitch: int, velocity: int = VELOCITY, seconds: float = 2.0, *, r
     Returns:
         `(samples,)` float32 between -1 and 1: the seconds asked for and the release.
 
-    Example:
+    Examples:
         >>> render_note(108, seconds=1.0).shape == (round((1.0 + release_seconds(108)) * RATE),)
         True
     """
@@ -246,7 +246,7 @@ def partials(pitch: int) -> tuple[Floats, Floats]:
 def fundamental(pitch: float) -> float:
     """Return the frequency of a MIDI pitch in equal temperament, A4 = 440 Hz.
 
-    Example:
+    Examples:
         >>> round(fundamental(60), 2)
         261.63
     """
@@ -260,7 +260,7 @@ def inharmonicity(pitch: float) -> float:
     B = exp(-.0847 m - 5.82) + exp(.0926 m - 13.64); F. Rigaud, B. David and L. Daudet, A parametric model and
     estimation techniques for the inharmonicity and tuning of the piano, J. Acoust. Soc. Am. 133(5), 2013.
 
-    Example:
+    Examples:
         >>> f"{inharmonicity(21):.1e} {inharmonicity(60):.1e} {inharmonicity(108):.1e}"
         '5.1e-04 3.3e-04 2.6e-02'
     """
@@ -330,7 +330,7 @@ def k_weighting(frequency: Floats) -> Floats:
 
     A shelf of 4 dB above 1.7 kHz for the head, and little below 38 Hz.
 
-    Example:
+    Examples:
         >>> (20 * np.log10(k_weighting(np.array([38.0, 440.0, 10_000.0])))).round(1).tolist()
         [-6.0, 0.3, 3.9]
     """

@@ -37,7 +37,7 @@ def headline(analysis: Analysis) -> list[str]:
 def describe_test(test: HypothesisTest) -> str:
     """Describe the result of a hypothesis test.
 
-    Example:
+    Examples:
         >>> describe_test(HypothesisTest("told", "lstm", "human", Interval(0.68, 0.61, 0.75), 0.001, 0.002, 0.002))
         'lstm can be distinguished from human clips: correct answers 68 % (61 to 75 %), p = 0.002.'
         >>> describe_test(HypothesisTest("differ", "lstm", "tuned", Interval(-0.2, -0.3, -0.1), 0.001, 0.002, 0.002))
@@ -105,7 +105,7 @@ def describe_method(analysis: Analysis) -> list[str]:
 def percent(interval: Interval) -> str:
     """Format a share and its bounds.
 
-    Example:
+    Examples:
         >>> percent(Interval(0.4, 0.2, 0.6))
         '40 % (20 to 60 %)'
     """

@@ -134,7 +134,7 @@ def power_table(design: Design, options: PowerOptions, *, margin: float, seed: i
 def planned_tests(n_arms: int, options: PowerOptions, *, margin: float = MARGIN) -> list[PlannedTest]:
     """Return the tests for which a study with so many arms can be planned.
 
-    Example:
+    Examples:
         >>> [(test.kind, test.independent_trials) for test in planned_tests(3, PowerOptions())]
         [('told', 92), ('equal', 215), ('differ', 182)]
     """

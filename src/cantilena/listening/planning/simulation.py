@@ -45,7 +45,7 @@ class ListenerModel:
     Raises:
         UsageError: a value is out of range.
 
-    Example:
+    Examples:
         >>> ListenerModel((0.5, 0.5)).beta.tolist()
         [0.0, 0.0]
     """
@@ -109,7 +109,7 @@ def simulate_trials(
 ) -> Trials:
     """Simulate the trials of a study with so many listeners, clips per arm, and clips of each arm per listener.
 
-    Example:
+    Examples:
         >>> model, rng = ListenerModel((0.7, 0.3)), np.random.default_rng(1)
         >>> trials = simulate_trials(model, ("human", "lstm"), listeners=40, clips=30, clips_per_listener=5, rng=rng)
         >>> len(trials), bool(trials.shares[0] > trials.shares[1])

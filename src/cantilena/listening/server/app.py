@@ -13,8 +13,8 @@ from cantilena.listening.options import ServeOptions
 from cantilena.listening.server.routes import ADMIN_ROUTES, LISTENER_ROUTES
 from cantilena.listening.server.state import ServedStudy
 from cantilena.listening.study.study import read_study
-from cantilena.runtime import say
-from cantilena.server import Address, address_of, guarded, listen, page_files, run
+from cantilena.runtime import log
+from cantilena.server import ServerOptions, listen, page_files, run, secured_app, server_url
 
 _ABOUT = """\
 The interface of `cantilena listen serve`. A sitting is opened by its key, `Authorization: Bearer KEY`. What is
@@ -27,7 +27,7 @@ _MAX_CONNECTIONS = 2000
 """A whole class may open the link at once, and a browser opens six connections."""
 
 
-def make_app(served: ServedStudy, address: Address) -> FastAPI:
+def make_app(served: ServedStudy, address: ServerOptions) -> FastAPI:
     """Return the ASGI application of a study; it closes the file of the answers when it shuts down."""
 
     @asynccontextmanager
@@ -37,7 +37,7 @@ def make_app(served: ServedStudy, address: Address) -> FastAPI:
         finally:
             served.store.close()
 
-    app = guarded("Cantilena listening test", _ABOUT, address, most=_MAX_REQUEST_BYTES, lifespan=lifespan)
+    app = secured_app("Cantilena listening test", _ABOUT, address, max_body_size=_MAX_REQUEST_BYTES, lifespan=lifespan)
     app.state.served = served
     app.include_router(LISTENER_ROUTES)
     app.include_router(ADMIN_ROUTES)
@@ -45,10 +45,10 @@ def make_app(served: ServedStudy, address: Address) -> FastAPI:
     return app
 
 
-def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = say) -> Path:
+def serve(path: Path, options: ServeOptions, *, on_start: Callable[[str], None] = log) -> Path:
     """Serve a study file until the process is interrupted, and return the file of the answers.
 
-    `opened` is called with each line about the server as soon as it accepts requests.
+    `on_start` is called with each line about the server as soon as it accepts requests.
 
     Raises:
         InputError: the study or the file of the answers cannot be used, or the port is taken.
@@ -64,16 +64,16 @@ def serve(path: Path, options: ServeOptions, *, opened: Callable[[str], None] = 
         socket.close()
         raise
     port = socket.getsockname()[1]
-    address = address_of(options, port)
+    address = server_url(options, port)
 
     def announce() -> None:
-        opened(f"The listening test is open: {address} (press Ctrl-C to stop)")
+        on_start(f"The listening test is open: {address} (press Ctrl-C to stop)")
         for name in options.allow_host:
-            opened(f"For listeners on other computers: http://{name}:{port}/")
-        if not options.is_here_alone and not options.allow_host:
-            opened("Other computers need a name for this one, which you allow with --allow-host NAME")
-        opened(f"Progress and export, only for you: {address}admin#{served.admin_key}")
-        opened(f"Answers are written to {answers}")
+            on_start(f"For listeners on other computers: http://{name}:{port}/")
+        if not options.is_local and not options.allow_host:
+            on_start("Other computers need a name for this one, which you allow with --allow-host NAME")
+        on_start(f"Progress and export, only for you: {address}admin#{served.admin_key}")
+        on_start(f"Answers are written to {answers}")
 
-    run(make_app(served, options), socket, opened=announce, most_connections=_MAX_CONNECTIONS)
+    run(make_app(served, options), socket, on_start=announce, max_connections=_MAX_CONNECTIONS)
     return answers

@@ -14,7 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from cantilena.server import CrowdedError
+from cantilena.server import TooManyRequestsError
 
 BURST = 150
 """New participants from one address at once: a whole class may share an address."""
@@ -35,7 +35,7 @@ def sign_token(key: bytes, listener: str, step: str, sent_at: float) -> str:
 def token_time(key: bytes, listener: str, step: str, token: str) -> float | None:
     """Return the time at which a sound was sent, in seconds; None if the token is invalid or of another step.
 
-    Example:
+    Examples:
         >>> token = sign_token(b"key", "listener-1", "trial-0", 12.5)
         >>> token_time(b"key", "listener-1", "trial-0", token), token_time(b"key", "listener-1", "trial-1", token)
         (12.5, None)
@@ -56,7 +56,7 @@ def _signature(key: bytes, listener: str, step: str, milliseconds: int) -> str:
 class RateLimit:
     """A leaky bucket for each address: `burst` requests at once, and one more every `interval` seconds.
 
-    Example:
+    Examples:
         >>> limit = RateLimit(burst=1)
         >>> limit.count("192.0.2.1")
         >>> limit.count("192.0.2.1")
@@ -79,6 +79,6 @@ class RateLimit:
             is_allowed = empty_at - now <= self.burst * self.interval
             self._empty_at[address] = empty_at if is_allowed else empty_at - self.interval
             if not is_allowed:
-                raise CrowdedError("too many participants begin from this address", "wait a moment")
+                raise TooManyRequestsError("too many participants begin from this address", "wait a moment")
             while len(self._empty_at) > _MAX_ADDRESSES:
                 self._empty_at.popitem(last=False)

@@ -19,7 +19,7 @@ from pathlib import Path
 from cantilena.errors import InputError
 from cantilena.listening.analysis.answers import SCHEMA, Answer, Listener
 from cantilena.listening.server.session import Assignment, Participant, free_session
-from cantilena.server import CrowdedError, LateError, UnknownError
+from cantilena.server import NotFoundError, TooManyRequestsError, UnavailableError
 
 _APPLICATION_ID = 0x43414E54
 _TABLES = ("study", "sittings", "steps", "listeners", "answers")
@@ -55,7 +55,7 @@ class AnswerStore:
         key = secrets.token_urlsafe(24)
         with self._transaction() as database:
             if _count(database, "sittings") >= limit:
-                raise CrowdedError("too many participants have begun", "contact the organisers of the study")
+                raise TooManyRequestsError("too many participants have begun", "contact the organisers of the study")
             name = f"listener-{secrets.token_hex(6)}"
             database.execute("INSERT INTO sittings VALUES (?, ?)", (_hashed(key), name))
         return key
@@ -65,7 +65,7 @@ class AnswerStore:
         with self._reading() as database:
             row = database.execute("SELECT listener FROM sittings WHERE key_hash = ?", (_hashed(key),)).fetchone()
         if row is None:
-            raise UnknownError("the key of the session is missing or invalid", "open the link of the study and begin")
+            raise NotFoundError("the key of the session is missing or invalid", "open the link of the study and begin")
         return self.reload(str(row[0]))
 
     def reload(self, listener: str) -> Participant:
@@ -155,7 +155,7 @@ class AnswerStore:
         """A transaction: when it ends without an error, what was added is on disk."""
         with self._lock:
             if not self.path.exists():
-                raise LateError("the file of the answers was removed", "contact the organisers of the study")
+                raise UnavailableError("the file of the answers was removed", "contact the organisers of the study")
             try:
                 self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
@@ -225,7 +225,7 @@ def _hashed(key: str) -> str:
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()
 
 
-def _storage_error(error: sqlite3.Error) -> LateError:
+def _storage_error(error: sqlite3.Error) -> UnavailableError:
     if "full" in str(error):
-        return LateError("the disk is full", "contact the organisers of the study; no previous answer is lost")
-    return LateError("the answer could not be stored", "try again; no previous answer is lost")
+        return UnavailableError("the disk is full", "contact the organisers of the study; no previous answer is lost")
+    return UnavailableError("the answer could not be stored", "try again; no previous answer is lost")

@@ -62,7 +62,7 @@ class Step:
     def name(self) -> str:
         """The name under which the step is stored, unique for a participant.
 
-        Example:
+        Examples:
             >>> Step("headphones", 3, 6, attempt=1).name
             'headphones-1-3'
         """
@@ -73,7 +73,7 @@ class Step:
 def next_step(study: Study, participant: Participant) -> Step:
     """Return the next step of a participant.
 
-    Example:
+    Examples:
         >>> next_step(Study("Ours", ("human", "lstm"), (), ()), Participant("listener-1")).stage
         'training'
     """
@@ -127,7 +127,7 @@ def clips_with_role(study: Study, role: str) -> list[Clip]:
 def pauses(trials: int) -> list[int]:
     """Return the trials before which there is a pause: equal parts of at most 14.
 
-    Example:
+    Examples:
         >>> pauses(24), pauses(12)
         ([12], [])
     """
@@ -157,7 +157,7 @@ def free_session(assignments: Iterable[Assignment], sessions: int, hour: int) ->
 
     The result is None if every session is finished or in use. `hour` is the current hour since 1970.
 
-    Example:
+    Examples:
         >>> unfinished = Assignment(0, counts=True, is_finished=False, hour=100)
         >>> [free_session([unfinished], sessions, hour) for sessions, hour in ((2, 105), (1, 105), (1, 101))]
         [1, 0, None]

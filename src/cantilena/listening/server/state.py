@@ -20,7 +20,7 @@ from cantilena.listening.server.sounds import EqualSounds
 from cantilena.listening.study.study import Study
 from cantilena.listening.text import study_texts
 from cantilena.listening.trials import HUMAN
-from cantilena.server import RefusalError, UnknownError
+from cantilena.server import HTTPError, NotFoundError
 
 MIN_HEARD = 0.5
 """Share of a clip that must be heard before an answer is accepted, unless the study requires more."""
@@ -31,13 +31,13 @@ MAX_PARTICIPANTS = 200_000
 _SECONDS_TO_ANSWER, _SECONDS_PER_CHECK, _SECONDS_TO_READ = 6, 4, 60
 
 
-class ConflictError(RefusalError):
+class ConflictError(HTTPError):
     """The request does not fit the current step of the participant."""
 
     status = 409
 
 
-class ForbiddenError(RefusalError):
+class ForbiddenError(HTTPError):
     """The key is invalid."""
 
     status = 403
@@ -125,7 +125,7 @@ class ServedStudy:
         sent_at = token_time(self.signing_key, participant.listener, step.name, sent.ticket)
         heard = 0.0 if sent_at is None else min(sent.seconds_heard, time.time() - sent_at)
         if heard < self.min_heard * self.study.clip(trial.clip).seconds:
-            raise RefusalError("too little of the clip was heard", "play it again before you answer")
+            raise HTTPError("too little of the clip was heard", "play it again before you answer")
         self.store.add_answer(
             Answer(participant.listener, position, trial.kind, trial.clip, sent.answer, sent.confidence,
                    sent.knows_piece, round(heard, 2), sent.liking, sent.classical)
@@ -174,7 +174,7 @@ Credentials = Annotated[HTTPAuthorizationCredentials | None, Depends(_BEARER)]
 
 def _current_participant(served: Served, credentials: Credentials) -> Participant:
     if credentials is None:
-        raise UnknownError("the key of the session is missing or invalid", "open the link of the study and begin")
+        raise NotFoundError("the key of the session is missing or invalid", "open the link of the study and begin")
     return served.store.participant(credentials.credentials)
 
 

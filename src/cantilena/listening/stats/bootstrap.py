@@ -75,7 +75,7 @@ class Bootstrap:
 def bootstrap(trials: Trials, rng: np.random.Generator, replicates: int = REPLICATES) -> Bootstrap:
     """Resample listeners, clips and answers, `replicates` times each.
 
-    Example:
+    Examples:
         >>> from cantilena.listening.stats.proportions import signal_detection
         >>> listener, clip = np.divmod(np.arange(200), 20)
         >>> said_human = np.random.default_rng(1).random(200) < np.where(clip < 10, 0.8, 0.3)

@@ -77,7 +77,7 @@ def hypothesis_tests(
 ) -> list[HypothesisTest]:
     """Test every hypothesis of a study: `told` and `differ` form one family, `equal` another.
 
-    Example:
+    Examples:
         >>> from cantilena.listening.stats.bootstrap import bootstrap
         >>> from cantilena.listening.stats.mixed_model import fit_mixed_model
         >>> from cantilena.listening.planning.simulation import ListenerModel, simulate_trials

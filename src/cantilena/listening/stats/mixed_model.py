@@ -105,7 +105,7 @@ def fit_mixed_model(trials: Trials) -> MixedModel:
     Raises:
         InputError: there are too few listeners or clips.
 
-    Example:
+    Examples:
         >>> rng = np.random.default_rng(1)
         >>> listener, clip = np.divmod(np.arange(20 * 40), 40)
         >>> said_human = rng.random(800) < np.where(clip < 20, 0.8, 0.3)
@@ -286,7 +286,7 @@ def probit_terms(eta: Array, sign: Array) -> ProbitTerms:
 
     With z = s eta and r = phi(z) / Phi(z): slope s r, weight r (z + r), its derivative s (r - weight (z + 2 r)).
 
-    Example:
+    Examples:
         >>> terms = probit_terms(np.zeros(1), np.ones(1))
         >>> round(float(np.exp(terms.value[0])), 3), round(float(terms.weight[0]), 4)  # 1/2 and 2/pi
         (0.5, 0.6366)

@@ -39,7 +39,7 @@ def wilson(successes: float, trials: float, *, level: float = 0.95, df: float = 
     Raises:
         UsageError: there are no trials, or more successes than trials.
 
-    Example:
+    Examples:
         >>> interval = wilson(4, 10)
         >>> [round(bound, 3) for bound in (interval.value, interval.low, interval.high)]
         [0.4, 0.168, 0.687]
@@ -64,7 +64,7 @@ def design_effect(said_human: NDArray[np.bool_], listener: NDArray[np.int64], cl
     A. C. Cameron, J. B. Gelbach and D. L. Miller, Robust inference with multiway clustering, Journal of Business and
     Economic Statistics 29, 2011. Each part carries the factor G/(G - 1) of its G clusters.
 
-    Example:
+    Examples:
         >>> said_human = np.repeat([True, False], 10)  # two listeners who always give the same answer
         >>> round(design_effect(said_human, np.repeat([0, 1], 10), np.arange(20)), 1)
         19.0
@@ -91,7 +91,7 @@ def sample_size_one_proportion(share: float, *, chance: float = 0.5, alpha: floa
     n = (z_a sqrt(c(1-c)) + z_b sqrt(p(1-p)))^2 / (p-c)^2, then n/4 (1 + sqrt(1 + 2/(n|p-c|)))^2: J. L. Fleiss,
     B. Levin and M. C. Paik, Statistical Methods for Rates and Proportions, Wiley 2003, section 2.5.
 
-    Example:
+    Examples:
         >>> sample_size_one_proportion(0.65)
         92
     """
@@ -110,7 +110,7 @@ def sample_size_two_proportions(one: float, other: float, *, alpha: float = 0.05
     For each arm n = (z_a sqrt(2 m(1-m)) + z_b sqrt(p(1-p) + q(1-q)))^2 / (p-q)^2 with m their mean, then
     n/4 (1 + sqrt(1 + 4/(n|p-q|)))^2: Fleiss, Levin and Paik 2003, section 4.2.
 
-    Example:
+    Examples:
         >>> sample_size_two_proportions(0.2, 0.4)
         182
     """
@@ -130,7 +130,7 @@ def sample_size_equivalence(margin: float, *, share: float = 0.5, alpha: float =
     comparison of the two one-sided tests procedure and the power approach, Journal of Pharmacokinetics and
     Biopharmaceutics 15, 1987. `alpha` is the level of each test; `power` is for a proportion that equals `share`.
 
-    Example:
+    Examples:
         >>> sample_size_equivalence(0.10)
         215
     """
@@ -164,7 +164,7 @@ def signal_detection(counts: Array) -> SignalDetection:
     Args:
         counts: `(..., arms, 8)` of each rating, "computer, certain" to "human, certain"; the arm `human` first.
 
-    Example:
+    Examples:
         >>> counts = np.zeros((2, 8))
         >>> counts[0, [1, 6]], counts[1, [1, 6]] = (20, 80), (70, 30)
         >>> result = signal_detection(counts)
@@ -191,7 +191,7 @@ def independent_errors(counts: Array) -> SignalDetection:
     1967); of d', the sum of both; of c, a quarter of that; of the area A, A(1-A) over the trials of both arms. All are
     above 0 even if every answer is the same.
 
-    Example:
+    Examples:
         >>> errors = independent_errors(np.array([[0.0] * 7 + [50], [50] + [0.0] * 7]))
         >>> bool(0.01 < errors.shares[1] < 0.02), bool(0.4 < errors.d_prime[1] < 0.8)
         (True, True)

@@ -111,7 +111,7 @@ def make_clips(
     anchors = [add(render_clip(shuffled(melody, rng)), "anchor") for melody in human[:n_anchors]]
     attention = ""
     if design.checks:
-        one_note = Melody.of([(67, 24)] * 24, tempo=Tempo.constant(tempo), title="attention check")
+        one_note = Melody.from_pitches([(67, 24)] * 24, tempo=Tempo.constant(tempo), title="attention check")
         attention = add(render_clip(one_note), "attention", answer="computer", confidence=4)
         for quietest in rng.permutation(np.arange(_HEADPHONE_TRIALS) % 3).tolist():
             add(headphone_trial(quietest), "headphones", quietest=quietest)
@@ -156,8 +156,8 @@ class Sound:
 def render_clip(melody: Melody) -> Sound:
     """Render a melody with the piano at the target loudness.
 
-    Example:
-        >>> sound = render_clip(Melody.of([(60, 24), (64, 24), (67, 48)]))
+    Examples:
+        >>> sound = render_clip(Melody.from_pitches([(60, 24), (64, 24), (67, 48)]))
         >>> abs(sound.loudness - TARGET) <= TOLERANCE
         True
     """

@@ -67,7 +67,7 @@ def make_design(arms: Sequence[str], options: CreateOptions) -> Design:
     Raises:
         UsageError: the arms are invalid, or the numbers cannot be balanced; the hint gives the nearest that can.
 
-    Example:
+    Examples:
         >>> design = make_design(["lstm", "human", "tuned"], CreateOptions())
         >>> design.arms, design.clips_per_listener, design.listeners
         (('human', 'lstm', 'tuned'), 7, 42)
@@ -140,7 +140,7 @@ def make_sessions(
         repeats: number of items that a session plays twice.
         attention: clip of the attention check; "" for none.
 
-    Example:
+    Examples:
         >>> sessions = make_sessions([["a", "b"], ["c", "d"]], 2, 4, np.random.default_rng(1), repeats=0)
         >>> sorted(trial.clip for trial in sessions[0])
         ['a', 'b', 'c', 'd']
@@ -183,7 +183,7 @@ def allocate_clips(
     Returns:
         `(listeners, arms, clips_per_listener)` indices of clips; those of arm a start at a * clips.
 
-    Example:
+    Examples:
         >>> allocation = allocate_clips(6, arms=2, clips=4, clips_per_listener=2, rng=np.random.default_rng(1))
         >>> np.bincount(allocation.ravel()).tolist()
         [3, 3, 3, 3, 3, 3, 3, 3]
@@ -198,7 +198,7 @@ def allocate_clips(
 def williams_square(arms: int) -> NDArray[np.int64]:
     """Return Williams's Latin square, `(rows, arms)`: one row per arm for an even number of arms, else two.
 
-    Example:
+    Examples:
         >>> williams_square(4).tolist()
         [[0, 1, 3, 2], [1, 2, 0, 3], [2, 3, 1, 0], [3, 0, 2, 1]]
     """

@@ -71,9 +71,9 @@ def phrase_excerpts(melody: Melody, piece: int, *, tempo: float, shortest: float
         shortest: seconds.
         longest: seconds.
 
-    Example:
+    Examples:
         >>> phrase = [*((pitch, 24) for pitch in (60, 62, 64, 65, 67, 65, 64, 62)), (60, 72), (None, 24)]
-        >>> melody = Melody.of([*phrase, *phrase])
+        >>> melody = Melody.from_pitches([*phrase, *phrase])
         >>> [excerpt.quarters for excerpt in phrase_excerpts(melody, 0, tempo=120, shortest=4, longest=6)]
         [11.0, 11.0]
     """

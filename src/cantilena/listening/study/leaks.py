@@ -77,7 +77,7 @@ class Leak:
 def features(sound: NDArray[np.float32], rate: int) -> Array:
     """Measure the features `(8,)` of a sound `(samples,)`, in the order of `FEATURES`.
 
-    Example:
+    Examples:
         >>> measured = features(np.zeros(44_100, np.float32), 44_100)
         >>> dict(zip(FEATURES, measured.tolist()))["silent share"]
         1.0

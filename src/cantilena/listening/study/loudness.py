@@ -25,7 +25,7 @@ def loudness(sound: NDArray[np.floating], rate: int) -> float:
 
     The power of both channels is summed. The result is minus infinity for silence and for less than 400 ms.
 
-    Example:
+    Examples:
         >>> time = np.arange(48_000) / 48_000
         >>> round(loudness(np.sin(2 * np.pi * 997 * time), 48_000), 2)  # the value in the Recommendation
         -3.01

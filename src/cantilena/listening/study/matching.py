@@ -140,9 +140,9 @@ def remove_duplicates(
     Of near-duplicates the first is kept, in the order of the arms. `training` has the training melodies of the models
     by name of the corpus.
 
-    Example:
-        >>> one = Melody.of([(60 + k * k % 11, 12 + 12 * (k % 3 == 0)) for k in range(30)], source="a.mid")
-        >>> two = Melody.of([(60 + k * 5 % 13, 24) for k in range(30)], source="b.mid")
+    Examples:
+        >>> one = Melody.from_pitches([(60 + k * k % 11, 12 + 12 * (k % 3 == 0)) for k in range(30)], source="a.mid")
+        >>> two = Melody.from_pitches([(60 + k * 5 % 13, 24) for k in range(30)], source="b.mid")
         >>> kept, exclusions = remove_duplicates({"human": [one, two], "lstm": [one.transposed(2)]}, {"reels": [one]})
         >>> [melody.source for melody in kept["human"]]
         ['b.mid']

@@ -192,7 +192,7 @@ class Study:
 def study_digest(study: Study) -> str:
     """Compute the SHA-256 of a study.
 
-    Example:
+    Examples:
         >>> len(study_digest(Study("Ours", ("human", "lstm"), (), ())))
         64
     """

@@ -29,7 +29,7 @@ class StylePredictions:
         probabilities: `(melodies, styles)`: the predicted probability of each style.
         pieces: `(melodies,)`: the piece of each, 0 and up: melodies of one piece are not independent.
 
-    Example:
+    Examples:
         >>> some = StylePredictions(np.array([0, 1, 1]), np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]]), np.arange(3))
         >>> some.confusion.tolist(), some.balanced_accuracy_of_all
         ([[1.0, 0.0], [0.5, 0.5]], 0.75)

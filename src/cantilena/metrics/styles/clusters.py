@@ -87,7 +87,7 @@ def style_clusters(features: Array, rng: np.random.Generator, clusters: int | No
         UsageError: the number of clusters is out of range.
         CorpusError: there are too few melodies, or they are all the same.
 
-    Example:
+    Examples:
         >>> features = np.zeros((8, 23))
         >>> features[4:, 0] = 3.0  # half of them are fast
         >>> features[:, 1] = [0.0, 0.1, 0.2, 0.3, 0.0, 0.1, 0.2, 0.3]
@@ -138,7 +138,7 @@ def standardised(features: Array) -> Array:
     Undefined values count as the mean, those beyond four deviations as four. The n numbers of a feature are divided by
     the square root of n.
 
-    Example:
+    Examples:
         >>> features = np.full((3, 23), np.nan)
         >>> features[:2, 0] = 1.0, 3.0
         >>> standardised(features)[:, :2].tolist()
@@ -189,7 +189,7 @@ def silhouettes(points: Array, labels: Mapping[int, Labels]) -> dict[int, Array]
     Raises:
         ValueError: a clustering has fewer than two clusters.
 
-    Example:
+    Examples:
         >>> points = np.array([[0.0], [1.0], [10.0], [11.0]])
         >>> silhouettes(points, {2: np.array([0, 0, 1, 1])})[2].round(2).tolist()
         [0.9, 0.89, 0.89, 0.9]
@@ -229,7 +229,7 @@ def _from_sums(sums: Array, own: Labels, sizes: Labels) -> Array:
 def describe_silhouette(silhouette: float) -> str:
     """What a mean silhouette means, by the marks of L. Kaufman and P. J. Rousseeuw, Finding Groups in Data, 1990.
 
-    Example:
+    Examples:
         >>> describe_silhouette(0.8), describe_silhouette(0.3), describe_silhouette(0.1)
         ('clearly apart', 'shading into each other', 'hardly apart')
     """
@@ -244,7 +244,7 @@ def components(points: Array) -> tuple[Array, Array, Array]:
         `(points, 2)`: coordinates along them; `(2, dimensions)`: their directions, in which the largest number is
         positive; `(2,)`: the share of the variance that each explains.
 
-    Example:
+    Examples:
         >>> places, directions, shares = components(np.array([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]]))
         >>> places[:, 0].tolist(), shares.tolist()
         ([-1.0, 0.0, 1.0], [1.0, 0.0])

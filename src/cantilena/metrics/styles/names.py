@@ -79,7 +79,7 @@ def cluster_features(features: NDArray[np.float64], inside: NDArray[np.bool_]) -
         features: `(melodies, numbers)` of `style_features`, of all melodies.
         inside: `(melodies,)`: which of them are in the cluster.
 
-    Example:
+    Examples:
         >>> features = np.full((4, len(STYLE_COLUMNS)), 1.0)
         >>> features[2:, 0] = 3.0
         >>> cluster_features(features, np.array([False, False, True, True]))["notes_per_quarter"]
@@ -105,7 +105,7 @@ def describe_cluster(features: Mapping[str, StyleFeature], meters: Sequence[str]
     Returns:
         At most five phrases, separated by commas.
 
-    Example:
+    Examples:
         >>> fast, compound = StyleFeature(3.0, 1.5, 1.4), StyleFeature(1.0, 0.1, 2.6)
         >>> describe_cluster({"notes_per_quarter": fast, "compound": compound}, ["6/8", "6/8"])
         '6/8, fast'
@@ -122,7 +122,7 @@ def describe_cluster(features: Mapping[str, StyleFeature], meters: Sequence[str]
 def describe_axis(direction: Mapping[str, float]) -> str:
     """Describe the positive end of an axis by the two numbers with the largest loadings.
 
-    Example:
+    Examples:
         >>> describe_axis({"steps": -0.8, "range": 0.5, "minor": 0.1})
         'fewer steps, wide'
     """

@@ -48,7 +48,7 @@ class Bundle:
     Raises:
         BundleError: the parts do not fit together.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> from cantilena.models import weight_shapes
         >>> from cantilena.tokenizers import GridEncoding
@@ -205,7 +205,7 @@ def find_bundle(name_or_path: str | Path) -> Path:
 def shipped_bundles() -> dict[str, Path]:
     """The bundles that ship with the package, by name, each before those tuned from it.
 
-    Example:
+    Examples:
         >>> "tunes+rl" in shipped_bundles()
         True
     """

@@ -19,7 +19,7 @@ from cantilena.models.bundle.quantization import dequantize, quantize
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.ngram.bundle import NGramPart
 from cantilena.models.ngram.options import NGramOptions
-from cantilena.runtime import record_name, whole_file
+from cantilena.runtime import atomic_file, record_name
 
 if TYPE_CHECKING:
     from cantilena.models.bundle.bundle import Bundle
@@ -86,7 +86,7 @@ def write_bundle(path: Path, bundle: Bundle, *, half: bool, int8: bool, overwrit
         record["ngram"] = {"options": _options_record(bundle.ngram.options), "share": bundle.ngram.share}
         tensors |= {_NGRAM + name: _smallest(array) for name, array in bundle.ngram.arrays.items()}
     text = json.dumps(record, ensure_ascii=True, allow_nan=False)
-    with whole_file(path, overwrite=overwrite) as draft:
+    with atomic_file(path, overwrite=overwrite) as draft:
         draft.write_bytes(safetensors.numpy.save(tensors, metadata={_ENTRY: text}))
 
 

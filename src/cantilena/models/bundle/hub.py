@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.errors import BundleError, CantilenaError, InputError, MissingError, RunError, UsageError, __version__
-from cantilena.runtime import say
+from cantilena.runtime import log
 
 ADDRESS = "hf://"
 
@@ -42,7 +42,7 @@ class HubRepo:
     Raises:
         UsageError: the hub has no such names, or they lead out of a folder.
 
-    Example:
+    Examples:
         >>> HubRepo.parse("hf://anna/waltzes@v2")
         HubRepo(repository='anna/waltzes', revision='v2')
     """
@@ -115,7 +115,7 @@ def fetch_bundle(address: str, *, endpoint: str | None = None) -> Path:
             return Path(cached)
         _check_size(str(repo), metadata.size)
         if not isinstance(hub.try_to_load_from_cache(**wanted | {"revision": metadata.commit_hash or "main"}), str):
-            say(f"Fetching {repo} ({metadata.size / 1e6:.1f} MB)")
+            log(f"Fetching {repo} ({metadata.size / 1e6:.1f} MB)")
         path = Path(hub.hf_hub_download(**wanted, **client))
         _check_size(str(repo), path.stat().st_size)  # the branch may have moved since
     return path
@@ -157,7 +157,7 @@ def upload_bundle(
             raise RunError(f"{repo} is there already, and public", "make it private on its page, or give another name")
         if not force and any(file.rfilename == FILE for file in existing.siblings or ()):
             raise RunError(f"{repo} holds a model already", "give another name, or --force to add a commit to it")
-        say(f"Uploading {bundle.name} to {repo} ({bundle.stat().st_size / 1e6:.1f} MB)")
+        log(f"Uploading {bundle.name} to {repo} ({bundle.stat().st_size / 1e6:.1f} MB)")
         files: dict[str, Path | bytes] = {FILE: bundle, **{file: text.encode() for file, text in texts.items()}}
         added = [hub.CommitOperationAdd(path_in_repo=file, path_or_fileobj=what) for file, what in files.items()]
         done = api.create_commit(repo.repository, added, commit_message=f"A bundle of Cantilena {__version__}")

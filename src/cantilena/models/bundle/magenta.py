@@ -250,7 +250,7 @@ def torch_weights(note_rnn: NoteRnn, first: int, order: Sequence[int]) -> dict[s
         first: the token that is fed before the first step.
         order: `(classes,)`: the class of each token.
 
-    Example:
+    Examples:
         >>> zeros = [np.zeros(shape, np.float32) for shape in ((38 + 5, 20), (20,), (5, 38), (38,))]
         >>> weights = torch_weights(NoteRnn([zeros[0]], [zeros[1]], [1.0], *zeros[2:]), 14, range(38))
         >>> {name: weight.shape for name, weight in weights.items()}["core.weight_ih_l0"]
@@ -354,7 +354,7 @@ class ArrayArchive:
     Raises:
         InputError: the file is missing, too large, or no .npz file.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> path = Path(tempfile.mkdtemp()) / "weights.npz"
         >>> np.savez(path, **{"rnn/bias": np.zeros(3)})

@@ -27,7 +27,7 @@ _HINT = "ask whoever gave it to you for a new file"
 def quantize(tensors: Mapping[str, NDArray[np.floating]]) -> dict[str, NDArray[Any]]:
     """Large matrices as int8 with their scales, everything else as float16.
 
-    Example:
+    Examples:
         >>> stored = quantize({"weights.a": np.full((64, 64), 0.5, dtype=np.float32)})
         >>> sorted(stored), stored["weights.a"].dtype.name
         (['scale.weights.a', 'weights.a'], 'int8')

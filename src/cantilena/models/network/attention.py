@@ -53,7 +53,7 @@ class Attention(nn.Module):
         options: the shape of the network: `width`, `attention`, `copy_head`, `max_context`.
         vocabulary_size: number of tokens; the start symbol is one more and gets no attention.
 
-    Example:
+    Examples:
         >>> attention = Attention(NetworkOptions(width=8, attention=4), vocabulary_size=3)
         >>> previous = torch.tensor([[3, 0, 1, 2, 0, 1]])  # the start symbol, then 0 1 2 0 1
         >>> c, tokens, _, past = attention(torch.zeros(1, 6, 8), previous)
@@ -156,7 +156,7 @@ class Attention(nn.Module):
 def attention_shares(c: Tensor) -> Tensor:
     """`(melodies, steps, past)`: the share of each place, from its score; less than 1 in all.
 
-    Example:
+    Examples:
         >>> attention_shares(torch.tensor([[[1.0, 3.0, 4.0]]]).log()).mul(9).round().tolist()  # of 1 + 1 + 3 + 4
         [[[1.0, 3.0, 4.0]]]
     """
@@ -173,7 +173,7 @@ def add_copies(scores: Tensor, c: Tensor, tokens: Tensor) -> Tensor:
         c: `(melodies, steps, past)`; -inf where nothing can be copied.
         tokens: `(melodies, past)` the tokens that can be copied.
 
-    Example:
+    Examples:
         >>> scores, c = torch.tensor([[[1.0, 2.0]]]).log(), torch.tensor([[[3.0, 4.0]]]).log()
         >>> add_copies(scores, c, torch.tensor([[1, 0]])).exp().round().tolist()  # 1 + 4 and 2 + 3
         [[[5.0, 5.0]]]

@@ -11,7 +11,7 @@ import torch
 
 from cantilena.errors import UsageError
 from cantilena.models.network.recurrence import lstm, needs_own_gradient
-from cantilena.runtime import processors
+from cantilena.runtime import cpu_count
 
 _MIN_PARALLEL = 2**22
 """Multiplications in a step of one layer from which on several threads are faster."""
@@ -33,7 +33,7 @@ def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.de
     Raises:
         UsageError: the device is unknown, or this machine lacks it.
 
-    Example:
+    Examples:
         >>> choose_device("cpu")
         device(type='cpu')
     """
@@ -88,7 +88,7 @@ def limit_threads(width: int, rows: int, processes: int = 1) -> Iterator[int]:
         processes: processes that share the CPUs of this machine.
     """
     before = torch.get_num_threads()
-    most = before if processes == 1 else max(min(before, processors() // processes), 1)
+    most = before if processes == 1 else max(min(before, cpu_count() // processes), 1)
     threads = most if rows * 4 * width * width >= _MIN_PARALLEL else 1
     torch.set_num_threads(threads)
     try:
@@ -114,7 +114,7 @@ def choose_precision(name: str, device: torch.device, width: int = 8) -> torch.d
     Raises:
         UsageError: the precision is unknown, or bfloat16 is not supported.
 
-    Example:
+    Examples:
         >>> choose_precision("float32", torch.device("cpu"))
         torch.float32
     """

@@ -47,7 +47,7 @@ Ints = NDArray[np.int64]
 def distance_bins(steps: NDArray[np.integer]) -> Ints:
     """The bin of each distance, 0 to `DISTANCE_BINS - 1`.
 
-    Example:
+    Examples:
         >>> distance_bins(np.array([0, 1, 5, 16, 9999])).tolist()
         [0, 1, 4, 8, 17]
     """
@@ -63,7 +63,7 @@ class TokenHistory:
         tokens: `(melodies, past)`, the latest last.
         matches: `(melodies, past)`: the length of the match that ends before each token.
 
-    Example:
+    Examples:
         >>> history = TokenHistory.empty(1)
         >>> for token in (5, 7, 9, 5, 7):
         ...     history = history.append(np.array([token]), max_context=8)
@@ -96,7 +96,7 @@ class TokenHistory:
 
         The longest match comes first, and of equals the latest; `missing` fills up if there are fewer.
 
-        Example:
+        Examples:
             >>> tokens, matches = np.array([[5, 7, 5, 9, 5]]), np.array([[0, 1, 0, 1, 0]], dtype=np.uint8)
             >>> [array.tolist() for array in TokenHistory(tokens, matches).continuations(3, missing=38)]
             [[[9, 7, 38]], [[1, 1, 0]]]
@@ -141,7 +141,7 @@ class Features:
         options: which features there are.
         vocabulary_size: number of tokens; the start symbol is one more.
 
-    Example:
+    Examples:
         >>> features = Features(NetworkOptions(bar_position=False, look_back=()), vocabulary_size=38)
         >>> features.encode(np.array([[14, 1, 16]]), Bars.common_time(1)).tolist()
         [[[38], [14], [1]]]

@@ -35,7 +35,7 @@ class NumpyNetwork(StepwiseNetwork):
         options: its shape.
         weights: every weight by name, as `Network.numpy_weights` returns them.
 
-    Example:
+    Examples:
         >>> from cantilena.models import weight_shapes
         >>> options = NetworkOptions(width=8, embedding=8)
         >>> weights = {name: np.zeros(shape) for name, shape in weight_shapes(options, 38).items()}

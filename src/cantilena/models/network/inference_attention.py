@@ -36,7 +36,7 @@ class AttentionState:
 class NumpyAttention:
     """A head that attends or copies, from all weights of the network by name.
 
-    Example:
+    Examples:
         >>> from cantilena.models.network.weights import weight_shapes
         >>> options = NetworkOptions(width=8, copy_head=True)
         >>> weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(options, 3).items()}
@@ -116,7 +116,7 @@ def _attention_shares(c: Floats) -> Floats:
 class NumpyTransformer:
     """A transformer and its head, from all weights by name; the state is a cache for each layer.
 
-    Example:
+    Examples:
         >>> from cantilena.models.network.weights import weight_shapes
         >>> options = NetworkOptions(core="transformer", width=8, heads=2, embedding=8)
         >>> weights = {name: np.zeros(shape, np.float32) for name, shape in weight_shapes(options, 3).items()}

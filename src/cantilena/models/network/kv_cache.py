@@ -26,7 +26,7 @@ class KVCache:
     A step is written behind the last one, where no cache reads yet, so that nothing is copied. Only if that place is
     taken (the cache was continued before) or the buffer is full, the steps are copied to a new buffer.
 
-    Example:
+    Examples:
         >>> one = KVCache.empty(np.zeros((2, 1, 1, 1, 1))).append(np.full((2, 1, 1, 1, 1), 5.0), max_context=2)
         >>> for number in (6.0, 7.0):
         ...     last = one.append(np.full((2, 1, 1, 1, 1), number), max_context=2)

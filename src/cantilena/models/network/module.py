@@ -38,7 +38,7 @@ class Network(StepwiseNetwork, nn.Module):
         vocabulary_size: number of tokens.
         seed: determines the initial weights; torch's global generator is left as it was.
 
-    Example:
+    Examples:
         >>> network = Network(NetworkOptions(width=16, embedding=16), vocabulary_size=38)
         >>> network.log_probs(np.array([[14, 1, 16]])).shape
         torch.Size([1, 3, 38])
@@ -141,7 +141,7 @@ def make_core(options: NetworkOptions) -> nn.Module:
     It is called as `hidden, state = core(vectors, state)` with `(melodies, steps, embedding)` vectors, None as the
     first state, `(melodies, steps, width)` out, and a state whose tensors have the melodies along axis 1.
 
-    Example:
+    Examples:
         >>> make_core(NetworkOptions(core="gru", embedding=5, width=8))
         GRU(5, 8, batch_first=True)
     """

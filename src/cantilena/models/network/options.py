@@ -23,7 +23,7 @@ class NetworkOptions:
     Raises:
         UsageError: a value is invalid.
 
-    Example:
+    Examples:
         >>> NetworkOptions.paper().width
         1024
     """

@@ -55,7 +55,7 @@ def lstm(core: nn.LSTM, vectors: Tensor, state: tuple[Tensor, Tensor] | None = N
     Returns:
         `(melodies, steps, width)` bfloat16, and the state after the last step: h bfloat16, c float32.
 
-    Example:
+    Examples:
         >>> core = nn.LSTM(4, 8, batch_first=True)
         >>> hidden, (h, c) = lstm(core, torch.zeros(2, 3, 4))
         >>> hidden.shape, torch.equal(hidden[:, -1], h[0]), c.dtype
@@ -81,7 +81,7 @@ def dropout(values: Tensor, rate: float, training: bool) -> Tensor:
     There one random number of 64 bits serves four values, which takes a third of the time; the rate is rounded to the
     nearest of 65,536 levels.
 
-    Example:
+    Examples:
         >>> sorted({round(value, 3) for value in dropout(torch.ones(999), 0.2, training=True).tolist()})
         [0.0, 1.25]
     """

@@ -112,7 +112,7 @@ class StepwiseNetwork:
 def token_windows(tokens: NDArray[np.integer], window: int, start: int) -> Ints:
     """`(melodies, steps, window)`: the tokens before each step, the paper's input, padded with the start symbol.
 
-    Example:
+    Examples:
         >>> token_windows(np.array([[5, 6, 7]]), window=2, start=9).tolist()
         [[[9, 9], [9, 5], [5, 6]]]
     """

@@ -34,7 +34,7 @@ _CHUNK = 256
 class Transformer(nn.Module):
     """A core: vectors of size `inputs` in, hidden vectors of each step out, and the state.
 
-    Example:
+    Examples:
         >>> core = Transformer(NetworkOptions(core="transformer", layers=2, width=8), inputs=5)
         >>> hidden, past = core(torch.zeros(3, 6, 5))
         >>> hidden.shape, past[0].shape
@@ -116,7 +116,7 @@ class Layer(nn.Module):
 def slopes(heads: int) -> Tensor:
     """`(heads,)`: the penalty of a step of distance, 2^(-8 h / heads).
 
-    Example:
+    Examples:
         >>> slopes(4).tolist()
         [0.25, 0.0625, 0.015625, 0.00390625]
     """

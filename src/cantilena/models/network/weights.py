@@ -22,7 +22,7 @@ LAYER = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 def weight_shapes(options: NetworkOptions, vocabulary_size: int) -> Shapes:
     """Name and shape of every weight, in the order of the network.
 
-    Example:
+    Examples:
         >>> weight_shapes(NetworkOptions(), 38)["head.weight"]
         (38, 128)
     """
@@ -37,7 +37,7 @@ def weight_shapes(options: NetworkOptions, vocabulary_size: int) -> Shapes:
 def parameters(options: NetworkOptions, vocabulary_size: int) -> int:
     """Number of parameters.
 
-    Example:
+    Examples:
         >>> parameters(NetworkOptions(), 38) < 300_000
         True
     """

@@ -36,7 +36,7 @@ class Blend:
     Raises:
         UsageError: the vocabularies differ, or the share is invalid.
 
-    Example:
+    Examples:
         >>> from cantilena.models import TopTokens
         >>> ngram = NGram.fit([np.array([0, 0, 0])], vocabulary_size=2)
         >>> uniform = TopTokens(vocabulary_size=2, tokens=(0, 1))

@@ -43,7 +43,7 @@ class NGramPart:
 def ngram_arrays(model: NGram) -> dict[str, NDArray[Any]]:
     """The fields of the tree by name (`edges first followers counts`) and the weights as `in_piece`.
 
-    Example:
+    Examples:
         >>> from cantilena.models import NGram, NGramOptions
         >>> arrays = ngram_arrays(NGram.fit([np.array([0, 1, 0])], 2, NGramOptions(order=1)))
         >>> arrays["followers"].tolist(), arrays["counts"].tolist(), len(arrays["in_piece"])

@@ -37,7 +37,7 @@ class ContextTree:
     def count(cls, sequences: Sequence[NDArray[np.integer]], vocabulary_size: int, order: int) -> ContextTree:
         """Count the contexts of up to `order - 1` tokens in `(steps,)` sequences, the start symbol before each.
 
-        Example:
+        Examples:
             >>> tree = ContextTree.count([np.array([0, 1, 0])], vocabulary_size=2, order=2)
             >>> tree.followers[tree.first[0] : tree.first[1]].tolist(), tree.counts[:2].tolist()
             ([0, 1], [2, 1])

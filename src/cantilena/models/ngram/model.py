@@ -47,7 +47,7 @@ class NGram:
         tree: the counts.
         weights: `(33,)` from 0 to 1: the weight of the in-piece model, by the length of the longest match.
 
-    Example:
+    Examples:
         >>> tune = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2])
         >>> model = NGram.fit([tune], 3, NGramOptions(order=3, caution=0.0))
         >>> float(np.exp(model.log_probs(tune[None, :]))[0, 4, 1].round(2))

@@ -22,7 +22,7 @@ class NGramOptions:
     Raises:
         UsageError: a value is invalid.
 
-    Example:
+    Examples:
         >>> NGramOptions(order=3, caution=0.0, caution_in_piece=1.0)  # plain Witten-Bell
         NGramOptions(order=3, caution=0.0, caution_in_piece=1.0)
     """

@@ -22,7 +22,7 @@ class TopTokens:
         vocabulary_size: number of tokens.
         tokens: the most frequent ones.
 
-    Example:
+    Examples:
         >>> TopTokens.fit([np.array([3, 3, 1, 1, 2])], vocabulary_size=5, k=2).tokens
         (1, 3)
     """

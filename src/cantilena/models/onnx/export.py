@@ -59,7 +59,7 @@ def onnx_bytes(bundle: Bundle) -> bytes:
         UsageError: the model is no network, its core cannot be exported, or it has more than two gigabytes.
         MissingError: the library `onnx` is not installed.
 
-    Example:
+    Examples:
         >>> from cantilena.models import find_bundle
         >>> content = onnx_bytes(Bundle.load(find_bundle("tunes")))
         >>> content == onnx_bytes(Bundle.load(find_bundle("tunes")))

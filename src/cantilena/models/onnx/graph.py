@@ -39,7 +39,7 @@ class Nodes:
     Args:
         outer: the graph around this one, as of the body of a `Scan`; its values can be read here, too.
 
-    Example:
+    Examples:
         >>> nodes = Nodes()
         >>> doubled = nodes.add("Mul", "x", nodes.constant(2.0))
         >>> nodes.operators
@@ -196,7 +196,7 @@ def network_ports(options: NetworkOptions, prefix: str = "") -> list[Port]:
 def history_steps(options: NetworkOptions) -> int:
     """Number of earlier tokens that a graph keeps.
 
-    Example:
+    Examples:
         >>> history_steps(NetworkOptions(look_back=(1, 2))), history_steps(NetworkOptions(look_back=()))
         (207, 0)
     """
@@ -215,7 +215,7 @@ def needs_matches(options: NetworkOptions) -> bool:
 def feature_names(options: NetworkOptions) -> list[str]:
     """Descriptions of the columns of features, the conditions last.
 
-    Example:
+    Examples:
         >>> feature_names(NetworkOptions(bar_position=False, look_back=(1,)))
         ['token before', 'token 1 bar ago', 'steps on end like 1 bar ago']
     """

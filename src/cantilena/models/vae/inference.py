@@ -48,7 +48,7 @@ class MelodyVae:
         options: its shape.
         weights: every weight by name, as in `vae_shapes`.
 
-    Example:
+    Examples:
         >>> from cantilena.models.vae.options import vae_shapes
         >>> options = VaeOptions(latent=4, encoder=8, width=8)
         >>> vae = MelodyVae(options, {name: np.zeros(shape) for name, shape in vae_shapes(options, 38).items()})

@@ -37,7 +37,7 @@ class VaeNetwork(nn.Module):
         vocabulary_size: number of tokens.
         seed: determines the initial weights; torch's global generator is left as it was.
 
-    Example:
+    Examples:
         >>> network = VaeNetwork(VaeOptions(latent=4, encoder=8, width=8), vocabulary_size=38)
         >>> mean, log_variance = network.posterior(np.array([[14, 1, 16]]), np.array([3]), Bars.common_time(1))
         >>> mean.shape, network.scores(mean, np.array([[14, 1, 16]]), Bars.common_time(1)).shape
@@ -132,7 +132,7 @@ class VaeNetwork(nn.Module):
 def kl_divergences(mean: Tensor, log_variance: Tensor) -> Tensor:
     """KL(N(mean, variance) || N(0, 1)) of each dimension of each code: (mean^2 + variance - 1 - ln variance) / 2.
 
-    Example:
+    Examples:
         >>> kl_divergences(torch.tensor([[1.0, 0.0]]), torch.zeros(1, 2)).tolist()
         [[0.5, 0.0]]
     """
@@ -149,7 +149,7 @@ def free_bits_penalty(divergence: Tensor, free: float) -> Tensor:
         divergence: `(windows, latent)` nats, from `kl_divergences`.
         free: nats a dimension.
 
-    Example:
+    Examples:
         >>> free_bits_penalty(torch.tensor([[0.1, 2.0], [0.3, 4.0]]), free=0.5).item()
         3.5
     """

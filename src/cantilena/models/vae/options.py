@@ -17,7 +17,7 @@ class VaeOptions:
     Raises:
         UsageError: a value is invalid.
 
-    Example:
+    Examples:
         >>> VaeOptions(bars=4).latent
         48
     """
@@ -70,7 +70,7 @@ LOG_VARIANCE_RANGE = (-8.0, 4.0)
 def vae_shapes(options: VaeOptions, vocabulary_size: int) -> Shapes:
     """Name and shape of every weight, in the order of the network.
 
-    Example:
+    Examples:
         >>> vae_shapes(VaeOptions(), 38)["head.weight"]
         (38, 140)
     """
@@ -93,7 +93,7 @@ def vae_shapes(options: VaeOptions, vocabulary_size: int) -> Shapes:
 def vae_parameters(options: VaeOptions, vocabulary_size: int) -> int:
     """Number of parameters.
 
-    Example:
+    Examples:
         >>> vae_parameters(VaeOptions(), 38) < 600_000
         True
     """

@@ -21,7 +21,7 @@ class Windows:
         sequences: one entry a window; only first windows have a pickup.
         piece: `(windows,)`: the number of the piece of each window.
 
-    Example:
+    Examples:
         >>> cut = Windows.from_sequences(Sequences.from_tokens([[14] + [1] * 39]), bars=1)
         >>> [len(tokens) for tokens in cut.sequences.tokens], cut.piece.tolist()
         ([16, 16, 8], [0, 0, 0])
@@ -52,7 +52,7 @@ class Windows:
 def window_starts(steps: int, window: int, pickup: int = 0) -> list[int]:
     """The steps at which windows of `window` steps begin in a piece; a pickup belongs to the first.
 
-    Example:
+    Examples:
         >>> window_starts(70, 32, pickup=4), window_starts(3, 32, pickup=4)
         ([0, 36, 68], [0])
     """

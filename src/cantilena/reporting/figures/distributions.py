@@ -50,7 +50,7 @@ def distribution_panels(
         legend: whether to add the names of the systems.
         colours: of all systems in their order; their own if None.
 
-    Example:
+    Examples:
         >>> one = Distribution("range", "Range", "semitones", {"human": np.array([7.0, 12.0, 12.0])})
         >>> len(distribution_panels([one]).axes)
         1
@@ -80,7 +80,7 @@ def shares_by_value(values: Mapping[str, NDArray[np.floating[Any]]]) -> tuple[Va
     Returns:
         The values, the shares (each sums to 1, or to 0 without melodies), and whether the values are bins.
 
-    Example:
+    Examples:
         >>> shares_by_value({"lstm": np.array([1.0, 2.0, 2.0, np.nan])})
         (array([1., 2.]), {'lstm': array([0.33333333, 0.66666667])}, True)
     """

@@ -17,7 +17,7 @@ from cantilena.reporting.figures.style import INK, PERCENT, Figure, colours_of, 
 def called_human(arms: Sequence[str], shares: Sequence[Interval]) -> Figure:
     """The share of each arm's trials called human, with intervals.
 
-    Example:
+    Examples:
         >>> len(called_human(["human", "lstm"], [Interval(0.7, 0.6, 0.8), Interval(0.3, 0.2, 0.4)]).axes)
         1
     """
@@ -41,7 +41,7 @@ def by_listener(arms: Sequence[str], shares: NDArray[np.float64]) -> Figure:
         arms: names, human melodies first.
         shares: `(listeners, arms)`, NaN where a listener heard none.
 
-    Example:
+    Examples:
         >>> len(by_listener(["human", "lstm"], np.array([[0.7, 0.3], [0.6, 0.5]])).axes)
         1
     """
@@ -62,7 +62,7 @@ def by_listener(arms: Sequence[str], shares: NDArray[np.float64]) -> Figure:
 def by_clip(arms: Sequence[str], clips: Sequence[Sequence[Interval]]) -> Figure:
     """The share of listeners that called each clip human, with its interval, sorted within an arm.
 
-    Example:
+    Examples:
         >>> len(by_clip(["human", "lstm"], [[Interval(0.7, 0.6, 0.8)], []]).axes)
         1
     """
@@ -91,7 +91,7 @@ def confidence_curves(arms: Sequence[str], ratings: NDArray[np.int64]) -> Figure
         arms: names, human melodies first.
         ratings: `(arms, 8)` how often each answer was given, "computer, certain" to "human, certain".
 
-    Example:
+    Examples:
         >>> len(confidence_curves(["human", "lstm"], np.ones((2, 8), np.int64)).axes)
         1
     """

@@ -54,7 +54,7 @@ def search_panels(
         finished: which were not pruned.
         parameters: in order, each with a value for each trial.
 
-    Example:
+    Examples:
         >>> width = SearchedParameter("width", [8, 16, 32])
         >>> len(search_panels([0, 1, 2], [1.5, 1.2, 1.4], [True, True, False], [width]).axes)
         2

@@ -29,7 +29,7 @@ Scale = tuple[float, float]
 def scale_of(similarity: Sequence[SelfSimilarity]) -> Scale:
     """The least and the greatest similarity of two different bars in the mean of any system, for comparable maps.
 
-    Example:
+    Examples:
         >>> nothing = np.zeros(0)
         >>> scale_of([SelfSimilarity("lstm", np.array([[1.0, 0.25], [0.25, 1.0]]), nothing, nothing, nothing)])
         (0.25, 0.35)

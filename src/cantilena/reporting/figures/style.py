@@ -93,7 +93,7 @@ def styled(draw: Callable[Parameters, Figure]) -> Callable[Parameters, Figure]:
 def colours_of(names: Iterable[str]) -> dict[str, str]:
     """A colour for each system: its own if it has one, else the first that no other system here has.
 
-    Example:
+    Examples:
         >>> colours_of(["human", "mine", "lstm"])
         {'human': '#1f2430', 'mine': '#df5f35', 'lstm': '#3a80c2'}
     """
@@ -113,7 +113,7 @@ def spaced(name: str) -> str:
 def literal(text: str, longest: int = 60) -> str:
     r"""Text that matplotlib does not take for a formula, cut to a length.
 
-    Example:
+    Examples:
         >>> literal("a$b"), literal("melody", longest=5)
         ('a\\$b', 'melo…')
     """

@@ -40,7 +40,7 @@ def style_map(
         names: of the clusters.
         axes_words: descriptions of the two components.
 
-    Example:
+    Examples:
         >>> figure = style_map(np.eye(2), np.array([0, 1]), ["style-1", "style-2"], ("fast", "wide"))
         >>> len(figure.axes)
         1
@@ -68,7 +68,7 @@ def style_map(
 def mark_of(cluster: int) -> tuple[str, str]:
     """The colour and the marker of a cluster; after ten colours they repeat with another marker.
 
-    Example:
+    Examples:
         >>> mark_of(0), mark_of(10)
         (('#3a80c2', 'o'), ('#3a80c2', 's'))
     """
@@ -80,7 +80,7 @@ def mark_of(cluster: int) -> tuple[str, str]:
 def silhouette_curve(curve: Mapping[int, float], chosen: int) -> Figure:
     """The mean silhouette by number of clusters, with the chosen one marked.
 
-    Example:
+    Examples:
         >>> len(silhouette_curve({2: 0.4, 3: 0.3}, 2).axes)
         1
     """
@@ -112,7 +112,7 @@ def style_confusion(
             `style given` have a colour of their own.
         chance: the accuracy of guessing.
 
-    Example:
+    Examples:
         >>> known, sure = np.array([[0.9, 0.1], [np.nan, np.nan]]), Interval(0.9, 0.8, 0.95)
         >>> len(style_confusion(["jig", "reel"], {"human": known}, {"human": sure, "a model": sure}, 0.5).axes)
         2

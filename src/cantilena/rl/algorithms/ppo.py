@@ -96,7 +96,7 @@ class Ppo(Learner):
 class ValueNetwork(nn.Module):
     """Estimates the reward to go before each step from the tokens before it, for any model.
 
-    Example:
+    Examples:
         >>> ValueNetwork(vocabulary=38, steps=4)(torch.zeros(2, 4, dtype=torch.int64)).shape
         torch.Size([2, 4])
     """
@@ -125,7 +125,7 @@ def advantage_estimates(rewards: Tensor, values: Tensor, lam: float) -> Tensor:
 
     With lambda 1 it is the reward to go minus its estimate; 0 looks one step ahead.
 
-    Example:
+    Examples:
         >>> advantage_estimates(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.5, 0.5]]), lam=1.0).tolist()
         [[2.5, 1.5]]
     """

@@ -20,7 +20,7 @@ _MIN_PRIORITY = 1e-3
 class RingBuffer:
     """The latest rows of several named tensors.
 
-    Example:
+    Examples:
         >>> buffer = RingBuffer({"token": torch.zeros(2, dtype=torch.int64)})
         >>> for token in (1, 2, 3):
         ...     _ = buffer.add_rows({"token": torch.tensor([token])})
@@ -84,7 +84,7 @@ class ReplayBatch:
 class ReplayBuffer(RingBuffer):
     """The latest melodies with their rewards; `priority` is alpha, where 0 samples uniformly.
 
-    Example:
+    Examples:
         >>> buffer = ReplayBuffer(capacity=2, steps=3)
         >>> zeros = torch.zeros(3, 3)
         >>> buffer.add(torch.tensor([[1, 2, 3], [4, 5, 6], [7, 8, 9]]), zeros, zeros)

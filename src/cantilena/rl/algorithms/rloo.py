@@ -54,7 +54,7 @@ def reward_to_go(rewards: Tensor) -> Tensor:
 def mean_of_others(values: Tensor, group: int = 0) -> Tensor:
     """`(melodies, steps)`: at each step, the mean over the other melodies of the row's group; 0 is one group of all.
 
-    Example:
+    Examples:
         >>> mean_of_others(torch.tensor([[1.0], [2.0], [6.0]])).tolist()
         [[4.0], [3.5], [1.5]]
     """

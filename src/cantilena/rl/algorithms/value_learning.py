@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from cantilena.errors import UsageError
-from cantilena.models import PolicyModel, SequenceModel, numpy_of
+from cantilena.models import PolicyModel, SequenceModel, to_numpy
 from cantilena.rl.algorithms.replay import ReplayBuffer
 from cantilena.rl.history import UpdateStats
 from cantilena.rl.learner import Learner, TuningTask, update_stats
@@ -76,7 +76,7 @@ class ValueLearner(Learner):
         """Sample melodies into the replay buffer and learn from it; `progress` rises from 0 to 1."""
         epsilon, temperature = exploration(self.options.value, progress)
         tokens = self.sample(epsilon=epsilon, temperature=temperature)
-        terms = self.reward.terms(numpy_of(tokens))
+        terms = self.reward.terms(to_numpy(tokens))
         with torch.no_grad():
             log_prior = self.log_probs(self.prior, tokens)
             log_p = gather_tokens(log_prior, tokens)
@@ -149,7 +149,7 @@ def exploration(value: ValueOptions, progress: float) -> tuple[float, float]:
     probabilities proportional to pi^(1 / temperature). Both fall linearly over the first `exploration_share`. The
     learner learns from the sampled tokens in either case.
 
-    Example:
+    Examples:
         >>> exploration(ValueOptions(epsilon=1.0, epsilon_end=0.1, exploration_share=0.5), progress=0.25)
         (0.55, 1.0)
     """
@@ -197,7 +197,7 @@ def td_target(
     Raises:
         UsageError: the algorithm is unknown, or `double-q` lacks the learner's values.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> td_target("q", np.array([1.0]), np.array([[2.0, 4.0]]), None, 0.5).tolist()
         [3.0]

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
-from cantilena.io import Engraving, NoteLook, score_with_timemap
-from cantilena.io.engraving.spelling import spelled
+from cantilena.io import Engraving, NoteAnnotation, score_with_timemap
+from cantilena.io.engraving.spelling import spell_pitch
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Pitch
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class EngravingTask:
     heading: bool
     """Whether to print title and source."""
 
-    looks: Mapping[int, NoteLook] = field(default_factory=dict)
+    annotations: Mapping[int, NoteAnnotation] = field(default_factory=dict)
     """What is added to notes, by their number."""
 
     picture: PictureFormat | None = None
@@ -53,11 +53,11 @@ def engrave(task: EngravingTask) -> EngravingResult:
     Raises:
         UsageError: it cannot be engraved.
 
-    Example:
-        >>> engrave(EngravingTask(Melody.of([(60, 24)]), 400, False)).score.svg[:4]
+    Examples:
+        >>> engrave(EngravingTask(Melody.from_pitches([(60, 24)]), 400, False)).score.svg[:4]
         '<svg'
     """
-    score = score_with_timemap(task.melody, width=task.width, heading=task.heading, looks=task.looks)
+    score = score_with_timemap(task.melody, width=task.width, heading=task.heading, annotations=task.annotations)
     if task.picture is None:
         return EngravingResult(score)
     from cantilena.studio.export.pdf import pdf_bytes, png_bytes
@@ -66,30 +66,30 @@ def engrave(task: EngravingTask) -> EngravingResult:
     return EngravingResult(None, encoders[task.picture](score.svg))
 
 
-def note_annotations(melody: Melody, colours: NoteColours) -> dict[int, NoteLook]:
+def note_annotations(melody: Melody, colours: NoteColours) -> dict[int, NoteAnnotation]:
     """Return the class and the label of each note: `gain` with a +, `loss` with a -, or `none`.
 
     Of notes with the same onset, the first has a look.
     """
     values = {note.note: note.values.get(colours.rule, 0.0) if colours.rule else note.total for note in colours.notes}
-    looks, onset = {}, -1
+    annotations, onset = {}, -1
     for number, note in enumerate(melody.sounding):
         if note.onset == onset:
             continue
         onset, value = note.onset, round(values.get(number, 0.0), 2)
         kind = "gain" if value > 0 else "loss" if value < 0 else "none"
-        looks[number] = NoteLook(words=f"{value:+.3g}".replace("-", "−") if value else "", kind=kind)
-    return looks
+        annotations[number] = NoteAnnotation(words=f"{value:+.3g}".replace("-", "−") if value else "", kind=kind)
+    return annotations
 
 
 def pitch_names(low: int, high: int, key: Key | None) -> list[str]:
     """Return the names of all pitches from low to high, spelled in a key.
 
-    Example:
+    Examples:
         >>> pitch_names(60, 61, Key.parse("F minor"))
         ['C4', 'D♭4']
     """
-    return [spelled(pitch, key or Key()).name for pitch in range(low, high + 1)]
+    return [spell_pitch(pitch, key or Key()).name for pitch in range(low, high + 1)]
 
 
 _NOTE_VALUES = {
@@ -104,8 +104,8 @@ _NOTE_VALUES = {
 def note_text(melody: Melody) -> str:
     """Return a melody as text; empty if notes overlap or a duration has no note value.
 
-    Example:
-        >>> note_text(Melody.of([(60, 24), (None, 12), (66, 12), ((60, 64), 36)]))
+    Examples:
+        >>> note_text(Melody.from_pitches([(60, 24), (None, 12), (66, 12), ((60, 64), 36)]))
         'C4 r/8 F#4/8 C4+E4/4.'
     """
     words, tick = [], 0

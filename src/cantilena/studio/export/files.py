@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cantilena.errors import UsageError
-from cantilena.io import abc, midi_bytes, musicxml, performed, render, render_note, sound_bytes
+from cantilena.io import abc, midi_bytes, musicxml, perform, render, render_note, sound_bytes
 from cantilena.io.midi.reader import clock
 from cantilena.io.sound.piano import RATE, VELOCITY
 from cantilena.music import Melody
@@ -52,8 +52,8 @@ def note_wav(pitch: int, velocity: int, seconds: float) -> bytes:
 def timing(melody: Melody, *, start: int = 0, expressive: bool = False) -> Timing:
     """Return when each note sounds in what `melody_wav` renders; arguments as there.
 
-    Example:
-        >>> found = timing(Melody.of([(60, 24), (62, 24), (64, 48)]), start=24)
+    Examples:
+        >>> found = timing(Melody.from_pitches([(60, 24), (62, 24), (64, 48)]), start=24)
         >>> [(note.note, note.onset, note.end) for note in found.notes], found.seconds
         ([(1, 0.0, 0.5), (2, 0.5, 1.5)], 1.5)
         >>> [(point.tick, point.seconds) for point in found.clock]
@@ -80,7 +80,7 @@ def _performance(melody: Melody, *, expressive: bool) -> tuple[Melody, tuple[int
     """Return a melody with the tempo map by which it is played, and the velocity of each note."""
     if not expressive:
         return melody, (VELOCITY,) * len(melody.sounding)
-    performance = performed(melody)
+    performance = perform(melody)
     return replace(melody, tempo=performance.tempo), performance.velocities
 
 
@@ -130,7 +130,7 @@ FORMATS = {
 def file_name(title: str, suffix: str) -> str:
     """Return a file name that is valid on every system.
 
-    Example:
+    Examples:
         >>> file_name("../Étude #1", "mid"), file_name("…", "mid")
         ('tude-1.mid', 'melody.mid')
     """

@@ -278,7 +278,7 @@ def _path_data(element: ElementTree.Element, kind: str) -> str:
 def _absolute_path(data: str) -> Iterator[tuple[str, list[float]]]:
     """Convert path data to absolute coordinates and to the commands M, L, C and Z.
 
-    Example:
+    Examples:
         >>> list(_absolute_path("m1 1h2z"))
         [('M', [1.0, 1.0]), ('L', [3.0, 1.0]), ('Z', [])]
     """
@@ -317,7 +317,7 @@ def _absolute_path(data: str) -> Iterator[tuple[str, list[float]]]:
 def _numbers(text: str) -> list[float]:
     """Return all numbers in a text.
 
-    Example:
+    Examples:
         >>> _numbers("M-1.5 2,3")
         [-1.5, 2.0, 3.0]
     """

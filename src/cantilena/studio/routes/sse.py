@@ -11,7 +11,7 @@ from fastapi.sse import format_sse_event
 from pydantic import BaseModel
 
 from cantilena.errors import CantilenaError
-from cantilena.runtime import say
+from cantilena.runtime import log
 
 EVENT_STREAM: dict[str, Any] = {"content": {"text/event-stream": {"schema": {"type": "string"}}}}
 """The OpenAPI description of a response in events."""
@@ -25,7 +25,7 @@ def wants_events(request: Request) -> bool:
 def event(name: str, data: BaseModel | Mapping[str, Any]) -> bytes:
     r"""Encode one event.
 
-    Example:
+    Examples:
         >>> event("done", {"seconds": 0.1})
         b'event: done\ndata: {"seconds": 0.1}\n\n'
     """
@@ -37,5 +37,5 @@ def error_event(error: Exception) -> bytes:
     """Encode an exception as an event."""
     if isinstance(error, CantilenaError):
         return event("error", {"error": error.text, "hint": error.hint})
-    say(f"unexpected {type(error).__name__}: {error}")
+    log(f"unexpected {type(error).__name__}: {error}")
     return event("error", {"error": "internal server error", "hint": "report what the terminal says"})

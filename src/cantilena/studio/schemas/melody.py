@@ -151,7 +151,7 @@ def parse_constraints(text: str) -> RuleSet | None:
     Raises:
         UsageError: there is no such set or rule.
 
-    Example:
+    Examples:
         >>> parse_constraints("rl-tuner:key, paper:tonic").names
         ('key', 'tonic')
     """

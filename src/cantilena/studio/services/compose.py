@@ -10,12 +10,12 @@ from cantilena.errors import UsageError
 from cantilena.generation import (
     BarRange,
     Composition,
-    Gap,
-    Sketch,
-    drawn_notes,
+    InfillSpan,
+    StreamChunk,
     interpolations,
+    iter_rewrites,
     next_notes,
-    rewritings,
+    note_probabilities,
     typed_notes,
     variations,
 )
@@ -103,7 +103,7 @@ class ComposeService:
             deadline.check()
             yield from _new_notes(chunk)
             compositions = chunk.compositions
-        probabilities = drawn_notes(run.model.composer, list(compositions), options, primer)
+        probabilities = note_probabilities(run.model.composer, list(compositions), options, primer)
         for number, (composition, row) in enumerate(zip(compositions, probabilities, strict=True), start=1):
             deadline.check()
             yield run.candidate(number, composition, row)
@@ -111,8 +111,8 @@ class ComposeService:
     def rewrite(self, request: RewriteRequest, deadline: Deadline) -> Events:
         """Compose some bars anew; each candidate is complete before the next one is begun."""
         run, melody = self._run(request, deadline, request.seed), request.melody.to_melody()
-        span = Gap.of(melody, BarRange(request.first, request.last))
-        compositions = rewritings(
+        span = InfillSpan.from_bars(melody, BarRange(request.first, request.last))
+        compositions = iter_rewrites(
             run.model.composer,
             melody,
             request.first,
@@ -211,7 +211,7 @@ class _Run:
         )
 
 
-def _new_notes(chunk: Sketch) -> Iterator[NewNotes]:
+def _new_notes(chunk: StreamChunk) -> Iterator[NewNotes]:
     for number, notes in enumerate(chunk.notes, start=1):
         new = [NoteSchema.from_note(note) for note in notes if note.pitches]
         if new:

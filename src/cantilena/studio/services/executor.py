@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from cantilena.errors import UsageError
 from cantilena.music import Melody
-from cantilena.runtime import Failure, StandingWorker
+from cantilena.runtime import Failure, Worker
 from cantilena.server import TooManyRequestsError, UnavailableError
 from cantilena.studio.export.engraving import EngravingResult, EngravingTask, engrave, note_annotations
 from cantilena.studio.options import LIMITS
@@ -172,9 +172,9 @@ class EngravingPool:
     def __init__(self, max_workers: int = LIMITS.at_once, max_queued: int = LIMITS.waiting) -> None:
         self._executor = BoundedExecutor(max_workers, max_queued)
         self._workers = [
-            StandingWorker(engrave, seconds=LIMITS.seconds, memory=LIMITS.engraving_memory) for _ in range(max_workers)
+            Worker(engrave, seconds=LIMITS.seconds, memory=LIMITS.engraving_memory) for _ in range(max_workers)
         ]
-        self._idle: queue.LifoQueue[StandingWorker[EngravingTask, EngravingResult]] = queue.LifoQueue()
+        self._idle: queue.LifoQueue[Worker[EngravingTask, EngravingResult]] = queue.LifoQueue()
         for worker in self._workers:
             self._idle.put(worker)
 
@@ -222,7 +222,7 @@ class EngravingPool:
     def _run(self, task: EngravingTask, deadline: Deadline) -> EngravingResult:
         started, worker = time.monotonic(), self._idle.get()
         try:
-            outcome = worker.ask(task, lambda: deadline.remaining > 0 or time.monotonic() - started < _GRACE_SECONDS)
+            outcome = worker.run(task, lambda: deadline.remaining > 0 or time.monotonic() - started < _GRACE_SECONDS)
         finally:
             self._idle.put(worker)
         if not isinstance(outcome, Failure):

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.errors import UsageError
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.server import HTTPError, NotFoundError, UnavailableError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.responses import Entry
@@ -60,7 +60,7 @@ class History:
         warn: called with problems that the user should know about.
     """
 
-    def __init__(self, path: Path, warn: Callable[[str], None] = say) -> None:
+    def __init__(self, path: Path, warn: Callable[[str], None] = log) -> None:
         self.path = path
         self.warn = warn
         self._lock = threading.Lock()

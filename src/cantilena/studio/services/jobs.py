@@ -14,7 +14,7 @@ from typing import Any
 
 from cantilena.errors import UsageError
 from cantilena.models import Bundle
-from cantilena.runtime import command_of, end_in_words
+from cantilena.runtime import describe_exit, python_command
 from cantilena.server import NotFoundError, TooManyRequestsError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.requests import JobRequest
@@ -250,7 +250,7 @@ class TuningQueue:
                 self.models.tuned.finish(job.model, job.facts)
                 job.set_state("done")
             else:
-                job.error = job.error or f"the worker process {end_in_words(status)}: start the tuning again"
+                job.error = job.error or f"the worker process {describe_exit(status)}: start the tuning again"
                 job.set_state("failed")
         finally:
             if job.process is not None and job.process.returncode is None:
@@ -267,7 +267,7 @@ class TuningQueue:
 async def _start_worker() -> asyncio.subprocess.Process:
     threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return await asyncio.create_subprocess_exec(
-        *command_of("cantilena.studio.services.tuning_worker"),
+        *python_command("cantilena.studio.services.tuning_worker"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

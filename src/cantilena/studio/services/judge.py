@@ -9,8 +9,8 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 
-from cantilena.metrics import JudgedMelody
-from cantilena.metrics import judge as judge_melody
+from cantilena.metrics import MelodyRewards
+from cantilena.metrics import melody_rewards as judge_melody
 from cantilena.music import Melody
 from cantilena.rules import RULE_SETS, Rule, RuleSet
 from cantilena.studio.schemas.responses import MelodyVerdict, NoteVerdict, RuleVerdict
@@ -23,7 +23,7 @@ class VerdictCache:
     """Judges melodies, each of them once."""
 
     def __init__(self) -> None:
-        self._judged: OrderedDict[tuple[str, Melody], JudgedMelody] = OrderedDict()
+        self._judged: OrderedDict[tuple[str, Melody], MelodyRewards] = OrderedDict()
         self._lock = threading.Lock()
 
     def verdict(self, melody: Melody, rules: RuleSet) -> MelodyVerdict | None:
@@ -50,7 +50,7 @@ class VerdictCache:
         by_rule = [_rule_verdict(rule, judged) for rule in rules.rules]
         return MelodyVerdict(total=_rounded(sum(rule.total for rule in by_rule)), rules=by_rule, notes=notes)
 
-    def _judge(self, melody: Melody, rules: RuleSet) -> JudgedMelody:
+    def _judge(self, melody: Melody, rules: RuleSet) -> MelodyRewards:
         # Rules ignore title and tempo: melodies that differ in nothing else share a verdict.
         bare = Melody(melody.notes, key=melody.key, meter=melody.meter, pickup=melody.pickup, length=melody.length)
         key = (rules.name, bare)
@@ -68,12 +68,12 @@ class VerdictCache:
 
 def warm_up() -> None:
     """Compile every rule, or load it from the compiler's cache."""
-    melody = Melody.of([(60, 12), (64, 12), (67, 24), (65, 24), (None, 24), (64, 12), (62, 12), (60, 48)])
+    melody = Melody.from_pitches([(60, 12), (64, 12), (67, 24), (65, 24), (None, 24), (64, 12), (62, 12), (60, 48)])
     for rules in RULE_SETS.values():
         judge_melody(melody, rules)
 
 
-def _rule_verdict(rule: Rule, judged: JudgedMelody) -> RuleVerdict:
+def _rule_verdict(rule: Rule, judged: MelodyRewards) -> RuleVerdict:
     given, taken = judged.given(rule.name) * rule.weight, judged.taken(rule.name) * rule.weight
     if rule.weight < 0:
         given, taken = taken, given

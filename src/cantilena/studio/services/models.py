@@ -14,10 +14,10 @@ from typing import Any
 
 from cantilena.errors import BundleError, CantilenaError
 from cantilena.generation import Composer
-from cantilena.models import Bundle, shipped_bundles, tells_a_bound
+from cantilena.models import Bundle, only_bounds_likelihood, shipped_bundles
 from cantilena.models.shipped import DEFAULT
 from cantilena.music import Key, Meter
-from cantilena.runtime import read_json, say, write_json
+from cantilena.runtime import log, read_json, write_json
 from cantilena.server import HTTPError, NotFoundError, UnavailableError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.responses import ModelInfo, StyleInfo
@@ -94,7 +94,7 @@ class ModelRegistry:
             try:
                 models.append(self.get(name))
             except CantilenaError as error:
-                say(f"the model {name} is left out: {error.text}")
+                log(f"the model {name} is left out: {error.text}")
         return models
 
     def delete(self, name: str) -> None:
@@ -112,7 +112,7 @@ class ModelRegistry:
         untuned = str(facts["untuned"]) if facts else name.partition("+")[0]
         title = str(facts["title"]) if facts else name
         is_tuned = bundle.prior_weights is not None
-        composer = Composer.of(bundle, title)
+        composer = Composer.from_bundle(bundle, title)
         decoded = [composer.encoding.decode([token]) for token in range(len(composer.encoding.vocabulary))]
         pitches = [note.top for melody in decoded for note in melody.sounding]
         info = ModelInfo(
@@ -133,7 +133,7 @@ class ModelRegistry:
             says=_description(bundle, name, made_here=bool(facts)),
             default=name == DEFAULT,
             made_here=bool(facts),
-            has_codes=tells_a_bound(composer.model),
+            has_codes=only_bounds_likelihood(composer.model),
         )
         return StudioModel(composer, info)
 

@@ -21,7 +21,7 @@ from cantilena.errors import CantilenaError
 
 if TYPE_CHECKING:
     from cantilena.models import Bundle
-    from cantilena.rl import Course, TuningOptions
+    from cantilena.rl import TuningOptions, TuningState
 
 _MELODIES, _STEPS = 96, 64
 """Melodies per update, and steps of each: four bars of 4/4, so that an update takes about a second."""
@@ -109,9 +109,9 @@ def run_task(task: TuningTask, report: Callable[..., None]) -> None:
     options = replace(options, watch=replace(options.watch, look=max(options.updates // _CHECKS, 1)))
     report(updates=options.updates)
 
-    def after_update(course: Course) -> None:
+    def after_update(course: TuningState) -> None:
         history = course.history
-        check = course.looks[-1] if course.looks else None
+        check = course.checks[-1] if course.checks else None
         report(
             update=course.updates,
             reward=_finite(sum(values[-1] for values in history.terms.values())),
@@ -157,7 +157,7 @@ def _updates_in(seconds: float, bundle: Bundle, options: TuningOptions) -> int:
 
     ends: list[float] = []
 
-    def after_update(_: Course) -> None:
+    def after_update(_: TuningState) -> None:
         ends.append(time.perf_counter())
 
     options = replace(options, updates=1 + _TIMED_UPDATES, watch=replace(options.watch, look=0))

@@ -16,13 +16,13 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from cantilena.data import Corpus
-from cantilena.metrics.registry import MUSICAL_PREFIX
+from cantilena.metrics.registry import CANTILENA_PREFIX
 from cantilena.models import Bundle
 from cantilena.music import Pitch
 from cantilena.reporting.tables import table_of_systems
 from cantilena.runtime import write_text
 from cantilena.tokenizers import GridEncoding
-from cantilena.workflows.cards.numbers import PEOPLE, CardNumbers, measure_for_card
+from cantilena.workflows.cards.numbers import HUMAN, CardNumbers, measure_for_card
 from cantilena.workflows.cards.recipe import (
     Record,
     describe_model,
@@ -37,7 +37,7 @@ _SHOWN = (
     "excessively_repeated", "not_in_key", "starts_on_tonic", "ends_on_tonic", "leaps_resolved", "unique_max",
     "unique_min", "in_motif", "in_repeated_motif", "different_melodies", "distinct_4", "self_bleu_4", "vendi",
     "entropy_per_step", "kl_per_step", "log_likelihood_per_step",
-    *(MUSICAL_PREFIX + name for name in ("opening", "cadence", "leap_recovery", "climax", "motif_return")),
+    *(CANTILENA_PREFIX + name for name in ("opening", "cadence", "leap_recovery", "climax", "motif_return")),
 )  # fmt: skip
 """The metrics of a card; reports have all."""
 
@@ -76,7 +76,7 @@ def card_markdown(
         digest: SHA-256 of the bundle's file.
         address: of the model in commands, by default its name.
 
-    Example:
+    Examples:
         >>> from cantilena.models import find_bundle
         >>> card = card_markdown(Bundle.load(find_bundle("tunes")), "tunes")
         >>> card.splitlines()[:3]
@@ -117,7 +117,7 @@ def licence_text(bundle: Bundle, name: str) -> str:
 def held_out_nats(card: str) -> float | None:
     r"""Nats per step on the test pieces, from the front matter of a card; None if it was not measured.
 
-    Example:
+    Examples:
         >>> held_out_nats("---\nlicense: mit\n---\n# A card") is None
         True
     """
@@ -216,19 +216,19 @@ def _table(numbers: CardNumbers) -> str:
     ]
     for row in (row for _, rows in table.groups for row in rows):
         cells = (f"{cell.text} ({cell.interval})" if cell.interval else cell.text for cell in row.cells)
-        label = f"{row.words.label} {row.words.sign}".rstrip()
+        label = f"{row.metric.label} {row.metric.sign}".rstrip()
         lines.append(f"| {label} | {' | '.join(cells)} |".replace("\u00a0", " "))
     return "\n".join(lines)
 
 
 def _variety(numbers: CardNumbers) -> str:
     """The diversity of a tuned model beside that of human melodies."""
-    name = next(name for name in numbers.systems if name != PEOPLE)
+    name = next(name for name in numbers.systems if name != HUMAN)
     parts = []
     for metric, label in _VARIETY.items():
         own, human = (
             (numbers.systems.get(system, {}).get("metrics", {}).get(metric) or {}).get("value")
-            for system in (name, PEOPLE)
+            for system in (name, HUMAN)
         )
         if own is not None and human is not None:
             parts.append(f"{label} {own:.2f} (human: {human:.2f})")

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.workflows.cards.card import card_markdown, licence_text
 from cantilena.workflows.cards.shipped import card_file, licence_of_weights, show_model
 from cantilena.workflows.cards.sources import is_share_alike
@@ -43,17 +43,17 @@ def push_bundle(name_or_path: str, repository: str, *, private: bool = False, fo
         RunError: the repository holds a model, or is public although `private` is set.
         InputError: the hub rejects the upload.
     """
-    from cantilena.models.bundle.hub import HubName, give
+    from cantilena.models.bundle.hub import HubRepo, upload_bundle
 
-    address = str(HubName(repository.removeprefix("hf://")))
+    address = str(HubRepo(repository.removeprefix("hf://")))
     shown = show_model(name_or_path)
     if not shown.bundle.licence:
-        say("The licence of these weights is unknown; their card says so")
+        log("The licence of these weights is unknown; their card says so")
     card = shown.card
     if card_file(shown.path) is None:
         card = card_markdown(shown.bundle, address.rpartition("/")[2], address=address)
     texts = {"README.md": card, "LICENSE": licence_text(shown.bundle, shown.name)}
     if is_share_alike(shown.bundle):
         texts["LICENSE-weights"] = licence_of_weights()
-    given = give(shown.path, address, texts, private=private, force=force)
+    given = upload_bundle(shown.path, address, texts, private=private, force=force)
     return PushedModel(shown.path, address, given.url, given.commit, shown.bundle.licence)

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from cantilena.data import SPLITS, Corpus, in_plain_key
+from cantilena.data import SPLITS, Corpus, normalize_key
 from cantilena.errors import CantilenaError, CorpusError, UsageError
-from cantilena.models import Bundle, NGram, NGramOptions, SequenceModel, tells_a_bound
+from cantilena.models import Bundle, NGram, NGramOptions, SequenceModel, only_bounds_likelihood
 from cantilena.music import Key, Melody, Meter, Pitch
 from cantilena.rules import Context
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding, GridEncoding, encoding_from
 from cantilena.workflows.cards.recipe import record_of
-from cantilena.workflows.data import Pieces, corpus_excerpts, encode_pieces
+from cantilena.workflows.data import EncodedPieces, corpus_excerpts, encode_pieces
 from cantilena.workflows.evaluate.counts import Sample, measure
-from cantilena.workflows.evaluate.systems import PEOPLE as PEOPLE
+from cantilena.workflows.evaluate.systems import HUMAN as HUMAN
 from cantilena.workflows.evaluate.systems import Tokens, model_system
 from cantilena.workflows.train.blend import likelihood_of
 
@@ -87,13 +87,13 @@ def measure_for_card(
         CorpusError: a part of the corpus has no melody for the model.
         UsageError: a sister has another encoding.
     """
-    encoding, plain_keys = bundle.encoding, bool(bundle.provenance.get("plain_keys"))
+    encoding, normalized_key = bundle.encoding, bool(bundle.provenance.get("plain_keys"))
     bundles = {name: bundle, **(sisters or {})}
     for other, sister in bundles.items():
         if sister.encoding.description() != encoding.description():
             raise UsageError(f"{other} and {name} have different encodings", "give models of one encoding")
     description = json.dumps(encoding.description())
-    parts = _parts(corpus, description, plain_keys)
+    parts = _parts(corpus, description, normalized_key)
     steps, context, meter = _setting(bundle)
 
     def row(system: str, sample: Sample, one: Bundle, model: SequenceModel | None) -> dict[str, Any]:
@@ -104,18 +104,18 @@ def measure_for_card(
         return {"melodies": len(sample.tokens), "metrics": metrics}
 
     rows = {}
-    human = corpus_excerpts(corpus, encoding, steps, plain_keys=plain_keys)
+    human = corpus_excerpts(corpus, encoding, steps, normalized_key=normalized_key)
     if len(human.tokens):
-        rows[PEOPLE] = row(PEOPLE, Sample(human.tokens, human.piece, human.contexts), bundle, None)
+        rows[HUMAN] = row(HUMAN, Sample(human.tokens, human.piece, human.contexts), bundle, None)
     systems = {key: model_system(key, "", one.model(), encoding, seed, meter=meter) for key, one in bundles.items()}
     for key, one in bundles.items():
         sample = Sample(systems[key].draw(MELODIES, steps, "card"), contexts=context)
         rows[key] = row(key, sample, one, systems[key].model)
-    shown = systems[name].draw(SAMPLES, _SHOWN_STEPS[encoding.tells_time], "card samples")
+    shown = systems[name].draw(SAMPLES, _SHOWN_STEPS[encoding.is_timed], "card samples")
     sizes = {"melodies": len(corpus), "pieces": len(set(corpus.column("piece"))), "notes": corpus.notes}
     return CardNumbers(
         corpus=sizes | {split: len(pieces) for split, pieces in parts.items()},
-        held_out=[*_own_rows(bundle, name, parts), *_baseline_rows(corpus, description, plain_keys)],
+        held_out=[*_own_rows(bundle, name, parts), *_baseline_rows(corpus, description, normalized_key)],
         systems=rows,
         steps=steps,
         samples=[melody_text(tokens, encoding, number) for number, tokens in enumerate(shown, start=1)],
@@ -123,13 +123,13 @@ def measure_for_card(
 
 
 @lru_cache(maxsize=1)
-def _parts(corpus: Corpus, description: str, plain_keys: bool) -> Mapping[str, Pieces]:
+def _parts(corpus: Corpus, description: str, normalized_key: bool) -> Mapping[str, EncodedPieces]:
     """The splits of a corpus as tokens, kept for the card of the next sister; the encoding is described as JSON."""
-    encoding, parts = encoding_from(json.loads(description)), dict[str, Pieces]()
+    encoding, parts = encoding_from(json.loads(description)), dict[str, EncodedPieces]()
     for split in SPLITS:
         melodies = corpus.melodies(split)
-        if plain_keys and isinstance(encoding, GridEncoding):
-            melodies = [in_plain_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
+        if normalized_key and isinstance(encoding, GridEncoding):
+            melodies = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
         parts[split] = encode_pieces(encoding, melodies)
         if not len(parts[split]):
             hint = "give the training corpus of the model"
@@ -137,22 +137,22 @@ def _parts(corpus: Corpus, description: str, plain_keys: bool) -> Mapping[str, P
     return parts
 
 
-def _own_rows(bundle: Bundle, name: str, parts: Mapping[str, Pieces]) -> Iterator[HeldOutRow]:
+def _own_rows(bundle: Bundle, name: str, parts: Mapping[str, EncodedPieces]) -> Iterator[HeldOutRow]:
     """The model, and the model before tuning."""
     if bundle.policy == "argmax-q":
         yield HeldOutRow(name, {}, "its policy plays one token and gives the others no probability")
     else:
         model = bundle.model()
-        label = f"{name} (at most: a bound)" if tells_a_bound(model) else name
+        label = f"{name} (at most: a bound)" if only_bounds_likelihood(model) else name
         yield _held_out_row(label, model, parts, bundle.encoding)
     if bundle.prior_weights is not None:
         yield _held_out_row(f"{name} before tuning", bundle.prior(), parts, bundle.encoding)
 
 
 @lru_cache(maxsize=1)
-def _baseline_rows(corpus: Corpus, description: str, plain_keys: bool) -> tuple[HeldOutRow, ...]:
+def _baseline_rows(corpus: Corpus, description: str, normalized_key: bool) -> tuple[HeldOutRow, ...]:
     """An n-gram that copies from the piece so far, and token frequencies, both of the training pieces."""
-    encoding, parts = encoding_from(json.loads(description)), _parts(corpus, description, plain_keys)
+    encoding, parts = encoding_from(json.loads(description)), _parts(corpus, description, normalized_key)
     train, valid = (parts[split].sequences.tokens for split in ("train", "valid"))
     vocabulary = len(encoding.vocabulary)
     models = {
@@ -162,7 +162,9 @@ def _baseline_rows(corpus: Corpus, description: str, plain_keys: bool) -> tuple[
     return tuple(_held_out_row(name, model, parts, encoding) for name, model in models.items())
 
 
-def _held_out_row(name: str, model: SequenceModel, parts: Mapping[str, Pieces], encoding: Encoding) -> HeldOutRow:
+def _held_out_row(
+    name: str, model: SequenceModel, parts: Mapping[str, EncodedPieces], encoding: Encoding
+) -> HeldOutRow:
     nats = {}
     for split in ("valid", "test"):
         one = likelihood_of(model, parts[split].sequences, encoding)
@@ -181,15 +183,15 @@ def _setting(bundle: Bundle) -> tuple[int, Context, Meter]:
     if bundle.provenance.get("plain_keys"):
         key = key.plain
     steps = steps if type(steps) is int and 8 <= steps <= 512 else _STEPS
-    if not encoding.tells_time:
+    if not encoding.is_timed:
         return steps, Context(key, timed=False), meter
-    return steps, Context(key, meter, max(meter.ticks_per_bar // encoding.step_ticks, 1)), meter
+    return steps, Context(key, meter, max(meter.ticks_per_bar // encoding.ticks_per_step, 1)), meter
 
 
 def melody_text(tokens: Tokens, encoding: Encoding, number: int = 1) -> str:
     """A melody as text: an ABC tune with a number if it is on a grid of sixteenths, else the names of its tokens.
 
-    Example:
+    Examples:
         >>> import numpy as np
         >>> print(melody_text(np.array([14, 1, 18, 0, 21, 1, 1, 1]), GridEncoding()))
         X:1

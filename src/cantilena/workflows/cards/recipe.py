@@ -13,7 +13,7 @@ from cantilena.reporting.text import counted, listed
 from cantilena.rl import TuningOptions
 from cantilena.runtime import options_record
 from cantilena.tokenizers import GridEncoding
-from cantilena.training import TrainingOptions, VaeLearning, preset
+from cantilena.training import TrainingOptions, VaeTrainingOptions, preset
 from cantilena.workflows.cards.sources import sanitize, sources_of
 
 Record = Mapping[str, Any]
@@ -53,7 +53,7 @@ def model_kind(bundle: Bundle) -> ModelKind:
 def describe_model(bundle: Bundle) -> str:
     """The architecture of a model in a few words.
 
-    Example:
+    Examples:
         >>> from cantilena.models import find_bundle
         >>> describe_model(Bundle.load(find_bundle("tunes")))
         'an LSTM with 1 layer of 128 units and 2 repeat features'
@@ -76,7 +76,7 @@ def process_count(training: Record) -> int:
 def reproduction_commands(bundle: Bundle, name: str) -> list[str]:
     """The commands that make a model again in folders of its name; none if its bundle does not record enough.
 
-    Example:
+    Examples:
         >>> from cantilena.models import find_bundle
         >>> print(*reproduction_commands(Bundle.load(find_bundle("tunes")), "tunes"))
         cantilena train --corpus tunes --styles collection --conditions mode,meter --no-blend --dropout 0.1
@@ -102,7 +102,7 @@ def reproduction_commands(bundle: Bundle, name: str) -> list[str]:
 def _describe_network(options: NetworkOptions, bundle: Bundle) -> str:
     core = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a plain RNN"}.get(options.core, f"a network ({options.core})")
     parts = [f"{counted(options.layers, 'layer')} of {options.width} units"]
-    parts += [counted(options.echoes, "repeat feature")] if options.echoes else []
+    parts += [counted(options.repeat_features, "repeat feature")] if options.repeat_features else []
     parts += ["attention"] if options.attention else []
     parts += ["a copy head"] if options.copy_head else []
     blend = f", mixed with an n-gram of order {bundle.ngram.options.order}" if bundle.ngram is not None else ""
@@ -110,7 +110,7 @@ def _describe_network(options: NetworkOptions, bundle: Bundle) -> str:
 
 
 def _network_flags(options: NetworkOptions, bundle: Bundle, training: Record) -> list[str]:
-    made, timed = options_record(options) | dict(training), bundle.encoding.tells_time
+    made, timed = options_record(options) | dict(training), bundle.encoding.is_timed
     presets = {name: _defaults(*preset(name)) for name in ("quick", "paper")}
     nearest = min(presets, key=lambda name: sum(made.get(key) != value for key, value in presets[name].items()))
     expected = presets[nearest] | {"dropout": None}  # the default depends on the corpus
@@ -139,7 +139,7 @@ def _describe_vae(options: VaeOptions, bundle: Bundle) -> str:
 
 
 def _vae_flags(options: VaeOptions, bundle: Bundle, training: Record) -> list[str]:
-    expected = _defaults(VaeOptions(), TrainingOptions(), VaeLearning())
+    expected = _defaults(VaeOptions(), TrainingOptions(), VaeTrainingOptions())
     made = {"code_bars": options.bars} | options_record(options) | dict(training)
     expected["code_bars"] = expected.pop("bars")
     return ["--model vae", *_training_flags(bundle, made, expected)]
@@ -166,7 +166,7 @@ def _encoding_flags(bundle: Bundle) -> list[str]:
 
 
 def _training_flags(bundle: Bundle, made: Record, expected: Record) -> list[str]:
-    if bundle.encoding.tells_time and not bundle.provenance.get("plain_keys"):
+    if bundle.encoding.is_timed and not bundle.provenance.get("plain_keys"):
         expected = {**expected, "transpose": None}  # the default of `--keys all` is not that of the options
     return [*_changed_flags(made, expected), _flag("seed", made.get("seed", 1))]
 

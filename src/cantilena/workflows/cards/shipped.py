@@ -19,7 +19,7 @@ from cantilena.training import TrainingOptions, preset
 from cantilena.workflows.cards.card import card_markdown, held_out_nats
 from cantilena.workflows.cards.recipe import describe_model, model_kind, record_of
 from cantilena.workflows.cards.sources import sanitize, sources_of
-from cantilena.workflows.data import Material, StyleLabels, events_material, grid_material, style_labels
+from cantilena.workflows.data import EncodedCorpus, StyleLabels, encode_as_events, encode_on_grid, style_labels
 from cantilena.workflows.reproduce.options import ReproduceOptions, musical_tuning, plan
 
 _PIANO_LICENCE = "CC BY-SA 3.0 DE"
@@ -53,7 +53,7 @@ def shipped_models() -> list[ShippedModel]:
     Raises:
         BundleError: one is damaged.
 
-    Example:
+    Examples:
         >>> next(model.what for model in shipped_models() if model.name == "tunes")
         'an LSTM with 1 layer of 128 units and 2 repeat features, trained on tunes'
     """
@@ -161,9 +161,9 @@ class Recipe:
     small: bool = False
 
     @cached_property
-    def material(self) -> Material:
+    def material(self) -> EncodedCorpus:
         """The corpus as tokens."""
-        return events_material(self.corpus) if self.styles is None else grid_material(self.corpus, self.styles)
+        return encode_as_events(self.corpus) if self.styles is None else encode_on_grid(self.corpus, self.styles)
 
 
 def tunes_recipe() -> Recipe:
@@ -188,7 +188,7 @@ def piano_recipe(piano_midi: Path) -> Recipe:
     """
     corpus = _joined([read_folder(piano_midi, ReadOptions(voice="all"))], "piano", _PIANO_LICENCE)
     network, training = preset("quick")
-    network = replace(network, embedding=64, dropout=0.2, bar_position=False, look_back=(), echoes=0)
+    network = replace(network, embedding=64, dropout=0.2, bar_position=False, look_back=(), repeat_features=0)
     network = replace(network, attention=32, copy_head=True)
     tuning = replace(plan(ReproduceOptions(preset="quick")).events_tuning, target_kl=0.25, learning_rate=3e-4)
     return Recipe("piano", corpus, network, training, {"piano+rl": tuning}, None, _PIANO_ATTRIBUTION, small=True)

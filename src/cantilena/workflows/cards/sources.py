@@ -43,7 +43,7 @@ class Source:
 def sources_of(bundle: Bundle) -> tuple[Source, ...]:
     """The corpora in a bundle's provenance: one, several under `sources`, or a list; malformed ones are left out.
 
-    Example:
+    Examples:
         >>> from cantilena.models import find_bundle
         >>> [(source.name, source.licence) for source in sources_of(Bundle.load(find_bundle("tunes")))]
         [('tunes', 'public domain; see PROVENANCE.md')]
@@ -69,7 +69,7 @@ def _source(row: Mapping[str, Any] | str, whole: Mapping[str, Any]) -> Source:
 def licence_tags(licences: Sequence[str]) -> dict[str, str]:
     """The licence of a card as the hub names it: the strictest of the sources', `other` if several apply.
 
-    Example:
+    Examples:
         >>> licence_tags(["public domain", "CC BY-SA 3.0 DE"])
         {'license': 'cc-by-sa-3.0'}
         >>> licence_tags(["public domain; see PROVENANCE.md"])["license_name"]
@@ -105,7 +105,7 @@ def is_share_alike(bundle: Bundle) -> bool:
 def sanitize(text: object, most: int = 300) -> str:
     r"""Untrusted text as one printable line without Markdown, of `most` characters; "" for anything but text.
 
-    Example:
+    Examples:
         >>> print(sanitize("a | <b>`c`\x1b[2J [d](e)"))
         a \| &lt;b>'c' \[2J \[d](e)
     """

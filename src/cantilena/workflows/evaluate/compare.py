@@ -19,11 +19,11 @@ from cantilena.metrics import (
     Features,
     RuleCounts,
     Side,
-    borrowed_at_most,
+    copy_length_quantile,
     corrected,
-    equal_numbers,
-    equal_sets,
     halves_by_piece,
+    matched_notes,
+    matched_size,
     melody_features,
     melody_numbers,
     originality_counts,
@@ -45,7 +45,7 @@ from cantilena.workflows.evaluate.counts import (
 )
 from cantilena.workflows.evaluate.likelihood import ReferenceModel
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.systems import PEOPLE
+from cantilena.workflows.evaluate.systems import HUMAN
 from cantilena.workflows.evaluate.verdicts import (
     MIN_MELODIES,
     Verdict,
@@ -105,7 +105,7 @@ class Evaluator:
         with progress("Measuring", total=3 * len(sets), unit="steps") as bar:
             copies = {one.name: self.training.copies(one, include_own_piece=one is not self.reference) for one in sets}
             enough = len(self.reference) >= MIN_MELODIES
-            limit = borrowed_at_most(copies[PEOPLE]) if enough else None
+            limit = copy_length_quantile(copies[HUMAN]) if enough else None
             for one in sets:
                 counts[one.name], metrics[one.name] = self._rates(one, copies[one.name], limit)
                 bar.advance(note=one.name)
@@ -120,7 +120,7 @@ class Evaluator:
         pairs += combinations(systems, 2) if len(systems) <= _MAX_PAIRED else ()
         tested = {(first.name, second.name): self._differences(first, second, counts) for first, second in pairs}
         verdicts = [
-            verdict for one in systems for verdict in self._verdicts(one, rows, tested[PEOPLE, one.name], copies)
+            verdict for one in systems for verdict in self._verdicts(one, rows, tested[HUMAN, one.name], copies)
         ]
         large = {one.name for one in systems if len(one) >= MIN_MELODIES}
         for (first, second), differences in tested.items():
@@ -143,7 +143,7 @@ class Evaluator:
         large = [one.name for one in sets if len(one) >= MIN_MELODIES] or list(lines)[:1]
         same_count, same_notes = (
             lines | dict(zip(large, match(*(lines[name] for name in large), rng=self._rng("alike")), strict=True))
-            for match in (equal_numbers, equal_sets)
+            for match in (matched_size, matched_notes)
         )
         return {
             name: set_numbers(same_notes[name], self._rng("diversity", name), same_count=same_count[name])
@@ -181,7 +181,7 @@ class Evaluator:
         """All metrics of a pair, each once, tested and corrected together."""
         rng = self._rng("differences", first.name, second.name)
         names = distinct_metrics(counts[first.name], counts[second.name])
-        sides = [Side(one.name, counts[one.name].of_names(names), one.pieces) for one in (first, second)]
+        sides = [Side(one.name, counts[one.name].select(names), one.pieces) for one in (first, second)]
         rate_tests = rate_differences(sides[0], sides[1], rng)
         both, lines = (first.name, second.name), (first.line, second.line)
         set_tests = set_differences(both, lines, rng, pieces=(first.pieces, second.pieces))
@@ -199,7 +199,7 @@ class Evaluator:
         verdicts = system_verdicts(
             one.name,
             rows[one.name],
-            rows[PEOPLE],
+            rows[HUMAN],
             differences,
             kinds=len(np.unique(melody_numbers(one.line))),
             longest_copy=longest.text if longest is not None else "",

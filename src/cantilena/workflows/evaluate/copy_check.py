@@ -69,7 +69,7 @@ def check_copies(bundle: str, melodies: Sequence[Composition], against: str = ""
     loaded = Bundle.load(find_bundle(bundle))
     if not melodies:
         return CopyCheck(())
-    if not loaded.encoding.tells_time:
+    if not loaded.encoding.is_timed:
         return CopyCheck((), "notes without durations cannot be compared with a corpus")
     name = against or shipped_corpus(loaded)
     if not name:
@@ -77,7 +77,7 @@ def check_copies(bundle: str, melodies: Sequence[Composition], against: str = ""
         return CopyCheck((), f"the training corpus{named} does not ship with Cantilena: give it with --against")
     # Composing does not wait for these imports where there is nothing to check.
     from cantilena.data import open_corpus
-    from cantilena.metrics import borrowed_at_most
+    from cantilena.metrics import copy_length_quantile
     from cantilena.workflows.evaluate.copying import TrainingMelodies
     from cantilena.workflows.evaluate.melody_sets import GRID, EvalMelody, MelodySet
     from cantilena.workflows.evaluate.options import EvaluateOptions
@@ -88,9 +88,9 @@ def check_copies(bundle: str, melodies: Sequence[Composition], against: str = ""
     for melody in melodies:
         whole = EvalMelody.from_melody(melody, piece=melody.title, label=melody.title)
         # The tokens are those of the new music; what comes before them is the primer.
-        composed.append(whole.last(len(melody.tokens) * loaded.encoding.step_ticks // GRID.step_ticks))
+        composed.append(whole.last(len(melody.tokens) * loaded.encoding.ticks_per_step // GRID.ticks_per_step))
     checked, training = MelodySet("composed", "", composed), TrainingMelodies.from_corpus(corpus)
     copies = training.copies(checked, include_own_piece=True)
     human = reference_set(corpus, max(checked.median_length, 1), EvaluateOptions())
-    bound = borrowed_at_most(training.copies(human, include_own_piece=False)) or 0
+    bound = copy_length_quantile(training.copies(human, include_own_piece=False)) or 0
     return CopyCheck(tuple(CheckedMelody(training.locate(checked, copies, row), bound) for row in range(len(checked))))

@@ -37,9 +37,9 @@ class PassageLocation:
     def text(self) -> str:
         """One phrase.
 
-        Example:
+        Examples:
             >>> from cantilena.music import Melody
-            >>> melody = Melody.of([(60, 24)], title="The Hag")
+            >>> melody = Melody.from_pitches([(60, 24)], title="The Hag")
             >>> source = EvalMelody.from_melody(melody, piece="p", label="reels/1.abc")
             >>> PassageLocation(9, (1, 2), source, (5, 6)).text
             '9 notes of bars 1-2 as in "The Hag" (reels/1.abc), bars 5-6'
@@ -86,7 +86,7 @@ class TrainingMelodies:
     @cached_property
     def index(self) -> CopyIndex:
         """The search index, built when first used."""
-        return CopyIndex.of_notes([corpus_notes(self.corpus)], np.array(self.pieces))
+        return CopyIndex.from_notes([corpus_notes(self.corpus)], np.array(self.pieces))
 
     def copies(self, melodies: MelodySet, *, include_own_piece: bool) -> Copies:
         """The longest copied run of each melody; for human melodies those of their own piece do not count."""
@@ -133,7 +133,7 @@ def copied_passages(
                 source_bars=location.source_bars_text,
                 excerpt=excerpt,
                 source_excerpt=source_excerpt,
-                more_than_people=beyond,
+                exceeds_human=beyond,
                 melody=number,
                 first=first,
                 source_first=source_first,

@@ -14,10 +14,10 @@ from cantilena.metrics import (
     Interval,
     RuleCounts,
     bootstrap_ratios,
-    different_interval,
+    cantilena_counts,
+    different_melodies_interval,
     distinct_interval,
     entropies,
-    musical_counts,
     paper_counts,
     pitch_counts,
     rl_tuner_counts,
@@ -25,8 +25,8 @@ from cantilena.metrics import (
     similarity_counts,
     vendi_interval,
 )
-from cantilena.metrics.registry import MUSICAL_PREFIX, PAPER_PREFIX
-from cantilena.models import SequenceModel, bars_in, log_probs_in_bars, numpy_of, tells_a_bound
+from cantilena.metrics.registry import CANTILENA_PREFIX, PAPER_PREFIX
+from cantilena.models import SequenceModel, bars_for_encoding, log_probs_with_bars, only_bounds_likelihood, to_numpy
 from cantilena.music import Key, Line, Meter
 from cantilena.rules import Context, tones
 from cantilena.tokenizers import Encoding
@@ -37,7 +37,7 @@ Counter = Callable[[Line, Context], RuleCounts]
 PUBLISHED_COUNTERS: tuple[tuple[str, Counter], ...] = (("", rl_tuner_counts), (PAPER_PREFIX, paper_counts))
 """The metrics of RL Tuner and of the paper, with the prefixes of their names."""
 
-ALL_COUNTERS = (*PUBLISHED_COUNTERS, (MUSICAL_PREFIX, musical_counts))
+ALL_COUNTERS = (*PUBLISHED_COUNTERS, (CANTILENA_PREFIX, cantilena_counts))
 """In addition those of the rule set `cantilena`, which take seconds."""
 
 EVERY_COUNTER = (*ALL_COUNTERS, ("", pitch_counts), ("", similarity_counts))
@@ -93,8 +93,8 @@ def measure(
     Returns:
         `{METRIC: {"value", "low", "high"}}`, with a `reason` where the value is None.
     """
-    line, bounded = encoding.line(sample.tokens), tells_a_bound(reference)
-    contexts = sample.contexts or Context(timed=encoding.tells_time)
+    line, bounded = encoding.line(sample.tokens), only_bounds_likelihood(reference)
+    contexts = sample.contexts or Context(timed=encoding.is_timed)
     distances = [] if bounded else [
         model_distances(sample.tokens, encoding, model=model, reference=reference, meter=meter, key=key)
     ]  # fmt: skip
@@ -123,7 +123,7 @@ def rates(
 
     Counters have a prefix for the names of their metrics; `others` are counts that were made elsewhere.
     """
-    counts = RuleCounts.joined([rule_counts(line, contexts, counters), *others])
+    counts = RuleCounts.merged([rule_counts(line, contexts, counters), *others])
     intervals = bootstrap_ratios(counts.counted, counts.out_of, pieces, rng)
     return counts, {name: entry(rate, _UNDEFINED.get(name, _NOTHING)) for name, rate in intervals.items()}
 
@@ -135,7 +135,7 @@ def rule_counts(
 ) -> RuleCounts:
     """Count events in each melody, in its own key and meter or in those of all.
 
-    Example:
+    Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> from cantilena.music import Key
         >>> line = GridEncoding().line(np.array([[14, 20], [14, 20]]))  # C F sharp
@@ -190,7 +190,7 @@ def set_numbers(
         numbers["self_bleu_4"] = entry(self_bleu_interval(line, rng), "fewer than two melodies have two notes")
         numbers["vendi"] = entry(vendi_interval(line, rng), "no melody has two notes")
     size = {"melodies": line.melodies, "notes": int(np.count_nonzero(tones(line)))}
-    different = entry(different_interval(several, rng), "there is no melody") | {"melodies": several.melodies}
+    different = entry(different_melodies_interval(several, rng), "there is no melody") | {"melodies": several.melodies}
     return {"different_melodies": different} | {name: number | size for name, number in numbers.items()}
 
 
@@ -217,24 +217,24 @@ def model_distances(
     sums: dict[str, list[NDArray[np.float64]]] = {}
     for start in range(0, len(tokens), _CHUNK):
         part = tokens[start : start + _CHUNK]
-        bars = bars_in(meter, len(part), encoding, key)
-        log_p = np.asarray(numpy_of(log_probs_in_bars(reference, part, bars)), dtype=np.float64)
+        bars = bars_for_encoding(meter, len(part), encoding, key)
+        log_p = np.asarray(to_numpy(log_probs_with_bars(reference, part, bars)), dtype=np.float64)
         parts = {"log_likelihood_per_step": np.take_along_axis(log_p, part[..., None], axis=-1)[..., 0].sum(1)}
         if model is not None:
-            log_q = np.asarray(numpy_of(log_probs_in_bars(model, part, bars)), dtype=np.float64)
+            log_q = np.asarray(to_numpy(log_probs_with_bars(model, part, bars)), dtype=np.float64)
             # A token of probability 0 under q adds nothing, however improbable it is under p.
             parts["kl_per_step"] = np.where(log_q > -1e3, np.exp(log_q) * (log_q - log_p), 0.0).sum(axis=(1, 2))
             parts["entropy_per_step"] = entropies(log_q).sum(1)
         for name, values in parts.items():
             sums.setdefault(name, []).append(values)
     steps = np.full(len(tokens), float(tokens.shape[1]))
-    return RuleCounts.of({name: (np.concatenate(values), steps) for name, values in sums.items()})
+    return RuleCounts.from_pairs({name: (np.concatenate(values), steps) for name, values in sums.items()})
 
 
 def entry(interval: Interval, reason: str) -> Entry:
     """An interval as JSON, to six digits so that the last bits of a sum do not make two runs differ.
 
-    Example:
+    Examples:
         >>> entry(Interval(0.5, math.nan, math.nan), "there is no melody")
         {'value': 0.5, 'low': None, 'high': None}
         >>> entry(Interval(math.nan, math.nan, math.nan), "there is no melody")

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Skipped, semitones_to_plain
+from cantilena.data import Skipped, semitones_to_normalized
 from cantilena.errors import UsageError
 from cantilena.generation import Composer
 from cantilena.metrics import Interval, RuleCounts, bootstrap_ratio, bootstrap_ratios
 from cantilena.models import Bars, Bundle, Likelihood, SequenceModel, Sequences, likelihood
 from cantilena.music import ON
 from cantilena.reporting.text import counted, listed
-from cantilena.runtime import generator, say
+from cantilena.runtime import generator, log
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.evaluate.counts import Entry, entry, undefined
 from cantilena.workflows.evaluate.melody_sets import GRID, EvalMelody
@@ -54,12 +54,12 @@ def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, devi
         BundleError: a bundle cannot be read.
         CorpusError: the folder is missing or has no usable score.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> from cantilena.io import write
         >>> from cantilena.music import Melody
         >>> folder = Path(tempfile.mkdtemp())
-        >>> write(Melody.of([(60, 24), (62, 24), (64, 48)] * 4), folder / "tune.mid")
+        >>> write(Melody.from_pitches([(60, 24), (62, 24), (64, 48)] * 4), folder / "tune.mid")
         >>> systems = measure_likelihoods(["tunes"], folder).to_json()["systems"]
         >>> [(name, system["steps"], system["notes"]) for name, system in systems.items()]
         [('tunes', 64, 12)]
@@ -79,9 +79,9 @@ def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, devi
 
 
 def _predictions(name: str, bundle: Bundle, folder: HeldOut, seed: int, device: str) -> Iterator[Prediction]:
-    say(f"Predicting: {name}")
+    log(f"Predicting: {name}")
     pieces = folder.pieces(bundle.encoding)
-    moved = folder.pieces(bundle.encoding, plain_keys=True) if bundle.provenance.get("plain_keys") else None
+    moved = folder.pieces(bundle.encoding, normalized_key=True) if bundle.provenance.get("plain_keys") else None
     greedy = "its policy argmax-q plays one token and gives the others no probability"
     models = [(name, bundle.model(), greedy if bundle.policy == "argmax-q" else "")]
     if bundle.prior_weights is not None:
@@ -121,7 +121,7 @@ class Prediction:
     @property
     def is_bound(self) -> bool:
         """Whether the nats are an upper bound, as those of a VAE."""
-        return self.measured[""].at_most
+        return self.measured[""].is_bound
 
     @cached_property
     def metrics(self) -> dict[str, Entry]:
@@ -179,7 +179,7 @@ class Margin:
     The interval is of the second's nats minus the first's, negative where the second predicts better. It is NaN where
     it is undefined for a `reason`, and `bounded` if one of the two gives only a bound.
 
-    Example:
+    Examples:
         >>> Margin("ngram", "lstm", "nats_per_step", Interval(-0.031, -0.041, -0.021)).text()
         'lstm needs 0.0310 nats per step less than ngram (95 %: 0.0210 to 0.0410): a clear margin'
     """
@@ -276,12 +276,12 @@ class ReferenceModel:
     def _tokens(self, melody: EvalMelody) -> NDArray[np.int64]:
         """A melody in the model's tokens and keys."""
         encoding = self.composer.encoding
-        if not isinstance(encoding, GridEncoding) or encoding.step_ticks != GRID.step_ticks:
+        if not isinstance(encoding, GridEncoding) or encoding.ticks_per_step != GRID.ticks_per_step:
             return encoding.encode(melody.to_melody())
         onsets = melody.tokens >= ON
         pitches = melody.tokens[onsets] - ON
-        if self.composer.plain_keys and len(pitches):
-            pitches = pitches + semitones_to_plain(pitches, melody.key, low=encoding.low, high=encoding.high)
+        if self.composer.normalized_key and len(pitches):
+            pitches = pitches + semitones_to_normalized(pitches, melody.key, low=encoding.low, high=encoding.high)
         tokens = melody.tokens.copy()
         tokens[onsets] = [encoding.fold(int(pitch)) - encoding.low + ON for pitch in pitches]
         return tokens

@@ -50,7 +50,7 @@ class EvalMelody:
         The key is by default the melody's own, else the one found from its notes, else C major.
         """
         fitted = GRID.fit(melody).melody
-        tokens, pickup = GRID.encode(fitted), fitted.pickup // GRID.step_ticks
+        tokens, pickup = GRID.encode(fitted), fitted.pickup // GRID.ticks_per_step
         if pickup < len(tokens):
             tokens = tokens[pickup:]
         key = key or melody.key or find_key(melody) or Key()
@@ -62,7 +62,7 @@ class EvalMelody:
     @property
     def context(self) -> Context:
         """The key and meter for rules."""
-        return Context(self.key, self.meter, max(self.meter.ticks_per_bar // GRID.step_ticks, 1))
+        return Context(self.key, self.meter, max(self.meter.ticks_per_bar // GRID.ticks_per_step, 1))
 
     def pitch_class_durations(self) -> NDArray[np.float64]:
         """The duration of each pitch class, `(12,)`, in steps."""
@@ -164,18 +164,18 @@ def line_of(tokens: Iterable[NDArray[np.int64]]) -> Line:
 def to_eval_grid(tokens: NDArray[np.int64], encoding: Encoding) -> NDArray[np.int64]:
     """Convert the tokens of a melody, or of `(melodies, steps)` on a grid of sixteenths, to tokens of `GRID`.
 
-    Example:
+    Examples:
         >>> to_eval_grid(np.array([14, 1, 0]), GridEncoding()).tolist()  # C4, hold, off
         [62, 1, 0]
     """
-    if isinstance(encoding, GridEncoding) and encoding.step_ticks == GRID.step_ticks:
+    if isinstance(encoding, GridEncoding) and encoding.ticks_per_step == GRID.ticks_per_step:
         return np.where(tokens >= ON, tokens + encoding.low - GRID.low, tokens)
     return GRID.encode(GRID.fit(encoding.decode(tokens)).melody)
 
 
 def token_count(steps: int, encoding: Encoding) -> int:
     """The number of tokens of an encoding that last so many sixteenths, rounded up."""
-    return max(-(-steps * GRID.step_ticks // encoding.step_ticks), 1)
+    return max(-(-steps * GRID.ticks_per_step // encoding.ticks_per_step), 1)
 
 
 def corpus_notes(corpus: Corpus) -> Notes:
@@ -193,7 +193,7 @@ def corpus_notes(corpus: Corpus) -> Notes:
     if sounds.any():
         top[sounds] = np.maximum.reduceat(pitch, first_pitch[:-1][sounds])
     step, length, pickup = (
-        (flat(table, name).astype(np.int64) + GRID.step_ticks // 2) // GRID.step_ticks
+        (flat(table, name).astype(np.int64) + GRID.ticks_per_step // 2) // GRID.ticks_per_step
         for name in ("onset", "length", "pickup")
     )
     begins = np.where(pickup < length, pickup, 0)

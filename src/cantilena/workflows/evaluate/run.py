@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from cantilena.data import Corpus, open_corpus
-from cantilena.discriminators import ListenerOptions, by_length, listen
-from cantilena.errors import UsageError, near_names
+from cantilena.discriminators import TwoSampleOptions, classifier_two_sample_test, two_sample_tests_by_bars
+from cantilena.errors import UsageError, unknown_name_hint
 from cantilena.generation import Composer
 from cantilena.models import Bundle, find_bundle
 from cantilena.reporting import table_text
-from cantilena.runtime import options_record, run_folder, say, write_json
+from cantilena.runtime import log, options_record, run_folder, write_json
 from cantilena.workflows.evaluate.compare import EvalResults, Evaluator
 from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.likelihood import ReferenceModel
@@ -21,10 +21,10 @@ from cantilena.workflows.evaluate.melody_sets import MelodySet
 from cantilena.workflows.evaluate.options import MAX_STEPS, MIN_STEPS, EvaluateKeywords, EvaluateOptions
 from cantilena.workflows.evaluate.report import REPORT, write_evaluation
 from cantilena.workflows.evaluate.sources import baseline_set, bundle_set, given_set, reference_set
-from cantilena.workflows.evaluate.systems import PEOPLE, Source, SystemSpec, named_systems, parse_systems
+from cantilena.workflows.evaluate.systems import HUMAN, Source, SystemSpec, named_systems, parse_systems
 from cantilena.workflows.evaluate.verdicts import Verdict, listener_verdict
 from cantilena.workflows.learned_corpus import shipped_corpus
-from cantilena.workflows.runs import clear_earlier
+from cantilena.workflows.runs import clear_earlier_run
 
 RESULTS = "results.json"
 
@@ -115,9 +115,9 @@ def evaluate_systems(
         UsageError: an unknown option or an invalid value; no systems.
         InputError: a path does not exist, or nothing in it can be used.
 
-    Example:
+    Examples:
         >>> from cantilena.music import Melody
-        >>> scale = Melody.of([(60 + step, 12) for step in (0, 2, 4, 5, 7, 9, 11, 12)] * 4)
+        >>> scale = Melody.from_pitches([(60 + step, 12) for step in (0, 2, 4, 5, 7, 9, 11, 12)] * 4)
         >>> evaluation = evaluate_systems({"scales": [scale] * 20}, against="chorales", melodies=20)
         >>> metrics = evaluation.to_dict()["systems"]["scales"]["metrics"]
         >>> metrics["not_in_key"]["value"], metrics["different_melodies"]["value"]
@@ -126,7 +126,7 @@ def evaluate_systems(
     known = [field.name for field in fields(EvaluateOptions)]
     for name in options:
         if name not in known:
-            raise UsageError(f"evaluate has no option '{name}'", near_names(name, known, "the options"))
+            raise UsageError(f"evaluate has no option '{name}'", unknown_name_hint(name, known, "the options"))
     chosen = EvaluateOptions(**options)
     if isinstance(against, Corpus):
         return _evaluate(named_systems(systems), chosen, against)
@@ -155,7 +155,7 @@ def run_evaluation(
         return _evaluate(specs, options)
     _check_systems(specs)
     with run_folder(folder, {"systems": list(words), **options_record(options)}, resume=resume, force=force) as run:
-        clear_earlier(run, RESULTS, REPORT, "report.md", "results.csv")
+        clear_earlier_run(run, RESULTS, REPORT, "report.md", "results.csv")
         done = replace(_evaluate(specs, options), folder=folder)
         write_json(folder / RESULTS, done.to_dict())  # first: the numbers shall survive a disk that the sound fills
         write_evaluation(folder, done)
@@ -164,26 +164,26 @@ def run_evaluation(
 
 
 def _check_systems(specs: Sequence[SystemSpec]) -> None:
-    if all(spec.name == PEOPLE for spec in specs):
-        raise UsageError(f"nothing to compare with {PEOPLE}", "give a folder, a bundle or a baseline, too")
+    if all(spec.name == HUMAN for spec in specs):
+        raise UsageError(f"nothing to compare with {HUMAN}", "give a folder, a bundle or a baseline, too")
 
 
 def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Corpus | None = None) -> Evaluation:
     _check_systems(specs)
     reference_model = _reference_model(specs, options)
-    say("Reading")
+    log("Reading")
     sets = {spec.name: given_set(spec, options) for spec in specs if spec.kind in ("folder", "melodies")}
     corpus = corpus or open_corpus(options.against or _trained_corpus(specs))
     steps = options.steps or max(min([MAX_STEPS, *(one.median_length for one in sets.values())]), MIN_STEPS)
     for spec in specs:
         if spec.name not in sets:
-            say(f"Composing: {spec.name}")
+            log(f"Composing: {spec.name}")
             if spec.kind == "bundle":
                 sets[spec.name] = bundle_set(spec, steps, options)
             else:
                 sets[spec.name] = baseline_set(spec, corpus, steps, options)
-    reference = sets[PEOPLE] if PEOPLE in sets else reference_set(corpus, steps, options)
-    systems = [sets[spec.name].truncate(steps) for spec in specs if spec.name != PEOPLE]
+    reference = sets[HUMAN] if HUMAN in sets else reference_set(corpus, steps, options)
+    systems = [sets[spec.name].truncate(steps) for spec in specs if spec.name != HUMAN]
     reference, training = reference.truncate(steps), TrainingMelodies.from_corpus(corpus)
     results = Evaluator(reference, training, reference_model, options.seed).evaluate(systems)
     listener = _listener_answers(reference, systems, options) if options.listener else {}
@@ -193,9 +193,9 @@ def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Cor
 def _reference_model(specs: Sequence[SystemSpec], options: EvaluateOptions) -> ReferenceModel | None:
     """The model that is named, or the first one that is evaluated."""
     if options.reference.strip():
-        return ReferenceModel(Composer.of(Bundle.load(find_bundle(options.reference))))
+        return ReferenceModel(Composer.from_bundle(Bundle.load(find_bundle(options.reference))))
     first = next((spec.bundle for spec in specs if spec.kind == "bundle"), None)
-    return ReferenceModel(Composer.of(first)) if first is not None else None
+    return ReferenceModel(Composer.from_bundle(first)) if first is not None else None
 
 
 def _trained_corpus(specs: Sequence[SystemSpec]) -> str:
@@ -208,11 +208,11 @@ def _listener_answers(
     reference: MelodySet, systems: Sequence[MelodySet], options: EvaluateOptions
 ) -> dict[str, Mapping[str, Any]]:
     """How well classifiers tell each system from human melodies, whole and by their first bars."""
-    listening = ListenerOptions(seed=options.seed, device=options.device)
+    listening = TwoSampleOptions(seed=options.seed, device=options.device)
     answers: dict[str, Mapping[str, Any]] = {}
     for one in systems:
         sides = reference.line, reference.pieces, one.line
-        whole = listen(*sides, listening, generated_pieces=one.pieces)
-        rows = by_length(*sides, _STEPS_PER_BAR, options=listening, generated_pieces=one.pieces)
+        whole = classifier_two_sample_test(*sides, listening, generated_pieces=one.pieces)
+        rows = two_sample_tests_by_bars(*sides, _STEPS_PER_BAR, options=listening, generated_pieces=one.pieces)
         answers[one.name] = {**whole.to_json(), "by_bars": [row.to_json() for row in rows]}
     return answers

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus, ReadOptions, read_folder
 from cantilena.errors import CorpusError
 from cantilena.generation import Composer, SamplingOptions
-from cantilena.models import Bundle, bars_in, log_probs_in_bars, numpy_of, tells_a_bound
+from cantilena.models import Bundle, bars_for_encoding, log_probs_with_bars, only_bounds_likelihood, to_numpy
 from cantilena.music import Key, Melody, Meter, key_of_durations
 from cantilena.reporting import NoteProbabilities
 from cantilena.runtime import generator
-from cantilena.workflows.data import grid_material
+from cantilena.workflows.data import encode_on_grid
 from cantilena.workflows.evaluate.counts import model_distances
 from cantilena.workflows.evaluate.melody_sets import (
     EXCERPTS_PER_PIECE,
@@ -27,7 +27,7 @@ from cantilena.workflows.evaluate.melody_sets import (
     token_count,
 )
 from cantilena.workflows.evaluate.options import EvaluateOptions
-from cantilena.workflows.evaluate.systems import BASELINES, PEOPLE, System, SystemSpec, baseline_system, model_system
+from cantilena.workflows.evaluate.systems import BASELINES, HUMAN, System, SystemSpec, baseline_system, model_system
 
 _SHOWN_STEPS = 32
 """Steps of a melody whose probabilities a report shows."""
@@ -49,7 +49,7 @@ def reference_set(corpus: Corpus, steps: int, options: EvaluateOptions) -> Melod
         hint = "give a corpus of 10 pieces or more"
         raise CorpusError(f"{corpus.manifest.name} has no held-out melodies to compare with", hint)
     excerpts = [part for melody in melodies for part in melody.excerpts(steps, EXCERPTS_PER_PIECE)]
-    human = MelodySet(PEOPLE, f"held-out melodies of {corpus.manifest.name}", excerpts or melodies)
+    human = MelodySet(HUMAN, f"held-out melodies of {corpus.manifest.name}", excerpts or melodies)
     return human.sample(options.melodies, generator(options.seed, "people"))
 
 
@@ -75,7 +75,7 @@ def given_set(spec: SystemSpec, options: EvaluateOptions) -> MelodySet:
 def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> MelodySet:
     """Melodies drawn from a model, in the key that it was tuned in, or each in the best fitting key that it knows."""
     bundle = spec.bundle
-    composer = Composer.of(bundle, spec.name)
+    composer = Composer.from_bundle(bundle, spec.name)
     model, prior, encoding, meter, key = (
         composer.model, composer.prior, composer.encoding, composer.meter, composer.key,
     )  # fmt: skip
@@ -84,17 +84,17 @@ def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> Melody
         spec.name, _description(bundle), model, encoding, options.seed, sampling=sampling, meter=meter, key=key
     )
     tokens = system.draw(options.melodies, token_count(steps, encoding), "count")
-    drawn = _drawn_set(system, tokens, steps, key, _NORMALIZED_KEYS if composer.plain_keys else (), meter)
+    drawn = _drawn_set(system, tokens, steps, key, _NORMALIZED_KEYS if composer.normalized_key else (), meter)
     if not isinstance(spec.source, Bundle):
         drawn = replace(drawn, sha256=hashlib.sha256(Path(str(spec.source)).read_bytes()).hexdigest())
-    if tells_a_bound(model):  # it has no token probabilities
+    if only_bounds_likelihood(model):  # it has no token probabilities
         return drawn
     counts = model_distances(tokens, encoding, model=model, reference=prior, meter=meter, key=key)
     names = ("entropy_per_step",) if bundle.prior_weights is None else ("entropy_per_step", "kl_per_step")
     first = tokens[:1, :_SHOWN_STEPS]
-    log_probs = np.asarray(numpy_of(log_probs_in_bars(model, first, bars_in(meter, 1, encoding, key))))[0]
+    log_probs = np.asarray(to_numpy(log_probs_with_bars(model, first, bars_for_encoding(meter, 1, encoding, key))))[0]
     shown = NoteProbabilities(spec.name, np.exp(log_probs.astype(np.float64)), encoding.vocabulary, first[0].tolist())
-    return replace(drawn, model_counts=counts.of_names(names), probabilities=shown)
+    return replace(drawn, model_counts=counts.select(names), probabilities=shown)
 
 
 def baseline_set(spec: SystemSpec, corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
@@ -104,7 +104,7 @@ def baseline_set(spec: SystemSpec, corpus: Corpus, steps: int, options: Evaluate
         rng = generator(options.seed, "shuffled")
         melodies = [_shuffled(melody, rng) for melody in reference_set(corpus, steps, options).melodies]
         return MelodySet(spec.name, BASELINES[baseline], melodies)
-    system = replace(baseline_system(baseline, grid_material(corpus), options.seed), name=spec.name)
+    system = replace(baseline_system(baseline, encode_on_grid(corpus), options.seed), name=spec.name)
     tokens = system.draw(options.melodies, token_count(steps, system.encoding), "count")
     return _drawn_set(system, tokens, steps, None, _NORMALIZED_KEYS, None)
 

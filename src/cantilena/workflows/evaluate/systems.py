@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, InputError, UsageError
 from cantilena.generation import SamplingOptions, mix_snippets, sample
-from cantilena.models import Bundle, SequenceModel, TopTokens, bars_in, find_bundle
+from cantilena.models import Bundle, SequenceModel, TopTokens, bars_for_encoding, find_bundle
 from cantilena.music import Key, Melody, Meter
-from cantilena.reporting.data import PEOPLE as PEOPLE
+from cantilena.reporting.data import HUMAN as HUMAN
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding
-from cantilena.workflows.data import Material
-from cantilena.workflows.train.blend import counted
+from cantilena.workflows.data import EncodedCorpus
+from cantilena.workflows.train.blend import fit_ngram
 
 Tokens = NDArray[np.int64]
 
@@ -69,7 +69,7 @@ def parse_systems(words: Sequence[str]) -> list[SystemSpec]:
         UsageError: no systems, an empty or invalid name, or a name used twice.
         InputError: a path does not exist.
 
-    Example:
+    Examples:
         >>> parse_systems(["ngram", "mine=tunes"])
         ... # doctest: +ELLIPSIS
         [SystemSpec(name='ngram', kind='baseline', ...), SystemSpec(name='mine', kind='bundle', ...)]
@@ -88,8 +88,8 @@ def parse_systems(words: Sequence[str]) -> list[SystemSpec]:
 def named_systems(systems: Mapping[str, Source]) -> list[SystemSpec]:
     """The same from names and sources, which may be bundles and melodies in memory.
 
-    Example:
-        >>> [spec.kind for spec in named_systems({"baseline": "ngram", "mine": [Melody.of([(60, 24)])]})]
+    Examples:
+        >>> [spec.kind for spec in named_systems({"baseline": "ngram", "mine": [Melody.from_pitches([(60, 24)])]})]
         ['baseline', 'melodies']
     """
     return _checked([_spec(name, source) for name, source in systems.items()], list(systems))
@@ -128,7 +128,7 @@ def _checked(specs: list[SystemSpec], words: Sequence[str]) -> list[SystemSpec]:
         name = spec.name
         if len(name.encode()) > _MAX_NAME or not name.isprintable() or set(name) <= {"."} or "/" in name:
             raise UsageError(f"{name[:_MAX_NAME]!r} cannot be the name of a system", "use letters: mine=PATH")
-        if name == PEOPLE and spec.kind not in ("folder", "melodies"):
+        if name == HUMAN and spec.kind not in ("folder", "melodies"):
             raise UsageError(f"a {spec.kind} cannot replace the human melodies", "give a folder of scores as human=DIR")
         if name in seen:
             raise UsageError(f"'{seen[name]}' and '{word}' are both called {name}", "give names: NAME=PATH")
@@ -172,7 +172,7 @@ def model_system(
     """
 
     def draw(melodies: int, steps: int, purpose: str) -> Tokens:
-        bars = bars_in(meter, melodies, encoding, key)
+        bars = bars_for_encoding(meter, melodies, encoding, key)
         uniforms = generator(seed, purpose, name).random((melodies, steps))
         if primers is None:
             return sample(model, uniforms, options=sampling, bars=bars).tokens
@@ -186,13 +186,13 @@ def model_system(
     return System(name, description, encoding, draw, model)
 
 
-def baseline_system(name: str, material: Material, seed: int) -> System:
+def baseline_system(name: str, material: EncodedCorpus, seed: int) -> System:
     """Fit the baseline `oracle`, `random-top10` or `ngram` to the training part of a corpus."""
     encoding, sequences = material.encoding, material.train.sequences
     if name == "random-top10":
         model: SequenceModel = TopTokens.fit(sequences.tokens, len(encoding.vocabulary))
     elif name == "ngram":
-        model = counted(material)
+        model = fit_ngram(material)
     elif name != "oracle":
         raise UsageError(f"there is no baseline '{name}' to sample", "choose oracle, random-top10 or ngram")
     else:

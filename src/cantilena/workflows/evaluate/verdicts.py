@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, get_args
 
 from cantilena.metrics import Difference
-from cantilena.metrics.registry import ORIGINALITY, words_of
-from cantilena.reporting.data import HOLDS, Tone
+from cantilena.metrics.registry import ORIGINALITY, get_metric
+from cantilena.reporting.data import SIGNIFICANCE_LEVEL, Tone
 from cantilena.reporting.tables import number
-from cantilena.workflows.evaluate.systems import PEOPLE
+from cantilena.workflows.evaluate.systems import HUMAN
 
 Kind = Literal[
     "few",
@@ -107,7 +107,7 @@ def pair_verdicts(first: str, second: str, differences: Sequence[Difference]) ->
 
 
 def listener_verdict(name: str, answer: Mapping[str, Any]) -> Verdict:
-    """Whether classifiers tell a system from human melodies, from `discriminators.Listened` as JSON."""
+    """Whether classifiers tell a system from human melodies, from `discriminators.TwoSampleResult` as JSON."""
     if answer["refused"]:
         return Verdict(name, "not-heard", f"the machine listener does not answer: {answer['refused']}")
     accuracy, auc = answer["accuracy"], answer["auc"]
@@ -130,7 +130,7 @@ def _variety(name: str, metrics: Mapping[str, Any], reference: Mapping[str, Any]
     lacking = {metric: share for metric, share in shares.items() if share is not None and share[1] < _MIN_VARIETY}
     if not lacking:
         return []
-    text = " and ".join(f"{100 * share:.0f} % by {words_of(metric).label}" for metric, (share, _) in lacking.items())
+    text = " and ".join(f"{100 * share:.0f} % by {get_metric(metric).label}" for metric, (share, _) in lacking.items())
     collapsed = lacking.get("vendi", (1.0, 1.0))[1] < _COLLAPSED
     return [Verdict(name, "collapse" if collapsed else "less-varied", f"less varied than people's melodies: {text}")]
 
@@ -153,8 +153,8 @@ def _copying(name: str, metrics: Mapping[str, Any], longest_copy: str) -> list[V
     lowest = beyond["low"] if beyond.get("low") is not None else beyond["value"]
     if lowest <= 2 * _BORROWED:
         return []
-    most = number(beyond["value"], words_of("copied_beyond_people"))
-    share = number(covered["value"], words_of("copied_share"))
+    most = number(beyond["value"], get_metric("copied_beyond_people"))
+    share = number(covered["value"], get_metric("copied_share"))
     where = f"; the longest copy: {longest_copy}" if longest_copy else ""
     text = (
         f"it copies: {most} of its melodies repeat a longer run of the corpus than 95 % of people's do, on average "
@@ -167,7 +167,7 @@ def _likeness(
     name: str, system: Mapping[str, Any], reference: Mapping[str, Any], differences: Sequence[Difference]
 ) -> list[Verdict]:
     # Copying has a verdict of its own: human pieces that are in the corpus do not differ from human melodies.
-    tested, significant = _tested([one for one in differences if words_of(one.metric).group != ORIGINALITY])
+    tested, significant = _tested([one for one in differences if get_metric(one.metric).group != ORIGINALITY])
     if not tested:
         return []
     if not significant:
@@ -175,7 +175,7 @@ def _likeness(
     # RL Tuner and the paper count some events in two ways under one label: name the clearer one.
     clearest: dict[str, str] = {}
     for one in sorted(significant, key=lambda one: -_clearness(system, reference, one.metric)):
-        clearest.setdefault(words_of(one.metric).label, one.metric)
+        clearest.setdefault(get_metric(one.metric).label, one.metric)
     most = "; ".join(_beside(system, reference, metric) for metric in [*clearest.values()][:3])
     return [Verdict(name, "unlike", f"{len(significant)} of {len(tested)} numbers differ from people's, most: {most}")]
 
@@ -183,7 +183,7 @@ def _likeness(
 def _tested(differences: Sequence[Difference]) -> tuple[list[Difference], list[Difference]]:
     """Those that were tested, and of them those that are significant after correction."""
     tested = [one for one in differences if one.adjusted is not None]
-    return tested, [one for one in tested if one.adjusted is not None and one.adjusted <= HOLDS]
+    return tested, [one for one in tested if one.adjusted is not None and one.adjusted <= SIGNIFICANCE_LEVEL]
 
 
 def _clearness(system: Mapping[str, Any], reference: Mapping[str, Any], metric: str) -> float:
@@ -194,6 +194,6 @@ def _clearness(system: Mapping[str, Any], reference: Mapping[str, Any], metric: 
 
 
 def _beside(system: Mapping[str, Any], reference: Mapping[str, Any], metric: str) -> str:
-    words = words_of(metric)
+    words = get_metric(metric)
     own, other = (number(one["metrics"][metric]["value"], words) for one in (system, reference))
-    return f"{words.label[:1].lower()}{words.label[1:]} {own} ({PEOPLE}: {other})"
+    return f"{words.label[:1].lower()}{words.label[1:]} {own} ({HUMAN}: {other})"

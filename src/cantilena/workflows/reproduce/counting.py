@@ -12,20 +12,20 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus
 from cantilena.errors import CorpusError
 from cantilena.generation import Composer
-from cantilena.metrics import SelfSimilarity, borrowed_at_most, self_similarity
+from cantilena.metrics import SelfSimilarity, copy_length_quantile, self_similarity
 from cantilena.models import Bundle
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting import CopiedPassage
 from cantilena.runtime import generator
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.data import EncodedCorpus, excerpts
-from cantilena.workflows.evaluate.compare import Judge, Judged
-from cantilena.workflows.evaluate.copying import LearnedTunes, copied_passages
+from cantilena.workflows.evaluate.compare import EvalResults, Evaluator
+from cantilena.workflows.evaluate.copying import TrainingMelodies, copied_passages
 from cantilena.workflows.evaluate.counts import Sample, measure, model_distances
-from cantilena.workflows.evaluate.likelihood import Reference
-from cantilena.workflows.evaluate.melody_sets import JudgedTune, MelodySet, on_judged_grid
-from cantilena.workflows.evaluate.report import steps_of_melody
-from cantilena.workflows.evaluate.systems import PEOPLE, System
+from cantilena.workflows.evaluate.likelihood import ReferenceModel
+from cantilena.workflows.evaluate.melody_sets import EvalMelody, MelodySet, to_eval_grid
+from cantilena.workflows.evaluate.report import listening_steps
+from cantilena.workflows.evaluate.systems import HUMAN, System
 from cantilena.workflows.reproduce.options import STEPS, ReproduceOptions
 
 _DRAWN = 200
@@ -44,17 +44,17 @@ def held_out_set(data: EncodedCorpus, corpus: Corpus, steps: int) -> MelodySet:
         raise CorpusError(f"no held-out melody is {steps} steps long", "give a corpus with longer melodies")
     pieces = dict(zip(corpus.column("source"), corpus.column("piece"), strict=True))
     tunes = []
-    rows = on_judged_grid(parts.tokens, data.encoding)
+    rows = to_eval_grid(parts.tokens, data.encoding)
     for row, owner, context in zip(rows, parts.piece.tolist(), parts.contexts, strict=True):
         melody = data.test.melodies[owner]
         piece = pieces.get(melody.source, melody.source)
-        tunes.append(JudgedTune(row, context.key, melody.meter, piece, melody.source, melody.title))
-    return MelodySet(PEOPLE, "held-out excerpts", tunes)
+        tunes.append(EvalMelody(row, context.key, melody.meter, piece, melody.source, melody.title))
+    return MelodySet(HUMAN, "held-out excerpts", tunes)
 
 
 def measure_systems(
-    people: MelodySet, systems: Sequence[System], learned: LearnedTunes, lstm: Bundle, options: ReproduceOptions
-) -> Judged:
+    people: MelodySet, systems: Sequence[System], learned: TrainingMelodies, lstm: Bundle, options: ReproduceOptions
+) -> EvalResults:
     """All numbers of human excerpts, and of the systems on the grid."""
     model = lstm.model()
     drawn = []
@@ -64,12 +64,12 @@ def measure_systems(
         one = _melody_set(system, tokens, [f"{number:0{digits}}" for number in range(1, len(tokens) + 1)])
         if system.model is not None:
             distances = model_distances(tokens, system.encoding, model=system.model, reference=model)
-            one = replace(one, own=distances.of_names(("kl_per_step", "entropy_per_step")))
+            one = replace(one, model_counts=distances.select(("kl_per_step", "entropy_per_step")))
         drawn.append(one)
-    return Judge(people, learned, Reference("lstm", Composer.of(lstm)), options.seed).judge(drawn)
+    return Evaluator(people, learned, ReferenceModel("lstm", Composer.from_bundle(lstm)), options.seed).evaluate(drawn)
 
 
-def measure_events(system: System, lstm: Bundle, options: ReproduceOptions, alike: int) -> dict[str, Any]:
+def measure_events(system: System, lstm: Bundle, options: ReproduceOptions, matched_size: int) -> dict[str, Any]:
     """The numbers of a system without time, note by note."""
     tokens = system.draw(options.counted, STEPS, "count")
     metrics = measure(
@@ -78,7 +78,7 @@ def measure_events(system: System, lstm: Bundle, options: ReproduceOptions, alik
         generator(options.seed, "intervals", system.name),
         model=system.model,
         reference=lstm.model(),
-        alike=alike,
+        matched_size=matched_size,
     )
     return {"melodies": len(tokens), "metrics": metrics}
 
@@ -87,28 +87,30 @@ def similarity_of(people: MelodySet | None, systems: Sequence[System]) -> list[S
     """The self-similarity of melodies of thirty seconds."""
     sets = [] if people is None else [people]
     for system in systems:
-        tokens = system.draw(_DRAWN, steps_of_melody(system.encoding), "similarity")
+        tokens = system.draw(_DRAWN, listening_steps(system.encoding), "similarity")
         sets.append(_melody_set(system, tokens, [""] * len(tokens)))
     return [self_similarity(one.name, one.line, one.contexts) for one in sets]
 
 
 def passages_of(
-    heard: Mapping[str, Sequence[Melody]], people: MelodySet | None, learned: LearnedTunes
+    heard: Mapping[str, Sequence[Melody]], people: MelodySet | None, learned: TrainingMelodies
 ) -> list[CopiedPassage]:
     """The longest copied passages of the melodies to listen to; a human melody does not copy its own piece."""
-    bound = None if people is None else borrowed_at_most(learned.copies(people, own_too=False))
+    bound = None if people is None else copy_length_quantile(learned.copies(people, include_own_piece=False))
     pieces = dict(zip(learned.sources, learned.pieces, strict=True))
     passages = []
     for name, melodies in heard.items():
-        tunes = [JudgedTune.of(one, piece=pieces.get(one.source, one.title), label=one.title) for one in melodies]
+        tunes = [
+            EvalMelody.from_melody(one, piece=pieces.get(one.source, one.title), label=one.title) for one in melodies
+        ]
         melody_set = MelodySet(name, "", tunes)
-        copies = learned.copies(melody_set, own_too=name != PEOPLE)
+        copies = learned.copies(melody_set, include_own_piece=name != HUMAN)
         passages += copied_passages(melody_set, range(len(melody_set)), learned, copies, bound)
     return passages
 
 
 def _melody_set(system: System, tokens: NDArray[np.int64], labels: Sequence[str]) -> MelodySet:
     assert isinstance(system.encoding, GridEncoding)
-    rows = zip(on_judged_grid(tokens, system.encoding), labels, strict=True)
-    tunes = [JudgedTune(row, Key(), Meter(), label, label) for row, label in rows]
+    rows = zip(to_eval_grid(tokens, system.encoding), labels, strict=True)
+    tunes = [EvalMelody(row, Key(), Meter(), label, label) for row, label in rows]
     return MelodySet(system.name, system.description, tunes)

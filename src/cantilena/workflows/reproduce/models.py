@@ -44,18 +44,18 @@ def trained_model(
 
 
 def tuned_model(
-    name: str, folder: Path, untuned: Bundle, options: TuningOptions, people: NDArray[np.int64] | None = None
+    name: str, folder: Path, untuned: Bundle, options: TuningOptions, human: NDArray[np.int64] | None = None
 ) -> TrainedModel:
-    """Tune a model, or read it if it was tuned before; `people` is as for `tune`."""
+    """Tune a model, or read it if it was tuned before; `human` is as for `tune`."""
 
     def tune_in(work: Path) -> tuple[Bundle, dict[str, Any]]:
-        tuned = tune(untuned, options, people=people, folder=work, resume=True)
+        tuned = tune(untuned, options, human=human, folder=work, resume=True)
         report = {
             "seconds": tuned.seconds,
             "steps": tuned.steps,
             "steps_per_second": tuned.steps_per_second,
-            "history": json.loads(json.dumps(tuned.history.as_json())),
-            "looks": [look.as_json() for look in tuned.looks],
+            "history": json.loads(json.dumps(tuned.history.to_json())),
+            "looks": [look.to_json() for look in tuned.checks],
             "kept_update": tuned.kept,
         }
         return tuned.bundle, report

@@ -105,7 +105,7 @@ def musical_tuning(*, seed: int = 1, device: str = "auto") -> TuningOptions:
 def plan(options: ReproduceOptions) -> Plan:
     """The settings of a preset, with the run's seed and device."""
     network, training = preset(options.preset)
-    network = replace(network, echoes=0)  # the paper's LSTM has no memory but its cells
+    network = replace(network, repeat_features=0)  # the paper's LSTM has no memory but its cells
     training = replace(training, seed=options.seed, device=options.device)
     tuning = TuningOptions(
         rules="rl-tuner+cantilena:density",

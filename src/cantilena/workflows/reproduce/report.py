@@ -10,7 +10,7 @@ import numpy as np
 
 from cantilena.generation import sample
 from cantilena.metrics import SelfSimilarity
-from cantilena.models import Bars, log_probs_in_bars, numpy_of
+from cantilena.models import Bars, log_probs_with_bars, to_numpy
 from cantilena.music import Melody
 from cantilena.reporting import (
     CopiedPassage,
@@ -23,7 +23,7 @@ from cantilena.reporting import (
 )
 from cantilena.rl import TuningHistory
 from cantilena.runtime import generator, options_record, versions
-from cantilena.workflows.evaluate.compare import Judged
+from cantilena.workflows.evaluate.compare import EvalResults
 from cantilena.workflows.evaluate.report import METHOD, distributions
 from cantilena.workflows.evaluate.verdicts import TONES
 from cantilena.workflows.reproduce.options import STEPS, Plan, ReproduceOptions
@@ -49,7 +49,7 @@ class Findings:
     """
 
     results: Mapping[str, Any]
-    judged: Judged
+    judged: EvalResults
     heard: Mapping[str, Sequence[Melody]]
     descriptions: Mapping[str, str]
     models: Mapping[str, TrainedModel]
@@ -108,5 +108,5 @@ def _probabilities(name: str, model: TrainedModel, seed: int) -> NoteProbabiliti
     """The probabilities at each step of one melody of the model: the paper's figures 8 and 9."""
     sequence, bars = model.bundle.model(), Bars.common_time(1)
     tokens = sample(sequence, generator(seed, "figure", name).random((1, STEPS)), bars=bars).tokens
-    log_probs = np.asarray(numpy_of(log_probs_in_bars(sequence, tokens, bars)), dtype=np.float64)[0]
+    log_probs = np.asarray(to_numpy(log_probs_with_bars(sequence, tokens, bars)), dtype=np.float64)[0]
     return NoteProbabilities(name, np.exp(log_probs), model.bundle.encoding.vocabulary, tokens[0].tolist())

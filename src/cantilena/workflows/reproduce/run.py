@@ -14,14 +14,14 @@ import numpy as np
 
 from cantilena.data import Corpus, ReadOptions, corpus_report, open_corpus
 from cantilena.errors import CorpusError
-from cantilena.generation import SamplingOptions, take_away
+from cantilena.generation import SamplingOptions, remove_melodies
 from cantilena.music import Melody
 from cantilena.reporting import write_report
-from cantilena.runtime import RunFolder, generator, options_record, run_folder, say, write_json
+from cantilena.runtime import RunFolder, generator, log, options_record, run_folder, write_json
 from cantilena.workflows.data import EncodedCorpus, encode_as_events, encode_on_grid, excerpts
-from cantilena.workflows.evaluate.copying import LearnedTunes
+from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.report import decoded, human_melodies, steps_of_melody, write_all
+from cantilena.workflows.evaluate.report import decoded, human_melodies, listening_steps, write_melody_sets
 from cantilena.workflows.evaluate.systems import System, baseline_system, model_system
 from cantilena.workflows.reproduce.counting import (
     held_out_set,
@@ -91,12 +91,12 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
                 events, event_models = _on_events(folder, options, settings, facts)
                 models |= event_models
         with stage("Counting"):
-            learned = LearnedTunes.of(corpus)
+            learned = TrainingMelodies.from_corpus(corpus)
             judged = measure_systems(people, [*systems.values()], learned, models["lstm"].bundle, options)
             rows = dict(judged.systems)
             for name, system in events.items():
-                alike = min(options.counted, len(people))
-                rows[name] = measure_events(system, models["lstm-events"].bundle, options, alike)
+                matched_size = min(options.counted, len(people))
+                rows[name] = measure_events(system, models["lstm-events"].bundle, options, matched_size)
             results = {
                 "systems": rows,
                 "differences": [one.to_json() for one in judged.differences],
@@ -107,7 +107,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
             rng = generator(options.seed, "human")
             heard = {"human": human_melodies(data.test, data.encoding, options.heard, rng)}
             heard |= {name: _melodies_of(system, options.heard) for name, system in (systems | events).items()}
-            write_all([(folder / "melodies" / name, melodies) for name, melodies in heard.items()])
+            write_melody_sets([(folder / "melodies" / name, melodies) for name, melodies in heard.items()])
         with stage("Writing the report"):
             words = {"human": "held-out melodies, the first thirty seconds"}
             words |= {name: system.description for name, system in (systems | events).items()}
@@ -131,7 +131,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
 @contextmanager
 def _stage(seconds: dict[str, float], name: str) -> Iterator[None]:
     """Announce a stage of the run, and note how long it takes."""
-    say(name)
+    log(name)
     started = time.perf_counter()
     yield
     seconds[name] = time.perf_counter() - started
@@ -146,7 +146,7 @@ def _clear(run: RunFolder) -> None:
     clear_earlier_run(run, REPORT, RESULTS, *TABLES, *models, *work)
     if not run.resumed:
         for folder in run.path.glob("melodies/*"):
-            take_away(folder)
+            remove_melodies(folder)
 
 
 def _on_grid(
@@ -203,14 +203,14 @@ def _on_events(
 
 def _melodies_of(system: System, count: int) -> list[Melody]:
     """The melodies of a system to listen to."""
-    tokens = system.draw(count, steps_of_melody(system.encoding), "listen")
+    tokens = system.draw(count, listening_steps(system.encoding), "listen")
     return decoded(tokens, system.encoding, system.name)
 
 
 def _long_excerpts(data: EncodedCorpus, corpus: Corpus) -> MelodySet | None:
     """Held-out excerpts as long as the melodies to listen to; None if no piece is."""
     with suppress(CorpusError):
-        return held_out_set(data, corpus, steps_of_melody(data.encoding))
+        return held_out_set(data, corpus, listening_steps(data.encoding))
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cantilena.errors import UsageError, near_names
+from cantilena.errors import UsageError, unknown_name_hint
 from cantilena.generation import read_primer
 from cantilena.io import score_with_timemap
 from cantilena.metrics import MelodyRewards, melody_rewards
@@ -72,7 +72,7 @@ def _columns(row: ListedRule) -> tuple[str, str]:
 def short_source(source: str) -> str:
     """The authors and the year of a source, else its beginning.
 
-    Example:
+    Examples:
         >>> short_source("N. Jaques, S. Gu, R. E. Turner, D. Eck, Tuning Recurrent Neural Networks, 2017")
         'Jaques et al. 2017'
         >>> short_source("H. Qiu, C. Wang, Classic Monophonic Melody Generation"), short_source("my_rules.py, line 4")
@@ -132,7 +132,7 @@ def example_of(rule: Rule) -> EvaluatedExample | None:
 
     Most varied are many different numbers, rewards beside penalties, in few bars. None if they are 0 for all bars.
 
-    Example:
+    Examples:
         >>> example = example_of(RULE_SETS["rl-tuner"]["repeated_motif"])
         >>> example.example.title
         'a motif, and its return'
@@ -237,14 +237,14 @@ def explain_rules(name: str) -> list[ExplainedRule]:
     Raises:
         UsageError: there is no such rule or set.
 
-    Example:
+    Examples:
         >>> [explained.name for explained in explain_rules("leap")]
         ['rl-tuner:leap']
     """
     named = [rules[name] for rules in RULE_SETS.values() if name in rules.names]
     if not named and name not in RULE_SETS and re.fullmatch(r"[\w-]+", name):
         known = [*RULE_SETS, *dict.fromkeys(row.rule.name for row in list_rules())]
-        hint = near_names(name, known, "there are")
+        hint = unknown_name_hint(name, known, "there are")
         raise UsageError(f"there is no rule or set '{name}'", f"{hint}; a rule of your own is FILE.py:NAME")
     rules = named or load_rules(name).rules
     return [ExplainedRule(qualified_name(rule) or rule.name, rule, example_of(rule)) for rule in rules]
@@ -267,7 +267,7 @@ def draw_example(explained: Sequence[ExplainedRule], out: Path, *, force: bool =
         raise UsageError(f"the rule '{one.name}' gives no rewards for any prepared example", "score a melody instead")
     scored = one.example.scored
     melody = replace(scored.melody, title=f"{one.name}: {one.example.example.title}", source=describe(one.rule))
-    svg = score_with_timemap(melody, looks=note_looks(scored.notes), style=SCORE_STYLE).svg
+    svg = score_with_timemap(melody, annotations=note_looks(scored.notes), style=SCORE_STYLE).svg
     write_text(out, svg, overwrite=force)
 
 

@@ -18,11 +18,11 @@ from cantilena.metrics import (
     STYLE_COLUMNS,
     StyleClusters,
     StyleFeature,
-    apartness,
     cluster_features,
+    describe_cluster,
+    describe_silhouette,
     style_clusters,
     style_features,
-    style_words,
 )
 from cantilena.metrics.styles.clusters import check_clusters
 from cantilena.music import Melody
@@ -82,7 +82,7 @@ class CorpusStyles:
     def assignment(self) -> Styles:
         """The style of each melody, to be saved."""
         names = [self.styles[cluster].name for cluster in self.clusters.labels.tolist()]
-        return Styles.of(self.corpus, names, {style.name: style.words for style in self.styles})
+        return Styles.from_names(self.corpus, names, {style.name: style.words for style in self.styles})
 
     def excerpts(self, style: Style) -> list[Melody]:
         """The first thirty seconds of the central melodies of a style."""
@@ -93,7 +93,7 @@ class CorpusStyles:
         """A few sentences."""
         clusters = self.clusters
         text = (
-            f"{counted(len(self.corpus), 'melody')} fall into {clusters.k} styles, {apartness(clusters.silhouette)} "
+            f"{counted(len(self.corpus), 'melody')} fall into {clusters.k} styles, {describe_silhouette(clusters.silhouette)} "
             f"(mean silhouette {clusters.silhouette:.2f})."
         )
         similar = [k for k, value in clusters.curve.items() if value >= clusters.silhouette - _SIMILAR]
@@ -110,7 +110,7 @@ class CorpusStyles:
             "clusters": [self._style_json(style) for style in self.styles],
             "k": self.clusters.k,
             "silhouette": round(self.clusters.silhouette, 6),
-            "apart": apartness(self.clusters.silhouette),
+            "apart": describe_silhouette(self.clusters.silhouette),
             "curve": {str(k): round(value, 6) for k, value in self.clusters.curve.items()},
         }
 
@@ -217,7 +217,7 @@ def _described(corpus: Corpus, numbers: NDArray[np.float64], result: StyleCluste
             seen |= names
     return Style(
         name=f"style-{cluster + 1}",
-        words=style_words(features, meters),
+        words=describe_cluster(features, meters),
         rows=rows,
         silhouette=result.silhouette_of(cluster),
         features=features,

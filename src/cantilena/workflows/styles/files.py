@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cantilena.generation import WrittenMelody, take_away, write_melodies
+from cantilena.generation import WrittenMelody, remove_melodies, write_melodies
 from cantilena.metrics import STYLE_COLUMNS, components
-from cantilena.metrics.styles.names import extremes_of
+from cantilena.metrics.styles.names import describe_axis
 from cantilena.music import Melody
 from cantilena.reporting import figures
 from cantilena.reporting.style_page import ShownStyle, style_page
@@ -37,7 +37,7 @@ def write_styles(styles: CorpusStyles, out: Path, *, force: bool = False) -> dic
     check_folder(out, force=force)
     for older in out.glob("style-*"):
         if older.is_dir():
-            take_away(older)
+            remove_melodies(older)
             with suppress(OSError):  # it holds other files
                 older.rmdir()
     shown = []
@@ -64,7 +64,7 @@ def style_map(styles: CorpusStyles) -> figures.Figure:
     """The melodies by their two main components."""
     places, directions, shares = components(styles.clusters.points)
     axes = [
-        f"{extremes_of(dict(zip(STYLE_COLUMNS, direction, strict=True)))} ({100 * share:.0f} % of the variance)"
+        f"{describe_axis(dict(zip(STYLE_COLUMNS, direction, strict=True)))} ({100 * share:.0f} % of the variance)"
         for direction, share in zip(directions.tolist(), shares.tolist(), strict=True)
     ]
     names = [f"{style.name} ({len(style.rows):,})" for style in styles.styles]

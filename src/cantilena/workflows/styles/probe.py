@@ -19,14 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Corpus, ReadOptions, Split, in_plain_key, open_corpus
-from cantilena.discriminators import StyleExamples, StyleListener
+from cantilena.data import Corpus, ReadOptions, Split, normalize_key, open_corpus
+from cantilena.discriminators import StyleClassifier, StyleExamples
 from cantilena.errors import UsageError
 from cantilena.generation import Composer, SamplingOptions, load, sample
-from cantilena.metrics import StyleAnswers
-from cantilena.models import UNTOLD, Bars, Bundle
+from cantilena.metrics import StylePredictions
+from cantilena.models import UNKNOWN, Bars, Bundle
 from cantilena.music import Key, Melody, Meter
-from cantilena.runtime import generator, options_record, run_folder, say, tracked
+from cantilena.runtime import generator, log, options_record, run_folder, tracked
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.data import COLUMNS, StyleLabels, style_labels
 from cantilena.workflows.evaluate.melody_sets import (
@@ -40,7 +40,7 @@ from cantilena.workflows.evaluate.melody_sets import (
 from cantilena.workflows.evaluate.options import EvaluateOptions
 from cantilena.workflows.evaluate.systems import parse_systems
 from cantilena.workflows.learned_corpus import named_corpus, shipped_corpus
-from cantilena.workflows.runs import clear_earlier
+from cantilena.workflows.runs import clear_earlier_run
 from cantilena.workflows.styles.probe_report import (
     COLUMN_LABELS,
     COMPOSED,
@@ -106,7 +106,7 @@ def run_style_probe(
     record: dict[str, Any] = {"systems": list(words), "styles_by": styles_by, "draws": DRAWS}
     record |= {name: getattr(options, name) for name in _APPLYING} | {"steps": options.steps or STEPS}
     with run_folder(folder, record, resume=resume, force=force) as run:
-        clear_earlier(run, *FILES)
+        clear_earlier_run(run, *FILES)
         probe = replace(probe_styles(words, options, styles_by), folder=folder)
         write_probe(probe, load(str(parse_systems(words)[0].source)), options, folder)
         run.finish()
@@ -137,32 +137,32 @@ def probe_styles(
         given = f"{len(specs)} systems" if len(specs) != 1 else f"a {specs[0].kind}"
         raise UsageError(f"--styles takes one bundle, got {given}", "give a bundle that was trained with --styles")
     name, bundle = specs[0].name, specs[0].bundle
-    composer = Composer.of(bundle, name)
+    composer = Composer.from_bundle(bundle, name)
     if not composer.styles:
         raise UsageError(f"{name} has no styles", "give a bundle that was trained with --styles")
     by, corpus = _label_source(bundle, styles_by), _open_corpus(bundle, options)
     labels = style_labels(corpus, by)
-    say(f"Reading {corpus.manifest.name}, its styles by {by}")
+    log(f"Reading {corpus.manifest.name}, its styles by {by}")
     human = human_excerpts(corpus, "train", labels, composer, options.steps)
     kept, left_out = _learnable(human, [style.name for style in composer.styles])
     train = _limited(human.of_styles(kept), generator(options.seed, "styles learned"))
     test = human_excerpts(corpus, "test", labels, composer, options.steps).of_styles(kept)
-    answers: dict[str, list[StyleAnswers]] = {}
-    classifiers: dict[bool, StyleListener] = {}
+    answers: dict[str, list[StylePredictions]] = {}
+    classifiers: dict[bool, StyleClassifier] = {}
     for bars, suffix in ((True, ""), (False, "_without_bars")):
-        say(f"Learning styles {'with' if bars else 'without'} bars from {len(train.style):,} human excerpts")
+        log(f"Learning styles {'with' if bars else 'without'} bars from {len(train.style):,} human excerpts")
         seen, unseen = (one.examples if bars else StyleExamples(one.examples.line) for one in (train, test))
         rng = generator(options.seed, "style listener", str(bars))
-        classifier = classifiers[bars] = StyleListener.learn(seen, train.style, train.pieces, rng)
-        answers[f"people{suffix}"] = [StyleAnswers(test.style, classifier.scorer.chances(unseen), test.pieces)]
-        answers[f"people_held_back{suffix}"] = [StyleAnswers(train.style, classifier.held_back, train.pieces)]
+        classifier = classifiers[bars] = StyleClassifier.fit(seen, train.style, train.pieces, rng)
+        answers[f"people{suffix}"] = [StylePredictions(test.style, classifier.scorer.chances(unseen), test.pieces)]
+        answers[f"people_held_back{suffix}"] = [StylePredictions(train.style, classifier.out_of_fold, train.pieces)]
     for column, (_, own_meter) in COMPOSED.items():
-        say(f"Composing: {COLUMN_LABELS[column]}")
+        log(f"Composing: {COLUMN_LABELS[column]}")
         answers[column] = []
         for draw in range(draws):
             examples, style = _composed(composer, column, kept, options, draw)
             chances = classifiers[own_meter].scorer.chances(examples)
-            answers[column].append(StyleAnswers(style, chances, np.arange(len(style))))
+            answers[column].append(StylePredictions(style, chances, np.arange(len(style))))
     names = [composer.styles[number].name for number in kept]
     settings = {
         "with_bars" if bars else "without_bars": {"setting": one.setting, "held_back": one.tried}
@@ -223,10 +223,10 @@ def human_excerpts(corpus: Corpus, split: Split, labels: StyleLabels, composer: 
 def _in_model_tokens(melody: Melody, piece: str, composer: Composer) -> EvalMelody:
     """A melody in the keys, the range and the tokens of a model, on `GRID`."""
     encoding = composer.encoding
-    if composer.plain_keys and isinstance(encoding, GridEncoding):
-        melody = in_plain_key(melody, low=encoding.low, high=encoding.high)
+    if composer.normalized_key and isinstance(encoding, GridEncoding):
+        melody = normalize_key(melody, low=encoding.low, high=encoding.high)
     fitted = encoding.fit(melody).melody
-    pickup = fitted.pickup // GRID.step_ticks if encoding.tells_time else 0
+    pickup = fitted.pickup // GRID.ticks_per_step if encoding.is_timed else 0
     tokens = to_eval_grid(encoding.encode(fitted), encoding)[pickup:]
     return EvalMelody(tokens, fitted.key or Key(), melody.meter, piece, piece)
 
@@ -269,15 +269,15 @@ def _composed(
         style, meter, key = composer.styles[number], _COMMON_TIME, _C_MAJOR
         if own_meter:
             meter, key = style.meter or meter, style.key or key
-        bars = Bars.of(
-            meter if encoding.tells_time else _COMMON_TIME,
+        bars = Bars.from_meter(
+            meter if encoding.is_timed else _COMMON_TIME,
             melodies=count,
-            step_ticks=encoding.step_ticks,
+            ticks_per_step=encoding.ticks_per_step,
             key=key,
-            style=number + 1 if given else UNTOLD,
+            style=number + 1 if given else UNKNOWN,
         )
         tokens = sample(composer.model, rng.random((count, length)), options=sampling, bars=bars).tokens
         rows += [to_eval_grid(row, encoding)[: options.steps] for row in tokens]
-        steps_per_bar += [max(meter.ticks_per_bar // GRID.step_ticks, 1)] * count
+        steps_per_bar += [max(meter.ticks_per_bar // GRID.ticks_per_step, 1)] * count
     heard_bars = np.array(steps_per_bar, dtype=np.int64) if own_meter else None
     return StyleExamples(line_of(rows), heard_bars), np.repeat(np.arange(len(kept)), count)

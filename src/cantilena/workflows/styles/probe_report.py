@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from cantilena.generation import ComposeOptions, Composer, WrittenMelody, take_away, write_melodies
-from cantilena.metrics import Interval, StyleAnswers, holm
+from cantilena.generation import ComposeOptions, Composer, WrittenMelody, remove_melodies, write_melodies
+from cantilena.metrics import Interval, StylePredictions, holm
 from cantilena.music import Meter
 from cantilena.reporting import figures
 from cantilena.reporting.style_page import ShownStyle, style_page
@@ -113,12 +113,12 @@ class StyleProbe:
 
 
 def probe_results(
-    names: Sequence[str], answers: Mapping[str, Sequence[StyleAnswers]], seed: int, **facts: object
+    names: Sequence[str], answers: Mapping[str, Sequence[StylePredictions]], seed: int, **facts: object
 ) -> dict[str, Any]:
     """The `styles` of results.json from what the classifiers answered, by column and draw, and further facts.
 
-    Example:
-        >>> answers = StyleAnswers(np.array([0, 1] * 20), np.eye(2)[[0, 1] * 20], np.arange(40))
+    Examples:
+        >>> answers = StylePredictions(np.array([0, 1] * 20), np.eye(2)[[0, 1] * 20], np.arange(40))
         >>> styles = probe_results(["a", "b"], dict.fromkeys(COLUMN_LABELS, [answers]), seed=1)
         >>> styles["told"]["balanced_accuracy"], styles["told"]["p"]
         ({'value': 1.0, 'low': 1.0, 'high': 1.0}, 0.001)
@@ -137,14 +137,14 @@ def probe_results(
     return styles | {"verdict": _verdict(styles)}
 
 
-def _joined(draws: Sequence[StyleAnswers]) -> StyleAnswers:
+def _joined(draws: Sequence[StylePredictions]) -> StylePredictions:
     if len(draws) == 1:
         return draws[0]
     style, chances = np.concatenate([one.style for one in draws]), np.concatenate([one.chances for one in draws])
-    return StyleAnswers(style, chances, np.arange(len(style)))
+    return StylePredictions(style, chances, np.arange(len(style)))
 
 
-def _column(name: str, answers: StyleAnswers, names: Sequence[str], seed: int) -> dict[str, Any]:
+def _column(name: str, answers: StylePredictions, names: Sequence[str], seed: int) -> dict[str, Any]:
     """How well the styles of one set of melodies are recognised."""
 
     def rng(purpose: str) -> np.random.Generator:
@@ -211,13 +211,13 @@ def probe_figure(probe: StyleProbe) -> figures.Figure:
         label: Interval(*(math.nan if one[part] is None else one[part] for part in ("value", "low", "high")))
         for label, one in intervals.items()
     }
-    return figures.heard_styles(styles["names"], confusions, accuracies, styles["chance"])
+    return figures.style_confusion(styles["names"], confusions, accuracies, styles["chance"])
 
 
 def style_folders(names: Sequence[str]) -> list[str]:
     """A distinct folder name for each style.
 
-    Example:
+    Examples:
         >>> style_folders(["Johann Sebastian Bach", "../x", "jig", "Jig", "?"])
         ['johann-sebastian-bach', 'x', 'jig', 'jig-4', 'style-5']
     """
@@ -234,7 +234,7 @@ def _page(probe: StyleProbe, composer: Composer, options: EvaluateOptions, folde
     names: list[str] = results["names"]
     with progress("Writing melodies", total=len(names), unit="styles") as bar:
         for number, (name, place) in enumerate(zip(names, style_folders(names), strict=True)):
-            take_away(folder / place)
+            remove_melodies(folder / place)
             written: Sequence[WrittenMelody] = ()
             if options.heard:
                 wanted, manifest = ComposeOptions(bars=_BARS, style=name), {"style": name, "seed": options.seed}

@@ -21,12 +21,12 @@ from cantilena.models import Bundle
 from cantilena.reporting.figures import Figure, SearchedParameter, png_bytes, search_panels
 from cantilena.runtime import (
     Failure,
-    StandingWorker,
+    Worker,
+    cpu_count,
+    log,
     options_record,
-    processors,
     progress,
     run_folder,
-    say,
     write_bytes,
     write_json,
     write_text,
@@ -141,7 +141,7 @@ def without_given(space: SearchSpace, training: NetworkTraining) -> SearchSpace:
     if not left.parameters:
         raise UsageError(f"every parameter of '{space.name}' is given by a flag", "leave out one of the flags")
     if given:
-        say(f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} given, and not searched")
+        log(f"{' and '.join(given)} {'is' if len(given) == 1 else 'are'} given, and not searched")
     return left
 
 
@@ -167,7 +167,7 @@ def first_parameters(space: SearchSpace, training: NetworkTraining) -> dict[str,
 def with_parameters(training: NetworkTraining, parameters: Mapping[str, Value]) -> NetworkTraining:
     """A training with the parameters of a trial.
 
-    Example:
+    Examples:
         >>> with_parameters(NetworkTraining("tunes"), {"width": 64}).width
         64
     """
@@ -178,7 +178,7 @@ def with_parameters(training: NetworkTraining, parameters: Mapping[str, Value]) 
 def train_command(options: CorpusOptions, out: Path) -> str:
     """The command line of a training.
 
-    Example:
+    Examples:
         >>> train_command(NetworkTraining("tunes", width=64, copy_head=False, look_back=(1, 2)), Path("best"))
         'cantilena train --corpus tunes --width 64 --look-back 1 2 --no-copy-head --out best'
     """
@@ -216,9 +216,9 @@ class Search:
             RunError: worker processes cannot start.
         """
         left = self._left()
-        size = min(self.options.processes or processors(), max(left, 1))
+        size = min(self.options.processes or cpu_count(), max(left, 1))
         seconds = self.options.seconds_a_trial or _FOREVER
-        workers = [StandingWorker(self.task, seconds=seconds, memory=_MEMORY) for _ in range(size)]
+        workers = [Worker(self.task, seconds=seconds, memory=_MEMORY) for _ in range(size)]
         with ThreadPoolExecutor(size) as pool, progress("Searching", total=self.options.trials, unit="trials") as bar:
             bar.advance(self.options.trials - left)
             jobs: list[Future[None]] = [pool.submit(self._work, worker) for worker in workers]
@@ -238,7 +238,7 @@ class Search:
         """Where the model of a trial is."""
         return self.models / f"trial-{number}.safetensors"
 
-    def _work(self, worker: StandingWorker[Trial, dict[str, float | None] | str]) -> None:
+    def _work(self, worker: Worker[Trial, dict[str, float | None] | str]) -> None:
         from cantilena.workflows.sweep.worker import Trial
 
         while True:
@@ -248,7 +248,7 @@ class Search:
                 number, parameters = self.study.begin()
                 self._running.add(number)
             began = time.monotonic()
-            outcome = worker.ask(Trial(number, with_parameters(self.training, parameters), self.model_of(number)))
+            outcome = worker.run(Trial(number, with_parameters(self.training, parameters), self.model_of(number)))
             with self._lock:
                 if self._over.is_set():
                     return
@@ -286,7 +286,7 @@ class Search:
 
 def _threads(options: SweepOptions) -> int:
     """Processor threads of a worker: all for one worker alone, else one."""
-    if (options.processes or processors()) > 1:
+    if (options.processes or cpu_count()) > 1:
         return 1
     import torch
 

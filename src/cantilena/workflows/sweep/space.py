@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
-from cantilena.errors import UsageError, near_names
-from cantilena.runtime.files import small_file
+from cantilena.errors import UsageError, unknown_name_hint
+from cantilena.runtime.files import read_small_file
 from cantilena.workflows.train.options import OVERRIDES, NetworkOverrides
 
 Value = bool | int | float | str | tuple[int, ...]
@@ -53,7 +53,7 @@ class Parameter:
         log: whether the range is sampled on a logarithmic scale.
         step: distance of whole numbers; 0 for a range of real numbers.
 
-    Example:
+    Examples:
         >>> Parameter("width", low=64, high=128, step=32).holds(96), Parameter("echoes", choices=(0, 2)).holds(1)
         (True, False)
     """
@@ -112,7 +112,7 @@ def load_space(text: str) -> SearchSpace:
     Raises:
         UsageError: there is no such space, or it is invalid; the text names the file and what is wrong in it.
 
-    Example:
+    Examples:
         >>> [parameter.name for parameter in load_space("default").parameters][:3]
         ['learning_rate', 'batch', 'width']
     """
@@ -122,14 +122,14 @@ def load_space(text: str) -> SearchSpace:
         return _read(Path(text), text)
     shipped = {path.stem: path for path in sorted(_SHIPPED.glob("*.toml"))}
     if text not in shipped:
-        hint = f"{near_names(text, shipped, 'those that ship')}; or name a file that ends in .toml"
+        hint = f"{unknown_name_hint(text, shipped, 'those that ship')}; or name a file that ends in .toml"
         raise UsageError(f"there is no search space '{text}'", hint)
     return _read(shipped[text], text)
 
 
 def _read(path: Path, name: str) -> SearchSpace:
     try:
-        tables = tomllib.loads(small_file(path).decode("utf-8"))
+        tables = tomllib.loads(read_small_file(path).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not text in UTF-8", "save it as UTF-8") from error
     except (ValueError, RecursionError) as error:  # tomllib's own error is a ValueError
@@ -143,7 +143,7 @@ def _read(path: Path, name: str) -> SearchSpace:
 def kind_of(name: str) -> type:
     """The type of a parameter: `int`, `float`, `bool`, `str`, or `tuple` for a list of whole numbers.
 
-    Example:
+    Examples:
         >>> kind_of("width"), kind_of("dropout"), kind_of("core"), kind_of("look_back")
         (<class 'int'>, <class 'float'>, <class 'str'>, <class 'tuple'>)
     """
@@ -163,7 +163,7 @@ def space_of(tables: Mapping[str, Any], name: str) -> SearchSpace:
     Raises:
         UsageError: an unknown parameter, a wrong type, or an invalid range.
 
-    Example:
+    Examples:
         >>> space_of({"learning_rate": {"low": 1e-3, "high": 2e-2, "log": True}}, "mine").record()
         {'learning_rate': {'low': 0.001, 'high': 0.02, 'log': True}}
     """
@@ -176,12 +176,12 @@ def space_of(tables: Mapping[str, Any], name: str) -> SearchSpace:
 
 def _parameter(name: str, table: object) -> Parameter:
     if name not in OVERRIDES:
-        raise UsageError(f"there is no parameter '{name}'", near_names(name, OVERRIDES, "the parameters"))
+        raise UsageError(f"there is no parameter '{name}'", unknown_name_hint(name, OVERRIDES, "the parameters"))
     if not isinstance(table, dict):
         raise UsageError(f"'{name}' is no table", f"write [{name}] and below it low and high, or choices")
     for key in table:
         if key not in _KEYS:
-            raise UsageError(f"'{name}' has a key '{key}'", near_names(key, _KEYS, "the keys"))
+            raise UsageError(f"'{name}' has a key '{key}'", unknown_name_hint(key, _KEYS, "the keys"))
     kind = kind_of(name)
     if "type" in table and table["type"] not in _KINDS[kind].names:
         raise UsageError(

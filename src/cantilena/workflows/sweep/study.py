@@ -44,7 +44,7 @@ class SweepStudy:
     Raises:
         RunError: the journal is damaged.
 
-    Example:
+    Examples:
         >>> import tempfile
         >>> space = SearchSpace("mine", (Parameter("width", low=8, high=64, step=8),))
         >>> journal = Path(tempfile.mkdtemp()) / "trials.journal"

@@ -58,7 +58,7 @@ class TrialRow:
 def best_of(rows: Sequence[TrialRow]) -> TrialRow | None:
     """The finished trial with the least loss, the first of equals; None if none finished.
 
-    Example:
+    Examples:
         >>> rows = [TrialRow(n, "finished", {}, {"nats_per_step": loss}) for n, loss in enumerate((2.0, 1.0, 1.0))]
         >>> best_of(rows).number
         1
@@ -70,7 +70,7 @@ def best_of(rows: Sequence[TrialRow]) -> TrialRow | None:
 def counts_of(rows: Sequence[TrialRow]) -> dict[str, int]:
     """How many trials ended, and how; interrupted ones were tried again and do not count.
 
-    Example:
+    Examples:
         >>> counts_of([TrialRow(0, "interrupted", {}), TrialRow(1, "pruned", {})])
         {'trials': 1, 'finished': 0, 'pruned': 1, 'failed': 0}
     """
@@ -81,7 +81,7 @@ def counts_of(rows: Sequence[TrialRow]) -> dict[str, int]:
 def csv_text(rows: Sequence[TrialRow], space: SearchSpace) -> str:
     """The trials as CSV, a column for each parameter.
 
-    Example:
+    Examples:
         >>> from cantilena.workflows.sweep.space import Parameter
         >>> space = SearchSpace("mine", (Parameter("look_back", choices=((1, 2),)),))
         >>> row = TrialRow(0, "finished", {"look_back": (1, 2)}, {"nats_per_step": 0.5}, (0.6, 0.5), 2.0)
@@ -99,7 +99,7 @@ def csv_text(rows: Sequence[TrialRow], space: SearchSpace) -> str:
 def value_text(value: Value) -> str:
     """A value as a person writes it.
 
-    Example:
+    Examples:
         >>> value_text((1, 2, 4)), value_text(0.00123456789), value_text(()), value_text(True)
         ('1 2 4', '0.00123456789', 'none', 'true')
     """

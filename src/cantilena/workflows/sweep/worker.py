@@ -51,7 +51,7 @@ class TrialTask:
         use_threads(self.threads)
         network, training = shape_and_training(trial.options)
         network = network_for(network, trial.options, self.data)
-        epochs = training.passes(self.data.train.sequences.steps)
+        epochs = training.epochs_for(self.data.train.sequences.steps)
         reporter, pruned = TrialReporter(self.journal, trial.number, self.pruning), ""
 
         def after_epoch(epoch: int, loss: float) -> bool:

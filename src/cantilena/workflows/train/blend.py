@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cantilena.models import Blend, NetworkOptions, NGram, NGramOptions, SequenceModel
-from cantilena.runtime import say
+from cantilena.runtime import log
 from cantilena.workflows.data import EncodedCorpus, EncodedPieces, likelihood_of
 from cantilena.workflows.train.options import NetworkTraining
 
@@ -62,7 +62,7 @@ def choose_blend(
     network: SequenceModel, data: EncodedCorpus, options: NGramOptions, *, wanted: bool | None
 ) -> BlendChoice:
     """Mix a network with an n-gram if that is wanted, or unless the network alone is clearly better."""
-    say("Counting n-grams")
+    log("Counting n-grams")
     ngram = fit_ngram(data, options)
     scores = {"network": scores_of(network, data), "ngram": scores_of(ngram, data)}
     alone, rival = (scores[name]["valid"]["nats_per_step"] or 0.0 for name in ("network", "ngram"))
@@ -72,8 +72,8 @@ def choose_blend(
     if not (wanted if wanted is not None else ahead < AHEAD):
         return BlendChoice(network, scores, why)
     if wanted is None:
-        say(f"Blended with an n-gram: {why}")
-    blend = Blend.tuned(network, ngram, data.valid.sequences)
+        log(f"Blended with an n-gram: {why}")
+    blend = Blend.fit(network, ngram, data.valid.sequences)
     return BlendChoice(blend, scores | {"blend": scores_of(blend, data)}, why)
 
 

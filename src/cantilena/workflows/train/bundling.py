@@ -14,7 +14,7 @@ from cantilena.runtime import options_record
 from cantilena.workflows.data import EncodedCorpus
 
 if TYPE_CHECKING:  # an n-gram needs no torch
-    from cantilena.training import Trained, TrainingOptions, VaeLearning
+    from cantilena.training import TrainingOptions, TrainResult, VaeTrainingOptions
 
 
 def corpus_facts(corpus: Corpus) -> dict[str, str]:
@@ -23,10 +23,10 @@ def corpus_facts(corpus: Corpus) -> dict[str, str]:
 
 
 def trained_bundle(
-    trained: Trained[Any],
+    trained: TrainResult[Any],
     data: EncodedCorpus,
     shape: NetworkOptions | VaeOptions,
-    *training: TrainingOptions | VaeLearning,
+    *training: TrainingOptions | VaeTrainingOptions,
     corpus: Mapping[str, Any],
 ) -> Bundle:
     """The bundle of a trained network or VAE."""
@@ -73,5 +73,5 @@ def _bundle(
         weights=weights,
         encoding_description=data.encoding.description(),
         licence=str(corpus.get("licence", "")),
-        provenance={"corpus": dict(corpus), "plain_keys": data.plain_keys, **provenance},
+        provenance={"corpus": dict(corpus), "plain_keys": data.normalized_key, **provenance},
     )

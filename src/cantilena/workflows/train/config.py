@@ -44,12 +44,12 @@ def shape_and_training(options: NetworkTraining) -> tuple[NetworkOptions, Traini
     """
     network, training = preset(options.preset)
     if options.input == "paper":  # which sees nothing but its window
-        network, training = replace(network, echoes=0), replace(training, batch=PAPER_BATCH)
+        network, training = replace(network, repeat_features=0), replace(training, batch=PAPER_BATCH)
     network = with_given(network, options, OVERRIDES)
     if network.core == "transformer":
         training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
     training = with_given(training, options, (*OVERRIDES, "seed", "device"))
-    if options.encoding == "grid" and not options.plain_keys and options.transpose is None:
+    if options.encoding == "grid" and not options.normalized_key and options.transpose is None:
         training = replace(training, transpose=6)
     return network, training
 
@@ -59,7 +59,7 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
 
     Events have no time and no bars, so the network gets nothing of bars there by default.
     """
-    if not data.encoding.tells_time:
+    if not data.encoding.is_timed:
         network = replace(
             network,
             bar_position=bool(options.bar_position),
@@ -77,7 +77,7 @@ def dropout_for(steps: int) -> float:
 
     Found on the validation parts of the built-in corpora and of piano pieces.
 
-    Example:
+    Examples:
         >>> dropout_for(30_000), dropout_for(1_000_000)
         (0.4, 0.1)
     """
@@ -121,7 +121,7 @@ def encode_corpus(corpus: Corpus, options: CorpusOptions) -> EncodedCorpus:
             melodies[split] = read_folder(folder, replace(_reading(options), seconds=None), as_is=True).melodies()
     labels = style_labels(corpus, options.styles if isinstance(options, NetworkTraining) else "")
     grid = GridEncoding(int(low), int(high))
-    return encode_splits(melodies, options.encoding, plain_keys=options.plain_keys, grid=grid, styles=labels)
+    return encode_splits(melodies, options.encoding, normalized_key=options.normalized_key, grid=grid, styles=labels)
 
 
 def _reading(options: CorpusOptions) -> ReadOptions:

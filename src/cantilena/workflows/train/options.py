@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from cantilena.errors import UsageError
-from cantilena.models import KINDS, NGramOptions
+from cantilena.models import CONDITIONS, NGramOptions
 from cantilena.runtime import options_record
 
 
@@ -50,7 +50,7 @@ class CorpusOptions:
             )
 
     @property
-    def plain_keys(self) -> bool:
+    def normalized_key(self) -> bool:
         """Whether everything is transposed to C major or A minor."""
         keeps_keys = bool(self.valid or self.test) or self.encoding == "events"
         return self.keys == "plain" or (self.keys == "auto" and not keeps_keys)
@@ -178,13 +178,13 @@ class NetworkTraining(NetworkOverrides, NGramOverrides, CorpusOptions):
         """The conditions of the network, in their order."""
         names = [word.strip() for word in self.conditions.split(",")]
         if names == ["auto"]:
-            names = ["mode", "meter"] if self.plain_keys else ["key", "mode", "meter"]
+            names = ["mode", "meter"] if self.normalized_key else ["key", "mode", "meter"]
             names = names if self.encoding == "grid" else []
         unknown = [name for name in names if name not in ("none", "key", "mode", "meter")]
         if unknown or (len(names) > 1 and "none" in names):
             raise UsageError(f"--conditions cannot be {self.conditions}", "give auto, none, or some of key,mode,meter")
         styled = ["style"] if self.styles.strip() else []
-        return tuple(kind for kind in KINDS if kind in [*names, *styled])
+        return tuple(kind for kind in CONDITIONS if kind in [*names, *styled])
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class TrainOptions(NetworkTraining, VaeTraining, NGramTraining):
         Raises:
             UsageError: a value that makes no sense, or one of another kind of model.
 
-        Example:
+        Examples:
             >>> TrainOptions("tunes", model="ngram", order=4).of_kind()
             NGramTraining(corpus='tunes', ..., order=4)
         """

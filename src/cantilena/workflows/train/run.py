@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cantilena.data import Corpus
 from cantilena.errors import UsageError
 from cantilena.models import Bundle, MelodyVae, NetworkOptions, SequenceModel
-from cantilena.runtime import run_folder, say
-from cantilena.training import ALONE, Processes, TrainingOptions, placed, together
+from cantilena.runtime import log, run_folder
+from cantilena.training import SINGLE_PROCESS, ProcessGroup, TrainingOptions, init_distributed, rank_from_env
 from cantilena.workflows.data import EncodedCorpus
 from cantilena.workflows.runs import TrainedModel, clear_earlier_run, folder_or_temporary, make_options
 from cantilena.workflows.train.blend import Scores, choose_blend, fit_ngram, may_blend, scores_of
@@ -24,7 +24,7 @@ from cantilena.workflows.train.vae import learn_vae, measure_vae, vae_shape
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from cantilena.models import Network
-    from cantilena.training import Trained
+    from cantilena.training import TrainResult
 
 MODEL = "model.safetensors"
 
@@ -55,14 +55,14 @@ def train_model(
         RunError: the folder holds another run.
         UsageError: an unknown option, a value that makes no sense, or a process that torchrun started.
 
-    Example:
+    Examples:
         >>> from cantilena.data import load_builtin
         >>> corpus = load_builtin("tunes").where(collection="ryan")
         >>> trained = train_model(corpus, model="ngram", order=4)
         >>> trained.bundle.options.order, sorted(trained.test)
         (4, ['nats_per_note', 'nats_per_step'])
     """
-    if placed(os.environ).several:
+    if rank_from_env(os.environ).is_distributed:
         raise UsageError("train_model runs in one process", "use `torchrun -m cantilena train` for several")
     name, loaded = (corpus.manifest.name, corpus) if isinstance(corpus, Corpus) else (str(corpus), None)
     folders = {part: Path(options[part]) for part in ("valid", "test") if options.get(part)}
@@ -102,19 +102,19 @@ def run_training(
     # Options that no model can have are refused before the folder is used.
     if isinstance(kind, NetworkTraining):
         shape_and_training(kind)
-        with together() as processes:
-            if processes.first:
+        with init_distributed() as processes:
+            if processes.is_main:
                 return _run(kind, folder, corpus, processes, resume=resume, force=force)
             from cantilena.training import train  # torch takes seconds to import
 
-            train(**processes.tell(None), processes=processes)
+            train(**processes.broadcast(None), processes=processes)
             return None
-    process = placed(os.environ)
+    process = rank_from_env(os.environ)
     if isinstance(kind, VaeTraining):
-        if process.several:
+        if process.is_distributed:
             raise UsageError("a VAE is trained in one process", "start it without torchrun: it takes minutes")
         vae_shape(kind)
-    return _run(kind, folder, corpus, ALONE, resume=resume, force=force) if process.first else None
+    return _run(kind, folder, corpus, SINGLE_PROCESS, resume=resume, force=force) if process.is_main else None
 
 
 class _Learned(NamedTuple):
@@ -125,9 +125,9 @@ class _Learned(NamedTuple):
 
 
 def _run(
-    options: TrainingKind, folder: Path, corpus: Corpus | None, processes: Processes, *, resume: bool, force: bool
+    options: TrainingKind, folder: Path, corpus: Corpus | None, processes: ProcessGroup, *, resume: bool, force: bool
 ) -> TrainedModel:
-    record = options.record() | ({"processes": processes.world} if processes.several else {})
+    record = options.record() | ({"processes": processes.world_size} if processes.is_distributed else {})
     with run_folder(folder, record, resume=resume, force=force) as run:
         clear_earlier_run(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
         corpus = load_corpus(options) if corpus is None else corpus
@@ -149,7 +149,7 @@ def _run(
             vae, bundle = learn_vae(options, data, facts, folder=run.path, resume=run.resumed)
             learned = _Learned(bundle, bundle.model(), vae.epochs, vae.seconds)
         else:
-            say("Counting n-grams")
+            log("Counting n-grams")
             started = perf_counter()
             ngram = fit_ngram(data, options.ngram)
             learned = _Learned(ngram_bundle(ngram, data, corpus=facts), ngram, 1, perf_counter() - started)
@@ -184,8 +184,8 @@ def learn_network(
     resume: bool = False,
     quiet: bool = False,
     after_epoch: Callable[[int, float], bool] | None = None,
-    processes: Processes = ALONE,
-) -> tuple[Trained[Network], Bundle]:
+    processes: ProcessGroup = SINGLE_PROCESS,
+) -> tuple[TrainResult[Network], Bundle]:
     """Train a network on an encoded corpus, and put it into a bundle.
 
     Args:
@@ -210,7 +210,7 @@ def learn_network(
         "transpositions": transpositions(data.encoding, training.transpose) if training.transpose else None,
     }
     own: dict[str, Any] = {"folder": folder, "resume": resume, "quiet": quiet, "after_epoch": after_epoch}
-    trained = train(**processes.tell(shared), **own, processes=processes)
+    trained = train(**processes.broadcast(shared), **own, processes=processes)
     return trained, trained_bundle(trained, data, network, training, corpus=corpus)
 
 

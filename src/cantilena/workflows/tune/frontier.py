@@ -21,19 +21,19 @@ from numpy.typing import NDArray
 from cantilena.errors import CorpusError, UsageError
 from cantilena.generation import Constraints, sample
 from cantilena.metrics import bootstrap_ratio
-from cantilena.models import Bundle, SequenceModel, VaeOptions, log_probs_in_bars, numpy_of, shipped_bundles
+from cantilena.models import Bundle, SequenceModel, VaeOptions, log_probs_with_bars, shipped_bundles, to_numpy
 from cantilena.reporting import table_markdown
 from cantilena.reporting.figures import frontier_panels, png_bytes
-from cantilena.rl import CriticPeople, MusicReward, TuningOptions, tune
+from cantilena.rl import CriticData, MusicReward, TuningOptions, tune
 from cantilena.rl.options import NO_RULES
 from cantilena.rules import Context
 from cantilena.runtime import (
     generator,
+    log,
     options_record,
     progress,
     read_json,
     run_folder,
-    say,
     write_bytes,
     write_json,
     write_text,
@@ -42,7 +42,7 @@ from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import model_system
 from cantilena.workflows.learned_corpus import shipped_corpus
 from cantilena.workflows.runs import clear_earlier_run
-from cantilena.workflows.tune.inputs import TuningInputs, critic_people, load_tuning_inputs
+from cantilena.workflows.tune.inputs import TuningInputs, critic_data, load_tuning_inputs
 
 COUNTED = 1000
 """Melodies of each point."""
@@ -126,7 +126,7 @@ def run_frontier(
         for point, make in {**_human(points, inputs), **_untuned(points), **_tuned(points)}.items():
             path = folder / "points" / f"{point.replace(' ', '-')}.json"
             if not path.exists():
-                say(point)
+                log(point)
                 write_json(path, make())
             systems[point] = read_json(path)
         # The same seed gives the same results; how long they took is a fact of the run.
@@ -138,14 +138,14 @@ def run_frontier(
         return Frontier(folder, systems)
 
 
-def _critic_data(inputs: TuningInputs, options: TuningOptions, against: str) -> CriticPeople | None:
+def _critic_data(inputs: TuningInputs, options: TuningOptions, against: str) -> CriticData | None:
     """Human melodies for critics; None if there are too few, which is an error if a critic was asked for."""
     try:
-        return critic_people(inputs.bundle, inputs.reward.context, options.steps, against)
+        return critic_data(inputs.bundle, inputs.reward.context, options.steps, against)
     except (UsageError, CorpusError) as error:
         if options.critic.critic:
             raise
-        say(f"No critic on this frontier: {error.text}")
+        log(f"No critic on this frontier: {error.text}")
         return None
 
 
@@ -154,10 +154,10 @@ Makers = Mapping[str, Callable[[], Row]]
 
 
 def _human(points: _Points, inputs: TuningInputs) -> Makers:
-    people = inputs.people
-    if people is None:
+    human = inputs.human
+    if human is None:
         return {}
-    return {"human": partial(points.row, Sample(people.tokens, people.piece, people.contexts), "human", None)}
+    return {"human": partial(points.row, Sample(human.tokens, human.piece, human.contexts), "human", None)}
 
 
 def _untuned(points: _Points) -> Makers:
@@ -182,7 +182,7 @@ def _tuned(points: _Points) -> Makers:
         add(f"rloo c {middle * strength:g}", "rloo", algorithm="rloo", c=middle * strength)
     for algorithm in OTHERS:
         add(algorithm, algorithm, algorithm=algorithm, c=middle if algorithm == "ppo" else None)
-    if points.critic_people is not None:
+    if points.critic_data is not None:
         critic = {"algorithm": "rloo", "c": middle, "critic": replace(options.critic, critic=True)}
         add("critic", "critic", rules=NO_RULES, weights=(), **critic)
         add("rules + critic", "rules + critic", **critic)
@@ -206,7 +206,7 @@ class _Points:
     bundle: Bundle
     options: TuningOptions
     reward: MusicReward
-    critic_people: CriticPeople | None = None
+    critic_data: CriticData | None = None
 
     def row(self, melodies: Sample, curve: str, model: SequenceModel | None) -> Row:
         """The numbers of a point."""
@@ -244,7 +244,7 @@ class _Points:
 
     def tuned(self, curve: str, options: TuningOptions) -> Row:
         """Melodies of the model after a tuning."""
-        result = tune(self.bundle, options, critic_people=self.critic_people)
+        result = tune(self.bundle, options, critic_data=self.critic_data)
         model = result.bundle.model()
         row = self.drawn("tuned", model, model, curve)
         return {**row, "c": result.history.c[-1], "seconds": round(result.seconds, 1)}
@@ -280,7 +280,7 @@ def best_of_n(
             uniforms = generator(options.seed, "rivals", f"pool {first}").random((count, options.steps))
             tokens = sample(bundle.prior(), uniforms, bars=reward.bars(count)).tokens
             drawn.append(tokens.astype(np.int32))  # there may be a quarter of a million
-            rewards.append(reward.learned(reward.terms(tokens)).sum(1))
+            rewards.append(reward.scaled(reward.terms(tokens)).sum(1))
             bar.advance(count)
     tokens, total = np.concatenate(drawn), np.concatenate(rewards)
     best = {}
@@ -297,7 +297,7 @@ def divergence_of_best(n: int, steps: int) -> float:
     It is log n - (n - 1) / n nats a melody at most, and exactly that where no two rewards are equal (Stiennon et al.
     2020, arXiv 2009.01325).
 
-    Example:
+    Examples:
         >>> divergence_of_best(1, 32), round(divergence_of_best(1024, 32), 3)
         (0.0, 0.185)
     """
@@ -323,7 +323,7 @@ def sample_constrained(
     uniforms = generator(options.seed, "constrained").random((melodies, options.steps))
     bars = reward.bars(melodies)
     samples = sample(bundle.prior(), uniforms, bars=bars, constraints=masks)
-    log_p = np.asarray(numpy_of(log_probs_in_bars(bundle.prior(), samples.tokens, bars)), dtype=np.float64)
+    log_p = np.asarray(to_numpy(log_probs_with_bars(bundle.prior(), samples.tokens, bars)), dtype=np.float64)
     further = samples.log_likelihood - np.take_along_axis(log_p, samples.tokens[..., None], axis=-1).sum((1, 2))
     steps = np.full(melodies, float(options.steps))
     interval = bootstrap_ratio(further, steps, None, generator(options.seed, "constrained", "interval"))
@@ -335,7 +335,7 @@ def sample_constrained(
 def shipped_vae_of(bundle: Bundle) -> Bundle | None:
     """The VAE that ships and was trained on the corpus of a bundle, in the same tokens and keys; None without one.
 
-    Example:
+    Examples:
         >>> from cantilena.models import find_bundle
         >>> tunes, classical = (Bundle.load(find_bundle(name)) for name in ("tunes", "classical"))
         >>> shipped_vae_of(tunes) is not None, shipped_vae_of(classical) is not None

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from cantilena.data import Corpus, Split, open_corpus
-from cantilena.discriminators import PeoplesMelodies
+from cantilena.discriminators import HumanMelodies
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models import Bundle, find_bundle
-from cantilena.rl import CriticPeople, MusicReward, TuningOptions, check_tunable, music_reward
+from cantilena.rl import CriticData, MusicReward, TuningOptions, check_tunable, music_reward
 from cantilena.rules import Context, RuleSet
 from cantilena.rules.user import file_of
-from cantilena.runtime import json_text, say
+from cantilena.runtime import json_text, log
 from cantilena.tokenizers import Encoding
 from cantilena.workflows.data import Excerpts, encode_pieces, excerpts, reference_excerpts, transposed
 from cantilena.workflows.learned_corpus import shipped_corpus
@@ -44,8 +44,8 @@ class TuningInputs:
     bundle: Bundle
     digests: Mapping[str, str]
     reward: MusicReward
-    people: Excerpts | None
-    critic_people: CriticPeople | None = None
+    human: Excerpts | None
+    critic_data: CriticData | None = None
 
 
 def load_tuning_inputs(model: Bundle | str, options: TuningOptions, against: str = "") -> TuningInputs:
@@ -67,19 +67,19 @@ def load_tuning_inputs(model: Bundle | str, options: TuningOptions, against: str
         path = find_bundle(model)
         bundle, content = Bundle.load(path), path.read_bytes()
     if bundle.ngram is not None:
-        say("This model blends a network with an n-gram, which cannot be tuned: the network alone is tuned")
-        bundle = bundle.unblended()
+        log("This model blends a network with an n-gram, which cannot be tuned: the network alone is tuned")
+        bundle = bundle.without_ngram()
     check_tunable(bundle, options)
     reward = music_reward(bundle, options)
-    data = critic_people(bundle, reward.context, options.steps, against) if options.critic.critic else None
-    people = reference_excerpts(bundle, options.steps, against)
+    data = critic_data(bundle, reward.context, options.steps, against) if options.critic.critic else None
+    human = reference_excerpts(bundle, options.steps, against)
     digests = {"sha256": hashlib.sha256(content).hexdigest()}
     if any(ending in options.rules for ending in (".py", ".toml")):
         digests["rules_sha256"] = _digest(reward.rules)
-    return TuningInputs(bundle, digests, reward, people, data)
+    return TuningInputs(bundle, digests, reward, human, data)
 
 
-def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "") -> CriticPeople:
+def critic_data(bundle: Bundle, context: Context, steps: int, against: str = "") -> CriticData:
     """Human melodies in the meter and mode of a tuning, for the classifiers that reward and the one that stops.
 
     Raises:
@@ -93,9 +93,9 @@ def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "
             "name some with --against CORPUS",
         )
     corpus = open_corpus(name)
-    plain_keys = bool(bundle.provenance.get("plain_keys"))
+    normalized_key = bool(bundle.provenance.get("plain_keys"))
     train, valid = (
-        peoples_melodies(corpus, split, bundle.encoding, context, steps, plain_keys=plain_keys)
+        peoples_melodies(corpus, split, bundle.encoding, context, steps, normalized_key=normalized_key)
         for split in ("train", "valid")
     )
     for melodies, purpose in ((train, "reward by"), (valid, "stop by")):
@@ -105,23 +105,23 @@ def critic_people(bundle: Bundle, context: Context, steps: int, against: str = "
                 f"{name} has {len(melodies)} melodies of {melodies.pieces} pieces {where} to {purpose}",
                 f"it takes {LEAST_EXCERPTS} of {LEAST_PIECES}: give another --against or --meter, or fewer --steps",
             )
-    return CriticPeople(train, valid)
+    return CriticData(train, valid)
 
 
 def peoples_melodies(
-    corpus: Corpus, split: Split, encoding: Encoding, context: Context, steps: int, *, plain_keys: bool
-) -> PeoplesMelodies:
+    corpus: Corpus, split: Split, encoding: Encoding, context: Context, steps: int, *, normalized_key: bool
+) -> HumanMelodies:
     """The excerpts of a split that are in a meter and a mode."""
     part = corpus.where(split=split)
     melodies, names = part.melodies(), part.column("piece")
     chosen = [number for number, melody in enumerate(melodies) if melody.meter == context.meter]
-    own = transposed([melodies[number] for number in chosen], encoding, plain_keys=plain_keys)
+    own = transposed([melodies[number] for number in chosen], encoding, normalized_key=normalized_key)
     encodable = [number for number, melody in enumerate(own) if len(encoding.encode(melody))]
     cut = excerpts(encode_pieces(encoding, [own[number] for number in encodable]), steps)
     same_mode = np.array([one.key.mode == context.key.mode for one in cut.contexts], dtype=np.bool_)
     pieces = np.array([names[chosen[number]] for number in encodable], dtype=np.str_)[cut.piece[same_mode]]
     tonics = np.array([one.key.tonic for one in cut.contexts], dtype=np.int64)[same_mode]
-    return PeoplesMelodies(encoding.line(cut.tokens[same_mode]), pieces, tonics)
+    return HumanMelodies(encoding.line(cut.tokens[same_mode]), pieces, tonics)
 
 
 def _digest(rules: RuleSet) -> str:

@@ -17,7 +17,7 @@ from cantilena.music import Key, Meter
 from cantilena.reporting import RewardHistory, table_text
 from cantilena.reporting.figures import png_bytes, reward_history, watch_history
 from cantilena.reporting.text import signed
-from cantilena.rl import CRITIC, MusicReward, Tuned, TuningOptions, tune
+from cantilena.rl import CRITIC, MusicReward, TunedModel, TuningOptions, tune
 from cantilena.rules import Context
 from cantilena.runtime import generator, options_record, run_folder, write_bytes, write_json
 from cantilena.workflows.evaluate.counts import Sample, measure
@@ -60,7 +60,7 @@ def tune_model(
         RunError: the folder holds another run, or the tuning diverged.
         UsageError: an unknown option, or a value that makes no sense.
 
-    Example:
+    Examples:
         >>> tuned = tune_model("tunes", updates=1, melodies=8, look=0)
         >>> tuned.bundle.policy, sorted(tuned.report["systems"])
         ('likelihood', ['human', 'tuned', 'untuned'])
@@ -98,7 +98,7 @@ def run_tuning(
         UsageError: what cannot be tuned so.
     """
     inputs = load_tuning_inputs(model, options, against)
-    untuned, reward, people = inputs.bundle, inputs.reward, inputs.people
+    untuned, reward, human = inputs.bundle, inputs.reward, inputs.human
     name = "" if isinstance(model, Bundle) else model
     record = {"bundle": name, **inputs.digests, "against": against, **options_record(options)}
     with run_folder(folder, record, resume=resume, force=force) as run:
@@ -106,15 +106,15 @@ def run_tuning(
         tuned = tune(
             untuned,
             options,
-            people=people.tokens if people is not None else None,
-            critic_people=inputs.critic_people,
+            human=human.tokens if human is not None else None,
+            critic_data=inputs.critic_data,
             folder=folder,
             resume=run.resumed,
         )
         tuned.bundle.save(folder / MODEL)
         systems, meter, key = {}, reward.context.meter, reward.context.key
-        if people is not None:
-            sample = Sample(people.tokens, people.piece, people.contexts)
+        if human is not None:
+            sample = Sample(human.tokens, human.piece, human.contexts)
             systems["human"] = _measured(sample, untuned, None, options, "human", None)
         for side, sampled in (("untuned", tuned.bundle.prior()), ("tuned", tuned.bundle.model())):
             system = model_system(side, "", sampled, untuned.encoding, options.seed, meter=meter, key=key)
@@ -127,7 +127,7 @@ def run_tuning(
         write_json(folder / "results.json", {"systems": systems, **({"critic": critic} if critic is not None else {})})
         _draw(folder, tuned)
         metrics = systems["tuned"]["metrics"]
-        kept = [look.inside for look in tuned.looks if look.update == tuned.kept]
+        kept = [look.passed for look in tuned.checks if look.update == tuned.kept]
         report = {
             "steps": tuned.steps,
             "steps_per_second": tuned.steps_per_second,
@@ -139,7 +139,7 @@ def run_tuning(
             "kept_update": tuned.kept,
             "stopped": tuned.stopped,
             "inside_the_gate": all(kept) if kept else None,  # None if diversity was not checked
-            "looks": [look.as_json() for look in tuned.looks],
+            "looks": [look.to_json() for look in tuned.checks],
             "critic": critic,
         }
         run.finish(**report | {"bundle": MODEL})
@@ -168,7 +168,7 @@ def rewards_by_rule(
 def rewards_text(systems: Mapping[str, Mapping[str, Any]], sides: Sequence[str]) -> str:
     """The same for a terminal: a row a rule, a column a system; empty if there is no rule.
 
-    Example:
+    Examples:
         >>> row = {"rewards": {"key": {"value": -1.5, "low": -2.0, "high": -1.0}}}
         >>> print(rewards_text({"untuned": row, "tuned": row}, ("untuned", "tuned")))
         Reward a melody, by rule    untuned     tuned
@@ -213,7 +213,7 @@ def _add_bands(systems: Mapping[str, Mapping[str, Any]], context: Context, steps
                 entry["band"] = [band.low, band.high]
 
 
-def _critic_report(tuned: Tuned) -> dict[str, Any] | None:
+def _critic_report(tuned: TunedModel) -> dict[str, Any] | None:
     """Reward and accuracy of the critic, update by update, beside the rules; None without one."""
     history = tuned.history
     if CRITIC not in history.terms:
@@ -223,7 +223,9 @@ def _critic_report(tuned: Tuned) -> dict[str, Any] | None:
         "reward": list(history.terms[CRITIC]),
         "rules_reward": [sum(values) for values in zip(*rules, strict=True)] if rules else [],
         "accuracy": list(history.accuracy),
-        "stopping_listener": [{"update": look.update, **look.told} for look in tuned.looks if look.told],
+        "stopping_listener": [
+            {"update": look.update, **look.classifier_score} for look in tuned.checks if look.classifier_score
+        ],
     }
 
 
@@ -247,12 +249,12 @@ def _critic_text(critic: Mapping[str, Any]) -> str:
     return f"{text}; of another classifier, on other human pieces: {auc} after update {last['update']}."
 
 
-def _draw(folder: Path, tuned: Tuned) -> None:
+def _draw(folder: Path, tuned: TunedModel) -> None:
     """Draw rewards and diversity over the updates."""
     history = tuned.history
     rewards = RewardHistory(
         "tuned", history.environment_steps, history.terms, history.log_p, history.kl, accuracy=history.accuracy
     )
     write_bytes(folder / _PICTURES[0], png_bytes(reward_history(rewards)))
-    if tuned.looks:
-        write_bytes(folder / _PICTURES[1], png_bytes(watch_history([look.as_json() for look in tuned.looks])))
+    if tuned.checks:
+        write_bytes(folder / _PICTURES[1], png_bytes(watch_history([look.to_json() for look in tuned.checks])))
