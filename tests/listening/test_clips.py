@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from cantilena.io import read_sound
 from cantilena.listening.study.clips import (
     RATE,
     TARGET,
     TOLERANCE,
-    decode_flac,
     headphone_trial,
     render_clip,
     shuffled,
@@ -32,7 +32,7 @@ def test_an_anchor_has_the_notes_and_the_length_of_its_melody_in_another_order()
 
 
 def test_loudspeakers_cancel_the_inverted_tone_and_headphones_do_not() -> None:
-    samples = decode_flac(headphone_trial(1).content)
+    samples = read_sound(headphone_trial(1).content)[0]
     tones = [slice(round(1.5 * RATE * tone), round((1.5 * tone + 1) * RATE)) for tone in range(3)]
     left = [np.abs(samples[tone, 0]).max() for tone in tones]
     mixed = [np.abs(samples[tone].sum(axis=1)).max() for tone in tones]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cantilena.io import read_sound
 from cantilena.errors import InputError, RunError
 from cantilena.io import write
 from cantilena.listening import (
@@ -22,7 +23,7 @@ from cantilena.listening import (
     read_study,
     rehearse,
 )
-from cantilena.listening.study.clips import RATE, TARGET, TOLERANCE, decode_flac
+from cantilena.listening.study.clips import RATE, TARGET, TOLERANCE
 from cantilena.listening.study.leaks import Leak
 from cantilena.music import Key, Melody
 
@@ -66,7 +67,7 @@ def test_the_file_has_all_clips_equally_loud_and_in_random_order(created: Create
         ("practice", "human"): 1, ("practice", "lstm"): 1,
     }  # fmt: skip
     for clip in study.clips:
-        samples = decode_flac(clip_bytes(created.path, study, clip.id))
+        samples = read_sound(clip_bytes(created.path, study, clip.id))[0]
         assert len(samples) / RATE == pytest.approx(clip.seconds, abs=1e-3)
         if clip.role != "headphones":
             assert loudness(samples, RATE) == pytest.approx(TARGET, abs=TOLERANCE)

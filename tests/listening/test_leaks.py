@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from cantilena.io import read_sound
 from cantilena.errors import InputError
-from cantilena.listening.study.clips import RATE, TARGET, TOLERANCE, decode_flac, render_clip
+from cantilena.listening.study.clips import RATE, TARGET, TOLERANCE, render_clip
 from cantilena.listening.study.leaks import FEATURES, GROUPS, area_under_roc, features, find_leaks, refuse_leaks
 from cantilena.music import Melody, Tempo
 
@@ -66,7 +67,7 @@ def test_features_are_those_of_the_sound() -> None:
         )
         for ticks, repeats in ((24, 2), (12, 4))
     )
-    one, two = (dict(zip(FEATURES, features(decode_flac(clip.content), RATE), strict=True)) for clip in (slow, fast))
+    one, two = (dict(zip(FEATURES, features(read_sound(clip.content)[0], RATE), strict=True)) for clip in (slow, fast))
     assert one["seconds"] == pytest.approx(slow.seconds)
     assert one["loudness"] == pytest.approx(TARGET, abs=TOLERANCE)
     assert one["onsets a second"] * one["seconds"] == pytest.approx(8, abs=1.5)

@@ -1,7 +1,7 @@
 // Requests to the server. Every request may be repeated, so a request without a response is sent again until there is one.
 
 import { byId } from "/page/elements.js";
-import { refusal, Refused } from "/page/refused.js";
+import { readError, ApiError } from "/page/api-error.js";
 
 const RETRY_MILLISECONDS = 1500;
 
@@ -24,7 +24,7 @@ export async function request(path, { method = "GET", body, as = "json" } = {}) 
         return result;
       }
     } catch (error) {
-      if (error instanceof Refused) throw error; // any other error is a lost connection
+      if (error instanceof ApiError) throw error; // any other error is a lost connection
     }
     byId("banner").hidden = false;
     byId("banner").textContent = "The server does not respond. Your answers are safe, and this page keeps trying …";
@@ -35,6 +35,6 @@ export async function request(path, { method = "GET", body, as = "json" } = {}) 
 async function send(path, options, as) {
   const response = await fetch(path, options);
   if (response.status === 503 || response.status === 429) return null;
-  if (!response.ok) throw await refusal(response, "the server");
+  if (!response.ok) throw await readError(response, "the server");
   return as === "json" ? response.json() : { blob: await response.blob(), token: response.headers.get("X-Ticket") ?? "" };
 }

@@ -2,7 +2,7 @@
 
 import { request } from "/page/api.js";
 import { byId } from "/page/elements.js";
-import { Refused } from "/page/refused.js";
+import { ApiError } from "/page/api-error.js";
 import { begin, forget, keyInAddress, resume, storedKey } from "/page/session.js";
 import { consentCard, endCard, headphonesCard, pauseCard, readyCard, trainingCard, volumeCard } from "/page/steps.js";
 import { trialCard } from "/page/trial.js";
@@ -22,7 +22,7 @@ async function put(path, body) {
   try {
     showStep(await request(path, { method: "PUT", body }));
   } catch (error) {
-    if (!(error instanceof Refused) || error.status !== 409) throw error;
+    if (!(error instanceof ApiError) || error.status !== 409) throw error;
     const state = await request("/api/sitting");
     if (state.place === document.querySelector("main > *").dataset.place) throw error;
     showStep(state);

@@ -2,7 +2,7 @@
 
 import { request, setKey } from "/page/api.js";
 import { byId } from "/page/elements.js";
-import { Refused } from "/page/refused.js";
+import { ApiError } from "/page/api-error.js";
 
 const STORAGE_KEY = "cantilena.sitting";
 
@@ -33,7 +33,7 @@ export async function resume(key) {
     remember(key);
     return state;
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
+    if (!(error instanceof ApiError)) throw error;
     forget();
     return null;
   }

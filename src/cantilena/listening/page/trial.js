@@ -1,6 +1,6 @@
 // One trial: a clip, and the questions about it.
 
-import { isTyping, make, say } from "/page/elements.js";
+import { isTyping, make, announce } from "/page/elements.js";
 import { card, chosen, rating, tiles } from "/page/forms.js";
 import { player } from "/page/player.js";
 
@@ -37,7 +37,7 @@ export function trialCard({ study, state, put, onClose }) {
     onHeard: () => {
       answer.disabled = false;
       hint.hidden = true;
-      say("You can answer now");
+      announce("You can answer now");
     },
     onError: form.showError,
   });

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import InputError
-from cantilena.io import render, sound_bytes
+from cantilena.io import read_sound, render, sound_bytes
 from cantilena.listening.study.design import Design
 from cantilena.listening.study.excerpts import Excerpt
 from cantilena.listening.study.leaks import features
@@ -104,7 +104,7 @@ def make_clips(
                     "notes": len(melody.sounding),
                 }
                 items[arm].append(add(sound, "item", arm, excerpt.source, **about))
-                rows[arm].append(features(decode_flac(sound.content), RATE))
+                rows[arm].append(features(read_sound(sound.content)[0], RATE))
                 human += [melody] if arm == design.arms[0] else []
                 bar.advance()
     n_anchors = _ANCHORS if design.anchors else 0
@@ -164,7 +164,7 @@ def render_clip(melody: Melody) -> Sound:
     samples = render(melody, rate=RATE)
     gain = 10 ** ((TARGET - loudness(samples, RATE)) / 20)
     content = sound_bytes((samples * gain).astype(np.float32), RATE, "FLAC")
-    decoded = decode_flac(content)
+    decoded = read_sound(content)[0]
     measured = loudness(decoded, RATE)
     if not abs(measured - TARGET) <= TOLERANCE:
         raise InputError(
@@ -172,14 +172,6 @@ def render_clip(melody: Melody) -> Sound:
             "remove this melody: it is too sparse to be as loud as the others",
         )
     return Sound(content, len(decoded) / RATE, round(measured, 3))
-
-
-def decode_flac(content: bytes) -> NDArray[np.float32]:
-    """Decode a FLAC file of a study to `(samples,)` or `(samples, channels)`."""
-    import soundfile
-
-    samples, _ = soundfile.read(io.BytesIO(content), dtype="float32")
-    return np.asarray(samples)
 
 
 def shuffled(melody: Melody, rng: np.random.Generator) -> Melody:
