@@ -114,7 +114,7 @@ def test_a_failed_process_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> None:
         pool = EngravingPool(max_workers=1)
         failure = Failure("it took longer than 30 s", "allow it more")
-        monkeypatch.setattr(pool._workers[0], "ask", lambda *_: failure)
+        monkeypatch.setattr(pool._workers[0], "run", lambda *_: failure)
         with pytest.raises(UsageError, match="longer than 30 s") as error:
             await pool.engrave(EngravingTask(MELODY, 500, heading=False))
         assert error.value.hint == "send fewer notes at a time"

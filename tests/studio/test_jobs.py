@@ -6,9 +6,9 @@ import asyncio
 import json
 import os
 import signal
-import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ from fastapi.testclient import TestClient
 from cantilena import models
 from cantilena.errors import UsageError
 from cantilena.models import Bundle, find_bundle
+from cantilena.runtime import Failure
 from cantilena.server import TooManyRequestsError
 from cantilena.studio.schemas.requests import JobRequest
 from cantilena.studio.schemas.responses import Curves
 from cantilena.studio.services import jobs, tuning_worker
 from cantilena.studio.services.jobs import TuningJob, TuningQueue, rule_selection
 from cantilena.studio.services.models import ModelRegistry, TunedModels
-from cantilena.studio.services.tuning_worker import TuningTask, run_task, tuning_options
+from cantilena.studio.services.tuning_worker import TuningTask, tune_model, tuning_options
 
 from .conftest import Json, Running
 
@@ -96,29 +97,35 @@ def test_the_queue_is_bounded(tmp_path: Path) -> None:
 
 # --- the queue with a worker that only pretends to tune ---
 
-WORKER = """
-import json, sys, time
-task = json.loads(sys.stdin.readline())
-def report(**values): print(json.dumps(values), flush=True)
-report(updates=task["updates"])
-for update in range(1, task["updates"] + 1):
-    report(update=update, reward=0.5 * update, kl=None, diversity=None)
-    time.sleep(0.01)
-if task["seed"] == 7: report(error="it failed", hint="try again"); sys.exit(1)
-if task["seed"] == 8: sys.exit(3)
-if task["seed"] == 9: time.sleep(60)
-open(task["out"], "wb").write(b"tuned")
-report(done=True)
-"""
+
+class FakeWorker:
+    """Reports and writes a file as a worker that tunes does; the seed decides how it ends."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        self.closed = threading.Event()
+
+    def stream(self, task: TuningTask) -> Iterator[Any]:
+        yield {"updates": task.updates}
+        for update in range(1, task.updates + 1):
+            yield {"update": update, "reward": 0.5 * update, "kl": None, "diversity": None}
+            time.sleep(0.01)
+        if task.seed == 9:
+            self.closed.wait(60)
+        if task.seed == 1:
+            Path(task.out).write_bytes(b"tuned")
+            yield None
+        else:
+            yield {7: Failure("it failed", "change it"), 8: Failure("its worker process crashed")}.get(
+                task.seed, Failure("it was cancelled")
+            )
+
+    def close(self) -> None:
+        self.closed.set()
 
 
 @pytest.fixture
 def fake_worker(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def start() -> asyncio.subprocess.Process:
-        pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, stdin=pipe, stdout=pipe)
-
-    monkeypatch.setattr(jobs, "_start_worker", start)
+    monkeypatch.setattr(jobs, "Worker", FakeWorker)
 
 
 @pytest.mark.usefixtures("fake_worker")
@@ -144,15 +151,16 @@ def test_jobs_run_in_order_and_end_in_their_states(tmp_path: Path) -> None:
         assert tuned.facts(str(states[-1].model)) == {
             "title": "My model", "untuned": "tunes", "rules": {"set": "paper", "weights": {}, "only": []},
         }  # fmt: skip
-        while cancelled.process is None or not cancelled.curves.update:
+        while not cancelled.curves.update:
             await asyncio.sleep(0.01)
         queue.cancel_page("page")
-        assert (await cancelled.process.wait()) == -signal.SIGKILL
+        assert isinstance(cancelled.worker, FakeWorker)
+        assert cancelled.worker.closed.is_set()
         async for _ in queue.follow(last):
             pass
         assert [job.state for job in queue.jobs] == ["done", "failed", "failed", "cancelled", "done"]
-        assert failed.error == "it failed: try again"
-        assert crashed.error == "the worker process ended (exit status 3): start the tuning again"
+        assert failed.error == "it failed: change it"
+        assert crashed.error == "its worker process crashed: start the tuning again"
         queue.cancel(last)
         assert last.state == "done"  # it has ended
         await queue.close()
@@ -169,7 +177,7 @@ def test_a_task_tunes_and_writes_a_model(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(tuning_worker, "_CHECKED_MELODIES", 16)
     reports: list[Json] = []
     task = TuningTask(str(find_bundle("tunes")), str(tmp_path / "tuned.safetensors"), "paper", {}, 30.0, 1, 1)
-    run_task(task, lambda **values: reports.append(values))
+    tune_model(task, reports.append)
     assert reports[0] == {"updates": 1}
     assert [set(report) for report in reports[1:]] == [{"update", "reward", "kl", "diversity"}]
     bundle = Bundle.load(Path(task.out))
@@ -193,11 +201,10 @@ def workers_of(pid: int) -> list[int]:
     found = []
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            state, parent = path.read_text().rpartition(")")[2].split()[:2]
-            command = path.with_name("cmdline").read_text()
+            state, parent, *_, nice = path.read_text().rpartition(")")[2].split()[:17]
         except OSError:
             continue
-        if int(parent) == pid and state != "Z" and "tuning_worker" in command:
+        if int(parent) == pid and state != "Z" and nice == "10":  # workers that tune run with low priority
             found.append(int(path.parent.name))
     return found
 
@@ -314,4 +321,4 @@ def test_a_worker_that_is_killed_is_an_error(start: Start) -> None:
         os.kill(workers_of(studio.process.pid)[0], signal.SIGKILL)
         wait_until(lambda: state_of(client, job) == "failed", 10.0)
         error = client.get(f"/api/jobs/{job['id']}").json()["job"]["error"]
-    assert error == "the worker process was killed (SIGKILL): start the tuning again"
+    assert error == "its worker process crashed (SIGKILL): start the tuning again"

@@ -305,7 +305,7 @@ class Training:
         self.options = NetworkTraining(str(corpus_file), device="cpu", **tiny)
         self.study = SweepStudy(folder / "journal", SPACE, SweepOptions(pruning="none"), seed=1, first=FIRST)
         data, facts = load_encoded(self.options)
-        self.task = TrialTask(data, facts, folder / "journal", "none", 1, os.getppid())
+        self.task = TrialTask(data, facts, folder / "journal", "none")
         self.number, _ = self.study.begin()
         self.bundle = folder / "trial.safetensors"
 

@@ -17,8 +17,8 @@ from cantilena.runtime import log
 from cantilena.server import ServerOptions, listen, page_files, run, secured_app, server_url
 
 _ABOUT = """\
-The interface of `cantilena listen serve`. A sitting is opened by its key, `Authorization: Bearer KEY`. What is
-refused is answered with `{"error": ..., "hint": ...}`.
+The HTTP interface of `cantilena listen serve`. A participant sends their key with every request, as
+`Authorization: Bearer KEY`. An error response is `{"error": ..., "hint": ...}`.
 """
 
 _PAGE = Path(__file__).parents[1] / "page"

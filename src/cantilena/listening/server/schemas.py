@@ -14,15 +14,15 @@ class _Request(BaseModel):
 
 
 class Consent(_Request):
-    """That somebody agrees to take part."""
+    """Consent to take part."""
 
-    consent: Literal[True] = Field(description="True: nothing is kept of who does not agree.")
+    consent: Literal[True] = Field(description="Must be true: nothing is stored without consent.")
 
 
 class Training(_Request):
-    """Years of lessons in music."""
+    """Years of musical training."""
 
-    years: float | None = Field(None, ge=0, le=120, allow_inf_nan=False, description="Years, or null to say nothing.")
+    years: float | None = Field(None, ge=0, le=120, allow_inf_nan=False, description="Years, or null for no answer.")
 
 
 class Quietest(_Request):
@@ -37,14 +37,16 @@ class TrialAnswer(_Request):
     answer: Literal["human", "computer"] = Field(description="Who composed it.")
     confidence: int = Field(ge=1, le=4, strict=True, description="1 a guess, 4 certain.")
     knows_piece: bool = Field(False, strict=True, description="Whether the listener knows the piece.")
-    seconds_heard: float = Field(ge=0, le=86_400, allow_inf_nan=False, description="How long it was played.")
-    liking: int | None = Field(None, ge=1, le=7, strict=True, description="How much it was liked.")
-    classical: int | None = Field(None, ge=1, le=7, strict=True, description="How classical it sounds.")
-    ticket: str = Field(max_length=200, description="What the answer with the sound said in X-Ticket.")
+    seconds_heard: float = Field(
+        ge=0, le=86_400, allow_inf_nan=False, description="Seconds of the clip that were played."
+    )
+    liking: int | None = Field(None, ge=1, le=7, strict=True, description="Liking, 1 to 7.")
+    classical: int | None = Field(None, ge=1, le=7, strict=True, description="How classical it sounds, 1 to 7.")
+    ticket: str = Field(max_length=200, description="The header X-Ticket of the response with the sound.")
 
 
 class OwnScore(BaseModel):
-    """How often a listener was right."""
+    """The number of clips, and of correct answers, by composer."""
 
     people: int
     people_right: int
@@ -53,39 +55,39 @@ class OwnScore(BaseModel):
 
 
 class State(BaseModel):
-    """Where a listener is in the test."""
+    """The current step of a participant."""
 
-    place: str = Field(description="A name of this place in the sitting.")
-    stage: Stage = Field(description="What they are asked for.")
-    number: int = Field(description="Which of them, from 0.")
-    of: int = Field(description="How many there are.")
-    turn: int = Field(description="Which turn of the headphone check, from 0.")
-    answered: int = Field(description="How many trials were answered.")
-    trials: int = Field(description="How many there are.")
-    score: OwnScore | None = Field(description="At the end.")
+    place: str = Field(description="Name of the step, unique for the participant.")
+    stage: Stage = Field(description="Kind of the step.")
+    number: int = Field(description="Index among the steps of this kind.")
+    of: int = Field(description="Number of steps of this kind.")
+    turn: int = Field(description="Index of the attempt at the headphone check.")
+    answered: int = Field(description="Number of answered trials.")
+    trials: int = Field(description="Number of trials.")
+    score: OwnScore | None = Field(description="Score, at the end of the test.")
 
 
 class Begun(BaseModel):
-    """A sitting that was begun."""
+    """A new participant."""
 
-    key: str = Field(description="What opens this sitting again; it is shown as `Authorization: Bearer KEY`.")
+    key: str = Field(description="Key to send with every request, as `Authorization: Bearer KEY`.")
     state: State
 
 
 class About(BaseModel):
-    """What anybody may know before they begin."""
+    """What is public before consent."""
 
     title: str
-    words: dict[str, Any] = Field(description="What listeners read.")
+    words: dict[str, Any] = Field(description="Texts that listeners read.")
     trials: int
-    minutes: int = Field(description="About how long it takes.")
-    headphones: bool = Field(description="Whether headphones are checked.")
-    attention: bool = Field(description="Whether attention is checked.")
-    least_heard: float = Field(description="The share of a clip that must be heard.")
+    minutes: int = Field(description="Expected duration.")
+    headphones: bool = Field(description="Whether there is a headphone check.")
+    attention: bool = Field(description="Whether there is an attention check.")
+    least_heard: float = Field(description="Share of a clip that must be heard.")
 
 
 class ListenerRow(BaseModel):
-    """How far one listener has come."""
+    """The progress of one listener."""
 
     listener: str
     session: int
@@ -95,14 +97,14 @@ class ListenerRow(BaseModel):
 
 
 class Progress(BaseModel):
-    """How far the study has come; nothing of what was answered."""
+    """The progress of the study, without answers."""
 
     title: str
     digest: str
     sessions: int
-    consented: int = Field(description="How many agreed to take part.")
-    began: int = Field(description="How many began the trials.")
-    finished: int = Field(description="How many answered all of them.")
-    complete: int = Field(description="Sessions that were finished by somebody who counts.")
+    consented: int = Field(description="Number of participants who consented.")
+    began: int = Field(description="Number who began the trials.")
+    finished: int = Field(description="Number who answered all trials.")
+    complete: int = Field(description="Sessions with a complete set of valid answers.")
     answers: int
     listeners: list[ListenerRow]

@@ -156,7 +156,7 @@ class ServedStudy:
         return round((trials * (mean + _SECONDS_TO_ANSWER) + before + _SECONDS_TO_READ) / 60)
 
 
-_BEARER = HTTPBearer(auto_error=False, description="The key of a sitting, or that of the people who run the study.")
+_BEARER = HTTPBearer(auto_error=False, description="The key of a participant, or that of the organisers.")
 
 
 def _served_study(request: Request) -> ServedStudy:

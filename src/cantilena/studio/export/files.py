@@ -9,8 +9,8 @@ from functools import lru_cache
 
 from cantilena.errors import UsageError
 from cantilena.io import abc, midi_bytes, musicxml, perform, render, render_note, sound_bytes
-from cantilena.io.midi.reader import clock
 from cantilena.io.sound.piano import RATE, VELOCITY
+from cantilena.io.timing import tick_to_seconds
 from cantilena.music import Melody
 from cantilena.studio.export.engraving import EngravingTask, PictureFormat
 from cantilena.studio.schemas.responses import ClockPoint, PlayedNote, Timing
@@ -61,7 +61,7 @@ def timing(melody: Melody, *, start: int = 0, expressive: bool = False) -> Timin
     """
     played, velocities = _performance(melody, expressive=expressive)
     start = min(start, played.length)
-    seconds = clock(played.tempo)
+    seconds = tick_to_seconds(played.tempo)
 
     def since_start(tick: int) -> float:
         return round(seconds(tick) - seconds(start), 6)

@@ -3,29 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from cantilena.errors import UsageError
 from cantilena.models import Bundle
-from cantilena.runtime import describe_exit, python_command
+from cantilena.runtime import Failure, Worker
 from cantilena.server import NotFoundError, TooManyRequestsError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.requests import JobRequest
 from cantilena.studio.schemas.responses import Curves, Job, JobState
 from cantilena.studio.services.models import ModelRegistry
-from cantilena.studio.services.tuning_worker import TuningTask
+from cantilena.studio.services.tuning_worker import TuningTask, tune_in_worker
 
 _MAX_JOBS = 100
 """Jobs that are listed; of more, the oldest that have ended are dropped."""
 
-_MAX_LINE = 2**16
+_ENVIRONMENT = {"OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
+"""PyTorch uses several threads, the other libraries one."""
+
 _EVENT_INTERVAL = 0.25
 """Seconds between two events of a job."""
 
@@ -58,7 +58,7 @@ class TuningJob:
     """When training started, by the monotonic clock."""
 
     curves: Curves = field(default_factory=lambda: Curves(update=[], reward=[], diversity=[], kl=[]))
-    process: asyncio.subprocess.Process | None = None
+    worker: Worker[TuningTask, None] | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -88,11 +88,9 @@ class TuningJob:
 
     def update(self, report: dict[str, Any]) -> None:
         """Apply a report of the worker."""
-        if "error" in report:
-            self.error = f"{report['error']}: {report['hint']}" if report.get("hint") else str(report["error"])
-        elif "updates" in report:
+        if "updates" in report:
             self.updates, self.started = int(report["updates"]), time.monotonic()
-        elif "update" in report:
+        else:
             self.curves.update.append(report["update"])
             self.curves.reward.append(report["reward"] or 0.0)
             self.curves.diversity.append(report["diversity"])
@@ -183,9 +181,8 @@ class TuningQueue:
         if job.has_ended:
             return
         job.set_state("cancelled")
-        if job.process is not None:
-            with suppress(ProcessLookupError):
-                job.process.kill()
+        if job.worker is not None:
+            job.worker.close()
         self._notify_all()  # the places in the queue may have changed
 
     def cancel_page(self, page: str) -> None:
@@ -229,33 +226,24 @@ class TuningQueue:
 
     async def _run(self, job: TuningJob) -> None:
         job.set_state("running")
+        job.worker = Worker(tune_in_worker, streams=True, seconds=None, memory=None, environment=_ENVIRONMENT)
+        loop = asyncio.get_running_loop()
+
+        def report(values: dict[str, Any]) -> None:
+            loop.call_soon_threadsafe(job.update, values)
+
         try:
-            job.process = await _start_worker()
-            if job.has_ended:  # cancelled while it started
-                job.process.kill()
-            assert job.process.stdin is not None
-            with suppress(BrokenPipeError, ConnectionResetError):
-                job.process.stdin.write(json.dumps(asdict(job.task)).encode() + b"\n")
-                await job.process.stdin.drain()
-            assert job.process.stdout is not None
-            is_complete = False
-            async for line in job.process.stdout:
-                report = json.loads(line)
-                job.update(report)
-                is_complete = is_complete or "done" in report
-            status = await job.process.wait()
+            failure = await asyncio.to_thread(_tune, job.worker, job.task, report)
             if job.state == "cancelled":
                 return
-            if is_complete:
+            if failure is None:
                 self.models.tuned.finish(job.model, job.facts)
                 job.set_state("done")
             else:
-                job.error = job.error or f"the worker process {describe_exit(status)}: start the tuning again"
+                job.error = f"{failure.reason}: {failure.hint or 'start the tuning again'}"
                 job.set_state("failed")
         finally:
-            if job.process is not None and job.process.returncode is None:
-                job.process.kill()
-                await job.process.wait()
+            job.worker.close()
             if job.state != "done":
                 self.models.tuned.discard(job.model)
 
@@ -264,17 +252,15 @@ class TuningQueue:
             job.changed.set()
 
 
-async def _start_worker() -> asyncio.subprocess.Process:
-    threads = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
-    return await asyncio.create_subprocess_exec(
-        *python_command("cantilena.studio.services.tuning_worker"),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, **threads, "OMP_WAIT_POLICY": "PASSIVE"},
-        start_new_session=True,
-        limit=_MAX_LINE,
-    )
+def _tune(
+    worker: Worker[TuningTask, None], task: TuningTask, report: Callable[[dict[str, Any]], None]
+) -> Failure | None:
+    for message in worker.stream(task):
+        if isinstance(message, Failure):
+            return message
+        if message is not None:
+            report(message)
+    return None
 
 
 def rule_selection(request: JobRequest) -> tuple[str, dict[str, float]]:

@@ -1,23 +1,16 @@
-"""Tune a model in a process of its own: one JSON task on stdin, lines of JSON progress on stdout, a bundle at the end.
-
-So PyTorch and its threads stay out of the server, and the process can be killed at any time. It ends by itself when the
-server does, whose end of the pipe then closes.
-"""
+"""Tune a model in a worker process: PyTorch stays out of the server, and a tuning can be killed at any time."""
 
 from __future__ import annotations
 
-import json
 import math
 import os
-import sys
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cantilena.errors import CantilenaError
+from cantilena.errors import RunError
 
 if TYPE_CHECKING:
     from cantilena.models import Bundle
@@ -66,28 +59,16 @@ class TuningTask:
     seed: int
 
 
-def main() -> None:
-    """Read a task from stdin, report on stdout, and end when stdin closes."""
-    reports = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # what libraries print must not mix with the reports
-    task = TuningTask(**json.loads(sys.stdin.readline()))
-    threading.Thread(target=_exit_with_parent, daemon=True).start()
+def tune_in_worker(task: TuningTask, send: Callable[[dict[str, Any]], None]) -> None:
+    """Tune a model in a worker process; arguments as of `tune_model`."""
     os.nice(10)  # requests of the page come first
-
-    def report(**values: Any) -> None:  # noqa: ANN401  (JSON values)
-        reports.write(json.dumps(values) + "\n")
-        reports.flush()
-
     try:
-        run_task(task, report)
-        report(done=True)
-    except CantilenaError as error:
-        report(error=error.text, hint=error.hint)
+        tune_model(task, send)
     except MemoryError:
-        report(error="there is not enough memory to tune this model", hint="close other programs, and try again")
+        raise RunError("there is not enough memory to tune this model", "close other programs, and try again") from None
 
 
-def run_task(task: TuningTask, report: Callable[..., None]) -> None:
+def tune_model(task: TuningTask, report: Callable[[dict[str, Any]], None]) -> None:
     """Tune a model, and write its bundle.
 
     Args:
@@ -107,16 +88,18 @@ def run_task(task: TuningTask, report: Callable[..., None]) -> None:
     if not task.updates:
         options = replace(options, updates=_updates_in(task.seconds, bundle, options))
     options = replace(options, watch=replace(options.watch, look=max(options.updates // _CHECKS, 1)))
-    report(updates=options.updates)
+    report({"updates": options.updates})
 
     def after_update(course: TuningState) -> None:
         history = course.history
         check = course.checks[-1] if course.checks else None
         report(
-            update=course.updates,
-            reward=_finite(sum(values[-1] for values in history.terms.values())),
-            kl=_finite(history.kl[-1]),
-            diversity=_finite(check.distinct_4) if check is not None else None,
+            {
+                "update": course.updates,
+                "reward": _finite(sum(values[-1] for values in history.terms.values())),
+                "kl": _finite(history.kl[-1]),
+                "diversity": _finite(check.distinct_4) if check is not None else None,
+            }
         )
 
     tune(bundle, options, after_update=after_update).bundle.save(Path(task.out))
@@ -168,12 +151,3 @@ def _updates_in(seconds: float, bundle: Bundle, options: TuningOptions) -> int:
 
 def _finite(value: float) -> float | None:
     return round(float(value), 6) if math.isfinite(value) else None
-
-
-def _exit_with_parent() -> None:
-    sys.stdin.read()
-    os._exit(1)
-
-
-if __name__ == "__main__":
-    main()

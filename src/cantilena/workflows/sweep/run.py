@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import shlex
 import threading
 import time
@@ -46,9 +45,6 @@ if TYPE_CHECKING:  # Optuna may not be installed, and torch takes seconds to imp
 
 MODEL = "model.safetensors"
 _JOURNAL, _MODELS, _TABLES = "trials.journal", "models", ("sweep.json", "sweep.csv", "sweep.png")
-_FOREVER = 1e9
-_MEMORY = 2**45
-"""Seconds and bytes that stand for no limit."""
 
 
 def run_sweep(
@@ -96,7 +92,7 @@ def run_sweep(
             write_json(folder / "sweep.json", {"space": space.record(), "trials": [row.record() for row in rows]})
             write_text(folder / "sweep.csv", csv_text(rows, space))
 
-        task = TrialTask(_arrays_of(data), facts, folder / _JOURNAL, sweep.pruning, _threads(sweep), os.getpid())
+        task = TrialTask(_arrays_of(data), facts, folder / _JOURNAL, sweep.pruning)
         search = Search(study, training, sweep, task, folder / _MODELS, write_tables)
         search.run()
         rows = study.rows()
@@ -217,8 +213,10 @@ class Search:
         """
         left = self._left()
         size = min(self.options.processes or cpu_count(), max(left, 1))
-        seconds = self.options.seconds_a_trial or _FOREVER
-        workers = [Worker(self.task, seconds=seconds, memory=_MEMORY) for _ in range(size)]
+        limits: dict[str, Any] = {"seconds": self.options.seconds_a_trial, "memory": None}
+        if size == 1:  # one worker alone uses all processors
+            limits["environment"] = {}
+        workers = [Worker(self.task, **limits) for _ in range(size)]
         with ThreadPoolExecutor(size) as pool, progress("Searching", total=self.options.trials, unit="trials") as bar:
             bar.advance(self.options.trials - left)
             jobs: list[Future[None]] = [pool.submit(self._work, worker) for worker in workers]
@@ -282,15 +280,6 @@ class Search:
         return note + "".join(
             f"; trial {row.number}: {row.losses[-1]:.3f} after epoch {len(row.losses)}" for row in epochs
         )
-
-
-def _threads(options: SweepOptions) -> int:
-    """Processor threads of a worker: all for one worker alone, else one."""
-    if (options.processes or cpu_count()) > 1:
-        return 1
-    import torch
-
-    return torch.get_num_threads()
 
 
 def _arrays_of(data: EncodedCorpus) -> EncodedCorpus:

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import math
-import os
-import threading
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from cantilena.errors import RunError
-from cantilena.models import use_threads
 from cantilena.workflows.data import EncodedCorpus
 from cantilena.workflows.sweep.study import TrialReporter
 from cantilena.workflows.train.blend import score
@@ -32,14 +27,12 @@ class Trial(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TrialTask:
-    """Trains trials; a worker process gets it once, calls it with each trial, and ends when process `parent` ends."""
+    """Trains trials; a worker process gets it once, and calls it with each trial."""
 
     data: EncodedCorpus
     corpus: Mapping[str, Any]
     journal: Path
     pruning: str
-    threads: int
-    parent: int
 
     def __call__(self, trial: Trial) -> dict[str, float | None] | str:
         """Train a trial; gives its score on the validation pieces, or why it was pruned.
@@ -47,8 +40,6 @@ class TrialTask:
         Raises:
             RunError: the loss became NaN or infinite, or there is not enough memory.
         """
-        _end_with(self.parent)
-        use_threads(self.threads)
         network, training = shape_and_training(trial.options)
         network = network_for(network, trial.options, self.data)
         epochs = training.epochs_for(self.data.train.sequences.steps)
@@ -73,15 +64,3 @@ class TrialTask:
         result = score(trained.network, self.data.valid, self.data)
         bundle.save(trial.bundle)
         return result
-
-
-@cache
-def _end_with(parent: int) -> None:
-    """End this process as soon as its parent has ended: a training may take hours."""
-
-    def watch() -> None:
-        while os.getppid() == parent:
-            time.sleep(0.5)
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
