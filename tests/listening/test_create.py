@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cantilena.io import read_sound
 from cantilena.errors import InputError, RunError
-from cantilena.io import write
+from cantilena.io import read_sound, write
 from cantilena.listening import (
     CreatedStudy,
     CreateOptions,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cantilena.io import read_sound
 from cantilena.errors import InputError
+from cantilena.io import read_sound
 from cantilena.listening.study.clips import RATE, TARGET, TOLERANCE, render_clip
 from cantilena.listening.study.leaks import FEATURES, GROUPS, area_under_roc, features, find_leaks, refuse_leaks
 from cantilena.music import Melody, Tempo

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cantilena.io import read_sound
 from cantilena.errors import InputError
+from cantilena.io import read_sound
 from cantilena.listening import clip_bytes, read_study
 from cantilena.listening.server.sounds import EqualSounds, padded
 

@@ -161,7 +161,7 @@ def test_every_encoding_is_tuned_and_composes(algorithm: str, name: str, rules: 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_transformer_is_tuned_and_composes_beyond_its_context(algorithm: str) -> None:
-    shape = NetworkOptions(core="transformer", layers=2, width=16, embedding=8, reach=10)
+    shape = NetworkOptions(core="transformer", layers=2, width=16, embedding=8, max_context=10)
     before = bundle(GRID, shape)
     tuned = tune(before, options(algorithm))
     assert tuned.bundle.options == shape

@@ -155,7 +155,7 @@ TOLD = replace(PLAIN, conditions=("key", "mode", "meter", "style"), styles=("odd
 TRAININGS = {
     "plain": (PLAIN, replace(OPTIONS, epochs=1)),
     "memory": (
-        replace(PLAIN, echoes=1, copy_head=True, attention=4),
+        replace(PLAIN, repeat_features=1, copy_head=True, attention=4),
         replace(OPTIONS, ema_decay=0.9, transpose=3, schedule="plateau", epochs=1),
     ),
     "told": (TOLD, replace(OPTIONS, transpose=6, condition_dropout=0.3, epochs=1)),

@@ -161,7 +161,7 @@ def test_a_training_resumes_from_any_batch(whole, tmp_path, interrupt, checkpoin
 
 def test_a_transformer_resumes(tmp_path, interrupt):
     options = {
-        "network": NetworkOptions(core="transformer", layers=2, width=12, embedding=8, dropout=0.2, reach=20),
+        "network": NetworkOptions(core="transformer", layers=2, width=12, embedding=8, dropout=0.2, max_context=20),
         "ema_decay": 0.5,
     }
     uninterrupted = trained(**options)

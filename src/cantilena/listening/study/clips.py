@@ -6,7 +6,6 @@ All are played by the same piano at the same loudness, and the loudness is measu
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise

@@ -17,11 +17,10 @@ from cantilena.rules import Context
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding, GridEncoding, encoding_from
 from cantilena.workflows.cards.recipe import record_of
-from cantilena.workflows.data import EncodedPieces, corpus_excerpts, encode_pieces
+from cantilena.workflows.data import EncodedPieces, corpus_excerpts, encode_pieces, likelihood_of
 from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import HUMAN as HUMAN
 from cantilena.workflows.evaluate.systems import Tokens, model_system
-from cantilena.workflows.train.blend import likelihood_of
 
 MELODIES = 1000
 """Number of melodies of each system that are measured; metrics of sets are taken over so many."""

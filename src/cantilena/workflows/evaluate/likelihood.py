@@ -22,10 +22,10 @@ from cantilena.music import ON
 from cantilena.reporting.text import counted, listed
 from cantilena.runtime import generator, log
 from cantilena.tokenizers import GridEncoding
+from cantilena.workflows.data import HeldOut, HeldOutPieces
 from cantilena.workflows.evaluate.counts import Entry, entry, undefined
 from cantilena.workflows.evaluate.melody_sets import GRID, EvalMelody
 from cantilena.workflows.evaluate.systems import parse_systems
-from cantilena.workflows.train.blend import HeldOut, HeldOutPieces
 
 CLEAR_MARGIN = 0.02
 """Nats per step: a smaller margin is not called clear, even if it is significant."""

@@ -140,8 +140,11 @@ def probe_results(
 def _joined(draws: Sequence[StylePredictions]) -> StylePredictions:
     if len(draws) == 1:
         return draws[0]
-    style, chances = np.concatenate([one.style for one in draws]), np.concatenate([one.chances for one in draws])
-    return StylePredictions(style, chances, np.arange(len(style)))
+    style, probabilities = (
+        np.concatenate([one.style for one in draws]),
+        np.concatenate([one.probabilities for one in draws]),
+    )
+    return StylePredictions(style, probabilities, np.arange(len(style)))
 
 
 def _column(name: str, answers: StylePredictions, names: Sequence[str], seed: int) -> dict[str, Any]:
