@@ -10,6 +10,7 @@ import pytest
 
 from cantilena.errors import UsageError
 from cantilena.models import NetworkOptions
+from cantilena.runtime import record_name
 from cantilena.training import TrainingOptions
 from cantilena.workflows import TrainRequest
 from cantilena.workflows.sweep.run import _checked, _free
@@ -18,7 +19,7 @@ from cantilena.workflows.train.options import OF_A_NETWORK
 
 
 def test_every_option_of_networks_and_training_has_its_flag_and_can_be_searched() -> None:
-    known = {field.name for options in (NetworkOptions, TrainingOptions) for field in fields(options)}
+    known = {record_name(field) for options in (NetworkOptions, TrainingOptions) for field in fields(options)}
     assert known - set(OF_A_NETWORK) == {"seed", "device", "checkpoint_seconds", "conditions", "styles"}
     assert set(OF_A_NETWORK) <= known
     assert set(OF_A_NETWORK) <= {field.name for field in fields(TrainRequest)}
