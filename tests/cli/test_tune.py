@@ -44,12 +44,12 @@ def tuned(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict[st
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--seed", "-1"], "seed -1"),
+        (["--seed", "-1"], "seed is out of range: -1"),
         (["--rules", "jazz"], "no rule set 'jazz'"),
         (["--weights", "self=3"], "no rule 'self'"),
         (["--weights", "tonic=1e308"], "weight 'tonic=1e308'"),
-        (["--clip", "inf"], "clip inf"),
-        (["--max-norm", "inf"], "max-norm inf"),
+        (["--clip", "inf"], "clip is out of range: inf"),
+        (["--max-norm", "inf"], "max-norm is out of range: inf"),
         (["--against", "nowhere"], "no corpus 'nowhere'"),
         (["--device", "cuda:99"], "no cuda:99"),
         (["--key", "H"], "'H'"),

@@ -1,6 +1,6 @@
 """The classifier that stops a tuning run: of another kind, and on other pieces, than the discriminators that reward.
 
-Logistic regression on musical features and on counts of frequent n-grams, trained anew at every check on all folds of
+Logistic regression on musical features and on counts of frequent n-grams, retrained at every check on all folds of
 pieces but one, and evaluated on that one, so that all predictions are out of fold.
 """
 

@@ -6,7 +6,7 @@ it expects equally many forward and backward passes in all processes and average
 is carried between parts of a batch, a process may have no pieces left in the last parts, and the loss is the mean over
 the tokens of all processes. The cost is that communication does not overlap with the backward pass.
 
-A single process communicates with nobody and imports no torch.
+A single process does not communicate and imports no torch.
 """
 
 from __future__ import annotations
