@@ -102,7 +102,7 @@ def test_the_future_decides_between_candidates() -> None:
     drawn = [weights.chosen(np.random.default_rng(seed)) for seed in range(4000)]
     np.testing.assert_allclose(np.bincount(drawn) / 4000, [0.5, 0.25, 0.25], atol=0.03)
     hopeless = replace(weights, log_future=np.full(3, -np.inf))
-    assert hopeless.choose(np.random.default_rng(1)) in (0, 1, 2)
+    assert hopeless.chosen(np.random.default_rng(1)) in (0, 1, 2)
 
 
 def test_resampling_draws_from_the_true_posterior() -> None:

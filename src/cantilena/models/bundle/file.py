@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, UsageError
 from cantilena.models.bundle.kinds import NETWORK, NGRAM, VAE, ModelKind, Options, kind_of
-from cantilena.models.bundle.quantization import dequantize, quantize
+from cantilena.models.bundle.quantization import dequantize, quantize, to_floats
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.ngram.bundle import NGramPart
 from cantilena.models.ngram.options import NGramOptions
@@ -81,7 +81,7 @@ def write_bundle(path: Path, bundle: Bundle, *, half: bool, int8: bool, overwrit
     elif bundle.kind is NGRAM:
         tensors = {name: _smallest(array) for name, array in named.items()}
     else:
-        tensors = {name: _floats(weight, half=half) for name, weight in named.items()}
+        tensors = {name: to_floats(weight, np.float16 if half else np.float32) for name, weight in named.items()}
     if bundle.ngram is not None:
         record["ngram"] = {"options": _options_record(bundle.ngram.options), "share": bundle.ngram.share}
         tensors |= {_NGRAM + name: _smallest(array) for name, array in bundle.ngram.arrays.items()}
@@ -128,13 +128,6 @@ def read_bundle(path: Path) -> dict[str, Any]:
         "provenance": record["provenance"],
         "ngram": _read_ngram(record["ngram"], counts) if counts else None,
     }
-
-
-def _floats(weight: NDArray[np.floating], *, half: bool) -> NDArray[np.floating]:
-    """Weights as float32 or float16; values beyond its range are clipped."""
-    dtype = np.float16 if half else np.float32
-    largest = float(np.finfo(dtype).max)
-    return np.ascontiguousarray(np.clip(weight, -largest, largest), dtype=dtype)
 
 
 def _smallest(array: NDArray[Any]) -> NDArray[Any]:

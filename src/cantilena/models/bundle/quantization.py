@@ -35,10 +35,9 @@ def quantize(tensors: Mapping[str, NDArray[np.floating]]) -> dict[str, NDArray[A
         0.5
     """
     stored: dict[str, NDArray[Any]] = {}
-    largest = float(np.finfo(np.float16).max)
     for name, weight in tensors.items():
         if weight.ndim != 2 or weight.size < MIN_SIZE:
-            stored[name] = np.ascontiguousarray(np.clip(weight, -largest, largest), dtype=np.float16)
+            stored[name] = to_floats(weight, np.float16)
             continue
         exact = np.asarray(weight, dtype=np.float64)
         scale = np.abs(exact).max(axis=1) / 127.0
@@ -46,6 +45,12 @@ def quantize(tensors: Mapping[str, NDArray[np.floating]]) -> dict[str, NDArray[A
         stored[name] = np.clip(np.rint(exact / scale[:, None]), -127, 127).astype(np.int8)
         stored[SCALE + name] = scale
     return stored
+
+
+def to_floats(weight: NDArray[np.floating], dtype: type[np.floating]) -> NDArray[np.floating]:
+    """Weights as floats of a type; values beyond its range are clipped."""
+    largest = float(np.finfo(dtype).max)
+    return np.ascontiguousarray(np.clip(weight, -largest, largest), dtype=dtype)
 
 
 def dequantize(tensors: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

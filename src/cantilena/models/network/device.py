@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from functools import lru_cache
@@ -49,18 +50,13 @@ def choose_device(name: str = "auto", local_rank: int | None = None) -> torch.de
         elif name not in ("auto", "cpu"):
             raise UsageError(f"several processes cannot share {name}", "use --device cuda, cpu or auto")
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cpu":
-        return torch.device("cpu")
-    if name == "cuda" or (name.startswith("cuda:") and name[5:].isdecimal()):
-        if int(name[5:] or 0) < cards:
-            return torch.device(name)
+        name = "cuda" if cards else "cpu"
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise UsageError(f"there is no device '{name}'", "choose auto, cpu, cuda or mps")
+    is_there = torch.backends.mps.is_available() if name == "mps" else name == "cpu" or int(name[5:] or 0) < cards
+    if not is_there:
         raise UsageError(f"this machine has no {name}", "use --device cpu or --device auto")
-    if name == "mps":
-        if torch.backends.mps.is_available():
-            return torch.device("mps")
-        raise UsageError("this machine has no mps", "use --device cpu or --device auto")
-    raise UsageError(f"there is no device '{name}'", "choose auto, cpu, cuda or mps")
+    return torch.device(name)
 
 
 def use_threads(threads: int) -> None:
