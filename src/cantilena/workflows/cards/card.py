@@ -309,7 +309,7 @@ def _table(numbers: CardNumbers) -> Iterator[str]:
     for _, rows in table.groups:
         for row in rows:
             cells = (f"{cell.text}{f' ({cell.interval})' if cell.interval else ''}" for cell in row.cells)
-            line = f"| {row.words.label} {row.words.sign}".rstrip() + f" | {' | '.join(cells)} |"
+            line = f"| {row.metric.label} {row.metric.sign}".rstrip() + f" | {' | '.join(cells)} |"
             yield line.replace("\u00a0", " ")
 
 
