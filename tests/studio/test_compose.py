@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import math
-from importlib import import_module
+from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from cantilena.studio.services.melody_rewards import VerdictCache
 from fastapi.testclient import TestClient
 
-from cantilena.generation import ComposeOptions, load
-from cantilena.generation.infilling import fill
-from cantilena.metrics import melody_rewards as judge_melody
+from cantilena.generation import ComposeOptions, Composition, load, rewritings
+from cantilena.metrics import judge as judge_melody
 from cantilena.music import Key
 from cantilena.rules import RULE_SETS
 from cantilena.studio import LIMITS
 from cantilena.studio.schemas.melody import MelodySchema
 from cantilena.studio.schemas.requests import RewriteRequest
 from cantilena.studio.schemas.responses import Candidate
+from cantilena.studio.services import compose as compose_module
 from cantilena.studio.services.compose import ComposeService, NewNotes
 from cantilena.studio.services.executor import Deadline
+from cantilena.studio.services.judge import VerdictCache
 from cantilena.studio.services.models import ModelRegistry, TunedModels
 
 from .conftest import Json, candidates, events, melody_json, notes_json, to_melody
@@ -239,17 +239,18 @@ def test_an_empty_melody_cannot_be_rewritten(client: TestClient) -> None:
 
 
 def test_each_rewritten_candidate_is_sent_before_the_next_one_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    calls: list[int] = []
+    begun: list[int] = []
 
-    def counted(*arguments: Any, **options: Any) -> Any:
-        calls.append(1)
-        return fill(*arguments, **options)
+    def counted(*arguments: Any, **options: Any) -> Iterator[Composition]:
+        for composition in rewritings(*arguments, **options):
+            begun.append(1)
+            yield composition
 
-    monkeypatch.setattr(import_module("cantilena.generation.infilling"), "fill", counted)
+    monkeypatch.setattr(compose_module, "rewritings", counted)
     melody = MelodySchema.model_validate(melody_json(*[(60, 24), (64, 24), (67, 24), (64, 24)] * 4))
     service = ComposeService(ModelRegistry(TunedModels(Path("nowhere"))), VerdictCache())
     request = RewriteRequest(melody=melody, first=2, last=3, count=3)
-    found = [(type(item), len(calls)) for item in service.rewrite(request, Deadline(30))]
+    found = [(type(item), len(begun)) for item in service.rewrite(request, Deadline(30))]
     assert found == [(kind, number) for number in (1, 2, 3) for kind in (NewNotes, Candidate)]
 
 
