@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from cantilena.data import load_builtin
-from cantilena.discriminators import HumanMelodies, StoppingClassifier, TwoSampleOptions, listen
+from cantilena.discriminators import HumanMelodies, StoppingClassifier, TwoSampleOptions, classifier_two_sample_test
 from cantilena.models import Bundle, find_bundle
 from cantilena.reporting.figures import png_bytes
 from cantilena.reporting.figures.style import CYCLE, INK, STYLE, Figure
@@ -111,7 +111,7 @@ def _second(folder: Path, way: str, seed: int) -> dict[str, float]:
     """A second opinion, never withheld because it has no controls: the one that stops runs, on the judge's pieces."""
     bundle = _bundle()
     listener = StoppingClassifier(_held_out(bundle), music_reward(bundle, RULES).context.steps_per_bar)
-    score = listener.listen(
+    score = listener.evaluate(
         bundle.encoding.line(_drawn(folder, way, seed, bundle)), generator(seed, "second opinion", way)
     )
     return {"value": score.auc.value, "low": score.auc.low, "high": score.auc.high}
@@ -152,7 +152,9 @@ def _made(folder: Path, way: str, seed: int) -> dict[str, Any]:
     )
     people = _held_out(bundle)
     test_options = TwoSampleOptions(families=JUDGES, resamples=300, permutations=300, seed=seed)
-    judged = listen(people.line, people.piece, bundle.encoding.line(tokens), test_options, quiet=True)
+    judged = classifier_two_sample_test(
+        people.line, people.piece, bundle.encoding.line(tokens), test_options, quiet=True
+    )
     return {"metrics": metrics, "listener": judged.to_json(), "course": course}
 
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cantilena.studio.services.melody_rewards import VerdictCache
 from fastapi.testclient import TestClient
 
-from cantilena.generation import ComposeOptions, Composition, load, rewritings
-from cantilena.metrics import judge as judge_melody
+from cantilena.generation import ComposeOptions, Composition, iter_rewrites, load
+from cantilena.metrics import melody_rewards as judge_melody
 from cantilena.music import Key
 from cantilena.rules import RULE_SETS
 from cantilena.studio import LIMITS
@@ -23,7 +24,6 @@ from cantilena.studio.schemas.responses import Candidate
 from cantilena.studio.services import compose as compose_module
 from cantilena.studio.services.compose import ComposeService, NewNotes
 from cantilena.studio.services.executor import Deadline
-from cantilena.studio.services.judge import VerdictCache
 from cantilena.studio.services.models import ModelRegistry, TunedModels
 
 from .conftest import Json, candidates, events, melody_json, notes_json, to_melody
@@ -242,7 +242,7 @@ def test_each_rewritten_candidate_is_sent_before_the_next_one_is_begun(monkeypat
     begun: list[int] = []
 
     def counted(*arguments: Any, **options: Any) -> Iterator[Composition]:
-        for composition in rewritings(*arguments, **options):
+        for composition in iter_rewrites(*arguments, **options):
             begun.append(1)
             yield composition
 

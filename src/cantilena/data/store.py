@@ -45,7 +45,8 @@ class Corpus:
         manifest: the provenance of the corpus.
 
     Examples:
-        >>> tunes = [Entry(Melody.from_pitches([(60 + k, 24), (62, 24)], title=f"Tune {k}"), piece=str(k)) for k in range(3)]
+        >>> melodies = [Melody.from_pitches([(60 + k, 24), (62, 24)], title=f"Tune {k}") for k in range(3)]
+        >>> tunes = [Entry(melody, piece=melody.title) for melody in melodies]
         >>> corpus = Corpus.from_entries(tunes, Manifest("three tunes"))
         >>> len(corpus), corpus[1].title, corpus.notes
         (3, 'Tune 1', 6)

@@ -214,7 +214,8 @@ def find_keys(notes: Notes, profile: str = "krumhansl-kessler") -> MelodyKeys:
 
     Examples:
         >>> from cantilena.tokenizers import GridEncoding
-        >>> keys = find_keys(Notes.from_line(GridEncoding().line(np.array([[16, 19, 23, 1, 27, 16, 1, 1]]))))  # D F A C# D
+        >>> line = GridEncoding().line(np.array([[16, 19, 23, 1, 27, 16, 1, 1]]))  # D F A C# D
+        >>> keys = find_keys(Notes.from_line(line))
         >>> keys.tonic.tolist(), keys.minor.tolist()
         ([2], [True])
     """

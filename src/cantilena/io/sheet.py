@@ -37,7 +37,8 @@ def sheet_html(melodies: Sequence[Melody], title: str) -> str:
         UsageError: a melody is too long to draw.
 
     Examples:
-        >>> page = sheet_html([Melody.from_pitches([(60, 24), (62, 24), (64, 48)], title="Three notes")], "A first page")
+        >>> melody = Melody.from_pitches([(60, 24), (62, 24), (64, 48)], title="Three notes")
+        >>> page = sheet_html([melody], "A first page")
         >>> page.count("<svg"), "<h2>1. Three notes</h2>" in page
         (2, True)
     """

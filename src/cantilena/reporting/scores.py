@@ -65,7 +65,7 @@ def score_and_notes(
     Args:
         melody: the melody.
         width: of the score in pixels before the page scales it.
-        looks: the appearance of notes, by their index in `sounding`.
+        annotations: the appearance of notes, by their index in `sounding`.
         with_roll: whether to draw the piano roll.
     """
     engraving = score_with_timemap(melody, width=width, heading=False, annotations=annotations)

@@ -70,7 +70,8 @@ class DiversityCheck:
         alarms: what failed, in words; empty if the check passed.
         critic: mean reward of the critic a melody, in points; None without a critic.
         classifier_score: of the stopping classifier: `auc`, `low`, `high` (0.5 is chance) and `log_odds` (nats a
-            melody, the lower, the better it tells them from human ones); None without a critic. It is `classifier_score` in JSON.
+            melody, the lower, the better it tells them from human ones); None without a critic. In
+            JSON it is named `told`.
     """
 
     update: int

@@ -94,7 +94,13 @@ def finished(path: Path) -> bool:
 
 def options_record(options: object) -> dict[str, Any]:
     """Return the JSON values of an options dataclass: paths as text, nested dataclasses as objects."""
-    return {field.name: _json_value(getattr(options, field.name)) for field in dataclasses.fields(options)}  # type: ignore[arg-type]
+    fields = dataclasses.fields(options)  # type: ignore[arg-type]
+    return {record_name(field): _json_value(getattr(options, field.name)) for field in fields}
+
+
+def record_name(field: dataclasses.Field[Any]) -> str:
+    """Return the name of an option in records: `metadata["record"]` of its field, or the field's name."""
+    return str(field.metadata.get("record", field.name))
 
 
 def options_digest(options: Mapping[str, Any]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CantilenaError
-from cantilena.models import CONDITIONS, UNKNOWN, Bars, Sequences, transposed
+from cantilena.models import CONDITIONS, UNKNOWN, Bars, Sequences, transpose_condition_ids
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding
 
@@ -81,7 +81,9 @@ class Batches:
         bars = self.pieces.bars[indices]
         if bars.condition_ids is not None:
             kept = self._kept_conditions(epoch)[indices]
-            bars = replace(bars, condition_ids=np.where(kept, transposed(bars.condition_ids, semitones), UNKNOWN))
+            bars = replace(
+                bars, condition_ids=np.where(kept, transpose_condition_ids(bars.condition_ids, semitones), UNKNOWN)
+            )
         return rows, lengths, bars
 
     def _kept_conditions(self, epoch: int) -> NDArray[np.bool_]:

@@ -193,7 +193,7 @@ def encode_splits(
         melodies: of each split.
         encoding: `grid`, or `events`, whose vocabulary is that of all splits: if it lacked chords of held-out pieces,
             the rarest steps would not be counted, and every likelihood would look better than it is.
-        plain_keys: transpose each melody to C major or A minor, in the octave that fits the grid's range.
+        normalized_key: transpose each melody to C major or A minor, in the octave that fits the grid's range.
         grid: the grid; RL Tuner's if None.
         styles: of the melodies, None if unknown.
 
@@ -384,7 +384,7 @@ class HeldOut:
 
         Args:
             encoding: the melody line is read for the grid, notes and chords for events.
-            plain_keys: transpose each to C major or A minor, for a model of the grid that knows no other key.
+            normalized_key: transpose each to C major or A minor, for a model of the grid that knows no other key.
 
         Raises:
             CorpusError: there is no such folder, or nothing in it can be used.
@@ -430,7 +430,8 @@ def likelihood_of(model: SequenceModel, pieces: Sequences, encoding: Encoding) -
     Examples:
         >>> from cantilena.models import TopTokens
         >>> uniform = TopTokens(vocabulary_size=38, tokens=tuple(range(38)))
-        >>> round(likelihood_of(uniform, Sequences.from_tokens([[14, 1, 16, 1]]), GridEncoding()).nats_per_note, 3)  # 2 ln 38
+        >>> pieces = Sequences.from_tokens([[14, 1, 16, 1]])
+        >>> round(likelihood_of(uniform, pieces, GridEncoding()).nats_per_note, 3)  # 2 ln 38
         7.275
     """
     return likelihood(model, pieces, [encoding.line(tokens[None, :]).pitch[0] >= 0 for tokens in pieces.tokens])

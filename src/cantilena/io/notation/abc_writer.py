@@ -36,7 +36,8 @@ def abc(melody: Melody) -> str:
         UsageError: more than 50,000 bars.
 
     Examples:
-        >>> print(abc(Melody.from_pitches([(67, 24), (66, 12), (67, 12), (70, 48)], key=Key.parse("G minor"), title="Air")))
+        >>> pitches = [(67, 24), (66, 12), (67, 12), (70, 48)]
+        >>> print(abc(Melody.from_pitches(pitches, key=Key.parse("G minor"), title="Air")))
         %abc-2.1
         X:1
         T:Air

@@ -47,7 +47,7 @@ async def probabilities(body: NextNotesRequest, studio: StudioDep) -> NextNotes:
         return NextNotes(
             low=table.low,
             high=table.high,
-            step_ticks=table.step_ticks,
+            step_ticks=table.ticks_per_step,
             names=pitch_names(table.low, table.high, melody.key),
             off=table.off.round(6).tolist(),
             hold=table.hold.round(6).tolist(),

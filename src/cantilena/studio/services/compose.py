@@ -12,12 +12,9 @@ from cantilena.generation import (
     Composition,
     InfillSpan,
     StreamChunk,
-    interpolations,
-    iter_rewrites,
     next_notes,
     note_probabilities,
     typed_notes,
-    variations,
 )
 from cantilena.music import Key, Melody, Meter, find_key
 from cantilena.rules import RuleSet
@@ -84,26 +81,23 @@ class ComposeService:
 
     def compose(self, request: ComposeRequest, deadline: Deadline) -> Events:
         """Compose all candidates at once: first the notes of all, then the candidates."""
-        run, options = self._run(request, deadline, request.seed), request.compose_options()
+        run = self._run(request, deadline, request.seed)
         primer = request.idea.to_melody() if request.idea is not None else parse_primer(request.primer, request.key)
         if primer is not None and not primer.sounding:
             primer = None
         _check_length(request, primer)
-        chunks = run.model.composer.stream(
-            request.count,
-            options,
-            request.sampling_options(),
-            seed=request.seed,
-            idea=primer,
-            rules=parse_constraints(request.constrain),
-            every=_STEPS_PER_CHUNK,
+        options = request.compose_options().replace(
+            primer=primer or "",
+            constrain=parse_constraints(request.constrain) or "",
+            sampling=request.sampling_options(),
         )
+        chunks = run.model.composer.stream(request.count, options, seed=request.seed, every=_STEPS_PER_CHUNK)
         compositions: tuple[Composition, ...] = ()
         for chunk in chunks:
             deadline.check()
             yield from _new_notes(chunk)
             compositions = chunk.compositions
-        probabilities = note_probabilities(run.model.composer, list(compositions), options, primer)
+        probabilities = note_probabilities(run.model.composer, list(compositions), options)
         for number, (composition, row) in enumerate(zip(compositions, probabilities, strict=True), start=1):
             deadline.check()
             yield run.candidate(number, composition, row)
@@ -112,8 +106,7 @@ class ComposeService:
         """Compose some bars anew; each candidate is complete before the next one is begun."""
         run, melody = self._run(request, deadline, request.seed), request.melody.to_melody()
         span = InfillSpan.from_bars(melody, BarRange(request.first, request.last))
-        compositions = iter_rewrites(
-            run.model.composer,
+        compositions = run.model.composer.iter_rewrites(
             melody,
             request.first,
             request.last,
@@ -130,8 +123,7 @@ class ComposeService:
         run = self._run(request, deadline, seed=1)
         first, last = request.first.to_melody(), request.last.to_melody()
         _check_size([first, last], request.steps)
-        compositions = interpolations(
-            run.model.composer,
+        compositions = run.model.composer.interpolate(
             first,
             last,
             steps=request.steps,
@@ -145,8 +137,7 @@ class ComposeService:
         """Vary a melody with a VAE."""
         run, melody = self._run(request, deadline, request.seed), request.melody.to_melody()
         _check_size([melody], request.count)
-        compositions = variations(
-            run.model.composer,
+        compositions = run.model.composer.vary(
             melody,
             amount=request.amount,
             melodies=request.count,

@@ -66,7 +66,7 @@ def measure_systems(
             distances = model_distances(tokens, system.encoding, model=system.model, reference=model)
             one = replace(one, model_counts=distances.select(("kl_per_step", "entropy_per_step")))
         drawn.append(one)
-    return Evaluator(people, learned, ReferenceModel("lstm", Composer.from_bundle(lstm)), options.seed).evaluate(drawn)
+    return Evaluator(people, learned, ReferenceModel(Composer.from_bundle(lstm)), options.seed).evaluate(drawn)
 
 
 def measure_events(system: System, lstm: Bundle, options: ReproduceOptions, matched_size: int) -> dict[str, Any]:

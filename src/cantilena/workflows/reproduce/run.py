@@ -21,7 +21,7 @@ from cantilena.runtime import RunFolder, generator, log, options_record, run_fol
 from cantilena.workflows.data import EncodedCorpus, encode_as_events, encode_on_grid, excerpts
 from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.report import decoded, human_melodies, listening_steps, write_melody_sets
+from cantilena.workflows.evaluate.report import decode_all, human_melodies, listening_steps, write_melody_sets
 from cantilena.workflows.evaluate.systems import System, baseline_system, model_system
 from cantilena.workflows.reproduce.counting import (
     held_out_set,
@@ -204,7 +204,7 @@ def _on_events(
 def _melodies_of(system: System, count: int) -> list[Melody]:
     """The melodies of a system to listen to."""
     tokens = system.draw(count, listening_steps(system.encoding), "listen")
-    return decoded(tokens, system.encoding, system.name)
+    return decode_all(tokens, system.encoding, system.name)
 
 
 def _long_excerpts(data: EncodedCorpus, corpus: Corpus) -> MelodySet | None:

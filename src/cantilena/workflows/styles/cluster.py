@@ -93,7 +93,8 @@ class CorpusStyles:
         """A few sentences."""
         clusters = self.clusters
         text = (
-            f"{counted(len(self.corpus), 'melody')} fall into {clusters.k} styles, {describe_silhouette(clusters.silhouette)} "
+            f"{counted(len(self.corpus), 'melody')} fall into {clusters.k} styles, "
+            f"{describe_silhouette(clusters.silhouette)} "
             f"(mean silhouette {clusters.silhouette:.2f})."
         )
         similar = [k for k, value in clusters.curve.items() if value >= clusters.silhouette - _SIMILAR]

@@ -154,14 +154,14 @@ def probe_styles(
         seen, unseen = (one.examples if bars else StyleExamples(one.examples.line) for one in (train, test))
         rng = generator(options.seed, "style listener", str(bars))
         classifier = classifiers[bars] = StyleClassifier.fit(seen, train.style, train.pieces, rng)
-        answers[f"people{suffix}"] = [StylePredictions(test.style, classifier.scorer.chances(unseen), test.pieces)]
+        answers[f"people{suffix}"] = [StylePredictions(test.style, classifier.predict_proba(unseen), test.pieces)]
         answers[f"people_held_back{suffix}"] = [StylePredictions(train.style, classifier.out_of_fold, train.pieces)]
     for column, (_, own_meter) in COMPOSED.items():
         log(f"Composing: {COLUMN_LABELS[column]}")
         answers[column] = []
         for draw in range(draws):
             examples, style = _composed(composer, column, kept, options, draw)
-            chances = classifiers[own_meter].scorer.chances(examples)
+            chances = classifiers[own_meter].predict_proba(examples)
             answers[column].append(StylePredictions(style, chances, np.arange(len(style))))
     names = [composer.styles[number].name for number in kept]
     settings = {

@@ -216,7 +216,7 @@ class _Points:
             generator(self.options.seed, "intervals", curve),
             model=model,
             reference=self.bundle.prior(),
-            alike=COUNTED,
+            matched_size=COUNTED,
             meter=self.reward.context.meter,
             key=None if model is None else self.reward.context.key,
             thorough=True,
