@@ -147,7 +147,7 @@ class EncodedCorpus:
         train: training split.
         valid: validation split, for early stopping.
         test: test split.
-        plain_keys: whether everything was transposed to C major or A minor.
+        normalized_key: whether everything was transposed to C major or A minor.
         folded: notes moved by octaves into the range.
         rounded: notes moved to the grid.
         dropped: notes that the encoding cannot represent.

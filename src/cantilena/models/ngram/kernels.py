@@ -1,7 +1,7 @@
 """The loops of the n-gram, compiled by numba on first use.
 
-Callers guarantee that indices are valid: tokens are in the vocabulary, edges are sorted and lead back to earlier nodes,
-and each node has followers (`ngram/bundle.py` checks those of a file).
+The calling code guarantees that indices are valid: tokens are in the vocabulary, edges are sorted and lead back to
+earlier nodes, and each node has followers (`ngram/bundle.py` checks those of a file).
 """
 
 from __future__ import annotations

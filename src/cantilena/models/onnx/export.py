@@ -1,7 +1,7 @@
 """Export of a bundle as an ONNX model: one graph that composes, continues and scores without Cantilena or Python.
 
-The features of the network, such as positions in the bar and earlier tokens, are computed inside the graph. Callers
-pass tokens, bars and a state of zeros, and get log probabilities and the next state.
+The features of the network, such as positions in the bar and earlier tokens, are computed inside the graph. Its inputs
+are tokens, bars and a state of zeros; its outputs are log probabilities and the next state.
 """
 
 from __future__ import annotations
