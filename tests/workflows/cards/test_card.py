@@ -211,7 +211,8 @@ def test_the_commands_of_a_card_parse_to_what_was_done() -> None:
 def test_other_trainings_are_told_by_their_flags() -> None:
     corpus = small_corpus()
     training = options_record(TrainingOptions(batch=16, learning_rate=0.001, seed=7))
-    bundle = bundle_of(corpus, GridEncoding(36, 96), training={**training, "epochs_done": 3}, plain_keys=False)
+    bundle = bundle_of(corpus, GridEncoding(36, 96), training={**training, "epochs_done": 3})
+    bundle = replace(bundle, provenance={**bundle.provenance, "plain_keys": False})
     (line,) = reproduction_commands(bundle, "my model")
     assert line == (
         "cantilena train --corpus small --range C2-C7 --keys all --conditions none --no-blend --width 8 --embedding 8 "

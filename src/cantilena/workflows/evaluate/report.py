@@ -96,7 +96,7 @@ def write_evaluation(folder: Path, done: Evaluation) -> None:
                 one, rows[one.name], done.training, results.copies[one.name], results.copy_limit
             )
         ],
-        listener=done.listener,
+        listener=done.two_sample,
         method=METHOD,
         hashes={corpus.manifest.name: corpus.sha256} | done.hashes,
     )
