@@ -1,4 +1,4 @@
-"""`cantilena corpus cluster`: two kinds of melodies are told apart, heard and kept; what cannot be is one sentence."""
+"""`cantilena corpus cluster`: two kinds of melodies are separated, described and written."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def answer(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
     return value
 
 
-def test_two_kinds_are_found_and_said_in_words(corpus: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_two_kinds_are_found_and_described(corpus: str, capsys: pytest.CaptureFixture[str]) -> None:
     told = answer(capsys, corpus)
     assert told["k"] == 2
     assert told["silhouette"] == max(told["curve"].values()) > 0.3
@@ -103,7 +103,10 @@ def test_the_folder_is_whole_and_the_assignment_reads_back(
     assert {path: path.read_bytes() for path in out.rglob("*") if path.is_file()} == first
 
 
-def test_fewer_styles_take_the_place_of_more(corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fewer_styles_replace_more(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cantilena.workflows.styles.cluster._CENTRAL", 1)
     out = tmp_path / "styles"
     answer(capsys, corpus, "--clusters", "4", "--out", str(out))
     (out / "style-4" / "mine.txt").write_text("mine", encoding="utf-8")
@@ -112,7 +115,7 @@ def test_fewer_styles_take_the_place_of_more(corpus: str, tmp_path: Path, capsys
     assert [path.name for path in (out / "style-4").iterdir()] == ["mine.txt"]
 
 
-def test_people_read_the_words_and_the_curve(corpus: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_terminal_shows_words_and_the_curve(corpus: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["corpus", "cluster", corpus]) == 0
     text = capsys.readouterr().out
     assert text.startswith("two kinds: 24 melodies fall into 2 styles")
@@ -134,7 +137,7 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return error[-2]
 
 
-def test_what_cannot_be_clustered_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_cannot_be_clustered_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = save(tmp_path / "few.arrow", melodies(2))
     assert "4 melodies cannot fall into 5 clusters" in refused([few, "--clusters", "5"], capsys)
     same = save(tmp_path / "same.arrow", [Entry(ONE, piece=str(k)) for k in range(9)])
@@ -152,7 +155,10 @@ def test_what_cannot_be_clustered_is_one_sentence(tmp_path: Path, capsys: pytest
     assert "exists already" in refused([few, "--out", str(tmp_path)], capsys)
 
 
-def test_silent_melodies_are_left_out_and_counted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_silent_melodies_are_left_out_and_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cantilena.workflows.styles.cluster._CENTRAL", 1)
     mixed = save(tmp_path / "mixed.arrow", [*melodies(), Entry(SILENT, piece="s", collection="silence")])
     told = answer(capsys, mixed, "--out", str(tmp_path / "out"))
     assert (told["melodies"], told["silent"]) == (24, 1)

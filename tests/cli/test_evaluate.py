@@ -1,4 +1,4 @@
-"""`cantilena evaluate` at the command line: what it refuses, and with which exit status."""
+"""`cantilena evaluate`: what it refuses with which exit status, and its answers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["a/same", "--likelihood", "--test", "b/same"], 2, "only models have likelihoods"),
     ],
 )
-def test_what_cannot_be_is_said_in_a_line(
+def test_wrong_usage_is_refused(
     folders: Path, capsys: pytest.CaptureFixture[str], words: list[str], status: int, text: str
 ) -> None:
     assert main(["evaluate", *words]) == status
@@ -62,7 +62,7 @@ def test_what_cannot_be_is_said_in_a_line(
 
 
 def test_json_is_one_object_with_the_names_that_were_given(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "one=a/same", "other=b/same", "--melodies", "50", "--json"]) == 0
+    assert main(["evaluate", "one=a/same", "other=b/same", "--against", "chorales", "--melodies", "30", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
     assert list(answer["systems"]) == ["human", "one", "other"]
     for system in answer["systems"].values():
@@ -73,7 +73,7 @@ def test_json_is_one_object_with_the_names_that_were_given(folders: Path, capsys
 
 
 def test_a_terminal_reads_verdicts_and_a_table(folders: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["evaluate", "a/same", "--melodies", "50"]) == 0
+    assert main(["evaluate", "a/same", "--against", "chorales", "--melodies", "30"]) == 0
     said = capsys.readouterr().out
     assert said.startswith("same: 3 melodies: too few to conclude anything")
     assert "Distance to the data" in said

@@ -151,6 +151,7 @@ def test_the_command_answers_in_json_and_says_the_rest_on_stderr(
     assert "there is no hf://anna/nothing" in capfd.readouterr().err
 
 
+@pytest.mark.e2e
 def test_a_process_of_its_own_fetches_and_composes_offline(hub: Any, token: str, tmp_path: Path) -> None:
     """As users set it: by the environment, before anything is imported."""
     push_bundle("tunes", "anna/waltzes")

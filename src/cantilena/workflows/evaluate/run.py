@@ -43,7 +43,7 @@ class Evaluation:
         steps: of each melody that were compared.
         sets: the human melodies, then those of the systems.
         results: metrics, differences and verdicts.
-        listener: by system, how well classifiers tell it from human melodies, if asked for.
+        two_sample: by system, how well classifiers tell it from human melodies, if asked for.
         folder: of the report, if one was written.
     """
 
@@ -53,13 +53,13 @@ class Evaluation:
     steps: int
     sets: Sequence[MelodySet]
     results: EvalResults
-    listener: Mapping[str, Mapping[str, Any]]
+    two_sample: Mapping[str, Mapping[str, Any]]
     folder: Path | None = None
 
     @property
     def verdicts(self) -> list[Verdict]:
         """The conclusions from the metrics and the classifiers."""
-        return [*self.results.verdicts, *(listener_verdict(name, answer) for name, answer in self.listener.items())]
+        return [*self.results.verdicts, *(listener_verdict(name, answer) for name, answer in self.two_sample.items())]
 
     @property
     def hashes(self) -> dict[str, str]:
@@ -72,7 +72,7 @@ class Evaluation:
             "systems": dict(self.results.systems),
             "differences": [one.to_json() for one in self.results.differences],
             "verdicts": [one._asdict() for one in self.verdicts],
-            "listener": dict(self.listener),
+            "listener": dict(self.two_sample),
             "skipped": {
                 one.name: [{"file": row.file, "reason": row.reason} for row in one.skipped] for one in self.sets
             },
@@ -186,8 +186,8 @@ def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Cor
     systems = [sets[spec.name].truncate(steps) for spec in specs if spec.name != HUMAN]
     reference, training = reference.truncate(steps), TrainingMelodies.from_corpus(corpus)
     results = Evaluator(reference, training, reference_model, options.seed).evaluate(systems)
-    listener = _listener_answers(reference, systems, options) if options.listener else {}
-    return Evaluation(options, corpus, training, steps, [reference, *systems], results, listener)
+    two_sample = _two_sample_tests(reference, systems, options) if options.listener else {}
+    return Evaluation(options, corpus, training, steps, [reference, *systems], results, two_sample)
 
 
 def _reference_model(specs: Sequence[SystemSpec], options: EvaluateOptions) -> ReferenceModel | None:
@@ -204,7 +204,7 @@ def _trained_corpus(specs: Sequence[SystemSpec]) -> str:
     return next(filter(None, names), _DEFAULT_CORPUS)
 
 
-def _listener_answers(
+def _two_sample_tests(
     reference: MelodySet, systems: Sequence[MelodySet], options: EvaluateOptions
 ) -> dict[str, Mapping[str, Any]]:
     """How well classifiers tell each system from human melodies, whole and by their first bars."""
