@@ -16,7 +16,7 @@ from cantilena.listening.analysis.answers import Answer, Listener, csv_text
 from cantilena.listening.server import schemas
 from cantilena.listening.server.session import Step
 from cantilena.listening.server.state import ADMIN, MAX_PARTICIPANTS, CurrentParticipant, Served
-from cantilena.server import UNKNOWN, Answers
+from cantilena.server import UNKNOWN, Answers, CrowdedError
 from cantilena.server.error_responses import RefusalShape
 
 ADMIN_ROUTES = APIRouter(prefix="/api/admin", tags=["admin"], dependencies=[ADMIN])
@@ -85,7 +85,8 @@ def about(served: Served) -> schemas.About:
 @LISTENER_ROUTES.post("/sittings", status_code=201)
 def begin(_: schemas.Consent, served: Served, request: Request) -> schemas.Begun:
     """Begin a sitting."""
-    served.rate_limit.count(request.client.host if request.client else "")
+    if not served.rate_limit.allows(request.client.host if request.client else ""):
+        raise CrowdedError("too many participants begin from this address", "wait a moment")
     key = served.store.add_participant(MAX_PARTICIPANTS)
     return schemas.Begun(key=key, state=served.state_of(served.store.participant(key)))
 
