@@ -14,8 +14,6 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from cantilena.server import TooManyRequestsError
-
 BURST = 150
 """New participants from one address at once: a whole class may share an address."""
 
@@ -35,7 +33,7 @@ def sign_token(key: bytes, listener: str, step: str, sent_at: float) -> str:
 def token_time(key: bytes, listener: str, step: str, token: str) -> float | None:
     """Return the time at which a sound was sent, in seconds; None if the token is invalid or of another step.
 
-    Examples:
+    Example:
         >>> token = sign_token(b"key", "listener-1", "trial-0", 12.5)
         >>> token_time(b"key", "listener-1", "trial-0", token), token_time(b"key", "listener-1", "trial-1", token)
         (12.5, None)
@@ -56,12 +54,10 @@ def _signature(key: bytes, listener: str, step: str, milliseconds: int) -> str:
 class RateLimit:
     """A leaky bucket for each address: `burst` requests at once, and one more every `interval` seconds.
 
-    Examples:
+    Example:
         >>> limit = RateLimit(burst=1)
-        >>> limit.count("192.0.2.1")
-        >>> limit.count("192.0.2.1")
-        Traceback (most recent call last):
-        cantilena.server.error_responses.CrowdedError: too many participants begin from this address
+        >>> limit.allows("192.0.2.1"), limit.allows("192.0.2.1"), limit.allows("192.0.2.2")
+        (True, False, True)
     """
 
     def __init__(
@@ -71,14 +67,13 @@ class RateLimit:
         self._empty_at: OrderedDict[str, float] = OrderedDict()
         self._lock = threading.Lock()
 
-    def count(self, address: str) -> None:
-        """Count a request."""
+    def allows(self, address: str) -> bool:
+        """Count a request, unless there were too many from its address; return whether it is allowed."""
         with self._lock:
             now = self.clock()
             empty_at = max(self._empty_at.pop(address, now), now) + self.interval
             is_allowed = empty_at - now <= self.burst * self.interval
             self._empty_at[address] = empty_at if is_allowed else empty_at - self.interval
-            if not is_allowed:
-                raise TooManyRequestsError("too many participants begin from this address", "wait a moment")
             while len(self._empty_at) > _MAX_ADDRESSES:
                 self._empty_at.popitem(last=False)
+        return is_allowed

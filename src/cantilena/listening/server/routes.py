@@ -16,8 +16,8 @@ from cantilena.listening.analysis.answers import Answer, Listener, csv_text
 from cantilena.listening.server import schemas
 from cantilena.listening.server.session import Step
 from cantilena.listening.server.state import ADMIN, MAX_PARTICIPANTS, CurrentParticipant, Served
-from cantilena.server import NOT_FOUND, Responses
-from cantilena.server.error_responses import ErrorBody
+from cantilena.server import UNKNOWN, Answers, CrowdedError
+from cantilena.server.error_responses import RefusalShape
 
 ADMIN_ROUTES = APIRouter(prefix="/api/admin", tags=["admin"], dependencies=[ADMIN])
 """Routes of the admin page."""
@@ -28,7 +28,7 @@ _CSV_TYPE = "text/csv; charset=utf-8"
 
 @ADMIN_ROUTES.get("/progress")
 def progress(served: Served) -> schemas.Progress:
-    """Return the progress of the study."""
+    """How far the study has come."""
     study = served.study
     answered = Counter(answer.listener for answer in served.store.answers())
     rows = [
@@ -58,17 +58,17 @@ def progress(served: Served) -> schemas.Progress:
 
 @ADMIN_ROUTES.get("/listeners.csv", response_class=Response, responses=_CSV)
 def listeners_table(served: Served) -> Response:
-    """Return the table of the listeners for `cantilena listen analyse`."""
+    """The table of the listeners, as `cantilena listen analyse` reads it."""
     return Response(csv_text(Listener, served.store.listeners()), media_type=_CSV_TYPE)
 
 
 @ADMIN_ROUTES.get("/answers.csv", response_class=Response, responses=_CSV)
 def answers_table(served: Served) -> Response:
-    """Return the table of the answers for `cantilena listen analyse`."""
+    """The table of the answers, as `cantilena listen analyse` reads it."""
     return Response(csv_text(Answer, served.store.answers()), media_type=_CSV_TYPE)
 
 
-_CONFLICT: Responses = {409: {"model": ErrorBody, "description": "This is not the current step."}, **NOT_FOUND}
+_CONFLICT: Answers = {409: {"model": RefusalShape, "description": "It is not the time for that."}, **UNKNOWN}
 
 LISTENER_ROUTES = APIRouter(prefix="/api", tags=["listeners"], responses=_CONFLICT)
 """Routes of the page for listeners."""
@@ -78,21 +78,22 @@ Number = Annotated[int, Path(ge=0, le=10_000)]
 
 @LISTENER_ROUTES.get("/study")
 def about(served: Served) -> schemas.About:
-    """Return what is public before consent."""
+    """What anybody may know before they begin."""
     return served.about()
 
 
 @LISTENER_ROUTES.post("/sittings", status_code=201)
 def begin(_: schemas.Consent, served: Served, request: Request) -> schemas.Begun:
-    """Create a participant who consents."""
-    served.rate_limit.count(request.client.host if request.client else "")
+    """Begin a sitting."""
+    if not served.rate_limit.allows(request.client.host if request.client else ""):
+        raise CrowdedError("too many participants begin from this address", "wait a moment")
     key = served.store.add_participant(MAX_PARTICIPANTS)
     return schemas.Begun(key=key, state=served.state_of(served.store.participant(key)))
 
 
 @LISTENER_ROUTES.get("/sitting")
 def where(served: Served, participant: CurrentParticipant) -> schemas.State:
-    """Return the current step."""
+    """Where a listener is."""
     return served.state_of(participant)
 
 
@@ -102,14 +103,14 @@ def where(served: Served, participant: CurrentParticipant) -> schemas.State:
     responses={200: {"content": {"audio/flac": {"schema": {"type": "string", "format": "binary"}}}}},
 )
 def sound(served: Served, participant: CurrentParticipant) -> Response:
-    """Return the sound of the current step, which has the same size for every clip and no name."""
+    """What sounds where the listener is: as many bytes for every clip, under no name."""
     content, token = served.sound(participant)
     return Response(content, media_type="audio/flac", headers={"X-Ticket": token})
 
 
 @LISTENER_ROUTES.put("/sitting/training")
 def training(sent: schemas.Training, served: Served, participant: CurrentParticipant) -> schemas.State:
-    """Store the years of musical training."""
+    """Say for how many years one has had lessons."""
     served.complete(participant, Step("training"), "" if sent.years is None else str(sent.years))
     return served.state_of(served.store.reload(participant.listener))
 
@@ -118,21 +119,21 @@ def training(sent: schemas.Training, served: Served, participant: CurrentPartici
 def headphones(
     turn: Number, number: Number, sent: schemas.Quietest, served: Served, participant: CurrentParticipant
 ) -> schemas.State:
-    """Store an answer of the headphone check."""
+    """Say which of three tones was the quietest."""
     served.complete(participant, Step("headphones", number, attempt=turn), str(sent.quietest))
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/volume")
 def volume(served: Served, participant: CurrentParticipant) -> schemas.State:
-    """Complete the setting of the volume."""
+    """Say that the volume is set."""
     served.complete(participant, Step("volume"))
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/practice/{number}")
 def practice(number: Number, served: Served, participant: CurrentParticipant) -> schemas.State:
-    """Complete a practice trial, whose answer is not stored."""
+    """Go on after a trial for practice; what was answered is not kept."""
     served.complete(participant, Step("practice", number))
     return served.state_of(served.store.reload(participant.listener))
 
@@ -146,7 +147,7 @@ def ready(served: Served, participant: CurrentParticipant) -> schemas.State:
 
 @LISTENER_ROUTES.put("/sitting/pause/{number}")
 def pause(number: Number, served: Served, participant: CurrentParticipant) -> schemas.State:
-    """End a pause."""
+    """Go on after a pause."""
     served.complete(participant, Step("pause", number))
     return served.state_of(served.store.reload(participant.listener))
 
@@ -155,6 +156,6 @@ def pause(number: Number, served: Served, participant: CurrentParticipant) -> sc
 def answer(
     position: Number, sent: schemas.TrialAnswer, served: Served, participant: CurrentParticipant
 ) -> schemas.State:
-    """Store the answer to a trial; it is on disk before the response."""
+    """Answer a trial; the answer is on the disk before this answers."""
     served.answer(participant, position, sent)
     return served.state_of(served.store.reload(participant.listener))
