@@ -14,7 +14,7 @@ RUN := .venv/bin/python
 .PHONY: help melody test test-e2e test-slow lint docs bench bundles pins clean set-up set-up-dev
 
 help:  ## list what can be made
-	@sed -n 's/^\([a-z-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
 melody: set-up  ## the main job: learn, tune, compose, measure; then open runs/melody/report.html
 	@if [ -f '$(OUT)/run.json' ] && $(RUN) -c 'import pathlib, sys; from cantilena.runtime import finished; sys.exit(not finished(pathlib.Path(sys.argv[1])))' '$(OUT)'; \

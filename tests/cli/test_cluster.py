@@ -139,13 +139,13 @@ def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
 
 def test_what_cannot_be_clustered_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = save(tmp_path / "few.arrow", melodies(2))
-    assert "4 melodies cannot fall into 5 clusters" in refused([few, "--clusters", "5"], capsys)
+    assert "4 melodies cannot form 5 clusters" in refused([few, "--clusters", "5"], capsys)
     same = save(tmp_path / "same.arrow", [Entry(ONE, piece=str(k)) for k in range(9)])
-    assert "9 melodies are all alike" in refused([same], capsys)
+    assert "9 melodies are all the same" in refused([same], capsys)
     silent = save(tmp_path / "silent.arrow", [Entry(SILENT, piece=str(k)) for k in range(9)])
     assert "nothing sounds" in refused([silent], capsys)
     for number in ("0", "1", "-2", "1000"):
-        assert "cannot be told apart" in refused([few, "--clusters", number], capsys)
+        assert f"the number of clusters is {number}" in refused([few, "--clusters", number], capsys)
     assert "whole number" in refused([few, "--clusters", "some"], capsys)
     assert "there is no corpus" in refused(["nowhere"], capsys)
     assert "has no name" in refused([""], capsys)

@@ -68,7 +68,7 @@ def test_what_cannot_be_written_says_why(tmp_path: Path) -> None:
 def test_midi_is_written_without_waiting_for_the_engraver(tmp_path: Path) -> None:
     code = (
         "import sys; from cantilena.io import write; from cantilena.music import Melody;"
-        f"write(Melody.of([(60, 24)]), {str(tmp_path / 'a.mid')!r});"
+        f"write(Melody.from_pitches([(60, 24)]), {str(tmp_path / 'a.mid')!r});"
         "print([name for name in ('verovio', 'soundfile', 'music21', 'torch', 'matplotlib') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

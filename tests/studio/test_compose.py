@@ -10,10 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from cantilena.studio.services.melody_rewards import VerdictCache
 from fastapi.testclient import TestClient
 
-from cantilena.generation import ComposeOptions, Composition, iter_rewrites, load
+from cantilena.generation import ComposeOptions, Composer, Composition, load
 from cantilena.metrics import melody_rewards as judge_melody
 from cantilena.music import Key
 from cantilena.rules import RULE_SETS
@@ -21,9 +20,9 @@ from cantilena.studio import LIMITS
 from cantilena.studio.schemas.melody import MelodySchema
 from cantilena.studio.schemas.requests import RewriteRequest
 from cantilena.studio.schemas.responses import Candidate
-from cantilena.studio.services import compose as compose_module
 from cantilena.studio.services.compose import ComposeService, NewNotes
 from cantilena.studio.services.executor import Deadline
+from cantilena.studio.services.judge import VerdictCache
 from cantilena.studio.services.models import ModelRegistry, TunedModels
 
 from .conftest import Json, candidates, events, melody_json, notes_json, to_melody
@@ -240,13 +239,14 @@ def test_an_empty_melody_cannot_be_rewritten(client: TestClient) -> None:
 
 def test_each_rewritten_candidate_is_sent_before_the_next_one_is_begun(monkeypatch: pytest.MonkeyPatch) -> None:
     begun: list[int] = []
+    iter_rewrites = Composer.iter_rewrites
 
     def counted(*arguments: Any, **options: Any) -> Iterator[Composition]:
         for composition in iter_rewrites(*arguments, **options):
             begun.append(1)
             yield composition
 
-    monkeypatch.setattr(compose_module, "rewritings", counted)
+    monkeypatch.setattr(Composer, "iter_rewrites", counted)
     melody = MelodySchema.model_validate(melody_json(*[(60, 24), (64, 24), (67, 24), (64, 24)] * 4))
     service = ComposeService(ModelRegistry(TunedModels(Path("nowhere"))), VerdictCache())
     request = RewriteRequest(melody=melody, first=2, last=3, count=3)

@@ -76,7 +76,7 @@ def test_each_process_takes_its_own_cuda_device_and_share_of_processors(
     for alone in ("mps", "cuda:1"):
         with pytest.raises(UsageError, match="share"):
             choose_device(alone, 1)
-    monkeypatch.setattr("cantilena.models.network.device.processors", lambda: 8)
+    monkeypatch.setattr("cantilena.models.network.device.cpu_count", lambda: 8)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
     chosen: list[int] = []
     monkeypatch.setattr(torch, "set_num_threads", chosen.append)

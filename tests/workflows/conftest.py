@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import cantilena
 from cantilena.data import ReadOptions, read_folder
 from cantilena.io import write
 from cantilena.music import Melody
-from cantilena.workflows import train_model
 
 
 def write_tunes(folder: Path, count: int, *, seed: int = 1, bars: int = 4) -> Path:
@@ -43,7 +43,7 @@ def corpus_file(tunes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained(corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bundle of a network of eight cells, hardly trained on the tunes, in the folder of its run."""
     folder = tmp_path_factory.mktemp("trained") / "run"
-    train_model(corpus_file, width=8, epochs=2, batch=8, device="cpu", precision="float32", out=folder)
+    cantilena.train(corpus_file, width=8, epochs=2, batch=8, device="cpu", precision="float32", out=folder)
     return folder / "model.safetensors"
 
 

@@ -116,7 +116,7 @@ def stop(*_: object, **__: object) -> None:
 def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither sound, scores, figures nor overlaps, which take most of the time."""
 
-    def write_all(sets: Sequence[tuple[Path, Sequence[Melody]]]) -> None:
+    def write_melody_sets(sets: Sequence[tuple[Path, Sequence[Melody]]]) -> None:
         for folder, melodies in sets:
             folder.mkdir(parents=True, exist_ok=True)
             names = [f"{number:03}.mid" for number, _ in enumerate(melodies, 1)]
@@ -124,9 +124,9 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
                 (folder / name).touch()
             write_json(folder / "manifest.json", {"melodies": [{"mid": name} for name in names]})
 
-    monkeypatch.setattr(pipeline, "write_all", write_all)
+    monkeypatch.setattr(pipeline, "write_melody_sets", write_melody_sets)
     monkeypatch.setattr(pipeline, "write_report", lambda *_: None)
-    monkeypatch.setattr(compare, compare.overlap_entries.__name__, lambda *_: {})
+    monkeypatch.setattr(compare.Evaluator, "_overlaps", lambda *_: {})
 
 
 @pytest.mark.usefixtures("plain")

@@ -144,7 +144,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         ({"echoes": {"choices": [0, 9]}}, "echoes is 9"),
         ({"core": {"choices": ["lstm", "elman"]}}, "no core 'elman'"),
         ({"look_back": {"choices": [[2, 1]]}}, "out of order"),
-        ({"learning_rate": {"low": 1e-3, "high": 100.0}}, "learning rate is 100"),
+        ({"learning_rate": {"low": 1e-3, "high": 100.0}}, "learning rate is out of range: 100"),
     ],
 )
 def test_what_no_network_can_have_is_refused_before_anything_is_trained(table: object, said: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import cantilena
 from cantilena.cli import main
 from cantilena.data import load_builtin
 from cantilena.errors import RunError, UsageError
@@ -18,7 +19,7 @@ from cantilena.music import Key, Meter
 from cantilena.rl import CriticOptions, TuningOptions
 from cantilena.rules import RULE_SETS, Context
 from cantilena.tokenizers import GridEncoding
-from cantilena.workflows import run_frontier, run_tuning, train_model, tune_model
+from cantilena.workflows import run_frontier, run_tuning
 from cantilena.workflows.tune import frontier
 from cantilena.workflows.tune import run as tune_run
 from cantilena.workflows.tune.inputs import critic_data, peoples_melodies
@@ -72,7 +73,7 @@ def test_a_forced_run_does_not_resume_the_earlier_one(
     run_tuning(str(trained), TUNING, run)
     assert (run / "checkpoint.safetensors").exists()
     with monkeypatch.context() as patched:
-        patched.setattr(tune_run, "tune", stop)
+        patched.setattr(tune_run, "tune_bundle", stop)
         with pytest.raises(StopError):
             run_tuning(str(trained), other, run, force=True)
     run_tuning(str(trained), other, run, resume=True)
@@ -110,10 +111,10 @@ def test_an_interrupted_tuning_is_resumed_with_the_same_model_only(
 
 def test_chords_are_trained_and_tuned_too(tunes: Path, tmp_path: Path) -> None:
     tiny: dict[str, Any] = {"width": 8, "epochs": 2, "batch": 8, "device": "cpu"}
-    trained = train_model(tunes, encoding="events", **tiny)
+    trained = cantilena.train(tunes, encoding="events", **tiny)
     assert trained.bundle.encoding.name == "events"
     assert trained.test["nats_per_step"] == pytest.approx(trained.test["nats_per_note"])
-    tuned = tune_model(trained.bundle, rules="paper", algorithm="q", updates=2, melodies=8, steps=16, look=0)
+    tuned = cantilena.tune(trained.bundle, rules="paper", algorithm="q", updates=2, melodies=8, steps=16, look=0)
     assert (tuned.path, tuned.to_dict()["c"]) == (None, 0.5)
 
 
@@ -123,17 +124,17 @@ def test_the_function_tunes_what_the_command_tunes(
     words = ["--updates", "2", "--melodies", "8", "--steps", "16", "--look", "0", "--device", "cpu"]
     status, answer = answered(capsys, str(trained), *words, "--out", str(tmp_path / "run"))
     assert status == 0
-    tuned = tune_model(trained, updates=2, melodies=8, steps=16, look=0, device="cpu", out=tmp_path / "again")
+    tuned = cantilena.tune(trained, updates=2, melodies=8, steps=16, look=0, device="cpu", out=tmp_path / "again")
     assert tuned.path == tmp_path / "again" / "model.safetensors"
     assert same(tuned.path, tmp_path / "run" / "model.safetensors")
     assert tuned.to_dict()["metrics"] == answer["metrics"]
     with pytest.raises(UsageError, match="there is no option 'update'") as refused:
-        tune_model(trained, update=2)
+        cantilena.tune(trained, update=2)
     assert "did you mean updates?" in refused.value.hint
 
 
 def test_an_n_gram_is_not_tuned(corpus_file: Path, tmp_path: Path) -> None:
-    train_model(corpus_file, model="ngram", out=tmp_path / "run")
+    cantilena.train(corpus_file, model="ngram", out=tmp_path / "run")
     with pytest.raises(UsageError, match="n-gram"):
         run_tuning(str(tmp_path / "run" / "model.safetensors"), TUNING, tmp_path / "tuned")
     assert not (tmp_path / "tuned").exists()

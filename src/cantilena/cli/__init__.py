@@ -44,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done, 1 failed, 2 wrong usage, 130 interrupted.
 
-    Examples:
+    Example:
         >>> main(["--version"])
         cantilena 0.1.0
         0

@@ -55,7 +55,7 @@ def run(
             processor supports it: three times as fast for many melodies, and other melodies for the same seed.
         force: Replace melodies in the folder.
 
-    Examples:
+    Example:
         cantilena compose -n 4 --bars 8 --primer "D4 E4 F4/8 G4/8 A4/2" --key "D minor" --out idea
         cantilena compose -n 4 --bars 5-8 --of idea/001.mid --out again
         cantilena compose --interpolate idea/001.mid idea/002.mid --steps 5 --out way

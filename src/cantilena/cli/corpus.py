@@ -12,7 +12,7 @@ from cantilena.data import ReadOptions
 def list_corpora(*, flags: Flags) -> Answer:
     """List the corpora that ship with Cantilena.
 
-    Examples:
+    Example:
         cantilena corpus list
     """
     from cantilena.data import BUILTINS, load_builtin
@@ -37,7 +37,7 @@ def read(folder: Positional[Path], options: ReadOptions, *, out: Path, force: bo
         out: The corpus file to write, usually ending in .arrow.
         force: Replace the file if it exists.
 
-    Examples:
+    Example:
         cantilena corpus read scores --out scores.arrow --voice all --seconds 30
     """
     from cantilena.workflows import read_corpus
@@ -64,7 +64,7 @@ def show(
         out: The HTML page to write.
         force: Replace the page if it exists.
 
-    Examples:
+    Example:
         cantilena corpus show ryan -n 6 --out ryan.html
     """
     from cantilena.workflows import show_corpus
@@ -94,7 +94,7 @@ def cluster(
             of each melody.
         force: Replace the styles in the folder.
 
-    Examples:
+    Example:
         cantilena corpus cluster tunes --out styles
     """
     from cantilena.runtime import check_folder

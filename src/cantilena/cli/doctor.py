@@ -74,7 +74,7 @@ def run(*, flags: Flags) -> Answer:
 
     The exit status is 0 if all that is required works; what is optional may be missing.
 
-    Examples:
+    Example:
         cantilena doctor
     """
     findings = examine(list(checks()))
@@ -108,7 +108,7 @@ def examine(all_checks: Sequence[Check]) -> list[Finding]:
 def attempt(name: str) -> str:
     """Run the check of that name; it raises whatever a broken library raises.
 
-    Examples:
+    Example:
         >>> attempt("Python").startswith("3.")
         True
     """

@@ -39,7 +39,7 @@ def run(
             collection, composer, or a clusters.json.
         out: A folder for report.html, report.md, results.csv, results.json and the melodies.
 
-    Examples:
+    Example:
         cantilena evaluate lstm=runs/lstm tuned=runs/tuned others/midi ngram --against tunes --out runs/compared
     """
     if styles and (likelihood or test is not None):

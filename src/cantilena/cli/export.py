@@ -19,7 +19,7 @@ def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags
         out: The .onnx file to write.
         force: Replace an existing file.
 
-    Examples:
+    Example:
         cantilena export tunes+rl --out tunes.onnx
     """
     from cantilena.errors import RunError, UsageError

@@ -53,7 +53,7 @@ def describe_error(error: BaseException, words: Sequence[str]) -> Failure:
         error: what was raised.
         words: the command line after `cantilena`.
 
-    Examples:
+    Example:
         >>> describe_error(MemoryError(), ["train"]).text
         'not enough memory'
     """

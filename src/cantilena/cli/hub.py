@@ -24,7 +24,7 @@ def push(
         private: Create a private repository.
         force: Add a commit to a repository that holds a model; the earlier one stays in its history.
 
-    Examples:
+    Example:
         cantilena hub push runs/tuned anna/waltzes --private
     """
     from cantilena.workflows import push_bundle

@@ -36,7 +36,7 @@ def run(
         licence: The licence of the weights, for whoever passes the bundle on.
         force: Replace an existing bundle.
 
-    Examples:
+    Example:
         cantilena import note_rnn.npz --licence "Apache 2.0" --out note_rnn.safetensors
     """
     from cantilena.errors import RunError, UsageError

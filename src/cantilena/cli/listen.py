@@ -35,7 +35,7 @@ def create(
         power: Find the required number of listeners by simulation, and create nothing.
         force: Replace an existing study.
 
-    Examples:
+    Example:
         cantilena listen create --arm human=scores --arm lstm=runs/lstm/midi --arm tuned=runs/tuned/midi --out study.zip
     """
     from cantilena.listening import arm_folders, create_study, make_design, power_table
@@ -71,7 +71,7 @@ def rehearse(
         out: A folder for listeners.csv and answers.csv.
         force: Replace existing answers.
 
-    Examples:
+    Example:
         cantilena listen rehearse study.zip --share human=0.7 --share lstm=0.2 --share tuned=0.4 --out rehearsal
     """
     from cantilena.listening import ListenerModel, arm_shares, read_study, rehearse, write_answers
@@ -107,7 +107,7 @@ def analyse(
         seed: Random seed of the bootstrap.
         force: Replace an existing report.
 
-    Examples:
+    Example:
         cantilena listen analyse study.zip answers.sqlite --out report
     """
     from cantilena.listening import analyse, analysis_json, analysis_text, read_answers, read_study, write_report
@@ -132,7 +132,7 @@ def serve(study: Positional[Path], options: ServeOptions, *, flags: Flags) -> An
     Args:
         study: The study file.
 
-    Examples:
+    Example:
         cantilena listen serve study.zip --host 0.0.0.0 --allow-host music.local
     """
     from cantilena.listening import serve

@@ -9,7 +9,7 @@ from cantilena.cli.shared_flags import Flags, Positional
 def list_all(*, flags: Flags) -> Answer:
     """List the models that ship with Cantilena: size, held-out likelihood, description, licence.
 
-    Examples:
+    Example:
         cantilena models list
     """
     from cantilena.workflows import models_text, shipped_models
@@ -24,7 +24,7 @@ def show(model: Positional[str], *, flags: Flags) -> Answer:
     Args:
         model: The name of a model that ships with Cantilena, a .safetensors file, a run folder, or hf://USER/NAME.
 
-    Examples:
+    Example:
         cantilena models show tunes+rl
     """
     from cantilena.workflows import show_model

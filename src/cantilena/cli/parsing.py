@@ -87,7 +87,7 @@ def parse(function: Callable[..., T], words: Sequence[str], program: str) -> Cal
     Raises:
         UsageError: unknown, missing or invalid flags.
 
-    Examples:
+    Example:
         >>> def hum(notes: int = 4) -> str:
         ...     return "la " * notes
         >>> parse(hum, ["--notes", "2"], "cantilena hum")()

@@ -22,7 +22,7 @@ def run(
     Args:
         out: The folder of this run: melodies, models, results.json, figures, report.html.
 
-    Examples:
+    Example:
         cantilena reproduce --preset quick --out runs/melody
     """
     from cantilena.workflows import reproduce

@@ -11,7 +11,7 @@ from cantilena.cli.shared_flags import Flags, Positional
 def list_all(*, flags: Flags) -> Answer:
     """List the rule sets and their rules.
 
-    Examples:
+    Example:
         cantilena rules list
     """
     from cantilena.workflows import list_rules, listed_text
@@ -28,7 +28,7 @@ def explain(name: Positional[str], *, out: Path | None = None, force: bool = Fal
         out: Engrave the example into this SVG file.
         force: Replace an existing file.
 
-    Examples:
+    Example:
         cantilena rules explain rl-tuner:leap --out leap.svg
     """
     from cantilena.workflows import draw_example, explain_rules
@@ -64,7 +64,7 @@ def score(
         out: Write a page with the coloured score into this folder.
         force: Replace existing files.
 
-    Examples:
+    Example:
         cantilena rules score idea.mid --rules rl-tuner+my_rules.py:no_tritones --out scored
     """
     from cantilena.workflows import score_file, write_score

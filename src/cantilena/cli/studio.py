@@ -24,7 +24,7 @@ def run(
     Args:
         browser: Open the page in a browser, if there is a display.
 
-    Examples:
+    Example:
         cantilena studio --port 8000
     """
     from cantilena.studio import serve

@@ -36,7 +36,7 @@ def run(
     Args:
         out: The folder of this run: the best model, a table and a picture of all trials.
 
-    Examples:
+    Example:
         cantilena sweep --corpus tunes --trials 20 --processes 2 --search default --out runs/sweep
     """
     from cantilena.workflows import run_sweep

@@ -83,7 +83,7 @@ def find_command(words: Sequence[str]) -> Command:
     Raises:
         UsageError: there is none of that name; the hint names the nearest.
 
-    Examples:
+    Example:
         >>> find_command(["doctor", "--json"]).name
         'doctor'
     """

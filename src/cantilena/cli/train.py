@@ -18,7 +18,7 @@ def run(options: TrainOptions, *, out: Path, resume: Resume = False, force: Star
     Args:
         out: The folder of this run: the model, its metrics, checkpoints.
 
-    Examples:
+    Example:
         cantilena train --corpus tunes --preset quick --out runs/lstm
     """
     return _train(options, out, resume=resume, force=force)
@@ -32,7 +32,7 @@ def network(
     Args:
         out: The folder of this run: the model, its metrics, checkpoints.
 
-    Examples:
+    Example:
         cantilena train network --corpus tunes --width 256 --out runs/lstm
     """
     return _train(options, out, resume=resume, force=force)
@@ -46,7 +46,7 @@ def ngram(
     Args:
         out: The folder of this run: the model.
 
-    Examples:
+    Example:
         cantilena train ngram --corpus tunes --order 8 --out runs/ngram
     """
     return _train(options, out, resume=resume, force=force)
@@ -58,7 +58,7 @@ def vae(options: VaeTraining, *, out: Path, resume: Resume = False, force: Start
     Args:
         out: The folder of this run: the model, its metrics, checkpoints.
 
-    Examples:
+    Example:
         cantilena train vae --corpus tunes --code-bars 2 --out runs/vae
     """
     return _train(options, out, resume=resume, force=force)

@@ -30,7 +30,7 @@ def run(
         frontier: Instead of one tuning, tune at several c and by every algorithm, measure the alternatives (critics,
             best of n, rejection, constraints), and draw reward against KL divergence and diversity.
 
-    Examples:
+    Example:
         cantilena tune tunes --rules rl-tuner --weights tonic=4 --c 3 --updates 200 --out runs/tuned
     """
     from cantilena.workflows import run_frontier, run_tuning

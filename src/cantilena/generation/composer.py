@@ -296,11 +296,11 @@ class GenerationPlan:
     arguments: dict[str, Any]
 
 
-def load(name_or_path: str | Path, precision: Precision = "float32") -> Composer:
+def load(bundle: Bundle | str | Path, precision: Precision = "float32") -> Composer:
     """Load a composer from a bundle.
 
     Args:
-        name_or_path: the bundle, as for `find_bundle`.
+        bundle: a bundle, or its name or path, as for `find_bundle`.
         precision: of the products of a network with more than 5 million parameters; `auto` is bfloat16 if the processor
             supports it, which gives other melodies for the same seed. Smaller ones are float32.
 
@@ -311,7 +311,9 @@ def load(name_or_path: str | Path, precision: Precision = "float32") -> Composer
         >>> load("tunes").encoding.name
         'grid'
     """
-    return Composer.from_bundle(Bundle.load(find_bundle(name_or_path)), Path(str(name_or_path)).stem, precision)
+    if isinstance(bundle, Bundle):
+        return Composer.from_bundle(bundle, precision=precision)
+    return Composer.from_bundle(Bundle.load(find_bundle(bundle)), Path(str(bundle)).stem, precision)
 
 
 def _changed(options: ComposeOptions | None, changes: dict[str, Any]) -> ComposeOptions:

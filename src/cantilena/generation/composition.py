@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cantilena.io import write
+from cantilena.io import render, score_svg, sound_bytes, write
 from cantilena.music import Melody
 
 
@@ -29,3 +30,13 @@ class Composition(Melody):
     def save(self, path: str | Path, *, expressive: bool = False) -> None:
         """Write a .mid, .musicxml, .svg, .wav or .abc file, played with expression if `expressive`."""
         write(self, Path(path), expressive=expressive)
+
+    def _repr_html_(self) -> str:
+        """The score and a player, which Jupyter shows as the value of a cell."""
+        sound = b64encode(sound_bytes(render(self, rate=_RATE), _RATE, "FLAC")).decode("ascii")
+        player = f'<audio controls src="data:audio/flac;base64,{sound}"></audio>'
+        return f'<div style="background: white; color: black">{score_svg(self)}</div>{player}'
+
+
+_RATE = 22_050
+"""Samples a second of the player in a notebook."""

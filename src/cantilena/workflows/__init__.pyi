@@ -30,7 +30,6 @@ from .evaluate.likelihood import Likelihoods as Likelihoods
 from .evaluate.likelihood import measure_likelihoods as measure_likelihoods
 from .evaluate.options import EvaluateOptions as EvaluateOptions
 from .evaluate.run import Evaluation as Evaluation
-from .evaluate.run import evaluate_systems as evaluate_systems
 from .evaluate.run import run_evaluation as run_evaluation
 from .reproduce.models import trained_model as trained_model
 from .reproduce.models import tuned_model as tuned_model
@@ -61,8 +60,6 @@ from .sweep.run import run_sweep as run_sweep
 from .train.bundling import corpus_facts as corpus_facts
 from .train.options import TrainOptions as TrainOptions
 from .train.run import run_training as run_training
-from .train.run import train_model as train_model
 from .tune.frontier import Frontier as Frontier
 from .tune.frontier import run_frontier as run_frontier
 from .tune.run import run_tuning as run_tuning
-from .tune.run import tune_model as tune_model

@@ -80,7 +80,7 @@ def test_a_network_without_memory_is_written_as_every_cantilena_reads_it(tmp_pat
     record = described(path)
     assert record["format"] == 1
     assert not {"echoes", "copy_head", "attention", "reach"} & set(record["options"])
-    rewritten(path, lambda record: record["options"].update(repeat_features=0))
+    rewritten(path, lambda record: record["options"].update(echoes=0))
     with pytest.raises(BundleError, match="unknown 'echoes'"):  # the first format has no such option
         Bundle.load(path)
 
@@ -90,11 +90,11 @@ def test_a_network_without_memory_is_written_as_every_cantilena_reads_it(tmp_pat
     [
         (lambda record: record.update(format=1), "unknown"),
         (lambda record: record["options"].pop("reach"), "lack 'reach'"),
-        (lambda record: record["options"].update(repeat_features=1), "shape"),
+        (lambda record: record["options"].update(echoes=1), "shape"),
         (lambda record: record["options"].update(copy_head=1), "not a bool"),
         (lambda record: record["options"].update(attention=0), "has the weights 'attention.place.bias'"),
         (lambda record: record["options"].update(attention=-1), "make no network"),
-        (lambda record: record["options"].update(max_context=10**9), "make no network"),
+        (lambda record: record["options"].update(reach=10**9), "make no network"),
     ],
 )
 def test_a_memory_that_lies_is_refused(tmp_path, edit, said):

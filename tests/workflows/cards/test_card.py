@@ -17,7 +17,7 @@ import pytest
 from cantilena.cli import main
 from cantilena.cli.parsing import parse
 from cantilena.cli.table import find_command
-from cantilena.data import Corpus, Manifest, in_plain_key, load_builtin
+from cantilena.data import Corpus, Manifest, load_builtin, normalize_key
 from cantilena.data.columns import Entry
 from cantilena.errors import CorpusError, UsageError
 from cantilena.io.notation.reader import read_notation
@@ -60,8 +60,8 @@ def small_corpus(chords: bool = False) -> Corpus:
         pitches = [int(pitch) for pitch in rng.choice([60, 62, 64, 65, 67, 69, 71, 72], 40)]
         pairs: list[Any] = [((pitch, pitch + 4) if chords and pitch % 3 == 0 else pitch, 12) for pitch in pitches]
         split = "train" if number < 30 else "valid" if number < 35 else "test"
-        entries.append(Entry(Melody.of(pairs, title=f"Tune {number}"), piece=str(number), split=split))
-    return Corpus.of(entries, Manifest("small", licence="public domain"))
+        entries.append(Entry(Melody.from_pitches(pairs, title=f"Tune {number}"), piece=str(number), split=split))
+    return Corpus.from_entries(entries, Manifest("small", licence="public domain"))
 
 
 def bundle_of(corpus: Corpus, encoding: Any, *, tuned: bool = False, told_of: Any = None, **provenance: Any) -> Bundle:
@@ -110,7 +110,9 @@ def test_order_zero_is_the_entropy_of_the_frequencies() -> None:
     numbers = measure_for_card(bundle, "mine", corpus)
     grid = GridEncoding()
     tokens = {
-        split: np.concatenate([grid.encode(in_plain_key(melody, low=48, high=83)) for melody in corpus.melodies(split)])
+        split: np.concatenate(
+            [grid.encode(normalize_key(melody, low=48, high=83)) for melody in corpus.melodies(split)]
+        )
         for split in ("train", "test")
     }
     counts = np.bincount(tokens["train"], minlength=38).astype(float)
@@ -188,7 +190,9 @@ def test_what_cannot_be_measured_is_refused() -> None:
     with pytest.raises(UsageError, match="wide and mine have different encodings"):
         measure_for_card(bundle, "mine", corpus, {"wide": bundle_of(corpus, GridEncoding(36, 90))})
     with pytest.raises(CorpusError, match="the part 'valid' of the corpus has no melody"):
-        measure_for_card(bundle, "mine", Corpus.of([Entry(corpus[0], piece="1", split="train")], Manifest("one")))
+        measure_for_card(
+            bundle, "mine", Corpus.from_entries([Entry(corpus[0], piece="1", split="train")], Manifest("one"))
+        )
 
 
 def test_the_commands_of_a_card_parse_to_what_was_done() -> None:
@@ -236,7 +240,7 @@ def test_a_training_in_several_processes_is_told_as_one() -> None:
 
 def test_abc_is_read_by_another_program_as_it_was_meant() -> None:
     pytest.importorskip("music21")
-    tune = Melody.of(
+    tune = Melody.from_pitches(
         [(61, 30), (60, 6), (None, 12), (61, 6), (60, 42), (59, 96), (None, 6), (85, 90), (54, 6), (53, 6), (54, 84)]
     )
     (score,) = read_notation(abc_text(tune).encode(), ".abc")

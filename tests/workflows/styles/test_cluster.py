@@ -57,7 +57,7 @@ def test_long_and_short_melodies_of_odd_meters_are_measured_apart(monkeypatch: p
 
 
 def test_silly_numbers_and_seeds_are_refused_before_anything_is_read() -> None:
-    with pytest.raises(UsageError, match="1 clusters cannot be told apart"):
+    with pytest.raises(UsageError, match="the number of clusters is 1"):
         find_styles("nowhere", clusters=1)
     with pytest.raises(UsageError, match="seed -1"):
         find_styles("nowhere", seed=-1)

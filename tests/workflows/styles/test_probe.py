@@ -17,7 +17,7 @@ from cantilena.generation import load
 from cantilena.models import Bundle, Network, NetworkOptions
 from cantilena.music import Key, Melody, Meter
 from cantilena.tokenizers import GridEncoding
-from cantilena.workflows import EvaluateOptions, StyleProbe, TrainRequest, probe_styles, run_training
+from cantilena.workflows import EvaluateOptions, StyleProbe, TrainOptions, probe_styles, run_training
 from cantilena.workflows.data import style_labels
 from cantilena.workflows.styles.probe import human_excerpts
 from cantilena.workflows.styles.probe_report import COLUMN_LABELS, style_folders
@@ -34,7 +34,7 @@ def tune(number: int, *, leaps: bool) -> Melody:
     else:
         degrees = np.abs(rng.choice([-1, 1], 32).cumsum() + 7) % 8
         pairs = [((60, 62, 64, 65, 67, 69, 71, 72)[degree], 12) for degree in degrees.tolist()]
-    return Melody.of(pairs, key=Key.parse("C major"), meter=Meter(4, 4))
+    return Melody.from_pitches(pairs, key=Key.parse("C major"), meter=Meter(4, 4))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def corpus() -> Corpus:
         for number in range(60)
         for name, leaps in (("fan|fares", True), ("../scales", False))
     ]
-    return Corpus.of(entries, Manifest("two styles", licence="free"))
+    return Corpus.from_entries(entries, Manifest("two styles", licence="free"))
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def place(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the corpus, `two.arrow`, and a model that was told its styles, `run`."""
     folder = tmp_path_factory.mktemp("styled")
     corpus.save(folder / "two.arrow")
-    request = TrainRequest(
+    request = TrainOptions(
         str(folder / "two.arrow"),
         styles="collection",
         width=24,
@@ -157,8 +157,8 @@ def test_a_bundle_records_the_source_of_its_styles_without_a_path(
 ) -> None:
     assert Bundle.load(place / "run" / "model.safetensors").provenance["styles_by"] == "collection"
     names = ["low" if name == "../scales" else "high" for name in corpus.column("collection")]
-    Styles.of(corpus, names, {"low": "", "high": ""}).save(tmp_path / "clusters.json", corpus)
-    request = TrainRequest(
+    Styles.from_names(corpus, names, {"low": "", "high": ""}).save(tmp_path / "clusters.json", corpus)
+    request = TrainOptions(
         str(place / "two.arrow"), styles=str(tmp_path / "clusters.json"), width=4, epochs=1, budget=0
     )
     run_training(request, tmp_path / "run")

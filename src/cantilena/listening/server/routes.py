@@ -16,8 +16,8 @@ from cantilena.listening.analysis.answers import Answer, Listener, csv_text
 from cantilena.listening.server import schemas
 from cantilena.listening.server.session import Step
 from cantilena.listening.server.state import ADMIN, MAX_PARTICIPANTS, CurrentParticipant, Served
-from cantilena.server import UNKNOWN, Answers, CrowdedError
-from cantilena.server.error_responses import RefusalShape
+from cantilena.server import NOT_FOUND, Responses, TooManyRequestsError
+from cantilena.server.error_responses import ErrorBody
 
 ADMIN_ROUTES = APIRouter(prefix="/api/admin", tags=["admin"], dependencies=[ADMIN])
 """Routes of the admin page."""
@@ -68,7 +68,7 @@ def answers_table(served: Served) -> Response:
     return Response(csv_text(Answer, served.store.answers()), media_type=_CSV_TYPE)
 
 
-_CONFLICT: Answers = {409: {"model": RefusalShape, "description": "It is not the time for that."}, **UNKNOWN}
+_CONFLICT: Responses = {409: {"model": ErrorBody, "description": "It is not the time for that."}, **NOT_FOUND}
 
 LISTENER_ROUTES = APIRouter(prefix="/api", tags=["listeners"], responses=_CONFLICT)
 """Routes of the page for listeners."""
@@ -86,7 +86,7 @@ def about(served: Served) -> schemas.About:
 def begin(_: schemas.Consent, served: Served, request: Request) -> schemas.Begun:
     """Begin a sitting."""
     if not served.rate_limit.allows(request.client.host if request.client else ""):
-        raise CrowdedError("too many participants begin from this address", "wait a moment")
+        raise TooManyRequestsError("too many participants begin from this address", "wait a moment")
     key = served.store.add_participant(MAX_PARTICIPANTS)
     return schemas.Begun(key=key, state=served.state_of(served.store.participant(key)))
 

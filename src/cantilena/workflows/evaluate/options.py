@@ -1,4 +1,4 @@
-"""Options of an evaluation: the flags of `cantilena evaluate` and the keywords of `evaluate_systems`."""
+"""Options of an evaluation: the flags of `cantilena evaluate` and the keywords of `cantilena.evaluate`."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class EvaluateOptions:
 
 
 class EvaluateKeywords(TypedDict, total=False):
-    """The fields of `EvaluateOptions` that `evaluate_systems` takes as keywords."""
+    """The fields of `EvaluateOptions` that `cantilena.evaluate` takes as keywords."""
 
     reference: str
     steps: int

@@ -12,13 +12,13 @@ import numpy as np
 from cantilena.errors import CorpusError, InputError
 from cantilena.generation import is_complete, write_melodies
 from cantilena.metrics import RuleCounts, self_similarity
-from cantilena.metrics.registry import words_of
+from cantilena.metrics.registry import get_metric
 from cantilena.music import Melody, Tempo
 from cantilena.reporting import Distribution, Remark, ReportData, SystemMelodies, write_report
 from cantilena.reporting.text import listed
 from cantilena.runtime import Failure, bounded_map, generator, options_record, progress, versions
 from cantilena.tokenizers import Encoding
-from cantilena.workflows.data import Pieces
+from cantilena.workflows.data import EncodedPieces
 from cantilena.workflows.evaluate.copying import copied_passages
 from cantilena.workflows.evaluate.melody_sets import MelodySet
 from cantilena.workflows.evaluate.systems import Tokens
@@ -96,7 +96,7 @@ def write_evaluation(folder: Path, done: Evaluation) -> None:
                 one, rows[one.name], done.training, results.copies[one.name], results.copy_limit
             )
         ],
-        listener=done.two_sample,
+        two_sample=done.two_sample,
         method=METHOD,
         hashes={corpus.manifest.name: corpus.sha256} | done.hashes,
     )
@@ -114,7 +114,7 @@ def distributions(counts: Mapping[str, RuleCounts]) -> list[Distribution]:
                 values[name] = np.full(len(out_of), np.nan)
                 np.divide(counted, out_of, out=values[name], where=out_of > 0)
         if values:
-            drawn.append(Distribution(metric, words_of(metric).label, unit, values))
+            drawn.append(Distribution(metric, get_metric(metric).label, unit, values))
     return drawn
 
 
@@ -134,7 +134,7 @@ def decode_all(tokens: Tokens, encoding: Encoding, title: str) -> list[Melody]:
     return [replace(melody, title=f"{title} {number}") for number, melody in enumerate(melodies, start=1)]
 
 
-def human_melodies(pieces: Pieces, encoding: Encoding, count: int, rng: np.random.Generator) -> list[Melody]:
+def human_melodies(pieces: EncodedPieces, encoding: Encoding, count: int, rng: np.random.Generator) -> list[Melody]:
     """The first thirty seconds of held-out pieces, in the encoding of the models.
 
     Pieces of that length are drawn at random; if they are too few, shorter ones follow, the longest first.
@@ -158,9 +158,9 @@ def human_melodies(pieces: Pieces, encoding: Encoding, count: int, rng: np.rando
 
 def listening_steps(encoding: Encoding) -> int:
     """Tokens of a melody that is played: thirty seconds, or the paper's 125 notes and chords without durations."""
-    if not encoding.tells_time:
+    if not encoding.is_timed:
         return 125
-    return Tempo.constant(120).ticks(SECONDS) // encoding.step_ticks
+    return Tempo.constant(120).ticks(SECONDS) // encoding.ticks_per_step
 
 
 def write_melody_sets(sets: Sequence[tuple[Path, Sequence[Melody]]]) -> None:

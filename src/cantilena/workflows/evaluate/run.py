@@ -96,7 +96,7 @@ class Evaluation:
         return "\n".join([*lines, "", table_text(self.to_dict()), *where])
 
 
-def evaluate_systems(
+def evaluate(
     systems: Mapping[str, Source], *, against: str | Path | Corpus = "", **options: Unpack[EvaluateKeywords]
 ) -> Evaluation:
     """Evaluate systems beside human melodies: rules, diversity, distance to the data, originality.
@@ -118,7 +118,7 @@ def evaluate_systems(
     Examples:
         >>> from cantilena.music import Melody
         >>> scale = Melody.from_pitches([(60 + step, 12) for step in (0, 2, 4, 5, 7, 9, 11, 12)] * 4)
-        >>> evaluation = evaluate_systems({"scales": [scale] * 20}, against="chorales", melodies=20)
+        >>> evaluation = evaluate({"scales": [scale] * 20}, against="chorales", melodies=20)
         >>> metrics = evaluation.to_dict()["systems"]["scales"]["metrics"]
         >>> metrics["not_in_key"]["value"], metrics["different_melodies"]["value"]
         (0.0, 0.05)

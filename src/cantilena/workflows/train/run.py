@@ -29,7 +29,7 @@ if TYPE_CHECKING:  # torch takes seconds to import
 MODEL = "model.safetensors"
 
 
-def train_model(
+def train(
     corpus: Corpus | Path | str,
     *,
     encoding: str = "grid",
@@ -58,12 +58,12 @@ def train_model(
     Examples:
         >>> from cantilena.data import load_builtin
         >>> corpus = load_builtin("tunes").where(collection="ryan")
-        >>> trained = train_model(corpus, model="ngram", order=4)
+        >>> trained = train(corpus, model="ngram", order=4)
         >>> trained.bundle.options.order, sorted(trained.test)
         (4, ['nats_per_note', 'nats_per_step'])
     """
     if rank_from_env(os.environ).is_distributed:
-        raise UsageError("train_model runs in one process", "use `torchrun -m cantilena train` for several")
+        raise UsageError("cantilena.train runs in one process", "use `torchrun -m cantilena train` for several")
     name, loaded = (corpus.manifest.name, corpus) if isinstance(corpus, Corpus) else (str(corpus), None)
     folders = {part: Path(options[part]) for part in ("valid", "test") if options.get(part)}
     chosen = make_options(TrainOptions, {"corpus": name, "encoding": encoding, "seed": seed, **options, **folders})
@@ -105,9 +105,9 @@ def run_training(
         with init_distributed() as processes:
             if processes.is_main:
                 return _run(kind, folder, corpus, processes, resume=resume, force=force)
-            from cantilena.training import train  # torch takes seconds to import
+            from cantilena.training import train as train_network  # torch takes seconds to import
 
-            train(**processes.broadcast(None), processes=processes)
+            train_network(**processes.broadcast(None), processes=processes)
             return None
     process = rank_from_env(os.environ)
     if isinstance(kind, VaeTraining):
@@ -199,7 +199,8 @@ def learn_network(
         after_epoch: called with each epoch and its validation loss; if it returns True, training ends.
         processes: those that train together; process 0 calls this.
     """
-    from cantilena.training import train, transpositions  # torch takes seconds to import
+    from cantilena.training import train as train_network
+    from cantilena.training import transpositions  # torch takes seconds to import
 
     shared: dict[str, Any] = {
         "pieces": data.train.sequences,
@@ -210,7 +211,7 @@ def learn_network(
         "transpositions": transpositions(data.encoding, training.transpose) if training.transpose else None,
     }
     own: dict[str, Any] = {"folder": folder, "resume": resume, "quiet": quiet, "after_epoch": after_epoch}
-    trained = train(**processes.broadcast(shared), **own, processes=processes)
+    trained = train_network(**processes.broadcast(shared), **own, processes=processes)
     return trained, trained_bundle(trained, data, network, training, corpus=corpus)
 
 

@@ -17,7 +17,8 @@ from cantilena.music import Key, Meter
 from cantilena.reporting import RewardHistory, table_text
 from cantilena.reporting.figures import png_bytes, reward_history, watch_history
 from cantilena.reporting.text import signed
-from cantilena.rl import CRITIC, MusicReward, TunedModel, TuningOptions, tune
+from cantilena.rl import CRITIC, MusicReward, TunedModel, TuningOptions
+from cantilena.rl import tune as tune_bundle
 from cantilena.rules import Context
 from cantilena.runtime import generator, options_record, run_folder, write_bytes, write_json
 from cantilena.workflows.evaluate.counts import Sample, measure
@@ -31,7 +32,7 @@ COUNTED = 1000
 """Melodies of each model that are measured."""
 
 
-def tune_model(
+def tune(
     bundle: Bundle | Path | str,
     *,
     rules: str = "rl-tuner",
@@ -61,7 +62,7 @@ def tune_model(
         UsageError: an unknown option, or a value that makes no sense.
 
     Examples:
-        >>> tuned = tune_model("tunes", updates=1, melodies=8, look=0)
+        >>> tuned = tune("tunes", updates=1, melodies=8, look=0)
         >>> tuned.bundle.policy, sorted(tuned.report["systems"])
         ('likelihood', ['human', 'tuned', 'untuned'])
     """
@@ -103,7 +104,7 @@ def run_tuning(
     record = {"bundle": name, **inputs.digests, "against": against, **options_record(options)}
     with run_folder(folder, record, resume=resume, force=force) as run:
         clear_earlier_run(run, MODEL, "checkpoint.safetensors", "metrics.jsonl", "results.json", *_PICTURES)
-        tuned = tune(
+        tuned = tune_bundle(
             untuned,
             options,
             human=human.tokens if human is not None else None,
