@@ -17,8 +17,8 @@ from .rules import RuleSet as RuleSet
 from .rules import rule as rule
 from .tokenizers import EventsEncoding as EventsEncoding
 from .tokenizers import GridEncoding as GridEncoding
-from .workflows.evaluate.run import Evaluation as Evaluation
+from .workflows import Evaluation as Evaluation
+from .workflows import TrainedModel as TrainedModel
 from .workflows.evaluate.run import evaluate as evaluate
-from .workflows.runs import TrainedModel as TrainedModel
 from .workflows.train.run import train as train
 from .workflows.tune.run import tune as tune
