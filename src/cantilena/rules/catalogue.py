@@ -28,7 +28,7 @@ _ALL = (tonality, repetition, contour, meter, motifs, phrases, rhythm)
 
 RULE_SETS = RuleSets(
     RuleSet("paper", collect("paper", *_ALL)),
-    RuleSet("rl-tuner", collect("rl-tuner", tonality, repetition, motifs, contour)),
+    RuleSet("rl-tuner", collect("rl-tuner", tonality, repetition, motifs, contour, meter, phrases, rhythm)),
     RuleSet("cantilena", collect("cantilena", *_ALL), scale=0.2),
 )
 """`paper`: the paper's three rules. `rl-tuner`: the nine of Magenta's RL Tuner, exactly. `cantilena`: our own."""
