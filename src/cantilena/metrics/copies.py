@@ -38,7 +38,7 @@ METRICS = (
     ),
     Metric(
         "copied_beyond_people",
-        "Copies beyond the human range",
+        "Copy more than people do",
         "The share of melodies with a longer copied run than 95 % of human excerpts of the same length; of human "
         "melodies it is at most 5 %.",
     ),

@@ -225,7 +225,7 @@ def two_sided(
         Metric(name, label or name, definition, unit=unit),
         Metric(
             name + INSIDE,
-            f"{label.partition(',')[0] or name} in human band",
+            f"{label.partition(',')[0] or name} like people's",
             "Share of melodies in which that number lies between the 10th and the 90th percentile of human melodies of "
             "the same meter and about the same length.",
             better="more",
