@@ -126,7 +126,7 @@ def test_too_few_melodies_are_refused(walks: Walks) -> None:
 
 
 @pytest.mark.parametrize(
-    "family", ["logistic", *(pytest.param(name, marks=pytest.mark.e2e) for name in ("boosting", "gru"))]
+    "family", ["logistic", *(pytest.param(name, marks=pytest.mark.slow) for name in ("boosting", "gru"))]
 )
 def test_silent_melodies(walks: Walks, family: str) -> None:
     silence = GRID.line(np.random.default_rng(1).integers(0, 2, (80, 16)))
@@ -151,7 +151,7 @@ def test_melodies_without_steps_are_refused() -> None:
         check_json(result)
 
 
-@pytest.mark.parametrize("families", [("logistic",), pytest.param(FAMILIES, marks=pytest.mark.e2e)])
+@pytest.mark.parametrize("families", [("logistic",), pytest.param(FAMILIES, marks=pytest.mark.slow)])
 def test_the_same_seed_gives_the_same_numbers(walks: Walks, families: tuple[str, ...]) -> None:
     rng = np.random.default_rng(9)
     human, generated = walks(rng, 70, 16), walks(rng, 70, 16, struck=0.55)
@@ -199,7 +199,7 @@ def test_invalid_options_are_refused() -> None:
         classifier_two_sample_test(many, np.arange(80), many, abacus, quiet=True)
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_every_classifier_tells_shuffled_notes(people: Callable[[int], Any]) -> None:
     some, others = people(64).in_part(0), people(64).in_part(1)
     result = classifier_two_sample_test(some.line, some.pieces, others.shuffled(np.random.default_rng(1)), quiet=True)
@@ -208,7 +208,7 @@ def test_every_classifier_tells_shuffled_notes(people: Callable[[int], Any]) -> 
     assert not math.isnan(result.controls["real-against-real"].auc.low)
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_human_against_human_is_rarely_told_or_refused(people: Callable[[int], Any]) -> None:
     some = people(64)
     refused = told = 0

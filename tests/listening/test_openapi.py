@@ -138,7 +138,7 @@ def test_responses_to_the_admin_are_as_described(document: Any, served_study: Se
     assert {200, 404} <= request_everything(document, served_study.admin_key, SOME, derandomize=True)
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [0, 4, 7])
 def test_responses_to_many_requests_are_as_described(document: Any, served_study: ServedStudy, steps: int) -> None:
     request_everything(document, key_after(served_study, steps), MANY, derandomize=False)

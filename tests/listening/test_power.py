@@ -41,7 +41,7 @@ def test_clips_can_be_too_few_for_any_number_of_listeners(monkeypatch: pytest.Mo
     assert needed.power.value < 0.8
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["told", "equal"])
 def test_new_studies_have_the_required_power(kind: str) -> None:
     needed = required_listeners(planned(kind), DESIGN, PowerOptions(studies=300), np.random.default_rng(3))

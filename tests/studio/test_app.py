@@ -76,7 +76,9 @@ def schema(app: FastAPI) -> Iterator[schemathesis.schemas.BaseSchema]:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize(("examples", "is_reproducible"), [(15, True), (250, False)])
+@pytest.mark.parametrize(
+    ("examples", "is_reproducible"), [(15, True), pytest.param(250, False, marks=pytest.mark.slow)]
+)
 def test_valid_and_invalid_requests_are_answered_as_described(
     schema: schemathesis.schemas.BaseSchema, examples: int, is_reproducible: bool
 ) -> None:

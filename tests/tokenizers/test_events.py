@@ -186,7 +186,7 @@ ALL_SETS = [tuple(pc for pc in range(12) if mask >> pc & 1) for mask in range(1,
     "sets",
     [
         pytest.param(ALL_SETS[::61], id="some"),
-        pytest.param(ALL_SETS, id="all", marks=pytest.mark.e2e),  # music21 takes 10 ms a chord
+        pytest.param(ALL_SETS, id="all", marks=pytest.mark.slow),  # music21 takes 10 ms a chord
     ],
 )
 def test_pitch_class_sets_have_music21s_normal_order(sets: list[tuple[int, ...]]) -> None:

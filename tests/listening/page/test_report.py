@@ -14,7 +14,7 @@ from cantilena.listening import read_study
 DESIGN = "--clips 4 --trials 8 --listeners 2 --shortest 2 --longest 4 --tempo 240 --accept pace".split()
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_a_study_is_created_taken_exported_and_analysed(
     visit: Any, serve: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
