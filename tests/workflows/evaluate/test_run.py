@@ -244,6 +244,7 @@ def test_an_unknown_option_is_refused_with_the_nearest_one() -> None:
         ({"one": []}, CorpusError, "has no melody with notes"),
         ({"one": [Melody.from_pitches([(None, 96)])]}, CorpusError, "has no melody with notes"),
         ({"one": ["C4 D4"]}, UsageError, "not a sequence of melodies"),
+        ({"one": 3}, UsageError, "not a sequence of melodies"),
         ({"a/b": [SCALE]}, UsageError, "cannot be the name"),
         ({"..": [SCALE]}, UsageError, "cannot be the name"),
         ({"a" * 200: [SCALE]}, UsageError, "cannot be the name"),

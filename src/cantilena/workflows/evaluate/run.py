@@ -127,10 +127,10 @@ def evaluate(
     for name in options:
         if name not in known:
             raise UsageError(f"evaluate has no option '{name}'", unknown_name_hint(name, known, "the options"))
-    chosen = EvaluateOptions(**options)
-    if isinstance(against, Corpus):
-        return _evaluate(named_systems(systems), chosen, against)
-    return _evaluate(named_systems(systems), replace(chosen, against=str(against)))
+    specs, chosen = named_systems(systems), EvaluateOptions(**options)
+    if isinstance(against, str):
+        return _evaluate(specs, replace(chosen, against=against))
+    return _evaluate(specs, chosen, open_corpus(against) if isinstance(against, Path) else against)
 
 
 def run_evaluation(
@@ -173,7 +173,8 @@ def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Cor
     reference_model = _reference_model(specs, options)
     log("Reading")
     sets = {spec.name: given_set(spec, options) for spec in specs if spec.kind in ("folder", "melodies")}
-    corpus = corpus or open_corpus(options.against or _trained_corpus(specs))
+    if corpus is None:
+        corpus = open_corpus(options.against or _trained_corpus(specs))
     steps = options.steps or max(min([MAX_STEPS, *(one.median_length for one in sets.values())]), MIN_STEPS)
     for spec in specs:
         if spec.name not in sets:

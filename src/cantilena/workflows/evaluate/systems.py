@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -99,7 +99,7 @@ def _spec(name: str, source: Source) -> SystemSpec:
     if isinstance(source, Bundle):
         return SystemSpec(name, "bundle", source)
     if not isinstance(source, str | Path):
-        melodies = tuple(source)
+        melodies: tuple[Any, ...] = tuple(source) if isinstance(source, Sequence) else (source,)
         if not all(isinstance(melody, Melody) for melody in melodies):
             raise UsageError(f"'{name}' is not a sequence of melodies", "give melodies, a Bundle, or a path")
         return SystemSpec(name, "melodies", melodies)
