@@ -106,7 +106,7 @@ def _spec(name: str, source: Source) -> SystemSpec:
     text, path = str(source), Path(source)
     if not text.strip():
         raise UsageError("a system has an empty path", "give a folder, a bundle or a baseline, or NAME=PATH")
-    if text in BASELINES:
+    if isinstance(source, str) and text in BASELINES:
         return SystemSpec(name or text, "baseline", text)
     if path.is_dir() and not any(path.glob("*.safetensors")):  # the folder of a run means the bundle in it
         return SystemSpec(name or path.resolve().name, "folder", text)
