@@ -148,8 +148,9 @@ def test_the_same_seed_gives_the_same_numbers_and_a_report_is_written(tmp_path: 
         run_evaluation(words, options, tmp_path / "out")
 
 
-def test_one_melody_alone_has_numbers_and_says_that_it_is_one() -> None:
-    results = cantilena.evaluate({"one": [SCALE]}, against="chorales", melodies=60).to_dict()
+def test_one_melody_alone_has_numbers_and_says_that_it_is_one(corpus: Corpus, tmp_path: Path) -> None:
+    corpus.save(tmp_path / "aird.arrow")
+    results = cantilena.evaluate({"one": [SCALE]}, against=tmp_path / "aird.arrow", melodies=60).to_dict()
     entry = results["systems"]["one"]
     assert entry["melodies"] == 1
     assert entry["metrics"]["overlap.range"]["value"] is None
