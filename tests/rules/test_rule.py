@@ -1,22 +1,24 @@
-"""Rules as values: names, parameters, weights, the catalogue; and what importing them costs."""
+"""Rules as values: names, parameters, weights, the catalogue; and the cost of importing them."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
+from types import ModuleType
 
 import numpy as np
 import pytest
 
 from cantilena.errors import UsageError
-from cantilena.music import Line
-from cantilena.rules import RULE_SETS, Context, Rule, RuleSet, RuleSets, rule
+from cantilena.music import ON, Line
+from cantilena.rules import RULE_SETS, Context, Metric, Rule, RuleSet, RuleSets, rule, tonality
+from cantilena.rules.catalogue import collect
 from cantilena.tokenizers import GridEncoding
 
 LINE = GridEncoding().line(np.random.default_rng(5).integers(0, 38, (20, 32)))
 
 
-def test_every_rule_says_what_it_is_and_where_it_is_from() -> None:
+def test_every_rule_has_a_description_and_a_source() -> None:
     for rules in RULE_SETS.values():
         for one in rules.rules:
             assert one.description.endswith(".")
@@ -25,6 +27,24 @@ def test_every_rule_says_what_it_is_and_where_it_is_from() -> None:
             assert one.parameters
             with pytest.raises(TypeError):
                 one.parameters["penalty"] = 1.0  # type: ignore[index]
+
+
+def test_every_built_in_rule_has_a_metric_and_an_example() -> None:
+    names = {(name, one.name) for name, rules in RULE_SETS.items() for one in rules.rules if not one.metrics}
+    assert names == {("rl-tuner", "intervals")}  # RL Tuner does not count it
+    assert all(one.example and one.rule_set == name for name, rules in RULE_SETS.items() for one in rules.rules)
+
+
+def test_a_rule_joins_its_set_where_it_is_defined() -> None:
+    module = ModuleType("pulse")
+    metric = Metric(
+        "pulse", "Pulse", "Share of steps at which a note begins.", count=lambda line, _: (line.event == ON, line.valid)
+    )
+    pulse = rule("pulse", source="none", rule_set="cantilena", metric=metric)(lambda line, context: line.event == ON)
+    vars(module).update(pulse=pulse, metric=metric)
+    assert collect("cantilena", tonality, module) == (*collect("cantilena", tonality), pulse)
+    assert collect("paper", module) == ()
+    assert pulse.metrics == (metric,)
 
 
 def test_weights_multiply_the_published_values() -> None:
