@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from cantilena.errors import UsageError, unknown_name_hint
+from cantilena.runtime import record_name
 
 if TYPE_CHECKING:
     from cantilena.models import Bundle
@@ -94,7 +95,7 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
 
 def option_fields(options: object) -> dict[str, str]:
     """The fields of an options dataclass by their names as options, in records and as flags."""
-    return {one.metadata.get("record", one.name): one.name for one in fields(options)}  # type: ignore[arg-type]
+    return {record_name(one): one.name for one in fields(options)}  # type: ignore[arg-type]
 
 
 @contextmanager
