@@ -176,6 +176,20 @@ def test_help_of_the_program_and_of_every_command_imports_nothing_heavy() -> Non
     assert heavy_modules_after(code) == set()
 
 
+@pytest.mark.parametrize(
+    ("code", "unused"),
+    [
+        ("import cantilena; cantilena.load('tunes').compose(bars=2, seed=1)", "torch numba verovio pyarrow"),
+        ("from cantilena.cli import main; main(['models', 'list'])", "torch verovio"),
+        ("from cantilena.cli import main; main(['rules', 'list'])", "torch numba pyarrow"),
+        ("from cantilena.workflows import run_evaluation; run_evaluation.__doc__", "torch sklearn"),
+    ],
+    ids=["compose", "models list", "rules list", "evaluate"],
+)
+def test_nothing_waits_for_a_library_that_it_does_not_use(code: str, unused: str) -> None:
+    assert heavy_modules_after(code) & set(unused.split()) == set()
+
+
 def tracked_texts() -> dict[str, str]:
     done = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, check=False)
     if done.returncode:

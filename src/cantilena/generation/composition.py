@@ -6,7 +6,7 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cantilena.io import render, score_svg, sound_bytes, write
+from cantilena.io import write
 from cantilena.music import Melody
 
 
@@ -33,6 +33,8 @@ class Composition(Melody):
 
     def _repr_html_(self) -> str:
         """The score and a player, which Jupyter shows as the value of a cell."""
+        from cantilena.io import render, score_svg, sound_bytes  # composing does not wait for the engraver
+
         sound = b64encode(sound_bytes(render(self, rate=_RATE), _RATE, "FLAC")).decode("ascii")
         player = f'<audio controls src="data:audio/flac;base64,{sound}"></audio>'
         return f'<div style="background: white; color: black">{score_svg(self)}</div>{player}'

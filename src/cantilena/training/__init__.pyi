@@ -8,6 +8,6 @@ from .loop import TrainResult as TrainResult
 from .loop import train as train
 from .options import TRANSFORMER_RATE as TRANSFORMER_RATE
 from .options import TrainingOptions as TrainingOptions
+from .options import VaeTrainingOptions as VaeTrainingOptions
 from .options import preset as preset
-from .vae import VaeTrainingOptions as VaeTrainingOptions
 from .vae import train_vae as train_vae

@@ -19,8 +19,8 @@ TRANSFORMER_RATE = 1e-3
 class TrainingOptions:
     """Length of training, optimizer, augmentation and regularisation.
 
-    Two fields have other names in bundles, run records and flags (`metadata["record"]`): `ema_decay` is `ema_decay`
-    there, `condition_dropout` is `condition_dropout`.
+    Two fields have other names in bundles, run records and flags (`metadata["record"]`): `ema_decay` is `averaging`
+    there, `condition_dropout` is `forget`.
 
     Raises:
         UsageError: a value is out of range.
@@ -98,6 +98,40 @@ class TrainingOptions:
         ):
             if not least <= value <= most:
                 raise UsageError(f"{name} is out of range: {value}", f"give a number from {least} to {most}")
+
+
+@dataclass(frozen=True)
+class VaeTrainingOptions:
+    """Options against posterior collapse.
+
+    Raises:
+        UsageError: a value is out of range.
+
+    Examples:
+        >>> VaeTrainingOptions().kl_weight(0.0), VaeTrainingOptions(kl_warmup=0.5).kl_weight(0.25)
+        (0.0, 0.5)
+    """
+
+    free_bits: float = 0.8
+    """KL divergence of each latent dimension that costs nothing, in nats (`free_bits_penalty`)."""
+    kl_warmup: float = 0.2
+    """Fraction of the training during which the weight of the KL divergence rises from 0 to 1."""
+    word_dropout: float = 0.05
+    """Probability of hiding the last token from the decoder, which then depends on the code (Bowman et al. 2016,
+    Generating sentences from a continuous space)."""
+
+    def kl_weight(self, fraction: float) -> float:
+        """The weight of the KL divergence after a fraction of the training."""
+        return min(fraction / self.kl_warmup, 1.0) if self.kl_warmup else 1.0
+
+    def __post_init__(self) -> None:
+        for name, value, most in (
+            ("free bits", self.free_bits, 100.0),
+            ("KL warm-up", self.kl_warmup, 1.0),
+            ("word dropout", self.word_dropout, 1.0),
+        ):
+            if not 0.0 <= value <= most:
+                raise UsageError(f"{name} is out of range: {value}", f"give a number from 0 to {most:g}")
 
 
 def preset(name: str) -> tuple[NetworkOptions, TrainingOptions]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cantilena.errors import UsageError
 from cantilena.models import (
     Bars,
     Sequences,
@@ -28,43 +26,9 @@ from cantilena.runtime import derived_seed, generator, options_record
 from cantilena.training.batches import Batches
 from cantilena.training.loop import TrainResult, fit, limit_epochs, pieces_digest
 from cantilena.training.objectives import IGNORED, Autocast, BatchPosition
-from cantilena.training.options import TrainingOptions
+from cantilena.training.options import TrainingOptions, VaeTrainingOptions
 
 _VALIDATION_BATCH = 512
-
-
-@dataclass(frozen=True)
-class VaeTrainingOptions:
-    """Options against posterior collapse.
-
-    Raises:
-        UsageError: a value is out of range.
-
-    Examples:
-        >>> VaeTrainingOptions().kl_weight(0.0), VaeTrainingOptions(kl_warmup=0.5).kl_weight(0.25)
-        (0.0, 0.5)
-    """
-
-    free_bits: float = 0.8
-    """KL divergence of each latent dimension that costs nothing, in nats (`free_bits_penalty`)."""
-    kl_warmup: float = 0.2
-    """Fraction of the training during which the weight of the KL divergence rises from 0 to 1."""
-    word_dropout: float = 0.05
-    """Probability of hiding the last token from the decoder, which then depends on the code (Bowman et al. 2016,
-    Generating sentences from a continuous space)."""
-
-    def kl_weight(self, fraction: float) -> float:
-        """The weight of the KL divergence after a fraction of the training."""
-        return min(fraction / self.kl_warmup, 1.0) if self.kl_warmup else 1.0
-
-    def __post_init__(self) -> None:
-        for name, value, most in (
-            ("free bits", self.free_bits, 100.0),
-            ("KL warm-up", self.kl_warmup, 1.0),
-            ("word dropout", self.word_dropout, 1.0),
-        ):
-            if not 0.0 <= value <= most:
-                raise UsageError(f"{name} is out of range: {value}", f"give a number from 0 to {most:g}")
 
 
 def train_vae(

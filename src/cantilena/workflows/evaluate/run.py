@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from cantilena.data import Corpus, open_corpus
-from cantilena.discriminators import TwoSampleOptions, classifier_two_sample_test, two_sample_tests_by_bars
 from cantilena.errors import UsageError, unknown_name_hint
 from cantilena.generation import Composer
 from cantilena.models import Bundle, find_bundle
@@ -209,6 +208,12 @@ def _two_sample_tests(
     reference: MelodySet, systems: Sequence[MelodySet], options: EvaluateOptions
 ) -> dict[str, Mapping[str, Any]]:
     """How well classifiers tell each system from human melodies, whole and by their first bars."""
+    from cantilena.discriminators import (  # an evaluation without classifiers does not wait for scikit-learn
+        TwoSampleOptions,
+        classifier_two_sample_test,
+        two_sample_tests_by_bars,
+    )
+
     listening = TwoSampleOptions(seed=options.seed, device=options.device)
     answers: dict[str, Mapping[str, Any]] = {}
     for one in systems:
