@@ -1,4 +1,4 @@
-"""The house keeps its own rules: sizes, names, docstrings, cheap imports, documents that tell the truth."""
+"""The conventions of the repository: file sizes, names, docstrings, cheap imports, documents that match the code."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def described_names(body: list[ast.stmt]) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_a_file_fits_in_the_head_and_says_what_it_is(path: Path) -> None:
+def test_a_file_is_short_and_has_a_docstring(path: Path) -> None:
     assert path.read_text(encoding="utf-8").count("\n") <= 600
     assert ast.get_docstring(tree_of(path))
     assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "base", "tools"}
@@ -69,9 +69,9 @@ def imports_of(path: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_go_through_the_doors(path: Path) -> None:
+def test_libraries_are_imported_in_their_packages_only(path: Path) -> None:
     imported = imports_of(path)
-    assert "cantilena" not in imported, "import from the room, `from cantilena.music import Melody`"
+    assert "cantilena" not in imported, "import from the package, `from cantilena.music import Melody`"
     libraries = {name.partition(".")[0] for name in imported}
     if not name_of(path).startswith("reporting/figures/"):
         assert "matplotlib" not in libraries
@@ -133,18 +133,18 @@ def test_no_two_modules_import_each_other() -> None:
 
 @pytest.mark.parametrize("stub", STUBS, ids=name_of)
 def test_public_names_can_be_imported_and_are_described(stub: Path) -> None:
-    room = ".".join(["cantilena", *stub.parent.relative_to(SOURCE).parts])
-    package = importlib.import_module(room)
+    name = ".".join(["cantilena", *stub.parent.relative_to(SOURCE).parts])
+    package = importlib.import_module(name)
     for line in tree_of(stub).body:
         assert isinstance(line, ast.ImportFrom)
         for alias in line.names:
-            assert alias.asname is not None, f"{room}: write `{alias.name} as {alias.name}`"
+            assert alias.asname is not None, f"{name}: write `{alias.name} as {alias.name}`"
             assert getattr(package, alias.asname) is not None
             assert alias.asname in dir(package)
             module = SOURCE.joinpath(*stub.parent.relative_to(SOURCE).parts, *(line.module or "").split("."))
             if module.with_suffix(".py").is_file():
                 described = described_names(tree_of(module.with_suffix(".py")).body)
-                assert alias.name in described, f"{room}.{alias.name} has no docstring in {name_of(module)}.py"
+                assert alias.name in described, f"{name}.{alias.name} has no docstring in {name_of(module)}.py"
 
 
 @pytest.mark.parametrize("path", sorted(SOURCE.rglob("*options.py")), ids=name_of)
@@ -211,7 +211,7 @@ def test_no_file_names_a_place_on_one_machine_or_a_registry() -> None:
         f"{name}: {word}"
         for name, text in tracked_texts().items()
         for word in (*folders, "/tmp" + "/dev", *hosts)
-        if word in text and name != "tests/test_house.py"
+        if word in text and name != "tests/test_repository.py"
     ]
     found += [name for name, text in tracked_texts().items() if re.search(r"/home/(?!user\b|you\b)\w+/", text)]
     assert found == []
@@ -219,9 +219,9 @@ def test_no_file_names_a_place_on_one_machine_or_a_registry() -> None:
 
 def test_what_is_public_ships_with_types() -> None:
     assert (SOURCE / "py.typed").exists()
-    for room in SOURCE.iterdir():
-        if (room / "__init__.py").exists() and room.name != "cli":
-            assert (room / "__init__.pyi").exists(), f"{room.name} declares no public names"
+    for folder in SOURCE.iterdir():
+        if (folder / "__init__.py").exists() and folder.name != "cli":
+            assert (folder / "__init__.pyi").exists(), f"{folder.name} declares no public names"
 
 
 def test_every_library_that_is_imported_is_asked_for() -> None:
@@ -285,14 +285,14 @@ def test_relative_links_of_documents_lead_somewhere() -> None:
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 
 
-def test_files_and_rooms_that_documents_name_exist() -> None:
+def test_files_and_packages_that_documents_name_exist() -> None:
     for document in documents():
         for name in re.findall(r"`([\w/]+/[\w.]+\.(?:py|html|txt|toml))`", document.read_text(encoding="utf-8")):
             assert (SOURCE / name).exists() or (CHECKOUT / name).exists(), f"{document.name}: {name}"
-    house = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    for room in SOURCE.iterdir():
-        if (room / "__init__.py").exists():
-            assert f"**`{room.name}`**" in house, f"docs/architecture.md says nothing of {room.name}"
+    architecture = (CHECKOUT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    for folder in SOURCE.iterdir():
+        if (folder / "__init__.py").exists():
+            assert f"**`{folder.name}`**" in architecture, f"docs/architecture.md says nothing of {folder.name}"
 
 
 def test_every_command_is_written_down_for_readers() -> None:
