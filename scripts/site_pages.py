@@ -67,47 +67,45 @@ def commands() -> str:
 
 
 def packages() -> list[str]:
-    """The packages with public names, the root first."""
-    found = sorted(".".join(["cantilena", *stub.parent.relative_to(SOURCE).parts]) for stub in stubs())
+    """What has a page of its own: the root, the packages that list public names, and the errors."""
+    stubs = sorted(SOURCE.rglob("__init__.pyi"))
+    found = [".".join(["cantilena", *stub.parent.relative_to(SOURCE).parts]) for stub in stubs]
     return sorted([*found, "cantilena.errors"], key=lambda name: name.count("."))
 
 
-def stubs() -> list[Path]:
-    """The files that list public names."""
-    return sorted(SOURCE.rglob("__init__.pyi"))
+def module_path(name: str) -> Path:
+    """The file of a module or package."""
+    folder = SOURCE.parent.joinpath(*name.split("."))
+    package = folder / "__init__.py"
+    return package if package.exists() else folder.with_suffix(".py")
+
+
+def syntax(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def public_names(package: str) -> dict[str, str]:
     """Where each public name of a package is defined: its module by its name."""
-    stub = SOURCE.parent.joinpath(*package.split("."), "__init__.pyi")
-    homes: dict[str, str] = {}
-    if not stub.exists():  # a package of one module
-        module = ast.parse(SOURCE.parent.joinpath(*package.split(".")).with_suffix(".py").read_text(encoding="utf-8"))
-        defined = [node.name for node in module.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
-        return {name: package for name in [*defined, "__version__"] if name == "__version__" or name[0] != "_"}
-    for line in ast.parse(stub.read_text(encoding="utf-8")).body:
-        if isinstance(line, ast.ImportFrom):
-            homes |= {alias.asname or alias.name: f"{package}.{line.module}" for alias in line.names}
-    return homes
+    stub = module_path(package).with_suffix(".pyi")
+    if not stub.exists():  # a single module, whose own definitions are public
+        body = syntax(module_path(package)).body
+        defined = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+        return dict.fromkeys(["__version__", *(name for name in defined if not name.startswith("_"))], package)
+    imports = [line for line in syntax(stub).body if isinstance(line, ast.ImportFrom)]
+    return {alias.name: f"{package}.{line.module}" for line in imports for alias in line.names}
 
 
 def reference(package: str) -> str:
-    """The reference of one package."""
-    folder = SOURCE.parent.joinpath(*package.split("."))
-    path = folder / "__init__.py" if folder.is_dir() else folder.with_suffix(".py")
-    docstring = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").partition("\n")[0]
-    parts = [f"# {package}\n\n{docstring}\n"]
+    """The reference of one package: its own names described, those of other packages linked."""
+    summary = (ast.get_docstring(syntax(module_path(package))) or "").partition("\n")[0]
+    parts = [f"# {package}\n\n{summary}\n"]
     for name, home in sorted(public_names(package).items(), key=lambda item: (item[0].lower(), item[0])):
-        if home.count(".") > 1 or package != "cantilena":
+        if home != package and home in packages():
+            parts.append(f"- [`{package}.{name}`][{public_names(home)[name]}.{name}]\n")
+        else:
             parts.append(f"::: {home}.{name}\n")
-        else:  # a name of the root, described in the package that defines it
-            parts.append(f"- [`{package}.{name}`][{canonical(home, name)}]\n")
     return "\n".join(parts)
-
-
-def canonical(package: str, name: str) -> str:
-    """The full path of a public name: of the module that defines it."""
-    return f"{public_names(package)[name]}.{name}"
 
 
 def on_env(env: Any, **_: Any) -> Any:  # noqa: ANN401
@@ -122,13 +120,8 @@ def on_env(env: Any, **_: Any) -> Any:  # noqa: ANN401
 
 def undocumented() -> list[str]:
     """Public functions, classes, methods and properties that have no docstring."""
-    missing = []
-    for package in packages():
-        for name, home in public_names(package).items():
-            path = SOURCE.parent.joinpath(*home.split(".")).with_suffix(".py")
-            if path.exists():
-                missing += _without_docstring(ast.parse(path.read_text(encoding="utf-8")), home, name)
-    return sorted(set(missing))
+    names = {(home, name) for package in packages() for name, home in public_names(package).items()}
+    return sorted(one for home, name in names for one in _without_docstring(syntax(module_path(home)), home, name))
 
 
 def _without_docstring(module: ast.Module, home: str, name: str) -> list[str]:
