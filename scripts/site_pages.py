@@ -99,13 +99,13 @@ def public_names(package: str) -> dict[str, str]:
 def reference(package: str) -> str:
     """The reference of one package: its own names described, those of other packages linked."""
     summary = (ast.get_docstring(syntax(module_path(package))) or "").partition("\n")[0]
-    parts = [f"# {package}\n\n{summary}\n"]
+    linked, described = [], []
     for name, home in sorted(public_names(package).items(), key=lambda item: (item[0].lower(), item[0])):
         if home != package and home in packages():
-            parts.append(f"- [`{package}.{name}`][{public_names(home)[name]}.{name}]\n")
+            linked.append(f"- [`{package}.{name}`][{public_names(home)[name]}.{name}]")
         else:
-            parts.append(f"::: {home}.{name}\n")
-    return "\n".join(parts)
+            described.append(f"::: {home}.{name}\n")
+    return "\n".join([f"# {package}\n\n{summary}\n", *linked, "", *described])
 
 
 def on_env(env: Any, **_: Any) -> Any:  # noqa: ANN401
