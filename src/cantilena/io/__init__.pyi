@@ -11,6 +11,9 @@ from .reader import MIDI as MIDI
 from .reader import READABLE as READABLE
 from .reader import read_safely as read_safely
 from .reader import read_score as read_score
+from .score import NOTATION_RESOLUTION as NOTATION_RESOLUTION
+from .score import Bar as Bar
+from .score import Doubt as Doubt
 from .score import Part as Part
 from .score import Score as Score
 from .sheet import sheet_html as sheet_html

@@ -7,7 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music import Key, Meter
+from cantilena.music import Chord, Key, Meter, Repeats, Section
+
+NOTATION_RESOLUTION = 10080
+"""Ticks a quarter note of scores in notation: 2^5 x 3^2 x 5 x 7, exact for 128ths and tuplets of 3, 5, 7 and 9."""
+
+MOST_DOUBTS = 200
+"""Doubts that are kept of one score; the others are counted in the last one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +28,8 @@ class Part:
         velocity: `(notes,)` int64, 1..127.
         is_drums: whether it is percussion, where a pitch names an instrument.
         track: number of its track or staff in the file; several parts may share one.
+        phrase_ends: ticks at which a phrase ends by a mark of the score, ascending: the end of a note under a fermata,
+            before a breath mark, at the end of a slur of a bar or more, or at a syllable with punctuation.
     """
 
     name: str
@@ -31,9 +39,54 @@ class Part:
     velocity: NDArray[np.int64]
     is_drums: bool = False
     track: int = 0
+    phrase_ends: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.onset)
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A bar as written, with the marks that decide in which order bars are played.
+
+    Args:
+        start: tick of its first note.
+        end: tick of the barline that closes it.
+        number: its number as printed, or counted from 1.
+        opens_repeat: whether a repeated passage begins with it.
+        closes_repeat: how often the passage that ends with it is played; 0 if it is not repeated.
+        endings: numbers of the alternative ending (volta) that it belongs to; none elsewhere.
+        ends_section: whether a double or final barline closes it.
+        begins: `segno`, `coda` or "": what a jump leads to at its start.
+        jump: `dacapo`, `dalsegno`, `tocoda`, `fine` or "": what happens at its end.
+    """
+
+    start: int
+    end: int
+    number: str = ""
+    opens_repeat: bool = False
+    closes_repeat: int = 0
+    endings: tuple[int, ...] = ()
+    ends_section: bool = False
+    begins: str = ""
+    jump: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Something in a score that could not be read for certain, or that is not kept.
+
+    Args:
+        text: what it is, in one line.
+        bar: number of its bar, or "".
+        voice: name of its part or voice, or "".
+        misplaces: whether notes may stand in the wrong place because of it.
+    """
+
+    text: str
+    bar: str = ""
+    voice: str = ""
+    misplaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +103,12 @@ class Score:
             program that wrote the file.
         pickup: ticks before the first barline.
         title: the piece's name, or "".
-        lost: number of notes left out because the file does not say how long they sound.
+        lost: number of notes left out because they do not sound (grace and cue notes), or the file does not say how
+            long they sound.
         error: why this tune of a book of tunes cannot be read and has no parts, or "".
+        chords: (tick, chord symbol), ascending.
+        bars: the bars as written, in order; empty in MIDI.
+        doubts: what could not be read for certain, up to `MOST_DOUBTS`.
     """
 
     parts: tuple[Part, ...]
@@ -64,3 +121,90 @@ class Score:
     title: str = ""
     lost: int = 0
     error: str = ""
+    chords: tuple[tuple[int, Chord], ...] = ()
+    bars: tuple[Bar, ...] = ()
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def repeats(self) -> Repeats:
+        """Its sections between repeats, endings, double bars and jumps, and the order in which they are played."""
+        return repeats_of(self.bars)
+
+
+def repeats_of(bars: tuple[Bar, ...]) -> Repeats:
+    """The sections of some bars, and the order in which they are played.
+
+    Passages are repeated as often as their repeat sign or their highest ending says. After a jump (da capo, dal segno)
+    repeats are not taken and the last ending is, up to `fine` or, from `tocoda`, with the coda.
+
+    Args:
+        bars: the bars as written, in order.
+
+    Examples:
+        >>> repeats_of((Bar(0, 4), Bar(4, 8, closes_repeat=2, endings=(1,)), Bar(8, 12, endings=(2,)))).order
+        (0, 1, 0, 2)
+    """
+    runs = _runs(bars)
+    sections = tuple(Section(run[0].start, run[-1].end, run[0].endings) for run in runs)
+    order: list[int] = []
+    here = start = 0
+    turn = 1
+    has_jumped = False
+    while here < len(runs) and len(order) < 10 * len(runs) + 10:
+        first, last = runs[here][0], runs[here][-1]
+        if first.opens_repeat and start != here:
+            start, turn = here, 1
+        if first.endings and not (_is_last_ending(runs, here) if has_jumped else turn in first.endings):
+            here += 1
+            continue
+        order.append(here)
+        if last.closes_repeat and not has_jumped and turn < _turns(runs, start, here):
+            here, turn = start, turn + 1
+            continue
+        if last.jump == "fine" and has_jumped:
+            break
+        if last.jump in ("dacapo", "dalsegno") and not has_jumped:
+            has_jumped = True
+            here = start = _place(runs, "segno") if last.jump == "dalsegno" else 0
+            continue
+        here = _place(runs, "coda", here + 1) if last.jump == "tocoda" and has_jumped else here + 1
+        if here < len(runs) and not runs[here][0].endings and (last.closes_repeat or last.endings):
+            start, turn = here, 1
+    return Repeats(sections, tuple(order))
+
+
+def _runs(bars: tuple[Bar, ...]) -> list[list[Bar]]:
+    """Bars between structural marks."""
+    runs: list[list[Bar]] = []
+    for bar in bars:
+        before = runs[-1][-1] if runs else None
+        if (
+            before is None
+            or before.closes_repeat
+            or before.ends_section
+            or before.jump
+            or bar.opens_repeat
+            or bar.begins
+            or bar.endings != before.endings
+        ):
+            runs.append([])
+        runs[-1].append(bar)
+    return runs
+
+
+def _turns(runs: list[list[Bar]], start: int, here: int) -> int:
+    """How often the passage from a run to another one is played."""
+    highest = max(runs[here][-1].endings, default=0)
+    for run in runs[here + 1 :]:
+        if not run[0].endings or min(run[0].endings) <= highest:
+            break
+        highest = max(run[0].endings)
+    return highest or max(run[-1].closes_repeat for run in runs[start : here + 1])
+
+
+def _is_last_ending(runs: list[list[Bar]], here: int) -> bool:
+    return here + 1 == len(runs) or not runs[here + 1][0].endings
+
+
+def _place(runs: list[list[Bar]], mark: str, otherwise: int = 0) -> int:
+    return next((number for number, run in enumerate(runs) if run[0].begins == mark), otherwise)

@@ -1,3 +1,5 @@
+from .chord import CHORD_TONES as CHORD_TONES
+from .chord import Chord as Chord
 from .key import Key as Key
 from .key import Mode as Mode
 from .key_profiles import KEY_PROFILES as KEY_PROFILES
@@ -15,3 +17,5 @@ from .meter import Tempo as Tempo
 from .pitch import Pitch as Pitch
 from .pitch import parse_pitch_class as parse_pitch_class
 from .pitch import parse_pitch_range as parse_pitch_range
+from .repeats import Repeats as Repeats
+from .repeats import Section as Section

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from cantilena.errors import UsageError
+from cantilena.music.chord import Chord
 from cantilena.music.key import Key
 from cantilena.music.meter import Meter, Tempo
 from cantilena.music.pitch import Pitch
+from cantilena.music.repeats import Repeats
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,9 @@ class Melody:
         length: ticks, at least the end of the last note.
         title: the title.
         source: where it comes from (a file, a collection and number).
+        chords: (tick, chord symbol), ascending; a chord sounds until the next one.
+        repeats: its sections as written and the order in which they are played.
+        phrase_ends: ticks at which a phrase ends by a mark of the score, ascending.
 
     Examples:
         >>> tune = Melody.from_pitches([(60, 24), (62, 24), (64, 48)])
@@ -102,6 +107,9 @@ class Melody:
     length: int = 0
     title: str = ""
     source: str = ""
+    chords: tuple[tuple[int, Chord], ...] = ()
+    repeats: Repeats = field(default_factory=Repeats)
+    phrase_ends: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         ordered = sorted(self.notes, key=lambda note: (note.onset, note.pitches, note.duration))
@@ -162,7 +170,8 @@ class Melody:
         notes = tuple(
             Note(tuple(pitch + semitones for pitch in note.pitches), note.onset, note.duration) for note in self.notes
         )
-        return replace(self, notes=notes, key=self.key.transposed(semitones) if self.key else None)
+        chords = tuple((tick, chord.transposed(semitones)) for tick, chord in self.chords)
+        return replace(self, notes=notes, key=self.key.transposed(semitones) if self.key else None, chords=chords)
 
     def until(self, tick: int) -> Self:
         """The notes that begin before a tick, cut off there."""
@@ -177,12 +186,51 @@ class Melody:
         )
         pickup = (self.pickup - start) % self.meter.ticks_per_bar
         length = max(min(self.length, end) - start, 0)
-        return replace(self, notes=notes, pickup=pickup, tempo=_tempo_from(self.tempo, start), length=length)
+        return replace(
+            self,
+            notes=notes,
+            pickup=pickup,
+            tempo=_tempo_from(self.tempo, start),
+            length=length,
+            chords=_chords_between(self.chords, start, end),
+            repeats=self.repeats.between(start, end),
+            phrase_ends=tuple(tick - start for tick in self.phrase_ends if start < tick <= end),
+        )
 
     def then(self, other: Melody) -> Melody:
         """This melody followed by another, in this one's key, meter and tempo."""
         moved = tuple(Note(note.pitches, note.onset + self.length, note.duration) for note in other.notes)
-        return replace(self, notes=self.notes + moved, length=self.length + other.length)
+        return replace(
+            self,
+            notes=self.notes + moved,
+            length=self.length + other.length,
+            chords=self.chords + tuple((tick + self.length, chord) for tick, chord in other.chords),
+            repeats=self.repeats.then(other.repeats, self.length),
+            phrase_ends=self.phrase_ends + tuple(tick + self.length for tick in other.phrase_ends),
+        )
+
+    def unfolded(self) -> Melody:
+        """The melody as it is played: with repeats, endings and jumps.
+
+        Examples:
+            >>> from cantilena.music import Repeats, Section
+            >>> tune = Melody.from_pitches([(60, 24), (62, 24)], repeats=Repeats((Section(0, 48),), (0, 0)))
+            >>> [note.name for note in tune.unfolded().notes], tune.unfolded().length
+            (['C4', 'D4', 'C4', 'D4'], 96)
+        """
+        if self.repeats.order == tuple(range(len(self.repeats.sections))):
+            return self
+        played = [self.repeats.sections[turn] for turn in self.repeats.order]
+        first, *others = [replace(self.between(one.start, one.end), repeats=Repeats()) for one in played]
+        for other in others:
+            first = first.then(other)
+        return first
+
+
+def _chords_between(chords: tuple[tuple[int, Chord], ...], start: int, end: int) -> tuple[tuple[int, Chord], ...]:
+    """The chords that sound in [start, end), moved by -start; the one that sounds at the start begins there."""
+    moved = {max(tick - start, 0): chord for tick, chord in chords if tick < end}
+    return tuple(moved.items())
 
 
 def _without_redundant_rests(ordered: list[Note]) -> Iterator[Note]:

@@ -1,0 +1,116 @@
+"""Chord symbols: a root, a quality and a bass."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from cantilena.errors import UsageError
+from cantilena.music.pitch import parse_pitch_class
+
+CHORD_TONES: dict[str, tuple[int, ...]] = {
+    "maj": (0, 4, 7), "min": (0, 3, 7), "dim": (0, 3, 6), "aug": (0, 4, 8), "7": (0, 4, 7, 10), "maj7": (0, 4, 7, 11),
+    "min7": (0, 3, 7, 10), "m7b5": (0, 3, 6, 10), "dim7": (0, 3, 6, 9), "sus2": (0, 2, 7), "sus4": (0, 5, 7),
+    "7sus4": (0, 5, 7, 10),
+}  # fmt: skip
+"""Semitones of the tones of each quality above the root."""
+
+_SUFFIXES = {
+    "maj": "", "min": "m", "dim": "dim", "aug": "aug", "7": "7", "maj7": "maj7", "min7": "m7", "m7b5": "m7b5",
+    "dim7": "dim7", "sus2": "sus2", "sus4": "sus4", "7sus4": "7sus4",
+}  # fmt: skip
+
+_SYNONYMS = {
+    "": "maj", "M": "maj", "maj": "maj", "ma": "maj", "major": "maj", "Δ": "maj7", "5": "maj", "6": "maj",
+    "add9": "maj", "add2": "maj", "2": "maj", "6/9": "maj", "69": "maj", "m": "min", "-": "min", "mi": "min",
+    "min": "min", "minor": "min", "m6": "min", "-6": "min", "mi6": "min", "min6": "min", "madd9": "min", "dim": "dim", "o": "dim",
+    "°": "dim", "º": "dim", "mb5": "dim", "+": "aug", "aug": "aug", "#5": "aug", "+5": "aug", "7": "7", "9": "7",
+    "11": "7", "13": "7", "dom7": "7", "7b9": "7", "7#9": "7", "7b5": "7", "7#5": "7", "7+": "7", "aug7": "7",
+    "+7": "7", "7alt": "7", "7#11": "7", "7b13": "7", "maj7": "maj7", "M7": "maj7", "ma7": "maj7", "Δ7": "maj7",
+    "^": "maj7", "^7": "maj7", "maj9": "maj7", "M9": "maj7", "maj13": "maj7", "maj7#11": "maj7", "j7": "maj7",
+    "m7": "min7", "-7": "min7", "mi7": "min7", "min7": "min7", "m9": "min7", "-9": "min7", "min9": "min7",
+    "m11": "min7", "min11": "min7", "m13": "min7", "mM7": "min", "mmaj7": "min", "minmaj7": "min", "m(maj7)": "min",
+    "-maj7": "min", "m7b5": "m7b5", "m7(b5)": "m7b5", "-7b5": "m7b5", "min7b5": "m7b5", "ø": "m7b5", "ø7": "m7b5",
+    "h": "m7b5", "h7": "m7b5", "dim7": "dim7", "o7": "dim7", "°7": "dim7", "º7": "dim7", "sus2": "sus2", "sus": "sus4",
+    "sus4": "sus4", "4": "sus4", "7sus4": "7sus4", "7sus": "7sus4", "9sus4": "7sus4", "9sus": "7sus4", "11sus": "7sus4",
+}  # fmt: skip
+"""Suffixes of lead sheets and the quality that each is read as: tensions above the seventh are not kept."""
+
+_SYMBOL = re.compile(r"([A-G])([#♯b♭]{0,2})([^/]*)(?:/([A-Ga-g])([#♯b♭]{0,2}))?\Z")
+_NO_CHORD = ("n.c.", "nc", "n.c", "no chord")
+_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+
+
+@dataclass(frozen=True, slots=True)
+class Chord:
+    """A chord symbol of a lead sheet; without a root it is N.C., where no chord sounds.
+
+    Args:
+        root: pitch class, 0 (C) to 11 (B); None for N.C.
+        quality: a name in `CHORD_TONES`; "" for N.C.
+        bass: pitch class of the bass; None is the root.
+
+    Raises:
+        UsageError: a value is out of range.
+
+    Examples:
+        >>> Chord.parse("Am7/G")
+        Chord(root=9, quality='min7', bass=7)
+        >>> str(Chord.parse("Am7/G").transposed(3)), str(Chord.parse("N.C."))
+        ('Cm7/Bb', 'N.C.')
+    """
+
+    root: int | None
+    quality: str = "maj"
+    bass: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.root is None:
+            object.__setattr__(self, "quality", "")
+            object.__setattr__(self, "bass", None)
+            return
+        if self.quality not in CHORD_TONES:
+            raise UsageError(f"'{self.quality}' is not a quality of chords", f"choose one of {', '.join(CHORD_TONES)}")
+        bass = self.root if self.bass is None else self.bass
+        if not (0 <= self.root <= 11 and 0 <= bass <= 11):
+            raise UsageError(
+                f"a chord on {self.root} over {bass} is out of range", "pitch classes run from 0 (C) to 11 (B)"
+            )
+        object.__setattr__(self, "bass", bass)
+
+    @classmethod
+    def parse(cls, text: str) -> Chord:
+        """Parse a symbol such as `C`, `Am7`, `F/A`, `Bdim`, `F#m7b5` or `N.C.`; tensions are left out.
+
+        Raises:
+            UsageError: it is not a chord symbol.
+        """
+        symbol = text.strip()
+        if symbol.lower() in _NO_CHORD:
+            return cls(None)
+        match = _SYMBOL.match(symbol.replace("6/9", "69"))
+        quality = _SYNONYMS.get(re.sub(r"[\s()]", "", match[3])) if match else None
+        if match is None or quality is None:
+            raise UsageError(f"'{text}' is not a chord symbol", "write it like C, Am7, F/A, Bdim, G7 or N.C.")
+        root = parse_pitch_class(match[1] + match[2])
+        bass = parse_pitch_class(match[4] + match[5]) if match[4] else root
+        return cls(root, quality, bass)
+
+    @property
+    def pitch_classes(self) -> tuple[int, ...]:
+        """The pitch classes of its tones, ascending from 0; none for N.C."""
+        if self.root is None:
+            return ()
+        return tuple(sorted((self.root + tone) % 12 for tone in CHORD_TONES[self.quality]))
+
+    def transposed(self, semitones: int) -> Chord:
+        """The chord `semitones` higher."""
+        if self.root is None or self.bass is None:
+            return self
+        return Chord((self.root + semitones) % 12, self.quality, (self.bass + semitones) % 12)
+
+    def __str__(self) -> str:
+        if self.root is None or self.bass is None:
+            return "N.C."
+        over = "" if self.bass == self.root else f"/{_NAMES[self.bass]}"
+        return f"{_NAMES[self.root]}{_SUFFIXES[self.quality]}{over}"
