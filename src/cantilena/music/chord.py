@@ -23,7 +23,8 @@ _SUFFIXES = {
 _SYNONYMS = {
     "": "maj", "M": "maj", "maj": "maj", "ma": "maj", "major": "maj", "Δ": "maj7", "5": "maj", "6": "maj",
     "add9": "maj", "add2": "maj", "2": "maj", "6/9": "maj", "69": "maj", "m": "min", "-": "min", "mi": "min",
-    "min": "min", "minor": "min", "m6": "min", "-6": "min", "mi6": "min", "min6": "min", "madd9": "min", "dim": "dim", "o": "dim",
+    "min": "min", "minor": "min", "m6": "min", "-6": "min", "mi6": "min", "min6": "min", "madd9": "min", "dim": "dim",
+    "o": "dim",
     "°": "dim", "º": "dim", "mb5": "dim", "+": "aug", "aug": "aug", "#5": "aug", "+5": "aug", "7": "7", "9": "7",
     "11": "7", "13": "7", "dom7": "7", "7b9": "7", "7#9": "7", "7b5": "7", "7#5": "7", "7+": "7", "aug7": "7",
     "+7": "7", "7alt": "7", "7#11": "7", "7b13": "7", "maj7": "maj7", "M7": "maj7", "ma7": "maj7", "Δ7": "maj7",
