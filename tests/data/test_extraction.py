@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 import cantilena
-from cantilena.data import ReadOptions, extract, extract_chords, extract_melody, read_melody
+from cantilena.data import ReadOptions, extract, extract_chords, extract_melody, extraction, read_melody
 from cantilena.data.melody_choice import melody_parts, top_line
 from cantilena.errors import ScoreError, UsageError
-from cantilena.io import Part, Score, write
-from cantilena.music import Key, Melody, Meter, Tempo
+from cantilena.io import Bar, Doubt, Part, Score, write
+from cantilena.music import Chord, Key, Melody, Meter, Repeats, Section, Tempo
 
 
 def part(notes, name="", *, drums=False, track=0):
@@ -132,6 +135,35 @@ def test_the_cut_follows_the_tempo_map(take):
 def test_a_cut_before_the_first_note_says_so():
     with pytest.raises(ScoreError, match="no note begins"):
         extract_melody(score(part([(96, 24, 60)])), ReadOptions(seconds=1))
+
+
+def test_chords_sections_and_phrase_ends_come_along():
+    written = score(
+        replace(part([*HIGH, (96, 96, 76)], "Voice"), phrase_ends=(96, 100)),
+        part(LOW, "Piano"),
+        chords=((0, Chord.parse("C")), (48, Chord.parse("G7")), (200, Chord.parse("F"))),
+        bars=(Bar(0, 96, closes_repeat=2), Bar(96, 192)),
+    )
+    melody = extract_melody(written, ReadOptions()).melody
+    assert [(tick, str(chord)) for tick, chord in melody.chords] == [(0, "C"), (48, "G7")]
+    assert melody.repeats == Repeats((Section(0, 96), Section(96, 192)), (0, 0, 1))
+    assert melody.phrase_ends == (96,)  # a mark where no note of the melody ends is another part's
+    cut = extract_melody(written, ReadOptions(seconds=2)).melody  # 96 ticks at 120 quarters a minute
+    assert (cut.repeats.order, cut.phrase_ends, len(cut.chords)) == ((0, 0), (96,), 2)
+    both = extract_chords(written, ReadOptions(voice="all")).melody
+    assert (both.chords, both.repeats) == (melody.chords, melody.repeats)
+
+
+def test_a_score_with_many_doubtful_bars_is_refused(monkeypatch):
+    bars = tuple(Bar(96 * number, 96 * number + 96, str(number + 1)) for number in range(12))
+    doubts = tuple(Doubt("it lasts 3 of 4 quarters", str(number), "Voice", misplaces=True) for number in (2, 2, 5, 9))
+    doubtful = score(part(HIGH), bars=bars, doubts=(*doubts, Doubt("1 quarter tone is rounded down")))
+    monkeypatch.setattr(extraction, "read_score", lambda path: [doubtful])
+    with pytest.raises(ScoreError, match=r"^3 of its 12 bars are doubtful, such as bar 2: it lasts 3 of 4 quarters$"):
+        extract(Path("a.abc"), ReadOptions())
+    few = replace(doubtful, doubts=doubts[1:3])
+    monkeypatch.setattr(extraction, "read_score", lambda path: [few])
+    assert extract(Path("a.abc"), ReadOptions())[0].doubts == few.doubts
 
 
 def test_drums_alone_say_so():

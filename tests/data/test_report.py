@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 from cantilena.data import Corpus, Entry, Manifest, Skipped, corpus_report
+from cantilena.data.manifest import DoubtfulPlace
 from cantilena.music import Key, Melody, Meter
 
 
@@ -51,3 +52,20 @@ def test_an_empty_part_is_counted_too() -> None:
     found = corpus_report(corpus().split("valid"), vocabulary=0)
     assert (found.melodies, found.notes, found.range) == (0, 0, (None, None))
     assert "range     -" in found.text()
+
+
+def test_doubtful_places_are_grouped_and_kept() -> None:
+    doubts = tuple(
+        DoubtfulPlace(f"{number}.abc", str(number), "V1", f"the bar lasts {number}/8 of 4/4") for number in range(5)
+    )
+    manifest = Manifest("mine", read=5, doubts=(*doubts, DoubtfulPlace("x.krn", "", "", "an open tie")))
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    report = corpus_report(Corpus.from_entries([Entry(Melody.from_pitches([(60, 24)]), "a")], manifest), vocabulary=2)
+    assert report.to_json()["doubts"][0] == {
+        "file": "0.abc", "bar": "0", "voice": "V1", "text": "the bar lasts 0/8 of 4/4",
+    }  # fmt: skip
+    assert report.text().splitlines()[-3:] == [
+        "doubtful places: 6 in 6 melodies",
+        "     5  the bar lasts .. of ..: 0.abc, bar 0; 1.abc, bar 1; 2.abc, bar 2",
+        "     1  an open tie: x.krn",
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 
 from cantilena.data import Corpus, Entry, Manifest, Skipped
 from cantilena.errors import CantilenaError, CorpusError, RunError, UsageError
-from cantilena.music import Key, Melody, Meter, Note, Tempo
+from cantilena.music import Chord, Key, Melody, Meter, Note, Repeats, Section, Tempo
 
 
 def random_melody(rng: np.random.Generator, notes: int = 40, chords: bool = False) -> Melody:
@@ -31,7 +32,15 @@ def random_melody(rng: np.random.Generator, notes: int = 40, chords: bool = Fals
         length=onset + int(rng.integers(0, 100)),
         title="Für Elise ♯",
         source="a/b.mid",
+        chords=((0, Chord(None)), (24, Chord(int(rng.integers(12)), "min7", 3))) if rng.random() < 0.5 else (),
+        repeats=random_repeats(rng) if rng.random() < 0.5 else Repeats(),
+        phrase_ends=(24, 96) if rng.random() < 0.5 else (),
     )
+
+
+def random_repeats(rng: np.random.Generator) -> Repeats:
+    sections = (Section(0, 96), Section(96, 192, (1, 3)), Section(200, 200 + int(rng.integers(50)), (2,)))
+    return Repeats(sections, tuple(rng.integers(0, 3, int(rng.integers(5))).tolist()))
 
 
 @pytest.fixture
@@ -219,15 +228,43 @@ def with_column(corpus: Corpus, path: Path, name: str, values: object) -> Path:
         ("tempo_rate", [float("nan"), 3.0], "a tempo outside"),
         ("title", None, "a value of 'title' is missing"),
         ("folded", -3, "a negative folded"),
+        ("chord_tick", [0], "chords without a tick or a symbol"),
+        ("chord_tick", [5, 5], "chords out of order"),
+        ("chord", ["C", "H dur"], "is not a chord symbol"),
+        ("chord", ["C", None], "a value of 'chord' is missing"),
+        ("section_start", [-1, 24], "sections out of order"),
+        ("section_start", [0, 12], "sections out of order"),
+        ("section_end", [24], "sections without start, end or endings"),
+        ("section_endings", [[], None], "sections without start, end or endings|endings are missing"),
+        ("section_endings", [[], [None]], "endings are missing"),
+        ("section_order", [0, 2], "a section that is missing"),
+        ("section_order", [0] * 10_001, "a section that is missing"),
+        ("phrase_end", [-1], "phrase ends out of order"),
     ],
 )
 def test_impossible_values_are_named(tmp_path: Path, name: str, value: object, what: str) -> None:
-    two = Melody((Note((60,), 0, 12), Note((62,), 12, 12)), tempo=Tempo(((0, 120.0), (24, 60.0))))
+    two = Melody(
+        (Note((60,), 0, 12), Note((62,), 12, 12)),
+        tempo=Tempo(((0, 120.0), (24, 60.0))),
+        chords=((0, Chord(0)), (12, Chord(None))),
+        repeats=Repeats((Section(0, 24), Section(24, 48, (1,))), (0, 0, 1)),
+        phrase_ends=(24,),
+    )
     corpus = Corpus.from_entries([Entry(two, "a"), Entry(two, "b")], Manifest("two"))
     good = corpus.column(name)[0]
     path = with_column(corpus, tmp_path / "forged.arrow", name, [good, value])
     with pytest.raises(CorpusError, match=what):
         Corpus.load(path)
+
+
+def test_a_file_without_chords_sections_and_phrase_ends_opens(corpus: Corpus, tmp_path: Path) -> None:
+    table = corpus.described_table()
+    added = ["chord_tick", "chord", "section_start", "section_end", "section_endings", "section_order", "phrase_end"]
+    older = table.drop_columns(added)
+    with pa.OSFile(str(tmp_path / "older.arrow"), "wb") as sink, pa.ipc.new_file(sink, older.schema) as writer:
+        writer.write_table(older)
+    bare = [replace(melody, chords=(), repeats=Repeats(), phrase_ends=()) for melody in corpus]
+    assert list(Corpus.load(tmp_path / "older.arrow")) == bare
 
 
 def test_missing_columns_and_versions(corpus: Corpus, tmp_path: Path) -> None:

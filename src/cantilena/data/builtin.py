@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from cantilena.data.columns import check_table
+from cantilena.data.columns import checked_table
 from cantilena.data.folder import read_folder
 from cantilena.data.manifest import MANIFEST_KEY, Manifest
 from cantilena.data.options import ReadOptions
@@ -116,5 +116,4 @@ def _whole() -> Corpus:
             table = pq.read_table(path)
         except (OSError, pa.ArrowException) as error:
             raise CorpusError("the built-in corpus is missing or damaged", "install cantilena again") from error
-    check_table(table)
-    return Corpus(table, Manifest.from_json((table.schema.metadata or {})[MANIFEST_KEY]))
+    return Corpus(checked_table(table), Manifest.from_json((table.schema.metadata or {})[MANIFEST_KEY]))

@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cantilena.errors import CantilenaError, CorpusError
-from cantilena.music import Key, Melody, Meter
+from cantilena.music import Chord, Key, Melody, Meter
 
 Split = Literal["train", "valid", "test"]
 """The part of a corpus that a piece belongs to."""
@@ -45,9 +45,19 @@ SCHEMA = pa.schema(
         ("folded", pa.int32()),
         ("rounded", pa.int32()),
         ("dropped", pa.int32()),
+        ("chord_tick", pa.list_(pa.int32())),
+        ("chord", pa.list_(pa.string())),
+        ("section_start", pa.list_(pa.int32())),
+        ("section_end", pa.list_(pa.int32())),
+        ("section_endings", pa.list_(pa.list_(pa.int16()))),
+        ("section_order", pa.list_(pa.int32())),
+        ("phrase_end", pa.list_(pa.int32())),
     ]
 )
 """One row a melody. Times are ticks, 24 a quarter note; only `key` may be null."""
+
+_ADDED = SCHEMA.names[SCHEMA.get_field_index("chord_tick") :]
+"""The columns that older corpus files do not have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,13 @@ def entries_table(entries: Sequence[Entry]) -> pa.Table:
         "title": [_text(melody.title) for melody in melodies],
         "source": [_text(melody.source) for melody in melodies],
         "sha256": [content_hash(melody) for melody in melodies],
+        "chord_tick": [[tick for tick, _ in melody.chords] for melody in melodies],
+        "chord": [[str(chord) for _, chord in melody.chords] for melody in melodies],
+        "section_start": [[section.start for section in melody.repeats.sections] for melody in melodies],
+        "section_end": [[section.end for section in melody.repeats.sections] for melody in melodies],
+        "section_endings": [[section.endings for section in melody.repeats.sections] for melody in melodies],
+        "section_order": [melody.repeats.order for melody in melodies],
+        "phrase_end": [melody.phrase_ends for melody in melodies],
     }
     for name in ("composer", "collection", "licence", "piece", "split"):
         columns[name] = [_text(getattr(entry, name)) for entry in entries]
@@ -148,16 +165,25 @@ def read_table(buffer: pa.Buffer) -> pa.Table:
     return pa.Table.from_batches(batches, schema)
 
 
-def check_table(table: pa.Table) -> None:
-    """Check that every row of an untrusted table makes a melody.
+def checked_table(table: pa.Table) -> pa.Table:
+    """Check that every row of an untrusted table makes a melody, and return its columns in order.
+
+    Columns that files of older versions lack (chords, sections, phrase ends) are added, empty.
 
     Raises:
         CorpusError: a column is missing or has another type, or a value is out of range.
     """
-    for name in SCHEMA.names:
-        if table.schema.get_field_index(name) < 0 or table.schema.field(name).type != SCHEMA.field(name).type:
-            raise _damaged(f"no column '{name}' of type {SCHEMA.field(name).type}")
+    columns = []
+    for field in SCHEMA:
+        index = table.schema.get_field_index(field.name)
+        if index < 0 and field.name in _ADDED:
+            columns.append(pa.chunked_array([pa.array([[]] * table.num_rows, field.type)]))
+        elif index < 0 or table.schema.field(index).type != field.type:
+            raise _damaged(f"no column '{field.name}' of type {field.type}")
+        else:
+            columns.append(table.column(index))
     try:
+        table = pa.Table.from_arrays(columns, schema=SCHEMA)
         table.validate(full=True)
     except pa.ArrowException as error:
         raise _damaged("its columns do not fit together") from error
@@ -170,7 +196,9 @@ def check_table(table: pa.Table) -> None:
         _require(np.min(flat(table, name)) >= 0, f"a negative {name}")
     _check_notes(table)
     _check_tempos(table)
+    _check_form(table)
     _check_names(table)
+    return table
 
 
 def flat(table: pa.Table, name: str) -> NDArray[Any]:
@@ -260,10 +288,41 @@ def _check_tempos(table: pa.Table) -> None:
     _require(bool(((rate >= 1) & (rate <= 2000)).all()), "a tempo outside 1..2000")
 
 
+def _check_form(table: pa.Table) -> None:
+    for name in ("chord_tick", "chord", "section_start", "section_end", "section_order", "phrase_end"):
+        _require(_array(table, name).flatten().null_count == 0, f"a value of '{name}' is missing")
+    _require(np.array_equal(offsets(table, "chord_tick"), offsets(table, "chord")), "chords without a tick or a symbol")
+    _require(_ascends(table, "chord_tick"), "chords out of order")
+    _require(_ascends(table, "phrase_end"), "phrase ends out of order")
+    start, end, of_row = flat(table, "section_start"), flat(table, "section_end"), offsets(table, "section_start")
+    endings = _array(table, "section_endings")
+    _require(
+        np.array_equal(offsets(table, "section_end"), of_row) and np.array_equal(_starts(endings), of_row),
+        "sections without start, end or endings",
+    )
+    _require(endings.flatten().null_count == 0 and endings.flatten().flatten().null_count == 0, "endings are missing")
+    follows = start[1:] >= end[:-1]
+    follows[[place - 1 for place in of_row[1:-1] if 0 < place < len(start)]] = True
+    _require(bool((start >= 0).all() and (end >= start).all() and follows.all()), "sections out of order")
+    order, turns = flat(table, "section_order"), np.diff(offsets(table, "section_order"))
+    known = np.repeat(np.diff(of_row), turns)
+    _require(bool(((order >= 0) & (order < known)).all()) and turns.max() <= 10_000, "a section that is missing")
+
+
+def _ascends(table: pa.Table, name: str) -> bool:
+    """Whether the values of each row are at least 0 and rise."""
+    values, of_row = flat(table, name), offsets(table, name)
+    rises = np.diff(values) > 0
+    rises[[place - 1 for place in of_row[1:-1] if 0 < place < len(values)]] = True
+    return bool((values >= 0).all() and rises.all())
+
+
 def _check_names(table: pa.Table) -> None:
     splits, meters, keys = (table.column(name).unique().to_pylist() for name in ("split", "meter", "key"))
     _require(set(splits) <= set(SPLITS), "a split that is not train, valid or test")
     try:
+        for chord in _array(table, "chord").flatten().unique().to_pylist():
+            Chord.parse(chord)
         for meter in meters:
             Meter.parse(meter)
         for key in keys:

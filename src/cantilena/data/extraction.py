@@ -13,8 +13,24 @@ from cantilena.data.melody_choice import Span, melody_parts, top_line
 from cantilena.data.options import ReadOptions
 from cantilena.data.paper_reading import paper_reading
 from cantilena.errors import ScoreError
-from cantilena.io import Part, Score, read_safely, read_score
-from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, Tempo, key_of_durations
+from cantilena.io import Doubt, Part, Score, read_safely, read_score
+from cantilena.music import (
+    TICKS_PER_QUARTER,
+    Key,
+    Melody,
+    Meter,
+    Note,
+    Repeats,
+    Section,
+    Tempo,
+    key_of_durations,
+)
+
+_MOST_DOUBTFUL = 0.2
+"""The largest share of bars in which notes may stand in the wrong place."""
+
+_FEWEST_DOUBTFUL_BARS = 3
+"""Fewer such bars than this do not make a score unusable, however short it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +43,7 @@ class ExtractedMelody:
         rounded: notes whose onset or end was rounded to a tick.
         dropped: notes left out: the accompaniment of a melody, a pitch twice in one chord, grace notes of notation,
             notes of MIDI that never end.
+        doubts: what could not be read for certain.
         error: why this tune of a book of tunes cannot be used, or "".
     """
 
@@ -34,6 +51,7 @@ class ExtractedMelody:
     folded: int = 0
     rounded: int = 0
     dropped: int = 0
+    doubts: tuple[Doubt, ...] = ()
     error: str = ""
 
 
@@ -102,7 +120,8 @@ def extract_melody(score: Score, options: ReadOptions) -> ExtractedMelody:
         ScoreError: it has no pitched notes before the cut.
     """
     cut = _cut(score, options)
-    notes = _notes(melody_parts(score.parts), cut)
+    parts = melody_parts(score.parts)
+    notes = _notes(parts, cut)
     everything = _notes(_pitched(score), cut)
     _check(score, notes)
     meter, _ = _meter(score)
@@ -110,7 +129,7 @@ def extract_melody(score: Score, options: ReadOptions) -> ExtractedMelody:
     spans = zip(onsets.tolist(), np.maximum(ends, onsets + 1).tolist(), notes.pitch.tolist(), strict=True)
     line = top_line(list(spans), meter.ticks_per_bar)
     return ExtractedMelody(
-        _melody(score, (Note((pitch,), onset, end - onset) for onset, end, pitch in line), options),
+        _melody(score, (Note((pitch,), onset, end - onset) for onset, end, pitch in line), options, parts),
         rounded=notes.off_ticks(score.resolution),
         dropped=len(everything.onset) - len(line) + score.lost,
     )
@@ -132,11 +151,11 @@ def extract_chords(score: Score, options: ReadOptions) -> ExtractedMelody:
     _check(score, notes)
     if options.reading == "paper":
         chords, rounded = paper_reading(score, cut / score.resolution * TICKS_PER_QUARTER)
-        return ExtractedMelody(_melody(score, chords, options), rounded=rounded, dropped=score.lost)
+        return ExtractedMelody(_melody(score, chords, options, score.parts), rounded=rounded, dropped=score.lost)
     spans = zip(notes.onset.tolist(), notes.end.tolist(), notes.pitch.tolist(), strict=True)
     chords = group_chords(spans, score.resolution)
     return ExtractedMelody(
-        _melody(score, chords, options),
+        _melody(score, chords, options, score.parts),
         rounded=notes.off_ticks(score.resolution),
         dropped=len(notes.onset) - sum(len(chord.pitches) for chord in chords) + score.lost,
     )
@@ -182,8 +201,20 @@ def nearest_ticks(times: NDArray[np.int64] | int, resolution: int) -> NDArray[np
 def _extract(score: Score, options: ReadOptions, source: str) -> ExtractedMelody:
     if score.error:
         raise ScoreError(score.error)
+    _check_doubts(score)
     extracted = extract_melody(score, options) if options.voice == "melody" else extract_chords(score, options)
-    return replace(extracted, melody=replace(extracted.melody, source=source))
+    return replace(extracted, melody=replace(extracted.melody, source=source), doubts=score.doubts)
+
+
+def _check_doubts(score: Score) -> None:
+    """Refuse a score where notes may stand in the wrong place in many bars."""
+    doubtful = {doubt.bar: doubt for doubt in reversed(score.doubts) if doubt.misplaces}
+    if len(doubtful) >= _FEWEST_DOUBTFUL_BARS and len(doubtful) > _MOST_DOUBTFUL * len(score.bars):
+        *_, first = doubtful.values()
+        raise ScoreError(
+            f"{len(doubtful)} of its {len(score.bars)} bars are doubtful, such as bar {first.bar}: {first.text}",
+            "correct it in a notation program",
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,15 +255,41 @@ def _check(score: Score, notes: _Notes) -> None:
         raise ScoreError("no note begins before the cut", "ask for more seconds")
 
 
-def _melody(score: Score, notes: Iterable[Note], options: ReadOptions) -> Melody:
+def _melody(score: Score, notes: Iterable[Note], options: ReadOptions, parts: Sequence[Part]) -> Melody:
     meter, pickup = _meter(score)
     kept = tuple(notes)
     end = max((note.end for note in kept), default=0)
     cut = int(min(_cut(score, options) / score.resolution * TICKS_PER_QUARTER + 0.5, 2.0**62))
+    ends = {note.end for note in kept}
+
+    def ticks(time: int) -> int:
+        return int(nearest_ticks(time, score.resolution))
+
     melody = Melody(
-        kept, key=_key(score, options), meter=meter, tempo=_tempo(score, end), pickup=pickup, title=score.title
+        kept,
+        key=_key(score, options),
+        meter=meter,
+        tempo=_tempo(score, end),
+        pickup=pickup,
+        title=score.title,
+        chords=tuple({ticks(time): chord for time, chord in score.chords if ticks(time) < end}.items()),
+        repeats=_repeats(score, end),
+        # A mark of another part may stand where a note of the melody goes on.
+        phrase_ends=tuple(sorted(ends & {ticks(time) for part in parts for time in part.phrase_ends})),
     )
     return melody if end <= cut else melody.until(max(cut, kept[-1].onset + 1))
+
+
+def _repeats(score: Score, end: int) -> Repeats:
+    """The sections at 24 ticks a quarter, up to the end of the last note."""
+    written = score.repeats
+    sections = tuple(
+        Section(
+            int(nearest_ticks(one.start, score.resolution)), int(nearest_ticks(one.end, score.resolution)), one.endings
+        )
+        for one in written.sections
+    )
+    return replace(written, sections=sections).between(0, end)
 
 
 def _cut(score: Score, options: ReadOptions) -> float:
@@ -274,8 +331,9 @@ def _meter(score: Score) -> tuple[Meter, int]:
 def _key(score: Score, options: ReadOptions) -> Key | None:
     """The key of the whole piece, however much of it is taken.
 
-    A key that notation states is taken, and so is a minor key in MIDI. A major key in MIDI is often a program's
-    default: with sharps or flats, the key profile chooses between it and its relative minor; C major is ignored.
+    A key that notation states with its mode is taken, and so is a minor key in MIDI. Of a signature alone, as in much
+    notation and where MIDI names a major key, the key profile chooses between the major key and its relative minor; C
+    major in MIDI, often a program's default, is ignored.
     """
     first = score.keys[0][1] if score.keys else None
     if first is not None and (score.keys_are_explicit or first.mode == "minor"):
@@ -284,5 +342,5 @@ def _key(score: Score, options: ReadOptions) -> Key | None:
     for part in score.parts:
         if not part.is_drums:
             np.add.at(durations, part.pitch % 12, part.duration)
-    among = (first, Key((first.tonic + 9) % 12, "minor")) if first is not None and first.fifths else ()
+    among = (first, Key((first.tonic + 9) % 12, "minor")) if first is not None and (first.fifths or score.bars) else ()
     return key_of_durations(durations, options.profile, among)

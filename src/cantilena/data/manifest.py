@@ -41,6 +41,27 @@ class Skipped:
         object.__setattr__(self, "reason", _visible(self.reason))
 
 
+@dataclass(frozen=True, slots=True)
+class DoubtfulPlace:
+    """A place in a file that could not be read for certain, or of which something is not kept.
+
+    Args:
+        file: the path of the file below the folder that was read, with `#` and the number of the melody in a book.
+        bar: number of the bar, or "".
+        voice: name of the part or voice, or "".
+        text: what it is, in one line.
+    """
+
+    file: str
+    bar: str
+    voice: str
+    text: str
+
+    def __post_init__(self) -> None:
+        for name in ("file", "bar", "voice", "text"):
+            object.__setattr__(self, name, _visible(getattr(self, name)))
+
+
 @dataclass(frozen=True)
 class Manifest:
     """The provenance of a corpus.
@@ -54,6 +75,7 @@ class Manifest:
         ignored: number of files of each other suffix.
         options: the options of the reading, as JSON values.
         versions: versions of the software that read it.
+        doubts: places of the files that could not be read for certain.
 
     Examples:
         >>> Manifest.from_json(Manifest("mine", read=2).to_json()).read
@@ -68,6 +90,7 @@ class Manifest:
     ignored: Mapping[str, int] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
+    doubts: tuple[DoubtfulPlace, ...] = ()
 
     def to_json(self) -> str:
         """Return the manifest as one line of JSON."""
@@ -99,6 +122,10 @@ class Manifest:
                 ignored={str(suffix): int(count) for suffix, count in record["ignored"].items()},
                 options=dict(record["options"]),
                 versions={str(name): str(version) for name, version in record["versions"].items()},
+                doubts=tuple(
+                    DoubtfulPlace(*(str(row[name]) for name in ("file", "bar", "voice", "text")))
+                    for row in record.get("doubts", ())  # files of older versions have none
+                ),
             )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise CorpusError("the corpus file has a damaged manifest", "read the folder of scores again") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -10,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from cantilena.data.columns import SPLITS, flat
-from cantilena.data.manifest import NEAR_DUPLICATE, Skipped
+from cantilena.data.columns import SPLITS, flat, offsets
+from cantilena.data.manifest import NEAR_DUPLICATE, DoubtfulPlace, Skipped
 from cantilena.data.store import Corpus
 from cantilena.music import Pitch
 
 _SHOWN = 3  # files named beside each reason in the text
+_DOUBTS_SHOWN = 12  # kinds of doubts in the text
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class CorpusReport:
         range: lowest and highest pitch, MIDI numbers; None without notes.
         keys: number of melodies in each key, most frequent first; "unknown" where none was found.
         meters: number of melodies in each meter, most frequent first.
+        doubts: places of the files that could not be read for certain.
+        chords: number of melodies with chord symbols.
+        repeated: number of melodies of which a section is repeated.
+        phrased: number of melodies with marked ends of phrases.
     """
 
     read: int
@@ -51,6 +57,10 @@ class CorpusReport:
     range: tuple[int | None, int | None]
     keys: Mapping[str, int]
     meters: Mapping[str, int]
+    doubts: tuple[DoubtfulPlace, ...] = ()
+    chords: int = 0
+    repeated: int = 0
+    phrased: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Return the report as JSON values."""
@@ -69,12 +79,27 @@ class CorpusReport:
             "keys": _most(self.keys),
             "meters": _most(self.meters),
         }
+        if self.chords or self.repeated or self.phrased:
+            rows["form"] = (
+                f"{self.chords:,} melodies with chord symbols, {self.repeated:,} with repeats, "
+                f"{self.phrased:,} with ends of phrases"
+            )
         lines = [f"{title:<9} {value}" for title, value in rows.items()]
         if self.skipped:
             lines += ["", "skipped:"]
         for reason, files in self.reasons().items():
             more = f" and {len(files) - _SHOWN:,} more" if len(files) > _SHOWN else ""
             lines.append(f"{len(files):>6}  {reason}: {', '.join(files[:_SHOWN])}{more}")
+        if self.doubts:
+            lines += [
+                "",
+                f"doubtful places: {len(self.doubts):,} in {len({row.file for row in self.doubts}):,} melodies",
+            ]
+            groups: defaultdict[str, list[str]] = defaultdict(list)
+            for row in self.doubts:
+                groups[re.sub(r"\d+(?:/\d+)?", "..", row.text)].append(f"{row.file}{row.bar and f', bar {row.bar}'}")
+            for text, places in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))[:_DOUBTS_SHOWN]:
+                lines.append(f"{len(places):>6}  {text}: {'; '.join(places[:_SHOWN])}")
         return "\n".join(lines)
 
     def reasons(self) -> dict[str, list[str]]:
@@ -125,7 +150,15 @@ def corpus_report(corpus: Corpus, *, vocabulary: int, folded: int = 0, rounded: 
         range=(int(np.min(pitches)), int(np.max(pitches))) if len(pitches) else (None, None),
         keys=_by_frequency(key or "unknown" for key in corpus.column("key")),
         meters=_by_frequency(corpus.column("meter")),
+        doubts=manifest.doubts,
+        chords=_with_values(corpus, "chord_tick"),
+        repeated=sum(len(set(order)) < len(order) for order in corpus.column("section_order")),
+        phrased=_with_values(corpus, "phrase_end"),
     )
+
+
+def _with_values(corpus: Corpus, column: str) -> int:
+    return int(np.count_nonzero(np.diff(offsets(corpus.table, column)))) if len(corpus) else 0
 
 
 def _by_frequency(values: Iterable[str]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from cantilena.data.columns import (
     SPLITS,
     Entry,
     Split,
-    check_table,
+    checked_table,
     entries_table,
     flat,
     note_offsets,
@@ -29,7 +29,7 @@ from cantilena.data.columns import (
 )
 from cantilena.data.manifest import MANIFEST_KEY, Manifest
 from cantilena.errors import CorpusError, UsageError
-from cantilena.music import Key, Melody, Meter, Note, Tempo
+from cantilena.music import Chord, Key, Melody, Meter, Note, Repeats, Section, Tempo
 from cantilena.runtime import atomic_file, read_regular_file
 
 _DIGEST = b"cantilena.sha256"
@@ -76,8 +76,7 @@ class Corpus:
         if MANIFEST_KEY not in metadata:
             raise CorpusError(f"{path} is no corpus of Cantilena", "make one: cantilena corpus read DIR --out FILE")
         manifest = Manifest.from_json(metadata[MANIFEST_KEY])
-        check_table(table)
-        corpus = cls(table, manifest)
+        corpus = cls(checked_table(table), manifest)
         if metadata.get(_DIGEST) != corpus.sha256.encode():
             raise CorpusError(f"{path} was changed after it was written", "read the folder of scores again")
         return corpus
@@ -192,6 +191,10 @@ class _Columns:
         self.pickups, self.lengths, self.titles, self.sources = (
             table.column(name).to_pylist() for name in ("pickup", "length", "title", "source")
         )
+        self.chords = _by_row(table, ("chord_tick", "chord"))
+        self.sections = _by_row(table, ("section_start", "section_end", "section_endings"))
+        self.orders = _by_row(table, ("section_order",))
+        self.phrase_ends = _by_row(table, ("phrase_end",))
 
     def melody(self, row: int) -> Melody:
         start, end = int(self.first_note[row]), int(self.first_note[row + 1])
@@ -212,7 +215,18 @@ class _Columns:
             length=self.lengths[row],
             title=self.titles[row],
             source=self.sources[row],
+            chords=tuple((tick, _chord(symbol)) for tick, symbol in zip(*self.chords.get(row, ((), ())), strict=True)),
+            repeats=self._repeats(row),
+            phrase_ends=tuple(*self.phrase_ends.get(row, ((),))),
         )
+
+    def _repeats(self, row: int) -> Repeats:
+        if row not in self.sections:
+            return _NO_REPEATS
+        sections = (
+            Section(start, end, tuple(endings)) for start, end, endings in zip(*self.sections[row], strict=True)
+        )
+        return Repeats(tuple(sections), tuple(*self.orders.get(row, ((),))))
 
 
 class _Melodies(Sequence[Melody]):
@@ -234,11 +248,21 @@ class _Melodies(Sequence[Melody]):
         return self._columns.melody(int(self._chosen[row]))
 
 
+_NO_REPEATS = Repeats()
+
 # Notes, keys, meters and tempos are immutable: sharing equal ones takes a tenth of the time.
 _note = lru_cache(maxsize=2**17)(Note)
 _key = lru_cache(maxsize=64)(Key.parse)
+_chord = lru_cache(maxsize=1024)(Chord.parse)
 _meter = lru_cache(maxsize=256)(Meter.parse)
 _tempo = lru_cache(maxsize=1024)(Tempo)
+
+
+def _by_row(table: pa.Table, names: tuple[str, ...]) -> dict[int, tuple[list[Any], ...]]:
+    """The lists of some list columns, for the rows where the first of them is not empty."""
+    rows = np.flatnonzero(np.diff(offsets(table, names[0]))).tolist()
+    lists = [table.column(name).take(pa.array(rows, pa.int64())).to_pylist() for name in names]
+    return dict(zip(rows, zip(*lists, strict=True), strict=True))
 
 
 def _mapped(path: Path) -> pa.Buffer:
