@@ -21,7 +21,7 @@ from cantilena.errors import ScoreError
 from cantilena.io import Part, Score, read_score
 from cantilena.io.notation.abc_reader import read_abc_tune
 from cantilena.music import Key, Melody, Tempo, key_of_durations
-from score_bars import Laid, UnfitError, bars_of, laid_out, melody_of, runs_of, unbroken
+from score_bars import Laid, UnfitError, bars_of, end_with, laid_out, melody_of, runs_of, unbroken
 
 BUNDLED = Path(music21.__file__).parent / "corpus"
 FEWEST_BARS = 16
@@ -127,6 +127,8 @@ def _read_chorale(path: Path, source: Source) -> Gathered:
         laid = [laid_out(run, score.resolution) for run in runs_of(bars_of(score))]
     except UnfitError as error:
         return [], [Skipped(name, str(error))]
+    for run in laid:
+        end_with(run, [part for parts in voices.values() for part in parts])
     key = _chorale_key(score, voices, laid[0])
     title = _chorale_title(bwv)
     for voice, parts in voices.items():
@@ -234,7 +236,7 @@ def _read_tune_book(path: Path, source: Source) -> Gathered:
 
 
 def _tempo(score: Score, until: int = 0) -> Tempo:
-    """The last tempo written up to a tick, if it is one that people play."""
+    """The last tempo up to a tick, if people can play it."""
     rates = [rate for tick, rate in score.tempos if tick <= until and 20 <= rate <= 400]
     return Tempo.constant(round(rates[-1], 3)) if rates else Tempo()
 

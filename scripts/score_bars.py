@@ -112,6 +112,15 @@ def laid_out(bars: Sequence[MeteredBar], resolution: int) -> Laid:
     return laid
 
 
+def end_with(laid: Laid, parts: Sequence[Part]) -> None:
+    """Shorten the last bar to the last note of some parts, where other parts have rests beyond it."""
+    ends = [onset + duration for part in parts for onset, duration in zip(part.onset, part.duration, strict=True)]
+    last = laid.bars[-1].bar
+    inside = [int(end) for end in ends if last.start < end <= last.end]
+    if inside:
+        laid.length = laid.positions[-1] + max(inside) - last.start
+
+
 def unbroken(bars: Sequence[MeteredBar], resolution: int, fewest: int) -> Iterator[Laid]:
     """The runs of at least so many bars between bars of the wrong length."""
     while bars:
