@@ -109,6 +109,7 @@ class Score:
         chords: (tick, chord symbol), ascending.
         bars: the bars as written, in order; empty in MIDI.
         doubts: what could not be read for certain, up to `MOST_DOUBTS`.
+        played: the sections and their order, where the file states them and the marks of the bars cannot; else None.
     """
 
     parts: tuple[Part, ...]
@@ -124,11 +125,12 @@ class Score:
     chords: tuple[tuple[int, Chord], ...] = ()
     bars: tuple[Bar, ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    played: Repeats | None = None
 
     @property
     def repeats(self) -> Repeats:
         """Its sections between repeats, endings, double bars and jumps, and the order in which they are played."""
-        return repeats_of(self.bars)
+        return self.played or repeats_of(self.bars)
 
 
 def repeats_of(bars: tuple[Bar, ...]) -> Repeats:
