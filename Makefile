@@ -57,4 +57,4 @@ set-up:
 	@$(if $(PYTHON),'$(PYTHON)' scripts/set_up.py,echo 'error: no Python from 3.11 to 3.14 was found' >&2; echo 'hint: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1)
 
 set-up-dev:
-	@$(if $(PYTHON),'$(PYTHON)' scripts/set_up.py dev docs hub notation,echo 'error: no Python from 3.11 to 3.14 was found' >&2; echo 'hint: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1)
+	@$(if $(PYTHON),'$(PYTHON)' scripts/set_up.py dev docs hub,echo 'error: no Python from 3.11 to 3.14 was found' >&2; echo 'hint: install one, or name it: make PYTHON=/path/to/python3' >&2; exit 1)

@@ -8,10 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cantilena.io.notation.abc_book import plain_tunes
+from cantilena.io.notation.abc_tunes import TuneText, split_tunes
+from cantilena.io.notation.text import plain_text
 
-_FIELD = re.compile(r"\s*([A-Za-z]):(?![|:])(.*)\Z")
-_INLINE = re.compile(r"\[([KLMV]):[^\]]*\]")
 _UNKNOWN = re.compile(r"\b(?:traditional|trad|irish|scotch|english|welsh|collected|unknown|anon)\b", re.IGNORECASE)
 
 
@@ -20,58 +19,31 @@ class AbcTune:
     """A tune of a book.
 
     Args:
-        number: its number in the file, from 1.
-        title: its first title.
+        text: the tune as the package reads it.
+        title: its first title, in usual order and case.
         composer: the composer that the file names, or "".
         transcriber: the transcriber that the file names, or "".
-        text: the notes alone, in ABC.
-        changes: names of fields that are repeated in the body, such as M where the meter changes.
     """
 
-    number: int
+    text: TuneText
     title: str
     composer: str
     transcriber: str
-    text: str
-    changes: frozenset[str]
 
 
 def tunes_in(path: Path) -> Iterator[AbcTune]:
     """Yield the tunes of a book in order."""
-    blocks: list[list[str]] = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        if re.match(r"\s*X:\s*\d", line):
-            blocks.append([])
-        if blocks:
-            blocks[-1].append(line.partition("%")[0].rstrip())
-    for number, block in enumerate(blocks, 1):
-        yield _tune(number, block)
-
-
-def _tune(number: int, lines: list[str]) -> AbcTune:
-    first: dict[str, str] = {}
-    transcribers: list[str] = []
-    changes: set[str] = set()
-    for line in lines:
-        field = _FIELD.match(line)
-        if field is None:
-            changes.update(inline[1] for inline in _INLINE.finditer(line))
-            continue
-        name, value = field[1], " ".join(field[2].replace('"', "").split())
-        if "K" in first and name in "KLMV":
-            changes.add(name)
-        if name == "Z" and value:
-            transcribers.append(value)
-        first.setdefault(name, value)
-    texts = plain_tunes("\n".join(lines))
-    return AbcTune(
-        number,
-        _title(first.get("T", "")),
-        _composer(first.get("C", "")),
-        _person(" ".join(transcribers)),
-        texts[0] if texts else "",
-        frozenset(changes),
-    )
+    for tune in split_tunes(plain_text(path.read_bytes())):
+        fields: dict[str, list[str]] = {}
+        for line in tune.text.splitlines():
+            if field := re.match(r"\s*([TCZ]):(.*)", line.partition("%")[0]):
+                fields.setdefault(field[1], []).append(" ".join(field[2].replace('"', "").split()))
+        yield AbcTune(
+            tune,
+            _title(fields.get("T", [""])[0]),
+            _composer(fields.get("C", [""])[0]),
+            _person(" ".join(fields.get("Z", []))),
+        )
 
 
 def _title(text: str) -> str:

@@ -7,19 +7,21 @@ is used. Essen's folk songs (not for commercial use) and modern editions of earl
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import music21
-from music21 import converter, corpus, stream
+import numpy as np
+from music21 import corpus
 
 from abc_books import tunes_in
 from cantilena.data import Entry, Skipped
-from cantilena.music import Key, Melody, Tempo, find_key
-from score_bars import UnfitError, bars_of, key_of, laid_out, melody_of, sections, unbroken
+from cantilena.errors import ScoreError
+from cantilena.io import Part, Score, read_score
+from cantilena.io.notation.abc_reader import read_abc_tune
+from cantilena.music import Key, Melody, Tempo, key_of_durations
+from score_bars import Laid, UnfitError, bars_of, laid_out, melody_of, runs_of, unbroken
 
 BUNDLED = Path(music21.__file__).parent / "corpus"
 FEWEST_BARS = 16
@@ -106,41 +108,40 @@ def gather(item: tuple[str, str]) -> Gathered:
     """Read all melodies of one file; the item is (collection, path below `BUNDLED`)."""
     collection, name = item
     source = next(source for source in SOURCES if source.collection == collection)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # music21 warns of oddities that are checked here
-        return source.read(BUNDLED / name, source)
+    return source.read(BUNDLED / name, source)
 
 
 def _read_chorale(path: Path, source: Source) -> Gathered:
-    score = converter.parse(path)
+    (score,) = read_score(path)
     name = path.relative_to(BUNDLED).as_posix()
     bwv = path.stem.removeprefix("bwv")
-    voices = [(voice, part) for part in score.parts if (voice := _voice(part.partName or ""))]
+    voices: dict[str, list[Part]] = {}
+    for part in score.parts:
+        if voice := _voice(part.name):
+            voices.setdefault(voice, []).append(part)
     if not voices:
         return [], [Skipped(name, "no soprano, alto, tenor or bass")]
     entries: list[Entry] = []
     skipped: list[Skipped] = []
-    all_notes: list[Any] = []
-    found = []
-    for voice, part in voices:
-        try:
-            found.append((voice, [laid_out(run) for run in sections(bars_of(part))]))
-            all_notes += found[-1][1][0].notes
-        except UnfitError as error:
-            skipped.append(Skipped(f"{name}#{voice}", str(error)))
-    key = _chorale_key(found, all_notes) if found else None
+    try:
+        laid = [laid_out(run, score.resolution) for run in runs_of(bars_of(score))]
+    except UnfitError as error:
+        return [], [Skipped(name, str(error))]
+    key = _chorale_key(score, voices, laid[0])
     title = _chorale_title(bwv)
-    for voice, laid in found:
-        for number, part_laid in enumerate(laid, 1):
+    for voice, parts in voices.items():
+        for number, run in enumerate(laid, 1):
             place = f"{name}#{voice}" + (f"-{number}" if len(laid) > 1 else "")
             full_title = f"{title} ({voice})" + (f", part {number}" if len(laid) > 1 else "")
             try:
-                melody = melody_of(part_laid, key=key, tempo=_tempo(score), title=full_title, source=place)
+                melody, rounded = melody_of(
+                    run, score, parts, key=key, tempo=_tempo(score), title=full_title, source=place
+                )
             except UnfitError as error:
                 skipped.append(Skipped(place, str(error)))
                 continue
             piece = f"bach/bwv{bwv.partition('-')[0]}"
-            entries.append(_entry(melody, piece, source, "Johann Sebastian Bach", part_laid.rounded))
+            entries.append(_entry(melody, piece, source, "Johann Sebastian Bach", rounded))
     return entries, skipped
 
 
@@ -149,14 +150,17 @@ def _voice(part_name: str) -> str:
     return (match[1] + (match[2] or "")).lower() if match else ""
 
 
-def _chorale_key(found: list[tuple[str, list[Any]]], notes: list[Any]) -> Key | None:
+def _chorale_key(score: Score, voices: dict[str, list[Part]], laid: Laid) -> Key | None:
     """The key that the score names, unless the last bass note and the key profile agree on another tonic.
 
     Bach's signatures are often those of the church modes (C minor with two flats), which software reads as G minor.
     """
-    stated: Key | None = found[0][1][0].key
-    profiled = find_key(Melody(tuple(notes)))
-    ends = [laid[-1].notes[-1].top % 12 for voice, laid in found if voice.startswith("bass") and laid[-1].notes]
+    stated = laid.key if score.keys_are_explicit else None
+    durations = np.zeros(12)
+    for part in (part for parts in voices.values() for part in parts):
+        np.add.at(durations, part.pitch % 12, part.duration)
+    profiled = key_of_durations(durations)
+    ends = [parts[0].pitch[-1] % 12 for voice, parts in voices.items() if voice.startswith("bass")]
     if stated is None or not ends or ends[0] == stated.tonic or profiled is None or profiled.tonic != ends[0]:
         return stated or profiled
     return profiled
@@ -177,24 +181,29 @@ def _read_quartet(path: Path, source: Source) -> Gathered:
     movement = re.search(r"movement(\d)", path.stem)
     if movement:
         title += f", movement {movement[1]}"
-    score = converter.parse(path)
+    (score,) = read_score(path)
+    violin = [part for part in score.parts if part.track == score.parts[0].track]
     entries: list[Entry] = []
     skipped: list[Skipped] = []
-    for run in sections(bars_of(score.parts[0])):
+    for run in runs_of(bars_of(score)):
         used = 0
-        for first, last, laid in unbroken(run, FEWEST_BARS):
-            place = f"{name}#{first}-{last}"
-            tempo = _tempo(score, until_bar=first)
+        for laid in unbroken(run, score.resolution, FEWEST_BARS):
+            bars = f"{laid.bars[0].bar.number}-{laid.bars[-1].bar.number}"
+            place = f"{name}#{bars}"
+            key = laid.key if score.keys_are_explicit else None
+            tempo = _tempo(score, laid.bars[0].bar.start)
             try:
-                melody = melody_of(laid, tempo=tempo, title=f"{title}, bars {first}-{last}", source=place)
+                melody, rounded = melody_of(
+                    laid, score, violin, key=key, tempo=tempo, title=f"{title}, bars {bars}", source=place
+                )
             except UnfitError as error:
                 skipped.append(Skipped(place, str(error)))
                 continue
-            used += last - first + 1
-            entries.append(_entry(melody, work, source, composer, laid.rounded, origin))
+            used += len(laid.bars)
+            entries.append(_entry(melody, work, source, composer, rounded, origin))
         if used < len(run):
             left = f"{len(run) - used} of {len(run)} bars: of the wrong length, or in runs of under {FEWEST_BARS}"
-            skipped.append(Skipped(f"{name}#{run[0].number}-{run[-1].number}", left))
+            skipped.append(Skipped(f"{name}#{run[0].bar.number}-{run[-1].bar.number}", left))
     return entries, skipped
 
 
@@ -203,41 +212,31 @@ def _read_tune_book(path: Path, source: Source) -> Gathered:
     entries: list[Entry] = []
     skipped: list[Skipped] = []
     for tune in tunes_in(path):
-        place = f"{name}#{tune.number}"
+        place = f"{name}#{tune.text.number}"
         try:
-            if tune.changes & {"K", "L", "M", "V"}:
-                raise UnfitError("its key, meter, unit or voice changes on the way")
-            score = converter.parse(tune.text, format="abc", forceSource=True)
-            part = score.parts[0] if score.parts else score
-            runs = list(sections(bars_of(part)))
+            score = read_abc_tune(tune.text)
+            if len({part.track for part in score.parts}) > 1:
+                raise UnfitError("it has several voices")
+            runs = list(runs_of(bars_of(score)))
             if len(runs) > 1:
-                raise UnfitError("a bar is too long")
-            laid = laid_out(runs[0])
-            melody = melody_of(laid, key=_tune_key(part), tempo=_tempo(score), title=tune.title, source=place)
-            entries.append(_entry(melody, place, source, tune.composer or "Traditional", laid.rounded))
+                raise UnfitError("its key or meter changes on the way")
+            laid = laid_out(runs[0], score.resolution)
+            key = laid.key if score.keys_are_explicit else None
+            melody, rounded = melody_of(
+                laid, score, score.parts, key=key, tempo=_tempo(score), title=tune.title, source=place
+            )
+            entries.append(_entry(melody, place, source, tune.composer or "Traditional", rounded))
         except UnfitError as error:
             skipped.append(Skipped(place, str(error)))
-        except Exception as error:
-            skipped.append(Skipped(place, f"music21 cannot read it: {type(error).__name__}: {error}"[:200]))
+        except ScoreError as error:
+            skipped.append(Skipped(place, error.text))
     return entries, skipped
 
 
-def _tune_key(part: stream.Stream) -> Key | None:
-    for signature in part.recurse().getElementsByClass("KeySignature"):
-        return key_of(signature)
-    return None
-
-
-def _tempo(score: stream.Stream, until_bar: int | None = None) -> Tempo:
-    """The last tempo written up to a bar, or the first of all; the default where none is written."""
-    rates: list[float] = []
-    for mark in score.recurse().getElementsByClass("MetronomeMark"):
-        rate, bar = mark.getQuarterBPM(), mark.measureNumber or 0
-        if rate and 20 <= rate <= 400 and (bar <= (until_bar or 0) or not rates):
-            rates.append(round(float(rate), 3))
-        if until_bar is None and rates:
-            break
-    return Tempo.constant(rates[-1]) if rates else Tempo()
+def _tempo(score: Score, until: int = 0) -> Tempo:
+    """The last tempo written up to a tick, if it is one that people play."""
+    rates = [rate for tick, rate in score.tempos if tick <= until and 20 <= rate <= 400]
+    return Tempo.constant(round(rates[-1], 3)) if rates else Tempo()
 
 
 def _entry(melody: Melody, piece: str, source: Source, composer: str, rounded: int, origin: str = "") -> Entry:

@@ -1,107 +1,97 @@
-"""Converts a part of a music21 score to melodies, bar by bar, and refuses what would misplace a note.
+"""Lays out a line of a score bar by bar, and refuses what would misplace a note.
 
-Repeats are not played; of alternative endings the last is used. A short bar at the end of a section is completed by the
-upbeat that follows it, or by silence, so that every barline stays where the meter puts it.
+Of alternative endings the last is used; repeats are kept as sections. A short bar at the end of a section is completed
+by the upbeat that follows it, or by silence, so that every barline stays where the meter puts it.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from typing import Any
 
-from music21 import harmony, spanner, stream
-from music21 import key as m21_key
-
-from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, Tempo
+from cantilena.io import Bar, Part, Score
+from cantilena.io.score import repeats_of
+from cantilena.music import TICKS_PER_QUARTER, Chord, Key, Melody, Meter, Note, Repeats, Section, Tempo
 
 FEWEST_NOTES = 16
 """The fewest notes of a melody."""
-
-_MINOR_MODES = ("minor", "dorian", "phrygian", "aeolian", "locrian")
 
 
 class UnfitError(Exception):
     """The score has no usable melody; the text is the reason."""
 
 
-@dataclass
-class Bar:
-    """A measure as written.
+@dataclass(frozen=True)
+class MeteredBar:
+    """A bar with the meter and the key that hold in it.
 
     Args:
-        number: its number in the score.
-        length: of its notes and rests, in quarters.
-        notes: (onset in the bar, duration in quarters, pitch, whether it continues a tie), monophonic.
+        bar: the bar as written.
+        place: its index in the score, first endings counted.
         meter: its meter.
-        fifths: its key signature, None if there is none.
-        key: its key, if the score gives the mode.
-        closes: whether a section ends with it.
+        key: its key; one of a signature alone is the major key.
         opens: whether a section begins with it.
+        closes: whether a section ends with it.
     """
 
-    number: int
-    length: Fraction
-    notes: list[tuple[Fraction, Fraction, int, bool]]
+    bar: Bar
+    place: int
     meter: Meter
-    fifths: int | None
     key: Key | None
-    closes: bool = False
-    opens: bool = False
+    opens: bool
+    closes: bool
+
+    @property
+    def length(self) -> int:
+        """Its ticks of the score."""
+        return self.bar.end - self.bar.start
 
 
 @dataclass
 class Laid:
-    """Notes in time, in ticks."""
+    """Bars in time: positions are ticks of the score, from the start of the first bar."""
 
     meter: Meter
     key: Key | None
+    resolution: int
     pickup: int = 0
     length: int = 0
-    notes: list[Note] = field(default_factory=list)
-    rounded: int = 0
+    bars: list[MeteredBar] = field(default_factory=list)
+    positions: list[int] = field(default_factory=list)
 
 
-def bars_of(part: stream.Stream) -> list[Bar]:
-    """The measures of a part without first endings.
+def bars_of(score: Score) -> list[MeteredBar]:
+    """The bars of a score without first endings.
 
     Raises:
-        UnfitError: there is no measure, or no meter.
+        UnfitError: there is no bar, or no meter.
     """
-    measures = list(part.getElementsByClass(stream.Measure))
-    left_out = _first_endings(part, measures)
-    found: list[Bar] = []
-    meter: Meter | None = None
-    fifths: int | None = None
-    key: Key | None = None
+    if not score.meters:
+        raise UnfitError("no meter")
+    left_out = _first_endings(score.bars)
+    found: list[MeteredBar] = []
     closed_before = False
-    for measure in measures:
-        if measure.timeSignature is not None:
-            meter = Meter.parse(measure.timeSignature.ratioString)
-        for signature in measure.getElementsByClass(m21_key.KeySignature):
-            fifths, key = signature.sharps, key_of(signature)
-        if meter is None:
-            raise UnfitError("no meter")
-        if id(measure) in left_out:
+    for place, bar in enumerate(score.bars):
+        if place in left_out or bar.end == bar.start:
             continue
-        notes = list(_top_line(measure))
-        sounding = [element for element in _timed(measure) if element[1]]
-        length = max((onset + duration for onset, duration, _ in sounding), default=Fraction(0))
-        closes, opens = _ends_section(measure.rightBarline), _ends_section(measure.leftBarline)
-        if length:
-            found.append(Bar(measure.number, length, notes, meter, fifths, key, closes, opens or closed_before))
-        closed_before = closes or (not length and (opens or closed_before))
+        closes = bool(bar.closes_repeat or bar.ends_section or bar.jump)
+        opens = bar.opens_repeat or bool(bar.begins) or closed_before
+        meter = next((meter for tick, meter in reversed(score.meters) if tick <= bar.start), score.meters[0][1])
+        key = next((key for tick, key in reversed(score.keys) if tick <= bar.start), None)
+        found.append(MeteredBar(bar, place, meter, key, opens, closes))
+        closed_before = closes
     if not found:
         raise UnfitError("no bars")
     return found
 
 
-def sections(bars: Sequence[Bar]) -> Iterator[list[Bar]]:
-    """Runs of bars in one meter and one key signature."""
-    run: list[Bar] = []
+def runs_of(bars: Sequence[MeteredBar]) -> Iterator[list[MeteredBar]]:
+    """Runs of bars in one meter and one key."""
+    run: list[MeteredBar] = []
     for bar in bars:
-        if run and (bar.meter, bar.fifths) != (run[0].meter, run[0].fifths):
+        if run and (bar.meter, bar.key) != (run[0].meter, run[0].key):
             yield run
             run = []
         run.append(bar)
@@ -109,140 +99,169 @@ def sections(bars: Sequence[Bar]) -> Iterator[list[Bar]]:
         yield run
 
 
-def laid_out(bars: Sequence[Bar]) -> Laid:
+def laid_out(bars: Sequence[MeteredBar], resolution: int) -> Laid:
     """Place bars one after the other, each barline where the meter puts it.
 
     Raises:
         UnfitError: a bar is too long, or too short within a section.
     """
-    laid, broken = _laid_until_broken(bars)
+    laid, broken = _laid_until_broken(bars, resolution)
     if broken is not None:
-        raise UnfitError(f"bar {bars[broken].number} has the wrong length ({bars[broken].length} quarters)")
+        quarters = Fraction(bars[broken].length, resolution)
+        raise UnfitError(f"bar {bars[broken].bar.number} has the wrong length ({quarters} quarters)")
     return laid
 
 
-def unbroken(bars: Sequence[Bar], fewest: int) -> Iterator[tuple[int, int, Laid]]:
-    """The runs of at least so many bars between bars of the wrong length: first and last bar, notes."""
+def unbroken(bars: Sequence[MeteredBar], resolution: int, fewest: int) -> Iterator[Laid]:
+    """The runs of at least so many bars between bars of the wrong length."""
     while bars:
-        laid, broken = _laid_until_broken(bars)
-        good = bars if broken is None else bars[:broken]
-        if len(good) >= fewest:
-            yield good[0].number, good[-1].number, laid
+        laid, broken = _laid_until_broken(bars, resolution)
+        if len(laid.bars) >= fewest:
+            yield laid
         bars = [] if broken is None else bars[broken + 1 :]
 
 
-def _laid_until_broken(bars: Sequence[Bar]) -> tuple[Laid, int | None]:
-    """The notes of all bars before the first one of the wrong length, and the index of that one."""
+def _laid_until_broken(bars: Sequence[MeteredBar], resolution: int) -> tuple[Laid, int | None]:
+    """All bars before the first one of the wrong length, and the index of that one."""
     meter = bars[0].meter
-    full = Fraction(meter.numerator * 4, meter.denominator)
-    laid = Laid(meter, bars[0].key)
-    position = phase = Fraction(0)  # of the next bar, and the part of a bar before it
+    full = meter.numerator * 4 * resolution // meter.denominator
+    laid = Laid(meter, bars[0].key, resolution)
+    phase = 0  # the part of a bar before the next one
     if len(bars) > 1 and bars[0].length < full:
         phase = full - bars[0].length
-        laid.pickup = _ticks(bars[0].length)[0]
+        laid.pickup = bars[0].length
     for index, bar in enumerate(bars):
         begins_section = index > 0 and (bar.opens or bars[index - 1].closes)
         if begins_section and phase and phase + bar.length != full:
-            position += full - phase  # silence to the end of the bar
-            phase = Fraction(0)
+            laid.length += full - phase  # silence to the end of the bar
+            phase = 0
         if begins_section and not phase and bar.length < full and not bar.closes:
             phase = full - bar.length  # an upbeat to the bar that follows
-            position += phase
+            laid.length += phase
         ends_short = bar.closes or index + 1 == len(bars) or bar.length + bars[index + 1].length == full
         if phase + bar.length != full and not (phase == 0 and bar.length < full and ends_short):
             return laid, index
-        _add_notes(laid, bar, position)
-        position += bar.length
-        laid.length = _ticks(position)[0]
+        laid.bars.append(bar)
+        laid.positions.append(laid.length)
+        laid.length += bar.length
         phase = (phase + bar.length) % full
     return laid, None
 
 
-def melody_of(laid: Laid, *, key: Key | None = None, tempo: Tempo, title: str, source: str) -> Melody:
-    """Build a melody from notes in time; its key is the score's own if none is given.
+def melody_of(
+    laid: Laid, score: Score, parts: Sequence[Part], *, key: Key | None, tempo: Tempo, title: str, source: str
+) -> tuple[Melody, int]:
+    """The top line of some parts in the bars that were laid out, and how many of its notes were rounded.
 
     Raises:
         UnfitError: there are fewer than `FEWEST_NOTES` notes.
     """
-    if len(laid.notes) < FEWEST_NOTES:
+    notes: list[Note] = []
+    rounded = 0
+    for onset, end, pitch in _top_line(parts):
+        start, stop = _moved(laid, onset), _moved_end(laid, onset, end)
+        if start is None or stop is None:
+            continue
+        first, last = _ticks(start, laid.resolution), _ticks(stop, laid.resolution)
+        rounded += any(time * TICKS_PER_QUARTER % laid.resolution for time in (start, stop))
+        if last > first:
+            notes.append(Note((pitch,), first, last - first))
+    if len(notes) < FEWEST_NOTES:
         raise UnfitError(f"fewer than {FEWEST_NOTES} notes")
-    return Melody(
-        tuple(laid.notes),
-        key or laid.key,
+    ends = {note.end for note in notes}
+    marks = {_moved_end(laid, tick - 1, tick) for part in parts for tick in part.phrase_ends}
+    melody = Melody(
+        tuple(notes),
+        key,
         laid.meter,
         tempo,
-        pickup=laid.pickup,
-        length=laid.length,
+        pickup=_ticks(laid.pickup, laid.resolution),
+        length=_ticks(laid.length, laid.resolution),
         title=title,
         source=source,
+        chords=_chords(laid, score),
+        repeats=_repeats(laid),
+        phrase_ends=tuple(sorted(ends & {_ticks(tick, laid.resolution) for tick in marks if tick is not None})),
     )
+    return melody, rounded
 
 
-def key_of(signature: Any) -> Key | None:  # noqa: ANN401  (music21 is untyped)
-    """A music21 key as major or minor; church modes by their third."""
-    if not isinstance(signature, m21_key.Key):
-        return None
-    return Key(signature.tonic.pitchClass, "minor" if signature.mode in _MINOR_MODES else "major")
+def _first_endings(bars: Sequence[Bar]) -> set[int]:
+    """Indices of the bars of an ending that another ending follows immediately."""
+    left_out: set[int] = set()
+    ending: list[int] = []
+    for place, bar in enumerate(bars):
+        if ending and bar.endings != bars[place - 1].endings:
+            left_out.update(ending if bar.endings else ())
+            ending = []
+        if bar.endings:
+            ending.append(place)
+    return left_out
 
 
-def _ends_section(line: Any) -> bool:  # noqa: ANN401  (music21 is untyped)
-    return line is not None and line.type not in ("regular", "none", "dashed", "dotted")
-
-
-def _first_endings(part: stream.Stream, measures: Sequence[stream.Measure]) -> set[int]:
-    """Ids of the measures under a bracket that another bracket follows immediately."""
-    brackets = [list(each.getSpannedElements()) for each in part.recurse().getElementsByClass(spanner.RepeatBracket)]
-    place = {id(measure): index for index, measure in enumerate(measures)}
-    spans = [[place[id(measure)] for measure in bracket if id(measure) in place] for bracket in brackets]
-    firsts = {min(span) for span in spans if span}
-    return {
-        id(measures[index])
-        for span in spans
-        if span and max(span) + 1 in firsts
-        for index in range(min(span), max(span) + 1)  # a bracket may name only its ends
-    }
-
-
-def _timed(measure: stream.Measure) -> Iterator[tuple[Fraction, Fraction, Any]]:
-    for element in measure.flatten().notesAndRests:
-        if not isinstance(element, harmony.ChordSymbol):
-            yield Fraction(element.offset), Fraction(element.quarterLength), element
-
-
-def _top_line(measure: stream.Measure) -> Iterator[tuple[Fraction, Fraction, int, bool]]:
-    """The highest note at each time; grace notes, which have no duration, are left out."""
-    struck: dict[Fraction, tuple[int, Fraction, bool]] = {}
-    for onset, duration, element in _timed(measure):
-        if element.isRest or not duration:
+def _top_line(parts: Sequence[Part]) -> Iterator[tuple[int, int, int]]:
+    """Onset, end and pitch of the highest note at each time."""
+    notes = sorted(
+        (onset, -pitch, onset + duration)
+        for part in parts
+        for onset, pitch, duration in zip(part.onset.tolist(), part.pitch.tolist(), part.duration.tolist(), strict=True)
+        if duration
+    )
+    line: list[tuple[int, int, int]] = []
+    for onset, below, end in notes:
+        if line and onset == line[-1][0]:
             continue
-        top = max(element.notes, key=lambda note: note.pitch.midi) if element.isChord else element
-        goes_on = top.tie is not None and top.tie.type in ("stop", "continue")
-        if onset not in struck or top.pitch.midi > struck[onset][0]:
-            struck[onset] = (top.pitch.midi, duration, goes_on)
-    line: list[tuple[Fraction, Fraction, int, bool]] = []
-    for onset in sorted(struck):
-        pitch, duration, goes_on = struck[onset]
-        if line and onset < line[-1][0] + line[-1][1]:
-            if pitch < line[-1][2]:
+        if line and onset < line[-1][1]:
+            if -below < line[-1][2]:
                 continue  # below a note that still sounds
-            line[-1] = (line[-1][0], onset - line[-1][0], *line[-1][2:])
-        line.append((onset, duration, pitch, goes_on))
+            line[-1] = (line[-1][0], onset, line[-1][2])
+        line.append((onset, end, -below))
     yield from line
 
 
-def _add_notes(laid: Laid, bar: Bar, position: Fraction) -> None:
-    for onset, duration, pitch, goes_on in bar.notes:
-        start, start_rounded = _ticks(position + onset)
-        end, end_rounded = _ticks(position + onset + duration)
-        last = laid.notes[-1] if laid.notes else None
-        if goes_on and last is not None and last.pitches == (pitch,) and last.end == start:
-            laid.notes[-1] = Note((pitch,), last.onset, max(end - last.onset, 1))
-            continue
-        laid.rounded += start_rounded or end_rounded
-        if end > start:
-            laid.notes.append(Note((pitch,), start, end - start))
+def _moved(laid: Laid, tick: int) -> int | None:
+    """Where a time of the score lies in the bars that were laid out; None if it lies in none of them."""
+    index = bisect_right([bar.bar.start for bar in laid.bars], tick) - 1
+    if index < 0 or tick >= laid.bars[index].bar.end:
+        return None
+    return laid.positions[index] + tick - laid.bars[index].bar.start
 
 
-def _ticks(quarters: Fraction) -> tuple[int, bool]:
-    exact = quarters * TICKS_PER_QUARTER
-    return round(exact), exact.denominator != 1
+def _moved_end(laid: Laid, onset: int, end: int) -> int | None:
+    """Where a note that begins in one of the bars ends; cut where a bar that is left out follows."""
+    index = bisect_right([bar.bar.start for bar in laid.bars], onset) - 1
+    if index < 0 or onset >= laid.bars[index].bar.end:
+        return None
+    while (
+        end > laid.bars[index].bar.end
+        and index + 1 < len(laid.bars)
+        and laid.bars[index + 1].place == laid.bars[index].place + 1
+    ):
+        index += 1
+    return laid.positions[index] + min(end, laid.bars[index].bar.end) - laid.bars[index].bar.start
+
+
+def _chords(laid: Laid, score: Score) -> tuple[tuple[int, Chord], ...]:
+    moved = ((_moved(laid, tick), chord) for tick, chord in score.chords)
+    return tuple({_ticks(tick, laid.resolution): chord for tick, chord in moved if tick is not None}.items())
+
+
+def _repeats(laid: Laid) -> Repeats:
+    """The sections: of alternative endings the last stands for all of them."""
+    bars: list[Bar] = []
+    for place, bar in zip(laid.positions, laid.bars, strict=True):
+        written = bar.bar
+        times = max(written.closes_repeat, max(written.endings, default=0))
+        following = laid.bars[len(bars) + 1].bar if len(bars) + 1 < len(laid.bars) else None
+        ends_here = bool(written.endings) and (following is None or following.endings != written.endings)
+        closes = times if ends_here else 0 if written.endings else written.closes_repeat
+        bars.append(replace(written, start=place, end=place + bar.length, endings=(), closes_repeat=closes))
+    repeats = repeats_of(tuple(bars))
+    sections = tuple(
+        Section(_ticks(one.start, laid.resolution), _ticks(one.end, laid.resolution)) for one in repeats.sections
+    )
+    return Repeats(sections, repeats.order)
+
+
+def _ticks(time: int, resolution: int) -> int:
+    return round(Fraction(time * TICKS_PER_QUARTER, resolution))

@@ -73,7 +73,7 @@ def keys_of(tunes: list[Melody], profile: str, analysis: Any, music21: Any) -> l
     ],
 )
 def test_keys_are_those_of_music21(tunes: list[Melody], profile: str, analysis: str) -> None:
-    music21 = pytest.importorskip("music21", reason="music21 is not installed: pip install cantilena[notation]")
+    music21 = pytest.importorskip("music21")
     theirs = getattr(music21.analysis.discrete, analysis)()
     assert KEY_PROFILES[profile] == tuple(tuple(theirs.getWeights(mode)) for mode in ("major", "minor"))
     for same, lead in keys_of(tunes[::3], profile, theirs, music21):
@@ -81,7 +81,7 @@ def test_keys_are_those_of_music21(tunes: list[Melody], profile: str, analysis: 
 
 
 def test_keys_by_temperleys_weights(tunes: list[Melody]) -> None:
-    music21 = pytest.importorskip("music21", reason="music21 is not installed: pip install cantilena[notation]")
+    music21 = pytest.importorskip("music21")
     major, minor = KEY_PROFILES["temperley"]
 
     class Temperley1999(music21.analysis.discrete.KeyWeightKeyAnalysis):  # type: ignore[name-defined,misc]

@@ -25,7 +25,7 @@ from cantilena.errors import CantilenaError, CorpusError, MissingError, RunError
 REINSTALL = "reinstall it: pip install --force-reinstall cantilena; in a checkout: make clean set-up"
 _MODULES = {"scikit-learn": "sklearn"}
 """Libraries that are imported under another name than they are installed by."""
-_EXTRAS = {"notation": "reads MusicXML, ABC and kern", "sweep": "searches for the best training"}
+_EXTRAS = {"sweep": "searches for the best training"}
 """What each extra is for."""
 _DISK = 2 * 2**30
 """Bytes that the whole experiment with its report, models and sound may take."""
@@ -152,7 +152,9 @@ def checks() -> Iterator[Check]:
     yield Check(
         "compiled code is kept", _compiled_code, "set NUMBA_CACHE_DIR to a folder you may write", required=False
     )
-    yield Check("MIDI written and read", _midi, REINSTALL)
+    yield Check("MIDI written and read", lambda: _written_and_read(".mid"), REINSTALL)
+    yield Check("MusicXML written and read", lambda: _written_and_read(".musicxml"), REINSTALL)
+    yield Check("ABC written and read", lambda: _written_and_read(".abc"), REINSTALL)
     yield Check("engraved score", _score, REINSTALL)
     yield Check("sound", _sound, REINSTALL)
     yield Check("built-in corpus", _corpus, REINSTALL)
@@ -237,15 +239,15 @@ def _compiled_code() -> str:
     return "compiled once, kept for next time"
 
 
-def _midi() -> str:
+def _written_and_read(suffix: str) -> str:
     from cantilena.data import read_melody
     from cantilena.io import write
     from cantilena.music import Melody
 
     melody = Melody.from_pitches([(60, 24), (64, 24), (67, 48)])
     with tempfile.TemporaryDirectory() as folder:
-        write(melody, Path(folder) / "doctor.mid")
-        again = read_melody(Path(folder) / "doctor.mid")
+        write(melody, Path(folder) / f"doctor{suffix}")
+        again = read_melody(Path(folder) / f"doctor{suffix}")
     if again.notes != melody.notes:
         raise CantilenaError("the notes that were read are not those that were written", REINSTALL)
     return "3 notes, and the same back"
