@@ -69,7 +69,6 @@ def extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
 
     Raises:
         ScoreError: nothing in it can be used.
-        MissingError: it needs an optional library.
     """
     extracted: list[ExtractedMelody] = []
     failure: ScoreError | None = None
@@ -92,7 +91,6 @@ def extract_piece(piece: PieceSource, options: ReadOptions) -> ExtractedMelody:
 
     Raises:
         ScoreError: it cannot be used.
-        MissingError: it needs an optional library.
     """
     return _extract(read_piece(piece), options, piece.path.name)
 
@@ -111,7 +109,6 @@ def read_melody(path: Path | str, options: ReadOptions | None = None) -> Melody:
     Raises:
         ScoreError: it cannot be used, or the book has no such tune; the text names the file and the reason.
         UsageError: what follows the name of the book names no tune.
-        MissingError: it is in notation and the extra `notation` is not installed.
     """
     options, name = options or ReadOptions(), PieceName.parse(str(path))
     failures: list[Failure] = []

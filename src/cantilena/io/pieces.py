@@ -20,7 +20,7 @@ MIDI = (".mid", ".midi", ".kar", ".smf", ".rmi")
 """The suffixes of MIDI files."""
 
 READABLE = (*MIDI, *NOTATION)
-"""The suffixes of files that can be read; those in notation need the extra `notation`."""
+"""The suffixes of files that can be read."""
 
 BOOKS = (".abc",)
 """The suffixes of files that may hold several pieces."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cantilena.errors import ScoreError
 from cantilena.io.midi.reader import read_midi
-from cantilena.io.notation.reader import NOTATION, read_notation, read_tune, require_notation
+from cantilena.io.notation.reader import read_notation, read_tune
 from cantilena.io.pieces import MIDI, PieceSource, file_content, pieces_of
 from cantilena.io.score import NOTATION_RESOLUTION, Score
 from cantilena.runtime import Failure, bounded_map
@@ -19,7 +19,6 @@ def read_piece(piece: PieceSource) -> Score:
 
     Raises:
         ScoreError: it cannot be read; the text gives the reason and does not name the file.
-        MissingError: it is in notation and the extra `notation` is not installed.
     """
     if piece.error:
         raise ScoreError(piece.error, piece.hint)
@@ -40,7 +39,6 @@ def read_score(path: Path) -> list[Score]:
 
     Raises:
         ScoreError: it cannot be read; the text gives the reason and does not name the file.
-        MissingError: it is in notation and the extra `notation` is not installed.
     """
     outcomes: list[Score | ScoreError] = []
     for piece in pieces_of(path):
@@ -66,10 +64,7 @@ def read_safely(path: Path, *, seconds: float = 10.0, memory: int = 2**30) -> li
 
     Raises:
         ScoreError: it cannot be read; the text names the file and the reason.
-        MissingError: it is in notation and the extra `notation` is not installed.
     """
-    if path.suffix.lower() in NOTATION:
-        require_notation()
     try:
         outcomes = dict(bounded_map(read_piece, pieces_of(path), seconds=seconds, memory=memory))
     except ScoreError as error:
