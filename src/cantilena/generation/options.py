@@ -93,9 +93,7 @@ class SamplingOptions:
         if not 0.0 < self.temperature <= 100.0:
             hint = "give a number above 0, up to 100; 1 is the model's own"
             if self.temperature == 0.0:
-                hint = (
-                    "for the most probable token at each step give --greedy; 1 is the model's own temperature"
-                )
+                hint = "for the most probable token at each step give --greedy; 1 is the model's own temperature"
             raise UsageError(f"temperature is {self.temperature:g}", hint)
         if self.top_k < 0:
             raise UsageError(f"top-k is {self.top_k}", "give a whole number; 0 means all tokens")

@@ -143,7 +143,7 @@ def place(
         model_key = key.plain
     elif tuned_key is not None and tuned_key.mode == key.mode:
         model_key = tuned_key
-    low_high = _range_of(options, encoding)
+    low_high = pitch_range(options.range, encoding)
     own_meter = primer.meter if primer is not None else default_meter or Meter()
     own_tempo = primer.tempo if primer is not None else Tempo()
 
@@ -200,10 +200,14 @@ def model_range(encoding: Encoding, semitones: int = 0) -> str:
     return f"{Pitch(min(pitches)).name} to {Pitch(max(pitches)).name}"
 
 
-def _range_of(options: ComposeOptions, encoding: Encoding) -> tuple[int, int] | None:
-    """The range that is asked for; None for all notes."""
+def pitch_range(text: str, encoding: Encoding) -> tuple[int, int] | None:
+    """Parse a range of pitches; None if the text is empty.
+
+    Raises:
+        UsageError: it is not a range; the hint names that of the model.
+    """
     try:
-        return parse_pitch_range(options.range) if options.range.strip() else None
+        return parse_pitch_range(text) if text.strip() else None
     except UsageError as error:
         raise UsageError(error.text, f"{error.hint}; the model's notes are {model_range(encoding)}") from error
 
