@@ -1,6 +1,6 @@
 """Build the corpus that ships with the package from the scores that music21 bundles.
 
-    pip install -e '.[notation]'
+    pip install -e '.[dev]'
     python scripts/build_corpus.py
 
 writes `src/cantilena/data/shipped/tunes.parquet` and `PROVENANCE.md` beside it, the same bytes each time with the same

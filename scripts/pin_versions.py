@@ -31,7 +31,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.json"
         command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed"]
-        command += ["--report", str(report), f"torch=={torch}", ".[dev,docs,hub,notation]"]
+        command += ["--report", str(report), f"torch=={torch}", ".[dev,docs,hub]"]
         subprocess.run(command, cwd=CHECKOUT, check=True)
         wanted = [entry["metadata"] for entry in json.loads(report.read_text(encoding="utf-8"))["install"]]
     pins = {normal(one["name"]): one["version"].partition("+")[0] for one in wanted}

@@ -234,8 +234,8 @@ def test_every_library_that_is_imported_is_asked_for() -> None:
     }
     for folder, allowed in [
         # markupsafe is jinja2's own type of text
-        ("src", needed | extras["notation"] | extras["hub"] | extras["sweep"] | extras["onnx"] | {"markupsafe"}),
-        ("tests", needed | extras["notation"] | extras["hub"] | extras["dev"]),
+        ("src", needed | extras["hub"] | extras["sweep"] | extras["onnx"] | {"markupsafe"}),
+        ("tests", needed | extras["hub"] | extras["dev"]),
     ]:
         for path in (CHECKOUT / folder).rglob("*.py"):
             libraries = {name.partition(".")[0].lower() for name in imports_of(path)}

@@ -1,0 +1,96 @@
+"""Chord symbols of MusicXML: `<harmony>` elements.
+
+Source: MusicXML 4.0 (W3C Community Group Report, 2021), elements `<harmony>`, `<degree>`, data type `kind-value`.
+"""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element
+
+from cantilena.errors import UsageError
+from cantilena.music import Chord
+from cantilena.music.chord import CHORD_TONES
+
+_QUALITIES = {
+    "major": "maj", "minor": "min", "augmented": "aug", "diminished": "dim", "dominant": "7", "major-seventh": "maj7",
+    "minor-seventh": "min7", "diminished-seventh": "dim7", "half-diminished": "m7b5", "augmented-seventh": "7",
+    "major-minor": "min", "major-sixth": "maj", "minor-sixth": "min", "dominant-ninth": "7", "major-ninth": "maj7",
+    "minor-ninth": "min7", "dominant-11th": "7", "major-11th": "maj7", "minor-11th": "min7", "dominant-13th": "7",
+    "major-13th": "maj7", "minor-13th": "min7", "suspended-second": "sus2", "suspended-fourth": "sus4", "power": "maj",
+}  # fmt: skip
+"""Kinds of chords and the quality that each is read as: tensions above the seventh are not kept."""
+
+_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+_NATURAL = {1: 0, 2: 2, 3: 4, 4: 5, 5: 7, 7: 10}  # semitones of the degrees of a dominant chord
+_NO_CHORD = ("", "nc", "nochord", "none", "tacet")
+
+
+def chord_of(harmony: Element) -> Chord | str:
+    """Return the chord of a `<harmony>` as written, or why there is none.
+
+    Of stacked chords the first one is taken.
+    """
+    kind = harmony.find("kind")
+    name = (kind.text or "").strip() if kind is not None else ""
+    text = kind.get("text", "").strip() if kind is not None else ""
+    if name == "none":
+        if text.lower().replace(".", "").replace(" ", "") in _NO_CHORD:
+            return Chord(None)
+        return f"the chord symbol '{text[:20]}' is not known"
+    root = _pitch_class(harmony, "root")
+    if root is None:
+        return "harmony by function or numeral is left out"
+    quality = _QUALITIES.get(name) or _by_text(text)
+    if not quality:
+        return f"the kind of chord '{(name or text)[:30]}' is not known"
+    quality = _with_degrees(quality, harmony) if name in _QUALITIES else quality
+    bass = _pitch_class(harmony, "bass")
+    inversion = (harmony.findtext("inversion") or "").strip()
+    if bass is None and inversion in ("1", "2", "3"):
+        tones = CHORD_TONES[quality]
+        bass = (root + tones[int(inversion)]) % 12 if int(inversion) < len(tones) else None
+    return Chord(root, quality, bass)
+
+
+def _pitch_class(harmony: Element, which: str) -> int | None:
+    step = _STEPS.get((harmony.findtext(f"{which}/{which}-step") or "").strip().upper())
+    alter = (harmony.findtext(f"{which}/{which}-alter") or "0").strip()
+    try:
+        return None if step is None else (step + int(float(alter[:8]))) % 12
+    except (ValueError, OverflowError):
+        return step
+
+
+def _by_text(text: str) -> str:
+    """The quality that a suffix of a lead sheet names, or ""."""
+    try:
+        return Chord.parse(f"C{text}").quality
+    except UsageError:
+        return ""
+
+
+def _with_degrees(quality: str, harmony: Element) -> str:
+    """A quality with the degrees up to the seventh that are added, altered or taken away; the others are tensions."""
+    tones = dict(zip(_degrees(quality), CHORD_TONES[quality], strict=True))
+    for degree in harmony.findall("degree"):
+        value, alter = ((degree.findtext(f"degree-{name}") or "0").strip() for name in ("value", "alter"))
+        action = (degree.findtext("degree-type") or "").strip()
+        try:
+            place, shift = int(value[:4]), int(float(alter[:8]))
+        except (ValueError, OverflowError):
+            continue
+        if action == "subtract":
+            tones.pop(place, None)
+        elif action == "alter" and place in tones:
+            tones[place] += shift
+        elif action == "add" and place in _NATURAL:
+            tones[place] = _NATURAL[place] + shift
+    if 3 in tones:
+        tones = {degree: tone for degree, tone in tones.items() if degree not in (2, 4)}
+    found = tuple(sorted(tones.values()))
+    return next((name for name, pattern in CHORD_TONES.items() if pattern == found), quality)
+
+
+def _degrees(quality: str) -> tuple[int, ...]:
+    second = {"sus2": 2, "sus4": 4, "7sus4": 4}.get(quality, 3)
+    return (1, second, 5, 7)[: len(CHORD_TONES[quality])]
