@@ -36,6 +36,10 @@ _FEWEST_DOUBTFUL_BARS = 3
 """Fewer such bars than this do not make a score unusable, however short it is."""
 
 _EXPORT = "open it in a music program and export it again"
+_HINTS = {
+    "allow it more time": "allow it more time with --time-limit",
+    "allow it more memory": "allow it more memory with --memory-limit",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,8 @@ def read_melody(path: Path | str, options: ReadOptions | None = None) -> Melody:
     except ScoreError as error:
         raise ScoreError(f"cannot read {name}: {error.text}", error.hint) from error
     tried = f"none of the first {len(failures)} tunes can be used: " if len(failures) > 1 else ""
-    raise ScoreError(f"cannot read {name}: {tried}{failures[0].reason}", failures[0].hint or _EXPORT)
+    hint = _HINTS.get(failures[0].hint, failures[0].hint) or _EXPORT
+    raise ScoreError(f"cannot read {name}: {tried}{failures[0].reason}", hint)
 
 
 read = read_melody

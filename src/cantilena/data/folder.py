@@ -172,7 +172,7 @@ def _nothing_read(folder: Path, scores: ScoreFiles, skipped: Sequence[Skipped]) 
         first = skipped[0]
         return CorpusError(
             f"none of the {len(skipped)} scores in {folder} can be used; {first.file}: {first.reason}",
-            "name a folder with MIDI files that open in a music program",
+            "name a folder with scores that open in a music program",
         )
     others = sum(scores.ignored.values())
     beside = f" among its {others} files" if others else ""

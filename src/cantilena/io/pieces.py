@@ -130,7 +130,7 @@ class PieceName:
     tune: str = ""
 
     def __str__(self) -> str:
-        return f"{self.path}{'' if not self.tune or self.tune.startswith('#') else ':'}{self.tune}"
+        return f"{self.path}{'' if not self.tune or self.tune.startswith('#') else ':'}{self.tune[:80]}"
 
     @classmethod
     def parse(cls, text: str) -> PieceName:
