@@ -158,12 +158,12 @@ def test_a_score_with_many_doubtful_bars_is_refused(monkeypatch):
     bars = tuple(Bar(96 * number, 96 * number + 96, str(number + 1)) for number in range(12))
     doubts = tuple(Doubt("it lasts 3 of 4 quarters", str(number), "Voice", misplaces=True) for number in (2, 2, 5, 9))
     doubtful = score(part(HIGH), bars=bars, doubts=(*doubts, Doubt("1 quarter tone is rounded down")))
-    monkeypatch.setattr(extraction, "read_score", lambda path: [doubtful])
+    monkeypatch.setattr(extraction, "read_piece", lambda piece: doubtful)
     with pytest.raises(ScoreError, match=r"^3 of its 12 bars are doubtful, such as bar 2: it lasts 3 of 4 quarters$"):
-        extract(Path("a.abc"), ReadOptions())
+        extract(Path("a.krn"), ReadOptions())
     few = replace(doubtful, doubts=doubts[1:3])
-    monkeypatch.setattr(extraction, "read_score", lambda path: [few])
-    assert extract(Path("a.abc"), ReadOptions())[0].doubts == few.doubts
+    monkeypatch.setattr(extraction, "read_piece", lambda piece: few)
+    assert extract(Path("a.krn"), ReadOptions())[0].doubts == few.doubts
 
 
 def test_drums_alone_say_so():

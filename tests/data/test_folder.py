@@ -15,6 +15,8 @@ import cantilena.data.folder as folder_module
 from cantilena.data import ExtractedMelody, ReadOptions, read_folder
 from cantilena.data.find_scores import find_scores
 from cantilena.errors import CantilenaError, CorpusError, ScoreError
+from cantilena.io import PieceSource
+from cantilena.io.pieces import TuneText
 from cantilena.music import Melody, Note
 from cantilena.runtime import Failure
 
@@ -27,19 +29,27 @@ def tune(seed: int, title: str = "") -> Melody:
     )
 
 
-def fake_extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
-    """A file that says `tune 3` holds tune 3; `crash` and `refuse` do what they say."""
-    found = []
-    for line in path.read_text().splitlines():
-        word, _, rest = line.partition(" ")
-        number, _, title = rest.partition(" ")
-        if word == "tune":
-            found.append(ExtractedMelody(tune(int(number), title), rounded=2))
-        elif word == "silence":
-            found.append(ExtractedMelody(Melody((Note((), 0, 24),))))
-        elif word == "refuse":
-            raise ScoreError(f"{path} holds no notes", "name another file")
-    return found
+def fake_pieces(path: Path) -> Iterator[PieceSource]:
+    """Each line of a book is a tune."""
+    if path.suffix.lower() != ".abc":
+        yield PieceSource(path)
+        return
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if line == "stop":
+            raise ScoreError("it has too many tunes", "cut it into pieces")
+        yield PieceSource(path, TuneText(line, number, str(number), ""))
+
+
+def fake_extract(piece: PieceSource, options: ReadOptions) -> ExtractedMelody:
+    """A piece that says `tune 3` holds tune 3; `refuse` and `silence` do what they say."""
+    text = piece.tune.text if piece.tune is not None else piece.path.read_text()
+    word, _, rest = text.partition(" ")
+    number, _, title = rest.partition(" ")
+    if word == "tune":
+        return ExtractedMelody(tune(int(number), title), rounded=2)
+    if word == "refuse":
+        raise ScoreError(f"{piece.path} holds no notes", "name another file")
+    return ExtractedMelody(Melody((Note((), 0, 24),) if word == "silence" else ()))
 
 
 def in_this_process(
@@ -59,7 +69,8 @@ def in_this_process(
 
 @pytest.fixture(autouse=True)
 def _no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folder_module, "extract", fake_extract)
+    monkeypatch.setattr(folder_module, "extract_piece", fake_extract)
+    monkeypatch.setattr(folder_module, "pieces_of", fake_pieces)
     monkeypatch.setattr(folder_module, "bounded_map", in_this_process)
 
 
@@ -100,8 +111,22 @@ def test_failures_copies_and_silence_are_rows(tmp_path: Path) -> None:
     assert corpus.manifest.read + len(corpus.manifest.skipped) == 6
 
 
+def test_a_bad_tune_costs_itself_alone(tmp_path: Path) -> None:
+    write(tmp_path, {"a.abc": "tune 1\nrefuse\ntune 2\nsilence\nstop\ntune 3", "b.abc": "stop", "c.abc": "tune 4"})
+    corpus = read_folder(tmp_path, quiet=True)
+    assert corpus.column("source") == ["a.abc#1", "a.abc#3", "c.abc"]
+    assert [(row.file, row.reason) for row in corpus.manifest.skipped] == [
+        ("a.abc", "it has too many tunes (cut it into pieces)"),
+        ("a.abc#2", "a.abc holds no notes (name another file)"),
+        ("a.abc#4", "no notes"),
+        ("b.abc", "it has too many tunes (cut it into pieces)"),
+    ]
+    assert corpus.manifest.read == 2
+
+
 def test_jobs_and_order_change_nothing(tmp_path: Path) -> None:
-    write(tmp_path, {f"{number:03}.mid": f"tune {number % 31}" for number in range(60)})
+    write(tmp_path, {f"{number:03}.mid": f"tune {number % 31}" for number in range(30)})
+    write(tmp_path, {"book.abc": "\n".join(f"tune {number % 31}" for number in range(30, 60))})
     one, eight = (read_folder(tmp_path, ReadOptions(jobs=jobs), quiet=True) for jobs in (1, 8))
     one.save(tmp_path / "one.arrow")
     eight.save(tmp_path / "eight.arrow")

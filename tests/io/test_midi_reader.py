@@ -90,6 +90,38 @@ def columns(part):
     return [part.onset.tolist(), part.duration.tolist(), part.pitch.tolist()]
 
 
+def control(controller, channel=0):
+    return bytes([0xB0 | channel, controller, 0])
+
+
+@pytest.mark.parametrize("controller", [120, 123, 124, 125, 126, 127])
+def test_all_sound_and_all_notes_off_end_the_notes_of_their_channel(controller):
+    events = [
+        (0, on(60)),
+        (0, on(64)),
+        (0, on(67, channel=1)),
+        (240, control(controller)),
+        (240, on(60)),
+        (480, off(60)),
+    ]
+    score = read_midi(midi(track(*events, (0, off(64)), (0, off(67, channel=1)))))
+    assert [columns(part) for part in score.parts] == [[[0, 0, 480], [240, 240, 480], [60, 64, 60]], [[0], [960], [67]]]
+    assert score.lost == 0
+
+
+def test_all_notes_off_holds_for_the_channel_in_other_tracks():
+    conductor = track((240, control(123)), (0, control(123, channel=1)), (960, control(123)))
+    score = read_midi(midi(conductor, track(*TUNE), track((0, on(48, channel=1)), (0, on(50, channel=2)))))
+    assert [columns(part) for part in score.parts] == [[[0, 480], [240, 480], [60, 62]], [[0], [240], [48]]]
+    assert score.lost == 1
+
+
+@pytest.mark.parametrize("controller", [1, 64, 119, 121, 122])
+def test_other_controllers_end_nothing(controller):
+    (part,) = read_midi(midi(track((0, on(60)), (240, control(controller)), (240, off(60))))).parts
+    assert columns(part) == [[0], [480], [60]]
+
+
 def test_a_plain_file():
     (part,) = read_midi(GOOD).parts
     assert columns(part) == [[0, 480], [480, 480], [60, 62]]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import subprocess
 import sys
@@ -10,8 +9,7 @@ import zipfile
 
 import pytest
 
-from cantilena.errors import MissingError, ScoreError
-from cantilena.io import read_safely, read_score
+from cantilena.errors import ScoreError
 from cantilena.io.notation.abc_book import plain_tunes
 from cantilena.io.notation.reader import read_notation
 from cantilena.music import Key, Meter
@@ -261,16 +259,6 @@ def test_kern(music21):
     assert score.keys[0] == (0, Key.parse("G major"))
     assert score.meters[0] == (0, Meter(3, 4))
     assert score.lost == 1
-
-
-def test_without_music21_the_advice_is_the_command(monkeypatch, tmp_path):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    path = tmp_path / "tune.abc"
-    path.write_text(BOOK)
-    for read in (read_score, read_safely):
-        with pytest.raises(MissingError) as caught:
-            read(path)
-        assert caught.value.hint == "pip install 'cantilena[notation]'"
 
 
 def test_reading_leaves_nothing_behind_and_nothing_on_the_screen(music21, tmp_path):

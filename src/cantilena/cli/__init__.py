@@ -29,6 +29,7 @@ from collections.abc import Sequence
 from cantilena.cli.answer import Answer, show
 from cantilena.cli.failures import describe_error, print_error
 from cantilena.cli.output import silence, stdout_to_stderr
+from cantilena.cli.resuming import with_recorded_corpus
 from cantilena.cli.table import find_command, overview
 from cantilena.errors import __version__
 
@@ -98,4 +99,6 @@ def _run(words: list[str]) -> Answer:
     function = command.load()
     if any(word in ("-h", "--help") for word in rest):
         return Answer({}, help_text(function, f"cantilena {command.name}"))
+    if command.name.split()[0] in ("train", "sweep"):
+        rest = with_recorded_corpus(rest)
     return parse(function, rest, f"cantilena {command.name}")() or Answer({})

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
+from cantilena.data import ReadLimits
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, LatentOptions
 from cantilena.models import Precision
@@ -32,6 +33,7 @@ def run(
     copy_check: bool = True,
     against: str = "",
     precision: Precision = "float32",
+    limits: ReadLimits,
     force: bool = False,
     seed: Seed = 1,
     flags: Flags,
@@ -45,7 +47,8 @@ def run(
     Args:
         bundle: A model: a .safetensors file, or the name of one that ships with Cantilena; by default tunes+rl, or
             tunes-vae with --interpolate or --vary.
-        of: A piece whose bars are rewritten: a MIDI, MusicXML, ABC or kern file. Bars count from 1, a pickup is bar 0.
+        of: A piece whose bars are rewritten: a MIDI, MusicXML, ABC or kern file, or a tune of a book such as BOOK#3.
+            Bars count from 1, a pickup is bar 0.
         out: The folder to write.
         expressive: Play the MIDI and sound files with expression: phrases swell and ebb, strong beats are stressed.
         copy_check: Check whether a melody copies more of the model's training data than human melodies share with it.
@@ -58,12 +61,13 @@ def run(
     Example:
         cantilena compose -n 4 --bars 8 --primer "D4 E4 F4/8 G4/8 A4/2" --key "D minor" --out idea
         cantilena compose -n 4 --bars 5-8 --of idea/001.mid --out again
+        cantilena compose --primer airs.abc#3 --out on
         cantilena compose --interpolate idea/001.mid idea/002.mid --steps 5 --out way
         cantilena compose --vary "C4 D4 E4/2 G4 E4 C4/2" --amount 0.3 -n 4 --out varied
     """
     if bundle is None:
         bundle = DEFAULT_VAE if latent.flag else DEFAULT
-    from cantilena.generation import InfillSpan, check_output_folder, load, write_melodies
+    from cantilena.generation import InfillSpan, check_output_folder, load, primer_of, write_melodies
     from cantilena.workflows import CopyCheck, check_copies
 
     if latent.flag and of is not None:
@@ -76,15 +80,17 @@ def run(
     about: dict[str, Any] = {"model": composer.name, "seed": seed, "constrain": options.constrain}
     lost: Mapping[str, Mapping[str, int]] = {}
     if latent.flag:
-        melodies, lost = _in_latent_space(composer, latent, options, n, seed)
+        melodies, lost = _in_latent_space(composer, latent, options, n, seed, limits)
         about |= {"interpolate": latent.interpolate} if latent.interpolate else {"vary": latent.vary}
         about |= {"codes_lack": lost}
     elif of is not None and bars is not None:
         from cantilena.data import read_melody
 
-        melodies = composer.rewrite(read_melody(of), bars.first, bars.last, options, melodies=n, seed=seed)
+        piece = read_melody(of, limits.read_options())
+        melodies = composer.rewrite(piece, bars.first, bars.last, options, melodies=n, seed=seed)
         about |= {"of": of.name, "bars": [bars.first, bars.last]}
     else:
+        options = options.replace(primer=primer_of(options, limits) or "")
         melodies = composer.compose_many(n, options, seed=seed)
     written = write_melodies(melodies, out, force=force, manifest=about, expressive=expressive)
     given = (0, n - 1) if latent.interpolate else range(n if latent.amount == 0 else 0)
@@ -92,7 +98,7 @@ def run(
     candidates = [melodies[row] for row in new]
     if bars is not None:  # what comes after the new bars is not new
         candidates = [one.until(InfillSpan.from_bars(one, bars).end) for one in candidates]
-    checked = check_copies(bundle, candidates, against) if copy_check else CopyCheck(())
+    checked = check_copies(bundle, candidates, against, limits) if copy_check else CopyCheck(())
     files = ", ".join(path.name for path in written[0].files.values())
     lines = [
         f"{'1 melody' if n == 1 else f'{n} melodies'} of {melodies[0].seconds:.3g} s in {out}: "
@@ -118,17 +124,17 @@ def run(
 
 
 def _in_latent_space(
-    composer: Composer, latent: LatentOptions, options: ComposeOptions, n: int, seed: int
+    composer: Composer, latent: LatentOptions, options: ComposeOptions, n: int, seed: int, limits: ReadLimits
 ) -> tuple[list[Composition], Mapping[str, Mapping[str, int]]]:
     """An interpolation or variations, and the notes of each given melody that its codes do not represent."""
     from cantilena.generation import LatentMelody, read_melody_or_notes
 
     if latent.interpolate is not None:
-        first, last = (read_melody_or_notes(text) for text in latent.interpolate)
+        first, last = (read_melody_or_notes(text, limits) for text in latent.interpolate)
         melodies = composer.interpolate(first, last, n, options)
         given = {"the first": first, "the last": last}
     else:
-        melody = read_melody_or_notes(latent.vary or "")
+        melody = read_melody_or_notes(latent.vary or "", limits)
         amount = _AMOUNT if latent.amount is None else latent.amount
         melodies = composer.vary(melody, amount, options, melodies=n, seed=seed)
         given = {"the melody": melody}

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags, Positional, Resume, StartAnew
 from cantilena.errors import UsageError
 from cantilena.workflows import EvaluateOptions
+
+_OF_LIKELIHOOD = ("seed", "device", "time_limit", "memory_limit")
+"""The options that apply to --likelihood."""
 
 
 def run(
@@ -47,13 +51,18 @@ def run(
     if styles_by.strip() and not styles:
         raise UsageError("--styles-by requires --styles", "add --styles")
     if likelihood:
-        if out is not None or resume or force or options != EvaluateOptions(seed=options.seed, device=options.device):
+        if (
+            out is not None
+            or resume
+            or force
+            or replace(EvaluateOptions(), **{name: getattr(options, name) for name in _OF_LIKELIHOOD}) != options
+        ):
             raise UsageError("--likelihood takes bundles and --test alone", "leave out the other flags")
         if test is None:
             raise UsageError("--likelihood requires --test", "give a folder of held-out scores")
         from cantilena.workflows import measure_likelihoods
 
-        measured = measure_likelihoods(systems, test, seed=options.seed, device=options.device)
+        measured = measure_likelihoods(systems, test, seed=options.seed, device=options.device, limits=options)
         return Answer(measured.to_json(), text=measured.text())
     if test is not None:
         raise UsageError("--test requires --likelihood", "add --likelihood, or give human melodies with --against")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import itertools
 import os
 import shlex
 import shutil
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cantilena.cli.output import print_flushed, reader_is_gone
+from cantilena.cli.resuming import flag_value
 from cantilena.errors import CantilenaError
 
 INTERRUPTED = 130
@@ -107,8 +107,7 @@ def _help(words: Sequence[str]) -> str:
 def _how_to_resume(words: Sequence[str]) -> str:
     from cantilena.runtime import finished
 
-    out = next((following for word, following in itertools.pairwise(words) if word == "--out"), None)
-    out = out or next((word.removeprefix("--out=") for word in words if word.startswith("--out=")), None)
+    out = flag_value(words, "--out")
     with suppress(CantilenaError, OSError, ValueError):
         if out and (Path(out) / "run.json").is_file() and not finished(Path(out)):
             if words[0] == "train" and os.environ.get("WORLD_SIZE", "1") != "1":

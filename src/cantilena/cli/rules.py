@@ -6,6 +6,7 @@ from pathlib import Path
 
 from cantilena.cli.answer import Answer
 from cantilena.cli.shared_flags import Flags, Positional
+from cantilena.data import ReadLimits
 
 
 def list_all(*, flags: Flags) -> Answer:
@@ -48,6 +49,7 @@ def score(
     rules: str = "cantilena",
     key: str = "",
     seconds: float | None = None,
+    limits: ReadLimits,
     out: Path | None = None,
     force: bool = False,
     flags: Flags,
@@ -57,7 +59,8 @@ def score(
     The melody is chosen as for a corpus and evaluated at its own pitch, in its own key and meter.
 
     Args:
-        file: A score: MIDI, MusicXML, ABC or kern.
+        file: A score: MIDI, MusicXML, ABC or kern. Of a book of tunes the first tune that can be used; BOOK#3 is its
+            third tune, BOOK:TITLE the one of that title.
         rules: A set, SET:RULE, a file of weights FILE.toml, a rule of your own FILE.py:NAME; several joined by +.
         key: The key of the melody, such as "D minor"; estimated if not given.
         seconds: Score only the first so many seconds.
@@ -69,7 +72,7 @@ def score(
     """
     from cantilena.workflows import score_file, write_score
 
-    scored = score_file(file, rules, key=key, seconds=seconds)
+    scored = score_file(file, rules, key=key, seconds=seconds, limits=limits)
     if out is None:
         return Answer(scored.to_json(), text=scored.text())
     files = write_score(scored, out, force=force)

@@ -11,6 +11,7 @@ from .extraction import ExtractedMelody as ExtractedMelody
 from .extraction import extract as extract
 from .extraction import extract_chords as extract_chords
 from .extraction import extract_melody as extract_melody
+from .extraction import extract_piece as extract_piece
 from .extraction import read as read
 from .extraction import read_melody as read_melody
 from .folder import read_folder as read_folder
@@ -18,6 +19,7 @@ from .manifest import Manifest as Manifest
 from .manifest import Skipped as Skipped
 from .normalized_key import normalize_key as normalize_key
 from .normalized_key import semitones_to_normalized as semitones_to_normalized
+from .options import ReadLimits as ReadLimits
 from .options import ReadOptions as ReadOptions
 from .report import CorpusReport as CorpusReport
 from .report import corpus_report as corpus_report

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from cantilena.data.melody_choice import Span, melody_parts, top_line
 from cantilena.data.options import ReadOptions
 from cantilena.data.paper_reading import paper_reading
 from cantilena.errors import ScoreError
-from cantilena.io import Doubt, Part, Score, read_safely, read_score
+from cantilena.io import Doubt, Part, PieceName, PieceSource, Score, pieces_of, read_piece
 from cantilena.music import (
     TICKS_PER_QUARTER,
     Key,
@@ -25,12 +27,19 @@ from cantilena.music import (
     Tempo,
     key_of_durations,
 )
+from cantilena.runtime import Failure, bounded_map
 
 _MOST_DOUBTFUL = 0.2
 """The largest share of bars in which notes may stand in the wrong place."""
 
 _FEWEST_DOUBTFUL_BARS = 3
 """Fewer such bars than this do not make a score unusable, however short it is."""
+
+_EXPORT = "open it in a music program and export it again"
+_HINTS = {
+    "allow it more time": "allow it more time with --time-limit",
+    "allow it more memory": "allow it more memory with --memory-limit",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,50 +65,76 @@ class ExtractedMelody:
 
 
 def extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
-    """Read a file and extract a melody from each score in it. Call it in a worker process: parsers may crash.
+    """Read a file and extract a melody from each piece in it, in this process: parsers may crash.
 
     Returns:
-        One melody per score, in order, with the file's name as source; a tune of a book that cannot be used has no
+        One melody per piece, in order, with the file's name as source; a tune of a book that cannot be used has no
         notes and an `error`.
 
     Raises:
         ScoreError: nothing in it can be used.
-        MissingError: it needs an optional library.
     """
     extracted: list[ExtractedMelody] = []
-    scores = read_score(path)
-    for score in scores:
+    failure: ScoreError | None = None
+    for piece in pieces_of(path):
         try:
-            extracted.append(_extract(score, options, path.name))
+            extracted.append(extract_piece(piece, options))
         except ScoreError as error:
-            if len(scores) == 1:
-                raise
-            extracted.append(ExtractedMelody(Melody((), title=score.title, source=path.name), error=error.text))
+            failure = failure or error
+            title = piece.tune.title if piece.tune is not None else ""
+            extracted.append(ExtractedMelody(Melody((), title=title, source=path.name), error=error.text))
+    if failure is not None and len(extracted) == 1:
+        raise failure
     if not any(one.melody.sounding for one in extracted):
-        raise ScoreError(f"none of its {len(extracted)} tunes can be used: {extracted[0].error}")
+        raise ScoreError(f"none of its {len(extracted)} tunes can be used: {extracted[0].error or 'no notes'}")
     return extracted
 
 
-def read_melody(path: Path | str, options: ReadOptions | None = None) -> Melody:
-    """Read the melody of one file; for a book of tunes, of the first tune that can be used.
+def extract_piece(piece: PieceSource, options: ReadOptions) -> ExtractedMelody:
+    """Read a piece and extract its melody. Call it in a worker process: parsers may crash.
 
-    The file is parsed in a worker process, so that a broken one does no harm.
+    Raises:
+        ScoreError: it cannot be used.
+    """
+    return _extract(read_piece(piece), options, piece.path.name)
+
+
+def read_melody(path: Path | str, options: ReadOptions | None = None) -> Melody:
+    """Read the melody of one file, or of one tune of a book.
+
+    It is parsed in a worker process within the limits of the options, so that a broken file does no harm.
 
     Args:
-        path: a file of MIDI, MusicXML, ABC or kern.
+        path: a file of MIDI, MusicXML, ABC or kern. Of a book of tunes, `BOOK#3` is the third tune, `BOOK#X:12` the one
+            of that reference number, and `BOOK:TITLE` the one of that title; without any of these, the first tune that
+            can be used.
         options: what to extract; by default the melody line.
 
     Raises:
-        ScoreError: it cannot be used; the text names the file and the reason.
-        MissingError: it is in notation and the extra `notation` is not installed.
+        ScoreError: it cannot be used, or the book has no such tune; the text names the file and the reason.
+        UsageError: what follows the name of the book names no tune.
     """
-    options, path = options or ReadOptions(), Path(path)
-    scores = read_safely(path, seconds=options.time_limit, memory=options.memory_limit * 2**20)
-    score = next((score for score in scores if score.parts), scores[0])
+    options, name = options or ReadOptions(), PieceName.parse(str(path))
+    failures: list[Failure] = []
+    started = monotonic()
     try:
-        return _extract(score, options, path.name).melody
+        for _, outcome in bounded_map(
+            partial(extract_piece, options=options),
+            name.pieces(),
+            jobs=1,
+            seconds=options.time_limit,
+            memory=options.memory_limit * 2**20,
+        ):
+            if not isinstance(outcome, Failure):
+                return outcome.melody
+            failures.append(outcome)
+            if monotonic() - started > options.time_limit:
+                break  # the limit holds for the search too: a book has many tunes that may be late
     except ScoreError as error:
-        raise ScoreError(f"cannot use {path}: {error.text}", error.hint) from error
+        raise ScoreError(f"cannot read {name}: {error.text}", error.hint) from error
+    tried = f"none of the first {len(failures)} tunes can be used: " if len(failures) > 1 else ""
+    hint = _HINTS.get(failures[0].hint, failures[0].hint) or _EXPORT
+    raise ScoreError(f"cannot read {name}: {tried}{failures[0].reason}", hint)
 
 
 read = read_melody

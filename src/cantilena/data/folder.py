@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,20 +13,20 @@ import numpy as np
 
 from cantilena.data.columns import Entry
 from cantilena.data.duplicates import duplicates_and_variants
-from cantilena.data.extraction import ExtractedMelody, extract
+from cantilena.data.extraction import ExtractedMelody, extract_piece
 from cantilena.data.find_scores import ScoreFiles, find_scores
 from cantilena.data.manifest import NEAR_DUPLICATE, Manifest, Skipped
 from cantilena.data.options import ReadOptions
 from cantilena.data.split import split_by_piece, work_of
 from cantilena.data.store import Corpus
-from cantilena.errors import CorpusError
-from cantilena.io import READABLE
+from cantilena.errors import CorpusError, ScoreError
+from cantilena.io import READABLE, PieceSource, count_pieces, pieces_of
 from cantilena.runtime import Failure, bounded_map, generator, log, options_record, progress, versions
 
 
 @dataclass(frozen=True, slots=True)
 class _FoundMelody:
-    """A melody of a file; it may still be dropped as a near-duplicate."""
+    """A melody of a piece; it may still be dropped as a near-duplicate."""
 
     source: str
     piece: str
@@ -43,9 +44,9 @@ def read_folder(
 ) -> Corpus:
     """Read every score in a folder and its subfolders.
 
-    Files are read in worker processes with limits of time and memory. A file that cannot be used, and a melody that is
-    a near-duplicate of another, becomes a row in the manifest with the reason. The result does not depend on the number
-    of processes.
+    Pieces are read in worker processes with limits of time and memory: a piece is a file, or a tune of a book, so that
+    the tunes of one book are read in parallel too. A piece that cannot be used, and a melody that is a near-duplicate
+    of another, becomes a row in the manifest with the reason. The result does not depend on the number of processes.
 
     Args:
         folder: the folder of scores.
@@ -100,12 +101,27 @@ def _drawn(files: Sequence[str], most: int | None, seed: int) -> Sequence[str]:
 def _read(
     folder: Path, files: Sequence[str], options: ReadOptions, *, quiet: bool
 ) -> tuple[list[_FoundMelody], list[Skipped]]:
-    """The melodies of all files in the order of the files, and the files without melodies."""
-    outcomes: list[list[ExtractedMelody] | Failure] = [Failure("it was not read")] * len(files)
-    with progress("Reading scores", total=len(files), unit="files", quiet=quiet) as bar:
+    """The melodies of all pieces in the order of the files, and the files and pieces without melodies."""
+    places: list[tuple[str, int]] = []  # of each piece: its file, and its number there
+    counts = Counter[str]()
+    skipped: list[Skipped] = []
+
+    def pieces() -> Iterator[PieceSource]:
+        for file in files:
+            try:
+                for piece in pieces_of(folder / file):
+                    places.append((file, piece.number))
+                    counts[file] += 1
+                    yield piece
+            except ScoreError as error:
+                skipped.append(_skipped(file, Failure(error.text, error.hint), folder, file))
+
+    outcomes: dict[int, ExtractedMelody | Failure] = {}
+    total = sum(count_pieces(folder / file) for file in files)
+    with progress("Reading scores", total=total, unit="pieces", quiet=quiet) as bar:
         for index, outcome in bounded_map(
-            partial(extract, options=options),
-            [folder / file for file in files],
+            partial(extract_piece, options=options),
+            pieces(),
             jobs=options.jobs,
             seconds=options.time_limit,
             memory=options.memory_limit * 2**20,
@@ -113,22 +129,23 @@ def _read(
             outcomes[index] = outcome
             bar.advance()
     tunes: list[_FoundMelody] = []
-    skipped: list[Skipped] = []
-    for file, outcome in zip(files, outcomes, strict=True):
+    for index, (file, number) in enumerate(places):
+        outcome = outcomes[index]
+        source = f"{file}#{number}" if counts[file] > 1 else file
         if isinstance(outcome, Failure):
-            reason = f"{outcome.reason} ({outcome.hint})" if outcome.hint else outcome.reason
-            skipped.append(Skipped(file, _without_path(reason, folder, file)))
-            continue
-        several = len(outcome) > 1
-        for number, extracted in enumerate(outcome, 1):
-            source = f"{file}#{number}" if several else file
-            if not extracted.melody.sounding:
-                skipped.append(Skipped(source, extracted.error or "no notes"))
-                continue
-            tunes.append(_FoundMelody(source, _piece(source, extracted.melody.title), extracted))
-        if not outcome:
-            skipped.append(Skipped(file, "no notes"))
+            skipped.append(_skipped(source, outcome, folder, file))
+        elif not outcome.melody.sounding:
+            skipped.append(Skipped(source, "no notes"))
+        else:
+            tunes.append(_FoundMelody(source, _piece(source, outcome.melody.title), outcome))
     return tunes, skipped
+
+
+def _skipped(source: str, failure: Failure, folder: Path, file: str) -> Skipped:
+    """The row of what cannot be used; its reason does not depend on where the folder is, and the row names the file."""
+    reason = f"{failure.reason} ({failure.hint})" if failure.hint else failure.reason
+    reason = reason.replace(str(folder / file), file).replace(str(folder), folder.name)
+    return Skipped(source, re.sub(r"\s+", " ", reason).strip() or "it cannot be read")
 
 
 def _piece(source: str, title: str) -> str:
@@ -150,18 +167,12 @@ def _entry(tune: _FoundMelody, folder: Path) -> Entry:
     )
 
 
-def _without_path(reason: str, folder: Path, file: str) -> str:
-    """A reason that does not depend on where the folder is; the row names the file already."""
-    reason = reason.replace(str(folder / file), file).replace(str(folder), folder.name)
-    return re.sub(r"\s+", " ", reason).strip() or "it cannot be read"
-
-
 def _nothing_read(folder: Path, scores: ScoreFiles, skipped: Sequence[Skipped]) -> CorpusError:
     if skipped:
         first = skipped[0]
         return CorpusError(
             f"none of the {len(skipped)} scores in {folder} can be used; {first.file}: {first.reason}",
-            "name a folder with MIDI files that open in a music program",
+            "name a folder with scores that open in a music program",
         )
     others = sum(scores.ignored.values())
     beside = f" among its {others} files" if others else ""

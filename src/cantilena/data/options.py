@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from cantilena.errors import UsageError
 
@@ -16,8 +16,42 @@ _READINGS: tuple[Reading, ...] = ("exact", "paper")
 _PROFILES: tuple[Profile, ...] = ("krumhansl-kessler", "temperley", "aarden-essen")
 
 
+@dataclass(frozen=True, kw_only=True)
+class ReadLimits:
+    """What reading one piece of untrusted files may take: a file, or a tune of a book.
+
+    Raises:
+        UsageError: a value is out of range.
+    """
+
+    time_limit: float = 10.0
+    """Seconds that reading one piece may take: a file, or one tune of a book."""
+
+    memory_limit: int = 1024
+    """Megabytes that reading one piece may take."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.time_limit < 1e6:
+            raise UsageError(
+                f"the time limit must be above 0 s, got {self.time_limit:g}", "give a number of seconds over 0"
+            )
+        if not 64 <= self.memory_limit <= 2**20:
+            raise UsageError(
+                f"the memory limit must be 64 to {2**20} MB, got {self.memory_limit}", "give 64 megabytes or more"
+            )
+
+    def read_options(self, **options: Any) -> ReadOptions:  # noqa: ANN401  (the fields have many types)
+        """Options of reading with these limits.
+
+        Examples:
+            >>> ReadLimits(time_limit=60).read_options(voice="all").time_limit
+            60
+        """
+        return ReadOptions(time_limit=self.time_limit, memory_limit=self.memory_limit, **options)
+
+
 @dataclass(frozen=True)
-class ReadOptions:
+class ReadOptions(ReadLimits):
     """How scores are read and what is extracted from them.
 
     Raises:
@@ -43,16 +77,11 @@ class ReadOptions:
     jobs: int = 0
     """Worker processes that read files; 0 takes one a processor."""
 
-    time_limit: float = 10.0
-    """Seconds that one file may take before it is given up."""
-
-    memory_limit: int = 1024
-    """Megabytes that reading one file may take before it is given up."""
-
     seed: int = 0
     """Seed of every random choice, such as the split."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _among("voice", self.voice, _VOICES)
         _among("reading", self.reading, _READINGS)
         _among("key profile", self.profile, _PROFILES)
@@ -62,14 +91,6 @@ class ReadOptions:
             raise UsageError(f"seconds must be above 0, got {self.seconds:g}", "give a number of seconds over 0")
         if not 0 <= self.jobs <= 1024:
             raise UsageError(f"jobs must be 0 to 1024, got {self.jobs}", "0 takes one worker process a processor")
-        if not 0 < self.time_limit < 1e6:
-            raise UsageError(
-                f"the time limit must be above 0 s, got {self.time_limit:g}", "give a number of seconds over 0"
-            )
-        if not 64 <= self.memory_limit <= 2**20:
-            raise UsageError(
-                f"the memory limit must be at least 64 MB, got {self.memory_limit}", "give 64 megabytes or more"
-            )
         if not 0 <= self.seed < 2**63:
             raise UsageError(f"seed {self.seed} is out of range", "seeds run from 0 to 2^63 - 1")
 

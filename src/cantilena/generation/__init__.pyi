@@ -18,6 +18,7 @@ from .options import BarRange as BarRange
 from .options import ComposeOptions as ComposeOptions
 from .options import LatentOptions as LatentOptions
 from .options import SamplingOptions as SamplingOptions
+from .primer import primer_of as primer_of
 from .primer import read_melody_or_notes as read_melody_or_notes
 from .primer import read_primer as read_primer
 from .primer import typed_notes as typed_notes

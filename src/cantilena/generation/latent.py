@@ -25,11 +25,11 @@ from cantilena.errors import UsageError
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
 from cantilena.generation.options import ComposeOptions, SamplingOptions, check_count
-from cantilena.generation.placement import Placement, tokens_within
+from cantilena.generation.placement import Placement, pitch_range, tokens_within
 from cantilena.generation.sampling import log_likelihood, sample
 from cantilena.models import Bars, MelodyVae, VaeDecoder, log_softmax
 from cantilena.models.shipped import DEFAULT_VAE
-from cantilena.music import Key, Melody, Tempo, find_key, parse_pitch_range
+from cantilena.music import Key, Melody, Tempo, find_key
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding, token_pitches
 
@@ -229,7 +229,7 @@ def _interpolated(
     if options.key:
         key = options.key if isinstance(options.key, Key) else Key.parse(options.key)
     model_key = key.plain if composer.normalized_key else key
-    within = parse_pitch_range(options.range) if options.range.strip() else None
+    within = pitch_range(options.range, composer.encoding)
     distance = (1.0 - share) * first.placement.semitones + share * last.placement.semitones
     semitones = model_key.interval_to(key) + 12 * round((distance - model_key.interval_to(key)) / 12)
     rates = [end.melody.tempo.initial for end in (first, last)]
@@ -321,7 +321,7 @@ def _in_training_octave(encoding: Encoding, placement: Placement, melody: Melody
     moved = semitones_to_normalized(pitches, melody.key, low=min(known), high=max(known))
     if not (min(pitches) + moved >= 0 and max(pitches) + moved <= 127):
         return placement
-    within = parse_pitch_range(range_) if range_.strip() else None
+    within = pitch_range(range_, encoding)
     return replace(
         placement,
         primer=encoding.encode(melody.transposed(moved)),

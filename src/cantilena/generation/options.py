@@ -91,9 +91,10 @@ class SamplingOptions:
 
     def __post_init__(self) -> None:
         if not 0.0 < self.temperature <= 100.0:
-            raise UsageError(
-                f"temperature is {self.temperature:g}", "give a number above 0, up to 100; 1 is the model's own"
-            )
+            hint = "give a number above 0, up to 100; 1 is the model's own"
+            if self.temperature == 0.0:
+                hint = "for the most probable token at each step give --greedy; 1 is the model's own temperature"
+            raise UsageError(f"temperature is {self.temperature:g}", hint)
         if self.top_k < 0:
             raise UsageError(f"top-k is {self.top_k}", "give a whole number; 0 means all tokens")
         if not 0.0 < self.top_p <= 1.0:
@@ -124,7 +125,8 @@ class ComposeOptions:
     the defaults of --key and --meter."""
 
     primer: PrimerText = ""
-    """What to continue: notes such as "C4 D4 E4/2 r/8 F#4/8", or a MIDI, MusicXML, ABC or kern file."""
+    """What to continue: notes such as "C4 D4 E4/2 r/8 F#4/8", or a MIDI, MusicXML, ABC or kern file. Of a book of tunes
+    in ABC, BOOK#3 is the third tune, BOOK#X:12 the one of that reference number, BOOK:TITLE the one of that title."""
 
     with_primer: bool = True
     """Whether the result begins with the primer."""

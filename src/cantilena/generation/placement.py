@@ -12,7 +12,7 @@ from cantilena.errors import UsageError
 from cantilena.generation.composition import Composition
 from cantilena.generation.options import ComposeOptions
 from cantilena.models import Bars
-from cantilena.music import Key, Melody, Meter, Tempo, parse_pitch_range
+from cantilena.music import Key, Melody, Meter, Pitch, Tempo, parse_pitch_range
 from cantilena.rules import Context
 from cantilena.tokenizers import Encoding, token_pitches
 
@@ -143,7 +143,7 @@ def place(
         model_key = key.plain
     elif tuned_key is not None and tuned_key.mode == key.mode:
         model_key = tuned_key
-    low_high = parse_pitch_range(options.range) if options.range.strip() else None
+    low_high = pitch_range(options.range, encoding)
     own_meter = primer.meter if primer is not None else default_meter or Meter()
     own_tempo = primer.tempo if primer is not None else Tempo()
 
@@ -181,8 +181,35 @@ def tokens_within(encoding: Encoding, semitones: int, low_high: tuple[int, int] 
     pitches = token_pitches(encoding)
     inside = [not p or (low <= p[0] + semitones and p[-1] + semitones <= high) for p in pitches]
     if not any(p and fits for p, fits in zip(pitches, inside, strict=True)):
-        raise UsageError("no note of the model lies in that range", "give a wider --range")
+        raise UsageError(
+            f"no note of the model lies in the range {Pitch(low).name}-{Pitch(high).name}",
+            f"its notes are {model_range(encoding, semitones)} here: give a --range with some of them",
+        )
     return None if all(inside) else np.array(inside, dtype=np.bool_)
+
+
+def model_range(encoding: Encoding, semitones: int = 0) -> str:
+    """The lowest and the highest note of a model after a transposition.
+
+    Examples:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> model_range(GridEncoding())
+        'C3 to B5'
+    """
+    pitches = [min(max(pitch + semitones, 0), 127) for chord in token_pitches(encoding) for pitch in chord]
+    return f"{Pitch(min(pitches)).name} to {Pitch(max(pitches)).name}"
+
+
+def pitch_range(text: str, encoding: Encoding) -> tuple[int, int] | None:
+    """Parse a range of pitches; None if the text is empty.
+
+    Raises:
+        UsageError: it is not a range; the hint names that of the model.
+    """
+    try:
+        return parse_pitch_range(text) if text.strip() else None
+    except UsageError as error:
+        raise UsageError(error.text, f"{error.hint}; the model's notes are {model_range(encoding)}") from error
 
 
 def _octave_for_primer(encoding: Encoding, primer: Melody, semitones: int) -> int:

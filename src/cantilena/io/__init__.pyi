@@ -7,8 +7,13 @@ from .engraving.piano_roll import piano_roll_svg as piano_roll_svg
 from .midi.writer import midi_bytes as midi_bytes
 from .notation.abc_writer import abc as abc
 from .notation.musicxml_writer import musicxml as musicxml
-from .reader import MIDI as MIDI
-from .reader import READABLE as READABLE
+from .pieces import MIDI as MIDI
+from .pieces import READABLE as READABLE
+from .pieces import PieceName as PieceName
+from .pieces import PieceSource as PieceSource
+from .pieces import count_pieces as count_pieces
+from .pieces import pieces_of as pieces_of
+from .reader import read_piece as read_piece
 from .reader import read_safely as read_safely
 from .reader import read_score as read_score
 from .score import NOTATION_RESOLUTION as NOTATION_RESOLUTION

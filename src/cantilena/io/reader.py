@@ -1,4 +1,4 @@
-"""Reading scores of any format; files from others are parsed in a bounded worker process."""
+"""Reading scores of any format; files from others are parsed in bounded worker processes, one piece at a time."""
 
 from __future__ import annotations
 
@@ -6,17 +6,26 @@ from pathlib import Path
 
 from cantilena.errors import ScoreError
 from cantilena.io.midi.reader import read_midi
-from cantilena.io.notation.reader import NOTATION, read_notation, require_notation
-from cantilena.io.score import Score
-from cantilena.runtime import Failure, bounded_map, read_regular_file
+from cantilena.io.notation.reader import read_notation, read_tune
+from cantilena.io.pieces import MIDI, PieceSource, file_content, pieces_of
+from cantilena.io.score import NOTATION_RESOLUTION, Score
+from cantilena.runtime import Failure, bounded_map
 
-MIDI = (".mid", ".midi", ".kar", ".smf", ".rmi")
-"""The suffixes of MIDI files."""
+_OPEN = "open it in a music program and export it again"
 
-READABLE = (*MIDI, *NOTATION)
-"""The suffixes of files that can be read; those in notation need the extra `notation`."""
 
-_MAX_BYTES = 16 * 2**20
+def read_piece(piece: PieceSource) -> Score:
+    """Read one piece in this process: only from trusted files, or inside a worker.
+
+    Raises:
+        ScoreError: it cannot be read; the text gives the reason and does not name the file.
+    """
+    if piece.error:
+        raise ScoreError(piece.error, piece.hint)
+    if piece.tune is not None:
+        return read_tune(piece.tune)
+    content, suffix = file_content(piece.path), piece.path.suffix.lower()
+    return read_midi(content) if suffix in MIDI else read_notation(content, suffix)[0]
 
 
 def read_score(path: Path) -> list[Score]:
@@ -30,43 +39,41 @@ def read_score(path: Path) -> list[Score]:
 
     Raises:
         ScoreError: it cannot be read; the text gives the reason and does not name the file.
-        MissingError: it is in notation and the extra `notation` is not installed.
     """
-    suffix = path.suffix.lower()
-    if suffix not in READABLE:
-        raise ScoreError(f"'{suffix}' is not a suffix of scores", f"scores end in {', '.join(READABLE)}")
-    try:
-        content = read_regular_file(path, _MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ScoreError(f"it cannot be opened: {reason}", "check the path and your rights") from error
-    if content is None:
-        raise ScoreError("it is not an ordinary file", "name a file, not a folder, a pipe or a device")
-    if len(content) > _MAX_BYTES:
-        raise ScoreError(f"it is larger than {_MAX_BYTES // 2**20} MB", "cut it into pieces")
-    return [read_midi(content)] if suffix in MIDI else read_notation(content, suffix)
+    outcomes: list[Score | ScoreError] = []
+    for piece in pieces_of(path):
+        try:
+            outcomes.append(read_piece(piece))
+        except ScoreError as error:
+            outcomes.append(error)
+    if isinstance(outcomes[0], ScoreError) and len(outcomes) == 1:
+        raise outcomes[0]
+    return [_failed(one.text) if isinstance(one, ScoreError) else one for one in outcomes]
 
 
 def read_safely(path: Path, *, seconds: float = 10.0, memory: int = 2**30) -> list[Score]:
-    """Read an untrusted file in a worker process, which may crash, hang or exhaust its memory without harm.
+    """Read an untrusted file in worker processes, which may crash, hang or exhaust their memory without harm.
 
     Args:
         path: the file, in the format of its suffix.
-        seconds: time limit.
-        memory: memory limit in bytes.
+        seconds: time limit of one piece: the file, or a tune of a book.
+        memory: memory limit of one piece, in bytes.
 
     Returns:
         As `read_score`.
 
     Raises:
         ScoreError: it cannot be read; the text names the file and the reason.
-        MissingError: it is in notation and the extra `notation` is not installed.
     """
-    if path.suffix.lower() in NOTATION:
-        require_notation()
-    ((_, outcome),) = bounded_map(read_score, [path], jobs=1, seconds=seconds, memory=memory)
-    if isinstance(outcome, Failure):
-        raise ScoreError(
-            f"cannot read {path}: {outcome.reason}", outcome.hint or "open it in a music program and export it again"
-        )
-    return outcome
+    try:
+        outcomes = dict(bounded_map(read_piece, pieces_of(path), seconds=seconds, memory=memory))
+    except ScoreError as error:
+        raise ScoreError(f"cannot read {path}: {error.text}", error.hint or _OPEN) from error
+    if len(outcomes) == 1 and isinstance(failure := outcomes[0], Failure):
+        raise ScoreError(f"cannot read {path}: {failure.reason}", failure.hint or _OPEN)
+    scores = (outcomes[index] for index in range(len(outcomes)))
+    return [_failed(one.reason) if isinstance(one, Failure) else one for one in scores]
+
+
+def _failed(reason: str) -> Score:
+    return Score((), NOTATION_RESOLUTION, error=reason)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import fcntl
 import hashlib
+import json
 import platform
 import sys
 import time
@@ -127,13 +128,31 @@ def _is_resumed(path: Path, options: Mapping[str, Any], *, resume: bool, force: 
             raise RunError(f"{path} is not empty and holds no run", "give another --out, or --force to write into it")
         return False
     earlier = read_json(record)
-    if not isinstance(earlier, dict) or earlier.get("options") != dict(options):
-        raise RunError(f"{path} holds a run with other options", "give another --out, or --force to start anew there")
+    before = earlier.get("options") if isinstance(earlier, dict) else None
+    if before != dict(options):
+        raise RunError(
+            f"{path} holds a run with other options{_difference(before, options)}",
+            "give another --out, or --force to start anew there",
+        )
     if earlier.get("state") == "finished":
         raise RunError(f"{path} holds a finished run", "read its results, give another --out, or --force")
     if not resume:
         raise RunError(f"{path} holds an unfinished run", "add --resume to go on, or --force to start anew")
     return True
+
+
+def _difference(before: object, now: Mapping[str, Any]) -> str:
+    """The first options that differ, in words."""
+    if not isinstance(before, dict):
+        return ""
+    names = [name for name in {**now, **before} if before.get(name) != now.get(name)]
+    told = [f"{name} is {_shown(before.get(name))} there and {_shown(now.get(name))} here" for name in names[:3]]
+    return f": {', '.join(told)}{', ...' if len(names) > 3 else ''}"
+
+
+def _shown(value: object) -> str:
+    text = "not given" if value is None else value if isinstance(value, str) and value else json.dumps(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _remove_if_unused(path: Path, *, made_here: bool) -> None:

@@ -33,6 +33,9 @@ _AHEAD = 8
 _SMALL = 1024
 """Bytes of an item that may wait in a pipe: `_AHEAD` of them fit in any system's pipe, so that no write blocks."""
 
+_LARGE = 2**20
+"""Bytes of an item after which no more are drawn until it has been sent."""
+
 _START_SECONDS = 120.0
 """How long a worker may take to start on a busy machine."""
 
@@ -57,7 +60,8 @@ def bounded_map(
 
     Args:
         task: a function that can be pickled by name: a top-level function of an importable module.
-        items: what to run it on; each is pickled.
+        items: what to run it on; each is pickled. They are drawn as workers need them, a few ahead, so that an iterator
+            may make many large ones.
         jobs: number of worker processes; 0 takes one a processor.
         seconds: time limit of one item.
         memory: bytes that one item may map above what the process has when the item begins (enforced on Linux).
@@ -76,10 +80,10 @@ def bounded_map(
             f"cannot run {jobs} jobs with {seconds:g} s and {memory} bytes each",
             "jobs must be at least 0, seconds above 0, memory at least 1048576 bytes",
         )
-    waiting = deque((index, ForkingPickler.dumps(item)) for index, item in enumerate(items))
+    pickled = ((index, ForkingPickler.dumps(item)) for index, item in enumerate(items))
     # Pickled here, so that a lambda is an error at the caller and not in each worker.
     order = ForkingPickler.dumps((task, False, seconds, memory))
-    return _outcomes(order, waiting, min(jobs or cpu_count(), len(waiting)), seconds)
+    return _outcomes(order, pickled, jobs or cpu_count(), seconds)
 
 
 def cpu_count() -> int:
@@ -202,12 +206,21 @@ class Worker(Generic[Item, Result]):
 
 
 def _outcomes(
-    order: memoryview, waiting: deque[tuple[int, Any]], jobs: int, seconds: float
+    order: memoryview, pickled: Iterator[tuple[int, Any]], jobs: int, seconds: float
 ) -> Iterator[tuple[int, Any]]:
     processes: list[_Process] = []
+    waiting: deque[tuple[int, Any]] = deque()
     try:
-        while waiting or any(process.pending for process in processes):
-            while waiting and len(processes) < jobs:
+        while True:
+            while len(waiting) < 4 * _AHEAD * jobs and not (waiting and len(waiting[-1][1]) > _LARGE):
+                drawn = next(pickled, None)
+                if drawn is None:
+                    break
+                waiting.append(drawn)
+            unfinished = len(waiting) + sum(len(process.pending) for process in processes)
+            if not unfinished:
+                return
+            while waiting and len(processes) < min(jobs, unfinished):
                 processes.append(_Process(order, seconds, ONE_THREAD))
             depth = min(_AHEAD, 1 + len(waiting) // (4 * jobs))
             for process in processes:

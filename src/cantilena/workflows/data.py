@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from cantilena.data import (
     SPLITS,
     Corpus,
-    ReadOptions,
+    ReadLimits,
     Skipped,
     Split,
     Styles,
@@ -365,6 +365,7 @@ class HeldOut:
     Args:
         folder: the folder.
         jobs: worker processes that read it; 0 uses one a processor.
+        limits: of reading one piece.
 
     Examples:
         >>> import tempfile
@@ -378,6 +379,7 @@ class HeldOut:
 
     folder: Path
     jobs: int = 0
+    limits: ReadLimits = field(default_factory=ReadLimits)
 
     def pieces(self, encoding: Encoding, *, normalized_key: bool = False) -> HeldOutPieces:
         """Its pieces for a model of some encoding.
@@ -414,11 +416,11 @@ class HeldOut:
 
     @cached_property
     def _melodies(self) -> Corpus:
-        return read_folder(self.folder, ReadOptions(voice="melody", jobs=self.jobs), as_is=True)
+        return read_folder(self.folder, self.limits.read_options(voice="melody", jobs=self.jobs), as_is=True)
 
     @cached_property
     def _all_voices(self) -> Corpus:
-        return read_folder(self.folder, ReadOptions(voice="all", jobs=self.jobs), as_is=True)
+        return read_folder(self.folder, self.limits.read_options(voice="all", jobs=self.jobs), as_is=True)
 
 
 def likelihood_of(model: SequenceModel, pieces: Sequences, encoding: Encoding) -> Likelihood:

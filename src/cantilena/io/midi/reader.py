@@ -7,8 +7,9 @@ Source: MIDI 1.0 Detailed Specification, Standard MIDI Files 1.0, RP-001.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
@@ -24,6 +25,7 @@ _MAX_QUARTERS = 100_000  # 14 hours at 120 quarters a minute
 
 _NAME, _END, _TEMPO, _METER, _KEY = 0x03, 0x2F, 0x51, 0x58, 0x59
 _LENGTHS = {_TEMPO: 3, _METER: 4, _KEY: 2}
+_SILENCING = frozenset((120, 123, 124, 125, 126, 127))  # controllers: All Sound Off, All Notes Off, changes of mode
 _DRUMS = 9  # the channel of percussion in General MIDI
 _EXPORT = "open it in a music program and export it as MIDI again"
 
@@ -41,11 +43,20 @@ class _Track:
     tempos: dict[int, float] = field(default_factory=dict)
     meters: dict[int, Meter] = field(default_factory=dict)
     keys: dict[int, Key] = field(default_factory=dict)
+    silences: list[tuple[int, int]] = field(default_factory=list)  # ticks and channels where all notes end
 
     @property
     def unended(self) -> int:
         """How many notes never end."""
         return self.ends.count(-1)
+
+    def end_at(self, silences: Mapping[int, list[int]]) -> None:
+        """End notes at the silences of their channel, ascending ticks, which other tracks may hold."""
+        for row, voice in enumerate(self.voices):
+            ticks = silences.get(voice >> 7, [])
+            after = bisect_right(ticks, self.onsets[row])
+            if after < len(ticks) and not 0 <= self.ends[row] <= ticks[after]:
+                self.ends[row] = ticks[after]
 
     def parts(self, number: int) -> Iterator[Part]:
         """Yield the notes that end, by channel and program."""
@@ -61,7 +72,8 @@ class _Track:
 def read_midi(content: bytes) -> Score:
     """Read a MIDI file of format 0 or 1.
 
-    A note-off ends the earliest sounding note of its pitch and channel. Notes that never end are left out and counted
+    A note-off ends the earliest sounding note of its pitch and channel; All Sound Off, All Notes Off and a change of
+    mode (controllers 120 and 123 to 127) end all notes of their channel. Notes that never end are left out and counted
     as lost. Each channel and program of a track is a part of its own.
 
     Args:
@@ -71,6 +83,12 @@ def read_midi(content: bytes) -> Score:
         ScoreError: it is not MIDI, cut short, damaged, too large, without beats or without notes.
     """
     division, tracks = _tracks(content)
+    silences: dict[int, list[int]] = {}
+    for tick, channel in sorted(silence for track in tracks for silence in track.silences):
+        silences.setdefault(channel, []).append(tick)
+    if silences and len(tracks) > 1:
+        for track in tracks:
+            track.end_at(silences)
     total, unended = sum(len(track.onsets) for track in tracks), sum(track.unended for track in tracks)
     if total > _MAX_NOTES:
         raise ScoreError(f"it has {total} notes", f"a score may have up to {_MAX_NOTES}")
@@ -160,7 +178,7 @@ def _track(events: bytes, last_tick: int) -> _Track:
     track = _Track()
     place, size, tick, status, name = 0, len(events), 0, 0, b""
     programs = [0] * 16
-    sounding: dict[int, deque[int]] = {}  # indices of notes by channel x 128 + pitch
+    sounding: list[dict[int, deque[int]]] = [{} for _ in range(16)]  # indices of notes by channel and pitch
     onsets, ends, pitches, velocities, voices = track.onsets, track.ends, track.pitches, track.velocities, track.voices
     while place < size:
         byte = events[place]
@@ -214,20 +232,26 @@ def _track(events: bytes, last_tick: int) -> _Track:
             _raise_damaged("an event has a value over 127")
         if status < 0xA0:
             if status >= 0x90 and second:
-                sounding.setdefault(channel << 7 | first, deque()).append(len(onsets))
+                sounding[channel].setdefault(first, deque()).append(len(onsets))
                 onsets.append(tick)
                 ends.append(-1)
                 pitches.append(first)
                 velocities.append(second)
                 voices.append(channel << 7 | programs[channel])
-            elif begun := sounding.get(channel << 7 | first):
-                ends[begun.popleft()] = tick
+            elif waiting := sounding[channel].get(first):
+                ends[waiting.popleft()] = tick
             if tick > last_tick:
                 raise ScoreError(
                     f"it lasts more than {_MAX_QUARTERS} quarter notes", "cut it into pieces, or mend its times"
                 )
         elif 0xC0 <= status < 0xD0:
             programs[channel] = first
+        elif first in _SILENCING and 0xB0 <= status < 0xC0:
+            track.silences.append((tick, channel))
+            for begun in sounding[channel].values():
+                for row in begun:
+                    ends[row] = tick
+            sounding[channel] = {}
     track.name = _text(name)
     return track
 

@@ -283,7 +283,11 @@ class _Reader:
         """
         for note in part.notes:
             length = self._lengths[note.bar]
-            if note.end != length and abs(note.end - length) * 96 <= self._units and note.end >= part.bars[note.bar].reached:
+            if (
+                note.end != length
+                and abs(note.end - length) * 96 <= self._units
+                and note.end >= part.bars[note.bar].reached
+            ):
                 note.end = length
             start = self._starts[note.bar]
             note.onset, note.end = self._ticks(start + note.onset), self._ticks(start + note.end)

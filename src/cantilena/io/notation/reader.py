@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import warnings
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -57,12 +58,8 @@ def read_notation(content: bytes, suffix: str) -> list[Score]:
     """
     require_notation()
     if suffix == ".abc":
-        tunes = plain_tunes(plain_text(content))
-        if not tunes:
-            raise ScoreError("it holds no tune: no line gives a key (K:)", "name a file of tunes in ABC")
-        if len(tunes) == 1:
-            return [_score(tunes[0], "abc")]
-        return [_score_or_error(tune) for tune in tunes]
+        tunes = list(split_book(content))
+        return [read_tune(tunes[0])] if len(tunes) == 1 else [_score_or_error(tune) for tune in tunes]
     if suffix == ".krn":
         text = plain_text(content)
         if "**kern" not in text:
@@ -71,9 +68,52 @@ def read_notation(content: bytes, suffix: str) -> list[Score]:
     return [_score(musicxml_text(content), "musicxml")]
 
 
-def _score_or_error(tune: str) -> Score:
+@dataclass(frozen=True, slots=True)
+class TuneText:
+    """The text of one tune of a book in ABC.
+
+    Args:
+        text: a text of its own.
+        number: its place in the book, from 1.
+        reference: its field X.
+        title: its first field T.
+    """
+
+    text: str
+    number: int
+    reference: str
+    title: str
+
+
+def split_book(content: bytes) -> Iterator[TuneText]:
+    """Yield the tunes of a book in ABC, not yet read.
+
+    Args:
+        content: the file's bytes.
+
+    Raises:
+        ScoreError: it is no text, or holds no tune.
+    """
+    tunes = plain_tunes(plain_text(content))
+    if not tunes:
+        raise ScoreError("it holds no tune: no line gives a key (K:)", "name a file of tunes in ABC")
+    for number, text in enumerate(tunes, 1):
+        title = next((line[2:].strip() for line in text.splitlines() if line.startswith("T:")), "")
+        yield TuneText(text, number, str(number), title)
+
+
+def read_tune(tune: TuneText) -> Score:
+    """Read a tune of a book in ABC.
+
+    Raises:
+        ScoreError: it cannot be read.
+    """
+    return _score(tune.text, "abc")
+
+
+def _score_or_error(tune: TuneText) -> Score:
     try:
-        return _score(tune, "abc")
+        return read_tune(tune)
     except ScoreError as error:
         return Score((), _RESOLUTION, error=error.text)
 

@@ -10,6 +10,7 @@ from cantilena.models import Bundle, find_bundle
 from cantilena.workflows.learned_corpus import named_corpus, shipped_corpus
 
 if TYPE_CHECKING:
+    from cantilena.data import ReadLimits
     from cantilena.generation import Composition
     from cantilena.workflows.evaluate.copying import PassageLocation
 
@@ -55,13 +56,16 @@ class CopyCheck:
     reason: str = ""
 
 
-def check_copies(bundle: str, melodies: Sequence[Composition], against: str = "") -> CopyCheck:
+def check_copies(
+    bundle: str, melodies: Sequence[Composition], against: str = "", limits: ReadLimits | None = None
+) -> CopyCheck:
     """Search the training corpus of a model for the longest run of each composed melody, without its primer.
 
     Args:
         bundle: path or name of the model.
         melodies: its compositions, of one length.
         against: the corpus by name, file or folder; by default the model's training corpus, if it ships.
+        limits: of reading a folder.
 
     Raises:
         CorpusError: the corpus cannot be read.
@@ -76,14 +80,14 @@ def check_copies(bundle: str, melodies: Sequence[Composition], against: str = ""
         named = f" '{named_corpus(loaded)}'" if named_corpus(loaded) else ""
         return CopyCheck((), f"the training corpus{named} does not ship with Cantilena: give it with --against")
     # Composing does not wait for these imports where there is nothing to check.
-    from cantilena.data import open_corpus
+    from cantilena.data import ReadLimits, open_corpus
     from cantilena.metrics import copy_length_quantile
     from cantilena.workflows.evaluate.copying import TrainingMelodies
     from cantilena.workflows.evaluate.melody_sets import GRID, EvalMelody, MelodySet
     from cantilena.workflows.evaluate.options import EvaluateOptions
     from cantilena.workflows.evaluate.sources import reference_set
 
-    corpus = open_corpus(name)
+    corpus = open_corpus(name, (limits or ReadLimits()).read_options())
     composed = []
     for melody in melodies:
         whole = EvalMelody.from_melody(melody, piece=melody.title, label=melody.title)

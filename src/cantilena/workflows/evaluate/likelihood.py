@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Skipped, semitones_to_normalized
+from cantilena.data import ReadLimits, Skipped, semitones_to_normalized
 from cantilena.errors import UsageError
 from cantilena.generation import Composer
 from cantilena.metrics import Interval, RuleCounts, bootstrap_ratio, bootstrap_ratios
@@ -42,7 +42,9 @@ _CHANGES = (
 """What tokens cannot represent, and what happens to it."""
 
 
-def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, device: str = "auto") -> Likelihoods:
+def measure_likelihoods(
+    words: Sequence[str], test: Path, *, seed: int = 1, device: str = "auto", limits: ReadLimits | None = None
+) -> Likelihoods:
     """Measure how well bundles predict a folder of held-out scores, taken as it is.
 
     The negative log-likelihood is summed over all steps of whole pieces, from the start symbol on, without an end
@@ -72,7 +74,7 @@ def measure_likelihoods(words: Sequence[str], test: Path, *, seed: int = 1, devi
                 "give bundles, which `cantilena train` makes, also of n-grams (--model ngram)",
             )
     bundles = {spec.name: spec.bundle for spec in specs}
-    folder = HeldOut(test)
+    folder = HeldOut(test, limits=limits or ReadLimits())
     predictions = [one for name, bundle in bundles.items() for one in _predictions(name, bundle, folder, seed, device)]
     margins = [one for pair in combinations(predictions, 2) for one in margins_between(*pair)]
     return Likelihoods(predictions, margins, folder.skipped)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Literal, TypedDict
 
+from cantilena.data import ReadLimits
 from cantilena.errors import UsageError
 from cantilena.music import Key
 
@@ -12,6 +13,9 @@ Device = Literal["auto", "cpu", "cuda", "mps"]
 
 MIN_STEPS, MAX_STEPS = 32, 256
 """Bounds of the length that is chosen where none is given: two bars of 4/4, as RL Tuner composes, and sixteen."""
+
+LIMITS = tuple(field.name for field in fields(ReadLimits))
+"""Options that no record of an evaluation holds: they decide which files are given up, and those are listed."""
 
 _RANGES: dict[str, tuple[float, float, str]] = {
     "steps": (8, 4096, "give the sixteenths of each melody to compare, or 0 to choose by the shortest set"),
@@ -25,7 +29,7 @@ _RANGES: dict[str, tuple[float, float, str]] = {
 
 
 @dataclass(frozen=True)
-class EvaluateOptions:
+class EvaluateOptions(ReadLimits):
     """The reference melodies, and how many melodies of which length are compared."""
 
     against: str = ""
@@ -67,6 +71,7 @@ class EvaluateOptions:
     """Worker processes that read files; 0 starts one per processor."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.key.strip():
             Key.parse(self.key)
         for name, (low, high, hint) in _RANGES.items():
@@ -89,3 +94,5 @@ class EvaluateKeywords(TypedDict, total=False):
     seed: int
     device: Device
     jobs: int
+    time_limit: float
+    memory_limit: int

@@ -21,6 +21,7 @@ from cantilena.tokenizers import Encoding
 from cantilena.workflows.data import EncodedPieces
 from cantilena.workflows.evaluate.copying import copied_passages
 from cantilena.workflows.evaluate.melody_sets import MelodySet
+from cantilena.workflows.evaluate.options import LIMITS
 from cantilena.workflows.evaluate.systems import Tokens
 from cantilena.workflows.evaluate.verdicts import TONES
 
@@ -72,7 +73,7 @@ def write_evaluation(folder: Path, done: Evaluation) -> None:
     melodies = {one.name: [one.melodies[row].to_melody() for row in rows[one.name]] for one in done.sets}
     write_melody_sets([(folder / "melodies" / name, some) for name, some in melodies.items() if some])
     results, corpus = done.results, done.corpus
-    options = {name: value for name, value in options_record(done.options).items() if name != "jobs"}
+    options = {name: value for name, value in options_record(done.options).items() if name not in ("jobs", *LIMITS)}
     data = ReportData(
         results=done.to_dict(),
         melodies=[

@@ -17,7 +17,7 @@ from cantilena.workflows.evaluate.compare import EvalResults, Evaluator
 from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.likelihood import ReferenceModel
 from cantilena.workflows.evaluate.melody_sets import MelodySet
-from cantilena.workflows.evaluate.options import MAX_STEPS, MIN_STEPS, EvaluateKeywords, EvaluateOptions
+from cantilena.workflows.evaluate.options import LIMITS, MAX_STEPS, MIN_STEPS, EvaluateKeywords, EvaluateOptions
 from cantilena.workflows.evaluate.report import REPORT, write_evaluation
 from cantilena.workflows.evaluate.sources import baseline_set, bundle_set, given_set, reference_set
 from cantilena.workflows.evaluate.systems import HUMAN, Source, SystemSpec, named_systems, parse_systems
@@ -129,7 +129,9 @@ def evaluate(
     specs, chosen = named_systems(systems), EvaluateOptions(**options)
     if isinstance(against, str):
         return _evaluate(specs, replace(chosen, against=against))
-    return _evaluate(specs, chosen, open_corpus(against) if isinstance(against, Path) else against)
+    return _evaluate(
+        specs, chosen, open_corpus(against, chosen.read_options()) if isinstance(against, Path) else against
+    )
 
 
 def run_evaluation(
@@ -153,7 +155,8 @@ def run_evaluation(
     if folder is None:
         return _evaluate(specs, options)
     _check_systems(specs)
-    with run_folder(folder, {"systems": list(words), **options_record(options)}, resume=resume, force=force) as run:
+    record = {name: value for name, value in options_record(options).items() if name not in LIMITS}
+    with run_folder(folder, {"systems": list(words), **record}, resume=resume, force=force) as run:
         clear_earlier_run(run, RESULTS, REPORT, "report.md", "results.csv")
         done = replace(_evaluate(specs, options), folder=folder)
         write_json(folder / RESULTS, done.to_dict())  # first: the numbers shall survive a disk that the sound fills
@@ -173,7 +176,7 @@ def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Cor
     log("Reading")
     sets = {spec.name: given_set(spec, options) for spec in specs if spec.kind in ("folder", "melodies")}
     if corpus is None:
-        corpus = open_corpus(options.against or _trained_corpus(specs))
+        corpus = open_corpus(options.against or _trained_corpus(specs), options.read_options(jobs=options.jobs))
     steps = options.steps or max(min([MAX_STEPS, *(one.median_length for one in sets.values())]), MIN_STEPS)
     for spec in specs:
         if spec.name not in sets:

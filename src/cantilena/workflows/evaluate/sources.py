@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Corpus, ReadOptions, read_folder
+from cantilena.data import Corpus, read_folder
 from cantilena.errors import CorpusError
 from cantilena.generation import Composer, SamplingOptions
 from cantilena.models import Bundle, bars_for_encoding, log_probs_with_bars, only_bounds_likelihood, to_numpy
@@ -61,7 +61,7 @@ def given_set(spec: SystemSpec, options: EvaluateOptions) -> MelodySet:
     """
     key = Key.parse(options.key) if options.key.strip() else None
     if spec.kind == "folder":
-        reading = ReadOptions(jobs=options.jobs, seed=options.seed)
+        reading = options.read_options(jobs=options.jobs, seed=options.seed)
         corpus = read_folder(Path(str(spec.source)), reading, as_is=True, most=options.most, once=True)
         melodies, description = _corpus_melodies(corpus, key), f"{len(corpus):,} melodies read from a folder"
         return MelodySet(spec.name, description, melodies, corpus.manifest.skipped, corpus.sha256)

@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cantilena.data import ReadOptions, read_melody
+from cantilena.data import ReadLimits, read_melody
 from cantilena.errors import RunError, ScoreError, UsageError
-from cantilena.io import READABLE
+from cantilena.io import READABLE, PieceName
 from cantilena.metrics import MelodyRewards, melody_rewards
 from cantilena.metrics.per_note import AS_IT_BEGINS
 from cantilena.music import Key
@@ -33,7 +33,7 @@ class RuleScore:
 
     @property
     def title(self) -> str:
-        """The title of the melody, else the name of its file."""
+        """The title of the melody, else the name of its file or of its tune in a book."""
         return self.scored.melody.title.strip() or self.path.name
 
     def to_json(self) -> dict[str, Any]:
@@ -68,14 +68,23 @@ class RuleScore:
         return [*lines, f"{'all rules':<{width}}  " + " ".join(f"{signed_ascii(value):>10}" for value in sums)]
 
 
-def score_file(path: Path, rules: RuleSet | str, *, key: str = "", seconds: float | None = None) -> RuleScore:
+def score_file(
+    path: Path,
+    rules: RuleSet | str,
+    *,
+    key: str = "",
+    seconds: float | None = None,
+    limits: ReadLimits | None = None,
+) -> RuleScore:
     """Evaluate rules on the melody of a MIDI, MusicXML, ABC or kern file.
 
     Args:
-        path: the file; its melody is chosen as for a corpus, and rounded to sixteenths at its own pitch.
+        path: the file, or a tune of a book as for `read_melody`; its melody is chosen as for a
+            corpus, and rounded to sixteenths at its own pitch.
         rules: the rules, or their names as in `load_rules`.
         key: such as `D minor`; if empty, the melody's own, else the estimated one.
         seconds: score only the first so many seconds.
+        limits: of reading the file.
 
     Raises:
         UsageError: there are no such rules or key, the suffix is not that of a score, or the melody is too long.
@@ -83,16 +92,17 @@ def score_file(path: Path, rules: RuleSet | str, *, key: str = "", seconds: floa
     """
     rules = load_rules(rules) if isinstance(rules, str) else rules
     named = Key.parse(key) if key else None
+    file = PieceName.parse(str(path)).path
     try:
-        if path.is_dir():
-            raise ScoreError(f"{path} is a folder", "name one file; `cantilena corpus read` reads folders")
-        if not path.exists():
-            raise ScoreError(f"there is no file {path}", "check the path")
+        if file.is_dir():
+            raise ScoreError(f"{file} is a folder", "name one file; `cantilena corpus read` reads folders")
+        if not file.exists():
+            raise ScoreError(f"there is no file {file}", "check the path")
     except (OSError, ValueError) as error:
         raise ScoreError(f"the path is not valid: {str(path)[:80]}", "check the path") from error
-    if path.suffix.lower() not in READABLE:
-        raise UsageError(f"{path} is not a score", f"name a file that ends in {', '.join(READABLE)}")
-    melody = read_melody(path, ReadOptions(seconds=seconds))
+    if file.suffix.lower() not in READABLE:
+        raise UsageError(f"{file} is not a score", f"name a file that ends in {', '.join(READABLE)}")
+    melody = read_melody(path, (limits or ReadLimits()).read_options(seconds=seconds))
     if not melody.sounding:
         raise ScoreError(f"there are no notes in {path}", "name a file with notes in it")
     return RuleScore(path, melody_rewards(replace(melody, source=path.name), rules, named))

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Corpus, ReadOptions, Split, normalize_key, open_corpus
+from cantilena.data import Corpus, Split, normalize_key, open_corpus
 from cantilena.discriminators import StyleClassifier, StyleExamples
 from cantilena.errors import UsageError
 from cantilena.generation import Composer, SamplingOptions, load, sample
@@ -37,7 +37,7 @@ from cantilena.workflows.evaluate.melody_sets import (
     to_eval_grid,
     token_count,
 )
-from cantilena.workflows.evaluate.options import EvaluateOptions
+from cantilena.workflows.evaluate.options import LIMITS, EvaluateOptions
 from cantilena.workflows.evaluate.systems import parse_systems
 from cantilena.workflows.learned_corpus import named_corpus, shipped_corpus
 from cantilena.workflows.runs import clear_earlier_run
@@ -99,7 +99,8 @@ def run_style_probe(
         RunError: the folder holds another run.
     """
     for name, default in options_record(EvaluateOptions()).items():
-        if name not in (*_APPLYING, "device") and getattr(options, name) != default:  # small networks stay on the CPU
+        applies = name in (*_APPLYING, *LIMITS, "device")  # small networks stay on the CPU
+        if not applies and getattr(options, name) != default:
             raise UsageError(f"--{name} does not apply to --styles", f"leave out --{name}")
     if folder is None:
         return probe_styles(words, options, styles_by)
@@ -198,7 +199,7 @@ def _open_corpus(bundle: Bundle, options: EvaluateOptions) -> Corpus:
     if not name:
         hint = "give a corpus file or the folder of its scores with --against"
         raise UsageError(f"the training corpus '{named_corpus(bundle)}' does not ship with Cantilena", hint)
-    return open_corpus(name, ReadOptions(jobs=options.jobs))
+    return open_corpus(name, options.read_options(jobs=options.jobs))
 
 
 def human_excerpts(corpus: Corpus, split: Split, labels: StyleLabels, composer: Composer, steps: int) -> StyledExcerpts:

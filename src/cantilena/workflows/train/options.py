@@ -20,7 +20,7 @@ class CorpusOptions:
     """The corpus, and how it becomes tokens."""
 
     corpus: str
-    """A corpus that ships with Cantilena, a corpus file, or a folder of scores."""
+    """A corpus that ships with Cantilena, a corpus file, or a folder of scores; with --resume that of the run."""
     valid: Path | None = None
     """A folder of validation scores, taken as they are; a part of the corpus if left out."""
     test: Path | None = None
