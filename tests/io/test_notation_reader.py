@@ -10,17 +10,19 @@ import zipfile
 import pytest
 
 from cantilena.errors import ScoreError
-from cantilena.io.notation.abc_book import plain_tunes
-from cantilena.io.notation.reader import read_notation
+from cantilena.io.notation.abc_reader import read_abc
+from cantilena.io.notation.kern_reader import read_kern
+from cantilena.io.notation.musicxml_reader import read_musicxml
 from cantilena.music import Key, Meter
 
 Q = 10080
 """Ticks a quarter note in notation."""
 
 
-@pytest.fixture
-def music21():
-    return pytest.importorskip("music21")
+def read_notation(content, suffix):
+    if suffix == ".abc":
+        return read_abc(content)
+    return [read_kern(content) if suffix == ".krn" else read_musicxml(content)]
 
 
 def notes(part, per_quarter=4):
@@ -70,7 +72,7 @@ MELODY = [
 ]
 
 
-def test_musicxml(music21):
+def test_musicxml():
     (score,) = read_notation(xml(MELODY).encode(), ".musicxml")
     (part,) = score.parts
     assert notes(part) == [
@@ -83,26 +85,26 @@ def test_musicxml(music21):
     assert part.name == "Part 0"
 
 
-def test_a_key_without_mode_is_not_meant(music21):
+def test_a_key_without_mode_is_not_meant():
     (score,) = read_notation(xml(MELODY, key="<key><fifths>-2</fifths></key>").encode(), ".xml")
     assert score.keys == ((0, Key.parse("Bb major")),)
     assert not score.keys_are_explicit
 
 
-def test_a_transposing_instrument_sounds_as_played(music21):
+def test_a_transposing_instrument_sounds_as_played():
     transpose = "<transpose><diatonic>-1</diatonic><chromatic>-2</chromatic></transpose>"
     (score,) = read_notation(xml([xml_note("D", 5, 12)], transpose=transpose).encode(), ".xml")
     assert score.parts[0].pitch.tolist() == [72]
 
 
-def test_voices_are_parts(music21):
+def test_voices_are_parts():
     bar = xml_note("C", 5, 12) + "<backup><duration>12</duration></backup>" + xml_note("E", 4, 6, voice=2) * 2
     (score,) = read_notation(xml([bar], [xml_note("C", 3, 12)]).encode(), ".xml")
     assert [notes(part) for part in score.parts] == [[(0, 12, 72)], [(0, 6, 64), (6, 6, 64)], [(0, 12, 48)]]
     assert [part.track for part in score.parts] == [0, 0, 1]
 
 
-def test_tempo_and_repeats_not_played_twice(music21):
+def test_tempo_and_repeats_not_played_twice():
     sound = "<direction><direction-type><metronome><beat-unit>half</beat-unit><per-minute>60</per-minute></metronome></direction-type></direction>"  # noqa: E501
     repeat = '<barline location="right"><repeat direction="backward"/></barline>'
     (score,) = read_notation(xml([sound + xml_note("C", 5, 12) + repeat]).encode(), ".xml")
@@ -111,7 +113,7 @@ def test_tempo_and_repeats_not_played_twice(music21):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "latin-1"])
-def test_encodings_of_musicxml(music21, encoding):
+def test_encodings_of_musicxml(encoding):
     text = xml(MELODY, title="Prélude").replace('"UTF-8"', f'"{encoding.removesuffix("-sig")}"')
     (score,) = read_notation(text.encode(encoding), ".xml")
     assert score.title == "Prélude"
@@ -128,13 +130,13 @@ def archive(*members):
 CONTAINER = '<container><rootfiles><rootfile full-path="music/piece.xml"/></rootfiles></container>'
 
 
-def test_an_archive(music21):
+def test_an_archive():
     content = archive(("META-INF/container.xml", CONTAINER), ("decoy.xml", "<no/>"), ("music/piece.xml", xml(MELODY)))
     assert read_notation(content, ".mxl")[0].title == "Piece"
     assert read_notation(archive(("piece.musicxml", xml(MELODY))), ".mxl")[0].title == "Piece"
 
 
-def test_an_archive_whose_names_lead_elsewhere_writes_nothing(music21, tmp_path, monkeypatch):
+def test_an_archive_whose_names_lead_elsewhere_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (score,) = read_notation(archive(("../../../piece.xml", xml(MELODY))), ".mxl")
     assert score.title == "Piece"
@@ -174,7 +176,7 @@ HARMFUL = {
 
 
 @pytest.mark.parametrize("name", HARMFUL)
-def test_what_means_harm_is_refused(music21, name):
+def test_what_means_harm_is_refused(name):
     content, suffix, reason = HARMFUL[name]
     with pytest.raises(ScoreError) as caught:
         read_notation(content, suffix)
@@ -210,7 +212,7 @@ A,B,CD|[K:G]F4|
 """
 
 
-def test_a_book_of_tunes(music21):
+def test_a_book_of_tunes():
     first, silent, voices = read_notation(BOOK.encode(), ".abc")
     # The sharp holds to the end of its bar; the tie goes over the barline; decorations cost no note.
     assert notes(first.parts[0]) == [
@@ -251,7 +253,7 @@ KERN = """!!!OTL: Chorale
 """
 
 
-def test_kern(music21):
+def test_kern():
     (score,) = read_notation(KERN.encode(), ".krn")
     assert sorted(notes(part)[0] for part in score.parts) == [(0, 2, 67), (0, 4, 55)]
     upper = next(part for part in score.parts if part.pitch[0] == 67)
@@ -261,7 +263,7 @@ def test_kern(music21):
     assert score.lost == 1
 
 
-def test_reading_leaves_nothing_behind_and_nothing_on_the_screen(music21, tmp_path):
+def test_reading_leaves_nothing_behind_and_nothing_on_the_screen(tmp_path):
     home, temporary, path = (tmp_path / name for name in ("home", "tmp", "tune.abc"))
     home.mkdir()
     temporary.mkdir()
