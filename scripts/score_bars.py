@@ -148,7 +148,8 @@ def _laid_until_broken(bars: Sequence[MeteredBar], resolution: int) -> tuple[Lai
             phase = full - bar.length  # an upbeat to the bar that follows
             laid.length += phase
         ends_short = bar.closes or index + 1 == len(bars) or bar.length + bars[index + 1].length == full
-        if phase + bar.length != full and not (phase == 0 and bar.length < full and ends_short):
+        # A bar of several times the length lacks a barline, which moves no note.
+        if (phase + bar.length) % full and not (phase == 0 and bar.length < full and ends_short):
             return laid, index
         laid.bars.append(bar)
         laid.positions.append(laid.length)

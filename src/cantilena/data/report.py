@@ -97,7 +97,7 @@ class CorpusReport:
             ]
             groups: defaultdict[str, list[str]] = defaultdict(list)
             for row in self.doubts:
-                groups[re.sub(r"\d+(?:/\d+)?", "..", row.text)].append(f"{row.file}{row.bar and f', bar {row.bar}'}")
+                groups[re.sub(r"\d+(?:[./]\d+)?", "..", row.text)].append(f"{row.file}{row.bar and f', bar {row.bar}'}")
             for text, places in sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))[:_DOUBTS_SHOWN]:
                 lines.append(f"{len(places):>6}  {text}: {'; '.join(places[:_SHOWN])}")
         return "\n".join(lines)
@@ -107,7 +107,10 @@ class CorpusReport:
         groups: defaultdict[str, list[str]] = defaultdict(list)
         for row in self.skipped:
             is_copy = row.reason.startswith(NEAR_DUPLICATE)
-            groups["near-duplicate of another" if is_copy else row.reason].append(row.file)
+            reason = (
+                "near-duplicate of another" if is_copy else re.sub(r"\A\d+ of its \d+ bars", "many bars", row.reason)
+            )
+            groups[reason.partition(", such as bar")[0]].append(row.file)
         return dict(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])))
 
 

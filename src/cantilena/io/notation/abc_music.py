@@ -56,7 +56,9 @@ _JUMPS = {
     "d.c.": "dacapo", "d.c": "dacapo", "dc": "dacapo", "dacapo": "dacapo", "d.s.": "dalsegno", "d.s": "dalsegno",
     "ds": "dalsegno", "dalsegno": "dalsegno", "fine": "fine", "dacoda": "tocoda", "tocoda": "tocoda",
 }  # fmt: skip
-_WORDS = re.compile(r"(d\.? ?c\.?|da ?capo|d\.? ?s\.?|dal ?segno|fine|to ?coda)(?: ?al ?(?:fine|coda|segno))?\.?\Z", re.I)
+_WORDS = re.compile(
+    r"(d\.? ?c\.?|da ?capo|d\.? ?s\.?|dal ?segno|fine|to ?coda)(?: ?al ?(?:fine|coda|segno))?\.?\Z", re.I
+)
 _PUNCTUATION = (".", ",", ";", ":", "!", "?")
 _SYLLABLE = re.compile(r"[^\s\-_*|]+-?|[-_*|]")
 _MOST_NESTED = 8
@@ -128,9 +130,7 @@ class Voice:
         doubts: takes what could not be read.
     """
 
-    def __init__(
-        self, name: str, properties: Properties, unit: Fraction, signature: Signature, doubts: Doubts
-    ) -> None:
+    def __init__(self, name: str, properties: Properties, unit: Fraction, signature: Signature, doubts: Doubts) -> None:
         self.name = name
         self.properties = properties
         self.meter: Meter | None = None
