@@ -117,11 +117,11 @@ def _splits(pieces: Sequence[str], links: Sequence[tuple[int, int]]) -> list[Spl
 
 
 def _is_even(entries: Sequence[Entry]) -> bool:
-    """Whether every collection has at least half of its share in each split, so that it can be used alone."""
+    """Whether every collection has at least a third of its share in each split, so that it can be used alone."""
     sizes = Counter(entry.collection for entry in entries)
     parts = Counter((entry.collection, entry.split) for entry in entries)
     return all(
-        parts[collection, split] >= FRACTIONS[split] / 2 * size
+        parts[collection, split] >= FRACTIONS[split] / 3 * size
         for collection, size in sizes.items()
         for split in SPLITS
     )
