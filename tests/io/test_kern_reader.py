@@ -117,7 +117,7 @@ def test_a_column_that_splits_under_a_held_note():
 def test_columns_change_places_begin_and_end():
     score = read_kern(
         kern(
-            "**kern **text **kern", "*M2/4 * *M2/4", "2C . 2c", "=2 =2 =2", "*x * *x", "2d . 2D", "*+ * *",
+            "**kern **text **kern", "*M2/4 * *M2/4", "2C . 2c", "=2 =2 =2", "*x * *x", "2d . 2D", "= = =", "*+ * *",
             "* **kern * *", "4e 4g . 2E", "4e 4g . .", "= = = =", "* *- * *", "2f . 2F", "== == ==",
         )
     )  # fmt: skip
@@ -253,28 +253,9 @@ def test_tempo_title_names_and_transposition():
 
 
 def test_phrases():
-    score = read_kern(
-        kern(
-            "**kern",
-            "*M2/4",
-            "{4c",
-            "4d}",
-            "=",
-            "4e;",
-            "4r;",
-            "=",
-            "(4f",
-            "4g",
-            "=",
-            "4a)",
-            "(8b)",
-            "8a",
-            "=",
-            "4a",
-            "4g,",
-        )
-    )
-    assert [end / Q for end in score.parts[0].phrase_ends] == [2, 3, 7, 9]
+    bars = ["{4c", "4d}", "=", "4e;", "4r;", "=", "(4f", "4g", "=", "4a)", "(8b)", "8a", "=", "4a,", "4g"]
+    (part,) = read_kern(kern("**kern", "*M2/4", *bars)).parts
+    assert [end / Q for end in part.phrase_ends] == [2, 3, 7, 9]
 
 
 def test_verses_end_phrases():
