@@ -40,8 +40,9 @@ lint: set-up-dev  ## ruff, layers (import-linter), mypy strict
 docs: set-up-dev  ## the documentation as a site: open site/index.html
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet
 
-bench: set-up-dev  ## measure speed; the numbers of the README
-	@for file in benchmarks/*.py; do echo "$$file"; $(RUN) "$$file" || exit 1; done
+bench: set-up-dev  ## measure speed, the numbers of the README; PIANO_MIDI=DIR also that of reading its files
+	@for file in $(filter-out %/reading.py,$(wildcard benchmarks/*.py)); do echo "$$file"; $(RUN) "$$file" || exit 1; done
+	@echo benchmarks/reading.py; $(RUN) benchmarks/reading.py $(if $(PIANO_MIDI),'$(PIANO_MIDI)')
 
 bundles: set-up-dev  ## train again the bundles that ship; PIANO_MIDI=DIR for those that learn piano pieces
 	@$(RUN) scripts/build_bundles.py $(if $(PIANO_MIDI),--piano-midi '$(PIANO_MIDI)')

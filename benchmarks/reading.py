@@ -1,11 +1,12 @@
 """Speed of reading a folder of MIDI files, compared with music21, and of corpora.
 
-Run: python benchmarks/reading.py FOLDER [--sample 12] [--jobs 0]
+Run: python benchmarks/reading.py [FOLDER] [--sample 12] [--jobs 0]
 
-Prints seconds for all files with worker processes, start-up included, for each way of reading; seconds through music21
-on a sample of the files, one after the other in one process, scaled to all files by their size; the ratio; the peak
-memory of the parent and of its largest worker; and seconds to load a corpus, to build its melodies and to search it for
-near-duplicates. Wall-clock time of one run: let nothing else run on the machine.
+Without a folder only the corpora are measured. Prints seconds for all files with worker processes, start-up included,
+for each way of reading; seconds through music21 on a sample of the files, one after the other in one process, scaled to
+all files by their size; the ratio; the peak memory of the parent and of its largest worker; and seconds to load a
+corpus, to build its melodies and to search it for near-duplicates. Wall-clock time of one run: let nothing else run on
+the machine.
 """
 
 from __future__ import annotations
@@ -70,18 +71,23 @@ def music21_seconds(files: list[Path]) -> float:
 
 
 def main() -> None:
-    """Run all measurements and print them."""
+    """Run the measurements and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--sample", type=int, default=12)
     parser.add_argument("--jobs", type=int, default=0)
     arguments = parser.parse_args()
-    files = sorted(arguments.folder.rglob("*.mid"))
-    sample = files[:: max(len(files) // arguments.sample, 1)][: arguments.sample]
+    if arguments.folder is not None:
+        measure_files(sorted(arguments.folder.rglob("*.mid")), arguments.sample, arguments.jobs)
+    corpus_seconds()
 
+
+def measure_files(files: list[Path], sampled: int, jobs: int) -> None:
+    """Measure the ways of reading, and music21 on a sample of the files."""
+    sample = files[:: max(len(files) // sampled, 1)][:sampled]
     taken = {}
     for name, options in WAYS.items():
-        taken[name], read, notes = cantilena_seconds(files, options, arguments.jobs)
+        taken[name], read, notes = cantilena_seconds(files, options, jobs)
         print(f"{name}: {taken[name]:.2f} s for {read} of {len(files)} files, {notes} notes", flush=True)
     kilobyte = 1024
     for whose, who in (("parent", resource.RUSAGE_SELF), ("largest worker", resource.RUSAGE_CHILDREN)):
@@ -95,7 +101,6 @@ def main() -> None:
     print(f"music21: {measured:.1f} s for {len(sample)} files, scaled by size to {scaled:.0f} s for all")
     for name, seconds in taken.items():
         print(f"{name}: {scaled / seconds:.0f} times as fast")
-    corpus_seconds()
 
 
 if __name__ == "__main__":

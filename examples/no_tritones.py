@@ -7,7 +7,7 @@ cantilena tune tunes --rules rl-tuner+examples/no_tritones.py:no_tritones --out 
 
 import numpy as np
 
-from cantilena.music import Line
+from cantilena import Line
 from cantilena.rules import Context, Rewards, tone_before, tones
 
 

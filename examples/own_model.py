@@ -9,6 +9,7 @@ and `start` and `step`, by which melodies are sampled token by token. `rloo` and
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cantilena.data import load_builtin
-from cantilena.io import write
-from cantilena.models import to_numpy
-from cantilena.rl import TuningOptions, sample_melodies, tune_module
-from cantilena.runtime import generator
-from cantilena.tokenizers import GridEncoding
-from cantilena.workflows import encode_on_grid
+import cantilena
 
 STEPS = 32
 
@@ -64,9 +59,9 @@ class Convolution(nn.Module):
         return scores.log_softmax(-1)
 
 
-def learn(model: Convolution, pieces: list[np.ndarray], batches: int) -> float:
-    """Train on windows of the pieces; returns the last loss, nats a step."""
-    rng, optimizer, loss = generator(1, "windows"), torch.optim.Adam(model.parameters(), lr=2e-3), torch.zeros(())
+def learn(model: Convolution, pieces: Sequence[np.ndarray], batches: int) -> None:
+    """Train on windows of the pieces."""
+    rng, optimizer = np.random.default_rng(1), torch.optim.Adam(model.parameters(), lr=2e-3)
     long = [piece for piece in pieces if len(piece) > STEPS]
     for _ in range(batches):
         chosen = [long[number] for number in rng.integers(len(long), size=64)]
@@ -76,7 +71,6 @@ def learn(model: Convolution, pieces: list[np.ndarray], batches: int) -> float:
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-    return float(loss.detach())
 
 
 def main() -> None:
@@ -88,26 +82,26 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("runs/own-model"))
     options = parser.parse_args()
 
-    encoding = GridEncoding()
-    pieces = [*encode_on_grid(load_builtin("ryan")).train.sequences.tokens]
+    data = cantilena.encode_on_grid(cantilena.open_corpus("ryan"))  # all melodies in C major or A minor
     torch.manual_seed(1)
-    model = Convolution(len(encoding.vocabulary))
-    print(f"trained: {learn(model, pieces, options.batches):.2f} nats a step")
-    _write(model, encoding, options.out / "before.mid")
+    model = Convolution(len(data.encoding.vocabulary))
+    learn(model, data.train.sequences.tokens, options.batches)
+    print(f"trained: {cantilena.likelihood(model, data.test.sequences).nats_per_step:.2f} nats a step, held out")
+    composer = cantilena.Composer(model, model, data.encoding)
+    composer.compose(bars=4, seed=1).save(options.out / "before.mid")
 
-    tuning = TuningOptions(
-        rules="cantilena", steps=64, updates=options.updates, melodies=options.melodies, target_kl=0.3
+    done = cantilena.tune_module(
+        model,
+        data.encoding,
+        rules="cantilena",
+        steps=64,
+        updates=options.updates,
+        melodies=options.melodies,
+        target_kl=0.3,
     )
-    done = tune_module(model, encoding, tuning)
     first, last = (sum(term[place] for term in done.history.terms.values()) for place in (0, -1))
     print(f"tuned: reward {first:.0f} before, {last:.0f} after, KL {done.history.kl[-1]:.2f} nats a step")
-    _write(model, encoding, options.out / "after.mid")
-
-
-def _write(model: Convolution, encoding: GridEncoding, path: Path) -> None:
-    tokens = to_numpy(sample_melodies(model, 1, 64, torch.Generator().manual_seed(1)))
-    write(encoding.decode(tokens[0]), path)
-    print(path)
+    composer.compose(bars=4, seed=1).save(options.out / "after.mid")
 
 
 if __name__ == "__main__":

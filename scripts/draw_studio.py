@@ -37,7 +37,7 @@ class Screenshot:
 
 
 SCREENSHOTS = {
-    "light": Screenshot(f"model=tunes%2Brl&{OPENING}&bars=8&count=4&seed=4", height=960),
+    "light": Screenshot(f"model=tunes%2Brl&{OPENING}&bars=8&count=4&seed=4", height=1000),
     "dark": Screenshot(f"{PAIR}&colour=rules", scheme="dark"),
     "compare": Screenshot(PAIR, width=1480),
     "rules": Screenshot(f"model=tunes&{OPENING}&bars=8&count=4&seed=4&colour=rules&tab=rules", height=960),

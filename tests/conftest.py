@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,34 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder ../shared with development data beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[Any], AbstractContextManager[int]]:
+    """Serves an application in a thread of the tests, on a port of its own."""
+
+    @contextmanager
+    def serve(app: Any) -> Iterator[int]:
+        import uvicorn
+
+        from cantilena.server import RequestTimeoutProtocol
+
+        config = uvicorn.Config(
+            app, http=RequestTimeoutProtocol, log_level="critical", h11_max_incomplete_event_size=2**15
+        )
+        server = uvicorn.Server(config)
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            listening.listen()
+            thread = threading.Thread(target=server.run, args=([listening],))
+            thread.start()
+            try:
+                yield int(listening.getsockname()[1])
+            finally:
+                server.should_exit = True
+                thread.join(10)
+
+    return serve
 
 
 # There is no graphics card, and none is imitated: a page takes a tenth less of the processor.

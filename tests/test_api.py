@@ -7,16 +7,16 @@ from base64 import b64decode
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 import cantilena
-from cantilena.data import load_builtin
 
 TINY = {"width": 8, "embedding": 8, "epochs": 1, "batch": 8, "device": "cpu", "blend": False, "precision": "float32"}
 
 
 @pytest.fixture(scope="module")
 def trained() -> cantilena.TrainedModel:
-    return cantilena.train(load_builtin("tunes").where(collection="ryan"), **TINY)
+    return cantilena.train(cantilena.open_corpus("tunes").where(collection="ryan"), **TINY)
 
 
 def test_a_model_is_trained_tuned_and_evaluated_without_a_folder(
@@ -40,6 +40,7 @@ def test_a_model_is_trained_tuned_and_evaluated_without_a_folder(
     [
         (lambda **options: cantilena.train("ryan", **options), "widht", "width"),
         (lambda **options: cantilena.tune("tunes", **options), "update", "updates"),
+        (lambda **options: cantilena.tune_module(nn.Identity(), cantilena.GridEncoding(), **options), "step", "steps"),
         (lambda **options: cantilena.evaluate({"one": "tunes"}, **options), "melody", "melodies"),
         (lambda **options: cantilena.load("tunes").compose(**options), "temprature", "temperature"),
     ],

@@ -16,6 +16,12 @@ from cantilena.tokenizers import GridEncoding
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
+@pytest.mark.parametrize("example", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_needs_the_root_and_at_most_one_package(example: Path) -> None:
+    packages = re.findall(r"^(?:import|from) (cantilena\.\S+)", example.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(packages) <= 1
+
+
 def test_a_user_module_is_tuned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,3 +1,4 @@
+from .data import open_corpus as open_corpus
 from .data import read as read
 from .errors import CantilenaError as CantilenaError
 from .errors import __version__ as __version__
@@ -7,7 +8,9 @@ from .generation import Composition as Composition
 from .generation import load as load
 from .io import write as write
 from .models import Bundle as Bundle
+from .models import likelihood as likelihood
 from .music import Key as Key
+from .music import Line as Line
 from .music import Melody as Melody
 from .music import Meter as Meter
 from .music import Note as Note
@@ -19,6 +22,8 @@ from .tokenizers import EventsEncoding as EventsEncoding
 from .tokenizers import GridEncoding as GridEncoding
 from .workflows import Evaluation as Evaluation
 from .workflows import TrainedModel as TrainedModel
+from .workflows import encode_on_grid as encode_on_grid
 from .workflows.evaluate.run import evaluate as evaluate
 from .workflows.train.run import train as train
 from .workflows.tune.run import tune as tune
+from .workflows.tune.run import tune_module as tune_module

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import socket
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
 from cantilena.errors import UsageError
-from cantilena.server import RequestTimeoutProtocol, SecuredApp, ServerOptions, page_files, secured_app
+from cantilena.server import SecuredApp, ServerOptions, page_files, secured_app
 
 LIMIT = 1000
 
@@ -69,17 +67,7 @@ def client(page_folder: Path) -> TestClient:
 
 
 @pytest.fixture(scope="session")
-def port(page_folder: Path) -> Iterator[int]:
+def port(page_folder: Path, serve: Callable[[Any], AbstractContextManager[int]]) -> Iterator[int]:
     """The port of a server that runs in a thread."""
-    config = uvicorn.Config(
-        make_app(page_folder), http=RequestTimeoutProtocol, log_level="critical", h11_max_incomplete_event_size=2**15
-    )
-    server = uvicorn.Server(config)
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen()
-        thread = threading.Thread(target=server.run, args=([listening],))
-        thread.start()
-        yield int(listening.getsockname()[1])
-        server.should_exit = True
-        thread.join(10)
+    with serve(make_app(page_folder)) as port:
+        yield port

@@ -7,19 +7,25 @@ from __future__ import annotations
 
 import socket
 import struct
+import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
 import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from cantilena.studio import LIMITS
+from cantilena.studio import LIMITS, StudioOptions, make_app
+from cantilena.studio.schemas.requests import ComposeRequest
+from cantilena.studio.services.compose import ComposeService, Events
+from cantilena.studio.services.executor import Deadline
 from cantilena.studio.services.judge import VerdictCache
 
-from .conftest import Json, Running
+from .conftest import Running
 
 JSON = {"Content-Type": "application/json"}
 
@@ -103,26 +109,34 @@ def test_an_error_does_not_close_the_connection(tmp_path: Path, start: Callable[
             assert client.head("/").status_code == 200
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize("accept", ["application/json", "text/event-stream"])
-def test_requests_of_lost_clients_do_not_delay_others(live: Running, accept: str) -> None:
-    parts, body = urlsplit(live.url), b'{"bars": 32, "count": 16, "model": "tunes"}'
-    head = f"POST /api/compose HTTP/1.1\r\nHost: {parts.netloc}\r\nAccept: {accept}\r\n"
-    request = f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+def test_requests_of_lost_clients_do_not_delay_others(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    serve: Callable[[Any], AbstractContextManager[int]],
+    accept: str,
+) -> None:
+    started, compose = threading.Semaphore(0), ComposeService.compose
 
-    def seconds(client: httpx.Client, content: Json | bytes) -> float:
-        started = time.monotonic()
-        sent = {"content": content, "headers": JSON} if isinstance(content, bytes) else {"json": content}
-        assert client.post("/api/compose", **sent).status_code == 200  # type: ignore[arg-type]
-        return time.monotonic() - started
+    def compose_without_end(service: ComposeService, body: ComposeRequest, deadline: Deadline) -> Events:
+        started.release()
+        while body.bars == 32:
+            time.sleep(0.01)
+            deadline.check()
+        yield from compose(service, body, deadline)
 
-    with live.client() as client:
-        seconds(client, {"bars": 1})
-        alone = seconds(client, body)
-        for _ in range(20):
-            with socket.create_connection((parts.hostname, parts.port), timeout=10) as connection:
-                connection.sendall(request)
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                time.sleep(0.02)
-        # 20 requests, two at a time, would take ten times as long as one.
-        assert seconds(client, {"bars": 1}) < 0.2 + 3 * alone
+    monkeypatch.setattr(ComposeService, "compose", compose_without_end)
+    app = make_app(StudioOptions(home=tmp_path))
+    executor = app.state.studio.executor
+    monkeypatch.setattr(executor, "run", partial(executor.run, seconds=3600.0))  # only cancelling stops a thread
+    with serve(app) as port, ExitStack() as lost:
+        head = f"POST /api/compose HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nAccept: {accept}\r\n"
+        request = f'{head}Content-Type: application/json\r\nContent-Length: 12\r\n\r\n{{"bars": 32}}'.encode()
+        for _ in range(2 * LIMITS.at_once):  # half of them run, half wait
+            connection = lost.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10))
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.sendall(request)
+        assert all(started.acquire(timeout=30) for _ in range(LIMITS.at_once)), "no thread is free"
+        lost.close()
+        answer = httpx.post(f"http://127.0.0.1:{port}/api/compose", json={"bars": 1}, timeout=60, trust_env=False)
+        assert answer.status_code == 200

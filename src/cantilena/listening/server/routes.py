@@ -1,7 +1,7 @@
 """Routes of the page for listeners and of the admin page.
 
-Every request of a listener may be repeated: the first one counts. The admin page shows the progress but no results, so
-that a study is not stopped when they look favourable.
+Every request of a participant may be repeated: the first one counts. The admin page shows the progress but no results,
+so that a study is not stopped when they look favourable.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _CSV_TYPE = "text/csv; charset=utf-8"
 
 @ADMIN_ROUTES.get("/progress")
 def progress(served: Served) -> schemas.Progress:
-    """How far the study has come."""
+    """Return the progress of the study, without results."""
     study = served.study
     answered = Counter(answer.listener for answer in served.store.answers())
     rows = [
@@ -58,17 +58,17 @@ def progress(served: Served) -> schemas.Progress:
 
 @ADMIN_ROUTES.get("/listeners.csv", response_class=Response, responses=_CSV)
 def listeners_table(served: Served) -> Response:
-    """The table of the listeners, as `cantilena listen analyse` reads it."""
+    """Return the listeners as CSV, in the form that `cantilena listen analyse` reads."""
     return Response(csv_text(Listener, served.store.listeners()), media_type=_CSV_TYPE)
 
 
 @ADMIN_ROUTES.get("/answers.csv", response_class=Response, responses=_CSV)
 def answers_table(served: Served) -> Response:
-    """The table of the answers, as `cantilena listen analyse` reads it."""
+    """Return the answers as CSV, in the form that `cantilena listen analyse` reads."""
     return Response(csv_text(Answer, served.store.answers()), media_type=_CSV_TYPE)
 
 
-_CONFLICT: Responses = {409: {"model": ErrorBody, "description": "It is not the time for that."}, **NOT_FOUND}
+_CONFLICT: Responses = {409: {"model": ErrorBody, "description": "It is not the next step."}, **NOT_FOUND}
 
 LISTENER_ROUTES = APIRouter(prefix="/api", tags=["listeners"], responses=_CONFLICT)
 """Routes of the page for listeners."""
@@ -78,13 +78,13 @@ Number = Annotated[int, Path(ge=0, le=10_000)]
 
 @LISTENER_ROUTES.get("/study")
 def about(served: Served) -> schemas.About:
-    """What anybody may know before they begin."""
+    """Return what is public before consent."""
     return served.about()
 
 
 @LISTENER_ROUTES.post("/sittings", status_code=201)
 def begin(_: schemas.Consent, served: Served, request: Request) -> schemas.Begun:
-    """Begin a sitting."""
+    """Add a participant who consents, and return their key and their first step."""
     if not served.rate_limit.allows(request.client.host if request.client else ""):
         raise TooManyRequestsError("too many participants begin from this address", "wait a moment")
     key = served.store.add_participant(MAX_PARTICIPANTS)
@@ -92,8 +92,8 @@ def begin(_: schemas.Consent, served: Served, request: Request) -> schemas.Begun
 
 
 @LISTENER_ROUTES.get("/sitting")
-def where(served: Served, participant: CurrentParticipant) -> schemas.State:
-    """Where a listener is."""
+def current_step(served: Served, participant: CurrentParticipant) -> schemas.State:
+    """Return the current step of a participant."""
     return served.state_of(participant)
 
 
@@ -103,14 +103,14 @@ def where(served: Served, participant: CurrentParticipant) -> schemas.State:
     responses={200: {"content": {"audio/flac": {"schema": {"type": "string", "format": "binary"}}}}},
 )
 def sound(served: Served, participant: CurrentParticipant) -> Response:
-    """What sounds where the listener is: as many bytes for every clip, under no name."""
+    """Return the sound of the current step; neither its size nor a name identifies the clip."""
     content, token = served.sound(participant)
     return Response(content, media_type="audio/flac", headers={"X-Ticket": token})
 
 
 @LISTENER_ROUTES.put("/sitting/training")
 def training(sent: schemas.Training, served: Served, participant: CurrentParticipant) -> schemas.State:
-    """Say for how many years one has had lessons."""
+    """Store the years of musical training."""
     served.complete(participant, Step("training"), "" if sent.years is None else str(sent.years))
     return served.state_of(served.store.reload(participant.listener))
 
@@ -119,35 +119,35 @@ def training(sent: schemas.Training, served: Served, participant: CurrentPartici
 def headphones(
     turn: Number, number: Number, sent: schemas.Quietest, served: Served, participant: CurrentParticipant
 ) -> schemas.State:
-    """Say which of three tones was the quietest."""
+    """Store an answer of the headphone check."""
     served.complete(participant, Step("headphones", number, attempt=turn), str(sent.quietest))
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/volume")
 def volume(served: Served, participant: CurrentParticipant) -> schemas.State:
-    """Say that the volume is set."""
+    """Confirm that the volume is set."""
     served.complete(participant, Step("volume"))
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/practice/{number}")
 def practice(number: Number, served: Served, participant: CurrentParticipant) -> schemas.State:
-    """Go on after a trial for practice; what was answered is not kept."""
+    """Complete a practice trial; its answer is not stored."""
     served.complete(participant, Step("practice", number))
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/ready")
 def ready(served: Served, participant: CurrentParticipant) -> schemas.State:
-    """Begin the trials."""
+    """Begin the trials, in a session that is assigned now."""
     served.begin_trials(participant)
     return served.state_of(served.store.reload(participant.listener))
 
 
 @LISTENER_ROUTES.put("/sitting/pause/{number}")
 def pause(number: Number, served: Served, participant: CurrentParticipant) -> schemas.State:
-    """Go on after a pause."""
+    """Continue after a pause."""
     served.complete(participant, Step("pause", number))
     return served.state_of(served.store.reload(participant.listener))
 
@@ -156,6 +156,6 @@ def pause(number: Number, served: Served, participant: CurrentParticipant) -> sc
 def answer(
     position: Number, sent: schemas.TrialAnswer, served: Served, participant: CurrentParticipant
 ) -> schemas.State:
-    """Answer a trial; the answer is on the disk before this answers."""
+    """Store the answer to a trial, on disk before the response is sent."""
     served.answer(participant, position, sent)
     return served.state_of(served.store.reload(participant.listener))

@@ -40,7 +40,7 @@ class TrialAnswer(_Request):
     seconds_heard: float = Field(
         ge=0, le=86_400, allow_inf_nan=False, description="Seconds of the clip that were played."
     )
-    liking: int | None = Field(None, ge=1, le=7, strict=True, description="Liking, 1 to 7.")
+    liking: int | None = Field(None, ge=1, le=7, strict=True, description="How much the listener likes it, 1 to 7.")
     classical: int | None = Field(None, ge=1, le=7, strict=True, description="How classical it sounds, 1 to 7.")
     ticket: str = Field(max_length=200, description="The header X-Ticket of the response with the sound.")
 
@@ -48,10 +48,10 @@ class TrialAnswer(_Request):
 class OwnScore(BaseModel):
     """The number of clips, and of correct answers, by composer."""
 
-    people: int
-    people_right: int
-    computers: int
-    computers_right: int
+    people: int = Field(description="Clips composed by people.")
+    people_right: int = Field(description="Correct answers to them.")
+    computers: int = Field(description="Clips composed by computers.")
+    computers_right: int = Field(description="Correct answers to them.")
 
 
 class State(BaseModel):
@@ -71,40 +71,40 @@ class Begun(BaseModel):
     """A new participant."""
 
     key: str = Field(description="Key to send with every request, as `Authorization: Bearer KEY`.")
-    state: State
+    state: State = Field(description="The first step.")
 
 
 class About(BaseModel):
     """What is public before consent."""
 
-    title: str
+    title: str = Field(description="Title of the study.")
     words: dict[str, Any] = Field(description="Texts that listeners read.")
-    trials: int
-    minutes: int = Field(description="Expected duration.")
+    trials: int = Field(description="Number of trials.")
+    minutes: int = Field(description="Expected duration, minutes.")
     headphones: bool = Field(description="Whether there is a headphone check.")
     attention: bool = Field(description="Whether there is an attention check.")
-    least_heard: float = Field(description="Share of a clip that must be heard.")
+    least_heard: float = Field(description="Fraction of a clip that must be heard before its answer.")
 
 
 class ListenerRow(BaseModel):
     """The progress of one listener."""
 
-    listener: str
-    session: int
-    answered: int
-    of: int
-    headphones: bool
+    listener: str = Field(description="Random name.")
+    session: int = Field(description="Index of the session of the study.")
+    answered: int = Field(description="Number of answered trials.")
+    of: int = Field(description="Number of trials of the session.")
+    headphones: bool = Field(description="Whether the headphone check was passed.")
 
 
 class Progress(BaseModel):
     """The progress of the study, without answers."""
 
-    title: str
-    digest: str
-    sessions: int
+    title: str = Field(description="Title of the study.")
+    digest: str = Field(description="SHA-256 digest of the study.")
+    sessions: int = Field(description="Number of sessions.")
     consented: int = Field(description="Number of participants who consented.")
     began: int = Field(description="Number who began the trials.")
     finished: int = Field(description="Number who answered all trials.")
     complete: int = Field(description="Sessions with a complete set of valid answers.")
-    answers: int
-    listeners: list[ListenerRow]
+    answers: int = Field(description="Number of answers.")
+    listeners: list[ListenerRow] = Field(description="All who began the trials, in that order.")

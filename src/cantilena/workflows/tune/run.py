@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import nn
 
 from cantilena.metrics import bootstrap_ratio, human_band
 from cantilena.metrics.registry import CANTILENA_PREFIX
@@ -17,10 +18,12 @@ from cantilena.music import Key, Meter
 from cantilena.reporting import RewardHistory, table_text
 from cantilena.reporting.figures import png_bytes, reward_history, watch_history
 from cantilena.reporting.text import signed
-from cantilena.rl import CRITIC, MusicReward, TunedModel, TuningOptions
+from cantilena.rl import CRITIC, MusicReward, TunedModel, TuningOptions, TuningResult
 from cantilena.rl import tune as tune_bundle
+from cantilena.rl import tune_module as tune_torch_module
 from cantilena.rules import Context
 from cantilena.runtime import generator, options_record, run_folder, write_bytes, write_json
+from cantilena.tokenizers import Encoding
 from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import model_system
 from cantilena.workflows.runs import TrainedModel, clear_earlier_run, folder_or_temporary, make_options
@@ -71,6 +74,31 @@ def tune(
     with folder_or_temporary(out) as folder:
         result = run_tuning(model, chosen, folder, against=against, resume=resume, force=force)
     return result if out is not None else replace(result, path=None)
+
+
+def tune_module(
+    module: nn.Module,
+    encoding: Encoding,
+    *,
+    rules: str = "rl-tuner",
+    seed: int = 1,
+    **options: Any,  # noqa: ANN401  (the fields of `TuningOptions`)
+) -> TuningResult:
+    """Tune your own torch module, a `SequenceModel`, in place.
+
+    `cantilena.rl.tune_module` also takes another prior, another reward and a folder for checkpoints.
+
+    Args:
+        module: with `vocabulary_size`, `start`, `step`, and `log_probs` with gradients.
+        encoding: of its tokens.
+        rules: as for `tune`.
+        seed: as for `tune`.
+        **options: as for `tune`.
+
+    Raises:
+        UsageError: an unknown option, or the module is no `SequenceModel` of the encoding.
+    """
+    return tune_torch_module(module, encoding, make_options(TuningOptions, {"rules": rules, "seed": seed, **options}))
 
 
 def run_tuning(
