@@ -144,6 +144,6 @@ def test_pieces_are_counted_for_the_progress(book: Path) -> None:
 
 @pytest.mark.parametrize("read", [read_score, read_safely])
 def test_a_book_without_tunes_is_refused(book: Path, read) -> None:
-    book.write_text("X:1\nT:nothing\n")
+    book.write_text("A letter about tunes.\n")
     with pytest.raises(ScoreError, match="it holds no tune"):
         read(book)

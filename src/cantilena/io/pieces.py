@@ -13,7 +13,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cantilena.errors import ScoreError, UsageError
-from cantilena.io.notation.reader import NOTATION, TuneText, split_book
+from cantilena.io.notation.abc_tunes import TuneText
+from cantilena.io.notation.reader import NOTATION, split_book
 from cantilena.runtime import read_regular_file
 
 MIDI = (".mid", ".midi", ".kar", ".smf", ".rmi")
@@ -56,6 +57,11 @@ class PieceSource:
     def number(self) -> int:
         """Its place in the file, from 1."""
         return self.tune.number if self.tune is not None else 1
+
+    @property
+    def title(self) -> str:
+        """Its title, of a tune of a book; else ""."""
+        return self.tune.title if self.tune is not None else ""
 
 
 def pieces_of(path: Path) -> Iterator[PieceSource]:
@@ -206,14 +212,13 @@ class PieceName:
         same, like = _Found(), _Found()
         titles: dict[str, str] = {}
         for piece in pieces_of(self.path):
-            own = piece.tune.title if piece.tune is not None else ""
-            plain = _plain(own)
+            plain = _plain(piece.title)
             if plain == wanted:
                 same.add(piece)
             elif wanted in plain:
                 like.add(piece)
             if plain:
-                titles.setdefault(plain, f"{piece.path.name}#{piece.number} ({own[:60]})")
+                titles.setdefault(plain, f"{piece.path.name}#{piece.number} ({piece.title[:60]})")
         found = same if same.first is not None else like
         if found.first is not None:
             return found.only(f"the title '{title[:60]}'")
@@ -235,8 +240,8 @@ class _Found:
     def add(self, piece: PieceSource) -> None:
         self.first = self.first or piece
         self.count += 1
-        if len(self.labels) < _LISTED and piece.tune is not None:
-            self.labels.append(f"{piece.path.name}#{piece.number} ({piece.tune.title[:60]})")
+        if len(self.labels) < _LISTED:
+            self.labels.append(f"{piece.path.name}#{piece.number} ({piece.title[:60]})")
 
     def only(self, what: str) -> PieceSource:
         assert self.first is not None
