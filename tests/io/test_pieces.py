@@ -33,6 +33,7 @@ def place_of(name: str) -> int:
         ("#1", 1),
         ("#006", 6),
         ("#X:19", 2),
+        ("#X:0019", 2),
         ("#X: 15", 6),
         (":The Rakes of Mallow", 1),
         (":the RAKES  of mallow ", 1),

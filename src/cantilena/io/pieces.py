@@ -199,7 +199,7 @@ class PieceName:
     def _with_reference(self, reference: str) -> PieceSource:
         found = _Found()
         for piece in pieces_of(self.path):
-            if piece.tune is not None and piece.tune.reference.strip() == reference:
+            if piece.tune is not None and _number(piece.tune.reference) == _number(reference):
                 found.add(piece)
         if found.first is None:
             raise ScoreError(
@@ -259,6 +259,11 @@ def _exists(text: str) -> bool:
         return Path(text).exists()
     except (OSError, ValueError):  # too long for a name, or a NUL byte
         return False
+
+
+def _number(reference: str) -> str:
+    """A reference number without zeros in front."""
+    return reference.strip().lstrip("0") or reference.strip()
 
 
 def _plain(title: str) -> str:
