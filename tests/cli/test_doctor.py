@@ -18,7 +18,7 @@ from cantilena.runtime import Failure
 def test_the_table_is_complete_and_names_are_unique() -> None:
     names = [check.name for check in doctor.checks()]
     assert len(set(names)) == len(names)
-    assert {"Python", "torch", "numpy", "verovio", "lazy-loader", "ABC written and read", "compiled rules", "sound"} <= set(names)
+    assert {"Python", "torch", "numpy", "verovio", "ABC written and read", "compiled rules", "sound"} <= set(names)
     assert not any(name in names for name in ("pytest", "ruff"))
     assert all(check.advice for check in doctor.checks())
 

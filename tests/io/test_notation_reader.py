@@ -10,11 +10,19 @@ import zipfile
 import pytest
 
 from cantilena.errors import ScoreError
-from cantilena.io.notation.reader import read_notation
+from cantilena.io.notation.abc_reader import read_abc
+from cantilena.io.notation.kern_reader import read_kern
+from cantilena.io.notation.musicxml_reader import read_musicxml
 from cantilena.music import Key, Meter
 
 Q = 10080
 """Ticks a quarter note in notation."""
+
+
+def read_notation(content, suffix):
+    if suffix == ".abc":
+        return read_abc(content)
+    return [read_kern(content) if suffix == ".krn" else read_musicxml(content)]
 
 
 def notes(part, per_quarter=4):
@@ -144,7 +152,7 @@ HARMFUL = {
     "blank": (b" \n ", ".abc", "it is empty"),
     "not xml": (b"hello", ".xml", "it is not MusicXML"),
     "other xml": (b"<svg/>", ".xml", "it is not MusicXML"),
-    "by time": (b"<score-timewise/>", ".xml", "it has no notes"),
+    "by time and empty": (b"<score-timewise/>", ".xml", "it has no notes"),
     "cut short": (xml(MELODY)[:-60].encode(), ".xml", "its XML is damaged"),
     "no notes": (xml([""]).encode(), ".xml", "it has no notes"),
     "no parts": (b"<score-partwise/>", ".xml", ""),
@@ -217,7 +225,7 @@ def test_a_book_of_tunes():
     assert first.meters == ((0, Meter(3, 4)),)
     assert (silent.parts, silent.error) == ((), "it has no notes")
     assert [part.pitch.tolist() for part in voices.parts] == [[81, 83, 84, 74, 76], [57, 59, 60, 62, 66]]
-    assert voices.keys[0] == (0, Key(2, "dorian"))
+    assert voices.keys[0] == (0, Key.parse("D dorian"))
 
 
 KERN = """!!!OTL: Chorale

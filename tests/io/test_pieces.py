@@ -96,9 +96,9 @@ def test_a_file_that_exists_is_meant_first(book: Path) -> None:
 
 def test_no_more_of_a_book_is_split_than_has_to_be(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
-    split = pieces_module.split_book
+    split = pieces_module.split_tunes
     monkeypatch.setattr(
-        pieces_module, "split_book", lambda text: (drawn.append(one.number) or one for one in split(text))
+        pieces_module, "split_tunes", lambda text: (drawn.append(one.number) or one for one in split(text))
     )
     assert place_of(f"{book}#2") == 2
     assert drawn == [1, 2]

@@ -15,7 +15,7 @@ from cantilena.data.columns import Entry
 from cantilena.data.duplicates import duplicates_and_variants
 from cantilena.data.extraction import ExtractedMelody, extract_piece
 from cantilena.data.find_scores import ScoreFiles, find_scores
-from cantilena.data.manifest import NEAR_DUPLICATE, Manifest, Skipped
+from cantilena.data.manifest import NEAR_DUPLICATE, DoubtfulPlace, Manifest, Skipped
 from cantilena.data.options import ReadOptions
 from cantilena.data.split import split_by_piece, work_of
 from cantilena.data.store import Corpus
@@ -87,6 +87,11 @@ def read_folder(
             ignored=scores.ignored,
             options={**recorded, "as_is": as_is},
             versions=versions(),
+            doubts=tuple(
+                DoubtfulPlace(tunes[index].source, doubt.bar, doubt.voice, doubt.text)
+                for index in kept
+                for doubt in tunes[index].extracted.doubts
+            ),
         ),
     )
 

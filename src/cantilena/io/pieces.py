@@ -13,12 +13,14 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cantilena.errors import ScoreError, UsageError
-from cantilena.io.notation.abc_tunes import TuneText
-from cantilena.io.notation.reader import NOTATION, split_book
+from cantilena.io.notation.abc_tunes import TuneText, decode_text, split_tunes
 from cantilena.runtime import read_regular_file
 
 MIDI = (".mid", ".midi", ".kar", ".smf", ".rmi")
 """The suffixes of MIDI files."""
+
+NOTATION = (".musicxml", ".mxl", ".xml", ".abc", ".krn")
+"""The suffixes of files in notation."""
 
 READABLE = (*MIDI, *NOTATION)
 """The suffixes of files that can be read."""
@@ -79,7 +81,8 @@ def pieces_of(path: Path) -> Iterator[PieceSource]:
     if suffix not in BOOKS:
         yield PieceSource(path)
         return
-    for tune in split_book(file_content(path)):
+    tune = None
+    for tune in split_tunes(decode_text(file_content(path))):
         if tune.number > MOST_TUNES:
             raise ScoreError(f"it has more than {MOST_TUNES:,} tunes: the rest is not read", _CUT)
         if len(tune.text) > _MAX_BYTES:
@@ -87,6 +90,8 @@ def pieces_of(path: Path) -> Iterator[PieceSource]:
             yield PieceSource(path, short, f"it is larger than {_MAX_BYTES // 2**20} MB", "check where the tune ends")
         else:
             yield PieceSource(path, tune)
+    if tune is None:
+        raise ScoreError("it holds no tune: no line gives a key (K:)", "name a file of tunes in ABC")
 
 
 def count_pieces(path: Path) -> int:

@@ -8,7 +8,8 @@ from pathlib import Path
 from cantilena.errors import ScoreError
 from cantilena.io.midi.reader import read_midi
 from cantilena.io.notation.abc_reader import read_abc_tune
-from cantilena.io.notation.reader import read_notation
+from cantilena.io.notation.kern_reader import read_kern
+from cantilena.io.notation.musicxml_reader import read_musicxml
 from cantilena.io.pieces import MIDI, PieceSource, file_content, pieces_of
 from cantilena.io.score import NOTATION_RESOLUTION, Score
 from cantilena.runtime import Failure, bounded_map
@@ -26,8 +27,9 @@ def read_piece(piece: PieceSource) -> Score:
         raise ScoreError(piece.error, piece.hint)
     if piece.tune is not None:
         return read_abc_tune(piece.tune)
-    content, suffix = file_content(piece.path), piece.path.suffix.lower()
-    return read_midi(content) if suffix in MIDI else read_notation(content, suffix)[0]
+    suffix = piece.path.suffix.lower()
+    read = read_midi if suffix in MIDI else read_kern if suffix == ".krn" else read_musicxml
+    return read(file_content(piece.path))
 
 
 def read_score(path: Path) -> list[Score]:

@@ -20,7 +20,7 @@ from cantilena.cli.table import find_command
 from cantilena.data import Corpus, Manifest, load_builtin, normalize_key
 from cantilena.data.columns import Entry
 from cantilena.errors import CorpusError, UsageError
-from cantilena.io.notation.reader import read_notation
+from cantilena.io.notation.abc_reader import read_abc_tune
 from cantilena.models import (
     Bundle,
     Network,
@@ -243,7 +243,7 @@ def test_abc_is_read_by_another_program_as_it_was_meant() -> None:
     tune = Melody.from_pitches(
         [(61, 30), (60, 6), (None, 12), (61, 6), (60, 42), (59, 96), (None, 6), (85, 90), (54, 6), (53, 6), (54, 84)]
     )
-    (score,) = read_notation(abc_text(tune).encode(), ".abc")
+    score = read_abc_tune(abc_text(tune))
     (part,) = score.parts
     heard = np.stack([part.pitch, part.onset * 24 // score.resolution, part.duration * 24 // score.resolution], axis=1)
     assert heard.tolist() == [[note.top, note.onset, note.duration] for note in tune.notes]

@@ -115,7 +115,7 @@ def read_properties(text: str) -> tuple[list[str], Properties]:
         prop, value = prop.strip().lower(), value.strip()
         if not is_assigned or not prop.isalpha():
             clef = _CLEF.match(word)
-            if clef and (clef[1] and len(clef[1]) > 1 and clef[1] != "none" or clef[2]):
+            if clef and ((clef[1] and len(clef[1]) > 1 and clef[1] != "none") or clef[2]):
                 found["clef"] = _octaves(clef[2])
             else:
                 words.append(word)

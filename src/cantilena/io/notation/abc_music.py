@@ -76,7 +76,18 @@ class Line:
     """
 
     __slots__ = (
-        "accidentals", "broken", "busy", "ends", "fermata", "last", "notes", "slurs", "start", "time", "tied", "tuplets"
+        "accidentals",
+        "broken",
+        "busy",
+        "ends",
+        "fermata",
+        "last",
+        "notes",
+        "slurs",
+        "start",
+        "tied",
+        "time",
+        "tuplets"
     )  # fmt: skip
 
     def __init__(self) -> None:

@@ -236,7 +236,7 @@ class _Reader:
                     continue
                 agreeing += sum(reached == length for reached in part.bars[place].by_staff.values())
                 reached = part.bars[place].reached
-                if 0 < reached and (length - reached) * 96 > self._units:
+                if reached > 0 and (length - reached) * 96 > self._units:
                     text = f"its bar ends after {self._quarters(reached)} of {self._quarters(length)} quarters"
                     self._doubts.add(text, bar, part.name, misplaces=True)
             if not nominal or length == nominal or self._marks[place].is_implicit or agreeing > 1:
