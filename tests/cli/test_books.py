@@ -16,7 +16,7 @@ TUNES = [
     f"X:{place}\nT:Air {place}\nL:1/8\nK:C\n{'cdefgabc'[place % 5 :]}{'GABcde'[place % 3 :]}|\n\n"
     for place in range(1, 40)
 ]
-HUGE = "X:3\nT:Huge\nL:1/8\nK:C\n" + "cdef gabc'|" * 400_000 + "\n\n"
+HUGE = "X:3\nT:Huge\nL:1/8\nK:C\n" + "cdef gabc'|" * 95_000 + "\n\n"
 
 
 class Said:

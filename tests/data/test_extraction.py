@@ -224,7 +224,6 @@ def test_what_we_write_is_what_we_read(tmp_path):
 
 
 def test_musicxml_too(tmp_path):
-    pytest.importorskip("music21")
     path = tmp_path / "air.musicxml"
     write(TUNE, path)
     melody = read_melody(path)
@@ -233,7 +232,6 @@ def test_musicxml_too(tmp_path):
 
 
 def test_tunes_of_a_book_keep_their_places(tmp_path):
-    pytest.importorskip("music21")
     path = tmp_path / "book.abc"
     path.write_text("X:1\nT:A\nK:C\ncdec|\n\nX:2\nT:B\nK:C\nz8|\n\nX:3\nT:C\nK:G\ng4|\n")
     first, silent, last = extract(path, ReadOptions())

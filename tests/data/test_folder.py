@@ -16,7 +16,7 @@ from cantilena.data import ExtractedMelody, ReadOptions, read_folder
 from cantilena.data.find_scores import find_scores
 from cantilena.errors import CantilenaError, CorpusError, ScoreError
 from cantilena.io import PieceSource
-from cantilena.io.pieces import TuneText
+from cantilena.io.notation.abc_tunes import TuneText
 from cantilena.music import Melody, Note
 from cantilena.runtime import Failure
 

@@ -134,7 +134,6 @@ def test_titles_do_not_become_music(title: str) -> None:
 
 
 def test_our_own_reader_reads_it_back(tmp_path: Path) -> None:
-    pytest.importorskip("music21")
     tune = Melody.from_pitches([(62, 24), (67, 48), (69, 24), (70, 96), (67, 72)], key=Key.parse("G minor"), pickup=24)
     write(tune, tmp_path / "air.abc")
     back = read_melody(tmp_path / "air.abc")

@@ -169,6 +169,7 @@ HARMFUL = {
     "archive of nothing": (archive(("readme.txt", "hello")), ".mxl", "its archive holds no score"),
     "abc of zeros": (b"\0" * 99, ".abc", "it is not a text file"),
     "abc without key": (b"X:1\nT:nothing\n", ".abc", "it has no notes"),
+    "abc without tunes": (b"A letter about tunes.\n", ".abc", "it holds no tune"),
     "abc without notes": (b"X:1\nK:C\nz4|\n", ".abc", "it has no notes"),
     "not kern": (b"hello", ".krn", "it is not in kern"),
     "kern of rubbish": (b"**kern\n\tx\n4c\t4d\n*v\n", ".krn", ""),

@@ -33,6 +33,7 @@ def place_of(name: str) -> int:
         ("#1", 1),
         ("#006", 6),
         ("#X:19", 2),
+        ("#X:0019", 2),
         ("#X: 15", 6),
         (":The Rakes of Mallow", 1),
         (":the RAKES  of mallow ", 1),
@@ -144,6 +145,6 @@ def test_pieces_are_counted_for_the_progress(book: Path) -> None:
 
 @pytest.mark.parametrize("read", [read_score, read_safely])
 def test_a_book_without_tunes_is_refused(book: Path, read) -> None:
-    book.write_text("X:1\nT:nothing\n")
+    book.write_text("A letter about tunes.\n")
     with pytest.raises(ScoreError, match="it holds no tune"):
         read(book)

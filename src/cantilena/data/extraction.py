@@ -68,8 +68,7 @@ def extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
     """Read a file and extract a melody from each piece in it, in this process: parsers may crash.
 
     Returns:
-        One melody per piece, in order, with the file's name as source; a tune of a book that cannot be used has no
-        notes and an `error`.
+        One melody per piece, in order; a tune of a book that cannot be used has no notes and an `error`.
 
     Raises:
         ScoreError: nothing in it can be used.
@@ -81,8 +80,7 @@ def extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
             extracted.append(extract_piece(piece, options))
         except ScoreError as error:
             failure = failure or error
-            title = piece.tune.title if piece.tune is not None else ""
-            extracted.append(ExtractedMelody(Melody((), title=title, source=path.name), error=error.text))
+            extracted.append(ExtractedMelody(Melody((), title=piece.title, source=path.name), error=error.text))
     if failure is not None and len(extracted) == 1:
         raise failure
     if not any(one.melody.sounding for one in extracted):
@@ -93,10 +91,13 @@ def extract(path: Path, options: ReadOptions) -> list[ExtractedMelody]:
 def extract_piece(piece: PieceSource, options: ReadOptions) -> ExtractedMelody:
     """Read a piece and extract its melody. Call it in a worker process: parsers may crash.
 
+    Its source is the name of the file, of the later tunes of a book with their place: `airs.abc#3`.
+
     Raises:
         ScoreError: it cannot be used.
     """
-    return _extract(read_piece(piece), options, piece.path.name)
+    name = piece.path.name if piece.number == 1 else f"{piece.path.name}#{piece.number}"
+    return _extract(read_piece(piece), options, name)
 
 
 def read_melody(path: Path | str, options: ReadOptions | None = None) -> Melody:

@@ -13,8 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cantilena.errors import ScoreError, UsageError
-from cantilena.io.notation.abc_tunes import TuneText, split_tunes
-from cantilena.io.notation.text import plain_text
+from cantilena.io.notation.abc_tunes import TuneText, decode_text, split_tunes
 from cantilena.runtime import read_regular_file
 
 MIDI = (".mid", ".midi", ".kar", ".smf", ".rmi")
@@ -61,6 +60,11 @@ class PieceSource:
         """Its place in the file, from 1."""
         return self.tune.number if self.tune is not None else 1
 
+    @property
+    def title(self) -> str:
+        """Its title, of a tune of a book; else ""."""
+        return self.tune.title if self.tune is not None else ""
+
 
 def pieces_of(path: Path) -> Iterator[PieceSource]:
     """Yield the pieces in a file, each as it is asked for.
@@ -78,7 +82,7 @@ def pieces_of(path: Path) -> Iterator[PieceSource]:
         yield PieceSource(path)
         return
     tune = None
-    for tune in split_tunes(plain_text(file_content(path))):
+    for tune in split_tunes(decode_text(file_content(path))):
         if tune.number > MOST_TUNES:
             raise ScoreError(f"it has more than {MOST_TUNES:,} tunes: the rest is not read", _CUT)
         if len(tune.text) > _MAX_BYTES:
@@ -200,7 +204,7 @@ class PieceName:
     def _with_reference(self, reference: str) -> PieceSource:
         found = _Found()
         for piece in pieces_of(self.path):
-            if piece.tune is not None and piece.tune.reference.strip() == reference:
+            if piece.tune is not None and _number(piece.tune.reference) == _number(reference):
                 found.add(piece)
         if found.first is None:
             raise ScoreError(
@@ -213,14 +217,13 @@ class PieceName:
         same, like = _Found(), _Found()
         titles: dict[str, str] = {}
         for piece in pieces_of(self.path):
-            own = piece.tune.title if piece.tune is not None else ""
-            plain = _plain(own)
+            plain = _plain(piece.title)
             if plain == wanted:
                 same.add(piece)
             elif wanted in plain:
                 like.add(piece)
             if plain:
-                titles.setdefault(plain, f"{piece.path.name}#{piece.number} ({own[:60]})")
+                titles.setdefault(plain, f"{piece.path.name}#{piece.number} ({piece.title[:60]})")
         found = same if same.first is not None else like
         if found.first is not None:
             return found.only(f"the title '{title[:60]}'")
@@ -242,8 +245,8 @@ class _Found:
     def add(self, piece: PieceSource) -> None:
         self.first = self.first or piece
         self.count += 1
-        if len(self.labels) < _LISTED and piece.tune is not None:
-            self.labels.append(f"{piece.path.name}#{piece.number} ({piece.tune.title[:60]})")
+        if len(self.labels) < _LISTED:
+            self.labels.append(f"{piece.path.name}#{piece.number} ({piece.title[:60]})")
 
     def only(self, what: str) -> PieceSource:
         assert self.first is not None
@@ -261,6 +264,11 @@ def _exists(text: str) -> bool:
         return Path(text).exists()
     except (OSError, ValueError):  # too long for a name, or a NUL byte
         return False
+
+
+def _number(reference: str) -> str:
+    """A reference number without zeros in front."""
+    return reference.strip().lstrip("0") or reference.strip()
 
 
 def _plain(title: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from cantilena.errors import ScoreError
@@ -43,15 +44,17 @@ def read_score(path: Path) -> list[Score]:
     Raises:
         ScoreError: it cannot be read; the text gives the reason and does not name the file.
     """
-    outcomes: list[Score | ScoreError] = []
+    scores: list[Score] = []
+    failure: ScoreError | None = None
     for piece in pieces_of(path):
         try:
-            outcomes.append(read_piece(piece))
+            scores.append(read_piece(piece))
         except ScoreError as error:
-            outcomes.append(error)
-    if isinstance(outcomes[0], ScoreError) and len(outcomes) == 1:
-        raise outcomes[0]
-    return [_failed(one.text) if isinstance(one, ScoreError) else one for one in outcomes]
+            failure = failure or error
+            scores.append(Score((), NOTATION_RESOLUTION, title=piece.title, error=error.text))
+    if failure is not None and len(scores) == 1:
+        raise failure
+    return scores
 
 
 def read_safely(path: Path, *, seconds: float = 10.0, memory: int = 2**30) -> list[Score]:
@@ -68,15 +71,20 @@ def read_safely(path: Path, *, seconds: float = 10.0, memory: int = 2**30) -> li
     Raises:
         ScoreError: it cannot be read; the text names the file and the reason.
     """
+    titles: list[str] = []
+
+    def pieces() -> Iterator[PieceSource]:
+        for piece in pieces_of(path):
+            titles.append(piece.title)
+            yield piece
+
     try:
-        outcomes = dict(bounded_map(read_piece, pieces_of(path), seconds=seconds, memory=memory))
+        outcomes = dict(bounded_map(read_piece, pieces(), seconds=seconds, memory=memory))
     except ScoreError as error:
         raise ScoreError(f"cannot read {path}: {error.text}", error.hint or _OPEN) from error
     if len(outcomes) == 1 and isinstance(failure := outcomes[0], Failure):
         raise ScoreError(f"cannot read {path}: {failure.reason}", failure.hint or _OPEN)
-    scores = (outcomes[index] for index in range(len(outcomes)))
-    return [_failed(one.reason) if isinstance(one, Failure) else one for one in scores]
-
-
-def _failed(reason: str) -> Score:
-    return Score((), NOTATION_RESOLUTION, error=reason)
+    return [
+        Score((), NOTATION_RESOLUTION, title=title, error=one.reason) if isinstance(one, Failure) else one
+        for title, one in ((title, outcomes[index]) for index, title in enumerate(titles))
+    ]

@@ -126,6 +126,6 @@ class _Lines(Progress):
             return
         self._next = time.monotonic() + self.every
         rate = self.rate()
-        left = f", {(self.total - self.done) / rate:.0f} s left" if self.total and rate > 0 else ""
+        left = f", {max(self.total - self.done, 0) / rate:.0f} s left" if self.total and rate > 0 else ""
         total = f"/{self.total}" if self.total else ""
         log(f"{self.title}: {self.done}{total} {self.unit}, {rate:.3g}/s{left}{'; ' + note if note else ''}")
