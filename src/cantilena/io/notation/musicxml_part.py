@@ -145,9 +145,7 @@ class PartReader:
         doubts: where doubts are added.
     """
 
-    def __init__(
-        self, name: str, units: int, marks: list[BarMarks], drums: dict[str, int], doubts: Doubts
-    ) -> None:
+    def __init__(self, name: str, units: int, marks: list[BarMarks], drums: dict[str, int], doubts: Doubts) -> None:
         self.name, self.units, self.marks, self.drums, self.doubts = name, units, marks, drums, doubts
         self.notes: list[HeadNote] = []
         self.bars: list[PartBar] = []
@@ -304,8 +302,7 @@ class PartReader:
                 if mark.tag == "slur":
                     slurs.append(mark)
                 elif mark.tag == "fermata" or (
-                    mark.tag == "articulations"
-                    and any(child.tag in ("breath-mark", "caesura") for child in mark)
+                    mark.tag == "articulations" and any(child.tag in ("breath-mark", "caesura") for child in mark)
                 ):
                     note.marks |= PHRASE
         # A note may end one slur and begin the next one of the same number.
@@ -343,9 +340,7 @@ class PartReader:
             if value is None or value <= 0:
                 self._doubt("the divisions of a quarter note are not a number", misplaces=True)
             else:
-                self._scale = (
-                    self.units // value if self.units % value == 0 else Fraction(self.units) / value
-                )
+                self._scale = self.units // value if self.units % value == 0 else Fraction(self.units) / value
         self.staves = max(self.staves, min(int(number(element.findtext("staves")) or 1), 100))
         for transpose in element.findall("transpose"):
             chromatic, octaves = (number(transpose.findtext(name) or "0") for name in ("chromatic", "octave-change"))
@@ -366,7 +361,7 @@ class PartReader:
 
     def _key(self, key: Element) -> None:
         fifths = number(key.findtext("fifths"))
-        if fifths is None or fifths != int(fifths) or abs(fifths) > 14:
+        if fifths is None or fifths != int(fifths) or not -14 <= fifths <= 14:
             self._doubt("a key signature is not in fifths and is left out", once=True)
             return
         name = (key.findtext("mode") or "").strip().lower()
@@ -386,7 +381,9 @@ class PartReader:
         units = [int(number(child.text) or 0) for child in time.findall("beat-type")]
         try:
             denominator = max(units, default=0)
-            whole_notes = sum((Fraction(sum(terms), unit) for terms, unit in zip(beats, units, strict=True)), Fraction())
+            whole_notes = sum(
+                (Fraction(sum(terms), unit) for terms, unit in zip(beats, units, strict=True)), Fraction()
+            )
             meter = Meter(int(whole_notes * denominator), denominator)
         except (ValueError, ZeroDivisionError, UsageError):
             self._doubt("a time signature is not known and is left out")

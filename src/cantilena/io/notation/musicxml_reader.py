@@ -156,7 +156,7 @@ class _Reader:
         nominal: Time = 0
         start: Time = 0
         for bar, marks in enumerate(self._marks):
-            if bar in changes:
+            if changes.get(bar, {}).items() - meters.items():
                 meters |= changes[bar]
                 meter = max(meters.values(), key=self._bar_length)
                 nominal = self._bar_length(meter)
@@ -169,8 +169,11 @@ class _Reader:
             is_irregular = marks.is_implicit or bar == 0
             if not is_irregular and nominal in rests:
                 longest = max(longest, nominal)
-            elif not longest and rests and (is_irregular or not nominal or len(rests) == 1 < len(here)):
-                longest = min(rests)
+            elif not longest and rests:
+                # Many exporters give every empty bar the length of a whole note.
+                is_agreed = len(rests) == 1 < len(here) and 4 * self._units not in rests
+                if not nominal or is_agreed or (is_irregular and min(rests) < nominal):
+                    longest = min(rests)
             length = longest or nominal
             if nominal and self._is_near(length, nominal):
                 length = nominal
@@ -182,12 +185,14 @@ class _Reader:
 
     def _is_near(self, time: Time, other: Time) -> bool:
         """Whether times differ by less than a 128th note, as where exporters round the durations of tuplets."""
-        return abs(time - other) * 32 < self._units
+        return -self._units < (time - other) * 32 < self._units
 
     def _bar_length(self, meter: Meter | None) -> Time:
         """Units of a bar in a meter; 0 without one."""
-        length = Fraction(meter.numerator * 4 * self._units, meter.denominator) if meter else 0
-        return int(length) if length == int(length) else length
+        if meter is None:
+            return 0
+        length = Fraction(meter.numerator * 4 * self._units, meter.denominator)
+        return length.numerator if length.denominator == 1 else length
 
     def _pickup(self) -> int:
         is_short = len(self._bars) > 1 and 0 < self._lengths[0] < self._meter_lengths[0]
@@ -364,7 +369,7 @@ class _Reader:
 
 def _changes(found: dict[int, _Value]) -> tuple[tuple[int, _Value], ...]:
     """Values by tick without those that repeat the one before."""
-    kept: list[tuple[int, Value]] = []
+    kept: list[tuple[int, _Value]] = []
     for tick in sorted(found):
         if not kept or kept[-1][1] != found[tick]:
             kept.append((tick, found[tick]))
@@ -439,8 +444,8 @@ def _title(root: Element) -> str:
         return longer if work in longer and movement in longer else one_line(f"{work}: {movement}")
     if work or movement:
         return work or movement
-    credits = [one for one in root.findall("credit") if one.get("page", "1") == "1"]
-    titles = [one for one in credits if (one.findtext("credit-type") or "").strip() == "title"] or credits
+    page = [one for one in root.findall("credit") if one.get("page", "1") == "1"]
+    titles = [one for one in page if (one.findtext("credit-type") or "").strip() == "title"] or page
     words = [word for one in titles for word in one.findall("credit-words") if (word.text or "").strip()]
     if not words:
         return ""
