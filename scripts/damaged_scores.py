@@ -1,8 +1,9 @@
-"""Damaged scores in ABC, MusicXML and kern for `fuzz_readers.py`: flipped bits, cuts, splices, odd archives, extremes."""
+"""Damaged scores in notation, for `fuzz_readers.py`: flipped bits, cuts, splices, odd archives, extreme sizes."""
 
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -106,6 +107,27 @@ def rearrange(content: bytes, random: Random) -> bytes:
     )
 
 
+def renumber(content: bytes, random: Random) -> bytes:
+    """Change a few numbers, which leaves the syntax whole."""
+    for _ in range(random.choice((1, 1, 5))):
+        numbers = list(re.finditer(rb"\d+", content))
+        if numbers:
+            start, end = random.choice(numbers).span()
+            content = (
+                content[:start] + random.choice((b"0", b"1", b"3", b"7", b"64", b"1000", b"9" * 30)) + content[end:]
+            )
+    return content
+
+
+def relist(content: bytes, random: Random) -> bytes:
+    """Leave out, repeat or exchange lines, or elements of XML."""
+    pieces = re.split(rb"(?<=\n)|(?<=>)(?=<[a-z])", content)
+    for _ in range(random.choice((1, 1, 5))):
+        one, other = random.randrange(len(pieces)), random.randrange(len(pieces))
+        pieces[one] = random.choice((b"", pieces[one] * 2, pieces[other]))
+    return b"".join(pieces)
+
+
 def encode(content: bytes, random: Random) -> bytes:
     """Write a score in another encoding than it says."""
     text = content.decode("latin-1")
@@ -161,7 +183,10 @@ def damaged(
         among = scores[".musicxml" if is_packed else suffix]
         content = random.choice(among)
         for _ in range(random.choice((1, 1, 2, 4))):
-            content = random.choice((flip, place, place, rearrange, rearrange, encode))(content, random) or b"\n"
+            content = (
+                random.choice((flip, place, rearrange, renumber, renumber, relist, relist, encode))(content, random)
+                or b"\n"
+            )
         if random.random() < 0.1:
             other = random.choice(among)
             content = content[: len(content) // 2] + other[random.randrange(len(other)) :]

