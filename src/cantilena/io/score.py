@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music import Chord, Key, Meter, Repeats, Section
+from cantilena.music.repeats import MOST_PLAYED
 
 NOTATION_RESOLUTION = 10080
 """Ticks a quarter note of scores in notation: 2^5 x 3^2 x 5 x 7, exact for 128ths and tuplets of 3, 5, 7 and 9."""
@@ -152,7 +153,7 @@ def repeats_of(bars: tuple[Bar, ...]) -> Repeats:
     here = start = 0
     turn = 1
     has_jumped = False
-    while here < len(runs) and len(order) < 10 * len(runs) + 10:
+    while here < len(runs) and len(order) < min(10 * len(runs) + 10, MOST_PLAYED):
         first, last = runs[here][0], runs[here][-1]
         if first.opens_repeat and start != here:
             start, turn = here, 1

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from cantilena.errors import UsageError
 
-_MOST_PLAYED = 10_000
+MOST_PLAYED = 10_000
+"""The most sections that are played one after the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +54,10 @@ class Repeats:
                     "give sections in order, each with its end after its start",
                 )
             reached = section.end
-        if any(not 0 <= turn < len(self.sections) for turn in self.order) or len(self.order) > _MOST_PLAYED:
+        if any(not 0 <= turn < len(self.sections) for turn in self.order) or len(self.order) > MOST_PLAYED:
             raise UsageError(
                 f"{len(self.sections)} sections cannot be played in the order {self.order[:20]}",
-                f"give up to {_MOST_PLAYED:,} indices of sections, from 0",
+                f"give up to {MOST_PLAYED:,} indices of sections, from 0",
             )
 
     def between(self, start: int, end: int) -> Repeats:

@@ -16,6 +16,7 @@ from typing import NoReturn
 import numpy as np
 
 from cantilena.errors import ScoreError, UsageError
+from cantilena.io.notation.text import decoded
 from cantilena.io.score import Part, Score
 from cantilena.music import Key, Meter
 
@@ -280,9 +281,8 @@ def _raise_damaged(what: str) -> NoReturn:
 
 
 def _text(name: bytes) -> str:
-    """Decode a name to one line; old files write it in Latin-1."""
-    try:
-        text = name.decode("utf-8")
-    except UnicodeDecodeError:
-        text = name.decode("latin-1")
+    """Decode a name to one line; old files write it in Latin-1, Shift-JIS and others, unknown bytes are escaped."""
+    text = decoded(name)
+    if text is None:
+        text = name.decode("ascii", "backslashreplace")
     return " ".join("".join(letter if letter.isprintable() else " " for letter in text).split())[:200]

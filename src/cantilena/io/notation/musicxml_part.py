@@ -171,6 +171,7 @@ class PartReader:
         self._now: Time = 0
         self._chord_onset: Time = 0
         self._voice_ends: dict[str, tuple[Time, int]] = {}
+        self._silent_ties: set[tuple[Time, int]] = set()  # where ties of grace and cue notes lead to, and pitches
         self._handlers: dict[str, Callable[[Element], None]] = {
             "note": self._note, "backup": self._backup, "forward": self._forward, "attributes": self._attributes,
             "direction": self._direction, "sound": self._sound, "harmony": self._harmony, "barline": self._barline,
@@ -183,6 +184,7 @@ class PartReader:
             self._bar += 1
             self._now = self._chord_onset = 0
             self._voice_ends.clear()
+            self._silent_ties.clear()
             self.bars.append(PartBar())
             first_of_bar.append(len(self.notes))
             if measure is None:
@@ -227,6 +229,8 @@ class PartReader:
             self._reach(end, staff, children.get("rest"))
         if sounds and ("grace" in children or "cue" in children or not duration):
             self.lost += 1
+            if pitch is not None and "tie" in children and (written := self._pitch(pitch, staff)) is not None:
+                self._silent_ties.add((end, written))
         elif sounds:
             found = self._pitch(pitch, staff) if pitch is not None else self._drum(children.get("instrument"))
             if found is None:
@@ -235,7 +239,8 @@ class PartReader:
                 return
             note.pitch, note.is_drum = found, pitch is None
             if "tie" in children or "notations" in children:
-                note.ties = _ties(element, "tie" in children)
+                stops, starts = _ties(element, "tie" in children)
+                note.ties = (stops and (onset, found) not in self._silent_ties, starts)
             if "lyric" in children:
                 note.marks |= _lyric_marks(element)
             self._place(note)
@@ -356,7 +361,7 @@ class PartReader:
 
     def _key(self, key: Element) -> None:
         fifths = number(key.findtext("fifths"))
-        if fifths is None or fifths != int(fifths) or abs(fifths) > 14:
+        if fifths is None or fifths != int(fifths) or not -14 <= fifths <= 14:
             self._doubt("a key signature is not in fifths and is left out", once=True)
             return
         name = (key.findtext("mode") or "").strip().lower()

@@ -87,6 +87,7 @@ class _Reader:
         self._marks: list[BarMarks] = []
         self._lengths: list[Time] = []
         self._starts: list[Time] = []
+        self._bar_meters: list[Meter | None] = []
         self._meter_lengths: list[Time] = []
         self._bars: list[Bar] = []
 
@@ -145,33 +146,53 @@ class _Reader:
 
     def _align(self) -> None:
         """Find the length of every bar."""
-        changes = {
-            bar: meter and Fraction(meter.numerator * 4 * self._units, meter.denominator)
-            for part in reversed(self._parts)
-            for bar, at, meter in part.meters
-            if at == 0
-        }
+        changes: dict[int, dict[int, Meter | None]] = {}
+        for place, part in enumerate(self._parts):
+            for bar, at, meter in part.meters:
+                if at == 0:
+                    changes.setdefault(bar, {})[place] = meter
+        meters: dict[int, Meter | None] = {}  # by part
+        meter = None
         nominal: Time = 0
         start: Time = 0
         for bar, marks in enumerate(self._marks):
-            nominal = changes.get(bar, nominal) or 0
-            nominal = int(nominal) if nominal == int(nominal) else nominal
+            if changes.get(bar, {}).items() - meters.items():
+                meters |= changes[bar]
+                meter = max(meters.values(), key=self._bar_length)
+                nominal = self._bar_length(meter)
+                if any(self._bar_length(other) != nominal for other in meters.values()):
+                    self._doubts.add("parts have meters of different lengths", marks.number, misplaces=True)
+            self._bar_meters.append(meter)
             here = [part.bars[bar] for part in self._parts if bar < len(part.bars)]
             rests = {one.whole_rest for one in here if one.whole_rest}
             longest = max(one.reached for one in here)
             is_irregular = marks.is_implicit or bar == 0
             if not is_irregular and nominal in rests:
                 longest = max(longest, nominal)
-            elif not longest and rests and (is_irregular or not nominal or len(rests) == 1 < len(here)):
-                longest = min(rests)
+            elif not longest and rests:
+                # Many exporters give every empty bar the length of a whole note.
+                is_agreed = len(rests) == 1 < len(here) and 4 * self._units not in rests
+                if not nominal or is_agreed or (is_irregular and min(rests) < nominal):
+                    longest = min(rests)
             length = longest or nominal
-            if nominal and abs(length - nominal) * 96 <= self._units:  # durations that an exporter rounded
+            if nominal and self._is_near(length, nominal):
                 length = nominal
             self._starts.append(start)
             self._lengths.append(length)
             self._meter_lengths.append(nominal)
             start += length
         to_ticks(Fraction(start) / self._units)
+
+    def _is_near(self, time: Time, other: Time) -> bool:
+        """Whether times differ by less than a 128th note, as where exporters round the durations of tuplets."""
+        return -self._units < (time - other) * 32 < self._units
+
+    def _bar_length(self, meter: Meter | None) -> Time:
+        """Units of a bar in a meter; 0 without one."""
+        if meter is None:
+            return 0
+        length = Fraction(meter.numerator * 4 * self._units, meter.denominator)
+        return length.numerator if length.denominator == 1 else length
 
     def _pickup(self) -> int:
         is_short = len(self._bars) > 1 and 0 < self._lengths[0] < self._meter_lengths[0]
@@ -234,9 +255,10 @@ class _Reader:
             for part in self._parts:
                 if place >= len(part.bars):
                     continue
-                agreeing += sum(reached == length for reached in part.bars[place].by_staff.values())
+                ends = (*part.bars[place].by_staff.values(), part.bars[place].whole_rest)
+                agreeing += sum(self._is_near(end, length) for end in ends)
                 reached = part.bars[place].reached
-                if reached > 0 and (length - reached) * 96 > self._units:
+                if reached and not self._is_near(reached, length):
                     text = f"its bar ends after {self._quarters(reached)} of {self._quarters(length)} quarters"
                     self._doubts.add(text, bar, part.name, misplaces=True)
             if not nominal or length == nominal or self._marks[place].is_implicit or agreeing > 1:
@@ -283,11 +305,7 @@ class _Reader:
         """
         for note in part.notes:
             length = self._lengths[note.bar]
-            if (
-                note.end != length
-                and abs(note.end - length) * 96 <= self._units
-                and note.end >= part.bars[note.bar].reached
-            ):
+            if note.end == part.bars[note.bar].reached and self._is_near(note.end, length):
                 note.end = length
             start = self._starts[note.bar]
             note.onset, note.end = self._ticks(start + note.onset), self._ticks(start + note.end)
@@ -323,11 +341,9 @@ class _Reader:
     # What the parts share
 
     def _meters(self) -> tuple[tuple[int, Meter], ...]:
-        found: dict[int, Meter] = {}
-        for part in self._parts:
-            if part.meters:
-                found = {self._tick(bar, at): meter for bar, at, meter in part.meters if meter is not None}
-                break
+        found = {self._tick(bar, 0): meter for bar, meter in enumerate(self._bar_meters) if meter is not None}
+        for part in reversed(self._parts):
+            found |= {self._tick(bar, at): meter for bar, at, meter in part.meters if meter is not None and at}
         return _changes(found)
 
     def _tempos(self) -> tuple[tuple[int, float], ...]:
@@ -353,7 +369,7 @@ class _Reader:
 
 def _changes(found: dict[int, _Value]) -> tuple[tuple[int, _Value], ...]:
     """Values by tick without those that repeat the one before."""
-    kept: list[tuple[int, Value]] = []
+    kept: list[tuple[int, _Value]] = []
     for tick in sorted(found):
         if not kept or kept[-1][1] != found[tick]:
             kept.append((tick, found[tick]))
@@ -428,8 +444,8 @@ def _title(root: Element) -> str:
         return longer if work in longer and movement in longer else one_line(f"{work}: {movement}")
     if work or movement:
         return work or movement
-    credits = [one for one in root.findall("credit") if one.get("page", "1") == "1"]
-    titles = [one for one in credits if (one.findtext("credit-type") or "").strip() == "title"] or credits
+    page = [one for one in root.findall("credit") if one.get("page", "1") == "1"]
+    titles = [one for one in page if (one.findtext("credit-type") or "").strip() == "title"] or page
     words = [word for one in titles for word in one.findall("credit-words") if (word.text or "").strip()]
     if not words:
         return ""

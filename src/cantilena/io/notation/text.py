@@ -103,14 +103,19 @@ def decoded(content: bytes) -> str | None:
 
 
 def _guesses(evidence: bytes) -> list[str]:
-    """Encodings that are not Western, the likeliest first."""
+    """Encodings that are not Western, the likeliest first; a few bytes are too little for statistics alone."""
     import charset_normalizer
 
     guesses = []
-    for encoding in ("cp932", "euc_jp"):  # kana is all but certain, where a few bytes are too little for statistics
+    for encoding in ("cp932", "euc_jp"):  # kana is all but certain
         text = evidence.decode(encoding, "ignore")
-        if len(_KANA.findall(text)) * 4 > sum(not letter.isascii() for letter in text):
+        if len(_KANA.findall(text)) * 4 >= sum(not letter.isascii() for letter in text):
             guesses.append(encoding)
+    runs = re.findall(rb"[\x80-\xff]+", evidence)
+    letters = b"".join(runs)
+    # Pairs of bytes from 0xa1, where Cyrillic would begin at 0xc0: Hangul begins up to 0xc8, Chinese later too.
+    if all(len(run) % 2 == 0 for run in runs) and 0xA1 <= min(letters) < 0xC0:
+        guesses.append("euc_kr" if max(letters[::2]) <= 0xC8 else "gb18030")
     found = charset_normalizer.from_bytes(evidence, cp_isolation=list(_OTHER_ENCODINGS)).best()
     return guesses + ([found.encoding] if found else [])
 
@@ -178,7 +183,8 @@ def _decoded(content: bytes) -> str:
     if not _ENCODING.fullmatch(encoding.lower().replace("_", "-")):
         raise ScoreError(f"its text is not {encoding} as it says, or that is no encoding of documents", _EXPORT)
     try:
-        return content.decode(encoding).removeprefix("\ufeff")
+        # Without its declaration, which holds for the bytes and not for the text.
+        return re.sub(r"\A\ufeff?\s*<\?xml[^>]{0,400}\?>", "", content.decode(encoding)).removeprefix("\ufeff")
     except (UnicodeDecodeError, LookupError) as error:
         raise ScoreError(f"its text is not {encoding}, as it says", _EXPORT) from error
 
