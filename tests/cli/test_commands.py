@@ -276,6 +276,20 @@ def test_what_is_no_bundle(said: Said, tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_training_is_resumed_without_its_corpus(said: Said, corpus: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    words = ["train", "ngram", "--order", "3", "--out", str(run)]
+    first = said.obj(*words, "--corpus", corpus)
+    record = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**record, "state": "running"}))
+    error, _ = said.refusal(1, *words, "--corpus", "ryan", "--resume")
+    assert f"other options: corpus is {corpus[:57]}" in error
+    assert "and ryan here" in error
+    assert said.obj(*words, "--resume")["test"] == first["test"]
+    error, _ = said.refusal(2, "train", "ngram", "--out", str(tmp_path / "other"), "--resume")
+    assert "--corpus STR must be given" in error
+
+
 def test_train_and_tune_answer(said: Said, corpus: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cantilena.workflows.tune.run.COUNTED", 20)
     run = tmp_path / "run"

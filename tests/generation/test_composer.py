@@ -186,6 +186,19 @@ def test_every_note_of_a_chord_lies_in_the_range(events: Composer) -> None:
         events.compose(events=4, range="C7-C8", primer="C4")
 
 
+@pytest.mark.parametrize("text", ["high", "A5-C4", "C8-D8"])
+def test_a_range_that_is_refused_is_told_that_of_the_model(grid: Composer, text: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        grid.compose(bars=1, primer="C4 D4", range=text)
+    assert "notes are C3 to B5" in caught.value.hint
+
+
+def test_a_temperature_of_0_is_told_of_greedy() -> None:
+    with pytest.raises(UsageError, match="temperature is 0") as caught:
+        ComposeOptions().replace(temperature=0.0)
+    assert "--greedy" in caught.value.hint
+
+
 def test_the_same_seed_gives_the_same_bytes(grid: Composer, tmp_path: Path) -> None:
     options = ComposeOptions(bars=2, primer="D4 E4")
     for name in ("one", "two"):

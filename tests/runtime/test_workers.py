@@ -45,6 +45,26 @@ def test_results_come_with_their_index():
     assert list(bounded_map(math.sqrt, [], jobs=2)) == []
 
 
+def test_items_are_drawn_as_they_are_needed():
+    drawn = []
+
+    def items():
+        for number in range(1000):
+            drawn.append(number)
+            yield float(number)
+
+    outcomes = bounded_map(math.sqrt, items(), jobs=1)
+    assert not drawn
+    assert next(outcomes) == (0, 0.0)
+    assert len(drawn) < 60
+    outcomes.close()
+
+    large = bounded_map(len, (drawn.append(-1) or bytes(2**21) for _ in range(9)), jobs=1)
+    assert next(large) == (0, 2**21)
+    assert drawn.count(-1) < 4
+    assert len(list(large)) == 8
+
+
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_crash_costs_one_item(jobs):
     deaths = [

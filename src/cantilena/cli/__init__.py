@@ -25,13 +25,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from cantilena.cli.answer import Answer, show
-from cantilena.cli.failures import describe_error, print_error
+from cantilena.cli.failures import describe_error, flag_value, print_error
 from cantilena.cli.output import silence, stdout_to_stderr
-from cantilena.cli.resuming import with_recorded_corpus
 from cantilena.cli.table import find_command, overview
-from cantilena.errors import __version__
+from cantilena.errors import InputError, __version__
 
 __all__ = ["main"]
 
@@ -100,5 +101,19 @@ def _run(words: list[str]) -> Answer:
     if any(word in ("-h", "--help") for word in rest):
         return Answer({}, help_text(function, f"cantilena {command.name}"))
     if command.name.split()[0] in ("train", "sweep"):
-        rest = with_recorded_corpus(rest)
+        rest = _with_recorded_corpus(rest)
     return parse(function, rest, f"cantilena {command.name}")() or Answer({})
+
+
+def _with_recorded_corpus(words: list[str]) -> list[str]:
+    """The words with the corpus of the run that `--resume` continues, unless they name one."""
+    out = flag_value(words, "--out")
+    if "--resume" not in words or not out or flag_value(words, "--corpus") is not None:
+        return words
+    from cantilena.runtime import read_json
+
+    with suppress(InputError):
+        match read_json(Path(out) / "run.json"):
+            case {"options": {"corpus": str(corpus)}} if corpus.strip():
+                return [*words, "--corpus", corpus]
+    return words

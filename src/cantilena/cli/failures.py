@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import itertools
 import os
 import shlex
 import shutil
@@ -14,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cantilena.cli.output import print_flushed, reader_is_gone
-from cantilena.cli.resuming import flag_value
 from cantilena.errors import CantilenaError
 
 INTERRUPTED = 130
@@ -77,6 +77,18 @@ def describe_error(error: BaseException, words: Sequence[str]) -> Failure:
                 f"unexpected {type(error).__name__}{': ' + text if text else ''}",
                 "this is a bug in Cantilena: run the command again with --debug and report what it prints",
             )
+
+
+def flag_value(words: Sequence[str], flag: str) -> str | None:
+    """Return the value of a flag, written `--out runs` or `--out=runs`; None if it is not given.
+
+    Example:
+        >>> flag_value(["train", "--out=runs/a"], "--out")
+        'runs/a'
+    """
+    following = (after for word, after in itertools.pairwise(words) if word == flag)
+    joined = (word.removeprefix(f"{flag}=") for word in words if word.startswith(f"{flag}="))
+    return next(itertools.chain(following, joined), None)
 
 
 def print_error(failure: Failure, *, as_json: bool, debug: BaseException | None) -> int:
