@@ -169,6 +169,9 @@ def check_lengths(bars: Sequence[WrittenBar], sections: Collection[Time], doubts
     A section may begin with an upbeat and end with the rest of its bar; two bars that make one are one bar with a
     barline inside. Where a last bar and an upbeat do not make a bar, the notes stand right but the meter is broken.
     """
+    if len(bars) == 1 and (_missing(bars[0]) or 0) < 0:
+        doubts.add("it has no barlines", voice=voice)
+        return
     wrong: list[tuple[str, str, bool]] = []
     is_first = [_begins_section(bars, place, sections) for place in range(len(bars))] + [True]
     missing = {_missing(bar) for place, bar in enumerate(bars) if is_first[place] or is_first[place + 1]}

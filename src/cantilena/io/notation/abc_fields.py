@@ -115,7 +115,7 @@ def read_properties(text: str) -> tuple[list[str], Properties]:
         prop, value = prop.strip().lower(), value.strip()
         if not is_assigned or not prop.isalpha():
             clef = _CLEF.match(word)
-            if clef and (clef[1] and len(clef[1]) > 1 and clef[1] != "none" or clef[2]):
+            if clef and (clef[2] or len(clef[1] or "") > 1) and clef[1] != "none":
                 found["clef"] = _octaves(clef[2])
             else:
                 words.append(word)
@@ -173,6 +173,8 @@ def read_key(text: str) -> KeyField:
     mode = word.lower() if word.lower() == "m" else word.lower()[:3]
     of_tonic = _LETTERS.index(letter) - 1 + 7 * _SIGNS[sign]
     altered = _ALTERED.findall(rest)
+    if _ALTERED.sub("", rest).strip():
+        doubts.append(f"'{one_word(rest)}' of the key is not read")
     if mode != "exp" and mode not in _MODES:
         doubts.append(f"the mode '{one_word(word)}' is unknown and read as major")
         mode = ""

@@ -20,12 +20,12 @@ from cantilena.music import Key, Meter
 
 _WHOLE = 4 * NOTATION_RESOLUTION
 _LENGTH = r"([\d/]*(?:[ \t]{1,4}[\d/]+)*)"
-_ACCIDENTAL = r"([\^_=]+(?:\d+/\d+|/\d*|\d+)?)?"
+_ACCIDENTAL = r"([\^_=]{1,3}(?:\d{1,3}/\d{1,3}|/\d{0,3}|\d{1,3})?)?"
 _TOKEN = re.compile(
     rf"""(?P<note>{_ACCIDENTAL}([A-Ga-g])([',]*){_LENGTH}(-?))
     |(?P<bar>(\.?(?:[|:\]]|\[(?=[|\]:]))+)(?:[ \t]{{0,4}}\[?[ \t]{{0,4}}(\d[\d,.\-]*))?)
     |(?P<rest>[zx]{_LENGTH})
-    |(?P<field>\[([A-Za-z]):([^\]]*)\])
+    |(?P<field>\[([A-Za-z]):([^\]\[]*)\])
     |(?P<ending>\[[ \t]?(\d[\d,.\-]*)|\["([\d,.\- ]+)")
     |(?P<chord>\[((?:"[^"]*"|[^\]"\[|])*)\]{_LENGTH}(-?))
     |(?P<text>"([^"]*)("?))
@@ -35,7 +35,7 @@ _TOKEN = re.compile(
     |(?P<slur>[()])
     |(?P<broken>>+|<+)
     |(?P<tie>-)
-    |(?P<old>\+((?:[\^_=]*[A-Ga-eg][',]*[\d/]*)+)\+{_LENGTH})
+    |(?P<old>\+((?:[\^_=]{{0,3}}[A-Ga-eg][',]*[\d/]*)+)\+{_LENGTH})
     |(?P<mark>!([^!\s|:\[\]]{{1,30}}(?:[ ]al[ ]?(?:fine|coda|segno))?)!|\+([A-Za-z0-9.()<>]{{1,30}})\+)
     |(?P<letter>[~.H-Wh-w])
     |(?P<bars>[ZX][ \t]?(\d*))
@@ -45,7 +45,6 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _HEAD = re.compile(rf"""{_ACCIDENTAL}([A-Ga-g])([',]*){_LENGTH}(-?)|([zx])([\d/]*)|![^!]*!|"([^"]*)"|(\S)""")
-_GRACE = re.compile(r'[A-Ga-g]|![^!]*!|"[^"]*"')
 _FACTOR = re.compile(r"(\d*)(/*)(\d*)\Z")
 _PLACES = {letter: 60 + pitch for letter, pitch in NATURALS.items()}
 _PLACES |= {letter.lower(): 72 + pitch for letter, pitch in NATURALS.items()}
@@ -56,7 +55,10 @@ _JUMPS = {
     "d.c.": "dacapo", "d.c": "dacapo", "dc": "dacapo", "dacapo": "dacapo", "d.s.": "dalsegno", "d.s": "dalsegno",
     "ds": "dalsegno", "dalsegno": "dalsegno", "fine": "fine", "dacoda": "tocoda", "tocoda": "tocoda",
 }  # fmt: skip
-_WORDS = re.compile(r"(d\.? ?c\.?|da ?capo|d\.? ?s\.?|dal ?segno|fine|to ?coda)(?: ?al ?(?:fine|coda|segno))?\.?\Z", re.I)
+_WORDS = re.compile(
+    r"(d\.? ?c\.?|da ?capo|d\.? ?s\.?|dal ?segno|fine|to ?coda|segno|coda)(?: ?al ?(?:fine|coda|segno))?\.?\Z",
+    re.IGNORECASE,
+)
 _PUNCTUATION = (".", ",", ";", ":", "!", "?")
 _SYLLABLE = re.compile(r"[^\s\-_*|]+-?|[-_*|]")
 _MOST_NESTED = 8
@@ -76,7 +78,7 @@ class Line:
     """
 
     __slots__ = (
-        "accidentals", "broken", "busy", "ends", "fermata", "last", "notes", "slurs", "start", "time", "tied", "tuplets"
+        "accidentals", "broken", "busy", "ends", "fermata", "last", "notes", "slurs", "start", "tied", "time", "tuplets"
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -117,9 +119,7 @@ class Voice:
         doubts: takes what could not be read.
     """
 
-    def __init__(
-        self, name: str, properties: Properties, unit: Fraction, signature: Signature, doubts: Doubts
-    ) -> None:
+    def __init__(self, name: str, properties: Properties, unit: Fraction, signature: Signature, doubts: Doubts) -> None:
         self.name = name
         self.properties = properties
         self.meter: Meter | None = None
@@ -523,25 +523,32 @@ class Voice:
         notes = iter(self._sung)
         self._sung = []
         held: Sounding | None = None
-        for token in _SYLLABLE.findall(text.replace(r"\-", "")):
-            if token not in ("_", "-") and held is not None:
+        for syllable in _SYLLABLE.findall(text.replace(r"\-", "")):
+            if syllable not in "_-" and held is not None:
                 line.ends.append(held)
                 held = None
-            if token == "|":
+            if syllable == "|":
                 next((note for note in notes if note is None), None)
                 continue
             note = next((note for note in notes if note is not None), None)
             if note is None:
                 break
-            if token in ("_", "-"):
+            if syllable in "_-":
                 held = note if held is not None else None
-            elif token.rstrip("'\"”’)*").endswith(_PUNCTUATION):
+            elif syllable.rstrip("'\"”’)*").endswith(_PUNCTUATION):
                 held = note
         if held is not None:
             line.ends.append(held)
 
-    def check_size(self) -> None:
-        """Raise `ScoreError` if it is too long to be read on."""
+    def end_line(self) -> None:
+        """End a line of music: where a bar is full, it ends too, whether a barline says so or not.
+
+        Raises:
+            ScoreError: the voice is too long to be read on.
+        """
+        main = self.lines[0]
+        if self.line is main and self.bars.length == main.time - self.bars.open.start:
+            self.bars.close(main.time)
         if self.line.time > MOST_QUARTERS * NOTATION_RESOLUTION:
             raise ScoreError(f"it is longer than {MOST_QUARTERS:,} quarter notes", "cut it into pieces")
         if sum(len(line.notes) for line in self.lines) > MOST_NOTES:
@@ -549,7 +556,7 @@ class Voice:
 
     def finish(self) -> None:
         """End the voice with the tune."""
-        self.check_size()
+        self.end_line()
         self._end_overlay()
         line = self.lines[0]
         if line.tuplets:
@@ -560,10 +567,10 @@ class Voice:
             self.doubt("a tie leads to no note of the same pitch")
         self.bars.finish(line.time)
         if self.microtones:
-            self._doubts.add(f"{self.microtones} microtones are not kept", voice=self.name)
+            self._doubts.add(f"microtones are not kept ({self.microtones})", voice=self.name)
         if self.unread:
             found = " ".join(sorted(self.unread)[:10])
-            self._doubts.add(f"{self.unread.total()} characters mean nothing in music: {found}", voice=self.name)
+            self._doubts.add(f"characters that mean nothing in music ({self.unread.total()}): {found}", voice=self.name)
 
 
 def _exact(value: Fraction) -> Time:

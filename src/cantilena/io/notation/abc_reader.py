@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from fractions import Fraction
 
 from cantilena.errors import ScoreError, UsageError
@@ -37,7 +36,7 @@ from cantilena.io.notation.abc_music import Voice
 from cantilena.io.notation.abc_tunes import FIELD, TuneText, decode_text, decode_title, looks_like_music, split_tunes
 from cantilena.io.notation.build import Doubts, part_of
 from cantilena.io.score import NOTATION_RESOLUTION, Part, Score
-from cantilena.music import Chord, Key, Meter
+from cantilena.music import Chord, Meter
 
 _MOST_VOICES = 200
 _MOST_EXPANDED = 1_000_000
@@ -168,7 +167,7 @@ class _Reader:
                     value, _, left = value.partition("]")
                     self._is_body = True
                 self._field(letter, value)
-            voice.check_size()
+            voice.end_line()
 
     def _voice(self) -> Voice:
         """The voice that reads on; it begins with what the tune's head says."""
@@ -387,7 +386,7 @@ class _Reader:
 
     def _check_order(self) -> None:
         written = "".join(self._sections[time][:1] for time in sorted(self._sections))
-        if self._order and re.sub(r"[^A-Za-z]", "", self._order) != written or re.search(r"\d", self._order):
+        if re.sub(r"[^A-Za-z0-9]", "", self._order) not in ("", written):
             self._doubts.add(f"the order of parts P:{one_word(self._order)} is not applied")
 
     def _chords(self, voices: list[Voice]) -> Iterator[tuple[int, Chord]]:
