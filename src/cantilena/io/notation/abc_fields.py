@@ -31,7 +31,9 @@ _MODES = {
 """The first three letters of a mode -> fifths from its tonic down to that of the major key of the same signature."""
 
 _NAMES = {0: "major", 3: "minor", 1: "mixolydian", 2: "dorian", 4: "phrygian", -1: "lydian", 5: "locrian"}
-_WORD = re.compile(r'[A-Za-z]+\s{0,3}=\s{0,3}(?:"[^"]*"?|[^\s"]*)|"[^"]*"?|[^\s"]+')
+_WORD = re.compile(
+    r'(?:(?:clef|octave|transpose|name)\s{0,3}=\s{0,3}|(?:m|[A-Za-z]{2,20})=)(?:"[^"]*"?|[^\s"]*)|"[^"]*"?|[^\s"]+'
+)
 _CLEF = re.compile(
     r'"?(treble|bass|alto|tenor|soprano|mezzo(?:soprano)?|baritone|perc(?:ussion)?|none|auto|[GCFPgcfp])?[1-5]?'
     r'([+-](?:8|15))?[,\']*(?:[_^]8)?"?\Z'

@@ -19,6 +19,7 @@ from cantilena.io.score import NOTATION_RESOLUTION
 from cantilena.music import Key, Meter
 
 _WHOLE = 4 * NOTATION_RESOLUTION
+_LONGEST = MOST_QUARTERS * NOTATION_RESOLUTION
 _LENGTH = r"([\d/]*(?:[ \t]{1,4}[\d/]+)*)"
 _ACCIDENTAL = r"([\^_=]{1,3}(?:\d{1,3}/\d{1,3}|/\d{0,3}|\d{1,3})?)?"
 _TOKEN = re.compile(
@@ -171,26 +172,22 @@ class Voice:
         """Add a doubt at the open bar."""
         self._doubts.add(text, self.bars.number, self.name, misplaces=misplaces)
 
-    def read(self, text: str) -> Iterator[tuple[str, str]]:
-        """Read music up to its end; yield each inline field, which may change the voice that reads on.
+    def read(self, text: str, start: int) -> Iterator[tuple[str, str, int]]:
+        """Read music from a place on; yield each inline field, and stop after V:, where another voice reads on.
 
         Yields:
-            The letter of a field, and its value or, for V:, the music after it too, which is left unread.
+            The letter of a field, its value, and the place where it ends.
         """
-        if len(text) > MOST_NOTES and sum(map(text.count, _PLACES)) > MOST_NOTES:
-            raise ScoreError(f"it has more than {MOST_NOTES:,} notes", "cut it into pieces")
-        for token in _TOKEN.finditer(text):
+        for token in _TOKEN.finditer(text, start):
             kind = token.lastgroup
             if kind == "note":
                 self._note(token[2], token[3], token[4], token[5], token[6])
             elif kind == "bar":
                 self._barline(token[8], token[9] or "")
             elif kind == "field":
-                letter, value = token[13], token[14]
-                if letter == "V":
-                    yield letter, f"{value}]{text[token.end() :]}"
+                yield token[13], token[14], token.end()
+                if token[13] == "V":
                     return
-                yield letter, value
             else:
                 self._others(kind, token)
 
@@ -388,8 +385,8 @@ class Voice:
     def _rest_of_bars(self, count: str) -> None:
         """Read a rest of whole bars."""
         length = self.bars.length or _WHOLE
-        if len(count) > 5 or int(count or 1) * length > MOST_QUARTERS * NOTATION_RESOLUTION:
-            raise ScoreError(f"it has a rest of {count[:20]} bars", "cut it into pieces")
+        if len(count) > 5 or self.line.time + int(count or 1) * length > _LONGEST:
+            raise ScoreError(f"it is longer than {MOST_QUARTERS:,} quarter notes", "cut it into pieces")
         for number in range(int(count or 1)):
             if number and self.line is self.lines[0]:
                 self.bars.barline("|", "", self.line.time)
@@ -549,7 +546,7 @@ class Voice:
         main = self.lines[0]
         if self.line is main and self.bars.length == main.time - self.bars.open.start:
             self.bars.close(main.time)
-        if self.line.time > MOST_QUARTERS * NOTATION_RESOLUTION:
+        if self.line.time > _LONGEST:
             raise ScoreError(f"it is longer than {MOST_QUARTERS:,} quarter notes", "cut it into pieces")
         if sum(len(line.notes) for line in self.lines) > MOST_NOTES:
             raise ScoreError(f"it has more than {MOST_NOTES:,} notes", "cut it into pieces")

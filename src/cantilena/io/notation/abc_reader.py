@@ -34,7 +34,7 @@ from cantilena.io.notation.abc_fields import (
 )
 from cantilena.io.notation.abc_music import Voice
 from cantilena.io.notation.abc_tunes import FIELD, TuneText, decode_text, decode_title, looks_like_music, split_tunes
-from cantilena.io.notation.build import Doubts, part_of
+from cantilena.io.notation.build import MOST_NOTES, Doubts, part_of
 from cantilena.io.score import NOTATION_RESOLUTION, Part, Score
 from cantilena.music import Chord, Meter
 
@@ -159,15 +159,19 @@ class _Reader:
                 line = line.replace(name, value)
         self._is_body = self._has_music = True
         self._has_words = False
-        left: str | None = line
-        while left is not None:
-            voice, music, left = self._voice(), left, None
-            for letter, value in voice.read(music):
-                if letter == "V":
-                    value, _, left = value.partition("]")
-                    self._is_body = True
+        if len(line) > MOST_NOTES and sum(map(line.count, "ABCDEFGabcdefg")) > MOST_NOTES:
+            raise ScoreError(f"it has more than {MOST_NOTES:,} notes", "cut it into pieces")
+        place = 0
+        read = set()
+        while place < len(line):
+            voice, start = self._voice(), place
+            read.add(voice.name)
+            place = len(line)
+            for letter, value, end in voice.read(line, start):
                 self._field(letter, value)
-            voice.end_line()
+                place = end if letter == "V" else place
+        for name in read:
+            self._voices[name].end_line()
 
     def _voice(self) -> Voice:
         """The voice that reads on; it begins with what the tune's head says."""
