@@ -182,6 +182,10 @@ def test_a_short_bar_in_one_voice_waits() -> None:
 def test_voices_that_do_not_meet() -> None:
     score = tune("V:1\nCDEF|CDEF|C4|\nV:2\nC3|D4|\n")
     assert any(doubt.misplaces and "do not meet" in doubt.text for doubt in score.doubts)
+    score = tune("V:1\nC4|D4|\nV:2\nE4|\n")
+    assert [(doubt.text, doubt.voice, doubt.misplaces) for doubt in score.doubts] == [
+        ("it ends before another voice", "2", True)
+    ]
 
 
 BARS = {
@@ -197,6 +201,7 @@ BARS = {
     '|: C4 |["1-3" D4 :|["4." E4 |]': [("", True, 0, ()), ("", False, 2, (1, 2, 3)), ("", False, 0, (4,))],
     "C2 .| D2 | E4 |": [("", False, 0, ()), ("", False, 0, ())],
     "C4 [|] D4 [| E4 |]": [("", False, 0, ())] * 3,
+    "C4 | D4 !coda! | E4 !D.C.! || !coda! F4 |]": [("", False, 0, ())] * 3 + [("coda", False, 0, ())],
     "!segno! C4 | D4 !D.S.! |]": [("segno", False, 0, ()), ("", False, 0, ())],
 }
 

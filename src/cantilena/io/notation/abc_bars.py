@@ -113,10 +113,15 @@ class Bars:
         self._endings = self.open.endings = _numbers(numbers)
 
     def finish(self, now: Time) -> None:
-        """End the last bar; a jump after the last barline belongs to the bar before it."""
+        """End the last bar; a jump that stands after the last barline belongs to the bar before it."""
         self.close(now)
         if self.closed and self.open.jump and not self.closed[-1].jump:
             self.closed[-1].jump = self.open.jump
+        codas = [place for place, bar in enumerate(self.closed) if bar.begins == "coda"]
+        if len(codas) > 1 and codas[0] > 0 and all(bar.jump != "tocoda" for bar in self.closed):
+            # Of two signs the first one is where the jump to the coda begins.
+            self.closed[codas[0]].begins = ""
+            self.closed[codas[0] - 1].jump = "tocoda"
 
     def jump(self, name: str, now: Time) -> None:
         """Read a jump; one between sections belongs to the bar before it."""

@@ -268,6 +268,8 @@ class _Reader:
             if not self._is_body:
                 self._properties = self._properties.then(properties)
             return
+        if any("|" in word for word in words[1:]):
+            self._doubts.add("music in the line of V: is not read", voice=name, misplaces=True)
         for doubt in properties.doubts:
             self._add(doubt, name)
         self._current = name
@@ -327,8 +329,8 @@ class _Reader:
         voices = [voice for voice in self._voices.values() if any(line.notes for line in voice.lines)]
         if not voices:
             raise ScoreError("it has no notes", "name a tune with music in it")
-        names = list(self._declared)
-        voices.sort(key=lambda voice: names.index(voice.name) if voice.name in names else -1)
+        names = list(dict.fromkeys([*([""] if "" in self._voices else []), *self._declared]))
+        voices.sort(key=lambda voice: names.index(voice.name))
         if not self._has_key:
             self._doubts.add("it names no key (K:) and is read in C major")
         for voice in voices:
@@ -363,6 +365,10 @@ class _Reader:
         starts = aligned_starts([voice.bars.closed for voice in voices])
         if starts is None:
             ends = [{bar.end for bar in voice.bars.closed} for voice in voices]
+            latest = max(map(_end, voices))
+            for voice in voices:
+                if _end(voice) != latest:
+                    self._doubts.add("it ends before another voice", voice=voice.name, misplaces=True)
             for voice, own in zip(voices[1:], ends[1:], strict=True):
                 fewer, more = sorted((own, ends[0]), key=len)
                 off = sorted(time for time in fewer - more if time < max(more, default=0))
@@ -477,10 +483,9 @@ def _move(voice: Voice, shift: Shift) -> None:
 
 
 def _parts(voices: list[Voice], names: list[str]) -> Iterator[Part]:
-    for track, voice in enumerate(voices):
-        number = names.index(voice.name) if voice.name in names else track
-        name = voice.properties.name or voice.name
+    for voice in voices:
+        track, name = names.index(voice.name), voice.properties.name or voice.name
         for line in voice.lines:
             if line.notes:
                 notes = ((round(note[0]), round(note[1]), int(note[2])) for note in line.notes)
-                yield part_of(notes, name, number, (round(note[1]) for note in line.ends))
+                yield part_of(notes, name, track, (round(note[1]) for note in line.ends))
