@@ -110,7 +110,7 @@ KEYS = {
     "A min": ("A minor", 65, 1), "AMIX": ("A mixolydian", 66, 1), "C lydian": ("C lydian", 66, 1),
     "E Phr": ("E phrygian", 65, 1), "Bloc": ("B locrian", 65, 1), "Cion": ("C major", 65, 1),
     "A aeo": ("A minor", 65, 1), "F#m": ("F# minor", 66, 1), "D =c": ("D mixolydian", 66, 1),
-    "D Phr ^f": ("D phrygian", 66, 1), "G clef=bass": ("G major", 66, 1), "D exp ^f": ("D mixolydian", 66, 0),
+    "Dmix=c": ("D mixolydian", 66, 1), "D Phr ^f": ("D phrygian", 66, 1), "G clef=bass": ("G major", 66, 1), "D exp ^f": ("D mixolydian", 66, 0),
     "HP": ("A mixolydian", 66, 0),
 }  # fmt: skip
 
@@ -240,6 +240,7 @@ DOUBTS = {
     "^/C4|": "microtones are not kept (1)",
     'C4|"C4|': "a quotation mark is not closed",
     "(3CD|E4|": "a tuplet is not complete",
+    "(3(3CDE F2|": "the second (3 is not read",
     "CDEF # 7|": "mean nothing",
     "CDEF|\n\nGABc|": "after an empty line",
     "[K:Q]C4|": "the key 'Q' is unknown",

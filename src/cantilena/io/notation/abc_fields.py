@@ -114,8 +114,9 @@ def read_properties(text: str) -> tuple[list[str], Properties]:
     doubts: list[str] = []
     for word in _WORD.findall(text[:_LONGEST]):
         prop, is_assigned, value = word.partition("=")
+        is_key = prop[:1] in NATURALS and prop.strip().lower() != "clef"  # K:Dmix=c
         prop, value = prop.strip().lower(), value.strip()
-        if not is_assigned or not prop.isalpha():
+        if not is_assigned or is_key or not prop.isalpha():
             clef = _CLEF.match(word)
             if clef and (clef[2] or len(clef[1] or "") > 1) and clef[1] != "none":
                 found["clef"] = _octaves(clef[2])

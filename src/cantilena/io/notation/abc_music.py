@@ -37,7 +37,7 @@ _TOKEN = re.compile(
     |(?P<broken>>+|<+)
     |(?P<tie>-)
     |(?P<old>\+((?:[\^_=]{{0,3}}[A-Ga-eg][',]*[\d/]*)+)\+{_LENGTH})
-    |(?P<mark>!([^!\s|:\[\]]{{1,30}}(?:[ ]al[ ]?(?:fine|coda|segno))?)!|\+([A-Za-z0-9.()<>]{{1,30}})\+)
+    |(?P<mark>!([^!\s|\[\]]{{1,30}}(?:[ ]al[ ]?(?:fine|coda|segno))?)!|\+([A-Za-z0-9.()<>]{{1,30}})\+)
     |(?P<letter>[~.H-Wh-w])
     |(?P<bars>[ZX][ \t]?(\d*))
     |(?P<skipped>[`\\$*;!]+|y[\d/]*)
@@ -400,7 +400,11 @@ class Voice:
         if p < 1 or (p > 9 and not time):
             self.doubt(f"the tuplet ({count} is not read", misplaces=True)
             return
-        self.line.tuplets.append([q, p, int(notes or 0) or p])
+        tuplet = [q, p, int(notes or 0) or p]
+        if self.line.tuplets and self.line.tuplets[-1] == tuplet:
+            self.doubt(f"the second ({count} is not read", misplaces=True)
+            return
+        self.line.tuplets.append(tuplet)
         if len(self.line.tuplets) > _MOST_NESTED:
             raise ScoreError("its tuplets are nested too deeply", "write them one after the other")
         self.line.busy = True
