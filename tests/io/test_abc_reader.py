@@ -110,7 +110,8 @@ KEYS = {
     "A min": ("A minor", 65, 1), "AMIX": ("A mixolydian", 66, 1), "C lydian": ("C lydian", 66, 1),
     "E Phr": ("E phrygian", 65, 1), "Bloc": ("B locrian", 65, 1), "Cion": ("C major", 65, 1),
     "A aeo": ("A minor", 65, 1), "F#m": ("F# minor", 66, 1), "D =c": ("D mixolydian", 66, 1),
-    "Dmix=c": ("D mixolydian", 66, 1), "D Phr ^f": ("D phrygian", 66, 1), "G clef=bass": ("G major", 66, 1), "D exp ^f": ("D mixolydian", 66, 0),
+    "Dmix=c": ("D mixolydian", 66, 1),
+    "D Phr ^f": ("D phrygian", 66, 1), "G clef=bass": ("G major", 66, 1), "D exp ^f": ("D mixolydian", 66, 0),
     "HP": ("A mixolydian", 66, 0),
 }  # fmt: skip
 
@@ -336,7 +337,7 @@ def plain(text: str) -> str:
 
 def agree(ours: Heard, theirs: Heard) -> bool:
     def ordered(notes: Heard) -> Heard:
-        return sorted(notes, key=lambda note: (round(note[0], 1), note[1]))
+        return sorted(notes, key=lambda note: (note[1], note[0]))
 
     return len(ours) == len(theirs) and all(
         abs(one[0] - other[0]) < 0.04 and one[1] == other[1] and abs(one[2] - other[2]) < 0.06
