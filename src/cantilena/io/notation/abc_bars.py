@@ -113,10 +113,15 @@ class Bars:
         self._endings = self.open.endings = _numbers(numbers)
 
     def finish(self, now: Time) -> None:
-        """End the last bar; a jump after the last barline belongs to the bar before it."""
+        """End the last bar; a jump that stands after the last barline belongs to the bar before it."""
         self.close(now)
         if self.closed and self.open.jump and not self.closed[-1].jump:
             self.closed[-1].jump = self.open.jump
+        codas = [place for place, bar in enumerate(self.closed) if bar.begins == "coda"]
+        if len(codas) > 1 and codas[0] > 0 and all(bar.jump != "tocoda" for bar in self.closed):
+            # Of two signs the first one is where the jump to the coda begins.
+            self.closed[codas[0]].begins = ""
+            self.closed[codas[0] - 1].jump = "tocoda"
 
     def jump(self, name: str, now: Time) -> None:
         """Read a jump; one between sections belongs to the bar before it."""
@@ -169,6 +174,9 @@ def check_lengths(bars: Sequence[WrittenBar], sections: Collection[Time], doubts
     A section may begin with an upbeat and end with the rest of its bar; two bars that make one are one bar with a
     barline inside. Where a last bar and an upbeat do not make a bar, the notes stand right but the meter is broken.
     """
+    if len(bars) == 1 and (_missing(bars[0]) or 0) < 0:
+        doubts.add("it has no barlines", voice=voice)
+        return
     wrong: list[tuple[str, str, bool]] = []
     is_first = [_begins_section(bars, place, sections) for place in range(len(bars))] + [True]
     missing = {_missing(bar) for place, bar in enumerate(bars) if is_first[place] or is_first[place + 1]}

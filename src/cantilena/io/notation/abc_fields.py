@@ -31,7 +31,9 @@ _MODES = {
 """The first three letters of a mode -> fifths from its tonic down to that of the major key of the same signature."""
 
 _NAMES = {0: "major", 3: "minor", 1: "mixolydian", 2: "dorian", 4: "phrygian", -1: "lydian", 5: "locrian"}
-_WORD = re.compile(r'[A-Za-z]+\s{0,3}=\s{0,3}(?:"[^"]*"?|[^\s"]*)|"[^"]*"?|[^\s"]+')
+_WORD = re.compile(
+    r'(?:(?:clef|octave|transpose|name)\s{0,3}=\s{0,3}|(?:m|[A-Za-z]{2,20})=)(?:"[^"]*"?|[^\s"]*)|"[^"]*"?|[^\s"]+'
+)
 _CLEF = re.compile(
     r'"?(treble|bass|alto|tenor|soprano|mezzo(?:soprano)?|baritone|perc(?:ussion)?|none|auto|[GCFPgcfp])?[1-5]?'
     r'([+-](?:8|15))?[,\']*(?:[_^]8)?"?\Z'
@@ -112,10 +114,11 @@ def read_properties(text: str) -> tuple[list[str], Properties]:
     doubts: list[str] = []
     for word in _WORD.findall(text[:_LONGEST]):
         prop, is_assigned, value = word.partition("=")
+        is_key = prop[:1] in NATURALS and prop.strip().lower() != "clef"  # K:Dmix=c
         prop, value = prop.strip().lower(), value.strip()
-        if not is_assigned or not prop.isalpha():
+        if not is_assigned or is_key or not prop.isalpha():
             clef = _CLEF.match(word)
-            if clef and ((clef[1] and len(clef[1]) > 1 and clef[1] != "none") or clef[2]):
+            if clef and (clef[2] or len(clef[1] or "") > 1) and clef[1] != "none":
                 found["clef"] = _octaves(clef[2])
             else:
                 words.append(word)
@@ -173,6 +176,8 @@ def read_key(text: str) -> KeyField:
     mode = word.lower() if word.lower() == "m" else word.lower()[:3]
     of_tonic = _LETTERS.index(letter) - 1 + 7 * _SIGNS[sign]
     altered = _ALTERED.findall(rest)
+    if _ALTERED.sub("", rest).strip():
+        doubts.append(f"'{one_word(rest)}' of the key is not read")
     if mode != "exp" and mode not in _MODES:
         doubts.append(f"the mode '{one_word(word)}' is unknown and read as major")
         mode = ""

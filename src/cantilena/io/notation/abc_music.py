@@ -19,13 +19,14 @@ from cantilena.io.score import NOTATION_RESOLUTION
 from cantilena.music import Key, Meter
 
 _WHOLE = 4 * NOTATION_RESOLUTION
+_LONGEST = MOST_QUARTERS * NOTATION_RESOLUTION
 _LENGTH = r"([\d/]*(?:[ \t]{1,4}[\d/]+)*)"
-_ACCIDENTAL = r"([\^_=]+(?:\d+/\d+|/\d*|\d+)?)?"
+_ACCIDENTAL = r"([\^_=]{1,3}(?:\d{1,3}/\d{1,3}|/\d{0,3}|\d{1,3})?)?"
 _TOKEN = re.compile(
     rf"""(?P<note>{_ACCIDENTAL}([A-Ga-g])([',]*){_LENGTH}(-?))
     |(?P<bar>(\.?(?:[|:\]]|\[(?=[|\]:]))+)(?:[ \t]{{0,4}}\[?[ \t]{{0,4}}(\d[\d,.\-]*))?)
     |(?P<rest>[zx]{_LENGTH})
-    |(?P<field>\[([A-Za-z]):([^\]]*)\])
+    |(?P<field>\[([A-Za-z]):([^\]\[]*)\])
     |(?P<ending>\[[ \t]?(\d[\d,.\-]*)|\["([\d,.\- ]+)")
     |(?P<chord>\[((?:"[^"]*"|[^\]"\[|])*)\]{_LENGTH}(-?))
     |(?P<text>"([^"]*)("?))
@@ -35,8 +36,8 @@ _TOKEN = re.compile(
     |(?P<slur>[()])
     |(?P<broken>>+|<+)
     |(?P<tie>-)
-    |(?P<old>\+((?:[\^_=]*[A-Ga-eg][',]*[\d/]*)+)\+{_LENGTH})
-    |(?P<mark>!([^!\s|:\[\]]{{1,30}}(?:[ ]al[ ]?(?:fine|coda|segno))?)!|\+([A-Za-z0-9.()<>]{{1,30}})\+)
+    |(?P<old>\+((?:[\^_=]{{0,3}}[A-Ga-eg][',]*[\d/]*)+)\+{_LENGTH})
+    |(?P<mark>!([^!\s|\[\]]{{1,30}}(?:[ ]al[ ]?(?:fine|coda|segno))?)!|\+([A-Za-z0-9.()<>]{{1,30}})\+)
     |(?P<letter>[~.H-Wh-w])
     |(?P<bars>[ZX][ \t]?(\d*))
     |(?P<skipped>[`\\$*;!]+|y[\d/]*)
@@ -45,7 +46,6 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _HEAD = re.compile(rf"""{_ACCIDENTAL}([A-Ga-g])([',]*){_LENGTH}(-?)|([zx])([\d/]*)|![^!]*!|"([^"]*)"|(\S)""")
-_GRACE = re.compile(r'[A-Ga-g]|![^!]*!|"[^"]*"')
 _FACTOR = re.compile(r"(\d*)(/*)(\d*)\Z")
 _PLACES = {letter: 60 + pitch for letter, pitch in NATURALS.items()}
 _PLACES |= {letter.lower(): 72 + pitch for letter, pitch in NATURALS.items()}
@@ -57,7 +57,8 @@ _JUMPS = {
     "ds": "dalsegno", "dalsegno": "dalsegno", "fine": "fine", "dacoda": "tocoda", "tocoda": "tocoda",
 }  # fmt: skip
 _WORDS = re.compile(
-    r"(d\.? ?c\.?|da ?capo|d\.? ?s\.?|dal ?segno|fine|to ?coda)(?: ?al ?(?:fine|coda|segno))?\.?\Z", re.I
+    r"(d\.? ?c\.?|da ?capo|d\.? ?s\.?|dal ?segno|fine|to ?coda|segno|coda)(?: ?al ?(?:fine|coda|segno))?\.?\Z",
+    re.IGNORECASE,
 )
 _PUNCTUATION = (".", ",", ";", ":", "!", "?")
 _SYLLABLE = re.compile(r"[^\s\-_*|]+-?|[-_*|]")
@@ -78,18 +79,7 @@ class Line:
     """
 
     __slots__ = (
-        "accidentals",
-        "broken",
-        "busy",
-        "ends",
-        "fermata",
-        "last",
-        "notes",
-        "slurs",
-        "start",
-        "tied",
-        "time",
-        "tuplets"
+        "accidentals", "broken", "busy", "ends", "fermata", "last", "notes", "slurs", "start", "tied", "time", "tuplets"
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -182,26 +172,22 @@ class Voice:
         """Add a doubt at the open bar."""
         self._doubts.add(text, self.bars.number, self.name, misplaces=misplaces)
 
-    def read(self, text: str) -> Iterator[tuple[str, str]]:
-        """Read music up to its end; yield each inline field, which may change the voice that reads on.
+    def read(self, text: str, start: int) -> Iterator[tuple[str, str, int]]:
+        """Read music from a place on; yield each inline field, and stop after V:, where another voice reads on.
 
         Yields:
-            The letter of a field, and its value or, for V:, the music after it too, which is left unread.
+            The letter of a field, its value, and the place where it ends.
         """
-        if len(text) > MOST_NOTES and sum(map(text.count, _PLACES)) > MOST_NOTES:
-            raise ScoreError(f"it has more than {MOST_NOTES:,} notes", "cut it into pieces")
-        for token in _TOKEN.finditer(text):
+        for token in _TOKEN.finditer(text, start):
             kind = token.lastgroup
             if kind == "note":
                 self._note(token[2], token[3], token[4], token[5], token[6])
             elif kind == "bar":
                 self._barline(token[8], token[9] or "")
             elif kind == "field":
-                letter, value = token[13], token[14]
-                if letter == "V":
-                    yield letter, f"{value}]{text[token.end() :]}"
+                yield token[13], token[14], token.end()
+                if token[13] == "V":
                     return
-                yield letter, value
             else:
                 self._others(kind, token)
 
@@ -399,8 +385,8 @@ class Voice:
     def _rest_of_bars(self, count: str) -> None:
         """Read a rest of whole bars."""
         length = self.bars.length or _WHOLE
-        if len(count) > 5 or int(count or 1) * length > MOST_QUARTERS * NOTATION_RESOLUTION:
-            raise ScoreError(f"it has a rest of {count[:20]} bars", "cut it into pieces")
+        if len(count) > 5 or self.line.time + int(count or 1) * length > _LONGEST:
+            raise ScoreError(f"it is longer than {MOST_QUARTERS:,} quarter notes", "cut it into pieces")
         for number in range(int(count or 1)):
             if number and self.line is self.lines[0]:
                 self.bars.barline("|", "", self.line.time)
@@ -414,7 +400,11 @@ class Voice:
         if p < 1 or (p > 9 and not time):
             self.doubt(f"the tuplet ({count} is not read", misplaces=True)
             return
-        self.line.tuplets.append([q, p, int(notes or 0) or p])
+        tuplet = [q, p, int(notes or 0) or p]
+        if self.line.tuplets and self.line.tuplets[-1] == tuplet:
+            self.doubt(f"the second ({count} is not read", misplaces=True)
+            return
+        self.line.tuplets.append(tuplet)
         if len(self.line.tuplets) > _MOST_NESTED:
             raise ScoreError("its tuplets are nested too deeply", "write them one after the other")
         self.line.busy = True
@@ -534,33 +524,40 @@ class Voice:
         notes = iter(self._sung)
         self._sung = []
         held: Sounding | None = None
-        for token in _SYLLABLE.findall(text.replace(r"\-", "")):
-            if token not in ("_", "-") and held is not None:
+        for syllable in _SYLLABLE.findall(text.replace(r"\-", "")):
+            if syllable not in "_-" and held is not None:
                 line.ends.append(held)
                 held = None
-            if token == "|":
+            if syllable == "|":
                 next((note for note in notes if note is None), None)
                 continue
             note = next((note for note in notes if note is not None), None)
             if note is None:
                 break
-            if token in ("_", "-"):
+            if syllable in "_-":
                 held = note if held is not None else None
-            elif token.rstrip("'\"”’)*").endswith(_PUNCTUATION):
+            elif syllable.rstrip("'\"”’)*").endswith(_PUNCTUATION):
                 held = note
         if held is not None:
             line.ends.append(held)
 
-    def check_size(self) -> None:
-        """Raise `ScoreError` if it is too long to be read on."""
-        if self.line.time > MOST_QUARTERS * NOTATION_RESOLUTION:
+    def end_line(self) -> None:
+        """End a line of music: where a bar is full, it ends too, whether a barline says so or not.
+
+        Raises:
+            ScoreError: the voice is too long to be read on.
+        """
+        main = self.lines[0]
+        if self.line is main and self.bars.length == main.time - self.bars.open.start:
+            self.bars.close(main.time)
+        if self.line.time > _LONGEST:
             raise ScoreError(f"it is longer than {MOST_QUARTERS:,} quarter notes", "cut it into pieces")
         if sum(len(line.notes) for line in self.lines) > MOST_NOTES:
             raise ScoreError(f"it has more than {MOST_NOTES:,} notes", "cut it into pieces")
 
     def finish(self) -> None:
         """End the voice with the tune."""
-        self.check_size()
+        self.end_line()
         self._end_overlay()
         line = self.lines[0]
         if line.tuplets:
@@ -571,10 +568,10 @@ class Voice:
             self.doubt("a tie leads to no note of the same pitch")
         self.bars.finish(line.time)
         if self.microtones:
-            self._doubts.add(f"{self.microtones} microtones are not kept", voice=self.name)
+            self._doubts.add(f"microtones are not kept ({self.microtones})", voice=self.name)
         if self.unread:
             found = " ".join(sorted(self.unread)[:10])
-            self._doubts.add(f"{self.unread.total()} characters mean nothing in music: {found}", voice=self.name)
+            self._doubts.add(f"characters that mean nothing in music ({self.unread.total()}): {found}", voice=self.name)
 
 
 def _exact(value: Fraction) -> Time:

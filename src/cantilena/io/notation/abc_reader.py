@@ -34,7 +34,7 @@ from cantilena.io.notation.abc_fields import (
 )
 from cantilena.io.notation.abc_music import Voice
 from cantilena.io.notation.abc_tunes import FIELD, TuneText, decode_text, decode_title, looks_like_music, split_tunes
-from cantilena.io.notation.build import Doubts, part_of
+from cantilena.io.notation.build import MOST_NOTES, Doubts, part_of
 from cantilena.io.score import NOTATION_RESOLUTION, Part, Score
 from cantilena.music import Chord, Meter
 
@@ -159,15 +159,19 @@ class _Reader:
                 line = line.replace(name, value)
         self._is_body = self._has_music = True
         self._has_words = False
-        left: str | None = line
-        while left is not None:
-            voice, music, left = self._voice(), left, None
-            for letter, value in voice.read(music):
-                if letter == "V":
-                    value, _, left = value.partition("]")
-                    self._is_body = True
+        if len(line) > MOST_NOTES and sum(map(line.count, "ABCDEFGabcdefg")) > MOST_NOTES:
+            raise ScoreError(f"it has more than {MOST_NOTES:,} notes", "cut it into pieces")
+        place = 0
+        read = set()
+        while place < len(line):
+            voice, start = self._voice(), place
+            read.add(voice.name)
+            place = len(line)
+            for letter, value, end in voice.read(line, start):
                 self._field(letter, value)
-            voice.check_size()
+                place = end if letter == "V" else place
+        for name in read:
+            self._voices[name].end_line()
 
     def _voice(self) -> Voice:
         """The voice that reads on; it begins with what the tune's head says."""
@@ -264,6 +268,8 @@ class _Reader:
             if not self._is_body:
                 self._properties = self._properties.then(properties)
             return
+        if any("|" in word for word in words[1:]):
+            self._doubts.add("music in the line of V: is not read", voice=name, misplaces=True)
         for doubt in properties.doubts:
             self._add(doubt, name)
         self._current = name
@@ -323,8 +329,8 @@ class _Reader:
         voices = [voice for voice in self._voices.values() if any(line.notes for line in voice.lines)]
         if not voices:
             raise ScoreError("it has no notes", "name a tune with music in it")
-        names = list(self._declared)
-        voices.sort(key=lambda voice: names.index(voice.name) if voice.name in names else -1)
+        names = list(dict.fromkeys([*([""] if "" in self._voices else []), *self._declared]))
+        voices.sort(key=lambda voice: names.index(voice.name))
         if not self._has_key:
             self._doubts.add("it names no key (K:) and is read in C major")
         for voice in voices:
@@ -359,6 +365,10 @@ class _Reader:
         starts = aligned_starts([voice.bars.closed for voice in voices])
         if starts is None:
             ends = [{bar.end for bar in voice.bars.closed} for voice in voices]
+            latest = max(map(_end, voices))
+            for voice in voices:
+                if _end(voice) != latest:
+                    self._doubts.add("it ends before another voice", voice=voice.name, misplaces=True)
             for voice, own in zip(voices[1:], ends[1:], strict=True):
                 fewer, more = sorted((own, ends[0]), key=len)
                 off = sorted(time for time in fewer - more if time < max(more, default=0))
@@ -386,7 +396,7 @@ class _Reader:
 
     def _check_order(self) -> None:
         written = "".join(self._sections[time][:1] for time in sorted(self._sections))
-        if (self._order and re.sub(r"[^A-Za-z]", "", self._order) != written) or re.search(r"\d", self._order):
+        if re.sub(r"[^A-Za-z0-9]", "", self._order) not in ("", written):
             self._doubts.add(f"the order of parts P:{one_word(self._order)} is not applied")
 
     def _chords(self, voices: list[Voice]) -> Iterator[tuple[int, Chord]]:
@@ -473,10 +483,9 @@ def _move(voice: Voice, shift: Shift) -> None:
 
 
 def _parts(voices: list[Voice], names: list[str]) -> Iterator[Part]:
-    for track, voice in enumerate(voices):
-        number = names.index(voice.name) if voice.name in names else track
-        name = voice.properties.name or voice.name
+    for voice in voices:
+        track, name = names.index(voice.name), voice.properties.name or voice.name
         for line in voice.lines:
             if line.notes:
                 notes = ((round(note[0]), round(note[1]), int(note[2])) for note in line.notes)
-                yield part_of(notes, name, number, (round(note[1]) for note in line.ends))
+                yield part_of(notes, name, track, (round(note[1]) for note in line.ends))

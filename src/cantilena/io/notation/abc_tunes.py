@@ -62,14 +62,14 @@ class TuneText:
 
 
 def decode_text(content: bytes) -> str:
-    """Return the text of a book: UTF-8, UTF-16 with a byte order mark, or else Latin-1.
+    r"""Return the text of a book: UTF-8, UTF-16 with a byte order mark, or else Latin-1.
 
     Raises:
         ScoreError: it is empty or no text.
 
     Examples:
-        >>> decode_text("X:1\\nT:Für".encode("latin-1"))
-        'X:1\\nT:Für'
+        >>> decode_text("X:1\nT:Für".encode("latin-1"))
+        'X:1\nT:Für'
     """
     if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
         try:
@@ -107,7 +107,7 @@ def split_tunes(book: str) -> Iterator[TuneText]:
             is_tune = True
         elif is_start:
             continue
-        elif tune and not _has_music(tune) and is_body:
+        elif tune and is_body and not _has_music(tune):
             tune += ["", *block]
             continue
         else:
