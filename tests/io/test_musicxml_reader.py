@@ -817,13 +817,23 @@ def voice_line(path: Path) -> tuple[Counter[tuple[float, float, int]], bool, int
     return line, any(doubt.misplaces for doubt in score.doubts), score.lost
 
 
+READ_OTHERWISE = {
+    "lc6212196": "a grace note tied to its main note takes it away",
+    "lc6262515": "as above",
+    "lc6151215": "a tie of two voices in unison joins one of them",
+    "lc29093213": "a piece for piano alone, of which it gives both staves",
+}
+"""Songs that partitura 1.9 reads otherwise than they are written."""
+
+
 @needs_lieder
 @pytest.mark.slow
 def test_songs_are_read_as_partitura_reads_them():
     partitura = pytest.importorskip("partitura")
-    total = differing = 0
     for path in LIEDER[3::9]:
         mine, is_doubted, silent = voice_line(path)
+        if is_doubted or path.stem in READ_OTHERWISE:  # doubted: parts of different meters, which it does not align
+            continue
         part = partitura.load_musicxml(str(path)).parts[0]
         quarters = part.quarter_map
         theirs = Counter(
@@ -835,10 +845,5 @@ def test_songs_are_read_as_partitura_reads_them():
             for one in part.notes_tied
             if type(one).__name__ != "GraceNote"
         )
-        if is_doubted:  # parts of different meters, which it places each by itself
-            continue
-        total += mine.total()
-        # Cue notes sound there and are silent here.
-        differing += max((mine - theirs).total(), (theirs - mine).total() - silent)
-    assert total > 10_000
-    assert differing / total < 0.01
+        assert not mine - theirs, path
+        assert (theirs - mine).total() <= silent, path  # cue notes sound there
