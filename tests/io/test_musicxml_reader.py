@@ -178,8 +178,10 @@ def test_durations_fall_back_on_the_note_type():
 
 def test_grace_and_cue_notes_are_silent_and_counted():
     grace = note("D5", before='<grace slash="yes"/>', after='<tie type="start"/>')
-    score = read([grace + note("D5:8", after='<tie type="stop"/>') + note("E5:8", before="<cue/>")])
-    assert (spans(score.parts[0]), score.lost, doubts(score)) == ([(0, 2, 74)], 2, [])
+    back = note("D5", before="<grace/>", after='<tie type="stop"/>')
+    ties = '<tie type="stop"/><tie type="start"/>'
+    score = read([grace + note("D5:8", after=ties) + back + note("E5:8", before="<cue/>")])
+    assert (spans(score.parts[0]), score.lost, doubts(score)) == ([(0, 2, 74)], 3, [])
 
 
 def test_microtones_are_rounded_down_and_pitches_outside_refused():
@@ -631,7 +633,7 @@ REFUSED = {
     "no notes": (document([REST]), "it has no notes"),
     "opus": ("<opus><score/></opus>", "it is a list of scores"),
     "other root": ("<a><score-partwise/></a>", "it is not MusicXML"),
-    "too many tags": ("<score-partwise>" + "<a>" * 3_000_001, "it has more than 3,000,000 tags"),
+    "too many tags": ("<score-partwise>" + "<a>" * 2_000_001, "it has more than 2,000,000 tags"),
     "one line": (PIECE + " " * (32 * 2**20), "it is larger than 32 MB"),
     "bomb": (archive(("a.xml", b" " * 2**26)), "it unpacks to more than 32 MB"),
     "nested archive": (archive(("a.xml", archive(("a.xml", PIECE)))), "its archive holds another archive"),
@@ -640,6 +642,7 @@ REFUSED = {
     "many members": (archive(*((f"{k}.txt", "") for k in range(1001))), "its archive holds more than 1,000 files"),
     "encrypted": (encrypted(), "its archive is encrypted"),
     "empty archive": (archive(), "its archive holds no score"),
+    "many parts": (document(*[[WHOLE]] * 501), "it has more than 500 parts"),
     "too long": (document([notes("C4:999999999999")]), "it is longer than"),
     "no common measure": (
         document(
@@ -681,6 +684,12 @@ HOSTILE = {
     "huge numbers": document(
         [notes("C4:16") + "<backup><duration>1e999999</duration></backup>", notes("C4:" + "9" * 5000)]
     ),
+    "parts of one bar": document([WHOLE] * 5000, *[[WHOLE]] * 499),
+    "parts at the end": "<score-timewise>"
+    + "<measure/>" * 50_000
+    + "<measure>"
+    + "".join(f'<part id="{k}"/>' for k in range(50_000))
+    + "</measure></score-timewise>",
     "many words": document([words("x" * 2_000_000) + WHOLE]),
 }
 
@@ -808,13 +817,23 @@ def voice_line(path: Path) -> tuple[Counter[tuple[float, float, int]], bool, int
     return line, any(doubt.misplaces for doubt in score.doubts), score.lost
 
 
+READ_OTHERWISE = {
+    "lc6212196": "a grace note tied to its main note takes it away",
+    "lc6262515": "as above",
+    "lc6151215": "a tie of two voices in unison joins one of them",
+    "lc29093213": "a piece for piano alone, of which it gives both staves",
+}
+"""Songs that partitura 1.9 reads otherwise than they are written."""
+
+
 @needs_lieder
 @pytest.mark.slow
 def test_songs_are_read_as_partitura_reads_them():
     partitura = pytest.importorskip("partitura")
-    total = differing = 0
     for path in LIEDER[3::9]:
         mine, is_doubted, silent = voice_line(path)
+        if is_doubted or path.stem in READ_OTHERWISE:  # doubted: parts of different meters, which it does not align
+            continue
         part = partitura.load_musicxml(str(path)).parts[0]
         quarters = part.quarter_map
         theirs = Counter(
@@ -826,10 +845,5 @@ def test_songs_are_read_as_partitura_reads_them():
             for one in part.notes_tied
             if type(one).__name__ != "GraceNote"
         )
-        if is_doubted:  # parts of different meters, which it places each by itself
-            continue
-        total += mine.total()
-        # Cue notes sound there and are silent here.
-        differing += max((mine - theirs).total(), (theirs - mine).total() - silent)
-    assert total > 10_000
-    assert differing / total < 0.01
+        assert not mine - theirs, path
+        assert (theirs - mine).total() <= silent, path  # cue notes sound there

@@ -158,6 +158,7 @@ class PartReader:
         self.chords: list[tuple[int, Time, Chord]] = []
         self.slurs: list[tuple[int, Time, HeadNote]] = []  # start, and the note that it ends with
         self.begins: list[tuple[int, Time, str]] = []  # segno and coda
+        self.silent_ties: set[tuple[int, Time, int]] = set()  # where tied grace and cue notes stand, and their pitches
         self.fermata_bars: list[int] = []
         self.is_transposed = False
         self._scale: Time = units  # units a division
@@ -171,7 +172,6 @@ class PartReader:
         self._now: Time = 0
         self._chord_onset: Time = 0
         self._voice_ends: dict[str, tuple[Time, int]] = {}
-        self._silent_ties: set[tuple[Time, int]] = set()  # where ties of grace and cue notes lead to, and pitches
         self._handlers: dict[str, Callable[[Element], None]] = {
             "note": self._note, "backup": self._backup, "forward": self._forward, "attributes": self._attributes,
             "direction": self._direction, "sound": self._sound, "harmony": self._harmony, "barline": self._barline,
@@ -184,7 +184,6 @@ class PartReader:
             self._bar += 1
             self._now = self._chord_onset = 0
             self._voice_ends.clear()
-            self._silent_ties.clear()
             self.bars.append(PartBar())
             first_of_bar.append(len(self.notes))
             if measure is None:
@@ -230,7 +229,7 @@ class PartReader:
         if sounds and ("grace" in children or "cue" in children or not duration):
             self.lost += 1
             if pitch is not None and "tie" in children and (written := self._pitch(pitch, staff)) is not None:
-                self._silent_ties.add((end, written))
+                self.silent_ties.add((self._bar, end, written))
         elif sounds:
             found = self._pitch(pitch, staff) if pitch is not None else self._drum(children.get("instrument"))
             if found is None:
@@ -239,8 +238,7 @@ class PartReader:
                 return
             note.pitch, note.is_drum = found, pitch is None
             if "tie" in children or "notations" in children:
-                stops, starts = _ties(element, "tie" in children)
-                note.ties = (stops and (onset, found) not in self._silent_ties, starts)
+                note.ties = _ties(element, "tie" in children)
             if "lyric" in children:
                 note.marks |= _lyric_marks(element)
             self._place(note)

@@ -24,6 +24,7 @@ from cantilena.io.notation.musicxml_part import (
     PUNCTUATION,
     BarMarks,
     HeadNote,
+    PartBar,
     PartReader,
     Time,
     number,
@@ -35,7 +36,8 @@ from cantilena.music import Chord, Key, Meter
 _Value = TypeVar("_Value")
 
 _MOST_UNITS = 10**15
-_MOST_VOICES = 2000
+_MOST_PARTS, _MOST_VOICES = 500, 2000
+_MOST_BARS = 2_000_000  # of all parts
 _EXPORT = "export it from a notation program again"
 
 
@@ -84,6 +86,7 @@ class _Reader:
         self._doubts = Doubts()
         self._units = _units(root)
         self._parts: list[PartReader] = []
+        self._by_bar: list[list[tuple[PartReader, PartBar]]] = []
         self._marks: list[BarMarks] = []
         self._lengths: list[Time] = []
         self._starts: list[Time] = []
@@ -94,6 +97,8 @@ class _Reader:
     def score(self) -> Score:
         """Return the score."""
         measures = _measures(self._root)
+        if len(measures) > _MOST_PARTS:
+            raise ScoreError(f"it has more than {_MOST_PARTS:,} parts", "cut it into pieces")
         count = max((len(bars) for _, bars in measures), default=0)
         self._marks = [BarMarks() for _ in range(count)]
         heads = {name: _part_head(element) for name, element in _score_parts(self._root)}
@@ -110,6 +115,10 @@ class _Reader:
         )
         if stray > 0:
             self._doubts.add(f"{stray:,} notes outside of measures are left out", misplaces=True)
+        self._by_bar = [[] for _ in range(count)]
+        for part in self._parts:
+            for place, reached in enumerate(part.bars):
+                self._by_bar[place].append((part, reached))
         self._align()
         self._bars = self._written_bars()
         self._check_bars()
@@ -152,18 +161,20 @@ class _Reader:
                 if at == 0:
                     changes.setdefault(bar, {})[place] = meter
         meters: dict[int, Meter | None] = {}  # by part
+        lengths: dict[int, Time] = {}
         meter = None
         nominal: Time = 0
         start: Time = 0
         for bar, marks in enumerate(self._marks):
             if changes.get(bar, {}).items() - meters.items():
                 meters |= changes[bar]
-                meter = max(meters.values(), key=self._bar_length)
-                nominal = self._bar_length(meter)
-                if any(self._bar_length(other) != nominal for other in meters.values()):
+                lengths |= {place: self._bar_length(meter) for place, meter in changes[bar].items()}
+                nominal = max(lengths.values())
+                meter = next(meters[place] for place, length in lengths.items() if length == nominal)
+                if min(lengths.values()) < nominal:
                     self._doubts.add("parts have meters of different lengths", marks.number, misplaces=True)
             self._bar_meters.append(meter)
-            here = [part.bars[bar] for part in self._parts if bar < len(part.bars)]
+            here = [reached for _, reached in self._by_bar[bar]]
             rests = {one.whole_rest for one in here if one.whole_rest}
             longest = max(one.reached for one in here)
             is_irregular = marks.is_implicit or bar == 0
@@ -252,12 +263,10 @@ class _Reader:
         """Doubt parts that do not meet at a barline, and bars of a length that their meter does not explain."""
         for place, (length, nominal) in enumerate(zip(self._lengths, self._meter_lengths, strict=True)):
             bar, agreeing = self._bars[place].number, 0
-            for part in self._parts:
-                if place >= len(part.bars):
-                    continue
-                ends = (*part.bars[place].by_staff.values(), part.bars[place].whole_rest)
+            for part, one in self._by_bar[place]:
+                ends = (*one.by_staff.values(), one.whole_rest)
                 agreeing += sum(self._is_near(end, length) for end in ends)
-                reached = part.bars[place].reached
+                reached = one.reached
                 if reached and not self._is_near(reached, length):
                     text = f"its bar ends after {self._quarters(reached)} of {self._quarters(length)} quarters"
                     self._doubts.add(text, bar, part.name, misplaces=True)
@@ -309,6 +318,7 @@ class _Reader:
                 note.end = length
             start = self._starts[note.bar]
             note.onset, note.end = self._ticks(start + note.onset), self._ticks(start + note.end)
+        silent = {(pitch, self._tick(bar, at)) for bar, at, pitch in part.silent_ties}
         kept: list[HeadNote] = []
         heads: dict[int, HeadNote] = {}  # the first of the tied notes that a note belongs to
         open_ties: dict[tuple[int, Time], list[HeadNote]] = {}
@@ -322,14 +332,14 @@ class _Reader:
                     head = waiting.pop(same[0] if same else -1)
                     head.end, head.marks = note.end, head.marks | note.marks
                     heads[id(note)] = head
-                elif not self._begins_section(note.bar):
+                elif not self._begins_section(note.bar) and (note.pitch, note.onset) not in silent:
                     self._doubts.add("a tie begins nowhere", self._bars[note.bar].number, part.name)
             if head is note:
                 kept.append(note)
             if starts:
                 open_ties.setdefault((note.pitch, head.end), []).append(head)
-        for (_, end), waiting in open_ties.items():
-            for note in waiting:
+        for (pitch, end), waiting in open_ties.items():
+            for note in waiting if (pitch, end) not in silent else ():
                 place = note.bar
                 while place + 1 < len(self._bars) and self._bars[place].end < end:
                     place += 1
@@ -411,9 +421,13 @@ def _measures(root: Element) -> list[tuple[str, Sequence[Element | None]]]:
     if root.tag == "score-partwise":
         return [(part.get("id", ""), part.findall("measure")) for part in root.findall("part")]
     by_part: dict[str, list[Element | None]] = {name: [] for name, _ in _score_parts(root)}
+    total = 0
     for place, measure in enumerate(root.findall("measure")):
         for part in measure.findall("part"):
             bars = by_part.setdefault(part.get("id", ""), [])
+            total += place + 1 - len(bars)
+            if total > _MOST_BARS:
+                raise ScoreError(f"it has more than {_MOST_BARS:,} bars", "cut it into pieces")
             bars += [None] * (place - len(bars))
             if len(bars) == place:
                 part.attrib.update(measure.attrib)

@@ -17,7 +17,7 @@ from cantilena.errors import ScoreError
 _MAX_TEXT = 32 * 2**20
 """Bytes of an unpacked score; a larger archive is not unpacked further."""
 
-_MAX_MARKUP = 3_000_000
+_MAX_MARKUP = 2_000_000
 """Tags and attributes of a score: what a tree of them takes stays below a gigabyte."""
 
 _MAX_MEMBERS = 1000
