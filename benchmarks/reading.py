@@ -1,12 +1,13 @@
-"""Speed of reading a folder of MIDI files, compared with music21, and of corpora.
+"""Speed of reading a folder of MIDI files, and scores in notation, compared with music21, and of corpora.
 
-Run: python benchmarks/reading.py [FOLDER] [--sample 12] [--jobs 0]
+Run: python benchmarks/reading.py [FOLDER] [--notation FOLDER] [--sample 12] [--jobs 0]
 
-Without a folder only the corpora are measured. Prints seconds for all files with worker processes, start-up included,
-for each way of reading; seconds through music21 on a sample of the files, one after the other in one process, scaled to
-all files by their size; the ratio; the peak memory of the parent and of its largest worker; and seconds to load a
-corpus, to build its melodies and to search it for near-duplicates. Wall-clock time of one run: let nothing else run on
-the machine.
+Prints, for a folder of MIDI files, seconds for all files with worker processes, start-up included, for each way of
+reading; seconds through music21 on a sample of the files, one after the other in one process, scaled to all files by
+their size; the ratio; and the peak memory of the parent and of its largest worker. Then milliseconds of processor time
+a piece in ABC, MusicXML and kern (by default the scores that music21 bundles), and how many times as long music21
+takes; and seconds to load a corpus, to build its melodies and to search it for near-duplicates. All but those for
+notation are wall-clock times of one run: let nothing else run on the machine.
 """
 
 from __future__ import annotations
@@ -16,11 +17,15 @@ import resource
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 
+import music21
+
 from cantilena.data import Corpus, ReadOptions, extract, load_builtin, near_duplicates
+from cantilena.io import read_score
 from cantilena.runtime import Failure, bounded_map
 
 WAYS = {
@@ -29,6 +34,8 @@ WAYS = {
     "notes and chords, 30 s": ReadOptions(voice="all", seconds=30),
     "as the paper reads, 30 s": ReadOptions(voice="all", reading="paper", seconds=30),
 }
+
+NOTATION = {"ABC": (".abc",), "MusicXML": (".mxl", ".musicxml", ".xml"), "kern": (".krn",)}
 
 
 def cantilena_seconds(files: list[Path], options: ReadOptions, jobs: int) -> tuple[float, int, int]:
@@ -58,33 +65,64 @@ def corpus_seconds() -> None:
     )
 
 
-def music21_seconds(files: list[Path]) -> float:
-    """Seconds to parse files and list their notes, music21 imported before."""
+def music21_seconds(files: list[Path], clock: Callable[[], float] = time.perf_counter) -> tuple[float, int]:
+    """Seconds to parse files and list their notes, music21 imported before; and the number of pieces in them."""
     from music21 import converter
 
-    started = time.perf_counter()
+    started, pieces = clock(), 0
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for path in files:
-            _ = list(converter.parse(path, forceSource=True, storePickle=False).flatten().notes)
-    return time.perf_counter() - started
+            parsed = converter.parse(path, forceSource=True, storePickle=False)
+            scores = getattr(parsed, "scores", [parsed])
+            pieces += len([list(score.flatten().notes) for score in scores])
+    return clock() - started, pieces
+
+
+def notation_seconds(folder: Path, sample: int) -> None:
+    """Compare the readers of notation with music21, file by file in one process."""
+    for name, suffixes in NOTATION.items():
+        files = spread([path for path in sorted(folder.rglob("*")) if path.suffix in suffixes], sample)
+        for path in files[:1]:
+            read_score(path), music21_seconds([path])  # imports and caches
+        ours = theirs = 0.0
+        pieces = [0, 0]
+        for path in files:
+            started = time.process_time()
+            pieces[0] += len(read_score(path))
+            ours += time.process_time() - started
+            seconds, found = music21_seconds([path], time.process_time)
+            theirs, pieces[1] = theirs + seconds, pieces[1] + found
+        if files:
+            print(
+                f"{name}: {len(files)} files, {1000 * ours / pieces[0]:.1f} ms of processor time a piece; "
+                f"music21: {1000 * theirs / pieces[1]:.0f} ms, {theirs / ours:.0f} times as long",
+                flush=True,
+            )
+
+
+def spread(files: list[Path], sample: int) -> list[Path]:
+    """So many files at equal distances."""
+    return files[:: max(len(files) // sample, 1)][:sample]
 
 
 def main() -> None:
     """Run the measurements and print them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--notation", type=Path, default=Path(music21.__file__).parent / "corpus")
     parser.add_argument("--sample", type=int, default=12)
     parser.add_argument("--jobs", type=int, default=0)
     arguments = parser.parse_args()
     if arguments.folder is not None:
         measure_files(sorted(arguments.folder.rglob("*.mid")), arguments.sample, arguments.jobs)
+    notation_seconds(arguments.notation, arguments.sample)
     corpus_seconds()
 
 
 def measure_files(files: list[Path], sampled: int, jobs: int) -> None:
     """Measure the ways of reading, and music21 on a sample of the files."""
-    sample = files[:: max(len(files) // sampled, 1)][:sampled]
+    sample = spread(files, sampled)
     taken = {}
     for name, options in WAYS.items():
         taken[name], read, notes = cantilena_seconds(files, options, jobs)
@@ -96,7 +134,7 @@ def measure_files(files: list[Path], sampled: int, jobs: int) -> None:
     sizes = {path: path.stat().st_size for path in files}
     music21_seconds(sample[:1])  # imports and caches
     share = sum(sizes[path] for path in sample) / sum(sizes.values())
-    measured = music21_seconds(sample)
+    measured, _ = music21_seconds(sample)
     scaled = measured / share
     print(f"music21: {measured:.1f} s for {len(sample)} files, scaled by size to {scaled:.0f} s for all")
     for name, seconds in taken.items():

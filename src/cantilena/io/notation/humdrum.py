@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from cantilena.errors import ScoreError
+from cantilena.errors import ScoreError, UsageError
 from cantilena.io.score import Bar, repeats_of
 from cantilena.music import Repeats, Section
 
@@ -204,8 +204,11 @@ def mark_order(
     index = {name: place for place, (_, name) in enumerate(starts)}
     wanted = Repeats(sections, tuple(index[name] for name in order))
     for marked in (bars, _marked(bars, sections, wanted.order)):
-        if _spans(repeats_of(marked)) == _spans(wanted):
-            return marked, None
+        try:
+            if _spans(repeats_of(marked)) == _spans(wanted):
+                return marked, None
+        except UsageError:  # more repeats than are followed
+            continue
     return bars, wanted
 
 

@@ -150,6 +150,8 @@ class _Reading:
         self.names: dict[int, str] = {}
         self.codes: dict[int, str] = {}
         self.drums: set[int] = set()
+        self.newest = -1
+        """The highest number of a column so far."""
         self.breaks: list[int] = []
         """The number of the first column after each place where all columns end."""
         self.spines: tuple[Spine, ...] = ()
@@ -171,7 +173,7 @@ class _Reading:
                 self.struck |= {spines[0]} if not self.struck.isdisjoint(spines) else set()
         else:
             self._end(spines)
-            self.breaks.append(max((origin for origin, _ in self.notes), default=-1) + 1)
+            self.breaks.append(self.newest + 1)
         self.spines = () if kind == "end" else spines if kind != "merge" else self.spines
 
     def _here(self, spines: Sequence[Spine]) -> int:
@@ -349,6 +351,7 @@ class _Reading:
 
     def _tandem(self, spines: Sequence[Spine], tokens: Sequence[str]) -> None:
         here = self._here(spines)
+        self.newest = max(self.newest, *(spine.origin for spine in spines))
         found: dict[str, str] = {}
         for spine, token in _kern(spines, tokens):
             if token in _DRUMS:
@@ -502,15 +505,17 @@ class _Reading:
         ends: dict[tuple[int, int], list[int]] = {}
         origin_of: dict[int, int] = {}
         counts: Counter[tuple[int, str]] = Counter()
-        by_height = sorted({origin for origin, _ in self.notes}, key=lambda one: (bisect_right(self.breaks, one), -one))
-        for origin in by_height:
+        columns = sorted(self.notes, key=lambda one: (bisect_right(self.breaks, one[0]), -one[0], one[1]))
+        track_of: dict[int, int] = {}
+        for origin, voice in columns:
             section, name = bisect_right(self.breaks, origin), self._name(origin)
-            track = tracks.setdefault((name, counts[section, name]), len(tracks))
-            counts[section, name] += 1
+            if origin not in track_of:
+                track_of[origin] = tracks.setdefault((name, counts[section, name]), len(tracks))
+                counts[section, name] += 1
+            track = track_of[origin]
             origin_of.setdefault(track, origin)
-            for voice in sorted(voice for one, voice in self.notes if one == origin):
-                notes.setdefault((track, voice), []).extend(self.notes[origin, voice])
-                ends.setdefault((track, voice), []).extend(self.phrase_ends.get((origin, voice), ()))
+            notes.setdefault((track, voice), []).extend(self.notes[origin, voice])
+            ends.setdefault((track, voice), []).extend(self.phrase_ends.get((origin, voice), ()))
         return tuple(
             replace(
                 part_of(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple, cast
 
 from cantilena.errors import UsageError
@@ -125,6 +126,7 @@ def parse_token(text: str) -> Token:
     return Token(advance or Fraction(0), signs, silent, marks, not notes, _UNPITCHED.search(text) is not None, doubt)
 
 
+@lru_cache(maxsize=1024)
 def _quarters(number: str, divisor: str | None, dots: str) -> Fraction | None:
     """A duration in quarter notes; 0, 00 and 000 are a breve, a long and a maxima."""
     if max(len(number), len(divisor or "")) > _MOST_DIGITS or len(dots) > _MOST_DOTS:
