@@ -1,5 +1,6 @@
 from .builtin import BUILTINS as BUILTINS
 from .builtin import Builtin as Builtin
+from .builtin import is_builtin as is_builtin
 from .builtin import load_builtin as load_builtin
 from .builtin import open_corpus as open_corpus
 from .columns import SPLITS as SPLITS

@@ -25,11 +25,11 @@ def shipped_corpus(bundle: Bundle) -> str:
     name, digest = named_corpus(bundle), _corpus_record(bundle).get("sha256")
     if not name:
         return ""
-    from cantilena.data import BUILTINS, load_builtin  # composing does not wait for it where no corpus is named
+    from cantilena.data import BUILTINS, is_builtin  # composing does not wait for it where no corpus is named
 
     if name not in {builtin.name for builtin in BUILTINS}:
         return ""
-    return name if digest is None or digest == load_builtin(name).sha256 else ""
+    return name if digest is None or is_builtin(name, str(digest)) else ""
 
 
 def _corpus_record(bundle: Bundle) -> Mapping[str, object]:

@@ -17,7 +17,7 @@ import pytest
 from cantilena.cli import main
 from cantilena.cli.parsing import parse
 from cantilena.cli.table import find_command
-from cantilena.data import Corpus, Manifest, load_builtin, normalize_key
+from cantilena.data import Corpus, Manifest, is_builtin, normalize_key
 from cantilena.data.columns import Entry
 from cantilena.errors import CorpusError, UsageError
 from cantilena.io.notation.abc_reader import read_abc_tune
@@ -343,4 +343,4 @@ def test_the_plan_of_what_ships_is_what_its_card_repeats() -> None:
     bundle = Bundle.load(find_bundle("tunes"))
     assert asdict(bundle.options) == asdict(tunes_recipe().network)  # type: ignore[call-overload]
     assert sources_of(bundle)[0].name in {"tunes"}
-    assert load_builtin("tunes").sha256 == bundle.provenance["corpus"]["sha256"]
+    assert is_builtin("tunes", bundle.provenance["corpus"]["sha256"])

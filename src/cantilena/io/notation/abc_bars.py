@@ -172,12 +172,12 @@ def check_lengths(bars: Sequence[WrittenBar], sections: Collection[Time], doubts
     """Add a doubt for each bar that does not have the length of the meter.
 
     A section may begin with an upbeat and end with the rest of its bar; two bars that make one are one bar with a
-    barline inside. Where a last bar and an upbeat do not make a bar, the notes stand right but the meter is broken.
+    barline inside. The notes of a voice follow one another whatever the barlines say, so that none is misplaced.
     """
     if len(bars) == 1 and (_missing(bars[0]) or 0) < 0:
         doubts.add("it has no barlines", voice=voice)
         return
-    wrong: list[tuple[str, str, bool]] = []
+    wrong: list[tuple[str, str]] = []
     is_first = [_begins_section(bars, place, sections) for place in range(len(bars))] + [True]
     missing = {_missing(bar) for place, bar in enumerate(bars) if is_first[place] or is_first[place + 1]}
     for place, bar in enumerate(bars):
@@ -193,16 +193,14 @@ def check_lengths(bars: Sequence[WrittenBar], sections: Collection[Time], doubts
             beside = (_missing(bars[near]) for near in (place - 1, place + 1) if 0 <= near < len(bars))
             if not at_edge and bar.length - lacks in beside:
                 continue
-        else:
-            at_edge = False
         text = f"the bar lasts {_quarters(bar.end - bar.start)} quarters and the meter says {_quarters(bar.length)}"
-        wrong.append((text, str(place + 1), not at_edge))
-    for text, number, misplaces in wrong[:_MOST_NAMED]:
-        doubts.add(text, number, voice, misplaces=misplaces)
+        wrong.append((text, str(place + 1)))
+    for text, number in wrong[:_MOST_NAMED]:
+        doubts.add(text, number, voice)
     more = wrong[_MOST_NAMED:]
     if more:
         text = f"{len(more)} more bars do not have the length of the meter"
-        doubts.add(text, more[0][1], voice, misplaces=any(misplaces for _, _, misplaces in more))
+        doubts.add(text, more[0][1], voice)
 
 
 def _begins_section(bars: Sequence[WrittenBar], place: int, sections: Collection[Time]) -> bool:
