@@ -1,4 +1,4 @@
-"""Melodies transposed to C major or A minor."""
+"""Melodies transposed to the keys without accidentals: C major, A minor, and D dorian and its like for other modes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from cantilena.music import Key, Melody, find_key
 
 
 def normalize_key(melody: Melody, *, low: int, high: int) -> Melody:
-    """Transpose a melody to C major or A minor, in the octave with the fewest notes outside a range.
+    """Transpose a melody to the key of its mode without accidentals.
+
+    Of all octaves that with the fewest notes outside a range is taken.
 
     Args:
         melody: its key is found where it has none; without any it is moved by octaves alone.
@@ -42,7 +44,7 @@ def normalize_key(melody: Melody, *, low: int, high: int) -> Melody:
 def semitones_to_normalized(
     pitches: Sequence[int] | NDArray[np.integer], key: Key | None, *, low: int, high: int
 ) -> int:
-    """Return how far to move pitches to C major or A minor, in the octave with the fewest outside a range.
+    """Return how far to move pitches to the key of their mode without accidentals, by octave as `normalize_key`.
 
     Args:
         pitches: MIDI numbers, each as often as it counts.
