@@ -66,7 +66,7 @@ EARLIER_EDITIONS: dict[str, str] = {
     "60c6402d413f03bf227be973805a27093ab0510d7ae398740f8dc77b11e0c532": "oneill",
     "d8e3ad89cee37fbb245648cc3f152699910c64b2381b3fdbef552c85c498bb99": "aird",
 }
-"""Digests of the built-in corpora before version 0.2, which models name that were trained on them.
+"""Digests of the first edition of the built-in corpora, which models that were trained on it name.
 
 Their melodies are those of today but for about one in a hundred, and every piece is in the same split.
 """
