@@ -2,7 +2,7 @@
 
     python scripts/fuzz_readers.py [--count 10000] [--seed 1] [--formats .abc .mxl] [--scores FOLDER ...] [--out DIR]
 
-Each score is read in a worker process with limits of time and memory. A score that cannot be read must say why: what
+Each piece is read in a worker process with limits of time and memory. A piece that cannot be read must say why: what
 ends in a traceback, takes longer than --seconds or loses its worker is a failure. Failures are saved in --out, and the
 exit status is 1 if there are any. The scores that are damaged are small ones of the package, and those of --scores.
 """
@@ -14,11 +14,14 @@ import re
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from cantilena.data import ReadOptions, extract
+from cantilena.data import ReadOptions
+from cantilena.data.extraction import extract_piece
+from cantilena.errors import ScoreError
+from cantilena.io.pieces import PieceSource, pieces_of
 from cantilena.runtime import Failure, bounded_map
 from damaged_scores import DEFAULT_SIZE, FORMATS, damaged, small_scores
 
@@ -31,6 +34,26 @@ def scores_in(folders: Sequence[Path]) -> dict[str, list[bytes]]:
     for path in sorted(path for folder in folders for path in folder.rglob("*") if path.suffix in FORMATS):
         found[path.suffix].append(path.read_bytes())
     return found
+
+
+def read(paths: Sequence[Path], jobs: int, seconds: float, memory: int) -> Iterator[tuple[Path, object]]:
+    """Yield the outcome of each piece in some files, with its file."""
+    owners: list[Path] = []
+    refused: list[tuple[Path, Failure]] = []
+
+    def pieces() -> Iterator[PieceSource]:
+        for path in paths:
+            try:
+                for piece in pieces_of(path):
+                    owners.append(path)
+                    yield piece
+            except ScoreError as error:
+                refused.append((path, Failure(error.text, error.hint)))
+
+    task = partial(extract_piece, options=ReadOptions())
+    for index, outcome in bounded_map(task, pieces(), jobs=jobs, seconds=seconds, memory=memory):
+        yield owners[index], outcome
+    yield from refused
 
 
 def is_failure(outcome: object) -> bool:
@@ -47,8 +70,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=FORMATS)
     parser.add_argument("--scores", nargs="+", type=Path, default=[], help="folders of scores to damage, too")
-    parser.add_argument("--seconds", type=float, default=2.0, help="the time limit of one score")
-    parser.add_argument("--memory", type=int, default=1024, help="the memory limit of one score in MB")
+    parser.add_argument("--seconds", type=float, default=2.0, help="the time limit of one piece")
+    parser.add_argument("--memory", type=int, default=1024, help="the memory limit of one piece in MB")
     parser.add_argument("--size", type=int, default=DEFAULT_SIZE, help="the size of extreme scores in bytes")
     parser.add_argument("--jobs", type=int, default=0, help="worker processes; 0 takes one a processor")
     parser.add_argument("--out", type=Path, default=Path("runs/fuzz"), help="where failures are saved")
@@ -64,17 +87,14 @@ def main() -> int:
             for number, (suffix, content) in zip(range(start, min(start + BATCH, options.count)), drawn, strict=False):
                 paths.append(Path(folder) / f"{options.seed}-{number}{suffix}")
                 paths[-1].write_bytes(content)
-            task = partial(extract, options=ReadOptions())
-            for index, outcome in bounded_map(
-                task, paths, jobs=options.jobs, seconds=options.seconds, memory=options.memory * 2**20
-            ):
+            for path, outcome in read(paths, options.jobs, options.seconds, options.memory * 2**20):
                 kind = outcome.reason if isinstance(outcome, Failure) else "read"
-                outcomes[paths[index].suffix + re.sub(r"'.*'|[0-9,]+", "_", f" {kind}")[:80]] += 1
+                outcomes[path.suffix + re.sub(r"'.*'|[0-9,]+", "_", f" {kind}")[:80]] += 1
                 if is_failure(outcome):
                     failures += 1
                     options.out.mkdir(parents=True, exist_ok=True)
-                    (options.out / paths[index].name).write_bytes(paths[index].read_bytes())
-                    print(f"FAILED {paths[index].name}: {kind}", file=sys.stderr, flush=True)
+                    (options.out / path.name).write_bytes(path.read_bytes())
+                    print(f"FAILED {path.name}: {kind}", file=sys.stderr, flush=True)
             for path in paths:
                 path.unlink()
     for kind, number in sorted(outcomes.items(), key=lambda item: (item[0].split()[0], -item[1])):

@@ -140,7 +140,7 @@ class Bars:
 def _numbers(text: str) -> tuple[int, ...]:
     """The numbers of `1,3-5`."""
     found: list[int] = []
-    for first, last in re.findall(r"(\d{1,2})(?:-(\d{1,2}))?", text[:40]):
+    for first, last in re.findall(r"([0-9]{1,2})(?:-([0-9]{1,2}))?", text[:40]):
         found += range(int(first), min(int(last or first), int(first) + _MOST_PLAYS) + 1)
     return tuple(sorted({number for number in found if number}))
 

@@ -40,12 +40,12 @@ _CLEF = re.compile(
 )
 _TONIC = re.compile(r"([A-G])([#b♯♭]?)\s*([A-Za-z]*)(.*)\Z", re.DOTALL)
 _LOWER_TONIC = re.compile(r"([a-g])([#b♯♭]?)\s*(?:m|maj|min|ion|aeo|mix|dor|phr|lyd|loc)?(?![a-z])", re.IGNORECASE)
-_ALTERED = re.compile(r"(\^\^|__|[\^_=])(\d*/\d*)?\s?([A-Ga-g])")
-_FRACTION = re.compile(r"([+\s]{0,9})\(?(\d[\d\s+]{0,40})\)?\s{0,9}/\s{0,9}(\d{1,4})")
-_NUMBER = r"(\d{1,5}(?:\.\d{1,4})?)"
-_BEAT = r"\d{1,3}\s?/\s?\d{1,3}"
+_ALTERED = re.compile(r"(\^\^|__|[\^_=])([0-9]*/[0-9]*)?\s?([A-Ga-g])")
+_FRACTION = re.compile(r"([+\s]{0,9})\(?([0-9][0-9\s+]{0,40})\)?\s{0,9}/\s{0,9}([0-9]{1,4})")
+_NUMBER = r"([0-9]{1,5}(?:\.[0-9]{1,4})?)"
+_BEAT = r"[0-9]{1,3}\s?/\s?[0-9]{1,3}"
 _TEMPO = re.compile(rf"({_BEAT}(?:[\s+]+{_BEAT})*)\s*=\s*[a-z.~]{{0,6}}\s*{_NUMBER}")
-_UNIT_TEMPO = re.compile(rf"C\s*(\d{{0,3}})(?:/(\d{{1,3}}))?\s*=\s*{_NUMBER}")
+_UNIT_TEMPO = re.compile(rf"C\s*([0-9]{{0,3}})(?:/([0-9]{{1,3}}))?\s*=\s*{_NUMBER}")
 _SIGNS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0, "#": 1, "♯": 1, "b": -1, "♭": -1, "": 0}
 
 
@@ -128,7 +128,7 @@ def read_properties(text: str) -> tuple[list[str], Properties]:
             if clef is None:
                 doubts.append(f"the clef '{value}' is unknown")
         elif prop in ("octave", "transpose"):
-            number = re.fullmatch(r'"?([+-]?\d{1,2})"?', value)
+            number = re.fullmatch(r'"?([+-]?[0-9]{1,2})"?', value)
             if number:
                 found[prop] = int(number[1])
             else:
@@ -232,7 +232,7 @@ def read_meter(text: str) -> tuple[Fraction | None, Meter | None, str]:
         if denominator and "+" not in joint:
             doubt = f"of the meter '{one_word(value)}' only {numerator}/{denominator} is read"
             break
-        count, unit = sum(map(int, re.findall(r"\d+", numbers))), int(below)
+        count, unit = sum(map(int, re.findall(r"[0-9]+", numbers))), int(below)
         if not (count and unit):
             continue
         common = max(unit, denominator)
@@ -256,7 +256,7 @@ def read_unit(text: str) -> Fraction | None:
         >>> read_unit("1/16")
         Fraction(1, 16)
     """
-    match = re.match(r"\s*(\d{1,3})\s*(?:/\s*(\d{1,4}))?", text)
+    match = re.match(r"\s*([0-9]{1,3})\s*(?:/\s*([0-9]{1,4}))?", text)
     if match is None or not int(match[1]) or (match[2] is not None and not int(match[2])):
         return None
     return Fraction(int(match[1]), int(match[2] or 1))
@@ -276,7 +276,7 @@ def read_tempo(text: str, unit: Fraction) -> float | None:
     value = re.sub(r'"[^"]*"?', " ", text[:_LONGEST])
     match = _TEMPO.search(value)
     if match:
-        beats = re.findall(r"(\d+)\s*/\s*(\d+)", match[1])
+        beats = re.findall(r"([0-9]+)\s*/\s*([0-9]+)", match[1])
         if any(not int(below) for _, below in beats):
             return None
         beat, rate = sum(Fraction(int(above), int(below)) for above, below in beats), match[2]

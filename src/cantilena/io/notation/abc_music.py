@@ -20,33 +20,33 @@ from cantilena.music import Key, Meter
 
 _WHOLE = 4 * NOTATION_RESOLUTION
 _LONGEST = MOST_QUARTERS * NOTATION_RESOLUTION
-_LENGTH = r"([\d/]*(?:[ \t]{1,4}[\d/]+)*)"
-_ACCIDENTAL = r"([\^_=]{1,3}(?:\d{1,3}/\d{1,3}|/\d{0,3}|\d{1,3})?)?"
+_LENGTH = r"([0-9/]*(?:[ \t]{1,4}[0-9/]+)*)"
+_ACCIDENTAL = r"([\^_=]{1,3}(?:[0-9]{1,3}/[0-9]{1,3}|/[0-9]{0,3}|[0-9]{1,3})?)?"
 _TOKEN = re.compile(
     rf"""(?P<note>{_ACCIDENTAL}([A-Ga-g])([',]*){_LENGTH}(-?))
-    |(?P<bar>(\.?(?:[|:\]]|\[(?=[|\]:]))+)(?:[ \t]{{0,4}}\[?[ \t]{{0,4}}(\d[\d,.\-]*))?)
+    |(?P<bar>(\.?(?:[|:\]]|\[(?=[|\]:]))+)(?:[ \t]{{0,4}}\[?[ \t]{{0,4}}([0-9][0-9,.\-]*))?)
     |(?P<rest>[zx]{_LENGTH})
     |(?P<field>\[([A-Za-z]):([^\]\[]*)\])
-    |(?P<ending>\[[ \t]?(\d[\d,.\-]*)|\["([\d,.\- ]+)")
+    |(?P<ending>\[[ \t]?([0-9][0-9,.\-]*)|\["([0-9,.\- ]+)")
     |(?P<chord>\[((?:"[^"]*"|[^\]"\[|])*)\]{_LENGTH}(-?))
     |(?P<text>"([^"]*)("?))
     |(?P<grace>\{{([^}}|]*)(\}}?))
-    |(?P<tuplet>\((\d{{1,3}})(?::(\d{{0,3}}))?(?::(\d{{0,3}}))?)
+    |(?P<tuplet>\(([0-9]{{1,3}})(?::([0-9]{{0,3}}))?(?::([0-9]{{0,3}}))?)
     |(?P<overlay>\(?&+\)?)
     |(?P<slur>[()])
     |(?P<broken>>+|<+)
     |(?P<tie>-)
-    |(?P<old>\+((?:[\^_=]{{0,3}}[A-Ga-eg][',]*[\d/]*)+)\+{_LENGTH})
+    |(?P<old>\+((?:[\^_=]{{0,3}}[A-Ga-eg][',]*[0-9/]*)+)\+{_LENGTH})
     |(?P<mark>!([^!\s|\[\]]{{1,30}}(?:[ ]al[ ]?(?:fine|coda|segno))?)!|\+([A-Za-z0-9.()<>]{{1,30}})\+)
     |(?P<letter>[~.H-Wh-w])
-    |(?P<bars>[ZX][ \t]?(\d*))
-    |(?P<skipped>[`\\$*;!]+|y[\d/]*)
+    |(?P<bars>[ZX][ \t]?([0-9]*))
+    |(?P<skipped>[`\\$*;!]+|y[0-9/]*)
     |(?P<unread>[^\s\w|:\[\](){{}}"!+\-<>&~.^=`\\$*;]+|\S)
     """,
     re.VERBOSE,
 )
-_HEAD = re.compile(rf"""{_ACCIDENTAL}([A-Ga-g])([',]*){_LENGTH}(-?)|([zx])([\d/]*)|![^!]*!|"([^"]*)"|(\S)""")
-_FACTOR = re.compile(r"(\d*)(/*)(\d*)\Z")
+_HEAD = re.compile(rf"""{_ACCIDENTAL}([A-Ga-g])([',]*){_LENGTH}(-?)|([zx])([0-9/]*)|![^!]*!|"([^"]*)"|(\S)""")
+_FACTOR = re.compile(r"([0-9]*)(/*)([0-9]*)\Z")
 _PLACES = {letter: 60 + pitch for letter, pitch in NATURALS.items()}
 _PLACES |= {letter.lower(): 72 + pitch for letter, pitch in NATURALS.items()}
 _TIME_OF = {2: 3, 3: 2, 4: 3, 6: 2, 8: 3}

@@ -42,7 +42,7 @@ _Column = tuple[int, int]
 
 _TEXT_KINDS = ("text", "silbe")
 _PUNCTUATED = re.compile(r"[.,;:!?][\"'»”’)]*\Z")
-_TEMPO = re.compile(r"\*MM~?(\d{1,4}(?:\.\d{1,6})?)\b")
+_TEMPO = re.compile(r"\*MM~?([0-9]{1,4}(?:\.[0-9]{1,6})?)\b")
 _TITLE = re.compile(r"^!!!OTL(@{0,2})\w*:(.*)$", re.MULTILINE)
 _DRUMS = ("*clefX", "*Xpitched")
 _NAMES = {
@@ -324,7 +324,7 @@ class _Reading:
 
     def _close(self, time: int, sign: str) -> None:
         """End a bar at a barline; another barline at the same place adds its signs."""
-        printed = re.match(r"=+(\d{1,6}[a-z]?)", sign)
+        printed = re.match(r"=+([0-9]{1,6}[a-z]?)", sign)
         is_short = False
         if time > self.bar_start:
             is_short = time - self.bar_start < self.length

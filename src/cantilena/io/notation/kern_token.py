@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 from cantilena.errors import UsageError
 from cantilena.music import Chord, Key, Meter, Mode
 
-_DURATION = re.compile(r"(\d+)(?:%(\d+))?(\.*)")
+_DURATION = re.compile(r"([0-9]+)(?:%([0-9]+))?(\.*)")
 _PITCH = re.compile(r"(([a-gA-G])\2*)(#+|-+|n)?")
 _UNPITCHED = re.compile(r"(?<![TtMmWwS$O])R(?![TtMmWwS$O])")
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
@@ -28,7 +28,7 @@ _MODES = {
 }  # fmt: skip
 _SIGNATURE = re.compile(r"\*k\[((?:[a-g][#-])*)\]")
 _SHARPS = "fcgdaeb"
-_METER = re.compile(r"\*M(\d[\d+]*)/(\d+)(?:%(\d+))?\Z")
+_METER = re.compile(r"\*M([0-9][0-9+]*)/([0-9]+)(?:%([0-9]+))?\Z")
 
 CHORD_KINDS = frozenset(("mxhm", "harte", "chord", "cdata"))
 """Spines that may hold chord symbols of a lead sheet."""

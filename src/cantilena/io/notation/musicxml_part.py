@@ -39,7 +39,7 @@ _QUARTERS: dict[str, Fraction] = {
     "1024th": Fraction(1, 256),
 }  # fmt: skip
 _SNARE = 38  # of an instrument without a key in MIDI
-_NUMBER = re.compile(r"[+-]?(?:\d{1,12}(?:\.\d{0,12})?|\.\d{1,12})\Z", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,12}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})\Z", re.ASCII)
 _ENDS_SENTENCE = re.compile(r"[.,;:!?…—–。、，！？；：][\s\"'»”’)\]」』]*\Z")
 _SECTION_STYLES = ("light-light", "light-heavy", "heavy-light", "heavy-heavy", "heavy")
 _JUMPS = ("dacapo", "dalsegno", "tocoda", "fine")
@@ -463,7 +463,7 @@ class PartReader:
 
     def _metronome(self, mark: Element, shift: Time | None) -> None:
         units = [_QUARTERS.get((unit.text or "").strip()) for unit in mark.findall("beat-unit")]
-        found = re.search(r"\d{1,4}(?:[.,]\d{1,6})?", mark.findtext("per-minute") or "")
+        found = re.search(r"[0-9]{1,4}(?:[.,][0-9]{1,6})?", mark.findtext("per-minute") or "")
         if len(units) != 1 or units[0] is None or found is None or not float(found[0].replace(",", ".")):
             self._doubt("a tempo in terms of the one before is left out")
             return
@@ -537,7 +537,7 @@ def _lyric_marks(element: Element) -> int:
 
 def _ending_numbers(ending: Element) -> Iterator[int]:
     """The numbers of an ending such as `1, 2` or `1-3`; 1 if it has none."""
-    found = re.findall(r"(\d{1,2})(?:\s*-\s*(\d{1,2}))?", ending.get("number", "")[:100])
+    found = re.findall(r"([0-9]{1,2})(?:\s*-\s*([0-9]{1,2}))?", ending.get("number", "")[:100])
     for first, last in found:
         yield from range(int(first), max(int(last or first), int(first)) + 1)
     if not found:

@@ -138,7 +138,9 @@ class _Writer:
         offset = f'<offset sound="yes">{late}</offset>' if late else ""  # without "yes" it moves only what is printed
         quarters = f"{rate:.4f}".rstrip("0").rstrip(".")
         if tick and not self._shows_tempos:
-            return f'<sound tempo="{quarters}"><offset>{late}</offset></sound>' if late else f'<sound tempo="{quarters}"/>'
+            return (
+                f'<sound tempo="{quarters}"><offset>{late}</offset></sound>' if late else f'<sound tempo="{quarters}"/>'
+            )
         beat = self.melody.meter.ticks_per_beat
         value = value_of(beat)
         assert value is not None
