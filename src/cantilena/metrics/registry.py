@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from cantilena.metrics.bleu import METRICS as BLEU
 from cantilena.metrics.copies import METRICS as COPIES
+from cantilena.metrics.form import METRICS as FORM
 from cantilena.metrics.likelihood import DISTANCES, ENTROPY
 from cantilena.metrics.ngrams import METRICS as NGRAMS
 from cantilena.metrics.overlap import METRICS as OVERLAPS
@@ -22,6 +23,7 @@ from cantilena.metrics.vendi import METRICS as VENDI
 from cantilena.rules import Metric as Metric
 
 RULES, RULES_BY_PAPER, RULES_BY_US = "Rules of RL Tuner", "Rules of the paper", "Rules of Cantilena"
+FORM_SECTION = "Form"
 DIVERSITY, DISTANCE, ORIGINALITY = "Diversity", "Distance to the data", "Originality"
 """The sections of tables of metrics."""
 
@@ -32,6 +34,7 @@ _SECTIONS: dict[str, tuple[Metric, ...]] = {
         *(replace(one, name=CANTILENA_PREFIX + one.name) for one in rule_metrics("cantilena")),
         *SELF_SIMILARITY,
     ),
+    FORM_SECTION: FORM,
     DIVERSITY: (*NGRAMS, *BLEU, *VENDI, ENTROPY),
     DISTANCE: (*DISTANCES, *PITCH, *OVERLAPS),
     ORIGINALITY: COPIES,

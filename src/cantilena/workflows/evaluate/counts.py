@@ -18,6 +18,7 @@ from cantilena.metrics import (
     different_melodies_interval,
     distinct_interval,
     entropies,
+    form_counts,
     paper_counts,
     pitch_counts,
     rl_tuner_counts,
@@ -40,8 +41,8 @@ PUBLISHED_COUNTERS: tuple[tuple[str, Counter], ...] = (("", rl_tuner_counts), (P
 ALL_COUNTERS = (*PUBLISHED_COUNTERS, (CANTILENA_PREFIX, cantilena_counts))
 """In addition those of the rule set `cantilena`, which take seconds."""
 
-EVERY_COUNTER = (*ALL_COUNTERS, ("", pitch_counts), ("", similarity_counts))
-"""In addition pitch and groove statistics, and self-similarity."""
+EVERY_COUNTER = (*ALL_COUNTERS, ("", pitch_counts), ("", similarity_counts), ("", form_counts))
+"""In addition pitch and groove statistics, self-similarity and form."""
 
 Entry = dict[str, Any]
 """A metric in results.json: `value`, `low` and `high`, or None with a `reason`."""

@@ -1,0 +1,111 @@
+"""Metrics of form: each against a plain loop, and on melodies whose answer is known."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cantilena.metrics import form_counts
+from cantilena.metrics.form import METRICS, bar_returns, ends_on_strong_tonic, phrase_end_lengthening, scalar_run_share
+from cantilena.music import Key, Line, Meter
+from cantilena.rules import Context
+from cantilena.tokenizers import GridEncoding
+
+GRID = GridEncoding()
+FOUR = Context(steps_per_bar=4)
+"""A bar of four steps in 4/4."""
+
+
+def line(*rows: list[int]) -> Line:
+    width = max(map(len, rows))
+    tokens = np.array([row + [0] * (width - len(row)) for row in rows])
+    return GRID.line(tokens)
+
+
+def random_line(melodies: int = 40, steps: int = 64) -> Line:
+    rng = np.random.default_rng(3)
+    return GRID.line(rng.choice([0, 1, 1, 1, 14, 16, 18, 19, 21], (melodies, steps)))
+
+
+def notes_of(one: Line, row: int) -> list[tuple[int, int]]:
+    """(step, pitch) of the notes of a melody."""
+    return [(step, int(one.pitch[row, step])) for step in range(one.steps) if one.event[row, step] == 2]
+
+
+def test_scalar_runs_by_a_plain_loop() -> None:
+    many = random_line()
+    expected = []
+    for row in range(many.melodies):
+        pitches = [pitch for _, pitch in notes_of(many, row)]
+        intervals = [after - before for before, after in itertools.pairwise(pitches)]
+        pairs = list(itertools.pairwise(intervals))
+        runs = [0 < abs(one) <= 2 and 0 < abs(two) <= 2 and one * two > 0 for one, two in pairs]
+        expected.append(np.mean(runs) if pairs else np.nan)
+    assert np.allclose(scalar_run_share(many), expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_returns_by_a_plain_loop(transposed: bool) -> None:
+    many = random_line()
+    expected = []
+    for row in range(many.melodies):
+        bars: dict[int, list[tuple[int, int]]] = {}
+        for step, pitch in notes_of(many, row):
+            bars.setdefault(step // 4, []).append((step % 4, pitch))
+        seen: list[list[tuple[int, int]]] = []
+        found = []
+        for bar in bars.values():
+            if len(bar) < 2:
+                continue
+            root = bar[0][1] if transposed else 0
+            shape = [(step, pitch - root) for step, pitch in bar]
+            found += [shape in seen] if seen else []
+            seen.append(shape)
+        expected.append(np.mean(found) if found else np.nan)
+    assert np.allclose(bar_returns(many, FOUR, transposed=transposed), expected, equal_nan=True)
+
+
+C, D, E, G = 14, 16, 18, 21
+
+
+@pytest.mark.parametrize(
+    ("tokens", "context", "ends"),
+    [
+        ([D, 1, 1, 1, C, 1, 1, 1], Context(steps_per_bar=8), 1.0),
+        ([D, 1, 1, 1, 1, 1, C, 1], Context(steps_per_bar=8), 0.0),  # on a weak beat
+        ([D, 1, 1, 1, C, 0, 0, 0], Context(steps_per_bar=8), 0.0),  # an eighth long
+        ([D, 1, 1, 1, G, 1, 1, 1], Context(steps_per_bar=8), 0.0),
+        ([D, 1, 1, 1, G, 1, 1, 1], Context(Key.parse("G mixolydian"), steps_per_bar=8), 1.0),
+        ([C] + [1] * 11 + [C] + [1] * 5, Context(meter=Meter(6, 8), steps_per_bar=12), 1.0),
+        ([0, 1, 1, 1, 1, 1, 1, 1], Context(steps_per_bar=8), np.nan),
+        ([D, 1, 1, 1, C, 1, 1, 1], Context(steps_per_bar=8, timed=False), np.nan),
+    ],
+)
+def test_ends(tokens: list[int], context: Context, ends: float) -> None:
+    assert np.array_equal(ends_on_strong_tonic(line(tokens), context), [ends], equal_nan=True)
+
+
+def test_phrases_that_end_on_long_notes() -> None:
+    even = [C, D, E, D] * 4
+    long = [*([C, D, E, D] * 3), C, D, E, 1]
+    incomplete = long[:12]
+    values = phrase_end_lengthening(line(even, long), FOUR)
+    assert values.tolist() == [1.0, pytest.approx(2 / (16 / 15))]
+    assert np.isnan(phrase_end_lengthening(line(incomplete), FOUR)).all()
+
+
+def values_of(one: Line) -> NDArray[np.float64]:
+    return np.array([*form_counts(one, FOUR).statistics().values()])
+
+
+def test_counts_have_all_metrics_and_add_up() -> None:
+    many = random_line()
+    counts = form_counts(many, FOUR)
+    assert counts.names == tuple(metric.name for metric in METRICS)
+    halves = [form_counts(many[rows], FOUR) for rows in (slice(0, 20), slice(20, 40))]
+    for name in counts.names:
+        assert counts.counted[name].sum() == pytest.approx(sum(half.counted[name].sum() for half in halves))
+    assert np.isnan(values_of(line([0, 1, 1, 1]))).all()
