@@ -140,7 +140,8 @@ def rl_tuner_counts(line: Line, context: Context | None = None) -> RuleCounts:
 def rl_tuner_statistics(line: Line, context: Context | None = None) -> dict[str, float]:
     """Compute what RL Tuner prints of a set of compositions, by the same definitions; fractions, NaN where undefined.
 
-    The key is C major if no context is given.
+    RL Tuner divides the notes that are not in the key by all steps; the metric `not_in_key` elsewhere is the share of
+    notes. The key is C major if no context is given.
 
     Examples:
         >>> from cantilena.tokenizers import GridEncoding
@@ -148,14 +149,16 @@ def rl_tuner_statistics(line: Line, context: Context | None = None) -> dict[str,
         >>> statistics["starts_on_tonic"], statistics["not_in_key"], statistics["leaps_resolved"]
         (0.5, 0.125, nan)
     """
-    return rl_tuner_counts(line, context).select(RL_TUNER_METRICS).statistics()
+    counts = rl_tuner_counts(line, context).select(RL_TUNER_METRICS)
+    steps = {"not_in_key": line.valid.sum(axis=1).astype(np.float64)}
+    return RuleCounts(counts.counted, {**counts.out_of, **steps}).statistics()
 
 
 def paper_counts(line: Line, context: Context | None = None) -> RuleCounts:
     """Count the paper's metrics in each melody, as its rules are worded.
 
     A tone that is held, or struck again after a rest, is no repetition; the tonic counts in any octave, as the first
-    and the last note; a motif is three distinct tones in eight events. All but the tonic are per step.
+    and the last note; a motif is three distinct tones in eight events. All but the tonic and the key are per step.
     """
     return _count("paper", line, context)
 

@@ -32,9 +32,9 @@ def out_of_key(line: Line, context: Context) -> NDArray[np.bool_]:
 _NOT_IN_KEY = Metric(
     "not_in_key",
     "Notes not in key",
-    "Share of steps that strike a pitch class outside the key's scale.",
+    "Share of notes with a pitch class outside the key's scale.",
     better="less",
-    count=lambda line, context: (out_of_key(line, context), line.valid),
+    count=lambda line, context: (out_of_key(line, context), tones(line)),
 )
 
 
