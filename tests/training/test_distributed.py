@@ -480,7 +480,8 @@ def test_waiting_has_a_timeout(tmp_path: Path, by_hand: Any) -> None:
     assert "could not connect to each other" in messages(err)[0]
     assert not (tmp_path / "run").exists()
     port = free_port()
-    both = [by_hand(tmp_path, rank, port, *words, PATIENCE="10", SLOW="0.2") for rank in (0, 1)]
+    long = [*words, "--budget", "5000000"]  # more than is trained before it stops, on a slow machine too
+    both = [by_hand(tmp_path, rank, port, *long, PATIENCE="10", SLOW="0.2") for rank in (0, 1)]
     wait_for_checkpoint(both[0], tmp_path / "run")
     both[1].send_signal(signal.SIGSTOP)  # alive, but not responding
     try:
