@@ -9,6 +9,7 @@ from .conditions import CONDITIONS as CONDITIONS
 from .conditions import METERS as METERS
 from .conditions import UNKNOWN as UNKNOWN
 from .conditions import style_id as style_id
+from .likelihood import BAR_RANGES as BAR_RANGES
 from .likelihood import Likelihood as Likelihood
 from .likelihood import likelihood as likelihood
 from .network.device import autocast as autocast

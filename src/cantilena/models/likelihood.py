@@ -12,6 +12,9 @@ from cantilena.errors import CorpusError
 from cantilena.models.policy import no_grad, to_numpy
 from cantilena.models.protocol import SequenceModel, Sequences, log_probs_with_bars, only_bounds_likelihood
 
+BAR_RANGES: tuple[tuple[int, int | None], ...] = ((1, 2), (3, 4), (5, 8), (9, 16), (17, None))
+"""First and last bars over which nats are summed apart: a piece is harder to predict before it repeats itself."""
+
 _MAX_CELLS = 2**22
 """Log probabilities held at once: bounds the memory."""
 
@@ -25,12 +28,17 @@ class Likelihood:
         steps: `(pieces,)`.
         notes: `(pieces,)`: note onsets.
         is_bound: whether `nats` is only an upper bound, as of a VAE.
+        by_bars: `(pieces, ranges)`: of `nats`, those of the steps in each of `BAR_RANGES`; a pickup counts as part of
+            the first bar. None if only a bound is known.
+        steps_by_bars: `(pieces, ranges)`: the steps likewise.
     """
 
     nats: NDArray[np.float64]
     steps: NDArray[np.int64]
     notes: NDArray[np.int64]
     is_bound: bool = False
+    by_bars: NDArray[np.float64] | None = None
+    steps_by_bars: NDArray[np.int64] | None = None
 
     @property
     def nats_per_step(self) -> float:
@@ -76,6 +84,8 @@ def likelihood(
     if only_bounds_likelihood(model):
         return Likelihood(model.nll_bound(pieces), pieces.lengths, notes, is_bound=True)  # type: ignore[attr-defined]
     nats = np.zeros(len(pieces))
+    by_bars = np.zeros((len(pieces), len(BAR_RANGES)))
+    steps_by_bars = np.zeros((len(pieces), len(BAR_RANGES)), dtype=np.int64)
     bars = pieces.bars if conditioned else pieces.bars.without_conditions()
     with no_grad():
         for chosen in pieces.batches(_MAX_CELLS // model.vocabulary_size):
@@ -84,4 +94,9 @@ def likelihood(
             of_tokens = np.take_along_axis(log_p, tokens[..., None], axis=-1)[..., 0].astype(np.float64)
             valid = np.arange(tokens.shape[1])[None, :] < pieces.lengths[chosen][:, None]
             nats[chosen] = -np.where(valid, of_tokens, 0.0).sum(axis=1)
-    return Likelihood(nats, pieces.lengths, notes)
+            number = bars[chosen].numbers(tokens.shape[1])
+            for place, (first, last) in enumerate(BAR_RANGES):
+                inside = valid & (number >= first) & (number <= (last or number.max()))
+                by_bars[chosen, place] = -np.where(inside, of_tokens, 0.0).sum(axis=1)
+                steps_by_bars[chosen, place] = inside.sum(axis=1)
+    return Likelihood(nats, pieces.lengths, notes, by_bars=by_bars, steps_by_bars=steps_by_bars)

@@ -168,6 +168,16 @@ class Bars:
         clock = np.arange(first, first + steps)[None, :]
         return (clock - self.pickup[:, None]) % self.steps_per_bar[:, None]
 
+    def numbers(self, steps: int) -> NDArray[np.int64]:
+        """`(melodies, steps)`: the number of the bar of each step, from 1; a pickup belongs to the first bar.
+
+        Examples:
+            >>> Bars.from_meter(Meter(2, 4), melodies=1, ticks_per_step=12, pickup=12).numbers(6).tolist()
+            [[1, 1, 1, 1, 1, 2]]
+        """
+        whole = (np.arange(steps)[None, :] - self.pickup[:, None]) // self.steps_per_bar[:, None]
+        return np.asarray(np.maximum(whole, 0) + 1, dtype=np.int64)
+
     def without_conditions(self) -> Bars:
         """The same bars with unknown conditions."""
         return Bars(self.steps_per_bar, self.pickup)

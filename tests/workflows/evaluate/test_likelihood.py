@@ -14,7 +14,16 @@ from cantilena.data import read_melody
 from cantilena.errors import BundleError, CorpusError, UsageError
 from cantilena.io import write
 from cantilena.metrics import Interval
-from cantilena.models import Bundle, Network, NetworkOptions, NGram, NGramOptions, ngram_arrays
+from cantilena.models import (
+    Bars,
+    Bundle,
+    Network,
+    NetworkOptions,
+    NGram,
+    NGramOptions,
+    log_probs_with_bars,
+    ngram_arrays,
+)
 from cantilena.music import Melody
 from cantilena.tokenizers import EventsEncoding, GridEncoding
 from cantilena.workflows import TrainOptions, measure_likelihoods, run_training
@@ -86,6 +95,27 @@ def test_an_untrained_even_model_needs_the_log_of_its_vocabulary(folder: Path, t
     Bundle(SHAPE, weights, GRID.description()).save(tmp_path / "even.safetensors")
     told = measure_likelihoods([str(tmp_path / "even.safetensors")], folder).to_json()["systems"]["even.safetensors"]
     assert told["metrics"]["nats_per_step"] == {name: round(math.log(38), 6) for name in ("value", "low", "high")}
+
+
+def test_nats_by_bars_add_up_and_are_those_of_the_steps(folder: Path, tmp_path: Path) -> None:
+    path = network(tmp_path / "network.safetensors")
+    system = measure_likelihoods([str(path)], folder).to_json()["systems"]["network.safetensors"]
+    rows = {row["bars"]: row for row in system["by_bars"]}
+    assert list(rows) == ["1-2", "3-4", "5-8", "9-16", "17-"]
+    assert sum(row["steps"] for row in rows.values()) == system["steps"]
+    told = [row for row in rows.values() if row["steps"]]
+    total = sum(row["value"] * row["steps"] for row in told)
+    assert total == pytest.approx(system["metrics"]["nats_per_step"]["value"] * system["steps"], abs=1e-3)
+    assert rows["17-"] == {"bars": "17-", "steps": 0, "value": None, "low": None, "high": None} | {
+        "reason": "no piece is that long"
+    }
+    model, first, steps = Bundle.load(path).model(), 0.0, 0
+    for file in sorted(folder.glob("[abc].mid")):
+        tokens = GRID.encode(read_melody(file))[None, :32]
+        log_p = np.asarray(log_probs_with_bars(model, tokens, Bars.common_time(1)))
+        first -= float(np.take_along_axis(log_p, tokens[..., None], axis=-1).sum())
+        steps += tokens.size
+    assert (rows["1-2"]["steps"], rows["1-2"]["value"]) == (steps, pytest.approx(first / steps, abs=1e-5))
 
 
 def test_margins_are_paired_by_piece(ngram: Path, folder: Path, tmp_path: Path) -> None:
@@ -197,6 +227,7 @@ def test_what_events_cannot_say_is_counted(tmp_path: Path) -> None:
     assert (system["melodies"], system["steps"], system["notes"]) == (1, 4, 4)
     assert (system["folded"], system["dropped"], system["silent"], system["rounded"]) == (1, 3, 1, 0)
     assert "1 note moved by octaves, 3 notes left out and 1 piece left out whole" in measured.text()
+    assert system["by_bars"] == []  # events have no bars
     (margin,) = measured.to_json()["differences"]
     assert margin["value"] is None
     assert margin["reason"] == "they read the pieces as different tokens"

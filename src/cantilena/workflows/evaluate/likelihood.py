@@ -17,7 +17,7 @@ from cantilena.data import ReadLimits, Skipped, semitones_to_normalized
 from cantilena.errors import UsageError
 from cantilena.generation import Composer
 from cantilena.metrics import Interval, RuleCounts, bootstrap_ratio, bootstrap_ratios
-from cantilena.models import Bars, Bundle, Likelihood, SequenceModel, Sequences, likelihood
+from cantilena.models import BAR_RANGES, Bars, Bundle, Likelihood, SequenceModel, Sequences, likelihood
 from cantilena.music import ON
 from cantilena.reporting.text import counted, listed
 from cantilena.runtime import generator, log
@@ -138,6 +138,22 @@ class Prediction:
                 metrics[name] = undefined(self.reason) if self.reason else known
         return metrics
 
+    @cached_property
+    def by_bars(self) -> list[dict[str, Any]]:
+        """Nats per step in the first bars and in later ones, with 95 % intervals; none where steps are not timed."""
+        one = self.measured[""]
+        if self.reason or one.by_bars is None or one.steps_by_bars is None or not self.pieces.encoding.is_timed:
+            return []
+        names = [f"{first}-{last or ''}" for first, last in BAR_RANGES]
+        nats = dict(zip(names, one.by_bars.T, strict=True))
+        steps = dict(zip(names, one.steps_by_bars.T.astype(np.float64), strict=True))
+        rng = generator(self.seed, "likelihood", "bars")
+        intervals = bootstrap_ratios(nats, steps, self.pieces.labels, rng)
+        return [
+            {"bars": name, "steps": int(steps[name].sum()), **entry(interval, "no piece is that long")}
+            for name, interval in intervals.items()
+        ]
+
     def to_json(self) -> dict[str, Any]:
         """A system of results.json: pieces, metrics, and what the tokens cannot represent."""
         metrics, pieces = self.metrics, self.pieces
@@ -146,6 +162,7 @@ class Prediction:
             **({"bound": True} if self.is_bound else {}),
             "metrics": metrics,
             "test": {name: metrics[name]["value"] for name in ("nats_per_step", "nats_per_note")},
+            "by_bars": self.by_bars,
             "steps": int(self.measured[""].steps.sum()),
             "notes": int(self.measured[""].notes.sum()),
             **{name: getattr(pieces, name) for name, _, _ in _CHANGES},
@@ -163,6 +180,8 @@ class Prediction:
         for suffix in self.measured:
             step, note = (_number(self.metrics[f"nats_per_{unit}{suffix}"]) for unit in ("step", "note"))
             rows.append(f"{self.name}: {bound}{step} nats per step, {note} per note {where[suffix]}")
+        parts = [f"{_number(one)} in {one['bars']}" for one in self.by_bars if one["value"] is not None]
+        rows += [f"  nats per step by bars: {'; '.join(parts)}"] if len(parts) > 1 else []
         lost = [f"{counted(row[key], noun)} {change}" for key, noun, change in _CHANGES if row[key]]
         return "\n".join([*rows, f"  changed: {listed(lost)}"] if lost else rows)
 
