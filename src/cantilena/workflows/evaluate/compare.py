@@ -44,12 +44,14 @@ from cantilena.workflows.evaluate.counts import (
     undefined,
 )
 from cantilena.workflows.evaluate.likelihood import ReferenceModel
+from cantilena.workflows.evaluate.matching import mismatch
 from cantilena.workflows.evaluate.melody_sets import MelodySet
 from cantilena.workflows.evaluate.systems import HUMAN
 from cantilena.workflows.evaluate.verdicts import (
     MIN_MELODIES,
     Verdict,
     length_verdict,
+    matching_verdict,
     pair_verdicts,
     system_verdicts,
 )
@@ -204,7 +206,8 @@ class Evaluator:
             kinds=len(np.unique(melody_numbers(one.line))),
             longest_copy=longest.text if longest is not None else "",
         )
-        return [*verdicts, *length_verdict(one.name, one.median_length, self.reference.median_length)]
+        lengths = length_verdict(one.name, one.median_length, self.reference.median_length)
+        return [*verdicts, *lengths, *matching_verdict(one.name, mismatch(one, self.reference))]
 
     def _rng(self, *labels: str) -> np.random.Generator:
         return generator(self.seed, *labels)

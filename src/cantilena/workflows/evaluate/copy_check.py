@@ -95,6 +95,6 @@ def check_copies(
         composed.append(whole.last(len(melody.tokens) * loaded.encoding.ticks_per_step // GRID.ticks_per_step))
     checked, training = MelodySet("composed", "", composed), TrainingMelodies.from_corpus(corpus)
     copies = training.copies(checked, include_own_piece=True)
-    human = reference_set(corpus, max(checked.median_length, 1), EvaluateOptions())
+    human, _ = reference_set(corpus, max(checked.median_length, 1), EvaluateOptions())
     bound = copy_length_quantile(training.copies(human, include_own_piece=False)) or 0
     return CopyCheck(tuple(CheckedMelody(training.locate(checked, copies, row), bound) for row in range(len(checked))))

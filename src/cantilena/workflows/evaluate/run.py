@@ -16,10 +16,11 @@ from cantilena.runtime import log, options_record, run_folder, write_json
 from cantilena.workflows.evaluate.compare import EvalResults, Evaluator
 from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.likelihood import ReferenceModel
+from cantilena.workflows.evaluate.matching import Matched
 from cantilena.workflows.evaluate.melody_sets import MelodySet
 from cantilena.workflows.evaluate.options import LIMITS, MAX_STEPS, MIN_STEPS, EvaluateKeywords, EvaluateOptions
 from cantilena.workflows.evaluate.report import REPORT, write_evaluation
-from cantilena.workflows.evaluate.sources import baseline_set, bundle_set, given_set, reference_set
+from cantilena.workflows.evaluate.sources import baseline_set, bundle_set, given_set, reference_set, shuffled_set
 from cantilena.workflows.evaluate.systems import HUMAN, Source, SystemSpec, named_systems, parse_systems
 from cantilena.workflows.evaluate.verdicts import Verdict, listener_verdict
 from cantilena.workflows.learned_corpus import shipped_corpus
@@ -43,6 +44,7 @@ class Evaluation:
         sets: the human melodies, then those of the systems.
         results: metrics, differences and verdicts.
         two_sample: by system, how well classifiers tell it from human melodies, if asked for.
+        matched: in what the human melodies were chosen like those of the systems.
         folder: of the report, if one was written.
     """
 
@@ -53,6 +55,7 @@ class Evaluation:
     sets: Sequence[MelodySet]
     results: EvalResults
     two_sample: Mapping[str, Mapping[str, Any]]
+    matched: Matched = ()
     folder: Path | None = None
 
     @property
@@ -80,6 +83,7 @@ class Evaluation:
                 "sha256": self.corpus.sha256,
                 "pieces": len(set(self.training.pieces)),
                 "melodies": len(self.training),
+                "matched": list(self.matched),
             },
             "steps": self.steps,
         }
@@ -179,18 +183,23 @@ def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Cor
         corpus = open_corpus(options.against or _trained_corpus(specs), options.read_options(jobs=options.jobs))
     steps = options.steps or max(min([MAX_STEPS, *(one.median_length for one in sets.values())]), MIN_STEPS)
     for spec in specs:
-        if spec.name not in sets:
+        if spec.name not in sets and spec.source != "shuffled":
             log(f"Composing: {spec.name}")
             if spec.kind == "bundle":
                 sets[spec.name] = bundle_set(spec, steps, options)
             else:
                 sets[spec.name] = baseline_set(spec, corpus, steps, options)
-    reference = sets[HUMAN] if HUMAN in sets else reference_set(corpus, steps, options)
+    matched: Matched = ()
+    if HUMAN in sets:
+        reference = sets[HUMAN]
+    else:
+        reference, matched = reference_set(corpus, steps, options, list(sets.values()))
+    sets |= {spec.name: shuffled_set(spec, reference, options) for spec in specs if spec.source == "shuffled"}
     systems = [sets[spec.name].truncate(steps) for spec in specs if spec.name != HUMAN]
     reference, training = reference.truncate(steps), TrainingMelodies.from_corpus(corpus)
     results = Evaluator(reference, training, reference_model, options.seed).evaluate(systems)
     two_sample = _two_sample_tests(reference, systems, options) if options.listener else {}
-    return Evaluation(options, corpus, training, steps, [reference, *systems], results, two_sample)
+    return Evaluation(options, corpus, training, steps, [reference, *systems], results, two_sample, matched)
 
 
 def _reference_model(specs: Sequence[SystemSpec], options: EvaluateOptions) -> ReferenceModel | None:

@@ -19,6 +19,7 @@ from cantilena.reporting import NoteProbabilities
 from cantilena.runtime import generator
 from cantilena.workflows.data import encode_on_grid
 from cantilena.workflows.evaluate.counts import model_distances
+from cantilena.workflows.evaluate.matching import Matched, matched_melodies
 from cantilena.workflows.evaluate.melody_sets import (
     EXCERPTS_PER_PIECE,
     EvalMelody,
@@ -36,10 +37,13 @@ _NORMALIZED_KEYS = (Key(0, "major"), Key(9, "minor"))
 """The keys of models whose training melodies were transposed to C major or A minor."""
 
 
-def reference_set(corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
-    """The human melodies: held-out excerpts of so many steps, at most four of a piece, each in the key of its piece.
+def reference_set(
+    corpus: Corpus, steps: int, options: EvaluateOptions, systems: Sequence[MelodySet] = ()
+) -> tuple[MelodySet, Matched]:
+    """The human melodies: held-out ones like those of the systems (`matched_melodies`), and what was matched.
 
-    Where no held-out piece is as long, whole pieces are taken.
+    Without systems they are excerpts of so many steps, at most four of a piece, each in the key of its piece, or whole
+    pieces where none is as long.
 
     Raises:
         CorpusError: the corpus has no held-out melodies.
@@ -48,9 +52,12 @@ def reference_set(corpus: Corpus, steps: int, options: EvaluateOptions) -> Melod
     if not melodies:
         hint = "give a corpus of 10 pieces or more"
         raise CorpusError(f"{corpus.manifest.name} has no held-out melodies to compare with", hint)
+    description, rng = f"held-out melodies of {corpus.manifest.name}", generator(options.seed, "people")
+    if systems:
+        chosen, by = matched_melodies(melodies, systems, steps, most=options.melodies, rng=rng)
+        return MelodySet(HUMAN, description, chosen), by
     excerpts = [part for melody in melodies for part in melody.excerpts(steps, EXCERPTS_PER_PIECE)]
-    human = MelodySet(HUMAN, f"held-out melodies of {corpus.manifest.name}", excerpts or melodies)
-    return human.sample(options.melodies, generator(options.seed, "people"))
+    return MelodySet(HUMAN, description, excerpts or melodies).sample(options.melodies, rng), ()
 
 
 def given_set(spec: SystemSpec, options: EvaluateOptions) -> MelodySet:
@@ -97,13 +104,15 @@ def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> Melody
     return replace(drawn, model_counts=counts.select(names), probabilities=shown)
 
 
+def shuffled_set(spec: SystemSpec, reference: MelodySet, options: EvaluateOptions) -> MelodySet:
+    """The human melodies, the notes of each in random order."""
+    rng = generator(options.seed, "shuffled")
+    return MelodySet(spec.name, BASELINES["shuffled"], [_shuffled(melody, rng) for melody in reference.melodies])
+
+
 def baseline_set(spec: SystemSpec, corpus: Corpus, steps: int, options: EvaluateOptions) -> MelodySet:
     """Melodies of a baseline that is fitted to the corpus."""
     baseline = str(spec.source)
-    if baseline == "shuffled":
-        rng = generator(options.seed, "shuffled")
-        melodies = [_shuffled(melody, rng) for melody in reference_set(corpus, steps, options).melodies]
-        return MelodySet(spec.name, BASELINES[baseline], melodies)
     system = replace(baseline_system(baseline, encode_on_grid(corpus), options.seed), name=spec.name)
     tokens = system.draw(options.melodies, token_count(steps, system.encoding), "count")
     return _drawn_set(system, tokens, steps, None, _NORMALIZED_KEYS, None)

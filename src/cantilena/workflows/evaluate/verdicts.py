@@ -17,6 +17,7 @@ from cantilena.workflows.evaluate.systems import HUMAN
 Kind = Literal[
     "few",
     "short",
+    "unmatched",
     "collapse",
     "less-varied",
     "copies",
@@ -93,6 +94,12 @@ def length_verdict(name: str, steps: int, reference_steps: int) -> list[Verdict]
         return []
     shorter = f"its melodies are shorter, {steps} steps beside {reference_steps}: some numbers differ for that alone"
     return [Verdict(name, "short", shorter)]
+
+
+def matching_verdict(name: str, difference: str) -> list[Verdict]:
+    """Whether the human melodies are of other meters or modes, told by `matching.mismatch`."""
+    text = f"it is compared with unlike melodies: {difference}; some numbers differ for that alone"
+    return [Verdict(name, "unmatched", text)] if difference else []
 
 
 def pair_verdicts(first: str, second: str, differences: Sequence[Difference]) -> list[Verdict]:
