@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cantilena.music import Key, Meter
-from cantilena.workflows.evaluate.matching import FEWEST_MATCHED, matched_melodies, mismatch, strata
+from cantilena.workflows.evaluate.matching import FEWEST_MATCHED, like, matched_melodies, mismatch, strata
 from cantilena.workflows.evaluate.melody_sets import EvalMelody, MelodySet
 
 C, A = Key.parse("C major"), Key.parse("A minor")
@@ -80,6 +80,12 @@ def test_what_is_not_matched_is_said() -> None:
     reference = MelodySet("human", "", melodies(50))
     assert mismatch(jigs, reference) == "90 % of its melodies are in 6/8 and major, 0 % of people's"
     assert mismatch(reference, reference) == ""
+
+
+def test_excerpts_in_the_meter_and_mode_of_a_system() -> None:
+    people = MelodySet("human", "", PEOPLE)
+    assert strata(like(people, melodies(1, "6/8")[0]).melodies) == {("6/8", "major"): 1.0}
+    assert len(like(people, melodies(1, "5/4")[0])) == len(people)  # none: all are taken
 
 
 def test_the_same_seed_draws_the_same_and_no_more_than_asked() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -88,6 +89,13 @@ def matched_melodies(
         if len(chosen) >= FEWEST_MATCHED:
             return chosen, by
     return _some(anywhere or [melody.first(steps) for melody in melodies], most, rng), ()
+
+
+def like(people: MelodySet, system: EvalMelody) -> MelodySet:
+    """Those of some human excerpts with the meter and the mode of a system's melodies, or all if they are too few."""
+    wanted = _stratum(system, ("meter", "mode"))
+    chosen = [melody for melody in people.melodies if _stratum(melody, ("meter", "mode")) == wanted]
+    return replace(people, melodies=chosen) if len(chosen) >= FEWEST_MATCHED else people
 
 
 def mismatch(one: MelodySet, reference: MelodySet) -> str:

@@ -23,6 +23,7 @@ from cantilena.workflows.evaluate.compare import EvalResults, Evaluator
 from cantilena.workflows.evaluate.copying import TrainingMelodies, copied_passages
 from cantilena.workflows.evaluate.counts import Sample, measure, model_distances
 from cantilena.workflows.evaluate.likelihood import ReferenceModel
+from cantilena.workflows.evaluate.matching import like
 from cantilena.workflows.evaluate.melody_sets import EvalMelody, MelodySet, to_eval_grid
 from cantilena.workflows.evaluate.report import listening_steps
 from cantilena.workflows.evaluate.systems import HUMAN, System
@@ -55,7 +56,7 @@ def held_out_set(data: EncodedCorpus, corpus: Corpus, steps: int) -> MelodySet:
 def measure_systems(
     people: MelodySet, systems: Sequence[System], learned: TrainingMelodies, lstm: Bundle, options: ReproduceOptions
 ) -> EvalResults:
-    """All numbers of human excerpts, and of the systems on the grid."""
+    """All numbers of the systems on the grid, and of human excerpts in their meter and mode."""
     model = lstm.model()
     drawn = []
     for system in systems:
@@ -66,7 +67,8 @@ def measure_systems(
             distances = model_distances(tokens, system.encoding, model=system.model, reference=model)
             one = replace(one, model_counts=distances.select(("kl_per_step", "entropy_per_step")))
         drawn.append(one)
-    return Evaluator(people, learned, ReferenceModel(Composer.from_bundle(lstm)), options.seed).evaluate(drawn)
+    reference = like(people, drawn[0].melodies[0])
+    return Evaluator(reference, learned, ReferenceModel(Composer.from_bundle(lstm)), options.seed).evaluate(drawn)
 
 
 def measure_events(system: System, lstm: Bundle, options: ReproduceOptions, matched_size: int) -> dict[str, Any]:
