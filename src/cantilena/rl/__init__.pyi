@@ -1,8 +1,8 @@
-from .algorithms.double_q import DoubleQLearning as DoubleQLearning
 from .algorithms.g import GLearning as GLearning
 from .algorithms.ppo import Ppo as Ppo
-from .algorithms.psi import PsiLearning as PsiLearning
-from .algorithms.q import QLearning as QLearning
+from .algorithms.q_learning import DoubleQLearning as DoubleQLearning
+from .algorithms.q_learning import PsiLearning as PsiLearning
+from .algorithms.q_learning import QLearning as QLearning
 from .algorithms.reference_mode import ReferenceLearner as ReferenceLearner
 from .algorithms.rejection import Rejection as Rejection
 from .algorithms.replay import ReplayBuffer as ReplayBuffer

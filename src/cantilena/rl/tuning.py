@@ -17,11 +17,9 @@ from torch import nn
 from cantilena.errors import UsageError
 from cantilena.models import Bundle, SequenceModel, choose_device
 from cantilena.music import Key, Meter
-from cantilena.rl.algorithms.double_q import DoubleQLearning
 from cantilena.rl.algorithms.g import GLearning
 from cantilena.rl.algorithms.ppo import Ppo
-from cantilena.rl.algorithms.psi import PsiLearning
-from cantilena.rl.algorithms.q import QLearning
+from cantilena.rl.algorithms.q_learning import DoubleQLearning, PsiLearning, QLearning
 from cantilena.rl.algorithms.reference_mode import ReferenceLearner, check_steppable
 from cantilena.rl.algorithms.rejection import Rejection
 from cantilena.rl.algorithms.rloo import Rloo
