@@ -71,6 +71,7 @@ LINES: dict[str, tuple[str, list[tuple[int, float]]]] = {
     "a tie after a space": ("C3 ^C -|C4", [(C, 3), (61, 5)]),
     "ties over fields": ("C4-|[K:D][L:1/8]C8|", [(C, 8)]),
     "ties over endings": ("C4-|1 C4:|2 D4|]", [(C, 8), (D, 4)]),
+    "ties of unisons": ("[CC]4-|[CC]4|", [(C, 8), (C, 8)]),
     "ties into a repeat": ("C4-|:C4:|", [(C, 8)]),
     "ties of chords with accidentals": ("[^F^c]4-|[Fc]4|[Fc]4|", [(66, 8), (73, 8), (F, 4), (c, 4)]),
     "a key cancels accidentals": ("^F2[K:C]F2|^C2[K:clef=bass]C2|", [(66, 2), (F, 2), (61, 2), (61, 2)]),
@@ -140,7 +141,7 @@ def test_keys(value: str) -> None:
     ("value", "pitch"),
     [
         ("C bass", C), ("C clef=treble-8", C - 12), ("C treble+8", C + 12), ("C clef=alto octave=1", C + 12),
-        ("C transpose=-2", C - 2), ("C middle=d", C), ("clef=bass", C), ("none", C), ("", C),
+        ("F -8va", C - 12), ("C transpose=-2", C - 2), ("C middle=d", C), ("clef=bass", C), ("none", C), ("", C),
     ],
 )  # fmt: skip
 def test_clefs(value: str, pitch: int) -> None:

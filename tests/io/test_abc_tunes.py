@@ -68,3 +68,4 @@ def test_music_is_told_from_text() -> None:
     assert looks_like_music("|: {a}TG>A (3Bcd | ~e2 z2 :|")
     assert not looks_like_music("Name | Place | Year")
     assert not looks_like_music("Made by Abe")
+    assert not looks_like_music("I (1) :| (2) ||")

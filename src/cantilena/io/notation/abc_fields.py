@@ -36,7 +36,7 @@ _WORD = re.compile(
 )
 _CLEF = re.compile(
     r'"?(treble|bass|alto|tenor|soprano|mezzo(?:soprano)?|baritone|perc(?:ussion)?|none|auto|[GCFPgcfp])?[1-5]?'
-    r'([+-](?:8|15))?[,\']*(?:[_^]8)?"?\Z'
+    r'(?:([+-](?:8|15))(?:va)?)?[,\']*(?:[_^]8)?"?\Z'
 )
 _TONIC = re.compile(r"([A-G])([#b♯♭]|\s?flat|\s?sharp|)\s*([A-Za-z]*)(.*)\Z", re.DOTALL)
 _LOWER_TONIC = re.compile(r"([a-g])([#b♯♭]?)\s*(?:m|maj|min|ion|aeo|mix|dor|phr|lyd|loc)?(?![a-z])", re.IGNORECASE)

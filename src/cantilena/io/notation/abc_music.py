@@ -370,7 +370,7 @@ class Voice:
                     line.tied = tied_before
                     found.append(note)
                     if tie or own_tie:
-                        waiting[place] = note
+                        waiting[-1 if place in waiting else place] = note  # [CC] has a place twice
             elif other is not None and other not in "().~`-" and not other.isalpha():
                 self.unread[other] += 1
         if lasts is None:

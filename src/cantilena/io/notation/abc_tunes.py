@@ -118,7 +118,7 @@ def looks_like_music(line: str) -> bool:
     if "|" not in line or not _is_music(line):
         return False
     plain = _NO_MUSIC.sub("", line)
-    return not _WORD.search(plain) and any(map(str.isalpha, plain))
+    return not _WORD.search(plain) and re.search("[A-Ga-gZzXx]", plain) is not None
 
 
 def decode_title(text: str) -> str:
