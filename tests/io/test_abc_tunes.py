@@ -6,8 +6,7 @@ from itertools import islice
 
 import pytest
 
-from cantilena.errors import ScoreError
-from cantilena.io.notation.abc_tunes import decode_text, decode_title, looks_like_music, split_tunes
+from cantilena.io.notation.abc_tunes import decode_title, looks_like_music, split_tunes
 
 TUNE = "X:1\nT:One\nK:C\nCDEF|\n"
 
@@ -28,6 +27,9 @@ def found(book: str) -> list[tuple[str, str]]:
         ("M:4/4\nK:C\nC D|\n\nM:3/4\nK:G\nG A|\n", [("", ""), ("", "")]),
         ("A book of tunes\nby somebody | and others\n\n" + TUNE + "\nThe end.\n", [("1", "One")]),
         ("%%begintext\nX marks\n\nthe K: spot\n%%endtext\n" + TUNE, [("1", "One")]),
+        ("%%begintext\n" + TUNE + "%%endtext\nX:2\nK:C\nC|\n", [("2", "")]),
+        ("M:4/4 K:Cmaj C 2 |\n<s> M:6/8 K:Gmaj F 3 | </s>\n", [("", ""), ("", "")]),
+        ("<pre>" + TUNE + "</pre><p>a face</p><pre>\nX:2\nK:C\nC|</pre>", [("1", "One"), ("2", "")]),
         ("%%begintext\nnever ends\n\n" + TUNE, [("1", "One")]),
         ("<html><pre>\n" + TUNE + "</pre>\n<p>words</p>\n<pre>X:2\nK:C\nC|</pre></html>", [("1", "One"), ("2", "")]),
         ("X:1\nT:Head\nK:C\n\nCDEF|GABc|\n", [("1", "Head")]),
@@ -58,15 +60,6 @@ def test_the_first_tune_needs_the_second_one_only() -> None:
     assert [tune.number for tune in islice(tunes, 3)] == [1, 2, 3]
 
 
-def test_text_is_decoded() -> None:
-    for encoding in ("utf-8", "utf-8-sig", "utf-16", "latin-1"):
-        assert decode_text("T:Für".encode(encoding)) == "T:Für"
-    with pytest.raises(ScoreError):
-        decode_text(b"\xff\xfeA")
-    with pytest.raises(ScoreError):
-        decode_text(b"")
-
-
 def test_titles() -> None:
     assert decode_title(r"S\'eamus \"Ubung \cC\,c &amp; &uuml; \u266d 5 \%") == "Séamus Übung Çç & ü ♭ 5 %"
 
@@ -75,3 +68,4 @@ def test_music_is_told_from_text() -> None:
     assert looks_like_music("|: {a}TG>A (3Bcd | ~e2 z2 :|")
     assert not looks_like_music("Name | Place | Year")
     assert not looks_like_music("Made by Abe")
+    assert not looks_like_music("I (1) :| (2) ||")

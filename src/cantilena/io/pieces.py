@@ -13,7 +13,8 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from cantilena.errors import ScoreError, UsageError
-from cantilena.io.notation.abc_tunes import TuneText, decode_text, split_tunes
+from cantilena.io.notation.abc_tunes import TuneText, split_tunes
+from cantilena.io.notation.text import plain_text
 from cantilena.runtime import read_regular_file
 
 MIDI = (".mid", ".midi", ".kar", ".smf", ".rmi")
@@ -82,7 +83,7 @@ def pieces_of(path: Path) -> Iterator[PieceSource]:
         yield PieceSource(path)
         return
     tune = None
-    for tune in split_tunes(decode_text(file_content(path))):
+    for tune in split_tunes(plain_text(file_content(path))):
         if tune.number > MOST_TUNES:
             raise ScoreError(f"it has more than {MOST_TUNES:,} tunes: the rest is not read", _CUT)
         if len(tune.text) > _MAX_BYTES:

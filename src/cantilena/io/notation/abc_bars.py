@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from cantilena.io.notation.build import Doubts
-from cantilena.io.score import NOTATION_RESOLUTION, Bar
+from cantilena.io.score import NOTATION_RESOLUTION, Bar, repeats_of
+from cantilena.music import Repeats, Section
+from cantilena.music.repeats import MOST_PLAYED
 
 Time = int | Fraction
 """Ticks of notation; a fraction where a note does not last a whole number of ticks."""
@@ -166,6 +168,52 @@ def bars_of(bars: Sequence[WrittenBar], sections: Collection[Time]) -> tuple[Bar
         )
         for number, bar in enumerate(bars, start=1)
     )
+
+
+def order_of_parts(text: str) -> str:
+    """Return the names of the parts in a field P: of the head, one a turn.
+
+    Examples:
+        >>> order_of_parts("A2.B"), order_of_parts("((AB)2.C)2")
+        ('AAB', 'ABABCABABC')
+    """
+    groups = [[""]]
+    for sign in re.findall(r"[A-Za-z()]|[0-9]+", text[:200]):
+        if sign == "(":
+            groups.append([""])
+        elif sign == ")":
+            inner = "".join(groups.pop())
+            groups = groups or [[""]]
+            groups[-1].append(inner[:MOST_PLAYED])
+        elif sign.isalpha():
+            groups[-1].append(sign)
+        else:
+            groups[-1][-1] = (groups[-1][-1] * min(int(sign[:4]), _MOST_PLAYS))[:MOST_PLAYED]
+    return "".join(name for group in groups for name in group)
+
+
+def played_parts(bars: tuple[Bar, ...], parts: Sequence[tuple[Time, str]], order: str) -> Repeats | None:
+    """Return the order of playing of parts that are played with their repeats.
+
+    Args:
+        bars: the bars as written.
+        parts: time at which each part begins, and its name.
+        order: the name of the part that is played, one a turn.
+
+    Returns:
+        None if the order does not fit the parts: some of them have the same name or none.
+    """
+    times = [round(time) for time, _ in parts]
+    names = [name for _, name in parts]
+    if not set(order) <= set(names) or len(set(names)) < len(names) or times[0] > bars[0].start:
+        return None
+    sections: list[Section] = []
+    turns: dict[str, list[int]] = {}
+    for name, start, end in zip(names, times, [*times[1:], bars[-1].end], strict=True):
+        own = repeats_of(tuple(bar for bar in bars if start <= bar.start < end))
+        turns[name] = [len(sections) + turn for turn in own.order]
+        sections += own.sections
+    return Repeats(tuple(sections), tuple(turn for name in order for turn in turns[name])[:MOST_PLAYED])
 
 
 def check_lengths(bars: Sequence[WrittenBar], sections: Collection[Time], doubts: Doubts, voice: str) -> None:

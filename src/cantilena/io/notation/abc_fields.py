@@ -36,9 +36,9 @@ _WORD = re.compile(
 )
 _CLEF = re.compile(
     r'"?(treble|bass|alto|tenor|soprano|mezzo(?:soprano)?|baritone|perc(?:ussion)?|none|auto|[GCFPgcfp])?[1-5]?'
-    r'([+-](?:8|15))?[,\']*(?:[_^]8)?"?\Z'
+    r'(?:([+-](?:8|15))(?:va)?)?[,\']*(?:[_^]8)?"?\Z'
 )
-_TONIC = re.compile(r"([A-G])([#b♯♭]?)\s*([A-Za-z]*)(.*)\Z", re.DOTALL)
+_TONIC = re.compile(r"([A-G])([#b♯♭]|\s?flat|\s?sharp|)\s*([A-Za-z]*)(.*)\Z", re.DOTALL)
 _LOWER_TONIC = re.compile(r"([a-g])([#b♯♭]?)\s*(?:m|maj|min|ion|aeo|mix|dor|phr|lyd|loc)?(?![a-z])", re.IGNORECASE)
 _ALTERED = re.compile(r"(\^\^|__|[\^_=])([0-9]*/[0-9]*)?\s?([A-Ga-g])")
 _FRACTION = re.compile(r"([+\s]{0,9})\(?([0-9][0-9\s+]{0,40})\)?\s{0,9}/\s{0,9}([0-9]{1,4})")
@@ -46,7 +46,8 @@ _NUMBER = r"([0-9]{1,5}(?:\.[0-9]{1,4})?)"
 _BEAT = r"[0-9]{1,3}\s?/\s?[0-9]{1,3}"
 _TEMPO = re.compile(rf"({_BEAT}(?:[\s+]+{_BEAT})*)\s*=\s*[a-z.~]{{0,6}}\s*{_NUMBER}")
 _UNIT_TEMPO = re.compile(rf"C\s*([0-9]{{0,3}})(?:/([0-9]{{1,3}}))?\s*=\s*{_NUMBER}")
-_SIGNS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0, "#": 1, "♯": 1, "b": -1, "♭": -1, "": 0}
+_SIGNS = {"^": 1, "^^": 2, "_": -1, "__": -2, "=": 0, "": 0}
+_SIGNS |= {"#": 1, "♯": 1, "sharp": 1, "b": -1, "♭": -1, "flat": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ class Properties:
         octave: octaves by which `octave=` moves them.
         transpose: semitones by which `transpose=` moves them.
         name: the name of the voice.
+        is_drums: whether it is percussion.
         doubts: what could not be read.
     """
 
@@ -65,6 +67,7 @@ class Properties:
     octave: int | None = None
     transpose: int | None = None
     name: str | None = None
+    is_drums: bool | None = None
     doubts: tuple[str, ...] = ()
 
     @property
@@ -79,6 +82,7 @@ class Properties:
             self.octave if later.octave is None else later.octave,
             self.transpose if later.transpose is None else later.transpose,
             self.name if later.name is None else later.name,
+            self.is_drums if later.is_drums is None else later.is_drums,
         )
 
 
@@ -106,25 +110,27 @@ def read_properties(text: str) -> tuple[list[str], Properties]:
 
     Examples:
         >>> read_properties('T1 clef=treble-8 name="Tenor"')
-        (['T1'], Properties(clef=-1, octave=None, transpose=None, name='Tenor', doubts=()))
+        (['T1'], Properties(clef=-1, octave=None, transpose=None, name='Tenor', is_drums=False, doubts=()))
     """
     words: list[str] = []
     found: dict[str, int] = {}
     name: str | None = None
+    is_drums: bool | None = None
     doubts: list[str] = []
     for word in _WORD.findall(text[:_LONGEST]):
         prop, is_assigned, value = word.partition("=")
-        is_key = prop[:1] in NATURALS and prop.strip().lower() != "clef"  # K:Dmix=c
+        is_key = prop[:1] in NATURALS or prop[:3].lower() in _MODES  # K:Dmix=c, K:D mix=c
         prop, value = prop.strip().lower(), value.strip()
+        is_key &= prop not in ("clef", "m")
         if not is_assigned or is_key or not prop.isalpha():
             clef = _CLEF.match(word)
             if clef and (clef[2] or len(clef[1] or "") > 1) and clef[1] != "none":
-                found["clef"] = _octaves(clef[2])
+                found["clef"], is_drums = _octaves(clef[2]), _is_drums(clef[1])
             else:
                 words.append(word)
         elif prop in ("clef", "cl"):
             clef = _CLEF.match(value)
-            found["clef"] = _octaves(clef[2]) if clef else 0
+            found["clef"], is_drums = (_octaves(clef[2]), _is_drums(clef[1])) if clef else (0, False)
             if clef is None:
                 doubts.append(f"the clef '{value}' is unknown")
         elif prop in ("octave", "transpose"):
@@ -137,8 +143,12 @@ def read_properties(text: str) -> tuple[list[str], Properties]:
             name = decode_title(value.strip('"').replace("\\n", " "))
         elif prop in ("score", "sound", "shift"):
             doubts.append(f"{prop}= is not applied")
-    properties = Properties(found.get("clef"), found.get("octave"), found.get("transpose"), name, tuple(doubts))
-    return words, properties
+    moves = found.get("clef"), found.get("octave"), found.get("transpose")
+    return words, Properties(*moves, name, is_drums, tuple(doubts))
+
+
+def _is_drums(clef: str | None) -> bool:
+    return (clef or "").lower() in ("perc", "percussion", "p")
 
 
 def _octaves(mark: str | None) -> int:
@@ -174,7 +184,7 @@ def read_key(text: str) -> KeyField:
         return KeyField(signature, key, False, properties, tuple(doubts))
     letter, sign, word, rest = tonic.groups()
     mode = word.lower() if word.lower() == "m" else word.lower()[:3]
-    of_tonic = _LETTERS.index(letter) - 1 + 7 * _SIGNS[sign]
+    of_tonic = _LETTERS.index(letter) - 1 + 7 * _SIGNS[sign.strip()]
     altered = _ALTERED.findall(rest)
     if _ALTERED.sub("", rest).strip():
         doubts.append(f"'{one_word(rest)}' of the key is not read")
@@ -185,7 +195,7 @@ def read_key(text: str) -> KeyField:
     fifths = _fifths(signature)
     by_signature = None if fifths is None or not (altered or mode == "exp") else _NAMES.get(of_tonic - fifths)
     name = by_signature or ("" if mode == "exp" else _NAMES[_MODES[mode]])
-    key = Key((NATURALS[letter] + _SIGNS[sign]) % 12, cast("Mode", name)) if name else None
+    key = Key((NATURALS[letter] + _SIGNS[sign.strip()]) % 12, cast("Mode", name)) if name else None
     return KeyField(signature, key, mode != "exp", properties, tuple(doubts))
 
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from cantilena.errors import ScoreError
 from cantilena.io.notation.abc_bars import Bars, Time
-from cantilena.io.notation.abc_fields import NATURALS, Properties, Signature
+from cantilena.io.notation.abc_fields import NATURALS, KeyField, Properties, Signature
 from cantilena.io.notation.build import MOST_NOTES, MOST_QUARTERS, Doubts
 from cantilena.io.score import NOTATION_RESOLUTION
 from cantilena.music import Key, Meter
@@ -21,7 +21,10 @@ from cantilena.music import Key, Meter
 _WHOLE = 4 * NOTATION_RESOLUTION
 _LONGEST = MOST_QUARTERS * NOTATION_RESOLUTION
 _LENGTH = r"([0-9/]*(?:[ \t]{1,4}[0-9/]+)*)"
-_ACCIDENTAL = r"([\^_=]{1,3}(?:[0-9]{1,3}/[0-9]{1,3}|/[0-9]{0,3}|[0-9]{1,3})?)?"
+_ACCIDENTAL = r"(?:([\^_=]{1,3}(?:[0-9]{1,3}/[0-9]{1,3}|/[0-9]{0,3}|[0-9]{1,3})?)[ \t]?)?"
+_OLD_LINE = r"(?!f{1,4}!)[A-Ga-gxz][A-Ga-gxz0-9/,'^_=(){}<>~ -]{0,30}"
+"""Notes between two of the signs that ended lines in ABC 1.6, where 2.1 has a decoration."""
+
 _TOKEN = re.compile(
     rf"""(?P<note>{_ACCIDENTAL}([A-Ga-g])([',]*){_LENGTH}(-?))
     |(?P<bar>(\.?(?:[|:\]]|\[(?=[|\]:]))+)(?:[ \t]{{0,4}}\[?[ \t]{{0,4}}([0-9][0-9,.\-]*))?)
@@ -36,8 +39,8 @@ _TOKEN = re.compile(
     |(?P<slur>[()])
     |(?P<broken>>+|<+)
     |(?P<tie>-)
-    |(?P<old>\+((?:[\^_=]{{0,3}}[A-Ga-eg][',]*[0-9/]*)+)\+{_LENGTH})
-    |(?P<mark>!([^!\s|\[\]]{{1,30}}(?:[ ]al[ ]?(?:fine|coda|segno))?)!|\+([A-Za-z0-9.()<>]{{1,30}})\+)
+    |(?P<old>\+(?!f{{1,4}}\+)((?:[\^_=]{{0,3}}[A-Ga-g][',]*[0-9/]*)+)\+{_LENGTH})
+    |(?P<mark>!(?!{_OLD_LINE}!)([^!\s|\[\]][^!|\[\]]{{0,30}})!|\+([A-Za-z0-9.()<>]{{1,30}})\+)
     |(?P<letter>[~.H-Wh-w])
     |(?P<bars>[ZX][ \t]?([0-9]*))
     |(?P<skipped>[`\\$*;!]+|y[0-9/]*)
@@ -156,6 +159,15 @@ class Voice:
         self.unit = unit
         self._lengths: dict[str, Time] = {"": _exact(unit * _WHOLE)}
 
+    def set_key(self, key: KeyField) -> None:
+        """Change clef and transposition, or also the key, which cancels accidentals."""
+        self.set_properties(key.properties)
+        if key.signature is not None:
+            self.signature = key.signature
+            self.line.accidentals.clear()
+            if key.key is not None:
+                self.keys.append((self.line.time, key.key, key.is_explicit))
+
     def set_properties(self, properties: Properties) -> None:
         """Change clef, octave and transposition as a field says."""
         self.properties = self.properties.then(properties)
@@ -257,9 +269,7 @@ class Voice:
         if sign is None:
             if line.tied and place in line.tied and line.tied[place][1] == line.time:
                 return place, int(line.tied[place][2])
-            alter = line.accidentals.get(held)
-            if alter is None:
-                alter = self.signature[place % 12]
+            alter = line.accidentals.get(held, self.signature[place % 12])
         else:
             alter = self._alteration(sign)
             if self.accidentals_hold != "not":
@@ -360,7 +370,7 @@ class Voice:
                     line.tied = tied_before
                     found.append(note)
                     if tie or own_tie:
-                        waiting[place] = note
+                        waiting[-1 if place in waiting else place] = note  # [CC] has a place twice
             elif other is not None and other not in "().~`-" and not other.isalpha():
                 self.unread[other] += 1
         if lasts is None:
@@ -461,17 +471,15 @@ class Voice:
                 return
             self._end_overlay()
             line = self.line
-        if line.tuplets:
+        if line.tuplets and self.bars.length not in (None, line.time - self.bars.open.start):
             self.doubt("a tuplet is not complete at the end of the bar", misplaces=True)
-            line.tuplets.clear()
-            line.busy = bool(line.broken or line.fermata)
         if self._breath and line.last:
             line.ends.append(line.last[0])
             self._breath = False
         line.accidentals.clear()
-        if ":" in sign and line.tied:
+        if sign[0] == ":" and line.tied:
             line.tied.clear()
-            self.doubt("a tie over a repeat sign is left out")
+            self.doubt("a tie over the end of a repeat is left out")
         self._sung.append(None)
         self.bars.barline(sign, endings, line.time)
 

@@ -7,10 +7,12 @@ Decisions where the standard is silent or programs differ:
 - A clef moves notes only by an 8 or 15 at it; `octave=` and `transpose=` move them, `middle=`, `score=` and `sound=` do
   not. Chord symbols move with `transpose=`.
 - Fields in the body, also inline, hold for the voice they stand in; before the first music they hold for all voices.
+- Music before the first V: is that of voice 1. A percussion clef or channel 10 makes a voice percussion.
+- The parts of P:AABB in the head are played with their repeats.
 - Voices keep their own time, except that voices with the same number of bars wait for each other at barlines, with a
   doubt for each bar where one has to. Bars, meters and keys are those of the first voice, or of the longest one if the
   first ends before it.
-- A tie over a repeat sign is left out, since what follows is not what is played next.
+- A tie over the end of a repeat is left out, since what follows is not what is played next.
 Source: The ABC Music Standard 2.1, abcnotation.com/wiki/abc:standard:v2.1.
 """
 
@@ -18,10 +20,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
+from functools import partial
 
 from cantilena.errors import ScoreError, UsageError
-from cantilena.io.notation.abc_bars import Shift, Time, WrittenBar, aligned_starts, bars_of, check_lengths
+from cantilena.io.notation.abc_bars import (
+    Shift,
+    Time,
+    WrittenBar,
+    aligned_starts,
+    bars_of,
+    check_lengths,
+    order_of_parts,
+    played_parts,
+)
 from cantilena.io.notation.abc_fields import (
     KeyField,
     Properties,
@@ -33,17 +46,20 @@ from cantilena.io.notation.abc_fields import (
     read_unit,
 )
 from cantilena.io.notation.abc_music import Voice
-from cantilena.io.notation.abc_tunes import FIELD, TuneText, decode_text, decode_title, looks_like_music, split_tunes
+from cantilena.io.notation.abc_tunes import FIELD, TuneText, decode_title, looks_like_music, split_tunes
 from cantilena.io.notation.build import MOST_NOTES, Doubts, part_of
-from cantilena.io.score import NOTATION_RESOLUTION, Part, Score
-from cantilena.music import Chord, Meter
+from cantilena.io.notation.text import plain_text
+from cantilena.io.score import NOTATION_RESOLUTION, Bar, Part, Score
+from cantilena.music import Chord, Meter, Repeats
 
 _MOST_VOICES = 200
 _MOST_EXPANDED = 1_000_000
 _COMMENT = re.compile(r"(?<!\\)%.*", re.DOTALL)
 _PROPAGATE = re.compile(r"propagate-accidentals[\s=]+(not|octave|pitch)")
 _TRANSPOSE = re.compile(r"(?:MIDI[\s=]+)?(?:r?transpose)\b")
+_DRUMS = re.compile(r"MIDI[\s=]+channel[\s=]+10\b")
 _MACRO = re.compile(r"\s*([^=]{1,30}?)\s*=\s*(.{1,200}?)\s*\Z")
+_STEPS = "CDEFGAB"
 _USER = re.compile(r"\s*([H-Wh-w~])\s*=\s*[!+]([^!+]{1,30})[!+]")
 
 
@@ -66,7 +82,7 @@ def read_abc(content: bytes) -> list[Score]:
         >>> score.title, score.parts[0].pitch.tolist()
         ('Scale', [67, 69, 71, 72, 74, 76, 78, 79])
     """
-    tunes = list(split_tunes(decode_text(content)))
+    tunes = list(split_tunes(plain_text(content)))
     if not tunes:
         raise ScoreError("it holds no tune: no line gives a key (K:)", "name a file of tunes in ABC")
     if len(tunes) == 1:
@@ -117,7 +133,7 @@ class _Reader:
         self._sections: dict[Time, str] = {}
         self._order = ""
         self._user: dict[str, str] = {}
-        self._macros: dict[str, str] = {}
+        self._macros: dict[str, tuple[re.Pattern[str], str]] = {}
         self._hold = "pitch"
         self._breaks_at_marks = False
         self._has_words = False
@@ -151,27 +167,26 @@ class _Reader:
             return
         if self._breaks_at_marks:
             line = line.replace("!", " ")
-        for name, value in self._macros.items():
-            if name in line:
-                self._expanded += line.count(name) * len(value)
-                if self._expanded > _MOST_EXPANDED:
-                    raise ScoreError("its macros (m:) are too long", "write them out")
-                line = line.replace(name, value)
+        for pattern, value in self._macros.values():
+            self._expanded += sum(len(value) for _ in pattern.finditer(line))
+            if self._expanded > _MOST_EXPANDED:
+                raise ScoreError("its macros (m:) are too long", "write them out")
+            line = pattern.sub(partial(_expanded, value), line)
         self._is_body = self._has_music = True
         self._has_words = False
         if len(line) > MOST_NOTES and sum(map(line.count, "ABCDEFGabcdefg")) > MOST_NOTES:
             raise ScoreError(f"it has more than {MOST_NOTES:,} notes", "cut it into pieces")
         place = 0
-        read = set()
+        read = []
         while place < len(line):
             voice, start = self._voice(), place
-            read.add(voice.name)
+            read.append(voice)
             place = len(line)
             for letter, value, end in voice.read(line, start):
                 self._field(letter, value)
                 place = end if letter == "V" else place
-        for name in read:
-            self._voices[name].end_line()
+        for voice in read:
+            voice.end_line()
 
     def _voice(self) -> Voice:
         """The voice that reads on; it begins with what the tune's head says."""
@@ -193,9 +208,12 @@ class _Reader:
     def _unit_length(self) -> Fraction:
         """The unit note length of the head, by the meter if it names none."""
         if self._unit is None:
-            length = self._meter[0]
-            self._unit = Fraction(1, 16 if length is not None and length < Fraction(3, 4) else 8)
+            self._unit = self._default_unit()
         return self._unit
+
+    def _default_unit(self) -> Fraction:
+        length = self._meter[0]
+        return Fraction(1, 16 if length is not None and length < Fraction(3, 4) else 8)
 
     def _field(self, letter: str, value: str) -> None:
         if letter == "K":
@@ -253,13 +271,9 @@ class _Reader:
             if not self._has_key and self._declared:
                 self._current = next(iter(self._declared))
             self._has_key = True
+            self._unit_length()  # decided by the meters above the key alone
             return
-        voice = self._voice()
-        voice.set_properties(key.properties)
-        if key.signature is not None:
-            voice.signature = key.signature
-            if key.key is not None:
-                voice.keys.append((voice.time, key.key, key.is_explicit))
+        self._voice().set_key(key)
 
     def _set_voice(self, value: str) -> None:
         words, properties = read_properties(value)
@@ -272,6 +286,11 @@ class _Reader:
             self._doubts.add("music in the line of V: is not read", voice=name, misplaces=True)
         for doubt in properties.doubts:
             self._add(doubt, name)
+        unnamed = self._voices.pop("", None)
+        if unnamed is not None and unnamed.time:  # music before V: is that of voice 1
+            unnamed.name = "1"
+            self._voices["1"] = unnamed
+            self._declared["1"] = unnamed.properties
         self._current = name
         self._has_words = False
         self._is_body |= self._has_key
@@ -282,7 +301,7 @@ class _Reader:
             self._voices[name].set_properties(properties)
 
     def _set_tempo(self, value: str) -> None:
-        unit = self._voice().unit if self._is_body else self._unit or self._unit_length_so_far()
+        unit = self._voice().unit if self._is_body else self._unit or self._default_unit()
         rate = read_tempo(value, unit)
         if rate is None:
             return
@@ -291,10 +310,6 @@ class _Reader:
             return
         self._tempos[self._voice().time if self._is_body else 0] = rate
 
-    def _unit_length_so_far(self) -> Fraction:
-        length = self._meter[0]
-        return Fraction(1, 16 if length is not None and length < Fraction(3, 4) else 8)
-
     def _directive(self, text: str) -> None:
         text = text.strip()
         propagate = _PROPAGATE.match(text)
@@ -302,6 +317,12 @@ class _Reader:
             self._hold = propagate[1]
             for voice in self._voices.values():
                 voice.accidentals_hold = self._hold
+        elif _DRUMS.match(text):
+            drums = Properties(is_drums=True)
+            if self._is_body:
+                self._voice().set_properties(drums)
+            elif self._current in self._declared:
+                self._declared[self._current] = self._declared[self._current].then(drums)
         elif _TRANSPOSE.match(text):
             self._transposing += 1
         elif text.startswith("linebreak"):
@@ -311,10 +332,8 @@ class _Reader:
         macro = _MACRO.match(value)
         if macro is None or len(self._macros) >= 50:
             return
-        if "n" in macro[1]:
-            self._doubts.add(f"the macro {macro[1]} depends on the note and is not applied")
-        else:
-            self._macros[macro[1]] = macro[2]
+        target = re.escape(macro[1]).replace("n", "([A-Ga-g][,']*)", 1)
+        self._macros[macro[1]] = re.compile(target), macro[2]
 
     def _add(self, doubt: str, voice: str = "") -> None:
         if doubt and self._is_body:
@@ -329,7 +348,7 @@ class _Reader:
         voices = [voice for voice in self._voices.values() if any(line.notes for line in voice.lines)]
         if not voices:
             raise ScoreError("it has no notes", "name a tune with music in it")
-        names = list(dict.fromkeys([*([""] if "" in self._voices else []), *self._declared]))
+        names = list(self._declared) or [""]
         voices.sort(key=lambda voice: names.index(voice.name))
         if not self._has_key:
             self._doubts.add("it names no key (K:) and is read in C major")
@@ -338,8 +357,7 @@ class _Reader:
         self._align(voices)
         latest = max(_end(voice) for voice in voices)
         first = voices[0] if _end(voices[0]) == latest else next(v for v in voices if _end(v) == latest)
-        bars = first.bars.closed
-        self._check_order()
+        bars = bars_of(first.bars.closed, self._sections)
         if self._transposing:
             self._doubts.add("%%MIDI transpose is not applied")
         keys = {round(time): (key, is_explicit) for time, key, is_explicit in first.keys}
@@ -350,11 +368,12 @@ class _Reader:
             meters=tuple(sorted({round(time): meter for time, meter in first.meters}.items())),
             keys=tuple(sorted((tick, key) for tick, (key, _) in keys.items())),
             keys_are_explicit=bool(keys) and all(is_explicit for _, is_explicit in keys.values()),
-            pickup=_pickup(bars),
+            pickup=_pickup(first.bars.closed),
             title=self._title,
             lost=sum(voice.lost for voice in voices),
             chords=tuple(self._chords(voices)),
-            bars=bars_of(bars, self._sections),
+            bars=bars,
+            played=self._played(bars),
             doubts=self._doubts.kept(),
         )
 
@@ -394,10 +413,16 @@ class _Reader:
         self._tempos = {moved.get(time, time): rate for time, rate in self._tempos.items()}
         self._sections = {moved.get(time, time): name for time, name in self._sections.items()}
 
-    def _check_order(self) -> None:
-        written = "".join(self._sections[time][:1] for time in sorted(self._sections))
-        if re.sub(r"[^A-Za-z0-9]", "", self._order) not in ("", written):
+    def _played(self, bars: tuple[Bar, ...]) -> Repeats | None:
+        """The order of playing that P: in the head states, where it is not that of the body."""
+        parts = [(time, self._sections[time][:1]) for time in sorted(self._sections)]
+        order = order_of_parts(self._order)
+        if order in ("", "".join(name for _, name in parts)):
+            return None
+        played = played_parts(bars, parts, order)
+        if played is None:
             self._doubts.add(f"the order of parts P:{one_word(self._order)} is not applied")
+        return played
 
     def _chords(self, voices: list[Voice]) -> Iterator[tuple[int, Chord]]:
         """The chord symbols of all voices; the first voice has precedence."""
@@ -440,6 +465,20 @@ def _joined(lines: list[str]) -> Iterator[str | None]:
         else:
             continued = None
             yield line if line.strip() else "%%"
+
+
+def _expanded(text: str, found: re.Match[str]) -> str:
+    """The text of a macro; in one that transposes, n is the note that was found and h to z are those around it."""
+    if not found.re.groups:
+        return text
+    note = found[1]
+    step = _STEPS.index(note[0].upper()) + 7 * (note[0].islower() + note.count("'") - note.count(","))
+
+    def moved(letter: re.Match[str]) -> str:
+        octave, place = divmod(step + ord(letter[0]) - ord("n"), 7)
+        return _STEPS[place] + "," * -octave if octave < 1 else _STEPS[place].lower() + "'" * (octave - 1)
+
+    return re.sub("[h-z]", moved, text)
 
 
 def _is_prose(line: str) -> bool:
@@ -488,4 +527,5 @@ def _parts(voices: list[Voice], names: list[str]) -> Iterator[Part]:
         for line in voice.lines:
             if line.notes:
                 notes = ((round(note[0]), round(note[1]), int(note[2])) for note in line.notes)
-                yield part_of(notes, name, track, (round(note[1]) for note in line.ends))
+                part = part_of(notes, name, track, (round(note[1]) for note in line.ends))
+                yield replace(part, is_drums=bool(voice.properties.is_drums))

@@ -13,9 +13,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from cantilena.errors import ScoreError
 from cantilena.io.notation.build import one_line
-from cantilena.io.notation.text import plain_text
 
 FIELD = re.compile(r"[ \t]{0,8}([H-Zh-z+]|[A-G](?!:[ \t]*[|:])):(?![|:])(.*)\Z", re.DOTALL)
 """A line that is a field: its letter and its value. `D:|` is music."""
@@ -24,10 +22,11 @@ _LINE = re.compile(r"([^\r\n]*)(?:\r{0,2}\n|\r|\Z)")
 _START = re.compile(r"\s{0,8}X:")
 _TEXT_BLOCK = re.compile(r"(?:%%|I:)\s*begin([a-z]+)", re.IGNORECASE)
 _TAG = re.compile(
-    r"<(?:html|head|body|pre|br|p|div|span|font|h[1-6]|title|meta|link|hr|table|tr|td|th|tt|code|center|script|style)"
+    r"<(?:html|head|body|pre|br|p|div|span|font|h[1-6]|title|meta|link|hr|table|tr|td|th|tt|code|center|script|style|s)"
     r"(?:\s[^<>]{0,1000}|/?)>|<a\s+[a-z]+=[^<>]{0,1000}>|<!(?:doctype|--)[^<>]{0,1000}>|</[a-z]{1,9}[1-6]?>",
     re.IGNORECASE,
 )
+_FIELDS = re.compile(r"\s{0,8}((?:[LM]:\S+\s+){1,2}K:\S+)(?:\s+|\Z)")
 _PARAGRAPH = re.compile(r"</?(?:pre|p|body|html)\b", re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:amp|lt|gt|quot|apos|nbsp|#39|#34);")
 _SHARED = re.compile(r"[MLQIVUmK]:|%%")
@@ -59,24 +58,6 @@ class TuneText:
     number: int
     reference: str
     title: str
-
-
-def decode_text(content: bytes) -> str:
-    r"""Return the text of a book: UTF-8, UTF-16 with a byte order mark, or else Latin-1.
-
-    Raises:
-        ScoreError: it is empty or no text.
-
-    Examples:
-        >>> decode_text("X:1\nT:Für".encode("latin-1"))
-        'X:1\nT:Für'
-    """
-    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        try:
-            content = content.decode("utf-16").encode()
-        except UnicodeDecodeError as error:
-            raise ScoreError("its text is not UTF-16, as its first bytes say", "save it as UTF-8") from error
-    return plain_text(content)
 
 
 def split_tunes(book: str) -> Iterator[TuneText]:
@@ -137,7 +118,7 @@ def looks_like_music(line: str) -> bool:
     if "|" not in line or not _is_music(line):
         return False
     plain = _NO_MUSIC.sub("", line)
-    return not _WORD.search(plain) and any(map(str.isalpha, plain))
+    return not _WORD.search(plain) and re.search("[A-Ga-gZzXx]", plain) is not None
 
 
 def decode_title(text: str) -> str:
@@ -192,23 +173,37 @@ def _has_music(lines: Iterable[str]) -> bool:
 
 
 def _lines(book: str) -> Iterator[str]:
-    """The lines of a book without HTML."""
+    """The lines of a book without HTML; a tune in one line, as models write them, is divided."""
+    is_alone = False
     for match in _LINE.finditer(book):
         line = match[1].strip("\x1a\ufeff")
         if "<" in line and ">" in line:
             plain = _TAG.sub("", line)
             if plain != line and not plain.strip() and not _PARAGRAPH.search(line):
                 continue
+            if _PARAGRAPH.match(line):
+                yield ""
             line = plain
-        yield _ENTITY.sub(lambda entity: html.unescape(entity[0]), line) if "&" in line else line
+        line = _ENTITY.sub(lambda entity: html.unescape(entity[0]), line) if "&" in line else line
+        fields = _FIELDS.match(line)
+        if fields is None:
+            yield line
+            continue
+        if is_alone:
+            yield ""
+        yield from fields[1].split()
+        is_alone = fields.end() < len(line)
+        if is_alone:
+            yield line[fields.end() :]
 
 
 def _without_text_blocks(lines: Iterable[str]) -> Iterator[str]:
-    """Lines without blocks such as `%%begintext` to `%%endtext`; one that does not end is no block."""
+    """Lines without blocks such as `%%begintext` to `%%endtext`; one without its end is no block."""
     ending = ""
     held: list[str] = []
     for line in lines:
-        if ending and _START.match(line) is None:
+        begins = _TEXT_BLOCK.match(line)
+        if ending and begins is None:
             if line.replace(" ", "").lower().startswith(ending):
                 ending, held = "", []
             else:
@@ -216,7 +211,6 @@ def _without_text_blocks(lines: Iterable[str]) -> Iterator[str]:
             continue
         yield from held
         ending, held = "", []
-        begins = _TEXT_BLOCK.match(line)
         if begins:
             ending = ("%%end" if line[0] == "%" else "i:end") + begins[1].lower()
         else:
