@@ -162,7 +162,8 @@ class _Reading:
             self._data(spines, tokens)
         elif kind == "bar":
             sign = next((token for spine, token in _kern(spines, tokens)), "=")
-            if sign != "=-":
+            # Without a number it may stand anywhere.
+            if sign != "=-" or self._is_bar(spines):
                 self._barline(spines, sign)
         elif kind == "tandem":
             self._tandem(spines, tokens)
@@ -310,6 +311,10 @@ class _Reading:
             if self.ends.get(spine, 0) > self.time:
                 number = self.bars[-1].number if self.bars else ""
                 self.doubts.add("its notes go on after the end", number, self._name(spine.origin), misplaces=True)
+
+    def _is_bar(self, spines: Sequence[Spine]) -> bool:
+        time = self._bar_time([spine for spine in spines if spine.kind == "kern"])
+        return time == self.bar_start + self.length > self.bar_start
 
     def _bar_time(self, kern: Sequence[Spine]) -> int:
         """The time of a barline: where the columns end in which something began, or by the meter."""
