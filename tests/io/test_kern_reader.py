@@ -144,6 +144,18 @@ def test_ties_go_through_chords_and_splits():
     assert [doubt.bar for doubt in score.doubts] == ["5", "4"]
 
 
+def test_a_tie_may_change_staves():
+    score = read_kern(kern("**kern **kern", "*M2/4 *M2/4", "[2c [2e", "= =", "[2e] 2c]", "= =", "2e] 2g", "== =="))
+    assert notes(score) == [(0, 60, 4), (0, 64, 6), (4, 67, 2)]
+    assert not score.doubts
+
+
+def test_a_rest_that_is_longer_than_its_bar_moves_nothing():
+    score = read_kern(kern("**kern **kern", "*M3/4 *M3/4", "1r 2.c", "=2 =2", "2.D 2.d", "=3 =3", "1r 2.e", "== =="))
+    assert notes(score) == [(0, 60, 3), (3, 50, 3), (3, 62, 3), (6, 64, 3)]
+    assert [doubt.bar for doubt in score.doubts] == ["2", "3"]
+
+
 def test_bars_pickup_and_repeats():
     score = read_kern(
         kern(
