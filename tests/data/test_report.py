@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from cantilena.data import Corpus, Entry, Manifest, Skipped, corpus_report
 from cantilena.data.manifest import DoubtfulPlace
 from cantilena.music import Key, Melody, Meter
@@ -46,6 +48,25 @@ def test_text_groups_the_reasons() -> None:
         "     5  no notes: e0.mid, e1.mid, e2.mid and 2 more",
         "     2  near-duplicate of another: a.mid, c.mid",
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        (
+            "its XML is damaged: a token (x): line {} (export it)",
+            "its XML is damaged (export it)",
+        ),
+        ("line {} has 1 columns, not 2 (part them)", "a line has too few or too many columns (part them)"),
+        ("{} of its 90 bars are doubtful, such as bar 3: short (correct it)", "many bars are doubtful"),
+        ("near-duplicate of {}.abc", "near-duplicate of another"),
+    ],
+)
+def test_reasons_that_differ_by_the_place_are_one(reason, kind) -> None:
+    skipped = tuple(Skipped(f"{number}.krn", reason.format(number)) for number in range(2))
+    entries = [Entry(Melody.from_pitches([(60, 24)]), "a")]
+    report = corpus_report(Corpus.from_entries(entries, Manifest("mine", skipped=skipped)), vocabulary=2)
+    assert report.reasons() == {kind: ["0.krn", "1.krn"]}
 
 
 def test_an_empty_part_is_counted_too() -> None:

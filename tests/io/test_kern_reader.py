@@ -144,6 +144,18 @@ def test_ties_go_through_chords_and_splits():
     assert [doubt.bar for doubt in score.doubts] == ["5", "4"]
 
 
+def test_a_tie_may_change_staves():
+    score = read_kern(kern("**kern **kern", "*M2/4 *M2/4", "[2c [2e", "= =", "[2e] 2c]", "= =", "2e] 2g", "== =="))
+    assert notes(score) == [(0, 60, 4), (0, 64, 6), (4, 67, 2)]
+    assert not score.doubts
+
+
+def test_a_rest_that_is_longer_than_its_bar_moves_nothing():
+    score = read_kern(kern("**kern **kern", "*M3/4 *M3/4", "1r 2.c", "=2 =2", "2.D 2.d", "=3 =3", "1r 2.e", "== =="))
+    assert notes(score) == [(0, 60, 3), (3, 50, 3), (3, 62, 3), (6, 64, 3)]
+    assert [doubt.bar for doubt in score.doubts] == ["2", "3"]
+
+
 def test_bars_pickup_and_repeats():
     score = read_kern(
         kern(
@@ -278,8 +290,9 @@ def test_chord_symbols():
 
 
 def test_percussion():
-    score = read_kern(kern("**kern **kern", "*clefX *clefG2", "4eR 4c"))
+    score = read_kern(kern("**kern **kern", "*clefX *clefG2", "4eR 4c", "4R+4r 4d"))
     assert [part.is_drums for part in score.parts] == [False, True]
+    assert notes(score, 1) == [(0, 64, 1), (1, 38, 1)]
 
 
 HARMFUL = {
@@ -287,6 +300,7 @@ HARMFUL = {
     "other text": (b"hello", "it is not in kern"),
     "no notes": (kern("**kern", "4r"), "it has no notes"),
     "a missing column": (b"**kern\t**kern\n4c\n", "line 2 has 1 columns, not 2"),
+    "single spaces": (b"**kern **kern\n4C 4c\n", "line 1 parts its columns by single spaces"),
     "data first": (b"4c\n**kern\n", "line 1 stands before the first column"),
     "too high": (kern("**kern", "4" + "c" * 40), "it has a pitch that no instrument plays"),
     "too many columns": ("\t".join(["**kern"] * 600).encode() + b"\n" + b"\t".join([b"*^"] * 600), "line 2 makes more"),
@@ -302,6 +316,18 @@ def test_what_cannot_be_read_is_refused(name):
         read_kern(content)
     assert caught.value.text.startswith(reason)
     assert caught.value.hint
+
+
+def test_spaces_between_columns_and_before_lines():
+    spaced = b" **kern   **kern\n *M2/4   *M2/4\n 4C 4E   4c\n4D    4d\n*-    *-\n"
+    assert notes(read_kern(spaced)) == [(0, 48, 1), (0, 52, 1), (0, 60, 1), (1, 50, 1), (1, 62, 1)]
+    assert notes(read_kern(b"**kern\n4c  4e\n*-\n")) == [(0, 60, 1), (0, 64, 1)]
+
+
+def test_barlines_that_are_not_drawn():
+    score = read_kern(kern("**kern", "*M2/4", "=-", "4r", "=-", "4c", "=-", "2d", "=3", "2e"))
+    assert [(bar.number, bar.end // Q) for bar in score.bars] == [("1", 2), ("2", 4), ("3", 6)]
+    assert not score.doubts
 
 
 def test_a_file_that_is_cut_off():

@@ -163,6 +163,18 @@ def test_rounded_tuplets_do_not_move_the_barline():
     assert not score.doubts
 
 
+def test_rounded_tuplets_may_be_tied_and_need_not_fill_what_a_backup_goes_back():
+    head = "<attributes><divisions>256</divisions></attributes>"
+    lower = note("C4:85", after='<voice>2</voice><tie type="start"/>')
+    held = note("C4:1024", after='<voice>2</voice><tie type="stop"/>')
+    upper = notes("G4:1024") + "<backup><duration>1024</duration></backup>"
+    score = read([head + upper + notes("C5:85 " * 11) + lower, upper + held])
+    assert spans(score.parts[1])[0][0] + spans(score.parts[1])[0][1] == 8
+    assert not score.doubts
+    back = notes("C5:85 " * 12) + "<backup><duration>1024</duration></backup>" + note("E4:1024")
+    assert not read([head + back]).doubts
+
+
 def test_durations_fall_back_on_the_note_type():
     dotted = note("C4", after="<type>quarter</type><dot/>")
     third = note(
@@ -247,6 +259,8 @@ def test_a_rest_of_a_whole_bar_is_as_long_as_the_bar():
     assert not score.doubts
     alone = read([too_long, notes("D4:12")], meter="3/4")
     assert alone.bars[1].start == 3 * Q
+    without = '<note><rest measure="yes"/></note><backup><duration>12</duration></backup>' + notes("E4:12")
+    assert not read([without], meter="3/4").doubts
     # The others agree that the bar is whole, whatever the short one holds.
     short = read([notes("C4:16"), notes("D4:12"), WHOLE], [REST, REST, WHOLE])
     assert short.bars[1].end == 8 * Q
@@ -508,6 +522,7 @@ def degree(value, alter, kind):
         (harmony("A", "major", degrees=degree(5, 1, "alter")), "Aaug"),
         (harmony("A", "dominant", degrees=degree(9, -1, "add") + degree(11, 1, "add")), "A7"),
         (harmony("E", "other", text="7alt"), "E7"),
+        (harmony("E", "min7"), "Em7"),
         (harmony("E", "augmented-seventh"), "E7"),
         (harmony("C", "none", text="N.C."), "N.C."),
         (harmony("C", "major").replace("</kind>", "</kind><inversion>1</inversion>"), "C/E"),
@@ -522,8 +537,8 @@ def test_chords_in_time_transposed_and_unknown():
     found = read([two], more="<transpose><chromatic>-2</chromatic></transpose>").chords
     assert found == ((0, Chord.parse("Bb")), (2 * Q, Chord.parse("F7")), (3 * Q, Chord.parse("Eb")))
     roman = "<harmony><function>IV</function><kind>major</kind></harmony>"
-    score = read([roman + WHOLE, harmony("C", "none", text="III") + WHOLE])
-    assert (score.chords, len(score.doubts)) == ((), 2)
+    score = read([roman + WHOLE, harmony("C", "none", text="III") + WHOLE, harmony("C", "Italian") + WHOLE])
+    assert (score.chords, len(score.doubts)) == ((), 3)
 
 
 def lyric(text, syllabic="single", more=""):
@@ -613,6 +628,22 @@ def test_archives():
     )
     assert len(read_musicxml(archive(("META-INF/container.xml", "<broken"), ("a/b.xml", PIECE))).parts) == 2
     assert len(read_musicxml(archive(("b.musicxml", PIECE), method=zipfile.ZIP_STORED)).parts) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "member"),
+    [
+        ("a\\b.xml", "a/b.xml"), ("/a/b.xml", "a/b.xml"), ("./a/b.xml", "a/b.xml"), ("A/B.XML", "a/b.xml"),
+        ("a%20b.xml", "a b.xml"), ("a/b.xml", "a\\b.xml"), ("a/b.xml", "/a/b.xml"), ("a/", "b.xml"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("container", ["META-INF/container.xml", "META-INF\\container.xml", "meta-inf/Container.xml"])
+def test_names_in_archives(path, member, container):
+    pdf = '<rootfile full-path="p.pdf" media-type="application/pdf"/>'
+    files = CONTAINER.replace("a/b.xml", path).replace("<rootfile ", pdf + "<rootfile ")
+    decoy = ("a.txt" if path == "a/" else "a.xml", document([WHOLE]))
+    packed = archive(("p.pdf", "%PDF"), (container, files), ("._b.xml", "x"), ("a/", ""), decoy, (member, PIECE))
+    assert len(read_musicxml(packed).parts) == 2
 
 
 def encrypted() -> bytes:

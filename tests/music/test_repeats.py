@@ -14,7 +14,7 @@ MARKS = {
     "|:": {"opens_repeat": True}, ":|": {"closes_repeat": 2}, ":|3": {"closes_repeat": 3}, "||": {"ends_section": True},
     "1": {"endings": (1,)}, "2": {"endings": (2,)}, "1,2": {"endings": (1, 2)}, "3": {"endings": (3,)},
     "segno": {"begins": "segno"}, "coda": {"begins": "coda"}, "DC": {"jump": "dacapo"}, "DS": {"jump": "dalsegno"},
-    "to": {"jump": "tocoda"}, "fine": {"jump": "fine"},
+    "to": {"jump": "tocoda"}, "fine": {"jump": "fine"}, "#1": {"number": "1"}, "#9": {"number": "9"},
 }  # fmt: skip
 
 
@@ -48,6 +48,9 @@ def played(text):
         (";segno;fine;DS", [0, 1, 2, 3, 1, 2]),
         (";to;DC;coda;", [0, 1, 2, 0, 1, 3, 4]),
         ("|:;1 :|;2;DC", [0, 1, 0, 2, 3, 0, 2, 3]),
+        ("|:;1 :|;2 |:;:|", [0, 1, 0, 2, 3, 2, 3]),
+        ("#1;#9 ||;#1;:|;#9 fine;DC;#1", [0, 1, 2, 3, 2, 3, 4, 5, 2, 3, 4, 6]),
+        ("#1;#9;#1 :|", [0, 1, 2, 0, 1, 2]),
         ("", [0]),
     ],
 )

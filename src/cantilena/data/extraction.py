@@ -296,7 +296,6 @@ def _melody(score: Score, notes: Iterable[Note], options: ReadOptions, parts: Se
     kept = tuple(notes)
     end = max((note.end for note in kept), default=0)
     cut = int(min(_cut(score, options) / score.resolution * TICKS_PER_QUARTER + 0.5, 2.0**62))
-    ends = {note.end for note in kept}
 
     def ticks(time: int) -> int:
         return int(nearest_ticks(time, score.resolution))
@@ -310,10 +309,21 @@ def _melody(score: Score, notes: Iterable[Note], options: ReadOptions, parts: Se
         title=score.title,
         chords=tuple({ticks(time): chord for time, chord in score.chords if ticks(time) < end}.items()),
         repeats=_repeats(score, end),
-        # A mark of another part may stand where a note of the melody goes on.
-        phrase_ends=tuple(sorted(ends & {ticks(time) for part in parts for time in part.phrase_ends})),
+        phrase_ends=_phrase_ends(score, kept, parts),
     )
     return melody if end <= cut else melody.until(max(cut, kept[-1].onset + 1))
+
+
+def _phrase_ends(score: Score, notes: Iterable[Note], parts: Sequence[Part]) -> tuple[int, ...]:
+    """Where phrases of the parts end with a note that is one of these: other parts may be within a phrase."""
+    kept = {(note.end, pitch) for note in notes for pitch in note.pitches}
+    found: set[int] = set()
+    for part in parts:
+        marked = {time: int(nearest_ticks(time, score.resolution)) for time in part.phrase_ends}
+        ends = (part.onset + part.duration).tolist()
+        pairs = zip(ends, part.pitch.tolist(), strict=True)
+        found |= {marked[end] for end, pitch in pairs if end in marked and (marked[end], pitch) in kept}
+    return tuple(sorted(found))
 
 
 def _repeats(score: Score, end: int) -> Repeats:

@@ -18,6 +18,12 @@ from cantilena.music import Pitch
 
 _SHOWN = 3  # files named beside each reason in the text
 _DOUBTS_SHOWN = 12  # kinds of doubts in the text
+_KINDS = (
+    (r"\A\d+ of its \d+ bars are doubtful, such as bar .*", "many bars are doubtful"),
+    (r" is damaged: .* \(", " is damaged ("),
+    (r"\Aline \d+ has \d+ columns, not \d+", "a line has too few or too many columns"),
+)
+"""Patterns in reasons, and what the reasons of several files have in common."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +112,17 @@ class CorpusReport:
         """Return the files that were skipped for each reason, the most frequent first."""
         groups: defaultdict[str, list[str]] = defaultdict(list)
         for row in self.skipped:
-            is_copy = row.reason.startswith(NEAR_DUPLICATE)
-            reason = (
-                "near-duplicate of another" if is_copy else re.sub(r"\A\d+ of its \d+ bars", "many bars", row.reason)
-            )
-            groups[reason.partition(", such as bar")[0]].append(row.file)
+            groups[_kind(row.reason)].append(row.file)
         return dict(sorted(groups.items(), key=lambda group: (-len(group[1]), group[0])))
+
+
+def _kind(reason: str) -> str:
+    """A reason without what only concerns its file."""
+    if reason.startswith(NEAR_DUPLICATE):
+        return "near-duplicate of another"
+    for pattern, kind in _KINDS:
+        reason = re.sub(pattern, kind, reason)
+    return reason
 
 
 def corpus_report(corpus: Corpus, *, vocabulary: int, folded: int = 0, rounded: int = 0) -> CorpusReport:

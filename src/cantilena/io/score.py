@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,7 +139,8 @@ def repeats_of(bars: tuple[Bar, ...]) -> Repeats:
     """The sections of some bars, and the order in which they are played.
 
     Passages are repeated as often as their repeat sign or their highest ending says. After a jump (da capo, dal segno)
-    repeats are not taken and the last ending is, up to `fine` or, from `tocoda`, with the coda.
+    repeats are not taken and the last ending is, up to `fine` or, from `tocoda`, with the coda. Movements, whose bars
+    are counted anew, are played one after the other.
 
     Args:
         bars: the bars as written, in order.
@@ -147,19 +149,41 @@ def repeats_of(bars: tuple[Bar, ...]) -> Repeats:
         >>> repeats_of((Bar(0, 4), Bar(4, 8, closes_repeat=2, endings=(1,)), Bar(8, 12, endings=(2,)))).order
         (0, 1, 0, 2)
     """
-    runs = _runs(bars)
-    sections = tuple(Section(run[0].start, run[-1].end, run[0].endings) for run in runs)
+    sections: list[Section] = []
+    order: list[int] = []
+    for movement in _movements(bars):
+        runs = _runs(movement)
+        order += (len(sections) + turn for turn in _order(runs))
+        sections += (Section(run[0].start, run[-1].end, run[0].endings) for run in runs)
+    return Repeats(tuple(sections), tuple(order[:MOST_PLAYED]))
+
+
+def _movements(bars: tuple[Bar, ...]) -> Iterator[tuple[Bar, ...]]:
+    begin = highest = 0
+    for place, bar in enumerate(bars):
+        number = int(bar.number) if bar.number.isdecimal() else highest
+        before = bars[place - 1]
+        if number < 2 <= highest and (before.ends_section or before.closes_repeat or before.jump):
+            yield bars[begin:place]
+            begin, highest = place, 0
+        highest = max(highest, number)
+    yield bars[begin:]
+
+
+def _order(runs: list[list[Bar]]) -> list[int]:
+    """The runs of a movement as they are played."""
     order: list[int] = []
     here = start = 0
     turn = 1
     has_jumped = False
     while here < len(runs) and len(order) < min(10 * len(runs) + 10, MOST_PLAYED):
         first, last = runs[here][0], runs[here][-1]
-        if first.opens_repeat and start != here:
-            start, turn = here, 1
-        if first.endings and not (_is_last_ending(runs, here) if has_jumped else turn in first.endings):
+        is_played = not first.endings or (_is_last_ending(runs, here) if has_jumped else turn in first.endings)
+        if not is_played and here != start:
             here += 1
             continue
+        if first.opens_repeat and start != here:
+            start, turn = here, 1
         order.append(here)
         if last.closes_repeat and not has_jumped and turn < _turns(runs, start, here):
             here, turn = start, turn + 1
@@ -171,9 +195,10 @@ def repeats_of(bars: tuple[Bar, ...]) -> Repeats:
             here = start = _place(runs, "segno") if last.jump == "dalsegno" else 0
             continue
         here = _place(runs, "coda", here + 1) if last.jump == "tocoda" and has_jumped else here + 1
-        if here < len(runs) and not runs[here][0].endings and (last.closes_repeat or last.endings):
+        is_over = last.closes_repeat or (last.endings and not first.opens_repeat)
+        if here < len(runs) and not runs[here][0].endings and is_over:
             start, turn = here, 1
-    return Repeats(sections, tuple(order))
+    return order
 
 
 def _runs(bars: tuple[Bar, ...]) -> list[list[Bar]]:

@@ -75,7 +75,9 @@ def read_records(text: str) -> Iterator[Record]:
         data [0] ['4d']
         end [0] []
     """
-    lines = re.split(r"\r\n?|\n", text)
+    if "\t" not in text and re.search(r"^ *\*\*\S+ {2,}\*\*", text, re.MULTILINE):  # single spaces part chords
+        text = re.sub(r"(?<=\S) {2,}(?=\S)", "\t", text)
+    lines = [line.strip("\t ") for line in re.split(r"\r\n?|\n", text)]
     spines: tuple[Spine, ...] = ()
     begun = 0
     for index, line in enumerate(lines):
@@ -88,6 +90,8 @@ def read_records(text: str) -> Iterator[Record]:
             yield Record("bar" if line[0] == "=" else "data", number, spines, tokens)
             continue
         if not spines and tokens[0].startswith("**"):
+            if " **" in line:
+                raise ScoreError(f"line {number} parts its columns by single spaces", "part columns by tabs")
             spines = (Spine("", 0),) * len(tokens)
         _check(number, len(tokens), len(spines))
         if any(token.startswith("**") for token in tokens):
@@ -109,7 +113,7 @@ def read_records(text: str) -> Iterator[Record]:
 
 
 def _tokens(line: str) -> list[str]:
-    tokens = line.strip("\t ").split("\t")
+    tokens = line.split("\t")
     return [token for token in tokens if token] if "" in tokens else tokens
 
 
@@ -128,7 +132,7 @@ def _check(line: int, tokens: int, spines: int) -> None:
 def _next_width(lines: Sequence[str], start: int) -> int:
     """Number of columns in the next line that has some; 0 at the end of the file."""
     for line in lines[start : start + 1000]:
-        if line.strip() and not line.startswith("!!"):
+        if line and not line.startswith("!!"):
             return len(_tokens(line))
     return 0
 

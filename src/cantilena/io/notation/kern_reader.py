@@ -124,6 +124,8 @@ class _Reading:
         """Where the last note of a column ends; not yet there for a column that has just begun."""
         self.struck: set[Spine] = set()
         """Columns in which something began in this bar."""
+        self.resting: set[Spine] = set()
+        """Columns whose last token is a rest."""
         self.time = self.bar_start = 0
         self.is_at_bar = True
         """Whether nothing has begun since the barline, so that the next line is at `time` itself."""
@@ -132,7 +134,8 @@ class _Reading:
         """Of a bar by the meter; 0 if that is not known."""
         self.notes: dict[_Column, list[list[int]]] = {}
         self.count = self.lost = 0
-        self.open_ties: dict[tuple[int, int, int], dict[Spine, list[int]]] = {}
+        self.open_ties: dict[tuple[int, int], dict[Spine, list[int]]] = {}
+        """Notes that are held on, by pitch and end."""
         self.tie_bars: dict[int, str] = {}
         self.phrase_ends: dict[_Column, list[int]] = {}
         self.slurs: dict[tuple[int, int], list[int]] = {}
@@ -162,7 +165,8 @@ class _Reading:
             self._data(spines, tokens)
         elif kind == "bar":
             sign = next((token for spine, token in _kern(spines, tokens)), "=")
-            if sign != "=-":
+            # Without a number it may stand anywhere.
+            if sign != "=-" or self._is_bar(spines):
                 self._barline(spines, sign)
         elif kind == "tandem":
             self._tandem(spines, tokens)
@@ -199,8 +203,11 @@ class _Reading:
             elif token.marks:
                 self._slurs(spine, token.marks, self.ends.get(spine, self.time), 0)
         if timed:
-            ends = {self.ends[spine] for spine, *_ in timed if spine in self.ends}
-            time = ends.pop() if len(ends) == 1 else self._agreed(spines, [spine for spine, *_ in timed])
+            begun = [spine for spine, *_ in timed if spine in self.ends]
+            if self.is_at_bar:  # a rest that is longer than its bar, as 1r in 3/4, ends with it
+                begun = [s for s in begun if s not in self.resting or self.ends[s] == self.time] or begun
+            ends = {self.ends[spine] for spine in begun}
+            time = ends.pop() if len(ends) == 1 else self._agreed(spines, begun)
             if time < self.time or (time == self.time and not self.is_at_bar):
                 time = self._here(spines)
             self._place_chords(time)
@@ -216,7 +223,7 @@ class _Reading:
 
     def _agreed(self, spines: Sequence[Spine], timed: Sequence[Spine]) -> int:
         """The time at which most columns are that go on in a line."""
-        ends = Counter(self.ends[spine] for spine in timed if spine in self.ends)
+        ends = Counter(self.ends[spine] for spine in timed)
         return max(ends, key=lambda end: (ends[end], end)) if ends else self._here(spines)
 
     def _strike(
@@ -224,6 +231,7 @@ class _Reading:
     ) -> None:
         self.ends[spine] = time + advance
         self.struck.add(spine)
+        (self.resting.add if token.is_rest else self.resting.discard)(spine)
         column = (spine.origin, spine.voice)
         self.count += len(notes)
         if self.count > MOST_NOTES:
@@ -235,7 +243,7 @@ class _Reading:
                 self.notes.setdefault(column, []).append(note)
             note[1] = time + length
             if ties:
-                self.open_ties.setdefault((spine.origin, pitch, note[1]), {})[spine] = note
+                self.open_ties.setdefault((pitch, note[1]), {})[spine] = note
                 self.tie_bars[note[1]] = self.number
         if token.marks:
             if not token.is_rest and any(sign in token.marks for sign in "};,"):
@@ -243,14 +251,15 @@ class _Reading:
             self._slurs(spine, token.marks, time, advance)
 
     def _tied(self, spine: Spine, pitch: int, time: int) -> list[int] | None:
-        """The note that is held on, from its own voice if there is a choice; None if there is none."""
-        waiting = self.open_ties.get((spine.origin, pitch, time))
+        """The note that is held on, from its own voice or else staff if it can; None if there is none."""
+        waiting = self.open_ties.get((pitch, time))
         if not waiting:
             self._doubt("a tie comes from no note", spine)
             return None
-        note = waiting.pop(spine) if spine in waiting else waiting.popitem()[1]
+        near = spine if spine in waiting else min(waiting, key=lambda other: other.origin != spine.origin)
+        note = waiting.pop(near)
         if not waiting:
-            del self.open_ties[spine.origin, pitch, time]
+            del self.open_ties[pitch, time]
         return note
 
     def _slurs(self, spine: Spine, marks: str, time: int, advance: int) -> None:
@@ -310,6 +319,10 @@ class _Reading:
             if self.ends.get(spine, 0) > self.time:
                 number = self.bars[-1].number if self.bars else ""
                 self.doubts.add("its notes go on after the end", number, self._name(spine.origin), misplaces=True)
+
+    def _is_bar(self, spines: Sequence[Spine]) -> bool:
+        time = self._bar_time([spine for spine in spines if spine.kind == "kern"])
+        return time == self.bar_start + self.length > self.bar_start
 
     def _bar_time(self, kern: Sequence[Spine]) -> int:
         """The time of a barline: where the columns end in which something began, or by the meter."""
@@ -411,9 +424,9 @@ class _Reading:
         if self.spines:
             self._end(self.spines)
             self.doubts.add("its columns do not end (*-): it may be cut off", self.number)
-        for (origin, _, end), notes in self.open_ties.items():
-            for _ in notes:
-                self.doubts.add("a tie goes to no note", self.tie_bars[end], self._name(origin))
+        for (_, end), notes in self.open_ties.items():
+            for spine in notes:
+                self.doubts.add("a tie goes to no note", self.tie_bars[end], self._name(spine.origin))
         if not self.notes:
             raise ScoreError(
                 "none of its notes has a duration" if self.lost else "it has no notes", "name a file with music in it"

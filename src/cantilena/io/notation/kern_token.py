@@ -18,6 +18,7 @@ _DURATION = re.compile(r"([0-9]+)(?:%([0-9]+))?(\.*)")
 _PITCH = re.compile(r"(([a-gA-G])\2*)(#+|-+|n)?")
 _UNPITCHED = re.compile(r"(?<![TtMmWwS$O])R(?![TtMmWwS$O])")
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
+_SNARE = 38  # of percussion without a pitch
 _MOST_DIGITS = 4
 _MOST_DOTS = 6
 
@@ -112,11 +113,13 @@ def parse_token(text: str) -> Token:
         if timed and quarters is None:
             doubt = f"'{part[:40]}' has no duration that can be read"
         advance = advance or quarters
-        if pitch is None and not is_rest:
+        if is_rest:
+            continue
+        if pitch is None and not _UNPITCHED.search(part):
             doubt = f"'{part[:40]}' is neither a note nor a rest"
-        elif pitch is not None and not is_rest:
-            is_tied, ties = "]" in part or "_" in part, "[" in part or "_" in part
-            notes.append((_midi(pitch[1], pitch[3] or ""), quarters, is_tied, ties))
+            continue
+        is_tied, ties = "]" in part or "_" in part, "[" in part or "_" in part
+        notes.append((_midi(pitch[1], pitch[3] or "") if pitch else _SNARE, quarters, is_tied, ties))
     if notes and advance is None:
         silent, doubt = silent + len(notes), doubt or f"'{text[:40]}' has no duration"
     signs = tuple(NoteSign(pitch, own or advance, *ties) for pitch, own, *ties in notes if advance is not None)

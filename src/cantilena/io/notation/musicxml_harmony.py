@@ -40,7 +40,7 @@ def chord_of(harmony: Element) -> Chord | str:
     root = _pitch_class(harmony, "root")
     if root is None:
         return "harmony by function or numeral is left out"
-    quality = _QUALITIES.get(name) or _by_text(text)
+    quality = _QUALITIES.get(name) or _by_text(text or name)
     if not quality:
         return f"the kind of chord '{(name or text)[:30]}' is not known"
     quality = _with_degrees(quality, harmony) if name in _QUALITIES else quality

@@ -273,10 +273,19 @@ class PartReader:
                 )
                 if actual and normal and actual > 0 and normal > 0:
                     duration = duration * normal / actual
+        if duration is None and "rest" in children and children["rest"].get("measure") == "yes":
+            duration = self.bar_length(self.meters[-1][2]) if self.meters else 0
         if duration is None or duration < 0:
             self._doubt("a note does not say how long it lasts", misplaces=True)
             return 0
         return duration
+
+    def bar_length(self, meter: Meter | None) -> Time:
+        """Units of a bar in a meter; 0 without one."""
+        if meter is None:
+            return 0
+        length = Fraction(meter.numerator * 4 * self.units, meter.denominator)
+        return length.numerator if length.denominator == 1 else length
 
     def _pitch(self, pitch: Element, staff: int) -> int | None:
         values = {child.tag: child.text for child in pitch}
@@ -325,7 +334,8 @@ class PartReader:
             return
         self._now += sign * duration
         if self._now < 0:
-            self._doubt("a voice begins before its bar", misplaces=True)
+            if self._now * 32 <= -self.units:  # less is a rounded tuplet
+                self._doubt("a voice begins before its bar", misplaces=True)
             self._now = 0
         self._chord_onset = self._now
 
@@ -352,8 +362,8 @@ class PartReader:
         for key in element.findall("key"):
             if number(key.get("number", "1")) == 1:
                 self._key(key)
-        if (time := element.find("time")) is not None:
-            self._time(time)
+        if times := element.findall("time"):
+            self._time(min(times, key=lambda time: number(time.get("number")) or 0))
         for style in element.findall("measure-style"):
             self._measure_style(style)
 

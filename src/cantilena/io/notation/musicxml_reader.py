@@ -168,7 +168,7 @@ class _Reader:
         for bar, marks in enumerate(self._marks):
             if changes.get(bar, {}).items() - meters.items():
                 meters |= changes[bar]
-                lengths |= {place: self._bar_length(meter) for place, meter in changes[bar].items()}
+                lengths |= {place: self._parts[place].bar_length(meter) for place, meter in changes[bar].items()}
                 nominal = max(lengths.values())
                 meter = next(meters[place] for place, length in lengths.items() if length == nominal)
                 if min(lengths.values()) < nominal:
@@ -197,13 +197,6 @@ class _Reader:
     def _is_near(self, time: Time, other: Time) -> bool:
         """Whether times differ by less than a 128th note, as where exporters round the durations of tuplets."""
         return -self._units < (time - other) * 32 < self._units
-
-    def _bar_length(self, meter: Meter | None) -> Time:
-        """Units of a bar in a meter; 0 without one."""
-        if meter is None:
-            return 0
-        length = Fraction(meter.numerator * 4 * self._units, meter.denominator)
-        return length.numerator if length.denominator == 1 else length
 
     def _pickup(self) -> int:
         is_short = len(self._bars) > 1 and 0 < self._lengths[0] < self._meter_lengths[0]
@@ -314,7 +307,8 @@ class _Reader:
         """
         for note in part.notes:
             length = self._lengths[note.bar]
-            if note.end == part.bars[note.bar].reached and self._is_near(note.end, length):
+            is_last = note.end == part.bars[note.bar].reached or note.ties[1]
+            if is_last and self._is_near(note.end, length):
                 note.end = length
             start = self._starts[note.bar]
             note.onset, note.end = self._ticks(start + note.onset), self._ticks(start + note.end)

@@ -10,6 +10,7 @@ import re
 import struct
 import zipfile
 import zlib
+from urllib.parse import unquote
 from xml.etree import ElementTree
 
 from cantilena.errors import ScoreError
@@ -32,7 +33,7 @@ _ENCODING = re.compile(
 """Encodings of documents, with - for _ (Python also knows names such as punycode, which take minutes)."""
 
 _DECLARATION = re.compile(r"\s*<\?xml\b[^>]{0,200}?\bencoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})")
-_OPENS_SUBSET = re.compile(r"<!DOCTYPE(?:[^>\[\"']|\"[^\"]*\"|'[^']*')*\[")
+_OPENS_SUBSET = re.compile(r"<!DOCTYPE(?:[^>\[\"']|\"[^\"]*\"|'[^']*')*\[(?!\s*\])")
 
 _NOT_WESTERN = re.compile(rb"[\x80-\xff]{4}|[\x81-\x84\x86-\x90\x98-\x9f]")
 """What accented letters and quotation marks of Windows-1252 rarely hold: long runs, and most of 0x80 to 0x9f."""
@@ -150,21 +151,41 @@ def _member(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
 
 
 def _score_name(archive: zipfile.ZipFile) -> str:
-    """The member that is the score: the first that the container names, else the first with its suffix."""
-    names = archive.namelist()
-    if "META-INF/container.xml" in names:
-        container = _member(archive, "META-INF/container.xml", _MAX_CONTAINER)
-        try:
-            root = ElementTree.fromstring(_checked(_decoded(container)))  # noqa: S314  (without entities)
-        except ElementTree.ParseError:
-            root = ElementTree.Element("container")
-        for element in root.iter():
-            if element.tag.rpartition("}")[2] == "rootfile" and element.get("full-path") in names:
-                return str(element.get("full-path"))
-    for name in names:
-        if name.lower().endswith((".musicxml", ".xml")) and not name.startswith(("META-INF/", "__MACOSX/")):
-            return name
-    raise ScoreError("its archive holds no score", _EXPORT)
+    """The member that is the score: the first one of MusicXML that the container names, else the first by its suffix.
+
+    Names are compared as archivers and exporters vary them: in case, with backslashes, from the root, and as URLs.
+    """
+    names = {_plain_name(name): name for name in reversed(archive.namelist()) if not name.endswith(("/", "\\"))}
+    container = names.get("meta-inf/container.xml")
+    for path in _root_files(_member(archive, container, _MAX_CONTAINER)) if container else ():
+        if found := names.get(_plain_name(path)) or names.get(_plain_name(unquote(path))):
+            return found
+    scores = [
+        name
+        for plain, name in reversed(names.items())
+        if plain.endswith((".musicxml", ".xml"))
+        and not plain.startswith(("meta-inf/", "__macosx/"))
+        and not plain.rpartition("/")[2].startswith(".")
+    ]
+    if not scores:
+        raise ScoreError("its archive holds no score", _EXPORT)
+    return scores[0]
+
+
+def _plain_name(name: str) -> str:
+    return "/".join(part for part in name.lower().replace("\\", "/").split("/") if part not in ("", "."))
+
+
+def _root_files(container: bytes) -> list[str]:
+    """The paths that a container names, without those that it says are not MusicXML."""
+    try:
+        root = ElementTree.fromstring(_checked(_decoded(container)))  # noqa: S314  (without entities)
+    except (ElementTree.ParseError, ScoreError):
+        return []
+    files = [element for element in root.iter() if element.tag.rpartition("}")[2] == "rootfile"]
+    return [
+        file.get("full-path", "") for file in files if re.search("xml|^$", file.get("media-type", ""), re.IGNORECASE)
+    ]
 
 
 def _decoded(content: bytes) -> str:
