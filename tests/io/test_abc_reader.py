@@ -250,7 +250,7 @@ def test_jumps_and_sections() -> None:
 
 
 @pytest.mark.parametrize(
-    ("order", "turns"), [("AABB", (0, 0, 0, 0, 1, 2, 1, 2)), ("B(A2.B)2", (1, 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 1, 2))]
+    ("order", "turns"), [("AABB", (0, 0, 1, 2, 1, 2)), ("B(A2.B)2", (1, 2, 0, 0, 1, 2, 0, 0, 1, 2))]
 )
 def test_the_order_of_parts(order: str, turns: tuple[int, ...]) -> None:
     score = tune("P:A\n|:C4:|\nP:B\nD4||E4|", f"P:{order}\nM:4/4\nL:1/4\nK:C\n")

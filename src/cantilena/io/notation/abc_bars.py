@@ -195,6 +195,8 @@ def order_of_parts(text: str) -> str:
 def played_parts(bars: tuple[Bar, ...], parts: Sequence[tuple[Time, str]], order: str) -> Repeats | None:
     """Return the order of playing of parts that are played with their repeats.
 
+    A part that repeats itself is not played twice running: `AABB` with repeat signs in A and B says the same twice.
+
     Args:
         bars: the bars as written.
         parts: time at which each part begins, and its name.
@@ -213,7 +215,9 @@ def played_parts(bars: tuple[Bar, ...], parts: Sequence[tuple[Time, str]], order
         own = repeats_of(tuple(bar for bar in bars if start <= bar.start < end))
         turns[name] = [len(sections) + turn for turn in own.order]
         sections += own.sections
-    return Repeats(tuple(sections), tuple(turn for name in order for turn in turns[name])[:MOST_PLAYED])
+    repeating = {name for name, own in turns.items() if len(set(own)) < len(own)}
+    played = [name for place, name in enumerate(order) if name not in repeating or order[place - 1 : place] != name]
+    return Repeats(tuple(sections), tuple(turn for name in played for turn in turns[name])[:MOST_PLAYED])
 
 
 def check_lengths(bars: Sequence[WrittenBar], sections: Collection[Time], doubts: Doubts, voice: str) -> None:

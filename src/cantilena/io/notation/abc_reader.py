@@ -8,7 +8,7 @@ Decisions where the standard is silent or programs differ:
   not. Chord symbols move with `transpose=`.
 - Fields in the body, also inline, hold for the voice they stand in; before the first music they hold for all voices.
 - Music before the first V: is that of voice 1. A percussion clef or channel 10 makes a voice percussion.
-- The parts of P:AABB in the head are played with their repeats.
+- The parts of P:ABA in the head are played with their repeats; AABB does not double what repeats itself.
 - Voices keep their own time, except that voices with the same number of bars wait for each other at barlines, with a
   doubt for each bar where one has to. Bars, meters and keys are those of the first voice, or of the longest one if the
   first ends before it.
