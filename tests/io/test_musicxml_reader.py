@@ -382,6 +382,12 @@ def test_jumps(segno, to_coda, jump, coda):
     assert played == [0, 1, 3, 1, 4]
 
 
+def test_a_coda_sign_with_a_word_beside_it_leads_nowhere():
+    coda = f'<direction>{CODA}<sound coda="b"/></direction><direction>{CODA}</direction>' + words("Coda")
+    score = read([WHOLE, words("D.C.") + WHOLE, coda + WHOLE])
+    assert [(bar.begins, bar.jump) for bar in score.bars] == [("", ""), ("", "dacapo"), ("coda", "")]
+
+
 def test_da_capo_al_fine():
     score = read([WHOLE + words("Fine", '<sound fine="yes"/>'), WHOLE + words("D.C. al Fine", '<sound dacapo="yes"/>')])
     assert [bar.jump for bar in score.bars] == ["fine", "dacapo"]

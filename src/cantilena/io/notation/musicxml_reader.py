@@ -210,7 +210,7 @@ class _Reader:
             for bar, at, mark in part.begins:
                 is_behind = 0 < self._lengths[bar] <= at and bar + 1 < len(marks)
                 marks[bar + is_behind].begins = mark
-        signs = [one for one in marks if one.coda_sign and one.jump != "tocoda"]
+        signs = [one for one in marks if one.coda_sign and one.jump != "tocoda" and one.begins != "coda"]
         has_jump = any(one.jump == "tocoda" for one in marks)
         for place, one in enumerate(signs):
             if place == len(signs) - 1 and (has_jump or place):
