@@ -442,6 +442,12 @@ def test_parts_of_different_meters_are_doubted():
     assert len(score.doubts) == 3
 
 
+def test_a_meter_that_one_part_states():
+    three = "<attributes><time><beats>3</beats><beat-type>4</beat-type></time></attributes>"
+    score = read([WHOLE, three + notes("D4:12"), notes("E4:12")], [WHOLE, notes("D3:12"), notes("E3:12")])
+    assert (score.meters, doubts(score)) == (((0, Meter(4, 4)), (4 * Q, Meter(3, 4))), [])
+
+
 @pytest.mark.parametrize(
     ("key", "expected", "is_explicit"),
     [
