@@ -382,6 +382,12 @@ def test_jumps(segno, to_coda, jump, coda):
     assert played == [0, 1, 3, 1, 4]
 
 
+def test_a_coda_sign_with_a_word_beside_it_leads_nowhere():
+    coda = f'<direction>{CODA}<sound coda="b"/></direction><direction>{CODA}</direction>' + words("Coda")
+    score = read([WHOLE, words("D.C.") + WHOLE, coda + WHOLE])
+    assert [(bar.begins, bar.jump) for bar in score.bars] == [("", ""), ("", "dacapo"), ("coda", "")]
+
+
 def test_da_capo_al_fine():
     score = read([WHOLE + words("Fine", '<sound fine="yes"/>'), WHOLE + words("D.C. al Fine", '<sound dacapo="yes"/>')])
     assert [bar.jump for bar in score.bars] == ["fine", "dacapo"]
@@ -434,6 +440,12 @@ def test_parts_of_different_meters_are_doubted():
     assert score.meters == ((0, Meter(6, 8)),)
     assert all(doubt.misplaces for doubt in score.doubts)
     assert len(score.doubts) == 3
+
+
+def test_a_meter_that_one_part_states():
+    three = "<attributes><time><beats>3</beats><beat-type>4</beat-type></time></attributes>"
+    score = read([WHOLE, three + notes("D4:12"), notes("E4:12")], [WHOLE, notes("D3:12"), notes("E3:12")])
+    assert (score.meters, doubts(score)) == (((0, Meter(4, 4)), (4 * Q, Meter(3, 4))), [])
 
 
 @pytest.mark.parametrize(

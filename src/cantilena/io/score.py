@@ -139,8 +139,8 @@ def repeats_of(bars: tuple[Bar, ...]) -> Repeats:
     """The sections of some bars, and the order in which they are played.
 
     Passages are repeated as often as their repeat sign or their highest ending says. After a jump (da capo, dal segno)
-    repeats are not taken and the last ending is, up to `fine` or, from `tocoda`, with the coda. Movements, whose bars
-    are counted anew, are played one after the other.
+    repeats are not taken and the last ending is, up to `fine` or, from `tocoda`, with the coda; a jump is taken once.
+    Movements, whose bars are counted anew, are played one after the other.
 
     Args:
         bars: the bars as written, in order.
@@ -176,12 +176,18 @@ def _order(runs: list[list[Bar]]) -> list[int]:
     here = start = 0
     turn = 1
     has_jumped = False
+    taken: list[int] = []  # jumps
     while here < len(runs) and len(order) < min(10 * len(runs) + 10, MOST_PLAYED):
         first, last = runs[here][0], runs[here][-1]
-        is_played = not first.endings or (_is_last_ending(runs, here) if has_jumped else turn in first.endings)
-        if not is_played and here != start:
-            here += 1
-            continue
+        if first.endings and here != start:
+            is_last = _is_last_ending(runs, here)
+            if has_jumped or (is_last and order and not runs[order[-1]][0].endings):  # the others have been left out
+                is_played = is_last
+            else:
+                is_played = turn in first.endings
+            if not is_played:
+                here += 1
+                continue
         if first.opens_repeat and start != here:
             start, turn = here, 1
         order.append(here)
@@ -190,10 +196,13 @@ def _order(runs: list[list[Bar]]) -> list[int]:
             continue
         if last.jump == "fine" and has_jumped:
             break
-        if last.jump in ("dacapo", "dalsegno") and not has_jumped:
-            has_jumped = True
-            here = start = _place(runs, "segno") if last.jump == "dalsegno" else 0
-            continue
+        if last.jump in ("dacapo", "dalsegno"):
+            if here not in taken:
+                taken.append(here)
+                has_jumped = True
+                here = start = _place(runs, "segno") if last.jump == "dalsegno" else 0
+                continue
+            has_jumped = has_jumped and here != taken[-1]
         here = _place(runs, "coda", here + 1) if last.jump == "tocoda" and has_jumped else here + 1
         is_over = last.closes_repeat or (last.endings and not first.opens_repeat)
         if here < len(runs) and not runs[here][0].endings and is_over:
@@ -235,4 +244,4 @@ def _is_last_ending(runs: list[list[Bar]], here: int) -> bool:
 
 
 def _place(runs: list[list[Bar]], mark: str, otherwise: int = 0) -> int:
-    return next((number for number, run in enumerate(runs) if run[0].begins == mark), otherwise)
+    return next((place for place in range(otherwise, len(runs)) if runs[place][0].begins == mark), otherwise)

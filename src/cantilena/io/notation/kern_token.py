@@ -14,7 +14,7 @@ from typing import NamedTuple, cast
 from cantilena.errors import UsageError
 from cantilena.music import Chord, Key, Meter, Mode
 
-_DURATION = re.compile(r"([0-9]+)(?:%([0-9]+))?(\.*)")
+_DURATION = re.compile(r"([0-9]+)(?:%([0-9]+))?")
 _PITCH = re.compile(r"(([a-gA-G])\2*)(#+|-+|n)?")
 _UNPITCHED = re.compile(r"(?<![TtMmWwS$O])R(?![TtMmWwS$O])")
 _STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
@@ -105,7 +105,7 @@ def parse_token(text: str) -> Token:
         if not part or part == ".":
             continue
         timed = _DURATION.search(part)
-        quarters = _quarters(*timed.groups()) if timed else None
+        quarters = _quarters(timed[1], timed[2], part.count(".")) if timed else None
         is_rest, pitch = "r" in part, _PITCH.search(part)
         if "q" in part or "Q" in part:
             silent += 0 if is_rest else 1
@@ -130,12 +130,12 @@ def parse_token(text: str) -> Token:
 
 
 @lru_cache(maxsize=1024)
-def _quarters(number: str, divisor: str | None, dots: str) -> Fraction | None:
+def _quarters(number: str, divisor: str | None, dots: int) -> Fraction | None:
     """A duration in quarter notes; 0, 00 and 000 are a breve, a long and a maxima."""
-    if max(len(number), len(divisor or "")) > _MOST_DIGITS or len(dots) > _MOST_DOTS:
+    if max(len(number), len(divisor or "")) > _MOST_DIGITS or dots > _MOST_DOTS:
         return None
     whole = Fraction(int(divisor or 1), int(number)) if number.strip("0") else Fraction(2 ** len(number))
-    return 4 * whole * (2 - Fraction(1, 2 ** len(dots))) or None
+    return 4 * whole * (2 - Fraction(1, 2**dots)) or None
 
 
 def _midi(letters: str, sign: str) -> int:
@@ -179,7 +179,7 @@ def parse_meter(text: str) -> tuple[Meter | None, Fraction] | None:
     if match is None or len(match[0]) > 20:
         return None
     numerator = sum(int(beats) for beats in match[1].split("+") if beats)
-    beat = _quarters(match[2], match[3], "")
+    beat = _quarters(match[2], match[3], 0)
     if not numerator or beat is None:
         return None
     twice = 2 ** len(match[2]) if not match[2].strip("0") else 1

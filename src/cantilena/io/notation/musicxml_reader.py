@@ -169,6 +169,7 @@ class _Reader:
             if changes.get(bar, {}).items() - meters.items():
                 meters |= changes[bar]
                 lengths |= {place: self._parts[place].bar_length(meter) for place, meter in changes[bar].items()}
+                self._follow(bar, changes[bar], meters, lengths)
                 nominal = max(lengths.values())
                 meter = next(meters[place] for place, length in lengths.items() if length == nominal)
                 if min(lengths.values()) < nominal:
@@ -194,6 +195,16 @@ class _Reader:
             start += length
         to_ticks(Fraction(start) / self._units)
 
+    def _follow(
+        self, bar: int, stated: dict[int, Meter | None], meters: dict[int, Meter | None], lengths: dict[int, Time]
+    ) -> None:
+        """Give a meter that begins in some parts to those that do not state it and have bars of its length."""
+        place = min(stated)
+        for other in meters.keys() - stated.keys():
+            bars = self._parts[other].bars
+            if bar < len(bars) and self._is_near(bars[bar].reached, lengths[place]):
+                meters[other], lengths[other] = meters[place], lengths[place]
+
     def _is_near(self, time: Time, other: Time) -> bool:
         """Whether times differ by less than a 128th note, as where exporters round the durations of tuplets."""
         return -self._units < (time - other) * 32 < self._units
@@ -210,7 +221,7 @@ class _Reader:
             for bar, at, mark in part.begins:
                 is_behind = 0 < self._lengths[bar] <= at and bar + 1 < len(marks)
                 marks[bar + is_behind].begins = mark
-        signs = [one for one in marks if one.coda_sign and one.jump != "tocoda"]
+        signs = [one for one in marks if one.coda_sign and one.jump != "tocoda" and one.begins != "coda"]
         has_jump = any(one.jump == "tocoda" for one in marks)
         for place, one in enumerate(signs):
             if place == len(signs) - 1 and (has_jump or place):
