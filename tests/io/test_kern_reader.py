@@ -223,6 +223,11 @@ def test_lists_of_sections(order, is_explicit):
     assert (score.played is not None) == is_explicit
 
 
+def test_a_section_without_bars_is_doubted():
+    score = read_kern(kern("**kern", "*M4/4", "*>[A,B]", "*>A", "*>B", "1c", "=2", "1d", "=="))
+    assert [doubt.text for doubt in score.doubts] == ["its list of 2 sections does not fit their names"]
+
+
 def test_the_list_of_sections_may_say_what_repeat_signs_say():
     score = read_kern(kern("**kern", "*M4/4", "*>[A,A,B]", "*>A", "1c", "=2:|!", "*>B", "1d", "=="))
     assert score.repeats == Repeats((Section(0, 4 * Q), Section(4 * Q, 8 * Q)), (0, 0, 1))

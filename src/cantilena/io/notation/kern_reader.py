@@ -439,8 +439,8 @@ class _Reading:
         bars = tuple(replace(bar, start=self._tick(bar.start), end=self._tick(bar.end)) for bar in self.bars)
         played = None
         if self.order and self.labels and bars:
-            labels = [(self._tick(time), name) for time, name in self.labels if time < self.bars[-1].end]
-            if len(self.order) <= MOST_SECTIONS and {name for _, name in labels}.issuperset(self.order):
+            labels = {self._tick(time): name for time, name in self.labels if time < self.bars[-1].end}
+            if len(self.order) <= MOST_SECTIONS and set(labels.values()).issuperset(self.order):
                 bars, played = mark_order(bars, labels, self.order)
             else:
                 self.doubts.add(f"its list of {len(self.order)} sections does not fit their names")
