@@ -74,6 +74,7 @@ def test_chords_share_the_first_duration():
 
 def test_a_note_without_duration_is_counted():
     score = read_kern(kern("**kern", "4c", "d", "4e"))
+    assert score.doubts[0].bar == "1"
     assert notes(score) == [(0, 60, 1), (1, 64, 1)]
     assert (score.lost, score.doubts[0].misplaces) == (1, True)
     with pytest.raises(ScoreError, match="none of its notes has a duration"):

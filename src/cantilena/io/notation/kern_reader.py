@@ -435,6 +435,7 @@ class _Reading:
             following = self.bars[1].number if len(self.bars) > 1 else ""
             first = str(int(following) - 1) if following.isdecimal() and following != "0" else "1"
             self.bars[0] = replace(self.bars[0], number=first)
+            self.doubts.found = [replace(doubt, bar=doubt.bar or first) for doubt in self.doubts.found]
         pickup = self._check_bars()
         bars = tuple(replace(bar, start=self._tick(bar.start), end=self._tick(bar.end)) for bar in self.bars)
         played = None
