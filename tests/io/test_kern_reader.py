@@ -74,6 +74,7 @@ def test_chords_share_the_first_duration():
 
 def test_a_note_without_duration_is_counted():
     score = read_kern(kern("**kern", "4c", "d", "4e"))
+    assert score.doubts[0].bar == "1"
     assert notes(score) == [(0, 60, 1), (1, 64, 1)]
     assert (score.lost, score.doubts[0].misplaces) == (1, True)
     with pytest.raises(ScoreError, match="none of its notes has a duration"):
@@ -221,6 +222,11 @@ def test_lists_of_sections(order, is_explicit):
     bars = [bar for section in played for bar in range(section.start // (4 * Q), section.end // (4 * Q))]
     assert "".join("ABCD"[bar] for bar in bars) == order.replace(",", "")
     assert (score.played is not None) == is_explicit
+
+
+def test_a_section_without_bars_is_doubted():
+    score = read_kern(kern("**kern", "*M4/4", "*>[A,B]", "*>A", "*>B", "1c", "=2", "1d", "=="))
+    assert [doubt.text for doubt in score.doubts] == ["its list of 2 sections does not fit their names"]
 
 
 def test_the_list_of_sections_may_say_what_repeat_signs_say():

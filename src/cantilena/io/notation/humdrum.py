@@ -7,7 +7,7 @@ may be parted by several tabs, as newer programs write them.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -187,19 +187,19 @@ def _follow(
 
 
 def mark_order(
-    bars: tuple[Bar, ...], labels: Sequence[tuple[int, str]], order: Sequence[str]
+    bars: tuple[Bar, ...], labels: Mapping[int, str], order: Sequence[str]
 ) -> tuple[tuple[Bar, ...], Repeats | None]:
     """Mark bars so that they are played in the order of a list of sections (`*>[A,A,B]`).
 
     Args:
         bars: the bars; sections begin with bars.
-        labels: (tick, name) of the sections (`*>A`), ascending.
+        labels: name of each section (`*>A`) by the tick where it begins.
         order: the names as they are played, each one a label.
 
     Returns:
         The bars with repeat signs, endings and a da capo; and the order itself where such marks cannot say it.
     """
-    starts = sorted(dict(labels).items())
+    starts = sorted(labels.items())
     if bars and starts[0][0] > bars[0].start:
         starts.insert(0, (bars[0].start, ""))
         order = ("", *order)

@@ -435,12 +435,13 @@ class _Reading:
             following = self.bars[1].number if len(self.bars) > 1 else ""
             first = str(int(following) - 1) if following.isdecimal() and following != "0" else "1"
             self.bars[0] = replace(self.bars[0], number=first)
+            self.doubts.found = [replace(doubt, bar=doubt.bar or first) for doubt in self.doubts.found]
         pickup = self._check_bars()
         bars = tuple(replace(bar, start=self._tick(bar.start), end=self._tick(bar.end)) for bar in self.bars)
         played = None
         if self.order and self.labels and bars:
-            labels = [(self._tick(time), name) for time, name in self.labels if time < self.bars[-1].end]
-            if len(self.order) <= MOST_SECTIONS and {name for _, name in labels}.issuperset(self.order):
+            labels = {self._tick(time): name for time, name in self.labels if time < self.bars[-1].end}
+            if len(self.order) <= MOST_SECTIONS and set(labels.values()).issuperset(self.order):
                 bars, played = mark_order(bars, labels, self.order)
             else:
                 self.doubts.add(f"its list of {len(self.order)} sections does not fit their names")

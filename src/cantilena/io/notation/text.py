@@ -131,7 +131,8 @@ def _unpacked(content: bytes) -> bytes:
     except (
         zipfile.BadZipFile, zlib.error, struct.error, EOFError, KeyError, RuntimeError, OSError, ValueError,
     ) as error:  # fmt: skip
-        raise ScoreError(f"its archive is damaged: {error}", _EXPORT) from error
+        reason = str(error)[:100] or "it ends too early"
+        raise ScoreError(f"its archive is damaged: {reason}", _EXPORT) from error
     if text[:4] == b"PK\x03\x04":
         raise ScoreError("its archive holds another archive", "unpack it and name the score in it")
     return text
@@ -207,6 +208,8 @@ def _decoded(content: bytes) -> str:
         # Without its declaration, which holds for the bytes and not for the text.
         return re.sub(r"\A\ufeff?\s*<\?xml[^>]{0,400}\?>", "", content.decode(encoding)).removeprefix("\ufeff")
     except (UnicodeDecodeError, LookupError) as error:
+        if declared is None:
+            raise ScoreError(f"it is not MusicXML in {encoding}, whatever its name says", _EXPORT) from error
         raise ScoreError(f"its text is not {encoding}, as it says", _EXPORT) from error
 
 
