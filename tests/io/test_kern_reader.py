@@ -325,6 +325,11 @@ def test_what_cannot_be_read_is_refused(name):
     assert caught.value.hint
 
 
+def test_a_syllable_that_looks_like_a_comment():
+    score = read_kern(b"**text\t**kern\nO\t4c\n!\t4d\n!\t!\n*-\t*-\n")
+    assert notes(score) == [(0, 60, 1), (1, 62, 1)]
+
+
 def test_spaces_between_columns_and_before_lines():
     spaced = b" **kern   **kern\n *M2/4   *M2/4\n 4C 4E   4c\n4D    4d\n*-    *-\n"
     assert notes(read_kern(spaced)) == [(0, 48, 1), (0, 52, 1), (0, 60, 1), (1, 50, 1), (1, 62, 1)]

@@ -82,7 +82,7 @@ def read_records(text: str) -> Iterator[Record]:
     begun = 0
     for index, line in enumerate(lines):
         tokens = _tokens(line)
-        if not tokens or line[0] == "!":
+        if not tokens or line.startswith("!!") or all(token[0] == "!" for token in tokens):
             continue
         number = index + 1
         if line[0] != "*":
