@@ -24,4 +24,5 @@ from .two_sample_test import GroupSeparability as GroupSeparability
 from .two_sample_test import Separability as Separability
 from .two_sample_test import TwoSampleResult as TwoSampleResult
 from .two_sample_test import classifier_two_sample_test as classifier_two_sample_test
+from .two_sample_test import two_sample_tests as two_sample_tests
 from .two_sample_test import two_sample_tests_by_bars as two_sample_tests_by_bars

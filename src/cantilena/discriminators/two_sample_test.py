@@ -29,17 +29,21 @@ from cantilena.discriminators.comparison import Comparison, Examples, cut
 from cantilena.discriminators.features import GROUPS
 from cantilena.discriminators.options import TwoSampleOptions
 from cantilena.discriminators.predictions import Predictions
-from cantilena.errors import UsageError
+from cantilena.errors import RunError, UsageError
 from cantilena.metrics import Interval
 from cantilena.music import Line
 from cantilena.rules import lengths
-from cantilena.runtime import Progress, generator, progress
+from cantilena.runtime import Failure, Progress, bounded_map, generator, progress
 
 REAL, TRIVIAL = "real-against-real", "trivial"
 """The names of the controls."""
 FAST = ("logistic", "boosting")
 """The classifiers of `two_sample_tests_by_bars`."""
 
+_BARS = (1, 2, 4, 8, 16)
+"""Lengths of excerpts."""
+_SECONDS, _MEMORY = 24 * 3600.0, 2**46
+"""No limits in practice: CUDA maps more memory than a machine has."""
 _MIN_STEPS = 4
 _CHANCE, _LEVEL = 0.5, 0.05
 _DIGITS = 6
@@ -395,7 +399,7 @@ def two_sample_tests_by_bars(
     pieces: NDArray[np.generic],
     generated: Line,
     steps_per_bar: int,
-    bars: Sequence[int] = (1, 2, 4, 8, 16),
+    bars: Sequence[int] = _BARS,
     *,
     options: TwoSampleOptions | None = None,
     generated_pieces: NDArray[np.generic] | None = None,
@@ -439,3 +443,65 @@ def two_sample_tests_by_bars(
             rows.append(BarsResult(size, result.best.accuracy if result.best else None, result.headline or "", reason))
             bar.advance(1, f"{size} bars")
     return rows
+
+
+# ------------------------------------------------------------------------------------------- of several systems
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A test of a system: on whole melodies, or on the first bars if `bars` is not 0."""
+
+    system: str
+    bars: int
+    sides: tuple[Line, NDArray[np.generic], Line]
+    generated_pieces: NDArray[np.generic]
+    options: TwoSampleOptions
+
+    def run(self) -> TwoSampleResult | BarsResult:
+        """Run the test."""
+        options, own = self.options, self.generated_pieces
+        if not self.bars:
+            return classifier_two_sample_test(*self.sides, options, generated_pieces=own, quiet=True)
+        (row,) = two_sample_tests_by_bars(
+            *self.sides, options.steps_per_bar, (self.bars,), options=options, generated_pieces=own, quiet=True
+        )
+        return row
+
+
+def two_sample_tests(
+    human: Line,
+    pieces: NDArray[np.generic],
+    systems: Mapping[str, tuple[Line, NDArray[np.generic]]],
+    options: TwoSampleOptions | None = None,
+    *,
+    jobs: int = 0,
+) -> dict[str, tuple[TwoSampleResult, list[BarsResult]]]:
+    """Run `classifier_two_sample_test` and `two_sample_tests_by_bars` for several systems, in processes of one thread.
+
+    The results are the same for any number of processes.
+
+    Args:
+        human: human melodies.
+        pieces: `(melodies,)` the piece of each.
+        systems: by name, the melodies of each system and their pieces.
+        options: the options of the tests.
+        jobs: number of processes; 0 takes one a processor.
+
+    Raises:
+        RunError: a process failed.
+    """
+    tasks = [
+        _Task(name, bars, (human, pieces, line), own, options or TwoSampleOptions())
+        for bars in (0, *_BARS[::-1])  # the slowest first
+        for name, (line, own) in systems.items()
+    ]
+    results: dict[tuple[str, int], Any] = {}
+    with progress("Training classifiers", total=len(tasks), unit="tests") as bar:
+        for index, result in bounded_map(_Task.run, tasks, jobs=jobs, seconds=_SECONDS, memory=_MEMORY):
+            task = tasks[index]
+            if isinstance(result, Failure):
+                raise RunError(f"the classifiers of {task.system} failed: {result.reason}", result.hint)
+            results[task.system, task.bars] = result
+            bar.advance(1, task.system)
+    return {name: (results[name, 0], [results[name, bars] for bars in _BARS]) for name in systems}

@@ -21,7 +21,6 @@ from cantilena.workflows.evaluate.options import LIMITS, MAX_STEPS, MIN_STEPS, E
 from cantilena.workflows.evaluate.report import REPORT, write_evaluation
 from cantilena.workflows.evaluate.sources import baseline_set, bundle_set, given_set, reference_set
 from cantilena.workflows.evaluate.systems import HUMAN, Source, SystemSpec, named_systems, parse_systems
-from cantilena.workflows.evaluate.two_sample import two_sample_tests
 from cantilena.workflows.evaluate.verdicts import Verdict, listener_verdict
 from cantilena.workflows.learned_corpus import shipped_corpus
 from cantilena.workflows.runs import clear_earlier_run
@@ -187,7 +186,7 @@ def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Cor
     systems = [sets[spec.name].truncate(steps) for spec in specs if spec.name != HUMAN]
     reference, training = reference.truncate(steps), TrainingMelodies.from_corpus(corpus)
     results = Evaluator(reference, training, reference_model, options.seed).evaluate(systems)
-    two_sample = two_sample_tests(reference, systems, options) if options.listener else {}
+    two_sample = _two_sample_tests(reference, systems, options) if options.listener else {}
     return Evaluation(options, corpus, training, steps, [reference, *systems], results, two_sample)
 
 
@@ -203,3 +202,20 @@ def _trained_corpus(specs: Sequence[SystemSpec]) -> str:
     """The training corpus of the first bundle whose corpus ships with the package."""
     names = (shipped_corpus(spec.bundle) for spec in specs if spec.kind == "bundle")
     return next(filter(None, names), _DEFAULT_CORPUS)
+
+
+def _two_sample_tests(
+    reference: MelodySet, systems: Sequence[MelodySet], options: EvaluateOptions
+) -> dict[str, Mapping[str, Any]]:
+    """How well classifiers tell each system from human melodies, whole and by their first bars of 4/4."""
+    from cantilena.discriminators import (  # an evaluation without classifiers does not wait for scikit-learn
+        TwoSampleOptions,
+        two_sample_tests,
+    )
+
+    chosen = TwoSampleOptions(seed=options.seed, device=options.device)
+    sets = {one.name: (one.line, one.pieces) for one in systems}
+    results = two_sample_tests(reference.line, reference.pieces, sets, chosen, jobs=options.jobs)
+    return {
+        name: {**whole.to_json(), "by_bars": [row.to_json() for row in rows]} for name, (whole, rows) in results.items()
+    }
