@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cantilena.discriminators import GROUPS
 from cantilena.metrics.registry import get_metric
 from cantilena.workflows import EvaluateOptions, run_evaluation
 from document_tables import between, cell
@@ -38,6 +39,7 @@ def main(words: Sequence[str] | None = None) -> int:
     text = DOCUMENT.read_text(encoding="utf-8")
     text = between(text, "measured", table(results["systems"]))
     text = between(text, "listener", listener_table(results["listener"]))
+    text = between(text, "groups", group_table(results["listener"]))
     DOCUMENT.write_text(text, encoding="utf-8")
     if shutil.which("chromium") is None:
         print("Chromium is missing: the picture was not updated", file=sys.stderr)
@@ -65,6 +67,26 @@ def listener_table(answers: Mapping[str, Any]) -> str:
         verdict = one["refused"] or f"{one['headline']}, p {one['p']:.3f}"
         rows.append(f"| {system} | " + " | ".join(cells) + f" | {verdict} |")
     return "\n".join(rows)
+
+
+def group_table(answers: Mapping[str, Any]) -> str:
+    """The AUC of each group of features on each system, the largest in bold, and the drop without it."""
+    rows = ["| | " + " | ".join(GROUPS) + " |", "|---" * (len(GROUPS) + 1) + "|"]
+    for system, one in answers.items():
+        groups = {group["group"]: group for group in one["groups"]}
+        cells = (group_cell(groups.get(name), one["groups"]) for name in GROUPS)
+        rows.append(f"| {system} | " + " | ".join(cells) + " |")
+    return "\n".join(rows)
+
+
+def group_cell(group: Mapping[str, Any] | None, groups: Sequence[Mapping[str, Any]]) -> str:
+    """AUC with its interval, and the drop."""
+    if group is None:
+        return "–"
+    auc, drop = group["auc"], group["drop"]
+    value = f"**{auc['value']:.2f}**" if group is groups[0] else f"{auc['value']:.2f}"
+    without = f"; drop {drop['value']:z.2f}" if drop else ""
+    return f"{value}<br><small>{auc['low']:.2f} to {auc['high']:.2f}{without}</small>"
 
 
 def accuracy_cell(result: Mapping[str, Any] | None) -> str:

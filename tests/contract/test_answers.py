@@ -24,6 +24,7 @@ LINES = {
     "corpus cluster --out": "corpus cluster melodies.arrow --clusters 2 --out made",
     "doctor": "doctor",
     "evaluate": "evaluate scores runs/network --against melodies.arrow --melodies 20 --steps 32 --heard 1",
+    "evaluate --listener": "evaluate scores --listener --against melodies.arrow --melodies 20 --steps 32 --heard 1",
     "evaluate --likelihood": "evaluate runs/network runs/vae --likelihood --test scores",
     "export": "export runs/network --out made.onnx",
     "import": "import note_rnn.npz --out made.safetensors",

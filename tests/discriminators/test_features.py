@@ -10,7 +10,14 @@ import pytest
 from scipy.stats import entropy
 
 from cantilena.discriminators.comparison import Examples, canonical_rests
-from cantilena.discriminators.features import NgramVocabulary, find_keys, musical_features, ngram_ids, trivial_features
+from cantilena.discriminators.features import (
+    GROUPS,
+    NgramVocabulary,
+    find_keys,
+    musical_features,
+    ngram_ids,
+    trivial_features,
+)
 from cantilena.discriminators.recurrent import step_features
 from cantilena.music import Line, find_key
 from cantilena.rules import Notes
@@ -48,20 +55,42 @@ def test_features_are_invariant_under_transposition(semitones: int, walks: Walks
     np.testing.assert_array_equal(step_features(Examples(other)), step_features(Examples(line)))
 
 
+def test_each_set_of_features_belongs_to_one_group(walks: Walks) -> None:
+    named = [name for names in GROUPS.values() for name in names]
+    sets = musical_features(walks(np.random.default_rng(2), 2))
+    assert sorted(named) == sorted(sets)
+    examples = Examples(walks(np.random.default_rng(2), 6))
+    every = examples.features
+    assert every.shape[1] == sum(values.shape[1] for values in sets.values())
+    for some in (examples[[4, 1]], Examples(examples.line)[[4, 1]]):  # with and without known features
+        np.testing.assert_array_equal(some.features, every[[4, 1]])
+
+
+def test_the_end_and_the_form_by_hand() -> None:
+    # Two bars of four steps: the second one tone higher, or the tonic of C major, held.
+    rows = [[62, 64, 66, 67, 64, 66, 67, 69], [69, 66, 64, 66, 62, 1, 1, 1]]
+    found = musical_features(GRID.line(np.array(rows)), steps_per_bar=4)
+    np.testing.assert_allclose(found["ends"], [[0, 0, 0, 0, 1, 1], [1, 1, 0, 1, 0, 4 / (8 / 5)]])
+    assert found["phrases"][:, 1:].tolist() == [[0, 0], [0, 0]]
+    again = musical_features(GRID.line(np.array([rows[0][:4] * 2])), steps_per_bar=4)
+    assert again["phrases"][0].tolist() == [0, 1, 1]
+    assert found["runs"].tolist() == [[pytest.approx(4 / 6)], [pytest.approx(0)]]
+
+
 def test_features_by_hand() -> None:
     # C4 quarter, E4 quarter, G4 eighth, G4 eighth, rest, C4: two bars of eight steps.
     line = GRID.line(np.array([[62, 1, 1, 1, 66, 1, 1, 1, 69, 1, 69, 1, 0, 1, 62, 1]]))
     found = {name: values[0] for name, values in musical_features(line, steps_per_bar=8).items()}
-    density, different, span, height, chords = found["size"]
-    assert (density, different, span, chords) == (5 / 16, 3, 7, 0)
+    different, span, height, chords = found["range"]
+    assert (different, span, chords) == (3, 7, 0)
     assert height == pytest.approx((0 + 4 + 7 + 7 + 0) / 5 / 7)
     assert found["intervals"][[12 + 4, 12 + 3, 12, 12 - 7]].tolist() == [0.25] * 4
     assert found["waits"][[3, 1]].tolist() == [0.75, 0.25]  # 4 4 2 4
     assert found["places"][[0, 2, 4, 6]].tolist() == pytest.approx([0.4, 0.2, 0.2, 0.2])
     repeated, _, steps, leaps = found["motion"][:4]
     assert (repeated, steps, leaps) == (0.25, 0.0, 0.25)
-    assert found["surprise"][0] == pytest.approx(entropy([1, 1, 1, 1], base=2))
-    assert found["surprise"][1] == pytest.approx(entropy([3, 1], base=2))
+    assert found["motion"][-1] == pytest.approx(entropy([1, 1, 1, 1], base=2))
+    assert found["density"].tolist() == pytest.approx([5 / 16, entropy([3, 1], base=2)])
     assert found["meter"][4] == pytest.approx(0.2)  # one note is cut short by a rest
     assert found["drift"][0] == pytest.approx((3 - 2) / 16)
 

@@ -12,13 +12,16 @@ import pytest
 
 from cantilena.discriminators import (
     FAMILIES,
+    GROUPS,
     TwoSampleOptions,
     TwoSampleResult,
     classifier_two_sample_test,
+    find_keys,
     two_sample_tests_by_bars,
 )
 from cantilena.errors import UsageError
 from cantilena.music import Line
+from cantilena.rules import Notes
 from cantilena.tokenizers import GridEncoding
 
 GRID = GridEncoding(0, 127)
@@ -60,6 +63,34 @@ def test_human_melodies_are_not_told_from_human_melodies(people: Callable[[int],
     assert result.best.accuracy.low < 0.5 < result.best.accuracy.high
     assert result.p is not None
     assert result.p > 0.05
+
+
+def with_strong_ends(line: Line) -> Line:
+    """The same melodies, with the tonic as the only note of the last bar."""
+    event, pitch = line.event.copy(), line.pitch.copy()
+    event[:, -16:], pitch[:, -16:] = 1, -1
+    event[:, -16], pitch[:, -16] = 2, 60 + find_keys(Notes.from_line(line)).tonic
+    return Line.from_events(event, pitch, length=line.length)
+
+
+def test_the_group_of_features_that_differs_is_found(people: Callable[[int], Any]) -> None:
+    one, other = people(128).in_part(0), people(128).in_part(1)
+    result = classifier_two_sample_test(
+        one.line, one.pieces, with_strong_ends(other.line), QUICK, generated_pieces=other.pieces, quiet=True
+    )
+    assert result.refused == ""
+    assert sorted(group.group for group in result.groups) == sorted(GROUPS)
+    first, second = result.groups[:2]
+    assert first.group == "ends"
+    assert first.auc.low > second.auc.value > 0
+    assert first.drop is None or first.drop.value > 0.05
+    assert [group.drop is None or group.drop.value < 0.05 for group in result.groups[1:]] == [True] * (len(GROUPS) - 1)
+    values = [group["auc"]["value"] for group in check_json(result)["groups"]]
+    assert values == sorted(values, reverse=True)
+    same = classifier_two_sample_test(
+        one.line, one.pieces, other.line, QUICK, generated_pieces=other.pieces, quiet=True
+    )
+    assert all(group.auc.low < 0.5 < group.auc.high for group in same.groups)
 
 
 def signatures(rng: np.random.Generator, pieces: int, excerpts: int, steps: int = 32) -> Line:

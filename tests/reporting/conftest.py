@@ -71,7 +71,17 @@ def two_sample() -> dict[str, Any]:
     rows.append({"bars": 8, "accuracy": None, "reason": "too few melodies are as long"})
     families = {"logistic": result(0.7), "boosting": result(0.81)}
     return {
-        "lstm": {"headline": "boosting", "families": families, "controls": controls, "p": 0.001, "by_bars": rows},
+        "lstm": {
+            "headline": "boosting",
+            "families": families,
+            "controls": controls,
+            "p": 0.001,
+            "by_bars": rows,
+            "groups": [
+                {"group": "form", "auc": {"value": 0.83, "low": 0.7, "high": 0.9}, "drop": None},
+                {"group": "key", "auc": {"value": 0.6, "low": 0.5, "high": 0.7}, "drop": {"value": 0.04, "low": 0.01}},
+            ],
+        },
         "lstm+rl": {"headline": None, "families": families, "controls": controls, "refused": f"20 works {HOSTILE}"},
     }
 

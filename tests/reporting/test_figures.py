@@ -9,6 +9,7 @@ import matplotlib
 import numpy as np
 import pytest
 
+from cantilena.metrics import Interval
 from cantilena.metrics.self_similarity import SelfSimilarity, self_similarity
 from cantilena.music import Melody
 from cantilena.reporting import figures
@@ -17,6 +18,7 @@ from cantilena.reporting.figures import SearchedParameter, png_bytes, search_pan
 from cantilena.reporting.figures.distributions import shares_by_value
 from cantilena.reporting.figures.style import CYCLE, colours_of
 from cantilena.reporting.gallery import Drawing, drawings, two_sample_drawing
+from cantilena.reporting.html import page
 from cantilena.reporting.scores import longest_repetition, shown_scores
 from cantilena.reporting.sections import two_sample_rows
 from cantilena.rules import Context
@@ -232,6 +234,17 @@ def test_any_answer_of_the_classifier_test_is_read() -> None:
     assert bare.best.accuracy is not None
     assert (bare.best.accuracy.low, bare.best.auc) == (0.5, None)
     assert two_sample_rows({"lstm": None}) == ()
+
+
+def test_the_groups_of_features_that_separate_are_a_table(report_data: ReportData) -> None:
+    row = two_sample_rows(report_data.two_sample)[0]
+    assert [one.name for one in row.groups] == ["form", "key"]
+    assert (row.groups[0].drop, row.groups[1].drop) == (None, Interval(0.04, 0.01, 0.04))
+    table = page(report_data, (), ()).partition("What separates them")[2].partition("</table>")[0]
+    assert "<td>form</td><td>0.83<small>0.70 to 0.90</small></td><td></td>" in table
+    assert "0.04<small>0.01 to 0.04</small>" in table
+    bare = ReportData(results={}, two_sample={"lstm": {"headline": None, "refused": "too few works"}})
+    assert "What separates them" not in page(bare, (), ())
 
 
 def test_letters_that_the_font_lacks_are_drawn_without_a_warning() -> None:

@@ -7,6 +7,7 @@ from .comparison import canonical_rests as canonical_rests
 from .discriminator import Discriminator as Discriminator
 from .ensemble import DiscriminatorEnsemble as DiscriminatorEnsemble
 from .ensemble import HumanMelodies as HumanMelodies
+from .features import GROUPS as GROUPS
 from .features import MelodyKeys as MelodyKeys
 from .features import find_keys as find_keys
 from .features import musical_features as musical_features
@@ -19,7 +20,9 @@ from .stopping import StoppingScore as StoppingScore
 from .style_classifier import StyleClassifier as StyleClassifier
 from .style_classifier import StyleExamples as StyleExamples
 from .two_sample_test import BarsResult as BarsResult
+from .two_sample_test import GroupSeparability as GroupSeparability
 from .two_sample_test import Separability as Separability
 from .two_sample_test import TwoSampleResult as TwoSampleResult
 from .two_sample_test import classifier_two_sample_test as classifier_two_sample_test
+from .two_sample_test import two_sample_tests as two_sample_tests
 from .two_sample_test import two_sample_tests_by_bars as two_sample_tests_by_bars

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from cantilena.discriminators.comparison import Examples
-from cantilena.discriminators.features import NgramVocabulary, Standardizer, trivial_features
+from cantilena.discriminators.features import GROUPS, NgramVocabulary, Standardizer, trivial_features
 from cantilena.errors import UsageError
 
 Features = Callable[[Examples], NDArray[Any]]
@@ -56,7 +57,7 @@ def make_classifier(name: str, device: str = "auto") -> Classifier:
     """
     match name:
         case "logistic":
-            return FeatureClassifier(_fit_logistic_features, lambda _: LogisticRegression(C=_C, max_iter=5000))
+            return logistic_regression(tuple(GROUPS))
         case "boosting":
             return FeatureClassifier(_fit_boosting_features, _boosted_trees)
         case "gru":
@@ -66,6 +67,26 @@ def make_classifier(name: str, device: str = "auto") -> Classifier:
         case "trivial":
             return FeatureClassifier(lambda _: lambda examples: trivial_features(examples.line), _trivial_trees)
     raise UsageError(f"unknown classifier '{name}'", "choose logistic, boosting, gru or trivial")
+
+
+def logistic_regression(groups: Sequence[str]) -> Classifier:
+    """Logistic regression on the musical features of some groups of `features.GROUPS` and on their squares.
+
+    With the squares, both too small and too large values can be recognised.
+
+        P(generated) = 1 / (1 + exp(-(w . x + v . x^2 + b))),  minimising loss + (|w|^2 + |v|^2) / (2 C)
+    """
+
+    def fit_features(examples: Examples) -> Features:
+        standardize = Standardizer.fit(examples.columns(groups))
+
+        def features(some: Examples) -> NDArray[np.float64]:
+            values = standardize(some.columns(groups))
+            return np.concatenate([values, values**2 - 1.0], axis=1)
+
+        return features
+
+    return FeatureClassifier(fit_features, lambda _: LogisticRegression(C=_C, max_iter=5000))
 
 
 @dataclass(frozen=True)
@@ -83,22 +104,16 @@ class FeatureClassifier:
     def fit(self, examples: Examples, generated: NDArray[np.bool_], rng: np.random.Generator) -> Scores:
         """Train on examples."""
         features, estimator = self.fit_features(examples), self.make_estimator(rng)
-        estimator.fit(features(examples), generated)
-        return lambda some: estimator.predict_proba(features(some))[:, 1] if len(some) else np.zeros(0)
+        # On several threads, boosting waits for all of them at every node of a tree: with two on two busy cores it was
+        # a hundred times slower than with one.
+        with threadpool_limits(1):
+            estimator.fit(features(examples), generated)
 
+        def scores(some: Examples) -> NDArray[np.float64]:
+            with threadpool_limits(1):
+                return estimator.predict_proba(features(some))[:, 1] if len(some) else np.zeros(0)
 
-def _fit_logistic_features(examples: Examples) -> Features:
-    """Standardised features and their squares, so that both too small and too large values can be recognised.
-
-    P(generated) = 1 / (1 + exp(-(w . x + v . x^2 + b))),  minimising loss + (|w|^2 + |v|^2) / (2 C)
-    """
-    standardize = Standardizer.fit(examples.features)
-
-    def features(examples: Examples) -> NDArray[np.float64]:
-        values = standardize(examples.features)
-        return np.concatenate([values, values**2 - 1.0], axis=1)
-
-    return features
+        return scores
 
 
 def _fit_boosting_features(examples: Examples) -> Features:

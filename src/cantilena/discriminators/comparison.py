@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.discriminators.features import musical_features
+from cantilena.discriminators.features import GROUPS, grouped_features
 from cantilena.errors import UsageError
 from cantilena.music import HOLD, OFF, Line
 from cantilena.rules import Notes, lengths, tones
@@ -43,8 +44,11 @@ class Examples:
         return self.line.melodies
 
     def __getitem__(self, rows: Any) -> Examples:  # noqa: ANN401  (any index of numpy)
-        """Some of the melodies."""
-        return Examples(self.line[rows], self.steps_per_bar)
+        """Some of the melodies, with the features that are known."""
+        some = Examples(self.line[rows], self.steps_per_bar)
+        if "groups" in self.__dict__:
+            some.__dict__["groups"] = {name: values[rows] for name, values in self.groups.items()}
+        return some
 
     @cached_property
     def notes(self) -> Notes:
@@ -52,9 +56,18 @@ class Examples:
         return Notes.from_line(self.line)
 
     @cached_property
+    def groups(self) -> dict[str, NDArray[np.float64]]:
+        """Their musical features by group, each `(melodies, features)`."""
+        return grouped_features(self.line, self.steps_per_bar)
+
+    @property
     def features(self) -> NDArray[np.float64]:
         """Their musical features, `(melodies, features)`."""
-        return np.concatenate(list(musical_features(self.line, self.steps_per_bar).values()), axis=1)
+        return self.columns(tuple(GROUPS))
+
+    def columns(self, groups: Sequence[str]) -> NDArray[np.float64]:
+        """The musical features of some groups, `(melodies, features)`."""
+        return np.concatenate([self.groups[name] for name in groups], axis=1)
 
 
 @dataclass(frozen=True)
@@ -156,8 +169,10 @@ class Comparison:
         return np.sort(np.concatenate([side[:size] for side in sides]))
 
     def examples(self, steps_per_bar: int, rng: np.random.Generator) -> Examples:
-        """All melodies, each in a random key."""
-        return Examples(transpose_randomly(self.line, rng), steps_per_bar)
+        """All melodies, each in a random key, with their features."""
+        examples = Examples(transpose_randomly(self.line, rng), steps_per_bar)
+        examples.groups  # noqa: B018  (computes them once for all splits)
+        return examples
 
     def _part(self, rows: NDArray[np.int64], share: float, rng: np.random.Generator) -> NDArray[np.bool_]:
         """`(melodies,)`: a share of the rows of each kind, in whole pieces."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.metrics.form import bar_returns, ends_on_strong_tonic, phrase_end_lengthening, scalar_run_share
 from cantilena.music import KEY_PROFILES, Line
 from cantilena.rules import (
     Context,
@@ -20,6 +21,7 @@ from cantilena.rules import (
     silent_share,
     similarity_after,
     stepwise_share,
+    strong_places,
     syncopated_share,
     tones,
 )
@@ -36,18 +38,36 @@ _LEAP = 5
 _CHORD_SIZES = np.array([classes.bit_count() for classes in range(2**12)])
 
 
-def musical_features(line: Line, steps_per_bar: int = 16) -> dict[str, NDArray[np.float64]]:
-    """Features of each melody in groups, each `(melodies, features)`; 0 where a feature is undefined.
+GROUPS = {
+    "ends": ("ends",),
+    "form": ("returns", "phrases", "variety", "drift"),
+    "rhythm": ("density", "waits", "places", "meter"),
+    "pitch": ("intervals", "motion", "runs"),
+    "key": ("degrees", "mode"),
+    "register": ("range",),
+}
+"""What the sets of `musical_features` describe: each belongs to one group."""
 
-    - `size`: notes a step, different pitches, range, relative height of the mean pitch, share of chords.
-    - `intervals`, `waits`, `degrees`, `places`: distributions of the intervals within an octave, of the gaps between
-      notes, of the sounding time over the degrees of the melody's key, of the notes over positions in the bar.
-    - `motion`: repeated notes, turns, steps, leaps and their recovery, mean and standard deviation of intervals.
-    - `surprise`: entropy of intervals, of gaps and of both, bits a note; fit of the key; its mode.
-    - `variety`: share of different pairs, triples and fours of (interval, gap).
+
+def musical_features(line: Line, steps_per_bar: int = 16) -> dict[str, NDArray[np.float64]]:
+    """Features of each melody in sets, each `(melodies, features)`; 0 where a feature is undefined.
+
+    - `ends`, of the last note: whether it is the tonic, on a strong beat and long (`metrics.form`), the tonic, the
+      third or the fifth, on a strong beat, and approached by step; its time to the end in mean gaps.
     - `returns`: similarity to 1, 2, 4 and 8 bars before, by direction (`rules`) and note for note.
-    - `meter`: notes on downbeats, syncopations, rests at the end of phrases, silence, notes cut short by a rest.
+    - `phrases`: lengthening of the last notes of phrases, bars that return, exactly and transposed (`metrics.form`).
+    - `variety`: share of different pairs, triples and fours of (interval, gap), entropy of the pairs in bits a note.
     - `drift`: second half minus first half, in notes a step and in mean pitch.
+    - `density`: notes a step; entropy of gaps in bits a note.
+    - `waits`, `places`: distributions of the gaps between notes, and of the notes over positions in the bar.
+    - `meter`: notes on downbeats, syncopations, rests at the end of phrases, silence, notes cut short by a rest.
+    - `intervals`: distribution of the intervals within an octave.
+    - `motion`: repeated notes, turns, steps, leaps and their recovery, mean, standard deviation and entropy of
+      intervals.
+    - `runs`: share of pairs of intervals that go on by step in one direction.
+    - `degrees`: distribution of the sounding time over the degrees of the melody's key.
+    - `mode`: fit of the key; its mode.
+    - `range`: different pitches, range, relative height of the mean pitch, share of chords.
 
     Args:
         line: the melodies.
@@ -56,27 +76,50 @@ def musical_features(line: Line, steps_per_bar: int = 16) -> dict[str, NDArray[n
     Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> features = musical_features(GridEncoding().line(np.array([[14, 16, 18, 1]])), steps_per_bar=4)
-        >>> features["size"][0].round(2).tolist(), features["places"][0].round(2).tolist()
-        ([0.75, 3.0, 4.0, 0.5, 0.0], [0.33, 0.33, 0.33, 0.0])
+        >>> features["range"][0].round(2).tolist(), features["places"][0].round(2).tolist()
+        ([3.0, 4.0, 0.5, 0.0], [0.33, 0.33, 0.33, 0.0])
     """
     notes, context = Notes.from_line(line), Context(steps_per_bar=steps_per_bar)
     keys = find_keys(notes)
-    groups = {
-        "size": _size(line, notes, context),
-        "intervals": _distribution(notes, np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE, 25, ~notes.is_first),
-        "waits": _distribution(
-            notes, np.searchsorted(_GAP_BINS, notes.gap, side="right") - 1, len(_GAP_BINS), ~notes.is_last
-        ),
-        "degrees": keys.degrees,
-        "places": _distribution(notes, notes.step % steps_per_bar, steps_per_bar, np.ones(len(notes), np.bool_)),
-        "motion": _motion(line, notes, context),
-        "surprise": np.stack([*_entropies(line, notes, context), keys.fit, keys.minor.astype(np.float64)], axis=1),
-        "variety": _variety(notes),
+    interval_entropy, gap_entropy, pair_entropy = _entropies(line, notes, context)
+    waits = np.searchsorted(_GAP_BINS, notes.gap, side="right") - 1
+    sets = {
+        "ends": _ends(line, notes, keys, context),
         "returns": _returns(line, context),
-        "meter": _meter(line, notes, context),
+        "phrases": np.stack(
+            [
+                phrase_end_lengthening(line, context),
+                *(bar_returns(line, context, transposed=transposed) for transposed in (False, True)),
+            ],
+            axis=1,
+        ),
+        "variety": np.column_stack([_variety(notes), pair_entropy]),
         "drift": _drift(line, notes),
+        "density": np.stack([_ratio(notes.counts(), lengths(line)), gap_entropy], axis=1),
+        "waits": _distribution(notes, waits, len(_GAP_BINS), ~notes.is_last),
+        "places": _distribution(notes, notes.step % steps_per_bar, steps_per_bar, np.ones(len(notes), np.bool_)),
+        "meter": _meter(line, notes, context),
+        "intervals": _distribution(notes, np.clip(notes.interval, -_OCTAVE, _OCTAVE) + _OCTAVE, 25, ~notes.is_first),
+        "motion": np.column_stack([_motion(line, notes, context), interval_entropy]),
+        "runs": scalar_run_share(line)[:, None],
+        "degrees": keys.degrees,
+        "mode": np.stack([keys.fit, keys.minor.astype(np.float64)], axis=1),
+        "range": _range(line, notes, context),
     }
-    return {name: np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) for name, values in groups.items()}
+    return {name: np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0) for name, values in sets.items()}
+
+
+def grouped_features(line: Line, steps_per_bar: int = 16) -> dict[str, NDArray[np.float64]]:
+    """`musical_features` by `GROUPS`, each `(melodies, features)`.
+
+    Examples:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> groups = grouped_features(GridEncoding().line(np.array([[14, 16, 18, 1]])))
+        >>> {name: values.shape[1] for name, values in groups.items()}
+        {'ends': 6, 'form': 18, 'rhythm': 36, 'pitch': 38, 'key': 14, 'register': 4}
+    """
+    sets = musical_features(line, steps_per_bar)
+    return {group: np.concatenate([sets[name] for name in names], axis=1) for group, names in GROUPS.items()}
 
 
 def trivial_features(line: Line) -> NDArray[np.float64]:
@@ -238,14 +281,37 @@ def find_keys(notes: Notes, profile: str = "krumhansl-kessler") -> MelodyKeys:
     return MelodyKeys(tonic, best >= 12, fit, np.take_along_axis(sounding / total, degree, axis=1))
 
 
-def _size(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:
+def _ends(line: Line, notes: Notes, keys: MelodyKeys, context: Context) -> NDArray[np.float64]:
+    """Features of the last note of each melody, `(melodies, 6)`."""
+    last = notes.select(notes.is_last)
+    degree = (last.pitch - keys.tonic[last.melody]) % _OCTAVE
+    by_step = np.isin(np.abs(notes.interval[notes.is_last]), (1, 2))
+    values = np.zeros((line.melodies, 6))
+    in_c = Line.from_events(
+        line.event, np.where(line.pitch >= 0, line.pitch + _OCTAVE - keys.tonic[:, None], -1), length=line.length
+    )
+    values[:, 0] = ends_on_strong_tonic(in_c, context)
+    values[last.melody, 1:] = np.stack(
+        [
+            degree == 0,
+            np.isin(degree, (3, 4, 7)),
+            strong_places(context)[last.step % context.steps_per_bar],
+            by_step,
+            _ratio(last.gap * notes.counts()[last.melody], notes.sums(notes.gap)[last.melody]),
+        ],
+        axis=1,
+    )
+    return values
+
+
+def _range(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:
     count, span = notes.counts(), np.nan_to_num(ambitus(line, context))
     different = np.bincount(np.unique(notes.melody * 128 + notes.pitch) // 128, minlength=line.melodies)
     lowest = np.full(line.melodies, 127)
     np.minimum.at(lowest, notes.melody, notes.pitch)
     height = _ratio(notes.sums(notes.pitch) - count * lowest, count * span)
     chords = _ratio(notes.sums(chord_sizes(line, notes) > 1), count)
-    return np.stack([_ratio(count, lengths(line)), different, span, height, chords], axis=1)
+    return np.stack([different, span, height, chords], axis=1)
 
 
 def _motion(line: Line, notes: Notes, context: Context) -> NDArray[np.float64]:

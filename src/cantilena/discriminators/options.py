@@ -24,8 +24,10 @@ class TwoSampleOptions:
 
     families: tuple[str, ...] = FAMILIES
     """The classifiers: logistic, boosting, gru. The strongest gives the result."""
+    groups: bool = True
+    """Also measure how well each group of musical features separates the sets (`features.GROUPS`)."""
     seeds: int = 5
-    """Number of repetitions with other splits, transpositions and initial weights; at least 5."""
+    """Number of repetitions with other splits and initial weights; at least 5."""
     permutations: int = 1000
     """Permutations of the labels for the p-value of each seed."""
     resamples: int = 1000

@@ -71,6 +71,11 @@ class Predictions:
         pieces, seeds = self._weights(rng, resamples)
         return _interval(_mean_over_seeds(self._aucs(pieces), seeds))
 
+    def auc_advantage(self, other: Predictions, rng: np.random.Generator, *, resamples: int = 1000) -> Interval:
+        """The difference in the area under the ROC curve to another classifier on the same melodies, as in `auc`."""
+        pieces, seeds = self._weights(rng, resamples)
+        return _interval(_mean_over_seeds(self._aucs(pieces) - other._aucs(pieces), seeds))
+
     def p_value(self, rng: np.random.Generator, *, permutations: int = 1000) -> float:
         """The p-value of a permutation test of the labels: twice the median of the p-values of the seeds.
 

@@ -23,7 +23,10 @@ from cantilena.rules import Notes
 from cantilena.runtime import progress
 
 METRICAL_FEATURES = ("places", "returns", "meter")
-"""The groups of musical features that depend on bars."""
+"""The sets of musical features that depend on bars."""
+
+UNUSED_FEATURES = ("ends", "phrases", "runs")
+"""Sets of musical features that were not part of the measured classifiers of styles."""
 
 FOLDS = 3
 """Folds of cross-validation, by piece."""
@@ -78,8 +81,9 @@ class StyleExamples:
         """Their musical features, `(melodies, features)`: by the bars of each, or without `METRICAL_FEATURES`."""
         line = canonical_rests(self.line)
         if self.steps_per_bar is None:
-            groups = musical_features(line)
-            return np.concatenate([groups[name] for name in groups if name not in METRICAL_FEATURES], axis=1)
+            sets = musical_features(line)
+            left_out = (*METRICAL_FEATURES, *UNUSED_FEATURES)
+            return np.concatenate([sets[name] for name in sets if name not in left_out], axis=1)
         rows_by_bar = [(self.steps_per_bar == bar, int(bar)) for bar in np.unique(self.steps_per_bar)]
         parts = [(rows, _with_equal_bars(musical_features(line[rows], bar))) for rows, bar in rows_by_bar]
         features = np.zeros((len(self), parts[0][1].shape[1] if parts else 0))
@@ -88,13 +92,14 @@ class StyleExamples:
         return features
 
 
-def _with_equal_bars(groups: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
+def _with_equal_bars(sets: dict[str, NDArray[np.float64]]) -> NDArray[np.float64]:
     """The features with the same number of positions for every bar."""
-    places = groups["places"]
+    places = sets["places"]
     wide = np.zeros((len(places), _MAX_BAR))
     inside = places[:, : _MAX_BAR - 1]
     wide[:, : inside.shape[1]], wide[:, -1] = inside, places[:, _MAX_BAR - 1 :].sum(axis=1)
-    return np.concatenate(list({**groups, "places": wide}.values()), axis=1)
+    used = {name: values for name, values in sets.items() if name not in UNUSED_FEATURES}
+    return np.concatenate(list({**used, "places": wide}.values()), axis=1)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,15 @@
 D. Lopez-Paz and M. Oquab, Revisiting Classifier Two-Sample Tests, ICLR 2017: if classifiers are no better than chance
 on held-out melodies, they cannot tell the two sets apart.
 
-1. Both sides are cut to one length and their rests normalised (`Comparison`).
+1. Both sides are cut to one length, their rests normalised, and each melody put in a random key (`Comparison`).
 2. A part of the pieces of each side is reserved for model selection. With each seed the others are split by piece into
-   training and test melodies, balanced, with at most four of one piece, each melody in a random key.
+   training and test melodies, balanced, with at most four of one piece.
 3. All classifiers are trained and tested. The strongest is the one with the largest AUC on the part for model
    selection, so that the test melodies do not select it. Intervals are bootstraps over pieces and seeds, p-values twice
    the median over seeds (`Predictions`).
 4. Two controls: the strongest classifier on human against human melodies, and a classifier of length, range and number
    of notes alone. If either fails, the result is a reason instead of numbers.
+5. Logistic regression on each group of musical features alone, and on all but it, tells what separates the sets.
 """
 
 from __future__ import annotations
@@ -23,24 +24,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.discriminators.classifiers import make_classifier
+from cantilena.discriminators.classifiers import logistic_regression, make_classifier
 from cantilena.discriminators.comparison import Comparison, Examples, cut
+from cantilena.discriminators.features import GROUPS
 from cantilena.discriminators.options import TwoSampleOptions
 from cantilena.discriminators.predictions import Predictions
-from cantilena.errors import UsageError
+from cantilena.errors import RunError, UsageError
 from cantilena.metrics import Interval
 from cantilena.music import Line
 from cantilena.rules import lengths
-from cantilena.runtime import Progress, generator, progress
+from cantilena.runtime import Failure, Progress, bounded_map, generator, progress
 
 REAL, TRIVIAL = "real-against-real", "trivial"
 """The names of the controls."""
 FAST = ("logistic", "boosting")
 """The classifiers of `two_sample_tests_by_bars`."""
 
+_BARS = (1, 2, 4, 8, 16)
+"""Lengths of excerpts."""
+_SECONDS, _MEMORY = 24 * 3600.0, 2**46
+"""No limits in practice: CUDA maps more memory than a machine has."""
 _MIN_STEPS = 4
 _CHANCE, _LEVEL = 0.5, 0.05
 _DIGITS = 6
+
+_Split = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Rows for training and for testing."""
 
 
 @dataclass(frozen=True)
@@ -70,6 +79,27 @@ class Separability:
 
 
 @dataclass(frozen=True)
+class GroupSeparability:
+    """How well a group of musical features tells two sets apart.
+
+    Args:
+        group: its name in `features.GROUPS`.
+        auc: of logistic regression on the group alone.
+        drop: by how much the AUC of logistic regression on all groups is higher than on all but this one; None where
+            all together are no better than this one alone.
+    """
+
+    group: str
+    auc: Interval
+    drop: Interval | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values; an undefined number is None, with a reason."""
+        drop = interval_json(self.drop) if self.drop is not None else None
+        return {"group": self.group, "auc": interval_json(self.auc), "drop": drop}
+
+
+@dataclass(frozen=True)
 class TwoSampleResult:
     """The result of the test: separability, not a Turing score.
 
@@ -83,6 +113,7 @@ class TwoSampleResult:
         steps: the length of the melodies.
         seeds: number of seeds.
         left_out: number of melodies that were too short.
+        groups: the groups of musical features, the one with the largest AUC first; empty without a headline.
     """
 
     headline: str | None
@@ -94,6 +125,7 @@ class TwoSampleResult:
     steps: int
     seeds: int
     left_out: int = 0
+    groups: Sequence[GroupSeparability] = ()
 
     @property
     def best(self) -> Separability | None:
@@ -123,6 +155,7 @@ class TwoSampleResult:
             "p": round(best.p, _DIGITS) if best else None,
             "families": {name: result.to_json() for name, result in self.families.items()},
             "controls": {name: result.to_json() for name, result in self.controls.items()},
+            "groups": [group.to_json() for group in self.groups],
             "melodies": dict(self.melodies),
             "pieces": dict(self.pieces),
             "steps": self.steps,
@@ -178,10 +211,13 @@ def classifier_two_sample_test(
     refused = _too_few(comparison, options)
     if refused:
         return _result(comparison, options, {}, {}, None, refused)
+    examples = comparison.examples(options.steps_per_bar, _rng(options, "keys"))
+    reserved = comparison.model_selection_part(_rng(options, "aside"))
+    splits = [comparison.split(~reserved, _rng(options, seed, "split")) for seed in range(options.seeds)]
     fits = options.seeds * (len(options.families) + 2)
     with progress("Training classifiers", total=fits, unit="classifiers", quiet=quiet) as bar:
-        predictions, strongest = _train_all(comparison, options, bar)
-        predictions[REAL] = _human_against_human(comparison, strongest, options, bar)
+        predictions, strongest = _train_all(comparison, examples, reserved, splits, options, bar)
+        predictions[REAL] = _human_against_human(comparison, examples, strongest, options, bar)
     results = {
         name: Separability(
             made.accuracy(_rng(options, name, "accuracy"), resamples=options.resamples),
@@ -194,18 +230,23 @@ def classifier_two_sample_test(
     controls = {name: results.pop(name) for name in (REAL, TRIVIAL)}
     ahead = predictions[strongest].advantage(predictions[TRIVIAL], _rng(options, "ahead"), resamples=options.resamples)
     refused = _failed_control(results[strongest], controls, ahead.low)
-    return _result(comparison, options, results, controls, strongest, refused)
+    groups = _by_group(comparison, examples, splits, options) if options.groups and not refused else []
+    return _result(comparison, options, results, controls, strongest, refused, groups)
 
 
-def _train_all(comparison: Comparison, options: TwoSampleOptions, bar: Progress) -> tuple[dict[str, Predictions], str]:
+def _train_all(
+    comparison: Comparison,
+    examples: Examples,
+    reserved: NDArray[np.bool_],
+    splits: Sequence[_Split],
+    options: TwoSampleOptions,
+    bar: Progress,
+) -> tuple[dict[str, Predictions], str]:
     """The predictions of each classifier and the trivial control, and the strongest on the part for model selection."""
-    reserved = comparison.model_selection_part(_rng(options, "aside"))
     selection = comparison.balance(np.flatnonzero(reserved), _rng(options, "aside", "balance"))
     tested: dict[str, list[Predictions]] = {name: [] for name in (*options.families, TRIVIAL)}
     selected: dict[str, list[Predictions]] = {name: [] for name in options.families}
-    for seed in range(options.seeds):
-        examples = comparison.examples(options.steps_per_bar, _rng(options, seed, "keys"))
-        train, test = comparison.split(~reserved, _rng(options, seed, "split"))
+    for seed, (train, test) in enumerate(splits):
         parts = [examples[rows] for rows in (train, test, selection)]
         for name in tested:
             classifier = make_classifier(name, options.device)
@@ -221,19 +262,44 @@ def _train_all(comparison: Comparison, options: TwoSampleOptions, bar: Progress)
 
 
 def _human_against_human(
-    comparison: Comparison, strongest: str, options: TwoSampleOptions, bar: Progress
+    comparison: Comparison, examples: Examples, strongest: str, options: TwoSampleOptions, bar: Progress
 ) -> Predictions:
     """The predictions of the strongest classifier if a random half of the human pieces is labelled as generated."""
     made = []
+    human = examples[~comparison.generated]
     for seed in range(options.seeds):
         halves = comparison.human_halves(_rng(options, seed, REAL))
-        examples: Examples = halves.examples(options.steps_per_bar, _rng(options, seed, REAL, "keys"))
-        train, test = halves.split(np.ones(len(examples), np.bool_), _rng(options, seed, REAL, "split"))
+        train, test = halves.split(np.ones(len(human), np.bool_), _rng(options, seed, REAL, "split"))
         classifier = make_classifier(strongest, options.device)
-        scores = classifier.fit(examples[train], halves.generated[train], _rng(options, seed, REAL, strongest))
-        made.append(_predictions(halves, test, scores(examples[test]), seed))
+        scores = classifier.fit(human[train], halves.generated[train], _rng(options, seed, REAL, strongest))
+        made.append(_predictions(halves, test, scores(human[test]), seed))
         bar.advance(1, f"human against human, seed {seed + 1} of {options.seeds}")
     return Predictions.concatenate(made)
+
+
+def _by_group(
+    comparison: Comparison, examples: Examples, splits: Sequence[_Split], options: TwoSampleOptions
+) -> list[GroupSeparability]:
+    """How well each group of features tells the sets apart, the best first."""
+
+    def predictions(groups: Sequence[str]) -> Predictions:
+        made = []
+        for seed, (train, test) in enumerate(splits):
+            classifier, rng = logistic_regression(groups), _rng(options, seed, *groups)
+            scores = classifier.fit(examples[train], comparison.generated[train], rng)
+            made.append(_predictions(comparison, test, scores(examples[test]), seed))
+        return Predictions.concatenate(made)
+
+    every, results = predictions(tuple(GROUPS)), []
+    whole = every.mean_auc()
+    for group in GROUPS:
+        rng = _rng(options, group, "auc")
+        auc, drop = predictions((group,)).auc(rng, resamples=options.resamples), None
+        if whole > auc.value:
+            without = predictions([other for other in GROUPS if other != group])
+            drop = every.auc_advantage(without, rng, resamples=options.resamples)
+        results.append(GroupSeparability(group, auc, drop))
+    return sorted(results, key=lambda one: -one.auc.value)
 
 
 def _predictions(comparison: Comparison, rows: NDArray[np.int64], score: NDArray[np.float64], seed: int) -> Predictions:
@@ -277,6 +343,7 @@ def _result(
     controls: dict[str, Separability],
     strongest: str | None,
     refused: str,
+    groups: Sequence[GroupSeparability] = (),
 ) -> TwoSampleResult:
     sides = {"human": False, "generated": True}
     return TwoSampleResult(
@@ -289,6 +356,7 @@ def _result(
         steps=comparison.steps,
         seeds=options.seeds,
         left_out=comparison.left_out,
+        groups=groups,
     )
 
 
@@ -331,7 +399,7 @@ def two_sample_tests_by_bars(
     pieces: NDArray[np.generic],
     generated: Line,
     steps_per_bar: int,
-    bars: Sequence[int] = (1, 2, 4, 8, 16),
+    bars: Sequence[int] = _BARS,
     *,
     options: TwoSampleOptions | None = None,
     generated_pieces: NDArray[np.generic] | None = None,
@@ -356,7 +424,7 @@ def two_sample_tests_by_bars(
         raise UsageError("an excerpt has no steps", "give at least 1 bar and 1 step a bar")
     options = options or TwoSampleOptions()
     families = tuple(name for name in options.families if name in FAST) or FAST
-    options = replace(options, families=families, steps_per_bar=steps_per_bar)
+    options = replace(options, families=families, steps_per_bar=steps_per_bar, groups=False)
     own = np.arange(generated.melodies) if generated_pieces is None else np.asarray(generated_pieces)
     rows = []
     with progress("Testing excerpts", total=len(bars), unit="lengths", quiet=quiet) as bar:
@@ -375,3 +443,65 @@ def two_sample_tests_by_bars(
             rows.append(BarsResult(size, result.best.accuracy if result.best else None, result.headline or "", reason))
             bar.advance(1, f"{size} bars")
     return rows
+
+
+# ------------------------------------------------------------------------------------------- of several systems
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A test of a system: on whole melodies, or on the first bars if `bars` is not 0."""
+
+    system: str
+    bars: int
+    sides: tuple[Line, NDArray[np.generic], Line]
+    generated_pieces: NDArray[np.generic]
+    options: TwoSampleOptions
+
+    def run(self) -> TwoSampleResult | BarsResult:
+        """Run the test."""
+        options, own = self.options, self.generated_pieces
+        if not self.bars:
+            return classifier_two_sample_test(*self.sides, options, generated_pieces=own, quiet=True)
+        (row,) = two_sample_tests_by_bars(
+            *self.sides, options.steps_per_bar, (self.bars,), options=options, generated_pieces=own, quiet=True
+        )
+        return row
+
+
+def two_sample_tests(
+    human: Line,
+    pieces: NDArray[np.generic],
+    systems: Mapping[str, tuple[Line, NDArray[np.generic]]],
+    options: TwoSampleOptions | None = None,
+    *,
+    jobs: int = 0,
+) -> dict[str, tuple[TwoSampleResult, list[BarsResult]]]:
+    """Run `classifier_two_sample_test` and `two_sample_tests_by_bars` for several systems, in processes of one thread.
+
+    The results are the same for any number of processes.
+
+    Args:
+        human: human melodies.
+        pieces: `(melodies,)` the piece of each.
+        systems: by name, the melodies of each system and their pieces.
+        options: the options of the tests.
+        jobs: number of processes; 0 takes one a processor.
+
+    Raises:
+        RunError: a process failed.
+    """
+    tasks = [
+        _Task(name, bars, (human, pieces, line), own, options or TwoSampleOptions())
+        for bars in (0, *_BARS[::-1])  # the slowest first
+        for name, (line, own) in systems.items()
+    ]
+    results: dict[tuple[str, int], Any] = {}
+    with progress("Training classifiers", total=len(tasks), unit="tests") as bar:
+        for index, result in bounded_map(_Task.run, tasks, jobs=jobs, seconds=_SECONDS, memory=_MEMORY):
+            task = tasks[index]
+            if isinstance(result, Failure):
+                raise RunError(f"the classifiers of {task.system} failed: {result.reason}", result.hint)
+            results[task.system, task.bars] = result
+            bar.advance(1, task.system)
+    return {name: (results[name, 0], [results[name, bars] for bars in _BARS]) for name in systems}

@@ -149,6 +149,21 @@ class ClassifierRow:
 
 
 @dataclass(frozen=True)
+class GroupRow:
+    """How well a group of musical features separates two sets.
+
+    Args:
+        name: of the group.
+        auc: of a classifier on the group alone.
+        drop: by how much the AUC of all groups falls without it; None where it alone is as good as all.
+    """
+
+    name: str
+    auc: Interval | None
+    drop: Interval | None
+
+
+@dataclass(frozen=True)
 class LengthRow:
     """The accuracy on excerpts of one length.
 
@@ -175,6 +190,7 @@ class TwoSampleRow:
         p: the p-value; None where it was not tested.
         refused: why there is no answer, or nothing.
         lengths: the accuracy by the length of excerpts.
+        groups: the result of each group of features, the best first.
     """
 
     system: str
@@ -184,6 +200,7 @@ class TwoSampleRow:
     p: float | None
     refused: str
     lengths: tuple[LengthRow, ...]
+    groups: tuple[GroupRow, ...] = ()
 
     @property
     def best(self) -> ClassifierRow | None:
@@ -201,7 +218,8 @@ def two_sample_rows(answers: Mapping[str, Any]) -> tuple[TwoSampleRow, ...]:
 
     Args:
         answers: by system, `{"headline", "families": {NAME: {"accuracy", "auc"}}, "controls", "p", "refused",
-            "by_bars": [{"bars", "accuracy", "reason"}]}`; numbers as `{"value", "low", "high"}`.
+            "by_bars": [{"bars", "accuracy", "reason"}], "groups": [{"group", "auc", "drop"}]}`; numbers as
+            `{"value", "low", "high"}`.
 
     Examples:
         >>> result = {"accuracy": {"value": 0.8, "low": 0.7, "high": 0.9}}
@@ -232,5 +250,9 @@ def _row(system: str, answer: Mapping[str, Any]) -> TwoSampleRow:
         tuple(
             LengthRow(float(row["bars"]), read_interval(row.get("accuracy")), str(row.get("reason") or ""))
             for row in answer.get("by_bars") or ()
+        ),
+        tuple(
+            GroupRow(str(one["group"]), read_interval(one.get("auc")), read_interval(one.get("drop")))
+            for one in answer.get("groups") or ()
         ),
     )

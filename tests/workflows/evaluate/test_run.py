@@ -112,6 +112,28 @@ def numbers(value: object) -> Iterator[float]:
         yield value
 
 
+@pytest.mark.slow
+def test_classifiers_give_the_same_answer_in_any_number_of_processes(corpus: Corpus) -> None:
+    rng = np.random.default_rng(1)
+    systems = {"shuffled": [shuffled(melody, rng) for melody in corpus.melodies("test")[:80]]}
+    answers = [
+        cantilena.evaluate(systems, against="tunes", melodies=80, listener=True, jobs=jobs).to_dict()["listener"]
+        for jobs in (1, 2)
+    ]
+    assert json_text(answers[0]) == json_text(answers[1])
+    answer = answers[0]["shuffled"]
+    assert [row["bars"] for row in answer["by_bars"]] == [1, 2, 4, 8, 16]
+    assert answer["refused"] or answer["groups"][0]["auc"]["low"] > 0.5
+
+
+def test_too_few_melodies_for_classifiers_have_a_reason(corpus: Corpus) -> None:
+    made = cantilena.evaluate({"scale": [SCALE] * 20}, against=corpus, listener=True, jobs=1, melodies=20)
+    answer = made.to_dict()["listener"]["scale"]
+    assert answer["groups"] == []
+    assert "but the test needs at least" in answer["refused"]
+    assert all(row["accuracy"] is None for row in answer["by_bars"])
+
+
 def test_every_number_has_an_interval_or_a_reason_and_none_is_nan(results: dict[str, Any]) -> None:
     assert all(math.isfinite(number) for number in numbers(results))
     names = set(results["systems"]["human"]["metrics"])

@@ -120,6 +120,9 @@ def test_the_machine_listener_is_told_with_its_interval_or_its_reason() -> None:
     told = listener_verdict("mine", answer(0.92, 0.89))
     assert told.kind == "told-apart"
     assert "92 % right (89 to 97)" in told.text
+    groups = [{"group": name, "auc": {"value": 0.9, "low": low}} for name, low in (("form", 0.8), ("key", 0.4))]
+    named = listener_verdict("mine", {**answer(0.92, 0.89), "groups": groups}).text
+    assert named == told.text + ". What gives them away, by the AUC of that alone: form (0.90)"
     assert listener_verdict("mine", answer(0.52, 0.47)).kind == "not-told-apart"
     refused = listener_verdict("mine", answer(0.9, 0.8, refused="there are 3 pieces"))
     assert refused.kind == "not-heard"

@@ -56,7 +56,7 @@ class EvaluateOptions(ReadLimits):
     """The key of all melodies in folders, such as "C major". Default: the key of each melody."""
 
     listener: bool = False
-    """Also train classifiers to tell each system from human melodies. Takes minutes."""
+    """Also train classifiers to tell each system from human melodies, and report what separates them. Takes minutes."""
 
     heard: int = 6
     """Number of melodies of each system in the report, with score and sound."""
@@ -68,7 +68,7 @@ class EvaluateOptions(ReadLimits):
     """Device for networks; auto takes an accelerator if there is one."""
 
     jobs: int = 0
-    """Worker processes that read files; 0 starts one per processor."""
+    """Worker processes that read files and train classifiers; 0 starts one per processor."""
 
     def __post_init__(self) -> None:
         super().__post_init__()

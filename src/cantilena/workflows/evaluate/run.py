@@ -30,9 +30,6 @@ RESULTS = "results.json"
 
 _DEFAULT_CORPUS = "tunes"
 
-_STEPS_PER_BAR = 16
-"""Excerpts are cut by bars of 4/4 for the classifiers."""
-
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -219,18 +216,15 @@ def _trained_corpus(specs: Sequence[SystemSpec]) -> str:
 def _two_sample_tests(
     reference: MelodySet, systems: Sequence[MelodySet], options: EvaluateOptions
 ) -> dict[str, Mapping[str, Any]]:
-    """How well classifiers tell each system from human melodies, whole and by their first bars."""
+    """How well classifiers tell each system from human melodies, whole and by their first bars of 4/4."""
     from cantilena.discriminators import (  # an evaluation without classifiers does not wait for scikit-learn
         TwoSampleOptions,
-        classifier_two_sample_test,
-        two_sample_tests_by_bars,
+        two_sample_tests,
     )
 
-    listening = TwoSampleOptions(seed=options.seed, device=options.device)
-    answers: dict[str, Mapping[str, Any]] = {}
-    for one in systems:
-        sides = reference.line, reference.pieces, one.line
-        whole = classifier_two_sample_test(*sides, listening, generated_pieces=one.pieces)
-        rows = two_sample_tests_by_bars(*sides, _STEPS_PER_BAR, options=listening, generated_pieces=one.pieces)
-        answers[one.name] = {**whole.to_json(), "by_bars": [row.to_json() for row in rows]}
-    return answers
+    chosen = TwoSampleOptions(seed=options.seed, device=options.device)
+    sets = {one.name: (one.line, one.pieces) for one in systems}
+    results = two_sample_tests(reference.line, reference.pieces, sets, chosen, jobs=options.jobs)
+    return {
+        name: {**whole.to_json(), "by_bars": [row.to_json() for row in rows]} for name, (whole, rows) in results.items()
+    }

@@ -12,6 +12,7 @@ from cantilena.metrics import Difference
 from cantilena.metrics.registry import ORIGINALITY, get_metric
 from cantilena.reporting.data import SIGNIFICANCE_LEVEL, Tone
 from cantilena.reporting.tables import number
+from cantilena.reporting.text import listed
 from cantilena.workflows.evaluate.systems import HUMAN
 
 Kind = Literal[
@@ -53,6 +54,9 @@ _MIN_LENGTH = 0.75
 
 _BORROWED = 0.05
 """The share of human excerpts that copy more than `copied_beyond_people` allows, by its definition."""
+
+_NAMED_GROUPS = 3
+"""The number of groups of features that a verdict names."""
 
 
 class Verdict(NamedTuple):
@@ -122,6 +126,11 @@ def listener_verdict(name: str, answer: Mapping[str, Any]) -> Verdict:
     if accuracy["low"] <= 0.5:
         return Verdict(name, "not-told-apart", f"a machine does not tell its melodies from people's: {right}")
     text = f"a machine tells its melodies from people's: {right}, where 50 % is chance, AUC {auc['value']:.2f}"
+    # The groups are sorted. Of those with an AUC above chance, the first few are enough in a sentence.
+    groups = [one for one in answer.get("groups", ()) if one["auc"]["low"] is not None and one["auc"]["low"] > 0.5]
+    if groups:
+        alone = [f"{one['group']} ({one['auc']['value']:.2f})" for one in groups[:_NAMED_GROUPS]]
+        text += f". What gives them away, by the AUC of that alone: {listed(alone)}"
     return Verdict(name, "told-apart", text)
 
 
