@@ -11,6 +11,7 @@ import hashlib
 import secrets
 import sqlite3
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import astuple, fields, replace
@@ -23,6 +24,9 @@ from cantilena.server import NotFoundError, TooManyRequestsError, UnavailableErr
 
 _APPLICATION_ID = 0x43414E54
 _TABLES = ("study", "sittings", "steps", "listeners", "answers")
+_PATIENCE = 10.0
+"""Seconds to wait for a lock of another process."""
+
 _SERVER_SCHEMA = """
 CREATE TABLE study (digest TEXT NOT NULL, ticket_key BLOB NOT NULL);
 CREATE TABLE sittings (key_hash TEXT PRIMARY KEY, listener TEXT NOT NULL UNIQUE);
@@ -170,7 +174,19 @@ class AnswerStore:
 
 def _open_database(path: Path, digest: str) -> sqlite3.Connection:
     """Open or create the file; a lock of another process is waited for up to ten seconds."""
-    database = sqlite3.connect(path, timeout=10.0, check_same_thread=False, isolation_level=None)
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return _opened(path, digest)
+        except sqlite3.OperationalError as error:
+            # SQLite does not wait itself where two connections change the journal's mode at once.
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+def _opened(path: Path, digest: str) -> sqlite3.Connection:
+    database = sqlite3.connect(path, timeout=_PATIENCE, check_same_thread=False, isolation_level=None)
     try:
         database.execute("PRAGMA synchronous=FULL")
         if not _has_tables(database, path):
