@@ -363,7 +363,7 @@ DISAGREEMENTS = {
 }
 
 
-@pytest.mark.parametrize("step", [200, pytest.param(10, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("step", [pytest.param(200, marks=pytest.mark.e2e), pytest.param(10, marks=pytest.mark.slow)])
 def test_the_notes_of_music21s_files_are_those_of_music21(step):
     """All files but Palestrina's and the longest ones, and one in `step` of his."""
     music21 = pytest.importorskip("music21")

@@ -722,7 +722,7 @@ HOSTILE = {
     "repeated bars": document(
         [notes("C4:1 " * 3000)]
         + ["<attributes><measure-style><measure-repeat type='start'>1</measure-repeat></measure-style></attributes>"]
-        * 3000
+        * 100
     ),
     "huge numbers": document(
         [notes("C4:16") + "<backup><duration>1e999999</duration></backup>", notes("C4:" + "9" * 5000)]
@@ -842,9 +842,9 @@ def test_damaged_cases():
 
 @needs_lieder
 def test_songs_are_read_mostly_without_doubt():
-    sample = LIEDER[::40]
+    sample = LIEDER[::80]
     scores = [read_musicxml(path.read_bytes()) for path in sample]
-    assert sum(any(doubt.misplaces for doubt in score.doubts) for score in scores) <= len(sample) // 20
+    assert sum(any(doubt.misplaces for doubt in score.doubts) for score in scores) <= 1
 
 
 def voice_line(path: Path) -> tuple[Counter[tuple[float, float, int]], bool, int]:
@@ -870,7 +870,7 @@ READ_OTHERWISE = {
 
 @needs_lieder
 @pytest.mark.filterwarnings("ignore::UserWarning:partitura")
-@pytest.mark.parametrize("every", [90, pytest.param(9, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("every", [pytest.param(90, marks=pytest.mark.e2e), pytest.param(9, marks=pytest.mark.slow)])
 def test_songs_are_read_as_partitura_reads_them(every):
     partitura = pytest.importorskip("partitura")
     for path in LIEDER[3::every]:
