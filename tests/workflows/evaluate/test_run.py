@@ -280,3 +280,10 @@ def test_an_unknown_option_is_refused_with_the_nearest_one() -> None:
 def test_what_cannot_be_evaluated_is_refused(systems: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         cantilena.evaluate(systems, against="chorales")
+
+
+def test_a_folder_with_the_name_of_a_baseline_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / "shuffled", [SCALE])
+    monkeypatch.chdir(tmp_path)
+    done = cantilena.evaluate({"mine": Path("shuffled")}, against="chorales", melodies=60, jobs=1)
+    assert [(one.name, len(one)) for one in done.sets][1:] == [("mine", 1)]

@@ -180,7 +180,7 @@ def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Cor
         corpus = open_corpus(options.against or _trained_corpus(specs), options.read_options(jobs=options.jobs))
     steps = options.steps or max(min([MAX_STEPS, *(one.median_length for one in sets.values())]), MIN_STEPS)
     for spec in specs:
-        if spec.name not in sets and spec.source != "shuffled":
+        if spec.name not in sets and not spec.is_shuffled:
             log(f"Composing: {spec.name}")
             if spec.kind == "bundle":
                 sets[spec.name] = bundle_set(spec, steps, options)
@@ -191,7 +191,7 @@ def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Cor
         reference = sets[HUMAN]
     else:
         reference, matched = reference_set(corpus, steps, options, list(sets.values()))
-    sets |= {spec.name: shuffled_set(spec, reference, options) for spec in specs if spec.source == "shuffled"}
+    sets |= {spec.name: shuffled_set(spec, reference, options) for spec in specs if spec.is_shuffled}
     systems = [sets[spec.name].truncate(steps) for spec in specs if spec.name != HUMAN]
     reference, training = reference.truncate(steps), TrainingMelodies.from_corpus(corpus)
     results = Evaluator(reference, training, reference_model, options.seed).evaluate(systems)

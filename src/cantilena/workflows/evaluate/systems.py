@@ -53,6 +53,11 @@ class SystemSpec:
     kind: Literal["folder", "bundle", "baseline", "melodies"]
     source: str | Bundle | tuple[Melody, ...]
 
+    @property
+    def is_shuffled(self) -> bool:
+        """Whether it is the baseline that shuffles the human melodies, and not a folder of that name."""
+        return self.kind == "baseline" and self.source == "shuffled"
+
     @cached_property
     def bundle(self) -> Bundle:
         """The model of a system of kind `bundle`, loaded if it is given by path."""
