@@ -69,7 +69,6 @@ def matched_melodies(
     Returns:
         The melodies, each at most `steps` long, in their order, and what was matched.
     """
-    shares = [strata(one.melodies) for one in systems]
     lengths = np.array([len(melody) for one in systems for melody in one.melodies])
     if np.mean(lengths < steps) > 0.5:
         shortest = int(np.quantile(lengths, 0.1))
@@ -77,7 +76,6 @@ def matched_melodies(
     else:
         at_place = [melody.first(steps) for melody in melodies if len(melody) >= steps]
     anywhere = [part for melody in melodies for part in melody.excerpts(steps, EXCERPTS_PER_PIECE)]
-    wanted = {key: sum(one.get(key, 0.0) for one in shares) / len(shares) for one in shares for key in one}
     attempts: list[tuple[Sequence[EvalMelody], Matched]] = [
         (at_place, ("meter", "mode", "place")),
         (anywhere, ("meter", "mode")),
@@ -85,7 +83,9 @@ def matched_melodies(
         (anywhere, ("meter",)),
     ]
     for pool, by in attempts:
-        chosen = _drawn(pool, _merged(wanted, by), by, most, rng)
+        shares = [strata(one.melodies, by) for one in systems]
+        wanted = {key: sum(one.get(key, 0.0) for one in shares) / len(shares) for one in shares for key in one}
+        chosen = _drawn(pool, wanted, by, most, rng)
         if len(chosen) >= FEWEST_MATCHED:
             return chosen, by
     return _some(anywhere or [melody.first(steps) for melody in melodies], most, rng), ()
@@ -111,14 +111,6 @@ def mismatch(one: MelodySet, reference: MelodySet) -> str:
 def _stratum(melody: EvalMelody, by: Sequence[str]) -> Stratum:
     mode = "minor" if melody.key.is_minor else "major"
     return str(melody.meter) if "meter" in by else "", mode if "mode" in by else ""
-
-
-def _merged(wanted: Mapping[Stratum, float], by: Sequence[str]) -> dict[Stratum, float]:
-    merged: dict[Stratum, float] = {}
-    for (meter, mode), share in wanted.items():
-        key = meter if "meter" in by else "", mode if "mode" in by else ""
-        merged[key] = merged.get(key, 0.0) + share
-    return merged
 
 
 def _drawn(
