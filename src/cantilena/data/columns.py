@@ -13,7 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from cantilena.errors import CantilenaError, CorpusError
-from cantilena.music import Chord, Key, Melody, Meter
+from cantilena.music import MOST_PLAYED, Chord, Key, Melody, Meter
 
 Split = Literal["train", "valid", "test"]
 """The part of a corpus that a piece belongs to."""
@@ -282,9 +282,7 @@ def _check_tempos(table: pa.Table) -> None:
     tick, rate, starts = flat(table, "tempo_tick"), flat(table, "tempo_rate"), offsets(table, "tempo_tick")
     _require(np.array_equal(offsets(table, "tempo_rate"), starts), "tempos without a tick or a rate")
     _require(np.diff(starts).min() >= 1 and not tick[starts[:-1]].any(), "a melody without a tempo at its start")
-    rises = np.diff(tick) > 0
-    rises[starts[1:-1] - 1] = True  # from the last change of one melody to the first of the next
-    _require(bool(rises.all()), "tempo changes out of order")
+    _require(_ascends(table, "tempo_tick"), "tempo changes out of order")
     _require(bool(((rate >= 1) & (rate <= 2000)).all()), "a tempo outside 1..2000")
 
 
@@ -301,20 +299,23 @@ def _check_form(table: pa.Table) -> None:
         "sections without start, end or endings",
     )
     _require(endings.flatten().null_count == 0 and endings.flatten().flatten().null_count == 0, "endings are missing")
-    follows = start[1:] >= end[:-1]
-    follows[[place - 1 for place in of_row[1:-1] if 0 < place < len(start)]] = True
+    follows = (start[1:] >= end[:-1]) | _between_rows(of_row)
     _require(bool((start >= 0).all() and (end >= start).all() and follows.all()), "sections out of order")
     order, turns = flat(table, "section_order"), np.diff(offsets(table, "section_order"))
     known = np.repeat(np.diff(of_row), turns)
-    _require(bool(((order >= 0) & (order < known)).all()) and turns.max() <= 10_000, "a section that is missing")
+    _require(bool(((order >= 0) & (order < known)).all()) and turns.max() <= MOST_PLAYED, "a section that is missing")
 
 
 def _ascends(table: pa.Table, name: str) -> bool:
     """Whether the values of each row are at least 0 and rise."""
-    values, of_row = flat(table, name), offsets(table, name)
-    rises = np.diff(values) > 0
-    rises[[place - 1 for place in of_row[1:-1] if 0 < place < len(values)]] = True
-    return bool((values >= 0).all() and rises.all())
+    values = flat(table, name)
+    return bool((values >= 0).all() and ((np.diff(values) > 0) | _between_rows(offsets(table, name))).all())
+
+
+def _between_rows(starts: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each of the flat values but the last one is the last of its row; `starts` are the offsets of the rows."""
+    row = np.repeat(np.arange(len(starts) - 1), np.diff(starts))
+    return np.asarray(np.diff(row) > 0)
 
 
 def _check_names(table: pa.Table) -> None:
