@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.music import Chord, Key, Meter, Repeats, Section
-from cantilena.music.repeats import MOST_PLAYED
+from cantilena.music import MOST_PLAYED, Chord, Key, Meter, Repeats, Section
 
 NOTATION_RESOLUTION = 10080
 """Ticks a quarter note of scores in notation: 2^5 x 3^2 x 5 x 7, exact for 128ths and tuplets of 3, 5, 7 and 9."""
@@ -135,6 +134,18 @@ class Score:
         return self.played or repeats_of(self.bars)
 
 
+def begins_section(before: Bar, bar: Bar) -> bool:
+    """Return whether a repeat, an ending, a double bar or a jump parts a bar from the one before it."""
+    return bool(
+        before.closes_repeat
+        or before.ends_section
+        or before.jump
+        or bar.opens_repeat
+        or bar.begins
+        or bar.endings != before.endings
+    )
+
+
 def repeats_of(bars: tuple[Bar, ...]) -> Repeats:
     """The sections of some bars, and the order in which they are played.
 
@@ -214,16 +225,7 @@ def _runs(bars: tuple[Bar, ...]) -> list[list[Bar]]:
     """Bars between structural marks."""
     runs: list[list[Bar]] = []
     for bar in bars:
-        before = runs[-1][-1] if runs else None
-        if (
-            before is None
-            or before.closes_repeat
-            or before.ends_section
-            or before.jump
-            or bar.opens_repeat
-            or bar.begins
-            or bar.endings != before.endings
-        ):
+        if not runs or begins_section(runs[-1][-1], bar):
             runs.append([])
         runs[-1].append(bar)
     return runs

@@ -1,5 +1,7 @@
 from .chord import CHORD_TONES as CHORD_TONES
 from .chord import Chord as Chord
+from .key import FIFTHS_ABOVE as FIFTHS_ABOVE
+from .key import MODE_NAMES as MODE_NAMES
 from .key import Key as Key
 from .key import Mode as Mode
 from .key_profiles import KEY_PROFILES as KEY_PROFILES
@@ -14,8 +16,10 @@ from .melody import Note as Note
 from .meter import TICKS_PER_QUARTER as TICKS_PER_QUARTER
 from .meter import Meter as Meter
 from .meter import Tempo as Tempo
+from .pitch import NATURALS as NATURALS
 from .pitch import Pitch as Pitch
 from .pitch import parse_pitch_class as parse_pitch_class
 from .pitch import parse_pitch_range as parse_pitch_range
+from .repeats import MOST_PLAYED as MOST_PLAYED
 from .repeats import Repeats as Repeats
 from .repeats import Section as Section

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, cast
+from typing import Literal
 
 from cantilena.errors import UsageError
 from cantilena.music.pitch import parse_pitch_class
@@ -11,12 +11,14 @@ from cantilena.music.pitch import parse_pitch_class
 Mode = Literal["major", "minor", "dorian", "phrygian", "lydian", "mixolydian", "locrian"]
 """The diatonic modes; minor is natural minor."""
 
-_FIFTHS_ABOVE: dict[str, int] = {
+FIFTHS_ABOVE: dict[Mode, int] = {
     "lydian": -1, "major": 0, "mixolydian": 1, "dorian": 2, "minor": 3, "phrygian": 4, "locrian": 5,
 }  # fmt: skip
 """Fifths from the tonic of the major key with the same signature up to this tonic: D dorian is two above C major."""
 
-_MODE_ALIASES = {"ionian": "major", "aeolian": "minor"}
+MODE_NAMES: dict[str, Mode] = {**{mode: mode for mode in FIFTHS_ABOVE}, "ionian": "major", "aeolian": "minor"}
+"""The names of the modes, in full, and the mode that each stands for."""
+
 _MAJOR_SCALE = (0, 2, 4, 5, 7, 9, 11)
 _LINE_OF_FIFTHS = "FCGDAEB"
 
@@ -41,8 +43,8 @@ class Key:
     mode: Mode = "major"
 
     def __post_init__(self) -> None:
-        if self.mode not in _FIFTHS_ABOVE:
-            raise UsageError(f"'{self.mode}' is not a mode", f"modes are {', '.join(_FIFTHS_ABOVE)}")
+        if self.mode not in FIFTHS_ABOVE:
+            raise UsageError(f"'{self.mode}' is not a mode", f"modes are {', '.join(FIFTHS_ABOVE)}")
         if not 0 <= self.tonic <= 11:
             raise UsageError(f"{self.tonic} is not a pitch class", "pitch classes run from 0 (C) to 11 (B)")
 
@@ -55,9 +57,9 @@ class Key:
             (Key(tonic=9, mode='minor'), Key(tonic=3, mode='major'))
         """
         words = text.strip().split()
-        mode = _MODE_ALIASES.get(words[-1].lower(), words[-1].lower()) if words else ""
-        if len(words) == 2 and mode in _FIFTHS_ABOVE:
-            return cls(parse_pitch_class(words[0]), cast("Mode", mode))
+        mode = MODE_NAMES.get(words[-1].lower()) if words else None
+        if len(words) == 2 and mode is not None:
+            return cls(parse_pitch_class(words[0]), mode)
         if len(words) == 1:
             name = words[0]
             if name.endswith("m") and len(name) > 1:
@@ -78,14 +80,14 @@ class Key:
     @property
     def name(self) -> str:
         """The name, such as `Bb major` or `F# minor`."""
-        position = self.fifths + _FIFTHS_ABOVE[self.mode] + 1  # on the line of fifths, F at 0
+        position = self.fifths + FIFTHS_ABOVE[self.mode] + 1  # on the line of fifths, F at 0
         accidentals = position // 7
         return f"{_LINE_OF_FIFTHS[position % 7]}{'#' * accidentals}{'b' * -accidentals} {self.mode}"
 
     @property
     def is_minor(self) -> bool:
         """Whether the third above the tonic is minor: minor, dorian, phrygian and locrian."""
-        return _FIFTHS_ABOVE[self.mode] >= _FIFTHS_ABOVE["dorian"]
+        return FIFTHS_ABOVE[self.mode] >= FIFTHS_ABOVE["dorian"]
 
     @property
     def fifths(self) -> int:
@@ -101,12 +103,12 @@ class Key:
     @property
     def plain(self) -> Key:
         """The key of the same mode without accidentals: C major, A minor, D dorian."""
-        return Key(_FIFTHS_ABOVE[self.mode] * 7 % 12, self.mode)
+        return Key(FIFTHS_ABOVE[self.mode] * 7 % 12, self.mode)
 
     @property
     def _major_tonic(self) -> int:
         """The tonic of the major key with the same signature."""
-        return (self.tonic - 7 * _FIFTHS_ABOVE[self.mode]) % 12
+        return (self.tonic - 7 * FIFTHS_ABOVE[self.mode]) % 12
 
     def interval_to(self, other: Key) -> int:
         """Semitones from this tonic to the nearest tonic of another key, -6 to 5.

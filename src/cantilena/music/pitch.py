@@ -6,7 +6,9 @@ import re
 
 from cantilena.errors import UsageError
 
-_LETTERS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
+"""The pitch classes of the letters."""
+
 _SHARP_NAMES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 _ACCIDENTALS = {"": 0, "#": 1, "♯": 1, "##": 2, "b": -1, "♭": -1, "-": -1, "bb": -2, "--": -2}
 # The accidental is lazy, so that a final -1 is an octave and not a flat.
@@ -45,7 +47,7 @@ class Pitch(int):
         if match is None:
             raise UsageError(f"'{text}' is not a pitch", "write a letter, an accidental and an octave: C4, F#5, Bb3")
         letter, accidental, octave = match.groups()
-        number = _LETTERS[letter.upper()] + _ACCIDENTALS[accidental or ""] + 12 * (int(octave) + 1)
+        number = NATURALS[letter.upper()] + _ACCIDENTALS[accidental or ""] + 12 * (int(octave) + 1)
         return cls(number)
 
     @property
@@ -100,4 +102,4 @@ def parse_pitch_class(text: str) -> int:
     if match is None:
         raise UsageError(f"'{text}' is not the name of a note", "write a letter and an accidental: C, F#, Bb")
     letter, accidental = match.groups()
-    return (_LETTERS[letter.upper()] + _ACCIDENTALS[accidental or ""]) % 12
+    return (NATURALS[letter.upper()] + _ACCIDENTALS[accidental or ""]) % 12

@@ -10,10 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cantilena.music import Key
+from cantilena.music import NATURALS, Key
 
 _LETTERS = "FCGDAEB"  # the line of fifths, F at position -1
-_NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 # The lowest of the twelve fifths, from the tonic of the key signature's major scale: C major has Eb .. G#, A minor has
 # Bb .. D#, the raised sixth and seventh and the leading tone of the dominant among them.
 _WINDOW = {"major": -3, "minor": -2}
@@ -75,7 +74,7 @@ def spell_pitch(pitch: int, key: Key, following: int | None = None) -> Spelling:
         position -= 12
     step = _LETTERS[(position + 1) % 7]
     alter = (position + 1) // 7
-    return Spelling(step, alter, (pitch - alter - _NATURALS[step]) // 12 - 1)
+    return Spelling(step, alter, (pitch - alter - NATURALS[step]) // 12 - 1)
 
 
 def signature_alterations(fifths: int) -> dict[str, int]:

@@ -13,8 +13,7 @@ from fractions import Fraction
 
 from cantilena.io.notation.build import Doubts
 from cantilena.io.score import NOTATION_RESOLUTION, Bar, repeats_of
-from cantilena.music import Repeats, Section
-from cantilena.music.repeats import MOST_PLAYED
+from cantilena.music import MOST_PLAYED, Repeats, Section
 
 Time = int | Fraction
 """Ticks of notation; a fraction where a note does not last a whole number of ticks."""

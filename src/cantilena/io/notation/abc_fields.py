@@ -8,15 +8,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
 
 from cantilena.errors import UsageError
 from cantilena.io.notation.abc_tunes import decode_title
-from cantilena.music import Key, Meter
-from cantilena.music.key import Mode
-
-NATURALS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-"""Pitch classes of the letters."""
+from cantilena.music import FIFTHS_ABOVE, MODE_NAMES, NATURALS, Key, Meter, Mode
 
 Signature = dict[int, int]
 """Pitch class of a letter -> semitones that the key signature raises it by."""
@@ -25,12 +20,10 @@ _LONGEST = 300
 """Characters of a field that are read."""
 
 _LETTERS = "FCGDAEB"
-_MODES = {
-    "": 0, "maj": 0, "ion": 0, "m": 3, "min": 3, "aeo": 3, "mix": 1, "dor": 2, "phr": 4, "lyd": -1, "loc": 5,
-}  # fmt: skip
-"""The first three letters of a mode -> fifths from its tonic down to that of the major key of the same signature."""
+_MODES: dict[str, Mode] = {"": "major", "m": "minor", **{name[:3]: mode for name, mode in MODE_NAMES.items()}}
+"""The modes by their first three letters, as K: names them."""
 
-_NAMES = {0: "major", 3: "minor", 1: "mixolydian", 2: "dorian", 4: "phrygian", -1: "lydian", 5: "locrian"}
+_NAMES = {fifths: mode for mode, fifths in FIFTHS_ABOVE.items()}
 _WORD = re.compile(
     r'(?:(?:clef|octave|transpose|name)\s{0,3}=\s{0,3}|(?:m|[A-Za-z]{2,20})=)(?:"[^"]*"?|[^\s"]*)|"[^"]*"?|[^\s"]+'
 )
@@ -191,11 +184,11 @@ def read_key(text: str) -> KeyField:
     if mode != "exp" and mode not in _MODES:
         doubts.append(f"the mode '{one_word(word)}' is unknown and read as major")
         mode = ""
-    signature = _altered(_signature(0 if mode == "exp" else of_tonic - _MODES[mode]), altered, doubts)
+    signature = _altered(_signature(0 if mode == "exp" else of_tonic - FIFTHS_ABOVE[_MODES[mode]]), altered, doubts)
     fifths = _fifths(signature)
     by_signature = None if fifths is None or not (altered or mode == "exp") else _NAMES.get(of_tonic - fifths)
-    name = by_signature or ("" if mode == "exp" else _NAMES[_MODES[mode]])
-    key = Key((NATURALS[letter] + _SIGNS[sign.strip()]) % 12, cast("Mode", name)) if name else None
+    name = by_signature or (None if mode == "exp" else _MODES[mode])
+    key = Key((NATURALS[letter] + _SIGNS[sign.strip()]) % 12, name) if name else None
     return KeyField(signature, key, mode != "exp", properties, tuple(doubts))
 
 

@@ -13,10 +13,10 @@ from fractions import Fraction
 
 from cantilena.errors import ScoreError
 from cantilena.io.notation.abc_bars import Bars, Time
-from cantilena.io.notation.abc_fields import NATURALS, KeyField, Properties, Signature
+from cantilena.io.notation.abc_fields import KeyField, Properties, Signature
 from cantilena.io.notation.build import MOST_NOTES, MOST_QUARTERS, Doubts
 from cantilena.io.score import NOTATION_RESOLUTION
-from cantilena.music import Key, Meter
+from cantilena.music import NATURALS, Key, Meter
 
 _WHOLE = 4 * NOTATION_RESOLUTION
 _LONGEST = MOST_QUARTERS * NOTATION_RESOLUTION

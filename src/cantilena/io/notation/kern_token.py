@@ -9,24 +9,21 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 from functools import lru_cache
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from cantilena.errors import UsageError
-from cantilena.music import Chord, Key, Meter, Mode
+from cantilena.io.notation.musicxml_harmony import QUALITIES
+from cantilena.music import MODE_NAMES, NATURALS, Chord, Key, Meter
 
 _DURATION = re.compile(r"([0-9]+)(?:%([0-9]+))?")
 _PITCH = re.compile(r"(([a-gA-G])\2*)(#+|-+|n)?")
 _UNPITCHED = re.compile(r"(?<![TtMmWwS$O])R(?![TtMmWwS$O])")
-_STEPS = {"c": 0, "d": 2, "e": 4, "f": 5, "g": 7, "a": 9, "b": 11}
 _SNARE = 38  # of percussion without a pitch
 _MOST_DIGITS = 4
 _MOST_DOTS = 6
 
 _KEY = re.compile(r"\*([A-Ga-g])([#-]?):(\w*)\Z")
-_MODES = {
-    "ion": "major", "dor": "dorian", "phr": "phrygian", "lyd": "lydian", "mix": "mixolydian", "aeo": "minor",
-    "loc": "locrian",
-}  # fmt: skip
+_MODES = {name[:3]: mode for name, mode in MODE_NAMES.items()}
 _SIGNATURE = re.compile(r"\*k\[((?:[a-g][#-])*)\]")
 _SHARPS = "fcgdaeb"
 _METER = re.compile(r"\*M([0-9][0-9+]*)/([0-9]+)(?:%([0-9]+))?\Z")
@@ -35,13 +32,9 @@ CHORD_KINDS = frozenset(("mxhm", "harte", "chord", "cdata"))
 """Spines that may hold chord symbols of a lead sheet."""
 
 _CHORD = re.compile(r"([A-G])([#b-]*)[: ]?(.*?)(?:/(.+))?\Z")
-_QUALITIES = {
-    "dominant": "7", "major-seventh": "maj7", "minor-seventh": "m7", "diminished": "dim", "augmented": "aug",
-    "diminished-seventh": "dim7", "half-diminished": "m7b5", "hdim7": "m7b5", "suspended-fourth": "sus4",
-    "suspended-second": "sus2", "augmented-seventh": "aug7", "major-minor": "mM7", "minmaj7": "mM7",
-    "major-sixth": "6", "maj6": "6", "minor-sixth": "m6", "dominant-ninth": "9", "major-ninth": "maj9",
-    "minor-ninth": "m9", "power": "5", "none": "N.C.",
-}  # fmt: skip
+_HARTE = {"hdim7": "m7b5", "minmaj7": "mM7", "maj6": "6"}
+"""Shorthands of Harte that no lead sheet has; the kinds of chords are those of MusicXML."""
+
 _DEGREES = {"1": 0, "2": 2, "3": 4, "4": 5, "5": 7, "6": 9, "7": 11, "9": 14}
 
 
@@ -140,7 +133,7 @@ def _quarters(number: str, divisor: str | None, dots: int) -> Fraction | None:
 
 def _midi(letters: str, sign: str) -> int:
     octave = 4 + len(letters) if letters.islower() else 5 - len(letters)
-    return 12 * octave + _STEPS[letters[0].lower()] + sign.count("#") - sign.count("-")
+    return 12 * octave + NATURALS[letters[0].upper()] + sign.count("#") - sign.count("-")
 
 
 def parse_key(text: str) -> Key | None:
@@ -153,9 +146,10 @@ def parse_key(text: str) -> Key | None:
     match = _KEY.match(text)
     if match is None:
         return None
-    mode = _MODES.get(match[3][:3].lower(), "major" if match[1].isupper() else "minor")
-    tonic = _STEPS[match[1].lower()] + {"#": 1, "-": -1, "": 0}[match[2]]
-    return Key(tonic % 12, cast("Mode", mode))
+    by_case = "major" if match[1].isupper() else "minor"
+    mode = _MODES.get(match[3][:3].lower(), MODE_NAMES[by_case])
+    tonic = NATURALS[match[1].upper()] + {"#": 1, "-": -1, "": 0}[match[2]]
+    return Key(tonic % 12, mode)
 
 
 def parse_signature(text: str) -> int | None:
@@ -203,7 +197,7 @@ def parse_chord(text: str) -> Chord | None:
         if match is None:
             return Chord.parse(text)
         kind = re.sub(r"\(.*?\)", "", match[3]) if ":" in text else match[3]
-        chord = Chord.parse(match[1] + match[2].replace("-", "b") + _QUALITIES.get(kind, kind))
+        chord = Chord.parse(match[1] + match[2].replace("-", "b") + (QUALITIES.get(kind) or _HARTE.get(kind, kind)))
         if match[4] and match[4][0] in "ABCDEFG":
             chord = Chord(chord.root, chord.quality, Chord.parse(match[4].replace("-", "b")).root)
         elif match[4] and match[4].lstrip("b#") in _DEGREES and chord.root is not None:

@@ -8,10 +8,9 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element
 
 from cantilena.errors import UsageError
-from cantilena.music import Chord
-from cantilena.music.chord import CHORD_TONES
+from cantilena.music import CHORD_TONES, NATURALS, Chord
 
-_QUALITIES = {
+QUALITIES = {
     "major": "maj", "minor": "min", "augmented": "aug", "diminished": "dim", "dominant": "7", "major-seventh": "maj7",
     "minor-seventh": "min7", "diminished-seventh": "dim7", "half-diminished": "m7b5", "augmented-seventh": "7",
     "major-minor": "min", "major-sixth": "maj", "minor-sixth": "min", "dominant-ninth": "7", "major-ninth": "maj7",
@@ -20,7 +19,6 @@ _QUALITIES = {
 }  # fmt: skip
 """Kinds of chords and the quality that each is read as: tensions above the seventh are not kept."""
 
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NATURAL = {1: 0, 2: 2, 3: 4, 4: 5, 5: 7, 7: 10}  # semitones of the degrees of a dominant chord
 _NO_CHORD = ("", "nc", "nochord", "none", "tacet")
 
@@ -40,10 +38,10 @@ def chord_of(harmony: Element) -> Chord | str:
     root = _pitch_class(harmony, "root")
     if root is None:
         return "harmony by function or numeral is left out"
-    quality = _QUALITIES.get(name) or _by_text(text or name)
+    quality = QUALITIES.get(name) or _by_text(text or name)
     if not quality:
         return f"the kind of chord '{(name or text)[:30]}' is not known"
-    quality = _with_degrees(quality, harmony) if name in _QUALITIES else quality
+    quality = _with_degrees(quality, harmony) if name in QUALITIES else quality
     bass = _pitch_class(harmony, "bass")
     inversion = (harmony.findtext("inversion") or "").strip()
     if bass is None and inversion in ("1", "2", "3"):
@@ -53,7 +51,7 @@ def chord_of(harmony: Element) -> Chord | str:
 
 
 def _pitch_class(harmony: Element, which: str) -> int | None:
-    step = _STEPS.get((harmony.findtext(f"{which}/{which}-step") or "").strip().upper())
+    step = NATURALS.get((harmony.findtext(f"{which}/{which}-step") or "").strip().upper())
     alter = (harmony.findtext(f"{which}/{which}-alter") or "0").strip()
     try:
         return None if step is None else (step + int(float(alter[:8]))) % 12

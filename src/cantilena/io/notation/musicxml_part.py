@@ -18,8 +18,7 @@ from xml.etree.ElementTree import Element
 from cantilena.errors import ScoreError, UsageError
 from cantilena.io.notation.build import MOST_NOTES, Doubts
 from cantilena.io.notation.musicxml_harmony import chord_of
-from cantilena.music import Chord, Key, Meter
-from cantilena.music.key import Mode
+from cantilena.music import MODE_NAMES, NATURALS, Chord, Key, Meter
 
 Time = int | Fraction
 """A time in units."""
@@ -27,11 +26,6 @@ Time = int | Fraction
 PHRASE, LYRIC, PUNCTUATION = 1, 2, 4
 """Marks of a note: a phrase ends with it, it has a syllable, its syllable ends with punctuation."""
 
-_STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
-_MODES: dict[str, Mode] = {
-    "major": "major", "ionian": "major", "minor": "minor", "aeolian": "minor", "dorian": "dorian",
-    "phrygian": "phrygian", "lydian": "lydian", "mixolydian": "mixolydian", "locrian": "locrian",
-}  # fmt: skip
 _QUARTERS: dict[str, Fraction] = {
     "maxima": Fraction(32), "long": Fraction(16), "breve": Fraction(8), "whole": Fraction(4), "half": Fraction(2),
     "quarter": Fraction(1), "eighth": Fraction(1, 2), "16th": Fraction(1, 4), "32nd": Fraction(1, 8),
@@ -289,7 +283,7 @@ class PartReader:
 
     def _pitch(self, pitch: Element, staff: int) -> int | None:
         values = {child.tag: child.text for child in pitch}
-        step = _STEPS.get((values.get("step") or "").strip().upper())
+        step = NATURALS.get((values.get("step") or "").strip().upper())
         octave, alter = number(values.get("octave")), number(values.get("alter") or "0")
         if step is None or octave is None or alter is None or not -2 <= octave <= 11 or not -12 <= alter <= 12:
             return None
@@ -373,11 +367,11 @@ class PartReader:
             self._doubt("a key signature is not in fifths and is left out", once=True)
             return
         name = (key.findtext("mode") or "").strip().lower()
-        if name not in ("", "none", *_MODES):
+        if name not in ("", "none", *MODE_NAMES):
             self._doubt(f"the mode '{name[:20]}' is not known", once=True)
-        plain = Key(0, _MODES.get(name, "major")).plain
+        plain = Key(0, MODE_NAMES.get(name, "major")).plain
         shift = math.floor(self._transpose.get(1, self._transpose.get(0, 0)))
-        self.keys.append((self._bar, self._now, plain.transposed(int(fifths) * 7 + shift), name in _MODES))
+        self.keys.append((self._bar, self._now, plain.transposed(int(fifths) * 7 + shift), name in MODE_NAMES))
 
     def _time(self, time: Element) -> None:
         if time.find("senza-misura") is not None:

@@ -30,7 +30,7 @@ from cantilena.io.notation.musicxml_part import (
     number,
 )
 from cantilena.io.notation.text import musicxml_text
-from cantilena.io.score import NOTATION_RESOLUTION, Bar, Part, Score
+from cantilena.io.score import NOTATION_RESOLUTION, Bar, Part, Score, begins_section
 from cantilena.music import Chord, Key, Meter
 
 _Value = TypeVar("_Value")
@@ -251,17 +251,7 @@ class _Reader:
         return bars
 
     def _begins_section(self, place: int) -> bool:
-        if place in (0, len(self._bars)):
-            return True
-        before, bar = self._bars[place - 1], self._bars[place]
-        return bool(
-            before.closes_repeat
-            or before.ends_section
-            or before.jump
-            or bar.opens_repeat
-            or bar.begins
-            or before.endings != bar.endings
-        )
+        return place in (0, len(self._bars)) or begins_section(self._bars[place - 1], self._bars[place])
 
     def _check_bars(self) -> None:
         """Doubt parts that do not meet at a barline, and bars of a length that their meter does not explain."""
