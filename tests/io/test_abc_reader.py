@@ -7,12 +7,14 @@ import json
 import random
 import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from cantilena.errors import ScoreError
-from cantilena.io.notation.abc_reader import read_abc, read_abc_tune
+from cantilena.io import read_safely, read_score
+from cantilena.io.notation.abc_reader import read_abc_tune
 from cantilena.io.notation.abc_tunes import FIELD, split_tunes
 from cantilena.io.notation.text import plain_text
 from cantilena.io.score import Score
@@ -52,7 +54,7 @@ def test_known_cases() -> None:
     answers = json.loads((CASES / "answers.json").read_text())
     for name, wanted in answers.items():
         if name.startswith("abc/"):
-            scores = read_abc((CASES / name).read_bytes())
+            scores = read_score(CASES / name)
             assert [len(score.parts) for score in scores] == [one["voices"] for one in wanted], name
             assert [[list(note) for note in heard(score)] for score in scores] == [one["notes"] for one in wanted], name
 
@@ -111,7 +113,8 @@ LINES: dict[str, tuple[str, list[tuple[int, float]]]] = {
 @pytest.mark.parametrize("name", LINES)
 def test_lines(name: str) -> None:
     music, notes = LINES[name]
-    [score] = read_abc(f"X:1\nM:4/4\nL:1/4\nK:C\n{music}\n".encode())
+    [text] = split_tunes(f"X:1\nM:4/4\nL:1/4\nK:C\n{music}\n")
+    score = read_abc_tune(text)
     got = line(score)
     assert [pitch for pitch, _ in got] == [pitch for pitch, _ in notes]
     assert [lasts for _, lasts in got] == pytest.approx([lasts for _, lasts in notes], abs=1e-3)
@@ -307,12 +310,17 @@ def test_without_a_key() -> None:
     assert "names no key" in said(score)
 
 
-def test_errors() -> None:
+@pytest.mark.parametrize("read", [read_score, read_safely])
+def test_errors(tmp_path: Path, read: Callable[[Path], list[Score]]) -> None:
+    path = tmp_path / "book.abc"
+    path.write_bytes(b"hello\n")
     with pytest.raises(ScoreError, match="it holds no tune"):
-        read_abc(b"hello\n")
+        read(path)
+    path.write_bytes(b"X:1\nT:a\nK:C\nz4|\n")
     with pytest.raises(ScoreError, match="no notes"):
-        read_abc(b"X:1\nT:a\nK:C\nz4|\n")
-    good, bad = read_abc(b"X:1\nT:a\nK:C\nC4|\n\nX:2\nT:b\nK:C\n")
+        read(path)
+    path.write_bytes(b"X:1\nT:a\nK:C\nC4|\n\nX:2\nT:b\nK:C\n")
+    good, bad = read(path)
     assert (good.error, bad.error, bad.title, bad.parts) == ("", "it has no notes", "b", ())
 
 
@@ -322,7 +330,7 @@ def test_errors() -> None:
 def test_hostile_input_is_read_in_linear_time(unit: str) -> None:
     start = time.process_time()
     with contextlib.suppress(ScoreError):
-        read_abc(f"X:1\nK:C\nL:1/7\n{unit * 20_000}\n".encode())
+        read_abc_tune(f"X:1\nK:C\nL:1/7\n{unit * 20_000}\n")
     assert time.process_time() - start < 5
 
 
@@ -334,7 +342,8 @@ def test_damaged_tunes() -> None:
         for _ in range(rng.choice([1, 3, 9])):
             damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(7)
         try:
-            read_abc(bytes(damaged))
+            for one in split_tunes(plain_text(bytes(damaged))):
+                read_abc_tune(one)
         except ScoreError:
             continue
 

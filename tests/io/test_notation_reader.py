@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
+import tempfile
 import zipfile
+from pathlib import Path
 
 import pytest
 
 from cantilena.errors import ScoreError
-from cantilena.io.notation.abc_reader import read_abc
-from cantilena.io.notation.kern_reader import read_kern
-from cantilena.io.notation.musicxml_reader import read_musicxml
+from cantilena.io import read_score
 from cantilena.music import Key, Meter
 
 Q = 10080
@@ -20,9 +20,10 @@ Q = 10080
 
 
 def read_notation(content, suffix):
-    if suffix == ".abc":
-        return read_abc(content)
-    return [read_kern(content) if suffix == ".krn" else read_musicxml(content)]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"score{suffix}"
+        path.write_bytes(content)
+        return read_score(path)
 
 
 def notes(part, per_quarter=4):

@@ -46,9 +46,8 @@ from cantilena.io.notation.abc_fields import (
     read_unit,
 )
 from cantilena.io.notation.abc_music import Voice
-from cantilena.io.notation.abc_tunes import FIELD, TuneText, decode_title, looks_like_music, split_tunes
+from cantilena.io.notation.abc_tunes import FIELD, TuneText, decode_title, looks_like_music
 from cantilena.io.notation.build import MOST_NOTES, Doubts, part_of
-from cantilena.io.notation.text import plain_text
 from cantilena.io.score import NOTATION_RESOLUTION, Bar, Part, Score
 from cantilena.music import Chord, Meter, Repeats
 
@@ -63,42 +62,13 @@ _STEPS = "CDEFGAB"
 _USER = re.compile(r"\s*([H-Wh-w~])\s*=\s*[!+]([^!+]{1,30})[!+]")
 
 
-def read_abc(content: bytes) -> list[Score]:
-    r"""Read a book of tunes in ABC: ties are joined, repeats are not played twice, grace notes are left out.
+def read_abc_tune(tune: TuneText | str) -> Score:
+    r"""Read one tune: ties are joined, repeats are not played twice, grace notes are left out.
 
     Each voice is a part, and each overlay (`&`) of a voice another one with the same track.
 
     Args:
-        content: the file's bytes.
-
-    Returns:
-        One score a tune. One of several tunes that cannot be read has no parts and its `error`.
-
-    Raises:
-        ScoreError: it holds no tune, or its only tune cannot be read.
-
-    Examples:
-        >>> [score] = read_abc(b"X:1\nT:Scale\nL:1/4\nM:4/4\nK:G\nGABc|defg|\n")
-        >>> score.title, score.parts[0].pitch.tolist()
-        ('Scale', [67, 69, 71, 72, 74, 76, 78, 79])
-    """
-    tunes = list(split_tunes(plain_text(content)))
-    if not tunes:
-        raise ScoreError("it holds no tune: no line gives a key (K:)", "name a file of tunes in ABC")
-    if len(tunes) == 1:
-        return [read_abc_tune(tunes[0])]
-    return [_score_or_error(tune) for tune in tunes]
-
-
-def _score_or_error(tune: TuneText) -> Score:
-    try:
-        return read_abc_tune(tune)
-    except ScoreError as error:
-        return Score((), NOTATION_RESOLUTION, title=tune.title, error=error.text)
-
-
-def read_abc_tune(tune: TuneText | str) -> Score:
-    r"""Read one tune; see `read_abc`.
+        tune: its text, as `split_tunes` finds it in a book.
 
     Raises:
         ScoreError: it cannot be read.
