@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from cantilena.errors import CantilenaError, InputError, UsageError
 from cantilena.generation import read_primer
-from cantilena.io import write
+from cantilena.io import READABLE, write
 from cantilena.music import Key, Melody, Meter, Tempo
 
 IDEA = Melody.from_pitches(
@@ -106,3 +107,10 @@ def test_a_folder_named_like_a_note_does_not_hide_it(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "C4").mkdir()
     assert read_primer("C4").sounding[0].name == "C4"
+
+
+@pytest.mark.parametrize("suffix", READABLE)
+def test_the_suffix_of_any_score_names_a_file(suffix: str) -> None:
+    for text in (f"missing{suffix}", f"missing{suffix}#2", f"missing{suffix}:An Air"):
+        with pytest.raises(UsageError, match=f"there is no file missing{re.escape(suffix)}$"):
+            read_primer(text)

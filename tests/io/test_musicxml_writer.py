@@ -1,4 +1,4 @@
-"""MusicXML, read back with music21."""
+"""MusicXML, read back with music21 and with the package's own reader."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cantilena.errors import UsageError
+from cantilena.errors import ScoreError, UsageError
+from cantilena.io import NOTATION_RESOLUTION
 from cantilena.io.engraving.bars import voice
+from cantilena.io.notation.musicxml_reader import read_musicxml
 from cantilena.io.notation.musicxml_writer import musicxml, musicxml_with_heads
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 
@@ -40,15 +42,19 @@ def notes_as_notated(melody: Melody) -> list[tuple[float, float, tuple[int, ...]
     return [(chord.start, chord.end - chord.start, chord.pitches) for chord in voice(melody)]
 
 
+PAIRS = st.lists(
+    st.tuples(st.none() | st.lists(st.integers(0, 127), min_size=1, max_size=3).map(tuple), st.integers(1, 120)),
+    min_size=1,
+    max_size=12,
+)
+METERS, PICKUPS = st.sampled_from(["4/4", "3/4", "6/8", "7/8", "2/2"]), st.integers(0, 60)
+
+
 @settings(max_examples=15, deadline=None)
 @given(
-    st.lists(
-        st.tuples(st.none() | st.lists(st.integers(0, 127), min_size=1, max_size=3).map(tuple), st.integers(1, 120)),
-        min_size=1,
-        max_size=12,
-    ),
-    st.sampled_from(["4/4", "3/4", "6/8", "7/8", "2/2"]),
-    st.integers(0, 60),
+    PAIRS,
+    METERS,
+    PICKUPS,
     st.none() | st.builds(Key, st.integers(0, 11), st.sampled_from(["major", "minor"])),
 )
 def test_music21_reads_the_same_pitches_onsets_and_durations(
@@ -187,3 +193,35 @@ def test_ten_thousand_notes_and_endless_silence() -> None:
     assert musicxml(Melody.from_pitches([(60 + index % 12, 24) for index in range(10_000)])).count("<measure") == 2500
     with pytest.raises(UsageError, match="too long"):
         musicxml(Melody((), length=2**40))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    PAIRS,
+    METERS,
+    PICKUPS,
+    st.none() | st.builds(Key, st.integers(0, 11), st.sampled_from(["major", "minor", "dorian", "locrian"])),
+)
+def test_what_is_written_is_read_back(
+    pairs: list[tuple[tuple[int, ...] | None, int]], meter: str, pickup: int, key: Key | None
+) -> None:
+    melody = Melody.from_pitches(pairs, meter=Meter.parse(meter), pickup=pickup, key=key, title="Tune")
+    chords = [
+        (chord.start / 24, (chord.end - chord.start) / 24, pitch) for chord in voice(melody) for pitch in chord.pitches
+    ]
+    if not chords:
+        with pytest.raises(ScoreError, match="no notes"):
+            read_musicxml(musicxml(melody).encode())
+        return
+    score = read_musicxml(musicxml(replace(melody, tempo=Tempo.constant(90))).encode())
+    (part,) = score.parts
+    ticks = zip(part.onset.tolist(), part.duration.tolist(), part.pitch.tolist(), strict=True)
+    assert sorted(
+        (onset / NOTATION_RESOLUTION, duration / NOTATION_RESOLUTION, pitch) for onset, duration, pitch in ticks
+    ) == sorted(chords)
+    assert (score.meters, score.title, score.tempos) == (((0, melody.meter),), "Tune", ((0, 90.0),))
+    assert score.keys == (((0, key),) if key else ())
+    assert score.keys_are_explicit == (key is not None)
+    assert score.doubts == ()
+    if melody.pickup and len(score.bars) > 1:
+        assert score.pickup == melody.pickup * NOTATION_RESOLUTION // 24
