@@ -110,6 +110,23 @@ def test_the_next_listener_starts_on_the_same_device(visit: Any, serve: Any) -> 
     assert [one.session for one in read_answers(served.answers).listeners] == [0, 1]
 
 
+def test_a_clip_is_heard_whole_in_a_browser_that_reports_its_start_late(visit: Any, serve: Any) -> None:
+    served = serve(seconds=SHORT)
+    listener = visit(served.url).until("headphones-0-0")
+    listener.page.evaluate(
+        """() => {
+            const play = HTMLMediaElement.prototype.play;
+            HTMLMediaElement.prototype.play = function () {
+                const playing = play.call(this), start = performance.now();
+                while (performance.now() - start < 300);
+                return playing;
+            };
+        }"""
+    )
+    listener.do()
+    assert listener.place == "headphones-0-1"
+
+
 def test_the_headphone_check_can_be_taken_twice(visit: Any, serve: Any) -> None:
     served = serve(seconds=SHORT)
     listener = visit(served.url).until("headphones-0-0")

@@ -19,7 +19,8 @@ export function player({ minHeard, onHeard, onError }) {
     else audio.play().catch((error) => onError({ message: "the clip cannot be played", hint: error.message }));
   }
 
-  // Add the time since the last event; a jump back to the beginning adds nothing.
+  // Add the time since the last event; a jump back to the beginning adds nothing. Playing starts at 0, however late a
+  // busy browser reports it.
   function count() {
     const passed = audio.currentTime - lastTime;
     lastTime = audio.currentTime;
@@ -35,7 +36,6 @@ export function player({ minHeard, onHeard, onError }) {
   audio.addEventListener("play", () => {
     if (playing && playing !== audio) playing.pause();
     playing = audio;
-    lastTime = audio.currentTime;
     button.textContent = "Stop";
   });
   audio.addEventListener("pause", () => {
