@@ -25,7 +25,7 @@ class Likelihood:
 
     Args:
         nats: `(pieces,)`: minus the sum of ln p over the steps of each piece.
-        steps: `(pieces,)`.
+        steps: `(pieces,)`; of models of notes in sixteenths, so that all encodings compare.
         notes: `(pieces,)`: note onsets.
         is_bound: whether `nats` is only an upper bound, as of a VAE.
         by_bars: `(pieces, ranges)`: of `nats`, those of the steps in each of `BAR_RANGES`; a pickup counts as part of
@@ -34,11 +34,11 @@ class Likelihood:
     """
 
     nats: NDArray[np.float64]
-    steps: NDArray[np.int64]
+    steps: NDArray[np.float64]
     notes: NDArray[np.int64]
     is_bound: bool = False
     by_bars: NDArray[np.float64] | None = None
-    steps_by_bars: NDArray[np.int64] | None = None
+    steps_by_bars: NDArray[np.float64] | None = None
 
     @property
     def nats_per_step(self) -> float:
@@ -82,10 +82,10 @@ def likelihood(
         raise CorpusError("there is no piece to predict", "give a corpus with melodies in that part")
     notes = pieces.lengths if onsets is None else np.array([int(np.sum(piece)) for piece in onsets], dtype=np.int64)
     if only_bounds_likelihood(model):
-        return Likelihood(model.nll_bound(pieces), pieces.lengths, notes, is_bound=True)  # type: ignore[attr-defined]
+        return Likelihood(model.nll_bound(pieces), pieces.durations, notes, is_bound=True)  # type: ignore[attr-defined]
     nats = np.zeros(len(pieces))
     by_bars = np.zeros((len(pieces), len(BAR_RANGES)))
-    steps_by_bars = np.zeros((len(pieces), len(BAR_RANGES)), dtype=np.int64)
+    steps_by_bars = np.zeros((len(pieces), len(BAR_RANGES)))
     bars = pieces.bars if conditioned else pieces.bars.without_conditions()
     with no_grad():
         for chosen in pieces.batches(_MAX_CELLS // model.vocabulary_size):
@@ -94,9 +94,9 @@ def likelihood(
             of_tokens = np.take_along_axis(log_p, tokens[..., None], axis=-1)[..., 0].astype(np.float64)
             valid = np.arange(tokens.shape[1])[None, :] < pieces.lengths[chosen][:, None]
             nats[chosen] = -np.where(valid, of_tokens, 0.0).sum(axis=1)
-            number = bars[chosen].numbers(tokens.shape[1])
+            number, length = pieces.bar_numbers(chosen), pieces.step_lengths(chosen)
             for place, (first, last) in enumerate(BAR_RANGES):
                 inside = valid & (number >= first) & (number <= (last or number.max()))
                 by_bars[chosen, place] = -np.where(inside, of_tokens, 0.0).sum(axis=1)
-                steps_by_bars[chosen, place] = inside.sum(axis=1)
-    return Likelihood(nats, pieces.lengths, notes, by_bars=by_bars, steps_by_bars=steps_by_bars)
+                steps_by_bars[chosen, place] = (length * inside).sum(axis=1)
+    return Likelihood(nats, pieces.durations, notes, by_bars=by_bars, steps_by_bars=steps_by_bars)

@@ -20,6 +20,9 @@ Array = Any
 State = Any
 """What a model carries from step to step; opaque to callers."""
 
+_TICKS_PER_STEP = 6
+"""Notes are measured in sixteenths, as on the grid."""
+
 ConditionIds = NDArray[np.int64]
 """`(melodies, 4)`: an id for each of `CONDITIONS`, `UNKNOWN` or 1 and up."""
 
@@ -118,12 +121,15 @@ def transpose_condition_ids(ids: ConditionIds, semitones: NDArray[np.integer]) -
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """Bar length, pickup and conditions of many melodies.
+    """Bar length, pickup, conditions and length of many melodies.
+
+    A step is that of the tokens or, if these are the notes of melodies, a tick (`Encoding.ticks_per_count`).
 
     Args:
         steps_per_bar: `(melodies,)` int64.
         pickup: `(melodies,)` int64, steps before the first barline.
         condition_ids: `(melodies, 4)` int64; all unknown by default.
+        length: `(melodies,)` int64, steps of the whole melody, 0 if a model is not told; 0 by default.
 
     Examples:
         >>> Bars.from_meter(Meter(3, 4), melodies=1, ticks_per_step=6, pickup=24).positions(6).tolist()
@@ -133,8 +139,11 @@ class Bars:
     steps_per_bar: NDArray[np.int64]
     pickup: NDArray[np.int64]
     condition_ids: ConditionIds = None  # type: ignore[assignment]  # set below
+    length: NDArray[np.int64] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        if self.length is None:
+            object.__setattr__(self, "length", np.zeros(len(self.steps_per_bar), dtype=np.int64))  # type: ignore[unreachable]
         if self.condition_ids is None:
             unknown = np.full((len(self.steps_per_bar), len(CONDITIONS)), UNKNOWN, dtype=np.int64)  # type: ignore[unreachable]
             object.__setattr__(self, "condition_ids", unknown)
@@ -149,13 +158,15 @@ class Bars:
         pickup: int = 0,
         key: Key | None = None,
         style: int = UNKNOWN,
+        length: int = 0,
     ) -> Bars:
-        """The same meter, pickup (in ticks), key and style for all melodies."""
+        """The same meter, pickup and length (in ticks), key and style for all melodies."""
         steps = max(meter.ticks_per_bar // ticks_per_step, 1)
         return cls(
             np.full(melodies, steps, dtype=np.int64),
             np.full(melodies, pickup // ticks_per_step, dtype=np.int64),
             np.tile(condition_ids(key, meter, style), (melodies, 1)),
+            np.full(melodies, length // ticks_per_step, dtype=np.int64),
         )
 
     @classmethod
@@ -180,17 +191,20 @@ class Bars:
 
     def without_conditions(self) -> Bars:
         """The same bars with unknown conditions."""
-        return Bars(self.steps_per_bar, self.pickup)
+        return Bars(self.steps_per_bar, self.pickup, length=self.length)
 
     def __getitem__(self, rows: Any) -> Bars:  # noqa: ANN401  (whatever numpy takes as an index)
-        return Bars(self.steps_per_bar[rows], self.pickup[rows], self.condition_ids[rows])
+        return Bars(self.steps_per_bar[rows], self.pickup[rows], self.condition_ids[rows], self.length[rows])
 
 
-def bars_for_encoding(meter: Meter | None, melodies: int, encoding: Encoding, key: Key | None = None) -> Bars | None:
-    """Bars of melodies in a meter (4/4 if None) and key; None if the encoding is not timed."""
-    if not encoding.is_timed:
+def bars_for_encoding(
+    meter: Meter | None, melodies: int, encoding: Encoding, key: Key | None = None, length: int = 0
+) -> Bars | None:
+    """Bars of melodies in a meter (4/4 if None), key and length in ticks; None if the encoding has no rhythm."""
+    if not encoding.has_rhythm:
         return None
-    return Bars.from_meter(meter or Meter(), melodies=melodies, ticks_per_step=encoding.ticks_per_step, key=key)
+    unit = encoding.ticks_per_count
+    return Bars.from_meter(meter or Meter(), melodies=melodies, ticks_per_step=unit, key=key, length=length)
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,6 +214,8 @@ class Sequences:
     Args:
         tokens: `(steps,)` int64 of each piece.
         bars: one row a piece.
+        clocks: `(tokens,)` ticks at which each token of each piece takes effect, if tokens are those of notes; the bars
+            then count ticks, and know the length of each piece. None if each token is a step.
 
     Raises:
         UsageError: the numbers of pieces and bars differ.
@@ -212,6 +228,7 @@ class Sequences:
 
     tokens: tuple[NDArray[np.int64], ...]
     bars: Bars
+    clocks: tuple[NDArray[np.int64], ...] | None = None
 
     def __post_init__(self) -> None:
         if len(self.bars.steps_per_bar) != len(self.tokens):
@@ -230,19 +247,52 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def __getitem__(self, pieces: NDArray[np.integer]) -> Sequences:
+        """Some pieces, by their numbers."""
+        clocks = None if self.clocks is None else tuple(self.clocks[piece] for piece in pieces)
+        return Sequences(tuple(self.tokens[piece] for piece in pieces), self.bars[pieces], clocks)
+
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """`(pieces,)`: steps of each piece."""
+        """`(pieces,)`: tokens of each piece."""
         return np.array([len(piece) for piece in self.tokens], dtype=np.int64)
 
     @property
+    def durations(self) -> NDArray[np.float64]:
+        """`(pieces,)`: the length of each piece in steps; of notes in sixteenths."""
+        return np.asarray(self.lengths if self.clocks is None else self.bars.length / _TICKS_PER_STEP, np.float64)
+
+    def bar_numbers(self, pieces: NDArray[np.integer]) -> NDArray[np.int64]:
+        """`(pieces, tokens of the longest)`: the number of the bar of each token, from 1, as `Bars.numbers`."""
+        bars = self.bars[pieces]
+        if self.clocks is None:
+            return bars.numbers(int(self.lengths[pieces].max(initial=0)))
+        return np.maximum((self._clocks(pieces) - bars.pickup[:, None]) // bars.steps_per_bar[:, None], 0) + 1
+
+    def step_lengths(self, pieces: NDArray[np.integer]) -> NDArray[np.float64]:
+        """`(pieces, tokens of the longest)`: the steps from each token to the next; of notes in sixteenths."""
+        if self.clocks is None:
+            return np.ones((len(pieces), int(self.lengths[pieces].max(initial=0))))
+        lengths = np.diff(self._clocks(pieces), axis=1, append=self.bars.length[pieces][:, None])
+        return np.maximum(lengths, 0) / _TICKS_PER_STEP
+
+    def _clocks(self, pieces: NDArray[np.integer]) -> NDArray[np.int64]:
+        """`(pieces, tokens of the longest)`, padded with the length of the piece."""
+        assert self.clocks is not None
+        longest = int(self.lengths[pieces].max(initial=0))
+        padded = np.broadcast_to(self.bars.length[pieces][:, None], (len(pieces), longest)).copy()
+        for row, piece in zip(padded, pieces, strict=True):
+            row[: len(self.clocks[piece])] = self.clocks[piece]
+        return padded
+
+    @property
     def steps(self) -> int:
-        """Steps of all pieces together."""
+        """Tokens of all pieces together."""
         return int(self.lengths.sum())
 
     def without_conditions(self) -> Sequences:
         """The same pieces with unknown conditions."""
-        return Sequences(self.tokens, self.bars.without_conditions())
+        return Sequences(self.tokens, self.bars.without_conditions(), self.clocks)
 
     def padded(self, pieces: Iterable[int]) -> NDArray[np.int64]:
         """`(pieces, steps of the longest)` tokens of some pieces, padded with 0."""

@@ -48,7 +48,9 @@ class EventsEncoding:
     chords: Chords = "normal-order"
     name: ClassVar[str] = "events"
     is_timed: ClassVar[bool] = False
+    has_rhythm: ClassVar[bool] = False
     ticks_per_step: ClassVar[int] = 12
+    ticks_per_count: ClassVar[int] = 12
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "vocabulary", tuple(self.vocabulary))

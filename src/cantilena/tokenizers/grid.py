@@ -45,6 +45,7 @@ class GridEncoding:
     steps_per_quarter: int = 4
     name: ClassVar[str] = "grid"
     is_timed: ClassVar[bool] = True
+    has_rhythm: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         if not (self.low >= 0 and self.low + 11 <= self.high <= 127):
@@ -67,6 +68,11 @@ class GridEncoding:
     def ticks_per_step(self) -> int:
         """Ticks a step: 6 for sixteenths."""
         return TICKS_PER_QUARTER // self.steps_per_quarter
+
+    @property
+    def ticks_per_count(self) -> int:
+        """As `ticks_per_step`."""
+        return self.ticks_per_step
 
     def description(self) -> dict[str, Any]:
         """The JSON values from which `encoding_from` builds this encoding again."""

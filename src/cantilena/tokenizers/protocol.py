@@ -44,7 +44,7 @@ class Encoding(Protocol):
 
     @property
     def name(self) -> str:
-        """`grid` or `events`."""
+        """`grid`, `events` or `notes`."""
         ...
 
     def __hash__(self) -> int:
@@ -58,12 +58,22 @@ class Encoding(Protocol):
 
     @property
     def ticks_per_step(self) -> int:
-        """Ticks that a step lasts when decoded: 6 for sixteenths."""
+        """Ticks that a step of the line lasts: 6 for sixteenths."""
+        ...
+
+    @property
+    def ticks_per_count(self) -> int:
+        """Ticks of the unit in which `Bars` count positions in the bar and lengths."""
         ...
 
     @property
     def is_timed(self) -> bool:
-        """Whether steps have a fixed length, and so a position in the bar."""
+        """Whether each token is a step of the line, and so has a fixed length."""
+        ...
+
+    @property
+    def has_rhythm(self) -> bool:
+        """Whether the tokens say when notes begin and how long they last."""
         ...
 
     def fit(self, melody: Melody) -> Fit:
@@ -86,7 +96,7 @@ class Encoding(Protocol):
         ...
 
     def line(self, tokens: NDArray[np.integer[Any]], length: NDArray[np.integer[Any]] | None = None) -> Line:
-        """The line of `(melodies, steps)` tokens; `length` is `(melodies,)` if rows are padded."""
+        """The line of `(melodies, tokens)` tokens; `length`, `(melodies,)` steps, if rows are padded."""
         ...
 
     def description(self) -> dict[str, Any]:

@@ -183,7 +183,9 @@ def pieces_digest(parts: Iterable[Sequences], transpositions: NDArray[np.int64] 
     content = hashlib.sha256()
     for sequences in parts:
         bars = sequences.bars
-        for array in (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.condition_ids):
+        lengths = (bars.length,) if bars.length.any() else ()  # as before there were lengths
+        arrays = (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.condition_ids, *lengths)
+        for array in arrays:
             content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
     if transpositions is not None:
         content.update(np.ascontiguousarray(transpositions, dtype=np.int64).tobytes())
@@ -195,8 +197,8 @@ def _validation_loss(network: Network, valid: Sequences, processes: ProcessGroup
     if not processes.is_distributed:
         return likelihood(network, valid).nats_per_step
     rows = processes.shard(np.arange(len(valid)))
-    shard = Sequences(tuple(valid.tokens[row] for row in rows), valid.bars[rows])
-    nats, steps = processes.all_reduce([likelihood(network, shard).nats.sum() if len(shard) else 0.0, shard.steps])
+    shard = valid[rows]
+    nats, steps = processes.all_reduce([likelihood(network, shard).nats.sum() if len(shard) else 0.0, shard.durations.sum()])
     return nats / steps
 
 

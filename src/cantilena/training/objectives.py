@@ -90,13 +90,14 @@ class TeacherForcing(Batches):
         valid = torch.arange(tokens.shape[1])[None, :] < torch.from_numpy(lengths)[:, None]
         targets = torch.from_numpy(tokens).masked_fill(~valid, IGNORED).to(network.device)
         state = None
-        for start in range(0, int(all_lengths.max()), self.steps):
-            total, own = (int(np.clip(sizes - start, 0, self.steps).sum()) for sizes in (all_lengths, lengths))
+        steps = self.steps - self.steps % network.features.period  # a part does not end within a note
+        for start in range(0, int(all_lengths.max()), steps):
+            total, own = (int(np.clip(sizes - start, 0, steps).sum()) for sizes in (all_lengths, lengths))
             remaining = int((lengths > start).sum())  # the longest pieces come first
             if not remaining:
                 yield torch.zeros((), device=network.device), total
                 continue
-            part = slice(start, start + self.steps)
+            part = slice(start, start + steps)
             with autocast():
                 scores, state = network(rows[:remaining, part], _detach(state, remaining))
             loss = F.cross_entropy(scores.flatten(0, 1), targets[:remaining, part].flatten(), ignore_index=IGNORED)

@@ -41,7 +41,7 @@ from cantilena.models import (
 from cantilena.music import Key, Melody, find_key
 from cantilena.rules import Context
 from cantilena.runtime import log
-from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
+from cantilena.tokenizers import END, Encoding, EventsEncoding, GridEncoding, NotesEncoding
 from cantilena.workflows.learned_corpus import shipped_corpus
 
 COLUMNS = ("collection", "composer")
@@ -191,10 +191,11 @@ def encode_splits(
 
     Args:
         melodies: of each split.
-        encoding: `grid`, or `events`, whose vocabulary is that of all splits: if it lacked chords of held-out pieces,
-            the rarest steps would not be counted, and every likelihood would look better than it is.
+        encoding: `grid`, or `events` or `notes`, whose vocabulary is that of all splits: if it lacked chords or
+            durations of held-out pieces, the rarest steps would not be counted, and every likelihood would look better
+            than it is.
         normalized_key: transpose each melody to C major or A minor, in the octave that fits the grid's range.
-        grid: the grid; RL Tuner's if None.
+        grid: the grid, whose range is also that of notes; RL Tuner's if None.
         styles: of the melodies, None if unknown.
 
     Raises:
@@ -207,6 +208,9 @@ def encode_splits(
     tokenizer: Encoding = grid
     if encoding == "events":
         tokenizer = EventsEncoding.learned_from([melody for some in parts.values() for melody in some])
+    elif encoding == "notes":
+        every_melody = (melody for some in parts.values() for melody in some)
+        tokenizer = NotesEncoding.learned_from(every_melody, low=grid.low, high=grid.high)
     fits = {split: [tokenizer.fit(melody) for melody in some] for split, some in parts.items()}
     pieces = {
         split: encode_pieces(tokenizer, [fit.melody for fit in some], styles.of(split)) for split, some in fits.items()
@@ -240,15 +244,17 @@ def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequen
     numbers = [UNKNOWN] * len(melodies) if styles is None else styles
     encoded = [(melody, style, encoding.encode(melody)) for melody, style in zip(melodies, numbers, strict=True)]
     kept = [(melody, style, tokens) for melody, style, tokens in encoded if len(tokens)]
-    step = encoding.ticks_per_step
+    unit, is_notes = encoding.ticks_per_count, isinstance(encoding, NotesEncoding)
     conditions = [condition_ids(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
     bars = Bars(
-        np.array([max(melody.meter.ticks_per_bar // step, 1) for melody, _, _ in kept], dtype=np.int64),
-        np.array([melody.pickup // step for melody, _, _ in kept], dtype=np.int64),
+        np.array([max(melody.meter.ticks_per_bar // unit, 1) for melody, _, _ in kept], dtype=np.int64),
+        np.array([melody.pickup // unit for melody, _, _ in kept], dtype=np.int64),
         np.array(conditions, dtype=np.int64).reshape(len(kept), len(CONDITIONS)),
+        np.array([melody.length if is_notes else 0 for melody, _, _ in kept], dtype=np.int64),
     )
-    sequences = Sequences(tuple(tokens for _, _, tokens in kept), bars)
-    return EncodedPieces(tuple(melody for melody, _, _ in kept), sequences, encoding.is_timed)
+    pieces = [np.append(tokens, END) if is_notes else tokens for _, _, tokens in kept]
+    clocks = tuple(encoding.ticks(tokens[None])[0] for tokens in pieces) if isinstance(encoding, NotesEncoding) else None
+    return EncodedPieces(tuple(melody for melody, _, _ in kept), Sequences(tuple(pieces), bars, clocks), encoding.is_timed)
 
 
 @dataclass(frozen=True)
@@ -327,7 +333,7 @@ def _excerpts(melodies: list[Melody], encoding: Encoding, steps: int, *, normali
 
 def transposed(melodies: Sequence[Melody], encoding: Encoding, *, normalized_key: bool) -> Sequence[Melody]:
     """Melodies in C major or A minor if that is wanted and the encoding is a grid, else as they are."""
-    if normalized_key and isinstance(encoding, GridEncoding):
+    if normalized_key and isinstance(encoding, GridEncoding | NotesEncoding):
         return [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
     return melodies
 
@@ -391,7 +397,7 @@ class HeldOut:
         Raises:
             CorpusError: there is no such folder, or nothing in it can be used.
         """
-        corpus = self._melodies if encoding.is_timed else self._all_voices
+        corpus = self._melodies if encoding.has_rhythm else self._all_voices
         fits = [encoding.fit(one) for one in transposed(corpus.melodies(), encoding, normalized_key=normalized_key)]
         kept = [number for number, fit in enumerate(fits) if len(encoding.encode(fit.melody))]
         if not kept:
@@ -403,7 +409,7 @@ class HeldOut:
             encode_pieces(encoding, [fits[number].melody for number in kept]).sequences,
             np.array(corpus.column("piece"), dtype=np.str_)[kept],
             folded=sum(fit.folded for fit in fits),
-            rounded=sum(fit.rounded for fit in fits) if encoding.is_timed else 0,
+            rounded=sum(fit.rounded for fit in fits) if encoding.has_rhythm else 0,
             dropped=sum(fit.dropped for fit in fits),
             silent=len(fits) - len(kept),
         )

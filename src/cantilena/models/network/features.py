@@ -12,6 +12,7 @@ Weighing of Context Models for Lossless Data Compression, Florida Tech CS-2005-1
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from cantilena.errors import UsageError
 from cantilena.models.conditions import CONDITIONS, condition_columns, condition_sizes
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.protocol import Bars
+from cantilena.music import Meter
 from cantilena.tokenizers import check_tokens
 
 BAR_POSITIONS = 96
@@ -147,6 +149,9 @@ class Features:
         [[[38], [14], [1]]]
     """
 
+    period = 1
+    """Tokens of a step."""
+
     def __init__(self, options: NetworkOptions, vocabulary_size: int) -> None:
         self.options, self.vocabulary_size, self.start = options, vocabulary_size, vocabulary_size
         token_rows = vocabulary_size + 1
@@ -171,7 +176,7 @@ class Features:
         """
         tokens = check_tokens(tokens, self.vocabulary_size, 2)
         melodies, steps = tokens.shape
-        bars = self._checked_bars(bars, melodies)
+        bars = checked_bars(bars, melodies, self._conditions, self._condition_sizes)
         before = np.concatenate([np.full((melodies, 1), self.start), tokens], axis=1)  # before[t + 1] is token t
         columns = [before[:, :steps]]
         if self.options.bar_position:
@@ -196,7 +201,7 @@ class Features:
 
     def first(self, melodies: int, bars: Bars | None = None) -> tuple[Ints, FeatureState]:
         """`(melodies, columns)` rows of the first step, and the state."""
-        bars = self._checked_bars(bars, melodies)
+        bars = checked_bars(bars, melodies, self._conditions, self._condition_sizes)
         lags = tuple(int(lag[0]) if len(lag) and (lag == lag[0]).all() else lag for lag in self._lags(bars))
         runs = np.zeros((melodies, len(lags)), dtype=np.int64)
         state = FeatureState(bars, lags, 0, (), runs, TokenHistory.empty(melodies))
@@ -229,19 +234,6 @@ class Features:
         columns += [state.bars.condition_ids[:, kind] for kind in self._conditions]
         return np.stack(columns, axis=1) + self.offsets
 
-    def _checked_bars(self, bars: Bars | None, melodies: int) -> Bars:
-        """The bars, 4/4 in sixteenths if None, after checking that the network has their condition ids."""
-        if bars is None:
-            return Bars.common_time(melodies)
-        for kind, size in zip(self._conditions, self._condition_sizes, strict=True):
-            ids = bars.condition_ids[:, kind]
-            if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) < size):
-                raise UsageError(
-                    f"there is no {CONDITIONS[kind]} with the id {int(ids.max())}",
-                    f"this model has the ids 1 to {size - 1}, and 0 for unknown",
-                )
-        return bars
-
     def _repeats(self, history: TokenHistory) -> Ints:
         """`(2 repeat features, melodies)`: tokens that followed the longest matches, then the bins of the matches."""
         continuations = history.continuations(self.options.repeat_features, missing=self.start)
@@ -260,6 +252,33 @@ class Features:
             rows = lag == back
             tokens[rows] = recent[-back][rows]
         return tokens
+
+
+def checked_bars(
+    bars: Bars | None, melodies: int, conditions: Sequence[int], sizes: Sequence[int], ticks_per_count: int = 6
+) -> Bars:
+    """The bars, 4/4 if None, after checking that a network has their condition ids.
+
+    Args:
+        bars: of the melodies.
+        melodies: their number.
+        conditions: the columns of condition ids that the network reads.
+        sizes: the number of ids of each of these.
+        ticks_per_count: ticks of the unit in which the network counts.
+
+    Raises:
+        UsageError: the network does not have an id.
+    """
+    if bars is None:
+        return Bars.from_meter(Meter(), melodies=melodies, ticks_per_step=ticks_per_count)
+    for kind, size in zip(conditions, sizes, strict=True):
+        ids = bars.condition_ids[:, kind]
+        if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) < size):
+            raise UsageError(
+                f"there is no {CONDITIONS[kind]} with the id {int(ids.max())}",
+                f"this model has the ids 1 to {size - 1}, and 0 for unknown",
+            )
+    return bars
 
 
 def _bar_length(bars: Bars) -> Ints:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.models.network.features import Features
 from cantilena.models.network.inference_attention import AttentionState, NumpyAttention, NumpyTransformer
+from cantilena.models.network.note_features import features_of
 from cantilena.models.network.options import NetworkOptions
-from cantilena.models.network.stepwise import Ints, Stepper, StepwiseNetwork, token_windows
+from cantilena.models.network.stepwise import AnyFeatures, Ints, Stepper, StepwiseNetwork, split_rows, token_windows, within_bounds
 from cantilena.models.network.weights import LAYER
 from cantilena.models.policy import to_numpy
 from cantilena.models.protocol import Bars
@@ -47,7 +47,7 @@ class NumpyNetwork(StepwiseNetwork):
     def __init__(self, options: NetworkOptions, weights: Mapping[str, NDArray[np.floating]]) -> None:
         self.options = options
         single = {name: np.ascontiguousarray(weight, dtype=np.float32) for name, weight in weights.items()}
-        self.features = Features(options, len(single["head.bias"]))
+        self.features = features_of(options, len(single["head.bias"]))
         core = NumpyTransformer if options.core == "transformer" else NumpyCells
         self._stepper: NumpyTransformer | NumpyCells = core(options, single, self.features)
 
@@ -66,10 +66,21 @@ class NumpyNetwork(StepwiseNetwork):
                 scores[:, step] = self.window_scores(windows[:, step])
             return scores
         rows = self.features.encode(known, bars)
+        if self.options.durations:
+            return self._note_scores(rows, scores)
         hidden: Any = self._stepper.initial_state(melodies)
         for step in range(steps):
             scores[:, step], hidden = self._stepper(rows[:, step], hidden)
         return scores
+
+    def _note_scores(self, rows: Ints, scores: Floats) -> Floats:
+        """As `scores`, of notes: the cells make one step a note; fills `scores`."""
+        hidden: Any = self._stepper.initial_state(len(rows))
+        rows, parts, bounds = split_rows(rows, self.features.columns)
+        for token in range(rows.shape[1]):
+            begins = token % self.features.period == 0
+            scores[:, token], hidden = self._stepper(rows[:, token] if begins else None, hidden, parts[:, token])
+        return np.asarray(within_bounds(scores, bounds))
 
     def window_scores(self, windows: Ints) -> Floats:
         """`(windows, vocabulary)` scores of the token after each of `(windows, window)` windows."""
@@ -80,7 +91,7 @@ class NumpyNetwork(StepwiseNetwork):
 class NumpyCells:
     """Recurrent cells and their head, from all weights by name."""
 
-    def __init__(self, options: NetworkOptions, weights: Mapping[str, Floats], features: Features) -> None:
+    def __init__(self, options: NetworkOptions, weights: Mapping[str, Floats], features: AnyFeatures) -> None:
         self.options = options
         self._head = np.ascontiguousarray(weights["head.weight"].T), weights["head.bias"]
         attends = options.attends
@@ -91,6 +102,10 @@ class NumpyCells:
             if options.core != "gru":
                 b_ih, b_hh = b_ih + b_hh, np.zeros_like(b_hh)
             self._layers.append((np.ascontiguousarray(w_ih.T), b_ih, np.ascontiguousarray(w_hh.T), b_hh))
+        self._parts = weights["parts.weight"].copy() if options.durations else None
+        if self._parts is not None:
+            self._mix = np.ascontiguousarray(weights["mix.weight"].T)
+            self._parts[: features.start + 1] += weights["mix.bias"]  # each token has exactly one of these rows
         if options.input == "features":
             self._table = weights["table.weight"] @ self._layers[0][0]
             self._table[: features.start + 1] += self._layers[0][1]  # each step has exactly one row of these
@@ -101,11 +116,15 @@ class NumpyCells:
         hidden = tuple((zeros, zeros) if self.options.core == "lstm" else (zeros,) for _ in self._layers)
         return hidden, None if self._attention is None else self._attention.initial_state(melodies)
 
-    def __call__(self, rows: Ints, state: State) -> tuple[Floats, State]:
+    def __call__(self, rows: Ints | None, state: State, parts: Ints | None = None) -> tuple[Floats, State]:
         """As `Stepper` has it."""
         hidden, past = state
-        hidden = self._step(_sum_rows(self._table, rows), hidden)
+        if rows is not None:
+            hidden = self._step(_sum_rows(self._table, rows), hidden)
         output = hidden[-1][0]
+        if parts is not None and self._parts is not None:
+            return self._scores(np.tanh(output @ self._mix + _sum_rows(self._parts, parts))), (hidden, None)
+        assert rows is not None
         if self._attention is None or past is None:
             return self._scores(output), (hidden, None)
         scores, past = self._attention(self._scores, output, rows[:, 0], past)  # column 0 is the token

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cantilena.models.network.features import Features, TokenHistory, distance_bins
 from cantilena.models.network.kv_cache import KVCache
+from cantilena.models.network.note_features import NoteFeatures
 from cantilena.models.network.options import NetworkOptions
 
 Floats = NDArray[np.float32]
@@ -126,7 +127,7 @@ class NumpyTransformer:
         ([[0.0, 0.0, 0.0]], (2, 1, 2, 1, 4))
     """
 
-    def __init__(self, options: NetworkOptions, weights: Mapping[str, Floats], features: Features) -> None:
+    def __init__(self, options: NetworkOptions, weights: Mapping[str, Floats], features: Features | NoteFeatures) -> None:
         self.max_context, self.heads, self.size = options.max_context, options.heads, options.width // options.heads
         self._layers = [
             {name: _linear(weights, f"core.layers.{layer}.{name}") for name in ("look", "mix", "widen", "narrow")}

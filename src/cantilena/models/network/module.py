@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cantilena.models.network.attention import Attention
-from cantilena.models.network.features import Features
+from cantilena.models.network.note_features import features_of
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.network.recurrence import dropout, lstm, needs_own_gradient
 from cantilena.models.network.stepping import RecurrentStepper, TransformerStepper
-from cantilena.models.network.stepwise import Ints, Stepper, StepwiseNetwork, token_windows
+from cantilena.models.network.stepwise import Ints, Stepper, StepwiseNetwork, split_rows, token_windows, within_bounds
 from cantilena.models.network.transformer import Transformer
 from cantilena.models.policy import to_numpy
 from cantilena.models.protocol import Bars, State
@@ -47,7 +47,7 @@ class Network(StepwiseNetwork, nn.Module):
     def __init__(self, options: NetworkOptions, vocabulary_size: int, seed: int = 0) -> None:
         super().__init__()
         self.options = options
-        self.features = Features(options, vocabulary_size)
+        self.features = features_of(options, vocabulary_size)
         self.stepping = torch.float32  # type of the products of `start` and `step` (see `choose_precision`)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -55,6 +55,10 @@ class Network(StepwiseNetwork, nn.Module):
                 self.table = nn.EmbeddingBag(self.features.rows, options.embedding, mode="sum")
                 nn.init.normal_(self.table.weight, std=self.features.columns**-0.5)  # the sum has variance 1
             self.core = make_core(options)
+            if options.durations:
+                self.parts = nn.EmbeddingBag(self.features.part_rows, options.width, mode="sum")
+                nn.init.normal_(self.parts.weight, std=self.features.part_columns**-0.5)
+                self.mix = nn.Linear(options.width, options.width)
             self.head = nn.Linear(options.width, vocabulary_size)
             if options.attends:
                 self.attention = Attention(options, vocabulary_size)
@@ -69,14 +73,16 @@ class Network(StepwiseNetwork, nn.Module):
         """Scores after each step, all steps at once.
 
         Args:
-            rows: `(melodies, steps, columns)` int64 rows of the table, from `features.encode`.
+            rows: `(melodies, steps, columns)` int64 rows of the table, from `features.encode`; of notes with the bounds
+                of the tokens that may come next.
             state: of the steps before, None at the start.
 
         Returns:
             `(melodies, steps, vocabulary)` float32 scores, and the state after the last step.
         """
-        melodies, steps, columns = rows.shape
-        vectors = self.table(rows.reshape(-1, columns)).view(melodies, steps, self.options.embedding)
+        if self.options.durations:
+            return self._forward_notes(rows, state)
+        vectors = self._vectors(rows)
         if not self.options.attends:
             hidden, state = self._run_core(vectors, state)
             return self._scores(hidden), state
@@ -84,6 +90,22 @@ class Network(StepwiseNetwork, nn.Module):
         hidden, core_state = self._run_core(vectors, core_state)
         scores, past = self.attention.scores(self._scores, hidden, rows[:, :, 0], past)  # column 0 is the token
         return scores, (core_state, past)
+
+    def _forward_notes(self, rows: Tensor, state: Any) -> tuple[Tensor, State]:  # noqa: ANN401
+        """As `forward`, of notes: the core makes one step a note, the head one a token."""
+        melodies, tokens, _ = rows.shape
+        period = self.features.period
+        rows, parts, bounds = split_rows(rows, self.features.columns)
+        hidden, state = self._run_core(self._vectors(rows[:, ::period]), state)
+        hidden = dropout(hidden, self.options.dropout, self.training).repeat_interleave(period, dim=1)[:, :tokens]
+        told = self.parts(parts.reshape(melodies * tokens, -1)).view(melodies, tokens, -1)
+        scores: Tensor = self.head(torch.tanh(self.mix(hidden) + told))
+        return within_bounds(scores.float(), bounds), state
+
+    def _vectors(self, rows: Tensor) -> Tensor:
+        melodies, steps, columns = rows.shape
+        summed: Tensor = self.table(rows.reshape(-1, columns))
+        return summed.view(melodies, steps, self.options.embedding)
 
     def forward_windows(self, windows: Tensor) -> Tensor:
         """`(windows, vocabulary)` scores of the token after each of `(windows, window)` windows: the paper's input."""

@@ -60,6 +60,11 @@ class NetworkOptions:
     heads: int = 4
     """Attention heads in each layer of a transformer."""
 
+    durations: tuple[int, ...] = ()
+    """Tokens are those of notes (`NotesEncoding`), with these durations in ticks; none if each token is a step."""
+    pitches: int = 0
+    """The number of pitches of such tokens, rests not counted."""
+
     conditions: tuple[str, ...] = ()
     """The network is given these conditions of a melody: key, mode, meter, style; in this order."""
     styles: tuple[str, ...] = ()
@@ -95,6 +100,15 @@ class NetworkOptions:
                 "the paper's input with echoes, attention, a copy head, conditions or a transformer is not supported",
                 "choose the input features, or leave these out",
             )
+        if bool(self.durations) != bool(self.pitches) or (self.durations and self.input == "paper"):
+            raise UsageError(
+                f"{len(self.durations)} durations and {self.pitches} pitches with the input {self.input}",
+                "give both or neither, with the input features",
+            )
+        if self.durations and (self.attends or self.core == "transformer"):
+            raise UsageError(
+                "a network of notes cannot attend, copy or be a transformer", "choose lstm, gru or rnn without these"
+            )
         if self.core != "transformer":
             if self.heads != NetworkOptions.heads:
                 raise UsageError(f"{self.heads} heads with the core {self.core}", "only a transformer has heads")
@@ -110,7 +124,9 @@ class NetworkOptions:
     @property
     def uses_bars(self) -> bool:
         """Whether its features need `Bars`."""
-        return self.input == "features" and bool(self.bar_position or self.look_back or self.conditions)
+        return self.input == "features" and bool(
+            self.bar_position or self.look_back or self.conditions or self.durations
+        )
 
     @property
     def attends(self) -> bool:

@@ -49,6 +49,10 @@ class RecurrentStepper:
         self.low = network.stepping if network.stepping != torch.float32 else None
         self.head = network.head.weight.t().contiguous(), network.head.bias.clone()
         self.attention = copy.deepcopy(network.attention) if network.options.attends else None
+        self.parts = network.parts.weight.detach().clone() if network.options.durations else None
+        if self.parts is not None:
+            self.mix = network.mix.weight.detach().t().contiguous()
+            self.parts[: network.features.start + 1] += network.mix.bias.detach()  # each token has exactly one of these
         self.layers = []
         for layer in range(network.options.layers):
             w_ih, w_hh, b_ih, b_hh = (self._reorder(getattr(core, f"{name}_l{layer}")) for name in LAYER)
@@ -65,23 +69,30 @@ class RecurrentStepper:
         h = zeros.to(self.low or zeros.dtype)
         return tuple((h, zeros) if self.core == "lstm" else (h,) for _ in self.layers), None
 
-    def __call__(self, rows: Ints, state: State) -> tuple[Tensor, State]:
+    def __call__(self, rows: Ints | None, state: State, parts: Ints | None = None) -> tuple[Tensor, State]:
         """As `Stepper` has it."""
         hidden, past = state
+        if rows is not None:
+            indices = _indices(rows, self.table)
+            hidden = self._core(F.embedding_bag(indices, self.table, mode="sum"), hidden)
+        output = hidden[-1][0].float()  # the head reads float32
+        if parts is not None and self.parts is not None:
+            told = F.embedding_bag(_indices(parts, self.parts), self.parts, mode="sum")
+            return self._scores(told.addmm_(output, self.mix).tanh_()), (hidden, None)
+        if self.attention is None:
+            return self._scores(output), (hidden, None)
+        scores, past = self.attention.scores(self._scores, output[:, None], indices[:, :1], past)
+        return scores[:, 0], (hidden, past)
+
+    def _core(self, x: Tensor, hidden: Hidden) -> Hidden:
         after = []
-        indices = _indices(rows, self.table)
-        x = F.embedding_bag(indices, self.table, mode="sum")
         for layer, (w_ih, b_ih, w_hh, b_hh) in enumerate(self.layers):
             if layer:
                 x = self._linear(b_ih, x, w_ih)
             cell = self._cell(x, w_hh, b_hh, hidden[layer])
             after.append(cell if self.low is None else (cell[0].to(self.low), *cell[1:]))
             x = after[-1][0]
-        x = cell[0]  # the head reads float32
-        if self.attention is None:
-            return self._scores(x), (tuple(after), None)
-        scores, past = self.attention.scores(self._scores, x[:, None], indices[:, :1], past)
-        return scores[:, 0], (tuple(after), past)
+        return tuple(after)
 
     def _scores(self, hidden: Tensor) -> Tensor:
         weight, bias = self.head

@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.models.network.features import Features, FeatureState
+from cantilena.models.network.note_features import NoteFeatures, NoteState
 from cantilena.models.network.options import NetworkOptions
-from cantilena.models.policy import log_softmax, no_grad, to_numpy
+from cantilena.models.policy import LOG_ZERO, log_softmax, no_grad, to_numpy
 from cantilena.models.protocol import Array, Bars, State
 
 Ints = NDArray[np.int64]
+AnyFeatures = Features | NoteFeatures
 
 
 class Stepper(Protocol):
@@ -23,8 +25,11 @@ class Stepper(Protocol):
         """The state before the first step."""
         ...
 
-    def __call__(self, rows: Ints, state: Any, /) -> tuple[Array, State]:  # noqa: ANN401
-        """`(melodies, vocabulary)` scores after a step with `(melodies, columns)` rows of features, and the state."""
+    def __call__(self, rows: Ints | None, state: Any, parts: Ints | None = None, /) -> tuple[Array, State]:  # noqa: ANN401
+        """`(melodies, vocabulary)` scores after a step with `(melodies, columns)` rows of features, and the state.
+
+        Of notes, `parts` are the `(melodies, part columns)` rows for the head; without `rows` the state stays.
+        """
         ...
 
 
@@ -34,7 +39,7 @@ class StepState:
 
     stepper: Stepper
     hidden: State
-    features: FeatureState
+    features: FeatureState | NoteState
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class StepwiseNetwork:
     """A score model (`ScoreModel`) by way of steppers, or of windows if the input is the paper's."""
 
     options: NetworkOptions
-    features: Features
+    features: AnyFeatures
 
     def stepper(self) -> Stepper:
         """The current weights laid out for stepping."""
@@ -94,8 +99,7 @@ class StepwiseNetwork:
                 return self.window_scores(window), WindowState(window)
             rows, features = self.features.first(melodies, bars)
             stepper = self.stepper()
-            scores, hidden = stepper(rows, stepper.initial_state(melodies))
-            return scores, StepState(stepper, hidden, features)
+            return self._stepped(rows, StepState(stepper, stepper.initial_state(melodies), features))
 
     def step_scores(self, tokens: Array, state: Any) -> tuple[Array, State]:  # noqa: ANN401
         """As `step`, with scores and without gradient."""
@@ -105,8 +109,17 @@ class StepwiseNetwork:
                 window = np.concatenate([state.window[:, 1:], known.astype(np.int64)[:, None]], axis=1)
                 return self.window_scores(window), WindowState(window)
             rows, features = self.features.next(known, state.features)
+            return self._stepped(rows, StepState(state.stepper, state.hidden, features))
+
+    def _stepped(self, rows: Ints, state: StepState) -> tuple[Array, State]:
+        """The scores after a step with all rows, and the new state."""
+        if isinstance(state.features, FeatureState):
             scores, hidden = state.stepper(rows, state.hidden)
-            return scores, StepState(state.stepper, hidden, features)
+            return scores, StepState(state.stepper, hidden, state.features)
+        rows, parts, bounds = split_rows(rows, self.features.columns)
+        begins = not state.features.event
+        scores, hidden = state.stepper(rows if begins else None, state.hidden, parts)
+        return within_bounds(scores, bounds), StepState(state.stepper, hidden, state.features)
 
 
 def token_windows(tokens: NDArray[np.integer], window: int, start: int) -> Ints:
@@ -121,3 +134,30 @@ def token_windows(tokens: NDArray[np.integer], window: int, start: int) -> Ints:
         return np.zeros((melodies, 0, window), dtype=np.int64)
     padded = np.concatenate([np.full((melodies, window), start), tokens[:, :-1]], axis=1).astype(np.int64)
     return np.lib.stride_tricks.sliding_window_view(padded, window, axis=1)
+
+
+def split_rows(rows: Array, columns: int) -> tuple[Array, Array, Array]:
+    """The rows of notes: of the table, of the table of their parts, and the bounds of the tokens that may come next."""
+    return rows[..., :columns], rows[..., columns:-2], rows[..., -2:]
+
+
+def within_bounds(scores: Array, bounds: Array) -> Array:
+    """Scores whose exponential is 0 for tokens that may not come next.
+
+    Args:
+        scores: `(..., vocabulary)`, a numpy array or a torch tensor.
+        bounds: `(..., 2)`, the first token that may come and the one after the last.
+
+    Examples:
+        >>> within_bounds(np.zeros((1, 4)), np.array([[1, 3]])).tolist()
+        [[-10000.0, 0.0, 0.0, -10000.0]]
+    """
+    if hasattr(scores, "masked_fill"):
+        import torch
+
+        bounds = torch.as_tensor(bounds, device=scores.device)
+        tokens = torch.arange(scores.shape[-1], device=scores.device)
+        return scores.masked_fill((tokens < bounds[..., :1]) | (tokens >= bounds[..., 1:]), LOG_ZERO)
+    tokens = np.arange(scores.shape[-1])
+    outside = (tokens < bounds[..., :1]) | (tokens >= bounds[..., 1:])
+    return np.where(outside, np.float32(LOG_ZERO), scores)

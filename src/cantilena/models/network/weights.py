@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 
-from cantilena.models.network.features import DISTANCE_BINS, MATCH_BINS, Features
+from cantilena.models.network.features import DISTANCE_BINS, MATCH_BINS
+from cantilena.models.network.note_features import NoteFeatures, features_of
 from cantilena.models.network.options import NetworkOptions
 
 Shapes = dict[str, tuple[int, ...]]
@@ -27,9 +28,13 @@ def weight_shapes(options: NetworkOptions, vocabulary_size: int) -> Shapes:
         (38, 128)
     """
     shapes: Shapes = {}
+    features = features_of(options, vocabulary_size)
     if options.input == "features":
-        shapes["table.weight"] = (Features(options, vocabulary_size).rows, options.embedding)
+        shapes["table.weight"] = (features.rows, options.embedding)
     shapes |= _transformer_shapes(options) if options.core == "transformer" else _recurrent_shapes(options)
+    if isinstance(features, NoteFeatures):
+        shapes["parts.weight"] = (features.part_rows, options.width)
+        shapes |= linear_shapes("mix", options.width, options.width)
     shapes |= linear_shapes("head", options.width, vocabulary_size)
     return shapes | (_attention_shapes(options, vocabulary_size) if options.attends else {})
 

@@ -11,7 +11,7 @@ from cantilena.data import SPLITS, Corpus, ReadOptions, Split, open_corpus, read
 from cantilena.errors import UsageError
 from cantilena.models import NetworkOptions
 from cantilena.music import Melody, parse_pitch_range
-from cantilena.tokenizers import GridEncoding
+from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.training import TRANSFORMER_RATE, TrainingOptions, preset
 from cantilena.workflows.data import EncodedCorpus, encode_splits, style_labels
 from cantilena.workflows.runs import option_fields
@@ -49,7 +49,7 @@ def shape_and_training(options: NetworkTraining) -> tuple[NetworkOptions, Traini
     if network.core == "transformer":
         training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
     training = with_given(training, options, (*OVERRIDES, "seed", "device"))
-    if options.encoding == "grid" and not options.normalized_key and options.transpose is None:
+    if options.encoding != "events" and not options.normalized_key and options.transpose is None:
         training = replace(training, transpose=6)
     return network, training
 
@@ -59,7 +59,10 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
 
     Events have no time and no bars, so the network gets nothing of bars there by default.
     """
-    if not data.encoding.is_timed:
+    encoding = data.encoding
+    if isinstance(encoding, NotesEncoding):
+        network = replace(network, durations=encoding.durations, pitches=encoding.high - encoding.low + 1)
+    elif not encoding.has_rhythm:
         network = replace(
             network,
             bar_position=bool(options.bar_position),
@@ -125,4 +128,4 @@ def encode_corpus(corpus: Corpus, options: CorpusOptions) -> EncodedCorpus:
 
 
 def _reading(options: CorpusOptions) -> ReadOptions:
-    return ReadOptions(voice="melody" if options.encoding == "grid" else "all", seconds=options.seconds)
+    return ReadOptions(voice="all" if options.encoding == "events" else "melody", seconds=options.seconds)

@@ -25,10 +25,11 @@ class CorpusOptions:
     """A folder of validation scores, taken as they are; a part of the corpus if left out."""
     test: Path | None = None
     """A folder of test scores, taken as they are; a part of the corpus if left out."""
-    encoding: Literal["grid", "events"] = "grid"
-    """`grid`: one token a sixteenth. `events`: one token a note or chord, without time."""
+    encoding: Literal["grid", "events", "notes"] = "grid"
+    """`grid`: one token a sixteenth. `events`: one token a note or chord, without time. `notes`: the duration and then
+    the pitch of each note."""
     range: str = "C3-B5"
-    """Lowest and highest pitch of the grid; notes outside are moved by octaves. The default is RL Tuner's."""
+    """Lowest and highest pitch of grid and notes; notes outside are moved by octaves. The default is RL Tuner's."""
     keys: Literal["auto", "plain", "all"] = "auto"
     """`plain`: transpose everything to C major or A minor. `all`: keep each key; networks then learn in random keys.
     `auto`: plain, but all for events and with --valid or --test."""
@@ -179,7 +180,7 @@ class NetworkTraining(NetworkOverrides, NGramOverrides, CorpusOptions):
         names = [word.strip() for word in self.conditions.split(",")]
         if names == ["auto"]:
             names = ["mode", "meter"] if self.normalized_key else ["key", "mode", "meter"]
-            names = names if self.encoding == "grid" else []
+            names = names if self.encoding != "events" else []
         unknown = [name for name in names if name not in ("none", "key", "mode", "meter")]
         if unknown or (len(names) > 1 and "none" in names):
             raise UsageError(f"--conditions cannot be {self.conditions}", "give auto, none, or some of key,mode,meter")
@@ -207,7 +208,7 @@ class VaeTraining(GradientOptions, CorpusOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.encoding != "grid":
-            raise UsageError("a VAE needs bars, and events are notes without time", "leave out --encoding")
+            raise UsageError("a VAE needs bars of steps, which only the grid has", "leave out --encoding")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The notes encoding and its laws."""
