@@ -94,9 +94,15 @@ def finished(path: Path) -> bool:
 
 
 def options_record(options: object) -> dict[str, Any]:
-    """Return the JSON values of an options dataclass: paths as text, nested dataclasses as objects."""
+    """Return the JSON values of an options dataclass: paths as text, nested dataclasses as objects.
+
+    A field with `metadata["omit_default"]` is left out if it has its default: one that was introduced after runs had been written,
+    so that these have the same options.
+    """
     fields = dataclasses.fields(options)  # type: ignore[arg-type]
-    return {record_name(field): _json_value(getattr(options, field.name)) for field in fields}
+    values = {field: getattr(options, field.name) for field in fields}
+    kept = {f: value for f, value in values.items() if "omit_default" not in f.metadata or value != f.default}
+    return {record_name(field): _json_value(value) for field, value in kept.items()}
 
 
 def record_name(field: dataclasses.Field[Any]) -> str:

@@ -60,9 +60,9 @@ class NetworkOptions:
     heads: int = 4
     """Attention heads in each layer of a transformer."""
 
-    durations: tuple[int, ...] = ()
+    durations: tuple[int, ...] = field(default=(), metadata={"omit_default": True})
     """Tokens are those of notes (`NotesEncoding`), with these durations in ticks; none if each token is a step."""
-    pitches: int = 0
+    pitches: int = field(default=0, metadata={"omit_default": True})
     """The number of pitches of such tokens, rests not counted."""
 
     conditions: tuple[str, ...] = ()
