@@ -8,6 +8,7 @@ from .notes import NotesEncoding as NotesEncoding
 from .protocol import Encoding as Encoding
 from .protocol import Fit as Fit
 from .protocol import Tokens as Tokens
+from .protocol import allowed_after as allowed_after
 from .protocol import check_tokens as check_tokens
 from .protocol import parse_tokens as parse_tokens
 from .protocol import token_pitches as token_pitches

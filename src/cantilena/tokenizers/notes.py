@@ -21,6 +21,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -136,6 +137,18 @@ class NotesEncoding:
     def rest(self) -> int:
         """The token of a rest, the last of the pitches."""
         return self.parts[1][1] - 1
+
+    @cached_property
+    def allowed(self) -> Tokens:
+        """`(vocabulary + 1, 2)`: the tokens that may follow each token, as `allowed_after`; a rest has no chord."""
+        table = np.empty((self.parts[-1][1] + 1, 2), dtype=np.int64)
+        table[:] = 0, self.parts[0][1]  # the next note, or the end
+        table[END] = END, END + 1
+        for (first, after), following in pairwise(self.parts):
+            table[first:after] = following
+        if self.chords:
+            table[self.rest, 1] = table[self.rest, 0] + 1
+        return table
 
     @cached_property
     def token_pitches(self) -> tuple[tuple[int, ...], ...]:

@@ -120,6 +120,27 @@ def token_pitches(encoding: Encoding) -> tuple[tuple[int, ...], ...]:
     return tuple(notes[0].pitches if notes else () for notes in sounding)
 
 
+@lru_cache(maxsize=16)
+def allowed_after(encoding: Encoding) -> Tokens:
+    """The tokens that may follow each token, a range each.
+
+    Returns:
+        `(vocabulary + 1, 2)`: the first token that may follow and the one after the last; the last row is of the first
+        token of a melody.
+
+    Examples:
+        >>> from cantilena.tokenizers import GridEncoding, NotesEncoding
+        >>> allowed_after(GridEncoding())[14].tolist()
+        [0, 38]
+        >>> notes = NotesEncoding()  # durations are the tokens 1 to 16, and a pitch follows
+        >>> allowed_after(notes)[[0, 1, 17, 54]].tolist()
+        [[0, 1], [17, 54], [0, 17], [0, 17]]
+    """
+    size = len(encoding.vocabulary)
+    known: Tokens | None = getattr(encoding, "allowed", None)
+    return np.tile([0, size], (size + 1, 1)) if known is None else known
+
+
 def parse_tokens(encoding: Encoding, text: str) -> Tokens:
     """Parse the names of tokens, separated by spaces: `C4 hold D4 off`.
 

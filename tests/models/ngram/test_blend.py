@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from cantilena.models import (
     likelihood,
     ngram_arrays,
 )
-from cantilena.tokenizers import GridEncoding
+from cantilena.tokenizers import GridEncoding, NotesEncoding, allowed_after
 
 OPTIONS = NetworkOptions(width=8, embedding=8, repeat_features=1)
 NETWORK = Network(OPTIONS, 38, seed=1)
@@ -66,6 +67,37 @@ def test_a_share_of_nothing_leaves_the_other_alone():
     np.testing.assert_allclose(Blend(NETWORK, NGRAM, 1.0).log_probs(LINES), NGRAM.log_probs(LINES), atol=1e-12)
     alone = Blend(NETWORK, NGRAM, 0.0).log_probs(LINES)
     np.testing.assert_allclose(alone, NETWORK.log_probs(LINES).detach().numpy(), atol=1e-6)
+
+
+def test_what_the_network_of_notes_excludes_stays_excluded():
+    notes = NotesEncoding()
+    options = NetworkOptions(width=8, embedding=8, durations=notes.durations, pitches=36)
+    network = NumpyNetwork(options, Network(options, len(notes.vocabulary), seed=2).numpy_weights())
+    rng = np.random.default_rng(7)
+    events = np.stack([rng.integers(1, 6, (4, 12)), rng.integers(17, 54, (4, 12))], axis=2).reshape(4, 24)
+    lines = np.concatenate([events, np.zeros((4, 2), dtype=np.int64)], axis=1)
+    ngram = NGram.fit(list(lines), len(notes.vocabulary), allowed=allowed_after(notes)).tune(list(lines))
+    lengths = notes.ticks(lines)[:, -1]
+    untold = Bars(np.full(4, 96), np.zeros(4, dtype=np.int64))
+    for bars in (untold, replace(untold, length=lengths)):
+        by_network, by_ngram = network.log_probs(lines, bars=bars), ngram.log_probs(lines)
+        blend = Blend(network, ngram, 0.4)
+        whole = blend.log_probs(lines, bars=bars)
+        possible = by_network > -5000
+        assert (whole[~possible] < -5000).all()
+        np.testing.assert_allclose(np.exp(whole).sum(-1), 1.0, atol=1e-6)
+        of_ngram = np.where(possible, np.exp(by_ngram), 0)
+        of_ngram /= of_ngram.sum(-1, keepdims=True)
+        np.testing.assert_allclose(np.exp(whole), 0.6 * np.exp(by_network) + 0.4 * of_ngram, atol=1e-6)
+        log_p, state = blend.start(4, bars=bars)
+        for step in range(lines.shape[1]):
+            np.testing.assert_allclose(np.exp(log_p), np.exp(whole[:, step]), atol=1e-5)
+            log_p, state = blend.step(lines[:, step], state)
+        pieces = Sequences(tuple(lines), bars)
+        fitted = Blend.fit(network, ngram, pieces)
+        nats = [likelihood(Blend(network, ngram, share), pieces).nats_per_step for share in np.linspace(0, 1, 11)]
+        assert likelihood(fitted, pieces).nats_per_step <= min(nats) + 1e-5
+    assert np.exp(whole[:, 24, 0]).min() > 0.999  # at the given length the melodies end
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.1, float("nan")])

@@ -17,7 +17,7 @@ from cantilena.errors import BundleError, UsageError
 from cantilena.generation import load
 from cantilena.models import Bundle, NetworkOptions, NGram, NGramOptions, find_bundle, ngram_arrays, weight_shapes
 from cantilena.rl import TuningOptions, check_tunable
-from cantilena.tokenizers import EventsEncoding, GridEncoding
+from cantilena.tokenizers import EventsEncoding, GridEncoding, NotesEncoding, allowed_after
 
 RNG = np.random.default_rng(3)
 GRID = GridEncoding()
@@ -73,6 +73,15 @@ def test_the_file_holds_the_shortest_integers(tmp_path: Path) -> None:
         "weights.counts": "uint8",
         "weights.in_piece": "float64",
     }
+
+
+def test_an_n_gram_of_notes_knows_which_part_comes_next(tmp_path: Path) -> None:
+    notes = NotesEncoding()
+    pieces = [np.array([8, 20, 4, 22, 8, notes.rest, 0])] * 3
+    model = NGram.fit(pieces, len(notes.vocabulary), NGramOptions(order=4), allowed_after(notes)).tune(pieces)
+    again = Bundle.load(saved(tmp_path, model=model, encoding_description=notes.description())).model()
+    np.testing.assert_array_equal(again.log_probs(pieces[0][None]), model.log_probs(pieces[0][None]))
+    assert np.exp(again.log_probs(pieces[0][None]))[0, 1, : notes.parts[1][0]].sum() == 0.0
 
 
 def test_an_n_gram_of_order_one_has_no_contexts_and_comes_back(tmp_path: Path) -> None:

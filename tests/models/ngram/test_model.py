@@ -9,6 +9,8 @@ import pytest
 
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models import NGram, NGramOptions, SequenceModel, TopTokens
+from cantilena.models.policy import LOG_ZERO
+from cantilena.tokenizers import END, NotesEncoding, allowed_after
 
 RNG = np.random.default_rng(0)
 VOCABULARY = 5
@@ -206,3 +208,54 @@ def test_top_tokens_are_the_most_frequent_with_equal_chances():
     np.testing.assert_allclose(np.exp(model.log_probs(np.zeros((2, 7), dtype=np.int64))).sum(-1), 1.0)
     with pytest.raises(CorpusError):
         TopTokens.fit([], VOCABULARY)
+
+
+NOTES = NotesEncoding(chords=((), (5, 9)))
+STARTS = {part: first for part, (first, _) in enumerate(NOTES.parts)}
+
+
+def some_notes(rng, notes):
+    """Tokens of random notes, rests among them, with `end`."""
+    tokens = []
+    for _ in range(notes):
+        pitch = int(rng.choice([NOTES.rest, 30, 32, 34, 35]))
+        chord = STARTS[2] + int(rng.integers(0, 2)) * (pitch != NOTES.rest)
+        tokens += [int(rng.integers(1, 5)), pitch, chord]
+    return np.array([*tokens, END])
+
+
+def test_of_notes_only_the_part_that_comes_next_is_probable():
+    rng = np.random.default_rng(5)
+    pieces = [some_notes(rng, int(rng.integers(0, 12))) for _ in range(12)]
+    size = len(NOTES.vocabulary)
+    model = NGram.fit(pieces[:9], size, NGramOptions(order=5), allowed_after(NOTES)).tune(pieces[9:])
+    tokens = np.full((3, 42), END)
+    for row, notes in zip(tokens, (13, 5, 0), strict=True):
+        row[: 3 * notes] = some_notes(rng, notes)[:-1]
+    whole = model.log_probs(tokens)
+    np.testing.assert_allclose(np.exp(whole).sum(-1), 1.0)
+    log_p, state = model.start(3)
+    for step in range(tokens.shape[1]):
+        np.testing.assert_allclose(log_p, whole[:, step], atol=1e-12)
+        for melody in range(3):
+            part, ended = step % 3, step >= 3 and tokens[melody, step // 3 * 3 - 1] == END
+            first, after = NOTES.parts[part] if part else (END, NOTES.parts[0][1])
+            if part and tokens[melody, step - part] == END:
+                ended = True
+            if part == 2 and tokens[melody, step - 1] == NOTES.rest:
+                after = first + 1
+            first, after = (END, END + 1) if ended else (first, after)
+            inside = (np.arange(size) >= first) & (np.arange(size) < after)
+            assert (whole[melody, step][~inside] == LOG_ZERO).all()
+            assert (whole[melody, step][inside] > -700).all()
+        log_p, state = model.step(tokens[:, step], state)
+
+
+def test_counts_of_what_may_not_come_have_no_weight():
+    """A file may hold them."""
+    size = len(NOTES.vocabulary)
+    pieces = [np.random.default_rng(6).integers(0, size, 60)]
+    model = NGram.fit(pieces, size, NGramOptions(order=3), allowed_after(NOTES))
+    tokens = np.array([[1, 20, STARTS[2], 2, NOTES.rest, STARTS[2], END, END, END]])
+    np.testing.assert_allclose(np.exp(model.log_probs(tokens)).sum(-1), 1.0)
+    assert (np.take_along_axis(model.log_probs(tokens), tokens[..., None], 2) > -20).all()

@@ -135,13 +135,13 @@ def _build_blend(bundle: Bundle, precision: Precision) -> SequenceModel:
     from cantilena.models.ngram.blend import Blend  # imports numba, which only prediction needs
 
     assert bundle.ngram is not None
-    ngram = ngram_from_arrays(bundle.ngram.options, bundle.ngram.arrays, len(bundle.encoding.vocabulary))
+    ngram = ngram_from_arrays(bundle.ngram.options, bundle.ngram.arrays, bundle.encoding)
     return Blend(_score_model(bundle, precision), ngram, bundle.ngram.share)
 
 
 def _build_ngram(bundle: Bundle, precision: Precision) -> SequenceModel:
     assert isinstance(bundle.options, NGramOptions)
-    return ngram_from_arrays(bundle.options, bundle.weights, len(bundle.encoding.vocabulary))
+    return ngram_from_arrays(bundle.options, bundle.weights, bundle.encoding)
 
 
 def _build_vae(bundle: Bundle, precision: Precision) -> SequenceModel:

@@ -2,6 +2,9 @@
 
     p(v) = (1 - share) p_network(v) + share p_ngram(v)
 
+Tokens that the network excludes, such as notes of the wrong part or beyond a given length, stay excluded: p_ngram is
+normalised over the others.
+
 The share is fitted on held-out pieces by expectation maximisation: the responsibility of the n-gram at a step is share
 p_ngram / p of the token there, and the new share is the mean responsibility.
 """
@@ -16,12 +19,15 @@ from numpy.typing import NDArray
 
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models.ngram.model import NGram
-from cantilena.models.policy import to_numpy
+from cantilena.models.policy import LOG_ZERO, log_softmax, to_numpy
 from cantilena.models.protocol import Bars, SequenceModel, Sequences, log_probs_with_bars, start_with_bars
 
 Floats = NDArray[np.floating]
 
 _ROUNDS = 50
+
+_EXCLUDED = LOG_ZERO / 2
+"""Tokens of a lower log p are those that a network excludes: no score that it learned is as low."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,10 +73,8 @@ class Blend:
         """
         if not len(pieces):
             raise CorpusError("there is no piece to tune a blend on", "give a corpus with melodies in its valid part")
-        by_network, by_ngram = (
-            np.concatenate([_token_probabilities(model, pieces, piece) for piece in range(len(pieces))])
-            for model in (network, ngram)
-        )
+        found = [_token_probabilities(network, ngram, pieces, piece) for piece in range(len(pieces))]
+        by_network, by_ngram = np.concatenate(found, axis=1)
         share = 0.5
         for _ in range(_ROUNDS):
             weighted = share * by_ngram
@@ -106,13 +110,26 @@ class Blend:
     def _mix(self, by_network: Any, by_ngram: Floats) -> Floats:  # noqa: ANN401
         with np.errstate(divide="ignore"):  # the share may be 0 or 1
             shares = np.log([1.0 - self.share, self.share])
-        log_p: Floats = np.logaddexp(shares[0] + to_numpy(by_network), shares[1] + by_ngram)
+        by_network = to_numpy(by_network)
+        log_p: Floats = np.logaddexp(shares[0] + by_network, shares[1] + _allowed(by_network, by_ngram))
         return log_p
 
 
-def _token_probabilities(model: SequenceModel, pieces: Sequences, piece: int) -> Floats:
-    """`(steps,)`: the probability of each token of a piece."""
+def _allowed(by_network: Floats, by_ngram: Floats) -> Floats:
+    """Log p of the n-gram, normalised over the tokens that the network does not exclude."""
+    excluded = by_network < _EXCLUDED
+    if not excluded.any():
+        return by_ngram
+    masked = np.where(excluded, LOG_ZERO, by_ngram)
+    allowed: Floats = np.where(excluded, LOG_ZERO, log_softmax(masked))
+    return allowed
+
+
+def _token_probabilities(network: SequenceModel, ngram: NGram, pieces: Sequences, piece: int) -> Floats:
+    """`(2, steps)`: the probability of each token of a piece by the network and by the n-gram."""
     tokens = pieces.tokens[piece][None, :]
-    log_p = to_numpy(log_probs_with_bars(model, tokens, pieces.bars[np.array([piece])].without_conditions()))
-    probabilities: Floats = np.exp(np.take_along_axis(log_p, tokens[..., None], axis=-1)[0, :, 0].astype(np.float64))
-    return probabilities
+    bars = pieces.bars[np.array([piece])].without_conditions()
+    by_network = to_numpy(log_probs_with_bars(network, tokens, bars))
+    both = (by_network, _allowed(by_network, ngram.log_probs(tokens)))
+    chosen = [np.take_along_axis(log_p, tokens[..., None], axis=-1)[0, :, 0].astype(np.float64) for log_p in both]
+    return np.exp(np.stack(chosen))

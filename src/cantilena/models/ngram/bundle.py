@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import BundleError
 from cantilena.models.ngram.counts import MAX_MATCH, ContextTree
+from cantilena.tokenizers import Encoding, allowed_after
 
 if TYPE_CHECKING:
     from cantilena.models.ngram.model import NGram
@@ -52,11 +53,12 @@ def ngram_arrays(model: NGram) -> dict[str, NDArray[Any]]:
     return {name: getattr(model.tree, name) for name in _TREE} | {"in_piece": model.weights}
 
 
-def ngram_from_arrays(options: NGramOptions, arrays: Arrays, vocabulary_size: int) -> NGram:
-    """The n-gram of arrays that `check_ngram` accepted."""
+def ngram_from_arrays(options: NGramOptions, arrays: Arrays, encoding: Encoding) -> NGram:
+    """The n-gram of arrays that `check_ngram` accepted, and of the encoding of its tokens."""
     from cantilena.models.ngram.model import NGram  # imports numba, which only prediction needs
 
-    return NGram(vocabulary_size, options, _tree(arrays), np.asarray(arrays["in_piece"], dtype=np.float64))
+    weights = np.asarray(arrays["in_piece"], dtype=np.float64)
+    return NGram(len(encoding.vocabulary), options, _tree(arrays), weights, allowed_after(encoding))
 
 
 def check_ngram(arrays: Arrays, vocabulary_size: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.models.policy import LOG_ZERO
 from cantilena.runtime import compiled
 
 Ints = NDArray[np.int64]
@@ -33,15 +34,18 @@ def search(keys: Ints, key: int) -> int:
 
 @compiled
 def long_term(
-    line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float, p: Floats
-) -> None:
+    line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float, low: int,
+    high: int, p: Floats,
+) -> None:  # fmt: skip
     """Probability of the token after `line` by the training pieces, written into `p`, `(vocabulary,)`.
 
     From the empty context (which interpolates with the uniform distribution) to the longest that was counted, of k
     tokens: p_k(w) = (c(w) + e T p_(k-1)(w)) / (c + e T), with c the count of the context, T its number of different
-    followers and e = 1 + caution k. Without caution this is Witten-Bell.
+    followers and e = 1 + caution k. Without caution this is Witten-Bell. Only tokens from `low` to before `high`
+    may come and are counted.
     """
-    p[:] = 1.0 / len(p)
+    p[:] = 0.0
+    p[low:high] = 1.0 / (high - low)
     start = len(p)  # the symbol before the first token
     node = 0
     for depth in range(order):
@@ -54,18 +58,25 @@ def long_term(
             if edge == len(edges) or edges[edge] != key:
                 return
             node = edge + 1
+        begin, end = first[node], first[node + 1]
+        while begin < end and followers[begin] < low:  # followers ascend
+            begin += 1
+        while begin < end and followers[end - 1] >= high:
+            end -= 1
+        if begin == end:
+            continue
         total = 0
-        for entry in range(first[node], first[node + 1]):
+        for entry in range(begin, end):
             total += counts[entry]
-        backoff = (1.0 + caution * depth) * (first[node + 1] - first[node])
+        backoff = (1.0 + caution * depth) * (end - begin)
         for token in range(len(p)):
             p[token] *= backoff / (total + backoff)
-        for entry in range(first[node], first[node + 1]):
+        for entry in range(begin, end):
             p[followers[entry]] += counts[entry] / (total + backoff)
 
 
 @compiled
-def in_piece(line: Ints, matches: Ints, caution: float, p: Floats, seen: Ints) -> int:
+def in_piece(line: Ints, matches: Ints, caution: float, low: int, high: int, p: Floats, seen: Ints) -> int:
     """Probability of the token after `line` by the piece itself; replaces the long-term one in `p`.
 
     As `long_term`, with e = caution for all lengths.
@@ -74,6 +85,8 @@ def in_piece(line: Ints, matches: Ints, caution: float, p: Floats, seen: Ints) -
         line: `(steps,)` the piece so far.
         matches: `(steps,)`: for how many tokens the end of the piece equals what ends at each earlier step.
         caution: factor of the backoff; 1 is Witten-Bell.
+        low: the first token that may come.
+        high: the one after the last.
         p: `(vocabulary,)`.
         seen: `(vocabulary,)` scratch space.
 
@@ -87,15 +100,19 @@ def in_piece(line: Ints, matches: Ints, caution: float, p: Floats, seen: Ints) -
     seen[:] = 0
     total, kinds = 0, 0
     for place in range(-1, steps - 1):  # depth 0: every token so far, the first included
-        total += 1
-        if seen[line[place + 1]] == 0:
-            kinds += 1
-        seen[line[place + 1]] += 1
+        token = line[place + 1]
+        if low <= token < high:
+            total += 1
+            if seen[token] == 0:
+                kinds += 1
+            seen[token] += 1
     for depth in range(longest + 1):
         if depth > 0:  # leave out what followed shorter matches
             for place in range(-1, steps - 1):
                 if (place < 0 and depth == 1) or (place >= 0 and matches[place] == depth - 1):
                     token = line[place + 1]
+                    if not low <= token < high:
+                        continue
                     seen[token] -= 1
                     total -= 1
                     if seen[token] == 0:
@@ -124,35 +141,41 @@ def update_matches(line: Ints, matches: Ints, most: int) -> None:
 
 @compiled
 def mix(
-    line: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
-    caution_in_piece: float, weights: Floats, p: Floats, copied: Floats, seen: Ints, log_p: Floats,
+    line: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, allowed: Ints, order: int,
+    caution: float, caution_in_piece: float, weights: Floats, p: Floats, copied: Floats, seen: Ints, log_p: Floats,
 ) -> None:  # fmt: skip
-    """Write log p of the token after `line` into `log_p`, `(vocabulary,)`; `p`, `copied`, `seen` are scratch space."""
-    long_term(line, edges, first, followers, counts, order, caution, p)
+    """Write log p of the token after `line` into `log_p`, `(vocabulary,)`; `p`, `copied`, `seen` are scratch space.
+
+    `allowed`, `(vocabulary + 1, 2)`, are `low` and `high` of the token after each, last after the start symbol.
+    """
+    row = line[-1] if len(line) else len(p)
+    low, high = allowed[row, 0], allowed[row, 1]
+    long_term(line, edges, first, followers, counts, order, caution, low, high, p)
     copied[:] = p
-    weight = weights[in_piece(line, matches, caution_in_piece, copied, seen)]
-    for token in range(len(p)):
+    weight = weights[in_piece(line, matches, caution_in_piece, low, high, copied, seen)]
+    log_p[:] = LOG_ZERO
+    for token in range(low, high):
         log_p[token] = np.log(max((1.0 - weight) * p[token] + weight * copied[token], _MIN_PROBABILITY))
 
 
 @compiled
 def predict(
-    lines: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
-    caution_in_piece: float, weights: Floats, log_p: Floats,
+    lines: Ints, matches: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, allowed: Ints, order: int,
+    caution: float, caution_in_piece: float, weights: Floats, log_p: Floats,
 ) -> None:  # fmt: skip
     """Write log p of the next token of pieces of equal length into `log_p`, `(melodies, vocabulary)`."""
     vocabulary = log_p.shape[1]
     p, copied, seen = np.empty(vocabulary), np.empty(vocabulary), np.empty(vocabulary, np.int64)
     for melody in range(lines.shape[0]):
         mix(
-            lines[melody], matches[melody], edges, first, followers, counts, order, caution, caution_in_piece, weights,
-            p, copied, seen, log_p[melody],
+            lines[melody], matches[melody], edges, first, followers, counts, allowed, order, caution, caution_in_piece,
+            weights, p, copied, seen, log_p[melody],
         )  # fmt: skip
 
 
 @compiled
 def predict_all(
-    lines: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
+    lines: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, allowed: Ints, order: int, caution: float,
     caution_in_piece: float, weights: Floats, log_p: Floats,
 ) -> None:  # fmt: skip
     """Write log p of every step of pieces into `log_p`, `(melodies, steps, vocabulary)`."""
@@ -164,14 +187,14 @@ def predict_all(
         for step in range(lines.shape[1]):
             update_matches(line[:step], matches[:step], len(weights) - 1)
             mix(
-                line[:step], matches[:step], edges, first, followers, counts, order, caution, caution_in_piece, weights,
-                p, copied, seen, out[step],
+                line[:step], matches[:step], edges, first, followers, counts, allowed, order, caution, caution_in_piece,
+                weights, p, copied, seen, out[step],
             )  # fmt: skip
 
 
 @compiled
 def step_probabilities(
-    line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, order: int, caution: float,
+    line: Ints, edges: Ints, first: Ints, followers: Ints, counts: Ints, allowed: Ints, order: int, caution: float,
     caution_in_piece: float, most: int, vocabulary: int,
 ) -> tuple[Floats, Floats, Ints]:  # fmt: skip
     """Long-term p, in-piece p and longest match of each step of one piece, `(steps,)` each."""
@@ -182,8 +205,10 @@ def step_probabilities(
     for step in range(steps):
         before = line[:step]
         update_matches(before, matches[:step], most)
-        long_term(before, edges, first, followers, counts, order, caution, p)
+        row = line[step - 1] if step else vocabulary
+        low, high = allowed[row, 0], allowed[row, 1]
+        long_term(before, edges, first, followers, counts, order, caution, low, high, p)
         by_training[step] = p[line[step]]
-        longest[step] = in_piece(before, matches[:step], caution_in_piece, p, seen)
+        longest[step] = in_piece(before, matches[:step], caution_in_piece, low, high, p, seen)
         by_piece[step] = p[line[step]]
     return by_training, by_piece, longest

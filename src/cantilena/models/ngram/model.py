@@ -4,6 +4,9 @@ Long-term: an interpolated n-gram over the training pieces, smoothed by the numb
 and Bell (1991, IEEE Transactions on Information Theory 37), with the caution of `NGramOptions`. In-piece: the same over
 the piece so far, backing off to the long-term model. The weight of the mixture depends on the length of the longest
 match of the end of the piece with an earlier part, and is fitted on held-out pieces by expectation maximisation.
+
+Where not every token may follow every other, as of notes (`NotesEncoding`), both count only those that may come next;
+others have probability 0. An n-gram is not told how long a melody will be, nor the conditions.
 """
 
 from __future__ import annotations
@@ -46,6 +49,8 @@ class NGram:
         options: its shape.
         tree: the counts.
         weights: `(33,)` from 0 to 1: the weight of the in-piece model, by the length of the longest match.
+        allowed: `(vocabulary + 1, 2)`: the first token that may follow each token and the one after the last, at the
+            end those of the first token (`allowed_after`); by default all tokens.
 
     Examples:
         >>> tune = np.array([0, 1, 2, 0, 1, 2, 0, 1, 2])
@@ -58,12 +63,23 @@ class NGram:
     options: NGramOptions
     tree: ContextTree
     weights: Floats
+    allowed: Ints | None = None
 
     @classmethod
     def fit(
-        cls, sequences: Sequence[NDArray[np.integer]], vocabulary_size: int, options: NGramOptions | None = None
+        cls,
+        sequences: Sequence[NDArray[np.integer]],
+        vocabulary_size: int,
+        options: NGramOptions | None = None,
+        allowed: Ints | None = None,
     ) -> NGram:
         """Count training pieces, `(steps,)` tokens each; the in-piece model has no weight until `tune`.
+
+        Args:
+            sequences: the pieces.
+            vocabulary_size: number of tokens.
+            options: its shape.
+            allowed: as of `NGram`.
 
         Raises:
             CorpusError: there is no token.
@@ -76,7 +92,7 @@ class NGram:
                 "there is no piece to count n-grams in", "give a corpus with melodies in its training part"
             )
         tree = ContextTree.count(pieces, vocabulary_size, options.order)
-        return cls(vocabulary_size, options, tree, np.zeros(MAX_MATCH + 1))
+        return cls(vocabulary_size, options, tree, np.zeros(MAX_MATCH + 1), allowed)
 
     def tune(self, sequences: Sequence[NDArray[np.integer]], rounds: int = 30) -> NGram:
         """The same counts with the in-piece weights that maximise the likelihood of held-out pieces.
@@ -134,7 +150,9 @@ class NGram:
         kernels.predict(state.lines, state.matches, *self._counts(), self.weights, log_p)
         return log_p, state
 
-    def _counts(self) -> tuple[Ints, Ints, Ints, Ints, int, float, float]:
-        tree, options = self.tree, self.options
+    def _counts(self) -> tuple[Ints, Ints, Ints, Ints, Ints, int, float, float]:
+        tree, options, allowed = self.tree, self.options, self.allowed
+        if allowed is None:
+            allowed = np.tile([0, self.vocabulary_size], (self.vocabulary_size + 1, 1))
         shape = options.order, options.caution, options.caution_in_piece
-        return tree.edges, tree.first, tree.followers, tree.counts, *shape
+        return tree.edges, tree.first, tree.followers, tree.counts, allowed, *shape

@@ -15,7 +15,7 @@ from cantilena.models import Bundle, NGram, NGramOptions, SequenceModel, only_bo
 from cantilena.music import Key, Melody, Meter, Pitch
 from cantilena.rules import Context
 from cantilena.runtime import generator
-from cantilena.tokenizers import Encoding, GridEncoding, encoding_from
+from cantilena.tokenizers import Encoding, GridEncoding, allowed_after, encoding_from
 from cantilena.workflows.cards.recipe import record_of
 from cantilena.workflows.data import EncodedPieces, corpus_excerpts, encode_pieces, likelihood_of
 from cantilena.workflows.evaluate.counts import Sample, measure
@@ -153,10 +153,10 @@ def _baseline_rows(corpus: Corpus, description: str, normalized_key: bool) -> tu
     """An n-gram that copies from the piece so far, and token frequencies, both of the training pieces."""
     encoding, parts = encoding_from(json.loads(description)), _parts(corpus, description, normalized_key)
     train, valid = (parts[split].sequences.tokens for split in ("train", "valid"))
-    vocabulary = len(encoding.vocabulary)
+    vocabulary, allowed = len(encoding.vocabulary), allowed_after(encoding)
     models = {
-        "n-gram with copies": NGram.fit(train, vocabulary).tune(valid),
-        "order 0 (frequencies)": NGram.fit(train, vocabulary, NGramOptions(order=1)).plain(),
+        "n-gram with copies": NGram.fit(train, vocabulary, allowed=allowed).tune(valid),
+        "order 0 (frequencies)": NGram.fit(train, vocabulary, NGramOptions(order=1), allowed).plain(),
     }
     return tuple(_held_out_row(name, model, parts, encoding) for name, model in models.items())
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from cantilena.models import Blend, NetworkOptions, NGram, NGramOptions, SequenceModel
 from cantilena.runtime import log
+from cantilena.tokenizers import allowed_after
 from cantilena.workflows.data import EncodedCorpus, EncodedPieces, likelihood_of
 from cantilena.workflows.train.options import NetworkTraining
 
@@ -79,7 +80,8 @@ def choose_blend(
 
 def fit_ngram(data: EncodedCorpus, options: NGramOptions | None = None) -> NGram:
     """An n-gram of the training pieces that also copies from the piece so far, tuned on the validation pieces."""
-    ngram = NGram.fit(data.train.sequences.tokens, len(data.encoding.vocabulary), options)
+    allowed = allowed_after(data.encoding)
+    ngram = NGram.fit(data.train.sequences.tokens, len(data.encoding.vocabulary), options, allowed)
     return ngram.tune(data.valid.sequences.tokens)
 
 
