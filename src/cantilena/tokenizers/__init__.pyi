@@ -4,6 +4,7 @@ from .events import chord_pitches as chord_pitches
 from .events import normal_order as normal_order
 from .grid import GridEncoding as GridEncoding
 from .notes import END as END
+from .notes import MAX_DURATION as MAX_DURATION
 from .notes import NotesEncoding as NotesEncoding
 from .protocol import Encoding as Encoding
 from .protocol import Fit as Fit

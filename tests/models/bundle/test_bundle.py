@@ -13,8 +13,17 @@ import safetensors.numpy
 import torch
 
 from cantilena.errors import BundleError, RunError, UsageError
-from cantilena.models import Bundle, Network, NetworkOptions, NumpyNetwork, PolicyModel, choose_precision, find_bundle
-from cantilena.tokenizers import GridEncoding
+from cantilena.models import (
+    Bars,
+    Bundle,
+    Network,
+    NetworkOptions,
+    NumpyNetwork,
+    PolicyModel,
+    choose_precision,
+    find_bundle,
+)
+from cantilena.tokenizers import GridEncoding, NotesEncoding
 
 OPTIONS = NetworkOptions(width=8, embedding=8, look_back=(1, 3))
 TOKENS = np.random.default_rng(0).integers(0, 38, (2, 20))
@@ -296,3 +305,69 @@ def test_other_number_types_are_refused(tmp_path):
 def test_an_empty_name_is_not_the_working_folder() -> None:
     with pytest.raises(UsageError, match="no name"):
         find_bundle(" ")
+
+
+NOTES = NotesEncoding(chords=((), (5, 9)))
+OF_NOTES = NetworkOptions(width=8, embedding=8, look_back=(1, 2), durations=NOTES.durations, pitches=36)
+EVENTS = np.array([[8, 20, 55, 4, 53, 54, 11, 30, 54, 0]])
+
+
+def notes_bundle(**changes):
+    weights = Network(OF_NOTES, len(NOTES.vocabulary), seed=3).numpy_weights()
+    fields = {"options": OF_NOTES, "weights": weights, "encoding_description": NOTES.description()}
+    return Bundle(**{**fields, **changes})
+
+
+@pytest.mark.parametrize("how", [{}, {"half": True}, {"int8": True}], ids=str)
+def test_a_network_of_notes_comes_back(tmp_path, how):
+    path, bundle = tmp_path / "a.safetensors", notes_bundle()
+    bundle.save(path, **how)
+    loaded = Bundle.load(path)
+    assert described(path)["format"] == 9
+    assert (loaded.options, loaded.encoding) == (OF_NOTES, NOTES)
+    bars = Bars(np.array([96]), np.array([24]), length=np.array([120]))
+    expected = bundle.model().log_probs(EVENTS, bars=bars)
+    np.testing.assert_allclose(loaded.model().log_probs(EVENTS, bars=bars), expected, atol=0.0 if not how else 0.02)
+    np.testing.assert_allclose(
+        loaded.network().log_probs(EVENTS, bars=bars).detach().numpy(), expected, atol=1e-4 if not how else 0.02
+    )
+    loaded.save(tmp_path / "b.safetensors", **how)
+    assert how or path.read_bytes() == (tmp_path / "b.safetensors").read_bytes()
+
+
+NOTES_EDITS = {
+    "an earlier format": (lambda record: record.update(format=8), "unknown"),
+    "no durations": (lambda record: record["options"].pop("durations"), "lack 'durations'"),
+    "of steps": (lambda record: record["options"].update(durations=[], pitches=0), "not those of its encoding"),
+    "other durations": (lambda record: record["options"].update(durations=[1, 2]), "not those of its encoding"),
+    "fewer pitches": (lambda record: record["options"].update(pitches=35), "not those of its encoding"),
+    "descending": (lambda record: record["options"]["durations"].reverse(), "out of order"),
+    "twice": (lambda record: record["options"].update(durations=[1, 1]), "out of order"),
+    "negative": (lambda record: record["options"].update(durations=[-1, 2]), "out of order"),
+    "for ever": (lambda record: record["options"].update(durations=[1, 10**30]), "ticks"),
+    "no pitches": (lambda record: record["options"].update(pitches=-4), "pitches"),
+    "of floats": (lambda record: record["options"].update(durations=[1.0, 2.0]), "not a tuple"),
+    "the grid": (lambda record: record.update(encoding=GridEncoding().description()), "not those of its encoding"),
+    "another encoding": (lambda record: record["encoding"].update(durations=[1]), "not those of its encoding"),
+    "fewer chords": (lambda record: record["encoding"].update(chords=[]), "shape"),
+    "no encoding": (lambda record: record["encoding"].update(low="C4"), "encoding cannot be read"),
+    "attention": (lambda record: record["options"].update(attention=4), "cannot attend"),
+    "a transformer": (lambda record: record["options"].update(core="transformer"), "transformer"),
+}
+
+
+@pytest.mark.parametrize(("edit", "said"), NOTES_EDITS.values(), ids=NOTES_EDITS.keys())
+def test_networks_of_notes_that_lie_are_refused(tmp_path, edit, said):
+    path = tmp_path / "a.safetensors"
+    notes_bundle().save(path)
+    rewritten(path, edit)
+    with pytest.raises(BundleError) as caught:
+        Bundle.load(path)
+    assert said in caught.value.text
+    assert len(caught.value.text.splitlines()) == 1
+    assert caught.value.hint
+
+
+def test_a_network_of_steps_has_no_encoding_by_the_note():
+    with pytest.raises(BundleError, match="not those of its encoding"):
+        replace(some_bundle(), encoding_description=NOTES.description())

@@ -23,6 +23,7 @@ from cantilena.models.policy import PolicyModel, ScoreModel
 from cantilena.models.protocol import SequenceModel
 from cantilena.models.vae.inference import MelodyVae
 from cantilena.models.vae.options import VaeOptions, vae_shapes
+from cantilena.tokenizers import NotesEncoding
 
 if TYPE_CHECKING:
     from cantilena.models.bundle.bundle import Bundle
@@ -76,12 +77,21 @@ def torch_network(bundle: Bundle) -> Network:
 
 def _check_network(bundle: Bundle) -> None:
     assert isinstance(bundle.options, NetworkOptions)
+    encoding, options = bundle.encoding, bundle.options
+    of_notes = isinstance(encoding, NotesEncoding)
+    shape = (encoding.durations, encoding.high - encoding.low + 1) if of_notes else ((), 0)
+    if (options.durations, options.pitches) != shape:
+        raise BundleError(
+            f"this bundle's network has {len(options.durations)} durations and {options.pitches} pitches, which are not "
+            f"those of its encoding, {len(shape[0])} and {shape[1]}",
+            RETRY,
+        )
     if bundle.ngram is not None:
         _refuse_tuned(bundle)
         if not 0.0 <= bundle.ngram.share <= 1.0:
             raise BundleError(f"this bundle's n-gram has a share of {bundle.ngram.share:g}, not 0 to 1", RETRY)
         check_ngram(bundle.ngram.arrays, len(bundle.encoding.vocabulary))
-    shapes = weight_shapes(bundle.options, len(bundle.encoding.vocabulary))
+    shapes = weight_shapes(options, len(encoding.vocabulary))
     for weights in (bundle.weights, bundle.prior_weights):
         if weights is not None:
             _check_weights(weights, shapes)

@@ -7,6 +7,7 @@ from typing import Literal
 
 from cantilena.errors import UsageError
 from cantilena.models.conditions import check_conditions
+from cantilena.tokenizers import MAX_DURATION
 
 Core = Literal["lstm", "gru", "rnn", "transformer"]
 Input = Literal["features", "paper"]
@@ -104,6 +105,12 @@ class NetworkOptions:
             raise UsageError(
                 f"{len(self.durations)} durations and {self.pitches} pitches with the input {self.input}",
                 "give both or neither, with the input features",
+            )
+        if list(self.durations) != sorted(set(self.durations)) or self.durations[:1] not in ((), (1,)):
+            raise UsageError(f"durations of {self.durations[:6]} ticks are out of order", "give each once, 1 first")
+        if not 0 <= self.pitches <= 128 or any(ticks > MAX_DURATION for ticks in self.durations):
+            raise UsageError(
+                f"{self.pitches} pitches, or a duration of more than {MAX_DURATION} ticks", "give those of an encoding"
             )
         if self.durations and (self.attends or self.core == "transformer"):
             raise UsageError(
