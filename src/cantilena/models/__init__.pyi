@@ -31,6 +31,7 @@ from .ngram.bundle import ngram_arrays as ngram_arrays
 from .ngram.model import NGram as NGram
 from .ngram.options import NGramOptions as NGramOptions
 from .ngram.top_tokens import TopTokens as TopTokens
+from .onnx.export import OnnxNotes as OnnxNotes
 from .onnx.export import onnx_bytes as onnx_bytes
 from .onnx.export import onnx_facts as onnx_facts
 from .policy import POLICIES as POLICIES

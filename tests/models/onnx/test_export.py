@@ -22,6 +22,8 @@ from cantilena.models import (
     NGram,
     NGramOptions,
     NGramPart,
+    OnnxNotes,
+    SequenceModel,
     find_bundle,
     ngram_arrays,
     onnx_bytes,
@@ -30,7 +32,7 @@ from cantilena.models import (
 )
 from cantilena.models.onnx import export as onnx_model_file
 from cantilena.music import Key, Meter
-from cantilena.tokenizers import EventsEncoding, GridEncoding
+from cantilena.tokenizers import END, EventsEncoding, GridEncoding, NotesEncoding
 
 GRID = GridEncoding()
 BARS = Bars(np.array([16, 12, 5]), np.array([0, 4, 30]))
@@ -272,6 +274,92 @@ def test_wrong_tokens_and_bars_are_errors_and_not_melodies():
         exported.call(np.array([[38]]), given | {"steps_per_bar": np.array([97])})
     log_probs, _ = exported.call(np.array([[38]]), given | {"steps_per_bar": np.array([0])})  # no division by zero
     assert np.isfinite(log_probs).all()
+
+
+NOTES, CHORDS = NotesEncoding(), NotesEncoding(chords=((), (5, 9), (3,)))
+OF_NOTES = replace(SMALL, look_back=(1, 3), durations=NOTES.durations, pitches=36)
+
+
+def notes_of(encoding, melodies=3, notes=9, seed=8):
+    """Tokens of random notes with rests, the last melody shorter and all padded with `end`."""
+    rng, count = np.random.default_rng(seed), len(encoding.parts)
+    tokens = np.full((melodies, count * (notes + 1)), END)
+    for row in range(melodies):
+        for note in range(notes - 3 * (row == melodies - 1)):
+            event = [int(rng.integers(1, 12)), int(rng.integers(*encoding.parts[1]))]
+            chord = encoding.parts[2][0] + (event[1] % 3 if event[1] != encoding.rest else 0) if count == 3 else 0
+            tokens[row, count * note : count * note + count] = [*event, chord][:count]
+    return tokens
+
+
+NOTE_BARS = Bars(np.array([96, 72, 250]), np.array([24, 0, 3]))
+
+
+@pytest.mark.parametrize(
+    ("options", "encoding"),
+    [
+        (OF_NOTES, NOTES),
+        (replace(OF_NOTES, core="gru", layers=2, look_back=()), NOTES),
+        (replace(OF_NOTES, core="rnn", layers=3, max_context=5), NOTES),
+        (replace(OF_NOTES, conditions=("key", "meter")), CHORDS),
+    ],
+    ids=["lstm", "gru", "rnn", "chords"],
+)
+def test_a_network_of_notes_gives_the_same_probabilities(options, encoding):
+    bundle, tokens = bundle_of(options, encoding), notes_of(encoding)
+    content = onnx_bytes(bundle)
+    onnx.checker.check_model(content, full_check=True)
+    exported, model = OnnxNotes(content), bundle.model()
+    assert isinstance(exported, SequenceModel)
+    assert content == onnx_bytes(bundle)
+    known = np.tile([3, 1, 2, 0], (3, 1))
+    for bars in (NOTE_BARS, replace(NOTE_BARS, length=encoding.ticks(tokens)[:, -1], condition_ids=known)):
+        same(exported.log_probs(tokens, bars=bars), model.log_probs(tokens, bars=bars))
+        log_p, state = exported.start(3, bars=bars)
+        expected, other = model.start(3, bars=bars)
+        for step in range(tokens.shape[1]):
+            np.testing.assert_allclose(log_p, expected, atol=1e-4)
+            log_p, state = exported.step(tokens[:, step], state)
+            expected, other = model.step(tokens[:, step], other)
+    np.testing.assert_allclose(exported.start(2)[0], model.start(2)[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("policy", ["softmax-q", "argmax-q", "psi", "g"])
+def test_policies_of_notes(policy):
+    prior = bundle_of(OF_NOTES, NOTES, seed=2).weights
+    bundle, tokens = bundle_of(OF_NOTES, NOTES, policy=policy, prior_weights=prior), notes_of(NOTES)
+    content = onnx_bytes(bundle)
+    onnx.checker.check_model(content, full_check=True)
+    found, expected = (model.log_probs(tokens, bars=NOTE_BARS) for model in (OnnxNotes(content), bundle.model()))
+    np.testing.assert_allclose(np.exp(found), np.exp(expected), atol=1e-5)
+
+
+def test_the_file_of_notes_says_what_a_stranger_needs():
+    bundle = bundle_of(replace(OF_NOTES, conditions=("key",)), NOTES)
+    facts = Exported(onnx_bytes(bundle)).facts
+    said = {
+        name: value if name in ("cantilena", "how_to", "licence", "policy") else json.loads(value)
+        for name, value in facts.items()
+    }
+    assert said == json.loads(json.dumps(onnx_facts(bundle)))
+    assert "OnnxNotes" in said["how_to"]
+    assert list(said["inputs"]) == ["rows", "parts", "bounds", "begins"]
+    assert list(said["state"]) == ["state_h", "state_c"]
+    assert said["encoding"] == NOTES.description()
+    assert said["pitches"][17:20] == [[48], [49], [50]]
+    assert said["pitches"][53] == said["pitches"][0] == []
+    model = onnx.load_from_string(onnx_bytes(bundle))
+    sizes = {port.name: port.type.tensor_type.shape.dim[-1].dim_value for port in model.graph.input}
+    assert (sizes["rows"], sizes["parts"]) == (len(said["columns"]), len(said["part_columns"]))
+    assert all(port.doc_string for port in [*model.graph.input, *model.graph.output])
+
+
+def test_other_files_are_no_networks_of_notes(monkeypatch):
+    with pytest.raises(UsageError, match="holds no network of notes"):
+        OnnxNotes(onnx_bytes(bundle_of()))
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingError, match="ONNX Runtime"):
+        OnnxNotes(b"")
 
 
 def test_what_no_graph_holds_is_refused_in_a_sentence(monkeypatch):

@@ -82,8 +82,8 @@ def _check_network(bundle: Bundle) -> None:
     shape = (encoding.durations, encoding.high - encoding.low + 1) if of_notes else ((), 0)
     if (options.durations, options.pitches) != shape:
         raise BundleError(
-            f"this bundle's network has {len(options.durations)} durations and {options.pitches} pitches, which are not "
-            f"those of its encoding, {len(shape[0])} and {shape[1]}",
+            f"this bundle's network has {len(options.durations)} durations and {options.pitches} pitches, "
+            f"which are not those of its encoding, {len(shape[0])} and {shape[1]}",
             RETRY,
         )
     if bundle.ngram is not None:

@@ -2,6 +2,9 @@
 
 The features of the network, such as positions in the bar and earlier tokens, are computed inside the graph. Its inputs
 are tokens, bars and a state of zeros; its outputs are log probabilities and the next state.
+
+Those of a network of notes are too many operations for a graph. There it is one step of the cells and the head, whose
+inputs are the rows that `NoteFeatures` computes; `OnnxNotes` does so and runs it.
 """
 
 from __future__ import annotations
@@ -11,14 +14,24 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cantilena.errors import MissingError, UsageError, __version__
 from cantilena.models.bundle.bundle import Bundle
 from cantilena.models.conditions import METERS, MODES
 from cantilena.models.network.features import Features
+from cantilena.models.network.note_features import NoteFeatures, NoteState
 from cantilena.models.network.options import NetworkOptions
+from cantilena.models.network.stepwise import split_rows
 from cantilena.models.network.weights import parameters
-from cantilena.models.onnx.graph import Port, feature_names, history_ports, input_ports, network_ports
+from cantilena.models.onnx.graph import Port, feature_names, history_ports, input_ports, network_ports, part_names
+from cantilena.models.policy import to_numpy
+from cantilena.models.protocol import Bars
 from cantilena.music import Key, Meter
+from cantilena.tokenizers import token_pitches
+
+Floats = NDArray[np.floating[Any]]
 
 CORES = ("lstm", "gru", "rnn")
 """The cores that can be exported."""
@@ -34,6 +47,15 @@ _HOW_TO = (
     "first token. Choose one, call again with it and with each next_X as state_X, and so on. To judge a melody or to "
     "continue one, give many tokens in one call: entry t of log_probs is of the token after tokens[t]."
 )
+
+_HOW_TO_NOTES = (
+    "One call is one token: `rows`, `parts` and `bounds` are computed from the tokens so far by the Python package "
+    "cantilena, and its class cantilena.models.OnnxNotes runs this file with ONNX Runtime. The state begins with "
+    "zeros; give each next_X as state_X of the next call. log_probs holds natural log probabilities of the next token."
+)
+
+_FEATURE_OPTIONS = ("durations", "pitches", "look_back", "max_context", "conditions", "styles")
+"""The options of a network on which its features of notes depend."""
 
 _REFUSALS = {
     "ngram": (
@@ -53,7 +75,8 @@ def onnx_bytes(bundle: Bundle) -> bytes:
 
     Inputs are `tokens` `(melodies, steps)`, for a network that uses bars `steps_per_bar` and `pickup` `(melodies,)`,
     with conditions `told`, and the parts of the state, `state_NAME`. Outputs are `log_probs` `(melodies, steps,
-    vocabulary)` and the next state, `next_NAME`. The file documents each of them.
+    vocabulary)` and the next state, `next_NAME`. The file documents each of them. Of a network of notes one call is one
+    token, and `OnnxNotes` makes the inputs.
 
     Raises:
         UsageError: the model is no network, its core cannot be exported, or it has more than two gigabytes.
@@ -73,26 +96,36 @@ def onnx_bytes(bundle: Bundle) -> bytes:
     from cantilena.models.onnx.network import OnnxNetwork, policy_in_graph
 
     size, nodes = len(bundle.encoding.vocabulary), Nodes()
-    features = OnnxFeatures(nodes, Features(options, size))
-    tokens = features.tokens()
-    paper = options.input == "paper"
-    inputs = features.windows(tokens) if paper else features.rows(tokens)
-    scores = []
-    for prefix, weights in _networks(bundle).items():
-        network = OnnxNetwork(nodes, options, weights, prefix)
-        scores.append(network.window_scores(inputs, "tokens") if paper else network.scores(inputs, tokens.given))
+    networks = [OnnxNetwork(nodes, options, weights, prefix) for prefix, weights in _networks(bundle).items()]
+    axes: tuple[int | str, ...] = ("melodies", "steps", size)
+    if options.durations:
+        scores, axes = [network.note_scores() for network in networks], ("melodies", size)
+    else:
+        features = OnnxFeatures(nodes, Features(options, size))
+        tokens = features.tokens()
+        paper = options.input == "paper"
+        inputs = features.windows(tokens) if paper else features.rows(tokens)
+        scores = [
+            network.window_scores(inputs, "tokens") if paper else network.scores(inputs, tokens.given)
+            for network in networks
+        ]
     log_probs = policy_in_graph(nodes, bundle.policy, scores[0], scores[-1], size)
-    nodes.output(log_probs if paper else nodes.transpose(log_probs, 1, 0, 2), "log_probs")
+    if options.durations:
+        log_probs = nodes.add("Squeeze", log_probs, nodes.constant([0]))
+    elif options.input != "paper":
+        log_probs = nodes.transpose(log_probs, 1, 0, 2)
+    nodes.output(log_probs, "log_probs")
 
     state = _state_ports(bundle, options)
     doc = "natural log probabilities of the next token"
-    outputs = [Port("log_probs", "float32", ("melodies", "steps", size), doc), *(port.next() for port in state)]
+    outputs = [Port("log_probs", "float32", axes, doc), *(port.next() for port in state)]
     model = nodes.model(
         "cantilena",
         [port.info() for port in [*input_ports(options, size), *state]],
         [port.info() for port in outputs],
     )
-    model.producer_name, model.producer_version, model.doc_string = "cantilena", __version__, _HOW_TO
+    how_to = onnx_facts(bundle)["how_to"]
+    model.producer_name, model.producer_version, model.doc_string = "cantilena", __version__, how_to
     facts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in onnx_facts(bundle).items()}
     helper.set_model_props(
         model, {name: text.encode("utf-8", "backslashreplace").decode() for name, text in facts.items()}
@@ -109,17 +142,20 @@ def onnx_facts(bundle: Bundle) -> dict[str, Any]:
     tuning = record if isinstance(record, dict) else {}
     keys = [Key(tonic).name.partition(" ")[0] for tonic in range(12)]
     values = {"key": keys, "mode": [*MODES], "meter": [*METERS], "style": [*options.styles]}
-    pitches = [bundle.encoding.decode([token]).sounding for token in range(len(vocabulary))]
-    return {
+    facts: dict[str, Any] = {}
+    if options.durations:
+        facts["features"] = {name: getattr(options, name) for name in _FEATURE_OPTIONS}
+        facts["part_columns"] = part_names(options)
+    return facts | {
         "cantilena": __version__,
-        "how_to": _HOW_TO,
+        "how_to": _HOW_TO_NOTES if options.durations else _HOW_TO,
         "licence": bundle.licence,
         "policy": bundle.policy,
         "vocabulary": list(vocabulary),
-        "pitches": [[int(pitch) for note in notes for pitch in note.pitches] for notes in pitches],
+        "pitches": [list(pitches) for pitches in token_pitches(bundle.encoding)],
         "start": len(vocabulary),
         "encoding": dict(bundle.encoding_description),
-        "step_ticks": bundle.encoding.ticks_per_step,
+        "step_ticks": bundle.encoding.ticks_per_step,  # of the line; notes count in ticks
         "plain_keys": bool(bundle.provenance.get("plain_keys", True)),
         "tuned_in": {name: _parsed(kind, tuning.get(name)) for name, kind in (("key", Key), ("meter", Meter))},
         "inputs": {port.name: port.doc for port in input_ports(options, len(vocabulary))},
@@ -128,6 +164,70 @@ def onnx_facts(bundle: Bundle) -> dict[str, Any]:
         "told": list(options.conditions),
         "told_values": {kind: values[kind] for kind in options.conditions},  # id n is the n-th name, from 1
     }
+
+
+class OnnxNotes:
+    """A network of notes in an ONNX file as a sequence model: features in numpy, the network in ONNX Runtime.
+
+    Args:
+        content: from `onnx_bytes`.
+
+    Raises:
+        UsageError: the file holds no network of notes.
+        MissingError: the library `onnxruntime` is not installed.
+    """
+
+    uses_bars = True
+
+    def __init__(self, content: bytes) -> None:
+        if importlib.util.find_spec("onnxruntime") is None:
+            raise MissingError("ONNX Runtime, which runs exported models, is missing", "pip install onnxruntime")
+        import onnxruntime
+
+        self.session = onnxruntime.InferenceSession(content)
+        facts = self.session.get_modelmeta().custom_metadata_map
+        try:
+            known: dict[str, Any] = json.loads(facts["features"])
+            fields: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in known.items()}
+            self.features = NoteFeatures(NetworkOptions(**fields), len(json.loads(facts["vocabulary"])))
+        except (KeyError, ValueError, TypeError) as error:
+            raise UsageError(
+                "this ONNX file holds no network of notes", "export one with `cantilena export`"
+            ) from error
+        ports = [port for port in self.session.get_inputs() if port.name.startswith("state_")]
+        self._states = {port.name: port.shape[1:] for port in ports}
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Number of tokens."""
+        return self.features.vocabulary_size
+
+    def start(self, melodies: int, *, bars: Bars | None = None) -> tuple[Floats, Any]:
+        """`(melodies, vocabulary)` log p of the first token, and the state; bars default to 4/4."""
+        rows, features = self.features.first(melodies, bars)
+        zeros = {name: np.zeros((melodies, *shape), dtype=np.float32) for name, shape in self._states.items()}
+        return self._run(rows, features, zeros)
+
+    def step(self, tokens: Any, state: Any) -> tuple[Floats, Any]:  # noqa: ANN401
+        """`(melodies, vocabulary)` log p of the next token after `(melodies,)` tokens, and the new state."""
+        rows, features = self.features.next(to_numpy(tokens), state[0])
+        return self._run(rows, features, state[1])
+
+    def log_probs(self, tokens: Any, *, bars: Bars | None = None) -> Floats:  # noqa: ANN401
+        """`(melodies, tokens, vocabulary)` log p of each token given those before it."""
+        known = to_numpy(tokens)
+        log_p, (log_probs, state) = np.empty((*known.shape, self.vocabulary_size)), self.start(len(known), bars=bars)
+        for step in range(known.shape[1]):
+            log_p[:, step] = log_probs
+            log_probs, state = self.step(known[:, step], state)
+        return log_p
+
+    def _run(self, rows: NDArray[np.int64], features: NoteState, hidden: Mapping[str, Any]) -> tuple[Floats, Any]:
+        rows, parts, bounds = split_rows(rows, self.features.columns)
+        begins = np.full(len(rows), not features.event, dtype=np.int64)
+        given = {"rows": rows, "parts": parts, "bounds": bounds, "begins": begins, **hidden}
+        log_probs, *after = self.session.run(None, given)
+        return log_probs, (features, dict(zip(hidden, after, strict=True)))
 
 
 def check_exportable(bundle: Bundle) -> NetworkOptions:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
 from cantilena.models.network.features import BAR_POSITIONS, MAX_RUN
+from cantilena.models.network.note_features import NoteFeatures
 from cantilena.models.network.options import NetworkOptions
 
 OPSET = 17
@@ -147,6 +148,8 @@ class Port:
 
 def input_ports(options: NetworkOptions, vocabulary_size: int) -> list[Port]:
     """The inputs besides the state."""
+    if options.durations:
+        return _note_ports(options, vocabulary_size)
     doc = (
         f"tokens, 0 to {vocabulary_size - 1}; a melody begins with {vocabulary_size}, once, with a state of zeros. "
         "One a call to compose, or many at once"
@@ -165,9 +168,23 @@ def input_ports(options: NetworkOptions, vocabulary_size: int) -> list[Port]:
     return ports
 
 
+def _note_ports(options: NetworkOptions, vocabulary_size: int) -> list[Port]:
+    features = NoteFeatures(options, vocabulary_size)
+    docs = {
+        "rows": ("rows of the table that the cells read before each note; `columns` names them", features.columns),
+        "parts": ("rows of the table that the head reads before each token; `part_columns`", features.part_columns),
+        "bounds": ("the first token that may come next, and the one after the last", 2),
+    }
+    ports = [Port(name, "int64", ("melodies", size), doc) for name, (doc, size) in docs.items()]
+    doc = "1 if the token that is asked for is the first of a note, its duration; else 0, and the state stays"
+    return [*ports, Port("begins", "int64", ("melodies",), doc)]
+
+
 def history_ports(options: NetworkOptions) -> list[Port]:
     """The parts of the state that do not depend on weights: position and earlier tokens."""
-    ports = []
+    ports: list[Port] = []
+    if options.durations:  # its features are computed outside the graph
+        return ports
     if options.input == "features" and options.bar_position:
         ports.append(Port("state_clock", "int64", ("melodies",), "number of tokens given before"))
     if kept := history_steps(options):
@@ -221,11 +238,45 @@ def feature_names(options: NetworkOptions) -> list[str]:
     """
     if options.input == "paper":
         return [f"the last {options.window} tokens, each divided by the size of the vocabulary"]
+    if options.durations:
+        return _note_feature_names(options)
     names = ["token before"]
     names += ["place in the bar", "steps in the bar, less one"] if options.bar_position else []
     for bars in options.look_back:
-        ago = f"{bars} bar{'s' if bars > 1 else ''} ago"
+        ago = _bars_ago(bars)
         names += [f"token {ago}", f"steps on end like {ago}"]
     names += [f"token after match {number}" for number in range(1, options.repeat_features + 1)]
     names += [f"kind of match {number}, by its length" for number in range(1, options.repeat_features + 1)]
     return [*names, *options.conditions]
+
+
+def part_names(options: NetworkOptions) -> list[str]:
+    """Descriptions of the columns that the head of a network of notes reads; none of other networks."""
+    if not options.durations:
+        return []
+    names = ["token before", "place in the bar where the note ends", "the same in the quarter note"]
+    names += ["time left when it ends", "whether it ends with the melody"]
+    names += [f"whether it ends like {_bars_ago(bars)}" for bars in options.look_back]
+    return [*names, "whether it has the duration after the longest match"]
+
+
+def _note_feature_names(options: NetworkOptions) -> list[str]:
+    names = ["token before", "pitch that sounds"]
+    names += [f"{kind} {number} before" for kind in ("interval", "duration") for number in (1, 2, 3)]
+    names += ["place in the bar", "place in the quarter note", "ticks in the bar, less one", "number of the bar"]
+    names += ["number of the bar modulo 8", "bars left", "time left", "time since a long note or a rest"]
+    names += ["semitones above the lowest note", "semitones below the highest note"]
+    for ago in map(_bars_ago, options.look_back):
+        names += [f"pitch {ago}", f"time to the next onset {ago}", f"interval that followed {ago}"]
+        names += [f"notes on end like {ago}", f"rhythm on end like {ago}"]
+    for kind, followed in (
+        ("notes", ("duration", "interval")),
+        ("rhythm", ("duration",)),
+        ("intervals", ("interval",)),
+    ):
+        names += [f"longest match of {kind}, by its length", *(f"{what} after it" for what in followed)]
+    return [*names, *options.conditions]
+
+
+def _bars_ago(bars: int) -> str:
+    return f"{bars} bar{'s' if bars > 1 else ''} ago"

@@ -47,6 +47,32 @@ class OnnxNetwork:
         scores = self._head(hidden)
         return scores if copies is None else self._add_copies(scores, *copies)
 
+    def note_scores(self) -> Value:
+        """`(1, melodies, vocabulary)` scores of one token of notes, from the inputs of the graph."""
+        nodes, options = self._nodes, self._options
+        x = self._sum_rows("table.weight", "rows")
+        _, last = self._core(nodes.unsqueeze(x, 0), stateful=True)
+        begins = nodes.reshape(nodes.add("Greater", "begins", nodes.constant(0)), -1, 1, 1)
+        states = {}
+        for name, layers in last.items():
+            after = nodes.transpose(nodes.add("Concat", *layers, axis=0), 1, 0, 2)
+            states[name] = nodes.add("Where", begins, after, f"state_{self._prefix}{name}")
+            nodes.output(states[name], f"next_{self._prefix}{name}")
+        hidden = nodes.slice(states["h"], options.layers - 1, options.layers, axis=1)
+        hidden = nodes.add("Squeeze", hidden, nodes.constant([1]))
+        mix = nodes.weight(f"{self._prefix}mix.weight", np.asarray(self._weights["mix.weight"]).T)
+        mixed = nodes.add("Add", nodes.add("MatMul", hidden, mix), self._weight("mix.bias"))
+        scores = self._head(nodes.add("Tanh", nodes.add("Add", mixed, self._sum_rows("parts.weight", "parts"))))
+        tokens = nodes.constant(np.arange(self._vocabulary_size))
+        first, after = (nodes.slice("bounds", side, side + 1, axis=1) for side in (0, 1))
+        outside = nodes.add("Or", nodes.add("Less", tokens, first), nodes.add("GreaterOrEqual", tokens, after))
+        return nodes.unsqueeze(nodes.add("Where", outside, nodes.constant(LOG_ZERO), scores), 0)
+
+    def _sum_rows(self, table: str, rows: Value) -> Value:
+        """`(melodies, size)`: for each melody the sum of its `(melodies, columns)` rows of a table."""
+        vectors = self._nodes.add("Gather", self._weight(table), rows)
+        return self._nodes.add("ReduceSum", vectors, self._nodes.constant([1]), keepdims=0)
+
     def window_scores(self, numbers: Value, tokens: Value) -> Value:
         """`(melodies, steps, vocabulary)` scores after each window of the paper's input.
 
