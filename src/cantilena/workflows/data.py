@@ -251,6 +251,7 @@ def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequen
         np.array([melody.pickup // unit for melody, _, _ in kept], dtype=np.int64),
         np.array(conditions, dtype=np.int64).reshape(len(kept), len(CONDITIONS)),
         np.array([melody.length if is_notes else 0 for melody, _, _ in kept], dtype=np.int64),
+        padded_plans([plan_rows(find_form(melody)) for melody, _, _ in kept]) if is_notes else None,
     )
     pieces = [np.append(tokens, END) if is_notes else tokens for _, _, tokens in kept]
     clocks = tuple(encoding.ticks(tokens[None])[0] for tokens in pieces) if isinstance(encoding, NotesEncoding) else None
