@@ -31,7 +31,7 @@ DEFAULT_BARS = 16
 BARS_PER_PHRASE = 4
 """The length of phrases where nothing marks their ends."""
 
-_ITEM = re.compile(r"([A-Za-z])(['’′]?)([0-9]*)")  # noqa: RUF001, the primes that keyboards and phones write
+_ITEM = re.compile(r"([A-Za-z])(['’′]?)([0-9]*)")
 _SHOWN = 40  # characters of a wrong form that a message shows
 
 
@@ -76,10 +76,10 @@ class Form:
     return of its first section; with a prime it is a varied one, which keeps `VARIED` of its notes.
 
     Args:
-        sections: consecutive, the first from bar 1; the first of each letter is new, the others of that letter return to
-            it and have as many bars.
-        phrase_ends: last bars of phrases, ascending, among them the last bars of all sections. Without them, phrases of
-            four bars are counted back from the end of each section, whose first phrase has 2 to 5.
+        sections: consecutive, the first from bar 1; the first of each letter is new, the others of that letter return
+            to it and have as many bars.
+        phrase_ends: last bars of phrases, ascending, among them the last bars of all sections. Without them, phrases
+            of four bars are counted back from the end of each section, whose first phrase has 2 to 5.
 
     Raises:
         UsageError: sections or phrases are not as above, or there are more than `MOST_SECTIONS` or `MOST_BARS`.

@@ -2,9 +2,10 @@
 
 The sections found explain the melody at the least cost, as in a minimum description length: a bar that is new costs
 one, a return costs a share of the whole melody's bars and more the more it varies. So a melody of 32 bars is AABB in
-sections of eight, whether or not those contain smaller returns of their own. The cuts of least cost are found by dynamic
-programming over a self-similarity matrix of bars, as for sound in J. Paulus and A. Klapuri, Music structure analysis
-using a probabilistic fitness measure and a greedy search algorithm, IEEE TASLP 17(6), 2009.
+sections of eight, whether or not those contain smaller returns of their own. The cuts of least cost are found by
+dynamic programming over a self-similarity matrix of bars. A cost of repeats and of what they leave unexplained is that
+of J. Paulus and A. Klapuri, Music structure analysis using a probabilistic fitness measure and a greedy search
+algorithm, IEEE TASLP 17(6), 2009, for sound.
 """
 
 from __future__ import annotations
@@ -24,7 +25,6 @@ from cantilena.music.form import MOST_BARS, MOST_SECTIONS, VARIED, Cadence, Form
 from cantilena.music.key import Key
 from cantilena.music.key_profiles import find_key
 from cantilena.music.melody import Melody
-from cantilena.music.repeats import Repeats
 
 BarReturn = Literal["new", "literal", "varied", "rhythm"]
 """How a bar returns: `rhythm` if its notes begin at the same places, with other pitches."""
@@ -34,12 +34,12 @@ LONGEST_PHRASE = 8
 
 _LETTERS = 26
 # What explains a melody, in bars; chosen on the training part of the built-in corpus.
-_RETURN_SHARE = 0.11  # a return costs this share of the melody,
+_RETURN_SHARE = 0.115  # a return costs this share of the melody,
 _LEAST_RETURN, _MOST_RETURN = 1.0, 8.0  # within these bounds,
-_CHANGE = 3.0  # and so much for each bar that it changes entirely
+_CHANGE, _CHANGE_OF_VARIED = 3.0, 1.0  # and so much for each bar that it changes entirely, in either search
 _NEW = 0.25  # the start of new bars
-_OFF_FOUR = 0.25  # a boundary or a length off the multiples of four bars; twice that off those of two
-_SHORTEST, _LONGEST = 2, 64  # bars of a return,
+_OFF_FOUR = 0.1  # a boundary or a length off the multiples of four bars; twice that off those of two
+_SHORTEST, _LONGEST = 2, 32  # bars of a return,
 _LONG, _SHORTEST_OF_LONG = 16, 4  # and the fewest in melodies of so many bars
 _LONGEST_SINGLE, _LONGEST_RETURNING = 8, 16  # longer sections are divided, counted back from their end
 
@@ -75,8 +75,8 @@ def find_form(melody: Melody) -> Form:
     spans = _spans(melody, bars)
     similar = _Similarity.of_bars(bars)
     for scale in (1, 2, 4, 8, 16, 32, 64, 128):  # where there are more sections than letters, longer ones are found
-        cuts = _best_cuts(similar, spans, scale) | {bar for span in spans for bar in (span.start, span.end)}
-        divided = _divided(sorted(cuts), _labels(sorted(cuts), spans, similar)[0], scale)
+        cuts = _found_cuts(similar, spans, scale)
+        divided = _divided(cuts, _labels(cuts, spans, similar)[0], scale)
         labels, kinds = _labels(divided, spans, similar)
         if len(labels) <= MOST_SECTIONS and max(labels) < _LETTERS:
             return _form(played, bars, divided, labels, kinds)
@@ -122,9 +122,9 @@ def find_returns(melody: Melody) -> list[tuple[int, BarReturn]]:
         melody: the melody, read by its notes as they are, without repeats; bars are those of `form_bar_starts`.
 
     Returns:
-        For each bar how many bars back the bar lies that it resembles most, 0 if none does, and how: `literal` with the
-        same notes, `varied` with `VARIED` of them, `rhythm` with the same places only. Among equals it is the one as far
-        back as most others of the melody, then the nearest.
+        For each bar how many bars back the bar lies that it resembles most, 0 if none does, and how: `literal` with
+        the same notes, `varied` with `VARIED` of them, `rhythm` with the same places only. Among equals it is the one
+        as far back as most others of the melody, then the nearest.
 
     Raises:
         UsageError: it has more than `MOST_BARS` bars.
@@ -156,9 +156,9 @@ def find_returns(melody: Melody) -> list[tuple[int, BarReturn]]:
 def form_bar_starts(melody: Melody) -> list[int]:
     """Return the ticks at which the bars of a form begin, the first at 0: counted back from the end of the melody.
 
-    If the last bar is shorter by the pickup, as usual, each bar of a form begins with a pickup. Where the bars cannot be
-    so counted, as in a last bar that is filled less than half, they begin at the barlines. A beginning of less than half
-    a bar, or the pickup, belongs to bar 1.
+    If the last bar is shorter by the pickup, as usual, each bar of a form begins with a pickup. Where the bars cannot
+    be so counted, as in a last bar that is filled less than half, they begin at the barlines. A beginning of less than
+    half a bar, or the pickup, belongs to bar 1.
 
     Raises:
         UsageError: it has more than `MOST_BARS` bars.
@@ -285,12 +285,14 @@ def _spans(melody: Melody, bars: _Bars) -> list[_Span]:
     sections, order = melody.repeats.sections, melody.repeats.order
     if order == tuple(range(len(sections))):
         return [_Span(0, bars.count)]
-    back = [(before, after) for before, after in pairwise(order) if after <= before]
-    opened, closed = {after for _, after in back}, {before for before, _ in back}
+    followed, preceded = (
+        Counter(before for before, _ in set(pairwise((*order, None)))),
+        Counter(after for _, after in set(pairwise((None, *order)))),
+    )
     starts, written, tick = [0], [[order[0]]], sections[order[0]].end - sections[order[0]].start
     for before, after in pairwise(order):
-        after_endings = bool(sections[before].endings) and not sections[after].endings
-        if after in opened or before in closed or after_endings:
+        always = followed[before] == preceded[after] == 1 and not sections[before].endings
+        if not (always or sections[after].endings):
             starts.append(tick)
             written.append([after])
         else:
@@ -305,17 +307,39 @@ def _spans(melody: Melody, bars: _Bars) -> list[_Span]:
     ]
 
 
-def _best_cuts(similar: _Similarity, spans: Sequence[_Span], scale: int) -> set[int]:
-    """The bars at which sections begin or end, at the least cost; spans that are played again stay whole."""
+def _found_cuts(similar: _Similarity, spans: Sequence[_Span], scale: int) -> list[int]:
+    """The bars at which sections begin or end, ascending.
+
+    Literal returns come first; what is still new then may return varied. So a variation does not cut a section that
+    returns literally.
+    """
     shortest = (_SHORTEST if similar.bars < _LONG else _SHORTEST_OF_LONG) * scale
-    segments = _segments(similar, spans, shortest)
+    cuts = _best_cuts(similar, spans, shortest, _CHANGE)
+    labels, _ = _labels(cuts, spans, similar)
+    times = Counter(labels)
+    if max(times.values()) == 1:
+        fixed = spans
+    else:
+        fixed = [
+            _Span(start, end, (label,) if times[label] > 1 else ())
+            for label, (start, end) in zip(labels, pairwise(cuts), strict=True)
+        ]
+    return sorted({*cuts, *_best_cuts(similar, fixed, shortest, _CHANGE_OF_VARIED)})
+
+
+def _best_cuts(similar: _Similarity, spans: Sequence[_Span], shortest: int, change: float) -> list[int]:
+    """The cuts at the least cost and the ends of spans, ascending; spans that are played again stay whole."""
+    edges = {bar for span in spans for bar in (span.start, span.end)}
+    if all(span.written or span.end - span.start < shortest for span in spans):
+        return sorted(edges)
+    segments = _segments(similar, spans, shortest, change)
     while True:
         cuts = _closed_cuts(segments)
         ordered = sorted(cuts)
         width = min((end - start for start, end in pairwise(ordered)), default=shortest)
         returning = [(end - start, start, end) for start, end, lag in segments if lag]
         if width >= min(shortest, similar.bars) or not returning:
-            return cuts
+            return sorted(cuts | edges)
         _, start, end = min(returning)  # cuts that are too close to each other come from the shortest return
         segments = [(a, b, 0 if (a, b) == (start, end) else lag) for a, b, lag in segments]
 
@@ -324,10 +348,10 @@ Segment = tuple[int, int, int]
 """Start, end and lag of bars that are new (lag 0) or return."""
 
 
-def _segments(similar: _Similarity, spans: Sequence[_Span], shortest: int) -> list[Segment]:
+def _segments(similar: _Similarity, spans: Sequence[_Span], shortest: int, change: float) -> list[Segment]:
     """New bars and returns, one after the other, that explain the melody at the least cost."""
     count = similar.bars
-    returns = _possible_returns(similar, spans, shortest)
+    returns = _possible_returns(similar, spans, shortest, change)
     edges = {span.start for span in spans}
     infinite = float("inf")
     new, new_from = [infinite] * (count + 1), [0] * (count + 1)
@@ -351,36 +375,42 @@ def _segments(similar: _Similarity, spans: Sequence[_Span], shortest: int) -> li
     return segments[::-1]
 
 
-def _possible_returns(similar: _Similarity, spans: Sequence[_Span], shortest: int) -> list[list[tuple[int, float, int]]]:
+def _possible_returns(
+    similar: _Similarity, spans: Sequence[_Span], shortest: int, change: float
+) -> list[list[tuple[int, float, int]]]:
     """For each bar, the returns that end before it: start, cost and lag."""
     count = similar.bars
     base = min(max(count * _RETURN_SHARE, _LEAST_RETURN), _MOST_RETURN)
-    span_of = np.repeat(np.arange(len(spans)), [span.end - span.start for span in spans])
-    inside = np.zeros(count + 1, dtype=bool)  # where a section that is written may not be cut
-    single = np.zeros(count, dtype=bool)
+    ends = np.zeros(count + 1, dtype=np.int64)  # the end of the span of a bar, if a return may begin there
+    inside = np.zeros(count + 1, dtype=bool)  # where a section that is played again may not be cut
     for span in spans:
         inside[span.start + 1 : span.end] = bool(span.written)
-        single[span.start : span.end] = not span.written
+        ends[span.start : span.end] = 0 if span.written else span.end
+    whole = not inside.any()
     returns: list[list[tuple[int, float, int]]] = [[] for _ in range(count + 1)]
     for length in range(shortest, min(count // 2, _LONGEST) + 1):
-        starts, lags = np.arange(count + 1 - length), np.arange(length, count)[:, None]
-        common = similar.common[length:, length:] - similar.common[length:, :-length]
-        most = similar.most[length:, length:] - similar.most[length:, :-length]
+        fitting = np.flatnonzero(ends[length : count + 1 - length] >= np.arange(2 * length, count + 1)) + length
+        if not len(fitting):
+            continue
+        # What returns has `length` bars or more before it: lags from `length` to the last start.
+        low, high = int(fitting[0]), int(fitting[-1]) + 1
+        rows = slice(length, high)
+        common = similar.common[rows, low + length : high + length] - similar.common[rows, low:high]
+        most = similar.most[rows, low + length : high + length] - similar.most[rows, low:high]
         share = common / np.maximum(most, 1)
-        source = starts - lags
+        source = np.arange(low, high) - np.arange(length, high)[:, None]
         valid = source >= 0
-        if inside.any():
+        if not whole:
             source = np.maximum(source, 0)
-            valid &= ~inside[source] & ~inside[source + length]
-        share = np.where(valid, share, 0)
+            valid &= ~(inside[source] | inside[source + length])
+        share *= valid
         lag = share.argmax(axis=0)
-        best = share[lag, starts]
-        allowed = (best >= VARIED[0]) & single[starts] & (span_of[starts] == span_of[starts + length - 1])
-        for start in np.flatnonzero(allowed).tolist():
-            after = count - start - length
-            off = _off_four(after) + _off_four(length)
-            cost = base + _CHANGE * (1 - float(best[start])) * length + _OFF_FOUR * off
-            returns[start + length].append((start, cost, int(lag[start]) + length))
+        best = share[lag, np.arange(high - low)]
+        off = _off_four(length)
+        for start in fitting[best[fitting - low] >= VARIED[0]].tolist():
+            changes = change * (1 - float(best[start - low])) * length
+            cost = base + changes + _OFF_FOUR * (off + _off_four(count - start - length))
+            returns[start + length].append((start, cost, int(lag[start - low]) + length))
     return returns
 
 
@@ -454,17 +484,15 @@ def _divided(cuts: Sequence[int], labels: Sequence[int], scale: int) -> list[int
     return sorted(divided)
 
 
-def _form(
-    melody: Melody, bars: _Bars, cuts: Sequence[int], labels: Sequence[int], kinds: Sequence[Return]
-) -> Form:
+def _form(melody: Melody, bars: _Bars, cuts: Sequence[int], labels: Sequence[int], kinds: Sequence[Return]) -> Form:
     key = melody.key or find_key(melody)
-    onsets = [note.onset for note in melody.sounding]
-    tops = [note.top for note in melody.sounding]
+    sounding = melody.sounding
+    onsets = [note.onset for note in sounding]
     sections = []
     for label, kind, (start, end) in zip(labels, kinds, pairwise(cuts), strict=True):
         last = bisect_left(onsets, bars.first + end * bars.size) if end < bars.count else len(onsets)
         from_tick = bars.first + start * bars.size if start else 0
-        ends_on = tops[last - 1] if last and onsets[last - 1] >= from_tick else None
+        ends_on = sounding[last - 1].top if last and onsets[last - 1] >= from_tick else None
         sections.append(FormSection(chr(ord("A") + label), start + 1, end, kind, _cadence(ends_on, key)))
     return Form(tuple(sections), _marked_phrases(melody, bars, sections))
 
@@ -490,6 +518,7 @@ def _marked_phrases(melody: Melody, bars: _Bars, sections: Sequence[FormSection]
         return ()
     ends = {min(-((bars.first - tick) // bars.size), bars.count) for tick in melody.phrase_ends}
     marked = sorted({end for end in ends if end > 0} | {section.last for section in sections})
-    if max(end - start for start, end in pairwise((0, *marked))) > LONGEST_PHRASE:
+    longest = max(end - start for start, end in pairwise((0, *marked)))
+    if longest > LONGEST_PHRASE or len(ends) * LONGEST_PHRASE < bars.count:
         return ()
     return tuple(marked)
