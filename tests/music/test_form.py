@@ -316,6 +316,12 @@ def test_da_capo_returns() -> None:
     assert str(written_form(melody)) == str(find_form(melody)) == "A4B4A4"
 
 
+def test_a_score_of_which_no_section_is_played_is_read_as_written() -> None:
+    melody = repeated(tune(A, A), [(0, 8, ())], ())
+    assert str(written_form(melody)) == "A8"
+    assert str(find_form(melody)) == "A4A4"
+
+
 def test_marks_of_phrase_ends_are_read_where_they_are_whole() -> None:
     marked = replace(tune(A, B), phrase_ends=(192, 384, 540, 768))
     assert find_form(marked).phrase_ends == (2, 4, 6, 8)

@@ -259,6 +259,17 @@ class _Similarity:
     def bars(self) -> int:
         return len(self.common)
 
+    def lags(self, length: int) -> NDArray[np.int64]:
+        """The lags at which any `length` bars are similar; longer passages are not similar where no part is."""
+        if length >= self.bars:
+            return np.zeros(0, dtype=np.int64)
+        most = self.most[:, length:] - self.most[:, :-length]
+        share = (self.common[:, length:] - self.common[:, :-length]) / np.maximum(most, 1)
+        valid = np.arange(self.bars + 1 - length) >= np.arange(self.bars)[:, None]
+        similar = ((share >= VARIED[0]) & valid).any(axis=1)
+        similar[:length] = False
+        return np.flatnonzero(similar)
+
     def share(self, start: int, end: int, lag: int) -> float:
         """The share of notes that bars start..end - 1 have in common with those `lag` bars before."""
         most = float(self.most[lag, end] - self.most[lag, start])
@@ -283,7 +294,7 @@ class _Span:
 def _spans(melody: Melody, bars: _Bars) -> list[_Span]:
     """What is played between the marks of repeat of a score; the whole melody if there are none."""
     sections, order = melody.repeats.sections, melody.repeats.order
-    if order == tuple(range(len(sections))):
+    if not order or order == tuple(range(len(sections))):
         return [_Span(0, bars.count)]
     followed, preceded = (
         Counter(before for before, _ in set(pairwise((*order, None)))),
@@ -386,31 +397,26 @@ def _possible_returns(
     for span in spans:
         inside[span.start + 1 : span.end] = bool(span.written)
         ends[span.start : span.end] = 0 if span.written else span.end
-    whole = not inside.any()
     returns: list[list[tuple[int, float, int]]] = [[] for _ in range(count + 1)]
-    for length in range(shortest, min(count // 2, _LONGEST) + 1):
-        fitting = np.flatnonzero(ends[length : count + 1 - length] >= np.arange(2 * length, count + 1)) + length
-        if not len(fitting):
-            continue
-        # What returns has `length` bars or more before it: lags from `length` to the last start.
-        low, high = int(fitting[0]), int(fitting[-1]) + 1
-        rows = slice(length, high)
-        common = similar.common[rows, low + length : high + length] - similar.common[rows, low:high]
-        most = similar.most[rows, low + length : high + length] - similar.most[rows, low:high]
-        share = common / np.maximum(most, 1)
-        source = np.arange(low, high) - np.arange(length, high)[:, None]
-        valid = source >= 0
-        if not whole:
-            source = np.maximum(source, 0)
-            valid &= ~(inside[source] | inside[source + length])
-        share *= valid
-        lag = share.argmax(axis=0)
-        best = share[lag, np.arange(high - low)]
-        off = _off_four(length)
-        for start in fitting[best[fitting - low] >= VARIED[0]].tolist():
-            changes = change * (1 - float(best[start - low])) * length
-            cost = base + changes + _OFF_FOUR * (off + _off_four(count - start - length))
-            returns[start + length].append((start, cost, int(lag[start - low]) + length))
+    lags = similar.lags(shortest)
+    lengths = np.arange(shortest, min(count // 2, _LONGEST) + 1)
+    if not len(lags) or not len(lengths):
+        return returns
+    # All (lengths, lags, starts) at once; what returns lies before.
+    length, lag, start = lengths[:, None, None], lags[:, None], np.arange(count)
+    end, source = np.minimum(start + length, count), np.maximum(start - lag, 0)
+    most = similar.most[lag, end] - similar.most[lag, start]
+    share = (similar.common[lag, end] - similar.common[lag, start]) / np.maximum(most, 1)
+    share *= (start >= lag) & (lag >= length) & (start + length <= ends[start])
+    share *= ~(inside[source] | inside[np.minimum(source + length, count)])
+    chosen = share.argmax(axis=1)
+    best = np.take_along_axis(share, chosen[:, None], axis=1)[:, 0]
+    off = [_off_four(bars) for bars in range(count + 1)]
+    for row, first in np.argwhere(best >= VARIED[0]).tolist():
+        size = shortest + row
+        cost = base + change * (1 - float(best[row, first])) * size
+        cost += _OFF_FOUR * (off[size] + off[count - first - size])
+        returns[first + size].append((first, cost, int(lags[chosen[row, first]])))
     return returns
 
 
