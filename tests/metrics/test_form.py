@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from cantilena.data import load_builtin
 from cantilena.metrics import form_counts, form_f1
 from cantilena.metrics.form import METRICS, bar_returns, ends_on_strong_tonic, phrase_end_lengthening, scalar_run_share
-from cantilena.music import Form, Key, Line, Meter
+from cantilena.music import Form, Key, Line, Meter, Repeats, find_form, written_form
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
 
@@ -138,3 +140,12 @@ def test_f1_of_equal_forms_is_1_however_they_are_divided() -> None:
     assert form_f1(Form.parse("A8A8B8A8"), Form.parse("A4B4A4B4C8A4B4")) == 1
     assert form_f1(Form.parse("A8"), Form.parse("A4B4")) == 1
     assert form_f1(Form.parse("A4A4"), Form.parse("A8")) == 0
+
+
+def test_forms_found_in_notes_agree_with_the_repeats_of_scores() -> None:
+    melodies = [one for one in load_builtin("tunes").melodies("test") if one.unfolded() is not one]
+    assert len(melodies) == 330
+    by_notes = [replace(one.unfolded(), repeats=Repeats(), phrase_ends=()) for one in melodies]
+    agreement = [form_f1(find_form(notes), written_form(one)) for notes, one in zip(by_notes, melodies, strict=True)]
+    assert np.median(agreement) == 1
+    assert np.mean(agreement) > 0.87

@@ -54,7 +54,7 @@ def find_form(melody: Melody) -> Form:
     the end, so that pickups belong to their phrase (`form_bar_starts`).
 
     Args:
-        melody: the melody; `replace(melody.unfolded(), repeats=Repeats())` is read by its notes alone.
+        melody: the melody; to have it read by its notes alone, give `replace(melody, repeats=Repeats())`.
 
     Returns:
         The form of `melody.unfolded()`. The cadence of each section is that of its last note: `full` on the tonic,
@@ -97,7 +97,7 @@ def written_form(melody: Melody) -> Form:
         UsageError: it has more than `MOST_BARS` bars, or more sections than a form.
 
     Examples:
-        >>> from cantilena.music import Section
+        >>> from cantilena.music import Repeats, Section
         >>> repeats = Repeats((Section(0, 192), Section(192, 384)), (0, 0, 1))
         >>> str(written_form(Melody.from_pitches([(60, 96)] * 4, repeats=repeats)))
         'A2A2B2'
@@ -130,9 +130,9 @@ def find_returns(melody: Melody) -> list[tuple[int, BarReturn]]:
         UsageError: it has more than `MOST_BARS` bars.
 
     Examples:
-        >>> notes = [(60, 48), (62, 48), (64, 96), (60, 48), (62, 48), (67, 48), (65, 48)]
+        >>> notes = [(60, 48), (62, 48), (64, 96), (60, 48), (62, 48), (67, 96)]
         >>> find_returns(Melody.from_pitches(notes))
-        [(0, 'new'), (0, 'new'), (2, 'literal'), (3, 'rhythm')]
+        [(0, 'new'), (0, 'new'), (2, 'literal'), (2, 'rhythm')]
     """
     bars = _bars_of(melody)
     share = _shares(bars, bars.offset * 128 + bars.pitch)
@@ -345,18 +345,29 @@ def _best_cuts(similar: _Similarity, spans: Sequence[_Span], shortest: int, chan
         return sorted(edges)
     segments = _segments(similar, spans, shortest, change)
     while True:
-        cuts = _closed_cuts(segments)
-        ordered = sorted(cuts)
-        width = min((end - start for start, end in pairwise(ordered)), default=shortest)
+        cuts = _closed_cuts(segments, edges)
+        narrow = any(end - start < shortest and not {start, end} <= edges for start, end in pairwise(cuts))
         returning = [(end - start, start, end) for start, end, lag in segments if lag]
-        if width >= min(shortest, similar.bars) or not returning:
-            return sorted(cuts | edges)
-        _, start, end = min(returning)  # cuts that are too close to each other come from the shortest return
-        segments = [(a, b, 0 if (a, b) == (start, end) else lag) for a, b, lag in segments]
+        if not narrow or not returning:
+            return cuts
+        _, start, _ = min(returning)  # cuts that are too close to each other come from the shortest return
+        segments = _without(segments, start, edges)
 
 
 Segment = tuple[int, int, int]
 """Start, end and lag of bars that are new (lag 0) or return."""
+
+
+def _without(segments: Sequence[Segment], start: int, edges: set[int]) -> list[Segment]:
+    """The segments with new bars instead of the return from a bar on, joined with new ones beside it."""
+    joined: list[Segment] = []
+    for first, end, lag in segments:
+        lag = 0 if first == start else lag
+        if joined and not lag and not joined[-1][2] and first not in edges:
+            joined[-1] = (joined[-1][0], end, 0)
+        else:
+            joined.append((first, end, lag))
+    return joined
 
 
 def _segments(similar: _Similarity, spans: Sequence[_Span], shortest: int, change: float) -> list[Segment]:
@@ -424,10 +435,10 @@ def _off_four(bars: int) -> int:
     return 2 if bars % 2 else 1 if bars % 4 else 0
 
 
-def _closed_cuts(segments: Iterable[Segment]) -> set[int]:
-    """The cuts of segments, with those that a return and what it returns to cut in each other."""
+def _closed_cuts(segments: Iterable[Segment], edges: set[int]) -> list[int]:
+    """The cuts of segments and other edges, with those that a return and what it returns to cut in each other."""
     known = list(segments)
-    cuts = {bar for start, end, _ in known for bar in (start, end)}
+    cuts = edges.union(*((start, end) for start, end, _ in known))
     while True:
         more = set(cuts)
         for start, end, lag in known:
@@ -435,7 +446,7 @@ def _closed_cuts(segments: Iterable[Segment]) -> set[int]:
                 more |= {cut - lag for cut in cuts if start <= cut <= end}
                 more |= {cut + lag for cut in cuts if start - lag <= cut <= end - lag}
         if more == cuts:
-            return cuts
+            return sorted(cuts)
         cuts = more
 
 
