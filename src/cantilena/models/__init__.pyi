@@ -8,6 +8,8 @@ from .bundle.magenta import read_note_rnn as read_note_rnn
 from .conditions import CONDITIONS as CONDITIONS
 from .conditions import METERS as METERS
 from .conditions import UNKNOWN as UNKNOWN
+from .conditions import padded_plans as padded_plans
+from .conditions import plan_rows as plan_rows
 from .conditions import style_id as style_id
 from .likelihood import BAR_RANGES as BAR_RANGES
 from .likelihood import Likelihood as Likelihood

@@ -38,7 +38,7 @@ from cantilena.models import (
     condition_ids,
     likelihood,
 )
-from cantilena.music import Key, Melody, find_key
+from cantilena.music import Key, Melody, find_form, find_key
 from cantilena.rules import Context
 from cantilena.runtime import log
 from cantilena.tokenizers import END, Encoding, EventsEncoding, GridEncoding, NotesEncoding
