@@ -37,6 +37,8 @@ from cantilena.models import (
     Sequences,
     condition_ids,
     likelihood,
+    padded_plans,
+    plan_rows,
 )
 from cantilena.music import Key, Melody, find_form, find_key
 from cantilena.rules import Context
