@@ -337,6 +337,13 @@ def test_long_new_passages_are_divided_in_sections_of_eight_bars() -> None:
     assert len({section.label for section in long.sections}) <= 26
 
 
+def test_the_longest_melodies_of_one_bar_or_four_have_a_form() -> None:
+    for bars in ([[(60, 24)] * 4], A):
+        form = find_form(tune(bars * (MOST_BARS // len(bars))))
+        assert form.bars == MOST_BARS
+        assert form.sections[-1].kind == "literal"
+
+
 def test_a_melody_that_is_too_long_is_refused() -> None:
     with pytest.raises(UsageError, match="the melody has 1,025 bars"):
         find_form(Melody((Note((60,), 0, 96 * (MOST_BARS + 1)),)))

@@ -65,7 +65,8 @@ class FormSection:
     @property
     def name(self) -> str:
         """Letter, prime if it is varied, and number of bars, as `Form.parse` reads them."""
-        return f"{self.label}{chr(39) if self.kind == 'varied' else ''}{self.bars}"
+        prime = "'" if self.kind == "varied" else ""
+        return f"{self.label}{prime}{self.bars}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,7 @@ _CHANGE, _CHANGE_OF_VARIED = 3.0, 1.0  # and so much for each bar that it change
 _NEW = 0.25  # the start of new bars
 _OFF_FOUR = 0.1  # a boundary or a length off the multiples of four bars; twice that off those of two
 _SHORTEST, _LONGEST = 2, 32  # bars of a return,
+_MOST_LAGS = 64  # distances in bars at which returns are searched
 _LONG, _SHORTEST_OF_LONG = 16, 4  # and the fewest in melodies of so many bars
 _LONGEST_SINGLE, _LONGEST_RETURNING = 8, 16  # longer sections are divided, counted back from their end
 
@@ -260,7 +261,10 @@ class _Similarity:
         return len(self.common)
 
     def lags(self, length: int) -> NDArray[np.int64]:
-        """The lags at which any `length` bars are similar; longer passages are not similar where no part is."""
+        """The lags at which any `length` bars are similar, ascending; longer passages have such a part, mostly.
+
+        Of more than `_MOST_LAGS`, those at which most notes return.
+        """
         if length >= self.bars:
             return np.zeros(0, dtype=np.int64)
         most = self.most[:, length:] - self.most[:, :-length]
@@ -268,7 +272,10 @@ class _Similarity:
         valid = np.arange(self.bars + 1 - length) >= np.arange(self.bars)[:, None]
         similar = ((share >= VARIED[0]) & valid).any(axis=1)
         similar[:length] = False
-        return np.flatnonzero(similar)
+        found = np.flatnonzero(similar)
+        if len(found) > _MOST_LAGS:
+            found = np.sort(found[np.argsort(-self.common[found, -1], kind="stable")[:_MOST_LAGS]])
+        return found
 
     def share(self, start: int, end: int, lag: int) -> float:
         """The share of notes that bars start..end - 1 have in common with those `lag` bars before."""
