@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ from cantilena.models import (
     padded_plans,
     plan_rows,
 )
-from cantilena.music import Key, Melody, find_form, find_key
+from cantilena.music import Key, Melody, Repeats, find_form, find_key
 from cantilena.rules import Context
 from cantilena.runtime import log
 from cantilena.tokenizers import END, Encoding, EventsEncoding, GridEncoding, NotesEncoding
@@ -253,7 +253,7 @@ def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequen
         np.array([melody.pickup // unit for melody, _, _ in kept], dtype=np.int64),
         np.array(conditions, dtype=np.int64).reshape(len(kept), len(CONDITIONS)),
         np.array([melody.length if is_notes else 0 for melody, _, _ in kept], dtype=np.int64),
-        padded_plans([plan_rows(find_form(melody)) for melody, _, _ in kept]) if is_notes else None,
+        padded_plans([plan_rows(find_form(replace(melody, repeats=Repeats()))) for melody, _, _ in kept]) if is_notes else None,
     )
     pieces = [np.append(tokens, END) if is_notes else tokens for _, _, tokens in kept]
     clocks = tuple(encoding.ticks(tokens[None])[0] for tokens in pieces) if isinstance(encoding, NotesEncoding) else None
