@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from cantilena.cli import main, table
-from cantilena.cli.answer import Answer
+from cantilena.cli.output import Answer
 from cantilena.errors import BundleError, CantilenaError, UsageError
 from cantilena.runtime import write_json
 
@@ -200,7 +200,7 @@ SCRIPT = """
 import os, sys, time
 from types import ModuleType
 from cantilena.cli import main, table
-from cantilena.cli.answer import Answer
+from cantilena.cli.output import Answer
 from cantilena.cli.shared_flags import Flags
 def run(*, flags: Flags) -> Answer:
     {act}

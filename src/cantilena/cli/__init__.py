@@ -28,9 +28,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cantilena.cli.answer import Answer, show
 from cantilena.cli.failures import describe_error, flag_value, print_error
-from cantilena.cli.output import silence, stdout_to_stderr
+from cantilena.cli.output import Answer, show, silence, stdout_to_stderr
 from cantilena.cli.table import find_command, overview
 from cantilena.errors import InputError, __version__
 

@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from cantilena.cli.answer import Answer
+from cantilena.cli.output import Answer
 from cantilena.cli.shared_flags import Flags
 from cantilena.errors import CantilenaError, CorpusError, MissingError, RunError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cantilena.cli.answer import Answer
+from cantilena.cli.output import Answer
 from cantilena.cli.shared_flags import Flags, Positional
 
 

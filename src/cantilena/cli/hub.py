@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cantilena.cli.answer import Answer
+from cantilena.cli.output import Answer
 from cantilena.cli.shared_flags import Flags, Positional
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from cantilena.cli.answer import Answer
+from cantilena.cli.output import Answer
 from cantilena.cli.shared_flags import Flags, Positional
 
 
