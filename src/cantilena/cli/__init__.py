@@ -15,7 +15,7 @@ To add a command `hum`:
 2. Add a line to `COMMANDS` in `cli/table.py`; a command of two words, such as `corpus hum`, after that of `corpus`.
 3. Show it in README.md: a test looks for it there.
 
-`Flags` brings `--json` and `--debug`, `Count` is `-n`; `cli/shared_flags.py` has more. Raise a `CantilenaError` if
+`Flags` brings `--json` and `--debug`, `Count` is `-n`; `cli/parsing.py` has more. Raise a `CantilenaError` if
 something cannot be done: `main` prints it and returns the exit status. Progress goes to stderr through
 `cantilena.runtime`; only the answer goes to stdout, and `main` prints it.
 """

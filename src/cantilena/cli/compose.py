@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cantilena.cli.output import Answer
-from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
+from cantilena.cli.parsing import Count, Flags, Positional, Seed
 from cantilena.data import ReadLimits
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, LatentOptions

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from cantilena.cli.output import Answer
-from cantilena.cli.shared_flags import Flags, Positional, Resume, StartAnew
+from cantilena.cli.parsing import Flags, Positional, Resume, StartAnew
 from cantilena.errors import UsageError
 from cantilena.workflows import EvaluateOptions
 

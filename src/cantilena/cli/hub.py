@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cantilena.cli.output import Answer
-from cantilena.cli.shared_flags import Flags, Positional
+from cantilena.cli.parsing import Flags, Positional
 
 
 def push(

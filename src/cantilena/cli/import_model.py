@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from cantilena.cli.output import Answer
-from cantilena.cli.shared_flags import Flags, Positional
+from cantilena.cli.parsing import Flags, Positional
 
 
 def run(

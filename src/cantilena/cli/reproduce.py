@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cantilena.cli.output import Answer
-from cantilena.cli.shared_flags import Flags, Resume, StartAnew
+from cantilena.cli.parsing import Flags, Resume, StartAnew
 from cantilena.workflows import ReproduceOptions
 
 

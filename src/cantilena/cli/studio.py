@@ -7,7 +7,7 @@ from typing import Annotated
 from tyro.conf import arg
 
 from cantilena.cli.output import Answer
-from cantilena.cli.shared_flags import Flags
+from cantilena.cli.parsing import Flags
 from cantilena.studio import StudioOptions
 
 
