@@ -16,10 +16,9 @@ import numpy as np
 from cantilena.data.columns import Entry
 from cantilena.data.duplicates import duplicates_and_variants
 from cantilena.data.extraction import ExtractedMelody, extract_piece
-from cantilena.data.manifest import NEAR_DUPLICATE, DoubtfulPlace, Manifest, Skipped
 from cantilena.data.options import ReadOptions
 from cantilena.data.split import split_by_piece, work_of
-from cantilena.data.store import Corpus
+from cantilena.data.store import NEAR_DUPLICATE, Corpus, DoubtfulPlace, Manifest, Skipped
 from cantilena.errors import CorpusError, ScoreError
 from cantilena.io import READABLE, PieceSource, count_pieces, pieces_of
 from cantilena.runtime import Failure, bounded_map, generator, log, options_record, progress, versions
