@@ -33,6 +33,8 @@ RETURNS = ("new", "literal", "varied")
 CADENCES = ("full", "half", "open")
 PLAN_COLUMNS = 4
 """Numbers about each bar of a form (`plan_rows`)."""
+NO_PLAN: NDArray[np.int64] = np.zeros((0, PLAN_COLUMNS), dtype=np.int64)
+"""The rows of an unknown form."""
 
 
 def plan_rows(form: Form) -> NDArray[np.int64]:

@@ -199,7 +199,9 @@ class Bars:
         return Bars(self.steps_per_bar, self.pickup, length=self.length)
 
     def __getitem__(self, rows: Any) -> Bars:  # noqa: ANN401  (whatever numpy takes as an index)
-        return Bars(self.steps_per_bar[rows], self.pickup[rows], self.condition_ids[rows], self.length[rows], self.plan[rows])
+        return Bars(
+            self.steps_per_bar[rows], self.pickup[rows], self.condition_ids[rows], self.length[rows], self.plan[rows]
+        )
 
 
 def bars_for_encoding(
@@ -272,7 +274,8 @@ class Sequences:
         bars = self.bars[pieces]
         if self.clocks is None:
             return bars.numbers(int(self.lengths[pieces].max(initial=0)))
-        return np.maximum((self._clocks(pieces) - bars.pickup[:, None]) // bars.steps_per_bar[:, None], 0) + 1
+        whole = (self._clocks(pieces) - bars.pickup[:, None]) // bars.steps_per_bar[:, None]
+        return np.asarray(np.maximum(whole, 0) + 1, dtype=np.int64)
 
     def step_lengths(self, pieces: NDArray[np.integer]) -> NDArray[np.float64]:
         """`(pieces, tokens of the longest)`: the steps from each token to the next; of notes in sixteenths."""

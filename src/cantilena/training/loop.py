@@ -198,7 +198,9 @@ def _validation_loss(network: Network, valid: Sequences, processes: ProcessGroup
         return likelihood(network, valid).nats_per_step
     rows = processes.shard(np.arange(len(valid)))
     shard = valid[rows]
-    nats, steps = processes.all_reduce([likelihood(network, shard).nats.sum() if len(shard) else 0.0, shard.durations.sum()])
+    nats, steps = processes.all_reduce(
+        [likelihood(network, shard).nats.sum() if len(shard) else 0.0, shard.durations.sum()]
+    )
     return nats / steps
 
 

@@ -188,7 +188,14 @@ class NoteFeatures:
         self._condition_sizes = condition_sizes(options.conditions, options.styles)
         self._conditions = condition_columns(options.conditions)
         sizes += self._condition_sizes
-        part_sizes = [vocabulary_size + 1, PLACES + 1, BEATS + 1, TIMES, 3, *[3] * (len(options.look_back) + 1 + options.plan)]
+        part_sizes = [
+            vocabulary_size + 1,
+            PLACES + 1,
+            BEATS + 1,
+            TIMES,
+            3,
+            *[3] * (len(options.look_back) + 1 + options.plan),
+        ]
         self.columns, self.part_columns = len(sizes), len(part_sizes)
         self.rows, self.part_rows = sum(sizes), sum(part_sizes)
         self.period = len(self._parts)
@@ -231,7 +238,9 @@ class NoteFeatures:
         for part in range(count):
             bounds = self._bounds(bars, notes.onset, part, ended[:, 1 : events + 1] if part else ended[:, :events])
             chosen = None if part == 0 else event[:, :, 0]
-            rows[:, :, part] = self._rows(base, bars, notes.onset, chosen, event[:, :, part - 1] if part else None, bounds)
+            rows[:, :, part] = self._rows(
+                base, bars, notes.onset, chosen, event[:, :, part - 1] if part else None, bounds
+            )
         return rows.reshape(melodies, events * count, -1)[:, :steps] + self.offsets
 
     def first(self, melodies: int, bars: Bars | None = None) -> tuple[Ints, NoteState]:
@@ -373,7 +382,7 @@ class NoteFeatures:
         return [np.where(ended, 0, first), np.where(ended, 1, after)]
 
     def _plan_columns(self, notes: NoteHistory, bars: Bars, at: Ints, clock: Ints) -> list[Ints]:
-        """What the form says of the bar, the note to which it returns, and whether the last note returned as planned."""
+        """What the form says of the bar, the note to which it returns, and whether the last note was as planned."""
         kind, lag, left, cadence = self._planned(bars, clock)
         back = lag * bars.steps_per_bar[:, None]
         there = self._look_back(notes, clock, np.where(lag > 0, back, BEYOND))
@@ -445,7 +454,8 @@ class NoteFeatures:
     def _since_long(self, notes: NoteHistory, bars: Bars, at: Ints, clock: Ints) -> Ints:
         """The bin of the time since the end of the last rest, or of a note as long as half a bar."""
         long = (notes.pitch < 0) | (2 * notes.duration >= bars.steps_per_bar[:, None])
-        ends = np.maximum.accumulate(np.where(long, notes.onset + notes.duration, 0), axis=1) if long.size else long
+        ends = np.where(long, notes.onset + notes.duration, 0)
+        ends = np.maximum.accumulate(ends, axis=1) if ends.size else ends
         return time_bins(clock - notes.take(ends, np.broadcast_to(at - 1, clock.shape), 0))
 
     def _span(self, notes: NoteHistory, at: Ints, sounding: Ints) -> list[Ints]:

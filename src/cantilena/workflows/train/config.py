@@ -65,7 +65,9 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
     encoding = data.encoding
     if isinstance(encoding, NotesEncoding):
         pitches, plan = encoding.high - encoding.low + 1, options.plan is not False
-        network = replace(network, durations=encoding.durations, pitches=pitches, plan=plan, without=options.without or ())
+        network = replace(
+            network, durations=encoding.durations, pitches=pitches, plan=plan, without=options.without or ()
+        )
     elif not encoding.has_rhythm:
         network = replace(
             network,
