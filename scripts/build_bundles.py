@@ -26,7 +26,7 @@ from cantilena.workflows import (
     tunes_recipe,
     write_card,
 )
-from cantilena.workflows.reproduce.models import trained_model, tuned_model
+from cantilena.workflows.reproduce.run import trained_model, tuned_model
 from cantilena.workflows.train.config import load_encoded
 from cantilena.workflows.train.options import VaeTraining
 from cantilena.workflows.train.vae import learn_vae

@@ -32,8 +32,8 @@ from cantilena.data import (
     load_builtin,
     split_by_piece,
 )
-from cantilena.data.manifest import NEAR_DUPLICATE
 from cantilena.data.split import FRACTIONS, linked_pieces
+from cantilena.data.store import NEAR_DUPLICATE
 from cantilena.runtime import Failure, atomic_file, bounded_map, progress, write_text
 from corpus_sources import BUNDLED, SOURCES, Gathered, gather, transcribers
 

@@ -31,7 +31,7 @@ from cantilena.tokenizers import GridEncoding
 from cantilena.training import preset
 from cantilena.workflows import encode_on_grid
 from cantilena.workflows.evaluate.counts import Sample, measure
-from cantilena.workflows.reproduce.models import trained_model
+from cantilena.workflows.reproduce.run import trained_model
 
 STEPS, MELODIES, COUNTED, SEEDS = 32, 50, 1000, (1, 2, 3)
 UPDATES = 100

@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 from cantilena.cli import main, table
-from cantilena.cli.answer import Answer
+from cantilena.cli.output import Answer
 from cantilena.errors import BundleError, CantilenaError, UsageError
 from cantilena.runtime import write_json
 
@@ -28,7 +28,7 @@ def hum(monkeypatch: pytest.MonkeyPatch) -> Hum:
     """Put a command `hum` into the table that does what the test says."""
 
     def install(act: Callable[[], object]) -> None:
-        from cantilena.cli.shared_flags import Flags
+        from cantilena.cli.parsing import Flags
 
         def run(*, times: int = 1, out: Path = Path("out"), flags: Flags) -> Answer:
             """Hum.
@@ -200,8 +200,8 @@ SCRIPT = """
 import os, sys, time
 from types import ModuleType
 from cantilena.cli import main, table
-from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Flags
+from cantilena.cli.output import Answer
+from cantilena.cli.parsing import Flags
 def run(*, flags: Flags) -> Answer:
     {act}
     return Answer({{"name": "caf\\udce9"}}, "la " * 100_000)

@@ -9,8 +9,7 @@ from typing import Literal
 import pytest
 import tyro
 
-from cantilena.cli.parsing import help_text, parse
-from cantilena.cli.shared_flags import Positional
+from cantilena.cli.parsing import Positional, help_text, parse
 from cantilena.errors import UsageError
 
 

@@ -13,7 +13,7 @@ import pytest
 
 import cantilena.data.folder as folder_module
 from cantilena.data import ExtractedMelody, ReadOptions, read_folder
-from cantilena.data.find_scores import find_scores
+from cantilena.data.folder import find_scores
 from cantilena.errors import CantilenaError, CorpusError, ScoreError
 from cantilena.io import PieceSource
 from cantilena.io.notation.abc_tunes import TuneText

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from cantilena.data import Corpus, Entry, Manifest, Skipped, corpus_report
-from cantilena.data.manifest import DoubtfulPlace
+from cantilena.data.store import DoubtfulPlace
 from cantilena.music import Key, Melody, Meter
 
 

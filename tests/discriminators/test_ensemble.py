@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from cantilena.discriminators import DiscriminatorEnsemble, HumanMelodies, StoppingClassifier
-from cantilena.discriminators.discriminator import prefix_feature_sizes, prefix_features
+from cantilena.discriminators.ensemble import prefix_feature_sizes, prefix_features
 from cantilena.music import Line
 from cantilena.tokenizers import GridEncoding
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from cantilena.metrics import form_counts
+from cantilena.data import load_builtin
+from cantilena.metrics import form_counts, form_f1
 from cantilena.metrics.form import METRICS, bar_returns, ends_on_strong_tonic, phrase_end_lengthening, scalar_run_share
-from cantilena.music import Key, Line, Meter
+from cantilena.music import Form, Key, Line, Meter, Repeats, find_form, written_form
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
 
@@ -109,3 +111,41 @@ def test_counts_have_all_metrics_and_add_up() -> None:
     for name in counts.names:
         assert counts.counted[name].sum() == pytest.approx(sum(half.counted[name].sum() for half in halves))
     assert np.isnan(values_of(line([0, 1, 1, 1]))).all()
+
+
+def letters_and_places(form: Form) -> list[tuple[str, int]]:
+    return [(section.label, place) for section in form.sections for place in range(section.bars)]
+
+
+@pytest.mark.parametrize(
+    ("found", "true"),
+    [
+        ("A4A4B8", "A4A4B4A4"),
+        ("A2B2A2B2C4A2B2", "A4A'4B4A'4"),
+        ("A4B4A4B4", "A8A8"),
+        ("A5A5B6", "A4A4B8"),
+        ("A16", "A8B8"),
+    ],
+)
+def test_f1_of_forms_by_a_plain_loop(found: str, true: str) -> None:
+    one, other = (letters_and_places(Form.parse(text)) for text in (found, true))
+    pairs = list(itertools.combinations(range(len(one)), 2))
+    both = sum(one[i] == one[j] and other[i] == other[j] for i, j in pairs)
+    either = sum((one[i] == one[j]) + (other[i] == other[j]) for i, j in pairs)
+    assert form_f1(Form.parse(found), Form.parse(true)) == pytest.approx(2 * both / either if either else 1)
+    assert form_f1(Form.parse(found), Form.parse(true)) == form_f1(Form.parse(true), Form.parse(found))
+
+
+def test_f1_of_equal_forms_is_1_however_they_are_divided() -> None:
+    assert form_f1(Form.parse("A8A8B8A8"), Form.parse("A4B4A4B4C8A4B4")) == 1
+    assert form_f1(Form.parse("A8"), Form.parse("A4B4")) == 1
+    assert form_f1(Form.parse("A4A4"), Form.parse("A8")) == 0
+
+
+def test_forms_found_in_notes_agree_with_the_repeats_of_scores() -> None:
+    melodies = [one for one in load_builtin("tunes").melodies("test") if one.unfolded() is not one]
+    assert len(melodies) == 330
+    by_notes = [replace(one.unfolded(), repeats=Repeats(), phrase_ends=()) for one in melodies]
+    agreement = [form_f1(find_form(notes), written_form(one)) for notes, one in zip(by_notes, melodies, strict=True)]
+    assert np.median(agreement) == 1
+    assert np.mean(agreement) > 0.87

@@ -20,9 +20,8 @@ from cantilena.studio import LIMITS
 from cantilena.studio.schemas.melody import MelodySchema
 from cantilena.studio.schemas.requests import RewriteRequest
 from cantilena.studio.schemas.responses import Candidate
-from cantilena.studio.services.compose import ComposeService, NewNotes
+from cantilena.studio.services.compose import ComposeService, NewNotes, VerdictCache
 from cantilena.studio.services.executor import Deadline
-from cantilena.studio.services.judge import VerdictCache
 from cantilena.studio.services.models import ModelRegistry, TunedModels
 
 from .conftest import Json, candidates, events, melody_json, notes_json, to_melody

@@ -21,9 +21,8 @@ from fastapi.testclient import TestClient
 
 from cantilena.studio import LIMITS, StudioOptions, make_app
 from cantilena.studio.schemas.requests import ComposeRequest
-from cantilena.studio.services.compose import ComposeService, Events
+from cantilena.studio.services.compose import ComposeService, Events, VerdictCache
 from cantilena.studio.services.executor import Deadline
-from cantilena.studio.services.judge import VerdictCache
 
 from .conftest import Running
 

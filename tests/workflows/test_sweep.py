@@ -18,9 +18,8 @@ from cantilena.training import TrainingOptions
 from cantilena.workflows import SweepOptions
 from cantilena.workflows.sweep import worker
 from cantilena.workflows.sweep.run import first_parameters, without_given
-from cantilena.workflows.sweep.space import Parameter, SearchSpace, Value, kind_of, load_space, space_of
+from cantilena.workflows.sweep.space import Parameter, SearchSpace, TrialRow, Value, kind_of, load_space, space_of
 from cantilena.workflows.sweep.study import SweepStudy, TrialReporter
-from cantilena.workflows.sweep.trials import TrialRow
 from cantilena.workflows.sweep.worker import Trial, TrialTask
 from cantilena.workflows.train.config import load_encoded, value_of
 from cantilena.workflows.train.options import OVERRIDES, NetworkTraining

@@ -15,7 +15,7 @@ To add a command `hum`:
 2. Add a line to `COMMANDS` in `cli/table.py`; a command of two words, such as `corpus hum`, after that of `corpus`.
 3. Show it in README.md: a test looks for it there.
 
-`Flags` brings `--json` and `--debug`, `Count` is `-n`; `cli/shared_flags.py` has more. Raise a `CantilenaError` if
+`Flags` brings `--json` and `--debug`, `Count` is `-n`; `cli/parsing.py` has more. Raise a `CantilenaError` if
 something cannot be done: `main` prints it and returns the exit status. Progress goes to stderr through
 `cantilena.runtime`; only the answer goes to stdout, and `main` prints it.
 """
@@ -28,9 +28,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cantilena.cli.answer import Answer, show
 from cantilena.cli.failures import describe_error, flag_value, print_error
-from cantilena.cli.output import silence, stdout_to_stderr
+from cantilena.cli.output import Answer, show, silence, stdout_to_stderr
 from cantilena.cli.table import find_command, overview
 from cantilena.errors import InputError, __version__
 

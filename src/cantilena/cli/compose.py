@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
+from cantilena.cli.output import Answer
+from cantilena.cli.parsing import Count, Flags, Positional, Seed
 from cantilena.data import ReadLimits
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, LatentOptions

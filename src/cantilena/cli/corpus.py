@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Count, Flags, Positional, Seed
+from cantilena.cli.output import Answer
+from cantilena.cli.parsing import Count, Flags, Positional, Seed
 from cantilena.data import ReadOptions
 
 

@@ -18,8 +18,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Flags
+from cantilena.cli.output import Answer
+from cantilena.cli.parsing import Flags
 from cantilena.errors import CantilenaError, CorpusError, MissingError, RunError
 
 REINSTALL = "reinstall it: pip install --force-reinstall cantilena; in a checkout: make clean set-up"

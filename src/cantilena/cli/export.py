@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Flags, Positional
+from cantilena.cli.output import Answer
+from cantilena.cli.parsing import Flags, Positional
 
 
 def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags) -> Answer:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Flags, Positional
+from cantilena.cli.output import Answer
+from cantilena.cli.parsing import Flags, Positional
 
 
 def run(

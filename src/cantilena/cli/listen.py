@@ -7,8 +7,8 @@ from typing import Annotated
 
 from tyro.conf import UseAppendAction, arg
 
-from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Flags, Positional, Seed
+from cantilena.cli.output import Answer
+from cantilena.cli.parsing import Flags, Positional, Seed
 from cantilena.errors import UsageError
 from cantilena.listening import CreateOptions, PowerOptions, RehearseOptions, ServeOptions
 

@@ -1,4 +1,4 @@
-"""Stdout and stderr: stdout is for the result alone, and a closed pipe (`| head`) is no error."""
+"""The answer of a command on stdout, which holds nothing else; other output on stderr. A closed pipe is no error."""
 
 from __future__ import annotations
 
@@ -7,9 +7,41 @@ import io
 import os
 import select
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout, suppress
-from typing import TextIO
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer of a command.
+
+    Args:
+        value: what `--json` prints, as JSON values: an undefined number is None with a reason beside it, never NaN.
+        text: what is printed otherwise; nothing if empty.
+        status: the exit status, 0 unless the answer itself is negative.
+    """
+
+    value: Mapping[str, Any]
+    text: str = ""
+    status: int = 0
+
+
+def show(answer: Answer, *, as_json: bool) -> int:
+    """Print an answer on stdout and return its exit status.
+
+    Raises:
+        OSError: stdout cannot be written, as on a full disk; a reader that left early is no error.
+    """
+    if as_json and (answer.value or not answer.text):
+        from cantilena.runtime import json_text
+
+        text = json_text(dict(answer.value))
+    else:
+        text = answer.text and answer.text.rstrip("\n") + "\n"
+    print_flushed(text, sys.stdout)
+    return answer.status
 
 
 @contextmanager

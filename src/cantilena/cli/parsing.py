@@ -1,4 +1,7 @@
-"""From a typed function and words to a call of it, through tyro, whose errors become one line."""
+"""The flags that many commands share, and from a typed function and words to a call of it, through tyro.
+
+The errors of tyro become one line.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,40 @@ import os
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
-from typing import TypeVar, get_type_hints
+from typing import Annotated, TypeVar, get_type_hints
 
 import tyro
+from tyro.conf import FlagCreatePairsOff, arg
+from tyro.conf import Positional as Positional
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from cantilena.errors import UsageError
+
+Seed = Annotated[int, arg(help="The same seed, machine and versions give the same result.")]
+"""`--seed`."""
+
+Count = Annotated[int, arg(aliases=["-n"], help="How many melodies.")]
+"""`-n`."""
+
+Resume = Annotated[bool, arg(help="Resume an interrupted run, to the identical result.")]
+"""`--resume`."""
+
+StartAnew = Annotated[bool, arg(help="Start over in a folder that holds another run.")]
+"""`--force` of a command that fills a run folder."""
+
+
+@dataclass(frozen=True)
+class _Flags:
+    json: Annotated[FlagCreatePairsOff[bool], arg(help_behavior_hint="")] = False
+    """Print one JSON object on stdout, and all else on stderr."""
+    debug: Annotated[FlagCreatePairsOff[bool], arg(help_behavior_hint="")] = False
+    """Show the traceback where something fails."""
+
+
+Flags = Annotated[_Flags, arg(name="")]
+"""`--json` and `--debug`, which `main` handles; every command has them as its last parameter `flags`."""
 
 T = TypeVar("T")
 

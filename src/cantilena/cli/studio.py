@@ -6,8 +6,8 @@ from typing import Annotated
 
 from tyro.conf import arg
 
-from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Flags
+from cantilena.cli.output import Answer
+from cantilena.cli.parsing import Flags
 from cantilena.studio import StudioOptions
 
 

@@ -8,8 +8,8 @@ from typing import Literal
 
 from tyro.conf import Fixed, Suppress
 
-from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Flags, Resume, StartAnew
+from cantilena.cli.output import Answer
+from cantilena.cli.parsing import Flags, Resume, StartAnew
 from cantilena.workflows import SweepOptions, TrainOptions
 
 

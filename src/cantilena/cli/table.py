@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from cantilena.cli.answer import Answer
+from cantilena.cli.output import Answer
 from cantilena.errors import UsageError
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cantilena.cli.answer import Answer
-from cantilena.cli.shared_flags import Flags, Resume, StartAnew
+from cantilena.cli.output import Answer
+from cantilena.cli.parsing import Flags, Resume, StartAnew
 from cantilena.workflows.train.options import NetworkTraining, NGramTraining, TrainingKind, TrainOptions, VaeTraining
 
 

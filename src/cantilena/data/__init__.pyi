@@ -16,8 +16,6 @@ from .extraction import extract_piece as extract_piece
 from .extraction import read as read
 from .extraction import read_melody as read_melody
 from .folder import read_folder as read_folder
-from .manifest import Manifest as Manifest
-from .manifest import Skipped as Skipped
 from .normalized_key import normalize_key as normalize_key
 from .normalized_key import semitones_to_normalized as semitones_to_normalized
 from .options import ReadLimits as ReadLimits
@@ -26,4 +24,6 @@ from .report import CorpusReport as CorpusReport
 from .report import corpus_report as corpus_report
 from .split import split_by_piece as split_by_piece
 from .store import Corpus as Corpus
+from .store import Manifest as Manifest
+from .store import Skipped as Skipped
 from .styles import Styles as Styles

@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 
 from cantilena.data.columns import checked_table
 from cantilena.data.folder import read_folder
-from cantilena.data.manifest import MANIFEST_KEY, Manifest
 from cantilena.data.options import ReadOptions
-from cantilena.data.store import Corpus
+from cantilena.data.store import MANIFEST_KEY, Corpus, Manifest
 from cantilena.errors import CorpusError, UsageError
 
 _WHOLE = "tunes"

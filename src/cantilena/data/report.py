@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from cantilena.data.columns import SPLITS, flat, offsets
-from cantilena.data.manifest import NEAR_DUPLICATE, DoubtfulPlace, Skipped
-from cantilena.data.store import Corpus
+from cantilena.data.store import NEAR_DUPLICATE, Corpus, DoubtfulPlace, Skipped
 from cantilena.music import Pitch
 
 _SHOWN = 3  # files named beside each reason in the text

@@ -4,7 +4,7 @@ from .classifiers import make_classifier as make_classifier
 from .comparison import Comparison as Comparison
 from .comparison import Examples as Examples
 from .comparison import canonical_rests as canonical_rests
-from .discriminator import Discriminator as Discriminator
+from .ensemble import Discriminator as Discriminator
 from .ensemble import DiscriminatorEnsemble as DiscriminatorEnsemble
 from .ensemble import HumanMelodies as HumanMelodies
 from .features import GROUPS as GROUPS

@@ -12,8 +12,7 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from cantilena.envs.episodes import MelodyEpisodes
-from cantilena.envs.melody_env import Observation, observation_space
-from cantilena.envs.rendering import METADATA, Picture, check_mode, render
+from cantilena.envs.melody_env import METADATA, Observation, Picture, check_mode, observation_space, render
 from cantilena.models import Bundle
 from cantilena.music import Melody
 from cantilena.rules import RuleSet

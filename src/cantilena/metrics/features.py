@@ -169,7 +169,7 @@ def style_features(line: Line, contexts: Sequence[Context]) -> Array:
       tone, and a fourth or more.
     - `minor`: 1 where the third above the tonic is minor, else 0.
     - `duple`, `triple`, `compound`: 1 where the bar has 2, 4 or 8 beats; 3 of them; beats of three parts, as in 6/8.
-    - `returns_1`, `_2`, `_4`: similarity to what sounded so many bars before (`rules.phrases.similarity_after`).
+    - `returns_1`, `_2`, `_4`: similarity to what sounded so many bars before (`rules.rhythm.similarity_after`).
 
     Args:
         line: the melodies on a grid of sixteenths.

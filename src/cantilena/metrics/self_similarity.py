@@ -12,7 +12,7 @@ from cantilena.metrics.intervals import ratios
 from cantilena.metrics.rules import RuleCounts
 from cantilena.music import Line
 from cantilena.rules import Context, Metric, directions, lengths, tones
-from cantilena.rules.phrases import FIRST_NOTE
+from cantilena.rules.rhythm import FIRST_NOTE
 
 DISTANCES = (1, 2, 4, 8)
 """Distances in bars that have a metric."""
@@ -43,7 +43,7 @@ def bar_similarity(line: Line, context: Context) -> Array:
         (places where one begins in both + those reached from the same direction) / (2 x places)
 
     where the directions are from above, from below, by repetition, and none for a first note. This is the definition of
-    the rules `phrase_2`, `_4` and `_8` (`rules.phrases.similarity_after`), bar by bar: pitch counts by its direction
+    the rules `phrase_2`, `_4` and `_8` (`rules.rhythm.similarity_after`), bar by bar: pitch counts by its direction
     only, so that a phrase that returns on another degree is similar. After J. Foote, Visualizing Music and Audio using
     Self-Similarity, ACM Multimedia 1999, over bars instead of sound.
 

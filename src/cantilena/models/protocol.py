@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.models.conditions import CONDITIONS, METERS, MODES, UNKNOWN
+from cantilena.models.conditions import CONDITIONS, METERS, MODES, PLAN_COLUMNS, UNKNOWN
 from cantilena.music import Key, Meter
 from cantilena.tokenizers import Encoding
 
@@ -130,6 +130,8 @@ class Bars:
         pickup: `(melodies,)` int64, steps before the first barline.
         condition_ids: `(melodies, 4)` int64; all unknown by default.
         length: `(melodies,)` int64, steps of the whole melody, 0 if a model is not told; 0 by default.
+        plan: `(melodies, bars, 4)` int64, the form of each melody as `plan_rows` has it, padded with zeros, which stand
+            for what a model is not told; no bars by default.
 
     Examples:
         >>> Bars.from_meter(Meter(3, 4), melodies=1, ticks_per_step=6, pickup=24).positions(6).tolist()
@@ -140,8 +142,11 @@ class Bars:
     pickup: NDArray[np.int64]
     condition_ids: ConditionIds = None  # type: ignore[assignment]  # set below
     length: NDArray[np.int64] = None  # type: ignore[assignment]
+    plan: NDArray[np.int64] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        if self.plan is None:
+            object.__setattr__(self, "plan", np.zeros((len(self.steps_per_bar), 0, PLAN_COLUMNS), dtype=np.int64))  # type: ignore[unreachable]
         if self.length is None:
             object.__setattr__(self, "length", np.zeros(len(self.steps_per_bar), dtype=np.int64))  # type: ignore[unreachable]
         if self.condition_ids is None:
@@ -190,11 +195,13 @@ class Bars:
         return np.asarray(np.maximum(whole, 0) + 1, dtype=np.int64)
 
     def without_conditions(self) -> Bars:
-        """The same bars with unknown conditions."""
+        """The same bars with unknown conditions and forms."""
         return Bars(self.steps_per_bar, self.pickup, length=self.length)
 
     def __getitem__(self, rows: Any) -> Bars:  # noqa: ANN401  (whatever numpy takes as an index)
-        return Bars(self.steps_per_bar[rows], self.pickup[rows], self.condition_ids[rows], self.length[rows])
+        return Bars(
+            self.steps_per_bar[rows], self.pickup[rows], self.condition_ids[rows], self.length[rows], self.plan[rows]
+        )
 
 
 def bars_for_encoding(
@@ -267,7 +274,8 @@ class Sequences:
         bars = self.bars[pieces]
         if self.clocks is None:
             return bars.numbers(int(self.lengths[pieces].max(initial=0)))
-        return np.maximum((self._clocks(pieces) - bars.pickup[:, None]) // bars.steps_per_bar[:, None], 0) + 1
+        whole = (self._clocks(pieces) - bars.pickup[:, None]) // bars.steps_per_bar[:, None]
+        return np.asarray(np.maximum(whole, 0) + 1, dtype=np.int64)
 
     def step_lengths(self, pieces: NDArray[np.integer]) -> NDArray[np.float64]:
         """`(pieces, tokens of the longest)`: the steps from each token to the next; of notes in sixteenths."""

@@ -1,5 +1,13 @@
 from .chord import CHORD_TONES as CHORD_TONES
 from .chord import Chord as Chord
+from .form import BARS_PER_PHRASE as BARS_PER_PHRASE
+from .form import MOST_BARS as MOST_BARS
+from .form import MOST_SECTIONS as MOST_SECTIONS
+from .form import VARIED as VARIED
+from .form import Cadence as Cadence
+from .form import Form as Form
+from .form import FormSection as FormSection
+from .form import Return as Return
 from .key import FIFTHS_ABOVE as FIFTHS_ABOVE
 from .key import MODE_NAMES as MODE_NAMES
 from .key import Key as Key
@@ -23,3 +31,8 @@ from .pitch import parse_pitch_range as parse_pitch_range
 from .repeats import MOST_PLAYED as MOST_PLAYED
 from .repeats import Repeats as Repeats
 from .repeats import Section as Section
+from .sections import BarReturn as BarReturn
+from .sections import find_form as find_form
+from .sections import find_returns as find_returns
+from .sections import form_bar_starts as form_bar_starts
+from .sections import written_form as written_form

@@ -220,13 +220,26 @@ class Melody:
             >>> [note.name for note in tune.unfolded().notes], tune.unfolded().length
             (['C4', 'D4', 'C4', 'D4'], 96)
         """
-        if self.repeats.order == tuple(range(len(self.repeats.sections))):
+        if not self.repeats.order or self.repeats.order == tuple(range(len(self.repeats.sections))):
             return self
-        played = [self.repeats.sections[turn] for turn in self.repeats.order]
-        first, *others = [replace(self.between(one.start, one.end), repeats=Repeats()) for one in played]
-        for other in others:
-            first = first.then(other)
-        return first
+        parts = {turn: self.between(one.start, one.end) for turn, one in enumerate(self.repeats.sections)}
+        notes: list[Note] = []
+        chords: list[tuple[int, Chord]] = []
+        phrase_ends: list[int] = []
+        tick = 0
+        for part in (parts[turn] for turn in self.repeats.order):
+            notes += [Note(note.pitches, note.onset + tick, note.duration) for note in part.notes]
+            chords += [(at + tick, chord) for at, chord in part.chords]
+            phrase_ends += [at + tick for at in part.phrase_ends]
+            tick += part.length
+        return replace(
+            parts[self.repeats.order[0]],
+            notes=tuple(notes),
+            length=tick,
+            chords=tuple(chords),
+            repeats=Repeats(),
+            phrase_ends=tuple(phrase_ends),
+        )
 
 
 def _chords_between(chords: tuple[tuple[int, Chord], ...], start: int, end: int) -> tuple[tuple[int, Chord], ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from cantilena.rules import contour, meter, motifs, phrases, repetition, rhythm, tonality
+from cantilena.rules import contour, meter, motifs, repetition, rhythm, tonality
 from cantilena.rules.rule import Example, Rule, RuleSet, RuleSets
 
 
@@ -24,11 +24,11 @@ def collect(rule_set: str, *modules: ModuleType) -> tuple[Rule, ...]:
     return tuple(value for value in defined if isinstance(value, Rule) and value.rule_set == rule_set)
 
 
-_ALL = (tonality, repetition, contour, meter, motifs, phrases, rhythm)
+_ALL = (tonality, repetition, contour, meter, motifs, rhythm)
 
 RULE_SETS = RuleSets(
     RuleSet("paper", collect("paper", *_ALL)),
-    RuleSet("rl-tuner", collect("rl-tuner", tonality, repetition, motifs, contour, meter, phrases, rhythm)),
+    RuleSet("rl-tuner", collect("rl-tuner", tonality, repetition, motifs, contour, meter, rhythm)),
     RuleSet("cantilena", collect("cantilena", *_ALL), scale=0.2),
 )
 """`paper`: the paper's three rules. `rl-tuner`: the nine of Magenta's RL Tuner, exactly. `cantilena`: our own."""
@@ -40,6 +40,6 @@ MORE_EXAMPLES = (
     Example("a leading tone that does not lead", "A4 G#4 F4 E4 A4/1", key="A minor"),
     Example("a waltz", "C4 E4 E4 D4 F4 F4 B3 D4 D4 C4/2.", meter="3/4"),
     Example("a run of sixteenths", " ".join(["C4/16 D4/16 E4/16 F4/16 G4/16 F4/16 E4/16 D4/16"] * 8)),
-    Example("an old tune", phrases.OLD_TUNE),
+    Example("an old tune", rhythm.OLD_TUNE),
 )
 """Bars for users' rules, besides the examples of the rules above."""

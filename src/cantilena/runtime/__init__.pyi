@@ -8,9 +8,6 @@ from .files import read_small_file as read_small_file
 from .files import write_bytes as write_bytes
 from .files import write_json as write_json
 from .files import write_text as write_text
-from .processes import ONE_THREAD as ONE_THREAD
-from .processes import describe_exit as describe_exit
-from .processes import python_command as python_command
 from .progress import Progress as Progress
 from .progress import log as log
 from .progress import progress as progress
@@ -25,6 +22,9 @@ from .run_folder import versions as versions
 from .seeds import derived_seed as derived_seed
 from .seeds import generator as generator
 from .worker_process import Failure as Failure
+from .workers import ONE_THREAD as ONE_THREAD
 from .workers import Worker as Worker
 from .workers import bounded_map as bounded_map
 from .workers import cpu_count as cpu_count
+from .workers import describe_exit as describe_exit
+from .workers import python_command as python_command

@@ -96,8 +96,8 @@ def finished(path: Path) -> bool:
 def options_record(options: object) -> dict[str, Any]:
     """Return the JSON values of an options dataclass: paths as text, nested dataclasses as objects.
 
-    A field with `metadata["omit_default"]` is left out if it has its default: one that was introduced after runs had been written,
-    so that these have the same options.
+    A field with `metadata["omit_default"]`, one that was introduced after runs had been written, is left out if it has
+    its default, so that these runs have the same options.
     """
     fields = dataclasses.fields(options)  # type: ignore[arg-type]
     values = {field: getattr(options, field.name) for field in fields}

@@ -4,12 +4,15 @@
 messages while it runs. An item may crash, hang or exhaust memory: that costs this item alone, and the next one gets a
 new process (pools of the standard library break as a whole). Workers are fresh interpreters, not forks: they inherit
 no torch, no threads and no locks, and the calling script need not be importable. `worker_process.py` is their side.
+`python_command` starts such an interpreter for other modules too, and `describe_exit` says how one ended.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
+import sys
 import threading
 import time
 from collections import deque
@@ -19,13 +22,15 @@ from multiprocessing.reduction import ForkingPickler
 from typing import Any, Generic, Self, TypeVar
 
 from cantilena.errors import RunError, UsageError
-from cantilena.runtime.processes import ONE_THREAD, describe_exit, python_command
 from cantilena.runtime.worker_process import LAST, MESSAGE, READY, Failure
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 Send = Callable[[Any], None]
 """Sends a message from a task to the parent."""
+
+ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+"""Environment variables that keep a process on one thread, for processes that run in parallel."""
 
 _AHEAD = 8
 """Items that wait in a worker's pipe, so that short tasks do not wait for the parent."""
@@ -38,6 +43,9 @@ _LARGE = 2**20
 
 _START_SECONDS = 120.0
 """How long a worker may take to start on a busy machine."""
+
+_EXIT_SECONDS = 5.0
+"""How long a process may take to exit before it counts as not responding."""
 
 _POLL_SECONDS = 0.1
 """How often a `Worker` checks whether its result is still wanted."""
@@ -345,3 +353,42 @@ def _cannot_start(why: str) -> RunError:
         f"worker processes cannot start: {why}",
         "check that `python -c 'import cantilena.runtime'` works here, and the memory that is free",
     )
+
+
+def python_command(module: str, *arguments: str) -> list[str]:
+    """Return the command that calls `main` of a module in a new interpreter with this one's `sys.path`.
+
+    Args:
+        module: its full name.
+        arguments: what `main` finds in `sys.argv[1:]`, before the entries of the path.
+
+    Examples:
+        >>> python_command("cantilena.runtime.worker_process", "3", "4")[3:5]
+        ['3', '4']
+    """
+    program = f"import sys; sys.path[:] = sys.argv[{len(arguments) + 1}:]; from {module} import main; main()"
+    return [sys.executable, "-c", program, *arguments, *sys.path]
+
+
+def describe_exit(process: subprocess.Popen[bytes] | int, *, by_signal: str = "was killed") -> str:
+    """Describe the end of a process: `ended (exit status 3)`, `was killed (SIGKILL)`, `stopped responding`.
+
+    Args:
+        process: the process, which is given 5 s to exit; or an exit status, negative for a signal.
+        by_signal: the verb for a process that a signal ended.
+
+    Examples:
+        >>> describe_exit(1), describe_exit(-9), describe_exit(-11, by_signal="crashed")
+        ('ended (exit status 1)', 'was killed (SIGKILL)', 'crashed (SIGSEGV)')
+    """
+    try:
+        status = process if isinstance(process, int) else process.wait(timeout=_EXIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return "stopped responding"
+    if status >= 0:
+        return f"ended (exit status {status})"
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    return f"{by_signal} ({name})"

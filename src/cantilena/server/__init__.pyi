@@ -1,4 +1,5 @@
 from .app import SecuredApp as SecuredApp
+from .app import page_files as page_files
 from .app import secured_app as secured_app
 from .error_responses import ERROR_RESPONSES as ERROR_RESPONSES
 from .error_responses import NOT_FOUND as NOT_FOUND
@@ -9,10 +10,9 @@ from .error_responses import TooManyRequestsError as TooManyRequestsError
 from .error_responses import UnavailableError as UnavailableError
 from .error_responses import add_error_handlers as add_error_handlers
 from .error_responses import error_response as error_response
+from .middleware import CancelOnDisconnect as CancelOnDisconnect
+from .middleware import OriginGuard as OriginGuard
 from .options import ServerOptions as ServerOptions
-from .origin_guard import OriginGuard as OriginGuard
-from .page_files import page_files as page_files
-from .request_lifecycle import CancelOnDisconnect as CancelOnDisconnect
 from .serving import RequestTimeoutProtocol as RequestTimeoutProtocol
 from .serving import has_display as has_display
 from .serving import listen as listen

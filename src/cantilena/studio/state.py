@@ -19,11 +19,10 @@ from cantilena.errors import InputError
 from cantilena.models.shipped import DEFAULT
 from cantilena.runtime import log
 from cantilena.studio.options import LIMITS
-from cantilena.studio.services.compose import ComposeService
+from cantilena.studio.services.compose import ComposeService, VerdictCache, warm_up
 from cantilena.studio.services.executor import BoundedExecutor, EngravingPool
 from cantilena.studio.services.history import History
 from cantilena.studio.services.jobs import TuningQueue
-from cantilena.studio.services.judge import VerdictCache, warm_up
 from cantilena.studio.services.models import ModelRegistry, TunedModels
 
 PAGE_TIMEOUT = 5.0

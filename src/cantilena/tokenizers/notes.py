@@ -1,8 +1,8 @@
 """The notes encoding: for each note its duration, its pitch or a rest, and with chords what lies below the top note.
 
-A melody is a sequence of events, one after the other from its start to its end. An event is 2 tokens, or 3 with chords:
+A melody is a sequence of events, one after the other from start to end. An event is 2 tokens, or 3 with chords:
 
-    duration    of the note or rest in ticks, written as a part of a whole note: `1/4`, `3/16`, `1/12` (in triplets)
+    duration    of the note or rest, written as a part of a whole note: `1/4`, `3/16`, `1/12` (a triplet eighth)
     pitch       `C4`, of a chord its top note, or `rest`
     chord       the pitch classes below the top note, as semitones below it: `5.9` (a fourth and a major sixth), or `-`
 

@@ -81,9 +81,11 @@ class Batches:
         bars = self.pieces.bars[indices]
         if bars.condition_ids is not None:
             kept = self._kept_conditions(epoch)[indices]
-            if bars.length.any():  # also how long a piece will be
-                drawn = generator(self.seed, "train", "length", epoch).random(len(self.pieces))[indices]
-                bars = replace(bars, length=np.where(drawn >= self.condition_dropout, bars.length, 0))
+            if bars.length.any():  # and the length and the form of notes
+                drawn = generator(self.seed, "train", "length", epoch).random((len(self.pieces), 2))[indices]
+                known = drawn >= self.condition_dropout
+                plan = np.where(known[:, 1, None, None], bars.plan, 0)
+                bars = replace(bars, length=np.where(known[:, 0], bars.length, 0), plan=plan)
             bars = replace(
                 bars, condition_ids=np.where(kept, transpose_condition_ids(bars.condition_ids, semitones), UNKNOWN)
             )

@@ -183,7 +183,7 @@ def pieces_digest(parts: Iterable[Sequences], transpositions: NDArray[np.int64] 
     content = hashlib.sha256()
     for sequences in parts:
         bars = sequences.bars
-        lengths = (bars.length,) if bars.length.any() else ()  # as before there were lengths
+        lengths = (bars.length, bars.plan) if bars.length.any() else ()  # as before there were lengths
         arrays = (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.condition_ids, *lengths)
         for array in arrays:
             content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
@@ -198,7 +198,9 @@ def _validation_loss(network: Network, valid: Sequences, processes: ProcessGroup
         return likelihood(network, valid).nats_per_step
     rows = processes.shard(np.arange(len(valid)))
     shard = valid[rows]
-    nats, steps = processes.all_reduce([likelihood(network, shard).nats.sum() if len(shard) else 0.0, shard.durations.sum()])
+    nats, steps = processes.all_reduce(
+        [likelihood(network, shard).nats.sum() if len(shard) else 0.0, shard.durations.sum()]
+    )
     return nats / steps
 
 

@@ -31,14 +31,14 @@ from .evaluate.likelihood import measure_likelihoods as measure_likelihoods
 from .evaluate.options import EvaluateOptions as EvaluateOptions
 from .evaluate.run import Evaluation as Evaluation
 from .evaluate.run import run_evaluation as run_evaluation
-from .reproduce.models import trained_model as trained_model
-from .reproduce.models import tuned_model as tuned_model
 from .reproduce.options import Plan as Plan
 from .reproduce.options import ReproduceOptions as ReproduceOptions
 from .reproduce.options import musical_tuning as musical_tuning
 from .reproduce.options import plan as plan
 from .reproduce.run import Reproduced as Reproduced
 from .reproduce.run import reproduce as reproduce
+from .reproduce.run import trained_model as trained_model
+from .reproduce.run import tuned_model as tuned_model
 from .rules.explain import ExplainedRule as ExplainedRule
 from .rules.explain import ListedRule as ListedRule
 from .rules.explain import draw_example as draw_example

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from cantilena.data import (
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models import (
     CONDITIONS,
+    NO_PLAN,
     UNKNOWN,
     Bars,
     Bundle,
@@ -37,8 +38,10 @@ from cantilena.models import (
     Sequences,
     condition_ids,
     likelihood,
+    padded_plans,
+    plan_rows,
 )
-from cantilena.music import Key, Melody, find_key
+from cantilena.music import Form, Key, Melody, Repeats, find_form, find_key
 from cantilena.rules import Context
 from cantilena.runtime import log
 from cantilena.tokenizers import END, Encoding, EventsEncoding, GridEncoding, NotesEncoding
@@ -133,6 +136,7 @@ class EncodedPieces:
     melodies: tuple[Melody, ...]
     sequences: Sequences
     timed: bool = True
+    forms: tuple[Form, ...] = ()  # of melodies by the note
 
     def __len__(self) -> int:
         return len(self.melodies)
@@ -246,15 +250,21 @@ def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequen
     kept = [(melody, style, tokens) for melody, style, tokens in encoded if len(tokens)]
     unit, is_notes = encoding.ticks_per_count, isinstance(encoding, NotesEncoding)
     conditions = [condition_ids(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
+    notated = [replace(melody, repeats=Repeats()) for melody, _, _ in kept if is_notes]  # as the tokens are
+    forms = tuple(map(find_form, notated))
     bars = Bars(
         np.array([max(melody.meter.ticks_per_bar // unit, 1) for melody, _, _ in kept], dtype=np.int64),
         np.array([melody.pickup // unit for melody, _, _ in kept], dtype=np.int64),
         np.array(conditions, dtype=np.int64).reshape(len(kept), len(CONDITIONS)),
         np.array([melody.length if is_notes else 0 for melody, _, _ in kept], dtype=np.int64),
+        padded_plans([plan_rows(form) for form in forms] if is_notes else [NO_PLAN] * len(kept)),
     )
     pieces = [np.append(tokens, END) if is_notes else tokens for _, _, tokens in kept]
-    clocks = tuple(encoding.ticks(tokens[None])[0] for tokens in pieces) if isinstance(encoding, NotesEncoding) else None
-    return EncodedPieces(tuple(melody for melody, _, _ in kept), Sequences(tuple(pieces), bars, clocks), encoding.is_timed)
+    clocks = (
+        tuple(encoding.ticks(tokens[None])[0] for tokens in pieces) if isinstance(encoding, NotesEncoding) else None
+    )
+    sequences = Sequences(tuple(pieces), bars, clocks)
+    return EncodedPieces(tuple(melody for melody, _, _ in kept), sequences, encoding.is_timed, forms)
 
 
 @dataclass(frozen=True)

@@ -300,10 +300,11 @@ NOTE_BARS = Bars(np.array([96, 72, 250]), np.array([24, 0, 3]))
     [
         (OF_NOTES, NOTES),
         (replace(OF_NOTES, core="gru", layers=2, look_back=()), NOTES),
-        (replace(OF_NOTES, core="rnn", layers=3, max_context=5), NOTES),
+        (replace(OF_NOTES, core="rnn", layers=3, max_context=5, without=("span", "place")), NOTES),
+        (replace(OF_NOTES, plan=True), NOTES),
         (replace(OF_NOTES, conditions=("key", "meter")), CHORDS),
     ],
-    ids=["lstm", "gru", "rnn", "chords"],
+    ids=["lstm", "gru", "rnn", "plan", "chords"],
 )
 def test_a_network_of_notes_gives_the_same_probabilities(options, encoding):
     bundle, tokens = bundle_of(options, encoding), notes_of(encoding)
@@ -312,8 +313,8 @@ def test_a_network_of_notes_gives_the_same_probabilities(options, encoding):
     exported, model = OnnxNotes(content), bundle.model()
     assert isinstance(exported, SequenceModel)
     assert content == onnx_bytes(bundle)
-    known = np.tile([3, 1, 2, 0], (3, 1))
-    for bars in (NOTE_BARS, replace(NOTE_BARS, length=encoding.ticks(tokens)[:, -1], condition_ids=known)):
+    known, plan = np.tile([3, 1, 2, 0], (3, 1)), np.tile([[1, 0, 3, 1], [2, 1, 2, 0], [1, 2, 0, 2]], (3, 1, 1))
+    for bars in (NOTE_BARS, replace(NOTE_BARS, length=encoding.ticks(tokens)[:, -1], condition_ids=known, plan=plan)):
         same(exported.log_probs(tokens, bars=bars), model.log_probs(tokens, bars=bars))
         log_p, state = exported.start(3, bars=bars)
         expected, other = model.start(3, bars=bars)
@@ -335,7 +336,7 @@ def test_policies_of_notes(policy):
 
 
 def test_the_file_of_notes_says_what_a_stranger_needs():
-    bundle = bundle_of(replace(OF_NOTES, conditions=("key",)), NOTES)
+    bundle = bundle_of(replace(OF_NOTES, conditions=("key",), plan=True), NOTES)
     facts = Exported(onnx_bytes(bundle)).facts
     said = {
         name: value if name in ("cantilena", "how_to", "licence", "policy") else json.loads(value)

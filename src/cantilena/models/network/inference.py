@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 from cantilena.models.network.inference_attention import AttentionState, NumpyAttention, NumpyTransformer
 from cantilena.models.network.note_features import features_of
 from cantilena.models.network.options import NetworkOptions
-from cantilena.models.network.stepwise import AnyFeatures, Ints, Stepper, StepwiseNetwork, split_rows, token_windows, within_bounds
+from cantilena.models.network.stepwise import (
+    AnyFeatures,
+    Ints,
+    Stepper,
+    StepwiseNetwork,
+    split_rows,
+    token_windows,
+    within_bounds,
+)
 from cantilena.models.network.weights import LAYER
 from cantilena.models.policy import to_numpy
 from cantilena.models.protocol import Bars

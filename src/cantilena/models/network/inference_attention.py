@@ -127,7 +127,9 @@ class NumpyTransformer:
         ([[0.0, 0.0, 0.0]], (2, 1, 2, 1, 4))
     """
 
-    def __init__(self, options: NetworkOptions, weights: Mapping[str, Floats], features: Features | NoteFeatures) -> None:
+    def __init__(
+        self, options: NetworkOptions, weights: Mapping[str, Floats], features: Features | NoteFeatures
+    ) -> None:
         self.max_context, self.heads, self.size = options.max_context, options.heads, options.width // options.heads
         self._layers = [
             {name: _linear(weights, f"core.layers.{layer}.{name}") for name in ("look", "mix", "widen", "narrow")}
@@ -146,8 +148,11 @@ class NumpyTransformer:
         like = np.empty((2, melodies, self.heads, 1, self.size), dtype=np.float32)
         return tuple(KVCache.empty(like) for _ in self._layers)
 
-    def __call__(self, rows: NDArray[np.int64], state: tuple[KVCache, ...]) -> tuple[Floats, tuple[KVCache, ...]]:
+    def __call__(
+        self, rows: NDArray[np.int64] | None, state: tuple[KVCache, ...], parts: NDArray[np.int64] | None = None
+    ) -> tuple[Floats, tuple[KVCache, ...]]:
         """As `Stepper` has it."""
+        assert rows is not None  # notes, which have steps without rows, need recurrent cells
         x: Floats = self._table[rows].sum(axis=1)
         after = []
         for layer, cache in zip(self._layers, state, strict=True):

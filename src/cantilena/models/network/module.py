@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cantilena.models.network.attention import Attention
-from cantilena.models.network.note_features import features_of
+from cantilena.models.network.note_features import NoteFeatures, features_of
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.network.recurrence import dropout, lstm, needs_own_gradient
 from cantilena.models.network.stepping import RecurrentStepper, TransformerStepper
@@ -55,7 +55,7 @@ class Network(StepwiseNetwork, nn.Module):
                 self.table = nn.EmbeddingBag(self.features.rows, options.embedding, mode="sum")
                 nn.init.normal_(self.table.weight, std=self.features.columns**-0.5)  # the sum has variance 1
             self.core = make_core(options)
-            if options.durations:
+            if isinstance(self.features, NoteFeatures):
                 self.parts = nn.EmbeddingBag(self.features.part_rows, options.width, mode="sum")
                 nn.init.normal_(self.parts.weight, std=self.features.part_columns**-0.5)
                 self.mix = nn.Linear(options.width, options.width)

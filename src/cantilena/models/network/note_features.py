@@ -9,6 +9,8 @@ Before each token a network is told
     look-back        for each of some numbers of bars: the pitch at that time, the time to the next onset, the interval
                      that followed there, for how many notes the melody has repeated it (exactly, in rhythm alone), and
                      whether the duration just chosen repeats it too
+    plan             if the form is known: how the bar returns, how far back, the bars left of the phrase, the cadence;
+                     the note at the place to which the bar returns, as for look-back; whether the last note agreed
     repeats          for the longest earlier match of the last notes (by duration and interval, by duration, by
                      interval): its length and what followed it
     conditions       as `features.py`
@@ -45,6 +47,8 @@ BAR_NUMBERS = 34
 """Numbers of bars with a row of their own; 0 stands for unknown."""
 RUNS = 13
 """Notes of repetition with a row of their own, 0 among them."""
+LAGS, PHRASES = 66, 18
+"""Bars back to what returns, and bars to the end of a phrase, with a row of their own; 0 stands for none."""
 SPAN = 26
 """Semitones from the lowest or to the highest note with a row of their own."""
 
@@ -52,6 +56,9 @@ _TIME_STARTS = np.array([0, 1, 3, 6, 9, 12, 18, 24, 30, 36, 48, 60, 72, 84, 96, 
 TIMES = len(_TIME_STARTS) + 1
 """Bins of times in ticks; the last is that of none."""
 NO_TIME = TIMES - 1
+
+BEYOND = 2**40
+"""Ticks before the start of any melody."""
 
 KINDS = 3
 """Matches by duration and interval, by duration, by interval."""
@@ -170,10 +177,25 @@ class NoteFeatures:
         sizes += [PLACES, BEATS, PLACES, BAR_NUMBERS, 8, BAR_NUMBERS, TIMES, TIMES, SPAN, SPAN]
         sizes += [pitches, TIMES * 2, INTERVALS, RUNS, RUNS] * len(options.look_back)
         sizes += [MATCH_BINS, durations, INTERVALS, MATCH_BINS, durations, MATCH_BINS, INTERVALS]
+        repeats = len(sizes) - 7
+        self._plan = len(sizes)  # the first column of the plan
+        sizes += [4, LAGS, PHRASES, 4, pitches, TIMES * 2, INTERVALS, 3] * options.plan
+        groups = {"melody": (1, 8), "place": (8, 13), "length": (13, 15), "span": (15, 18)}
+        groups["repeats"] = (repeats, self._plan)
+        self._left_out = [column for name in options.without for column in range(*groups[name])]
+        part_groups = {"place": [1, 2], "length": [3, 4], "repeats": [5 + len(options.look_back)]}
+        self._parts_left_out = [column for name in options.without for column in part_groups.get(name, ())]
         self._condition_sizes = condition_sizes(options.conditions, options.styles)
         self._conditions = condition_columns(options.conditions)
         sizes += self._condition_sizes
-        part_sizes = [vocabulary_size + 1, PLACES + 1, BEATS + 1, TIMES, 3, *[3] * (len(options.look_back) + 1)]
+        part_sizes = [
+            vocabulary_size + 1,
+            PLACES + 1,
+            BEATS + 1,
+            TIMES,
+            3,
+            *[3] * (len(options.look_back) + 1 + options.plan),
+        ]
         self.columns, self.part_columns = len(sizes), len(part_sizes)
         self.rows, self.part_rows = sum(sizes), sum(part_sizes)
         self.period = len(self._parts)
@@ -216,7 +238,9 @@ class NoteFeatures:
         for part in range(count):
             bounds = self._bounds(bars, notes.onset, part, ended[:, 1 : events + 1] if part else ended[:, :events])
             chosen = None if part == 0 else event[:, :, 0]
-            rows[:, :, part] = self._rows(base, bars, notes.onset, chosen, event[:, :, part - 1] if part else None, bounds)
+            rows[:, :, part] = self._rows(
+                base, bars, notes.onset, chosen, event[:, :, part - 1] if part else None, bounds
+            )
         return rows.reshape(melodies, events * count, -1)[:, :steps] + self.offsets
 
     def first(self, melodies: int, bars: Bars | None = None) -> tuple[Ints, NoteState]:
@@ -294,7 +318,7 @@ class NoteFeatures:
             *self._span(notes, at, sounding),
         ]
         for index, count in enumerate(self.options.look_back):
-            columns += self._look_back(notes, clock, per_bar * count, sounding)
+            columns += self._look_back(notes, clock, per_bar * count)
             columns += [runs[:, :, index, 0], runs[:, :, index, 1]]
         both, by_rhythm, by_interval = (followed[:, :, kind] for kind in range(KINDS))
         lengths = [followed[:, :, KINDS + kind] for kind in range(KINDS)]
@@ -308,8 +332,12 @@ class NoteFeatures:
             lengths[2],
             np.where(nothing[2], NO_INTERVAL, by_interval),
         ]
+        if self.options.plan:
+            columns += self._plan_columns(notes, bars, at, clock)
         columns += [np.broadcast_to(bars.condition_ids[:, [kind]], shape) for kind in self._conditions]
-        return np.stack(columns, axis=2)
+        base = np.stack(columns, axis=2)
+        base[:, :, self._left_out] = 0
+        return base
 
     def _rows(
         self, base: Ints, bars: Bars, clock: Ints, duration: Ints | None, previous: Ints | None, bounds: list[Ints]
@@ -321,7 +349,7 @@ class NoteFeatures:
         looks = len(self.options.look_back)
         of_part = np.empty((*clock.shape, self.part_columns), dtype=np.int64)
         if duration is None or previous is None:
-            of_part[:] = [self.start, PLACES, BEATS, NO_TIME, 2, *[2] * (looks + 1)]
+            of_part[:] = [self.start, PLACES, BEATS, NO_TIME, 2, *[2] * (looks + 1 + self.options.plan)]
         else:
             end = clock + self._ticks[np.minimum(duration, self._no_duration)]
             per_bar, length = bars.steps_per_bar[:, None], bars.length[:, None]
@@ -335,6 +363,9 @@ class NoteFeatures:
             begins = base[:, :, _LOOK_BACK + 1 : _LOOK_BACK + 5 * looks : 5] - TIMES
             of_part[:, :, 5 : 5 + looks] = begins == time_bins(end - clock)[:, :, None]
             of_part[:, :, 5 + looks] = base[:, :, _LOOK_BACK + 5 * looks + 1] == duration
+            if self.options.plan:
+                of_part[:, :, 6 + looks] = base[:, :, self._plan + 5] - TIMES == time_bins(end - clock)
+        of_part[:, :, self._parts_left_out] = 0
         return np.concatenate([base, of_part, np.stack(bounds, axis=2)], axis=2)
 
     def _bounds(self, bars: Bars, clock: Ints, part: int, ended: NDArray[np.bool_]) -> list[Ints]:
@@ -350,7 +381,36 @@ class NoteFeatures:
             ended = ended | full
         return [np.where(ended, 0, first), np.where(ended, 1, after)]
 
-    def _look_back(self, notes: NoteHistory, clock: Ints, lag: Ints, sounding: Ints) -> list[Ints]:
+    def _plan_columns(self, notes: NoteHistory, bars: Bars, at: Ints, clock: Ints) -> list[Ints]:
+        """What the form says of the bar, the note to which it returns, and whether the last note was as planned."""
+        kind, lag, left, cadence = self._planned(bars, clock)
+        back = lag * bars.steps_per_bar[:, None]
+        there = self._look_back(notes, clock, np.where(lag > 0, back, BEYOND))
+        last = np.broadcast_to(at - 1, clock.shape)
+        onset = notes.take(notes.onset, last, 0)
+        lag_then = self._planned(bars, onset)[1]
+        other = notes.at(np.where(lag_then > 0, onset - lag_then * bars.steps_per_bar[:, None], -1))
+        agreed = notes.take(notes.duration, other, -1) == notes.take(notes.duration, last, -2)
+        agreed &= notes.take(notes.pitch, other, -2) == notes.take(notes.pitch, last, -3)
+        return [
+            kind,
+            np.minimum(lag, LAGS - 1),
+            np.minimum(left, PHRASES - 1),
+            cadence,
+            *there,
+            np.where(other < 0, 2, agreed),
+        ]
+
+    def _planned(self, bars: Bars, clock: Ints) -> tuple[Ints, Ints, Ints, Ints]:
+        """The columns of `plan_rows` at some ticks; a pickup is a part of the bar that follows."""
+        if not bars.plan.shape[1]:
+            none = np.zeros(clock.shape, dtype=np.int64)
+            return none, none, none, none
+        bar = np.minimum(clock // bars.steps_per_bar[:, None], bars.plan.shape[1] - 1)
+        rows = np.take_along_axis(bars.plan, bar[:, :, None], axis=1)
+        return rows[:, :, 0], rows[:, :, 1], rows[:, :, 2], rows[:, :, 3]
+
+    def _look_back(self, notes: NoteHistory, clock: Ints, lag: Ints) -> list[Ints]:
         """Pitch, time to the next onset, and the interval that followed, as long ago as `lag`."""
         then = clock - lag
         index = notes.at(then)
@@ -394,7 +454,8 @@ class NoteFeatures:
     def _since_long(self, notes: NoteHistory, bars: Bars, at: Ints, clock: Ints) -> Ints:
         """The bin of the time since the end of the last rest, or of a note as long as half a bar."""
         long = (notes.pitch < 0) | (2 * notes.duration >= bars.steps_per_bar[:, None])
-        ends = np.maximum.accumulate(np.where(long, notes.onset + notes.duration, 0), axis=1) if long.size else long
+        ends = np.where(long, notes.onset + notes.duration, 0)
+        ends = np.maximum.accumulate(ends, axis=1) if ends.size else ends
         return time_bins(clock - notes.take(ends, np.broadcast_to(at - 1, clock.shape), 0))
 
     def _span(self, notes: NoteHistory, at: Ints, sounding: Ints) -> list[Ints]:

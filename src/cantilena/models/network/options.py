@@ -11,6 +11,10 @@ from cantilena.tokenizers import MAX_DURATION
 
 Core = Literal["lstm", "gru", "rnn", "transformer"]
 Input = Literal["features", "paper"]
+NOTE_INPUTS = ("melody", "place", "length", "span", "repeats")
+"""Groups of inputs of a network of notes that can be left out, besides look-back and conditions: earlier intervals and
+durations; places in the bar and numbers of bars; how much is left; how long ago and how far away the latest long note,
+the lowest and the highest note are; repeats."""
 Precision = Literal["auto", "float32", "bfloat16"]
 """The type in which products are computed; `choose_precision` defines auto."""
 
@@ -65,6 +69,10 @@ class NetworkOptions:
     """Tokens are those of notes (`NotesEncoding`), with these durations in ticks; none if each token is a step."""
     pitches: int = field(default=0, metadata={"omit_default": True})
     """The number of pitches of such tokens, rests not counted."""
+    without: tuple[str, ...] = field(default=(), metadata={"omit_default": True})
+    """Groups of the inputs of notes (`NOTE_INPUTS`) that are left out."""
+    plan: bool = field(default=False, metadata={"omit_default": True})
+    """Input of notes: the form of the melody (`Bars.plan`)."""
 
     conditions: tuple[str, ...] = ()
     """The network is given these conditions of a melody: key, mode, meter, style; in this order."""
@@ -111,6 +119,12 @@ class NetworkOptions:
         if not 0 <= self.pitches <= 128 or any(ticks > MAX_DURATION for ticks in self.durations):
             raise UsageError(
                 f"{self.pitches} pitches, or a duration of more than {MAX_DURATION} ticks", "give those of an encoding"
+            )
+        if self.plan and not self.durations:
+            raise UsageError("a plan of steps", "only a network of notes can be given a form")
+        if set(self.without) - set(NOTE_INPUTS) or (self.without and not self.durations):
+            raise UsageError(
+                f"inputs without {' '.join(self.without)}", f"leave out some of {', '.join(NOTE_INPUTS)}, of notes only"
             )
         if self.durations and (self.attends or self.core == "transformer"):
             raise UsageError(

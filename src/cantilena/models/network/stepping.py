@@ -151,8 +151,11 @@ class TransformerStepper:
         like = self.table.new_empty(2, melodies, len(self.bias), 1, self.size)
         return tuple(KVCache.empty(like) for _ in self.layers)
 
-    def __call__(self, rows: Ints, state: tuple[KVCache, ...]) -> tuple[Tensor, tuple[KVCache, ...]]:
+    def __call__(
+        self, rows: Ints | None, state: tuple[KVCache, ...], parts: Ints | None = None
+    ) -> tuple[Tensor, tuple[KVCache, ...]]:
         """As `Stepper` has it."""
+        assert rows is not None  # notes, which have steps without rows, need recurrent cells
         x = F.embedding_bag(_indices(rows, self.table), self.table, mode="sum")[:, None]
         after = []
         for layer, cache in zip(self.layers, state, strict=True):

@@ -156,8 +156,8 @@ def within_bounds(scores: Array, bounds: Array) -> Array:
         import torch
 
         bounds = torch.as_tensor(bounds, device=scores.device)
-        tokens = torch.arange(scores.shape[-1], device=scores.device)
-        return scores.masked_fill((tokens < bounds[..., :1]) | (tokens >= bounds[..., 1:]), LOG_ZERO)
+        every = torch.arange(scores.shape[-1], device=scores.device)
+        return scores.masked_fill((every < bounds[..., :1]) | (every >= bounds[..., 1:]), LOG_ZERO)
     tokens = np.arange(scores.shape[-1])
     outside = (tokens < bounds[..., :1]) | (tokens >= bounds[..., 1:])
     return np.where(outside, np.float32(LOG_ZERO), scores)

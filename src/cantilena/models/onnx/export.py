@@ -54,7 +54,7 @@ _HOW_TO_NOTES = (
     "zeros; give each next_X as state_X of the next call. log_probs holds natural log probabilities of the next token."
 )
 
-_FEATURE_OPTIONS = ("durations", "pitches", "look_back", "max_context", "conditions", "styles")
+_FEATURE_OPTIONS = ("durations", "pitches", "without", "plan", "look_back", "max_context", "conditions", "styles")
 """The options of a network on which its features of notes depend."""
 
 _REFUSALS = {

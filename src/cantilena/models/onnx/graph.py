@@ -257,7 +257,8 @@ def part_names(options: NetworkOptions) -> list[str]:
     names = ["token before", "place in the bar where the note ends", "the same in the quarter note"]
     names += ["time left when it ends", "whether it ends with the melody"]
     names += [f"whether it ends like {_bars_ago(bars)}" for bars in options.look_back]
-    return [*names, "whether it has the duration after the longest match"]
+    names.append("whether it has the duration after the longest match")
+    return [*names, *["whether it ends like the bar that returns"] * options.plan]
 
 
 def _note_feature_names(options: NetworkOptions) -> list[str]:
@@ -275,6 +276,10 @@ def _note_feature_names(options: NetworkOptions) -> list[str]:
         ("intervals", ("interval",)),
     ):
         names += [f"longest match of {kind}, by its length", *(f"{what} after it" for what in followed)]
+    if options.plan:
+        names += ["how the bar returns", "bars back to what returns", "bars left of the phrase", "cadence to come"]
+        names += [f"{what} in what returns" for what in ("pitch", "time to the next onset", "interval that followed")]
+        names.append("whether the last note was as in what returns")
     return [*names, *options.conditions]
 
 

@@ -88,7 +88,8 @@ class ReferenceLearner(Learner):
         self.reward = replace(task.reward, clip=math.inf)
         self.target = copy.deepcopy(self.network).requires_grad_(False)
         self.reward_network = copy.deepcopy(cast("Network", task.prior)).requires_grad_(not stop_gradient)
-        self.features: Features = self.network.features
+        assert isinstance(self.network.features, Features)  # the published networks know no notes
+        self.features = self.network.features
         trained = [*self.network.parameters(), *(() if stop_gradient else self.reward_network.parameters())]
         self.optimizer = torch.optim.Adam(trained, lr=task.options.step_size, fused=True)
         total = task.options.updates * task.options.melodies * task.options.steps

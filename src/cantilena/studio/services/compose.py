@@ -1,8 +1,14 @@
-"""Composing, rewriting, interpolating and varying: a request in, candidates out, piece by piece."""
+"""Composing, rewriting, interpolating, varying and judging: a request in, candidates or verdicts out, piece by piece.
+
+A weight of a rule only multiplies what the rule gives. So each melody is judged once, by the rules of the catalogue,
+whose weights are 1, and the values are multiplied by the weights of the request: a changed weight is answered at once.
+"""
 
 from __future__ import annotations
 
 import math
+import threading
+from collections import OrderedDict
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -16,8 +22,10 @@ from cantilena.generation import (
     note_probabilities,
     typed_notes,
 )
+from cantilena.metrics import MelodyRewards
+from cantilena.metrics import melody_rewards as judge_melody
 from cantilena.music import Key, Melody, Meter, find_key
-from cantilena.rules import RuleSet
+from cantilena.rules import RULE_SETS, Rule, RuleSet
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.melody import MelodySchema, NoteSchema, parse_constraints
 from cantilena.studio.schemas.requests import (
@@ -27,13 +35,15 @@ from cantilena.studio.schemas.requests import (
     RewriteRequest,
     VaryRequest,
 )
-from cantilena.studio.schemas.responses import Candidate
+from cantilena.studio.schemas.responses import Candidate, MelodyVerdict, NoteVerdict, RuleVerdict
 from cantilena.studio.services.executor import Deadline
-from cantilena.studio.services.judge import VerdictCache
 from cantilena.studio.services.models import ModelRegistry, StudioModel
 
 _STEPS_PER_CHUNK = 4
 """Steps that are sampled between two chunks of a stream: a quarter note of sixteenths."""
+
+_CACHE_SIZE = 512
+"""Melodies whose verdicts are cached; one of 8 bars takes about 50 kB."""
 
 
 @dataclass(frozen=True)
@@ -230,3 +240,75 @@ def _check_size(melodies: Sequence[Melody], count: int) -> None:
 
 def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
+
+
+class VerdictCache:
+    """Judges melodies, each of them once."""
+
+    def __init__(self) -> None:
+        self._judged: OrderedDict[tuple[str, Melody], MelodyRewards] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def verdict(self, melody: Melody, rules: RuleSet) -> MelodyVerdict | None:
+        """Return what rules give to a melody; None if it has no notes.
+
+        Args:
+            melody: the melody.
+            rules: rules of one of the catalogue's sets, with weights of their own.
+
+        Raises:
+            UsageError: the melody is too long.
+        """
+        if not melody.sounding:
+            return None
+        judged = self._judge(melody, RULE_SETS[rules.name])
+        weights = {rule.name: rule.weight for rule in rules.rules}
+        notes = []
+        for note in judged.notes:
+            values = {name: _rounded(value * weights[name]) for name, value in note.values.items() if weights.get(name)}
+            if note.note >= 0 or values:
+                when = {name: note.when[name] for name in values}
+                total = _rounded(sum(values.values()))
+                notes.append(NoteVerdict(note=note.note, place=note.place, values=values, when=when, total=total))
+        by_rule = [_rule_verdict(rule, judged) for rule in rules.rules]
+        return MelodyVerdict(total=_rounded(sum(rule.total for rule in by_rule)), rules=by_rule, notes=notes)
+
+    def _judge(self, melody: Melody, rules: RuleSet) -> MelodyRewards:
+        # Rules ignore title and tempo: melodies that differ in nothing else share a verdict.
+        bare = Melody(melody.notes, key=melody.key, meter=melody.meter, pickup=melody.pickup, length=melody.length)
+        key = (rules.name, bare)
+        with self._lock:
+            if key in self._judged:
+                self._judged.move_to_end(key)
+                return self._judged[key]
+        judged = judge_melody(bare, rules)
+        with self._lock:
+            self._judged[key] = judged
+            while len(self._judged) > _CACHE_SIZE:
+                self._judged.popitem(last=False)
+        return judged
+
+
+def warm_up() -> None:
+    """Compile every rule, or load it from the compiler's cache."""
+    melody = Melody.from_pitches([(60, 12), (64, 12), (67, 24), (65, 24), (None, 24), (64, 12), (62, 12), (60, 48)])
+    for rules in RULE_SETS.values():
+        judge_melody(melody, rules)
+
+
+def _rule_verdict(rule: Rule, judged: MelodyRewards) -> RuleVerdict:
+    given, taken = judged.given(rule.name) * rule.weight, judged.taken(rule.name) * rule.weight
+    if rule.weight < 0:
+        given, taken = taken, given
+    return RuleVerdict(
+        name=rule.name,
+        weight=rule.weight,
+        says=rule.description,
+        given=_rounded(given),
+        taken=_rounded(taken),
+        total=_rounded(given + taken),
+    )
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.8g}") + 0.0  # turns -0.0 into 0.0

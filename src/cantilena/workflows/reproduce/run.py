@@ -1,7 +1,11 @@
-"""`reproduce`: the paper's experiment, from a corpus to two sets of melodies, their numbers and the report."""
+"""`reproduce`: the paper's experiment, from a corpus to two sets of melodies, their numbers and the report.
+
+Models are made once: a finished one is read from its bundle, an interrupted one is resumed.
+"""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -11,13 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cantilena.data import Corpus, ReadOptions, corpus_report, open_corpus
 from cantilena.errors import CorpusError
 from cantilena.generation import SamplingOptions, remove_melodies
+from cantilena.models import Bundle, NetworkOptions
 from cantilena.music import Melody
 from cantilena.reporting import write_report
-from cantilena.runtime import RunFolder, generator, log, options_record, run_folder, write_json
+from cantilena.rl import TuningOptions, tune
+from cantilena.runtime import RunFolder, generator, log, options_record, read_json, run_folder, write_json
+from cantilena.training import TrainingOptions
 from cantilena.workflows.data import EncodedCorpus, encode_as_events, encode_on_grid, excerpts
 from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.melody_sets import MelodySet
@@ -30,11 +38,11 @@ from cantilena.workflows.reproduce.counting import (
     passages_of,
     similarity_of,
 )
-from cantilena.workflows.reproduce.models import trained_model, tuned_model
 from cantilena.workflows.reproduce.options import STEPS, Plan, ReproduceOptions, plan
 from cantilena.workflows.reproduce.report import Findings, report_data
 from cantilena.workflows.runs import TrainedModel, clear_earlier_run
 from cantilena.workflows.train.bundling import corpus_facts
+from cantilena.workflows.train.run import learn_network
 
 REPORT, RESULTS = "report.html", "results.json"
 TABLES = ("report.md", "results.csv")
@@ -219,3 +227,59 @@ def _about(corpus: Corpus, data: EncodedCorpus) -> dict[str, Any]:
     tokens = [row for part in (data.train, data.valid, data.test) for row in part.sequences.tokens]
     vocabulary = len(np.unique(np.concatenate(tokens)))
     return corpus_report(corpus, vocabulary=vocabulary, folded=data.folded, rounded=data.rounded).to_json()
+
+
+def trained_model(
+    name: str,
+    folder: Path,
+    data: EncodedCorpus,
+    network: NetworkOptions,
+    training: TrainingOptions,
+    *,
+    corpus: Mapping[str, Any],
+) -> TrainedModel:
+    """Train a network, or read it from `folder/models/NAME.safetensors` if it was trained before."""
+
+    def train_in(work: Path) -> tuple[Bundle, dict[str, Any]]:
+        trained, bundle = learn_network(network, training, data, corpus, folder=work, resume=True)
+        report = {
+            "seconds": trained.seconds,
+            "epochs": trained.epochs,
+            "precision": trained.precision,
+            "history": list(trained.history),
+        }
+        return bundle, report
+
+    return _made_once(name, folder, train_in)
+
+
+def tuned_model(
+    name: str, folder: Path, untuned: Bundle, options: TuningOptions, human: NDArray[np.int64] | None = None
+) -> TrainedModel:
+    """Tune a model, or read it if it was tuned before; `human` is as for `tune`."""
+
+    def tune_in(work: Path) -> tuple[Bundle, dict[str, Any]]:
+        tuned = tune(untuned, options, human=human, folder=work, resume=True)
+        report = {
+            "seconds": tuned.seconds,
+            "steps": tuned.steps,
+            "steps_per_second": tuned.steps_per_second,
+            "history": json.loads(json.dumps(tuned.history.to_json())),
+            "looks": [look.to_json() for look in tuned.checks],
+            "kept_update": tuned.kept,
+        }
+        return tuned.bundle, report
+
+    return _made_once(name, folder, tune_in)
+
+
+def _made_once(name: str, folder: Path, make: Callable[[Path], tuple[Bundle, dict[str, Any]]]) -> TrainedModel:
+    path, work = folder / "models" / f"{name}.safetensors", folder / "work" / name
+    if path.exists() and (work / "facts.json").exists():
+        bundle, report = Bundle.load(path), read_json(work / "facts.json")
+    else:
+        work.mkdir(parents=True, exist_ok=True)
+        bundle, report = make(work)
+        write_json(work / "facts.json", report)
+        bundle.save(path)
+    return TrainedModel(bundle, path, report["seconds"], report)

@@ -33,8 +33,16 @@ from cantilena.runtime import (
 from cantilena.workflows.data import EncodedCorpus
 from cantilena.workflows.runs import TrainedModel, clear_earlier_run
 from cantilena.workflows.sweep.options import SweepOptions
-from cantilena.workflows.sweep.space import SearchSpace, Value, load_space
-from cantilena.workflows.sweep.trials import TrialRow, best_of, counts_of, csv_text, value_text
+from cantilena.workflows.sweep.space import (
+    SearchSpace,
+    TrialRow,
+    Value,
+    best_of,
+    counts_of,
+    csv_text,
+    load_space,
+    value_text,
+)
 from cantilena.workflows.train.blend import score
 from cantilena.workflows.train.config import load_encoded, shape_and_training, value_of
 from cantilena.workflows.train.options import CorpusOptions, NetworkTraining, TrainOptions

@@ -19,8 +19,7 @@ import optuna
 from cantilena.errors import RunError
 from cantilena.runtime import derived_seed
 from cantilena.workflows.sweep.options import SweepOptions
-from cantilena.workflows.sweep.space import Parameter, SearchSpace, Value
-from cantilena.workflows.sweep.trials import State, TrialRow
+from cantilena.workflows.sweep.space import Parameter, SearchSpace, State, TrialRow, Value
 
 _STATES: Mapping[str, State] = {"COMPLETE": "finished", "PRUNED": "pruned", "FAIL": "failed"}
 _RANDOM = 10

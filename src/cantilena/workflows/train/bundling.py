@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from cantilena.data import Corpus
-from cantilena.models import Blend, Bundle, NetworkOptions, NGram, NGramOptions, NGramPart, VaeOptions, ngram_arrays
+from cantilena.models import (
+    Blend,
+    Bundle,
+    FormModel,
+    NetworkOptions,
+    NGram,
+    NGramOptions,
+    NGramPart,
+    VaeOptions,
+    ngram_arrays,
+)
 from cantilena.runtime import options_record
 from cantilena.workflows.data import EncodedCorpus
 
@@ -38,6 +48,9 @@ def trained_bundle(
     held_out: dict[str, Any] = {"valid_loss_per_step": trained.valid}
     if isinstance(shape, NetworkOptions):  # whose loss is a likelihood, not a bound
         held_out = {"valid_nats_per_step": trained.valid}
+        if shape.plan:
+            meters = (melody.meter for melody in data.train.melodies)
+            held_out |= {"forms": FormModel.learned_from(zip(meters, data.train.forms, strict=True)).to_json()}
         held_out |= {"styles": dict(data.styles), "styles_by": data.styles_by} if shape.styles else {}
     return _bundle(shape, trained.network.numpy_weights(), data, corpus, training=record, **held_out)
 

@@ -45,7 +45,10 @@ def shape_and_training(options: NetworkTraining) -> tuple[NetworkOptions, Traini
     network, training = preset(options.preset)
     if options.input == "paper":  # which sees nothing but its window
         network, training = replace(network, repeat_features=0), replace(training, batch=PAPER_BATCH)
-    network = with_given(network, options, OVERRIDES)
+    of_notes = {"plan", "without"}  # which need the vocabulary (`network_for`)
+    if options.encoding != "notes" and (options.plan is not None or options.without):
+        raise UsageError("--plan and --without are for networks of notes", "leave them out, or add --encoding notes")
+    network = with_given(network, options, [name for name in OVERRIDES if name not in of_notes])
     if network.core == "transformer":
         training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
     training = with_given(training, options, (*OVERRIDES, "seed", "device"))
@@ -61,7 +64,10 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
     """
     encoding = data.encoding
     if isinstance(encoding, NotesEncoding):
-        network = replace(network, durations=encoding.durations, pitches=encoding.high - encoding.low + 1)
+        pitches, plan = encoding.high - encoding.low + 1, options.plan is not False
+        network = replace(
+            network, durations=encoding.durations, pitches=pitches, plan=plan, without=options.without or ()
+        )
     elif not encoding.has_rhythm:
         network = replace(
             network,

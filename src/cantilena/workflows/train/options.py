@@ -125,6 +125,10 @@ class NetworkOverrides(GradientOptions):
     """Give the network the position in the bar and the length of the bar."""
     look_back: tuple[int, ...] | None = None
     """Give the network what sounded this many bars before, such as 1 2 4 8; no number for nothing."""
+    plan: bool | None = None
+    """Tell a network of notes the form of each melody: returns, phrases, cadences; it does so if left out."""
+    without: tuple[str, ...] | None = None
+    """Leave out inputs of a network of notes: melody, place, length, span, repeats."""
     echoes: int | None = None
     """Give the network this many continuations, 0 to 8, of the longest earlier repeats of the melody's end."""
     copy_head: bool | None = None

@@ -1,1 +1,0 @@
-"""The page that reports a listening test."""

@@ -1,0 +1,115 @@
+"""A model of forms: which forms melodies of some length and meter have, as counted in a corpus."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cantilena.errors import BundleError, UsageError
+from cantilena.music import MOST_BARS, Form, FormSection, Meter
+
+MOST_FORMS = 1000
+"""The most forms that a model keeps."""
+
+_HINT = "the bundle is damaged or of another version: make it again, or update cantilena"
+
+
+@dataclass(frozen=True)
+class FormModel:
+    """The frequencies of forms.
+
+    Args:
+        counts: by meter, form (`A8A'8B8`) and cadence, the number of melodies.
+
+    Examples:
+        >>> model = FormModel.learned_from([(Meter(), Form.parse("AABA"))])
+        >>> str(model.propose(16, Meter(), np.random.default_rng(1)))
+        'A4A4B4A4'
+        >>> str(model.propose(18, Meter(3, 4), np.random.default_rng(1)))
+        'A4A4B4A4C2'
+    """
+
+    counts: Mapping[tuple[str, str, str], int]
+
+    @classmethod
+    def learned_from(cls, forms: Iterable[tuple[Meter, Form]]) -> FormModel:
+        """Count the forms of melodies; the most frequent `MOST_FORMS` are kept."""
+        counts = Counter((str(meter), str(form), form.cadence) for meter, form in forms)
+        return cls(dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_FORMS]))
+
+    def propose(self, bars: int, meter: Meter, rng: np.random.Generator) -> Form:
+        """Draw a form of so many bars.
+
+        It is drawn among the forms of the meter that are as long; if there is none, among those of any meter; if there
+        is none either, a form of the nearest length is cut, or a section is added to it.
+
+        Args:
+            bars: number of bars, the pickup not counted.
+            meter: of the melody.
+            rng: the randomness.
+
+        Raises:
+            UsageError: there are no forms, or the number of bars is out of range.
+        """
+        if not 1 <= bars <= MOST_BARS:
+            raise UsageError(f"a form cannot have {bars:,} bars", f"give 1 to {MOST_BARS:,} bars")
+        if not self.counts:
+            raise UsageError("this model knows no form", "write the form, such as --form AABA, or --form free")
+        rows = [(key[0], Form.parse(key[1], ending=key[2]), count) for key, count in self.counts.items()]  # type: ignore[arg-type]
+        gap = min(abs(form.bars - bars) for _, form, _ in rows)
+        near = [row for row in rows if abs(row[1].bars - bars) == gap]
+        own = [row for row in near if row[0] == str(meter)] or near
+        weights = np.array([count for _, _, count in own], dtype=np.float64)
+        form = own[int(rng.choice(len(own), p=weights / weights.sum()))][1]
+        return _with_bars(form, bars)
+
+    def to_json(self) -> list[list[str | int]]:
+        """Rows of meter, form, cadence and count."""
+        return [[*key, count] for key, count in self.counts.items()]
+
+    @classmethod
+    def from_json(cls, rows: Any) -> FormModel:  # noqa: ANN401  (untrusted JSON)
+        """Build a model from what `to_json` returned.
+
+        Raises:
+            BundleError: the rows are not those of a model of forms.
+        """
+        counts: dict[tuple[str, str, str], int] = {}
+        if not isinstance(rows, list) or len(rows) > MOST_FORMS:
+            raise BundleError("this bundle's forms are not a list, or too many", _HINT)
+        for row in rows:
+            if not isinstance(row, list) or [type(value) for value in row] != [str, str, str, int] or row[3] < 1:
+                raise BundleError("this bundle's forms are not rows of meter, form, cadence and count", _HINT)
+            meter, form, cadence, count = row
+            try:
+                Meter.parse(meter)
+                Form.parse(form, ending=cadence)
+            except UsageError as error:
+                raise BundleError(f"this bundle's forms are damaged: {error.text}", _HINT) from error
+            counts[meter, form, cadence] = count
+        return cls(counts)
+
+
+def _with_bars(form: Form, bars: int) -> Form:
+    """The form cut to so many bars, or with another section at the end."""
+    sections = list(form.sections)
+    while sections and sections[-1].first > bars:
+        sections.pop()
+    last = sections[-1]
+    if bars < last.last:
+        # A section that is cut cannot return to a longer one.
+        sections[-1] = FormSection(_unused(sections[:-1]), last.first, bars, "new", form.sections[-1].cadence)
+    elif bars > form.bars:
+        sections[-1] = replace(last, cadence=None)
+        sections.append(FormSection(_unused(sections), form.bars + 1, bars, "new", last.cadence))
+    return Form(tuple(sections)) if bars != form.bars else form
+
+
+def _unused(sections: list[FormSection]) -> str:
+    """The first letter that no section has; the last one where all are used."""
+    used = {section.label for section in sections}
+    return next((letter for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ" if letter not in used), "Z")
