@@ -34,7 +34,7 @@ from cantilena.models import (
 from cantilena.music import Melody
 from cantilena.rl import TuningOptions
 from cantilena.runtime import options_record
-from cantilena.tokenizers import EventsEncoding, GridEncoding
+from cantilena.tokenizers import EventsEncoding, GridEncoding, NotesEncoding
 from cantilena.training import TrainingOptions
 from cantilena.workflows import card_markdown, licence_text, measure_for_card, shipped_models, tunes_recipe, write_card
 from cantilena.workflows.cards.card import held_out_nats
@@ -224,6 +224,26 @@ def test_other_trainings_are_told_by_their_flags() -> None:
         "--out 'runs/my model'"
     )
     assert reproduction_commands(replace(bundle, provenance={}), "x") == []
+
+
+def test_a_network_of_notes_is_told_as_what_it_is() -> None:
+    encoding = NotesEncoding(low=43, high=83)
+    options = replace(SMALL, durations=encoding.durations, pitches=41, without=("span",))
+    weights = Network(options, len(encoding.vocabulary)).numpy_weights()
+    training = {**options_record(TrainingOptions(batch=16)), "epochs_done": 3}
+    told = {"corpus": corpus_facts(small_corpus()), "plain_keys": True, "training": training}
+    bundle = Bundle(options, weights, encoding.description(), licence="public domain", provenance=told)
+    (line,) = reproduction_commands(bundle, "mine")
+    assert line == (
+        "cantilena train --corpus small --encoding notes --range G2-B5 --no-plan --without span --conditions none "
+        "--no-blend --width 8 --embedding 8 --dropout 0.1 --look-back 1 --echoes 0 --batch 16 --seed 1 --out runs/mine"
+    )
+    card = card_markdown(bundle, "mine")
+    assert "A note is 2 tokens: one of 16 durations, then a pitch from G2 to B5 or a rest (59 tokens" in card
+    assert "It can be given the length of a melody, and ends there" in card
+    assert "triplets too" in card
+    for untrue in ("repeat feature", "without durations", "does not know where", "eighth note"):
+        assert untrue not in card
 
 
 def test_a_training_in_several_processes_is_told_as_one() -> None:

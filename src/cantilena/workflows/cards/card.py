@@ -21,7 +21,7 @@ from cantilena.models import Bundle
 from cantilena.music import Pitch
 from cantilena.reporting.tables import table_of_systems
 from cantilena.runtime import write_text
-from cantilena.tokenizers import GridEncoding
+from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.workflows.cards.numbers import HUMAN, CardNumbers, measure_for_card
 from cantilena.workflows.cards.recipe import (
     Record,
@@ -83,8 +83,11 @@ def card_markdown(
         ['---', 'license: other', 'license_name: public-domain-scores']
     """
     name, encoding = sanitize(name, 80), bundle.encoding
-    grid = None
-    if isinstance(encoding, GridEncoding):
+    grid = notes = None
+    if isinstance(encoding, NotesEncoding):
+        notes = {"tokens": len(encoding.parts), "durations": len(encoding.durations), "chords": bool(encoding.chords)}
+        notes |= {"low": Pitch(encoding.low).name, "high": Pitch(encoding.high).name}
+    elif isinstance(encoding, GridEncoding):
         step = {4: "sixteenth"}.get(encoding.steps_per_quarter, f"{encoding.steps_per_quarter}th of a quarter note")
         grid = {"step": step, "low": Pitch(encoding.low).name, "high": Pitch(encoding.high).name}
     card: str = _template().render(
@@ -94,6 +97,7 @@ def card_markdown(
         numbers=numbers,
         digest=digest,
         grid=grid,
+        notes=notes,
         kind=model_kind(bundle),
         tuned=_is_tuned(bundle),
         front_matter=_front_matter(bundle, name, numbers),

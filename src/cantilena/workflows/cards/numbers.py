@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from cantilena.data import SPLITS, Corpus, normalize_key
+from cantilena.data import SPLITS, Corpus
 from cantilena.errors import CantilenaError, CorpusError, UsageError
 from cantilena.models import Bundle, NGram, NGramOptions, SequenceModel, only_bounds_likelihood
 from cantilena.music import Key, Melody, Meter, Pitch
@@ -17,7 +17,7 @@ from cantilena.rules import Context
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding, GridEncoding, allowed_after, encoding_from
 from cantilena.workflows.cards.recipe import record_of
-from cantilena.workflows.data import EncodedPieces, corpus_excerpts, encode_pieces, likelihood_of
+from cantilena.workflows.data import EncodedPieces, corpus_excerpts, encode_pieces, likelihood_of, transposed
 from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import HUMAN as HUMAN
 from cantilena.workflows.evaluate.systems import Tokens, model_system
@@ -126,9 +126,7 @@ def _parts(corpus: Corpus, description: str, normalized_key: bool) -> Mapping[st
     """The splits of a corpus as tokens, kept for the card of the next sister; the encoding is described as JSON."""
     encoding, parts = encoding_from(json.loads(description)), dict[str, EncodedPieces]()
     for split in SPLITS:
-        melodies = corpus.melodies(split)
-        if normalized_key and isinstance(encoding, GridEncoding):
-            melodies = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in melodies]
+        melodies = transposed(corpus.melodies(split), encoding, normalized_key=normalized_key)
         parts[split] = encode_pieces(encoding, melodies)
         if not len(parts[split]):
             hint = "give the training corpus of the model"

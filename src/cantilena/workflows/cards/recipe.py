@@ -12,7 +12,7 @@ from cantilena.music import Pitch
 from cantilena.reporting.text import counted, listed
 from cantilena.rl import TuningOptions
 from cantilena.runtime import options_record
-from cantilena.tokenizers import GridEncoding
+from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.training import TrainingOptions, VaeTrainingOptions, preset
 from cantilena.workflows.cards.sources import sanitize, sources_of
 
@@ -102,7 +102,8 @@ def reproduction_commands(bundle: Bundle, name: str) -> list[str]:
 def _describe_network(options: NetworkOptions, bundle: Bundle) -> str:
     core = {"lstm": "an LSTM", "gru": "a GRU", "rnn": "a plain RNN"}.get(options.core, f"a network ({options.core})")
     parts = [f"{counted(options.layers, 'layer')} of {options.width} units"]
-    parts += [counted(options.repeat_features, "repeat feature")] if options.repeat_features else []
+    repeats = 0 if options.durations else options.repeat_features  # of notes there is one of each kind
+    parts += [counted(repeats, "repeat feature")] if repeats else []
     parts += ["attention"] if options.attention else []
     parts += ["a copy head"] if options.copy_head else []
     blend = f", mixed with an n-gram of order {bundle.ngram.options.order}" if bundle.ngram is not None else ""
@@ -110,13 +111,16 @@ def _describe_network(options: NetworkOptions, bundle: Bundle) -> str:
 
 
 def _network_flags(options: NetworkOptions, bundle: Bundle, training: Record) -> list[str]:
-    made, timed = options_record(options) | dict(training), bundle.encoding.is_timed
+    made, timed = options_record(options) | dict(training), bundle.encoding.has_rhythm
     presets = {name: _defaults(*preset(name)) for name in ("quick", "paper")}
     nearest = min(presets, key=lambda name: sum(made.get(key) != value for key, value in presets[name].items()))
     expected = presets[nearest] | {"dropout": None}  # the default depends on the corpus
     flags = ["--preset paper"] if nearest == "paper" else []
     if not timed:
         expected |= {"bar_position": False, "look_back": []}
+    if options.durations:
+        flags += ["--no-plan"] if not options.plan else []
+        flags += [_flag("without", options.without)] if options.without else []
     if options.styles:
         flags.append(_flag("styles", bundle.provenance.get("styles_by", "collection")))
     if options.input != "paper" and timed:
@@ -158,15 +162,16 @@ def _defaults(*parts: Any) -> dict[str, Any]:  # noqa: ANN401  (any options)
 
 def _encoding_flags(bundle: Bundle) -> list[str]:
     encoding = bundle.encoding
-    if not isinstance(encoding, GridEncoding):
+    if not isinstance(encoding, GridEncoding | NotesEncoding):
         return [_flag("encoding", encoding.name)]
     usual = (encoding.low, encoding.high) == (GridEncoding.low, GridEncoding.high)
-    flags = [] if usual else [_flag("range", f"{Pitch(encoding.low).name}-{Pitch(encoding.high).name}")]
+    flags = [] if isinstance(encoding, GridEncoding) else [_flag("encoding", encoding.name)]
+    flags += [] if usual else [_flag("range", f"{Pitch(encoding.low).name}-{Pitch(encoding.high).name}")]
     return flags if bundle.provenance.get("plain_keys") else [*flags, "--keys all"]
 
 
 def _training_flags(bundle: Bundle, made: Record, expected: Record) -> list[str]:
-    if bundle.encoding.is_timed and not bundle.provenance.get("plain_keys"):
+    if bundle.encoding.has_rhythm and not bundle.provenance.get("plain_keys"):
         expected = {**expected, "transpose": None}  # the default of `--keys all` is not that of the options
     return [*_changed_flags(made, expected), _flag("seed", made.get("seed", 1))]
 
