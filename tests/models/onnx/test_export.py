@@ -359,7 +359,7 @@ def test_other_files_are_no_networks_of_notes(monkeypatch):
     with pytest.raises(UsageError, match="holds no network of notes"):
         OnnxNotes(onnx_bytes(bundle_of()))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(MissingError, match="ONNX Runtime"):
+    with pytest.raises(MissingError, match="onnxruntime"):
         OnnxNotes(b"")
 
 

@@ -78,8 +78,9 @@ def torch_network(bundle: Bundle) -> Network:
 def _check_network(bundle: Bundle) -> None:
     assert isinstance(bundle.options, NetworkOptions)
     encoding, options = bundle.encoding, bundle.options
-    of_notes = isinstance(encoding, NotesEncoding)
-    shape = (encoding.durations, encoding.high - encoding.low + 1) if of_notes else ((), 0)
+    shape: tuple[tuple[int, ...], int] = ((), 0)
+    if isinstance(encoding, NotesEncoding):
+        shape = (encoding.durations, encoding.high - encoding.low + 1)
     if (options.durations, options.pitches) != shape:
         raise BundleError(
             f"this bundle's network has {len(options.durations)} durations and {options.pitches} pitches, "

@@ -181,7 +181,10 @@ class OnnxNotes:
 
     def __init__(self, content: bytes) -> None:
         if importlib.util.find_spec("onnxruntime") is None:
-            raise MissingError("ONNX Runtime, which runs exported models, is missing", "pip install onnxruntime")
+            raise MissingError(
+                "exported models are run by the library onnxruntime, which is not installed",
+                "pip install 'cantilena[onnx]'",
+            )
         import onnxruntime
 
         self.session = onnxruntime.InferenceSession(content)

@@ -85,8 +85,13 @@ def card_markdown(
     name, encoding = sanitize(name, 80), bundle.encoding
     grid = notes = None
     if isinstance(encoding, NotesEncoding):
-        notes = {"tokens": len(encoding.parts), "durations": len(encoding.durations), "chords": bool(encoding.chords)}
-        notes |= {"low": Pitch(encoding.low).name, "high": Pitch(encoding.high).name}
+        notes = {
+            "tokens": len(encoding.parts),
+            "durations": len(encoding.durations),
+            "low": Pitch(encoding.low).name,
+            "high": Pitch(encoding.high).name,
+            "chords": bool(encoding.chords),
+        }
     elif isinstance(encoding, GridEncoding):
         step = {4: "sixteenth"}.get(encoding.steps_per_quarter, f"{encoding.steps_per_quarter}th of a quarter note")
         grid = {"step": step, "low": Pitch(encoding.low).name, "high": Pitch(encoding.high).name}
