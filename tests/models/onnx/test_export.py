@@ -385,6 +385,11 @@ def test_what_no_graph_holds_is_refused_in_a_sentence(monkeypatch):
         onnx_bytes(bundle)
 
 
+def test_a_grid_with_the_last_notes_is_refused():
+    with pytest.raises(UsageError, match="given the last notes"):
+        onnx_bytes(bundle_of(replace(SMALL, melodic=True)))
+
+
 def test_without_the_library_the_advice_is_the_command(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(MissingError) as caught:

@@ -22,7 +22,7 @@ from cantilena.errors import UsageError
 from cantilena.models.conditions import CONDITIONS, condition_columns, condition_sizes
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.protocol import Bars
-from cantilena.music import Meter
+from cantilena.music import HOLD, ON, Meter
 from cantilena.tokenizers import check_tokens
 
 BAR_POSITIONS = 96
@@ -30,6 +30,12 @@ BAR_POSITIONS = 96
 
 MAX_RUN = 15
 """Steps of repetition of an earlier bar with a row of their own; longer ones share the last."""
+
+MAX_STEP = 14
+"""Semitones up and down with a row of their own in melodic features; wider intervals share the last."""
+
+MAX_SINCE = 33
+"""Steps with a row of their own in melodic features; longer times share the last."""
 
 MAX_MATCH = 96
 """Longest match; longer ones count as this."""
@@ -120,6 +126,47 @@ class TokenHistory:
 
 
 @dataclass(frozen=True, slots=True)
+class MelodyState:
+    """The last notes of some melodies on a grid; immutable.
+
+    Args:
+        pitches: `(melodies, 3)` tokens of the last notes, the latest first, 0 for none.
+        durations: `(melodies, 2)` steps from the onset before to the last onset, and the same one note earlier.
+        since: `(melodies,)` steps since the last onset, 0 before the first.
+        sounds: `(melodies,)` whether the last note still sounds.
+    """
+
+    pitches: Ints
+    durations: Ints
+    since: Ints
+    sounds: NDArray[np.bool_]
+
+    @classmethod
+    def empty(cls, melodies: int) -> MelodyState:
+        """The state before the first token."""
+        zeros = np.zeros(melodies, dtype=np.int64)
+        return cls(np.zeros((melodies, 3), np.int64), np.zeros((melodies, 2), np.int64), zeros, zeros > 0)
+
+    def append(self, tokens: Ints) -> MelodyState:
+        """The state after `(melodies,)` more tokens."""
+        begins = (tokens >= ON)[:, None]
+        return MelodyState(
+            np.where(begins, np.column_stack([tokens, self.pitches[:, :2]]), self.pitches),
+            np.where(begins, np.column_stack([self.since, self.durations[:, :1]]), self.durations),
+            np.where(begins[:, 0], 1, self.since + (self.since > 0)),
+            begins[:, 0] | (self.sounds & (tokens == HOLD)),
+        )
+
+    def rows(self) -> Ints:
+        """`(melodies, 6)`: last pitch and whether it sounds, two intervals, two durations, steps since the onset."""
+        intervals = np.clip(self.pitches[:, :2] - self.pitches[:, 1:], -MAX_STEP, MAX_STEP) + MAX_STEP
+        known = (self.pitches[:, 1:] > 0) & (self.pitches[:, :2] > 0)
+        last = 2 * self.pitches[:, 0] + self.sounds
+        times = np.minimum(np.column_stack([self.durations, self.since]), MAX_SINCE)
+        return np.column_stack([last, np.where(known, intervals, 2 * MAX_STEP + 1), times])
+
+
+@dataclass(frozen=True, slots=True)
 class FeatureState:
     """What the features of the next step need from the steps before; immutable."""
 
@@ -134,6 +181,8 @@ class FeatureState:
     """`(melodies, look-backs)`: for how many steps each melody has repeated the tokens of that many bars ago."""
     history: TokenHistory
     """Empty without repeat features."""
+    melody: MelodyState | None = None
+    """None without melodic features."""
 
 
 class Features:
@@ -160,6 +209,8 @@ class Features:
             sizes += [BAR_POSITIONS, BAR_POSITIONS]
         sizes += [token_rows, MAX_RUN + 1] * len(options.look_back)
         sizes += [token_rows] * options.repeat_features + [MATCH_BINS] * options.repeat_features
+        if options.melodic:
+            sizes += [2 * token_rows, *[2 * MAX_STEP + 2] * 2, *[MAX_SINCE + 1] * 3]
         self._condition_sizes = condition_sizes(options.conditions, options.styles)
         self._conditions = condition_columns(options.conditions)
         sizes += self._condition_sizes
@@ -196,6 +247,12 @@ class Features:
                 repeats[:, :, step] = self._repeats(history)
                 history = history.append(tokens[:, step], self.options.max_context)
             columns += [*repeats]
+        if self.options.melodic:
+            melody, rows = MelodyState.empty(melodies), []
+            for step in range(steps):
+                rows.append(melody.rows())
+                melody = melody.append(tokens[:, step])
+            columns += [*np.stack(rows, axis=1).transpose(2, 0, 1)] if rows else [tokens] * 6
         columns += [np.broadcast_to(bars.condition_ids[:, [kind]], tokens.shape) for kind in self._conditions]
         return np.stack(columns, axis=2) + self.offsets
 
@@ -204,7 +261,8 @@ class Features:
         bars = checked_bars(bars, melodies, self._conditions, self._condition_sizes)
         lags = tuple(int(lag[0]) if len(lag) and (lag == lag[0]).all() else lag for lag in self._lags(bars))
         runs = np.zeros((melodies, len(lags)), dtype=np.int64)
-        state = FeatureState(bars, lags, 0, (), runs, TokenHistory.empty(melodies))
+        melody = MelodyState.empty(melodies) if self.options.melodic else None
+        state = FeatureState(bars, lags, 0, (), runs, TokenHistory.empty(melodies), melody)
         return self._rows(np.full(melodies, self.start), state), state
 
     def next(self, tokens: NDArray[np.integer], state: FeatureState) -> tuple[Ints, FeatureState]:
@@ -219,7 +277,8 @@ class Features:
         history = state.history
         if self.options.repeat_features:
             history = history.append(tokens, self.options.max_context)
-        state = FeatureState(state.bars, lags, state.clock + 1, recent, runs, history)
+        melody = None if state.melody is None else state.melody.append(tokens)
+        state = FeatureState(state.bars, lags, state.clock + 1, recent, runs, history, melody)
         return self._rows(tokens, state), state
 
     def _rows(self, previous: Ints, state: FeatureState) -> Ints:
@@ -231,6 +290,8 @@ class Features:
             columns += [self._look_back(state.recent, lag, len(previous)), state.runs[:, index]]
         if self.options.repeat_features:
             columns += [*self._repeats(state.history)]
+        if state.melody is not None:
+            columns += [*state.melody.rows().T]
         columns += [state.bars.condition_ids[:, kind] for kind in self._conditions]
         return np.stack(columns, axis=1) + self.offsets
 

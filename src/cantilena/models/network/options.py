@@ -65,6 +65,9 @@ class NetworkOptions:
     heads: int = 4
     """Attention heads in each layer of a transformer."""
 
+    melodic: bool = field(default=False, metadata={"omit_default": True})
+    """Input features of a grid: the last pitch and whether it sounds, the last two intervals and durations, and the
+    steps since the last onset. Networks of notes always have these."""
     durations: tuple[int, ...] = field(default=(), metadata={"omit_default": True})
     """Tokens are those of notes (`NotesEncoding`), with these durations in ticks; none if each token is a step."""
     pitches: int = field(default=0, metadata={"omit_default": True})
@@ -120,6 +123,8 @@ class NetworkOptions:
             raise UsageError(
                 f"{self.pitches} pitches, or a duration of more than {MAX_DURATION} ticks", "give those of an encoding"
             )
+        if self.melodic and (self.durations or self.input == "paper"):
+            raise UsageError("melodic inputs beside others that hold them, or none", "choose them for a grid only")
         if self.plan and not self.durations:
             raise UsageError("a plan of steps", "only a network of notes can be given a form")
         if set(self.without) - set(NOTE_INPUTS) or (self.without and not self.durations):

@@ -242,6 +242,10 @@ def check_exportable(bundle: Bundle) -> NetworkOptions:
         raise UsageError(
             f"a network with the core {options.core} cannot be exported", f"train one with --core {' or '.join(CORES)}"
         )
+    if options.melodic:
+        raise UsageError(
+            "a network of the grid that is given the last notes cannot be exported", "train one without --melodic"
+        )
     numbers = parameters(options, len(bundle.encoding.vocabulary)) * len(_networks(bundle))
     if 4 * numbers > MAX_BYTES:
         raise UsageError(

@@ -45,6 +45,8 @@ def shape_and_training(options: NetworkTraining) -> tuple[NetworkOptions, Traini
     network, training = preset(options.preset)
     if options.input == "paper":  # which sees nothing but its window
         network, training = replace(network, repeat_features=0), replace(training, batch=PAPER_BATCH)
+    if options.encoding != "grid" and options.melodic:
+        raise UsageError("--melodic is for networks of the grid", "leave it out: notes say all of it")
     of_notes = {"plan", "without"}  # which need the vocabulary (`network_for`)
     if options.encoding != "notes" and (options.plan is not None or options.without):
         raise UsageError("--plan and --without are for networks of notes", "leave them out, or add --encoding notes")

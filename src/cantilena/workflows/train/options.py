@@ -125,6 +125,8 @@ class NetworkOverrides(GradientOptions):
     """Give the network the position in the bar and the length of the bar."""
     look_back: tuple[int, ...] | None = None
     """Give the network what sounded this many bars before, such as 1 2 4 8; no number for nothing."""
+    melodic: bool | None = None
+    """Tell a network of the grid the last pitch, intervals and durations, and the time since the last onset."""
     plan: bool | None = None
     """Tell a network of notes the form of each melody: returns, phrases, cadences; it does so if left out."""
     without: tuple[str, ...] | None = None

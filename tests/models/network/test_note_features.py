@@ -1,0 +1,178 @@
+"""Features of notes: single tokens against whole sequences, causality, the tokens that may come, and networks of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from cantilena.errors import UsageError
+from cantilena.models import (
+    Bars,
+    Network,
+    NetworkOptions,
+    NumpyNetwork,
+    Sequences,
+    likelihood,
+    padded_plans,
+    plan_rows,
+)
+from cantilena.models.network.note_features import NoteFeatures
+from cantilena.models.network.options import NOTE_INPUTS
+from cantilena.models.policy import LOG_ZERO, to_numpy
+from cantilena.music import Form, Melody
+from cantilena.tokenizers import END, NotesEncoding
+
+NOTES = NotesEncoding((1, 6, 12, 24, 36, 48), 60, 72)
+CHORDS = NotesEncoding((1, 12, 24), 60, 72, ((), (4, 7)))
+
+
+def options_for(encoding: NotesEncoding, **changes: object) -> NetworkOptions:
+    shape = NetworkOptions(
+        width=12, embedding=8, durations=encoding.durations, pitches=encoding.high - encoding.low + 1, plan=True
+    )
+    return replace(shape, **changes)  # type: ignore[arg-type]
+
+
+def any_tokens(encoding: NotesEncoding, melodies: int, events: int, seed: int) -> NDArray[np.int64]:
+    """Random events; few of each kind, so that much repeats, and some melodies end early."""
+    rng = np.random.default_rng(seed)
+    parts = [rng.integers(first, min(after, first + 5), (melodies, events)) for first, after in encoding.parts]
+    parts[1] = np.where(rng.random((melodies, events)) < 0.1, encoding.rest, parts[1])
+    tokens = np.stack(parts, axis=2).reshape(melodies, -1)
+    for row, length in zip(tokens, rng.integers(events // 2, events + 1, melodies) * len(parts), strict=True):
+        row[length:] = END
+    return tokens
+
+
+def any_bars(encoding: NotesEncoding, tokens: NDArray[np.int64], seed: int) -> Bars:
+    """Several meters and pickups; every other melody with its length told, every third with its form."""
+    rng, melodies = np.random.default_rng(seed), len(tokens)
+    length = np.array([encoding.decode(row).length for row in tokens])
+    plans = [plan_rows(Form.parse("A2B2A'2A2")) * (row % 3 == 0) for row in range(melodies)]
+    return Bars(
+        rng.choice([48, 72, 96], melodies),
+        rng.choice([0, 12, 24], melodies),
+        length=np.where(np.arange(melodies) % 2, length, 0),
+        plan=padded_plans(plans),
+    )
+
+
+def stepped(features: NoteFeatures, tokens: NDArray[np.int64], bars: Bars) -> NDArray[np.int64]:
+    rows, state = features.first(len(tokens), bars)
+    every = [rows]
+    for column in tokens.T[:-1]:
+        rows, state = features.next(column, state)
+        every.append(rows)
+    return np.stack(every, axis=1)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    encoding=st.sampled_from([NOTES, CHORDS]),
+    seed=st.integers(0, 10_000),
+    look_back=st.sampled_from([(), (1,), (1, 2, 4)]),
+    without=st.sets(st.sampled_from(NOTE_INPUTS)),
+    plan=st.booleans(),
+)
+def test_single_tokens_have_the_rows_of_whole_sequences(
+    encoding: NotesEncoding, seed: int, look_back: tuple[int, ...], without: set[str], plan: bool
+) -> None:
+    tokens = any_tokens(encoding, 5, 14, seed)
+    bars = any_bars(encoding, tokens, seed)
+    options = options_for(encoding, look_back=look_back, without=tuple(sorted(without)), plan=plan)
+    features = NoteFeatures(options, len(encoding.vocabulary))
+    whole = features.encode(tokens, bars)
+    live = np.cumsum(tokens == END, axis=1) == 0  # after the end only the bounds matter
+    np.testing.assert_array_equal(stepped(features, tokens, bars)[live], whole[live])
+    in_table = whole[..., : features.columns]
+    in_parts = whole[..., features.columns : -2]
+    assert 0 <= in_table.min() <= in_table.max() < features.rows
+    assert 0 <= in_parts.min() <= in_parts.max() < features.part_rows
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 10_000), cut=st.integers(1, 27))
+def test_rows_do_not_depend_on_later_tokens(seed: int, cut: int) -> None:
+    tokens, other = any_tokens(NOTES, 3, 14, seed), any_tokens(NOTES, 3, 14, seed + 1)
+    bars = any_bars(NOTES, tokens, seed)
+    cut -= cut % 2
+    changed = np.concatenate([tokens[:, :cut], other[:, cut:]], axis=1)
+    changed[(tokens[:, :cut] == END).any(axis=1), cut:] = END
+    features = NoteFeatures(options_for(NOTES), len(NOTES.vocabulary))
+    np.testing.assert_array_equal(features.encode(changed, bars)[:, : cut + 1], features.encode(tokens, bars)[:, : cut + 1])
+
+
+@pytest.mark.parametrize("encoding", [NOTES, CHORDS])
+def test_what_a_melody_holds_is_within_the_bounds(encoding: NotesEncoding) -> None:
+    tokens = any_tokens(encoding, 8, 12, 3)
+    bars = any_bars(encoding, tokens, 3)
+    bounds = NoteFeatures(options_for(encoding), len(encoding.vocabulary)).encode(tokens, bars)[..., -2:]
+    assert ((bounds[..., 0] <= tokens) & (tokens < bounds[..., 1])).all()
+
+
+def test_a_known_length_leaves_only_durations_that_fit_and_then_the_end() -> None:
+    features = NoteFeatures(options_for(NOTES), len(NOTES.vocabulary))
+    bars = Bars(np.array([96]), np.array([0]), length=np.array([36]))
+    quarter, pitch = NOTES.durations.index(24) + 1, NOTES.parts[1][0]
+    bounds = features.encode(np.array([[quarter, pitch, 0, 0]]), bars)[0, :, -2:]
+    eighth = NOTES.durations.index(12) + 1
+    dotted = NOTES.durations.index(36) + 1
+    assert bounds[0].tolist() == [1, dotted + 1]
+    assert bounds[1].tolist() == [*NOTES.parts[1]]
+    assert bounds[2].tolist() == [1, eighth + 1]  # 12 ticks are left
+    full = features.encode(np.array([[dotted, pitch, 0, 0]]), bars)[0, :, -2:]
+    assert full[2].tolist() == full[3].tolist() == [END, END + 1]
+
+
+@pytest.mark.parametrize("core", ["lstm", "gru", "rnn"])
+@pytest.mark.parametrize("encoding", [NOTES, CHORDS])
+def test_whole_melodies_single_tokens_and_numpy_agree(core: str, encoding: NotesEncoding) -> None:
+    options = options_for(encoding, core=core, layers=2)
+    network = Network(options, len(encoding.vocabulary), seed=4)
+    plain = NumpyNetwork(options, network.numpy_weights())
+    tokens = any_tokens(encoding, 4, 10, 5)
+    bars = any_bars(encoding, tokens, 5)
+    whole = to_numpy(network.log_probs(tokens, bars=bars))
+    possible = whole > LOG_ZERO / 2
+    np.testing.assert_allclose(plain.log_probs(tokens, bars=bars)[possible], whole[possible], atol=1e-5)
+    log_p, state = network.start(4, bars=bars)
+    for step, column in enumerate(tokens.T):
+        np.testing.assert_allclose(to_numpy(log_p), whole[:, step], atol=2e-3)
+        log_p, state = network.step(column, state)
+    assert np.allclose(np.exp(whole).sum(axis=2), 1.0, atol=1e-5)
+
+
+def test_nats_are_counted_by_the_sixteenth() -> None:
+    tune = Melody.from_pitches([(60, 24), (62, 12), (64, 36), (60, 24)])
+    tokens = np.append(NOTES.encode(tune), END)
+    bars = Bars(np.array([96]), np.array([0]), length=np.array([tune.length]))
+    pieces = Sequences((tokens,), bars, (NOTES.ticks(tokens[None])[0],))
+    network = Network(options_for(NOTES), len(NOTES.vocabulary), seed=1)
+    found = likelihood(network, pieces)
+    log_p = to_numpy(network.log_probs(tokens[None], bars=bars.without_conditions()))[0]
+    assert found.steps.tolist() == [16.0]
+    assert found.nats[0] == pytest.approx(-log_p[np.arange(len(tokens)), tokens].sum(), rel=1e-5)
+    assert found.by_bars is not None
+    assert found.steps_by_bars is not None
+    assert found.by_bars.sum() == pytest.approx(found.nats[0])
+    assert found.steps_by_bars[0].tolist() == [16.0, 0.0, 0.0, 0.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"without": ("rhymes",)}, "rhymes"),
+        ({"durations": ()}, "durations"),
+        ({"core": "transformer", "heads": 4}, "transformer"),
+        ({"attention": 8}, "attend"),
+        ({"melodic": True}, "melodic"),
+    ],
+)
+def test_what_cannot_be_is_refused(changes: dict[str, object], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        options_for(NOTES, **changes)
