@@ -135,6 +135,13 @@ class NotesEncoding:
         return self.parts[1][1] - 1
 
     @cached_property
+    def token_pitches(self) -> tuple[tuple[int, ...], ...]:
+        """The pitch of each token of the second part, as `(pitch,)`; none for other tokens."""
+        pitches = ((pitch,) for pitch in range(self.low, self.high + 1))
+        first = self.parts[1][0]
+        return (*[()] * first, *pitches, *[()] * (len(self.vocabulary) - self.rest))
+
+    @cached_property
     def vocabulary(self) -> tuple[str, ...]:
         """`end`, the durations, the pitches, `rest`, and perhaps the chords."""
         durations = (str(Fraction(ticks, 4 * TICKS_PER_QUARTER)) for ticks in self.durations)

@@ -113,6 +113,9 @@ def token_pitches(encoding: Encoding) -> tuple[tuple[int, ...], ...]:
         >>> token_pitches(EventsEncoding(("C4", "0.4.7")))
         ((60,), (60, 64, 67))
     """
+    known: tuple[tuple[int, ...], ...] | None = getattr(encoding, "token_pitches", None)
+    if known is not None:  # of notes, whose tokens are parts of one
+        return known
     sounding = (encoding.decode([token]).sounding for token in range(len(encoding.vocabulary)))
     return tuple(notes[0].pitches if notes else () for notes in sounding)
 
