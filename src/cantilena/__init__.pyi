@@ -20,6 +20,7 @@ from .rules import RuleSet as RuleSet
 from .rules import rule as rule
 from .tokenizers import EventsEncoding as EventsEncoding
 from .tokenizers import GridEncoding as GridEncoding
+from .tokenizers import NotesEncoding as NotesEncoding
 from .workflows import Evaluation as Evaluation
 from .workflows import TrainedModel as TrainedModel
 from .workflows import encode_on_grid as encode_on_grid

@@ -41,8 +41,10 @@ class Note:
                 f"a note at tick {self.onset} for {self.duration} ticks",
                 "the onset must be at least 0, the duration at least 1",
             )
-        given = self.pitches  # single notes, of which there are millions, need no sorting
-        ascending = tuple(sorted({int(pitch) for pitch in given})) if len(given) > 1 else tuple(map(int, given))
+        given = self.pitches
+        if type(given) is tuple and len(given) == 1 and type(given[0]) is int and 0 <= given[0] <= 127:
+            return  # single notes, of which there are millions, need no sorting
+        ascending = tuple(sorted({int(pitch) for pitch in given}))
         if ascending and not (ascending[0] >= 0 and ascending[-1] <= 127):
             raise UsageError(f"pitches {ascending} are outside the MIDI range", "give 0 to 127")
         object.__setattr__(self, "pitches", ascending)

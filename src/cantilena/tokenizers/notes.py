@@ -2,7 +2,7 @@
 
 A melody is a sequence of events, one after the other from its start to its end. An event is 2 tokens, or 3 with chords:
 
-    duration    of the note or rest in ticks, written as a part of a whole note: `1/4`, `3/16`, `1/12` (a triplet eighth)
+    duration    of the note or rest in ticks, written as a part of a whole note: `1/4`, `3/16`, `1/12` (in triplets)
     pitch       `C4`, of a chord its top note, or `rest`
     chord       the pitch classes below the top note, as semitones below it: `5.9` (a fourth and a major sixth), or `-`
 
@@ -94,6 +94,8 @@ class NotesEncoding:
             raise UsageError("the chords do not begin with a single note, or one occurs twice", "give () first")
         if any(list(chord) != sorted(set(chord) & set(range(1, 12))) for chord in self.chords):
             raise UsageError("a chord has other notes than 1 to 11 semitones below its top", "give them ascending")
+        if any(chord[-1] > self.low for chord in self.chords if chord):
+            raise UsageError(f"below the lowest pitch {self.low} chords have no room", "give 11 or more as low")
 
     @classmethod
     def learned_from(
@@ -109,11 +111,12 @@ class NotesEncoding:
         for melody in melodies:
             for duration, note in _events(melody):
                 durations[duration] += 1
-                if note is not None:
+                if chords and note is not None and len(note.pitches) > 1:
                     found[_below(note.pitches)] += 1
         kept = {ticks for ticks, count in durations.items() if count >= _RARE and ticks <= MAX_DURATION}
         shapes = sorted(
-            (chord for chord, count in found.items() if chord and count >= _RARE), key=lambda c: (len(c), c)
+            (chord for chord, count in found.items() if chord and chord[-1] <= low and count >= _RARE),
+            key=lambda chord: (len(chord), chord),
         )
         return cls(tuple(sorted(kept | set(COMMON_DURATIONS))), low, high, ((), *shapes) if chords else ())
 
@@ -164,20 +167,34 @@ class NotesEncoding:
         folded by octaves. Of a chord without a token, and without `chords` of any, the top note stays; other chords
         are moved to the octaves nearest to their top. Each change counts once a note.
         """
-        rounded = folded = dropped = 0
+        if self._fits(melody):
+            return Fit(melody)
+        rounded = folded = kept = 0
         for duration, note in _events(melody):
             if note is None:
                 continue
             rounded += duration not in self._duration_token or duration != note.duration
-            chord = self._chord(note)
-            moved = sorted({note.top, *(note.top - below for below in chord)})
-            dropped += len(note.pitches) - 1 - len(chord) if len(chord) < len(_below(note.pitches)) else 0
-            folded += self.fold(note.top) != note.top or (bool(chord) and moved != list(note.pitches))
-        dropped += len(melody.sounding) - sum(note is not None for _, note in _events(melody))
+            top = self.fold(note.top)
+            fitted = {top, *(top - below for below in self._chord(note))}
+            folded += not fitted <= set(note.pitches)
+            kept += len(fitted)
+        dropped = sum(len(note.pitches) for note in melody.notes) - kept
         if not (rounded or folded or dropped):
             return Fit(melody)
         notes = self.decode(self.encode(melody)).notes
         return Fit(replace(melody, notes=notes), folded=folded, rounded=rounded, dropped=dropped)
+
+    def _fits(self, melody: Melody) -> bool:
+        """Whether the melody is monophonic, in the range, and has no other durations than the vocabulary."""
+        end, durations, low, high = 0, self._duration_token, self.low, self.high
+        for note in melody.notes:
+            pitches, onset, duration = note.pitches, note.onset, note.duration
+            if not pitches:
+                continue
+            if onset < end or len(pitches) > 1 or duration not in durations or not low <= pitches[0] <= high:
+                return False
+            end = onset + duration
+        return True
 
     def fold(self, pitch: int) -> int:
         """Move a pitch into the range by as few octaves as possible.
@@ -196,17 +213,17 @@ class NotesEncoding:
         """`(2 or 3 events,)` tokens of the fitted melody, from its start to its length, without `end`."""
         tokens: list[int] = []
         silence = (self.rest, *(first for first, _ in self.parts[2:]))  # and no chord
-        for duration, note in _events(melody):
-            left = duration
+        lowest, known = self.parts[1][0] - self.low, self._duration_token
+        for left, note in _events(melody):
             if note is not None:
-                kept = self._longest(left)
-                tokens += [self._duration_token[kept], self.parts[1][0] + self.fold(note.top) - self.low]
+                kept = left if left in known else self._longest(left)
+                tokens += (known[kept], lowest + self.fold(note.pitches[-1]))
                 if self.chords:
                     tokens.append(self.parts[2][0] + self._chord_index[self._chord(note)])
                 left -= kept
             while left:
-                kept = self._longest(left)
-                tokens += [self._duration_token[kept], *silence]
+                kept = left if left in known else self._longest(left)
+                tokens += (known[kept], *silence)
                 left -= kept
         return np.array(tokens, dtype=np.int64)
 
@@ -259,28 +276,31 @@ class NotesEncoding:
     def line(self, tokens: NDArray[np.integer[Any]], length: NDArray[np.integer[Any]] | None = None) -> Line:
         """The line of `(melodies, tokens)` tokens in sixteenths, onsets and ends at the nearest; padded with `end`.
 
-        Of notes that begin in one sixteenth the last stays. `length`, `(melodies,)` sixteenths, cuts the melodies.
+        Of notes that begin in one sixteenth the last stays, and a note keeps at least one sixteenth if no other begins
+        there. `length`, `(melodies,)` sixteenths, cuts the melodies.
         """
         duration, pitch, chord = self._split(check_tokens(tokens, len(self.vocabulary), 2))
         ticks = np.array([0, *self.durations])[duration]
         ends = np.cumsum(ticks, axis=1)
         onset, total = ends - ticks, ends[:, -1] if ends.shape[1] else np.zeros(len(ticks), dtype=np.int64)
         lengths = -(-total // self.ticks_per_step)
-        steps = int(lengths.max(initial=0))
-        event = np.full((len(ticks), steps), HOLD)
+        event = np.full((len(ticks), int(lengths.max(initial=0))), HOLD)
         top, classes = np.full(event.shape, -1), np.zeros(event.shape, dtype=np.int64)
         sounds = (duration != END) & (pitch != self.rest)
-        heard = np.maximum.accumulate(sounds, axis=1) if sounds.shape[1] else sounds  # silence at the start: nothing
-        place = np.minimum((onset + self.ticks_per_step // 2) // self.ticks_per_step, max(steps - 1, 0))
-        offs = (duration != END) & ~sounds & heard
-        # Rests first, so that a note that begins in the sixteenth of a short rest stays.
-        for chosen, kind in ((offs, OFF), (sounds, ON)):
-            rows, events = np.nonzero(chosen)
-            event[rows, place[rows, events]] = kind
-            if kind == ON:
-                pitches = pitch[rows, events] - self.parts[1][0] + self.low
-                top[rows, place[rows, events]] = pitches
-                classes[rows, place[rows, events]] = self._classes(pitches, chord[rows, events])
+        last = np.maximum(lengths - 1, 0)[:, None]
+        place = np.minimum((onset + self.ticks_per_step // 2) // self.ticks_per_step, last)
+        # A note keeps at least one sixteenth, unless another begins there.
+        rows, events = np.nonzero((duration[:, 1:] != END) & ~sounds[:, 1:] & sounds[:, :-1])
+        off = np.maximum(place[rows, events + 1], place[rows, events] + 1)
+        following = np.where(sounds, place, last + 1)
+        following = np.minimum.accumulate(following[:, ::-1], axis=1)[:, ::-1] if following.size else following
+        kept = off < following[rows, events + 1]
+        event[rows[kept], off[kept]] = OFF
+        rows, events = np.nonzero(sounds)
+        pitches = pitch[rows, events] - self.parts[1][0] + self.low
+        event[rows, place[rows, events]] = ON
+        top[rows, place[rows, events]] = pitches
+        classes[rows, place[rows, events]] = self._classes(pitches, chord[rows, events])
         return Line.from_events(event, top, classes, lengths if length is None else np.minimum(length, lengths))
 
     def _split(self, tokens: Tokens) -> tuple[Tokens, Tokens, Tokens]:
@@ -321,10 +341,10 @@ class NotesEncoding:
 
     def _chord(self, note: Note) -> tuple[int, ...]:
         """What lies below the top note, as a chord of the vocabulary; `()` if it has none."""
+        if not self.chords or len(note.pitches) < 2:
+            return ()
         below = _below(note.pitches)
-        top = self.fold(note.top)
-        inside = below in self._chord_index and top - (below[-1] if below else 0) >= 0
-        return below if inside else ()
+        return below if below in self._chord_index else ()
 
     @cached_property
     def _duration_token(self) -> dict[int, int]:
@@ -342,18 +362,25 @@ def _below(pitches: tuple[int, ...]) -> tuple[int, ...]:
 
 def _events(melody: Melody) -> Iterator[tuple[int, Note | None]]:
     """Duration in ticks and note of each event, None for silence: one after the other, from start to length."""
-    heads: dict[int, Note] = {}
-    for note in melody.notes:
-        if note.onset not in heads or note.top >= heads[note.onset].top:
-            heads[note.onset] = note
-    tick = 0
-    onsets = sorted(heads)
-    for onset, following in zip(onsets, [*onsets[1:], melody.length], strict=True):
-        note = heads[onset]
+    heads: list[Note] = []
+    for note in melody.notes:  # which are sorted by onset, then by pitch
+        if heads and heads[-1].onset == note.onset:
+            heads[-1] = max(heads[-1], note, key=_top)
+        else:
+            heads.append(note)
+    tick, last = 0, len(heads) - 1
+    for number, note in enumerate(heads):
+        onset = note.onset
         if onset > tick:
             yield onset - tick, None
-        end = min(note.end, following)
-        yield end - onset, None if note.is_rest else note
-        tick = end
+        tick = onset + note.duration
+        following = heads[number + 1].onset if number < last else tick
+        tick = min(tick, following)
+        yield tick - onset, note if note.pitches else None
     if melody.length > tick:
         yield melody.length - tick, None
+
+
+def _top(note: Note) -> tuple[int, int]:
+    """Of notes with one onset the highest stays, and of these the longest."""
+    return note.top, note.duration

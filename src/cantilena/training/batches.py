@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from cantilena.errors import CantilenaError
 from cantilena.models import CONDITIONS, UNKNOWN, Bars, Sequences, transpose_condition_ids
 from cantilena.runtime import generator
-from cantilena.tokenizers import Encoding
+from cantilena.tokenizers import Encoding, NotesEncoding
 
 _POOL = 16
 """Number of batches whose pieces are sorted by length together: small enough to keep the order random."""
@@ -112,6 +112,14 @@ def transpositions(encoding: Encoding, semitones: int) -> NDArray[np.int64]:
     """
     shifts = range(-semitones, semitones + 1)
     size = len(encoding.vocabulary)
+    if isinstance(encoding, NotesEncoding):  # whose tokens are parts of notes
+        of_pitch = {pitches: token for token, pitches in enumerate(encoding.token_pitches) if pitches}
+        moved = (
+            of_pitch.get((pitches[0] + by,), -1) if pitches else token
+            for by in shifts
+            for token, pitches in enumerate(encoding.token_pitches)
+        )
+        return np.fromiter(moved, dtype=np.int64).reshape(len(shifts), size)
     return np.array([[_shift_token(encoding, token, by) for token in range(size)] for by in shifts], dtype=np.int64)
 
 
