@@ -93,7 +93,9 @@ def sample(
     )
     zeros = np.zeros(len(uniforms))
     samples = Samples(uniforms[:, :0].astype(np.int64), zeros, None if constraints is None else zeros.astype(int))
-    with progress("Composing by rules", total=uniforms.shape[1], unit="steps", quiet=constraints is None) as bar:
+    # Of notes it is not known how many tokens there will be.
+    total = None if isinstance(encoding, NotesEncoding) else uniforms.shape[1]
+    with progress("Composing by rules", total=total, unit="tokens", quiet=constraints is None) as bar:
         for drawn in drawing:
             samples = drawn
             bar.advance()
