@@ -179,7 +179,8 @@ def _of_notes(
     # A first pass finds the most probable duration after each melody, for the second.
     rows = np.arange(len(melodies))
     tokens[rows, sizes] = first + chances()[rows, sizes, first:after].argmax(axis=1)
-    tokens[rows, np.array(sizes) + 1] = encoding.rest
+    for part, (_, after_part) in enumerate(encoding.parts[1:], start=1):
+        tokens[rows, np.array(sizes) + part] = after_part - 1  # any: what is read comes before it
     found = chances()
     onsets = encoding.ticks(tokens)
     return [
