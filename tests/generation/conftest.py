@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cantilena.generation import Composer
 from cantilena.models import Bundle, Network, NetworkOptions
-from cantilena.tokenizers import EventsEncoding, GridEncoding
+from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding, NotesEncoding
 
 SMALL = NetworkOptions(width=24, embedding=16)
 
 
-def bundle_of(encoding: GridEncoding | EventsEncoding, *, normalized_key: bool = True, tuned: bool = False) -> Bundle:
-    size = len(encoding.vocabulary)
-    first, second = (Network(SMALL, size, seed=seed).numpy_weights() for seed in (3, 4))
+def bundle_of(encoding: Encoding, *, normalized_key: bool = True, tuned: bool = False) -> Bundle:
+    size, options = len(encoding.vocabulary), SMALL
+    if isinstance(encoding, NotesEncoding):
+        options = replace(SMALL, durations=encoding.durations, pitches=encoding.high - encoding.low + 1)
+    first, second = (Network(options, size, seed=seed).numpy_weights() for seed in (3, 4))
     return Bundle(
-        SMALL,
+        options,
         second if tuned else first,
         encoding.description(),
         prior_weights=first if tuned else None,
@@ -40,6 +44,19 @@ def grid(tuned: Bundle) -> Composer:
 def events() -> Composer:
     encoding = EventsEncoding(("C4", "D4", "E4", "F#4", "A4", "C5", "0.4.7", "2.6.9"))
     return Composer.from_bundle(bundle_of(encoding, normalized_key=False), "events")
+
+
+@pytest.fixture(scope="session")
+def notes() -> Composer:
+    """A tuned model of notes, whose prior is another network."""
+    return Composer.from_bundle(bundle_of(NotesEncoding(), tuned=True), "notes")
+
+
+@pytest.fixture(scope="session")
+def chords() -> Composer:
+    """A model of notes and chords in the keys of its corpus, with few durations."""
+    encoding = NotesEncoding((1, 3, 6, 8, 12, 24, 40), 55, 84, ((), (4, 7), (5, 9), (11,)))
+    return Composer.from_bundle(bundle_of(encoding, normalized_key=False), "chords")
 
 
 @pytest.fixture

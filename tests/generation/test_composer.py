@@ -10,12 +10,15 @@ import mido
 import numpy as np
 import pytest
 import symusic
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-from cantilena.generation import ComposeOptions, Composer, Composition, read_primer, write_melodies
+from cantilena.generation import ComposeOptions, Composer, Composition, SamplingOptions, read_primer, write_melodies
 from cantilena.io import write
 from cantilena.models import Bars, log_probs_with_bars
 from cantilena.music import Key, Melody, Meter, Tempo
+from cantilena.tokenizers import parse_tokens
 
 IDEA = Melody.from_pitches(
     [(62, 24), (64, 12), (None, 12), (69, 48), (65, 24), (64, 24), (62, 48)],
@@ -238,3 +241,95 @@ def test_a_long_high_and_a_low_primer(grid: Composer) -> None:
     for name in ("C1 E1 G1", "C8 G7 E7"):
         made = grid.compose(bars=1, primer=name)
         assert [note.name for note in made.sounding[:2]] == name.split()[:2]
+
+
+TRIPLETS = Melody.from_pitches(
+    [(60, 8), (62, 8), (64, 8), (None, 12), (67, 24)], key=Key(), meter=Meter(3, 4), pickup=8, tempo=Tempo.constant(100)
+)
+
+
+@given(
+    st.sampled_from(["notes", "chords"]),
+    st.sampled_from([{"bars": 1}, {"bars": 5}, {"seconds": 0.01}, {"seconds": 7.3}]),
+    st.sampled_from(["", "4/4", "6/8", "5/32"]),
+    st.sampled_from(["", "C4 E4/8 r/8", TRIPLETS]),
+    st.booleans(),
+    st.sampled_from(["", "C4-A5"]),
+    st.sampled_from(["", "Eb major", "F# minor"]),
+    st.sampled_from([SamplingOptions(), SamplingOptions(greedy=True), SamplingOptions(temperature=5.0, top_p=0.9)]),
+    st.integers(0, 99),
+)
+@settings(max_examples=60, deadline=None)
+def test_notes_have_the_length_and_the_range_that_are_asked_for(
+    of_notes: dict[str, Composer],
+    name: str,
+    length: dict[str, float],
+    meter: str,
+    primer: str | Melody,
+    with_primer: bool,
+    range_: str,
+    key: str,
+    sampling: SamplingOptions,
+    seed: int,
+) -> None:
+    composer = of_notes[name]
+    options = ComposeOptions(
+        **length, meter=meter, primer=primer, with_primer=with_primer, range=range_, key=key, sampling=sampling
+    )
+    made = composer.compose_many(3, options, seed=seed)
+    assert made == composer.compose_many(3, options, seed=seed)
+    assert made[:1] == composer.compose_many(1, options, seed=seed)
+    given_ = {"": 0, "C4 E4/8 r/8": 48}[primer] if isinstance(primer, str) else primer.length
+    for one in made:
+        if "bars" in length:
+            new = length["bars"] * one.meter.ticks_per_bar
+        else:
+            new = one.tempo.ticks(one.tempo.seconds(given_) + length["seconds"]) - given_
+        assert one.length == max(new, 1) + given_ * with_primer
+        sounding = one.sounding if not with_primer else [note for note in one.sounding if note.onset >= given_]
+        if range_:
+            assert all(60 <= pitch <= 81 for note in sounding for pitch in note.pitches)
+        assert "end" not in one.tokens
+        assert np.isfinite([one.log_likelihood, one.policy_log_likelihood]).all()
+        if with_primer and not isinstance(primer, str) and not key and name == "notes":
+            assert one.until(given_).notes == primer.notes
+
+
+def test_a_number_of_events_of_notes(notes: Composer, chords: Composer) -> None:
+    for composer, period in ((notes, 2), (chords, 3)):
+        made = composer.compose_many(4, ComposeOptions(events=25, primer="C4 D4"))
+        assert {len(one.tokens) for one in made} == {25 * period}
+        assert len({one.length for one in made}) > 1
+
+
+def test_likelihoods_of_notes_are_sums_over_both_models(notes: Composer) -> None:
+    made = notes.compose(bars=2, primer="C4 E4/8 r/8 G4", meter="3/4", key="C major", seed=4, temperature=2.0)
+    before = notes.encoding.encode(read_primer("C4 E4/8 r/8 G4"))
+    tokens = np.concatenate([before, parse_tokens(notes.encoding, " ".join(made.tokens))])[None]
+    bars = Bars.from_meter(Meter(3, 4), melodies=1, ticks_per_step=1, length=72 + 144)
+    for model, told in ((notes.prior, made.log_likelihood), (notes.model, made.policy_log_likelihood)):
+        log_probs = np.asarray(log_probs_with_bars(model, tokens, bars), dtype=np.float64)[0]
+        assert told == pytest.approx(log_probs[np.arange(tokens.shape[1]), tokens[0]][len(before) :].sum(), abs=1e-3)
+
+
+def test_melodies_of_notes_are_written(chords: Composer, tmp_path: Path) -> None:
+    made = chords.compose_many(2, ComposeOptions(bars=2, meter="6/8"), seed=5)
+    assert any(note.is_chord for one in made for note in one.sounding)
+    for one in write_melodies(made, tmp_path, quiet=True):
+        assert sorted(one.files) == ["mid", "musicxml", "svg", "wav"]
+    read = symusic.Score(str(tmp_path / "001.mid"))
+    found = sorted((n.start * 24 / read.ticks_per_quarter, n.pitch) for track in read.tracks for n in track.notes)
+    assert found == sorted((note.onset, pitch) for note in made[0].sounding for pitch in note.pitches)
+
+
+def test_a_model_of_notes_is_no_vae(notes: Composer) -> None:
+    tune = notes.compose(bars=1)
+    with pytest.raises(UsageError, match="no VAE"):
+        notes.vary(tune)
+    with pytest.raises(UsageError, match="no VAE"):
+        notes.interpolate(tune, tune)
+
+
+@pytest.fixture(scope="module")
+def of_notes(notes: Composer, chords: Composer) -> dict[str, Composer]:
+    return {"notes": notes, "chords": chords}

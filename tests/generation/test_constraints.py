@@ -10,14 +10,16 @@ import pytest
 
 from cantilena.errors import BundleError, UsageError
 from cantilena.generation import ComposeOptions, Composer, Constraints, SamplingOptions, read_primer, sample
+from cantilena.generation.constraints import OUTSIDE
 from cantilena.models import Bundle, Network, NetworkOptions, log_probs_with_bars
 from cantilena.music import Key, Line, Melody
 from cantilena.rules import RULE_SETS, Context, Rule, RuleSet, leap_outcomes
-from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
+from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding, NotesEncoding, parse_tokens
 
 GRID = GridEncoding()
 RL_TUNER = RULE_SETS["rl-tuner"]
 WILD = SamplingOptions(temperature=3.0)
+NOTES = NotesEncoding()
 CHORDS = EventsEncoding(("C4", "D4", "E4", "F#4", "G4", "C5", "0.4.7", "2.6.9"))
 
 
@@ -60,6 +62,58 @@ def test_counts_are_those_of_each_token_judged_alone(encoding: Encoding, context
         found = constraints.broken(np.array([heard, heard], dtype=np.int64))
         by_hand = broken_by_hand(RL_TUNER.rules, ASKS, encoding, heard, steps, context)
         assert found.tolist() == [by_hand, by_hand]
+
+
+@pytest.mark.parametrize("text", ["", "1/4 C4", "1/4 F4 1/8 rest 1/16 D4", "1/12 C4 1/12 E4 1/12 G4", "1/96 C4 1/4 B4"])
+@pytest.mark.parametrize("duration", ["1/4", "1/12", "1/2"])
+def test_pitches_are_judged_alone_at_the_step_of_the_note(text: str, duration: str) -> None:
+    """Against whole melodies of the same length that go on with any notes."""
+    heard = parse_tokens(NOTES, text)
+    steps, places = 32, NOTES.decode(heard).length
+    before = np.concatenate([heard, parse_tokens(NOTES, duration)])
+    constraints = Constraints(RL_TUNER.rules, NOTES, Context(), steps)
+    assert set(constraints.broken(heard[None])[0]) <= {0}
+    candidates = np.arange(*NOTES.parts[1])
+    among = np.isin(np.arange(len(NOTES.vocabulary)), candidates)
+    found = constraints.broken(before[None], among)
+    assert (found[0, ~among] == OUTSIDE).all()
+    rng, counts = np.random.default_rng(4), np.zeros(len(candidates), dtype=int)
+    for rule in RL_TUNER.rules:
+        values = []
+        for pitch in candidates:
+            tokens = [*before, pitch]
+            while NOTES.decode(tokens).length < steps * 6:
+                left = steps * 6 - NOTES.decode(tokens).length
+                tokens += [NOTES.durations.index(max(d for d in NOTES.durations if d <= min(left, 24))) + 1]
+                tokens += [int(rng.choice(candidates))]
+            values.append(judged_alone(rule, NOTES, tokens, (places + 3) // 6, Context()))
+        wanted = rule.name in ASKS and max(values) > 0 and min(values) >= 0
+        counts += [value < 0 or (wanted and value == 0) for value in values]
+    assert found[0, candidates].tolist() == counts.tolist()
+
+
+def test_notes_keep_rules_and_rows_do_not_depend_on_others(notes: Composer) -> None:
+    for options in (ComposeOptions(bars=4, meter="3/4"), ComposeOptions(events=30)):
+        bound = options.replace(constrain="rl-tuner:key,rl-tuner:repetition,rl-tuner:leap", key="D minor")
+        made = notes.compose_many(6, bound, sampling=WILD)
+        assert made[:2] == notes.compose_many(2, bound, sampling=WILD)
+        assert {one.rules_broken for one in made} == {0}
+        assert all(note.top % 12 in Key.parse("D minor").pitch_classes for one in made for note in one.sounding)
+        assert all(np.isfinite(one.policy_log_likelihood) for one in made)
+    tonic = notes.compose_many(8, ComposeOptions(bars=4, key="C major", constrain="rl-tuner:tonic"), sampling=WILD)
+    assert {one.tokens[1] for one in tonic} == {"C4"}
+
+
+def test_every_note_of_a_chord_is_judged_and_counted_once(chords: Composer) -> None:
+    made = chords.compose_many(20, ComposeOptions(bars=4, constrain="rl-tuner:key", key="D major"), sampling=WILD)
+    sounding = [note for one in made for note in one.sounding]
+    assert any(note.is_chord for note in sounding)
+    assert {pitch % 12 for note in sounding for pitch in note.pitches} <= set(Key.parse("D major").pitch_classes)
+    bound = RuleSet("none", (Rule.from_function(never),))
+    events = chords.compose(events=9, constrain=bound)
+    assert events.rules_broken == 9
+    with pytest.raises(UsageError, match="beyond the 4"):
+        Constraints(RL_TUNER.rules, NOTES, Context(), 4).broken(parse_tokens(NOTES, "1/4 C4 1/4")[None])
 
 
 def test_no_note_leaves_the_key(grid: Composer) -> None:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from cantilena.data import load_builtin
 from cantilena.errors import UsageError
 from cantilena.generation import BarRange, ComposeOptions, Composer, SamplingOptions, load
 from cantilena.generation.infilling import Candidates, InfillContext, InfillSpan, draw_candidates
-from cantilena.models import Bars
+from cantilena.models import Bars, Network, NetworkOptions
 from cantilena.music import Key, Melody, Meter, Note, Tempo
 from cantilena.rules import load_rules
 from cantilena.runtime import generator
-from cantilena.tokenizers import EventsEncoding, GridEncoding
+from cantilena.tokenizers import EventsEncoding, GridEncoding, NotesEncoding, parse_tokens
 
 LONG = Melody.from_pitches([(60 + step % 7, 24) for step in range(32)], key=Key())
 
@@ -46,13 +48,13 @@ def tunes(draw: st.DrawFn) -> tuple[Melody, int, int]:
     return melody, first, draw(st.integers(first, max(count, first)))
 
 
-@given(tunes(), st.sampled_from(["grid", "events"]), st.integers(0, 50), st.booleans())
-@settings(max_examples=120, deadline=None)
+@given(tunes(), st.sampled_from(["grid", "events", "notes", "chords"]), st.integers(0, 50), st.booleans())
+@settings(max_examples=160, deadline=None)
 def test_notes_of_other_bars_stay(
-    both: dict[str, Composer], asked: tuple[Melody, int, int], encoding: str, seed: int, greedy: bool
+    all_kinds: dict[str, Composer], asked: tuple[Melody, int, int], encoding: str, seed: int, greedy: bool
 ) -> None:
     melody, first, last = asked
-    composer = both[encoding]
+    composer = all_kinds[encoding]
     try:
         gap = InfillSpan.from_bars(melody, BarRange(first, last))
         made = composer.rewrite(melody, first, last, melodies=2, sampling=SamplingOptions(greedy=greedy), seed=seed)
@@ -65,14 +67,14 @@ def test_notes_of_other_bars_stay(
         assert (one.meter, one.tempo, one.pickup, one.title) == (melody.meter, melody.tempo, melody.pickup, "Air")
         assert melody.key is None or one.key == melody.key
         assert one.length == max(melody.length, gap.end)
-        if encoding == "grid":
+        if encoding != "events":
             held = max((note.end for note in melody.sounding if note.onset < gap.start), default=0)
             last_end = max((n.end for n in melody.sounding if gap.start <= n.onset < gap.end), default=0)
             for note in one.sounding:
                 if gap.start <= note.onset < gap.end:
                     assert note.onset >= held
                     assert note.end <= max(gap.end, last_end)
-                    assert not note.is_chord
+                    assert encoding == "chords" or not note.is_chord
 
 
 def test_notes_across_the_barlines() -> None:
@@ -95,6 +97,72 @@ def test_notes_across_the_barlines() -> None:
     around = InfillContext.from_melody(rested, InfillSpan.from_bars(rested, BarRange(2, 2)), grid)
     assert around.future_after_sound.tolist()[:2] == [0, 1]
     assert around.future.tolist()[:2] == [1, 1]
+
+
+def test_notes_fill_bars_to_the_tick() -> None:
+    """Triplets before the gap and after it stay; the last new note is held as long as the one that was there."""
+    encoding = NotesEncoding()
+    melody = Melody.from_pitches([(60, 32), (62, 72), (64, 64), (65, 36), (None, 12), (67, 8), (69, 72)], key=Key())
+    gap = InfillSpan.from_bars(melody, BarRange(2, 2))  # 96 to 192 ticks; a note is held until 104, another until 204
+    around = InfillContext.from_melody(melody, gap, encoding)
+    assert (around.origin, around.end, around.held_until, around.silent_until) == (104, 192, 204, 216)
+    assert (around.length, around.line_steps(encoding)) == (296, 50)
+
+    def named(tokens: NDArray[np.int64]) -> list[str]:
+        return [encoding.vocabulary[token] for token in tokens if token]
+
+    held = parse_tokens(encoding, "1/2 D4 1/6 rest 1/4 E4")
+    silent = parse_tokens(encoding, "1/2 D4 1/6 D4 1/4 rest")
+    whole = around.notes_with_future(np.stack([held, silent]), encoding)
+    past, future = ["1/3", "C4", "3/4", "D4"], ["1/12", "G4", "3/4", "A4"]
+    assert named(whole.tokens[0]) == [*past, "1/2", "D4", "1/6", "rest", "3/8", "E4", "1/8", "rest", *future]
+    assert named(whole.tokens[1]) == [*past, "1/2", "D4", "1/6", "D4", "1/2", "rest", *future]
+    assert [(n.top, n.onset, n.end) for n in around.notes(held, encoding) if n.pitches] == [
+        (62, 104, 152),
+        (64, 168, 204),
+    ]
+
+
+def test_candidates_of_notes_are_weighted_to_the_true_posterior() -> None:
+    """Against the probabilities of all ways to fill a quarter note with C4 and D4 in eighths and quarters."""
+    encoding = NotesEncoding((1, 12, 24), 60, 71)
+    options = NetworkOptions(width=8, embedding=8, durations=encoding.durations, pitches=12)
+    network = Network(options, len(encoding.vocabulary), seed=2)
+    weights = network.numpy_weights()
+    weights["head.weight"] *= 4
+    weights["head.bias"][1] = -99  # no notes of a tick
+    network.load_weights(weights)
+    tune = Melody.from_pitches([(60, 96), (64, 24), (62, 72), (60, 96)], key=Key())
+    around = InfillContext.from_melody(tune, InfillSpan(BarRange(2, 2), 96, 120), encoding)
+    pitches = np.array([name in ("C4", "D4") for name in encoding.vocabulary])
+    bars = Bars.from_meter(Meter(), melodies=8000, ticks_per_step=1, length=tune.length)
+    drawn = draw_candidates(
+        network,
+        around,
+        np.random.default_rng(1),
+        encoding=encoding,
+        bars=bars,
+        sampling=SamplingOptions(),
+        allowed=pitches | (np.arange(len(pitches)) < encoding.parts[1][0]),
+    )
+    assert drawn.log_fitting is not None
+    shares = np.exp(drawn.log_future + drawn.log_fitting)
+    found: dict[str, float] = defaultdict(float)
+    for row, share in zip(drawn.tokens, shares / shares.sum(), strict=True):
+        found[" ".join(encoding.vocabulary[token] for token in row if token)] += share
+    nats = {}
+    for text in (*(f"1/4 {a}" for a in "CD"), *(f"1/8 {a} 1/8 {b}" for a in "CD" for b in "CD")):
+        name = text.replace("C", "C4").replace("D", "D4")
+        new = parse_tokens(encoding, name)
+        whole = np.concatenate([around.past, new, around.future])[None]
+        log_probs = np.asarray(network.log_probs(whole, bars=bars[:1]).detach(), dtype=float)[0]
+        nats[name] = log_probs[np.arange(whole.shape[1]), whole[0]][len(around.past) :].sum()
+        for place in range(len(around.past) + 1, len(around.past) + len(new), 2):
+            nats[name] -= np.log(np.exp(log_probs[place, pitches]).sum())  # pitches are those of the range
+    exact = np.exp(list(nats.values())) / np.exp(list(nats.values())).sum()
+    np.testing.assert_allclose([found[name] for name in nats], exact, atol=0.02)
+    unweighted = np.bincount([len(row[row > 0]) for row in drawn.tokens])[[2, 4]] / len(bars.pickup)
+    assert abs(unweighted[0] - exact[:2].sum()) > 0.05
 
 
 def test_the_future_decides_between_candidates() -> None:
@@ -227,5 +295,5 @@ def test_ranges_of_bars_as_they_are_typed(text: str, bars: tuple[int, int] | Non
 
 
 @pytest.fixture(scope="module")
-def both(grid: Composer, events: Composer) -> dict[str, Composer]:
-    return {"grid": grid, "events": events}
+def all_kinds(grid: Composer, events: Composer, notes: Composer, chords: Composer) -> dict[str, Composer]:
+    return {"grid": grid, "events": events, "notes": notes, "chords": chords}

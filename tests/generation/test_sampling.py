@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
 from cantilena.generation import SamplingOptions, choose, sample
+from cantilena.generation.sampling import token_budget
+from cantilena.models import Bars, Network, NetworkOptions
+from cantilena.music import Melody, Meter
+from cantilena.tokenizers import END, NotesEncoding, token_pitches
 
 
 class Coin:
@@ -83,3 +89,115 @@ def test_the_edges_of_the_uniform_draw_stay_inside(edge: float) -> None:
 def test_silly_options_are_refused(bad: dict[str, float]) -> None:
     with pytest.raises(UsageError):
         SamplingOptions(**bad)
+
+
+ENCODINGS = [
+    NotesEncoding(),
+    NotesEncoding((1, 3, 8, 24), 60, 83, ((), (4, 7), (11,))),
+    NotesEncoding((1, 5), 48, 59),
+]
+
+
+class Uniform:
+    """All tokens are equally probable at each step: a model that knows nothing of the parts of notes."""
+
+    def __init__(self, encoding: NotesEncoding) -> None:
+        self.vocabulary_size = len(encoding.vocabulary)
+
+    def start(self, melodies: int) -> tuple[np.ndarray, None]:
+        return np.full((melodies, self.vocabulary_size), -np.log(self.vocabulary_size)), None
+
+    def step(self, tokens: np.ndarray, state: None) -> tuple[np.ndarray, None]:
+        return self.start(len(tokens))
+
+    def log_probs(self, tokens: np.ndarray) -> np.ndarray:
+        return np.full((*tokens.shape, self.vocabulary_size), -np.log(self.vocabulary_size))
+
+
+def network_of(encoding: NotesEncoding) -> Network:
+    pitches = encoding.high - encoding.low + 1
+    options = NetworkOptions(width=16, embedding=16, durations=encoding.durations, pitches=pitches)
+    return Network(options, len(encoding.vocabulary), seed=2)
+
+
+@given(
+    st.sampled_from(ENCODINGS),
+    st.booleans(),
+    st.integers(1, 400),
+    st.lists(st.sampled_from([1, 3, 5, 8, 24]), max_size=3),
+    st.integers(0, 99),
+    st.sampled_from([0, 1, 7]),
+    st.sampled_from([SamplingOptions(), SamplingOptions(greedy=True), SamplingOptions(temperature=9.0, top_k=3)]),
+)
+@settings(max_examples=120, deadline=None)
+def test_notes_reach_their_length_with_any_model_and_any_budget(
+    encoding: NotesEncoding,
+    is_network: bool,
+    ticks: int,
+    before: list[int],
+    seed: int,
+    spare: int,
+    options: SamplingOptions,
+) -> None:
+    """However few tokens are left, longer notes lead to the end; rows do not depend on each other."""
+    primer = encoding.encode(Melody.from_pitches([(60, duration) for duration in before]))
+    bars = Bars.from_meter(Meter(3, 4), melodies=3, ticks_per_step=1, pickup=5, length=sum(before) + ticks)
+    longest, needed, left = encoding.durations[::-1], 0, ticks
+    for duration in longest:
+        needed, left = needed + left // duration, left % duration
+    budget = len(encoding.parts) * (needed + spare) + seed % 2
+    model = network_of(encoding) if is_network else Uniform(encoding)
+    uniforms = np.random.default_rng(seed).random((3, budget))
+    drawn = sample(model, uniforms, options=options, primer=primer, bars=bars, encoding=encoding)
+    for row in drawn.tokens:
+        melody = encoding.decode(np.concatenate([primer, row]))
+        assert melody.length == sum(before) + ticks
+        assert encoding.encode(melody).tolist() == [*primer, *row[row != END]]
+    alone = sample(model, uniforms[1:2], options=options, primer=primer, bars=bars[:1], encoding=encoding)
+    assert alone.tokens[0].tolist() == drawn.tokens[1, : alone.tokens.shape[1]].tolist()
+    assert not drawn.tokens[1, alone.tokens.shape[1] :].any()
+    assert alone.log_likelihood[0] == pytest.approx(drawn.log_likelihood[1], abs=1e-3)
+    if needed > 1:
+        with pytest.raises(UsageError, match="ticks long"):
+            sample(
+                model,
+                uniforms[:, : len(encoding.parts) * (needed - 1)],
+                primer=primer,
+                bars=bars,
+                encoding=encoding,
+            )
+
+
+def test_the_budget_of_a_length_is_never_too_small() -> None:
+    for encoding in ENCODINGS:
+        for ticks in (1, 2, 7, 96, 1000):
+            bars = Bars.from_meter(Meter(), melodies=1, ticks_per_step=1, length=ticks)
+            uniforms = np.random.default_rng(ticks).random((1, token_budget(encoding, ticks)))
+            tokens = sample(Uniform(encoding), uniforms, bars=bars, encoding=encoding).tokens[0]
+            assert encoding.decode(tokens).length == ticks
+
+
+def test_a_model_of_notes_that_is_told_no_length_ends_where_it_will() -> None:
+    encoding, uniforms = NotesEncoding(), np.random.default_rng(2).random((30, 60))
+    network = network_of(encoding)
+    free = sample(network, uniforms, encoding=encoding)
+    lengths = (free.tokens != END).sum(axis=1)
+    assert lengths.min() < lengths.max() == free.tokens.shape[1]
+    log_probs = network.log_probs(free.tokens).detach().numpy().astype(float)
+    own = np.take_along_axis(log_probs, free.tokens[..., None], axis=-1)[..., 0]
+    until_end = np.arange(own.shape[1])[None, :] <= lengths[:, None]
+    np.testing.assert_allclose(free.log_likelihood, (own * until_end).sum(axis=1), atol=1e-3)
+    np.testing.assert_allclose(free.log_likelihood, own.sum(axis=1), atol=1e-3)  # what follows END is certain
+    going_on = sample(network, uniforms, encoding=encoding, end=0)
+    assert going_on.tokens.shape == (30, 60)
+    assert (going_on.tokens != END).all()
+
+
+def test_notes_of_chords_lie_in_the_range_too() -> None:
+    encoding = ENCODINGS[1]
+    allowed = np.array([not pitches or pitches[0] >= 65 for pitches in token_pitches(encoding)])
+    uniforms = np.random.default_rng(3).random((40, 60))
+    tokens = sample(Uniform(encoding), uniforms, encoding=encoding, allowed=allowed, end=0).tokens
+    notes = [note for row in tokens for note in encoding.decode(row).sounding]
+    assert any(note.is_chord for note in notes)
+    assert min(pitch for note in notes for pitch in note.pitches) >= 65

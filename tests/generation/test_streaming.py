@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -31,10 +32,17 @@ def facts(made: Composition) -> tuple[object, ...]:
     return made, made.log_likelihood, made.policy_log_likelihood, made.rules_broken
 
 
-@given(st.sampled_from(["grid", "events"]), ASKED, SAMPLING, st.integers(0, 99), st.integers(1, 3), st.integers(1, 9))
-@settings(max_examples=60, deadline=None)
+@given(
+    st.sampled_from(["grid", "events", "notes", "chords"]),
+    ASKED,
+    SAMPLING,
+    st.integers(0, 99),
+    st.integers(1, 3),
+    st.integers(1, 9),
+)
+@settings(max_examples=80, deadline=None)
 def test_the_stream_ends_in_what_compose_many_gives(
-    both: dict[str, Composer],
+    all_kinds: dict[str, Composer],
     encoding: str,
     asked: ComposeOptions,
     sampling: SamplingOptions,
@@ -42,7 +50,9 @@ def test_the_stream_ends_in_what_compose_many_gives(
     melodies: int,
     every: int,
 ) -> None:
-    composer = both[encoding]
+    composer, is_of_notes = all_kinds[encoding], encoding in ("notes", "chords")
+    if is_of_notes and seed % 2:
+        asked = replace(asked, events=None, bars=1 + seed % 3)
     whole = composer.compose_many(melodies, asked, sampling=sampling, seed=seed)
     sketches = list(composer.stream(melodies, asked, sampling=sampling, seed=seed, every=every))
     assert [facts(one) for one in sketches[-1].compositions] == [facts(one) for one in whole]
@@ -50,10 +60,10 @@ def test_the_stream_ends_in_what_compose_many_gives(
     for number, melody in enumerate(whole):
         assert tuple(itertools.chain(*(sketch.notes[number] for sketch in sketches))) == melody.notes
     for before, after in itertools.pairwise(sketches):
-        assert before.length < after.length
+        assert before.length <= after.length if is_of_notes else before.length < after.length
         assert all(note.end <= before.length for notes in before.notes for note in notes)
-    assert sketches[-1].length == whole[0].length
-    assert len(sketches) == -(-len(whole[0].tokens) // every)
+    assert sketches[-1].length == max(one.length for one in whole)
+    assert len(sketches) == -(-max(len(one.tokens) for one in whole) // every)
 
 
 @pytest.mark.parametrize("name", ["tunes", "classical"])
@@ -73,6 +83,14 @@ def test_notes_come_before_the_end(grid: Composer) -> None:
     assert sum(told[:-1]) >= sum(told) - 2
 
 
+def test_a_note_whose_duration_is_known_is_complete(notes: Composer) -> None:
+    sketches = list(notes.stream(1, ComposeOptions(bars=4, primer="C4 D4 E4"), every=1))
+    assert [len(sketch.notes[0]) for sketch in sketches[:1]] == [3]
+    composed = sketches[-1].compositions[0]
+    assert sum(len(sketch.notes[0]) for sketch in sketches[:-1]) == len(composed.notes) - len(sketches[-1].notes[0])
+    assert len(sketches[-1].notes[0]) <= 1
+
+
 def test_an_idea_and_rules_as_objects(grid: Composer) -> None:
     idea = Melody((Note((60,), 12, 12),), length=48)
     asked = ComposeOptions(bars=1)
@@ -89,5 +107,5 @@ def test_what_cannot_be_is_refused_at_the_call(grid: Composer) -> None:
 
 
 @pytest.fixture(scope="module")
-def both(grid: Composer, events: Composer) -> dict[str, Composer]:
-    return {"grid": grid, "events": events}
+def all_kinds(grid: Composer, events: Composer, notes: Composer, chords: Composer) -> dict[str, Composer]:
+    return {"grid": grid, "events": events, "notes": notes, "chords": chords}

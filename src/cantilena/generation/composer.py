@@ -105,7 +105,7 @@ class Composer:
         every: int = 4,
         **changes: Any,  # noqa: ANN401
     ) -> Iterator[StreamChunk]:
-        """As `compose_many`, yielding the notes that were completed, every few steps while they are drawn.
+        """As `compose_many`, yielding the notes that were completed, every few tokens while they are drawn.
 
         The last chunk has the finished melodies, equal to those of `compose_many`. Errors are raised by the call.
 
@@ -116,14 +116,13 @@ class Composer:
             True
         """
         if every < 1:
-            raise UsageError(f"every must be at least 1, got {every}", "give the steps between two chunks")
+            raise UsageError(f"every must be at least 1, got {every}", "give the tokens between two chunks")
         plan = self._plan(melodies, _changed(options, changes), seed)
         placement = plan.placement
         before = placement.primer if placement.with_primer else placement.primer[:0]
         streams = [NoteStream(self.encoding, placement.semitones, before) for _ in range(melodies)]
-        steps = plan.arguments["uniforms"].shape[1]
         drawing = draw(self.model, **plan.arguments)
-        return stream_chunks(drawing, streams, every, steps, lambda samples: self._finish(plan, samples))
+        return stream_chunks(drawing, streams, every, lambda samples: self._finish(plan, samples))
 
     def rewrite(
         self,
@@ -260,10 +259,12 @@ class Composer:
             "options": options.sampling,
             "primer": placement.primer,
             "allowed": placement.allowed,
-            "bars": placement.bars(melodies),
+            "bars": placement.bars(melodies, placement.length(options)),
             "constraints": Constraints.from_rules(
-                options.constrain, self.encoding, placement.context(), len(placement.primer) + steps
+                options.constrain, self.encoding, placement.context(), placement.line_steps(options)
             ),
+            "encoding": self.encoding,
+            "end": placement.length(options),
         }
         return GenerationPlan(placement, arguments)
 

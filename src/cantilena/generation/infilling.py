@@ -2,7 +2,8 @@
 
 A note belongs to the bar in which it begins. Notes that begin outside the span do not change: one that is held into it
 sounds to its end, and new music begins after it. Notes that begin inside are replaced, whole; if the last of them was
-held beyond the span, the last new note is held as long.
+held beyond the span, the last new note is held as long. On the grid a note that is held into the span ends at the next
+sixteenth; a model of notes is exact to the tick.
 
 What a model draws after the past alone ignores the future, and may meet it with a leap or in the wrong harmony. Wanted
 is a draw from p(span | past, future), and by Bayes' rule
@@ -14,6 +15,11 @@ weights: sampling-importance resampling (D. B. Rubin, "Using the SIR algorithm t
 Bayesian Statistics 3, 1988), exact in the limit of many candidates. With a temperature both factors are those of the
 tempered model, whose every step is p^(1/T), normalised. The weighted draw adds Gumbel noise to the logarithms and takes
 the largest.
+
+The candidates of a model of notes end where the span does: the model, which is told the length of the whole melody,
+chooses among the durations that fit, and the weight has as factors the probabilities of these, so that it stays that of
+Bayes' rule. If the last note is held, or a last rest goes on, beyond the span, another factor is the ratio of the
+probabilities of its two durations; their effect on its pitch is neglected.
 """
 
 from __future__ import annotations
@@ -29,7 +35,8 @@ from cantilena.errors import UsageError
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
 from cantilena.generation.options import BarRange, ComposeOptions, SamplingOptions, check_count
-from cantilena.generation.sampling import log_likelihood, sample
+from cantilena.generation.placement import without_end
+from cantilena.generation.sampling import Samples, log_likelihood, sample, token_budget
 from cantilena.models import (
     Bars,
     SequenceModel,
@@ -40,7 +47,7 @@ from cantilena.models import (
 )
 from cantilena.music import Melody, Note, find_key
 from cantilena.runtime import generator
-from cantilena.tokenizers import Encoding
+from cantilena.tokenizers import END, Encoding, NotesEncoding
 
 if TYPE_CHECKING:
     from cantilena.generation.composer import Composer
@@ -71,9 +78,8 @@ def iter_rewrites(
     placement = composer.place(replace(options, bars=None), keyed)
     encoding = composer.encoding
     context = InfillContext.from_melody(keyed.transposed(-placement.semitones), span, encoding)
-    steps = len(context.past) + context.steps + len(context.future)
-    constraints = Constraints.from_rules(options.constrain, encoding, placement.context(), steps)
-    bars = placement.bars(CANDIDATES)
+    constraints = Constraints.from_rules(options.constrain, encoding, placement.context(), context.line_steps(encoding))
+    bars = placement.bars(CANDIDATES, context.length)
 
     def rewrites() -> Iterator[Composition]:
         for number in range(melodies):
@@ -89,7 +95,7 @@ def iter_rewrites(
                 constraints=constraints,
             )
             row = candidates.chosen(rng, greedy=options.sampling.greedy)
-            tokens = candidates.tokens[row]
+            tokens = without_end(candidates.tokens[row], encoding)
             nats = log_likelihood(composer.prior, tokens[None], primer=context.past, bars=bars[:1])
             yield Composition(
                 notes=span.filled(melody, context.notes(tokens, encoding), placement.semitones),
@@ -164,14 +170,17 @@ class InfillContext:
 
     Args:
         past: `(past steps,)` tokens before the new ones.
-        steps: number of new tokens.
+        steps: number of new tokens, of notes at most.
         future: `(future steps,)` tokens after them, if the new ones end in silence.
-        future_after_sound: the same if they end in sound: the note is held or ended first.
+        future_after_sound: the same if they end in sound: the note is held or ended first; of notes from `held_until`.
         rhythm: onset and duration of each new note or chord, if the encoding is not timed; else empty.
         origin: the tick at which the new tokens begin.
         held_until: the tick until which the last new note is held if it sounds.
         end: the tick at which the span ends.
         begins_anew: whether the first new token may not hold what sounded before.
+        length: ticks of the whole melody, if tokens are notes; else 0.
+        future_after_rest: the future from its first note on, if tokens are notes: a last rest goes on until then.
+        silent_until: the tick of that note.
     """
 
     past: NDArray[np.int64]
@@ -183,6 +192,9 @@ class InfillContext:
     held_until: int
     end: int
     begins_anew: bool
+    length: int = 0
+    future_after_rest: NDArray[np.int64] | None = None
+    silent_until: int = 0
 
     @classmethod
     def from_melody(cls, melody: Melody, span: InfillSpan, encoding: Encoding) -> InfillContext:
@@ -195,7 +207,7 @@ class InfillContext:
         inside = [note for note in melody.sounding if span.start <= note.onset < span.end]
         after = [replace(note, onset=note.onset - span.end) for note in melody.notes if note.onset >= span.end]
         future = encoding.encode(_part(melody, after, max(melody.length - span.end, 0)))[:MAX_FUTURE]
-        if not encoding.is_timed:
+        if not encoding.has_rhythm:
             if not inside:
                 raise UsageError(
                     f"no note begins in bars {span.bars}", "this model has no rhythm, and only replaces notes"
@@ -205,16 +217,37 @@ class InfillContext:
             return cls(past, len(inside), future, future, rhythm, span.start, span.end, span.end, begins_anew=False)
         step = encoding.ticks_per_step
         sounds_until = max((note.end for note in before if note.pitches), default=0)
-        kept = -(-max(sounds_until - span.start, 0) // step)
-        steps = -(-(span.end - span.start) // step) - kept
-        if steps < 1:
-            raise UsageError(
-                f"a note that begins before bars {span.bars} is held through them", "begin with the bar of that note"
-            )
-        origin = span.start + kept * step
-        past = encoding.encode(_part(melody, before, origin))
         held_until = max((note.end for note in inside), default=span.end)
         held_until = max(min(held_until, *(note.onset + span.end for note in after), 2**62), span.end)
+        if isinstance(encoding, NotesEncoding):
+            origin = max(sounds_until, span.start)
+            _check_room(span, span.end - origin - step // 2)
+            length = max(melody.length, span.end)
+            silent_until = min((note.onset + span.end for note in after if note.pitches), default=length)
+
+            def future_from(tick: int) -> NDArray[np.int64]:
+                shifted = [replace(note, onset=note.onset + span.end - tick) for note in after if note.pitches]
+                return encoding.encode(_part(melody, shifted, length - tick))[: MAX_FUTURE // 6 * 6]  # whole notes
+
+            return cls(
+                encoding.encode(_part(melody, [note for note in before if note.pitches], origin)),
+                token_budget(encoding, span.end - origin),
+                future_from(span.end),
+                future_from(held_until),
+                (),
+                origin,
+                held_until,
+                span.end,
+                begins_anew=False,
+                length=length,
+                future_after_rest=future_from(silent_until),
+                silent_until=silent_until,
+            )
+        kept = -(-max(sounds_until - span.start, 0) // step)
+        steps = -(-(span.end - span.start) // step) - kept
+        _check_room(span, steps)
+        origin = span.start + kept * step
+        past = encoding.encode(_part(melody, before, origin))
         return cls(
             past,
             steps,
@@ -228,24 +261,101 @@ class InfillContext:
         )
 
     def whole(self, new: NDArray[np.int64], encoding: Encoding) -> NDArray[np.int64]:
-        """`(candidates, past + new + future)` tokens for `(candidates, new)`."""
+        """`(candidates, past + new + future)` tokens for `(candidates, new)`; of notes padded with `END`."""
+        if isinstance(encoding, NotesEncoding):
+            return self.notes_with_future(new, encoding).tokens
         past = np.tile(self.past, (len(new), 1))
         sounds = ends_sounding(np.concatenate([past, new], axis=1), encoding)
         future = np.where(sounds[:, None], self.future_after_sound, self.future)
         return np.concatenate([past, new, future], axis=1)
 
+    def notes_with_future(self, new: NDArray[np.int64], encoding: NotesEncoding) -> NotesWithFuture:
+        """The whole melodies of `(candidates, new)` tokens of notes, whose last note may go on in the future."""
+        period, ticks = len(encoding.parts), {ticks: token for token, ticks in enumerate(encoding.durations, 1)}
+        assert self.future_after_rest is not None
+        rows, lasts, drawn = [], [], []
+        for candidate in new:
+            tokens = without_end(candidate, encoding).copy()
+            last = len(tokens) - period
+            if tokens[last + 1] == encoding.rest:
+                until, future = self.silent_until, self.future_after_rest
+            else:
+                until, future = self.held_until, self.future_after_sound
+            drawn.append(int(tokens[last]))
+            longer = ticks.get(encoding.durations[tokens[last] - 1] + until - self.end)
+            if longer is None:  # it has no token: as if it ended with the span
+                future = self.future
+            else:
+                tokens[last] = longer
+            rows.append(np.concatenate([self.past, tokens, future]))
+            lasts.append(len(self.past) + last)
+        padded = np.full((len(rows), max(map(len, rows))), END, dtype=np.int64)
+        for row, tokens in zip(padded, rows, strict=True):
+            row[: len(tokens)] = tokens
+        return NotesWithFuture(padded, np.array(lasts), np.array(drawn), np.array([len(row) for row in rows]))
+
+    def line_steps(self, encoding: Encoding) -> int:
+        """Steps of the line of the whole melody."""
+        if isinstance(encoding, NotesEncoding):
+            return -(-self.length // encoding.ticks_per_step)
+        return len(self.past) + self.steps + len(self.future)
+
     def notes(self, new: NDArray[np.int64], encoding: Encoding) -> tuple[Note, ...]:
         """The notes of `(new,)` tokens in the melody, in the key of the model."""
-        notes = encoding.decode(new).notes
+        melody = encoding.decode(new)
+        notes = melody.notes
         if self.rhythm:
             return tuple(Note(note.pitches, *place) for note, place in zip(notes, self.rhythm, strict=True))
-        last = len(new) * encoding.ticks_per_step
         placed = []
         for note in notes:
-            held = note.end == last and note.pitches
+            held = note.end == melody.length and note.pitches
             end = self.held_until if held else min(note.end + self.origin, self.end)
             placed.append(Note(note.pitches, note.onset + self.origin, end - note.onset - self.origin))
         return tuple(placed)
+
+
+@dataclass(frozen=True)
+class NotesWithFuture:
+    """Melodies of notes with the notes drawn for a span in them.
+
+    Args:
+        tokens: `(candidates, tokens)`, padded with `END`.
+        last: `(candidates,)`, the place of the last new note.
+        drawn: `(candidates,)`, the duration that was drawn for it; in `tokens` it may be longer.
+        lengths: `(candidates,)`, tokens without the padding.
+    """
+
+    tokens: NDArray[np.int64]
+    last: NDArray[np.int64]
+    drawn: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def __getitem__(self, rows: slice) -> NotesWithFuture:
+        """Some candidates."""
+        return NotesWithFuture(self.tokens[rows], self.last[rows], self.drawn[rows], self.lengths[rows])
+
+    def log_future(self, log_probs: NDArray[np.float64], encoding: NotesEncoding) -> NDArray[np.float64]:
+        """`(candidates,)` nats of the future, from tempered `(candidates, tokens, vocabulary)` nats.
+
+        If the last new note was drawn shorter than it is, the ratio of the probabilities of its durations is added.
+        """
+        places, rows = np.arange(self.tokens.shape[1]), np.arange(len(self.tokens))
+        chosen = np.take_along_axis(log_probs, self.tokens[..., None], axis=-1)[..., 0]
+        is_future = (places >= self.last[:, None] + len(encoding.parts)) & (places < self.lengths[:, None])
+        nats = np.where(is_future, chosen, 0.0).sum(axis=1)
+        return np.asarray(nats + chosen[rows, self.last] - log_probs[rows, self.last, self.drawn])
+
+    def log_fitting(
+        self, log_probs: NDArray[np.float64], context: InfillContext, encoding: NotesEncoding
+    ) -> NDArray[np.float64]:
+        """`(candidates,)` nats of durations that end within the span, the only ones that were drawn."""
+        durations, (first, after) = np.array(encoding.durations), encoding.parts[0]
+        left, nats = context.end - encoding.ticks(self.tokens), np.zeros(len(self.tokens))
+        for place in range(len(context.past), int(self.last.max()) + 1, len(encoding.parts)):
+            fits = durations[None, :] <= left[:, [place]]
+            fitting = np.logaddexp.reduce(np.where(fits, log_probs[:, place, first:after], -np.inf), axis=1)
+            nats += np.where(place <= self.last, fitting, 0.0)
+        return nats
 
 
 def ends_sounding(tokens: NDArray[np.int64], encoding: Encoding) -> NDArray[np.bool_]:
@@ -262,6 +372,14 @@ def ends_sounding(tokens: NDArray[np.int64], encoding: Encoding) -> NDArray[np.b
     events = tokens != hold
     last = np.where(events, np.arange(tokens.shape[1]), -1).max(axis=1, initial=-1)
     return np.array([place >= 0 and row[place] != off for row, place in zip(tokens, last, strict=True)], dtype=bool)
+
+
+def _check_room(span: InfillSpan, room: int) -> None:
+    """Raise UsageError if nothing can begin in a span."""
+    if room < 1:
+        raise UsageError(
+            f"a note that begins before bars {span.bars} is held through them", "begin with the bar of that note"
+        )
 
 
 def _part(melody: Melody, notes: list[Note], length: int) -> Melody:
@@ -286,12 +404,14 @@ class Candidates:
         log_likelihood: `(candidates,)` nats of the new tokens after the past.
         log_future: `(candidates,)` nats of the future after past and candidate, under the tempered model.
         broken: `(candidates,)` how often a constraint was broken; None without constraints.
+        log_fitting: `(candidates,)` nats of the durations that fit into the span, if tokens are notes.
     """
 
     tokens: NDArray[np.int64]
     log_likelihood: NDArray[np.float64]
     log_future: NDArray[np.float64]
     broken: NDArray[np.int64] | None
+    log_fitting: NDArray[np.float64] | None = None
 
     def chosen(self, rng: np.random.Generator, *, greedy: bool = False) -> int:
         """Draw one by the probability of the future, or take the most probable whole if greedy.
@@ -302,6 +422,8 @@ class Candidates:
             1
         """
         noise = self.log_likelihood if greedy else rng.gumbel(size=len(self.tokens))
+        if self.log_fitting is not None and not greedy:
+            noise = noise + self.log_fitting
         return int(np.argmax(np.nan_to_num(self.log_future + noise, neginf=-1e300)))
 
 
@@ -332,7 +454,11 @@ def draw_candidates(
         allowed=allowed,
         bars=bars,
         constraints=constraints,
+        encoding=encoding,
+        end=context.end if isinstance(encoding, NotesEncoding) else None,
     )
+    if isinstance(encoding, NotesEncoding):
+        return _weighted_notes(model, context, drawn, encoding, bars, sampling.temperature)
     whole, steps = context.whole(drawn.tokens, encoding), len(context.future)
     log_future = np.zeros(len(whole))
     at_once = max(_MAX_CELLS // max(whole.shape[1], 1), 1)
@@ -342,3 +468,24 @@ def draw_candidates(
         tempered = log_softmax(np.asarray(log_probs, dtype=np.float64) / sampling.temperature)
         log_future[rows] = np.take_along_axis(tempered, whole[rows, -steps:, None], axis=-1)[..., 0].sum(axis=1)
     return Candidates(drawn.tokens, drawn.log_likelihood, log_future, drawn.broken)
+
+
+def _weighted_notes(
+    model: SequenceModel,
+    context: InfillContext,
+    drawn: Samples,
+    encoding: NotesEncoding,
+    bars: Bars,
+    temperature: float,
+) -> Candidates:
+    """The candidates of a model of notes that were drawn."""
+    melodies = context.notes_with_future(drawn.tokens, encoding)
+    log_future, log_fitting = np.zeros(len(drawn.tokens)), np.zeros(len(drawn.tokens))
+    at_once = max(_MAX_CELLS // melodies.tokens.shape[1], 1)
+    for first in range(0, len(log_future), at_once):
+        rows = slice(first, first + at_once)
+        log_probs = to_numpy(log_probs_with_bars(model, melodies.tokens[rows], bars[rows]))
+        tempered = log_softmax(np.asarray(log_probs, dtype=np.float64) / temperature)
+        log_future[rows] = melodies[rows].log_future(tempered, encoding)
+        log_fitting[rows] = melodies[rows].log_fitting(tempered, context, encoding)
+    return Candidates(drawn.tokens, drawn.log_likelihood, log_future, drawn.broken, log_fitting)

@@ -118,7 +118,8 @@ class ComposeOptions:
     """Length of the new music in bars; with --of the bars of that piece to rewrite, such as 5-8."""
 
     events: int | None = None
-    """Length of the new music in tokens: sixteenths on the grid, notes and chords in the events encoding."""
+    """Length of the new music: in sixteenths on the grid, in notes, chords and rests of a model of notes, in notes and
+    chords in the events encoding."""
 
     style: str = ""
     """The style to compose in, of those that the model has learned: a name or a part of it. Its usual key and meter are

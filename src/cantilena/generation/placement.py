@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from numpy.typing import NDArray
 from cantilena.errors import UsageError
 from cantilena.generation.composition import Composition
 from cantilena.generation.options import ComposeOptions
+from cantilena.generation.sampling import token_budget
 from cantilena.models import Bars
 from cantilena.music import Key, Melody, Meter, Pitch, Tempo, parse_pitch_range
 from cantilena.rules import Context
-from cantilena.tokenizers import Encoding, token_pitches
+from cantilena.tokenizers import END, Encoding, NotesEncoding, token_pitches
 
 _DEFAULT_SECONDS = 30.0
 _MAX_STEPS = 100_000
@@ -60,31 +62,58 @@ class Placement:
         """Steps of a bar."""
         return max(self.meter.ticks_per_bar // self.ticks_per_step, 1)
 
+    @cached_property
+    def primer_ticks(self) -> int:
+        """Length of the primer."""
+        return self.encoding.decode(self.primer).length
+
     def steps(self, options: ComposeOptions) -> int:
-        """Number of new tokens for a length, rounded up; at least 1."""
+        """Number of new tokens for a length, rounded up; at least 1. Of notes the most that may be needed."""
         if options.events is not None:
-            return options.events
+            return options.events * (len(self.encoding.parts) if isinstance(self.encoding, NotesEncoding) else 1)
+        return token_budget(self.encoding, self.new_ticks(options))
+
+    def new_ticks(self, options: ComposeOptions) -> int:
+        """Length of the new music that is asked for, at least 1 tick; 0 if it is a number of events.
+
+        Raises:
+            UsageError: it is too long.
+        """
+        if options.events is not None:
+            return 0
         if options.bars is not None:
             ticks = options.bars * self.meter.ticks_per_bar
         else:
             seconds = _DEFAULT_SECONDS if options.seconds is None else options.seconds
-            before = len(self.primer) * self.ticks_per_step
+            before = self.primer_ticks
             ticks = self.tempo.ticks(self.tempo.seconds(before) + seconds) - before
-        steps = max(-(-ticks // self.ticks_per_step), 1)
+        steps = -(-ticks // self.ticks_per_step)
         if steps > _MAX_STEPS:
             raise UsageError(f"the melody would have {steps} steps", f"give a length of {_MAX_STEPS} steps at most")
-        return steps
+        return max(ticks, 1)
 
-    def bars(self, melodies: int) -> Bars:
-        """Bars and conditions of the result."""
-        timed = self.encoding.is_timed
+    def length(self, options: ComposeOptions) -> int:
+        """Ticks of primer and new music together that a model of notes is told and reaches; 0 for other models."""
+        new = self.new_ticks(options) if isinstance(self.encoding, NotesEncoding) else 0
+        return self.primer_ticks + new if new else 0
+
+    def line_steps(self, options: ComposeOptions) -> int:
+        """Steps of the line of primer and new music together; 0 if a model of notes composes a number of events."""
+        if isinstance(self.encoding, NotesEncoding):
+            return -(-self.length(options) // self.ticks_per_step)
+        return len(self.primer) + self.steps(options)
+
+    def bars(self, melodies: int, length: int = 0) -> Bars:
+        """Bars and conditions of the result; `length` is what `Placement.length` returns, 0 if a model is not told."""
+        has_rhythm = self.encoding.has_rhythm
         return Bars.from_meter(
-            self.meter if timed else Meter(),
+            self.meter if has_rhythm else Meter(),
             melodies=melodies,
-            ticks_per_step=self.ticks_per_step,
-            pickup=self.pickup if timed else 0,
+            ticks_per_step=self.encoding.ticks_per_count,
+            pickup=self.pickup if has_rhythm else 0,
             key=self.model_key,
             style=self.style,
+            length=length,
         )
 
     def context(self) -> Context:
@@ -93,6 +122,7 @@ class Placement:
 
     def composition(self, new: NDArray[np.int64], **fields: Any) -> Composition:  # noqa: ANN401
         """The composition of `(steps,)` new tokens; `fields` are others of `Composition`."""
+        new = without_end(new, self.encoding)
         tokens = np.concatenate([self.primer, new]) if self.with_primer else new
         melody = self.encoding.decode(tokens, key=self.model_key, meter=self.meter).transposed(self.semitones)
         return Composition(
@@ -171,6 +201,19 @@ def place(
     )
 
 
+def without_end(tokens: NDArray[np.int64], encoding: Encoding) -> NDArray[np.int64]:
+    """The tokens of a melody of notes without the padding by `END`; others as they are.
+
+    Examples:
+        >>> without_end(np.array([11, 29, 0, 0]), NotesEncoding()).tolist()
+        [11, 29]
+    """
+    if not isinstance(encoding, NotesEncoding):
+        return tokens
+    ends = np.flatnonzero(tokens == END)
+    return tokens[: ends[0]] if len(ends) else tokens
+
+
 def tokens_within(encoding: Encoding, semitones: int, low_high: tuple[int, int] | None) -> NDArray[np.bool_] | None:
     """`(vocabulary,)`: which tokens lie in a range of pitches after a transposition; None for all.
 
@@ -185,7 +228,10 @@ def tokens_within(encoding: Encoding, semitones: int, low_high: tuple[int, int] 
             f"no note of the model lies in the range {Pitch(low).name}-{Pitch(high).name}",
             f"its notes are {model_range(encoding, semitones)} here: give a --range with some of them",
         )
-    return None if all(inside) else np.array(inside, dtype=np.bool_)
+    chords = encoding.chords if isinstance(encoding, NotesEncoding) else ()
+    deepest = max((chord[-1] for chord in chords if chord), default=0)
+    all_fit = all(inside) and low <= min(p[0] for p in pitches if p) + semitones - deepest
+    return None if all_fit else np.array(inside, dtype=np.bool_)
 
 
 def model_range(encoding: Encoding, semitones: int = 0) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +23,12 @@ from cantilena.models import (
     to_numpy,
 )
 from cantilena.runtime import progress
+from cantilena.tokenizers import END, Encoding, NotesEncoding
 
 Floats = NDArray[np.float64]
+
+_TICKS_PER_EVENT = 3
+"""Ticks of the notes of a melody for which `token_budget` is enough, on average: thirty-second notes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +36,10 @@ class Samples:
     """Sampled melodies.
 
     Args:
-        tokens: `(melodies, steps)` int64, the new tokens alone.
-        log_likelihood: `(melodies,)`, nats of the new tokens under the model itself (temperature 1, nothing cut off);
-            with constraints, under its probabilities normalised over the tokens that they leave.
+        tokens: `(melodies, steps)` int64, the new tokens alone; melodies of notes are padded with `END`.
+        log_likelihood: `(melodies,)`, nats of the new tokens, of notes up to the first `END`, under the model itself
+            (temperature 1, nothing cut off); with constraints, under its probabilities normalised over the tokens that
+            they leave.
         broken: `(melodies,)`: how often a constraint was broken because no token kept all; None without constraints.
     """
 
@@ -51,26 +57,45 @@ def sample(
     allowed: NDArray[np.bool_] | None = None,
     bars: Bars | None = None,
     constraints: Constraints | None = None,
+    encoding: Encoding | None = None,
+    end: int | None = None,
 ) -> Samples:
     """Sample melodies step by step.
 
     Args:
         model: any sequence model.
         uniforms: `(melodies, steps)` numbers in [0, 1): the randomness, one number a token. Equal rows give equal
-            melodies, whatever else is in the batch.
+            melodies, whatever else is in the batch. Of notes, `token_budget` tokens are enough for a length.
         options: temperature and cut-offs.
         primer: `(primer steps,)` tokens that come before, the same for all.
         allowed: `(vocabulary,)`: which tokens may be drawn; or `(steps, vocabulary)`: which at each new step.
         bars: of the melodies, from the first step of the primer on.
         constraints: rules to keep; their `steps` are those of primer and new tokens together.
+        encoding: of the tokens; needed if they are those of notes, of which then only those are drawn that may come
+            next. Drawing ends when all melodies have ended.
+        end: the tick at which melodies of notes end, 0 if they go on as long as there are numbers; by default the
+            length that `bars` tell the model, or the model decides.
 
     Raises:
-        UsageError: no token is allowed, or the constraints are for shorter melodies.
+        UsageError: no token is allowed, the constraints are for shorter melodies, or the numbers are too few to reach
+            the end.
     """
-    drawing = draw(model, uniforms, options=options, primer=primer, allowed=allowed, bars=bars, constraints=constraints)
+    drawing = draw(
+        model,
+        uniforms,
+        options=options,
+        primer=primer,
+        allowed=allowed,
+        bars=bars,
+        constraints=constraints,
+        encoding=encoding,
+        end=end,
+    )
     zeros = np.zeros(len(uniforms))
     samples = Samples(uniforms[:, :0].astype(np.int64), zeros, None if constraints is None else zeros.astype(int))
-    with progress("Composing by rules", total=uniforms.shape[1], unit="steps", quiet=constraints is None) as bar:
+    # Of notes it is not known how many tokens there will be.
+    total = None if isinstance(encoding, NotesEncoding) else uniforms.shape[1]
+    with progress("Composing by rules", total=total, unit="tokens", quiet=constraints is None) as bar:
         for drawn in drawing:
             samples = drawn
             bar.advance()
@@ -86,6 +111,8 @@ def draw(
     allowed: NDArray[np.bool_] | None = None,
     bars: Bars | None = None,
     constraints: Constraints | None = None,
+    encoding: Encoding | None = None,
+    end: int | None = None,
 ) -> Iterator[Samples]:
     """As `sample`, yielding what has been drawn after each step: views of arrays that the next step changes."""
     options = options or SamplingOptions()
@@ -95,6 +122,11 @@ def draw(
         raise UsageError("no note of the model lies in that range", "give a wider --range")
     if isinstance(model, MelodyVae):
         model = model.prior_decoder(uniforms, before, bars)
+    notes: _NoteChoices | None = None
+    if isinstance(encoding, NotesEncoding):
+        ends = bars.length if end is None and bars is not None else np.full(melodies, end or 0)
+        steps -= steps % len(encoding.parts)
+        notes = _NoteChoices(encoding, allowed, before, ends, steps, may_end=end is None)
     scores, state = start_with_bars(model, melodies, bars)
     for token in before:
         scores, state = model.step(np.full(melodies, token, dtype=np.int64), state)
@@ -103,17 +135,140 @@ def draw(
     rows = np.arange(melodies)
     for step in range(len(before), len(before) + steps):
         log_probs = np.asarray(to_numpy(scores), dtype=np.float64)
-        candidates = among = allowed if allowed is None or allowed.ndim == 1 else allowed[step - len(before)]
+        among = allowed if allowed is None or allowed.ndim == 1 else allowed[step - len(before)]
+        candidates = among = among if notes is None else notes.allowed()
         if constraints is not None:
             counts = constraints.broken(tokens[:, :step], among)
             candidates = fewest(counts)
             broken += counts.min(axis=1)
             log_probs = log_softmax(_mask(log_probs, candidates))
         tokens[:, step] = choose(log_probs, uniforms[:, step - len(before)], options, candidates)
-        log_likelihood += log_probs[rows, tokens[:, step]]
-        if step + 1 < tokens.shape[1]:
+        chosen = log_probs[rows, tokens[:, step]]
+        log_likelihood += chosen if notes is None else np.where(notes.ended, 0.0, chosen)
+        is_last = step + 1 == tokens.shape[1]
+        if notes is not None:
+            notes.append(tokens[:, step])
+            is_last |= bool(notes.ended.all())
+        if not is_last:
             scores, state = model.step(tokens[:, step], state)
         yield Samples(tokens[:, len(before) : step + 1], log_likelihood, None if constraints is None else broken)
+        if is_last:
+            return
+
+
+class _NoteChoices:
+    """Which tokens may come next in melodies of notes: those of the part that is due.
+
+    If a melody has a length, durations are those that lead to it exactly with the tokens that are left; then comes
+    `END`.
+
+    Args:
+        encoding: of the tokens.
+        allowed: `(vocabulary,)`; if pitches are left out, notes of chords lie no lower than the lowest that is not.
+        before: `(primer tokens,)`.
+        ends: `(melodies,)` ticks at which melodies end; 0 if none is given.
+        steps: how many new tokens may be drawn.
+        may_end: whether the model may end a melody for which none is given.
+
+    Raises:
+        UsageError: so few tokens do not lead to the length.
+    """
+
+    def __init__(
+        self,
+        encoding: NotesEncoding,
+        allowed: NDArray[np.bool_] | None,
+        before: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        steps: int,
+        *,
+        may_end: bool,
+    ) -> None:
+        self._encoding, self._period = encoding, len(encoding.parts)
+        self._durations = np.array(encoding.durations)
+        start = encoding.decode(before).length
+        self._left = np.where(ends > 0, ends - start, 0)
+        self._has_end = ends > 0
+        self.ended = self._has_end & (self._left <= 0)
+        self._events = steps // self._period
+        self._part, self._token = 0, np.zeros(len(ends), dtype=np.int64)
+        most = int(_fewest_events(encoding, self._left).max(initial=0))
+        if most > self._events:
+            needed = most * self._period
+            raise UsageError(f"{steps} tokens cannot be {self._left.max()} ticks long", f"draw {needed} or more tokens")
+        size = len(encoding.vocabulary)
+        whole = np.ones(size, dtype=np.bool_) if allowed is None else allowed
+        self._may_end = may_end
+        self._of_part = np.zeros((self._period, size), dtype=np.bool_)
+        for part, (first, after) in enumerate(encoding.parts):
+            self._of_part[part, first:after] = whole[first:after]
+        first = encoding.parts[1][0]
+        known = [token - first for token in np.flatnonzero(self._of_part[1]) if token != encoding.rest]
+        self._lowest = 0 if allowed is None else encoding.low + min(known, default=0)
+        self._deepest = np.array([chord[-1] if chord else 0 for chord in encoding.chords], dtype=np.int64)
+
+    def allowed(self) -> NDArray[np.bool_]:
+        """`(melodies, vocabulary)`."""
+        chosen = np.tile(self._of_part[self._part], (len(self.ended), 1))
+        first, after = self._encoding.parts[self._part]
+        if self._part == 0:
+            left = self._left[:, None] - self._durations[None, :]
+            reaches = (left >= 0) & (_fewest_events(self._encoding, left) < self._events)
+            chosen[:, first:after] &= reaches | ~self._has_end[:, None]
+            chosen[:, END] = ~self._has_end & self._may_end
+        elif self._part == 2:
+            top = self._token - self._encoding.parts[1][0] + self._encoding.low
+            fits = top[:, None] - self._deepest[None, :] >= self._lowest
+            fits[self._token == self._encoding.rest] = False
+            fits[:, 0] = True  # a rest has no chord, and a single note always fits
+            chosen[:, first:after] &= fits
+        chosen[self.ended] = False
+        chosen[self.ended, END] = True
+        return chosen
+
+    def append(self, tokens: NDArray[np.int64]) -> None:
+        """Go on after `(melodies,)` tokens; a melody has ended when nothing but `END` can follow."""
+        if self._part == 0:
+            self.ended |= tokens == END
+            self._left -= np.where(self.ended, 0, self._durations[np.maximum(tokens, 1) - 1])
+        self._token = tokens
+        self._part += 1
+        if self._part == self._period:
+            self._part = 0
+            self._events -= 1
+            self.ended |= self._has_end & (self._left <= 0)
+
+
+def token_budget(encoding: Encoding, ticks: int) -> int:
+    """How many tokens are drawn at most for a length, rounded up; of notes many more than people need.
+
+    Examples:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> token_budget(GridEncoding(), 96), token_budget(NotesEncoding(), 96)
+        (16, 64)
+    """
+    if not isinstance(encoding, NotesEncoding):
+        return -(-ticks // encoding.ticks_per_step)
+    events = max(-(-ticks // _TICKS_PER_EVENT), int(_fewest_events(encoding, np.array(ticks))))
+    return len(encoding.parts) * events
+
+
+def _fewest_events(encoding: NotesEncoding, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many notes the longest durations that fit, one after the other, need for a time; of the same shape."""
+    longest = encoding.durations[-1]
+    events, left = np.divmod(np.maximum(ticks, 0), longest)
+    return np.asarray(events + _events_below(encoding)[left], dtype=np.int64)
+
+
+@lru_cache(maxsize=16)
+def _events_below(encoding: NotesEncoding) -> NDArray[np.int64]:
+    """The same for each time that is shorter than the longest duration."""
+    left = np.arange(encoding.durations[-1])
+    events = np.zeros(len(left), dtype=np.int64)
+    for duration in reversed(encoding.durations):
+        events += left // duration
+        left %= duration
+    return events
 
 
 def log_likelihood(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cantilena.generation.composition import Composition
 from cantilena.generation.sampling import Samples
 from cantilena.music import Note
-from cantilena.tokenizers import Encoding
+from cantilena.tokenizers import Encoding, NotesEncoding
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,8 @@ class StreamChunk:
     """What is new since the chunk before.
 
     Args:
-        length: ticks of each melody so far, including a primer that the result begins with.
+        length: ticks of each melody so far, including a primer that the result begins with; of the longest if they
+            differ, as melodies of notes do on the way.
         notes: for each melody the notes (and written rests) that were completed, in the key of the result. The notes of
             all chunks together are those of the composition.
         compositions: the finished melodies, in the last chunk only.
@@ -33,8 +34,8 @@ class StreamChunk:
 class NoteStream:
     """Decodes the tokens of one melody incrementally, and returns each note once it can no longer change.
 
-    The last note may be held by the next token, and so may a written rest: they are kept back until something else
-    begins, or until `rest_of`.
+    On the grid the last note may be held by the next token, and so may a written rest: they are kept back until
+    something else begins, or until `rest_of`.
 
     Args:
         encoding: of the tokens.
@@ -52,28 +53,33 @@ class NoteStream:
     def __init__(self, encoding: Encoding, semitones: int, before: NDArray[np.int64]) -> None:
         self.before = before
         self._encoding, self._semitones = encoding, semitones
-        self._from = 0  # decoding restarts at this step, where the last note begins
+        self.length = 0  # ticks so far
+        self._from, self._origin = 0, 0  # decoding restarts at this token and tick, where the last note begins
         self._last_onset = -1  # of the last note that was returned
         self._returned = 0
 
     def complete(self, new: NDArray[np.int64]) -> tuple[Note, ...]:
-        """The notes of `(steps so far,)` new tokens that are complete and were not returned before."""
+        """The notes of `(tokens so far,)` new tokens that are complete and were not returned before."""
         tokens = np.concatenate([self.before, new])
-        step = self._encoding.ticks_per_step
-        decoded = self._encoding.decode(tokens[self._from :]).transposed(self._semitones).notes
-        notes = [replace(note, onset=note.onset + self._from * step) for note in decoded]
-        open_end = self._encoding.is_timed and bool(notes) and notes[-1].end >= len(tokens) * step
+        decoded = self._encoding.decode(tokens[self._from :]).transposed(self._semitones)
+        self.length = self._origin + decoded.length
+        notes = [replace(note, onset=note.onset + self._origin) for note in decoded.notes]
+        open_end = self._encoding.is_timed and bool(notes) and notes[-1].end >= self.length
         done = notes[:-1] if open_end else notes
         # Decoding may restart where a note begins: tokens before it do not change what follows.
-        self._from = max([self._from, *(note.onset // step for note in notes if not note.is_rest)])
+        origin = max([self._origin, *(note.onset for note in notes if not note.is_rest)])
+        self._from += self._tokens_until(origin - self._origin, tokens[self._from :])
+        self._origin = origin
         new_notes = tuple(note for note in done if note.onset > self._last_onset)
         self._last_onset = max([self._last_onset, *(note.onset for note in new_notes)])
         self._returned += len(new_notes)
         return new_notes
 
-    def ticks(self, steps: int) -> int:
-        """Length of the melody after that many new tokens."""
-        return (len(self.before) + steps) * self._encoding.ticks_per_step
+    def _tokens_until(self, ticks: int, tokens: NDArray[np.int64]) -> int:
+        """How many tokens come before the one that takes effect at a tick."""
+        if isinstance(self._encoding, NotesEncoding):
+            return int(np.searchsorted(self._encoding.ticks(tokens[None, :])[0], ticks))
+        return ticks // self._encoding.ticks_per_step
 
     def rest_of(self, composition: Composition) -> tuple[Note, ...]:
         """The notes of the finished melody that were not returned before."""
@@ -84,23 +90,26 @@ def stream_chunks(
     drawing: Iterator[Samples],
     streams: Sequence[NoteStream],
     every: int,
-    steps: int,
     finish: Callable[[Samples], Sequence[Composition]],
 ) -> Iterator[StreamChunk]:
     """Chunks of melodies that are being drawn.
 
     Args:
-        drawing: from `draw`.
+        drawing: from `draw`, at least one token.
         streams: one for each melody.
-        every: steps between two chunks.
-        steps: in all.
+        every: tokens between two chunks.
         finish: converts the samples of the last step to compositions.
     """
+    chunk: StreamChunk | None = None
     for step, samples in enumerate(drawing, start=1):
-        if step == steps:
-            compositions = tuple(finish(samples))
-            left = tuple(stream.rest_of(one) for stream, one in zip(streams, compositions, strict=True))
-            yield StreamChunk(compositions[0].length, left, compositions)
-        elif step % every == 0:
+        if chunk is not None:  # only now it is known not to be the last
+            yield chunk
+            chunk = None
+        if step % every == 0:
             notes = tuple(stream.complete(row) for stream, row in zip(streams, samples.tokens, strict=True))
-            yield StreamChunk(streams[0].ticks(step), notes)
+            chunk = StreamChunk(max(stream.length for stream in streams), notes)
+    compositions = tuple(finish(samples))
+    left = [stream.rest_of(one) for stream, one in zip(streams, compositions, strict=True)]
+    before = ((),) * len(left) if chunk is None else chunk.notes
+    notes = tuple((*some, *more) for some, more in zip(before, left, strict=True))
+    yield StreamChunk(max(one.length for one in compositions), notes, compositions)

@@ -1,0 +1,73 @@
+"""What a model expects: rows are distributions, and notes have the probabilities of the model."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cantilena.generation import ComposeOptions, Composer, next_notes, note_probabilities
+from cantilena.models import Bars, log_probs_with_bars
+from cantilena.music import Key, Melody, Meter
+from cantilena.tokenizers import NotesEncoding
+
+TUNE = Melody.from_pitches([(60, 24), (64, 3), (65, 3), (None, 6), (67, 16), (69, 44)], key=Key())
+
+
+@pytest.mark.parametrize("name", ["grid", "notes", "chords"])
+@given(seed=st.integers(0, 99), temperature=st.sampled_from([0.01, 1.0, 3.0]))
+@settings(max_examples=12, deadline=None)
+def test_rows_are_distributions(timed: dict[str, Composer], name: str, seed: int, temperature: float) -> None:
+    composer = timed[name]
+    melody = composer.compose(bars=2, meter="3/4", seed=seed)
+    expected = next_notes(composer, melody, temperature=temperature)
+    total = expected.off + expected.hold + expected.pitches.sum(axis=1)
+    np.testing.assert_allclose(total, 1.0, atol=1e-5)
+    assert len(total) == 2 * 12 + 1
+    assert all(0.0 <= p <= 1.0 for p in expected.of(melody))
+    assert min(expected.off.min(), expected.hold.min(), expected.pitches.min()) >= 0
+
+
+def test_notes_have_the_probabilities_of_the_model(notes: Composer) -> None:
+    encoding = notes.encoding
+    assert isinstance(encoding, NotesEncoding)
+    tokens = encoding.encode(TUNE)[None]
+    bars = Bars.from_meter(Meter(), melodies=1, ticks_per_step=1)
+    log_probs = np.asarray(log_probs_with_bars(notes.model, tokens, bars), dtype=float)[0]
+    own = np.exp(log_probs[np.arange(tokens.shape[1]), tokens[0]])
+    expected = next_notes(notes, TUNE)
+    pitched = [place for place in range(1, tokens.shape[1], 2) if tokens[0, place] != encoding.rest]
+    np.testing.assert_allclose(expected.of(TUNE), own[pitched], rtol=1e-4)
+    # The first note begins at step 0 and lasts until step 4.
+    durations = np.exp(log_probs[0, slice(*encoding.parts[0])])
+    ends = np.array(encoding.durations) // 6
+    assert expected.hold[0] == 0.0
+    for step in (1, 2, 3):
+        lasts = durations[ends > step].sum() / durations[ends >= step].sum()
+        assert expected.hold[step] == pytest.approx(lasts, rel=1e-4)
+        share = np.exp(log_probs[3, encoding.parts[1][0] + 64 - encoding.low])  # as the second note begins
+        assert expected.pitches[step, 64 - expected.low] == pytest.approx((1 - lasts) * share, rel=1e-4)
+    assert expected.off[5] == pytest.approx(own[7], rel=1e-4)  # the rest
+    assert expected.pitches.shape == (17, encoding.high - encoding.low + 1)
+
+
+@pytest.mark.parametrize("primer", ["", "C4 E4/8 r/8 G4"])
+@pytest.mark.parametrize("with_primer", [True, False])
+@pytest.mark.parametrize("name", ["grid", "notes", "chords"])
+def test_notes_of_compositions(timed: dict[str, Composer], name: str, primer: str, with_primer: bool) -> None:
+    options = ComposeOptions(bars=2, primer=primer, with_primer=with_primer, key="C major")
+    made = timed[name].compose_many(3, options, seed=3)
+    for one, probabilities in zip(made, note_probabilities(timed[name], made, options), strict=True):
+        lead = 72 if primer and with_primer else 0
+        assert [p is None for p in probabilities] == [note.onset < lead for note in one.sounding]
+        assert all(0.0 < p <= 1.0 for p in probabilities if p is not None)
+    if name == "notes":
+        alone = note_probabilities(timed[name], made[1:2], options)[0]
+        together = note_probabilities(timed[name], made, options)[1]
+        np.testing.assert_allclose([p or 0 for p in alone], [p or 0 for p in together], rtol=1e-4)
+
+
+@pytest.fixture(scope="module")
+def timed(grid: Composer, notes: Composer, chords: Composer) -> dict[str, Composer]:
+    return {"grid": grid, "notes": notes, "chords": chords}
