@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from cantilena.envs.episodes import MelodyEpisodes
 from cantilena.errors import UsageError
 from cantilena.io import score_svg
+from cantilena.rl.reward import token_places
 
 Picture = NDArray[np.uint8]
 
@@ -45,12 +46,13 @@ def check_mode(mode: str | None) -> str | None:
 
 
 def _names(episodes: MelodyEpisodes) -> tuple[str, ...]:
-    names, bar = episodes.encoding.vocabulary, episodes.steps_per_bar or 16
-    bars = range(0, episodes.step, bar)
-    return tuple(
-        "\n".join(" ".join(names[token] for token in row[start : start + bar]) for start in bars)
-        for row in episodes.tokens
-    )
+    names, tokens = episodes.encoding.vocabulary, episodes.tokens
+    places = token_places(episodes.encoding, tokens, episodes.steps)
+    bars = [
+        [[names[token] for token in row[number == bar]] for bar in range(number.max(initial=-1) + 1)]
+        for row, number in zip(tokens, places // (episodes.steps_per_bar or 16), strict=True)
+    ]
+    return tuple("\n".join(" ".join(bar) for bar in rows if bar) for rows in bars)
 
 
 def _scores(episodes: MelodyEpisodes) -> tuple[str, ...]:
@@ -66,7 +68,7 @@ def _piano_rolls(episodes: MelodyEpisodes) -> tuple[Picture, ...]:
         for note in melody.sounding:
             for pitch in note.pitches:
                 if low <= pitch <= high:
-                    roll[high - pitch, note.onset // ticks : note.end // ticks] = _NOTE
+                    roll[high - pitch, note.onset // ticks : -(-note.end // ticks)] = _NOTE
     large = rolls.repeat(_PIXELS, axis=1).repeat(_PIXELS, axis=2)
     return tuple(np.stack([large] * 3, axis=-1))
 

@@ -154,7 +154,7 @@ def sum_by_token(values: NDArray[Any], token: NDArray[np.int64], tokens: int) ->
     return sums.reshape(len(values), tokens).astype(values.dtype)
 
 
-def padded_together(parts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+def padded_together(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
     """One array of `(melodies, tokens)` tokens of several, whose rows are padded with `end`.
 
     Examples:
