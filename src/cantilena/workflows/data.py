@@ -277,7 +277,8 @@ class Excerpts:
 def excerpts(pieces: EncodedPieces, steps: int) -> Excerpts:
     """All excerpts of so many steps that do not overlap, from each piece's first barline on.
 
-    A hold at the start of an excerpt, which continues an earlier note, stays a hold; of notes it is a rest.
+    A hold at the start of an excerpt, which continues an earlier note, stays a hold. Of notes it is a rest, and excerpts
+    in which nothing begins are left out.
     """
     rows: list[NDArray[np.int64]] = []
     owners: list[int] = []
@@ -288,7 +289,8 @@ def excerpts(pieces: EncodedPieces, steps: int) -> Excerpts:
         else:
             melody, ticks = pieces.melodies[number], steps * pieces.encoding.ticks_per_step
             starts = range(first, melody.length - ticks + 1, ticks)
-            found = [pieces.encoding.encode(melody.between(start, start + ticks)) for start in starts]
+            parts = (melody.between(start, start + ticks) for start in starts)
+            found = [pieces.encoding.encode(part) for part in parts if part.notes]
         rows += found
         owners += [number] * len(found)
     width = steps if pieces.sequences.clocks is None else max(map(len, rows), default=0)
