@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cantilena.models import Bars, ScoreModel, SequenceModel, log_probs_with_bars, to_numpy
+from cantilena.models.policy import LOG_ZERO
 from cantilena.rl.critic_reward import CRITIC, CriticReward
 from cantilena.rl.history import UpdateStats
 from cantilena.rl.options import TuningOptions
 from cantilena.rl.reward import MusicReward, end_token, most_tokens, token_places
 from cantilena.rl.rollout import entropy, kl_divergence, per_step, sample_melodies
+
+_PARTS = 8
+"""Into how many parts the melodies of an update are divided by their numbers of tokens."""
 
 
 @dataclass(frozen=True)
@@ -132,12 +136,30 @@ class Learner(ABC):
         return torch.from_numpy(self.reward.by_token(scaled, to_numpy(tokens))).to(tokens.device)
 
     def log_probs(self, model: SequenceModel, tokens: Tensor) -> Tensor:
-        """`(melodies, steps, vocabulary)` log probabilities of a model, with gradient if it has one."""
-        return cast("Tensor", log_probs_with_bars(model, tokens, self.bars_for(len(tokens))))
+        """`(melodies, tokens, vocabulary)` log probabilities of a model, with gradient if it has one."""
+        return self._by_length(lambda some, bars: log_probs_with_bars(model, some, bars), tokens)
 
     def scores(self, model: Any, tokens: Tensor) -> Tensor:  # noqa: ANN401  (a `ScoreModel` and a module)
-        """`(melodies, steps, vocabulary)` raw scores of a model, with gradient if it has one."""
-        return cast("Tensor", cast("ScoreModel", model).scores(tokens, self.bars_for(len(tokens))))
+        """`(melodies, tokens, vocabulary)` raw scores of a model, with gradient if it has one."""
+        return self._by_length(cast("ScoreModel", model).scores, tokens)
+
+    def _by_length(self, compute: Callable[[Tensor, Bars | None], Any], tokens: Tensor) -> Tensor:
+        """`(melodies, tokens, vocabulary)` values, computed of melodies of about as many tokens at a time.
+
+        Half of the tokens of melodies of notes are padding, since one of them has many short notes.
+        """
+        if self.end is None or len(tokens) < 2 * _PARTS:
+            return cast("Tensor", compute(tokens, self.bars_for(len(tokens))))
+        lengths = self.is_played(tokens).sum(1)
+        order = lengths.argsort(stable=True)
+        parts = []
+        for rows in order.tensor_split(_PARTS):
+            longest = max(int(lengths[rows].max()), 1)
+            values = compute(tokens[rows, :longest], self.bars_for(len(rows)))
+            padding = values.new_full((len(rows), tokens.shape[1] - longest, values.shape[2]), LOG_ZERO)
+            padding[:, :, self.end] = 0.0
+            parts.append(torch.cat([values, padding], dim=1))
+        return torch.cat(parts)[order.argsort()]
 
     def gradient_step(self, loss: Tensor) -> None:
         """Take an optimizer step, with the gradient clipped to `options.max_norm`."""
