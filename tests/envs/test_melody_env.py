@@ -7,6 +7,7 @@ import re
 import runpy
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -26,23 +27,30 @@ from cantilena.envs import MelodyEnv, MelodyVectorEnv
 from cantilena.errors import BundleError, UsageError
 from cantilena.models import Bars, Bundle, Network, NetworkOptions
 from cantilena.rl import MusicReward
+from cantilena.rl.reward import padded_together
 from cantilena.rules import RULE_SETS, Context, Rule, RuleSet
-from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
+from cantilena.tokenizers import END, Encoding, EventsEncoding, GridEncoding, NotesEncoding
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MELODY = "cantilena/Melody-v0"
 GRID, EVENTS = GridEncoding(), EventsEncoding(("C4", "D4", "E4", "F#4", "G4", "B4", "0.4.7", "2.6.9"))
 
 
+NOTES = NotesEncoding()
+CHORDS = NotesEncoding(chords=((), (5,), (4, 9)))
+
+
 @cache
 def bundle(encoding: Encoding = GRID) -> Bundle:
     options = NetworkOptions(width=24, embedding=16)
+    if isinstance(encoding, NotesEncoding):
+        options = replace(options, durations=encoding.durations, pitches=encoding.high - encoding.low + 1)
     network = Network(options, len(encoding.vocabulary), seed=3)
     return Bundle(options, network.numpy_weights(), encoding.description())
 
 
 def reward(rules: str, encoding: Encoding = GRID, c: float = 0.5) -> MusicReward:
-    return MusicReward(encoding, RULE_SETS[rules], Context(timed=encoding.is_timed), c, clip=10.0)
+    return MusicReward(encoding, RULE_SETS[rules], Context(timed=encoding.has_rhythm), c, clip=10.0)
 
 
 def played(env: MelodyEnv, tokens: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
@@ -117,6 +125,117 @@ def test_terms_by_step_are_those_of_any_whole_melody(tokens: list[int]) -> None:
     terms = reward("rl-tuner").terms(melody[None])
     _, by_step, _ = played(MelodyEnv(bundle(), steps=len(tokens)), melody)
     assert {name: values.tolist() for name, values in by_step.items()} == {n: v[0].tolist() for n, v in terms.items()}
+
+
+def random_notes(encoding: NotesEncoding, melodies: int, steps: int) -> np.ndarray:
+    """`(melodies, tokens)` tokens of melodies of so many sixteenths, padded."""
+    rng, rows = np.random.default_rng(steps), []
+    for _ in range(melodies):
+        row, left = [], steps * 6
+        while left:
+            ticks = int(rng.choice([duration for duration in encoding.durations if duration <= left]))
+            row += [1 + encoding.durations.index(ticks), *(rng.integers(*part) for part in encoding.parts[1:])]
+            left -= ticks
+        rows.append(np.array([row]))
+    return padded_together(rows)
+
+
+@pytest.mark.parametrize("encoding", [NOTES, CHORDS], ids=["notes", "chords"])
+@pytest.mark.parametrize("rules", ["rl-tuner", "paper", "cantilena"])
+@pytest.mark.parametrize("steps", [1, 4, 40])
+def test_rewards_of_notes_are_those_of_the_whole_melody(encoding: NotesEncoding, rules: str, steps: int) -> None:
+    tokens = random_notes(encoding, 5, steps)
+    whole = reward(rules, encoding)
+    terms = {name: whole.by_token(term, tokens) for name, term in whole.terms(tokens).items()}
+    log_probs = bundle(encoding).network().log_probs(tokens, bars=whole.bars(5, steps)).detach().numpy()
+    log_p = np.take_along_axis(log_probs, tokens[..., None], axis=-1)[..., 0]
+    music = whole.by_token(whole.scaled(whole.terms(tokens)), tokens)
+
+    env = MelodyEnv(bundle(encoding), rules, steps=steps)
+    for row, melody in enumerate(tokens):
+        count = int((melody != END).sum())
+        rewards, by_token, log_p_by_token = played(env, melody[:count])
+        for name, values in by_token.items():
+            np.testing.assert_allclose(values, terms[name][row, :count])
+        np.testing.assert_allclose(log_p_by_token, log_p[row, :count], atol=1e-5)
+        np.testing.assert_allclose(rewards - log_p_by_token, music[row, :count], rtol=1e-5, atol=1e-5)
+        assert env.melody.length == steps * 6
+
+    envs = MelodyVectorEnv(5, bundle(encoding), rules, steps=steps)
+    envs.reset()
+    for number in range(tokens.shape[1]):
+        _, rewards, finished, _, infos = envs.step(tokens[:, number])
+        np.testing.assert_allclose(infos["terms"]["key"], terms["key"][:, number])
+        np.testing.assert_allclose(rewards, music[:, number] + log_p[:, number], rtol=1e-5, atol=1e-5)
+        assert finished.tolist() == [number == tokens.shape[1] - 1] * 5
+    np.testing.assert_array_equal(infos["melody"], tokens)
+
+
+def test_the_checks_of_gymnasium_pass_for_notes() -> None:
+    for arguments in ({"bundle": bundle(NOTES)}, {"bundle": bundle(CHORDS), "steps": 8, "meter": "3/4", "memory": 3}):
+        check_env(gymnasium.make(MELODY, rules="paper", **arguments).unwrapped)
+
+
+def test_only_some_notes_may_be_next() -> None:
+    env = MelodyEnv(bundle(NOTES), "paper", steps=4, memory=2)
+    observation, info = env.reset()
+    pitches = NOTES.parts[1]
+    assert np.flatnonzero(info["action_mask"]).tolist() == list(range(1, 1 + NOTES.durations.index(24) + 1))
+    assert (int(observation["left"]), int(observation["place"])) == (24, 0)
+    quarter = NOTES.vocabulary.index("1/4")
+    eighth = NOTES.vocabulary.index("1/8")
+    observation, *_, info = env.step(eighth)
+    assert np.flatnonzero(info["action_mask"]).tolist() == list(range(*pitches))
+    assert info["terms"]["tonic"] == 0
+    observation, _, finished, _, info = env.step(1)  # a duration counts as the nearest pitch
+    assert observation["tokens"].tolist() == [eighth, pitches[0]]
+    assert (int(observation["left"]), int(observation["place"])) == (12, 12)
+    assert np.flatnonzero(info["action_mask"]).tolist() == list(range(1, eighth + 1))
+    observation, *_ = env.step(quarter)  # which does not fit
+    assert observation["tokens"][-1] == eighth
+    observation, _, finished, _, info = env.step(NOTES.rest)
+    assert finished
+    assert int(observation["left"]) == 0
+    assert np.flatnonzero(info["action_mask"]).tolist() == [END]
+    assert info["melody"].tolist() == [eighth, pitches[0], eighth, NOTES.rest]
+    assert observation in env.observation_space
+    with pytest.raises(UsageError, match="finished after 4 tokens"):
+        env.step(1)
+
+
+def test_full_melodies_wait_for_the_others() -> None:
+    envs = MelodyVectorEnv(2, bundle(NOTES), "paper", steps=4)
+    _, infos = envs.reset()
+    assert infos["action_mask"].shape == (2, len(NOTES.vocabulary))
+    assert infos["_action_mask"].tolist() == [True, True]
+    quarter, eighth = NOTES.vocabulary.index("1/4"), NOTES.vocabulary.index("1/8")
+    for tokens in ([quarter, eighth], [29, 29]):
+        _, rewards, finished, *_ = envs.step(np.array(tokens))
+    for tokens in ([7, eighth], [31, 29]):
+        assert not finished.any()
+        observations, rewards, finished, _, infos = envs.step(np.array(tokens))
+        assert rewards[0] == 0
+    assert finished.all()
+    assert infos["melody"].tolist() == [[quarter, 29, END, END], [eighth, 29, eighth, 29]]
+    assert [melody.length for melody in envs.melodies] == [24, 24]
+    assert observations["left"].tolist() == [0, 0]
+    _, rewards, finished, _, infos = envs.step(np.array([0, 0]))
+    assert not finished.any()
+    assert "action_mask" in infos
+
+
+def test_notes_are_rendered() -> None:
+    envs = {
+        mode: MelodyEnv(bundle(NOTES), "paper", steps=18, render_mode=mode) for mode in ("ansi", "rgb_array", "svg")
+    }
+    whole, eighth = NOTES.vocabulary.index("1/1"), NOTES.vocabulary.index("1/8")
+    for env in envs.values():
+        env.reset()
+        for token in (whole, 29, eighth, 31):
+            env.step(token)
+    assert envs["ansi"].render() == "1/1 C4\n1/8 D4"
+    assert envs["rgb_array"].render().shape == (36 * 8, 18 * 8, 3)
+    assert envs["svg"].render().startswith("<svg")
 
 
 def test_terms_are_those_of_the_reference(shared: Path) -> None:

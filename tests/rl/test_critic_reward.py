@@ -23,7 +23,8 @@ from cantilena.rl import (
     sample_melodies,
     tune,
 )
-from cantilena.tokenizers import GridEncoding
+from cantilena.rl.reward import most_tokens
+from cantilena.tokenizers import END, GridEncoding, NotesEncoding
 
 GRID = GridEncoding()
 STEPS, G4 = 8, 21
@@ -96,6 +97,26 @@ def test_rewards_by_step_sum_to_the_clipped_log_odds() -> None:
     assert (np.abs(odds) > 0.5).any()
     np.testing.assert_allclose(points.sum(1), 2.0 * 4.0 * odds.clip(-0.5, 0.5), rtol=1e-5)
     np.testing.assert_array_equal(critic.score_and_train(tokens), points)  # scored before the training
+
+
+def test_models_of_notes_learn_from_critics_too() -> None:
+    notes = NotesEncoding()
+    shape = replace(SMALL, durations=notes.durations, pitches=36)
+    untuned = Bundle(shape, Network(shape, len(notes.vocabulary), seed=3).numpy_weights(), notes.description())
+    asked = options(rules="paper", updates=3, watch=WatchOptions(look=3, watched=96))
+    bars = music_reward(untuned, asked).bars(400, STEPS)
+
+    def melodies(count: int, seed: int, first: str) -> HumanMelodies:
+        rng = torch.Generator().manual_seed(seed)
+        tokens = sample_melodies(untuned.network(), count, most_tokens(notes, STEPS), rng, bars=bars[:count], end=END)  # type: ignore[index]
+        names = np.char.add(first, np.arange(count).astype(str))
+        return HumanMelodies(notes.line(tokens.numpy()), names, np.zeros(count, dtype=np.int64))
+
+    data = CriticData(melodies(400, 1, "a"), melodies(120, 2, "b"))
+    tuned = tune(untuned, asked, critic_data=data)
+    assert {"critic", "key", "tonic"} <= set(tuned.history.terms)
+    assert np.isfinite(tuned.history.terms["critic"]).all()
+    assert tuned.checks[0].classifier_score is not None
 
 
 def test_rules_and_critic_are_divided_by_c_together() -> None:

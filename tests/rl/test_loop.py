@@ -27,7 +27,7 @@ from cantilena.rl import (
     tune,
     tune_module,
 )
-from cantilena.tokenizers import GridEncoding
+from cantilena.tokenizers import GridEncoding, NotesEncoding
 
 GRID = GridEncoding()
 SMALL = NetworkOptions(width=16, embedding=12)
@@ -44,6 +44,12 @@ OPTIONS = TuningOptions(
 
 def bundle() -> Bundle:
     return Bundle(SMALL, Network(SMALL, 38, seed=3).numpy_weights(), GRID.description())
+
+
+def notes_bundle() -> Bundle:
+    notes = NotesEncoding()
+    shape = replace(SMALL, durations=notes.durations, pitches=36)
+    return Bundle(shape, Network(shape, len(notes.vocabulary), seed=3).numpy_weights(), notes.description())
 
 
 def test_c_rises_while_the_target_is_exceeded_and_falls_back() -> None:
@@ -92,13 +98,17 @@ def test_a_loss_that_is_nan_is_reported(algorithm: str, tmp_path: Path) -> None:
         {"algorithm": "rejection"},
         {"algorithm": "g", "reference_mode": True, "melodies": 10},
         {"algorithm": "rloo", "melodies": 64, "watch": WatchOptions(look=2, watched=32)},
+        {"notes": True, "algorithm": "rloo", "rules": "paper", "watch": WatchOptions(look=2, watched=32, stop=False)},
+        {"notes": True, "algorithm": "ppo", "rules": "paper"},
+        {"notes": True, "algorithm": "q", "rules": "paper", "value": ValueOptions(replay=64, priority=0.6)},
     ],
     ids=lambda changes: "-".join(map(str, changes.values()))[:40],
 )
 def test_an_interrupted_run_resumes(changes: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cantilena.rl.tuning._CHECKPOINT_EVERY", 0.0)
-    options = replace(OPTIONS, **changes)
-    whole = tune(bundle(), options)
+    untuned = notes_bundle() if "notes" in changes else bundle()
+    options = replace(OPTIONS, **{name: value for name, value in changes.items() if name != "notes"})
+    whole = tune(untuned, options)
 
     class InterruptedHereError(Exception):
         pass
@@ -114,9 +124,9 @@ def test_an_interrupted_run_resumes(changes: dict[str, Any], tmp_path: Path, mon
 
     monkeypatch.setattr(learner, "update", stop_at_the_fifth)
     with pytest.raises(InterruptedHereError):
-        tune(bundle(), options, folder=tmp_path)
+        tune(untuned, options, folder=tmp_path)
     monkeypatch.setattr(learner, "update", update)
-    resumed = tune(bundle(), options, folder=tmp_path, resume=True)
+    resumed = tune(untuned, options, folder=tmp_path, resume=True)
     for name, weight in whole.bundle.weights.items():
         np.testing.assert_array_equal(resumed.bundle.weights[name], weight)
     assert resumed.history.terms == whole.history.terms

@@ -25,6 +25,17 @@ def test_the_oldest_melodies_are_replaced() -> None:
     assert drawn.weight.tolist() == [1.0] * 64
 
 
+def test_longer_melodies_make_the_buffer_wider() -> None:
+    buffer = ReplayBuffer(capacity=4, steps=1)
+    for width in (2, 3, 1):
+        buffer.add(*(torch.full((1, width), float(width)) for _ in range(3)))
+    assert buffer.tensors["tokens"].tolist() == [[2, 2, 0], [3, 3, 3], [1, 0, 0], [0, 0, 0]]
+    assert buffer.tensors["music"].shape == buffer.tensors["log_p"].shape == (4, 3)
+    other = ReplayBuffer(capacity=4, steps=1)
+    other.restore(buffer.state())
+    assert torch.equal(other.tensors["tokens"], buffer.tensors["tokens"])
+
+
 def test_melodies_with_a_large_error_are_sampled_more_often_and_weigh_less() -> None:
     buffer = ReplayBuffer(capacity=4, steps=1, priority=1.0)
     tokens = torch.arange(4)[:, None]

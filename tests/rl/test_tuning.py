@@ -25,8 +25,10 @@ from cantilena.rl import (
     tune,
     tune_module,
 )
+from cantilena.rl.algorithms.ppo import mean_where
+from cantilena.rl.algorithms.rloo import baseline, mean_of_others, reward_to_go
 from cantilena.rules import RULE_SETS
-from cantilena.tokenizers import Encoding, EventsEncoding, GridEncoding
+from cantilena.tokenizers import END, Encoding, EventsEncoding, GridEncoding, NotesEncoding
 
 SMALL = NetworkOptions(width=16, embedding=12)
 GRID = GridEncoding()
@@ -39,6 +41,7 @@ ENCODINGS = {
     "chords": CHORDS,
     "whole chords": EventsEncoding(("C4", "C4+E4+G4", "D4+F#4+A4"), chords="full"),
 }
+NOTES = {"notes": NotesEncoding(), "notes and chords": NotesEncoding(chords=((), (5,), (4, 9)))}
 ALGORITHMS = tuple(LEARNERS)
 TOKENS = np.random.default_rng(1).integers(0, 38, (6, 16))
 
@@ -46,6 +49,11 @@ TOKENS = np.random.default_rng(1).integers(0, 38, (6, 16))
 def bundle(encoding: Encoding = GRID, shape: NetworkOptions = SMALL) -> Bundle:
     weights = Network(shape, len(encoding.vocabulary), seed=3).numpy_weights()
     return Bundle(shape, weights, encoding.description(), provenance={"plain_keys": False})
+
+
+def notes_bundle(encoding: NotesEncoding = NOTES["notes"]) -> Bundle:
+    pitches = encoding.high - encoding.low + 1
+    return bundle(encoding, replace(SMALL, width=16, durations=encoding.durations, pitches=pitches))
 
 
 def options(algorithm: str, **changes: Any) -> TuningOptions:
@@ -159,6 +167,61 @@ def test_every_encoding_is_tuned_and_composes(algorithm: str, name: str, rules: 
     assert all(np.isfinite([melody.log_likelihood, melody.policy_log_likelihood]).all() for melody in made)
 
 
+@pytest.mark.parametrize("name", NOTES)
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_models_of_notes_are_tuned_and_compose(algorithm: str, name: str) -> None:
+    untuned, watch = notes_bundle(NOTES[name]), WatchOptions(look=2, watched=16)
+    policy = PolicyOptions(entropy_bonus=0.01)
+    tuned = tune(untuned, options(algorithm, rules="paper", updates=3, watch=watch, policy=policy, target_kl=1.0))
+    assert tuned.steps == 3 * 8 * 16
+    history = tuned.history
+    for values in (*history.terms.values(), history.log_p, history.kl, history.entropy):
+        assert np.isfinite(values).all()
+    assert min(history.kl) > -1e-6
+    assert max(history.kl) < 0.5
+    assert any((tuned.bundle.weights[key] != weight).any() for key, weight in untuned.weights.items())
+    bars = music_reward(untuned, options(algorithm)).bars(5, steps=16)
+    log_probs, state = tuned.bundle.model().start(5, bars=bars)  # type: ignore[call-arg]
+    made = np.zeros((5, 0), dtype=np.int64)
+    while not made.shape[1] or (made[:, -1] != END).any():
+        made = np.concatenate([made, np.argmax(np.asarray(log_probs), axis=1)[:, None]], axis=1)
+        log_probs, state = tuned.bundle.model().step(made[:, -1], state)
+    assert {tuned.bundle.encoding.decode(row).length for row in made} == {96}
+
+
+@pytest.mark.parametrize("changes", [{"exploration": "boltzmann"}, {"priority": 0.6}], ids=str)
+@pytest.mark.parametrize("algorithm", ["q", "g"])
+def test_models_of_notes_learn_with_each_kind_of_exploration_and_replay(
+    algorithm: str, changes: dict[str, Any]
+) -> None:
+    tuned = tune(notes_bundle(), options(algorithm, rules="paper", value=ValueOptions(replay=16, **changes)))
+    assert np.isfinite(tuned.history.kl).all()
+
+
+@pytest.mark.parametrize(("algorithm", "gain"), [("rloo", 4.0), ("ppo", 2.0), ("psi", 0.5)])
+def test_rewards_rise_for_notes(algorithm: str, gain: float) -> None:
+    value = ValueOptions(replay=256, exploration="none", gamma=0.9, updates_per_batch=2)
+    asked = options(algorithm, rules="paper", updates=40, melodies=48, learning_rate=0.02, value=value, c=0.5)
+    tuned = tune(notes_bundle(), asked)
+    totals = np.sum(list(tuned.history.terms.values()), axis=0)
+    assert totals[-5:].mean() > totals[:5].mean() + gain
+
+
+def test_the_baseline_is_the_mean_of_the_others_from_the_same_time_on() -> None:
+    rewards, places = torch.randn(6, 9), torch.arange(9).expand(6, 9)
+    torch.testing.assert_close(baseline(rewards, places, 9, 3), mean_of_others(reward_to_go(rewards), 3))
+    # The others begin notes at other times: all that they get from step 2 on counts.
+    rewards = torch.tensor([[0.0, 1.0, 0.0, 2.0], [0.0, 4.0, 0.0, 8.0], [0.0, 16.0, 0.0, 32.0]])
+    places = torch.tensor([[0, 0, 2, 2], [0, 0, 3, 3], [0, 0, 1, 1]])
+    assert baseline(rewards, places, 5).tolist()[0] == [30.0, 30.0, 4.0, 4.0]
+
+
+def test_a_mean_leaves_padding_out() -> None:
+    values, counted = torch.tensor([[1.0, 2.0], [3.0, 99.0]]), torch.tensor([[True, True], [True, False]])
+    assert float(mean_where(values, counted)) == pytest.approx(2.0)
+    assert float(mean_where(values, torch.ones_like(counted))) == float(values.mean())
+
+
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_a_transformer_is_tuned_and_composes_beyond_its_context(algorithm: str) -> None:
     shape = NetworkOptions(core="transformer", layers=2, width=16, embedding=8, max_context=10)
@@ -183,6 +246,11 @@ def test_the_shortest_and_longest_melodies(algorithm: str, encoding: Encoding, s
     assert all(np.isfinite(term).all() for term in tuned.history.terms.values())
     made = Composer.from_bundle(tuned.bundle).compose(events=steps)
     assert len(made.tokens) == steps
+
+
+def test_the_reference_mode_refuses_notes() -> None:
+    with pytest.raises(UsageError, match="a model of the grid, not of notes"):
+        tune(notes_bundle(), options("q", reference_mode=True))
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import torch
 
 from cantilena.errors import UsageError
 from cantilena.models import Network, NetworkOptions
+from cantilena.models.policy import LOG_ZERO
 from cantilena.rl import LEARNERS, MusicReward, TuningOptions, TuningTask, td_target
 from cantilena.rl.options import ValueOptions
 from cantilena.rules import RULE_SETS, Context
@@ -45,6 +46,16 @@ def test_torch_and_numpy_agree_and_terminal_states_have_no_value(algorithm: str)
     )
     np.testing.assert_allclose(in_torch.numpy(), in_numpy)
     np.testing.assert_allclose(in_numpy[terminal], rewards[terminal])
+
+
+@pytest.mark.parametrize("algorithm", ["q", "double-q", "psi", "g"])
+def test_tokens_that_may_not_come_do_not_count(algorithm: str) -> None:
+    rng = np.random.default_rng(1)
+    rewards, scores, online, log_probs = (rng.normal(size=shape) for shape in ((5,), (5, 3), (5, 3), (5, 3)))
+    masked = [np.concatenate([values, np.full((5, 4), LOG_ZERO)], axis=1) for values in (scores, log_probs, online)]
+    expected = td_target(algorithm, rewards, scores, log_probs, 0.9, next_online_scores=online)
+    found = td_target(algorithm, rewards, *masked[:2], 0.9, next_online_scores=masked[2])
+    np.testing.assert_allclose(found, expected)
 
 
 def test_double_q_uses_the_choice_of_the_learner() -> None:

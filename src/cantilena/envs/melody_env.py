@@ -16,6 +16,7 @@ from cantilena.errors import UsageError
 from cantilena.io import score_svg
 from cantilena.models import Bundle
 from cantilena.music import Melody
+from cantilena.rl.reward import token_places
 from cantilena.rules import RuleSet
 from cantilena.tokenizers import Encoding
 
@@ -52,12 +53,13 @@ def check_mode(mode: str | None) -> str | None:
 
 
 def _names(episodes: MelodyEpisodes) -> tuple[str, ...]:
-    names, bar = episodes.encoding.vocabulary, episodes.steps_per_bar or 16
-    bars = range(0, episodes.step, bar)
-    return tuple(
-        "\n".join(" ".join(names[token] for token in row[start : start + bar]) for start in bars)
-        for row in episodes.tokens
-    )
+    names, tokens = episodes.encoding.vocabulary, episodes.tokens
+    places = token_places(episodes.encoding, tokens, episodes.steps)
+    bars = [
+        [[names[token] for token in row[number == bar]] for bar in range(number.max(initial=-1) + 1)]
+        for row, number in zip(tokens, places // (episodes.steps_per_bar or 16), strict=True)
+    ]
+    return tuple("\n".join(" ".join(bar) for bar in rows if bar) for rows in bars)
 
 
 def _scores(episodes: MelodyEpisodes) -> tuple[str, ...]:
@@ -73,7 +75,7 @@ def _piano_rolls(episodes: MelodyEpisodes) -> tuple[Picture, ...]:
         for note in melody.sounding:
             for pitch in note.pitches:
                 if low <= pitch <= high:
-                    roll[high - pitch, note.onset // ticks : note.end // ticks] = _NOTE
+                    roll[high - pitch, note.onset // ticks : -(-note.end // ticks)] = _NOTE
     large = rolls.repeat(_PIXELS, axis=1).repeat(_PIXELS, axis=2)
     return tuple(np.stack([large] * 3, axis=-1))
 
@@ -108,18 +110,23 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
     `Discrete(vocabulary)`: the next token. The grid of the bundle `tunes` has 38: 0 is off, 1 is hold, and 2 to 37
     start the notes C3 to B5. `encoding.vocabulary` has their names.
 
+    Of the encoding `notes` only some tokens may be next: durations that fit, or pitches. `info["action_mask"]` has 1
+    for these, `(vocabulary,)` int8, from `reset` on; any other token counts as the one with the nearest number that may
+    be next.
+
     ## Observation Space
     A `Dict`:
 
     - `tokens`, `MultiDiscrete([vocabulary + 1] * memory)`: the latest tokens, the newest last; `vocabulary` where there
       is none yet.
-    - `left`, `Discrete(steps + 1)`: the number of remaining tokens.
+    - `left`, `Discrete(steps + 1)`: the number of remaining tokens; of notes the remaining ticks, 6 a step.
     - `log_p`, `Box(-30, 0, (vocabulary,), float32)`: the prior's log probability of each next token, in nats.
-    - `place`, `Discrete(steps in a bar)`: the position of the next token in its bar, 0 on the downbeat. Omitted if
-      tokens have no duration (the encoding `events`).
+    - `place`, `Discrete(steps in a bar)`: the position of the next token in its bar, 0 on the downbeat; of notes in
+      ticks, where the next note begins until all its tokens are given. Omitted if tokens have no duration (the encoding
+      `events`).
 
-    If `memory` is at least `steps`, as it is by default up to 32 steps, the observation is the whole state, and the
-    environment is a Markov decision process. A recurrent agent can use `memory=1`, as in RL Tuner.
+    If `memory` is at least the number of tokens, as it is by default up to 32 steps on the grid, the observation is the
+    whole state, and the environment is a Markov decision process. A recurrent agent can use `memory=1`, as in RL Tuner.
     `gymnasium.wrappers.FlattenObservation` converts it to one `Box`, integers one-hot.
 
     ## Rewards
@@ -128,7 +135,9 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
 
     - `log_p`: log probability of the chosen token, in nats.
     - `terms`: the weighted reward of each rule at this step, by name, neither clipped nor divided by c.
-    - `melody`: the `(steps,)` tokens; at the end only.
+    - `melody`: the `(steps,)` tokens, of notes as many as there are; at the end only.
+
+    Of notes a note gets the rewards of all its steps with its last token.
 
     Rules read what sounded up to the step and the length of the melody, so the terms equal those of the finished
     melody.
@@ -137,15 +146,15 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
     An empty melody. `reset(seed=...)` seeds `np_random`, which is not used.
 
     ## Episode End
-    Terminates after `steps` tokens. Never truncates.
+    Terminates after `steps` tokens, of notes when these last so many steps. Never truncates.
 
     ## Arguments
     - `bundle`: the trained model: a name, a path or a `Bundle`. Of a tuned bundle, the untuned model is the prior.
     - `rules`: a `RuleSet`, or an argument of `load_rules` such as `rl-tuner`, `paper` or `my_rules.py:no_tritones`.
-    - `steps`: length of the melody, 1 to 4096.
+    - `steps`: length of the melody, 1 to 4096; of notes in sixteenths.
     - `c`: divisor of the rules' rewards; 0.5 as in the published runs.
     - `clip`: maximum magnitude of a rule's reward at a step, so that a reward of -100 does not dominate.
-    - `memory`: number of latest tokens in an observation, at most `steps`.
+    - `memory`: number of latest tokens in an observation, at most those of a melody.
     - `key`: the key of the rules, such as `D minor`; C major by default. For a model that only knows C major and A
       minor, such as `tunes`, the one of the same mode is used.
     - `meter`: the time signature.
@@ -203,10 +212,10 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start an empty melody; return the first observation and an empty `info`. There are no options."""
+        """Start an empty melody; return the first observation and `info`, empty but of notes. There are no options."""
         super().reset(seed=seed)
         self.episodes.reset()
-        return self._observation(), {}
+        return self._observation(), self._mask()
 
     def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Append a token; return observation, reward, terminated, truncated (always False) and `info`.
@@ -218,6 +227,7 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
         info: dict[str, Any] = {
             "log_p": float(rewards.log_p[0]),
             "terms": {name: float(term[0]) for name, term in rewards.terms.items()},
+            **self._mask(),
         }
         if self.episodes.finished:
             info["melody"] = self.episodes.tokens[0]
@@ -227,8 +237,16 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
         """The melody so far in the render mode; None without one."""
         return render(self.episodes, self.render_mode)[0] if self.render_mode else None
 
+    def _mask(self) -> dict[str, Any]:
+        return {name: mask[0] for name, mask in action_masks(self.episodes).items()}
+
     def _observation(self) -> Observation:
         return {name: values[0] for name, values in self.episodes.observation().items()}
+
+
+def action_masks(episodes: MelodyEpisodes) -> dict[str, NDArray[np.int8]]:
+    """The entry `action_mask` of `info`, `(melodies, vocabulary)`: 1 for tokens that may be next; none if all may."""
+    return {"action_mask": episodes.may_come.astype(np.int8)} if episodes.has_mask else {}
 
 
 def observation_space(episodes: MelodyEpisodes) -> spaces.Space[Observation]:
@@ -236,9 +254,9 @@ def observation_space(episodes: MelodyEpisodes) -> spaces.Space[Observation]:
     vocabulary = episodes.vocabulary_size
     entries: dict[str, spaces.Space[Any]] = {
         "tokens": spaces.MultiDiscrete(np.full(episodes.memory, vocabulary + 1)),
-        "left": spaces.Discrete(episodes.steps + 1),
+        "left": spaces.Discrete(episodes.steps * episodes.counts_per_step + 1),
         "log_p": spaces.Box(MIN_LOG_P, 0.0, (vocabulary,), np.float32),
     }
     if episodes.steps_per_bar is not None:
-        entries["place"] = spaces.Discrete(episodes.steps_per_bar)
+        entries["place"] = spaces.Discrete(episodes.steps_per_bar * episodes.counts_per_step)
     return cast("spaces.Space[Observation]", spaces.Dict(entries))

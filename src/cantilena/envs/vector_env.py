@@ -12,7 +12,15 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from cantilena.envs.episodes import MelodyEpisodes
-from cantilena.envs.melody_env import METADATA, Observation, Picture, check_mode, observation_space, render
+from cantilena.envs.melody_env import (
+    METADATA,
+    Observation,
+    Picture,
+    action_masks,
+    check_mode,
+    observation_space,
+    render,
+)
 from cantilena.models import Bundle
 from cantilena.music import Melody
 from cantilena.rules import RuleSet
@@ -23,7 +31,9 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     """Compose many melodies at once: `MelodyEnv`, vectorised.
 
     ## Description
-    `num_envs` melodies grow in step, so that all of them end together. Each is rewarded as in `MelodyEnv`.
+    `num_envs` melodies grow in step, so that all of them end together. Each is rewarded as in `MelodyEnv`. Melodies of
+    notes are equally long, but of different numbers of tokens: the token `end`, without reward, fills up those that are
+    full before others, whatever their actions.
 
     ## Action Space
     `MultiDiscrete([vocabulary] * num_envs)`: the next token of each melody.
@@ -39,8 +49,8 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     Empty melodies.
 
     ## Episode End
-    Terminates after `steps` tokens. The next step resets the melodies, whatever its actions, with rewards of 0 and an
-    empty `info` (`AutoresetMode.NEXT_STEP`).
+    Terminates after `steps` tokens, of notes when all melodies are full. The next step resets the melodies, whatever
+    its actions, with rewards of 0 and the `info` of `reset` (`AutoresetMode.NEXT_STEP`).
 
     ## Arguments
     - `num_envs`: number of melodies.
@@ -100,10 +110,10 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Start empty melodies; return the first observations and an empty `info`. There are no options."""
+        """Start empty melodies; return the first observations and `info`, empty but of notes. There are no options."""
         super().reset(seed=seed)
         self.episodes.reset()
-        return self.episodes.observation(), {}
+        return self.episodes.observation(), self._with_masks(dict(action_masks(self.episodes)))
 
     def step(
         self, actions: NDArray[np.int64]
@@ -118,7 +128,7 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
             observation, info = self.reset()
             return observation, np.zeros(self.num_envs), never, never.copy(), info
         rewards = episodes.append(np.asarray(actions))
-        info = {"log_p": rewards.log_p, "terms": self._with_masks(rewards.terms)}
+        info = {"log_p": rewards.log_p, "terms": self._with_masks(rewards.terms), **action_masks(episodes)}
         finished = np.full(self.num_envs, episodes.finished)
         if finished.all():
             info["melody"] = episodes.tokens

@@ -16,7 +16,8 @@ class UpdateStats:
 
     Args:
         terms: mean reward a melody by rule, neither clipped nor divided by c.
-        log_p: mean log p of the tokens under the prior, nats a step.
+        log_p: mean log p of the tokens under the prior, nats a step of the line, as the next two; on the grid a step is
+            a token.
         kl: mean KL divergence of the policy from the prior, nats a step.
         entropy: mean entropy of the policy, nats a step.
         loss: the loss.
@@ -39,7 +40,7 @@ class TuningHistory:
     """Statistics of all updates, as lists of equal length.
 
     Args:
-        environment_steps: number of tokens sampled so far.
+        environment_steps: number of steps of the melodies sampled so far.
         terms: as in `UpdateStats`, by rule.
         log_p: as in `UpdateStats`, like the next two.
         kl: KL divergence.

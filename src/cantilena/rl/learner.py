@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, cast
@@ -15,11 +15,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cantilena.models import Bars, ScoreModel, SequenceModel, log_probs_with_bars, to_numpy
+from cantilena.models.policy import LOG_ZERO
 from cantilena.rl.critic_reward import CRITIC, CriticReward
 from cantilena.rl.history import UpdateStats
 from cantilena.rl.options import TuningOptions
-from cantilena.rl.reward import MusicReward
-from cantilena.rl.rollout import entropy, kl_divergence, sample_melodies
+from cantilena.rl.reward import MusicReward, end_token, most_tokens, token_places
+from cantilena.rl.rollout import entropy, kl_divergence, per_step, sample_melodies
+
+_PARTS = 8
+"""Into how many parts the melodies of an update are divided by their numbers of tokens."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,8 @@ class TuningTask:
         prior: the model before tuning, never changed: the paper's reward network.
         reward: the rules of music theory.
         options: of the tuning.
-        bars: of the melodies, one row for all of them; None if tokens have no duration.
+        bars: of the melodies, one row for all of them, with their length for a model of notes; None if tokens have no
+            duration.
         generator: source of randomness, on the model's device.
         critic: the reward of discriminators; None for the rules alone.
     """
@@ -58,6 +63,7 @@ class Learner(ABC):
     def __init__(self, task: TuningTask) -> None:
         self.model, self.prior, self.critic = task.model, task.prior, task.critic
         self.reward, self.options, self.bars, self.generator = task.reward, task.options, task.bars, task.generator
+        self.end = end_token(task.reward.encoding)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=task.options.step_size)
 
     @abstractmethod
@@ -80,36 +86,80 @@ class Learner(ABC):
         """Restore what `state` returned."""
 
     def sample(self, *, epsilon: float = 0.0, temperature: float = 1.0) -> Tensor:
-        """`(melodies, steps)` tokens from the policy; see `sample_melodies`."""
+        """`(melodies, tokens)` tokens from the policy; see `sample_melodies`."""
+        melodies = self.options.melodies
+        return self.draw(self.policy_model(), melodies, self.generator, epsilon=epsilon, temperature=temperature)
+
+    def draw(
+        self,
+        model: SequenceModel,
+        melodies: int,
+        generator: torch.Generator,
+        *,
+        epsilon: float = 0.0,
+        temperature: float = 1.0,
+    ) -> Tensor:
+        """`(melodies, tokens)` tokens of whole melodies from any model; see `sample_melodies`."""
         return sample_melodies(
-            self.policy_model(),
-            self.options.melodies,
-            self.options.steps,
-            self.generator,
-            bars=self.bars_for(self.options.melodies),
+            model,
+            melodies,
+            most_tokens(self.reward.encoding, self.options.steps),
+            generator,
+            bars=self.bars_for(melodies),
             epsilon=epsilon,
             temperature=temperature,
+            end=self.end,
         )
 
+    def is_played(self, tokens: Tensor) -> Tensor:
+        """`(melodies, tokens)`: false for the padding after the end of a melody."""
+        return torch.ones_like(tokens, dtype=torch.bool) if self.end is None else tokens != self.end
+
+    def places(self, tokens: Tensor) -> Tensor:
+        """`(melodies, tokens)`: the step of the line at which the note of each token begins; of padding the last."""
+        places = token_places(self.reward.encoding, to_numpy(tokens), self.options.steps)
+        return torch.from_numpy(np.minimum(places, self.options.steps - 1)).to(tokens.device)
+
     def score(self, tokens: Tensor) -> dict[str, NDArray[np.float64]]:
-        """The terms of the reward of new melodies (`MusicReward.terms`), with that of the critic, which then trains."""
+        """The terms of the reward of new melodies (`MusicReward.terms`), with that of the critic, which then trains.
+
+        They are `(melodies, steps)`, of each step of the line.
+        """
         terms = self.reward.terms(to_numpy(tokens))
         return terms if self.critic is None else {**terms, CRITIC: self.critic.score_and_train(tokens)}
 
-    def scaled_reward(self, terms: Mapping[str, NDArray[np.float64]], like: Tensor) -> Tensor:
-        """`(melodies, steps)`: r_MT / c, including the critic's reward, on the device of `like`."""
-        if self.critic is None:
-            return torch.from_numpy(self.reward.scaled(terms)).to(like.device)
-        rules = self.reward.scaled({name: term for name, term in terms.items() if name != CRITIC})
-        return torch.from_numpy((rules + terms[CRITIC] / self.reward.c).astype(np.float32)).to(like.device)
+    def scaled_reward(self, terms: Mapping[str, NDArray[np.float64]], tokens: Tensor) -> Tensor:
+        """`(melodies, tokens)`: r_MT / c of each token, including the critic's reward, on the device of the tokens."""
+        scaled = self.reward.scaled({name: term for name, term in terms.items() if name != CRITIC})
+        if self.critic is not None:
+            scaled = (scaled + terms[CRITIC] / self.reward.c).astype(np.float32)
+        return torch.from_numpy(self.reward.by_token(scaled, to_numpy(tokens))).to(tokens.device)
 
     def log_probs(self, model: SequenceModel, tokens: Tensor) -> Tensor:
-        """`(melodies, steps, vocabulary)` log probabilities of a model, with gradient if it has one."""
-        return cast("Tensor", log_probs_with_bars(model, tokens, self.bars_for(len(tokens))))
+        """`(melodies, tokens, vocabulary)` log probabilities of a model, with gradient if it has one."""
+        return self._by_length(lambda some, bars: log_probs_with_bars(model, some, bars), tokens)
 
     def scores(self, model: Any, tokens: Tensor) -> Tensor:  # noqa: ANN401  (a `ScoreModel` and a module)
-        """`(melodies, steps, vocabulary)` raw scores of a model, with gradient if it has one."""
-        return cast("Tensor", cast("ScoreModel", model).scores(tokens, self.bars_for(len(tokens))))
+        """`(melodies, tokens, vocabulary)` raw scores of a model, with gradient if it has one."""
+        return self._by_length(cast("ScoreModel", model).scores, tokens)
+
+    def _by_length(self, compute: Callable[[Tensor, Bars | None], Any], tokens: Tensor) -> Tensor:
+        """`(melodies, tokens, vocabulary)` values, computed of melodies of about as many tokens at a time.
+
+        Half of the tokens of melodies of notes are padding, since one of them has many short notes.
+        """
+        if self.end is None or len(tokens) < 2 * _PARTS:
+            return cast("Tensor", compute(tokens, self.bars_for(len(tokens))))
+        lengths = self.is_played(tokens).sum(1)
+        order = lengths.argsort(stable=True)
+        parts = []
+        for rows in order.tensor_split(_PARTS):
+            longest = max(int(lengths[rows].max()), 1)
+            values = compute(tokens[rows, :longest], self.bars_for(len(rows)))
+            padding = values.new_full((len(rows), tokens.shape[1] - longest, values.shape[2]), LOG_ZERO)
+            padding[:, :, self.end] = 0.0
+            parts.append(torch.cat([values, padding], dim=1))
+        return torch.cat(parts)[order.argsort()]
 
     def gradient_step(self, loss: Tensor) -> None:
         """Take an optimizer step, with the gradient clipped to `options.max_norm`."""
@@ -125,14 +175,22 @@ class Learner(ABC):
 
 @torch.no_grad()
 def update_stats(
-    terms: Mapping[str, NDArray[np.float64]], log_p: Tensor, log_policy: Tensor, log_prior: Tensor, loss: float
+    terms: Mapping[str, NDArray[np.float64]],
+    log_p: Tensor,
+    log_policy: Tensor,
+    log_prior: Tensor,
+    loss: float,
+    steps: int,
 ) -> UpdateStats:
-    """The statistics of an update; the distributions of policy and prior are `(melodies, steps, vocabulary)`."""
+    """The statistics of an update on melodies of so many steps.
+
+    The distributions of policy and prior are `(melodies, tokens, vocabulary)`.
+    """
     return UpdateStats(
         terms={name: float(term.sum(1).mean()) for name, term in terms.items()},
-        log_p=float(log_p.mean()),
-        kl=float(kl_divergence(log_policy, log_prior).mean()),
-        entropy=float(entropy(log_policy).mean()),
+        log_p=float(per_step(log_p, steps)),
+        kl=float(per_step(kl_divergence(log_policy, log_prior), steps)),
+        entropy=float(per_step(entropy(log_policy), steps)),
         loss=loss,
     )
 

@@ -21,7 +21,8 @@ from cantilena.rl.critic_reward import CriticData
 from cantilena.rl.history import TuningHistory
 from cantilena.rl.learner import Learner
 from cantilena.rl.options import TuningOptions
-from cantilena.rl.rollout import entropy, kl_divergence, sample_melodies
+from cantilena.rl.reward import padded_together
+from cantilena.rl.rollout import entropy, kl_divergence
 from cantilena.rl.watch import DiversityCheck, DiversityMonitor
 from cantilena.rules import lengths
 from cantilena.runtime import derived_seed, generator, log, progress
@@ -133,13 +134,13 @@ def make_monitor(
 ) -> DiversityMonitor:
     """The melodies that those of a tuning are compared with, made before its first update.
 
-    These are the untuned model's and `(excerpts, steps)` human ones, or with a critic those of its stopping classifier.
+    These are the untuned model's and human ones, `(excerpts, tokens)`, or with a critic those of its classifier.
     """
     tokens, _, prior_entropy = _sample(learner, options, update=0, from_prior=True)
     line_of = learner.reward.encoding.line
-    human_line = None
-    if human is not None and human.shape[1] >= options.steps:
-        human_line = line_of(human[:, : options.steps])
+    human_line = None if human is None else line_of(human if learner.end is not None else human[:, : options.steps])
+    if human_line is not None and human_line.steps < options.steps:
+        human_line = None
     untuned = line_of(tokens)
     if learner.critic is None or critic_data is None:
         return DiversityMonitor(human_line, untuned, prior_entropy)
@@ -197,7 +198,7 @@ def _restore_best(state: TuningState, learner: Learner) -> None:
 def _sample(
     learner: Learner, options: TuningOptions, *, update: int, from_prior: bool = False
 ) -> tuple[NDArray[np.int64], float, float]:
-    """`(melodies, steps)` tokens of the policy (or the prior), their KL from the prior and their entropy, a step."""
+    """`(melodies, tokens)` tokens of the policy (or the prior), their KL from the prior and their entropy, a step."""
     count = options.watch.watched
     device = learner.generator.device
     rng = torch.Generator(device).manual_seed(derived_seed(options.seed, "look", update))
@@ -206,12 +207,13 @@ def _sample(
     samples = []
     for start in range(0, count, _BATCH):
         size = min(_BATCH, count - start)
-        tokens = sample_melodies(model, size, options.steps, rng, bars=learner.bars_for(size))
+        tokens = learner.draw(model, size, rng)
         log_policy, log_prior = learner.log_probs(model, tokens), learner.log_probs(learner.prior, tokens)
-        kl += float(kl_divergence(log_policy, log_prior).mean(1).sum())
-        total_entropy += float(entropy(log_policy).mean(1).sum())
+        share = tokens.shape[1] / options.steps  # tokens a step; padding adds nothing
+        kl += float(kl_divergence(log_policy, log_prior).mean(1).sum()) * share
+        total_entropy += float(entropy(log_policy).mean(1).sum()) * share
         samples.append(to_numpy(tokens))
-    return np.concatenate(samples), kl / count, total_entropy / count
+    return padded_together(samples), kl / count, total_entropy / count
 
 
 class TuningCheckpoint:

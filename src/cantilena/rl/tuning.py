@@ -29,7 +29,6 @@ from cantilena.rl.learner import Learner, TuningTask, recurrent_gradients
 from cantilena.rl.loop import TuningCheckpoint, TuningState, make_monitor, next_c, run_updates
 from cantilena.rl.options import NO_RULES, TuningOptions
 from cantilena.rl.reward import MusicReward
-from cantilena.rl.rollout import sample_melodies
 from cantilena.rl.watch import DiversityCheck
 from cantilena.rules import Context, RuleSet, load_rules
 from cantilena.runtime import derived_seed, options_record
@@ -60,7 +59,7 @@ class TuningResult:
         checks: the diversity checks.
         kept: the update whose weights were kept.
         stopped: whether failed checks stopped it early.
-        steps: number of environment steps.
+        steps: number of steps of the sampled melodies.
         seconds: duration of sampling, scoring and learning, without the earlier part of a resumed run.
         steps_per_second: environment steps a second.
     """
@@ -101,8 +100,8 @@ def tune(
     Args:
         bundle: the trained model; if it was tuned before, its prior remains the prior.
         options: of the tuning.
-        human: `(excerpts, steps)` tokens of human melodies for the diversity checks; None compares with the untuned
-            model's.
+        human: `(excerpts, tokens)` tokens of human melodies, each as long as `steps`, for the diversity checks; None
+            compares with the untuned model's.
         critic_data: human melodies for the critic; needed with a critic only.
         folder: for checkpoints and `metrics.jsonl`; None writes nothing.
         resume: continue from the checkpoint in the folder, to the identical result.
@@ -186,7 +185,7 @@ def tune_module(
         cast("SequenceModel", frozen),
         music,
         options,
-        music.bars(melodies=1),
+        music.bars(melodies=1, steps=options.steps),
         torch.Generator(device).manual_seed(derived_seed(options.seed, "tune")),
         critic,
     )
@@ -196,9 +195,7 @@ def tune_module(
     state = checkpoint.restore(learner) if checkpoint is not None and resume else TuningState()
     if critic is not None and not state.updates:
         rng = torch.Generator(device).manual_seed(derived_seed(options.seed, "critic"))
-        critic.pretrain(
-            lambda count: sample_melodies(learner.prior, count, options.steps, rng, bars=learner.bars_for(count))
-        )
+        critic.pretrain(lambda count: learner.draw(learner.prior, count, rng))
     if state.history.c:
         c = next_c(state.history.c[-1], state.history.kl[-1], options)
         learner.reward = replace(learner.reward, c=c)
@@ -266,5 +263,5 @@ def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicRew
     rules = named.with_weights(**options.rule_weights)
     if options.critic.critic and CRITIC in rules.names:
         raise UsageError(f"a rule has the name '{CRITIC}', which is reserved for the critic", "rename the rule")
-    context = Context(key, meter, max(meter.ticks_per_bar // encoding.ticks_per_step, 1), timed=encoding.is_timed)
+    context = Context(key, meter, max(meter.ticks_per_bar // encoding.ticks_per_step, 1), timed=encoding.has_rhythm)
     return MusicReward(encoding, rules, context, options.c_for(rules.scale), options.clip)

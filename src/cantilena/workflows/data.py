@@ -135,7 +135,7 @@ class EncodedPieces:
 
     melodies: tuple[Melody, ...]
     sequences: Sequences
-    timed: bool = True
+    encoding: Encoding = field(default_factory=GridEncoding)
     forms: tuple[Form, ...] = ()  # of melodies by the note
 
     def __len__(self) -> int:
@@ -264,7 +264,7 @@ def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequen
         tuple(encoding.ticks(tokens[None])[0] for tokens in pieces) if isinstance(encoding, NotesEncoding) else None
     )
     sequences = Sequences(tuple(pieces), bars, clocks)
-    return EncodedPieces(tuple(melody for melody, _, _ in kept), sequences, encoding.is_timed, forms)
+    return EncodedPieces(tuple(melody for melody, _, _ in kept), sequences, encoding, forms)
 
 
 @dataclass(frozen=True)
@@ -272,7 +272,7 @@ class Excerpts:
     """Equally long excerpts of pieces.
 
     Args:
-        tokens: `(excerpts, steps)`.
+        tokens: `(excerpts, steps)`, of notes `(excerpts, tokens)` padded with `end`.
         piece: `(excerpts,)`, the number of each one's piece.
         contexts: the key of each one's whole piece, and its meter.
     """
@@ -285,23 +285,34 @@ class Excerpts:
 def excerpts(pieces: EncodedPieces, steps: int) -> Excerpts:
     """All excerpts of so many steps that do not overlap, from each piece's first barline on.
 
-    A hold at the start of an excerpt, which continues an earlier note, stays a hold.
+    A hold at the start of an excerpt, which continues an earlier note, stays a hold. Of notes it is a rest, and excerpts
+    in which nothing begins are left out.
     """
-    rows, owners = [], []
+    rows: list[NDArray[np.int64]] = []
+    owners: list[int] = []
     for number, tokens in enumerate(pieces.sequences.tokens):
         first = int(pieces.sequences.bars.pickup[number])
-        for start in range(first, len(tokens) - steps + 1, steps):
-            rows.append(tokens[start : start + steps])
-            owners.append(number)
-    stacked = np.stack(rows) if rows else np.zeros((0, steps), dtype=np.int64)
+        if pieces.sequences.clocks is None:
+            found = [tokens[start : start + steps] for start in range(first, len(tokens) - steps + 1, steps)]
+        else:
+            melody, ticks = pieces.melodies[number], steps * pieces.encoding.ticks_per_step
+            starts = range(first, melody.length - ticks + 1, ticks)
+            parts = (melody.between(start, start + ticks) for start in starts)
+            found = [pieces.encoding.encode(part) for part in parts if part.notes]
+        rows += found
+        owners += [number] * len(found)
+    width = steps if pieces.sequences.clocks is None else max(map(len, rows), default=0)
+    stacked = np.full((len(rows), width), END, dtype=np.int64)
+    for row, tokens in zip(stacked, rows, strict=True):
+        row[: len(tokens)] = tokens
     of_piece = {owner: _context(pieces, owner) for owner in set(owners)}
     return Excerpts(stacked, np.array(owners, dtype=np.int64), tuple(of_piece[owner] for owner in owners))
 
 
 def _context(pieces: EncodedPieces, number: int) -> Context:
-    melody = pieces.melodies[number]
-    steps = int(pieces.sequences.bars.steps_per_bar[number])
-    return Context(melody.key or Key(), melody.meter, steps, timed=pieces.timed)
+    melody, encoding = pieces.melodies[number], pieces.encoding
+    steps = max(melody.meter.ticks_per_bar // encoding.ticks_per_step, 1)
+    return Context(melody.key or Key(), melody.meter, steps, timed=encoding.has_rhythm)
 
 
 def reference_excerpts(bundle: Bundle, steps: int, against: str = "") -> Excerpts | None:

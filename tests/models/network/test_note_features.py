@@ -1,4 +1,4 @@
-"""Features of notes: single tokens against whole sequences, causality, the tokens that may come, and networks of them."""
+"""Features of notes: single tokens against whole sequences, causality, bounds; and networks of notes."""
 
 from __future__ import annotations
 
@@ -104,7 +104,9 @@ def test_rows_do_not_depend_on_later_tokens(seed: int, cut: int) -> None:
     changed = np.concatenate([tokens[:, :cut], other[:, cut:]], axis=1)
     changed[(tokens[:, :cut] == END).any(axis=1), cut:] = END
     features = NoteFeatures(options_for(NOTES), len(NOTES.vocabulary))
-    np.testing.assert_array_equal(features.encode(changed, bars)[:, : cut + 1], features.encode(tokens, bars)[:, : cut + 1])
+    np.testing.assert_array_equal(
+        features.encode(changed, bars)[:, : cut + 1], features.encode(tokens, bars)[:, : cut + 1]
+    )
 
 
 @pytest.mark.parametrize("encoding", [NOTES, CHORDS])

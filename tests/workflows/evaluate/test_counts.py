@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cantilena.models import Bars, Network, NetworkOptions, log_probs_with_bars, to_numpy
-from cantilena.music import Key, Melody
+from cantilena.music import Key, Melody, Meter
 from cantilena.rules import Context
-from cantilena.tokenizers import GridEncoding
+from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.workflows.data import encode_pieces, excerpts
 from cantilena.workflows.evaluate.counts import Sample, measure
 
@@ -58,3 +58,31 @@ def test_excerpts_begin_at_the_first_barline_and_do_not_overlap() -> None:
     assert parts.piece.tolist() == [0, 0, 0]
     np.testing.assert_array_equal(np.concatenate(parts.tokens), pieces.sequences.tokens[0][4:52])
     assert excerpts(pieces, 64).tokens.shape == (0, 64)
+
+
+def test_excerpts_of_notes_are_equally_long() -> None:
+    notes = NotesEncoding()
+    melody = Melody.from_pitches([(60, 24), *((pitch, 30) for pitch in range(60, 72))], pickup=24)
+    pieces = encode_pieces(notes, [melody, Melody.from_pitches([(60, 24)])])
+    parts = excerpts(pieces, 16)
+    assert parts.piece.tolist() == [0, 0, 0]
+    assert [notes.decode(row).length for row in parts.tokens] == [96] * 3
+    assert [note.onset for row in parts.tokens for note in notes.decode(row).sounding] == [
+        (onset - 24) % 96 for onset in range(24, 312, 30)
+    ]
+    assert parts.contexts[0] == Context(steps_per_bar=16)
+    assert excerpts(pieces, 64).tokens.shape == (0, 0)
+
+
+def test_distances_of_notes_are_by_sixteenths() -> None:
+    notes = NotesEncoding()
+    shape = NetworkOptions(width=8, embedding=4, durations=notes.durations, pitches=36)
+    model, reference = (Network(shape, len(notes.vocabulary), seed=seed).eval() for seed in (1, 2))
+    tokens = np.array([[11, 29, 11, 31, 0, 0], [8, 29, 8, 31, 11, 33]])  # two quarters; two eighths and a quarter
+    metrics = measure(Sample(tokens), notes, np.random.default_rng(2), model=model, reference=reference)
+    bars = Bars.from_meter(Meter(), melodies=2, ticks_per_step=1, length=48)
+    log_p = to_numpy(log_probs_with_bars(reference, tokens, bars))
+    chosen = np.take_along_axis(log_p, tokens[..., None], axis=-1)[..., 0]
+    assert not chosen[0, 4:].any()
+    assert metrics["log_likelihood_per_step"]["value"] == pytest.approx(chosen.sum() / 16, abs=2e-6)
+    assert 0 < metrics["kl_per_step"]["value"] < 1

@@ -33,7 +33,7 @@ class GLearning(ValueLearner):
         super().__init__(task)
 
     def targets(self, batch: Batch) -> Tensor:
-        """`(melodies, steps)`: reward and the discounted soft maximum of the next state's values plus log p."""
+        """`(melodies, tokens)`: reward and the discounted soft maximum of the next state's values plus log p."""
         with torch.no_grad():
             log_prior = self.log_probs(self.prior, batch.tokens)
-        return self.td_targets(batch.music, batch.target_values, log_prior=log_prior)
+        return self.td_targets(batch, batch.music, log_prior=log_prior)

@@ -48,26 +48,28 @@ class Ppo(Learner):
             log_prior = self.log_probs(self.prior, tokens)
             log_old, log_p = gather_tokens(log_policy, tokens), gather_tokens(log_prior, tokens)
             rewards = self.scaled_reward(terms, tokens) + log_p - log_old
-            values = self.values(tokens)
+            values = self.values(tokens, self.places(tokens)).masked_fill(~self.is_played(tokens), 0.0)
             advantages = advantage_estimates(rewards, values, self.options.policy.gae)
             returns = advantages + values
         for rows in self._minibatches(len(tokens)):
             loss = self._step(tokens[rows], log_old[rows], advantages[rows], returns[rows])
-        return update_stats(terms, log_p, log_policy, log_prior, loss)
+        return update_stats(terms, log_p, log_policy, log_prior, loss, self.options.steps)
 
     def _step(self, tokens: Tensor, log_old: Tensor, advantages: Tensor, returns: Tensor) -> float:
         """Take one step of the policy and one of the values on a minibatch."""
         limit = self.options.policy.ratio_clip
         log_policy = self.log_probs(self.policy_model(), tokens)
         ratio = (gather_tokens(log_policy, tokens) - log_old).exp()
-        normalized = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        is_played = self.is_played(tokens)
+        known = advantages if bool(is_played.all()) else advantages[is_played]
+        normalized = (advantages - known.mean()) / (known.std() + 1e-8)
         gain = torch.minimum(ratio * normalized, ratio.clamp(1.0 - limit, 1.0 + limit) * normalized)
-        loss = -(gain + self.options.policy.entropy_bonus * entropy(log_policy)).mean()
+        loss = -mean_where(gain + self.options.policy.entropy_bonus * entropy(log_policy), is_played)
         self.gradient_step(loss)
 
-        error = (self.values(tokens) - returns).square().mean()
+        error = mean_where((self.values(tokens, self.places(tokens)) - returns).square(), is_played)
         self.value_optimizer.zero_grad()
-        error.backward()
+        error.backward()  # type: ignore[no-untyped-call]
         self.value_optimizer.step()
         return float(loss.detach())
 
@@ -94,10 +96,11 @@ class Ppo(Learner):
 
 
 class ValueNetwork(nn.Module):
-    """Estimates the reward to go before each step from the tokens before it, for any model.
+    """Estimates the reward to go before each token from the tokens before it, for any model.
 
     Examples:
-        >>> ValueNetwork(vocabulary=38, steps=4)(torch.zeros(2, 4, dtype=torch.int64)).shape
+        >>> tokens, places = torch.zeros(2, 4, dtype=torch.int64), torch.arange(4).expand(2, 4)
+        >>> ValueNetwork(vocabulary=38, steps=4)(tokens, places).shape
         torch.Size([2, 4])
     """
 
@@ -111,13 +114,25 @@ class ValueNetwork(nn.Module):
             self.core = nn.GRU(width, width, batch_first=True)
             self.head = nn.Linear(width, 1)
 
-    def forward(self, tokens: Tensor) -> Tensor:
-        """`(melodies, steps)` values for `(melodies, steps)` tokens; entry t depends on the tokens before t."""
+    def forward(self, tokens: Tensor, places: Tensor) -> Tensor:
+        """`(melodies, tokens)` values for `(melodies, tokens)` tokens and their steps; entry t depends on those before.
+
+        The step at which the note of a token begins depends on the tokens before it alone.
+        """
         before = torch.cat([torch.full_like(tokens[:, :1], self.start), tokens[:, :-1]], dim=1)
-        steps = torch.arange(tokens.shape[1], device=tokens.device)
-        hidden, _ = self.core(self.tokens(before) + self.places(steps))
+        hidden, _ = self.core(self.tokens(before) + self.places(places))
         values: Tensor = self.head(hidden).squeeze(-1)
         return values
+
+
+def mean_where(values: Tensor, counted: Tensor) -> Tensor:
+    """The mean of the values that are counted.
+
+    Examples:
+        >>> float(mean_where(torch.tensor([[1.0, 5.0]]), torch.tensor([[True, False]])))
+        1.0
+    """
+    return values.masked_fill(~counted, 0.0).mean() / counted.double().mean().to(values.dtype)
 
 
 def advantage_estimates(rewards: Tensor, values: Tensor, lam: float) -> Tensor:

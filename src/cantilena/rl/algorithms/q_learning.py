@@ -26,8 +26,8 @@ class QLearning(ValueLearner):
     policy = "softmax-q"
 
     def targets(self, batch: Batch) -> Tensor:
-        """`(melodies, steps)`: reward and the discounted maximum of the next state's values."""
-        return self.td_targets(batch.log_p + batch.music, batch.target_values)
+        """`(melodies, tokens)`: reward and the discounted maximum of the next state's values."""
+        return self.td_targets(batch, batch.log_p + batch.music)
 
 
 class DoubleQLearning(ValueLearner):
@@ -40,8 +40,8 @@ class DoubleQLearning(ValueLearner):
     policy = "softmax-q"
 
     def targets(self, batch: Batch) -> Tensor:
-        """`(melodies, steps)`: reward and the discounted value of the learner's choice in the next state."""
-        return self.td_targets(batch.log_p + batch.music, batch.target_values, online_values=batch.values)
+        """`(melodies, tokens)`: reward and the discounted value of the learner's choice in the next state."""
+        return self.td_targets(batch, batch.log_p + batch.music, online_values=batch.values)
 
 
 class PsiLearning(ValueLearner):
@@ -54,5 +54,5 @@ class PsiLearning(ValueLearner):
     policy = "psi"
 
     def targets(self, batch: Batch) -> Tensor:
-        """`(melodies, steps)`: reward and the discounted soft maximum of the next state's values."""
-        return self.td_targets(batch.log_p + batch.music, batch.target_values)
+        """`(melodies, tokens)`: reward and the discounted soft maximum of the next state's values."""
+        return self.td_targets(batch, batch.log_p + batch.music)

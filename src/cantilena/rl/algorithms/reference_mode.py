@@ -88,8 +88,7 @@ class ReferenceLearner(Learner):
         self.reward = replace(task.reward, clip=math.inf)
         self.target = copy.deepcopy(self.network).requires_grad_(False)
         self.reward_network = copy.deepcopy(cast("Network", task.prior)).requires_grad_(not stop_gradient)
-        assert isinstance(self.network.features, Features)  # the published networks know no notes
-        self.features = self.network.features
+        self.features = cast("Features", self.network.features)
         trained = [*self.network.parameters(), *(() if stop_gradient else self.reward_network.parameters())]
         self.optimizer = torch.optim.Adam(trained, lr=task.options.step_size, fused=True)
         total = task.options.updates * task.options.melodies * task.options.steps
@@ -116,7 +115,8 @@ class ReferenceLearner(Learner):
         with torch.no_grad():
             log_prior = self.log_probs(self.prior, tokens)
             log_policy = self.log_probs(self.policy_model(), tokens)
-        return update_stats(terms, gather_tokens(log_prior, tokens), log_policy, log_prior, loss)
+        log_p = gather_tokens(log_prior, tokens)
+        return update_stats(terms, log_p, log_policy, log_prior, loss, self.options.steps)
 
     def _play(self, melodies: int, progress: float) -> tuple[Tensor, float]:
         """`(melodies, steps)` tokens of melodies that are sampled side by side, and the last loss."""
@@ -228,10 +228,12 @@ class ReferenceLearner(Learner):
 
 
 def check_steppable(options: NetworkOptions | None) -> None:
-    """Refuse a network without features by step, or a model that is not a `Network` (None).
+    """Refuse a network without features by step, one of notes, or a model that is not a `Network` (None).
 
     Raises:
         UsageError: the model is refused.
     """
+    if options is not None and options.durations:
+        raise UsageError("the reference mode needs a model of the grid, not of notes", "leave out --reference-mode")
     if options is None or options.input != "features" or options.core == "transformer":
         raise UsageError("the reference mode needs a recurrent network with features", "leave out --reference-mode")

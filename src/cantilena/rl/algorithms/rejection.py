@@ -34,7 +34,7 @@ class Rejection(Learner):
         loss = -gather_tokens(log_policy[kept], tokens[kept]).sum(1).mean()
 
         log_p = gather_tokens(log_prior, tokens)
-        stats = update_stats(terms, log_p, log_policy.detach(), log_prior, float(loss.detach()))
+        stats = update_stats(terms, log_p, log_policy.detach(), log_prior, float(loss.detach()), self.options.steps)
         if self.options.target_kl is None or stats.kl <= self.options.target_kl:
             self.gradient_step(loss)
         return stats

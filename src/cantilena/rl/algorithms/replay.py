@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 _MIN_PRIORITY = 1e-3
 """Lower bound of priorities, so that every melody can be sampled again."""
@@ -67,9 +68,9 @@ class ReplayBatch:
     """Melodies from the replay buffer, on the generator's device.
 
     Args:
-        tokens: `(melodies, steps)`.
-        log_p: `(melodies, steps)`, of the tokens under the prior.
-        music: `(melodies, steps)`, clipped and not divided by c.
+        tokens: `(melodies, tokens)`, shorter melodies padded with 0.
+        log_p: `(melodies, tokens)`, of the tokens under the prior.
+        music: `(melodies, tokens)`, clipped and not divided by c.
         indices: `(melodies,)`, in the buffer.
         weight: `(melodies,)`, in the loss.
     """
@@ -83,6 +84,8 @@ class ReplayBatch:
 
 class ReplayBuffer(RingBuffer):
     """The latest melodies with their rewards; `priority` is alpha, where 0 samples uniformly.
+
+    It begins with room for `steps` tokens a melody, and becomes wider if they have more.
 
     Examples:
         >>> buffer = ReplayBuffer(capacity=2, steps=3)
@@ -103,7 +106,10 @@ class ReplayBuffer(RingBuffer):
         })  # fmt: skip
 
     def add(self, tokens: Tensor, log_p: Tensor, music: Tensor) -> None:
-        """Add `(melodies, steps)` tokens, their log p and their rewards."""
+        """Add `(melodies, tokens)` tokens, their log p and their rewards; the buffer becomes as wide as they are."""
+        self._widen(tokens.shape[1])
+        padding = self.tensors["tokens"].shape[1] - tokens.shape[1]
+        tokens, log_p, music = (F.pad(values, (0, padding)) for values in (tokens, log_p, music))
         indices = self.add_rows({"tokens": tokens, "log_p": log_p, "music": music})
         self.priority[indices] = max(float(self.priority.max()), _MIN_PRIORITY)
 
@@ -121,6 +127,17 @@ class ReplayBuffer(RingBuffer):
             weight = weight / weight.max()
         tokens, log_p, music = (self.tensors[name][indices].to(device) for name in ("tokens", "log_p", "music"))
         return ReplayBatch(tokens, log_p, music, indices, weight.to(device))
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Restore what `state` returned."""
+        self._widen(state["tokens"].shape[1])
+        super().restore(state)
+
+    def _widen(self, width: int) -> None:
+        """Give all melodies room for so many tokens."""
+        more = width - self.tensors["tokens"].shape[1]
+        for name in ("tokens", "log_p", "music") if more > 0 else ():
+            self.tensors[name] = F.pad(self.tensors[name], (0, more))
 
     def set_priority(self, indices: Tensor, error: Tensor) -> None:
         """Set the priority of melodies to their `(melodies,)` mean absolute errors."""

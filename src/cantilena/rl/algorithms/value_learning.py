@@ -36,14 +36,17 @@ class Batch:
     """Melodies from the replay buffer, and what targets are computed from.
 
     Args:
-        tokens: `(melodies, steps)`.
-        log_p: `(melodies, steps)`, of the tokens under the prior.
-        music: `(melodies, steps)`, r_MT / c.
-        values: `(melodies, steps, vocabulary)`, the learner's in the state before each token, without gradient.
+        tokens: `(melodies, tokens)`.
+        is_played: the same shape: false for the padding after the end of a melody.
+        log_p: the same shape, of the tokens under the prior.
+        music: the same shape, r_MT / c.
+        values: `(melodies, tokens, vocabulary)`, the learner's in the state before each token, without gradient; of
+            tokens that may not come next they are `LOG_ZERO`, below all others.
         target_values: the same of the target network.
     """
 
     tokens: Tensor
+    is_played: Tensor
     log_p: Tensor
     music: Tensor
     values: Tensor
@@ -66,7 +69,7 @@ class ValueLearner(Learner):
 
     @abstractmethod
     def targets(self, batch: Batch) -> Tensor:
-        """`(melodies, steps)`: the target of the value of each token."""
+        """`(melodies, tokens)`: the target of the value of each token."""
 
     def policy_model(self) -> SequenceModel:
         """The policy as a sequence model."""
@@ -80,27 +83,35 @@ class ValueLearner(Learner):
         with torch.no_grad():
             log_prior = self.log_probs(self.prior, tokens)
             log_p = gather_tokens(log_prior, tokens)
-        self.replay.add(tokens, log_p, torch.from_numpy(self.reward.clipped(terms)))
+        music = self.reward.by_token(self.reward.clipped(terms), to_numpy(tokens))
+        self.replay.add(tokens, log_p, torch.from_numpy(music))
         for _ in range(self.options.value.updates_per_batch):
             loss = self._step(progress)
         with torch.no_grad():
             log_policy = self.log_probs(self.policy_model(), tokens)
-        return update_stats(terms, log_p, log_policy, log_prior, loss)
+        return update_stats(terms, log_p, log_policy, log_prior, loss, self.options.steps)
 
     def _step(self, progress: float) -> float:
         """Take a gradient step on melodies from the replay buffer."""
         value = self.options.value
         correction = value.priority_correction + (1.0 - value.priority_correction) * progress
         drawn = self.replay.sample(self.options.melodies, self.generator, correction)
-        values = self.scores(self.model, drawn.tokens)
+        is_played = self.is_played(drawn.tokens)
+        longest = int(is_played.any(0).sum())
+        tokens, log_p, music, is_played = (
+            values[:, :longest] for values in (drawn.tokens, drawn.log_p, drawn.music, is_played)
+        )
+        values = self.scores(self.model, tokens)
         with torch.no_grad():
-            target_values = self.scores(self.target, drawn.tokens)
-        batch = Batch(drawn.tokens, drawn.log_p, drawn.music / self.reward.c, values.detach(), target_values)
-        error = gather_tokens(values, drawn.tokens) - self.targets(batch)
-        loss = (drawn.weight[:, None] * error.square()).mean()
+            target_values = self.scores(self.target, tokens)
+        batch = Batch(tokens, is_played, log_p, music / self.reward.c, values.detach(), target_values)
+        error = gather_tokens(values, tokens) - self.targets(batch)
+        error = error.masked_fill(~is_played, 0.0)
+        share = is_played.double().mean(1).to(error.dtype)  # of each row, which is not padding
+        loss = (drawn.weight[:, None] * error.square()).mean() / share.mean()
 
         self.gradient_step(loss)
-        self.replay.set_priority(drawn.indices, error.detach().abs().mean(1))
+        self.replay.set_priority(drawn.indices, error.detach().abs().mean(1) / share)
         with torch.no_grad():
             for slow, fast in zip(self.target.parameters(), self.model.parameters(), strict=True):
                 slow.lerp_(fast, value.target_rate)
@@ -108,15 +119,22 @@ class ValueLearner(Learner):
 
     def td_targets(
         self,
+        batch: Batch,
         rewards: Tensor,
-        target_values: Tensor,
         *,
         log_prior: Tensor | None = None,
         online_values: Tensor | None = None,
     ) -> Tensor:
-        """`td_target` of `(melodies, steps)` rewards and `(melodies, steps, vocabulary)` values before each token."""
-        terminal = torch.zeros_like(rewards, dtype=torch.bool)
-        terminal[:, -1] = True
+        """`td_target` of `(melodies, tokens)` rewards and the target network's values after each token.
+
+        Args:
+            batch: whose target values are used.
+            rewards: of each token.
+            log_prior: `(melodies, tokens, vocabulary)`, the prior's log p before each token; for `g`.
+            online_values: the same shape, the learner's values; for `double-q`.
+        """
+        terminal = torch.ones_like(batch.is_played)  # at the last token, and the padding
+        terminal[:, :-1] = ~batch.is_played[:, 1:]
 
         def next_state(values: Tensor | None) -> Tensor | None:  # one step later in the same pass
             return None if values is None else values.roll(-1, dims=1)
@@ -124,7 +142,7 @@ class ValueLearner(Learner):
         target: Tensor = td_target(
             self.options.algorithm,
             rewards,
-            next_state(target_values),
+            next_state(batch.target_values),
             next_state(log_prior),
             self.options.value.gamma,
             next_online_scores=next_state(online_values),

@@ -30,7 +30,7 @@ from cantilena.metrics.registry import CANTILENA_PREFIX, PAPER_PREFIX
 from cantilena.models import SequenceModel, bars_for_encoding, log_probs_with_bars, only_bounds_likelihood, to_numpy
 from cantilena.music import Key, Line, Meter
 from cantilena.rules import Context, tones
-from cantilena.tokenizers import Encoding
+from cantilena.tokenizers import Encoding, NotesEncoding
 
 Counter = Callable[[Line, Context], RuleCounts]
 """Counts events in melodies of one key and meter."""
@@ -60,7 +60,7 @@ _UNDEFINED: Mapping[str, str] = {
 
 @dataclass(frozen=True)
 class Sample:
-    """Melodies of one system: `(melodies, steps)` tokens.
+    """Melodies of one system: `(melodies, tokens)` tokens.
 
     Args:
         piece: `(melodies,)`: the piece of each, by which the bootstrap resamples; each its own if None.
@@ -95,7 +95,7 @@ def measure(
         `{METRIC: {"value", "low", "high"}}`, with a `reason` where the value is None.
     """
     line, bounded = encoding.line(sample.tokens), only_bounds_likelihood(reference)
-    contexts = sample.contexts or Context(timed=encoding.is_timed)
+    contexts = sample.contexts or Context(timed=encoding.has_rhythm)
     distances = [] if bounded else [
         model_distances(sample.tokens, encoding, model=model, reference=reference, meter=meter, key=key)
     ]  # fmt: skip
@@ -204,7 +204,9 @@ def model_distances(
     meter: Meter | None = None,
     key: Key | None = None,
 ) -> RuleCounts:
-    """The log-likelihood of melodies under a reference model, and the model's KL divergence from it, in nats.
+    """The log-likelihood of melodies under a reference model, and the model's KL divergence from it, in nats a step.
+
+    Melodies of notes are equally long, and models are told how long; a step is a sixteenth.
 
     Exact over the vocabulary, at each step of a melody that the model drew:
 
@@ -216,9 +218,13 @@ def model_distances(
         `log_likelihood_per_step`, and with a model `kl_per_step` and `entropy_per_step`, out of the steps.
     """
     sums: dict[str, list[NDArray[np.float64]]] = {}
+    steps, length = tokens.shape[1], 0
+    if isinstance(encoding, NotesEncoding):
+        steps = encoding.line(tokens).steps
+        length = steps * encoding.ticks_per_step
     for start in range(0, len(tokens), _CHUNK):
         part = tokens[start : start + _CHUNK]
-        bars = bars_for_encoding(meter, len(part), encoding, key)
+        bars = bars_for_encoding(meter, len(part), encoding, key, length)
         log_p = np.asarray(to_numpy(log_probs_with_bars(reference, part, bars)), dtype=np.float64)
         parts = {"log_likelihood_per_step": np.take_along_axis(log_p, part[..., None], axis=-1)[..., 0].sum(1)}
         if model is not None:
@@ -228,8 +234,8 @@ def model_distances(
             parts["entropy_per_step"] = entropies(log_q).sum(1)
         for name, values in parts.items():
             sums.setdefault(name, []).append(values)
-    steps = np.full(len(tokens), float(tokens.shape[1]))
-    return RuleCounts.from_pairs({name: (np.concatenate(values), steps) for name, values in sums.items()})
+    out_of = np.full(len(tokens), float(steps))
+    return RuleCounts.from_pairs({name: (np.concatenate(values), out_of) for name, values in sums.items()})
 
 
 def entry(interval: Interval, reason: str) -> Entry:

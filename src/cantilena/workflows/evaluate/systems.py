@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, InputError, UsageError
 from cantilena.generation import SamplingOptions, mix_snippets, sample
+from cantilena.generation.sampling import draw
 from cantilena.models import Bundle, SequenceModel, TopTokens, bars_for_encoding, find_bundle
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting.data import HUMAN as HUMAN
+from cantilena.rl.reward import most_tokens
 from cantilena.runtime import generator
-from cantilena.tokenizers import Encoding
+from cantilena.tokenizers import END, Encoding, NotesEncoding
 from cantilena.workflows.data import EncodedCorpus
 from cantilena.workflows.train.blend import fit_ngram
 
@@ -146,8 +148,9 @@ class System:
     """A source of melodies.
 
     Args:
-        draw: `draw(melodies, steps, purpose)` returns `(melodies, steps)` tokens; the purpose names the random stream,
-            so that the melodies that are played are not those that are counted.
+        draw: `draw(melodies, steps, purpose)` returns `(melodies, steps)` tokens, of notes `(melodies, tokens)` padded
+            with `end`; the purpose names the random stream, so that the melodies that are played are not those that are
+            counted.
         model: the distribution that it samples, if any.
     """
 
@@ -176,11 +179,12 @@ def model_system(
     key conditions.
     """
 
-    def draw(melodies: int, steps: int, purpose: str) -> Tokens:
+    def draw_melodies(melodies: int, steps: int, purpose: str) -> Tokens:
+        if primers is None:
+            rng = generator(seed, purpose, name)
+            return sample_whole(model, encoding, rng, melodies, steps, sampling=sampling, meter=meter, key=key)
         bars = bars_for_encoding(meter, melodies, encoding, key)
         uniforms = generator(seed, purpose, name).random((melodies, steps))
-        if primers is None:
-            return sample(model, uniforms, options=sampling, bars=bars).tokens
         chosen = generator(seed, purpose, name, "primer").integers(len(primers), size=melodies)
         rows = [
             sample(model, uniforms[row : row + 1], options=sampling, primer=primers[primer], bars=bars and bars[:1])
@@ -188,7 +192,33 @@ def model_system(
         ]
         return np.concatenate([row.tokens for row in rows])
 
-    return System(name, description, encoding, draw, model)
+    return System(name, description, encoding, draw_melodies, model)
+
+
+def sample_whole(
+    model: SequenceModel,
+    encoding: Encoding,
+    rng: np.random.Generator,
+    melodies: int,
+    steps: int,
+    *,
+    sampling: SamplingOptions | None = None,
+    meter: Meter | None = None,
+    key: Key | None = None,
+) -> Tokens:
+    """Sample whole melodies of so many steps: `(melodies, steps)` tokens, of notes `(melodies, tokens)`.
+
+    A model of notes is told the length, and shorter rows are padded with `end`.
+    """
+    length = steps * encoding.ticks_per_step if isinstance(encoding, NotesEncoding) else 0
+    bars = bars_for_encoding(meter, melodies, encoding, key, length)
+    uniforms = rng.random((melodies, most_tokens(encoding, steps)))
+    tokens = np.zeros((melodies, 0), dtype=np.int64)
+    for samples in draw(model, uniforms, options=sampling, bars=bars):
+        if length and (samples.tokens[:, -1] == END).all():
+            break
+        tokens = samples.tokens
+    return tokens
 
 
 def baseline_system(name: str, material: EncodedCorpus, seed: int) -> System:
@@ -202,9 +232,9 @@ def baseline_system(name: str, material: EncodedCorpus, seed: int) -> System:
         raise UsageError(f"there is no baseline '{name}' to sample", "choose oracle, random-top10 or ngram")
     else:
 
-        def draw(melodies: int, steps: int, purpose: str) -> Tokens:
+        def draw_mixed(melodies: int, steps: int, purpose: str) -> Tokens:
             rng, pickups = generator(seed, purpose, "oracle"), [int(first) for first in sequences.bars.pickup]
             return mix_snippets(sequences.tokens, pickups, melodies=melodies, steps=steps, snippet=_SNIPPET, rng=rng)
 
-        return System(name, BASELINES[name], encoding, draw)
+        return System(name, BASELINES[name], encoding, draw_mixed)
     return model_system(name, BASELINES[name], model, encoding, seed)

@@ -26,6 +26,7 @@ from cantilena.reporting import table_markdown
 from cantilena.reporting.figures import frontier_panels, png_bytes
 from cantilena.rl import CriticData, MusicReward, TuningOptions, tune
 from cantilena.rl.options import NO_RULES
+from cantilena.rl.reward import padded_together
 from cantilena.rules import Context
 from cantilena.runtime import (
     generator,
@@ -38,8 +39,9 @@ from cantilena.runtime import (
     write_json,
     write_text,
 )
+from cantilena.tokenizers import NotesEncoding
 from cantilena.workflows.evaluate.counts import Sample, measure
-from cantilena.workflows.evaluate.systems import model_system
+from cantilena.workflows.evaluate.systems import model_system, sample_whole
 from cantilena.workflows.learned_corpus import shipped_corpus
 from cantilena.workflows.runs import clear_earlier_run
 from cantilena.workflows.tune.inputs import TuningInputs, critic_data, load_tuning_inputs
@@ -161,12 +163,14 @@ def _human(points: _Points, inputs: TuningInputs) -> Makers:
 
 
 def _untuned(points: _Points) -> Makers:
-    """The model as it is, a VAE of its corpus, its best of n, and its melodies under constraints."""
+    """The model as it is, a VAE of its corpus, its best of n, and its melodies under constraints (not of notes)."""
     prior, vae = points.bundle.prior(), shipped_vae_of(points.bundle)
     makers: dict[str, Callable[[], Row]] = {"lstm": partial(points.drawn, "lstm", prior, prior)}
     if vae is not None:
         makers["vae"] = partial(points.drawn, "vae", vae.model(), None)
     makers |= {f"best of {n}": partial(points.best_of, n) for n in GROUPS}
+    if isinstance(points.bundle.encoding, NotesEncoding):
+        return makers
     return makers | {"constrained": points.constrained}
 
 
@@ -272,17 +276,19 @@ class _Points:
 def best_of_n(
     bundle: Bundle, reward: MusicReward, options: TuningOptions, *, pool: int, sizes: tuple[int, ...], most: int
 ) -> dict[int, NDArray[np.int64]]:
-    """For each n, the best melodies of groups of n, drawn from the untuned model; `(melodies, steps)` tokens."""
-    drawn, rewards = [], []
+    """For each n, the best melodies of groups of n, drawn from the untuned model; `(melodies, tokens)` tokens."""
+    drawn, rewards, prior = [], [], bundle.prior()
     with progress("Drawing melodies to choose from", total=pool, unit="melodies") as bar:
         for first in range(0, pool, _AT_ONCE):
             count = min(_AT_ONCE, pool - first)
-            uniforms = generator(options.seed, "rivals", f"pool {first}").random((count, options.steps))
-            tokens = sample(bundle.prior(), uniforms, bars=reward.bars(count)).tokens
+            rng, context = generator(options.seed, "rivals", f"pool {first}"), reward.context
+            tokens = sample_whole(
+                prior, bundle.encoding, rng, count, options.steps, meter=context.meter, key=context.key
+            )
             drawn.append(tokens.astype(np.int32))  # there may be a quarter of a million
             rewards.append(reward.scaled(reward.terms(tokens)).sum(1))
             bar.advance(count)
-    tokens, total = np.concatenate(drawn), np.concatenate(rewards)
+    tokens, total = padded_together(drawn), np.concatenate(rewards)
     best = {}
     for n in sizes:
         groups = min(pool // n, most)
