@@ -7,12 +7,12 @@ from .bundle.magenta import note_rnn_bundle as note_rnn_bundle
 from .bundle.magenta import read_note_rnn as read_note_rnn
 from .conditions import CONDITIONS as CONDITIONS
 from .conditions import METERS as METERS
-from .conditions import NO_PLAN as NO_PLAN
 from .conditions import UNKNOWN as UNKNOWN
-from .conditions import padded_plans as padded_plans
-from .conditions import plan_rows as plan_rows
 from .conditions import style_id as style_id
+from .form import NO_PLAN as NO_PLAN
 from .form import FormModel as FormModel
+from .form import padded_plans as padded_plans
+from .form import plan_rows as plan_rows
 from .likelihood import BAR_RANGES as BAR_RANGES
 from .likelihood import Likelihood as Likelihood
 from .likelihood import likelihood as likelihood

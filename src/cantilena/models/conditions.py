@@ -9,11 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
 from cantilena.errors import UsageError
-from cantilena.music import Form
 
 CONDITIONS = ("key", "mode", "meter", "style")
 """All conditions, in the order of the columns of condition ids."""
@@ -29,39 +25,8 @@ UNKNOWN = 0
 MAX_STYLES = 512
 
 
-RETURNS = ("new", "literal", "varied")
-CADENCES = ("full", "half", "open")
 PLAN_COLUMNS = 4
 """Numbers about each bar of a form (`plan_rows`)."""
-NO_PLAN: NDArray[np.int64] = np.zeros((0, PLAN_COLUMNS), dtype=np.int64)
-"""The rows of an unknown form."""
-
-
-def plan_rows(form: Form) -> NDArray[np.int64]:
-    """What a network is told of each bar of a form, `(bars, 4)`; 0 stands for unknown.
-
-    The columns are: how its section returns, 1 to 3 for `RETURNS`; how many bars back what it returns to lies; the
-    number of bars to the end of its phrase, its own among them; the cadence of its section, 1 to 3 for `CADENCES`.
-
-    Examples:
-        >>> from cantilena.music import Form
-        >>> plan_rows(Form.parse("AA'", bars=4)).tolist()
-        [[1, 0, 2, 0], [1, 0, 1, 0], [3, 2, 2, 1], [3, 2, 1, 1]]
-    """
-    rows = []
-    for bar in range(1, form.bars + 1):
-        section, (place, count) = form.section_of(bar), form.place_of(bar)
-        cadence = 0 if section.cadence is None else 1 + CADENCES.index(section.cadence)
-        rows.append([1 + RETURNS.index(section.kind), form.lag_of(bar), count - place + 1, cadence])
-    return np.array(rows, dtype=np.int64)
-
-
-def padded_plans(plans: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
-    """`(melodies, bars of the longest, 4)`: the rows of some forms, padded with zeros."""
-    padded = np.zeros((len(plans), max(map(len, plans), default=0), PLAN_COLUMNS), dtype=np.int64)
-    for plan, row in zip(plans, padded, strict=True):
-        row[: len(plan)] = plan
-    return padded
 
 
 def condition_sizes(conditions: Sequence[str], styles: Sequence[str]) -> list[int]:

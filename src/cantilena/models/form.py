@@ -1,19 +1,26 @@
-"""A model of forms: which forms melodies of some length and meter have, as counted in a corpus."""
+"""Forms for networks: what a network is told of each bar, and which forms melodies have, as counted in a corpus."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, UsageError
+from cantilena.models.conditions import PLAN_COLUMNS
 from cantilena.music import MOST_BARS, Form, FormSection, Meter
 
 MOST_FORMS = 1000
 """The most forms that a model keeps."""
+
+RETURNS = ("new", "literal", "varied")
+CADENCES = ("full", "half", "open")
+NO_PLAN: NDArray[np.int64] = np.zeros((0, PLAN_COLUMNS), dtype=np.int64)
+"""The rows of an unknown form."""
 
 _HINT = "the bundle is damaged or of another version: make it again, or update cantilena"
 
@@ -92,6 +99,33 @@ class FormModel:
                 raise BundleError(f"this bundle's forms are damaged: {error.text}", _HINT) from error
             counts[meter, form, cadence] = count
         return cls(counts)
+
+
+def plan_rows(form: Form) -> NDArray[np.int64]:
+    """What a network is told of each bar of a form, `(bars, 4)`; 0 stands for unknown.
+
+    The columns are: how its section returns, 1 to 3 for `RETURNS`; how many bars back what it returns to lies; the
+    number of bars to the end of its phrase, its own among them; the cadence of its section, 1 to 3 for `CADENCES`.
+
+    Examples:
+        >>> from cantilena.music import Form
+        >>> plan_rows(Form.parse("AA'", bars=4)).tolist()
+        [[1, 0, 2, 0], [1, 0, 1, 0], [3, 2, 2, 1], [3, 2, 1, 1]]
+    """
+    rows = []
+    for bar in range(1, form.bars + 1):
+        section, (place, count) = form.section_of(bar), form.place_of(bar)
+        cadence = 0 if section.cadence is None else 1 + CADENCES.index(section.cadence)
+        rows.append([1 + RETURNS.index(section.kind), form.lag_of(bar), count - place + 1, cadence])
+    return np.array(rows, dtype=np.int64)
+
+
+def padded_plans(plans: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """`(melodies, bars of the longest, 4)`: the rows of some forms, padded with zeros."""
+    padded = np.zeros((len(plans), max(map(len, plans), default=0), PLAN_COLUMNS), dtype=np.int64)
+    for plan, row in zip(plans, padded, strict=True):
+        row[: len(plan)] = plan
+    return padded
 
 
 def _with_bars(form: Form, bars: int) -> Form:

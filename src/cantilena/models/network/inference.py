@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.models.network.inference_attention import AttentionState, NumpyAttention, NumpyTransformer
+from cantilena.models.network.inference_attention import NumpyAttention, NumpyTransformer
 from cantilena.models.network.note_features import features_of
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.network.stepwise import (
@@ -29,8 +29,8 @@ from cantilena.models.protocol import Bars
 
 Floats = NDArray[np.float32]
 Hidden = tuple[tuple[Floats, ...], ...]
-State = tuple[Hidden, AttentionState | None]
-"""The state of the layers, and that of attention if there is any."""
+State = tuple[Hidden, Any]
+"""The state of the layers, and that of attention if there is any, or of notes what the head reads of the note."""
 
 _MANY_MELODIES = 32
 """From this many melodies on it is faster to look up one column of rows after the other."""
@@ -112,7 +112,9 @@ class NumpyCells:
             self._layers.append((np.ascontiguousarray(w_ih.T), b_ih, np.ascontiguousarray(w_hh.T), b_hh))
         self._parts = weights["parts.weight"].copy() if options.durations else None
         if self._parts is not None:
-            self._mix = np.ascontiguousarray(weights["mix.weight"].T)
+            self._direct = weights["direct.weight"]
+            self._mix, self._deep = (np.ascontiguousarray(weights[f"{name}.weight"].T) for name in ("mix", "deep"))
+            self._deep_bias = weights["deep.bias"]
             self._parts[: features.start + 1] += weights["mix.bias"]  # each token has exactly one of these rows
         if options.input == "features":
             self._table = weights["table.weight"] @ self._layers[0][0]
@@ -131,7 +133,10 @@ class NumpyCells:
             hidden = self._step(_sum_rows(self._table, rows), hidden)
         output = hidden[-1][0]
         if parts is not None and self._parts is not None:
-            return self._scores(np.tanh(output @ self._mix + _sum_rows(self._parts, parts))), (hidden, None)
+            if rows is not None:
+                past = output @ self._mix + _sum_rows(self._direct, rows)
+            inner = np.tanh(past + _sum_rows(self._parts, parts))
+            return self._scores(inner + np.tanh(inner @ self._deep + self._deep_bias)), (hidden, past)
         assert rows is not None
         if self._attention is None or past is None:
             return self._scores(output), (hidden, None)

@@ -58,7 +58,10 @@ class Network(StepwiseNetwork, nn.Module):
             if isinstance(self.features, NoteFeatures):
                 self.parts = nn.EmbeddingBag(self.features.part_rows, options.width, mode="sum")
                 nn.init.normal_(self.parts.weight, std=self.features.part_columns**-0.5)
+                self.direct = nn.EmbeddingBag(self.features.rows, options.width, mode="sum")
+                nn.init.normal_(self.direct.weight, std=0.3 * self.features.columns**-0.5)
                 self.mix = nn.Linear(options.width, options.width)
+                self.deep = nn.Linear(options.width, options.width)
             self.head = nn.Linear(options.width, vocabulary_size)
             if options.attends:
                 self.attention = Attention(options, vocabulary_size)
@@ -96,10 +99,14 @@ class Network(StepwiseNetwork, nn.Module):
         melodies, tokens, _ = rows.shape
         period = self.features.period
         rows, parts, bounds = split_rows(rows, self.features.columns)
-        hidden, state = self._run_core(self._vectors(rows[:, ::period]), state)
-        hidden = dropout(hidden, self.options.dropout, self.training).repeat_interleave(period, dim=1)[:, :tokens]
-        told = self.parts(parts.reshape(melodies * tokens, -1)).view(melodies, tokens, -1)
-        scores: Tensor = self.head(torch.tanh(self.mix(hidden) + told))
+        rows = rows[:, ::period]
+        hidden, state = self._run_core(self._vectors(rows), state)
+        hidden = dropout(hidden, self.options.dropout, self.training)
+        notes = self.mix(hidden) + self.direct(rows.flatten(0, 1)).view(hidden.shape)
+        told = self.parts(parts.flatten(0, 1)).view(melodies, tokens, -1)
+        inner = torch.tanh(notes.repeat_interleave(period, dim=1)[:, :tokens] + told)
+        inner = inner + torch.tanh(self.deep(dropout(inner, self.options.dropout, self.training)))
+        scores: Tensor = self.head(inner)
         return within_bounds(scores.float(), bounds), state
 
     def _vectors(self, rows: Tensor) -> Tensor:

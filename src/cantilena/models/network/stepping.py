@@ -14,14 +14,13 @@ the type `Network.stepping`; the rest is float32. A transformer keeps the keys a
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from cantilena.models.network.attention import Past
 from cantilena.models.network.kv_cache import KVCache
 from cantilena.models.network.stepwise import Ints
 from cantilena.models.network.transformer import Transformer
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 Hidden = tuple[tuple[Tensor, ...], ...]
 """For each layer `(h, c)` for lstm, else `(h,)`, each `(melodies, width)`; h has the type of the products."""
 
-State = tuple[Hidden, Past | None]
-"""The state of the layers, and the past of attention if there is any."""
+State = tuple[Hidden, Any]
+"""The state of the layers, and the past of attention if there is any, or of notes what the head reads of the note."""
 
 _MAX_TRANSPOSED = 512
 """Up to this width transposed copies multiply faster; wider ones gain nothing, and copying them takes long."""
@@ -51,7 +50,9 @@ class RecurrentStepper:
         self.attention = copy.deepcopy(network.attention) if network.options.attends else None
         self.parts = network.parts.weight.detach().clone() if network.options.durations else None
         if self.parts is not None:
-            self.mix = network.mix.weight.detach().t().contiguous()
+            self.direct = network.direct.weight.detach().clone()
+            self.mix, self.deep = (layer.weight.detach().t().contiguous() for layer in (network.mix, network.deep))
+            self.deep_bias = network.deep.bias.detach().clone()
             self.parts[: network.features.start + 1] += network.mix.bias.detach()  # each token has exactly one of these
         self.layers = []
         for layer in range(network.options.layers):
@@ -77,8 +78,10 @@ class RecurrentStepper:
             hidden = self._core(F.embedding_bag(indices, self.table, mode="sum"), hidden)
         output = hidden[-1][0].float()  # the head reads float32
         if parts is not None and self.parts is not None:
-            told = F.embedding_bag(_indices(parts, self.parts), self.parts, mode="sum")
-            return self._scores(told.addmm_(output, self.mix).tanh_()), (hidden, None)
+            if rows is not None:
+                past = F.embedding_bag(indices, self.direct, mode="sum").addmm_(output, self.mix)
+            inner = (past + F.embedding_bag(_indices(parts, self.parts), self.parts, mode="sum")).tanh_()
+            return self._scores(inner + torch.addmm(self.deep_bias, inner, self.deep).tanh_()), (hidden, past)
         if self.attention is None:
             return self._scores(output), (hidden, None)
         scores, past = self.attention.scores(self._scores, output[:, None], indices[:, :1], past)

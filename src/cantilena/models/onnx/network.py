@@ -60,13 +60,18 @@ class OnnxNetwork:
             nodes.output(states[name], f"next_{self._prefix}{name}")
         hidden = nodes.slice(states["h"], options.layers - 1, options.layers, axis=1)
         hidden = nodes.add("Squeeze", hidden, nodes.constant([1]))
-        mix = nodes.weight(f"{self._prefix}mix.weight", np.asarray(self._weights["mix.weight"]).T)
-        mixed = nodes.add("Add", nodes.add("MatMul", hidden, mix), self._weight("mix.bias"))
-        scores = self._head(nodes.add("Tanh", nodes.add("Add", mixed, self._sum_rows("parts.weight", "parts"))))
+        notes = nodes.add("Add", self._linear("mix", hidden), self._sum_rows("direct.weight", "rows"))
+        inner = nodes.add("Tanh", nodes.add("Add", notes, self._sum_rows("parts.weight", "parts")))
+        scores = self._head(nodes.add("Add", inner, nodes.add("Tanh", self._linear("deep", inner))))
         tokens = nodes.constant(np.arange(self._vocabulary_size))
         first, after = (nodes.slice("bounds", side, side + 1, axis=1) for side in (0, 1))
         outside = nodes.add("Or", nodes.add("Less", tokens, first), nodes.add("GreaterOrEqual", tokens, after))
         return nodes.unsqueeze(nodes.add("Where", outside, nodes.constant(LOG_ZERO), scores), 0)
+
+    def _linear(self, name: str, x: Value) -> Value:
+        """A linear layer by the name of its weights."""
+        weight = self._nodes.weight(f"{self._prefix}{name}.weight", np.asarray(self._weights[f"{name}.weight"]).T)
+        return self._nodes.add("Add", self._nodes.add("MatMul", x, weight), self._weight(f"{name}.bias"))
 
     def _sum_rows(self, table: str, rows: Value) -> Value:
         """`(melodies, size)`: for each melody the sum of its `(melodies, columns)` rows of a table."""
