@@ -277,8 +277,8 @@ class Excerpts:
 def excerpts(pieces: EncodedPieces, steps: int) -> Excerpts:
     """All excerpts of so many steps that do not overlap, from each piece's first barline on.
 
-    A hold at the start of an excerpt, which continues an earlier note, stays a hold. Of notes it is a rest, and excerpts
-    in which nothing begins are left out.
+    A hold at the start of an excerpt, which continues an earlier note, stays a hold. Of notes it is a rest, and
+    excerpts in which nothing begins are left out.
     """
     rows: list[NDArray[np.int64]] = []
     owners: list[int] = []
