@@ -14,8 +14,8 @@ DEFAULT_C = {"rloo": 3.0, "ppo": 3.0, "q": 0.5, "double-q": 0.5, "psi": 0.5, "g"
 """The default of c for each algorithm; the weight of the rules' reward is 1 / c."""
 
 NOTES_LEARNING_RATE = 1e-3
-"""The default for models of notes: at 0.003 `rloo` with the rules `rl-tuner` made one of them, 256 wide, compose a single
-melody within 20 updates."""
+"""The default for models of notes: at 0.003 `rloo` with the rules `rl-tuner` made one of them, 256 wide, compose a
+single melody within 20 updates."""
 
 NO_RULES = "none"
 """The value of `rules` if only the critic rewards."""
