@@ -207,6 +207,14 @@ def test_rewards_rise_for_notes(algorithm: str, gain: float) -> None:
     assert totals[-5:].mean() > totals[:5].mean() + gain
 
 
+@pytest.mark.parametrize(("model", "rate"), [(bundle(), 0.003), (notes_bundle(), 0.001)], ids=["grid", "notes"])
+def test_models_of_notes_learn_more_slowly_by_default(model: Bundle, rate: float) -> None:
+    asked = options("rloo", updates=1, rules="paper")
+    by_default, given = (tune(model, one).bundle.weights for one in (asked, replace(asked, learning_rate=rate)))
+    for name, weight in by_default.items():
+        np.testing.assert_array_equal(weight, given[name])
+
+
 def test_the_baseline_is_the_mean_of_the_others_from_the_same_time_on() -> None:
     rewards, places = torch.randn(6, 9), torch.arange(9).expand(6, 9)
     torch.testing.assert_close(baseline(rewards, places, 9, 3), mean_of_others(reward_to_go(rewards), 3))

@@ -13,6 +13,10 @@ Exploration = Literal["epsilon", "boltzmann", "none"]
 DEFAULT_C = {"rloo": 3.0, "ppo": 3.0, "q": 0.5, "double-q": 0.5, "psi": 0.5, "g": 0.5, "rejection": 3.0}
 """The default of c for each algorithm; the weight of the rules' reward is 1 / c."""
 
+NOTES_LEARNING_RATE = 1e-3
+"""The default for models of notes: at 0.003 `rloo` with the rules `rl-tuner` made one of them, 256 wide, compose a
+single melody within 20 updates."""
+
 NO_RULES = "none"
 """The value of `rules` if only the critic rewards."""
 
@@ -219,8 +223,8 @@ class TuningOptions:
     """Steps of each melody, 8 to 512."""
 
     learning_rate: float | None = None
-    """Learning rate of Adam, annealed to a tenth by a cosine. The default is 0.003 for `rloo`, 0.001 for the others and
-    with a critic."""
+    """Learning rate of Adam, annealed to a tenth by a cosine. The default is 0.003 for `rloo`, 0.001 for the others,
+    with a critic and for models of notes."""
 
     max_norm: float = 5.0
     """Maximum norm of the gradient."""
@@ -285,7 +289,7 @@ class TuningOptions:
 
     @property
     def step_size(self) -> float:
-        """The learning rate: as given, or the default of the algorithm."""
+        """The learning rate: as given, or the default of the algorithm, but for models of notes."""
         default = 3e-3 if self.algorithm == "rloo" and not self.critic.critic else 1e-3
         return default if self.learning_rate is None else self.learning_rate
 

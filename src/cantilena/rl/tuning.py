@@ -27,12 +27,12 @@ from cantilena.rl.critic_reward import CRITIC, CriticData, CriticReward
 from cantilena.rl.history import TuningHistory
 from cantilena.rl.learner import Learner, TuningTask, recurrent_gradients
 from cantilena.rl.loop import TuningCheckpoint, TuningState, make_monitor, next_c, run_updates
-from cantilena.rl.options import NO_RULES, TuningOptions
+from cantilena.rl.options import NO_RULES, NOTES_LEARNING_RATE, TuningOptions
 from cantilena.rl.reward import MusicReward
 from cantilena.rl.watch import DiversityCheck
 from cantilena.rules import Context, RuleSet, load_rules
 from cantilena.runtime import derived_seed, options_record
-from cantilena.tokenizers import Encoding
+from cantilena.tokenizers import Encoding, NotesEncoding
 
 LEARNERS: dict[str, Callable[[TuningTask], Learner]] = {
     "rloo": Rloo,
@@ -175,6 +175,8 @@ def tune_module(
     frozen = nn.Module.eval(copy.deepcopy(module if prior is None else prior)).to(device).requires_grad_(False)
     music = reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key())
     options = replace(options, c=music.c)
+    if isinstance(encoding, NotesEncoding) and options.learning_rate is None:
+        options = replace(options, learning_rate=NOTES_LEARNING_RATE)
     critic = None
     if options.critic.critic:
         if critic_data is None:
