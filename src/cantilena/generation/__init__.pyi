@@ -26,4 +26,5 @@ from .sampling import Samples as Samples
 from .sampling import choose as choose
 from .sampling import draw as draw
 from .sampling import sample as sample
+from .sampling import token_budget as token_budget
 from .streaming import StreamChunk as StreamChunk

@@ -15,8 +15,8 @@ from cantilena.workflows.evaluate.melody_sets import (
     MelodySet,
     corpus_notes,
     line_of,
+    step_count,
     to_eval_grid,
-    token_count,
 )
 
 
@@ -74,7 +74,7 @@ def test_tokens_of_other_encodings_come_to_the_grid() -> None:
     events, eighths = EventsEncoding(("C4", "0.4.7")), GridEncoding(steps_per_quarter=2)
     assert to_eval_grid(np.array([0, 1]), events).tolist() == [62, 1, 69, 1]
     assert to_eval_grid(np.array([14, 1, 0]), eighths).tolist() == [62, 1, 1, 1, 0, 1]
-    assert [token_count(5, encoding) for encoding in (events, eighths, GRID)] == [3, 3, 5]
+    assert [step_count(5, encoding) for encoding in (events, eighths, GRID)] == [3, 3, 5]
 
 
 def test_a_set_knows_its_pieces_and_can_be_cut_and_sampled() -> None:

@@ -110,7 +110,7 @@ def measure_for_card(
     for key, one in bundles.items():
         sample = Sample(systems[key].draw(MELODIES, steps, "card"), contexts=context)
         rows[key] = row(key, sample, one, systems[key].model)
-    shown = systems[name].draw(SAMPLES, _SHOWN_STEPS[encoding.is_timed], "card samples")
+    shown = systems[name].draw(SAMPLES, _SHOWN_STEPS[encoding.has_rhythm], "card samples")
     sizes = {"melodies": len(corpus), "pieces": len(set(corpus.column("piece"))), "notes": corpus.notes}
     return CardNumbers(
         corpus=sizes | {split: len(pieces) for split, pieces in parts.items()},
@@ -180,7 +180,7 @@ def _setting(bundle: Bundle) -> tuple[int, Context, Meter]:
     if bundle.provenance.get("plain_keys"):
         key = key.plain
     steps = steps if type(steps) is int and 8 <= steps <= 512 else _STEPS
-    if not encoding.is_timed:
+    if not encoding.has_rhythm:
         return steps, Context(key, timed=False), meter
     return steps, Context(key, meter, max(meter.ticks_per_bar // encoding.ticks_per_step, 1)), meter
 

@@ -73,7 +73,7 @@ def check_copies(
     loaded = Bundle.load(find_bundle(bundle))
     if not melodies:
         return CopyCheck(())
-    if not loaded.encoding.is_timed:
+    if not loaded.encoding.has_rhythm:
         return CopyCheck((), "notes without durations cannot be compared with a corpus")
     name = against or shipped_corpus(loaded)
     if not name:
@@ -82,6 +82,7 @@ def check_copies(
     # Composing does not wait for these imports where there is nothing to check.
     from cantilena.data import ReadLimits, open_corpus
     from cantilena.metrics import copy_length_quantile
+    from cantilena.tokenizers import parse_tokens
     from cantilena.workflows.evaluate.copying import TrainingMelodies
     from cantilena.workflows.evaluate.melody_sets import GRID, EvalMelody, MelodySet
     from cantilena.workflows.evaluate.options import EvaluateOptions
@@ -92,7 +93,9 @@ def check_copies(
     for melody in melodies:
         whole = EvalMelody.from_melody(melody, piece=melody.title, label=melody.title)
         # The tokens are those of the new music; what comes before them is the primer.
-        composed.append(whole.last(len(melody.tokens) * loaded.encoding.ticks_per_step // GRID.ticks_per_step))
+        tokens = parse_tokens(loaded.encoding, " ".join(melody.tokens))
+        steps = loaded.encoding.line(tokens[None, :]).steps
+        composed.append(whole.last(steps * loaded.encoding.ticks_per_step // GRID.ticks_per_step))
     checked, training = MelodySet("composed", "", composed), TrainingMelodies.from_corpus(corpus)
     copies = training.copies(checked, include_own_piece=True)
     human, _ = reference_set(corpus, max(checked.median_length, 1), EvaluateOptions())

@@ -21,8 +21,8 @@ from cantilena.models import BAR_RANGES, Bars, Bundle, Likelihood, SequenceModel
 from cantilena.music import ON
 from cantilena.reporting.text import counted, listed
 from cantilena.runtime import generator, log
-from cantilena.tokenizers import GridEncoding
-from cantilena.workflows.data import HeldOut, HeldOutPieces
+from cantilena.tokenizers import GridEncoding, NotesEncoding
+from cantilena.workflows.data import HeldOut, HeldOutPieces, encode_pieces, transposed
 from cantilena.workflows.evaluate.counts import Entry, entry, undefined
 from cantilena.workflows.evaluate.melody_sets import GRID, EvalMelody
 from cantilena.workflows.evaluate.systems import parse_systems
@@ -142,7 +142,7 @@ class Prediction:
     def by_bars(self) -> list[dict[str, Any]]:
         """Nats per step in the first bars and in later ones, with 95 % intervals; none where steps are not timed."""
         one = self.measured[""]
-        if self.reason or one.by_bars is None or one.steps_by_bars is None or not self.pieces.encoding.is_timed:
+        if self.reason or one.by_bars is None or one.steps_by_bars is None or not self.pieces.encoding.has_rhythm:
             return []
         names = [f"{first}-{last or ''}" for first, last in BAR_RANGES]
         nats = dict(zip(names, one.by_bars.T, strict=True))
@@ -285,6 +285,17 @@ class ReferenceModel:
     def counts(self, melodies: Sequence[EvalMelody]) -> RuleCounts:
         """`log_likelihood_per_step` of each melody, transposed to the model's keys and range."""
         nats, steps = np.zeros(len(melodies)), np.zeros(len(melodies))
+        encoding = self.composer.encoding
+        if isinstance(encoding, NotesEncoding):
+            whole = transposed(
+                [one.to_melody() for one in melodies], encoding, normalized_key=self.composer.normalized_key
+            )
+            sounding = [row for row, one in enumerate(whole) if one.length]
+            fitted = [encoding.fit(whole[row]).melody for row in sounding]
+            if fitted:
+                result = likelihood(self.composer.prior, encode_pieces(encoding, fitted).sequences)
+                nats[sounding], steps[sounding] = -result.nats, result.steps
+            return RuleCounts({"log_likelihood_per_step": nats}, {"log_likelihood_per_step": steps})
         tokens = [self._tokens(melody) for melody in melodies]
         kept = [row for row, some in enumerate(tokens) if len(some)]
         if kept:

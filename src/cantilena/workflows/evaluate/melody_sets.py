@@ -173,8 +173,8 @@ def to_eval_grid(tokens: NDArray[np.int64], encoding: Encoding) -> NDArray[np.in
     return GRID.encode(GRID.fit(encoding.decode(tokens)).melody)
 
 
-def token_count(steps: int, encoding: Encoding) -> int:
-    """The number of tokens of an encoding that last so many sixteenths, rounded up."""
+def step_count(steps: int, encoding: Encoding) -> int:
+    """The number of steps of an encoding that last so many sixteenths, rounded up."""
     return max(-(-steps * GRID.ticks_per_step // encoding.ticks_per_step), 1)
 
 

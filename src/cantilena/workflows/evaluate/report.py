@@ -158,8 +158,8 @@ def human_melodies(pieces: EncodedPieces, encoding: Encoding, count: int, rng: n
 
 
 def listening_steps(encoding: Encoding) -> int:
-    """Tokens of a melody that is played: thirty seconds, or the paper's 125 notes and chords without durations."""
-    if not encoding.is_timed:
+    """Steps of a melody that is played: thirty seconds, or the paper's 125 notes and chords without durations."""
+    if not encoding.has_rhythm:
         return 125
     return Tempo.constant(120).ticks(SECONDS) // encoding.ticks_per_step
 

@@ -22,10 +22,11 @@ from cantilena.workflows.evaluate.counts import model_distances
 from cantilena.workflows.evaluate.matching import Matched, matched_melodies
 from cantilena.workflows.evaluate.melody_sets import (
     EXCERPTS_PER_PIECE,
+    GRID,
     EvalMelody,
     MelodySet,
+    step_count,
     to_eval_grid,
-    token_count,
 )
 from cantilena.workflows.evaluate.options import EvaluateOptions
 from cantilena.workflows.evaluate.systems import BASELINES, HUMAN, System, SystemSpec, baseline_system, model_system
@@ -90,7 +91,7 @@ def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> Melody
     system = model_system(
         spec.name, _description(bundle), model, encoding, options.seed, sampling=sampling, meter=meter, key=key
     )
-    tokens = system.draw(options.melodies, token_count(steps, encoding), "count")
+    tokens = system.draw(options.melodies, step_count(steps, encoding), "count")
     drawn = _drawn_set(system, tokens, steps, key, _NORMALIZED_KEYS if composer.normalized_key else (), meter)
     if not isinstance(spec.source, Bundle):
         drawn = replace(drawn, sha256=hashlib.sha256(Path(str(spec.source)).read_bytes()).hexdigest())
@@ -99,7 +100,8 @@ def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> Melody
     counts = model_distances(tokens, encoding, model=model, reference=prior, meter=meter, key=key)
     names = ("entropy_per_step",) if bundle.prior_weights is None else ("entropy_per_step", "kl_per_step")
     first = tokens[:1, :_SHOWN_STEPS]
-    log_probs = np.asarray(to_numpy(log_probs_with_bars(model, first, bars_for_encoding(meter, 1, encoding, key))))[0]
+    bars = bars_for_encoding(meter, 1, encoding, key, steps * GRID.ticks_per_step)
+    log_probs = np.asarray(to_numpy(log_probs_with_bars(model, first, bars)))[0]
     shown = NoteProbabilities(spec.name, np.exp(log_probs.astype(np.float64)), encoding.vocabulary, first[0].tolist())
     return replace(drawn, model_counts=counts.select(names), probabilities=shown)
 
@@ -114,7 +116,7 @@ def baseline_set(spec: SystemSpec, corpus: Corpus, steps: int, options: Evaluate
     """Melodies of a baseline that is fitted to the corpus."""
     baseline = str(spec.source)
     system = replace(baseline_system(baseline, encode_on_grid(corpus), options.seed), name=spec.name)
-    tokens = system.draw(options.melodies, token_count(steps, system.encoding), "count")
+    tokens = system.draw(options.melodies, step_count(steps, system.encoding), "count")
     return _drawn_set(system, tokens, steps, None, _NORMALIZED_KEYS, None)
 
 

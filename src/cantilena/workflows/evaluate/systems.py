@@ -12,14 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, InputError, UsageError
-from cantilena.generation import SamplingOptions, mix_snippets, sample
-from cantilena.generation.sampling import draw
+from cantilena.generation import SamplingOptions, mix_snippets, sample, token_budget
 from cantilena.models import Bundle, SequenceModel, TopTokens, bars_for_encoding, find_bundle
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting.data import HUMAN as HUMAN
-from cantilena.rl.reward import most_tokens
 from cantilena.runtime import generator
-from cantilena.tokenizers import END, Encoding, NotesEncoding
+from cantilena.tokenizers import Encoding, NotesEncoding
 from cantilena.workflows.data import EncodedCorpus
 from cantilena.workflows.train.blend import fit_ngram
 
@@ -183,6 +181,7 @@ def model_system(
         if primers is None:
             rng = generator(seed, purpose, name)
             return sample_whole(model, encoding, rng, melodies, steps, sampling=sampling, meter=meter, key=key)
+        # Primers are those of the published experiments, whose models know no notes.
         bars = bars_for_encoding(meter, melodies, encoding, key)
         uniforms = generator(seed, purpose, name).random((melodies, steps))
         chosen = generator(seed, purpose, name, "primer").integers(len(primers), size=melodies)
@@ -212,13 +211,8 @@ def sample_whole(
     """
     length = steps * encoding.ticks_per_step if isinstance(encoding, NotesEncoding) else 0
     bars = bars_for_encoding(meter, melodies, encoding, key, length)
-    uniforms = rng.random((melodies, most_tokens(encoding, steps)))
-    tokens = np.zeros((melodies, 0), dtype=np.int64)
-    for samples in draw(model, uniforms, options=sampling, bars=bars):
-        if length and (samples.tokens[:, -1] == END).all():
-            break
-        tokens = samples.tokens
-    return tokens
+    uniforms = rng.random((melodies, token_budget(encoding, length) if length else steps))
+    return sample(model, uniforms, options=sampling, bars=bars, encoding=encoding).tokens
 
 
 def baseline_system(name: str, material: EncodedCorpus, seed: int) -> System:

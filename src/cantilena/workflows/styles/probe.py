@@ -22,20 +22,20 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus, Split, normalize_key, open_corpus
 from cantilena.discriminators import StyleClassifier, StyleExamples
 from cantilena.errors import UsageError
-from cantilena.generation import Composer, SamplingOptions, load, sample
+from cantilena.generation import Composer, SamplingOptions, load, sample, token_budget
 from cantilena.metrics import StylePredictions
 from cantilena.models import UNKNOWN, Bars, Bundle
 from cantilena.music import Key, Melody, Meter
 from cantilena.runtime import generator, log, options_record, run_folder, tracked
-from cantilena.tokenizers import GridEncoding
+from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.workflows.data import COLUMNS, StyleLabels, style_labels
 from cantilena.workflows.evaluate.melody_sets import (
     EXCERPTS_PER_PIECE,
     GRID,
     EvalMelody,
     line_of,
+    step_count,
     to_eval_grid,
-    token_count,
 )
 from cantilena.workflows.evaluate.options import LIMITS, EvaluateOptions
 from cantilena.workflows.evaluate.systems import parse_systems
@@ -224,10 +224,10 @@ def human_excerpts(corpus: Corpus, split: Split, labels: StyleLabels, composer: 
 def _in_model_tokens(melody: Melody, piece: str, composer: Composer) -> EvalMelody:
     """A melody in the keys, the range and the tokens of a model, on `GRID`."""
     encoding = composer.encoding
-    if composer.normalized_key and isinstance(encoding, GridEncoding):
+    if composer.normalized_key and isinstance(encoding, GridEncoding | NotesEncoding):
         melody = normalize_key(melody, low=encoding.low, high=encoding.high)
     fitted = encoding.fit(melody).melody
-    pickup = fitted.pickup // GRID.ticks_per_step if encoding.is_timed else 0
+    pickup = fitted.pickup // GRID.ticks_per_step if encoding.has_rhythm else 0
     tokens = to_eval_grid(encoding.encode(fitted), encoding)[pickup:]
     return EvalMelody(tokens, fitted.key or Key(), melody.meter, piece, piece)
 
@@ -262,7 +262,8 @@ def _composed(
 ) -> tuple[StyleExamples, NDArray[np.int64]]:
     """Melodies of the model, equally many for each style, and the style that each was given or is assigned to."""
     (given, own_meter), encoding = COMPOSED[column], composer.encoding
-    count, length = max(options.melodies // len(kept), 2), token_count(options.steps, encoding)
+    count = max(options.melodies // len(kept), 2)
+    ticks = step_count(options.steps, encoding) * encoding.ticks_per_step
     rng = generator(options.seed, "heard styles", column, draw)
     sampling = SamplingOptions(temperature=options.temperature)
     rows, steps_per_bar = [], []
@@ -271,13 +272,15 @@ def _composed(
         if own_meter:
             meter, key = style.meter or meter, style.key or key
         bars = Bars.from_meter(
-            meter if encoding.is_timed else _COMMON_TIME,
+            meter if encoding.has_rhythm else _COMMON_TIME,
             melodies=count,
-            ticks_per_step=encoding.ticks_per_step,
+            ticks_per_step=encoding.ticks_per_count,
             key=key,
             style=number + 1 if given else UNKNOWN,
+            length=ticks,
         )
-        tokens = sample(composer.model, rng.random((count, length)), options=sampling, bars=bars).tokens
+        uniforms = rng.random((count, token_budget(encoding, ticks)))
+        tokens = sample(composer.model, uniforms, options=sampling, bars=bars, encoding=encoding).tokens
         rows += [to_eval_grid(row, encoding)[: options.steps] for row in tokens]
         steps_per_bar += [max(meter.ticks_per_bar // GRID.ticks_per_step, 1)] * count
     heard_bars = np.array(steps_per_bar, dtype=np.int64) if own_meter else None
