@@ -134,8 +134,8 @@ class VaeTrainingOptions:
                 raise UsageError(f"{name} is out of range: {value}", f"give a number from 0 to {most:g}")
 
 
-def preset(name: str) -> tuple[NetworkOptions, TrainingOptions]:
-    """The options of the network and its training by name.
+def preset(name: str, encoding: str = "grid") -> tuple[NetworkOptions, TrainingOptions]:
+    """The options of the network and its training by name and encoding.
 
     `quick`: about a minute on one core, since the budget of 4 million steps is independent of the corpus. A network of
     128 cells with echo features, the largest gain of all that we tried; small batches and a high, annealed learning
@@ -145,9 +145,16 @@ def preset(name: str) -> tuple[NetworkOptions, TrainingOptions]:
     predicted, not only the last of 40. The paper's batch of 64 predicts 64 steps, one of 16 pieces about 2,000; with 64
     pieces a corpus as small as the paper's would have four updates an epoch.
 
+    `quick` for notes: a wider network, because a note is predicted from more; more and smaller updates, and averaged
+    weights, because it overfits the built-in corpus (docs/models.md).
+
     Raises:
         UsageError: there is no such preset.
     """
+    if name == "quick" and encoding == "notes":
+        return NetworkOptions(width=256, embedding=160, dropout=0.3), TrainingOptions(
+            epochs=12, budget=0, batch=16, learning_rate=3e-3, ema_decay=0.998
+        )
     if name == "quick":
         return NetworkOptions(repeat_features=2), TrainingOptions()
     if name == "paper":

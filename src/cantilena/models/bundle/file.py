@@ -33,7 +33,7 @@ _FORMATS: dict[int, tuple[ModelKind, tuple[str, ...]]] = {
     6: (NETWORK, ("heads",)),
     7: (VAE, ()),
     8: (NETWORK, ()),  # large matrices may be 8-bit integers
-    9: (NETWORK, ("durations", "pitches", "without", "plan", "melodic")),
+    9: (NETWORK, ("durations", "pitches", "without", "plan", "melodic", "head")),
 }
 """The kind of model of each format, and the options that it introduced. A bundle is written in the earliest format that
 represents it, so that earlier versions of Cantilena read it if they can, and do not misread it if they cannot."""

@@ -55,14 +55,15 @@ class Network(StepwiseNetwork, nn.Module):
                 self.table = nn.EmbeddingBag(self.features.rows, options.embedding, mode="sum")
                 nn.init.normal_(self.table.weight, std=self.features.columns**-0.5)  # the sum has variance 1
             self.core = make_core(options)
+            size = options.head_inputs
             if isinstance(self.features, NoteFeatures):
-                self.parts = nn.EmbeddingBag(self.features.part_rows, options.width, mode="sum")
+                self.parts = nn.EmbeddingBag(self.features.part_rows, size, mode="sum")
                 nn.init.normal_(self.parts.weight, std=self.features.part_columns**-0.5)
-                self.direct = nn.EmbeddingBag(self.features.rows, options.width, mode="sum")
+                self.direct = nn.EmbeddingBag(self.features.rows, size, mode="sum")
                 nn.init.normal_(self.direct.weight, std=0.3 * self.features.columns**-0.5)
-                self.mix = nn.Linear(options.width, options.width)
-                self.deep = nn.Linear(options.width, options.width)
-            self.head = nn.Linear(options.width, vocabulary_size)
+                self.mix = nn.Linear(options.width, size)
+                self.deep = nn.Linear(size, size)
+            self.head = nn.Linear(options.head_inputs, vocabulary_size)
             if options.attends:
                 self.attention = Attention(options, vocabulary_size)
         self.eval()
@@ -102,7 +103,7 @@ class Network(StepwiseNetwork, nn.Module):
         rows = rows[:, ::period]
         hidden, state = self._run_core(self._vectors(rows), state)
         hidden = dropout(hidden, self.options.dropout, self.training)
-        notes = self.mix(hidden) + self.direct(rows.flatten(0, 1)).view(hidden.shape)
+        notes = self.mix(hidden) + self.direct(rows.flatten(0, 1)).view(*hidden.shape[:2], -1)
         told = self.parts(parts.flatten(0, 1)).view(melodies, tokens, -1)
         inner = torch.tanh(notes.repeat_interleave(period, dim=1)[:, :tokens] + told)
         inner = inner + torch.tanh(self.deep(dropout(inner, self.options.dropout, self.training)))

@@ -72,6 +72,8 @@ class NetworkOptions:
     """Tokens are those of notes (`NotesEncoding`), with these durations in ticks; none if each token is a step."""
     pitches: int = field(default=0, metadata={"omit_default": True})
     """The number of pitches of such tokens, rests not counted."""
+    head_width: int = field(default=0, metadata={"record": "head", "omit_default": True})
+    """Size of the two hidden layers of the head of a network of notes; 0 for the width of the core."""
     without: tuple[str, ...] = field(default=(), metadata={"omit_default": True})
     """Groups of the inputs of notes (`NOTE_INPUTS`) that are left out."""
     plan: bool = field(default=False, metadata={"omit_default": True})
@@ -95,6 +97,7 @@ class NetworkOptions:
             ("reach", self.max_context, 1, 8192),
             ("echoes", self.repeat_features, 0, 8),
             ("attention", self.attention, 0, 1024),
+            ("head", self.head_width, 0, 8192),
         ):
             if not least <= value <= most:
                 raise UsageError(f"{name} is {value}", f"give a whole number from {least} to {most}")
@@ -125,8 +128,8 @@ class NetworkOptions:
             )
         if self.melodic and (self.durations or self.input == "paper"):
             raise UsageError("melodic inputs beside others that hold them, or none", "choose them for a grid only")
-        if self.plan and not self.durations:
-            raise UsageError("a plan of steps", "only a network of notes can be given a form")
+        if (self.plan or self.head_width) and not self.durations:
+            raise UsageError("a plan or a wide head of a network of steps", "only networks of notes have them")
         if set(self.without) - set(NOTE_INPUTS) or (self.without and not self.durations):
             raise UsageError(
                 f"inputs without {' '.join(self.without)}", f"leave out some of {', '.join(NOTE_INPUTS)}, of notes only"
@@ -153,6 +156,11 @@ class NetworkOptions:
         return self.input == "features" and bool(
             self.bar_position or self.look_back or self.conditions or self.durations
         )
+
+    @property
+    def head_inputs(self) -> int:
+        """Size of what the last layer of the head reads."""
+        return self.head_width or self.width
 
     @property
     def attends(self) -> bool:

@@ -33,11 +33,12 @@ def weight_shapes(options: NetworkOptions, vocabulary_size: int) -> Shapes:
         shapes["table.weight"] = (features.rows, options.embedding)
     shapes |= _transformer_shapes(options) if options.core == "transformer" else _recurrent_shapes(options)
     if isinstance(features, NoteFeatures):
-        shapes["parts.weight"] = (features.part_rows, options.width)
-        shapes["direct.weight"] = (features.rows, options.width)
-        shapes |= linear_shapes("mix", options.width, options.width)
-        shapes |= linear_shapes("deep", options.width, options.width)
-    shapes |= linear_shapes("head", options.width, vocabulary_size)
+        size = options.head_inputs
+        shapes["parts.weight"] = (features.part_rows, size)
+        shapes["direct.weight"] = (features.rows, size)
+        shapes |= linear_shapes("mix", options.width, size)
+        shapes |= linear_shapes("deep", size, size)
+    shapes |= linear_shapes("head", options.head_inputs, vocabulary_size)
     return shapes | (_attention_shapes(options, vocabulary_size) if options.attends else {})
 
 

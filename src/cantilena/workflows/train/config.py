@@ -21,6 +21,9 @@ from cantilena.workflows.train.options import OVERRIDES, CorpusOptions, NetworkT
 PAPER_BATCH = 64
 """Windows in a batch with the paper's input, as in the paper."""
 
+HEAD_OF_NOTES = 512
+"""Size of the hidden layers of the head of a network of notes."""
+
 Shape = TypeVar("Shape")
 
 
@@ -42,14 +45,16 @@ def shape_and_training(options: NetworkTraining) -> tuple[NetworkOptions, Traini
     Raises:
         UsageError: a value that no network can have.
     """
-    network, training = preset(options.preset)
+    network, training = preset(options.preset, options.encoding)
     if options.input == "paper":  # which sees nothing but its window
         network, training = replace(network, repeat_features=0), replace(training, batch=PAPER_BATCH)
     if options.encoding != "grid" and options.melodic:
         raise UsageError("--melodic is for networks of the grid", "leave it out: notes say all of it")
-    of_notes = {"plan", "without"}  # which need the vocabulary (`network_for`)
-    if options.encoding != "notes" and (options.plan is not None or options.without):
-        raise UsageError("--plan and --without are for networks of notes", "leave them out, or add --encoding notes")
+    of_notes = {"plan", "without", "head"}  # which need the vocabulary (`network_for`)
+    if options.encoding != "notes" and any(getattr(options, name) not in (None, ()) for name in of_notes):
+        raise UsageError(
+            "--plan, --head and --without are for networks of notes", "leave them out, or add --encoding notes"
+        )
     network = with_given(network, options, [name for name in OVERRIDES if name not in of_notes])
     if network.core == "transformer":
         training = replace(training, learning_rate=min(training.learning_rate, TRANSFORMER_RATE))
@@ -68,7 +73,12 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
     if isinstance(encoding, NotesEncoding):
         pitches, plan = encoding.high - encoding.low + 1, options.plan is not False
         network = replace(
-            network, durations=encoding.durations, pitches=pitches, plan=plan, without=options.without or ()
+            network,
+            durations=encoding.durations,
+            pitches=pitches,
+            plan=plan,
+            without=options.without or (),
+            head_width=HEAD_OF_NOTES if options.head is None else options.head,
         )
     elif not encoding.has_rhythm:
         network = replace(
@@ -78,7 +88,7 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
         )
     if network.input == "features":
         network = replace(network, conditions=options.known, styles=tuple(data.styles))
-    if options.dropout is None and options.preset == "quick":
+    if options.dropout is None and options.preset == "quick" and not network.durations:
         network = replace(network, dropout=dropout_for(data.train.sequences.steps))
     return network
 

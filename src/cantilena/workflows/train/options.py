@@ -6,7 +6,7 @@ A field is a flag of the command line and a key in `run.json`: its spelling must
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -125,11 +125,13 @@ class NetworkOverrides(GradientOptions):
     """Give the network the position in the bar and the length of the bar."""
     look_back: tuple[int, ...] | None = None
     """Give the network what sounded this many bars before, such as 1 2 4 8; no number for nothing."""
-    melodic: bool | None = None
+    melodic: bool | None = field(default=None, metadata={"omit_default": True})
     """Tell a network of the grid the last pitch, intervals and durations, and the time since the last onset."""
-    plan: bool | None = None
+    plan: bool | None = field(default=None, metadata={"omit_default": True})
     """Tell a network of notes the form of each melody: returns, phrases, cadences; it does so if left out."""
-    without: tuple[str, ...] | None = None
+    head: int | None = field(default=None, metadata={"omit_default": True})
+    """Size of the hidden layers of the head of a network of notes."""
+    without: tuple[str, ...] | None = field(default=None, metadata={"omit_default": True})
     """Leave out inputs of a network of notes: melody, place, length, span, repeats."""
     echoes: int | None = None
     """Give the network this many continuations, 0 to 8, of the longest earlier repeats of the melody's end."""
