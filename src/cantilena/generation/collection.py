@@ -37,6 +37,8 @@ class WrittenMelody:
             "log_likelihood": None if composed is None else composed.log_likelihood,
             "policy_log_likelihood": None if composed is None else composed.policy_log_likelihood,
             "rules_broken": None if composed is None else composed.rules_broken,
+            "plan": None if composed is None else composed.plan,
+            "plan_reason": None if composed is None else composed.no_form or None,
         }
 
 

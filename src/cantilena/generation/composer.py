@@ -12,6 +12,7 @@ import numpy as np
 from cantilena.errors import UsageError
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
+from cantilena.generation.form import FormPlan
 from cantilena.generation.infilling import iter_rewrites
 from cantilena.generation.latent import interpolate, vary
 from cantilena.generation.options import BarRange, ComposeOptions, check_count
@@ -20,10 +21,10 @@ from cantilena.generation.primer import primer_of
 from cantilena.generation.sampling import Samples, draw, log_likelihood, sample
 from cantilena.generation.streaming import NoteStream, StreamChunk, stream_chunks
 from cantilena.generation.style import Style, styles_of, tuned_key_and_meter
-from cantilena.models import Bundle, Precision, SequenceModel, find_bundle, style_id
-from cantilena.music import Key, Melody, Meter
+from cantilena.models import Bundle, FormModel, Precision, SequenceModel, find_bundle, style_id
+from cantilena.music import DEFAULT_BARS, Form, Key, Melody, Meter
 from cantilena.runtime import generator
-from cantilena.tokenizers import Encoding
+from cantilena.tokenizers import Encoding, NotesEncoding
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Composer:
         key: the default key, in which the model was tuned.
         meter: the same of the time signature.
         styles: in which the model can compose.
+        forms: that the model has learned; None if it is not told any.
 
     Examples:
         >>> composer = load("tunes")
@@ -57,6 +59,7 @@ class Composer:
     key: Key | None = None
     meter: Meter | None = None
     styles: tuple[Style, ...] = ()
+    forms: FormModel | None = None
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, name: str = "", precision: Precision = "float32") -> Composer:
@@ -68,7 +71,9 @@ class Composer:
         normalized = bool(bundle.provenance.get("plain_keys", True))
         key, meter = tuned_key_and_meter(bundle.provenance)
         model = bundle.model(precision)
-        return cls(model, bundle.prior(), bundle.encoding, normalized, name, key, meter, styles_of(bundle))
+        has_forms = getattr(bundle.options, "plan", False) and "forms" in bundle.provenance
+        forms = FormModel.from_json(bundle.provenance["forms"]) if has_forms else None
+        return cls(model, bundle.prior(), bundle.encoding, normalized, name, key, meter, styles_of(bundle), forms)
 
     def compose(self, options: ComposeOptions | None = None, *, seed: int = 1, **changes: Any) -> Composition:  # noqa: ANN401
         """Compose one melody.
@@ -253,20 +258,58 @@ class Composer:
                 f"bars {options.bars} of no piece", "give the piece to rewrite with --of FILE, or a number of bars"
             )
         placement = self.place(options, primer_of(options))
-        steps = placement.steps(options)
+        form = self._form(placement, options, melodies, seed)
+        if isinstance(form, FormPlan) and options.seconds is None:
+            options = options.replace(bars=form.forms[0].bars)
+        steps, bars = placement.steps(options), placement.bars(melodies, placement.length(options))
         arguments = {
             "uniforms": np.stack([generator(seed, "compose", number).random(steps) for number in range(melodies)]),
             "options": options.sampling,
             "primer": placement.primer,
             "allowed": placement.allowed,
-            "bars": placement.bars(melodies, placement.length(options)),
+            "bars": form.told(bars) if isinstance(form, FormPlan) else bars,
             "constraints": Constraints.from_rules(
                 options.constrain, self.encoding, placement.context(), placement.line_steps(options)
             ),
             "encoding": self.encoding,
             "end": placement.length(options),
         }
-        return GenerationPlan(placement, arguments)
+        if isinstance(form, FormPlan) and isinstance(self.encoding, NotesEncoding):
+            arguments["guide"] = form.guide(self.encoding, placement.primer)
+        return GenerationPlan(placement, arguments, form)
+
+    def _form(self, placement: Placement, options: ComposeOptions, melodies: int, seed: int) -> FormPlan | str:
+        """The forms of some melodies, or why they have none.
+
+        Raises:
+            UsageError: the model cannot keep the form, or its bars are others than those asked for.
+        """
+        asked = options.form if isinstance(options.form, Form) else options.form.strip()
+        if self.forms is None or options.events is not None:
+            reason = "this model has learned no forms" if self.forms is None else "a number of notes has no bars"
+            if asked not in ("auto", "free") or options.ending != "auto":
+                hint = "choose a model of notes" if self.forms is None else "give --bars in place of --events"
+                raise UsageError(f"{reason}, and a form or an ending is asked for", f"{hint}, or leave out both")
+            return reason
+        if asked == "free":
+            return "--form free"
+        bars = None if options.bars is None else int(options.bars)
+        if options.seconds is not None:
+            bars = -(-placement.length(options) // placement.meter.ticks_per_bar)
+        form = asked if isinstance(asked, Form) else None if asked == "auto" else Form.parse(asked, bars)
+        if form is not None and bars not in (None, form.bars):
+            raise UsageError(f"a form of {form.bars} bars, and {bars} are asked for", "give one of them")
+        bars = form.bars if form is not None else bars or DEFAULT_BARS
+        return FormPlan.draw(
+            [generator(seed, "form", number) for number in range(melodies)],
+            form=form,
+            model=self.forms,
+            bars=bars,
+            meter=placement.meter,
+            key=placement.model_key,
+            ending="" if options.ending == "auto" else options.ending,
+            length=placement.length(options if options.seconds is not None else options.replace(bars=bars)),
+        )
 
     def _finish(self, plan: GenerationPlan, samples: Samples) -> list[Composition]:
         placement = plan.placement
@@ -279,6 +322,8 @@ class Composer:
                 log_likelihood=float(prior[number]),
                 policy_log_likelihood=float(samples.log_likelihood[number]),
                 rules_broken=broken[number],
+                form=plan.form.forms[number] if isinstance(plan.form, FormPlan) else None,
+                no_form=plan.form if isinstance(plan.form, str) else "",
             )
             for number, tokens in enumerate(samples.tokens)
         ]
@@ -291,10 +336,12 @@ class GenerationPlan:
     Args:
         placement: key, range, meter, tempo and primer.
         arguments: of `sample` and `draw`, the randomness among them.
+        form: the forms of the melodies, or why they have none.
     """
 
     placement: Placement
     arguments: dict[str, Any]
+    form: FormPlan | str
 
 
 def load(bundle: Bundle | str | Path, precision: Precision = "float32") -> Composer:

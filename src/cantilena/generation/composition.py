@@ -5,9 +5,10 @@ from __future__ import annotations
 from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from cantilena.io import write
-from cantilena.music import Melody
+from cantilena.music import Form, Melody
 
 
 @dataclass(frozen=True)
@@ -20,12 +21,24 @@ class Composition(Melody):
         policy_log_likelihood: nats of the new tokens under the model that composed; with constraints, under its
             probabilities normalised over the tokens that they leave.
         rules_broken: how often a constraining rule was broken because no token kept all; None without constraints.
+        form: what the melody was composed by; None if it has no plan.
+        no_form: why it has none; empty if it has one.
     """
 
     tokens: tuple[str, ...] = ()
     log_likelihood: float = field(default=0.0, compare=False)
     policy_log_likelihood: float = field(default=0.0, compare=False)
     rules_broken: int | None = field(default=None, compare=False)
+    form: Form | None = field(default=None, compare=False)
+    no_form: str = field(default="", compare=False)
+
+    @property
+    def plan(self) -> dict[str, Any] | None:
+        """The form as JSON, with the key; None if the melody has no plan."""
+        if self.form is None or self.key is None:
+            return None
+        shown = self.form.plan()
+        return {"bars": shown["bars"], "sections": shown["sections"], "key": self.key.name, "cadence": shown["cadence"]}
 
     def save(self, path: str | Path, *, expressive: bool = False) -> None:
         """Write a .mid, .musicxml, .svg, .wav or .abc file, played with expression if `expressive`."""

@@ -6,19 +6,20 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from cantilena.errors import UsageError
 
 if TYPE_CHECKING:
-    from cantilena.music import Key, Melody
+    from cantilena.music import Form, Key, Melody
     from cantilena.rules import RuleSet
 
     PrimerText = str | Melody
     KeyName = str | Key
+    FormText = str | Form
     RulesName = str | RuleSet
 else:  # at run time the types of the flags are read, which are text
-    PrimerText = KeyName = RulesName = str
+    PrimerText = KeyName = RulesName = FormText = str
 
 MAX_MELODIES = 10_000
 
@@ -105,7 +106,7 @@ class SamplingOptions:
 class ComposeOptions:
     """What to compose: length, primer, key, range, rules, and how tokens are drawn.
 
-    From Python, `primer` may be a `Melody`, `key` a `Key` and `constrain` a `RuleSet`.
+    From Python, `primer` may be a `Melody`, `key` a `Key`, `form` a `Form` and `constrain` a `RuleSet`.
 
     Raises:
         UsageError: a value is out of range, or several lengths are given.
@@ -115,7 +116,7 @@ class ComposeOptions:
     """Length of the new music in seconds; 30 if no length is given."""
 
     bars: int | BarRange | None = None
-    """Length of the new music in bars; with --of the bars of that piece to rewrite, such as 5-8."""
+    """Length of the whole melody in bars, primer included; with --of the bars of that piece to rewrite, such as 5-8."""
 
     events: int | None = None
     """Length of the new music: in sixteenths on the grid, in notes, chords and rests of a model of notes, in notes and
@@ -149,6 +150,13 @@ class ComposeOptions:
     tempo: float | None = None
     """Quarter notes a minute; by default that of the primer, or 120."""
 
+    form: FormText = "auto"
+    """Sections by letter, such as AABA, AA'BA' (A' returns with changes) or A8A8B8A8 (with their bars), for models that
+    have learned forms. `auto` draws a form that melodies of this length have; `free` leaves it to the model."""
+
+    ending: Literal["auto", "full", "half", "open"] = "auto"
+    """How such a melody ends: on the tonic (full), on another tone of the dominant chord (half), on neither (open)."""
+
     sampling: SamplingOptions = SamplingOptions()
     """How tokens are drawn."""
 
@@ -162,6 +170,10 @@ class ComposeOptions:
             count = getattr(self, name)
             if count is not None and not 1 <= count <= 100_000:
                 raise UsageError(f"{name} is {count}", "give a number from 1 to 100000")
+        if self.ending not in ("auto", "full", "half", "open"):
+            raise UsageError(f"ending is {self.ending}", "choose auto, full, half or open")
+        if self.form == "free" and self.ending != "auto":
+            raise UsageError("--ending with --form free has no effect", "leave out one of them")
         if self.tempo is not None and not 10.0 <= self.tempo <= 1000.0:
             raise UsageError(f"tempo is {self.tempo:g}", "give 10 to 1000 quarter notes a minute")
 

@@ -82,7 +82,13 @@ class Placement:
         if options.events is not None:
             return 0
         if options.bars is not None:
-            ticks = options.bars * self.meter.ticks_per_bar
+            ticks = options.bars * self.meter.ticks_per_bar - self.primer_ticks
+            if ticks <= 0:
+                bars = -(-self.primer_ticks // self.meter.ticks_per_bar)
+                raise UsageError(
+                    f"the primer fills {bars} bars, and {options.bars} are asked for",
+                    f"give more than {bars} bars, the primer included",
+                )
         else:
             seconds = _DEFAULT_SECONDS if options.seconds is None else options.seconds
             before = self.primer_ticks

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.generation.constraints import Constraints, fewest
+from cantilena.generation.form import FormGuide
 from cantilena.generation.options import SamplingOptions
 from cantilena.models import (
     Bars,
@@ -59,6 +60,7 @@ def sample(
     constraints: Constraints | None = None,
     encoding: Encoding | None = None,
     end: int | None = None,
+    guide: FormGuide | None = None,
 ) -> Samples:
     """Sample melodies step by step.
 
@@ -75,6 +77,7 @@ def sample(
             next. Drawing ends when all melodies have ended.
         end: the tick at which melodies of notes end, 0 if they go on as long as there are numbers; by default the
             length that `bars` tell the model, or the model decides.
+        guide: the forms of melodies of notes, at the state after the primer.
 
     Raises:
         UsageError: no token is allowed, the constraints are for shorter melodies, or the numbers are too few to reach
@@ -90,6 +93,7 @@ def sample(
         constraints=constraints,
         encoding=encoding,
         end=end,
+        guide=guide,
     )
     zeros = np.zeros(len(uniforms))
     samples = Samples(uniforms[:, :0].astype(np.int64), zeros, None if constraints is None else zeros.astype(int))
@@ -113,6 +117,7 @@ def draw(
     constraints: Constraints | None = None,
     encoding: Encoding | None = None,
     end: int | None = None,
+    guide: FormGuide | None = None,
 ) -> Iterator[Samples]:
     """As `sample`, yielding what has been drawn after each step: views of arrays that the next step changes."""
     options = options or SamplingOptions()
@@ -137,6 +142,8 @@ def draw(
         log_probs = np.asarray(to_numpy(scores), dtype=np.float64)
         among = allowed if allowed is None or allowed.ndim == 1 else allowed[step - len(before)]
         candidates = among = among if notes is None else notes.allowed()
+        if guide is not None and candidates is not None:
+            candidates = among = guide.restrict(candidates)
         if constraints is not None:
             counts = constraints.broken(tokens[:, :step], among)
             candidates = fewest(counts)
@@ -146,6 +153,8 @@ def draw(
         chosen = log_probs[rows, tokens[:, step]]
         log_likelihood += chosen if notes is None else np.where(notes.ended, 0.0, chosen)
         is_last = step + 1 == tokens.shape[1]
+        if guide is not None:
+            guide.append(tokens[:, step])
         if notes is not None:
             notes.append(tokens[:, step])
             is_last |= bool(notes.ended.all())

@@ -1,6 +1,7 @@
 from .chord import CHORD_TONES as CHORD_TONES
 from .chord import Chord as Chord
 from .form import BARS_PER_PHRASE as BARS_PER_PHRASE
+from .form import DEFAULT_BARS as DEFAULT_BARS
 from .form import MOST_BARS as MOST_BARS
 from .form import MOST_SECTIONS as MOST_SECTIONS
 from .form import VARIED as VARIED
@@ -32,6 +33,7 @@ from .repeats import MOST_PLAYED as MOST_PLAYED
 from .repeats import Repeats as Repeats
 from .repeats import Section as Section
 from .sections import BarReturn as BarReturn
+from .sections import dominant_tones as dominant_tones
 from .sections import find_form as find_form
 from .sections import find_returns as find_returns
 from .sections import form_bar_starts as form_bar_starts

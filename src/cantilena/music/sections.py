@@ -527,11 +527,16 @@ def _cadence(pitch: int | None, key: Key | None) -> Cadence:
     degree = (pitch - key.tonic) % 12
     if degree == 0:
         return "full"
-    return "half" if degree in _dominant(key) else "open"
+    return "half" if degree in dominant_tones(key) else "open"
 
 
-def _dominant(key: Key) -> set[int]:
-    """The tones of the dominant chord above the tonic, with the leading tone and with the seventh of the mode."""
+def dominant_tones(key: Key) -> set[int]:
+    """The tones of the dominant chord, as semitones above the tonic, with the leading tone and the mode's own seventh.
+
+    Examples:
+        >>> sorted(dominant_tones(Key.parse("A minor")))
+        [2, 7, 10, 11]
+    """
     own = {(pitch_class - key.tonic) % 12 for pitch_class in key.pitch_classes}
     return ({7, 11} | own & {10}) | ({2} if 2 in own else {1})
 

@@ -1,0 +1,217 @@
+"""Forms while composing: what a form is told to the network, and which tokens it leaves.
+
+A network of notes that has learned forms is told of each bar how it returns, how far back, how much of the phrase is
+left, and the cadence (`plan_rows`). It obeys only in part, and so
+
+    sections     no note lasts beyond the end of a section
+    literal      a section that returns literally repeats the tokens of what it returns to
+    varied       a section that returns with changes repeats its beginning, and the rest of it, an eighth to three
+                 eighths of the notes, is composed anew with at least one other note
+    cadence      the last note lasts to the end, and is the tonic (full), another tone of the dominant chord (half), or
+                 neither (open)
+
+whatever the network says; within these the network decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.models import Bars, FormModel, padded_plans, plan_rows
+from cantilena.music import Form, FormSection, Key, Meter, dominant_tones
+from cantilena.tokenizers import END, NotesEncoding
+
+_NEW_SHARES = (0.125, 0.375)
+"""The least and the largest share of the notes of a varied section that are composed anew."""
+
+
+@dataclass(frozen=True)
+class FormPlan:
+    """The forms of some melodies that are composed together, and where their sections lie.
+
+    Args:
+        forms: of each melody.
+        key: of the tokens.
+        ticks_per_bar: of the meter.
+        length: ticks of each melody, a pickup included.
+        new_shares: `(melodies, sections of the longest form)`: the share of each varied section that is composed anew.
+    """
+
+    forms: tuple[Form, ...]
+    key: Key
+    ticks_per_bar: int
+    length: int
+    new_shares: NDArray[np.float64]
+
+    @classmethod
+    def draw(
+        cls,
+        rngs: Sequence[np.random.Generator],
+        *,
+        form: Form | None,
+        model: FormModel,
+        bars: int,
+        meter: Meter,
+        key: Key,
+        ending: str,
+        length: int,
+    ) -> FormPlan:
+        """Decide what the form and the model of forms leave open, with one generator a melody.
+
+        Args:
+            rngs: the randomness of each melody.
+            form: of all melodies; None lets `model` propose one for each.
+            model: of forms.
+            bars: number of bars, the last one perhaps incomplete.
+            meter: of the melodies.
+            key: of the tokens.
+            ending: the cadence of the last section; empty for that of the form.
+            length: ticks of each melody.
+        """
+        forms = tuple(
+            _with_ending(form if form is not None else model.propose(bars, meter, rng), ending) for rng in rngs
+        )
+        shares = np.zeros((len(forms), max(len(one.sections) for one in forms)))
+        for row, rng in zip(shares, rngs, strict=True):
+            row[:] = rng.uniform(*_NEW_SHARES, len(row))
+        return cls(forms, key, meter.ticks_per_bar, length, shares)
+
+    def told(self, bars: Bars) -> Bars:
+        """The bars with the forms, for a network that has learned them."""
+        plan = padded_plans([plan_rows(form) for form in self.forms])
+        return Bars(bars.steps_per_bar, bars.pickup, bars.condition_ids, bars.length, plan)
+
+    def guide(self, encoding: NotesEncoding, before: NDArray[np.int64]) -> FormGuide:
+        """Start the melodies after the `(tokens,)` of a primer."""
+        guide = FormGuide(self, encoding, [_Written() for _ in self.forms])
+        for token in before:
+            guide.append(np.full(len(self.forms), token))
+        return guide
+
+
+@dataclass
+class _Written:
+    """The events of one melody so far, and the tokens of the next one that are there."""
+
+    onsets: list[int] = field(default_factory=list)
+    events: list[tuple[int, ...]] = field(default_factory=list)
+    now: tuple[int, ...] = ()
+    clock: int = 0
+
+
+@dataclass
+class FormGuide:
+    """Which tokens the forms of some melodies leave, step by step."""
+
+    plan: FormPlan
+    encoding: NotesEncoding
+    written: list[_Written]
+
+    def restrict(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """`(melodies, vocabulary)`: of the allowed tokens those that the forms leave; what would be none stays."""
+        kept = allowed.copy()
+        for row, one in enumerate(self.written):
+            if one.clock >= self.plan.length:
+                continue
+            choice = self._restricted(row, one, kept[row].copy())
+            if choice.any():
+                kept[row] = choice
+        return kept
+
+    def append(self, tokens: NDArray[np.integer]) -> None:
+        """Go on after `(melodies,)` tokens."""
+        for one, token in zip(self.written, tokens.tolist(), strict=True):
+            if token == END and not one.now:
+                continue
+            one.now = (*one.now, token)
+            if len(one.now) == len(self.encoding.parts):
+                one.onsets.append(one.clock)
+                one.events.append(one.now)
+                one.clock += self.encoding.durations[one.now[0] - 1]
+                one.now = ()
+
+    def _restricted(self, row: int, one: _Written, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        number, section = self._section(row, one.clock)
+        start, end = self._ticks(section)
+        part, (first, after) = len(one.now), self.encoding.parts[len(one.now)]
+        if part == 0:
+            durations = np.array(self.encoding.durations)
+            allowed[first:after] &= durations <= end - one.clock
+        elif part == 1 and one.clock + self.encoding.durations[one.now[0] - 1] == end:
+            cadence = self._cadence_at(row, section)
+            if cadence is not None:
+                allowed[first:after] &= self._ends(cadence)
+        if section.kind == "new":
+            return allowed
+        origin, _ = self._ticks(next(s for s in self.plan.forms[row].sections if s.label == section.label))
+        back = start - origin
+        repeated = end
+        if section.kind == "varied":
+            repeated = back + self._last_repeated(one, origin, end - back, self.plan.new_shares[row, number])
+        source = self._event_at(one, one.clock - back)
+        if source is None:
+            return allowed
+        if one.clock + self.encoding.durations[source[0] - 1] <= repeated and source[:part] == one.now:
+            only = np.zeros_like(allowed)
+            only[source[part]] = True
+            return only
+        last = one.clock + self.encoding.durations[(*one.now, source[0])[0] - 1] >= end
+        if section.kind == "varied" and last and source[:part] == one.now and not self._differs(one, start, back):
+            allowed[source[part]] &= part < len(self.encoding.parts) - 1
+        return allowed
+
+    def _last_repeated(self, one: _Written, start: int, end: int, new_share: float) -> int:
+        """The tick after the last event of a section that a varied return repeats."""
+        first, after = np.searchsorted(one.onsets, [start, end])
+        count = int(after - first)
+        repeated = min(int(np.ceil((1.0 - new_share) * count)), count - 1)
+        return one.onsets[first + repeated] if repeated < count else end
+
+    def _differs(self, one: _Written, start: int, back: int) -> bool:
+        """Whether a section that began at a tick has an event yet that what it returns to has not."""
+        mine = [(tick, event) for tick, event in zip(one.onsets, one.events, strict=True) if tick >= start]
+        return any(self._event_at(one, tick - back) != event for tick, event in mine)
+
+    def _event_at(self, one: _Written, tick: int) -> tuple[int, ...] | None:
+        """The event that begins at a tick."""
+        place = int(np.searchsorted(one.onsets, tick))
+        return one.events[place] if place < len(one.onsets) and one.onsets[place] == tick else None
+
+    def _section(self, row: int, clock: int) -> tuple[int, FormSection]:
+        sections = self.plan.forms[row].sections
+        bar = clock // self.plan.ticks_per_bar + 1
+        number = next((n for n, section in enumerate(sections) if bar <= section.last), len(sections) - 1)
+        return number, sections[number]
+
+    def _ticks(self, section: FormSection) -> tuple[int, int]:
+        """Where a section begins and ends; a pickup is a part of the bar that follows it."""
+        bar = self.plan.ticks_per_bar
+        return (section.first - 1) * bar, min(section.last * bar, self.plan.length)
+
+    def _cadence_at(self, row: int, section: FormSection) -> str | None:
+        """The cadence with which a section must end: the last one, and what it returns to literally."""
+        form = self.plan.forms[row]
+        last = form.sections[-1]
+        same = section.label == last.label and last.kind == "literal" and section.kind == "new"
+        return last.cadence if section is last or same else section.cadence
+
+    def _ends(self, cadence: str) -> NDArray[np.bool_]:
+        """`(pitch tokens,)`: with which pitches a section of a cadence may end."""
+        pitches = np.arange(self.encoding.low, self.encoding.high + 1)
+        above = (pitches - self.plan.key.tonic) % 12
+        dominant = np.isin(above, list(dominant_tones(self.plan.key)))
+        fits = {"full": above == 0, "half": dominant, "open": (above != 0) & ~dominant}[cadence]
+        return np.append(fits, False)  # no rest
+
+
+def _with_ending(form: Form, ending: str) -> Form:
+    """The form with another cadence of its last section, unless it is empty."""
+    if not ending or ending == form.sections[-1].cadence:
+        return form
+    last = form.sections[-1]
+    changed = FormSection(last.label, last.first, last.last, last.kind, ending)  # type: ignore[arg-type]
+    return Form((*form.sections[:-1], changed), form.phrase_ends)

@@ -1,0 +1,161 @@
+"""Composing by forms: lengths, returns, cadences, primers, and what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cantilena.errors import UsageError
+from cantilena.generation import Composer, ComposeOptions, load
+from cantilena.models import FormModel, Network, NetworkOptions
+from cantilena.music import Form, Key, Melody, Meter, Note, dominant_tones
+from cantilena.tokenizers import NotesEncoding
+
+NOTES = NotesEncoding((1, 6, 12, 24, 36, 48), 60, 79)
+FORMS = FormModel.learned_from([(Meter(), Form.parse("A4A'4B8")), (Meter(3, 4), Form.parse("AABA", 16, ending="half"))])
+
+
+@pytest.fixture(scope="module")
+def composer() -> Composer:
+    options = NetworkOptions(
+        width=8, embedding=8, durations=NOTES.durations, pitches=NOTES.high - NOTES.low + 1, plan=True
+    )
+    network = Network(options, len(NOTES.vocabulary), seed=2)
+    return Composer(network, network, NOTES, forms=FORMS)
+
+
+def section_notes(melody: Melody, form: Form, number: int) -> list[tuple[int, int, tuple[int, ...]]]:
+    bar = melody.meter.ticks_per_bar
+    section = form.sections[number]
+    start, end = (section.first - 1) * bar, section.last * bar
+    return [(n.onset - start, n.duration, n.pitches) for n in melody.notes if start <= n.onset < end]
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    text=st.sampled_from(["AABA", "AA'BA'", "ABAC", "A2B2A2", "A8A'8", "AAAA", "A4B4"]),
+    meter=st.sampled_from(["4/4", "3/4", "6/8", "2/4"]),
+    ending=st.sampled_from(["full", "half", "open"]),
+    key=st.sampled_from(["C major", "A minor", "Eb major"]),
+    primer=st.sampled_from(["", "C4 E4/8 G4/8"]),
+    seed=st.integers(0, 1000),
+)
+def test_a_form_is_kept(
+    composer: Composer, text: str, meter: str, ending: Any, key: str, primer: str, seed: int
+) -> None:
+    melody = composer.compose(form=text, meter=meter, ending=ending, key=key, primer=primer, seed=seed)
+    form = melody.form
+    assert form is not None
+    assert str(form).replace("'", "") == str(Form.parse(text)).replace("'", "")
+    bar = melody.meter.ticks_per_bar
+    assert melody.length == form.bars * bar
+    assert melody.notes[-1].end == melody.length
+    above = (melody.notes[-1].top - Key.parse(key).tonic) % 12
+    dominant = dominant_tones(composer.place(ComposeOptions(key=key), None).model_key)
+    fits = {"full": above == 0, "half": above in dominant, "open": above not in {0, *dominant}}
+    last = form.sections[-1]
+    if last.kind == "new" or form.sections[0].label != last.label:
+        assert fits[ending]
+    for number, section in enumerate(form.sections):
+        first = next(n for n, one in enumerate(form.sections) if one.label == section.label)
+        mine, origin = section_notes(melody, form, number), section_notes(melody, form, first)
+        if section.kind == "literal":
+            assert mine == origin
+        elif section.kind == "varied":
+            kept = len(set(mine) & set(origin))
+            assert mine != origin
+            assert kept >= 0.6 * len(origin) or len(origin) < 5
+    assert all(note.onset // bar // section.bars >= 0 for note in melody.notes for section in form.sections)
+
+
+def test_no_note_lasts_beyond_its_section(composer: Composer) -> None:
+    melody = composer.compose(form="A3B5C8", seed=3)
+    for edge in (3 * 96, 8 * 96):
+        assert not any(note.onset < edge < note.end for note in melody.notes)
+
+
+def test_sixteen_bars_are_sixteen_with_a_primer_and_without(composer: Composer) -> None:
+    for options in ({}, {"primer": "C4 D4 E4 F4 G4"}, {"form": "free"}, {"primer": "C4 D4", "form": "free"}):
+        assert composer.compose(bars=16, seed=1, **options).length == 16 * 96
+    assert composer.compose(seed=1).length == 16 * 96  # neither bars nor a form
+    assert load("tunes").compose(bars=4, primer="C4 D4 E4 F4 G4", seed=1).length == 4 * 96
+
+
+def test_the_plan_says_what_was_composed(composer: Composer) -> None:
+    melody = composer.compose(bars=32, form="AABA", key="D minor", ending="half", seed=1)
+    assert melody.plan == {
+        "bars": 32,
+        "sections": [
+            {"label": "A", "bars": [1, 8], "return": "new"},
+            {"label": "A", "bars": [9, 16], "return": "literal"},
+            {"label": "B", "bars": [17, 24], "return": "new"},
+            {"label": "A", "bars": [25, 32], "return": "literal"},
+        ],
+        "key": "D minor",
+        "cadence": "half",
+    }
+    auto = composer.compose(bars=16, seed=1)
+    assert str(auto.form) == "A4A'4B8"
+    free = composer.compose(bars=16, form="free", seed=1)
+    assert (free.plan, free.no_form) == (None, "--form free")
+    grid = load("tunes").compose(bars=2, seed=1)
+    assert (grid.plan, grid.no_form) == (None, "this model has learned no forms")
+
+
+def test_melodies_do_not_depend_on_their_number_and_streams_are_equal(composer: Composer) -> None:
+    options = ComposeOptions(form="AA'BA", bars=8)
+    several = composer.compose_many(3, options, seed=4)
+    assert composer.compose_many(2, options, seed=4) == several[:2]
+    chunks = list(composer.stream(3, options, seed=4))
+    assert chunks[-1].compositions == tuple(several)
+    assert [note for chunk in chunks for note in chunk.notes[0]] == list(several[0].notes)
+
+
+def test_varied_returns_differ_even_if_the_network_would_repeat(composer: Composer) -> None:
+    for seed in range(8):
+        melody = composer.compose(form="A4A'4", greedy=True, seed=seed)
+        assert melody.form is not None
+        assert section_notes(melody, melody.form, 0) != section_notes(melody, melody.form, 1)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"form": "AAB", "bars": 16}, "15 or 18"),
+        ({"form": "A8A8B8A8", "bars": 16}, "32"),
+        ({"form": "12"}, "not a form"),
+        ({"ending": "plagal"}, "auto, full, half or open"),
+        ({"form": "free", "ending": "full"}, "no effect"),
+        ({"form": "AABA", "events": 9}, "give --bars"),
+        ({"bars": 2, "primer": "C4 D4 E4 F4 C4 D4 E4 F4"}, "more than 2 bars"),
+        ({"form": "A1B1", "primer": "C4/1 C4/1 C4"}, "more than 3 bars"),
+    ],
+)
+def test_what_cannot_be_is_refused(composer: Composer, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError) as error:
+        composer.compose(**options)
+    assert words in f"{error.value.text}; {error.value.hint}"
+
+
+def test_a_model_without_forms_refuses_one() -> None:
+    with pytest.raises(UsageError, match="learned no forms"):
+        load("tunes").compose(bars=8, form="AABA")
+
+
+def test_forms_of_other_lengths_are_cut_or_extended() -> None:
+    rng = np.random.default_rng(1)
+    assert [str(FORMS.propose(bars, Meter(), rng)) for bars in (16, 6, 20)] == ["A4A'4B8", "A4B2", "A4A'4B8C4"]
+    again = FormModel.from_json(FORMS.to_json())
+    assert again == FORMS
+    assert all(FORMS.propose(bars, Meter(6, 8), rng).bars == bars for bars in (1, 5, 33, 100))
+
+
+def test_a_note_without_an_origin_is_free(composer: Composer) -> None:
+    """A primer that lasts over the end of the first section leaves nothing that begins where the return begins."""
+    primer = Melody((Note((60,), 0, 120),), length=120)
+    melody = composer.compose(form="A1A1B2", primer=primer, seed=1)
+    assert melody.length == 4 * 96
