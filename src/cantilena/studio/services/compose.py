@@ -95,9 +95,9 @@ class ComposeService:
         primer = request.idea.to_melody() if request.idea is not None else parse_primer(request.primer, request.key)
         if primer is not None and not primer.sounding:
             primer = None
-        _check_length(request, primer)
         options = request.compose_options().replace(
             primer=primer or "",
+            bars=request.bars + _bars_of_primer(request, primer),
             constrain=parse_constraints(request.constrain) or "",
             sampling=request.sampling_options(),
         )
@@ -219,14 +219,19 @@ def _new_notes(chunk: StreamChunk) -> Iterator[NewNotes]:
             yield NewNotes(number, new, chunk.length)
 
 
-def _check_length(request: ComposeRequest, primer: Melody | None) -> None:
-    """Reject a composition that would be too long to be sent in another request."""
+def _bars_of_primer(request: ComposeRequest, primer: Melody | None) -> int:
+    """The number of bars that a primer begins, its pickup not counted.
+
+    Raises:
+        UsageError: the composition would be too long to be sent in another request.
+    """
     if primer is None:
-        return
+        return 0
     bar = Meter.parse(request.meter).ticks_per_bar if request.meter else primer.meter.ticks_per_bar
     is_too_long = primer.length + request.bars * bar > LIMITS.bars * bar + primer.pickup % bar
     if is_too_long or len(primer.sounding) > LIMITS.notes:
         raise UsageError(f"primer and new music are longer than {LIMITS.bars} bars", "give a shorter primer")
+    return -(-(primer.length - primer.pickup % bar) // bar)
 
 
 def _check_size(melodies: Sequence[Melody], count: int) -> None:
