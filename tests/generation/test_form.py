@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-from cantilena.generation import Composer, ComposeOptions, load
+from cantilena.generation import ComposeOptions, Composer, load
 from cantilena.models import FormModel, Network, NetworkOptions
 from cantilena.music import Form, Key, Melody, Meter, Note, dominant_tones
 from cantilena.tokenizers import NotesEncoding
@@ -32,7 +32,7 @@ def section_notes(melody: Melody, form: Form, number: int) -> list[tuple[int, in
     bar = melody.meter.ticks_per_bar
     section = form.sections[number]
     start, end = (section.first - 1) * bar, section.last * bar
-    return [(n.onset - start, n.duration, n.pitches) for n in melody.notes if start <= n.onset < end]
+    return [(n.onset - start, n.duration, n.pitches) for n in melody.sounding if start <= n.onset < end]
 
 
 @settings(max_examples=25, deadline=None)

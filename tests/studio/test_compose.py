@@ -47,7 +47,7 @@ def short(client: TestClient) -> list[Json]:
 def test_it_composes_what_the_composer_composes(client: TestClient) -> None:
     body = {"primer": "D4 E4 F4/8 G4/8 A4/2", "bars": 4, "key": "D minor", "seed": 5, "count": 3, "model": "tunes"}
     found = candidates(client, "compose", **body)
-    ours = load("tunes").compose_many(3, ComposeOptions(bars=4, primer=str(body["primer"]), key="D minor"), seed=5)
+    ours = load("tunes").compose_many(3, ComposeOptions(bars=6, primer=str(body["primer"]), key="D minor"), seed=5)
     for candidate, composition in zip(found, ours, strict=True):
         assert candidate["melody"]["notes"] == notes_json(composition)
         assert candidate["tokens"] == list(composition.tokens)
