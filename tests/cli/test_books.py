@@ -47,7 +47,7 @@ def test_one_tune_is_scored_and_continued(said: Said, book: Path, tmp_path: Path
         assert said.obj("rules", "score", name)["title"] == "Air 3"
     third = read_melody(f"{book}#3")
     assert third.source == "airs.abc#3"
-    made = ["-n", "1", "--bars", "1", "--no-copy-check"]
+    made = ["-n", "1", "--bars", "3", "--no-copy-check"]
     (row,) = said.obj("compose", "--primer", f"{book}#3", *made, "--out", tmp_path / "on")["melodies"]
     notes = [note.pitches for note in read_melody(row["mid"]).sounding]
     assert notes[: len(third.sounding)] == [note.pitches for note in third.sounding]

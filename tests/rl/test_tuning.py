@@ -198,7 +198,10 @@ def test_models_of_notes_learn_with_each_kind_of_exploration_and_replay(
     assert np.isfinite(tuned.history.kl).all()
 
 
-@pytest.mark.parametrize(("algorithm", "gain"), [("rloo", 4.0), ("ppo", 2.0), ("psi", 0.5)])
+@pytest.mark.parametrize(
+    ("algorithm", "gain"),
+    [("rloo", 4.0), *(pytest.param(*one, marks=pytest.mark.e2e) for one in (("ppo", 2.0), ("psi", 0.5)))],
+)
 def test_rewards_rise_for_notes(algorithm: str, gain: float) -> None:
     value = ValueOptions(replay=256, exploration="none", gamma=0.9, updates_per_batch=2)
     asked = options(algorithm, rules="paper", updates=40, melodies=48, learning_rate=0.02, value=value, c=0.5)

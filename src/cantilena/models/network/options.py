@@ -7,7 +7,6 @@ from typing import Literal
 
 from cantilena.errors import UsageError
 from cantilena.models.conditions import check_conditions
-from cantilena.tokenizers import MAX_DURATION
 
 Core = Literal["lstm", "gru", "rnn", "transformer"]
 Input = Literal["features", "paper"]
@@ -122,7 +121,9 @@ class NetworkOptions:
             )
         if list(self.durations) != sorted(set(self.durations)) or self.durations[:1] not in ((), (1,)):
             raise UsageError(f"durations of {self.durations[:6]} ticks are out of order", "give each once, 1 first")
-        if not 0 <= self.pitches <= 128 or any(ticks > MAX_DURATION for ticks in self.durations):
+        if self.durations:
+            from cantilena.tokenizers import MAX_DURATION  # imports numpy, for which no --help waits
+        if self.durations and not (self.pitches <= 128 and self.durations[-1] <= MAX_DURATION):
             raise UsageError(
                 f"{self.pitches} pitches, or a duration of more than {MAX_DURATION} ticks", "give those of an encoding"
             )

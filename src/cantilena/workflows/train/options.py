@@ -215,8 +215,10 @@ class VaeTraining(GradientOptions, CorpusOptions):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.encoding != "grid":
-            raise UsageError("a VAE needs bars of steps, which only the grid has", "leave out --encoding")
+        if self.encoding == "events":
+            raise UsageError("a VAE needs bars, and events are notes without time", "leave out --encoding")
+        if self.encoding == "notes":
+            raise UsageError("a VAE needs the steps of the grid, and notes have none", "leave out --encoding")
 
 
 @dataclass(frozen=True)
