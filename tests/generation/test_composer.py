@@ -259,7 +259,7 @@ TRIPLETS = Melody.from_pitches(
     st.sampled_from([SamplingOptions(), SamplingOptions(greedy=True), SamplingOptions(temperature=5.0, top_p=0.9)]),
     st.integers(0, 99),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_notes_have_the_length_and_the_range_that_are_asked_for(
     of_notes: dict[str, Composer],
     name: str,

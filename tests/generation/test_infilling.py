@@ -49,7 +49,7 @@ def tunes(draw: st.DrawFn) -> tuple[Melody, int, int]:
 
 
 @given(tunes(), st.sampled_from(["grid", "events", "notes", "chords"]), st.integers(0, 50), st.booleans())
-@settings(max_examples=160, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_notes_of_other_bars_stay(
     all_kinds: dict[str, Composer], asked: tuple[Melody, int, int], encoding: str, seed: int, greedy: bool
 ) -> None:

@@ -40,7 +40,7 @@ def facts(made: Composition) -> tuple[object, ...]:
     st.integers(1, 3),
     st.integers(1, 9),
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_the_stream_ends_in_what_compose_many_gives(
     all_kinds: dict[str, Composer],
     encoding: str,

@@ -217,7 +217,7 @@ def _of_melody(
         hold[inside:until] = lasts[1:] / np.maximum(lasts[:-1], np.finfo(float).tiny)
         begun[inside:until] = pitches[note + 1]
     begun[begins] = pitches  # of several in one step the last
-    begun *= (1.0 - hold)[:, None]
+    begun *= np.maximum(1.0 - hold, 0.0)[:, None]  # a sum of probabilities may round to more than 1
     by_onset = {int(onset): row[:-1] for onset, row in zip(onsets, pitches, strict=True)}
     return NextNotes(encoding.low + semitones, step, begun[:, -1], hold, begun[:, :-1], by_onset)
 

@@ -153,7 +153,7 @@ def preset(name: str, encoding: str = "grid") -> tuple[NetworkOptions, TrainingO
     """
     if name == "quick" and encoding == "notes":
         return NetworkOptions(width=256, embedding=160, dropout=0.3), TrainingOptions(
-            epochs=12, budget=0, batch=16, learning_rate=3e-3, ema_decay=0.998
+            epochs=8, budget=0, batch=16, learning_rate=3e-3, ema_decay=0.998
         )
     if name == "quick":
         return NetworkOptions(repeat_features=2), TrainingOptions()
