@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.music import HOLD, OFF, ON, TICKS_PER_QUARTER, Key, Line, Melody, Meter, Note, Pitch, Tempo
-from cantilena.tokenizers.protocol import Fit, Tokens, check_tokens
+from cantilena.tokenizers.protocol import Fit, Tokens, check_tokens, fold_pitch
 
 
 @dataclass(frozen=True)
@@ -141,11 +141,7 @@ class GridEncoding:
             >>> GridEncoding().fold(40), GridEncoding().fold(90)
             (52, 78)
         """
-        if pitch < self.low:
-            return pitch + 12 * -((pitch - self.low) // 12)
-        if pitch > self.high:
-            return pitch - 12 * -((self.high - pitch) // 12)
-        return pitch
+        return fold_pitch(pitch, self.low, self.high)
 
     def encode(self, melody: Melody) -> Tokens:
         """`(steps,)` tokens of the fitted melody, from its start to its length."""

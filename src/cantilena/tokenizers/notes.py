@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.music import HOLD, OFF, ON, TICKS_PER_QUARTER, Key, Line, Melody, Meter, Note, Pitch, Tempo
-from cantilena.tokenizers.protocol import Fit, Tokens, check_tokens
+from cantilena.tokenizers.protocol import Fit, Tokens, check_tokens, fold_pitch
 
 END = 0
 """The token after the last event."""
@@ -216,11 +216,7 @@ class NotesEncoding:
             >>> NotesEncoding().fold(40), NotesEncoding().fold(90)
             (52, 78)
         """
-        if pitch < self.low:
-            return pitch + 12 * -((pitch - self.low) // 12)
-        if pitch > self.high:
-            return pitch - 12 * -((self.high - pitch) // 12)
-        return pitch
+        return fold_pitch(pitch, self.low, self.high)
 
     def encode(self, melody: Melody) -> Tokens:
         """`(2 or 3 events,)` tokens of the fitted melody, from its start to its length, without `end`."""

@@ -156,6 +156,20 @@ def parse_tokens(encoding: Encoding, text: str) -> Tokens:
     return np.array([index[name] for name in names], dtype=np.int64)
 
 
+def fold_pitch(pitch: int, low: int, high: int) -> int:
+    """Move a pitch into a range of an octave or more by as few octaves as possible.
+
+    Examples:
+        >>> fold_pitch(40, 48, 83), fold_pitch(90, 48, 83), fold_pitch(60, 48, 83)
+        (52, 78, 60)
+    """
+    if pitch < low:
+        return pitch + 12 * -((pitch - low) // 12)
+    if pitch > high:
+        return pitch - 12 * -((high - pitch) // 12)
+    return pitch
+
+
 def check_tokens(tokens: Sequence[int] | NDArray[Any], vocabulary_size: int, dimensions: int) -> Tokens:
     """Convert tokens to an int64 array after checking that they are in the vocabulary.
 
