@@ -143,7 +143,7 @@ def test_compose_answers_and_overwrites_nothing(said: Said, bundle: str, tmp_pat
         assert keys <= set(row)
         assert all(Path(row[kind]).stat().st_size > 100 for kind in ("mid", "musicxml", "svg", "wav"))
         assert len(row["tokens"]) == 24  # the primer is a part of the two bars
-        assert row["seconds"] == 5.0
+        assert row["seconds"] == 4.0  # two bars
         assert row["log_likelihood"] < 0
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["melodies"][0]["mid"] == "001.mid"
@@ -153,7 +153,7 @@ def test_compose_answers_and_overwrites_nothing(said: Said, bundle: str, tmp_pat
     assert {path.name: path.read_bytes() for path in out.iterdir()} == files
     assert said.obj(*words, "--force") == answer
     short = said.obj(*words, "--force", "--no-primer")
-    assert {row["seconds"] for row in short["melodies"]} == {4.0}
+    assert {row["seconds"] for row in short["melodies"]} == {3.0}
     assert said.obj(*words, "--force", "--with-primer") == answer
 
 
