@@ -15,8 +15,10 @@ whatever the network says; within these the network decides.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,7 +85,7 @@ class FormPlan:
     def told(self, bars: Bars) -> Bars:
         """The bars with the forms, for a network that has learned them."""
         plan = padded_plans([plan_rows(form) for form in self.forms])
-        return Bars(bars.steps_per_bar, bars.pickup, bars.condition_ids, bars.length, plan)
+        return replace(bars, plan=plan)
 
     def guide(self, encoding: NotesEncoding, before: NDArray[np.int64]) -> FormGuide:
         """Start the melodies after the `(tokens,)` of a primer."""
@@ -139,12 +141,11 @@ class FormGuide:
         start, end = self._ticks(section)
         part, (first, after) = len(one.now), self.encoding.parts[len(one.now)]
         if part == 0:
-            durations = np.array(self.encoding.durations)
-            allowed[first:after] &= durations <= end - one.clock
+            allowed[first:after] &= self._durations <= end - one.clock
         elif part == 1 and one.clock + self.encoding.durations[one.now[0] - 1] == end:
             cadence = self._cadence_at(row, section)
             if cadence is not None:
-                allowed[first:after] &= self._ends(cadence)
+                allowed[first:after] &= self._ends[cadence]
         if section.kind == "new":
             return allowed
         origin, _ = self._ticks(next(s for s in self.plan.forms[row].sections if s.label == section.label))
@@ -166,8 +167,8 @@ class FormGuide:
 
     def _last_repeated(self, one: _Written, start: int, end: int, new_share: float) -> int:
         """The tick after the last event of a section that a varied return repeats."""
-        first, after = np.searchsorted(one.onsets, [start, end])
-        count = int(after - first)
+        first = bisect_left(one.onsets, start)
+        count = bisect_left(one.onsets, end) - first
         repeated = min(int(np.ceil((1.0 - new_share) * count)), count - 1)
         return one.onsets[first + repeated] if repeated < count else end
 
@@ -178,7 +179,7 @@ class FormGuide:
 
     def _event_at(self, one: _Written, tick: int) -> tuple[int, ...] | None:
         """The event that begins at a tick."""
-        place = int(np.searchsorted(one.onsets, tick))
+        place = bisect_left(one.onsets, tick)
         return one.events[place] if place < len(one.onsets) and one.onsets[place] == tick else None
 
     def _section(self, row: int, clock: int) -> tuple[int, FormSection]:
@@ -199,13 +200,19 @@ class FormGuide:
         same = section.label == last.label and last.kind == "literal" and section.kind == "new"
         return last.cadence if section is last or same else section.cadence
 
-    def _ends(self, cadence: str) -> NDArray[np.bool_]:
-        """`(pitch tokens,)`: with which pitches a section of a cadence may end."""
+    @cached_property
+    def _durations(self) -> NDArray[np.int64]:
+        """`(duration tokens,)` ticks."""
+        return np.array(self.encoding.durations)
+
+    @cached_property
+    def _ends(self) -> dict[str, NDArray[np.bool_]]:
+        """For each cadence, `(pitch tokens,)`: with which pitches a section may end."""
         pitches = np.arange(self.encoding.low, self.encoding.high + 1)
         above = (pitches - self.plan.key.tonic) % 12
         dominant = np.isin(above, list(dominant_tones(self.plan.key)))
-        fits = {"full": above == 0, "half": dominant, "open": (above != 0) & ~dominant}[cadence]
-        return np.append(fits, False)  # no rest
+        fits = {"full": above == 0, "half": dominant, "open": (above != 0) & ~dominant}
+        return {cadence: np.append(ends, False) for cadence, ends in fits.items()}  # no rest
 
 
 def _with_ending(form: Form, ending: str) -> Form:

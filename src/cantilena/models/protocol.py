@@ -207,10 +207,13 @@ class Bars:
 def bars_for_encoding(
     meter: Meter | None, melodies: int, encoding: Encoding, key: Key | None = None, length: int = 0
 ) -> Bars | None:
-    """Bars of melodies in a meter (4/4 if None), key and length in ticks; None if the encoding has no rhythm."""
+    """Bars of melodies in a meter (4/4 if None), key and length in ticks; None if the encoding has no rhythm.
+
+    Where each token is a step no model is told the length, nor is one if it is 0.
+    """
     if not encoding.has_rhythm:
         return None
-    unit = encoding.ticks_per_count
+    unit, length = encoding.ticks_per_count, 0 if encoding.is_timed else length
     return Bars.from_meter(meter or Meter(), melodies=melodies, ticks_per_step=unit, key=key, length=length)
 
 

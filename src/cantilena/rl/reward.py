@@ -43,7 +43,7 @@ class MusicReward:
 
         A model of notes is told that the melodies have so many steps; 0 does not tell it.
         """
-        length = steps * self.encoding.ticks_per_step if isinstance(self.encoding, NotesEncoding) else 0
+        length = steps * self.encoding.ticks_per_step
         return bars_for_encoding(self.context.meter, melodies, self.encoding, self.context.key, length)
 
     def terms(self, tokens: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.music import HOLD, OFF, ON, TICKS_PER_QUARTER, Key, Line, Melody, Meter, Note, Pitch, Tempo
-from cantilena.tokenizers.protocol import Fit, Tokens, check_tokens, fold_pitch
+from cantilena.tokenizers.protocol import Fit, Tokens, check_pitch_range, check_tokens, fold_pitch
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,7 @@ class GridEncoding:
     has_rhythm: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        if not (self.low >= 0 and self.low + 11 <= self.high <= 127):
-            raise UsageError(
-                f"a range from {self.low} to {self.high} is not an octave of MIDI pitches",
-                "give an octave or more between 0 and 127",
-            )
+        check_pitch_range(self.low, self.high)
         if self.steps_per_quarter < 1 or TICKS_PER_QUARTER % self.steps_per_quarter:
             raise UsageError(
                 f"{self.steps_per_quarter} steps a quarter note is not a division of it",

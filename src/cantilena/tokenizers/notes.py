@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.music import HOLD, OFF, ON, TICKS_PER_QUARTER, Key, Line, Melody, Meter, Note, Pitch, Tempo
-from cantilena.tokenizers.protocol import Fit, Tokens, check_tokens, fold_pitch
+from cantilena.tokenizers.protocol import Fit, Tokens, check_pitch_range, check_tokens, fold_pitch
 
 END = 0
 """The token after the last event."""
@@ -80,11 +80,7 @@ class NotesEncoding:
     def __post_init__(self) -> None:
         object.__setattr__(self, "durations", tuple(self.durations))
         object.__setattr__(self, "chords", tuple(tuple(chord) for chord in self.chords))
-        if not (self.low >= 0 and self.low + 11 <= self.high <= 127):
-            raise UsageError(
-                f"a range from {self.low} to {self.high} is not an octave of MIDI pitches",
-                "give an octave or more between 0 and 127",
-            )
+        check_pitch_range(self.low, self.high)
         if list(self.durations) != sorted(set(self.durations)) or self.durations[:1] != (1,):
             raise UsageError(
                 f"durations of {self.durations[:6]} ticks are not ascending from 1", "give each once, 1 first"

@@ -156,6 +156,19 @@ def parse_tokens(encoding: Encoding, text: str) -> Tokens:
     return np.array([index[name] for name in names], dtype=np.int64)
 
 
+def check_pitch_range(low: int, high: int) -> None:
+    """Check that a range of pitches holds an octave, so that any note can be folded into it.
+
+    Raises:
+        UsageError: it does not, or is not of MIDI pitches.
+    """
+    if not (low >= 0 and low + 11 <= high <= 127):
+        raise UsageError(
+            f"a range from {low} to {high} is not an octave of MIDI pitches",
+            "give an octave or more between 0 and 127",
+        )
+
+
 def fold_pitch(pitch: int, low: int, high: int) -> int:
     """Move a pitch into a range of an octave or more by as few octaves as possible.
 

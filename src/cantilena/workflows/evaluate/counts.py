@@ -30,7 +30,7 @@ from cantilena.metrics.registry import CANTILENA_PREFIX, PAPER_PREFIX
 from cantilena.models import SequenceModel, bars_for_encoding, log_probs_with_bars, only_bounds_likelihood, to_numpy
 from cantilena.music import Key, Line, Meter
 from cantilena.rules import Context, tones
-from cantilena.tokenizers import Encoding, NotesEncoding
+from cantilena.tokenizers import Encoding
 
 Counter = Callable[[Line, Context], RuleCounts]
 """Counts events in melodies of one key and meter."""
@@ -218,10 +218,8 @@ def model_distances(
         `log_likelihood_per_step`, and with a model `kl_per_step` and `entropy_per_step`, out of the steps.
     """
     sums: dict[str, list[NDArray[np.float64]]] = {}
-    steps, length = tokens.shape[1], 0
-    if isinstance(encoding, NotesEncoding):
-        steps = encoding.line(tokens).steps
-        length = steps * encoding.ticks_per_step
+    steps = encoding.line(tokens).steps
+    length = steps * encoding.ticks_per_step
     for start in range(0, len(tokens), _CHUNK):
         part = tokens[start : start + _CHUNK]
         bars = bars_for_encoding(meter, len(part), encoding, key, length)

@@ -17,7 +17,7 @@ from cantilena.models import Bundle, SequenceModel, TopTokens, bars_for_encoding
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting.data import HUMAN as HUMAN
 from cantilena.runtime import generator
-from cantilena.tokenizers import Encoding, NotesEncoding
+from cantilena.tokenizers import Encoding
 from cantilena.workflows.data import EncodedCorpus
 from cantilena.workflows.train.blend import fit_ngram
 
@@ -209,9 +209,9 @@ def sample_whole(
 
     A model of notes is told the length, and shorter rows are padded with `end`.
     """
-    length = steps * encoding.ticks_per_step if isinstance(encoding, NotesEncoding) else 0
+    length = steps * encoding.ticks_per_step
     bars = bars_for_encoding(meter, melodies, encoding, key, length)
-    uniforms = rng.random((melodies, token_budget(encoding, length) if length else steps))
+    uniforms = rng.random((melodies, token_budget(encoding, length)))
     return sample(model, uniforms, options=sampling, bars=bars, encoding=encoding).tokens
 
 
