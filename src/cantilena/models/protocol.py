@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -132,6 +132,8 @@ class Bars:
         length: `(melodies,)` int64, steps of the whole melody, 0 if a model is not told; 0 by default.
         plan: `(melodies, bars, 4)` int64, the form of each melody as `plan_rows` has it, padded with zeros, which stand
             for what a model is not told; no bars by default.
+        plan_origin: `(melodies,)` int64, where bar 1 of the form would begin if it were whole (`form_origin`); 0 by
+            default.
 
     Examples:
         >>> Bars.from_meter(Meter(3, 4), melodies=1, ticks_per_step=6, pickup=24).positions(6).tolist()
@@ -143,8 +145,11 @@ class Bars:
     condition_ids: ConditionIds = None  # type: ignore[assignment]  # set below
     length: NDArray[np.int64] = None  # type: ignore[assignment]
     plan: NDArray[np.int64] = None  # type: ignore[assignment]
+    plan_origin: NDArray[np.int64] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        if self.plan_origin is None:
+            object.__setattr__(self, "plan_origin", np.zeros(len(self.steps_per_bar), dtype=np.int64))  # type: ignore[unreachable]
         if self.plan is None:
             object.__setattr__(self, "plan", np.zeros((len(self.steps_per_bar), 0, PLAN_COLUMNS), dtype=np.int64))  # type: ignore[unreachable]
         if self.length is None:
@@ -199,9 +204,7 @@ class Bars:
         return Bars(self.steps_per_bar, self.pickup, length=self.length)
 
     def __getitem__(self, rows: Any) -> Bars:  # noqa: ANN401  (whatever numpy takes as an index)
-        return Bars(
-            self.steps_per_bar[rows], self.pickup[rows], self.condition_ids[rows], self.length[rows], self.plan[rows]
-        )
+        return Bars(*(getattr(self, column.name)[rows] for column in fields(self)))
 
 
 def bars_for_encoding(

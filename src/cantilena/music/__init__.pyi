@@ -37,4 +37,5 @@ from .sections import dominant_tones as dominant_tones
 from .sections import find_form as find_form
 from .sections import find_returns as find_returns
 from .sections import form_bar_starts as form_bar_starts
+from .sections import form_origin as form_origin
 from .sections import written_form as written_form

@@ -174,6 +174,16 @@ def form_bar_starts(melody: Melody) -> list[int]:
     return [0, *(first + size * bar for bar in range(1, count))]
 
 
+def form_origin(melody: Melody) -> int:
+    """Return the tick at which bar 1 of a form would begin if it were a whole one; errors as of `form_bar_starts`.
+
+    Examples:
+        >>> form_origin(Melody.from_pitches([(67, 24)] + [(60, 96)] * 3, pickup=24))  # the last bar is a whole one
+        24
+    """
+    return _bar_grid(melody)[0]
+
+
 def _bar_grid(melody: Melody) -> tuple[int, int]:
     """The tick at which bar 1 would begin if it were a whole one, and the number of bars."""
     size = melody.meter.ticks_per_bar

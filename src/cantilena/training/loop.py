@@ -183,7 +183,9 @@ def pieces_digest(parts: Iterable[Sequences], transpositions: NDArray[np.int64] 
     content = hashlib.sha256()
     for sequences in parts:
         bars = sequences.bars
-        lengths = (bars.length, bars.plan) if bars.length.any() else ()  # as before there were lengths
+        lengths = (
+            (bars.length, bars.plan, bars.plan_origin) if bars.length.any() else ()
+        )  # as before there were lengths
         arrays = (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.condition_ids, *lengths)
         for array in arrays:
             content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())

@@ -41,7 +41,7 @@ from cantilena.models import (
     padded_plans,
     plan_rows,
 )
-from cantilena.music import Form, Key, Melody, Repeats, find_form, find_key
+from cantilena.music import Form, Key, Melody, Repeats, find_form, find_key, form_origin
 from cantilena.rules import Context
 from cantilena.runtime import log
 from cantilena.tokenizers import END, Encoding, EventsEncoding, GridEncoding, NotesEncoding
@@ -217,7 +217,9 @@ def encode_splits(
         tokenizer = NotesEncoding.learned_from(every_melody, low=grid.low, high=grid.high)
     fits = {split: [tokenizer.fit(melody) for melody in some] for split, some in parts.items()}
     pieces = {
-        split: encode_pieces(tokenizer, [fit.melody for fit in some], styles.of(split)) for split, some in fits.items()
+        # Held-out pieces are predicted without their forms.
+        split: encode_pieces(tokenizer, [fit.melody for fit in some], styles.of(split), find_forms=split == "train")
+        for split, some in fits.items()
     }
     for split, some in pieces.items():
         if not len(some):
@@ -237,27 +239,36 @@ def encode_splits(
     )
 
 
-def encode_pieces(encoding: Encoding, melodies: Sequence[Melody], styles: Sequence[int] | None = None) -> EncodedPieces:
+def encode_pieces(
+    encoding: Encoding,
+    melodies: Sequence[Melody],
+    styles: Sequence[int] | None = None,
+    *,
+    find_forms: bool = False,
+) -> EncodedPieces:
     """Encode melodies; those that give no token are left out.
 
     Args:
         encoding: what the tokens mean.
         melodies: on its grid and in its range.
         styles: the number of the style of each, 0 for none; None if unknown.
+        find_forms: tell a model of notes the form of each, which takes a millisecond or two; else none is told.
     """
     numbers = [UNKNOWN] * len(melodies) if styles is None else styles
     encoded = [(melody, style, encoding.encode(melody)) for melody, style in zip(melodies, numbers, strict=True)]
     kept = [(melody, style, tokens) for melody, style, tokens in encoded if len(tokens)]
     unit, is_notes = encoding.ticks_per_count, isinstance(encoding, NotesEncoding)
     conditions = [condition_ids(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
-    notated = [replace(melody, repeats=Repeats()) for melody, _, _ in kept if is_notes]  # as the tokens are
+    # As the tokens are, without repeats.
+    notated = [replace(melody, repeats=Repeats()) for melody, _, _ in kept] if is_notes and find_forms else []
     forms = tuple(map(find_form, notated))
     bars = Bars(
         np.array([max(melody.meter.ticks_per_bar // unit, 1) for melody, _, _ in kept], dtype=np.int64),
         np.array([melody.pickup // unit for melody, _, _ in kept], dtype=np.int64),
         np.array(conditions, dtype=np.int64).reshape(len(kept), len(CONDITIONS)),
         np.array([melody.length if is_notes else 0 for melody, _, _ in kept], dtype=np.int64),
-        padded_plans([plan_rows(form) for form in forms] if is_notes else [NO_PLAN] * len(kept)),
+        padded_plans([plan_rows(form) for form in forms] if forms else [NO_PLAN] * len(kept)),
+        np.array([form_origin(melody) for melody in notated] if forms else [0] * len(kept), dtype=np.int64),
     )
     pieces = [np.append(tokens, END) if is_notes else tokens for _, _, tokens in kept]
     clocks = (

@@ -24,7 +24,7 @@ from cantilena.models import (
 from cantilena.models.network.note_features import NoteFeatures
 from cantilena.models.network.options import NOTE_INPUTS
 from cantilena.models.policy import LOG_ZERO, to_numpy
-from cantilena.music import Form, Melody
+from cantilena.music import Form, Melody, form_origin
 from cantilena.tokenizers import END, NotesEncoding
 
 NOTES = NotesEncoding((1, 6, 12, 24, 36, 48), 60, 72)
@@ -115,6 +115,21 @@ def test_what_a_melody_holds_is_within_the_bounds(encoding: NotesEncoding) -> No
     bars = any_bars(encoding, tokens, 3)
     bounds = NoteFeatures(options_for(encoding), len(encoding.vocabulary)).encode(tokens, bars)[..., -2:]
     assert ((bounds[..., 0] <= tokens) & (tokens < bounds[..., 1])).all()
+
+
+def test_bars_of_a_form_begin_where_they_were_found() -> None:
+    """A quarter of pickup, and a last bar that is not shorter for it: bars begin at the barlines."""
+    tune = Melody.from_pitches([(60, 24)] * 9, pickup=24)
+    assert form_origin(tune) == 24
+    features = NoteFeatures(options_for(NOTES), len(NOTES.vocabulary))
+    plan = padded_plans([plan_rows(Form.parse("A1A1"))])
+    returns = []
+    for origin in (24, 0):
+        bars = Bars(np.array([96]), np.array([24]), plan=plan, plan_origin=np.array([origin]))
+        rows = features.encode(NOTES.encode(tune)[None], bars)[0, ::2, : features.columns]
+        column = features.columns - 8  # the first of the plan, the last group where there are no conditions
+        returns.append((rows[:, column] - features.offsets[column]).tolist())
+    assert returns == [[1, 1, 1, 1, 1, 2, 2, 2, 2], [1, 1, 1, 1, 2, 2, 2, 2, 2]]
 
 
 def test_a_known_length_leaves_only_durations_that_fit_and_then_the_end() -> None:

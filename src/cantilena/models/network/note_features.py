@@ -402,11 +402,12 @@ class NoteFeatures:
         ]
 
     def _planned(self, bars: Bars, clock: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """The columns of `plan_rows` at some ticks; a pickup is a part of the bar that follows."""
+        """The columns of `plan_rows` at some ticks; what comes before bar 1 is a part of it."""
         if not bars.plan.shape[1]:
             none = np.zeros(clock.shape, dtype=np.int64)
             return none, none, none, none
-        bar = np.minimum(clock // bars.steps_per_bar[:, None], bars.plan.shape[1] - 1)
+        bar = (clock - bars.plan_origin[:, None]) // bars.steps_per_bar[:, None]
+        bar = np.clip(bar, 0, bars.plan.shape[1] - 1)
         rows = np.take_along_axis(bars.plan, bar[:, :, None], axis=1)
         return rows[:, :, 0], rows[:, :, 1], rows[:, :, 2], rows[:, :, 3]
 
