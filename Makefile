@@ -5,6 +5,8 @@ ifndef PYTHON
 PYTHON := $(shell for need in 'import ensurepip, venv' ''; do for name in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	"$$name" -c "$$need; import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))" >/dev/null 2>&1 && echo "$$name" && exit; done; done)
 endif
+# Every process of the tests would compile the package again where the environment forbids to keep bytecode.
+unexport PYTHONDONTWRITEBYTECODE
 OUT ?= runs/melody
 TESTS ?=
 RUN := .venv/bin/python

@@ -85,7 +85,9 @@ def test_the_function_trains_what_the_command_trains(trained: Path, corpus_file:
     [
         ({"widht": 8}, "there is no option 'widht'", "did you mean width?"),
         ({"model": "ngram", "width": 8}, "--width with --model ngram", "leave out --width"),
-        ({"encoding": "notation", "model": "vae"}, "events are notes without time", "--encoding"),
+        ({"encoding": "events", "model": "vae"}, "events are notes without time", "--encoding"),
+        ({"encoding": "event"}, "there is no encoding 'event'", "did you mean events?"),
+        ({"schedule": "steps"}, "there is no schedule 'steps'", "cosine, plateau, constant"),
     ],
 )
 def test_the_function_refuses_what_makes_no_sense(wrong: dict[str, Any], text: str, hint: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from cantilena.errors import UsageError, unknown_name_hint
 from cantilena.runtime import record_name
@@ -83,14 +83,29 @@ def make_options(kind: type[Options], values: Mapping[str, Any]) -> Options:
     for name, value in values.items():
         if name in inner and not is_dataclass(value):
             group, field = inner[name]
+            check_choice(type(groups[group]), field, value)
             nested[group][field] = value
         elif name in own:
+            check_choice(kind, own[name], value)
             given[own[name]] = tuple(value) if isinstance(value, list) else value
         else:
             raise UsageError(f"there is no option '{name}'", unknown_name_hint(name, [*own, *inner], "the options"))
     for group, changes in nested.items():
         given |= {group: replace(given.get(group, groups[group]), **changes)} if changes else {}
     return kind(**given)
+
+
+def check_choice(kind: type, name: str, value: object) -> None:
+    """Refuse a value of an option of a few named values that is none of them; the command line refuses it as it parses.
+
+    Raises:
+        UsageError: the value is none of them.
+    """
+    hint = get_type_hints(kind)[name]
+    parts = [one for one in (hint, *get_args(hint)) if get_origin(one) is Literal]
+    choices = [choice for part in parts for choice in get_args(part)]
+    if choices and value not in choices and not (value is None and type(None) in get_args(hint)):
+        raise UsageError(f"there is no {name} '{value}'", unknown_name_hint(str(value), choices, "the choices"))
 
 
 def option_fields(options: object) -> dict[str, str]:
