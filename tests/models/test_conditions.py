@@ -22,6 +22,7 @@ from cantilena.models import (
     condition_ids,
     likelihood,
     ngram_arrays,
+    register_id,
     style_id,
     transpose_condition_ids,
 )
@@ -32,14 +33,16 @@ from cantilena.tokenizers import GridEncoding
 OPTIONS = NetworkOptions(
     width=12, embedding=12, repeat_features=1, conditions=("key", "mode", "meter", "style"), styles=("Jig", "Reel")
 )
-WALTZ = Bars.from_meter(Meter(3, 4), melodies=3, ticks_per_step=6, key=Key.parse("A minor"), style=2)
+WALTZ = Bars.from_meter(
+    Meter(3, 4), melodies=3, ticks_per_step=6, key=Key.parse("A minor"), style=2, role="bass", register=4
+)
 TOKENS = np.random.default_rng(3).integers(0, 38, (3, 20))
 
 
 def test_key_mode_meter_and_style_have_each_a_number_and_0_is_not_told() -> None:
-    assert condition_ids().tolist() == [0, 0, 0, 0]
-    assert condition_ids(Key.parse("C major"), Meter(4, 4), 7).tolist() == [1, 1, 1 + METERS.index("4/4"), 7]
-    assert condition_ids(meter=Meter(5, 4)).tolist() == [0, 0, 0, 0]  # a rare meter is told by its bars alone
+    assert condition_ids().tolist() == [0, 0, 0, 0, 0, 0]
+    assert condition_ids(Key.parse("C major"), Meter(4, 4), 7).tolist() == [1, 1, 1 + METERS.index("4/4"), 7, 0, 0]
+    assert condition_ids(meter=Meter(5, 4)).tolist() == [0, 0, 0, 0, 0, 0]  # a rare meter is told by its bars alone
     assert len({tuple(condition_ids(Key(tonic, mode))) for tonic in range(12) for mode in ("major", "minor")}) == 24
 
 
@@ -48,7 +51,7 @@ def test_a_transposed_key_is_told_transposed_and_an_unknown_one_stays_unknown() 
         [condition_ids(Key.parse("B major")), condition_ids(), condition_ids(Key.parse("C minor"), style=1)]
     )
     moved = transpose_condition_ids(some, np.array([1, 5, -1]))
-    assert moved.tolist() == [[1, 1, 0, 0], [0, 0, 0, 0], [12, 2, 0, 1]]
+    assert moved.tolist() == [[1, 1, 0, 0, 0, 0], [0, 0, 0, 0, 0, 0], [12, 2, 0, 1, 0, 0]]
     assert some[0, 0] == 12  # what was given is left alone
 
 
@@ -179,5 +182,20 @@ def _format(path: Path) -> int:
         return int(json.loads(file.metadata()["cantilena"])["format"])
 
 
-def test_of_other_modes_the_tonic_alone_is_told() -> None:
-    assert condition_ids(Key.parse("D dorian"), Meter(3, 4)).tolist() == [3, 0, 4, 0]
+def test_a_mode_that_was_not_learned_is_unknown() -> None:
+    assert condition_ids(Key.parse("D dorian"), Meter(3, 4)).tolist() == [3, 3, 4, 0, 0, 0]
+    scores = {}
+    for modes in (("major", "minor"), ("major", "minor", "mixolydian", "dorian")):
+        network = Network(NetworkOptions(width=12, embedding=12, conditions=("mode",), modes=modes), 38, seed=1)
+        for mode in ("", "major", "dorian", "mixolydian", "phrygian"):
+            key = Key(2, mode) if mode else None
+            bars = Bars.from_meter(Meter(3, 4), melodies=3, ticks_per_step=6, key=key)
+            scores[len(modes), mode] = network.log_probs(TOKENS, bars=bars).tolist()
+    assert scores[2, ""] == scores[2, "dorian"] == scores[2, "phrygian"] != scores[2, "major"]
+    assert scores[4, ""] == scores[4, "phrygian"]
+    assert scores[4, "dorian"] not in (scores[4, ""], scores[4, "major"], scores[4, "mixolydian"])
+
+
+def test_a_register_moves_with_the_piece() -> None:
+    some = np.array([condition_ids(register=register_id(60.0)), condition_ids(register=register_id(116.0))])
+    assert transpose_condition_ids(some, np.array([-5, 12]))[:, 5].tolist() == [6, 20]

@@ -65,15 +65,18 @@ def test_pieces_are_transposed_only_as_far_as_the_encoding_allows():
 
 
 def test_conditions_are_transposed_with_the_piece_and_sometimes_dropped():
-    bars = Bars.from_meter(Meter(6, 8), melodies=2, ticks_per_step=6, key=Key.parse("C major"), style=3)
+    bars = Bars.from_meter(
+        Meter(6, 8), melodies=2, ticks_per_step=6, key=Key.parse("C major"), style=3, role="lead", register=5
+    )
     pieces = Sequences.from_tokens([[14, 1, 16, 18], [20, 1, 1, 0]], bars)
     batches = Batches(pieces, batch=2, seed=1, transpositions=transpositions(GridEncoding(), 3), condition_dropout=0.3)
-    dropped = np.zeros(4)
+    dropped = np.zeros(6)
     for epoch in range(400):
         rows, _, condition_ids = batches.tokens(np.array([1, 0]), epoch)
-        for row, first, (key, mode, meter, style) in zip(rows, (20, 14), condition_ids.condition_ids, strict=True):
+        for row, first, (key, *others, register) in zip(rows, (20, 14), condition_ids.condition_ids, strict=True):
             assert key in (0, 1 + (row[0] - first) % 12)
-            assert (mode, meter, style) == tuple(np.where([mode, meter, style], bars.condition_ids[0, 1:], 0))
+            assert tuple(others) == tuple(np.where(others, bars.condition_ids[0, 1:5], 0))
+            assert register in (0, 4, 5, 6)
         dropped += (condition_ids.condition_ids == 0).mean(axis=0) / 400
     np.testing.assert_allclose(dropped, 1 - 0.7**2, atol=0.05)
     again = batches.tokens(np.array([0]), 7)[2].condition_ids, batches.tokens(np.array([1, 0]), 7)[2].condition_ids[1:]

@@ -87,7 +87,7 @@ def test_the_material_knows_what_is_usual_in_each_style_and_tells_every_piece(co
     assert material.styles["marches"]["key"] == "C major"
     bars = material.test.sequences.bars
     of_jigs = bars.condition_ids[bars.steps_per_bar == 12]
-    assert {tuple(row) for row in of_jigs.tolist()} == {(10, 2, 8, 1 + list(material.styles).index("jigs"))}
+    assert {tuple(row) for row in of_jigs.tolist()} == {(10, 2, 8, 1 + list(material.styles).index("jigs"), 0, 0)}
 
 
 def test_a_network_composes_in_the_style_that_it_is_told(styled: Path) -> None:

@@ -107,6 +107,9 @@ def run(
     if options.constrain:
         broken = sum(one.rules_broken or 0 for one in melodies)
         lines.append(f"rules were broken {broken} times, where no token kept all" if broken else "all rules were kept")
+    mode, learned = melodies[0].key.mode if melodies[0].key else "major", composer.modes or ("major", "minor")
+    if not latent.flag and of is None and mode not in learned:
+        lines.append(f"warning: {composer.name} has learned {', '.join(learned)}: it does not know the tonic of {mode}")
     for name, counts in lost.items():
         changes = ", ".join(f"{count} {_LOSSES[kind]}" for kind, count in counts.items() if count)
         lines += [f"notes of {name} that its codes change: {changes}"] if changes else []

@@ -43,6 +43,8 @@ class Composer:
         meter: the same of the time signature.
         styles: in which the model can compose.
         forms: that the model has learned; None if it is not told any.
+        modes: that the model tells apart.
+        has_roles: whether the model is told the role and the register of a melody.
 
     Examples:
         >>> composer = load("tunes")
@@ -60,6 +62,8 @@ class Composer:
     meter: Meter | None = None
     styles: tuple[Style, ...] = ()
     forms: FormModel | None = None
+    modes: tuple[str, ...] = ()
+    has_roles: bool = False
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, name: str = "", precision: Precision = "float32") -> Composer:
@@ -73,7 +77,20 @@ class Composer:
         model = bundle.model(precision)
         has_forms = getattr(bundle.options, "plan", False) and "forms" in bundle.provenance
         forms = FormModel.from_json(bundle.provenance["forms"]) if has_forms else None
-        return cls(model, bundle.prior(), bundle.encoding, normalized, name, key, meter, styles_of(bundle), forms)
+        conditions = getattr(bundle.options, "conditions", ())
+        return cls(
+            model=model,
+            prior=bundle.prior(),
+            encoding=bundle.encoding,
+            normalized_key=normalized,
+            name=name,
+            key=key,
+            meter=meter,
+            styles=styles_of(bundle),
+            forms=forms,
+            modes=getattr(bundle.options, "modes", ()) if "mode" in conditions else (),
+            has_roles="role" in conditions,
+        )
 
     def compose(self, options: ComposeOptions | None = None, *, seed: int = 1, **changes: Any) -> Composition:  # noqa: ANN401
         """Compose one melody.
@@ -249,6 +266,7 @@ class Composer:
             default_key=style.key or self.key,
             default_meter=style.meter or self.meter,
             style=number,
+            has_roles=self.has_roles,
         )
 
     def _plan(self, melodies: int, options: ComposeOptions, seed: int) -> GenerationPlan:

@@ -13,10 +13,14 @@ from cantilena.errors import UsageError
 from cantilena.generation.composition import Composition
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.sampling import token_budget
-from cantilena.models import Bars
+from cantilena.models import UNKNOWN, Bars, register_id
 from cantilena.music import Key, Melody, Meter, Pitch, Tempo, parse_pitch_range
 from cantilena.rules import Context
 from cantilena.tokenizers import END, Encoding, NotesEncoding, token_pitches
+
+LEAD = "lead"
+LEAD_RANGE = "C4-A5"
+"""The range of a lead that a voice and most instruments have, on the treble staff."""
 
 _DEFAULT_SECONDS = 30.0
 _MAX_STEPS = 100_000
@@ -38,6 +42,7 @@ class Placement:
         tempo: of the result.
         pickup: ticks before the first barline.
         style: the id of the style that the model is given.
+        register: the same of the mean pitch.
     """
 
     encoding: Encoding
@@ -51,6 +56,7 @@ class Placement:
     tempo: Tempo
     pickup: int
     style: int = 0
+    register: int = UNKNOWN
 
     @property
     def ticks_per_step(self) -> int:
@@ -119,6 +125,8 @@ class Placement:
             pickup=self.pickup if has_rhythm else 0,
             key=self.model_key,
             style=self.style,
+            role=LEAD if self.register else "",
+            register=self.register,
             length=length,
         )
 
@@ -154,6 +162,7 @@ def place(
     default_key: Key | None = None,
     default_meter: Meter | None = None,
     style: int = 0,
+    has_roles: bool = False,
 ) -> Placement:
     """Decide key, range, meter and tempo, and convert the primer to tokens.
 
@@ -166,6 +175,8 @@ def place(
         default_key: of the result, if neither options nor primer have one.
         default_meter: the same.
         style: the id of the style.
+        has_roles: whether the model is told roles and registers: without a primer, a style or a range it then
+            composes a lead in `LEAD_RANGE`.
 
     Raises:
         UsageError: a key, meter or range is invalid.
@@ -179,7 +190,8 @@ def place(
         model_key = key.plain
     elif tuned_key is not None and tuned_key.mode == key.mode:
         model_key = tuned_key
-    low_high = pitch_range(options.range, encoding)
+    is_free = primer is None and not style and not options.range.strip()
+    low_high = pitch_range(LEAD_RANGE if has_roles and is_free else options.range, encoding)
     own_meter = primer.meter if primer is not None else default_meter or Meter()
     own_tempo = primer.tempo if primer is not None else Tempo()
 
@@ -192,6 +204,11 @@ def place(
         tokens = encoding.encode(primer.transposed(inside))
     elif low_high is not None:
         semitones += _octave_for_range(encoding, semitones, low_high)
+    register = UNKNOWN
+    if has_roles and low_high is not None:
+        register = register_id(sum(low_high) / 2 - semitones)
+    elif has_roles and primer is not None and primer.sounding:
+        register = register_id(float(np.mean([note.top for note in primer.sounding])) - semitones)
     return Placement(
         encoding=encoding,
         primer=tokens,
@@ -204,6 +221,7 @@ def place(
         tempo=own_tempo if options.tempo is None else Tempo.constant(options.tempo),
         pickup=primer.pickup if primer is not None else 0,
         style=style,
+        register=register,
     )
 
 

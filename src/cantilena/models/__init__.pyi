@@ -7,7 +7,9 @@ from .bundle.magenta import note_rnn_bundle as note_rnn_bundle
 from .bundle.magenta import read_note_rnn as read_note_rnn
 from .conditions import CONDITIONS as CONDITIONS
 from .conditions import METERS as METERS
+from .conditions import MODES as MODES
 from .conditions import UNKNOWN as UNKNOWN
+from .conditions import register_id as register_id
 from .conditions import style_id as style_id
 from .form import NO_PLAN as NO_PLAN
 from .form import FormModel as FormModel

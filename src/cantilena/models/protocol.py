@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.models.conditions import CONDITIONS, METERS, MODES, PLAN_COLUMNS, UNKNOWN
+from cantilena.models.conditions import CONDITIONS, METERS, MODES, PLAN_COLUMNS, REGISTERS, ROLES, UNKNOWN
 from cantilena.music import Key, Meter
 from cantilena.tokenizers import Encoding
 
@@ -24,7 +24,7 @@ _TICKS_PER_STEP = 6
 """Notes are measured in sixteenths, as on the grid."""
 
 ConditionIds = NDArray[np.int64]
-"""`(melodies, 4)`: an id for each of `CONDITIONS`, `UNKNOWN` or 1 and up."""
+"""`(melodies, 6)`: an id for each of `CONDITIONS`, `UNKNOWN` or 1 and up."""
 
 
 @runtime_checkable
@@ -83,39 +83,51 @@ def only_bounds_likelihood(model: object) -> bool:
     return hasattr(model, "nll_bound")
 
 
-def condition_ids(key: Key | None = None, meter: Meter | None = None, style: int = UNKNOWN) -> ConditionIds:
-    """The condition ids of one melody: `(4,)`.
+def condition_ids(
+    key: Key | None = None,
+    meter: Meter | None = None,
+    style: int = UNKNOWN,
+    role: str = "",
+    register: int = UNKNOWN,
+) -> ConditionIds:
+    """The condition ids of one melody: `(6,)`.
 
     Args:
-        key: None if unknown; modes other than major and minor are unknown.
+        key: None if unknown.
         meter: None if unknown.
         style: from `style_id`.
+        role: one of `ROLES`; empty if unknown.
+        register: from `register_id`.
 
     Examples:
-        >>> condition_ids(Key.parse("A minor"), Meter(6, 8)).tolist()
-        [10, 2, 8, 0]
+        >>> condition_ids(Key.parse("A minor"), Meter(6, 8), role="lead").tolist()
+        [10, 2, 8, 0, 1, 0]
     """
     return np.array(
         [
             UNKNOWN if key is None else 1 + key.tonic,
-            1 + MODES.index(key.mode) if key is not None and key.mode in MODES else UNKNOWN,
+            UNKNOWN if key is None else 1 + MODES.index(key.mode),
             1 + METERS.index(str(meter)) if str(meter) in METERS else UNKNOWN,
             style,
+            1 + ROLES.index(role) if role else UNKNOWN,
+            register,
         ],
         dtype=np.int64,
     )
 
 
 def transpose_condition_ids(ids: ConditionIds, semitones: NDArray[np.integer]) -> ConditionIds:
-    """The condition ids of melodies transposed by `(melodies,)` semitones: known keys move.
+    """The condition ids of melodies transposed by `(melodies,)` semitones: keys and registers move.
 
     Examples:
         >>> transpose_condition_ids(condition_ids(Key.parse("A minor"))[None, :], np.array([4])).tolist()  # C# minor
-        [[2, 2, 0, 0]]
+        [[2, 2, 0, 0, 0, 0]]
     """
     moved = ids.copy()
     known = ids[:, 0] != UNKNOWN
     moved[known, 0] = 1 + (ids[known, 0] - 1 + semitones[known]) % 12
+    thirds, known = np.rint(semitones / 4).astype(np.int64), ids[:, 5] != UNKNOWN
+    moved[known, 5] = np.clip(ids[known, 5] + thirds[known], 1, REGISTERS)
     return moved
 
 
@@ -128,7 +140,7 @@ class Bars:
     Args:
         steps_per_bar: `(melodies,)` int64.
         pickup: `(melodies,)` int64, steps before the first barline.
-        condition_ids: `(melodies, 4)` int64; all unknown by default.
+        condition_ids: `(melodies, 6)` int64; all unknown by default.
         length: `(melodies,)` int64, steps of the whole melody, 0 if a model is not told; 0 by default.
         plan: `(melodies, bars, 4)` int64, the form of each melody as `plan_rows` has it, padded with zeros, which stand
             for what a model is not told; no bars by default.
@@ -168,14 +180,16 @@ class Bars:
         pickup: int = 0,
         key: Key | None = None,
         style: int = UNKNOWN,
+        role: str = "",
+        register: int = UNKNOWN,
         length: int = 0,
     ) -> Bars:
-        """The same meter, pickup and length (in ticks), key and style for all melodies."""
+        """The same meter, pickup and length (in ticks) and conditions for all melodies."""
         steps = max(meter.ticks_per_bar // ticks_per_step, 1)
         return cls(
             np.full(melodies, steps, dtype=np.int64),
             np.full(melodies, pickup // ticks_per_step, dtype=np.int64),
-            np.tile(condition_ids(key, meter, style), (melodies, 1)),
+            np.tile(condition_ids(key, meter, style, role, register), (melodies, 1)),
             np.full(melodies, length // ticks_per_step, dtype=np.int64),
         )
 

@@ -92,9 +92,10 @@ class Batches:
         return rows, lengths, bars
 
     def _kept_conditions(self, epoch: int) -> NDArray[np.bool_]:
-        """`(pieces, 4)`: which conditions are not dropped in an epoch; independent of how pieces are batched."""
-        chances = generator(self.seed, "train", "forget", epoch).random((len(self.pieces), len(CONDITIONS) + 1))
-        kept: NDArray[np.bool_] = (chances >= self.condition_dropout).astype(np.bool_)
+        """`(pieces, 6)`: which conditions are not dropped in an epoch; independent of how pieces are batched."""
+        chances = generator(self.seed, "train", "forget", epoch).random((len(self.pieces), 5))
+        later = generator(self.seed, "train", "forget role", epoch).random((len(self.pieces), len(CONDITIONS) - 4))
+        kept: NDArray[np.bool_] = (np.hstack([chances, later]) >= self.condition_dropout).astype(np.bool_)
         return kept[:, 1:] & kept[:, :1]
 
 

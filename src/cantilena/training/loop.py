@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.models import (
+    UNKNOWN,
     Network,
     NetworkOptions,
     Sequences,
@@ -29,6 +30,7 @@ from cantilena.models import (
     limit_threads,
     parameters,
 )
+from cantilena.models.conditions import MAX_STYLES, METERS
 from cantilena.runtime import derived_seed, log, options_digest, options_record, progress, write_text
 from cantilena.training.checkpointing import (
     CHECKPOINT,
@@ -183,10 +185,12 @@ def pieces_digest(parts: Iterable[Sequences], transpositions: NDArray[np.int64] 
     content = hashlib.sha256()
     for sequences in parts:
         bars = sequences.bars
-        lengths = (
-            (bars.length, bars.plan, bars.plan_origin) if bars.length.any() else ()
-        )  # as before there were lengths
-        arrays = (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, bars.condition_ids, *lengths)
+        # As before there were lengths.
+        lengths = (bars.length, bars.plan, bars.plan_origin) if bars.length.any() else ()
+        known = bars.condition_ids
+        if not lengths:  # as before there were roles, and modes besides major and minor
+            known = np.where(known[:, :4] > [12, 2, len(METERS), MAX_STYLES], UNKNOWN, known[:, :4])
+        arrays = (*sequences.tokens, sequences.lengths, bars.steps_per_bar, bars.pickup, known, *lengths)
         for array in arrays:
             content.update(np.ascontiguousarray(array, dtype=np.int64).tobytes())
     if transpositions is not None:

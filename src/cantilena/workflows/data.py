@@ -29,6 +29,7 @@ from cantilena.data import (
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models import (
     CONDITIONS,
+    MODES,
     NO_PLAN,
     UNKNOWN,
     Bars,
@@ -40,6 +41,7 @@ from cantilena.models import (
     likelihood,
     padded_plans,
     plan_rows,
+    register_id,
 )
 from cantilena.music import Form, Key, Melody, Repeats, find_form, find_key, form_origin
 from cantilena.rules import Context
@@ -52,6 +54,12 @@ COLUMNS = ("collection", "composer")
 
 LEAST = 12
 """Training melodies that a style needs; melodies of rarer styles get none."""
+
+LEAST_OF_MODE = 20
+"""Training melodies that a network needs to learn a mode other than major and minor."""
+
+_ROLES = {"alto": "inner", "tenor": "inner", "bass": "bass"}
+"""The roles of the voices of the built-in chorales that do not lead."""
 
 _PURPOSE = {"train": "learn from", "valid": "stop training by", "test": "measure on"}
 
@@ -258,7 +266,16 @@ def encode_pieces(
     encoded = [(melody, style, encoding.encode(melody)) for melody, style in zip(melodies, numbers, strict=True)]
     kept = [(melody, style, tokens) for melody, style, tokens in encoded if len(tokens)]
     unit, is_notes = encoding.ticks_per_count, isinstance(encoding, NotesEncoding)
-    conditions = [condition_ids(melody.key or find_key(melody), melody.meter, style) for melody, style, _ in kept]
+    conditions = [
+        condition_ids(
+            melody.key or find_key(melody),
+            melody.meter,
+            style,
+            role_of(melody) if is_notes else "",
+            register_of(melody) if is_notes else UNKNOWN,
+        )
+        for melody, style, _ in kept
+    ]
     # As the tokens are, without repeats.
     notated = [replace(melody, repeats=Repeats()) for melody, _, _ in kept] if is_notes and find_forms else []
     forms = tuple(map(find_form, notated))
@@ -276,6 +293,30 @@ def encode_pieces(
     )
     sequences = Sequences(tuple(pieces), bars, clocks)
     return EncodedPieces(tuple(melody for melody, _, _ in kept), sequences, encoding, forms)
+
+
+def modes_of(pieces: EncodedPieces) -> tuple[str, ...]:
+    """The modes that a network can learn from the pieces: major, minor, and those of 20 melodies or more."""
+    counts = np.bincount(pieces.sequences.bars.condition_ids[:, CONDITIONS.index("mode")], minlength=1 + len(MODES))
+    return tuple(
+        mode for mode, count in zip(MODES, counts[1:], strict=True) if count >= LEAST_OF_MODE or mode in MODES[:2]
+    )
+
+
+def role_of(melody: Melody) -> str:
+    """What a melody is to the other parts of its score, one of `ROLES`: as its source names it, else the lead.
+
+    Examples:
+        >>> role_of(Melody((), source="bach/bwv1.6.mxl#alto")), role_of(Melody((), source="airs.abc#3"))
+        ('inner', 'lead')
+    """
+    return _ROLES.get(melody.source.rpartition("#")[2], "lead")
+
+
+def register_of(melody: Melody) -> int:
+    """The id of the mean pitch of the highest notes."""
+    pitches = [note.pitches[-1] for note in melody.sounding]
+    return register_id(sum(pitches) / len(pitches)) if pitches else UNKNOWN
 
 
 @dataclass(frozen=True)

@@ -33,7 +33,7 @@ _FORMATS: dict[int, tuple[ModelKind, tuple[str, ...]]] = {
     6: (NETWORK, ("heads",)),
     7: (VAE, ()),
     8: (NETWORK, ()),  # large matrices may be 8-bit integers
-    9: (NETWORK, ("durations", "pitches", "without", "plan", "melodic", "head")),
+    9: (NETWORK, ("durations", "pitches", "without", "plan", "melodic", "head", "modes")),
 }
 """The kind of model of each format, and the options that it introduced. A bundle is written in the earliest format that
 represents it, so that earlier versions of Cantilena read it if they can, and do not misread it if they cannot."""
@@ -41,7 +41,7 @@ represents it, so that earlier versions of Cantilena read it if they can, and do
 _CORE_FORMATS = {"transformer": 6}
 """The cores that a format introduced; the others were there from the first."""
 
-_STRING_OPTIONS = ("conditions", "styles", "without")
+_STRING_OPTIONS = ("conditions", "styles", "without", "modes")
 """Options that are lists of strings; other lists hold whole numbers."""
 
 _BLEND = 4

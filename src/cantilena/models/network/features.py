@@ -13,13 +13,13 @@ Weighing of Context Models for Lossless Data Compression, Florida Tech CS-2005-1
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.models.conditions import CONDITIONS, condition_columns, condition_sizes
+from cantilena.models.conditions import CONDITIONS, MODES, UNKNOWN, condition_columns, condition_sizes
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.protocol import Bars
 from cantilena.music import HOLD, ON, Meter
@@ -211,7 +211,7 @@ class Features:
         sizes += [token_rows] * options.repeat_features + [MATCH_BINS] * options.repeat_features
         if options.melodic:
             sizes += [2 * token_rows, *[2 * MAX_STEP + 2] * 2, *[MAX_SINCE + 1] * 3]
-        self._condition_sizes = condition_sizes(options.conditions, options.styles)
+        self._condition_sizes = condition_sizes(options.conditions, options.styles, len(options.modes))
         self._conditions = condition_columns(options.conditions)
         sizes += self._condition_sizes
         self.columns = len(sizes)
@@ -227,7 +227,7 @@ class Features:
         """
         tokens = check_tokens(tokens, self.vocabulary_size, 2)
         melodies, steps = tokens.shape
-        bars = checked_bars(bars, melodies, self._conditions, self._condition_sizes)
+        bars = checked_bars(bars, melodies, self.options, self._condition_sizes)
         before = np.concatenate([np.full((melodies, 1), self.start), tokens], axis=1)  # before[t + 1] is token t
         columns = [before[:, :steps]]
         if self.options.bar_position:
@@ -258,7 +258,7 @@ class Features:
 
     def first(self, melodies: int, bars: Bars | None = None) -> tuple[Ints, FeatureState]:
         """`(melodies, columns)` rows of the first step, and the state."""
-        bars = checked_bars(bars, melodies, self._conditions, self._condition_sizes)
+        bars = checked_bars(bars, melodies, self.options, self._condition_sizes)
         lags = tuple(int(lag[0]) if len(lag) and (lag == lag[0]).all() else lag for lag in self._lags(bars))
         runs = np.zeros((melodies, len(lags)), dtype=np.int64)
         melody = MelodyState.empty(melodies) if self.options.melodic else None
@@ -316,15 +316,15 @@ class Features:
 
 
 def checked_bars(
-    bars: Bars | None, melodies: int, conditions: Sequence[int], sizes: Sequence[int], ticks_per_count: int = 6
+    bars: Bars | None, melodies: int, options: NetworkOptions, sizes: Sequence[int], ticks_per_count: int = 6
 ) -> Bars:
-    """The bars, 4/4 if None, after checking that a network has their condition ids.
+    """The bars, 4/4 if None, after checking that a network has their condition ids; its modes by its own ids.
 
     Args:
         bars: of the melodies.
         melodies: their number.
-        conditions: the columns of condition ids that the network reads.
-        sizes: the number of ids of each of these.
+        options: of the network.
+        sizes: the number of ids of each of its conditions.
         ticks_per_count: ticks of the unit in which the network counts.
 
     Raises:
@@ -332,14 +332,18 @@ def checked_bars(
     """
     if bars is None:
         return Bars.from_meter(Meter(), melodies=melodies, ticks_per_step=ticks_per_count)
-    for kind, size in zip(conditions, sizes, strict=True):
-        ids = bars.condition_ids[:, kind]
+    known = bars.condition_ids.copy()
+    for kind, size in zip(condition_columns(options.conditions), sizes, strict=True):
+        ids = known[:, kind]
+        if CONDITIONS[kind] == "mode" and ids.size and ids.min() >= 0 and ids.max() <= len(MODES):
+            own = [UNKNOWN, *(1 + options.modes.index(m) if m in options.modes else UNKNOWN for m in MODES)]
+            known[:, kind] = ids = np.array(own)[ids]
         if ids.size and not (int(ids.min()) >= 0 and int(ids.max()) < size):
             raise UsageError(
                 f"there is no {CONDITIONS[kind]} with the id {int(ids.max())}",
                 f"this model has the ids 1 to {size - 1}, and 0 for unknown",
             )
-    return bars
+    return replace(bars, condition_ids=known)
 
 
 def _bar_length(bars: Bars) -> Ints:

@@ -6,13 +6,13 @@ Before each token a network is told
                      the distance to the lowest and the highest note so far
     its place        position in the bar, on the beat, bar length, number of the bar; bars and time left if the length
                      is known; after the duration of a note also the place where it ends
-    look-back        for each of some numbers of bars: the pitch at that time, the time to the next onset, the interval
-                     that followed there, for how many notes the melody has repeated it (exactly, in rhythm alone), and
-                     whether the duration just chosen repeats it too
+    look-back        for each of some numbers of bars: the pitch at that time, the time to the next onset, the pitch to
+                     which the interval there leads from the last note, for how many notes the melody has repeated it
+                     (exactly, in rhythm alone), and whether the duration just chosen repeats it too
     plan             if the form is known: how the bar returns, how far back, the bars left of the phrase, the cadence;
                      the note at the place to which the bar returns, as for look-back; whether the last note agreed
     repeats          for the longest earlier match of the last notes (by duration and interval, by duration, by
-                     interval): its length and what followed it
+                     interval): its length and what followed it, an interval as the pitch to which it leads
     conditions       as `features.py`
 
 All times are in ticks. Repeats and their lengths are those of `TokenHistory`.
@@ -175,17 +175,17 @@ class NoteFeatures:
         durations, pitches = len(self._ticks), options.pitches + 2  # a rest, none
         sizes = [vocabulary_size + 1, pitches, *[INTERVALS] * 3, *[durations] * 3]
         sizes += [PLACES, BEATS, PLACES, BAR_NUMBERS, 8, BAR_NUMBERS, TIMES, TIMES, SPAN, SPAN]
-        sizes += [pitches, TIMES * 2, INTERVALS, RUNS, RUNS] * len(options.look_back)
-        sizes += [MATCH_BINS, durations, INTERVALS, MATCH_BINS, durations, MATCH_BINS, INTERVALS]
+        sizes += [pitches, TIMES * 2, pitches, RUNS, RUNS] * len(options.look_back)
+        sizes += [MATCH_BINS, durations, pitches, MATCH_BINS, durations, MATCH_BINS, pitches]
         repeats = len(sizes) - 7
         self._plan = len(sizes)  # the first column of the plan
-        sizes += [4, LAGS, PHRASES, 4, pitches, TIMES * 2, INTERVALS, 3] * options.plan
+        sizes += [4, LAGS, PHRASES, 4, pitches, TIMES * 2, pitches, 3] * options.plan
         groups = {"melody": (1, 8), "place": (8, 13), "length": (13, 15), "span": (15, 18)}
         groups["repeats"] = (repeats, self._plan)
         self._left_out = [column for name in options.without for column in range(*groups[name])]
         part_groups = {"place": [1, 2], "length": [3, 4], "repeats": [5 + len(options.look_back)]}
         self._parts_left_out = [column for name in options.without for column in part_groups.get(name, ())]
-        self._condition_sizes = condition_sizes(options.conditions, options.styles)
+        self._condition_sizes = condition_sizes(options.conditions, options.styles, len(options.modes))
         self._conditions = condition_columns(options.conditions)
         sizes += self._condition_sizes
         part_sizes = [
@@ -318,7 +318,7 @@ class NoteFeatures:
             *self._span(notes, at, sounding),
         ]
         for index, count in enumerate(self.options.look_back):
-            columns += self._look_back(notes, clock, per_bar * count)
+            columns += self._look_back(notes, clock, per_bar * count, sounding)
             columns += [runs[:, :, index, 0], runs[:, :, index, 1]]
         both, by_rhythm, by_interval = (followed[:, :, kind] for kind in range(KINDS))
         lengths = [followed[:, :, KINDS + kind] for kind in range(KINDS)]
@@ -326,14 +326,14 @@ class NoteFeatures:
         columns += [
             lengths[0],
             np.where(nothing[0], self._no_duration, both // INTERVALS),
-            np.where(nothing[0], NO_INTERVAL, both % INTERVALS),
+            np.where(nothing[0], self._pitches + 1, self._moved(sounding, both % INTERVALS)),
             lengths[1],
             np.where(nothing[1], self._no_duration, by_rhythm // 2),
             lengths[2],
-            np.where(nothing[2], NO_INTERVAL, by_interval),
+            np.where(nothing[2], self._pitches + 1, self._moved(sounding, by_interval)),
         ]
         if self.options.plan:
-            columns += self._plan_columns(notes, bars, at, clock)
+            columns += self._plan_columns(notes, bars, at, clock, sounding)
         columns += [np.broadcast_to(bars.condition_ids[:, [kind]], shape) for kind in self._conditions]
         base = np.stack(columns, axis=2)
         base[:, :, self._left_out] = 0
@@ -381,11 +381,11 @@ class NoteFeatures:
             ended = ended | full
         return [np.where(ended, 0, first), np.where(ended, 1, after)]
 
-    def _plan_columns(self, notes: NoteHistory, bars: Bars, at: Ints, clock: Ints) -> list[Ints]:
+    def _plan_columns(self, notes: NoteHistory, bars: Bars, at: Ints, clock: Ints, sounding: Ints) -> list[Ints]:
         """What the form says of the bar, the note to which it returns, and whether the last note was as planned."""
         kind, lag, left, cadence = self._planned(bars, clock)
         back = lag * bars.steps_per_bar[:, None]
-        there = self._look_back(notes, clock, np.where(lag > 0, back, BEYOND))
+        there = self._look_back(notes, clock, np.where(lag > 0, back, BEYOND), sounding)
         last = np.broadcast_to(at - 1, clock.shape)
         onset = notes.take(notes.onset, last, 0)
         lag_then = self._planned(bars, onset)[1]
@@ -411,8 +411,8 @@ class NoteFeatures:
         rows = np.take_along_axis(bars.plan, bar[:, :, None], axis=1)
         return rows[:, :, 0], rows[:, :, 1], rows[:, :, 2], rows[:, :, 3]
 
-    def _look_back(self, notes: NoteHistory, clock: Ints, lag: Ints) -> list[Ints]:
-        """Pitch, time to the next onset, and the interval that followed, as long ago as `lag`."""
+    def _look_back(self, notes: NoteHistory, clock: Ints, lag: Ints, sounding: Ints) -> list[Ints]:
+        """Pitch, time to the next onset, and the pitch that the interval there leads to from here, `lag` ago."""
         then = clock - lag
         index = notes.at(then)
         onset, duration = notes.take(notes.onset, index, 0), notes.take(notes.duration, index, 0)
@@ -423,7 +423,8 @@ class NoteFeatures:
         before = notes.take(notes.sounding, np.maximum(index - 1, -1), -1)
         there = notes.take(notes.pitch, index, -1)
         unknown = (there < 0) | (before < 0) | (onset != then)
-        return [pitch, until, np.where(unknown, NO_INTERVAL, _interval_ids(there - before))]
+        moved = self._moved(sounding, np.where(unknown, NO_INTERVAL, _interval_ids(there - before)))
+        return [pitch, until, np.where(there < 0, pitch, moved)]
 
     def _repetition(self, notes: NoteHistory, bars: Bars, at: Ints) -> NDArray[np.bool_]:
         """`(melodies, queries, look-backs, 2)`: whether notes repeat those of so many bars ago: exactly, in rhythm."""
@@ -471,6 +472,12 @@ class NoteFeatures:
         none = sounding < 0
         return [np.where(none, 0, np.clip(span, 0, SPAN - 1)) for span in (sounding - lowest, highest - sounding)]
 
+    def _moved(self, sounding: Ints, interval: Ints) -> Ints:
+        """The pitch to which each interval leads; the number of a rest if there is none."""
+        pitch = sounding + interval - MAX_INTERVAL
+        known = (interval != NO_INTERVAL) & (sounding >= 0) & (pitch >= 0) & (pitch < self._pitches)
+        return np.where(known, pitch, self._pitches)
+
     def _duration_id(self, ticks: Ints) -> Ints:
         """The token of each duration; 0 ticks, those of `end`, have 0."""
         return np.asarray(np.searchsorted(self._ticks[:-1], ticks), dtype=np.int64)
@@ -481,7 +488,7 @@ class NoteFeatures:
         return np.where((pitch < 0) | (pitch >= self._pitches), -1, pitch)
 
     def _checked(self, bars: Bars | None, melodies: int) -> Bars:
-        return checked_bars(bars, melodies, self._conditions, self._condition_sizes, ticks_per_count=1)
+        return checked_bars(bars, melodies, self.options, self._condition_sizes, ticks_per_count=1)
 
 
 _LOOK_BACK = 18

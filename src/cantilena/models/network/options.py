@@ -79,9 +79,11 @@ class NetworkOptions:
     """Input of notes: the form of the melody (`Bars.plan`)."""
 
     conditions: tuple[str, ...] = ()
-    """The network is given these conditions of a melody: key, mode, meter, style; in this order."""
+    """The network is given these conditions of a melody: key, mode, meter, style, role, register; in this order."""
     styles: tuple[str, ...] = ()
     """The names of the styles, if style is among the conditions."""
+    modes: tuple[str, ...] = field(default=("major", "minor"), metadata={"omit_default": True})
+    """The modes that the network has learned; others are unknown to it."""
 
     def __post_init__(self) -> None:
         if self.core not in ("lstm", "gru", "rnn", "transformer"):
@@ -106,7 +108,7 @@ class NetworkOptions:
             raise UsageError(f"look-back is {' '.join(map(str, self.look_back))}", "give up to 8 numbers from 1 to 64")
         if list(self.look_back) != sorted(set(self.look_back)):
             raise UsageError("the numbers of bars to look back are out of order", "give each once, in order: 1 2")
-        check_conditions(self.conditions, self.styles)
+        check_conditions(self.conditions, self.styles, self.modes)
         if self.input == "paper" and (
             self.repeat_features or self.attends or self.conditions or self.core == "transformer"
         ):

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import MissingError, UsageError, __version__
 from cantilena.models.bundle.bundle import Bundle
-from cantilena.models.conditions import METERS, MODES
+from cantilena.models.conditions import METERS, REGISTERS, ROLES
 from cantilena.models.network.features import Features
 from cantilena.models.network.note_features import NoteFeatures, NoteState
 from cantilena.models.network.options import NetworkOptions
@@ -28,7 +28,7 @@ from cantilena.models.network.weights import parameters
 from cantilena.models.onnx.graph import Port, feature_names, history_ports, input_ports, network_ports, part_names
 from cantilena.models.policy import to_numpy
 from cantilena.models.protocol import Bars
-from cantilena.music import Key, Meter
+from cantilena.music import Key, Meter, Pitch
 from cantilena.tokenizers import token_pitches
 
 Floats = NDArray[np.floating[Any]]
@@ -141,7 +141,8 @@ def onnx_facts(bundle: Bundle) -> dict[str, Any]:
     record = bundle.provenance.get("tuning")
     tuning = record if isinstance(record, dict) else {}
     keys = [Key(tonic).name.partition(" ")[0] for tonic in range(12)]
-    values = {"key": keys, "mode": [*MODES], "meter": [*METERS], "style": [*options.styles]}
+    values = {"key": keys, "mode": [*options.modes], "meter": [*METERS], "style": [*options.styles], "role": [*ROLES]}
+    values["register"] = [f"from {Pitch(36 + 4 * number).name}" for number in range(REGISTERS)]
     facts: dict[str, Any] = {}
     if options.durations:
         facts["features"] = {name: getattr(options, name) for name in _FEATURE_OPTIONS}

@@ -13,7 +13,7 @@ from cantilena.models import NetworkOptions
 from cantilena.music import Melody, parse_pitch_range
 from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.training import TRANSFORMER_RATE, TrainingOptions, preset
-from cantilena.workflows.data import EncodedCorpus, encode_splits, style_labels
+from cantilena.workflows.data import EncodedCorpus, encode_splits, modes_of, style_labels
 from cantilena.workflows.runs import option_fields
 from cantilena.workflows.train.bundling import corpus_facts
 from cantilena.workflows.train.options import OVERRIDES, CorpusOptions, NetworkTraining
@@ -88,6 +88,8 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
         )
     if network.input == "features":
         network = replace(network, conditions=options.known, styles=tuple(data.styles))
+        if network.durations:
+            network = replace(network, modes=modes_of(data.train))
     if options.dropout is None and options.preset == "quick" and not network.durations:
         network = replace(network, dropout=dropout_for(data.train.sequences.steps))
     return network

@@ -161,8 +161,8 @@ class NetworkTraining(NetworkOverrides, NGramOverrides, CorpusOptions):
     """Condition the network on the style of each melody: `collection`, `composer`, or the clusters.json that
     `cantilena corpus cluster` wrote."""
     conditions: str = "auto"
-    """What else to condition the network on: key, mode and meter, separated by commas, or `none`. `auto`: mode and
-    meter in plain keys, key too in all; nothing for events."""
+    """What else to condition the network on: key, mode and meter, of notes also role and register, separated by commas,
+    or `none`. `auto`: all of them, but key only with all keys; nothing for events."""
     blend: bool | None = None
     """Mix the network with an n-gram, in the proportion that predicts the validation pieces best. If left out, the
     quick preset does so unless the network is clearly better. Tuning and export use the network alone."""
@@ -188,10 +188,14 @@ class NetworkTraining(NetworkOverrides, NGramOverrides, CorpusOptions):
         names = [word.strip() for word in self.conditions.split(",")]
         if names == ["auto"]:
             names = ["mode", "meter"] if self.normalized_key else ["key", "mode", "meter"]
+            names += ["role", "register"] if self.encoding == "notes" else []
             names = names if self.encoding != "events" else []
-        unknown = [name for name in names if name not in ("none", "key", "mode", "meter")]
+        allowed = ["key", "mode", "meter", *(["role", "register"] if self.encoding == "notes" else [])]
+        unknown = [name for name in names if name not in ("none", *allowed)]
         if unknown or (len(names) > 1 and "none" in names):
-            raise UsageError(f"--conditions cannot be {self.conditions}", "give auto, none, or some of key,mode,meter")
+            raise UsageError(
+                f"--conditions cannot be {self.conditions}", f"give auto, none, or some of {','.join(allowed)}"
+            )
         styled = ["style"] if self.styles.strip() else []
         return tuple(kind for kind in CONDITIONS if kind in [*names, *styled])
 
