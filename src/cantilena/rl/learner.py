@@ -6,7 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import numpy as np
@@ -21,6 +21,7 @@ from cantilena.rl.history import UpdateStats
 from cantilena.rl.options import TuningOptions
 from cantilena.rl.reward import MusicReward, end_token, most_tokens, token_places
 from cantilena.rl.rollout import entropy, kl_divergence, per_step, sample_melodies
+from cantilena.rules import Context
 
 _PARTS = 8
 """Into how many parts the melodies of an update are divided by their numbers of tokens."""
@@ -39,6 +40,7 @@ class TuningTask:
             duration.
         generator: source of randomness, on the model's device.
         critic: the reward of discriminators; None for the rules alone.
+        also: other contexts of the rules, in which updates take turns with that of `reward`.
     """
 
     model: nn.Module
@@ -48,6 +50,7 @@ class TuningTask:
     bars: Bars | None
     generator: torch.Generator
     critic: CriticReward | None = None
+    also: tuple[Context, ...] = ()
 
 
 class Learner(ABC):
@@ -63,12 +66,22 @@ class Learner(ABC):
     def __init__(self, task: TuningTask) -> None:
         self.model, self.prior, self.critic = task.model, task.prior, task.critic
         self.reward, self.options, self.bars, self.generator = task.reward, task.options, task.bars, task.generator
+        self.contexts = (task.reward.context, *task.also)
         self.end = end_token(task.reward.encoding)
         self.optimizer = torch.optim.Adam(self.model.parameters(), lr=task.options.step_size)
 
     @abstractmethod
     def update(self, progress: float) -> UpdateStats:
         """Sample a batch of melodies, score it, and learn from it; `progress` rises from 0 to 1."""
+
+    def turn_to(self, number: int) -> None:
+        """Go on in the context of rules whose turn it is at an update."""
+        context = self.contexts[number % len(self.contexts)]
+        if context != self.reward.context:
+            self.reward = replace(self.reward, context=context)
+            self.bars = self.reward.bars(melodies=1, steps=self.options.steps)
+            if self.critic is not None:
+                self.critic.tonic = context.key.tonic
 
     def learning_rate(self, progress: float) -> float:
         """The learning rate, which a cosine anneals to a tenth."""

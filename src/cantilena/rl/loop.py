@@ -88,6 +88,7 @@ def run_updates(
             fraction = state.updates / options.updates
             for group in learner.optimizer.param_groups:
                 group["lr"] = learner.learning_rate(fraction)
+            learner.turn_to(state.updates)
             stats = learner.update(fraction)
             state.updates += 1
             if not math.isfinite(stats.loss):
@@ -136,35 +137,33 @@ def make_monitor(
 
     These are the untuned model's and human ones, `(excerpts, tokens)`, or with a critic those of its classifier.
     """
-    tokens, _, prior_entropy = _sample(learner, options, update=0, from_prior=True)
+    prior = _sample(learner, options, update=0, from_prior=True)
     line_of = learner.reward.encoding.line
     human_line = None if human is None else line_of(human if learner.end is not None else human[:, : options.steps])
     if human_line is not None and human_line.steps < options.steps:
         human_line = None
-    untuned = line_of(tokens)
+    untuned = line_of(prior.tokens)
     if learner.critic is None or critic_data is None:
-        return DiversityMonitor(human_line, untuned, prior_entropy)
+        return DiversityMonitor(human_line, untuned, prior.entropy)
     # Everything that stops the run, diversity included, uses pieces that evaluate nothing afterwards.
     classifier = StoppingClassifier(critic_data.stopping, learner.reward.context.steps_per_bar)
     before = classifier.evaluate(untuned, generator(options.seed, "listen", 0))
-    return DiversityMonitor(critic_data.stopping.line, untuned, prior_entropy, classifier, before)
+    return DiversityMonitor(critic_data.stopping.line, untuned, prior.entropy, classifier, before)
 
 
 def _check(state: TuningState, learner: Learner, options: TuningOptions, monitor: DiversityMonitor) -> None:
     """Check new melodies, and keep the weights if they passed and are the best so far."""
-    tokens, kl, policy_entropy = _sample(learner, options, update=state.updates)
-    line = learner.reward.encoding.line(tokens)
-    terms = learner.reward.terms(tokens)
-    reward = float(sum(term.sum() for term in terms.values())) / max(len(lengths(line)), 1)
-    critic = learner.critic
+    drawn = _sample(learner, options, update=state.updates)
+    line = learner.reward.encoding.line(drawn.tokens)
+    reward, critic = drawn.reward / max(len(lengths(line)), 1), learner.critic
     check = monitor.check(
         line,
         generator(options.seed, "look", state.updates),
         update=state.updates,
         reward=reward,
-        kl=kl,
-        entropy=policy_entropy,
-        critic=None if critic is None else float(critic.score(torch.from_numpy(tokens)).sum(1).mean()),
+        kl=drawn.kl,
+        entropy=drawn.entropy,
+        critic=None if critic is None else drawn.critic,
         earlier=state.checks,
     )
     known = {alarm.partition(" ")[0] for earlier in state.checks for alarm in earlier.alarms}
@@ -194,26 +193,52 @@ def _restore_best(state: TuningState, learner: Learner) -> None:
         log(f"{reason} update {state.updates}; the weights of update {state.best_update}, which passed, are kept")
 
 
+@dataclass(frozen=True)
+class _Drawn:
+    """Melodies to check, in all contexts of the rules.
+
+    Args:
+        tokens: `(melodies, tokens)`.
+        kl: from the prior, nats a step.
+        entropy: nats a step.
+        reward: of the rules, the sum of all melodies; 0 of the prior.
+        critic: the mean of the critic's; 0 of the prior, and without one.
+    """
+
+    tokens: NDArray[np.int64]
+    kl: float
+    entropy: float
+    reward: float
+    critic: float
+
+
 @torch.no_grad()
-def _sample(
-    learner: Learner, options: TuningOptions, *, update: int, from_prior: bool = False
-) -> tuple[NDArray[np.int64], float, float]:
-    """`(melodies, tokens)` tokens of the policy (or the prior), their KL from the prior and their entropy, a step."""
-    count = options.watch.watched
-    device = learner.generator.device
-    rng = torch.Generator(device).manual_seed(derived_seed(options.seed, "look", update))
+def _sample(learner: Learner, options: TuningOptions, *, update: int, from_prior: bool = False) -> _Drawn:
+    """Sample the policy (or the prior)."""
+    rng = torch.Generator(learner.generator.device).manual_seed(derived_seed(options.seed, "look", update))
     model = learner.prior if from_prior else learner.policy_model()
-    kl = total_entropy = 0.0
+    count, contexts = options.watch.watched, len(learner.contexts)
+    kl = total_entropy = reward = points = 0.0
     samples = []
-    for start in range(0, count, _BATCH):
-        size = min(_BATCH, count - start)
-        tokens = learner.draw(model, size, rng)
-        log_policy, log_prior = learner.log_probs(model, tokens), learner.log_probs(learner.prior, tokens)
-        share = tokens.shape[1] / options.steps  # tokens a step; padding adds nothing
-        kl += float(kl_divergence(log_policy, log_prior).mean(1).sum()) * share
-        total_entropy += float(entropy(log_policy).mean(1).sum()) * share
-        samples.append(to_numpy(tokens))
-    return padded_together(samples), kl / count, total_entropy / count
+    for number in range(contexts):
+        learner.turn_to(number)
+        parts, left = [], count * (number + 1) // contexts - count * number // contexts
+        while left:
+            size = min(_BATCH, left)
+            left -= size
+            tokens = learner.draw(model, size, rng)
+            log_policy, log_prior = learner.log_probs(model, tokens), learner.log_probs(learner.prior, tokens)
+            share = tokens.shape[1] / options.steps  # tokens a step; padding adds nothing
+            kl += float(kl_divergence(log_policy, log_prior).mean(1).sum()) * share
+            total_entropy += float(entropy(log_policy).mean(1).sum()) * share
+            parts.append(to_numpy(tokens))
+        samples += [padded_together(parts)] if parts else []
+        if parts and not from_prior:
+            reward += float(sum(term.sum() for term in learner.reward.terms(samples[-1]).values()))
+            if learner.critic is not None:
+                score = learner.critic.score(torch.from_numpy(samples[-1])).sum(1).mean()
+                points += float(score) * (len(samples[-1]) / count)
+    return _Drawn(padded_together(samples), kl / count, total_entropy / count, reward, points)
 
 
 class TuningCheckpoint:

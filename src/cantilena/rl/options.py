@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from cantilena.errors import UsageError
+from cantilena.music import Key
 
 Algorithm = Literal["rloo", "ppo", "q", "double-q", "psi", "g", "rejection"]
 Exploration = Literal["epsilon", "boltzmann", "none"]
@@ -20,8 +21,8 @@ single melody within 20 updates."""
 NO_RULES = "none"
 """The value of `rules` if only the critic rewards."""
 
-LEARN_FROM_CRITICS = ("rloo", "ppo", "rejection")
-"""The on-policy algorithms, which allow a reward that changes."""
+ON_POLICY = ("rloo", "ppo", "rejection")
+"""The algorithms that learn from new melodies alone, and so allow a reward that changes."""
 
 _LARGE = 1e9
 """Upper bound of numbers, since records are JSON, which has no infinity."""
@@ -199,6 +200,10 @@ class TuningOptions:
     key: str = ""
     """The key of the rules, such as "D minor"; C major by default."""
 
+    also_keys: tuple[str, ...] = field(default=(), metadata={"omit_default": True})
+    """More keys, such as "A minor" "D dorian": the updates take turns in all of them. For `rloo`, `ppo` and
+    `rejection`."""
+
     meter: str = "4/4"
     """The time signature of the melodies."""
 
@@ -266,10 +271,13 @@ class TuningOptions:
         _require(rate is None or 0.0 < rate < 1.0, "learning rate", rate, "a number between 0 and 1")
         _require(0.0 < self.max_norm <= _LARGE, "max-norm", self.max_norm, "a number above 0; 1e9 clips nothing")
         _require(0 <= self.seed < 2**63, "seed", self.seed, "an integer from 0 to 2^63 - 1")
-        if self.critic.critic and (self.algorithm not in LEARN_FROM_CRITICS or self.reference_mode):
+        for name in self.also_keys:
+            Key.parse(name)
+        if (self.critic.critic or self.also_keys) and (self.algorithm not in ON_POLICY or self.reference_mode):
+            what = "from a critic, whose reward changes" if self.critic.critic else "in several keys"
             raise UsageError(
-                f"{self.algorithm} cannot learn from a critic, whose reward changes",
-                f"choose --algorithm {', '.join(LEARN_FROM_CRITICS[:-1])} or {LEARN_FROM_CRITICS[-1]}",
+                f"{self.algorithm} cannot learn {what}",
+                f"choose --algorithm {', '.join(ON_POLICY[:-1])} or {ON_POLICY[-1]}",
             )
         if self.rules.strip() == NO_RULES and not self.critic.critic:
             raise UsageError("there are neither rules nor a critic", "name --rules, or add --critic")

@@ -121,6 +121,7 @@ def tune(
         options,
         prior=None if bundle.prior_weights is None else replace(bundle, weights=bundle.prior_weights).network(),
         reward=reward,
+        plain_keys=bool(bundle.provenance.get("plain_keys")),
         human=human,
         critic_data=critic_data,
         folder=folder,
@@ -145,6 +146,7 @@ def tune_module(
     *,
     prior: nn.Module | None = None,
     reward: MusicReward | None = None,
+    plain_keys: bool = False,
     human: NDArray[np.int64] | None = None,
     critic_data: CriticData | None = None,
     folder: Path | None = None,
@@ -156,7 +158,8 @@ def tune_module(
     Its `log_probs` must have a gradient. Value-based algorithms also need its raw scores (`ScoreModel`).
 
     `prior` is another such module, which is not changed, by default the module as it is now. `reward` is by default
-    that of the options. The other arguments are those of `tune`.
+    that of the options. With `plain_keys` the module knows each mode without accidentals only. The other arguments are
+    those of `tune`.
 
     Raises:
         UsageError: rules, weights or a key do not exist; the module is no `SequenceModel`.
@@ -174,6 +177,7 @@ def tune_module(
     nn.Module.eval(module.to(device))
     frozen = nn.Module.eval(copy.deepcopy(module if prior is None else prior)).to(device).requires_grad_(False)
     music = reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key())
+    also_keys = [Key.parse(name).plain if plain_keys else Key.parse(name) for name in options.also_keys]
     options = replace(options, c=music.c)
     if isinstance(encoding, NotesEncoding) and options.learning_rate is None:
         options = replace(options, learning_rate=NOTES_LEARNING_RATE)
@@ -190,6 +194,7 @@ def tune_module(
         music.bars(melodies=1, steps=options.steps),
         torch.Generator(device).manual_seed(derived_seed(options.seed, "tune")),
         critic,
+        tuple(replace(music.context, key=key) for key in also_keys),
     )
     learner = ReferenceLearner(task) if options.reference_mode else LEARNERS[options.algorithm](task)
     monitor = make_monitor(learner, options, human, critic_data) if options.watch.look else None
