@@ -115,6 +115,7 @@ def test_melodies_do_not_depend_on_their_number_and_streams_are_equal(composer: 
     assert [note for chunk in chunks for note in chunk.notes[0]] == list(several[0].notes)
 
 
+@pytest.mark.e2e
 def test_varied_returns_differ_even_if_the_network_would_repeat(composer: Composer) -> None:
     for seed in range(2):
         melody = composer.compose(form="A4A'4", greedy=True, seed=seed)

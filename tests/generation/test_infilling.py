@@ -210,6 +210,7 @@ def test_resampling_draws_from_the_true_posterior() -> None:
         np.testing.assert_allclose(np.bincount(found, minlength=3) / 1000, exact, atol=0.035)
 
 
+@pytest.mark.e2e
 def test_the_continuation_is_likelier_than_after_the_first_candidate() -> None:
     """On people's tunes that the model did not learn, judged by the model and by another one."""
     composer, judge = load("tunes"), load("tunes+rl-tuner")

@@ -246,6 +246,7 @@ def test_excerpts_of_one_piece_are_not_held_beside_one_another() -> None:
         overlaps(data, others, rng(), pieces=np.arange(5))
 
 
+@pytest.mark.e2e
 def test_intervals_cover_the_truth() -> None:
     # Sets drawn from two sources: what parts of one pair of sets say, against many fresh pairs.
     def fresh(generator: np.random.Generator) -> tuple[Features, Features]:
