@@ -250,7 +250,7 @@ TRIPLETS = Melody.from_pitches(
 
 @given(
     st.sampled_from(["notes", "chords"]),
-    st.sampled_from([{"bars": 1}, {"bars": 5}, {"seconds": 0.01}, {"seconds": 7.3}]),
+    st.sampled_from([{"bars": 1}, {"bars": 3}, {"seconds": 0.01}, {"seconds": 4.3}]),
     st.sampled_from(["", "4/4", "6/8", "5/32"]),
     st.sampled_from(["", "C4 E4/8 r/8", TRIPLETS]),
     st.booleans(),
@@ -259,7 +259,7 @@ TRIPLETS = Melody.from_pitches(
     st.sampled_from([SamplingOptions(), SamplingOptions(greedy=True), SamplingOptions(temperature=5.0, top_p=0.9)]),
     st.integers(0, 99),
 )
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_notes_have_the_length_and_the_range_that_are_asked_for(
     of_notes: dict[str, Composer],
     name: str,
@@ -279,8 +279,8 @@ def test_notes_have_the_length_and_the_range_that_are_asked_for(
     options = ComposeOptions(
         **length, meter=meter, primer=primer, with_primer=with_primer, range=range_, key=key, sampling=sampling
     )
-    made = composer.compose_many(3, options, seed=seed)
-    assert made == composer.compose_many(3, options, seed=seed)
+    made = composer.compose_many(2, options, seed=seed)
+    assert made == composer.compose_many(2, options, seed=seed)
     assert made[:1] == composer.compose_many(1, options, seed=seed)
     for one in made:
         if "bars" in length:

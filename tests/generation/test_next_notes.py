@@ -17,7 +17,7 @@ TUNE = Melody.from_pitches([(60, 24), (64, 3), (65, 3), (None, 6), (67, 16), (69
 
 @pytest.mark.parametrize("name", ["grid", "notes", "chords"])
 @given(seed=st.integers(0, 99), temperature=st.sampled_from([0.01, 1.0, 3.0]))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 def test_rows_are_distributions(timed: dict[str, Composer], name: str, seed: int, temperature: float) -> None:
     composer = timed[name]
     melody = composer.compose(bars=2, meter="3/4", seed=seed)

@@ -72,7 +72,7 @@ def tunes(draw: st.DrawFn) -> Melody:
 
 
 @given(tunes())
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_what_is_written_is_read_back(melody: Melody) -> None:
     assume(melody.sounding)
     score = read_abc_tune(abc(melody))
@@ -86,7 +86,7 @@ def test_what_is_written_is_read_back(melody: Melody) -> None:
 
 
 @given(tunes())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_music21_reads_the_same_notes(tune: Melody) -> None:
     text = abc(tune)
     assume(not re.search(r"(\^\^|__)[A-Ga-g][,']*[\d/]*-", text))  # music21 loses a double accidental at a tie

@@ -111,7 +111,7 @@ def test_overlaps_are_cut_and_what_begins_together_is_a_chord() -> None:
     assert voice(tune)[0].sources == (0, 1)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     st.lists(st.tuples(st.none() | st.integers(0, 127), st.integers(1, 200)), max_size=25),
     st.sampled_from(METERS),
@@ -144,7 +144,7 @@ def test_bars_are_gapless_and_hold_every_note_exactly(
     assert length == {chord: chord.end - chord.start for chord in chords}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.tuples(st.none() | st.just(60), st.integers(1, 50)), max_size=25), st.sampled_from(METERS))
 def test_beams_open_and_close_at_every_level(pairs: list[tuple[int | None, int]], meter_name: str) -> None:
     for bar in notate(Melody.from_pitches(pairs, meter=Meter.parse(meter_name))):

@@ -13,7 +13,7 @@ import pytest
 from cantilena.errors import ScoreError
 from cantilena.io import read_score
 
-COUNT = 125
+COUNT = 60
 """Scores of each format."""
 
 SECONDS = 2

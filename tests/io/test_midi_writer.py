@@ -65,7 +65,7 @@ def by_symusic(content: bytes) -> list[tuple[int, int, int]]:
     return sorted((note.time, note.duration, note.pitch) for track in score.tracks for note in track.notes)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(melodies())
 def test_two_readers_find_the_same_notes_as_were_written(melody: Melody) -> None:
     content = midi_bytes(melody)
@@ -76,7 +76,7 @@ def test_two_readers_find_the_same_notes_as_were_written(melody: Melody) -> None
     assert metas[-1][0] == melody.length * SCALE
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(melodies())
 def test_tempo_key_and_meters_come_back(melody: Melody) -> None:
     _, metas = by_mido(midi_bytes(melody))

@@ -134,24 +134,24 @@ def test_what_is_refused(name):
 
 
 HOSTILE = {
-    "deep": "<score-partwise>" + "<a>" * 500_000,
-    "many chords": document([WHOLE + note(1, before="<chord/>", after='<tie type="start"/>') * 20_000]),
-    "many ties": document([(note(1, after='<tie type="stop"/><tie type="start"/>')) * 30_000]),
+    "deep": "<score-partwise>" + "<a>" * 200_000,
+    "many chords": document([WHOLE + note(1, before="<chord/>", after='<tie type="start"/>') * 10_000]),
+    "many ties": document([(note(1, after='<tie type="stop"/><tie type="start"/>')) * 10_000]),
     "many voices": document(
         ["".join(note(1, after=f"<voice>{k}</voice>") + "<backup><duration>1</duration></backup>" for k in range(5000))]
     ),
-    "many bars": document([note(1)] * 20_000),
+    "many bars": document([note(1)] * 8000),
     "repeated bars": document(
-        [note(1) * 3000]
+        [note(1) * 1000]
         + ["<attributes><measure-style><measure-repeat type='start'>1</measure-repeat></measure-style></attributes>"]
         * 100
     ),
     "huge numbers": document([WHOLE + "<backup><duration>1e999999</duration></backup>", note("9" * 5000)]),
     "parts of one bar": document([WHOLE] * 5000, *[[WHOLE]] * 499),
     "parts at the end": "<score-timewise>"
-    + "<measure/>" * 50_000
+    + "<measure/>" * 20_000
     + "<measure>"
-    + "".join(f'<part id="{k}"/>' for k in range(50_000))
+    + "".join(f'<part id="{k}"/>' for k in range(20_000))
     + "</measure></score-timewise>",
     "many words": document(
         [f"<direction><direction-type><words>{'x' * 2_000_000}</words></direction-type></direction>{WHOLE}"]
@@ -164,7 +164,7 @@ def test_hostile_scores_take_bounded_time(name):
     began = time.process_time()
     with contextlib.suppress(ScoreError):
         read_musicxml(HOSTILE[name].encode())
-    assert time.process_time() - began < 20
+    assert time.process_time() - began < 8
 
 
 def test_damaged_scores_are_refused_or_read():

@@ -189,13 +189,13 @@ def test_the_same_melody_gives_the_same_text() -> None:
     assert musicxml(MARY) == musicxml(replace(MARY, notes=tuple(reversed(MARY.notes))))
 
 
-def test_ten_thousand_notes_and_endless_silence() -> None:
-    assert musicxml(Melody.from_pitches([(60 + index % 12, 24) for index in range(10_000)])).count("<measure") == 2500
+def test_thousands_of_notes_and_endless_silence() -> None:
+    assert musicxml(Melody.from_pitches([(60 + index % 12, 24) for index in range(4000)])).count("<measure") == 1000
     with pytest.raises(UsageError, match="too long"):
         musicxml(Melody((), length=2**40))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     PAIRS,
     METERS,

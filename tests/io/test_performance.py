@@ -35,7 +35,7 @@ melodies = st.builds(
 
 
 @given(melodies, st.integers(1, 127))
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_laws(melody: Melody, velocity: int) -> None:
     played = perform(melody, velocity)
     assert played == perform(melody, velocity)

@@ -22,19 +22,20 @@ def planned(kind: str) -> PlannedTest:
     return next(test for test in planned_tests(2, PowerOptions()) if test.kind == kind)
 
 
+@pytest.mark.e2e
 def test_a_test_needs_more_than_independent_trials_and_reaches_the_power() -> None:
-    needed = required_listeners(planned("told"), DESIGN, PowerOptions(studies=20), np.random.default_rng(1))
+    needed = required_listeners(planned("told"), DESIGN, PowerOptions(studies=10), np.random.default_rng(1))
     assert needed.listeners is not None
     assert needed.listeners * 20 > 92
     assert needed.design_effect is not None
     assert needed.design_effect > 1
-    again = estimate_power(planned("told"), DESIGN, needed.listeners, 60, np.random.default_rng(2))
+    again = estimate_power(planned("told"), DESIGN, needed.listeners, 20, np.random.default_rng(2))
     assert again.high > 0.8
     assert again.value > 0.65
 
 
 def test_clips_can_be_too_few_for_any_number_of_listeners(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cantilena.listening.planning.power.MAX_LISTENERS", 60)
+    monkeypatch.setattr("cantilena.listening.planning.power.MAX_LISTENERS", 40)
     design = make_design(["human", "lstm"], CreateOptions(clips=4, trials=8))
     needed = required_listeners(planned("equal"), design, PowerOptions(studies=10), np.random.default_rng(1))
     assert needed.listeners is None

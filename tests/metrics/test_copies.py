@@ -89,7 +89,7 @@ def ngrams(pairs: list[Pair], n: int) -> list[tuple[Pair, ...]]:
     return [tuple(pairs[place : place + n]) for place in range(len(pairs) - n + 1)]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(grids, grids, labels, st.one_of(st.none(), labels))
 def test_it_finds_what_looking_everywhere_finds(
     corpus: list[list[int]], melodies: list[list[int]], pieces: list[int], left_out: list[int] | None
@@ -109,7 +109,7 @@ def test_it_finds_what_looking_everywhere_finds(
         assert copies.out_of[row] == len(onsets_of(melody))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(grids, grids, labels, labels, st.integers(1, 9))
 def test_new_ngrams_are_those_that_no_other_piece_has(
     corpus: list[list[int]], melodies: list[list[int]], pieces: list[int], left_out: list[int], n: int
@@ -129,7 +129,7 @@ def test_new_ngrams_are_those_that_no_other_piece_has(
             assert (new[row], out_of[row]) == (sum(ngram not in known for ngram in own), len(own))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(st.lists(st.lists(st.integers(1, 2), max_size=9), max_size=6))
 def test_places_are_sorted_by_what_follows_them(melodies: list[list[int]]) -> None:
     text = [number for melody in melodies for number in [*melody, 0]]
@@ -138,7 +138,7 @@ def test_places_are_sorted_by_what_follows_them(melodies: list[list[int]]) -> No
     assert sorted_places(np.array(text, np.int32)).tolist() == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(grids, grids, st.integers(0, 7))
 def test_a_corpus_of_several_lines_is_one_corpus(corpus: list[list[int]], melodies: list[list[int]], cut: int) -> None:
     whole = CopyIndex.from_lines(line_of(*corpus)).copies(line_of(*melodies))

@@ -30,7 +30,7 @@ def plain_ngrams(melody: list[int], n: int) -> list[tuple[tuple[int, int], ...]]
     return [tuple(pairs[start : start + n]) for start in range(len(pairs) - n + 1)]
 
 
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(melodies=grids, n=st.integers(1, 4))
 def test_distinct_n_equals_a_plain_count(melodies: list[list[int]], n: int) -> None:
     line = GridEncoding().line(np.array(melodies))
@@ -46,7 +46,7 @@ def test_distinct_n_equals_a_plain_count(melodies: list[list[int]], n: int) -> N
         assert math.isnan(distinct_n(line, n))
 
 
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(melodies=grids, n=st.integers(1, 4), semitones=st.integers(-12, 12))
 def test_distinct_n_does_not_hear_transposition(melodies: list[list[int]], n: int, semitones: int) -> None:
     line = GridEncoding().line(np.array(melodies))

@@ -67,7 +67,7 @@ def plain_features(notes: tuple[Note, ...], tonic: int) -> dict[str, list[float]
     }
 
 
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(melodies=grids, tonics=st.lists(st.integers(0, 11), min_size=5, max_size=5))
 def test_features_equal_those_of_the_notes_one_by_one(melodies: list[list[int]], tonics: list[int]) -> None:
     contexts = [Context(Key(tonic)) for tonic in tonics[: len(melodies)]]
@@ -138,7 +138,7 @@ def counts_of(samples: NDArray[np.float64], largest: float) -> NDArray[np.int64]
     return np.bincount(binned(samples, largest), minlength=BINS)
 
 
-@pytest.mark.parametrize("size", [3, 40, 5000])
+@pytest.mark.parametrize("size", [3, 40, 2000])
 @pytest.mark.parametrize("kind", ["gamma", "whole numbers", "two heaps"])
 def test_densities_are_those_of_scipy(kind: str, size: int) -> None:
     generator = rng(size)
@@ -160,7 +160,7 @@ def test_areas_and_divergences_are_those_of_scipys_densities() -> None:
     first, second = rng(1).gamma(4.0, 1.0, 900), rng(2).gamma(6.0, 1.0, 1100)
     largest = float(max(first.max(), second.max()))
     one, other = densities(np.stack([counts_of(first, largest), counts_of(second, largest)]))
-    places = np.linspace(-largest, 2 * largest, 20_000)
+    places = np.linspace(-largest, 2 * largest, 6000)
     f, g = (gaussian_kde(samples)(places) for samples in (first, second))
     area = trapezoid(np.minimum(f, g), places)
     assert overlapping_areas(one[None], other[None])[0] == pytest.approx(area, abs=1e-3)
@@ -193,7 +193,7 @@ def by_scipy(data: NDArray[np.float64], generated: NDArray[np.float64]) -> tuple
     within = cdist(data, data)[~np.eye(len(data), dtype=bool)]
     between = cdist(data, generated).ravel()
     largest = max(within.max(), between.max())
-    places = np.linspace(-largest / 2, 1.5 * largest, 6000)
+    places = np.linspace(-largest / 2, 1.5 * largest, 2000)
     f, g = gaussian_kde(within)(places), gaussian_kde(between)(places)
     kl = trapezoid(f * np.log(np.maximum(f, 1e-12 * f.max()) / np.maximum(g, 1e-12 * g.max())), places)
     return float(trapezoid(np.minimum(f, g), places)), float(kl)
@@ -201,7 +201,7 @@ def by_scipy(data: NDArray[np.float64], generated: NDArray[np.float64]) -> tuple
 
 def test_overlaps_are_the_papers_worked_out_with_scipy() -> None:
     data, generated = tunes(24, 1), tunes(24, 2, highest=34)
-    found = overlaps(data, generated, rng())
+    found = overlaps(data, generated, rng(), draws=50)
     for name in FEATURES:
         area, kl = by_scipy(data[name], generated[name])
         assert found[f"overlap.{name}"].area.value == pytest.approx(area, abs=4e-3), name
@@ -216,10 +216,10 @@ def test_overlaps_are_the_papers_worked_out_with_scipy() -> None:
 
 def test_one_source_overlaps_and_others_do_not() -> None:
     data, alike = tunes(160, 1), tunes(160, 2)
-    same = overlaps(data, alike, rng(), draws=50)
+    same = overlaps(data, alike, rng(), draws=20)
     assert same["overlap"].area.value > 0.94
     one_tune = {name: np.tile(values[:1], (160, 1)) for name, values in alike.items()}
-    collapsed = overlaps(data, one_tune, rng(), draws=50)
+    collapsed = overlaps(data, one_tune, rng(), draws=20)
     assert collapsed["overlap"].area.high < same["overlap"].area.low - 0.1
     average = {name: np.tile(np.nanmedian(values, axis=0), (160, 1)) for name, values in data.items()}
     assert (
@@ -246,18 +246,19 @@ def test_excerpts_of_one_piece_are_not_held_beside_one_another() -> None:
         overlaps(data, others, rng(), pieces=np.arange(5))
 
 
+@pytest.mark.e2e
 def test_intervals_cover_the_truth() -> None:
     # Sets drawn from two sources: what parts of one pair of sets say, against many fresh pairs.
     def fresh(generator: np.random.Generator) -> tuple[Features, Features]:
         return {"x": generator.gamma(4.0, 2.0, (80, 1))}, {"x": generator.gamma(4.0, 1.2, (80, 1))}
 
     generator = rng(11)
-    truth = np.mean([overlaps(*fresh(generator), generator, draws=1)["overlap.x"].area.value for _ in range(200)])
+    truth = np.mean([overlaps(*fresh(generator), generator, draws=1)["overlap.x"].area.value for _ in range(100)])
     held = 0
-    for _ in range(60):
+    for _ in range(30):
         found = overlaps(*fresh(generator), generator, draws=80)["overlap.x"].area
         held += bool(found.low <= truth <= found.high)
-    assert held >= 51  # nominally 57 of 60
+    assert held >= 26  # nominally 28 of 30
 
 
 def test_parts_of_large_sets_say_what_halves_would(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -285,30 +286,30 @@ def undefined(one: Overlap) -> bool:
 def test_what_cannot_be_compared_says_why() -> None:
     data = tunes(20, 1)
     silence = melody_features(GridEncoding().line(np.zeros((20, 48), dtype=int)), Context())
-    of_silence = overlaps(data, silence, rng())
+    of_silence = overlaps(data, silence, rng(), draws=5)
     assert "too few melodies" in of_silence["overlap.mean_interval"].reason
     assert not undefined(of_silence["overlap.note_count"])  # silence has no notes, which is a number
     assert of_silence["overlap.note_count"].area.value < 0.9
     assert undefined(of_silence["overlap"])
     assert "pitch_classes" in of_silence["overlap"].reason
     same = {name: np.tile(values[:1], (20, 1)) for name, values in data.items()}
-    assert {one.reason for name, one in overlaps(same, same, rng()).items() if name != "overlap"} == {
+    assert {one.reason for name, one in overlaps(same, same, rng(), draws=5).items() if name != "overlap"} == {
         "all distances are equal"
     }
     for size in (0, 1):
         few = {name: values[:size] for name, values in data.items()}
-        assert all(undefined(one) for one in overlaps(few, data, rng()).values())
-        assert all(undefined(one) for one in overlaps(data, few, rng()).values())
-    one_piece = overlaps(data, data, rng(), pieces=np.zeros(20))
+        assert all(undefined(one) for one in overlaps(few, data, rng(), draws=5).values())
+        assert all(undefined(one) for one in overlaps(data, few, rng(), draws=5).values())
+    one_piece = overlaps(data, data, rng(), draws=5, pieces=np.zeros(20))
     assert all(undefined(one) for one in one_piece.values())
-    assert undefined(overlaps({}, {}, rng())["overlap"])
+    assert undefined(overlaps({}, {}, rng(), draws=5)["overlap"])
 
 
 def test_some_melodies_without_a_feature_are_left_out_of_it() -> None:
     data, generated = tunes(40, 1), tunes(40, 2)
     holes = {name: values.copy() for name, values in generated.items()}
     holes["mean_interval"][::4] = np.nan
-    found = overlaps(data, holes, rng())["overlap.mean_interval"]
+    found = overlaps(data, holes, rng(), draws=20)["overlap.mean_interval"]
     kept = generated["mean_interval"][np.arange(40) % 4 > 0]
     assert found.area.value == pytest.approx(by_scipy(data["mean_interval"], kept)[0], abs=4e-3)
     assert not math.isnan(found.area.low)

@@ -60,7 +60,7 @@ def test_values_go_to_the_note_before_and_say_when() -> None:
 
 @pytest.mark.parametrize("name", [*RULE_SETS])
 @given(data=st.data())
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_sums_agree_with_the_rules_themselves(name: str, data: st.DataObject) -> None:
     pairs = data.draw(st.lists(st.tuples(st.one_of(st.none(), st.integers(0, 127)), st.integers(1, 60)), min_size=1))
     meter = data.draw(st.sampled_from([Meter(), Meter(3, 4), Meter(6, 8), Meter(5, 8), Meter(1, 32)]))

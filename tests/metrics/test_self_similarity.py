@@ -57,7 +57,7 @@ def test_the_matrix_agrees_with_the_rules_likeness() -> None:
         )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     arrays(np.int64, st.tuples(st.integers(1, 4), st.integers(0, 40)), elements=st.sampled_from([OFF, HOLD, C, D, E])),
     st.integers(1, 7),

@@ -349,7 +349,7 @@ def test_a_melody_that_is_too_long_is_refused() -> None:
         find_form(Melody((Note((60,), 0, 96 * (MOST_BARS + 1)),)))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(
     st.integers(0, 2**32),
     st.sampled_from(["AABA", "AABB", "ABAC", "AA'BA", "ABCA", "ABA'B", "AAB"]),
@@ -363,7 +363,7 @@ def test_the_returns_of_a_melody_that_was_made_by_a_form_are_found(
     assert form_f1(find_form(made_by(form, Meter.parse(meter), random.Random(seed))), form) == 1
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=25)
 @given(st.integers(0, 2**32), forms(longest=12, most=8))
 def test_found_forms_cover_the_melody_and_return_as_they_say(seed: int, form: Form) -> None:
     melody = made_by(form, Meter(), random.Random(seed))

@@ -64,7 +64,7 @@ def cut(line: Line, steps: int) -> Line:
 
 
 @pytest.mark.parametrize(("name", "rule"), EVERY, ids=[name for name, _ in EVERY])
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(melody=classes, share=st.floats(0, 1), context=st.sampled_from(CONTEXTS))
 def test_no_rule_knows_what_comes_later(
     name: str, rule: Rule, melody: list[int], share: float, context: Context
@@ -78,7 +78,7 @@ def test_no_rule_knows_what_comes_later(
 
 
 @pytest.mark.parametrize("rule", RULES.rules, ids=RULES.names)
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=12)
 @given(melody=classes, semitones=st.integers(-24, 24), context=st.sampled_from(CONTEXTS))
 def test_a_melody_keeps_its_rewards_in_another_key(
     rule: Rule, melody: list[int], semitones: int, context: Context
@@ -89,7 +89,7 @@ def test_a_melody_keeps_its_rewards_in_another_key(
     np.testing.assert_array_equal(rule.rewards(line, context), rule.rewards(moved, there))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=15)
 @given(rows=st.lists(classes, min_size=1, max_size=5), context=st.sampled_from(CONTEXTS))
 def test_melodies_do_not_hear_each_other_nor_the_padding(rows: list[list[int]], context: Context) -> None:
     together = RULES.rewards(written(rows), context)
@@ -212,7 +212,7 @@ def plain_entropy(row: list[int]) -> float:
     return -sum(share * math.log2(share) for share in shares)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=50)
 @given(rows=st.lists(classes, min_size=1, max_size=4), context=st.sampled_from(CONTEXTS))
 def test_walks_over_notes_equal_plain_python(rows: list[list[int]], context: Context) -> None:
     line = written(rows)

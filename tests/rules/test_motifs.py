@@ -113,7 +113,7 @@ melodies = st.lists(phrases, min_size=1, max_size=4).flatmap(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=50)
 @given(melody=melodies, context=st.sampled_from([C_MAJOR, A_MINOR]))
 def test_the_loops_find_what_the_definition_says(melody: list[int], context: Context) -> None:
     line, plain = written(melody), PlainListener(melody, context.key)

@@ -139,7 +139,7 @@ classes_like = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(melody=st.lists(classes_like, min_size=1, max_size=40))
 def test_rewards_equal_a_plain_reading(melody: list[int], plain: ModuleType) -> None:
     given_rewards = RULES.rewards(GridEncoding().line(np.array([melody])))
@@ -147,7 +147,7 @@ def test_rewards_equal_a_plain_reading(melody: list[int], plain: ModuleType) -> 
         np.testing.assert_allclose(given_rewards[name][0], wanted, rtol=0, atol=1e-9, err_msg=name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     melody=st.lists(classes_like, min_size=2, max_size=32),
     padding=st.lists(st.integers(0, 37), max_size=6),
@@ -160,7 +160,7 @@ def test_padding_neither_counts_nor_earns(melody: list[int], padding: list[int])
         assert (padded[name][:, len(melody) :] == 0).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(melody=st.lists(classes_like, min_size=9, max_size=32), cut=st.integers(1, 8))
 def test_no_rule_looks_ahead(melody: list[int], cut: int) -> None:
     # Only the length of the melody is known before its end: that is why tonic and extremes are left out.

@@ -59,6 +59,7 @@ def count_affected(client: TestClient, link: Json) -> int:
     return sum(rule_total(one, link["rule"]) != 0 for one in compose(client, link))
 
 
+@pytest.mark.e2e
 def test_melodies_get_stuck_as_the_lesson_says(client: TestClient) -> None:
     steps = links("repetition")
     side_by_side = [link for link in steps if "compare" in link]
@@ -67,6 +68,7 @@ def test_melodies_get_stuck_as_the_lesson_says(client: TestClient) -> None:
     assert [count_affected(client, link) for link in steps if link.get("count") == "16"] == [2, 3, 7]
 
 
+@pytest.mark.e2e
 def test_notes_outside_the_key_are_as_the_lesson_says(client: TestClient) -> None:
     steps = links("key")
     scale, pair, *counts = steps[1], *(link for link in steps if "primer" in link)

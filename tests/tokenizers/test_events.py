@@ -39,14 +39,14 @@ def encodings(draw: st.DrawFn) -> EventsEncoding:
     return EventsEncoding.learned_from([Melody.from_pitches([(struck, 12) for struck in heard])], draw(chords))
 
 
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), encoding=encodings())
 def test_encode_undoes_decode(data: st.DataObject, encoding: EventsEncoding) -> None:
     tokens = data.draw(st.lists(st.integers(0, len(encoding.vocabulary) - 1), max_size=30))
     assert encoding.encode(encoding.decode(tokens)).tolist() == tokens
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(melody=melodies(), encoding=encodings())
 def test_fit_is_idempotent_and_counts_every_note(melody: Melody, encoding: EventsEncoding) -> None:
     fit = encoding.fit(melody)
@@ -62,7 +62,7 @@ def test_fit_is_idempotent_and_counts_every_note(melody: Melody, encoding: Event
     assert fit.melody.tempo == Tempo()  # an eighth is a quarter of a second
 
 
-@settings(deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(melody=melodies(), named=chords)
 def test_an_encoding_drops_and_folds_nothing_of_what_it_learned_from(melody: Melody, named: Any) -> None:
     if melody.sounding:
@@ -72,7 +72,7 @@ def test_an_encoding_drops_and_folds_nothing_of_what_it_learned_from(melody: Mel
         assert len(encoding.encode(melody)) == len(melody.sounding)
 
 
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data(), encoding=encodings())
 def test_the_line_says_what_decoding_sounds(data: st.DataObject, encoding: EventsEncoding) -> None:
     size = len(encoding.vocabulary)

@@ -38,7 +38,7 @@ def melodies_on_the_grid(draw: st.DrawFn, grid: GridEncoding) -> Melody:
     return Melody.from_pitches([(pitch, steps * grid.ticks_per_step) for pitch, steps in parts])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data(), grid=grids())
 def test_encode_undoes_decode(data: st.DataObject, grid: GridEncoding) -> None:
     token = st.one_of(st.sampled_from([0, 1, 2]), st.integers(0, len(grid.vocabulary) - 1))
@@ -48,7 +48,7 @@ def test_encode_undoes_decode(data: st.DataObject, grid: GridEncoding) -> None:
     assert melody.length == len(tokens) * grid.ticks_per_step
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data(), grid=grids())
 def test_decode_undoes_encode_on_the_grid(data: st.DataObject, grid: GridEncoding) -> None:
     melody = data.draw(melodies_on_the_grid(grid))
@@ -57,7 +57,7 @@ def test_decode_undoes_encode_on_the_grid(data: st.DataObject, grid: GridEncodin
     assert (fit.melody, fit.folded, fit.rounded, fit.dropped) == (melody, 0, 0, 0)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(melody=any_melodies(), grid=grids())
 def test_fit_is_idempotent(melody: Melody, grid: GridEncoding) -> None:
     fit = grid.fit(melody)
@@ -73,7 +73,7 @@ def test_fit_is_idempotent(melody: Melody, grid: GridEncoding) -> None:
     assert fit.melody.length % grid.ticks_per_step == 0
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(melody=any_melodies(), grid=grids())
 def test_tokens_are_those_of_the_fitted_melody(melody: Melody, grid: GridEncoding) -> None:
     fitted = grid.fit(melody).melody
@@ -84,7 +84,7 @@ def test_tokens_are_those_of_the_fitted_melody(melody: Melody, grid: GridEncodin
     np.testing.assert_array_equal(grid.encode(grid.decode(tokens)), tokens)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(melody=any_melodies(), grid=grids())
 def test_every_note_is_kept_or_counted(melody: Melody, grid: GridEncoding) -> None:
     fit = grid.fit(melody)

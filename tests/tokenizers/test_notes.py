@@ -68,7 +68,7 @@ def any_melodies(draw: st.DrawFn) -> Melody:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(data=st.data(), encoding=encodings())
 def test_encode_undoes_decode(data: st.DataObject, encoding: NotesEncoding) -> None:
     tokens = data.draw(well_formed(encoding))
@@ -79,7 +79,7 @@ def test_encode_undoes_decode(data: st.DataObject, encoding: NotesEncoding) -> N
     assert (fit.melody, fit.folded, fit.rounded, fit.dropped) == (melody, 0, 0, 0)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data(), encoding=encodings())
 def test_what_follows_the_last_whole_note_is_left_out(data: st.DataObject, encoding: NotesEncoding) -> None:
     tokens = data.draw(well_formed(encoding))
@@ -89,7 +89,7 @@ def test_what_follows_the_last_whole_note_is_left_out(data: st.DataObject, encod
     assert encoding.decode([*tokens, *begun]) == melody
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(melody=any_melodies(), encoding=encodings())
 def test_fit_is_idempotent_and_what_tokens_say(melody: Melody, encoding: NotesEncoding) -> None:
     fit, tokens = encoding.fit(melody), encoding.encode(melody)
@@ -109,7 +109,7 @@ def test_fit_is_idempotent_and_what_tokens_say(melody: Melody, encoding: NotesEn
         assert fit.melody is melody
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), encoding=encodings(chords=False))
 def test_a_single_line_of_known_durations_needs_no_change(data: st.DataObject, encoding: NotesEncoding) -> None:
     pitch = st.one_of(st.none(), st.integers(encoding.low, encoding.high))
@@ -120,7 +120,7 @@ def test_a_single_line_of_known_durations_needs_no_change(data: st.DataObject, e
     assert encoding.decode(encoding.encode(melody)).sounding == melody.sounding
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_the_line_is_the_grids_for_melodies_on_the_grid(data: st.DataObject) -> None:
     grid, notes = GridEncoding(), NotesEncoding()
@@ -143,7 +143,7 @@ def test_the_line_is_the_grids_for_melodies_on_the_grid(data: st.DataObject) -> 
         assert (lines.event[number, length:] == HOLD).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data(), encoding=encodings())
 def test_the_line_of_any_notes_loses_no_tick(data: st.DataObject, encoding: NotesEncoding) -> None:
     tokens = data.draw(well_formed(encoding, most=12))
@@ -163,7 +163,7 @@ def test_the_line_of_any_notes_loses_no_tick(data: st.DataObject, encoding: Note
         assert line.event[0, before[-1]] == ON
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data(), encoding=encodings())
 def test_ticks_are_those_at_which_notes_begin(data: st.DataObject, encoding: NotesEncoding) -> None:
     tokens = data.draw(well_formed(encoding))
@@ -177,7 +177,7 @@ def test_ticks_are_those_at_which_notes_begin(data: st.DataObject, encoding: Not
     assert encoding.ticks(begun)[0].tolist() == expected[: begun.shape[1]]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data(), encoding=encodings())
 def test_a_token_at_the_place_of_another_part_is_refused(data: st.DataObject, encoding: NotesEncoding) -> None:
     count = len(encoding.parts)
@@ -198,7 +198,7 @@ def test_a_token_at_the_place_of_another_part_is_refused(data: st.DataObject, en
         encoding.decode([*[END] * count, *tokens])
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(encoding=encodings())
 def test_descriptions_and_names_come_back(encoding: NotesEncoding) -> None:
     assert isinstance(encoding, Encoding)
@@ -259,7 +259,7 @@ def test_a_short_note_keeps_its_sixteenth_in_the_line() -> None:
     assert line.event[0, :9].tolist() == [ON, OFF, *[HOLD] * 6, ON]
 
 
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(data=st.data(), encoding=encodings())
 def test_transposition_moves_pitches_alone(data: st.DataObject, encoding: NotesEncoding) -> None:
     tokens = data.draw(well_formed(encoding))
@@ -325,7 +325,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(data=st.data())
 def test_any_json_value_is_built_or_refused(data: st.DataObject) -> None:
     field = data.draw(st.sampled_from(sorted(NOTES)))

@@ -140,7 +140,8 @@ def overlaps(
         >>> encoding, rng = GridEncoding(), np.random.default_rng(1)
         >>> lines = [encoding.line(rng.integers(2, most, (45, 32))) for most in (38, 38, 9)]
         >>> data, similar, narrow = (melody_features(line, Context()) for line in lines)
-        >>> [round(overlaps(data, one, rng)["overlap.range"].area.value, 1) for one in (similar, narrow)]
+        >>> found = [overlaps(data, one, rng, draws=20)["overlap.range"] for one in (similar, narrow)]
+        >>> [round(one.area.value, 1) for one in found]
         [0.9, 0.0]
     """
     if not 0 < level < 1:

@@ -42,10 +42,10 @@ def test_a_piece_counts_as_often_as_it_is_drawn() -> None:
 
 
 def test_random_answers_are_at_chance_and_p_is_even() -> None:
-    p = np.array([answers(seed=seed).p_value(np.random.default_rng(seed), permutations=199) for seed in range(80)])
+    p = np.array([answers(seed=seed).p_value(np.random.default_rng(seed), permutations=99) for seed in range(40)])
     assert 0.4 < p.mean() < 0.6
     assert (p <= 0.05).mean() < 0.12
-    intervals = [answers(400, seed=seed).balanced_accuracy(np.random.default_rng(seed)) for seed in range(40)]
+    intervals = [answers(200, seed=seed).balanced_accuracy(np.random.default_rng(seed)) for seed in range(40)]
     covered = np.mean([one.low <= 1 / 3 <= one.high for one in intervals])
     assert covered > 0.85
 
@@ -86,7 +86,7 @@ def test_sizes_must_agree() -> None:
         StylePredictions(np.zeros(2, dtype=np.int64), np.zeros((1, 2)), np.zeros(2, dtype=np.int64))
 
 
-@pytest.mark.parametrize("styles", [2, 5, 30])
+@pytest.mark.parametrize("styles", [3, pytest.param(30, marks=pytest.mark.e2e)])
 def test_the_picture_takes_any_number_of_styles_and_any_name(styles: int) -> None:
     shares: NDArray[np.float64] = np.full((styles, styles), 1 / styles)
     shares[0] = np.nan

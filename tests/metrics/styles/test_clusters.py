@@ -111,9 +111,9 @@ def planted(groups: int, each: int, seed: int = 5) -> tuple[NDArray[np.float64],
     return middles[labels] + rng.normal(size=(groups * each, len(STYLE_COLUMNS)), scale=0.3), labels
 
 
-@pytest.mark.parametrize("groups", [2, 3, 5, 9])
+@pytest.mark.parametrize("groups", [5, *(pytest.param(groups, marks=pytest.mark.e2e) for groups in (2, 3, 9))])
 def test_planted_clusters_and_their_number_are_found(groups: int) -> None:
-    features, labels = planted(groups, 30)
+    features, labels = planted(groups, 20)
     found = style_clusters(features, np.random.default_rng(1))
     assert found.k == groups
     assert len({*zip(found.labels.tolist(), labels.tolist(), strict=True)}) == groups  # one to one
@@ -124,8 +124,8 @@ def test_planted_clusters_and_their_number_are_found(groups: int) -> None:
 
 
 def test_the_largest_comes_first_and_a_number_that_is_asked_for_gives_the_same() -> None:
-    features, _ = planted(4, 20)
-    features = features[20:]
+    features, _ = planted(4, 10)
+    features = features[10:]
     chosen = style_clusters(features, np.random.default_rng(1))
     asked = style_clusters(features, np.random.default_rng(1), chosen.k)
     assert chosen.labels.tolist() == asked.labels.tolist()
@@ -135,10 +135,10 @@ def test_the_largest_comes_first_and_a_number_that_is_asked_for_gives_the_same()
 
 
 def test_of_many_melodies_some_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(import_module("cantilena.metrics.styles.clusters"), "MOST_COMPARED", 40)
-    features, labels = planted(3, 40)
+    monkeypatch.setattr(import_module("cantilena.metrics.styles.clusters"), "MOST_COMPARED", 20)
+    features, labels = planted(3, 20)
     found = style_clusters(features, np.random.default_rng(1))
-    assert np.count_nonzero(~np.isnan(found.silhouettes)) == 40
+    assert np.count_nonzero(~np.isnan(found.silhouettes)) == 20
     assert len({*zip(found.labels.tolist(), labels.tolist(), strict=True)}) == found.k == 3
 
 
