@@ -114,7 +114,7 @@ def options(algorithm: str, **changes: Any) -> TuningOptions:
     value = ValueOptions(gamma=1.0, replay=512, target_rate=0.1, exploration="none", updates_per_batch=2)
     usual: dict[str, Any] = {
         "c": C,
-        "updates": 140,
+        "updates": 100,
         "melodies": 256,
         "steps": STEPS,
         "learning_rate": 0.08,

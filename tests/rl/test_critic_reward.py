@@ -109,7 +109,8 @@ def test_models_of_notes_learn_from_critics_too() -> None:
     notes = NotesEncoding()
     shape = replace(SMALL, durations=notes.durations, pitches=36)
     untuned = Bundle(shape, Network(shape, len(notes.vocabulary), seed=3).numpy_weights(), notes.description())
-    asked = options(rules="paper", updates=2, watch=WatchOptions(look=2, watched=96))
+    hearing = replace(CRITIC, critic_start=5, critic_lessons=1)
+    asked = options(rules="paper", updates=2, melodies=16, watch=WatchOptions(look=2, watched=64), critic=hearing)
     bars = music_reward(untuned, asked).bars(160, STEPS)
 
     def melodies(count: int, seed: int, first: str) -> HumanMelodies:
@@ -135,7 +136,8 @@ def test_rules_and_critic_are_divided_by_c_together() -> None:
 @pytest.mark.parametrize("look", [pytest.param(0, marks=pytest.mark.e2e), 2])
 def test_an_interrupted_run_resumes(look: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cantilena.rl.tuning._CHECKPOINT_EVERY", 0.0)
-    asked = options(rules="paper", watch=WatchOptions(look=look, watched=96))
+    hearing = replace(CRITIC, critic_start=10)
+    asked = options(rules="paper", watch=WatchOptions(look=look, watched=96), critic=hearing)
     whole = tune(bundle(), asked, critic_data=critic_data())
 
     class InterruptedHereError(Exception):
