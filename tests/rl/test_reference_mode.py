@@ -82,7 +82,14 @@ def test_rewards_rise() -> None:
     network = Network(SMALL, 38, seed=3)
     bundle = Bundle(SMALL, network.numpy_weights(), GRID.description())
     options = TuningOptions(
-        algorithm="psi", reference_mode=True, updates=6, melodies=50, steps=8, device="cpu", learning_rate=0.01
+        algorithm="psi",
+        reference_mode=True,
+        updates=5,
+        melodies=40,
+        steps=8,
+        device="cpu",
+        learning_rate=0.01,
+        watch=WatchOptions(look=0),
     )
     history = tune(bundle, options).history
     key = history.terms["key"]

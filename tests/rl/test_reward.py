@@ -36,7 +36,7 @@ def whole_melodies(draw: st.DrawFn, encoding: NotesEncoding = NOTES) -> np.ndarr
     return padded_together(rows)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(data=st.data(), encoding=st.sampled_from([NOTES, CHORDS]), seed=st.integers(0, 9))
 def test_sums_over_tokens_are_sums_over_steps(data: st.DataObject, encoding: NotesEncoding, seed: int) -> None:
     tokens = data.draw(whole_melodies(encoding))
@@ -49,7 +49,7 @@ def test_sums_over_tokens_are_sums_over_steps(data: st.DataObject, encoding: Not
     assert not np.delete(by_token, np.s_[period - 1 :: period], axis=1).any()  # the last token of a note gets all
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(tokens=whole_melodies())
 def test_a_step_belongs_to_the_last_note_that_has_begun(tokens: np.ndarray) -> None:
     owner = token_of_steps(NOTES, tokens, STEPS)

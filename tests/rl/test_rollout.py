@@ -27,13 +27,13 @@ def network(encoding: NotesEncoding, seed: int = 3) -> Network:
 )
 @pytest.mark.parametrize("changes", [{}, {"epsilon": 1.0}, {"epsilon": 0.5}, {"temperature": 1000.0}], ids=str)
 def test_all_melodies_are_as_long_as_told(encoding: NotesEncoding, changes: dict[str, float]) -> None:
-    bars = MusicReward(encoding, RULE_SETS["paper"], Context(), 1.0, 10.0).bars(40, STEPS)
+    bars = MusicReward(encoding, RULE_SETS["paper"], Context(), 1.0, 10.0).bars(12, STEPS)
     most, rng = most_tokens(encoding, STEPS), torch.Generator().manual_seed(1)
-    tokens = sample_melodies(network(encoding), 40, most, rng, bars=bars, end=END, **changes)
+    tokens = sample_melodies(network(encoding), 12, most, rng, bars=bars, end=END, **changes)
     assert tokens.shape[1] < most
     assert (tokens[:, -1] != END).any()
-    assert [encoding.decode(row).length for row in tokens.numpy()] == [STEPS * 6] * 40  # and each token is of its part
-    assert encoding.line(tokens.numpy()).length.tolist() == [STEPS] * 40
+    assert [encoding.decode(row).length for row in tokens.numpy()] == [STEPS * 6] * 12  # and each token is of its part
+    assert encoding.line(tokens.numpy()).length.tolist() == [STEPS] * 12
 
 
 def test_exploration_draws_all_tokens_that_may_come() -> None:

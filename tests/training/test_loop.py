@@ -75,15 +75,21 @@ def same(one: Network, other: Network) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-@pytest.mark.parametrize("core", ["lstm", "gru", "rnn", "transformer"])
+@pytest.mark.parametrize(
+    ("core", "precision"),
+    [
+        *((core, "float32") for core in ("lstm", "gru", "rnn", "transformer")),
+        *(pytest.param(core, "bfloat16", marks=pytest.mark.e2e) for core in ("gru", "rnn")),
+        *((core, "bfloat16") for core in ("lstm", "transformer")),
+    ],
+)
 def test_every_core_learns(core, precision):
     if precision == "bfloat16" and not supports_bfloat16(torch.device("cpu")):
         with pytest.raises(UsageError, match="bfloat16"):
             trained(epochs=1, precision=precision)
         pytest.skip("this processor has no recurrent kernel for bfloat16")
     shape = NetworkOptions(core=core, width=24, embedding=16, bar_position=False, look_back=(), dropout=0.0)
-    result = trained(network=shape, epochs=12, precision=precision)
+    result = trained(network=shape, epochs=8, precision=precision)
     assert result.valid < 0.25  # a uniform guess: ln 6 = 1.79; only the first step is unknown
     assert result.valid == pytest.approx(likelihood(result.network, VALID).nats_per_step)
     assert result.valid == min(entry["valid"] for entry in result.history)
@@ -147,7 +153,7 @@ def test_metrics_have_a_line_for_each_epoch(whole):
     assert set(lines[0]) == {"epoch", "updates", "train", "valid", "learning_rate"}
 
 
-@pytest.mark.parametrize("checkpoints", [1, 5, 6, 7, 17, 18])
+@pytest.mark.parametrize("checkpoints", [1, 6, 7, 18, *(pytest.param(many, marks=pytest.mark.e2e) for many in (5, 17))])
 def test_a_training_resumes_from_any_batch(whole, tmp_path, interrupt, checkpoints):
     interrupt(checkpoints, folder=tmp_path)  # three epochs of six batches, a checkpoint after each batch
     draft = tmp_path / f".{CHECKPOINT}.0123abcd.draft"

@@ -75,7 +75,7 @@ def test_the_seed_determines_the_result_and_the_global_generator_is_unchanged(wh
     assert not same(whole.network, trained(ema_decay=0.5, seed=2).network)
 
 
-@pytest.mark.parametrize("saves", [1, 4, 7, 11])
+@pytest.mark.parametrize("saves", [1, 7, *(pytest.param(many, marks=pytest.mark.e2e) for many in (4, 11))])
 def test_an_interrupted_training_resumes(
     whole: TrainResult[VaeNetwork], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, saves: int
 ) -> None:

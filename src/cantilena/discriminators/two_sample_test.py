@@ -202,7 +202,7 @@ def classifier_two_sample_test(
         >>> from cantilena.tokenizers import GridEncoding
         >>> steps = np.random.default_rng(1).integers(0, 3, (60, 8)).cumsum(axis=1)
         >>> up, down = GridEncoding().line(20 + steps), GridEncoding().line(20 - steps)
-        >>> options = TwoSampleOptions(families=("logistic",))
+        >>> options = TwoSampleOptions(families=("logistic",), groups=False)
         >>> classifier_two_sample_test(up, np.arange(60), down, options, quiet=True).best.accuracy.low > 0.8
         True
     """
@@ -416,7 +416,8 @@ def two_sample_tests_by_bars(
         >>> from cantilena.tokenizers import GridEncoding
         >>> steps = np.random.default_rng(1).integers(0, 3, (60, 8)).cumsum(axis=1)
         >>> up, down = GridEncoding().line(20 + steps), GridEncoding().line(20 - steps)
-        >>> rows = two_sample_tests_by_bars(up, np.arange(60), down, 8, bars=(1, 2), quiet=True)
+        >>> options = TwoSampleOptions(families=("logistic",))
+        >>> rows = two_sample_tests_by_bars(up, np.arange(60), down, 8, bars=(1, 2), options=options, quiet=True)
         >>> rows[0].accuracy.low > 0.8, rows[1].reason.partition(",")[0]
         (True, 'with 2 bars')
     """

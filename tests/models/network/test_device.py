@@ -10,7 +10,7 @@ from cantilena.models import Network, NetworkOptions, autocast, choose_precision
 from cantilena.models.network import device as device_file
 
 CPU = torch.device("cpu")
-WIDTHS = (8, 128, 1024)
+WIDTHS = (8, 128, pytest.param(1024, marks=pytest.mark.e2e))
 
 
 @pytest.fixture(autouse=True)

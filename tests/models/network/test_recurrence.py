@@ -79,10 +79,18 @@ def test_only_wide_lstms_in_bfloat16_on_a_processor_take_it(core, width, ours):
         assert not needs_own_gradient(network.core, torch.device("cpu"))
 
 
-@pytest.mark.parametrize("named", [{"embedding": 16, "look_back": ()}, {"input": "paper", "window": 6}])
+@pytest.mark.parametrize(
+    "named",
+    [
+        {"layers": 2, "width": 1024, "embedding": 16, "look_back": ()},
+        {"layers": 2, "width": WIDE, "input": "paper", "window": 3},
+        pytest.param({"layers": 3, "width": 1024, "embedding": 16, "look_back": ()}, marks=pytest.mark.e2e),
+        pytest.param({"layers": 3, "width": 1024, "input": "paper", "window": 6}, marks=pytest.mark.e2e),
+    ],
+)
 def test_the_papers_width_learns_from_true_gradients(named):
-    network = Network(NetworkOptions(layers=3, width=1024, dropout=0.0, **named), 12, seed=1).train()
-    tokens = np.random.default_rng(1).integers(0, 12, (4, 6))
+    network = Network(NetworkOptions(dropout=0.0, **named), 12, seed=1).train()
+    tokens = np.random.default_rng(1).integers(0, 12, (4, 6) if named["layers"] == 3 else (3, 4))
     grads = []
     for enabled in (False, True):
         network.zero_grad()
