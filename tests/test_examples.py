@@ -6,11 +6,14 @@ import re
 import runpy
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+import cantilena
 from cantilena.cli import main
+from cantilena.data import load_builtin
 from cantilena.tokenizers import GridEncoding
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -27,6 +30,8 @@ def test_a_user_module_is_tuned(
 ) -> None:
     sizes = ["--batches", "2", "--updates", "2", "--melodies", "16"]
     monkeypatch.setattr(sys, "argv", ["own_model.py", *sizes, "--out", str(tmp_path)])
+    monkeypatch.setattr(cantilena, "open_corpus", lambda _: load_builtin("chorales"))  # the smallest
+    monkeypatch.setattr(cantilena, "tune_module", partial(cantilena.tune_module, look=0))
     runpy.run_path(str(EXAMPLES / "own_model.py"), run_name="__main__")
     assert "nats a step" in capsys.readouterr().out
     assert {path.name for path in tmp_path.iterdir()} == {"before.mid", "after.mid"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import graphlib
 import importlib
 import json
@@ -32,6 +33,7 @@ def name_of(path: Path) -> str:
     return path.relative_to(SOURCE).as_posix()
 
 
+@functools.cache
 def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"), filename=str(path))
 
@@ -58,9 +60,22 @@ def test_a_file_is_short_and_has_a_docstring(path: Path) -> None:
     assert path.stem not in {"utils", "util", "helpers", "helper", "common", "misc", "base", "tools"}
 
 
+def statements(tree: ast.Module) -> list[ast.AST]:
+    """All statements of a module, those inside others too; imports are never in expressions."""
+    found: list[ast.AST] = [tree]
+    for node in found:
+        found += (
+            inner
+            for inner in ast.iter_child_nodes(node)
+            if isinstance(inner, ast.stmt | ast.ExceptHandler | ast.match_case)
+        )
+    return found
+
+
+@functools.cache
 def imports_of(path: Path) -> set[str]:
     found: set[str] = set()
-    for node in ast.walk(tree_of(path)):
+    for node in statements(tree_of(path)):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and not node.level:
@@ -111,7 +126,9 @@ def runtime_imports(tree: ast.AST) -> list[ast.ImportFrom]:
     for node in ast.iter_child_nodes(tree):
         if isinstance(node, ast.ImportFrom):
             found.append(node)
-        elif not (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)):
+        elif isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case) and not (
+            isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        ):
             found += runtime_imports(node)
     return found
 
@@ -190,6 +207,7 @@ def test_nothing_waits_for_a_library_that_it_does_not_use(code: str, unused: str
     assert heavy_modules_after(code) & set(unused.split()) == set()
 
 
+@functools.cache
 def tracked_texts() -> dict[str, str]:
     done = subprocess.run(["git", "ls-files", "-z"], cwd=CHECKOUT, capture_output=True, check=False)
     if done.returncode:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,13 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 
+def test_every_page_is_listed_and_every_listed_page_exists_or_is_written() -> None:
+    nav = (CHECKOUT / "mkdocs.yml").read_text(encoding="utf-8").partition("\nnav:\n")[2]
+    pages = {path.relative_to(CHECKOUT / "docs").as_posix() for path in (CHECKOUT / "docs").rglob("*.md")}
+    assert set(re.findall(r"[\w/-]+\.md\b", nav)) == pages | {"index.md", "commands.md"}
+
+
+@pytest.mark.e2e
 def test_the_site_builds_and_has_every_public_name(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="the extra `docs` is not installed")
     command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(tmp_path / "site")]

@@ -81,6 +81,7 @@ def test_without_worker_processes_it_still_looks(monkeypatch: pytest.MonkeyPatch
     assert broken.advice == "count again"
 
 
+@pytest.mark.e2e
 def test_the_whole_table_on_this_machine(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cantilena", "doctor", "--json"],

@@ -42,8 +42,20 @@ def test_a_study_is_created_rehearsed_and_analysed(tmp_path: Path, capsys: pytes
 
 
 def test_power_analysis_creates_nothing_and_needs_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["listen", "create", "--arm", "human=x", "--arm", "lstm=y", "--power", "--studies", "10", "--json"]
-    assert main(words) == 0
+    words = [
+        "listen",
+        "create",
+        "--arm",
+        "human=x",
+        "--arm",
+        "lstm=y",
+        "--power",
+        "--studies",
+        "10",
+        "--promise",
+        "0.5",
+    ]
+    assert main([*words, "--json"]) == 0
     results = json.loads(capsys.readouterr().out)
     assert [claim["independent_trials"] for claim in results["claims"]] == [92, 215]
     assert all(claim["listeners"] * 20 >= 60 for claim in results["claims"])

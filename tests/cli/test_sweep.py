@@ -230,6 +230,7 @@ def test_trainings_that_take_too_long_are_rows_with_a_reason(
     assert all(row["state"] == "failed" and row["valid"] is None for row in trials(tmp_path / "late"))
 
 
+@pytest.mark.e2e
 def test_trainings_that_cannot_be_are_rows_with_a_reason(
     corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

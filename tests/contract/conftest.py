@@ -11,12 +11,14 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from cantilena.cli import main
+from cantilena.metrics import overlaps
 
 HERE = Path(__file__).parent
 Stored = Callable[..., Any]
@@ -82,3 +84,10 @@ def before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     shutil.copytree(HERE / "before", copy)
     monkeypatch.chdir(copy)
     return copy
+
+
+@pytest.fixture(autouse=True)
+def _few_melodies_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thirty melodies a side, and 20 subsamples, go the way that a thousand and 200 would."""
+    monkeypatch.setattr("cantilena.workflows.tune.run.COUNTED", 30)
+    monkeypatch.setattr("cantilena.workflows.evaluate.compare.overlaps", partial(overlaps, draws=20))

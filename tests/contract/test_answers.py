@@ -8,6 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cantilena.cli import doctor
+from cantilena.data import load_builtin
+from cantilena.listening import wilson
+
 NET = "--width 8 --embedding 8 --epochs 1 --batch 8 --device cpu --precision float32"
 LINES = {
     "compose": "compose tunes -n 2 --bars 2 --out made",
@@ -24,7 +28,7 @@ LINES = {
     "corpus cluster --out": "corpus cluster melodies.arrow --clusters 2 --out made",
     "doctor": "doctor",
     "evaluate": "evaluate scores runs/network --against melodies.arrow --melodies 20 --steps 32 --heard 1",
-    "evaluate --listener": "evaluate scores --listener --against melodies.arrow --melodies 20 --steps 32 --heard 1",
+    "evaluate --listener": "evaluate scores --listener --against melodies.arrow --melodies 20 --steps 32 --jobs 1",
     "evaluate --likelihood": "evaluate runs/network runs/vae --likelihood --test scores",
     "export": "export runs/network --out made.onnx",
     "import": "import note_rnn.npz --out made.safetensors",
@@ -92,7 +96,21 @@ def note_rnn(path: Path) -> None:
     np.savez(path, **{name: rng.normal(0, 0.7, shape).astype(np.float32) for name, shape in shapes.items()})
 
 
-@pytest.mark.parametrize("name", LINES)
+@pytest.fixture
+def _little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the keys do not depend on: all checks of the doctor, simulated studies, all that a model has learned."""
+    few = list(doctor.checks())[:3]
+    monkeypatch.setattr(doctor, "checks", lambda: iter(few))
+    monkeypatch.setattr("cantilena.listening.planning.power.estimate_power", lambda *_, **__: wilson(9, 10))
+    monkeypatch.setattr("cantilena.listening.study.matching.load_builtin", lambda _: load_builtin("chorales"))
+
+
+WAITS = {"sweep"}
+"""What starts processes that import torch."""
+
+
+@pytest.mark.usefixtures("_little_work")
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.e2e if name in WAITS else ()) for name in LINES])
 def test_an_answer_has_the_keys_that_it_had(name: str, shell: Any, stored: Any, before: Path) -> None:
     if "others" in LINES[name]:
         other_scores(before, shell)

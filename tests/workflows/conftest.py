@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 import cantilena
 from cantilena.data import ReadOptions, read_folder
 from cantilena.io import write
+from cantilena.metrics import overlaps
 from cantilena.music import Melody
 
 
@@ -52,3 +55,18 @@ def _few_melodies_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Thirty melodies a side go the way that a thousand would."""
     monkeypatch.setattr("cantilena.workflows.tune.run.COUNTED", 30)
     monkeypatch.setattr("cantilena.workflows.tune.frontier.COUNTED", 30)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _little_work() -> Iterator[None]:
+    """Intervals of overlaps from 20 subsamples go the way that those from 200 would, and one process reads as two."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cantilena.workflows.evaluate.compare.overlaps", partial(overlaps, draws=20))
+        patch.setattr("cantilena.runtime.workers.cpu_count", lambda: 1)
+        yield
+
+
+@pytest.fixture
+def no_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a tuning; they take as long as a small tuning."""
+    monkeypatch.setattr("cantilena.workflows.tune.run._draw", lambda *_: None)

@@ -51,7 +51,7 @@ def corpus() -> Corpus:
 def styled(corpus: Corpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("styled")
     corpus.save(folder / "two.arrow")
-    quickly = {"width": 24, "echoes": 0, "epochs": 40, "budget": 0, "learning_rate": 0.02, "patience": 40}
+    quickly = {"width": 24, "echoes": 0, "epochs": 20, "budget": 0, "learning_rate": 0.02, "patience": 20}
     asked = NetworkTraining(str(folder / "two.arrow"), styles="collection", dropout=0.0, blend=False, **quickly)  # type: ignore[arg-type]
     run_training(asked, folder / "run")
     return folder / "run" / "model.safetensors"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from dataclasses import replace
@@ -55,12 +56,17 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def whole(model: str, corpus_file: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that nobody interrupted."""
+    """A run of the command that nobody interrupted; what it answered is beside it, in `answer.json`."""
     out = tmp_path_factory.mktemp("frontier") / "whole"
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, out.with_name("answer.json").open("w") as answer:
         shrink(patch)
-        run_frontier(model, ASKED, out, against=str(corpus_file))
+        with contextlib.redirect_stdout(answer):
+            assert main(command(model, corpus_file, out)) == 0
     return out
+
+
+def command(model: str, corpus_file: Path, out: Path) -> list[str]:
+    return ["tune", model, "--frontier", *WORDS, "--against", str(corpus_file), "--out", str(out), "--json"]
 
 
 def results(folder: Path) -> dict[str, Any]:
@@ -151,13 +157,11 @@ def test_human_melodies_are_rewarded_in_their_own_key_and_meter(model: str) -> N
     assert not np.allclose(rewards, points.rewards(Sample(tokens, contexts=Context())))
 
 
-def test_the_command_draws_a_frontier_too(
-    model: str, whole: Path, corpus_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_the_command_answers_with_the_systems_once(
+    model: str, whole: Path, corpus_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    words = ["tune", model, "--frontier", *WORDS, "--against", str(corpus_file), "--out", str(tmp_path / "run")]
-    assert main([*words, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["systems"] == results(whole)
-    assert main([*words, "--json"]) == 1
+    assert json.loads(whole.with_name("answer.json").read_text())["systems"] == results(whole)
+    assert main(command(model, corpus_file, whole)) == 1
     refused = json.loads(capsys.readouterr().out)
     assert "finished" in refused["error"]
     assert refused["hint"]

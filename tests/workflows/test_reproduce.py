@@ -155,7 +155,9 @@ def test_an_interrupted_run_ends_with_the_same_results(
 
 
 @pytest.mark.usefixtures("plain")
-def test_force_takes_away_what_was_there_and_nothing_else(small: ReproduceOptions, tmp_path: Path) -> None:
+def test_force_takes_away_what_was_there_and_nothing_else(
+    small: ReproduceOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     mine = [tmp_path / "models" / "mine.bin", tmp_path / "melodies" / "mine.mid", tmp_path / "work" / "notes" / "a.txt"]
     for path in mine:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -163,10 +165,12 @@ def test_force_takes_away_what_was_there_and_nothing_else(small: ReproduceOption
     with pytest.raises(RunError, match="not empty"):
         reproduce(small, tmp_path)
     reproduce(replace(small, heard=2), tmp_path, force=True)
-    first = (tmp_path / "results.json").read_bytes()
-    assert (tmp_path / "melodies" / "lstm" / "002.mid").exists()
-    reproduce(replace(small, seed=2), tmp_path, force=True)
-    assert (tmp_path / "results.json").read_bytes() != first
+    made = {path for path in tmp_path.rglob("*") if path.is_file()} - {*mine, tmp_path / ".lock", tmp_path / "run.json"}
+    assert {tmp_path / "results.json", tmp_path / "melodies" / "lstm" / "002.mid"} < made
+    monkeypatch.setattr(pipeline, "encode_on_grid", stop)
+    with pytest.raises(StopError):
+        reproduce(replace(small, seed=2), tmp_path, force=True)
+    assert [path for path in made if path.exists()] == []
     assert not (tmp_path / "melodies" / "lstm" / "002.mid").exists()
     assert [path.read_text() for path in mine] == ["mine"] * 3
 

@@ -64,6 +64,7 @@ def answered(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict
     return status, answer
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_a_forced_run_does_not_resume_the_earlier_one(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_forced_run_does_not_resume_the_earlier_one(
     assert same(run / "model.safetensors", expected / "model.safetensors")
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_an_interrupted_tuning_is_resumed_with_the_same_model_only(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,6 +111,7 @@ def test_an_interrupted_tuning_is_resumed_with_the_same_model_only(
     assert answer["steps"] == 4 * 8 * 16
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_chords_are_trained_and_tuned_too(tunes: Path, tmp_path: Path) -> None:
     tiny: dict[str, Any] = {"width": 8, "epochs": 2, "batch": 8, "device": "cpu"}
     trained = cantilena.train(tunes, encoding="events", **tiny)
@@ -118,6 +121,7 @@ def test_chords_are_trained_and_tuned_too(tunes: Path, tmp_path: Path) -> None:
     assert (tuned.path, tuned.to_dict()["c"]) == (None, 0.5)
 
 
+@pytest.mark.usefixtures("no_pictures")
 def test_the_function_tunes_what_the_command_tunes(
     trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -188,11 +192,20 @@ def test_a_critic_alone_is_told_in_results_answer_and_pictures(
     assert [row["critic_accuracy"] for row in rows] == told["accuracy"]
     for name in ("rewards.png", "looks.png"):
         assert (tmp_path / "one" / name).stat().st_size > 0
-    assert answered(capsys, *words, "--out", str(tmp_path / "two"))[0] == 0
-    for name in ("model.safetensors", "results.json", "metrics.jsonl"):
-        assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
     card = Bundle.load(tmp_path / "one" / "model.safetensors").provenance["tuning"]
     assert (card["rules"], card["critic"]["critic"]) == ("none", True)
+
+
+@pytest.mark.usefixtures("_few_are_enough", "no_pictures")
+@pytest.mark.e2e
+def test_a_critic_judges_the_same_again(
+    model: str, corpus_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for run in ("one", "two"):
+        words = [model, *WORDS, "--rules", "none", "--against", str(corpus_file), "--out", str(tmp_path / run)]
+        assert answered(capsys, *words)[0] == 0
+    for name in ("model.safetensors", "results.json", "metrics.jsonl"):
+        assert same(tmp_path / "one" / name, tmp_path / "two" / name)
 
 
 def test_without_people_there_is_no_critic(

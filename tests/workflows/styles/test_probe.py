@@ -109,6 +109,7 @@ def test_the_numbers_are_consistent(probe: StyleProbe) -> None:
     assert len(told["by_draw"]) == 3
 
 
+@pytest.mark.e2e
 def test_the_same_seed_gives_the_same(place: Path, options: EvaluateOptions) -> None:
     few, words = replace(options, melodies=10), [str(place / "run")]
     first, second = (probe_styles(words, few, "collection", draws=1).to_json() for _ in range(2))
@@ -148,6 +149,8 @@ def test_a_folder_has_melodies_of_each_style(
     assert main(words) == 1  # it is not overwritten
     capsys.readouterr()
     assert main([*words[:-1], "--force", "--heard", "0"]) == 0
+    again = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert again["styles"] == answer["styles"]  # the same seed
     assert capsys.readouterr().out.endswith(f"Open {tmp_path / 'out' / 'styles.html'} to hear each style.\n")
     assert not (tmp_path / "scales").exists()
 

@@ -56,9 +56,7 @@ def train(
         UsageError: an unknown option, a value that makes no sense, or a process that torchrun started.
 
     Examples:
-        >>> from cantilena.data import load_builtin
-        >>> corpus = load_builtin("tunes").where(collection="ryan")
-        >>> trained = train(corpus, model="ngram", order=4)
+        >>> trained = train("chorales", model="ngram", order=4)
         >>> trained.bundle.options.order, sorted(trained.test)
         (4, ['nats_per_note', 'nats_per_step'])
     """

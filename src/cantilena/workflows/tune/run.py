@@ -65,7 +65,7 @@ def tune(
         UsageError: an unknown option, or a value that makes no sense.
 
     Examples:
-        >>> tuned = tune("tunes", updates=1, melodies=8, look=0)
+        >>> tuned = tune("tunes", updates=1, melodies=8, steps=32, look=0, against="chorales")
         >>> tuned.bundle.policy, sorted(tuned.report["systems"])
         ('likelihood', ['human', 'tuned', 'untuned'])
     """

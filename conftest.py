@@ -1,0 +1,12 @@
+"""What the examples in docstrings share."""
+
+from __future__ import annotations
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def _few_melodies_are_counted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The example of tuning measures thirty melodies a side, which go the way that a thousand would."""
+    if request.node.name == "cantilena.workflows.tune.run.tune":
+        monkeypatch.setattr("cantilena.workflows.tune.run.COUNTED", 30)
