@@ -21,6 +21,7 @@ def trained() -> cantilena.TrainedModel:
     return cantilena.train("chorales", **TINY)
 
 
+@pytest.mark.e2e
 def test_a_model_is_trained_tuned_and_evaluated_without_a_folder(
     trained: cantilena.TrainedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

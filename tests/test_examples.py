@@ -25,6 +25,7 @@ def test_an_example_needs_the_root_and_at_most_one_package(example: Path) -> Non
     assert len(packages) <= 1
 
 
+@pytest.mark.e2e
 def test_a_user_module_is_tuned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

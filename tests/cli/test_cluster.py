@@ -75,6 +75,7 @@ def test_the_same_seed_gives_the_same_and_k_can_be_given(corpus: str, capsys: py
     assert sum(cluster["melodies"] for cluster in told["clusters"]) == 24
 
 
+@pytest.mark.e2e
 def test_the_folder_is_whole_and_the_assignment_reads_back(
     corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -181,6 +181,7 @@ def test_expression_changes_how_it_is_played_and_nothing_else(said: Said, bundle
     assert {path.suffix for path in (tmp_path / "plain").iterdir()} == {".mid", ".musicxml", ".svg", ".wav", ".json"}
 
 
+@pytest.mark.e2e
 def test_bars_of_a_piece_are_rewritten(said: Said, bundle: str, tmp_path: Path) -> None:
     said.obj("compose", bundle, "-n", "1", "--bars", "6", "--key", "D minor", "--out", str(tmp_path / "idea"))
     piece = tmp_path / "idea" / "001.mid"

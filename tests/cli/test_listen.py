@@ -41,6 +41,7 @@ def test_a_study_is_created_rehearsed_and_analysed(tmp_path: Path, capsys: pytes
     assert "exists already" in capsys.readouterr().err
 
 
+@pytest.mark.e2e
 def test_power_analysis_creates_nothing_and_needs_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = [
         "listen",

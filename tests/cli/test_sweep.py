@@ -125,6 +125,7 @@ def gone(process: int) -> bool:
     return state == "Z"
 
 
+@pytest.mark.e2e
 def test_the_best_model_is_what_the_table_says_and_what_the_command_trains(
     corpus: str, whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

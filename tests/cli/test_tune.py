@@ -83,6 +83,7 @@ def test_an_empty_name_is_not_the_working_folder(
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.e2e
 def test_a_folder_of_ones_own_keeps_its_pictures(
     model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,6 +41,7 @@ def answered(capsys: pytest.CaptureFixture[str], *words: object) -> dict[str, An
     return answer
 
 
+@pytest.mark.e2e
 def test_a_way_is_written_like_any_melodies(vae: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, last = tmp_path / "first.mid", tmp_path / "last.mid"
     write(Melody.from_pitches([(60, 24), (64, 24), (67, 48), (100, 96)]), first)

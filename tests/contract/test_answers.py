@@ -105,8 +105,8 @@ def _little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cantilena.listening.study.matching.load_builtin", lambda _: load_builtin("chorales"))
 
 
-WAITS = {"sweep"}
-"""What starts processes that import torch."""
+WAITS = {"sweep", "listen create", "evaluate --listener"}
+"""What takes seconds."""
 
 
 @pytest.mark.usefixtures("_little_work")

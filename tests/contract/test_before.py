@@ -50,7 +50,9 @@ MARKS = {
 """A number that a checkpoint remembers, another in its place, and what then shows in the first row of the metrics."""
 
 
-@pytest.mark.parametrize("run", HALTED)
+@pytest.mark.parametrize(
+    "run", [pytest.param(run, marks=pytest.mark.e2e if run == "runs/halted-sweep" else ()) for run in HALTED]
+)
 def test_an_interrupted_run_is_gone_on_with(run: str, before: Path, shell: Any) -> None:
     assert json.loads(Path(run, "run.json").read_text(encoding="utf-8"))["state"] == "running"
     if run in MARKS:

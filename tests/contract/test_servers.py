@@ -91,6 +91,7 @@ def test_the_listening_test_offers_what_it_did(serve: Serve, stored: Any, before
     assert now == stored("listening_interface.json", now)
 
 
+@pytest.mark.e2e
 def test_a_history_is_there_again(serve: Serve, before: Path) -> None:
     with client(serve("studio", "--no-open", "--home", "studio", "--json")) as studio:
         answer = studio.get("/api/history").json()
@@ -106,6 +107,7 @@ def test_a_history_is_there_again(serve: Serve, before: Path) -> None:
         assert studio.get("/api/history").json()["total"] == 3
 
 
+@pytest.mark.e2e
 def test_a_study_is_gone_on_with(serve: Serve, before: Path) -> None:
     said = serve("listen", "serve", "study.zip", "--answers", "study.answers.sqlite", "--json", addresses=2)
     key = re.findall(r"http://127\S+#(\S+)", said)[0]

@@ -64,6 +64,7 @@ def alike(people: Callable[[int], Any]) -> TwoSampleResult:
     )
 
 
+@pytest.mark.e2e
 def test_human_melodies_are_not_told_from_human_melodies(alike: TwoSampleResult) -> None:
     result = alike
     assert result.refused == ""

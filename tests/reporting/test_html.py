@@ -154,6 +154,7 @@ def test_numbers_are_readable(value: float, metric: str, text: str) -> None:
     assert number(value, get_metric(metric)).replace("\xa0", " ") == text
 
 
+@pytest.mark.e2e
 def test_words_from_outside_never_become_markup(page: Page) -> None:
     scripts = [attributes for tag, attributes in page.tags if tag == "script"]
     assert [script.get("type") for script in scripts] == ["text/plain"] * 15 + ["application/json", None]

@@ -78,6 +78,7 @@ def test_there_is_an_update_every_fifth_step() -> None:
     assert len(calls) == 20 * 8 / 5 - 4  # after the first step of the twenty melodies there are too few transitions
 
 
+@pytest.mark.e2e
 def test_rewards_rise() -> None:
     network = Network(SMALL, 38, seed=3)
     bundle = Bundle(SMALL, network.numpy_weights(), GRID.description())

@@ -232,7 +232,7 @@ def test_models_of_notes_learn_with_each_kind_of_exploration_and_replay(
 )
 def test_rewards_rise_for_notes(algorithm: str, gain: float) -> None:
     value = ValueOptions(replay=256, exploration="none", gamma=0.9, updates_per_batch=2)
-    size = {"updates": 20, "melodies": 24, "steps": 8} if algorithm == "rloo" else {"updates": 40, "melodies": 48}
+    size = {"updates": 26, "melodies": 24, "steps": 8} if algorithm == "rloo" else {"updates": 40, "melodies": 48}
     tuned = tune(notes_bundle(), options(algorithm, rules="paper", learning_rate=0.02, value=value, c=0.5, **size))
     totals = np.sum(list(tuned.history.terms.values()), axis=0)
     assert totals[-5:].mean() > totals[:5].mean() + gain

@@ -58,6 +58,7 @@ def people(script: ModuleType) -> Excerpts:
     return list(script.excerpts(script.corpus_rows(list(load_builtin("tunes").melodies("test"))), (8,)))
 
 
+@pytest.mark.e2e
 def test_the_file_holds_what_the_script_measures(waltzes: Excerpts) -> None:
     assert sum(line.melodies for line, _ in waltzes) > 200
     measured = Bands.from_toml(measure_bands(RULES, waltzes).to_toml())

@@ -113,6 +113,7 @@ def test_the_pdf_shows_the_same_as_the_png(client: TestClient, tune: Json) -> No
     assert document.get_metadata_value("Title") == "A tune"
 
 
+@pytest.mark.e2e
 def test_a_long_score_is_broken_into_pages_between_systems() -> None:
     long = to_melody(melody_json(*[(60 + (number * 7) % 12, 12) for number in range(8 * 60)], title="A tune"))
     document = pypdfium2.PdfDocument(engrave(EngravingTask(long, 900, heading=True, picture="pdf")).picture)

@@ -90,6 +90,7 @@ def test_the_material_knows_what_is_usual_in_each_style_and_tells_every_piece(co
     assert {tuple(row) for row in of_jigs.tolist()} == {(10, 2, 8, 1 + list(material.styles).index("jigs"), 0, 0)}
 
 
+@pytest.mark.e2e
 def test_a_network_composes_in_the_style_that_it_is_told(styled: Path) -> None:
     composer = load(styled)
     assert {style.name: (str(style.key), str(style.meter)) for style in composer.styles} == {

@@ -99,6 +99,7 @@ def test_results_hold_no_time(whole: Path) -> None:
     assert set(json.loads((whole / "run.json").read_text())["seconds"]) == set(TUNED)
 
 
+@pytest.mark.e2e
 def test_an_interrupted_run_ends_with_the_same_results(
     model: str, whole: Path, corpus_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

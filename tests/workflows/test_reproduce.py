@@ -129,6 +129,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compare.Evaluator, "_overlaps", lambda *_: {})
 
 
+@pytest.mark.e2e
 @pytest.mark.usefixtures("plain")
 def test_an_interrupted_run_ends_with_the_same_results(
     small: ReproduceOptions, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

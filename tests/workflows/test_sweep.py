@@ -30,7 +30,7 @@ def test_every_option_of_networks_and_training_can_be_searched() -> None:
     for name in OVERRIDES:
         value_of(shapes, name)  # it has one
     known = {field.name for options in shapes for field in fields(options)}
-    fixed = {"seed", "device", "checkpoint_seconds", "conditions", "styles", "durations", "pitches"}
+    fixed = {"seed", "device", "checkpoint_seconds", "conditions", "styles", "modes", "durations", "pitches"}
     assert len(known - fixed) == len(OVERRIDES)
     assert {kind_of(name) for name in OVERRIDES} == {int, float, bool, str, tuple}
 

@@ -64,6 +64,7 @@ def answered(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, dict
     return status, answer
 
 
+@pytest.mark.e2e
 @pytest.mark.usefixtures("no_pictures")
 def test_a_forced_run_does_not_resume_the_earlier_one(
     trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

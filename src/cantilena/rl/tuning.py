@@ -121,7 +121,7 @@ def tune(
         options,
         prior=None if bundle.prior_weights is None else replace(bundle, weights=bundle.prior_weights).network(),
         reward=reward,
-        plain_keys=bool(bundle.provenance.get("plain_keys")),
+        normalized_key=bool(bundle.provenance.get("plain_keys")),
         human=human,
         critic_data=critic_data,
         folder=folder,
@@ -146,7 +146,7 @@ def tune_module(
     *,
     prior: nn.Module | None = None,
     reward: MusicReward | None = None,
-    plain_keys: bool = False,
+    normalized_key: bool = False,
     human: NDArray[np.int64] | None = None,
     critic_data: CriticData | None = None,
     folder: Path | None = None,
@@ -158,7 +158,7 @@ def tune_module(
     Its `log_probs` must have a gradient. Value-based algorithms also need its raw scores (`ScoreModel`).
 
     `prior` is another such module, which is not changed, by default the module as it is now. `reward` is by default
-    that of the options. With `plain_keys` the module knows each mode without accidentals only. The other arguments are
+    that of the options. With `normalized_key` the module knows each mode without accidentals only. The other arguments are
     those of `tune`.
 
     Raises:
@@ -177,7 +177,7 @@ def tune_module(
     nn.Module.eval(module.to(device))
     frozen = nn.Module.eval(copy.deepcopy(module if prior is None else prior)).to(device).requires_grad_(False)
     music = reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key())
-    also_keys = [Key.parse(name).plain if plain_keys else Key.parse(name) for name in options.also_keys]
+    also_keys = [Key.parse(name).plain if normalized_key else Key.parse(name) for name in options.also_keys]
     options = replace(options, c=music.c)
     if isinstance(encoding, NotesEncoding) and options.learning_rate is None:
         options = replace(options, learning_rate=NOTES_LEARNING_RATE)

@@ -86,6 +86,7 @@ def test_shuffled_notes_are_unlike_people_and_copy_nothing(results: dict[str, An
     assert metrics["overlap.mean_interval"]["value"] < human["overlap.mean_interval"]["value"] - 0.2
 
 
+@pytest.mark.e2e
 def test_two_halves_of_human_pieces_do_not_differ() -> None:
     held_out = load_builtin("tunes").split("test")
     pieces = held_out.column("piece")
@@ -151,6 +152,7 @@ def test_the_ceiling_stands_in_the_human_column(results: dict[str, Any]) -> None
     assert overlap["value"] > 0.8
 
 
+@pytest.mark.e2e
 def test_a_report_is_written_with_the_numbers(tmp_path: Path) -> None:
     put(tmp_path / "scores", [SCALE, SCALE.transposed(1)])
     words, options = [f"mine={tmp_path / 'scores'}", "tunes"], replace(SMALL, heard=1, melodies=30, steps=32)

@@ -79,6 +79,7 @@ def probe(place: Path, options: EvaluateOptions) -> StyleProbe:
     return probe_styles([str(place / "run")], options, "collection")
 
 
+@pytest.mark.e2e
 def test_two_simple_styles_are_recognised_and_chance_is_chance(probe: StyleProbe) -> None:
     accuracy = {name: probe.styles[name]["balanced_accuracy"]["value"] for name in COLUMN_LABELS}
     assert accuracy["people"] == accuracy["people_held_back"] == accuracy["people_without_bars"] == 1.0
@@ -130,6 +131,7 @@ def test_styles_that_a_model_never_learned_are_not_recognised(
     assert "classified as that style, not above chance" in found.styles["verdict"]
 
 
+@pytest.mark.e2e
 def test_a_folder_has_melodies_of_each_style(
     place: Path, options: EvaluateOptions, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

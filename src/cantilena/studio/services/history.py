@@ -26,6 +26,8 @@ MAX_DEPTH = 32
 """How deeply lists and objects in an entry may be nested; much deeper ones cannot be encoded as JSON."""
 
 _VERSION = 1
+_WAIT = 5.0
+"""Seconds to wait for another studio that writes into the same file."""
 _COLUMNS = ("id", "made", "kept", "title", "candidate", "settings")
 _TABLES = """
 CREATE TABLE IF NOT EXISTS entries (
@@ -188,10 +190,23 @@ class History:
         self.warn(f"The history is damaged ({error}): it was renamed to {aside.name}, and a new one is created")
 
 
+def _use_wal(database: sqlite3.Connection) -> None:
+    """Switch to a write-ahead log, for which SQLite does not wait while another connection is open in the middle."""
+    deadline = time.monotonic() + _WAIT
+    while True:
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
 def _open(path: Path) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=5.0, check_same_thread=False)
+    database = sqlite3.connect(path, timeout=_WAIT, check_same_thread=False)
     try:
-        database.execute("PRAGMA journal_mode=WAL")
+        _use_wal(database)
         database.execute("PRAGMA synchronous=FULL")
         (state,) = database.execute("PRAGMA quick_check(1)").fetchone()
         if state != "ok":
