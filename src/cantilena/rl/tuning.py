@@ -158,8 +158,8 @@ def tune_module(
     Its `log_probs` must have a gradient. Value-based algorithms also need its raw scores (`ScoreModel`).
 
     `prior` is another such module, which is not changed, by default the module as it is now. `reward` is by default
-    that of the options. With `normalized_key` the module knows each mode without accidentals only. The other arguments are
-    those of `tune`.
+    that of the options. With `normalized_key` the module knows each mode without accidentals only. The other arguments
+    are those of `tune`.
 
     Raises:
         UsageError: rules, weights or a key do not exist; the module is no `SequenceModel`.
