@@ -3,8 +3,21 @@
 from __future__ import annotations
 
 import gc
+from collections import Counter
 
 import pytest
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Make all but the first cases of a test with the mark `quick_cases` e2e tests."""
+    seen = Counter[str]()
+    for item in items:
+        mark, name = item.get_closest_marker("quick_cases"), item.nodeid.partition("[")[0]
+        if mark is not None and item.get_closest_marker("e2e") is None:
+            seen[name] += 1
+            if seen[name] > mark.args[0]:
+                item.add_marker(pytest.mark.e2e)
 
 
 def pytest_collection_finish() -> None:

@@ -29,6 +29,7 @@ def test_a_model_is_trained_tuned_and_evaluated_without_a_folder(
     monkeypatch.setattr("cantilena.workflows.tune.run.COUNTED", 30)
     monkeypatch.setattr("cantilena.workflows.evaluate.compare.overlaps", partial(overlaps, draws=20))
     assert trained.path is None
+    assert trained.bundle.encoding == cantilena.GridEncoding()
     assert trained.test["nats_per_step"] > 0
     tuned = cantilena.tune(trained.bundle, rules="paper", updates=1, melodies=8, steps=16, look=0, device="cpu")
     melody = cantilena.load(tuned.bundle).compose(bars=2, seed=1)
@@ -68,7 +69,6 @@ def test_a_composition_shows_its_score_and_a_player_in_a_notebook() -> None:
     assert "http://" not in page.replace("http://www.w3.org", "")
 
 
-def test_an_evaluation_names_its_systems(trained: cantilena.TrainedModel) -> None:
+def test_an_evaluation_names_its_systems() -> None:
     with pytest.raises(cantilena.CantilenaError, match="ngrm"):
         cantilena.evaluate({"ngrm": "ngrm"}, against="chorales")
-    assert trained.bundle.encoding == cantilena.GridEncoding()

@@ -193,6 +193,7 @@ def test_help_of_the_program_and_of_every_command_imports_nothing_heavy() -> Non
     assert heavy_modules_after(code) == set()
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     ("code", "unused"),
     [

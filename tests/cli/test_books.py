@@ -79,6 +79,7 @@ def test_a_tune_that_is_not_there_is_refused_everywhere(
         assert not (tmp_path / "made").exists()
 
 
+@pytest.mark.e2e
 def test_a_huge_tune_costs_itself_alone(said: Said, book: Path, tmp_path: Path) -> None:
     book.write_text("".join([*TUNES[:2], HUGE, *TUNES[2:]]), encoding="utf-8")
     out = tmp_path / "airs.arrow"

@@ -68,6 +68,7 @@ def test_two_kinds_are_found_and_described(corpus: str, capsys: pytest.CaptureFi
     assert jigs["silhouette"] > 0.3
 
 
+@pytest.mark.e2e
 def test_the_same_seed_gives_the_same_and_k_can_be_given(corpus: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert answer(capsys, corpus, "--seed", "3") == answer(capsys, corpus, "--seed", "3")
     told = answer(capsys, corpus, "--clusters", "3")

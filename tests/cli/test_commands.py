@@ -309,6 +309,7 @@ def test_train_and_tune_answer(said: Said, corpus: str, tmp_path: Path, monkeypa
     assert made["melodies"][0]["log_likelihood"] != made["melodies"][0]["policy_log_likelihood"]
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("kind", ["network", "ngram", "vae"])
 def test_each_kind_of_model_has_a_command_of_its_own(said: Said, corpus: str, tmp_path: Path, kind: str) -> None:
     flags = {"network": TINY, "ngram": ["--order", "3"], "vae": [*TINY, "--latent", "4", "--code-bars", "1"]}[kind]

@@ -84,6 +84,7 @@ def test_the_studio_offers_what_it_did(serve: Serve, stored: Any, tmp_path: Path
     assert now == stored("studio_interface.json", now)
 
 
+@pytest.mark.e2e
 def test_the_listening_test_offers_what_it_did(serve: Serve, stored: Any, before: Path) -> None:
     with client(serve("listen", "serve", "study.zip", "--json", addresses=2)) as listening:
         now = shape_of(listening.get("/openapi.json").json())

@@ -19,6 +19,7 @@ Walks = Callable[..., Line]
 QUICK = {"gru": Recurrent(updates=40)}
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("name", [*FAMILIES, "trivial"])
 def test_each_classifier_learns(walks: Walks, name: str) -> None:
     rng = np.random.default_rng(1)

@@ -82,6 +82,7 @@ def with_strong_ends(line: Line) -> Line:
     return Line.from_events(event, pitch, length=line.length)
 
 
+@pytest.mark.e2e
 def test_the_group_of_features_that_differs_is_found(people: Callable[[int], Any], alike: TwoSampleResult) -> None:
     one, other = people(128).in_part(0), people(128).in_part(1)
     result = classifier_two_sample_test(

@@ -86,6 +86,7 @@ def test_stable_baselines3_trains_on_it(encoding: Encoding) -> None:
     make_vec_env(MELODY, n_envs=2, env_kwargs={"steps": 4}).reset()
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("encoding", [GRID, EVENTS])
 @pytest.mark.parametrize("rules", ["rl-tuner", "paper", "cantilena"])
 @pytest.mark.parametrize("steps", [1, *(pytest.param(steps, marks=pytest.mark.e2e) for steps in (4, 16)), 40])
@@ -140,6 +141,7 @@ def random_notes(encoding: NotesEncoding, melodies: int, steps: int) -> np.ndarr
     return padded_together(rows)
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize("encoding", [NOTES, CHORDS], ids=["notes", "chords"])
 @pytest.mark.parametrize("rules", ["rl-tuner", "paper", "cantilena"])
 @pytest.mark.parametrize("steps", [1, pytest.param(4, marks=pytest.mark.e2e), 40])
@@ -423,6 +425,7 @@ def test_invalid_actions_and_bundles_are_refused() -> None:
         env.step(1)
 
 
+@pytest.mark.e2e
 def test_importing_the_package_registers_the_environment_and_nothing_else_imports_gymnasium() -> None:
     code = f"""
 import sys

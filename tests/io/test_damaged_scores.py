@@ -44,6 +44,7 @@ def guard() -> Iterator[None]:
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("suffix", [".abc", ".musicxml", ".mxl", ".krn"])
 def test_damaged_scores(damaged, guard, tmp_path, suffix):
     draw, scores = damaged

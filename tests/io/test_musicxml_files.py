@@ -159,6 +159,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_scores_take_bounded_time(name):
     began = time.process_time()

@@ -94,6 +94,7 @@ def test_exclusions_are_reported(created: CreatedStudy, options: CreateOptions) 
     assert options.against[0] in created.text()
 
 
+@pytest.mark.e2e
 def test_the_same_seed_gives_the_same_bytes(
     folders: dict[str, Path], options: CreateOptions, created: CreatedStudy, tmp_path: Path
 ) -> None:

@@ -76,6 +76,7 @@ def test_words_from_outside_stay_words(svgs: dict[str, str]) -> None:
     assert "<img" not in svgs["figure-10"]
 
 
+@pytest.mark.e2e
 def test_the_same_data_give_the_same_bytes(
     report_data: ReportData, drawn: tuple[Drawing, ...], svgs: dict[str, str]
 ) -> None:
@@ -268,6 +269,7 @@ def test_letters_that_the_font_lacks_are_drawn_without_a_warning() -> None:
 WIDTH, RATE = [8, 16, 24, 32], [1e-3, 1e-2, 2e-2, 5e-2]
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     ("losses", "finished"),
     [

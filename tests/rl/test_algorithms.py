@@ -124,6 +124,7 @@ def options(algorithm: str, **changes: Any) -> TuningOptions:
     return TuningOptions(algorithm=algorithm, **usual | changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     ("algorithm", "changes"),
     [

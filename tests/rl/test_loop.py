@@ -88,6 +88,7 @@ def test_a_loss_that_is_nan_is_reported(algorithm: str, tmp_path: Path) -> None:
     assert not (tmp_path / "metrics.jsonl").exists()
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize(
     "changes",
     [

@@ -111,6 +111,7 @@ def test_rewards_rise_for_the_events_encoding(algorithm: str, size: dict[str, in
     assert key[-5:].mean() > key[:5].mean()  # F# and the chord on D are not in C major
 
 
+@pytest.mark.e2e
 def test_a_target_kl_keeps_the_model_near_its_prior() -> None:
     asked = longer("rloo", updates=50, melodies=16, steps=8, c=0.5)
     free, held = tune(bundle(), asked), tune(bundle(), replace(asked, target_kl=0.1))
@@ -188,6 +189,7 @@ def test_every_encoding_is_tuned_and_composes(algorithm: str, name: str, rules: 
     assert all(np.isfinite([melody.log_likelihood, melody.policy_log_likelihood]).all() for melody in made)
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     ("algorithm", "name"),
     [
@@ -217,6 +219,7 @@ def test_models_of_notes_are_tuned_and_compose(algorithm: str, name: str) -> Non
     assert {tuned.bundle.encoding.decode(row).length for row in made} == {48}
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("changes", [{"exploration": "boltzmann"}, {"priority": 0.6}], ids=str)
 @pytest.mark.parametrize("algorithm", ["q", "g"])
 def test_models_of_notes_learn_with_each_kind_of_exploration_and_replay(
@@ -276,6 +279,7 @@ def test_a_transformer_is_tuned_and_composes_beyond_its_context(algorithm: str) 
     assert len(made.tokens) == 40
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize("steps", [8, pytest.param(512, marks=pytest.mark.e2e)])
 @pytest.mark.parametrize("encoding", [GRID, CHORDS], ids=["grid", "chords"])
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
@@ -314,6 +318,7 @@ class LikeCudnn(nn.LSTM):
         return super().forward(input, hx)
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     "changes",
     [
@@ -357,6 +362,7 @@ def once(untuned: Bundle) -> dict[str, Bundle]:
     return {name: tune(untuned, options(name, updates=3, learning_rate=0.05)).bundle for name in ("rloo", "q", "g")}
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("first", ["rloo", "q", "g"])
 @pytest.mark.parametrize("mode", [False, True], ids=["ours", "reference"])
 def test_g_learning_composes_with_the_prior_that_it_was_trained_with(

@@ -164,6 +164,7 @@ def entity_bomb() -> bytes:
     return f'<!DOCTYPE a [<!ENTITY l0 "ha">{levels}]><score-partwise><work>&l9;</work></score-partwise>'.encode()
 
 
+@pytest.mark.quick_cases(4)
 @pytest.mark.parametrize(
     ("name", "content", "error"),
     [

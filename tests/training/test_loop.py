@@ -75,6 +75,7 @@ def same(one: Network, other: Network) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     ("core", "precision"),
     [
@@ -153,6 +154,7 @@ def test_metrics_have_a_line_for_each_epoch(whole):
     assert set(lines[0]) == {"epoch", "updates", "train", "valid", "learning_rate"}
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("checkpoints", [1, 6, 7, 18, *(pytest.param(many, marks=pytest.mark.e2e) for many in (5, 17))])
 def test_a_training_resumes_from_any_batch(whole, tmp_path, interrupt, checkpoints):
     interrupt(checkpoints, folder=tmp_path)  # three epochs of six batches, a checkpoint after each batch

@@ -107,6 +107,7 @@ def test_a_network_composes_in_the_style_that_it_is_told(styled: Path) -> None:
     assert composer.compose(style="jig", bars=4, primer="C4 D4").key != Key.parse("A minor")  # an idea brings its own
 
 
+@pytest.mark.e2e
 def test_a_style_goes_through_the_command_line(
     styled: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -206,6 +206,7 @@ def test_the_same_seed_tries_the_same_and_begins_with_the_preset(tmp_path: Path)
     assert all(SPACE.parameters[1].holds(one["width"]) for one in runs[0])
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize("kill", ["begun", "reported", "twice", "torn", "locked"])
 def test_a_search_that_was_killed_goes_on_to_the_same_trials(tmp_path: Path, kill: str) -> None:
     whole, journal = study(tmp_path / "whole"), tmp_path / "halted"

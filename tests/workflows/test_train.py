@@ -123,6 +123,7 @@ def held_out(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("encoding", ["grid", "events"])
 def test_held_out_folders_are_taken_as_they_are(tunes: Path, tmp_path: Path, encoding: str) -> None:
     valid, test = held_out(tmp_path / "valid"), held_out(tmp_path / "test")
@@ -389,6 +390,7 @@ def wide_corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize(
     ("text", "low", "high"),
     [

@@ -152,6 +152,7 @@ def test_a_folder_of_ones_own_is_not_taken_for_a_corpus_of_its_name() -> None:
         critic_data(replace(shipped, provenance={"corpus": learned}), Context(), 32)
 
 
+@pytest.mark.e2e
 def test_no_piece_is_heard_in_two_roles() -> None:
     corpus, context = load_builtin("chorales"), Context(Key(), Meter(4, 4), 16)
     heard = [
@@ -168,6 +169,7 @@ def test_no_piece_is_heard_in_two_roles() -> None:
     assert all((one.tonic == 0).all() and one.line.steps == 32 for one in heard)
 
 
+@pytest.mark.e2e
 def test_only_the_meter_and_mode_that_are_asked_for_are_heard() -> None:
     corpus, minor = load_builtin("chorales"), Context(Key.parse("A minor"), Meter(4, 4), 16)
     heard = peoples_melodies(corpus, "train", GridEncoding(), minor, 32, normalized_key=True)
@@ -177,6 +179,7 @@ def test_only_the_meter_and_mode_that_are_asked_for_are_heard() -> None:
     assert len(np.unique(own.tonic)) > 3
 
 
+@pytest.mark.e2e
 @pytest.mark.usefixtures("_few_are_enough")
 def test_a_critic_alone_is_told_in_results_answer_and_pictures(
     model: str, corpus_file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

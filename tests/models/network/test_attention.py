@@ -144,6 +144,7 @@ def learned_nats(**memory):
     return likelihood(made.network, phrases(20, 3)).nats_per_step
 
 
+@pytest.mark.quick_cases(1)
 @pytest.mark.parametrize("memory", [{"copy_head": True}, {"attention": 8}, {"repeat_features": 1}])
 def test_who_remembers_predicts_what_repeats_itself(memory):
     # A quarter of the steps are unguessable, ln 20 = 3.0 nats each; the rest can be copied.

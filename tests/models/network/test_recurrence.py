@@ -29,6 +29,7 @@ def learned(compute, core, told, state):
     return {"hidden": hidden.detach(), "last h": h.detach(), "last c": c.detach(), **grads}
 
 
+@pytest.mark.quick_cases(3)
 @pytest.mark.parametrize(
     ("melodies", "steps", "below", "width", "layers"),
     [(5, 9, 7, 16, 1), (3, 20, 12, 24, 3), (1, 1, 1, 8, 2), (1, 40, 1, 32, 1), (4, 5, 32, 1024, 2)],

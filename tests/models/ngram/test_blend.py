@@ -110,6 +110,7 @@ def test_impossible_blends_are_refused(share):
         Blend.fit(NETWORK, NGRAM, Sequences.from_tokens([]))
 
 
+@pytest.mark.e2e
 def test_its_bundle_comes_back_and_composes_without_torch(tmp_path):
     path = tmp_path / "blend.safetensors"
     bundle = some_bundle()

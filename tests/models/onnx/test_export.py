@@ -295,6 +295,7 @@ def notes_of(encoding, melodies=3, notes=9, seed=8):
 NOTE_BARS = Bars(np.array([96, 72, 250]), np.array([24, 0, 3]))
 
 
+@pytest.mark.quick_cases(2)
 @pytest.mark.parametrize(
     ("options", "encoding"),
     [

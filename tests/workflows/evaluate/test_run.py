@@ -127,6 +127,7 @@ def test_classifiers_give_the_same_answer_in_any_number_of_processes(corpus: Cor
     assert answer["refused"] or answer["groups"][0]["auc"]["low"] > 0.5
 
 
+@pytest.mark.e2e
 def test_too_few_melodies_for_classifiers_have_a_reason(corpus: Corpus) -> None:
     made = cantilena.evaluate({"scale": [SCALE] * 20}, against=corpus, listener=True, jobs=1, melodies=20)
     answer = made.to_dict()["listener"]["scale"]

@@ -93,6 +93,7 @@ def test_two_simple_styles_are_recognised_and_chance_is_chance(probe: StyleProbe
     assert probe.styles["verdict"].endswith(f"Given no style, it is {100 * accuracy['untold']:.0f} %, as expected.")
 
 
+@pytest.mark.e2e
 def test_the_numbers_are_consistent(probe: StyleProbe) -> None:
     answer = json.loads(json.dumps(probe.to_json(), allow_nan=False))["styles"]
     assert set(answer["names"]) == {"fan|fares", "../scales"}
