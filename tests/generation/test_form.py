@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cantilena.errors import UsageError
+from cantilena.errors import BundleError, UsageError
 from cantilena.generation import ComposeOptions, Composer, load
 from cantilena.models import FormModel, Network, NetworkOptions
 from cantilena.music import Form, Key, Melody, Meter, Note, dominant_tones
@@ -160,3 +161,25 @@ def test_a_note_without_an_origin_is_free(composer: Composer) -> None:
     primer = Melody((Note((60,), 0, 120),), length=120)
     melody = composer.compose(form="A1A1B2", primer=primer, seed=1)
     assert melody.length == 4 * 96
+
+
+def test_pickups_are_those_of_the_meter_and_shorten_the_last_bar(composer: Composer) -> None:
+    model = FormModel.learned_from([(Meter(), Form.parse("A4A4"))], [(Meter(), 24)] * 3 + [(Meter(3, 4), 0)])
+    learned = replace(composer, forms=model)
+    for melody in learned.compose_many(3, bars=8, seed=2):
+        assert (melody.pickup, melody.length) == (24, 8 * 96)
+        assert melody.form is not None
+        assert section_notes(melody, melody.form, 0) == section_notes(melody, melody.form, 1)
+    assert learned.compose(bars=8, meter="3/4").pickup == 0  # as all of that meter
+    for asked in ({"primer": "C4 E4"}, {"form": "free"}, {"constrain": "rl-tuner:key"}):
+        assert learned.compose(bars=8, **asked).pickup == 0
+    bars = learned._plan(2, ComposeOptions(bars=8), 1).arguments["bars"]
+    assert bars.pickup.tolist() == [24, 24]
+    assert FormModel.from_json(model.to_json()) == model
+    assert FormModel.from_json(model.to_json()["forms"]).propose_pickup(Meter(), np.random.default_rng(1)) == 0
+
+
+@pytest.mark.parametrize("row", [["4/4", 96, 1], ["4/4", -1, 1], ["4/4", 24, 0], ["4/4", 24], ["0/4", 24, 1], "4/4", 5])
+def test_damaged_pickups_are_refused(row: Any) -> None:
+    with pytest.raises(BundleError, match="pickups"):
+        FormModel.from_json({"forms": [], "pickups": [row]})

@@ -327,12 +327,15 @@ class Composer:
             key=placement.model_key,
             ending="" if options.ending == "auto" else options.ending,
             length=placement.length(options if options.seconds is not None else options.replace(bars=bars)),
+            # Rules to keep count bars from the first note on.
+            pickup=placement.pickup if len(placement.primer) or options.constrain else None,
         )
 
     def _finish(self, plan: GenerationPlan, samples: Samples) -> list[Composition]:
         placement = plan.placement
         prior = log_likelihood(self.prior, samples.tokens, primer=placement.primer, bars=plan.arguments["bars"])
         broken = [None] * len(prior) if samples.broken is None else samples.broken.tolist()
+        own = placement.pickup if placement.with_primer else 0
         return [
             placement.composition(
                 tokens,
@@ -340,6 +343,7 @@ class Composer:
                 log_likelihood=float(prior[number]),
                 policy_log_likelihood=float(samples.log_likelihood[number]),
                 rules_broken=broken[number],
+                pickup=plan.form.pickups[number] if isinstance(plan.form, FormPlan) and placement.with_primer else own,
                 form=plan.form.forms[number] if isinstance(plan.form, FormPlan) else None,
                 no_form=plan.form if isinstance(plan.form, str) else "",
             )

@@ -41,6 +41,7 @@ class FormPlan:
         ticks_per_bar: of the meter.
         length: ticks of each melody, a pickup included.
         new_shares: `(melodies, sections of the longest form)`: the share of each varied section that is composed anew.
+        pickups: ticks of each melody before its first barline; the last bar is shorter by as much.
     """
 
     forms: tuple[Form, ...]
@@ -48,6 +49,7 @@ class FormPlan:
     ticks_per_bar: int
     length: int
     new_shares: NDArray[np.float64]
+    pickups: tuple[int, ...]
 
     @classmethod
     def draw(
@@ -61,6 +63,7 @@ class FormPlan:
         key: Key,
         ending: str,
         length: int,
+        pickup: int | None,
     ) -> FormPlan:
         """Decide what the form and the model of forms leave open, with one generator a melody.
 
@@ -73,6 +76,7 @@ class FormPlan:
             key: of the tokens.
             ending: the cadence of the last section; empty for that of the form.
             length: ticks of each melody.
+            pickup: ticks before the first barline; None lets `model` propose one for each.
         """
         forms = tuple(
             _with_ending(form if form is not None else model.propose(bars, meter, rng), ending) for rng in rngs
@@ -80,12 +84,13 @@ class FormPlan:
         shares = np.zeros((len(forms), max(len(one.sections) for one in forms)))
         for row, rng in zip(shares, rngs, strict=True):
             row[:] = rng.uniform(*_NEW_SHARES, len(row))
-        return cls(forms, key, meter.ticks_per_bar, length, shares)
+        pickups = tuple(model.propose_pickup(meter, rng) if pickup is None else pickup for rng in rngs)
+        return cls(forms, key, meter.ticks_per_bar, length, shares, pickups)
 
     def told(self, bars: Bars) -> Bars:
-        """The bars with the forms, for a network that has learned them."""
+        """The bars with the forms and pickups, for a network that has learned them."""
         plan = padded_plans([plan_rows(form) for form in self.forms])
-        return replace(bars, plan=plan)
+        return replace(bars, plan=plan, pickup=np.array(self.pickups, dtype=np.int64))
 
     def guide(self, encoding: NotesEncoding, before: NDArray[np.int64]) -> FormGuide:
         """Start the melodies after the `(tokens,)` of a primer."""

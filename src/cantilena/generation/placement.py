@@ -144,11 +144,10 @@ class Placement:
             key=self.key,
             meter=self.meter,
             tempo=self.tempo,
-            pickup=self.pickup if self.with_primer else 0,
+            **{"pickup": self.pickup if self.with_primer else 0, **fields},
             length=melody.length,
             source="composed by Cantilena",
             tokens=tuple(self.encoding.vocabulary[token] for token in new),
-            **fields,
         )
 
 

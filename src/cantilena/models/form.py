@@ -1,10 +1,10 @@
-"""Forms for networks: what a network is told of each bar, and which forms melodies have, as counted in a corpus."""
+"""Forms for networks: what a network is told of each bar, and which forms and pickups melodies have, as counted."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -27,10 +27,11 @@ _HINT = "the bundle is damaged or of another version: make it again, or update c
 
 @dataclass(frozen=True)
 class FormModel:
-    """The frequencies of forms.
+    """The frequencies of forms and of pickups.
 
     Args:
         counts: by meter, form (`A8A'8B8`) and cadence, the number of melodies.
+        pickups: by meter and ticks before the first barline, the number of melodies; none if it was not counted.
 
     Examples:
         >>> model = FormModel.learned_from([(Meter(), Form.parse("AABA"))])
@@ -41,12 +42,27 @@ class FormModel:
     """
 
     counts: Mapping[tuple[str, str, str], int]
+    pickups: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
     @classmethod
-    def learned_from(cls, forms: Iterable[tuple[Meter, Form]]) -> FormModel:
-        """Count the forms of melodies; the most frequent `MOST_FORMS` are kept."""
+    def learned_from(cls, forms: Iterable[tuple[Meter, Form]], pickups: Iterable[tuple[Meter, int]] = ()) -> FormModel:
+        """Count the forms and the pickups of melodies; the most frequent `MOST_FORMS` of each are kept."""
         counts = Counter((str(meter), str(form), form.cadence) for meter, form in forms)
-        return cls(dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_FORMS]))
+        return cls(_most(counts), _most(Counter((str(meter), ticks) for meter, ticks in pickups)))
+
+    def propose_pickup(self, meter: Meter, rng: np.random.Generator) -> int:
+        """Draw the ticks before the first barline; 0 if no melody of the meter was counted.
+
+        Examples:
+            >>> model = FormModel.learned_from([], [(Meter(3, 4), 24)])
+            >>> model.propose_pickup(Meter(3, 4), np.random.default_rng(1)), model.propose_pickup(Meter(), rng=None)
+            (24, 0)
+        """
+        own = {ticks: count for (name, ticks), count in self.pickups.items() if name == str(meter)}
+        if not own:
+            return 0
+        weights = np.array(list(own.values()), dtype=np.float64)
+        return list(own)[int(rng.choice(len(own), p=weights / weights.sum()))]
 
     def propose(self, bars: int, meter: Meter, rng: np.random.Generator) -> Form:
         """Draw a form of so many bars.
@@ -74,19 +90,22 @@ class FormModel:
         form = own[int(rng.choice(len(own), p=weights / weights.sum()))][1]
         return _with_bars(form, bars)
 
-    def to_json(self) -> list[list[str | int]]:
-        """Rows of meter, form, cadence and count."""
-        return [[*key, count] for key, count in self.counts.items()]
+    def to_json(self) -> dict[str, list[list[str | int]]]:
+        """Rows of meter, form, cadence and count, and of meter, ticks of the pickup and count."""
+        forms, pickups = ([[*key, count] for key, count in counts.items()] for counts in (self.counts, self.pickups))
+        return {"forms": forms, "pickups": pickups}
 
     @classmethod
-    def from_json(cls, rows: Any) -> FormModel:  # noqa: ANN401  (untrusted JSON)
+    def from_json(cls, record: Any) -> FormModel:  # noqa: ANN401  (untrusted JSON)
         """Build a model from what `to_json` returned.
 
         Raises:
             BundleError: the rows are not those of a model of forms.
         """
         counts: dict[tuple[str, str, str], int] = {}
-        if not isinstance(rows, list) or len(rows) > MOST_FORMS:
+        parts = [record.get("forms"), record.get("pickups")] if isinstance(record, dict) else [record, []]
+        rows, pickups = (part if isinstance(part, list) and len(part) <= MOST_FORMS else None for part in parts)
+        if rows is None or pickups is None:
             raise BundleError("this bundle's forms are not a list, or too many", _HINT)
         for row in rows:
             if not isinstance(row, list) or [type(value) for value in row] != [str, str, str, int] or row[3] < 1:
@@ -98,7 +117,21 @@ class FormModel:
             except UsageError as error:
                 raise BundleError(f"this bundle's forms are damaged: {error.text}", _HINT) from error
             counts[meter, form, cadence] = count
-        return cls(counts)
+        begun: dict[tuple[str, int], int] = {}
+        for row in pickups:
+            valid = isinstance(row, list) and [type(value) for value in row] == [str, int, int] and row[2] >= 1
+            try:
+                valid = valid and 0 <= row[1] < Meter.parse(row[0]).ticks_per_bar
+            except UsageError as error:
+                raise BundleError(f"this bundle's pickups are damaged: {error.text}", _HINT) from error
+            if not valid:
+                raise BundleError("this bundle's pickups are not rows of meter, ticks and count", _HINT)
+            begun[row[0], row[1]] = row[2]
+        return cls(counts, begun)
+
+
+def _most(counts: Counter[Any]) -> dict[Any, int]:
+    return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:MOST_FORMS])
 
 
 def plan_rows(form: Form) -> NDArray[np.int64]:

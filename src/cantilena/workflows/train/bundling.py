@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.data import Corpus
@@ -49,8 +50,11 @@ def trained_bundle(
     if isinstance(shape, NetworkOptions):  # whose loss is a likelihood, not a bound
         held_out = {"valid_nats_per_step": trained.valid}
         if shape.plan:
-            meters = (melody.meter for melody in data.train.melodies)
-            held_out |= {"forms": FormModel.learned_from(zip(meters, data.train.forms, strict=True)).to_json()}
+            meters, bars = [melody.meter for melody in data.train.melodies], data.train.sequences.bars
+            # A pickup belongs to the form where the last bar is shorter by as much.
+            pickups = np.where(bars.plan_origin == 0, bars.pickup, 0).tolist()
+            forms = zip(meters, data.train.forms, strict=True)
+            held_out |= {"forms": FormModel.learned_from(forms, zip(meters, pickups, strict=True)).to_json()}
         held_out |= {"styles": dict(data.styles), "styles_by": data.styles_by} if shape.styles else {}
     return _bundle(shape, trained.network.numpy_weights(), data, corpus, training=record, **held_out)
 
