@@ -189,7 +189,7 @@ def test_a_search_that_was_interrupted_and_killed_ends_with_the_same_trials(
     assert (out / "model.safetensors").read_bytes() == (whole / "model.safetensors").read_bytes()
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_trial_alone(corpus: str, space: str, tmp_path: Path) -> None:
     out = tmp_path / "run"
     slow = words(corpus, space, out, "--processes", "2", "--epochs", "80", "--pruning", "none", "--patience", "80")

@@ -128,7 +128,7 @@ def test_perfect_answers_are_significant_and_have_an_interval(trials: Trials) ->
     assert interval.low < interval.value < interval.high
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "kinds"), [(NO_DIFFERENCE, {"told", "differ"}), (AT_THE_MARGIN, {"equal"})], ids=["none", "margin"]
 )

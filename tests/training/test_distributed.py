@@ -214,7 +214,7 @@ assert not any("gloo" in name for name in threads), threads  # a remaining one m
 """
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_two_processes_follow_one_with_the_double_batch(tmp_path: Path, torchrun: Any) -> None:
     process = torchrun(tmp_path, TWO_PROCESSES, str(Path(__file__).parent), str(tmp_path))
     alone = {name: recorded(*arguments) for name, arguments in TRAININGS.items()}
@@ -351,7 +351,7 @@ def test_the_command_prints_once_and_trains_as_one_process_does(tmp_path: Path, 
     assert not list((tmp_path / "two").glob(".*.draft"))
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_errors_are_printed_once(tmp_path: Path, command: Any) -> None:
     for words in [
         ["train", "--corpus", str(tmp_path / "none")],
@@ -425,7 +425,7 @@ def free_port() -> int:
         return int(found.getsockname()[1])
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_processes_started_by_hand_connect_and_fail_together(tmp_path: Path, by_hand: Any) -> None:
     words, port = [*WORDS, str(tmp_path / "run")], free_port()
     elsewhere = ["nowhere" if word == "chorales" else word for word in WORDS]  # as on a machine without the corpus
@@ -446,7 +446,7 @@ def test_processes_started_by_hand_connect_and_fail_together(tmp_path: Path, by_
     assert silent == ("", "")
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["torchrun", "by hand"])
 def test_a_process_that_waits_for_process_0_exits_with_it(tmp_path: Path, how: str, command: Any, by_hand: Any) -> None:
     words, more = [*WORDS, str(tmp_path / "run"), "--no-blend", "--epochs", "1"], {"LAST_WORK": "600"}
@@ -471,7 +471,7 @@ def test_a_process_that_waits_for_process_0_exits_with_it(tmp_path: Path, how: s
     assert (tmp_path / "run" / "checkpoint.safetensors").exists()
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_waiting_has_a_timeout(tmp_path: Path, by_hand: Any) -> None:
     words = [*WORDS, str(tmp_path / "run")]
     lonely = by_hand(tmp_path, 0, free_port(), *words, PATIENCE="3")
