@@ -105,7 +105,7 @@ def _little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cantilena.listening.study.matching.load_builtin", lambda _: load_builtin("chorales"))
 
 
-WAITS = {"sweep", "listen create", "evaluate --listener"}
+WAITS = {"sweep", "listen create", "evaluate --listener", "doctor"}
 """What takes seconds."""
 
 

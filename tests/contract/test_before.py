@@ -51,7 +51,11 @@ MARKS = {
 
 
 @pytest.mark.parametrize(
-    "run", [pytest.param(run, marks=pytest.mark.e2e if run == "runs/halted-sweep" else ()) for run in HALTED]
+    "run",
+    [
+        pytest.param(run, marks=pytest.mark.e2e if run in ("runs/halted-sweep", "runs/halted-q") else ())
+        for run in HALTED
+    ],
 )
 def test_an_interrupted_run_is_gone_on_with(run: str, before: Path, shell: Any) -> None:
     assert json.loads(Path(run, "run.json").read_text(encoding="utf-8"))["state"] == "running"

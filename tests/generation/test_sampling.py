@@ -129,7 +129,7 @@ def network_of(encoding: NotesEncoding) -> Network:
     st.sampled_from([0, 1, 7]),
     st.sampled_from([SamplingOptions(), SamplingOptions(greedy=True), SamplingOptions(temperature=9.0, top_k=3)]),
 )
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_notes_reach_their_length_with_any_model_and_any_budget(
     encoding: NotesEncoding,
     is_network: bool,

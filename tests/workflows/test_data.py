@@ -120,6 +120,7 @@ def test_a_style_goes_through_the_command_line(
     assert main(["compose", "tunes+rl-tuner", "--style", "", "-n", "1", "--out", str(tmp_path / "none")]) == 0
 
 
+@pytest.mark.e2e
 def test_a_bundle_whose_usual_key_is_none_is_refused(styled: Path, tmp_path: Path) -> None:
     bundle = Bundle.load(styled)
     said = {**bundle.provenance, "styles": {"jigs": {"key": "H flat major", "meter": "6/8"}}}

@@ -119,6 +119,7 @@ def test_the_same_seed_gives_the_same(place: Path, options: EvaluateOptions) -> 
     assert probe_styles(words, replace(few, seed=2), "collection", draws=1).to_json() != first
 
 
+@pytest.mark.e2e
 def test_styles_that_a_model_never_learned_are_not_recognised(
     place: Path, options: EvaluateOptions, tmp_path: Path
 ) -> None:
@@ -158,6 +159,7 @@ def test_a_folder_has_melodies_of_each_style(
     assert not (tmp_path / "scales").exists()
 
 
+@pytest.mark.e2e
 def test_a_bundle_records_the_source_of_its_styles_without_a_path(
     corpus: Corpus, place: Path, options: EvaluateOptions, tmp_path: Path
 ) -> None:
@@ -177,6 +179,7 @@ def test_a_bundle_records_the_source_of_its_styles_without_a_path(
     assert found.styles["people"]["balanced_accuracy"]["value"] == 1.0
 
 
+@pytest.mark.e2e
 def test_human_excerpts_are_in_the_tokens_of_the_model(corpus: Corpus, place: Path) -> None:
     composer, labels = load(place / "run" / "model.safetensors"), style_labels(corpus, "collection")
     human = human_excerpts(corpus, "test", labels, composer, 32)
@@ -203,6 +206,7 @@ def refusals(place: Path) -> list[tuple[list[str], str]]:
     ]
 
 
+@pytest.mark.e2e
 def test_what_cannot_be_probed_is_refused(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for words, trouble in refusals(place):
         assert main(["evaluate", *words, "--styles", "--json"]) == 2, words
@@ -213,6 +217,7 @@ def test_what_cannot_be_probed_is_refused(place: Path, capsys: pytest.CaptureFix
     assert "--styles-by requires --styles" in capsys.readouterr().err
 
 
+@pytest.mark.e2e
 def test_a_bundle_that_does_not_record_its_styles_is_refused(place: Path, tmp_path: Path) -> None:
     bundle = Bundle.load(place / "run" / "model.safetensors")
     said = {name: value for name, value in bundle.provenance.items() if name != "styles_by"}
