@@ -84,17 +84,16 @@ def test_a_prelude_note_for_note(shared):
     check_piece(shared / "data/piano-midi/Chopin/chpn-p7.mid")
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize(
     "name",
     [
-        "Chopin/chp_op31",  # bars of 3/8, many of them displaced
-        "Albeniz/alb_esp4",  # displaced bars
-        "Liszt/liz_et_trans5",  # ties beside voices
-        "Bach/bach_850",  # two hands and four voices of a fugue
-        "Grieg/grieg_wedding",
-        "Mozart/mz_545_2",
-        "Schumann/scn15_7",
+        pytest.param("Chopin/chp_op31", marks=pytest.mark.slow),  # bars of 3/8, many of them displaced
+        pytest.param("Albeniz/alb_esp4", marks=pytest.mark.e2e),  # displaced bars
+        pytest.param("Liszt/liz_et_trans5", marks=pytest.mark.e2e),  # ties beside voices
+        pytest.param("Bach/bach_850", marks=pytest.mark.e2e),  # two hands and four voices of a fugue
+        pytest.param("Grieg/grieg_wedding", marks=pytest.mark.slow),
+        pytest.param("Mozart/mz_545_2", marks=pytest.mark.e2e),
+        pytest.param("Schumann/scn15_7", marks=pytest.mark.e2e),
     ],
 )
 def test_pieces_note_for_note(shared, name):

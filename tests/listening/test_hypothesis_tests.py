@@ -136,6 +136,6 @@ def test_at_most_one_in_twenty_of_a_thousand_studies_errs(model: ListenerModel, 
     assert error_rate(model, kinds, MANY) <= 0.05
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_intervals_contain_the_true_value_in_a_thousand_studies() -> None:
     assert min(coverage(MANY).values()) >= 0.94

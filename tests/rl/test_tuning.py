@@ -231,7 +231,10 @@ def test_models_of_notes_learn_with_each_kind_of_exploration_and_replay(
 
 @pytest.mark.parametrize(
     ("algorithm", "gain"),
-    [pytest.param(*one, marks=pytest.mark.e2e) for one in (("rloo", 4.0), ("ppo", 2.0), ("psi", 0.5))],
+    [
+        pytest.param("rloo", 4.0, marks=pytest.mark.e2e),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("ppo", 2.0), ("psi", 0.5))),
+    ],
 )
 def test_rewards_rise_for_notes(algorithm: str, gain: float) -> None:
     value = ValueOptions(replay=256, exploration="none", gamma=0.9, updates_per_batch=2)

@@ -370,7 +370,7 @@ def test_errors_are_printed_once(tmp_path: Path, command: Any) -> None:
     assert out.count("nats a step") == 2
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_an_interrupted_or_killed_run_resumes_bit_identically(
     tmp_path: Path, command: Any, surroundings: dict[str, str]
 ) -> None:
@@ -409,7 +409,7 @@ def test_an_interrupted_or_killed_run_resumes_bit_identically(
         assert (run / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_process_0_reports_why_another_failed(tmp_path: Path, command: Any) -> None:
     process = command(tmp_path, *WORDS, str(tmp_path / "run"), FAIL="1")
     out, err = process.communicate(timeout=120)

@@ -85,8 +85,8 @@ def test_only_wide_lstms_in_bfloat16_on_a_processor_take_it(core, width, ours):
     [
         {"layers": 2, "width": 1024, "embedding": 16, "look_back": ()},
         {"layers": 2, "width": WIDE, "input": "paper", "window": 3},
-        pytest.param({"layers": 3, "width": 1024, "embedding": 16, "look_back": ()}, marks=pytest.mark.e2e),
-        pytest.param({"layers": 3, "width": 1024, "input": "paper", "window": 6}, marks=pytest.mark.e2e),
+        pytest.param({"layers": 3, "width": 1024, "embedding": 16, "look_back": ()}, marks=pytest.mark.slow),
+        pytest.param({"layers": 3, "width": 1024, "input": "paper", "window": 6}, marks=pytest.mark.slow),
     ],
 )
 def test_the_papers_width_learns_from_true_gradients(named):

@@ -63,7 +63,7 @@ def test_silly_numbers_and_seeds_are_refused_before_anything_is_read() -> None:
         find_styles("nowhere", seed=-1)
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_the_document_tells_what_the_built_in_corpus_falls_into(tmp_path: Path) -> None:
     found = find_styles("tunes")
     text = DOCUMENT.read_text(encoding="utf-8")
@@ -78,7 +78,7 @@ def test_the_document_tells_what_the_built_in_corpus_falls_into(tmp_path: Path) 
     assert files["page"].stat().st_size < 6_000_000
 
 
-@pytest.mark.e2e
+@pytest.mark.slow
 def test_piano_music_falls_into_styles(shared: Path) -> None:
     found = find_styles(str(shared / "data" / "piano-midi"))
     assert found.clusters.k == len(found.styles) >= 2
