@@ -152,8 +152,8 @@ def preset(name: str, encoding: str = "grid") -> tuple[NetworkOptions, TrainingO
         UsageError: there is no such preset.
     """
     if name == "quick" and encoding == "notes":
-        return NetworkOptions(width=256, embedding=160, dropout=0.4), TrainingOptions(
-            epochs=6, budget=0, batch=16, learning_rate=3e-3, weight_decay=0.05, ema_decay=0.998
+        return NetworkOptions(width=256, embedding=160, dropout=0.5, look_back=(1, 2, 4, 8, 16)), TrainingOptions(
+            epochs=8, budget=0, batch=16, learning_rate=3e-3, weight_decay=0.1, ema_decay=0.998
         )
     if name == "quick":
         return NetworkOptions(repeat_features=2), TrainingOptions()
