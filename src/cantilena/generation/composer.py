@@ -335,7 +335,8 @@ class Composer:
         placement = plan.placement
         prior = log_likelihood(self.prior, samples.tokens, primer=placement.primer, bars=plan.arguments["bars"])
         broken = [None] * len(prior) if samples.broken is None else samples.broken.tolist()
-        own = placement.pickup if placement.with_primer else 0
+        pickups = plan.form.pickups if isinstance(plan.form, FormPlan) else [placement.pickup] * len(prior)
+        is_whole = placement.with_primer or not len(placement.primer)
         return [
             placement.composition(
                 tokens,
@@ -343,7 +344,7 @@ class Composer:
                 log_likelihood=float(prior[number]),
                 policy_log_likelihood=float(samples.log_likelihood[number]),
                 rules_broken=broken[number],
-                pickup=plan.form.pickups[number] if isinstance(plan.form, FormPlan) and placement.with_primer else own,
+                pickup=pickups[number] if is_whole else 0,
                 form=plan.form.forms[number] if isinstance(plan.form, FormPlan) else None,
                 no_form=plan.form if isinstance(plan.form, str) else "",
             )

@@ -315,7 +315,7 @@ def role_of(melody: Melody) -> str:
 
 def register_of(melody: Melody) -> int:
     """The id of the mean pitch of the highest notes."""
-    pitches = [note.pitches[-1] for note in melody.sounding]
+    pitches = [note.top for note in melody.sounding]
     return register_id(sum(pitches) / len(pitches)) if pitches else UNKNOWN
 
 
