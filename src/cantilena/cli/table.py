@@ -48,6 +48,7 @@ COMMANDS = (
     Command("train network", "train a network", "cantilena.cli.train:network"),
     Command("train ngram", "train an n-gram, the baseline of a network", "cantilena.cli.train:ngram"),
     Command("train vae", "train a VAE, to interpolate and vary melodies", "cantilena.cli.train:vae"),
+    Command("train critic", "train a critic, which chooses among the melodies of a search", "cantilena.cli.critic:run"),
     Command("sweep", "search for the parameters that train the best model", "cantilena.cli.sweep:run"),
     Command("import", "import the weights of Magenta's Note RNN", "cantilena.cli.import_model:run"),
     Command("tune", "tune a trained model on rules of music theory", "cantilena.cli.tune:run"),

@@ -12,6 +12,8 @@ from .features import MelodyKeys as MelodyKeys
 from .features import find_keys as find_keys
 from .features import musical_features as musical_features
 from .features import trivial_features as trivial_features
+from .melody_critic import CriticExamples as CriticExamples
+from .melody_critic import train_critic as train_critic
 from .options import FAMILIES as FAMILIES
 from .options import TwoSampleOptions as TwoSampleOptions
 from .predictions import Predictions as Predictions

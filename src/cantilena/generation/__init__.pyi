@@ -8,6 +8,8 @@ from .composer import Composer as Composer
 from .composer import load as load
 from .composition import Composition as Composition
 from .constraints import Constraints as Constraints
+from .form import FormGuides as FormGuides
+from .form import FormPlan as FormPlan
 from .infilling import InfillSpan as InfillSpan
 from .latent import LatentMelody as LatentMelody
 from .latent import between as between

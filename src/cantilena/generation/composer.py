@@ -18,13 +18,17 @@ from cantilena.generation.latent import interpolate, vary
 from cantilena.generation.options import BarRange, ComposeOptions, check_count
 from cantilena.generation.placement import Placement, place
 from cantilena.generation.primer import primer_of
-from cantilena.generation.sampling import Samples, draw, log_likelihood, sample
+from cantilena.generation.sampling import Drawing, Samples, draw, log_likelihood, sample
+from cantilena.generation.search import Search
 from cantilena.generation.streaming import NoteStream, StreamChunk, stream_chunks
 from cantilena.generation.style import Style, styles_of, tuned_key_and_meter
 from cantilena.models import Bundle, FormModel, Precision, SequenceModel, find_bundle, style_id
 from cantilena.music import DEFAULT_BARS, Form, Key, Melody, Meter
-from cantilena.runtime import generator
+from cantilena.runtime import generator, progress
 from cantilena.tokenizers import Encoding, NotesEncoding
+
+_CANDIDATES_AT_ONCE = 512
+"""Candidates that are drawn together: bounds the memory of a search."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +119,16 @@ class Composer:
         **changes: Any,  # noqa: ANN401
     ) -> list[Composition]:
         """Compose 1 to 10000 melodies; melody k does not depend on their number. Other arguments as of `compose`."""
-        plan = self._plan(melodies, _changed(options, changes), seed)
-        return self._finish(plan, sample(self.model, **plan.arguments))
+        options = _changed(options, changes)
+        check_count(melodies)
+        at_once = melodies if options.search == 1 else max(_CANDIDATES_AT_ONCE // options.search, 1)
+        made: list[Composition] = []
+        with progress("Searching", total=melodies, unit="melodies", quiet=options.search == 1) as bar:
+            for first in range(0, melodies, at_once):
+                plan = self.plan(range(first, min(first + at_once, melodies)), options, seed)
+                made += self.finish(plan, plan.sample(self.model))
+                bar.advance(len(made) - first)
+        return made
 
     def stream(
         self,
@@ -139,12 +151,13 @@ class Composer:
         """
         if every < 1:
             raise UsageError(f"every must be at least 1, got {every}", "give the tokens between two chunks")
-        plan = self._plan(melodies, _changed(options, changes), seed)
+        check_count(melodies)
+        plan = self.plan(range(melodies), _changed(options, changes), seed)
         placement = plan.placement
         before = placement.primer if placement.with_primer else placement.primer[:0]
         streams = [NoteStream(self.encoding, placement.semitones, before) for _ in range(melodies)]
-        drawing = draw(self.model, **plan.arguments)
-        return stream_chunks(drawing, streams, every, lambda samples: self._finish(plan, samples))
+        drawing = draw(self.model, **plan.arguments) if plan.search is None else iter([plan.sample(self.model)])
+        return stream_chunks(drawing, streams, every, lambda samples: self.finish(plan, samples))
 
     def rewrite(
         self,
@@ -269,34 +282,44 @@ class Composer:
             has_roles=self.has_roles,
         )
 
-    def _plan(self, melodies: int, options: ComposeOptions, seed: int) -> GenerationPlan:
-        check_count(melodies)
+    def plan(self, numbers: range, options: ComposeOptions, seed: int) -> GenerationPlan:
+        """Decide all that is fixed before melodies with these numbers are drawn.
+
+        Raises:
+            UsageError: an option is invalid.
+        """
         if isinstance(options.bars, BarRange):
             raise UsageError(
                 f"bars {options.bars} of no piece", "give the piece to rewrite with --of FILE, or a number of bars"
             )
         placement = self.place(options, primer_of(options))
-        form = self._form(placement, options, melodies, seed)
+        form = self._form(placement, options, numbers, seed)
         if isinstance(form, FormPlan) and options.seconds is None:
             options = options.replace(bars=form.forms[0].bars)
-        steps, bars = placement.steps(options), placement.bars(melodies, placement.length(options))
+        count, steps = options.search, placement.steps(options)
+        bars = placement.bars(len(numbers) * count, placement.length(options))
+        forms = form.repeated(count) if isinstance(form, FormPlan) else None
         arguments = {
-            "uniforms": np.stack([generator(seed, "compose", number).random(steps) for number in range(melodies)]),
+            "uniforms": np.concatenate(
+                [generator(seed, "compose", number).random((count, steps)) for number in numbers]
+            ),
             "options": options.sampling,
             "primer": placement.primer,
             "allowed": placement.allowed,
-            "bars": form.told(bars) if isinstance(form, FormPlan) else bars,
+            "bars": bars if forms is None else forms.told(bars),
             "constraints": Constraints.from_rules(
                 options.constrain, self.encoding, placement.context(), placement.line_steps(options)
             ),
             "encoding": self.encoding,
             "end": placement.length(options),
         }
-        if isinstance(form, FormPlan) and isinstance(self.encoding, NotesEncoding):
-            arguments["guide"] = form.guide(self.encoding, placement.primer)
-        return GenerationPlan(placement, arguments, form)
+        if forms is not None and isinstance(self.encoding, NotesEncoding):
+            arguments["guide"] = forms.guide(self.encoding, placement.primer)
+        rngs = [generator(seed, "search", number) for number in numbers]
+        search = None if count == 1 else Search.from_options(options, self.encoding, placement.context(), rngs)
+        return GenerationPlan(placement, arguments, form, search)
 
-    def _form(self, placement: Placement, options: ComposeOptions, melodies: int, seed: int) -> FormPlan | str:
+    def _form(self, placement: Placement, options: ComposeOptions, numbers: range, seed: int) -> FormPlan | str:
         """The forms of some melodies, or why they have none.
 
         Raises:
@@ -319,7 +342,7 @@ class Composer:
             raise UsageError(f"a form of {form.bars} bars, and {bars} are asked for", "give one of them")
         bars = form.bars if form is not None else bars or DEFAULT_BARS
         return FormPlan.draw(
-            [generator(seed, "form", number) for number in range(melodies)],
+            [generator(seed, "form", number) for number in numbers],
             form=form,
             model=self.forms,
             bars=bars,
@@ -331,9 +354,12 @@ class Composer:
             pickup=placement.pickup if len(placement.primer) or options.constrain else None,
         )
 
-    def _finish(self, plan: GenerationPlan, samples: Samples) -> list[Composition]:
+    def finish(self, plan: GenerationPlan, samples: Samples) -> list[Composition]:
+        """The compositions of samples that were drawn as planned."""
         placement = plan.placement
-        prior = log_likelihood(self.prior, samples.tokens, primer=placement.primer, bars=plan.arguments["bars"])
+        bars = plan.arguments["bars"]
+        bars = bars[:: len(bars.pickup) // len(samples.tokens)]  # one of the candidates of each melody
+        prior = log_likelihood(self.prior, samples.tokens, primer=placement.primer, bars=bars)
         broken = [None] * len(prior) if samples.broken is None else samples.broken.tolist()
         pickups = plan.form.pickups if isinstance(plan.form, FormPlan) else [placement.pickup] * len(prior)
         is_whole = placement.with_primer or not len(placement.primer)
@@ -360,11 +386,19 @@ class GenerationPlan:
         placement: key, range, meter, tempo and primer.
         arguments: of `sample` and `draw`, the randomness among them.
         form: the forms of the melodies, or why they have none.
+        search: among candidates; None if each melody is drawn once.
     """
 
     placement: Placement
     arguments: dict[str, Any]
     form: FormPlan | str
+    search: Search | None = None
+
+    def sample(self, model: SequenceModel) -> Samples:
+        """Draw the melodies."""
+        if self.search is None:
+            return sample(model, **self.arguments)
+        return self.search(Drawing(model, **self.arguments), self.arguments["bars"])
 
 
 def load(bundle: Bundle | str | Path, precision: Precision = "float32") -> Composer:

@@ -15,6 +15,7 @@ whatever the network says; within these the network decides.
 
 from __future__ import annotations
 
+import copy
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -87,6 +88,16 @@ class FormPlan:
         pickups = tuple(model.propose_pickup(meter, rng) if pickup is None else pickup for rng in rngs)
         return cls(forms, key, meter.ticks_per_bar, length, shares, pickups)
 
+    def repeated(self, times: int) -> FormPlan:
+        """The same for so many copies of each melody, one after the other."""
+        rows = np.repeat(np.arange(len(self.forms)), times)
+        return replace(
+            self,
+            forms=tuple(self.forms[row] for row in rows),
+            new_shares=self.new_shares[rows],
+            pickups=tuple(self.pickups[row] for row in rows),
+        )
+
     def told(self, bars: Bars) -> Bars:
         """The bars with the forms and pickups, for a network that has learned them."""
         plan = padded_plans([plan_rows(form) for form in self.forms])
@@ -140,6 +151,10 @@ class FormGuide:
                 one.events.append(one.now)
                 one.clock += self.encoding.durations[one.now[0] - 1]
                 one.now = ()
+
+    def take(self, rows: NDArray[np.integer]) -> None:
+        """Go on with the melodies of these rows, whose forms must be those of the rows that they take."""
+        self.written = [copy.deepcopy(self.written[row]) for row in rows]
 
     def _restricted(self, row: int, one: _Written, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         number, section = self._section(row, one.clock)
@@ -218,6 +233,27 @@ class FormGuide:
         dominant = np.isin(above, list(dominant_tones(self.plan.key)))
         fits = {"full": above == 0, "half": dominant, "open": (above != 0) & ~dominant}
         return {cadence: np.append(ends, False) for cadence, ends in fits.items()}  # no rest
+
+
+@dataclass
+class FormGuides:
+    """The same of melodies whose plans differ in meter, key or length: the guide of each."""
+
+    guides: list[FormGuide]
+
+    def restrict(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """As `FormGuide.restrict`."""
+        rows = [guide.restrict(allowed[row : row + 1]) for row, guide in enumerate(self.guides)]
+        return np.concatenate(rows)
+
+    def append(self, tokens: NDArray[np.integer]) -> None:
+        """As `FormGuide.append`."""
+        for row, guide in enumerate(self.guides):
+            guide.append(tokens[row : row + 1])
+
+    def take(self, rows: NDArray[np.integer]) -> None:
+        """As `FormGuide.take`."""
+        self.guides = [copy.deepcopy(self.guides[row]) for row in rows]
 
 
 def _with_ending(form: Form, ending: str) -> Form:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from cantilena.errors import UsageError
@@ -22,6 +23,9 @@ else:  # at run time the types of the flags are read, which are text
     PrimerText = KeyName = RulesName = FormText = str
 
 MAX_MELODIES = 10_000
+
+MAX_CANDIDATES = 1024
+"""Candidates of a search."""
 
 
 class BarRange(int):
@@ -157,10 +161,25 @@ class ComposeOptions:
     ending: Literal["auto", "full", "half", "open"] = "auto"
     """How such a melody ends: on the tonic (full), on another tone of the dominant chord (half), on neither (open)."""
 
+    search: int = 1
+    """Candidates for each melody. With more than one they are resampled at barlines by how well the form, the range and
+    the rules to keep suit the model, by --rules and at the end by --critic."""
+
+    rules: RulesName = ""
+    """Rules that candidates are weighed by, named as for --constrain; rl-tuner, say."""
+
+    critic: Path | None = None
+    """A critic of whole melodies that candidates are weighed by: a .safetensors file."""
+
     sampling: SamplingOptions = SamplingOptions()
     """How tokens are drawn."""
 
     def __post_init__(self) -> None:
+        if not 1 <= self.search <= MAX_CANDIDATES:
+            raise UsageError(f"search is {self.search}", f"give 1 to {MAX_CANDIDATES} candidates")
+        if self.search == 1 and (self.critic is not None or self.rules != ""):
+            flag = "--critic" if self.critic is not None else "--rules"
+            raise UsageError(f"{flag} without --search", "give a number of candidates, such as --search 16")
         lengths = [name for name in ("seconds", "bars", "events") if getattr(self, name) is not None]
         if len(lengths) > 1:
             raise UsageError(f"--{lengths[0]} and --{lengths[1]} together", "give one length")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.generation.constraints import Constraints, fewest
-from cantilena.generation.form import FormGuide
+from cantilena.generation.form import FormGuide, FormGuides
 from cantilena.generation.options import SamplingOptions
 from cantilena.models import (
     Bars,
@@ -48,6 +49,11 @@ class Samples:
     log_likelihood: Floats
     broken: NDArray[np.int64] | None = None
 
+    def __getitem__(self, rows: NDArray[np.integer]) -> Samples:
+        """Some of the melodies, by their numbers."""
+        broken = None if self.broken is None else self.broken[rows]
+        return Samples(self.tokens[rows], self.log_likelihood[rows], broken)
+
 
 def sample(
     model: SequenceModel,
@@ -60,7 +66,7 @@ def sample(
     constraints: Constraints | None = None,
     encoding: Encoding | None = None,
     end: int | None = None,
-    guide: FormGuide | None = None,
+    guide: FormGuide | FormGuides | None = None,
 ) -> Samples:
     """Sample melodies step by step.
 
@@ -83,7 +89,7 @@ def sample(
         UsageError: no token is allowed, the constraints are for shorter melodies, or the numbers are too few to reach
             the end.
     """
-    drawing = draw(
+    drawing = Drawing(
         model,
         uniforms,
         options=options,
@@ -95,74 +101,126 @@ def sample(
         end=end,
         guide=guide,
     )
-    zeros = np.zeros(len(uniforms))
-    samples = Samples(uniforms[:, :0].astype(np.int64), zeros, None if constraints is None else zeros.astype(int))
     # Of notes it is not known how many tokens there will be.
     total = None if isinstance(encoding, NotesEncoding) else uniforms.shape[1]
     with progress("Composing by rules", total=total, unit="tokens", quiet=constraints is None) as bar:
-        for drawn in drawing:
-            samples = drawn
+        while not drawing.is_done:
+            drawing.advance()
             bar.advance()
-    return samples
+    return drawing.samples
 
 
-def draw(
-    model: SequenceModel,
-    uniforms: Floats,
-    *,
-    options: SamplingOptions | None = None,
-    primer: NDArray[np.int64] | None = None,
-    allowed: NDArray[np.bool_] | None = None,
-    bars: Bars | None = None,
-    constraints: Constraints | None = None,
-    encoding: Encoding | None = None,
-    end: int | None = None,
-    guide: FormGuide | None = None,
-) -> Iterator[Samples]:
+def draw(model: SequenceModel, uniforms: Floats, **arguments: Any) -> Iterator[Samples]:  # noqa: ANN401
     """As `sample`, yielding what has been drawn after each step: views of arrays that the next step changes."""
-    options = options or SamplingOptions()
-    melodies, steps = uniforms.shape
-    before = np.zeros(0, dtype=np.int64) if primer is None else primer
-    if allowed is not None and not allowed.any(axis=-1).all():
-        raise UsageError("no note of the model lies in that range", "give a wider --range")
-    if isinstance(model, MelodyVae):
-        model = model.prior_decoder(uniforms, before, bars)
-    notes: _NoteChoices | None = None
-    if isinstance(encoding, NotesEncoding):
-        ends = bars.length if end is None and bars is not None else np.full(melodies, end or 0)
-        steps -= steps % len(encoding.parts)
-        notes = _NoteChoices(encoding, allowed, before, ends, steps, may_end=end is None)
-    scores, state = start_with_bars(model, melodies, bars)
-    for token in before:
-        scores, state = model.step(np.full(melodies, token, dtype=np.int64), state)
-    tokens = np.concatenate([np.tile(before, (melodies, 1)), np.zeros((melodies, steps), dtype=np.int64)], axis=1)
-    log_likelihood, broken = np.zeros(melodies), np.zeros(melodies, dtype=np.int64)
-    rows = np.arange(melodies)
-    for step in range(len(before), len(before) + steps):
-        log_probs = np.asarray(to_numpy(scores), dtype=np.float64)
-        among = allowed if allowed is None or allowed.ndim == 1 else allowed[step - len(before)]
+    drawing = Drawing(model, uniforms, **arguments)
+    while not drawing.is_done:
+        drawing.advance()
+        yield drawing.samples
+
+
+class Drawing:
+    """Melodies that are being drawn, one token of each at a time; arguments and errors as of `sample`.
+
+    Attributes:
+        tokens: `(melodies, steps)`: those of the primer and the new ones, of which `drawn` are there.
+        drawn: number of new tokens so far.
+        log_mass: `(melodies,)` nats: the probability, in logarithm and at the temperature, that all tokens so far had
+            been among those that could be drawn, if any could.
+        is_done: whether nothing is left to draw.
+    """
+
+    def __init__(
+        self,
+        model: SequenceModel,
+        uniforms: Floats,
+        *,
+        options: SamplingOptions | None = None,
+        primer: NDArray[np.int64] | None = None,
+        allowed: NDArray[np.bool_] | None = None,
+        bars: Bars | None = None,
+        constraints: Constraints | None = None,
+        encoding: Encoding | None = None,
+        end: int | None = None,
+        guide: FormGuide | FormGuides | None = None,
+    ) -> None:
+        melodies, steps = uniforms.shape
+        before = np.zeros(0, dtype=np.int64) if primer is None else primer
+        if allowed is not None and not allowed.any(axis=-1).all():
+            raise UsageError("no note of the model lies in that range", "give a wider --range")
+        if isinstance(model, MelodyVae):
+            model = model.prior_decoder(uniforms, before, bars)
+        self._notes: _NoteChoices | None = None
+        if isinstance(encoding, NotesEncoding):
+            ends = bars.length if end is None and bars is not None else np.full(melodies, end or 0)
+            steps -= steps % len(encoding.parts)
+            self._notes = _NoteChoices(encoding, allowed, before, ends, steps, may_end=end is None)
+        self._model, self._uniforms, self._options = model, uniforms, options or SamplingOptions()
+        self._allowed, self._constraints, self._guide = allowed, constraints, guide
+        self._bars, self._before, self._steps = bars, len(before), steps
+        self._scores: Any = None
+        self._state: Any = None
+        self.tokens = np.concatenate([np.tile(before, (melodies, 1)), np.zeros((melodies, steps), np.int64)], axis=1)
+        self._log_likelihood, self._broken = np.zeros(melodies), np.zeros(melodies, dtype=np.int64)
+        self.drawn, self.log_mass, self.is_done = 0, np.zeros(melodies), steps == 0
+        self._replay()
+
+    @property
+    def samples(self) -> Samples:
+        """What has been drawn."""
+        tokens = self.tokens[:, self._before : self._before + self.drawn]
+        return Samples(tokens, self._log_likelihood, None if self._constraints is None else self._broken)
+
+    @property
+    def clock(self) -> NDArray[np.int64] | None:
+        """`(melodies,)` ticks of the notes that are there, those of the primer among them; None of other tokens."""
+        return None if self._notes is None else self._notes.clock
+
+    def advance(self) -> None:
+        """Draw one more token of each melody."""
+        step = self._before + self.drawn
+        log_probs = np.asarray(to_numpy(self._scores), dtype=np.float64)
+        allowed, notes = self._allowed, self._notes
+        among = allowed if allowed is None or allowed.ndim == 1 else allowed[self.drawn]
         candidates = among = among if notes is None else notes.allowed()
-        if guide is not None and candidates is not None:
-            candidates = among = guide.restrict(candidates)
-        if constraints is not None:
-            counts = constraints.broken(tokens[:, :step], among)
+        if self._guide is not None and candidates is not None:
+            candidates = among = self._guide.restrict(candidates)
+        if self._constraints is not None:
+            counts = self._constraints.broken(self.tokens[:, :step], among)
             candidates = fewest(counts)
-            broken += counts.min(axis=1)
+            self._broken += counts.min(axis=1)
+        if candidates is not None:
+            self.log_mass += _log_mass(log_probs / self._options.temperature, candidates)
+        if self._constraints is not None:
             log_probs = log_softmax(_mask(log_probs, candidates))
-        tokens[:, step] = choose(log_probs, uniforms[:, step - len(before)], options, candidates)
-        chosen = log_probs[rows, tokens[:, step]]
-        log_likelihood += chosen if notes is None else np.where(notes.ended, 0.0, chosen)
-        is_last = step + 1 == tokens.shape[1]
-        if guide is not None:
-            guide.append(tokens[:, step])
+        chosen = choose(log_probs, self._uniforms[:, self.drawn], self._options, candidates)
+        self.tokens[:, step] = chosen
+        nats = log_probs[np.arange(len(chosen)), chosen]
+        self._log_likelihood += nats if notes is None else np.where(notes.ended, 0.0, nats)
+        self.drawn += 1
+        self.is_done = self.drawn == self._steps
+        if self._guide is not None:
+            self._guide.append(chosen)
         if notes is not None:
-            notes.append(tokens[:, step])
-            is_last |= bool(notes.ended.all())
-        if not is_last:
-            scores, state = model.step(tokens[:, step], state)
-        yield Samples(tokens[:, len(before) : step + 1], log_likelihood, None if constraints is None else broken)
-        if is_last:
-            return
+            notes.append(chosen)
+            self.is_done |= bool(notes.ended.all())
+        if not self.is_done:
+            self._scores, self._state = self._model.step(chosen, self._state)
+
+    def take(self, rows: NDArray[np.integer]) -> None:
+        """Go on with the melodies of these rows, as many as now; one that is taken twice is drawn on in two ways."""
+        self.tokens, self.log_mass = self.tokens[rows], self.log_mass[rows]
+        self._log_likelihood, self._broken = self._log_likelihood[rows], self._broken[rows]
+        for part in (self._notes, self._guide):
+            if part is not None:
+                part.take(rows)
+        if not self.is_done:
+            self._replay()
+
+    def _replay(self) -> None:
+        """The state of the model after the tokens that are there: it is opaque, so that no part of it can be taken."""
+        self._scores, self._state = start_with_bars(self._model, len(self.tokens), self._bars)
+        for step in range(self._before + self.drawn):
+            self._scores, self._state = self._model.step(self.tokens[:, step], self._state)
 
 
 class _NoteChoices:
@@ -198,6 +256,7 @@ class _NoteChoices:
         start = encoding.decode(before).length
         self._left = np.where(ends > 0, ends - start, 0)
         self._has_end = ends > 0
+        self.clock, self._coming = np.full(len(ends), start), np.zeros(len(ends), dtype=np.int64)
         self.ended = self._has_end & (self._left <= 0)
         self._events = steps // self._period
         self._part, self._token = 0, np.zeros(len(ends), dtype=np.int64)
@@ -239,13 +298,20 @@ class _NoteChoices:
         """Go on after `(melodies,)` tokens; a melody has ended when nothing but `END` can follow."""
         if self._part == 0:
             self.ended |= tokens == END
-            self._left -= np.where(self.ended, 0, self._durations[np.maximum(tokens, 1) - 1])
+            ticks = np.where(self.ended, 0, self._durations[np.maximum(tokens, 1) - 1])
+            self._left, self._coming = self._left - ticks, ticks
         self._token = tokens
         self._part += 1
         if self._part == self._period:
             self._part = 0
             self._events -= 1
+            self.clock = self.clock + self._coming
             self.ended |= self._has_end & (self._left <= 0)
+
+    def take(self, rows: NDArray[np.integer]) -> None:
+        """Go on with the melodies of these rows."""
+        for name in ("_left", "_has_end", "ended", "clock", "_coming", "_token"):
+            setattr(self, name, getattr(self, name)[rows])
 
 
 def token_budget(encoding: Encoding, ticks: int) -> int:
@@ -331,6 +397,12 @@ def _mask(log_probs: Floats, allowed: NDArray[np.bool_] | None) -> Floats:
         return scores
     everything = np.ones((), dtype=np.bool_) if allowed is None else allowed
     return np.where(impossible & everything, 0.0, scores)
+
+
+def _log_mass(log_probs: Floats, allowed: NDArray[np.bool_]) -> Floats:
+    """`(melodies,)`: the logarithm of the probability that the allowed tokens have together; 0 where none has any."""
+    whole, kept = (np.logaddexp.reduce(scores, axis=1) for scores in (log_probs, np.where(allowed, log_probs, -np.inf)))
+    return np.where(np.isfinite(kept), kept - whole, 0.0)
 
 
 def _softmax(scores: Floats) -> Floats:

@@ -11,6 +11,9 @@ from .conditions import MODES as MODES
 from .conditions import UNKNOWN as UNKNOWN
 from .conditions import register_id as register_id
 from .conditions import style_id as style_id
+from .critic import MelodyCritic as MelodyCritic
+from .critic import critic_features as critic_features
+from .critic import critic_rows as critic_rows
 from .form import NO_PLAN as NO_PLAN
 from .form import FormModel as FormModel
 from .form import padded_plans as padded_plans

@@ -27,7 +27,14 @@ from cantilena.metrics import (
     vendi_interval,
 )
 from cantilena.metrics.registry import CANTILENA_PREFIX, PAPER_PREFIX
-from cantilena.models import SequenceModel, bars_for_encoding, log_probs_with_bars, only_bounds_likelihood, to_numpy
+from cantilena.models import (
+    Bars,
+    SequenceModel,
+    bars_for_encoding,
+    log_probs_with_bars,
+    only_bounds_likelihood,
+    to_numpy,
+)
 from cantilena.music import Key, Line, Meter
 from cantilena.rules import Context, tones
 from cantilena.tokenizers import Encoding
@@ -203,6 +210,7 @@ def model_distances(
     reference: SequenceModel,
     meter: Meter | None = None,
     key: Key | None = None,
+    bars: Bars | None = None,
 ) -> RuleCounts:
     """The log-likelihood of melodies under a reference model, and the model's KL divergence from it, in nats a step.
 
@@ -212,7 +220,8 @@ def model_distances(
 
         KL = sum over a of q(a) (log q(a) - log p(a))
 
-    with q the model and p the reference, both given the tokens before, the meter (4/4 if None) and the key.
+    with q the model and p the reference, both given the tokens before, the meter (4/4 if None) and the key, or `bars`,
+    which say more.
 
     Returns:
         `log_likelihood_per_step`, and with a model `kl_per_step` and `entropy_per_step`, out of the steps.
@@ -222,11 +231,12 @@ def model_distances(
     length = steps * encoding.ticks_per_step
     for start in range(0, len(tokens), _CHUNK):
         part = tokens[start : start + _CHUNK]
-        bars = bars_for_encoding(meter, len(part), encoding, key, length)
-        log_p = np.asarray(to_numpy(log_probs_with_bars(reference, part, bars)), dtype=np.float64)
+        told = bars and bars[start : start + _CHUNK]
+        told = told or bars_for_encoding(meter, len(part), encoding, key, length)
+        log_p = np.asarray(to_numpy(log_probs_with_bars(reference, part, told)), dtype=np.float64)
         parts = {"log_likelihood_per_step": np.take_along_axis(log_p, part[..., None], axis=-1)[..., 0].sum(1)}
         if model is not None:
-            log_q = np.asarray(to_numpy(log_probs_with_bars(model, part, bars)), dtype=np.float64)
+            log_q = np.asarray(to_numpy(log_probs_with_bars(model, part, told)), dtype=np.float64)
             # A token of probability 0 under q adds nothing, however improbable it is under p.
             parts["kl_per_step"] = np.where(log_q > -1e3, np.exp(log_q) * (log_q - log_p), 0.0).sum(axis=(1, 2))
             parts["entropy_per_step"] = entropies(log_q).sum(1)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from cantilena.data import Corpus, read_folder
 from cantilena.errors import CorpusError
-from cantilena.generation import Composer, SamplingOptions
-from cantilena.models import Bundle, bars_for_encoding, log_probs_with_bars, only_bounds_likelihood, to_numpy
+from cantilena.generation import ComposeOptions, Composer, SamplingOptions
+from cantilena.models import Bars, Bundle, bars_for_encoding, log_probs_with_bars, only_bounds_likelihood, to_numpy
 from cantilena.music import Key, Melody, Meter, key_of_durations
 from cantilena.reporting import NoteProbabilities
 from cantilena.runtime import generator
@@ -88,20 +88,29 @@ def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> Melody
         composer.model, composer.prior, composer.encoding, composer.meter, composer.key,
     )  # fmt: skip
     sampling = SamplingOptions(temperature=options.temperature)
-    system = model_system(
-        spec.name, _description(bundle), model, encoding, options.seed, sampling=sampling, meter=meter, key=key
-    )
-    tokens = system.draw(options.melodies, step_count(steps, encoding), "count")
-    drawn = _drawn_set(system, tokens, steps, key, _NORMALIZED_KEYS if composer.normalized_key else (), meter)
+    told: Bars | None
+    if composer.forms is None:
+        system = model_system(
+            spec.name, _description(bundle), model, encoding, options.seed, sampling=sampling, meter=meter, key=key
+        )
+        tokens = system.draw(options.melodies, step_count(steps, encoding), "count")
+        drawn = _drawn_set(system, tokens, steps, key, _NORMALIZED_KEYS if composer.normalized_key else (), meter)
+        told = bars_for_encoding(meter, len(tokens), encoding, key, steps * GRID.ticks_per_step)
+    else:  # as `compose` makes them: whole melodies with forms
+        number = max(round(steps * GRID.ticks_per_step / (meter or Meter()).ticks_per_bar), 1)
+        plan = composer.plan(range(options.melodies), ComposeOptions(bars=number, sampling=sampling), options.seed)
+        samples = plan.sample(model)
+        tokens, told = samples.tokens, plan.arguments["bars"]
+        rows = ((one, one.title, one.title) for one in composer.finish(plan, samples))
+        drawn = MelodySet(spec.name, _description(bundle), _eval_melodies(rows, None))
     if not isinstance(spec.source, Bundle):
         drawn = replace(drawn, sha256=hashlib.sha256(Path(str(spec.source)).read_bytes()).hexdigest())
     if only_bounds_likelihood(model):  # it has no token probabilities
         return drawn
-    counts = model_distances(tokens, encoding, model=model, reference=prior, meter=meter, key=key)
+    counts = model_distances(tokens, encoding, model=model, reference=prior, bars=told)
     names = ("entropy_per_step",) if bundle.prior_weights is None else ("entropy_per_step", "kl_per_step")
     first = tokens[:1, :_SHOWN_STEPS]
-    bars = bars_for_encoding(meter, 1, encoding, key, steps * GRID.ticks_per_step)
-    log_probs = np.asarray(to_numpy(log_probs_with_bars(model, first, bars)))[0]
+    log_probs = np.asarray(to_numpy(log_probs_with_bars(model, first, None if told is None else told[:1])))[0]
     shown = NoteProbabilities(spec.name, np.exp(log_probs.astype(np.float64)), encoding.vocabulary, first[0].tolist())
     return replace(drawn, model_counts=counts.select(names), probabilities=shown)
 

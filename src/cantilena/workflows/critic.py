@@ -1,0 +1,135 @@
+"""Train a critic for `compose --search`: it learns to tell whole melodies that a model composes from people's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cantilena.data import Corpus
+from cantilena.data.normalized_key import normalize_key
+from cantilena.discriminators import CriticExamples, train_critic
+from cantilena.errors import UsageError
+from cantilena.generation import Composer, FormGuides, FormPlan, sample, token_budget
+from cantilena.models import CONDITIONS, UNKNOWN, Bars, Bundle, MelodyCritic, critic_features, critic_rows, padded_plans
+from cantilena.music import Key, Melody
+from cantilena.runtime import generator, progress
+from cantilena.tokenizers import NotesEncoding
+from cantilena.workflows.data import EncodedPieces, encode_pieces, role_of
+
+MOST_TICKS = 64 * 96
+"""The longest melody that a critic learns from: 64 bars of 4/4."""
+
+_AT_ONCE = 256
+_NOTHING: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
+
+def learn_critic(bundle: Bundle, corpus: Corpus, *, seed: int = 1, quiet: bool = False) -> MelodyCritic:
+    """Train a critic of the melodies that a model composes.
+
+    People's melodies are the leads of the training part, and those of the validation part decide when to stop. For each
+    the model composes one of the same meter, mode, register, length and pickup, with a form of its own.
+
+    Args:
+        bundle: the model, of notes.
+        corpus: people's melodies; what the model was trained on serves well, since test parts are not used.
+        seed: of the melodies and the training.
+        quiet: show no progress.
+
+    Raises:
+        UsageError: the model is not of notes.
+        CorpusError: there are too few melodies.
+    """
+    composer = Composer.from_bundle(bundle)
+    encoding = composer.encoding
+    if not isinstance(encoding, NotesEncoding):
+        raise UsageError("a critic judges melodies of notes", "choose a model that was trained with --encoding notes")
+    parts = {}
+    for part in ("train", "valid"):
+        pieces = _leads(list(corpus.melodies(part)), encoding, normalized_key=composer.normalized_key)
+        drawn = compose_like(composer, pieces, seed=seed, quiet=quiet)
+        parts[part] = CriticExamples(*(_rows(encoding, tokens, pieces) for tokens in (pieces.sequences.tokens, drawn)))
+    record = {"corpus": {"name": corpus.manifest.name, "sha256": corpus.sha256}, "seed": seed}
+    record |= {part: len(examples) for part, examples in parts.items()}
+    return train_critic(encoding, parts["train"], parts["valid"], seed=seed, provenance=record, quiet=quiet)
+
+
+def compose_like(
+    composer: Composer, pieces: EncodedPieces, *, seed: int = 1, quiet: bool = False
+) -> list[NDArray[np.int64]]:
+    """Compose a melody of the meter, key, register, length and pickup of each piece: its tokens.
+
+    Args:
+        composer: of a model of notes.
+        pieces: in the keys of the model.
+        seed: the same seed gives the same melodies.
+        quiet: show no progress.
+    """
+    encoding = composer.encoding
+    assert isinstance(encoding, NotesEncoding)
+    drawn: list[NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)] * len(pieces.melodies)
+    order = np.argsort([melody.length for melody in pieces.melodies], kind="stable")
+    with progress("Composing", total=len(drawn), unit="melodies", quiet=quiet) as bar:
+        for start in range(0, len(order), _AT_ONCE):
+            some = order[start : start + _AT_ONCE]
+            plans = [_plan(composer, pieces.melodies[number], number, seed) for number in some]
+            bars = _without_style(pieces.sequences.bars[some])
+            guides = None
+            if composer.forms is not None:
+                told = [plan.told(bars[row : row + 1]).plan[0] for row, plan in enumerate(plans) if plan is not None]
+                bars = replace(bars, plan=padded_plans(told))
+                guides = FormGuides([plan.guide(encoding, _NOTHING) for plan in plans if plan is not None])
+            steps = token_budget(encoding, int(bars.length.max()))
+            uniforms = np.stack([generator(seed, "critic", "compose", int(number)).random(steps) for number in some])
+            samples = sample(composer.model, uniforms, bars=bars, encoding=encoding, guide=guides)
+            for number, row in zip(some, samples.tokens, strict=True):
+                drawn[number] = row
+            bar.advance(len(some))
+    return drawn
+
+
+def _plan(composer: Composer, melody: Melody, number: int, seed: int) -> FormPlan | None:
+    """A form of the melody's length, with its pickup; None if the model has learned no forms."""
+    if composer.forms is None:
+        return None
+    return FormPlan.draw(
+        [generator(seed, "critic", "form", int(number))],
+        form=None,
+        model=composer.forms,
+        bars=-(-melody.length // melody.meter.ticks_per_bar),
+        meter=melody.meter,
+        key=melody.key or Key(),
+        ending="",
+        length=melody.length,
+        pickup=melody.pickup,
+    )
+
+
+def _without_style(bars: Bars) -> Bars:
+    ids = bars.condition_ids.copy()
+    ids[:, CONDITIONS.index("style")] = UNKNOWN
+    return replace(bars, condition_ids=ids)
+
+
+def _leads(melodies: Sequence[Melody], encoding: NotesEncoding, *, normalized_key: bool) -> EncodedPieces:
+    leads = [melody for melody in melodies if role_of(melody) == "lead" and melody.length <= MOST_TICKS]
+    if normalized_key:
+        leads = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in leads]
+    return encode_pieces(encoding, [encoding.fit(melody).melody for melody in leads])
+
+
+def _rows(
+    encoding: NotesEncoding, tokens: Sequence[NDArray[np.int64]], pieces: EncodedPieces
+) -> list[NDArray[np.int32]]:
+    """What the critic reads of each melody, those without notes left out."""
+    features, rows = critic_features(encoding), []
+    for start in range(0, len(tokens), _AT_ONCE):
+        some = tokens[start : start + _AT_ONCE]
+        padded = np.zeros((len(some), max(map(len, some))), dtype=np.int64)
+        for row, melody in zip(padded, some, strict=True):
+            row[: len(melody)] = melody
+        padded = padded[:, : padded.shape[1] // features.period * features.period]
+        rows += critic_rows(features, padded, pieces.sequences.bars[np.arange(start, start + len(some))])
+    return [row for row in rows if len(row)]
