@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -93,6 +94,24 @@ def test_single_tokens_have_the_rows_of_whole_sequences(
     in_parts = whole[..., features.columns : -2]
     assert 0 <= in_table.min() <= in_table.max() < features.rows
     assert 0 <= in_parts.min() <= in_parts.max() < features.part_rows
+
+
+@pytest.mark.parametrize(("encoding", "checksum"), [(NOTES, 3271573185), (CHORDS, 977563024)])
+def test_rows_are_those_that_trained_networks_were_given(encoding: NotesEncoding, checksum: int) -> None:
+    """A network of an earlier version would read other rows as it reads those of other melodies, without an error."""
+    number = np.arange(4 * 60).reshape(4, 60)
+    parts = [first + number**2 % 7 * (number % 3) % (after - first) for first, after in encoding.parts]
+    tokens = np.stack(parts, axis=2).reshape(4, -1)
+    bars = Bars(
+        np.array([96, 72, 96, 200]),
+        np.array([0, 24, 12, 0]),
+        np.tile(np.arange(6), (4, 1)) % np.array([13, 3, 11, 1, 4, 21]),
+        np.array([0, 700, 1200, 0]),
+        padded_plans([plan_rows(Form.parse("A2B2A'2A2")) * told for told in (1, 1, 0, 1)]),
+    )
+    options = options_for(encoding, conditions=("key", "mode", "meter", "role", "register"))
+    rows = NoteFeatures(options, len(encoding.vocabulary)).encode(tokens, bars)
+    assert crc32(rows.astype("<i8").tobytes()) == checksum
 
 
 @settings(max_examples=20, deadline=None)
