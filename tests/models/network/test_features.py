@@ -76,6 +76,21 @@ def test_a_state_can_be_continued_twice():
     np.testing.assert_array_equal(once, again)
 
 
+@pytest.mark.parametrize("bars", [MIXED, Bars.common_time(4)], ids=["several meters", "one meter"])
+@pytest.mark.parametrize("changes", [{}, {"repeat_features": 2, "melodic": True}])
+def test_the_state_of_some_melodies_is_that_of_those_from_the_start(bars, changes):
+    features = Features(NetworkOptions(look_back=(1, 2), **changes), 7)
+    tokens, chosen = np.random.default_rng(2).integers(0, 3, (4, 60)), np.array([3, 0, 0, 2, 3])
+    expected = features.encode(tokens[chosen], bars[chosen])
+    _, state = features.first(4, bars)
+    for step in range(40):
+        _, state = features.next(tokens[:, step], state)
+    state = state.take_rows(chosen)
+    for step in range(40, 59):
+        rows, state = features.next(tokens[chosen, step], state)
+        np.testing.assert_array_equal(rows, expected[:, step + 1])
+
+
 @pytest.mark.parametrize("tokens", [np.array([[7]]), np.array([[-1]]), np.array([1, 2]), np.array([[0.5]])])
 def test_invalid_tokens_are_refused(tokens):
     with pytest.raises(UsageError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from zlib import crc32
 
 import numpy as np
 import pytest
@@ -21,7 +22,9 @@ from cantilena.models import (
     padded_plans,
     plan_rows,
 )
+from cantilena.models.network.features import TokenHistory
 from cantilena.models.network.note_features import NoteFeatures
+from cantilena.models.network.note_history import KINDS, NoteMatches
 from cantilena.models.network.options import NOTE_INPUTS
 from cantilena.models.policy import LOG_ZERO, to_numpy
 from cantilena.music import Form, Melody, form_origin
@@ -95,6 +98,24 @@ def test_single_tokens_have_the_rows_of_whole_sequences(
     assert 0 <= in_parts.min() <= in_parts.max() < features.part_rows
 
 
+@pytest.mark.parametrize(("encoding", "checksum"), [(NOTES, 3271573185), (CHORDS, 977563024)])
+def test_rows_are_those_that_trained_networks_were_given(encoding: NotesEncoding, checksum: int) -> None:
+    """A network of an earlier version would read other rows as it reads those of other melodies, without an error."""
+    number = np.arange(4 * 60).reshape(4, 60)
+    parts = [first + number**2 % 7 * (number % 3) % (after - first) for first, after in encoding.parts]
+    tokens = np.stack(parts, axis=2).reshape(4, -1)
+    bars = Bars(
+        np.array([96, 72, 96, 200]),
+        np.array([0, 24, 12, 0]),
+        np.tile(np.arange(6), (4, 1)) % np.array([13, 3, 11, 1, 4, 21]),
+        np.array([0, 700, 1200, 0]),
+        padded_plans([plan_rows(Form.parse("A2B2A'2A2")) * told for told in (1, 1, 0, 1)]),
+    )
+    options = options_for(encoding, conditions=("key", "mode", "meter", "role", "register"))
+    rows = NoteFeatures(options, len(encoding.vocabulary)).encode(tokens, bars)
+    assert crc32(rows.astype("<i8").tobytes()) == checksum
+
+
 @settings(max_examples=20, deadline=None)
 @given(seed=st.integers(0, 10_000), cut=st.integers(1, 27))
 def test_rows_do_not_depend_on_later_tokens(seed: int, cut: int) -> None:
@@ -107,6 +128,57 @@ def test_rows_do_not_depend_on_later_tokens(seed: int, cut: int) -> None:
     np.testing.assert_array_equal(
         features.encode(changed, bars)[:, : cut + 1], features.encode(tokens, bars)[:, : cut + 1]
     )
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    encoding=st.sampled_from([NOTES, CHORDS]), seed=st.integers(0, 10_000), cut=st.integers(0, 27), told=st.booleans()
+)
+def test_the_state_of_some_melodies_is_that_of_those_from_the_start(
+    encoding: NotesEncoding, seed: int, cut: int, told: bool
+) -> None:
+    tokens = any_tokens(encoding, 5, 14, seed)
+    bars = any_bars(encoding, tokens, seed)
+    if not told:
+        bars = Bars(bars.steps_per_bar, bars.pickup)
+    features = NoteFeatures(options_for(encoding, conditions=("key",)), len(encoding.vocabulary))
+    chosen = np.random.default_rng(seed).integers(0, 5, 7)
+    expected = stepped(features, tokens[chosen], bars[chosen])
+    _, state = features.first(5, bars)
+    for column in tokens.T[:cut]:
+        _, state = features.next(column, state)
+    state = state.take_rows(chosen)
+    for step in range(cut, tokens.shape[1] - 1):
+        rows, state = features.next(tokens[chosen, step], state)
+        np.testing.assert_array_equal(rows, expected[:, step + 1])
+
+
+def test_a_state_can_be_continued_twice() -> None:
+    tokens = any_tokens(CHORDS, 3, 12, 1)
+    features = NoteFeatures(options_for(CHORDS), len(CHORDS.vocabulary))
+    rows, state = features.first(3)
+    states = [state]
+    for column in tokens.T[:-1]:
+        _, state = features.next(column, state)
+        states.append(state)
+    rows = stepped(features, tokens, Bars(np.full(3, 96), np.zeros(3, dtype=np.int64)))
+    for step in reversed(range(tokens.shape[1] - 1)):
+        np.testing.assert_array_equal(features.next(tokens[:, step], states[step])[0], rows[:, step + 1])
+
+
+@pytest.mark.parametrize("max_context", [1, 9, 500])
+@pytest.mark.parametrize("codes", [1, 2, 5])
+def test_matches_are_those_of_the_history_of_tokens(codes: int, max_context: int) -> None:
+    lines = np.random.default_rng(codes).integers(0, codes, (4, KINDS, 130))
+    matches, history = NoteMatches.empty(4), TokenHistory.empty(4 * KINDS)
+    for note in range(lines.shape[2]):
+        back, bins = matches.longest()
+        followed = np.take_along_axis(lines, np.maximum(note - 1 - back, 0)[..., None], axis=2)[..., 0]
+        expected, lengths = history.continuations(1, missing=-1)
+        np.testing.assert_array_equal(np.where(bins > 0, followed, -1).ravel(), expected[:, 0])
+        np.testing.assert_array_equal(bins.ravel(), lengths[:, 0])
+        matches = matches.append(lines[:, :, note], max_context)
+        history = history.append(lines[:, :, note].ravel(), max_context)
 
 
 @pytest.mark.parametrize("encoding", [NOTES, CHORDS])

@@ -63,6 +63,16 @@ def distance_bins(steps: NDArray[np.integer]) -> Ints:
     return bins
 
 
+def match_bins(lengths: NDArray[np.integer]) -> Ints:
+    """The bin of each length of a match, 0 to `MATCH_BINS - 1`.
+
+    Examples:
+        >>> match_bins(np.array([0, 1, 9, 96])).tolist()
+        [0, 1, 8, 21]
+    """
+    return np.asarray(_MATCH_BIN[lengths])
+
+
 @dataclass(frozen=True, slots=True)
 class TokenHistory:
     """The last tokens of some melodies and their matches; immutable.
@@ -95,9 +105,13 @@ class TokenHistory:
         np.multiply(longer, self.tokens == column, out=matches[:, 1:])
         return TokenHistory(np.concatenate([self.tokens, column], axis=1)[:, -max_context:], matches[:, -max_context:])
 
+    def take_rows(self, rows: NDArray[np.integer]) -> TokenHistory:
+        """Those of the melodies with these numbers."""
+        return TokenHistory(self.tokens[rows], self.matches[rows])
+
     def match_bins(self) -> Ints:
         """`(melodies, past)`: the bin of each match, 0 to `MATCH_BINS - 1`."""
-        return _MATCH_BIN[self.matches]
+        return match_bins(self.matches)
 
     def continuations(self, count: int, missing: int) -> tuple[Ints, Ints]:
         """`(melodies, count)` different tokens that followed the longest matches, and the bins of these matches.
@@ -119,7 +133,7 @@ class TokenHistory:
             longest = left[rows, best]
             found = longest > 0
             tokens[found, number] = self.tokens[rows, best][found]
-            bins[:, number] = _MATCH_BIN[longest]
+            bins[:, number] = match_bins(longest)
             if number + 1 < count:
                 left = np.where(self.tokens == tokens[:, number : number + 1], np.uint8(0), left)
         return tokens, bins
@@ -157,6 +171,10 @@ class MelodyState:
             begins[:, 0] | (self.sounds & (tokens == HOLD)),
         )
 
+    def take_rows(self, rows: NDArray[np.integer]) -> MelodyState:
+        """That of the melodies with these numbers."""
+        return MelodyState(self.pitches[rows], self.durations[rows], self.since[rows], self.sounds[rows])
+
     def rows(self) -> Ints:
         """`(melodies, 6)`: last pitch and whether it sounds, two intervals, two durations, steps since the onset."""
         intervals = np.clip(self.pitches[:, :2] - self.pitches[:, 1:], -MAX_STEP, MAX_STEP) + MAX_STEP
@@ -183,6 +201,25 @@ class FeatureState:
     """Empty without repeat features."""
     melody: MelodyState | None = None
     """None without melodic features."""
+
+    def take_rows(self, rows: NDArray[np.integer]) -> FeatureState:
+        """The state of the melodies with `(k,)` numbers; a melody may come several times.
+
+        Examples:
+            >>> features = Features(NetworkOptions(bar_position=False), vocabulary_size=38)
+            >>> _, state = features.first(2)
+            >>> len(features.next(np.array([14, 16, 1]), state.take_rows(np.array([1, 0, 0])))[0])
+            3
+        """
+        return FeatureState(
+            self.bars[rows],
+            tuple(lag if isinstance(lag, int) else lag[rows] for lag in self.lags),
+            self.clock,
+            tuple(tokens[rows] for tokens in self.recent),
+            self.runs[rows],
+            self.history.take_rows(rows),
+            None if self.melody is None else self.melody.take_rows(rows),
+        )
 
 
 class Features:

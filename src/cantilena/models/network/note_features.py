@@ -15,29 +15,42 @@ Before each token a network is told
                      interval): its length and what followed it, an interval as the pitch to which it leads
     conditions       as `features.py`
 
-All times are in ticks. Repeats and their lengths are those of `TokenHistory`.
+All times are in ticks. Repeats and their lengths are those of `NoteMatches`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.models.conditions import condition_columns, condition_sizes
-from cantilena.models.network.features import MATCH_BINS, Features, TokenHistory, checked_bars
+from cantilena.models.network.features import MATCH_BINS, Features, checked_bars
+from cantilena.models.network.note_history import (
+    BEYOND,
+    DURATION,
+    END,
+    INTERVAL,
+    KINDS,
+    ONSET,
+    PITCH,
+    Ints,
+    NoteHistory,
+    NoteMatches,
+)
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.protocol import Bars
-from cantilena.tokenizers import check_tokens
-
-Ints = NDArray[np.int64]
+from cantilena.tokenizers import MAX_DURATION, check_tokens
 
 MAX_INTERVAL = 14
 """Semitones up and down with a row of their own; wider intervals share the last."""
 INTERVALS = 2 * MAX_INTERVAL + 2
 """Ids of intervals; the last is that of none."""
 NO_INTERVAL = INTERVALS - 1
+NO_NOTE = INTERVALS
+"""In place of an interval: there is no note."""
 
 PLACES = 192
 """Ticks of a bar with a row of their own, two bars of 4/4; later ones share the last."""
@@ -57,11 +70,15 @@ TIMES = len(_TIME_STARTS) + 1
 """Bins of times in ticks; the last is that of none."""
 NO_TIME = TIMES - 1
 
-BEYOND = 2**40
-"""Ticks before the start of any melody."""
+_TIME_BINS = np.searchsorted(_TIME_STARTS, np.arange(_TIME_STARTS[-1] + 1), side="right").astype(np.int64) - 1
+"""By ticks; the last is that of all longer times."""
+_TIMES_LEFT = np.array([NO_TIME, *_TIME_BINS])
+"""By ticks + 1; 0 stands for an unknown time."""
+_TIMES_TO_ONSET = np.array([*_TIME_BINS[np.minimum(np.arange(MAX_DURATION + 1), _TIME_STARTS[-1])], NO_TIME - TIMES])
+"""By ticks; at an onset `TIMES` is added. The last is that of note 0, which begins wherever there is no note."""
 
-KINDS = 3
-"""Matches by duration and interval, by duration, by interval."""
+_INTERVALS, _DURATIONS, _PLACE, _LENGTH, _SPAN, _LOOK_BACK = 2, 5, 8, 13, 15, 18
+"""The first columns of groups."""
 
 
 def time_bins(ticks: NDArray[np.integer]) -> Ints:
@@ -71,68 +88,42 @@ def time_bins(ticks: NDArray[np.integer]) -> Ints:
         >>> time_bins(np.array([0, 6, 11, 24, 9999])).tolist()
         [0, 3, 4, 7, 21]
     """
-    return np.asarray(np.searchsorted(_TIME_STARTS, np.maximum(ticks, 0), side="right") - 1, dtype=np.int64)
+    return _TIME_BINS.take(ticks, mode="clip")
 
 
 @dataclass(frozen=True, slots=True)
-class NoteHistory:
-    """The notes of some melodies so far; immutable.
+class Course:
+    """The course of some melodies so far, `(melodies, queries)` each: at one time, or before each note."""
+
+    clock: Ints
+    """The tick at which the last note ends."""
+    long_end: Ints
+    """The end of the last rest, or of the last note as long as half a bar; 0 for none."""
+    lowest: Ints
+    """The lowest pitch; above all pitches for none."""
+    highest: Ints
+    """The highest pitch; -1 for none."""
+
+    def take_rows(self, rows: NDArray[np.integer]) -> Course:
+        """That of the melodies with these numbers."""
+        return Course(self.clock[rows], self.long_end[rows], self.lowest[rows], self.highest[rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """What stands where the melodies look back to; the last place is that of the plan if any is told.
 
     Args:
-        onset: `(melodies, notes)` ticks.
-        duration: the same.
-        pitch: the same: the number of the pitch from the lowest on, -1 for a rest.
-        sounding: the same: the pitch of the last note that is not a rest, up to and including this one; -1 for none.
+        notes: `(melodies, queries, places, 5)` as `NoteHistory` has them.
+        begins: `(melodies, queries, places)`: whether the note begins there.
     """
 
-    onset: Ints
-    duration: Ints
-    pitch: Ints
-    sounding: Ints
+    notes: Ints
+    begins: NDArray[np.bool_]
 
-    @classmethod
-    def of(cls, duration: Ints, pitch: Ints) -> NoteHistory:
-        """All notes at once."""
-        onset = np.cumsum(duration, axis=1) - duration
-        place = np.where(pitch >= 0, np.arange(pitch.shape[1])[None, :], -1)
-        last = np.maximum.accumulate(place, axis=1) if place.size else place
-        sounding = np.where(last >= 0, np.take_along_axis(pitch, np.maximum(last, 0), axis=1), -1)
-        return cls(onset, duration, pitch, sounding)
-
-    @property
-    def clock(self) -> Ints:
-        """`(melodies,)`: the tick at which the last note ends."""
-        if not self.onset.shape[1]:
-            return np.zeros(len(self.onset), dtype=np.int64)
-        return np.asarray(self.onset[:, -1] + self.duration[:, -1])
-
-    def append(self, duration: Ints, pitch: Ints) -> NoteHistory:
-        """The history after one more note of each melody."""
-        before = self.sounding[:, -1] if self.sounding.shape[1] else np.full(len(pitch), -1)
-        new = (self.clock, duration, pitch, np.where(pitch >= 0, pitch, before))
-        old = (self.onset, self.duration, self.pitch, self.sounding)
-        return NoteHistory(*(np.concatenate([a, b[:, None]], axis=1) for a, b in zip(old, new, strict=True)))
-
-    def at(self, ticks: Ints) -> Ints:
-        """`(melodies, queries)`: the number of the note that lasts over each tick, -1 before the start.
-
-        Args:
-            ticks: `(melodies, queries)`, each before the end of the last note.
-        """
-        melodies, notes = self.onset.shape
-        if not notes:
-            return np.full(ticks.shape, -1)
-        far = int(max(self.onset.max(), ticks.max(initial=0))) + 2
-        rows = np.arange(melodies)[:, None]
-        flat = (self.onset + rows * far).ravel()
-        found = np.searchsorted(flat, np.maximum(ticks, 0) + rows * far, side="right") - 1 - rows * notes
-        return np.where(ticks < 0, -1, found)
-
-    def take(self, values: Ints, notes: Ints, missing: int) -> Ints:
-        """The values of some notes by their numbers, `missing` for -1."""
-        if not values.shape[1]:
-            return np.full(notes.shape, missing)
-        return np.where(notes < 0, missing, np.take_along_axis(values, np.maximum(notes, 0), axis=1))
+    def take_rows(self, rows: NDArray[np.integer]) -> Places:
+        """Those of the melodies with these numbers."""
+        return Places(self.notes[rows], self.begins[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +132,33 @@ class NoteState:
 
     bars: Bars
     notes: NoteHistory
-    matches: TokenHistory
-    """`(kinds x melodies, notes)`: of all melodies by one kind, then by the next."""
-    runs: Ints
-    """`(melodies, look-backs, 2)`: notes for which the melody has repeated that many bars ago: exactly, in rhythm."""
-    base: Ints
-    """`(melodies, columns)` rows before the first token of the next note."""
+    matches: NoteMatches
+    course: Course
+    places: Places
+    """Where the next note looks back to."""
+    ids: Ints
+    """`(melodies, 1, all columns)` before the first token of the next note; see `NoteFeatures._rows`."""
     event: tuple[Ints, ...] = ()
-    """`(melodies,)` tokens of the note that is being made."""
+    """`(melodies, 1)` tokens of the note that is being made."""
+
+    def take_rows(self, rows: NDArray[np.integer]) -> NoteState:
+        """The state of the melodies with `(k,)` numbers; a melody may come several times.
+
+        Examples:
+            >>> features = NoteFeatures(NetworkOptions(durations=(1, 24), pitches=12), vocabulary_size=16)
+            >>> _, state = features.first(3)
+            >>> len(features.next(np.array([2, 1]), state.take_rows(np.array([0, 0])))[0])
+            2
+        """
+        return NoteState(
+            self.bars[rows],
+            self.notes.take_rows(rows),
+            self.matches.take_rows(rows),
+            self.course.take_rows(rows),
+            self.places.take_rows(rows),
+            self.ids[rows],
+            tuple(tokens[rows] for tokens in self.event),
+        )
 
 
 class NoteFeatures:
@@ -165,37 +175,24 @@ class NoteFeatures:
 
     def __init__(self, options: NetworkOptions, vocabulary_size: int) -> None:
         self.options, self.vocabulary_size, self.start = options, vocabulary_size, vocabulary_size
-        self._ticks = np.array([0, *options.durations, 0], dtype=np.int64)  # by token; the last for none
-        self._no_duration = len(self._ticks) - 1
-        first = 1 + len(options.durations)
+        self._no_duration = first = 1 + len(options.durations)
+        self._rest, self._none = options.pitches, options.pitches + 1  # the ids of pitches after those of notes
         self._parts = [(1, first), (first, first + options.pitches + 1)]
         if vocabulary_size > self._parts[-1][1]:
             self._parts.append((self._parts[-1][1], vocabulary_size))
-        self._pitches = options.pitches
-        durations, pitches = len(self._ticks), options.pitches + 2  # a rest, none
+        self._look_back: Ints = np.array(options.look_back, dtype=np.int64)
+        durations, pitches, looks = first + 1, options.pitches + 2, len(options.look_back)
         sizes = [vocabulary_size + 1, pitches, *[INTERVALS] * 3, *[durations] * 3]
         sizes += [PLACES, BEATS, PLACES, BAR_NUMBERS, 8, BAR_NUMBERS, TIMES, TIMES, SPAN, SPAN]
-        sizes += [pitches, TIMES * 2, pitches, RUNS, RUNS] * len(options.look_back)
+        sizes += [pitches, TIMES * 2, pitches, RUNS, RUNS] * looks
+        self._repeats = len(sizes)  # the first column of repeats
         sizes += [MATCH_BINS, durations, pitches, MATCH_BINS, durations, MATCH_BINS, pitches]
-        repeats = len(sizes) - 7
         self._plan = len(sizes)  # the first column of the plan
         sizes += [4, LAGS, PHRASES, 4, pitches, TIMES * 2, pitches, 3] * options.plan
-        groups = {"melody": (1, 8), "place": (8, 13), "length": (13, 15), "span": (15, 18)}
-        groups["repeats"] = (repeats, self._plan)
-        self._left_out = [column for name in options.without for column in range(*groups[name])]
-        part_groups = {"place": [1, 2], "length": [3, 4], "repeats": [5 + len(options.look_back)]}
-        self._parts_left_out = [column for name in options.without for column in part_groups.get(name, ())]
         self._condition_sizes = condition_sizes(options.conditions, options.styles, len(options.modes))
         self._conditions = condition_columns(options.conditions)
         sizes += self._condition_sizes
-        part_sizes = [
-            vocabulary_size + 1,
-            PLACES + 1,
-            BEATS + 1,
-            TIMES,
-            3,
-            *[3] * (len(options.look_back) + 1 + options.plan),
-        ]
+        part_sizes = [vocabulary_size + 1, PLACES + 1, BEATS + 1, TIMES, 3, *[3] * (looks + 1 + options.plan)]
         self.columns, self.part_columns = len(sizes), len(part_sizes)
         self.rows, self.part_rows = sum(sizes), sum(part_sizes)
         self.period = len(self._parts)
@@ -203,6 +200,48 @@ class NoteFeatures:
         starts = [np.cumsum([0, *some])[:-1] for some in (sizes, part_sizes)]
         self.offsets: Ints = np.concatenate([*starts, [0, 0]]).astype(np.int64)
         """The first row of each column in its table."""
+        self._last: Ints = np.array([*sizes, *part_sizes, vocabulary_size + 1, vocabulary_size + 1]) - 1
+        """The last id of each column, which larger ones share; 0 of columns that are left out."""
+        groups = {"melody": range(1, _PLACE), "place": range(_PLACE, _LENGTH), "length": range(_LENGTH, _SPAN)}
+        groups |= {"span": range(_SPAN, _LOOK_BACK), "repeats": range(self._repeats, self._plan)}
+        part_groups = {"place": (1, 2), "length": (3, 4), "repeats": (5 + looks,)}
+        for name in options.without:
+            self._last[list(groups[name])] = 0
+            self._last[[self.columns + column for column in part_groups.get(name, ())]] = 0
+        self._first = self._first_ids()
+        self._nothing = (self._no_duration, self._none, NO_NOTE)  # note 0
+        self._tabulate()
+
+    def _first_ids(self) -> Ints:
+        """`(all columns,)` ids before the first token, of melodies of which nothing is told."""
+        ids = np.zeros(len(self.offsets), dtype=np.int64)
+        ids[:_PLACE] = [self.start, self._none, *[NO_INTERVAL] * 3, *[self._no_duration] * 3]
+        if self.options.plan:
+            ids[self._plan + 4 : self._plan + 8] = [self._none, NO_TIME, self._none, 2]
+        ids[self.columns : -2] = [self.start, PLACES, BEATS, NO_TIME, *[2] * (self.part_columns - 4)]
+        return ids
+
+    def _tabulate(self) -> None:
+        """Make tables by token, by pitch and by time."""
+        tokens, pitches = np.arange(self.vocabulary_size), np.arange(self._none + 1)
+        ticks = np.array([0, *self.options.durations], dtype=np.int64)
+        self._duration_of = np.where(tokens < self._no_duration, tokens, 0)  # 0 for `end`
+        self._ticks_of = ticks[self._duration_of]
+        self._until_of = time_bins(self._ticks_of) + TIMES  # as `_TIMES_TO_ONSET` at an onset
+        pitch = tokens - self._no_duration
+        self._pitch_of = np.where((pitch >= 0) & (pitch < self._rest), pitch, self._rest)
+        known = pitches < self._rest
+        interval = np.clip(pitches[:, None] - pitches, -MAX_INTERVAL, MAX_INTERVAL) + MAX_INTERVAL
+        self._interval = np.where(known[:, None] & known, interval, NO_INTERVAL)
+        """By a pitch and that before."""
+        moved = pitches[:, None] + np.arange(NO_NOTE + 1) - MAX_INTERVAL
+        self._moved = np.where(known[:, None] & (moved >= 0) & (moved < self._rest), moved, self._rest)
+        """By pitch and interval: the pitch to which it leads; a rest if there is none."""
+        self._moved[:, NO_INTERVAL], self._moved[:, NO_NOTE] = self._rest, self._none
+        fitting = 1 + np.searchsorted(ticks[1:], np.arange(1, MAX_DURATION + 1), side="right")
+        begins = [[0, 1], *[[1, after] for after in fitting], [0, self._no_duration]]
+        self._bounds_of = [np.array(bounds) for bounds in (begins, *[[[0, 1], part] for part in self._parts[1:]])]
+        """Of the first part by the ticks left, the last where these are unknown; of others 0 at the end, else 1."""
 
     def encode(self, tokens: NDArray[np.integer], bars: Bars | None = None) -> Ints:
         """`(melodies, tokens, all columns)` rows for `(melodies, tokens)` tokens: entry t is given those before t.
@@ -218,291 +257,242 @@ class NoteFeatures:
         padded = np.zeros((melodies, events * count), dtype=np.int64)
         padded[:, :steps] = tokens
         event = padded.reshape(melodies, events, count)
-        duration = self._ticks[np.minimum(event[:, :, 0], self._no_duration)]
-        notes = NoteHistory.of(duration, self._pitch_of(event[:, :, 1]))
-        at = np.arange(events)[None, :]
-        runs = np.zeros((melodies, events + 1, len(self.options.look_back), 2), dtype=np.int64)
-        same = self._repetition(notes, bars, np.arange(events))
-        broken = np.maximum.accumulate(np.where(same, -1, np.arange(events)[None, :, None, None]), axis=1)
-        runs[:, 1:] = np.minimum(np.arange(events)[None, :, None, None] - broken, RUNS - 1)
-        codes = self._codes(notes, np.arange(events))
-        history = TokenHistory.empty(KINDS * melodies)
-        followed = np.empty((melodies, events, 2 * KINDS), dtype=np.int64)
-        for number in range(events):
-            followed[:, number] = _followed(history)
-            history = history.append(codes[:, number].T.ravel(), self.options.max_context)
-        ended = np.concatenate([np.zeros((melodies, 1), bool), event[:, :, 0] == 0], axis=1)
-        previous = np.concatenate([np.full((melodies, 1), self.start), event[:, :, -1]], axis=1)
-        base = self._base(notes, bars, at, previous[:, :events], runs[:, :events], followed)
-        rows = np.empty((melodies, events, count, len(self.offsets)), dtype=np.int64)
+        ticks, pitch = self._ticks_of[event[:, :, 0]], self._pitch_of[event[:, :, 1]]
+        clock = np.cumsum(ticks, axis=1) - ticks
+        last = _before(pitch, self._none)
+        heard = np.maximum.accumulate(np.where(last == self._rest, 0, np.arange(events)), axis=1)
+        sounding = np.take_along_axis(last, heard, axis=1)
+        notes = self._notes(clock, event[:, :, 0], pitch, sounding)
+        course = Course(
+            clock,
+            _before(np.maximum.accumulate(np.where(self._is_long(bars, notes), notes[..., END], 0), axis=1), 0),
+            np.minimum.accumulate(sounding, axis=1),
+            np.maximum.accumulate(np.where(sounding == self._none, -1, sounding), axis=1),
+        )
+        ids = np.tile(self._first_of(bars), (1, events, 1))
+        ids[:, :, 0], ids[:, :, 1] = _before(event[:, :, -1], self.start), sounding
+        interval, duration = notes[..., INTERVAL], notes[..., DURATION]
+        for back in range(3):
+            interval, duration = _before(interval, NO_INTERVAL), _before(duration, self._no_duration)
+            ids[:, :, _INTERVALS + back], ids[:, :, _DURATIONS + back] = interval, duration
+        history = NoteHistory.empty(melodies, self._nothing).append(notes)
+        places = self._fill(ids, bars, history, course, *self._followed(notes))
+        exact, in_rhythm, agreed = self._repeated(places, notes)
+        looks, number = self._looks(ids), np.arange(events)[:, None]
+        for column, same in ((3, exact), (4, in_rhythm)):
+            broken = np.maximum.accumulate(np.where(same, -1, number), axis=1)
+            looks[:, 1:, :, column] = (number - broken)[:, :-1]
+        if self._told(bars):
+            ids[:, 1:, self._plan + 7 : self._plan + 8] = agreed[:, :-1]
+        rows = np.empty((melodies, events, count, ids.shape[2]), dtype=np.int64)
+        ended = event[:, :, 0] == 0
         for part in range(count):
-            bounds = self._bounds(bars, notes.onset, part, ended[:, 1 : events + 1] if part else ended[:, :events])
-            chosen = None if part == 0 else event[:, :, 0]
-            rows[:, :, part] = self._rows(
-                base, bars, notes.onset, chosen, event[:, :, part - 1] if part else None, bounds
-            )
-        return rows.reshape(melodies, events * count, -1)[:, :steps] + self.offsets
+            if part:
+                self._fill_part(ids, bars, clock, event[:, :, 0], event[:, :, part - 1])
+            ids[:, :, -2:] = self._bounds(bars, clock, part, ended if part else _before(ended, False))
+            rows[:, :, part] = self._rows(ids)
+        return rows.reshape(melodies, events * count, -1)[:, :steps]
 
     def first(self, melodies: int, bars: Bars | None = None) -> tuple[Ints, NoteState]:
         """`(melodies, all columns)` rows of the first token, and the state."""
         bars = self._checked(bars, melodies)
-        none = np.zeros((melodies, 0), dtype=np.int64)
-        state = NoteState(
-            bars,
-            NoteHistory(none, none, none, none),
-            TokenHistory.empty(KINDS * melodies),
-            np.zeros((melodies, len(self.options.look_back), 2), dtype=np.int64),
-            none,
-        )
-        return self._begin(state, np.full(melodies, self.start), np.zeros(melodies, dtype=bool))
+        zeros = np.zeros((melodies, 1), dtype=np.int64)
+        course = Course(zeros, zeros, zeros + self._none, zeros - 1)
+        notes, matches = NoteHistory.empty(melodies, self._nothing), NoteMatches.empty(melodies)
+        return self._begin(self._first_of(bars), bars, notes, matches, course, zeros > 0)
 
     def next(self, tokens: NDArray[np.integer], state: NoteState) -> tuple[Ints, NoteState]:
         """`(melodies, all columns)` rows of the next token after `(melodies,)` tokens, and the new state."""
-        tokens = check_tokens(tokens, self.vocabulary_size, 1)
-        event = (*state.event, tokens)
+        tokens = check_tokens(tokens, self.vocabulary_size, 1)[:, None]
+        bars, course, ids, event = state.bars, state.course, state.ids.copy(), (*state.event, tokens)
         ended = event[0] == 0
         if len(event) < len(self._parts):
-            clock = state.notes.clock[:, None]
-            bounds = self._bounds(state.bars, clock, len(event), ended[:, None])
-            rows = self._rows(state.base[:, None], state.bars, clock, event[0][:, None], tokens[:, None], bounds)
-            return rows[:, 0] + self.offsets, replace(state, event=event)
-        duration = self._ticks[np.minimum(event[0], self._no_duration)]
-        notes = state.notes.append(duration, self._pitch_of(event[1]))
-        last = np.array([notes.onset.shape[1] - 1])
-        same = self._repetition(notes, state.bars, last)[:, 0]
-        codes = self._codes(notes, last)[:, 0]
-        matches = state.matches.append(codes.T.ravel(), self.options.max_context)
-        runs = np.where(same, np.minimum(state.runs + 1, RUNS - 1), 0)
-        return self._begin(NoteState(state.bars, notes, matches, runs, state.base), tokens, ended)
+            self._fill_part(ids, bars, course.clock, event[0], tokens)
+            ids[:, :, -2:] = self._bounds(bars, course.clock, len(event), ended)
+            return self._rows(ids)[:, 0], replace(state, event=event)
+        pitch, before = self._pitch_of[event[1]], state.ids[:, :, 1]
+        note = self._notes(course.clock, event[0], pitch, before)
+        exact, in_rhythm, agreed = self._repeated(state.places, note)
+        looks = self._looks(ids)
+        looks[..., 3] = (looks[..., 3] + 1) * exact
+        looks[..., 4] = (looks[..., 4] + 1) * in_rhythm
+        if self._told(bars):
+            ids[:, :, self._plan + 7 : self._plan + 8] = agreed
+        rest = pitch == self._rest
+        sounding = np.where(rest, before, pitch)
+        ids[:, :, 0], ids[:, :, 1] = tokens, sounding
+        for first, latest in ((_INTERVALS, INTERVAL), (_DURATIONS, DURATION)):
+            ids[:, :, first + 1 : first + 3] = state.ids[:, :, first : first + 2]
+            ids[:, :, first] = note[..., latest]
+        end = note[..., END]
+        course = Course(
+            end,
+            np.where(self._is_long(bars, note), end, course.long_end),
+            np.minimum(course.lowest, sounding),
+            np.maximum(course.highest, np.where(rest, -1, pitch)),
+        )
+        matches = state.matches.append(self._codes(note)[:, 0], self.options.max_context)
+        return self._begin(ids, bars, state.notes.append(note), matches, course, ended)
 
-    def _begin(self, state: NoteState, previous: Ints, ended: NDArray[np.bool_]) -> tuple[Ints, NoteState]:
-        """The rows before a note."""
-        at = np.array([[state.notes.onset.shape[1]]])
-        followed = _followed(state.matches)[:, None]
-        base = self._base(state.notes, state.bars, at, previous[:, None], state.runs[:, None], followed)
-        clock = state.notes.clock[:, None]
-        rows = self._rows(base, state.bars, clock, None, None, self._bounds(state.bars, clock, 0, ended[:, None]))
-        return rows[:, 0] + self.offsets, replace(state, base=base[:, 0], event=())
+    def _begin(
+        self, ids: Ints, bars: Bars, notes: NoteHistory, matches: NoteMatches, course: Course, ended: NDArray[np.bool_]
+    ) -> tuple[Ints, NoteState]:
+        """The rows before a note, and the state; completes `ids`."""
+        back, lengths = matches.longest()
+        followed = notes.notes.shape[1] - 1 - back
+        places = self._fill(ids, bars, notes, course, followed[:, None], lengths[:, None])
+        ids[:, :, -2:] = self._bounds(bars, course.clock, 0, ended)
+        return self._rows(ids)[:, 0], NoteState(bars, notes, matches, course, places, ids)
 
-    def _base(self, notes: NoteHistory, bars: Bars, at: Ints, previous: Ints, runs: Ints, followed: Ints) -> Ints:
-        """`(melodies, queries, base columns)`: what is known before the notes with the numbers `at`, `(1, queries)`."""
-        melodies = len(bars.pickup)
-        shape = (melodies, at.shape[1])
-        take = notes.take
+    def _fill(self, ids: Ints, bars: Bars, notes: NoteHistory, course: Course, followed: Ints, lengths: Ints) -> Places:
+        """Fill in what is known before some notes, except for the last notes and what is counted from them.
 
-        def last(values: Ints, back: int, missing: int) -> Ints:
-            return take(values, np.broadcast_to(np.maximum(at - back, -1), shape), missing)
-
-        clock = last(notes.onset, 1, 0) + last(notes.duration, 1, 0)
-        sounding = last(notes.sounding, 1, -1)
-        columns = [previous, np.where(sounding < 0, self._pitches + 1, sounding)]
-        columns += [self._interval(notes, np.broadcast_to(at - back, shape)) for back in (1, 2, 3)]
-        columns += [
-            np.where(at - back < 0, self._no_duration, self._duration_id(last(notes.duration, back, 0)))
-            for back in (1, 2, 3)
-        ]
-        per_bar, pickup = bars.steps_per_bar[:, None], bars.pickup[:, None]
-        place = (clock - pickup) % per_bar
-        number = np.maximum((clock - pickup) // per_bar, -1) + 1  # 0 in a pickup
-        left = np.where(bars.length[:, None] > 0, bars.length[:, None] - clock, -1)
-        known = left >= 0
-        columns += [
-            np.minimum(place, PLACES - 1),
-            place % BEATS,
-            np.broadcast_to(np.minimum(per_bar, PLACES) - 1, shape),
-            np.minimum(number, BAR_NUMBERS - 1),
-            number % 8,
-            np.where(known, np.minimum(1 + (left + per_bar - 1) // per_bar, BAR_NUMBERS - 1), 0),
-            np.where(known, time_bins(left), NO_TIME),
-            self._since_long(notes, bars, at, clock),
-            *self._span(notes, at, sounding),
-        ]
-        for index, count in enumerate(self.options.look_back):
-            columns += self._look_back(notes, clock, per_bar * count, sounding)
-            columns += [runs[:, :, index, 0], runs[:, :, index, 1]]
-        both, by_rhythm, by_interval = (followed[:, :, kind] for kind in range(KINDS))
-        lengths = [followed[:, :, KINDS + kind] for kind in range(KINDS)]
-        nothing = [code < 0 for code in (both, by_rhythm, by_interval)]
-        columns += [
-            lengths[0],
-            np.where(nothing[0], self._no_duration, both // INTERVALS),
-            np.where(nothing[0], self._pitches + 1, self._moved(sounding, both % INTERVALS)),
-            lengths[1],
-            np.where(nothing[1], self._no_duration, by_rhythm // 2),
-            lengths[2],
-            np.where(nothing[2], self._pitches + 1, self._moved(sounding, by_interval)),
-        ]
-        if self.options.plan:
-            columns += self._plan_columns(notes, bars, at, clock, sounding)
-        columns += [np.broadcast_to(bars.condition_ids[:, [kind]], shape) for kind in self._conditions]
-        base = np.stack(columns, axis=2)
-        base[:, :, self._left_out] = 0
-        return base
-
-    def _rows(
-        self, base: Ints, bars: Bars, clock: Ints, duration: Ints | None, previous: Ints | None, bounds: list[Ints]
-    ) -> Ints:
-        """`(melodies, queries, all columns)` rows of one part, offsets not added.
-
-        `duration` and `previous` are the tokens of the note's duration and of the part before; None before both.
+        Args:
+            ids: `(melodies, queries, all columns)`, with the pitch that sounds.
+            bars: of the melodies.
+            notes: those so far; later ones do not matter.
+            course: before the notes.
+            followed: `(melodies, queries, kinds)` numbers of the notes that followed the longest matches.
+            lengths: the same: the bins of the lengths of these matches.
         """
-        looks = len(self.options.look_back)
-        of_part = np.empty((*clock.shape, self.part_columns), dtype=np.int64)
-        if duration is None or previous is None:
-            of_part[:] = [self.start, PLACES, BEATS, NO_TIME, 2, *[2] * (looks + 1 + self.options.plan)]
-        else:
-            end = clock + self._ticks[np.minimum(duration, self._no_duration)]
-            per_bar, length = bars.steps_per_bar[:, None], bars.length[:, None]
-            place = (end - bars.pickup[:, None]) % per_bar
-            of_part[:, :, 0] = previous
-            of_part[:, :, 1] = np.minimum(place, PLACES - 1)
-            of_part[:, :, 2] = place % BEATS
-            of_part[:, :, 3] = np.where(length > 0, time_bins(length - end), NO_TIME)
-            of_part[:, :, 4] = np.where(length > 0, end >= length, 2)
-            # The times to the next onset, `TIMES` higher if a note begins there, stand in the columns of look-back.
-            begins = base[:, :, _LOOK_BACK + 1 : _LOOK_BACK + 5 * looks : 5] - TIMES
-            of_part[:, :, 5 : 5 + looks] = begins == time_bins(end - clock)[:, :, None]
-            of_part[:, :, 5 + looks] = base[:, :, _LOOK_BACK + 5 * looks + 1] == duration
-            if self.options.plan:
-                of_part[:, :, 6 + looks] = base[:, :, self._plan + 5] - TIMES == time_bins(end - clock)
-        of_part[:, :, self._parts_left_out] = 0
-        return np.concatenate([base, of_part, np.stack(bounds, axis=2)], axis=2)
+        clock, per_bar, length, sounding = course.clock, bars.steps_per_bar[:, None], bars.length[:, None], ids[:, :, 1]
+        number, place = np.divmod(clock - bars.pickup[:, None], per_bar)
+        number = np.maximum(number + 1, 0)  # 0 in a pickup
+        left = np.where(length > 0, length - clock, -1)  # below 0 also after the end
+        ids[:, :, _PLACE], ids[:, :, _PLACE + 1] = place, place % BEATS
+        ids[:, :, _PLACE + 3], ids[:, :, _PLACE + 4] = number, number % 8
+        ids[:, :, _LENGTH] = (1 - -left // per_bar) * (left >= 0)  # bars begun count
+        ids[:, :, _LENGTH + 1] = _TIMES_LEFT.take(left + 1, mode="clip")
+        ids[:, :, _SPAN] = time_bins(clock - course.long_end)
+        ids[:, :, _SPAN + 1], ids[:, :, _SPAN + 2] = sounding - course.lowest, course.highest - sounding
 
-    def _bounds(self, bars: Bars, clock: Ints, part: int, ended: NDArray[np.bool_]) -> list[Ints]:
-        """The first token that may come next and the one after the last, `(melodies, queries)` each."""
-        first, after = (np.full(clock.shape, bound) for bound in self._parts[part])
-        if part == 0:
-            length = bars.length[:, None]
-            left = length - clock
-            fitting = 1 + np.searchsorted(self._ticks[1:-1], left, side="right")
-            full = (length > 0) & (left <= 0)
-            first = np.where(length > 0, 1, 0)  # without a length the melody may end here
-            after = np.where(length > 0, fitting, after)
-            ended = ended | full
-        return [np.where(ended, 0, first), np.where(ended, 1, after)]
+        counts, told = len(self._look_back), self._told(bars)
+        lags = np.empty((*clock.shape, counts + told), dtype=np.int64)
+        lags[:, :, :counts] = per_bar[:, :, None] * self._look_back
+        if told:
+            bar = (clock - bars.plan_origin[:, None]) // per_bar
+            bar = np.minimum(np.maximum(bar, 0), bars.plan.shape[1] - 1)  # what comes before bar 1 is a part of it
+            plan = bars.plan[np.arange(len(bar))[:, None], bar]
+            ids[:, :, self._plan : self._plan + 4] = plan
+            lags[:, :, counts] = np.where(plan[:, :, 1] > 0, plan[:, :, 1] * per_bar, BEYOND)
+        then = np.maximum(clock[:, :, None] - lags, -1)
+        there = notes.take(notes.at(then))
+        places = Places(there, there[..., ONSET] == then)
+        until = _TIMES_TO_ONSET.take(there[..., END] - then, mode="clip") + TIMES * places.begins
+        moved = self._moved[sounding[:, :, None], np.where(places.begins, there[..., INTERVAL], NO_INTERVAL)]
+        looks = self._looks(ids)
+        for column, values in enumerate((there[..., PITCH], until, moved)):
+            looks[..., column] = values[:, :, :counts]
+            if told:
+                ids[:, :, self._plan + 4 + column] = values[:, :, counts]
 
-    def _plan_columns(self, notes: NoteHistory, bars: Bars, at: Ints, clock: Ints, sounding: Ints) -> list[Ints]:
-        """What the form says of the bar, the note to which it returns, and whether the last note was as planned."""
-        kind, lag, left, cadence = self._planned(bars, clock)
-        back = lag * bars.steps_per_bar[:, None]
-        there = self._look_back(notes, clock, np.where(lag > 0, back, BEYOND), sounding)
-        last = np.broadcast_to(at - 1, clock.shape)
-        onset = notes.take(notes.onset, last, 0)
-        lag_then = self._planned(bars, onset)[1]
-        other = notes.at(np.where(lag_then > 0, onset - lag_then * bars.steps_per_bar[:, None], -1))
-        agreed = notes.take(notes.duration, other, -1) == notes.take(notes.duration, last, -2)
-        agreed &= notes.take(notes.pitch, other, -2) == notes.take(notes.pitch, last, -3)
-        return [
-            kind,
-            np.minimum(lag, LAGS - 1),
-            np.minimum(left, PHRASES - 1),
-            cadence,
-            *there,
-            np.where(other < 0, 2, agreed),
-        ]
+        after = notes.take(followed * (lengths > 0))
+        moved, first = self._moved[sounding[:, :, None], after[..., INTERVAL]], self._repeats
+        ids[:, :, first : first + 6 : 3], ids[:, :, first + 5] = lengths[:, :, :2], lengths[:, :, 2]
+        ids[:, :, first + 1 : first + 7 : 3] = after[:, :, :2, DURATION]
+        ids[:, :, first + 2], ids[:, :, first + 6] = moved[:, :, 0], moved[:, :, 2]
+        return places
 
-    def _planned(self, bars: Bars, clock: Ints) -> tuple[Ints, Ints, Ints, Ints]:
-        """The columns of `plan_rows` at some ticks; what comes before bar 1 is a part of it."""
-        if not bars.plan.shape[1]:
-            none = np.zeros(clock.shape, dtype=np.int64)
-            return none, none, none, none
-        bar = (clock - bars.plan_origin[:, None]) // bars.steps_per_bar[:, None]
-        bar = np.clip(bar, 0, bars.plan.shape[1] - 1)
-        rows = np.take_along_axis(bars.plan, bar[:, :, None], axis=1)
-        return rows[:, :, 0], rows[:, :, 1], rows[:, :, 2], rows[:, :, 3]
+    def _fill_part(self, ids: Ints, bars: Bars, clock: Ints, duration: Ints, previous: Ints) -> None:
+        """Fill in what the note's earlier tokens say: that of its duration, and the one before the next."""
+        part, looks = ids[:, :, self.columns : -2], self._looks(ids)
+        end, until = clock + self._ticks_of[duration], self._until_of[duration]
+        left, told = bars.length[:, None] - end, bars.length[:, None] > 0
+        place = (end - bars.pickup[:, None]) % bars.steps_per_bar[:, None]
+        part[:, :, 0], part[:, :, 1], part[:, :, 2] = previous, np.minimum(place, PLACES - 1), place % BEATS
+        part[:, :, 3], part[:, :, 4] = np.where(told, time_bins(left), NO_TIME), np.where(told, left <= 0, 2)
+        last = 5 + looks.shape[2]
+        part[:, :, 5:last] = looks[..., 1] == until[:, :, None]
+        part[:, :, last] = ids[:, :, self._repeats + 1] == duration
+        if self.options.plan:
+            part[:, :, last + 1] = ids[:, :, self._plan + 5] == until
 
-    def _look_back(self, notes: NoteHistory, clock: Ints, lag: Ints, sounding: Ints) -> list[Ints]:
-        """Pitch, time to the next onset, and the pitch that the interval there leads to from here, `lag` ago."""
-        then = clock - lag
-        index = notes.at(then)
-        onset, duration = notes.take(notes.onset, index, 0), notes.take(notes.duration, index, 0)
-        pitch = notes.take(notes.pitch, index, self._pitches + 1)
-        pitch = np.where(pitch < 0, self._pitches, pitch)  # a rest
-        until = time_bins(onset + duration - then) + np.where(onset == then, TIMES, 0)
-        until = np.where(index < 0, NO_TIME, until)
-        before = notes.take(notes.sounding, np.maximum(index - 1, -1), -1)
-        there = notes.take(notes.pitch, index, -1)
-        unknown = (there < 0) | (before < 0) | (onset != then)
-        moved = self._moved(sounding, np.where(unknown, NO_INTERVAL, _interval_ids(there - before)))
-        return [pitch, until, np.where(there < 0, pitch, moved)]
+    def _bounds(self, bars: Bars, clock: Ints, part: int, ended: NDArray[np.bool_]) -> Ints:
+        """`(melodies, queries, 2)`: the first token that may come next and the one after the last."""
+        if part:
+            return self._bounds_of[part].take(~ended, axis=0)
+        length = bars.length[:, None]
+        left = np.where(length > 0, np.minimum(length - clock, MAX_DURATION), MAX_DURATION + 1)
+        return self._bounds_of[0].take(left * ~ended, axis=0, mode="clip")
 
-    def _repetition(self, notes: NoteHistory, bars: Bars, at: Ints) -> NDArray[np.bool_]:
-        """`(melodies, queries, look-backs, 2)`: whether notes repeat those of so many bars ago: exactly, in rhythm."""
-        onset, duration, pitch = (values[:, at] for values in (notes.onset, notes.duration, notes.pitch))
-        found = np.empty((*onset.shape, len(self.options.look_back), 2), dtype=bool)
-        for index, count in enumerate(self.options.look_back):
-            then = onset - bars.steps_per_bar[:, None] * count
-            other = notes.at(then)
-            rhythm = (other >= 0) & (notes.take(notes.onset, other, -1) == then)
-            rhythm &= notes.take(notes.duration, other, -1) == duration
-            then_pitch = notes.take(notes.pitch, other, -2)
-            found[:, :, index, 0] = rhythm & (then_pitch == pitch)
-            found[:, :, index, 1] = rhythm & ((then_pitch < 0) == (pitch < 0))
-        return found
+    def _rows(self, ids: Ints) -> Ints:
+        """The rows of ids, of which too large ones share the last row of their column, and negative ones the first."""
+        rows = np.maximum(ids, 0)
+        np.minimum(rows, self._last, out=rows)
+        rows += self.offsets
+        return rows
 
-    def _codes(self, notes: NoteHistory, at: Ints) -> Ints:
+    def _notes(self, clock: Ints, duration: Ints, pitch: Ints, before: Ints) -> Ints:
+        """`(melodies, queries, 5)` notes with these onsets, tokens of durations, pitches, and pitches that sounded."""
+        notes = np.empty((*clock.shape, 5), dtype=np.int64)
+        notes[..., ONSET], notes[..., END] = clock, clock + self._ticks_of[duration]
+        notes[..., DURATION], notes[..., PITCH] = self._duration_of[duration], pitch
+        notes[..., INTERVAL] = self._interval[pitch, before]
+        return notes
+
+    def _is_long(self, bars: Bars, notes: Ints) -> NDArray[np.bool_]:
+        """`(melodies, queries)`: whether notes are rests, or as long as half a bar."""
+        rest: NDArray[np.bool_] = notes[..., PITCH] == self._rest
+        return rest | (2 * (notes[..., END] - notes[..., ONSET]) >= bars.steps_per_bar[:, None])
+
+    def _followed(self, notes: Ints) -> tuple[Ints, Ints]:
+        """Before each of `(melodies, notes, 5)` notes, what `NoteMatches.longest` says; as `_fill` takes it."""
+        melodies, count = notes.shape[:2]
+        followed, lengths = np.empty((2, melodies, count, KINDS), dtype=np.int64)
+        codes, matches = self._codes(notes), NoteMatches.empty(melodies)
+        for number in range(count):
+            back, lengths[:, number] = matches.longest()
+            followed[:, number] = number - back
+            matches = matches.append(codes[:, number], self.options.max_context)
+        return followed, lengths
+
+    def _codes(self, notes: Ints) -> Ints:
         """`(melodies, queries, kinds)`: what must be equal of two notes to match."""
-        queries = np.broadcast_to(at[None, :], (len(notes.onset), len(at)))
-        interval = self._interval(notes, queries)
-        duration = self._duration_id(notes.duration[:, at])
-        rest = notes.pitch[:, at] < 0
-        return np.stack([duration * INTERVALS + interval, duration * 2 + rest, interval], axis=2)
+        codes = np.empty((*notes.shape[:2], KINDS), dtype=np.int64)
+        codes[..., 0] = notes[..., DURATION] * INTERVALS + notes[..., INTERVAL]
+        codes[..., 1] = notes[..., DURATION] * 2 + (notes[..., PITCH] == self._rest)
+        codes[..., 2] = notes[..., INTERVAL]
+        return codes
 
-    def _interval(self, notes: NoteHistory, at: Ints) -> Ints:
-        """The id of the interval from the note that sounded before to each note."""
-        pitch, before = notes.take(notes.pitch, at, -1), notes.take(notes.sounding, np.maximum(at - 1, -1), -1)
-        return np.where((pitch < 0) | (before < 0), NO_INTERVAL, _interval_ids(pitch - before))
+    def _repeated(self, places: Places, notes: Ints) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Ints]:
+        """Whether notes repeat those of the places to which they looked back.
 
-    def _since_long(self, notes: NoteHistory, bars: Bars, at: Ints, clock: Ints) -> Ints:
-        """The bin of the time since the end of the last rest, or of a note as long as half a bar."""
-        long = (notes.pitch < 0) | (2 * notes.duration >= bars.steps_per_bar[:, None])
-        ends = np.where(long, notes.onset + notes.duration, 0)
-        ends = np.maximum.accumulate(ends, axis=1) if ends.size else ends
-        return time_bins(clock - notes.take(ends, np.broadcast_to(at - 1, clock.shape), 0))
+        Returns:
+            `(melodies, queries, look-backs)` exactly, and in rhythm; `(melodies, queries, 1)` whether duration and
+            pitch are those at the last place, wherever the note there began, 2 for none.
+        """
+        there, pitch, counts = places.notes[..., PITCH], notes[..., PITCH, None], len(self._look_back)
+        same = places.notes[..., DURATION] == notes[..., DURATION, None]
+        both = same & (there == pitch)
+        in_rhythm = places.begins & same & ((there == self._rest) == (pitch == self._rest))
+        exact = places.begins & both
+        return exact[..., :counts], in_rhythm[..., :counts], np.where(there == self._none, 2, both)[..., -1:]
 
-    def _span(self, notes: NoteHistory, at: Ints, sounding: Ints) -> list[Ints]:
-        """Semitones from the lowest note so far to the last one, and from the last to the highest."""
-        rests = notes.pitch < 0
-        low = np.where(rests, 999, notes.pitch)
-        high = np.where(rests, -1, notes.pitch)
-        if low.size:
-            low, high = np.minimum.accumulate(low, axis=1), np.maximum.accumulate(high, axis=1)
-        index = np.broadcast_to(at - 1, sounding.shape)
-        lowest, highest = notes.take(low, index, 0), notes.take(high, index, 0)
-        none = sounding < 0
-        return [np.where(none, 0, np.clip(span, 0, SPAN - 1)) for span in (sounding - lowest, highest - sounding)]
+    def _told(self, bars: Bars) -> bool:
+        """Whether plans are told."""
+        return self.options.plan and bars.plan.shape[1] > 0
 
-    def _moved(self, sounding: Ints, interval: Ints) -> Ints:
-        """The pitch to which each interval leads; the number of a rest if there is none."""
-        pitch = sounding + interval - MAX_INTERVAL
-        known = (interval != NO_INTERVAL) & (sounding >= 0) & (pitch >= 0) & (pitch < self._pitches)
-        return np.where(known, pitch, self._pitches)
+    def _looks(self, ids: Ints) -> Ints:
+        """`(melodies, queries, look-backs, 5)`: a view of the columns of look-back."""
+        counts = len(self._look_back)
+        return ids[:, :, _LOOK_BACK : _LOOK_BACK + 5 * counts].reshape(*ids.shape[:2], counts, 5)
 
-    def _duration_id(self, ticks: Ints) -> Ints:
-        """The token of each duration; 0 ticks, those of `end`, have 0."""
-        return np.asarray(np.searchsorted(self._ticks[:-1], ticks), dtype=np.int64)
-
-    def _pitch_of(self, tokens: Ints) -> Ints:
-        """The number of the pitch of each token, -1 for a rest or `end`."""
-        pitch = tokens - self._parts[1][0]
-        return np.where((pitch < 0) | (pitch >= self._pitches), -1, pitch)
+    def _first_of(self, bars: Bars) -> Ints:
+        """`(melodies, 1, all columns)` ids before the first token; those that never change are there to stay."""
+        ids = np.tile(self._first, (len(bars.pickup), 1, 1))
+        ids[:, 0, _PLACE + 2] = bars.steps_per_bar - 1
+        ids[:, 0, self.columns - len(self._conditions) : self.columns] = bars.condition_ids[:, self._conditions]
+        return ids
 
     def _checked(self, bars: Bars | None, melodies: int) -> Bars:
         return checked_bars(bars, melodies, self.options, self._condition_sizes, ticks_per_count=1)
 
 
-_LOOK_BACK = 18
-"""Number of columns before those of look-back."""
-
-
-def _followed(history: TokenHistory) -> Ints:
-    """`(melodies, 2 kinds)`: the code that followed the longest match, -1 for none, and the bin of its length."""
-    found = history.continuations(1, missing=-1)
-    return np.concatenate([values.reshape(KINDS, -1).T for values in found], axis=1)
-
-
-def _interval_ids(semitones: Ints) -> Ints:
-    return np.clip(semitones, -MAX_INTERVAL, MAX_INTERVAL) + MAX_INTERVAL
+def _before(values: NDArray[Any], first: int) -> NDArray[Any]:
+    """`(melodies, queries)`: the value before each of some values, `first` before the first."""
+    shifted = np.empty_like(values)
+    shifted[:, :1], shifted[:, 1:] = first, values[:, :-1]
+    return shifted
 
 
 def features_of(options: NetworkOptions, vocabulary_size: int) -> Features | NoteFeatures:
