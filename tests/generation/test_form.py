@@ -174,7 +174,7 @@ def test_pickups_are_those_of_the_meter_and_shorten_the_last_bar(composer: Compo
     for asked in ({"primer": "C4 E4"}, {"form": "free"}, {"constrain": "rl-tuner:key"}):
         assert learned.compose(bars=8, **asked).pickup == 0
     assert learned.compose(bars=8, with_primer=False).pickup == 24  # without a primer nothing is left out
-    bars = learned._plan(2, ComposeOptions(bars=8), 1).arguments["bars"]
+    bars = learned.plan(range(2), ComposeOptions(bars=8), 1).arguments["bars"]
     assert bars.pickup.tolist() == [24, 24]
     assert FormModel.from_json(model.to_json()) == model
     assert FormModel.from_json(model.to_json()["forms"]).propose_pickup(Meter(), np.random.default_rng(1)) == 0

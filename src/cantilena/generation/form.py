@@ -83,8 +83,8 @@ class FormPlan:
             _with_ending(form if form is not None else model.propose(bars, meter, rng), ending) for rng in rngs
         )
         shares = np.zeros((len(forms), max(len(one.sections) for one in forms)))
-        for row, rng in zip(shares, rngs, strict=True):
-            row[:] = rng.uniform(*_NEW_SHARES, len(row))
+        for row, one, rng in zip(shares, forms, rngs, strict=True):  # no melody depends on the forms of others
+            row[: len(one.sections)] = rng.uniform(*_NEW_SHARES, len(one.sections))
         pickups = tuple(model.propose_pickup(meter, rng) if pickup is None else pickup for rng in rngs)
         return cls(forms, key, meter.ticks_per_bar, length, shares, pickups)
 

@@ -171,9 +171,9 @@ class Drawing:
         return Samples(tokens, self._log_likelihood, None if self._constraints is None else self._broken)
 
     @property
-    def clock(self) -> NDArray[np.int64] | None:
-        """`(melodies,)` ticks of the notes that are there, those of the primer among them; None of other tokens."""
-        return None if self._notes is None else self._notes.clock
+    def clock(self) -> NDArray[np.int64]:
+        """`(melodies,)`: the length of each melody with its primer: ticks if tokens are those of notes, else steps."""
+        return np.full(len(self.tokens), self._before + self.drawn) if self._notes is None else self._notes.clock
 
     def advance(self) -> None:
         """Draw one more token of each melody."""
@@ -213,14 +213,33 @@ class Drawing:
         for part in (self._notes, self._guide):
             if part is not None:
                 part.take(rows)
-        if not self.is_done:
+        if self.is_done:
+            return
+        try:
+            self._state, self._scores = _taken(self._state, rows), self._scores[rows]
+        except TypeError:
             self._replay()
 
     def _replay(self) -> None:
-        """The state of the model after the tokens that are there: it is opaque, so that no part of it can be taken."""
+        """The scores and the state of the model after the tokens that are there."""
         self._scores, self._state = start_with_bars(self._model, len(self.tokens), self._bars)
         for step in range(self._before + self.drawn):
             self._scores, self._state = self._model.step(self.tokens[:, step], self._state)
+
+
+def _taken(state: Any, rows: NDArray[np.integer]) -> Any:  # noqa: ANN401  (each model has its own)
+    """Some rows of the state of a model.
+
+    Raises:
+        TypeError: the model does not say what its state is made of.
+    """
+    if isinstance(state, tuple):
+        return tuple(_taken(part, rows) for part in state)
+    if state is None:
+        return None
+    if not hasattr(state, "take_rows"):
+        raise TypeError("an opaque state")
+    return state.take_rows(rows)
 
 
 class _NoteChoices:

@@ -28,7 +28,7 @@ from cantilena.generation.options import ComposeOptions
 from cantilena.generation.sampling import Drawing, Samples
 from cantilena.models import Bars, MelodyCritic
 from cantilena.rules import Context, RuleSet, load_rules
-from cantilena.tokenizers import Encoding, NotesEncoding
+from cantilena.tokenizers import Encoding
 
 Floats = NDArray[np.float64]
 
@@ -37,7 +37,7 @@ RULE_SCALE = 3.0
 _CLIP = 10.0
 """The largest reward of a rule at a step, the same."""
 _END = 2**40
-"""Ticks beyond the end of any melody."""
+"""A time beyond the end of any melody."""
 _FEWEST = 0.5
 """The effective sample size below which candidates are resampled, as a share of their number."""
 
@@ -75,24 +75,24 @@ class Search:
         critic = None if options.critic is None else MelodyCritic.load(options.critic)
         if critic is not None and critic.encoding != encoding:
             raise UsageError(
-                f"{options.critic} judges melodies of other durations or pitches than this model's",
-                "train one for this model: cantilena critic",
+                f"{options.critic} judges melodies of other tokens than this model's",
+                "train one for this model: cantilena train critic",
             )
         return cls(rngs, encoding, context, rules, critic)
 
-    def __call__(self, drawing: Drawing, bars: Bars) -> Samples:
+    def __call__(self, drawing: Drawing, bars: Bars | None) -> Samples:
         """Draw all candidates, of which nothing is drawn yet, and choose one of each melody.
 
-        `bars` are those of the candidates; their barlines are where candidates are compared.
+        At the barlines of `bars`, those of the candidates, they are compared; None compares them at the end alone.
         """
         rows, melodies = len(drawing.tokens), len(self.rngs)
         count = rows // melodies
-        barlines = self._barlines(bars)
+        barlines = _barlines(bars, drawing.tokens.shape)
         at_barline, paid = np.full(barlines.shape, np.nan), np.zeros(rows)
         passed = np.zeros(melodies, dtype=np.int64)
         while not drawing.is_done:
             drawing.advance()
-            new = (np.asarray(drawing.clock)[:, None] >= barlines) & np.isnan(at_barline)
+            new = (drawing.clock[:, None] >= barlines) & np.isnan(at_barline)
             if not new.any():
                 continue
             weights = drawing.log_mass[:, None] + self._rewards(drawing.samples.tokens, barlines)
@@ -111,7 +111,7 @@ class Search:
                 drawing.take(chosen)
                 at_barline = at_barline[chosen]
         weights = drawing.log_mass - paid + self._rewards(drawing.samples.tokens, np.full((rows, 1), _END))[:, 0]
-        if self.critic is not None:
+        if self.critic is not None and bars is not None:
             weights = weights + self.critic.log_odds(drawing.tokens, bars)
         best = [
             count * melody + int(_systematic(_shares(own), rng.random(), 1)[0])
@@ -119,23 +119,25 @@ class Search:
         ]
         return drawing.samples[np.array(best)]
 
-    def _barlines(self, bars: Bars) -> NDArray[np.int64]:
-        """`(candidates, barlines)` ticks; none of tokens without duration."""
-        if not isinstance(self.encoding, NotesEncoding):
-            raise UsageError("this model's tokens are no notes with durations", "leave out --search")
-        number = int((bars.length // bars.steps_per_bar).max(initial=0))
-        ticks = bars.pickup[:, None] + bars.steps_per_bar[:, None] * np.arange(number + 1)[None, :]
-        return np.where((ticks > 0) & (ticks < bars.length[:, None]), ticks, _END)
-
-    def _rewards(self, tokens: NDArray[np.int64], ticks: NDArray[np.int64]) -> Floats:
-        """`(candidates, times)`: r / c of the steps before each of `(candidates, times)` ticks."""
+    def _rewards(self, tokens: NDArray[np.int64], times: NDArray[np.int64]) -> Floats:
+        """`(candidates, times)`: r / c of the steps before each of `(candidates, times)` times, in the unit of bars."""
         if self.rules is None:
-            return np.zeros(ticks.shape)
+            return np.zeros(times.shape)
         terms = self.rules.rewards(self.encoding.line(tokens), self.context).values()
         total = np.cumsum(sum(np.clip(term, -_CLIP, _CLIP) for term in terms) / RULE_SCALE, axis=1)
         total = np.concatenate([np.zeros((len(tokens), 1)), total], axis=1)
-        steps = np.minimum(ticks // self.encoding.ticks_per_step, total.shape[1] - 1)
-        return np.take_along_axis(total, steps, axis=1)
+        steps = times * self.encoding.ticks_per_count // self.encoding.ticks_per_step
+        return np.take_along_axis(total, np.minimum(steps, total.shape[1] - 1), axis=1)
+
+
+def _barlines(bars: Bars | None, shape: tuple[int, int]) -> NDArray[np.int64]:
+    """`(candidates, barlines)` times between beginning and end for `(candidates, steps)` tokens; the rest is `_END`."""
+    if bars is None:
+        return np.full((shape[0], 0), _END)
+    end = np.where(bars.length > 0, bars.length, shape[1])[:, None]
+    count = int((end[:, 0] // bars.steps_per_bar).max(initial=0))
+    times = bars.pickup[:, None] + bars.steps_per_bar[:, None] * np.arange(count + 1)[None, :]
+    return np.where((times > 0) & (times < end), times, _END)
 
 
 def _shares(log_weights: Floats) -> Floats:

@@ -44,7 +44,7 @@ _ENTRY, _FORMAT = "cantilena-critic", 1
 _MOST_BYTES = 2**26
 _AT_ONCE = 64
 LEAST_VARIANCE = 1e-6
-_HINT = "name a file that `cantilena critic` wrote"
+_HINT = "name a file that `cantilena train critic` wrote"
 
 
 def critic_features(encoding: NotesEncoding) -> NoteFeatures:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -82,13 +83,17 @@ class FormModel:
             raise UsageError(f"a form cannot have {bars:,} bars", f"give 1 to {MOST_BARS:,} bars")
         if not self.counts:
             raise UsageError("this model knows no form", "write the form, such as --form AABA, or --form free")
-        rows = [(key[0], Form.parse(key[1], ending=key[2]), count) for key, count in self.counts.items()]  # type: ignore[arg-type]
-        gap = min(abs(form.bars - bars) for _, form, _ in rows)
-        near = [row for row in rows if abs(row[1].bars - bars) == gap]
+        gap = min(abs(form.bars - bars) for _, form, _ in self._rows)
+        near = [row for row in self._rows if abs(row[1].bars - bars) == gap]
         own = [row for row in near if row[0] == str(meter)] or near
         weights = np.array([count for _, _, count in own], dtype=np.float64)
         form = own[int(rng.choice(len(own), p=weights / weights.sum()))][1]
         return _with_bars(form, bars)
+
+    @cached_property
+    def _rows(self) -> list[tuple[str, Form, int]]:
+        """Meter, form and count of all forms; reading their texts takes longer than to choose."""
+        return [(key[0], Form.parse(key[1], ending=key[2]), count) for key, count in self.counts.items()]  # type: ignore[arg-type]
 
     def to_json(self) -> dict[str, list[list[str | int]]]:
         """Rows of meter, form, cadence and count, and of meter, ticks of the pickup and count."""

@@ -18,6 +18,8 @@ from .cards.shipped import tunes_recipe as tunes_recipe
 from .corpora import read_corpus as read_corpus
 from .corpora import report_on as report_on
 from .corpora import show_corpus as show_corpus
+from .critic import compose_like as compose_like
+from .critic import learn_critic as learn_critic
 from .data import EncodedCorpus as EncodedCorpus
 from .data import corpus_excerpts as corpus_excerpts
 from .data import encode_as_events as encode_as_events
@@ -31,6 +33,7 @@ from .evaluate.likelihood import measure_likelihoods as measure_likelihoods
 from .evaluate.options import EvaluateOptions as EvaluateOptions
 from .evaluate.run import Evaluation as Evaluation
 from .evaluate.run import run_evaluation as run_evaluation
+from .learned_corpus import shipped_corpus as shipped_corpus
 from .reproduce.options import Plan as Plan
 from .reproduce.options import ReproduceOptions as ReproduceOptions
 from .reproduce.options import musical_tuning as musical_tuning

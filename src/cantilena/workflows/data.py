@@ -43,7 +43,7 @@ from cantilena.models import (
     plan_rows,
     register_id,
 )
-from cantilena.music import Form, Key, Melody, Repeats, find_form, find_key, form_origin
+from cantilena.music import MOST_BARS, Form, Key, Melody, Repeats, find_form, find_key, form_origin
 from cantilena.rules import Context
 from cantilena.runtime import log
 from cantilena.tokenizers import END, Encoding, EventsEncoding, GridEncoding, NotesEncoding
@@ -144,7 +144,7 @@ class EncodedPieces:
     melodies: tuple[Melody, ...]
     sequences: Sequences
     encoding: Encoding = field(default_factory=GridEncoding)
-    forms: tuple[Form, ...] = ()  # of melodies by the note
+    forms: tuple[Form | None, ...] = ()  # of melodies by the note; None for one with more bars than a form has
 
     def __len__(self) -> int:
         return len(self.melodies)
@@ -278,13 +278,13 @@ def encode_pieces(
     ]
     # As the tokens are, without repeats.
     notated = [replace(melody, repeats=Repeats()) for melody, _, _ in kept] if is_notes and find_forms else []
-    forms = tuple(map(find_form, notated))
+    forms = tuple(find_form(melody) if _bar_count(melody) <= MOST_BARS else None for melody in notated)
     bars = Bars(
         np.array([max(melody.meter.ticks_per_bar // unit, 1) for melody, _, _ in kept], dtype=np.int64),
         np.array([melody.pickup // unit for melody, _, _ in kept], dtype=np.int64),
         np.array(conditions, dtype=np.int64).reshape(len(kept), len(CONDITIONS)),
         np.array([melody.length if is_notes else 0 for melody, _, _ in kept], dtype=np.int64),
-        padded_plans([plan_rows(form) for form in forms] if forms else [NO_PLAN] * len(kept)),
+        padded_plans([plan_rows(form) if form else NO_PLAN for form in forms or [None] * len(kept)]),
         np.array([form_origin(melody) for melody in notated] if forms else [0] * len(kept), dtype=np.int64),
     )
     pieces = [np.append(tokens, END) if is_notes else tokens for _, _, tokens in kept]
@@ -293,6 +293,13 @@ def encode_pieces(
     )
     sequences = Sequences(tuple(pieces), bars, clocks)
     return EncodedPieces(tuple(melody for melody, _, _ in kept), sequences, encoding, forms)
+
+
+def _bar_count(melody: Melody) -> int:
+    """Number of bars, a pickup and an incomplete last one counted as one each."""
+    return -(-melody.pickup // melody.meter.ticks_per_bar) - (
+        -max(melody.length - melody.pickup, 0) // melody.meter.ticks_per_bar
+    )
 
 
 def modes_of(pieces: EncodedPieces) -> tuple[str, ...]:

@@ -41,6 +41,16 @@ class StepState:
     hidden: State
     features: FeatureState | NoteState
 
+    def take_rows(self, rows: NDArray[np.integer]) -> StepState:
+        """The state of the melodies with the numbers `(k,)` rows; one may come several times.
+
+        Raises:
+            TypeError: the layers are not those of a network of notes, whose first axis is that of the melodies.
+        """
+        if isinstance(self.features, FeatureState):
+            raise TypeError("the rows of attention cannot be taken")
+        return StepState(self.stepper, _taken(self.hidden, rows), self.features.take_rows(rows))
+
 
 @dataclass(frozen=True, slots=True)
 class WindowState:
@@ -120,6 +130,13 @@ class StepwiseNetwork:
         begins = not state.features.event
         scores, hidden = state.stepper(rows if begins else None, state.hidden, parts)
         return within_bounds(scores, bounds), StepState(state.stepper, hidden, state.features)
+
+
+def _taken(hidden: Any, rows: NDArray[np.integer]) -> Any:  # noqa: ANN401
+    """The rows of all arrays of a state of layers, whose first axis is that of the melodies."""
+    if isinstance(hidden, tuple):
+        return tuple(_taken(part, rows) for part in hidden)
+    return None if hidden is None else hidden[rows]
 
 
 def token_windows(tokens: NDArray[np.integer], window: int, start: int) -> Ints:

@@ -53,7 +53,7 @@ def trained_bundle(
             meters, bars = [melody.meter for melody in data.train.melodies], data.train.sequences.bars
             # A pickup belongs to the form where the last bar is shorter by as much.
             pickups = np.where(bars.plan_origin == 0, bars.pickup, 0).tolist()
-            forms = zip(meters, data.train.forms, strict=True)
+            forms = ((meter, form) for meter, form in zip(meters, data.train.forms, strict=True) if form is not None)
             held_out |= {"forms": FormModel.learned_from(forms, zip(meters, pickups, strict=True)).to_json()}
         held_out |= {"styles": dict(data.styles), "styles_by": data.styles_by} if shape.styles else {}
     return _bundle(shape, trained.network.numpy_weights(), data, corpus, training=record, **held_out)
