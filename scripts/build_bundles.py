@@ -4,8 +4,9 @@
 
 `tunes` and its tuned variants learn from the built-in corpus. `classical` and `piano` need the pieces of piano-midi.de,
 a folder a composer. `workflows/cards/shipped.py` says how each is trained and tuned. The work is kept in FOLDER
-(`runs/bundles`), so that an interrupted run can be resumed. Weights are stored as 16-bit floats, the matrices of
-`piano` as 8-bit integers. Each bundle gets its card beside it, `<name>.md`, as measured on the file that ships.
+(`runs/bundles`), so that an interrupted run can be resumed. Matrices are stored as 8-bit integers where that costs
+less than .002 nats a step, else as 16-bit floats. Each bundle gets its card beside it, `<name>.md`, as measured on the
+file that ships.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from cantilena.workflows import (
     corpus_excerpts,
     corpus_facts,
     piano_recipe,
+    tunes_grid_recipe,
     tunes_recipe,
     write_card,
 )
@@ -32,14 +34,16 @@ from cantilena.workflows.train.options import VaeTraining
 from cantilena.workflows.train.vae import learn_vae
 
 VAE = "tunes-vae"
+_MOST_LOST = 0.002
+"""Nats a step that weights in 8 bits may cost."""
 SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "models" / "shipped"
 
 
 def build(recipe: Recipe, folder: Path) -> None:
     """Train a model and tune its variants, and write their bundles into the package."""
     facts = corpus_facts(recipe.corpus) | ({"attribution": recipe.attribution} if recipe.attribution else {})
-    trained = trained_model(recipe.name, folder, recipe.material, recipe.network, recipe.training, corpus=facts)
-    made = {recipe.name: trained.bundle}
+    trained = trained_model(recipe.name, folder, recipe.material, recipe.network_shape, recipe.training, corpus=facts)
+    made = {recipe.name: trained.bundle} if recipe.ships else {}
     encoding, normalized_key = trained.bundle.encoding, recipe.material.normalized_key
     for name, tuning in recipe.tunings.items():
         people = corpus_excerpts(recipe.corpus, encoding, tuning.steps, normalized_key=normalized_key)
@@ -68,15 +72,17 @@ def build_vae(folder: Path) -> None:
 
 
 def store(bundle: Bundle, path: Path, recipe: Recipe) -> None:
-    """Write a bundle in few bytes; one with 8-bit matrices records what that costs."""
-    bundle.save(path, half=True)
-    if not recipe.small:
-        return
-    parts = {"valid": recipe.material.valid.sequences, "test": recipe.material.test.sequences}
-    exact = {name: likelihood(bundle.model(), pieces).nats_per_step for name, pieces in parts.items()}
+    """Write a bundle in few bytes: matrices as 8-bit integers if that costs little, as it records, else as halves."""
     bundle.save(path, int8=True)
-    small = Bundle.load(path).model()
-    costs = {name: round(likelihood(small, pieces).nats_per_step - exact[name], 6) for name, pieces in parts.items()}
+    parts = {"valid": recipe.material.valid.sequences, "test": recipe.material.test.sequences}
+    exact, small = bundle.model(), Bundle.load(path).model()
+    costs = {
+        name: round(likelihood(small, pieces).nats_per_step - likelihood(exact, pieces).nats_per_step, 6)
+        for name, pieces in parts.items()
+    }
+    if max(costs.values()) > _MOST_LOST:
+        bundle.save(path, half=True)
+        return
     provenance = {**bundle.provenance, "stored": {"matrices": "int8", "costs_nats_per_step": costs}}
     replace(bundle, provenance=provenance).save(path, int8=True)
 
@@ -84,11 +90,13 @@ def store(bundle: Bundle, path: Path, recipe: Recipe) -> None:
 def main() -> None:
     """Build the bundles that are named, or all for which there is a corpus."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="tunes, classical, piano, tunes-vae; all if left out")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="tunes, tunes-grid, classical, piano, tunes-vae; all if left out"
+    )
     parser.add_argument("--piano-midi", type=Path, help="the pieces of piano-midi.de, a folder a composer")
     parser.add_argument("--work", type=Path, default=Path("runs/bundles"), help="where the work is kept")
     arguments = parser.parse_args()
-    recipes: dict[str, Callable[[], Recipe]] = {"tunes": tunes_recipe}
+    recipes: dict[str, Callable[[], Recipe]] = {"tunes": tunes_recipe, "tunes-grid": tunes_grid_recipe}
     if arguments.piano_midi is not None:
         recipes["classical"] = lambda: classical_recipe(arguments.piano_midi)
         recipes["piano"] = lambda: piano_recipe(arguments.piano_midi)

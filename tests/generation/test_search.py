@@ -168,7 +168,7 @@ def test_what_makes_no_search_is_refused(composer: Composer, tmp_path: Path) -> 
     critic(encoding=replace(NOTES, high=80)).save(tmp_path / "other.safetensors")
     with pytest.raises(UsageError, match="other tokens"):
         composer.compose(bars=2, search=2, critic=tmp_path / "other.safetensors")
-    with pytest.raises(BundleError, match=r"missing|cannot be read"):
+    with pytest.raises(BundleError, match="no critic"):
         composer.compose(bars=2, search=2, critic=tmp_path / "missing.safetensors")
     with pytest.raises(UsageError, match="--search"):
         composer.rewrite(composer.compose(bars=4), 1, 2, ComposeOptions(search=4))

@@ -169,7 +169,8 @@ class ComposeOptions:
     """Rules that candidates are weighed by, named as for --constrain; rl-tuner, say."""
 
     critic: Path | None = None
-    """A critic of whole melodies that candidates are weighed by: a .safetensors file."""
+    """A critic of whole melodies that candidates are weighed by: a file that `cantilena train critic` wrote, or `tunes`
+    for the one that ships."""
 
     sampling: SamplingOptions = SamplingOptions()
     """How tokens are drawn."""

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from cantilena.errors import UsageError
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.sampling import Drawing, Samples
-from cantilena.models import Bars, MelodyCritic
+from cantilena.models import Bars, MelodyCritic, find_critic
 from cantilena.rules import Context, RuleSet, load_rules
 from cantilena.tokenizers import Encoding
 
@@ -72,7 +72,7 @@ class Search:
         rules: str | RuleSet | None = options.rules
         if isinstance(rules, str):
             rules = load_rules(rules) if rules.strip() else None
-        critic = None if options.critic is None else MelodyCritic.load(options.critic)
+        critic = None if options.critic is None else MelodyCritic.load(find_critic(options.critic))
         if critic is not None and critic.encoding != encoding:
             raise UsageError(
                 f"{options.critic} judges melodies of other tokens than this model's",

@@ -14,6 +14,7 @@ from .conditions import style_id as style_id
 from .critic import MelodyCritic as MelodyCritic
 from .critic import critic_features as critic_features
 from .critic import critic_rows as critic_rows
+from .critic import find_critic as find_critic
 from .form import NO_PLAN as NO_PLAN
 from .form import FormModel as FormModel
 from .form import padded_plans as padded_plans

@@ -40,6 +40,9 @@ LOOK_BACK = (1, 2, 4, 8)
 WIDTH = 48
 """Size of all its layers."""
 
+SHIPPED = Path(__file__).with_name("critics")
+"""The critics that ship with the package, named as the models whose melodies they tell from people's."""
+
 _ENTRY, _FORMAT = "cantilena-critic", 1
 _MOST_BYTES = 2**26
 _AT_ONCE = 64
@@ -152,6 +155,25 @@ class MelodyCritic:
         if not all(np.isfinite(weight).all() for weight in weights.values()):
             raise BundleError(f"{path} has weights that are not finite", _HINT)
         return cls(encoding, weights, provenance)
+
+
+def find_critic(name_or_path: str | Path) -> Path:
+    """The file of a critic: a path, or the name of a shipped model whose critic ships too.
+
+    Raises:
+        BundleError: there is neither.
+
+    Examples:
+        >>> find_critic("tunes").name
+        'tunes.safetensors'
+    """
+    path, shipped = Path(name_or_path), SHIPPED / f"{name_or_path}.safetensors"
+    if path.is_file() or not shipped.is_file() or shipped.parent != SHIPPED:
+        if not path.is_file():
+            known = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
+            raise BundleError(f"there is no critic '{name_or_path}'", f"{_HINT}, or one that ships: {known}")
+        return path
+    return shipped
 
 
 def critic_shapes(rows: int) -> dict[str, tuple[int, ...]]:

@@ -114,6 +114,9 @@ def tune(
     """
     check_tunable(bundle, options)
     network = bundle.network()
+    if network.options.durations:  # what notes mean stays as it was learned, and bundles store it once
+        for table in (network.table, network.parts, network.direct):
+            table.requires_grad_(requires_grad=False)
     reward = music_reward(bundle, options)
     result = tune_module(
         network,

@@ -14,6 +14,7 @@ from .cards.shipped import models_text as models_text
 from .cards.shipped import piano_recipe as piano_recipe
 from .cards.shipped import shipped_models as shipped_models
 from .cards.shipped import show_model as show_model
+from .cards.shipped import tunes_grid_recipe as tunes_grid_recipe
 from .cards.shipped import tunes_recipe as tunes_recipe
 from .corpora import read_corpus as read_corpus
 from .corpora import report_on as report_on

@@ -198,6 +198,7 @@ def encode_splits(
     normalized_key: bool,
     grid: GridEncoding | None = None,
     styles: StyleLabels | None = None,
+    chords: bool = False,
 ) -> EncodedCorpus:
     """Encode melodies by split.
 
@@ -209,6 +210,7 @@ def encode_splits(
         normalized_key: transpose each melody to C major or A minor, in the octave that fits the grid's range.
         grid: the grid, whose range is also that of notes; RL Tuner's if None.
         styles: of the melodies, None if unknown.
+        chords: whether notes have the chords below them, else top notes alone.
 
     Raises:
         CorpusError: a split holds no melody.
@@ -222,7 +224,7 @@ def encode_splits(
         tokenizer = EventsEncoding.learned_from([melody for some in parts.values() for melody in some])
     elif encoding == "notes":
         every_melody = (melody for some in parts.values() for melody in some)
-        tokenizer = NotesEncoding.learned_from(every_melody, low=grid.low, high=grid.high)
+        tokenizer = NotesEncoding.learned_from(every_melody, low=grid.low, high=grid.high, chords=chords)
     fits = {split: [tokenizer.fit(melody) for melody in some] for split, some in parts.items()}
     pieces = {
         # Held-out pieces are predicted without their forms.

@@ -34,6 +34,7 @@ _FORMATS: dict[int, tuple[ModelKind, tuple[str, ...]]] = {
     7: (VAE, ()),
     8: (NETWORK, ()),  # large matrices may be 8-bit integers
     9: (NETWORK, ("durations", "pitches", "without", "plan", "melodic", "head", "modes")),
+    10: (NETWORK, ()),  # weights that tuning has not changed are stored once
 }
 """The kind of model of each format, and the options that it introduced. A bundle is written in the earliest format that
 represents it, so that earlier versions of Cantilena read it if they can, and do not misread it if they cannot."""
@@ -50,6 +51,9 @@ _BLEND = 4
 _INT8 = 8
 """The first format with 8-bit integers."""
 
+_SHARED = 10
+"""The first format in which a tuned bundle lacks weights of its prior that equal the tuned ones."""
+
 FORMAT = max(_FORMATS)
 """The latest format, raised when earlier versions of Cantilena could not read what this one writes."""
 
@@ -65,7 +69,11 @@ def write_bundle(path: Path, bundle: Bundle, *, half: bool, int8: bool, overwrit
     """Write a bundle atomically; arguments and errors as of `Bundle.save`."""
     if int8 and not isinstance(bundle.options, NetworkOptions):
         raise UsageError("only a network's weights are stored as 8-bit integers", "store it as it is, or with half")
+    prior = dict(bundle.prior_weights or {})
+    changed = {name: weight for name, weight in prior.items() if not np.array_equal(weight, bundle.weights[name])}
+    shares = 0 < len(changed) < len(prior) and bundle.kind is NETWORK
     number = max(_format_of(bundle.options), 1 if bundle.ngram is None else _BLEND, _INT8 if int8 else 1)
+    number = max(number, _SHARED if shares else 1)
     record: dict[str, Any] = {
         "format": number,
         "options": _options_record(bundle.options, _later_options(number)),
@@ -76,7 +84,7 @@ def write_bundle(path: Path, bundle: Bundle, *, half: bool, int8: bool, overwrit
         "provenance": dict(bundle.provenance),
     }
     named = {_WEIGHTS + name: weight for name, weight in bundle.weights.items()}
-    named |= {_PRIOR + name: weight for name, weight in (bundle.prior_weights or {}).items()}
+    named |= {_PRIOR + name: weight for name, weight in (changed if shares else prior).items()}
     if int8:
         tensors = quantize(named)
     elif bundle.kind is NGRAM:
@@ -113,6 +121,8 @@ def read_bundle(path: Path) -> dict[str, Any]:
         for prefix in (_WEIGHTS, _PRIOR, _NGRAM)
     )
     complete = len(weights) + len(prior) + len(counts) == len(tensors)
+    if prior and number >= _SHARED:
+        prior = weights | prior
     if not complete or bool(prior) != record["tuned"] or bool(counts) != ("ngram" in record):
         raise BundleError("this bundle holds other weights than it says", _HINT)
     options = _read_options(record["options"], kind, _later_options(number))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -11,16 +11,19 @@ from typing import Any
 
 import pyarrow as pa
 
-from cantilena.data import Corpus, Manifest, ReadOptions, load_builtin, read_folder
+from cantilena.data import SPLITS, Corpus, Manifest, ReadOptions, load_builtin, read_folder
 from cantilena.errors import BundleError
 from cantilena.models import Bundle, NetworkOptions, find_bundle, shipped_bundles
 from cantilena.rl import TuningOptions
+from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.training import TrainingOptions, preset
 from cantilena.workflows.cards.card import card_markdown, held_out_nats
 from cantilena.workflows.cards.recipe import describe_model, model_kind, record_of
 from cantilena.workflows.cards.sources import sanitize, sources_of
-from cantilena.workflows.data import EncodedCorpus, StyleLabels, encode_as_events, encode_on_grid, style_labels
-from cantilena.workflows.reproduce.options import ReproduceOptions, musical_tuning, plan
+from cantilena.workflows.data import EncodedCorpus, StyleLabels, encode_splits, modes_of, style_labels
+from cantilena.workflows.reproduce.options import ReproduceOptions, plan
+from cantilena.workflows.reproduce.options import musical_tuning as note_tuning
+from cantilena.workflows.train.config import HEAD_OF_NOTES
 
 _PIANO_LICENCE = "CC BY-SA 3.0 DE"
 """The licence of piano-midi.de, and of weights that were trained on it."""
@@ -145,10 +148,15 @@ class Recipe:
     """How a shipped model and its tuned sisters are made.
 
     Args:
+        network: its shape; of notes `network_shape` adds what depends on the corpus.
+        encoding: `grid` or `notes`.
+        head_width: size of the head of a network of notes.
         tunings: tuning options by the name of the sister.
-        styles: labels of the melodies; None for a model of notes and chords without durations.
+        styles: labels of the melodies.
+        grid: its range is also that of notes.
+        chords: whether notes have the chords below them.
         attribution: that the licence of its corpus requires.
-        small: whether its large matrices are stored as 8-bit integers.
+        ships: whether the untuned model ships too.
     """
 
     name: str
@@ -156,50 +164,79 @@ class Recipe:
     network: NetworkOptions
     training: TrainingOptions
     tunings: dict[str, TuningOptions]
-    styles: StyleLabels | None = None
+    encoding: str = "notes"
+    head_width: int = HEAD_OF_NOTES
+    styles: StyleLabels = field(default_factory=StyleLabels)
+    grid: GridEncoding = field(default_factory=GridEncoding)
+    chords: bool = False
     attribution: str = ""
-    small: bool = False
+    ships: bool = True
 
     @cached_property
     def material(self) -> EncodedCorpus:
         """The corpus as tokens."""
-        return encode_as_events(self.corpus) if self.styles is None else encode_on_grid(self.corpus, self.styles)
+        melodies = {split: self.corpus.melodies(split) for split in SPLITS}
+        return encode_splits(
+            melodies, self.encoding, normalized_key=True, grid=self.grid, styles=self.styles, chords=self.chords
+        )
+
+    @cached_property
+    def network_shape(self) -> NetworkOptions:
+        """The shape of the network for the corpus."""
+        encoding = self.material.encoding
+        if not isinstance(encoding, NotesEncoding):
+            return self.network
+        pitches = encoding.high - encoding.low + 1
+        shape = replace(
+            self.network, durations=encoding.durations, pitches=pitches, plan=True, head_width=self.head_width
+        )
+        return replace(shape, modes=modes_of(self.material.train)) if "mode" in shape.conditions else shape
 
 
 def tunes_recipe() -> Recipe:
-    """`tunes`: the built-in corpus; sisters are tuned on the rules of `cantilena` and of `rl-tuner`."""
+    """`tunes`: the built-in corpus by the note; its sister is tuned on the rules of `cantilena`."""
+    return _of_notes("tunes", load_builtin("tunes"), {"tunes+rl": note_tuning()})
+
+
+def tunes_grid_recipe() -> Recipe:
+    """`tunes+rl-tuner`: the built-in corpus on the grid, tuned on the rules of RL Tuner; untuned it does not ship."""
     rl_tuner = replace(plan(ReproduceOptions(preset="quick")).tuning, c=5.0)
-    return _conditioned("tunes", load_builtin("tunes"), {"tunes+rl": musical_tuning(), "tunes+rl-tuner": rl_tuner})
+    corpus = load_builtin("tunes")
+    styles = style_labels(corpus, "collection")
+    network, training = preset("quick")
+    network = replace(network, conditions=("mode", "meter", "style"), styles=styles.names)
+    training = replace(training, budget=6_000_000)
+    tunings = {"tunes+rl-tuner": rl_tuner}
+    return Recipe("tunes-grid", corpus, network, training, tunings, "grid", styles=styles, ships=False)
 
 
 def classical_recipe(piano_midi: Path) -> Recipe:
     """`classical`: melodies of the pieces of piano-midi.de, a folder per composer, of chorales and of quartets."""
     parts = [load_builtin("chorales"), load_builtin("quartets"), read_folder(piano_midi, ReadOptions())]
     corpus = _joined(parts, "classical", _PIANO_LICENCE)
-    recipe = _conditioned("classical", corpus, {"classical+rl": replace(musical_tuning(), c=1.5)})
-    return replace(recipe, network=replace(recipe.network, dropout=0.2), attribution=_PIANO_ATTRIBUTION)
+    recipe = _of_notes("classical", corpus, {"classical+rl": note_tuning()})
+    return replace(_smaller(recipe), attribution=_PIANO_ATTRIBUTION)
 
 
 def piano_recipe(piano_midi: Path) -> Recipe:
-    """`piano`: notes and chords of whole piano pieces without durations, as in the paper's section VII.
-
-    Without time, attention and a copy head gain more than repeat features (docs/models.md). It is tuned with small
-    updates: `rloo` otherwise moves it 0.6 nats per step away within a dozen updates.
-    """
+    """`piano`: notes and chords of whole piano pieces with their durations."""
     corpus = _joined([read_folder(piano_midi, ReadOptions(voice="all"))], "piano", _PIANO_LICENCE)
-    network, training = preset("quick")
-    network = replace(network, embedding=64, dropout=0.2, bar_position=False, look_back=(), repeat_features=0)
-    network = replace(network, attention=32, copy_head=True)
-    tuning = replace(plan(ReproduceOptions(preset="quick")).events_tuning, target_kl=0.25, learning_rate=3e-4)
-    return Recipe("piano", corpus, network, training, {"piano+rl": tuning}, None, _PIANO_ATTRIBUTION, small=True)
+    recipe = _of_notes("piano", corpus, {"piano+rl": note_tuning()})
+    return replace(_smaller(recipe), grid=GridEncoding(21, 108), chords=True, attribution=_PIANO_ATTRIBUTION)
 
 
-def _conditioned(name: str, corpus: Corpus, tunings: dict[str, TuningOptions]) -> Recipe:
-    """A network on a grid with the conditions mode, meter and style; collections are the styles."""
+def _of_notes(name: str, corpus: Corpus, tunings: dict[str, TuningOptions]) -> Recipe:
+    """A network of notes that is told mode, meter, style, role, register and form; collections are the styles."""
     styles = style_labels(corpus, "collection")
-    network, training = preset("quick")
-    network = replace(network, conditions=("mode", "meter", "style"), styles=styles.names)
-    return Recipe(name, corpus, network, replace(training, budget=6_000_000), tunings, styles)
+    network, training = preset("quick", "notes")
+    conditions = ("mode", "meter", "style", "role", "register")
+    network = replace(network, conditions=conditions, styles=styles.names)
+    return Recipe(name, corpus, network, replace(training, epochs=12), tunings, styles=styles)
+
+
+def _smaller(recipe: Recipe) -> Recipe:
+    """The recipe with fewer weights, for corpora that are smaller."""
+    return replace(recipe, network=replace(recipe.network, width=192, embedding=128), head_width=192)
 
 
 def _joined(corpora: Sequence[Corpus], name: str, licence: str) -> Corpus:

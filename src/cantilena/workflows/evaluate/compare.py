@@ -6,7 +6,7 @@ Every metric has an interval, and the reference, human melodies, is measured in 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -81,6 +81,17 @@ class EvalResults:
     counts: Mapping[str, RuleCounts]
     copies: Mapping[str, Copies]
     copy_limit: int | None
+
+    def joined(self, other: EvalResults) -> EvalResults:
+        """These results and those of other systems that were measured beside the same reference."""
+        return replace(
+            self,
+            systems={**other.systems, **self.systems},
+            differences=[*self.differences, *other.differences],
+            verdicts=[*self.verdicts, *other.verdicts],
+            counts={**other.counts, **self.counts},
+            copies={**other.copies, **self.copies},
+        )
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import BundleError, InputError, UsageError
-from cantilena.generation import SamplingOptions, mix_snippets, sample, token_budget
+from cantilena.generation import ComposeOptions, Composer, SamplingOptions, mix_snippets, sample, token_budget
 from cantilena.models import Bundle, SequenceModel, TopTokens, bars_for_encoding, find_bundle
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting.data import HUMAN as HUMAN
-from cantilena.runtime import generator
-from cantilena.tokenizers import Encoding
+from cantilena.runtime import derived_seed, generator
+from cantilena.tokenizers import END, Encoding
 from cantilena.workflows.data import EncodedCorpus
 from cantilena.workflows.train.blend import fit_ngram
 
@@ -36,6 +36,9 @@ BASELINES = {
 
 _SNIPPET = 16
 """Steps of a snippet of the oracle."""
+
+_FEWEST_BARS = 8
+"""Bars of a melody that is composed with a form."""
 
 _MAX_NAME = 80
 """Bytes of a system's name, which names folders."""
@@ -213,6 +216,29 @@ def sample_whole(
     bars = bars_for_encoding(meter, melodies, encoding, key, length)
     uniforms = rng.random((melodies, token_budget(encoding, length)))
     return sample(model, uniforms, options=sampling, bars=bars, encoding=encoding).tokens
+
+
+def composed_system(name: str, description: str, bundle: Bundle, seed: int) -> System:
+    """A system that composes whole melodies with a model of notes, as `compose` does: in 4/4 and C major, with forms.
+
+    They have the number of bars that is nearest to the steps, but at least `_FEWEST_BARS`, and are drawn from the first
+    barline on: a pickup is left out.
+    """
+    composer = Composer.from_bundle(bundle, name)
+
+    def draw_melodies(melodies: int, steps: int, purpose: str) -> Tokens:
+        ticks = steps * composer.encoding.ticks_per_step
+        bars = max(round(ticks / Meter().ticks_per_bar), _FEWEST_BARS)
+        options = ComposeOptions(bars=bars, key="C major", meter="4/4")
+        made = composer.compose_many(melodies, options, seed=derived_seed(seed, purpose, name))
+        whole = [melody.between(melody.pickup, melody.length) for melody in made]
+        rows = [composer.encoding.encode(composer.encoding.fit(melody).melody) for melody in whole]
+        tokens = np.full((melodies, max(map(len, rows))), END, dtype=np.int64)
+        for row, own in zip(tokens, rows, strict=True):
+            row[: len(own)] = own
+        return tokens
+
+    return System(name, description, composer.encoding, draw_melodies, composer.model)
 
 
 def baseline_system(name: str, material: EncodedCorpus, seed: int) -> System:

@@ -62,8 +62,8 @@ def measure_systems(
     for system in systems:
         tokens = system.draw(options.counted, STEPS, "count")
         digits = len(str(len(tokens)))
-        one = _melody_set(system, tokens, [f"{number:0{digits}}" for number in range(1, len(tokens) + 1)])
-        if system.model is not None:
+        one = _melody_set(system, tokens, [f"{number:0{digits}}" for number in range(1, len(tokens) + 1)], STEPS)
+        if system.model is not None and isinstance(system.encoding, GridEncoding):
             distances = model_distances(tokens, system.encoding, model=system.model, reference=model)
             one = replace(one, model_counts=distances.select(("kl_per_step", "entropy_per_step")))
         drawn.append(one)
@@ -90,7 +90,7 @@ def similarity_of(people: MelodySet | None, systems: Sequence[System]) -> list[S
     sets = [] if people is None else [people]
     for system in systems:
         tokens = system.draw(_DRAWN, listening_steps(system.encoding), "similarity")
-        sets.append(_melody_set(system, tokens, [""] * len(tokens)))
+        sets.append(_melody_set(system, tokens, [""] * len(tokens), listening_steps(system.encoding)))
     return [self_similarity(one.name, one.line, one.contexts) for one in sets]
 
 
@@ -111,8 +111,8 @@ def passages_of(
     return passages
 
 
-def _melody_set(system: System, tokens: NDArray[np.int64], labels: Sequence[str]) -> MelodySet:
-    assert isinstance(system.encoding, GridEncoding)
-    rows = zip(to_eval_grid(tokens, system.encoding), labels, strict=True)
-    tunes = [EvalMelody(row, Key(), Meter(), label, label) for row, label in rows]
+def _melody_set(system: System, tokens: NDArray[np.int64], labels: Sequence[str], steps: int) -> MelodySet:
+    grid = isinstance(system.encoding, GridEncoding)
+    rows = to_eval_grid(tokens, system.encoding) if grid else [to_eval_grid(row, system.encoding) for row in tokens]
+    tunes = [EvalMelody(row[:steps], Key(), Meter(), name, name) for row, name in zip(rows, labels, strict=True)]
     return MelodySet(system.name, system.description, tunes)

@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Corpus, ReadOptions, corpus_report, open_corpus
+from cantilena.data import Corpus, ReadOptions, corpus_report, is_builtin, open_corpus
 from cantilena.errors import CorpusError
 from cantilena.generation import SamplingOptions, remove_melodies
-from cantilena.models import Bundle, NetworkOptions
+from cantilena.models import Bundle, NetworkOptions, find_bundle
 from cantilena.music import Melody
 from cantilena.reporting import write_report
 from cantilena.rl import TuningOptions, tune
@@ -30,7 +30,7 @@ from cantilena.workflows.data import EncodedCorpus, encode_as_events, encode_on_
 from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.melody_sets import MelodySet
 from cantilena.workflows.evaluate.report import decode_all, human_melodies, listening_steps, write_melody_sets
-from cantilena.workflows.evaluate.systems import System, baseline_system, model_system
+from cantilena.workflows.evaluate.systems import System, baseline_system, composed_system, model_system
 from cantilena.workflows.reproduce.counting import (
     held_out_set,
     measure_events,
@@ -46,6 +46,8 @@ from cantilena.workflows.train.run import learn_network
 
 REPORT, RESULTS = "report.html", "results.json"
 TABLES = ("report.md", "results.csv")
+SHIPPED = {"notes": "tunes", "notes+rl": "tunes+rl"}
+"""Shipped models that are measured beside those of the run, by the names of their systems."""
 MODELS = ("lstm", "rnn", "lstm+rl", "lstm-events", "lstm-events+rl")
 _READING = {"quick": ReadOptions(), "paper": ReadOptions(seconds=30.0)}
 """How a folder of scores is read: whole pieces, or as in the paper the first thirty seconds of each."""
@@ -93,6 +95,7 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
             data, facts = encode_on_grid(corpus), corpus_facts(corpus)
             people = held_out_set(data, corpus, STEPS)
         systems, models = _on_grid(folder, options, settings, data, facts, stage)
+        shipped = _shipped(options) if is_builtin(str(facts["name"]), str(facts["sha256"])) else {}
         events: Systems = {}
         if settings.with_events:
             with stage("Training and tuning on notes and chords"):
@@ -101,6 +104,9 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
         with stage("Counting"):
             learned = TrainingMelodies.from_corpus(corpus)
             judged = measure_systems(people, [*systems.values()], learned, models["lstm"].bundle, options)
+            if shipped:  # measured apart, so that the numbers of the others, which depend on the smallest set, stay
+                beside = measure_systems(people, [*shipped.values()], learned, models["lstm"].bundle, options)
+                judged = judged.joined(beside)
             rows = dict(judged.systems)
             for name, system in events.items():
                 matched_size = min(options.counted, len(people))
@@ -111,14 +117,15 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
                 "verdicts": [one._asdict() for one in judged.verdicts],
             }
             write_json(folder / RESULTS, results)
+        everything = systems | shipped | events
         with stage("Writing melodies"):
             rng = generator(options.seed, "human")
             heard = {"human": human_melodies(data.test, data.encoding, options.heard, rng)}
-            heard |= {name: _melodies_of(system, options.heard) for name, system in (systems | events).items()}
+            heard |= {name: _melodies_of(system, options.heard) for name, system in everything.items()}
             write_melody_sets([(folder / "melodies" / name, melodies) for name, melodies in heard.items()])
         with stage("Writing the report"):
             words = {"human": "held-out melodies, the first thirty seconds"}
-            words |= {name: system.description for name, system in (systems | events).items()}
+            words |= {name: system.description for name, system in everything.items()}
             long = _long_excerpts(data, corpus)
             on_grid = {name: melodies for name, melodies in heard.items() if name not in events}
             findings = Findings(
@@ -207,6 +214,15 @@ def _on_events(
         for name, model in models.items()
     }
     return systems, models
+
+
+def _shipped(options: ReproduceOptions) -> Systems:
+    """The models of notes that ship, as `compose` uses them; they have learned from the same parts of the corpus."""
+    made = {}
+    for name, bundle in SHIPPED.items():
+        words = f"`{bundle}`, which composes by the note: it ships with Cantilena and was not trained in this run"
+        made[name] = composed_system(name, words, Bundle.load(find_bundle(bundle)), options.seed)
+    return made
 
 
 def _melodies_of(system: System, count: int) -> list[Melody]:

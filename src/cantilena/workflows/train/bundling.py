@@ -22,7 +22,7 @@ from cantilena.models import (
     ngram_arrays,
 )
 from cantilena.runtime import options_record
-from cantilena.workflows.data import EncodedCorpus
+from cantilena.workflows.data import EncodedCorpus, EncodedPieces, role_of
 
 if TYPE_CHECKING:  # an n-gram needs no torch
     from cantilena.training import TrainingOptions, TrainResult, VaeTrainingOptions
@@ -50,13 +50,20 @@ def trained_bundle(
     if isinstance(shape, NetworkOptions):  # whose loss is a likelihood, not a bound
         held_out = {"valid_nats_per_step": trained.valid}
         if shape.plan:
-            meters, bars = [melody.meter for melody in data.train.melodies], data.train.sequences.bars
-            # A pickup belongs to the form where the last bar is shorter by as much.
-            pickups = np.where(bars.plan_origin == 0, bars.pickup, 0).tolist()
-            forms = ((meter, form) for meter, form in zip(meters, data.train.forms, strict=True) if form is not None)
-            held_out |= {"forms": FormModel.learned_from(forms, zip(meters, pickups, strict=True)).to_json()}
+            held_out |= {"forms": _forms_of(data.train).to_json()}
         held_out |= {"styles": dict(data.styles), "styles_by": data.styles_by} if shape.styles else {}
     return _bundle(shape, trained.network.numpy_weights(), data, corpus, training=record, **held_out)
+
+
+def _forms_of(pieces: EncodedPieces) -> FormModel:
+    """The forms and pickups of leads, which is what is composed; of all melodies if there are no leads."""
+    rows = [row for row, melody in enumerate(pieces.melodies) if role_of(melody) == "lead"]
+    rows = rows or list(range(len(pieces.melodies)))
+    meters, bars = [melody.meter for melody in pieces.melodies], pieces.sequences.bars
+    # A pickup belongs to the form where the last bar is shorter by as much.
+    pickups = np.where(bars.plan_origin == 0, bars.pickup, 0).tolist()
+    forms = [(meters[row], form) for row in rows if (form := pieces.forms[row]) is not None]
+    return FormModel.learned_from(forms, [(meters[row], pickups[row]) for row in rows])
 
 
 def ngram_bundle(ngram: NGram, data: EncodedCorpus, *, corpus: Mapping[str, Any]) -> Bundle:
