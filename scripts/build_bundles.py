@@ -46,8 +46,10 @@ def build(recipe: Recipe, folder: Path) -> None:
     made = {recipe.name: trained.bundle} if recipe.ships else {}
     encoding, normalized_key = trained.bundle.encoding, recipe.material.normalized_key
     for name, tuning in recipe.tunings.items():
-        people = corpus_excerpts(recipe.corpus, encoding, tuning.steps, normalized_key=normalized_key)
-        made[name] = tuned_model(name, folder, trained.bundle, tuning, people.tokens).bundle
+        people = None  # of one meter and few keys, models of notes are compared with themselves before
+        if recipe.encoding == "grid":
+            people = corpus_excerpts(recipe.corpus, encoding, tuning.steps, normalized_key=normalized_key).tokens
+        made[name] = tuned_model(name, folder, trained.bundle, tuning, people).bundle
     for name, bundle in made.items():
         path = SHIPPED / f"{name}.safetensors"
         store(bundle, path, recipe)

@@ -167,13 +167,11 @@ def find_critic(name_or_path: str | Path) -> Path:
         >>> find_critic("tunes").name
         'tunes.safetensors'
     """
-    path, shipped = Path(name_or_path), SHIPPED / f"{name_or_path}.safetensors"
-    if path.is_file() or not shipped.is_file() or shipped.parent != SHIPPED:
-        if not path.is_file():
-            known = ", ".join(sorted(path.stem for path in SHIPPED.glob("*.safetensors")))
-            raise BundleError(f"there is no critic '{name_or_path}'", f"{_HINT}, or one that ships: {known}")
-        return path
-    return shipped
+    path, shipped = Path(name_or_path), {path.stem: path for path in SHIPPED.glob("*.safetensors")}
+    found = path if path.is_file() else shipped.get(str(name_or_path))
+    if found is None:
+        raise BundleError(f"there is no critic '{name_or_path}'", f"{_HINT}, or one that ships: {', '.join(shipped)}")
+    return found
 
 
 def critic_shapes(rows: int) -> dict[str, tuple[int, ...]]:

@@ -37,7 +37,6 @@ from .evaluate.run import run_evaluation as run_evaluation
 from .learned_corpus import shipped_corpus as shipped_corpus
 from .reproduce.options import Plan as Plan
 from .reproduce.options import ReproduceOptions as ReproduceOptions
-from .reproduce.options import musical_tuning as musical_tuning
 from .reproduce.options import plan as plan
 from .reproduce.run import Reproduced as Reproduced
 from .reproduce.run import reproduce as reproduce

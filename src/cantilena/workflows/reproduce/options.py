@@ -80,28 +80,6 @@ _WEIGHTS = (
 )  # fmt: skip
 
 
-def musical_tuning(*, seed: int = 1, device: str = "auto") -> TuningOptions:
-    """How the default model of `compose` is tuned: on our own rules, over eight bars of 4/4.
-
-    A motif that returns and a close on the tonic get more weight: the untuned model brings a motif back in a quarter of
-    its melodies, people in two of three, and it does not know where its melodies end. So does rhythm, because the other
-    rules lead away from human rhythms.
-    """
-    return TuningOptions(
-        rules="cantilena",
-        weights=("motif_return=2", "cadence=1.2", "rhythm=1.5"),
-        c=0.6,
-        clip=40.0,
-        target_kl=0.3,
-        steps=128,
-        melodies=256,
-        updates=90,
-        watch=WatchOptions(look=30),
-        seed=seed,
-        device=device,
-    )
-
-
 def plan(options: ReproduceOptions) -> Plan:
     """The settings of a preset, with the run's seed and device."""
     network, training = preset(options.preset)
