@@ -233,14 +233,23 @@ def classical_recipe(piano_midi: Path) -> Recipe:
     parts = [load_builtin("chorales"), load_builtin("quartets"), read_folder(piano_midi, ReadOptions())]
     corpus = _joined(parts, "classical", _PIANO_LICENCE)
     recipe = _of_notes("classical", corpus, {"classical+rl": note_tuning("A minor")})
-    return replace(_smaller(recipe), attribution=_PIANO_ATTRIBUTION)
+    network = replace(recipe.network, width=192, embedding=128)  # fewer weights for a smaller corpus
+    return replace(recipe, network=network, head_width=192, attribution=_PIANO_ATTRIBUTION)
 
 
 def piano_recipe(piano_midi: Path) -> Recipe:
     """`piano`: notes and chords of whole piano pieces with their durations."""
     corpus = _joined([read_folder(piano_midi, ReadOptions(voice="all"))], "piano", _PIANO_LICENCE)
     recipe = _of_notes("piano", corpus, {"piano+rl": note_tuning("A minor")})
-    return replace(_smaller(recipe), grid=GridEncoding(21, 108), chords=True, attribution=_PIANO_ATTRIBUTION)
+    network = replace(recipe.network, width=160, embedding=96, look_back=(1, 2, 4, 8))
+    return replace(
+        recipe,
+        network=network,
+        head_width=128,
+        grid=GridEncoding(21, 108),
+        chords=True,
+        attribution=_PIANO_ATTRIBUTION,
+    )
 
 
 def _of_notes(name: str, corpus: Corpus, tunings: dict[str, TuningOptions]) -> Recipe:
@@ -250,11 +259,6 @@ def _of_notes(name: str, corpus: Corpus, tunings: dict[str, TuningOptions]) -> R
     conditions = ("mode", "meter", "style", "role", "register")
     network = replace(network, conditions=conditions, styles=styles.names)
     return Recipe(name, corpus, network, replace(training, epochs=12), tunings, styles=styles)
-
-
-def _smaller(recipe: Recipe) -> Recipe:
-    """The recipe with fewer weights, for corpora that are smaller."""
-    return replace(recipe, network=replace(recipe.network, width=192, embedding=128), head_width=192)
 
 
 def _joined(corpora: Sequence[Corpus], name: str, licence: str) -> Corpus:
