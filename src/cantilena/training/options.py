@@ -146,14 +146,15 @@ def preset(name: str, encoding: str = "grid") -> tuple[NetworkOptions, TrainingO
     pieces a corpus as small as the paper's would have four updates an epoch.
 
     `quick` for notes: a wider network, because a note is predicted from more; more and smaller updates, and averaged
-    weights, because it overfits the built-in corpus (docs/models.md).
+    weights, because it overfits the built-in corpus; whole pieces, since the few that are cut would weigh more than the
+    others (docs/models.md).
 
     Raises:
         UsageError: there is no such preset.
     """
     if name == "quick" and encoding == "notes":
         return NetworkOptions(width=256, embedding=160, dropout=0.5, look_back=(1, 2, 4, 8, 16)), TrainingOptions(
-            epochs=8, budget=0, batch=16, learning_rate=3e-3, weight_decay=0.1, ema_decay=0.998
+            epochs=8, budget=0, batch=16, steps=1024, learning_rate=3e-3, weight_decay=0.1, ema_decay=0.998
         )
     if name == "quick":
         return NetworkOptions(repeat_features=2), TrainingOptions()
