@@ -28,8 +28,8 @@ RATE = 16_000
 
 HEAD = """# Twenty melodies
 
-Sixteen bars each, composed by `tunes` and by `tunes+rl`: the first ten melodies of seed 1 in these keys and meters, none
-left out, without a search. `python scripts/draw_melodies.py` composes them anew.
+Sixteen bars each, composed by `tunes` and by `tunes+rl`: the first ten melodies of seed 1 in these keys and meters,
+none left out, without a search. `python scripts/draw_melodies.py` composes them anew.
 
 """
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -106,6 +106,7 @@ class MelodySet:
         sha256: of the folder's melodies or the bundle's file, if there is one.
         model_counts: KL divergence and entropy of a model on the melodies that it drew.
         probabilities: the probabilities at each step of a model's first melody.
+        obedience: how a model that is told forms obeys them (`measure_obedience`); empty for others.
     """
 
     name: str
@@ -115,6 +116,7 @@ class MelodySet:
     sha256: str = ""
     model_counts: RuleCounts = field(default_factory=lambda: RuleCounts({}, {}))
     probabilities: NoteProbabilities | None = None
+    obedience: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.melodies)

@@ -72,6 +72,7 @@ class Evaluation:
             "differences": [one.to_json() for one in self.results.differences],
             "verdicts": [one._asdict() for one in self.verdicts],
             "listener": dict(self.two_sample),
+            "obedience": {one.name: dict(one.obedience) for one in self.sets if one.obedience},
             "skipped": {
                 one.name: [{"file": row.file, "reason": row.reason} for row in one.skipped] for one in self.sets
             },
@@ -89,11 +90,23 @@ class Evaluation:
         """The verdicts, then the table, for a terminal."""
         lines = [f"{one.system}: {one.text}" for one in self.verdicts]
         for one in self.sets:
+            if one.obedience:
+                lines.append(_obedience_text(one))
             if one.skipped:
                 count, first = len(one.skipped), one.skipped[0]
                 lines.append(f"{one.name}: {count} files could not be used, such as {first.file}: {first.reason}")
         where = [f"Open {self.folder / REPORT} to hear, see and compare."] if self.folder is not None else []
         return "\n".join([*lines, "", table_text(self.to_dict()), *where])
+
+
+def _obedience_text(one: MelodySet) -> str:
+    """How far a model obeys the forms that it is told."""
+    shares = {name: "–" if row["value"] is None else f"{row['value']:.0%}" for name, row in one.obedience.items()}
+    return (
+        f"{one.name}: told a form, with nothing forbidden, it repeats {shares['literal_notes']} of the notes of "
+        f"literal returns, varies {shares['varied_returns']} of varied ones as people do, and ends as told in "
+        f"{shares['cadences']} of its melodies"
+    )
 
 
 def evaluate(

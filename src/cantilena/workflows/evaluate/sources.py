@@ -28,6 +28,7 @@ from cantilena.workflows.evaluate.melody_sets import (
     step_count,
     to_eval_grid,
 )
+from cantilena.workflows.evaluate.obedience import measure_obedience
 from cantilena.workflows.evaluate.options import EvaluateOptions
 from cantilena.workflows.evaluate.systems import BASELINES, HUMAN, System, SystemSpec, baseline_system, model_system
 
@@ -102,7 +103,8 @@ def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> Melody
         samples = plan.sample(model)
         tokens, told = samples.tokens, plan.arguments["bars"]
         rows = ((one, one.title, one.title) for one in composer.finish(plan, samples))
-        drawn = MelodySet(spec.name, _description(bundle), _eval_melodies(rows, None))
+        obedience = measure_obedience(composer, seed=options.seed)
+        drawn = MelodySet(spec.name, _description(bundle), _eval_melodies(rows, None), obedience=obedience)
     if not isinstance(spec.source, Bundle):
         drawn = replace(drawn, sha256=hashlib.sha256(Path(str(spec.source)).read_bytes()).hexdigest())
     if only_bounds_likelihood(model):  # it has no token probabilities
