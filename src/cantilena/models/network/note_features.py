@@ -132,7 +132,8 @@ class NoteHistory:
         """The values of some notes by their numbers, `missing` for -1."""
         if not values.shape[1]:
             return np.full(notes.shape, missing)
-        return np.where(notes < 0, missing, np.take_along_axis(values, np.maximum(notes, 0), axis=1))
+        rows = np.arange(len(values))[:, None]
+        return np.where(notes < 0, missing, values[rows, np.maximum(notes, 0)])
 
 
 @dataclass(frozen=True, slots=True)
