@@ -13,7 +13,7 @@ RUN := .venv/bin/python
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help melody test test-e2e test-slow lint docs bench bundles pins clean set-up set-up-dev
+.PHONY: help melody test test-e2e test-slow lint style docs bench bundles pins clean set-up set-up-dev
 
 help:  ## list what can be made
 	@sed -n 's/^\([a-z0-9-]*\):.*##  *\(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -24,20 +24,25 @@ melody: set-up  ## the main job: learn, tune, compose, measure; then open runs/m
 	elif [ -f '$(OUT)/run.json' ]; then $(RUN) -m cantilena reproduce --preset quick --out '$(OUT)' --resume; \
 	else $(RUN) -m cantilena reproduce --preset quick --out '$(OUT)'; fi
 
-test: lint  ## all checks and quick tests
-	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m 'not e2e and not slow' $(TESTS)
+# The types are checked beside the tests: one of two cores would wait for them. What is wrong with them stands below.
+test: set-up-dev style  ## all checks and quick tests
+	@.venv/bin/mypy >.venv/mypy.log 2>&1 & types=$$!; trap 'kill $$types 2>/dev/null' INT TERM; \
+	OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m 'not e2e and not slow' $(TESTS); tests=$$?; \
+	wait $$types || { cat .venv/mypy.log; exit 1; }; exit $$tests
 
 test-e2e: set-up-dev  ## browsers, kills, several processes, long trainings: the tests that take minutes
-	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m 'e2e and not slow' $(TESTS)
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m 'e2e and not slow' $(or $(TESTS),tests)
 
 test-slow: set-up-dev  ## statistics over a thousand studies and the like: the tests that take longest
-	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m slow $(TESTS)
+	@OMP_NUM_THREADS=1 .venv/bin/pytest -q -n auto --dist worksteal -m slow $(or $(TESTS),tests)
 
-lint: set-up-dev  ## ruff, layers (import-linter), mypy strict
+lint: set-up-dev style  ## ruff, layers (import-linter), mypy strict
+	@.venv/bin/mypy
+
+style:
 	@.venv/bin/ruff check src tests scripts benchmarks examples
 	@.venv/bin/ruff format --check src tests scripts benchmarks examples
 	@.venv/bin/lint-imports
-	@.venv/bin/mypy
 
 docs: set-up-dev  ## the documentation as a site: open site/index.html
 	@NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --quiet

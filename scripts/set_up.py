@@ -4,7 +4,7 @@
 
 It uses the standard library only. If everything is installed it prints nothing. An interrupted installation is
 restarted; two calls at once wait for each other; a changed `pyproject.toml` or `constraints.txt`, a moved checkout or
-another Python is detected.
+another Python is detected. Then it compiles what the first use would have to wait for.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def set_up(extras: set[str], lock: int) -> None:
         raise
     STAMP.write_text("\n".join([place(), content(), *wanted]) + "\n", encoding="utf-8")
     UNFINISHED.unlink()
+    compile_ahead(lock)
 
 
 @contextmanager
@@ -134,10 +135,9 @@ def pip(lock: int, *what: str) -> None:
     """Install with the pinned versions; pip's output goes to the log, and its end to stderr if it fails."""
     command = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
     command += ["--progress-bar", "off", "--constraint", "constraints.txt", *what]
-    environment = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
     with LOG.open("a", encoding="utf-8") as log:
         process = subprocess.Popen(
-            command, cwd=CHECKOUT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            command, cwd=CHECKOUT, env=own_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="replace", pass_fds=[lock],
         )  # fmt: skip
         assert process.stdout is not None
@@ -150,6 +150,21 @@ def pip(lock: int, *what: str) -> None:
             tail = [line for line in LOG.read_text(encoding="utf-8").splitlines() if not line.startswith("WARNING")]
             print("\n".join(tail[-12:]), file=sys.stderr)
             raise SetUpError("pip could not install", "check the network and the lines above, then run it again")
+
+
+def compile_ahead(lock: int) -> None:
+    """Compile the package's modules and its loops; what fails is compiled by the first process that needs it."""
+    for words in (["-m", "compileall", "-q", "src/cantilena"], ["scripts/compile_kernels.py"]):
+        with LOG.open("a", encoding="utf-8") as log:
+            subprocess.run(
+                [str(VENV / "bin" / "python"), *words], cwd=CHECKOUT, env=own_environment(), stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, check=False, pass_fds=[lock],
+            )  # fmt: skip
+
+
+def own_environment() -> dict[str, str]:
+    """Return the variables for a process that must find the packages of `.venv` and no others."""
+    return {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
 
 
 def show_passing(line: str) -> None:

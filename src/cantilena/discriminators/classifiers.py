@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -10,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from cantilena.discriminators.comparison import Examples
 from cantilena.discriminators.features import GROUPS, NgramVocabulary, Standardizer, trivial_features
@@ -106,14 +107,23 @@ class FeatureClassifier:
         features, estimator = self.fit_features(examples), self.make_estimator(rng)
         # On several threads, boosting waits for all of them at every node of a tree: with two on two busy cores it was
         # a hundred times slower than with one.
-        with threadpool_limits(1):
+        with _libraries().limit(limits=1):
             estimator.fit(features(examples), generated)
 
         def scores(some: Examples) -> NDArray[np.float64]:
-            with threadpool_limits(1):
+            with _libraries().limit(limits=1):
                 return estimator.predict_proba(features(some))[:, 1] if len(some) else np.zeros(0)
 
         return scores
+
+
+@functools.cache
+def _libraries() -> ThreadpoolController:
+    """The libraries with threads of their own: those that scikit-learn uses were loaded with it.
+
+    Each look at all that a process has loaded takes up to 20 ms.
+    """
+    return ThreadpoolController()
 
 
 def _fit_boosting_features(examples: Examples) -> Features:

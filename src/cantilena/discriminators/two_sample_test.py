@@ -492,13 +492,24 @@ def two_sample_tests(
     Raises:
         RunError: a process failed.
     """
+    options = options or TwoSampleOptions()
+    refused = {
+        name
+        for name, (line, own) in systems.items()
+        if _too_few(Comparison.from_samples(human, pieces, line, own), options)
+    }
     tasks = [
-        _Task(name, bars, (human, pieces, line), own, options or TwoSampleOptions())
+        _Task(name, bars, (human, pieces, line), own, options)
         for bars in (0, *_BARS[::-1])  # the slowest first
         for name, (line, own) in systems.items()
     ]
     results: dict[tuple[str, int], Any] = {}
     with progress("Training classifiers", total=len(tasks), unit="tests") as bar:
+        for task in tasks:
+            if task.system in refused:  # nor are there enough of its first bars: no process is worth it
+                results[task.system, task.bars] = task.run()
+                bar.advance(1, task.system)
+        tasks = [task for task in tasks if task.system not in refused]
         for index, result in bounded_map(_Task.run, tasks, jobs=jobs, seconds=_SECONDS, memory=_MEMORY):
             task = tasks[index]
             if isinstance(result, Failure):
