@@ -20,7 +20,7 @@ from cantilena.envs import MelodyEnv, MelodyVectorEnv
 
 def single(rules: str, steps: int, seconds: float) -> float:
     """Return steps per second of `MelodyEnv`."""
-    env = MelodyEnv("tunes", rules, steps=steps)
+    env = MelodyEnv(rules=rules, steps=steps)
     actions = np.random.default_rng(1).integers(env.episodes.vocabulary_size, size=steps)
     best, until = 0.0, time.perf_counter() + seconds
     while time.perf_counter() < until:
@@ -34,7 +34,7 @@ def single(rules: str, steps: int, seconds: float) -> float:
 
 def vectorised(rules: str, melodies: int, steps: int, seconds: float) -> float:
     """Return steps per second of `MelodyVectorEnv`."""
-    envs = MelodyVectorEnv(melodies, "tunes", rules, steps=steps)
+    envs = MelodyVectorEnv(melodies, rules=rules, steps=steps)
     actions = np.random.default_rng(1).integers(envs.episodes.vocabulary_size, size=(steps, melodies))
     best, until = 0.0, time.perf_counter() + seconds
     while time.perf_counter() < until:

@@ -85,7 +85,9 @@ def as_the_model(random: np.random.Generator) -> Choose:
 def main() -> None:
     """Train, print the reward of a melody before and after, and write one."""
     parser = argparse.ArgumentParser(description="Train PPO of Stable-Baselines3 to compose.")
-    parser.add_argument("--bundle", default="tunes", help="the trained model (default: tunes)")
+    parser.add_argument(
+        "--bundle", default="tunes+rl-tuner", help="the trained model (default: that of tunes+rl-tuner)"
+    )
     parser.add_argument("--rules", default="rl-tuner", help="the rules of music theory (default: rl-tuner)")
     parser.add_argument("--steps", type=int, default=32, help="tokens of a melody (default: 32)")
     parser.add_argument("--melodies", type=int, default=64, help="melodies at once (default: 64)")

@@ -1,6 +1,6 @@
-"""Compose with an exported model, by numpy and ONNX Runtime alone.
+"""Compose with an exported model of the grid, by numpy and ONNX Runtime alone.
 
-cantilena export tunes+rl --out tunes.onnx
+cantilena export tunes+rl-tuner --out tunes.onnx
 python examples/onnx_step.py tunes.onnx
 """
 

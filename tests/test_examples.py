@@ -6,8 +6,10 @@ import re
 import runpy
 import subprocess
 import sys
+import textwrap
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +43,7 @@ def test_a_user_module_is_tuned(
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model = tmp_path_factory.mktemp("exported") / "tunes.onnx"
-    assert main(["export", "tunes+rl", "--out", str(model)]) == 0
+    assert main(["export", "tunes+rl-tuner", "--out", str(model)]) == 0
     return model
 
 
@@ -62,9 +64,19 @@ def test_the_lines_in_the_documentation_compose_the_same(
     document = (EXAMPLES.parent / "docs" / "models.md").read_text(encoding="utf-8")
     blocks = re.findall(r"^```python\n(.*?)^```", document, re.MULTILINE | re.DOTALL)
     (lines,) = [block for block in blocks if "onnxruntime" in block]
+    assert f"cantilena export tunes+rl-tuner --out {exported.name}\n" in document  # what the lines read
     monkeypatch.chdir(exported.parent)
     exec(lines, {"__name__": "page"})
     documented = capsys.readouterr().out
     monkeypatch.setattr(sys, "argv", ["onnx_step.py", exported.name])
     runpy.run_path(str(EXAMPLES / "onnx_step.py"), run_name="__main__")
     assert documented == capsys.readouterr().out != ""
+
+
+def test_the_lines_for_an_exported_model_of_notes_compose_as_the_model_does() -> None:
+    document = (EXAMPLES.parent / "docs" / "models.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^  ```python\n(.*?)^  ```", document, re.MULTILINE | re.DOTALL)
+    (lines,) = [textwrap.dedent(block) for block in blocks if "OnnxNotes" in block]
+    page: dict[str, Any] = {"__name__": "page"}
+    exec(lines, page)
+    assert page["melody"] == cantilena.load("tunes+rl").compose(bars=4, form="AA'", seed=1)

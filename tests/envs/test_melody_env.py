@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from cantilena.envs import MelodyEnv, MelodyVectorEnv
 from cantilena.errors import BundleError, UsageError
-from cantilena.models import Bars, Bundle, Network, NetworkOptions
+from cantilena.models import Bars, Bundle, Network, NetworkOptions, find_bundle
 from cantilena.rl import MusicReward
 from cantilena.rl.reward import padded_together
 from cantilena.rules import RULE_SETS, Context, Rule, RuleSet
@@ -66,13 +66,20 @@ def played(env: MelodyEnv, tokens: np.ndarray) -> tuple[np.ndarray, dict[str, np
     return np.array([step[1] for step in steps]), terms, np.array([info["log_p"] for info in infos])
 
 
-@pytest.mark.parametrize("arguments", [{}, {"bundle": "tunes", "rules": "paper", "steps": 8, "meter": "3/4"}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"bundle": "tunes+rl-tuner", "rules": "paper", "steps": 8, "meter": "3/4"},
+        {"bundle": "tunes", "rules": "paper", "steps": 8, "meter": "3/4"},
+    ],
+)
 def test_the_checks_of_gymnasium_pass(arguments: dict[str, Any]) -> None:
     check_env(gymnasium.make(MELODY, **arguments).unwrapped)  # warnings are errors here
 
 
 @pytest.mark.skipif(find_spec("stable_baselines3") is None, reason="stable-baselines3 is not installed")
-@pytest.mark.parametrize("encoding", [GRID, EVENTS])
+@pytest.mark.parametrize("encoding", [GRID, EVENTS, NOTES], ids=["grid", "events", "notes"])
 def test_stable_baselines3_trains_on_it(encoding: Encoding) -> None:
     from stable_baselines3 import PPO
     from stable_baselines3.common.env_checker import check_env as check_with_stable_baselines
@@ -146,14 +153,24 @@ def random_notes(encoding: NotesEncoding, melodies: int, steps: int) -> np.ndarr
 @pytest.mark.parametrize("rules", ["rl-tuner", "paper", "cantilena"])
 @pytest.mark.parametrize("steps", [1, pytest.param(4, marks=pytest.mark.e2e), 40])
 def test_rewards_of_notes_are_those_of_the_whole_melody(encoding: NotesEncoding, rules: str, steps: int) -> None:
+    check_rewards_of_notes(bundle(encoding), encoding, rules, steps)
+
+
+def test_rewards_of_a_shipped_model_of_notes_are_those_of_the_whole_melody() -> None:
+    shipped = Bundle.load(find_bundle("tunes"))
+    assert isinstance(shipped.encoding, NotesEncoding)
+    check_rewards_of_notes(shipped, shipped.encoding, "cantilena", 16)
+
+
+def check_rewards_of_notes(prior: Bundle, encoding: NotesEncoding, rules: str, steps: int) -> None:
     tokens = random_notes(encoding, 3, steps)
     whole = reward(rules, encoding)
     terms = {name: whole.by_token(term, tokens) for name, term in whole.terms(tokens).items()}
-    log_probs = bundle(encoding).network().log_probs(tokens, bars=whole.bars(3, steps)).detach().numpy()
+    log_probs = prior.network().log_probs(tokens, bars=whole.bars(3, steps)).detach().numpy()
     log_p = np.take_along_axis(log_probs, tokens[..., None], axis=-1)[..., 0]
     music = whole.by_token(whole.scaled(whole.terms(tokens)), tokens)
 
-    env = MelodyEnv(bundle(encoding), rules, steps=steps)
+    env = MelodyEnv(prior, rules, steps=steps)
     for row, melody in enumerate(tokens):
         count = int((melody != END).sum())
         rewards, by_token, log_p_by_token = played(env, melody[:count])
@@ -163,7 +180,7 @@ def test_rewards_of_notes_are_those_of_the_whole_melody(encoding: NotesEncoding,
         np.testing.assert_allclose(rewards - log_p_by_token, music[row, :count], rtol=1e-5, atol=1e-5)
         assert env.melody.length == steps * 6
 
-    envs = MelodyVectorEnv(3, bundle(encoding), rules, steps=steps)
+    envs = MelodyVectorEnv(3, prior, rules, steps=steps)
     envs.reset()
     for number in range(tokens.shape[1]):
         _, rewards, finished, _, infos = envs.step(tokens[:, number])
@@ -432,9 +449,10 @@ import sys
 import cantilena, cantilena.rl.options
 assert not sys.modules.keys() & {{"gymnasium", "numpy", "torch"}}
 import cantilena.envs, gymnasium
-env = gymnasium.make({MELODY!r}, bundle="tunes", rules="rl-tuner", steps=32)
-env.reset(seed=1)
-env.step(14)
+for bundle in ("tunes+rl-tuner", "tunes"):
+    env = gymnasium.make({MELODY!r}, bundle=bundle, rules="rl-tuner", steps=32)
+    env.reset(seed=1)
+    env.step(14)
 assert "torch" not in sys.modules, "a small prior needs no torch"
 assert gymnasium.spec({MELODY!r}).vector_entry_point
 """

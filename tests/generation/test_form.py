@@ -83,7 +83,8 @@ def test_sixteen_bars_are_sixteen_with_a_primer_and_without(composer: Composer) 
     for options in ({"primer": "C4 D4 E4 F4 G4"}, {"primer": "C4 D4", "form": "free"}):
         assert composer.compose(bars=16, seed=1, **options).length == 16 * 96
     assert composer.compose(seed=1).length == 16 * 96  # neither bars nor a form
-    assert load("tunes").compose(bars=4, primer="C4 D4 E4 F4 G4", seed=1).length == 4 * 96
+    for shipped in ("tunes", "tunes+rl-tuner"):
+        assert load(shipped).compose(bars=4, primer="C4 D4 E4 F4 G4", seed=1).length == 4 * 96
 
 
 def test_the_plan_says_what_was_composed(composer: Composer) -> None:
@@ -103,8 +104,11 @@ def test_the_plan_says_what_was_composed(composer: Composer) -> None:
     assert str(auto.form) == "A4A'4B8"
     free = composer.compose(bars=2, form="free", seed=1)
     assert (free.plan, free.no_form) == (None, "--form free")
-    grid = load("tunes").compose(bars=2, seed=1)
+    grid = load("tunes+rl-tuner").compose(bars=2, seed=1)
     assert (grid.plan, grid.no_form) == (None, "this model has learned no forms")
+    shipped = load("tunes").compose(bars=8, seed=1)
+    assert shipped.plan is not None
+    assert (shipped.plan["bars"], shipped.plan["key"], shipped.no_form) == (8, "C major", "")
 
 
 def test_melodies_do_not_depend_on_their_number_and_streams_are_equal(composer: Composer) -> None:
@@ -114,6 +118,23 @@ def test_melodies_do_not_depend_on_their_number_and_streams_are_equal(composer: 
     chunks = list(composer.stream(3, options, seed=4))
     assert chunks[-1].compositions == tuple(several)
     assert [note for chunk in chunks for note in chunk.notes[0]] == list(several[0].notes)
+
+
+@pytest.mark.parametrize("search", [1, 2])
+def test_melodies_do_not_depend_on_forms_with_more_sections(composer: Composer, search: int) -> None:
+    forms, pickups = ("A2A'2", "A1A'1B1A'1"), range(0, 96, 12)
+    learned = FormModel.learned_from(
+        [(Meter(), Form.parse(form)) for form in forms], [(Meter(), ticks) for ticks in pickups]
+    )
+    options, asked = ComposeOptions(bars=4, search=search), replace(composer, forms=learned)
+    several = asked.compose_many(8, options, seed=1)
+    sections = [len(melody.form.sections) for melody in several if melody.form is not None]
+    assert set(sections) == {2, 4}
+    first = sections.index(4)  # before it are only forms with fewer sections, which vary a return too
+    assert first > 1
+    assert len({melody.pickup for melody in several}) > 2
+    for number in (first, 1):
+        assert asked.compose_many(number, options, seed=1) == several[:number]
 
 
 @pytest.mark.e2e
@@ -145,7 +166,7 @@ def test_what_cannot_be_is_refused(composer: Composer, options: dict[str, Any], 
 
 def test_a_model_without_forms_refuses_one() -> None:
     with pytest.raises(UsageError, match="learned no forms"):
-        load("tunes").compose(bars=8, form="AABA")
+        load("tunes+rl-tuner").compose(bars=8, form="AABA")
 
 
 def test_forms_of_other_lengths_are_cut_or_extended() -> None:

@@ -179,7 +179,7 @@ def test_progress_bars_are_as_they_were(hub: Any, capfd: pytest.CaptureFixture[s
     assert huggingface_hub.utils.are_progress_bars_disabled() == before
     said = capfd.readouterr()
     assert said.out == ""
-    assert said.err.strip() == "Fetching hf://anna/waltzes (0.4 MB)"
+    assert said.err.strip() == f"Fetching hf://anna/waltzes ({len(TUNES) / 1e6:.1f} MB)"
 
 
 def test_a_cache_that_cannot_be_written_is_told(hub: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -139,7 +139,8 @@ def test_the_command_answers_in_json_and_says_the_rest_on_stderr(
     assert main(["hub", "push", "tunes", "anna/waltzes", "--json"]) == 0
     out, err = capfd.readouterr()
     assert json.loads(out)["address"] == "hf://anna/waltzes"
-    assert err.splitlines() == ["Uploading tunes.safetensors to hf://anna/waltzes (0.4 MB)"]
+    size = find_bundle("tunes").stat().st_size / 1e6
+    assert err.splitlines() == [f"Uploading tunes.safetensors to hf://anna/waltzes ({size:.1f} MB)"]
     assert main(["hub", "push", "tunes", "anna/waltzes"]) == 1
     assert capfd.readouterr().err.splitlines()[-2:] == [
         "error: hf://anna/waltzes holds a model already",

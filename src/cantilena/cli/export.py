@@ -12,7 +12,7 @@ def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags
     """Write a model as ONNX, to run in a browser, on a phone or in C++ without Cantilena.
 
     The file documents each input and output; --json prints the same, for runtimes that do not show it. docs/models.md
-    has ten lines that compose with it.
+    has ten lines that compose with it. Of a network of notes the inputs are features that Cantilena computes.
 
     Args:
         bundle: A model: a .safetensors file, or the name of one that ships with Cantilena.
@@ -20,7 +20,7 @@ def run(bundle: Positional[str], *, out: Path, force: bool = False, flags: Flags
         force: Replace an existing file.
 
     Example:
-        cantilena export tunes+rl --out tunes.onnx
+        cantilena export tunes+rl-tuner --out tunes.onnx
     """
     from cantilena.errors import RunError, UsageError
     from cantilena.models import Bundle, find_bundle, onnx_bytes, onnx_facts

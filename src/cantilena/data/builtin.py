@@ -77,7 +77,11 @@ def is_builtin(name: str, digest: str) -> bool:
     Examples:
         >>> is_builtin("chorales", load_builtin("chorales").sha256), is_builtin("chorales", "0" * 64)
         (True, False)
+        >>> is_builtin("my songs", load_builtin("chorales").sha256)
+        False
     """
+    if name not in {builtin.name for builtin in BUILTINS}:
+        return False
     return EARLIER_EDITIONS.get(digest) == name or load_builtin(name).sha256 == digest
 
 

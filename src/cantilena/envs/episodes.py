@@ -24,6 +24,9 @@ from cantilena.rl.reward import most_tokens, sum_by_token, token_of_steps
 from cantilena.rules import Context, RuleSet, load_rules
 from cantilena.tokenizers import END, NotesEncoding
 
+DEFAULT_BUNDLE = "tunes+rl-tuner"
+"""Of the models that ship the one whose tokens are steps, as the task of RL Tuner has them."""
+
 MIN_LOG_P = -30.0
 """Lower bound of log p in observations."""
 
@@ -62,7 +65,7 @@ class MelodyEpisodes:
     Examples:
         >>> from cantilena.models import find_bundle
         >>> from cantilena.rules import RULE_SETS, Context
-        >>> bundle = Bundle.load(find_bundle("tunes"))
+        >>> bundle = Bundle.load(find_bundle("tunes+rl-tuner"))
         >>> reward = MusicReward(bundle.encoding, RULE_SETS["paper"], Context(), c=0.5, clip=10.0)
         >>> episodes = MelodyEpisodes(bundle, reward, melodies=2, steps=4, memory=3)
         >>> rewards = episodes.append(np.array([14, 15]))  # C4 and C#4

@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from cantilena.envs.episodes import MIN_LOG_P, MelodyEpisodes
+from cantilena.envs.episodes import DEFAULT_BUNDLE, MIN_LOG_P, MelodyEpisodes
 from cantilena.errors import UsageError
 from cantilena.io import score_svg
 from cantilena.models import Bundle
@@ -107,7 +107,7 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
     same actions always give the same rewards.
 
     ## Action Space
-    `Discrete(vocabulary)`: the next token. The grid of the bundle `tunes` has 38: 0 is off, 1 is hold, and 2 to 37
+    `Discrete(vocabulary)`: the next token. The grid of the default bundle has 38: 0 is off, 1 is hold, and 2 to 37
     start the notes C3 to B5. `encoding.vocabulary` has their names.
 
     Of the encoding `notes` only some tokens may be next: durations that fit, or pitches. `info["action_mask"]` has 1
@@ -149,7 +149,8 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
     Terminates after `steps` tokens, of notes when these last so many steps. Never truncates.
 
     ## Arguments
-    - `bundle`: the trained model: a name, a path or a `Bundle`. Of a tuned bundle, the untuned model is the prior.
+    - `bundle`: the trained model: a name, a path or a `Bundle`. Of a tuned bundle, such as the default
+      `tunes+rl-tuner`, the untuned model is the prior.
     - `rules`: a `RuleSet`, or an argument of `load_rules` such as `rl-tuner`, `paper` or `my_rules.py:no_tritones`.
     - `steps`: length of the melody, 1 to 4096; of notes in sixteenths.
     - `c`: divisor of the rules' rewards; 0.5 as in the published runs.
@@ -169,7 +170,7 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
         BundleError: the bundle is missing or cannot be read.
 
     Examples:
-        >>> env = MelodyEnv("tunes", rules="rl-tuner", steps=32)
+        >>> env = MelodyEnv("tunes+rl-tuner", rules="rl-tuner", steps=32)
         >>> observation, _ = env.reset()
         >>> c4 = env.encoding.vocabulary.index("C4")
         >>> observation, reward, terminated, truncated, info = env.step(c4)
@@ -181,7 +182,7 @@ class MelodyEnv(gymnasium.Env[Observation, np.int64]):
 
     def __init__(
         self,
-        bundle: Bundle | str | Path = "tunes",
+        bundle: Bundle | str | Path = DEFAULT_BUNDLE,
         rules: RuleSet | str = "rl-tuner",
         *,
         steps: int = 32,

@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
-from cantilena.envs.episodes import MelodyEpisodes
+from cantilena.envs.episodes import DEFAULT_BUNDLE, MelodyEpisodes
 from cantilena.envs.melody_env import (
     METADATA,
     Observation,
@@ -64,7 +64,7 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         BundleError: the bundle is missing or cannot be read.
 
     Examples:
-        >>> envs = MelodyVectorEnv(num_envs=3, bundle="tunes", rules="paper", steps=16)
+        >>> envs = MelodyVectorEnv(num_envs=3, bundle="tunes+rl-tuner", rules="paper", steps=16)
         >>> observations, _ = envs.reset()
         >>> observations, rewards, *_, infos = envs.step(np.array([14, 14, 15]))
         >>> infos["terms"]["tonic"].tolist()
@@ -76,7 +76,7 @@ class MelodyVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
     def __init__(
         self,
         num_envs: int = 1,
-        bundle: Bundle | str | Path = "tunes",
+        bundle: Bundle | str | Path = DEFAULT_BUNDLE,
         rules: RuleSet | str = "rl-tuner",
         *,
         steps: int = 32,

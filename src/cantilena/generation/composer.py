@@ -414,7 +414,7 @@ def load(bundle: Bundle | str | Path, precision: Precision = "float32") -> Compo
 
     Examples:
         >>> load("tunes").encoding.name
-        'grid'
+        'notes'
     """
     if isinstance(bundle, Bundle):
         return Composer.from_bundle(bundle, precision=precision)

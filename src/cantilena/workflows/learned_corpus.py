@@ -27,9 +27,9 @@ def shipped_corpus(bundle: Bundle) -> str:
         return ""
     from cantilena.data import BUILTINS, is_builtin  # composing does not wait for it where no corpus is named
 
-    if name not in {builtin.name for builtin in BUILTINS}:
-        return ""
-    return name if digest is None or is_builtin(name, str(digest)) else ""
+    if digest is None:
+        return name if name in {builtin.name for builtin in BUILTINS} else ""
+    return name if is_builtin(name, str(digest)) else ""
 
 
 def _corpus_record(bundle: Bundle) -> Mapping[str, object]:

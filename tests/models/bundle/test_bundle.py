@@ -22,6 +22,7 @@ from cantilena.models import (
     PolicyModel,
     choose_precision,
     find_bundle,
+    shipped_bundles,
 )
 from cantilena.tokenizers import GridEncoding, NotesEncoding
 
@@ -116,12 +117,20 @@ def test_a_memory_that_lies_is_refused(tmp_path, edit, said):
     assert caught.value.hint
 
 
-@pytest.mark.parametrize("name", ["tunes", "tunes+rl", "tunes+rl-tuner"])
+@pytest.mark.parametrize("name", [name for name in shipped_bundles() if name != "tunes-vae"])
 def test_bundles_that_ship_are_read(name):
     bundle = Bundle.load(find_bundle(name))
-    assert (bundle.options.repeat_features, bundle.options.copy_head, bundle.ngram) == (2, False, None)
-    model = bundle.model()
-    assert np.exp(model.log_probs(TOKENS)).sum(-1) == pytest.approx(np.ones((2, 20)), abs=1e-5)
+    rng, notes = np.random.default_rng(0), isinstance(bundle.encoding, NotesEncoding)
+    assert bool(bundle.options.durations) == bundle.options.plan == ("forms" in bundle.provenance) == notes
+    assert (bundle.is_tuned, bundle.ngram) == ("+rl" in name, None)
+    if name == "tunes+rl-tuner":
+        assert (bundle.encoding, bundle.options.repeat_features) == (GridEncoding(), 2)
+    parts = bundle.encoding.parts if notes else [(0, len(bundle.encoding.vocabulary))]
+    tokens = np.stack([rng.integers(*parts[step % len(parts)], 2) for step in range(21)], axis=1)
+    if notes and len(parts) > 2:  # under a rest is no chord
+        tokens[:, 2::3] = np.where(tokens[:, 1::3] == bundle.encoding.rest, parts[2][0], tokens[:, 2::3])
+    for model in (bundle.model(), bundle.prior()):
+        assert np.exp(model.log_probs(tokens)).sum(-1) == pytest.approx(np.ones((2, 21)), abs=1e-5)
 
 
 def test_model_prior_and_network_are_the_right_ones():
@@ -371,3 +380,91 @@ def test_networks_of_notes_that_lie_are_refused(tmp_path, edit, said):
 def test_a_network_of_steps_has_no_encoding_by_the_note():
     with pytest.raises(BundleError, match="not those of its encoding"):
         replace(some_bundle(), encoding_description=NOTES.description())
+
+
+TABLES = ("direct.weight", "parts.weight", "table.weight")
+
+
+def tuned_notes(unchanged=TABLES):
+    """A network of notes, tuned so that these weights are as they were."""
+    options = replace(OF_NOTES, head_width=12)
+    before = Network(options, len(NOTES.vocabulary), seed=3).numpy_weights()
+    after = {name: weight if name in unchanged else weight + np.float32(0.125) for name, weight in before.items()}
+    return notes_bundle(options=options, weights=after, prior_weights=before, policy="g")
+
+
+@pytest.mark.parametrize("how", [{}, {"half": True}, {"int8": True}], ids=str)
+def test_what_tuning_left_as_it_was_is_stored_once(tmp_path, how):
+    paths = shared, whole, before = [tmp_path / f"{name}.safetensors" for name in ("shared", "whole", "before")]
+    bundle = tuned_notes()
+    bundle.save(shared, **how)
+    tuned_notes(unchanged=()).save(whole, **how)
+    replace(bundle, weights=bundle.prior_weights, prior_weights=None, policy="likelihood").save(before, **how)
+    assert [described(path)["format"] for path in paths] == [10, 9, 9]
+    stored = safetensors.numpy.load_file(shared)  # with the scales of 8-bit integers
+    assert not [name for name in stored if name.endswith(tuple(f"prior.{table}" for table in TABLES))]
+    tables = [name for name in stored if name.endswith(tuple(f"weights.{table}" for table in TABLES))]
+    saved = whole.stat().st_size - shared.stat().st_size
+    assert 0 < sum(stored[name].nbytes for name in tables) < saved < sum(stored[name].nbytes + 200 for name in tables)
+
+    loaded, prior = Bundle.load(shared), Bundle.load(before)
+    assert (loaded.options, loaded.policy, loaded.encoding) == (bundle.options, "g", NOTES)
+    assert set(loaded.weights) == set(loaded.prior_weights) == set(bundle.weights)
+    for name, weight in loaded.prior_weights.items():
+        np.testing.assert_array_equal(weight, prior.weights[name])
+        assert np.array_equal(weight, loaded.weights[name]) == (name in TABLES)
+        if not how:
+            np.testing.assert_array_equal(weight, bundle.prior_weights[name])
+            np.testing.assert_array_equal(loaded.weights[name], bundle.weights[name])
+    bars = Bars(np.array([96]), np.array([24]), length=np.array([120]))
+    np.testing.assert_array_equal(
+        loaded.prior().log_probs(EVENTS, bars=bars), prior.model().log_probs(EVENTS, bars=bars)
+    )
+    if not how:
+        np.testing.assert_array_equal(
+            loaded.model().log_probs(EVENTS, bars=bars), bundle.model().log_probs(EVENTS, bars=bars)
+        )
+        loaded.save(tmp_path / "again.safetensors")
+        assert (tmp_path / "again.safetensors").read_bytes() == shared.read_bytes()
+
+
+def test_weights_that_all_changed_or_none_of_them_are_written_as_every_cantilena_reads_them(tmp_path):
+    path = tmp_path / "a.safetensors"
+    before = some_bundle().prior_weights
+    for weights, expected in ((some_bundle().weights, 1), (before, 1), ({**before, "head.bias": np.ones(38)}, 10)):
+        some_bundle(weights=weights).save(path)
+        assert described(path)["format"] == expected
+        loaded = Bundle.load(path)
+        assert loaded.is_tuned
+        for name, weight in weights.items():
+            np.testing.assert_array_equal(loaded.weights[name], weight)
+            np.testing.assert_array_equal(loaded.prior_weights[name], before[name])
+
+
+SHARED_LIES = {
+    "an earlier format": (lambda record, held: record.update(format=9), "lacks the weights 'direct.weight'"),
+    "an unknown tensor": (lambda record, held: held.update({"prior.other": np.ones(3, np.float32)}), "'other'"),
+    "another shape": (lambda record, held: held.update({"prior.head.bias": np.ones(3, np.float32)}), "shape"),
+    "not finite": (lambda record, held: held["prior.head.bias"].fill(np.nan), "not all finite"),
+    "untuned": (lambda record, held: record.update(tuned=False), "other weights"),
+    "no prior": (lambda record, held: [held.pop(name) for name in [*held] if "prior." in name], "other weights"),
+    "only before": (
+        lambda record, held: held.update({"prior.head.bias": held.pop("weights.head.bias")}),
+        "lacks the weights 'head.bias'",
+    ),
+    "no scale": (lambda record, held: held.pop("scale.weights.table.weight"), "only the 8-bit integers"),
+}
+
+
+@pytest.mark.parametrize(("edit", "said"), SHARED_LIES.values(), ids=SHARED_LIES.keys())
+def test_shared_weights_that_lie_are_refused(tmp_path, edit, said):
+    path = tmp_path / "a.safetensors"
+    tuned_notes().save(path, int8=True)
+    held, changed = safetensors.numpy.load_file(path), described(path)
+    edit(changed, held)
+    rewritten(path, tensors=held, text=json.dumps(changed))
+    with pytest.raises(BundleError) as caught:
+        Bundle.load(path)
+    assert said in caught.value.text
+    assert len(caught.value.text.splitlines()) == 1
+    assert caught.value.hint

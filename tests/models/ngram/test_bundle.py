@@ -98,15 +98,16 @@ def test_chords_are_counted_too(tmp_path: Path) -> None:
     assert loaded.model().vocabulary_size == 3
 
 
-def test_networks_are_written_as_ever(tmp_path: Path) -> None:
-    shipped = find_bundle("tunes")
+@pytest.mark.parametrize(("name", "number"), [("tunes+rl-tuner", 5), ("tunes", 9), ("tunes+rl", 10)])
+def test_networks_are_written_as_ever(tmp_path: Path, name: str, number: int) -> None:
+    shipped = find_bundle(name)
     bundle = Bundle.load(shipped)
     bundle.save(tmp_path / "again.safetensors", half=True)
     formats = []
     for path in (shipped, tmp_path / "again.safetensors"):
         with safetensors.safe_open(path, framework="numpy") as file:
             formats.append(json.loads(file.metadata()["cantilena"])["format"])
-    assert formats == [5, 5]
+    assert formats == [number, number]
     with safetensors.safe_open(saved(tmp_path), framework="numpy") as file:
         assert json.loads(file.metadata()["cantilena"])["format"] == 2
 

@@ -92,8 +92,8 @@ def time_bins(ticks: NDArray[np.integer]) -> Ints:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """The course of some melodies so far, `(melodies, queries)` each: at one time, or before each note."""
+class RunningStats:
+    """Running statistics of some melodies, `(melodies, queries)` each: at one time, or before each note."""
 
     clock: Ints
     """The tick at which the last note ends."""
@@ -104,9 +104,9 @@ class Course:
     highest: Ints
     """The highest pitch; -1 for none."""
 
-    def take_rows(self, rows: NDArray[np.integer]) -> Course:
+    def take_rows(self, rows: NDArray[np.integer]) -> RunningStats:
         """That of the melodies with these numbers."""
-        return Course(self.clock[rows], self.long_end[rows], self.lowest[rows], self.highest[rows])
+        return RunningStats(self.clock[rows], self.long_end[rows], self.lowest[rows], self.highest[rows])
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +133,7 @@ class NoteState:
     bars: Bars
     notes: NoteHistory
     matches: NoteMatches
-    course: Course
+    stats: RunningStats
     places: Places
     """Where the next note looks back to."""
     ids: Ints
@@ -154,7 +154,7 @@ class NoteState:
             self.bars[rows],
             self.notes.take_rows(rows),
             self.matches.take_rows(rows),
-            self.course.take_rows(rows),
+            self.stats.take_rows(rows),
             self.places.take_rows(rows),
             self.ids[rows],
             tuple(tokens[rows] for tokens in self.event),
@@ -263,7 +263,7 @@ class NoteFeatures:
         heard = np.maximum.accumulate(np.where(last == self._rest, 0, np.arange(events)), axis=1)
         sounding = np.take_along_axis(last, heard, axis=1)
         notes = self._notes(clock, event[:, :, 0], pitch, sounding)
-        course = Course(
+        stats = RunningStats(
             clock,
             _before(np.maximum.accumulate(np.where(self._is_long(bars, notes), notes[..., END], 0), axis=1), 0),
             np.minimum.accumulate(sounding, axis=1),
@@ -276,7 +276,7 @@ class NoteFeatures:
             interval, duration = _before(interval, NO_INTERVAL), _before(duration, self._no_duration)
             ids[:, :, _INTERVALS + back], ids[:, :, _DURATIONS + back] = interval, duration
         history = NoteHistory.empty(melodies, self._nothing).append(notes)
-        places = self._fill(ids, bars, history, course, *self._followed(notes))
+        places = self._fill(ids, bars, history, stats, *self._followed(notes))
         exact, in_rhythm, agreed = self._repeated(places, notes)
         looks, number = self._looks(ids), np.arange(events)[:, None]
         for column, same in ((3, exact), (4, in_rhythm)):
@@ -297,21 +297,21 @@ class NoteFeatures:
         """`(melodies, all columns)` rows of the first token, and the state."""
         bars = self._checked(bars, melodies)
         zeros = np.zeros((melodies, 1), dtype=np.int64)
-        course = Course(zeros, zeros, zeros + self._none, zeros - 1)
+        stats = RunningStats(zeros, zeros, zeros + self._none, zeros - 1)
         notes, matches = NoteHistory.empty(melodies, self._nothing), NoteMatches.empty(melodies)
-        return self._begin(self._first_of(bars), bars, notes, matches, course, zeros > 0)
+        return self._begin(self._first_of(bars), bars, notes, matches, stats, zeros > 0)
 
     def next(self, tokens: NDArray[np.integer], state: NoteState) -> tuple[Ints, NoteState]:
         """`(melodies, all columns)` rows of the next token after `(melodies,)` tokens, and the new state."""
         tokens = check_tokens(tokens, self.vocabulary_size, 1)[:, None]
-        bars, course, ids, event = state.bars, state.course, state.ids.copy(), (*state.event, tokens)
+        bars, stats, ids, event = state.bars, state.stats, state.ids.copy(), (*state.event, tokens)
         ended = event[0] == 0
         if len(event) < len(self._parts):
-            self._fill_part(ids, bars, course.clock, event[0], tokens)
-            ids[:, :, -2:] = self._bounds(bars, course.clock, len(event), ended)
+            self._fill_part(ids, bars, stats.clock, event[0], tokens)
+            ids[:, :, -2:] = self._bounds(bars, stats.clock, len(event), ended)
             return self._rows(ids)[:, 0], replace(state, event=event)
         pitch, before = self._pitch_of[event[1]], state.ids[:, :, 1]
-        note = self._notes(course.clock, event[0], pitch, before)
+        note = self._notes(stats.clock, event[0], pitch, before)
         exact, in_rhythm, agreed = self._repeated(state.places, note)
         looks = self._looks(ids)
         looks[..., 3] = (looks[..., 3] + 1) * exact
@@ -325,37 +325,45 @@ class NoteFeatures:
             ids[:, :, first + 1 : first + 3] = state.ids[:, :, first : first + 2]
             ids[:, :, first] = note[..., latest]
         end = note[..., END]
-        course = Course(
+        stats = RunningStats(
             end,
-            np.where(self._is_long(bars, note), end, course.long_end),
-            np.minimum(course.lowest, sounding),
-            np.maximum(course.highest, np.where(rest, -1, pitch)),
+            np.where(self._is_long(bars, note), end, stats.long_end),
+            np.minimum(stats.lowest, sounding),
+            np.maximum(stats.highest, np.where(rest, -1, pitch)),
         )
         matches = state.matches.append(self._codes(note)[:, 0], self.options.max_context)
-        return self._begin(ids, bars, state.notes.append(note), matches, course, ended)
+        return self._begin(ids, bars, state.notes.append(note), matches, stats, ended)
 
     def _begin(
-        self, ids: Ints, bars: Bars, notes: NoteHistory, matches: NoteMatches, course: Course, ended: NDArray[np.bool_]
+        self,
+        ids: Ints,
+        bars: Bars,
+        notes: NoteHistory,
+        matches: NoteMatches,
+        stats: RunningStats,
+        ended: NDArray[np.bool_],
     ) -> tuple[Ints, NoteState]:
         """The rows before a note, and the state; completes `ids`."""
         back, lengths = matches.longest()
         followed = notes.notes.shape[1] - 1 - back
-        places = self._fill(ids, bars, notes, course, followed[:, None], lengths[:, None])
-        ids[:, :, -2:] = self._bounds(bars, course.clock, 0, ended)
-        return self._rows(ids)[:, 0], NoteState(bars, notes, matches, course, places, ids)
+        places = self._fill(ids, bars, notes, stats, followed[:, None], lengths[:, None])
+        ids[:, :, -2:] = self._bounds(bars, stats.clock, 0, ended)
+        return self._rows(ids)[:, 0], NoteState(bars, notes, matches, stats, places, ids)
 
-    def _fill(self, ids: Ints, bars: Bars, notes: NoteHistory, course: Course, followed: Ints, lengths: Ints) -> Places:
+    def _fill(
+        self, ids: Ints, bars: Bars, notes: NoteHistory, stats: RunningStats, followed: Ints, lengths: Ints
+    ) -> Places:
         """Fill in what is known before some notes, except for the last notes and what is counted from them.
 
         Args:
             ids: `(melodies, queries, all columns)`, with the pitch that sounds.
             bars: of the melodies.
             notes: those so far; later ones do not matter.
-            course: before the notes.
+            stats: those before the notes.
             followed: `(melodies, queries, kinds)` numbers of the notes that followed the longest matches.
             lengths: the same: the bins of the lengths of these matches.
         """
-        clock, per_bar, length, sounding = course.clock, bars.steps_per_bar[:, None], bars.length[:, None], ids[:, :, 1]
+        clock, per_bar, length, sounding = stats.clock, bars.steps_per_bar[:, None], bars.length[:, None], ids[:, :, 1]
         number, place = np.divmod(clock - bars.pickup[:, None], per_bar)
         number = np.maximum(number + 1, 0)  # 0 in a pickup
         left = np.where(length > 0, length - clock, -1)  # below 0 also after the end
@@ -363,8 +371,8 @@ class NoteFeatures:
         ids[:, :, _PLACE + 3], ids[:, :, _PLACE + 4] = number, number % 8
         ids[:, :, _LENGTH] = (1 - -left // per_bar) * (left >= 0)  # bars begun count
         ids[:, :, _LENGTH + 1] = _TIMES_LEFT.take(left + 1, mode="clip")
-        ids[:, :, _SPAN] = time_bins(clock - course.long_end)
-        ids[:, :, _SPAN + 1], ids[:, :, _SPAN + 2] = sounding - course.lowest, course.highest - sounding
+        ids[:, :, _SPAN] = time_bins(clock - stats.long_end)
+        ids[:, :, _SPAN + 1], ids[:, :, _SPAN + 2] = sounding - stats.lowest, stats.highest - sounding
 
         counts, told = len(self._look_back), self._told(bars)
         lags = np.empty((*clock.shape, counts + told), dtype=np.int64)

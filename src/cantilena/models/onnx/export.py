@@ -54,7 +54,9 @@ _HOW_TO_NOTES = (
     "zeros; give each next_X as state_X of the next call. log_probs holds natural log probabilities of the next token."
 )
 
-_FEATURE_OPTIONS = ("durations", "pitches", "without", "plan", "look_back", "max_context", "conditions", "styles")
+_FEATURE_OPTIONS = (
+    "durations", "pitches", "without", "plan", "look_back", "max_context", "conditions", "styles", "modes",
+)  # fmt: skip
 """The options of a network on which its features of notes depend."""
 
 _REFUSALS = {
@@ -145,7 +147,8 @@ def onnx_facts(bundle: Bundle) -> dict[str, Any]:
     values["register"] = [f"from {Pitch(36 + 4 * number).name}" for number in range(REGISTERS)]
     facts: dict[str, Any] = {}
     if options.durations:
-        facts["features"] = {name: getattr(options, name) for name in _FEATURE_OPTIONS}
+        values_of = {name: getattr(options, name) for name in _FEATURE_OPTIONS}
+        facts["features"] = {name: [*v] if isinstance(v, tuple) else v for name, v in values_of.items()}
         facts["part_columns"] = part_names(options)
     return facts | {
         "cantilena": __version__,

@@ -343,8 +343,8 @@ def shipped_vae_of(bundle: Bundle) -> Bundle | None:
 
     Examples:
         >>> from cantilena.models import find_bundle
-        >>> tunes, classical = (Bundle.load(find_bundle(name)) for name in ("tunes", "classical"))
-        >>> shipped_vae_of(tunes) is not None, shipped_vae_of(classical) is not None
+        >>> grid, notes = (Bundle.load(find_bundle(name)) for name in ("tunes+rl-tuner", "tunes"))
+        >>> shipped_vae_of(grid) is not None, shipped_vae_of(notes) is not None
         (True, False)
     """
     corpus = shipped_corpus(bundle)
