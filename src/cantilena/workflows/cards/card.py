@@ -18,7 +18,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from cantilena.data import Corpus
 from cantilena.metrics.registry import CANTILENA_PREFIX
 from cantilena.models import Bundle
-from cantilena.music import Pitch
+from cantilena.music import Key, Pitch
 from cantilena.reporting.tables import table_of_systems
 from cantilena.runtime import write_text
 from cantilena.tokenizers import GridEncoding, NotesEncoding
@@ -95,6 +95,7 @@ def card_markdown(
     elif isinstance(encoding, GridEncoding):
         step = {4: "sixteenth"}.get(encoding.steps_per_quarter, f"{encoding.steps_per_quarter}th of a quarter note")
         grid = {"step": step, "low": Pitch(encoding.low).name, "high": Pitch(encoding.high).name}
+    modes = getattr(bundle.options, "modes", ("major", "minor")) if bundle.provenance.get("plain_keys") else ()
     card: str = _template().render(
         bundle=bundle,
         name=name,
@@ -103,6 +104,7 @@ def card_markdown(
         digest=digest,
         grid=grid,
         notes=notes,
+        keys=[Key(0, mode).plain.name for mode in modes],
         kind=model_kind(bundle),
         tuned=_is_tuned(bundle),
         front_matter=_front_matter(bundle, name, numbers),

@@ -15,7 +15,7 @@ from cantilena.models import Bundle, NGram, NGramOptions, SequenceModel, only_bo
 from cantilena.music import Key, Melody, Meter, Pitch
 from cantilena.rules import Context
 from cantilena.runtime import generator
-from cantilena.tokenizers import Encoding, GridEncoding, allowed_after, encoding_from
+from cantilena.tokenizers import END, Encoding, GridEncoding, NotesEncoding, allowed_after, encoding_from
 from cantilena.workflows.cards.recipe import record_of
 from cantilena.workflows.data import EncodedPieces, corpus_excerpts, encode_pieces, likelihood_of, transposed
 from cantilena.workflows.evaluate.counts import Sample, measure
@@ -199,7 +199,8 @@ def melody_text(tokens: Tokens, encoding: Encoding, number: int = 1) -> str:
     """
     if isinstance(encoding, GridEncoding) and encoding.steps_per_quarter == 4:
         return abc_text(encoding.decode(tokens), number)
-    return " ".join(encoding.vocabulary[token] for token in tokens)
+    written = tokens[tokens != END] if isinstance(encoding, NotesEncoding) else tokens
+    return " ".join(encoding.vocabulary[token] for token in written)
 
 
 def abc_text(melody: Melody, number: int = 1) -> str:

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from cantilena.models import Bundle, NetworkOptions, NGramOptions, VaeOptions
 from cantilena.music import Pitch
 from cantilena.reporting.text import counted, listed
 from cantilena.rl import TuningOptions
-from cantilena.runtime import options_record
+from cantilena.runtime import options_record, record_name
 from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.training import TrainingOptions, VaeTrainingOptions, preset
 from cantilena.workflows.cards.sources import sanitize, sources_of
+from cantilena.workflows.train.config import HEAD_OF_NOTES
 
 Record = Mapping[str, Any]
 """A part of a bundle's provenance. Bundles may come from strangers, so any value may be of any type."""
 
 _NO_FLAGS = frozenset({
-    "best_epoch", "checkpoint_seconds", "conditions", "device", "encoder", "epochs_done", "hidden", "kept_update",
-    "plan", "reading", "rules_used", "seed", "styles",
+    "best_epoch", "checkpoint_seconds", "conditions", "device", "durations", "encoder", "epochs_done", "hidden",
+    "kept_update", "modes", "pitches", "plan", "reading", "rules_used", "seed", "styles", "without",
 })  # fmt: skip
 """Recorded values that are no flags, or are written by themselves."""
 
@@ -56,7 +57,7 @@ def describe_model(bundle: Bundle) -> str:
     Examples:
         >>> from cantilena.models import find_bundle
         >>> describe_model(Bundle.load(find_bundle("tunes")))
-        'an LSTM with 1 layer of 128 units and 2 repeat features'
+        'an LSTM with 1 layer of 256 units'
     """
     return model_kind(bundle).describe(bundle.options, bundle)
 
@@ -74,16 +75,19 @@ def process_count(training: Record) -> int:
 
 
 def reproduction_commands(bundle: Bundle, name: str) -> list[str]:
-    """The commands that make a model again in folders of its name; none if its bundle does not record enough.
+    """The commands that make a model again in folders of its name.
+
+    None if its bundle does not record enough, or if it has notes with chords, which no command trains.
 
     Examples:
         >>> from cantilena.models import find_bundle
-        >>> print(*reproduction_commands(Bundle.load(find_bundle("tunes")), "tunes"))
-        cantilena train --corpus tunes --styles collection --conditions mode,meter --no-blend --dropout 0.1
-        --budget 6000000 --seed 1 --out runs/tunes
+        >>> print(*reproduction_commands(Bundle.load(find_bundle("tunes+rl")), "mine"))
+        cantilena train --corpus tunes --encoding notes --styles collection --conditions mode,meter,role,register ...
+        cantilena tune runs/mine-before --rules cantilena --also-keys 'A minor' 'D dorian' 'G mixolydian' ...
     """
     training, tuning, sources = record_of(bundle, "training"), record_of(bundle, "tuning"), sources_of(bundle)
-    if not sources or (model_kind(bundle).has_record and not training):
+    has_chords = isinstance(bundle.encoding, NotesEncoding) and bundle.encoding.chords
+    if not sources or (model_kind(bundle).has_record and not training) or has_chords:
         return []
     folder, processes = f"runs/{sanitize(name, 80)}", process_count(training)
     program = f"torchrun --nproc-per-node {processes} -m cantilena" if processes > 1 else "cantilena"
@@ -93,7 +97,7 @@ def reproduction_commands(bundle: Bundle, name: str) -> list[str]:
     first = folder if not tuning else f"{folder}-before"
     lines = [" ".join([*words, _flag("out", first)])]
     if tuning:
-        flags = _changed_flags(_flattened(tuning), _flattened(options_record(TuningOptions())))
+        flags = _changed_flags(_flattened(tuning), _flattened(_defaults(TuningOptions())))
         words = ["cantilena", "tune", shlex.quote(first), *flags, _flag("seed", tuning.get("seed", 1))]
         lines.append(" ".join([*words, _flag("out", folder)]))
     return lines
@@ -112,15 +116,18 @@ def _describe_network(options: NetworkOptions, bundle: Bundle) -> str:
 
 def _network_flags(options: NetworkOptions, bundle: Bundle, training: Record) -> list[str]:
     made, timed = options_record(options) | dict(training), bundle.encoding.has_rhythm
-    presets = {name: _defaults(*preset(name)) for name in ("quick", "paper")}
+    presets = {name: _defaults(*preset(name, bundle.encoding.name)) for name in ("quick", "paper")}
     nearest = min(presets, key=lambda name: sum(made.get(key) != value for key, value in presets[name].items()))
-    expected = presets[nearest] | {"dropout": None}  # the default depends on the corpus
+    expected = presets[nearest]
     flags = ["--preset paper"] if nearest == "paper" else []
     if not timed:
         expected |= {"bar_position": False, "look_back": []}
     if options.durations:
+        made["head"], expected["head"] = options.head_width, HEAD_OF_NOTES
         flags += ["--no-plan"] if not options.plan else []
         flags += [_flag("without", options.without)] if options.without else []
+    else:
+        expected["dropout"] = None  # the default depends on the corpus
     if options.styles:
         flags.append(_flag("styles", bundle.provenance.get("styles_by", "collection")))
     if options.input != "paper" and timed:
@@ -157,7 +164,9 @@ _KINDS: Mapping[type, ModelKind] = {
 
 
 def _defaults(*parts: Any) -> dict[str, Any]:  # noqa: ANN401  (any options)
-    return {name: value for part in parts for name, value in options_record(part).items()}
+    """The values of some options, those among them that records leave out at their default."""
+    late = {record_name(one): one.default for part in parts for one in fields(part) if "omit_default" in one.metadata}
+    return late | {name: value for part in parts for name, value in options_record(part).items()}
 
 
 def _encoding_flags(bundle: Bundle) -> list[str]:

@@ -57,7 +57,7 @@ def shipped_models() -> list[ShippedModel]:
 
     Examples:
         >>> next(model.what for model in shipped_models() if model.name == "tunes")
-        'an LSTM with 1 layer of 128 units and 2 repeat features, trained on tunes'
+        'an LSTM with 1 layer of 256 units, trained on tunes'
     """
     models = []
     for name, path in shipped_bundles().items():
