@@ -16,8 +16,9 @@ from cantilena.generation import load
 from cantilena.io import write
 from cantilena.models import Bundle, find_bundle
 from cantilena.music import Key, Melody, Meter
+from cantilena.tokenizers import Encoding, NotesEncoding
 from cantilena.workflows import TrainOptions, run_training
-from cantilena.workflows.data import LEAST, encode_on_grid, reference_excerpts, style_labels
+from cantilena.workflows.data import LEAST, Excerpts, encode_on_grid, reference_excerpts, style_labels
 from cantilena.workflows.learned_corpus import named_corpus, shipped_corpus
 from cantilena.workflows.train.options import NetworkTraining
 
@@ -152,15 +153,25 @@ def test_the_default_conditions_depend_on_the_keys() -> None:
     assert TrainOptions("tunes", conditions="none", styles="collection").known == ("style",)
 
 
-@pytest.fixture(scope="module")
-def bundle() -> Bundle:
-    return Bundle.load(find_bundle("tunes"))
+@pytest.fixture(scope="module", params=["tunes+rl-tuner", "tunes"])
+def bundle(request: pytest.FixtureRequest) -> Bundle:
+    """A model of the grid, and one of notes."""
+    return Bundle.load(find_bundle(request.param))
+
+
+def check_length(people: Excerpts, encoding: Encoding, steps: int) -> None:
+    """Check that excerpts last so many sixteenths."""
+    if isinstance(encoding, NotesEncoding):
+        for row in people.tokens:
+            assert encoding.decode(row).length == steps * encoding.ticks_per_step
+    else:
+        assert people.tokens.shape[1] == steps
 
 
 def test_the_corpus_that_a_shipped_model_learned_is_found(bundle: Bundle) -> None:
     people = reference_excerpts(bundle, 128)
     assert people is not None
-    assert people.tokens.shape[1] == 128
+    check_length(people, bundle.encoding, 128)
     assert len(people.tokens) == len(people.piece) == len(people.contexts) > 200
     keys = {context.key for context in people.contexts}
     assert {Key.parse("C major"), Key.parse("A minor"), Key.parse("D dorian")} <= keys
@@ -192,6 +203,6 @@ def test_too_short_melodies_are_refused_where_they_were_asked_for(bundle: Bundle
         )
     people = reference_excerpts(bundle, 16, str(tmp_path))
     assert people is not None
-    assert people.tokens.shape[1] == 16
+    check_length(people, bundle.encoding, 16)
     with pytest.raises(CorpusError, match="512 steps long"):
         reference_excerpts(bundle, 512, str(tmp_path))
