@@ -175,7 +175,7 @@ def test_what_makes_no_search_is_refused(composer: Composer, tmp_path: Path) -> 
 
 
 def test_a_grid_is_searched_too() -> None:
-    grid = load("tunes")
+    grid = load("tunes+rl-tuner")
     melodies = grid.compose_many(2, bars=2, search=4, rules="rl-tuner", range="C4-G4", seed=1)
     assert all(60 <= note.top <= 67 for melody in melodies for note in melody.sounding)
     assert melodies == grid.compose_many(2, bars=2, search=4, rules="rl-tuner", range="C4-G4", seed=1)

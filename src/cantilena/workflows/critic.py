@@ -52,7 +52,7 @@ def learn_critic(bundle: Bundle, corpus: Corpus, *, seed: int = 1, quiet: bool =
         drawn = compose_like(composer, pieces, seed=seed, quiet=quiet)
         parts[part] = CriticExamples(*(_rows(encoding, tokens, pieces) for tokens in (pieces.sequences.tokens, drawn)))
     record = {"corpus": {"name": corpus.manifest.name, "sha256": corpus.sha256}, "seed": seed}
-    record |= {part: len(examples) for part, examples in parts.items()}
+    record |= {"melodies": {part: len(examples) for part, examples in parts.items()}}
     return train_critic(encoding, parts["train"], parts["valid"], seed=seed, provenance=record, quiet=quiet)
 
 
