@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cantilena.generation import ComposeOptions, Composer, next_notes, note_probabilities
-from cantilena.models import Bars, log_probs_with_bars
-from cantilena.music import Key, Melody, Meter
+from cantilena.errors import UsageError
+from cantilena.generation import ComposeOptions, Composer, Told, next_notes, note_probabilities
+from cantilena.models import Bars, FormModel, Network, NetworkOptions, log_probs_with_bars, to_numpy
+from cantilena.music import Form, Key, Melody, Meter
 from cantilena.tokenizers import NotesEncoding
 
+SHORT = NotesEncoding((1, 6, 12, 24, 36, 48), 48, 83)
 TUNE = Melody.from_pitches([(60, 24), (64, 3), (65, 3), (None, 6), (67, 16), (69, 44)], key=Key())
 
 
@@ -66,6 +70,60 @@ def test_notes_of_compositions(timed: dict[str, Composer], name: str, primer: st
         alone = note_probabilities(timed[name], made[1:2], options)[0]
         together = note_probabilities(timed[name], made, options)[1]
         np.testing.assert_allclose([p or 0 for p in alone], [p or 0 for p in together], rtol=1e-4)
+
+
+@pytest.mark.parametrize("primer", ["", "C4 E4/8 r/8 G4"])
+def test_what_a_model_was_told_gives_the_probabilities_of_its_notes(formed: Composer, primer: str) -> None:
+    options = ComposeOptions(bars=8, primer=primer, key="A major")  # composed in another octave than read
+    made = formed.compose_many(8, options, seed=4)
+    plan = formed.plan(range(8), options, seed=4)
+    rows = [formed.encoding.encode(one.transposed(-plan.placement.semitones)) for one in made]
+    assert {one.pickup for one in made} == ({0} if primer else {0, 24})
+    given = 3 if primer else 0
+    for row, (tokens, one, shown) in enumerate(zip(rows, made, note_probabilities(formed, made, options), strict=True)):
+        told = plan.arguments["bars"][[row]]
+        log_probs = to_numpy(log_probs_with_bars(formed.model, tokens[None], told))[0]
+        own = np.exp(log_probs[np.arange(len(tokens)), tokens])
+        pitched = [p for p, token in zip(own[1::2], tokens[1::2], strict=True) if token != formed.encoding.rest]
+        np.testing.assert_allclose(np.array(shown[given:], dtype=float), pitched[given:], rtol=1e-4)
+        np.testing.assert_allclose(next_notes(formed, one, told=one.told).of(one), pitched, rtol=1e-4)
+        assert not np.allclose(next_notes(formed, one).of(one), pitched, rtol=1e-2)
+        assert one.told is not None
+        after = [
+            next_notes(formed, one, told=told).pitches[-1]
+            for told in (one.told, replace(one.told, length=0, form=None))
+        ]
+        np.testing.assert_allclose(*after)  # nobody has said how long the continuation will be
+
+
+def test_rewritten_notes_too(formed: Composer) -> None:
+    melody = formed.compose(bars=8, seed=5)
+    (made,) = formed.rewrite(melody, 3, 4, seed=5)
+    assert made.told is not None
+    assert (made.told.length, made.told.form) == (melody.length, None)
+    expected = next_notes(formed, made, told=made.told).of(made)
+    new = [melody.pickup + 2 * 96 <= note.onset < melody.pickup + 4 * 96 for note in made.sounding]
+    nats = float(np.log([p for p, is_new in zip(expected, new, strict=True) if is_new]).sum())
+    assert made.policy_log_likelihood < nats < 0.0  # durations and rests have probabilities too
+
+
+def test_what_cannot_have_been_told_is_refused(notes: Composer) -> None:
+    with pytest.raises(UsageError, match="no style 1"):
+        next_notes(notes, TUNE, told=Told(style=1))
+    with pytest.raises(UsageError, match="pitch"):
+        next_notes(notes, TUNE, told=Told(semitones=100))
+
+
+@pytest.fixture(scope="module")
+def formed() -> Composer:
+    """A model of notes that is told forms, roles and registers."""
+    options = NetworkOptions(
+        width=24, embedding=16, durations=SHORT.durations, pitches=SHORT.high - SHORT.low + 1, plan=True,
+        conditions=("mode", "meter", "role", "register"),
+    )  # fmt: skip
+    network = Network(options, len(SHORT.vocabulary), seed=2)
+    forms = FormModel.learned_from([(Meter(), Form.parse("A4A'4"))], [(Meter(), 24), (Meter(), 0)])
+    return Composer(network, network, SHORT, forms=forms, has_roles=True)
 
 
 @pytest.fixture(scope="module")

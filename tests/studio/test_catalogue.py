@@ -19,6 +19,10 @@ def test_models_are_listed_with_the_default_first(client: TestClient) -> None:
     assert (by_name["tunes"]["low"], by_name["tunes"]["high"]) == (48, 83)
     assert [model["name"] for model in models if model["has_codes"]] == ["tunes-vae"]
     assert not any(model["made_here"] for model in models)
+    for model in models:  # one that was tuned before the plain model of its name was made anew has none beside it
+        plain = by_name[model["name"].partition("+")[0]]
+        is_beside = model["tuned"] and plain["encoding"] == model["encoding"]
+        assert model["untuned"] == (plain["name"] if is_beside else None)
 
 
 def test_rule_sets_are_listed(client: TestClient) -> None:

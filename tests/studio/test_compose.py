@@ -14,6 +14,7 @@ from fastapi.testclient import TestClient
 
 from cantilena.generation import ComposeOptions, Composer, Composition, load
 from cantilena.metrics import melody_rewards as judge_melody
+from cantilena.models import start_with_bars
 from cantilena.music import Key
 from cantilena.rules import RULE_SETS
 from cantilena.studio import LIMITS
@@ -25,6 +26,9 @@ from cantilena.studio.services.executor import Deadline
 from cantilena.studio.services.models import ModelRegistry, TunedModels
 
 from .conftest import Json, candidates, events, melody_json, notes_json, to_melody
+
+BOTH = ["tunes+rl", "tunes+rl-tuner"]
+"""The default model, which is of notes, and one on the grid of sixteenths."""
 
 
 @pytest.fixture(scope="module")
@@ -57,26 +61,30 @@ def test_it_composes_what_the_composer_composes(client: TestClient) -> None:
     assert [candidate["number"] for candidate in found] == [1, 2, 3]
 
 
-def test_probabilities_are_those_of_the_model(client: TestClient) -> None:
-    (candidate,) = candidates(client, "compose", model="tunes", bars=2, seed=3)
-    composer = load("tunes")
-    (composition,) = composer.compose_many(1, ComposeOptions(bars=2), seed=3)
+@pytest.mark.parametrize("model", BOTH)
+def test_probabilities_are_those_of_the_model(client: TestClient, model: str) -> None:
+    (candidate,) = candidates(client, "compose", model=model, bars=4, seed=3)
+    composer = load(model)
     index = {name: token for token, name in enumerate(composer.encoding.vocabulary)}
-    tokens = np.array([index[name] for name in composition.tokens])
-    scores, state = composer.model.start(1)  # 4/4 from the first step: the model's default
-    by_step = [float(np.exp(scores[0][tokens[0]]))]
+    tokens = np.array([index[name] for name in candidate["tokens"]])
+    told = composer.plan(range(1), ComposeOptions(bars=4), 3).arguments["bars"]  # meter, key, length, form ..
+    scores, state = start_with_bars(composer.model, 1, told)
+    by_token = [float(np.exp(scores[0][tokens[0]]))]
     for token, following in pairwise(tokens):
         scores, state = composer.model.step(np.array([token]), state)
-        by_step.append(float(np.exp(scores[0][following])))
-    by_note = [by_step[note.onset // 6] for note in composition.sounding]
-    # The composer conditions the model on key and meter too, which changes the numbers a little.
-    assert np.corrcoef(candidate["probabilities"], by_note)[0, 1] > 0.8
+        by_token.append(float(np.exp(scores[0][following])))
+    if composer.encoding.name == "notes":  # a duration, then a pitch
+        by_note = [by_token[place] for place in range(1, len(tokens), 2) if candidate["tokens"][place] != "rest"]
+    else:
+        by_note = [by_token[note["onset"] // 6] for note in candidate["melody"]["notes"]]
+    assert candidate["probabilities"] == pytest.approx(by_note, rel=1e-3, abs=1e-6)
     product = sum(math.log(probability) for probability in candidate["probabilities"])
-    assert product > candidate["policy_log_likelihood"]  # rests and holds have probabilities too
+    assert product > candidate["policy_log_likelihood"]  # rests and durations have probabilities too
 
 
-def test_notes_of_the_primer_have_no_probability(client: TestClient) -> None:
-    body = {"primer": "C4 E4 G4 E4", "bars": 1, "seed": 2}
+@pytest.mark.parametrize("model", BOTH)
+def test_notes_of_the_primer_have_no_probability(client: TestClient, model: str) -> None:
+    body = {"model": model, "primer": "C4 E4 G4 E4", "bars": 1, "seed": 2}
     (with_primer,) = candidates(client, "compose", **body)
     assert with_primer["probabilities"][:4] == [None] * 4
     assert all(0 < probability <= 1 for probability in with_primer["probabilities"][4:])
@@ -97,9 +105,10 @@ def test_the_verdict_is_that_of_the_rules(client: TestClient) -> None:
         assert rule["taken"] == pytest.approx(judged.taken(name))
 
 
-@pytest.mark.parametrize("more", [{}, {"count": 4, "seed": 9}, {"primer": "C4 r/4 E4", "meter": "3/4", "count": 2}])
-def test_a_stream_gives_the_same_notes_and_the_same_candidates(client: TestClient, more: Json) -> None:
-    body = {"bars": 4, "model": "tunes+rl", **more}
+@pytest.mark.parametrize("model", BOTH)
+@pytest.mark.parametrize("more", [{}, {"count": 16, "seed": 9}, {"primer": "C4 r/4 E4", "meter": "3/4", "count": 2}])
+def test_a_stream_gives_the_same_notes_and_the_same_candidates(client: TestClient, more: Json, model: str) -> None:
+    body = {"bars": 4, "model": model, **more}
     whole = candidates(client, "compose", **body)
     found = events(client, "compose", **body)
     names = [name for name, _ in found]
@@ -108,8 +117,11 @@ def test_a_stream_gives_the_same_notes_and_the_same_candidates(client: TestClien
     assert [data for name, data in found if name == "candidate"] == whole
     assert names.count("notes") > len(whole)
     for candidate in whole:
-        parts = [data["notes"] for name, data in found if name == "notes" and data["number"] == candidate["number"]]
-        assert [note for part in parts for note in part] == candidate["melody"]["notes"]
+        parts = [data for name, data in found if name == "notes" and data["number"] == candidate["number"]]
+        assert [note for part in parts for note in part["notes"]] == candidate["melody"]["notes"]
+        assert {part["pickup"] for part in parts} == {candidate["melody"]["pickup"]}
+    if model == "tunes+rl" and len(whole) == 16:  # which has pickups of its own
+        assert len({candidate["melody"]["pickup"] for candidate in whole}) > 1
 
 
 def test_a_failure_in_a_stream_is_an_event(client: TestClient) -> None:
@@ -119,13 +131,13 @@ def test_a_failure_in_a_stream_is_an_event(client: TestClient) -> None:
 
 
 def test_both_models_continue_the_same_primer(client: TestClient) -> None:
-    plain, tuned = (
+    plain, tuned, on_the_grid = (
         candidates(client, "compose", model=name, primer="C4 D4 E4", seed=7)[0]["melody"]["notes"]
-        for name in ("tunes", "tunes+rl")
+        for name in ("tunes", *BOTH)
     )
-    openings = [[(note["onset"], note["pitches"]) for note in notes[:3]] for notes in (plain, tuned)]
-    assert openings[0] == openings[1] == [(0, [60]), (24, [62]), (48, [64])]
-    assert plain != tuned
+    openings = [[(note["onset"], note["pitches"]) for note in notes[:3]] for notes in (plain, tuned, on_the_grid)]
+    assert openings == [[(0, [60]), (24, [62]), (48, [64])]] * 3
+    assert plain != tuned != on_the_grid
 
 
 def test_an_idea_is_a_primer_as_a_melody(client: TestClient) -> None:
@@ -136,8 +148,9 @@ def test_an_idea_is_a_primer_as_a_melody(client: TestClient) -> None:
     assert candidates(client, "compose", idea=melody_json(), bars=1) == candidates(client, "compose", bars=1)
 
 
-def test_constraints_hold_for_each_note(client: TestClient) -> None:
-    body = {"model": "tunes", "bars": 4, "seed": 1, "constrain": "rl-tuner:key", "temperature": 2.0}
+@pytest.mark.parametrize("model", ["tunes", "tunes+rl-tuner"])
+def test_constraints_hold_for_each_note(client: TestClient, model: str) -> None:
+    body = {"model": model, "bars": 4, "seed": 1, "constrain": "rl-tuner:key", "temperature": 2.0}
     (candidate,) = candidates(client, "compose", **body)
     assert candidate["rules_broken"] == 0
     scale = set(Key().pitch_classes)
@@ -192,10 +205,12 @@ def test_a_primer_never_names_a_file(client: TestClient, tmp_path: Path) -> None
 # --- rewrite ---
 
 
-def test_only_the_given_bars_are_rewritten(client: TestClient, melodies: list[Json]) -> None:
-    body = {"model": "tunes", "melody": melodies[0], "first": 3, "last": 4, "seed": 1, "count": 3}
+@pytest.mark.parametrize("model", BOTH)
+def test_only_the_given_bars_are_rewritten(client: TestClient, melodies: list[Json], model: str) -> None:
+    body = {"model": model, "melody": melodies[0], "first": 3, "last": 4, "seed": 1, "count": 3}
     found = candidates(client, "rewrite", **body)
-    start, end = 2 * 96, 4 * 96
+    pickup = melodies[0]["pickup"]
+    start, end = pickup + 2 * 96, pickup + 4 * 96
     kept = [note for note in melodies[0]["notes"] if not start <= note["onset"] < end]
     assert [candidate["number"] for candidate in found] == [1, 2, 3]
     for candidate in found:
@@ -209,23 +224,28 @@ def test_only_the_given_bars_are_rewritten(client: TestClient, melodies: list[Js
     assert any(candidate["melody"]["notes"] != melodies[0]["notes"] for candidate in found)
 
 
-def test_rewriting_is_that_of_the_composer(client: TestClient, melodies: list[Json]) -> None:
-    (candidate,) = candidates(client, "rewrite", model="tunes", melody=melodies[0], first=5, last=6, seed=9)
-    (ours,) = load("tunes").rewrite(to_melody(melodies[0]), 5, 6, seed=9)
+@pytest.mark.parametrize("model", ["tunes", "tunes+rl-tuner"])
+def test_rewriting_is_that_of_the_composer(client: TestClient, melodies: list[Json], model: str) -> None:
+    (candidate,) = candidates(client, "rewrite", model=model, melody=melodies[0], first=5, last=6, seed=9)
+    (ours,) = load(model).rewrite(to_melody(melodies[0]), 5, 6, seed=9)
     assert candidate["melody"]["notes"] == notes_json(ours)
 
 
 @pytest.mark.parametrize(("first", "last"), [(9, 9), (4, 3), (1, 20), (0, 0)])
-def test_bars_that_do_not_exist_are_rejected(client: TestClient, melodies: list[Json], first: int, last: int) -> None:
-    answer = client.post("/api/rewrite", json={"melody": melodies[0], "first": first, "last": last})
+@pytest.mark.parametrize("model", BOTH)
+def test_bars_that_do_not_exist_are_rejected(client: TestClient, first: int, last: int, model: str) -> None:
+    melody = melody_json(*[(67, 24), (71, 24)] * 16)  # eight bars without a pickup
+    assert candidates(client, "rewrite", model=model, melody=melody, first=1, last=8)
+    answer = client.post("/api/rewrite", json={"model": model, "melody": melody, "first": first, "last": last})
     assert answer.status_code == 422
     assert answer.json()["error"]
 
 
 @pytest.mark.parametrize(("first", "last", "start", "end"), [(0, 0, 0, 24), (0, 1, 0, 120), (1, 2, 24, 216)])
-def test_a_pickup_is_bar_0(client: TestClient, first: int, last: int, start: int, end: int) -> None:
+@pytest.mark.parametrize("model", BOTH)
+def test_a_pickup_is_bar_0(client: TestClient, first: int, last: int, start: int, end: int, model: str) -> None:
     melody = melody_json((67, 24), (60, 96), (64, 96), pickup=24)
-    (candidate,) = candidates(client, "rewrite", melody=melody, first=first, last=last, seed=1)
+    (candidate,) = candidates(client, "rewrite", model=model, melody=melody, first=first, last=last, seed=1)
     new = [start <= note["onset"] < end for note in candidate["melody"]["notes"]]
     assert [probability is not None for probability in candidate["probabilities"]] == new
     kept = [note for note in melody["notes"] if not start <= note["onset"] < end]

@@ -191,14 +191,63 @@ def test_predictions_are_given_step_by_step(client: TestClient, tune: Json) -> N
     assert len(empty["pitches"]) == 1
 
 
-def test_predictions_for_a_composition_are_its_probabilities(client: TestClient) -> None:
-    (candidate,) = candidates(client, "compose", model="tunes", bars=4, seed=6, key="G major")
-    table = client.post("/api/probabilities", json={"model": "tunes", "melody": candidate["melody"]}).json()
-    predicted = [
-        table["pitches"][note["onset"] // table["step_ticks"]][note["pitches"][0] - table["low"]]
-        for note in candidate["melody"]["notes"]
-    ]
-    assert predicted == pytest.approx(candidate["probabilities"], abs=1e-4)
+@pytest.mark.parametrize("model", ["tunes+rl", "tunes", "tunes+rl-tuner"])
+@pytest.mark.parametrize(
+    "more", [{"key": "G major"}, {"key": "A major", "style": "oneill"}, {"primer": "C4 E4/8 G4/8"}]
+)
+def test_predictions_for_a_composition_are_its_probabilities(client: TestClient, model: str, more: Json) -> None:
+    (candidate,) = candidates(client, "compose", model=model, bars=4, seed=6, **more)
+    melody, chances = candidate["melody"], candidate["probabilities"]
+    body = {"model": model, "melody": melody, "told": candidate["told"]}
+    table = client.post("/api/probabilities", json=body).json()
+    assert sum(chance is None for chance in chances) == (3 if "primer" in more else 0)
+    rows = [note["onset"] // table["step_ticks"] for note in melody["notes"]]
+    for note, row, chance, predicted in zip(melody["notes"], rows, chances, table["notes"], strict=True):
+        if chance is not None:
+            assert predicted == pytest.approx(chance, abs=1e-4)
+        if rows.count(row) == 1:  # of several notes that begin in one sixteenth the table has the last
+            assert table["pitches"][row][note["pitches"][0] - table["low"]] == predicted
+
+
+@pytest.mark.parametrize("model", ["tunes+rl", "tunes+rl-tuner"])
+def test_predictions_for_a_rewritten_melody_are_its_probabilities(
+    client: TestClient, model: str, phrases: Json
+) -> None:
+    (candidate,) = candidates(client, "rewrite", model=model, melody=phrases, first=2, last=3, seed=6)
+    body = {"model": model, "melody": candidate["melody"], "told": candidate["told"]}
+    predicted = client.post("/api/probabilities", json=body).json()["notes"]
+    drawn = [(one, p) for one, p in zip(predicted, candidate["probabilities"], strict=True) if p is not None]
+    assert drawn
+    assert [one for one, _ in drawn] == pytest.approx([p for _, p in drawn], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("told", "error"),
+    [
+        ({"style_id": 100}, "no style 100"),
+        ({"register_id": 100}, "register_id"),
+        ({"form": "A4-B4"}, "form"),
+        ({"form": "A4", "ending": "sudden"}, "ending"),
+        ({"semitones": -100}, ""),
+        ({"length": -1}, "length"),
+        ({"mood": 1}, "mood"),
+    ],
+)
+@pytest.mark.parametrize("model", ["tunes+rl", "tunes+rl-tuner"])
+def test_what_cannot_have_been_told_is_rejected(
+    client: TestClient, tune: Json, model: str, told: Json, error: str
+) -> None:
+    answer = client.post("/api/probabilities", json={"model": model, "melody": tune, "told": told})
+    assert answer.status_code == 422
+    assert error in answer.json()["error"]
+
+
+@pytest.mark.parametrize("model", ["tunes+rl", "tunes+rl-tuner", "piano"])
+def test_a_form_and_a_length_of_another_melody_do_no_harm(client: TestClient, tune: Json, model: str) -> None:
+    for told in ({"length": 7, "form": "A1"}, {"length": 10**5, "form": "A99A'99", "register_id": 20}):
+        table = client.post("/api/probabilities", json={"model": model, "melody": tune, "told": told}).json()
+        sums = np.array(table["off"]) + np.array(table["hold"]) + np.array(table["pitches"]).sum(axis=1)
+        assert np.allclose(sums, 1.0, atol=1e-4)
 
 
 # --- notes as text ---

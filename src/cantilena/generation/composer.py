@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -157,7 +157,8 @@ class Composer:
         before = placement.primer if placement.with_primer else placement.primer[:0]
         streams = [NoteStream(self.encoding, placement.semitones, before) for _ in range(melodies)]
         drawing = draw(self.model, **plan.arguments) if plan.search is None else iter([plan.sample(self.model)])
-        return stream_chunks(drawing, streams, every, lambda samples: self.finish(plan, samples))
+        pickups = plan.pickups(melodies)
+        return stream_chunks(drawing, streams, every, lambda samples: self.finish(plan, samples), pickups)
 
     def rewrite(
         self,
@@ -361,8 +362,7 @@ class Composer:
         bars = bars[:: len(bars.pickup) // len(samples.tokens)]  # one of the candidates of each melody
         prior = log_likelihood(self.prior, samples.tokens, primer=placement.primer, bars=bars)
         broken = [None] * len(prior) if samples.broken is None else samples.broken.tolist()
-        pickups = plan.form.pickups if isinstance(plan.form, FormPlan) else [placement.pickup] * len(prior)
-        is_whole = placement.with_primer or not len(placement.primer)
+        pickups, forms = plan.pickups(len(prior)), plan.forms(len(prior))
         return [
             placement.composition(
                 tokens,
@@ -370,9 +370,10 @@ class Composer:
                 log_likelihood=float(prior[number]),
                 policy_log_likelihood=float(samples.log_likelihood[number]),
                 rules_broken=broken[number],
-                pickup=pickups[number] if is_whole else 0,
-                form=plan.form.forms[number] if isinstance(plan.form, FormPlan) else None,
+                pickup=pickups[number],
+                form=forms[number],
                 no_form=plan.form if isinstance(plan.form, str) else "",
+                told=placement.told(plan.arguments["end"], forms[number]),
             )
             for number, tokens in enumerate(samples.tokens)
         ]
@@ -393,6 +394,16 @@ class GenerationPlan:
     arguments: dict[str, Any]
     form: FormPlan | str
     search: Search | None = None
+
+    def forms(self, melodies: int) -> Sequence[Form | None]:
+        """The form of each melody."""
+        return self.form.forms if isinstance(self.form, FormPlan) else [None] * melodies
+
+    def pickups(self, melodies: int) -> Sequence[int]:
+        """The ticks of each result before its first barline; 0 if it leaves out a primer."""
+        if len(self.placement.primer) and not self.placement.with_primer:
+            return [0] * melodies
+        return self.form.pickups if isinstance(self.form, FormPlan) else [self.placement.pickup] * melodies
 
     def sample(self, model: SequenceModel) -> Samples:
         """Draw the melodies."""

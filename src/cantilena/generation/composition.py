@@ -8,7 +8,27 @@ from pathlib import Path
 from typing import Any
 
 from cantilena.io import write
+from cantilena.models import UNKNOWN
 from cantilena.music import Form, Melody
+
+
+@dataclass(frozen=True)
+class Told:
+    """What a model was told of a melody before its first token, beside key, meter and pickup.
+
+    Args:
+        semitones: from the pitches of the tokens to those of the melody.
+        style: the id of the style.
+        register: the id of the mean pitch.
+        length: ticks of the melody, a primer before it included; 0 if it was not told.
+        form: None if it was not told.
+    """
+
+    semitones: int = 0
+    style: int = UNKNOWN
+    register: int = UNKNOWN
+    length: int = 0
+    form: Form | None = None
 
 
 @dataclass(frozen=True)
@@ -23,6 +43,7 @@ class Composition(Melody):
         rules_broken: how often a constraining rule was broken because no token kept all; None without constraints.
         form: what the melody was composed by; None if it has no plan.
         no_form: why it has none; empty if it has one.
+        told: what the model was told; None if a VAE decoded codes.
     """
 
     tokens: tuple[str, ...] = ()
@@ -31,6 +52,7 @@ class Composition(Melody):
     rules_broken: int | None = field(default=None, compare=False)
     form: Form | None = field(default=None, compare=False)
     no_form: str = field(default="", compare=False)
+    told: Told | None = field(default=None, compare=False)
 
     @property
     def plan(self) -> dict[str, Any] | None:

@@ -100,8 +100,7 @@ class FormPlan:
 
     def told(self, bars: Bars) -> Bars:
         """The bars with the forms and pickups, for a network that has learned them."""
-        plan = padded_plans([plan_rows(form) for form in self.forms])
-        return replace(bars, plan=plan, pickup=np.array(self.pickups, dtype=np.int64))
+        return with_forms(bars, self.forms, self.pickups)
 
     def guide(self, encoding: NotesEncoding, before: NDArray[np.int64]) -> FormGuide:
         """Start the melodies after the `(tokens,)` of a primer."""
@@ -254,6 +253,12 @@ class FormGuides:
     def take(self, rows: NDArray[np.integer]) -> None:
         """As `FormGuide.take`."""
         self.guides = [copy.deepcopy(self.guides[row]) for row in rows]
+
+
+def with_forms(bars: Bars, forms: Sequence[Form], pickups: Sequence[int]) -> Bars:
+    """The bars with the form of each melody and the ticks before its first barline."""
+    plan = padded_plans([plan_rows(form) for form in forms])
+    return replace(bars, plan=plan, pickup=np.array(pickups, dtype=np.int64))
 
 
 def _with_ending(form: Form, ending: str) -> Form:

@@ -9,14 +9,16 @@ most probable duration is taken as given.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.errors import UsageError
 from cantilena.generation.composer import Composer
-from cantilena.generation.composition import Composition
+from cantilena.generation.composition import Composition, Told
+from cantilena.generation.form import with_forms
 from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.placement import Placement
 from cantilena.generation.primer import primer_of
@@ -60,6 +62,14 @@ class NextNotes:
         later = {onset - ticks: row for onset, row in self.by_onset.items() if onset >= ticks}
         return replace(self, off=self.off[steps:], hold=self.hold[steps:], pitches=self.pitches[steps:], by_onset=later)
 
+    def until_last(self, other: NextNotes) -> NextNotes:
+        """The same with the last row of another one."""
+        off, hold, pitches = (
+            np.concatenate([mine[:-1], its[-1:]])
+            for mine, its in ((self.off, other.off), (self.hold, other.hold), (self.pitches, other.pitches))
+        )
+        return replace(self, off=off, hold=hold, pitches=pitches)
+
     def of(self, melody: Melody) -> list[float]:
         """The probability of each note of a melody that begins at the first step; 0 if it is out of range.
 
@@ -74,7 +84,9 @@ class NextNotes:
         return probabilities
 
 
-def next_notes(composer: Composer, melody: Melody, *, style: str = "", temperature: float = 1.0) -> NextNotes:
+def next_notes(
+    composer: Composer, melody: Melody, *, style: str = "", temperature: float = 1.0, told: Told | None = None
+) -> NextNotes:
     """What a model expects at each step of a melody; a VAE, given the codes of the melody.
 
     Args:
@@ -82,9 +94,12 @@ def next_notes(composer: Composer, melody: Melody, *, style: str = "", temperatu
         melody: as the encoding represents it.
         style: as for `Composer.compose`.
         temperature: above 1 flattens the probabilities, below 1 sharpens them.
+        told: of a composition, what the model was told of it: then its notes have the probabilities with which they
+            were drawn. By default a model is told the style and what the melody shows, not how long it will be; nor is
+            it for what comes after the melody.
 
     Raises:
-        UsageError: the temperature or the style is invalid.
+        UsageError: the temperature, the style or what was told is invalid.
 
     Examples:
         >>> from cantilena.generation import load
@@ -95,10 +110,23 @@ def next_notes(composer: Composer, melody: Melody, *, style: str = "", temperatu
     sampling = SamplingOptions(temperature)
     options = ComposeOptions(style=style, key=melody.key or "", meter=str(melody.meter))
     placement = composer.place(options, melody)
-    if isinstance(composer.encoding, NotesEncoding):
-        return _of_notes(composer, placement, [placement.primer], placement.bars(1), sampling.temperature)[0]
-    tokens = np.append(placement.primer, 0)[None, :]
-    return _expected(composer, placement, tokens, sampling.temperature)[0]
+    if told is None:
+        told = placement.told()
+    elif told.style > len(composer.styles):
+        raise UsageError(f"the model has no style {told.style}", f"it has {len(composer.styles)}")
+    else:
+        placement = placement.as_told(melody, told)
+
+    def expected(told: Told) -> NextNotes:
+        bars = _bars(placement, [told], [placement.pickup])
+        if isinstance(composer.encoding, NotesEncoding):
+            return _of_notes(composer, placement, [placement.primer], bars, sampling.temperature)[0]
+        tokens = np.append(placement.primer, 0)[None, :]
+        return _expected(composer, placement, tokens, bars, sampling.temperature)[0]
+
+    ends = 0 < told.length <= melody.length  # a model that was told so expects nothing after it
+    found = expected(told)
+    return found.until_last(expected(replace(told, length=0, form=None))) if ends else found
 
 
 def note_probabilities(
@@ -117,16 +145,18 @@ def note_probabilities(
         [True, True]
     """
     placement = composer.place(options, primer_of(options))
+    told = [one.told or placement.told() for one in compositions]
+    is_whole = placement.with_primer or not len(placement.primer)
+    bars = _bars(placement, told, [one.pickup if is_whole else placement.pickup for one in compositions])
     index = {name: token for token, name in enumerate(composer.encoding.vocabulary)}
     rows = [np.array([index[name] for name in one.tokens], dtype=np.int64) for one in compositions]
     melodies = [np.concatenate([placement.primer, row]) for row in rows]
     lead = placement.primer_ticks
     if isinstance(composer.encoding, NotesEncoding):
-        bars = placement.bars(len(rows), placement.length(options))
         expected = _of_notes(composer, placement, melodies, bars, 1.0)
     else:
         tokens = np.concatenate([np.stack(melodies), np.zeros((len(rows), 1), dtype=np.int64)], axis=1)
-        expected = _expected(composer, placement, tokens, 1.0)
+        expected = _expected(composer, placement, tokens, bars, 1.0)
     if not placement.with_primer:
         after = [one.after(lead) for one in expected]
         return [[*one.of(composition)] for composition, one in zip(compositions, after, strict=True)]
@@ -136,11 +166,18 @@ def note_probabilities(
     ]
 
 
+def _bars(placement: Placement, told: Sequence[Told], pickups: Sequence[int]) -> Bars:
+    """The bars of melodies of one length, with the forms that the model was told."""
+    bars = placement.bars(len(told), told[0].length)
+    forms = [one.form for one in told if one.form is not None]
+    return with_forms(bars, forms, pickups) if len(forms) == len(told) else bars
+
+
 def _expected(
-    composer: Composer, placement: Placement, tokens: NDArray[np.int64], temperature: float
+    composer: Composer, placement: Placement, tokens: NDArray[np.int64], bars: Bars, temperature: float
 ) -> list[NextNotes]:
     """What is expected at each of `(melodies, steps)` tokens, given those before it."""
-    encoding, bars, model = composer.encoding, placement.bars(len(tokens)), composer.model
+    encoding, model = composer.encoding, composer.model
     if isinstance(model, MelodyVae):
         model = model.decoder_of(tokens, bars)
     log_probs = np.asarray(to_numpy(log_probs_with_bars(model, tokens, bars)), dtype=np.float64)

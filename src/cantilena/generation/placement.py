@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.generation.composition import Composition
+from cantilena.generation.composition import Composition, Told
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.sampling import token_budget
 from cantilena.models import UNKNOWN, Bars, register_id
-from cantilena.music import Key, Melody, Meter, Pitch, Tempo, parse_pitch_range
+from cantilena.music import Form, Key, Melody, Meter, Pitch, Tempo, parse_pitch_range
 from cantilena.rules import Context
 from cantilena.tokenizers import END, Encoding, NotesEncoding, token_pitches
 
@@ -129,6 +129,19 @@ class Placement:
             register=self.register,
             length=length,
         )
+
+    def told(self, length: int = 0, form: Form | None = None) -> Told:
+        """What a model is told with `bars` of this length and a form."""
+        return Told(self.semitones, self.style, self.register, length, form)
+
+    def as_told(self, melody: Melody, told: Told) -> Placement:
+        """The same for a melody, at the pitches of `Told` and with its conditions.
+
+        Raises:
+            UsageError: a note is no MIDI pitch there.
+        """
+        primer = self.encoding.encode(melody.transposed(-told.semitones))
+        return replace(self, primer=primer, semitones=told.semitones, style=told.style, register=told.register)
 
     def context(self) -> Context:
         """The context of rules on the tokens."""

@@ -24,11 +24,13 @@ class StreamChunk:
         notes: for each melody the notes (and written rests) that were completed, in the key of the result. The notes of
             all chunks together are those of the composition.
         compositions: the finished melodies, in the last chunk only.
+        pickups: ticks of each melody before its first barline.
     """
 
     length: int
     notes: tuple[tuple[Note, ...], ...]
     compositions: tuple[Composition, ...] = ()
+    pickups: tuple[int, ...] = ()
 
 
 class NoteStream:
@@ -91,6 +93,7 @@ def stream_chunks(
     streams: Sequence[NoteStream],
     every: int,
     finish: Callable[[Samples], Sequence[Composition]],
+    pickups: Sequence[int],
 ) -> Iterator[StreamChunk]:
     """Chunks of melodies that are being drawn.
 
@@ -99,6 +102,7 @@ def stream_chunks(
         streams: one for each melody.
         every: tokens between two chunks.
         finish: converts the samples of the last step to compositions.
+        pickups: of the melodies.
     """
     chunk: StreamChunk | None = None
     for step, samples in enumerate(drawing, start=1):
@@ -107,9 +111,9 @@ def stream_chunks(
             chunk = None
         if step % every == 0:
             notes = tuple(stream.complete(row) for stream, row in zip(streams, samples.tokens, strict=True))
-            chunk = StreamChunk(max(stream.length for stream in streams), notes)
+            chunk = StreamChunk(max(stream.length for stream in streams), notes, pickups=tuple(pickups))
     compositions = tuple(finish(samples))
     left = [stream.rest_of(one) for stream, one in zip(streams, compositions, strict=True)]
     before = ((),) * len(left) if chunk is None else chunk.notes
     notes = tuple((*some, *more) for some, more in zip(before, left, strict=True))
-    yield StreamChunk(max(one.length for one in compositions), notes, compositions)
+    yield StreamChunk(max(one.length for one in compositions), notes, compositions, tuple(pickups))

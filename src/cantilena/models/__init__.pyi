@@ -8,6 +8,7 @@ from .bundle.magenta import read_note_rnn as read_note_rnn
 from .conditions import CONDITIONS as CONDITIONS
 from .conditions import METERS as METERS
 from .conditions import MODES as MODES
+from .conditions import REGISTERS as REGISTERS
 from .conditions import UNKNOWN as UNKNOWN
 from .conditions import register_id as register_id
 from .conditions import style_id as style_id

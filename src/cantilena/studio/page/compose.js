@@ -111,10 +111,10 @@ async function fillColumns(columns, settings, generate) {
 }
 
 // Add new notes to a candidate that is still being composed.
-function addNotes(column, { number, notes, length }, settings) {
+function addNotes(column, { number, notes, length, pickup }, settings) {
   if (!column.live) return;
   const idea = primerOrNull();
-  const live = column.live.get(number) ?? { melody: { notes: [], key: settings.key || idea?.key || "C major", meter: settings.meter || idea?.meter || "4/4", tempo: 120, pickup: idea?.pickup ?? 0, length: 0, title: "" }, primer_notes: 0, number };
+  const live = column.live.get(number) ?? { melody: { notes: [], key: settings.key || idea?.key || "C major", meter: settings.meter || idea?.meter || "4/4", tempo: 120, pickup, length: 0, title: "" }, primer_notes: 0, number };
   live.melody = { ...live.melody, notes: [...live.melody.notes, ...notes], length: Math.max(length, live.melody.length) };
   column.live.set(number, live);
   emit("live", column, number);

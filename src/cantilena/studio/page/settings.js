@@ -91,7 +91,7 @@ function setField(id, value) {
 }
 
 function temperatureText(temperature) {
-  const text = temperature < 0.6 ? "very cautious" : temperature < 0.9 ? "cautious" : temperature <= 1.1 ? "as it learned" : temperature <= 1.4 ? "temperatureText" : "wild";
+  const text = temperature < 0.6 ? "very cautious" : temperature < 0.9 ? "cautious" : temperature <= 1.1 ? "as it learned" : temperature <= 1.4 ? "daring" : "wild";
   return `${text} (${temperature})`;
 }
 

@@ -34,9 +34,9 @@ _RESPONSES: Responses = {**NOT_FOUND, 200: EVENT_STREAM}
 async def compose(body: ComposeRequest, request: Request, studio: StudioDep) -> Any:  # noqa: ANN401
     """Compose melodies from a primer.
 
-    With `Accept: text/event-stream` the response is a stream of events: `notes` (`number`, `notes`, `length`) while
-    notes are sampled, `candidate` for each complete melody, and at the end `done` (`seconds`) or `error` (`error`,
-    `hint`).
+    With `Accept: text/event-stream` the response is a stream of events: `notes` (`number`, `notes`, `length`,
+    `pickup`) while notes are sampled, `candidate` for each complete melody, and at the end `done` (`seconds`) or
+    `error` (`error`, `hint`).
     """
     return await _respond(studio, request, lambda deadline: studio.composing.compose(body, deadline))
 
@@ -119,4 +119,4 @@ def _encode(item: NewNotes | Candidate) -> bytes:
     if isinstance(item, Candidate):
         return event("candidate", item)
     notes = [note.model_dump() for note in item.notes]
-    return event("notes", {"number": item.number, "notes": notes, "length": item.length})
+    return event("notes", {"number": item.number, "notes": notes, "length": item.length, "pickup": item.pickup})

@@ -39,11 +39,11 @@ async def primer(body: PrimerRequest) -> ParsedNotes:
 @router.post("/probabilities", responses=NOT_FOUND)
 async def probabilities(body: NextNotesRequest, studio: StudioDep) -> NextNotes:
     """Return the probability of each pitch at each step of a melody, and of what may follow its end."""
-    melody = body.melody.to_melody()
+    melody, told = body.melody.to_melody(), body.told.to_told() if body.told is not None else None
 
     def predict(_: Deadline) -> NextNotes:
         composer = studio.models.get(body.model).composer
-        table = next_notes(composer, melody, style=body.style, temperature=body.temperature)
+        table = next_notes(composer, melody, style=body.style, temperature=body.temperature, told=told)
         return NextNotes(
             low=table.low,
             high=table.high,
@@ -52,6 +52,7 @@ async def probabilities(body: NextNotesRequest, studio: StudioDep) -> NextNotes:
             off=table.off.round(6).tolist(),
             hold=table.hold.round(6).tolist(),
             pitches=table.pitches.round(6).tolist(),
+            notes=[round(probability, 6) for probability in table.of(melody)],
         )
 
     return await studio.executor.run(predict)

@@ -9,7 +9,9 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from cantilena.errors import UsageError
-from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, Tempo
+from cantilena.generation import Told
+from cantilena.models import REGISTERS
+from cantilena.music import TICKS_PER_QUARTER, Cadence, Form, Key, Melody, Meter, Note, Tempo
 from cantilena.rules import RULE_SETS, RuleSet
 from cantilena.studio.options import LIMITS
 
@@ -118,6 +120,46 @@ def _monophonic(notes: Sequence[NoteSchema]) -> Iterator[Note]:
         if not room:
             raise UsageError(f"two notes begin at tick {note.onset}", "send a chord as one note with several pitches")
         yield Note(tuple(note.pitches), note.onset, min(note.duration, room))
+
+
+class ToldSchema(Schema):
+    """What a model was told of a melody before its first note, beside key, meter and pickup."""
+
+    semitones: Annotated[int, Field(ge=-127, le=127)] = Field(
+        default=0, description="From the model's own key to that of the melody."
+    )
+    style_id: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="The number of the style among those of the model, from 1; 0 for none."
+    )
+    register_id: Annotated[int, Field(ge=0, le=REGISTERS)] = Field(
+        default=0, description="The mean pitch: thirds of an octave from C2 on, from 1; 0 for none."
+    )
+    length: Ticks = Field(default=0, description="Ticks of the whole melody; 0 for none.")
+    form: Annotated[str, StringConstraints(max_length=400)] = Field(
+        default="", description="The form, such as `A4A'4`; empty for none."
+    )
+    ending: Cadence = Field(default="open", description="How the form ends.")
+
+    def to_told(self) -> Told:
+        """Convert to what the composer says that it told.
+
+        Raises:
+            UsageError: the form is invalid.
+        """
+        form = Form.parse(self.form, ending=self.ending) if self.form else None
+        return Told(self.semitones, self.style_id, self.register_id, self.length, form)
+
+    @classmethod
+    def from_told(cls, told: Told) -> ToldSchema:
+        """Convert what the composer says that it told."""
+        return cls(
+            semitones=told.semitones,
+            style_id=told.style,
+            register_id=told.register,
+            length=told.length,
+            form="" if told.form is None else str(told.form),
+            ending="open" if told.form is None else told.form.cadence,
+        )
 
 
 class RulesSchema(Schema):

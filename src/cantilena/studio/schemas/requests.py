@@ -20,6 +20,7 @@ from cantilena.studio.schemas.melody import (
     Schema,
     Seed,
     Title,
+    ToldSchema,
 )
 
 NoteText = Annotated[str, StringConstraints(max_length=20_000)]
@@ -35,8 +36,9 @@ BarNumber = Annotated[int, Field(ge=0, le=LIMITS.bars)]
 """The number of a bar, from 1; a pickup is bar 0."""
 
 _SAMPLING_FIELDS = {field.name for field in fields(SamplingOptions)}
-# A primer and constraints are passed to the composer as objects: as text they could name files.
-_COMPOSE_FIELDS = {field.name for field in fields(ComposeOptions)} - {"primer", "constrain"}
+# A primer and constraints are passed to the composer as objects: as text they could name files. The rules of a request
+# judge what was composed, and those of the composer guide a search.
+_COMPOSE_FIELDS = {field.name for field in fields(ComposeOptions)} - {"primer", "constrain", "rules"}
 
 
 class GenerationRequest(Schema):
@@ -146,6 +148,11 @@ class NextNotesRequest(Schema):
     melody: MelodySchema = Field(description="The melody so far.")
     temperature: Temperature = Field(default=1.0, description="As for composing.")
     style: Name = Field(default="", description="One of the model's styles.")
+    told: ToldSchema | None = Field(
+        default=None,
+        description="Of a candidate its `told`: its notes then have its `probabilities`. By default the model is told "
+        "the style, and not how long the melody will be.",
+    )
 
 
 class NoteValues(Schema):

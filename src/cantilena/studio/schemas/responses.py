@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from cantilena.studio.schemas.melody import MelodySchema
+from cantilena.studio.schemas.melody import MelodySchema, ToldSchema
 
 JobState = Literal["waiting", "running", "done", "cancelled", "failed"]
 
@@ -59,7 +59,11 @@ class Candidate(BaseModel):
     policy_log_likelihood: float | None = Field(description="In nats under the model that composed it.")
     rules_broken: int | None = Field(description="How often the constraints were broken; null without constraints.")
     probabilities: list[float | None] = Field(
-        description="The model's probability of each note; null for notes that were not sampled."
+        description="The model's probability of each note, of one with a duration of its own that of its pitch, given "
+        "the duration; null for notes that were not sampled."
+    )
+    told: ToldSchema | None = Field(
+        description="What the model was told, which `POST /api/probabilities` takes; null if a VAE decoded codes."
     )
     verdict: MelodyVerdict | None = Field(description="What the rules gave; null for a melody without notes.")
 
@@ -185,6 +189,7 @@ class NextNotes(BaseModel):
     off: list[float] = Field(description="By step, that the current note ends.")
     hold: list[float] = Field(description="By step, that the current note or rest continues.")
     pitches: list[list[float]] = Field(description="A row per step: for each pitch, that it is struck.")
+    notes: list[float] = Field(description="The probability of each note of the melody.")
 
 
 class ParsedNotes(BaseModel):

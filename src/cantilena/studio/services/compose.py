@@ -27,7 +27,7 @@ from cantilena.metrics import melody_rewards as judge_melody
 from cantilena.music import Key, Melody, Meter, find_key
 from cantilena.rules import RULE_SETS, Rule, RuleSet
 from cantilena.studio.options import LIMITS
-from cantilena.studio.schemas.melody import MelodySchema, NoteSchema, parse_constraints
+from cantilena.studio.schemas.melody import MelodySchema, NoteSchema, ToldSchema, parse_constraints
 from cantilena.studio.schemas.requests import (
     ComposeRequest,
     GenerationRequest,
@@ -39,8 +39,8 @@ from cantilena.studio.schemas.responses import Candidate, MelodyVerdict, NoteVer
 from cantilena.studio.services.executor import Deadline
 from cantilena.studio.services.models import ModelRegistry, StudioModel
 
-_STEPS_PER_CHUNK = 4
-"""Steps that are sampled between two chunks of a stream: a quarter note of sixteenths."""
+_TOKENS_PER_CHUNK = 4
+"""Tokens that are sampled between two chunks of a stream: a quarter note of sixteenths, or two notes."""
 
 _CACHE_SIZE = 512
 """Melodies whose verdicts are cached; one of 8 bars takes about 50 kB."""
@@ -56,6 +56,9 @@ class NewNotes:
     notes: list[NoteSchema]
     length: int
     """The length of the candidate so far, in ticks."""
+
+    pickup: int
+    """Ticks before its first barline."""
 
 
 Events = Iterator[NewNotes | Candidate]
@@ -101,7 +104,7 @@ class ComposeService:
             constrain=parse_constraints(request.constrain) or "",
             sampling=request.sampling_options(),
         )
-        chunks = run.model.composer.stream(request.count, options, seed=request.seed, every=_STEPS_PER_CHUNK)
+        chunks = run.model.composer.stream(request.count, options, seed=request.seed, every=_TOKENS_PER_CHUNK)
         compositions: tuple[Composition, ...] = ()
         for chunk in chunks:
             deadline.check()
@@ -187,10 +190,10 @@ class _Run:
             notes = composition.sounding
             is_new = [new is None or note.onset in new for note in notes]
             sent = [NoteSchema.from_note(note) for note, is_sampled in zip(notes, is_new, strict=True) if is_sampled]
-            yield NewNotes(number, sent, composition.length)
+            yield NewNotes(number, sent, composition.length, composition.pickup)
             probabilities: list[float | None] = [None] * len(notes)
             if number not in given:
-                expected = next_notes(self.model.composer, composition).of(composition)
+                expected = next_notes(self.model.composer, composition, told=composition.told).of(composition)
                 probabilities = [p if is_sampled else None for p, is_sampled in zip(expected, is_new, strict=True)]
             yield self.candidate(number, composition, probabilities)
 
@@ -208,15 +211,16 @@ class _Run:
             policy_log_likelihood=_finite(composition.policy_log_likelihood),
             rules_broken=composition.rules_broken,
             probabilities=[None if probability is None else round(probability, 6) for probability in probabilities],
+            told=None if composition.told is None else ToldSchema.from_told(composition.told),
             verdict=self.verdicts.verdict(composition, self.rules),
         )
 
 
 def _new_notes(chunk: StreamChunk) -> Iterator[NewNotes]:
-    for number, notes in enumerate(chunk.notes, start=1):
+    for number, (notes, pickup) in enumerate(zip(chunk.notes, chunk.pickups, strict=True), start=1):
         new = [NoteSchema.from_note(note) for note in notes if note.pitches]
         if new:
-            yield NewNotes(number, new, chunk.length)
+            yield NewNotes(number, new, chunk.length, pickup)
 
 
 def _bars_of_primer(request: ComposeRequest, primer: Melody | None) -> int:

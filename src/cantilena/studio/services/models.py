@@ -21,6 +21,7 @@ from cantilena.runtime import log, read_json, write_json
 from cantilena.server import HTTPError, NotFoundError, UnavailableError
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.responses import ModelInfo, StyleInfo
+from cantilena.tokenizers import token_pitches
 
 _TUNED_NAME = re.compile(r"made-[0-9a-f]{12}")
 _CACHE_SIZE = 64
@@ -113,13 +114,12 @@ class ModelRegistry:
         title = str(facts["title"]) if facts else name
         is_tuned = bundle.prior_weights is not None
         composer = Composer.from_bundle(bundle, title)
-        decoded = [composer.encoding.decode([token]) for token in range(len(composer.encoding.vocabulary))]
-        pitches = [note.top for melody in decoded for note in melody.sounding]
+        pitches = [pitches[-1] for pitches in token_pitches(composer.encoding) if pitches]
         info = ModelInfo(
             name=name,
             title=title,
             tuned=is_tuned,
-            untuned=untuned if is_tuned and untuned != name and untuned in self.names() else None,
+            untuned=untuned if is_tuned and untuned != name and self._has_encoding(untuned, bundle) else None,
             encoding=composer.encoding.name,
             low=min(pitches, default=0),
             high=max(pitches, default=127),
@@ -136,6 +136,12 @@ class ModelRegistry:
             has_codes=only_bounds_likelihood(composer.model),
         )
         return StudioModel(composer, info)
+
+    def _has_encoding(self, name: str, tuned: Bundle) -> bool:
+        """Whether there is a model of the encoding of a tuned one: of another it would be a newer one of that name."""
+        with suppress(CantilenaError):
+            return Bundle.load(self.path(name)).encoding == tuned.encoding
+        return False
 
 
 class TunedModels:

@@ -4,10 +4,11 @@ import { request } from "/page/api.js";
 
 const tables = new WeakMap();
 
-/** The predictions for a candidate: `{ low, step_ticks, pitches }`, one row per step and one after the end. */
+/** The predictions for a candidate: `{ low, step_ticks, pitches, notes }`, one row per step and one after the end. */
 export function predictionsFor(candidate) {
   if (!tables.has(candidate)) {
-    const table = request("/api/probabilities", { body: { model: candidate.model, melody: { ...candidate.melody, title: "" } } });
+    const { model, melody, told } = candidate;
+    const table = request("/api/probabilities", { body: { model, melody: { ...melody, title: "" }, told } });
     table.catch(() => tables.delete(candidate));
     tables.set(candidate, table);
   }
@@ -15,7 +16,4 @@ export function predictionsFor(candidate) {
 }
 
 /** The probability of each note of a melody that was not composed here. */
-export async function noteProbabilities(candidate) {
-  const { low, step_ticks: step, pitches } = await predictionsFor(candidate);
-  return candidate.melody.notes.map((note) => pitches[Math.floor(note.onset / step)]?.[Math.max(...note.pitches) - low] ?? 0);
-}
+export const noteProbabilities = async (candidate) => (await predictionsFor(candidate)).notes;
