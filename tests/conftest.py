@@ -7,7 +7,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -59,17 +59,38 @@ def serve() -> Callable[[Any], AbstractContextManager[int]]:
 FRUGAL = ["--disable-gpu", "--disable-gpu-compositing", "--disable-software-rasterizer", "--num-raster-threads=1"]
 
 
+OPENED = pytest.StashKey[tuple[ExitStack, Any]]()
+"""What closes the browser, and the browser, while it is open."""
+
+
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """Chromium, where this machine has it; the tests of pages are skipped elsewhere."""
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium on this machine: apt-get install chromium")
-    with sync_api.sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *FRUGAL])
-        yield opened
-        opened.close()
+def browser(request: pytest.FixtureRequest) -> Any:
+    """Chromium, where this machine has it; the tests of pages are skipped elsewhere.
+
+    Modules that follow one another share it. Not so a session: while it is open, no test can run asyncio in its thread.
+    """
+    stash = request.config.stash
+    if OPENED not in stash:
+        sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+        chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        if chromium is None:
+            pytest.skip("no Chromium on this machine: apt-get install chromium")
+        with ExitStack() as stack:
+            playwright = stack.enter_context(sync_api.sync_playwright())
+            opened = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", *FRUGAL])
+            stack.callback(opened.close)
+            stash[OPENED] = stack.pop_all(), opened
+        request.config.add_cleanup(stash[OPENED][0].close)  # if the tests are interrupted
+    return stash[OPENED][1]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Close the browser after the last test of a module, unless the next one begins with it too."""
+    ends = nextitem is None or (nextitem.path != item.path and "browser" not in getattr(nextitem, "fixturenames", ()))
+    if ends and OPENED in item.config.stash:
+        item.config.stash[OPENED][0].close()
+        del item.config.stash[OPENED]
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from cantilena.data import load_builtin
+from cantilena.data import Corpus, load_builtin
 from cantilena.errors import CantilenaError, RunError, UsageError
 from cantilena.models import NetworkOptions, Sequences, choose_device, limit_threads, supports_bfloat16
 from cantilena.models.network.recurrence import WIDE
@@ -333,8 +333,12 @@ def messages(err: str) -> list[str]:
 def test_the_command_prints_once_and_trains_as_one_process_does(tmp_path: Path, command: Any) -> None:
     from cantilena.cli import main
 
-    process = command(tmp_path, *WORDS, str(tmp_path / "two"), "--batch", "3")
-    assert main([*WORDS, str(tmp_path / "one"), "--batch", "6"]) == 0
+    chorales = load_builtin("chorales")
+    third = Corpus(chorales.table.take([*range(0, len(chorales), 3)]), chorales.manifest)  # some 80 updates
+    third.save(tmp_path / "third.arrow")
+    words = ["train", "--corpus", str(tmp_path / "third.arrow"), "--epochs", "1", *WORDS[3:]]
+    process = command(tmp_path, *words, str(tmp_path / "two"), "--batch", "3")
+    assert main([*words, str(tmp_path / "one"), "--batch", "6"]) == 0
     out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     answer = json.loads(out)  # one object and nothing else

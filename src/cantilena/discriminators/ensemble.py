@@ -27,6 +27,7 @@ from cantilena.discriminators.comparison import canonical_rests
 from cantilena.music import OFF, Line
 from cantilena.runtime import derived_seed, generator
 from cantilena.training.checkpointing import add_prefixes, load_optimizer, optimizer_tensors, with_prefix
+from cantilena.training.optimizers import AdamW
 
 _DILATIONS = (1, 3, 9)
 """Dilation of each layer of kernel size 3: a receptive field of 27 steps."""
@@ -218,8 +219,7 @@ class DiscriminatorEnsemble:
             self.members = nn.ModuleList(Discriminator(sizes) for _ in range(members)).to(self.device)
         self.averages = copy.deepcopy(self.members).requires_grad_(False).eval()
         self.optimizers = [
-            torch.optim.AdamW(member.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-            for member in self.members
+            AdamW(member.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY) for member in self.members
         ]
 
     def encode(self, line: Line, tonic: int) -> Tensor:

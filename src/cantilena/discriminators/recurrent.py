@@ -16,6 +16,7 @@ from cantilena.discriminators.comparison import Examples
 from cantilena.discriminators.features import chord_sizes, find_keys
 from cantilena.models import choose_device, limit_threads
 from cantilena.music import OFF
+from cantilena.training.optimizers import AdamW
 
 if TYPE_CHECKING:
     from cantilena.discriminators.classifiers import Scores
@@ -77,7 +78,7 @@ class Recurrent:
         ):
             torch.manual_seed(int(rng.integers(2**63)))  # initial weights and dropout
             network = GruClassifier(self.width, examples.steps_per_bar, self.dropout).to(device)
-            optimizer = torch.optim.AdamW(network.parameters(), lr=self.rate, weight_decay=self.decay)
+            optimizer = AdamW(network.parameters(), lr=self.rate, weight_decay=self.decay)
             network.train()
             batches = self._batches(len(examples), rng)
             for update, indices in enumerate(batches):

@@ -22,6 +22,7 @@ from cantilena.rl.options import TuningOptions
 from cantilena.rl.reward import MusicReward, end_token, most_tokens, token_places
 from cantilena.rl.rollout import entropy, kl_divergence, per_step, sample_melodies
 from cantilena.rules import Context
+from cantilena.training.optimizers import Adam
 
 _PARTS = 8
 """Into how many parts the melodies of an update are divided by their numbers of tokens."""
@@ -68,7 +69,7 @@ class Learner(ABC):
         self.reward, self.options, self.bars, self.generator = task.reward, task.options, task.bars, task.generator
         self.contexts = (task.reward.context, *task.also)
         self.end = end_token(task.reward.encoding)
-        self.optimizer = torch.optim.Adam(self.model.parameters(), lr=task.options.step_size)
+        self.optimizer = Adam(self.model.parameters(), lr=task.options.step_size)
 
     @abstractmethod
     def update(self, progress: float) -> UpdateStats:

@@ -44,6 +44,7 @@ from cantilena.training.checkpointing import (
 )
 from cantilena.training.distributed import SINGLE_PROCESS, ProcessGroup
 from cantilena.training.objectives import BatchPosition, LastStepPrediction, Objective, TeacherForcing
+from cantilena.training.optimizers import AdamW
 from cantilena.training.options import TrainingOptions
 
 METRICS = "metrics.jsonl"
@@ -376,7 +377,7 @@ class TrainState(Generic[Model]):
         self.device = next(network.parameters()).device
         matrices = [weight for weight in network.parameters() if weight.ndim > 1]
         biases = [weight for weight in network.parameters() if weight.ndim == 1]
-        self.optimizer = torch.optim.AdamW(
+        self.optimizer = AdamW(
             [{"params": matrices, "weight_decay": options.weight_decay}, {"params": biases, "weight_decay": 0.0}],
             lr=options.learning_rate,
             fused=self.device.type in ("cpu", "cuda"),

@@ -24,6 +24,7 @@ from cantilena.rl.history import UpdateStats
 from cantilena.rl.learner import Learner, TuningTask, update_stats
 from cantilena.rl.rollout import entropy, gather_tokens
 from cantilena.training.checkpointing import add_prefixes, load_optimizer, optimizer_tensors, with_prefix
+from cantilena.training.optimizers import Adam
 
 _VALUE_LEARNING_RATE = 3e-3
 
@@ -37,7 +38,7 @@ class Ppo(Learner):
         super().__init__(task)
         vocabulary = len(task.reward.encoding.vocabulary)
         self.values = ValueNetwork(vocabulary, task.options.steps, task.options.seed).to(task.generator.device)
-        self.value_optimizer = torch.optim.Adam(self.values.parameters(), lr=_VALUE_LEARNING_RATE)
+        self.value_optimizer = Adam(self.values.parameters(), lr=_VALUE_LEARNING_RATE)
 
     def update(self, progress: float) -> UpdateStats:
         """Sample a batch of melodies, score it, and learn from it in several passes; `progress` rises from 0 to 1."""

@@ -31,6 +31,7 @@ from cantilena.rl.history import UpdateStats
 from cantilena.rl.learner import Learner, TuningTask, update_stats
 from cantilena.rl.rollout import gather_tokens
 from cantilena.training.checkpointing import add_prefixes, with_prefix
+from cantilena.training.optimizers import Adam
 
 GAMMA, EPSILON, EXPLORATION_SHARE, TARGET_RATE = 0.5, (1.0, 0.1), 0.5, 0.01
 SIDE_BY_SIDE, STEPS_PER_UPDATE, BATCH, CAPACITY, MAX_NORM = 25, 5, 32, 100_000, 5.0
@@ -90,7 +91,7 @@ class ReferenceLearner(Learner):
         self.reward_network = copy.deepcopy(cast("Network", task.prior)).requires_grad_(not stop_gradient)
         self.features = cast("Features", self.network.features)
         trained = [*self.network.parameters(), *(() if stop_gradient else self.reward_network.parameters())]
-        self.optimizer = torch.optim.Adam(trained, lr=task.options.step_size, fused=True)
+        self.optimizer = Adam(trained, lr=task.options.step_size, fused=True)
         total = task.options.updates * task.options.melodies * task.options.steps
         width = self._pack(self._initial_state(1)).shape[1]
         self.transitions = RingBuffer(vars(Transitions.zeros(min(CAPACITY, total), self.features.columns, width)))
