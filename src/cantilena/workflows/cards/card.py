@@ -95,7 +95,8 @@ def card_markdown(
     elif isinstance(encoding, GridEncoding):
         step = {4: "sixteenth"}.get(encoding.steps_per_quarter, f"{encoding.steps_per_quarter}th of a quarter note")
         grid = {"step": step, "low": Pitch(encoding.low).name, "high": Pitch(encoding.high).name}
-    modes = getattr(bundle.options, "modes", ("major", "minor")) if bundle.provenance.get("plain_keys") else ()
+    modes = getattr(bundle.options, "modes", ()) or ("major", "minor")
+    keys = [Key(0, mode).plain.name for mode in modes if bundle.provenance.get("plain_keys")]
     card: str = _template().render(
         bundle=bundle,
         name=name,
@@ -104,7 +105,7 @@ def card_markdown(
         digest=digest,
         grid=grid,
         notes=notes,
-        keys=[Key(0, mode).plain.name for mode in modes],
+        keys=keys,
         kind=model_kind(bundle),
         tuned=_is_tuned(bundle),
         front_matter=_front_matter(bundle, name, numbers),
