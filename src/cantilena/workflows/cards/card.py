@@ -96,7 +96,8 @@ def card_markdown(
         step = {4: "sixteenth"}.get(encoding.steps_per_quarter, f"{encoding.steps_per_quarter}th of a quarter note")
         grid = {"step": step, "low": Pitch(encoding.low).name, "high": Pitch(encoding.high).name}
     modes = getattr(bundle.options, "modes", ()) or ("major", "minor")
-    keys = [Key(0, mode).plain.name for mode in modes if bundle.provenance.get("plain_keys")]
+    plain = bool(bundle.provenance.get("plain_keys"))
+    keys = [Key(0, mode).plain.name for mode in modes if plain]  # type: ignore[arg-type]
     card: str = _template().render(
         bundle=bundle,
         name=name,
