@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-from cantilena.generation import ComposeOptions, Composer, Told, next_notes, note_probabilities
+from cantilena.generation import ComposeOptions, Composer, ModelConditions, next_notes, note_probabilities
 from cantilena.models import Bars, FormModel, Network, NetworkOptions, log_probs_with_bars, to_numpy
 from cantilena.music import Form, Key, Melody, Meter
 from cantilena.tokenizers import NotesEncoding
@@ -109,9 +109,9 @@ def test_rewritten_notes_too(formed: Composer) -> None:
 
 def test_what_cannot_have_been_told_is_refused(notes: Composer) -> None:
     with pytest.raises(UsageError, match="no style 1"):
-        next_notes(notes, TUNE, told=Told(style=1))
+        next_notes(notes, TUNE, told=ModelConditions(style=1))
     with pytest.raises(UsageError, match="pitch"):
-        next_notes(notes, TUNE, told=Told(semitones=100))
+        next_notes(notes, TUNE, told=ModelConditions(semitones=100))
 
 
 @pytest.fixture(scope="module")

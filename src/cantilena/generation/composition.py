@@ -13,7 +13,7 @@ from cantilena.music import Form, Melody
 
 
 @dataclass(frozen=True)
-class Told:
+class ModelConditions:
     """What a model was told of a melody before its first token, beside key, meter and pickup.
 
     Args:
@@ -52,7 +52,7 @@ class Composition(Melody):
     rules_broken: int | None = field(default=None, compare=False)
     form: Form | None = field(default=None, compare=False)
     no_form: str = field(default="", compare=False)
-    told: Told | None = field(default=None, compare=False)
+    told: ModelConditions | None = field(default=None, compare=False)
 
     @property
     def plan(self) -> dict[str, Any] | None:

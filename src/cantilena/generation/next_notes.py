@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.generation.composer import Composer
-from cantilena.generation.composition import Composition, Told
+from cantilena.generation.composition import Composition, ModelConditions
 from cantilena.generation.form import with_forms
 from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.placement import Placement
@@ -85,7 +85,12 @@ class NextNotes:
 
 
 def next_notes(
-    composer: Composer, melody: Melody, *, style: str = "", temperature: float = 1.0, told: Told | None = None
+    composer: Composer,
+    melody: Melody,
+    *,
+    style: str = "",
+    temperature: float = 1.0,
+    told: ModelConditions | None = None,
 ) -> NextNotes:
     """What a model expects at each step of a melody; a VAE, given the codes of the melody.
 
@@ -117,7 +122,7 @@ def next_notes(
     else:
         placement = placement.as_told(melody, told)
 
-    def expected(told: Told) -> NextNotes:
+    def expected(told: ModelConditions) -> NextNotes:
         bars = _bars(placement, [told], [placement.pickup])
         if isinstance(composer.encoding, NotesEncoding):
             return _of_notes(composer, placement, [placement.primer], bars, sampling.temperature)[0]
@@ -166,7 +171,7 @@ def note_probabilities(
     ]
 
 
-def _bars(placement: Placement, told: Sequence[Told], pickups: Sequence[int]) -> Bars:
+def _bars(placement: Placement, told: Sequence[ModelConditions], pickups: Sequence[int]) -> Bars:
     """The bars of melodies of one length, with the forms that the model was told."""
     bars = placement.bars(len(told), told[0].length)
     forms = [one.form for one in told if one.form is not None]

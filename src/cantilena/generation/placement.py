@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.generation.composition import Composition, Told
+from cantilena.generation.composition import Composition, ModelConditions
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.sampling import token_budget
 from cantilena.models import UNKNOWN, Bars, register_id
@@ -130,12 +130,12 @@ class Placement:
             length=length,
         )
 
-    def told(self, length: int = 0, form: Form | None = None) -> Told:
+    def told(self, length: int = 0, form: Form | None = None) -> ModelConditions:
         """What a model is told with `bars` of this length and a form."""
-        return Told(self.semitones, self.style, self.register, length, form)
+        return ModelConditions(self.semitones, self.style, self.register, length, form)
 
-    def as_told(self, melody: Melody, told: Told) -> Placement:
-        """The same for a melody, at the pitches of `Told` and with its conditions.
+    def as_told(self, melody: Melody, told: ModelConditions) -> Placement:
+        """The same for a melody, at the pitches of `ModelConditions` and with its conditions.
 
         Raises:
             UsageError: a note is no MIDI pitch there.

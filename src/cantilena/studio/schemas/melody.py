@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from cantilena.errors import UsageError
-from cantilena.generation import Told
+from cantilena.generation import ModelConditions
 from cantilena.models import REGISTERS
 from cantilena.music import TICKS_PER_QUARTER, Cadence, Form, Key, Melody, Meter, Note, Tempo
 from cantilena.rules import RULE_SETS, RuleSet
@@ -140,17 +140,17 @@ class ToldSchema(Schema):
     )
     ending: Cadence = Field(default="open", description="How the form ends.")
 
-    def to_told(self) -> Told:
+    def to_told(self) -> ModelConditions:
         """Convert to what the composer says that it told.
 
         Raises:
             UsageError: the form is invalid.
         """
         form = Form.parse(self.form, ending=self.ending) if self.form else None
-        return Told(self.semitones, self.style_id, self.register_id, self.length, form)
+        return ModelConditions(self.semitones, self.style_id, self.register_id, self.length, form)
 
     @classmethod
-    def from_told(cls, told: Told) -> ToldSchema:
+    def from_told(cls, told: ModelConditions) -> ToldSchema:
         """Convert what the composer says that it told."""
         return cls(
             semitones=told.semitones,
