@@ -42,14 +42,14 @@ class Visitor:
         """Press the submit button, wait for the next card, and return its step."""
         before = self.place
         self.page.click("main .big")
-        self.page.wait_for_selector(f"main > form:not([data-place='{before}'])")
+        self.page.wait_for_function(f"""() => document.querySelector("main > form:not([data-place='{before}'])")""")
         return self.place
 
     def hear(self) -> None:
         """Play the clip to its end."""
         self.page.wait_for_selector(".player[data-ready]")
         self.page.click(".play")
-        self.page.locator(".play", has_text="Play again").wait_for()
+        self.page.wait_for_function("""() => document.querySelector(".play").textContent === "Play again" """)
 
     def choose(self, name: str, value: object) -> None:
         """Choose a tile."""
