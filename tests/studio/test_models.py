@@ -8,7 +8,7 @@ import pytest
 
 from cantilena.models import Bundle, find_bundle
 from cantilena.server import NotFoundError
-from cantilena.studio.services.models import TunedModels
+from cantilena.studio.services.models import ModelRegistry, TunedModels
 from cantilena.studio.services.tuning_worker import untuned
 
 from .conftest import make_client
@@ -58,6 +58,27 @@ def test_a_damaged_model_is_left_out(tmp_path: Path) -> None:
         assert str(tmp_path) not in answer.text
         for name, status in ((NAME, 200), (NAME, 404), ("tunes", 404)):
             assert client.delete(f"/api/models/{name}").status_code == status
+
+
+def test_listing_reads_each_file_once_and_keeps_few_composers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cantilena.studio.services.models._CACHE_SIZE", 2)
+    models = ModelRegistry(TunedModels(tmp_path))
+    listed = models.infos()
+    assert [info.name for info in listed] == models.names()
+    monkeypatch.setattr(Bundle, "load", None)
+    assert models.infos() == listed
+    assert len(models._cache) == 2
+
+
+def test_a_model_has_no_plain_one_of_another_encoding_beside_it(tmp_path: Path) -> None:
+    tuned = TunedModels(tmp_path)
+    on_the_grid = Bundle.load(find_bundle("tunes+rl-tuner"))
+    of_notes = Bundle.load(find_bundle("tunes+rl"))
+    for bundle, plain, expected in ((on_the_grid, "tunes", None), (of_notes, "tunes", "tunes"), (of_notes, "", None)):
+        name = tuned.new_name()
+        bundle.save(tuned.new_file(name))
+        tuned.finish(name, {"title": "Made by an earlier version", "untuned": plain})
+        assert ModelRegistry(tuned).get(name).info.untuned == expected
 
 
 def test_a_tuned_model_has_its_untuned_weights() -> None:

@@ -25,8 +25,7 @@ _RULE_SETS = {
 @router.get("/models")
 async def models(studio: StudioDep) -> Models:
     """List the models that compose: the default first, those that were tuned here last."""
-    found = await studio.quick_executor.run(lambda _: studio.models.all())
-    return Models(models=[model.info for model in found])
+    return Models(models=await studio.quick_executor.run(lambda _: studio.models.infos()))
 
 
 @router.delete("/models/{name}", responses=NOT_FOUND)

@@ -24,8 +24,8 @@ from cantilena.studio.schemas.responses import ModelInfo, StyleInfo
 from cantilena.tokenizers import token_pitches
 
 _TUNED_NAME = re.compile(r"made-[0-9a-f]{12}")
-_CACHE_SIZE = 64
-"""Composers in memory, of 1 to 3 MB each: enough for all models, so that listing them reads no file again."""
+_CACHE_SIZE = 12
+"""Composers in memory, of up to 40 MB each."""
 
 _SOURCES = {
     "tunes": "Learned from folk tunes and dances",
@@ -52,6 +52,7 @@ class ModelRegistry:
     def __init__(self, tuned: TunedModels) -> None:
         self.tuned = tuned
         self._cache: OrderedDict[str, StudioModel] = OrderedDict()
+        self._infos: dict[str, ModelInfo] = {}  # of all models, so that listing them reads no file again
         self._lock = threading.Lock()
 
     def names(self) -> list[str]:
@@ -83,26 +84,27 @@ class ModelRegistry:
                 return self._cache[name]
         model = self._load(name, path)
         with self._lock:
-            self._cache[name] = model
+            self._cache[name], self._infos[name] = model, model.info
             while len(self._cache) > _CACHE_SIZE:
                 self._cache.popitem(last=False)
         return model
 
-    def all(self) -> list[StudioModel]:
-        """Return all models; damaged ones are reported in the terminal and left out."""
-        models = []
+    def infos(self) -> list[ModelInfo]:
+        """Return what the API shows of all models; damaged ones are reported in the terminal and left out."""
+        infos = []
         for name in self.names():
             try:
-                models.append(self.get(name))
+                infos.append(self._infos.get(name) or self.get(name).info)
             except CantilenaError as error:
                 log(f"the model {name} is left out: {error.text}")
-        return models
+        return infos
 
     def delete(self, name: str) -> None:
         """Delete a model that was tuned here; errors as of `TunedModels.delete`."""
         self.tuned.delete(name)
         with self._lock:
             self._cache.pop(name, None)
+            self._infos.pop(name, None)
 
     def _load(self, name: str, path: Path) -> StudioModel:
         try:
