@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -84,6 +85,32 @@ def test_the_keys_show_what_may_come_next(app: Any) -> None:
     assert app.find(".key[aria-label*=percent]").count() > 0
     app.page.uncheck("#predictions")
     assert max(tints()) == 0
+
+
+@pytest.mark.parametrize("model", ["tunes%2Brl", "tunes%2Brl-tuner"])
+def test_the_keys_and_the_note_say_the_same(visit: Any, model: str) -> None:
+    app = visit(f"#model={model}&primer=C4+D4&key=C+major&bars=4&count=1&seed=5&colour=probability").ready()
+    app.page.focus("svg.roll")
+    app.find(".key[aria-label*=percent]").first.wait_for()
+    melody = app.melody()
+    sixteenths = [onset // 6 for onset, _ in melody]
+    for number, (_, pitch) in enumerate(melody):
+        if number > 1 and sixteenths.count(sixteenths[number]) == 1:
+            said = re.search(r"([\d.]+) % likely", app.text(".note-info"))
+            shown = re.search(r", (\d+) percent", app.find(f'.key[data-pitch="{pitch}"]').get_attribute("aria-label"))
+            assert said
+            assert float(said[1]) == pytest.approx(float(shown[1]) if shown else 0.0, abs=1.0)
+        app.page.keyboard.press("ArrowRight")
+
+
+def test_how_daring_the_model_is_is_said_in_words(visit: Any) -> None:
+    app = visit()
+    app.page.click("#more summary")
+    said = []
+    for value in ("0.4", "0.8", "1", "1.3", "2"):
+        app.page.fill("#temperature", value)
+        said.append(app.text("#temperature-value"))
+    assert said == ["very cautious (0.4)", "cautious (0.8)", "as it learned (1)", "daring (1.3)", "wild (2)"]
 
 
 def test_sliders_judge_anew_and_order_anew(app: Any) -> None:
