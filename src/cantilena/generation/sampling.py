@@ -29,6 +29,9 @@ from cantilena.tokenizers import END, Encoding, NotesEncoding
 
 Floats = NDArray[np.float64]
 
+_EIGHTH_OF_BEAT, _SIXTH_OF_BEAT = 3, 4
+"""Ticks of the parts of a quarter note on which composed notes end."""
+
 _TICKS_PER_EVENT = 3
 """Ticks of the notes of a melody for which `token_budget` is enough, on average: thirty-second notes."""
 
@@ -153,7 +156,8 @@ class Drawing:
         if isinstance(encoding, NotesEncoding):
             ends = bars.length if end is None and bars is not None else np.full(melodies, end or 0)
             steps -= steps % len(encoding.parts)
-            self._notes = _NoteChoices(encoding, allowed, before, ends, steps, may_end=end is None)
+            pickups = np.zeros(melodies, dtype=np.int64) if bars is None else bars.pickup
+            self._notes = _NoteChoices(encoding, allowed, before, ends, steps, pickups, may_end=end is None)
         self._model, self._uniforms, self._options = model, uniforms, options or SamplingOptions()
         self._allowed, self._constraints, self._guide = allowed, constraints, guide
         self._bars, self._before, self._steps = bars, len(before), steps
@@ -246,7 +250,8 @@ class _NoteChoices:
     """Which tokens may come next in melodies of notes: those of the part that is due.
 
     If a melody has a length, durations are those that lead to it exactly with the tokens that are left; then comes
-    `END`.
+    `END`. If one of them ends on a part of the beat, eighths or sixths of it, no other is drawn: after a triplet that
+    is not complete a model would go on beside the beat, which nobody reads or hears as meant.
 
     Args:
         encoding: of the tokens.
@@ -254,6 +259,7 @@ class _NoteChoices:
         before: `(primer tokens,)`.
         ends: `(melodies,)` ticks at which melodies end; 0 if none is given.
         steps: how many new tokens may be drawn.
+        pickups: `(melodies,)` ticks before the first barline.
         may_end: whether the model may end a melody for which none is given.
 
     Raises:
@@ -267,6 +273,7 @@ class _NoteChoices:
         before: NDArray[np.int64],
         ends: NDArray[np.int64],
         steps: int,
+        pickups: NDArray[np.int64],
         *,
         may_end: bool,
     ) -> None:
@@ -276,6 +283,7 @@ class _NoteChoices:
         self._left = np.where(ends > 0, ends - start, 0)
         self._has_end = ends > 0
         self.clock, self._coming = np.full(len(ends), start), np.zeros(len(ends), dtype=np.int64)
+        self._pickups = pickups
         self.ended = self._has_end & (self._left <= 0)
         self._events = steps // self._period
         self._part, self._token = 0, np.zeros(len(ends), dtype=np.int64)
@@ -302,6 +310,10 @@ class _NoteChoices:
             left = self._left[:, None] - self._durations[None, :]
             reaches = (left >= 0) & (_fewest_events(self._encoding, left) < self._events)
             chosen[:, first:after] &= reaches | ~self._has_end[:, None]
+            since = self.clock[:, None] + self._durations - self._pickups[:, None]
+            on_beat = chosen[:, first:after] & ((since % _EIGHTH_OF_BEAT == 0) | (since % _SIXTH_OF_BEAT == 0))
+            kept = on_beat.any(axis=1)
+            chosen[kept, first:after] = on_beat[kept]
             chosen[:, END] = ~self._has_end & self._may_end
         elif self._part == 2:
             top = self._token - self._encoding.parts[1][0] + self._encoding.low
@@ -329,7 +341,7 @@ class _NoteChoices:
 
     def take(self, rows: NDArray[np.integer]) -> None:
         """Go on with the melodies of these rows."""
-        for name in ("_left", "_has_end", "ended", "clock", "_coming", "_token"):
+        for name in ("_left", "_has_end", "ended", "clock", "_coming", "_token", "_pickups"):
             setattr(self, name, getattr(self, name)[rows])
 
 
