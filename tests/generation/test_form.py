@@ -103,7 +103,7 @@ def test_the_plan_says_what_was_composed(composer: Composer) -> None:
     assert str(auto.form) == "A4A'4B8"
     free = composer.compose(bars=2, form="free", seed=1)
     assert (free.plan, free.no_form) == (None, "--form free")
-    grid = load("tunes").compose(bars=2, seed=1)
+    grid = load("tunes+rl-tuner").compose(bars=2, seed=1)
     assert (grid.plan, grid.no_form) == (None, "this model has learned no forms")
 
 
@@ -145,7 +145,7 @@ def test_what_cannot_be_is_refused(composer: Composer, options: dict[str, Any], 
 
 def test_a_model_without_forms_refuses_one() -> None:
     with pytest.raises(UsageError, match="learned no forms"):
-        load("tunes").compose(bars=8, form="AABA")
+        load("tunes+rl-tuner").compose(bars=8, form="AABA")
 
 
 def test_forms_of_other_lengths_are_cut_or_extended() -> None:
