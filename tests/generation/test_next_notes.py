@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-from cantilena.generation import ComposeOptions, Composer, ModelConditions, next_notes, note_probabilities
+from cantilena.generation import ComposeOptions, Composer, Conditioning, next_notes, note_probabilities
 from cantilena.models import Bars, FormModel, Network, NetworkOptions, log_probs_with_bars, to_numpy
 from cantilena.music import Form, Key, Melody, Meter
 from cantilena.tokenizers import NotesEncoding
@@ -86,12 +86,12 @@ def test_what_a_model_was_told_gives_the_probabilities_of_its_notes(formed: Comp
         own = np.exp(log_probs[np.arange(len(tokens)), tokens])
         pitched = [p for p, token in zip(own[1::2], tokens[1::2], strict=True) if token != formed.encoding.rest]
         np.testing.assert_allclose(np.array(shown[given:], dtype=float), pitched[given:], rtol=1e-4)
-        np.testing.assert_allclose(next_notes(formed, one, told=one.told).of(one), pitched, rtol=1e-4)
+        np.testing.assert_allclose(next_notes(formed, one, conditioning=one.conditioning).of(one), pitched, rtol=1e-4)
         assert not np.allclose(next_notes(formed, one).of(one), pitched, rtol=1e-2)
-        assert one.told is not None
+        assert one.conditioning is not None
         after = [
-            next_notes(formed, one, told=told).pitches[-1]
-            for told in (one.told, replace(one.told, length=0, form=None))
+            next_notes(formed, one, conditioning=given).pitches[-1]
+            for given in (one.conditioning, replace(one.conditioning, length=0, form=None))
         ]
         np.testing.assert_allclose(*after)  # nobody has said how long the continuation will be
 
@@ -99,9 +99,9 @@ def test_what_a_model_was_told_gives_the_probabilities_of_its_notes(formed: Comp
 def test_rewritten_notes_too(formed: Composer) -> None:
     melody = formed.compose(bars=8, seed=5)
     (made,) = formed.rewrite(melody, 3, 4, seed=5)
-    assert made.told is not None
-    assert (made.told.length, made.told.form) == (melody.length, None)
-    expected = next_notes(formed, made, told=made.told).of(made)
+    assert made.conditioning is not None
+    assert (made.conditioning.length, made.conditioning.form) == (melody.length, None)
+    expected = next_notes(formed, made, conditioning=made.conditioning).of(made)
     new = [melody.pickup + 2 * 96 <= note.onset < melody.pickup + 4 * 96 for note in made.sounding]
     nats = float(np.log([p for p, is_new in zip(expected, new, strict=True) if is_new]).sum())
     assert made.policy_log_likelihood < nats < 0.0  # durations and rests have probabilities too
@@ -109,9 +109,9 @@ def test_rewritten_notes_too(formed: Composer) -> None:
 
 def test_what_cannot_have_been_told_is_refused(notes: Composer) -> None:
     with pytest.raises(UsageError, match="no style 1"):
-        next_notes(notes, TUNE, told=ModelConditions(style=1))
+        next_notes(notes, TUNE, conditioning=Conditioning(style=1))
     with pytest.raises(UsageError, match="pitch"):
-        next_notes(notes, TUNE, told=ModelConditions(semitones=100))
+        next_notes(notes, TUNE, conditioning=Conditioning(semitones=100))
 
 
 @pytest.fixture(scope="module")

@@ -198,7 +198,7 @@ def test_predictions_are_given_step_by_step(client: TestClient, tune: Json) -> N
 def test_predictions_for_a_composition_are_its_probabilities(client: TestClient, model: str, more: Json) -> None:
     (candidate,) = candidates(client, "compose", model=model, bars=4, seed=6, **more)
     melody, chances = candidate["melody"], candidate["probabilities"]
-    body = {"model": model, "melody": melody, "told": candidate["told"]}
+    body = {"model": model, "melody": melody, "conditioning": candidate["conditioning"]}
     table = client.post("/api/probabilities", json=body).json()
     assert sum(chance is None for chance in chances) == (3 if "primer" in more else 0)
     rows = [note["onset"] // table["step_ticks"] for note in melody["notes"]]
@@ -214,7 +214,7 @@ def test_predictions_for_a_rewritten_melody_are_its_probabilities(
     client: TestClient, model: str, phrases: Json
 ) -> None:
     (candidate,) = candidates(client, "rewrite", model=model, melody=phrases, first=2, last=3, seed=6)
-    body = {"model": model, "melody": candidate["melody"], "told": candidate["told"]}
+    body = {"model": model, "melody": candidate["melody"], "conditioning": candidate["conditioning"]}
     predicted = client.post("/api/probabilities", json=body).json()["notes"]
     drawn = [(one, p) for one, p in zip(predicted, candidate["probabilities"], strict=True) if p is not None]
     assert drawn
@@ -222,7 +222,7 @@ def test_predictions_for_a_rewritten_melody_are_its_probabilities(
 
 
 @pytest.mark.parametrize(
-    ("told", "error"),
+    ("given", "error"),
     [
         ({"style_id": 100}, "no style 100"),
         ({"register_id": 100}, "register_id"),
@@ -235,17 +235,17 @@ def test_predictions_for_a_rewritten_melody_are_its_probabilities(
 )
 @pytest.mark.parametrize("model", ["tunes+rl", "tunes+rl-tuner"])
 def test_what_cannot_have_been_told_is_rejected(
-    client: TestClient, tune: Json, model: str, told: Json, error: str
+    client: TestClient, tune: Json, model: str, given: Json, error: str
 ) -> None:
-    answer = client.post("/api/probabilities", json={"model": model, "melody": tune, "told": told})
+    answer = client.post("/api/probabilities", json={"model": model, "melody": tune, "conditioning": given})
     assert answer.status_code == 422
     assert error in answer.json()["error"]
 
 
 @pytest.mark.parametrize("model", ["tunes+rl", "tunes+rl-tuner", "piano"])
 def test_a_form_and_a_length_of_another_melody_do_no_harm(client: TestClient, tune: Json, model: str) -> None:
-    for told in ({"length": 7, "form": "A1"}, {"length": 10**5, "form": "A99A'99", "register_id": 20}):
-        table = client.post("/api/probabilities", json={"model": model, "melody": tune, "told": told}).json()
+    for given in ({"length": 7, "form": "A1"}, {"length": 10**5, "form": "A99A'99", "register_id": 20}):
+        table = client.post("/api/probabilities", json={"model": model, "melody": tune, "conditioning": given}).json()
         sums = np.array(table["off"]) + np.array(table["hold"]) + np.array(table["pitches"]).sum(axis=1)
         assert np.allclose(sums, 1.0, atol=1e-4)
 

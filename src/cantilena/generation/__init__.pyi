@@ -7,7 +7,7 @@ from .collection import write_melodies as write_melodies
 from .composer import Composer as Composer
 from .composer import load as load
 from .composition import Composition as Composition
-from .composition import ModelConditions as ModelConditions
+from .composition import Conditioning as Conditioning
 from .constraints import Constraints as Constraints
 from .form import FormGuides as FormGuides
 from .form import FormPlan as FormPlan

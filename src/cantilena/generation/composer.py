@@ -373,7 +373,7 @@ class Composer:
                 pickup=pickups[number],
                 form=forms[number],
                 no_form=plan.form if isinstance(plan.form, str) else "",
-                told=placement.told(plan.arguments["end"], forms[number]),
+                conditioning=placement.conditioning(plan.arguments["end"], forms[number]),
             )
             for number, tokens in enumerate(samples.tokens)
         ]

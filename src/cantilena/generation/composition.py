@@ -13,7 +13,7 @@ from cantilena.music import Form, Melody
 
 
 @dataclass(frozen=True)
-class ModelConditions:
+class Conditioning:
     """What a model was told of a melody before its first token, beside key, meter and pickup.
 
     Args:
@@ -43,7 +43,7 @@ class Composition(Melody):
         rules_broken: how often a constraining rule was broken because no token kept all; None without constraints.
         form: what the melody was composed by; None if it has no plan.
         no_form: why it has none; empty if it has one.
-        told: what the model was told; None if a VAE decoded codes.
+        conditioning: what the model was told; None if a VAE decoded codes.
     """
 
     tokens: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class Composition(Melody):
     rules_broken: int | None = field(default=None, compare=False)
     form: Form | None = field(default=None, compare=False)
     no_form: str = field(default="", compare=False)
-    told: ModelConditions | None = field(default=None, compare=False)
+    conditioning: Conditioning | None = field(default=None, compare=False)
 
     @property
     def plan(self) -> dict[str, Any] | None:

@@ -110,7 +110,7 @@ def iter_rewrites(
                 log_likelihood=float(nats[0]),
                 policy_log_likelihood=float(candidates.log_likelihood[row]),
                 rules_broken=None if candidates.broken is None else int(candidates.broken[row]),
-                told=placement.told(context.length),
+                conditioning=placement.conditioning(context.length),
             )
 
     return rewrites()

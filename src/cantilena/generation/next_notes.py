@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.generation.composer import Composer
-from cantilena.generation.composition import Composition, ModelConditions
+from cantilena.generation.composition import Composition, Conditioning
 from cantilena.generation.form import with_forms
 from cantilena.generation.options import ComposeOptions, SamplingOptions
 from cantilena.generation.placement import Placement
@@ -90,7 +90,7 @@ def next_notes(
     *,
     style: str = "",
     temperature: float = 1.0,
-    told: ModelConditions | None = None,
+    conditioning: Conditioning | None = None,
 ) -> NextNotes:
     """What a model expects at each step of a melody; a VAE, given the codes of the melody.
 
@@ -99,12 +99,12 @@ def next_notes(
         melody: as the encoding represents it.
         style: as for `Composer.compose`.
         temperature: above 1 flattens the probabilities, below 1 sharpens them.
-        told: of a composition, what the model was told of it: then its notes have the probabilities with which they
-            were drawn. By default a model is told the style and what the melody shows, not how long it will be; nor is
-            it for what comes after the melody.
+        conditioning: of a composition, what the model was told of it: then its notes have the probabilities with which
+            they were drawn. By default a model is told the style and what the melody shows, not how long it will be;
+            nor is it for what comes after the melody.
 
     Raises:
-        UsageError: the temperature, the style or what was told is invalid.
+        UsageError: the temperature, the style or the conditioning is invalid.
 
     Examples:
         >>> from cantilena.generation import load
@@ -115,23 +115,24 @@ def next_notes(
     sampling = SamplingOptions(temperature)
     options = ComposeOptions(style=style, key=melody.key or "", meter=str(melody.meter))
     placement = composer.place(options, melody)
-    if told is None:
-        told = placement.told()
-    elif told.style > len(composer.styles):
-        raise UsageError(f"the model has no style {told.style}", f"it has {len(composer.styles)}")
+    if conditioning is None:
+        conditioning = placement.conditioning()
+    elif conditioning.style > len(composer.styles):
+        raise UsageError(f"the model has no style {conditioning.style}", f"it has {len(composer.styles)}")
     else:
-        placement = placement.as_told(melody, told)
+        placement = placement.conditioned(melody, conditioning)
 
-    def expected(told: ModelConditions) -> NextNotes:
-        bars = _bars(placement, [told], [placement.pickup])
+    def expected(given: Conditioning) -> NextNotes:
+        bars = _bars(placement, [given], [placement.pickup])
         if isinstance(composer.encoding, NotesEncoding):
             return _of_notes(composer, placement, [placement.primer], bars, sampling.temperature)[0]
         tokens = np.append(placement.primer, 0)[None, :]
         return _expected(composer, placement, tokens, bars, sampling.temperature)[0]
 
-    ends = 0 < told.length <= melody.length  # a model that was told so expects nothing after it
-    found = expected(told)
-    return found.until_last(expected(replace(told, length=0, form=None))) if ends else found
+    found = expected(conditioning)
+    if 0 < conditioning.length <= melody.length:  # a model that is told so expects nothing after the melody
+        return found.until_last(expected(replace(conditioning, length=0, form=None)))
+    return found
 
 
 def note_probabilities(
@@ -150,9 +151,9 @@ def note_probabilities(
         [True, True]
     """
     placement = composer.place(options, primer_of(options))
-    told = [one.told or placement.told() for one in compositions]
+    given = [one.conditioning or placement.conditioning() for one in compositions]
     is_whole = placement.with_primer or not len(placement.primer)
-    bars = _bars(placement, told, [one.pickup if is_whole else placement.pickup for one in compositions])
+    bars = _bars(placement, given, [one.pickup if is_whole else placement.pickup for one in compositions])
     index = {name: token for token, name in enumerate(composer.encoding.vocabulary)}
     rows = [np.array([index[name] for name in one.tokens], dtype=np.int64) for one in compositions]
     melodies = [np.concatenate([placement.primer, row]) for row in rows]
@@ -171,11 +172,11 @@ def note_probabilities(
     ]
 
 
-def _bars(placement: Placement, told: Sequence[ModelConditions], pickups: Sequence[int]) -> Bars:
+def _bars(placement: Placement, given: Sequence[Conditioning], pickups: Sequence[int]) -> Bars:
     """The bars of melodies of one length, with the forms that the model was told."""
-    bars = placement.bars(len(told), told[0].length)
-    forms = [one.form for one in told if one.form is not None]
-    return with_forms(bars, forms, pickups) if len(forms) == len(told) else bars
+    bars = placement.bars(len(given), given[0].length)
+    forms = [one.form for one in given if one.form is not None]
+    return with_forms(bars, forms, pickups) if len(forms) == len(given) else bars
 
 
 def _expected(

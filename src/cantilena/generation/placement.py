@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.generation.composition import Composition, ModelConditions
+from cantilena.generation.composition import Composition, Conditioning
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.sampling import token_budget
 from cantilena.models import UNKNOWN, Bars, register_id
@@ -130,18 +130,18 @@ class Placement:
             length=length,
         )
 
-    def told(self, length: int = 0, form: Form | None = None) -> ModelConditions:
+    def conditioning(self, length: int = 0, form: Form | None = None) -> Conditioning:
         """What a model is told with `bars` of this length and a form."""
-        return ModelConditions(self.semitones, self.style, self.register, length, form)
+        return Conditioning(self.semitones, self.style, self.register, length, form)
 
-    def as_told(self, melody: Melody, told: ModelConditions) -> Placement:
-        """The same for a melody, at the pitches of `ModelConditions` and with its conditions.
+    def conditioned(self, melody: Melody, given: Conditioning) -> Placement:
+        """The same for a melody, transposed and with conditions as given.
 
         Raises:
             UsageError: a note is no MIDI pitch there.
         """
-        primer = self.encoding.encode(melody.transposed(-told.semitones))
-        return replace(self, primer=primer, semitones=told.semitones, style=told.style, register=told.register)
+        primer = self.encoding.encode(melody.transposed(-given.semitones))
+        return replace(self, primer=primer, semitones=given.semitones, style=given.style, register=given.register)
 
     def context(self) -> Context:
         """The context of rules on the tokens."""

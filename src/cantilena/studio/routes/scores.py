@@ -39,11 +39,12 @@ async def primer(body: PrimerRequest) -> ParsedNotes:
 @router.post("/probabilities", responses=NOT_FOUND)
 async def probabilities(body: NextNotesRequest, studio: StudioDep) -> NextNotes:
     """Return the probability of each pitch at each step of a melody, and of what may follow its end."""
-    melody, told = body.melody.to_melody(), body.told.to_told() if body.told is not None else None
+    melody = body.melody.to_melody()
+    conditioning = body.conditioning.to_conditioning() if body.conditioning is not None else None
 
     def predict(_: Deadline) -> NextNotes:
         composer = studio.models.get(body.model).composer
-        table = next_notes(composer, melody, style=body.style, temperature=body.temperature, told=told)
+        table = next_notes(composer, melody, style=body.style, temperature=body.temperature, conditioning=conditioning)
         return NextNotes(
             low=table.low,
             high=table.high,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from cantilena.errors import UsageError
-from cantilena.generation import ModelConditions
+from cantilena.generation import Conditioning
 from cantilena.models import REGISTERS
 from cantilena.music import TICKS_PER_QUARTER, Cadence, Form, Key, Melody, Meter, Note, Tempo
 from cantilena.rules import RULE_SETS, RuleSet
@@ -122,7 +122,7 @@ def _monophonic(notes: Sequence[NoteSchema]) -> Iterator[Note]:
         yield Note(tuple(note.pitches), note.onset, min(note.duration, room))
 
 
-class ToldSchema(Schema):
+class ConditioningSchema(Schema):
     """What a model was told of a melody before its first note, beside key, meter and pickup."""
 
     semitones: Annotated[int, Field(ge=-127, le=127)] = Field(
@@ -140,25 +140,27 @@ class ToldSchema(Schema):
     )
     ending: Cadence = Field(default="open", description="How the form ends.")
 
-    def to_told(self) -> ModelConditions:
-        """Convert to what the composer says that it told.
+    def to_conditioning(self) -> Conditioning:
+        """Convert to the conditioning of the composer.
 
         Raises:
             UsageError: the form is invalid.
         """
         form = Form.parse(self.form, ending=self.ending) if self.form else None
-        return ModelConditions(self.semitones, self.style_id, self.register_id, self.length, form)
+        return Conditioning(self.semitones, self.style_id, self.register_id, self.length, form)
 
     @classmethod
-    def from_told(cls, told: ModelConditions) -> ToldSchema:
-        """Convert what the composer says that it told."""
-        return cls(
-            semitones=told.semitones,
-            style_id=told.style,
-            register_id=told.register,
-            length=told.length,
-            form="" if told.form is None else str(told.form),
-            ending="open" if told.form is None else told.form.cadence,
+    def from_conditioning(cls, given: Conditioning | None) -> ConditioningSchema | None:
+        """Convert the conditioning of a composition, if it has one."""
+        if given is None:
+            return None
+        return cls.model_construct(
+            semitones=given.semitones,
+            style_id=given.style,
+            register_id=given.register,
+            length=given.length,
+            form="" if given.form is None else str(given.form),
+            ending="open" if given.form is None else given.form.cadence,
         )
 
 

@@ -13,6 +13,7 @@ from cantilena.models.shipped import DEFAULT, DEFAULT_VAE
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.melody import (
     BeatsPerMinute,
+    ConditioningSchema,
     Finite,
     MelodySchema,
     Name,
@@ -20,7 +21,6 @@ from cantilena.studio.schemas.melody import (
     Schema,
     Seed,
     Title,
-    ToldSchema,
 )
 
 NoteText = Annotated[str, StringConstraints(max_length=20_000)]
@@ -148,10 +148,10 @@ class NextNotesRequest(Schema):
     melody: MelodySchema = Field(description="The melody so far.")
     temperature: Temperature = Field(default=1.0, description="As for composing.")
     style: Name = Field(default="", description="One of the model's styles.")
-    told: ToldSchema | None = Field(
+    conditioning: ConditioningSchema | None = Field(
         default=None,
-        description="Of a candidate its `told`: its notes then have its `probabilities`. By default the model is told "
-        "the style, and not how long the melody will be.",
+        description="The `conditioning` of a candidate: its notes then have its `probabilities`. By default the model "
+        "is told the style, and not how long the melody will be.",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from cantilena.studio.schemas.melody import MelodySchema, ToldSchema
+from cantilena.studio.schemas.melody import ConditioningSchema, MelodySchema
 
 JobState = Literal["waiting", "running", "done", "cancelled", "failed"]
 
@@ -62,7 +62,7 @@ class Candidate(BaseModel):
         description="The model's probability of each note, of one with a duration of its own that of its pitch, given "
         "the duration; null for notes that were not sampled."
     )
-    told: ToldSchema | None = Field(
+    conditioning: ConditioningSchema | None = Field(
         description="What the model was told, which `POST /api/probabilities` takes; null if a VAE decoded codes."
     )
     verdict: MelodyVerdict | None = Field(description="What the rules gave; null for a melody without notes.")

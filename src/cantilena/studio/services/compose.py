@@ -27,7 +27,7 @@ from cantilena.metrics import melody_rewards as judge_melody
 from cantilena.music import Key, Melody, Meter, find_key
 from cantilena.rules import RULE_SETS, Rule, RuleSet
 from cantilena.studio.options import LIMITS
-from cantilena.studio.schemas.melody import MelodySchema, NoteSchema, ToldSchema, parse_constraints
+from cantilena.studio.schemas.melody import ConditioningSchema, MelodySchema, NoteSchema, parse_constraints
 from cantilena.studio.schemas.requests import (
     ComposeRequest,
     GenerationRequest,
@@ -193,8 +193,9 @@ class _Run:
             yield NewNotes(number, sent, composition.length, composition.pickup)
             probabilities: list[float | None] = [None] * len(notes)
             if number not in given:
-                expected = next_notes(self.model.composer, composition, told=composition.told).of(composition)
-                probabilities = [p if is_sampled else None for p, is_sampled in zip(expected, is_new, strict=True)]
+                expected = next_notes(self.model.composer, composition, conditioning=composition.conditioning)
+                chances = zip(expected.of(composition), is_new, strict=True)
+                probabilities = [p if is_sampled else None for p, is_sampled in chances]
             yield self.candidate(number, composition, probabilities)
 
     def candidate(self, number: int, composition: Composition, probabilities: Sequence[float | None]) -> Candidate:
@@ -211,7 +212,7 @@ class _Run:
             policy_log_likelihood=_finite(composition.policy_log_likelihood),
             rules_broken=composition.rules_broken,
             probabilities=[None if probability is None else round(probability, 6) for probability in probabilities],
-            told=None if composition.told is None else ToldSchema.from_told(composition.told),
+            conditioning=ConditioningSchema.from_conditioning(composition.conditioning),
             verdict=self.verdicts.verdict(composition, self.rules),
         )
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from cantilena.rl import TuningOptions, TuningState
 
 _MELODIES, _STEPS = 96, 64
-"""Melodies per update, and steps of each: four bars of 4/4, so that an update takes about a second."""
+"""Melodies per update, and tokens of each: four bars of 4/4 on the grid, or 32 notes, so that an update takes about a
+second."""
 
 _C = 1.5
 """Half of the default for `rloo`: a minute of tuning must be audible, and the melodies must stay varied."""

@@ -7,8 +7,8 @@ const tables = new WeakMap();
 /** The predictions for a candidate: `{ low, step_ticks, pitches, notes }`, one row per step and one after the end. */
 export function predictionsFor(candidate) {
   if (!tables.has(candidate)) {
-    const { model, melody, told } = candidate;
-    const table = request("/api/probabilities", { body: { model, melody: { ...melody, title: "" }, told } });
+    const { model, melody, conditioning } = candidate;
+    const table = request("/api/probabilities", { body: { model, melody: { ...melody, title: "" }, conditioning } });
     table.catch(() => tables.delete(candidate));
     tables.set(candidate, table);
   }
