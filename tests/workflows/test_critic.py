@@ -170,7 +170,7 @@ def test_the_command_trains_a_critic_that_a_search_uses(
     assert out.read_bytes() == made
     assert "of melodies that it did not learn from" in capsys.readouterr().out
 
-    compose = ["compose", model, "-n", "4", "--bars", "2", "--form", "free", "--no-copy-check", "--json", "--out"]
+    compose = ["compose", model, "-n", "32", "--bars", "2", "--form", "free", "--no-copy-check", "--json", "--out"]
     judged = []
     for name, search in (("found", ["--search", "16", "--critic", str(out)]), ("first", [])):
         assert main([*compose, str(tmp_path / name), *search]) == 0
