@@ -245,7 +245,7 @@ def piano_recipe(piano_midi: Path) -> Recipe:
     network = replace(recipe.network, width=160, embedding=96, look_back=(1, 2, 4, 8))
     return replace(
         recipe,
-        network=replace(network, dropout=0.4),
+        network=replace(network, dropout=0.4, max_context=4096),
         training=replace(recipe.training, batch=4, steps=256),  # few pieces, and long ones
         head_width=128,
         grid=GridEncoding(21, 108),

@@ -86,7 +86,7 @@ class EvalResults:
         """These results and those of other systems that were measured beside the same reference."""
         return replace(
             self,
-            systems={**other.systems, **self.systems},
+            systems={**self.systems, **{name: row for name, row in other.systems.items() if name not in self.systems}},
             differences=[*self.differences, *other.differences],
             verdicts=[*self.verdicts, *other.verdicts],
             counts={**other.counts, **self.counts},
