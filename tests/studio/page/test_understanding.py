@@ -28,7 +28,8 @@ def test_rules_colour_the_notes_and_signs_say_the_same(app: Any) -> None:
     assert "+ rewarded" in app.text("#legend")
 
 
-def test_a_rule_shows_where_it_speaks(app: Any) -> None:
+def test_a_rule_shows_where_it_speaks(visit: Any) -> None:
+    app = visit(STATE.replace("model=tunes", "model=tunes%2Brl-tuner")).ready()  # of which many rules speak
     app.page.click("#tab-rules")
     counts = []
     for row in app.find("#rules li").all():
