@@ -35,7 +35,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=CHECKOUT / "runs" / "evaluation")
     folder = parser.parse_args(words).out
-    results = run_evaluation(SYSTEMS, EvaluateOptions(listener=True), folder, force=True).to_dict()
+    results = run_evaluation(SYSTEMS, EvaluateOptions(listener=True, steps=128), folder, force=True).to_dict()
     text = DOCUMENT.read_text(encoding="utf-8")
     text = between(text, "measured", table(results["systems"]))
     text = between(text, "listener", listener_table(results["listener"]))

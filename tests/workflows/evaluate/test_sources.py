@@ -54,7 +54,7 @@ def onsets_of(melody: EvalMelody, first: int, last: int) -> list[int]:
 
 
 def test_a_model_of_notes_is_evaluated_by_whole_melodies_with_forms() -> None:
-    found = evaluated(bundle_of(), 128)
+    found = evaluated(bundle_of(), 64)  # of twice the length
     assert (found.name, found.description) == ("mine", "a model as trained")
     assert [len(melody) for melody in found.melodies] == [128] * 7
     forms = [melody.form for melody in composed(bundle_of(), 8)]
@@ -73,9 +73,9 @@ def test_a_model_of_notes_is_evaluated_by_whole_melodies_with_forms() -> None:
 @pytest.mark.parametrize(
     ("steps", "bars", "temperature", "provenance"),
     [
-        (100, 6, 0.5, {}),
-        (4, 1, 1.0, {}),
-        (96, 8, 1.0, {"tuning": {"meter": "3/4", "key": "A minor"}}),
+        (100, 12, 0.5, {}),
+        (4, 2, 1.0, {}),
+        (48, 8, 1.0, {"tuning": {"meter": "3/4", "key": "A minor"}}),
     ],
 )
 def test_the_melodies_are_those_of_compose(

@@ -97,8 +97,8 @@ def bundle_set(spec: SystemSpec, steps: int, options: EvaluateOptions) -> Melody
         tokens = system.draw(options.melodies, step_count(steps, encoding), "count")
         drawn = _drawn_set(system, tokens, steps, key, _NORMALIZED_KEYS if composer.normalized_key else (), meter)
         told = bars_for_encoding(meter, len(tokens), encoding, key, steps * GRID.ticks_per_step)
-    else:  # as `compose` makes them: whole melodies with forms
-        number = max(round(steps * GRID.ticks_per_step / (meter or Meter()).ticks_per_bar), 1)
+    else:  # As `compose` makes them, with forms. Of twice the length they are openings, of which people have enough.
+        number = 2 * max(round(steps * GRID.ticks_per_step / (meter or Meter()).ticks_per_bar), 1)
         plan = composer.plan(range(options.melodies), ComposeOptions(bars=number, sampling=sampling), options.seed)
         samples = plan.sample(model)
         tokens, told = samples.tokens, plan.arguments["bars"]
