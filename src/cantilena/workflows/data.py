@@ -58,6 +58,9 @@ LEAST = 12
 LEAST_OF_MODE = 20
 """Training melodies that a network needs to learn a mode other than major and minor."""
 
+LEAD = "lead"
+"""The role of a melody that leads, and of all that no source names."""
+
 _ROLES = {"alto": "inner", "tenor": "inner", "bass": "bass"}
 """The roles of the voices of the built-in chorales that do not lead."""
 
@@ -319,7 +322,12 @@ def role_of(melody: Melody) -> str:
         >>> role_of(Melody((), source="bach/bwv1.6.mxl#alto")), role_of(Melody((), source="airs.abc#3"))
         ('inner', 'lead')
     """
-    return _ROLES.get(melody.source.rpartition("#")[2], "lead")
+    return role_of_source(melody.source)
+
+
+def role_of_source(source: str) -> str:
+    """The role that the name of a melody's source says, else the lead."""
+    return _ROLES.get(source.rpartition("#")[2], LEAD)
 
 
 def register_of(melody: Melody) -> int:

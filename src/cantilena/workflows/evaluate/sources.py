@@ -17,7 +17,7 @@ from cantilena.models import Bars, Bundle, bars_for_encoding, log_probs_with_bar
 from cantilena.music import Key, Melody, Meter, key_of_durations
 from cantilena.reporting import NoteProbabilities
 from cantilena.runtime import generator
-from cantilena.workflows.data import encode_on_grid
+from cantilena.workflows.data import LEAD, encode_on_grid, role_of_source
 from cantilena.workflows.evaluate.counts import model_distances
 from cantilena.workflows.evaluate.matching import Matched, matched_melodies
 from cantilena.workflows.evaluate.melody_sets import (
@@ -55,6 +55,8 @@ def reference_set(
         hint = "give a corpus of 10 pieces or more"
         raise CorpusError(f"{corpus.manifest.name} has no held-out melodies to compare with", hint)
     description, rng = f"held-out melodies of {corpus.manifest.name}", generator(options.seed, "people")
+    if any(one.obedience for one in systems):  # models with forms compose leads, no altos and basses
+        melodies = [melody for melody in melodies if role_of_source(melody.label) == LEAD] or melodies
     if systems:
         chosen, by = matched_melodies(melodies, systems, steps, most=options.melodies, rng=rng)
         return MelodySet(HUMAN, description, chosen), by
