@@ -316,8 +316,10 @@ class Composer:
         }
         if forms is not None and isinstance(self.encoding, NotesEncoding):
             arguments["guide"] = forms.guide(self.encoding, placement.primer)
-        rngs = [generator(seed, "search", number) for number in numbers]
-        search = None if count == 1 else Search.from_options(options, self.encoding, placement.context(), rngs)
+        search = None
+        if count > 1:
+            rngs = [generator(seed, "search", number) for number in numbers]
+            search = Search.from_options(options, self.encoding, placement.context(), rngs)
         return GenerationPlan(placement, arguments, form, search)
 
     def _form(self, placement: Placement, options: ComposeOptions, numbers: range, seed: int) -> FormPlan | str:

@@ -13,12 +13,11 @@ from cantilena.errors import UsageError
 from cantilena.generation.composition import Composition, Conditioning
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.sampling import token_budget
-from cantilena.models import UNKNOWN, Bars, register_id
+from cantilena.models import LEAD, UNKNOWN, Bars, register_id
 from cantilena.music import Form, Key, Melody, Meter, Pitch, Tempo, parse_pitch_range
 from cantilena.rules import Context
 from cantilena.tokenizers import END, Encoding, NotesEncoding, token_pitches
 
-LEAD = "lead"
 LEAD_RANGE = "C4-A5"
 """The range of a lead that a voice and most instruments have, on the treble staff."""
 

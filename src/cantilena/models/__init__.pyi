@@ -6,6 +6,7 @@ from .bundle.magenta import NoteRnnFile as NoteRnnFile
 from .bundle.magenta import note_rnn_bundle as note_rnn_bundle
 from .bundle.magenta import read_note_rnn as read_note_rnn
 from .conditions import CONDITIONS as CONDITIONS
+from .conditions import LEAD as LEAD
 from .conditions import METERS as METERS
 from .conditions import MODES as MODES
 from .conditions import REGISTERS as REGISTERS

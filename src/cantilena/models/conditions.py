@@ -27,6 +27,9 @@ MODES: tuple[Mode, ...] = ("major", "minor", "dorian", "mixolydian", "lydian", "
 ROLES = ("lead", "inner", "bass")
 """What a part is to the others of its score; the only part leads."""
 
+LEAD = ROLES[0]
+"""The role of a melody that leads, and of all that no source names."""
+
 REGISTERS = 20
 """Ids of the mean pitch of a melody."""
 

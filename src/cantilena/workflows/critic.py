@@ -9,15 +9,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.data import Corpus
-from cantilena.data.normalized_key import normalize_key
 from cantilena.discriminators import CriticExamples, train_critic
 from cantilena.errors import UsageError
 from cantilena.generation import Composer, FormGuides, FormPlan, sample, token_budget
-from cantilena.models import CONDITIONS, UNKNOWN, Bars, Bundle, MelodyCritic, critic_features, critic_rows, padded_plans
+from cantilena.models import (
+    CONDITIONS,
+    LEAD,
+    UNKNOWN,
+    Bars,
+    Bundle,
+    FormModel,
+    MelodyCritic,
+    critic_features,
+    critic_rows,
+    padded_plans,
+    plan_rows,
+)
 from cantilena.music import Key, Melody
+from cantilena.rl.reward import padded_together
 from cantilena.runtime import generator, progress
 from cantilena.tokenizers import NotesEncoding
-from cantilena.workflows.data import EncodedPieces, encode_pieces, role_of
+from cantilena.workflows.data import EncodedPieces, encode_pieces, role_of, transposed
 
 MOST_TICKS = 64 * 96
 """The longest melody that a critic learns from: 64 bars of 4/4."""
@@ -74,13 +86,11 @@ def compose_like(
     with progress("Composing", total=len(drawn), unit="melodies", quiet=quiet) as bar:
         for start in range(0, len(order), _AT_ONCE):
             some = order[start : start + _AT_ONCE]
-            plans = [_plan(composer, pieces.melodies[number], number, seed) for number in some]
-            bars = _without_style(pieces.sequences.bars[some])
-            guides = None
+            bars, guides = _without_style(pieces.sequences.bars[some]), None
             if composer.forms is not None:
-                told = [plan.told(bars[row : row + 1]).plan[0] for row, plan in enumerate(plans) if plan is not None]
-                bars = replace(bars, plan=padded_plans(told))
-                guides = FormGuides([plan.guide(encoding, _NOTHING) for plan in plans if plan is not None])
+                plans = [_plan(composer.forms, pieces.melodies[number], int(number), seed) for number in some]
+                bars = replace(bars, plan=padded_plans([plan_rows(plan.forms[0]) for plan in plans]))
+                guides = FormGuides([plan.guide(encoding, _NOTHING) for plan in plans])
             steps = token_budget(encoding, int(bars.length.max()))
             uniforms = np.stack([generator(seed, "critic", "compose", int(number)).random(steps) for number in some])
             samples = sample(composer.model, uniforms, bars=bars, encoding=encoding, guide=guides)
@@ -90,14 +100,12 @@ def compose_like(
     return drawn
 
 
-def _plan(composer: Composer, melody: Melody, number: int, seed: int) -> FormPlan | None:
-    """A form of the melody's length, with its pickup; None if the model has learned no forms."""
-    if composer.forms is None:
-        return None
+def _plan(forms: FormModel, melody: Melody, number: int, seed: int) -> FormPlan:
+    """A form of the melody's length, with its pickup."""
     return FormPlan.draw(
-        [generator(seed, "critic", "form", int(number))],
+        [generator(seed, "critic", "form", number)],
         form=None,
-        model=composer.forms,
+        model=forms,
         bars=-(-melody.length // melody.meter.ticks_per_bar),
         meter=melody.meter,
         key=melody.key or Key(),
@@ -114,9 +122,8 @@ def _without_style(bars: Bars) -> Bars:
 
 
 def _leads(melodies: Sequence[Melody], encoding: NotesEncoding, *, normalized_key: bool) -> EncodedPieces:
-    leads = [melody for melody in melodies if role_of(melody) == "lead" and melody.length <= MOST_TICKS]
-    if normalized_key:
-        leads = [normalize_key(melody, low=encoding.low, high=encoding.high) for melody in leads]
+    leads = [melody for melody in melodies if role_of(melody) == LEAD and melody.length <= MOST_TICKS]
+    leads = list(transposed(leads, encoding, normalized_key=normalized_key))
     return encode_pieces(encoding, [encoding.fit(melody).melody for melody in leads])
 
 
@@ -127,9 +134,7 @@ def _rows(
     features, rows = critic_features(encoding), []
     for start in range(0, len(tokens), _AT_ONCE):
         some = tokens[start : start + _AT_ONCE]
-        padded = np.zeros((len(some), max(map(len, some))), dtype=np.int64)
-        for row, melody in zip(padded, some, strict=True):
-            row[: len(melody)] = melody
+        padded = padded_together([melody[None] for melody in some])
         padded = padded[:, : padded.shape[1] // features.period * features.period]
         rows += critic_rows(features, padded, pieces.sequences.bars[np.arange(start, start + len(some))])
     return [row for row in rows if len(row)]

@@ -29,6 +29,7 @@ from cantilena.data import (
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models import (
     CONDITIONS,
+    LEAD,
     MODES,
     NO_PLAN,
     UNKNOWN,
@@ -57,9 +58,6 @@ LEAST = 12
 
 LEAST_OF_MODE = 20
 """Training melodies that a network needs to learn a mode other than major and minor."""
-
-LEAD = "lead"
-"""The role of a melody that leads, and of all that no source names."""
 
 _ROLES = {"alto": "inner", "tenor": "inner", "bass": "bass"}
 """The roles of the voices of the built-in chorales that do not lead."""

@@ -22,7 +22,7 @@ from cantilena.workflows.cards.recipe import describe_model, model_kind, record_
 from cantilena.workflows.cards.sources import sanitize, sources_of
 from cantilena.workflows.data import EncodedCorpus, StyleLabels, encode_splits, modes_of, style_labels
 from cantilena.workflows.reproduce.options import ReproduceOptions, plan
-from cantilena.workflows.train.config import HEAD_OF_NOTES
+from cantilena.workflows.train.config import HEAD_OF_NOTES, shape_of_notes
 
 _PIANO_LICENCE = "CC BY-SA 3.0 DE"
 """The licence of piano-midi.de, and of weights that were trained on it."""
@@ -185,10 +185,7 @@ class Recipe:
         encoding = self.material.encoding
         if not isinstance(encoding, NotesEncoding):
             return self.network
-        pitches = encoding.high - encoding.low + 1
-        shape = replace(
-            self.network, durations=encoding.durations, pitches=pitches, plan=True, head_width=self.head_width
-        )
+        shape = shape_of_notes(self.network, encoding, head_width=self.head_width)
         return replace(shape, modes=modes_of(self.material.train)) if "mode" in shape.conditions else shape
 
 
@@ -201,7 +198,7 @@ def note_tuning(*also_keys: str, c: float = 2.0) -> TuningOptions:
     """How models of notes are tuned: on the rules of `cantilena`, over eight bars of 4/4, in C major and other keys.
 
     With c = 2 they keep more of the rules and stay within .02 nats a step of the untuned model. With c = 1 the listener
-    told `tunes+rl` from people with an AUC of .83 (eight bars), where `tunes` has .70, and the models of the grid,
+    told `tunes+rl` from people with an AUC of .83 (eight bars), where `tunes` has .71, and the models of the grid,
     tuned until .3 nats away, were told always. Piano pieces break so many of the rules that `piano` needs a larger c to
     keep its variety.
     """

@@ -13,11 +13,19 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus, read_folder
 from cantilena.errors import CorpusError
 from cantilena.generation import ComposeOptions, Composer, SamplingOptions
-from cantilena.models import Bars, Bundle, bars_for_encoding, log_probs_with_bars, only_bounds_likelihood, to_numpy
+from cantilena.models import (
+    LEAD,
+    Bars,
+    Bundle,
+    bars_for_encoding,
+    log_probs_with_bars,
+    only_bounds_likelihood,
+    to_numpy,
+)
 from cantilena.music import Key, Melody, Meter, key_of_durations
 from cantilena.reporting import NoteProbabilities
 from cantilena.runtime import generator
-from cantilena.workflows.data import LEAD, encode_on_grid, role_of_source
+from cantilena.workflows.data import encode_on_grid, role_of_source
 from cantilena.workflows.evaluate.counts import model_distances
 from cantilena.workflows.evaluate.matching import Matched, matched_melodies
 from cantilena.workflows.evaluate.melody_sets import (

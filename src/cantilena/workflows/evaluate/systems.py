@@ -16,8 +16,9 @@ from cantilena.generation import ComposeOptions, Composer, SamplingOptions, mix_
 from cantilena.models import Bundle, SequenceModel, TopTokens, bars_for_encoding, find_bundle
 from cantilena.music import Key, Melody, Meter
 from cantilena.reporting.data import HUMAN as HUMAN
+from cantilena.rl.reward import padded_together
 from cantilena.runtime import derived_seed, generator
-from cantilena.tokenizers import END, Encoding
+from cantilena.tokenizers import Encoding
 from cantilena.workflows.data import EncodedCorpus
 from cantilena.workflows.train.blend import fit_ngram
 
@@ -233,10 +234,7 @@ def composed_system(name: str, description: str, bundle: Bundle, seed: int) -> S
         made = composer.compose_many(melodies, options, seed=derived_seed(seed, purpose, name))
         whole = [melody.between(melody.pickup, melody.length) for melody in made]
         rows = [composer.encoding.encode(composer.encoding.fit(melody).melody) for melody in whole]
-        tokens = np.full((melodies, max(map(len, rows))), END, dtype=np.int64)
-        for row, own in zip(tokens, rows, strict=True):
-            row[: len(own)] = own
-        return tokens
+        return padded_together([row[None] for row in rows])
 
     return System(name, description, composer.encoding, draw_melodies, composer.model)
 

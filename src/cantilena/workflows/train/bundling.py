@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cantilena.data import Corpus
 from cantilena.models import (
+    LEAD,
     Blend,
     Bundle,
     FormModel,
@@ -57,7 +58,7 @@ def trained_bundle(
 
 def _forms_of(pieces: EncodedPieces) -> FormModel:
     """The forms and pickups of leads, which is what is composed; of all melodies if there are no leads."""
-    rows = [row for row, melody in enumerate(pieces.melodies) if role_of(melody) == "lead"]
+    rows = [row for row, melody in enumerate(pieces.melodies) if role_of(melody) == LEAD]
     rows = rows or list(range(len(pieces.melodies)))
     meters, bars = [melody.meter for melody in pieces.melodies], pieces.sequences.bars
     # A pickup belongs to the form where the last bar is shorter by as much.

@@ -71,15 +71,9 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
     """
     encoding = data.encoding
     if isinstance(encoding, NotesEncoding):
-        pitches, plan = encoding.high - encoding.low + 1, options.plan is not False
-        network = replace(
-            network,
-            durations=encoding.durations,
-            pitches=pitches,
-            plan=plan,
-            without=options.without or (),
-            head_width=HEAD_OF_NOTES if options.head is None else options.head,
-        )
+        head_width = HEAD_OF_NOTES if options.head is None else options.head
+        network = shape_of_notes(network, encoding, plan=options.plan is not False, head_width=head_width)
+        network = replace(network, without=options.without or ())
     elif not encoding.has_rhythm:
         network = replace(
             network,
@@ -93,6 +87,14 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
     if options.dropout is None and options.preset == "quick" and not network.durations:
         network = replace(network, dropout=dropout_for(data.train.sequences.steps))
     return network
+
+
+def shape_of_notes(
+    network: NetworkOptions, encoding: NotesEncoding, *, plan: bool = True, head_width: int = HEAD_OF_NOTES
+) -> NetworkOptions:
+    """The shape of a network of notes: with the durations and pitches of its encoding."""
+    pitches = encoding.high - encoding.low + 1
+    return replace(network, durations=encoding.durations, pitches=pitches, plan=plan, head_width=head_width)
 
 
 def dropout_for(steps: int) -> float:
