@@ -5,6 +5,10 @@ from .bundle.magenta import NoteRnn as NoteRnn
 from .bundle.magenta import NoteRnnFile as NoteRnnFile
 from .bundle.magenta import note_rnn_bundle as note_rnn_bundle
 from .bundle.magenta import read_note_rnn as read_note_rnn
+from .chords import NO_CHORDS as NO_CHORDS
+from .chords import chord_rows as chord_rows
+from .chords import padded_chords as padded_chords
+from .chords import transposed_chords as transposed_chords
 from .conditions import CONDITIONS as CONDITIONS
 from .conditions import LEAD as LEAD
 from .conditions import METERS as METERS

@@ -146,6 +146,7 @@ class Bars:
             for what a model is not told; no bars by default.
         plan_origin: `(melodies,)` int64, where bar 1 of the form would begin if it were whole (`form_origin`); 0 by
             default.
+        chords: `(melodies, changes, 3)` int64, the chords of each melody as `padded_chords` has them; none by default.
 
     Examples:
         >>> Bars.from_meter(Meter(3, 4), melodies=1, ticks_per_step=6, pickup=24).positions(6).tolist()
@@ -158,8 +159,11 @@ class Bars:
     length: NDArray[np.int64] = None  # type: ignore[assignment]
     plan: NDArray[np.int64] = None  # type: ignore[assignment]
     plan_origin: NDArray[np.int64] = None  # type: ignore[assignment]
+    chords: NDArray[np.int64] = None  # type: ignore[assignment]
 
     def __post_init__(self) -> None:
+        if self.chords is None:
+            object.__setattr__(self, "chords", np.zeros((len(self.steps_per_bar), 0, 3), dtype=np.int64))  # type: ignore[unreachable]
         if self.plan_origin is None:
             object.__setattr__(self, "plan_origin", np.zeros(len(self.steps_per_bar), dtype=np.int64))  # type: ignore[unreachable]
         if self.plan is None:
@@ -214,7 +218,7 @@ class Bars:
         return np.asarray(np.maximum(whole, 0) + 1, dtype=np.int64)
 
     def without_conditions(self) -> Bars:
-        """The same bars with unknown conditions and forms."""
+        """The same bars with unknown conditions, forms and chords."""
         return Bars(self.steps_per_bar, self.pickup, length=self.length)
 
     def __getitem__(self, rows: Any) -> Bars:  # noqa: ANN401  (whatever numpy takes as an index)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import CantilenaError
-from cantilena.models import CONDITIONS, UNKNOWN, Bars, Sequences, transpose_condition_ids
+from cantilena.models import CONDITIONS, UNKNOWN, Bars, Sequences, transpose_condition_ids, transposed_chords
 from cantilena.runtime import generator
 from cantilena.tokenizers import Encoding, NotesEncoding
 
@@ -86,6 +86,13 @@ class Batches:
                 known = drawn >= self.condition_dropout
                 plan = np.where(known[:, 1, None, None], bars.plan, 0)
                 bars = replace(bars, length=np.where(known[:, 0], bars.length, 0), plan=plan)
+            if bars.chords.shape[1]:
+                known = (
+                    generator(self.seed, "train", "chords", epoch).random(len(self.pieces)) >= self.condition_dropout
+                )
+                chords = transposed_chords(bars.chords, semitones)
+                chords[:, :, 1:] *= known[indices, None, None]
+                bars = replace(bars, chords=chords)
             bars = replace(
                 bars, condition_ids=np.where(kept, transpose_condition_ids(bars.condition_ids, semitones), UNKNOWN)
             )

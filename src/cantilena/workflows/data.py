@@ -31,6 +31,7 @@ from cantilena.models import (
     CONDITIONS,
     LEAD,
     MODES,
+    NO_CHORDS,
     NO_PLAN,
     UNKNOWN,
     Bars,
@@ -38,8 +39,10 @@ from cantilena.models import (
     Likelihood,
     SequenceModel,
     Sequences,
+    chord_rows,
     condition_ids,
     likelihood,
+    padded_chords,
     padded_plans,
     plan_rows,
     register_id,
@@ -279,6 +282,7 @@ def encode_pieces(
         )
         for melody, style, _ in kept
     ]
+    has_chords = is_notes and any(melody.chords for melody, _, _ in kept)
     # As the tokens are, without repeats.
     notated = [replace(melody, repeats=Repeats()) for melody, _, _ in kept] if is_notes and find_forms else []
     forms = tuple(find_form(melody) if _bar_count(melody) <= MOST_BARS else None for melody in notated)
@@ -289,6 +293,7 @@ def encode_pieces(
         np.array([melody.length if is_notes else 0 for melody, _, _ in kept], dtype=np.int64),
         padded_plans([plan_rows(form) if form else NO_PLAN for form in forms or [None] * len(kept)]),
         np.array([form_origin(melody) for melody in notated] if forms else [0] * len(kept), dtype=np.int64),
+        padded_chords([chord_rows(melody.chords) for melody, _, _ in kept] if has_chords else [NO_CHORDS] * len(kept)),
     )
     pieces = [np.append(tokens, END) if is_notes else tokens for _, _, tokens in kept]
     clocks = (
@@ -311,6 +316,11 @@ def modes_of(pieces: EncodedPieces) -> tuple[str, ...]:
     return tuple(
         mode for mode, count in zip(MODES, counts[1:], strict=True) if count >= LEAST_OF_MODE or mode in MODES[:2]
     )
+
+
+def knows_chords(pieces: EncodedPieces) -> bool:
+    """Whether a network can learn to follow chords from the pieces: 20 of them or more have any."""
+    return int((pieces.sequences.bars.chords[:, :, 1] != UNKNOWN).any(axis=1).sum()) >= LEAST_OF_MODE
 
 
 def role_of(melody: Melody) -> str:

@@ -13,12 +13,15 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.models import (
+    NO_CHORDS,
     Bars,
     Network,
     NetworkOptions,
     NumpyNetwork,
     Sequences,
+    chord_rows,
     likelihood,
+    padded_chords,
     padded_plans,
     plan_rows,
 )
@@ -27,11 +30,15 @@ from cantilena.models.network.note_features import NoteFeatures
 from cantilena.models.network.note_history import KINDS, NoteMatches
 from cantilena.models.network.options import NOTE_INPUTS
 from cantilena.models.policy import LOG_ZERO, to_numpy
-from cantilena.music import Form, Melody, form_origin
+from cantilena.music import Chord, Form, Melody, form_origin
 from cantilena.tokenizers import END, NotesEncoding
 
 NOTES = NotesEncoding((1, 6, 12, 24, 36, 48), 60, 72)
 CHORDS = NotesEncoding((1, 12, 24), 60, 72, ((), (4, 7)))
+
+PROGRESSION = chord_rows(
+    [(12, Chord.parse("C")), (60, Chord.parse("F/A")), (72, Chord(None)), (200, Chord.parse("G7"))]
+)
 
 
 def options_for(encoding: NotesEncoding, **changes: object) -> NetworkOptions:
@@ -62,6 +69,7 @@ def any_bars(encoding: NotesEncoding, tokens: NDArray[np.int64], seed: int) -> B
         rng.choice([0, 12, 24], melodies),
         length=np.where(np.arange(melodies) % 2, length, 0),
         plan=padded_plans(plans),
+        chords=padded_chords([PROGRESSION if row % 2 else NO_CHORDS for row in range(melodies)]),
     )
 
 
@@ -81,13 +89,14 @@ def stepped(features: NoteFeatures, tokens: NDArray[np.int64], bars: Bars) -> ND
     look_back=st.sampled_from([(), (1,), (1, 2, 4)]),
     without=st.sets(st.sampled_from(NOTE_INPUTS)),
     plan=st.booleans(),
+    harmony=st.booleans(),
 )
 def test_single_tokens_have_the_rows_of_whole_sequences(
-    encoding: NotesEncoding, seed: int, look_back: tuple[int, ...], without: set[str], plan: bool
+    encoding: NotesEncoding, seed: int, look_back: tuple[int, ...], without: set[str], plan: bool, harmony: bool
 ) -> None:
     tokens = any_tokens(encoding, 5, 14, seed)
     bars = any_bars(encoding, tokens, seed)
-    options = options_for(encoding, look_back=look_back, without=tuple(sorted(without)), plan=plan)
+    options = options_for(encoding, look_back=look_back, without=tuple(sorted(without)), plan=plan, harmony=harmony)
     features = NoteFeatures(options, len(encoding.vocabulary))
     whole = features.encode(tokens, bars)
     live = np.cumsum(tokens == END, axis=1) == 0  # after the end only the bounds matter
@@ -96,6 +105,21 @@ def test_single_tokens_have_the_rows_of_whole_sequences(
     in_parts = whole[..., features.columns : -2]
     assert 0 <= in_table.min() <= in_table.max() < features.rows
     assert 0 <= in_parts.min() <= in_parts.max() < features.part_rows
+
+
+def test_the_chord_that_sounds_the_next_one_and_the_time_to_it_are_told() -> None:
+    options = options_for(NOTES, plan=False, look_back=(), harmony=True)
+    features = NoteFeatures(options, len(NOTES.vocabulary))
+    tokens = NOTES.encode(Melody.from_pitches([(60, 24), (62, 48), (64, 6)]))[None]
+    bars = Bars(np.array([96]), np.array([0]), chords=padded_chords([PROGRESSION]))
+    rows = features.encode(tokens, bars) - features.offsets
+    chord, bass, after, time = rows[0, ::2, features.columns - 4 : features.columns].T
+    c, f_over_a, no_chord, unknown = PROGRESSION[1, 1], PROGRESSION[2, 1], PROGRESSION[3, 1], 0
+    assert chord.tolist() == [unknown, c, no_chord]
+    assert bass.tolist() == [0, 1, 0]
+    assert after.tolist() == [c, f_over_a, PROGRESSION[4, 1]]
+    assert np.diff(time).tolist() != [0, 0]
+    assert rows[0, 1::2, -3].tolist() == [c, no_chord, no_chord]  # where each note ends
 
 
 @pytest.mark.parametrize(("encoding", "checksum"), [(NOTES, 3271573185), (CHORDS, 977563024)])

@@ -35,6 +35,7 @@ _FORMATS: dict[int, tuple[ModelKind, tuple[str, ...]]] = {
     8: (NETWORK, ()),  # large matrices may be 8-bit integers
     9: (NETWORK, ("durations", "pitches", "without", "plan", "melodic", "head", "modes")),
     10: (NETWORK, ()),  # weights that tuning has not changed are stored once
+    11: (NETWORK, ("harmony",)),
 }
 """The kind of model of each format, and the options that it introduced. A bundle is written in the earliest format that
 represents it, so that earlier versions of Cantilena read it if they can, and do not misread it if they cannot."""

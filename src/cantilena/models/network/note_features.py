@@ -11,6 +11,8 @@ Before each token a network is told
                      (exactly, in rhythm alone), and whether the duration just chosen repeats it too
     plan             if the form is known: how the bar returns, how far back, the bars left of the phrase, the cadence;
                      the note at the place to which the bar returns, as for look-back; whether the last note agreed
+    chords           if they are known: the chord that sounds, its bass, the next chord and the time to it; after the
+                     duration of a note also the chord where it ends
     repeats          for the longest earlier match of the last notes (by duration and interval, by duration, by
                      interval): its length and what followed it, an interval as the pitch to which it leads
     conditions       as `features.py`
@@ -26,7 +28,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.models.conditions import condition_columns, condition_sizes
+from cantilena.models.chords import BASS_IDS, CHORD_IDS, chords_at
+from cantilena.models.conditions import UNKNOWN, condition_columns, condition_sizes
 from cantilena.models.network.features import MATCH_BINS, Features, checked_bars
 from cantilena.models.network.note_history import (
     BEYOND,
@@ -189,10 +192,13 @@ class NoteFeatures:
         sizes += [MATCH_BINS, durations, pitches, MATCH_BINS, durations, MATCH_BINS, pitches]
         self._plan = len(sizes)  # the first column of the plan
         sizes += [4, LAGS, PHRASES, 4, pitches, TIMES * 2, pitches, 3] * options.plan
+        self._chords = len(sizes)  # the first column of chords
+        sizes += [CHORD_IDS, BASS_IDS, CHORD_IDS, TIMES] * options.harmony
         self._condition_sizes = condition_sizes(options.conditions, options.styles, len(options.modes))
         self._conditions = condition_columns(options.conditions)
         sizes += self._condition_sizes
         part_sizes = [vocabulary_size + 1, PLACES + 1, BEATS + 1, TIMES, 3, *[3] * (looks + 1 + options.plan)]
+        part_sizes += [CHORD_IDS] * options.harmony
         self.columns, self.part_columns = len(sizes), len(part_sizes)
         self.rows, self.part_rows = sum(sizes), sum(part_sizes)
         self.period = len(self._parts)
@@ -219,6 +225,8 @@ class NoteFeatures:
         if self.options.plan:
             ids[self._plan + 4 : self._plan + 8] = [self._none, NO_TIME, self._none, 2]
         ids[self.columns : -2] = [self.start, PLACES, BEATS, NO_TIME, *[2] * (self.part_columns - 4)]
+        if self.options.harmony:
+            ids[self._chords + 3], ids[-3] = NO_TIME, UNKNOWN
         return ids
 
     def _tabulate(self) -> None:
@@ -374,6 +382,10 @@ class NoteFeatures:
         ids[:, :, _SPAN] = time_bins(clock - stats.long_end)
         ids[:, :, _SPAN + 1], ids[:, :, _SPAN + 2] = sounding - stats.lowest, stats.highest - sounding
 
+        if self._chords_told(bars):
+            ids[:, :, self._chords : self._chords + 4] = chords_at(bars.chords, clock)
+            to_change = ids[:, :, self._chords + 3]
+            ids[:, :, self._chords + 3] = np.where(to_change < 0, NO_TIME, time_bins(np.maximum(to_change, 0)))
         counts, told = len(self._look_back), self._told(bars)
         lags = np.empty((*clock.shape, counts + told), dtype=np.int64)
         lags[:, :, :counts] = per_bar[:, :, None] * self._look_back
@@ -414,6 +426,8 @@ class NoteFeatures:
         part[:, :, last] = ids[:, :, self._repeats + 1] == duration
         if self.options.plan:
             part[:, :, last + 1] = ids[:, :, self._plan + 5] == until
+        if self._chords_told(bars):
+            part[:, :, -1] = chords_at(bars.chords, end)[..., 0]
 
     def _bounds(self, bars: Bars, clock: Ints, part: int, ended: NDArray[np.bool_]) -> Ints:
         """`(melodies, queries, 2)`: the first token that may come next and the one after the last."""
@@ -479,6 +493,10 @@ class NoteFeatures:
     def _told(self, bars: Bars) -> bool:
         """Whether plans are told."""
         return self.options.plan and bars.plan.shape[1] > 0
+
+    def _chords_told(self, bars: Bars) -> bool:
+        """Whether chords are told."""
+        return self.options.harmony and bars.chords.shape[1] > 0
 
     def _looks(self, ids: Ints) -> Ints:
         """`(melodies, queries, look-backs, 5)`: a view of the columns of look-back."""

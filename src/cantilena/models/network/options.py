@@ -77,6 +77,8 @@ class NetworkOptions:
     """Groups of the inputs of notes (`NOTE_INPUTS`) that are left out."""
     plan: bool = field(default=False, metadata={"omit_default": True})
     """Input of notes: the form of the melody (`Bars.plan`)."""
+    harmony: bool = field(default=False, metadata={"omit_default": True})
+    """Input of notes: the chord that sounds, the next one and the time to it (`Bars.chords`)."""
 
     conditions: tuple[str, ...] = ()
     """The network is given these conditions of a melody: key, mode, meter, style, role, register; in this order."""
@@ -131,8 +133,8 @@ class NetworkOptions:
             )
         if self.melodic and (self.durations or self.input == "paper"):
             raise UsageError("melodic inputs beside others that hold them, or none", "choose them for a grid only")
-        if (self.plan or self.head_width) and not self.durations:
-            raise UsageError("a plan or a wide head of a network of steps", "only networks of notes have them")
+        if (self.plan or self.harmony or self.head_width) and not self.durations:
+            raise UsageError("a plan, harmony or a wide head of a network of steps", "only networks of notes have them")
         if set(self.without) - set(NOTE_INPUTS) or (self.without and not self.durations):
             raise UsageError(
                 f"inputs without {' '.join(self.without)}", f"leave out some of {', '.join(NOTE_INPUTS)}, of notes only"

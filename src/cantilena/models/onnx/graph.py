@@ -258,7 +258,8 @@ def part_names(options: NetworkOptions) -> list[str]:
     names += ["time left when it ends", "whether it ends with the melody"]
     names += [f"whether it ends like {_bars_ago(bars)}" for bars in options.look_back]
     names.append("whether it has the duration after the longest match")
-    return [*names, *["whether it ends like the bar that returns"] * options.plan]
+    names += ["whether it ends like the bar that returns"] * options.plan
+    return [*names, *["chord where it ends"] * options.harmony]
 
 
 def _note_feature_names(options: NetworkOptions) -> list[str]:
@@ -280,6 +281,7 @@ def _note_feature_names(options: NetworkOptions) -> list[str]:
         names += ["how the bar returns", "bars back to what returns", "bars left of the phrase", "cadence to come"]
         names += [f"{what} in what returns" for what in ("pitch", "time to the next onset", "interval that followed")]
         names.append("whether the last note was as in what returns")
+    names += ["chord", "bass of the chord", "next chord", "time to the next chord"] * options.harmony
     return [*names, *options.conditions]
 
 

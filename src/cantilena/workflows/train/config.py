@@ -13,7 +13,7 @@ from cantilena.models import NetworkOptions
 from cantilena.music import Melody, parse_pitch_range
 from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.training import TRANSFORMER_RATE, TrainingOptions, preset
-from cantilena.workflows.data import EncodedCorpus, encode_splits, modes_of, style_labels
+from cantilena.workflows.data import EncodedCorpus, encode_splits, knows_chords, modes_of, style_labels
 from cantilena.workflows.runs import option_fields
 from cantilena.workflows.train.bundling import corpus_facts
 from cantilena.workflows.train.options import OVERRIDES, CorpusOptions, NetworkTraining
@@ -50,10 +50,11 @@ def shape_and_training(options: NetworkTraining) -> tuple[NetworkOptions, Traini
         network, training = replace(network, repeat_features=0), replace(training, batch=PAPER_BATCH)
     if options.encoding != "grid" and options.melodic:
         raise UsageError("--melodic is for networks of the grid", "leave it out: notes say all of it")
-    of_notes = {"plan", "without", "head"}  # which need the vocabulary (`network_for`)
+    of_notes = {"plan", "harmony", "without", "head"}  # which need the vocabulary (`network_for`)
     if options.encoding != "notes" and any(getattr(options, name) not in (None, ()) for name in of_notes):
         raise UsageError(
-            "--plan, --head and --without are for networks of notes", "leave them out, or add --encoding notes"
+            "--plan, --harmony, --head and --without are for networks of notes",
+            "leave them out, or add --encoding notes",
         )
     network = with_given(network, options, [name for name in OVERRIDES if name not in of_notes])
     if network.core == "transformer":
@@ -73,7 +74,8 @@ def network_for(network: NetworkOptions, options: NetworkTraining, data: Encoded
     if isinstance(encoding, NotesEncoding):
         head_width = HEAD_OF_NOTES if options.head is None else options.head
         network = shape_of_notes(network, encoding, plan=options.plan is not False, head_width=head_width)
-        network = replace(network, without=options.without or ())
+        harmony = knows_chords(data.train) if options.harmony is None else options.harmony
+        network = replace(network, harmony=harmony, without=options.without or ())
     elif not encoding.has_rhythm:
         network = replace(
             network,

@@ -129,6 +129,8 @@ class NetworkOverrides(GradientOptions):
     """Tell a network of the grid the last pitch, intervals and durations, and the time since the last onset."""
     plan: bool | None = field(default=None, metadata={"omit_default": True})
     """Tell a network of notes the form of each melody: returns, phrases, cadences; it does so if left out."""
+    harmony: bool | None = field(default=None, metadata={"omit_default": True})
+    """Tell a network of notes the chords of each melody; it does so if left out, where 20 melodies or more have any."""
     head: int | None = field(default=None, metadata={"omit_default": True})
     """Size of the hidden layers of the head of a network of notes."""
     without: tuple[str, ...] | None = field(default=None, metadata={"omit_default": True})
