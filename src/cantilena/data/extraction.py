@@ -18,6 +18,7 @@ from cantilena.errors import ScoreError
 from cantilena.io import Doubt, Part, PieceName, PieceSource, Score, pieces_of, read_piece
 from cantilena.music import (
     TICKS_PER_QUARTER,
+    ChordTrack,
     Key,
     Melody,
     Meter,
@@ -307,7 +308,9 @@ def _melody(score: Score, notes: Iterable[Note], options: ReadOptions, parts: Se
         tempo=_tempo(score, end),
         pickup=pickup,
         title=score.title,
-        chords=tuple({ticks(time): chord for time, chord in score.chords if ticks(time) < end}.items()),
+        chords=ChordTrack(
+            tuple(sorted({ticks(time): chord for time, chord in score.chords if ticks(time) < end}.items()))
+        ),
         repeats=_repeats(score, end),
         phrase_ends=_phrase_ends(score, kept, parts),
     )

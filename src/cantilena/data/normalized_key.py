@@ -37,7 +37,7 @@ def normalize_key(melody: Melody, *, low: int, high: int) -> Melody:
     if min(pitches) + semitones >= 0 and max(pitches) + semitones <= 127:
         return melody.transposed(semitones)
     notes = [replace(note, pitches=tuple(_folded(p + semitones) for p in note.pitches)) for note in melody.notes]
-    chords = tuple((tick, chord.transposed(semitones)) for tick, chord in melody.chords)
+    chords = melody.chords.transposed(semitones)
     return replace(melody, notes=tuple(notes), key=key.transposed(semitones) if key else None, chords=chords)
 
 

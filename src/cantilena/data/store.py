@@ -30,7 +30,7 @@ from cantilena.data.columns import (
     read_table,
 )
 from cantilena.errors import CorpusError, UsageError
-from cantilena.music import Chord, Key, Melody, Meter, Note, Repeats, Section, Tempo
+from cantilena.music import Chord, ChordTrack, Key, Melody, Meter, Note, Repeats, Section, Tempo
 from cantilena.runtime import atomic_file, read_regular_file
 
 FORMAT = 1
@@ -341,10 +341,15 @@ class _Columns:
             length=self.lengths[row],
             title=self.titles[row],
             source=self.sources[row],
-            chords=tuple((tick, _chord(symbol)) for tick, symbol in zip(*self.chords.get(row, ((), ())), strict=True)),
+            chords=self._chords(row),
             repeats=self._repeats(row),
             phrase_ends=tuple(*self.phrase_ends.get(row, ((),))),
         )
+
+    def _chords(self, row: int) -> ChordTrack:
+        if row not in self.chords:
+            return _NO_CHORDS
+        return ChordTrack(tuple((tick, _chord(symbol)) for tick, symbol in zip(*self.chords[row], strict=True)))
 
     def _repeats(self, row: int) -> Repeats:
         if row not in self.sections:
@@ -374,6 +379,7 @@ class _Melodies(Sequence[Melody]):
         return self._columns.melody(int(self._chosen[row]))
 
 
+_NO_CHORDS = ChordTrack()
 _NO_REPEATS = Repeats()
 
 # Notes, keys, meters and tempos are immutable: sharing equal ones takes a tenth of the time.

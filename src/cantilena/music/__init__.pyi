@@ -1,5 +1,8 @@
 from .chord import CHORD_TONES as CHORD_TONES
 from .chord import Chord as Chord
+from .chord_track import MOST_CHARACTERS as MOST_CHARACTERS
+from .chord_track import ChordTrack as ChordTrack
+from .chord_track import parse_sections as parse_sections
 from .form import BARS_PER_PHRASE as BARS_PER_PHRASE
 from .form import DEFAULT_BARS as DEFAULT_BARS
 from .form import MOST_BARS as MOST_BARS

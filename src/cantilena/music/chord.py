@@ -38,6 +38,9 @@ _SYNONYMS = {
 """Suffixes of lead sheets and the quality that each is read as: tensions above the seventh are not kept."""
 
 _SYMBOL = re.compile(r"([A-G])([#♯b♭]{0,2})([^/]*)(?:/([A-Ga-g])([#♯b♭]{0,2}))?\Z")
+_GERMAN = re.compile(r"[Hh]|[A-Ga-g](?:is|es)(?![a-z])|[AEae]s(?![a-z])|.*(?:moll|dur)\b", re.IGNORECASE)
+_SOLFEGE = re.compile(r"(?:do|ut|re|ré|mi|fa|sol|la|si)(?:m|(?![a-z]))", re.IGNORECASE)
+_SHOWN = 40  # characters of a wrong symbol that a message shows
 _NO_CHORD = ("n.c.", "nc", "n.c", "no chord")
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
@@ -92,7 +95,8 @@ class Chord:
         match = _SYMBOL.match(symbol.replace("6/9", "69"))
         quality = _SYNONYMS.get(re.sub(r"[\s()]", "", match[3])) if match else None
         if match is None or quality is None:
-            raise UsageError(f"'{text}' is not a chord symbol", "write it like C, Am7, F/A, Bdim, G7 or N.C.")
+            shown = text if len(text) <= _SHOWN else text[:_SHOWN] + ".."
+            raise UsageError(f"'{shown}' is not a chord symbol", _hint(symbol))
         root = parse_pitch_class(match[1] + match[2])
         bass = parse_pitch_class(match[4] + match[5]) if match[4] else root
         return cls(root, quality, bass)
@@ -115,3 +119,12 @@ class Chord:
             return "N.C."
         over = "" if self.bass == self.root else f"/{_NAMES[self.bass]}"
         return f"{_NAMES[self.root]}{_SUFFIXES[self.quality]}{over}"
+
+
+def _hint(symbol: str) -> str:
+    """What to write instead of a wrong symbol."""
+    if _GERMAN.match(symbol):
+        return "names are English: B for H, Bb for B, C# for Cis, Eb for Es, Am for a-Moll, C for C-Dur"
+    if _SOLFEGE.match(symbol):
+        return "names are English: C D E F G A B for do re mi fa sol la si"
+    return "write it like C, Am7, F/A, Bdim, G7 or N.C."

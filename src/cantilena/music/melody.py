@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
 from cantilena.errors import UsageError
 from cantilena.music.chord import Chord
+from cantilena.music.chord_track import ChordTrack
 from cantilena.music.key import Key
 from cantilena.music.meter import Meter, Tempo
 from cantilena.music.pitch import Pitch
@@ -91,7 +92,7 @@ class Melody:
         length: ticks, at least the end of the last note.
         title: the title.
         source: where it comes from (a file, a collection and number).
-        chords: (tick, chord symbol), ascending; a chord sounds until the next one.
+        chords: the chord symbols; a tuple of (tick, chord) becomes a `ChordTrack`.
         repeats: its sections as written and the order in which they are played.
         phrase_ends: ticks at which a phrase ends by a mark of the score, ascending.
 
@@ -109,13 +110,14 @@ class Melody:
     length: int = 0
     title: str = ""
     source: str = ""
-    chords: tuple[tuple[int, Chord], ...] = ()
+    chords: ChordTrack = field(default_factory=ChordTrack)
     repeats: Repeats = field(default_factory=Repeats)
     phrase_ends: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         ordered = sorted(self.notes, key=lambda note: (note.onset, note.pitches, note.duration))
         object.__setattr__(self, "notes", tuple(_without_redundant_rests(ordered)))
+        object.__setattr__(self, "chords", _chord_track(self.chords))
         last = max((note.end for note in ordered), default=0)
         object.__setattr__(self, "length", max(self.length, last))
 
@@ -172,8 +174,8 @@ class Melody:
         notes = tuple(
             Note(tuple(pitch + semitones for pitch in note.pitches), note.onset, note.duration) for note in self.notes
         )
-        chords = tuple((tick, chord.transposed(semitones)) for tick, chord in self.chords)
-        return replace(self, notes=notes, key=self.key.transposed(semitones) if self.key else None, chords=chords)
+        key = self.key.transposed(semitones) if self.key else None
+        return replace(self, notes=notes, key=key, chords=self.chords.transposed(semitones))
 
     def until(self, tick: int) -> Self:
         """The notes that begin before a tick, cut off there."""
@@ -194,7 +196,7 @@ class Melody:
             pickup=pickup,
             tempo=_tempo_from(self.tempo, start),
             length=length,
-            chords=_chords_between(self.chords, start, end),
+            chords=self.chords.between(start, end),
             repeats=self.repeats.between(start, end),
             phrase_ends=tuple(tick - start for tick in self.phrase_ends if start < tick <= end),
         )
@@ -206,7 +208,7 @@ class Melody:
             self,
             notes=self.notes + moved,
             length=self.length + other.length,
-            chords=self.chords + tuple((tick + self.length, chord) for tick, chord in other.chords),
+            chords=self.chords.then(other.chords, self.length),
             repeats=self.repeats.then(other.repeats, self.length),
             phrase_ends=self.phrase_ends + tuple(tick + self.length for tick in other.phrase_ends),
         )
@@ -224,28 +226,26 @@ class Melody:
             return self
         parts = {turn: self.between(one.start, one.end) for turn, one in enumerate(self.repeats.sections)}
         notes: list[Note] = []
-        chords: list[tuple[int, Chord]] = []
+        changes: list[tuple[int, Chord]] = []
         phrase_ends: list[int] = []
         tick = 0
         for part in (parts[turn] for turn in self.repeats.order):
             notes += [Note(note.pitches, note.onset + tick, note.duration) for note in part.notes]
-            chords += [(at + tick, chord) for at, chord in part.chords]
+            changes += part.chords.between(0, part.length).moved(tick)
             phrase_ends += [at + tick for at in part.phrase_ends]
             tick += part.length
         return replace(
             parts[self.repeats.order[0]],
             notes=tuple(notes),
             length=tick,
-            chords=tuple(chords),
+            chords=ChordTrack(tuple(changes)),
             repeats=Repeats(),
             phrase_ends=tuple(phrase_ends),
         )
 
 
-def _chords_between(chords: tuple[tuple[int, Chord], ...], start: int, end: int) -> tuple[tuple[int, Chord], ...]:
-    """The chords that sound in [start, end), moved by -start; the one that sounds at the start begins there."""
-    moved = {max(tick - start, 0): chord for tick, chord in chords if tick < end}
-    return tuple(moved.items())
+def _chord_track(chords: Sequence[tuple[int, Chord]]) -> ChordTrack:
+    return chords if isinstance(chords, ChordTrack) else ChordTrack(tuple(chords))
 
 
 def _without_redundant_rests(ordered: list[Note]) -> Iterator[Note]:
