@@ -113,6 +113,7 @@ def run(
     for name, counts in lost.items():
         changes = ", ".join(f"{count} {_LOSSES[kind]}" for kind, count in counts.items() if count)
         lines += [f"notes of {name} that its codes change: {changes}"] if changes else []
+    lines += [f"note: {note}" for note in dict.fromkeys(one.form_note for one in melodies if one.form_note)]
     lines += [f"copies were not checked: {checked.reason}"] if checked.reason else []
     facts = [one.facts() for one in written]
     if bars is not None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cantilena.errors import UsageError
+from cantilena.generation.chords import Progression, changed_returns, told_chords, vary_over
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
 from cantilena.generation.form import FormPlan
@@ -23,7 +24,7 @@ from cantilena.generation.search import Search
 from cantilena.generation.streaming import NoteStream, StreamChunk, stream_chunks
 from cantilena.generation.style import Style, styles_of, tuned_key_and_meter
 from cantilena.models import Bundle, FormModel, Precision, SequenceModel, find_bundle, style_id
-from cantilena.music import DEFAULT_BARS, Form, Key, Melody, Meter
+from cantilena.music import DEFAULT_BARS, ChordTrack, Form, Key, Melody, Meter
 from cantilena.runtime import generator, progress
 from cantilena.tokenizers import Encoding, NotesEncoding
 
@@ -49,6 +50,7 @@ class Composer:
         forms: that the model has learned; None if it is not told any.
         modes: that the model tells apart.
         has_roles: whether the model is told the role and the register of a melody.
+        has_harmony: whether it has learned to follow chords.
 
     Examples:
         >>> composer = load("tunes")
@@ -68,6 +70,7 @@ class Composer:
     forms: FormModel | None = None
     modes: tuple[str, ...] = ()
     has_roles: bool = False
+    has_harmony: bool = False
 
     @classmethod
     def from_bundle(cls, bundle: Bundle, name: str = "", precision: Precision = "float32") -> Composer:
@@ -94,6 +97,7 @@ class Composer:
             forms=forms,
             modes=getattr(bundle.options, "modes", ()) if "mode" in conditions else (),
             has_roles="role" in conditions,
+            has_harmony=getattr(bundle.options, "harmony", False),
         )
 
     def compose(self, options: ComposeOptions | None = None, *, seed: int = 1, **changes: Any) -> Composition:  # noqa: ANN401
@@ -294,11 +298,22 @@ class Composer:
                 f"bars {options.bars} of no piece", "give the piece to rewrite with --of FILE, or a number of bars"
             )
         placement = self.place(options, primer_of(options))
-        form = self._form(placement, options, numbers, seed)
+        progression = Progression.from_options(options, placement.meter)
+        if progression is not None:
+            self._check_harmony(progression, options)
+            if options.bars is None and options.seconds is None:
+                options = options.replace(bars=progression.bars)
+        form = self._form(placement, options, numbers, seed, progression)
         if isinstance(form, FormPlan) and options.seconds is None:
             options = options.replace(bars=form.forms[0].bars)
         count, steps = options.search, placement.steps(options)
         bars = placement.bars(len(numbers) * count, placement.length(options))
+        chords: tuple[ChordTrack, ...] = ()
+        form_note = ""
+        if progression is not None:
+            form, chords, form_note = _over(progression, form, placement, len(numbers), placement.length(options))
+            told = [track for track in chords for _ in range(count)]
+            bars = told_chords(bars, told, placement.semitones)
         forms = form.repeated(count) if isinstance(form, FormPlan) else None
         arguments = {
             "uniforms": np.concatenate(
@@ -320,10 +335,30 @@ class Composer:
         if count > 1:
             rngs = [generator(seed, "search", number) for number in numbers]
             search = Search.from_options(options, self.encoding, placement.context(), rngs)
-        return GenerationPlan(placement, arguments, form, search)
+        return GenerationPlan(placement, arguments, form, search, chords, form_note)
 
-    def _form(self, placement: Placement, options: ComposeOptions, numbers: range, seed: int) -> FormPlan | str:
-        """The forms of some melodies, or why they have none.
+    def _check_harmony(self, progression: Progression, options: ComposeOptions) -> None:
+        """Raise `UsageError` if the model cannot follow the chords, or they are of sections of no form."""
+        if not self.has_harmony:
+            raise UsageError(
+                f"{self.name or 'this model'} has not learned to follow chords",
+                "choose one that has, such as tunes or classical, or leave out --chords",
+            )
+        if progression.sections and options.form in ("auto", "free"):
+            raise UsageError(
+                f"chords of the sections {', '.join(progression.sections)} without a form",
+                "give one, such as --form AABA, or chords of the whole melody",
+            )
+
+    def _form(
+        self,
+        placement: Placement,
+        options: ComposeOptions,
+        numbers: range,
+        seed: int,
+        progression: Progression | None = None,
+    ) -> FormPlan | str:
+        """The forms of some melodies, or why they have none; letters may have as many bars as their chords.
 
         Raises:
             UsageError: the model cannot keep the form, or its bars are others than those asked for.
@@ -340,7 +375,9 @@ class Composer:
         bars = None if options.bars is None else int(options.bars)
         if options.seconds is not None:
             bars = -(-placement.length(options) // placement.meter.ticks_per_bar)
-        form = asked if isinstance(asked, Form) else None if asked == "auto" else Form.parse(asked, bars)
+        form = asked if isinstance(asked, Form) else None
+        if isinstance(asked, str) and asked != "auto":
+            form = Form.parse(asked, bars) if progression is None else progression.form(asked, bars)
         if form is not None and bars not in (None, form.bars):
             raise UsageError(f"a form of {form.bars} bars, and {bars} are asked for", "give one of them")
         bars = form.bars if form is not None else bars or DEFAULT_BARS
@@ -365,6 +402,8 @@ class Composer:
         prior = log_likelihood(self.prior, samples.tokens, primer=placement.primer, bars=bars)
         broken = [None] * len(prior) if samples.broken is None else samples.broken.tolist()
         pickups, forms = plan.pickups(len(prior)), plan.forms(len(prior))
+        chords = plan.chords or [ChordTrack()] * len(prior)
+        before = 0 if placement.with_primer else placement.primer_ticks
         return [
             placement.composition(
                 tokens,
@@ -375,7 +414,9 @@ class Composer:
                 pickup=pickups[number],
                 form=forms[number],
                 no_form=plan.form if isinstance(plan.form, str) else "",
-                conditioning=placement.conditioning(plan.arguments["end"], forms[number]),
+                form_note=plan.form_note,
+                chords=chords[number].between(before, plan.arguments["end"]),
+                conditioning=placement.conditioning(plan.arguments["end"], forms[number], chords[number]),
             )
             for number, tokens in enumerate(samples.tokens)
         ]
@@ -390,12 +431,16 @@ class GenerationPlan:
         arguments: of `sample` and `draw`, the randomness among them.
         form: the forms of the melodies, or why they have none.
         search: among candidates; None if each melody is drawn once.
+        chords: of each melody, from the first tick of its primer on; empty for none.
+        form_note: how a form differs from the one that was asked for; empty if none does.
     """
 
     placement: Placement
     arguments: dict[str, Any]
     form: FormPlan | str
     search: Search | None = None
+    chords: tuple[ChordTrack, ...] = ()
+    form_note: str = ""
 
     def forms(self, melodies: int) -> Sequence[Form | None]:
         """The form of each melody."""
@@ -412,6 +457,21 @@ class GenerationPlan:
         if self.search is None:
             return sample(model, **self.arguments)
         return self.search(Drawing(model, **self.arguments), self.arguments["bars"])
+
+
+def _over(
+    progression: Progression, form: FormPlan | str, placement: Placement, melodies: int, length: int
+) -> tuple[FormPlan | str, tuple[ChordTrack, ...], str]:
+    """The forms with what would return literally over other chords varied, the chords of each melody, and a note."""
+    bars = -(-length // placement.meter.ticks_per_bar)
+    if not isinstance(form, FormPlan):
+        track = progression.track(None, bars).moved(placement.pickup).between(0, length)
+        return form, (track,) * melodies, ""
+    tracks = [progression.track(one, bars) for one in form.forms]
+    kept = tuple(vary_over(one, track, placement.meter) for one, track in zip(form.forms, tracks, strict=True))
+    notes = (changed_returns(old, new) for old, new in zip(form.forms, kept, strict=True))
+    chords = tuple(track.moved(at).between(0, length) for track, at in zip(tracks, form.pickups, strict=True))
+    return replace(form, forms=kept), chords, next(filter(None, notes), "")
 
 
 def load(bundle: Bundle | str | Path, precision: Precision = "float32") -> Composer:

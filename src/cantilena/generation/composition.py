@@ -9,7 +9,7 @@ from typing import Any
 
 from cantilena.io import write
 from cantilena.models import UNKNOWN
-from cantilena.music import Form, Melody
+from cantilena.music import ChordTrack, Form, Melody
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Conditioning:
         register: the id of the mean pitch.
         length: ticks of the melody, a primer before it included; 0 if it was not told.
         form: None if it was not told.
+        chords: of the melody from its first tick on, a primer before it included; none if they were not told.
     """
 
     semitones: int = 0
@@ -29,6 +30,7 @@ class Conditioning:
     register: int = UNKNOWN
     length: int = 0
     form: Form | None = None
+    chords: ChordTrack = field(default_factory=ChordTrack)
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Composition(Melody):
         rules_broken: how often a constraining rule was broken because no token kept all; None without constraints.
         form: what the melody was composed by; None if it has no plan.
         no_form: why it has none; empty if it has one.
+        form_note: how the form differs from the one that was asked for; empty if it does not.
         conditioning: what the model was told; None if a VAE decoded codes.
     """
 
@@ -52,6 +55,7 @@ class Composition(Melody):
     rules_broken: int | None = field(default=None, compare=False)
     form: Form | None = field(default=None, compare=False)
     no_form: str = field(default="", compare=False)
+    form_note: str = field(default="", compare=False)
     conditioning: Conditioning | None = field(default=None, compare=False)
 
     @property
@@ -60,7 +64,8 @@ class Composition(Melody):
         if self.form is None or self.key is None:
             return None
         shown = self.form.plan()
-        return {"bars": shown["bars"], "sections": shown["sections"], "key": self.key.name, "cadence": shown["cadence"]}
+        plan = {"bars": shown["bars"], "sections": shown["sections"], "key": self.key.name, "cadence": shown["cadence"]}
+        return {**plan, "note": self.form_note} if self.form_note else plan
 
     def save(self, path: str | Path, *, expressive: bool = False) -> None:
         """Write a .mid, .musicxml, .svg, .wav or .abc file, played with expression if `expressive`."""

@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
+from cantilena.generation.chords import told_chords
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
 from cantilena.generation.options import BarRange, ComposeOptions, SamplingOptions, check_count
@@ -80,6 +81,8 @@ def iter_rewrites(
     context = InfillContext.from_melody(keyed.transposed(-placement.semitones), span, encoding)
     constraints = Constraints.from_rules(options.constrain, encoding, placement.context(), context.line_steps(encoding))
     bars = placement.bars(CANDIDATES, context.length)
+    if melody.chords and composer.has_harmony:
+        bars = told_chords(bars, [melody.chords] * CANDIDATES, placement.semitones)
 
     def rewrites() -> Iterator[Composition]:
         for number in range(melodies):
@@ -110,7 +113,8 @@ def iter_rewrites(
                 log_likelihood=float(nats[0]),
                 policy_log_likelihood=float(candidates.log_likelihood[row]),
                 rules_broken=None if candidates.broken is None else int(candidates.broken[row]),
-                conditioning=placement.conditioning(context.length),
+                chords=melody.chords,
+                conditioning=placement.conditioning(context.length, chords=melody.chords),
             )
 
     return rewrites()

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
+from cantilena.generation.chords import told_chords
 from cantilena.generation.composer import Composer
 from cantilena.generation.composition import Composition, Conditioning
 from cantilena.generation.form import with_forms
@@ -173,8 +174,10 @@ def note_probabilities(
 
 
 def _bars(placement: Placement, given: Sequence[Conditioning], pickups: Sequence[int]) -> Bars:
-    """The bars of melodies of one length, with the forms that the model was told."""
+    """The bars of melodies of one length, with the forms and chords that the model was told."""
     bars = placement.bars(len(given), given[0].length)
+    if any(one.chords for one in given):
+        bars = told_chords(bars, [one.chords for one in given], placement.semitones)
     forms = [one.form for one in given if one.form is not None]
     return with_forms(bars, forms, pickups) if len(forms) == len(given) else bars
 

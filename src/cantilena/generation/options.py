@@ -12,15 +12,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from cantilena.errors import UsageError
 
 if TYPE_CHECKING:
-    from cantilena.music import Form, Key, Melody
+    from cantilena.music import ChordTrack, Form, Key, Melody
     from cantilena.rules import RuleSet
 
     PrimerText = str | Melody
     KeyName = str | Key
     FormText = str | Form
+    ChordText = str | ChordTrack
     RulesName = str | RuleSet
 else:  # at run time the types of the flags are read, which are text
-    PrimerText = KeyName = RulesName = FormText = str
+    PrimerText = KeyName = RulesName = FormText = ChordText = str
 
 MAX_MELODIES = 10_000
 
@@ -160,6 +161,11 @@ class ComposeOptions:
 
     ending: Literal["auto", "full", "half", "open"] = "auto"
     """How such a melody ends: on the tonic (full), on another tone of the dominant chord (half), on neither (open)."""
+
+    chords: ChordText = ""
+    """Chords to compose over, for models that have learned to follow them: bars such as "C | Am | F G7 | C" (`%`
+    repeats a bar, `x4` plays it four times), those of sections such as "A: C | F; B: G7 | C" with --form, or a file
+    with chords. Without --bars they set the length; shorter ones repeat from their start."""
 
     search: int = 1
     """Candidates for each melody. With more than one they are resampled at barlines by how well the form, the range and

@@ -14,7 +14,7 @@ from cantilena.generation.composition import Composition, Conditioning
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.sampling import token_budget
 from cantilena.models import LEAD, UNKNOWN, Bars, register_id
-from cantilena.music import Form, Key, Melody, Meter, Pitch, Tempo, parse_pitch_range
+from cantilena.music import ChordTrack, Form, Key, Melody, Meter, Pitch, Tempo, parse_pitch_range
 from cantilena.rules import Context
 from cantilena.tokenizers import END, Encoding, NotesEncoding, token_pitches
 
@@ -129,9 +129,9 @@ class Placement:
             length=length,
         )
 
-    def conditioning(self, length: int = 0, form: Form | None = None) -> Conditioning:
-        """What a model is told with `bars` of this length and a form."""
-        return Conditioning(self.semitones, self.style, self.register, length, form)
+    def conditioning(self, length: int = 0, form: Form | None = None, chords: ChordTrack | None = None) -> Conditioning:
+        """What a model is told with `bars` of this length, a form and chords."""
+        return Conditioning(self.semitones, self.style, self.register, length, form, chords or ChordTrack())
 
     def conditioned(self, melody: Melody, given: Conditioning) -> Placement:
         """The same for a melody, transposed and with conditions as given.

@@ -21,7 +21,7 @@ _NO_CHORD = CHORD_IDS - 1
 _QUALITIES = {quality: number for number, quality in enumerate(CHORD_TONES)}
 
 ChordRows = NDArray[np.int64]
-"""`(changes, 3)`: tick, id of the chord, id of its bass; the first at tick 0, of an unknown chord if none sounds yet."""
+"""`(changes, 3)`: tick, id of the chord, id of its bass; the first at tick 0, of an unknown chord if none sounds."""
 
 NO_CHORDS: ChordRows = np.zeros((0, 3), dtype=np.int64)
 """The rows of a melody whose chords are not known."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, get_args
@@ -107,16 +107,25 @@ class Form:
             )
 
     @classmethod
-    def parse(cls, text: str, bars: int | None = None, ending: Cadence = "full") -> Form:
+    def parse(
+        cls,
+        text: str,
+        bars: int | None = None,
+        ending: Cadence = "full",
+        *,
+        lengths: Mapping[str, int] | None = None,
+    ) -> Form:
         """Parse `AABA`, `AA'BA'`, `A8A8B8A8` or `A4A'4B8`.
 
         Args:
             text: letters with or without numbers of bars; the prime of a varied return stands after the letter.
             bars: total, which letters without numbers share equally, `DEFAULT_BARS` if None.
             ending: the cadence of the last section; those of the others stay None.
+            lengths: bars of the sections of each letter, where letters have no numbers.
 
         Raises:
-            UsageError: it is no form, its sections cannot share the bars, or its numbers make another total.
+            UsageError: it is no form, a letter has no length, its sections cannot share the bars, or its numbers make
+                another total.
 
         Examples:
             >>> Form.parse("A4A'4B8").plan()["sections"][1]
@@ -128,23 +137,30 @@ class Form:
         if ending not in get_args(Cadence):
             raise UsageError(f"'{_shown(ending)}' is not a cadence", f"choose one of {', '.join(get_args(Cadence))}")
         if any(length for _, _, length in items):
-            lengths = [int(length or 0) for _, _, length in items]
-            if not all(lengths):
+            counts = [int(length or 0) for _, _, length in items]
+            if not all(counts):
                 raise UsageError(
                     f"the form {_shown(text)} has a section without a number of bars, or with none",
                     "give every section its number of bars, as in A8A8B8A8, or none of them, as in AABA",
                 )
-            if bars is not None and sum(lengths) != bars:
+            if bars is not None and sum(counts) != bars:
                 raise UsageError(
-                    f"the form {_shown(text)} has {sum(lengths):,} bars, not {bars:,}",
-                    f"give {sum(lengths):,} bars or none, or letters alone, which share the bars",
+                    f"the form {_shown(text)} has {sum(counts):,} bars, not {bars:,}",
+                    f"give {sum(counts):,} bars or none, or letters alone, which share the bars",
                 )
+        elif lengths:
+            if missing := [letter for letter, _, _ in items if letter.upper() not in lengths]:
+                raise UsageError(
+                    f"the form {_shown(text)} has a section {missing[0].upper()} of unknown length",
+                    f"use {', '.join(lengths)}, or give every section its number of bars, as in A8A8B8A8",
+                )
+            counts = [lengths[letter.upper()] for letter, _, _ in items]
         else:
-            lengths = [_equal_share(len(items), DEFAULT_BARS if bars is None else bars, text)] * len(items)
+            counts = [_equal_share(len(items), DEFAULT_BARS if bars is None else bars, text)] * len(items)
         sections: list[FormSection] = []
         seen: set[str] = set()
         first = 1
-        for place, ((letter, prime, _), length) in enumerate(zip(items, lengths, strict=True), start=1):
+        for place, ((letter, prime, _), length) in enumerate(zip(items, counts, strict=True), start=1):
             label = letter.upper()
             if prime and label not in seen:
                 raise UsageError(
