@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
-from cantilena.music import CHORD_TONES, MOST_BARS, MOST_CHARACTERS, Chord, ChordTrack, Melody, Meter, parse_sections
+from cantilena.music import (
+    CHORD_TONES,
+    MOST_BARS,
+    MOST_CHARACTERS,
+    Chord,
+    ChordTrack,
+    Key,
+    Melody,
+    Meter,
+    parse_sections,
+)
 
 FOUR, THREE = Meter(4, 4), Meter(3, 4)
 
@@ -205,3 +215,16 @@ def test_a_melody_takes_pairs_and_moves_its_chords():
     assert isinstance(tune.chords, ChordTrack)
     assert names(tune.then(tune.transposed(2)).chords) == [(0, "C"), (96, "G7"), (192, "D"), (288, "A7")]
     assert names(tune.between(48, 192).chords) == [(0, "C"), (48, "G7")]
+
+
+def test_json_of_a_track():
+    track = ChordTrack(((12, Chord.parse("G7/B")), (36, Chord(None)), (48, Chord.parse("Ab"))))
+    rows = track.to_json(60, Key.parse("C minor"))
+    assert rows[0] == {
+        "onset": 0.5, "duration": 1.0, "root": 7, "quality": "7", "bass": 11, "symbol": "G7/B", "roman": "V65",
+    }  # fmt: skip
+    assert rows[1] == {
+        "onset": 1.5, "duration": 0.5, "root": None, "quality": None, "bass": None, "symbol": "N.C.", "roman": None,
+    }  # fmt: skip
+    assert (rows[2]["roman"], rows[2]["duration"]) == ("VI", 0.5)
+    assert [row["roman"] for row in track.to_json(60)] == [None, None, None]

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from cantilena.errors import UsageError
+from cantilena.music.key import FIFTHS_ABOVE, Key
 from cantilena.music.pitch import parse_pitch_class
 
 CHORD_TONES: dict[str, tuple[int, ...]] = {
@@ -42,6 +43,26 @@ _GERMAN = re.compile(r"[Hh]|[A-Ga-g](?:is|es)(?![a-z])|[AEae]s(?![a-z])|.*(?:mol
 _SOLFEGE = re.compile(r"(?:do|ut|re|ré|mi|fa|sol|la|si)(?:m|(?![a-z]))", re.IGNORECASE)
 _SHOWN = 40  # characters of a wrong symbol that a message shows
 _NO_CHORD = ("n.c.", "nc", "n.c", "no chord")
+_LINE_OF_FIFTHS = "FCGDAEB"
+_FIFTHS_OF = (0, 7, 2, -3, 4, -1, -6, 1, 8, -9, -2, 5)
+"""Fifths from the root to each semitone above it as a chord tone: a third, a fifth, a seventh, an augmented fifth."""
+_DIMINISHED = ("dim", "m7b5", "dim7")
+_DEGREES = {
+    "major": ("I", "bII", "II", "bIII", "III", "IV", "#IV", "V", "bVI", "VI", "bVII", "VII"),
+    "minor": ("I", "bII", "II", "III", "#III", "IV", "#IV", "V", "VI", "#VI", "VII", "#VII"),
+    "diminished in major": ("I", "#I", "II", "#II", "III", "IV", "#IV", "V", "#V", "VI", "#VI", "VII"),
+    "diminished in minor": ("I", "#I", "II", "III", "#III", "IV", "#IV", "V", "VI", "#VI", "bVII", "VII"),
+}
+"""Degrees by semitones above the tonic; a diminished chord leads to the tone above its root."""
+_FIFTHS_OF_DEGREES = {
+    "major": (0, -5, 2, -3, 4, -1, 6, 1, -4, 3, -2, 5),
+    "minor": (0, -5, 2, -3, 4, -1, 6, 1, -4, 3, -2, 5),
+    "diminished in major": (0, 7, 2, 9, 4, -1, 6, 1, 8, 3, 10, 5),
+    "diminished in minor": (0, 7, 2, -3, 4, -1, 6, 1, -4, 3, -2, 5),
+}
+_QUALITY_MARKS = {
+    "dim": "°", "aug": "+", "maj7": "maj", "m7b5": "ø", "dim7": "°", "sus2": "sus2", "sus4": "sus4", "7sus4": "7sus4",
+}  # fmt: skip
 _NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 
 
@@ -114,11 +135,76 @@ class Chord:
             return self
         return Chord((self.root + semitones) % 12, self.quality, (self.bass + semitones) % 12)
 
+    def symbol(self, key: Key | None) -> str:
+        """The symbol, its root with the accidental that it has in a key; without a key as `str` writes it.
+
+        The root is spelled as its degree (`roman`), and a bass that is a chord tone as third, fifth or seventh of it.
+
+        Examples:
+            >>> chord = Chord(8)
+            >>> chord.symbol(Key.parse("Eb major")), chord.symbol(Key.parse("E major"))
+            ('Ab', 'G#')
+            >>> Chord(9, "7", 1).symbol(Key.parse("F major"))
+            'A7/C#'
+        """
+        if self.root is None or self.bass is None or key is None:
+            return str(self)
+        tonic = key.fifths + FIFTHS_ABOVE[key.mode]  # on the line of fifths, C at 0
+        root = _within(tonic + _FIFTHS_OF_DEGREES[self._table(key)][(self.root - key.tonic) % 12])
+        over = (self.bass - self.root) % 12
+        is_tone = over in CHORD_TONES[self.quality]
+        degrees = _FIFTHS_OF_DEGREES["minor" if key.is_minor else "major"]
+        bass = _within(root + _FIFTHS_OF[over] if is_tone else tonic + degrees[(self.bass - key.tonic) % 12])
+        slash = f"/{_name_of_fifths(bass)}" if over else ""
+        return f"{_name_of_fifths(root)}{_SUFFIXES[self.quality]}{slash}"
+
+    def roman(self, key: Key) -> str:
+        """The Roman numeral of the chord in a key; "N.C." for no chord.
+
+        Degrees are counted in semitones above the tonic, with `b` or `#` where the scale has them elsewhere: in minor
+        keys the natural one, but the diminished chord on the leading tone is `vii°`. Capitals are chords with a major
+        third, or without a third. Figures name the inversion of triads and seventh chords; a bass that is no chord tone
+        is left out, and so are applied dominants: V7 of V is `II7`.
+
+        Examples:
+            >>> key = Key.parse("C major")
+            >>> [Chord.parse(symbol).roman(key) for symbol in ("Am7", "G7/B", "Bm7b5", "Bdim7", "Cmaj7", "Gsus4", "Ab")]
+            ['vi7', 'V65', 'viiø7', 'vii°7', 'Imaj7', 'Vsus4', 'bVI']
+        """
+        if self.root is None or self.bass is None:
+            return str(self)
+        degree = _DEGREES[self._table(key)][(self.root - key.tonic) % 12]
+        tones = CHORD_TONES[self.quality]
+        if 3 in tones:
+            degree = degree.lower()
+        figures = ""
+        if "sus" not in self.quality:
+            over = (self.bass - self.root) % 12
+            inversion = tones.index(over) if over in tones else 0
+            figures = ("7", "65", "43", "42")[inversion] if len(tones) == 4 else ("", "6", "64")[inversion]
+        return f"{degree}{_QUALITY_MARKS.get(self.quality, '')}{figures}"
+
+    def _table(self, key: Key) -> str:
+        """The table of degrees that names its root."""
+        mode = "minor" if key.is_minor else "major"
+        return f"diminished in {mode}" if self.quality in _DIMINISHED else mode
+
     def __str__(self) -> str:
         if self.root is None or self.bass is None:
             return "N.C."
         over = "" if self.bass == self.root else f"/{_NAMES[self.bass]}"
         return f"{_NAMES[self.root]}{_SUFFIXES[self.quality]}{over}"
+
+
+def _name_of_fifths(position: int) -> str:
+    """The name of a place on the line of fifths, C at 0."""
+    accidentals = (position + 1) // 7
+    return f"{_LINE_OF_FIFTHS[(position + 1) % 7]}{'#' * accidentals}{'b' * -accidentals}"
+
+
+def _within(position: int) -> int:
+    """The place with the same tone that needs no double accidental: Fb to B#."""
+    return position + 12 if position < -8 else position - 12 if position > 12 else position
 
 
 def _hint(symbol: str) -> str:

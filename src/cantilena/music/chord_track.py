@@ -7,12 +7,13 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import overload
+from typing import Any, overload
 
 from cantilena.errors import UsageError
 from cantilena.music.chord import Chord
 from cantilena.music.form import MOST_BARS, MOST_SECTIONS
-from cantilena.music.meter import Meter
+from cantilena.music.key import Key
+from cantilena.music.meter import TICKS_PER_QUARTER, Meter
 
 MOST_CHARACTERS = 20_000
 """The longest text of a lead sheet."""
@@ -185,6 +186,30 @@ class ChordTrack(Sequence[tuple[int, Chord]]):
             chords = (inside.at(place * (bar // slots)) or Chord(None) for place in range(slots))
             written.append(" ".join(map(str, chords)))
         return " | ".join(written)
+
+    def to_json(self, length: int, key: Key | None = None) -> list[dict[str, Any]]:
+        """The chords as JSON values, times in quarter notes.
+
+        Args:
+            length: ticks of the piece.
+            key: the key of symbols and Roman numerals; without one there are no numerals.
+
+        Examples:
+            >>> ChordTrack(((0, Chord.parse("Am7")),)).to_json(48, Key.parse("C major"))
+            [{'onset': 0.0, 'duration': 2.0, 'root': 9, 'quality': 'min7', 'bass': 9, 'symbol': 'Am7', 'roman': 'vi7'}]
+        """
+        return [
+            {
+                "onset": onset / TICKS_PER_QUARTER,
+                "duration": duration / TICKS_PER_QUARTER,
+                "root": chord.root,
+                "quality": chord.quality or None,
+                "bass": chord.bass,
+                "symbol": chord.symbol(key),
+                "roman": None if key is None or chord.root is None else chord.roman(key),
+            }
+            for onset, duration, chord in self.spans(length)
+        ]
 
 
 def parse_sections(text: str, meter: Meter) -> dict[str, ChordTrack]:
