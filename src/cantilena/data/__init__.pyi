@@ -16,6 +16,7 @@ from .extraction import extract_piece as extract_piece
 from .extraction import read as read
 from .extraction import read_melody as read_melody
 from .folder import read_folder as read_folder
+from .joining import add_to_training as add_to_training
 from .normalized_key import normalize_key as normalize_key
 from .normalized_key import semitones_to_normalized as semitones_to_normalized
 from .options import ReadLimits as ReadLimits

@@ -15,6 +15,7 @@ from cantilena.runtime import options_record, record_name
 from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.training import TrainingOptions, VaeTrainingOptions, preset
 from cantilena.workflows.cards.sources import sanitize, sources_of
+from cantilena.workflows.learned_corpus import named_corpus
 from cantilena.workflows.train.config import HEAD_OF_NOTES
 
 Record = Mapping[str, Any]
@@ -91,8 +92,11 @@ def reproduction_commands(bundle: Bundle, name: str) -> list[str]:
         return []
     folder, processes = f"runs/{sanitize(name, 80)}", process_count(training)
     program = f"torchrun --nproc-per-node {processes} -m cantilena" if processes > 1 else "cantilena"
-    corpus = sources[0].name if len(sources) == 1 else "all-of-them.arrow"
-    words = [program, "train", _flag("corpus", corpus), *_encoding_flags(bundle)]
+    main, *also = [source.name for source in sources]
+    if main != named_corpus(bundle):
+        main, also = ("all-of-them.arrow", []) if also else (main, [])
+    words = [program, "train", _flag("corpus", main), *_encoding_flags(bundle)]
+    words += [_flag("also", [f"{name}.arrow" for name in also])] if also else []
     words += model_kind(bundle).train_flags(bundle.options, bundle, training)
     first = folder if not tuning else f"{folder}-before"
     lines = [" ".join([*words, _flag("out", first)])]

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from cantilena.data import SPLITS, Corpus, Manifest, ReadOptions, load_builtin, read_folder
+from cantilena.data import SPLITS, Corpus, Manifest, ReadOptions, add_to_training, load_builtin, read_folder
 from cantilena.errors import BundleError
 from cantilena.models import Bundle, NetworkOptions, find_bundle, shipped_bundles
 from cantilena.rl import TuningOptions, WatchOptions
@@ -20,7 +20,7 @@ from cantilena.training import TrainingOptions, preset
 from cantilena.workflows.cards.card import card_markdown, held_out_nats
 from cantilena.workflows.cards.recipe import describe_model, model_kind, record_of
 from cantilena.workflows.cards.sources import sanitize, sources_of
-from cantilena.workflows.data import EncodedCorpus, StyleLabels, encode_splits, modes_of, style_labels
+from cantilena.workflows.data import EncodedCorpus, StyleLabels, encode_splits, knows_chords, modes_of, style_labels
 from cantilena.workflows.reproduce.options import ReproduceOptions, plan
 from cantilena.workflows.train.config import HEAD_OF_NOTES, shape_of_notes
 
@@ -152,6 +152,7 @@ class Recipe:
         head_width: size of the head of a network of notes.
         tunings: tuning options by the name of the sister.
         styles: labels of the melodies.
+        also: further corpora that only training learns from.
         grid: its range is also that of notes.
         chords: whether notes have the chords below them.
         attribution: that the licence of its corpus requires.
@@ -166,6 +167,7 @@ class Recipe:
     encoding: str = "notes"
     head_width: int = HEAD_OF_NOTES
     styles: StyleLabels = field(default_factory=StyleLabels)
+    also: tuple[Corpus, ...] = ()
     grid: GridEncoding = field(default_factory=GridEncoding)
     chords: bool = False
     attribution: str = ""
@@ -174,7 +176,8 @@ class Recipe:
     @cached_property
     def material(self) -> EncodedCorpus:
         """The corpus as tokens."""
-        melodies = {split: self.corpus.melodies(split) for split in SPLITS}
+        corpus = add_to_training(self.corpus, self.also)
+        melodies = {split: corpus.melodies(split) for split in SPLITS}
         return encode_splits(
             melodies, self.encoding, normalized_key=True, grid=self.grid, styles=self.styles, chords=self.chords
         )
@@ -186,6 +189,7 @@ class Recipe:
         if not isinstance(encoding, NotesEncoding):
             return self.network
         shape = shape_of_notes(self.network, encoding, head_width=self.head_width)
+        shape = replace(shape, harmony=knows_chords(self.material.train))
         return replace(shape, modes=modes_of(self.material.train)) if "mode" in shape.conditions else shape
 
 

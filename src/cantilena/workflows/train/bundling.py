@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,19 @@ if TYPE_CHECKING:  # an n-gram needs no torch
     from cantilena.training import TrainingOptions, TrainResult, VaeTrainingOptions
 
 
-def corpus_facts(corpus: Corpus) -> dict[str, str]:
-    """Name, licence and digest of a corpus, as bundles and runs record them."""
-    return {"name": corpus.manifest.name, "licence": corpus.manifest.licence, "sha256": corpus.sha256}
+def corpus_facts(corpus: Corpus, also: Sequence[Corpus] = ()) -> dict[str, Any]:
+    """Name, licence and digest of a corpus, as bundles and runs record them.
+
+    Args:
+        corpus: with held-out parts.
+        also: those that only training learns from; with them `sources` has the facts of each.
+    """
+    facts = [
+        {"name": one.manifest.name, "licence": one.manifest.licence, "sha256": one.sha256} for one in (corpus, *also)
+    ]
+    licences = dict.fromkeys(fact["licence"] for fact in facts if fact["licence"])
+    sources = [{**fact, "melodies": len(one)} for fact, one in zip(facts, (corpus, *also), strict=True)]
+    return {**facts[0], "licence": "; ".join(licences), "sources": sources} if also else facts[0]
 
 
 def trained_bundle(

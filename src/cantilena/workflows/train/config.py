@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cantilena.data import SPLITS, Corpus, ReadOptions, Split, open_corpus, read_folder
+from cantilena.data import SPLITS, Corpus, ReadOptions, Split, add_to_training, open_corpus, read_folder
 from cantilena.errors import UsageError
 from cantilena.models import NetworkOptions
 from cantilena.music import Melody, parse_pitch_range
@@ -114,7 +114,7 @@ def dropout_for(steps: int) -> float:
 def load_encoded(options: CorpusOptions) -> tuple[EncodedCorpus, dict[str, str]]:
     """The corpus as tokens, and its `corpus_facts`."""
     corpus = load_corpus(options)
-    return encode_corpus(corpus, options), corpus_facts(corpus)
+    return encode_corpus(corpus, options), training_facts(corpus, options)
 
 
 def load_corpus(options: CorpusOptions) -> Corpus:
@@ -132,13 +132,24 @@ def load_corpus(options: CorpusOptions) -> Corpus:
     return open_corpus(options.corpus, _reading(options))
 
 
+def further_corpora(options: CorpusOptions) -> list[Corpus]:
+    """The corpora that only training learns from."""
+    return [open_corpus(name, _reading(options)) for name in options.also]
+
+
+def training_facts(corpus: Corpus, options: CorpusOptions) -> dict[str, Any]:
+    """The facts of the corpus and of those that training learns from besides (`corpus_facts`)."""
+    return corpus_facts(corpus, further_corpora(options))
+
+
 def encode_corpus(corpus: Corpus, options: CorpusOptions) -> EncodedCorpus:
-    """A corpus as tokens; folders of held-out scores, if they are given, replace its own parts.
+    """A corpus as tokens, with what training learns from besides; folders of held-out scores replace its own parts.
 
     Raises:
         CorpusError: a split holds no melody.
     """
     low, high = parse_pitch_range(options.range)
+    corpus = add_to_training(corpus, further_corpora(options)) if options.also else corpus
     melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
     if options.valid and options.test:
         melodies["train"] = corpus.melodies()

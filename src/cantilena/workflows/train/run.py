@@ -17,8 +17,8 @@ from cantilena.training import SINGLE_PROCESS, ProcessGroup, TrainingOptions, in
 from cantilena.workflows.data import EncodedCorpus
 from cantilena.workflows.runs import TrainedModel, clear_earlier_run, folder_or_temporary, make_options
 from cantilena.workflows.train.blend import Scores, choose_blend, fit_ngram, may_blend, scores_of
-from cantilena.workflows.train.bundling import blended_bundle, corpus_facts, ngram_bundle, trained_bundle
-from cantilena.workflows.train.config import encode_corpus, load_corpus, network_for, shape_and_training
+from cantilena.workflows.train.bundling import blended_bundle, ngram_bundle, trained_bundle
+from cantilena.workflows.train.config import encode_corpus, load_corpus, network_for, shape_and_training, training_facts
 from cantilena.workflows.train.options import NetworkTraining, TrainingKind, TrainOptions, VaeTraining
 from cantilena.workflows.train.vae import learn_vae, measure_vae, vae_shape
 
@@ -129,7 +129,7 @@ def _run(
     with run_folder(folder, record, resume=resume, force=force) as run:
         clear_earlier_run(run, MODEL, "checkpoint.safetensors", "metrics.jsonl")
         corpus = load_corpus(options) if corpus is None else corpus
-        data, facts = encode_corpus(corpus, options), corpus_facts(corpus)
+        data, facts = encode_corpus(corpus, options), training_facts(corpus, options)
         choice = codes = None
         scores: Mapping[str, Scores]
         if isinstance(options, NetworkTraining):
