@@ -5,6 +5,7 @@ from .errors import __version__ as __version__
 from .generation import ComposeOptions as ComposeOptions
 from .generation import Composer as Composer
 from .generation import Composition as Composition
+from .generation import harmonise as harmonise
 from .generation import load as load
 from .io import write as write
 from .models import Bundle as Bundle

@@ -53,6 +53,7 @@ COMMANDS = (
     Command("import", "import the weights of Magenta's Note RNN", "cantilena.cli.import_model:run"),
     Command("tune", "tune a trained model on rules of music theory", "cantilena.cli.tune:run"),
     Command("compose", "compose melodies with a model", "cantilena.cli.compose:run"),
+    Command("harmonise", "find chords for a melody", "cantilena.cli.harmonise:run"),
     Command("studio", "open a page to compose, hear and understand melodies on", "cantilena.cli.studio:run"),
     Command("export", "write a model as ONNX, to run without Cantilena", "cantilena.cli.export:run"),
     Command("evaluate", "measure melodies beside people's, and report", "cantilena.cli.evaluate:run"),
@@ -74,6 +75,9 @@ COMMANDS = (
 )
 """All commands, in the order of the help."""
 
+_ALIASES = {"harmonize": "harmonise"}
+"""Other spellings of commands."""
+
 
 def find_command(words: Sequence[str]) -> Command:
     """Find the command that the first one or two words name.
@@ -91,7 +95,7 @@ def find_command(words: Sequence[str]) -> Command:
     by_name = {command.name: command for command in COMMANDS}
     if words[0].startswith("-"):
         raise UsageError(f"{words[0]} comes before the command", "write `cantilena COMMAND [flags]`")
-    first, second = by_name.get(words[0]), by_name.get(" ".join(words[:2]))
+    first, second = by_name.get(_ALIASES.get(words[0], words[0])), by_name.get(" ".join(words[:2]))
     if first is None:
         raise _unknown(words[0], [name for name in by_name if " " not in name], "cantilena --help")
     if second is not None:

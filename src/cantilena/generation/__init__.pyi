@@ -11,6 +11,8 @@ from .composition import Conditioning as Conditioning
 from .constraints import Constraints as Constraints
 from .form import FormGuides as FormGuides
 from .form import FormPlan as FormPlan
+from .harmonise import HarmonisedMelody as HarmonisedMelody
+from .harmonise import harmonise as harmonise
 from .infilling import InfillSpan as InfillSpan
 from .latent import LatentMelody as LatentMelody
 from .latent import between as between
