@@ -25,7 +25,8 @@ def run(
 ) -> Answer:
     """Find chords for a melody, and write it with them.
 
-    Each harmony becomes four files, the most probable first: .mid to play, .musicxml to edit, .svg to see, .wav to hear.
+    Each harmony, the most probable first, becomes four files: .mid to play, .musicxml to edit, .svg to see, .wav to
+    hear.
 
     Args:
         melody: A MIDI, MusicXML, ABC or kern file, a tune of a book such as BOOK#3, or notes such as "C4 D4 E4/2".

@@ -39,7 +39,7 @@ class WrittenMelody:
             "rules_broken": None if composed is None else composed.rules_broken,
             "plan": None if composed is None else composed.plan,
             "plan_reason": None if composed is None else composed.no_form or None,
-            **({"chords": self.melody.chords.to_json(self.melody.length, self.melody.key)} if self.melody.chords else {}),
+            "chords": self.melody.chords.to_json(self.melody.length, self.melody.key),
         }
 
 

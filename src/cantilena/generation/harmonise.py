@@ -60,6 +60,4 @@ def harmonise(
     found = Harmoniser.shipped().harmonise(melody, n, style=style, every=every, rng=generator(seed, "harmonise"))
     given = {one.name: getattr(melody, one.name) for one in fields(Melody)}
     given["key"] = melody.key or find_key(melody)
-    return [
-        HarmonisedMelody(**{**given, "chords": one.chords}, log_likelihood=one.log_likelihood) for one in found
-    ]
+    return [HarmonisedMelody(**{**given, "chords": one.chords}, log_likelihood=one.log_likelihood) for one in found]

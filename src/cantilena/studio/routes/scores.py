@@ -7,13 +7,19 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from fastapi.responses import Response
 
-from cantilena.generation import next_notes
+from cantilena.generation import harmonise, next_notes
 from cantilena.server import NOT_FOUND, Responses
 from cantilena.studio.export.engraving import note_text, pitch_names
 from cantilena.studio.export.files import melody_wav, note_wav, timing
 from cantilena.studio.schemas.melody import MelodySchema
-from cantilena.studio.schemas.requests import NextNotesRequest, PrimerRequest, ScoreRequest, SoundRequest
-from cantilena.studio.schemas.responses import NextNotes, ParsedNotes, Score, Timing
+from cantilena.studio.schemas.requests import (
+    HarmoniseRequest,
+    NextNotesRequest,
+    PrimerRequest,
+    ScoreRequest,
+    SoundRequest,
+)
+from cantilena.studio.schemas.responses import Harmonies, Harmony, HarmonyChord, NextNotes, ParsedNotes, Score, Timing
 from cantilena.studio.services.compose import parse_primer
 from cantilena.studio.services.executor import Deadline
 from cantilena.studio.state import StudioDep
@@ -57,6 +63,26 @@ async def probabilities(body: NextNotesRequest, studio: StudioDep) -> NextNotes:
         )
 
     return await studio.executor.run(predict)
+
+
+@router.post("/harmonise")
+async def harmonise_melody(body: HarmoniseRequest, studio: StudioDep) -> Harmonies:
+    """Find chords for a melody."""
+    melody = body.melody.to_melody()
+
+    def find(_: Deadline) -> Harmonies:
+        found = harmonise(melody, body.count, style=body.style, every=body.every, seed=body.seed)
+        rows = [
+            Harmony(
+                melody=MelodySchema.from_melody(one),
+                log_likelihood=one.log_likelihood,
+                chords=[HarmonyChord(**row) for row in one.chords_json()],
+            )
+            for one in found
+        ]
+        return Harmonies(harmonies=rows)
+
+    return await studio.executor.run(find)
 
 
 @router.post("/score")

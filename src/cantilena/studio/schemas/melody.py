@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from cantilena.errors import UsageError
 from cantilena.generation import Conditioning
 from cantilena.models import REGISTERS
-from cantilena.music import TICKS_PER_QUARTER, Cadence, Form, Key, Melody, Meter, Note, Tempo
+from cantilena.music import TICKS_PER_QUARTER, Cadence, Chord, ChordTrack, Form, Key, Melody, Meter, Note, Tempo
 from cantilena.rules import RULE_SETS, RuleSet
 from cantilena.studio.options import LIMITS
 
@@ -64,6 +64,28 @@ class NoteSchema(Schema):
         return cls.model_construct(onset=note.onset, duration=note.duration, pitches=list(note.pitches))
 
 
+class ChordSchema(Schema):
+    """A chord that sounds from a tick until the next one."""
+
+    onset: Ticks = Field(description="Onset in ticks from the start of the melody.")
+    symbol: Name = Field(description="As in lead sheets: `C`, `Am7`, `F/A`, `N.C.`.")
+
+    @classmethod
+    def from_track(cls, chords: ChordTrack) -> list[ChordSchema]:
+        """Convert the chords of a melody."""
+        return [cls.model_construct(onset=tick, symbol=str(chord)) for tick, chord in chords]
+
+    @staticmethod
+    def to_track(chords: Sequence[ChordSchema]) -> ChordTrack:
+        """Convert to a chord track.
+
+        Raises:
+            UsageError: a symbol is no chord, or two chords have the same onset.
+        """
+        ordered = sorted(chords, key=lambda chord: chord.onset)
+        return ChordTrack(tuple((chord.onset, Chord.parse(chord.symbol)) for chord in ordered))
+
+
 class MelodySchema(Schema):
     """A melody: notes and chords one after another, numbered from 0 by onset. Rests are not written.
 
@@ -77,6 +99,9 @@ class MelodySchema(Schema):
     pickup: Ticks = Field(default=0, description="Ticks before the first barline.")
     length: Ticks = Field(default=0, description="Ticks from start to end; at least the end of the last note.")
     title: Title = Field(default="", description="The title.")
+    chords: Annotated[list[ChordSchema], Field(max_length=LIMITS.notes)] = Field(
+        default_factory=list, description="The chords over it."
+    )
 
     def to_melody(self) -> Melody:
         """Convert to a melody.
@@ -92,6 +117,7 @@ class MelodySchema(Schema):
             pickup=self.pickup,
             length=self.length,
             title=self.title,
+            chords=ChordSchema.to_track(self.chords),
         )
         bar = melody.meter.ticks_per_bar
         if melody.length > LIMITS.bars * bar + melody.pickup % bar:
@@ -109,6 +135,7 @@ class MelodySchema(Schema):
             pickup=melody.pickup,
             length=melody.length,
             title=melody.title,
+            chords=ChordSchema.from_track(melody.chords),
         )
 
 
@@ -139,15 +166,19 @@ class ConditioningSchema(Schema):
         default="", description="The form, such as `A4A'4`; empty for none."
     )
     ending: Cadence = Field(default="open", description="How the form ends.")
+    chords: Annotated[list[ChordSchema], Field(max_length=LIMITS.notes)] = Field(
+        default_factory=list, description="The chords over the melody; none for none."
+    )
 
     def to_conditioning(self) -> Conditioning:
         """Convert to the conditioning of the composer.
 
         Raises:
-            UsageError: the form is invalid.
+            UsageError: the form or a chord is invalid.
         """
         form = Form.parse(self.form, ending=self.ending) if self.form else None
-        return Conditioning(self.semitones, self.style_id, self.register_id, self.length, form)
+        chords = ChordSchema.to_track(self.chords)
+        return Conditioning(self.semitones, self.style_id, self.register_id, self.length, form, chords)
 
     @classmethod
     def from_conditioning(cls, given: Conditioning | None) -> ConditioningSchema | None:
@@ -161,6 +192,7 @@ class ConditioningSchema(Schema):
             length=given.length,
             form="" if given.form is None else str(given.form),
             ending="open" if given.form is None else given.form.cadence,
+            chords=ChordSchema.from_track(given.chords),
         )
 
 

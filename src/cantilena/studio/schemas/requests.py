@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, SamplingOptions
+from cantilena.models.harmony.options import Every, Style
 from cantilena.models.shipped import DEFAULT, DEFAULT_VAE
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.melody import (
@@ -88,6 +89,7 @@ class ComposeRequest(SamplingRequest):
     )
     style: Name = Field(default="", description="One of the model's styles.")
     with_primer: bool = Field(default=True, description="Whether the melodies begin with the primer.")
+    chords: NoteText = Field(default="", description="Chords to compose over, as text: `C | Am | F G7 | C`.")
 
     @model_validator(mode="after")
     def _check_size(self) -> ComposeRequest:
@@ -124,6 +126,16 @@ class VaryRequest(SamplingRequest):
     amount: Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)] = Field(
         default=0.3, description="0 for the melody itself to 1 for a free sample."
     )
+
+
+class HarmoniseRequest(Schema):
+    """A melody to find chords for."""
+
+    melody: MelodySchema = Field(description="The melody.")
+    style: Style = Field(default="lied", description="Whose harmony is imitated.")
+    every: Every = Field(default="beat", description="Where chords may change.")
+    count: Annotated[int, Field(ge=1, le=LIMITS.candidates)] = Field(default=3, description="How many harmonies.")
+    seed: Seed = Field(default=1, description="The same seed gives the same chords.")
 
 
 class JudgeRequest(Schema):

@@ -75,6 +75,32 @@ class Candidates(BaseModel):
     seconds: float
 
 
+class HarmonyChord(BaseModel):
+    """A chord over a melody."""
+
+    onset: float = Field(description="Onset in quarter notes.")
+    duration: float = Field(description="Duration in quarter notes.")
+    root: int | None = Field(description="Pitch class of the root, 0 (C) to 11 (B); null for N.C., as the next three.")
+    quality: str | None
+    bass: int | None
+    symbol: str = Field(description="As in lead sheets.")
+    roman: str | None = Field(description="The Roman numeral in the key of the melody.")
+
+
+class Harmony(BaseModel):
+    """A melody with chords that were found for it."""
+
+    melody: MelodySchema
+    log_likelihood: float = Field(description="In nats, among all sequences of chords for the melody.")
+    chords: list[HarmonyChord]
+
+
+class Harmonies(BaseModel):
+    """Harmonies of one melody, the most probable first."""
+
+    harmonies: list[Harmony]
+
+
 class StyleInfo(BaseModel):
     """A style that a model can compose in."""
 
