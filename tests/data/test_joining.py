@@ -16,9 +16,9 @@ def corpus(name: str, parts: dict[int, str], notes: int = 40) -> Corpus:
     return Corpus.from_entries(entries, Manifest(name, licence="CC0"))
 
 
-def test_all_parts_of_another_corpus_are_learned_from_and_held_out_parts_stay() -> None:
+def test_the_training_part_of_another_corpus_is_learned_from_and_held_out_parts_stay() -> None:
     own = corpus("own", {1: "train", 2: "valid", 3: "test"})
-    both = add_to_training(own, [corpus("other", {4: "train", 5: "test"})])
+    both = add_to_training(own, [corpus("other", {4: "train", 5: "train", 6: "test"})])
     assert both.count("split") == {"train": 3, "valid": 1, "test": 1}
     assert both.count("collection") == {"": 3, "other": 2}
     assert [melody.title for melody in both.melodies("test")] == ["Tune 3"]

@@ -1,4 +1,4 @@
-"""Further corpora to learn from: their melodies join the training part of a corpus, whose held-out parts stay."""
+"""Further corpora to learn from: their training parts join that of a corpus; held-out parts stay held out."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PART_BARS = 32
 
 
 def add_to_training(corpus: Corpus, others: Sequence[Corpus]) -> Corpus:
-    """Add the melodies of other corpora to the training part; each corpus is a collection of its own name.
+    """Add the training parts of other corpora to that of a corpus; each is a collection of its own name.
 
     Melodies that are near-duplicates or variants of held-out ones are left out, and long ones are cut into parts.
 
     Args:
         corpus: whose validation and test parts stay as they are.
-        others: of which all parts are added.
+        others: whose own validation and test parts are left out.
 
     Examples:
         >>> from cantilena.data import load_builtin
@@ -36,6 +36,7 @@ def add_to_training(corpus: Corpus, others: Sequence[Corpus]) -> Corpus:
     held_out = [melody for part in ("valid", "test") for melody in corpus.melodies(part)]
     tables = [corpus.table]
     for other in others:
+        other = other.split("train")  # noqa: PLW2901
         melodies = list(other.melodies())
         matches = near_duplicates([*held_out, *melodies], RELATED)
         known = {row for row in range(len(melodies)) if matches.get(len(held_out) + row, len(held_out)) < len(held_out)}

@@ -22,7 +22,7 @@ class CorpusOptions:
     corpus: str
     """A corpus that ships with Cantilena, a corpus file, or a folder of scores; with --resume that of the run."""
     also: tuple[str, ...] = field(default=(), metadata={"omit_default": True})
-    """Further corpora to learn from, named as --corpus: all their melodies join the training part."""
+    """Further corpora to learn from, named as --corpus: their training parts join that of the corpus."""
     valid: Path | None = None
     """A folder of validation scores, taken as they are; a part of the corpus if left out."""
     test: Path | None = None
