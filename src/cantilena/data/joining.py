@@ -36,7 +36,7 @@ def add_to_training(corpus: Corpus, others: Sequence[Corpus]) -> Corpus:
     held_out = [melody for part in ("valid", "test") for melody in corpus.melodies(part)]
     tables = [corpus.table]
     for other in others:
-        other = other.split("train")  # noqa: PLW2901
+        other = other.split("train")
         melodies = list(other.melodies())
         matches = near_duplicates([*held_out, *melodies], RELATED)
         known = {row for row in range(len(melodies)) if matches.get(len(held_out) + row, len(held_out)) < len(held_out)}
