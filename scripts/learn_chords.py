@@ -98,8 +98,8 @@ def learned(first: ChordModel) -> ChordModel:
 
 
 def _log_shares(counts: np.ndarray) -> np.ndarray:
-    shares: np.ndarray = counts / counts.sum(axis=1, keepdims=True)
-    return np.log(shares)
+    logs: np.ndarray = np.log(counts / counts.sum(axis=1, keepdims=True))
+    return logs
 
 
 if __name__ == "__main__":

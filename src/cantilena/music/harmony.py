@@ -143,7 +143,8 @@ def infer_chords(
 ) -> ChordTrack:
     """Infer the chords that notes imply.
 
-    A chord has as its bass the chord tone that is lowest for longest. Where nothing sounds the chord is taken to last,
+    A chord has as its bass the chord tone that is lowest for longest; a diminished seventh has as its root the leading
+    tone of the chord after it, if it has one, or of the key. Where nothing sounds the chord is taken to last,
     for a bar or more it is N.C.
 
     Args:
@@ -185,7 +186,7 @@ def infer_chords(
         changes[tick] = Chord(root, QUALITIES[quality], bass)
     for tick in _silent(path, meter.ticks_per_bar):
         changes[tick] = Chord(None)
-    return ChordTrack(tuple(changes.items())).merged()
+    return _with_leading_tones(ChordTrack(tuple(changes.items())).merged(), path)
 
 
 def chord_path(
@@ -228,8 +229,8 @@ def chord_path(
     starts = [start for start in bar_starts if start < end] or _bar_starts(meter, pickup, end)
     edges, levels = _slices(meter, starts, end)
     weights, lowest = np.zeros((len(levels), 12)), np.full(len(levels), _NO_NOTE)
-    notes = (np.asarray(values, dtype=np.int64) for values in (pitch, onset, onset + duration))
-    _profile(*notes, edges, weights, lowest)  # type: ignore[call-arg]
+    struck, starts_at, ends_at = (np.asarray(values, dtype=np.int64) for values in (pitch, onset, onset + duration))
+    _profile(struck, starts_at, ends_at, edges, weights, lowest)
     keys = _local_keys(weights, np.cumsum(levels == 0), key, is_fixed=melody_only)
     emission = _emission(model, weights, levels, lowest, has_bass=not melody_only)
     transitions = model.transitions
@@ -413,6 +414,23 @@ def _basses(path: ChordPath, weights: Floats) -> list[int | None]:
         bass = max(tones, key=lambda tone: share[tone])
         basses += [bass if share[bass] > 0 else None] * (end - start)
     return basses
+
+
+def _with_leading_tones(track: ChordTrack, path: ChordPath) -> ChordTrack:
+    """The chords, each diminished seventh on the leading tone of the chord after it, or else of the local key.
+
+    Its four tones are equally far apart, so that its notes tell nothing of its root.
+    """
+    changes = list(track)
+    for place, (tick, chord) in enumerate(changes):
+        if chord.root is None or chord.quality != "dim7":
+            continue
+        after = changes[place + 1][1].root if place + 1 < len(changes) else None
+        tonic = int(path.keys[np.searchsorted(path.edges, tick)]) % 12
+        leading = [(goal - 1) % 12 for goal in (after, tonic) if goal is not None]
+        root = next((tone for tone in leading if (tone - chord.root) % 3 == 0), chord.root)
+        changes[place] = (tick, Chord(root, chord.quality, chord.bass))
+    return ChordTrack(tuple(changes)).merged()
 
 
 def _silent(path: ChordPath, bar: int) -> list[int]:
