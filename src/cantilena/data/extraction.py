@@ -6,41 +6,32 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from time import monotonic
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.data.harmony import chords_of_score
 from cantilena.data.melody_choice import Span, melody_parts, top_line
 from cantilena.data.options import ReadOptions
 from cantilena.data.paper_reading import paper_reading
-from cantilena.errors import ScoreError
-from cantilena.io import Doubt, Part, PieceName, PieceSource, Score, pieces_of, read_piece
-from cantilena.music import (
-    TICKS_PER_QUARTER,
-    ChordTrack,
-    Key,
-    Melody,
-    Meter,
-    Note,
-    Repeats,
-    Section,
-    Tempo,
-    key_of_durations,
+from cantilena.data.score_values import (
+    nearest_ticks,
+    score_key,
+    score_meter,
+    score_repeats,
+    score_tempo,
+    tick_at,
+    written_chords,
 )
-from cantilena.runtime import Failure, bounded_map
+from cantilena.errors import ScoreError
+from cantilena.io import Doubt, Part, PieceSource, Score, pieces_of, read_first, read_piece
+from cantilena.music import TICKS_PER_QUARTER, Melody, Note
 
 _MOST_DOUBTFUL = 0.2
 """The largest share of bars in which notes may stand in the wrong place."""
 
 _FEWEST_DOUBTFUL_BARS = 3
 """Fewer such bars than this do not make a score unusable, however short it is."""
-
-_EXPORT = "open it in a music program and export it again"
-_HINTS = {
-    "allow it more time": "allow it more time with --time-limit",
-    "allow it more memory": "allow it more memory with --memory-limit",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,27 +107,14 @@ def read_melody(path: Path | str, options: ReadOptions | None = None) -> Melody:
         ScoreError: it cannot be used, or the book has no such tune; the text names the file and the reason.
         UsageError: what follows the name of the book names no tune.
     """
-    options, name = options or ReadOptions(), PieceName.parse(str(path))
-    failures: list[Failure] = []
-    started = monotonic()
-    try:
-        for _, outcome in bounded_map(
-            partial(extract_piece, options=options),
-            name.pieces(),
-            jobs=1,
-            seconds=options.time_limit,
-            memory=options.memory_limit * 2**20,
-        ):
-            if not isinstance(outcome, Failure):
-                return outcome.melody
-            failures.append(outcome)
-            if monotonic() - started > options.time_limit:
-                break  # the limit holds for the search too: a book has many tunes that may be late
-    except ScoreError as error:
-        raise ScoreError(f"cannot read {name}: {error.text}", error.hint) from error
-    tried = f"none of the first {len(failures)} tunes can be used: " if len(failures) > 1 else ""
-    hint = _HINTS.get(failures[0].hint, failures[0].hint) or _EXPORT
-    raise ScoreError(f"cannot read {name}: {tried}{failures[0].reason}", hint)
+    options = options or ReadOptions()
+    extracted = read_first(
+        path,
+        partial(extract_piece, options=options),
+        seconds=options.time_limit,
+        memory=options.memory_limit * 2**20,
+    )
+    return extracted.melody
 
 
 read = read_melody
@@ -151,22 +129,26 @@ def extract_melody(score: Score, options: ReadOptions) -> ExtractedMelody:
 
     Args:
         score: a score.
-        options: `seconds` and `profile` are used.
+        options: `seconds`, `profile` and `chords` are used.
 
     Raises:
         ScoreError: it has no pitched notes before the cut.
     """
-    cut = _cut(score, options)
+    cut = tick_at(score, options.seconds)
     parts = melody_parts(score.parts)
     notes = _notes(parts, cut)
     everything = _notes(_pitched(score), cut)
     _check(score, notes)
-    meter, _ = _meter(score)
+    meter, _ = score_meter(score)
     onsets, ends = (nearest_ticks(times, score.resolution) for times in (notes.onset, notes.end))
     spans = zip(onsets.tolist(), np.maximum(ends, onsets + 1).tolist(), notes.pitch.tolist(), strict=True)
     line = top_line(list(spans), meter.ticks_per_bar)
+    melody = _melody(score, (Note((pitch,), onset, end - onset) for onset, end, pitch in line), options, parts)
+    if options.chords == "inferred" and not score.chords:
+        inferred = chords_of_score(score, without_melody=melody, profile=options.profile).track
+        melody = replace(melody, chords=inferred.between(0, melody.length))
     return ExtractedMelody(
-        _melody(score, (Note((pitch,), onset, end - onset) for onset, end, pitch in line), options, parts),
+        melody,
         rounded=notes.off_ticks(score.resolution),
         dropped=len(everything.onset) - len(line) + score.lost,
     )
@@ -183,7 +165,7 @@ def extract_chords(score: Score, options: ReadOptions) -> ExtractedMelody:
     Raises:
         ScoreError: it has no pitched notes before the cut.
     """
-    cut = _cut(score, options)
+    cut = tick_at(score, options.seconds)
     notes = _notes(_pitched(score), cut)
     _check(score, notes)
     if options.reading == "paper":
@@ -228,11 +210,6 @@ def group_chords(notes: Iterable[Span], resolution: int) -> list[Note]:
         chords.append(Note(tuple(note[2] for note in group), onset, max(end - onset, 1)))
         previous = onset
     return chords
-
-
-def nearest_ticks(times: NDArray[np.int64] | int, resolution: int) -> NDArray[np.int64]:
-    """Convert times in ticks of a score to 24 ticks a quarter; halves are rounded up."""
-    return np.asarray((2 * times * TICKS_PER_QUARTER + resolution) // (2 * resolution))
 
 
 def _extract(score: Score, options: ReadOptions, source: str) -> ExtractedMelody:
@@ -293,25 +270,20 @@ def _check(score: Score, notes: _Notes) -> None:
 
 
 def _melody(score: Score, notes: Iterable[Note], options: ReadOptions, parts: Sequence[Part]) -> Melody:
-    meter, pickup = _meter(score)
+    meter, pickup = score_meter(score)
     kept = tuple(notes)
     end = max((note.end for note in kept), default=0)
-    cut = int(min(_cut(score, options) / score.resolution * TICKS_PER_QUARTER + 0.5, 2.0**62))
-
-    def ticks(time: int) -> int:
-        return int(nearest_ticks(time, score.resolution))
+    cut = int(min(tick_at(score, options.seconds) / score.resolution * TICKS_PER_QUARTER + 0.5, 2.0**62))
 
     melody = Melody(
         kept,
-        key=_key(score, options),
+        key=score_key(score, options.profile),
         meter=meter,
-        tempo=_tempo(score, end),
+        tempo=score_tempo(score, end),
         pickup=pickup,
         title=score.title,
-        chords=ChordTrack(
-            tuple(sorted({ticks(time): chord for time, chord in score.chords if ticks(time) < end}.items()))
-        ),
-        repeats=_repeats(score, end),
+        chords=written_chords(score).between(0, end),
+        repeats=score_repeats(score, end),
         phrase_ends=_phrase_ends(score, kept, parts),
     )
     return melody if end <= cut else melody.until(max(cut, kept[-1].onset + 1))
@@ -327,69 +299,3 @@ def _phrase_ends(score: Score, notes: Iterable[Note], parts: Sequence[Part]) -> 
         pairs = zip(ends, part.pitch.tolist(), strict=True)
         found |= {marked[end] for end, pitch in pairs if end in marked and (marked[end], pitch) in kept}
     return tuple(sorted(found))
-
-
-def _repeats(score: Score, end: int) -> Repeats:
-    """The sections at 24 ticks a quarter, up to the end of the last note."""
-    written = score.repeats
-    sections = tuple(
-        Section(
-            int(nearest_ticks(one.start, score.resolution)), int(nearest_ticks(one.end, score.resolution)), one.endings
-        )
-        for one in written.sections
-    )
-    return replace(written, sections=sections).between(0, end)
-
-
-def _cut(score: Score, options: ReadOptions) -> float:
-    """The tick of the score at `options.seconds` by its own tempo map."""
-    if options.seconds is None:
-        return float("inf")
-    passed = 0.0
-    for (start, rate), (end, _) in zip(score.tempos, [*score.tempos[1:], (2**62, 1.0)], strict=True):
-        seconds_per_tick = 60.0 / rate / score.resolution
-        if passed + (end - start) * seconds_per_tick >= options.seconds:
-            return start + (options.seconds - passed) / seconds_per_tick
-        passed += (end - start) * seconds_per_tick
-    return float("inf")
-
-
-def _tempo(score: Score, end: int) -> Tempo:
-    """The tempo map at 24 ticks a quarter; of several changes at one tick the last one counts."""
-    ticks = nearest_ticks(np.array([tick for tick, _ in score.tempos]), score.resolution)
-    rates = np.clip([rate for _, rate in score.tempos], 1.0, 2000.0)
-    is_in = ticks <= end
-    return Tempo(tuple(dict(zip(ticks[is_in].tolist(), rates[is_in].tolist(), strict=True)).items()))
-
-
-def _meter(score: Score) -> tuple[Meter, int]:
-    """The meter that lasts longest, and the ticks before its first barline (of a pickup or an introduction)."""
-    if not score.meters:
-        return Meter(), int(nearest_ticks(score.pickup, score.resolution))
-    end = max((int((part.onset + part.duration).max()) for part in score.parts), default=0)
-    lengths: dict[Meter, int] = {}
-    for (start, meter), (after, _) in zip(score.meters, [*score.meters[1:], (end, Meter())], strict=True):
-        lengths[meter] = lengths.get(meter, 0) + max(after - start, 0)
-    main = max(lengths, key=lambda meter: lengths[meter])
-    if main == score.meters[0][1]:
-        return main, int(nearest_ticks(score.pickup, score.resolution))
-    begins = next(tick for tick, meter in score.meters if meter == main)
-    return main, int(nearest_ticks(begins, score.resolution)) % main.ticks_per_bar
-
-
-def _key(score: Score, options: ReadOptions) -> Key | None:
-    """The key of the whole piece, however much of it is taken.
-
-    A key that notation states with its mode is taken, and so is a minor key in MIDI. Of a signature alone, as in much
-    notation and where MIDI names a major key, the key profile chooses between the major key and its relative minor; C
-    major in MIDI, often a program's default, is ignored.
-    """
-    first = score.keys[0][1] if score.keys else None
-    if first is not None and (score.keys_are_explicit or first.mode == "minor"):
-        return first
-    durations = np.zeros(12)
-    for part in score.parts:
-        if not part.is_drums:
-            np.add.at(durations, part.pitch % 12, part.duration)
-    among = (first, Key((first.tonic + 9) % 12, "minor")) if first is not None and (first.fifths or score.bars) else ()
-    return key_of_durations(durations, options.profile, among)

@@ -9,10 +9,12 @@ from cantilena.errors import UsageError
 
 Voice = Literal["melody", "all"]
 Reading = Literal["exact", "paper"]
+Chords = Literal["written", "inferred"]
 Profile = Literal["krumhansl-kessler", "temperley", "aarden-essen"]
 
 _VOICES: tuple[Voice, ...] = ("melody", "all")
 _READINGS: tuple[Reading, ...] = ("exact", "paper")
+_CHORDS: tuple[Chords, ...] = ("written", "inferred")
 _PROFILES: tuple[Profile, ...] = ("krumhansl-kessler", "temperley", "aarden-essen")
 
 
@@ -74,6 +76,9 @@ class ReadOptions(ReadLimits):
     profile: Profile = "krumhansl-kessler"
     """The key profile that finds the key of a piece."""
 
+    chords: Chords = "written"
+    """The chords of melodies: symbols that the score writes, or where it has none inferred from its other parts."""
+
     jobs: int = 0
     """Worker processes that read files; 0 takes one a processor."""
 
@@ -84,9 +89,12 @@ class ReadOptions(ReadLimits):
         super().__post_init__()
         _among("voice", self.voice, _VOICES)
         _among("reading", self.reading, _READINGS)
+        _among("way to find chords", self.chords, _CHORDS)
         _among("key profile", self.profile, _PROFILES)
         if self.reading == "paper" and self.voice == "melody":
             raise UsageError("the paper's reading takes all notes and chords", "add --voice all, or leave --reading")
+        if self.chords == "inferred" and self.voice == "all":
+            raise UsageError("chords are inferred from the parts beside a melody", "leave --voice, or --chords")
         if self.seconds is not None and not 0 < self.seconds < 1e6:
             raise UsageError(f"seconds must be above 0, got {self.seconds:g}", "give a number of seconds over 0")
         if not 0 <= self.jobs <= 1024:

@@ -13,6 +13,7 @@ from .pieces import PieceName as PieceName
 from .pieces import PieceSource as PieceSource
 from .pieces import count_pieces as count_pieces
 from .pieces import pieces_of as pieces_of
+from .reader import read_first as read_first
 from .reader import read_piece as read_piece
 from .reader import read_safely as read_safely
 from .reader import read_score as read_score

@@ -12,6 +12,14 @@ from .form import Cadence as Cadence
 from .form import Form as Form
 from .form import FormSection as FormSection
 from .form import Return as Return
+from .harmony import MOST_SLICES as MOST_SLICES
+from .harmony import QUALITIES as QUALITIES
+from .harmony import ChordModel as ChordModel
+from .harmony import ChordPath as ChordPath
+from .harmony import Every as Every
+from .harmony import chord_model as chord_model
+from .harmony import chord_path as chord_path
+from .harmony import infer_chords as infer_chords
 from .key import FIFTHS_ABOVE as FIFTHS_ABOVE
 from .key import MODE_NAMES as MODE_NAMES
 from .key import Key as Key
