@@ -22,6 +22,9 @@ from .score import Doubt as Doubt
 from .score import Part as Part
 from .score import Score as Score
 from .sheet import sheet_html as sheet_html
+from .sound.accompaniment import PATTERNS as PATTERNS
+from .sound.accompaniment import Pattern as Pattern
+from .sound.accompaniment import accompaniment as accompaniment
 from .sound.files import read_sound as read_sound
 from .sound.files import sound_bytes as sound_bytes
 from .sound.files import wav_bytes as wav_bytes

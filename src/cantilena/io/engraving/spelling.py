@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cantilena.music import NATURALS, Key
+from cantilena.music import NATURALS, Chord, Key
 
 _LETTERS = "FCGDAEB"  # the line of fifths, F at position -1
 # The lowest of the twelve fifths, from the tonic of the key signature's major scale: C major has Eb .. G#, A minor has
@@ -75,6 +75,17 @@ def spell_pitch(pitch: int, key: Key, following: int | None = None) -> Spelling:
     step = _LETTERS[(position + 1) % 7]
     alter = (position + 1) // 7
     return Spelling(step, alter, (pitch - alter - NATURALS[step]) // 12 - 1)
+
+
+def spell_chord(chord: Chord, key: Key) -> str:
+    """Return the symbol of a chord in a key, such as `F#m7/C#`.
+
+    Examples:
+        >>> spell_chord(Chord.parse("Am7/G"), Key())
+        'Am7/G'
+    """
+    del key  # symbols have one spelling for each pitch class
+    return str(chord)
 
 
 def signature_alterations(fifths: int) -> dict[str, int]:
