@@ -5,12 +5,11 @@ Source: MusicXML 4.0 (W3C Community Group Report, 2021), elements `<harmony>`, `
 
 from __future__ import annotations
 
-import re
 from xml.etree.ElementTree import Element
 from xml.sax.saxutils import quoteattr
 
 from cantilena.errors import UsageError
-from cantilena.io.engraving.spelling import spell_chord
+from cantilena.io.engraving.spelling import SpelledChord
 from cantilena.music import CHORD_TONES, NATURALS, Chord, Key
 
 QUALITIES = {
@@ -33,7 +32,6 @@ HIDDEN_SEVENTH = (
 )
 """The seventh of a suspended chord, which its text names."""
 
-_SYMBOL = re.compile(r"([A-G])([#♯b♭]*)([^/]*)(?:/([A-G])([#♯b♭]*))?\Z")
 
 _NATURAL = {1: 0, 2: 2, 3: 4, 4: 5, 5: 7, 7: 10}  # semitones of the degrees of a dominant chord
 _NO_CHORD = ("", "nc", "nochord", "none", "tacet")
@@ -81,18 +79,17 @@ def harmony_element(chord: Chord, key: Key, late: int = 0) -> str:
         True
     """
     offset = f"<offset>{late}</offset>" if late else ""
-    found = _SYMBOL.match(spell_chord(chord, key))
-    if chord.root is None or found is None:
+    symbol = SpelledChord.of_chord(chord, key)
+    if symbol.root is None:
         root = '<root><root-step text="">C</root-step></root>'
         return f'<harmony print-frame="no">{root}<kind text="N.C.">none</kind>{offset}</harmony>'
-    kind = f"<kind text={quoteattr(found[3])}>{_KINDS[chord.quality]}</kind>"
-    bass = _note("bass", found[4], found[5]) if found[4] else ""
+    kind = f"<kind text={quoteattr(symbol.suffix)}>{_KINDS[chord.quality]}</kind>"
+    bass = _note("bass", *symbol.bass) if symbol.bass else ""
     seventh = HIDDEN_SEVENTH if chord.quality == "7sus4" else ""
-    return f'<harmony print-frame="no">{_note("root", found[1], found[2])}{kind}{bass}{seventh}{offset}</harmony>'
+    return f'<harmony print-frame="no">{_note("root", *symbol.root)}{kind}{bass}{seventh}{offset}</harmony>'
 
 
-def _note(name: str, step: str, signs: str) -> str:
-    alter = sum(1 if sign in "#♯" else -1 for sign in signs)
+def _note(name: str, step: str, alter: int) -> str:
     altered = f"<{name}-alter>{alter}</{name}-alter>" if alter else ""
     return f"<{name}><{name}-step>{step}</{name}-step>{altered}</{name}>"
 

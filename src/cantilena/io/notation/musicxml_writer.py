@@ -1,4 +1,4 @@
-"""Writing melodies as MusicXML 4.0, partwise: one staff with one voice, or a piano's two staves.
+"""Writing melodies as MusicXML 4.0, partwise: a part with one staff, and another one under it on request.
 
 Chord symbols are `<harmony>` elements before the note during which the chord begins, with an offset to its place.
 A pickup is an implicit measure, numbered 0. There are 24 divisions a quarter note, the ticks of a melody, so that no
@@ -7,15 +7,16 @@ duration is rounded. Pitches below MIDI 12 get the octave -1, which programs rea
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape
 
 from cantilena.errors import __version__
-from cantilena.io.engraving.bars import Symbol, best_clef, notate, voice
+from cantilena.io.engraving.bars import Bar, Symbol, best_clef, notate, voice
 from cantilena.io.engraving.note_values import Triplet, value_of
-from cantilena.io.engraving.spelling import Accidentals, Spelling, spell_pitch
+from cantilena.io.engraving.spelling import Accidentals, SpelledChord, Spelling, spell_pitch
 from cantilena.io.notation.musicxml_harmony import harmony_element
 from cantilena.io.printable import printable
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Note, find_key
@@ -75,22 +76,14 @@ def musicxml_with_heads(
         lower: notes of a second staff, which has no ids.
     """
     key = melody.key or find_key(melody) or Key()  # for the spelling; an unknown key has no signature
-    staves = [_Staff(melody, key, 1 if lower else 0, prefix, lyrics or {})]
+    upper = _Writer(melody, key, prefix, lyrics or {})
+    lines = [*_head(melody, has_lower=bool(lower)), *upper.part("P1", new_lines)]
     if lower:
-        staves.append(_Staff(replace(melody, notes=tuple(lower)), key, 2))
-    writer = _Writer(melody, key, staves)
-    bars = staves[0].bars
-    lines = [*_head(melody), '<part id="P1">']
-    first_number = int(bars[0].is_whole)
-    for index in range(len(bars)):
-        lines += writer.measure(
-            index, first_number + index, is_last=index == len(bars) - 1, on_new_line=index in new_lines
-        )
-    lines += ["</part>", "</score-partwise>", ""]
-    return "\n".join(lines), tuple(staves[0].heads)
+        lines += _Writer(replace(melody, notes=tuple(lower)), key, is_lower=True).part("P2")
+    return "\n".join([*lines, "</score-partwise>", ""]), tuple(upper.heads)
 
 
-def _head(melody: Melody) -> Iterator[str]:
+def _head(melody: Melody, *, has_lower: bool) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield (
         '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
@@ -102,44 +95,85 @@ def _head(melody: Melody) -> Iterator[str]:
     source = printable(melody.source)
     source = f"<source>{escape(source)}</source>" if source else ""
     yield f"<identification><encoding><software>Cantilena {__version__}</software></encoding>{source}</identification>"
-    yield '<part-list><score-part id="P1"><part-name print-object="no">Melody</part-name>'
-    yield '<score-instrument id="P1-I1"><instrument-name>Piano</instrument-name></score-instrument>'
-    yield '<midi-instrument id="P1-I1"><midi-channel>1</midi-channel><midi-program>1</midi-program></midi-instrument>'
-    yield "</score-part></part-list>"
+    yield "<part-list>" + _BRACE * has_lower + _part(1, "Melody", "</part-list>" * (not has_lower))
+    if has_lower:
+        yield _part(2, "Accompaniment", '<part-group type="stop" number="1"/></part-list>')
+
+
+_BRACE = (
+    '<part-group type="start" number="1"><group-symbol>brace</group-symbol><group-barline>yes</group-barline>'
+    "</part-group>"
+)
+
+
+def _part(number: int, name: str, ending: str) -> str:
+    instrument = f"P{number}-I1"
+    return "\n".join(
+        (
+            f'<score-part id="P{number}"><part-name print-object="no">{name}</part-name>',
+            f'<score-instrument id="{instrument}"><instrument-name>Piano</instrument-name></score-instrument>',
+            f'<midi-instrument id="{instrument}"><midi-channel>{number}</midi-channel><midi-program>1</midi-program>'
+            "</midi-instrument>",
+            f"</score-part>{ending}",
+        )
+    )
 
 
 class _Writer:
     """Writes measures from left to right."""
 
-    def __init__(self, melody: Melody, key: Key, staves: Sequence[_Staff]) -> None:
-        self.melody, self._key, self._staves = melody, key, staves
-        self._tempos = list(melody.tempo.changes)
+    def __init__(
+        self,
+        melody: Melody,
+        key: Key,
+        prefix: str = "",
+        lyrics: Mapping[int, str] | None = None,
+        *,
+        is_lower: bool = False,
+    ) -> None:
+        self.melody, self.prefix, self.lyrics = melody, prefix, lyrics or {}
+        self._clef = best_clef([pitch for chord in voice(melody) for pitch in chord.pitches])
+        self.heads: list[Head] = []
+        self._key = key
+        self._accidentals = Accidentals(melody.key.fifths if melody.key else 0)
+        # Some readers join tied notes only where both or neither state that they are natural.
+        self._naturals: set[tuple[int, int]] = set()
+        self._tempos = [] if is_lower else list(melody.tempo.changes)
         self._shows_tempos = len(self._tempos) <= _MOST_TEMPO_MARKS
-        self._chords = deque((tick, chord) for tick, chord in melody.chords if tick < melody.length)
+        chords = [(tick, chord) for tick, chord in melody.chords if tick < melody.length]
+        # The upper part has the symbols, the lower one is spelled by them.
+        self._symbols = deque(() if is_lower else chords)
+        self._spelled = [SpelledChord.of_chord(chord, key) for _, chord in chords if is_lower]
+        self._chords = chords
 
-    def measure(self, index: int, number: int, *, is_last: bool, on_new_line: bool) -> Iterator[str]:
+    def part(self, name: str, new_lines: Collection[int] = ()) -> Iterator[str]:
+        """Yield the lines of a part; bars at the indices of `new_lines` begin a new line."""
+        bars = notate(self.melody)
+        first_number = int(bars[0].is_whole)
+        yield f'<part id="{name}">'
+        for index, bar in enumerate(bars):
+            yield from self.measure(
+                bar, first_number + index, is_last=index == len(bars) - 1, on_new_line=index in new_lines
+            )
+        yield "</part>"
+
+    def measure(self, bar: Bar, number: int, *, is_last: bool, on_new_line: bool) -> Iterator[str]:
         """Yield the lines of one measure."""
-        upper, *others = (staff.bars[index] for staff in self._staves)
-        implicit = "" if upper.is_whole else ' implicit="yes"'
+        self._accidentals.barline()
+        implicit = "" if bar.is_whole else ' implicit="yes"'
         yield f'<measure number="{number}"{implicit}>'
         if on_new_line:
             yield '<print new-system="yes"/>'
-        if upper.start == 0:
+        if bar.start == 0:
             yield from self._attributes()
-        self._staves[0].barline()
-        for symbol in upper.symbols:
+        for symbol in bar.symbols:
             end = symbol.start + symbol.duration
             while self._tempos and self._tempos[0][0] < end:
                 yield self._tempo(*self._tempos.pop(0), symbol.start)
-            while self._chords and self._chords[0][0] < end:
-                tick, chord = self._chords.popleft()
+            while self._symbols and self._symbols[0][0] < end:
+                tick, chord = self._symbols.popleft()
                 yield harmony_element(chord, self._key, tick - symbol.start)
-            yield from self._staves[0].symbol(symbol)
-        for staff, bar in zip(self._staves[1:], others, strict=True):
-            yield f"<backup><duration>{bar.end - bar.start}</duration></backup>"
-            staff.barline()
-            for symbol in bar.symbols:
-                yield from staff.symbol(symbol)
+            yield from self._symbol(symbol)
         if is_last:
             yield '<barline location="right"><bar-style>light-heavy</bar-style></barline>'
         yield "</measure>"
@@ -150,9 +184,9 @@ class _Writer:
         if key is not None:
             yield f"<key><fifths>{key.fifths}</fifths><mode>{key.mode}</mode></key>"
         yield f"<time><beats>{meter.numerator}</beats><beat-type>{meter.denominator}</beat-type></time>"
-        if len(self._staves) > 1:
-            yield f"<staves>{len(self._staves)}</staves>"
-        yield "".join(staff.clef() for staff in self._staves) + "</attributes>"
+        clef = self._clef
+        octaves = f"<clef-octave-change>{clef.octaves}</clef-octave-change>" if clef.octaves else ""
+        yield f"<clef><sign>{clef.sign}</sign><line>{clef.line}</line>{octaves}</clef></attributes>"
 
     def _tempo(self, tick: int, rate: float, now: int) -> str:
         late = max(tick - now, 0)
@@ -172,56 +206,32 @@ class _Writer:
             f'</metronome></direction-type>{offset}<sound tempo="{quarters}"/></direction>'
         )
 
-
-class _Staff:
-    """Writes the symbols of one staff from left to right; its number is 0 where it is the only one."""
-
-    def __init__(
-        self, melody: Melody, key: Key, number: int, prefix: str = "", lyrics: Mapping[int, str] | None = None
-    ) -> None:
-        self.bars = notate(melody)
-        self.heads: list[Head] = []
-        self._prefix, self._lyrics, self._key = prefix, lyrics or {}, key
-        self._number = number
-        self._clef = best_clef([pitch for chord in voice(melody) for pitch in chord.pitches])
-        self._accidentals = Accidentals(melody.key.fifths if melody.key else 0)
-        # Some readers join tied notes only where both or neither state that they are natural.
-        self._naturals: set[tuple[int, int]] = set()
-
-    def clef(self) -> str:
-        """Return its `<clef>`."""
-        clef = self._clef
-        number = f' number="{self._number}"' if self._number else ""
-        octaves = f"<clef-octave-change>{clef.octaves}</clef-octave-change>" if clef.octaves else ""
-        return f"<clef{number}><sign>{clef.sign}</sign><line>{clef.line}</line>{octaves}</clef>"
-
-    def barline(self) -> None:
-        """Begin a new bar."""
-        self._accidentals.barline()
-
-    def symbol(self, symbol: Symbol) -> Iterator[str]:
-        """Yield the lines of a note, chord or rest."""
+    def _symbol(self, symbol: Symbol) -> Iterator[str]:
         chord = symbol.chord
-        in_voice = f"<voice>{self._number or 1}</voice>"
-        staff = f"<staff>{self._number}</staff>" if self._number else ""
         if chord is None:
             rest = '<rest measure="yes"/>' if symbol.value is None else "<rest/>"
-            look = _appearance(symbol, "", staff)
-            yield f"<note>{rest}<duration>{symbol.duration}</duration>{in_voice}{look}</note>"
+            yield f"<note>{rest}<duration>{symbol.duration}</duration><voice>1</voice>{_appearance(symbol, '')}</note>"
             return
         for index, (pitch, source) in enumerate(zip(chord.pitches, chord.sources, strict=True)):
-            name = f"{self._prefix}{len(self.heads)}"
+            name = f"{self.prefix}{len(self.heads)}"
             self.heads.append(Head(name, source, symbol.start, symbol.start + symbol.duration))
-            spelling = spell_pitch(pitch, self._key, chord.resolution(pitch))
+            spelling = self._tone(pitch, chord.start) or spell_pitch(pitch, self._key, chord.resolution(pitch))
             sign = self._accidentals.sign(spelling, tied=symbol.tied[0])
             if not symbol.tied[0] and sign and spelling.alter == 0:
                 self._naturals.add((chord.start, pitch))
             states_natural = symbol.tied[0] and (chord.start, pitch) in self._naturals
-            yield f'<note id="{name}">' if self._prefix else "<note>"
+            yield f'<note id="{name}">' if self.prefix else "<note>"
             yield "<chord/>" * (index > 0) + _pitch(spelling, states_natural=states_natural)
-            yield f"<duration>{symbol.duration}</duration>{_ties('tie', symbol)}{in_voice}"
-            yield _appearance(symbol, _accidental(sign), staff, is_first=index == 0)
-            yield ("" if symbol.tied[0] else _lyric(self._lyrics.get(source, ""))) + "</note>"
+            yield f"<duration>{symbol.duration}</duration>{_ties('tie', symbol)}<voice>1</voice>"
+            yield _appearance(symbol, _accidental(sign), is_first=index == 0)
+            yield ("" if symbol.tied[0] else _lyric(self.lyrics.get(source, ""))) + "</note>"
+
+    def _tone(self, pitch: int, tick: int) -> Spelling | None:
+        """The spelling of a pitch as a tone of the chord at a tick, in a part that is spelled by chords."""
+        if not self._spelled:
+            return None
+        place = bisect_right(self._chords, tick, key=lambda pair: pair[0]) - 1
+        return self._spelled[place].tone(pitch, self._chords[place][1]) if place >= 0 else None
 
 
 def _pitch(spelling: Spelling, *, states_natural: bool) -> str:
@@ -245,17 +255,17 @@ def _ties(tag: str, symbol: Symbol) -> str:
     return (f'<{tag} type="stop"/>' if from_before else "") + (f'<{tag} type="start"/>' if to_after else "")
 
 
-def _appearance(symbol: Symbol, accidental: str, staff: str, *, is_first: bool = True) -> str:
-    """The elements after the voice: type, dots, accidental, triplet, staff, beams, notations."""
+def _appearance(symbol: Symbol, accidental: str, *, is_first: bool = True) -> str:
+    """The elements after the voice: type, dots, accidental, triplet, beams, notations."""
     if symbol.value is None:
-        return staff
+        return ""
     kind = f"<type>{symbol.value.kind}</type>{'<dot/>' * symbol.value.dots}"
     beams = "".join(
         f'<beam number="{level}">{state}</beam>' for level, state in enumerate(symbol.beams, start=1) if is_first
     )
     notations = _ties("tied", symbol) + (_bracket(symbol) if is_first else "")
     notations = f"<notations>{notations}</notations>" if notations else ""
-    return kind + accidental + _time_modification(symbol.triplet) + staff + beams + notations
+    return kind + accidental + _time_modification(symbol.triplet) + beams + notations
 
 
 def _time_modification(triplet: Triplet | None) -> str:
