@@ -15,6 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cantilena.data import read_melody
+from cantilena.errors import UsageError
 from cantilena.io import PATTERNS, Score, abc, accompaniment, midi_bytes, musicxml, write
 from cantilena.io.midi.reader import read_midi
 from cantilena.io.notation.abc_reader import read_abc_tune
@@ -87,7 +88,7 @@ def test_every_chord_there_is_comes_back_from_a_file(tmp_path: Path, suffix: str
     )
     write(melody, tmp_path / f"tune.{suffix}")
     back = read_melody(tmp_path / f"tune.{suffix}")
-    assert tuple(back.chords) == melody.chords
+    assert tuple(back.chords) == tuple(melody.chords)
     assert back.notes == melody.notes
 
 
@@ -188,7 +189,7 @@ def test_a_chord_track_is_no_melody(tmp_path: Path, pattern: Any) -> None:
     write(melody, tmp_path / "low.mid", accompaniment=pattern)
     back = read_melody(tmp_path / "low.mid")
     assert back.notes == melody.notes
-    assert tuple(back.chords) == melody.chords
+    assert tuple(back.chords) == tuple(melody.chords)
     assert back.title == "Low"
 
 
@@ -217,3 +218,37 @@ def test_a_melody_without_chords_is_written_as_if_there_were_none(tmp_path: Path
         write(melody, tmp_path / f"{number}.{suffix}", accompaniment=pattern)
         written.add((tmp_path / f"{number}.{suffix}").read_bytes())
     assert len(written) == 1
+
+
+@pytest.mark.parametrize("pattern", [pattern for pattern in PATTERNS if pattern != "none"])
+@given(melody=lead_sheets(grid=12))
+@settings(max_examples=15, deadline=None)
+def test_a_second_staff_changes_neither_melody_nor_chords(pattern: Any, melody: Melody) -> None:
+    lower = accompaniment(melody, pattern)
+    score = read_musicxml(musicxml(melody, lower=lower).encode())
+    assert chords_of(score) == list(melody.chords)
+    names = [part.name for part in score.parts]
+    assert names.count("Melody") == 1
+    assert set(names) <= {"Melody", "Accompaniment"}
+    upper = replace(score, parts=tuple(part for part in score.parts if part.name == "Melody"))
+    assert notes_of(upper) == [(note.onset, note.duration, note.top) for note in melody.sounding]
+    below = notes_of(replace(score, parts=tuple(part for part in score.parts if part.name != "Melody")))
+    assert below == sorted((note.onset, note.duration, pitch) for note in lower for pitch in note.pitches)
+    assert not score.doubts
+
+
+def test_two_staves_need_chords(tmp_path: Path) -> None:
+    melody = Melody.from_pitches([(72, 96)], chords=((0, Chord.parse("C")),))
+    for suffix in ("musicxml", "svg"):
+        write(melody, tmp_path / f"two.{suffix}", staves=2)
+    assert tuple(read_melody(tmp_path / "two.musicxml").notes) == melody.notes
+    for one, options in (
+        (replace(melody, chords=()), {}),
+        (melody, {"accompaniment": "none"}),
+        (melody, {"staves": 3}),
+    ):
+        with pytest.raises(UsageError, match=r"staves|second staff"):
+            write(one, tmp_path / "none.svg", **{"staves": 2, **options})
+    with pytest.raises(UsageError, match="not a pattern"):
+        write(melody, tmp_path / "none.mid", accompaniment="waltz")  # type: ignore[arg-type]
+    assert not (tmp_path / "none.mid").exists()

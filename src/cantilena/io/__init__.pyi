@@ -1,3 +1,6 @@
+from .chords import CHORD_TEXT as CHORD_TEXT
+from .chords import Progression as Progression
+from .chords import read_chords as read_chords
 from .engraving.engraving import Engraving as Engraving
 from .engraving.engraving import NoteAnnotation as NoteAnnotation
 from .engraving.engraving import TimedHead as TimedHead
