@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, Composer, load
-from cantilena.generation.chords import Progression
+from cantilena.generation.chords import ChordPlan
 from cantilena.models import FormModel, Network, NetworkOptions
 from cantilena.music import ChordTrack, Form, Meter
 from cantilena.tokenizers import NotesEncoding
@@ -130,6 +130,6 @@ def test_a_model_that_has_not_learned_chords_is_refused() -> None:
         load("tunes+rl-tuner").compose(chords="C | F", form="free")
 
 
-def test_a_progression_of_sections_repeats_within_a_longer_section() -> None:
-    chords = Progression.parse("A: C | G; B: F", Meter(4, 4))
+def test_a_chord_plan_of_sections_repeats_within_a_longer_section() -> None:
+    chords = ChordPlan.parse("A: C | G; B: F", Meter(4, 4))
     assert symbols(chords.track(Form.parse("A4B2"), 6)) == ["C", "G", "C", "G", "F", "F"]

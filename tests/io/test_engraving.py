@@ -10,8 +10,8 @@ from xml.etree import ElementTree
 import pytest
 
 from cantilena.errors import UsageError
-from cantilena.io import NoteAnnotation, score_svg, score_with_timemap
-from cantilena.music import Key, Melody, Meter, Note, Tempo
+from cantilena.io import NoteAnnotation, accompaniment, musicxml, score_svg, score_with_timemap
+from cantilena.music import Chord, Key, Melody, Meter, Note, Tempo
 
 SVG = "{http://www.w3.org/2000/svg}"
 XLINK = "{http://www.w3.org/1999/xlink}"
@@ -32,7 +32,7 @@ def drawing(melody: Melody, **options: int | bool) -> ElementTree.Element:
 
 
 def heads(root: ElementTree.Element) -> dict[str, tuple[float, float]]:
-    """Where the head of each note is drawn, by its id; in the coordinates of its page."""
+    """Where each note head is drawn, by its id, which those of a lower staff lack; in the coordinates of its page."""
     found = {}
     for note in root.iter(f"{SVG}g"):
         if note.get("class") == "note":
@@ -40,7 +40,7 @@ def heads(root: ElementTree.Element) -> dict[str, tuple[float, float]]:
             assert use is not None
             place = re.match(r"translate\(([\d.-]+), ([\d.-]+)\)", use.attrib["transform"])
             assert place is not None
-            found[note.attrib["id"]] = float(place[1]), float(place[2])
+            found[note.get("id", f"lower {len(found)}")] = float(place[1]), float(place[2])
     return found
 
 
@@ -254,3 +254,93 @@ def test_hostile_words_do_no_harm() -> None:
     assert text.text.startswith("</text><script>")
     assert first.get("onclick") is None
     assert words_of(second) is None
+
+
+CHORDS = {
+    0: "F7",
+    24: "Bb",
+    72: "Bb/D",
+    96: "F#m7b5",
+    120: "Ebmaj7",
+    144: "N.C.",
+    168: "D7sus4",
+    192: "C#dim7",
+    240: "Gm",
+}
+SHEET = Melody.from_pitches(
+    [(67, 24), (None, 24), (84, 168), (86, 12), (84, 36), (None, 72)],
+    key=Key.parse("Bb major"),
+    pickup=24,
+    chords=tuple((tick, Chord.parse(name)) for tick, name in CHORDS.items()),
+)
+
+
+def symbols(root: ElementTree.Element) -> list[tuple[str, float, float, float]]:
+    """Text without accidentals, left and right edge, and baseline of each chord symbol, in the order of the score."""
+    found = []
+    for group in root.iter(f"{SVG}g"):
+        words = group.findall(f"{SVG}text") if group.get("class") == "harm" else []
+        if words:
+            right = float(words[-1].attrib["x"]) + float(words[-1].attrib["textLength"])
+            text = "".join(word.text or "" for word in words)
+            found.append((text, float(words[0].attrib["x"]), right, float(words[0].attrib["y"])))
+    return found
+
+
+def test_chord_symbols_stand_in_their_order_and_their_accidentals_are_outlines() -> None:
+    root = drawing(SHEET, width=2000)
+    found = symbols(root)
+    assert [text for text, *_ in found] == ["F7", "B", "B/D", "Fm7b5", "Emaj7", "N.C.", "D7sus4", "Cdim7", "Gm"]
+    assert all(right < left for (_, _, right, _), (_, left, _, _) in pairwise(found))
+    outlines = [len(group.findall(f"{SVG}path")) for group in root.iter(f"{SVG}g") if group.get("class") == "harm"]
+    assert outlines == [0, 1, 1, 1, 1, 0, 0, 1, 0]
+    assert "Leipzig" not in score_svg(SHEET)
+
+
+def test_chord_symbols_stand_over_what_sounds_at_their_tick() -> None:
+    """Over their note, and in held notes and rests between the things before and after."""
+    root = drawing(SHEET, width=2000)
+    places = [left for _, left, _, _ in symbols(root)]
+    x = [place for place, _ in heads(root).values()]  # of the notes at 0, 48, 120 (tied), 216 and 228 (and 236, tied)
+    assert abs(places[0] - x[0]) < 300
+    assert x[1] < places[2] < places[3] < x[2]
+    assert abs(places[4] - x[2]) < 300
+    assert x[2] < places[5] < places[6] < places[7] < x[3]
+
+
+@pytest.mark.parametrize("width", [400, 800])
+@pytest.mark.parametrize("lower", [False, True])
+def test_chord_symbols_collide_with_nothing(width: int, lower: bool) -> None:
+    root = ElementTree.fromstring(score_svg(SHEET, width=width, lower=accompaniment(SHEET) if lower else ()))
+    for measure in root.iter(f"{SVG}g"):
+        if measure.get("class") != "measure":
+            continue
+        notes = list(heads(measure).values())
+        for _, left, right, baseline in symbols(measure):
+            assert all(y - 90 > baseline for x, y in notes if left - 212 < x < right)
+        for (_, _, right, y), (_, left, _, below) in pairwise(symbols(measure)):
+            assert y != below or right < left
+
+
+def test_an_accompaniment_is_a_second_staff_without_ids() -> None:
+    alone, both = (score_with_timemap(SHEET, lower=lower) for lower in ((), accompaniment(SHEET)))
+    staves = [
+        sum(group.get("class") == "staff" for group in ElementTree.fromstring(one.svg).iter(f"{SVG}g"))
+        for one in (alone, both)
+    ]
+    assert staves[1] == 2 * staves[0]
+    assert [(head.note, head.onset, head.end) for head in both.timemap] == [
+        (head.note, head.onset, head.end) for head in alone.timemap
+    ]
+    assert score_svg(SHEET, lower=accompaniment(SHEET)) == both.svg
+
+
+def test_notes_of_an_accompaniment_are_spelled_as_tones_of_their_chord() -> None:
+    chords = ((0, Chord.parse("Fm")), (96, Chord.parse("E7")), (192, Chord.parse("Abmaj7")))
+    text = musicxml(
+        tune := Melody.from_pitches([(84, 96)] * 3, key=Key(), chords=chords), lower=accompaniment(tune)
+    ).partition('<part id="P2">')[2]
+    spelled = re.findall(r"<step>(\w)</step>(?:<alter>(-?\d)</alter>)?", text)
+    assert ("A", "-1") in spelled[:4]
+    assert ("G", "1") in spelled[4:8]
+    assert sorted(spelled[8:]) == [("A", "-1"), ("C", ""), ("E", "-1"), ("G", "")]

@@ -16,7 +16,6 @@ from .extraction import extract_piece as extract_piece
 from .extraction import read as read
 from .extraction import read_melody as read_melody
 from .folder import read_folder as read_folder
-from .joining import add_to_training as add_to_training
 from .harmony import ChordSource as ChordSource
 from .harmony import ScoreChords as ScoreChords
 from .harmony import chorale_voices as chorale_voices
@@ -24,6 +23,7 @@ from .harmony import chords_of_score as chords_of_score
 from .harmony import chords_of_voices as chords_of_voices
 from .harmony import read_chords as read_chords
 from .harmony import with_chords_of_other_voices as with_chords_of_other_voices
+from .joining import add_to_training as add_to_training
 from .normalized_key import normalize_key as normalize_key
 from .normalized_key import semitones_to_normalized as semitones_to_normalized
 from .options import ReadLimits as ReadLimits

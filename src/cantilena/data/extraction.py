@@ -263,6 +263,8 @@ def _notes(parts: Sequence[Part], cut: float) -> _Notes:
 
 
 def _check(score: Score, notes: _Notes) -> None:
+    if not score.parts:
+        raise ScoreError("it has no notes, only chord symbols", "name a file with a melody in it")
     if not _pitched(score):
         raise ScoreError("it has only percussion", "name a file with pitches in it")
     if not len(notes.onset):

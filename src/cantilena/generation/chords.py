@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from cantilena.errors import UsageError
 from cantilena.generation.options import ComposeOptions
 from cantilena.models import Bars, chord_rows, padded_chords
-from cantilena.music import ChordTrack, Form, FormSection, Meter, parse_sections
+from cantilena.music import Chord, ChordTrack, Form, FormSection, Melody, Meter, parse_sections
+
+_FILE = re.compile(
+    r"\.(cho|chordpro|chopro|crd|pro|txt|mid|midi|kar|smf|rmi|musicxml|mxl|xml|abc|krn)(\s*\Z|[#:])", re.IGNORECASE
+)
+"""The suffix of a file with chords, at the end or before the name of a tune."""
 
 
 @dataclass(frozen=True)
-class Progression:
+class ChordPlan:
     """The chords that are asked for, of the whole melody or by section.
 
     Args:
@@ -21,7 +27,7 @@ class Progression:
         sections: those of each section, by letter.
 
     Examples:
-        >>> chords = Progression.parse("A: C | G7; B: F", Meter(4, 4))
+        >>> chords = ChordPlan.parse("A: C | G7; B: F", Meter(4, 4))
         >>> form = chords.form("ABA")
         >>> str(form), [str(chord) for _, chord in chords.track(form, form.bars)]
         ('A2B1A2', ['C', 'G7', 'F', 'C', 'G7'])
@@ -32,7 +38,7 @@ class Progression:
     sections: Mapping[str, ChordTrack] = field(default_factory=dict)
 
     @classmethod
-    def from_options(cls, options: ComposeOptions, meter: Meter) -> Progression | None:
+    def from_options(cls, options: ComposeOptions, meter: Meter) -> ChordPlan | None:
         """The chords that options ask for; None for none.
 
         Raises:
@@ -47,7 +53,7 @@ class Progression:
         return cls(meter, options.chords)
 
     @classmethod
-    def parse(cls, text: str, meter: Meter) -> Progression:
+    def parse(cls, text: str, meter: Meter) -> ChordPlan:
         """Parse `C | Am | F G7 | C`, or by section `A: C | G7; B: F | C`.
 
         Raises:
@@ -102,6 +108,40 @@ class Progression:
             )
         turns = range(0, bars * bar, own * bar)
         return ChordTrack(tuple((at + tick, chord) for at in turns for tick, chord in track)).between(0, bars * bar)
+
+
+def with_chord_file(options: ComposeOptions, primer: Melody | None) -> ComposeOptions:
+    """The options with the chords of the file that they name, if they do; its key and meter are the defaults.
+
+    Raises:
+        UsageError: the melody is to have another meter than the chords.
+        ScoreError: the file cannot be read, or has no chords.
+    """
+    if not isinstance(options.chords, str) or not names_chord_file(options.chords):
+        return options
+    from cantilena.io import read_progression  # imports the readers of scores
+
+    given = read_progression(options.chords.strip())
+    meter = Meter.parse(options.meter) if options.meter else primer.meter if primer is not None else given.meter
+    if meter != given.meter:
+        raise UsageError(
+            f"the chords of {options.chords.strip()} are in {given.meter}, and the melody is in {meter}",
+            f"give chords in {meter}, or a melody in {given.meter}",
+        )
+    bars = ((tick, given.chords.at(tick) or Chord(None)) for tick in range(0, given.length, meter.ticks_per_bar))
+    whole = ChordTrack(tuple(sorted({**dict(bars), **dict(given.chords)}.items())))
+    key = options.key or ("" if primer is not None else given.key or "")
+    return replace(options, chords=whole, meter=str(meter), key=key)
+
+
+def names_chord_file(text: str) -> bool:
+    """Whether chords are given by the name of a file, and not as bars.
+
+    Examples:
+        >>> names_chord_file("song.cho"), names_chord_file("book.abc#3"), names_chord_file("C | F/A | N.C.")
+        (True, True, False)
+    """
+    return bool(_FILE.search(text)) and "|" not in text
 
 
 def vary_over(form: Form, chords: ChordTrack, meter: Meter) -> Form:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cantilena.errors import UsageError
-from cantilena.generation.chords import Progression, changed_returns, told_chords, vary_over
+from cantilena.generation.chords import ChordPlan, changed_returns, told_chords, vary_over, with_chord_file
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
 from cantilena.generation.form import FormPlan
@@ -297,21 +297,23 @@ class Composer:
             raise UsageError(
                 f"bars {options.bars} of no piece", "give the piece to rewrite with --of FILE, or a number of bars"
             )
-        placement = self.place(options, primer_of(options))
-        progression = Progression.from_options(options, placement.meter)
-        if progression is not None:
-            self._check_harmony(progression, options)
+        primer = primer_of(options)
+        options = with_chord_file(options, primer)
+        placement = self.place(options, primer)
+        chord_plan = ChordPlan.from_options(options, placement.meter)
+        if chord_plan is not None:
+            self._check_harmony(chord_plan, options)
             if options.bars is None and options.seconds is None:
-                options = options.replace(bars=progression.bars)
-        form = self._form(placement, options, numbers, seed, progression)
+                options = options.replace(bars=chord_plan.bars)
+        form = self._form(placement, options, numbers, seed, chord_plan)
         if isinstance(form, FormPlan) and options.seconds is None:
             options = options.replace(bars=form.forms[0].bars)
         count, steps = options.search, placement.steps(options)
         bars = placement.bars(len(numbers) * count, placement.length(options))
         chords: tuple[ChordTrack, ...] = ()
         form_note = ""
-        if progression is not None:
-            form, chords, form_note = _over(progression, form, placement, len(numbers), placement.length(options))
+        if chord_plan is not None:
+            form, chords, form_note = _over(chord_plan, form, placement, len(numbers), placement.length(options))
             told = [track for track in chords for _ in range(count)]
             bars = told_chords(bars, told, placement.semitones)
         forms = form.repeated(count) if isinstance(form, FormPlan) else None
@@ -337,16 +339,16 @@ class Composer:
             search = Search.from_options(options, self.encoding, placement.context(), rngs)
         return GenerationPlan(placement, arguments, form, search, chords, form_note)
 
-    def _check_harmony(self, progression: Progression, options: ComposeOptions) -> None:
+    def _check_harmony(self, chord_plan: ChordPlan, options: ComposeOptions) -> None:
         """Raise `UsageError` if the model cannot follow the chords, or they are of sections of no form."""
         if not self.has_harmony:
             raise UsageError(
                 f"{self.name or 'this model'} has not learned to follow chords",
                 "choose one that has, such as tunes or classical, or leave out --chords",
             )
-        if progression.sections and options.form in ("auto", "free"):
+        if chord_plan.sections and options.form in ("auto", "free"):
             raise UsageError(
-                f"chords of the sections {', '.join(progression.sections)} without a form",
+                f"chords of the sections {', '.join(chord_plan.sections)} without a form",
                 "give one, such as --form AABA, or chords of the whole melody",
             )
 
@@ -356,7 +358,7 @@ class Composer:
         options: ComposeOptions,
         numbers: range,
         seed: int,
-        progression: Progression | None = None,
+        chord_plan: ChordPlan | None = None,
     ) -> FormPlan | str:
         """The forms of some melodies, or why they have none; letters may have as many bars as their chords.
 
@@ -377,7 +379,7 @@ class Composer:
             bars = -(-placement.length(options) // placement.meter.ticks_per_bar)
         form = asked if isinstance(asked, Form) else None
         if isinstance(asked, str) and asked != "auto":
-            form = Form.parse(asked, bars) if progression is None else progression.form(asked, bars)
+            form = Form.parse(asked, bars) if chord_plan is None else chord_plan.form(asked, bars)
         if form is not None and bars not in (None, form.bars):
             raise UsageError(f"a form of {form.bars} bars, and {bars} are asked for", "give one of them")
         bars = form.bars if form is not None else bars or DEFAULT_BARS
@@ -460,14 +462,14 @@ class GenerationPlan:
 
 
 def _over(
-    progression: Progression, form: FormPlan | str, placement: Placement, melodies: int, length: int
+    chord_plan: ChordPlan, form: FormPlan | str, placement: Placement, melodies: int, length: int
 ) -> tuple[FormPlan | str, tuple[ChordTrack, ...], str]:
     """The forms with what would return literally over other chords varied, the chords of each melody, and a note."""
     bars = -(-length // placement.meter.ticks_per_bar)
     if not isinstance(form, FormPlan):
-        track = progression.track(None, bars).moved(placement.pickup).between(0, length)
+        track = chord_plan.track(None, bars).moved(placement.pickup).between(0, length)
         return form, (track,) * melodies, ""
-    tracks = [progression.track(one, bars) for one in form.forms]
+    tracks = [chord_plan.track(one, bars) for one in form.forms]
     kept = tuple(vary_over(one, track, placement.meter) for one, track in zip(form.forms, tracks, strict=True))
     notes = (changed_returns(old, new) for old, new in zip(form.forms, kept, strict=True))
     chords = tuple(track.moved(at).between(0, length) for track, at in zip(tracks, form.pickups, strict=True))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from cantilena.io import write
+from cantilena.io import Pattern, write
 from cantilena.models import UNKNOWN
 from cantilena.music import ChordTrack, Form, Melody
 
@@ -67,15 +67,23 @@ class Composition(Melody):
         plan = {"bars": shown["bars"], "sections": shown["sections"], "key": self.key.name, "cadence": shown["cadence"]}
         return {**plan, "note": self.form_note} if self.form_note else plan
 
-    def save(self, path: str | Path, *, expressive: bool = False) -> None:
-        """Write a .mid, .musicxml, .svg, .wav or .abc file, played with expression if `expressive`."""
-        write(self, Path(path), expressive=expressive)
+    def save(
+        self, path: str | Path, *, expressive: bool = False, accompaniment: Pattern = "block", staves: int = 1
+    ) -> None:
+        """Write a .mid, .musicxml, .svg, .wav or .abc file; the options are those of `cantilena.write`."""
+        write(self, Path(path), expressive=expressive, accompaniment=accompaniment, staves=staves)
 
     def _repr_html_(self) -> str:
         """The score and a player, which Jupyter shows as the value of a cell."""
-        from cantilena.io import render, score_svg, sound_bytes  # composing does not wait for the engraver
+        from cantilena.io import (
+            accompaniment,
+            render,
+            score_svg,
+            sound_bytes,
+        )  # composing does not wait for the engraver
 
-        sound = b64encode(sound_bytes(render(self, rate=_RATE), _RATE, "FLAC")).decode("ascii")
+        played = render(self, rate=_RATE, accompaniment=accompaniment(self))
+        sound = b64encode(sound_bytes(played, _RATE, "FLAC")).decode("ascii")
         player = f'<audio controls src="data:audio/flac;base64,{sound}"></audio>'
         return f'<div style="background: white; color: black">{score_svg(self)}</div>{player}'
 

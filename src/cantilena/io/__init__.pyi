@@ -1,3 +1,6 @@
+from .chords import CHORD_TEXT as CHORD_TEXT
+from .chords import Progression as Progression
+from .chords import read_progression as read_progression
 from .engraving.engraving import Engraving as Engraving
 from .engraving.engraving import NoteAnnotation as NoteAnnotation
 from .engraving.engraving import TimedHead as TimedHead
@@ -23,6 +26,9 @@ from .score import Doubt as Doubt
 from .score import Part as Part
 from .score import Score as Score
 from .sheet import sheet_html as sheet_html
+from .sound.accompaniment import PATTERNS as PATTERNS
+from .sound.accompaniment import Pattern as Pattern
+from .sound.accompaniment import accompaniment as accompaniment
 from .sound.files import read_sound as read_sound
 from .sound.files import sound_bytes as sound_bytes
 from .sound.files import wav_bytes as wav_bytes

@@ -95,7 +95,7 @@ class Score:
     """The parts of a piece with its tempo, meters and keys.
 
     Args:
-        parts: parts that hold notes.
+        parts: parts that hold notes; none where there are only chord symbols.
         resolution: ticks a quarter note in this score.
         tempos: (tick, quarters a minute), ascending, the first at tick 0.
         meters: (tick, meter), ascending; empty if the file names none.
@@ -127,6 +127,27 @@ class Score:
     bars: tuple[Bar, ...] = ()
     doubts: tuple[Doubt, ...] = ()
     played: Repeats | None = None
+
+    @property
+    def end(self) -> int:
+        """The tick at which the last note ends."""
+        return max((int((part.onset + part.duration).max()) for part in self.parts), default=0)
+
+    @property
+    def main_meter(self) -> Meter:
+        """The meter that lasts longest."""
+        lengths: dict[Meter, int] = {}
+        for (start, meter), (after, _) in zip(self.meters, [*self.meters[1:], (self.end, Meter())], strict=False):
+            lengths[meter] = lengths.get(meter, 0) + max(after - start, 0)
+        return max(lengths, key=lambda meter: lengths[meter], default=Meter())
+
+    @property
+    def first_barline(self) -> int:
+        """The tick of the first barline of the main meter: after a pickup, or after an introduction in another one."""
+        main = self.main_meter
+        if not self.meters or self.meters[0][1] == main:
+            return self.pickup
+        return next(tick for tick, meter in self.meters if meter == main)
 
     @property
     def repeats(self) -> Repeats:

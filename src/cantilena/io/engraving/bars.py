@@ -8,7 +8,8 @@ A staff with one voice shows less than a `Melody` may hold, so in a score (never
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 
@@ -95,8 +96,12 @@ class Bar:
     symbols: tuple[Symbol, ...]
 
 
-def notate(melody: Melody) -> tuple[Bar, ...]:
+def notate(melody: Melody, cuts: Collection[int] = ()) -> tuple[Bar, ...]:
     """Write a melody into bars.
+
+    Args:
+        melody: the melody.
+        cuts: ticks at which a symbol begins, within a note too, which is then tied.
 
     Raises:
         UsageError: more than 50,000 bars.
@@ -108,6 +113,7 @@ def notate(melody: Melody) -> tuple[Bar, ...]:
     """
     chords = voice(melody)
     edges = _barlines(melody)
+    ordered = sorted(set(cuts))
     bars, first = [], 0
     for start, end in pairwise(edges):
         while first < len(chords) and chords[first].end <= start:
@@ -115,7 +121,8 @@ def notate(melody: Melody) -> tuple[Bar, ...]:
         last = first
         while last < len(chords) and chords[last].start < end:
             last += 1
-        bars.append(_bar(melody, start, end, chords[first:last]))
+        inside = ordered[bisect_right(ordered, start) : bisect_left(ordered, end)]
+        bars.append(_bar(melody, start, end, chords[first:last], inside))
     return tuple(bars)
 
 
@@ -242,13 +249,13 @@ def _barlines(melody: Melody) -> list[int]:
     return [*edges, max(last + bar if last or not pickup else pickup, melody.length)]
 
 
-def _bar(melody: Melody, start: int, end: int, chords: Sequence[Chord]) -> Bar:
+def _bar(melody: Melody, start: int, end: int, chords: Sequence[Chord], cuts: Sequence[int]) -> Bar:
     meter = melody.meter
     is_whole = end - start == meter.ticks_per_bar
-    if not chords and is_whole:
+    if not chords and is_whole and not cuts:
         return Bar(start, end, is_whole, (Symbol(None, start, 0, end - start, None),))
     shift = start - (start - melody.pickup) % meter.ticks_per_bar  # from positions in the bar to ticks of the melody
-    spans = list(_spans(start, end, shift, chords))
+    spans = list(_cut_spans(_spans(start, end, shift, chords), [tick - shift for tick in cuts]))
     sounding = [(a, b) for a, b, chord in spans if chord is not None]
     triplets = find_triplets([edge for a, b, _ in spans for edge in (a, b)], sounding, meter)
     symbols = []
@@ -278,6 +285,14 @@ def _spans(start: int, end: int, shift: int, chords: Sequence[Chord]) -> Iterato
         now = stop
     if now < bar_end:
         yield now, bar_end, None
+
+
+def _cut_spans(
+    spans: Iterator[tuple[int, int, Chord | None]], cuts: Sequence[int]
+) -> Iterator[tuple[int, int, Chord | None]]:
+    for start, end, chord in spans:
+        for a, b in pairwise((start, *(cut for cut in cuts if start < cut < end), end)):
+            yield a, b, chord
 
 
 def _pieces(

@@ -3,10 +3,10 @@
 Verovio reads only MusicXML from `musicxml_writer`: with foreign files it leaks state from one score to the next and can
 crash the process. Each call has a toolkit of its own (3 ms), so that calls are independent.
 
-Verovio's drawing is post-processed into one self-contained sheet: its pages are joined; metronome marks, which need an
-embedded music font of 60 KB, become outlines; random ids and fixed colours are removed. Verovio also fills line after
-line, so that eight bars become six and two: here lines break at phrases of four or eight bars where these fit, else
-into lines of about equal width.
+Verovio's drawing is post-processed into one self-contained sheet: its pages are joined; the notes of metronome marks
+and the accidentals of chord symbols become outlines, since they need an embedded music font of 60 KB; random ids and
+fixed colours are removed. Verovio also fills line after line, so that eight bars become six and two: here lines break
+at phrases of four or eight bars where these fit, else into lines of about equal width.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ from xml.etree import ElementTree
 import verovio
 
 from cantilena.errors import UsageError
+from cantilena.io.notation.musicxml_harmony import HIDDEN_SEVENTH
 from cantilena.io.notation.musicxml_writer import Head, musicxml_with_heads
 from cantilena.io.printable import printable
 from cantilena.io.timing import tick_to_seconds
-from cantilena.music import Melody
+from cantilena.music import Melody, Note
 
 verovio.enableLog(verovio.LOG_OFF)  # it warns on stderr of each crowded bar
 _RESOURCES = Path(verovio.__file__).parent / "data"  # its fonts
@@ -60,6 +61,14 @@ _BELOW, _HALF_HEAD, _LYRIC_SIZE = 250, 106, 270
 _PHRASES = (8, 4)  # bars
 _TIGHTER = 1.12  # how far beyond its natural spacing a line may be filled to hold a phrase
 _MOST_PHRASED_BARS = 200  # longer scores break where verovio says, which takes half the time
+
+_TIMES_WIDTHS = {
+    **dict.fromkeys("ADGN", 722), **dict.fromkeys("BC", 667), "E": 611, "F": 556, "m": 778, "a": 444, "s": 389,
+    "i": 278, "j": 278, "/": 278, ".": 250, "+": 564, "(": 333, ")": 333,
+}  # fmt: skip
+"""Widths of the letters of chord symbols on a thousand units, as in the Adobe font metrics of Times-Roman; else 500."""
+
+_ACCIDENTAL_SIZE = 1.3  # those of chord symbols, beside verovio's
 
 _NOT_DRAWN = {"placeholder", "pageMilestone", "systemMilestone", "pageMilestoneEnd", "systemMilestoneEnd"}
 _HEIGHTS = re.compile(r"-?\d+(?:\.\d+)?[ ,]+(-?\d+)")
@@ -117,13 +126,14 @@ class NoteAnnotation:
     room: str = ""
 
 
-def score_svg(melody: Melody, *, width: int = 800, heading: bool = True) -> str:
-    """Engrave a melody as SVG.
+def score_svg(melody: Melody, *, width: int = 800, heading: bool = True, lower: Sequence[Note] = ()) -> str:
+    """Engrave a melody and its chord symbols as SVG.
 
     Args:
         melody: the melody.
         width: pixels, 200 to 4,000; the height follows from the content.
         heading: whether title and source stand above.
+        lower: notes of a second staff under it, such as those of `accompaniment`.
 
     Returns:
         A self-contained SVG, the same for the same melody; it follows the reader's light or dark colour scheme.
@@ -135,7 +145,7 @@ def score_svg(melody: Melody, *, width: int = 800, heading: bool = True) -> str:
         >>> score_svg(Melody.from_pitches([(60, 24), (62, 24), (64, 48)])).count('class="note"')
         3
     """
-    return score_with_timemap(melody, width=width, heading=heading).svg
+    return score_with_timemap(melody, width=width, heading=heading, lower=lower).svg
 
 
 def score_with_timemap(
@@ -145,6 +155,7 @@ def score_with_timemap(
     heading: bool = True,
     annotations: Mapping[int, NoteAnnotation] | None = None,
     style: str = "",
+    lower: Sequence[Note] = (),
 ) -> Engraving:
     """Engrave a melody, and return when each note head sounds, so that a player's cursor can follow.
 
@@ -154,6 +165,7 @@ def score_with_timemap(
         heading: whether title and source stand above.
         annotations: what is added to notes, by index in `melody.sounding`; no two of these may begin together.
         style: CSS rules for the classes of the annotations.
+        lower: notes of a second staff under it, which the timemap does not hold.
 
     Examples:
         >>> engraving = score_with_timemap(Melody.from_pitches([(60, 24), (62, 96)]))
@@ -168,7 +180,7 @@ def score_with_timemap(
     # Verovio leaves space for lyrics a letter longer than the widest text.
     widest = {note: max(printable(one.words), printable(one.room), key=len) for note, one in annotations.items()}
     lyrics = {note: f"{text}–" for note, text in widest.items() if text}
-    document, _ = musicxml_with_heads(melody, lyrics=lyrics)
+    document, _ = musicxml_with_heads(melody, lyrics=lyrics, lower=lower)
     # Ids carry a hash of the score: the same score gives the same SVG, and two scores can share a page.
     seed = zlib.crc32(f"{width} {heading} {document}".encode()) % 2**31 or 1
     prefix = f"n{seed:08x}-"
@@ -181,7 +193,7 @@ def score_with_timemap(
         first, *others = (bar for page in line for bar in page.bar_widths())
         has_pickup = melody.pickup % melody.meter.ticks_per_bar > 0
         breaks = line_breaks([first - signs, *others], room - signs, has_pickup=has_pickup)
-    document, heads = musicxml_with_heads(melody, prefix, breaks, lyrics)
+    document, heads = musicxml_with_heads(melody, prefix, breaks, lyrics, lower)
     layout = {"breaks": "line" if breaks else "auto", "adjustPageWidth": False, "pageWidth": room, "xmlIdSeed": seed}
     pages = _pages(toolkit, document, **layout)
     for page in pages if annotations else ():
@@ -266,7 +278,7 @@ class _Page:
 def _pages(toolkit: verovio.toolkit, document: str, **options: object) -> list[_Page]:
     toolkit.setOptions({**_OPTIONS, **options})
     toolkit.setInputFrom("musicxml")
-    if not toolkit.loadData(document):
+    if not toolkit.loadData(document.replace(HIDDEN_SEVENTH, "")):  # verovio prints it all the same
         raise UsageError("this melody cannot be engraved", "write it as .musicxml and report it")
     return [_Page.parse(toolkit.renderToSVG(number)) for number in range(1, toolkit.getPageCount() + 1)]
 
@@ -331,7 +343,7 @@ def _heading(title: str, source: str, width: int) -> tuple[list[ElementTree.Elem
 
 
 def _clean(element: ElementTree.Element, keep_ids: str) -> None:
-    """Drop other ids and empty groups, and draw metronome marks, at all depths."""
+    """Drop other ids and empty groups, and draw metronome marks and chord symbols, at all depths."""
     if not element.get("id", keep_ids).startswith(keep_ids):
         del element.attrib["id"]
     if reference := element.attrib.pop("href", None):
@@ -341,6 +353,9 @@ def _clean(element: ElementTree.Element, keep_ids: str) -> None:
         element.set("font-style", "italic")
     if kind == ["tempo"]:
         element[:] = _tempo_mark(element)
+        return
+    if kind == ["harm"]:
+        element[:] = _chord_symbol(element)
         return
     for child in list(element):
         _clean(child, keep_ids)
@@ -360,16 +375,51 @@ def _tempo_mark(mark: ElementTree.Element) -> list[ElementTree.Element]:
         if span.get("font-family") is None:
             words += letters
             continue
-        scale = float(size.removesuffix("px")) / 1000  # glyphs are drawn on a thousand units
-        for letter in letters:
-            outline, advance = _glyph(f"{ord(letter):04X}")
-            place = f"translate({x:g} {y}) scale({scale:g} {-scale:g})"
-            drawn.append(ElementTree.Element("path", {"d": outline, "transform": place}))
-            x += advance * scale
+        outlines, x = _outlines(letters, x, y, float(size.removesuffix("px")))
+        drawn += outlines
     x += 0.2 * float(size.removesuffix("px"))  # a space; leading spaces of a text are not drawn
     label = ElementTree.Element("text", {"x": f"{x:g}", "y": y, "font-size": size, "font-weight": "bold"})
     label.text = " ".join(words.split())
     return [*drawn, label]
+
+
+def _chord_symbol(symbol: ElementTree.Element) -> list[ElementTree.Element]:
+    """A chord symbol whose accidentals are outlines; its words have the width of Times, whatever font is there."""
+    text = symbol.find("text")
+    if text is None or "y" not in text.attrib:
+        return []
+    x, y = float(text.attrib["x"]), text.attrib["y"]
+    drawn = []
+    for span in text.iter("tspan"):
+        letters, size = span.text or "", float(span.get("font-size", "405px").removesuffix("px"))
+        if not letters.strip():
+            continue
+        if span.get("font-family") is not None:
+            outlines, x = _outlines(letters, x, y, size * _ACCIDENTAL_SIZE)
+            drawn += outlines
+            continue
+        width = sum(_TIMES_WIDTHS.get(letter, 500) for letter in letters) * size / 1000
+        place = {"x": f"{x:g}", "y": y, "font-size": f"{size:g}px"}
+        word = ElementTree.Element("text", {**place, "textLength": f"{width:g}", "lengthAdjust": "spacingAndGlyphs"})
+        word.text = letters
+        drawn.append(word)
+        x += width
+    return drawn
+
+
+def _outlines(letters: str, x: float, y: str, size: float) -> tuple[list[ElementTree.Element], float]:
+    """Glyphs of the music font as outlines from a place on, and where the next letter would stand."""
+    scale = size / 1000  # glyphs are drawn on a thousand units
+    drawn = []
+    for letter in letters:
+        outline, advance = _glyph(f"{ord(letter):04X}")
+        drawn.append(
+            ElementTree.Element(
+                "path", {"d": outline, "transform": f"translate({x:g} {y}) scale({scale:g} {-scale:g})"}
+            )
+        )
+        x += advance * scale
+    return drawn, x
 
 
 @lru_cache

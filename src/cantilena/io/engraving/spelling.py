@@ -8,10 +8,12 @@ one.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
-from cantilena.music import NATURALS, Key
+from cantilena.music import CHORD_TONES, NATURALS, Chord, Key
 
+_SYMBOL = re.compile(r"([A-G])([#♯b♭]*)([^/]*)(?:/([A-G])([#♯b♭]*))?\Z")
 _LETTERS = "FCGDAEB"  # the line of fifths, F at position -1
 # The lowest of the twelve fifths, from the tonic of the key signature's major scale: C major has Eb .. G#, A minor has
 # Bb .. D#, the raised sixth and seventh and the leading tone of the dominant among them.
@@ -75,6 +77,71 @@ def spell_pitch(pitch: int, key: Key, following: int | None = None) -> Spelling:
     step = _LETTERS[(position + 1) % 7]
     alter = (position + 1) // 7
     return Spelling(step, alter, (pitch - alter - NATURALS[step]) // 12 - 1)
+
+
+def spell_chord(chord: Chord, key: Key) -> str:
+    """Return the symbol of a chord in a key, such as `F#m7/C#`.
+
+    Examples:
+        >>> spell_chord(Chord.parse("Am7/G"), Key())
+        'Am7/G'
+    """
+    del key  # symbols have one spelling for each pitch class
+    return str(chord)
+
+
+@dataclass(frozen=True, slots=True)
+class SpelledChord:
+    """A chord symbol taken apart.
+
+    Args:
+        root: letter and alteration of the root; None for N.C.
+        suffix: what follows the root, such as `m7`.
+        bass: letter and alteration of the bass where it is not the root.
+    """
+
+    root: tuple[str, int] | None
+    suffix: str = ""
+    bass: tuple[str, int] | None = None
+
+    @classmethod
+    def of_chord(cls, chord: Chord, key: Key) -> SpelledChord:
+        """Spell a chord in a key.
+
+        Examples:
+            >>> SpelledChord.of_chord(Chord.parse("Bbm7/F"), Key())
+            SpelledChord(root=('B', -1), suffix='m7', bass=('F', 0))
+        """
+        found = _SYMBOL.match(spell_chord(chord, key))
+        if chord.root is None or found is None:
+            return cls(None, "N.C.")
+        return cls((found[1], _alteration(found[2])), found[3], (found[4], _alteration(found[5])) if found[4] else None)
+
+    def tone(self, pitch: int, chord: Chord) -> Spelling | None:
+        """Spell a pitch as a tone of the chord: its third is a third above its root; None if it is no tone of it.
+
+        Examples:
+            >>> chord = Chord.parse("Fm")
+            >>> SpelledChord.of_chord(chord, Key()).tone(56, chord).name
+            'A♭3'
+        """
+        if self.root is None or chord.root is None:
+            return None
+        tones = CHORD_TONES[chord.quality]
+        interval = (pitch - chord.root) % 12
+        if interval in tones:
+            second = {"sus2": 1, "sus4": 3, "7sus4": 3}.get(chord.quality, 2)
+            step = "CDEFGAB"[("CDEFGAB".index(self.root[0]) + (0, second, 4, 6)[tones.index(interval)]) % 7]
+        elif pitch % 12 == chord.bass and self.bass is not None:
+            step = self.bass[0]
+        else:
+            return None
+        alter = (pitch - NATURALS[step] + 6) % 12 - 6
+        return Spelling(step, alter, (pitch - alter - NATURALS[step]) // 12 - 1) if abs(alter) < 2 else None
+
+
+def _alteration(signs: str) -> int:
+    return sum(1 if sign in "#♯" else -1 for sign in signs)
 
 
 def signature_alterations(fifths: int) -> dict[str, int]:

@@ -18,13 +18,17 @@ import numpy as np
 from cantilena.errors import ScoreError, UsageError
 from cantilena.io.notation.text import decoded
 from cantilena.io.score import Part, Score
-from cantilena.music import Key, Meter
+from cantilena.music import Chord, Key, Meter
 
 _MAX_TRACKS = 20_000
 _MAX_NOTES = 1_000_000
 _MAX_QUARTERS = 100_000  # 14 hours at 120 quarters a minute
 
-_NAME, _END, _TEMPO, _METER, _KEY = 0x03, 0x2F, 0x51, 0x58, 0x59
+CHORD_TRACK = "Chords"
+"""The name of a track whose markers are chord symbols and whose notes accompany: what `midi_bytes` writes."""
+
+_NAME, _MARKER, _END, _TEMPO, _METER, _KEY = 0x03, 0x06, 0x2F, 0x51, 0x58, 0x59
+_LONGEST_SYMBOL = 40  # bytes
 _LENGTHS = {_TEMPO: 3, _METER: 4, _KEY: 2}
 _SILENCING = frozenset((120, 123, 124, 125, 126, 127))  # controllers: All Sound Off, All Notes Off, changes of mode
 _DRUMS = 9  # the channel of percussion in General MIDI
@@ -45,6 +49,7 @@ class _Track:
     meters: dict[int, Meter] = field(default_factory=dict)
     keys: dict[int, Key] = field(default_factory=dict)
     silences: list[tuple[int, int]] = field(default_factory=list)  # ticks and channels where all notes end
+    markers: list[tuple[int, bytes]] = field(default_factory=list)
 
     @property
     def unended(self) -> int:
@@ -77,6 +82,9 @@ def read_midi(content: bytes) -> Score:
     mode (controllers 120 and 123 to 127) end all notes of their channel. Notes that never end are left out and counted
     as lost. Each channel and program of a track is a part of its own.
 
+    A track named `Chords` whose markers are all chord symbols gives the chords; its notes are left out unless no other
+    track has notes.
+
     Args:
         content: the file's bytes, also wrapped in RIFF (RMID).
 
@@ -99,6 +107,8 @@ def read_midi(content: bytes) -> Score:
             if total
             else ScoreError("it has no notes", "name a file with music in it")
         )
+    chord_tracks = {number: chords for number, track in enumerate(tracks) if (chords := _chords(track))}
+    has_others = any(track.onsets and number not in chord_tracks for number, track in enumerate(tracks))
     parts: list[Part] = []
     tempos: dict[int, float] = {0: 120.0}
     meters: dict[int, Meter] = {}
@@ -107,7 +117,8 @@ def read_midi(content: bytes) -> Score:
         tempos |= track.tempos
         meters |= track.meters
         keys |= track.keys
-        parts += track.parts(number)
+        if not (has_others and number in chord_tracks):
+            parts += track.parts(number)
     return Score(
         tuple(parts),
         division,
@@ -116,9 +127,20 @@ def read_midi(content: bytes) -> Score:
         keys=tuple(sorted(keys.items())),
         keys_are_explicit=False,
         # The first track is named after the piece, unless it is one instrument of several.
-        title=tracks[0].name if not tracks[0].onsets or len(tracks) == 1 else "",
+        title=tracks[0].name if not tracks[0].onsets or len(tracks) - len(chord_tracks) == 1 else "",
         lost=unended,
+        chords=tuple(sorted({tick: one for chords in chord_tracks.values() for tick, one in chords.items()}.items())),
     )
+
+
+def _chords(track: _Track) -> dict[int, Chord]:
+    """The chords of a track by tick; none unless it is a track of chords."""
+    if track.name != CHORD_TRACK or any(len(symbol) > _LONGEST_SYMBOL for _, symbol in track.markers):
+        return {}
+    try:
+        return {tick: Chord.parse(_text(symbol)) for tick, symbol in track.markers}
+    except UsageError:
+        return {}
 
 
 def _tracks(content: bytes) -> tuple[int, list[_Track]]:
@@ -214,6 +236,8 @@ def _track(events: bytes, last_tick: int) -> _Track:
                 break
             if kind == _NAME:
                 name = name or content
+            elif kind == _MARKER:
+                track.markers.append((tick, content))
             elif kind in _LENGTHS:
                 _add_meta_event(track, kind, tick, content)
             continue

@@ -1,29 +1,35 @@
-"""Writing melodies as Standard MIDI Files (format 0).
+"""Writing melodies as Standard MIDI Files: format 0, or format 1 where there are chords.
 
 Tick 0 of the file is tick 0 of the melody, also where it begins with a pickup. A pickup is a short first bar with a
 time signature of its own (1/4, say), followed by the melody's meter at the first barline, as in notation programs.
 
 MIDI cannot hold written rests, nor two notes of the same pitch at once: the earlier one ends where the later one
 begins, as on a piano; of two that begin together the longer stays.
+
+The chords of a melody are a second track named `Chords` on a channel of its own: their symbols as markers, of which the
+reader makes chords again, and their notes as an accompaniment, which the reader leaves out.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
 from cantilena.errors import UsageError
+from cantilena.io.engraving.spelling import spell_chord
+from cantilena.io.midi.reader import CHORD_TRACK
 from cantilena.io.printable import printable
+from cantilena.io.sound.accompaniment import ACCOMPANIMENT_VELOCITY, Pattern, accompaniment
 from cantilena.io.sound.performance import VELOCITY, perform
-from cantilena.music import TICKS_PER_QUARTER, Melody, Meter
+from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Meter, Note, find_key
 
 MIDI_TICKS_PER_QUARTER = 480
 """Resolution of the files: 20 MIDI ticks for each tick of a `Melody`, so that nothing is rounded."""
 
 _SCALE = MIDI_TICKS_PER_QUARTER // TICKS_PER_QUARTER
-_PIANO = 0
+_PIANO, _CHORD_CHANNEL = 0, 1
 _LONGEST = (2**28 - 1) // _SCALE  # ticks that a delta time of four bytes can hold
 _SLOWEST = 60e6 / (2**24 - 1)
 # The order of events at the same tick: meta events, ends of notes, beginnings of notes.
@@ -32,14 +38,23 @@ _META, _OFF, _ON = range(3)
 _Event = tuple[int, int, bytes]
 
 
-def midi_bytes(melody: Melody, *, velocity: int | Sequence[int] = 80, expressive: bool = False) -> bytes:
-    """Encode a melody as a MIDI file with one piano track; the same melody gives the same bytes.
+def midi_bytes(
+    melody: Melody,
+    *,
+    velocity: int | Sequence[int] = 80,
+    expressive: bool = False,
+    pattern: Pattern = "block",
+) -> bytes:
+    """Encode a melody as a MIDI file with a piano track, and one of its chords if it has any.
+
+    The same melody gives the same bytes.
 
     Args:
         melody: the melody; its title becomes the name of the track, its source a text event.
         velocity: MIDI velocity, 1..127: one for all notes, or one for each note of `melody.sounding`.
         expressive: play it as `perform` does: a tempo map, and velocities around the given one; velocities for each
             note stay as they are.
+        pattern: how the chords are played, as in `accompaniment`; with `none` they are symbols only.
 
     Raises:
         UsageError: a velocity out of range, a tempo under 3.6 quarters a minute, or a melody too long for MIDI.
@@ -54,14 +69,21 @@ def midi_bytes(melody: Melody, *, velocity: int | Sequence[int] = 80, expressive
         velocity = played.velocities if isinstance(velocity, int) else velocity
     if melody.length > _LONGEST:
         raise UsageError(f"a melody of {melody.length} ticks is too long for MIDI", f"cut it to {_LONGEST} ticks")
-    events = sorted((*_meta_events(melody), *_note_events(melody, velocity)), key=lambda event: event[:2])
+    tracks = [_track((*_meta_events(melody), *_note_events(melody, velocity)), melody.length)]
+    if any(tick < melody.length for tick, _ in melody.chords):
+        tracks.append(_track((*_chord_symbols(melody), *_chord_notes(melody, pattern)), melody.length))
+    header = struct.pack(">4sIHHH", b"MThd", 6, int(len(tracks) > 1), len(tracks), MIDI_TICKS_PER_QUARTER)
+    return header + b"".join(tracks)
+
+
+def _track(events: Iterable[_Event], end: int) -> bytes:
+    """A chunk of events in any order."""
     track = bytearray()
     now = 0
-    for tick, _, message in (*events, (melody.length, _ON, b"\xff\x2f\x00")):
+    for tick, _, message in (*sorted(events, key=lambda event: event[:2]), (end, _ON, b"\xff\x2f\x00")):
         track += _variable_length((tick - now) * _SCALE) + message
         now = tick
-    header = struct.pack(">4sIHHH", b"MThd", 6, 0, 1, MIDI_TICKS_PER_QUARTER)
-    return header + struct.pack(">4sI", b"MTrk", len(track)) + bytes(track)
+    return struct.pack(">4sI", b"MTrk", len(track)) + bytes(track)
 
 
 def _meta_events(melody: Melody) -> Iterator[_Event]:
@@ -82,6 +104,21 @@ def _meta_events(melody: Melody) -> Iterator[_Event]:
         if tick <= melody.length:
             yield tick, _META, _meta(0x51, _microseconds(rate).to_bytes(3, "big"))
     yield 0, _META, bytes((0xC0, _PIANO))
+
+
+def _chord_symbols(melody: Melody) -> Iterator[_Event]:
+    """Name, instrument and symbols of the track of chords."""
+    yield 0, _META, _meta(0x03, CHORD_TRACK.encode())
+    yield 0, _META, bytes((0xC0 | _CHORD_CHANNEL, _PIANO))
+    key = melody.key or find_key(melody) or Key()
+    for tick, chord in melody.chords:
+        if tick < melody.length:
+            yield tick, _META, _meta(0x06, spell_chord(chord, key).encode())
+
+
+def _chord_notes(melody: Melody, pattern: Pattern) -> Iterator[_Event]:
+    notes = accompaniment(melody, pattern)
+    yield from _strikes(notes, [ACCOMPANIMENT_VELOCITY] * len(notes), melody.length, _CHORD_CHANNEL)
 
 
 def _short_bar(ticks: int) -> tuple[int, int]:
@@ -114,15 +151,19 @@ def _note_events(melody: Melody, velocity: int | Sequence[int]) -> Iterator[_Eve
     velocities = [velocity] * len(sounding) if isinstance(velocity, int) else [int(value) for value in velocity]
     if len(velocities) != len(sounding) or not all(1 <= value <= 127 for value in velocities):
         raise UsageError("the velocities do not fit the notes", "give one number from 1 to 127 for each note")
+    yield from _strikes(sounding, velocities, melody.length, channel=0)
+
+
+def _strikes(notes: Sequence[Note], velocities: Sequence[int], length: int, channel: int) -> Iterator[_Event]:
     by_pitch: dict[int, dict[int, tuple[int, int]]] = {}
-    for note, struck in zip(sounding, velocities, strict=True):
+    for note, struck in zip(notes, velocities, strict=True):
         for pitch in note.pitches:
             begun = by_pitch.setdefault(pitch, {})
             begun[note.onset] = max(begun.get(note.onset, (0, 0)), (note.end, struck))
     for pitch, begun in by_pitch.items():
-        for (onset, (end, struck)), (again, _) in pairwise((*begun.items(), (melody.length, (0, 0)))):
-            yield onset, _ON, bytes((0x90, pitch, struck))
-            yield min(end, again), _OFF, bytes((0x80, pitch, 0))
+        for (onset, (end, struck)), (again, _) in pairwise((*begun.items(), (length, (0, 0)))):
+            yield onset, _ON, bytes((0x90 | channel, pitch, struck))
+            yield min(end, again), _OFF, bytes((0x80 | channel, pitch, 0))
 
 
 def _meta(kind: int, content: bytes) -> bytes:

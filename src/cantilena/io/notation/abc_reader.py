@@ -316,6 +316,7 @@ class _Reader:
         for voice in self._voices.values():
             voice.finish()
         voices = [voice for voice in self._voices.values() if any(line.notes for line in voice.lines)]
+        voices = voices or [voice for voice in self._voices.values() if voice.chords]
         if not voices:
             raise ScoreError("it has no notes", "name a tune with music in it")
         names = list(self._declared) or [""]

@@ -1,8 +1,9 @@
 """Writing melodies as ABC.
 
 A pickup is a short first bar. An accidental is written wherever programs differ on whether an earlier one still holds:
-on the same pitch in another octave, and after a tie over a barline. ABC does not get written rests beyond silence, nor
-tempo changes after the start.
+on the same pitch in another octave, and after a tie over a barline. A chord symbol stands before a note or rest: where
+the chord changes within one, it is cut there, and tied. ABC does not get written rests beyond silence, nor tempo
+changes after the start.
 Source: The ABC Music Standard 2.1, abcnotation.com.
 """
 
@@ -14,7 +15,7 @@ from itertools import groupby
 
 from cantilena.io.engraving.bars import Bar, Symbol, notate
 from cantilena.io.engraving.note_values import Triplet
-from cantilena.io.engraving.spelling import Spelling, signature_alterations, spell_pitch
+from cantilena.io.engraving.spelling import Spelling, signature_alterations, spell_chord, spell_pitch
 from cantilena.io.printable import printable
 from cantilena.music import Key, Melody, find_key
 
@@ -48,7 +49,7 @@ def abc(melody: Melody) -> str:
         G2 ^FG B4 |]
     """
     writer = _Writer(melody)
-    bars = [writer.bar(bar) for bar in notate(melody)]
+    bars = [writer.bar(bar) for bar in notate(melody, writer.chords)]
     lines = [" | ".join(bars[first : first + _BARS_A_LINE]) for first in range(0, len(bars), _BARS_A_LINE)]
     return "\n".join([*_head(melody), " |\n".join(lines) + " |]", ""]).rstrip("\n") + "\n"
 
@@ -71,6 +72,7 @@ class _Writer:
     def __init__(self, melody: Melody) -> None:
         self._key = melody.key or find_key(melody) or Key()  # for the spelling; an unknown key has no signature
         self._signature = signature_alterations(melody.key.fifths if melody.key else 0)
+        self.chords = {tick: spell_chord(chord, self._key) for tick, chord in melody.chords if tick < melody.length}
         self._on_line: dict[tuple[str, int], int] = {}
         self._of_letter: dict[str, int] = {}
 
@@ -93,11 +95,13 @@ class _Writer:
     def _symbol(self, symbol: Symbol, triplet: Triplet | None) -> str:
         length = _length(Fraction(symbol.duration, _UNIT) * (Fraction(3, 2) if triplet else 1))
         chord = symbol.chord
+        name = f'"{self.chords[symbol.start]}"' if symbol.start in self.chords else ""
         if chord is None:
-            return f"z{length}"
+            return f"{name}z{length}"
         tie = "-" if symbol.tied[1] else ""
         heads = [self._head(spell_pitch(pitch, self._key, chord.resolution(pitch))) for pitch in chord.pitches]
-        return f"{heads[0]}{length}{tie}" if len(heads) == 1 else f"[{''.join(heads)}]{length}{tie}"
+        head = heads[0] if len(heads) == 1 else f"[{''.join(heads)}]"
+        return f"{name}{head}{length}{tie}"
 
     def _head(self, note: Spelling) -> str:
         place = note.step, note.octave

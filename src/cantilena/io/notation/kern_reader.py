@@ -427,7 +427,7 @@ class _Reading:
         for (_, end), notes in self.open_ties.items():
             for spine in notes:
                 self.doubts.add("a tie goes to no note", self.tie_bars[end], self._name(spine.origin))
-        if not self.notes:
+        if not self.notes and not self.chords:
             raise ScoreError(
                 "none of its notes has a duration" if self.lost else "it has no notes", "name a file with music in it"
             )

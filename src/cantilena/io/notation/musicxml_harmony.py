@@ -1,4 +1,4 @@
-"""Chord symbols of MusicXML: `<harmony>` elements.
+"""Chord symbols of MusicXML: `<harmony>` elements, read and written.
 
 Source: MusicXML 4.0 (W3C Community Group Report, 2021), elements `<harmony>`, `<degree>`, data type `kind-value`.
 """
@@ -6,9 +6,11 @@ Source: MusicXML 4.0 (W3C Community Group Report, 2021), elements `<harmony>`, `
 from __future__ import annotations
 
 from xml.etree.ElementTree import Element
+from xml.sax.saxutils import quoteattr
 
 from cantilena.errors import UsageError
-from cantilena.music import CHORD_TONES, NATURALS, Chord
+from cantilena.io.engraving.spelling import SpelledChord
+from cantilena.music import CHORD_TONES, NATURALS, Chord, Key
 
 QUALITIES = {
     "major": "maj", "minor": "min", "augmented": "aug", "diminished": "dim", "dominant": "7", "major-seventh": "maj7",
@@ -18,6 +20,18 @@ QUALITIES = {
     "major-13th": "maj7", "minor-13th": "min7", "suspended-second": "sus2", "suspended-fourth": "sus4", "power": "maj",
 }  # fmt: skip
 """Kinds of chords and the quality that each is read as: tensions above the seventh are not kept."""
+
+_KINDS = {
+    "maj": "major", "min": "minor", "dim": "diminished", "aug": "augmented", "7": "dominant", "maj7": "major-seventh",
+    "min7": "minor-seventh", "m7b5": "half-diminished", "dim7": "diminished-seventh", "sus2": "suspended-second",
+    "sus4": "suspended-fourth", "7sus4": "suspended-fourth",
+}  # fmt: skip
+HIDDEN_SEVENTH = (
+    '<degree print-object="no"><degree-value>7</degree-value><degree-alter>0</degree-alter>'
+    "<degree-type>add</degree-type></degree>"
+)
+"""The seventh of a suspended chord, which its text names."""
+
 
 _NATURAL = {1: 0, 2: 2, 3: 4, 4: 5, 5: 7, 7: 10}  # semitones of the degrees of a dominant chord
 _NO_CHORD = ("", "nc", "nochord", "none", "tacet")
@@ -48,6 +62,36 @@ def chord_of(harmony: Element) -> Chord | str:
         tones = CHORD_TONES[quality]
         bass = (root + tones[int(inversion)]) % 12 if int(inversion) < len(tones) else None
     return Chord(root, quality, bass)
+
+
+def harmony_element(chord: Chord, key: Key, late: int = 0) -> str:
+    """Return a chord as a `<harmony>` element.
+
+    Args:
+        chord: the chord.
+        key: the key that it is spelled in.
+        late: divisions from the place of the element to the chord.
+
+    Examples:
+        >>> from xml.etree import ElementTree
+        >>> text = harmony_element(Chord.parse("Bb7/F"), Key.parse("F major"))
+        >>> chord_of(ElementTree.fromstring(text)) == Chord.parse("Bb7/F")
+        True
+    """
+    offset = f"<offset>{late}</offset>" if late else ""
+    symbol = SpelledChord.of_chord(chord, key)
+    if symbol.root is None:
+        root = '<root><root-step text="">C</root-step></root>'
+        return f'<harmony print-frame="no">{root}<kind text="N.C.">none</kind>{offset}</harmony>'
+    kind = f"<kind text={quoteattr(symbol.suffix)}>{_KINDS[chord.quality]}</kind>"
+    bass = _note("bass", *symbol.bass) if symbol.bass else ""
+    seventh = HIDDEN_SEVENTH if chord.quality == "7sus4" else ""
+    return f'<harmony print-frame="no">{_note("root", *symbol.root)}{kind}{bass}{seventh}{offset}</harmony>'
+
+
+def _note(name: str, step: str, alter: int) -> str:
+    altered = f"<{name}-alter>{alter}</{name}-alter>" if alter else ""
+    return f"<{name}><{name}-step>{step}</{name}-step>{altered}</{name}>"
 
 
 def _pitch_class(harmony: Element, which: str) -> int | None:

@@ -122,8 +122,8 @@ class _Reader:
         self._align()
         self._bars = self._written_bars()
         self._check_bars()
-        parts = tuple(self._voices())
-        if not parts:
+        parts, chords = tuple(self._voices()), self._chords()
+        if not parts and not chords:
             raise ScoreError("it has no notes", "name a file with music in it")
         keys = self._keys()
         return Score(
@@ -136,7 +136,7 @@ class _Reader:
             pickup=self._pickup(),
             title=_title(self._root),
             lost=sum(part.lost for part in self._parts),
-            chords=self._chords(),
+            chords=chords,
             bars=tuple(self._bars),
             doubts=self._doubts.kept(),
         )

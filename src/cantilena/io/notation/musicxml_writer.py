@@ -1,21 +1,25 @@
-"""Writing melodies as MusicXML 4.0, partwise, with one staff and one voice.
+"""Writing melodies as MusicXML 4.0, partwise: a part with one staff, and another one under it on request.
 
+Chord symbols are `<harmony>` elements before the note during which the chord begins, with an offset to its place.
 A pickup is an implicit measure, numbered 0. There are 24 divisions a quarter note, the ticks of a melody, so that no
 duration is rounded. Pitches below MIDI 12 get the octave -1, which programs read though the standard stops at 0.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections import deque
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from xml.sax.saxutils import escape
 
 from cantilena.errors import __version__
 from cantilena.io.engraving.bars import Bar, Symbol, best_clef, notate, voice
 from cantilena.io.engraving.note_values import Triplet, value_of
-from cantilena.io.engraving.spelling import Accidentals, Spelling, spell_pitch
+from cantilena.io.engraving.spelling import Accidentals, SpelledChord, Spelling, spell_pitch
+from cantilena.io.notation.musicxml_harmony import harmony_element
 from cantilena.io.printable import printable
-from cantilena.music import TICKS_PER_QUARTER, Key, Melody, find_key
+from cantilena.music import TICKS_PER_QUARTER, Key, Melody, Note, find_key
 
 _MOST_TEMPO_MARKS = 4  # of a performance with hundreds of changes only the first is printed, the others only sound
 
@@ -37,8 +41,12 @@ class Head:
     end: int
 
 
-def musicxml(melody: Melody) -> str:
+def musicxml(melody: Melody, *, lower: Sequence[Note] = ()) -> str:
     """Return a melody as a MusicXML document; overlapping notes are cut where the next one begins.
+
+    Args:
+        melody: the melody, with its chord symbols.
+        lower: notes of a second staff under it, such as those of `accompaniment`; none for one staff.
 
     Raises:
         UsageError: more than 50,000 bars.
@@ -48,11 +56,15 @@ def musicxml(melody: Melody) -> str:
         >>> text.count("<note>"), "<work-title>Three notes</work-title>" in text
         (3, True)
     """
-    return musicxml_with_heads(melody)[0]
+    return musicxml_with_heads(melody, lower=lower)[0]
 
 
 def musicxml_with_heads(
-    melody: Melody, prefix: str = "", new_lines: Collection[int] = (), lyrics: Mapping[int, str] | None = None
+    melody: Melody,
+    prefix: str = "",
+    new_lines: Collection[int] = (),
+    lyrics: Mapping[int, str] | None = None,
+    lower: Sequence[Note] = (),
 ) -> tuple[str, tuple[Head, ...]]:
     """Return a melody as MusicXML, and its note heads.
 
@@ -61,20 +73,17 @@ def musicxml_with_heads(
         prefix: the beginning of the `id` of every note; "" for no ids.
         new_lines: indices of the bars that begin a new line.
         lyrics: text under notes, by index in `melody.sounding`.
+        lower: notes of a second staff, which has no ids.
     """
-    bars = notate(melody)
-    writer = _Writer(melody, prefix, lyrics or {})
-    lines = [*_head(melody), '<part id="P1">']
-    first_number = int(bars[0].is_whole)
-    for index, bar in enumerate(bars):
-        lines += writer.measure(
-            bar, first_number + index, is_last=index == len(bars) - 1, on_new_line=index in new_lines
-        )
-    lines += ["</part>", "</score-partwise>", ""]
-    return "\n".join(lines), tuple(writer.heads)
+    key = melody.key or find_key(melody) or Key()  # for the spelling; an unknown key has no signature
+    upper = _Writer(melody, key, prefix, lyrics or {})
+    lines = [*_head(melody, has_lower=bool(lower)), *upper.part("P1", new_lines)]
+    if lower:
+        lines += _Writer(replace(melody, notes=tuple(lower)), key, is_lower=True).part("P2")
+    return "\n".join([*lines, "</score-partwise>", ""]), tuple(upper.heads)
 
 
-def _head(melody: Melody) -> Iterator[str]:
+def _head(melody: Melody, *, has_lower: bool) -> Iterator[str]:
     yield '<?xml version="1.0" encoding="UTF-8"?>'
     yield (
         '<!DOCTYPE score-partwise PUBLIC "-//Recordare//DTD MusicXML 4.0 Partwise//EN" '
@@ -86,25 +95,67 @@ def _head(melody: Melody) -> Iterator[str]:
     source = printable(melody.source)
     source = f"<source>{escape(source)}</source>" if source else ""
     yield f"<identification><encoding><software>Cantilena {__version__}</software></encoding>{source}</identification>"
-    yield '<part-list><score-part id="P1"><part-name print-object="no">Melody</part-name>'
-    yield '<score-instrument id="P1-I1"><instrument-name>Piano</instrument-name></score-instrument>'
-    yield '<midi-instrument id="P1-I1"><midi-channel>1</midi-channel><midi-program>1</midi-program></midi-instrument>'
-    yield "</score-part></part-list>"
+    yield "<part-list>" + _BRACE * has_lower + _part(1, "Melody", "</part-list>" * (not has_lower))
+    if has_lower:
+        yield _part(2, "Accompaniment", '<part-group type="stop" number="1"/></part-list>')
+
+
+_BRACE = (
+    '<part-group type="start" number="1"><group-symbol>brace</group-symbol><group-barline>yes</group-barline>'
+    "</part-group>"
+)
+
+
+def _part(number: int, name: str, ending: str) -> str:
+    instrument = f"P{number}-I1"
+    return "\n".join(
+        (
+            f'<score-part id="P{number}"><part-name print-object="no">{name}</part-name>',
+            f'<score-instrument id="{instrument}"><instrument-name>Piano</instrument-name></score-instrument>',
+            f'<midi-instrument id="{instrument}"><midi-channel>{number}</midi-channel><midi-program>1</midi-program>'
+            "</midi-instrument>",
+            f"</score-part>{ending}",
+        )
+    )
 
 
 class _Writer:
     """Writes measures from left to right."""
 
-    def __init__(self, melody: Melody, prefix: str, lyrics: Mapping[int, str]) -> None:
-        self.melody, self.prefix, self.lyrics = melody, prefix, lyrics
+    def __init__(
+        self,
+        melody: Melody,
+        key: Key,
+        prefix: str = "",
+        lyrics: Mapping[int, str] | None = None,
+        *,
+        is_lower: bool = False,
+    ) -> None:
+        self.melody, self.prefix, self.lyrics = melody, prefix, lyrics or {}
         self._clef = best_clef([pitch for chord in voice(melody) for pitch in chord.pitches])
         self.heads: list[Head] = []
-        self._key = melody.key or find_key(melody) or Key()  # for the spelling; an unknown key has no signature
+        self._key = key
         self._accidentals = Accidentals(melody.key.fifths if melody.key else 0)
         # Some readers join tied notes only where both or neither state that they are natural.
         self._naturals: set[tuple[int, int]] = set()
-        self._tempos = list(melody.tempo.changes)
+        self._tempos = [] if is_lower else list(melody.tempo.changes)
         self._shows_tempos = len(self._tempos) <= _MOST_TEMPO_MARKS
+        chords = [(tick, chord) for tick, chord in melody.chords if tick < melody.length]
+        # The upper part has the symbols, the lower one is spelled by them.
+        self._symbols = deque(() if is_lower else chords)
+        self._spelled = [SpelledChord.of_chord(chord, key) for _, chord in chords if is_lower]
+        self._chords = chords
+
+    def part(self, name: str, new_lines: Collection[int] = ()) -> Iterator[str]:
+        """Yield the lines of a part; bars at the indices of `new_lines` begin a new line."""
+        bars = notate(self.melody)
+        first_number = int(bars[0].is_whole)
+        yield f'<part id="{name}">'
+        for index, bar in enumerate(bars):
+            yield from self.measure(
+                bar, first_number + index, is_last=index == len(bars) - 1, on_new_line=index in new_lines
+            )
+        yield "</part>"
 
     def measure(self, bar: Bar, number: int, *, is_last: bool, on_new_line: bool) -> Iterator[str]:
         """Yield the lines of one measure."""
@@ -116,8 +167,12 @@ class _Writer:
         if bar.start == 0:
             yield from self._attributes()
         for symbol in bar.symbols:
-            while self._tempos and self._tempos[0][0] < symbol.start + symbol.duration:
+            end = symbol.start + symbol.duration
+            while self._tempos and self._tempos[0][0] < end:
                 yield self._tempo(*self._tempos.pop(0), symbol.start)
+            while self._symbols and self._symbols[0][0] < end:
+                tick, chord = self._symbols.popleft()
+                yield harmony_element(chord, self._key, tick - symbol.start)
             yield from self._symbol(symbol)
         if is_last:
             yield '<barline location="right"><bar-style>light-heavy</bar-style></barline>'
@@ -160,7 +215,7 @@ class _Writer:
         for index, (pitch, source) in enumerate(zip(chord.pitches, chord.sources, strict=True)):
             name = f"{self.prefix}{len(self.heads)}"
             self.heads.append(Head(name, source, symbol.start, symbol.start + symbol.duration))
-            spelling = spell_pitch(pitch, self._key, chord.resolution(pitch))
+            spelling = self._tone(pitch, chord.start) or spell_pitch(pitch, self._key, chord.resolution(pitch))
             sign = self._accidentals.sign(spelling, tied=symbol.tied[0])
             if not symbol.tied[0] and sign and spelling.alter == 0:
                 self._naturals.add((chord.start, pitch))
@@ -170,6 +225,13 @@ class _Writer:
             yield f"<duration>{symbol.duration}</duration>{_ties('tie', symbol)}<voice>1</voice>"
             yield _appearance(symbol, _accidental(sign), is_first=index == 0)
             yield ("" if symbol.tied[0] else _lyric(self.lyrics.get(source, ""))) + "</note>"
+
+    def _tone(self, pitch: int, tick: int) -> Spelling | None:
+        """The spelling of a pitch as a tone of the chord at a tick, in a part that is spelled by chords."""
+        if not self._spelled:
+            return None
+        place = bisect_right(self._chords, tick, key=lambda pair: pair[0]) - 1
+        return self._spelled[place].tone(pitch, self._chords[place][1]) if place >= 0 else None
 
 
 def _pitch(spelling: Spelling, *, states_natural: bool) -> str:

@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.io.sound.accompaniment import Pattern, accompaniment
 from cantilena.io.sound.performance import perform
 from cantilena.io.sound.piano import RATE, VELOCITY, render
 from cantilena.music import Melody
@@ -51,20 +52,30 @@ def sound_bytes(sound: NDArray[np.float32], rate: int, container: Literal["WAV",
     return file.getvalue()
 
 
-def wav_bytes(melody: Melody, *, rate: int = RATE, velocity: int = VELOCITY, expressive: bool = False) -> bytes:
-    """Render a melody on the piano as a mono WAV file; the same melody gives the same bytes.
+def wav_bytes(
+    melody: Melody,
+    *,
+    rate: int = RATE,
+    velocity: int = VELOCITY,
+    expressive: bool = False,
+    pattern: Pattern = "block",
+) -> bytes:
+    """Render a melody and its chords on the piano as a mono WAV file; the same melody gives the same bytes.
 
     Args:
         melody: the melody.
         rate: samples a second.
         velocity: MIDI velocity of the notes, 1 to 127.
         expressive: play it as `perform` does, with velocities around that one.
+        pattern: how the chords are played, as in `accompaniment`.
 
     Examples:
         >>> wav_bytes(Melody.from_pitches([(60, 24)]), rate=8_000)[:4]
         b'RIFF'
     """
+    under = accompaniment(melody, pattern)
     if not expressive:
-        return sound_bytes(render(melody, rate=rate, velocity=velocity), rate)
+        return sound_bytes(render(melody, rate=rate, velocity=velocity, accompaniment=under), rate)
     played = perform(melody, velocity)
-    return sound_bytes(render(replace(melody, tempo=played.tempo), rate=rate, velocity=played.velocities), rate)
+    melody = replace(melody, tempo=played.tempo)
+    return sound_bytes(render(melody, rate=rate, velocity=played.velocities, accompaniment=under), rate)

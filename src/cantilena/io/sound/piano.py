@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
-from cantilena.music import Melody
+from cantilena.io.sound.accompaniment import ACCOMPANIMENT_VELOCITY
+from cantilena.music import Melody, Note
 
 Floats = NDArray[np.float64]
 Sound = NDArray[np.float32]
@@ -54,13 +55,16 @@ _FAINTEST = 10 ** (-70 / 20)  # partials fainter than this beside the strongest 
 _GOLDEN = (5**0.5 - 1) / 2  # its multiples modulo 1 are evenly scattered, without a random generator
 
 
-def render(melody: Melody, *, rate: int = RATE, velocity: int | Sequence[int] = VELOCITY) -> Sound:
+def render(
+    melody: Melody, *, rate: int = RATE, velocity: int | Sequence[int] = VELOCITY, accompaniment: Sequence[Note] = ()
+) -> Sound:
     """Render a melody on the piano.
 
     Args:
         melody: the notes; its tempo map says when they sound.
         rate: samples a second, 8,000 to 96,000.
         velocity: MIDI velocity, 1 to 127: one for all notes, or one for each note of `melody.sounding`.
+        accompaniment: notes that are played under it, at `ACCOMPANIMENT_VELOCITY`.
 
     Returns:
         `(samples,)` float32 between -1 and 1, as long as the melody and `TAIL_SECONDS`.
@@ -82,7 +86,8 @@ def render(melody: Melody, *, rate: int = RATE, velocity: int | Sequence[int] = 
     if melody.seconds > LONGEST_SECONDS:
         raise UsageError(f"{melody.seconds:,.0f} seconds of music are too long for sound", "cut it to an hour or less")
     dry = np.zeros(round((melody.seconds + TAIL_SECONDS) * rate), dtype=np.float32)
-    for note, struck in zip(sounding, velocities, strict=True):
+    soft = ((note, ACCOMPANIMENT_VELOCITY) for note in accompaniment)
+    for note, struck in (*zip(sounding, velocities, strict=True), *soft):
         start, end = melody.tempo.seconds(note.onset), melody.tempo.seconds(note.end)
         first = round(start * rate)
         for pitch in note.pitches:
