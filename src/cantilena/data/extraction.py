@@ -363,9 +363,17 @@ def _tempo(score: Score, end: int) -> Tempo:
 
 def _meter(score: Score) -> tuple[Meter, int]:
     """The meter that lasts longest, and the ticks before its first barline (of a pickup or an introduction)."""
-    meter, first = score.main_meter, int(nearest_ticks(score.first_barline, score.resolution))
-    is_throughout = not score.meters or score.meters[0][1] == meter
-    return meter, first if is_throughout else first % meter.ticks_per_bar
+    if not score.meters:
+        return Meter(), int(nearest_ticks(score.pickup, score.resolution))
+    end = max((int((part.onset + part.duration).max()) for part in score.parts), default=0)
+    lengths: dict[Meter, int] = {}
+    for (start, meter), (after, _) in zip(score.meters, [*score.meters[1:], (end, Meter())], strict=True):
+        lengths[meter] = lengths.get(meter, 0) + max(after - start, 0)
+    main = max(lengths, key=lambda meter: lengths[meter])
+    if main == score.meters[0][1]:
+        return main, int(nearest_ticks(score.pickup, score.resolution))
+    begins = next(tick for tick, meter in score.meters if meter == main)
+    return main, int(nearest_ticks(begins, score.resolution)) % main.ticks_per_bar
 
 
 def _key(score: Score, options: ReadOptions) -> Key | None:
