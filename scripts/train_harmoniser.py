@@ -1,6 +1,6 @@
 """Train the model of `cantilena harmonise` on Bach's chorales and on songs with piano, and measure it beside people's.
 
-    python scripts/train_harmoniser.py --lieder DIR [--leave-out FILE] [--epochs N] [--seed N] [--out FILE]
+    python scripts/train_harmoniser.py --lieder CORPUS --scores DIR [--leave-out FILE] [--out FILE]
 
 Chords are those that `cantilena chords` infers from all parts of a score. The songs of `--leave-out` (the index of
 people's analyses: an analysis and a score a line, divided by a tab) are not learned from. What is printed is the
@@ -21,9 +21,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from cantilena.data import Corpus, chorale_voices, chords_of_score, load_builtin
+from cantilena.io import read_score
 from cantilena.models.harmony.harmoniser import FEATURES, Beats, Harmoniser, _Chain
 from cantilena.models.harmony.options import Style
-from cantilena.music import Chord, ChordTrack, Key, Melody, find_key
+from cantilena.music import Chord, ChordTrack, Key, Melody, find_key, infer_chords
 from cantilena.runtime import generator, log, progress
 
 LABELS = 120
@@ -53,6 +55,39 @@ class Example:
     def key(self) -> Key:
         """The key of the melody."""
         return self.melody.key or find_key(self.melody) or Key()
+
+
+def chorales() -> list[Example]:
+    """The sopranos of the built-in chorales with the chords of all voices."""
+    corpus = load_builtin("chorales")
+    splits = dict(zip(corpus.column("source"), corpus.column("split"), strict=True))
+    made = []
+    for voices in chorale_voices(corpus):
+        sopranos = [voice for voice in voices if voice.source.endswith("#soprano")]
+        if len(voices) >= 4 and sopranos:
+            melody = sopranos[0]
+            notes = [(p, n.onset, n.duration) for voice in voices for n in voice.sounding for p in n.pitches]
+            pitch, onset, duration = np.array(notes, dtype=np.int64).T
+            track = infer_chords(
+                pitch, onset, duration, melody.meter, pickup=melody.pickup, length=melody.length, key=melody.key,
+                every="beat",
+            )  # fmt: skip
+            made.append(Example(melody, track.between(0, melody.length), "chorale", splits[melody.source]))
+    return made
+
+
+def lieder(corpus: Corpus, scores: Path, leave_out: Path | None) -> list[Example]:
+    """The voices of songs with the chords of all parts; songs that people analysed are for testing alone."""
+    analysed = {line.split("\t")[1] for line in leave_out.read_text("utf-8").splitlines()} if leave_out else set()
+    made = []
+    with progress("Reading scores", total=len(corpus), unit="songs") as bar:
+        for melody, split in zip(corpus, corpus.column("split"), strict=True):
+            name = melody.source.partition("#")[0]
+            found = chords_of_score(read_score(scores / name)[0], every="beat")
+            held = any(name.endswith(one) for one in analysed)
+            made.append(Example(melody, found.track.between(0, melody.length), "lied", "test" if held else split))
+            bar.advance()
+    return made
 
 
 @dataclass(frozen=True)
@@ -95,7 +130,14 @@ class Field(nn.Module):
         self.dropout = nn.Dropout(0.3)
 
     def loss(self, features: Tensor, classes: Tensor, labels: Tensor, known: Tensor) -> Tensor:
-        """Mean nats a beat; features `(pieces, beats, FEATURES)`, the others `(pieces, beats)`, `known` false in pads."""
+        """Mean nats a beat.
+
+        Args:
+            features: `(pieces, beats, FEATURES)`.
+            classes: `(pieces, beats)`.
+            labels: `(pieces, beats)`.
+            known: `(pieces, beats)`, false for padding.
+        """
         u = self.scores(self.dropout(torch.tanh(self.hidden(self.dropout(features)))))
         other = 1.0 - torch.eye(len(self.pairs))
         tables = torch.stack([self.pairs + self.change[number] * other for number in range(3)])
@@ -223,7 +265,8 @@ def _agreement(
     model: Harmoniser, labels: NDArray[np.int64], people: NDArray[np.int64], known: NDArray[Any], ends: NDArray[Any]
 ) -> NDArray[np.float64]:
     roots = np.array([label.root for label in model.labels])
-    kinds = np.array([list({chord.quality for chord in model.labels}).index(label.quality) for label in model.labels])
+    names = sorted({chord.quality for chord in model.labels})
+    kinds = np.array([names.index(label.quality) for label in model.labels])
     same = known & (roots[labels] == roots[people])
     both = same & (kinds[labels] == kinds[people])
     last = known & ends
@@ -235,13 +278,14 @@ def _agreement(
 def main() -> None:
     """Train, measure and write the model."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--lieder", type=Path, required=True, help="the scores of OpenScore Lieder")
+    parser.add_argument("--lieder", type=Path, required=True, help="the corpus file of OpenScore Lieder")
+    parser.add_argument("--scores", type=Path, required=True, help="the folder that it was read from")
     parser.add_argument("--leave-out", type=Path, help="the index of songs that must not be learned from")
     parser.add_argument("--epochs", type=int, default=15)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("runs/harmoniser.safetensors"))
     given = parser.parse_args()
-    examples = [*chorales(), *lieder(given.lieder, given.leave_out)]
+    examples = [*chorales(), *lieder(Corpus.load(given.lieder), given.scores, given.leave_out)]
     parts = {split: [one for one in examples if one.split == split] for split in ("train", "valid", "test")}
     shape = Harmoniser(labels_of(parts["train"]), {})
     data = {split: [encoded(one, shape) for one in parts[split]] for split in ("train", "valid")}

@@ -161,13 +161,13 @@ def test_mido_reads_the_symbols_and_the_notes_of_the_chord_track(melody: Melody)
     for message in tracks[1]:
         now += message.time
         if message.type == "marker":
-            symbols.append((now / 20, message.text))
+            symbols.append((now / 20, Chord.parse(message.text)))
         elif message.type == "note_on":
             assert message.channel == 1
             sounding[message.note] = now
         elif message.type == "note_off":
             notes.add((sounding.pop(message.note) // 20, now // 20, message.note))
-    assert symbols == [(tick, str(chord)) for tick, chord in melody.chords]
+    assert symbols == list(melody.chords)
     assert notes == {(note.onset, note.end, pitch) for note in accompaniment(melody) for pitch in note.pitches}
     assert not sounding
     assert {message.channel for message in tracks[0] if message.type == "note_on"} == {0}

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 from cantilena.errors import ScoreError, UsageError
 from cantilena.io.notation.text import plain_text
-from cantilena.io.pieces import READABLE, PieceName
+from cantilena.io.pieces import READABLE, PieceName, PieceSource
 from cantilena.io.reader import read_piece
 from cantilena.io.score import Score
 from cantilena.music import MOST_BARS, TICKS_PER_QUARTER, Chord, ChordTrack, Key, Meter
@@ -29,6 +30,7 @@ Changes = tuple[tuple[int, Chord], ...]
 
 _MAX_BYTES = 64 * 1024
 _LONGEST_HEADER = 500
+_SECONDS = 10.0
 _HEADER = re.compile(
     r"\s*\{?\s*(key|time|meter|title|subtitle|composer|artist|tempo|capo)\s*:([^}]*)\}?\s*\Z", re.IGNORECASE
 )
@@ -95,13 +97,23 @@ def read_progression(path: Path | str) -> Progression:
 
 def _of_pieces(name: PieceName) -> Progression:
     """The chords of the first piece that has any."""
-    reason, hint = "it has no chord symbols", "name a score with chord symbols"
-    for _, score in bounded_map(read_piece, name.pieces(), jobs=1):
-        if isinstance(score, Failure):
-            reason, hint = score.reason, score.hint
-        elif score.chords:
-            return _of_score(score)
-    raise ScoreError(reason, hint)
+    failure: Failure | None = None
+    started = monotonic()
+    for _, found in bounded_map(_of_piece, name.pieces(), jobs=1, seconds=_SECONDS):
+        if not isinstance(found, Failure):
+            return found
+        failure = failure or found
+        if monotonic() - started > _SECONDS:
+            break  # a book has many tunes that may be late
+    assert failure is not None  # a file has at least one piece
+    raise ScoreError(failure.reason, failure.hint)
+
+
+def _of_piece(piece: PieceSource) -> Progression:
+    score = read_piece(piece)
+    if not score.chords:
+        raise ScoreError("it has no chord symbols", "name a score with chord symbols")
+    return _of_score(score)
 
 
 def _of_score(score: Score) -> Progression:
