@@ -187,8 +187,8 @@ def pieces_digest(parts: Iterable[Sequences], transpositions: NDArray[np.int64] 
     for sequences in parts:
         bars = sequences.bars
         # As before there were lengths.
-        lengths = (bars.length, bars.plan, bars.plan_origin) if bars.length.any() else ()
-        lengths += (bars.chords,) if bars.chords.any() else ()
+        lengths = [bars.length, bars.plan, bars.plan_origin] if bars.length.any() else []
+        lengths += [bars.chords] if bars.chords.any() else []
         known = bars.condition_ids
         if not lengths:  # as before there were roles, and modes besides major and minor
             known = np.where(known[:, :4] > [12, 2, len(METERS), MAX_STYLES], UNKNOWN, known[:, :4])

@@ -105,7 +105,8 @@ class Beats:
 
     def may_change(self, every: Every) -> NDArray[np.bool_]:
         """`(beats,)`: where a chord may begin."""
-        allowed = {"beat": self.classes >= 0, "half-bar": self.classes <= 1, "bar": self.classes == 0}[every].copy()
+        most = {"beat": 2, "half-bar": 1, "bar": 0}[every]
+        allowed: NDArray[np.bool_] = self.classes <= most
         allowed[0] = True
         return allowed
 
