@@ -20,12 +20,24 @@ from typing import get_args
 
 import numpy as np
 
-from cantilena.data import chords_of_score
+from cantilena.data import ReadOptions, chords_of_score, extract_melody
 from cantilena.io import Score, read_score
-from cantilena.music import CHORD_TONES, QUALITIES, TICKS_PER_QUARTER, ChordTrack, Every, chord_model
+from cantilena.music import (
+    CHORD_TONES,
+    QUALITIES,
+    TICKS_PER_QUARTER,
+    ChordTrack,
+    Every,
+    Melody,
+    chord_model,
+    infer_chords,
+)
 
 UNKNOWN = -1
 """No root or no quality of ours, or a passage that the analysis leaves out."""
+
+
+WITHOUT, ALONE, BASELINE = "half-beat, no melody", "a melody alone", "one template a bar"
 
 
 @dataclass(frozen=True)
@@ -116,6 +128,14 @@ def one_chord_a_bar(score: Score, length: int) -> tuple[np.ndarray, np.ndarray]:
     return roots, qualities
 
 
+def melody_chords(melody: Melody, length: int) -> ChordTrack:
+    """The chords that a melody implies alone."""
+    pitch, onset, duration = np.array([(note.top, note.onset, note.duration) for note in melody.sounding]).T
+    return infer_chords(
+        pitch, onset, duration, melody.meter, pickup=melody.pickup, length=length, key=melody.key, melody_only=True
+    )
+
+
 def kind_of(labels: list[Label], place: int, root: int, quality: int) -> str:
     """How a wrong root relates to the analysis."""
     label = labels[place]
@@ -139,7 +159,7 @@ def main() -> None:
     folder, scores = Path(sys.argv[1]), Path(sys.argv[2])
     songs = [line.split("\t") for line in (folder / "index.tsv").read_text(encoding="utf-8").splitlines()]
     chosen = songs if "--all" in sys.argv else [song for place, song in enumerate(songs) if place % 3]
-    agreement = {name: np.zeros(3) for name in (*get_args(Every), "one template a bar")}
+    agreement = {name: np.zeros(3) for name in (*get_args(Every), WITHOUT, ALONE, BASELINE)}
     misses = Counter[str]()
     worst = []
     seconds = bars = 0.0
@@ -153,7 +173,10 @@ def main() -> None:
             seconds += (perf_counter() - started) * (name == "half-beat" and bars > 0)
             every[name] = track_by_tick(chords.track, chords.length)
         bars += len(score.bars)
-        every["one template a bar"] = one_chord_a_bar(score, chords.length)
+        melody = extract_melody(score, ReadOptions()).melody
+        every[WITHOUT] = track_by_tick(chords_of_score(score, without_melody=melody).track, chords.length)
+        every[ALONE] = track_by_tick(melody_chords(melody, chords.length), chords.length)
+        every[BASELINE] = one_chord_a_bar(score, chords.length)
         roots, qualities, places = by_tick(labels, chords.length)
         known = roots >= 0
         for name, (found, quality) in every.items():

@@ -44,6 +44,7 @@ COMMANDS = (
     Command("corpus read", "read a folder of scores into a corpus file", "cantilena.cli.corpus:read"),
     Command("corpus show", "draw a page of a corpus", "cantilena.cli.corpus:show"),
     Command("corpus cluster", "find the styles that a corpus falls into", "cantilena.cli.corpus:cluster"),
+    Command("chords", "show the chords of a score, bar by bar", "cantilena.cli.chords:run"),
     Command("train", "train a model on a corpus", "cantilena.cli.train:run"),
     Command("train network", "train a network", "cantilena.cli.train:network"),
     Command("train ngram", "train an n-gram, the baseline of a network", "cantilena.cli.train:ngram"),

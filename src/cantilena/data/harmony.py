@@ -22,6 +22,8 @@ from cantilena.music import ChordTrack, Every, Key, Melody, Meter, infer_chords
 ChordSource = Literal["written", "parts", "melody"]
 """Where chords come from: symbols of the score, its parts, or a melody alone."""
 
+_OCTAVE = 12
+_CHORD = 3  # notes that begin together
 _FEWEST_VOICES = 3  # beside a melody of which the chords are asked, in a chorale
 
 
@@ -88,8 +90,8 @@ def chords_of_score(
 
     Args:
         score: a score.
-        without_melody: a melody of it whose notes are left out, with what doubles them: the same pitch class at the
-            same onset. If nothing else sounds there are no chords.
+        without_melody: a melody of it whose notes are left out, with what doubles them: notes that begin together in
+            unison or at the octave, but for the bass of a chord. If nothing else sounds there are no chords.
         every: the metrical positions at which inferred chords may change.
         profile: the key profile that finds the key where the score names none.
 
@@ -148,7 +150,7 @@ def with_chords_of_other_voices(corpus: Corpus) -> Corpus:
         >>> from cantilena.data import load_builtin
         >>> chorales = with_chords_of_other_voices(load_builtin("chorales").where(split="test"))
         >>> [str(chord) for _, chord in chorales[0].chords][:4]
-        ['D', 'F#7/E', 'Bm', 'F#7']
+        ['Bm', 'F#7', 'Bm', 'F#7']
     """
     voices: dict[str, list[Melody]] = {}
     for piece in chorale_voices(corpus):
@@ -187,9 +189,23 @@ def _piece_chords(piece: PieceSource, every: Every) -> ScoreChords:
 
 
 def _doubles(pitch: NDArray[np.int64], onset: NDArray[np.int64], melody: Melody) -> NDArray[np.bool_]:
-    """Which notes are notes of the melody, or begin with one in unison or octaves of it."""
-    own = {note.onset * 12 + pitch % 12 for note in melody.sounding for pitch in note.pitches}
-    return np.isin(onset * 12 + pitch % 12, np.fromiter(own, dtype=np.int64, count=len(own)))
+    """Which notes are notes of the melody, or begin with one in unison or at the octave.
+
+    The bass of a chord, the lowest of three or more such notes, stays: it is harmony although the melody has its pitch
+    class too.
+    """
+    own = np.array([(note.onset, each) for note in melody.sounding for each in note.pitches], dtype=np.int64)
+    if not len(own):
+        return np.zeros(len(pitch), dtype=bool)
+    moment = onset * 256 + pitch
+    own_moment = own[:, 0] * 256 + own[:, 1]
+    is_own = np.isin(moment, own_moment)
+    is_octave = np.isin(moment, np.concatenate([own_moment - _OCTAVE, own_moment + _OCTAVE]))
+    order = np.lexsort((pitch, onset))
+    others = order[~is_own[order]]
+    _, first, count = np.unique(onset[others], return_index=True, return_counts=True)
+    is_octave[others[first[count >= _CHORD]]] = False
+    return np.asarray(is_own | is_octave)
 
 
 def _is_melody(onset: NDArray[np.int64], end: NDArray[np.int64]) -> bool:

@@ -55,8 +55,8 @@ _KEY_CHANGE = 4.0  # nats that a change of the local key costs
 _KEY_WEIGHT = 0.25  # nats a bar in favour of the key of the piece
 _CHANGES = (0.6, 0.25, 0.1, 0.06)  # probability of a change at a barline, half-bar, beat and half-beat
 
-# A melody alone implies little: triads of the key and its dominant seventh, which change with the bars.
-_MELODY_CHANGES = (0.7, 0.15, 0.01, 0.0)
+# A melody alone implies little: triads of the key and its dominant seventh, which last for beats and bars.
+_MELODY_CHANGES = (0.8, 0.4, 0.1, 0.0)
 _MELODY_FOREIGN = 2.5  # nats that a chord with a tone outside the key costs, and any but a triad or dominant seventh
 _MELODY_FLAT = 0.5  # by which notes count less than in several parts
 
@@ -233,12 +233,15 @@ def chord_path(
     _profile(struck, starts_at, ends_at, edges, weights, lowest)
     keys = _local_keys(weights, np.cumsum(levels == 0), key, is_fixed=melody_only)
     emission = _emission(model, weights, levels, lowest, has_bass=not melody_only)
-    transitions = model.transitions
+    transitions, first = model.transitions, model.degrees
     change = np.array(_MELODY_CHANGES if melody_only else _CHANGES)
     change[get_args(Every)[::-1].index(every) + 1 :] = 0.0
     if melody_only:
         emission = _MELODY_FLAT * emission
         transitions = transitions - _MELODY_FOREIGN * _foreign()[:, None, :]
+        first = first - _MELODY_FOREIGN * _foreign()
+    mode, tonic = divmod(int(keys[0]), 12)
+    emission[0] += np.roll(first[mode], tonic * len(QUALITIES))
     with np.errstate(divide="ignore"):
         states = _viterbi(emission, levels, keys, transitions, np.log1p(-change), np.log(change))
     return ChordPath(edges, levels, states, keys, weights, lowest)
