@@ -31,6 +31,7 @@ from cantilena.data import (
     duplicates_and_variants,
     load_builtin,
     split_by_piece,
+    with_chords_of_other_voices,
 )
 from cantilena.data.split import FRACTIONS, linked_pieces
 from cantilena.data.store import NEAR_DUPLICATE
@@ -57,6 +58,7 @@ def main() -> None:
             versions={"music21": music21.__version__, "pyarrow": pa.__version__},
         ),
     )
+    corpus = with_chords_of_other_voices(corpus)
     with atomic_file(DATA / "tunes.parquet") as draft:
         pq.write_table(
             corpus.described_table(), draft, compression="zstd", compression_level=19, write_statistics=False
@@ -159,7 +161,7 @@ def _provenance(corpus: Corpus) -> str:
         "Skipped are near-duplicates of another melody here, and tunes with bars of the wrong length; the corpus file",
         "names each with its reason. Notes are as written: repeats are kept as sections with the order in which they",
         "are played; of alternative endings the last stands for all. Phrases end where the score has a fermata, a",
-        "breath mark or the end of a long slur.",
+        "breath mark or the end of a long slur. The chords of a voice of a chorale are inferred from its other voices.",
         "",
         "## Thanks",
         "",

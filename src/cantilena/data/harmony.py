@@ -24,6 +24,7 @@ ChordSource = Literal["written", "parts", "melody"]
 
 _OCTAVE = 12
 _CHORD = 3  # notes that begin together
+_VOICES = ("soprano", "alto", "tenor", "bass")
 _FEWEST_VOICES = 3  # beside a melody of which the chords are asked, in a chorale
 
 
@@ -133,18 +134,20 @@ def chords_of_score(
 
 
 def chorale_voices(corpus: Corpus) -> list[list[Melody]]:
-    """The voices of each piece of a corpus whose melodies are voices (`FILE#soprano`), in the corpus's order."""
+    """The voices of each piece of a corpus of which melodies are voices (`FILE#soprano`), in the corpus's order."""
     pieces: dict[str, list[Melody]] = {}
     for melody in corpus:
-        pieces.setdefault(melody.source.partition("#")[0], []).append(melody)
+        piece, _, voice = melody.source.partition("#")
+        if voice in _VOICES:
+            pieces.setdefault(piece, []).append(melody)
     return list(pieces.values())
 
 
 def with_chords_of_other_voices(corpus: Corpus) -> Corpus:
-    """Give each melody of a corpus of voices the chords that the other voices of its piece imply.
+    """Give each voice of a piece for several voices the chords that the other voices imply.
 
     Args:
-        corpus: as `load_builtin("chorales")`; melodies with fewer than three other voices keep their chords.
+        corpus: such as `load_builtin("chorales")`; melodies with fewer than three other voices keep their chords.
 
     Examples:
         >>> from cantilena.data import load_builtin
@@ -158,7 +161,7 @@ def with_chords_of_other_voices(corpus: Corpus) -> Corpus:
     names = ("piece", "collection", "composer", "licence", "split", "folded", "rounded", "dropped")
     entries = []
     for melody, *values in zip(corpus, *(corpus.column(name) for name in names), strict=True):
-        others = [voice for voice in voices[melody.source] if voice.source != melody.source]
+        others = [voice for voice in voices.get(melody.source, []) if voice.source != melody.source]
         if len(others) >= _FEWEST_VOICES:
             melody = replace(melody, chords=chords_of_voices(others, melody))
         entries.append(Entry(melody, **dict(zip(names, values, strict=True))))
