@@ -1,8 +1,9 @@
 """Train and tune the bundles that ship with the package: `make bundles [PIANO_MIDI=DIR]`.
 
-    python scripts/build_bundles.py [--piano-midi DIR] [--work FOLDER] [NAME ...]
+    python scripts/build_bundles.py [--also CORPUS ...] [--piano-midi DIR] [--work FOLDER] [NAME ...]
 
-`tunes` and its tuned variants learn from the built-in corpus. `classical` and `piano` need the pieces of piano-midi.de,
+`tunes` and its tuned variants learn from the built-in corpus and from OpenScore's songs and quartets, which
+`cantilena corpus read --chords inferred` read (`--also`). `classical` and `piano` need the pieces of piano-midi.de,
 a folder a composer. `workflows/cards/shipped.py` says how each is trained and tuned. The work is kept in FOLDER
 (`runs/bundles`), so that an interrupted run can be resumed. Matrices are stored as 8-bit integers where that costs
 less than .002 nats a step, else as 16-bit floats. Each bundle gets its card beside it, `<name>.md`, as measured on the
@@ -16,7 +17,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from cantilena.data import load_builtin
+import pyarrow as pa
+
+from cantilena.data import Corpus, load_builtin
 from cantilena.models import Bundle, likelihood
 from cantilena.workflows import (
     Recipe,
@@ -41,7 +44,9 @@ SHIPPED = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "models" /
 
 def build(recipe: Recipe, folder: Path) -> None:
     """Train a model and tune its variants, and write their bundles into the package."""
-    facts = corpus_facts(recipe.corpus) | ({"attribution": recipe.attribution} if recipe.attribution else {})
+    facts = corpus_facts(recipe.corpus, recipe.also) | (
+        {"attribution": recipe.attribution} if recipe.attribution else {}
+    )
     trained = trained_model(recipe.name, folder, recipe.material, recipe.network_shape, recipe.training, corpus=facts)
     made = {recipe.name: trained.bundle} if recipe.ships else {}
     encoding, normalized_key = trained.bundle.encoding, recipe.material.normalized_key
@@ -58,6 +63,20 @@ def build(recipe: Recipe, folder: Path) -> None:
     for name, bundle in stored.items():
         sisters = {other: one for other, one in stored.items() if (name == recipe.name) != (other == recipe.name)}
         print(write_card(bundle, name, recipe.corpus, sisters, SHIPPED / f"{name}.md").name)
+
+
+def further_corpus(path: Path, leave_out: Path | None) -> Corpus:
+    """A corpus of OpenScore, which is CC0; the scores that an index names belong to its test part."""
+    corpus = Corpus.load(path)
+    lines = leave_out.read_text(encoding="utf-8").splitlines() if leave_out is not None else []
+    held_out = tuple(line.partition("\t")[2] for line in lines)
+    splits = [
+        "test" if held_out and source.partition("#")[0].endswith(held_out) else split
+        for source, split in zip(corpus.column("source"), corpus.column("split"), strict=True)
+    ]
+    at = corpus.table.column_names.index("split")
+    table = corpus.table.set_column(at, "split", pa.array(splits, corpus.table.column("split").type))
+    return Corpus(table, replace(corpus.manifest, licence="CC0 1.0"))
 
 
 def build_vae(folder: Path) -> None:
@@ -96,9 +115,12 @@ def main() -> None:
         "names", nargs="*", metavar="NAME", help="tunes, tunes-grid, classical, piano, tunes-vae; all if left out"
     )
     parser.add_argument("--piano-midi", type=Path, help="the pieces of piano-midi.de, a folder a composer")
+    parser.add_argument("--also", type=Path, nargs="*", default=[], help="further corpora with chords, CC0")
+    parser.add_argument("--leave-out", type=Path, help="an index of scores that are not learned from")
     parser.add_argument("--work", type=Path, default=Path("runs/bundles"), help="where the work is kept")
     arguments = parser.parse_args()
-    recipes: dict[str, Callable[[], Recipe]] = {"tunes": tunes_recipe, "tunes-grid": tunes_grid_recipe}
+    also = tuple(further_corpus(path, arguments.leave_out) for path in arguments.also)
+    recipes: dict[str, Callable[[], Recipe]] = {"tunes": lambda: tunes_recipe(*also), "tunes-grid": tunes_grid_recipe}
     if arguments.piano_midi is not None:
         recipes["classical"] = lambda: classical_recipe(arguments.piano_midi)
         recipes["piano"] = lambda: piano_recipe(arguments.piano_midi)

@@ -247,6 +247,8 @@ class Sequences:
         bars: one row a piece.
         clocks: `(tokens,)` ticks at which each token of each piece takes effect, if tokens are those of notes; the bars
             then count ticks, and know the length of each piece. None if each token is a step.
+        style_is_told: `(pieces,)`: whether training always tells the style of a piece, so that an unknown style is not
+            that of such pieces. None for no piece.
 
     Raises:
         UsageError: the numbers of pieces and bars differ.
@@ -260,6 +262,7 @@ class Sequences:
     tokens: tuple[NDArray[np.int64], ...]
     bars: Bars
     clocks: tuple[NDArray[np.int64], ...] | None = None
+    style_is_told: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if len(self.bars.steps_per_bar) != len(self.tokens):
@@ -281,7 +284,8 @@ class Sequences:
     def __getitem__(self, pieces: NDArray[np.integer]) -> Sequences:
         """Some pieces, by their numbers."""
         clocks = None if self.clocks is None else tuple(self.clocks[piece] for piece in pieces)
-        return Sequences(tuple(self.tokens[piece] for piece in pieces), self.bars[pieces], clocks)
+        told = None if self.style_is_told is None else self.style_is_told[pieces]
+        return Sequences(tuple(self.tokens[piece] for piece in pieces), self.bars[pieces], clocks, told)
 
     @property
     def lengths(self) -> NDArray[np.int64]:

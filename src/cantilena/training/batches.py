@@ -102,8 +102,11 @@ class Batches:
         """`(pieces, 6)`: which conditions are not dropped in an epoch; independent of how pieces are batched."""
         chances = generator(self.seed, "train", "forget", epoch).random((len(self.pieces), 5))
         later = generator(self.seed, "train", "forget role", epoch).random((len(self.pieces), len(CONDITIONS) - 4))
-        kept: NDArray[np.bool_] = (np.hstack([chances, later]) >= self.condition_dropout).astype(np.bool_)
-        return kept[:, 1:] & kept[:, :1]
+        drawn: NDArray[np.bool_] = (np.hstack([chances, later]) >= self.condition_dropout).astype(np.bool_)
+        kept: NDArray[np.bool_] = drawn[:, 1:] & drawn[:, :1]
+        if self.pieces.style_is_told is not None:
+            kept[:, CONDITIONS.index("style")] |= self.pieces.style_is_told
+        return kept
 
 
 def transpositions(encoding: Encoding, semitones: int) -> NDArray[np.int64]:

@@ -79,23 +79,31 @@ class StyleLabels:
         names: of the styles, the most frequent first.
         of_split: the numbers of each split; empty without styles.
         by: where they come from: `collection`, `composer` or `clusters.json`; "" for none.
+        always: names of those that training always tells, so that an unknown style is none of them.
     """
 
     names: tuple[str, ...] = ()
     of_split: Mapping[Split, Sequence[int]] = field(default_factory=dict)
     by: str = ""
+    always: tuple[str, ...] = ()
 
     def of(self, split: Split) -> Sequence[int] | None:
         """The numbers of the melodies of a split; None without styles."""
         return self.of_split.get(split)
 
+    @property
+    def always_numbers(self) -> frozenset[int]:
+        """The numbers of those that training always tells."""
+        return frozenset(number for number, name in enumerate(self.names, 1) if name in self.always)
 
-def style_labels(corpus: Corpus, by: str) -> StyleLabels:
+
+def style_labels(corpus: Corpus, by: str, always: Sequence[str] = ()) -> StyleLabels:
     """Number the styles of a corpus.
 
     Args:
         corpus: with its splits.
         by: `collection`, `composer`, or the `clusters.json` that `corpus cluster` wrote; "" for no styles.
+        always: names of styles that training always tells.
 
     Raises:
         UsageError: fewer than two styles.
@@ -121,7 +129,7 @@ def style_labels(corpus: Corpus, by: str) -> StyleLabels:
         log(f"{len(names)} styles by {by}; {rare} melodies have none, because fewer than {LEAST} share theirs")
     numbers = {name: number for number, name in enumerate(names, 1)}
     of_split = {split: [numbers.get(name, 0) for name in some] for split, some in styles.items()}
-    return StyleLabels(names, of_split, by if by in COLUMNS else "clusters.json")
+    return StyleLabels(names, of_split, by if by in COLUMNS else "clusters.json", tuple(always))
 
 
 def usual_settings(labels: StyleLabels, melodies: Sequence[Melody]) -> dict[str, Any]:
@@ -232,7 +240,13 @@ def encode_splits(
     fits = {split: [tokenizer.fit(melody) for melody in some] for split, some in parts.items()}
     pieces = {
         # Held-out pieces are predicted without their forms.
-        split: encode_pieces(tokenizer, [fit.melody for fit in some], styles.of(split), find_forms=split == "train")
+        split: encode_pieces(
+            tokenizer,
+            [fit.melody for fit in some],
+            styles.of(split),
+            find_forms=split == "train",
+            always=styles.always_numbers,
+        )
         for split, some in fits.items()
     }
     for split, some in pieces.items():
@@ -259,6 +273,7 @@ def encode_pieces(
     styles: Sequence[int] | None = None,
     *,
     find_forms: bool = False,
+    always: frozenset[int] = frozenset(),
 ) -> EncodedPieces:
     """Encode melodies; those that give no token are left out.
 
@@ -267,6 +282,7 @@ def encode_pieces(
         melodies: on its grid and in its range.
         styles: the number of the style of each, 0 for none; None if unknown.
         find_forms: tell a model of notes the form of each, which takes a millisecond or two; else none is told.
+        always: the numbers of styles that training always tells.
     """
     numbers = [UNKNOWN] * len(melodies) if styles is None else styles
     encoded = [(melody, style, encoding.encode(melody)) for melody, style in zip(melodies, numbers, strict=True)]
@@ -299,7 +315,8 @@ def encode_pieces(
     clocks = (
         tuple(encoding.ticks(tokens[None])[0] for tokens in pieces) if isinstance(encoding, NotesEncoding) else None
     )
-    sequences = Sequences(tuple(pieces), bars, clocks)
+    told = np.array([style in always for _, style, _ in kept], dtype=np.bool_) if always else None
+    sequences = Sequences(tuple(pieces), bars, clocks, told)
     return EncodedPieces(tuple(melody for melody, _, _ in kept), sequences, encoding, forms)
 
 

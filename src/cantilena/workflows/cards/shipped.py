@@ -193,9 +193,10 @@ class Recipe:
         return replace(shape, modes=modes_of(self.material.train)) if "mode" in shape.conditions else shape
 
 
-def tunes_recipe() -> Recipe:
-    """`tunes`: the built-in corpus by the note; its sister is tuned on the rules of `cantilena`."""
-    return _of_notes("tunes", load_builtin("tunes"), {"tunes+rl": note_tuning("A minor", "D dorian", "G mixolydian")})
+def tunes_recipe(*also: Corpus) -> Recipe:
+    """`tunes`: the built-in corpus by the note, and others; its sister is tuned on the rules of `cantilena`."""
+    tunings = {"tunes+rl": note_tuning("A minor", "D dorian", "G mixolydian")}
+    return _of_notes("tunes", load_builtin("tunes"), tunings, also)
 
 
 def note_tuning(*also_keys: str, c: float = 2.0) -> TuningOptions:
@@ -256,13 +257,14 @@ def piano_recipe(piano_midi: Path) -> Recipe:
     )
 
 
-def _of_notes(name: str, corpus: Corpus, tunings: dict[str, TuningOptions]) -> Recipe:
-    """A network of notes that is told mode, meter, style, role, register and form; collections are the styles."""
-    styles = style_labels(corpus, "collection")
+def _of_notes(name: str, corpus: Corpus, tunings: dict[str, TuningOptions], also: tuple[Corpus, ...] = ()) -> Recipe:
+    """A network of notes that is told conditions, form and chords; collections are the styles."""
+    styles = style_labels(add_to_training(corpus, also), "collection", [one.manifest.name for one in also])
     network, training = preset("quick", "notes")
     conditions = ("mode", "meter", "style", "role", "register")
     network = replace(network, conditions=conditions, styles=styles.names)
-    return Recipe(name, corpus, network, replace(training, epochs=12), tunings, styles=styles)
+    training = replace(training, epochs=8 if also else 12)
+    return Recipe(name, corpus, network, training, tunings, styles=styles, also=also)
 
 
 def _joined(corpora: Sequence[Corpus], name: str, licence: str) -> Corpus:

@@ -149,7 +149,8 @@ def encode_corpus(corpus: Corpus, options: CorpusOptions) -> EncodedCorpus:
         CorpusError: a split holds no melody.
     """
     low, high = parse_pitch_range(options.range)
-    corpus = add_to_training(corpus, further_corpora(options)) if options.also else corpus
+    further = further_corpora(options)
+    corpus = add_to_training(corpus, further) if further else corpus
     melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
     if options.valid and options.test:
         melodies["train"] = corpus.melodies()
@@ -157,7 +158,8 @@ def encode_corpus(corpus: Corpus, options: CorpusOptions) -> EncodedCorpus:
     for split, folder in held_out.items():
         if folder is not None:
             melodies[split] = read_folder(folder, replace(_reading(options), seconds=None), as_is=True).melodies()
-    labels = style_labels(corpus, options.styles if isinstance(options, NetworkTraining) else "")
+    by = options.styles if isinstance(options, NetworkTraining) else ""
+    labels = style_labels(corpus, by, [one.manifest.name for one in further])
     grid = GridEncoding(int(low), int(high))
     return encode_splits(melodies, options.encoding, normalized_key=options.normalized_key, grid=grid, styles=labels)
 

@@ -22,7 +22,8 @@ class CorpusOptions:
     corpus: str
     """A corpus that ships with Cantilena, a corpus file, or a folder of scores; with --resume that of the run."""
     also: tuple[str, ...] = field(default=(), metadata={"omit_default": True})
-    """Further corpora to learn from, named as --corpus: their training parts join that of the corpus."""
+    """Further corpora to learn from, named as --corpus: their training parts join that of the corpus. With --styles
+    collection each is a style of its own, and a melody of unknown style is one of the corpus."""
     valid: Path | None = None
     """A folder of validation scores, taken as they are; a part of the corpus if left out."""
     test: Path | None = None
