@@ -46,7 +46,7 @@ def chord_changes(line: Line) -> NDArray[np.bool_]:
         [[True, False, True, True]]
     """
     masks, roots = line.chord_arrays()
-    changes = (masks != 0) & line.valid
+    changes: NDArray[np.bool_] = (masks != 0) & line.valid
     changes[:, 1:] &= (masks[:, 1:] != masks[:, :-1]) | (roots[:, 1:] != roots[:, :-1])
     return changes
 

@@ -162,6 +162,9 @@ def joined_lines(first: Line, second: Line) -> Line:
     )
     if first.chord is None and second.chord is None:
         return joined
-    masks, roots = zip(first.chord_arrays(), second.chord_arrays(), strict=True)
-    chord, root = (np.concatenate([padded(each, none) for each in pair]) for pair, none in ((masks, 0), (roots, -1)))
-    return replace(joined, chord=chord, chord_root=root)
+    (masks, roots), (more_masks, more_roots) = first.chord_arrays(), second.chord_arrays()
+    return replace(
+        joined,
+        chord=np.concatenate([padded(masks, 0), padded(more_masks, 0)]),
+        chord_root=np.concatenate([padded(roots, -1), padded(more_roots, -1)]),
+    )

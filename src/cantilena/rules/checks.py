@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -242,11 +243,11 @@ def _close(one: Rewards, other: Rewards) -> NDArray[np.bool_]:
 
 def _copied(line: Line, *, writeable: bool = True) -> Line:
     """The line in arrays of its own; a rule that writes into read-only ones fails at that line."""
-    arrays = {name: None if getattr(line, name) is None else getattr(line, name).copy() for name in _ARRAYS}
-    for values in arrays.values():
-        if values is not None:
-            values.setflags(write=writeable)
-    return Line(**arrays)
+    copy = line[np.arange(line.melodies)]
+    for name in _ARRAYS:
+        if getattr(copy, name) is not None:
+            getattr(copy, name).setflags(write=writeable)
+    return copy
 
 
 def _replaced_after(line: Line, kept: NDArray[np.integer] | int, steps: int) -> Line:
@@ -259,7 +260,7 @@ def _replaced_after(line: Line, kept: NDArray[np.integer] | int, steps: int) -> 
     """
     is_kept = np.arange(steps) < kept
 
-    def replaced(values: NDArray[np.integer]) -> NDArray[np.integer]:
+    def replaced(values: NDArray[Any]) -> NDArray[Any]:
         others = np.roll(values, 1, axis=0)
         return np.where(is_kept, *(np.concatenate([part, others], axis=1)[:, :steps] for part in (values, others)))
 

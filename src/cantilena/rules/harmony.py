@@ -20,7 +20,8 @@ from cantilena.rules.rule import HARMONIC_PRACTICE, KOSTKA_PAYNE, TEMPERLEY, Con
 
 def over_chords(line: Line) -> NDArray[np.bool_]:
     """Where a note begins while a chord sounds, `(melodies, steps)`."""
-    return tones(line) & (line.chord_arrays()[0] != 0)
+    over: NDArray[np.bool_] = tones(line) & (line.chord_arrays()[0] != 0)
+    return over
 
 
 def chord_tones(line: Line) -> NDArray[np.bool_]:
@@ -149,7 +150,8 @@ def non_chord_tones(line: Line) -> NonChordTones:
 
 def _is_step(interval: NDArray[np.integer]) -> NDArray[np.bool_]:
     size = np.abs(interval)
-    return (size == 1) | (size == 2)
+    is_step: NDArray[np.bool_] = (size == 1) | (size == 2)
+    return is_step
 
 
 def _resolutions(line: Line, context: Context) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
