@@ -1,28 +1,34 @@
-"""Measure the bands and the motif model of the rules in the built-in corpus.
+"""Measure the bands and the motif model of the rules in the built-in corpus, and those of harmony where chords are.
 
     python scripts/measure_bands.py [FOLDER]
+    python scripts/measure_bands.py --chords lieder.arrow chorales.arrow [--note TEXT] [FOLDER]
 
-Writes `motif_model.toml` and `bands.toml` into FOLDER (by default that of `cantilena.rules`). Every melody is
-transposed to C major or A minor and cut from its first barline on into excerpts of 2, 4, 8, 16 and 32 bars that do
-not overlap.
+The first writes `motif_model.toml` and `bands.toml` into FOLDER (by default that of `cantilena.rules`) and leaves the
+bands of harmony as they are. The second writes these alone, from the leads with chord symbols of corpora, by name or
+as files. Every melody is transposed to C major or A minor and cut from its first barline on into excerpts of 2, 4, 8,
+16 and 32 bars that do not overlap.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from cantilena.data import load_builtin
-from cantilena.music import Key, Line, Melody, Meter, find_key
+from cantilena.data import load_builtin, open_corpus
+from cantilena.models import LEAD
+from cantilena.music import ChordTrack, Key, Line, Melody, Meter, find_key
 from cantilena.rules import RULE_SETS, Bands, Context, MotifModel, measure_bands
 from cantilena.tokenizers import GridEncoding
+from cantilena.workflows.data import role_of_source
 
 RULES = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "rules"
 BARS = (2, 4, 8, 16, 32)
 GRID = GridEncoding(low=0, high=127)  # no note is folded
+OVER_CHORDS = "# Over chords: "  # begins the part of bands.toml with the bands of harmony
 
 
 def corpus_rows(melodies: Sequence[Melody]) -> list[tuple[Melody, np.ndarray]]:
@@ -40,16 +46,18 @@ def corpus_rows(melodies: Sequence[Melody]) -> list[tuple[Melody, np.ndarray]]:
 
 def excerpts(rows: Sequence[tuple[Melody, np.ndarray]], bars: Sequence[int] = BARS) -> Iterator[tuple[Line, Context]]:
     """Excerpts that do not overlap, grouped by meter, mode and number of bars."""
+    step = GRID.ticks_per_step
     for length in bars:
-        grouped: dict[tuple[Meter, Key], list[np.ndarray]] = {}
+        grouped: dict[tuple[Meter, Key], list[tuple[np.ndarray, ChordTrack]]] = {}
         for melody, tokens in rows:
-            steps_per_bar = melody.meter.ticks_per_bar // GRID.ticks_per_step
-            steps = length * steps_per_bar
-            key = (melody.key or Key()).plain
+            steps = length * (melody.meter.ticks_per_bar // step)
+            key, pickup = (melody.key or Key()).plain, melody.pickup // step
             for start in range(0, len(tokens) - steps + 1, steps):
-                grouped.setdefault((melody.meter, key), []).append(tokens[start : start + steps])
+                chords = melody.chords.between((pickup + start) * step, (pickup + start + steps) * step)
+                grouped.setdefault((melody.meter, key), []).append((tokens[start : start + steps], chords))
         for (meter, key), cut in grouped.items():
-            yield GRID.line(np.stack(cut)), Context(key, meter, meter.ticks_per_bar // GRID.ticks_per_step)
+            line = GRID.line(np.stack([tokens for tokens, _ in cut])).with_chords([chords for _, chords in cut], step)
+            yield line, Context(key, meter, meter.ticks_per_bar // step)
 
 
 def whole_lines(rows: Sequence[tuple[Melody, np.ndarray]]) -> Iterator[tuple[Line, Context]]:
@@ -67,7 +75,7 @@ def whole_lines(rows: Sequence[tuple[Melody, np.ndarray]]) -> Iterator[tuple[Lin
 
 
 def main(folder: Path) -> None:
-    """Measure and write both files."""
+    """Measure and write both files; the bands of harmony stay."""
     corpus = load_builtin("tunes")
     rows = corpus_rows([melody for split in ("train", "valid", "test") for melody in corpus.melodies(split)])
     header = f"# Measured by scripts/measure_bands.py on {len(rows)} melodies of the built-in corpus.\n"
@@ -75,14 +83,43 @@ def main(folder: Path) -> None:
     (folder / "motif_model.toml").write_text(
         header + "# Surprisals in hundredths of a bit: see MotifModel.\n" + model.to_toml(), encoding="utf-8"
     )
-    bands: Bands = measure_bands(RULE_SETS["cantilena"], excerpts(rows))
-    (folder / "bands.toml").write_text(
-        header + "# By meter: [bars, 10th percentile, 90th percentile, standard deviation].\n\n" + bands.to_toml(),
-        encoding="utf-8",
-    )
+    bands: Bands = measure_bands(RULE_SETS["cantilena"].without_chords(), excerpts(rows))
+    text = header + "# By meter: [bars, 10th percentile, 90th percentile, standard deviation].\n\n" + bands.to_toml()
+    write_bands(folder, text, "".join((folder / "bands.toml").read_text(encoding="utf-8").partition(OVER_CHORDS)[1:]))
     for name in ("motif_model.toml", "bands.toml"):
         print(f"{name}: {(folder / name).stat().st_size:,} bytes")
 
 
+def main_over_chords(folder: Path, names: Sequence[str], note: str = "") -> None:
+    """Measure the bands of harmony, and replace those in the file."""
+    melodies = [
+        melody
+        for name in names
+        for melody in open_corpus(name)
+        if role_of_source(melody.source) == LEAD and any(chord.root is not None for _, chord in melody.chords)
+    ]
+    rows, rules = corpus_rows(melodies), RULE_SETS["cantilena"]
+    rules = replace(rules, rules=tuple(rule for rule in rules.rules if rule.needs_chords))
+    where = ", ".join(Path(name).stem for name in names)
+    header = f"{OVER_CHORDS}{len(rows)} melodies with chords of {where}{f'; {note}' if note else ''}.\n\n"
+    before = (folder / "bands.toml").read_text(encoding="utf-8").partition(OVER_CHORDS)[0]
+    write_bands(folder, before, header + measure_bands(rules, excerpts(rows)).to_toml())
+    print(f"{len(rows)} melodies with chords of {where}")
+
+
+def write_bands(folder: Path, *parts: str) -> None:
+    """Write the parts of bands.toml, those of all melodies and those over chords."""
+    text = "\n\n".join(part.strip() for part in parts if part.strip())
+    (folder / "bands.toml").write_text(text + "\n", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else RULES)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("folder", nargs="?", type=Path, default=RULES)
+    parser.add_argument("--chords", nargs="+", metavar="CORPUS", help="corpora whose melodies have chords")
+    parser.add_argument("--note", default="", help="a remark on these corpora for the file")
+    given = parser.parse_args()
+    if given.chords:
+        main_over_chords(given.folder, given.chords, given.note)
+    else:
+        main(given.folder)

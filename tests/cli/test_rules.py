@@ -165,3 +165,18 @@ def test_a_melody_that_is_too_long(here: Path, capsys: pytest.CaptureFixture[str
     assert "20,800 sixteenths" in error
     assert "--seconds" in hint
     assert answer(capsys, "rules", "score", "long.mid", "--seconds", "60", "--rules", "paper")["notes"]
+
+
+def test_a_tune_with_chord_symbols_is_scored_by_the_rules_of_harmony(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    music = '"C"C2D2A2c2|"G7"D2F2"C"E2C2|]'
+    Path("over.abc").write_text(f"X:1\nT:Over chords\nM:4/4\nL:1/8\nK:C\n{music}\n")
+    scored = answer(capsys, "rules", "score", "over.abc")
+    sums = {one["name"]: one["sum"] for one in scored["rules"]}
+    assert (sums["non_chord_tones"], sums["harmonic_cadence"]) == (-2.0, 2.0)
+    assert [one["note"] for one in scored["notes"] if "non_chord_tones" in one["values"]] == ["C5", "D4"]
+    assert "harmonic_cadence +2 (at the end of the melody)" in text(capsys, "rules", "score", "over.abc")
+    plain = answer(capsys, "rules", "score", "idea.musicxml")
+    assert "chord_tones" not in {one["name"] for one in plain["rules"]}
+    assert "over F G7 | C" in text(capsys, "rules", "explain", "harmonic_cadence")

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from cantilena.errors import UsageError
 from cantilena.generation import ComposeOptions, Composer, load
 from cantilena.generation.chords import ChordPlan
+from cantilena.metrics import melody_rewards
 from cantilena.models import FormModel, Network, NetworkOptions
 from cantilena.music import ChordTrack, Form, Meter
+from cantilena.rules import load_rules
 from cantilena.tokenizers import NotesEncoding
 
 NOTES = NotesEncoding((1, 6, 12, 24, 36, 48), 60, 79)
@@ -133,3 +135,15 @@ def test_a_model_that_has_not_learned_chords_is_refused() -> None:
 def test_a_chord_plan_of_sections_repeats_within_a_longer_section() -> None:
     chords = ChordPlan.parse("A: C | G; B: F", Meter(4, 4))
     assert symbols(chords.track(Form.parse("A4B2"), 6)) == ["C", "G", "C", "G", "F", "F"]
+
+
+@pytest.mark.parametrize("key", ["C major", "D major"])
+def test_a_search_by_rules_of_harmony_hears_the_chords(composer: Composer, key: str) -> None:
+    asked = {"chords": FOUR if key == "C major" else "D | Bm | G A7 | D", "key": key, "form": "free", "seed": 3}
+    rules = load_rules("cantilena:harmonic_cadence").with_weights(harmonic_cadence=20.0)
+    ends = []
+    for options in ({"search": 12, "rules": rules}, {}):
+        melodies = composer.compose_many(12, **asked, **options)
+        line = [melody_rewards(melody, rules, melody.key).rewards["harmonic_cadence"][-1] for melody in melodies]
+        ends.append(np.mean(line))
+    assert ends[0] > ends[1] + 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,8 +12,8 @@ from hypothesis import strategies as st
 
 from cantilena.errors import UsageError
 from cantilena.metrics import melody_rewards
-from cantilena.metrics.per_note import MOST_STEPS, depends_on_meter
-from cantilena.music import Key, Line, Melody, Meter, Note
+from cantilena.metrics.per_note import GRID, MOST_STEPS, depends_on_meter
+from cantilena.music import ChordTrack, Key, Line, Melody, Meter, Note
 from cantilena.reporting.text import signed, signed_ascii, signed_short
 from cantilena.rules import RULE_SETS, Context, Rule, RuleSet
 from cantilena.tokenizers import GridEncoding
@@ -142,3 +143,34 @@ def test_numbers_carry_their_sign(value: float) -> None:
     assert "e+" not in signed(value) + signed_short(value)
     if abs(value) >= 0.01:
         assert float(signed_ascii(value).replace(",", "")) == pytest.approx(value, abs=0.005001)
+
+
+def test_rules_of_harmony_are_heard_where_there_are_chords() -> None:
+    rules = RULE_SETS["cantilena"]
+    pairs = [(67, 24), *[(60, 24), (62, 24), (69, 24), (72, 24)], (59, 48), (60, 48)]  # a pickup, two bars
+    chords = ChordTrack.parse("C | G7 C", Meter(4, 4), pickup=24)
+    tune = Melody.from_pitches(pairs, pickup=24, key=Key(), chords=chords)
+    scored = melody_rewards(tune, rules)
+    assert scored.rules == rules
+    by_name = {one.name: one for one in scored.notes}
+    assert by_name["C5"].values["non_chord_tones"] == -1.0  # D leapt to A
+    assert scored.notes[-1].values["harmonic_cadence"] == 2.0
+    assert scored.notes[-1].when["harmonic_cadence"] == "at the end of the melody"
+    assert depends_on_meter(rules["chord_tones"])
+    # A over C is no strong beat if the pickup ends a bar; three of four strong beats would be none without it.
+    assert scored.rewards["chord_tones"].sum() == pytest.approx(
+        rules["chord_tones"]
+        .rewards(
+            GRID.line(GRID.encode(replace(tune, pickup=0).between(24, 216))[None]).with_chords(
+                [chords.between(24, 216)], 6
+            )
+        )
+        .sum()
+    )
+    plain = melody_rewards(replace(tune, chords=ChordTrack()), rules)
+    assert plain.rules == rules.without_chords()
+    assert {name: values.tolist() for name, values in plain.rewards.items()} == {
+        name: scored.rewards[name].tolist() for name in plain.rewards
+    }
+    alone = melody_rewards(replace(tune, chords=ChordTrack()), rules.only("chord_tones"))
+    assert not alone.rewards["chord_tones"].any()

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cantilena.errors import UsageError
 from cantilena.rl import MusicReward
 from cantilena.rl.reward import most_tokens, padded_together, sum_by_token, token_of_steps, token_places
 from cantilena.rules import RULE_SETS, Context
@@ -99,3 +100,10 @@ def test_lengths_are_told_to_models_of_notes_only() -> None:
     assert reward(GridEncoding()).bars(2, steps=16).length.tolist() == [0, 0]  # type: ignore[union-attr]
     assert most_tokens(GridEncoding(), 16) == 16
     assert most_tokens(CHORDS, 16) == 16 * 6 * 3
+
+
+def test_rules_that_need_chords_are_left_out() -> None:
+    given = reward(GridEncoding(), "cantilena")
+    assert given.rules == RULE_SETS["cantilena"].without_chords()
+    with pytest.raises(UsageError, match="need chords"):
+        MusicReward(GridEncoding(), RULE_SETS["cantilena"].only("chord_tones"), Context(), c=2.0, clip=10.0)

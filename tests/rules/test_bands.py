@@ -62,7 +62,7 @@ def people(script: ModuleType) -> Excerpts:
 def test_the_file_holds_what_the_script_measures(waltzes: Excerpts) -> None:
     assert sum(line.melodies for line, _ in waltzes) > 200
     measured = Bands.from_toml(measure_bands(RULES, waltzes).to_toml())
-    for name in features_of(RULES):
+    for name in features_of(RULES.without_chords()):
         if name != "phrase_8":  # eight bars have none eight bars before
             assert measured.table[name]["3/4"][8] == human_bands().table[name]["3/4"][8], name
 

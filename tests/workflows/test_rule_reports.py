@@ -39,7 +39,8 @@ def test_every_rule_gives_rewards_for_its_own_example(name: str, rule: Rule) -> 
     tokens = GRID.encode(melody)
     assert evaluated.tokens == [GRID.vocabulary[token] for token in tokens]
     context = Context(Key.parse(rule.example.key), melody.meter, melody.meter.ticks_per_bar // 6)
-    (rewards,) = rule.rewards(GRID.line(tokens[None, :]), context)
+    line = GRID.line(tokens[None, :]).with_chords([melody.chords], GRID.ticks_per_step)
+    (rewards,) = rule.rewards(line, context)
     np.testing.assert_allclose(evaluated.scored.rewards[rule.name], rule.weight * rewards)
     assert rewards.any()
     lines = evaluated.lines()

@@ -311,6 +311,7 @@ class Composer:
         count, steps = options.search, placement.steps(options)
         bars = placement.bars(len(numbers) * count, placement.length(options))
         chords: tuple[ChordTrack, ...] = ()
+        told: list[ChordTrack] = []
         form_note = ""
         if chord_plan is not None:
             form, chords, form_note = _over(chord_plan, form, placement, len(numbers), placement.length(options))
@@ -336,7 +337,8 @@ class Composer:
         search = None
         if count > 1:
             rngs = [generator(seed, "search", number) for number in numbers]
-            search = Search.from_options(options, self.encoding, placement.context(), rngs)
+            over = [track.transposed(-placement.semitones) for track in told]
+            search = Search.from_options(options, self.encoding, placement.context(), rngs, over)
         return GenerationPlan(placement, arguments, form, search, chords, form_note)
 
     def _check_harmony(self, chord_plan: ChordPlan, options: ComposeOptions) -> None:

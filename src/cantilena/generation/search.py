@@ -27,6 +27,7 @@ from cantilena.errors import UsageError
 from cantilena.generation.options import ComposeOptions
 from cantilena.generation.sampling import Drawing, Samples
 from cantilena.models import Bars, MelodyCritic, find_critic
+from cantilena.music import ChordTrack
 from cantilena.rules import Context, RuleSet, load_rules
 from cantilena.tokenizers import Encoding
 
@@ -52,6 +53,7 @@ class Search:
         context: the key and bars of the tokens.
         rules: whose rewards weigh; None for none.
         critic: whose log odds weigh whole melodies; None for none.
+        chords: over each candidate, in the key of the tokens; empty if they are not told any.
     """
 
     rngs: Sequence[np.random.Generator]
@@ -59,10 +61,16 @@ class Search:
     context: Context
     rules: RuleSet | None = None
     critic: MelodyCritic | None = None
+    chords: Sequence[ChordTrack] = ()
 
     @classmethod
     def from_options(
-        cls, options: ComposeOptions, encoding: Encoding, context: Context, rngs: Sequence[np.random.Generator]
+        cls,
+        options: ComposeOptions,
+        encoding: Encoding,
+        context: Context,
+        rngs: Sequence[np.random.Generator],
+        chords: Sequence[ChordTrack] = (),
     ) -> Search:
         """The search with the rules and the critic that options name.
 
@@ -78,7 +86,7 @@ class Search:
                 f"{options.critic} judges melodies of other tokens than this model's",
                 "train one for this model: cantilena train critic",
             )
-        return cls(rngs, encoding, context, rules, critic)
+        return cls(rngs, encoding, context, rules, critic, chords)
 
     def __call__(self, drawing: Drawing, bars: Bars | None) -> Samples:
         """Draw all candidates, of which nothing is drawn yet, and choose one of each melody.
@@ -123,7 +131,10 @@ class Search:
         """`(candidates, times)`: r / c of the steps before each of `(candidates, times)` times, in the unit of bars."""
         if self.rules is None:
             return np.zeros(times.shape)
-        terms = self.rules.rewards(self.encoding.line(tokens), self.context).values()
+        line = self.encoding.line(tokens)
+        if self.chords:
+            line = line.with_chords(self.chords, self.encoding.ticks_per_step)
+        terms = self.rules.rewards(line, self.context).values()
         total = np.cumsum(sum(np.clip(term, -_CLIP, _CLIP) for term in terms) / RULE_SCALE, axis=1)
         total = np.concatenate([np.zeros((len(tokens), 1)), total], axis=1)
         steps = times * self.encoding.ticks_per_count // self.encoding.ticks_per_step

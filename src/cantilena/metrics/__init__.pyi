@@ -12,6 +12,8 @@ from .features import melody_features as melody_features
 from .features import style_features as style_features
 from .form import form_counts as form_counts
 from .form import form_f1 as form_f1
+from .harmony import chord_changes as chord_changes
+from .harmony import harmony_counts as harmony_counts
 from .intervals import Interval as Interval
 from .intervals import bootstrap_ratio as bootstrap_ratio
 from .intervals import bootstrap_ratios as bootstrap_ratios

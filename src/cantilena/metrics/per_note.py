@@ -150,7 +150,7 @@ def melody_rewards(melody: Melody, rules: RuleSet, key: Key | None = None) -> Me
 
     Args:
         melody: the melody; for chords the top note counts, and time is rounded to sixteenths.
-        rules: the rules with their weights.
+        rules: the rules with their weights; those that need chords are left out for a melody without chords.
         key: the key; if None, the melody's own, else the one estimated from its notes, else C major.
 
     Raises:
@@ -176,7 +176,9 @@ def melody_rewards(melody: Melody, rules: RuleSet, key: Key | None = None) -> Me
     assert fitted.key is not None
     meter, step = fitted.meter, GRID.ticks_per_step
     context = Context(fitted.key, meter, max(meter.ticks_per_bar // step, 1))
-    line = GRID.line(GRID.encode(fitted)[None, :])
+    line = GRID.line(GRID.encode(fitted)[None, :]).with_chords([fitted.chords], step)
+    if line.chord is None and rules.without_chords().rules:
+        rules = rules.without_chords()
     lead = (-(fitted.pickup // step)) % context.steps_per_bar
     rewards = {rule.name: rule.weight * _with_lead(rule, line, context, lead) + 0.0 for rule in rules.rules}
     notes = tuple(_by_note(fitted, line, rewards, lead))
@@ -189,9 +191,14 @@ def _with_lead(rule: Rule, line: Line, context: Context, lead: int) -> NDArray[n
     Rules that depend on the meter see the whole bar; for the others the melody begins with its first note.
     """
     if lead and depends_on_meter(rule):
-        event = np.pad(line.event, ((0, 0), (lead, 0)), constant_values=HOLD)
-        pitch = np.pad(line.pitch, ((0, 0), (lead, 0)), constant_values=-1)
-        rewards = rule.rewards(Line.from_events(event, pitch), context)
+        fillings = {"event": HOLD, "pitch": -1, "pitch_classes": 0, "chord": 0, "chord_root": -1}
+        if line.chord is None:
+            fillings = {name: filling for name, filling in fillings.items() if "chord" not in name}
+        padded = {
+            name: np.pad(getattr(line, name), ((0, 0), (lead, 0)), constant_values=filling)
+            for name, filling in fillings.items()
+        }
+        rewards = rule.rewards(Line(**padded, length=line.length + lead), context)
     else:
         rewards = np.pad(rule.rewards(line, context), ((0, 0), (lead, 0)))
     (values,) = rewards
@@ -219,7 +226,12 @@ def _random_melodies() -> Line:
     degree = np.clip(35 + np.cumsum(rng.integers(-2, 3, shape), axis=1), 7, 63)
     degree[::2], event[::2] = np.tile(degree[::2, :32], 4), np.tile(event[::2, :32], 4)
     pitch = degree // 7 * 12 + np.array(Key().pitch_classes)[degree % 7]
-    return Line.from_events(event, np.where(event == ON, pitch, -1))
+    chord = np.tile([0, 7], (96, 64))  # C and G
+    return replace(
+        Line.from_events(event, np.where(event == ON, pitch, -1)),
+        chord=np.where(chord == 0, 0b10010001, 0b100010000100).astype(np.int16),
+        chord_root=chord.astype(np.int8),
+    )
 
 
 def _by_note(melody: Melody, line: Line, rewards: Mapping[str, NDArray[np.float64]], lead: int) -> list[NoteRewards]:

@@ -11,30 +11,35 @@ from dataclasses import replace
 from cantilena.metrics.bleu import METRICS as BLEU
 from cantilena.metrics.copies import METRICS as COPIES
 from cantilena.metrics.form import METRICS as FORM
+from cantilena.metrics.harmony import METRICS as HARMONY_METRICS
 from cantilena.metrics.likelihood import DISTANCES, ENTROPY
 from cantilena.metrics.ngrams import METRICS as NGRAMS
 from cantilena.metrics.overlap import METRICS as OVERLAPS
 from cantilena.metrics.pitch import METRICS as PITCH
 from cantilena.metrics.rules import CANTILENA_PREFIX as CANTILENA_PREFIX
 from cantilena.metrics.rules import PAPER_PREFIX as PAPER_PREFIX
-from cantilena.metrics.rules import rule_metrics
+from cantilena.metrics.rules import harmony_rule_metrics, rule_metrics
 from cantilena.metrics.self_similarity import METRICS as SELF_SIMILARITY
 from cantilena.metrics.vendi import METRICS as VENDI
 from cantilena.rules import Metric as Metric
 
 RULES, RULES_BY_PAPER, RULES_BY_US = "Rules of RL Tuner", "Rules of the paper", "Rules of Cantilena"
-FORM_SECTION = "Form"
+FORM_SECTION, HARMONY = "Form", "Harmony"
 DIVERSITY, DISTANCE, ORIGINALITY = "Diversity", "Distance to the data", "Originality"
 """The sections of tables of metrics."""
+
+_OURS = tuple(replace(one, name=CANTILENA_PREFIX + one.name) for one in rule_metrics("cantilena"))
+_NEED_CHORDS = {CANTILENA_PREFIX + name for name in harmony_rule_metrics()}
 
 _SECTIONS: dict[str, tuple[Metric, ...]] = {
     RULES: rule_metrics("rl-tuner"),
     RULES_BY_PAPER: tuple(replace(one, name=PAPER_PREFIX + one.name) for one in rule_metrics("paper")),
     RULES_BY_US: (
-        *(replace(one, name=CANTILENA_PREFIX + one.name) for one in rule_metrics("cantilena")),
+        *(one for one in _OURS if one.name not in _NEED_CHORDS),
         *SELF_SIMILARITY,
     ),
     FORM_SECTION: FORM,
+    HARMONY: (*(one for one in _OURS if one.name in _NEED_CHORDS), *HARMONY_METRICS),
     DIVERSITY: (*NGRAMS, *BLEU, *VENDI, ENTROPY),
     DISTANCE: (*DISTANCES, *PITCH, *OVERLAPS),
     ORIGINALITY: COPIES,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music import Line
-from cantilena.rules import RULE_SETS, Band, Bands, Context, Metric, deviations, features_of, human_bands
+from cantilena.rules import RULE_SETS, Band, Bands, Context, Metric, RuleSet, deviations, features_of, human_bands
 from cantilena.rules.bands import INSIDE
 
 Counts = NDArray[np.float64]
@@ -103,8 +103,23 @@ def rule_metrics(rule_set: str) -> tuple[Metric, ...]:
         >>> [metric.name for metric in rule_metrics("paper")][-3:]
         ['ends_on_tonic', 'in_motif', 'in_repeated_motif']
     """
-    metrics = [metric for rule in RULE_SETS[rule_set].rules for metric in rule.metrics]
-    if rule_set == "paper":
+    return _metrics_of(RULE_SETS[rule_set])
+
+
+def harmony_rule_metrics() -> tuple[str, ...]:
+    """The names of the metrics of the set `cantilena` that only melodies with chords have, without their prefix.
+
+    Examples:
+        >>> harmony_rule_metrics()
+        ('chord_tones', 'chord_tones_inside', 'non_chord_tones', 'harmonic_cadence', 'full_cadence')
+    """
+    rules = RULE_SETS["cantilena"].rules
+    return tuple(metric.name for rule in rules if rule.needs_chords for metric in rule.metrics)
+
+
+def _metrics_of(rules: RuleSet) -> tuple[Metric, ...]:
+    metrics = [metric for rule in rules.rules for metric in rule.metrics]
+    if rules.name == "paper":
         metrics += [metric for metric in rule_metrics("rl-tuner") if metric.name in ("in_motif", "in_repeated_motif")]
     return tuple(sorted(metrics, key=lambda metric: (metric.count is None, _ORDER.get(metric.name, len(_ORDER)))))
 
@@ -115,11 +130,12 @@ _ORDER = {name: place for place, name in enumerate((*RL_TUNER_METRICS[:3], "ends
 def _count(rule_set: str, line: Line, context: Context | None) -> RuleCounts:
     where = context or Context()
     pairs: dict[str, tuple[NDArray[np.generic], NDArray[np.generic]]] = {}
-    for metric in rule_metrics(rule_set):
+    rules = RULE_SETS[rule_set] if line.chord is not None else RULE_SETS[rule_set].without_chords()
+    for metric in _metrics_of(rules):
         if metric.count is not None:
             counted, out_of = metric.count(line, where)
             pairs[metric.name] = _in_each(counted), _in_each(out_of)
-    for name, feature in features_of(RULE_SETS[rule_set]).items():
+    for name, feature in features_of(rules).items():
         values = feature(line, where)
         defined = ~np.isnan(values)
         pairs[name] = np.nan_to_num(values), defined
@@ -178,7 +194,7 @@ def cantilena_counts(line: Line, context: Context | None = None) -> RuleCounts:
     """Count the metrics of the set `cantilena` in each melody, by the names of the rules.
 
     For a rule on a band: the feature over the melodies for which it is defined, and with the suffix `_inside` whether
-    it lies inside the band.
+    it lies inside the band. Rules that need chords are counted in lines with chords alone.
     """
     return _count("cantilena", line, context)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -153,9 +154,17 @@ def joined_lines(first: Line, second: Line) -> Line:
     def padded(values: NDArray[Any], filling: int) -> NDArray[Any]:
         return np.pad(values, ((0, 0), (0, steps - values.shape[1])), constant_values=filling)
 
-    return Line.from_events(
+    joined = Line.from_events(
         np.concatenate([padded(line.event, 0) for line in (first, second)]),
         np.concatenate([padded(line.pitch, -1) for line in (first, second)]),
         np.concatenate([padded(line.pitch_classes, 0) for line in (first, second)]),
         np.concatenate([first.length, second.length]),
+    )
+    if first.chord is None and second.chord is None:
+        return joined
+    (masks, roots), (more_masks, more_roots) = first.chord_arrays(), second.chord_arrays()
+    return replace(
+        joined,
+        chord=np.concatenate([padded(masks, 0), padded(more_masks, 0)]),
+        chord_root=np.concatenate([padded(roots, -1), padded(more_roots, -1)]),
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from cantilena.music.chord_track import ChordTrack
 
 OFF = 0
 """Event: the note that sounds ends."""
@@ -25,6 +28,9 @@ class Line:
         pitch: `(melodies, steps)` int16: MIDI number of the top note that begins, -1 if none does.
         pitch_classes: `(melodies, steps)` int16: 12 bits, bit k is set if pitch class k begins.
         length: `(melodies,)` int64: steps of each melody; the rest of its row is padding.
+        chord: `(melodies, steps)` int16: 12 bits, bit k is set if pitch class k is a tone of the chord symbol that
+            sounds; 0 where none does. None if no chords are known.
+        chord_root: `(melodies, steps)` int8: pitch class of its root, -1 where none sounds. None with `chord`.
 
     Raises:
         ValueError: the shapes differ.
@@ -40,6 +46,8 @@ class Line:
     pitch: NDArray[np.int16]
     pitch_classes: NDArray[np.int16]
     length: NDArray[np.int64]
+    chord: NDArray[np.int16] | None = None
+    chord_root: NDArray[np.int8] | None = None
 
     def __post_init__(self) -> None:
         shape = self.event.shape
@@ -47,6 +55,9 @@ class Line:
             raise ValueError(f"event and pitch must have one shape (melodies, steps), got {shape}, {self.pitch.shape}")
         if self.length.shape != shape[:1]:
             raise ValueError(f"length must have shape {shape[:1]}, got {self.length.shape}")
+        shapes = [None if each is None else each.shape for each in (self.chord, self.chord_root)]
+        if shapes not in ([None, None], [shape, shape]):
+            raise ValueError(f"chord and chord_root must both be None or have shape {shape}, got {shapes}")
 
     @classmethod
     def from_events(
@@ -83,6 +94,42 @@ class Line:
         """`(melodies, steps)`: false for padding."""
         return np.arange(self.steps)[None, :] < self.length[:, None]
 
+    def chord_arrays(self) -> tuple[NDArray[np.int16], NDArray[np.int8]]:
+        """`chord` and `chord_root`; if no chords are known, those of none sounding."""
+        if self.chord is None or self.chord_root is None:
+            return np.zeros(self.event.shape, np.int16), np.full(self.event.shape, -1, np.int8)
+        return self.chord, self.chord_root
+
     def __getitem__(self, rows: Any) -> Line:  # noqa: ANN401  (whatever numpy takes as an index)
         """The melodies of some rows."""
-        return Line(self.event[rows], self.pitch[rows], self.pitch_classes[rows], self.length[rows])
+        chord, root = (None if each is None else each[rows] for each in (self.chord, self.chord_root))
+        return Line(self.event[rows], self.pitch[rows], self.pitch_classes[rows], self.length[rows], chord, root)
+
+    def with_chords(self, tracks: Sequence[ChordTrack], ticks_per_step: int) -> Line:
+        """The same melodies with the chords that sound over them; `chord` is None if none sounds over any.
+
+        Args:
+            tracks: the chords of each melody, from its first step on. Changes are rounded to steps, halves up.
+            ticks_per_step: of the line.
+
+        Raises:
+            ValueError: the number of tracks is not that of the melodies.
+
+        Examples:
+            >>> from cantilena.music import ChordTrack, Meter
+            >>> line = Line.from_events(np.array([[2, 1, 2, 1]]), np.array([[60, -1, 62, -1]]))
+            >>> over = line.with_chords([ChordTrack.parse("C G", Meter(4, 4))], ticks_per_step=24)
+            >>> over.chord_root.tolist(), bin(over.chord[0, 0])
+            ([[0, 0, 7, 7]], '0b10010001')
+        """
+        if len(tracks) != self.melodies:
+            raise ValueError(f"got the chords of {len(tracks)} melodies for {self.melodies}")
+        if not any(chord.root is not None for track in tracks for _, chord in track):
+            return replace(self, chord=None, chord_root=None)
+        masks, roots = np.zeros(self.event.shape, np.int16), np.full(self.event.shape, -1, np.int8)
+        for row, track in enumerate(tracks):
+            for tick, chord in track:
+                step = (tick + ticks_per_step // 2) // ticks_per_step
+                masks[row, step:] = sum(1 << tone for tone in chord.pitch_classes)
+                roots[row, step:] = -1 if chord.root is None else chord.root
+        return replace(self, chord=masks, chord_root=roots)

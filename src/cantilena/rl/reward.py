@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.errors import UsageError
 from cantilena.models import Bars, bars_for_encoding
 from cantilena.rules import Context, RuleSet
 from cantilena.tokenizers import END, Encoding, NotesEncoding
@@ -26,10 +27,13 @@ class MusicReward:
 
     Args:
         encoding: defines the tokens.
-        rules: the rules with their weights.
+        rules: the rules with their weights; those that need chords are left out, since a model is told none.
         context: key and meter of the rules.
         c: divisor of the rules' rewards.
         clip: maximum magnitude of a rule's reward at a step, so that a reward of -100 does not dominate.
+
+    Raises:
+        UsageError: all rules need chords.
     """
 
     encoding: Encoding
@@ -37,6 +41,15 @@ class MusicReward:
     context: Context
     c: float
     clip: float
+
+    def __post_init__(self) -> None:
+        rules = self.rules.without_chords()
+        if self.rules.rules and not rules.rules:
+            raise UsageError(
+                f"the rules of {self.rules.name} need chords, and melodies are tuned without",
+                "name other rules, too",
+            )
+        object.__setattr__(self, "rules", rules)
 
     def bars(self, melodies: int, steps: int = 0) -> Bars | None:
         """The bars of melodies in the meter and key of the reward; None if tokens have no duration.

@@ -21,6 +21,14 @@ from .files import load_rules as load_rules
 from .files import qualified_name as qualified_name
 from .files import read_rules as read_rules
 from .files import rules_toml as rules_toml
+from .harmony import HarmonicCadences as HarmonicCadences
+from .harmony import NonChordTones as NonChordTones
+from .harmony import chord_tones as chord_tones
+from .harmony import harmonic_cadences as harmonic_cadences
+from .harmony import non_chord_tones as non_chord_tones
+from .harmony import over_chords as over_chords
+from .harmony import strong_beats as strong_beats
+from .harmony import strong_chord_tone_share as strong_chord_tone_share
 from .meter import downbeat_share as downbeat_share
 from .meter import metrical_strengths as metrical_strengths
 from .meter import strong_places as strong_places

@@ -189,6 +189,7 @@ def two_sided(
     unit: Unit = "share",
     rule_set: str = "",
     example: Example | None = None,
+    needs_chords: bool = False,
 ) -> TwoSidedRule:
     """Make a rule that is 0 while a feature lies within its band and negative outside, on the last step.
 
@@ -206,6 +207,7 @@ def two_sided(
         unit: of the feature.
         rule_set: as in `rule`.
         example: as in `rule`.
+        needs_chords: as in `rule`.
     """
 
     def rewards(
@@ -234,7 +236,7 @@ def two_sided(
     parameters = Rule.from_function(rewards).parameters
     return TwoSidedRule(
         name, description, source, rewards, parameters,
-        rule_set=rule_set, metrics=metrics, example=example, feature=feature,
+        rule_set=rule_set, metrics=metrics, example=example, needs_chords=needs_chords, feature=feature,
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from types import ModuleType
 
-from cantilena.rules import contour, meter, motifs, repetition, rhythm, tonality
+from cantilena.rules import contour, harmony, meter, motifs, repetition, rhythm, tonality
 from cantilena.rules.rule import Example, Rule, RuleSet, RuleSets
 
 
@@ -24,7 +24,7 @@ def collect(rule_set: str, *modules: ModuleType) -> tuple[Rule, ...]:
     return tuple(value for value in defined if isinstance(value, Rule) and value.rule_set == rule_set)
 
 
-_ALL = (tonality, repetition, contour, meter, motifs, rhythm)
+_ALL = (tonality, repetition, contour, meter, motifs, rhythm, harmony)
 
 RULE_SETS = RuleSets(
     RuleSet("paper", collect("paper", *_ALL)),

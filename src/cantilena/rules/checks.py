@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ SLOW = 20_000
 """Steps a second; a warning is printed for a rule that evaluates fewer."""
 
 _MELODIES, _STEPS = 18, 24
-_ARRAYS = ("event", "pitch", "pitch_classes", "length")
+_ARRAYS = ("event", "pitch", "pitch_classes", "length", "chord", "chord_root")
 
 
 def check_rule(rule: Rule) -> None:
@@ -93,6 +94,7 @@ def trials() -> tuple[Trial, ...]:
         Trial("a line of notes and rests", grid, Context()),
         Trial("a line of melodies of different lengths", padded, waltz),
         Trial("a line of chords", _random_chords(rng), Context()),
+        Trial("a line over chord symbols", _over_chords(padded, rng), Context()),
     )
 
 
@@ -113,6 +115,13 @@ def _random_chords(rng: np.random.Generator) -> Line:
     pitch = rng.integers(36, 97, shape)
     more = (1 << rng.integers(0, 12, shape)) | (1 << rng.integers(0, 12, shape))
     return Line.from_events(np.full(shape, ON), pitch, (1 << pitch % 12) | np.where(rng.random(shape) < 0.5, more, 0))
+
+
+def _over_chords(line: Line, rng: np.random.Generator) -> Line:
+    """The same melodies over major triads, and no chord, that change every few steps."""
+    roots = np.repeat(rng.integers(-1, 12, (line.melodies, _STEPS // 3)), 3, axis=1).astype(np.int8)
+    triads = sum(1 << (roots.astype(np.int64) + tone) % 12 for tone in (0, 4, 7))
+    return replace(line, chord=np.where(roots >= 0, triads, 0).astype(np.int16), chord_root=roots)
 
 
 def _evaluate(rule: Rule, trial: Trial) -> Rewards:
@@ -164,7 +173,8 @@ def _line_in_rule(rule: Rule, error: BaseException) -> str:
 
 def _check_unchanged(rule: Rule, trial: Trial, used: Line) -> None:
     for name in _ARRAYS:
-        if np.array_equal(getattr(trial.line, name), getattr(used, name)):
+        before, after = getattr(trial.line, name), getattr(used, name)
+        if after is before or np.array_equal(before, after):  # both None without chords
             continue
         where = ""
         try:
@@ -187,7 +197,7 @@ def _check_deterministic(rule: Rule, trial: Trial, expected: Rewards) -> None:
 
 def _check_independent(rule: Rule, trial: Trial, expected: Rewards) -> None:
     order = np.arange(trial.line.melodies)[::-2]
-    if not _close(_evaluate(rule, replace(trial, line=_rows(trial.line, order))), expected[order]).all():
+    if not _close(_evaluate(rule, replace(trial, line=trial.line[order])), expected[order]).all():
         raise UsageError(
             f"the rule '{rule.name}' makes the rewards of a melody depend on the other melodies",
             "evaluate each row by itself: take sums, means and maxima with axis=1",
@@ -233,14 +243,11 @@ def _close(one: Rewards, other: Rewards) -> NDArray[np.bool_]:
 
 def _copied(line: Line, *, writeable: bool = True) -> Line:
     """The line in arrays of its own; a rule that writes into read-only ones fails at that line."""
-    copy = Line(line.event.copy(), line.pitch.copy(), line.pitch_classes.copy(), line.length.copy())
+    copy = line[np.arange(line.melodies)]
     for name in _ARRAYS:
-        getattr(copy, name).setflags(write=writeable)
+        if getattr(copy, name) is not None:
+            getattr(copy, name).setflags(write=writeable)
     return copy
-
-
-def _rows(line: Line, which: NDArray[np.integer]) -> Line:
-    return Line.from_events(line.event[which], line.pitch[which], line.pitch_classes[which], line.length[which])
 
 
 def _replaced_after(line: Line, kept: NDArray[np.integer] | int, steps: int) -> Line:
@@ -253,8 +260,11 @@ def _replaced_after(line: Line, kept: NDArray[np.integer] | int, steps: int) -> 
     """
     is_kept = np.arange(steps) < kept
 
-    def replaced(values: NDArray[np.integer]) -> NDArray[np.integer]:
+    def replaced(values: NDArray[Any]) -> NDArray[Any]:
         others = np.roll(values, 1, axis=0)
         return np.where(is_kept, *(np.concatenate([part, others], axis=1)[:, :steps] for part in (values, others)))
 
-    return Line.from_events(replaced(line.event), replaced(line.pitch), replaced(line.pitch_classes), line.length)
+    other = Line.from_events(replaced(line.event), replaced(line.pitch), replaced(line.pitch_classes), line.length)
+    if line.chord is None or line.chord_root is None:
+        return other
+    return replace(other, chord=replaced(line.chord), chord_root=replaced(line.chord_root))

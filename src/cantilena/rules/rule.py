@@ -104,12 +104,14 @@ class Example:
         notes: as typed for a primer: `C4 E4/8 r/4`.
         key: their key.
         meter: their time signature.
+        chords: over them, as a lead sheet: `C | G7`; "" for none.
     """
 
     title: str
     notes: str
     key: str = "C major"
     meter: str = "4/4"
+    chords: str = ""
 
 
 Rewards = NDArray[np.float64]
@@ -133,6 +135,7 @@ class Rule:
         rule_set: the built-in set that it belongs to; "" for a user's own.
         metrics: how often melodies follow it.
         example: bars to which it responds.
+        needs_chords: whether it gives 0 wherever no chord sounds.
 
     Examples:
         >>> from cantilena.tokenizers import GridEncoding
@@ -155,6 +158,7 @@ class Rule:
     rule_set: str = ""
     metrics: tuple[Metric, ...] = ()
     example: Example | None = None
+    needs_chords: bool = False
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.weight):
@@ -206,6 +210,7 @@ def rule(
     rule_set: str = "",
     metric: Metric | Sequence[Metric] = (),
     example: Example | None = None,
+    needs_chords: bool = False,
 ) -> Callable[[RuleFunction], Rule]:
     """Turn the decorated function into a rule.
 
@@ -215,6 +220,7 @@ def rule(
         rule_set: the built-in set that it joins (`catalogue.py` collects them); "" for a user's own rule.
         metric: one or several that count how often melodies follow it, for a rule of a built-in set.
         example: bars to which it responds.
+        needs_chords: whether it gives 0 wherever no chord sounds; it is left out where no chords are known.
 
     Examples:
         >>> @rule("silence", source="none; an example")
@@ -228,7 +234,7 @@ def rule(
     def decorate(function: RuleFunction) -> Rule:
         metrics = (metric,) if isinstance(metric, Metric) else tuple(metric)
         plain = Rule.from_function(function, name=name, source=source)
-        return replace(plain, rule_set=rule_set, metrics=metrics, example=example)
+        return replace(plain, rule_set=rule_set, metrics=metrics, example=example, needs_chords=needs_chords)
 
     return decorate
 
@@ -299,6 +305,19 @@ class RuleSet:
         self._check(names)
         return replace(self, rules=tuple(rule for rule in self.rules if rule.name in names))
 
+    def without_chords(self) -> RuleSet:
+        """Return the rules that need no chords.
+
+        Examples:
+            >>> from cantilena.rules import RULE_SETS
+            >>> rules = RULE_SETS["cantilena"]
+            >>> [name for name in rules.names if name not in rules.without_chords().names]
+            ['chord_tones', 'non_chord_tones', 'harmonic_cadence']
+        """
+        if not any(rule.needs_chords for rule in self.rules):
+            return self
+        return replace(self, rules=tuple(rule for rule in self.rules if not rule.needs_chords))
+
     def _check(self, names: tuple[str, ...]) -> None:
         unknown = next((name for name in names if name not in self.names), None)
         if unknown is not None:
@@ -359,4 +378,10 @@ LONGUET_HIGGINS_LEE = (
     + _OURS
 )
 SHANNON = f"C. E. Shannon, A Mathematical Theory of Communication, 1948, the entropy of a source{_OURS}"
+TEMPERLEY = (
+    "D. Temperley, The Cognition of Basic Musical Structures, 2001, on harmony: dissonance is weak in the meter and "
+    f"resolved by step{_OURS}"
+)
+KOSTKA_PAYNE = f"S. Kostka, D. Payne, Tonal Harmony, 1984, on nonchord tones{_OURS}"
+HARMONIC_PRACTICE = f"R. Gauldin, Harmonic Practice in Tonal Music, 1997, on cadences{_OURS}"
 PRACTICE = "the built-in corpus: no theorist gives a number, so it was measured (rules/bands.toml)"

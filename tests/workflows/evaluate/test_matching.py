@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cantilena.music import Key, Meter
+from cantilena.music import Chord, ChordTrack, Key, Meter
 from cantilena.workflows.evaluate.matching import FEWEST_MATCHED, like, matched_melodies, mismatch, strata
 from cantilena.workflows.evaluate.melody_sets import EvalMelody, MelodySet
 
@@ -100,3 +102,18 @@ def test_a_rare_meter_that_people_lack_does_not_hinder() -> None:
     chosen, by = draw(system(*melodies(99, steps=STEPS), *melodies(1, "5/4", steps=STEPS)))
     assert by == ("meter", "mode", "place")
     assert strata(chosen) == {("4/4", "major"): 1.0}
+
+
+def test_melodies_over_chords_are_compared_with_such() -> None:
+    chords = ChordTrack(((0, Chord(0)),))
+    people = [*melodies(100), *(replace(one, chords=chords) for one in melodies(70, label="over chords"))]
+    plain, over = system(*melodies(10)), system(*(replace(one, chords=chords) for one in melodies(10)))
+
+    def labels(*systems: MelodySet, among: list[EvalMelody] = people) -> tuple[set[str], tuple[str, ...]]:
+        chosen, by = matched_melodies(among, systems, STEPS, most=1000, rng=np.random.default_rng(1))
+        return {melody.label for melody in chosen}, by
+
+    assert labels(over) == ({"over chords"}, ("meter", "mode", "place", "chords"))
+    assert labels(plain) == labels(plain, over) == ({"", "over chords"}, ("meter", "mode", "place"))
+    few = [*melodies(100), *(replace(one, chords=chords) for one in melodies(20, label="over chords"))]
+    assert labels(over, among=few) == ({"", "over chords"}, ("meter", "mode", "place"))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cantilena.data import Corpus, Entry, Manifest, load_builtin
-from cantilena.music import Key, Melody, Meter, Note, Tempo
+from cantilena.music import ChordTrack, Key, Melody, Meter, Note, Tempo
 from cantilena.rules import Notes
 from cantilena.tokenizers import EventsEncoding, GridEncoding
 from cantilena.workflows.evaluate.melody_sets import (
@@ -115,3 +115,21 @@ def test_the_notes_of_a_corpus_at_once_are_those_of_its_melodies() -> None:
 @pytest.mark.e2e
 def test_the_notes_of_the_whole_built_in_corpus() -> None:
     assert_same_notes(load_builtin("tunes"))
+
+
+def test_chords_are_cut_with_the_melody() -> None:
+    track = ChordTrack.parse("C F", Meter(4, 4), pickup=24)
+    melody = Melody.from_pitches([(67, 24), (60, 48), (65, 48)], pickup=24, key=Key(), chords=track)
+    whole = EvalMelody.from_melody(melody, piece="p", label="x")
+    assert [(tick, str(chord)) for tick, chord in whole.chords] == [(0, "C"), (48, "F")]
+    assert [(tick, str(chord)) for tick, chord in whole.last(4).chords] == [(0, "F")]
+    assert [str(chord) for _, chord in whole.first(4).chords] == ["C"]
+    assert [str(part.chords[0][1]) for part in whole.excerpts(8)] == ["C", "F"]
+    assert whole.to_melody().chords == whole.chords
+    plain = sixteenths([60, 62])
+    assert not plain.has_chords
+    both = MelodySet("s", "", [plain, whole])
+    assert both.has_chords
+    assert both.line.chord_root is not None
+    assert both.line.chord_root[:, 0].tolist() == [-1, 0]
+    assert MelodySet("s", "", [plain]).line.chord is None

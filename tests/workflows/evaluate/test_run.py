@@ -16,6 +16,7 @@ import cantilena
 from cantilena.data import Corpus, load_builtin
 from cantilena.errors import CorpusError, InputError, RunError, UsageError
 from cantilena.io import midi_bytes
+from cantilena.metrics.registry import HARMONY, METRICS
 from cantilena.models import Bundle, find_bundle
 from cantilena.music import Melody, Note
 from cantilena.runtime import json_text
@@ -290,3 +291,61 @@ def test_a_folder_with_the_name_of_a_baseline_is_read(tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     done = cantilena.evaluate({"mine": Path("shuffled")}, against="chorales", melodies=60, jobs=1)
     assert [(one.name, len(one)) for one in done.sets][1:] == [("mine", 1)]
+
+
+def tunes_over_chords(folder: Path, count: int, seed: int, *, chords: bool = True) -> Path:
+    """Tunes in ABC of four bars over C, F, G7 and C, whose notes are tones of them or steps between."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(seed)
+    bars = (("C", "CEG"), ("F", "FAc"), ("G7", "GBd"), ("C", "CEG"))
+    for number in range(count):
+        music = []
+        for symbol, tones in bars:
+            notes = [tones[rng.integers(3)] + "2" if rng.random() < 0.8 else "D2" for _ in range(4)]
+            music.append((f'"{symbol}"' if chords else "") + "".join(notes))
+        text = " | ".join([*music[:3], music[3][:-2] + "C2" if rng.random() < 0.7 else music[3]])
+        (folder / f"{number:03}.abc").write_text(f"X:1\nT:Tune {seed} {number}\nM:4/4\nL:1/8\nK:C\n{text} |]\n")
+    return folder
+
+
+def test_melodies_over_chords_have_numbers_of_harmony_beside_those_of_people(tmp_path: Path) -> None:
+    people = tunes_over_chords(tmp_path / "people", 80, 1)
+    mine, plain = (
+        tunes_over_chords(tmp_path / "mine", 30, 2),
+        tunes_over_chords(tmp_path / "plain", 30, 2, chords=False),
+    )
+    options = replace(SMALL, against=str(people), steps=64)
+    done = run_evaluation([f"mine={mine}", f"plain={plain}"], options)
+    results = done.to_dict()
+    human, over, without = (results["systems"][name]["metrics"] for name in ("human", "mine", "plain"))
+    names = [name for name in METRICS if METRICS[name].group == HARMONY]
+    assert len(names) == 8
+    for name in names:
+        assert without[name] == {"value": None, "low": None, "high": None, "reason": "its melodies have no chords"}
+        for metrics in (human, over):
+            assert metrics[name]["value"] is not None, name
+    assert over["chords_per_bar"]["value"] == over["chord_changes_on_strong_beats"]["value"] == 1.0
+    assert 0.5 < over["cantilena.chord_tones"]["value"] < 1.0
+    assert over["cantilena.chord_tones"]["low"] < over["cantilena.chord_tones"]["value"]
+    assert 0.6 < over["cantilena.full_cadence"]["value"] <= over["cantilena.harmonic_cadence"]["value"]
+    tested = {one["metric"] for one in results["differences"] if {one["first"], one["second"]} == {"human", "mine"}}
+    assert {"cantilena.chord_tones", "cantilena.non_chord_tones", "notes_in_chord"} <= tested
+    assert "Harmony" in done.text()
+    assert done.sets[1].melodies[0].to_melody().chords
+    # The same notes without chords have the same numbers otherwise, and no rows of harmony where no system has chords.
+    alone = run_evaluation([f"plain={plain}"], options).to_dict()
+    assert over["not_in_key"] == without["not_in_key"]
+    bare = run_evaluation([f"plain={plain}"], replace(SMALL, steps=64)).to_dict()
+    assert not set(names) & set(bare["systems"]["plain"]["metrics"])
+    assert alone["systems"]["plain"]["metrics"][names[0]] == without[names[0]]
+
+
+@pytest.mark.e2e
+def test_the_report_shows_harmony(tmp_path: Path) -> None:
+    people, mine = tunes_over_chords(tmp_path / "people", 80, 1), tunes_over_chords(tmp_path / "mine", 20, 2)
+    options = replace(SMALL, against=str(people), steps=64, heard=1, melodies=30)
+    run_evaluation([f"mine={mine}"], options, tmp_path / "out")
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "Non-chord tones that resolve" in page
+    assert "Share of changes from one chord to another that come on a strong beat" in page
+    assert "Chord tones, strong beats" in (tmp_path / "out" / "report.md").read_text()

@@ -280,12 +280,19 @@ class VerdictCache:
                 when = {name: note.when[name] for name in values}
                 total = _rounded(sum(values.values()))
                 notes.append(NoteVerdict(note=note.note, place=note.place, values=values, when=when, total=total))
-        by_rule = [_rule_verdict(rule, judged) for rule in rules.rules]
+        by_rule = [_rule_verdict(rule, judged) for rule in rules.rules if rule.name in judged.rewards]
         return MelodyVerdict(total=_rounded(sum(rule.total for rule in by_rule)), rules=by_rule, notes=notes)
 
     def _judge(self, melody: Melody, rules: RuleSet) -> MelodyRewards:
         # Rules ignore title and tempo: melodies that differ in nothing else share a verdict.
-        bare = Melody(melody.notes, key=melody.key, meter=melody.meter, pickup=melody.pickup, length=melody.length)
+        bare = Melody(
+            melody.notes,
+            key=melody.key,
+            meter=melody.meter,
+            pickup=melody.pickup,
+            length=melody.length,
+            chords=melody.chords,
+        )
         key = (rules.name, bare)
         with self._lock:
             if key in self._judged:

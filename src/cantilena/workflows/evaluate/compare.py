@@ -31,6 +31,7 @@ from cantilena.metrics import (
     rate_differences,
     set_differences,
 )
+from cantilena.metrics.registry import HARMONY, get_metric, in_order
 from cantilena.runtime import generator, progress
 from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.counts import (
@@ -122,6 +123,7 @@ class Evaluator:
             for one in sets:
                 counts[one.name], metrics[one.name] = self._rates(one, copies[one.name], limit)
                 bar.advance(note=one.name)
+            _explain_missing_chords(metrics)
             for name, numbers in self._diversity(sets).items():
                 metrics[name] |= numbers
                 bar.advance(note=name)
@@ -222,6 +224,14 @@ class Evaluator:
 
     def _rng(self, *labels: str) -> np.random.Generator:
         return generator(self.seed, *labels)
+
+
+def _explain_missing_chords(metrics: Mapping[str, dict[str, Entry]]) -> None:
+    """Add the metrics of harmony that some systems have to the others, with the reason; none where none has any."""
+    of_harmony = {name for entries in metrics.values() for name in entries if get_metric(name).group == HARMONY}
+    for entries in metrics.values():
+        for name in in_order(of_harmony - set(entries)):
+            entries[name] = undefined("its melodies have no chords")
 
 
 def _rows_of(features: Features, rows: Any) -> Features:  # noqa: ANN401  (whatever numpy takes as an index)

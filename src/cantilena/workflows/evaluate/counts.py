@@ -19,6 +19,7 @@ from cantilena.metrics import (
     distinct_interval,
     entropies,
     form_counts,
+    harmony_counts,
     paper_counts,
     pitch_counts,
     rl_tuner_counts,
@@ -48,8 +49,10 @@ PUBLISHED_COUNTERS: tuple[tuple[str, Counter], ...] = (("", rl_tuner_counts), (P
 ALL_COUNTERS = (*PUBLISHED_COUNTERS, (CANTILENA_PREFIX, cantilena_counts))
 """In addition those of the rule set `cantilena`, which take seconds."""
 
-EVERY_COUNTER = (*ALL_COUNTERS, ("", pitch_counts), ("", similarity_counts), ("", form_counts))
-"""In addition pitch and groove statistics, self-similarity and form."""
+EVERY_COUNTER = (
+    *ALL_COUNTERS, ("", pitch_counts), ("", similarity_counts), ("", form_counts), ("", harmony_counts)
+)  # fmt: skip
+"""In addition pitch and groove statistics, self-similarity, form and, of melodies with chords, harmony."""
 
 Entry = dict[str, Any]
 """A metric in results.json: `value`, `low` and `high`, or None with a `reason`."""

@@ -1,5 +1,7 @@
 """Choose human melodies that are like those of the systems: of the same meters and modes, and from the same place.
 
+Where all systems have melodies with chords, human melodies with chords are taken.
+
 People's melodies in 6/8 differ from people's melodies in 4/4 in a third of all numbers, and beginnings from endings: a
 comparison of unlike melodies finds differences that have nothing to do with the systems.
 """
@@ -27,7 +29,7 @@ Stratum = tuple[str, str]
 """A meter, and `major` or `minor` by the third of the mode; "" where it is not matched."""
 
 Matched = tuple[str, ...]
-"""What was matched: `meter`, `mode`, `place`."""
+"""What was matched: `meter`, `mode`, `place`, `chords`."""
 
 
 def strata(melodies: Sequence[EvalMelody], by: Sequence[str] = ("meter", "mode")) -> dict[Stratum, float]:
@@ -57,7 +59,8 @@ def matched_melodies(
     """Choose human melodies with the meters, the modes and the place of the systems' melodies.
 
     The place is the beginning of a piece or, where most of the systems' melodies end within `steps`, a whole piece.
-    What people have too few melodies for is not matched.
+    What people have too few melodies for is not matched. If most melodies of every system have chords, human melodies
+    without are not taken, unless too few have them.
 
     Args:
         melodies: whole human melodies, one or more.
@@ -69,6 +72,17 @@ def matched_melodies(
     Returns:
         The melodies, each at most `steps` long, in their order, and what was matched.
     """
+    if all(one.has_chords for one in systems):
+        over_chords = [melody for melody in melodies if melody.has_chords]
+        chosen, by = _matched(over_chords, systems, steps, most, rng)
+        if by:
+            return chosen, (*by, "chords")
+    return _matched(melodies, systems, steps, most, rng)
+
+
+def _matched(
+    melodies: Sequence[EvalMelody], systems: Sequence[MelodySet], steps: int, most: int, rng: np.random.Generator
+) -> tuple[list[EvalMelody], Matched]:
     lengths = np.array([len(melody) for one in systems for melody in one.melodies])
     if np.mean(lengths < steps) > 0.5:
         shortest = int(np.quantile(lengths, 0.1))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus, Skipped
 from cantilena.data.columns import flat, note_offsets, offsets
 from cantilena.metrics import RuleCounts
-from cantilena.music import HOLD, ON, Key, Line, Melody, Meter, Tempo, find_key
+from cantilena.music import HOLD, ON, ChordTrack, Key, Line, Melody, Meter, Tempo, find_key
 from cantilena.reporting import NoteProbabilities
 from cantilena.rules import Context, Notes
 from cantilena.tokenizers import Encoding, GridEncoding
@@ -33,6 +33,7 @@ class EvalMelody:
         key: the key for rules.
         piece: the piece that it belongs to; melodies of one piece are not independent.
         label: its file or number.
+        chords: over it, from its first step on.
     """
 
     tokens: NDArray[np.int64]
@@ -42,6 +43,7 @@ class EvalMelody:
     label: str
     title: str = ""
     tempo: Tempo = field(default_factory=Tempo)
+    chords: ChordTrack = field(default_factory=ChordTrack)
 
     @classmethod
     def from_melody(cls, melody: Melody, *, piece: str, label: str, key: Key | None = None) -> EvalMelody:
@@ -51,10 +53,9 @@ class EvalMelody:
         """
         fitted = GRID.fit(melody).melody
         tokens, pickup = GRID.encode(fitted), fitted.pickup // GRID.ticks_per_step
-        if pickup < len(tokens):
-            tokens = tokens[pickup:]
         key = key or melody.key or find_key(melody) or Key()
-        return cls(tokens, key, melody.meter, piece, label, melody.title, melody.tempo)
+        whole = cls(tokens, key, melody.meter, piece, label, melody.title, melody.tempo, fitted.chords)
+        return whole.between(pickup, len(tokens)) if 0 < pickup < len(tokens) else whole
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -64,6 +65,11 @@ class EvalMelody:
         """The key and meter for rules."""
         return Context(self.key, self.meter, max(self.meter.ticks_per_bar // GRID.ticks_per_step, 1))
 
+    @property
+    def has_chords(self) -> bool:
+        """Whether a chord sounds over it."""
+        return any(chord.root is not None for _, chord in self.chords)
+
     def pitch_class_durations(self) -> NDArray[np.float64]:
         """The duration of each pitch class, `(12,)`, in steps."""
         changes = np.flatnonzero(self.tokens != HOLD)
@@ -72,13 +78,19 @@ class EvalMelody:
         sounds = token >= ON
         return np.bincount((token[sounds] - ON) % 12, weights=durations[sounds], minlength=12).astype(np.float64)
 
+    def between(self, start: int, end: int) -> EvalMelody:
+        """The steps in [start, end)."""
+        step = GRID.ticks_per_step
+        chords = self.chords.between(start * step, end * step)
+        return replace(self, tokens=self.tokens[start:end], chords=chords)
+
     def first(self, steps: int) -> EvalMelody:
         """The first steps."""
-        return replace(self, tokens=self.tokens[:steps])
+        return self.between(0, steps)
 
     def last(self, steps: int) -> EvalMelody:
         """The last steps."""
-        return replace(self, tokens=self.tokens[max(len(self.tokens) - steps, 0) :])
+        return self.between(max(len(self.tokens) - steps, 0), len(self.tokens))
 
     def excerpts(self, steps: int, most: int | None = None) -> list[EvalMelody]:
         """All non-overlapping excerpts of so many steps, or at most `most` of them at even distances.
@@ -89,12 +101,12 @@ class EvalMelody:
         if most is not None:
             kept = min(len(starts), most)
             starts = [starts[len(starts) * number // kept] for number in range(kept)]
-        return [replace(self, tokens=self.tokens[start : start + steps]) for start in starts]
+        return [self.between(start, start + steps) for start in starts]
 
     def to_melody(self) -> Melody:
         """The same as a melody, to play and engrave."""
         melody = GRID.decode(self.tokens, key=self.key, meter=self.meter, tempo=self.tempo)
-        return replace(melody, title=self.title or self.label, source=self.label)
+        return replace(melody, title=self.title or self.label, source=self.label, chords=self.chords)
 
 
 @dataclass(frozen=True)
@@ -123,8 +135,14 @@ class MelodySet:
 
     @cached_property
     def line(self) -> Line:
-        """All melodies, `(melodies, steps of the longest)`."""
-        return line_of(melody.tokens for melody in self.melodies)
+        """All melodies with their chords, `(melodies, steps of the longest)`."""
+        line = line_of(melody.tokens for melody in self.melodies)
+        return line.with_chords([melody.chords for melody in self.melodies], GRID.ticks_per_step)
+
+    @property
+    def has_chords(self) -> bool:
+        """Whether chords sound over half of the melodies or more."""
+        return 2 * sum(melody.has_chords for melody in self.melodies) >= max(len(self), 1)
 
     @cached_property
     def contexts(self) -> tuple[Context, ...]:

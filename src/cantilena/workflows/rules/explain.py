@@ -16,7 +16,7 @@ from cantilena.generation import read_primer
 from cantilena.io import score_with_timemap
 from cantilena.metrics import MelodyRewards, melody_rewards
 from cantilena.metrics.per_note import GRID
-from cantilena.music import Key, Melody, Meter
+from cantilena.music import ChordTrack, Key, Melody, Meter
 from cantilena.reporting.rule_page import SCORE_STYLE, describe, note_looks
 from cantilena.reporting.text import signed_ascii
 from cantilena.rules import MORE_EXAMPLES, RULE_SETS, Example, Rule, RuleSet, load_rules, qualified_name
@@ -163,7 +163,8 @@ def _examples_of_rules() -> list[Example]:
 def example_melody(example: Example) -> Melody:
     """The bars of an example as a melody."""
     key, meter = Key.parse(example.key), Meter.parse(example.meter)
-    return replace(read_primer(example.notes), key=key, meter=meter, title=example.title)
+    chords = ChordTrack.parse(example.chords, meter) if example.chords else ChordTrack()
+    return replace(read_primer(example.notes), key=key, meter=meter, title=example.title, chords=chords)
 
 
 @dataclass(frozen=True)
@@ -221,7 +222,9 @@ class ExplainedRule:
         if self.example is None:
             return "\n".join([*lines, "", "  Its rewards are 0 for all prepared examples."])
         context, title = self.example.scored.context, self.example.example.title
-        lines += ["", f"  Example: {title} ({context.key.name}, {context.meter}; in sixteenths: - is a hold, r a rest)"]
+        chords = f", over {self.example.example.chords}" if self.example.example.chords else ""
+        facts = f"{context.key.name}, {context.meter}{chords}; in sixteenths: - is a hold, r a rest"
+        lines += ["", f"  Example: {title} ({facts})"]
         return "\n".join([*lines, *(f"    {line}" for line in self.example.lines())])
 
 
