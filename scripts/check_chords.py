@@ -181,7 +181,8 @@ def main() -> None:
         known = roots >= 0
         for name, (found, quality) in every.items():
             agrees = known & (found == roots)
-            agreement[name] += (known.sum(), agrees.sum(), (agrees & (quality == qualities)).sum())
+            counted = known & (found >= 0) if name == ALONE else known  # a song begins and ends without its voice
+            agreement[name] += (counted.sum(), agrees.sum(), (agrees & (quality == qualities)).sum())
         found, quality = every["half-beat"]
         wrong = np.flatnonzero(known & (found != roots))
         for place, root, other in zip(places[wrong], found[wrong], quality[wrong], strict=True):

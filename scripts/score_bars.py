@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from cantilena.io import Bar, Part, Score
 from cantilena.io.score import repeats_of
-from cantilena.music import TICKS_PER_QUARTER, Chord, Key, Melody, Meter, Note, Repeats, Section, Tempo
+from cantilena.music import TICKS_PER_QUARTER, ChordTrack, Key, Melody, Meter, Note, Repeats, Section, Tempo
 
 FEWEST_NOTES = 16
 """The fewest notes of a melody."""
@@ -251,9 +251,10 @@ def _moved_end(laid: Laid, onset: int, end: int) -> int | None:
     return laid.positions[index] + min(end, laid.bars[index].bar.end) - laid.bars[index].bar.start
 
 
-def _chords(laid: Laid, score: Score) -> tuple[tuple[int, Chord], ...]:
+def _chords(laid: Laid, score: Score) -> ChordTrack:
     moved = ((_moved(laid, tick), chord) for tick, chord in score.chords)
-    return tuple({_ticks(tick, laid.resolution): chord for tick, chord in moved if tick is not None}.items())
+    changes = {_ticks(tick, laid.resolution): chord for tick, chord in moved if tick is not None}
+    return ChordTrack(tuple(sorted(changes.items())))
 
 
 def _repeats(laid: Laid) -> Repeats:

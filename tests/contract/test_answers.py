@@ -14,6 +14,7 @@ from cantilena.listening import wilson
 
 NET = "--width 8 --embedding 8 --epochs 1 --batch 8 --device cpu --precision float32"
 LINES = {
+    "chords": "chords scores/001.mid",
     "compose": "compose tunes -n 2 --bars 2 --out made",
     "compose from a tuned model": "compose tunes+rl -n 1 --bars 1 --no-copy-check --constrain rl-tuner:key --out made",
     "compose events": "compose piano -n 1 --events 8 --out made",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,10 @@ from cantilena.data.score_values import bar_starts, nearest_ticks, score_key, sc
 from cantilena.data.store import Corpus
 from cantilena.errors import ScoreError, UsageError
 from cantilena.io import PieceSource, Score, read_first, read_piece
-from cantilena.music import ChordTrack, Every, Key, Melody, Meter, infer_chords
+from cantilena.music import ChordTrack, Key, Melody, Meter
+
+if TYPE_CHECKING:
+    from cantilena.music import Every
 
 ChordSource = Literal["written", "parts", "melody"]
 """Where chords come from: symbols of the score, its parts, or a melody alone."""
@@ -118,6 +121,8 @@ def chords_of_score(
     if score.chords:
         source, track = "written", written_chords(score)
     else:
+        from cantilena.music import infer_chords  # loads numba, which written chords do not need
+
         kept = np.ones(len(pitch), dtype=bool)
         if without_melody is not None:
             kept = ~_doubles(pitch, onset, without_melody)
@@ -176,6 +181,8 @@ def chords_of_voices(voices: Sequence[Melody], melody: Melody, every: Every = "h
         melody: its meter, pickup, length and key are used, not its pitches.
         every: the metrical positions at which chords may change.
     """
+    from cantilena.music import infer_chords
+
     notes = [
         (pitch, note.onset, note.duration) for voice in voices for note in voice.sounding for pitch in note.pitches
     ]
