@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from cantilena.errors import ScoreError
 from cantilena.io import CHORD_TEXT, read_progression, write
-from cantilena.music import Chord, Key, Melody, Meter
+from cantilena.music import Chord, ChordTrack, Key, Melody, Meter
 
 CHORDS = ((24, Chord.parse("C")), (96, Chord.parse("Am7/G")), (144, Chord(None)), (168, Chord.parse("G7sus4")))
 WALTZ = Melody.from_pitches(
@@ -44,7 +44,7 @@ def test_chords_without_a_melody(tmp_path: Path, suffix: str) -> None:
     chords = tuple((96 * bar, Chord.parse(name)) for bar, name in enumerate(["Dm", "Gm", "A7", "Dm"]))
     write(Melody((), length=384, key=Key.parse("D minor"), chords=chords), tmp_path / f"chords{suffix}")
     found = read_progression(tmp_path / f"chords{suffix}")
-    assert found == (chords, Meter(), Key.parse("D minor"), 384)
+    assert found == (ChordTrack(chords), Meter(), Key.parse("D minor"), 384)
 
 
 def test_kern_and_one_tune_of_a_book(tmp_path: Path) -> None:
@@ -54,7 +54,7 @@ def test_kern_and_one_tune_of_a_book(tmp_path: Path) -> None:
     book = 'X:1\nT:None\nM:4/4\nL:1/4\nK:C\nCDEF|\n\nX:2\nT:First\nM:4/4\nL:1/4\nK:C\n"C"CDEF|"F"F4|\n\n'
     path = file_of(tmp_path, f'{book}X:3\nT:Second\nM:3/4\nL:1/4\nK:G\n"G"GAB|\n', ".abc")
     assert names(read_progression(path).chords) == [(0, "C"), (96, "F")]
-    assert read_progression(f"{path}:Second") == (((0, Chord.parse("G")),), Meter(3, 4), Key.parse("G major"), 72)
+    assert read_progression(f"{path}:Second") == (ChordTrack(((0, Chord.parse("G")),)), Meter(3, 4), Key.parse("G major"), 72)
     with pytest.raises(ScoreError, match="no chord symbols"):
         read_progression(f"{path}#1")
 
@@ -105,16 +105,16 @@ def test_every_suffix_of_text(tmp_path: Path, suffix: str) -> None:
     ("text", "said"),
     [
         ("[C]words\n[Am]more [Hm]wrong", "line 2, column 10: 'Hm' is not a chord symbol"),
-        ("C | Am\nF | Xyz", "bar 4: 'Xyz' is not a chord symbol"),
-        ("{title: only}", "it has no chords"),
-        ("just some words", "bar 1: 'just' is not a chord symbol"),
+        ("C | Am\nF | Xyz", "bar 4, column 5: 'Xyz' is not a chord symbol"),
+        ("{title: only}", "there are no chords"),
+        ("just some words", "bar 1, column 1: 'just' is not a chord symbol"),
         ("", "it is empty"),
         ("[Verse]\n[Chorus]", "it has no chords"),
         ("time: 4/4\nC\ntime: 3/4\nG", "line 3: the meter changes to 3/4"),
         ("time: 7/5\nC", "7/5 is not a meter"),
         ("key: H\nC", "'H'"),
-        ("C" + " C" * 40, "bar 1 has 41 chords"),
-        ("C|" * 1500, "they have 1,500 bars"),
+        ("C" + " C" * 40, "41 chords cannot share a bar of 4/4"),
+        ("C|" * 1500, "more than 1,024 bars"),
         ("C|" * 40_000, "it is larger than 64 KB"),
     ],
 )

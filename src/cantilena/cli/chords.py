@@ -36,9 +36,9 @@ def run(
     Example:
         cantilena chords song.musicxml --every beat
     """
-    from cantilena.data import read_chords
+    from cantilena.generation import score_chords
 
-    chords = read_chords(score, limits, every)
+    chords = score_chords(score, limits, every)
     return Answer(chords.to_json(), text=_table(chords))
 
 

@@ -1,4 +1,5 @@
 from .baselines import mix_snippets as mix_snippets
+from .chords import names_chord_file as names_chord_file
 from .collection import WrittenMelody as WrittenMelody
 from .collection import check_output_folder as check_output_folder
 from .collection import is_complete as is_complete
@@ -13,6 +14,7 @@ from .form import FormGuides as FormGuides
 from .form import FormPlan as FormPlan
 from .harmonise import HarmonisedMelody as HarmonisedMelody
 from .harmonise import harmonise as harmonise
+from .harmonise import score_chords as score_chords
 from .infilling import InfillSpan as InfillSpan
 from .latent import LatentMelody as LatentMelody
 from .latent import between as between

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cantilena.io import write
 from cantilena.models.harmony.harmoniser import Harmoniser
 from cantilena.models.harmony.options import Every, Style
+from cantilena.music import Every as Position
 from cantilena.music import Melody, find_key
 from cantilena.runtime import generator
+
+if TYPE_CHECKING:
+    from cantilena.data import ReadLimits, ScoreChords
 
 
 @dataclass(frozen=True)
@@ -61,3 +65,26 @@ def harmonise(
     given = {one.name: getattr(melody, one.name) for one in fields(Melody)}
     given["key"] = melody.key or find_key(melody)
     return [HarmonisedMelody(**{**given, "chords": one.chords}, log_likelihood=one.log_likelihood) for one in found]
+
+
+def score_chords(path: Path | str, limits: ReadLimits | None = None, position: Position = "half-beat") -> ScoreChords:
+    """The chords of a score: as written, as its parts imply, or found for a melody alone.
+
+    Args:
+        path: a file, or one tune of a book, as for `cantilena.data.read_melody`.
+        limits: what reading may take.
+        position: where chords may change that are not written; over a melody alone at beats at most.
+
+    Raises:
+        ScoreError: it cannot be read, has no notes, or is too long.
+        UsageError: what follows the name of a book names no tune.
+    """
+    from cantilena.data import ReadLimits, read_chords, read_melody  # imports the readers of scores
+
+    limits = limits or ReadLimits()
+    found = read_chords(path, limits, position)
+    if found.source != "melody":
+        return found
+    melody = replace(read_melody(path, limits.read_options()), key=found.key)
+    track = harmonise(melody, every="beat" if position == "half-beat" else position)[0].chords
+    return replace(found, track=track)

@@ -18,6 +18,7 @@ from cantilena.generation import (
     Composition,
     InfillSpan,
     StreamChunk,
+    names_chord_file,
     next_notes,
     note_probabilities,
     typed_notes,
@@ -98,6 +99,8 @@ class ComposeService:
         primer = request.idea.to_melody() if request.idea is not None else parse_primer(request.primer, request.key)
         if primer is not None and not primer.sounding:
             primer = None
+        if names_chord_file(request.chords):  # which a page must not read
+            raise UsageError("chords that name a file", "send them as text, such as C | Am | F G7 | C")
         options = request.compose_options().replace(
             primer=primer or "",
             bars=request.bars + _bars_of_primer(request, primer),
