@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -153,16 +153,21 @@ class Field(nn.Module):
             total = torch.where(live, step, total)
             pair = tables[classes[:, t], labels[:, t - 1], labels[:, t]] + u[:, t].gather(1, labels[:, t, None])[:, 0]
             gold = gold + pair * known[:, t]
-        return (total.logsumexp(dim=1) - gold).sum() / known.sum()
+        loss: Tensor = (total.logsumexp(dim=1) - gold).sum() / known.sum()
+        return loss
 
     def numpy_weights(self) -> dict[str, NDArray[np.float32]]:
         """The weights by the names of `Harmoniser`."""
         return {name: value.detach().numpy().copy() for name, value in self.state_dict().items()}
 
 
-def chunks(pieces: Sequence[Encoded]) -> list[tuple[NDArray[Any], ...]]:
+Part = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+"""Features, metrical classes and labels of a run of beats."""
+
+
+def chunks(pieces: Sequence[Encoded]) -> list[Part]:
     """Runs of beats that all have chords, of at most `CHUNK`."""
-    made = []
+    made: list[Part] = []
     for piece in pieces:
         has = np.append(piece.labels >= 0, False)
         start = 0
@@ -190,7 +195,7 @@ def train(field: Field, pieces: Sequence[Encoded], valid: Sequence[Encoded], epo
             for start in range(0, len(order), BATCH):
                 loss = field.loss(*_batch([parts[k] for k in order[start : start + BATCH]]))
                 optimizer.zero_grad()
-                loss.backward()
+                loss.backward()  # type: ignore[no-untyped-call]
                 optimizer.step()
                 schedule.step()
                 bar.advance()
@@ -204,7 +209,7 @@ def train(field: Field, pieces: Sequence[Encoded], valid: Sequence[Encoded], epo
     return best
 
 
-def _batch(parts: Sequence[tuple[NDArray[Any], ...]]) -> tuple[Tensor, ...]:
+def _batch(parts: Sequence[Part]) -> tuple[Tensor, ...]:
     longest = max(len(part[0]) for part in parts)
     padded = [
         torch.stack([torch.from_numpy(np.pad(part[k], ((0, longest - len(part[k])), *[(0, 0)] * (part[k].ndim - 1))))
@@ -244,8 +249,9 @@ def measure(model: Harmoniser, rival: Markov, examples: Sequence[Example], title
     rows: dict[str, list[NDArray[np.float64]]] = {"people": [], "the model": [], "hidden Markov model": []}
     for example in examples:
         one = encoded(example, model)
-        chain = _Chain.build(model.scores(one.beats), model, one.beats.classes, one.beats.may_change("beat"))
-        made = {"people": one.labels, "the model": chain.best(), "hidden Markov model": rival.best(one.beats)}
+        track = model.harmonise(example.melody, style=example.style)[0].chords
+        found = encoded(replace(example, chords=track), model).labels
+        made = {"people": one.labels, "the model": found, "hidden Markov model": rival.best(one.beats)}
         known = one.labels >= 0
         ends = one.beats.features[:, 4 * ((FEATURES - 3) // 9) + 29] > 0  # a phrase ends with this beat
         for name, labels in made.items():

@@ -8,8 +8,11 @@ with scores u of a network of one hidden layer on the melody around beat t, its 
 pairs of chords, and b of a change at a beat of the metrical class m_t (J. Lafferty, A. McCallum and F. Pereira,
 Conditional Random Fields, ICML 2001). All is relative to the tonic. Unlike in a hidden Markov model, which explains the
 notes of a beat by its chord alone (I. Simon, D. Morris and S. Basu, MySong, CHI 2008), notes to come and phrase ends
-count. The best chords are found by the Viterbi algorithm, others are sampled backwards from forward probabilities.
-Where chords are to change less often, all changes elsewhere have probability 0.
+count. Where chords are to change less often, all changes elsewhere have probability 0.
+
+The most probable sequence changes far less often than people's, since many ways to move share the probability that
+staying has alone. The best chords are instead those whose expected agreement with people's is largest, by the
+probabilities of chords at each beat (minimum Bayes risk); others are sampled, backwards from forward probabilities.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import Self, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +55,10 @@ FEATURES = _LOCAL * (2 * WINDOW + 1) + 1 + len(get_args(Style))
 
 _SAMPLES = 256
 """Sequences of chords that are drawn to find several."""
+_TEMPERATURE = 0.7
+"""The temperature at which they are drawn."""
+_AGREEMENT = (0.6, 0.25, 0.15)
+"""What it counts for if a chord agrees in its root, in its quality too, and in its bass too."""
 _DIFFERENT = 0.15
 """The share of beats in which harmonies of one melody differ at least, as long as there are any."""
 _FILE = "harmoniser.safetensors"
@@ -187,7 +194,7 @@ class Harmoniser:
         every: Every = "beat",
         rng: np.random.Generator | None = None,
     ) -> list[Harmony]:
-        """Find chords for a melody, the most probable first; the others differ from those before them.
+        """Find chords for a melody, the best first; the others differ from those before them and are less probable.
 
         Args:
             melody: of whose chords the top notes count; its key is found if it has none.
@@ -203,15 +210,19 @@ class Harmoniser:
         key = melody.key or find_key(melody) or Key()
         beats = Beats.of_melody(melody, key, style)
         chain = _Chain.build(self.scores(beats), self, beats.classes, beats.may_change(every))
-        paths = [chain.best()]
+        gains = chain.marginals() @ self._agreement
+        found = _Chain(gains, [np.where(np.isneginf(pairs), pairs, 0.0) for pairs in chain.pairs]).best()
+        paths = {tuple(found.tolist()): chain.log_likelihood(found)}
         if n > 1:
-            drawn = chain.sample(_SAMPLES, rng or np.random.default_rng(1))
-            unique = list(dict.fromkeys(map(tuple, drawn.tolist())))
-            unique.sort(key=lambda path: -chain.log_likelihood(np.array(path)))
-            paths += _different(unique, paths, n - 1)
+            drawn = chain.sharpened(_TEMPERATURE).sample(_SAMPLES, rng or np.random.default_rng(1))
+            paths |= {path: chain.log_likelihood(path) for path in map(tuple, drawn.tolist()) if path not in paths}
+        best, *others = paths
+        agreed = {path: float(gains[np.arange(len(path)), path].sum()) for path in others}
+        others.sort(key=lambda path: (paths[path] > paths[best], -agreed[path]))
+        chosen = [best, *_different(others, best, n - 1)]
         return [
-            Harmony(self._track(path, beats, key), float(chain.log_likelihood(path)))
-            for path in sorted(paths, key=lambda path: -chain.log_likelihood(path))
+            Harmony(self._track(path, beats, key), paths[path])
+            for path in sorted(chosen, key=lambda path: -paths[path])
         ]
 
     def scores(self, beats: Beats) -> Floats:
@@ -234,7 +245,16 @@ class Harmoniser:
     def _numbers(self) -> dict[Chord, int]:
         return {label: number for number, label in enumerate(self.labels)}
 
-    def _track(self, path: NDArray[np.int64], beats: Beats, key: Key) -> ChordTrack:
+    @cached_property
+    def _agreement(self) -> Floats:
+        """`(labels, labels)`: what a chord counts for where another one is right."""
+        about = [(label.root, label.quality, label.bass) for label in self.labels]
+        gains = np.zeros((len(about), len(about)))
+        for depth, weight in enumerate(_AGREEMENT, start=1):
+            gains += weight * np.array([[one[:depth] == other[:depth] for one in about] for other in about])
+        return gains
+
+    def _track(self, path: Sequence[int], beats: Beats, key: Key) -> ChordTrack:
         chords = {int(tick): self.labels[label].transposed(key.tonic) for tick, label in zip(beats.ticks, path)}  # noqa: B905
         return ChordTrack(tuple(chords.items())).merged()
 
@@ -274,6 +294,22 @@ class _Chain:
         for pointers in reversed(back):
             path.append(int(pointers[path[-1]]))
         return np.array(path[::-1])
+
+    def sharpened(self, temperature: float) -> _Chain:
+        """The chain at a temperature; below 1 probable sequences become more so."""
+        return _Chain(self.scores / temperature, [pairs / temperature for pairs in self.pairs])
+
+    def marginals(self) -> Floats:
+        """`(beats, labels)`: the probability of each label at each beat."""
+        backward = np.zeros_like(self.scores)
+        for beat in range(len(self.scores) - 2, -1, -1):
+            after = self.scores[beat + 1] + backward[beat + 1]
+            highest = after.max()
+            with np.errstate(divide="ignore"):
+                backward[beat] = np.log(np.exp(self.pairs[beat + 1]) @ np.exp(after - highest)) + highest
+        log_p = np.stack(self.forward) + backward
+        chances = np.exp(log_p - log_p.max(axis=1, keepdims=True))
+        return np.asarray(chances / chances.sum(axis=1, keepdims=True))
 
     @cached_property
     def forward(self) -> list[Floats]:
@@ -336,17 +372,16 @@ def _phrase_ends(melody: Melody) -> NDArray[np.int64]:
     return np.unique([*marked, melody.length])
 
 
-def _different(ordered: Sequence[tuple[int, ...]], taken: Sequence[Any], count: int) -> list[NDArray[np.int64]]:
+def _different(ordered: Sequence[tuple[int, ...]], first: tuple[int, ...], count: int) -> list[tuple[int, ...]]:
     """The first of some sequences that differ enough from those before; then any others."""
-    chosen = [np.array(path) for path in taken]
-    rest = []
-    for path in map(np.array, ordered):
-        distances = [float((path != other).mean()) for other in chosen]
-        if min(distances) >= _DIFFERENT and len(chosen) <= count:
+    chosen, rest = [first], []
+    for path in ordered:
+        nearest = min(float(np.mean(np.not_equal(path, other))) for other in chosen)
+        if nearest >= _DIFFERENT and len(chosen) <= count:
             chosen.append(path)
-        elif min(distances) > 0.0:
+        else:
             rest.append(path)
-    return [*chosen[len(taken) :], *rest][:count]
+    return [*chosen[1:], *rest][:count]
 
 
 def _draw(log_weights: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
