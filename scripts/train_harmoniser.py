@@ -259,8 +259,8 @@ def measure(model: Harmoniser, rival: Markov, examples: Sequence[Example], title
     print(f"{title}: {len(examples)} melodies")
     print("| | root | root and quality | root at phrase ends | chords a piece | changes a beat |")
     print("|---|---|---|---|---|---|")
-    for name, found in rows.items():
-        table = np.array(found)
+    for name, rows_of in rows.items():
+        table = np.array(rows_of)
         beats, phrase_ends = table[:, 0].sum(), table[:, 3].sum()
         cells = [table[:, 1].sum() / beats, table[:, 2].sum() / beats, table[:, 4].sum() / phrase_ends]
         print(f"| {name} | {' | '.join(f'{cell:.3f}' for cell in cells)} | {table[:, 5].mean():.1f} |"

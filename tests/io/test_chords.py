@@ -54,7 +54,12 @@ def test_kern_and_one_tune_of_a_book(tmp_path: Path) -> None:
     book = 'X:1\nT:None\nM:4/4\nL:1/4\nK:C\nCDEF|\n\nX:2\nT:First\nM:4/4\nL:1/4\nK:C\n"C"CDEF|"F"F4|\n\n'
     path = file_of(tmp_path, f'{book}X:3\nT:Second\nM:3/4\nL:1/4\nK:G\n"G"GAB|\n', ".abc")
     assert names(read_progression(path).chords) == [(0, "C"), (96, "F")]
-    assert read_progression(f"{path}:Second") == (ChordTrack(((0, Chord.parse("G")),)), Meter(3, 4), Key.parse("G major"), 72)
+    assert read_progression(f"{path}:Second") == (
+        ChordTrack(((0, Chord.parse("G")),)),
+        Meter(3, 4),
+        Key.parse("G major"),
+        72,
+    )
     with pytest.raises(ScoreError, match="no chord symbols"):
         read_progression(f"{path}#1")
 

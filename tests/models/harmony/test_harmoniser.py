@@ -118,3 +118,17 @@ def test_melodies_without_notes_or_with_too_many_bars_are_refused() -> None:
         model().harmonise(Melody((), length=96))
     with pytest.raises(UsageError, match="bars"):
         model().harmonise(Melody.from_pitches([(60, 96 * 40_000)]))
+
+
+def test_the_best_harmony_agrees_most_with_all_sequences_by_their_probability() -> None:
+    field = model(5)
+    beats = Beats.of_melody(TUNE.until(4 * 24), Key(), "lied")
+    chain = _Chain.build(field.scores(beats), field, beats.classes, beats.may_change("beat"))
+    paths = np.array(list(product(range(len(LABELS)), repeat=4)))
+    chances = np.exp([chain.log_likelihood(path) for path in paths])
+    marginals = [[chances[paths[:, beat] == label].sum() for label in range(len(LABELS))] for beat in range(4)]
+    np.testing.assert_allclose(chain.marginals(), marginals, atol=1e-9)
+    best = field.harmonise(TUNE.until(4 * 24))[
+        0
+    ].chords  # the roots of LABELS all differ, so that any agreement is whole
+    assert [str(best.at(24 * beat)) for beat in range(4)] == [str(LABELS[row]) for row in np.argmax(marginals, axis=1)]
