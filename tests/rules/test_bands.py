@@ -194,12 +194,13 @@ def walking(line: Line, key: Key, rng: np.random.Generator) -> Line:
 def test_people_earn_more_than_their_notes_at_random_and_than_a_walk(people: Excerpts) -> None:
     rng = np.random.default_rng(5)
     earned: dict[str, list[np.ndarray]] = {"people": [], "shuffled": [], "walk": []}
-    by_rule: dict[str, float] = dict.fromkeys(RULES.names, 0.0)
+    rules = RULES.without_chords()  # notes at random have none
+    by_rule: dict[str, float] = dict.fromkeys(rules.names, 0.0)
     for line, context in people:
         for name, some in (
             ("people", line), ("shuffled", shuffled(line, rng)), ("walk", walking(line, context.key, rng)),
         ):  # fmt: skip
-            rewards = RULES.rewards(some, context)
+            rewards = rules.rewards(some, context)
             earned[name].append(sum(rewards.values()).sum(axis=1))
             if name == "people":
                 for rule, terms in rewards.items():
