@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from cantilena.errors import UsageError
-from cantilena.io import abc, midi_bytes, musicxml, perform, render, render_note, sound_bytes
+from cantilena.io import abc, accompaniment, midi_bytes, musicxml, perform, render, render_note, sound_bytes
 from cantilena.io.sound.piano import RATE, VELOCITY
 from cantilena.io.timing import tick_to_seconds
 from cantilena.music import Melody
@@ -40,7 +40,7 @@ def melody_wav(melody: Melody, *, start: int = 0, expressive: bool = False) -> b
         part = part.between(start, part.length)
     if part.seconds > _MAX_SECONDS:
         raise UsageError(f"the sound would last {part.seconds:.0f} seconds", f"give at most {_MAX_SECONDS:.0f} seconds")
-    return sound_bytes(render(part, velocity=velocities), RATE)
+    return sound_bytes(render(part, velocity=velocities, accompaniment=accompaniment(part)), RATE)
 
 
 @lru_cache(maxsize=256)
