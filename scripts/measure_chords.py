@@ -76,7 +76,8 @@ def exchanged(melodies: tuple[Melody, ...]) -> list[ChordTrack]:
         groups[melody.key and melody.key.mode, str(melody.meter)].append(number)
     tracks = [ChordTrack()] * len(melodies)
     for group in groups.values():
-        for number, other in zip(group, [*group[1:], group[0]], strict=True):
+        half = len(group) // 2  # voices of one piece are neighbours
+        for number, other in zip(group, [*group[half:], *group[:half]], strict=True):
             mine, source = melodies[number], melodies[other]
             bar = mine.meter.ticks_per_bar
             length = max(source.length // bar, 1) * bar

@@ -67,8 +67,11 @@ def trained_bundle(
 
 
 def _forms_of(pieces: EncodedPieces) -> FormModel:
-    """The forms and pickups of leads, which is what is composed; of all melodies if there are no leads."""
-    rows = [row for row, melody in enumerate(pieces.melodies) if role_of(melody) == LEAD]
+    """The forms and pickups of leads of unknown style, which is what is composed; of all melodies if there are none."""
+    told = pieces.sequences.style_is_told
+    rows = [
+        row for row, melody in enumerate(pieces.melodies) if role_of(melody) == LEAD and (told is None or not told[row])
+    ]
     rows = rows or list(range(len(pieces.melodies)))
     meters, bars = [melody.meter for melody in pieces.melodies], pieces.sequences.bars
     # A pickup belongs to the form where the last bar is shorter by as much.
