@@ -475,7 +475,7 @@ def _over(
     kept = tuple(vary_over(one, track, placement.meter) for one, track in zip(form.forms, tracks, strict=True))
     notes = (changed_returns(old, new) for old, new in zip(form.forms, kept, strict=True))
     chords = tuple(track.moved(at).between(0, length) for track, at in zip(tracks, form.pickups, strict=True))
-    return replace(form, forms=kept), chords, next(filter(None, notes), "")
+    return replace(form, forms=kept, chords=chords), chords, next(filter(None, notes), "")
 
 
 def load(bundle: Bundle | str | Path, precision: Precision = "float32") -> Composer:

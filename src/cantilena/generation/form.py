@@ -6,7 +6,8 @@ left, and the cadence (`plan_rows`). It obeys only in part, and so
     sections     no note lasts beyond the end of a section
     literal      a section that returns literally repeats the tokens of what it returns to
     varied       a section that returns with changes repeats its beginning, and the rest of it, an eighth to three
-                 eighths of the notes, is composed anew with at least one other note
+                 eighths of the notes, is composed anew with at least one other note; over other chords the network is
+                 free
     cadence      the last note lasts to the end, and is the tonic (full), another tone of the dominant chord (half), or
                  neither (open)
 
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.models import Bars, FormModel, padded_plans, plan_rows
-from cantilena.music import Form, FormSection, Key, Meter, dominant_tones
+from cantilena.music import ChordTrack, Form, FormSection, Key, Meter, dominant_tones
 from cantilena.tokenizers import END, NotesEncoding
 
 _NEW_SHARES = (0.125, 0.375)
@@ -43,6 +44,7 @@ class FormPlan:
         length: ticks of each melody, a pickup included.
         new_shares: `(melodies, sections of the longest form)`: the share of each varied section that is composed anew.
         pickups: ticks of each melody before its first barline; the last bar is shorter by as much.
+        chords: of each melody; what a varied section returns to is repeated where they are the same. None for none.
     """
 
     forms: tuple[Form, ...]
@@ -51,6 +53,7 @@ class FormPlan:
     length: int
     new_shares: NDArray[np.float64]
     pickups: tuple[int, ...]
+    chords: tuple[ChordTrack, ...] = ()
 
     @classmethod
     def draw(
@@ -96,6 +99,7 @@ class FormPlan:
             forms=tuple(self.forms[row] for row in rows),
             new_shares=self.new_shares[rows],
             pickups=tuple(self.pickups[row] for row in rows),
+            chords=tuple(self.chords[row] for row in rows) if self.chords else (),
         )
 
     def told(self, bars: Bars) -> Bars:
@@ -173,7 +177,7 @@ class FormGuide:
         if section.kind == "varied":
             repeated = back + self._last_repeated(one, origin, end - back, self.plan.new_shares[row, number])
         source = self._event_at(one, one.clock - back)
-        if source is None:
+        if source is None or (section.kind == "varied" and not self._same_chord(row, one.clock, back)):
             return allowed
         if one.clock + self.encoding.durations[source[0] - 1] <= repeated and source[:part] == one.now:
             only = np.zeros_like(allowed)
@@ -183,6 +187,13 @@ class FormGuide:
         if section.kind == "varied" and last and source[:part] == one.now and not self._differs(one, start, back):
             allowed[source[part]] &= part < len(self.encoding.parts) - 1
         return allowed
+
+    def _same_chord(self, row: int, clock: int, back: int) -> bool:
+        """Whether the chord at a tick is that of so many ticks before."""
+        if not self.plan.chords:
+            return True
+        chords = self.plan.chords[row]
+        return chords.at(clock) == chords.at(clock - back)
 
     def _last_repeated(self, one: _Written, start: int, end: int, new_share: float) -> int:
         """The tick after the last event of a section that a varied return repeats."""
