@@ -66,12 +66,12 @@ def build(recipe: Recipe, folder: Path) -> None:
 
 
 def further_corpus(path: Path, leave_out: Path | None) -> Corpus:
-    """A corpus of OpenScore, which is CC0; the scores that an index names belong to its test part."""
+    """A corpus of OpenScore, which is CC0; the scores that an index names are its test part."""
     corpus = Corpus.load(path)
     lines = leave_out.read_text(encoding="utf-8").splitlines() if leave_out is not None else []
     held_out = tuple(line.partition("\t")[2] for line in lines)
     splits = [
-        "test" if held_out and source.partition("#")[0].endswith(held_out) else split
+        "test" if held_out and source.partition("#")[0].endswith(held_out) else split.replace("test", "train")
         for source, split in zip(corpus.column("source"), corpus.column("split"), strict=True)
     ]
     at = corpus.table.column_names.index("split")
