@@ -369,3 +369,18 @@ def test_verdicts_with_other_weights_are_those_of_the_rules(client: TestClient, 
     assert empty == {"total": 0.0, "rules": [], "notes": []}
     only = client.post("/api/judge", json={"melodies": [tune], "rules": {"only": ["key"]}}).json()["verdicts"][0]
     assert [rule["name"] for rule in only["rules"]] == ["key"]
+
+
+def test_a_melody_is_composed_over_chords_that_are_written(client: TestClient, tmp_path: Path) -> None:
+    body = {"model": "tunes", "bars": 4, "seed": 3, "chords": "C | Am | F G7 | C"}
+    (candidate,) = candidates(client, "compose", **body)
+    assert [chord["symbol"] for chord in candidate["melody"]["chords"]] == ["C", "Am", "F", "G7", "C"]
+    probabilities = client.post(
+        "/api/probabilities",
+        json={"model": "tunes", "melody": candidate["melody"], "conditioning": candidate["conditioning"]},
+    ).json()["notes"]
+    assert probabilities == pytest.approx(candidate["probabilities"], abs=1e-4)
+    (tmp_path / "song.cho").write_text("[C]words")
+    answer = client.post("/api/compose", json={**body, "chords": str(tmp_path / "song.cho")})
+    assert answer.status_code == 422
+    assert "file" in answer.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from itertools import pairwise
+from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import soundfile
 from fastapi.testclient import TestClient
 
+from cantilena.generation import harmonise
 from cantilena.io import perform, score_with_timemap, wav_bytes
 from cantilena.io.sound.piano import TAIL_SECONDS
 from cantilena.music import Key, Melody
@@ -263,3 +265,25 @@ def test_notes_as_text_are_parsed(client: TestClient, tune: Json) -> None:
     assert "D4/7" in wrong.json()["error"]
     again = client.post("/api/primer", json={"text": note_text(to_melody(tune))}).json()
     assert again["melody"]["notes"] == tune["notes"]
+
+
+def test_harmonies_of_a_melody_are_those_of_python(client: TestClient) -> None:
+    melody = melody_json((60, 24), (64, 24), (67, 48), (65, 24), (62, 24), (60, 48))
+    body = {"melody": melody, "style": "chorale", "every": "half-bar", "count": 3, "seed": 4}
+    found = client.post("/api/harmonise", json=body).json()["harmonies"]
+    mine = harmonise(to_melody(melody), 3, style="chorale", every="half-bar", seed=4)
+    assert [row["chords"] for row in found] == [one.chords_json() for one in mine]
+    assert found[0]["melody"]["chords"] == [{"onset": tick, "symbol": str(chord)} for tick, chord in mine[0].chords]
+    score = client.post("/api/score", json={"melody": found[0]["melody"]}).json()
+    assert score["svg"] != client.post("/api/score", json={"melody": melody}).json()["svg"]
+    sound, plain = (client.post("/api/sound", json={"melody": one}).content for one in (found[0]["melody"], melody))
+    assert sound != plain
+
+
+@pytest.mark.parametrize(
+    ("changes", "status"),
+    [({"style": "jazz"}, 422), ({"count": 17}, 422), ({"melody": {"notes": []}}, 422), ({"every": "year"}, 422)],
+)
+def test_what_cannot_be_harmonised_is_refused(client: TestClient, changes: dict[str, Any], status: int) -> None:
+    body = {"melody": melody_json((60, 24), (64, 24)), **changes}
+    assert client.post("/api/harmonise", json=body).status_code == status
