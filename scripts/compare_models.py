@@ -42,7 +42,7 @@ Row = dict[str, Any]
 
 def main(words: Sequence[str] | None = None) -> None:
     """Train and measure what is missing, and write the table."""
-    arguments = study_arguments(__doc__ or "", "models", words)
+    arguments = study_arguments(__doc__ or "", "models").parse_args(words)
     configs = tomllib.loads(CONFIGS.read_text(encoding="utf-8"))
     rows: list[Row] = read_json(RESULTS)["rows"] if RESULTS.exists() else []
     for corpus, reading in wanted_corpora(configs["corpora"], arguments):
@@ -52,7 +52,7 @@ def main(words: Sequence[str] | None = None) -> None:
         options = make_options(CorpusOptions, reading)
         read = load_corpus(options)
         data, facts = encode_corpus(read, options), corpus_facts(read)
-        rival, works = measured(fit_ngram(data), data, "test"), works_of(read, data)
+        rival, works = measured(fit_ngram(data), data, "test"), works_of(read, data, "test")
         for model, seed in missing:
             log(f"{corpus}: {model}, seed {seed}")
             flags = {**reading, **configs["models"][model], "seed": seed}
@@ -63,13 +63,12 @@ def main(words: Sequence[str] | None = None) -> None:
     DOCUMENT.write_text(between(text, "models", written), encoding="utf-8")
 
 
-def study_arguments(doc: str, what: str, words: Sequence[str] | None) -> argparse.Namespace:
+def study_arguments(doc: str, what: str) -> argparse.ArgumentParser:
     """The arguments of a study of trained models.
 
     Args:
         doc: docstring of the script.
         what: the things that it varies, such as `models`.
-        words: of the command line; those of the process if None.
     """
     parser = argparse.ArgumentParser(description=doc.partition("\n")[0])
     parser.add_argument("--piano-midi", type=Path, help="the pieces of piano-midi.de, a folder a composer")
@@ -77,7 +76,7 @@ def study_arguments(doc: str, what: str, words: Sequence[str] | None) -> argpars
     parser.add_argument("--corpora", nargs="+", default=[], metavar="CORPUS", help="only these corpora")
     parser.add_argument("--seed", nargs="+", type=int, help="only these seeds")
     parser.add_argument("--tell", action="store_true", help="train nothing")
-    return parser.parse_args(words)
+    return parser
 
 
 def wanted_corpora(corpora: Mapping[str, Row], arguments: argparse.Namespace) -> Iterator[tuple[str, Row]]:
@@ -91,11 +90,11 @@ def wanted_corpora(corpora: Mapping[str, Row], arguments: argparse.Namespace) ->
             yield corpus, {**reading, "corpus": str(arguments.piano_midi)}
 
 
-def works_of(corpus: Corpus, data: EncodedCorpus) -> NDArray[np.str_]:
-    """The work of each test piece: voices of one chorale are not independent of each other."""
-    test = corpus.split("test")
-    works = dict(zip((melody.source for melody in test.melodies()), test.column("piece"), strict=True))
-    return np.array([works[melody.source] for melody in data.test.melodies])
+def works_of(corpus: Corpus, data: EncodedCorpus, part: str) -> NDArray[np.str_]:
+    """The work of each piece of a part: voices of one chorale are not independent of each other."""
+    held_out = corpus.split(part)
+    works = dict(zip((melody.source for melody in held_out.melodies()), held_out.column("piece"), strict=True))
+    return np.array([works[melody.source] for melody in getattr(data, part).melodies])
 
 
 def result(
@@ -104,16 +103,17 @@ def result(
     corpus: Mapping[str, str],
     rival: Likelihood,
     works: NDArray[np.str_],
+    part: str = "test",
 ) -> Row:
-    """One model, trained and measured."""
+    """One model, trained and measured on a part; beside `test` on `valid` too."""
     started = perf_counter()
     model, about = model_of(flags, data, corpus)
     seconds = perf_counter() - started
-    test = measured(model, data, "test")
-    further = bootstrap_ratio(rival.nats - test.nats, test.steps.astype(np.float64), works, generator(1, "margin"))
+    found = {name: measured(model, data, name) for name in {"valid": ("valid",), "test": ("valid", "test")}[part]}
+    judged = found[part]
+    further = bootstrap_ratio(rival.nats - judged.nats, judged.steps.astype(np.float64), works, generator(1, "margin"))
     return {
-        "valid": round(measured(model, data, "valid").nats_per_step, 4),
-        "test": round(test.nats_per_step, 4),
+        **{name: round(likelihood.nats_per_step, 4) for name, likelihood in found.items()},
         "gain": [round(number, 4) for number in (further.value, further.low, further.high)],
         "seconds": round(seconds),
         **about,
