@@ -122,7 +122,7 @@ def main() -> None:
     also = tuple(further_corpus(path, arguments.leave_out) for path in arguments.also)
     recipes: dict[str, Callable[[], Recipe]] = {"tunes": lambda: tunes_recipe(*also), "tunes-grid": tunes_grid_recipe}
     if arguments.piano_midi is not None:
-        recipes["classical"] = lambda: classical_recipe(arguments.piano_midi)
+        recipes["classical"] = lambda: classical_recipe(arguments.piano_midi, *also)
         recipes["piano"] = lambda: piano_recipe(arguments.piano_midi)
     builders: dict[str, Callable[[], None]] = {
         name: lambda recipe=recipe: build(recipe(), arguments.work)  # type: ignore[misc]

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Corpus
+from cantilena.data import Corpus, Split
 from cantilena.metrics import bootstrap_ratio
 from cantilena.models import Likelihood, SequenceModel
 from cantilena.runtime import generator, log, read_json, write_json
@@ -90,7 +90,7 @@ def wanted_corpora(corpora: Mapping[str, Row], arguments: argparse.Namespace) ->
             yield corpus, {**reading, "corpus": str(arguments.piano_midi)}
 
 
-def works_of(corpus: Corpus, data: EncodedCorpus, part: str) -> NDArray[np.str_]:
+def works_of(corpus: Corpus, data: EncodedCorpus, part: Split) -> NDArray[np.str_]:
     """The work of each piece of a part: voices of one chorale are not independent of each other."""
     held_out = corpus.split(part)
     works = dict(zip((melody.source for melody in held_out.melodies()), held_out.column("piece"), strict=True))
@@ -103,7 +103,7 @@ def result(
     corpus: Mapping[str, str],
     rival: Likelihood,
     works: NDArray[np.str_],
-    part: str = "test",
+    part: Split = "test",
 ) -> Row:
     """One model, trained and measured on a part; beside `test` on `valid` too."""
     started = perf_counter()

@@ -231,14 +231,13 @@ def tunes_grid_recipe() -> Recipe:
     return Recipe("tunes-grid", corpus, network, training, tunings, "grid", styles=styles, ships=False)
 
 
-def classical_recipe(piano_midi: Path) -> Recipe:
-    """`classical`: melodies of the pieces of piano-midi.de, a folder per composer, of chorales and of quartets."""
-    parts = [load_builtin("chorales"), load_builtin("quartets"), read_folder(piano_midi, ReadOptions())]
-    corpus = _joined(parts, "classical", _PIANO_LICENCE)
-    recipe = _of_notes("classical", corpus, {"classical+rl": note_tuning("A minor")})
+def classical_recipe(piano_midi: Path, *also: Corpus) -> Recipe:
+    """`classical`: melodies of piano-midi.de, a folder per composer, of chorales and of quartets, and others."""
+    piano = read_folder(piano_midi, ReadOptions(chords="inferred"))
+    corpus = _joined([load_builtin("chorales"), load_builtin("quartets"), piano], "classical", _PIANO_LICENCE)
+    recipe = _of_notes("classical", corpus, {"classical+rl": note_tuning("A minor")}, also)
     network = replace(recipe.network, width=192, embedding=128)  # fewer weights for a smaller corpus
-    training = replace(recipe.training, steps=256)
-    return replace(recipe, network=network, training=training, head_width=192, attribution=_PIANO_ATTRIBUTION)
+    return replace(recipe, network=network, head_width=256, attribution=_PIANO_ATTRIBUTION)
 
 
 def piano_recipe(piano_midi: Path) -> Recipe:
