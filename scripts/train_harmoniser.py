@@ -239,9 +239,11 @@ class Markov:
         middle = beats.features[:, 4 * ((FEATURES - 3) // 9) :]
         return np.asarray(middle[:, :12], dtype=np.float64)
 
-    def best(self, beats: Beats) -> NDArray[np.int64]:
-        """`(beats,)`: the most probable labels."""
-        return _Chain(self._degrees(beats) @ self.notes.T, [self.pairs] * len(beats.classes)).best()
+    def best(self, beats: Beats, agreement: NDArray[np.float64]) -> NDArray[np.int64]:
+        """`(beats,)`: the labels of the largest expected agreement, as the model chooses its own."""
+        chain = _Chain(self._degrees(beats) @ self.notes.T, [self.pairs] * len(beats.classes))
+        best: NDArray[np.int64] = (chain.marginals() @ agreement).argmax(axis=1)
+        return best
 
 
 def measure(model: Harmoniser, rival: Markov, examples: Sequence[Example], title: str) -> None:
@@ -251,7 +253,7 @@ def measure(model: Harmoniser, rival: Markov, examples: Sequence[Example], title
         one = encoded(example, model)
         track = model.harmonise(example.melody, style=example.style)[0].chords
         found = encoded(replace(example, chords=track), model).labels
-        made = {"people": one.labels, "the model": found, "hidden Markov model": rival.best(one.beats)}
+        made = {"people": one.labels, "the model": found, "hidden Markov model": rival.best(one.beats, model.agreement)}
         known = one.labels >= 0
         ends = one.beats.features[:, 4 * ((FEATURES - 3) // 9) + 29] > 0  # a phrase ends with this beat
         for name, labels in made.items():

@@ -210,7 +210,7 @@ class Harmoniser:
         key = melody.key or find_key(melody) or Key()
         beats = Beats.of_melody(melody, key, style)
         chain = _Chain.build(self.scores(beats), self, beats.classes, beats.may_change(every))
-        gains = chain.marginals() @ self._agreement
+        gains = chain.marginals() @ self.agreement
         found = _Chain(gains, [np.where(np.isneginf(pairs), pairs, 0.0) for pairs in chain.pairs]).best()
         paths = {tuple(found.tolist()): chain.log_likelihood(found)}
         if n > 1:
@@ -246,7 +246,7 @@ class Harmoniser:
         return {label: number for number, label in enumerate(self.labels)}
 
     @cached_property
-    def _agreement(self) -> Floats:
+    def agreement(self) -> Floats:
         """`(labels, labels)`: what a chord counts for where another one is right."""
         about = [(label.root, label.quality, label.bass) for label in self.labels]
         gains = np.zeros((len(about), len(about)))
