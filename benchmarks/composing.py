@@ -7,7 +7,8 @@ through the network for each note, as numbers (`--input paper`) or through an em
 keeps the state and runs one step per note. Both use the same sampling code in turns in this process; the paper's method
 samples few notes, since all notes take the same time. The second part runs `cantilena compose`: the time from the start
 of the process to the first MIDI file and to its end, and, within a new process, the time to compose thirty seconds of
-music, which must not import torch.
+music, which must not import torch. The third part composes over chords and without, in turns, and finds chords for 32
+bars.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cantilena.generation import sample
+from cantilena.generation import harmonise, load, sample
 from cantilena.models import Network, NetworkOptions, SequenceModel, autocast
 
 VOCABULARY, WINDOW, STEPS, FEW = 417, 40, 64, 4
@@ -105,6 +106,25 @@ def compare_methods(rounds: int) -> None:
         print(json.dumps(row), flush=True)
 
 
+def compare_chords(bundle: str, rounds: int) -> None:
+    """Print the ratio of composing 16 bars over chords to composing them without, and the time to harmonise 32 bars."""
+    composer = load(bundle)
+    chords = {"without": "", "over chords": "C | Am | F G7 | C"}
+    least = dict.fromkeys(chords, float("inf"))
+    for number in range(rounds + 1):
+        for name, text in chords.items():
+            began = time.process_time()
+            notes = sum(len(tune.notes) for tune in composer.compose_many(16, bars=16, chords=text, seed=number))
+            least[name] = min(least[name], (time.process_time() - began) / notes)
+    row = {"16 melodies of 16 bars, over chords against without, a note": least["over chords"] / least["without"]}
+    tune = composer.compose(bars=32, seed=1)
+    for count in (1, 3):
+        began = time.perf_counter()
+        harmonise(tune, count)
+        row[f"32 bars harmonised, {count} harmonies, ms"] = 1000 * (time.perf_counter() - began)
+    print(json.dumps({name: round(value, 2) for name, value in row.items()}), flush=True)
+
+
 def time_process(bundle: str, folder: Path) -> tuple[float, float]:
     """Return the seconds from the start of `cantilena compose` to its first MIDI file, and to its end."""
     arguments = ["compose", bundle, "-n", "1", "--seconds", "30", "--out", str(folder)]
@@ -149,6 +169,7 @@ def main() -> None:
     print(f"cantilena compose -n 1 --seconds 30: medians of {options.processes} processes")
     for bundle in ("tunes", "tunes+rl"):
         time_processes(bundle, options.processes)
+    compare_chords("tunes", options.rounds)
 
 
 if __name__ == "__main__":
