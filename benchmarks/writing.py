@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from cantilena.io import PATTERNS, Pattern, write
-from cantilena.music import Chord, Key, Melody
+from cantilena.music import Chord, ChordTrack, Key, Melody
 
 BARS = 32
 PROGRESSION = ("C", "Am7", "Dm7", "G7", "C/E", "F", "G7sus4", "C")
@@ -36,7 +36,7 @@ def main() -> None:
     eighths = [(PITCHES[(3 * place + place // 8) % len(PITCHES)], 12) for place in range(8 * BARS)]
     plain = Melody.from_pitches(eighths, key=Key())
     changes = ((48 * half, Chord.parse(PROGRESSION[half % len(PROGRESSION)])) for half in range(2 * BARS))
-    chorded = replace(plain, chords=tuple(changes))
+    chorded = replace(plain, chords=ChordTrack(tuple(changes)))
     with tempfile.TemporaryDirectory() as folder:
         for pattern in [one for one in PATTERNS if one != "none"]:
             totals = [0.0, 0.0]

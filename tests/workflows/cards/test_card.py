@@ -298,7 +298,8 @@ def test_a_network_of_notes_is_told_as_what_it_is() -> None:
     bundle = Bundle(options, weights, encoding.description(), licence="public domain", provenance=told)
     (line,) = reproduction_commands(bundle, "mine")
     assert line.startswith(
-        "cantilena train --corpus small --encoding notes --range G2-B5 --no-plan --without span --conditions none "
+        "cantilena train --corpus small --encoding notes --range G2-B5 --no-plan --no-harmony --without span "
+        "--conditions none "
         "--no-blend --width 8 --embedding 8 --dropout 0.1 --look-back 1 "
     )
     assert "--head 0 " in line  # that of `train` is wider
@@ -499,7 +500,11 @@ def test_the_plan_of_what_ships_is_what_its_card_repeats(monkeypatch: pytest.Mon
     for one, bundle in ((recipe, notes), (grid_recipe, grid)):
         monkeypatch.setitem(one.__dict__, "material", SimpleNamespace(encoding=bundle.encoding, train=None))
     monkeypatch.setattr("cantilena.workflows.cards.shipped.modes_of", lambda _: notes.options.modes)  # type: ignore[union-attr]
-    for bundle, shape in ((grid, grid_recipe.network_shape), (notes, recipe.network_shape)):
+    monkeypatch.setattr("cantilena.workflows.cards.shipped.knows_chords", lambda _: True)
+    further = tuple(source.name for source in sources_of(notes)[1:])  # corpora that do not ship are styles too
+    assert set(recipe.styles.names) == set(notes.options.styles) - set(further)  # type: ignore[union-attr]
+    own = replace(recipe.network_shape, styles=notes.options.styles)  # type: ignore[union-attr]
+    for bundle, shape in ((grid, grid_recipe.network_shape), (notes, own)):
         assert asdict(bundle.options) == asdict(shape)  # type: ignore[call-overload]
         assert sources_of(bundle)[0].name == "tunes"
         assert is_builtin("tunes", bundle.provenance["corpus"]["sha256"])
@@ -508,5 +513,7 @@ def test_the_plan_of_what_ships_is_what_its_card_repeats(monkeypatch: pytest.Mon
 @pytest.mark.e2e
 def test_the_recipe_finds_the_durations_and_modes_of_what_ships() -> None:
     bundle, recipe = Bundle.load(find_bundle("tunes")), tunes_recipe()
-    assert recipe.material.encoding == bundle.encoding
-    assert recipe.network_shape == bundle.options
+    # Those of the corpora that do not ship come on top.
+    assert set(recipe.material.encoding.durations) <= set(bundle.encoding.durations)  # type: ignore[union-attr]
+    assert set(recipe.network_shape.modes) <= set(bundle.options.modes)  # type: ignore[union-attr]
+    assert recipe.network_shape.harmony

@@ -23,7 +23,7 @@ Record = Mapping[str, Any]
 
 _NO_FLAGS = frozenset({
     "best_epoch", "checkpoint_seconds", "conditions", "device", "durations", "encoder", "epochs_done", "hidden",
-    "kept_update", "modes", "pitches", "plan", "reading", "rules_used", "seed", "styles", "without",
+    "harmony", "kept_update", "modes", "pitches", "plan", "reading", "rules_used", "seed", "styles", "without",
 })  # fmt: skip
 """Recorded values that are no flags, or are written by themselves."""
 
@@ -129,6 +129,7 @@ def _network_flags(options: NetworkOptions, bundle: Bundle, training: Record) ->
     if options.durations:
         made["head"], expected["head"] = options.head_width, HEAD_OF_NOTES
         flags += ["--no-plan"] if not options.plan else []
+        flags += ["--harmony" if options.harmony else "--no-harmony"]
         flags += [_flag("without", options.without)] if options.without else []
     else:
         expected["dropout"] = None  # the default depends on the corpus
