@@ -332,12 +332,12 @@ def test_melodies_over_chords_have_numbers_of_harmony_beside_those_of_people(tmp
     assert {"cantilena.chord_tones", "cantilena.non_chord_tones", "notes_in_chord"} <= tested
     assert "Harmony" in done.text()
     assert done.sets[1].melodies[0].to_melody().chords
-    # The same notes without chords have the same numbers otherwise, and no rows of harmony where no system has chords.
+    # The same notes without chords have the same numbers otherwise, and no rows of harmony beside people's chords alone.
     alone = run_evaluation([f"plain={plain}"], options).to_dict()
     assert over["not_in_key"] == without["not_in_key"]
     bare = run_evaluation([f"plain={plain}"], replace(SMALL, steps=64)).to_dict()
     assert not set(names) & set(bare["systems"]["plain"]["metrics"])
-    assert alone["systems"]["plain"]["metrics"][names[0]] == without[names[0]]
+    assert not set(names) & set(alone["systems"]["plain"]["metrics"])
 
 
 @pytest.mark.e2e

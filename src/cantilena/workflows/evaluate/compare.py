@@ -112,7 +112,13 @@ class Evaluator:
     seed: int
 
     def evaluate(self, systems: Sequence[MelodySet]) -> EvalResults:
-        """Measure the reference and the systems, and test their differences."""
+        """Measure the reference and the systems, and test their differences.
+
+        The chords of human melodies count only beside those of a system.
+        """
+        over_chords = [any(melody.has_chords for melody in one.melodies) for one in (self.reference, *systems)]
+        if over_chords[0] and not any(over_chords[1:]):
+            return replace(self, reference=self.reference.without_chords()).evaluate(systems)
         sets = [self.reference, *systems]
         counts: dict[str, RuleCounts] = {}
         metrics: dict[str, dict[str, Entry]] = {}

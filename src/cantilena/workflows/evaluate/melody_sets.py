@@ -144,6 +144,10 @@ class MelodySet:
         """Whether chords sound over half of the melodies or more."""
         return 2 * sum(melody.has_chords for melody in self.melodies) >= max(len(self), 1)
 
+    def without_chords(self) -> MelodySet:
+        """The same melodies without chords."""
+        return replace(self, melodies=[replace(melody, chords=ChordTrack()) for melody in self.melodies])
+
     @cached_property
     def contexts(self) -> tuple[Context, ...]:
         """The key and meter of each melody."""
