@@ -332,7 +332,7 @@ def test_melodies_over_chords_have_numbers_of_harmony_beside_those_of_people(tmp
     assert {"cantilena.chord_tones", "cantilena.non_chord_tones", "notes_in_chord"} <= tested
     assert "Harmony" in done.text()
     assert done.sets[1].melodies[0].to_melody().chords
-    # The same notes without chords have the same numbers otherwise, and no rows of harmony beside people's chords alone.
+    # The same notes without chords have the same numbers otherwise; people's chords alone make no rows of harmony.
     alone = run_evaluation([f"plain={plain}"], options).to_dict()
     assert over["not_in_key"] == without["not_in_key"]
     bare = run_evaluation([f"plain={plain}"], replace(SMALL, steps=64)).to_dict()
