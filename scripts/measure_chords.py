@@ -1,9 +1,10 @@
 """What it is worth to tell a model the chords of melodies that it did not learn from: the table in docs/harmony.md.
 
-    python scripts/measure_chords.py MODEL CORPUS.arrow [CORPUS.arrow ...] [--part valid|test]
+    python scripts/measure_chords.py MODEL CORPUS [CORPUS ...] [--part valid|test] [--analyses FOLDER SCORES]
 
 For each held-out melody that has chords the model predicts the notes without them, with them, and with those of another
-melody of the same mode and meter in the same key. Lengths are told, other conditions and forms are not.
+melody of the same mode and meter in the same key. Lengths are told, other conditions and forms are not. A last row has
+the chords of people's analyses (`check_chords.py`) for the songs of the first corpus that they are of.
 """
 
 from __future__ import annotations
@@ -16,29 +17,53 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.data import Corpus, normalize_key
+from cantilena.data import Corpus, normalize_key, open_corpus
+from cantilena.io import read_score
 from cantilena.metrics import bootstrap_ratio
 from cantilena.models import Bundle, Sequences, chord_rows, find_bundle, likelihood, padded_chords
-from cantilena.music import ChordTrack, Melody
+from cantilena.music import QUALITIES, Chord, ChordTrack, Melody
 from cantilena.runtime import generator
 from cantilena.tokenizers import NotesEncoding
 from cantilena.workflows.data import encode_pieces
+from check_chords import UNKNOWN, labels_of
 
 
 def main() -> None:
     """Measure each corpus and print a row."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("model", help="a bundle")
-    parser.add_argument("corpora", nargs="+", type=Path, help="corpora whose melodies have chords")
+    parser.add_argument("corpora", nargs="+", help="corpora whose melodies have chords, by name or as files")
     parser.add_argument("--part", default="valid", choices=["valid", "test"])
+    parser.add_argument("--analyses", nargs=2, type=Path, metavar=("FOLDER", "SCORES"), help="people's analyses")
     given = parser.parse_args()
     bundle = Bundle.load(find_bundle(given.model))
     assert isinstance(bundle.encoding, NotesEncoding)
     print("| | melodies | nats a note without chords | with their chords | with others' chords | gain | loss |")
     print("|---|---|---|---|---|---|---|")
-    for path in given.corpora:
-        corpus = Corpus.load(path)
+    corpora = [open_corpus(name) for name in given.corpora]
+    for corpus in corpora:
         print(row(bundle, corpus.manifest.name, [m for m in corpus.melodies(given.part) if m.chords]))
+    if given.analyses is not None:
+        print(row(bundle, f"{corpora[0].manifest.name}, people's analyses", analysed(corpora[0], *given.analyses)))
+
+
+def analysed(corpus: Corpus, folder: Path, scores: Path) -> list[Melody]:
+    """The melodies of a corpus that people analysed, with the chords of the analyses."""
+    melodies = {melody.source.partition("#")[0]: melody for melody in corpus}
+    found = []
+    for line in (folder / "index.tsv").read_text(encoding="utf-8").splitlines():
+        analysis, _, file = line.partition("\t")
+        melody = next((one for source, one in melodies.items() if source.endswith(file)), None)
+        if melody is None:
+            continue
+        labels = labels_of(folder / analysis, read_score(scores / file)[0])
+        chords = {
+            label.tick: Chord(label.root, QUALITIES[label.quality])
+            for label in labels
+            if label.root != UNKNOWN and label.quality != UNKNOWN and label.tick >= 0
+        }
+        found.append(replace(melody, chords=ChordTrack(tuple(sorted(chords.items(), key=lambda one: one[0])))))
+    return found
 
 
 def row(bundle: Bundle, name: str, melodies: list[Melody]) -> str:
