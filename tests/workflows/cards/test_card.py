@@ -475,7 +475,8 @@ def test_models_are_listed_and_shown(capsys: pytest.CaptureFixture[str], tmp_pat
     told = {row["name"]: row for row in rows}
     for name, path in shipped_bundles().items():
         assert told[name]["test_nats_per_step"] == held_out_nats(path.with_suffix(".md").read_text(encoding="utf-8"))
-    assert told["tunes+rl"]["what"] == "an LSTM with 1 layer of 256 units, trained on tunes, tuned on cantilena"
+    corpora = "tunes, openscore-lieder and openscore-quartets"
+    assert told["tunes+rl"]["what"] == f"an LSTM with 1 layer of 256 units, trained on {corpora}, tuned on cantilena"
     assert told["tunes+rl-tuner"]["what"] == (
         "an LSTM with 1 layer of 128 units and 2 repeat features, trained on tunes, tuned on rl-tuner+cantilena:density"
     )

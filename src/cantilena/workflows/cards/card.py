@@ -181,7 +181,7 @@ def _front_matter(bundle: Bundle, name: str, numbers: CardNumbers | None) -> dic
     values |= {"library_name": "cantilena", "pipeline_tag": "other", "tags": json.dumps(tags)}
     test = numbers.held_out[0].nats.get("test") if numbers is not None else None
     if test:
-        corpus = " and ".join(source.name for source in sources) or "its corpus"
+        corpus = sources[0].name if sources else "its corpus"  # further ones are learned from alone
         result = {
             "task": {"type": "other", "name": "prediction of the next token"},
             "dataset": {"type": "cantilena-corpus", "name": f"{corpus}, held-out pieces"},

@@ -14,6 +14,7 @@ import pyarrow as pa
 from cantilena.data import SPLITS, Corpus, Manifest, ReadOptions, add_to_training, load_builtin, read_folder
 from cantilena.errors import BundleError
 from cantilena.models import Bundle, NetworkOptions, find_bundle, shipped_bundles
+from cantilena.reporting.text import listed
 from cantilena.rl import TuningOptions, WatchOptions
 from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.training import TrainingOptions, preset
@@ -57,7 +58,7 @@ def shipped_models() -> list[ShippedModel]:
 
     Examples:
         >>> next(model.what for model in shipped_models() if model.name == "tunes")
-        'an LSTM with 1 layer of 256 units, trained on tunes'
+        'an LSTM with 1 layer of 256 units, trained on tunes, openscore-lieder and openscore-quartets'
     """
     models = []
     for name, path in shipped_bundles().items():
@@ -136,7 +137,7 @@ def licence_of_weights() -> str:
 
 
 def _summary(bundle: Bundle) -> str:
-    corpora = " and ".join(source.name for source in sources_of(bundle))
+    corpora = listed([source.name for source in sources_of(bundle)])
     rules = sanitize(record_of(bundle, "tuning").get("rules"), 60)
     parts = [describe_model(bundle), corpora and f"trained on {corpora}", rules and f"tuned on {rules}"]
     return ", ".join(filter(None, parts))

@@ -46,7 +46,7 @@ def sources_of(bundle: Bundle) -> tuple[Source, ...]:
     Examples:
         >>> from cantilena.models import find_bundle
         >>> [(source.name, source.licence) for source in sources_of(Bundle.load(find_bundle("tunes")))]
-        [('tunes', 'public domain; see PROVENANCE.md')]
+        [('tunes', 'public domain; see PROVENANCE.md'), ('openscore-lieder', 'CC0 1.0'), ...]
     """
     corpus = bundle.provenance.get("corpus")
     whole = corpus if isinstance(corpus, Mapping) else {}
@@ -79,6 +79,7 @@ def licence_tags(licences: Sequence[str]) -> dict[str, str]:
     """
     tags = {_tag(licence) for licence in licences} or {"unknown"}
     strict = tags - {_PUBLIC_DOMAIN}
+    strict -= {"cc0-1.0"} if _PUBLIC_DOMAIN in tags else set()  # which asks for no more
     if not strict:
         return {"license": "other", "license_name": "public-domain-scores", "license_link": "LICENSE"}
     if len(strict) == 1 and strict != {"other"}:
