@@ -344,3 +344,21 @@ def test_notes_of_an_accompaniment_are_spelled_as_tones_of_their_chord() -> None
     assert ("A", "-1") in spelled[:4]
     assert ("G", "1") in spelled[4:8]
     assert sorted(spelled[8:]) == [("A", "-1"), ("C", ""), ("E", "-1"), ("G", "")]
+
+
+@pytest.mark.parametrize("pickup", [0, 12])
+@pytest.mark.parametrize("staves", [1, 2])
+def test_the_metronome_mark_stands_over_the_chord_symbols_of_its_line(pickup: int, staves: int) -> None:
+    notes = [(60, 12)] * (pickup // 12) + [(64, 24), (67, 24), (72, 48)] * 2
+    chords = ((pickup, Chord.parse("C")), (pickup + 96, Chord.parse("F")))
+    melody = Melody.from_pitches(notes, pickup=pickup, chords=chords)
+    svg = score_svg(melody, lower=accompaniment(melody) if staves == 2 else ())
+    root = ElementTree.fromstring(svg)
+    heights = {
+        kind: [float(text.attrib["y"]) for group in root.iter() if group.get("class") == kind for text in group
+               if text.tag.endswith("text")]
+        for kind in ("tempo", "harm")
+    }  # fmt: skip
+    assert len(heights["tempo"]) == 1
+    assert len(heights["harm"]) == 2
+    assert heights["tempo"][0] < min(heights["harm"]) - 400

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from cantilena.cli.output import Answer
 from cantilena.cli.parsing import Count, Flags, Positional, Seed
 from cantilena.data import ReadLimits
+from cantilena.io import Pattern
 from cantilena.models.harmony.options import Every, Style
 
 
@@ -18,6 +20,8 @@ def run(
     every: Every = "beat",
     out: Path = Path("harmonies"),
     expressive: bool = False,
+    accompaniment: Pattern = "block",
+    staves: Literal[1, 2] = 1,
     limits: ReadLimits,
     force: bool = False,
     seed: Seed = 1,
@@ -34,6 +38,8 @@ def run(
         every: Where chords may change.
         out: The folder to write.
         expressive: Play the MIDI and sound files with expression.
+        accompaniment: How the chords are played in MIDI and sound.
+        staves: 2 writes them out on a second staff, in MusicXML and in the score.
         force: Replace melodies in the folder.
 
     Example:
@@ -46,7 +52,9 @@ def run(
     given = read_melody_or_notes(melody, limits)
     harmonies = harmonise(given, n, style=style, every=every, seed=seed)
     about = {"style": style, "every": every, "seed": seed}
-    written = write_melodies(harmonies, out, force=force, manifest=about, expressive=expressive)
+    written = write_melodies(
+        harmonies, out, force=force, manifest=about, expressive=expressive, accompaniment=accompaniment, staves=staves
+    )
     rows = [
         {
             **{suffix: str(path) for suffix, path in files.files.items()},

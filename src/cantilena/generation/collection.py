@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from cantilena.errors import RunError
 from cantilena.generation.composition import Composition
-from cantilena.io import write
+from cantilena.io import Pattern, write
 from cantilena.music import Melody
 from cantilena.runtime import progress, read_json, write_json
 
@@ -51,6 +51,8 @@ def write_melodies(
     manifest: dict[str, Any] | None = None,
     quiet: bool = False,
     expressive: bool = False,
+    accompaniment: Pattern = "block",
+    staves: Literal[1, 2] = 1,
 ) -> list[WrittenMelody]:
     """Write melodies as `001.mid`, `001.musicxml`, `001.svg`, `001.wav`, ... and `manifest.json`.
 
@@ -63,6 +65,8 @@ def write_melodies(
         manifest: further entries of the manifest: the model, the seed, the options.
         quiet: show no progress.
         expressive: play MIDI and sound with expression.
+        accompaniment: how the chords of melodies that have any are played.
+        staves: 2 writes the accompaniment on a second staff.
 
     Raises:
         RunError: there are melodies in the folder, and `force` is False.
@@ -76,7 +80,14 @@ def write_melodies(
         for number, melody in enumerate(melodies, start=1):
             files = {suffix[1:]: folder / f"{number:0{digits}}{suffix}" for suffix in SUFFIXES}
             for path in files.values():
-                write(melody, path, overwrite=force, expressive=expressive)
+                write(
+                    melody,
+                    path,
+                    overwrite=force,
+                    expressive=expressive,
+                    accompaniment=accompaniment,
+                    staves=staves if melody.chords else 1,
+                )
             written.append(WrittenMelody(melody, files))
             bar.advance()
     rows = [{**one.facts(), **{suffix: path.name for suffix, path in one.files.items()}} for one in written]

@@ -50,6 +50,10 @@ _OPTIONS: dict[str, object] = {
 _NARROWEST, _WIDEST = 200, 4000  # pixels
 _MARGIN = 20.0  # pixels
 _TITLE_SIZE, _SOURCE_SIZE = 22.0, 12.0
+_OVER_CHORDS, _NEAR = (
+    460.0,
+    1200.0,
+)  # from chord symbols to a metronome mark; within a line, in a drawing
 _UNITS_PER_PIXEL = 2.25  # verovio's page units; a staff is 32 pixels high
 _SCALE = 10  # coordinates inside verovio's drawing in a page unit
 _CLEF_AND_METER, _SHARP_OR_FLAT = 130, 18  # page units before the notes of a line
@@ -295,6 +299,7 @@ def _sheet(pages: Sequence[_Page], width: int, *, keep_ids: str, title: str, sou
     glyphs, body = {}, []
     for page in pages:
         glyphs.update({glyph.attrib["id"]: glyph for glyph in page.glyphs})
+        top += _raise_tempo_marks(page.content) / _SCALE / _UNITS_PER_PIXEL
         _clean(page.content, keep_ids)
         scale = 1 / _SCALE / _UNITS_PER_PIXEL
         page.content.set("transform", f"translate({_MARGIN:g} {top:.2f}) scale({scale:.6f})")
@@ -340,6 +345,19 @@ def _heading(title: str, source: str, width: int) -> tuple[list[ElementTree.Elem
         lines.append(line)
         top += 0.4 * size
     return lines, top
+
+
+def _raise_tempo_marks(content: ElementTree.Element) -> float:
+    """Raise metronome marks over the chord symbols of their line, and return by how much the first one is raised."""
+    chords = [float(text.attrib["y"]) for text in content.iterfind(".//g[@class='harm']/text") if "y" in text.attrib]
+    raised: list[float] = []
+    for text in content.iterfind(".//g[@class='tempo']/text"):
+        y = float(text.get("y", "nan"))  # there is none where verovio drew nothing
+        near = [chord for chord in chords if abs(chord - y) < _NEAR]
+        if near:
+            raised.append(max(y - min(near) + _OVER_CHORDS, 0.0))
+            text.set("y", f"{y - raised[-1]:g}")
+    return raised[0] if raised else 0.0
 
 
 def _clean(element: ElementTree.Element, keep_ids: str) -> None:
