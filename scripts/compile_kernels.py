@@ -11,6 +11,7 @@ import numpy as np
 
 from cantilena.metrics import CopyIndex, distinct_interval, self_bleu
 from cantilena.models import NGram
+from cantilena.music import Meter, infer_chords
 from cantilena.rules import RULE_SETS
 from cantilena.tokenizers import GridEncoding
 
@@ -29,6 +30,8 @@ def main() -> None:
     model = NGram.fit([*tokens], len(encoding.vocabulary)).tune([*tokens])
     model.step(tokens[:, 0], model.start(len(tokens))[1])
     model.log_probs(tokens)
+    pitch, onset = np.array([48, 64, 67, 72]), np.zeros(4, dtype=np.int64)
+    infer_chords(pitch, onset, np.full(4, 96), Meter())
 
 
 if __name__ == "__main__":

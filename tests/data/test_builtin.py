@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 
 from cantilena.data import BUILTINS, SPLITS, Corpus, load_builtin, near_duplicates, open_corpus
 from cantilena.errors import CorpusError
+from cantilena.music import ChordTrack
 
 COLLECTIONS = [builtin.name for builtin in BUILTINS[1:]]
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -184,7 +186,8 @@ def test_the_script_reads_the_same_again(tunes: Corpus, monkeypatch: pytest.Monk
         assert entries
         kept = [entry for entry in entries if entry.melody.source in rows]
         assert kept
-        assert all(tunes[rows[entry.melody.source]] == entry.melody for entry in kept)
+        # Chords of chorales are inferred afterwards, from the other voices.
+        assert all(replace(tunes[rows[entry.melody.source]], chords=ChordTrack()) == entry.melody for entry in kept)
 
 
 def test_it_is_small_and_explained() -> None:

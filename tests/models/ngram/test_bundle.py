@@ -98,7 +98,7 @@ def test_chords_are_counted_too(tmp_path: Path) -> None:
     assert loaded.model().vocabulary_size == 3
 
 
-@pytest.mark.parametrize(("name", "number"), [("tunes+rl-tuner", 5), ("tunes", 9), ("tunes+rl", 10)])
+@pytest.mark.parametrize(("name", "number"), [("tunes+rl-tuner", 5), ("tunes", 11), ("tunes+rl", 11)])
 def test_networks_are_written_as_ever(tmp_path: Path, name: str, number: int) -> None:
     shipped = find_bundle(name)
     bundle = Bundle.load(shipped)

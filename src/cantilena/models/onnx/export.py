@@ -55,7 +55,7 @@ _HOW_TO_NOTES = (
 )
 
 _FEATURE_OPTIONS = (
-    "durations", "pitches", "without", "plan", "look_back", "max_context", "conditions", "styles", "modes",
+    "durations", "pitches", "without", "plan", "harmony", "look_back", "max_context", "conditions", "styles", "modes",
 )  # fmt: skip
 """The options of a network on which its features of notes depend."""
 

@@ -79,7 +79,7 @@ def licence_tags(licences: Sequence[str]) -> dict[str, str]:
     """
     tags = {_tag(licence) for licence in licences} or {"unknown"}
     strict = tags - {_PUBLIC_DOMAIN}
-    strict -= {"cc0-1.0"} if _PUBLIC_DOMAIN in tags else set()  # which asks for no more
+    strict -= {"cc0-1.0"} if len(tags) > 1 else set()  # which asks for nothing
     if not strict:
         return {"license": "other", "license_name": "public-domain-scores", "license_link": "LICENSE"}
     if len(strict) == 1 and strict != {"other"}:
