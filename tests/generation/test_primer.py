@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cantilena.errors import CantilenaError, InputError, UsageError
-from cantilena.generation import read_primer
+from cantilena.generation import read_primer, typed_notes
 from cantilena.io import READABLE, write
 from cantilena.music import Key, Melody, Meter, Tempo
 
@@ -114,3 +114,14 @@ def test_the_suffix_of_any_score_names_a_file(suffix: str) -> None:
     for text in (f"missing{suffix}", f"missing{suffix}#2", f"missing{suffix}:An Air"):
         with pytest.raises(UsageError, match=f"there is no file missing{re.escape(suffix)}$"):
             read_primer(text)
+
+
+@pytest.mark.parametrize("text", ["[C4 E4 G4] D4", "C4+E4+G4 D4", "[ C4  E4 G4 ]/4 D4/4", "[C4+E4 G4] D4"])
+def test_chords_may_be_written_in_brackets(text: str) -> None:
+    assert typed_notes(text) == typed_notes("C4+E4+G4 D4")
+
+
+@pytest.mark.parametrize("text", ["[C4 E4", "C4 E4]", "[]", "[C4 [E4] G4"])
+def test_brackets_that_hold_no_chord_are_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="is not a note"):
+        typed_notes(text)

@@ -14,20 +14,21 @@ import pytest
 
 import cantilena
 from cantilena.cli import main
-from cantilena.data import Corpus, read_folder
+from cantilena.data import Corpus, Entry, Manifest, read_folder
 from cantilena.errors import CorpusError, RunError, UsageError
 from cantilena.generation import ComposeOptions, load
 from cantilena.io import write
-from cantilena.models import Bundle, NGramOptions
-from cantilena.music import Key, Melody
+from cantilena.models import CONDITIONS, Bundle, NGramOptions
+from cantilena.music import ChordTrack, Key, Melody, Meter
 from cantilena.rl import TuningOptions, WatchOptions
 from cantilena.runtime import options_record
 from cantilena.tokenizers import GridEncoding
 from cantilena.training import TRANSFORMER_RATE
+from cantilena.training.batches import Batches
 from cantilena.workflows import TrainOptions, run_training, run_tuning
 from cantilena.workflows.train import run as train_run
 from cantilena.workflows.train.blend import choose_blend, may_blend, score
-from cantilena.workflows.train.config import load_encoded, shape_and_training
+from cantilena.workflows.train.config import load_encoded, network_for, shape_and_training
 from cantilena.workflows.train.options import NetworkTraining, NGramTraining
 
 TINY: dict[str, Any] = {"width": 8, "epochs": 2, "batch": 8, "device": "cpu", "precision": "float32"}
@@ -80,6 +81,43 @@ def test_the_function_trains_what_the_command_trains(trained: Path, corpus_file:
     kept = cantilena.train(read, model="ngram", seed=2, out=tmp_path / "run")
     assert kept.path == tmp_path / "run" / "model.safetensors"
     assert Bundle.load(kept.path).provenance["corpus"]["sha256"] == read.sha256
+
+
+def test_further_corpora_are_learned_from_and_their_melodies_are_a_style(corpus_file: Path, tmp_path: Path) -> None:
+    read = Corpus.load(corpus_file)
+    chords = ChordTrack.parse("C | G7 | C | F G", Meter())
+    # Melodies unlike those of the corpus, a few of which would else be left out as copies of held-out ones.
+    melodies = [
+        Melody.from_pitches(
+            [(60 + k * (seed + 3) % 12, 24 if k % (seed + 2) else 12) for k in range(60)], chords=chords
+        )
+        for seed in range(30)
+    ]
+    entries = [Entry(one, f"piece {row}", split="test" if row > 25 else "train") for row, one in enumerate(melodies)]
+    Corpus.from_entries(entries, Manifest("songs", licence="CC0")).save(tmp_path / "songs.arrow")
+    asked = options(
+        corpus_file, encoding="notes", also=(str(tmp_path / "songs.arrow"),), styles="collection", conditions="mode",
+        keys="plain",
+    )  # fmt: skip
+    data, facts = load_encoded(asked)
+    own, _ = load_encoded(replace(asked, also=(), styles=""))
+    assert len(data.test) == len(own.test)
+    assert 20 <= len(data.train) - len(own.train) <= 26
+    assert "songs" in data.styles
+    told = data.train.sequences.style_is_told
+    assert told is not None
+    assert told.sum() == len(data.train) - len(own.train)
+    network = network_for(shape_and_training(asked)[0], asked, data)
+    assert network.harmony, "20 melodies with chords are enough to learn to follow them"
+    assert not network_for(shape_and_training(asked)[0], replace(asked, harmony=False), data).harmony
+    assert [one["name"] for one in facts["sources"]] == [read.manifest.name, "songs"]
+    assert facts["licence"].endswith("CC0")
+    batches = Batches(data.train.sequences, 8, seed=1, condition_dropout=1.0)
+    style = CONDITIONS.index("style")
+    rows = np.flatnonzero(told)
+    _, _, bars = batches.tokens(rows[:8], 1)
+    assert (bars.condition_ids[:, style] > 0).all(), "a style that is always told is told where all else is dropped"
+    assert not bars.chords[:, :, 1].any()
 
 
 @pytest.mark.parametrize(

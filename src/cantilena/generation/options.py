@@ -132,8 +132,9 @@ class ComposeOptions:
     the defaults of --key and --meter."""
 
     primer: PrimerText = ""
-    """What to continue: notes such as "C4 D4 E4/2 r/8 F#4/8", or a MIDI, MusicXML, ABC or kern file. Of a book of tunes
-    in ABC, BOOK#3 is the third tune, BOOK#X:12 the one of that reference number, BOOK:TITLE the one of that title."""
+    """What to continue: notes such as "C4 E4/2 r/8 [C4 E4 G4]/8", or a MIDI, MusicXML, ABC or kern file. Of a book of
+    tunes in ABC, BOOK#3 is the third tune, BOOK#X:12 the one of that reference number, BOOK:TITLE the one of that
+    title."""
 
     with_primer: bool = True
     """Whether the result begins with the primer."""

@@ -21,6 +21,9 @@ _HINT = 'write notes such as "C4 D4 E4/2 r/8 C4+E4+G4/4." or name a MIDI, MusicX
 _FILE = re.compile(r"\.(mid|midi|kar|smf|rmi|musicxml|mxl|xml|abc|krn)(\s*\Z|[#:])", re.IGNORECASE)
 """The suffix of a file of scores, at the end or before the name of a tune."""
 
+_BRACKETS = re.compile(r"\[([^\[\]]*[^\[\]\s])\s*\]")
+"""A chord as notes in brackets."""
+
 _ITEM = re.compile(r"(?P<pitches>[^/]+?)(?:/(?P<value>\d{1,2})(?P<dots>\.{0,2}))?\Z")
 
 
@@ -38,7 +41,7 @@ def read_primer(text: str, key: Key | None = None, *, name: str = "primer", limi
     """Parse notes, or read the file of that name if it exists.
 
     A note is a name and, after a slash, its value: `/4` a quarter (the default), `/8` an eighth, `/4.` a dotted
-    quarter; `r` is a rest, `C4+E4+G4` a chord.
+    quarter; `r` is a rest, `C4+E4+G4` or `[C4 E4 G4]` a chord.
 
     Args:
         text: notes between spaces, or a path; of a book of tunes also `BOOK#3` or `BOOK:TITLE`, as for
@@ -81,10 +84,10 @@ def typed_notes(text: str, *, name: str = "primer") -> Melody:
         UsageError: a word is not a note.
 
     Examples:
-        >>> typed_notes("C4 E4/8").length
-        36
+        >>> typed_notes("C4 E4/8").length, typed_notes("[C4 E4 G4]/2").notes[0].pitches
+        (36, (60, 64, 67))
     """
-    items = text.split()
+    items = _BRACKETS.sub(lambda found: "+".join(found[1].split()), text).split()
     if len(items) > MAX_NOTES:
         raise UsageError(f"the {name} has {len(items)} notes", f"give {MAX_NOTES} at most")
     return Melody.from_pitches([_item(item) for item in items])
