@@ -544,8 +544,8 @@ class HeldOut:
         return read_folder(self.folder, self.limits.read_options(voice="all", jobs=self.jobs), as_is=True)
 
 
-def likelihood_of(model: SequenceModel, pieces: Sequences, encoding: Encoding) -> Likelihood:
-    """The likelihood of whole pieces, with their note onsets counted.
+def likelihood_of(model: SequenceModel, pieces: Sequences, encoding: Encoding, *, chords: bool = False) -> Likelihood:
+    """The likelihood of whole pieces, with their note onsets counted; without conditions, but told chords if asked.
 
     Raises:
         CorpusError: there is no piece.
@@ -557,4 +557,8 @@ def likelihood_of(model: SequenceModel, pieces: Sequences, encoding: Encoding) -
         >>> round(likelihood_of(uniform, pieces, GridEncoding()).nats_per_note, 3)  # 2 ln 38
         7.275
     """
-    return likelihood(model, pieces, [encoding.line(tokens[None, :]).pitch[0] >= 0 for tokens in pieces.tokens])
+    onsets = [encoding.line(tokens[None, :]).pitch[0] >= 0 for tokens in pieces.tokens]
+    if not chords:
+        return likelihood(model, pieces, onsets)
+    bars = replace(pieces.bars.without_conditions(), chords=pieces.bars.chords)
+    return likelihood(model, replace(pieces, bars=bars), onsets, conditioned=True)

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+
 from cantilena.data import SPLITS, Corpus
 from cantilena.errors import CantilenaError, CorpusError, UsageError
-from cantilena.models import Bundle, NGram, NGramOptions, SequenceModel, only_bounds_likelihood
+from cantilena.models import UNKNOWN, Bundle, NGram, NGramOptions, SequenceModel, only_bounds_likelihood
 from cantilena.music import Key, Melody, Meter, Pitch
 from cantilena.rules import Context
 from cantilena.runtime import generator
@@ -144,6 +146,23 @@ def _own_rows(bundle: Bundle, name: str, parts: Mapping[str, EncodedPieces]) -> 
         yield _held_out_row(label, model, parts, bundle.encoding)
     if bundle.prior_weights is not None:
         yield _held_out_row(f"{name} before tuning", bundle.prior(), parts, bundle.encoding)
+    if getattr(bundle.options, "harmony", False):
+        yield from _chord_rows(bundle, name, parts)
+
+
+def _chord_rows(bundle: Bundle, name: str, parts: Mapping[str, EncodedPieces]) -> Iterator[HeldOutRow]:
+    """A model that follows chords, on the melodies that carry any: without them and with them."""
+    over_chords = {}
+    for split, pieces in parts.items():
+        rows = np.flatnonzero((pieces.sequences.bars.chords[:, :, 1] != UNKNOWN).any(axis=1))
+        melodies = tuple(pieces.melodies[row] for row in rows)
+        over_chords[split] = replace(pieces, melodies=melodies, sequences=pieces.sequences[rows], forms=())
+    if not all(len(over_chords[split]) for split in ("valid", "test")):
+        return
+    model = bundle.model()
+    yield _held_out_row(f"{name}, melodies over chords", model, over_chords, bundle.encoding)
+    told = f"{name}, the same, told their chords"
+    yield _held_out_row(told, model, over_chords, bundle.encoding, chords=True)
 
 
 @lru_cache(maxsize=1)
@@ -160,11 +179,11 @@ def _baseline_rows(corpus: Corpus, description: str, normalized_key: bool) -> tu
 
 
 def _held_out_row(
-    name: str, model: SequenceModel, parts: Mapping[str, EncodedPieces], encoding: Encoding
+    name: str, model: SequenceModel, parts: Mapping[str, EncodedPieces], encoding: Encoding, *, chords: bool = False
 ) -> HeldOutRow:
     nats = {}
     for split in ("valid", "test"):
-        one = likelihood_of(model, parts[split].sequences, encoding)
+        one = likelihood_of(model, parts[split].sequences, encoding, chords=chords)
         note = one.nats_per_note and round(one.nats_per_note, 6)
         nats[split] = {"nats_per_step": round(one.nats_per_step, 6), "nats_per_note": note}
     return HeldOutRow(name, nats)
