@@ -15,6 +15,10 @@ from cantilena.tokenizers import Encoding, NotesEncoding
 _POOL = 16
 """Number of batches whose pieces are sorted by length together: small enough to keep the order random."""
 
+_DROPPED_OFTEN = 0.5
+"""Share of pieces that are told no chords and, beside pieces whose style is always told, no style: most melodies are
+composed without."""
+
 
 class Batches:
     """The content of each batch of each epoch, determined by the seed alone.
@@ -87,9 +91,8 @@ class Batches:
                 plan = np.where(known[:, 1, None, None], bars.plan, 0)
                 bars = replace(bars, length=np.where(known[:, 0], bars.length, 0), plan=plan)
             if bars.chords.shape[1]:
-                known = (
-                    generator(self.seed, "train", "chords", epoch).random(len(self.pieces)) >= self.condition_dropout
-                )
+                dropped = _DROPPED_OFTEN if self.condition_dropout else 0.0
+                known = generator(self.seed, "train", "chords", epoch).random(len(self.pieces)) >= dropped
                 chords = transposed_chords(bars.chords, semitones)
                 chords[:, :, 1:] *= known[indices, None, None]
                 bars = replace(bars, chords=chords)
@@ -104,8 +107,10 @@ class Batches:
         later = generator(self.seed, "train", "forget role", epoch).random((len(self.pieces), len(CONDITIONS) - 4))
         drawn: NDArray[np.bool_] = (np.hstack([chances, later]) >= self.condition_dropout).astype(np.bool_)
         kept: NDArray[np.bool_] = drawn[:, 1:] & drawn[:, :1]
-        if self.pieces.style_is_told is not None:
-            kept[:, CONDITIONS.index("style")] |= self.pieces.style_is_told
+        told, style = self.pieces.style_is_told, CONDITIONS.index("style")
+        if told is not None and self.condition_dropout:
+            kept[:, style] &= generator(self.seed, "train", "forget style", epoch).random(len(told)) >= _DROPPED_OFTEN
+            kept[:, style] |= told
         return kept
 
 
