@@ -91,7 +91,7 @@ class Batches:
                 plan = np.where(known[:, 1, None, None], bars.plan, 0)
                 bars = replace(bars, length=np.where(known[:, 0], bars.length, 0), plan=plan)
             if bars.chords.shape[1]:
-                dropped = _DROPPED_OFTEN if self.condition_dropout else 0.0
+                dropped = max(self.condition_dropout, _DROPPED_OFTEN) if self.condition_dropout else 0.0
                 known = generator(self.seed, "train", "chords", epoch).random(len(self.pieces)) >= dropped
                 chords = transposed_chords(bars.chords, semitones)
                 chords[:, :, 1:] *= known[indices, None, None]
