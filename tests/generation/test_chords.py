@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from cantilena.generation import ComposeOptions, Composer, load
 from cantilena.generation.chords import ChordPlan
 from cantilena.metrics import melody_rewards
 from cantilena.models import FormModel, Network, NetworkOptions
-from cantilena.music import ChordTrack, Form, Meter
+from cantilena.music import ChordTrack, Form, Key, Meter
 from cantilena.rules import load_rules
 from cantilena.tokenizers import NotesEncoding
 
@@ -60,17 +61,18 @@ def test_chords_lie_in_the_key_and_meter_of_the_melody(composer: Composer) -> No
 def test_the_network_is_told_the_chords_in_its_own_key(composer: Composer, key: str, seed: int) -> None:
     options = ComposeOptions(chords=FOUR, key=key, search=2)
     plan = composer.plan(range(3), options, seed)
-    semitones = plan.placement.semitones
-    own = [
-        composer.plan(range(3), ComposeOptions(chords=track, search=2), seed).arguments["bars"].chords
-        for track in [ChordTrack.parse(FOUR, Meter()).transposed(-semitones)]
-    ]
-    np.testing.assert_array_equal(plan.arguments["bars"].chords[:, :, 1], own[0][:, :, 1])
-    assert len(plan.arguments["bars"].chords) == 6
+    own = ComposeOptions(
+        chords=ChordTrack.parse(FOUR, Meter()).transposed(-plan.placement.semitones),
+        key=plan.placement.model_key,
+        search=2,
+    )
+    told, expected = (one.arguments["bars"].chords for one in (plan, composer.plan(range(3), own, seed)))
+    np.testing.assert_array_equal(told[:, :, 1], expected[:, :, 1])
+    assert len(told) == 6
 
 
 def test_other_chords_change_what_the_model_expects(composer: Composer) -> None:
-    one, other = (composer.compose(chords=text, form="free", seed=3) for text in ("C | C | C | C", "F# | F# | F# | F#"))
+    one, other = (composer.compose(chords=text, key="C major", form="free", seed=3) for text in ("C | C", "F# | F#"))
     assert one.tokens != other.tokens
 
 
@@ -147,3 +149,45 @@ def test_a_search_by_rules_of_harmony_hears_the_chords(composer: Composer, key: 
         line = [melody_rewards(melody, rules, melody.key).rewards["harmonic_cadence"][-1] for melody in melodies]
         ends.append(np.mean(line))
     assert ends[0] > ends[1] + 5
+
+
+def test_chords_have_a_key_where_none_is_given(composer: Composer) -> None:
+    assert str(composer.compose(chords="Am | Dm | E7 | Am", form="free").key) == str(Key.parse("A minor"))
+    assert composer.compose(chords="Eb | Ab | Bb7 | Eb", form="free").key == Key.parse("Eb major")
+    assert composer.compose(chords="Eb | Ab | Bb7 | Eb", key="C minor", form="free").key == Key.parse("C minor")
+
+
+@pytest.mark.parametrize("primer", ["", "D4 G4"])
+def test_key_and_meter_of_a_file_are_those_of_the_melody(composer: Composer, tmp_path: Path, primer: str) -> None:
+    path = tmp_path / "song.cho"
+    path.write_text("{key: Eb}\n{time: 3/4}\n[Eb]la [Ab]la [Bb7]la [Eb]la")
+    melody = composer.compose(chords=path, primer=primer, form="free", seed=2)
+    assert (melody.key, str(melody.meter), melody.length) == (Key.parse("Eb major"), "3/4", 4 * 72)
+    assert symbols(melody.chords) == ["Eb", "Ab", "Bb7", "Eb"]
+    if primer:
+        assert [note.name for note in melody.notes[:2]] == ["D4", "G4"]
+    with pytest.raises(UsageError, match="in 3/4, and the melody is in 4/4"):
+        composer.compose(chords=str(path), meter="4/4")
+
+
+def test_no_chord_of_the_last_bar_is_lost_to_a_pickup(composer: Composer) -> None:
+    plain = composer.compose(chords="C | Am | F | C", seed=1)
+    assert plain.pickup == 24
+    full = composer.compose(chords="C | Am | F | G G G C", seed=1)
+    assert full.pickup == 0
+    assert symbols(full.chords)[-1] == "C"
+
+
+def test_each_melody_has_the_note_on_its_own_form(composer: Composer) -> None:
+    melodies = composer.compose_many(8, chords="C | F | G | C | E | F | A7 | Dm", seed=3)
+    for melody in melodies:
+        assert melody.form is not None
+        labels = melody.form_note.replace(" would return over other chords, and is varied", "")
+        assert all(part.split()[0] in melody.form.letters for part in labels.split(", ") if part)
+
+
+def test_chords_keep_their_place_in_the_bar_without_the_primer(composer: Composer) -> None:
+    asked = {"chords": "C | F | G | C | C | F", "primer": "C4 D4 E4 F4 G4 A4", "form": "free"}
+    rest = composer.compose(**asked, with_primer=False)
+    assert rest.pickup == 2 * 24
+    assert all((tick - rest.pickup) % 96 == 0 for tick, _ in rest.chords[1:])

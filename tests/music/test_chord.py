@@ -116,3 +116,20 @@ def test_music21_reads_the_numerals_as_these_chords():
                     assert theirs.bass().pitchClass == chord.bass, figure
                     compared += 1
     assert compared > 250
+
+
+@pytest.mark.parametrize(
+    ("text", "symbol"),
+    [
+        ("CMaj7", "Cmaj7"), ("CMin7", "Cm7"), ("Cadd4", "C"), ("CΔ9", "Cmaj7"), ("C13b9", "C7"), ("C7b9b13", "C7"),
+        ("Caug9", "Caug"), ("Cm6/9", "Cm"), ("Cmaj7#5", "Cmaj7"), ("Cno3", "C"), ("Cdim9", "Cdim"),
+    ],
+)  # fmt: skip
+def test_tensions_are_left_out(text: str, symbol: str) -> None:
+    assert str(Chord.parse(text)) == symbol
+
+
+@pytest.mark.parametrize("text", ["C99", "C9999", "Cx", "C8", "Cadd", "C13z"])
+def test_what_is_no_tension_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="not a chord symbol"):
+        Chord.parse(text)

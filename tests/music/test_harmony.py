@@ -181,3 +181,9 @@ def test_local_keys_follow_a_modulation():
     tonics = [int(key) % 12 for key in path.keys[:: 8 * 2]]
     assert tonics[0] == 0
     assert tonics[-1] == 9
+
+
+@pytest.mark.parametrize("duration", [1, 5, 13])
+def test_the_shortest_music_has_a_chord(duration: int) -> None:
+    track = infer_chords(np.array([60, 64, 67]), np.zeros(3, dtype=np.int64), np.full(3, duration), Meter())
+    assert [str(chord) for _, chord in track] == ["C"]

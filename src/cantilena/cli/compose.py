@@ -72,7 +72,7 @@ def run(
     """
     if bundle is None:
         bundle = DEFAULT_VAE if latent.flag else DEFAULT
-    from cantilena.generation import InfillSpan, check_output_folder, load, primer_of, write_melodies
+    from cantilena.generation import InfillSpan, check_output_folder, check_staves, load, primer_of, write_melodies
     from cantilena.workflows import CopyCheck, check_copies
 
     if latent.flag and of is not None:
@@ -80,6 +80,7 @@ def run(
     bars = options.bars_to_rewrite() if of is not None else None
     if latent.interpolate is not None:
         n = _STEPS if latent.steps is None else latent.steps
+    check_staves(staves, accompaniment)
     check_output_folder(out, n, force=force)
     composer = load(bundle, precision)
     about: dict[str, Any] = {"model": composer.name, "seed": seed, "constrain": options.constrain}

@@ -46,8 +46,9 @@ def run(
         cantilena harmonise tune.musicxml --style chorale --every half-bar --out harmonies
         cantilena harmonise "C4 E4 G4/2 F4 D4 C4/2" -n 1 --out idea
     """
-    from cantilena.generation import check_output_folder, harmonise, read_melody_or_notes, write_melodies
+    from cantilena.generation import check_output_folder, check_staves, harmonise, read_melody_or_notes, write_melodies
 
+    check_staves(staves, accompaniment)
     check_output_folder(out, n, force=force)
     given = read_melody_or_notes(melody, limits)
     harmonies = harmonise(given, n, style=style, every=every, seed=seed)
@@ -65,6 +66,6 @@ def run(
     ]
     lines = [f"{len(rows)} of {n} in {out}, the most probable first:" if len(rows) < n else f"in {out}:"]
     for files, one in zip(written, harmonies, strict=True):
-        sheet = one.chords.lead_sheet(one.meter, one.length, one.pickup)
+        sheet = one.chords.lead_sheet(one.meter, one.length, one.pickup, one.key)
         lines.append(f"{files.files['mid'].stem}  {sheet}")
     return Answer({"harmonies": rows}, text="\n".join(lines))

@@ -17,7 +17,7 @@ PART_BARS = 32
 """Bars of the parts into which melodies of more than twice as many are cut: few long ones would outweigh the others."""
 
 
-def add_to_training(corpus: Corpus, others: Sequence[Corpus]) -> Corpus:
+def add_to_training(corpus: Corpus, others: Sequence[Corpus], held_out: Sequence[Melody] | None = None) -> Corpus:
     """Add the training parts of other corpora to that of a corpus; each is a collection of its own name.
 
     Melodies that are near-duplicates or variants of held-out ones are left out, and long ones are cut into parts.
@@ -25,6 +25,7 @@ def add_to_training(corpus: Corpus, others: Sequence[Corpus]) -> Corpus:
     Args:
         corpus: whose validation and test parts stay as they are.
         others: whose own validation and test parts are left out.
+        held_out: melodies to measure on; by default those of the corpus.
 
     Examples:
         >>> from cantilena.data import load_builtin
@@ -33,7 +34,8 @@ def add_to_training(corpus: Corpus, others: Sequence[Corpus]) -> Corpus:
         >>> sorted(both.count("collection")), len(both.split("test")) == len(tunes.where("test", "aird"))
         (['aird', 'quartets'], True)
     """
-    held_out = [melody for part in ("valid", "test") for melody in corpus.melodies(part)]
+    if held_out is None:
+        held_out = [melody for part in ("valid", "test") for melody in corpus.melodies(part)]
     tables = [corpus.table]
     for other in others:
         other = other.split("train")

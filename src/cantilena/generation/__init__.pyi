@@ -2,6 +2,7 @@ from .baselines import mix_snippets as mix_snippets
 from .chords import names_chord_file as names_chord_file
 from .collection import WrittenMelody as WrittenMelody
 from .collection import check_output_folder as check_output_folder
+from .collection import check_staves as check_staves
 from .collection import is_complete as is_complete
 from .collection import remove_melodies as remove_melodies
 from .collection import write_melodies as write_melodies

@@ -5,11 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from cantilena.errors import UsageError
 from cantilena.generation.options import ComposeOptions
 from cantilena.models import Bars, chord_rows, padded_chords
-from cantilena.music import Chord, ChordTrack, Form, FormSection, Melody, Meter, parse_sections
+from cantilena.music import (
+    Chord,
+    ChordTrack,
+    Form,
+    FormSection,
+    Key,
+    Melody,
+    Meter,
+    key_of_chords,
+    parse_sections,
+)
 
 _FILE = re.compile(
     r"\.(cho|chordpro|chopro|crd|pro|txt|mid|midi|kar|smf|rmi|musicxml|mxl|xml|abc|krn)(\s*\Z|[#:])", re.IGNORECASE
@@ -50,7 +61,8 @@ class ChordPlan:
             raise UsageError("--chords with --events: a number of notes has no bars", "give --bars, or no length")
         if isinstance(options.chords, str):
             return cls.parse(options.chords, meter)
-        return cls(meter, options.chords)
+        assert not isinstance(options.chords, Path)  # `with_chord_defaults` has read it
+        return cls(meter, ChordTrack(tuple(options.chords)))
 
     @classmethod
     def parse(cls, text: str, meter: Meter) -> ChordPlan:
@@ -110,38 +122,63 @@ class ChordPlan:
         return ChordTrack(tuple((at + tick, chord) for at in turns for tick, chord in track)).between(0, bars * bar)
 
 
-def with_chord_file(options: ComposeOptions, primer: Melody | None) -> ComposeOptions:
-    """The options with the chords of the file that they name, if they do; its key and meter are the defaults.
+def with_chord_defaults(options: ComposeOptions, primer: Melody | None) -> tuple[ComposeOptions, Melody | None]:
+    """The options with the chords of the file that they name, if they do, and with the key that chords have.
+
+    Key and meter of the chords are the defaults, also of a primer that was typed, which has none of its own.
 
     Raises:
         UsageError: the melody is to have another meter than the chords.
         ScoreError: the file cannot be read, or has no chords.
     """
-    if not isinstance(options.chords, str) or not names_chord_file(options.chords):
-        return options
+    if not options.chords:
+        return options, primer
+    own = primer if primer is not None and primer.source else None
+    if not names_chord_file(options.chords):
+        meter = Meter.parse(options.meter) if options.meter else own.meter if own is not None else Meter()
+        key = None if options.key or own is not None else _implied_key(options, meter)
+        typed = primer if key is None or primer is None else replace(primer, key=key)
+        return replace(options, key=options.key or key or ""), typed
     from cantilena.io import read_progression  # imports the readers of scores
 
-    given = read_progression(options.chords.strip())
-    meter = Meter.parse(options.meter) if options.meter else primer.meter if primer is not None else given.meter
+    given = read_progression(str(options.chords).strip())
+    meter = Meter.parse(options.meter) if options.meter else own.meter if own is not None else given.meter
     if meter != given.meter:
         raise UsageError(
-            f"the chords of {options.chords.strip()} are in {given.meter}, and the melody is in {meter}",
+            f"the chords of {str(options.chords).strip()} are in {given.meter}, and the melody is in {meter}",
             f"give chords in {meter}, or a melody in {given.meter}",
         )
     bars = ((tick, given.chords.at(tick) or Chord(None)) for tick in range(0, given.length, meter.ticks_per_bar))
     whole = ChordTrack(tuple(sorted({**dict(bars), **dict(given.chords)}.items())))
-    key = options.key or ("" if primer is not None else given.key or "")
-    return replace(options, chords=whole, meter=str(meter), key=key)
+    asked = options.key or ("" if own is not None else given.key or "")
+    if own is None and primer is not None and asked:
+        primer = replace(primer, key=asked if isinstance(asked, Key) else Key.parse(asked))
+    return replace(options, chords=whole, meter=str(meter), key=asked), primer
 
 
-def names_chord_file(text: str) -> bool:
+def _implied_key(options: ComposeOptions, meter: Meter) -> Key | None:
+    """The key of chords that are written; None where they cannot be read, which is said later."""
+    try:
+        plan = ChordPlan.from_options(options, meter)
+    except UsageError:
+        return None
+    if plan is None:
+        return None
+    tracks = [plan.whole, *plan.sections.values()]
+    whole = ChordTrack()
+    for track in tracks:
+        whole = whole.then(track, whole.bars(meter) * meter.ticks_per_bar)
+    return key_of_chords(whole, whole.bars(meter) * meter.ticks_per_bar)
+
+
+def names_chord_file(text: str | Path | ChordTrack) -> bool:
     """Whether chords are given by the name of a file, and not as bars.
 
     Examples:
         >>> names_chord_file("song.cho"), names_chord_file("book.abc#3"), names_chord_file("C | F/A | N.C.")
         (True, True, False)
     """
-    return bool(_FILE.search(text)) and "|" not in text
+    return isinstance(text, Path) or (isinstance(text, str) and bool(_FILE.search(text)) and "|" not in text)
 
 
 def vary_over(form: Form, chords: ChordTrack, meter: Meter) -> Form:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from cantilena.errors import RunError
+from cantilena.errors import RunError, UsageError
 from cantilena.generation.composition import Composition
 from cantilena.io import Pattern, write
+from cantilena.io import accompaniment as accompanying_notes
 from cantilena.music import Melody
 from cantilena.runtime import progress, read_json, write_json
 
@@ -72,6 +73,7 @@ def write_melodies(
         RunError: there are melodies in the folder, and `force` is False.
         InputError: a file cannot be written.
     """
+    check_staves(staves, accompaniment)
     check_output_folder(folder, len(melodies), force=force)
     remove_melodies(folder)
     digits = _digits(len(melodies))
@@ -86,13 +88,23 @@ def write_melodies(
                     overwrite=force,
                     expressive=expressive,
                     accompaniment=accompaniment,
-                    staves=staves if melody.chords else 1,
+                    staves=staves if staves == 1 or accompanying_notes(melody, accompaniment) else 1,
                 )
             written.append(WrittenMelody(melody, files))
             bar.advance()
     rows = [{**one.facts(), **{suffix: path.name for suffix, path in one.files.items()}} for one in written]
     write_json(folder / _MANIFEST, {**(manifest or {}), "melodies": rows})
     return written
+
+
+def check_staves(staves: int, accompaniment: Pattern) -> None:
+    """Check before composing that a second staff would hold something.
+
+    Raises:
+        UsageError: the chords are not to be played.
+    """
+    if staves == 2 and accompaniment == "none":
+        raise UsageError("--staves 2 and --accompaniment none together", "leave out one of them")
 
 
 def check_output_folder(folder: Path, melodies: int, *, force: bool = False) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cantilena.errors import UsageError
-from cantilena.generation.chords import ChordPlan, changed_returns, told_chords, vary_over, with_chord_file
+from cantilena.generation.chords import ChordPlan, changed_returns, told_chords, vary_over, with_chord_defaults
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
 from cantilena.generation.form import FormPlan
@@ -298,7 +298,7 @@ class Composer:
                 f"bars {options.bars} of no piece", "give the piece to rewrite with --of FILE, or a number of bars"
             )
         primer = primer_of(options)
-        options = with_chord_file(options, primer)
+        options, primer = with_chord_defaults(options, primer)
         placement = self.place(options, primer)
         chord_plan = ChordPlan.from_options(options, placement.meter)
         if chord_plan is not None:
@@ -312,9 +312,9 @@ class Composer:
         bars = placement.bars(len(numbers) * count, placement.length(options))
         chords: tuple[ChordTrack, ...] = ()
         told: list[ChordTrack] = []
-        form_note = ""
+        form_notes: tuple[str, ...] = ()
         if chord_plan is not None:
-            form, chords, form_note = _over(chord_plan, form, placement, len(numbers), placement.length(options))
+            form, chords, form_notes = _over(chord_plan, form, placement, len(numbers), placement.length(options))
             told = [track for track in chords for _ in range(count)]
             bars = told_chords(bars, told, placement.semitones)
         forms = form.repeated(count) if isinstance(form, FormPlan) else None
@@ -339,7 +339,7 @@ class Composer:
             rngs = [generator(seed, "search", number) for number in numbers]
             over = [track.transposed(-placement.semitones) for track in told]
             search = Search.from_options(options, self.encoding, placement.context(), rngs, over)
-        return GenerationPlan(placement, arguments, form, search, chords, form_note)
+        return GenerationPlan(placement, arguments, form, search, chords, form_notes)
 
     def _check_harmony(self, chord_plan: ChordPlan, options: ComposeOptions) -> None:
         """Raise `UsageError` if the model cannot follow the chords, or they are of sections of no form."""
@@ -418,7 +418,7 @@ class Composer:
                 pickup=pickups[number],
                 form=forms[number],
                 no_form=plan.form if isinstance(plan.form, str) else "",
-                form_note=plan.form_note,
+                form_note=plan.form_notes[number] if plan.form_notes else "",
                 chords=chords[number].between(before, plan.arguments["end"]),
                 conditioning=placement.conditioning(plan.arguments["end"], forms[number], chords[number]),
             )
@@ -436,7 +436,7 @@ class GenerationPlan:
         form: the forms of the melodies, or why they have none.
         search: among candidates; None if each melody is drawn once.
         chords: of each melody, from the first tick of its primer on; empty for none.
-        form_note: how a form differs from the one that was asked for; empty if none does.
+        form_notes: how the form of each melody differs from the one that was asked for; empty for none.
     """
 
     placement: Placement
@@ -444,7 +444,7 @@ class GenerationPlan:
     form: FormPlan | str
     search: Search | None = None
     chords: tuple[ChordTrack, ...] = ()
-    form_note: str = ""
+    form_notes: tuple[str, ...] = ()
 
     def forms(self, melodies: int) -> Sequence[Form | None]:
         """The form of each melody."""
@@ -453,7 +453,9 @@ class GenerationPlan:
     def pickups(self, melodies: int) -> Sequence[int]:
         """The ticks of each result before its first barline; 0 if it leaves out a primer."""
         if len(self.placement.primer) and not self.placement.with_primer:
-            return [0] * melodies
+            bar = self.placement.meter.ticks_per_bar
+            # Chords keep their place in the bar.
+            return [(self.placement.pickup - self.placement.primer_ticks) % bar if self.chords else 0] * melodies
         return self.form.pickups if isinstance(self.form, FormPlan) else [self.placement.pickup] * melodies
 
     def sample(self, model: SequenceModel) -> Samples:
@@ -465,17 +467,24 @@ class GenerationPlan:
 
 def _over(
     chord_plan: ChordPlan, form: FormPlan | str, placement: Placement, melodies: int, length: int
-) -> tuple[FormPlan | str, tuple[ChordTrack, ...], str]:
-    """The forms with what would return literally over other chords varied, the chords of each melody, and a note."""
+) -> tuple[FormPlan | str, tuple[ChordTrack, ...], tuple[str, ...]]:
+    """The forms with what would return literally over other chords varied, the chords and a note of each melody.
+
+    A melody gets no pickup where its last bar, which is shorter by it, would lack a chord.
+    """
     bars = -(-length // placement.meter.ticks_per_bar)
     if not isinstance(form, FormPlan):
         track = chord_plan.track(None, bars).moved(placement.pickup).between(0, length)
-        return form, (track,) * melodies, ""
+        return form, (track,) * melodies, ()
     tracks = [chord_plan.track(one, bars) for one in form.forms]
     kept = tuple(vary_over(one, track, placement.meter) for one, track in zip(form.forms, tracks, strict=True))
-    notes = (changed_returns(old, new) for old, new in zip(form.forms, kept, strict=True))
-    chords = tuple(track.moved(at).between(0, length) for track, at in zip(tracks, form.pickups, strict=True))
-    return replace(form, forms=kept, chords=chords), chords, next(filter(None, notes), "")
+    notes = tuple(changed_returns(old, new) for old, new in zip(form.forms, kept, strict=True))
+    pickups = tuple(
+        at if len(placement.primer) or track[-1][0] + at < length else 0
+        for track, at in zip(tracks, form.pickups, strict=True)
+    )
+    chords = tuple(track.moved(at).between(0, length) for track, at in zip(tracks, pickups, strict=True))
+    return replace(form, forms=kept, chords=chords, pickups=pickups), chords, notes
 
 
 def load(bundle: Bundle | str | Path, precision: Precision = "float32") -> Composer:

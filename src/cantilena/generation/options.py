@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     PrimerText = str | Melody
     KeyName = str | Key
     FormText = str | Form
-    ChordText = str | ChordTrack
+    ChordText = str | Path | ChordTrack
     RulesName = str | RuleSet
 else:  # at run time the types of the flags are read, which are text
     PrimerText = KeyName = RulesName = FormText = ChordText = str

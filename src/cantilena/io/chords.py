@@ -19,7 +19,7 @@ from cantilena.io.notation.text import plain_text
 from cantilena.io.pieces import READABLE, PieceName, PieceSource
 from cantilena.io.reader import read_piece
 from cantilena.io.score import Score
-from cantilena.music import MOST_BARS, TICKS_PER_QUARTER, Chord, ChordTrack, Key, Meter
+from cantilena.music import MOST_BARS, TICKS_PER_QUARTER, Chord, ChordTrack, Key, Meter, key_of_chords
 from cantilena.runtime import Failure, bounded_map, read_regular_file
 
 CHORD_TEXT = (".cho", ".chordpro", ".chopro", ".crd", ".pro", ".txt")
@@ -48,7 +48,7 @@ class Progression(NamedTuple):
     Args:
         chords: from tick 0 on, which is a barline.
         meter: the time signature.
-        key: the key, None if the file names none.
+        key: the key that the file names, or the chords imply; None for N.C. alone.
         length: ticks, a whole number of bars.
     """
 
@@ -124,10 +124,13 @@ def _of_score(score: Score) -> Progression:
     last = ticks(max([score.end, *(bar.end for bar in score.bars[-1:])]))
     end = max(last, ticks(score.chords[-1][0]) + 1) - first
     chords = {max(ticks(time) - first, 0): chord for time, chord in score.chords}
+    track, length = ChordTrack(tuple(chords.items())), -(-end // meter.ticks_per_bar) * meter.ticks_per_bar
     key = score.keys[0][1] if score.keys else None
-    return Progression(
-        ChordTrack(tuple(chords.items())), meter, key, -(-end // meter.ticks_per_bar) * meter.ticks_per_bar
-    )
+    if key is None or not (score.keys_are_explicit or key.mode == "minor"):
+        # A signature alone is also that of the relative minor; C major in MIDI is often a program's default.
+        relative = () if key is None else (key, Key((key.tonic + 9) % 12, "minor"))
+        key = key_of_chords(track, length, relative if key is not None and (key.fifths or score.bars) else ())
+    return Progression(track, meter, key, length)
 
 
 def _text_of(path: Path) -> str:
@@ -166,7 +169,8 @@ def _of_text(text: str) -> Progression:
         chords = ChordTrack.parse("\n".join(lines).strip(), meter).changes
     if not chords:
         raise ScoreError("it has no chords", _HINT)
-    return Progression(ChordTrack(chords), meter, key, (chords[-1][0] // meter.ticks_per_bar + 1) * meter.ticks_per_bar)
+    track, length = ChordTrack(chords), (chords[-1][0] // meter.ticks_per_bar + 1) * meter.ticks_per_bar
+    return Progression(track, meter, key or key_of_chords(track, length), length)
 
 
 def _chordpro_bars(lines: Iterable[str]) -> Iterator[list[Chord]]:

@@ -26,6 +26,7 @@ from .key import Key as Key
 from .key import Mode as Mode
 from .key_profiles import KEY_PROFILES as KEY_PROFILES
 from .key_profiles import find_key as find_key
+from .key_profiles import key_of_chords as key_of_chords
 from .key_profiles import key_of_durations as key_of_durations
 from .line import HOLD as HOLD
 from .line import OFF as OFF

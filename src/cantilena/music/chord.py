@@ -23,7 +23,7 @@ _SUFFIXES = {
 
 _SYNONYMS = {
     "": "maj", "M": "maj", "maj": "maj", "ma": "maj", "major": "maj", "Δ": "maj7", "5": "maj", "6": "maj",
-    "add9": "maj", "add2": "maj", "2": "maj", "6/9": "maj", "69": "maj", "m": "min", "-": "min", "mi": "min",
+    "add9": "maj", "add2": "maj", "2": "maj", "69": "maj", "m69": "min", "m": "min", "-": "min", "mi": "min",
     "min": "min", "minor": "min", "m6": "min", "-6": "min", "mi6": "min", "min6": "min", "madd9": "min", "dim": "dim",
     "o": "dim",
     "°": "dim", "º": "dim", "mb5": "dim", "+": "aug", "aug": "aug", "#5": "aug", "+5": "aug", "7": "7", "9": "7",
@@ -39,6 +39,8 @@ _SYNONYMS = {
 """Suffixes of lead sheets and the quality that each is read as: tensions above the seventh are not kept."""
 
 _SYMBOL = re.compile(r"([A-G])([#♯b♭]{0,2})([^/]*)(?:/([A-Ga-g])([#♯b♭]{0,2}))?\Z")
+_TENSION = re.compile(r"(?:(?:add|omit|no)[b#]?|[b#]|(?<![\db#do]))(?:2|3|4|5|6|9|11|13)\Z")
+"""A tension at the end of a symbol, or a tone that is left out."""
 _GERMAN = re.compile(r"[Hh]|[A-Ga-g](?:is|es)(?![a-z])|[AEae]s(?![a-z])|.*(?:moll|dur)\b", re.IGNORECASE)
 _SOLFEGE = re.compile(r"(?:do|ut|re|ré|mi|fa|sol|la|si)(?:m|(?![a-z]))", re.IGNORECASE)
 _SHOWN = 40  # characters of a wrong symbol that a message shows
@@ -114,7 +116,7 @@ class Chord:
         if symbol.lower() in _NO_CHORD:
             return cls(None)
         match = _SYMBOL.match(symbol.replace("6/9", "69"))
-        quality = _SYNONYMS.get(re.sub(r"[\s()]", "", match[3])) if match else None
+        quality = _quality_of(re.sub(r"[\s()]", "", match[3])) if match else None
         if match is None or quality is None:
             shown = text if len(text) <= _SHOWN else text[:_SHOWN] + ".."
             raise UsageError(f"'{shown}' is not a chord symbol", _hint(symbol))
@@ -205,6 +207,19 @@ def _name_of_fifths(position: int) -> str:
 def _within(position: int) -> int:
     """The place with the same tone that needs no double accidental: Fb to B#."""
     return position + 12 if position < -8 else position - 12 if position > 12 else position
+
+
+def _quality_of(suffix: str) -> str | None:
+    """The quality that a suffix names; up to three tensions that no synonym has are left out."""
+    suffix = suffix.replace("Maj", "maj").replace("Min", "min").translate({ord("♯"): "#", ord("♭"): "b"})
+    for _ in range(4):
+        if (quality := _SYNONYMS.get(suffix)) is not None:
+            return quality
+        shorter = _TENSION.sub("", suffix)
+        if shorter == suffix:
+            return None
+        suffix = shorter
+    return None
 
 
 def _hint(symbol: str) -> str:

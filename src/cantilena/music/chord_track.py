@@ -166,13 +166,14 @@ class ChordTrack(Sequence[tuple[int, Chord]]):
         ends = [*starts[1:], max(length, 1)]
         return [self.between(start, end).merged() for start, end in zip(starts, ends, strict=True)]
 
-    def lead_sheet(self, meter: Meter, length: int, pickup: int = 0) -> str:
+    def lead_sheet(self, meter: Meter, length: int, pickup: int = 0, key: Key | None = None) -> str:
         """The chords as text that `parse` reads, from the first barline on; a chord is written again as it sounds on.
 
         Args:
             meter: the time signature.
             length: ticks of the piece.
             pickup: ticks before the first barline.
+            key: in which the symbols are spelled.
 
         Examples:
             >>> ChordTrack.parse("C | % | F F F G", Meter(4, 4)).lead_sheet(Meter(4, 4), 288)
@@ -184,7 +185,7 @@ class ChordTrack(Sequence[tuple[int, Chord]]):
             inside = self.between(start, start + bar).merged()
             slots = next(count for count in _divisors(bar) if all(tick % (bar // count) == 0 for tick, _ in inside))
             chords = (inside.at(place * (bar // slots)) or Chord(None) for place in range(slots))
-            written.append(" ".join(map(str, chords)))
+            written.append(" ".join(chord.symbol(key) for chord in chords))
         return " | ".join(written)
 
     def to_json(self, length: int, key: Key | None = None) -> list[dict[str, Any]]:

@@ -275,7 +275,7 @@ def _slices(meter: Meter, starts: Sequence[int], end: int) -> tuple[Ints, Ints]:
             inside = place + missing
             edges.append(start + place)
             levels.append(0 if not inside else 1 if inside % half == 0 else 2 if inside % beat == 0 else 3)
-    if edges[0]:
+    if not edges or edges[0]:
         edges, levels = [0, *edges], [3, *levels]
     return np.array([*edges, end]), np.array(levels)
 

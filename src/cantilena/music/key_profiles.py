@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
+from cantilena.music.chord_track import ChordTrack
 from cantilena.music.key import Key
 from cantilena.music.melody import Melody
 
@@ -50,6 +51,30 @@ def find_key(melody: Melody, profile: str = "krumhansl-kessler") -> Key | None:
         for pitch in note.pitches:
             durations[pitch % 12] += note.duration
     return key_of_durations(durations, profile)
+
+
+def key_of_chords(chords: ChordTrack, length: int, among: Collection[Key] = ()) -> Key | None:
+    """Find the key of chords from how long their tones sound, the roots counted twice.
+
+    Args:
+        chords: of a piece.
+        length: ticks of the piece.
+        among: the keys to choose from; empty means all 24 major and minor keys.
+
+    Returns:
+        The key, or None if there are no chords.
+
+    Examples:
+        >>> from cantilena.music import ChordTrack, Meter
+        >>> key_of_chords(ChordTrack.parse("Am | Dm | E7 | Am", Meter(4, 4)), 384).name
+        'A minor'
+    """
+    durations = np.zeros(12)
+    for _, duration, chord in chords.spans(length):
+        if chord.root is not None:
+            durations[[*chord.pitch_classes]] += duration
+            durations[chord.root] += duration
+    return key_of_durations(durations, among=among)
 
 
 def key_of_durations(

@@ -132,3 +132,10 @@ def test_the_best_harmony_agrees_most_with_all_sequences_by_their_probability() 
         0
     ].chords  # the roots of LABELS all differ, so that any agreement is whole
     assert [str(best.at(24 * beat)) for beat in range(4)] == [str(LABELS[row]) for row in np.argmax(marginals, axis=1)]
+
+
+@pytest.mark.parametrize(("meter", "half"), [("6/8", 36), ("2/4", 24), ("4/4", 48), ("2/2", 48), ("12/8", 72)])
+def test_chords_may_change_in_the_middle_of_a_bar(meter: str, half: int) -> None:
+    melody = Melody.from_pitches([(60 + k % 5, 12) for k in range(48)], meter=Meter.parse(meter))
+    beats = Beats.of_melody(melody, Key(), "lied")
+    assert beats.ticks[:-1][beats.may_change("half-bar")].tolist() == list(range(0, melody.length, half))

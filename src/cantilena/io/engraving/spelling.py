@@ -83,11 +83,10 @@ def spell_chord(chord: Chord, key: Key) -> str:
     """Return the symbol of a chord in a key, such as `F#m7/C#`.
 
     Examples:
-        >>> spell_chord(Chord.parse("Am7/G"), Key())
-        'Am7/G'
+        >>> spell_chord(Chord.parse("C#m7/E"), Key.parse("Db major"))
+        'Dbm7/Fb'
     """
-    del key  # symbols have one spelling for each pitch class
-    return str(chord)
+    return chord.symbol(key)
 
 
 @dataclass(frozen=True, slots=True)

@@ -73,12 +73,14 @@ class Beats:
 
     Args:
         ticks: `(beats + 1,)`: where each begins, and the end of the melody.
-        classes: `(beats,)`: 0 for the first of a bar, 1 for its middle, 2 for others.
+        classes: `(beats,)`: 0 for the first of a bar, 1 for its middle, 2 for others; bars of two beats have no middle.
+        halves: `(beats,)`: whether a half of a bar begins.
         features: `(beats, FEATURES)` numbers that the network reads.
     """
 
     ticks: NDArray[np.int64]
     classes: NDArray[np.int64]
+    halves: NDArray[np.bool_]
     features: NDArray[np.float32]
 
     @classmethod
@@ -108,12 +110,13 @@ class Beats:
         around = [padded[shift : shift + len(begins)] for shift in range(2 * WINDOW + 1)]
         about = np.zeros((len(begins), 1 + len(get_args(Style))), dtype=np.float32)
         about[:, 0], about[:, 1 + get_args(Style).index(style)] = key.is_minor, 1.0
-        return cls(np.append(np.maximum(begins, 0), melody.length), classes, np.hstack([*around, about]))
+        halves = place % (bar // 2 if (bar // beat) % 2 == 0 else bar) == 0
+        return cls(np.append(np.maximum(begins, 0), melody.length), classes, halves, np.hstack([*around, about]))
 
     def may_change(self, every: Every) -> NDArray[np.bool_]:
         """`(beats,)`: where a chord may begin."""
-        most = {"beat": 2, "half-bar": 1, "bar": 0}[every]
-        allowed: NDArray[np.bool_] = self.classes <= most
+        places = {"beat": self.classes >= 0, "half-bar": self.halves.copy(), "bar": self.classes == 0}
+        allowed: NDArray[np.bool_] = places[every]
         allowed[0] = True
         return allowed
 
@@ -342,13 +345,13 @@ def beat_ticks(meter: Meter) -> int:
     """Ticks of the beats at which chords change: quarters, dotted quarters of compound meters, or a short bar.
 
     Examples:
-        >>> [beat_ticks(Meter.parse(name)) for name in ("4/4", "2/2", "6/8", "3/8", "5/8")]
-        [24, 24, 36, 36, 12]
+        >>> [beat_ticks(Meter.parse(name)) for name in ("4/4", "2/2", "6/8", "3/8", "5/8", "12/16")]
+        [24, 24, 36, 36, 12, 18]
     """
     bar, beat = meter.ticks_per_bar, meter.ticks_per_beat
     if bar <= 36:
         return bar
-    return 24 if beat != 36 and bar % 24 == 0 else beat
+    return 24 if beat in (12, 24, 48, 96) and bar % 24 == 0 else beat
 
 
 def _sounding(local: NDArray[np.float32], melody: Melody, key: Key, first: int, beat: int) -> None:
@@ -394,7 +397,7 @@ def _draw(log_weights: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
 def _check(melody: Melody, n: int, style: str, every: str) -> None:
     if not melody.sounding:
         raise UsageError("the melody has no notes", "give one that has")
-    if not 1 <= n <= MOST_HARMONIES:
+    if not isinstance(n, int) or not 1 <= n <= MOST_HARMONIES:
         raise UsageError(f"{n} harmonies of a melody", f"give 1 to {MOST_HARMONIES}")
     if style not in get_args(Style):
         raise UsageError(f"there is no style '{style}' of harmony", f"choose one of {', '.join(get_args(Style))}")

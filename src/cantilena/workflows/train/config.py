@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from cantilena.data import SPLITS, Corpus, ReadOptions, Split, add_to_training, open_corpus, read_folder
+from cantilena.data import Corpus, ReadOptions, Split, add_to_training, open_corpus, read_folder
 from cantilena.errors import UsageError
 from cantilena.models import NetworkOptions
 from cantilena.music import Melody, parse_pitch_range
@@ -149,15 +149,19 @@ def encode_corpus(corpus: Corpus, options: CorpusOptions) -> EncodedCorpus:
         CorpusError: a split holds no melody.
     """
     low, high = parse_pitch_range(options.range)
+    folders: Mapping[Split, Path | None] = {"valid": options.valid, "test": options.test}
+    held_out: dict[Split, Sequence[Melody]] = {
+        split: corpus.melodies(split)
+        if folder is None
+        else read_folder(folder, replace(_reading(options), seconds=None), as_is=True).melodies()
+        for split, folder in folders.items()
+    }
     further = further_corpora(options)
-    corpus = add_to_training(corpus, further) if further else corpus
-    melodies: dict[Split, Sequence[Melody]] = {split: corpus.melodies(split) for split in SPLITS}
+    if further:
+        corpus = add_to_training(corpus, further, [melody for part in held_out.values() for melody in part])
+    melodies: dict[Split, Sequence[Melody]] = {"train": corpus.melodies("train"), **held_out}
     if options.valid and options.test:
         melodies["train"] = corpus.melodies()
-    held_out: Mapping[Split, Path | None] = {"valid": options.valid, "test": options.test}
-    for split, folder in held_out.items():
-        if folder is not None:
-            melodies[split] = read_folder(folder, replace(_reading(options), seconds=None), as_is=True).melodies()
     by = options.styles if isinstance(options, NetworkTraining) else ""
     labels = style_labels(corpus, by, [one.manifest.name for one in further])
     grid = GridEncoding(int(low), int(high))
