@@ -35,7 +35,7 @@ Read and heard as a musician would: sections return, phrases are of four bars, j
 rhythm, and most end where they should. What is still wrong: some last notes are the tonic and no end, short or after a
 leap of an octave (the second and third of `tunes+rl`, the fifth of `tunes`); a march may turn into running sixteenths
 after a phrase (the fifth of `tunes`); middle sections wander, and the last bars of a varied return may change where
-nobody would change them; the first melodies of both models share their opening, since they are drawn by the same numbers.
+nobody would change them; melodies of both models share openings, since they are drawn by the same random numbers.
 
 """
 
