@@ -259,7 +259,7 @@ def test_all_rules_of_the_catalogue_keep_the_contract(capsys: pytest.CaptureFixt
 
 def test_a_slow_rule_is_told(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     def slow(line, context):  # type: ignore[no-untyped-def]
-        return np.array([[sum(range(4000)) * 0.0 for _ in row] for row in line.event])
+        return np.array([[sum(range(20_000)) * 0.0 for _ in row] for row in line.event])
 
     check_rule(Rule.from_function(slow))
     assert "'slow' is slow: about" in capsys.readouterr().err

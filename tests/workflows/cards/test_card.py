@@ -119,7 +119,9 @@ def test_the_likelihood_of_the_card_is_that_of_the_training_run(name: str) -> No
         if len(cells) == 5 and cells[2].strip()[:1].isdigit()
     }
     before = [f"{name} before tuning"] if bundle.is_tuned else []
-    assert list(rows) == [name, *before, "n-gram with copies", "order 0 (frequencies)"]
+    harmony = getattr(bundle.options, "harmony", False)
+    over_chords = [f"{name}, melodies over chords", f"{name}, the same, told their chords"] if harmony else []
+    assert list(rows) == [name, *before, *over_chords, "n-gram with copies", "order 0 (frequencies)"]
     untuned = rows[before[0] if before else name]
     assert untuned[0] == pytest.approx(bundle.provenance["valid_nats_per_step"], abs=1e-3)  # of whole weights
     assert rows[name][1] == pytest.approx(held_out_nats(card), abs=6e-5)
