@@ -35,6 +35,18 @@ def answer(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
 
 
 @pytest.mark.usefixtures("here")
+def test_symbols_that_cannot_be_read_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("gap.abc").write_text('X:1\nT:gap\nM:4/4\nL:1/4\nK:C\n"C"CDEF|"Fxyz"F4|"G13b9"G4|"C"C4|\n')
+    found = answer(capsys, "chords", "gap.abc")
+    assert [chord["symbol"] for chord in found["chords"]] == ["C", "G7", "C"]
+    assert len(found["doubts"]) == 1
+    assert "Fxyz" in found["doubts"][0]
+    assert main(["chords", "gap.abc"]) == 0
+    assert "note: " in capsys.readouterr().out
+    assert answer(capsys, "chords", "sheet.abc")["doubts"] == []
+
+
+@pytest.mark.usefixtures("here")
 def test_inferred_chords(capsys: pytest.CaptureFixture[str]) -> None:
     found = answer(capsys, "chords", "three.musicxml")
     assert (found["source"], found["key"], found["meter"]) == ("parts", "C major", "4/4")

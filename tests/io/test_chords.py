@@ -64,6 +64,12 @@ def test_kern_and_one_tune_of_a_book(tmp_path: Path) -> None:
         read_progression(f"{path}#1")
 
 
+def test_a_symbol_that_cannot_be_read_is_not_passed_over(tmp_path: Path) -> None:
+    tune = 'X:1\nM:4/4\nL:1/4\nK:C\n"C"CDEF|"Fxyz"F4|"C"C4|\n'
+    with pytest.raises(ScoreError, match="Fxyz"):
+        read_progression(file_of(tmp_path, tune, ".abc"))
+
+
 def test_chordpro_gives_each_chord_a_bar(tmp_path: Path) -> None:
     text = """{title: A Song}
 {key: Am}

@@ -54,4 +54,5 @@ def _table(chords: ScoreChords) -> str:
     lines = [f"{number:>{first}}  {symbols:<{second}}  {numerals}".rstrip() for number, symbols, numerals in rows]
     key = f"{chords.key.name}, " if chords.key else ""
     title = f"{chords.title}: " if chords.title else ""
+    lines += [f"note: {doubt}" for doubt in chords.doubts]
     return "\n".join([f"{title}{key}{chords.meter}; {_SOURCES[chords.source]}", "", *lines])

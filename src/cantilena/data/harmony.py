@@ -43,6 +43,7 @@ class ScoreChords:
         length: ticks of the piece.
         bars: (tick, number as printed) of each bar, ascending from 0.
         title: the title.
+        doubts: symbols that could not be read, where the chord before sounds on: what, and in which bar.
     """
 
     track: ChordTrack
@@ -52,6 +53,7 @@ class ScoreChords:
     length: int
     bars: tuple[tuple[int, str], ...]
     title: str = ""
+    doubts: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """The chords as JSON values, times in quarter notes."""
@@ -60,6 +62,7 @@ class ScoreChords:
             "source": self.source,
             "key": None if self.key is None else self.key.name,
             "meter": str(self.meter),
+            "doubts": list(self.doubts),
         }
 
 
@@ -135,7 +138,14 @@ def chords_of_score(
             )  # fmt: skip
         except UsageError as error:
             raise ScoreError(error.text, error.hint) from error
-    return ScoreChords(track, source, key, meter, length, _numbered(score, meter, pickup, length), score.title)
+    doubts = unread_symbols(score) if source == "written" else ()
+    return ScoreChords(track, source, key, meter, length, _numbered(score, meter, pickup, length), score.title, doubts)
+
+
+def unread_symbols(score: Score) -> tuple[str, ...]:
+    """What a score has for chord symbols that could not be read, and in which bar."""
+    found = (doubt for doubt in score.doubts if "chord symbol" in doubt.text or "kind of chord" in doubt.text)
+    return tuple(dict.fromkeys(f"bar {doubt.bar}: {doubt.text}" if doubt.bar else doubt.text for doubt in found))
 
 
 def chorale_voices(corpus: Corpus) -> list[list[Melody]]:

@@ -120,6 +120,11 @@ def _of_score(score: Score) -> Progression:
     def ticks(time: int) -> int:
         return (2 * time * TICKS_PER_QUARTER + score.resolution) // (2 * score.resolution)
 
+    # A symbol that is left out would let the chord before sound on.
+    for doubt in score.doubts:
+        if "chord symbol" in doubt.text or "kind of chord" in doubt.text:
+            place = f"bar {doubt.bar}: " if doubt.bar else ""
+            raise ScoreError(f"{place}{doubt.text}", "correct it in the score, or write the chords as text")
     meter, first = score.main_meter, ticks(score.first_barline)
     last = ticks(max([score.end, *(bar.end for bar in score.bars[-1:])]))
     end = max(last, ticks(score.chords[-1][0]) + 1) - first
