@@ -119,7 +119,7 @@ def test_books_are_bounded(book: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ScoreError, match="it has more than 4 tunes"):
         list(pieces_of(book))
     monkeypatch.setattr(pieces_module, "_MAX_BOOK_BYTES", 99)
-    with pytest.raises(ScoreError, match="it is larger than 0 MB"):
+    with pytest.raises(ScoreError, match="it is larger than 0 KB"):
         list(pieces_of(book))
     assert count_pieces(book) == 1
 

@@ -138,14 +138,8 @@ def chords_of_score(
             )  # fmt: skip
         except UsageError as error:
             raise ScoreError(error.text, error.hint) from error
-    doubts = unread_symbols(score) if source == "written" else ()
+    doubts = score.unread_chords if source == "written" else ()
     return ScoreChords(track, source, key, meter, length, _numbered(score, meter, pickup, length), score.title, doubts)
-
-
-def unread_symbols(score: Score) -> tuple[str, ...]:
-    """What a score has for chord symbols that could not be read, and in which bar."""
-    found = (doubt for doubt in score.doubts if "chord symbol" in doubt.text or "kind of chord" in doubt.text)
-    return tuple(dict.fromkeys(f"bar {doubt.bar}: {doubt.text}" if doubt.bar else doubt.text for doubt in found))
 
 
 def chorale_voices(corpus: Corpus) -> list[list[Melody]]:

@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 from cantilena.errors import ScoreError, UsageError
 from cantilena.io.notation.text import plain_text
-from cantilena.io.pieces import READABLE, PieceName, PieceSource
+from cantilena.io.pieces import READABLE, PieceName, PieceSource, file_content
 from cantilena.io.reader import read_piece
 from cantilena.io.score import Score
 from cantilena.music import MOST_BARS, TICKS_PER_QUARTER, Chord, ChordTrack, Key, Meter, key_of_chords
-from cantilena.runtime import Failure, bounded_map, read_regular_file
+from cantilena.runtime import Failure, bounded_map
 
 CHORD_TEXT = (".cho", ".chordpro", ".chopro", ".crd", ".pro", ".txt")
 """The suffixes of text files with chords."""
@@ -80,7 +80,7 @@ def read_progression(path: Path | str) -> Progression:
     file = Path(path)
     try:
         if file.suffix.lower() in CHORD_TEXT:
-            found = _of_text(_text_of(file))
+            found = _of_text(plain_text(file_content(file, _MAX_BYTES)))
         else:
             name = PieceName.parse(str(path))
             if name.path.suffix.lower() not in READABLE:
@@ -121,10 +121,8 @@ def _of_score(score: Score) -> Progression:
         return (2 * time * TICKS_PER_QUARTER + score.resolution) // (2 * score.resolution)
 
     # A symbol that is left out would let the chord before sound on.
-    for doubt in score.doubts:
-        if "chord symbol" in doubt.text or "kind of chord" in doubt.text:
-            place = f"bar {doubt.bar}: " if doubt.bar else ""
-            raise ScoreError(f"{place}{doubt.text}", "correct it in the score, or write the chords as text")
+    for unread in score.unread_chords:
+        raise ScoreError(unread, "correct it in the score, or write the chords as text")
     meter, first = score.main_meter, ticks(score.first_barline)
     last = ticks(max([score.end, *(bar.end for bar in score.bars[-1:])]))
     end = max(last, ticks(score.chords[-1][0]) + 1) - first
@@ -136,19 +134,6 @@ def _of_score(score: Score) -> Progression:
         relative = () if key is None else (key, Key((key.tonic + 9) % 12, "minor"))
         key = key_of_chords(track, length, relative if key is not None and (key.fifths or score.bars) else ())
     return Progression(track, meter, key, length)
-
-
-def _text_of(path: Path) -> str:
-    try:
-        content = read_regular_file(path, _MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ScoreError(f"it cannot be opened: {reason}", "check the path and your rights") from error
-    if content is None:
-        raise ScoreError("it is not an ordinary file", "name a file, not a folder, a pipe or a device")
-    if len(content) > _MAX_BYTES:
-        raise ScoreError(f"it is larger than {_MAX_BYTES // 1024} KB", "cut it into songs")
-    return plain_text(content)
 
 
 def _of_text(text: str) -> Progression:

@@ -110,13 +110,17 @@ def count_pieces(path: Path) -> int:
         return 1
 
 
-def file_content(path: Path) -> bytes:
-    """Return the bytes of a score, up to 16 MB, or of a book, up to 64 MB.
+def file_content(path: Path, most: int = 0) -> bytes:
+    """Return the bytes of a score or a book.
+
+    Args:
+        path: the file.
+        most: bytes that it may have; 0 for 16 MB, for a book 64 MB.
 
     Raises:
         ScoreError: it cannot be opened, or is larger.
     """
-    most = _MAX_BOOK_BYTES if path.suffix.lower() in BOOKS else _MAX_BYTES
+    most = most or (_MAX_BOOK_BYTES if path.suffix.lower() in BOOKS else _MAX_BYTES)
     try:
         content = read_regular_file(path, most + 1)
     except (OSError, ValueError) as error:
@@ -125,7 +129,8 @@ def file_content(path: Path) -> bytes:
     if content is None:
         raise ScoreError("it is not an ordinary file", "name a file, not a folder, a pipe or a device")
     if len(content) > most:
-        raise ScoreError(f"it is larger than {most // 2**20} MB", _CUT)
+        size = f"{most // 2**20} MB" if most >= 2**20 else f"{most // 2**10} KB"
+        raise ScoreError(f"it is larger than {size}", _CUT)
     return content
 
 

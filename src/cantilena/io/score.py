@@ -82,12 +82,14 @@ class Doubt:
         bar: number of its bar, or "".
         voice: name of its part or voice, or "".
         misplaces: whether notes may stand in the wrong place because of it.
+        is_chord: whether it is a chord symbol that could not be read, so that the chord before sounds on.
     """
 
     text: str
     bar: str = ""
     voice: str = ""
     misplaces: bool = False
+    is_chord: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +134,12 @@ class Score:
     def end(self) -> int:
         """The tick at which the last note ends."""
         return max((int((part.onset + part.duration).max()) for part in self.parts), default=0)
+
+    @property
+    def unread_chords(self) -> tuple[str, ...]:
+        """What could not be read of the chord symbols, and in which bar."""
+        found = (doubt for doubt in self.doubts if doubt.is_chord)
+        return tuple(dict.fromkeys(f"bar {doubt.bar}: {doubt.text}" if doubt.bar else doubt.text for doubt in found))
 
     @property
     def main_meter(self) -> Meter:

@@ -35,7 +35,7 @@ def chord_rows(chords: Iterable[tuple[int, Chord]]) -> ChordRows:
 
     Examples:
         >>> chord_rows([(0, Chord.parse("C")), (48, Chord.parse("C")), (96, Chord.parse("Am/C"))]).tolist()
-        [[0, 1, 1], [96, 110, 4]]
+        [[0, 1, 1], [96, 22, 4]]
     """
     rows = [[0, UNKNOWN, UNKNOWN]]
     for tick, chord in chords:

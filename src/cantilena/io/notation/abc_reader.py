@@ -404,7 +404,7 @@ class _Reader:
                 if symbol not in known:
                     known[symbol] = _chord(symbol)
                     if known[symbol] is None:
-                        self._doubts.add(f"'{one_word(symbol)}' is not a chord symbol", voice=voice.name)
+                        self._doubts.add(f"'{one_word(symbol)}' is not a chord symbol", voice=voice.name, is_chord=True)
                 chord = known[symbol]
                 if chord is not None:
                     found.setdefault(round(time), chord.transposed(voice.properties.transpose or 0))

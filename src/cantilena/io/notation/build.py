@@ -68,10 +68,12 @@ class Doubts:
     found: list[Doubt] = field(default_factory=list)
     _left_out: int = 0
 
-    def add(self, text: str, bar: str = "", voice: str = "", *, misplaces: bool = False) -> None:
+    def add(
+        self, text: str, bar: str = "", voice: str = "", *, misplaces: bool = False, is_chord: bool = False
+    ) -> None:
         """Add a doubt; arguments as `Doubt`."""
         if len(self.found) < MOST_DOUBTS - 1:
-            self.found.append(Doubt(text, bar, one_line(voice, 40), misplaces))
+            self.found.append(Doubt(text, bar, one_line(voice, 40), misplaces, is_chord))
         else:
             self._left_out += 1
 

@@ -287,7 +287,7 @@ class _Reading:
                 chord = parse_chord(text)
                 if chord is None:
                     if spine.kind != "cdata":
-                        self._doubt(f"'{text[:40]}' is no chord symbol", spine)
+                        self._doubt(f"'{text[:40]}' is no chord symbol", spine, is_chord=True)
                 elif is_timed:
                     self.chords.append((self.time, chord))
                 else:
@@ -412,9 +412,9 @@ class _Reading:
                 self._close(here, "")
             self.labels.append((here, found["label"][2:]))
 
-    def _doubt(self, text: str, spine: Spine | None, *, misplaces: bool = False) -> None:
+    def _doubt(self, text: str, spine: Spine | None, *, misplaces: bool = False, is_chord: bool = False) -> None:
         voice = self._name(spine.origin) if spine is not None else ""
-        self.doubts.add(text, self.number, voice, misplaces=misplaces)
+        self.doubts.add(text, self.number, voice, misplaces=misplaces, is_chord=is_chord)
 
     def _name(self, origin: int) -> str:
         return self.names.get(origin) or self.codes.get(origin, "")

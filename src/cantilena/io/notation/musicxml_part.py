@@ -194,10 +194,10 @@ class PartReader:
         if self._microtones:
             self.doubts.add(f"{self._microtones:,} notes between semitones are rounded down", voice=self.name)
 
-    def _doubt(self, text: str, *, once: bool = False, misplaces: bool = False) -> None:
+    def _doubt(self, text: str, *, once: bool = False, misplaces: bool = False, is_chord: bool = False) -> None:
         if not once or text not in self._told:
             self._told.add(text)
-            self.doubts.add(text, self.marks[self._bar].number, self.name, misplaces=misplaces)
+            self.doubts.add(text, self.marks[self._bar].number, self.name, misplaces=misplaces, is_chord=is_chord)
 
     def _units(self, text: str | None) -> Time | None:
         value = number(text)
@@ -479,7 +479,7 @@ class PartReader:
     def _harmony(self, element: Element) -> None:
         chord = chord_of(element)
         if isinstance(chord, str):
-            self._doubt(chord, once=True)
+            self._doubt(chord, once=True, is_chord=True)
             return
         shift = math.floor(self._transpose.get(0, self._transpose.get(1, 0)))
         at = self._now + (self._units(element.findtext("offset")) or 0)
