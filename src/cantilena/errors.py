@@ -78,6 +78,16 @@ class MissingError(CantilenaError):
     """An optional library is not installed; the hint holds the command that installs it."""
 
 
+def shown(text: str, most: int = 40) -> str:
+    """Return what a message shows of wrong text: up to `most` characters of it.
+
+    Examples:
+        >>> shown("AABBA", most=3)
+        'AAB..'
+    """
+    return text if len(text) <= most else text[:most] + ".."
+
+
 def unknown_name_hint(name: str, known: Collection[str], kind: str) -> str:
     """Return a hint for an unknown name: the nearest known name, and the list of them.
 

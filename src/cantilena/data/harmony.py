@@ -233,6 +233,5 @@ def _numbered(score: Score, meter: Meter, pickup: int, length: int) -> tuple[tup
     if score.bars:
         numbers = {int(nearest_ticks(bar.start, score.resolution)): bar.number for bar in score.bars}
         return tuple(sorted(numbers.items()))
-    first = pickup % meter.ticks_per_bar
-    starts = range(first, max(length, first + 1), meter.ticks_per_bar)
-    return (*(((0, "0"),) if first else ()), *((start, str(number)) for number, start in enumerate(starts, start=1)))
+    first = 0 if pickup % meter.ticks_per_bar else 1
+    return tuple((start, str(number)) for number, start in enumerate(meter.bar_starts(length, pickup), start=first))

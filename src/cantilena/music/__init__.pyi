@@ -24,6 +24,7 @@ from .key import FIFTHS_ABOVE as FIFTHS_ABOVE
 from .key import MODE_NAMES as MODE_NAMES
 from .key import Key as Key
 from .key import Mode as Mode
+from .key import note_by_fifths as note_by_fifths
 from .key_profiles import KEY_PROFILES as KEY_PROFILES
 from .key_profiles import find_key as find_key
 from .key_profiles import key_of_chords as key_of_chords

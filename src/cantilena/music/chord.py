@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cantilena.errors import UsageError
-from cantilena.music.key import FIFTHS_ABOVE, Key
+from cantilena.errors import UsageError, shown
+from cantilena.music.key import FIFTHS_ABOVE, Key, name_by_fifths
 from cantilena.music.pitch import parse_pitch_class
 
 CHORD_TONES: dict[str, tuple[int, ...]] = {
@@ -43,9 +43,7 @@ _TENSION = re.compile(r"(?:(?:add|omit|no)[b#]?|[b#]|(?<![\db#do]))(?:2|3|4|5|6|
 """A tension at the end of a symbol, or a tone that is left out."""
 _GERMAN = re.compile(r"[Hh]|[A-Ga-g](?:is|es)(?![a-z])|[AEae]s(?![a-z])|.*(?:moll|dur)\b", re.IGNORECASE)
 _SOLFEGE = re.compile(r"(?:do|ut|re|ré|mi|fa|sol|la|si)(?:m|(?![a-z]))", re.IGNORECASE)
-_SHOWN = 40  # characters of a wrong symbol that a message shows
 _NO_CHORD = ("n.c.", "nc", "n.c", "no chord")
-_LINE_OF_FIFTHS = "FCGDAEB"
 _FIFTHS_OF = (0, 7, 2, -3, 4, -1, -6, 1, 8, -9, -2, 5)
 """Fifths from the root to each semitone above it as a chord tone: a third, a fifth, a seventh, an augmented fifth."""
 _DIMINISHED = ("dim", "m7b5", "dim7")
@@ -118,8 +116,7 @@ class Chord:
         match = _SYMBOL.match(symbol.replace("6/9", "69"))
         quality = _quality_of(re.sub(r"[\s()]", "", match[3])) if match else None
         if match is None or quality is None:
-            shown = text if len(text) <= _SHOWN else text[:_SHOWN] + ".."
-            raise UsageError(f"'{shown}' is not a chord symbol", _hint(symbol))
+            raise UsageError(f"'{shown(text)}' is not a chord symbol", _hint(symbol))
         root = parse_pitch_class(match[1] + match[2])
         bass = parse_pitch_class(match[4] + match[5]) if match[4] else root
         return cls(root, quality, bass)
@@ -151,14 +148,30 @@ class Chord:
         """
         if self.root is None or self.bass is None or key is None:
             return str(self)
-        tonic = key.fifths + FIFTHS_ABOVE[key.mode]  # on the line of fifths, C at 0
+        root, bass = self.fifths(key)
+        slash = f"/{name_by_fifths(bass)}" if self.bass != self.root else ""
+        return f"{name_by_fifths(root)}{self.suffix}{slash}"
+
+    def fifths(self, key: Key) -> tuple[int, int]:
+        """The root and the bass as spelled in a key: places on the line of fifths, C at 0.
+
+        Raises:
+            UsageError: it is N.C.
+        """
+        if self.root is None or self.bass is None:
+            raise UsageError("N.C. has no root", "spell chords alone")
+        tonic = key.fifths + FIFTHS_ABOVE[key.mode]
         root = _within(tonic + _FIFTHS_OF_DEGREES[self._table(key)][(self.root - key.tonic) % 12])
         over = (self.bass - self.root) % 12
-        is_tone = over in CHORD_TONES[self.quality]
+        if over in CHORD_TONES[self.quality]:
+            return root, _within(root + _FIFTHS_OF[over])
         degrees = _FIFTHS_OF_DEGREES["minor" if key.is_minor else "major"]
-        bass = _within(root + _FIFTHS_OF[over] if is_tone else tonic + degrees[(self.bass - key.tonic) % 12])
-        slash = f"/{_name_of_fifths(bass)}" if over else ""
-        return f"{_name_of_fifths(root)}{_SUFFIXES[self.quality]}{slash}"
+        return root, _within(tonic + degrees[(self.bass - key.tonic) % 12])
+
+    @property
+    def suffix(self) -> str:
+        """What follows the root in its symbol, such as `m7`; empty for N.C."""
+        return _SUFFIXES.get(self.quality, "")
 
     def roman(self, key: Key) -> str:
         """The Roman numeral of the chord in a key; "N.C." for no chord.
@@ -195,13 +208,7 @@ class Chord:
         if self.root is None or self.bass is None:
             return "N.C."
         over = "" if self.bass == self.root else f"/{_NAMES[self.bass]}"
-        return f"{_NAMES[self.root]}{_SUFFIXES[self.quality]}{over}"
-
-
-def _name_of_fifths(position: int) -> str:
-    """The name of a place on the line of fifths, C at 0."""
-    accidentals = (position + 1) // 7
-    return f"{_LINE_OF_FIFTHS[(position + 1) % 7]}{'#' * accidentals}{'b' * -accidentals}"
+        return f"{_NAMES[self.root]}{self.suffix}{over}"
 
 
 def _within(position: int) -> int:

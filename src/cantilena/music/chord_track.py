@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, overload
 
-from cantilena.errors import UsageError
+from cantilena.errors import UsageError, shown
 from cantilena.music.chord import Chord
 from cantilena.music.form import MOST_BARS, MOST_SECTIONS
 from cantilena.music.key import Key
@@ -22,7 +22,6 @@ _TOKEN = re.compile(r"[^\S\n]+|\|+|\n|\(|\)|(?:[^\s|()]|\([^\s|()]*\))+")
 _TIMES = re.compile(r"[x×](\d+)")
 _SECTION = re.compile(r"(?:\A|;|\n)\s*([A-Za-z])\s*:")
 _LIKE = "write bars like C | Am | F G7 | C"
-_SHOWN = 40  # characters of wrong text that a message shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +160,7 @@ class ChordTrack(Sequence[tuple[int, Chord]]):
             length: ticks of the piece.
             pickup: ticks before the first barline.
         """
-        first = pickup % meter.ticks_per_bar
-        starts = [*([0] if first else []), *range(first, max(length, 1), meter.ticks_per_bar)]
+        starts = list(meter.bar_starts(length, pickup))
         ends = [*starts[1:], max(length, 1)]
         return [self.between(start, end).merged() for start, end in zip(starts, ends, strict=True)]
 
@@ -233,7 +231,7 @@ def parse_sections(text: str, meter: Meter) -> dict[str, ChordTrack]:
     marks = list(_SECTION.finditer(text))
     if not marks or marks[0].start() != 0:
         raise UsageError(
-            f"the chords {_shown(text.strip())} do not begin with a section",
+            f"the chords {shown(text.strip())} do not begin with a section",
             "write a letter and a colon before the bars of each section: A: C | G7; B: F | C",
         )
     if len(marks) > MOST_SECTIONS:
@@ -307,7 +305,7 @@ class _LeadSheet:
 
     def _chord(self, word: str, place: int) -> None:
         if self.start is not None:
-            raise self._wrong(f"'{_shown(word)}' follows the end of a bar", place, "write | before the next bar")
+            raise self._wrong(f"'{shown(word)}' follows the end of a bar", place, "write | before the next bar")
         if word == "%":
             if self.open or not self.done:
                 raise self._wrong(
@@ -318,10 +316,10 @@ class _LeadSheet:
             return
         try:
             if word.startswith("Do"):
-                raise UsageError(f"'{_shown(word)}' is not a chord symbol", "do is written C, D diminished Ddim or D°")
+                raise UsageError(f"'{shown(word)}' is not a chord symbol", "do is written C, D diminished Ddim or D°")
             self.open.append(Chord.parse(word))
         except UsageError as error:
-            raise self._wrong(f"'{_shown(word)}' is not a chord symbol", place, error.hint) from error
+            raise self._wrong(f"'{shown(word)}' is not a chord symbol", place, error.hint) from error
         if len(self.open) > self.meter.ticks_per_bar:
             raise self._wrong(f"a bar of {self.meter} cannot hold so many chords", place, _LIKE)
 
@@ -342,10 +340,10 @@ class _LeadSheet:
     def _repeat(self, times: str, place: int) -> None:
         if self.start is None:
             raise self._wrong(
-                f"x{_shown(times)} follows no bar", place, "write it after a bar or a group: C x4 | (F | G) x2"
+                f"x{shown(times)} follows no bar", place, "write it after a bar or a group: C x4 | (F | G) x2"
             )
         if len(times) > len(str(MOST_BARS)) or int(times) < 1:
-            raise self._wrong(f"x{_shown(times)} is no number of times", place, f"give x1 to x{MOST_BARS}")
+            raise self._wrong(f"x{shown(times)} is no number of times", place, f"give x1 to x{MOST_BARS}")
         block = self.done[self.start :]
         if len(self.done) + len(block) * (int(times) - 1) > MOST_BARS:
             raise self._wrong(f"there are more than {MOST_BARS:,} bars", place, "repeat fewer bars")
@@ -364,7 +362,3 @@ class _LeadSheet:
 
 def _divisors(number: int) -> list[int]:
     return [divisor for divisor in range(1, number + 1) if number % divisor == 0]
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + ".."

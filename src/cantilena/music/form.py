@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
-from cantilena.errors import UsageError
+from cantilena.errors import UsageError, shown
 
 Return = Literal["new", "literal", "varied"]
 """How a section returns: not at all, note by note, or with changes."""
@@ -32,7 +32,6 @@ BARS_PER_PHRASE = 4
 """The length of phrases where nothing marks their ends."""
 
 _ITEM = re.compile(r"([A-Za-z])(['’′]?)([0-9]*)")
-_SHOWN = 40  # characters of a wrong form that a message shows
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +101,7 @@ class Form:
         ascending = all(earlier < later for earlier, later in pairwise((0, *ends)))
         if not ascending or not {one.last for one in self.sections} <= set(ends) or ends[-1] > self.bars:
             raise UsageError(
-                f"phrases that end in bars {', '.join(map(str, ends[:12]))} do not fit the form {_shown(str(self))}",
+                f"phrases that end in bars {', '.join(map(str, ends[:12]))} do not fit the form {shown(str(self))}",
                 "give bars in ascending order, among them the last one of each section",
             )
 
@@ -135,23 +134,23 @@ class Form:
         if bars is not None and not 1 <= bars <= MOST_BARS:
             raise UsageError(f"a form cannot have {bars:,} bars", f"give 1 to {MOST_BARS:,} bars")
         if ending not in get_args(Cadence):
-            raise UsageError(f"'{_shown(ending)}' is not a cadence", f"choose one of {', '.join(get_args(Cadence))}")
+            raise UsageError(f"'{shown(ending)}' is not a cadence", f"choose one of {', '.join(get_args(Cadence))}")
         if any(length for _, _, length in items):
             counts = [int(length or 0) for _, _, length in items]
             if not all(counts):
                 raise UsageError(
-                    f"the form {_shown(text)} has a section without a number of bars, or with none",
+                    f"the form {shown(text)} has a section without a number of bars, or with none",
                     "give every section its number of bars, as in A8A8B8A8, or none of them, as in AABA",
                 )
             if bars is not None and sum(counts) != bars:
                 raise UsageError(
-                    f"the form {_shown(text)} has {sum(counts):,} bars, not {bars:,}",
+                    f"the form {shown(text)} has {sum(counts):,} bars, not {bars:,}",
                     f"give {sum(counts):,} bars or none, or letters alone, which share the bars",
                 )
         elif lengths:
             if missing := [letter for letter, _, _ in items if letter.upper() not in lengths]:
                 raise UsageError(
-                    f"the form {_shown(text)} has a section {missing[0].upper()} of unknown length",
+                    f"the form {shown(text)} has a section {missing[0].upper()} of unknown length",
                     f"use {', '.join(lengths)}, or give every section its number of bars, as in A8A8B8A8",
                 )
             counts = [lengths[letter.upper()] for letter, _, _ in items]
@@ -164,7 +163,7 @@ class Form:
             label = letter.upper()
             if prime and label not in seen:
                 raise UsageError(
-                    f"the form {_shown(text)} varies {label} before there is one", f"write {label} first, then {label}'"
+                    f"the form {shown(text)} varies {label} before there is one", f"write {label} first, then {label}'"
                 )
             kind: Return = "varied" if prime else "literal" if label in seen else "new"
             seen.add(label)
@@ -200,7 +199,7 @@ class Form:
         for section in self.sections:
             if section.first <= bar <= section.last:
                 return section
-        raise UsageError(f"the form {_shown(str(self))} has no bar {bar}", f"give 1 to {self.bars}")
+        raise UsageError(f"the form {shown(str(self))} has no bar {bar}", f"give 1 to {self.bars}")
 
     def kind_of(self, bar: int) -> Return:
         """How the section of a bar returns."""
@@ -233,11 +232,11 @@ def _items(text: str) -> list[tuple[str, str, str]]:
     joined = "".join(text.split())
     items: list[tuple[str, str, str]] = _ITEM.findall(joined)
     if not items or "".join(map("".join, items)) != joined:
-        raise UsageError(f"'{_shown(text)}' is not a form", "write sections by letter: AABA, AA'BA' or A8A8B8A8")
+        raise UsageError(f"'{shown(text)}' is not a form", "write sections by letter: AABA, AA'BA' or A8A8B8A8")
     if len(items) > MOST_SECTIONS:
         raise UsageError(f"a form cannot have {len(items):,} sections", f"give up to {MOST_SECTIONS}")
     if any(len(length) > len(str(MOST_BARS)) for _, _, length in items):
-        raise UsageError(f"a section of the form {_shown(text)} is too long", f"give up to {MOST_BARS:,} bars in all")
+        raise UsageError(f"a section of the form {shown(text)} is too long", f"give up to {MOST_BARS:,} bars in all")
     return items
 
 
@@ -248,7 +247,7 @@ def _equal_share(sections: int, bars: int, text: str) -> int:
         low = max(share, 1) * sections
         near = (low, low + sections) if low + sections <= MOST_BARS else (low - sections, low)
         raise UsageError(
-            f"{bars:,} bars cannot be shared equally by the {sections} sections of {_shown(text)}",
+            f"{bars:,} bars cannot be shared equally by the {sections} sections of {shown(text)}",
             f"give {near[0]:,} or {near[1]:,} bars, or each section its own number, as in A8A8B8A8",
         )
     return share
@@ -261,7 +260,7 @@ def _check_sections(sections: Sequence[FormSection]) -> None:
     reached = 0
     for section in sections:
         if len(section.label) != 1 or not "A" <= section.label <= "Z":
-            raise UsageError(f"'{_shown(section.label)}' is not a letter of a section", "give a capital letter, A to Z")
+            raise UsageError(f"'{shown(section.label)}' is not a letter of a section", "give a capital letter, A to Z")
         if section.kind not in get_args(Return) or section.cadence not in (None, *get_args(Cadence)):
             raise UsageError(
                 f"a section cannot be '{section.kind}' with cadence '{section.cadence}'",
@@ -293,7 +292,3 @@ def _even_phrases(sections: Sequence[FormSection]) -> Iterator[int]:
     for section in sections:
         whole = (section.bars - 2) // BARS_PER_PHRASE
         yield from range(section.last - max(whole, 0) * BARS_PER_PHRASE, section.last + 1, BARS_PER_PHRASE)
-
-
-def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN else text[:_SHOWN] + ".."

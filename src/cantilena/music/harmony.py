@@ -248,11 +248,9 @@ def chord_path(
 
 
 def _bar_starts(meter: Meter, pickup: int, end: int) -> list[int]:
-    bar = meter.ticks_per_bar
-    first = pickup % bar
-    if (end - first) // bar > MOST_SLICES:
+    if (end - pickup % meter.ticks_per_bar) // meter.ticks_per_bar > MOST_SLICES:
         raise _too_long(end)
-    return [*([0] if first else []), *range(first, max(end, first + 1), bar)]
+    return list(meter.bar_starts(end, pickup))
 
 
 def _slices(meter: Meter, starts: Sequence[int], end: int) -> tuple[Ints, Ints]:

@@ -80,9 +80,7 @@ class Key:
     @property
     def name(self) -> str:
         """The name, such as `Bb major` or `F# minor`."""
-        position = self.fifths + FIFTHS_ABOVE[self.mode] + 1  # on the line of fifths, F at 0
-        accidentals = position // 7
-        return f"{_LINE_OF_FIFTHS[position % 7]}{'#' * accidentals}{'b' * -accidentals} {self.mode}"
+        return f"{name_by_fifths(self.fifths + FIFTHS_ABOVE[self.mode])} {self.mode}"
 
     @property
     def is_minor(self) -> bool:
@@ -122,3 +120,19 @@ class Key:
     def transposed(self, semitones: int) -> Key:
         """The key `semitones` higher."""
         return Key((self.tonic + semitones) % 12, self.mode)
+
+
+def note_by_fifths(position: int) -> tuple[str, int]:
+    """Return the letter and the alteration of a place on the line of fifths, C at 0.
+
+    Examples:
+        >>> note_by_fifths(0), note_by_fifths(6), note_by_fifths(-2)
+        (('C', 0), ('F', 1), ('B', -1))
+    """
+    return _LINE_OF_FIFTHS[(position + 1) % 7], (position + 1) // 7
+
+
+def name_by_fifths(position: int) -> str:
+    """Return the name of a place on the line of fifths, C at 0: `F#`, `Bb`."""
+    letter, alteration = note_by_fifths(position)
+    return f"{letter}{'#' * alteration}{'b' * -alteration}"

@@ -163,11 +163,7 @@ class Melody:
 
     def bar_starts(self) -> Iterator[int]:
         """The ticks at which bars begin, the first at 0."""
-        bar = self.meter.ticks_per_bar
-        first = self.pickup % bar
-        if first:
-            yield 0
-        yield from range(first, max(self.length, 1), bar)
+        return self.meter.bar_starts(self.length, self.pickup)
 
     def transposed(self, semitones: int) -> Melody:
         """The melody and its key `semitones` higher."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -54,6 +55,22 @@ class Meter:
         written = 4 * TICKS_PER_QUARTER // self.denominator
         compound = self.denominator >= 8 and self.numerator % 3 == 0 and self.numerator > 3
         return 3 * written if compound else written
+
+    def bar_starts(self, length: int, pickup: int = 0) -> Iterator[int]:
+        """The ticks at which bars begin, the first at 0; a pickup is a bar of its own.
+
+        Args:
+            length: ticks of the piece.
+            pickup: ticks before the first barline.
+
+        Examples:
+            >>> list(Meter(3, 4).bar_starts(200, pickup=24))
+            [0, 24, 96, 168]
+        """
+        first = pickup % self.ticks_per_bar
+        if first:
+            yield 0
+        yield from range(first, max(length, 1), self.ticks_per_bar)
 
     def __str__(self) -> str:
         return f"{self.numerator}/{self.denominator}"

@@ -8,12 +8,10 @@ one.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from cantilena.music import CHORD_TONES, NATURALS, Chord, Key
+from cantilena.music import CHORD_TONES, NATURALS, Chord, Key, note_by_fifths
 
-_SYMBOL = re.compile(r"([A-G])([#♯b♭]*)([^/]*)(?:/([A-G])([#♯b♭]*))?\Z")
 _LETTERS = "FCGDAEB"  # the line of fifths, F at position -1
 # The lowest of the twelve fifths, from the tonic of the key signature's major scale: C major has Eb .. G#, A minor has
 # Bb .. D#, the raised sixth and seventh and the leading tone of the dominant among them.
@@ -74,19 +72,8 @@ def spell_pitch(pitch: int, key: Key, following: int | None = None) -> Spelling:
         position += 12
     elif position > _SHARPEST and not (key.mode == "minor" and position == key.fifths + _LEADING_TONE):
         position -= 12
-    step = _LETTERS[(position + 1) % 7]
-    alter = (position + 1) // 7
+    step, alter = note_by_fifths(position)
     return Spelling(step, alter, (pitch - alter - NATURALS[step]) // 12 - 1)
-
-
-def spell_chord(chord: Chord, key: Key) -> str:
-    """Return the symbol of a chord in a key, such as `F#m7/C#`.
-
-    Examples:
-        >>> spell_chord(Chord.parse("C#m7/E"), Key.parse("Db major"))
-        'Dbm7/Fb'
-    """
-    return chord.symbol(key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +98,10 @@ class SpelledChord:
             >>> SpelledChord.of_chord(Chord.parse("Bbm7/F"), Key())
             SpelledChord(root=('B', -1), suffix='m7', bass=('F', 0))
         """
-        found = _SYMBOL.match(spell_chord(chord, key))
-        if chord.root is None or found is None:
+        if chord.root is None:
             return cls(None, "N.C.")
-        return cls((found[1], _alteration(found[2])), found[3], (found[4], _alteration(found[5])) if found[4] else None)
+        root, bass = map(note_by_fifths, chord.fifths(key))
+        return cls(root, chord.suffix, bass if chord.bass != chord.root else None)
 
     def tone(self, pitch: int, chord: Chord) -> Spelling | None:
         """Spell a pitch as a tone of the chord: its third is a third above its root; None if it is no tone of it.
@@ -137,10 +124,6 @@ class SpelledChord:
             return None
         alter = (pitch - NATURALS[step] + 6) % 12 - 6
         return Spelling(step, alter, (pitch - alter - NATURALS[step]) // 12 - 1) if abs(alter) < 2 else None
-
-
-def _alteration(signs: str) -> int:
-    return sum(1 if sign in "#♯" else -1 for sign in signs)
 
 
 def signature_alterations(fifths: int) -> dict[str, int]:

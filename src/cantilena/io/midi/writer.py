@@ -18,7 +18,6 @@ from dataclasses import replace
 from itertools import pairwise
 
 from cantilena.errors import UsageError
-from cantilena.io.engraving.spelling import spell_chord
 from cantilena.io.midi.reader import CHORD_TRACK
 from cantilena.io.printable import printable
 from cantilena.io.sound.accompaniment import ACCOMPANIMENT_VELOCITY, Pattern, accompaniment
@@ -113,7 +112,7 @@ def _chord_symbols(melody: Melody) -> Iterator[_Event]:
     key = melody.key or find_key(melody) or Key()
     for tick, chord in melody.chords:
         if tick < melody.length:
-            yield tick, _META, _meta(0x06, spell_chord(chord, key).encode())
+            yield tick, _META, _meta(0x06, chord.symbol(key).encode())
 
 
 def _chord_notes(melody: Melody, pattern: Pattern) -> Iterator[_Event]:

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from cantilena.io.engraving.bars import Bar, Symbol, notate
 from cantilena.io.engraving.note_values import Triplet
-from cantilena.io.engraving.spelling import Spelling, signature_alterations, spell_chord, spell_pitch
+from cantilena.io.engraving.spelling import Spelling, signature_alterations, spell_pitch
 from cantilena.io.printable import printable
 from cantilena.music import Key, Melody, find_key
 
@@ -72,7 +72,7 @@ class _Writer:
     def __init__(self, melody: Melody) -> None:
         self._key = melody.key or find_key(melody) or Key()  # for the spelling; an unknown key has no signature
         self._signature = signature_alterations(melody.key.fifths if melody.key else 0)
-        self.chords = {tick: spell_chord(chord, self._key) for tick, chord in melody.chords if tick < melody.length}
+        self.chords = {tick: chord.symbol(self._key) for tick, chord in melody.chords if tick < melody.length}
         self._on_line: dict[tuple[str, int], int] = {}
         self._of_letter: dict[str, int] = {}
 
