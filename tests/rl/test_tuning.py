@@ -399,3 +399,15 @@ def test_the_provenance_has_c(untuned: Bundle) -> None:
     record = tune(untuned, asked).bundle.provenance["tuning"]
     assert record["c"] == pytest.approx(0.1)
     assert tune(untuned, replace(asked, c=0.7)).bundle.provenance["tuning"]["c"] == 0.7
+
+
+def test_a_small_network_is_tuned_on_one_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    before, seen = torch.get_num_threads(), []
+    options = TuningOptions(updates=2, melodies=8, steps=16, watch=WatchOptions(look=0))
+    torch.set_num_threads(2)
+    try:
+        tune_module(Network(SMALL, 38), GRID, options, after_update=lambda _: seen.append(torch.get_num_threads()))
+        assert (seen, torch.get_num_threads()) == ([1, 1], 2)
+    finally:
+        torch.set_num_threads(before)

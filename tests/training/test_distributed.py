@@ -86,6 +86,20 @@ def test_each_process_takes_its_own_cuda_device_and_share_of_processors(
     assert chosen == [6, 6, 4, 6, 1, 6]
 
 
+@pytest.mark.parametrize(("policy", "threads"), [("", [1, 6, 1, 6, 6, 6]), ("passive", [1, 6, 6, 6, 6, 6])])
+def test_threads_that_spin_need_larger_products(
+    monkeypatch: pytest.MonkeyPatch, policy: str, threads: list[int]
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", policy)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 6)
+    chosen: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", chosen.append)
+    for width, rows in ((64, 8), (256, 512), (1024, 64)):
+        with limit_threads(width, rows):
+            pass
+    assert chosen == threads
+
+
 @pytest.fixture
 def group() -> Iterator[ProcessGroup]:
     """The code path of two processes, over a torch group that has this process alone."""

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from cantilena.errors import CorpusError
-from cantilena.models import MelodyCritic, critic_features
+from cantilena.models import MelodyCritic, critic_features, limit_threads
 from cantilena.models.critic import LEAST_VARIANCE, WIDTH
 from cantilena.runtime import derived_seed, generator, progress
 from cantilena.tokenizers import NotesEncoding
@@ -91,7 +91,7 @@ def train_critic(
             "give a larger corpus",
         )
     rng = generator(seed, "critic", "batches")
-    with torch.random.fork_rng(devices=[]):
+    with limit_threads(WIDTH, 2 * _BATCH), torch.random.fork_rng(devices=[]):
         torch.manual_seed(derived_seed(seed, "critic"))
         network = _Network(critic_features(encoding).rows)
         optimizer = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)

@@ -29,7 +29,7 @@ from cantilena.errors import BundleError
 from cantilena.models.network.note_features import NoteFeatures
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.protocol import Bars
-from cantilena.runtime import atomic_file
+from cantilena.runtime import atomic_file, one_blas_thread
 from cantilena.tokenizers import END, NotesEncoding, encoding_from
 
 Ints = NDArray[np.int64]
@@ -103,6 +103,7 @@ class MelodyCritic:
         """What it reads."""
         return critic_features(self.encoding)
 
+    @one_blas_thread()
     def log_odds(self, tokens: Ints, bars: Bars) -> NDArray[np.float64]:
         """`(melodies,)` nats for `(melodies, tokens)` tokens, padded with `END`; 0 for a melody without notes."""
         parts = [

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from cantilena.errors import UsageError
-from cantilena.models import Bundle, SequenceModel, choose_device
+from cantilena.models import Bundle, SequenceModel, choose_device, limit_threads
 from cantilena.music import Key, Meter
 from cantilena.rl.algorithms.g import GLearning
 from cantilena.rl.algorithms.ppo import Ppo
@@ -199,12 +199,28 @@ def tune_module(
         critic,
         tuple(replace(music.context, key=key) for key in also_keys),
     )
+    width = max((weight.shape[-1] for weight in module.parameters() if weight.ndim > 1), default=1)
+    with limit_threads(width, options.melodies):
+        return _run(task, human, critic_data, folder, resume=resume, after_update=after_update)
+
+
+def _run(
+    task: TuningTask,
+    human: NDArray[np.int64] | None,
+    critic_data: CriticData | None,
+    folder: Path | None,
+    *,
+    resume: bool,
+    after_update: Callable[[TuningState], None] | None,
+) -> TuningResult:
+    """Run all updates; arguments as of `tune`."""
+    options, critic = task.options, task.critic
     learner = ReferenceLearner(task) if options.reference_mode else LEARNERS[options.algorithm](task)
     monitor = make_monitor(learner, options, human, critic_data) if options.watch.look else None
     checkpoint = TuningCheckpoint(folder) if folder is not None else None
     state = checkpoint.restore(learner) if checkpoint is not None and resume else TuningState()
     if critic is not None and not state.updates:
-        rng = torch.Generator(device).manual_seed(derived_seed(options.seed, "critic"))
+        rng = torch.Generator(task.generator.device).manual_seed(derived_seed(options.seed, "critic"))
         critic.pretrain(lambda count: learner.draw(learner.prior, count, rng))
     if state.history.c:
         c = next_c(state.history.c[-1], state.history.kl[-1], options)
@@ -219,7 +235,7 @@ def tune_module(
         if after_update is not None:
             after_update(state)
 
-    with recurrent_gradients(module):
+    with recurrent_gradients(task.model):
         seconds = run_updates(state, learner, options, monitor, after_update=save_and_report)
     if folder is not None:
         state.history.write(folder / "metrics.jsonl")

@@ -21,6 +21,7 @@ from .run_folder import run_folder as run_folder
 from .run_folder import versions as versions
 from .seeds import derived_seed as derived_seed
 from .seeds import generator as generator
+from .threads import one_blas_thread as one_blas_thread
 from .worker_process import Failure as Failure
 from .workers import ONE_THREAD as ONE_THREAD
 from .workers import Worker as Worker

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -15,7 +16,11 @@ from cantilena.models.network.recurrence import lstm, needs_own_gradient
 from cantilena.runtime import cpu_count
 
 _MIN_PARALLEL = 2**22
-"""Multiplications in a step of one layer from which on several threads are faster."""
+"""Multiplications in a step of one layer from which on several threads are faster, if they sleep while they wait."""
+
+_MIN_SPINNING = 2**28
+"""The same if they spin: beside busy processes, two threads on two cores took 17 times as long as one at 2^22 (training
+1 x 128), 4 times at 2^26 and 2^27 (1 x 512; tuning 256), and up to twice as long from here on (2 x 1024)."""
 
 _MAX_ROUNDING = 0.05
 """Largest relative change of a gradient by bfloat16; it is .004 to .006 if the kernel is right."""
@@ -76,7 +81,9 @@ def limit_threads(width: int, rows: int, processes: int = 1) -> Iterator[int]:
     """Use one thread if the steps of a layer are too small to be parallel, else all; yields the number.
 
     Threads synchronise at every step of a recurrent layer. If a step has little more than a million multiplications,
-    two threads gain next to nothing on an idle machine and are many times slower on a busy one.
+    two threads gain next to nothing on an idle machine and are many times slower on a busy one. OpenMP's threads spin
+    while they wait, unless `OMP_WAIT_POLICY` was `PASSIVE` when torch was imported, as the command line sets it: then
+    more work is left to one thread.
 
     Args:
         width: of the layers.
@@ -85,7 +92,8 @@ def limit_threads(width: int, rows: int, processes: int = 1) -> Iterator[int]:
     """
     before = torch.get_num_threads()
     most = before if processes == 1 else max(min(before, cpu_count() // processes), 1)
-    threads = most if rows * 4 * width * width >= _MIN_PARALLEL else 1
+    sleeps = os.environ.get("OMP_WAIT_POLICY", "").upper() == "PASSIVE"
+    threads = most if rows * 4 * width * width >= (_MIN_PARALLEL if sleeps else _MIN_SPINNING) else 1
     torch.set_num_threads(threads)
     try:
         yield threads

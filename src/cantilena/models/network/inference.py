@@ -6,6 +6,7 @@ The cells are those of `stepping.py`, in float32, and agree with torch to 1e-5.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ from cantilena.models.network.stepwise import (
 from cantilena.models.network.weights import LAYER
 from cantilena.models.policy import to_numpy
 from cantilena.models.protocol import Bars
+from cantilena.runtime import one_blas_thread
 
 Floats = NDArray[np.float32]
 Hidden = tuple[tuple[Floats, ...], ...]
@@ -63,6 +65,7 @@ class NumpyNetwork(StepwiseNetwork):
         """The weights laid out for stepping."""
         return self._stepper
 
+    @one_blas_thread()
     def scores(self, tokens: Any, bars: Bars | None = None) -> Floats:  # noqa: ANN401
         """`(melodies, steps, vocabulary)` scores for `(melodies, steps)` tokens; entry t is given the tokens before."""
         known = to_numpy(tokens)
@@ -89,6 +92,10 @@ class NumpyNetwork(StepwiseNetwork):
             begins = token % self.features.period == 0
             scores[:, token], hidden = self._stepper(rows[:, token] if begins else None, hidden, parts[:, token])
         return np.asarray(within_bounds(scores, bounds))
+
+    def few_threads(self, melodies: int) -> AbstractContextManager[object]:
+        """One thread: networks in numpy are small."""
+        return one_blas_thread()
 
     def window_scores(self, windows: Ints) -> Floats:
         """`(windows, vocabulary)` scores of the token after each of `(windows, window)` windows."""

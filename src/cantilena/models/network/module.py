@@ -6,6 +6,7 @@ The names of submodules are those of the weights in bundles (`weights.py`).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from cantilena.models.network.attention import Attention
+from cantilena.models.network.device import limit_threads
 from cantilena.models.network.note_features import NoteFeatures, features_of
 from cantilena.models.network.options import NetworkOptions
 from cantilena.models.network.recurrence import dropout, lstm, needs_own_gradient
@@ -127,12 +129,17 @@ class Network(StepwiseNetwork, nn.Module):
         With gradient, unless it is switched off; in training mode with dropout.
         """
         known = to_numpy(tokens)
-        if self.options.input == "features":
-            return self(self._tensor(self.features.encode(known, bars)))[0]  # type: ignore[no-any-return]
-        windows = token_windows(known, self.options.window, self.features.start)
-        melodies, steps, window = windows.shape
-        parts = torch.split(self._tensor(windows).reshape(-1, window), _MAX_WINDOWS)
-        return torch.cat([self.forward_windows(part) for part in parts]).view(melodies, steps, -1)
+        melodies, steps = known.shape
+        with self.few_threads(melodies):
+            if self.options.input == "features":
+                return self(self._tensor(self.features.encode(known, bars)))[0]  # type: ignore[no-any-return]
+            windows = self._tensor(token_windows(known, self.options.window, self.features.start))
+            parts = torch.split(windows.reshape(-1, self.options.window), _MAX_WINDOWS)
+            return torch.cat([self.forward_windows(part) for part in parts]).view(melodies, steps, -1)
+
+    def few_threads(self, melodies: int) -> AbstractContextManager[object]:
+        """As `limit_threads` has it."""
+        return limit_threads(self.options.width, melodies)
 
     def stepper(self) -> Stepper:
         """A copy of the current weights laid out for stepping."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,6 +70,10 @@ class StepwiseNetwork:
         """The current weights laid out for stepping."""
         raise NotImplementedError
 
+    def few_threads(self, melodies: int) -> AbstractContextManager[object]:
+        """A context that computes so many melodies at once on one thread, unless several are faster."""
+        raise NotImplementedError
+
     def window_scores(self, windows: Ints) -> Array:
         """`(windows, vocabulary)` scores of the token after each of `(windows, window)` windows."""
         raise NotImplementedError
@@ -103,7 +108,7 @@ class StepwiseNetwork:
 
     def start_scores(self, melodies: int, bars: Bars | None = None) -> tuple[Array, State]:
         """As `start`, with scores and without gradient; later updates of the weights do not change the state."""
-        with no_grad():
+        with no_grad(), self.few_threads(melodies):
             if self.options.input == "paper":
                 window = np.full((melodies, self.options.window), self.features.start)
                 return self.window_scores(window), WindowState(window)
@@ -114,7 +119,7 @@ class StepwiseNetwork:
     def step_scores(self, tokens: Array, state: Any) -> tuple[Array, State]:  # noqa: ANN401
         """As `step`, with scores and without gradient."""
         known = to_numpy(tokens)
-        with no_grad():
+        with no_grad(), self.few_threads(len(known)):
             if isinstance(state, WindowState):
                 window = np.concatenate([state.window[:, 1:], known.astype(np.int64)[:, None]], axis=1)
                 return self.window_scores(window), WindowState(window)

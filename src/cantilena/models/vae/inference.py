@@ -24,6 +24,7 @@ from cantilena.models.policy import log_softmax, to_numpy
 from cantilena.models.protocol import Bars, Sequences
 from cantilena.models.vae.options import LOG_VARIANCE_RANGE, VaeOptions
 from cantilena.models.vae.windows import Windows, begins_window, table_rows, window_starts
+from cantilena.runtime import one_blas_thread
 
 Floats = NDArray[np.float32]
 Float64s = NDArray[np.float64]
@@ -69,6 +70,7 @@ class MelodyVae:
             name: (np.ascontiguousarray(single[f"{name}.weight"].T), single[f"{name}.bias"]) for name in _LINEAR
         }
 
+    @one_blas_thread()
     def posterior(self, tokens: Ints, lengths: Ints, bars: Bars) -> tuple[Floats, Floats]:
         """Mean and log variance of q(z | x), `(windows, latent)` each, for padded `(windows, steps)` tokens."""
         steps = tokens.shape[1]
@@ -145,11 +147,13 @@ class MelodyVae:
         """As `start`; see `nll_bound`."""
         self.start(1)
 
+    @one_blas_thread()
     def decoder_start(self, codes: Floats) -> tuple[Floats, Floats]:
         """The first state of the decoder, `(windows, width)`, and the plan, `(windows, steps, plan)`, of codes."""
         plan = self._linear("plan", np.maximum(self._linear("intent", codes), 0))
         return np.tanh(self._linear("opening", codes)), plan.reshape(len(codes), self.options.steps, -1)
 
+    @one_blas_thread()
     def decoder_step(
         self, before: Ints, bars: Bars, clock: int, place: Ints, plan: Floats, state: tuple[Floats, Floats]
     ) -> tuple[Floats, tuple[Floats, Floats]]:

@@ -12,7 +12,7 @@ from cantilena.errors import UsageError, unknown_name_hint
 from cantilena.generation import Composer
 from cantilena.models import Bundle, find_bundle
 from cantilena.reporting import table_text
-from cantilena.runtime import log, options_record, run_folder, write_json
+from cantilena.runtime import log, one_blas_thread, options_record, run_folder, write_json
 from cantilena.workflows.evaluate.compare import EvalResults, Evaluator
 from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.likelihood import ReferenceModel
@@ -184,6 +184,7 @@ def _check_systems(specs: Sequence[SystemSpec]) -> None:
         raise UsageError(f"nothing to compare with {HUMAN}", "give a folder, a bundle or a baseline, too")
 
 
+@one_blas_thread()
 def _evaluate(specs: Sequence[SystemSpec], options: EvaluateOptions, corpus: Corpus | None = None) -> Evaluation:
     _check_systems(specs)
     reference_model = _reference_model(specs, options)

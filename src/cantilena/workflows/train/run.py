@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from cantilena.data import Corpus
 from cantilena.errors import UsageError
 from cantilena.models import Bundle, MelodyVae, NetworkOptions, SequenceModel
-from cantilena.runtime import log, run_folder
+from cantilena.runtime import log, one_blas_thread, run_folder
 from cantilena.training import SINGLE_PROCESS, ProcessGroup, TrainingOptions, init_distributed, rank_from_env
 from cantilena.workflows.data import EncodedCorpus
 from cantilena.workflows.runs import TrainedModel, clear_earlier_run, folder_or_temporary, make_options
@@ -71,6 +71,7 @@ def train(
     return result if out is not None else replace(result, path=None)
 
 
+@one_blas_thread()
 def run_training(
     options: TrainOptions | TrainingKind,
     folder: Path,

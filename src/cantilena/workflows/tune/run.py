@@ -22,7 +22,7 @@ from cantilena.rl import CRITIC, MusicReward, TunedModel, TuningOptions, TuningR
 from cantilena.rl import tune as tune_bundle
 from cantilena.rl import tune_module as tune_torch_module
 from cantilena.rules import Context
-from cantilena.runtime import generator, options_record, run_folder, write_bytes, write_json
+from cantilena.runtime import generator, one_blas_thread, options_record, run_folder, write_bytes, write_json
 from cantilena.tokenizers import Encoding
 from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import model_system
@@ -101,6 +101,7 @@ def tune_module(
     return tune_torch_module(module, encoding, make_options(TuningOptions, {"rules": rules, "seed": seed, **options}))
 
 
+@one_blas_thread()
 def run_tuning(
     model: Bundle | str,
     options: TuningOptions,
