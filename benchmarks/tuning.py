@@ -1,53 +1,110 @@
 """Environment steps per second of tuning: batches of whole melodies against one melody at a time.
 
-    python benchmarks/tuning.py
+    python benchmarks/tuning.py [--width 128] [--seconds 20] [--algorithms rloo ppo q]
 
-Both use the same network (LSTM 128 on the grid) and rules; sampling, scoring and updates are included. The baseline
+Both use the same network (an LSTM on the grid) and rules; sampling, scoring and updates are included. Each runs on
+one thread, and seconds are those of its CPU time, which other processes hardly affect. The baseline
 follows the schedule of the published RL Tuner: one melody, one step at a time, each reward computed from the melody so
 far, and every 5 steps an update on 32 transitions from the replay buffer, with a soft target.
+
+Of `rloo` it also prints the shares of an update, and what share of the rate of matrix products alone (of the same
+shapes, in the same process) it reaches. Counted are the products of five forward passes: sampling, prior, policy, and
+its gradient, which costs two. Fewer are made: what sampling computed is not computed again, and the input of the first
+layer is looked up.
 """
 
 from __future__ import annotations
 
+import argparse
 import copy
 import time
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 
-from cantilena.models import Bars, Network, NetworkOptions, limit_threads
-from cantilena.rl import LEARNERS, MusicReward, TuningOptions, TuningTask, td_target
+from cantilena.models import Bars, Network, NetworkOptions
+from cantilena.rl import LEARNERS, Learner, MusicReward, TuningOptions, TuningTask, td_target
 from cantilena.rules import RULE_SETS, Context
 from cantilena.tokenizers import GridEncoding
+from products import products
 
-STEPS, SECONDS = 32, 20.0
+STEPS = 32
 
 
-def whole_melodies(options: TuningOptions) -> float:
+def learner_of(options: TuningOptions, width: int) -> Learner:
+    """Return one of our learners after its first update, which compiles the rules."""
+    network, prior = _networks(width)
+    task = TuningTask(network, prior, _reward(options), options, Bars.common_time(1), _generator())
+    learner = LEARNERS[options.algorithm](task)
+    learner.update(0.0)
+    return learner
+
+
+def whole_melodies(learner: Learner, seconds: float) -> float:
     """Return steps per second of one of our learners."""
-    network, prior = _networks()
-    learner = LEARNERS[options.algorithm](
-        TuningTask(network, prior, _reward(options), options, Bars.common_time(1), _generator())
-    )
-    learner.update(0.0)  # compiles the rules
-    updates, started = 0, time.perf_counter()
-    while time.perf_counter() - started < SECONDS:
+    updates, started = 0, time.process_time()
+    while time.process_time() - started < seconds:
         learner.update(0.5)
         updates += 1
-    return updates * options.melodies * options.steps / (time.perf_counter() - started)
+    return updates * learner.options.melodies * learner.options.steps / (time.process_time() - started)
 
 
-def one_melody_at_a_time() -> float:
+def shares(learner: Any, seconds: float) -> dict[str, float]:
+    """Return the share of each part of an update."""
+    spent = dict.fromkeys(("sampling", "rules", "prior", "policy"), 0.0)
+
+    def timed(compute: Callable[..., Any], part: Callable[..., str]) -> Callable[..., Any]:
+        def call(*args: Any) -> Any:
+            began = time.process_time()
+            result = compute(*args)
+            spent[part(*args)] += time.process_time() - began
+            return result
+
+        return call
+
+    learner.sample = timed(learner.sample, lambda: "sampling")
+    for name in ("score", "scaled_reward", "places"):
+        setattr(learner, name, timed(getattr(learner, name), lambda *_: "rules"))
+    learner.log_probs = timed(learner.log_probs, lambda model, _: "prior" if model is learner.prior else "policy")
+    learner.gradient_step = timed(learner.gradient_step, lambda _: "policy")
+    started = time.process_time()
+    while time.process_time() - started < seconds:
+        learner.update(0.5)
+    whole = time.process_time() - started
+    return {part: time_ / whole for part, time_ in spent.items()}
+
+
+def rate_of_products(width: int, options: TuningOptions) -> float:
+    """Return multiplications and additions a second of products of the shapes of a layer alone, the best of five."""
+    rows = products(width, width, torch.float32, options.melodies, options.steps)
+    best = [float("inf")] * len(rows)
+    for _ in range(5):
+        for number, row in enumerate(rows):
+            for product in row:
+                began = time.process_time()
+                product()
+                best[number] = min(best[number], time.process_time() - began)
+    return len(rows) * 2 * options.melodies * options.steps * 4 * width * width / sum(best)
+
+
+def products_of_step(width: int) -> int:
+    """Return multiplications and additions of a step: of five forward passes."""
+    return 5 * 2 * width * (4 * width + 4 * width + len(GridEncoding().vocabulary))
+
+
+def one_melody_at_a_time(width: int, seconds: float) -> float:
     """Return steps per second of the published schedule."""
     options = TuningOptions(algorithm="q")
-    network, prior = _networks()
+    network, prior = _networks(width)
     target, reward, generator = copy.deepcopy(network), _reward(options), _generator()
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     bars = Bars.common_time(1)
     replay: list[tuple[tuple[int, ...], float]] = []
     reward.terms(np.full((1, STEPS), 14))  # compiles the rules
-    done, started = 0, time.perf_counter()
-    while time.perf_counter() - started < SECONDS:
+    done, started = 0, time.process_time()
+    while time.process_time() - started < seconds:
         log_probs, state = network.start(1, bars=bars)
         prior_log_probs, prior_state = prior.start(1, bars=bars)
         melody: list[int] = []
@@ -62,7 +119,7 @@ def one_melody_at_a_time() -> float:
             done += 1
             if done % 5 == 0 and len(replay) >= 32:
                 _update(network, target, optimizer, replay, generator)
-    return done / (time.perf_counter() - started)
+    return done / (time.process_time() - started)
 
 
 def _update(
@@ -91,9 +148,9 @@ def _update(
             slow.lerp_(fast, 0.01)
 
 
-def _networks() -> tuple[Network, Network]:
+def _networks(width: int) -> tuple[Network, Network]:
     torch.manual_seed(1)
-    network = Network(NetworkOptions(), len(GridEncoding().vocabulary))
+    network = Network(NetworkOptions(width=width, embedding=width), len(GridEncoding().vocabulary))
     return network, copy.deepcopy(network).requires_grad_(False)
 
 
@@ -105,10 +162,27 @@ def _generator() -> torch.Generator:
     return torch.Generator().manual_seed(1)
 
 
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--algorithms", nargs="*", default=list(LEARNERS))
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    baseline = one_melody_at_a_time(given.width, given.seconds)
+    print(f"one melody at a time, published schedule: {baseline:9.0f} steps/s", flush=True)
+    for algorithm in given.algorithms:
+        learner = learner_of(TuningOptions(algorithm=algorithm), given.width)
+        speed = whole_melodies(learner, given.seconds)
+        print(f"{algorithm:41} {speed:9.0f} steps/s, {speed / baseline:.0f} times", flush=True)
+        if algorithm == "rloo":
+            rate = rate_of_products(given.width, learner.options)
+            share = speed * products_of_step(given.width) / rate
+            print(f"  {share:.0%} of {rate / 1e9:.0f} billion operations a second, the rate of products alone")
+            parts = shares(learner, given.seconds)
+            print("  of an update: " + ", ".join(f"{part} {value:.0%}" for part, value in parts.items()), flush=True)
+
+
 if __name__ == "__main__":
-    with limit_threads(NetworkOptions().width, rows=32):  # a second thread would slow down a single melody
-        baseline = one_melody_at_a_time()
-    print(f"one melody at a time, published schedule: {baseline:9.0f} steps/s")
-    for algorithm in ("rloo", "ppo", "q", "double-q", "psi", "g", "rejection"):
-        speed = whole_melodies(TuningOptions(algorithm=algorithm))
-        print(f"{algorithm:41} {speed:9.0f} steps/s, {speed / baseline:.0f} times")
+    main()

@@ -39,6 +39,8 @@ from .network.inference import NumpyNetwork as NumpyNetwork
 from .network.module import Network as Network
 from .network.options import NetworkOptions as NetworkOptions
 from .network.options import Precision as Precision
+from .network.tape import Tape as Tape
+from .network.tape import recorded as recorded
 from .network.weights import parameters as parameters
 from .network.weights import weight_shapes as weight_shapes
 from .ngram.blend import Blend as Blend

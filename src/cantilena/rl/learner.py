@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cantilena.models import Bars, ScoreModel, SequenceModel, log_probs_with_bars, to_numpy
+from cantilena.models import Bars, ScoreModel, SequenceModel, Tape, log_probs_with_bars, recorded, to_numpy
 from cantilena.models.policy import LOG_ZERO
 from cantilena.rl.critic_reward import CRITIC, CriticReward
 from cantilena.rl.history import UpdateStats
@@ -70,6 +70,7 @@ class Learner(ABC):
         self.contexts = (task.reward.context, *task.also)
         self.end = end_token(task.reward.encoding)
         self.optimizer = Adam(self.model.parameters(), lr=task.options.step_size)
+        self._sampled: tuple[Tensor, Tape] | None = None
 
     @abstractmethod
     def update(self, progress: float) -> UpdateStats:
@@ -102,7 +103,11 @@ class Learner(ABC):
     def sample(self, *, epsilon: float = 0.0, temperature: float = 1.0) -> Tensor:
         """`(melodies, tokens)` tokens from the policy; see `sample_melodies`."""
         melodies = self.options.melodies
-        return self.draw(self.policy_model(), melodies, self.generator, epsilon=epsilon, temperature=temperature)
+        model = self.policy_model()
+        with recorded(model) as tape:
+            tokens = self.draw(model, melodies, self.generator, epsilon=epsilon, temperature=temperature)
+        self._sampled = None if tape is None else (tokens, tape)
+        return tokens
 
     def draw(
         self,
@@ -151,6 +156,8 @@ class Learner(ABC):
 
     def log_probs(self, model: SequenceModel, tokens: Tensor) -> Tensor:
         """`(melodies, tokens, vocabulary)` log probabilities of a model, with gradient if it has one."""
+        if self._sampled is not None and tokens is self._sampled[0] and model is self.policy_model():
+            return self._sampled[1].log_probs()
         return self._by_length(lambda some, bars: log_probs_with_bars(model, some, bars), tokens)
 
     def scores(self, model: Any, tokens: Tensor) -> Tensor:  # noqa: ANN401  (a `ScoreModel` and a module)
@@ -181,6 +188,7 @@ class Learner(ABC):
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.options.max_norm)
         self.optimizer.step()
+        self._sampled = None  # the weights have changed
 
     def bars_for(self, melodies: int) -> Bars | None:
         """The bars of a number of melodies."""

@@ -21,6 +21,7 @@ from cantilena.models.network.options import NetworkOptions
 from cantilena.models.network.recurrence import dropout, lstm, needs_own_gradient
 from cantilena.models.network.stepping import RecurrentStepper, TransformerStepper
 from cantilena.models.network.stepwise import Ints, Stepper, StepwiseNetwork, split_rows, token_windows, within_bounds
+from cantilena.models.network.tape import Tape
 from cantilena.models.network.transformer import Transformer
 from cantilena.models.policy import to_numpy
 from cantilena.models.protocol import Bars, State
@@ -28,6 +29,7 @@ from cantilena.models.protocol import Bars, State
 _CELLS: dict[str, Callable[..., nn.RNNBase]] = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}
 _MAX_WINDOWS = 1024
 """Windows computed at once: bounds the memory."""
+_MANY_MELODIES = 64
 
 
 class Network(StepwiseNetwork, nn.Module):
@@ -50,6 +52,7 @@ class Network(StepwiseNetwork, nn.Module):
         super().__init__()
         self.options = options
         self.features = features_of(options, vocabulary_size)
+        self.tape: Tape | None = None  # on which the next stepper records (see `recorded`)
         self.stepping = torch.float32  # type of the products of `start` and `step` (see `choose_precision`)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
@@ -132,10 +135,25 @@ class Network(StepwiseNetwork, nn.Module):
         melodies, steps = known.shape
         with self.few_threads(melodies):
             if self.options.input == "features":
-                return self(self._tensor(self.features.encode(known, bars)))[0]  # type: ignore[no-any-return]
+                rows = self.features.encode(known, bars)
+                if self._steps_faster(melodies):
+                    return self.head(RecurrentStepper(self).all_hidden(rows))  # type: ignore[no-any-return]
+                return self(self._tensor(rows))[0]  # type: ignore[no-any-return]
             windows = self._tensor(token_windows(known, self.options.window, self.features.start))
             parts = torch.split(windows.reshape(-1, self.options.window), _MAX_WINDOWS)
             return torch.cat([self.forward_windows(part) for part in parts]).view(melodies, steps, -1)
+
+    def _steps_faster(self, melodies: int) -> bool:
+        """Whether steps are faster than the core: of many melodies without gradient, as steps need no input product."""
+        options = self.options
+        return (
+            melodies >= _MANY_MELODIES
+            and options.core == "lstm"
+            and not (torch.is_grad_enabled() or self.training or options.attends or options.durations)
+            and self.device.type == "cpu"
+            and self.stepping == torch.float32
+            and not torch.is_autocast_enabled("cpu")
+        )
 
     def few_threads(self, melodies: int) -> AbstractContextManager[object]:
         """As `limit_threads` has it."""

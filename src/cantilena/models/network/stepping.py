@@ -54,6 +54,7 @@ class RecurrentStepper:
             self.mix, self.deep = (layer.weight.detach().t().contiguous() for layer in (network.mix, network.deep))
             self.deep_bias = network.deep.bias.detach().clone()
             self.parts[: network.features.start + 1] += network.mix.bias.detach()  # each token has exactly one of these
+        self.tape, network.tape = network.tape, None  # of the first melodies alone
         self.layers = []
         for layer in range(network.options.layers):
             w_ih, w_hh, b_ih, b_hh = (self._reorder(getattr(core, f"{name}_l{layer}")) for name in LAYER)
@@ -75,6 +76,8 @@ class RecurrentStepper:
         hidden, past = state
         if rows is not None:
             indices = _indices(rows, self.table)
+            if self.tape is not None:
+                self.tape.rows.append(rows)
             hidden = self._core(F.embedding_bag(indices, self.table, mode="sum"), hidden)
         output = hidden[-1][0].float()  # the head reads float32
         if parts is not None and self.parts is not None:
@@ -87,12 +90,22 @@ class RecurrentStepper:
         scores, past = self.attention.scores(self._scores, output[:, None], indices[:, :1], past)
         return scores[:, 0], (hidden, past)
 
+    def all_hidden(self, rows: Ints) -> Tensor:
+        """`(melodies, steps, width)`: the last layer after each step with `(melodies, steps, columns)` rows."""
+        melodies, steps, _ = rows.shape
+        hidden, _ = self.initial_state(melodies)
+        after = self.table.new_empty(melodies, steps, self.width)
+        for step in range(steps):
+            hidden = self._core(F.embedding_bag(_indices(rows[:, step], self.table), self.table, mode="sum"), hidden)
+            after[:, step] = hidden[-1][0]
+        return after
+
     def _core(self, x: Tensor, hidden: Hidden) -> Hidden:
         after = []
         for layer, (w_ih, b_ih, w_hh, b_hh) in enumerate(self.layers):
             if layer:
                 x = self._linear(b_ih, x, w_ih)
-            cell = self._cell(x, w_hh, b_hh, hidden[layer])
+            cell = self._cell(x, w_hh, b_hh, hidden[layer], layer)
             after.append(cell if self.low is None else (cell[0].to(self.low), *cell[1:]))
             x = after[-1][0]
         return tuple(after)
@@ -101,7 +114,7 @@ class RecurrentStepper:
         weight, bias = self.head
         return hidden @ weight + bias if hidden.ndim > 2 else torch.addmm(bias, hidden, weight)
 
-    def _cell(self, x: Tensor, w_hh: Tensor, b_hh: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    def _cell(self, x: Tensor, w_hh: Tensor, b_hh: Tensor, state: tuple[Tensor, ...], layer: int) -> tuple[Tensor, ...]:
         """One cell; overwrites `x`."""
         h, width = state[0], self.width
         if self.core == "gru":
@@ -117,7 +130,11 @@ class RecurrentStepper:
             return (x.tanh_(),)
         i, f, o = x[:, : 3 * width].sigmoid_().chunk(3, dim=1)
         c = torch.addcmul(f * state[1], i, x[:, 3 * width :].tanh_())
-        return o * c.tanh(), c
+        cell_tanh = c.tanh()
+        h = o * cell_tanh
+        if self.tape is not None:
+            self.tape.cells[layer].append((x, c, cell_tanh, h))
+        return h, c
 
     def _linear(self, bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
         """A new float32 tensor."""
