@@ -5,7 +5,8 @@
 Threads that spin while they wait for each other stand still if another process has one of their CPUs. The command line
 can have them sleep (`OMP_WAIT_POLICY`), which is decided before they start; in Python the package chooses how many
 there are. Each figure is the median of rounds in which both take turns, each in a process of its own; at a ratio of 1
-Python is as fast as the command line.
+Python is as fast as the command line. Composing is the same call twice, once with the settings of the command line,
+which also writes files.
 """
 
 from __future__ import annotations
@@ -37,39 +38,27 @@ with contextlib.redirect_stdout(answer):
 print(json.loads(answer.getvalue())["steps_per_second"])
 """,
 }
-COMPOSING = {
-    "Python": """
-import time, cantilena
-def compose(seed):
-    cantilena.load({model!r}).compose_many({melodies}, bars={bars}, seed=seed)
-compose(1)
+COMPOSING = """
+import os, sys, time
+if sys.argv[2] == "command line":
+    os.environ.update(OMP_WAIT_POLICY="PASSIVE", OPENBLAS_NUM_THREADS="1")
+import cantilena
+composer = cantilena.load({model!r})
+composer.compose_many({melodies}, bars={bars}, seed=1)
 began = time.perf_counter()
-compose(2)
+composer.compose_many({melodies}, bars={bars}, seed=2)
 print({melodies} / (time.perf_counter() - began))
-""",
-    "command line": """
-import contextlib, io, sys, time
-from cantilena.cli import main
-def compose(seed):
-    with contextlib.redirect_stdout(io.StringIO()):
-        flags = f"-n {melodies} --bars {bars} --seed {{seed}} --out {{sys.argv[1]}}/{{seed}}".split()
-        main(["compose", {model!r}, *flags])
-compose(1)
-began = time.perf_counter()
-compose(2)
-print({melodies} / (time.perf_counter() - began))
-""",
-}
+"""
 
 
-def rate(program: str) -> float:
+def rate(program: str, way: str) -> float:
     """What a program prints, in a process of its own without settings of threads."""
     ours = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     source = program.format(model=MODEL, updates=UPDATES, melodies=MELODIES, bars=BARS)
     with tempfile.TemporaryDirectory() as folder:
         run = subprocess.run(
-            [sys.executable, "-c", source, folder], env=environment, cwd=Path(__file__).parents[1],
+            [sys.executable, "-c", source, folder, way], env=environment, cwd=Path(__file__).parents[1],
             capture_output=True, text=True, check=True,
         )  # fmt: skip
     return float(run.stdout.split()[-1])
@@ -83,11 +72,14 @@ def main() -> None:
     options = parser.parse_args()
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)]
     try:
-        for what, unit, programs in (("tuning", "steps", TUNING), ("composing", "melodies", COMPOSING)):
+        for what, unit, programs in (
+            ("tuning", "steps", TUNING),
+            ("composing", "melodies", dict.fromkeys(TUNING, COMPOSING)),
+        ):
             rates: dict[str, list[float]] = {way: [] for way in programs}
             for _ in range(options.rounds):
                 for way, program in programs.items():
-                    rates[way].append(rate(program))
+                    rates[way].append(rate(program, way))
             medians = {way: statistics.median(values) for way, values in rates.items()}
             ratio = round(medians["Python"] / medians["command line"], 2)
             row = {way: round(value, 1) for way, value in medians.items()}
