@@ -1,12 +1,11 @@
-"""Tuning and composing beside a busy process, through Python and through the command line.
+"""Tuning and composing beside a busy process, in Python and with the settings of the command line.
 
     python benchmarks/threads.py [--busy 1] [--rounds 3]
 
 Threads that spin while they wait for each other stand still if another process has one of their CPUs. The command line
-can have them sleep (`OMP_WAIT_POLICY`), which is decided before they start; in Python the package chooses how many
-there are. Each figure is the median of rounds in which both take turns, each in a process of its own; at a ratio of 1
-Python is as fast as the command line. Composing is the same call twice, once with the settings of the command line,
-which also writes files.
+has them sleep (`OMP_WAIT_POLICY`), which is decided before they start; in Python the package chooses how many there
+are. Both make the same call, in turns and each in a process of its own; figures are medians, and at a ratio of 1 Python
+is as fast as the command line.
 """
 
 from __future__ import annotations
@@ -17,32 +16,24 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
-MODEL, UPDATES, MELODIES, BARS = "tunes+rl-tuner", 12, 256, 8
+MODEL, UPDATES, MELODIES, BARS = "tunes+rl-tuner", 30, 64, 8
+WAYS = ("Python", "command line")
 
-TUNING = {
-    "Python": """
-import cantilena
-tuned = cantilena.tune({model!r}, updates={updates}, look=0, against="chorales")
-print(tuned.report["steps_per_second"])
-""",
-    "command line": """
-import contextlib, io, json, sys
+BUSY = "import os; parent = os.getppid()\nwhile os.getppid() == parent: pass"
+AS_COMMAND_LINE = """
 from cantilena.cli import main
-answer = io.StringIO()
-with contextlib.redirect_stdout(answer):
-    flags = "--updates {updates} --look 0 --against chorales --json --out".split()
-    main(["tune", {model!r}, *flags, sys.argv[1] + "/tuned"])
-print(json.loads(answer.getvalue())["steps_per_second"])
-""",
-}
+main(["--version"])
+"""
+TUNING = """
+from cantilena.models import Bundle, find_bundle
+from cantilena.rl import TuningOptions, WatchOptions, tune
+options = TuningOptions(updates={updates}, watch=WatchOptions(look=0))
+print(tune(Bundle.load(find_bundle({model!r})), options).steps_per_second)
+"""
 COMPOSING = """
-import os, sys, time
-if sys.argv[2] == "command line":
-    os.environ.update(OMP_WAIT_POLICY="PASSIVE", OPENBLAS_NUM_THREADS="1")
-import cantilena
+import time, cantilena
 composer = cantilena.load({model!r})
 composer.compose_many({melodies}, bars={bars}, seed=1)
 began = time.perf_counter()
@@ -52,15 +43,15 @@ print({melodies} / (time.perf_counter() - began))
 
 
 def rate(program: str, way: str) -> float:
-    """What a program prints, in a process of its own without settings of threads."""
+    """What a program prints last, in a process of its own without settings of threads."""
     ours = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
     environment = {name: value for name, value in os.environ.items() if name not in ours}
     source = program.format(model=MODEL, updates=UPDATES, melodies=MELODIES, bars=BARS)
-    with tempfile.TemporaryDirectory() as folder:
-        run = subprocess.run(
-            [sys.executable, "-c", source, folder, way], env=environment, cwd=Path(__file__).parents[1],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+    source = AS_COMMAND_LINE + source if way == "command line" else source
+    run = subprocess.run(
+        [sys.executable, "-c", source], env=environment, cwd=Path(__file__).parents[1],
+        stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
     return float(run.stdout.split()[-1])
 
 
@@ -70,20 +61,14 @@ def main() -> None:
     parser.add_argument("--busy", type=int, default=1, help="busy processes")
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(options.busy)]
+    busy = [subprocess.Popen([sys.executable, "-c", BUSY]) for _ in range(options.busy)]
     try:
-        for what, unit, programs in (
-            ("tuning", "steps", TUNING),
-            ("composing", "melodies", dict.fromkeys(TUNING, COMPOSING)),
-        ):
-            rates: dict[str, list[float]] = {way: [] for way in programs}
-            for _ in range(options.rounds):
-                for way, program in programs.items():
-                    rates[way].append(rate(program, way))
-            medians = {way: statistics.median(values) for way, values in rates.items()}
-            ratio = round(medians["Python"] / medians["command line"], 2)
-            row = {way: round(value, 1) for way, value in medians.items()}
-            print(json.dumps({"what": what, "unit": f"{unit} a second", **row, "ratio": ratio}), flush=True)
+        for what, unit, program in (("tuning", "steps", TUNING), ("composing", "melodies", COMPOSING)):
+            rates = [[rate(program, way) for way in WAYS] for _ in range(options.rounds)]
+            python, command_line = (statistics.median(column) for column in zip(*rates, strict=True))
+            ratio = round(python / command_line, 2)
+            figures = {"Python": round(python, 1), "command line": round(command_line, 1), "ratio": ratio}
+            print(json.dumps({"what": what, "unit": f"{unit} a second", **figures}), flush=True)
     finally:
         for process in busy:
             process.kill()
