@@ -19,7 +19,7 @@ _MIN_PARALLEL = 2**22
 """Multiplications in a step of one layer from which on several threads are faster, if they sleep while they wait."""
 
 _MIN_SPINNING = 2**28
-"""The same if they spin: beside busy processes, two threads on two cores took 17 times as long as one at 2^22 (training
+"""The same if they spin: beside busy processes, two threads on two cores took 26 times as long as one at 2^22 (training
 1 x 128), 4 times at 2^26 and 2^27 (1 x 512; tuning 256), and up to twice as long from here on (2 x 1024)."""
 
 _MAX_ROUNDING = 0.05
