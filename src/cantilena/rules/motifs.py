@@ -170,7 +170,7 @@ def find_motifs(line: Line, context: Context) -> Motifs:
         "motif_return",
         "A motif returns",
         "Share of melodies in which a motif of four to eight notes returns, exact or transposed.",
-        better="more",
+        better="people",
         count=lambda line, context: (find_motifs(line, context).different > 0, lengths(line) > 0),
     ),
     example=_FOUR_MOTIFS,
