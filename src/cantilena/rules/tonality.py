@@ -371,7 +371,7 @@ cantilena_tonic_share = two_sided(
     label="Tonic, share of time",
     definition="Mean share of the tonic, in any octave, in the time in which a note sounds.",
     rule_set="cantilena",
-    example=Example("it does not get away from the tonic", "C4/2 C5 C4 D4 C4/2. B3 C4/2 C4/1"),
+    example=Example("it does not get away from the tonic", "C4/2 C5 C4 D4 C4/2. B3 C4/2. C4/1"),
 )
 
 
