@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from cantilena.metrics import (
     cantilena_counts,
     cantilena_statistics,
     human_band,
+    human_share,
     paper_statistics,
     rl_tuner_counts,
     rl_tuner_statistics,
@@ -22,7 +24,7 @@ from cantilena.metrics import (
 from cantilena.metrics.registry import HARMONY, METRICS, RULES_BY_US, get_metric
 from cantilena.metrics.rules import CANTILENA_PREFIX
 from cantilena.music import Chord, ChordTrack, Key, Line, Melody, Meter
-from cantilena.rules import RULE_SETS, Context, features_of, human_bands
+from cantilena.rules import RULE_SETS, Bands, Context, Share, events_of, features_of, human_bands
 from cantilena.rules.bands import INSIDE
 from cantilena.tokenizers import EventsEncoding, GridEncoding
 
@@ -176,6 +178,9 @@ def test_a_small_tune_counted_by_hand() -> None:
     counts = cantilena_counts(GridEncoding().line(np.array([row])))
     found = {name: (counts.counted[name][0], counts.out_of[name][0]) for name in counts.names}
     assert found["key"] == (1, 7)
+    assert found["tonic_close"] == (1, 1)
+    assert found["tonic_share"] == (12 / 32, 1)
+    assert found["sixteenths"] == (0, 1)
     assert found["opening"] == found["cadence"] == found["climax"] == (1, 1)
     assert found["repetition"] == (0, 7)
     assert found["leap_recovery"] == (0, 0)  # no leap of a fourth
@@ -231,7 +236,8 @@ def test_events_have_no_metrics_of_time() -> None:
     encoding = EventsEncoding.learned_from([scale])
     line = encoding.line(encoding.encode(scale)[None])
     statistics = cantilena_statistics(line, Context(timed=False))
-    for name in ("meter", "syncopation", "breathing", "rhythm", "rests", "density", "phrase_2", "cadence"):
+    timed = ("meter", "syncopation", "breathing", "rhythm", "rests", "density", "phrase_2", "cadence", "tonic_share")
+    for name in (*timed, "sixteenths"):
         assert np.isnan(statistics[name]), name
     assert statistics["range"] == 14
 
@@ -256,3 +262,26 @@ def test_the_band_of_a_metric_is_that_of_the_rule() -> None:
         assert human_band(CANTILENA_PREFIX + name, context, 96) == human_bands().lookup(name, context, 96)
     assert human_band("cantilena.opening", context, 96) is None
     assert human_band("range_inside", context, 96) is None
+
+
+def test_the_share_of_an_event_is_that_of_people() -> None:
+    context = Context(meter=Meter(6, 8), steps_per_bar=12)
+    for name in events_of(RULES):
+        share = human_share(CANTILENA_PREFIX + name, context, 96)
+        assert share == human_bands().share(name, context, 96)
+        assert share is not None
+        assert 0.05 < share.mean < 0.95
+    for name in ("cantilena.range", "cantilena.key", "starts_on_tonic"):
+        assert human_share(name, context, 96) is None
+    airs = replace(context, style="aird")
+    assert human_share("motif_return", airs, 96) != human_share("motif_return", context, 96)
+    mine = Bands({}, {"opening": {"any": {8: Share(0.3, 50)}}})
+    assert human_share("opening", context, 96, mine) == Share(0.3, 50)
+
+
+def test_events_are_counted_as_their_metrics(melodies: np.ndarray) -> None:
+    line = GridEncoding().line(melodies)
+    counts = cantilena_counts(line)
+    for name, happens in events_of(RULES).items():
+        np.testing.assert_array_equal(happens(line, Context()), counts.counted[name], err_msg=name)
+    assert np.isnan(events_of(RULES)["cadence"](line, Context(timed=False))).all()

@@ -7,19 +7,22 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
 
 from cantilena.data import load_builtin
 from cantilena.errors import UsageError
-from cantilena.music import HOLD, ON, Key, Line, Meter
+from cantilena.music import HOLD, ON, Key, Line, Melody, Meter
 from cantilena.rules import (
     RULE_SETS,
     Band,
     Bands,
     Context,
     RuleSet,
+    Share,
+    events_of,
     features_of,
     human_bands,
     measure_bands,
@@ -46,30 +49,50 @@ Excerpts = list[tuple[Line, Context]]
 
 
 @pytest.fixture(scope="module")
-def waltzes(script: ModuleType) -> Excerpts:
-    """All excerpts of eight bars of the corpus's melodies in 3/4."""
-    melodies = [melody for melody in load_builtin("tunes") if melody.meter == Meter(3, 4)]
-    return list(script.excerpts(script.corpus_rows(melodies), (8,)))
+def waltzes(script: ModuleType) -> list[Any]:
+    """What the script measures in 3/4: the leads of the training part."""
+    return [row for row in script.training_leads(load_builtin("tunes")) if row[0].meter == Meter(3, 4)]
 
 
 @pytest.fixture(scope="module")
 def people(script: ModuleType) -> Excerpts:
     """Excerpts of eight bars of held-out melodies in any meter."""
-    return list(script.excerpts(script.corpus_rows(list(load_builtin("tunes").melodies("test"))), (8,)))
+    return list(script.excerpts(script.corpus_rows(load_builtin("tunes").melodies("test")), (8,)))
 
 
 @pytest.mark.e2e
-def test_the_file_holds_what_the_script_measures(waltzes: Excerpts) -> None:
-    assert sum(line.melodies for line, _ in waltzes) > 200
-    measured = Bands.from_toml(measure_bands(RULES, waltzes).to_toml())
+def test_the_file_holds_what_the_script_measures(script: ModuleType, waltzes: list[Any]) -> None:
+    measured = Bands.from_toml(measure_bands(RULES, script.excerpts(waltzes, (8,))).to_toml())
     for name in features_of(RULES.without_chords()):
         if name != "phrase_8":  # eight bars have none eight bars before
-            assert measured.table[name]["3/4"][8] == human_bands().table[name]["3/4"][8], name
+            for group in ("3/4", "3/4 major", "3/4 major quartets"):
+                assert measured.table[name][group][8] == human_bands().table[name][group][8], (name, group)
+    assert measured.shares["climax"]["3/4"] == {8: human_bands().shares["climax"]["3/4"][8]}
+    for rule, place in script.PLACES.items():
+        at = Bands.from_toml(measure_bands(RULES.only(rule), script.excerpts(waltzes, (8,), place)).to_toml())
+        for event, by_group in at.shares.items():
+            assert by_group["3/4"][8] == human_bands().shares[event]["3/4"][8], event
+
+
+def test_openings_and_closes_are_those_of_whole_melodies(script: ModuleType) -> None:
+    # A pickup, D | C D E F | D E D E | D E C: the last bar lacks what the pickup has
+    melody = replace(Melody.from_pitches([(60 + up, 24) for up in (2, 0, 2, 4, 5, 2, 4, 2, 4, 2, 4, 0)]), pickup=24)
+    rows = script.corpus_rows([replace(melody, key=Key())])
+    shares = {}
+    for place in ("anywhere", "start", "end"):
+        bands = measure_bands(RULES.only("opening", "cadence"), script.excerpts(rows, (1, 2), place))
+        shares[place] = {name: by_group["any"] for name, by_group in bands.shares.items()}
+    assert shares["start"]["opening"] == {1: Share(1.0, 1), 2: Share(1.0, 1)}
+    assert shares["end"]["tonic_close"] == {1: Share(1.0, 1), 2: Share(1.0, 1)}
+    assert shares["end"]["opening"] == {1: Share(0.0, 1), 2: Share(0.0, 1)}
+    assert shares["anywhere"]["opening"] == {1: Share(0.5, 2), 2: Share(1.0, 1)}
+    assert shares["anywhere"]["tonic_close"] == {1: Share(0.0, 2), 2: Share(0.0, 1)}
 
 
 def test_every_two_sided_rule_has_a_band_at_every_length() -> None:
     bands = human_bands()
     assert list(bands.table) == list(features_of(RULES))
+    assert list(bands.shares) == list(events_of(RULES))
     for meter in ("4/4", "3/4", "6/8", "2/4", "2/2", "5/4", "7/8"):
         bar = Meter.parse(meter).ticks_per_bar // 6
         for bars in (1, 2, 3, 8, 16, 32, 200):
@@ -78,6 +101,14 @@ def test_every_two_sided_rule_has_a_band_at_every_length() -> None:
                 assert band is not None
                 assert 0 <= band.low <= band.high
                 assert band.spread > 0
+                if name != "chord_tones":  # measured before means were kept
+                    assert band.mean is not None
+                    assert band.count >= 100
+            for name in bands.shares:
+                share = bands.share(name, Context(meter=Meter.parse(meter), steps_per_bar=bar), bars * bar)
+                assert share is not None
+                assert 0 <= share.mean <= 1
+                assert share.count >= 100
     assert (motif_model().medians[1:] > motif_model().medians[:-1]).all()
 
 
@@ -111,6 +142,31 @@ def test_bands_are_found_by_meter_and_nearest_length() -> None:
     assert bands.lookup("range", untimed, 34) == Band(3, 4, 1)
 
 
+def test_the_most_specific_group_that_has_a_band_gives_it() -> None:
+    def band(number: int) -> dict[int, Band]:
+        return {8: Band(number, number, 1)}
+
+    groups = {
+        "any": band(1),
+        "4/4": band(2),
+        "4/4 minor": band(3),
+        "4/4 minor airs": band(4),
+        "3/4 minor airs": band(5),
+    }
+    bands = Bands({"range": groups}, {"opening": {"any": {4: Share(0.4, 900)}, "4/4 minor": {8: Share(0.2, 100)}}})
+    minor, waltz = Key.parse("A minor"), Meter(3, 4)
+    for number, context in {
+        1: Context(meter=waltz), 2: Context(), 3: Context(minor), 4: Context(minor, style="airs"),
+        5: Context(minor, waltz, 12, style="airs"),
+    }.items():  # fmt: skip
+        assert bands.lookup("range", context, 128) == Band(number, number, 1)
+    assert bands.lookup("range", Context(Key.parse("E minor"), style="hymns"), 128) == Band(3, 3, 1)
+    assert bands.share("opening", Context(minor), 128) == Share(0.2, 100)
+    assert bands.share("opening", Context(minor), 64) == Share(0.4, 900)
+    assert bands.share("opening", Context(), 128) is None  # as near as eight bars only minor was measured
+    assert bands.share("range", Context(), 128) is None
+
+
 def test_bands_are_the_percentiles_of_the_features() -> None:
     rng = np.random.default_rng(4)
     lines = [(GridEncoding().line(rng.integers(0, 38, (250, 64))), Context(Key.parse(key))) for key in ("C", "am")]
@@ -120,21 +176,31 @@ def test_bands_are_the_percentiles_of_the_features() -> None:
         line.pitch.max(axis=1) - np.where(line.event == ON, line.pitch, 99).min(axis=1) for line, _ in [*lines, few]
     ]
     common = np.concatenate(spans[:2])
-    assert bands.table["range"]["4/4"] == {4: Band(*np.percentile(common, (10, 90)), common.std())}
+    assert bands.table["range"]["4/4"] == {4: Band(*np.percentile(common, (10, 90)), common.std(), common.mean(), 500)}
     assert "3/4" not in bands.table["range"]
     assert bands.table["range"]["any"][4].spread == pytest.approx(np.concatenate(spans).std())
-    assert "3/4" in measure_bands(RULES, [few], least=150).table["range"]
+    assert set(measure_bands(RULES, [few], least=150).table["range"]) == {"any", "3/4", "3/4 major"}
+    airs = replace(few[1], style="airs")
+    assert set(measure_bands(RULES, [few, (few[0], airs)]).shares["opening"]) == {
+        "any", "3/4", "3/4 major", "3/4 major airs",
+    }  # fmt: skip
+    counted = float((few[0].pitch[:, 0] % 12 == 0).mean())
+    starts = Line.from_events(few[0].event[:, :1], few[0].pitch[:, :1])
+    assert measure_bands(RULES.only("opening"), [(starts, airs)]).shares["opening"]["3/4"][1] == Share(counted, 150)
 
 
 def test_bands_survive_being_written() -> None:
     text = human_bands().to_toml()
     assert Bands.from_toml(text) == human_bands()
-    assert len(text) < 10_000
+    assert len(text) < 100_000
+    assert Bands.from_toml("[range]\nany = [[4, 7, 14, 3]]") == Bands({"range": {"any": {4: Band(7, 14, 3)}}})
 
 
 @pytest.mark.parametrize(
     "text", ["range = 3", "[range]\nany = [[4, 7, 14]]", "[range]\nany = [[4, 9, 7, 1]]", "[range]\nany = 4", "[",
-             "[range]\nany = [[0, 1, 2, 3]]", "[range]\nany = [['4', 'x', 2, 3]]"],
+             "[range]\nany = [[0, 1, 2, 3]]",
+             "[shares.opening]\nany = [[8, 1.2, 100]]", "[shares.opening]\nany = [[8, 0.2]]", "shares = 3",
+             "[range]\nany = [['4', 'x', 2, 3]]"],
 )  # fmt: skip
 def test_what_is_no_bands_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="not a table of bands"):
@@ -160,7 +226,7 @@ def test_a_feature_of_ones_own_becomes_a_rule() -> None:
     line = GridEncoding().line(np.array([[14, 1, 1, 1], [14, 1, 16, 16]]))
     assert not lazy.rewards(line).any()  # nobody measured it
     bands = measure_bands(rules, [(line, Context(steps_per_bar=4))])
-    assert bands.table["holds"]["any"][1] == Band(pytest.approx(0.3), pytest.approx(0.7), pytest.approx(0.25))
+    assert bands.table["holds"]["any"][1] == Band(pytest.approx(0.3), pytest.approx(0.7), pytest.approx(0.25), 0.5, 2)
     judged = with_bands(rules, bands, Context(steps_per_bar=4), 4)["holds"].rewards(line)
     np.testing.assert_allclose(judged[:, -1], [-0.4, -0.4])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -25,10 +26,12 @@ from cantilena.rules import (
     scale_steps,
     silent_share,
     similarity_after,
+    sixteenths_share,
     stepwise_share,
     strikes_in_a_row,
     strong_places,
     syncopations,
+    tonic_share,
     unresolved_degrees,
 )
 
@@ -342,6 +345,27 @@ def test_rhythm_rests_and_density() -> None:
     assert notes_per_quarter(JIG, context("D major", "6/8", 12))[0] == pytest.approx(11 / 9)
 
 
+def test_the_tonic_has_a_share_of_the_time_that_sounds() -> None:
+    assert tonic_share(TWINKLE, context())[0] == pytest.approx(16 / 64)
+    assert tonic_share(WALTZ, context("A minor", "3/4", 12))[0] == pytest.approx(16 / 48)
+    assert tonic_share(WALTZ, context("C major", "3/4", 12))[0] == pytest.approx(8 / 48)
+    assert tonic_share(tune("C4:2 E4:2 -:12", "C3:4 C5:4 -:8", "-:16"), context()).tolist() == [0.5, 1, 0]
+    seldom, often = tune("C4:4 " + "D4:4 E4:4 G4:4 A4:4 B4:4 " * 6 + "C4:4"), tune("C4:4 C5:4 C4:4 D4:4 " * 8)
+    assert rewards("tonic_share", tune("C4:4 E4:4 G4:4 D4:4 " * 8), context())[0][-1] == 0
+    assert rewards("tonic_share", seldom, context())[0][-1] < 0
+    assert rewards("tonic_share", often, context())[0][-1] < 0
+
+
+def test_sixteenths_are_counted_among_the_notes() -> None:
+    assert sixteenths_share(tune("C4 D4 E4:2 -:2 F4 -", "C4:4 D4:4", "-:8"), context()).tolist() == [0.75, 0, 0]
+    assert sixteenths_share(tune("C4 D4 E4:2 F4:4"), context(steps=8)).tolist() == [0]  # steps are eighths
+    assert sixteenths_share(tune("C4 D4 E4:2 F4:4"), context(steps=32)).tolist() == [0.75]
+    slow, runs = tune("C4:4 D4:4 E4:4 F4:4 " * 8), tune("C4 D4 E4 F4 G4 F4 E4 D4 " * 16)
+    assert rewards("sixteenths", slow, context())[0][-1] == 0
+    assert rewards("sixteenths", runs, context())[0][-1] < 0
+    assert rewards("sixteenths", slow, replace(context(meter="2/4", steps=8), style="ryan"))[0][-1] < 0  # reels
+
+
 def test_a_hold_before_any_note_is_silence() -> None:
     line = Line.from_events(np.array([[HOLD, HOLD, ON, HOLD]]), np.array([[-1, -1, 60, -1]]))
     assert silent_share(line, context()).tolist() == [0.5]
@@ -353,7 +377,8 @@ def test_a_hold_before_any_note_is_silence() -> None:
 def test_steps_that_tell_no_time_silence_the_rules_of_time() -> None:
     events = Line.from_events(np.full((1, 125), ON), 60 + np.arange(125)[None] * 5 % 12)
     given = RULES.rewards(events, Context(timed=False))
-    for name in ("meter", "syncopation", "phrase_2", "phrase_4", "phrase_8", "breathing", "rhythm", "rests", "density"):
+    phrases = ("phrase_2", "phrase_4", "phrase_8", "breathing")
+    for name in (*phrases, "meter", "syncopation", "rhythm", "rests", "density", "tonic_share", "sixteenths"):
         assert not given[name].any(), name
     assert given["motion"].any()
     assert given["opening"][0, 0] == 3

@@ -49,6 +49,7 @@ from .rules import RuleCounts as RuleCounts
 from .rules import cantilena_counts as cantilena_counts
 from .rules import cantilena_statistics as cantilena_statistics
 from .rules import human_band as human_band
+from .rules import human_share as human_share
 from .rules import paper_counts as paper_counts
 from .rules import paper_statistics as paper_statistics
 from .rules import rl_tuner_counts as rl_tuner_counts

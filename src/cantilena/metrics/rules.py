@@ -13,7 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music import Line
-from cantilena.rules import RULE_SETS, Band, Bands, Context, Metric, RuleSet, deviations, features_of, human_bands
+from cantilena.rules import (
+    RULE_SETS,
+    Band,
+    Bands,
+    Context,
+    Metric,
+    RuleSet,
+    Share,
+    deviations,
+    features_of,
+    human_bands,
+)
 from cantilena.rules.bands import INSIDE
 
 Counts = NDArray[np.float64]
@@ -223,3 +234,17 @@ def human_band(metric: str, context: Context, steps: int, bands: Bands | None = 
         (True, None)
     """
     return (bands or human_bands()).lookup(metric.removeprefix(CANTILENA_PREFIX), context, steps)
+
+
+def human_share(metric: str, context: Context, steps: int, bands: Bands | None = None) -> Share | None:
+    """The share of human melodies of so many steps that have an event, in the built-in corpus if no bands are given.
+
+    What a set of melodies should reach and not exceed. None for a metric that is not the share of melodies with an
+    event, or of which more is better; its name may have the prefix.
+
+    Examples:
+        >>> share = human_share("cantilena.opening", Context(), 128)
+        >>> 0.2 < share.mean < 0.8, share.count > 100, human_share("cantilena.key", Context(), 128)
+        (True, True, None)
+    """
+    return (bands or human_bands()).share(metric.removeprefix(CANTILENA_PREFIX), context, steps)

@@ -1,8 +1,11 @@
 from .bands import Band as Band
 from .bands import Bands as Bands
+from .bands import Share as Share
 from .bands import TwoSidedRule as TwoSidedRule
 from .bands import deviations as deviations
+from .bands import events_of as events_of
 from .bands import features_of as features_of
+from .bands import groups_of as groups_of
 from .bands import human_bands as human_bands
 from .bands import measure_bands as measure_bands
 from .bands import two_sided as two_sided
@@ -58,6 +61,7 @@ from .rhythm import notes_per_quarter as notes_per_quarter
 from .rhythm import rhythm_entropy as rhythm_entropy
 from .rhythm import silent_share as silent_share
 from .rhythm import similarity_after as similarity_after
+from .rhythm import sixteenths_share as sixteenths_share
 from .rule import Context as Context
 from .rule import Example as Example
 from .rule import Metric as Metric
@@ -76,5 +80,6 @@ from .tonality import opens_on as opens_on
 from .tonality import out_of_key as out_of_key
 from .tonality import scale_steps as scale_steps
 from .tonality import starts_on_tonic as starts_on_tonic
+from .tonality import tonic_share as tonic_share
 from .tonality import unresolved_degrees as unresolved_degrees
 from .user import load_user_rules as load_user_rules

@@ -1,34 +1,46 @@
-"""Bands: rules that penalise a feature of the whole melody where it leaves the range measured in human melodies."""
+"""People's level: the range of each feature in human melodies, and how many of them have an event.
+
+A rule made by `two_sided` penalises a feature of the whole melody where it leaves its band, the range in human
+melodies. An event, such as opening on the tonic, a melody has or has not; its share says how many human melodies have
+it.
+"""
 
 from __future__ import annotations
 
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from dataclasses import dataclass, field, replace
+from functools import lru_cache, partial
 from importlib import resources
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.music import Line
-from cantilena.rules.notes import last_steps, lengths
-from cantilena.rules.rule import Context, Example, Metric, Rewards, Rule, RuleSet, Unit
+from cantilena.rules.notes import last_steps, lengths, ratio, where_defined
+from cantilena.rules.rule import Context, Counter, Example, Metric, Rewards, Rule, RuleSet, Unit
 
 MEASURED = -1.0
 """Stands for the measured value of a bound, which is 0 or more."""
 
-ANY_METER = "any"
-"""The name of the bands over all meters."""
+ANY = "any"
+"""The name of the group of all melodies."""
 
 LOW, HIGH = 10, 90
 """The percentiles that bound a band."""
 
 INSIDE = "_inside"
 """Suffix of a feature's name: the metric for the share of melodies inside its band."""
+
+
+SHARES = "shares"
+"""The table of events in a file of bands."""
+
+LEAST_BAND, LEAST_SHARE = 200, 100
+"""How many excerpts of a group and length give it a band of its own, and a share of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,8 @@ class Band:
         low: its 10th percentile.
         high: its 90th percentile.
         spread: its standard deviation, the unit of distances from the band.
+        mean: its mean; None if it is unknown.
+        count: of excerpts that were measured; 0 if it is unknown.
 
     Examples:
         >>> Band(7.0, 14.0, 3.5).deviations(np.array([3.5, 7.0, 21.0])).tolist()
@@ -48,6 +62,8 @@ class Band:
     low: float
     high: float
     spread: float
+    mean: float | None = None
+    count: int = 0
 
     def inside(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Whether each value lies within the bounds; NaN does not."""
@@ -65,60 +81,105 @@ class Band:
             self.low if self.low >= 0 else measured.low,
             self.high if self.high >= 0 else measured.high,
             self.spread if self.spread >= 0 else measured.spread,
+            measured.mean,
+            measured.count,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The share of human melodies that have an event.
+
+    Args:
+        mean: 0 to 1.
+        count: of melodies that were counted.
+    """
+
+    mean: float
+    count: int
+
+
+def groups_of(context: Context) -> tuple[str, ...]:
+    """The groups of human melodies that a context belongs to, from the most specific to that of all melodies.
+
+    Bands and shares are taken from the first of them that has any: meter, mode and style; meter and mode; meter; all.
+
+    Examples:
+        >>> groups_of(Context(style="chorales"))
+        ('4/4 major chorales', '4/4 major', '4/4', 'any')
+    """
+    meter, mode = str(context.meter), f"{context.meter} {context.key.mode}"
+    return (f"{mode} {context.style}", mode, meter, ANY) if context.style else (mode, meter, ANY)
+
+
+Measured = TypeVar("Measured", Band, Share)
 
 
 @dataclass(frozen=True)
 class Bands:
-    """Bands by feature, meter and length.
+    """Bands of features and shares of events by group of melodies and number of bars.
 
     Args:
-        table: by feature, by meter (`4/4`, or `any` for all together), by number of bars.
+        table: bands by feature, by group as in `groups_of`, by number of bars.
+        shares: shares by event, by group, by number of bars.
 
     Examples:
         >>> bands = Bands({"range": {"any": {4: Band(7, 14, 3), 8: Band(9, 16, 3)}}})
         >>> bands.lookup("range", Context(), 96)
-        Band(low=9, high=16, spread=3)
+        Band(low=9, high=16, spread=3, mean=None, count=0)
     """
 
     table: Mapping[str, Mapping[str, Mapping[int, Band]]]
+    shares: Mapping[str, Mapping[str, Mapping[int, Share]]] = field(default_factory=dict)
 
     def lookup(self, feature: str, context: Context, steps: int) -> Band | None:
         """Find the band of a feature for melodies of so many steps; None where it was not measured.
 
-        Takes the number of bars with the nearest ratio, of the meter or, where that meter has none, of all meters. If
-        steps are not timed, the number of bars is estimated from the density of notes.
+        Takes the number of bars with the nearest ratio, of the most specific group that has it. If steps are not timed,
+        the number of bars is estimated from the density of notes.
         """
-        by_meter = self.table.get(feature, {})
-        known = sorted({bars for by_bars in by_meter.values() for bars in by_bars})
+        return self._find(self.table.get(feature, {}), context, steps)
+
+    def share(self, event: str, context: Context, steps: int) -> Share | None:
+        """Find the share of human melodies of so many steps that have an event, as `lookup` finds bands.
+
+        Examples:
+            >>> Bands({}, {"opening": {"any": {8: Share(0.5, 900)}}}).share("opening", Context(), 128)
+            Share(mean=0.5, count=900)
+        """
+        return self._find(self.shares.get(event, {}), context, steps)
+
+    def _find(self, by_group: Mapping[str, Mapping[int, Measured]], context: Context, steps: int) -> Measured | None:
+        known = sorted({bars for by_bars in by_group.values() for bars in by_bars})
         if not known:
             return None
         wanted = max(steps / self._steps_per_bar(context), 1e-9)
         bars = min(known, key=lambda each: abs(math.log(each / wanted)))
-        for meter in (str(context.meter), ANY_METER):
-            if bars in by_meter.get(meter, {}):
-                return by_meter[meter][bars]
-        return None
+        return next((by_group[group][bars] for group in groups_of(context) if bars in by_group.get(group, {})), None)
 
     def _steps_per_bar(self, context: Context) -> float:
-        density = self.table.get("density", {}).get(ANY_METER, {})
+        density = self.table.get("density", {}).get(ANY, {})
         if context.timed or not density:
             return context.steps_per_bar
         notes = [(band.low + band.high) / 2 for band in density.values()]
         return max(float(np.mean(notes)), 1e-3) * context.meter.ticks_per_bar / 24
 
+    def merged(self, other: Bands) -> Bands:
+        """Join with others, whose features and events take the place of those of the same name."""
+        return Bands({**self.table, **other.table}, {**self.shares, **other.shares})
+
     def to_toml(self) -> str:
-        """Write a table for each feature with a row for each meter: `[bars, low, high, spread]`, three digits each."""
-        lines = []
-        for feature, by_meter in self.table.items():
-            lines.append(f"[{feature}]")
-            for meter, by_bars in by_meter.items():
-                rows = ", ".join(
-                    f"[{bars}, {band.low:.3g}, {band.high:.3g}, {band.spread:.3g}]" for bars, band in by_bars.items()
-                )
-                lines.append(f'"{meter}" = [{rows}]')
-            lines.append("")
-        return "\n".join(lines)
+        """Write a table for each feature and event with a row for each group, three digits each.
+
+        Features have `[bars, low, high, spread, mean, count]`, without the last two where they are unknown; events, in
+        tables `shares.NAME`, have `[bars, mean, count]`.
+        """
+        tables = {name: _rows_of(by_group) for name, by_group in self.table.items()}
+        tables |= {f"{SHARES}.{name}": _rows_of(by_group) for name, by_group in self.shares.items()}
+        return "\n".join(
+            "\n".join([f"[{name}]", *(f'"{group}" = [{rows}]' for group, rows in by_group.items()), ""])
+            for name, by_group in tables.items()
+        )
 
     @classmethod
     def from_toml(cls, text: str) -> Bands:
@@ -128,33 +189,60 @@ class Bands:
             UsageError: the text has another form.
 
         Examples:
-            >>> Bands.from_toml('[range]\nany = [[4, 7, 14, 3.0]]').table["range"]["any"]
-            {4: Band(low=7.0, high=14.0, spread=3.0)}
+            >>> Bands.from_toml('[range]\nany = [[4, 7, 14, 3.0]]').lookup("range", Context(), 64)
+            Band(low=7.0, high=14.0, spread=3.0, mean=None, count=0)
         """
         try:
-            return cls(
-                {
-                    str(feature): {str(meter): _parse_rows(rows) for meter, rows in by_meter.items()}
-                    for feature, by_meter in tomllib.loads(text).items()
-                }
-            )
+            tables = tomllib.loads(text)
+            shares = tables.pop(SHARES, {})
+            return cls(_parsed(tables, _parse_band), _parsed(shares, _parse_share))
         except (ValueError, TypeError, AttributeError) as error:
             hint = "write a table for each feature with rows [bars, low, high, spread]: any = [[8, 7.0, 16.0, 3.2]]"
             raise UsageError("the text is not a table of bands", hint) from error
 
 
-def _parse_rows(rows: list[Any]) -> dict[int, Band]:
-    bands = {}
-    for bars, low, high, spread in rows:
-        if int(bars) < 1 or not float(low) <= float(high) or not float(spread) >= 0:
-            raise ValueError(rows)
-        bands[int(bars)] = Band(float(low), float(high), float(spread))
-    return bands
+def _rows_of(by_group: Mapping[str, Mapping[int, Band | Share]]) -> dict[str, str]:
+    """The rows of each group as text."""
+    return {
+        group: ", ".join(f"[{bars}, {_numbers(one)}]" for bars, one in by_bars.items())
+        for group, by_bars in by_group.items()
+    }
+
+
+def _numbers(one: Band | Share) -> str:
+    numbers = [one.low, one.high, one.spread] if isinstance(one, Band) else []
+    known = [] if one.mean is None else [f"{one.mean:.3g}", f"{one.count}"]
+    return ", ".join([*(f"{number:.3g}" for number in numbers), *known])
+
+
+def _parsed(tables: Mapping[str, Any], parse: Callable[..., Measured]) -> dict[str, dict[str, dict[int, Measured]]]:
+    return {
+        str(name): {str(group): _parse_rows(rows, parse) for group, rows in by_group.items()}
+        for name, by_group in tables.items()
+    }
+
+
+def _parse_rows(rows: list[Any], parse: Callable[..., Measured]) -> dict[int, Measured]:
+    if any(int(bars) < 1 for bars, *_ in rows):
+        raise ValueError(rows)
+    return {int(bars): parse(*numbers) for bars, *numbers in rows}
+
+
+def _parse_band(low: float, high: float, spread: float, mean: float | None = None, count: int = 0) -> Band:
+    if not float(low) <= float(high) or not float(spread) >= 0:
+        raise ValueError(low, high, spread)
+    return Band(float(low), float(high), float(spread), None if mean is None else float(mean), int(count))
+
+
+def _parse_share(mean: float, count: int) -> Share:
+    if not 0 <= float(mean) <= 1:
+        raise ValueError(mean)
+    return Share(float(mean), int(count))
 
 
 @lru_cache(maxsize=1)
 def human_bands() -> Bands:
-    """The bands of the built-in corpus, as measured by `scripts/measure_bands.py`.
+    """The bands and shares of the built-in corpus, as measured by `scripts/measure_bands.py`.
 
     Examples:
         >>> human_bands().lookup("range", Context(), 128).low > 5
@@ -194,8 +282,8 @@ def two_sided(
     """Make a rule that is 0 while a feature lies within its band and negative outside, on the last step.
 
     The penalty is proportional to the distance from the band, in standard deviations of human melodies, limited to
-    `worst`. `low`, `high` and `spread` (the deviation) are measured, for the same meter and the nearest number of bars,
-    unless they are given as 0 or more. The reward is 0 where the feature is NaN.
+    `worst`. `low`, `high` and `spread` (the deviation) are measured, for the same meter and mode and the nearest number
+    of bars, unless they are given as 0 or more. The reward is 0 where the feature is NaN.
 
     Args:
         name: of the rule and of its band.
@@ -229,7 +317,7 @@ def two_sided(
             name + INSIDE,
             f"{label.partition(',')[0] or name} like people's",
             "Share of melodies in which that number lies between the 10th and the 90th percentile of human melodies of "
-            "the same meter and about the same length.",
+            "the same meter and mode and about the same length.",
             better="more",
         ),
     )
@@ -256,7 +344,7 @@ def deviations(
         name: of the rule on that feature.
         values: `(melodies,)`, the feature; NaN gives 0.
         line: the melodies; their lengths select the band.
-        context: its meter selects the band.
+        context: its meter, mode and style select the band.
         own: numbers that replace the measured ones, where they are 0 or more.
 
     Examples:
@@ -279,9 +367,29 @@ def features_of(rules: RuleSet) -> dict[str, Feature]:
     Examples:
         >>> from cantilena.rules import RULE_SETS
         >>> list(features_of(RULE_SETS["cantilena"]))[:2]
-        ['range', 'motion']
+        ['tonic_share', 'range']
     """
     return {rule.name: rule.feature for rule in rules.rules if isinstance(rule, TwoSidedRule) and rule.feature}
+
+
+def events_of(rules: RuleSet) -> dict[str, Feature]:
+    """The events that should be as frequent as in human melodies, by the name of the metric that counts them.
+
+    Each gives 1 for a melody that has the event and 0 for one that has not, NaN where it is undefined. One melody can
+    have too little of an event, never too much: what to stop at is the share of melodies that have it (`Bands.share`).
+
+    Examples:
+        >>> from cantilena.rules import RULE_SETS
+        >>> list(events_of(RULE_SETS["cantilena"]))
+        ['opening', 'cadence', 'tonic_close', 'climax', 'motif_return']
+    """
+    metrics = {metric.name: metric for rule in rules.rules for metric in rule.metrics if metric.better == "people"}
+    return {name: partial(_happens, metric.count) for name, metric in metrics.items() if metric.count is not None}
+
+
+def _happens(count: Counter, line: Line, context: Context) -> NDArray[np.float64]:
+    counted, out_of = (np.asarray(each.sum(axis=1)) if each.ndim > 1 else each for each in count(line, context))
+    return where_defined(out_of.astype(np.bool_), ratio(counted, out_of))
 
 
 def with_bands(rules: RuleSet, bands: Bands, context: Context, steps: int) -> RuleSet:
@@ -294,40 +402,54 @@ def with_bands(rules: RuleSet, bands: Bands, context: Context, steps: int) -> Ru
     return replace(rules, rules=tuple(replaced(rule) for rule in rules.rules))
 
 
-def measure_bands(rules: RuleSet, excerpts: Iterable[tuple[Line, Context]], *, least: int = 200) -> Bands:
-    """Measure the bands of the two-sided rules of a set, by meter and number of bars.
+def measure_bands(
+    rules: RuleSet,
+    excerpts: Iterable[tuple[Line, Context]],
+    *,
+    least: int = LEAST_BAND,
+    least_share: int = LEAST_SHARE,
+) -> Bands:
+    """Measure the bands of the two-sided rules of a set and the shares of its events, by group and number of bars.
 
     Args:
         rules: the set.
-        excerpts: lines of whole bars; all melodies of a line have the same length, meter and key.
-        least: how many excerpts of one meter and length give it a band of its own; all count in the bands over all
-            meters.
+        excerpts: lines of whole bars, the last of which may be incomplete; all melodies of a line have the same number
+            of bars, meter, key and style.
+        least: how many excerpts of one group and length give it a band of its own; all count in the bands over all
+            melodies.
+        least_share: the same for shares.
 
     Examples:
         >>> from cantilena.tokenizers import GridEncoding
         >>> tunes = GridEncoding().line(np.array([[14] + [1] * 7 + [21] + [1] * 7] * 2))
         >>> from cantilena.rules import RULE_SETS
         >>> measure_bands(RULE_SETS["cantilena"], [(tunes, Context())], least=3).table["range"]
-        {'any': {1: Band(low=7.0, high=7.0, spread=0.0)}}
+        {'any': {1: Band(low=7.0, high=7.0, spread=0.0, mean=7.0, count=2)}}
     """
-    features = features_of(rules)
+    features, events = features_of(rules), events_of(rules)
     values: dict[tuple[str, str, int], list[NDArray[np.float64]]] = {}
     for line, context in excerpts:
         if not line.melodies:
             continue
-        bars = max(round(int(lengths(line).max()) / context.steps_per_bar), 1)
-        for name, feature in features.items():
+        bars = max(math.ceil(int(lengths(line).max()) / context.steps_per_bar), 1)
+        for name, feature in {**features, **events}.items():
             numbers = feature(line, context)
-            for meter in (ANY_METER, str(context.meter)):
-                values.setdefault((name, meter, bars), []).append(numbers[~np.isnan(numbers)])
-    order = list(features)
+            for group in groups_of(context):
+                values.setdefault((name, group, bars), []).append(numbers[~np.isnan(numbers)])
+    order = [*features, *events]
     bands: dict[str, dict[str, dict[int, Band]]] = {}
-    for (name, meter, bars), parts in sorted(
-        values.items(), key=lambda item: (order.index(item[0][0]), item[0][1] != ANY_METER, item[0][1:])
+    shares: dict[str, dict[str, dict[int, Share]]] = {}
+    for (name, group, bars), parts in sorted(
+        values.items(), key=lambda item: (order.index(item[0][0]), item[0][1] != ANY, item[0][1:])
     ):
         pooled = np.concatenate(parts)
-        if len(pooled) and (meter == ANY_METER or len(pooled) >= least):
+        mean, count = float(pooled.mean()) if len(pooled) else 0.0, len(pooled)
+        if not count or (group != ANY and count < (least if name in features else least_share)):
+            continue
+        if name in features:
             low, high = np.percentile(pooled, (LOW, HIGH))
-            band = Band(float(low), float(high), float(pooled.std()))
-            bands.setdefault(name, {}).setdefault(meter, {})[bars] = band
-    return Bands(bands)
+            band = Band(float(low), float(high), float(pooled.std()), mean, count)
+            bands.setdefault(name, {}).setdefault(group, {})[bars] = band
+        else:
+            shares.setdefault(name, {}).setdefault(group, {})[bars] = Share(mean, count)
+    return Bands(bands, shares)

@@ -18,7 +18,7 @@ def collect(rule_set: str, *modules: ModuleType) -> tuple[Rule, ...]:
 
     Examples:
         >>> [rule.name for rule in collect("cantilena", tonality, repetition)]
-        ['key', 'opening', 'cadence', 'repetition']
+        ['key', 'opening', 'cadence', 'tonic_share', 'repetition']
     """
     defined = (value for module in modules for value in vars(module).values())
     return tuple(value for value in defined if isinstance(value, Rule) and value.rule_set == rule_set)
@@ -39,7 +39,6 @@ MORE_EXAMPLES = (
     Example("a melody that holds and rests", "C4 E4/2 r/4 G4/2 r/2"),
     Example("a leading tone that does not lead", "A4 G#4 F4 E4 A4/1", key="A minor"),
     Example("a waltz", "C4 E4 E4 D4 F4 F4 B3 D4 D4 C4/2.", meter="3/4"),
-    Example("a run of sixteenths", " ".join(["C4/16 D4/16 E4/16 F4/16 G4/16 F4/16 E4/16 D4/16"] * 8)),
     Example("an old tune", rhythm.OLD_TUNE),
 )
 """Bars for users' rules, besides the examples of the rules above."""

@@ -294,7 +294,7 @@ def climaxes(line: Line) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         "climax",
         "One climax, inside",
         "Share of melodies that reach their highest pitch once, neither first nor last.",
-        better="more",
+        better="people",
         count=lambda line, _: (climaxes(line)[1], lengths(line) > 0),
     ),
     example=_BY_STEP,

@@ -30,8 +30,9 @@ _MOTIFS = (
     "A4/8 C4 F4/8 B4/8. C5/16 A4",
     "E5 r/8 C4/8 D5/8 F4/8 E4",
     "G4/16 B4/16 D5/8 C4 A4/8 F5/8 E4",
+    "B4/8 G4/8 D5 B4/8. A4/16 F4",
 )
-_FOUR_MOTIFS = Example("four motifs, each twice", " ".join(f"{motif} {motif}" for motif in _MOTIFS))
+_FIVE_MOTIFS = Example("five motifs, each twice", " ".join(f"{motif} {motif}" for motif in _MOTIFS))
 
 
 def motif_tones(line: Line, *, window: int = WINDOW, distinct: int = DISTINCT) -> NDArray[np.int16]:
@@ -170,10 +171,10 @@ def find_motifs(line: Line, context: Context) -> Motifs:
         "motif_return",
         "A motif returns",
         "Share of melodies in which a motif of four to eight notes returns, exact or transposed.",
-        better="more",
+        better="people",
         count=lambda line, context: (find_motifs(line, context).different > 0, lengths(line) > 0),
     ),
-    example=_FOUR_MOTIFS,
+    example=_FIVE_MOTIFS,
 )
 def cantilena_motif_return(line: Line, context: Context, *, reward: float = 3.0, most: float = 1.0) -> Rewards:
     """A motif that returns is rewarded, once a melody: a second return earns no more."""
@@ -196,7 +197,7 @@ cantilena_motif = two_sided(
     definition="Mean share of notes that belong to a motif of four to eight notes which occurs at least twice, exact "
     "or transposed, and is rarer than the median of the built-in corpus.",
     rule_set="cantilena",
-    example=_FOUR_MOTIFS,
+    example=_FIVE_MOTIFS,
 )
 
 
@@ -214,5 +215,5 @@ cantilena_motif_variety = two_sided(
     definition="Mean number of different motifs that return in a melody.",
     unit="number",
     rule_set="cantilena",
-    example=_FOUR_MOTIFS,
+    example=_FIVE_MOTIFS,
 )

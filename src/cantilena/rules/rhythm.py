@@ -199,3 +199,31 @@ cantilena_density = two_sided(
     rule_set="cantilena",
     example=Example("whole notes", "C4/1 E4/1 D4/1 C4/1"),
 )
+
+
+def sixteenths_share(line: Line, context: Context) -> NDArray[np.float64]:
+    """The share of notes that sound for a sixteenth or less, `(melodies,)`.
+
+    0 without notes; NaN where steps are not timed.
+
+    Examples:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> sixteenths_share(GridEncoding().line(np.array([[14, 16, 0, 18, 1, 1, 19, 1]])), Context()).tolist()
+        [0.5]
+    """
+    notes = Notes.from_line(line)
+    ticks_per_step = context.meter.ticks_per_bar / context.steps_per_bar
+    short = notes.sums(notes.sounding * ticks_per_step <= TICKS_PER_QUARTER / 4)
+    return where_defined(context.timed & (lengths(line) > 0), ratio(short, notes.counts()))
+
+
+cantilena_sixteenths = two_sided(
+    "sixteenths",
+    sixteenths_share,
+    "There should be neither more sixteenths than in human melodies nor fewer.",
+    source=PRACTICE,
+    label="Sixteenths",
+    definition="Mean share of notes that sound for a sixteenth or less.",
+    rule_set="cantilena",
+    example=Example("a run of sixteenths", " ".join(["C4/16 D4/16 E4/16 F4/16 G4/16 F4/16 E4/16 D4/16"] * 8)),
+)

@@ -19,7 +19,7 @@ from cantilena.music import Key, Line, Meter
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The key, the meter and the bar length in which a line is evaluated.
+    """The key, the meter and the bar length in which a line is evaluated, and its style if that is known.
 
     Args:
         key: the key of all melodies of the line.
@@ -27,6 +27,8 @@ class Context:
         steps_per_bar: steps of the line in one bar, 16 for sixteenths in 4/4.
         timed: whether steps have equal duration. They have not in the events encoding, where a step is a note and
             rules about time return 0.
+        style: of the melodies, a collection of the built-in corpus such as `chorales`; "" for any. It selects what
+            people's melodies are compared with (`Bands`).
 
     Raises:
         UsageError: `steps_per_bar` is below 1.
@@ -40,6 +42,7 @@ class Context:
     meter: Meter = field(default_factory=Meter)
     steps_per_bar: int = 16
     timed: bool = True
+    style: str = ""
 
     def __post_init__(self) -> None:
         if self.steps_per_bar < 1:
@@ -75,7 +78,9 @@ class Metric:
         name: its key in results.json. A rule gives it without the prefix of its set.
         label: the heading of its row in tables.
         definition: one sentence.
-        better: the direction that is wanted, `less` or `more`; `none` for a value to compare with the reference's.
+        better: the direction that is wanted, `less` or `more`; `people` for the share of melodies with an event that
+            is wanted as often as people's melodies have it (`Bands.share`); `none` for a value to compare with the
+            reference's.
         unit: `share` of steps, notes or melodies, `correlation` from -1 to 1, `nats` a step, or a `number`.
         group: the section of the table; that of its set for a rule.
         count: numerators and denominators in each melody; None for metrics that are computed otherwise.
@@ -84,7 +89,7 @@ class Metric:
     name: str
     label: str
     definition: str
-    better: Literal["less", "more", "none"] = "none"
+    better: Literal["less", "more", "people", "none"] = "none"
     unit: Unit = "share"
     group: str = ""
     count: Counter | None = None
@@ -92,7 +97,7 @@ class Metric:
     @property
     def sign(self) -> str:
         """An arrow in the direction that is wanted, or nothing."""
-        return {"less": "↓", "more": "↑", "none": ""}[self.better]
+        return {"less": "↓", "more": "↑"}.get(self.better, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +382,7 @@ LONGUET_HIGGINS_LEE = (
     "H. C. Longuet-Higgins, C. S. Lee, The Rhythmic Interpretation of Monophonic Music, Music Perception 1, 1984"
     + _OURS
 )
+KRUMHANSL = f"C. L. Krumhansl, Cognitive Foundations of Musical Pitch, 1990, on the durations of tones in a key{_OURS}"
 SHANNON = f"C. E. Shannon, A Mathematical Theory of Communication, 1948, the entropy of a source{_OURS}"
 TEMPERLEY = (
     "D. Temperley, The Cognition of Basic Musical Structures, 2001, on harmony: dissonance is weak in the meter and "

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.music import HOLD, OFF, Key, Line
+from cantilena.rules.bands import two_sided
 from cantilena.rules.meter import steps_per_beat, strong_places
-from cantilena.rules.notes import Notes, last_steps, lengths, tone_before, tones
-from cantilena.rules.rule import COUNTERPOINT, FUX, PAPER, RL_TUNER, Context, Example, Metric, Rewards, rule
+from cantilena.rules.notes import Notes, last_steps, lengths, ratio, tone_before, tones, where_defined
+from cantilena.rules.rule import COUNTERPOINT, FUX, KRUMHANSL, PAPER, RL_TUNER, Context, Example, Metric, Rewards, rule
 
 _OUT_OF_KEY = Example("a note outside the key", "C4 D4 E4 F#4 G4/2 C4/2")
 _ON_TONIC = Example("it begins and ends with the tonic", "C4 E4 D4 C4")
@@ -245,7 +246,7 @@ def opens_on(line: Line, context: Context) -> tuple[NDArray[np.bool_], NDArray[n
         "opening",
         "Opens on the tonic",
         "Share of melodies whose first note, or the first downbeat after a pickup on the dominant, is the tonic.",
-        better="more",
+        better="people",
         count=lambda line, context: (opens_on(line, context)[0], lengths(line) > 0),
     ),
     example=_ON_TONIC,
@@ -306,17 +307,30 @@ def _strong_tonic_cadences(line: Line, context: Context) -> tuple[NDArray[np.boo
     return close.tonic & close.strong, (lengths(line) > 0) & context.timed
 
 
+def _tonic_closes(line: Line, context: Context) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    return cadences(line, context).tonic, lengths(line) > 0
+
+
 @rule(
     "cadence",
     source=FUX,
     rule_set="cantilena",
-    metric=Metric(
-        "cadence",
-        "Closes on a strong tonic",
-        "Share of melodies that end with the tonic, first struck on a strong beat of the meter.",
-        better="more",
-        count=_strong_tonic_cadences,
-    ),
+    metric=[
+        Metric(
+            "cadence",
+            "Closes on a strong tonic",
+            "Share of melodies that end with the tonic, first struck on a strong beat of the meter.",
+            better="people",
+            count=_strong_tonic_cadences,
+        ),
+        Metric(
+            "tonic_close",
+            "Closes on the tonic",
+            "Share of melodies whose last note is the tonic, in any octave, on whatever beat.",
+            better="people",
+            count=_tonic_closes,
+        ),
+    ],
     example=Example("down to the tonic by step", "E4/8 F4/8 D4 C4/2"),
 )
 def cantilena_cadence(
@@ -332,6 +346,33 @@ def cantilena_cadence(
     close = cadences(line, context)
     earned = close.tonic * (tonic + strong * close.strong + by_step * close.by_step + lasting * close.lasting)
     return np.where(last_steps(line), earned[:, None], 0.0)
+
+
+def tonic_share(line: Line, context: Context) -> NDArray[np.float64]:
+    """The share of the tonic, in any octave, in the time in which a note sounds, `(melodies,)`.
+
+    Of chords the top note counts. 0 without notes; NaN where steps are not timed.
+
+    Examples:
+        >>> from cantilena.tokenizers import GridEncoding
+        >>> tonic_share(GridEncoding().line(np.array([[14, 1, 1, 16, 0, 0]])), Context()).tolist()
+        [0.75]
+    """
+    notes = Notes.from_line(line)
+    on_tonic = notes.sums(notes.sounding * (notes.pitch % 12 == context.key.tonic))
+    return where_defined(context.timed & (lengths(line) > 0), ratio(on_tonic, notes.sums(notes.sounding)))
+
+
+cantilena_tonic_share = two_sided(
+    "tonic_share",
+    tonic_share,
+    "The tonic should be heard often enough to be the centre, but not all the time.",
+    source=KRUMHANSL,
+    label="Tonic, share of time",
+    definition="Mean share of the tonic, in any octave, in the time in which a note sounds.",
+    rule_set="cantilena",
+    example=Example("it does not get away from the tonic", "C4/2 C5 C4 D4 C4/2. B3 C4/2. C4/1"),
+)
 
 
 _MAJOR = (0, 0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 6)
