@@ -17,6 +17,9 @@ from .melody_critic import train_critic as train_critic
 from .options import FAMILIES as FAMILIES
 from .options import TwoSampleOptions as TwoSampleOptions
 from .predictions import Predictions as Predictions
+from .prefix_critic import PrefixCritic as PrefixCritic
+from .prefix_critic import RunningCritic as RunningCritic
+from .prefix_critic import train_prefix_critic as train_prefix_critic
 from .stopping import StoppingClassifier as StoppingClassifier
 from .stopping import StoppingScore as StoppingScore
 from .style_classifier import StyleClassifier as StyleClassifier

@@ -30,6 +30,7 @@ from .primer import primer_of as primer_of
 from .primer import read_melody_or_notes as read_melody_or_notes
 from .primer import read_primer as read_primer
 from .primer import typed_notes as typed_notes
+from .sampling import NoteChoices as NoteChoices
 from .sampling import Samples as Samples
 from .sampling import choose as choose
 from .sampling import draw as draw

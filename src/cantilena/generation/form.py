@@ -155,6 +155,14 @@ class FormGuide:
                 one.clock += self.encoding.durations[one.now[0] - 1]
                 one.now = ()
 
+    def after(self, tokens: NDArray[np.integer]) -> FormGuide:
+        """The guide after `(melodies,)` first tokens of notes that may be tried; this one stays where it is."""
+        tried = [
+            replace(one, now=(token,)) if token != END else one
+            for one, token in zip(self.written, tokens.tolist(), strict=True)
+        ]
+        return FormGuide(self.plan, self.encoding, tried)
+
     def take(self, rows: NDArray[np.integer]) -> None:
         """Go on with the melodies of these rows, whose forms must be those of the rows that they take."""
         self.written = [copy.deepcopy(self.written[row]) for row in rows]
@@ -260,6 +268,10 @@ class FormGuides:
         """As `FormGuide.append`."""
         for row, guide in enumerate(self.guides):
             guide.append(tokens[row : row + 1])
+
+    def after(self, tokens: NDArray[np.integer]) -> FormGuides:
+        """As `FormGuide.after`."""
+        return FormGuides([guide.after(tokens[row : row + 1]) for row, guide in enumerate(self.guides)])
 
     def take(self, rows: NDArray[np.integer]) -> None:
         """As `FormGuide.take`."""

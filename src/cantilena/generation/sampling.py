@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -152,12 +153,12 @@ class Drawing:
             raise UsageError("no note of the model lies in that range", "give a wider --range")
         if isinstance(model, MelodyVae):
             model = model.prior_decoder(uniforms, before, bars)
-        self._notes: _NoteChoices | None = None
+        self._notes: NoteChoices | None = None
         if isinstance(encoding, NotesEncoding):
             ends = bars.length if end is None and bars is not None else np.full(melodies, end or 0)
             steps -= steps % len(encoding.parts)
             pickups = np.zeros(melodies, dtype=np.int64) if bars is None else bars.pickup
-            self._notes = _NoteChoices(encoding, allowed, before, ends, steps, pickups, may_end=end is None)
+            self._notes = NoteChoices(encoding, allowed, before, ends, steps, pickups, may_end=end is None)
         self._model, self._uniforms, self._options = model, uniforms, options or SamplingOptions()
         self._allowed, self._constraints, self._guide = allowed, constraints, guide
         self._bars, self._before, self._steps = bars, len(before), steps
@@ -246,7 +247,7 @@ def _taken(state: Any, rows: NDArray[np.integer]) -> Any:  # noqa: ANN401  (each
     return state.take_rows(rows)
 
 
-class _NoteChoices:
+class NoteChoices:
     """Which tokens may come next in melodies of notes: those of the part that is due.
 
     If a melody has a length, durations are those that lead to it exactly with the tokens that are left; then comes
@@ -324,6 +325,13 @@ class _NoteChoices:
         chosen[self.ended] = False
         chosen[self.ended, END] = True
         return chosen
+
+    def after(self, tokens: NDArray[np.int64]) -> NoteChoices:
+        """The choices after `(melodies,)` tokens that may be tried; these stay where they are."""
+        tried = copy.copy(self)
+        tried.ended = self.ended.copy()
+        tried.append(tokens)
+        return tried
 
     def append(self, tokens: NDArray[np.int64]) -> None:
         """Go on after `(melodies,)` tokens; a melody has ended when nothing but `END` can follow."""

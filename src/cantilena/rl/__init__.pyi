@@ -1,4 +1,5 @@
 from .algorithms.g import GLearning as GLearning
+from .algorithms.mpo import mpo_loss as mpo_loss
 from .algorithms.ppo import Ppo as Ppo
 from .algorithms.q_learning import DoubleQLearning as DoubleQLearning
 from .algorithms.q_learning import PsiLearning as PsiLearning
@@ -18,6 +19,12 @@ from .learner import Learner as Learner
 from .learner import TuningTask as TuningTask
 from .loop import TuningState as TuningState
 from .loop import next_c as next_c
+from .note_candidates import NoteReward as NoteReward
+from .note_candidates import Rollout as Rollout
+from .note_candidates import by_length as by_length
+from .note_candidates import log_probs_tried as log_probs_tried
+from .note_candidates import roll_out as roll_out
+from .note_matching import NoteMatching as NoteMatching
 from .options import CriticOptions as CriticOptions
 from .options import PolicyOptions as PolicyOptions
 from .options import TuningOptions as TuningOptions

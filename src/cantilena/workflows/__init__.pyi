@@ -20,7 +20,10 @@ from .corpora import read_corpus as read_corpus
 from .corpora import report_on as report_on
 from .corpora import show_corpus as show_corpus
 from .critic import compose_like as compose_like
+from .critic import critic_inputs as critic_inputs
+from .critic import encoded_leads as encoded_leads
 from .critic import learn_critic as learn_critic
+from .critic import told_like as told_like
 from .data import EncodedCorpus as EncodedCorpus
 from .data import corpus_excerpts as corpus_excerpts
 from .data import encode_as_events as encode_as_events

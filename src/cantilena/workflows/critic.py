@@ -60,9 +60,11 @@ def learn_critic(bundle: Bundle, corpus: Corpus, *, seed: int = 1, quiet: bool =
         raise UsageError("a critic judges melodies of notes", "choose a model that was trained with --encoding notes")
     parts = {}
     for part in ("train", "valid"):
-        pieces = _leads(list(corpus.melodies(part)), encoding, normalized_key=composer.normalized_key)
+        pieces = encoded_leads(list(corpus.melodies(part)), encoding, normalized_key=composer.normalized_key)
         drawn = compose_like(composer, pieces, seed=seed, quiet=quiet)
-        parts[part] = CriticExamples(*(_rows(encoding, tokens, pieces) for tokens in (pieces.sequences.tokens, drawn)))
+        parts[part] = CriticExamples(
+            *(critic_inputs(encoding, tokens, pieces) for tokens in (pieces.sequences.tokens, drawn))
+        )
     record = {"corpus": {"name": corpus.manifest.name, "sha256": corpus.sha256}, "seed": seed}
     record |= {"melodies": {part: len(examples) for part, examples in parts.items()}}
     return train_critic(encoding, parts["train"], parts["valid"], seed=seed, provenance=record, quiet=quiet)
@@ -86,11 +88,7 @@ def compose_like(
     with progress("Composing", total=len(drawn), unit="melodies", quiet=quiet) as bar:
         for start in range(0, len(order), _AT_ONCE):
             some = order[start : start + _AT_ONCE]
-            bars, guides = _without_style(pieces.sequences.bars[some]), None
-            if composer.forms is not None:
-                plans = [_plan(composer.forms, pieces.melodies[number], int(number), seed) for number in some]
-                bars = replace(bars, plan=padded_plans([plan_rows(plan.forms[0]) for plan in plans]))
-                guides = FormGuides([plan.guide(encoding, _NOTHING) for plan in plans])
+            bars, guides = told_like(composer, pieces, some, seed)
             steps = token_budget(encoding, int(bars.length.max()))
             uniforms = np.stack([generator(seed, "critic", "compose", int(number)).random(steps) for number in some])
             samples = sample(composer.model, uniforms, bars=bars, encoding=encoding, guide=guides)
@@ -98,6 +96,28 @@ def compose_like(
                 drawn[number] = row
             bar.advance(len(some))
     return drawn
+
+
+def told_like(
+    composer: Composer, pieces: EncodedPieces, some: NDArray[np.integer], seed: int
+) -> tuple[Bars, FormGuides | None]:
+    """What a model of notes is told to compose melodies like some pieces: their conditions, and forms of their own.
+
+    Args:
+        composer: of the model.
+        pieces: in the keys of the model.
+        some: `(melodies,)` numbers of pieces.
+        seed: of the forms, each of which depends on the number of its piece.
+
+    Returns:
+        The bars, without a style, and the guides; None if the model knows no forms.
+    """
+    bars, encoding = _without_style(pieces.sequences.bars[some]), composer.encoding
+    if composer.forms is None or not isinstance(encoding, NotesEncoding):
+        return bars, None
+    plans = [_plan(composer.forms, pieces.melodies[number], int(number), seed) for number in some]
+    told = replace(bars, plan=padded_plans([plan_rows(plan.forms[0]) for plan in plans]))
+    return told, FormGuides([plan.guide(encoding, _NOTHING) for plan in plans])
 
 
 def _plan(forms: FormModel, melody: Melody, number: int, seed: int) -> FormPlan:
@@ -121,13 +141,14 @@ def _without_style(bars: Bars) -> Bars:
     return replace(bars, condition_ids=ids)
 
 
-def _leads(melodies: Sequence[Melody], encoding: NotesEncoding, *, normalized_key: bool) -> EncodedPieces:
+def encoded_leads(melodies: Sequence[Melody], encoding: NotesEncoding, *, normalized_key: bool) -> EncodedPieces:
+    """The leads among melodies, up to `MOST_TICKS` long, as tokens in the keys of the model."""
     leads = [melody for melody in melodies if role_of(melody) == LEAD and melody.length <= MOST_TICKS]
     leads = list(transposed(leads, encoding, normalized_key=normalized_key))
     return encode_pieces(encoding, [encoding.fit(melody).melody for melody in leads])
 
 
-def _rows(
+def critic_inputs(
     encoding: NotesEncoding, tokens: Sequence[NDArray[np.int64]], pieces: EncodedPieces
 ) -> list[NDArray[np.int32]]:
     """What the critic reads of each melody, those without notes left out."""

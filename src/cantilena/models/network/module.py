@@ -105,15 +105,42 @@ class Network(StepwiseNetwork, nn.Module):
         melodies, tokens, _ = rows.shape
         period = self.features.period
         rows, parts, bounds = split_rows(rows, self.features.columns)
-        rows = rows[:, ::period]
+        notes, state = self._notes(rows[:, ::period], state)
+        told = self.parts(parts.flatten(0, 1)).view(melodies, tokens, -1)
+        scores = self._scores_of_parts(notes.repeat_interleave(period, dim=1)[:, :tokens] + told)
+        return within_bounds(scores, bounds), state
+
+    def try_notes(self, tokens: Ints, bars: Bars | None, parts: NDArray[np.integer]) -> tuple[Tensor, Tensor]:
+        """Scores of the first token of each note, and of the second after first ones that are tried in its place.
+
+        They are not within bounds.
+
+        Args:
+            tokens: `(melodies, tokens)` of notes.
+            bars: of the melodies.
+            parts: `(melodies, notes, tried, part columns)`: what the features say after each token that is tried.
+
+        Returns:
+            `(melodies, notes, vocabulary)`, and `(melodies, notes, tried, vocabulary)`.
+        """
+        rows, own, _ = split_rows(self._tensor(self.features.encode(tokens, bars)), self.features.columns)
+        notes, _ = self._notes(rows[:, :: self.features.period], None)
+        first, tried = own[:, :: self.features.period], self._tensor(parts.astype(np.int64))
+        told = self.parts(tried.flatten(0, 2)).view(*tried.shape[:3], -1)
+        whole = notes + self.parts(first.flatten(0, 1)).view(notes.shape)
+        return self._scores_of_parts(whole), self._scores_of_parts(notes[:, :, None] + told)
+
+    def _notes(self, rows: Tensor, state: Any) -> tuple[Tensor, State]:  # noqa: ANN401
+        """What the head reads of each note before its tokens, `(melodies, notes, head)`, and the state of the core."""
         hidden, state = self._run_core(self._vectors(rows), state)
         hidden = dropout(hidden, self.options.dropout, self.training)
-        notes = self.mix(hidden) + self.direct(rows.flatten(0, 1)).view(*hidden.shape[:2], -1)
-        told = self.parts(parts.flatten(0, 1)).view(melodies, tokens, -1)
-        inner = torch.tanh(notes.repeat_interleave(period, dim=1)[:, :tokens] + told)
+        return self.mix(hidden) + self.direct(rows.flatten(0, 1)).view(*hidden.shape[:2], -1), state
+
+    def _scores_of_parts(self, inner: Tensor) -> Tensor:
+        inner = torch.tanh(inner)
         inner = inner + torch.tanh(self.deep(dropout(inner, self.options.dropout, self.training)))
         scores: Tensor = self.head(inner)
-        return within_bounds(scores.float(), bounds), state
+        return scores.float()
 
     def _vectors(self, rows: Tensor) -> Tensor:
         melodies, steps, columns = rows.shape
