@@ -238,7 +238,7 @@ def judge(name: str) -> None:
                 line_of(one.tokens for one in ours),
                 np.array([one.piece for one in ours]),
                 line_of(one.tokens for one in theirs),
-                TwoSampleOptions(families=("logistic", "boosting"), groups=False),
+                TwoSampleOptions(families=("logistic", "boosting"), groups=False, permutations=99, resamples=100),
                 quiet=True,
             )
             for family, one in result.families.items():
