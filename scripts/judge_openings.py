@@ -1,14 +1,18 @@
 """How well the listener tells a model's openings from people's of the validation part: the table in docs/models.md.
 
     python scripts/judge_openings.py MODEL [--search N] [--critic FILE] [--form free] [--times N]
+    python scripts/judge_openings.py MODEL --modes N
 
 For each of people's leads in 4/4, 2/2 and 2/4 the model composes melodies of the same meter, mode and number of bars.
+With `--modes` it composes N melodies of 16 bars of 4/4 in each of `MODES` instead, and the shares of those that begin
+and end on the tonic are printed beside those of people's leads of the test part.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +31,7 @@ METERS = ("4/4", "2/2", "2/4")
 STEPS = (128, 240)
 """Lengths of openings: eight bars of 4/4, and fifteen, since pieces of sixteen with a pickup are shorter."""
 MOST_BARS = 40
+MODES = ("C major", "A minor", "D dorian", "G mixolydian")
 
 Tune = tuple[Melody, str]
 """A melody and its piece."""
@@ -40,9 +45,13 @@ def main() -> None:
     parser.add_argument("--critic", type=Path, help="a critic")
     parser.add_argument("--form", default="auto", help="auto or free")
     parser.add_argument("--times", type=int, default=3, help="melodies for each of people's")
+    parser.add_argument("--modes", type=int, default=0, metavar="N", help="count begins and ends in modes instead")
     options = vars(parser.parse_args())
-    name, times = options.pop("model"), options.pop("times")
+    name, times, modes = options.pop("model"), options.pop("times"), options.pop("modes")
     composer = load(name)
+    if modes:
+        tell_modes(name, composer, modes)
+        return
     groups = leads(composer)
     people = [tune for group in groups.values() for tune in group]
     made = compose_for(composer, groups, times, options)
@@ -58,6 +67,20 @@ def main() -> None:
         aucs = {family: round(one.auc.value, 3) for family, one in result.families.items()}
         groups_auc = {one.group: round(one.auc.value, 2) for one in result.groups}
         print(f"{steps} steps, {len(ours)} of people's: {aucs} {groups_auc} {result.refused}".rstrip())
+
+
+def tell_modes(name: str, composer: Composer, count: int) -> None:
+    """Print how often melodies in each mode begin and end on the tonic: people's, and so many composed ones."""
+    for text in MODES:
+        key = Key.parse(text)
+        people = [
+            melody
+            for melody in load_builtin("tunes").melodies("test")
+            if melody.key is not None and melody.key.mode == key.mode and role_of(melody) == LEAD
+        ]
+        made = composer.compose_many(count, bars=16, meter="4/4", key=key, seed=900)
+        for side, melodies in (("people", people), (name, made)):
+            print(f"{text}, {side}, {len(melodies)}: begin {_on_tonic(melodies, 0)}, end {_on_tonic(melodies)}")
 
 
 def leads(composer: Composer) -> dict[tuple[str, str, int], list[Tune]]:
@@ -84,8 +107,8 @@ def compose_for(
     return made
 
 
-def _on_tonic(melodies: list[Melody]) -> float:
-    ends = [(one.sounding[-1].top - one.key.tonic) % 12 == 0 for one in melodies if one.key and one.sounding]
+def _on_tonic(melodies: Sequence[Melody], which: int = -1) -> float:
+    ends = [(one.sounding[which].top - one.key.tonic) % 12 == 0 for one in melodies if one.key and one.sounding]
     return round(float(np.mean(ends)), 2)
 
 
