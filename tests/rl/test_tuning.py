@@ -232,7 +232,7 @@ def test_models_of_notes_learn_with_each_kind_of_exploration_and_replay(
 @pytest.mark.parametrize(
     ("algorithm", "gain"),
     [
-        pytest.param("rloo", 4.0, marks=pytest.mark.e2e),
+        pytest.param("rloo", 3.0, marks=pytest.mark.e2e),
         *(pytest.param(*one, marks=pytest.mark.slow) for one in (("ppo", 2.0), ("psi", 0.5))),
     ],
 )
