@@ -12,14 +12,14 @@ from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cantilena.data import load_builtin
-from cantilena.discriminators import TwoSampleOptions, classifier_two_sample_test
+from cantilena.discriminators import TwoSampleOptions, TwoSampleResult, classifier_two_sample_test
 from cantilena.generation import Composer, load
 from cantilena.models import LEAD
 from cantilena.music import Key, Melody
@@ -59,14 +59,21 @@ def main() -> None:
     print(f"last note on the tonic: {_on_tonic([melody for melody, _ in people])}, people; {_on_tonic(made)}, composed")
     human = [EvalMelody.from_melody(melody, piece=piece, label=piece) for melody, piece in people]
     composed = [EvalMelody.from_melody(melody, piece=str(row), label="") for row, melody in enumerate(made)]
-    for steps in STEPS:
-        ours, theirs = ([one.first(steps) for one in side if len(one) >= steps] for side in (human, composed))
-        pieces = np.array([one.piece for one in ours])
-        lines = [line_of(one.tokens for one in side) for side in (ours, theirs)]
-        result = classifier_two_sample_test(lines[0], pieces, lines[1], TwoSampleOptions(), quiet=True)
+    for steps, count, result in openings(human, composed, TwoSampleOptions()):
         aucs = {family: round(one.auc.value, 3) for family, one in result.families.items()}
         groups_auc = {one.group: round(one.auc.value, 2) for one in result.groups}
-        print(f"{steps} steps, {len(ours)} of people's: {aucs} {groups_auc} {result.refused}".rstrip())
+        print(f"{steps} steps, {count} of people's: {aucs} {groups_auc} {result.refused}".rstrip())
+
+
+def openings(
+    people: Sequence[EvalMelody], composed: Sequence[EvalMelody], options: TwoSampleOptions
+) -> Iterator[tuple[int, int, TwoSampleResult]]:
+    """For each length its steps, how many openings of people's there are, and what the listener says of them."""
+    for steps in STEPS:
+        ours, theirs = ([one.first(steps) for one in side if len(one) >= steps] for side in (people, composed))
+        pieces = np.array([one.piece for one in ours])
+        lines = [line_of(one.tokens for one in side) for side in (ours, theirs)]
+        yield steps, len(ours), classifier_two_sample_test(lines[0], pieces, lines[1], options, quiet=True)
 
 
 def tell_modes(name: str, composer: Composer, count: int) -> None:

@@ -29,12 +29,11 @@ from cantilena.data import SPLITS, Corpus, load_builtin, open_corpus
 from cantilena.models import LEAD
 from cantilena.music import ChordTrack, Key, Line, Melody, Meter, find_key
 from cantilena.rules import RULE_SETS, Bands, Context, MotifModel, events_of, measure_bands
-from cantilena.tokenizers import GridEncoding
 from cantilena.workflows.data import role_of
+from cantilena.workflows.evaluate.melody_sets import GRID, line_of
 
 RULES = Path(__file__).resolve().parents[1] / "src" / "cantilena" / "rules"
 BARS = (2, 4, 8, 16, 32)
-GRID = GridEncoding(low=0, high=127)  # no note is folded
 OVER_CHORDS = "# Over chords: "  # begins the part of bands.toml with the bands of harmony
 
 Place = Literal["anywhere", "start", "end"]
@@ -92,17 +91,8 @@ def excerpts(
                 part = grouped.setdefault((melody.meter, (melody.key or Key()).plain, style), [])
                 part.append((tokens[start : start + steps], chords))
         for (meter, key, style), cut in grouped.items():
-            line = padded([tokens for tokens, _ in cut]).with_chords([chords for _, chords in cut], step)
+            line = line_of([tokens for tokens, _ in cut]).with_chords([chords for _, chords in cut], step)
             yield line, Context(key, meter, meter.ticks_per_bar // step, style=style)
-
-
-def padded(rows: Sequence[np.ndarray]) -> Line:
-    """Tokens of melodies as one line."""
-    lengths = np.array([len(tokens) for tokens in rows])
-    tokens = np.ones((len(rows), int(lengths.max())), dtype=np.int64)
-    for number, row in enumerate(rows):
-        tokens[number, : len(row)] = row
-    return GRID.line(tokens, length=lengths)
 
 
 def whole_lines(rows: Sequence[Row]) -> Iterator[tuple[Line, Context]]:
@@ -112,7 +102,7 @@ def whole_lines(rows: Sequence[Row]) -> Iterator[tuple[Line, Context]]:
         for key in (Key(0, "major"), Key(9, "minor")):
             some = [tokens for melody, tokens, _ in by_length[first : first + 64] if (melody.key or Key()).plain == key]
             if some:
-                yield padded(some), Context(key)
+                yield line_of(some), Context(key)
 
 
 HEADER = """# Measured by scripts/measure_bands.py on {count} leads of the training part of the built-in corpus.

@@ -30,7 +30,6 @@ from cantilena.discriminators import (
     PrefixCritic,
     RunningCritic,
     TwoSampleOptions,
-    classifier_two_sample_test,
     train_prefix_critic,
 )
 from cantilena.generation import Composer
@@ -40,8 +39,8 @@ from cantilena.runtime import derived_seed, generator, progress
 from cantilena.tokenizers import NotesEncoding
 from cantilena.workflows import compose_like, critic_inputs, encoded_leads, told_like
 from cantilena.workflows.data import EncodedPieces
-from cantilena.workflows.evaluate.melody_sets import EvalMelody, line_of
-from judge_openings import METERS, STEPS
+from cantilena.workflows.evaluate.melody_sets import EvalMelody
+from judge_openings import METERS, openings
 
 LONGEST = 24 * 96
 """Ticks of the longest melodies that are composed while tuning: 24 bars of 4/4."""
@@ -92,12 +91,12 @@ class Reward:
         self.matching, self.options = matching, options
         self._described: list[torch.Tensor] = []
 
-    def attempt(self, rows: NDArray[np.int64], melody: NDArray[np.int64]) -> tuple[NDArray[np.float64], None]:
+    def attempt(self, rows: NDArray[np.int64], melody: NDArray[np.int64]) -> NDArray[np.float64]:
         """As `NoteReward` has it."""
         heard = [critic.attempt(rows, melody) for critic in self.running]
         self._described = [described for _, described in heard]
         odds = np.mean([values for values, _ in heard], axis=0)
-        return odds + self.options.matching / self.options.weight * self.matching.rewards(rows), None
+        return np.asarray(self.options.weight * odds + self.options.matching * self.matching.rewards(rows))
 
     def take(self, taken: NDArray[np.int64], goes_on: NDArray[np.bool_]) -> None:
         """As `NoteReward` has it."""
@@ -191,9 +190,8 @@ def improve(
 ) -> float:
     """Learn from melodies, and return the KL divergence of the policy that composed them, nats a note."""
     parts = [rollout.take(rows) for rows in by_length(rollout, 3)]
-    known = []
     with torch.no_grad():
-        known += [(log_probs_tried(network, part), log_probs_tried(prior, part)) for part in parts]
+        known = [(log_probs_tried(network, part), log_probs_tried(prior, part)) for part in parts]
     notes = [torch.from_numpy(part.is_played) for part in parts]
     distances = [((pi - p)[:, :, 0] * played).sum() for (pi, p), played in zip(known, notes, strict=True)]
     for _ in range(options.epochs):
@@ -205,7 +203,6 @@ def improve(
                 before,
                 torch.from_numpy(parts[number].rewards).float(),
                 notes[number],
-                weight=options.weight,
                 prior_weight=options.prior_weight,
             )
             optimizer.zero_grad()
@@ -221,26 +218,19 @@ def judge(name: str) -> None:
     composer = replace(Composer.from_bundle(bundle), model=bundle.network())
     pieces = leads(composer, "valid")
     people = [EvalMelody.from_melody(melody, piece=str(row), label="") for row, melody in enumerate(pieces.melodies)]
+    people = [melody for melody in people if str(melody.meter) in METERS]
     aucs: dict[tuple[int, str], list[float]] = {}
+    options = TwoSampleOptions(families=("logistic", "boosting"), groups=False, permutations=99, resamples=100)
     for first in range(0, 2 * SETS, 2):
         composed = []
         for seed in (first, first + 1):
             for row, tokens in enumerate(compose_like(composer, pieces, seed=2000 + seed)):
                 like = pieces.melodies[row]
+                if str(like.meter) not in METERS:
+                    continue
                 melody = replace(composer.encoding.decode(tokens, key=like.key, meter=like.meter), pickup=like.pickup)
                 composed.append(EvalMelody.from_melody(melody, piece=str(row), label=""))
-        for steps in STEPS:
-            ours, theirs = (
-                [one.first(steps) for one in side if len(one) >= steps and str(one.meter) in METERS]
-                for side in (people, composed)
-            )
-            result = classifier_two_sample_test(
-                line_of(one.tokens for one in ours),
-                np.array([one.piece for one in ours]),
-                line_of(one.tokens for one in theirs),
-                TwoSampleOptions(families=("logistic", "boosting"), groups=False, permutations=99, resamples=100),
-                quiet=True,
-            )
+        for steps, _, result in openings(people, composed, options):
             for family, one in result.families.items():
                 aucs.setdefault((steps, family), []).append(one.auc.value)
     for (steps, family), values in aucs.items():

@@ -27,9 +27,9 @@ class Critic:
         self.running = RunningCritic(PrefixCritic(NOTES), melodies)
         self.described = torch.zeros(0)
 
-    def attempt(self, rows: np.ndarray, melody: np.ndarray) -> tuple[np.ndarray, None]:
+    def attempt(self, rows: np.ndarray, melody: np.ndarray) -> np.ndarray:
         odds, self.described = self.running.attempt(rows, melody)
-        return odds.astype(np.float64), None
+        return odds.astype(np.float64)
 
     def take(self, taken: np.ndarray, goes_on: np.ndarray) -> None:
         self.running.take(self.described[torch.from_numpy(taken)], goes_on)

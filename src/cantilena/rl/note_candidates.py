@@ -28,7 +28,7 @@ Ints = NDArray[np.int64]
 class NoteReward(Protocol):
     """A reward of notes that are tried, which follows melodies while they are composed."""
 
-    def attempt(self, rows: Ints, melody: Ints) -> tuple[NDArray[np.float64], Any]:
+    def attempt(self, rows: Ints, melody: Ints) -> NDArray[np.float64]:
         """`(notes,)` rewards of notes with `(notes, columns)` rows, each of which would continue a melody."""
 
     def take(self, taken: Ints, goes_on: NDArray[np.bool_]) -> None:
@@ -105,10 +105,10 @@ def roll_out(
     while not choices.ended.all():
         allowed = guides.restrict(choices.allowed())
         first = _draw(scores.numpy(), allowed, rng, of)
-        rows, after = network.features.next(first, state.features.take_rows(of))
+        trying = state.take_rows(of)
+        rows, after = network.features.next(first, trying.features)
         _, parts, _ = split_rows(rows, network.features.columns)
-        hidden = StepState(state.stepper, state.hidden, state.features).take_rows(of).hidden
-        second_scores, hidden = state.stepper(None, hidden, parts)
+        second_scores, hidden = trying.stepper(None, trying.hidden, parts)
         each = [first[number::tried] for number in range(tried)]
         each_allowed = [guides.after(some).restrict(choices.after(some).allowed()) for some in each]
         second_allowed = np.stack(each_allowed, axis=1).reshape(len(of), -1)
@@ -116,7 +116,7 @@ def roll_out(
         goes_on = ~choices.ended
         _, half = features.next(first, read.take_rows(of))
         described, whole = features.next(second, half)
-        values = reward.attempt(described[:, : features.columns], of)[0]
+        values = reward.attempt(described[:, : features.columns], of)
         taken = np.arange(melodies) * tried  # the first that was tried
         reward.take(taken, goes_on)
         packed = np.packbits(allowed, axis=1), np.packbits(second_allowed, axis=1).reshape(melodies, tried, -1)

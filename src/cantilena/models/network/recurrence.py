@@ -32,8 +32,8 @@ WIDE = 768
 """The width from which on torch's kernel is not called."""
 
 _LEVELS = 2**16
-_sigmoid_backward = torch.ops.aten.sigmoid_backward
-_tanh_backward = torch.ops.aten.tanh_backward
+sigmoid_backward = torch.ops.aten.sigmoid_backward
+tanh_backward = torch.ops.aten.tanh_backward
 
 
 def needs_own_gradient(core: nn.Module, device: torch.device) -> bool:
@@ -140,16 +140,16 @@ class _Layer(torch.autograd.Function):
             gate, slope = gates[step], slopes[step]
             i, f, g, o = gate.chunk(4, dim=1)
             dh = dh.add_(from_above[step])
-            dc.add_(_tanh_backward(dh * o, cell_tanh[step]))
+            dc.add_(tanh_backward(dh * o, cell_tanh[step]))
             low = dc.to(LOW)
             torch.mul(low, g, out=o_i)
             torch.mul(low, cells[step], out=o_f)
             torch.mul(low, i, out=o_g)
             torch.mul(dh, cell_tanh[step], out=o_o)
             early, new, late = slice(2 * width), slice(2 * width, 3 * width), slice(3 * width, None)
-            _sigmoid_backward(outer[:, early], gate[:, early], grad_input=slope[:, early])
-            _tanh_backward(outer[:, new], gate[:, new], grad_input=slope[:, new])
-            _sigmoid_backward(outer[:, late], gate[:, late], grad_input=slope[:, late])
+            sigmoid_backward(outer[:, early], gate[:, early], grad_input=slope[:, early])
+            tanh_backward(outer[:, new], gate[:, new], grad_input=slope[:, new])
+            sigmoid_backward(outer[:, late], gate[:, late], grad_input=slope[:, late])
             dc.mul_(f)
             dh = slope @ w_back
         flat, before = slopes.view(steps * melodies, 4 * width), hidden[:-1].reshape(steps * melodies, width)

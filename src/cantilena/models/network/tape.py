@@ -15,14 +15,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from cantilena.models.network.recurrence import sigmoid_backward, tanh_backward
 from cantilena.models.network.stepwise import Ints
 from cantilena.models.network.weights import LAYER
 
 if TYPE_CHECKING:
     from cantilena.models.network.module import Network
-
-_sigmoid_backward = torch.ops.aten.sigmoid_backward
-_tanh_backward = torch.ops.aten.tanh_backward
 
 
 class Tape:
@@ -108,13 +106,13 @@ class _Recorded(torch.autograd.Function):
             before = ctx.cells[step - 1][1] if step else zeros
             i, f, o, g = gates.chunk(4, dim=1)
             dh.add_(from_above[step])
-            dc.add_(_tanh_backward(dh * o, cell_tanh))
+            dc.add_(tanh_backward(dh * o, cell_tanh))
             torch.mul(dc, g, out=o_i)
             torch.mul(dc, before, out=o_f)
             torch.mul(dh, cell_tanh, out=o_o)
             torch.mul(dc, i, out=o_g)
-            _sigmoid_backward(outer[:, : 3 * width], gates[:, : 3 * width], grad_input=slope[:, : 3 * width])
-            _tanh_backward(outer[:, 3 * width :], g, grad_input=slope[:, 3 * width :])
+            sigmoid_backward(outer[:, : 3 * width], gates[:, : 3 * width], grad_input=slope[:, : 3 * width])
+            tanh_backward(outer[:, 3 * width :], g, grad_input=slope[:, 3 * width :])
             dc.mul_(f)
             torch.mm(slope, w_back, out=dh)
             torch.mm(slope, w_in, out=dx[step])
