@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from cantilena.errors import BundleError, UsageError
 from cantilena.generation import ComposeOptions, Composer, load
 from cantilena.models import FormModel, Network, NetworkOptions
-from cantilena.music import Form, Key, Melody, Meter, Note, dominant_tones
+from cantilena.music import Cadence, Form, Key, Melody, Meter, Note, dominant_tones
 from cantilena.tokenizers import NotesEncoding
 
 NOTES = NotesEncoding((1, 6, 12, 24, 36, 48), 60, 79)
@@ -175,6 +175,47 @@ def test_forms_of_other_lengths_are_cut_or_extended() -> None:
     again = FormModel.from_json(FORMS.to_json())
     assert again == FORMS
     assert all(FORMS.propose(bars, Meter(6, 8), rng).bars == bars for bars in (1, 5, 33, 100))
+
+
+def cadenced(text: str, *cadences: Cadence) -> Form:
+    form = Form.parse(text)
+    return Form(tuple(replace(one, cadence=cadence) for one, cadence in zip(form.sections, cadences, strict=True)))
+
+
+def test_forms_have_the_cadences_of_all_sections_that_were_counted(composer: Composer) -> None:
+    counted = cadenced("A2B2A2", "half", "open", "full")  # literal by more than 95 % of its notes, not by its last one
+    model = FormModel.learned_from([(Meter(), counted)])
+    assert model.counts == {("4/4", "A2B2A2", "half open full"): 1}
+    assert FormModel.from_json(model.to_json()) == model
+    rng = np.random.default_rng(1)
+    assert [one.cadence for one in model.propose(6, Meter(), rng).sections] == ["full", "open", "full"]
+    for seed in range(3):
+        melody = replace(composer, forms=model).compose(bars=6, seed=seed)
+        assert melody.form is not None
+        for number, fits in enumerate(({0}, set(range(12)) - {0, *dominant_tones(Key())}, {0})):
+            onset, duration, pitches = section_notes(melody, melody.form, number)[-1]
+            assert onset + duration < 2 * 96 or (pitches[-1] - 60) % 12 in fits  # before a rest it may be any note
+
+
+def test_a_form_that_is_asked_gets_the_cadences_of_forms_like_it() -> None:
+    model = FormModel.learned_from([(Meter(), cadenced("A4A'4B8", "half", "full", "full"))])
+    rng = np.random.default_rng(1)
+    alike = model.with_cadences(Form.parse("AA'B", 12), rng)
+    assert [one.cadence for one in alike.sections] == ["half", "full", "full"]
+    other = model.with_cadences(Form.parse("ABA", 12, ending="open"), rng)
+    assert [one.cadence for one in other.sections] == ["open", "half", "open"]  # a section that is new was half
+    alone = FormModel({("4/4", "A4A'4B8", "full"): 1})  # as bundles of earlier versions have it
+    assert alone.with_cadences(Form.parse("AA'B", 12), rng) == Form.parse("AA'B", 12)
+
+
+@pytest.mark.parametrize("cadences", ["half", "half full", "half full plagal", "half  full", "full full full full"])
+def test_cadences_that_do_not_fit_the_form_are_refused(cadences: str) -> None:
+    row = ["4/4", "A4A'4B8", cadences, 1]
+    if cadences == "half":
+        assert FormModel.from_json([row]).counts
+        return
+    with pytest.raises(BundleError, match="forms are damaged"):
+        FormModel.from_json([row])
 
 
 def test_a_note_without_an_origin_is_free(composer: Composer) -> None:

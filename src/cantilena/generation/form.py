@@ -6,10 +6,10 @@ left, and the cadence (`plan_rows`). It obeys only in part, and so
     sections     no note lasts beyond the end of a section
     literal      a section that returns literally repeats the tokens of what it returns to
     varied       a section that returns with changes repeats its beginning, and the rest of it, an eighth to three
-                 eighths of the notes, is composed anew with at least one other note; over other chords the network is
+                 eighths of the notes, is composed anew and begins with another note; over other chords the network is
                  free
-    cadence      the last note lasts to the end, and is the tonic (full), another tone of the dominant chord (half), or
-                 neither (open)
+    cadence      the note at the end of a section is the tonic (full), another tone of the dominant chord (half), or
+                 neither (open); a section can end with a rest, but for the last one, whose last note lasts to its end
 
 whatever the network says; within these the network decides.
 """
@@ -82,9 +82,8 @@ class FormPlan:
             length: ticks of each melody.
             pickup: ticks before the first barline; None lets `model` propose one for each.
         """
-        forms = tuple(
-            _with_ending(form if form is not None else model.propose(bars, meter, rng), ending) for rng in rngs
-        )
+        drawn = [_with_ending(form if form is not None else model.propose(bars, meter, rng), ending) for rng in rngs]
+        forms = tuple(model.with_cadences(one, rng) for one, rng in zip(drawn, rngs, strict=True))
         shares = np.zeros((len(forms), max(len(one.sections) for one in forms)))
         for row, one, rng in zip(shares, forms, rngs, strict=True):  # no melody depends on the forms of others
             row[: len(one.sections)] = rng.uniform(*_NEW_SHARES, len(one.sections))
@@ -174,9 +173,12 @@ class FormGuide:
         if part == 0:
             allowed[first:after] &= self._durations <= end - one.clock
         elif part == 1 and one.clock + self.encoding.durations[one.now[0] - 1] == end:
-            cadence = self._cadence_at(row, section)
+            closes = self._closes(row, section)
+            cadence = self.plan.forms[row].sections[-1].cadence if closes else section.cadence
             if cadence is not None:
+                breathes = not closes and allowed[self.encoding.rest]
                 allowed[first:after] &= self._ends[cadence]
+                allowed[self.encoding.rest] |= breathes
         if section.kind == "new":
             return allowed
         origin, _ = self._ticks(next(s for s in self.plan.forms[row].sections if s.label == section.label))
@@ -191,9 +193,9 @@ class FormGuide:
             only = np.zeros_like(allowed)
             only[source[part]] = True
             return only
-        last = one.clock + self.encoding.durations[(*one.now, source[0])[0] - 1] >= end
-        if section.kind == "varied" and last and source[:part] == one.now and not self._differs(one, start, back):
-            allowed[source[part]] &= part < len(self.encoding.parts) - 1
+        is_pitch = part == len(self.encoding.parts) - 1
+        if section.kind == "varied" and is_pitch and source[:part] == one.now and not self._differs(one, start, back):
+            allowed[source[part]] = False
         return allowed
 
     def _same_chord(self, row: int, clock: int, back: int) -> bool:
@@ -231,12 +233,10 @@ class FormGuide:
         bar = self.plan.ticks_per_bar
         return (section.first - 1) * bar, min(section.last * bar, self.plan.length)
 
-    def _cadence_at(self, row: int, section: FormSection) -> str | None:
-        """The cadence with which a section must end: the last one, and what it returns to literally."""
-        form = self.plan.forms[row]
-        last = form.sections[-1]
-        same = section.label == last.label and last.kind == "literal" and section.kind == "new"
-        return last.cadence if section is last or same else section.cadence
+    def _closes(self, row: int, section: FormSection) -> bool:
+        """Whether a section is the last one, or what that returns to literally."""
+        last = self.plan.forms[row].sections[-1]
+        return section is last or (section.label == last.label and last.kind == "literal" and section.kind == "new")
 
     @cached_property
     def _durations(self) -> NDArray[np.int64]:

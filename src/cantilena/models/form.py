@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.errors import BundleError, UsageError
+from cantilena.errors import BundleError, UsageError, shown
 from cantilena.models.conditions import PLAN_COLUMNS
-from cantilena.music import MOST_BARS, Form, FormSection, Meter
+from cantilena.music import MOST_BARS, Cadence, Form, FormSection, Meter
 
-MOST_FORMS = 1000
+MOST_FORMS = 2000
 """The most forms that a model keeps."""
 
 RETURNS = ("new", "literal", "varied")
-CADENCES = ("full", "half", "open")
+CADENCES: tuple[Cadence, ...] = ("full", "half", "open")
 NO_PLAN: NDArray[np.int64] = np.zeros((0, PLAN_COLUMNS), dtype=np.int64)
 """The rows of an unknown form."""
 
@@ -31,7 +31,8 @@ class FormModel:
     """The frequencies of forms and of pickups.
 
     Args:
-        counts: by meter, form (`A8A'8B8`) and cadence, the number of melodies.
+        counts: by meter, form (`A8A'8B8`) and the cadences of its sections (`half full full`; the last one alone if
+            the others were not counted), the number of melodies.
         pickups: by meter and ticks before the first barline, the number of melodies; none if it was not counted.
 
     Examples:
@@ -48,7 +49,7 @@ class FormModel:
     @classmethod
     def learned_from(cls, forms: Iterable[tuple[Meter, Form]], pickups: Iterable[tuple[Meter, int]] = ()) -> FormModel:
         """Count the forms and the pickups of melodies; the most frequent `MOST_FORMS` of each are kept."""
-        counts = Counter((str(meter), str(form), form.cadence) for meter, form in forms)
+        counts = Counter((str(meter), str(form), _cadences_of(form)) for meter, form in forms)
         return cls(_most(counts), _most(Counter((str(meter), ticks) for meter, ticks in pickups)))
 
     def propose_pickup(self, meter: Meter, rng: np.random.Generator) -> int:
@@ -59,11 +60,7 @@ class FormModel:
             >>> model.propose_pickup(Meter(3, 4), np.random.default_rng(1)), model.propose_pickup(Meter(), rng=None)
             (24, 0)
         """
-        own = {ticks: count for (name, ticks), count in self.pickups.items() if name == str(meter)}
-        if not own:
-            return 0
-        weights = np.array(list(own.values()), dtype=np.float64)
-        return list(own)[int(rng.choice(len(own), p=weights / weights.sum()))]
+        return _drawn({ticks: n for (name, ticks), n in self.pickups.items() if name == str(meter)}, rng)
 
     def propose(self, bars: int, meter: Meter, rng: np.random.Generator) -> Form:
         """Draw a form of so many bars.
@@ -90,13 +87,52 @@ class FormModel:
         form = own[int(rng.choice(len(own), p=weights / weights.sum()))][1]
         return _with_bars(form, bars)
 
+    def with_cadences(self, form: Form, rng: np.random.Generator) -> Form:
+        """The form with a cadence of each section that has none yet, as forms of the same letters have them.
+
+        Where no such form was counted, each section gets the cadence of some section of its kind, the last ones of
+        forms left out. A literal return ends as what it returns to. If only the cadences of last sections were counted,
+        the form stays as it is.
+
+        Examples:
+            >>> half_full = FormModel({("4/4", "A4A'4", "half full"): 2})
+            >>> form = half_full.with_cadences(Form.parse("AA'", 16), np.random.default_rng(1))
+            >>> [section.cadence for section in form.sections]
+            ['half', 'full']
+        """
+        rows = [(known, count) for _, known, count in self._rows if None not in (s.cadence for s in known.sections)]
+        alike = [row for row in rows if row[0].letters == form.letters and row[0].cadence == form.cadence]
+        if alike:
+            weights = np.array([count for _, count in alike], dtype=np.float64)
+            chosen = alike[int(rng.choice(len(alike), p=weights / weights.sum()))][0]
+            drawn = [section.cadence for section in chosen.sections]
+        else:
+            drawn = [self._some_cadence(section.kind, rng) for section in form.sections]
+        pairs = zip(form.sections, drawn, strict=True)
+        return Form(
+            _agreeing([replace(section, cadence=section.cadence or cadence) for section, cadence in pairs]),
+            form.phrase_ends,
+        )
+
+    def _some_cadence(self, kind: str, rng: np.random.Generator) -> Cadence | None:
+        """The cadence of some section of a kind, None if none was counted."""
+        counts: Counter[Cadence] = Counter()
+        for _, form, count in self._rows:
+            for section in form.sections[:-1]:
+                if section.kind == kind and section.cadence is not None:
+                    counts[section.cadence] += count
+        if not counts:
+            return None
+        weights = np.array([counts[name] for name in CADENCES], dtype=np.float64)
+        return CADENCES[int(rng.choice(len(CADENCES), p=weights / weights.sum()))]
+
     @cached_property
     def _rows(self) -> list[tuple[str, Form, int]]:
         """Meter, form and count of all forms; reading their texts takes longer than to choose."""
-        return [(key[0], Form.parse(key[1], ending=key[2]), count) for key, count in self.counts.items()]  # type: ignore[arg-type]
+        return [(meter, _form_of(form, cadences), count) for (meter, form, cadences), count in self.counts.items()]
 
     def to_json(self) -> dict[str, list[list[str | int]]]:
-        """Rows of meter, form, cadence and count, and of meter, ticks of the pickup and count."""
+        """Rows of meter, form, cadences and count, and of meter, ticks of the pickup and count."""
         forms, pickups = ([[*key, count] for key, count in counts.items()] for counts in (self.counts, self.pickups))
         return {"forms": forms, "pickups": pickups}
 
@@ -114,14 +150,14 @@ class FormModel:
             raise BundleError("this bundle's forms are not a list, or too many", _HINT)
         for row in rows:
             if not isinstance(row, list) or [type(value) for value in row] != [str, str, str, int] or row[3] < 1:
-                raise BundleError("this bundle's forms are not rows of meter, form, cadence and count", _HINT)
-            meter, form, cadence, count = row
+                raise BundleError("this bundle's forms are not rows of meter, form, cadences and count", _HINT)
+            meter, form, cadences, count = row
             try:
                 Meter.parse(meter)
-                Form.parse(form, ending=cadence)
+                _form_of(form, cadences)
             except UsageError as error:
                 raise BundleError(f"this bundle's forms are damaged: {error.text}", _HINT) from error
-            counts[meter, form, cadence] = count
+            counts[meter, form, cadences] = count
         begun: dict[tuple[str, int], int] = {}
         for row in pickups:
             valid = isinstance(row, list) and [type(value) for value in row] == [str, int, int] and row[2] >= 1
@@ -133,6 +169,14 @@ class FormModel:
                 raise BundleError("this bundle's pickups are not rows of meter, ticks and count", _HINT)
             begun[row[0], row[1]] = row[2]
         return cls(counts, begun)
+
+
+def _drawn(counts: Mapping[int, int], rng: np.random.Generator) -> int:
+    """One of some numbers by how often each was counted, 0 if there is none."""
+    if not counts:
+        return 0
+    weights = np.array(list(counts.values()), dtype=np.float64)
+    return list(counts)[int(rng.choice(len(counts), p=weights / weights.sum()))]
 
 
 def _most(counts: Counter[Any]) -> dict[Any, int]:
@@ -166,6 +210,43 @@ def padded_plans(plans: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
     return padded
 
 
+def _cadences_of(form: Form) -> str:
+    """The cadences of all sections, or of the last one if another is not known."""
+    cadences = [section.cadence for section in form.sections]
+    return form.cadence if None in cadences else " ".join(filter(None, cadences))
+
+
+def _form_of(text: str, cadences: str) -> Form:
+    """The form with these cadences, of all sections or of the last one.
+
+    Raises:
+        UsageError: it is no form, or has another number of sections.
+    """
+    *others, last = cadences.split(" ")
+    form = Form.parse(text, ending=last)  # type: ignore[arg-type]
+    if not others:
+        return form
+    if len(others) != len(form.sections) - 1 or not set(others) <= set(CADENCES):
+        raise UsageError(f"'{shown(cadences)}' are not the cadences of {shown(text)}", "give one for each section")
+    known = zip(form.sections, (*others, last), strict=True)
+    return Form(_agreeing([replace(section, cadence=cadence) for section, cadence in known]))  # type: ignore[arg-type]
+
+
+def _agreeing(sections: Sequence[FormSection]) -> tuple[FormSection, ...]:
+    """The sections, with literal returns that end as what they return to: as the last one, where that is literal.
+
+    A return of more than 95 % of the notes is literal in a score, but can end on another one.
+    """
+    cadences = {section.label: section.cadence for section in sections if section.kind == "new"}
+    last = sections[-1]
+    if last.kind == "literal" and last.cadence is not None:
+        cadences[last.label] = last.cadence
+    return tuple(
+        section if section.kind == "varied" else replace(section, cadence=cadences[section.label])
+        for section in sections
+    )
+
+
 def _with_bars(form: Form, bars: int) -> Form:
     """The form cut to so many bars, or with another section at the end."""
     sections = list(form.sections)
@@ -176,7 +257,6 @@ def _with_bars(form: Form, bars: int) -> Form:
         # A section that is cut cannot return to a longer one.
         sections[-1] = FormSection(_unused(sections[:-1]), last.first, bars, "new", form.sections[-1].cadence)
     elif bars > form.bars:
-        sections[-1] = replace(last, cadence=None)
         sections.append(FormSection(_unused(sections), form.bars + 1, bars, "new", last.cadence))
     return Form(tuple(sections)) if bars != form.bars else form
 
