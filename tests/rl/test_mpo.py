@@ -1,0 +1,209 @@
+"""The algorithm `mpo`: a model of notes comes nearer to people's, runs resume, and what cannot be tuned so."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cantilena.cli import main
+from cantilena.data import Corpus, Entry, Manifest
+from cantilena.errors import CorpusError, UsageError
+from cantilena.models import Bundle, FormModel, Network, NetworkOptions, find_bundle
+from cantilena.music import Form, Key, Melody, Meter
+from cantilena.rl import (
+    CriticOptions,
+    Mpo,
+    NoteOptions,
+    PeoplesNotes,
+    TuningOptions,
+    WatchOptions,
+    check_tunable,
+    tune,
+    tune_module,
+)
+from cantilena.tokenizers import NotesEncoding
+from cantilena.workflows.tune.inputs import load_tuning_inputs, peoples_notes
+
+NOTES = NotesEncoding((1, 6, 12, 24, 36, 48), 60, 79)
+FORMS = FormModel.learned_from([(Meter(), Form.parse("A1B2"))], [(Meter(), 0)])
+SCALE = (60, 62, 64, 65, 67, 69, 71, 72)
+CRITIC = CriticOptions(critic_start=4, critic_lessons=2, critic_replay=64)
+OPTIONS = TuningOptions(
+    algorithm="mpo",
+    updates=4,
+    melodies=8,
+    steps=32,
+    learning_rate=0.01,
+    critic=CRITIC,
+    watch=WatchOptions(look=0),
+    notes=NoteOptions(tried=3),
+)
+
+
+def eighths(rng: np.random.Generator, *, pickup: int = 0, meter: Meter | None = None) -> Melody:
+    """A bar or two of eighths of C major, which a network that learned nothing does not play, and a rest."""
+    pitches = [(SCALE[rng.integers(8)], 12) for _ in range(8 + pickup // 12)]
+    return Melody.from_pitches([*pitches, (60, 12), (None, 12)], key=Key(), pickup=pickup, meter=meter or Meter())
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A file of melodies in 4/4 and 3/4, some with a pickup."""
+    rng = np.random.default_rng(1)
+    melodies = [eighths(rng, pickup=12 * (number % 2), meter=Meter(3 + number % 3 // 2 % 2, 4)) for number in range(90)]
+    entries = [
+        Entry(melody, piece=str(number), split="train" if number < 70 else "test")
+        for number, melody in enumerate(melodies)
+    ]
+    path = tmp_path_factory.mktemp("corpus") / "eighths.arrow"
+    Corpus.from_entries(entries, Manifest("eighths")).save(path)
+    return str(path)
+
+
+def bundle(encoding: NotesEncoding = NOTES, *, plan: bool = True) -> Bundle:
+    options = NetworkOptions(
+        width=16, embedding=16, head_width=16, durations=encoding.durations, pitches=encoding.high - encoding.low + 1,
+        plan=plan,
+    )  # fmt: skip
+    weights = Network(options, len(encoding.vocabulary), seed=2).numpy_weights()
+    told = {"plain_keys": True, **({"forms": FORMS.to_json()} if plan else {})}
+    return Bundle(options, weights, encoding.description(), provenance=told)
+
+
+@pytest.fixture(scope="module")
+def people(corpus: str) -> PeoplesNotes:
+    return peoples_notes(bundle(), corpus)
+
+
+def share_of_eighths(tuned: Bundle, corpus: str) -> float:
+    melodies = [NOTES.decode(tokens) for tokens in peoples_notes(tuned, corpus).compose(np.arange(60), 5)]
+    notes = [note for melody in melodies for note in melody.sounding]
+    return float(np.mean([note.duration == 12 and note.top in SCALE for note in notes]))
+
+
+@pytest.mark.parametrize("critic", [True, False], ids=["critic and matching", "matching"])
+def test_a_model_comes_nearer_to_people(critic: bool, people: PeoplesNotes, corpus: str) -> None:
+    hearing = replace(CRITIC, critic=critic, critic_start=20)
+    options = replace(OPTIONS, updates=12, melodies=16, learning_rate=0.02, critic=hearing)
+    untuned = bundle()
+    tuned = tune(untuned, options, people=people)
+    before, after = (share_of_eighths(one, corpus) for one in (untuned, tuned.bundle))
+    assert after > before + 0.1
+    terms = tuned.history.terms
+    assert list(terms) == (["critic", "matching"] if critic else ["matching"])
+    assert terms["matching"][0] == 0.0
+    assert np.isfinite([*terms.values(), tuned.history.log_p, tuned.history.entropy]).all()
+    assert tuned.history.kl[0] == pytest.approx(0.0, abs=1e-6)
+    assert 0.0 < tuned.history.kl[-1] < 5.0
+    assert len(tuned.history.accuracy) == (12 if critic else 0)
+    assert tuned.bundle.prior_weights is not None
+    assert "meter" not in tuned.bundle.provenance["tuning"]
+
+
+def test_steps_are_those_of_the_melodies_that_were_composed(people: PeoplesNotes) -> None:
+    tuned = tune(bundle(), replace(OPTIONS, updates=2), people=people)
+    assert tuned.steps == tuned.history.environment_steps[-1]
+    assert 2 * 8 * 20 <= tuned.steps <= 2 * 8 * 22  # bars of eight eighths, a note and a rest, some with a pickup
+
+
+def test_a_model_without_forms_is_tuned_too(corpus: str) -> None:
+    model = bundle(plan=False)
+    tuned = tune(model, replace(OPTIONS, updates=1), people=peoples_notes(model, corpus))
+    assert any((tuned.bundle.weights[name] != weight).any() for name, weight in model.weights.items())
+
+
+@pytest.mark.parametrize("changes", [{}, {"watch": WatchOptions(look=2, watched=16, stop=False)}], ids=["", "checks"])
+def test_an_interrupted_run_resumes(
+    changes: dict[str, Any], people: PeoplesNotes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cantilena.rl.tuning._CHECKPOINT_EVERY", 0.0)
+    options = replace(OPTIONS, target_kl=0.001, **changes)
+    whole = tune(bundle(), options, people=people)
+    update, calls = Mpo.update, []
+
+    def stop_at_the_fourth(self: Mpo, progress: float) -> object:
+        calls.append(progress)
+        if len(calls) == 4:
+            raise KeyboardInterrupt
+        return update(self, progress)
+
+    monkeypatch.setattr(Mpo, "update", stop_at_the_fourth)
+    with pytest.raises(KeyboardInterrupt):
+        tune(bundle(), options, people=people, folder=tmp_path)
+    monkeypatch.setattr(Mpo, "update", update)
+    resumed = tune(bundle(), options, people=people, folder=tmp_path, resume=True)
+    for name, weight in whole.bundle.weights.items():
+        np.testing.assert_array_equal(resumed.bundle.weights[name], weight)
+    assert resumed.history == whole.history
+    assert resumed.checks == whole.checks
+    assert len(set(whole.history.c)) > 1
+
+
+def test_the_latest_weights_that_pass_are_kept(people: PeoplesNotes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cantilena.rl.watch.DiversityMonitor._diversity_alarms", lambda *_: [])
+    monkeypatch.setattr("cantilena.rl.watch._share_alarms", lambda *_: [])
+    tuned = tune(bundle(), replace(OPTIONS, watch=WatchOptions(look=2, watched=16)), people=people)
+    assert [check.passed for check in tuned.checks] == [True, True]
+    assert tuned.kept == 4
+
+
+def test_what_mpo_cannot_tune_is_refused() -> None:
+    with pytest.raises(UsageError, match="models of single notes, and this model is of steps") as grid:
+        check_tunable(Bundle.load(find_bundle("tunes+rl-tuner")), OPTIONS)
+    assert "tunes" in grid.value.hint
+    with pytest.raises(UsageError, match="this model is of chords"):
+        check_tunable(Bundle.load(find_bundle("piano")), OPTIONS)
+    with pytest.raises(UsageError, match="CPU only"):
+        check_tunable(bundle(), replace(OPTIONS, device="cuda"))
+    with pytest.raises(UsageError, match="human melodies") as alone:
+        tune_module(bundle().network(), NOTES, OPTIONS)
+    assert "--against" in alone.value.hint
+    with pytest.raises(UsageError, match="several keys"):
+        replace(OPTIONS, also_keys=("A minor",))
+    with pytest.raises(UsageError, match="neither rules nor a critic nor matching"):
+        replace(OPTIONS, critic=CriticOptions(critic=False), notes=NoteOptions(matching=0.0))
+
+
+def test_too_few_melodies_are_refused(tmp_path: Path) -> None:
+    entries = [Entry(eighths(np.random.default_rng(one)), piece=str(one), split="train") for one in range(9)]
+    path = tmp_path / "few.arrow"
+    Corpus.from_entries(entries, Manifest("few")).save(path)
+    with pytest.raises(CorpusError, match="9 melodies"):
+        peoples_notes(bundle(), str(path))
+
+
+def test_melodies_are_read_without_the_rests_at_their_ends(people: PeoplesNotes) -> None:
+    assert people.describe([], np.zeros(0, dtype=np.int64)) == []
+    silent = NOTES.encode(Melody.from_pitches([(None, 12), (60, 12), (None, 12), (62, 12), (None, 48), (None, 12)]))
+    (read,) = people.describe([silent], np.array([0]))
+    assert len(read.rows) == 4
+
+
+def test_the_command_tunes_a_shipped_model(
+    corpus: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cantilena.workflows.tune.run.COUNTED", 30)
+    words = ["tune", "tunes", "--algorithm", "mpo", "--melodies", "8", "--updates", "2", "--against", corpus]
+    words += ["--out", str(tmp_path / "run"), "--look", "2", "--watched", "32", "--steps", "16", "--no-stop"]
+    assert main([*words, "--critic-start", "4", "--critic-lessons", "2", "--critic-replay", "64", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer["systems"]) == {"human", "untuned", "tuned"}
+    assert len(answer["critic"]["reward"]) == len(answer["critic"]["accuracy"]) == 2
+    rows = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert [list(row["rewards"]) for row in rows] == [["critic", "matching"]] * 2
+    assert (tmp_path / "run" / "rewards.png").stat().st_size > 1000
+    assert Bundle.load(tmp_path / "run" / "model.safetensors").prior_weights is not None
+
+
+def test_inputs_are_read_as_the_algorithm_needs_them(corpus: str) -> None:
+    inputs = load_tuning_inputs(bundle(), replace(OPTIONS, steps=16), corpus)
+    assert inputs.critic_data is None
+    assert inputs.people is not None
+    assert len(inputs.people.rows) == 70
+    with pytest.raises(UsageError, match="mpo needs human melodies"):
+        load_tuning_inputs(bundle(), OPTIONS)
