@@ -13,19 +13,26 @@ import pytest
 from cantilena.cli import main
 from cantilena.data import Corpus, Entry, Manifest
 from cantilena.errors import CorpusError, UsageError
-from cantilena.models import Bundle, FormModel, Network, NetworkOptions, find_bundle
+from cantilena.models import Bundle, FormModel, Network, NetworkOptions, critic_features, find_bundle
 from cantilena.music import Form, Key, Melody, Meter
 from cantilena.rl import (
     CriticOptions,
     Mpo,
     NoteOptions,
     PeoplesNotes,
+    Rollout,
+    TriedReward,
     TuningOptions,
     WatchOptions,
     check_tunable,
+    melody_rewards,
+    music_reward,
+    roll_out,
+    tried_rewards,
     tune,
     tune_module,
 )
+from cantilena.rules import RULE_SETS, Context
 from cantilena.tokenizers import NotesEncoding
 from cantilena.workflows.tune.inputs import load_tuning_inputs, peoples_notes
 
@@ -117,7 +124,9 @@ def test_a_model_without_forms_is_tuned_too(corpus: str) -> None:
     assert any((tuned.bundle.weights[name] != weight).any() for name, weight in model.weights.items())
 
 
-@pytest.mark.parametrize("changes", [{}, {"watch": WatchOptions(look=2, watched=16, stop=False)}], ids=["", "checks"])
+@pytest.mark.parametrize(
+    "changes", [{"rules": "paper"}, {"watch": WatchOptions(look=2, watched=16, stop=False)}], ids=["rules", "checks"]
+)
 def test_an_interrupted_run_resumes(
     changes: dict[str, Any], people: PeoplesNotes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -207,3 +216,49 @@ def test_inputs_are_read_as_the_algorithm_needs_them(corpus: str) -> None:
     assert len(inputs.people.rows) == 70
     with pytest.raises(UsageError, match="mpo needs human melodies"):
         load_tuning_inputs(bundle(), OPTIONS)
+
+
+def rolled_out(people: PeoplesNotes, rows: np.ndarray) -> Rollout:
+    told, guides = people.tell(rows, 3)
+    reward, features = TriedReward(len(rows), None, None), critic_features(NOTES)
+    return roll_out(bundle().network(), NOTES, told, guides, reward, np.random.default_rng(4), features=features)
+
+
+def test_notes_that_are_tried_earn_what_they_earn_in_the_finished_melody(people: PeoplesNotes) -> None:
+    rows = np.arange(6)  # in 4/4 and 3/4, with and without a pickup
+    rollout, contexts = rolled_out(people, rows), [people.contexts[row] for row in rows]
+    reward = music_reward(bundle(), replace(OPTIONS, rules="cantilena+rl-tuner:tonic+rl-tuner:intervals", clip=0.5))
+    tried = tried_rewards(reward, rollout, contexts)
+    whole = melody_rewards(reward, rollout.tokens, rollout.bars, contexts)
+    for row, context in enumerate(contexts):
+        pickup, bar = rollout.bars.pickup[row], rollout.bars.steps_per_bar[row]
+        silence = NOTES.encode(Melody((), length=int(-pickup % bar)))
+        of_context = replace(reward, context=context)
+        tokens = np.append(silence, rollout.tokens[row])[None]
+        assert whole["opening"][row] == of_context.terms(tokens)["opening"].sum()
+        steps = of_context.scaled(of_context.terms(tokens))[0]
+        ends = NOTES.decode(silence).length + np.cumsum(
+            [NOTES.durations[one - 1] for one in rollout.first[row, rollout.is_played[row], 0]]
+        )
+        for note, end in enumerate(ends):
+            differs = len(set(zip(rollout.first[row, note], rollout.second[row, note], strict=True))) > 1
+            earned = steps[: (end + 3) // 6 if note < len(ends) - 1 else None].sum() if differs else 0.0
+            assert tried[row, note, 0] == pytest.approx(earned, abs=1e-5)
+    assert (tried[..., 1:] != tried[..., :1]).any()
+
+
+def test_the_same_note_earns_the_same(people: PeoplesNotes) -> None:
+    rows = np.arange(4)
+    rollout = rolled_out(people, rows)
+    tried = tried_rewards(music_reward(bundle(), replace(OPTIONS, rules="paper")), rollout, [Context()] * 4)
+    same = (rollout.first[..., 0] == rollout.first[..., 1]) & (rollout.second[..., 0] == rollout.second[..., 1])
+    np.testing.assert_array_equal(tried[..., 0][same], tried[..., 1][same])
+
+
+def test_a_model_learns_from_rules(people: PeoplesNotes) -> None:
+    alone = {"critic": CriticOptions(critic=False), "notes": NoteOptions(matching=0.0)}
+    rules = {"rules": "paper", "c": 0.5, "updates": 10, "melodies": 24, "learning_rate": 0.02}
+    tuned = tune(bundle(), replace(OPTIONS, **alone, **rules), people=people)
+    assert list(tuned.history.terms) == list(RULE_SETS["paper"].names)
+    totals = np.sum(list(tuned.history.terms.values()), axis=0)
+    assert totals[-3:].mean() > totals[:3].mean() + 1.0

@@ -30,6 +30,8 @@ from .note_reward import MATCHING as MATCHING
 from .note_reward import NoteCritics as NoteCritics
 from .note_reward import PeoplesNotes as PeoplesNotes
 from .note_reward import TriedReward as TriedReward
+from .note_rules import melody_rewards as melody_rewards
+from .note_rules import tried_rewards as tried_rewards
 from .options import CriticOptions as CriticOptions
 from .options import NoteOptions as NoteOptions
 from .options import PolicyOptions as PolicyOptions

@@ -38,6 +38,7 @@ from cantilena.rl.learner import Learner, TuningTask
 from cantilena.rl.note_candidates import Rollout, by_length, log_probs_tried, roll_out
 from cantilena.rl.note_matching import NoteMatching
 from cantilena.rl.note_reward import MATCHING, Composed, NoteCritics, TriedReward
+from cantilena.rl.note_rules import melody_rewards, tried_rewards
 from cantilena.runtime import derived_seed, generator
 from cantilena.training.checkpointing import add_prefixes, with_prefix
 from cantilena.training.optimizers import Adam
@@ -143,10 +144,16 @@ class Mpo(Learner):
             features=critic_features(self.people.encoding),
             tried=self.options.notes.tried,
         )
-        rollout = replace(rollout, rewards=rollout.rewards * (self.points_per_nat / self.reward.c))
-        stats = self._improve(rollout, rng)
+        contexts = [self.people.contexts[row] for row in like]
+        rewards = rollout.rewards * (self.points_per_nat / self.reward.c)
+        if self.reward.rules.rules:
+            rewards += tried_rewards(self.reward, rollout, contexts)
+        stats = self._improve(replace(rollout, rewards=rewards), rng)
         self.updates += 1
-        return replace(stats, terms=self._learn_rewards(self.people.describe(list(rollout.tokens), like), rng))
+        rules = melody_rewards(self.reward, rollout.tokens, rollout.bars, contexts)
+        terms = {name: float(values.mean()) for name, values in rules.items()}
+        terms |= self._learn_rewards(self.people.describe(list(rollout.tokens), like), rng)
+        return replace(stats, terms=terms)
 
     def state(self) -> dict[str, Tensor]:
         """What rewards, and the number of updates."""
