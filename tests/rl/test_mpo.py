@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from cantilena.cli import main
 from cantilena.data import Corpus, Entry, Manifest
 from cantilena.errors import CorpusError, UsageError
 from cantilena.models import Bundle, FormModel, Network, NetworkOptions, critic_features, find_bundle
-from cantilena.music import Form, Key, Melody, Meter
+from cantilena.music import ChordTrack, Form, Key, Melody, Meter
 from cantilena.rl import (
     CriticOptions,
     Mpo,
@@ -25,6 +26,7 @@ from cantilena.rl import (
     TuningOptions,
     WatchOptions,
     check_tunable,
+    log_probs_tried,
     melody_rewards,
     music_reward,
     roll_out,
@@ -52,30 +54,39 @@ OPTIONS = TuningOptions(
 )
 
 
-def eighths(rng: np.random.Generator, *, pickup: int = 0, meter: Meter | None = None) -> Melody:
+def eighths(rng: np.random.Generator, *, pickup: int = 0, meter: Meter | None = None, chords: bool = False) -> Melody:
     """A bar or two of eighths of C major, which a network that learned nothing does not play, and a rest."""
     pitches = [(SCALE[rng.integers(8)], 12) for _ in range(8 + pickup // 12)]
-    return Melody.from_pitches([*pitches, (60, 12), (None, 12)], key=Key(), pickup=pickup, meter=meter or Meter())
+    melody = Melody.from_pitches([*pitches, (60, 12), (None, 12)], key=Key(), pickup=pickup, meter=meter or Meter())
+    return replace(melody, chords=ChordTrack.parse("C F | G", melody.meter, pickup)) if chords else melody
 
 
-@pytest.fixture(scope="module")
-def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A file of melodies in 4/4 and 3/4, some with a pickup."""
+def saved(path: Path, *, chords: bool = False) -> str:
+    """A file of melodies in 4/4 and 3/4, some with a pickup, and if so with chords over most."""
     rng = np.random.default_rng(1)
-    melodies = [eighths(rng, pickup=12 * (number % 2), meter=Meter(3 + number % 3 // 2 % 2, 4)) for number in range(90)]
     entries = [
-        Entry(melody, piece=str(number), split="train" if number < 70 else "test")
-        for number, melody in enumerate(melodies)
+        Entry(
+            eighths(
+                rng, pickup=12 * (number % 2), meter=Meter(4 - number % 3 // 2, 4), chords=chords and number % 5 > 0
+            ),
+            piece=str(number),
+            split="train" if number < 70 else "test",
+        )
+        for number in range(90)
     ]
-    path = tmp_path_factory.mktemp("corpus") / "eighths.arrow"
     Corpus.from_entries(entries, Manifest("eighths")).save(path)
     return str(path)
 
 
-def bundle(encoding: NotesEncoding = NOTES, *, plan: bool = True) -> Bundle:
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return saved(tmp_path_factory.mktemp("corpus") / "eighths.arrow")
+
+
+def bundle(encoding: NotesEncoding = NOTES, *, plan: bool = True, harmony: bool = False) -> Bundle:
     options = NetworkOptions(
         width=16, embedding=16, head_width=16, durations=encoding.durations, pitches=encoding.high - encoding.low + 1,
-        plan=plan,
+        plan=plan, harmony=harmony,
     )  # fmt: skip
     weights = Network(options, len(encoding.vocabulary), seed=2).numpy_weights()
     told = {"plain_keys": True, **({"forms": FORMS.to_json()} if plan else {})}
@@ -218,25 +229,36 @@ def test_inputs_are_read_as_the_algorithm_needs_them(corpus: str) -> None:
         load_tuning_inputs(bundle(), OPTIONS)
 
 
-def rolled_out(people: PeoplesNotes, rows: np.ndarray) -> Rollout:
+def rolled_out(people: PeoplesNotes, rows: np.ndarray, model: Bundle | None = None) -> Rollout:
     told, guides = people.tell(rows, 3)
     reward, features = TriedReward(len(rows), None, None), critic_features(NOTES)
-    return roll_out(bundle().network(), NOTES, told, guides, reward, np.random.default_rng(4), features=features)
+    network = (model or bundle()).network()
+    return roll_out(network, NOTES, told, guides, reward, np.random.default_rng(4), features=features)
 
 
-def test_notes_that_are_tried_earn_what_they_earn_in_the_finished_melody(people: PeoplesNotes) -> None:
-    rows = np.arange(6)  # in 4/4 and 3/4, with and without a pickup
-    rollout, contexts = rolled_out(people, rows), [people.contexts[row] for row in rows]
-    reward = music_reward(bundle(), replace(OPTIONS, rules="cantilena+rl-tuner:tonic+rl-tuner:intervals", clip=0.5))
-    tried = tried_rewards(reward, rollout, contexts)
-    whole = melody_rewards(reward, rollout.tokens, rollout.bars, contexts)
+@pytest.mark.parametrize("harmony", [False, True], ids=["alone", "over chords"])
+def test_notes_that_are_tried_earn_what_they_earn_in_the_finished_melody(harmony: bool, tmp_path: Path) -> None:
+    model = bundle(harmony=harmony)
+    people = peoples_notes(model, saved(tmp_path / "corpus.arrow", chords=harmony))
+    rows = np.arange(6)  # in 4/4 and 3/4, with and without a pickup, one without chords
+    rollout, contexts = rolled_out(people, rows, model), [people.contexts[row] for row in rows]
+    chords = [people.chords[row] for row in rows] if harmony else []
+    options = replace(OPTIONS, rules="cantilena+rl-tuner:tonic+rl-tuner:intervals", clip=0.5)
+    reward = music_reward(model, options, over_chords=harmony)
+    assert people.has_chords == harmony == ("chord_tones" in reward.rules.names)
+    tried = tried_rewards(reward, rollout, contexts, chords)
+    whole = melody_rewards(reward, rollout.tokens, rollout.bars, contexts, chords)
+    assert not harmony or (whole["chord_tones"] != 0).any()
     for row, context in enumerate(contexts):
         pickup, bar = rollout.bars.pickup[row], rollout.bars.steps_per_bar[row]
         silence = NOTES.encode(Melody((), length=int(-pickup % bar)))
         of_context = replace(reward, context=context)
         tokens = np.append(silence, rollout.tokens[row])[None]
-        assert whole["opening"][row] == of_context.terms(tokens)["opening"].sum()
-        steps = of_context.scaled(of_context.terms(tokens))[0]
+        terms = of_context.terms(tokens, [chords[row].moved(int(-pickup % bar))] if harmony else ())
+        assert {name: earned[row] for name, earned in whole.items()} == pytest.approx(
+            {name: term.sum() for name, term in terms.items()}
+        )
+        steps = of_context.scaled(terms)[0]
         ends = NOTES.decode(silence).length + np.cumsum(
             [NOTES.durations[one - 1] for one in rollout.first[row, rollout.is_played[row], 0]]
         )
@@ -262,3 +284,32 @@ def test_a_model_learns_from_rules(people: PeoplesNotes) -> None:
     assert list(tuned.history.terms) == list(RULE_SETS["paper"].names)
     totals = np.sum(list(tuned.history.terms.values()), axis=0)
     assert totals[-3:].mean() > totals[:3].mean() + 1.0
+
+
+def test_a_model_that_is_told_chords_tries_notes_over_them(tmp_path: Path) -> None:
+    model = bundle(harmony=True)
+    people = peoples_notes(model, saved(tmp_path / "corpus.arrow", chords=True))
+    network, rollout = model.network(), rolled_out(people, np.arange(4), model)
+    with torch.no_grad():
+        tried = log_probs_tried(network, rollout)[:, :, 0].numpy()
+        scores = network.scores(rollout.tokens, rollout.bars)
+        deaf = log_probs_tried(network, replace(rollout, bars=replace(rollout.bars, chords=None)))[:, :, 0].numpy()
+    masks = np.stack([rollout.first_allowed, rollout.second_allowed[:, :, 0]], axis=2)
+    allowed = np.unpackbits(masks, axis=-1, count=scores.shape[2]).astype(np.bool_).reshape(scores.shape)
+    known = scores.masked_fill(~torch.from_numpy(allowed), -torch.inf).log_softmax(-1)
+    chosen = known.gather(-1, torch.from_numpy(rollout.tokens)[..., None]).squeeze(-1).numpy()
+    played = rollout.is_played
+    np.testing.assert_allclose(tried[played], (chosen[:, ::2] + chosen[:, 1::2])[played], atol=1e-4)
+    assert (np.abs(tried - deaf)[1:][played[1:]] > 1e-4).any()
+
+
+def test_a_model_learns_from_chords(tmp_path: Path) -> None:
+    model = bundle(harmony=True)
+    people = peoples_notes(model, saved(tmp_path / "corpus.arrow", chords=True))
+    alone = {"critic": CriticOptions(critic=False), "notes": NoteOptions(matching=0.0)}
+    rules = {"rules": "cantilena:chord_tones", "c": 0.2, "updates": 10, "melodies": 24, "learning_rate": 0.02}
+    tuned = tune(model, replace(OPTIONS, **alone, **rules), people=people)
+    earned = tuned.history.terms["chord_tones"]
+    assert np.mean(earned[-3:]) > np.mean(earned[:3])
+    inputs = load_tuning_inputs(model, replace(OPTIONS, steps=16, rules="cantilena"), str(tmp_path / "corpus.arrow"))
+    assert "chord_tones" in inputs.reward.rules.names

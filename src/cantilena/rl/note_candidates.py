@@ -86,7 +86,7 @@ def roll_out(
     """Compose a melody for each row of bars.
 
     Args:
-        network: the policy, of notes without chords.
+        network: the policy, of single notes.
         encoding: of its tokens.
         bars: with the length of each melody.
         guides: the forms of the melodies; None for none.

@@ -23,6 +23,7 @@ from torch import Tensor
 from cantilena.discriminators import PrefixCritic, RunningCritic, train_prefix_critic
 from cantilena.generation import FormGuides
 from cantilena.models import Bars, critic_features, critic_rows
+from cantilena.music import ChordTrack
 from cantilena.rl.note_matching import NoteMatching
 from cantilena.rl.options import CriticOptions
 from cantilena.rl.reward import padded_together
@@ -76,6 +77,7 @@ class PeoplesNotes:
         tell: `tell(numbers, seed)` returns what the model is told to compose a melody like each of those with
             `(melodies,)` numbers: bars, and guides of forms, None for a model that knows no forms.
         compose: `compose(numbers, seed)` returns the tokens of a melody like each of these, of the model that is tuned.
+        chords: of each melody, of which the model is told too; none for a model that is told no chords.
     """
 
     encoding: NotesEncoding
@@ -84,6 +86,12 @@ class PeoplesNotes:
     contexts: Sequence[Context]
     tell: Callable[[Ints, int], tuple[Bars, FormGuides | None]]
     compose: Callable[[Ints, int], Sequence[Ints]]
+    chords: Sequence[ChordTrack] = ()
+
+    @property
+    def has_chords(self) -> bool:
+        """Whether the model is told chords of any melody."""
+        return any(self.chords)
 
     def describe(self, tokens: Sequence[Ints], like: NDArray[np.integer]) -> list[Composed]:
         """Melodies of the model as critics read them, those without a note left out.

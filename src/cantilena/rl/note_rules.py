@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.models import Bars
-from cantilena.music import Melody
+from cantilena.music import ChordTrack, Melody
 from cantilena.rl.note_candidates import Rollout
 from cantilena.rl.reward import MusicReward, padded_together
 from cantilena.rules import Context
@@ -31,7 +31,9 @@ _AT_ONCE = 512
 """Lines that are judged at once."""
 
 
-def tried_rewards(reward: MusicReward, rollout: Rollout, contexts: Sequence[Context]) -> NDArray[np.float64]:
+def tried_rewards(
+    reward: MusicReward, rollout: Rollout, contexts: Sequence[Context], chords: Sequence[ChordTrack] = ()
+) -> NDArray[np.float64]:
     """`(melodies, notes, tried)`: r_MT / c of each melody up to each note that was tried.
 
     It is 0 where nothing but one note was tried, and there is nothing to choose.
@@ -40,6 +42,7 @@ def tried_rewards(reward: MusicReward, rollout: Rollout, contexts: Sequence[Cont
         reward: the rules, c and the clip.
         rollout: of single notes.
         contexts: key and meter of each melody.
+        chords: over which each is; none for no chords.
     """
     encoding = _encoding(reward)
     notes = rollout.first * len(encoding.vocabulary) + rollout.second
@@ -61,7 +64,8 @@ def tried_rewards(reward: MusicReward, rollout: Rollout, contexts: Sequence[Cont
                 for row, number, own, after in zip(melody, note, tried, left, strict=True)
             ]
             of_context = replace(reward, context=context)
-            steps = of_context.scaled(of_context.terms(padded_together([one[None] for one in tokens])))
+            over = [chords[row].moved(int(silence[row])) for row in melody] if chords else ()
+            steps = of_context.scaled(of_context.terms(padded_together([one[None] for one in tokens]), over))
             counted = (silence[melody] + ends[some] + encoding.ticks_per_step // 2) // encoding.ticks_per_step
             counted = np.where(left > 0, counted, steps.shape[1])[:, None]
             values[some] = (steps * (np.arange(steps.shape[1]) < counted)).sum(axis=1)
@@ -69,7 +73,7 @@ def tried_rewards(reward: MusicReward, rollout: Rollout, contexts: Sequence[Cont
 
 
 def melody_rewards(
-    reward: MusicReward, tokens: Ints, bars: Bars, contexts: Sequence[Context]
+    reward: MusicReward, tokens: Ints, bars: Bars, contexts: Sequence[Context], chords: Sequence[ChordTrack] = ()
 ) -> dict[str, NDArray[np.float64]]:
     """`(melodies,)` rewards of whole melodies by rule, neither clipped nor divided by c.
 
@@ -78,13 +82,15 @@ def melody_rewards(
         tokens: `(melodies, tokens)` of single notes.
         bars: of the melodies.
         contexts: key and meter of each.
+        chords: over which each is; none for no chords.
     """
     encoding = _encoding(reward)
     silence = _silence_before(bars)
     rewards = {name: np.zeros(len(tokens)) for name in reward.rules.names}
     for context, melodies in _by_context(contexts):
         rows = [np.append(_rest(encoding, silence[row]), tokens[row])[None] for row in melodies]
-        for name, steps in replace(reward, context=context).terms(padded_together(rows)).items():
+        over = [chords[row].moved(int(silence[row])) for row in melodies] if chords else ()
+        for name, steps in replace(reward, context=context).terms(padded_together(rows), over).items():
             rewards[name][melodies] = steps.sum(axis=1)
     return rewards
 

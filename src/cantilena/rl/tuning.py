@@ -122,7 +122,7 @@ def tune(
     if network.options.durations:  # what notes mean stays as it was learned, and bundles store it once
         for table in (network.table, network.parts, network.direct):
             table.requires_grad_(requires_grad=False)
-    reward = music_reward(bundle, options)
+    reward = music_reward(bundle, options, over_chords=people is not None and people.has_chords)
     result = tune_module(
         network,
         bundle.encoding,
@@ -295,17 +295,19 @@ def _device(options: TuningOptions) -> torch.device:
     return torch.device("cpu")
 
 
-def music_reward(bundle: Bundle, options: TuningOptions) -> MusicReward:
+def music_reward(bundle: Bundle, options: TuningOptions, *, over_chords: bool = False) -> MusicReward:
     """The reward of the options for a bundle's encoding, in the key of the options.
 
-    For a model that only knows C major and A minor, the one of these with the same mode is used.
+    With `over_chords` it has the rules that need chords. For a model that only knows C major and A minor, the one of
+    these with the same mode is used.
     """
     key = Key.parse(options.key) if options.key else Key()
-    return reward_for(bundle.encoding, options, key.plain if bundle.provenance.get("plain_keys") else key)
+    key = key.plain if bundle.provenance.get("plain_keys") else key
+    return reward_for(bundle.encoding, options, key, over_chords=over_chords)
 
 
-def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicReward:
-    """The reward of the options in a key.
+def reward_for(encoding: Encoding, options: TuningOptions, key: Key, *, over_chords: bool = False) -> MusicReward:
+    """The reward of the options in a key; with `over_chords` it has the rules that need chords.
 
     Raises:
         UsageError: rules, weights or a meter do not exist.
@@ -318,4 +320,4 @@ def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicRew
         if reserved.get(name):
             raise UsageError(f"a rule has the name '{name}', which is reserved for the {name}", "rename the rule")
     context = Context(key, meter, max(meter.ticks_per_bar // encoding.ticks_per_step, 1), timed=encoding.has_rhythm)
-    return MusicReward(encoding, rules, context, options.c_for(rules.scale), options.clip)
+    return MusicReward(encoding, rules, context, options.c_for(rules.scale), options.clip, over_chords)

@@ -145,12 +145,13 @@ class Mpo(Learner):
             tried=self.options.notes.tried,
         )
         contexts = [self.people.contexts[row] for row in like]
+        chords = [self.people.chords[row] for row in like] if self.people.has_chords else []
         rewards = rollout.rewards * (self.points_per_nat / self.reward.c)
         if self.reward.rules.rules:
-            rewards += tried_rewards(self.reward, rollout, contexts)
+            rewards += tried_rewards(self.reward, rollout, contexts, chords)
         stats = self._improve(replace(rollout, rewards=rewards), rng)
         self.updates += 1
-        rules = melody_rewards(self.reward, rollout.tokens, rollout.bars, contexts)
+        rules = melody_rewards(self.reward, rollout.tokens, rollout.bars, contexts, chords)
         terms = {name: float(values.mean()) for name, values in rules.items()}
         terms |= self._learn_rewards(self.people.describe(list(rollout.tokens), like), rng)
         return replace(stats, terms=terms)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -78,10 +78,11 @@ def load_tuning_inputs(model: Bundle | str, options: TuningOptions, against: str
         log("This model blends a network with an n-gram, which cannot be tuned: the network alone is tuned")
         bundle = bundle.without_ngram()
     check_tunable(bundle, options)
-    reward = music_reward(bundle, options)
+    reward = music_reward(bundle, options, over_chords=options.algorithm == "mpo")
     data = people = None
     if options.algorithm == "mpo":
         people = peoples_notes(bundle, against)
+        reward = replace(reward, over_chords=people.has_chords)
     elif options.critic.critic:
         data = critic_data(bundle, reward.context, options.steps, against)
     human = reference_excerpts(bundle, options.steps, against)
@@ -139,6 +140,7 @@ def peoples_notes(bundle: Bundle, against: str = "") -> PeoplesNotes:
         [context_of(pieces, number) for number in range(len(pieces))],
         tell=lambda numbers, seed: told_like(composer, pieces, numbers, seed),
         compose=lambda numbers, seed: compose_like(composer, pieces.take(numbers), seed=seed),
+        chords=[melody.chords for melody in pieces.melodies] if composer.has_harmony else (),
     )
 
 
