@@ -28,7 +28,7 @@ from cantilena.rl.note_matching import NoteMatching
 from cantilena.rl.options import CriticOptions
 from cantilena.rl.reward import padded_together
 from cantilena.rules import Context
-from cantilena.runtime import derived_seed, generator
+from cantilena.runtime import derived_seed, generator, progress
 from cantilena.tokenizers import NotesEncoding
 from cantilena.training.checkpointing import add_prefixes, load_optimizer, optimizer_tensors, with_prefix
 from cantilena.training.optimizers import AdamW
@@ -138,10 +138,12 @@ class NoteCritics:
         like = rng.choice(len(self.people.rows), min(self.options.critic_replay, len(self.people.rows)), replace=False)
         self.older = self.people.describe(self.people.compose(like, self.seed), like)
         generated = [melody.rows for melody in self.older]
-        for critic, part in zip(self.critics, self.parts, strict=True):
-            batches = max(min(len(part), len(generated)) // _BATCH, 1)
-            epochs = max(round(self.options.critic_start / batches), 1)
-            train_prefix_critic(critic, part, generated, rng, epochs=epochs, seed=self.seed)
+        with progress("Training critics", total=len(self.critics), unit="critics") as bar:
+            for critic, part in zip(self.critics, self.parts, strict=True):
+                batches = max(min(len(part), len(generated)) // _BATCH, 1)
+                epochs = max(round(self.options.critic_start / batches), 1)
+                train_prefix_critic(critic, part, generated, rng, epochs=epochs, seed=self.seed)
+                bar.advance(1)
 
     def log_odds(self, melodies: Sequence[Composed]) -> NDArray[np.float64]:
         """`(melodies,)`: the clipped log odds of whole melodies, the mean over the critics."""
@@ -209,6 +211,16 @@ class TriedReward:
         critics: None for none.
         matching: the same.
         weight: of the matching.
+
+    Examples:
+        >>> encoding = NotesEncoding()
+        >>> features = critic_features(encoding)
+        >>> rows = np.tile(features.offsets[: features.columns], (2, 1))
+        >>> matching = NoteMatching(encoding, [rows])
+        >>> matching.weights += 0.5
+        >>> reward = TriedReward(1, None, matching, weight=2.0)
+        >>> bool((reward.attempt(rows, np.zeros(2, dtype=np.int64)) == 2.0 * matching.rewards(rows)).all())
+        True
     """
 
     def __init__(

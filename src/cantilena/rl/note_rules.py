@@ -83,6 +83,16 @@ def melody_rewards(
         bars: of the melodies.
         contexts: key and meter of each.
         chords: over which each is; none for no chords.
+
+    Examples:
+        >>> from cantilena.music import Meter
+        >>> from cantilena.rules import RULE_SETS
+        >>> notes = NotesEncoding()
+        >>> reward = MusicReward(notes, RULE_SETS["paper"].only("key"), Context(), c=1.0, clip=10.0)
+        >>> tokens = notes.encode(Melody.from_pitches([(60, 24), (66, 72)]))[None]
+        >>> bars = Bars.from_meter(Meter(), melodies=1, ticks_per_step=1, length=96)
+        >>> melody_rewards(reward, tokens, bars, [Context()])
+        {'key': array([-1.])}
     """
     encoding = _encoding(reward)
     silence = _silence_before(bars)
