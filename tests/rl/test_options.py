@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from cantilena.errors import UsageError
-from cantilena.rl import CriticOptions, PolicyOptions, TuningOptions, ValueOptions, WatchOptions
+from cantilena.rl import CriticOptions, NoteOptions, PolicyOptions, TuningOptions, ValueOptions, WatchOptions
+from cantilena.runtime import options_record
 
 CRITIC = CriticOptions(critic=True)
 
@@ -38,6 +39,9 @@ CRITIC = CriticOptions(critic=True)
             {"keep": 0.0},
         )),
         *((WatchOptions, wrong) for wrong in ({"look": -1}, {"watched": 3})),
+        *((NoteOptions, wrong) for wrong in (
+            {"tried": 1}, {"matching": -1.0}, {"matching": math.nan}, {"matching_rate": 0.0}, {"epochs": 0},
+        )),
     ],
     ids=str,
 )  # fmt: skip
@@ -67,3 +71,15 @@ def test_defaults_depend_on_the_algorithm() -> None:
         TuningOptions(critic=CRITIC).step_size,
     ]
     assert rates == [3e-3, 1e-3, 1e-3]
+
+
+def test_defaults_of_mpo_give_way_to_what_is_given() -> None:
+    usual, mpo = TuningOptions(), TuningOptions(algorithm="mpo")
+    assert (usual.rules, usual.updates, usual.melodies, usual.critic.critic) == ("rl-tuner", 200, 512, False)
+    assert (mpo.rules, mpo.updates, mpo.melodies, mpo.critic.critic) == ("none", 48, 48, True)
+    assert (usual.critic.critic_weight, mpo.critic.critic_weight, mpo.step_size) == (5.0, 1.43, 4e-4)
+    given = TuningOptions(algorithm="mpo", updates=200, rules="paper", critic=CriticOptions(critic_every=2))
+    assert (given.updates, given.rules, given.critic.critic, given.critic.critic_every) == (200, "paper", True, 2)
+    assert options_record(usual)["critic"]["critic_start"] == 300
+    assert "notes" not in options_record(usual)
+    assert options_record(TuningOptions(notes=NoteOptions(tried=6)))["notes"]["tried"] == 6

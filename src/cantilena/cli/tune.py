@@ -25,8 +25,8 @@ def run(
     Args:
         bundle: A trained model: a .safetensors file, or the name of one that ships with Cantilena, such as tunes.
         out: The folder of this run: the tuned model, its metrics and pictures, checkpoints.
-        against: A corpus of human melodies to compare diversity with, and for a critic; the one that the model was
-            trained on, if it ships.
+        against: A corpus of human melodies to compare diversity with, and for a critic or mpo; the one that the model
+            was trained on, if it ships.
         frontier: Instead of one tuning, tune at several c and by every algorithm, measure the alternatives (critics,
             best of n, rejection, constraints), and draw reward against KL divergence and diversity.
 

@@ -25,6 +25,7 @@ from cantilena.models import critic_features
 from cantilena.models.critic import LEAST_VARIANCE
 from cantilena.runtime import derived_seed
 from cantilena.tokenizers import NotesEncoding
+from cantilena.training.optimizers import AdamW
 
 Rows = NDArray[np.integer]
 """`(notes, columns)`: for one melody what `critic_rows` returns."""
@@ -125,7 +126,7 @@ def train_prefix_critic(
         seed: of dropout.
     """
     batches = max(min(len(people), len(generated)) // _BATCH, 1)
-    optimizer = torch.optim.AdamW(critic.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    optimizer = AdamW(critic.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
     average = {name: value.clone() for name, value in critic.state_dict().items()}
     critic.train()

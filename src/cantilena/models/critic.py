@@ -62,7 +62,9 @@ def critic_features(encoding: NotesEncoding) -> NoteFeatures:
 
 
 def critic_rows(features: NoteFeatures, tokens: Ints, bars: Bars) -> list[NDArray[np.int32]]:
-    """For each melody `(notes, columns)` rows of the table after each note, the last ones at the end.
+    """For each melody `(notes, columns)` rows of the table after each note up to the last one that sounds.
+
+    The rests after it are left out: nobody hears them.
 
     Args:
         features: from `critic_features`.
@@ -72,7 +74,9 @@ def critic_rows(features: NoteFeatures, tokens: Ints, bars: Bars) -> list[NDArra
     period = features.period
     tokens = np.concatenate([tokens, np.full((len(tokens), period), END)], axis=1)
     rows = features.encode(tokens, bars.without_conditions())[:, ::period, : features.columns]
-    notes = (tokens[:, ::period] != END).sum(axis=1)
+    rest = 1 + len(features.options.durations) + features.options.pitches
+    sounding = (tokens[:, ::period] != END) & (tokens[:, 1::period] != rest)
+    notes = np.where(sounding, np.arange(1, sounding.shape[1] + 1), 0).max(axis=1)
     return [row[1 : count + 1].astype(np.int32) for row, count in zip(rows, notes, strict=True)]
 
 

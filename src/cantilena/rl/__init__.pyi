@@ -1,4 +1,5 @@
 from .algorithms.g import GLearning as GLearning
+from .algorithms.mpo import Mpo as Mpo
 from .algorithms.mpo import mpo_loss as mpo_loss
 from .algorithms.ppo import Ppo as Ppo
 from .algorithms.q_learning import DoubleQLearning as DoubleQLearning
@@ -25,7 +26,14 @@ from .note_candidates import by_length as by_length
 from .note_candidates import log_probs_tried as log_probs_tried
 from .note_candidates import roll_out as roll_out
 from .note_matching import NoteMatching as NoteMatching
+from .note_reward import MATCHING as MATCHING
+from .note_reward import NoteCritics as NoteCritics
+from .note_reward import PeoplesNotes as PeoplesNotes
+from .note_reward import TriedReward as TriedReward
+from .note_rules import melody_rewards as melody_rewards
+from .note_rules import tried_rewards as tried_rewards
 from .options import CriticOptions as CriticOptions
+from .options import NoteOptions as NoteOptions
 from .options import PolicyOptions as PolicyOptions
 from .options import TuningOptions as TuningOptions
 from .options import ValueOptions as ValueOptions

@@ -21,6 +21,7 @@ class UpdateStats:
         kl: mean KL divergence of the policy from the prior, nats a step.
         entropy: mean entropy of the policy, nats a step.
         loss: the loss.
+        steps: steps of the sampled melodies; None for as many as the options say.
     """
 
     terms: dict[str, float]
@@ -28,6 +29,7 @@ class UpdateStats:
     kl: float
     entropy: float
     loss: float
+    steps: int | None = None
 
     @property
     def reward(self) -> float:
@@ -56,6 +58,11 @@ class TuningHistory:
     entropy: list[float] = field(default_factory=list)
     c: list[float] = field(default_factory=list)
     accuracy: list[float] = field(default_factory=list)
+
+    @property
+    def steps(self) -> int:
+        """Number of steps of all melodies."""
+        return self.environment_steps[-1] if self.environment_steps else 0
 
     def add(self, steps: int, stats: UpdateStats, c: float, accuracy: float | None = None) -> None:
         """Append an update after a number of environment steps."""

@@ -18,10 +18,12 @@ from cantilena.models import Bars, ScoreModel, SequenceModel, Tape, log_probs_wi
 from cantilena.models.policy import LOG_ZERO
 from cantilena.rl.critic_reward import CRITIC, CriticReward
 from cantilena.rl.history import UpdateStats
+from cantilena.rl.note_reward import PeoplesNotes
 from cantilena.rl.options import TuningOptions
 from cantilena.rl.reward import MusicReward, end_token, most_tokens, token_places
 from cantilena.rl.rollout import entropy, kl_divergence, per_step, sample_melodies
 from cantilena.rules import Context
+from cantilena.runtime import derived_seed
 from cantilena.training.optimizers import Adam
 
 _PARTS = 8
@@ -42,6 +44,7 @@ class TuningTask:
         generator: source of randomness, on the model's device.
         critic: the reward of discriminators; None for the rules alone.
         also: other contexts of the rules, in which updates take turns with that of `reward`.
+        people: people's melodies of notes; needed by `mpo` only.
     """
 
     model: nn.Module
@@ -52,6 +55,7 @@ class TuningTask:
     generator: torch.Generator
     critic: CriticReward | None = None
     also: tuple[Context, ...] = ()
+    people: PeoplesNotes | None = None
 
 
 class Learner(ABC):
@@ -64,6 +68,9 @@ class Learner(ABC):
     policy: str
     """How probabilities follow from the scores of the tuned model."""
 
+    keeps_latest = False
+    """Whether the last weights that pass a diversity check are kept, not the best: where nothing compares them."""
+
     def __init__(self, task: TuningTask) -> None:
         self.model, self.prior, self.critic = task.model, task.prior, task.critic
         self.reward, self.options, self.bars, self.generator = task.reward, task.options, task.bars, task.generator
@@ -71,6 +78,17 @@ class Learner(ABC):
         self.end = end_token(task.reward.encoding)
         self.optimizer = Adam(self.model.parameters(), lr=task.options.step_size)
         self._sampled: tuple[Tensor, Tape] | None = None
+
+    @property
+    def accuracy(self) -> float | None:
+        """That of the discriminators on melodies that they were not trained on; None without a critic."""
+        return None if self.critic is None else self.critic.accuracy
+
+    def prepare(self) -> None:
+        """Do what comes before the first update; a resumed run restores it instead."""
+        if self.critic is not None:
+            rng = torch.Generator(self.generator.device).manual_seed(derived_seed(self.options.seed, "critic"))
+            self.critic.pretrain(lambda count: self.draw(self.prior, count, rng))
 
     @abstractmethod
     def update(self, progress: float) -> UpdateStats:

@@ -96,8 +96,8 @@ def run_updates(
                     f"the loss became {stats.loss} at update {state.updates}",
                     "give a smaller --learning-rate, a larger --c, or smaller --weights",
                 )
-            accuracy = learner.critic.accuracy if learner.critic is not None else None
-            state.history.add(state.updates * batch, stats, learner.reward.c, accuracy)
+            steps = state.history.steps + (batch if stats.steps is None else stats.steps)
+            state.history.add(steps, stats, learner.reward.c, learner.accuracy)
             learner.reward = replace(learner.reward, c=next_c(learner.reward.c, stats.kl, options))
             bar.advance(1, f"reward {stats.reward:.1f} a melody, KL {stats.kl:.2f} a step")
             every = options.watch.look
@@ -173,7 +173,7 @@ def _check(state: TuningState, learner: Learner, options: TuningOptions, monitor
     state.checks.append(check)
     score = check.classifier_score
     value = reward if critic is None or score is None else reward + critic.points_per_nat * score["log_odds"]
-    if check.passed and value > state.best_reward:
+    if check.passed and (learner.keeps_latest or value > state.best_reward):
         state.best_reward, state.best_update = value, check.update
         state.best = copy.deepcopy({name: tensor.detach() for name, tensor in learner.model.state_dict().items()})
     if options.watch.stop and len(state.checks) > 1 and not any(last.passed for last in state.checks[-2:]):

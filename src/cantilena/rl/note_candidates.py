@@ -76,7 +76,7 @@ def roll_out(
     network: Network,
     encoding: NotesEncoding,
     bars: Bars,
-    guides: FormGuides,
+    guides: FormGuides | None,
     reward: NoteReward,
     rng: np.random.Generator,
     *,
@@ -86,10 +86,10 @@ def roll_out(
     """Compose a melody for each row of bars.
 
     Args:
-        network: the policy, of notes without chords.
+        network: the policy, of single notes.
         encoding: of its tokens.
         bars: with the length of each melody.
-        guides: the forms of the melodies.
+        guides: the forms of the melodies; None for none.
         reward: of the notes.
         rng: the randomness.
         features: what the reward reads.
@@ -103,14 +103,14 @@ def roll_out(
     of = np.repeat(np.arange(melodies), tried)
     record: list[tuple[Any, ...]] = []
     while not choices.ended.all():
-        allowed = guides.restrict(choices.allowed())
+        allowed = _left(choices, guides)
         first = _draw(scores.numpy(), allowed, rng, of)
         trying = state.take_rows(of)
         rows, after = network.features.next(first, trying.features)
         _, parts, _ = split_rows(rows, network.features.columns)
         second_scores, hidden = trying.stepper(None, trying.hidden, parts)
         each = [first[number::tried] for number in range(tried)]
-        each_allowed = [guides.after(some).restrict(choices.after(some).allowed()) for some in each]
+        each_allowed = [_left(choices.after(some), guides.after(some) if guides else None) for some in each]
         second_allowed = np.stack(each_allowed, axis=1).reshape(len(of), -1)
         second = _draw(second_scores.numpy(), second_allowed, rng, np.arange(len(of)))
         goes_on = ~choices.ended
@@ -125,7 +125,8 @@ def roll_out(
         record.append((first.reshape(shape), second.reshape(shape), *packed, tried_parts, values.reshape(shape)))
         for tokens in (first[taken], second[taken]):
             choices.append(tokens)
-            guides.append(tokens)
+            if guides is not None:
+                guides.append(tokens)
         scores, state = network.step_scores(second[taken], StepState(state.stepper, hidden, after).take_rows(taken))
         read = whole.take_rows(taken)
     columns: list[Any] = [np.stack(column, axis=1) for column in zip(*record, strict=True)]
@@ -146,6 +147,11 @@ def log_probs_tried(network: Network, rollout: Rollout) -> Tensor:
 def by_length(rollout: Rollout, parts: int) -> Sequence[Ints]:
     """The numbers of the melodies in so many parts, each of about as many notes."""
     return np.array_split(np.argsort(rollout.is_played.sum(axis=1), kind="stable"), parts)
+
+
+def _left(choices: NoteChoices, guides: FormGuides | None) -> NDArray[np.bool_]:
+    """`(melodies, vocabulary)`: the tokens that the lengths and the forms leave."""
+    return choices.allowed() if guides is None else guides.restrict(choices.allowed())
 
 
 def _draw(scores: NDArray[np.float32], allowed: NDArray[np.bool_], rng: np.random.Generator, rows: Ints) -> Ints:

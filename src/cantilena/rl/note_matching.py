@@ -14,10 +14,12 @@ extremes is as welcome as people's are frequent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cantilena.models import critic_features
 from cantilena.models.network.note_features import BEATS, INTERVALS
@@ -83,6 +85,17 @@ class NoteMatching:
         self.weights = np.clip(self.weights + step, -_BOUND, _BOUND)
         kinds = len(self._offsets) + len(self._starts) - 1
         return float(np.abs(expected - self._policy).sum() / self._notes_of_policy / 2 / kinds)
+
+    def state(self) -> dict[str, Tensor]:
+        """The weights and the counts of the policy's notes, as tensors by name."""
+        notes = np.array(self._notes_of_policy, dtype=np.float64)
+        parts = {"weights": self.weights, "policy": self._policy, "notes": notes}
+        return {name: torch.from_numpy(part) for name, part in parts.items()}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Restore what `state` returned."""
+        self.weights, self._policy = state["weights"].numpy(), state["policy"].numpy()
+        self._notes_of_policy = float(state["notes"])
 
     def _count(self, melodies: Sequence[Rows]) -> tuple[NDArray[np.float64], int]:
         rows = np.concatenate(melodies)

@@ -2,27 +2,65 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Optional, TypeVar
 
 from cantilena.errors import UsageError
 from cantilena.music import Key
 
-Algorithm = Literal["rloo", "ppo", "q", "double-q", "psi", "g", "rejection"]
+Algorithm = Literal["rloo", "ppo", "q", "double-q", "psi", "g", "rejection", "mpo"]
 Exploration = Literal["epsilon", "boltzmann", "none"]
 
-DEFAULT_C = {"rloo": 3.0, "ppo": 3.0, "q": 0.5, "double-q": 0.5, "psi": 0.5, "g": 0.5, "rejection": 3.0}
+DEFAULT_C = {"rloo": 3.0, "ppo": 3.0, "q": 0.5, "double-q": 0.5, "psi": 0.5, "g": 0.5, "rejection": 3.0, "mpo": 3.0}
 """The default of c for each algorithm; the weight of the rules' reward is 1 / c."""
+
+NO_RULES = "none"
+"""The value of `rules` if only the critic rewards."""
+
+DEFAULTS: dict[str, Any] = {
+    "rules": "rl-tuner",
+    "updates": 200,
+    "melodies": 512,
+    "critic": False,
+    "critic_weight": 5.0,
+    "critic_every": 2,
+    "critic_lessons": 8,
+    "critic_start": 300,
+}
+"""The defaults of options of which some algorithms have others."""
+
+MPO_DEFAULTS: dict[str, Any] = {
+    "rules": NO_RULES,
+    "updates": 48,
+    "melodies": 48,
+    "critic": True,
+    "critic_weight": 1.43,
+    "critic_every": 1,
+    "critic_lessons": 6,
+    "critic_start": 380,
+}
+"""Those of `mpo`, with which the results in docs/tuning.md were measured."""
+
+MPO_LEARNING_RATE = 4e-4
 
 NOTES_LEARNING_RATE = 1e-3
 """The default for models of notes: at 0.003 `rloo` with the rules `rl-tuner` made one of them, 256 wide, compose a
 single melody within 20 updates."""
 
-NO_RULES = "none"
-"""The value of `rules` if only the critic rewards."""
-
-ON_POLICY = ("rloo", "ppo", "rejection")
+ON_POLICY = ("rloo", "ppo", "rejection", "mpo")
 """The algorithms that learn from new melodies alone, and so allow a reward that changes."""
+
+KEYS_IN_TURN = ("rloo", "ppo", "rejection")
+"""The algorithms whose updates can take turns in several keys; `mpo` learns in those of people's melodies."""
+
+T = TypeVar("T")
+if TYPE_CHECKING:
+    ByAlgorithm = Annotated[T, "set by TuningOptions"]
+else:
+    ByAlgorithm = Optional[T]  # noqa: UP045  (`T | None` takes no arguments)
+
+_BY_ALGORITHM: Any = None
+"""What `TuningOptions` replaces by the default of its algorithm."""
 
 _LARGE = 1e9
 """Upper bound of numbers, since records are JSON, which has no infinity."""
@@ -144,23 +182,28 @@ class WatchOptions:
 
 @dataclass(frozen=True)
 class CriticOptions:
-    """Options of the critic: discriminators that reward melodies which they take for human (`rloo ppo rejection`)."""
+    """Options of the critic: discriminators that reward melodies which they take for human (`rloo ppo rejection mpo`).
 
-    critic: bool = False
-    """Reward melodies that discriminators take for human; they are trained together with the model."""
+    `mpo` has discriminators of notes, others those of steps.
+    """
 
-    critic_weight: float = 5.0
+    critic: ByAlgorithm[bool] = _BY_ALGORITHM
+    """Reward melodies that discriminators take for human; they are trained together with the model. On by
+    default for `mpo`."""
+
+    critic_weight: ByAlgorithm[float] = _BY_ALGORITHM
     """Weight w of a nat of log odds relative to a nat of log p: without rules the optimum is w / (1 + w) of the way
-    from the trained model to the human distribution."""
+    from the trained model to the human distribution. The default is 5, 1.43 for `mpo`."""
 
-    critic_every: int = 2
-    """Updates between two trainings of the discriminators."""
+    critic_every: ByAlgorithm[int] = _BY_ALGORITHM
+    """Updates between two trainings of the discriminators; 2 by default, 1 for `mpo`."""
 
-    critic_lessons: int = 8
-    """Optimizer steps of each discriminator in a training."""
+    critic_lessons: ByAlgorithm[int] = _BY_ALGORITHM
+    """Optimizer steps of each discriminator in a training; 8 by default, 6 for `mpo`."""
 
-    critic_start: int = 300
-    """Optimizer steps of each discriminator before the first update."""
+    critic_start: ByAlgorithm[int] = _BY_ALGORITHM
+    """Optimizer steps of each discriminator before the first update; 300 by default, 380 for `mpo`, which takes whole
+    epochs."""
 
     critic_members: int = 2
     """Number of discriminators; the mean of their log odds counts."""
@@ -172,44 +215,74 @@ class CriticOptions:
     """Older melodies that are kept, so that the discriminators still recognise them."""
 
     def __post_init__(self) -> None:
-        _require(0.0 < self.critic_weight <= 1000.0, "critic weight", self.critic_weight, "above 0, up to 1000")
-        _require(1 <= self.critic_every <= 10**7, "critic every", self.critic_every, "1 or more updates")
-        _require(1 <= self.critic_lessons <= 100_000, "critic lessons", self.critic_lessons, "1 to 100000")
-        _require(1 <= self.critic_start <= 100_000, "critic start", self.critic_start, "1 to 100000")
+        weight, every, lessons, start = (
+            DEFAULTS[name] if getattr(self, name) is None else getattr(self, name)
+            for name in ("critic_weight", "critic_every", "critic_lessons", "critic_start")
+        )
+        _require(0.0 < weight <= 1000.0, "critic weight", weight, "above 0, up to 1000")
+        _require(1 <= every <= 10**7, "critic every", every, "1 or more updates")
+        _require(1 <= lessons <= 100_000, "critic lessons", lessons, "1 to 100000")
+        _require(1 <= start <= 100_000, "critic start", start, "1 to 100000")
         _require(1 <= self.critic_members <= 32, "critic members", self.critic_members, "1 to 32; 2 or 3 are usual")
         _require(0.0 < self.critic_clip <= 1000.0, "critic clip", self.critic_clip, "nats above 0, up to 1000")
         _require(64 <= self.critic_replay <= 65536, "critic replay", self.critic_replay, "64 to 65536 melodies")
 
 
 @dataclass(frozen=True)
+class NoteOptions:
+    """Options of learning from notes that are tried (`mpo`)."""
+
+    tried: int = 4
+    """Notes that are tried at each place of a melody."""
+
+    matching: float = 1.43
+    """Weight of the reward for having notes as often as people have them, relative to a nat of log p; 0 for none."""
+
+    matching_rate: float = 0.015
+    """Rate at which that reward follows the frequencies, nats an update."""
+
+    epochs: int = 2
+    """Passes over the melodies of an update."""
+
+    def __post_init__(self) -> None:
+        _require(2 <= self.tried <= 64, "tried", self.tried, "2 to 64 notes")
+        _require(0.0 <= self.matching <= 1000.0, "matching", self.matching, "0 to 1000")
+        _require(0.0 < self.matching_rate <= 1.0, "matching rate", self.matching_rate, "a rate above 0, up to 1")
+        _require(1 <= self.epochs <= 100, "epochs", self.epochs, "1 to 100")
+
+
+@dataclass(frozen=True)
 class TuningOptions:
-    """Options of tuning a trained model on rules of music theory."""
+    """Options of tuning a trained model on rules of music theory.
+
+    What an algorithm has another default for (`DEFAULTS`, `MPO_DEFAULTS`) is never None in an instance.
+    """
 
     algorithm: Algorithm = "rloo"
     """`rloo`: policy gradient on whole melodies. `ppo`: the same with clipped steps and a value network. `q`: the
     paper's deep Q-learning; `double-q`, `psi` and `g` are its variants. `rejection`: maximum likelihood on the best of
-    its own melodies."""
+    its own melodies. `mpo`: weighted likelihood of several notes that are tried at each place, for models of notes."""
 
-    rules: str = "rl-tuner"
+    rules: ByAlgorithm[str] = _BY_ALGORITHM
     """A rule set (`cantilena`, `rl-tuner`, `paper`), a TOML file, a rule of your own `FILE.py:NAME`, or several joined
-    by +; `none` if only the critic rewards."""
+    by +; `none` if only the critic rewards. The default is `rl-tuner`, `none` for `mpo`."""
 
     weights: tuple[str, ...] = ()
     """Weights of single rules, such as `tonic=5 leap=1.5`; 1 is the published value."""
 
     key: str = ""
-    """The key of the rules, such as "D minor"; C major by default."""
+    """The key of the rules, such as "D minor"; C major by default. For `mpo` only that of checks and report."""
 
     also_keys: tuple[str, ...] = field(default=(), metadata={"omit_default": True})
     """More keys, such as "A minor" "D dorian": the updates take turns in all of them. For `rloo`, `ppo` and
     `rejection`."""
 
     meter: str = "4/4"
-    """The time signature of the melodies."""
+    """The time signature of the melodies; for `mpo` only of those of checks and report."""
 
     c: float | None = None
-    """The reward is log p + r / c: the larger c, the closer to the trained model. The default is 3 for `rloo`, `ppo`
-    and `rejection`, 0.5 for value-based algorithms; a fifth of that for the set `cantilena`, whose rewards are
+    """The reward is log p + r / c: the larger c, the closer to the trained model. The default is 3 for `rloo`, `ppo`,
+    `rejection` and `mpo`, 0.5 for value-based algorithms; a fifth of that for the set `cantilena`, whose rewards are
     smaller."""
 
     target_kl: float | None = None
@@ -218,18 +291,18 @@ class TuningOptions:
     clip: float = 10.0
     """Maximum magnitude of a rule's reward at a step while learning (metrics count the whole)."""
 
-    updates: int = 200
-    """Number of updates, each on new melodies."""
+    updates: ByAlgorithm[int] = _BY_ALGORITHM
+    """Number of updates, each on new melodies; 200 by default, 48 for `mpo`."""
 
-    melodies: int = 512
-    """Melodies sampled for an update."""
+    melodies: ByAlgorithm[int] = _BY_ALGORITHM
+    """Melodies sampled for an update; 512 by default, 48 for `mpo`."""
 
     steps: int = 32
-    """Steps of each melody, 8 to 512."""
+    """Steps of each melody, 8 to 512; for `mpo` only of those of checks and report."""
 
     learning_rate: float | None = None
-    """Learning rate of Adam, annealed to a tenth by a cosine. The default is 0.003 for `rloo`, 0.001 for the others,
-    with a critic and for models of notes."""
+    """Learning rate of Adam, annealed to a tenth by a cosine. The default is 0.003 for `rloo`, 0.0004 for `mpo`, 0.001
+    for the others, with a critic and for models of notes."""
 
     max_norm: float = 5.0
     """Maximum norm of the gradient."""
@@ -255,9 +328,17 @@ class TuningOptions:
     critic: CriticOptions = field(default_factory=CriticOptions)
     """Options of the critic."""
 
+    notes: NoteOptions = field(default_factory=NoteOptions, metadata={"omit_default": True})
+    """Options of notes that are tried."""
+
     def __post_init__(self) -> None:
         if self.algorithm not in DEFAULT_C:
             raise UsageError(f"unknown algorithm '{self.algorithm}'", f"choose one of {', '.join(DEFAULT_C)}")
+        defaults = DEFAULTS | MPO_DEFAULTS if self.algorithm == "mpo" else DEFAULTS
+        for name in (one.name for one in fields(self) if one.name in defaults and getattr(self, one.name) is None):
+            object.__setattr__(self, name, defaults[name])
+        of_critic = (one.name for one in fields(self.critic) if getattr(self.critic, one.name) is None)
+        object.__setattr__(self, "critic", replace(self.critic, **{name: defaults[name] for name in of_critic}))
         if self.reference_mode and self.algorithm not in ("q", "psi", "g"):
             raise UsageError(f"the reference mode has no {self.algorithm}", "choose --algorithm q, psi or g")
         _require(self.c is None or 1e-6 <= self.c <= 1e6, "c", self.c, "0.000001 to 1000000, such as 3 for rloo")
@@ -273,14 +354,18 @@ class TuningOptions:
         _require(0 <= self.seed < 2**63, "seed", self.seed, "an integer from 0 to 2^63 - 1")
         for name in self.also_keys:
             Key.parse(name)
-        if (self.critic.critic or self.also_keys) and (self.algorithm not in ON_POLICY or self.reference_mode):
-            what = "from a critic, whose reward changes" if self.critic.critic else "in several keys"
-            raise UsageError(
-                f"{self.algorithm} cannot learn {what}",
-                f"choose --algorithm {', '.join(ON_POLICY[:-1])} or {ON_POLICY[-1]}",
-            )
+        for asked, able, what in (
+            (self.critic.critic, ON_POLICY, "from a critic, whose reward changes"),
+            (self.also_keys, KEYS_IN_TURN, "in several keys in turn"),
+        ):
+            if asked and (self.algorithm not in able or self.reference_mode):
+                hint = f"choose --algorithm {', '.join(able[:-1])} or {able[-1]}"
+                raise UsageError(f"{self.algorithm} cannot learn {what}", hint)
         if self.rules.strip() == NO_RULES and not self.critic.critic:
-            raise UsageError("there are neither rules nor a critic", "name --rules, or add --critic")
+            if self.algorithm != "mpo":
+                raise UsageError("there are neither rules nor a critic", "name --rules, or add --critic")
+            if not self.notes.matching:
+                raise UsageError("there are neither rules nor a critic nor matching", "name --rules, or add --critic")
         if self.policy.group > self.melodies or (self.policy.group and self.melodies % self.policy.group):
             raise UsageError(
                 f"{self.melodies} melodies cannot be divided into groups of {self.policy.group}",
@@ -299,6 +384,7 @@ class TuningOptions:
     def step_size(self) -> float:
         """The learning rate: as given, or the default of the algorithm, but for models of notes."""
         default = 3e-3 if self.algorithm == "rloo" and not self.critic.critic else 1e-3
+        default = MPO_LEARNING_RATE if self.algorithm == "mpo" else default
         return default if self.learning_rate is None else self.learning_rate
 
     @property

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.models import Bars, bars_for_encoding
+from cantilena.music import ChordTrack
 from cantilena.rules import Context, RuleSet
 from cantilena.tokenizers import END, Encoding, NotesEncoding
 
@@ -27,10 +28,11 @@ class MusicReward:
 
     Args:
         encoding: defines the tokens.
-        rules: the rules with their weights; those that need chords are left out, since a model is told none.
+        rules: the rules with their weights; those that need chords are left out, unless there are any.
         context: key and meter of the rules.
         c: divisor of the rules' rewards.
         clip: maximum magnitude of a rule's reward at a step, so that a reward of -100 does not dominate.
+        over_chords: whether some melodies are composed over chords.
 
     Raises:
         UsageError: all rules need chords.
@@ -41,9 +43,10 @@ class MusicReward:
     context: Context
     c: float
     clip: float
+    over_chords: bool = False
 
     def __post_init__(self) -> None:
-        rules = self.rules.without_chords()
+        rules = self.rules if self.over_chords else self.rules.without_chords()
         if self.rules.rules and not rules.rules:
             raise UsageError(
                 f"the rules of {self.rules.name} need chords, and melodies are tuned without",
@@ -59,16 +62,19 @@ class MusicReward:
         length = steps * self.encoding.ticks_per_step
         return bars_for_encoding(self.context.meter, melodies, self.encoding, self.context.key, length)
 
-    def terms(self, tokens: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    def terms(self, tokens: NDArray[np.int64], chords: Sequence[ChordTrack] = ()) -> dict[str, NDArray[np.float64]]:
         """The weighted reward of each rule, neither clipped nor divided by c.
 
         Args:
             tokens: `(melodies, tokens)`.
+            chords: over which the melodies are; none for no chords.
 
         Returns:
             `(melodies, steps)` by rule, of each step of the line, which of the grid is a token.
         """
-        return self.rules.rewards(self.encoding.line(tokens), self.context)
+        line = self.encoding.line(tokens)
+        line = line.with_chords(chords, self.encoding.ticks_per_step) if chords else line
+        return self.rules.rewards(line, self.context)
 
     def by_token(self, values: NDArray[Any], tokens: NDArray[np.int64]) -> NDArray[Any]:
         """The `(melodies, steps)` values of the steps of the line as those of `(melodies, tokens)` tokens."""

@@ -18,6 +18,7 @@ from cantilena.errors import UsageError
 from cantilena.models import Bundle, SequenceModel, choose_device, limit_threads
 from cantilena.music import Key, Meter
 from cantilena.rl.algorithms.g import GLearning
+from cantilena.rl.algorithms.mpo import Mpo
 from cantilena.rl.algorithms.ppo import Ppo
 from cantilena.rl.algorithms.q_learning import DoubleQLearning, PsiLearning, QLearning
 from cantilena.rl.algorithms.reference_mode import ReferenceLearner, check_steppable
@@ -27,6 +28,7 @@ from cantilena.rl.critic_reward import CRITIC, CriticData, CriticReward
 from cantilena.rl.history import TuningHistory
 from cantilena.rl.learner import Learner, TuningTask, recurrent_gradients
 from cantilena.rl.loop import TuningCheckpoint, TuningState, make_monitor, next_c, run_updates
+from cantilena.rl.note_reward import MATCHING, PeoplesNotes
 from cantilena.rl.options import NO_RULES, NOTES_LEARNING_RATE, TuningOptions
 from cantilena.rl.reward import MusicReward
 from cantilena.rl.watch import DiversityCheck
@@ -42,6 +44,7 @@ LEARNERS: dict[str, Callable[[TuningTask], Learner]] = {
     "psi": PsiLearning,
     "g": GLearning,
     "rejection": Rejection,
+    "mpo": Mpo,
 }
 """The algorithms by name."""
 
@@ -91,6 +94,7 @@ def tune(
     *,
     human: NDArray[np.int64] | None = None,
     critic_data: CriticData | None = None,
+    people: PeoplesNotes | None = None,
     folder: Path | None = None,
     resume: bool = False,
     after_update: Callable[[TuningState], None] | None = None,
@@ -102,14 +106,15 @@ def tune(
         options: of the tuning.
         human: `(excerpts, tokens)` tokens of human melodies, each as long as `steps`, for the diversity checks; None
             compares with the untuned model's.
-        critic_data: human melodies for the critic; needed with a critic only.
+        critic_data: human melodies for the critic; needed with a critic of steps only.
+        people: human melodies of notes; needed by `mpo` only.
         folder: for checkpoints and `metrics.jsonl`; None writes nothing.
         resume: continue from the checkpoint in the folder, to the identical result.
         after_update: called with the progress after each update; must not change it.
 
     Raises:
         UsageError: rules, weights or a key do not exist; the model or the device does not fit the options; a critic
-            without human melodies.
+            or `mpo` without human melodies.
         RunError: the loss became NaN or infinite.
     """
     check_tunable(bundle, options)
@@ -117,7 +122,7 @@ def tune(
     if network.options.durations:  # what notes mean stays as it was learned, and bundles store it once
         for table in (network.table, network.parts, network.direct):
             table.requires_grad_(requires_grad=False)
-    reward = music_reward(bundle, options)
+    reward = music_reward(bundle, options, over_chords=people is not None and people.has_chords)
     result = tune_module(
         network,
         bundle.encoding,
@@ -127,11 +132,14 @@ def tune(
         normalized_key=bool(bundle.provenance.get("plain_keys")),
         human=human,
         critic_data=critic_data,
+        people=people,
         folder=folder,
         resume=resume,
         after_update=after_update,
     )
     record = {**options_record(options), "c": reward.c, "rules_used": reward.rules.names, "kept_update": result.kept}
+    if options.algorithm == "mpo":  # which makes a model of no single key and meter
+        record = {name: value for name, value in record.items() if name not in ("key", "meter")}
     tuned = replace(
         bundle,
         weights=network.numpy_weights(),
@@ -152,6 +160,7 @@ def tune_module(
     normalized_key: bool = False,
     human: NDArray[np.int64] | None = None,
     critic_data: CriticData | None = None,
+    people: PeoplesNotes | None = None,
     folder: Path | None = None,
     resume: bool = False,
     after_update: Callable[[TuningState], None] | None = None,
@@ -176,16 +185,16 @@ def tune_module(
             f"the model has {module.vocabulary_size} tokens, but the encoding {len(encoding.vocabulary)}",
             "give the encoding that the model was trained with",
         )
-    device = choose_device(options.device)
+    device = _device(options)
     nn.Module.eval(module.to(device))
     frozen = nn.Module.eval(copy.deepcopy(module if prior is None else prior)).to(device).requires_grad_(False)
     music = reward or reward_for(encoding, options, Key.parse(options.key) if options.key else Key())
     also_keys = [Key.parse(name).plain if normalized_key else Key.parse(name) for name in options.also_keys]
     options = replace(options, c=music.c)
     if isinstance(encoding, NotesEncoding) and options.learning_rate is None:
-        options = replace(options, learning_rate=NOTES_LEARNING_RATE)
+        options = replace(options, learning_rate=min(options.step_size, NOTES_LEARNING_RATE))
     critic = None
-    if options.critic.critic:
+    if options.critic.critic and options.algorithm != "mpo":
         if critic_data is None:
             raise UsageError("a critic needs human melodies, but none were given", "name some with --against CORPUS")
         critic = CriticReward(critic_data.reward, music, options, device)
@@ -198,6 +207,7 @@ def tune_module(
         torch.Generator(device).manual_seed(derived_seed(options.seed, "tune")),
         critic,
         tuple(replace(music.context, key=key) for key in also_keys),
+        people,
     )
     width = max((weight.shape[-1] for weight in module.parameters() if weight.ndim > 1), default=1)
     with limit_threads(width, options.melodies):
@@ -214,18 +224,17 @@ def _run(
     after_update: Callable[[TuningState], None] | None,
 ) -> TuningResult:
     """Run all updates; arguments as of `tune`."""
-    options, critic = task.options, task.critic
+    options = task.options
     learner = ReferenceLearner(task) if options.reference_mode else LEARNERS[options.algorithm](task)
     monitor = make_monitor(learner, options, human, critic_data) if options.watch.look else None
     checkpoint = TuningCheckpoint(folder) if folder is not None else None
     state = checkpoint.restore(learner) if checkpoint is not None and resume else TuningState()
-    if critic is not None and not state.updates:
-        rng = torch.Generator(task.generator.device).manual_seed(derived_seed(options.seed, "critic"))
-        critic.pretrain(lambda count: learner.draw(learner.prior, count, rng))
+    if not state.updates:
+        learner.prepare()
     if state.history.c:
         c = next_c(state.history.c[-1], state.history.kl[-1], options)
         learner.reward = replace(learner.reward, c=c)
-    saved, first_update = time.perf_counter(), state.updates
+    saved, earlier_steps = time.perf_counter(), state.history.steps
 
     def save_and_report() -> None:
         nonlocal saved
@@ -239,16 +248,15 @@ def _run(
         seconds = run_updates(state, learner, options, monitor, after_update=save_and_report)
     if folder is not None:
         state.history.write(folder / "metrics.jsonl")
-    batch = options.melodies * options.steps
     return TuningResult(
         policy=learner.policy,
         history=state.history,
         checks=state.checks,
         kept=state.best_update or state.updates,
         stopped=state.stopped,
-        steps=state.updates * batch,
+        steps=state.history.steps,
         seconds=seconds,
-        steps_per_second=(state.updates - first_update) * batch / seconds if seconds > 0 else 0.0,
+        steps_per_second=(state.history.steps - earlier_steps) / seconds if seconds > 0 else 0.0,
     )
 
 
@@ -259,7 +267,12 @@ def check_tunable(bundle: Bundle, options: TuningOptions) -> None:
         UsageError: the model or the device does not fit the options.
     """
     shape = bundle.network_options()
-    choose_device(options.device)
+    _device(options)
+    if options.algorithm == "mpo" and (not isinstance(bundle.encoding, NotesEncoding) or bundle.encoding.chords):
+        raise UsageError(
+            f"mpo tunes models of single notes, and this model is of {'chords' if shape.durations else 'steps'}",
+            "choose another --algorithm, or a model that was trained with --encoding notes, such as tunes",
+        )
     if options.reference_mode:
         check_steppable(shape)
     if bundle.policy == "g" and options.algorithm != "g":
@@ -269,17 +282,32 @@ def check_tunable(bundle: Bundle, options: TuningOptions) -> None:
         )
 
 
-def music_reward(bundle: Bundle, options: TuningOptions) -> MusicReward:
+def _device(options: TuningOptions) -> torch.device:
+    """The device of the options; `mpo` composes on the CPU.
+
+    Raises:
+        UsageError: there is no such device, or the algorithm does not run on it.
+    """
+    if options.algorithm != "mpo":
+        return choose_device(options.device)
+    if options.device not in ("auto", "cpu"):
+        raise UsageError(f"mpo runs on the CPU only, not on {options.device}", "leave out --device")
+    return torch.device("cpu")
+
+
+def music_reward(bundle: Bundle, options: TuningOptions, *, over_chords: bool = False) -> MusicReward:
     """The reward of the options for a bundle's encoding, in the key of the options.
 
-    For a model that only knows C major and A minor, the one of these with the same mode is used.
+    With `over_chords` it has the rules that need chords. For a model that only knows C major and A minor, the one of
+    these with the same mode is used.
     """
     key = Key.parse(options.key) if options.key else Key()
-    return reward_for(bundle.encoding, options, key.plain if bundle.provenance.get("plain_keys") else key)
+    key = key.plain if bundle.provenance.get("plain_keys") else key
+    return reward_for(bundle.encoding, options, key, over_chords=over_chords)
 
 
-def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicReward:
-    """The reward of the options in a key.
+def reward_for(encoding: Encoding, options: TuningOptions, key: Key, *, over_chords: bool = False) -> MusicReward:
+    """The reward of the options in a key; with `over_chords` it has the rules that need chords.
 
     Raises:
         UsageError: rules, weights or a meter do not exist.
@@ -287,7 +315,9 @@ def reward_for(encoding: Encoding, options: TuningOptions, key: Key) -> MusicRew
     meter = Meter.parse(options.meter)
     named = RuleSet(NO_RULES, ()) if options.rules.strip() == NO_RULES else load_rules(options.rules)
     rules = named.with_weights(**options.rule_weights)
-    if options.critic.critic and CRITIC in rules.names:
-        raise UsageError(f"a rule has the name '{CRITIC}', which is reserved for the critic", "rename the rule")
+    reserved = {CRITIC: options.critic.critic, MATCHING: options.algorithm == "mpo"}
+    for name in rules.names:
+        if reserved.get(name):
+            raise UsageError(f"a rule has the name '{name}', which is reserved for the {name}", "rename the rule")
     context = Context(key, meter, max(meter.ticks_per_bar // encoding.ticks_per_step, 1), timed=encoding.has_rhythm)
-    return MusicReward(encoding, rules, context, options.c_for(rules.scale), options.clip)
+    return MusicReward(encoding, rules, context, options.c_for(rules.scale), options.clip, over_chords)

@@ -13,6 +13,7 @@ from .progress import log as log
 from .progress import progress as progress
 from .progress import tracked as tracked
 from .run_folder import RunFolder as RunFolder
+from .run_folder import default_of as default_of
 from .run_folder import finished as finished
 from .run_folder import options_digest as options_digest
 from .run_folder import options_record as options_record

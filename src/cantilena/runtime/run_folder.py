@@ -101,8 +101,13 @@ def options_record(options: object) -> dict[str, Any]:
     """
     fields = dataclasses.fields(options)  # type: ignore[arg-type]
     values = {field: getattr(options, field.name) for field in fields}
-    kept = {f: value for f, value in values.items() if "omit_default" not in f.metadata or value != f.default}
+    kept = {f: value for f, value in values.items() if "omit_default" not in f.metadata or value != default_of(f)}
     return {record_name(field): _json_value(value) for field, value in kept.items()}
+
+
+def default_of(field: dataclasses.Field[Any]) -> Any:  # noqa: ANN401  (of any type)
+    """Return the default of a field, of a group of options that of all of them."""
+    return field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
 
 
 def record_name(field: dataclasses.Field[Any]) -> str:

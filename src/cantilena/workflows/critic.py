@@ -18,7 +18,6 @@ from cantilena.models import (
     UNKNOWN,
     Bars,
     Bundle,
-    FormModel,
     MelodyCritic,
     critic_features,
     critic_rows,
@@ -115,17 +114,18 @@ def told_like(
     bars, encoding = _without_style(pieces.sequences.bars[some]), composer.encoding
     if composer.forms is None or not isinstance(encoding, NotesEncoding):
         return bars, None
-    plans = [_plan(composer.forms, pieces.melodies[number], int(number), seed) for number in some]
+    plans = [_plan(composer, pieces.melodies[number], int(number), seed) for number in some]
     told = replace(bars, plan=padded_plans([plan_rows(plan.forms[0]) for plan in plans]))
     return told, FormGuides([plan.guide(encoding, _NOTHING) for plan in plans])
 
 
-def _plan(forms: FormModel, melody: Melody, number: int, seed: int) -> FormPlan:
-    """A form of the melody's length, with its pickup."""
-    return FormPlan.draw(
+def _plan(composer: Composer, melody: Melody, number: int, seed: int) -> FormPlan:
+    """A form of the melody's length, with its pickup, over its chords."""
+    assert composer.forms is not None
+    plan = FormPlan.draw(
         [generator(seed, "critic", "form", number)],
         form=None,
-        model=forms,
+        model=composer.forms,
         bars=-(-melody.length // melody.meter.ticks_per_bar),
         meter=melody.meter,
         key=melody.key or Key(),
@@ -133,6 +133,7 @@ def _plan(forms: FormModel, melody: Melody, number: int, seed: int) -> FormPlan:
         length=melody.length,
         pickup=melody.pickup,
     )
+    return replace(plan, chords=(melody.chords,)) if composer.has_harmony and melody.chords else plan
 
 
 def _without_style(bars: Bars) -> Bars:

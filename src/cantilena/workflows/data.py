@@ -161,6 +161,12 @@ class EncodedPieces:
     def __len__(self) -> int:
         return len(self.melodies)
 
+    def take(self, rows: NDArray[np.integer]) -> EncodedPieces:
+        """The pieces with `(k,)` numbers."""
+        melodies = tuple(self.melodies[row] for row in rows)
+        forms = tuple(self.forms[row] for row in rows) if self.forms else ()
+        return replace(self, melodies=melodies, sequences=self.sequences[rows], forms=forms)
+
 
 @dataclass(frozen=True)
 class EncodedCorpus:
@@ -399,11 +405,12 @@ def excerpts(pieces: EncodedPieces, steps: int) -> Excerpts:
     stacked = np.full((len(rows), width), END, dtype=np.int64)
     for row, tokens in zip(stacked, rows, strict=True):
         row[: len(tokens)] = tokens
-    of_piece = {owner: _context(pieces, owner) for owner in set(owners)}
+    of_piece = {owner: context_of(pieces, owner) for owner in set(owners)}
     return Excerpts(stacked, np.array(owners, dtype=np.int64), tuple(of_piece[owner] for owner in owners))
 
 
-def _context(pieces: EncodedPieces, number: int) -> Context:
+def context_of(pieces: EncodedPieces, number: int) -> Context:
+    """Key and meter of a piece."""
     melody, encoding = pieces.melodies[number], pieces.encoding
     steps = max(melody.meter.ticks_per_bar // encoding.ticks_per_step, 1)
     return Context(melody.key or Key(), melody.meter, steps, timed=encoding.has_rhythm)

@@ -264,5 +264,7 @@ def _description(bundle: Bundle, name: str, *, made_here: bool) -> str:
         return f"{source}; tuned here on the rules that you chose"
     if isinstance(tuning, dict) or bundle.prior_weights is not None:
         rules = str(tuning.get("rules", "")) if isinstance(tuning, dict) else ""
+        if rules == "none":
+            return f"{source}, then tuned to be nearer to human melodies"
         return f"{source}, then tuned on rules of music theory{f' ({rules})' if rules else ''}"
     return f"{source}, and nothing else"

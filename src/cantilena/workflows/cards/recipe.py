@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from cantilena.models import Bundle, NetworkOptions, NGramOptions, VaeOptions
 from cantilena.music import Pitch
 from cantilena.reporting.text import counted, listed
 from cantilena.rl import TuningOptions
-from cantilena.runtime import options_record, record_name
+from cantilena.runtime import default_of, options_record, record_name
 from cantilena.tokenizers import GridEncoding, NotesEncoding
 from cantilena.training import TrainingOptions, VaeTrainingOptions, preset
 from cantilena.workflows.cards.sources import sanitize, sources_of
@@ -101,7 +101,9 @@ def reproduction_commands(bundle: Bundle, name: str) -> list[str]:
     first = folder if not tuning else f"{folder}-before"
     lines = [" ".join([*words, _flag("out", first)])]
     if tuning:
-        flags = _changed_flags(_flattened(tuning), _flattened(_defaults(TuningOptions())))
+        usual = TuningOptions(algorithm="mpo" if tuning.get("algorithm") == "mpo" else "rloo")
+        expected = _flattened(_defaults(usual)) | {"algorithm": TuningOptions().algorithm}
+        flags = _changed_flags(_flattened(tuning), expected)
         words = ["cantilena", "tune", shlex.quote(first), *flags, _flag("seed", tuning.get("seed", 1))]
         lines.append(" ".join([*words, _flag("out", folder)]))
     return lines
@@ -170,7 +172,13 @@ _KINDS: Mapping[type, ModelKind] = {
 
 def _defaults(*parts: Any) -> dict[str, Any]:  # noqa: ANN401  (any options)
     """The values of some options, those among them that records leave out at their default."""
-    late = {record_name(one): one.default for part in parts for one in fields(part) if "omit_default" in one.metadata}
+    late = {
+        record_name(one): options_record(default) if is_dataclass(default) else default
+        for part in parts
+        for one in fields(part)
+        for default in [default_of(one)]
+        if "omit_default" in one.metadata
+    }
     return late | {name: value for part in parts for name, value in options_record(part).items()}
 
 

@@ -172,7 +172,8 @@ def _description(bundle: Bundle) -> str:
     tuning = bundle.provenance.get("tuning")
     if not isinstance(tuning, dict):
         return "a model as trained"
-    return f"a model tuned on rules ({tuning.get('rules') or 'unnamed'}) with {tuning.get('algorithm') or 'learning'}"
+    rules, algorithm = tuning.get("rules") or "unnamed", tuning.get("algorithm") or "learning"
+    return f"a model tuned on {'human melodies' if rules == 'none' else f'rules ({rules})'} with {algorithm}"
 
 
 def _shuffled(melody: EvalMelody, rng: np.random.Generator) -> EvalMelody:

@@ -9,24 +9,29 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cantilena.data import Corpus, Split, open_corpus
 from cantilena.discriminators import HumanMelodies
 from cantilena.errors import CorpusError, UsageError
+from cantilena.generation import Composer
 from cantilena.models import Bundle, find_bundle
-from cantilena.rl import CriticData, MusicReward, TuningOptions, check_tunable, music_reward
+from cantilena.rl import CriticData, MusicReward, PeoplesNotes, TuningOptions, check_tunable, music_reward
 from cantilena.rules import Context, RuleSet
 from cantilena.rules.user import file_of
 from cantilena.runtime import json_text, log
-from cantilena.tokenizers import Encoding
-from cantilena.workflows.data import Excerpts, encode_pieces, excerpts, reference_excerpts, transposed
+from cantilena.tokenizers import Encoding, NotesEncoding
+from cantilena.workflows.critic import compose_like, critic_inputs, encoded_leads, told_like
+from cantilena.workflows.data import Excerpts, context_of, encode_pieces, excerpts, reference_excerpts, transposed
 from cantilena.workflows.learned_corpus import shipped_corpus
 
 LEAST_EXCERPTS, LEAST_PIECES = 60, 20
 """Excerpts and pieces that each set of human melodies needs for a critic."""
+
+LONGEST = 24 * 96
+"""Ticks of the longest melodies that `mpo` composes: 24 bars of 4/4."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,8 @@ class TuningInputs:
         digests: of its file, and of the rules if they are in files: a run is not resumed if either has changed.
         reward: the rules, in the key of the model.
         people: excerpts of human melodies to compare the model's with; None if there is no corpus.
-        critic_people: human melodies for the classifiers that reward and that stop; None without a critic.
+        critic_people: human melodies for the classifiers that reward and that stop; None without a critic of steps.
+        people: human melodies of notes; None but for `mpo`.
     """
 
     bundle: Bundle
@@ -46,6 +52,7 @@ class TuningInputs:
     reward: MusicReward
     human: Excerpts | None
     critic_data: CriticData | None = None
+    people: PeoplesNotes | None = None
 
 
 def load_tuning_inputs(model: Bundle | str, options: TuningOptions, against: str = "") -> TuningInputs:
@@ -59,7 +66,8 @@ def load_tuning_inputs(model: Bundle | str, options: TuningOptions, against: str
     Raises:
         BundleError: there is no such model.
         CorpusError: the corpus cannot be read.
-        UsageError: no name, unknown rules, a model or a device that cannot be tuned so, or a critic without a corpus.
+        UsageError: no name, unknown rules, a model or a device that cannot be tuned so, or a critic or `mpo` without a
+            corpus.
     """
     if isinstance(model, Bundle):
         bundle, content = model, b"".join(model.weights[name].tobytes() for name in sorted(model.weights))
@@ -70,13 +78,18 @@ def load_tuning_inputs(model: Bundle | str, options: TuningOptions, against: str
         log("This model blends a network with an n-gram, which cannot be tuned: the network alone is tuned")
         bundle = bundle.without_ngram()
     check_tunable(bundle, options)
-    reward = music_reward(bundle, options)
-    data = critic_data(bundle, reward.context, options.steps, against) if options.critic.critic else None
+    reward = music_reward(bundle, options, over_chords=options.algorithm == "mpo")
+    data = people = None
+    if options.algorithm == "mpo":
+        people = peoples_notes(bundle, against)
+        reward = replace(reward, over_chords=people.has_chords)
+    elif options.critic.critic:
+        data = critic_data(bundle, reward.context, options.steps, against)
     human = reference_excerpts(bundle, options.steps, against)
     digests = {"sha256": hashlib.sha256(content).hexdigest()}
     if any(ending in options.rules for ending in (".py", ".toml")):
         digests["rules_sha256"] = _digest(reward.rules)
-    return TuningInputs(bundle, digests, reward, human, data)
+    return TuningInputs(bundle, digests, reward, human, data, people)
 
 
 def critic_data(bundle: Bundle, context: Context, steps: int, against: str = "") -> CriticData:
@@ -86,13 +99,7 @@ def critic_data(bundle: Bundle, context: Context, steps: int, against: str = "")
         UsageError: there is no corpus.
         CorpusError: it cannot be read, or has too few melodies.
     """
-    name = against or shipped_corpus(bundle)
-    if not name:
-        raise UsageError(
-            "a critic needs human melodies, and the corpus of this model does not ship with Cantilena",
-            "name some with --against CORPUS",
-        )
-    corpus = open_corpus(name)
+    name, corpus = _human_corpus(bundle, against, "a critic")
     normalized_key = bool(bundle.provenance.get("plain_keys"))
     train, valid = (
         peoples_melodies(corpus, split, bundle.encoding, context, steps, normalized_key=normalized_key)
@@ -106,6 +113,46 @@ def critic_data(bundle: Bundle, context: Context, steps: int, against: str = "")
                 f"it takes {LEAST_EXCERPTS} of {LEAST_PIECES}: give another --against or --meter, or fewer --steps",
             )
     return CriticData(train, valid)
+
+
+def peoples_notes(bundle: Bundle, against: str = "") -> PeoplesNotes:
+    """People's leads of the training part, in the keys of a model of notes, and how it composes others like them.
+
+    Raises:
+        UsageError: there is no corpus.
+        CorpusError: it cannot be read, or has too few melodies.
+    """
+    name, corpus = _human_corpus(bundle, against, "mpo")
+    composer, encoding = Composer.from_bundle(bundle), bundle.encoding
+    assert isinstance(encoding, NotesEncoding)
+    leads = encoded_leads(list(corpus.melodies("train")), encoding, normalized_key=composer.normalized_key)
+    used = [row for row, melody in enumerate(leads.melodies) if melody.length <= LONGEST and melody.sounding]
+    if len(used) < LEAST_EXCERPTS:
+        raise CorpusError(
+            f"{name} has {len(used)} melodies of up to {LONGEST // 96} bars to learn from",
+            f"it takes {LEAST_EXCERPTS}: give another --against",
+        )
+    pieces = leads.take(np.array(used))
+    return PeoplesNotes(
+        encoding,
+        critic_inputs(encoding, pieces.sequences.tokens, pieces),
+        pieces.sequences.bars,
+        [context_of(pieces, number) for number in range(len(pieces))],
+        tell=lambda numbers, seed: told_like(composer, pieces, numbers, seed),
+        compose=lambda numbers, seed: compose_like(composer, pieces.take(numbers), seed=seed),
+        chords=[melody.chords for melody in pieces.melodies] if composer.has_harmony else (),
+    )
+
+
+def _human_corpus(bundle: Bundle, against: str, what: str) -> tuple[str, Corpus]:
+    """The corpus that is named, or the one that the model was trained on, and its name."""
+    name = against or shipped_corpus(bundle)
+    if not name:
+        raise UsageError(
+            f"{what} needs human melodies, and the corpus of this model does not ship with Cantilena",
+            "name some with --against CORPUS",
+        )
+    return name, open_corpus(name)
 
 
 def peoples_melodies(

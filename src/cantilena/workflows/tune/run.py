@@ -18,7 +18,7 @@ from cantilena.music import Key, Meter
 from cantilena.reporting import RewardHistory, table_text
 from cantilena.reporting.figures import png_bytes, reward_history, watch_history
 from cantilena.reporting.text import signed
-from cantilena.rl import CRITIC, MusicReward, TunedModel, TuningOptions, TuningResult
+from cantilena.rl import CRITIC, MATCHING, MusicReward, TunedModel, TuningOptions, TuningResult
 from cantilena.rl import tune as tune_bundle
 from cantilena.rl import tune_module as tune_torch_module
 from cantilena.rules import Context
@@ -38,7 +38,7 @@ COUNTED = 1000
 def tune(
     bundle: Bundle | Path | str,
     *,
-    rules: str = "rl-tuner",
+    rules: str | None = None,
     seed: int = 1,
     out: Path | str | None = None,
     against: str = "",
@@ -50,7 +50,7 @@ def tune(
 
     Args:
         bundle: a trained model, its file or run folder, or the name of one that ships with the package.
-        rules: a rule set, a file of rules, or several joined by `+`.
+        rules: a rule set, a file of rules, or several joined by `+`; None for `rl-tuner`, or none for `mpo`.
         seed: the same seed, machine and versions give the same model.
         out: the folder of the run; None saves nothing.
         against: a corpus of human melodies to compare with; if empty, the one that the model was trained on.
@@ -80,7 +80,7 @@ def tune_module(
     module: nn.Module,
     encoding: Encoding,
     *,
-    rules: str = "rl-tuner",
+    rules: str | None = None,
     seed: int = 1,
     **options: Any,  # noqa: ANN401  (the fields of `TuningOptions`)
 ) -> TuningResult:
@@ -138,6 +138,7 @@ def run_tuning(
             options,
             human=human.tokens if human is not None else None,
             critic_data=inputs.critic_data,
+            people=inputs.people,
             folder=folder,
             resume=run.resumed,
         )
@@ -248,7 +249,7 @@ def _critic_report(tuned: TunedModel) -> dict[str, Any] | None:
     history = tuned.history
     if CRITIC not in history.terms:
         return None
-    rules = [term for name, term in history.terms.items() if name != CRITIC]
+    rules = [term for name, term in history.terms.items() if name not in (CRITIC, MATCHING)]
     return {
         "reward": list(history.terms[CRITIC]),
         "rules_reward": [sum(values) for values in zip(*rules, strict=True)] if rules else [],
