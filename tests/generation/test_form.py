@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from cantilena.errors import BundleError, UsageError
 from cantilena.generation import ComposeOptions, Composer, load
+from cantilena.generation.form import FormPlan
+from cantilena.generation.sampling import Drawing
 from cantilena.models import FormModel, Network, NetworkOptions
 from cantilena.music import Cadence, Form, Key, Melody, Meter, Note, dominant_tones
 from cantilena.tokenizers import NotesEncoding
@@ -246,3 +248,18 @@ def test_pickups_are_those_of_the_meter_and_shorten_the_last_bar(composer: Compo
 def test_damaged_pickups_are_refused(row: Any) -> None:
     with pytest.raises(BundleError, match="pickups"):
         FormModel.from_json({"forms": [], "pickups": [row]})
+
+
+def test_endings_are_chosen_in_which_what_the_form_asks_for_is_not_improbable() -> None:
+    composer, mass = load("tunes"), {}
+    for endings in (1, 8):
+        plan = composer.plan(range(40), ComposeOptions(form="A4"), 3)
+        assert isinstance(plan.form, FormPlan)
+        drawing = Drawing(composer.model, **{**plan.arguments, "endings": endings})
+        before = np.zeros(40)
+        while not drawing.is_done:
+            is_early = drawing.clock < plan.form.length - plan.form.ticks_per_bar
+            drawing.advance()
+            before = np.where(is_early, drawing.log_mass, before)
+        mass[endings] = float((drawing.log_mass - before).mean())
+    assert mass[8] > mass[1] + 0.3

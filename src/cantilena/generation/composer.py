@@ -336,6 +336,7 @@ class Composer:
             arguments["guide"] = forms.guide(self.encoding, placement.primer)
         search = None
         if count > 1:
+            arguments["endings"] = 1  # the search weighs whole candidates
             rngs = [generator(seed, "search", number) for number in numbers]
             over = [track.transposed(-placement.semitones) for track in told]
             search = Search.from_options(options, self.encoding, placement.context(), rngs, over)

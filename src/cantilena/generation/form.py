@@ -92,7 +92,10 @@ class FormPlan:
 
     def repeated(self, times: int) -> FormPlan:
         """The same for so many copies of each melody, one after the other."""
-        rows = np.repeat(np.arange(len(self.forms)), times)
+        return self.take(np.repeat(np.arange(len(self.forms)), times))
+
+    def take(self, rows: NDArray[np.integer]) -> FormPlan:
+        """The same for the melodies of these rows."""
         return replace(
             self,
             forms=tuple(self.forms[row] for row in rows),
@@ -163,8 +166,20 @@ class FormGuide:
         return FormGuide(self.plan, self.encoding, tried)
 
     def take(self, rows: NDArray[np.integer]) -> None:
-        """Go on with the melodies of these rows, whose forms must be those of the rows that they take."""
+        """Go on with the melodies of these rows."""
+        self.plan = self.plan.take(rows)
         self.written = [copy.deepcopy(self.written[row]) for row in rows]
+
+    def endings(self, bars: int) -> NDArray[np.int64]:
+        """`(melodies, 2)` ticks: where so many last bars begin and end, or what these return to literally."""
+        ends = []
+        for form in self.plan.forms:
+            section = form.sections[-1]
+            if section.kind == "literal":
+                section = next(one for one in form.sections if one.label == section.label)
+            start, end = self._ticks(section)
+            ends.append((max(end - bars * self.plan.ticks_per_bar, start, 1), end))
+        return np.array(ends)
 
     def _restricted(self, row: int, one: _Written, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         number, section = self._section(row, one.clock)
@@ -272,6 +287,10 @@ class FormGuides:
     def after(self, tokens: NDArray[np.integer]) -> FormGuides:
         """As `FormGuide.after`."""
         return FormGuides([guide.after(tokens[row : row + 1]) for row, guide in enumerate(self.guides)])
+
+    def endings(self, bars: int) -> NDArray[np.int64]:
+        """As `FormGuide.endings`."""
+        return np.concatenate([guide.endings(bars) for guide in self.guides])
 
     def take(self, rows: NDArray[np.integer]) -> None:
         """As `FormGuide.take`."""

@@ -33,6 +33,10 @@ Floats = NDArray[np.float64]
 _EIGHTH_OF_BEAT, _SIXTH_OF_BEAT = 3, 4
 """Ticks of the parts of a quarter note on which composed notes end."""
 
+ENDINGS = 8
+"""Endings that are tried of melodies with forms, where nothing else is said."""
+_BARS_OF_ENDING = 1
+
 _TICKS_PER_EVENT = 3
 """Ticks of the notes of a melody for which `token_budget` is enough, on average: thirty-second notes."""
 
@@ -71,6 +75,7 @@ def sample(
     encoding: Encoding | None = None,
     end: int | None = None,
     guide: FormGuide | FormGuides | None = None,
+    endings: int = ENDINGS,
 ) -> Samples:
     """Sample melodies step by step.
 
@@ -88,6 +93,7 @@ def sample(
         end: the tick at which melodies of notes end, 0 if they go on as long as there are numbers; by default the
             length that `bars` tell the model, or the model decides.
         guide: the forms of melodies of notes, at the state after the primer.
+        endings: candidates for the end of each melody with a form; see `Drawing`.
 
     Raises:
         UsageError: no token is allowed, the constraints are for shorter melodies, or the numbers are too few to reach
@@ -104,6 +110,7 @@ def sample(
         encoding=encoding,
         end=end,
         guide=guide,
+        endings=endings,
     )
     # Of notes it is not known how many tokens there will be.
     total = None if isinstance(encoding, NotesEncoding) else uniforms.shape[1]
@@ -124,6 +131,12 @@ def draw(model: SequenceModel, uniforms: Floats, **arguments: Any) -> Iterator[S
 
 class Drawing:
     """Melodies that are being drawn, one token of each at a time; arguments and errors as of `sample`.
+
+    A form asks for a last note that a melody may not have been heading for. So at the last bar of a melody with a form
+    (or of what it returns to literally) several endings are drawn, and the melody goes on with one of them, drawn in
+    proportion to the probability that the tokens left by the form had together in it. In the limit of many endings that
+    is a draw from the model, given that the ending obeys (D. B. Rubin, Using the SIR Algorithm to Simulate Posterior
+    Distributions, 1988).
 
     Attributes:
         tokens: `(melodies, steps)`: those of the primer and the new ones, of which `drawn` are there.
@@ -146,6 +159,7 @@ class Drawing:
         encoding: Encoding | None = None,
         end: int | None = None,
         guide: FormGuide | FormGuides | None = None,
+        endings: int = ENDINGS,
     ) -> None:
         melodies, steps = uniforms.shape
         before = np.zeros(0, dtype=np.int64) if primer is None else primer
@@ -162,6 +176,14 @@ class Drawing:
         self._model, self._uniforms, self._options = model, uniforms, options or SamplingOptions()
         self._allowed, self._constraints, self._guide = allowed, constraints, guide
         self._bars, self._before, self._steps = bars, len(before), steps
+        looks_ahead = guide is not None and constraints is None and not self._options.greedy
+        self._endings = endings if looks_ahead else 1
+        self._ends = (
+            guide.endings(_BARS_OF_ENDING)
+            if guide is not None and looks_ahead
+            else np.zeros((melodies, 2), dtype=np.int64)
+        )
+        self._decided: dict[int, list[int]] = {}
         self._scores: Any = None
         self._state: Any = None
         self.tokens = np.concatenate([np.tile(before, (melodies, 1)), np.zeros((melodies, steps), np.int64)], axis=1)
@@ -198,6 +220,9 @@ class Drawing:
         if self._constraints is not None:
             log_probs = log_softmax(_mask(log_probs, candidates))
         chosen = choose(log_probs, self._uniforms[:, self.drawn], self._options, candidates)
+        for row, tokens in self._decided.items():
+            if tokens:
+                chosen[row] = tokens.pop(0)
         self.tokens[:, step] = chosen
         nats = log_probs[np.arange(len(chosen)), chosen]
         self._log_likelihood += nats if notes is None else np.where(notes.ended, 0.0, nats)
@@ -210,11 +235,52 @@ class Drawing:
             self.is_done |= bool(notes.ended.all())
         if not self.is_done:
             self._scores, self._state = self._model.step(chosen, self._state)
+            self._look_ahead()
+
+    def _look_ahead(self) -> None:
+        """Decide how the melodies end that have come to their ending."""
+        if self._endings < 2 or self._notes is None or not self._notes.begins:
+            return
+        first, last = self._ends.T
+        undecided = [row not in self._decided for row in range(len(last))]
+        rows = np.flatnonzero((self.clock >= first) & (self.clock < last) & undecided)
+        if not len(rows):
+            return
+        trials = copy.copy(self)
+        trials._endings, trials._decided = 1, {}
+        trials._notes, trials._guide = copy.copy(self._notes), copy.copy(self._guide)
+        each = np.repeat(rows, self._endings)
+        try:
+            trials.take(each)
+        except TypeError:  # a state that cannot be copied
+            self._endings = 1
+            return
+        # What a melody becomes depends on its own numbers alone.
+        rngs = [np.random.default_rng(int(self._uniforms[row, self.drawn] * 2**53)) for row in rows]
+        trials._uniforms = np.concatenate([rng.random((self._endings, self._uniforms.shape[1])) for rng in rngs])
+        trials.log_mass = np.zeros(len(each))
+        reached, mass = np.zeros(len(each), dtype=np.int64), np.zeros(len(each))
+        while not trials.is_done and not reached.all():
+            trials.advance()
+            new = (reached == 0) & (trials.clock >= last[each])
+            reached[new], mass[new] = trials.drawn, trials.log_mass[new]
+        for row, rng, own in zip(rows.tolist(), rngs, np.arange(len(each)).reshape(len(rows), -1), strict=True):
+            shares = np.exp(mass[own] - mass[own].max())
+            best = own[int(rng.choice(len(own), p=shares / shares.sum()))]
+            self._decided[row] = trials.tokens[best, self._before + self.drawn : self._before + reached[best]].tolist()
 
     def take(self, rows: NDArray[np.integer]) -> None:
-        """Go on with the melodies of these rows, as many as now; one that is taken twice is drawn on in two ways."""
+        """Go on with the melodies of these rows; one that is taken twice is drawn on in two ways.
+
+        Raises:
+            TypeError: there are more rows than now, and the model does not say what its state is made of.
+        """
         self.tokens, self.log_mass = self.tokens[rows], self.log_mass[rows]
-        self._log_likelihood, self._broken = self._log_likelihood[rows], self._broken[rows]
+        self._log_likelihood, self._broken, self._ends = (
+            self._log_likelihood[rows],
+            self._broken[rows],
+            self._ends[rows],
+        )
         for part in (self._notes, self._guide):
             if part is not None:
                 part.take(rows)
@@ -223,6 +289,8 @@ class Drawing:
         try:
             self._state, self._scores = _taken(self._state, rows), self._scores[rows]
         except TypeError:
+            if len(rows) != len(self._uniforms):
+                raise
             self._replay()
 
     def _replay(self) -> None:
@@ -302,6 +370,11 @@ class NoteChoices:
         known = [token - first for token in np.flatnonzero(self._of_part[1]) if token != encoding.rest]
         self._lowest = 0 if allowed is None else encoding.low + min(known, default=0)
         self._deepest = np.array([chord[-1] if chord else 0 for chord in encoding.chords], dtype=np.int64)
+
+    @property
+    def begins(self) -> bool:
+        """Whether the next tokens are the first of their notes."""
+        return self._part == 0
 
     def allowed(self) -> NDArray[np.bool_]:
         """`(melodies, vocabulary)`."""
