@@ -35,6 +35,7 @@ from cantilena.workflows.reproduce.run import trained_model, tuned_model
 from cantilena.workflows.train.config import load_encoded
 from cantilena.workflows.train.options import VaeTraining
 from cantilena.workflows.train.vae import learn_vae
+from cantilena.workflows.tune.inputs import peoples_notes
 
 VAE = "tunes-vae"
 _MOST_LOST = 0.002
@@ -54,7 +55,8 @@ def build(recipe: Recipe, folder: Path) -> None:
         people = None  # of one meter and few keys, models of notes are compared with themselves before
         if recipe.encoding == "grid":
             people = corpus_excerpts(recipe.corpus, encoding, tuning.steps, normalized_key=normalized_key).tokens
-        made[name] = tuned_model(name, folder, trained.bundle, tuning, people).bundle
+        notes = peoples_notes(trained.bundle, recipe.corpus) if tuning.algorithm == "mpo" else None
+        made[name] = tuned_model(name, folder, trained.bundle, tuning, people, notes).bundle
     for name, bundle in made.items():
         path = SHIPPED / f"{name}.safetensors"
         store(bundle, path, recipe)

@@ -95,11 +95,13 @@ def bundle(encoding: NotesEncoding = NOTES, *, plan: bool = True, harmony: bool 
 
 @pytest.fixture(scope="module")
 def people(corpus: str) -> PeoplesNotes:
-    return peoples_notes(bundle(), corpus)
+    return peoples_notes(bundle(), Corpus.load(Path(corpus)))
 
 
 def share_of_eighths(tuned: Bundle, corpus: str) -> float:
-    melodies = [NOTES.decode(tokens) for tokens in peoples_notes(tuned, corpus).compose(np.arange(60), 5)]
+    melodies = [
+        NOTES.decode(tokens) for tokens in peoples_notes(tuned, Corpus.load(Path(corpus))).compose(np.arange(60), 5)
+    ]
     notes = [note for melody in melodies for note in melody.sounding]
     return float(np.mean([note.duration == 12 and note.top in SCALE for note in notes]))
 
@@ -131,7 +133,7 @@ def test_steps_are_those_of_the_melodies_that_were_composed(people: PeoplesNotes
 
 def test_a_model_without_forms_is_tuned_too(corpus: str) -> None:
     model = bundle(plan=False)
-    tuned = tune(model, replace(OPTIONS, updates=1), people=peoples_notes(model, corpus))
+    tuned = tune(model, replace(OPTIONS, updates=1), people=peoples_notes(model, Corpus.load(Path(corpus))))
     assert any((tuned.bundle.weights[name] != weight).any() for name, weight in model.weights.items())
 
 
@@ -194,7 +196,7 @@ def test_too_few_melodies_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "few.arrow"
     Corpus.from_entries(entries, Manifest("few")).save(path)
     with pytest.raises(CorpusError, match="9 melodies"):
-        peoples_notes(bundle(), str(path))
+        peoples_notes(bundle(), Corpus.load(path))
 
 
 def test_melodies_are_read_without_the_rests_at_their_ends(people: PeoplesNotes) -> None:
@@ -239,7 +241,7 @@ def rolled_out(people: PeoplesNotes, rows: np.ndarray, model: Bundle | None = No
 @pytest.mark.parametrize("harmony", [False, True], ids=["alone", "over chords"])
 def test_notes_that_are_tried_earn_what_they_earn_in_the_finished_melody(harmony: bool, tmp_path: Path) -> None:
     model = bundle(harmony=harmony)
-    people = peoples_notes(model, saved(tmp_path / "corpus.arrow", chords=harmony))
+    people = peoples_notes(model, Corpus.load(Path(saved(tmp_path / "corpus.arrow", chords=harmony))))
     rows = np.arange(6)  # in 4/4 and 3/4, with and without a pickup, one without chords
     rollout, contexts = rolled_out(people, rows, model), [people.contexts[row] for row in rows]
     chords = [people.chords[row] for row in rows] if harmony else []
@@ -288,7 +290,7 @@ def test_a_model_learns_from_rules(people: PeoplesNotes) -> None:
 
 def test_a_model_that_is_told_chords_tries_notes_over_them(tmp_path: Path) -> None:
     model = bundle(harmony=True)
-    people = peoples_notes(model, saved(tmp_path / "corpus.arrow", chords=True))
+    people = peoples_notes(model, Corpus.load(Path(saved(tmp_path / "corpus.arrow", chords=True))))
     network, rollout = model.network(), rolled_out(people, np.arange(4), model)
     with torch.no_grad():
         tried = log_probs_tried(network, rollout)[:, :, 0].numpy()
@@ -305,7 +307,7 @@ def test_a_model_that_is_told_chords_tries_notes_over_them(tmp_path: Path) -> No
 
 def test_a_model_learns_from_chords(tmp_path: Path) -> None:
     model = bundle(harmony=True)
-    people = peoples_notes(model, saved(tmp_path / "corpus.arrow", chords=True))
+    people = peoples_notes(model, Corpus.load(Path(saved(tmp_path / "corpus.arrow", chords=True))))
     alone = {"critic": CriticOptions(critic=False), "notes": NoteOptions(matching=0.0)}
     rules = {"rules": "cantilena:chord_tones", "c": 0.2, "updates": 10, "melodies": 24, "learning_rate": 0.02}
     tuned = tune(model, replace(OPTIONS, **alone, **rules), people=people)

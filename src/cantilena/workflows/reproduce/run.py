@@ -23,7 +23,7 @@ from cantilena.generation import SamplingOptions, remove_melodies
 from cantilena.models import Bundle, NetworkOptions, find_bundle
 from cantilena.music import Melody
 from cantilena.reporting import write_report
-from cantilena.rl import TuningOptions, tune
+from cantilena.rl import PeoplesNotes, TuningOptions, tune
 from cantilena.runtime import RunFolder, generator, log, options_record, read_json, run_folder, write_json
 from cantilena.training import TrainingOptions
 from cantilena.workflows.data import EncodedCorpus, encode_as_events, encode_on_grid, excerpts
@@ -270,12 +270,17 @@ def trained_model(
 
 
 def tuned_model(
-    name: str, folder: Path, untuned: Bundle, options: TuningOptions, human: NDArray[np.int64] | None = None
+    name: str,
+    folder: Path,
+    untuned: Bundle,
+    options: TuningOptions,
+    human: NDArray[np.int64] | None = None,
+    people: PeoplesNotes | None = None,
 ) -> TrainedModel:
-    """Tune a model, or read it if it was tuned before; `human` is as for `tune`."""
+    """Tune a model, or read it if it was tuned before; `human` and `people` are as for `tune`."""
 
     def tune_in(work: Path) -> tuple[Bundle, dict[str, Any]]:
-        tuned = tune(untuned, options, human=human, folder=work, resume=True)
+        tuned = tune(untuned, options, human=human, people=people, folder=work, resume=True)
         report = {
             "seconds": tuned.seconds,
             "steps": tuned.steps,

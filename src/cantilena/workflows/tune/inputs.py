@@ -81,7 +81,7 @@ def load_tuning_inputs(model: Bundle | str, options: TuningOptions, against: str
     reward = music_reward(bundle, options, over_chords=options.algorithm == "mpo")
     data = people = None
     if options.algorithm == "mpo":
-        people = peoples_notes(bundle, against)
+        people = peoples_notes(bundle, _human_corpus(bundle, against, "mpo"))
         reward = replace(reward, over_chords=people.has_chords)
     elif options.critic.critic:
         data = critic_data(bundle, reward.context, options.steps, against)
@@ -99,7 +99,7 @@ def critic_data(bundle: Bundle, context: Context, steps: int, against: str = "")
         UsageError: there is no corpus.
         CorpusError: it cannot be read, or has too few melodies.
     """
-    name, corpus = _human_corpus(bundle, against, "a critic")
+    corpus = _human_corpus(bundle, against, "a critic")
     normalized_key = bool(bundle.provenance.get("plain_keys"))
     train, valid = (
         peoples_melodies(corpus, split, bundle.encoding, context, steps, normalized_key=normalized_key)
@@ -109,27 +109,25 @@ def critic_data(bundle: Bundle, context: Context, steps: int, against: str = "")
         if len(melodies) < LEAST_EXCERPTS or melodies.pieces < LEAST_PIECES:
             where = f"in {context.meter}, {context.key.mode}, {steps} steps long"
             raise CorpusError(
-                f"{name} has {len(melodies)} melodies of {melodies.pieces} pieces {where} to {purpose}",
+                f"{corpus.manifest.name} has {len(melodies)} melodies of {melodies.pieces} pieces {where} to {purpose}",
                 f"it takes {LEAST_EXCERPTS} of {LEAST_PIECES}: give another --against or --meter, or fewer --steps",
             )
     return CriticData(train, valid)
 
 
-def peoples_notes(bundle: Bundle, against: str = "") -> PeoplesNotes:
+def peoples_notes(bundle: Bundle, corpus: Corpus) -> PeoplesNotes:
     """People's leads of the training part, in the keys of a model of notes, and how it composes others like them.
 
     Raises:
-        UsageError: there is no corpus.
-        CorpusError: it cannot be read, or has too few melodies.
+        CorpusError: there are too few melodies.
     """
-    name, corpus = _human_corpus(bundle, against, "mpo")
     composer, encoding = Composer.from_bundle(bundle), bundle.encoding
     assert isinstance(encoding, NotesEncoding)
     leads = encoded_leads(list(corpus.melodies("train")), encoding, normalized_key=composer.normalized_key)
     used = [row for row, melody in enumerate(leads.melodies) if melody.length <= LONGEST and melody.sounding]
     if len(used) < LEAST_EXCERPTS:
         raise CorpusError(
-            f"{name} has {len(used)} melodies of up to {LONGEST // 96} bars to learn from",
+            f"{corpus.manifest.name} has {len(used)} melodies of up to {LONGEST // 96} bars to learn from",
             f"it takes {LEAST_EXCERPTS}: give another --against",
         )
     pieces = leads.take(np.array(used))
@@ -144,15 +142,15 @@ def peoples_notes(bundle: Bundle, against: str = "") -> PeoplesNotes:
     )
 
 
-def _human_corpus(bundle: Bundle, against: str, what: str) -> tuple[str, Corpus]:
-    """The corpus that is named, or the one that the model was trained on, and its name."""
+def _human_corpus(bundle: Bundle, against: str, what: str) -> Corpus:
+    """The corpus that is named, or the one that the model was trained on."""
     name = against or shipped_corpus(bundle)
     if not name:
         raise UsageError(
             f"{what} needs human melodies, and the corpus of this model does not ship with Cantilena",
             "name some with --against CORPUS",
         )
-    return name, open_corpus(name)
+    return open_corpus(name)
 
 
 def peoples_melodies(
