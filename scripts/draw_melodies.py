@@ -31,11 +31,11 @@ HEAD = """# Twenty melodies
 Sixteen bars each, composed by `tunes` and by `tunes+rl`: the first ten melodies of seed 1 in these keys and meters,
 none left out, without a search. `python scripts/draw_melodies.py` composes them anew.
 
-Read and heard as a musician would: sections return, phrases are of four bars, jigs, marches and strathspeys keep their
-rhythm, and most end where they should. What is still wrong: some last notes are the tonic and no end, short or after a
-leap of an octave (the second and third of `tunes+rl`, the fifth of `tunes`); a march may turn into running sixteenths
-after a phrase (the fifth of `tunes`); middle sections wander, and the last bars of a varied return may change where
-nobody would change them; melodies of both models share openings, since they are drawn by the same random numbers.
+Read and heard as a musician would: sections return, phrases are of four bars and end on half and full cadences in turn,
+jigs, marches and strathspeys keep their rhythm, and most end where they should (the third, sixth, ninth and tenth of
+`tunes+rl`). What is still wrong: a last note may be the tonic and no end, after a leap (the second of `tunes+rl`) or
+short (the seventh); middle sections wander (the fourth), with sixteenths where there were none; melodies of both models
+share openings, since they are drawn by the same random numbers.
 
 """
 

@@ -1,28 +1,36 @@
 """How well the listener tells a model's openings from people's of the validation part: the table in docs/models.md.
 
     python scripts/judge_openings.py MODEL [--search N] [--critic FILE] [--form free] [--times N]
+    python scripts/judge_openings.py MODEL --sets N [--part test]
     python scripts/judge_openings.py MODEL --modes N
 
 For each of people's leads in 4/4, 2/2 and 2/4 the model composes melodies of the same meter, mode and number of bars.
-With `--modes` it composes N melodies of 16 bars of 4/4 in each of `MODES` instead, and the shares of those that begin
-and end on the tonic are printed beside those of people's leads of the test part.
+With `--sets` the register and the pickup are told, too, as while tuning (`mpo`), and N sets of two melodies for each of
+people's are judged by the logistic and the boosted classifier: one set has an AUC that is .02 to .03 too low or too
+high. With `--modes` the model composes N melodies of 16 bars of 4/4 in each of `MODES` instead, and the shares of those
+that begin and end on the tonic are printed beside those of people's leads of the test part.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cantilena.data import load_builtin
+from cantilena.data import Split, load_builtin
 from cantilena.discriminators import TwoSampleOptions, TwoSampleResult, classifier_two_sample_test
+from cantilena.discriminators.two_sample_test import FAST
 from cantilena.generation import Composer, load
 from cantilena.models import LEAD
-from cantilena.music import Key, Melody
+from cantilena.music import TICKS_PER_QUARTER, Key, Melody
+from cantilena.tokenizers import NotesEncoding
+from cantilena.workflows import compose_like, encoded_leads
 from cantilena.workflows.data import role_of
 from cantilena.workflows.evaluate.melody_sets import EvalMelody, line_of
 
@@ -45,12 +53,18 @@ def main() -> None:
     parser.add_argument("--critic", type=Path, help="a critic")
     parser.add_argument("--form", default="auto", help="auto or free")
     parser.add_argument("--times", type=int, default=3, help="melodies for each of people's")
+    parser.add_argument("--sets", type=int, default=0, metavar="N", help="judge sets of melodies that are told more")
+    parser.add_argument("--part", default="valid", choices=("valid", "test"), help="of people's melodies, for --sets")
     parser.add_argument("--modes", type=int, default=0, metavar="N", help="count begins and ends in modes instead")
     options = vars(parser.parse_args())
     name, times, modes = options.pop("model"), options.pop("times"), options.pop("modes")
+    sets, part = options.pop("sets"), options.pop("part")
     composer = load(name)
     if modes:
         tell_modes(name, composer, modes)
+        return
+    if sets:
+        judge_sets(name, composer, sets, part)
         return
     groups = leads(composer)
     people = [tune for group in groups.values() for tune in group]
@@ -74,6 +88,48 @@ def openings(
         pieces = np.array([one.piece for one in ours])
         lines = [line_of(one.tokens for one in side) for side in (ours, theirs)]
         yield steps, len(ours), classifier_two_sample_test(lines[0], pieces, lines[1], options, quiet=True)
+
+
+def judge_sets(name: str, composer: Composer, sets: int, part: Split) -> None:
+    """Print mean AUCs over several sets with their standard errors, and how the melodies end."""
+    encoding, options = composer.encoding, TwoSampleOptions(families=FAST, groups=False, permutations=99, resamples=100)
+    assert isinstance(encoding, NotesEncoding)
+    known = [one for one in load_builtin("tunes").melodies(part) if one.key is not None and str(one.meter) in METERS]
+    pieces = encoded_leads(known, encoding, normalized_key=composer.normalized_key)
+    people = [EvalMelody.from_melody(melody, piece=str(row), label="") for row, melody in enumerate(pieces.melodies)]
+    aucs: dict[tuple[int, str], list[float]] = defaultdict(list)
+    made: list[Melody] = []
+    for first in range(2000, 2000 + 2 * sets, 2):
+        composed = []
+        for seed in (first, first + 1):
+            drawn = zip(compose_like(composer, pieces, seed=seed, quiet=True), pieces.melodies, strict=True)
+            for row, (tokens, like) in enumerate(drawn):
+                melody = replace(encoding.decode(tokens, key=like.key, meter=like.meter), pickup=like.pickup)
+                composed.append(EvalMelody.from_melody(melody, piece=str(row), label=""))
+                made.append(melody)
+        for steps, _, result in openings(people, composed, options):
+            for family, one in result.families.items():
+                aucs[steps, family].append(one.auc.value)
+    for (steps, family), values in aucs.items():
+        error = np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        print(f"{name}: {steps} steps, {family}: {np.mean(values):.3f} ± {error:.3f}")
+    for side, melodies in (("people", pieces.melodies), (name, made)):
+        near, far, strong = _ends(melodies)
+        print(f"{side}: the last note comes by step or repetition {near:.3f}, by a fourth or more {far:.3f}")
+        print(f"{side}: it is the tonic, on a strong beat, a quarter or longer {strong:.3f}")
+
+
+def _ends(melodies: Sequence[Melody]) -> tuple[float, float, float]:
+    """Shares of last notes that are two semitones or less from the one before, five or more, and a tonic as said."""
+    counts = []
+    for melody in melodies:
+        before, last = melody.sounding[-2:]
+        bar, moved = melody.meter.ticks_per_bar, abs(last.top - before.top)
+        strong = (last.onset - melody.pickup) % bar in (0, bar // 2) and last.duration >= TICKS_PER_QUARTER
+        on_tonic = melody.key is not None and (last.top - melody.key.tonic) % 12 == 0
+        counts.append((moved <= 2, moved >= 5, strong and on_tonic))
+    near, far, strong_tonics = np.mean(counts, axis=0).tolist()
+    return near, far, strong_tonics
 
 
 def tell_modes(name: str, composer: Composer, count: int) -> None:
