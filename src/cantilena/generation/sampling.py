@@ -257,16 +257,17 @@ class Drawing:
             return
         # What a melody becomes depends on its own numbers alone.
         rngs = [np.random.default_rng(int(self._uniforms[row, self.drawn] * 2**53)) for row in rows]
-        trials._uniforms = np.concatenate([rng.random((self._endings, self._uniforms.shape[1])) for rng in rngs])
+        chances, steps = [rng.random() for rng in rngs], self._uniforms.shape[1]
+        trials._uniforms = np.concatenate([rng.random((steps, self._endings)).T for rng in rngs])
         trials.log_mass = np.zeros(len(each))
         reached, mass = np.zeros(len(each), dtype=np.int64), np.zeros(len(each))
         while not trials.is_done and not reached.all():
             trials.advance()
             new = (reached == 0) & (trials.clock >= last[each])
             reached[new], mass[new] = trials.drawn, trials.log_mass[new]
-        for row, rng, own in zip(rows.tolist(), rngs, np.arange(len(each)).reshape(len(rows), -1), strict=True):
-            shares = np.exp(mass[own] - mass[own].max())
-            best = own[int(rng.choice(len(own), p=shares / shares.sum()))]
+        for row, chance, own in zip(rows.tolist(), chances, np.arange(len(each)).reshape(len(rows), -1), strict=True):
+            shares = np.cumsum(np.exp(mass[own] - mass[own].max()))
+            best = own[int(np.searchsorted(shares, chance * shares[-1], side="right"))]
             self._decided[row] = trials.tokens[best, self._before + self.drawn : self._before + reached[best]].tolist()
 
     def take(self, rows: NDArray[np.integer]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cantilena.errors import BundleError, UsageError, shown
+from cantilena.errors import BundleError, UsageError
 from cantilena.models.conditions import PLAN_COLUMNS
 from cantilena.music import MOST_BARS, Cadence, Form, FormSection, Meter
 
@@ -108,11 +108,8 @@ class FormModel:
             drawn = [section.cadence for section in chosen.sections]
         else:
             drawn = [self._some_cadence(section.kind, rng) for section in form.sections]
-        pairs = zip(form.sections, drawn, strict=True)
-        return Form(
-            _agreeing([replace(section, cadence=section.cadence or cadence) for section, cadence in pairs]),
-            form.phrase_ends,
-        )
+        whole = [section.cadence or cadence for section, cadence in zip(form.sections, drawn, strict=True)]
+        return Form(_agreeing(form.with_cadences(whole).sections), form.phrase_ends)
 
     def _some_cadence(self, kind: str, rng: np.random.Generator) -> Cadence | None:
         """The cadence of some section of a kind, None if none was counted."""
@@ -226,10 +223,7 @@ def _form_of(text: str, cadences: str) -> Form:
     form = Form.parse(text, ending=last)  # type: ignore[arg-type]
     if not others:
         return form
-    if len(others) != len(form.sections) - 1 or not set(others) <= set(CADENCES):
-        raise UsageError(f"'{shown(cadences)}' are not the cadences of {shown(text)}", "give one for each section")
-    known = zip(form.sections, (*others, last), strict=True)
-    return Form(_agreeing([replace(section, cadence=cadence) for section, cadence in known]))  # type: ignore[arg-type]
+    return Form(_agreeing(form.with_cadences([*others, last]).sections))  # type: ignore[list-item]
 
 
 def _agreeing(sections: Sequence[FormSection]) -> tuple[FormSection, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any, Literal, get_args
 
@@ -174,6 +174,24 @@ class Form:
 
     def __str__(self) -> str:
         return "".join(section.name for section in self.sections)
+
+    def with_cadences(self, cadences: Sequence[Cadence | None]) -> Form:
+        """The form whose sections end as said.
+
+        Raises:
+            UsageError: there are more or fewer cadences than sections, or one is none.
+
+        Examples:
+            >>> [one.cadence for one in Form.parse("A4A'4").with_cadences(["half", "full"]).sections]
+            ['half', 'full']
+        """
+        if len(cadences) != len(self.sections):
+            raise UsageError(
+                f"{len(cadences)} cadences for the {len(self.sections)} sections of {shown(str(self))}",
+                "give one for each section",
+            )
+        known = zip(self.sections, cadences, strict=True)
+        return Form(tuple(replace(section, cadence=cadence) for section, cadence in known), self.phrase_ends)
 
     @property
     def bars(self) -> int:

@@ -11,7 +11,19 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from cantilena.errors import UsageError
 from cantilena.generation import Conditioning
 from cantilena.models import REGISTERS
-from cantilena.music import TICKS_PER_QUARTER, Cadence, Chord, ChordTrack, Form, Key, Melody, Meter, Note, Tempo
+from cantilena.music import (
+    MOST_SECTIONS,
+    TICKS_PER_QUARTER,
+    Cadence,
+    Chord,
+    ChordTrack,
+    Form,
+    Key,
+    Melody,
+    Meter,
+    Note,
+    Tempo,
+)
 from cantilena.rules import RULE_SETS, RuleSet
 from cantilena.studio.options import LIMITS
 
@@ -166,6 +178,9 @@ class ConditioningSchema(Schema):
         default="", description="The form, such as `A4A'4`; empty for none."
     )
     ending: Cadence = Field(default="open", description="How the form ends.")
+    cadences: Annotated[list[Cadence], Field(max_length=MOST_SECTIONS)] = Field(
+        default_factory=list, description="How each section of the form ends; none if only its end is known."
+    )
     chords: Annotated[list[ChordSchema], Field(max_length=LIMITS.notes)] = Field(
         default_factory=list, description="The chords over the melody; none for none."
     )
@@ -177,6 +192,8 @@ class ConditioningSchema(Schema):
             UsageError: the form or a chord is invalid.
         """
         form = Form.parse(self.form, ending=self.ending) if self.form else None
+        if form is not None and self.cadences:
+            form = form.with_cadences(self.cadences)
         chords = ChordSchema.to_track(self.chords)
         return Conditioning(self.semitones, self.style_id, self.register_id, self.length, form, chords)
 
@@ -192,8 +209,15 @@ class ConditioningSchema(Schema):
             length=given.length,
             form="" if given.form is None else str(given.form),
             ending="open" if given.form is None else given.form.cadence,
+            cadences=_cadences(given.form),
             chords=ChordSchema.from_track(given.chords),
         )
+
+
+def _cadences(form: Form | None) -> list[Cadence]:
+    """The cadences of all sections; none if one is not known."""
+    known = [] if form is None else [section.cadence for section in form.sections]
+    return [cadence for cadence in known if cadence is not None] if None not in known else []
 
 
 class RulesSchema(Schema):
