@@ -32,10 +32,10 @@ Sixteen bars each, composed by `tunes` and by `tunes+rl`: the first ten melodies
 none left out, without a search. `python scripts/draw_melodies.py` composes them anew.
 
 Read and heard as a musician would: sections return, phrases are of four bars and end on half and full cadences in turn,
-jigs, marches and strathspeys keep their rhythm, and most end where they should (the third, sixth, ninth and tenth of
+jigs, marches and strathspeys keep their rhythm, and most end where they should (the third, sixth and tenth of
 `tunes+rl`). What is still wrong: a last note may be the tonic and no end, after a leap (the second of `tunes+rl`) or
-short (the seventh); middle sections wander (the fourth), with sixteenths where there were none; melodies of both models
-share openings, since they are drawn by the same random numbers.
+short (the seventh and the ninth); middle sections wander (the fourth), with sixteenths where there were none; melodies
+of both models share openings, since they are drawn by the same random numbers.
 
 """
 
