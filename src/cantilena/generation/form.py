@@ -173,11 +173,8 @@ class FormGuide:
     def endings(self, bars: int) -> NDArray[np.int64]:
         """`(melodies, 2)` ticks: where so many last bars begin and end, or what these return to literally."""
         ends = []
-        for form in self.plan.forms:
-            section = form.sections[-1]
-            if section.kind == "literal":
-                section = next(one for one in form.sections if one.label == section.label)
-            start, end = self._ticks(section)
+        for row, form in enumerate(self.plan.forms):
+            start, end = self._ticks(next(section for section in form.sections if self._closes(row, section)))
             ends.append((max(end - bars * self.plan.ticks_per_bar, start, 1), end))
         return np.array(ends)
 
@@ -305,8 +302,7 @@ def with_forms(bars: Bars, forms: Sequence[Form], pickups: Sequence[int]) -> Bar
 
 def _with_ending(form: Form, ending: str) -> Form:
     """The form with another cadence of its last section, unless it is empty."""
-    if not ending or ending == form.sections[-1].cadence:
+    if not ending:
         return form
-    last = form.sections[-1]
-    changed = FormSection(last.label, last.first, last.last, last.kind, ending)  # type: ignore[arg-type]
-    return Form((*form.sections[:-1], changed), form.phrase_ends)
+    others = [section.cadence for section in form.sections[:-1]]
+    return form.with_cadences([*others, ending])  # type: ignore[list-item]

@@ -242,8 +242,8 @@ class Drawing:
         if self._endings < 2 or self._notes is None or not self._notes.begins:
             return
         first, last = self._ends.T
-        undecided = [row not in self._decided for row in range(len(last))]
-        rows = np.flatnonzero((self.clock >= first) & (self.clock < last) & undecided)
+        due = np.flatnonzero((self.clock >= first) & (self.clock < last))
+        rows = np.array([row for row in due.tolist() if row not in self._decided], dtype=np.int64)
         if not len(rows):
             return
         trials = copy.copy(self)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -100,16 +100,15 @@ class FormModel:
             >>> [section.cadence for section in form.sections]
             ['half', 'full']
         """
-        rows = [(known, count) for _, known, count in self._rows if None not in (s.cadence for s in known.sections)]
-        alike = [row for row in rows if row[0].letters == form.letters and row[0].cadence == form.cadence]
+        alike, weights = self._alike.get((form.letters, form.cadence), ([], []))
+        drawn: Sequence[Cadence | None]
         if alike:
-            weights = np.array([count for _, count in alike], dtype=np.float64)
-            chosen = alike[int(rng.choice(len(alike), p=weights / weights.sum()))][0]
-            drawn = [section.cadence for section in chosen.sections]
+            counts = np.array(weights, dtype=np.float64)
+            drawn = alike[int(rng.choice(len(alike), p=counts / counts.sum()))]
         else:
             drawn = [self._some_cadence(section.kind, rng) for section in form.sections]
         whole = [section.cadence or cadence for section, cadence in zip(form.sections, drawn, strict=True)]
-        return Form(_agreeing(form.with_cadences(whole).sections), form.phrase_ends)
+        return _agreeing(form.with_cadences(whole))
 
     def _some_cadence(self, kind: str, rng: np.random.Generator) -> Cadence | None:
         """The cadence of some section of a kind, None if none was counted."""
@@ -127,6 +126,17 @@ class FormModel:
     def _rows(self) -> list[tuple[str, Form, int]]:
         """Meter, form and count of all forms; reading their texts takes longer than to choose."""
         return [(meter, _form_of(form, cadences), count) for (meter, form, cadences), count in self.counts.items()]
+
+    @cached_property
+    def _alike(self) -> dict[tuple[str, Cadence], tuple[list[tuple[Cadence, ...]], list[int]]]:
+        """By letters and last cadence, the cadences of forms of which all were counted, and how often each was."""
+        alike: dict[tuple[str, Cadence], tuple[list[tuple[Cadence, ...]], list[int]]] = {}
+        for _, form, count in self._rows:
+            if form.cadences:
+                cadences, counts = alike.setdefault((form.letters, form.cadence), ([], []))
+                cadences.append(form.cadences)
+                counts.append(count)
+        return alike
 
     def to_json(self) -> dict[str, list[list[str | int]]]:
         """Rows of meter, form, cadences and count, and of meter, ticks of the pickup and count."""
@@ -209,10 +219,10 @@ def padded_plans(plans: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
 
 def _cadences_of(form: Form) -> str:
     """The cadences of all sections, or of the last one if another is not known."""
-    cadences = [section.cadence for section in form.sections]
-    return form.cadence if None in cadences else " ".join(filter(None, cadences))
+    return " ".join(form.cadences) or form.cadence
 
 
+@lru_cache(maxsize=4 * MOST_FORMS)
 def _form_of(text: str, cadences: str) -> Form:
     """The form with these cadences, of all sections or of the last one.
 
@@ -221,23 +231,23 @@ def _form_of(text: str, cadences: str) -> Form:
     """
     *others, last = cadences.split(" ")
     form = Form.parse(text, ending=last)  # type: ignore[arg-type]
-    if not others:
-        return form
-    return Form(_agreeing(form.with_cadences([*others, last]).sections))  # type: ignore[list-item]
+    return _agreeing(form.with_cadences([*others, last])) if others else form  # type: ignore[list-item]
 
 
-def _agreeing(sections: Sequence[FormSection]) -> tuple[FormSection, ...]:
-    """The sections, with literal returns that end as what they return to: as the last one, where that is literal.
+def _agreeing(form: Form) -> Form:
+    """The form with literal returns that end as what they return to: as the last one, where that is literal.
 
     A return of more than 95 % of the notes is literal in a score, but can end on another one.
     """
+    sections = form.sections
+    if all(section.kind != "literal" for section in sections):
+        return form
     cadences = {section.label: section.cadence for section in sections if section.kind == "new"}
     last = sections[-1]
     if last.kind == "literal" and last.cadence is not None:
         cadences[last.label] = last.cadence
-    return tuple(
-        section if section.kind == "varied" else replace(section, cadence=cadences[section.label])
-        for section in sections
+    return form.with_cadences(
+        [section.cadence if section.kind == "varied" else cadences[section.label] for section in sections]
     )
 
 

@@ -204,6 +204,12 @@ class Form:
         return self.sections[-1].cadence or "open"
 
     @property
+    def cadences(self) -> tuple[Cadence, ...]:
+        """The cadences of all sections; none if one of them is not known."""
+        known = tuple(section.cadence for section in self.sections if section.cadence is not None)
+        return known if len(known) == len(self.sections) else ()
+
+    @property
     def letters(self) -> str:
         """The letters alone, with primes: `AABA'`."""
         return "".join(section.label + "'" * (section.kind == "varied") for section in self.sections)

@@ -100,15 +100,8 @@ class PeoplesNotes:
             tokens: of each melody.
             like: `(melodies,)`: the number of the melody of people's whose meter, pickup and length it has.
         """
-        described: list[Composed] = []
-        features = critic_features(self.encoding)
-        for start in range(0, len(tokens), _AT_ONCE):
-            some, numbers = tokens[start : start + _AT_ONCE], like[start : start + _AT_ONCE]
-            padded = padded_together([melody[None] for melody in some])
-            padded = padded[:, : padded.shape[1] // features.period * features.period]
-            rows = critic_rows(features, padded, self.bars[numbers])
-            described += map(Composed, numbers.tolist(), some, rows)
-        return [melody for melody in described if len(melody.rows)]
+        rows = rows_of_melodies(self.encoding, tokens, self.bars[like])
+        return [Composed(*one) for one in zip(like.tolist(), tokens, rows, strict=True) if len(one[2])]
 
 
 class NoteCritics:
@@ -246,6 +239,23 @@ class TriedReward:
         """As `NoteReward` has it."""
         for critic, described in zip(self._running, self._described, strict=True):
             critic.take(described[torch.from_numpy(taken)], goes_on)
+
+
+def rows_of_melodies(encoding: NotesEncoding, tokens: Sequence[Ints], bars: Bars) -> list[Rows]:
+    """What a critic reads of each melody, as `critic_rows`; the tokens may end within a note, which is left out.
+
+    Args:
+        encoding: of the tokens.
+        tokens: of each melody.
+        bars: of the melodies.
+    """
+    features, rows = critic_features(encoding), list[Rows]()
+    for start in range(0, len(tokens), _AT_ONCE):
+        some = tokens[start : start + _AT_ONCE]
+        padded = padded_together([melody[None] for melody in some])
+        padded = padded[:, : padded.shape[1] // features.period * features.period]
+        rows += critic_rows(features, padded, bars[np.arange(start, start + len(some))])
+    return rows
 
 
 def _some(melodies: Sequence[Any], count: int, rng: np.random.Generator) -> list[Any]:

@@ -19,13 +19,11 @@ from cantilena.models import (
     Bars,
     Bundle,
     MelodyCritic,
-    critic_features,
-    critic_rows,
     padded_plans,
     plan_rows,
 )
 from cantilena.music import Key, Melody
-from cantilena.rl.reward import padded_together
+from cantilena.rl.note_reward import rows_of_melodies
 from cantilena.runtime import generator, progress
 from cantilena.tokenizers import NotesEncoding
 from cantilena.workflows.data import EncodedPieces, encode_pieces, role_of, transposed
@@ -153,10 +151,5 @@ def critic_inputs(
     encoding: NotesEncoding, tokens: Sequence[NDArray[np.int64]], pieces: EncodedPieces
 ) -> list[NDArray[np.int32]]:
     """What the critic reads of each melody, those without notes left out."""
-    features, rows = critic_features(encoding), []
-    for start in range(0, len(tokens), _AT_ONCE):
-        some = tokens[start : start + _AT_ONCE]
-        padded = padded_together([melody[None] for melody in some])
-        padded = padded[:, : padded.shape[1] // features.period * features.period]
-        rows += critic_rows(features, padded, pieces.sequences.bars[np.arange(start, start + len(some))])
+    rows = rows_of_melodies(encoding, tokens, pieces.sequences.bars)
     return [row for row in rows if len(row)]

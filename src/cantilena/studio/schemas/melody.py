@@ -209,15 +209,9 @@ class ConditioningSchema(Schema):
             length=given.length,
             form="" if given.form is None else str(given.form),
             ending="open" if given.form is None else given.form.cadence,
-            cadences=_cadences(given.form),
+            cadences=[] if given.form is None else list(given.form.cadences),
             chords=ChordSchema.from_track(given.chords),
         )
-
-
-def _cadences(form: Form | None) -> list[Cadence]:
-    """The cadences of all sections; none if one is not known."""
-    known = [] if form is None else [section.cadence for section in form.sections]
-    return [cadence for cadence in known if cadence is not None] if None not in known else []
 
 
 class RulesSchema(Schema):

@@ -42,8 +42,8 @@ class TuningInputs:
         bundle: the trained model.
         digests: of its file, and of the rules if they are in files: a run is not resumed if either has changed.
         reward: the rules, in the key of the model.
-        people: excerpts of human melodies to compare the model's with; None if there is no corpus.
-        critic_people: human melodies for the classifiers that reward and that stop; None without a critic of steps.
+        human: excerpts of human melodies to compare the model's with; None if there is no corpus.
+        critic_data: human melodies for the classifiers that reward and that stop; None without a critic of steps.
         people: human melodies of notes; None but for `mpo`.
     """
 
