@@ -28,6 +28,7 @@ from cantilena.workflows.evaluate.melody_sets import EvalMelody, MelodySet, to_e
 from cantilena.workflows.evaluate.report import listening_steps
 from cantilena.workflows.evaluate.systems import HUMAN, System
 from cantilena.workflows.reproduce.options import STEPS, ReproduceOptions
+from cantilena.workflows.reproduce.shipped import COUNTED
 
 _DRAWN = 200
 """Melodies of a system whose self-similarity is measured."""
@@ -60,7 +61,7 @@ def measure_systems(
     model = lstm.model()
     drawn = []
     for system in systems:
-        tokens = system.draw(options.counted, STEPS, "count")
+        tokens = system.draw(options.counted, STEPS, COUNTED)
         digits = len(str(len(tokens)))
         one = _melody_set(system, tokens, [f"{number:0{digits}}" for number in range(1, len(tokens) + 1)], STEPS)
         if system.model is not None and isinstance(system.encoding, GridEncoding):
@@ -73,7 +74,7 @@ def measure_systems(
 
 def measure_events(system: System, lstm: Bundle, options: ReproduceOptions, matched_size: int) -> dict[str, Any]:
     """The numbers of a system without time, note by note."""
-    tokens = system.draw(options.counted, STEPS, "count")
+    tokens = system.draw(options.counted, STEPS, COUNTED)
     metrics = measure(
         Sample(tokens),
         system.encoding,

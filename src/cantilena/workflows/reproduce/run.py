@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cantilena.data import Corpus, ReadOptions, corpus_report, is_builtin, open_corpus
 from cantilena.errors import CorpusError
 from cantilena.generation import SamplingOptions, remove_melodies
-from cantilena.models import Bundle, NetworkOptions, find_bundle
+from cantilena.models import Bundle, NetworkOptions
 from cantilena.music import Melody
 from cantilena.reporting import write_report
 from cantilena.rl import PeoplesNotes, TuningOptions, tune
@@ -30,7 +30,7 @@ from cantilena.workflows.data import EncodedCorpus, encode_as_events, encode_on_
 from cantilena.workflows.evaluate.copying import TrainingMelodies
 from cantilena.workflows.evaluate.melody_sets import MelodySet
 from cantilena.workflows.evaluate.report import decode_all, human_melodies, listening_steps, write_melody_sets
-from cantilena.workflows.evaluate.systems import System, baseline_system, composed_system, model_system
+from cantilena.workflows.evaluate.systems import System, baseline_system, model_system
 from cantilena.workflows.reproduce.counting import (
     held_out_set,
     measure_events,
@@ -40,14 +40,13 @@ from cantilena.workflows.reproduce.counting import (
 )
 from cantilena.workflows.reproduce.options import STEPS, Plan, ReproduceOptions, plan
 from cantilena.workflows.reproduce.report import Findings, report_data
+from cantilena.workflows.reproduce.shipped import HEARD, shipped_systems
 from cantilena.workflows.runs import TrainedModel, clear_earlier_run
 from cantilena.workflows.train.bundling import corpus_facts
 from cantilena.workflows.train.run import learn_network
 
 REPORT, RESULTS = "report.html", "results.json"
 TABLES = ("report.md", "results.csv")
-SHIPPED = {"notes": "tunes", "notes+rl": "tunes+rl"}
-"""Shipped models that are measured beside those of the run, by the names of their systems."""
 MODELS = ("lstm", "rnn", "lstm+rl", "lstm-events", "lstm-events+rl")
 _READING = {"quick": ReadOptions(), "paper": ReadOptions(seconds=30.0)}
 """How a folder of scores is read: whole pieces, or as in the paper the first thirty seconds of each."""
@@ -85,7 +84,8 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
         CorpusError: the corpus is too small or cannot be read.
         RunError: the folder holds another run.
     """
-    with run_folder(folder, options_record(options), resume=resume, force=force) as run:
+    with ExitStack() as stack:
+        run = stack.enter_context(run_folder(folder, options_record(options), resume=resume, force=force))
         _clear(run)
         settings = plan(options)
         seconds: dict[str, float] = {}
@@ -94,8 +94,9 @@ def reproduce(options: ReproduceOptions, folder: Path, *, resume: bool = False, 
             corpus = open_corpus(options.corpus, _READING[options.preset])
             data, facts = encode_on_grid(corpus), corpus_facts(corpus)
             people = held_out_set(data, corpus, STEPS)
+        learned_by_shipped = is_builtin(str(facts["name"]), str(facts["sha256"]))
+        shipped = stack.enter_context(shipped_systems(options)) if learned_by_shipped else {}
         systems, models = _on_grid(folder, options, settings, data, facts, stage)
-        shipped = _shipped(options) if is_builtin(str(facts["name"]), str(facts["sha256"])) else {}
         events: Systems = {}
         if settings.with_events:
             with stage("Training and tuning on notes and chords"):
@@ -216,18 +217,9 @@ def _on_events(
     return systems, models
 
 
-def _shipped(options: ReproduceOptions) -> Systems:
-    """The models of notes that ship, as `compose` uses them; they have learned from the same parts of the corpus."""
-    made = {}
-    for name, bundle in SHIPPED.items():
-        words = f"`{bundle}`, which composes by the note: it ships with Cantilena and was not trained in this run"
-        made[name] = composed_system(name, words, Bundle.load(find_bundle(bundle)), options.seed)
-    return made
-
-
 def _melodies_of(system: System, count: int) -> list[Melody]:
     """The melodies of a system to listen to."""
-    tokens = system.draw(count, listening_steps(system.encoding), "listen")
+    tokens = system.draw(count, listening_steps(system.encoding), HEARD)
     return decode_all(tokens, system.encoding, system.name)
 
 
