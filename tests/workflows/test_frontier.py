@@ -20,6 +20,7 @@ from cantilena.rl import TuningOptions, music_reward
 from cantilena.rules import Context
 from cantilena.tokenizers import GridEncoding
 from cantilena.workflows import run_frontier
+from cantilena.workflows.data import Excerpts
 from cantilena.workflows.evaluate.counts import Sample
 from cantilena.workflows.tune import frontier
 from cantilena.workflows.tune.frontier import _Points
@@ -85,6 +86,8 @@ def test_every_kind_of_point_is_there_and_defined(whole: Path) -> None:
         assert math.isfinite(row["reward"])
         assert 0 < row["metrics"]["different_melodies"]["value"] <= 1
         assert (row["metrics"]["kl_per_step"]["value"] is None) == (name in ("human", "vae"))
+        assert ("auc" in row) == (name != "human")
+        assert name == "human" or "needs at least 60" in row["auc"]["reason"]
     assert systems["lstm"]["metrics"]["kl_per_step"]["value"] == pytest.approx(0, abs=1e-6)
     best = [systems[name]["reward"] for name in ("lstm", "best of 2", "best of 4")]
     assert best == sorted(best)
@@ -92,6 +95,20 @@ def test_every_kind_of_point_is_there_and_defined(whole: Path) -> None:
     assert [systems[name]["c"] for name in TUNED[:4]] == [3.0, 6.0, 3.0, 0.5]
     for name in ("frontier.png", "table.md"):
         assert (whole / name).stat().st_size > 0
+
+
+def test_melodies_are_told_from_human_ones_in_the_same_meter_and_mode() -> None:
+    bundle, rng = Bundle.load(find_bundle("tunes+rl-tuner")), np.random.default_rng(1)
+    scale = np.array([2, 4, 6, 7, 9, 11, 13, 14])
+    leaps, others = (scale[rng.integers(0, 8, (80, 16))] for _ in range(2))
+    walks = (rng.integers(0, 8, (80, 1)) + rng.choice([-1, 1], (80, 16)).cumsum(axis=1)) % 14
+    steps = scale[np.minimum(walks, 14 - walks)]  # by step, in the same range
+    contexts = [Context()] * 80 + [Context(meter=Meter(3, 4))] * 80
+    human = Excerpts(np.concatenate([leaps, steps]), np.arange(160), tuple(contexts))
+    points = _Points(bundle, ASKED, music_reward(bundle, ASKED), None, human)
+    told, like = (points.auc(Sample(tokens, contexts=Context())) for tokens in (steps, others))
+    assert told["value"] > 0.95
+    assert like["low"] < 0.5 < like["value"] + 0.1 < 0.75
 
 
 def test_results_hold_no_time(whole: Path) -> None:

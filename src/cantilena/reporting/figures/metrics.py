@@ -98,37 +98,50 @@ def rules_and_diversity(systems: Mapping[str, Any], rule: str = "in_motif", dive
 
 @styled
 def frontier_panels(systems: Mapping[str, Any]) -> Figure:
-    """The reward and the diversity of each way to compose against its KL divergence from the untuned model.
+    """Reward, diversity and separability of each way to compose against its KL divergence from the untuned model.
 
     Args:
-        systems: by name, each with its `curve` (those of one curve are joined), `reward` a melody, and the metrics
-            `kl_per_step` and `distinct_4`; those without a KL divergence, such as human melodies, are lines.
+        systems: by name, each with its `curve` (those of one curve are joined), `reward` a melody, `auc`, and the
+            metrics `kl_per_step` and `distinct_4`; those without a KL divergence, such as human melodies, are lines.
     """
-    curves: dict[str, list[tuple[float, float, float]]] = {}
-    for system in systems.values():
-        kl, diversity = _measured(system, "kl_per_step"), _measured(system, "distinct_4")
-        if kl is not None and diversity is not None:
-            curves.setdefault(system["curve"], []).append((kl.value, system["reward"], diversity.value))
-    figure = Figure(figsize=(9.6, 4.0))
-    pair = figure.subplots(1, 2)
-    for axes, column, label in ((pair[0], 1, "reward a melody"), (pair[1], 2, "distinct-4")):
+    labels = ("reward a melody", "distinct-4", "AUC, told from human melodies")
+    known = {name: _frontier_values(system) for name, system in systems.items()}
+    shown = [number for number in range(3) if any(values[number] is not None for values in known.values())]
+    curves: dict[str, list[tuple[float, _Values]]] = {}
+    for name, system in systems.items():
+        if (kl := _measured(system, "kl_per_step")) is not None:
+            curves.setdefault(system["curve"], []).append((kl.value, known[name]))
+    figure = Figure(figsize=(1.6 + 4.0 * len(shown), 4.0))
+    row = figure.subplots(1, len(shown), squeeze=False)[0]
+    for axes, column in zip(row, shown, strict=True):
         for number, (name, points) in enumerate(curves.items()):
-            rows = sorted(points)
+            places = sorted((kl, value) for kl, values in points if (value := values[column]) is not None)
             again = number >= len(CYCLE)  # where colours repeat, markers and lines differ
             axes.plot(
-                [row[0] for row in rows], [row[column] for row in rows],
-                marker=("os" if len(rows) > 1 else "D^")[again], linestyle="--" if again else "-", markersize=5,
+                [kl for kl, _ in places], [value for _, value in places],
+                marker=("os" if len(places) > 1 else "D^")[again], linestyle="--" if again else "-", markersize=5,
                 linewidth=1.2, color=CYCLE[number % len(CYCLE)], label=literal(name),
             )  # fmt: skip
-        axes.set(xlabel="KL divergence from the untuned model, nats a step", ylabel=label)
+        axes.set(xlabel="KL divergence from the untuned model, nats a step", ylabel=labels[column])
     for name, system in systems.items():
-        diversity = _measured(system, "distinct_4")
-        if _measured(system, "kl_per_step") is None and diversity is not None:
+        if _measured(system, "kl_per_step") is None:
             style = ":" if name == HUMAN else "-."
-            for axes, level in zip(pair, (system["reward"], diversity.value), strict=True):
-                axes.axhline(level, color=INK, linewidth=0.8, linestyle=style, label=literal(name))
-    legend_right(pair[1])
+            for axes, column in zip(row, shown, strict=True):
+                level = known[name][column]
+                level = 0.5 if level is None and name == HUMAN else level
+                if level is not None:
+                    axes.axhline(level, color=INK, linewidth=0.8, linestyle=style, label=literal(name))
+    legend_right(row[-1])
     return figure
+
+
+_Values = tuple[float | None, float | None, float | None]
+
+
+def _frontier_values(system: Mapping[str, Any]) -> _Values:
+    """Reward, distinct-4 and AUC of a point."""
+    diversity = _measured(system, "distinct_4")
+    return system["reward"], None if diversity is None else diversity.value, system.get("auc", {}).get("value")
 
 
 @styled

@@ -4,6 +4,9 @@ A KL penalty acts much like early stopping, so one tuned model shows little. Her
 other algorithm at its own, rejection fine-tuning is measured on its way, and critics teach alone and with the rules.
 Beside them stand the alternatives to reinforcement learning: the best of n melodies of the untuned model, the rules as
 hard constraints, and a VAE of the same corpus. Nothing is stopped early: collapse is to be seen.
+
+Each point also has the AUC of classifiers that tell its melodies from human ones in its meter and mode, of pieces that
+no model and no reward learned from (`discriminators/two_sample_test.py`): they read other features than critics do.
 """
 
 from __future__ import annotations
@@ -18,11 +21,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cantilena.discriminators import TwoSampleOptions, classifier_two_sample_test
+from cantilena.discriminators.two_sample_test import FAST
 from cantilena.errors import CorpusError, UsageError
 from cantilena.generation import Constraints, sample
 from cantilena.metrics import bootstrap_ratio
 from cantilena.models import Bundle, SequenceModel, VaeOptions, log_probs_with_bars, shipped_bundles, to_numpy
 from cantilena.reporting import table_markdown
+from cantilena.reporting.data import HUMAN
 from cantilena.reporting.figures import frontier_panels, png_bytes
 from cantilena.rl import CriticData, MusicReward, TuningOptions, tune
 from cantilena.rl.options import NO_RULES
@@ -40,6 +46,7 @@ from cantilena.runtime import (
     write_text,
 )
 from cantilena.tokenizers import NotesEncoding
+from cantilena.workflows.data import Excerpts
 from cantilena.workflows.evaluate.counts import Sample, measure
 from cantilena.workflows.evaluate.systems import model_system, sample_whole
 from cantilena.workflows.learned_corpus import shipped_corpus
@@ -60,6 +67,7 @@ _POOL = COUNTED * max(GROUPS)
 _AT_ONCE = 2048
 """Melodies in a batch of the pool."""
 _SHOWN = ("kl_per_step", "different_melodies", "distinct_4")
+_TESTED = TwoSampleOptions(families=FAST, groups=False, permutations=99, resamples=200)
 
 Row = dict[str, Any]
 
@@ -70,7 +78,7 @@ class Frontier:
 
     Args:
         folder: of the run.
-        systems: as in `results.json`: each with `curve`, its line in the picture.
+        systems: as in `results.json`: each with `curve`, its line in the picture, and `auc`, but for human melodies.
     """
 
     folder: Path
@@ -79,11 +87,12 @@ class Frontier:
     def text(self) -> str:
         """A table for a terminal."""
         width = max(map(len, self.systems)) + 2
-        rows = [" " * width + f"{'reward':>10}{'KL':>8}{'different':>11}{'distinct-4':>12}"]
+        rows = [" " * width + f"{'reward':>10}{'KL':>8}{'different':>11}{'distinct-4':>12}{'AUC':>7}"]
         for name, row in self.systems.items():
             values = (row["metrics"][metric]["value"] for metric in _SHOWN)
-            kl, different, distinct = ("–" if value is None else f"{value:.3f}" for value in values)
-            rows.append(f"{name:<{width}}{row['reward']:>10.1f}{kl:>8}{different:>11}{distinct:>12}")
+            auc = row.get("auc", {}).get("value")
+            kl, different, distinct, heard = ("–" if one is None else f"{one:.3f}" for one in (*values, auc))
+            rows.append(f"{name:<{width}}{row['reward']:>10.1f}{kl:>8}{different:>11}{distinct:>12}{heard:>7}")
         rows.append(f"All numbers: {self.folder / 'table.md'}; the picture: {self.folder / 'frontier.png'}")
         return "\n".join(rows)
 
@@ -123,7 +132,7 @@ def run_frontier(
     record = {"frontier": name, **inputs.digests, "against": against, **options_record(options)}
     with run_folder(folder, record, resume=resume, force=force) as run:
         clear_earlier_run(run, "points/*.json", "results.json", "table.md", "frontier.png")
-        points = _Points(inputs.bundle, rules_alone, inputs.reward, data)
+        points = _Points(inputs.bundle, rules_alone, inputs.reward, data, inputs.human)
         systems: dict[str, Row] = {}
         for point, make in {**_human(points, inputs), **_untuned(points), **_tuned(points)}.items():
             path = folder / "points" / f"{point.replace(' ', '-')}.json"
@@ -159,7 +168,7 @@ def _human(points: _Points, inputs: TuningInputs) -> Makers:
     human = inputs.human
     if human is None:
         return {}
-    return {"human": partial(points.row, Sample(human.tokens, human.piece, human.contexts), "human", None)}
+    return {HUMAN: partial(points.row, Sample(human.tokens, human.piece, human.contexts), HUMAN, None)}
 
 
 def _untuned(points: _Points) -> Makers:
@@ -204,13 +213,15 @@ class _Points:
         bundle: the untuned model.
         options: of the tunings: rules alone, without early stopping.
         reward: by which all points are measured.
-        critic_people: human melodies for critics; None for no critic.
+        critic_data: human melodies for critics; None for no critic.
+        human: held-out human melodies; None if there is no corpus.
     """
 
     bundle: Bundle
     options: TuningOptions
     reward: MusicReward
     critic_data: CriticData | None = None
+    human: Excerpts | None = None
 
     def row(self, melodies: Sample, curve: str, model: SequenceModel | None) -> Row:
         """The numbers of a point."""
@@ -226,7 +237,22 @@ class _Points:
             thorough=True,
         )
         mean = round(float(self.rewards(melodies).mean()), 4)
-        return {"melodies": len(melodies.tokens), "curve": curve, "reward": mean, "metrics": metrics}
+        row = {"melodies": len(melodies.tokens), "curve": curve, "reward": mean, "metrics": metrics}
+        return row if curve == HUMAN else row | {"auc": self.auc(melodies)}
+
+    def auc(self, melodies: Sample) -> Row:
+        """The AUC of the strongest classifier that tells the melodies from human ones in the meter and mode.
+
+        There is none, but a reason, if a control fails, as where range and length alone tell them.
+        """
+        if self.human is None:
+            return {"value": None, "reason": "there is no corpus of human melodies"}
+        context, encoding = self.reward.context, self.bundle.encoding
+        like = [one.meter == context.meter and one.key.mode == context.key.mode for one in self.human.contexts]
+        options = replace(_TESTED, seed=self.options.seed, steps_per_bar=context.steps_per_bar)
+        lines = encoding.line(self.human.tokens[like]), encoding.line(melodies.tokens)
+        result = classifier_two_sample_test(lines[0], self.human.piece[like], lines[1], options, quiet=True)
+        return {"value": None, "reason": result.refused} if result.best is None else result.best.to_json()["auc"]
 
     def rewards(self, melodies: Sample) -> NDArray[np.float64]:
         """`(melodies,)`: the clipped reward of each melody, in its own key and meter."""
