@@ -7,10 +7,10 @@ one thread, and seconds are those of its CPU time, which other processes hardly 
 follows the schedule of the published RL Tuner: one melody, one step at a time, each reward computed from the melody so
 far, and every 5 steps an update on 32 transitions from the replay buffer, with a soft target.
 
-Of `rloo` it also prints the shares of an update, and what share of the rate of matrix products alone (of the same
-shapes, in the same process) it reaches. Counted are the products of five forward passes: sampling, prior, policy, and
-its gradient, which costs two. Fewer are made: what sampling computed is not computed again, and the input of the first
-layer is looked up.
+Of `rloo` it also prints the shares of an update, without and with a critic, and what share of the rate of matrix
+products alone (of the same shapes, in the same process) it reaches. Counted are the products of five forward passes:
+sampling, prior, policy, and its gradient, which costs two. Fewer are made: what sampling computed is not computed
+again, and the input of the first layer is looked up.
 """
 
 from __future__ import annotations
@@ -24,8 +24,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from cantilena.discriminators import HumanMelodies
 from cantilena.models import Bars, Network, NetworkOptions
-from cantilena.rl import LEARNERS, Learner, MusicReward, TuningOptions, TuningTask, td_target
+from cantilena.rl import (
+    LEARNERS,
+    CriticOptions,
+    CriticReward,
+    Learner,
+    MusicReward,
+    TuningOptions,
+    TuningTask,
+    td_target,
+)
 from cantilena.rules import RULE_SETS, Context
 from cantilena.tokenizers import GridEncoding
 from products import products
@@ -33,11 +43,18 @@ from products import products
 STEPS = 32
 
 
+ALGORITHMS = [name for name in LEARNERS if name != "mpo"]
+"""Those that tune networks of steps."""
+
+
 def learner_of(options: TuningOptions, width: int) -> Learner:
     """Return one of our learners after its first update, which compiles the rules."""
     network, prior = _networks(width)
-    task = TuningTask(network, prior, _reward(options), options, Bars.common_time(1), _generator())
+    reward = _reward(options)
+    critic = CriticReward(_melodies(), reward, options) if options.critic.critic else None
+    task = TuningTask(network, prior, reward, options, Bars.common_time(1), _generator(), critic)
     learner = LEARNERS[options.algorithm](task)
+    learner.prepare()
     learner.update(0.0)
     return learner
 
@@ -53,7 +70,7 @@ def whole_melodies(learner: Learner, seconds: float) -> float:
 
 def shares(learner: Any, seconds: float) -> dict[str, float]:
     """Return the share of each part of an update."""
-    spent = dict.fromkeys(("sampling", "rules", "prior", "policy"), 0.0)
+    spent = dict.fromkeys(("sampling", "rules", "critic", "prior", "policy"), 0.0)
 
     def timed(compute: Callable[..., Any], part: Callable[..., str]) -> Callable[..., Any]:
         def call(*args: Any) -> Any:
@@ -65,6 +82,8 @@ def shares(learner: Any, seconds: float) -> dict[str, float]:
         return call
 
     learner.sample = timed(learner.sample, lambda: "sampling")
+    if learner.critic is not None:
+        learner.critic.score_and_train = timed(learner.critic.score_and_train, lambda _: "critic")
     for name in ("score", "scaled_reward", "places"):
         setattr(learner, name, timed(getattr(learner, name), lambda *_: "rules"))
     learner.log_probs = timed(learner.log_probs, lambda model, _: "prior" if model is learner.prior else "policy")
@@ -73,6 +92,7 @@ def shares(learner: Any, seconds: float) -> dict[str, float]:
     while time.process_time() - started < seconds:
         learner.update(0.5)
     whole = time.process_time() - started
+    spent["rules"] -= spent["critic"]  # which is called by `score`
     return {part: time_ / whole for part, time_ in spent.items()}
 
 
@@ -158,6 +178,12 @@ def _reward(options: TuningOptions) -> MusicReward:
     return MusicReward(GridEncoding(), RULE_SETS["rl-tuner"], Context(), options.c_for(), options.clip)
 
 
+def _melodies() -> HumanMelodies:
+    """Random walks in the place of human melodies."""
+    tokens = 20 + np.random.default_rng(1).integers(-2, 3, (400, STEPS)).cumsum(axis=1) % 12
+    return HumanMelodies(GridEncoding().line(tokens), np.arange(400), np.zeros(400, dtype=np.int64))
+
+
 def _generator() -> torch.Generator:
     return torch.Generator().manual_seed(1)
 
@@ -167,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--width", type=int, default=128)
     parser.add_argument("--seconds", type=float, default=20.0)
-    parser.add_argument("--algorithms", nargs="*", default=list(LEARNERS))
+    parser.add_argument("--algorithms", nargs="*", default=ALGORITHMS, choices=ALGORITHMS)
     given = parser.parse_args()
     torch.set_num_threads(1)
     baseline = one_melody_at_a_time(given.width, given.seconds)
@@ -180,8 +206,10 @@ def main() -> None:
             rate = rate_of_products(given.width, learner.options)
             share = speed * products_of_step(given.width) / rate
             print(f"  {share:.0%} of {rate / 1e9:.0f} billion operations a second, the rate of products alone")
-            parts = shares(learner, given.seconds)
-            print("  of an update: " + ", ".join(f"{part} {value:.0%}" for part, value in parts.items()), flush=True)
+            with_critic = learner_of(TuningOptions(critic=CriticOptions(critic=True)), given.width)
+            for words, one in (("of an update", learner), ("of one with a critic", with_critic)):
+                parts = shares(one, given.seconds).items()
+                print(f"  {words}: " + ", ".join(f"{part} {value:.0%}" for part, value in parts if value), flush=True)
 
 
 if __name__ == "__main__":
