@@ -1,14 +1,15 @@
 """How well the listener tells a model's openings from people's of the validation part: the table in docs/models.md.
 
     python scripts/judge_openings.py MODEL [--search N] [--critic FILE] [--form free] [--times N]
-    python scripts/judge_openings.py MODEL --sets N [--part test]
+    python scripts/judge_openings.py MODEL --sets N [--part test] [--json FILE]
     python scripts/judge_openings.py MODEL --modes N
 
 For each of people's leads in 4/4, 2/2 and 2/4 the model composes melodies of the same meter, mode and number of bars.
 With `--sets` the register and the pickup are told, too, as while tuning (`mpo`), and N sets of two melodies for each of
 people's are judged by the logistic and the boosted classifier: one set has an AUC that is .02 to .03 too low or too
-high. With `--modes` the model composes N melodies of 16 bars of 4/4 in each of `MODES` instead, and the shares of those
-that begin and end on the tonic are printed beside those of people's leads of the test part.
+high; FILE gets what is printed. With `--modes` the model composes N melodies of 16 bars of 4/4 in each of `MODES`
+instead, and the shares of those that begin and end on the tonic are printed beside those of people's leads of the test
+part.
 """
 
 from __future__ import annotations
@@ -27,8 +28,13 @@ from cantilena.data import Split, load_builtin
 from cantilena.discriminators import TwoSampleOptions, TwoSampleResult, classifier_two_sample_test
 from cantilena.discriminators.two_sample_test import FAST
 from cantilena.generation import Composer, load
-from cantilena.models import LEAD
+from cantilena.metrics import distinct_n
+from cantilena.models import LEAD, Bars
 from cantilena.music import TICKS_PER_QUARTER, Key, Melody
+from cantilena.rl import MusicReward, melody_rewards
+from cantilena.rl.reward import padded_together
+from cantilena.rules import RULE_SETS, Context
+from cantilena.runtime import write_json
 from cantilena.tokenizers import NotesEncoding
 from cantilena.workflows import compose_like, encoded_leads
 from cantilena.workflows.data import role_of
@@ -55,16 +61,19 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=3, help="melodies for each of people's")
     parser.add_argument("--sets", type=int, default=0, metavar="N", help="judge sets of melodies that are told more")
     parser.add_argument("--part", default="valid", choices=("valid", "test"), help="of people's melodies, for --sets")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="of the results of --sets")
     parser.add_argument("--modes", type=int, default=0, metavar="N", help="count begins and ends in modes instead")
     options = vars(parser.parse_args())
     name, times, modes = options.pop("model"), options.pop("times"), options.pop("modes")
-    sets, part = options.pop("sets"), options.pop("part")
+    sets, part, file = options.pop("sets"), options.pop("part"), options.pop("json")
     composer = load(name)
     if modes:
         tell_modes(name, composer, modes)
         return
     if sets:
-        judge_sets(name, composer, sets, part)
+        judged = judge_sets(name, composer, sets, part)
+        if file is not None:
+            write_json(file, judged)
         return
     groups = leads(composer)
     people = [tune for group in groups.values() for tune in group]
@@ -90,8 +99,8 @@ def openings(
         yield steps, len(ours), classifier_two_sample_test(lines[0], pieces, lines[1], options, quiet=True)
 
 
-def judge_sets(name: str, composer: Composer, sets: int, part: Split) -> None:
-    """Print mean AUCs over several sets with their standard errors, and how the melodies end."""
+def judge_sets(name: str, composer: Composer, sets: int, part: Split) -> dict[str, Any]:
+    """Print mean AUCs over several sets with their standard errors, and how the melodies end; return all of it."""
     encoding, options = composer.encoding, TwoSampleOptions(families=FAST, groups=False, permutations=99, resamples=100)
     assert isinstance(encoding, NotesEncoding)
     known = [one for one in load_builtin("tunes").melodies(part) if one.key is not None and str(one.meter) in METERS]
@@ -110,19 +119,39 @@ def judge_sets(name: str, composer: Composer, sets: int, part: Split) -> None:
         for steps, _, result in openings(people, composed, options):
             for family, one in result.families.items():
                 aucs[steps, family].append(one.auc.value)
+    judged: dict[str, Any] = {"part": part, "sets": sets, "auc": {}}
     for (steps, family), values in aucs.items():
         error = np.std(values, ddof=1) / math.sqrt(len(values)) if len(values) > 1 else math.nan
+        judged["auc"].setdefault(str(steps), {})[family] = [round(float(one), 4) for one in (np.mean(values), error)]
         print(f"{name}: {steps} steps, {family}: {np.mean(values):.3f} ± {error:.3f}")
-    for side, melodies in (("people", pieces.melodies), (name, made)):
+    for key, side, melodies in (("people", "people", pieces.melodies), ("composed", name, made)):
         near, far, strong = _ends(melodies)
+        reward, distinct = _rules_and_diversity(melodies, encoding, pieces.sequences.bars)
+        judged[key] = {"near": near, "far": far, "strong": strong, "reward": reward, "distinct_4": distinct}
         print(f"{side}: the last note comes by step or repetition {near:.3f}, by a fourth or more {far:.3f}")
         print(f"{side}: it is the tonic, on a strong beat, a quarter or longer {strong:.3f}")
+        print(f"{side}: reward of the rules of cantilena {reward:.2f} a melody, distinct-4 {distinct:.3f}")
+    return judged
+
+
+def _rules_and_diversity(melodies: Sequence[Melody], encoding: NotesEncoding, like: Bars) -> tuple[float, float]:
+    """The mean reward of the rules a melody, and distinct-4 in sets of as many as there are of people's, `like`."""
+    count = len(like.pickup)
+    tokens = padded_together([encoding.encode(encoding.fit(melody).melody)[None] for melody in melodies])
+    contexts = [Context(key=melody.key or Key(), meter=melody.meter) for melody in melodies]
+    reward = MusicReward(encoding, RULE_SETS["cantilena"], Context(), c=1.0, clip=10.0)
+    terms = melody_rewards(reward, tokens, like[np.arange(len(tokens)) % count], contexts)
+    grid = [EvalMelody.from_melody(melody, piece="", label="").tokens for melody in melodies]
+    each = [distinct_n(line_of(grid[first : first + count]), 4) for first in range(0, len(grid), count)]
+    return round(float(np.sum([*terms.values()], axis=0).mean()), 3), round(float(np.mean(each)), 4)
 
 
 def _ends(melodies: Sequence[Melody]) -> tuple[float, float, float]:
     """Shares of last notes that are two semitones or less from the one before, five or more, and a tonic as said."""
     counts = []
     for melody in melodies:
+        if len(melody.sounding) < 2:
+            continue
         before, last = melody.sounding[-2:]
         bar, moved = melody.meter.ticks_per_bar, abs(last.top - before.top)
         strong = (last.onset - melody.pickup) % bar in (0, bar // 2) and last.duration >= TICKS_PER_QUARTER
