@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
+import torch
 
-from cantilena.discriminators import PrefixCritic, RunningCritic, train_prefix_critic
+from cantilena.discriminators import PrefixCritic, RunningCritic, in_parallel, prefix_critic_training
 from cantilena.models import Bars, critic_features, critic_rows
 from cantilena.music import Meter
 from cantilena.tokenizers import NotesEncoding
@@ -57,8 +60,30 @@ def test_it_learns_to_tell_steps_from_leaps() -> None:
     leaps = rng.integers(0, 24, (160, 16))
     people, generated = rows_of(steps), rows_of(leaps)
     critic = PrefixCritic(NOTES)
-    train_prefix_critic(critic, people[:128], generated[:128], rng, epochs=30)
+    assert sum(1 for _ in prefix_critic_training(critic, people[:128], generated[:128], rng, epochs=30)) == 120
     ours, theirs = critic.log_odds(people[128:]), critic.log_odds(generated[128:])
     assert np.mean([one[-1] > 0 for one in ours]) > 0.9
     assert np.mean([one[-1] < 0 for one in theirs]) > 0.9
     assert np.mean([one[7] for one in ours]) > np.mean([one[7] for one in theirs]) + 1.0
+
+
+def test_critics_in_parallel_learn_what_each_learns_alone() -> None:
+    rows = rows_of(np.random.default_rng(5).integers(0, 24, (80, 10)))
+
+    def training(critic: PrefixCritic) -> Iterator[None]:
+        return prefix_critic_training(critic, rows[:40], rows[40:], np.random.default_rng(6), epochs=3)
+
+    alone, first, second = PrefixCritic(NOTES, 1), PrefixCritic(NOTES, 1), PrefixCritic(NOTES, 2)
+    list(training(alone))
+    assert sum(1 for _ in in_parallel([training(first), training(second)])) == 3
+    for name, value in alone.state_dict().items():
+        assert torch.equal(value, first.state_dict()[name])
+
+
+def test_a_training_that_fails_says_so() -> None:
+    def failing() -> Iterator[None]:
+        yield
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        list(in_parallel([iter([None] * 3), failing()]))

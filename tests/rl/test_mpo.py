@@ -125,10 +125,34 @@ def test_a_model_comes_nearer_to_people(critic: bool, people: PeoplesNotes, corp
     assert "meter" not in tuned.bundle.provenance["tuning"]
 
 
+def test_the_mean_of_the_weights_is_kept(people: PeoplesNotes, monkeypatch: pytest.MonkeyPatch) -> None:
+    average, seen = Mpo._average, list[torch.Tensor]()
+
+    def noted(self: Mpo, *, restart: bool) -> None:
+        seen.append(self.network.head.weight.detach().clone())
+        average(self, restart=restart)
+
+    monkeypatch.setattr(Mpo, "_average", noted)
+    kept = tune(bundle(), replace(OPTIONS, updates=6), people=people).bundle.network().head.weight
+    torch.testing.assert_close(kept.detach(), torch.stack(seen[2:]).mean(0))
+    assert not torch.equal(kept, seen[-1])
+
+
 def test_steps_are_those_of_the_melodies_that_were_composed(people: PeoplesNotes) -> None:
     tuned = tune(bundle(), replace(OPTIONS, updates=2), people=people)
     assert tuned.steps == tuned.history.environment_steps[-1]
     assert 2 * 8 * 20 <= tuned.steps <= 2 * 8 * 22  # bars of eight eighths, a note and a rest, some with a pickup
+
+
+def test_parts_of_long_melodies_are_learned_from_too() -> None:
+    entries = [
+        Entry(Melody.from_pitches([(60, 48)] * 80, key=Key()), piece=str(row), split="train") for row in range(60)
+    ]
+    people = peoples_notes(bundle(), Corpus.from_entries(entries, Manifest("long")))
+    assert people.bars.length.tolist() == [16 * 96, 24 * 96] * 60
+    assert [len(rows) for rows in people.rows] == [32, 48] * 60
+    told, _ = people.tell(np.arange(2), 1)
+    assert told.length.tolist() == [16 * 96, 24 * 96]
 
 
 def test_a_model_without_forms_is_tuned_too(corpus: str) -> None:
@@ -233,7 +257,7 @@ def test_inputs_are_read_as_the_algorithm_needs_them(corpus: str) -> None:
 
 def rolled_out(people: PeoplesNotes, rows: np.ndarray, model: Bundle | None = None) -> Rollout:
     told, guides = people.tell(rows, 3)
-    reward, features = TriedReward(len(rows), None, None), critic_features(NOTES)
+    reward, features = TriedReward(np.zeros_like(rows), None, None), critic_features(NOTES)
     network = (model or bundle()).network()
     return roll_out(network, NOTES, told, guides, reward, np.random.default_rng(4), features=features)
 

@@ -130,11 +130,9 @@ def test_a_policy_that_learns_from_log_ratios_becomes_that_of_people() -> None:
     for _ in range(600):
         policy = scores.log_softmax(0)
         tried = torch.multinomial(policy.detach().exp().expand(256, 4), 4, replacement=True, generator=generator)
-        rewards = (people - policy.detach())[tried][None]
+        rewards = (people - prior)[tried][None]
         log_policy = policy[tried][None]
-        loss = mpo_loss(
-            log_policy, prior[tried][None], log_policy.detach(), rewards, torch.ones(1, 256), prior_weight=0.0
-        )
+        loss = mpo_loss(log_policy, prior[tried][None], log_policy.detach(), rewards, torch.ones(1, 256), step=1.0)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -154,7 +152,26 @@ def test_frequencies_that_agree_leave_the_reward_as_it_is() -> None:
     features = critic_features(NOTES)
     rng = np.random.default_rng(1)
     rows = features.offsets[: features.columns] + rng.integers(0, 2, (400, features.columns))
-    matching = NoteMatching(NOTES, [rows])
-    assert matching.update([rows]) == pytest.approx(0.0)
+    matching, one = NoteMatching(NOTES, [rows], np.array([0])), np.array([0])
+    assert matching.update([rows], one) == pytest.approx(0.0)
     assert np.abs(matching.weights).max() == pytest.approx(0.0)
-    assert matching.update([rows[:200]]) < 0.1
+    assert matching.update([rows[:200]], one) < 0.1
+
+
+def test_frequencies_are_those_of_the_kind_of_a_melody() -> None:
+    features = critic_features(NOTES)
+    low = np.tile(features.offsets[: features.columns], (400, 1))
+    high = low + (np.arange(features.columns) == 1)  # another pitch sounds
+    kinds, zeros = np.array([0, 1]), np.zeros(400, dtype=np.int64)
+    matching = NoteMatching(NOTES, [low, high], kinds)
+    for _ in range(20):
+        assert matching.update([high, low], kinds) == pytest.approx(0.0)  # as often as people in both kinds together
+    for kind, frequent, other in ((0, low, high), (1, high, low)):
+        assert (
+            matching.rewards(frequent, zeros + kind).mean() > 0.3 > -0.3 > matching.rewards(other, zeros + kind).mean()
+        )
+    restored = NoteMatching(NOTES, [low, high], kinds)
+    restored.restore(matching.state())
+    for one in (matching, restored):
+        one.update([low, low], kinds)
+    assert (restored.weights == matching.weights).all()

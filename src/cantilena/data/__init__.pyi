@@ -24,6 +24,7 @@ from .harmony import chords_of_voices as chords_of_voices
 from .harmony import read_chords as read_chords
 from .harmony import with_chords_of_other_voices as with_chords_of_other_voices
 from .joining import add_to_training as add_to_training
+from .joining import parts_of as parts_of
 from .normalized_key import normalize_key as normalize_key
 from .normalized_key import semitones_to_normalized as semitones_to_normalized
 from .options import ReadLimits as ReadLimits

@@ -49,19 +49,25 @@ def add_to_training(corpus: Corpus, others: Sequence[Corpus], held_out: Sequence
             Entry(part, piece, other.manifest.name, composer, licence or other.manifest.licence)
             for row, (melody, piece, composer, licence) in enumerate(about)
             if row not in known
-            for part in _parts(melody)
+            for part in parts_of(melody, PART_BARS, 2 * PART_BARS)
         ]
         tables.append(Corpus.from_entries(entries, other.manifest).table)
     return Corpus(pa.concat_tables(tables), corpus.manifest)
 
 
-def _parts(melody: Melody) -> Iterator[Melody]:
-    """A melody, or parts of `PART_BARS` bars of a long one; a short rest of it belongs to the last part."""
+def parts_of(melody: Melody, bars: int, most: int) -> Iterator[Melody]:
+    """A melody, or parts of so many bars of one that has more than `most`; a short rest belongs to the last part.
+
+    Examples:
+        >>> melody = Melody.from_pitches([(60, 96)] * 40)
+        >>> [part.length // 96 for part in parts_of(melody, 16, 24)]
+        [16, 24]
+    """
     starts = list(melody.bar_starts())
-    if len(starts) <= 2 * PART_BARS:
+    if len(starts) <= most:
         yield melody
         return
-    firsts = starts[: len(starts) - PART_BARS // 2 : PART_BARS]
+    firsts = starts[: len(starts) - bars // 2 : bars]
     for first, after in zip(firsts, [*firsts[1:], melody.length], strict=True):
         part = melody.between(first, after)
         if part.sounding:

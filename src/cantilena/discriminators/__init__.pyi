@@ -19,7 +19,8 @@ from .options import TwoSampleOptions as TwoSampleOptions
 from .predictions import Predictions as Predictions
 from .prefix_critic import PrefixCritic as PrefixCritic
 from .prefix_critic import RunningCritic as RunningCritic
-from .prefix_critic import train_prefix_critic as train_prefix_critic
+from .prefix_critic import in_parallel as in_parallel
+from .prefix_critic import prefix_critic_training as prefix_critic_training
 from .stopping import StoppingClassifier as StoppingClassifier
 from .stopping import StoppingScore as StoppingScore
 from .style_classifier import StyleClassifier as StyleClassifier

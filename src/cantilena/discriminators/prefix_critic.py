@@ -13,17 +13,19 @@ the future discriminators of K. Yang and D. Klein (FUDGE, NAACL 2021) tell it fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim import Optimizer
 
 from cantilena.models import critic_features
 from cantilena.models.critic import LEAST_VARIANCE
-from cantilena.runtime import derived_seed
+from cantilena.runtime import cpu_count, derived_seed
 from cantilena.tokenizers import NotesEncoding
 from cantilena.training.optimizers import AdamW
 
@@ -33,6 +35,7 @@ Rows = NDArray[np.integer]
 _WIDTH, _DROPOUT, _LAST = 64, 0.5, 8
 _BATCH, _LEARNING_RATE, _WEIGHT_DECAY, _AVERAGING = 32, 3e-3, 0.1, 0.98
 _AT_ONCE = 64
+_ENDED = object()
 
 
 class PrefixCritic(nn.Module):
@@ -59,20 +62,28 @@ class PrefixCritic(nn.Module):
             nn.init.normal_(self.table.weight, std=0.1)
             self.inner, self.deep = nn.Linear(_WIDTH, _WIDTH), nn.Linear(4 * _WIDTH, _WIDTH)
             self.out = nn.Linear(_WIDTH, 1)
-        self.dropout = nn.Dropout(_DROPOUT)
+        self.noise = torch.Generator().manual_seed(derived_seed(seed, "dropout"))
+        """The randomness of dropout, so that critics can train in parallel."""
         self.eval()
 
     def describe(self, rows: Tensor) -> Tensor:
         """`(notes, width)`: h of notes with `(notes, columns)` rows."""
-        described: Tensor = torch.tanh(self.inner(self.dropout(torch.tanh(self.table(rows)))))
+        described: Tensor = torch.tanh(self.inner(self._dropped(torch.tanh(self.table(rows)))))
         return described
 
     def judge(self, mean: Tensor, square: Tensor, last: Tensor, h: Tensor) -> Tensor:
         """The log odds from the means of h, of its square and of the last h, and from h, each `(..., width)`."""
         deviation = (square - mean**2).clamp_min(LEAST_VARIANCE).sqrt()
-        deep = torch.tanh(self.deep(self.dropout(torch.cat([mean, deviation, last, h], dim=-1))))
-        odds: Tensor = self.out(self.dropout(deep))
+        deep = torch.tanh(self.deep(self._dropped(torch.cat([mean, deviation, last, h], dim=-1))))
+        odds: Tensor = self.out(self._dropped(deep))
         return odds.squeeze(-1)
+
+    def _dropped(self, values: Tensor) -> Tensor:
+        """Values with dropout while training."""
+        if not self.training:
+            return values
+        kept = torch.rand(values.shape, generator=self.noise) >= _DROPOUT
+        return values * kept / (1.0 - _DROPOUT)
 
     def forward(self, melodies: Sequence[Rows]) -> tuple[Tensor, Tensor]:
         """Log odds after each note of each melody, and whether it has so many: both `(melodies, most notes)`."""
@@ -95,6 +106,15 @@ class PrefixCritic(nn.Module):
             known += [row[: len(one)].numpy() for row, one in zip(self(some)[0], some, strict=True)]
         return known
 
+    def learn(self, optimizer: Optimizer, people: Sequence[Rows], generated: Sequence[Rows]) -> None:
+        """Take a step of the optimizer on a batch."""
+        self.train()
+        loss = self.loss(people, generated)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        self.eval()
+
     def loss(self, people: Sequence[Rows], generated: Sequence[Rows]) -> Tensor:
         """Cross-entropy, half of it after the last note, the other half the mean over all notes of each melody."""
         odds, is_there = self([*people, *generated])
@@ -106,16 +126,15 @@ class PrefixCritic(nn.Module):
         return loss
 
 
-def train_prefix_critic(
+def prefix_critic_training(
     critic: PrefixCritic,
     people: Sequence[Rows],
     generated: Sequence[Rows],
     rng: np.random.Generator,
     *,
     epochs: int = 6,
-    seed: int = 1,
-) -> None:
-    """Train a critic in place; its weights become their moving average.
+) -> Iterator[None]:
+    """Train a critic in place, a batch at each step of the iterator; at the end its weights are their moving average.
 
     Args:
         critic: to train.
@@ -123,28 +142,37 @@ def train_prefix_critic(
         generated: melodies of a model.
         rng: draws the batches.
         epochs: passes over the smaller of the two sets.
-        seed: of dropout.
     """
     batches = max(min(len(people), len(generated)) // _BATCH, 1)
     optimizer = AdamW(critic.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, epochs * batches)
     average = {name: value.clone() for name, value in critic.state_dict().items()}
-    critic.train()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derived_seed(seed, "dropout"))
-        for _ in range(epochs):
-            orders = [rng.permutation(len(side)) for side in (people, generated)]
-            for start in range(0, batches * _BATCH, _BATCH):
-                ours, theirs = (order[start : start + _BATCH] for order in orders)
-                loss = critic.loss([people[i] for i in ours], [generated[i] for i in theirs])
-                optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                optimizer.step()
-                schedule.step()
-                for name, value in critic.state_dict().items():
-                    average[name].lerp_(value, 1.0 - _AVERAGING)
+    for _ in range(epochs):
+        orders = [rng.permutation(len(side)) for side in (people, generated)]
+        for start in range(0, batches * _BATCH, _BATCH):
+            ours, theirs = (order[start : start + _BATCH] for order in orders)
+            critic.learn(optimizer, [people[i] for i in ours], [generated[i] for i in theirs])
+            schedule.step()
+            for name, value in critic.state_dict().items():
+                average[name].lerp_(value, 1.0 - _AVERAGING)
+            yield
     critic.load_state_dict(average)
-    critic.eval()
+
+
+def in_parallel(trainings: Sequence[Iterator[None]]) -> Iterator[None]:
+    """Run trainings side by side, a batch of each at a time, so that an interruption waits for no more than these.
+
+    Examples:
+        >>> sum(1 for _ in in_parallel([iter([None] * 3), iter([None] * 2)]))
+        3
+    """
+    with ThreadPoolExecutor(max(min(len(trainings), cpu_count()), 1)) as pool:
+        while any([*pool.map(_go_on, trainings)]):
+            yield
+
+
+def _go_on(training: Iterator[None]) -> bool:
+    return next(training, _ENDED) is not _ENDED
 
 
 class RunningCritic:

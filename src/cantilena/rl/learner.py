@@ -111,6 +111,10 @@ class Learner(ABC):
         """The policy as a sequence model, which composes after the tuning."""
         return cast("SequenceModel", self.model)
 
+    def kept_weights(self) -> Mapping[str, Tensor]:
+        """The weights that the model gets if the tuning ends now."""
+        return self.model.state_dict()
+
     def state(self) -> dict[str, Tensor]:
         """Tensors of a checkpoint besides model, optimizer and generator."""
         return {}

@@ -106,8 +106,7 @@ def run_updates(
                 _check(state, learner, options, monitor)
                 checking += time.perf_counter() - began
             after_update()
-    if monitor is not None and options.watch.look:
-        _restore_best(state, learner)
+    _restore_best(state, learner)
     return time.perf_counter() - started - checking
 
 
@@ -175,19 +174,19 @@ def _check(state: TuningState, learner: Learner, options: TuningOptions, monitor
     value = reward if critic is None or score is None else reward + critic.points_per_nat * score["log_odds"]
     if check.passed and (learner.keeps_latest or value > state.best_reward):
         state.best_reward, state.best_update = value, check.update
-        state.best = copy.deepcopy({name: tensor.detach() for name, tensor in learner.model.state_dict().items()})
+        state.best = copy.deepcopy({name: tensor.detach() for name, tensor in learner.kept_weights().items()})
     if options.watch.stop and len(state.checks) > 1 and not any(last.passed for last in state.checks[-2:]):
         state.stopped = state.updates < options.updates
 
 
 def _restore_best(state: TuningState, learner: Learner) -> None:
-    """Give the model the best weights that passed a check."""
+    """Give the model the best weights that passed a check; without one, those that are kept."""
     if state.best is None:
+        learner.model.load_state_dict(learner.kept_weights())
         if state.checks:
             log("No diversity check passed: the last weights are kept; raise --c or lower the weights")
         return
-    if state.best_update != state.updates:
-        learner.model.load_state_dict(state.best)
+    learner.model.load_state_dict(state.best)
     if state.stopped or not state.checks[-1].passed:
         reason = "Stopped early at" if state.stopped else "The last diversity check failed at"
         log(f"{reason} update {state.updates}; the weights of update {state.best_update}, which passed, are kept")

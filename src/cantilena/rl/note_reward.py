@@ -11,8 +11,9 @@ still recognises what the model stopped doing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cantilena.discriminators import PrefixCritic, RunningCritic, train_prefix_critic
+from cantilena.discriminators import PrefixCritic, RunningCritic, in_parallel, prefix_critic_training
 from cantilena.generation import FormGuides
 from cantilena.models import Bars, critic_features, critic_rows
 from cantilena.music import ChordTrack
@@ -88,6 +89,13 @@ class PeoplesNotes:
     compose: Callable[[Ints, int], Sequence[Ints]]
     chords: Sequence[ChordTrack] = ()
 
+    @cached_property
+    def kinds(self) -> Ints:
+        """`(melodies,)`: the kind of each, from 0: its meter, and whether it is in a major key."""
+        told = [(context.meter, context.key.mode == "major") for context in self.contexts]
+        known = {one: number for number, one in enumerate(dict.fromkeys(told))}
+        return np.array([known[one] for one in told], dtype=np.int64)
+
     @property
     def has_chords(self) -> bool:
         """Whether the model is told chords of any melody."""
@@ -131,11 +139,15 @@ class NoteCritics:
         like = rng.choice(len(self.people.rows), min(self.options.critic_replay, len(self.people.rows)), replace=False)
         self.older = self.people.describe(self.people.compose(like, self.seed), like)
         generated = [melody.rows for melody in self.older]
-        with progress("Training critics", total=len(self.critics), unit="critics") as bar:
-            for critic, part in zip(self.critics, self.parts, strict=True):
-                batches = max(min(len(part), len(generated)) // _BATCH, 1)
-                epochs = max(round(self.options.critic_start / batches), 1)
-                train_prefix_critic(critic, part, generated, rng, epochs=epochs, seed=self.seed)
+        trainings, steps = [], 0
+        for number, (critic, part) in enumerate(zip(self.critics, self.parts, strict=True)):
+            batches = max(min(len(part), len(generated)) // _BATCH, 1)
+            epochs = max(round(self.options.critic_start / batches), 1)
+            rng = generator(self.seed, "critics", "start", number)
+            trainings.append(prefix_critic_training(critic, part, generated, rng, epochs=epochs))
+            steps = max(steps, epochs * batches)
+        with progress("Training critics", total=steps, unit="batches") as bar:
+            for _ in in_parallel(trainings):
                 bar.advance(1)
 
     def log_odds(self, melodies: Sequence[Composed]) -> NDArray[np.float64]:
@@ -157,20 +169,21 @@ class NoteCritics:
         """Learn from new melodies, which then replace half as many older ones; `number` determines the randomness."""
         rng = generator(self.seed, "critics", number)
         self.newest = [*self.newest, *melodies][-_NEW_MELODIES:]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derived_seed(self.seed, "critics", "dropout", number))
-            for part, critic, optimizer in zip(self.parts, self.critics, self.optimizers, strict=True):
-                critic.train()
-                for _ in range(self.options.critic_lessons):
-                    generated = _some(self.newest, _NEWEST, rng) + _some(self.older, _BATCH - _NEWEST, rng)
-                    loss = critic.loss(_some(part, _BATCH, rng), [melody.rows for melody in generated])
-                    optimizer.zero_grad()
-                    loss.backward()  # type: ignore[no-untyped-call]
-                    optimizer.step()
-                critic.eval()
+        for _ in in_parallel([self._lessons(one, number) for one in range(len(self.critics))]):
+            pass
         replaced = rng.choice(len(self.older), min(len(melodies) // 2, len(self.older)), replace=False)
         for row, melody in zip(replaced, melodies, strict=False):
             self.older[row] = melody
+
+    def _lessons(self, critic: int, number: int) -> Iterator[None]:
+        """The batches of a critic in a training."""
+        rng, part = generator(self.seed, "critics", number, critic), self.parts[critic]
+        self.critics[critic].noise.manual_seed(derived_seed(self.seed, "critics", "dropout", number, critic))
+        for _ in range(self.options.critic_lessons):
+            generated = _some(self.newest, _NEWEST, rng) + _some(self.older, _BATCH - _NEWEST, rng)
+            rows = [melody.rows for melody in generated]
+            self.critics[critic].learn(self.optimizers[critic], _some(part, _BATCH, rng), rows)
+            yield
 
     def state(self) -> dict[str, Tensor]:
         """Weights, optimizers and melodies as tensors by name."""
@@ -200,7 +213,7 @@ class TriedReward:
     """The reward of notes that are tried while melodies are composed: a `NoteReward`.
 
     Args:
-        melodies: how many are composed.
+        kinds: `(melodies,)`: the kind of each, as `PeoplesNotes` has it.
         critics: None for none.
         matching: the same.
         weight: of the matching.
@@ -209,18 +222,20 @@ class TriedReward:
         >>> encoding = NotesEncoding()
         >>> features = critic_features(encoding)
         >>> rows = np.tile(features.offsets[: features.columns], (2, 1))
-        >>> matching = NoteMatching(encoding, [rows])
+        >>> zeros = np.zeros(2, dtype=np.int64)
+        >>> matching = NoteMatching(encoding, [rows], zeros[:1])
         >>> matching.weights += 0.5
-        >>> reward = TriedReward(1, None, matching, weight=2.0)
-        >>> bool((reward.attempt(rows, np.zeros(2, dtype=np.int64)) == 2.0 * matching.rewards(rows)).all())
+        >>> reward = TriedReward(zeros[:1], None, matching, weight=2.0)
+        >>> bool((reward.attempt(rows, zeros) == 2.0 * matching.rewards(rows, zeros)).all())
         True
     """
 
     def __init__(
-        self, melodies: int, critics: NoteCritics | None, matching: NoteMatching | None, weight: float = 1.0
+        self, kinds: Ints, critics: NoteCritics | None, matching: NoteMatching | None, weight: float = 1.0
     ) -> None:
-        self.critics, self.matching, self.weight = critics, matching, weight
-        self._running = [RunningCritic(critic, melodies) for critic in critics.critics] if critics is not None else []
+        self.kinds, self.critics, self.matching, self.weight = kinds, critics, matching, weight
+        heard = critics.critics if critics is not None else []
+        self._running = [RunningCritic(critic, len(kinds)) for critic in heard]
         self._described: list[Tensor] = []
 
     def attempt(self, rows: Ints, melody: Ints) -> NDArray[np.float64]:
@@ -232,7 +247,7 @@ class TriedReward:
             odds = np.mean([values for values, _ in heard], axis=0, dtype=np.float64)
             rewards += options.critic_weight * odds.clip(-options.critic_clip, options.critic_clip)
         if self.matching is not None:
-            rewards += self.weight * self.matching.rewards(rows)
+            rewards += self.weight * self.matching.rewards(rows, self.kinds[melody])
         return rewards
 
     def take(self, taken: Ints, goes_on: NDArray[np.bool_]) -> None:

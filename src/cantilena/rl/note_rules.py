@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,6 +115,7 @@ def _silence_before(bars: Bars) -> Ints:
     return -bars.pickup % bars.steps_per_bar
 
 
+@lru_cache(maxsize=4096)
 def _rest(encoding: NotesEncoding, ticks: int) -> Ints:
     """The tokens of a rest."""
     return encoding.encode(Melody((), length=int(ticks)))

@@ -180,5 +180,9 @@ def padded_together(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
         >>> padded_together([np.array([[3, 20]]), np.array([[2, 17, 2, 18]])]).tolist()
         [[3, 20, 0, 0], [2, 17, 2, 18]]
     """
-    longest = max(part.shape[1] for part in parts)
-    return np.concatenate([np.pad(part, ((0, 0), (0, longest - part.shape[1])), constant_values=END) for part in parts])
+    rows, longest = sum(len(part) for part in parts), max(part.shape[1] for part in parts)
+    padded, first = np.full((rows, longest), END, dtype=np.result_type(*parts)), 0
+    for part in parts:
+        padded[first : first + len(part), : part.shape[1]] = part
+        first += len(part)
+    return padded

@@ -12,6 +12,7 @@ from cantilena.data import Corpus
 from cantilena.discriminators import CriticExamples, train_critic
 from cantilena.errors import UsageError
 from cantilena.generation import Composer, FormGuides, FormPlan, sample, token_budget
+from cantilena.generation.sampling import ENDINGS
 from cantilena.models import (
     CONDITIONS,
     LEAD,
@@ -68,13 +69,14 @@ def learn_critic(bundle: Bundle, corpus: Corpus, *, seed: int = 1, quiet: bool =
 
 
 def compose_like(
-    composer: Composer, pieces: EncodedPieces, *, seed: int = 1, quiet: bool = False
+    composer: Composer, pieces: EncodedPieces, *, endings: int = ENDINGS, seed: int = 1, quiet: bool = False
 ) -> list[NDArray[np.int64]]:
     """Compose a melody of the meter, key, register, length and pickup of each piece: its tokens.
 
     Args:
         composer: of a model of notes.
         pieces: in the keys of the model.
+        endings: candidates for the end of each, as `sample` has it.
         seed: the same seed gives the same melodies.
         quiet: show no progress.
     """
@@ -88,7 +90,7 @@ def compose_like(
             bars, guides = told_like(composer, pieces, some, seed)
             steps = token_budget(encoding, int(bars.length.max()))
             uniforms = np.stack([generator(seed, "critic", "compose", int(number)).random(steps) for number in some])
-            samples = sample(composer.model, uniforms, bars=bars, encoding=encoding, guide=guides)
+            samples = sample(composer.model, uniforms, bars=bars, encoding=encoding, guide=guides, endings=endings)
             for number, row in zip(some, samples.tokens, strict=True):
                 drawn[number] = row
             bar.advance(len(some))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cantilena.data import Corpus, Split, open_corpus
+from cantilena.data import Corpus, Split, open_corpus, parts_of
 from cantilena.discriminators import HumanMelodies
 from cantilena.errors import CorpusError, UsageError
 from cantilena.generation import Composer
@@ -30,8 +30,8 @@ from cantilena.workflows.learned_corpus import shipped_corpus
 LEAST_EXCERPTS, LEAST_PIECES = 60, 20
 """Excerpts and pieces that each set of human melodies needs for a critic."""
 
-LONGEST = 24 * 96
-"""Ticks of the longest melodies that `mpo` composes: 24 bars of 4/4."""
+LONGEST, PART_BARS = 24 * 96, 16
+"""Ticks of the longest melodies that `mpo` composes, 24 bars of 4/4, and bars of the parts of longer ones."""
 
 
 @dataclass(frozen=True)
@@ -118,12 +118,19 @@ def critic_data(bundle: Bundle, context: Context, steps: int, against: str = "")
 def peoples_notes(bundle: Bundle, corpus: Corpus) -> PeoplesNotes:
     """People's leads of the training part, in the keys of a model of notes, and how it composes others like them.
 
+    Long ones are cut into parts.
+
     Raises:
         CorpusError: there are too few melodies.
     """
     composer, encoding = Composer.from_bundle(bundle), bundle.encoding
     assert isinstance(encoding, NotesEncoding)
-    leads = encoded_leads(list(corpus.melodies("train")), encoding, normalized_key=composer.normalized_key)
+    melodies = [
+        part
+        for melody in corpus.melodies("train")
+        for part in parts_of(melody, PART_BARS, LONGEST // melody.meter.ticks_per_bar)
+    ]
+    leads = encoded_leads(melodies, encoding, normalized_key=composer.normalized_key)
     used = [row for row, melody in enumerate(leads.melodies) if melody.length <= LONGEST and melody.sounding]
     if len(used) < LEAST_EXCERPTS:
         raise CorpusError(
@@ -137,7 +144,7 @@ def peoples_notes(bundle: Bundle, corpus: Corpus) -> PeoplesNotes:
         pieces.sequences.bars,
         [context_of(pieces, number) for number in range(len(pieces))],
         tell=lambda numbers, seed: told_like(composer, pieces, numbers, seed),
-        compose=lambda numbers, seed: compose_like(composer, pieces.take(numbers), seed=seed),
+        compose=lambda numbers, seed: compose_like(composer, pieces.take(numbers), endings=1, seed=seed),
         chords=[melody.chords for melody in pieces.melodies] if composer.has_harmony else (),
     )
 
