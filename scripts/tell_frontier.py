@@ -4,9 +4,9 @@
     python scripts/tell_frontier.py --notes JUDGED
 
 Each of the first is the folder of a finished run; without the second its table stays as it is. JUDGED is a folder of
-files that `judge_openings.py --json` wrote, NAME.json for each way to compose: its table and picture set how well it is
-told from people's melodies against the reward of the rules. Tables are between the marks `<!-- NAME -->` and
-`<!-- end -->` of the document.
+files that `judge_openings.py --json` wrote, NUMBER-NAME.json for each way to compose, in the order of their numbers:
+its table and picture set how well it is told from people's melodies against the reward of the rules. Tables are between
+the marks `<!-- NAME -->` and `<!-- end -->` of the document.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def main(frontier: Path, g_experiment: Path | None = None) -> None:
 
 def tell_notes(folder: Path) -> None:
     """Write the table of models of notes, and draw their AUC against the reward of the rules."""
-    judged = {path.stem: read_json(path) for path in sorted(folder.glob("*.json"))}
+    judged = {path.stem.partition("-")[2]: read_json(path) for path in sorted(folder.glob("*-*.json"))}
     people = next(iter(judged.values()))["people"]
     head = ["", *(f"{bars} bars" for bars in STEPS.values()), "rules", "distinct-4", "by step", "strong tonic"]
     rows = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]

@@ -11,8 +11,8 @@ from cantilena.studio import LIMITS
 def test_models_are_listed_with_the_default_first(client: TestClient) -> None:
     models = client.get("/api/models").json()["models"]
     by_name = {model["name"]: model for model in models}
-    assert models[0]["name"] == "tunes+rl"
-    assert [model["name"] for model in models if model["default"]] == ["tunes+rl"]
+    assert models[0]["name"] == "tunes"
+    assert [model["name"] for model in models if model["default"]] == ["tunes"]
     assert by_name["tunes+rl"]["untuned"] == "tunes"
     assert by_name["tunes+rl"]["tuned"]
     assert not by_name["tunes"]["tuned"]

@@ -48,7 +48,7 @@ def run(
     interpolates between two melodies (--interpolate A B) and varies a melody (--vary A).
 
     Args:
-        bundle: A model: a .safetensors file, or the name of one that ships with Cantilena; by default tunes+rl, or
+        bundle: A model: a .safetensors file, or the name of one that ships with Cantilena; by default tunes, or
             tunes-vae with --interpolate or --vary.
         of: A piece whose bars are rewritten: a MIDI, MusicXML, ABC or kern file, or a tune of a book such as BOOK#3.
             Bars count from 1, a pickup is bar 0.
