@@ -127,8 +127,7 @@ def frontier_panels(systems: Mapping[str, Any]) -> Figure:
         if _measured(system, "kl_per_step") is None:
             style = ":" if name == HUMAN else "-."
             for axes, column in zip(row, shown, strict=True):
-                level = known[name][column]
-                level = 0.5 if level is None and name == HUMAN else level
+                level = _CHANCE if name == HUMAN and column == _AUC else known[name][column]
                 if level is not None:
                     axes.axhline(level, color=INK, linewidth=0.8, linestyle=style, label=literal(name))
     legend_right(row[-1])
@@ -136,6 +135,8 @@ def frontier_panels(systems: Mapping[str, Any]) -> Figure:
 
 
 _Values = tuple[float | None, float | None, float | None]
+_AUC, _CHANCE = 2, 0.5
+"""The place of the AUC in these, and that of human melodies."""
 
 
 def _frontier_values(system: Mapping[str, Any]) -> _Values:
