@@ -250,6 +250,32 @@ def test_damaged_pickups_are_refused(row: Any) -> None:
         FormModel.from_json({"forms": [], "pickups": [row]})
 
 
+@pytest.mark.parametrize("row", [["4/4", 96, 24, 1], ["4/4", 0, 24, 0], ["4/4", 24, 1], ["0/4", 0, 24, 1]])
+def test_damaged_last_notes_are_refused(row: Any) -> None:
+    with pytest.raises(BundleError, match=r"last notes|pickups"):
+        FormModel.from_json({"forms": [], "pickups": [], "last_notes": [row]})
+
+
+@pytest.mark.parametrize("form", ["A4A4", "A4A'4", "A4B4", "A4B4A'4"])
+@pytest.mark.parametrize("search", [1, 3])
+def test_last_notes_have_the_lengths_that_were_drawn(composer: Composer, form: str, search: int) -> None:
+    ends = [(Meter(), 24, 48), (Meter(), 24, 24), (Meter(3, 4), 0, 24)]
+    model = FormModel.learned_from([(Meter(), Form.parse("A4"))], [(Meter(), 24), (Meter(3, 4), 0)], ends)
+    assert FormModel.from_json(model.to_json()) == model
+    learned = replace(composer, forms=model)
+    made = learned.compose_many(8, form=form, seed=3, search=search)
+    assert {one.sounding[-1].duration for one in made} == {24, 48}
+    assert {one.sounding[-1].duration for one in learned.compose_many(4, form=form, meter="3/4", seed=3)} == {24}
+
+
+@pytest.mark.parametrize("ticks", [480, 71])  # longer than its section, and no length that the model knows
+def test_a_last_note_that_cannot_be_is_left_to_the_network(composer: Composer, ticks: int) -> None:
+    counts = ([(Meter(), Form.parse("A4"))], [(Meter(), 0)])
+    free, far = (FormModel.learned_from(*counts, ends) for ends in ([], [(Meter(), 0, ticks)]))
+    first, second = (replace(composer, forms=one).compose(form="A4A4", seed=3) for one in (free, far))
+    assert first.notes == second.notes
+
+
 def test_endings_are_chosen_in_which_what_the_form_asks_for_is_not_improbable() -> None:
     composer, mass = load("tunes"), {}
     for endings in (1, 8):

@@ -8,6 +8,8 @@ left, and the cadence (`plan_rows`). It obeys only in part, and so
     varied       a section that returns with changes repeats its beginning, and the rest of it, an eighth to three
                  eighths of the notes, is composed anew and begins with another note; over other chords the network is
                  free
+    last note    has the length that was drawn with the form: people's melodies close on a long note, or on a strong
+                 beat, more often than a network left to itself
     cadence      the note at the end of a section is the tonic (full), another tone of the dominant chord (half), or
                  neither (open); a section can end with a rest, but for the last one, whose last note lasts to its end
 
@@ -43,6 +45,7 @@ class FormPlan:
         length: ticks of each melody, a pickup included.
         new_shares: `(melodies, sections of the longest form)`: the share of each varied section that is composed anew.
         pickups: ticks of each melody before its first barline; the last bar is shorter by as much.
+        last_notes: ticks from the onset of the last note of each melody to its end; 0 leaves it to the network.
         chords: of each melody; what a varied section returns to is repeated where they are the same. None for none.
     """
 
@@ -52,6 +55,7 @@ class FormPlan:
     length: int
     new_shares: NDArray[np.float64]
     pickups: tuple[int, ...]
+    last_notes: tuple[int, ...]
     chords: tuple[ChordTrack, ...] = ()
 
     @classmethod
@@ -87,7 +91,12 @@ class FormPlan:
         for row, one, rng in zip(shares, forms, rngs, strict=True):  # no melody depends on the forms of others
             row[: len(one.sections)] = rng.uniform(*_NEW_SHARES, len(one.sections))
         pickups = tuple(model.propose_pickup(meter, rng) if pickup is None else pickup for rng in rngs)
-        return cls(forms, key, meter.ticks_per_bar, length, shares, pickups)
+        ends_with_bar = length % meter.ticks_per_bar == 0
+        last_notes = tuple(
+            model.propose_last_note(meter, ticks, rng) if ends_with_bar else 0
+            for ticks, rng in zip(pickups, rngs, strict=True)
+        )
+        return cls(forms, key, meter.ticks_per_bar, length, shares, pickups, last_notes)
 
     def repeated(self, times: int) -> FormPlan:
         """The same for so many copies of each melody, one after the other."""
@@ -100,6 +109,7 @@ class FormPlan:
             forms=tuple(self.forms[row] for row in rows),
             new_shares=self.new_shares[rows],
             pickups=tuple(self.pickups[row] for row in rows),
+            last_notes=tuple(self.last_notes[row] for row in rows),
             chords=tuple(self.chords[row] for row in rows) if self.chords else (),
         )
 
@@ -185,8 +195,12 @@ class FormGuide:
         number, section = self._section(row, one.clock)
         start, end = self._ticks(section)
         part, (first, after) = len(one.now), self.encoding.parts[len(one.now)]
+        closing = self._last_onset(row, section)
         if part == 0:
             allowed[first:after] &= self._durations <= end - one.clock
+            fits = self._durations <= closing - one.clock if one.clock < closing else self._durations == end - closing
+            if one.clock <= closing and (allowed[first:after] & fits).any():
+                allowed[first:after] &= fits
         elif part == 1 and one.clock + self.encoding.durations[one.now[0] - 1] == end:
             closes = self._closes(row, section)
             cadence = self.plan.forms[row].sections[-1].cadence if closes else section.cadence
@@ -201,6 +215,7 @@ class FormGuide:
         repeated = end
         if section.kind == "varied":
             repeated = back + self._last_repeated(one, origin, end - back, self.plan.new_shares[row, number])
+            repeated = min(repeated, closing)
         source = self._event_at(one, one.clock - back)
         if source is None or (section.kind == "varied" and not self._same_chord(row, one.clock, back)):
             return allowed
@@ -212,6 +227,12 @@ class FormGuide:
         if section.kind == "varied" and is_pitch and source[:part] == one.now and not self._differs(one, start, back):
             allowed[source[part]] = False
         return allowed
+
+    def _last_onset(self, row: int, section: FormSection) -> int:
+        """The tick at which the last note of a section begins, its end if any may be the last."""
+        start, end = self._ticks(section)
+        ticks = self.plan.last_notes[row] if self._closes(row, section) else 0
+        return end - ticks if ticks <= end - start and ticks in self.encoding.durations else end
 
     def _same_chord(self, row: int, clock: int, back: int) -> bool:
         """Whether the chord at a tick is that of so many ticks before."""

@@ -1,4 +1,4 @@
-"""Forms for networks: what a network is told of each bar, and which forms and pickups melodies have, as counted."""
+"""Forms for networks: what a network is told of each bar, and which forms, pickups and last notes melodies have."""
 
 from __future__ import annotations
 
@@ -28,12 +28,14 @@ _HINT = "the bundle is damaged or of another version: make it again, or update c
 
 @dataclass(frozen=True)
 class FormModel:
-    """The frequencies of forms and of pickups.
+    """The frequencies of forms, of pickups and of the lengths of last notes.
 
     Args:
         counts: by meter, form (`A8A'8B8`) and the cadences of its sections (`half full full`; the last one alone if
             the others were not counted), the number of melodies.
         pickups: by meter and ticks before the first barline, the number of melodies; none if it was not counted.
+        last_notes: by meter, ticks before the first barline and ticks from the onset of the last note to the end of
+            the melody, the number of melodies; none if it was not counted.
 
     Examples:
         >>> model = FormModel.learned_from([(Meter(), Form.parse("AABA"))])
@@ -45,12 +47,20 @@ class FormModel:
 
     counts: Mapping[tuple[str, str, str], int]
     pickups: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    last_notes: Mapping[tuple[str, int, int], int] = field(default_factory=dict)
 
     @classmethod
-    def learned_from(cls, forms: Iterable[tuple[Meter, Form]], pickups: Iterable[tuple[Meter, int]] = ()) -> FormModel:
-        """Count the forms and the pickups of melodies; the most frequent `MOST_FORMS` of each are kept."""
+    def learned_from(
+        cls,
+        forms: Iterable[tuple[Meter, Form]],
+        pickups: Iterable[tuple[Meter, int]] = (),
+        last_notes: Iterable[tuple[Meter, int, int]] = (),
+    ) -> FormModel:
+        """Count the forms, pickups and last notes of melodies; the most frequent `MOST_FORMS` of each are kept."""
         counts = Counter((str(meter), str(form), _cadences_of(form)) for meter, form in forms)
-        return cls(_most(counts), _most(Counter((str(meter), ticks) for meter, ticks in pickups)))
+        begins = Counter((str(meter), ticks) for meter, ticks in pickups)
+        ends = Counter((str(meter), pickup, ticks) for meter, pickup, ticks in last_notes)
+        return cls(_most(counts), _most(begins), _most(ends))
 
     def propose_pickup(self, meter: Meter, rng: np.random.Generator) -> int:
         """Draw the ticks before the first barline; 0 if no melody of the meter was counted.
@@ -61,6 +71,18 @@ class FormModel:
             (24, 0)
         """
         return _drawn({ticks: n for (name, ticks), n in self.pickups.items() if name == str(meter)}, rng)
+
+    def propose_last_note(self, meter: Meter, pickup: int, rng: np.random.Generator) -> int:
+        """Draw the ticks from the onset of the last note to the end; 0 if no melody with this pickup was counted.
+
+        Examples:
+            >>> model = FormModel.learned_from([], [], [(Meter(3, 4), 24, 48)])
+            >>> rng = np.random.default_rng(1)
+            >>> model.propose_last_note(Meter(3, 4), 24, rng), model.propose_last_note(Meter(3, 4), 0, rng)
+            (48, 0)
+        """
+        counts = self.last_notes.items()
+        return _drawn({ticks: n for (name, start, ticks), n in counts if (name, start) == (str(meter), pickup)}, rng)
 
     def propose(self, bars: int, meter: Meter, rng: np.random.Generator) -> Form:
         """Draw a form of so many bars.
@@ -139,9 +161,13 @@ class FormModel:
         return alike
 
     def to_json(self) -> dict[str, list[list[str | int]]]:
-        """Rows of meter, form, cadences and count, and of meter, ticks of the pickup and count."""
-        forms, pickups = ([[*key, count] for key, count in counts.items()] for counts in (self.counts, self.pickups))
-        return {"forms": forms, "pickups": pickups}
+        """Of each kind its rows: what was counted, and the count."""
+        kinds: dict[str, Mapping[Any, int]] = {
+            "forms": self.counts,
+            "pickups": self.pickups,
+            "last_notes": self.last_notes,
+        }
+        return {name: [[*key, count] for key, count in counts.items()] for name, counts in kinds.items()}
 
     @classmethod
     def from_json(cls, record: Any) -> FormModel:  # noqa: ANN401  (untrusted JSON)
@@ -150,14 +176,10 @@ class FormModel:
         Raises:
             BundleError: the rows are not those of a model of forms.
         """
+        if not isinstance(record, dict):
+            record = {"forms": record}  # of a bundle that has no pickups
         counts: dict[tuple[str, str, str], int] = {}
-        parts = [record.get("forms"), record.get("pickups")] if isinstance(record, dict) else [record, []]
-        rows, pickups = (part if isinstance(part, list) and len(part) <= MOST_FORMS else None for part in parts)
-        if rows is None or pickups is None:
-            raise BundleError("this bundle's forms are not a list, or too many", _HINT)
-        for row in rows:
-            if not isinstance(row, list) or [type(value) for value in row] != [str, str, str, int] or row[3] < 1:
-                raise BundleError("this bundle's forms are not rows of meter, form, cadences and count", _HINT)
+        for row in _rows_of(record, "forms", (str, str, str), "meter, form, cadences"):
             meter, form, cadences, count = row
             try:
                 Meter.parse(meter)
@@ -165,17 +187,35 @@ class FormModel:
             except UsageError as error:
                 raise BundleError(f"this bundle's forms are damaged: {error.text}", _HINT) from error
             counts[meter, form, cadences] = count
-        begun: dict[tuple[str, int], int] = {}
-        for row in pickups:
-            valid = isinstance(row, list) and [type(value) for value in row] == [str, int, int] and row[2] >= 1
+        pickups = _rows_of(record, "pickups", (str, int), "meter, ticks")
+        last_notes = _rows_of(record, "last_notes", (str, int, int), "meter, ticks of the pickup, ticks")
+        for meter, pickup, *_ in (*pickups, *last_notes):
             try:
-                valid = valid and 0 <= row[1] < Meter.parse(row[0]).ticks_per_bar
+                valid = 0 <= pickup < Meter.parse(meter).ticks_per_bar
             except UsageError as error:
                 raise BundleError(f"this bundle's pickups are damaged: {error.text}", _HINT) from error
             if not valid:
-                raise BundleError("this bundle's pickups are not rows of meter, ticks and count", _HINT)
-            begun[row[0], row[1]] = row[2]
-        return cls(counts, begun)
+                raise BundleError("one of this bundle's pickups is not shorter than a bar", _HINT)
+        return cls(
+            counts,
+            {(meter, pickup): count for meter, pickup, count in pickups},
+            {(meter, pickup, ticks): count for meter, pickup, ticks, count in last_notes},
+        )
+
+
+def _rows_of(record: Mapping[str, Any], name: str, key: tuple[type, ...], what: str) -> list[list[Any]]:
+    """The rows of one kind of an untrusted record.
+
+    Raises:
+        BundleError: they are no list or too many, or one does not consist of a key and a count.
+    """
+    rows = record.get(name, [] if name != "forms" else None)
+    if not isinstance(rows, list) or len(rows) > MOST_FORMS:
+        raise BundleError(f"this bundle's {name.replace('_', ' ')} are not a list, or too many", _HINT)
+    for row in rows:
+        if not isinstance(row, list) or [type(value) for value in row] != [*key, int] or row[-1] < 1:
+            raise BundleError(f"this bundle's {name.replace('_', ' ')} are not rows of {what} and count", _HINT)
+    return rows
 
 
 def _drawn(counts: Mapping[int, int], rng: np.random.Generator) -> int:

@@ -67,7 +67,7 @@ def trained_bundle(
 
 
 def _forms_of(pieces: EncodedPieces) -> FormModel:
-    """The forms and pickups of leads of unknown style, which is what is composed; of all melodies if there are none."""
+    """The forms, pickups and last notes of leads of unknown style, as are composed; of all if there are none."""
     told = pieces.sequences.style_is_told
     rows = [
         row for row, melody in enumerate(pieces.melodies) if role_of(melody) == LEAD and (told is None or not told[row])
@@ -77,7 +77,13 @@ def _forms_of(pieces: EncodedPieces) -> FormModel:
     # A pickup belongs to the form where the last bar is shorter by as much.
     pickups = np.where(bars.plan_origin == 0, bars.pickup, 0).tolist()
     forms = [(meters[row], form) for row in rows if (form := pieces.forms[row]) is not None]
-    return FormModel.learned_from(forms, [(meters[row], pickups[row]) for row in rows])
+    begins = [(meters[row], pickups[row]) for row in rows]
+    ends = [
+        (meters[row], pickups[row], melody.length - melody.sounding[-1].onset)
+        for row in rows
+        if (melody := pieces.melodies[row]).sounding and melody.length % melody.meter.ticks_per_bar == 0
+    ]
+    return FormModel.learned_from(forms, begins, ends)
 
 
 def ngram_bundle(ngram: NGram, data: EncodedCorpus, *, corpus: Mapping[str, Any]) -> Bundle:
