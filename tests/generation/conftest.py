@@ -62,3 +62,8 @@ def chords() -> Composer:
 @pytest.fixture
 def rng() -> np.random.Generator:
     return np.random.default_rng(5)
+
+
+@pytest.fixture(scope="module")
+def all_kinds(grid: Composer, events: Composer, notes: Composer, chords: Composer) -> dict[str, Composer]:
+    return {"grid": grid, "events": events, "notes": notes, "chords": chords}

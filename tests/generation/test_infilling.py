@@ -293,8 +293,3 @@ def test_ranges_of_bars_as_they_are_typed(text: str, bars: tuple[int, int] | Non
             BarRange.parse(text)
     else:
         assert (BarRange.parse(text).first, BarRange.parse(text).last) == bars
-
-
-@pytest.fixture(scope="module")
-def all_kinds(grid: Composer, events: Composer, notes: Composer, chords: Composer) -> dict[str, Composer]:
-    return {"grid": grid, "events": events, "notes": notes, "chords": chords}

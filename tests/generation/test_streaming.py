@@ -104,8 +104,3 @@ def test_what_cannot_be_is_refused_at_the_call(grid: Composer) -> None:
             grid.stream(melodies, every=every)
     with pytest.raises(UsageError, match="range"):
         grid.stream(1, ComposeOptions(range="A5-C4"))
-
-
-@pytest.fixture(scope="module")
-def all_kinds(grid: Composer, events: Composer, notes: Composer, chords: Composer) -> dict[str, Composer]:
-    return {"grid": grid, "events": events, "notes": notes, "chords": chords}

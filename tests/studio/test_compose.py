@@ -231,6 +231,28 @@ def test_rewriting_is_that_of_the_composer(client: TestClient, melodies: list[Js
     assert candidate["melody"]["notes"] == notes_json(ours)
 
 
+def test_locked_notes_stay_and_have_no_probability(client: TestClient, melodies: list[Json]) -> None:
+    notes, whole, rhythm = melodies[0]["notes"], (5, 6), (8, 9, 10)
+    locks = [{"kind": "notes", "notes": whole}, {"kind": "rhythm", "notes": rhythm}, {"kind": "contour", "notes": []}]
+    (candidate,) = candidates(client, "rewrite", melody=melodies[0], first=1, last=8, locks=locks, seed=2)
+    new = {note["onset"]: (number, note) for number, note in enumerate(candidate["melody"]["notes"])}
+    for number in whole:
+        at, note = new[notes[number]["onset"]]
+        assert note == notes[number]
+        assert candidate["probabilities"][at] is None
+    for number in rhythm:
+        assert new[notes[number]["onset"]][1]["duration"] == notes[number]["duration"]
+    in_pickup = sum(note["onset"] < melodies[0]["pickup"] for note in notes)
+    assert candidate["probabilities"].count(None) == 2 + in_pickup
+
+
+@pytest.mark.parametrize("lock", [{"kind": "notes", "notes": [999]}, {"kind": "pitch", "notes": [1]}, {"notes": [1]}])
+def test_locks_that_cannot_be_are_rejected(client: TestClient, melodies: list[Json], lock: Json) -> None:
+    answer = client.post("/api/rewrite", json={"melody": melodies[0], "first": 1, "last": 2, "locks": [lock]})
+    assert answer.status_code == 422
+    assert answer.json()["error"]
+
+
 @pytest.mark.parametrize(("first", "last"), [(9, 9), (4, 3), (1, 20), (0, 0)])
 @pytest.mark.parametrize("model", BOTH)
 def test_bars_that_do_not_exist_are_rejected(client: TestClient, first: int, last: int, model: str) -> None:

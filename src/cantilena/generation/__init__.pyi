@@ -19,6 +19,8 @@ from .harmonise import score_chords as score_chords
 from .infilling import InfillSpan as InfillSpan
 from .latent import LatentMelody as LatentMelody
 from .latent import between as between
+from .locks import Lock as Lock
+from .locks import LockKind as LockKind
 from .next_notes import NextNotes as NextNotes
 from .next_notes import next_notes as next_notes
 from .next_notes import note_probabilities as note_probabilities

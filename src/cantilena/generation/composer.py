@@ -16,6 +16,7 @@ from cantilena.generation.constraints import Constraints
 from cantilena.generation.form import FormPlan
 from cantilena.generation.infilling import iter_rewrites
 from cantilena.generation.latent import interpolate, vary
+from cantilena.generation.locks import Lock
 from cantilena.generation.options import BarRange, ComposeOptions, check_count
 from cantilena.generation.placement import Placement, place
 from cantilena.generation.primer import primer_of
@@ -173,6 +174,7 @@ class Composer:
         *,
         melodies: int = 1,
         seed: int = 1,
+        locks: Sequence[Lock] = (),
         **changes: Any,  # noqa: ANN401
     ) -> list[Composition]:
         """Rewrite some bars of a melody so that they fit what comes before and after (`infilling.py`).
@@ -188,10 +190,11 @@ class Composer:
             options: `style`, `range`, `constrain` and `sampling`; greedy takes the most probable of 64 candidates.
             melodies: how many, 1 to 10000; melody k does not depend on it.
             seed: the same seed gives the same melodies.
+            locks: what is kept of notes in these bars (`locks.py`); rhythm and contour alone by models of notes only.
             changes: fields of `ComposeOptions` or `SamplingOptions`.
 
         Raises:
-            UsageError: the melody does not have these bars, or no new note can begin in them.
+            UsageError: the melody does not have these bars, no new note can begin in them, or a lock is invalid.
 
         Examples:
             >>> composer = load("tunes")
@@ -200,7 +203,8 @@ class Composer:
             >>> other.until(4 * 96).notes == tune.until(4 * 96).notes, other == tune
             (True, False)
         """
-        return list(self.iter_rewrites(melody, first, last, options, melodies=melodies, seed=seed, **changes))
+        made = self.iter_rewrites(melody, first, last, options, melodies=melodies, seed=seed, locks=locks, **changes)
+        return list(made)
 
     def iter_rewrites(
         self,
@@ -211,11 +215,12 @@ class Composer:
         *,
         melodies: int = 1,
         seed: int = 1,
+        locks: Sequence[Lock] = (),
         **changes: Any,  # noqa: ANN401
     ) -> Iterator[Composition]:
         """As `rewrite`, yielding each melody before the next is begun; errors are raised by the call."""
         options = _changed(options, {**changes, "bars": BarRange(first, last)})
-        return iter_rewrites(self, melody, options, melodies=melodies, seed=seed)
+        return iter_rewrites(self, melody, options, melodies=melodies, seed=seed, locks=locks)
 
     def interpolate(
         self,

@@ -24,7 +24,7 @@ probabilities of its two durations; their effect on its pitch is neglected.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -35,9 +35,10 @@ from cantilena.errors import UsageError
 from cantilena.generation.chords import told_chords
 from cantilena.generation.composition import Composition
 from cantilena.generation.constraints import Constraints
+from cantilena.generation.locks import Lock, LockedNote, LockGuide, Locks, check_locks, with_locked_durations
 from cantilena.generation.options import BarRange, ComposeOptions, SamplingOptions, check_count
 from cantilena.generation.placement import without_end
-from cantilena.generation.sampling import Samples, log_likelihood, sample, token_budget
+from cantilena.generation.sampling import Drawing, Samples, log_likelihood, token_budget
 from cantilena.models import (
     Bars,
     SequenceModel,
@@ -59,12 +60,21 @@ CANDIDATES = 64
 MAX_FUTURE = 256
 """Steps of the future that candidates are weighted by: sixteen bars of 4/4."""
 
+_MOST_GAPS = 32
+"""Gaps between locked notes that are rewritten at most, one after the other."""
+
 _MAX_CELLS = 100_000
 """Steps that are weighted at once: bounds the memory."""
 
 
 def iter_rewrites(
-    composer: Composer, melody: Melody, options: ComposeOptions, *, melodies: int, seed: int
+    composer: Composer,
+    melody: Melody,
+    options: ComposeOptions,
+    *,
+    melodies: int,
+    seed: int,
+    locks: Sequence[Lock] = (),
 ) -> Iterator[Composition]:
     """As `Composer.iter_rewrites`; `options.bars` are the bars to rewrite."""
     bars_to_rewrite = options.bars_to_rewrite()
@@ -78,30 +88,59 @@ def iter_rewrites(
     keyed = melody if melody.key else replace(melody, key=find_key(melody))
     placement = composer.place(replace(options, bars=None), keyed)
     encoding = composer.encoding
-    context = InfillContext.from_melody(keyed.transposed(-placement.semitones), span, encoding)
-    constraints = Constraints.from_rules(options.constrain, encoding, placement.context(), context.line_steps(encoding))
-    bars = placement.bars(CANDIDATES, context.length)
+    before = keyed.transposed(-placement.semitones)
+    check_locks(locks, encoding)
+    held = Locks.of(before, locks)
+    gaps = [InfillSpan(span.bars, *gap) for gap in held.gaps(span.start, span.end)]
+    if locks:  # a note fits, or one can be replaced
+        gaps = [gap for gap in gaps if gap.end - gap.start >= encoding.ticks_per_step]
+        gaps = [gap for gap in gaps if encoding.has_rhythm or any(_in_gap(note, [gap]) for note in before.sounding)]
+    if not gaps:
+        raise UsageError(f"every note of bars {span.bars} is locked", "unlock some of them, or choose other bars")
+    if len(gaps) > _MOST_GAPS:
+        raise UsageError(
+            f"the locks divide bars {span.bars} into {len(gaps)} gaps",
+            f"leave {_MOST_GAPS} at most, such as whole bars",
+        )
+    contexts = [InfillContext.from_melody(before, gap, encoding) for gap in gaps]
+    steps, length = max(context.line_steps(encoding) for context in contexts), contexts[0].length
+    constraints = Constraints.from_rules(options.constrain, encoding, placement.context(), steps)
+    bars = placement.bars(CANDIDATES, length)
     if melody.chords and composer.has_harmony:
         bars = told_chords(bars, [melody.chords] * CANDIDATES, placement.semitones)
+
+    def rewrite(gap: InfillSpan, before: Melody, rng: np.random.Generator) -> _Rewritten:
+        """Rewrite a gap of a melody that is in the key of the model."""
+        context, parts = InfillContext.from_melody(before, gap, encoding), held.between(gap.start, gap.end)
+        candidates = draw_candidates(
+            composer.model,
+            context,
+            rng,
+            encoding=encoding,
+            bars=bars,
+            sampling=options.sampling,
+            allowed=placement.allowed,
+            constraints=constraints,
+            locked=parts,
+        )
+        row = candidates.chosen(rng, greedy=options.sampling.greedy)
+        tokens = without_end(candidates.tokens[row], encoding)
+        notes = with_locked_durations(context.notes(tokens, encoding), parts)
+        nats = log_likelihood(composer.prior, tokens[None], primer=context.past, bars=bars[:1])
+        broken = None if candidates.broken is None else int(candidates.broken[row])
+        whole = replace(before, notes=gap.filled(before, notes, 0))
+        return _Rewritten(whole, tokens, float(nats[0]), float(candidates.log_likelihood[row]), broken)
 
     def rewrites() -> Iterator[Composition]:
         for number in range(melodies):
             rng = generator(seed, "rewrite", number)
-            candidates = draw_candidates(
-                composer.model,
-                context,
-                rng,
-                encoding=encoding,
-                bars=bars,
-                sampling=options.sampling,
-                allowed=placement.allowed,
-                constraints=constraints,
-            )
-            row = candidates.chosen(rng, greedy=options.sampling.greedy)
-            tokens = without_end(candidates.tokens[row], encoding)
-            nats = log_likelihood(composer.prior, tokens[None], primer=context.past, bars=bars[:1])
+            done: list[_Rewritten] = []
+            for gap in gaps:
+                done.append(rewrite(gap, done[-1].melody if done else before, rng))
+            kept = [note for note in melody.notes if not _in_gap(note, gaps)]
+            new = [note for note in done[-1].melody.notes if _in_gap(note, gaps)]
             yield Composition(
-                notes=span.filled(melody, context.notes(tokens, encoding), placement.semitones),
+                notes=(*kept, *Melody(tuple(new)).transposed(placement.semitones).notes),
                 key=placement.key,
                 meter=melody.meter,
                 tempo=melody.tempo,
@@ -109,15 +148,30 @@ def iter_rewrites(
                 length=max(melody.length, span.end),
                 title=melody.title or f"{composer.name or 'Composition'} {number + 1}",
                 source=f"bars {span.bars} composed by Cantilena",
-                tokens=tuple(encoding.vocabulary[token] for token in tokens),
-                log_likelihood=float(nats[0]),
-                policy_log_likelihood=float(candidates.log_likelihood[row]),
-                rules_broken=None if candidates.broken is None else int(candidates.broken[row]),
+                tokens=tuple(encoding.vocabulary[token] for one in done for token in one.tokens),
+                log_likelihood=sum(one.log_likelihood for one in done),
+                policy_log_likelihood=sum(one.policy_log_likelihood for one in done),
+                rules_broken=None if done[0].broken is None else sum(one.broken or 0 for one in done),
                 chords=melody.chords,
-                conditioning=placement.conditioning(context.length, chords=melody.chords),
+                conditioning=placement.conditioning(length, chords=melody.chords),
             )
 
     return rewrites()
+
+
+@dataclass(frozen=True)
+class _Rewritten:
+    """A melody in the key of the model after a gap was rewritten, and what `Composition` says of the new tokens."""
+
+    melody: Melody
+    tokens: NDArray[np.int64]
+    log_likelihood: float
+    policy_log_likelihood: float
+    broken: int | None
+
+
+def _in_gap(note: Note, gaps: Sequence[InfillSpan]) -> bool:
+    return any(gap.start <= note.onset < gap.end for gap in gaps)
 
 
 @dataclass(frozen=True)
@@ -442,18 +496,24 @@ def draw_candidates(
     sampling: SamplingOptions,
     allowed: NDArray[np.bool_] | None = None,
     constraints: Constraints | None = None,
+    locked: Sequence[LockedNote] = (),
 ) -> Candidates:
     """Draw candidates after the past of a span, and compute the probability of the future after each.
 
-    There are as many as `bars` has rows; `sample` has the other arguments, of which `greedy` has no effect here.
+    There are as many as `bars` has rows; `sample` has the other arguments, of which `greedy` has no effect here. Notes
+    that are `locked` keep their rhythm, and perhaps their contour.
     """
     if context.begins_anew:  # the first token must not hold the note before
         each = np.ones(len(encoding.vocabulary), dtype=bool) if allowed is None else allowed
         allowed = np.tile(each, (context.steps, 1))
         allowed[0, encoding.vocabulary.index("hold")] = False
-    drawn = sample(
+    steps, guide = context.steps, None
+    if locked and isinstance(encoding, NotesEncoding):
+        guide = LockGuide(encoding, locked, context.origin, context.end, len(bars.pickup), allowed)
+        steps += 2 * len(locked) * len(encoding.parts)
+    drawing = Drawing(
         model,
-        rng.random((len(bars.pickup), context.steps)),
+        rng.random((len(bars.pickup), steps)),
         options=replace(sampling, greedy=False),
         primer=context.past,
         allowed=allowed,
@@ -461,9 +521,15 @@ def draw_candidates(
         constraints=constraints,
         encoding=encoding,
         end=context.end if isinstance(encoding, NotesEncoding) else None,
+        guide=guide,
     )
+    while not drawing.is_done:
+        drawing.advance()
+    drawn = drawing.samples
     if isinstance(encoding, NotesEncoding):
-        return _weighted_notes(model, context, drawn, encoding, bars, sampling.temperature)
+        weighted = _weighted_notes(model, context, drawn, encoding, bars, sampling.temperature)
+        # What the locks leave has its own probability, that of durations that fit among it.
+        return weighted if guide is None else replace(weighted, log_fitting=drawing.log_mass)
     whole, steps = context.whole(drawn.tokens, encoding), len(context.future)
     log_future = np.zeros(len(whole))
     at_once = max(_MAX_CELLS // max(whole.shape[1], 1), 1)

@@ -6,14 +6,13 @@ import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cantilena.errors import UsageError
 from cantilena.generation.constraints import Constraints, fewest
-from cantilena.generation.form import FormGuide, FormGuides
 from cantilena.generation.options import SamplingOptions
 from cantilena.models import (
     Bars,
@@ -74,7 +73,7 @@ def sample(
     constraints: Constraints | None = None,
     encoding: Encoding | None = None,
     end: int | None = None,
-    guide: FormGuide | FormGuides | None = None,
+    guide: Guide | None = None,
     endings: int = ENDINGS,
 ) -> Samples:
     """Sample melodies step by step.
@@ -92,7 +91,7 @@ def sample(
             next. Drawing ends when all melodies have ended.
         end: the tick at which melodies of notes end, 0 if they go on as long as there are numbers; by default the
             length that `bars` tell the model, or the model decides.
-        guide: the forms of melodies of notes, at the state after the primer.
+        guide: which tokens forms or locks leave melodies of notes, at the state after the primer.
         endings: candidates for the end of each melody with a form; see `Drawing`.
 
     Raises:
@@ -129,6 +128,24 @@ def draw(model: SequenceModel, uniforms: Floats, **arguments: Any) -> Iterator[S
         yield drawing.samples
 
 
+class Guide(Protocol):
+    """Which tokens are left to melodies of notes, step by step."""
+
+    def restrict(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """`(melodies, vocabulary)`: of the allowed tokens those that are left."""
+        ...
+
+    def append(self, tokens: NDArray[np.integer]) -> None:
+        """Go on after `(melodies,)` tokens."""
+
+    def take(self, rows: NDArray[np.integer]) -> None:
+        """Go on with the melodies of these rows."""
+
+    def endings(self, bars: int) -> NDArray[np.int64]:
+        """`(melodies, 2)` ticks: where so many last bars begin and end, of which several are to be tried."""
+        ...
+
+
 class Drawing:
     """Melodies that are being drawn, one token of each at a time; arguments and errors as of `sample`.
 
@@ -158,7 +175,7 @@ class Drawing:
         constraints: Constraints | None = None,
         encoding: Encoding | None = None,
         end: int | None = None,
-        guide: FormGuide | FormGuides | None = None,
+        guide: Guide | None = None,
         endings: int = ENDINGS,
     ) -> None:
         melodies, steps = uniforms.shape

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from cantilena.errors import UsageError
-from cantilena.generation import ComposeOptions, SamplingOptions
+from cantilena.generation import ComposeOptions, Lock, LockKind, SamplingOptions
 from cantilena.models.harmony.options import Every, Style
 from cantilena.models.shipped import DEFAULT, DEFAULT_VAE
 from cantilena.studio.options import LIMITS
@@ -98,12 +98,31 @@ class ComposeRequest(SamplingRequest):
         return self
 
 
+class LockSchema(Schema):
+    """What a rewrite keeps of some notes."""
+
+    kind: LockKind = Field(
+        description="`notes` keeps them as they are, `rhythm` their onsets and durations, `contour` also whether each "
+        "is higher than the one before, lower, or the same."
+    )
+    notes: Annotated[list[Annotated[int, Field(ge=0, lt=LIMITS.notes)]], Field(max_length=LIMITS.notes)] = Field(
+        description="The numbers of the notes, from 0."
+    )
+
+
 class RewriteRequest(SamplingRequest):
     """Which bars of a melody to compose anew."""
 
     melody: MelodySchema = Field(description="The melody; the other bars stay as they are.")
     first: BarNumber = Field(description="The first bar to rewrite, from 1.")
     last: BarNumber = Field(description="The last bar to rewrite.")
+    locks: Annotated[list[LockSchema], Field(max_length=64)] = Field(
+        default_factory=list, description="What stays of the notes in these bars."
+    )
+
+    def to_locks(self) -> list[Lock]:
+        """Convert the locks."""
+        return [Lock(lock.kind, tuple(lock.notes)) for lock in self.locks if lock.notes]
 
 
 class InterpolateRequest(GenerationRequest):

@@ -25,7 +25,7 @@ from cantilena.generation import (
 )
 from cantilena.metrics import MelodyRewards
 from cantilena.metrics import melody_rewards as judge_melody
-from cantilena.music import Key, Melody, Meter, find_key
+from cantilena.music import Key, Melody, Meter, Note, find_key
 from cantilena.rules import RULE_SETS, Rule, RuleSet
 from cantilena.studio.options import LIMITS
 from cantilena.studio.schemas.melody import ConditioningSchema, MelodySchema, NoteSchema, parse_constraints
@@ -121,7 +121,7 @@ class ComposeService:
     def rewrite(self, request: RewriteRequest, deadline: Deadline) -> Events:
         """Compose some bars anew; each candidate is complete before the next one is begun."""
         run, melody = self._run(request, deadline, request.seed), request.melody.to_melody()
-        span = InfillSpan.from_bars(melody, BarRange(request.first, request.last))
+        span, locks = InfillSpan.from_bars(melody, BarRange(request.first, request.last)), request.to_locks()
         compositions = run.model.composer.iter_rewrites(
             melody,
             request.first,
@@ -129,10 +129,12 @@ class ComposeService:
             melodies=request.count,
             sampling=request.sampling_options(),
             seed=request.seed,
+            locks=locks,
             range=request.range,
             constrain=parse_constraints(request.constrain) or "",
         )
-        yield from run.candidates(compositions, new=range(span.start, span.end))
+        kept = {melody.sounding[number] for lock in locks if lock.kind == "notes" for number in lock.notes}
+        yield from run.candidates(compositions, new=range(span.start, span.end), kept=kept)
 
     def interpolate(self, request: InterpolateRequest, deadline: Deadline) -> Events:
         """Interpolate between two melodies with a VAE."""
@@ -179,19 +181,25 @@ class _Run:
     seed: int
 
     def candidates(
-        self, compositions: Iterable[Composition], *, new: range | None = None, given: Container[int] = ()
+        self,
+        compositions: Iterable[Composition],
+        *,
+        new: range | None = None,
+        kept: Container[Note] = (),
+        given: Container[int] = (),
     ) -> Events:
         """Yield the new notes of each composition, then the candidate.
 
         Args:
             compositions: the compositions.
             new: onsets of the notes that were sampled; all if None.
+            kept: notes that were not sampled, wherever they are.
             given: numbers of the candidates that the request itself contains, from 1.
         """
         for number, composition in enumerate(compositions, start=1):
             self.deadline.check()
             notes = composition.sounding
-            is_new = [new is None or note.onset in new for note in notes]
+            is_new = [(new is None or note.onset in new) and note not in kept for note in notes]
             sent = [NoteSchema.from_note(note) for note, is_sampled in zip(notes, is_new, strict=True) if is_sampled]
             yield NewNotes(number, sent, composition.length, composition.pickup)
             probabilities: list[float | None] = [None] * len(notes)
